@@ -1,0 +1,161 @@
+//! Courier's Bulk API: create a job, ingest users, run it, watch it.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::paging::{self, Cursor};
+use super::{Act, Answer, Call, Contract};
+use crate::error::{Error, Result};
+use crate::model::bulk::{JobStatus, UserState};
+use crate::model::definition::Definition;
+use crate::model::json::{self, Object};
+use crate::model::user::User;
+use crate::render::Renderer;
+use crate::store::bulk::{self, JobUser, NewUsers};
+
+#[derive(Deserialize)]
+struct CreateBody<'a> {
+    #[serde(borrow)]
+    message: &'a RawValue,
+}
+
+/// `POST /bulk` with `{message}`: 201 `{jobId}` (the tutorial's reading) or 200 (the OpenAPI's). The message is kept as it was
+/// sent. An event or template that is not known here is no error.
+pub fn create(mut call: Call<'_>) -> Result<Act> {
+    let body = call.json()?;
+    let definition = json::read::<CreateBody<'_>>(&body, String::new)?.message.get();
+    let contract = call.settings.contract;
+    // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
+    Renderer::new(Definition::read(definition, contract == Contract::OpenApi)?, call.settings.templates)?;
+    let (definition, environment) = (definition.to_owned(), call.environment);
+    Act::change(move |tx| {
+        let job_id = bulk::create(tx, &environment, &definition)?;
+        let status = if contract == Contract::OpenApi { 200 } else { 201 };
+        Ok(Answer::new(status, format!("{{\"jobId\":\"{job_id}\"}}")))
+    })
+}
+
+#[derive(Deserialize)]
+struct IngestBody<'a> {
+    #[serde(borrow)]
+    users: Vec<&'a RawValue>,
+}
+
+/// `POST /bulk/{job_id}` with `{users}`: 200 `{errors, total}`, or 204 in the OpenAPI's reading. `errors` holds the users who
+/// are in the job already, as they were sent, and `total` counts those whom this call added. One user that cannot be
+/// read refuses the call.
+pub fn ingest(mut call: Call<'_>) -> Result<Act> {
+    let body = call.json()?;
+    let mut users = NewUsers::read(body, |body, add| {
+        for (index, user) in json::read::<IngestBody<'_>>(body, String::new)?.users.into_iter().enumerate() {
+            let at = || format!("users[{index}]");
+            let parsed = User::read(user.get(), at)?;
+            add(user.get(), parsed.recipient(at)?.map(|name| &**name));
+        }
+        Ok(())
+    })?;
+    let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
+    Act::change(move |tx| {
+        let job = bulk::get(tx, &environment, &job_id)?;
+        if job.status != JobStatus::Created {
+            return Err(Error::invalid("job_id", "this job was run already and takes no more users; create a new job"));
+        }
+        let duplicates = bulk::ingest(tx, &job, &mut users)?;
+        Ok(match contract {
+            Contract::OpenApi => Answer::new(204, ""),
+            Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
+        })
+    })
+}
+
+fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
+    let errors: Vec<String> = duplicates
+        .iter()
+        .map(|&index| format!("{{\"error\":\"Duplicate user\",\"user\":{}}}", users.user(index)))
+        .collect();
+    format!("{{\"errors\":[{}],\"total\":{}}}", errors.join(","), users.len() - duplicates.len())
+}
+
+/// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job; the body, which
+/// older SDKs send as `{}`, does not matter.
+pub fn run(mut call: Call<'_>) -> Result<Act> {
+    let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
+    Act::change(move |tx| {
+        let job = bulk::get(tx, &environment, &job_id)?;
+        if job.status != JobStatus::Created {
+            return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
+        }
+        bulk::start(tx, &job)?;
+        Ok(match contract {
+            Contract::OpenApi => Answer::new(204, ""),
+            Contract::Tutorial => Answer::new(202, "{}"),
+        })
+    })
+}
+
+/// `GET /bulk/{job_id}`: 200 `{job: {definition, enqueued, failures, received, status}}`.
+pub fn get(mut call: Call<'_>) -> Result<Act> {
+    let (job_id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let job = bulk::get(db, &environment, &job_id)?;
+        let definition = bulk::definition(db, job.job)?;
+        let body = format!(
+            "{{\"job\":{{\"definition\":{definition},\"enqueued\":{},\"failures\":{},\"received\":{},\"status\":\"{}\"}}}}",
+            job.enqueued,
+            job.failures,
+            job.received,
+            job.status.name()
+        );
+        Ok(Answer::new(200, body))
+    })
+}
+
+/// `GET /bulk/{job_id}/users?cursor=&limit=`: 200 `{items, paging}`, in ingest order.
+pub fn list_users(mut call: Call<'_>) -> Result<Act> {
+    let job_id = call.param();
+    let query = call.request.query();
+    let (cursor, limit) = (paging::query(query, "cursor"), paging::limit(query));
+    let environment = call.environment;
+    Act::query(move |db| {
+        let job = bulk::get(db, &environment, &job_id)?;
+        let from_seq = Cursor::read(cursor.as_deref(), job.job)?;
+        let users = bulk::list_users(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
+        let end = users.last().map_or(job.received, |user| user.seq + 1);
+        let next = (end < job.received).then_some(Cursor { list: job.job, position: end });
+        let items = users.iter().map(item).collect::<Result<Vec<String>>>()?;
+        Ok(Answer::new(200, paging::page(&items, next)))
+    })
+}
+
+/// A user as it was sent, plus `recipient`, `status`, `messageId`, and for a failure its reason as `error`, which is ours.
+fn item(user: &JobUser) -> Result<String> {
+    let sent = Object::of(&user.user);
+    let mut item = String::with_capacity(user.user.len() + user.recipient.len() + 128);
+    item.push_str("{\"recipient\":");
+    item.push_str(&json::quoted(&user.recipient));
+    for (name, value) in sent.members()? {
+        if !matches!(name.as_str(), "recipient" | "status" | "messageId") {
+            item.push(',');
+            item.push_str(&json::quoted(name.as_str()));
+            item.push(':');
+            item.push_str(value);
+        }
+    }
+    item.push_str(",\"status\":\"");
+    item.push_str(user.state.status().name());
+    item.push('"');
+    match &user.state {
+        UserState::Pending => {}
+        UserState::Enqueued { message_id } => {
+            item.push_str(",\"messageId\":\"");
+            item.push_str(message_id);
+            item.push('"');
+        }
+        UserState::Error { reason } => {
+            item.push_str(",\"error\":");
+            item.push_str(&json::quoted(reason));
+        }
+    }
+    item.push('}');
+    Ok(item)
+}

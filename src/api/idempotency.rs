@@ -1,0 +1,195 @@
+//! `Idempotency-Key` and `x-idempotency-expiration`.
+//!
+//! A key belongs to an environment, a method and a path. The first request that succeeds under it is stored with its work;
+//! later ones, and those that race it, get the same answer, whatever their body. Refusals are not stored: they would come
+//! out the same again.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp as Instant};
+
+use super::Answer;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::http::{Header, Request};
+use crate::model::environment::Environment;
+use crate::store::{Tx, idempotency};
+
+const HOUR: i64 = 60 * 60 * 1000;
+/// Courier's documentation says 24 hours in one place and 25 in another.
+const DEFAULT_LIFE: i64 = 25 * HOUR;
+const SHORTEST_LIFE: i64 = 24 * HOUR;
+const LONGEST_LIFE: i64 = 366 * 24 * HOUR;
+/// Clocks differ, and requests take time.
+const SLACK: i64 = 5 * 60 * 1000;
+/// Numbers below this are seconds, the others milliseconds.
+const LEAST_MILLIS: f64 = 1e11;
+/// Characters of a key.
+const KEY_LIMIT: usize = 255;
+
+const EXPIRATION: &str = "x-idempotency-expiration";
+
+/// What makes a request happen once.
+#[derive(Debug)]
+pub struct Once {
+    scope: idempotency::Scope,
+    expiration: Option<Expiration>,
+}
+
+/// When a key is to expire.
+#[derive(Clone, Debug)]
+enum Expiration {
+    At(Timestamp),
+    In(Span),
+}
+
+/// The request's key, if it has one.
+pub fn read(request: &Request, environment: &Environment) -> Result<Option<Once>> {
+    // Courier's Ruby SDK spells it with an underscore.
+    let Some(key) = request.header("idempotency-key").or_else(|| request.header("idempotency_key")) else {
+        return Ok(None);
+    };
+    if key.is_empty() || key.chars().count() > KEY_LIMIT {
+        return Err(Error::invalid("Idempotency-Key", format_args!("expected 1 to {KEY_LIMIT} characters")));
+    }
+    let expiration = request.header(EXPIRATION).filter(|value| !value.is_empty()).map(Expiration::parse).transpose()?;
+    let scope = idempotency::Scope {
+        environment: environment.clone(),
+        endpoint: format!("{} {}", request.method(), request.path()),
+        key: key.to_owned(),
+    };
+    Ok(Some(Once { scope, expiration }))
+}
+
+impl Once {
+    /// Runs the change, unless its answer is known already.
+    pub fn run(self, tx: &mut Tx<'_>, change: impl FnOnce(&mut Tx<'_>) -> Result<Answer>) -> Result<Answer> {
+        let expires_at = match &self.expiration {
+            Some(expiration) => expiration.resolve(tx.now())?,
+            None => Timestamp(tx.now().millis() + DEFAULT_LIFE),
+        };
+        if let Some(stored) = idempotency::find(tx, tx.now(), &self.scope)? {
+            return Ok(Answer { status: stored.status, body: stored.body, replayed: true });
+        }
+        let answer = change(tx)?;
+        let stored = idempotency::StoredAnswer { status: answer.status, body: answer.body.clone() };
+        idempotency::create(tx, &self.scope, expires_at, &stored)?;
+        Ok(answer)
+    }
+}
+
+/// Tells a client that it sees an earlier answer. Ours: nothing is known of such a header at Courier.
+pub fn replayed() -> Header {
+    Header::from_bytes("X-Bulkd-Replayed", "true").expect("our own headers are ASCII")
+}
+
+impl Expiration {
+    /// Courier's sources give it as a number of seconds or milliseconds, as an ISO date with or without a zone, or as a
+    /// duration such as `1 Day`.
+    fn parse(value: &str) -> Result<Self> {
+        if let Ok(number) = value.parse::<f64>()
+            && number.is_finite()
+        {
+            let millis = if number.abs() >= LEAST_MILLIS { number } else { number * 1000.0 };
+            return Ok(Expiration::At(Timestamp(millis as i64)));
+        }
+        let at = |instant: Instant| Expiration::At(Timestamp(instant.as_millisecond()));
+        let utc = |date: DateTime| TimeZone::UTC.to_timestamp(date).ok().map(at);
+        let lower = value.to_ascii_lowercase();
+        let span = || value.parse::<Span>().or_else(|_| lower.parse::<Span>()).ok().map(Expiration::In);
+        value
+            .parse::<Instant>()
+            .ok()
+            .map(at)
+            .or_else(|| value.parse::<DateTime>().ok().and_then(utc))
+            .or_else(|| value.parse::<Date>().ok().and_then(|date| utc(date.into())))
+            .or_else(span)
+            .ok_or_else(|| {
+                Error::invalid(
+                    EXPIRATION,
+                    "expected epoch seconds or milliseconds, an ISO 8601 date, or a duration such as '1 Day'",
+                )
+            })
+    }
+
+    fn resolve(&self, now: Timestamp) -> Result<Timestamp> {
+        let at = match self {
+            Expiration::At(at) => Some(*at),
+            Expiration::In(span) => Instant::from_millisecond(now.millis())
+                .and_then(|now| TimeZone::UTC.to_datetime(now).checked_add(*span))
+                .and_then(|then| TimeZone::UTC.to_timestamp(then))
+                .map(|then| Timestamp(then.as_millisecond()))
+                .ok(),
+        };
+        let life = at.and_then(|at| at.millis().checked_sub(now.millis()));
+        match (at, life) {
+            (Some(at), Some(life)) if (SHORTEST_LIFE - SLACK..=LONGEST_LIFE + SLACK).contains(&life) => Ok(at),
+            _ => Err(Error::invalid(EXPIRATION, "expected a time between 24 hours and 1 year from now")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000); // 2026-09-21T14:13:20Z
+    const DAY: i64 = 24 * HOUR;
+
+    fn life(value: &str) -> Result<i64> {
+        Ok(Expiration::parse(value)?.resolve(NOW)?.millis() - NOW.millis())
+    }
+
+    #[test]
+    fn expirations_are_taken_in_every_form_that_couriers_clients_send() {
+        let cases = [
+            ("1790172800", 2 * DAY),
+            ("1790172800.5", 2 * DAY + 500),
+            ("1790172800000", 2 * DAY),
+            ("2026-09-23T14:13:20Z", 2 * DAY),
+            ("2026-09-23T16:13:20+02:00", 2 * DAY),
+            ("2026-09-23T16:13:20+0200", 2 * DAY),
+            ("2026-09-23T14:13:20", 2 * DAY),
+            ("2026-09-23T14:13:20.000000", 2 * DAY),
+            ("2026-09-23 14:13:20", 2 * DAY),
+            ("2026-09-24", 2 * DAY + 9 * HOUR + 46 * 60_000 + 40_000),
+            ("1 Day", DAY),
+            ("24 hours", DAY),
+            ("36h", 36 * HOUR),
+            ("2 Weeks", 14 * DAY),
+            ("P7D", 7 * DAY),
+            ("PT48H", 2 * DAY),
+            ("1 Month", 30 * DAY),
+            ("1 year", 365 * DAY),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(life(value).unwrap(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn other_expirations_are_refused() {
+        let cases = [
+            "soon",
+            "12",
+            "1790000000",
+            "-5",
+            "1 hour",
+            "23h",
+            "2 years",
+            "2036-09-23T14:13:20Z",
+            "2026-09-21",
+            "NaN",
+            "inf",
+            "1e300",
+            "-1e300",
+            "P",
+            "9999999999 years",
+            "tomorrow at noon",
+        ];
+        for value in cases {
+            let error = life(value).unwrap_err().to_string();
+            assert!(error.starts_with("x-idempotency-expiration: expected"), "{value}: {error}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! One request in, one answer out: route, key, environment, then the two steps of a handler.
+//!
+//! A handler first reads: it turns a request into an [`Act`], in the connection's thread and without the database, and
+//! refuses what is wrong with it. The act then runs inside the store, as a query or as a part of a group commit.
+
+mod auth;
+mod bulk;
+mod idempotency;
+mod outbox;
+mod paging;
+mod routes;
+mod status;
+
+use std::sync::Arc;
+
+pub use auth::Keys;
+
+use crate::error::{Error, Kind, Result};
+use crate::http::{self, Method, Request, Response};
+use crate::model::environment::Environment;
+use crate::render::Templates;
+use crate::store::{Db, Store, Tx};
+
+/// Which of two readings of Courier's documentation is answered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contract {
+    /// The tutorial: 201 with the job id, 200 with `errors` and `total`, 202.
+    Tutorial,
+    /// The published OpenAPI: 200, 204, 204, and `event` is required.
+    OpenApi,
+}
+
+/// What the answers depend on besides the request.
+pub struct Settings {
+    pub contract: Contract,
+    pub templates: Templates,
+    pub keys: Keys,
+}
+
+/// The API over a store.
+pub struct Api {
+    store: Arc<Store>,
+    settings: Settings,
+}
+
+/// A request with what its route and its key say about it.
+pub struct Call<'a> {
+    pub request: Request,
+    /// What stood in place of `{...}` in the route's path.
+    pub params: Vec<String>,
+    pub environment: Environment,
+    pub settings: &'a Settings,
+}
+
+/// What is left to do once a request has been read.
+pub enum Act {
+    Answer(Answer),
+    Query(Query),
+    Change(Change),
+}
+
+type Query = Box<dyn FnOnce(&Db<'_>) -> Result<Answer>>;
+type Change = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
+
+impl Act {
+    pub fn query(query: impl FnOnce(&Db<'_>) -> Result<Answer> + 'static) -> Result<Act> {
+        Ok(Act::Query(Box::new(query)))
+    }
+
+    pub fn change(change: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Result<Act> {
+        Ok(Act::Change(Box::new(change)))
+    }
+}
+
+/// A status and a JSON body, which may be empty.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+    /// Whether this is the answer to an earlier request with the same idempotency key.
+    pub replayed: bool,
+}
+
+impl Answer {
+    pub fn new(status: u16, body: impl Into<String>) -> Self {
+        Answer { status, body: body.into(), replayed: false }
+    }
+}
+
+impl Call<'_> {
+    /// The body as text, provided it is declared as JSON or not declared at all.
+    pub fn json(&mut self) -> Result<String> {
+        if let Some(declared) = self.request.header("content-type") {
+            let kind = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if !kind.is_empty() && kind != "application/json" && !kind.ends_with("+json") {
+                return Err(Error::invalid("Content-Type", "expected application/json"));
+            }
+        }
+        String::from_utf8(std::mem::take(&mut self.request.body)).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Error::invalid("the body", format_args!("expected UTF-8, found something else at byte {at}"))
+        })
+    }
+
+    /// The first parameter of the path.
+    pub fn param(&mut self) -> String {
+        self.params.first_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+impl Api {
+    pub fn new(store: Arc<Store>, settings: Settings) -> Self {
+        Api { store, settings }
+    }
+
+    /// Answers a request, whatever it is.
+    pub fn answer(&self, request: Request) -> Response {
+        let line = log::log_enabled!(log::Level::Debug).then(|| format!("{} {}", request.method(), request.path()));
+        let outcome = self.act(request);
+        if let Some(line) = line {
+            let status = outcome.as_ref().map_or_else(|error| error.kind().status_and_type().0, |answer| answer.status);
+            log::debug!("{line} -> {status}");
+        }
+        match outcome {
+            Ok(answer) => {
+                let response = http::json(answer.status, answer.body);
+                if answer.replayed { response.with_header(idempotency::replayed()) } else { response }
+            }
+            Err(error) => {
+                match error.kind() {
+                    Kind::Internal => log::error!("{error}"),
+                    Kind::Unavailable => log::warn!("{error}"),
+                    _ => {}
+                }
+                http::of_error(&error)
+            }
+        }
+    }
+
+    fn act(&self, request: Request) -> Result<Answer> {
+        let (route, params) = routes::find(request.method(), request.path())?;
+        let environment = match route.access {
+            routes::Access::Key => self.settings.keys.environment(request.header("authorization"))?,
+            routes::Access::Open => Environment::of_key(""),
+        };
+        let once = match request.method() {
+            Method::Post => idempotency::read(&request, &environment)?,
+            _ => None,
+        };
+        match (route.read)(Call { request, params, environment, settings: &self.settings })? {
+            Act::Answer(answer) => Ok(answer),
+            Act::Query(query) => self.store.read(query),
+            Act::Change(change) => self.store.write(move |tx| match once {
+                Some(once) => once.run(tx, change),
+                None => change(tx),
+            }),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Whether the daemon is up.
+
+use super::{Act, Answer, Call};
+use crate::error::Result;
+
+/// `GET /_bulkd/health`: 200 once requests are answered. Needs no key.
+pub fn health(_: Call<'_>) -> Result<Act> {
+    let body = serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
+    Ok(Act::Answer(Answer::new(200, body.to_string())))
+}

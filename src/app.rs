@@ -1,0 +1,81 @@
+//! Opens, recovers, wires, spawns, joins: the only place that knows every room.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::api::{Api, Keys, Settings};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Result;
+use crate::http::Server;
+use crate::id::Ids;
+use crate::runner::Runner;
+use crate::store::{self, Store};
+
+/// A running daemon.
+pub struct App {
+    store: Arc<Store>,
+    runner: Arc<Runner>,
+    server: Server,
+    listener: JoinHandle<()>,
+    workers: Vec<JoinHandle<()>>,
+    store_threads: store::Threads,
+}
+
+impl App {
+    /// Starts a daemon; when this returns, requests are being answered and unfinished jobs go on.
+    pub fn start(config: Config) -> Result<App> {
+        App::start_with(config, Clock::System, Ids::random())
+    }
+
+    /// Starts a daemon with a clock and ids of a test's own.
+    pub fn start_with(config: Config, clock: Clock, ids: Ids) -> Result<App> {
+        config.validate()?;
+        let options = store::Options { path: config.database, durability: config.durability, clock, ids };
+        let (store, store_threads) = Store::open(options)?;
+        let store = Arc::new(store);
+        let settings =
+            Settings { contract: config.contract, templates: config.templates, keys: Keys::new(&config.api_keys) };
+        let api = Api::new(store.clone(), settings);
+        let (server, listener) = match Server::start(config.listen, config.limits, Arc::new(move |it| api.answer(it))) {
+            Ok(started) => started,
+            Err(error) => {
+                store.stop();
+                store_threads.join();
+                return Err(error);
+            }
+        };
+        let (runner, workers) = Runner::start(store.clone(), config.templates, config.workers)?;
+        Ok(App { store, runner, server, listener, workers, store_threads })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    pub fn database(&self) -> &Path {
+        self.store.path()
+    }
+
+    /// Finishes what is in flight, commits it, and closes the file. First those who ask for work, then those who do it, and
+    /// the writer last, so that nobody waits for somebody who has gone.
+    pub fn stop(self) {
+        self.server.stop();
+        join("listener", self.listener);
+        self.runner.stop();
+        for worker in self.workers {
+            join("worker", worker);
+        }
+        drop(self.runner);
+        self.store.stop();
+        self.store_threads.join();
+    }
+}
+
+fn join(name: &str, thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        log::error!("the {name} panicked");
+    }
+}

@@ -1,0 +1,146 @@
+//! What may be typed.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::api::Contract;
+use crate::config::{Config, default_workers};
+use crate::http::Limits;
+use crate::render::Templates;
+use crate::store::Durability;
+
+/// A local daemon compatible with Courier's Bulk API.
+///
+/// Create a bulk job, ingest users, run it, watch it, and find every message that would have gone out in a local outbox. One
+/// binary, one SQLite file. Point any of Courier's SDKs at it: COURIER_BASE_URL=http://127.0.0.1:4010
+#[derive(Debug, Parser)]
+#[command(name = "bulkd", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the daemon. The same as `bulkd` alone.
+    Serve(Serve),
+    /// Start a daemon on a fresh file and play a customer: a job, 1,000 users, a full outbox.
+    Demo(Demo),
+    /// Say whether a database file is sound.
+    Check {
+        /// The file to look at. It is not changed.
+        file: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// Where to listen: HOST:PORT, or :PORT. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", env = "BULKD_LISTEN", default_value = "127.0.0.1:4010", value_parser = address)]
+    pub listen: SocketAddr,
+
+    /// The database file. It is created if there is none.
+    #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db")]
+    pub db: PathBuf,
+
+    /// Use a database file that is thrown away at the end, instead of --db.
+    #[arg(long, env = "BULKD_EPHEMERAL")]
+    pub ephemeral: bool,
+
+    /// Accept this API key, and no others but those given. Repeatable; in the environment separated by commas. Without it,
+    /// every key is accepted. Each key has an environment of its own.
+    #[arg(long = "api-key", value_name = "KEY", env = "BULKD_API_KEY", value_delimiter = ',', hide_env_values = true)]
+    pub api_keys: Vec<String>,
+
+    /// Threads that drain jobs [default: twice the processors].
+    #[arg(long, value_name = "N", env = "BULKD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+
+    /// What an acknowledged request survives.
+    #[arg(long, env = "BULKD_DURABILITY", value_enum, default_value = "full")]
+    pub durability: DurabilityArg,
+
+    /// Which of two readings of Courier's documentation to answer by.
+    #[arg(long, env = "BULKD_CONTRACT", value_enum, default_value = "tutorial")]
+    pub contract: ContractArg,
+
+    /// What to do with an event or template that is not stored here.
+    #[arg(long, env = "BULKD_TEMPLATES", value_enum, default_value = "lenient")]
+    pub templates: TemplatesArg,
+
+    /// What to log on standard error: error, warn, info, debug, trace or off.
+    #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info")]
+    pub log: String,
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Where to listen, should it be free; otherwise a free port is taken.
+    #[arg(long, value_name = "ADDRESS", env = "BULKD_LISTEN", default_value = "127.0.0.1:4010", value_parser = address)]
+    pub listen: SocketAddr,
+
+    /// End when the outbox is full, with an error if anything was not as expected.
+    #[arg(long)]
+    pub exit: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DurabilityArg {
+    /// A power cut: every commit is on the disk before it is acknowledged.
+    Full,
+    /// A killed process, but not a power cut.
+    Fast,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ContractArg {
+    /// Create answers 201, ingest 200 with a body, run 202.
+    Tutorial,
+    /// Create answers 200, ingest and run 204, and `event` is required.
+    Openapi,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TemplatesArg {
+    /// Its id and the merged data are the message.
+    Lenient,
+    /// The message is UNMAPPED.
+    Strict,
+}
+
+impl Serve {
+    /// The settings that these flags mean.
+    pub fn config(self) -> Config {
+        Config {
+            listen: self.listen,
+            durability: match self.durability {
+                _ if self.ephemeral => Durability::Ephemeral,
+                DurabilityArg::Full => Durability::Full,
+                DurabilityArg::Fast => Durability::Fast,
+            },
+            database: (!self.ephemeral).then_some(self.db),
+            api_keys: self.api_keys,
+            workers: self.workers.map_or_else(default_workers, usize::from),
+            contract: match self.contract {
+                ContractArg::Tutorial => Contract::Tutorial,
+                ContractArg::Openapi => Contract::OpenApi,
+            },
+            templates: match self.templates {
+                TemplatesArg::Lenient => Templates::Lenient,
+                TemplatesArg::Strict => Templates::Strict,
+            },
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// `HOST:PORT` or `:PORT`, the host a name or a number.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let full = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
+    let found = full.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    found.ok_or_else(|| "expected HOST:PORT or :PORT, such as 127.0.0.1:4010".to_owned())
+}

@@ -1,0 +1,57 @@
+//! What the settings mean: one plain struct, units in names.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::api::Contract;
+use crate::error::{Error, Result};
+use crate::http::Limits;
+use crate::render::Templates;
+use crate::store::Durability;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// `None` is a file that is thrown away at the end.
+    pub database: Option<PathBuf>,
+    /// Keys that are accepted; none means any.
+    pub api_keys: Vec<String>,
+    /// Threads that drain jobs.
+    pub workers: usize,
+    pub durability: Durability,
+    pub contract: Contract,
+    pub templates: Templates,
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A daemon on a throw-away file and a free port, with every other setting at its default.
+    pub fn ephemeral() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            database: None,
+            api_keys: Vec::new(),
+            workers: default_workers(),
+            durability: Durability::Ephemeral,
+            contract: Contract::Tutorial,
+            templates: Templates::Lenient,
+            limits: Limits::default(),
+        }
+    }
+
+    /// What only makes sense together.
+    pub fn validate(&self) -> Result<()> {
+        if !self.listen.ip().is_loopback() && self.api_keys.is_empty() {
+            return Err(Error::startup(format!(
+                "--listen {} can be reached from other machines; name the keys that are let in with --api-key",
+                self.listen
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Twice the processors: a worker spends about half of its time waiting for its commit.
+pub fn default_workers() -> usize {
+    2 * std::thread::available_parallelism().map_or(2, usize::from)
+}

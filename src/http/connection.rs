@@ -1,0 +1,146 @@
+//! One connection, from its first request to its last.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiny_http::{HTTPVersion, Method};
+
+use super::body::{self, Budget};
+use super::head::{Framing, Head};
+use super::response::{self, Response};
+use super::server::Handler;
+use super::socket::Socket;
+use super::{Limits, Request};
+use crate::error::{Error, Kind, Result};
+
+/// How much of a refused request is read before the connection is closed, and for how long.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Answers the requests of a connection, one after the other, until either side has had enough.
+pub fn serve(stream: Arc<TcpStream>, limits: &Limits, budget: &Budget, handler: &Handler, stopping: impl Fn() -> bool) {
+    let mut connection = Connection { socket: Socket::new(stream), ahead: Vec::new(), limits };
+    loop {
+        let head = match connection.read_head() {
+            Ok(Some(head)) => head,
+            Ok(None) => return,
+            Err(error) => return connection.refuse(&error),
+        };
+        let mut reserved = budget.reserve();
+        let request = match connection.read_body(head, &mut reserved) {
+            Ok(request) => request,
+            Err(error) => return connection.refuse(&error),
+        };
+        let (version, head_only, keeps_alive) =
+            (request.head.version.clone(), request.head.method == Method::Head, request.head.keeps_alive());
+        let response = handler(request);
+        drop(reserved);
+        let closing = !keeps_alive || stopping();
+        if connection.answer(response, &version, head_only, closing).is_err() || closing {
+            return;
+        }
+    }
+}
+
+struct Connection<'a> {
+    socket: Socket,
+    /// Bytes that were read and belong to what comes next.
+    ahead: Vec<u8>,
+    limits: &'a Limits,
+}
+
+impl Connection<'_> {
+    /// The next head; `None` if the peer has gone, or keeps silent.
+    fn read_head(&mut self) -> Result<Option<Head>> {
+        let mut begun = false;
+        loop {
+            // A line end too many after a body is forgiven, as RFC 9112 asks.
+            let blank = self.ahead.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+            self.ahead.drain(..blank);
+            if !self.ahead.is_empty() {
+                if let Some((head, length)) = Head::parse(&self.ahead)? {
+                    if length > self.limits.head_bytes {
+                        return Err(self.head_too_large());
+                    }
+                    self.ahead.drain(..length);
+                    return Ok(Some(head));
+                }
+                if self.ahead.len() > self.limits.head_bytes {
+                    return Err(self.head_too_large());
+                }
+                if !begun {
+                    begun = true;
+                    self.socket.set_deadline(self.limits.head);
+                }
+            }
+            let mut chunk = [0; 8 * 1024];
+            let read = if begun {
+                self.socket.read(&mut chunk)
+            } else {
+                self.socket.read_within(self.limits.idle, &mut chunk)
+            };
+            match read {
+                Ok(0) => return Ok(None),
+                Ok(n) => self.ahead.extend_from_slice(&chunk[..n]),
+                Err(error) if begun && error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(Error::new(Kind::TimedOut, "the request did not arrive in time"));
+                }
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    fn head_too_large(&self) -> Error {
+        let limit = self.limits.head_bytes;
+        Error::new(Kind::HeadTooLarge, format!("request line and headers are larger than {limit} bytes"))
+    }
+
+    fn read_body(&mut self, head: Head, reserved: &mut body::Reserved) -> Result<Request> {
+        let framing = head.framing()?;
+        let limit = self.limits.body_bytes;
+        if framing == Framing::Length(0) {
+            return Ok(Request { head, body: Vec::new() });
+        }
+        if matches!(framing, Framing::Length(length) if length > limit as u64) {
+            return Err(body::too_large(limit));
+        }
+        self.socket.set_deadline(self.limits.body);
+        if head.expects_continue() && self.ahead.is_empty() {
+            // If the peer has gone, the read that follows says so.
+            let _ = self.socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        let ahead = std::mem::take(&mut self.ahead);
+        let mut source = io::Cursor::new(ahead).chain(&mut self.socket);
+        let body = match framing {
+            Framing::Length(_) => body::read(&mut source, framing, limit, reserved)?,
+            // Chunks are announced byte by byte; the socket is not read that way.
+            Framing::Chunked => {
+                let mut buffered = io::BufReader::new(source);
+                let body = body::read(&mut buffered, framing, limit, reserved)?;
+                let mut ahead = buffered.buffer().to_vec();
+                let (rest, _) = buffered.get_ref().get_ref();
+                ahead.extend_from_slice(&rest.get_ref()[rest.position() as usize..]);
+                self.ahead = ahead;
+                return Ok(Request { head, body });
+            }
+        };
+        let (rest, _) = source.get_ref();
+        self.ahead = rest.get_ref()[rest.position() as usize..].to_vec();
+        Ok(Request { head, body })
+    }
+
+    fn answer(&mut self, response: Response, version: &HTTPVersion, head_only: bool, closing: bool) -> io::Result<()> {
+        self.socket.set_deadline(self.limits.answer);
+        self.socket.write_all(&response::to_bytes(response, version, head_only, closing))
+    }
+
+    /// After a request that cannot be read there is no telling where the next one begins.
+    fn refuse(&mut self, error: &Error) {
+        log::debug!("a request was refused: {error}");
+        if self.answer(response::of_error(error), &HTTPVersion(1, 1), false, true).is_ok() {
+            self.socket.linger(LINGER, LINGER_BYTES);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The front door: listener, connection threads, limits and deadlines. Bytes to [`Request`], [`Response`] to bytes; it knows
+//! nothing of the API behind it.
+//!
+//! Methods, versions and answers are tiny_http's, and so is the writing of an answer. Its `Server` is not used: it leaves
+//! connections of a burst waiting for each other, has no deadlines, and can be ended by one header.
+
+mod body;
+mod connection;
+mod head;
+mod response;
+mod server;
+mod socket;
+
+use std::time::Duration;
+
+pub use response::{Response, json, of_error};
+pub use server::{Handler, Server};
+pub use tiny_http::{HTTPVersion, Header, Method, StatusCode};
+
+use head::Head;
+
+/// What a peer may ask of us. Spans of time are for one request unless they say otherwise.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections open at once; the next is answered 503 and closed.
+    pub connections: usize,
+    /// Bytes of request line and headers, then 431.
+    pub head_bytes: usize,
+    /// Bytes of a body, then 413. Courier's own limit is 6 MB.
+    pub body_bytes: usize,
+    /// Bytes of all bodies held at once, then 503.
+    pub bodies_bytes: usize,
+    /// From the first byte of a head to its last.
+    pub head: Duration,
+    /// From the end of the head to the end of the body.
+    pub body: Duration,
+    /// Between an answer and the next request.
+    pub idle: Duration,
+    /// For the peer to take the answer.
+    pub answer: Duration,
+    /// For requests that are being handled when the server stops.
+    pub stop: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 512,
+            head_bytes: 16 * 1024,
+            body_bytes: 6 * 1024 * 1024,
+            bodies_bytes: 512 * 1024 * 1024,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(60),
+            idle: Duration::from_secs(75),
+            answer: Duration::from_secs(30),
+            stop: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A request that has arrived whole.
+pub struct Request {
+    head: Head,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The path as it was sent, without the query.
+    pub fn path(&self) -> &str {
+        self.head.path()
+    }
+
+    /// What follows the question mark.
+    pub fn query(&self) -> &str {
+        self.head.query()
+    }
+
+    /// The first header of this name, if it is text. Names are compared without case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.headers(name).next().and_then(|value| std::str::from_utf8(value).ok()).map(str::trim)
+    }
+}

@@ -1,0 +1,55 @@
+//! Answers, and how they become bytes.
+
+use std::io::Cursor;
+
+use tiny_http::{HTTPVersion, Header, StatusCode};
+
+use crate::error::{Error, Kind};
+
+/// An answer: tiny_http's, over bytes in memory.
+pub type Response = tiny_http::Response<Cursor<Vec<u8>>>;
+
+/// Courier's older Node SDK parses a body only if its content type is exactly this.
+const JSON: &str = "application/json";
+
+/// An answer with a JSON body, or with none.
+pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Response {
+    let body = body.into();
+    let headers = if body.is_empty() { Vec::new() } else { vec![header("Content-Type", JSON)] };
+    let length = body.len();
+    Response::new(StatusCode(status), headers, Cursor::new(body), Some(length), None)
+}
+
+/// An error in Courier's envelope. Courier's SDKs send a request again on some statuses; `x-should-retry` tells them whether
+/// that can help.
+pub fn of_error(error: &Error) -> Response {
+    let (status, kind) = error.kind().status_and_type();
+    let body = serde_json::json!({ "message": error.public_message(), "type": kind }).to_string();
+    let response = json(status, body);
+    match error.kind() {
+        Kind::Unavailable => response.with_header(header("Retry-After", "1")),
+        _ if status < 500 && status != 408 => response.with_header(header("X-Should-Retry", "false")),
+        _ => response,
+    }
+}
+
+/// A header of our own making; its parts are ASCII.
+pub fn header(name: &str, value: &str) -> Header {
+    Header::from_bytes(name, value).expect("our own headers are ASCII")
+}
+
+/// The bytes of an answer, complete, so that it takes one write.
+pub fn to_bytes(response: Response, version: &HTTPVersion, head_only: bool, closing: bool) -> Vec<u8> {
+    let body = response.data_length().unwrap_or(0);
+    let mut bytes = Vec::with_capacity(256 + body);
+    response
+        .with_chunked_threshold(usize::MAX)
+        .with_header(header("Server", "bulkd"))
+        .raw_print(&mut bytes, version.clone(), &[], head_only, None)
+        .expect("memory can be written");
+    if closing && let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
+        // tiny_http keeps this header for itself.
+        bytes.splice(end..end, *b"\r\nConnection: close");
+    }
+    bytes
+}

@@ -1,0 +1,198 @@
+//! The listener and its connections' threads.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tiny_http::HTTPVersion;
+
+use super::body::Budget;
+use super::{Limits, Request, Response, connection, response};
+use crate::error::{Error, Result};
+
+/// Answers a request, in its connection's thread.
+pub type Handler = dyn Fn(Request) -> Response + Send + Sync;
+
+/// Connections that the kernel holds until they are accepted.
+const BACKLOG: i32 = 1024;
+/// How long to wait after an accept that failed, for instance because there are no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listening server.
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    limits: Limits,
+    stopping: AtomicBool,
+    connections: Mutex<Connections>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Connections {
+    next: u64,
+    open: HashMap<u64, Arc<TcpStream>>,
+}
+
+impl Shared {
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+}
+
+impl Server {
+    /// Listens on `address` (port 0 takes a free one) and answers from now on.
+    pub fn start(address: SocketAddr, limits: Limits, handler: Arc<Handler>) -> Result<(Server, JoinHandle<()>)> {
+        let listener = listen(address).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                Error::startup(format!("{address} is taken by another program; choose another with --listen"))
+            }
+            _ => Error::startup(format!("{address} cannot be listened on: {error}")),
+        })?;
+        let failed = |error: io::Error| Error::startup(format!("{address} cannot be listened on: {error}"));
+        let address = listener.local_addr().map_err(failed)?;
+        let shared = Arc::new(Shared {
+            limits,
+            stopping: AtomicBool::new(false),
+            connections: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let accepting = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("listener".to_owned())
+            .spawn(move || accept(&listener, &accepting, &handler))
+            .map_err(failed)?;
+        Ok((Server { address, shared }, thread))
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more requests, and waits until those that have arrived are answered, up to [`Limits::stop`].
+    pub fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.wake_listener();
+        let connections = self.shared.connections();
+        for stream in connections.open.values() {
+            // Whoever waits for a request sees the end of the stream; an answer can still be written.
+            let _ = stream.shutdown(Shutdown::Read);
+        }
+        let open = |connections: &mut Connections| !connections.open.is_empty();
+        let (connections, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(connections, self.shared.limits.stop, open)
+            .unwrap_or_else(PoisonError::into_inner);
+        for stream in connections.open.values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// The listener sits in `accept`; a connection makes it look up.
+    fn wake_listener(&self) {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // On Windows this option means that a port may be stolen.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>, handler: &Arc<Handler>) {
+    let budget = Budget::new(shared.limits.bodies_bytes);
+    loop {
+        let accepted = listener.accept();
+        if shared.stopping() {
+            return;
+        }
+        match accepted {
+            Ok((stream, _)) => {
+                if let Err(error) = take(stream, shared, &budget, handler) {
+                    log::warn!("a connection could not be taken: {error}");
+                    pause(shared);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                log::warn!("no connection could be accepted: {error}");
+                pause(shared);
+            }
+        }
+    }
+}
+
+/// Waits for a connection to end, or a moment.
+fn pause(shared: &Shared) {
+    let _ = shared.changed.wait_timeout(shared.connections(), ACCEPT_PAUSE);
+}
+
+fn take(stream: TcpStream, shared: &Arc<Shared>, budget: &Budget, handler: &Arc<Handler>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let stream = Arc::new(stream);
+    let id = {
+        let mut connections = shared.connections();
+        if connections.open.len() >= shared.limits.connections {
+            drop(connections);
+            return refuse(&stream);
+        }
+        connections.next += 1;
+        let id = connections.next;
+        connections.open.insert(id, stream.clone());
+        id
+    };
+    let open = Open { id, shared: shared.clone() };
+    let (budget, handler) = (budget.clone(), handler.clone());
+    std::thread::Builder::new().name(format!("connection {id}")).spawn(move || {
+        let stopping = || open.shared.stopping();
+        connection::serve(stream, &open.shared.limits, &budget, &*handler, stopping);
+    })?;
+    Ok(())
+}
+
+/// Counts a connection until its thread ends, however it ends.
+struct Open {
+    id: u64,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.connections().open.remove(&self.id);
+        self.shared.changed.notify_all();
+    }
+}
+
+fn refuse(mut stream: &TcpStream) -> io::Result<()> {
+    let error = Error::unavailable("too many connections; try again later");
+    let bytes = response::to_bytes(response::of_error(&error), &HTTPVersion(1, 1), false, true);
+    stream.set_nonblocking(true)?;
+    let _ = stream.write(&bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    Ok(())
+}

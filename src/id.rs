@@ -1,0 +1,115 @@
+//! The ids that people see.
+//!
+//! Jobs and messages share Courier's shape, `1-<8 hex>-<24 hex>`, in which the 8 digits are the epoch seconds (as in
+//! Courier's samples). A recipient that was not named gets 21 url-safe characters, like those in Courier's SDK tests.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use rand::RngExt;
+use ulid::{Generator, Ulid};
+
+use crate::clock::Timestamp;
+
+const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+/// Makes ids: random ones, or for tests countable ones.
+pub enum Ids {
+    Random(Generator),
+    Sequential(u64),
+}
+
+impl Ids {
+    pub fn random() -> Self {
+        Ids::Random(Generator::new())
+    }
+
+    /// Ids that count up from 1, the same in every run.
+    pub fn sequential() -> Self {
+        Ids::Sequential(0)
+    }
+
+    /// A job id, later ones sorting after earlier ones: a ULID's 48 bits of time (seconds in the first 8 digits,
+    /// milliseconds in the next 4) and its 80 random bits.
+    pub fn job(&mut self, now: Timestamp) -> String {
+        let (millis, random) = match self {
+            Ids::Sequential(last) => {
+                *last += 1;
+                (now.millis().max(0) as u64, u128::from(*last))
+            }
+            Ids::Random(generator) => {
+                let at = UNIX_EPOCH + Duration::from_millis(now.millis().max(0) as u64);
+                let ulid = match generator.generate_from_datetime(at) {
+                    Ok(ulid) => ulid,
+                    Err(overflow) => overflow.commit_overflow_random(),
+                };
+                (ulid.timestamp_ms(), ulid.random())
+            }
+        };
+        format!("1-{:08x}-{:04x}{:020x}", (millis / 1000) as u32, millis % 1000, random)
+    }
+
+    /// A recipient for a user that names none.
+    pub fn recipient(&mut self) -> String {
+        match self {
+            Ids::Sequential(last) => {
+                *last += 1;
+                format!("generated-{last:011}")
+            }
+            Ids::Random(_) => {
+                let mut rng = rand::rng();
+                (0..21).map(|_| URL_SAFE[rng.random_range(0..URL_SAFE.len())] as char).collect()
+            }
+        }
+    }
+
+    /// The part of all message ids of a new file that tells them from other files': 12 hex digits.
+    pub fn message_tag(&mut self) -> String {
+        match self {
+            Ids::Sequential(_) => "0".repeat(12),
+            Ids::Random(_) => format!("{:012x}", Ulid::generate().random() >> 32),
+        }
+    }
+}
+
+/// A message id carries the number of its row, so that finding a message needs no index. The view `outbox` in schema.sql
+/// spells the same shape.
+pub fn message(tag: &str, created_at: Timestamp, number: i64) -> String {
+    format!("1-{:08x}-{tag}{number:012x}", created_at.seconds() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_id(id: &str) -> bool {
+        let parts: Vec<&str> = id.split('-').collect();
+        parts.len() == 3
+            && parts[0] == "1"
+            && (parts[1].len(), parts[2].len()) == (8, 24)
+            && parts[1..].concat().bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    }
+
+    #[test]
+    fn job_ids_have_couriers_shape_and_sort_by_time() {
+        let mut ids = Ids::random();
+        let made: Vec<String> = (0..1000).map(|i| ids.job(Timestamp(1_642_719_571_000 + i / 10 * 333))).collect();
+        assert!(made.iter().all(|id| is_id(id)), "{made:?}");
+        assert!(made.is_sorted_by(|a, b| a < b));
+        assert!(made[0].starts_with("1-61e9e953-"));
+    }
+
+    #[test]
+    fn message_ids_have_couriers_shape_and_carry_their_number() {
+        let tag = Ids::random().message_tag();
+        let id = message(&tag, Timestamp(1_642_719_571_999), 0xabc);
+        assert!(is_id(&id), "{id}");
+        assert!(id.starts_with("1-61e9e953-") && id.ends_with("000000000abc"));
+    }
+
+    #[test]
+    fn generated_recipients_are_21_url_safe_characters() {
+        let recipient = Ids::random().recipient();
+        assert_eq!(recipient.len(), 21);
+        assert!(recipient.bytes().all(|b| URL_SAFE.contains(&b)));
+    }
+}

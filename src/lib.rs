@@ -1,0 +1,26 @@
+//! bulkd: a local daemon compatible with Courier's Bulk API, in one binary with one SQLite file.
+//!
+//! The modules, in the order in which a request meets them. A folder is a room on the path of a request, a file is a
+//! resource, and the same resource has the same file name in every room. Imports run downward only.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod config;
+
+pub mod app;
+pub mod demo;
+
+pub mod http;
+
+pub mod api;
+
+pub mod runner;
+pub mod store;
+
+pub mod render;
+
+pub mod model;
+
+pub mod clock;
+pub mod error;
+pub mod id;

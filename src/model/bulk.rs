@@ -1,0 +1,68 @@
+//! A bulk job and the state of its users.
+
+use super::names;
+
+names! {
+    /// Where a job stands. Courier's tutorial names the first three, its SDKs add `ERROR`.
+    JobStatus {
+        /// Takes users, and waits for its run for as long as it has to.
+        Created = "CREATED",
+        /// Was run; its users are being turned into messages.
+        Processing = "PROCESSING",
+        /// Every user has a message or a failure.
+        Completed = "COMPLETED",
+        /// The job as a whole cannot go on.
+        Error = "ERROR",
+    }
+}
+
+names! {
+    /// Where a user of a job stands.
+    UserStatus {
+        /// No message yet.
+        Pending = "PENDING",
+        /// The message is in the outbox.
+        Enqueued = "ENQUEUED",
+        /// The message could not be made.
+        Error = "ERROR",
+    }
+}
+
+/// A job as its own row has it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The row's number in the file.
+    pub job: i64,
+    pub status: JobStatus,
+    /// Users ingested.
+    pub received: u64,
+    /// Users whose message is in the outbox.
+    pub enqueued: u64,
+    /// Users whose message could not be made.
+    pub failures: u64,
+}
+
+impl Job {
+    /// How many users, in ingest order, have had their turn.
+    pub fn drained(&self) -> u64 {
+        self.enqueued + self.failures
+    }
+}
+
+/// The state of one user: what is known of the message that it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserState {
+    Pending,
+    Enqueued { message_id: String },
+    Error { reason: String },
+}
+
+impl UserState {
+    pub fn status(&self) -> UserStatus {
+        match self {
+            UserState::Pending => UserStatus::Pending,
+            UserState::Enqueued { .. } => UserStatus::Enqueued,
+            UserState::Error { .. } => UserStatus::Error,
+        }
+    }
+}

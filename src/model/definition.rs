@@ -1,0 +1,142 @@
+//! What a job is to send: the `message` given when it was created.
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+use serde_json::{Map, Value};
+
+use super::json::{self, Fields, Object};
+use crate::error::{Error, Kind, Result};
+
+/// The definition of a job, understood.
+#[derive(Debug)]
+pub struct Definition {
+    pub source: Source,
+    /// Global data for all users: names and raw JSON values, each name once.
+    pub data: Vec<(String, String)>,
+}
+
+/// Where the words of the messages come from.
+#[derive(Debug)]
+pub enum Source {
+    /// Content given in the definition itself; `path` is where.
+    Content { path: &'static str, content: Content },
+    /// The id of a template, or an event that is mapped to one.
+    Template(String),
+}
+
+/// Inline content in Courier's two forms.
+#[derive(Debug)]
+pub enum Content {
+    /// `{title, body}`; Courier's SDKs require both, its documentation only the body.
+    Sugar { title: Option<String>, body: String },
+    /// `{version, elements}`.
+    Elemental { elements: Vec<Map<String, Value>> },
+}
+
+#[derive(Deserialize)]
+struct Outer<'a> {
+    #[serde(default)]
+    event: Option<String>,
+    #[serde(borrow, default)]
+    message: Option<Fields<Nested<'a>>>,
+    #[serde(default)]
+    template: Option<String>,
+    #[serde(default)]
+    content: Option<Content>,
+    #[serde(borrow, default)]
+    data: Option<Object<'a>>,
+    #[serde(default, rename = "brand")]
+    _brand: Option<String>,
+    #[serde(default, rename = "locale")]
+    _locale: Option<Locale>,
+    #[serde(borrow, default, rename = "override")]
+    _override: Option<Object<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Nested<'a> {
+    #[serde(default)]
+    template: Option<String>,
+    #[serde(default)]
+    content: Option<Content>,
+    #[serde(borrow, default)]
+    data: Option<Object<'a>>,
+    #[serde(default, rename = "brand_id")]
+    _brand_id: Option<String>,
+}
+
+/// A locale is a string in older sources, a map from locale to map in newer ones.
+struct Locale;
+
+impl<'de> Deserialize<'de> for Locale {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(_) | Value::Object(_) => Ok(Locale),
+            _ => Err(de::Error::custom("expected a string such as \"en_US\", or an object")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        const FORMS: &str = "expected {\"title\", \"body\"} or {\"version\", \"elements\"}";
+        let Value::Object(mut content) = Value::deserialize(deserializer)? else {
+            return Err(de::Error::custom(FORMS));
+        };
+        let text = |value: Option<Value>, name: &str| match value {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(de::Error::custom(format_args!("`{name}` must be a string"))),
+        };
+        match content.remove("elements") {
+            None => match text(content.remove("body"), "body")? {
+                Some(body) => Ok(Content::Sugar { title: text(content.remove("title"), "title")?, body }),
+                None => Err(de::Error::custom(FORMS)),
+            },
+            Some(Value::Array(elements)) => {
+                text(content.remove("version"), "version")?;
+                let elements = elements.into_iter().enumerate().map(|(i, element)| match element {
+                    Value::Object(element) if element.get("type").is_some_and(Value::is_string) => Ok(element),
+                    _ => Err(de::Error::custom(format_args!("elements[{i}]: expected an object with a `type`"))),
+                });
+                Ok(Content::Elemental { elements: elements.collect::<std::result::Result<_, _>>()? })
+            }
+            Some(_) => Err(de::Error::custom("`elements` must be an array")),
+        }
+    }
+}
+
+impl Definition {
+    /// Reads a definition in any of the three forms: `{event}`, `{message: {template | content}}`, `{template | content}`.
+    /// Where several are given, the nested form is used before the flat one, and both before the event.
+    pub fn read(definition: &str, event_required: bool) -> Result<Self> {
+        let outer: Outer<'_> = json::read(definition, || "message".to_owned())?;
+        let Fields(nested) = outer.message.unwrap_or_default();
+        let missing_event = || Error::new(Kind::Invalid, "The 'event' parameter is required.");
+        if event_required && outer.event.as_deref().unwrap_or_default().is_empty() {
+            return Err(missing_event());
+        }
+        let inner = choose(nested.template, nested.content, "message.message", "message.message.content")?;
+        let flat = choose(outer.template, outer.content, "message", "message.content")?;
+        let event = outer.event.filter(|event| !event.is_empty()).map(Source::Template);
+        let source = inner.or(flat).or(event).ok_or_else(missing_event)?;
+        let mut data = Vec::new();
+        for layer in [nested.data, outer.data].into_iter().flatten() {
+            json::merge(&mut data, layer, |name| name.to_owned(), |value| value.to_owned())?;
+        }
+        Ok(Definition { source, data })
+    }
+}
+
+/// Template and content exclude each other, as they do in Send.
+fn choose(template: Option<String>, content: Option<Content>, at: &str, path: &'static str) -> Result<Option<Source>> {
+    match (template, content) {
+        (Some(_), Some(_)) => Err(Error::invalid(at, "expected either 'template' or 'content', found both")),
+        (Some(template), None) if template.is_empty() => {
+            Err(Error::invalid(format_args!("{at}.template"), "expected the id of a template, found an empty string"))
+        }
+        (Some(template), None) => Ok(Some(Source::Template(template))),
+        (None, Some(content)) => Ok(Some(Source::Content { path, content })),
+        (None, None) => Ok(None),
+    }
+}

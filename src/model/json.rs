@@ -1,0 +1,223 @@
+//! Reading JSON without losing what was sent: texts and objects that still point into the body, and errors that name the
+//! field.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Kind, Result};
+
+/// Reads `text`, an object, as a `T`. An error names the field by its path below `at` (`users[3]`, or nothing for the body itself) and
+/// says what was expected.
+pub fn read<'a, T: Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String) -> Result<T> {
+    match serde_json::from_str(text) {
+        Ok(Fields(fields)) => Ok(fields),
+        Err(_) => Err(explain::<T>(text, &at())),
+    }
+}
+
+/// Reads once more, this time keeping track of the path: only those who made a mistake pay for it.
+#[cold]
+fn explain<'a, T: Deserialize<'a>>(text: &'a str, at: &str) -> Error {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let outcome = serde_path_to_error::deserialize::<_, Fields<T>>(&mut deserializer);
+    let Err(error) = outcome else {
+        let what = if at.is_empty() { "the body" } else { at };
+        return match deserializer.end() {
+            Err(error) => Error::invalid(what, format_args!("not valid JSON: {error}")),
+            Ok(()) => Error::internal("JSON was refused and then accepted"),
+        };
+    };
+    let path = match (at, error.path().to_string().as_str()) {
+        ("", ".") => "the body".to_owned(),
+        (at, ".") => at.to_owned(),
+        ("", path) => path.to_owned(),
+        (at, path) if path.starts_with('[') => format!("{at}{path}"),
+        (at, path) => format!("{at}.{path}"),
+    };
+    let error = error.into_inner();
+    if error.is_data() {
+        let text = error.to_string();
+        Error::invalid(path, in_json_words(text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end])))
+    } else {
+        Error::new(Kind::Invalid, format!("the body: not valid JSON: {error}"))
+    }
+}
+
+/// serde speaks of maps and sequences.
+fn in_json_words(text: &str) -> String {
+    let found_and_expected = text.strip_prefix("invalid type: ").and_then(|text| text.rsplit_once(", expected "));
+    match found_and_expected {
+        Some((found, expected)) => {
+            let expected = if expected == "a sequence" { "an array" } else { expected };
+            let found = match found {
+                "map" => "an object".to_owned(),
+                "sequence" => "an array".to_owned(),
+                other => other.replace('`', ""),
+            };
+            format!("expected {expected}, found {found}")
+        }
+        None => text.replace("missing field `", "expected a field '").replace('`', "'"),
+    }
+}
+
+/// The fields of an object, read as a `T`. serde alone would take an array for them as well.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fields<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fields<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct FieldsVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldsVisitor<T> {
+            type Value = Fields<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Fields)
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor(PhantomData))
+    }
+}
+
+/// A string that points into the JSON it came from, unless it holds an escape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text<'a>(pub Cow<'a, str>);
+
+impl Text<'_> {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> std::result::Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> std::result::Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// A JSON object, unread: the bytes as they were sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Object<'a>(&'a str);
+
+impl<'a> Object<'a> {
+    pub const EMPTY: Object<'static> = Object("{}");
+
+    /// An object that was read before.
+    pub fn of(text: &'a str) -> Self {
+        Object(text)
+    }
+
+    /// The object's own text, braces included.
+    pub fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// The members in the order in which they were sent.
+    pub fn members(&self) -> Result<Vec<(Text<'a>, &'a str)>> {
+        let Members(members) = read(self.0, || "the object".to_owned())?;
+        Ok(members)
+    }
+
+    /// Calls `each` with every member's name and raw value.
+    pub fn for_each<'s>(&'s self, each: impl FnMut(&str, &'a str)) -> Result<()> {
+        let mut deserializer = serde_json::Deserializer::from_str(self.0);
+        deserializer.deserialize_map(MemberVisitor(each)).map_err(|error| Error::invalid("the object", error))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        if raw.starts_with('{') {
+            Ok(Object(raw))
+        } else {
+            Err(de::Error::custom(format_args!("expected an object, found {}", kind(raw))))
+        }
+    }
+}
+
+struct Members<'a>(Vec<(Text<'a>, &'a str)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    members.push((name, value.get()));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MemberVisitor<F>(F);
+
+impl<'de, F: FnMut(&str, &'de str)> Visitor<'de> for MemberVisitor<F> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<(), A::Error> {
+        while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+            (self.0)(name.as_str(), value.get());
+        }
+        Ok(())
+    }
+}
+
+/// Lays `layer` over `members`, shallowly: a name that is already there takes the new value and keeps its place.
+pub fn merge<'a, N: AsRef<str>, V>(
+    members: &mut Vec<(N, V)>,
+    layer: Object<'a>,
+    own_name: impl Fn(&str) -> N,
+    own_value: impl Fn(&'a str) -> V,
+) -> Result<()> {
+    layer.for_each(|name, value| match members.iter_mut().find(|(known, _)| known.as_ref() == name) {
+        Some((_, old)) => *old = own_value(value),
+        None => members.push((own_name(name), own_value(value))),
+    })
+}
+
+/// What a raw JSON value is, in words.
+pub fn kind(raw: &str) -> &'static str {
+    match raw.bytes().next() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
+/// A JSON string holding `text`.
+pub fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

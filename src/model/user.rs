@@ -1,0 +1,74 @@
+//! One user of a bulk job, as it was sent.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::json::{self, Fields, Object, Text};
+use crate::error::{Error, Result};
+
+/// A member of `users`. Every field may be absent or null; fields not named here are kept and ignored.
+///
+/// The forms are those of Courier's tutorial, of its 2024 documentation and of its SDKs. Top-level `user_id`, `email` and
+/// `phone_number` are documented nowhere, but appear inside a sample answer.
+#[derive(Debug, Deserialize)]
+pub struct User<'a> {
+    #[serde(borrow, default)]
+    pub recipient: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub user_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub email: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub phone_number: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub profile: Option<Object<'a>>,
+    #[serde(borrow, default)]
+    pub data: Option<Object<'a>>,
+    #[serde(borrow, default, rename = "preferences")]
+    _preferences: Option<Object<'a>>,
+    #[serde(borrow, default)]
+    to: Option<Fields<To<'a>>>,
+}
+
+/// The recipient as Send spells it.
+#[derive(Debug, Default, Deserialize)]
+pub struct To<'a> {
+    #[serde(borrow, default)]
+    pub user_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub email: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub phone_number: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub data: Option<Object<'a>>,
+    #[serde(borrow, default, rename = "locale")]
+    _locale: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "tenant_id")]
+    _tenant_id: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "preferences")]
+    _preferences: Option<Object<'a>>,
+}
+
+impl<'a> User<'a> {
+    /// Reads a user; `at` is its path in the request.
+    pub fn read(text: &'a str, at: impl FnOnce() -> String) -> Result<Self> {
+        json::read(text, at)
+    }
+
+    pub fn to(&self) -> Option<&To<'a>> {
+        self.to.as_ref().map(|Fields(to)| to)
+    }
+
+    /// Who this is: `recipient`, else `to.user_id`, else `user_id`. Nobody's name is empty.
+    pub fn recipient(&self, at: impl FnOnce() -> String) -> Result<Option<&Cow<'a, str>>> {
+        let to = self.to().and_then(|to| to.user_id.as_ref());
+        let named = [("recipient", self.recipient.as_ref()), ("to.user_id", to), ("user_id", self.user_id.as_ref())];
+        match named.into_iter().find_map(|(field, name)| Some((field, name?))) {
+            Some((field, name)) if name.0.is_empty() => {
+                Err(Error::invalid(format_args!("{}.{field}", at()), "expected a name, found an empty string"))
+            }
+            named => Ok(named.map(|(_, name)| &name.0)),
+        }
+    }
+}

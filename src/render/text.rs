@@ -1,0 +1,177 @@
+//! A text with Handlebars in it, compiled.
+
+use std::io;
+use std::sync::LazyLock;
+
+use handlebars::template::{Parameter, TemplateElement};
+use handlebars::{Handlebars, Path, PathSeg, RenderContext, Renderable, Template, TemplateErrorReason, WriteOutput};
+
+use super::TEXT_LIMIT;
+use super::scope::{Names, Scope, Variable};
+use crate::error::{Error, Result};
+
+/// Blocks, or brackets, in one text. The parser recurses, and its stack is not endless.
+const NESTING_LIMIT: usize = 256;
+
+/// The engine behind texts with blocks and helpers. What is written is plain text: nothing is escaped.
+static ENGINE: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
+    let mut engine = Handlebars::new();
+    engine.register_escape_fn(handlebars::no_escape);
+    engine
+});
+
+/// The engine's own helpers, which a bare name calls as well.
+const HELPERS: &[&str] = &[
+    "if", "unless", "each", "with", "lookup", "raw", "log", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not",
+    "len",
+];
+
+pub enum Text {
+    /// Only words and variables, the usual case: about ten times faster than the engine.
+    Plain(Vec<Part>),
+    /// Anything else.
+    Full(Box<Template>),
+}
+
+pub enum Part {
+    Words(String),
+    Variable(Variable),
+}
+
+impl Text {
+    /// Compiles `source`, which stands at `path` of the request.
+    pub fn compile(source: &str, path: &str, names: &mut Names) -> Result<Self> {
+        check_depth(source).map_err(|problem| Error::invalid(path, problem))?;
+        let template = Template::compile(source).map_err(|error| {
+            let what = match error.reason() {
+                // The parser lists all it could have gone on with, which helps nobody.
+                TemplateErrorReason::InvalidSyntax(_) => "a tag is malformed, or a block is left open".to_owned(),
+                reason => reason.to_string(),
+            };
+            let place = error.pos().map_or(String::new(), |(line, column)| format!(" at line {line}, column {column}"));
+            Error::invalid(path, format_args!("not a valid template: {what}{place}"))
+        })?;
+        if calls_partials(&template) {
+            return Err(Error::invalid(path, "partials ({{> name}}) and decorators ({{* name}}) are not supported"));
+        }
+        let parts: Option<Vec<Part>> = template.elements.iter().map(|element| part(element, names)).collect();
+        Ok(match parts {
+            Some(parts) => Text::Plain(parts),
+            None => Text::Full(Box::new(template)),
+        })
+    }
+
+    /// Writes the text for one user, or says why it cannot be written.
+    pub fn render(&self, scope: &Scope<'_>, out: &mut String) -> std::result::Result<(), String> {
+        let start = out.len();
+        match self {
+            Text::Plain(parts) => {
+                for part in parts {
+                    match part {
+                        Part::Words(words) => out.push_str(words),
+                        Part::Variable(variable) => scope.write(variable, out)?,
+                    }
+                    if out.len() - start > TEXT_LIMIT {
+                        return Err(too_long());
+                    }
+                }
+            }
+            Text::Full(template) => {
+                let mut written = Limited(Vec::new());
+                let outcome = template.render(
+                    &ENGINE,
+                    scope.context()?,
+                    &mut RenderContext::new(None),
+                    &mut WriteOutput::new(&mut written),
+                );
+                outcome.map_err(|error| format!("the template could not be rendered: {}", error.reason()))?;
+                out.push_str(&String::from_utf8_lossy(&written.0));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The element as a part of a plain text, if it is one.
+fn part(element: &TemplateElement, names: &mut Names) -> Option<Part> {
+    match element {
+        TemplateElement::RawString(words) => Some(Part::Words(words.clone())),
+        TemplateElement::Comment(_) => Some(Part::Words(String::new())),
+        TemplateElement::Expression(expression) | TemplateElement::HtmlExpression(expression)
+            if expression.params.is_empty() && expression.hash.is_empty() && !expression.block =>
+        {
+            let path: Vec<&str> = match &expression.name {
+                Parameter::Name(name) => vec![name],
+                Parameter::Path(Path::Relative((segments, _))) => segments
+                    .iter()
+                    .map(|segment| match segment {
+                        PathSeg::Named(name) => Some(name.as_str()),
+                        _ => None,
+                    })
+                    .collect::<Option<_>>()?,
+                _ => return None,
+            };
+            match path.as_slice() {
+                [name] if HELPERS.contains(name) => None,
+                path => names.variable(path).map(Part::Variable),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Partials and decorators can call themselves without end, and Courier knows neither.
+fn calls_partials(template: &Template) -> bool {
+    template.elements.iter().any(|element| match element {
+        TemplateElement::DecoratorExpression(_)
+        | TemplateElement::DecoratorBlock(_)
+        | TemplateElement::PartialExpression(_)
+        | TemplateElement::PartialBlock(_) => true,
+        TemplateElement::HelperBlock(block) => {
+            [&block.template, &block.inverse].into_iter().flatten().any(calls_partials)
+        }
+        _ => false,
+    })
+}
+
+/// Refuses what could nest too deeply, by a count that no spelling can get around: openings are counted, closings are not.
+fn check_depth(source: &str) -> std::result::Result<(), String> {
+    let tags = || source.split("{{").skip(1);
+    let opens_block = |tag: &&str| {
+        let tag = tag.trim_start_matches(|c: char| c == '{' || c == '~' || c.is_whitespace());
+        tag.starts_with(['#', '^']) || tag.starts_with("else")
+    };
+    // Inside a quoted text or a comment the end of a tag does not end it; then everything counts.
+    let quotes = tags().any(|tag| tag.contains(['"', '\'', '[', '!']));
+    let brackets = tags().map(|tag| {
+        let tag = if quotes { tag } else { tag.split("}}").next().unwrap_or_default() };
+        tag.matches(['(', '[', '{']).count()
+    });
+    if tags().filter(opens_block).count() > NESTING_LIMIT {
+        return Err(format!("expected at most {NESTING_LIMIT} blocks in one text"));
+    }
+    if brackets.sum::<usize>() > NESTING_LIMIT {
+        return Err(format!("expected at most {NESTING_LIMIT} brackets in the expressions of one text"));
+    }
+    Ok(())
+}
+
+fn too_long() -> String {
+    format!("the text would be longer than {TEXT_LIMIT} bytes")
+}
+
+struct Limited(Vec<u8>);
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > TEXT_LIMIT {
+            return Err(io::Error::other(too_long()));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

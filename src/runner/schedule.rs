@@ -1,0 +1,162 @@
+//! Whose turn it is: between jobs, a chunk each in turn; within a job, the order of its users.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::model::bulk::Job;
+use crate::render::Renderer;
+
+/// Users claimed at a time: enough to make a commit worth its while, few enough that nobody waits long behind them.
+const CHUNK: u64 = 1_000;
+
+/// A job that is being drained.
+pub struct Run {
+    pub job: i64,
+    pub renderer: Renderer,
+    received: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    /// The first user that nobody has claimed.
+    unclaimed: u64,
+    /// The first user whose outcome was not yet handed to the writer.
+    unsubmitted: u64,
+    /// Chunks that were claimed and have not ended.
+    open: usize,
+    failed: bool,
+}
+
+/// Users of one job, claimed by one worker.
+pub struct Chunk {
+    pub run: Arc<Run>,
+    pub users: Range<u64>,
+}
+
+impl Run {
+    pub fn new(job: &Job, renderer: Renderer) -> Self {
+        let drained = job.drained();
+        let state = State { unclaimed: drained, unsubmitted: drained, open: 0, failed: false };
+        Run { job: job.job, renderer, received: job.received, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until everybody before `seq` is with the writer, then calls `submit`, which hands over the users up to `end`.
+    /// `None` if the run has failed meanwhile.
+    pub fn in_turn<T>(&self, seq: u64, end: u64, submit: impl FnOnce() -> T) -> Option<T> {
+        let early = |state: &mut State| state.unsubmitted < seq && !state.failed;
+        let mut state = self.changed.wait_while(self.state(), early).unwrap_or_else(PoisonError::into_inner);
+        if state.failed {
+            return None;
+        }
+        let submitted = submit();
+        state.unsubmitted = end;
+        self.changed.notify_all();
+        Some(submitted)
+    }
+
+    /// Gives the run up; whoever waits for a turn in it goes home. Returns whether it was still going.
+    pub fn fail(&self) -> bool {
+        let mut state = self.state();
+        let was_going = !state.failed;
+        state.failed = true;
+        self.changed.notify_all();
+        was_going
+    }
+}
+
+/// The runs that have work left.
+#[derive(Default)]
+pub struct Schedule {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Those with users to claim, in the order of their turns.
+    turns: VecDeque<Arc<Run>>,
+    /// All runs with users to claim or chunks open.
+    runs: HashMap<i64, Arc<Run>>,
+    /// Jobs whose run has failed and that have to be taken up again.
+    failed: HashSet<i64>,
+    stopped: bool,
+}
+
+impl Schedule {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the job is not in the schedule, nor waiting to be taken up again.
+    pub fn may_add(&self, job: i64) -> bool {
+        let mut queue = self.queue();
+        queue.failed.remove(&job);
+        !queue.runs.contains_key(&job)
+    }
+
+    /// Adds a run; its first turn is next.
+    pub fn add(&self, run: Run) {
+        let run = Arc::new(run);
+        let mut queue = self.queue();
+        queue.runs.insert(run.job, run.clone());
+        queue.turns.push_front(run);
+        self.changed.notify_all();
+    }
+
+    /// Claims the next chunk, waiting for one if need be. `None` when the schedule was stopped.
+    pub fn claim(&self) -> Option<Chunk> {
+        let idle = |queue: &mut Queue| queue.turns.is_empty() && !queue.stopped;
+        let mut queue = self.changed.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner);
+        if queue.stopped {
+            return None;
+        }
+        let run = queue.turns.pop_front()?;
+        let mut state = run.state();
+        let start = state.unclaimed;
+        let end = run.received.min(start + CHUNK);
+        state.unclaimed = end;
+        state.open += 1;
+        drop(state);
+        if end < run.received {
+            queue.turns.push_back(run.clone());
+        }
+        Some(Chunk { run, users: start..end })
+    }
+
+    /// Tells that a chunk has ended. Returns whether that leaves a job to be taken up again.
+    pub fn finish(&self, chunk: &Chunk) -> bool {
+        let mut queue = self.queue();
+        let (open, failed, unclaimed) = {
+            let mut state = chunk.run.state();
+            state.open -= 1;
+            (state.open, state.failed, state.unclaimed)
+        };
+        if failed {
+            queue.turns.retain(|run| !Arc::ptr_eq(run, &chunk.run));
+        }
+        let over = open == 0 && (failed || unclaimed == chunk.run.received);
+        if over {
+            queue.runs.remove(&chunk.run.job);
+        }
+        if over && failed {
+            queue.failed.insert(chunk.run.job);
+        }
+        over && failed
+    }
+
+    /// Whether a job waits to be taken up again.
+    pub fn has_failed(&self) -> bool {
+        !self.queue().failed.is_empty()
+    }
+
+    pub fn stop(&self) {
+        self.queue().stopped = true;
+        self.changed.notify_all();
+    }
+}

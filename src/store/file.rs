@@ -1,0 +1,178 @@
+//! The file itself: what is refused, the lock that keeps other daemons out, and connections to it.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::migrate;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::id::Ids;
+
+/// `PRAGMA application_id` of our files: "blkd".
+pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"blkd");
+
+/// How long the writer waits for somebody else's lock, such as that of a sqlite3 shell.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What an acknowledged request survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: every commit is on the disk before it is acknowledged.
+    Full,
+    /// A killed process.
+    Fast,
+    /// Nothing: the file is thrown away.
+    Ephemeral,
+}
+
+/// Refuses what is not ours to open, without touching it. Reads only the header, so as to leave no trace.
+pub fn inspect(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            return if folder.is_dir() {
+                Ok(())
+            } else {
+                Err(Error::startup(format!("{shown} cannot be created: there is no folder {}", folder.display())))
+            };
+        }
+        Err(error) => return Err(Error::startup(format!("{shown} cannot be opened: {error}"))),
+    };
+    if metadata.is_dir() {
+        return Err(Error::startup(format!("{shown} is a folder; expected a file, or a name for a new one")));
+    }
+    if !metadata.is_file() {
+        return Err(Error::startup(format!("{shown} is not a regular file")));
+    }
+    if metadata.len() == 0 {
+        return Ok(());
+    }
+    let mut header = [0; 100];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    if let Err(error) = read
+        && error.kind() != std::io::ErrorKind::UnexpectedEof
+    {
+        return Err(Error::startup(format!("{shown} cannot be read: {error}")));
+    }
+    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let (user_version, application_id) = (number(60), number(68));
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(Error::startup(format!(
+            "{shown} is not a bulkd database (nor any SQLite database); it was left alone"
+        )));
+    }
+    if application_id != APPLICATION_ID {
+        return Err(Error::startup(format!("{shown} is a SQLite database, but not one of bulkd's; it was left alone")));
+    }
+    migrate::refuse_newer(path, i64::from(user_version))
+}
+
+/// The lock on a file: one daemon at a time. It stands beside the database, because a lock on the database file itself
+/// would get in the way of SQLite's own on some systems.
+pub struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    pub fn take(database: &Path) -> Result<Self> {
+        let path = with_suffix(database, "-lock");
+        loop {
+            let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+            let file =
+                open.map_err(|error| Error::startup(format!("{} cannot be written: {error}", path.display())))?;
+            match file.try_lock() {
+                Ok(()) if same_file(&file, &path) => return Ok(Lock { path, _file: file }),
+                // Its owner removed it on the way out, between our opening and our locking.
+                Ok(()) => continue,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::startup(format!("{} is in use by another bulkd", database.display())));
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(Error::startup(format!("{} cannot be locked: {error}", path.display())));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Still locked while it is removed: whoever opened it meanwhile finds out that it is gone.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(unix)]
+fn same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn same_file(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Opens the writing connection, creating or migrating the file.
+pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) -> Result<Connection> {
+    let refused = |error: Error| Error::startup(format!("{} cannot be opened: {error}", path.display()));
+    let mut conn = Connection::open(path).map_err(|error| refused(error.into()))?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Fast => "NORMAL",
+        Durability::Ephemeral => "OFF",
+    };
+    let prepare = |conn: &Connection| -> rusqlite::Result<()> {
+        conn.busy_timeout(BUSY_TIMEOUT)?;
+        conn.pragma_update(None, "page_size", 8192)?;
+        conn.pragma_update(None, "temp_store", "MEMORY")?;
+        conn.pragma_update(None, "foreign_keys", true)?;
+        conn.pragma_update(None, "synchronous", synchronous)
+    };
+    prepare(&conn).map_err(|error| refused(error.into()))?;
+    migrate::run(&mut conn, path, now, ids)?;
+    // Only now: a new file's header says whose it is before anything can live in the log beside it.
+    let mode: String =
+        conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(|error| refused(error.into()))?;
+    if mode != "wal" {
+        return Err(Error::startup(format!("{} is on a file system without SQLite's write-ahead log", path.display())));
+    }
+    conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| refused(error.into()))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(conn)
+}
+
+/// Another connection to a file that [`open`] has prepared, for reading only.
+pub fn open_reader(path: &Path) -> Result<Connection> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(conn)
+}
+
+/// A connection for copying the log into the database.
+pub fn open_checkpointer(path: &Path, durability: Durability) -> Result<Connection> {
+    let conn = Connection::open(path)?;
+    conn.busy_timeout(Duration::ZERO)?;
+    if durability == Durability::Ephemeral {
+        conn.pragma_update(None, "synchronous", "OFF")?;
+    }
+    Ok(conn)
+}

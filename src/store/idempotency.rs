@@ -1,0 +1,68 @@
+//! Idempotency keys: the answer that a request got stands beside the work that it did, in one commit.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Db, Tx, environments};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::model::environment::Environment;
+
+/// Expired keys that are removed for each one that is added.
+const SWEEP: i64 = 4;
+
+/// What a key is scoped to.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    pub environment: Environment,
+    /// Method and path.
+    pub endpoint: String,
+    pub key: String,
+}
+
+/// An answer as it was given.
+#[derive(Clone, Debug)]
+pub struct StoredAnswer {
+    pub status: u16,
+    pub body: String,
+}
+
+/// The answer that this key already got and that has not expired.
+pub fn find(db: &Db<'_>, now: Timestamp, scope: &Scope) -> Result<Option<StoredAnswer>> {
+    let Some(environment) = environments::find(db, &scope.environment)? else {
+        return Ok(None);
+    };
+    let mut find = db.conn.prepare_cached(
+        "SELECT status, body FROM idempotency_keys
+         WHERE environment = ?1 AND endpoint = ?2 AND key = ?3 AND expires_at > ?4",
+    )?;
+    let answer = find
+        .query_row(params![environment, scope.endpoint, scope.key, now.millis()], |row| {
+            Ok(StoredAnswer { status: row.get(0)?, body: row.get(1)? })
+        })
+        .optional()?;
+    Ok(answer)
+}
+
+/// Stores the answer, in place of an expired one, and removes a few others that have expired.
+pub fn create(tx: &mut Tx<'_>, scope: &Scope, expires_at: Timestamp, answer: &StoredAnswer) -> Result<()> {
+    let environment = environments::find_or_create(tx, &scope.environment)?;
+    let mut sweep = tx.conn.prepare_cached(
+        "DELETE FROM idempotency_keys WHERE id IN (
+             SELECT id FROM idempotency_keys WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+    )?;
+    sweep.execute(params![tx.now.millis(), SWEEP])?;
+    let mut create = tx.conn.prepare_cached(
+        "INSERT OR REPLACE INTO idempotency_keys (environment, endpoint, key, status, body, created_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    create.execute(params![
+        environment,
+        scope.endpoint,
+        scope.key,
+        answer.status,
+        answer.body,
+        tx.now.millis(),
+        expires_at.millis()
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! The file and all SQL.
+//!
+//! [`Store::write`] queues a closure for the one writer, which runs it inside a group commit and answers after the commit;
+//! [`Store::read`] runs a closure on a connection of its own, beside the writer. Only this room sees a connection, so SQL
+//! anywhere else does not compile.
+
+pub mod bulk;
+pub mod check;
+pub mod environments;
+pub mod idempotency;
+pub mod outbox;
+
+mod bell;
+mod checkpoint;
+mod file;
+mod migrate;
+mod recipients;
+mod tx;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+pub use bell::Bell;
+pub use file::Durability;
+pub use tx::{Db, Tx};
+pub use writer::Pending;
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::id::Ids;
+use writer::Writer;
+
+/// Reading connections kept open when nobody uses them.
+const IDLE_READERS: usize = 16;
+
+/// What to open, and how.
+pub struct Options {
+    /// `None` is a file of its own, thrown away at the end.
+    pub path: Option<PathBuf>,
+    pub durability: Durability,
+    pub clock: Clock,
+    pub ids: Ids,
+}
+
+/// The open file.
+pub struct Store {
+    path: PathBuf,
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+    jobs: Bell,
+    // Dropped in this order, and after the threads were joined: the lock after the last connection, the folder last of all.
+    _lock: file::Lock,
+    _folder: Option<TempDir>,
+}
+
+/// The store's threads, to be joined after [`Store::stop`].
+pub struct Threads(Vec<JoinHandle<()>>);
+
+impl Threads {
+    pub fn join(self) {
+        for thread in self.0 {
+            if thread.join().is_err() {
+                log::error!("a thread of the store panicked");
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Opens or creates the file and starts the threads that write it.
+    pub fn open(mut options: Options) -> Result<(Store, Threads)> {
+        let folder = match options.path {
+            Some(_) => None,
+            None => Some(
+                tempfile::Builder::new()
+                    .prefix("bulkd-")
+                    .tempdir()
+                    .map_err(|error| Error::startup(format!("no temporary folder can be made: {error}")))?,
+            ),
+        };
+        let path = match (options.path, &folder) {
+            (Some(path), _) => path,
+            (None, Some(folder)) => folder.path().join("bulkd.db"),
+            (None, None) => return Err(Error::internal("a store without a file")),
+        };
+        file::inspect(&path)?;
+        let lock = file::Lock::take(&path)?;
+        let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
+        let readers = vec![file::open_reader(&path)?];
+
+        let jobs = Bell::default();
+        let (checkpoints, checkpointer) = checkpoint::start(file::open_checkpointer(&path, options.durability)?)?;
+        let (writer, writer_thread) = Writer::start(conn, options.clock, options.ids, checkpoints, jobs.clone())?;
+        let store = Store { path, writer, readers: Mutex::new(readers), jobs, _lock: lock, _folder: folder };
+        Ok((store, Threads(vec![writer_thread, checkpointer])))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `change` in the writer's transaction and returns its result once that is committed. An error undoes what it
+    /// did, and only that.
+    pub fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.submit(change).wait()
+    }
+
+    /// Like [`Store::write`], but does not wait. Changes are made in the order in which they are submitted.
+    pub fn submit<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        self.writer.submit(change)
+    }
+
+    /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer.
+    pub fn read<T>(&self, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
+        let idle = self.readers().pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => file::open_reader(&self.path)?,
+        };
+        let result = {
+            let snapshot = conn.unchecked_transaction()?;
+            query(&Db::new(&snapshot))
+        };
+        let mut readers = self.readers();
+        if readers.len() < IDLE_READERS {
+            readers.push(conn);
+        }
+        result
+    }
+
+    fn readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rings whenever a commit has given the runner something to do.
+    pub fn jobs_bell(&self) -> &Bell {
+        &self.jobs
+    }
+
+    /// No more changes are taken; those already queued are still committed.
+    pub fn stop(&self) {
+        // The last connection to close folds the log in, and a reader cannot.
+        self.readers().clear();
+        self.writer.stop();
+    }
+}

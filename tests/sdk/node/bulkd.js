@@ -1,0 +1,42 @@
+'use strict';
+// What the Node suites share: where bulkd listens, a fresh environment for each test, the exchanges as they went over
+// the wire, and the outbox. Load it before any SDK: the 4.x client keeps the fetch that it finds when it is loaded.
+
+const { randomUUID } = require('node:crypto');
+const facts = require('../facts.json');
+
+const exchanges = [];
+const send = globalThis.fetch;
+
+globalThis.fetch = async (url, init = {}) => {
+  const response = await send(url, init);
+  exchanges.push({
+    url: String(url),
+    status: response.status,
+    type: response.headers.get('content-type'),
+    text: await response.clone().text(),
+  });
+  return response;
+};
+
+/** Does the work and gives back what it said on the wire meanwhile, whether it came to a good end or not. */
+async function overheard(work) {
+  const before = exchanges.length;
+  const [outcome] = await Promise.allSettled([work()]);
+  return { error: outcome.reason, value: outcome.value, exchanges: exchanges.slice(before) };
+}
+
+async function outbox(url, key, job) {
+  const response = await send(`${url}/_bulkd/outbox?job_id=${job}`, { headers: { Authorization: `Bearer ${key}` } });
+  return response.json();
+}
+
+module.exports = {
+  facts,
+  id: new RegExp(facts.id),
+  tutorial: process.env.BULKD_URL,
+  openapi: process.env.BULKD_OPENAPI_URL,
+  freshKey: () => `sdk-${randomUUID()}`,
+  overheard,
+  outbox,
+};

@@ -1,0 +1,23 @@
+"""What the Python suites share: where bulkd listens, a fresh environment for each test, and the outbox."""
+
+import json
+import os
+import urllib.request
+import uuid
+from pathlib import Path
+
+FACTS = json.loads(Path(__file__).with_name("..").joinpath("facts.json").read_text())
+TUTORIAL = os.environ["BULKD_URL"]
+OPENAPI = os.environ["BULKD_OPENAPI_URL"]
+
+
+def fresh_key():
+    return f"sdk-{uuid.uuid4()}"
+
+
+def outbox(url, key, job):
+    request = urllib.request.Request(
+        f"{url}/_bulkd/outbox?job_id={job}", headers={"Authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
