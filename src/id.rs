@@ -23,9 +23,9 @@ impl Ids {
         Ids::Random(Generator::new())
     }
 
-    /// Ids that count up from 1, the same in every run.
-    pub fn sequential() -> Self {
-        Ids::Sequential(0)
+    /// Ids that count up after `last`, the same in every run.
+    pub fn sequential(last: u64) -> Self {
+        Ids::Sequential(last)
     }
 
     /// A job id, later ones sorting after earlier ones: a ULID's 48 bits of time (seconds in the first 8 digits,
