@@ -33,6 +33,7 @@ names! {
 pub struct Job {
     /// The row's number in the file.
     pub job: i64,
+    pub job_id: String,
     pub status: JobStatus,
     /// Users ingested.
     pub received: u64,

@@ -43,6 +43,7 @@ pub struct Outcomes {
     text: String,
     rows: Vec<Row>,
     failures: usize,
+    reached_outside_profile: usize,
 }
 
 #[derive(Debug)]
@@ -121,6 +122,15 @@ impl Outcomes {
 
     pub fn failures(&self) -> usize {
         self.failures
+    }
+
+    /// Counts a user who was reached by an address that is not in the profile.
+    pub fn count_reached_outside_profile(&mut self) {
+        self.reached_outside_profile += 1;
+    }
+
+    pub fn reached_outside_profile(&self) -> usize {
+        self.reached_outside_profile
     }
 
     /// Bytes of text held.

@@ -77,9 +77,12 @@ impl Renderer {
 
     fn try_render(&self, recipient: &str, user: &str, outcomes: &mut Outcomes) -> Result<()> {
         let user = User::read(user, || "user".to_owned())?;
-        let address = routing::choose(recipient, &user)?;
+        let route = routing::choose(recipient, &user)?;
         let scope = Scope::new(recipient, &user, &self.data, &self.names)?;
-        let address = (address.0, &*address.1);
+        if !route.in_profile {
+            outcomes.count_reached_outside_profile();
+        }
+        let address = (route.channel, &*route.address);
         match &self.words {
             Words::Content { subject, body } => outcomes.push_message(
                 recipient,

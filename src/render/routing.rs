@@ -25,9 +25,17 @@ struct Contact<'a> {
     expo: Option<Value>,
 }
 
+/// How a user is reached.
+pub struct Route<'a> {
+    pub channel: Channel,
+    pub address: Cow<'a, str>,
+    /// Whether the address stands in the profile, or needs none. Courier's own routing may look nowhere else.
+    pub in_profile: bool,
+}
+
 /// The first channel for which the user has an address, out of e-mail, SMS, push and the inbox, which everybody has.
 /// The profile's address is used before the one in `to`.
-pub fn choose<'a>(recipient: &'a str, user: &'a User<'a>) -> Result<(Channel, Cow<'a, str>)> {
+pub fn choose<'a>(recipient: &'a str, user: &'a User<'a>) -> Result<Route<'a>> {
     let contact: Contact<'a> = match user.profile {
         Some(profile) => {
             json::read(profile.as_str(), || "profile".to_owned()).map_err(|error| error_for_user(&error))?
@@ -35,25 +43,24 @@ pub fn choose<'a>(recipient: &'a str, user: &'a User<'a>) -> Result<(Channel, Co
         None => Contact::default(),
     };
     let to = user.to();
-    let first = |candidates: [Option<&Text<'a>>; 3]| {
-        candidates.into_iter().flatten().find(|address| !address.0.is_empty()).map(|address| address.0.clone())
-    };
-    let email = || first([contact.email.as_ref(), to.and_then(|to| to.email.as_ref()), user.email.as_ref()]);
-    let phone_number = || {
-        first([contact.phone_number.as_ref(), to.and_then(|to| to.phone_number.as_ref()), user.phone_number.as_ref()])
+    let route = |channel, profile: &Option<Text<'a>>, elsewhere: [Option<&Text<'a>>; 2]| {
+        let usable = |address: &&Text<'a>| !address.0.is_empty();
+        let profile = profile.as_ref().filter(usable);
+        let address = profile.or_else(|| elsewhere.into_iter().flatten().find(usable))?;
+        Some(Route { channel, address: address.0.clone(), in_profile: profile.is_some() })
     };
     let push = || {
-        [&contact.firebase_token, &contact.apn, &contact.expo]
-            .into_iter()
-            .flatten()
-            .find_map(token)
-            .map(|token| Cow::Owned(token.to_owned()))
+        let tokens = [&contact.firebase_token, &contact.apn, &contact.expo];
+        let token = tokens.into_iter().flatten().find_map(token)?;
+        Some(Route { channel: Channel::Push, address: Cow::Owned(token.to_owned()), in_profile: true })
     };
-    Ok(email()
-        .map(|address| (Channel::Email, address))
-        .or_else(|| phone_number().map(|address| (Channel::Sms, address)))
-        .or_else(|| push().map(|address| (Channel::Push, address)))
-        .unwrap_or((Channel::Inbox, Cow::Borrowed(recipient))))
+    Ok(route(Channel::Email, &contact.email, [to.and_then(|to| to.email.as_ref()), user.email.as_ref()])
+        .or_else(|| {
+            let elsewhere = [to.and_then(|to| to.phone_number.as_ref()), user.phone_number.as_ref()];
+            route(Channel::Sms, &contact.phone_number, elsewhere)
+        })
+        .or_else(push)
+        .unwrap_or(Route { channel: Channel::Inbox, address: Cow::Borrowed(recipient), in_profile: true }))
 }
 
 fn error_for_user(error: &Error) -> Error {

@@ -19,9 +19,16 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool) -> Resul
             return Err(Error::unavailable("bulkd is stopping"));
         }
         let outcomes = render(store, chunk, seq)?;
+        if outcomes.reached_outside_profile() > 0 && run.is_first_notice() {
+            log::warn!(
+                "job {}: users are reached by an address outside of their profile (such as to.email); \
+                 Courier may deliver only to one in `profile`",
+                run.job_id
+            );
+        }
         let (first_seq, end) = (seq, seq + outcomes.len() as u64);
         if first_seq == end {
-            return Err(Error::internal(format!("user {first_seq} of job {job} is missing")));
+            return Err(Error::internal(format!("user {first_seq} of job {} is missing", run.job_id)));
         }
         let submitted =
             run.in_turn(first_seq, end, || store.submit(move |tx| bulk::drain(tx, job, first_seq, &outcomes)));

@@ -89,7 +89,7 @@ impl Runner {
                 Ok(())
             }
             Err(error) => {
-                log::error!("job {number} cannot be run: {error}");
+                log::error!("job {} cannot be run: {error}", job.job_id);
                 let reason = error.public_message().to_owned();
                 self.store.write(move |tx| bulk::fail(tx, number, &reason))
             }
@@ -101,7 +101,7 @@ impl Runner {
             if let Err(error) = drain::drain(&self.store, &chunk, || self.stopping())
                 && chunk.run.fail()
             {
-                log::warn!("job {} pauses: {error}", chunk.run.job);
+                log::warn!("job {} pauses: {error}", chunk.run.job_id);
             }
             if self.schedule.finish(&chunk) {
                 self.store.jobs_bell().ring();

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::model::bulk::Job;
@@ -13,10 +14,12 @@ const CHUNK: u64 = 1_000;
 /// A job that is being drained.
 pub struct Run {
     pub job: i64,
+    pub job_id: String,
     pub renderer: Renderer,
     received: u64,
     state: Mutex<State>,
     changed: Condvar,
+    noticed: AtomicBool,
 }
 
 struct State {
@@ -39,7 +42,20 @@ impl Run {
     pub fn new(job: &Job, renderer: Renderer) -> Self {
         let drained = job.drained();
         let state = State { unclaimed: drained, unsubmitted: drained, open: 0, failed: false };
-        Run { job: job.job, renderer, received: job.received, state: Mutex::new(state), changed: Condvar::new() }
+        Run {
+            job: job.job,
+            job_id: job.job_id.clone(),
+            renderer,
+            received: job.received,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            noticed: AtomicBool::new(false),
+        }
+    }
+
+    /// True once a run: what there is to say about all users of a job is said once.
+    pub fn is_first_notice(&self) -> bool {
+        !self.noticed.swap(true, Ordering::Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

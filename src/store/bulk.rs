@@ -10,16 +10,17 @@ use crate::model::bulk::{Job, JobStatus, UserState};
 use crate::model::environment::Environment;
 use crate::model::message::{Outcome, Outcomes};
 
-const COLUMNS: &str = "jobs.job, jobs.status, jobs.received, jobs.enqueued, jobs.failures";
+const COLUMNS: &str = "jobs.job, jobs.job_id, jobs.status, jobs.received, jobs.enqueued, jobs.failures";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Job> {
-    let status: String = row.get(1)?;
+    let status = row.get_ref(2)?.as_str()?;
     Ok(Job {
         job: row.get(0)?,
-        status: JobStatus::from_name(&status).unwrap_or(JobStatus::Error),
-        received: row.get(2)?,
-        enqueued: row.get(3)?,
-        failures: row.get(4)?,
+        job_id: row.get(1)?,
+        status: JobStatus::from_name(status).unwrap_or(JobStatus::Error),
+        received: row.get(3)?,
+        enqueued: row.get(4)?,
+        failures: row.get(5)?,
     })
 }
 

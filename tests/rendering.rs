@@ -1,0 +1,247 @@
+//! What the run makes of a definition and a user.
+
+mod support;
+
+use bulkd::render::Templates;
+use serde_json::Value;
+use support::{Customer, Daemon, json};
+
+/// The outbox of a job with this definition and these users.
+fn outbox(customer: &Customer, definition: &Value, users: Value) -> Vec<Value> {
+    let job_id = customer.create(definition.clone());
+    customer.ingest(&job_id, users);
+    customer.run_to_the_end(&job_id);
+    customer.outbox(&job_id)
+}
+
+/// The body that this text comes to for this user.
+fn body(customer: &Customer, text: &str, user: Value) -> Value {
+    let definition = json!({ "content": { "body": text }, "data": { "job": "J", "shared": "from the job" } });
+    outbox(customer, &definition, json!([user]))[0]["body"].take()
+}
+
+#[test]
+fn data_is_the_jobs_under_the_users_under_that_of_to() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let definition = json!({
+        "message": { "content": { "body": "{{a}} {{b}} {{c}} {{d.x}}{{d.y}}" }, "data": { "a": "nested", "b": "nested" } },
+        "data": { "b": "job", "c": "job", "d": { "x": 1, "y": 2 } },
+    });
+    let users = json!([
+        {},
+        { "data": { "c": "user", "d": { "x": 3 } } },
+        { "data": { "c": "user" }, "to": { "data": { "c": "to", "a": null } } },
+    ]);
+    let bodies: Vec<Value> = outbox(&customer, &definition, users).iter().map(|m| m["body"].clone()).collect();
+    // The merge is shallow: a user's `d` takes the place of the job's.
+    assert_eq!(bodies, ["nested job job 12", "nested job user 3", " job to 12"]);
+}
+
+#[test]
+fn variables_are_filled_in() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let user = json!({
+        "recipient": "ada",
+        "profile": { "email": "ada@example.com", "address": { "city": "London" } },
+        "data": {
+            "name": "Ada \"the first\" \u{1F980}\n<&>", "n": 42, "big": 12345678901234567u64, "f": 1.5, "yes": true, "none": null,
+            "list": [1, "two", [3]], "deep": { "er": { "est": "here" } }, "shared": "from the user",
+        },
+    });
+    let cases = [
+        ("no variables", "no variables"),
+        ("{{name}}", "Ada \"the first\" \u{1F980}\n<&>"),
+        ("{{{name}}} {{&n}}", "Ada \"the first\" \u{1F980}\n<&> 42"),
+        (
+            "{{n}} {{big}} {{f}} {{yes}} [{{none}}] [{{missing}}] [{{deep.er.missing}}] [{{n.x}}]",
+            "42 12345678901234567 1.5 true [] [] [] []",
+        ),
+        (
+            "{{ deep.er.est }} {{deep}} {{list}} {{list.1}} {{list.[2].[0]}} {{list.9}}",
+            "here [object] [1, two, [3]] two 3 ",
+        ),
+        ("{{job}} {{shared}} {{data.shared}} {{data.deep.er.est}}", "J from the user from the user here"),
+        ("{{recipient}} {{profile.email}} {{profile.address.city}} {{profile.none}}", "ada ada@example.com London "),
+        ("{{! a comment }}a{{~ n ~}} b \\{{n}}", "a42b {{n}}"),
+        ("{{#if yes}}yes{{else}}no{{/if}} {{#unless missing}}none{{/unless}}", "yes none"),
+        ("{{#each list}}{{@index}}:{{this}} {{/each}}", "0:1 1:two 2:[3] "),
+        (
+            "{{#with deep.er}}{{est}} {{@root.n}}{{/with}} {{profile.email}} {{data.n}} {{recipient}}",
+            "here 42 ada@example.com 42 ada",
+        ),
+        ("{{#if (eq n 42)}}equal{{/if}}", "equal"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(body(&customer, text, user.clone()), *expected, "{text}");
+    }
+}
+
+#[test]
+fn a_variable_means_the_same_with_and_without_a_block_beside_it() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let values = json!({
+        "v": [
+            "text", "q\"b\\s/\u{1F980}", "", 0, -0.0, 1.0, 1e3, -7, 1e21, 0.1, 123456789012345678u64, true, false, null, [], {},
+            [null, [true]], { "v": 1 }
+        ]
+    });
+    for value in values["v"].as_array().unwrap() {
+        let user = json!({ "data": { "v": value } });
+        for variable in ["v", "v.v", "data.v", "data.v.v", "data", "profile", "recipient.x", "profile.v"] {
+            if value.is_array() && variable.ends_with(".v.v") | (variable == "v.v") {
+                continue; // An array has no named members: both fail, below.
+            }
+            let user = json!({ "recipient": "r", "data": user["data"] });
+            let plain = body(&customer, &format!("[{{{{{variable}}}}}]"), user.clone());
+            let beside_a_block = body(&customer, &format!("{{{{#if true}}}}{{{{/if}}}}[{{{{{variable}}}}}]"), user);
+            assert_eq!(plain, beside_a_block, "{variable} of {value}");
+        }
+    }
+}
+
+#[test]
+fn the_channel_follows_from_what_the_user_has() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let cases = [
+        (json!({ "profile": { "email": "a@x.y", "phone_number": "+1", "firebaseToken": "t" } }), "email", "a@x.y"),
+        (json!({ "profile": { "phone_number": "+1", "firebaseToken": "t" } }), "sms", "+1"),
+        (json!({ "profile": { "firebaseToken": "t" } }), "push", "t"),
+        (json!({ "profile": { "firebaseToken": ["t1", "t2"] } }), "push", "t1"),
+        (json!({ "profile": { "apn": "t" } }), "push", "t"),
+        (json!({ "profile": { "expo": { "token": "t" } } }), "push", "t"),
+        (json!({ "profile": { "expo": { "tokens": ["", "t"] } } }), "push", "t"),
+        (
+            json!({ "recipient": "r1", "profile": { "email": "", "phone_number": null, "firebaseToken": [] } }),
+            "inbox",
+            "r1",
+        ),
+        (json!({ "to": { "user_id": "r2" } }), "inbox", "r2"),
+        (json!({ "to": { "email": "b@x.y" } }), "email", "b@x.y"),
+        (json!({ "to": { "phone_number": "+2" } }), "sms", "+2"),
+        (json!({ "profile": { "email": "profile@x.y" }, "to": { "email": "to@x.y" } }), "email", "profile@x.y"),
+        (json!({ "to": { "email": "b@x.y" }, "profile": { "phone_number": "+3" } }), "email", "b@x.y"),
+        (json!({ "user_id": "r3", "email": "c@x.y" }), "email", "c@x.y"),
+    ];
+    let users: Vec<&Value> = cases.iter().map(|(user, ..)| user).collect();
+    let messages = outbox(&customer, &json!({ "content": { "body": "Hi" } }), json!(users));
+    for ((user, channel, address), message) in cases.iter().zip(messages) {
+        assert_eq!((&message["channel"], &message["address"]), (&json!(channel), &json!(address)), "{user}");
+    }
+}
+
+#[test]
+fn an_unknown_template_is_its_id_and_its_data() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let users =
+        || json!([{ "recipient": "ada", "data": { "z": 1.50, "b": "user" }, "to": { "data": { "new": [1, 2] } } }]);
+    for definition in [
+        json!({ "event": "weekly", "data": { "b": "job", "a": true } }),
+        json!({ "template": "weekly", "data": { "b": "job", "a": true } }),
+        json!({ "message": { "template": "weekly" }, "event": "ignored", "data": { "b": "job", "a": true } }),
+    ] {
+        let message = &outbox(&customer, &definition, users())[0];
+        assert_eq!(message["subject"], "weekly");
+        let data: Value = serde_json::from_str(message["body"].as_str().unwrap()).unwrap();
+        assert_eq!(data, json!({ "a": true, "b": "user", "z": 1.5, "new": [1, 2] }));
+        assert_eq!(message["status"], "SENT");
+    }
+}
+
+#[test]
+fn strict_templates_make_an_unknown_one_unmapped() {
+    let daemon = Daemon::start_with(|config| config.templates = Templates::Strict);
+    let customer = daemon.customer("acme");
+    let unknown = &outbox(&customer, &json!({ "event": "weekly" }), json!([{ "recipient": "ada" }]))[0];
+    assert_eq!((&unknown["status"], &unknown["subject"]), (&json!("UNMAPPED"), &json!("weekly")));
+    let inline = &outbox(&customer, &json!({ "content": { "body": "Hi" } }), json!([{ "recipient": "ada" }]))[0];
+    assert_eq!(inline["status"], "SENT");
+}
+
+#[test]
+fn elemental_content_becomes_plain_text() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let definition = json!({ "content": { "version": "2022-01-01", "elements": [
+        { "type": "meta", "title": "Hello {{name}}" },
+        { "type": "text", "content": "Welcome, {{name}}." },
+        { "type": "divider" },
+        { "type": "group", "elements": [{ "type": "quote", "content": "So it goes." }, { "type": "comment", "comment": "no" }] },
+        { "type": "action", "content": "Open", "href": "https://example.com/{{id}}" },
+        { "type": "image", "src": "https://example.com/a.png", "alt_text": "A picture" },
+    ] } });
+    let message = &outbox(&customer, &definition, json!([{ "data": { "name": "Ada", "id": 7 } }]))[0];
+    assert_eq!(message["subject"], "Hello Ada");
+    assert_eq!(message["body"], "Welcome, Ada.\n\n---\n\nSo it goes.\n\nOpen: https://example.com/7\n\nA picture");
+}
+
+#[test]
+fn a_user_whose_message_cannot_be_made_stops_nobody_else() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(json!({ "content": { "title": "{{list.x}}", "body": "{{big}}{{big}}{{big}}" } }));
+    let big = "x".repeat(2_500_000);
+    customer.ingest(&job_id, json!([{ "recipient": "a" }, { "recipient": "b", "data": { "list": [1] } }]));
+    customer.ingest(
+        &job_id,
+        json!([{ "recipient": "c", "profile": { "email": 5 } }, { "recipient": "d", "data": { "big": big } }]),
+    );
+    customer.ingest(&job_id, json!([{ "recipient": "e" }]));
+
+    let job = customer.run_to_the_end(&job_id);
+    assert_eq!((&job["received"], &job["enqueued"], &job["failures"]), (&json!(5), &json!(2), &json!(3)));
+    let users = customer.users(&job_id);
+    let outcome = |i: usize| (users[i]["status"].as_str().unwrap(), users[i]["error"].as_str().unwrap_or_default());
+    assert_eq!(outcome(0), ("ENQUEUED", ""));
+    assert_eq!(outcome(1), ("ERROR", "'x' is asked of an array, which has only numbered members"));
+    assert_eq!(
+        outcome(2),
+        ("ERROR", "the message could not be addressed: profile.email: expected a string, found integer 5")
+    );
+    assert_eq!(outcome(3), ("ERROR", "the text would be longer than 6291456 bytes"));
+    assert_eq!(outcome(4), ("ENQUEUED", ""));
+    assert!(users.iter().all(|user| user.get("messageId").is_some() == (user["status"] == "ENQUEUED")));
+    let recipients: Vec<Value> = customer.outbox(&job_id).iter().map(|m| m["recipient"].clone()).collect();
+    assert_eq!(recipients, ["a", "e"]);
+}
+
+#[test]
+fn data_that_nests_too_deeply_to_be_rendered_is_kept_as_it_is() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(json!({ "content": { "body": "{{list.x}} {{name}}" } }));
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let users = format!("{{\"users\":[{{\"recipient\":\"e\",\"data\":{{\"list\":{deep}}}}},{{\"recipient\":\"f\"}}]}}");
+    customer.post_text(&format!("/bulk/{job_id}"), &users).ok(200);
+    let job = customer.run_to_the_end(&job_id);
+    assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)));
+    let listed = customer.get(&format!("/bulk/{job_id}/users"));
+    assert!(listed.text.contains(&deep));
+    assert!(listed.text.contains("\"status\":\"ERROR\",\"error\":\"data: recursion limit exceeded"));
+}
+
+#[test]
+fn blocks_may_nest_but_not_without_end() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let nested = |depth: usize| format!("{}x{}", "{{#if true}}".repeat(depth), "{{/if}}".repeat(depth));
+    assert_eq!(body(&customer, &nested(200), json!({})), "x");
+    let brackets = |depth: usize| format!("{{{{lookup {}{} 1}}}}", "[".repeat(depth), "]".repeat(depth));
+    for endless in [
+        nested(100_000),
+        nested(100_000).replace("{{#if true}}", "{{#if true}}\\{{/if}}"),
+        nested(100_000).replace("{{#if true}}", "{{#if true}}{{!-- {{/if}} --}}"),
+        nested(100_000).replace("{{#if true}}", "{{~ ^if true}}"),
+        format!("{{{{#if a}}}}{}{{{{/if}}}}", "{{else if b}}".repeat(100_000)),
+        brackets(100_000),
+        format!("{{{{eq \"}}}}\" {} }}}}", brackets(1000)),
+        format!("{{{{if {}{} }}}}", "(eq ".repeat(50_000), ")".repeat(50_000)),
+    ] {
+        let message = customer.post("/bulk", &json!({ "message": { "content": { "body": endless } } })).refused(400);
+        assert!(message.starts_with("message.content.body: expected at most 256 "), "{message}");
+    }
+}
