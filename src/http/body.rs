@@ -99,7 +99,10 @@ fn chunk_size(source: &mut impl Read) -> Result<usize> {
     let invalid = || Error::new(Kind::Invalid, "the body: expected the size of a chunk, in hexadecimal");
     let line = line(source)?;
     match httparse::parse_chunk_size(&line) {
-        Ok(httparse::Status::Complete((_, size))) => Ok(usize::try_from(size).unwrap_or(usize::MAX)),
+        // httparse takes a line without any digit for a zero.
+        Ok(httparse::Status::Complete((_, size))) if line[0].is_ascii_hexdigit() => {
+            Ok(usize::try_from(size).unwrap_or(usize::MAX))
+        }
         _ => Err(invalid()),
     }
 }
@@ -118,7 +121,7 @@ fn skip_trailers(source: &mut impl Read) -> Result<()> {
     }
 }
 
-/// One line, its end included.
+/// One line, its end included. Others may take a bare CR or LF for a line end, so there is none inside a line.
 fn line(source: &mut impl Read) -> Result<Vec<u8>> {
     let mut line = Vec::new();
     let mut byte = [0];
@@ -127,6 +130,9 @@ fn line(source: &mut impl Read) -> Result<Vec<u8>> {
             return Err(Error::new(Kind::Invalid, "the body: a line between chunks is too long"));
         }
         source.read_exact(&mut byte).map_err(cut_short)?;
+        if line.ends_with(b"\r") != (byte == *b"\n") {
+            return Err(Error::new(Kind::Invalid, "the body: expected CR and LF, found one without the other"));
+        }
         line.push(byte[0]);
     }
     Ok(line)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tiny_http::{HTTPVersion, Method};
 
-use super::body::{self, Budget};
+use super::body::{self, Budget, Reserved};
 use super::head::{Framing, Head};
 use super::response::{self, Response};
 use super::server::Handler;
@@ -15,7 +15,7 @@ use super::socket::Socket;
 use super::{Limits, Request};
 use crate::error::{Error, Kind, Result};
 
-/// How much of a refused request is read before the connection is closed, and for how long.
+/// How much of what follows the last answer is read before the connection is closed, and for how long.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -28,9 +28,8 @@ pub fn serve(stream: Arc<TcpStream>, limits: &Limits, budget: &Budget, handler: 
             Ok(None) => return,
             Err(error) => return connection.refuse(&error),
         };
-        let mut reserved = budget.reserve();
-        let request = match connection.read_body(head, &mut reserved) {
-            Ok(request) => request,
+        let (request, reserved) = match connection.read_body(head, budget) {
+            Ok(whole) => whole,
             Err(error) => return connection.refuse(&error),
         };
         let (version, head_only, keeps_alive) =
@@ -57,9 +56,11 @@ impl Connection<'_> {
         let mut begun = false;
         loop {
             // A line end too many after a body is forgiven, as RFC 9112 asks.
-            let blank = self.ahead.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+            let blank = self.ahead.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count() * 2;
             self.ahead.drain(..blank);
-            if !self.ahead.is_empty() {
+            if self.ahead.is_empty() {
+                begun = false;
+            } else {
                 if let Some((head, length)) = Head::parse(&self.ahead)? {
                     if length > self.limits.head_bytes {
                         return Err(self.head_too_large());
@@ -97,11 +98,13 @@ impl Connection<'_> {
         Error::new(Kind::HeadTooLarge, format!("request line and headers are larger than {limit} bytes"))
     }
 
-    fn read_body(&mut self, head: Head, reserved: &mut body::Reserved) -> Result<Request> {
+    /// The request with its body, and the memory reserved for it.
+    fn read_body(&mut self, head: Head, budget: &Budget) -> Result<(Request, Reserved)> {
         let framing = head.framing()?;
         let limit = self.limits.body_bytes;
+        let mut reserved = budget.reserve();
         if framing == Framing::Length(0) {
-            return Ok(Request { head, body: Vec::new() });
+            return Ok((Request { head, body: Vec::new() }, reserved));
         }
         if matches!(framing, Framing::Length(length) if length > limit as u64) {
             return Err(body::too_large(limit));
@@ -113,34 +116,32 @@ impl Connection<'_> {
         }
         let ahead = std::mem::take(&mut self.ahead);
         let mut source = io::Cursor::new(ahead).chain(&mut self.socket);
-        let body = match framing {
-            Framing::Length(_) => body::read(&mut source, framing, limit, reserved)?,
+        let (body, mut unread) = match framing {
+            Framing::Length(_) => (body::read(&mut source, framing, limit, &mut reserved)?, Vec::new()),
             // Chunks are announced byte by byte; the socket is not read that way.
             Framing::Chunked => {
-                let mut buffered = io::BufReader::new(source);
-                let body = body::read(&mut buffered, framing, limit, reserved)?;
-                let mut ahead = buffered.buffer().to_vec();
-                let (rest, _) = buffered.get_ref().get_ref();
-                ahead.extend_from_slice(&rest.get_ref()[rest.position() as usize..]);
-                self.ahead = ahead;
-                return Ok(Request { head, body });
+                let mut buffered = io::BufReader::new(&mut source);
+                (body::read(&mut buffered, framing, limit, &mut reserved)?, buffered.buffer().to_vec())
             }
         };
         let (rest, _) = source.get_ref();
-        self.ahead = rest.get_ref()[rest.position() as usize..].to_vec();
-        Ok(Request { head, body })
+        unread.extend_from_slice(&rest.get_ref()[rest.position() as usize..]);
+        self.ahead = unread;
+        Ok((Request { head, body }, reserved))
     }
 
     fn answer(&mut self, response: Response, version: &HTTPVersion, head_only: bool, closing: bool) -> io::Result<()> {
         self.socket.set_deadline(self.limits.answer);
-        self.socket.write_all(&response::to_bytes(response, version, head_only, closing))
+        self.socket.write_all(&response::to_bytes(response, version, head_only, closing))?;
+        if closing {
+            self.socket.linger(LINGER, LINGER_BYTES);
+        }
+        Ok(())
     }
 
     /// After a request that cannot be read there is no telling where the next one begins.
     fn refuse(&mut self, error: &Error) {
         log::debug!("a request was refused: {error}");
-        if self.answer(response::of_error(error), &HTTPVersion(1, 1), false, true).is_ok() {
-            self.socket.linger(LINGER, LINGER_BYTES);
-        }
+        let _ = self.answer(response::of_error(error), &HTTPVersion(1, 1), false, true);
     }
 }

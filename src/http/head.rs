@@ -93,7 +93,7 @@ impl Head {
                 if lengths.next().is_some() {
                     return Err(invalid("Content-Length: expected one such header, found several"));
                 }
-                let digits = std::str::from_utf8(length).ok().map(str::trim);
+                let digits = std::str::from_utf8(length).ok();
                 let digits = digits.filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
                 let digits = digits.ok_or_else(|| invalid("Content-Length: expected a number"))?;
                 Ok(Framing::Length(digits.parse().unwrap_or(u64::MAX)))
@@ -132,8 +132,9 @@ fn origin_form(target: &str) -> Result<String> {
     if target.starts_with('/') || target == "*" {
         return Ok(target.to_owned());
     }
-    let after_scheme = target.strip_prefix("http://").or_else(|| target.strip_prefix("https://"));
-    let after_scheme = after_scheme.ok_or_else(|| {
+    let is_http = |scheme: &str| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let url = target.split_once("://").filter(|(scheme, _)| is_http(scheme));
+    let (_, after_scheme) = url.ok_or_else(|| {
         Error::new(Kind::Invalid, "the request is not valid HTTP: expected a path that begins with '/'")
     })?;
     Ok(match after_scheme.find(['/', '?']) {

@@ -28,8 +28,8 @@ pub fn of_error(error: &Error) -> Response {
     let response = json(status, body);
     match error.kind() {
         Kind::Unavailable => response.with_header(header("Retry-After", "1")),
-        _ if status < 500 && status != 408 => response.with_header(header("X-Should-Retry", "false")),
-        _ => response,
+        Kind::TimedOut | Kind::Internal | Kind::Startup => response,
+        _ => response.with_header(header("X-Should-Retry", "false")),
     }
 }
 
@@ -47,9 +47,14 @@ pub fn to_bytes(response: Response, version: &HTTPVersion, head_only: bool, clos
         .with_header(header("Server", "bulkd"))
         .raw_print(&mut bytes, version.clone(), &[], head_only, None)
         .expect("memory can be written");
-    if closing && let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
-        // tiny_http keeps this header for itself.
-        bytes.splice(end..end, *b"\r\nConnection: close");
+    // tiny_http keeps this header for itself.
+    let connection = match (closing, version) {
+        (true, _) => "\r\nConnection: close",
+        (false, HTTPVersion(1, 0)) => "\r\nConnection: keep-alive",
+        (false, _) => "",
+    };
+    if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
+        bytes.splice(end..end, connection.bytes());
     }
     bytes
 }

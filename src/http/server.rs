@@ -157,6 +157,10 @@ fn take(stream: TcpStream, shared: &Arc<Shared>, budget: &Budget, handler: &Arc<
     let stream = Arc::new(stream);
     let id = {
         let mut connections = shared.connections();
+        // Whoever comes in after the others were told to go would not be told.
+        if shared.stopping() {
+            return Ok(());
+        }
         if connections.open.len() >= shared.limits.connections {
             drop(connections);
             return refuse(&stream);

@@ -8,18 +8,22 @@ use std::time::{Duration, Instant};
 pub struct Socket {
     stream: Arc<TcpStream>,
     deadline: Instant,
+    /// The whole span up to the deadline, as long as none of it was spent: it is the same for every answer.
+    unspent: Option<Duration>,
     /// What the kernel was last told, so as not to tell it again.
     read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
 }
 
 impl Socket {
     pub fn new(stream: Arc<TcpStream>) -> Self {
-        Socket { stream, deadline: Instant::now(), read_timeout: None }
+        Socket { stream, deadline: Instant::now(), unspent: None, read_timeout: None, write_timeout: None }
     }
 
     /// All reads and writes from now on together take at most this long.
     pub fn set_deadline(&mut self, span: Duration) {
         self.deadline = Instant::now() + span;
+        self.unspent = Some(span);
     }
 
     /// A read that may wait for `span`, whatever the deadline is.
@@ -67,7 +71,14 @@ impl Read for Socket {
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(self.left()?))?;
+        let timeout = match self.unspent.take() {
+            Some(span) => span,
+            None => self.left()?,
+        };
+        if self.write_timeout != Some(timeout) {
+            self.stream.set_write_timeout(Some(timeout))?;
+            self.write_timeout = Some(timeout);
+        }
         match (&*self.stream).write(bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
             outcome => outcome,

@@ -19,9 +19,9 @@ mod tx;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -51,7 +51,8 @@ pub struct Options {
 pub struct Store {
     path: PathBuf,
     writer: Writer,
-    readers: Mutex<Vec<Connection>>,
+    /// Reading connections that nobody uses at the moment. A channel, because a lock would make readers queue for it.
+    readers: (Sender<Connection>, Receiver<Connection>),
     jobs: Bell,
     // Dropped in this order, and after the threads were joined: the lock after the last connection, the folder last of all.
     _lock: file::Lock,
@@ -91,12 +92,12 @@ impl Store {
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
-        let readers = vec![file::open_reader(&path)?];
+        let readers = bounded(IDLE_READERS);
 
         let jobs = Bell::default();
         let (checkpoints, checkpointer) = checkpoint::start(file::open_checkpointer(&path, options.durability)?)?;
         let (writer, writer_thread) = Writer::start(conn, options.clock, options.ids, checkpoints, jobs.clone())?;
-        let store = Store { path, writer, readers: Mutex::new(readers), jobs, _lock: lock, _folder: folder };
+        let store = Store { path, writer, readers, jobs, _lock: lock, _folder: folder };
         Ok((store, Threads(vec![writer_thread, checkpointer])))
     }
 
@@ -123,24 +124,16 @@ impl Store {
 
     /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer.
     pub fn read<T>(&self, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
-        let idle = self.readers().pop();
-        let conn = match idle {
-            Some(conn) => conn,
-            None => file::open_reader(&self.path)?,
+        let conn = match self.readers.1.try_recv() {
+            Ok(idle) => idle,
+            Err(_) => file::open_reader(&self.path)?,
         };
-        let result = {
-            let snapshot = conn.unchecked_transaction()?;
-            query(&Db::new(&snapshot))
-        };
-        let mut readers = self.readers();
-        if readers.len() < IDLE_READERS {
-            readers.push(conn);
-        }
+        conn.prepare_cached("BEGIN")?.execute([])?;
+        let result = query(&Db::new(&conn));
+        conn.prepare_cached("COMMIT")?.execute([])?;
+        // Beyond that many it is closed.
+        let _ = self.readers.0.try_send(conn);
         result
-    }
-
-    fn readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Rings whenever a commit has given the runner something to do.
@@ -151,7 +144,7 @@ impl Store {
     /// No more changes are taken; those already queued are still committed.
     pub fn stop(&self) {
         // The last connection to close folds the log in, and a reader cannot.
-        self.readers().clear();
+        self.readers.1.try_iter().for_each(drop);
         self.writer.stop();
     }
 }
