@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use crate::api::{Api, Keys, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::Result;
-use crate::http::Server;
+use crate::error::{Error, Result};
+use crate::http::{self, Server};
 use crate::id::Ids;
 use crate::runner::Runner;
 use crate::store::{self, Store};
@@ -33,20 +33,28 @@ impl App {
     /// Starts a daemon with a clock and ids of a test's own.
     pub fn start_with(config: Config, clock: Clock, ids: Ids) -> Result<App> {
         config.validate()?;
+        // The address before the file: a daemon that cannot listen leaves nothing behind. Whoever is early waits.
+        let api: Arc<OnceLock<Option<Api>>> = Arc::default();
+        let started = api.clone();
+        let handler = move |request| match started.wait() {
+            Some(api) => api.answer(request),
+            None => http::of_error(&Error::unavailable("bulkd could not be started")),
+        };
+        let (server, listener) = Server::start(config.listen, config.limits, Arc::new(handler))?;
         let options = store::Options { path: config.database, durability: config.durability, clock, ids };
-        let (store, store_threads) = Store::open(options)?;
-        let store = Arc::new(store);
-        let settings =
-            Settings { contract: config.contract, templates: config.templates, keys: Keys::new(&config.api_keys) };
-        let api = Api::new(store.clone(), settings);
-        let (server, listener) = match Server::start(config.listen, config.limits, Arc::new(move |it| api.answer(it))) {
-            Ok(started) => started,
+        let (store, store_threads) = match Store::open(options) {
+            Ok(opened) => opened,
             Err(error) => {
-                store.stop();
-                store_threads.join();
+                let _ = api.set(None);
+                server.stop();
+                join("listener", listener);
                 return Err(error);
             }
         };
+        let store = Arc::new(store);
+        let settings =
+            Settings { contract: config.contract, templates: config.templates, keys: Keys::new(&config.api_keys) };
+        let _ = api.set(Some(Api::new(store.clone(), settings)));
         let (runner, workers) = Runner::start(store.clone(), config.templates, config.workers)?;
         Ok(App { store, runner, server, listener, workers, store_threads })
     }

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::Contract;
@@ -10,6 +11,8 @@ use crate::config::{Config, default_workers};
 use crate::http::Limits;
 use crate::render::Templates;
 use crate::store::Durability;
+
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// A local daemon compatible with Courier's Bulk API.
 ///
@@ -48,12 +51,13 @@ pub struct Serve {
     pub db: PathBuf,
 
     /// Use a database file that is thrown away at the end, instead of --db.
-    #[arg(long, env = "BULKD_EPHEMERAL")]
+    #[arg(long, env = "BULKD_EPHEMERAL", value_parser = FalseyValueParser::new())]
     pub ephemeral: bool,
 
     /// Accept this API key, and no others but those given. Repeatable; in the environment separated by commas. Without it,
     /// every key is accepted. Each key has an environment of its own.
     #[arg(long = "api-key", value_name = "KEY", env = "BULKD_API_KEY", value_delimiter = ',', hide_env_values = true)]
+    #[arg(value_parser = api_key)]
     pub api_keys: Vec<String>,
 
     /// Threads that drain jobs [default: twice the processors].
@@ -73,7 +77,8 @@ pub struct Serve {
     pub templates: TemplatesArg,
 
     /// What to log on standard error: error, warn, info, debug, trace or off.
-    #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
+    #[arg(hide_possible_values = true)]
     pub log: String,
 }
 
@@ -143,4 +148,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     let full = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
     let found = full.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     found.ok_or_else(|| "expected HOST:PORT or :PORT, such as 127.0.0.1:4010".to_owned())
+}
+
+/// A key as it can stand in a header. What was meant to be one, such as an unset variable, must not be taken for none.
+fn api_key(text: &str) -> Result<String, &'static str> {
+    let key = text.trim();
+    if key.is_empty() || key.contains(char::is_whitespace) {
+        return Err("expected a key without spaces");
+    }
+    Ok(key.to_owned())
 }

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bulkd: {error}");
+            let _ = writeln!(std::io::stderr(), "bulkd: {error}");
             ExitCode::FAILURE
         }
     }
@@ -33,7 +33,7 @@ fn serve(flags: Serve) -> Result<()> {
     let mut signals = signals()?;
     let app = App::start(flags.config())?;
     let url = format!("http://{}", app.address());
-    // Nobody may be reading this; that is no reason to end.
+    // Here as elsewhere: that nobody reads what is written is no reason to fail.
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "bulkd answers on {url}, with its file {}", app.database().display());
     let _ = writeln!(out, "Point Courier's SDKs at it with COURIER_BASE_URL={url}");
@@ -47,7 +47,8 @@ fn serve(flags: Serve) -> Result<()> {
 
 fn check(file: &std::path::Path) -> Result<()> {
     let summary = store::check::check(file)?;
-    println!(
+    let _ = writeln!(
+        std::io::stdout(),
         "{} is sound: {} jobs, {} users, {} messages, {} failures",
         file.display(),
         summary.jobs,

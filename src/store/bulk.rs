@@ -307,10 +307,11 @@ pub fn drain(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> 
         return Err(Error::unavailable("the job's progress is not where this part of it begins"));
     }
     let first_number = outbox::append_range(tx, job, first_seq, outcomes.len())?;
+    let mut insert = outbox::Insert::prepare(tx)?;
     let mut failed = tx.conn.prepare_cached("INSERT INTO failures (job, seq, reason) VALUES (?1, ?2, ?3)")?;
     for (i, outcome) in (0..).zip(outcomes.iter()) {
         match outcome {
-            Outcome::Message(message) => outbox::insert(tx, first_number + i, &message)?,
+            Outcome::Message(message) => insert.message(first_number + i, &message)?,
             Outcome::Failure { reason } => {
                 failed.execute(params![job, first_seq as i64 + i, reason])?;
             }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{file, migrate};
@@ -44,10 +46,45 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
              WHERE message_ranges.job = jobs.job)",
     ),
     (
+        "messages that belong to no job",
+        "SELECT (SELECT count(*) FROM messages) - (SELECT coalesce(sum(enqueued), 0) FROM jobs)",
+    ),
+    (
+        "ranges of users that do not follow one another",
+        "SELECT count(*) FROM (
+             SELECT first_seq, sum(last_number - first_number + 1) OVER (PARTITION BY job ORDER BY first_seq)
+                 - (last_number - first_number + 1) AS expected FROM user_ranges)
+         WHERE first_seq <> expected",
+    ),
+    (
+        "ranges of messages that do not follow one another",
+        "SELECT count(*) FROM (
+             SELECT first_seq, sum(last_number - first_number + 1) OVER (PARTITION BY job ORDER BY first_seq)
+                 - (last_number - first_number + 1) AS expected FROM message_ranges)
+         WHERE first_seq <> expected",
+    ),
+    (
+        "failures of users that have a message, or had no turn",
+        "SELECT count(*) FROM failures WHERE (
+             SELECT seq - first_seq > last_number - first_number
+                 OR EXISTS (SELECT 1 FROM messages WHERE number = first_number + seq - first_seq)
+             FROM message_ranges WHERE message_ranges.job = failures.job AND first_seq <= seq
+             ORDER BY first_seq DESC LIMIT 1) IS NOT 0",
+    ),
+    (
         "jobs with a recipient twice",
         "SELECT count(*) FROM (
              SELECT 1 FROM user_ranges JOIN users ON number BETWEEN first_number AND last_number
              GROUP BY job, recipient HAVING count(*) > 1)",
+    ),
+    (
+        "messages to another recipient than their user",
+        "SELECT count(*) FROM (
+             SELECT message_ranges.job, recipient, first_seq + number - first_number AS seq
+             FROM message_ranges JOIN messages ON number BETWEEN first_number AND last_number) AS message
+         WHERE recipient IS NOT (SELECT recipient FROM users WHERE number = (
+             SELECT first_number + seq - first_seq FROM user_ranges
+             WHERE user_ranges.job = message.job AND first_seq <= seq ORDER BY first_seq DESC LIMIT 1))",
     ),
 ];
 
@@ -65,9 +102,10 @@ pub fn check(path: &Path) -> Result<Summary> {
         return Err(Error::startup(format!("there is no file {}", path.display())));
     }
     file::inspect(path)?;
-    let unreadable = |error: rusqlite::Error| Error::startup(format!("{} cannot be read: {error}", path.display()));
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(unreadable)?;
-    conn.busy_timeout(file::BUSY_TIMEOUT).map_err(unreadable)?;
+    // Names out of a damaged file may hold anything.
+    let refused = |what: String| Error::startup(format!("{} {}", path.display(), what.replace(char::is_control, " ")));
+    let unreadable = |error: rusqlite::Error| refused(format!("cannot be read: {error}"));
+    let conn = open(path).map_err(unreadable)?;
     let snapshot = conn.unchecked_transaction().map_err(unreadable)?;
     let version = migrate::version(&snapshot).map_err(unreadable)?;
     migrate::refuse_newer(path, version)?;
@@ -78,7 +116,13 @@ pub fn check(path: &Path) -> Result<Summary> {
             migrate::VERSION
         )));
     }
-    let unsound = |what: String| Error::startup(format!("{} is not sound: {what}", path.display()));
+    let unsound = |what: String| refused(format!("is not sound: {what}"));
+    // SQLite fills up a last page that is cut short, and says nothing.
+    let page_bytes: u64 = snapshot.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(unreadable)?;
+    let file_bytes = path.metadata().map_err(|error| refused(format!("cannot be read: {error}")))?.len();
+    if file_bytes % page_bytes != 0 {
+        return Err(unsound("its last page is cut short".to_owned()));
+    }
     let mut integrity = snapshot.prepare("PRAGMA integrity_check(3)").map_err(unreadable)?;
     let findings: Vec<String> = integrity
         .query_map([], |row| row.get(0))
@@ -102,4 +146,23 @@ pub fn check(path: &Path) -> Result<Summary> {
         messages: count("messages")?,
         failures: count("failures")?,
     })
+}
+
+/// A connection that leaves the file as it is, and nothing beside it.
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let has_log = file::with_suffix(path, "-wal").exists();
+    // Whoever cannot write the file cannot remove the log that SQLite makes for those who read it.
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.busy_timeout(file::BUSY_TIMEOUT)?;
+    conn.pragma_update(None, "query_only", true)?;
+    // A log that was there is not folded in.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+    let writable = !conn.is_readonly("main")? && migrate::version(&conn).is_ok();
+    if has_log || writable {
+        return Ok(conn);
+    }
+    // Without a log, and where none can be made, nobody changes the file while it is read.
+    let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
 }

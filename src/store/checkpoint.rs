@@ -84,6 +84,7 @@ impl Checkpoints {
         let _ = conn.busy_timeout(BUSY_TIMEOUT);
     }
 
+    /// Called when all other connections are closed.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Relaxed);
         self.0.bell.ring();
@@ -94,12 +95,14 @@ impl Checkpoints {
         loop {
             self.0.bell.wait(heard, Duration::from_secs(3600));
             heard = self.0.bell.rung();
-            if self.0.stopping.load(Ordering::Relaxed) {
-                return;
-            }
+            let stopping = self.0.stopping.load(Ordering::Relaxed);
             let copied = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0));
             if let Err(error) = copied {
                 log::warn!("the write-ahead log could not be copied into the database: {error}");
+            }
+            // Now that this connection has seen the log, it removes it when it is closed as the last one.
+            if stopping {
+                return;
             }
         }
     }

@@ -19,6 +19,9 @@ pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"blkd");
 /// How long the writer waits for somebody else's lock, such as that of a sqlite3 shell.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The log keeps this much of the disk when it starts over.
+const LOG_BYTES: u32 = 64 * 1024 * 1024;
+
 /// What an acknowledged request survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -36,6 +39,9 @@ pub fn inspect(path: &Path) -> Result<()> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if path.is_symlink() {
+                return Err(Error::startup(format!("{shown} is a link to a file that does not exist")));
+            }
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             return if folder.is_dir() {
                 Ok(())
@@ -83,7 +89,9 @@ pub struct Lock {
 
 impl Lock {
     pub fn take(database: &Path) -> Result<Self> {
-        let path = with_suffix(database, "-lock");
+        // A file may be named in several ways.
+        let real = fs::canonicalize(database);
+        let path = with_suffix(real.as_deref().unwrap_or(database), "-lock");
         loop {
             let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
             let file =
@@ -124,7 +132,7 @@ fn same_file(_: &File, path: &Path) -> bool {
     path.exists()
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -132,8 +140,11 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Opens the writing connection, creating or migrating the file.
 pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) -> Result<Connection> {
-    let refused = |error: Error| Error::startup(format!("{} cannot be opened: {error}", path.display()));
-    let mut conn = Connection::open(path).map_err(|error| refused(error.into()))?;
+    let refused = |error: rusqlite::Error| Error::startup(format!("{} cannot be opened: {error}", path.display()));
+    let mut conn = Connection::open(path).map_err(refused)?;
+    if conn.is_readonly("main").map_err(refused)? {
+        return Err(Error::startup(format!("{} cannot be written: it is read-only", path.display())));
+    }
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::Fast => "NORMAL",
@@ -145,15 +156,19 @@ pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) 
         conn.pragma_update(None, "foreign_keys", true)?;
         conn.pragma_update(None, "synchronous", synchronous)
     };
-    prepare(&conn).map_err(|error| refused(error.into()))?;
+    prepare(&conn).map_err(refused)?;
+    // A file that is refused keeps its log, too.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
     migrate::run(&mut conn, path, now, ids)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(refused)?;
     // Only now: a new file's header says whose it is before anything can live in the log beside it.
-    let mode: String =
-        conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(|error| refused(error.into()))?;
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(refused)?;
     if mode != "wal" {
         return Err(Error::startup(format!("{} is on a file system without SQLite's write-ahead log", path.display())));
     }
-    conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| refused(error.into()))?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(refused)?;
+    // What a reader that held on to the log made it grow to is given back when the log starts over.
+    conn.pragma_update(None, "journal_size_limit", LOG_BYTES).map_err(refused)?;
     Ok(conn)
 }
 

@@ -54,17 +54,19 @@ pub struct Store {
     /// Reading connections that nobody uses at the moment. A channel, because a lock would make readers queue for it.
     readers: (Sender<Connection>, Receiver<Connection>),
     jobs: Bell,
-    // Dropped in this order, and after the threads were joined: the lock after the last connection, the folder last of all.
+}
+
+/// The store's threads, to be joined after [`Store::stop`], and what is given back when they have ended.
+pub struct Threads {
+    threads: Vec<JoinHandle<()>>,
+    // Dropped in this order: the lock after the last connection, the folder last of all.
     _lock: file::Lock,
     _folder: Option<TempDir>,
 }
 
-/// The store's threads, to be joined after [`Store::stop`].
-pub struct Threads(Vec<JoinHandle<()>>);
-
 impl Threads {
     pub fn join(self) {
-        for thread in self.0 {
+        for thread in self.threads {
             if thread.join().is_err() {
                 log::error!("a thread of the store panicked");
             }
@@ -97,8 +99,8 @@ impl Store {
         let jobs = Bell::default();
         let (checkpoints, checkpointer) = checkpoint::start(file::open_checkpointer(&path, options.durability)?)?;
         let (writer, writer_thread) = Writer::start(conn, options.clock, options.ids, checkpoints, jobs.clone())?;
-        let store = Store { path, writer, readers, jobs, _lock: lock, _folder: folder };
-        Ok((store, Threads(vec![writer_thread, checkpointer])))
+        let store = Store { path, writer, readers, jobs };
+        Ok((store, Threads { threads: vec![writer_thread, checkpointer], _lock: lock, _folder: folder }))
     }
 
     pub fn path(&self) -> &Path {
@@ -143,7 +145,7 @@ impl Store {
 
     /// No more changes are taken; those already queued are still committed.
     pub fn stop(&self) {
-        // The last connection to close folds the log in, and a reader cannot.
+        // The last connection to close folds the log in and removes it, and a reader cannot.
         self.readers.1.try_iter().for_each(drop);
         self.writer.stop();
     }

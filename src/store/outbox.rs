@@ -1,6 +1,6 @@
 //! Messages: appended by the runner, read by everybody.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{CachedStatement, OptionalExtension, params};
 
 use super::{Db, Tx};
 use crate::clock::Timestamp;
@@ -24,21 +24,29 @@ pub(in crate::store) fn append_range(tx: &Tx<'_>, job: i64, first_seq: u64, coun
     Ok(first_number)
 }
 
-pub(in crate::store) fn insert(tx: &Tx<'_>, number: i64, message: &Message<'_>) -> Result<()> {
-    let mut insert = tx.conn.prepare_cached(
-        "INSERT INTO messages (number, recipient, channel, address, status, subject, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    insert.execute(params![
-        number,
-        message.recipient,
-        message.channel.name(),
-        message.address,
-        message.status.name(),
-        message.subject,
-        message.body
-    ])?;
-    Ok(())
+/// The statement that appends messages, looked up once for many of them.
+pub(in crate::store) struct Insert<'a>(CachedStatement<'a>);
+
+impl<'a> Insert<'a> {
+    pub(in crate::store) fn prepare(tx: &Tx<'a>) -> Result<Self> {
+        Ok(Insert(tx.conn.prepare_cached(
+            "INSERT INTO messages (number, recipient, channel, address, status, subject, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?))
+    }
+
+    pub(in crate::store) fn message(&mut self, number: i64, message: &Message<'_>) -> Result<()> {
+        self.0.execute(params![
+            number,
+            message.recipient,
+            message.channel.name(),
+            message.address,
+            message.status.name(),
+            message.subject,
+            message.body
+        ])?;
+        Ok(())
+    }
 }
 
 /// The message ids of a run of a job's users.

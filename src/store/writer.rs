@@ -121,7 +121,10 @@ impl Loop {
             self.group(first, queue);
             self.checkpoints.truncate_if_long(&self.conn);
         }
-        self.checkpoints.stop();
+        // Not both at once: each would leave the log to the other.
+        let Loop { conn, checkpoints, .. } = self;
+        drop(conn);
+        checkpoints.stop();
     }
 
     fn group(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>) {

@@ -1,6 +1,8 @@
 //! What the stories need: a daemon on a real file, and a customer who talks to it over a real socket.
 #![allow(dead_code, reason = "each story file uses its own part of this")]
 
+pub mod binary;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

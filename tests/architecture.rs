@@ -1,0 +1,323 @@
+//! The house rules, read off the sources: who imports whom, where SQL stands, and that nobody sleeps.
+
+use std::fs;
+use std::path::Path;
+
+use bulkd::model::bulk::JobStatus;
+use bulkd::model::message::{Channel, MessageStatus};
+
+/// A room, the rooms that it imports, and whether of these only what a setting may be.
+type Rule = (&'static str, &'static [&'static str], bool);
+
+/// Imports run downward.
+const RULES: &[Rule] = &[
+    ("main", &["app", "demo", "cli", "config", "http", "api", "runner", "store", "render", "model"], false),
+    ("demo", &["app", "cli", "config", "store"], true),
+    ("app", &["cli", "config", "http", "api", "runner", "store", "render", "model"], false),
+    ("cli", &["config", "http", "api", "store", "render"], true),
+    ("config", &["http", "api", "store", "render"], true),
+    ("api", &["http", "store", "render", "model"], false),
+    ("runner", &["store", "render", "model"], false),
+    ("store", &["model"], false),
+    ("render", &["model"], false),
+    ("http", &[], false),
+    ("model", &[], false),
+    ("error", &[], false),
+    ("clock", &[], false),
+    ("id", &[], false),
+];
+/// What every room may import.
+const COMMON: &[&str] = &["error", "clock", "id"];
+/// What the rooms offer to those who only pass settings on to them.
+const SETTINGS: &[&str] = &["Contract", "Durability", "Limits", "Templates"];
+
+/// A source file, taken apart.
+struct Source {
+    /// From the top of the repository, such as `src/api/bulk.rs`.
+    path: String,
+    /// What is left when comments, strings and characters are blanked out; every line is where it was.
+    code: String,
+    /// The strings, each with the line on which it begins.
+    strings: Vec<(usize, String)>,
+}
+
+impl Source {
+    fn parse(path: &str, text: &str) -> Self {
+        let mut source = Source { path: path.to_owned(), code: String::new(), strings: Vec::new() };
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (length, string) = literal(rest, source.code.chars().next_back());
+            if length == 0 {
+                let next = rest.chars().next().unwrap();
+                source.code.push(next);
+                rest = &rest[next.len_utf8()..];
+                continue;
+            }
+            if string {
+                source.strings.push((source.line(), rest[..length].to_owned()));
+            }
+            source.code.extend(rest[..length].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+            rest = &rest[length..];
+        }
+        source
+    }
+
+    /// The line that comes next.
+    fn line(&self) -> usize {
+        line_at(&self.code, self.code.len())
+    }
+
+    /// The room that it belongs to, if it is a part of the program.
+    fn room(&self) -> Option<&str> {
+        let name = self.path.strip_prefix("src/")?;
+        Some(name.split_once('/').map_or_else(|| name.trim_end_matches(".rs"), |(room, _)| room))
+    }
+
+    /// Where these words stand in the code, as words of their own: byte and line.
+    fn words<'a>(&'a self, word: &'a str) -> impl Iterator<Item = (usize, usize)> + 'a {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        self.code.match_indices(word).filter_map(move |(at, _)| {
+            let (before, after) = (&self.code[..at], &self.code[at + word.len()..]);
+            let whole = !before.ends_with(is_part) && (word.ends_with(':') || !after.starts_with(is_part));
+            whole.then(|| (at, line_at(&self.code, at)))
+        })
+    }
+}
+
+fn line_at(code: &str, at: usize) -> usize {
+    1 + code[..at].matches('\n').count()
+}
+
+/// The length of the comment, string or character at the beginning of the text, or 0; and whether it is a string.
+fn literal(text: &str, before: Option<char>) -> (usize, bool) {
+    let until = |end: &str, from: usize| text[from..].find(end).map_or(text.len(), |at| from + at + end.len());
+    if text.starts_with("//") {
+        return (text.find('\n').unwrap_or(text.len()), false);
+    }
+    if text.starts_with("/*") {
+        return (until("*/", 2), false);
+    }
+    if text.starts_with('"') {
+        return (quoted(text, '"'), true);
+    }
+    if let Some(raw) = text.strip_prefix('r').filter(|_| !before.is_some_and(|c| c.is_alphanumeric() || c == '_')) {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        if raw[hashes..].starts_with('"') {
+            return (until(&format!("\"{}", "#".repeat(hashes)), hashes + 2), true);
+        }
+    }
+    if let Some(quoted_text) = text.strip_prefix('\'') {
+        // Anything else after a quote is a lifetime.
+        let mut chars = quoted_text.chars();
+        if chars.next() == Some('\\') || chars.next() == Some('\'') {
+            return (quoted(text, '\''), false);
+        }
+    }
+    (0, false)
+}
+
+/// The length of what stands between two such quotes, both included.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote => return at + c.len_utf8(),
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The paths in what follows `use crate::`, groups taken apart: `store::{self, Store}` is `store::self` and `store::Store`.
+fn paths(text: &str) -> Vec<String> {
+    let text = text.trim_start();
+    let Some(group) = text.strip_prefix('{') else {
+        let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let rest = text[name.len()..].trim_start();
+        return match rest.strip_prefix("::") {
+            Some(rest) => paths(rest).iter().map(|path| format!("{name}::{path}")).collect(),
+            None => vec![name],
+        };
+    };
+    let (mut found, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            ',' | '}' if depth == 0 => {
+                found.extend(paths(&group[start..at]).into_iter().filter(|path| !path.is_empty()));
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The rooms that a file names, with the name's line and what it takes from there.
+fn imports(source: &Source) -> Vec<(usize, String, String)> {
+    let mut imports = Vec::new();
+    for root in ["crate::", "bulkd::", "super::"] {
+        for (at, line) in source.words(root).filter(|(at, _)| !source.code[..*at].ends_with("super::")) {
+            for path in paths(&source.code[at + root.len()..]) {
+                let path = path.trim_start_matches("super::");
+                let (room, item) = path.split_once("::").unwrap_or((path, ""));
+                // A neighbour in the same room is no room, unless its name says so.
+                if root != "super::" || RULES.iter().any(|(known, ..)| *known == room) {
+                    imports.push((line, room.to_owned(), item.to_owned()));
+                }
+            }
+        }
+    }
+    imports
+}
+
+fn check_imports(source: &Source, broken: &mut Vec<String>) {
+    let Some(room) = source.room().filter(|room| *room != "lib") else { return };
+    let Some((_, allowed, settings_only)) = RULES.iter().find(|(known, ..)| *known == room) else {
+        return broken.push(format!("{}:1: the room `{room}` has no rule; say what it may import", source.path));
+    };
+    for (line, imported, item) in imports(source) {
+        let at = format!("{}:{line}", source.path);
+        let names_settings = ["http", "api", "store", "render"].contains(&imported.as_str());
+        if imported == room || COMMON.contains(&imported.as_str()) {
+            continue;
+        }
+        if !allowed.contains(&imported.as_str()) {
+            let allowed = [allowed, COMMON].concat().join(", ");
+            broken.push(format!("{at}: `{room}` imports `{imported}`; imports run downward, and its are {allowed}"));
+        } else if *settings_only && names_settings && !SETTINGS.contains(&item.split("::").next().unwrap()) {
+            let settings = SETTINGS.join(", ");
+            broken.push(format!("{at}: `{room}` takes `{imported}::{item}`; from there it takes settings: {settings}"));
+        }
+    }
+}
+
+fn check_sql(source: &Source, broken: &mut Vec<String>) {
+    let Some(room) = source.room().filter(|room| *room != "store") else { return };
+    // A command for people to type is none of ours.
+    for (line, string) in source.strings.iter().filter(|(_, string)| !string.contains("sqlite3 ")) {
+        if let Some(verb) = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "].iter().find(|verb| string.contains(**verb)) {
+            broken.push(format!("{}:{line}: {verb}in a string of `{room}`; all SQL stands in src/store", source.path));
+        }
+    }
+    for (_, line) in source.words("rusqlite").filter(|_| room != "error") {
+        let at = format!("{}:{line}", source.path);
+        broken.push(format!("{at}: rusqlite in `{room}`; only src/store and src/error.rs know it"));
+    }
+}
+
+fn check_sleep(source: &Source, broken: &mut Vec<String>) {
+    for (_, line) in source.words("sleep") {
+        broken.push(format!("{}:{line}: a sleep; wait for what is to happen", source.path));
+    }
+}
+
+/// All Rust files below a folder of the repository.
+fn sources(folder: &str) -> Vec<Source> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders = vec![top.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                let parts = entry.strip_prefix(top).unwrap().iter().map(|part| part.to_str().unwrap());
+                let path = parts.collect::<Vec<_>>().join("/");
+                found.push(Source::parse(&path, &fs::read_to_string(&entry).unwrap()));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {folder}");
+    found
+}
+
+#[track_caller]
+fn assert_kept(check: fn(&Source, &mut Vec<String>), folders: &[&str]) {
+    let mut broken = Vec::new();
+    for source in folders.iter().flat_map(|folder| sources(folder)) {
+        check(&source, &mut broken);
+    }
+    broken.sort();
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn imports_run_downward_only() {
+    assert_kept(check_imports, &["src"]);
+}
+
+#[test]
+fn sql_stands_in_the_store_only() {
+    assert_kept(check_sql, &["src"]);
+}
+
+#[test]
+fn nobody_sleeps() {
+    assert_kept(check_sleep, &["src", "tests"]);
+}
+
+#[test]
+fn names_in_the_schema_are_those_of_the_enums() {
+    let schema = include_str!("../schema.sql");
+    let checked = |table: &str, column: &str| -> Vec<&str> {
+        let (_, table) = schema.split_once(&format!("CREATE TABLE {table} (")).unwrap();
+        let (table, _) = table.split_once(") STRICT").unwrap();
+        let (_, column) = table.split_once(&format!("\n    {column} ")).unwrap();
+        let (_, check) = column.split_once("CHECK (").unwrap();
+        let (check, _) = check.split_once(')').unwrap();
+        check.split('\'').skip(1).step_by(2).collect()
+    };
+    assert_eq!(checked("jobs", "status"), names(JobStatus::NAMES));
+    assert_eq!(checked("messages", "channel"), names(Channel::NAMES));
+    assert_eq!(checked("messages", "status"), names(MessageStatus::NAMES));
+}
+
+fn names<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
+    names.iter().map(|(name, _)| *name).collect()
+}
+
+#[test]
+fn what_breaks_a_rule_is_told_by_file_and_line() {
+    let text = r####"
+//! use crate::app::App; "SELECT 1" rusqlite::Connection sleep
+use crate::error::Result;
+use crate::{model::{bulk::Job, json}, store::Store,
+    http};
+/* use crate::app::App; */
+fn f<'a>(x: &'a str) -> char { "use crate::app; // \" sleep"; r#"INSERT " INTO t"#; "sqlite3 'SELECT 1'"; '"' }
+pub(in crate::render) fn asleep() { super::super::runner::stop(); std::thread::sleep(D); rusqlite::open() }
+"####;
+    let source = Source::parse("src/render/text.rs", text);
+    let mut broken = Vec::new();
+    for check in [check_imports, check_sql, check_sleep] {
+        check(&source, &mut broken);
+    }
+    assert_eq!(
+        broken,
+        [
+            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are model, error, clock, id",
+            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are model, error, clock, id",
+            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are model, error, clock, id",
+            "src/render/text.rs:7: INSERT in a string of `render`; all SQL stands in src/store",
+            "src/render/text.rs:8: rusqlite in `render`; only src/store and src/error.rs know it",
+            "src/render/text.rs:8: a sleep; wait for what is to happen",
+        ]
+    );
+    let mut broken = Vec::new();
+    check_imports(&Source::parse("src/cli.rs", "use crate::http::{Limits, Server};"), &mut broken);
+    check_imports(&Source::parse("src/ui/mod.rs", "use crate::http;"), &mut broken);
+    assert_eq!(
+        broken,
+        [
+            "src/cli.rs:1: `cli` takes `http::Server`; from there it takes settings: Contract, Durability, Limits, Templates",
+            "src/ui/mod.rs:1: the room `ui` has no rule; say what it may import",
+        ]
+    );
+}
