@@ -1,4 +1,4 @@
-//! Opens, recovers, wires, spawns, joins: the only place that knows every room.
+//! Opens, wires, spawns, joins: the only place that knows every room.
 
 use std::net::SocketAddr;
 use std::path::Path;

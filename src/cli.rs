@@ -7,8 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::Contract;
-use crate::config::{Config, default_workers};
-use crate::http::Limits;
+use crate::config::{Config, default_limits, default_workers};
 use crate::render::Templates;
 use crate::store::Durability;
 
@@ -138,7 +137,7 @@ impl Serve {
                 TemplatesArg::Lenient => Templates::Lenient,
                 TemplatesArg::Strict => Templates::Strict,
             },
-            limits: Limits::default(),
+            limits: default_limits(),
         }
     }
 }

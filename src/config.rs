@@ -1,4 +1,4 @@
-//! What the settings mean: one plain struct, units in names.
+//! What the settings mean: one plain struct, with its defaults.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::api::Contract;
 use crate::error::{Error, Result};
 use crate::http::Limits;
-use crate::render::Templates;
+use crate::render::{self, Templates};
 use crate::store::Durability;
 
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Config {
             durability: Durability::Ephemeral,
             contract: Contract::Tutorial,
             templates: Templates::Lenient,
-            limits: Limits::default(),
+            limits: default_limits(),
         }
     }
 
@@ -49,6 +49,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Templates are compiled in the threads of connections.
+pub fn default_limits() -> Limits {
+    Limits { stack_bytes: render::STACK, ..Limits::default() }
 }
 
 /// Twice the processors: a worker spends about half of its time waiting for its commit.

@@ -134,6 +134,6 @@ impl From<rusqlite::Error> for Error {
             Some(OutOfMemory) => "there is not enough memory",
             _ => return Error::internal("SQLite refused a statement").caused_by(error),
         };
-        Error::unavailable(format!("Nothing was changed: {trouble}. Try again later.")).caused_by(error)
+        Error::unavailable(format!("{trouble}; try again later")).caused_by(error)
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bulkd::model::bulk::JobStatus;
-use bulkd::model::message::{Channel, MessageStatus};
+use bulkd::model::outbox::{Channel, MessageStatus};
 
 /// A room, the rooms that it imports, and whether of these only what a setting may be.
 type Rule = (&'static str, &'static [&'static str], bool);

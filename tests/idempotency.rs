@@ -161,12 +161,34 @@ fn expirations_come_as_numbers_dates_and_durations() {
 }
 
 #[test]
+fn a_late_retry_is_answered_although_its_expiration_is_near_by_then() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme").once("k").with_header("x-idempotency-expiration", "2026-09-23T14:13:20Z");
+    let first = customer.create(newsletter());
+    daemon.clock.advance(Duration::from_secs(40 * HOUR));
+    assert_eq!(customer.create(newsletter()), first);
+}
+
+#[test]
+fn a_key_that_is_no_text_is_refused() {
+    use std::io::{Read, Write};
+    let daemon = Daemon::start();
+    let mut stream = std::net::TcpStream::connect(daemon.address()).unwrap();
+    let head =
+        "POST /bulk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer acme\r\nConnection: close\r\nIdempotency-Key: caf";
+    stream.write_all(&[head.as_bytes(), b"\xe9\r\nContent-Length: 0\r\n\r\n"].concat()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("Idempotency-Key: expected 1 to 255"), "{answer}");
+}
+
+#[test]
 fn keys_are_up_to_255_characters() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     customer.once(&"k".repeat(255)).create(newsletter());
     let message = customer.once(&"k".repeat(256)).post("/bulk", &json!({ "message": newsletter() })).refused(400);
-    assert_eq!(message, "Idempotency-Key: expected 1 to 255 characters");
+    assert_eq!(message, "Idempotency-Key: expected 1 to 255 characters of UTF-8");
     let message = customer.once("").post("/bulk", &json!({ "message": newsletter() })).refused(400);
-    assert_eq!(message, "Idempotency-Key: expected 1 to 255 characters");
+    assert_eq!(message, "Idempotency-Key: expected 1 to 255 characters of UTF-8");
 }

@@ -6,12 +6,13 @@ use serde_json::value::RawValue;
 use super::paging::{self, Cursor};
 use super::{Act, Answer, Call, Contract};
 use crate::error::{Error, Result};
-use crate::model::bulk::{JobStatus, UserState};
+use crate::model::bulk::{JobStatus, UserState, UserStatus};
 use crate::model::definition::Definition;
 use crate::model::json::{self, Object};
 use crate::model::user::User;
 use crate::render::Renderer;
-use crate::store::bulk::{self, JobUser, NewUsers};
+use crate::store::bulk;
+use crate::store::user::{self, JobUser, NewUsers};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -60,7 +61,7 @@ pub fn ingest(mut call: Call<'_>) -> Result<Act> {
         if job.status != JobStatus::Created {
             return Err(Error::invalid("job_id", "this job was run already and takes no more users; create a new job"));
         }
-        let duplicates = bulk::ingest(tx, &job, &mut users)?;
+        let duplicates = user::ingest(tx, &job, &mut users)?;
         Ok(match contract {
             Contract::OpenApi => Answer::new(204, ""),
             Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
@@ -93,14 +94,16 @@ pub fn run(mut call: Call<'_>) -> Result<Act> {
     })
 }
 
-/// `GET /bulk/{job_id}`: 200 `{job: {definition, enqueued, failures, received, status}}`.
+/// `GET /bulk/{job_id}`: 200 `{job: {definition, enqueued, failures, received, status}}`, and for a job that cannot go on the
+/// reason as `error`, which is ours.
 pub fn get(mut call: Call<'_>) -> Result<Act> {
     let (job_id, environment) = (call.param(), call.environment);
     Act::query(move |db| {
         let job = bulk::get(db, &environment, &job_id)?;
         let definition = bulk::definition(db, job.job)?;
+        let error = job.error.map(|error| format!(",\"error\":{}", json::quoted(&error))).unwrap_or_default();
         let body = format!(
-            "{{\"job\":{{\"definition\":{definition},\"enqueued\":{},\"failures\":{},\"received\":{},\"status\":\"{}\"}}}}",
+            "{{\"job\":{{\"definition\":{definition},\"enqueued\":{},\"failures\":{},\"received\":{},\"status\":\"{}\"{error}}}}}",
             job.enqueued,
             job.failures,
             job.received,
@@ -119,7 +122,7 @@ pub fn list_users(mut call: Call<'_>) -> Result<Act> {
     Act::query(move |db| {
         let job = bulk::get(db, &environment, &job_id)?;
         let from_seq = Cursor::read(cursor.as_deref(), job.job)?;
-        let users = bulk::list_users(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
+        let users = user::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
         let end = users.last().map_or(job.received, |user| user.seq + 1);
         let next = (end < job.received).then_some(Cursor { list: job.job, position: end });
         let items = users.iter().map(item).collect::<Result<Vec<String>>>()?;
@@ -133,14 +136,16 @@ fn item(user: &JobUser) -> Result<String> {
     let mut item = String::with_capacity(user.user.len() + user.recipient.len() + 128);
     item.push_str("{\"recipient\":");
     item.push_str(&json::quoted(&user.recipient));
-    for (name, value) in sent.members()? {
-        if !matches!(name.as_str(), "recipient" | "status" | "messageId") {
+    let failed = user.state.status() == UserStatus::Error;
+    sent.for_each(|name, value| {
+        let ours = matches!(name, "recipient" | "status" | "messageId") || failed && name == "error";
+        if !ours {
             item.push(',');
-            item.push_str(&json::quoted(name.as_str()));
+            item.push_str(&json::quoted(name));
             item.push(':');
             item.push_str(value);
         }
-    }
+    })?;
     item.push_str(",\"status\":\"");
     item.push_str(user.state.status().name());
     item.push('"');

@@ -11,7 +11,7 @@ use jiff::{Span, Timestamp as Instant};
 use super::Answer;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::http::{Header, Request};
+use crate::http::{self, Header, Request};
 use crate::model::environment::Environment;
 use crate::store::{Tx, idempotency};
 
@@ -46,12 +46,14 @@ enum Expiration {
 /// The request's key, if it has one.
 pub fn read(request: &Request, environment: &Environment) -> Result<Option<Once>> {
     // Courier's Ruby SDK spells it with an underscore.
-    let Some(key) = request.header("idempotency-key").or_else(|| request.header("idempotency_key")) else {
+    let names = ["idempotency-key", "idempotency_key"];
+    let Some(name) = names.into_iter().find(|name| request.has_header(name)) else {
         return Ok(None);
     };
-    if key.is_empty() || key.chars().count() > KEY_LIMIT {
-        return Err(Error::invalid("Idempotency-Key", format_args!("expected 1 to {KEY_LIMIT} characters")));
-    }
+    let key = request.header(name).filter(|key| (1..=KEY_LIMIT).contains(&key.chars().count()));
+    let key = key.ok_or_else(|| {
+        Error::invalid("Idempotency-Key", format_args!("expected 1 to {KEY_LIMIT} characters of UTF-8"))
+    })?;
     let expiration = request.header(EXPIRATION).filter(|value| !value.is_empty()).map(Expiration::parse).transpose()?;
     let scope = idempotency::Scope {
         environment: environment.clone(),
@@ -64,13 +66,14 @@ pub fn read(request: &Request, environment: &Environment) -> Result<Option<Once>
 impl Once {
     /// Runs the change, unless its answer is known already.
     pub fn run(self, tx: &mut Tx<'_>, change: impl FnOnce(&mut Tx<'_>) -> Result<Answer>) -> Result<Answer> {
+        // First of all: a repeated request carries the same expiration, which may be near by now.
+        if let Some(stored) = idempotency::find(tx, tx.now(), &self.scope)? {
+            return Ok(Answer { status: stored.status, body: stored.body, replayed: true });
+        }
         let expires_at = match &self.expiration {
             Some(expiration) => expiration.resolve(tx.now())?,
             None => Timestamp(tx.now().millis() + DEFAULT_LIFE),
         };
-        if let Some(stored) = idempotency::find(tx, tx.now(), &self.scope)? {
-            return Ok(Answer { status: stored.status, body: stored.body, replayed: true });
-        }
         let answer = change(tx)?;
         let stored = idempotency::StoredAnswer { status: answer.status, body: answer.body.clone() };
         idempotency::create(tx, &self.scope, expires_at, &stored)?;
@@ -80,7 +83,7 @@ impl Once {
 
 /// Tells a client that it sees an earlier answer. Ours: nothing is known of such a header at Courier.
 pub fn replayed() -> Header {
-    Header::from_bytes("X-Bulkd-Replayed", "true").expect("our own headers are ASCII")
+    http::header("X-Bulkd-Replayed", "true")
 }
 
 impl Expiration {

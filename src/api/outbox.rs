@@ -5,7 +5,7 @@ use serde_json::json;
 use super::paging::{self, Cursor};
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
-use crate::model::message::Channel;
+use crate::model::outbox::Channel;
 use crate::store::outbox::{self, Filter, OutboxMessage};
 
 /// `GET /_bulkd/outbox?job_id=&recipient=&channel=&cursor=&limit=`: messages in the order in which they were written.
@@ -22,12 +22,12 @@ pub fn list(call: Call<'_>) -> Result<Act> {
         let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
         return Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))));
     }
-    let after = Cursor::read(paging::query(query, "cursor").as_deref(), 0)? as i64;
+    let from = Cursor::read(paging::query(query, "cursor").as_deref(), 0)? as i64;
     let limit = paging::limit(query);
     let environment = call.environment;
     Act::query(move |db| {
-        let (messages, more) = outbox::list(db, &environment, &filter, after, limit as usize, paging::PAGE_BYTES)?;
-        let next = messages.last().filter(|_| more).map(|last| Cursor { list: 0, position: last.number as u64 });
+        let (messages, more) = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
+        let next = messages.last().filter(|_| more).map(|last| Cursor { list: 0, position: last.number as u64 + 1 });
         let items: Vec<String> = messages.iter().map(item).collect();
         Ok(Answer::new(200, paging::page(&items, next)))
     })

@@ -40,7 +40,7 @@ pub fn limit(text: &str) -> u64 {
 pub struct Cursor {
     /// The job, or 0 for a list of everything.
     pub list: i64,
-    /// The last place that was shown, plus one.
+    /// The place to go on from.
     pub position: u64,
 }
 

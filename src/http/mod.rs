@@ -1,5 +1,5 @@
-//! The front door: listener, connection threads, limits and deadlines. Bytes to [`Request`], [`Response`] to bytes; it knows
-//! nothing of the API behind it.
+//! The front door: listener, connection threads, limits and deadlines. Bytes to [`Request`], [`Response`] to bytes; of the API
+//! behind it, it knows only how an error looks, since it has some of its own to tell.
 //!
 //! Methods, versions and answers are tiny_http's, and so is the writing of an answer. Its `Server` is not used: it leaves
 //! connections of a burst waiting for each other, has no deadlines, and can be ended by one header.
@@ -13,9 +13,9 @@ mod socket;
 
 use std::time::Duration;
 
-pub use response::{Response, json, of_error};
-pub use server::{Handler, Server};
-pub use tiny_http::{HTTPVersion, Header, Method, StatusCode};
+pub use response::{Response, header, json, of_error};
+pub use server::Server;
+pub use tiny_http::{Header, Method};
 
 use head::Head;
 
@@ -38,6 +38,8 @@ pub struct Limits {
     pub idle: Duration,
     /// For the peer to take the answer.
     pub answer: Duration,
+    /// Stack of a connection's thread. Memory is taken only as it is used.
+    pub stack_bytes: usize,
     /// For requests that are being handled when the server stops.
     pub stop: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Limits {
             body: Duration::from_secs(60),
             idle: Duration::from_secs(75),
             answer: Duration::from_secs(30),
+            stack_bytes: 2 * 1024 * 1024,
             stop: Duration::from_secs(5),
         }
     }
@@ -77,6 +80,10 @@ impl Request {
     /// What follows the question mark.
     pub fn query(&self) -> &str {
         self.head.query()
+    }
+
+    pub fn has_header(&self, name: &str) -> bool {
+        self.head.headers(name).next().is_some()
     }
 
     /// The first header of this name, if it is text. Names are compared without case.

@@ -172,10 +172,12 @@ fn take(stream: TcpStream, shared: &Arc<Shared>, budget: &Budget, handler: &Arc<
     };
     let open = Open { id, shared: shared.clone() };
     let (budget, handler) = (budget.clone(), handler.clone());
-    std::thread::Builder::new().name(format!("connection {id}")).spawn(move || {
-        let stopping = || open.shared.stopping();
-        connection::serve(stream, &open.shared.limits, &budget, &*handler, stopping);
-    })?;
+    std::thread::Builder::new().name(format!("connection {id}")).stack_size(shared.limits.stack_bytes).spawn(
+        move || {
+            let stopping = || open.shared.stopping();
+            connection::serve(stream, &open.shared.limits, &budget, &*handler, stopping);
+        },
+    )?;
     Ok(())
 }
 

@@ -41,6 +41,8 @@ pub struct Job {
     pub enqueued: u64,
     /// Users whose message could not be made.
     pub failures: u64,
+    /// Why the job as a whole cannot go on.
+    pub error: Option<String>,
 }
 
 impl Job {

@@ -1,5 +1,6 @@
 //! What a job is to send: the `message` given when it was created.
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::{Map, Value};
@@ -11,8 +12,8 @@ use crate::error::{Error, Kind, Result};
 #[derive(Debug)]
 pub struct Definition {
     pub source: Source,
-    /// Global data for all users: names and raw JSON values, each name once.
-    pub data: Vec<(String, String)>,
+    /// Global data for all users: names and raw JSON values, in the order in which they were sent.
+    pub data: IndexMap<String, String>,
 }
 
 /// Where the words of the messages come from.
@@ -120,9 +121,9 @@ impl Definition {
         let flat = choose(outer.template, outer.content, "message", "message.content")?;
         let event = outer.event.filter(|event| !event.is_empty()).map(Source::Template);
         let source = inner.or(flat).or(event).ok_or_else(missing_event)?;
-        let mut data = Vec::new();
+        let mut data = IndexMap::new();
         for layer in [nested.data, outer.data].into_iter().flatten() {
-            json::merge(&mut data, layer, |name| name.to_owned(), |value| value.to_owned())?;
+            layer.for_each(|name, value| drop(data.insert(name.to_owned(), value.to_owned())))?;
         }
         Ok(Definition { source, data })
     }

@@ -131,12 +131,6 @@ impl<'a> Object<'a> {
         self.0
     }
 
-    /// The members in the order in which they were sent.
-    pub fn members(&self) -> Result<Vec<(Text<'a>, &'a str)>> {
-        let Members(members) = read(self.0, || "the object".to_owned())?;
-        Ok(members)
-    }
-
     /// Calls `each` with every member's name and raw value.
     pub fn for_each<'s>(&'s self, each: impl FnMut(&str, &'a str)) -> Result<()> {
         let mut deserializer = serde_json::Deserializer::from_str(self.0);
@@ -155,28 +149,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-struct Members<'a>(Vec<(Text<'a>, &'a str)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    members.push((name, value.get()));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
 struct MemberVisitor<F>(F);
 
 impl<'de, F: FnMut(&str, &'de str)> Visitor<'de> for MemberVisitor<F> {
@@ -190,19 +162,6 @@ impl<'de, F: FnMut(&str, &'de str)> Visitor<'de> for MemberVisitor<F> {
         }
         Ok(())
     }
-}
-
-/// Lays `layer` over `members`, shallowly: a name that is already there takes the new value and keeps its place.
-pub fn merge<'a, N: AsRef<str>, V>(
-    members: &mut Vec<(N, V)>,
-    layer: Object<'a>,
-    own_name: impl Fn(&str) -> N,
-    own_value: impl Fn(&'a str) -> V,
-) -> Result<()> {
-    layer.for_each(|name, value| match members.iter_mut().find(|(known, _)| known.as_ref() == name) {
-        Some((_, old)) => *old = own_value(value),
-        None => members.push((own_name(name), own_value(value))),
-    })
 }
 
 /// What a raw JSON value is, in words.

@@ -4,7 +4,8 @@ pub mod bulk;
 pub mod definition;
 pub mod environment;
 pub mod json;
-pub mod message;
+pub mod outbox;
+
 pub mod user;
 
 /// An enum whose members have one spelling each, in JSON and SQL alike.

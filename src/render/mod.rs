@@ -8,9 +8,11 @@ mod routing;
 mod scope;
 mod text;
 
+use indexmap::IndexMap;
+
 use crate::error::Result;
 use crate::model::definition::{Content, Definition, Source};
-use crate::model::message::{MessageStatus, Outcomes};
+use crate::model::outbox::{MessageStatus, Outcomes};
 use crate::model::user::User;
 
 use scope::{Names, Scope};
@@ -18,6 +20,9 @@ use text::Text;
 
 /// No subject or body grows longer than this many bytes: a template may repeat a user's data as often as it likes.
 pub const TEXT_LIMIT: usize = 6 * 1024 * 1024;
+
+/// Stack that a thread needs to compile and render texts: both recurse with the blocks and brackets in them.
+pub const STACK: usize = 8 * 1024 * 1024;
 
 /// What to do with an event or template that is not stored here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +35,7 @@ pub enum Templates {
 
 /// Makes the messages of one job.
 pub struct Renderer {
-    data: Vec<(String, String)>,
+    data: IndexMap<String, String>,
     names: Names,
     words: Words,
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::model::json::{self, Text};
-use crate::model::message::Channel;
+use crate::model::outbox::Channel;
 use crate::model::user::User;
 
 /// The keys of a profile by which somebody can be reached.

@@ -1,10 +1,13 @@
 //! What the texts of one message may mention: the merged data, the profile and the recipient.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use handlebars::Context;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value};
 
+use super::{TEXT_LIMIT, text};
 use crate::error::Result;
 use crate::model::json::{self, Object};
 use crate::model::user::User;
@@ -12,8 +15,8 @@ use crate::model::user::User;
 /// The names that the texts of a job mention, so that only these are looked up in each user.
 #[derive(Default)]
 pub struct Names {
-    data: Vec<String>,
-    profile: Vec<String>,
+    data: IndexSet<String>,
+    profile: IndexSet<String>,
 }
 
 /// Where to find a variable, resolved when its text is compiled. A name is looked up in the data; `data`, `profile` and
@@ -46,18 +49,15 @@ impl Names {
     }
 }
 
-fn slot(names: &mut Vec<String>, name: &str) -> usize {
-    names.iter().position(|known| known == name).unwrap_or_else(|| {
-        names.push(name.to_owned());
-        names.len() - 1
-    })
+fn slot(names: &mut IndexSet<String>, name: &str) -> usize {
+    names.insert_full(name.to_owned()).0
 }
 
 /// The values for one user.
 pub struct Scope<'a> {
     recipient: &'a str,
     profile: Object<'a>,
-    job: &'a [(String, String)],
+    job: &'a IndexMap<String, String>,
     layers: [Option<Object<'a>>; 2],
     data_values: Vec<Option<&'a str>>,
     profile_values: Vec<Option<&'a str>>,
@@ -66,7 +66,7 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// Data is the job's, under the user's, under that of `to`, merged shallowly.
-    pub fn new(recipient: &'a str, user: &User<'a>, job: &'a [(String, String)], names: &Names) -> Result<Self> {
+    pub fn new(recipient: &'a str, user: &User<'a>, job: &'a IndexMap<String, String>, names: &Names) -> Result<Self> {
         let layers = [user.data, user.to().and_then(|to| to.data)];
         let profile = user.profile.unwrap_or(Object::EMPTY);
         let mut data_values = vec![None; names.data.len()];
@@ -115,12 +115,15 @@ impl<'a> Scope<'a> {
 
     /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were sent.
     pub fn write_data(&self, out: &mut String) -> std::result::Result<(), String> {
-        let mut members: Vec<(String, &str)> =
-            self.job.iter().map(|(name, value)| (name.clone(), value.as_str())).collect();
+        let mut members: IndexMap<Cow<'_, str>, &str> =
+            self.job.iter().map(|(name, value)| (Cow::from(name), value.as_str())).collect();
         for layer in self.layers.iter().flatten() {
-            json::merge(&mut members, *layer, str::to_owned, |value| value)
-                .map_err(|error| error.public_message().to_owned())?;
+            let lay = |name: &str, value| {
+                members.insert(Cow::from(name.to_owned()), value);
+            };
+            layer.for_each(lay).map_err(|error| error.public_message().to_owned())?;
         }
+        let start = out.len();
         out.push('{');
         for (i, (name, value)) in members.iter().enumerate() {
             if i > 0 {
@@ -131,7 +134,7 @@ impl<'a> Scope<'a> {
             out.push_str(value);
         }
         out.push('}');
-        Ok(())
+        if out.len() - start > TEXT_LIMIT { Err(text::too_long()) } else { Ok(()) }
     }
 
     /// The same values as a tree, for texts with blocks and helpers. Made when first asked for.
@@ -160,8 +163,8 @@ impl<'a> Scope<'a> {
     }
 }
 
-fn fill<'a>(names: &[String], values: &mut [Option<&'a str>], name: &str, value: &'a str) {
-    if let Some(slot) = names.iter().position(|known| known == name) {
+fn fill<'a>(names: &IndexSet<String>, values: &mut [Option<&'a str>], name: &str, value: &'a str) {
+    if let Some(slot) = names.get_index_of(name) {
         values[slot] = Some(value);
     }
 }

@@ -10,8 +10,10 @@ use super::TEXT_LIMIT;
 use super::scope::{Names, Scope, Variable};
 use crate::error::{Error, Result};
 
-/// Blocks, or brackets, in one text. The parser recurses, and its stack is not endless.
-const NESTING_LIMIT: usize = 256;
+/// Blocks and brackets in one text. The parser recurses, and its stack is not endless.
+const NESTING_LIMIT: usize = 500;
+/// Tags in one text. The parser takes a time that grows with their square.
+const TAGS_LIMIT: usize = 2_000;
 
 /// The engine behind texts with blocks and helpers. What is written is plain text: nothing is escaped.
 static ENGINE: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
@@ -41,7 +43,7 @@ pub enum Part {
 impl Text {
     /// Compiles `source`, which stands at `path` of the request.
     pub fn compile(source: &str, path: &str, names: &mut Names) -> Result<Self> {
-        check_depth(source).map_err(|problem| Error::invalid(path, problem))?;
+        check_size(source).map_err(|problem| Error::invalid(path, problem))?;
         let template = Template::compile(source).map_err(|error| {
             let what = match error.reason() {
                 // The parser lists all it could have gone on with, which helps nobody.
@@ -134,29 +136,33 @@ fn calls_partials(template: &Template) -> bool {
     })
 }
 
-/// Refuses what could nest too deeply, by a count that no spelling can get around: openings are counted, closings are not.
-fn check_depth(source: &str) -> std::result::Result<(), String> {
+/// Refuses what could nest too deeply, or take too long to compile. The count is one that no spelling can get around:
+/// openings are counted, closings are not.
+fn check_size(source: &str) -> std::result::Result<(), String> {
     let tags = || source.split("{{").skip(1);
-    let opens_block = |tag: &&str| {
-        let tag = tag.trim_start_matches(|c: char| c == '{' || c == '~' || c.is_whitespace());
-        tag.starts_with(['#', '^']) || tag.starts_with("else")
-    };
-    // Inside a quoted text or a comment the end of a tag does not end it; then everything counts.
-    let quotes = tags().any(|tag| tag.contains(['"', '\'', '[', '!']));
-    let brackets = tags().map(|tag| {
-        let tag = if quotes { tag } else { tag.split("}}").next().unwrap_or_default() };
-        tag.matches(['(', '[', '{']).count()
-    });
-    if tags().filter(opens_block).count() > NESTING_LIMIT {
-        return Err(format!("expected at most {NESTING_LIMIT} blocks in one text"));
+    let inside = |tag: &'_ str| tag.len() - tag.split_once("}}").map_or(0, |(_, after)| after.len());
+    // A quoted text, a name in brackets or a comment may hold what looks like the end of a tag. Then everything counts.
+    let quotes = tags().any(|tag| tag[..inside(tag)].contains(['"', '\'', '[', '!']));
+    let mut nesting = 0;
+    for tag in tags() {
+        let word = tag.trim_start_matches(|c: char| c == '{' || c == '~' || c.is_whitespace());
+        let chains = word.strip_prefix("else").is_some_and(|rest| !rest.trim_start().starts_with(['}', '~']));
+        nesting += usize::from(word.starts_with(['#', '^']) || chains);
+        let counted = if quotes { tag } else { &tag[..inside(tag)] };
+        nesting += counted.matches(['(', '[']).count();
+        let opens_object = |rest: &str| rest.trim_start().starts_with(['"', '\'']);
+        nesting += counted.split('{').skip(1).filter(|rest| opens_object(rest)).count();
     }
-    if brackets.sum::<usize>() > NESTING_LIMIT {
-        return Err(format!("expected at most {NESTING_LIMIT} brackets in the expressions of one text"));
+    if tags().count() > TAGS_LIMIT {
+        return Err(format!("expected at most {TAGS_LIMIT} tags in one text"));
+    }
+    if nesting > NESTING_LIMIT {
+        return Err(format!("expected at most {NESTING_LIMIT} blocks and brackets in the tags of one text"));
     }
     Ok(())
 }
 
-fn too_long() -> String {
+pub fn too_long() -> String {
     format!("the text would be longer than {TEXT_LIMIT} bytes")
 }
 

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::schedule::Chunk;
 use crate::error::{Error, Result};
-use crate::model::message::Outcomes;
-use crate::store::{Store, bulk};
+use crate::model::outbox::Outcomes;
+use crate::store::{Store, bulk, user};
 
 /// Rendered text after which a part of a chunk is written, whatever its users: memory is bounded by bytes, not by heads.
 const PART_BYTES: usize = 1024 * 1024;
@@ -44,7 +44,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool) -> Resul
 fn render(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Outcomes> {
     let mut outcomes = Outcomes::default();
     store.read(|db| {
-        bulk::users_to_drain(db, chunk.run.job, from_seq, chunk.users.end - from_seq, |_, recipient, user| {
+        user::for_each(db, chunk.run.job, from_seq, chunk.users.end - from_seq, |_, recipient, user| {
             let rendered = catch_unwind(AssertUnwindSafe(|| chunk.run.renderer.render(recipient, user, &mut outcomes)));
             if rendered.is_err() {
                 log::error!("rendering a message for {recipient:?} panicked");

@@ -6,22 +6,22 @@
 mod drain;
 mod schedule;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::model::bulk::Job;
 use crate::model::definition::Definition;
-use crate::render::{Renderer, Templates};
+use crate::render::{self, Renderer, Templates};
 use crate::store::{Store, bulk};
-use schedule::{Run, Schedule};
+use schedule::{Chunk, Run, Schedule};
 
-/// Before a job is taken up again after its messages could not be written.
-const PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks at the rows when no bell rings. The bell is enough; this is for those who change the file by hand.
 const LOOK: Duration = Duration::from_secs(60);
+/// And when the rows could not be read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 pub struct Runner {
     store: Arc<Store>,
@@ -39,9 +39,16 @@ impl Runner {
     ) -> Result<(Arc<Runner>, Vec<JoinHandle<()>>)> {
         let runner =
             Arc::new(Runner { store, templates, schedule: Schedule::default(), stopping: AtomicBool::new(false) });
-        let mut threads = vec![spawn("runner", &runner, Runner::follow)?];
-        for worker in 1..=workers {
-            threads.push(spawn(&format!("drain {worker}"), &runner, Runner::work)?);
+        let mut threads = Vec::new();
+        let roles = std::iter::once(("runner".to_owned(), Runner::follow as fn(&Runner)))
+            .chain((1..=workers).map(|worker| (format!("drain {worker}"), Runner::work as fn(&Runner))));
+        for (name, role) in roles {
+            let runner = runner.clone();
+            let thread = std::thread::Builder::new().name(name.clone()).stack_size(render::STACK);
+            let thread = thread
+                .spawn(move || role(&runner))
+                .map_err(|error| Error::startup(format!("the thread '{name}' cannot be started: {error}")))?;
+            threads.push(thread);
         }
         Ok((runner, threads))
     }
@@ -60,32 +67,42 @@ impl Runner {
     /// Puts every job that is PROCESSING into the schedule.
     fn follow(&self) {
         let bell = self.store.jobs_bell();
-        while !self.stopping() {
+        loop {
             let heard = bell.rung();
-            if let Err(error) = self.schedule_all() {
-                log::error!("the jobs could not be read: {error}");
+            if self.stopping() {
+                return;
             }
-            let timeout = if self.schedule.has_failed() { PAUSE } else { LOOK };
+            let pause = self.schedule.end_pauses();
+            let timeout = match self.store.read(bulk::list_processing) {
+                Ok(jobs) => {
+                    jobs.into_iter().filter(|job| !self.schedule.knows(*job)).for_each(|job| self.take_up(job));
+                    pause.unwrap_or(LOOK)
+                }
+                Err(error) => {
+                    log::error!("the jobs could not be read: {error}");
+                    LOOK_AGAIN
+                }
+            };
             bell.wait(heard, timeout);
         }
     }
 
-    fn schedule_all(&self) -> Result<()> {
-        for job in self.store.read(bulk::list_processing)? {
-            if self.schedule.may_add(job.job) {
-                self.prepare(&job)?;
-            }
+    fn take_up(&self, job: i64) {
+        if let Err(error) = self.try_take_up(job) {
+            log::error!("job number {job} could not be taken up, and pauses: {error}");
+            self.schedule.pause(job);
+            self.store.jobs_bell().ring();
         }
-        Ok(())
     }
 
-    fn prepare(&self, job: &Job) -> Result<()> {
-        let number = job.job;
-        let definition = self.store.read(|db| bulk::definition(db, number))?;
-        let renderer = Definition::read(&definition, false).and_then(|it| Renderer::new(it, self.templates));
-        match renderer {
+    fn try_take_up(&self, number: i64) -> Result<()> {
+        // It may have come to its end since it was listed.
+        let Some((job, definition)) = self.store.read(|db| bulk::find_processing(db, number))? else {
+            return Ok(());
+        };
+        match Definition::read(&definition, false).and_then(|it| Renderer::new(it, self.templates)) {
             Ok(renderer) => {
-                self.schedule.add(Run::new(job, renderer));
+                self.schedule.add(Run::new(&job, renderer));
                 Ok(())
             }
             Err(error) => {
@@ -98,22 +115,23 @@ impl Runner {
 
     fn work(&self) {
         while let Some(chunk) = self.schedule.claim() {
-            if let Err(error) = drain::drain(&self.store, &chunk, || self.stopping())
+            if let Err(error) = self.drain(&chunk)
                 && chunk.run.fail()
             {
-                log::warn!("job {} pauses: {error}", chunk.run.job_id);
+                match self.stopping() {
+                    true => log::info!("job {} goes on at the next start", chunk.run.job_id),
+                    false => log::warn!("job {} pauses: {error}", chunk.run.job_id),
+                }
             }
             if self.schedule.finish(&chunk) {
                 self.store.jobs_bell().ring();
             }
         }
     }
-}
 
-fn spawn(name: &str, runner: &Arc<Runner>, body: fn(&Runner)) -> Result<JoinHandle<()>> {
-    let runner = runner.clone();
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || body(&runner))
-        .map_err(|error| Error::startup(format!("the thread '{name}' cannot be started: {error}")))
+    /// A panic must not leave a chunk open: the others would wait for it.
+    fn drain(&self, chunk: &Chunk) -> Result<()> {
+        catch_unwind(AssertUnwindSafe(|| drain::drain(&self.store, chunk, || self.stopping())))
+            .unwrap_or_else(|_| Err(Error::internal("draining panicked")))
+    }
 }

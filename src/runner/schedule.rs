@@ -1,15 +1,18 @@
 //! Whose turn it is: between jobs, a chunk each in turn; within a job, the order of its users.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::model::bulk::Job;
 use crate::render::Renderer;
 
 /// Users claimed at a time: enough to make a commit worth its while, few enough that nobody waits long behind them.
 const CHUNK: u64 = 1_000;
+/// Before a job is taken up again after its messages could not be written.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A job that is being drained.
 pub struct Run {
@@ -99,8 +102,8 @@ struct Queue {
     turns: VecDeque<Arc<Run>>,
     /// All runs with users to claim or chunks open.
     runs: HashMap<i64, Arc<Run>>,
-    /// Jobs whose run has failed and that have to be taken up again.
-    failed: HashSet<i64>,
+    /// Jobs that have failed, and until when they pause.
+    pauses: HashMap<i64, Instant>,
     stopped: bool,
 }
 
@@ -109,19 +112,30 @@ impl Schedule {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the job is not in the schedule, nor waiting to be taken up again.
-    pub fn may_add(&self, job: i64) -> bool {
-        let mut queue = self.queue();
-        queue.failed.remove(&job);
-        !queue.runs.contains_key(&job)
+    /// Whether the job has a place in the schedule, or pauses.
+    pub fn knows(&self, job: i64) -> bool {
+        let queue = self.queue();
+        queue.runs.contains_key(&job) || queue.pauses.contains_key(&job)
     }
 
-    /// Adds a run; its first turn is next.
+    /// Ends the pauses that are over, and tells how long the next one lasts.
+    pub fn end_pauses(&self) -> Option<Duration> {
+        let mut queue = self.queue();
+        let now = Instant::now();
+        queue.pauses.retain(|_, until| *until > now);
+        queue.pauses.values().min().map(|until| until.duration_since(now))
+    }
+
+    pub fn pause(&self, job: i64) {
+        self.queue().pauses.insert(job, Instant::now() + PAUSE);
+    }
+
+    /// Adds a run; its first turn comes after everybody else's next.
     pub fn add(&self, run: Run) {
         let run = Arc::new(run);
         let mut queue = self.queue();
         queue.runs.insert(run.job, run.clone());
-        queue.turns.push_front(run);
+        queue.turns.push_back(run);
         self.changed.notify_all();
     }
 
@@ -145,7 +159,7 @@ impl Schedule {
         Some(Chunk { run, users: start..end })
     }
 
-    /// Tells that a chunk has ended. Returns whether that leaves a job to be taken up again.
+    /// Tells that a chunk has ended. Returns whether its job now pauses.
     pub fn finish(&self, chunk: &Chunk) -> bool {
         let mut queue = self.queue();
         let (open, failed, unclaimed) = {
@@ -161,14 +175,9 @@ impl Schedule {
             queue.runs.remove(&chunk.run.job);
         }
         if over && failed {
-            queue.failed.insert(chunk.run.job);
+            queue.pauses.insert(chunk.run.job, Instant::now() + PAUSE);
         }
         over && failed
-    }
-
-    /// Whether a job waits to be taken up again.
-    pub fn has_failed(&self) -> bool {
-        !self.queue().failed.is_empty()
     }
 
     pub fn stop(&self) {

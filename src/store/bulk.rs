@@ -1,26 +1,26 @@
-//! Jobs and their users.
+//! Jobs.
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::outbox::{self, MessageIds};
-use super::recipients::Set;
-use super::{Db, Tx, environments, recipients};
+use super::{Db, Tx, environments, outbox};
 use crate::error::{Error, Result};
-use crate::model::bulk::{Job, JobStatus, UserState};
+use crate::model::bulk::{Job, JobStatus};
 use crate::model::environment::Environment;
-use crate::model::message::{Outcome, Outcomes};
+use crate::model::outbox::{Outcome, Outcomes};
 
-const COLUMNS: &str = "jobs.job, jobs.job_id, jobs.status, jobs.received, jobs.enqueued, jobs.failures";
+const COLUMNS: &str = "jobs.job, jobs.job_id, jobs.status, jobs.received, jobs.enqueued, jobs.failures, \
+                       jobs.error";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Job> {
     let status = row.get_ref(2)?.as_str()?;
     Ok(Job {
         job: row.get(0)?,
         job_id: row.get(1)?,
-        status: JobStatus::from_name(status).unwrap_or(JobStatus::Error),
+        status: JobStatus::from_name(status).ok_or(rusqlite::Error::InvalidQuery)?,
         received: row.get(3)?,
         enqueued: row.get(4)?,
         failures: row.get(5)?,
+        error: row.get(6)?,
     })
 }
 
@@ -53,207 +53,6 @@ pub fn definition(db: &Db<'_>, job: i64) -> Result<String> {
     Ok(get.query_row([job], |row| row.get(0))?)
 }
 
-/// Users to be ingested, still inside the body in which they came.
-pub struct NewUsers {
-    body: String,
-    users: Vec<NewUser>,
-}
-
-struct NewUser {
-    recipient: Recipient,
-    user: (u32, u32),
-}
-
-enum Recipient {
-    /// Named, and spelled in the body without an escape.
-    Within {
-        span: (u32, u32),
-        hash: u32,
-    },
-    Apart {
-        name: String,
-        hash: u32,
-    },
-    /// Not named: it gets a name when it is inserted.
-    Unnamed,
-}
-
-impl NewUsers {
-    /// Takes the body apart into users; `read` calls its argument with each user's own text and its recipient, both of which
-    /// have to lie within the body, and may fail.
-    pub fn read(
-        body: String,
-        read: impl FnOnce(&str, &mut dyn FnMut(&str, Option<&str>)) -> Result<()>,
-    ) -> Result<Self> {
-        let span = |text: &str| -> Option<(u32, u32)> {
-            let start = (text.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
-            let end = start + text.len();
-            (end <= body.len()).then_some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
-        };
-        let mut users = Vec::new();
-        let mut lost = false;
-        read(&body, &mut |user, recipient| {
-            let recipient = match recipient {
-                None => Recipient::Unnamed,
-                Some(name) => {
-                    let hash = recipients::hash(name);
-                    match span(name) {
-                        Some(span) => Recipient::Within { span, hash },
-                        None => Recipient::Apart { name: name.to_owned(), hash },
-                    }
-                }
-            };
-            match span(user) {
-                Some(user) => users.push(NewUser { recipient, user }),
-                None => lost = true,
-            }
-        })?;
-        if lost {
-            return Err(Error::internal("a user outside of its body"));
-        }
-        Ok(NewUsers { body, users })
-    }
-
-    pub fn len(&self) -> usize {
-        self.users.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
-    }
-
-    /// A user as it was sent.
-    pub fn user(&self, index: usize) -> &str {
-        self.text(self.users[index].user)
-    }
-
-    fn text(&self, (start, end): (u32, u32)) -> &str {
-        &self.body[start as usize..end as usize]
-    }
-}
-
-/// Adds users to a job that was not run yet. Returns the indexes of those who are in it already, or twice in this call.
-pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<usize>> {
-    let conn = tx.conn;
-    let first_seq = job.received;
-    let seq_of = |accepted: usize| {
-        u32::try_from(first_seq + accepted as u64)
-            .map_err(|_| Error::invalid("users", format_args!("a job holds at most {} users", u32::MAX)))
-    };
-    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, Recipient::Unnamed)) {
-        let name = tx.ids.recipient();
-        user.recipient = Recipient::Apart { hash: recipients::hash(&name), name };
-    }
-
-    let mut accepted: Vec<(&str, &str)> = Vec::with_capacity(users.users.len());
-    let mut duplicates = Vec::new();
-    let set = tx.recipients.of_job(job.job, |set| load_recipients(conn, job.job, set))?;
-    for (index, user) in users.users.iter().enumerate() {
-        let (recipient, hash) = match &user.recipient {
-            Recipient::Within { span, hash } => (users.text(*span), *hash),
-            Recipient::Apart { name, hash } => (name.as_str(), *hash),
-            Recipient::Unnamed => return Err(Error::internal("a user without a name")),
-        };
-        let added = set.add(hash, seq_of(accepted.len())?, |seq| match u64::from(seq).checked_sub(first_seq) {
-            Some(here) => Ok(accepted.get(here as usize).is_some_and(|(known, _)| *known == recipient)),
-            None => is_recipient_at(conn, job.job, seq, recipient),
-        })?;
-        if added {
-            accepted.push((recipient, users.text(user.user)));
-        } else {
-            duplicates.push(index);
-        }
-    }
-    if accepted.is_empty() {
-        return Ok(duplicates);
-    }
-
-    let first_number = append_range(conn, job.job, first_seq, accepted.len())?;
-    let mut insert = conn.prepare_cached("INSERT INTO users (number, recipient, user) VALUES (?1, ?2, ?3)")?;
-    for (number, (recipient, user)) in (first_number..).zip(&accepted) {
-        insert.execute(params![number, recipient, user])?;
-    }
-    let mut count = conn.prepare_cached(
-        "UPDATE jobs SET received = received + ?2 WHERE job = ?1 AND status = 'CREATED' AND received = ?3",
-    )?;
-    if count.execute(params![job.job, accepted.len(), first_seq])? != 1 {
-        return Err(Error::internal("a job changed inside its own transaction"));
-    }
-    Ok(duplicates)
-}
-
-/// Numbers for `count` users of a job: its last range goes on if no other job came in between. Returns the first of them.
-fn append_range(conn: &rusqlite::Connection, job: i64, first_seq: u64, count: usize) -> Result<i64> {
-    let count = count as i64;
-    let mut last = conn
-        .prepare_cached("SELECT first_number, last_number, job FROM user_ranges ORDER BY first_number DESC LIMIT 1")?;
-    let last: Option<(i64, i64, i64)> =
-        last.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
-    match last {
-        Some((first_number, last_number, owner)) if owner == job => {
-            let mut extend = conn.prepare_cached("UPDATE user_ranges SET last_number = ?2 WHERE first_number = ?1")?;
-            extend.execute(params![first_number, last_number + count])?;
-            Ok(last_number + 1)
-        }
-        last => {
-            let first_number = last.map_or(1, |(_, last_number, _)| last_number + 1);
-            let mut insert = conn.prepare_cached(
-                "INSERT INTO user_ranges (first_number, last_number, job, first_seq) VALUES (?1, ?2, ?3, ?4)",
-            )?;
-            insert.execute(params![first_number, first_number + count - 1, job, first_seq])?;
-            Ok(first_number)
-        }
-    }
-}
-
-fn load_recipients(conn: &rusqlite::Connection, job: i64, set: &mut Set) -> Result<()> {
-    for_each_user(conn, job, 0, u64::MAX, |seq, recipient, _| {
-        let seq = u32::try_from(seq).map_err(|_| Error::internal("a job with too many users"))?;
-        set.add(recipients::hash(recipient), seq, |_| Ok(false))?;
-        Ok(true)
-    })
-}
-
-fn is_recipient_at(conn: &rusqlite::Connection, job: i64, seq: u32, recipient: &str) -> Result<bool> {
-    let mut at = conn.prepare_cached(
-        "SELECT 1 FROM users WHERE recipient = ?3 AND number = (
-             SELECT first_number + ?2 - first_seq FROM user_ranges
-             WHERE job = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1)",
-    )?;
-    Ok(at.exists(params![job, seq, recipient])?)
-}
-
-/// Calls `each` with place, recipient and text of the users of a job from `from_seq` on, at most `limit` of them, until it
-/// returns false.
-fn for_each_user(
-    conn: &rusqlite::Connection,
-    job: i64,
-    from_seq: u64,
-    limit: u64,
-    mut each: impl FnMut(u64, &str, &str) -> Result<bool>,
-) -> Result<()> {
-    let mut users = conn.prepare_cached(
-        "SELECT user_ranges.first_seq + users.number - user_ranges.first_number, users.recipient, users.user
-         FROM user_ranges
-         JOIN users ON users.number BETWEEN
-             max(user_ranges.first_number, user_ranges.first_number + ?2 - user_ranges.first_seq)
-             AND user_ranges.last_number
-         WHERE user_ranges.job = ?1 AND user_ranges.first_seq >= (
-             SELECT coalesce(max(first_seq), 0) FROM user_ranges WHERE job = ?1 AND first_seq <= ?2)
-         ORDER BY user_ranges.first_seq, users.number
-         LIMIT ?3",
-    )?;
-    let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let mut rows = users.query(params![job, clamp(from_seq), clamp(limit)])?;
-    while let Some(row) = rows.next()? {
-        let text = |column| row.get_ref(column).and_then(|text| Ok(text.as_str()?));
-        if !each(row.get(0)?, text(1)?, text(2)?)? {
-            break;
-        }
-    }
-    Ok(())
-}
-
 /// Starts a job that was not run yet.
 pub fn start(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
     let mut start = tx.conn.prepare_cached(
@@ -271,23 +70,21 @@ pub fn start(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// The jobs that are being processed, the oldest first.
-pub fn list_processing(db: &Db<'_>) -> Result<Vec<Job>> {
-    let mut list =
-        db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE status = 'PROCESSING' ORDER BY job"))?;
-    let jobs = list.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
+/// The numbers of the jobs that are being processed, the oldest first.
+pub fn list_processing(db: &Db<'_>) -> Result<Vec<i64>> {
+    let mut list = db.conn.prepare_cached("SELECT job FROM jobs WHERE status = 'PROCESSING' ORDER BY job")?;
+    let jobs = list.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     Ok(jobs)
 }
 
-/// Users of a job from `from_seq` on, for the runner: place, recipient and text of each, until `each` returns false.
-pub fn users_to_drain(
-    db: &Db<'_>,
-    job: i64,
-    from_seq: u64,
-    limit: u64,
-    each: impl FnMut(u64, &str, &str) -> Result<bool>,
-) -> Result<()> {
-    for_each_user(db.conn, job, from_seq, limit, each)
+/// A job with its definition, if it is being processed.
+pub fn find_processing(db: &Db<'_>, job: i64) -> Result<Option<(Job, String)>> {
+    let mut find =
+        db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE job = ?1 AND status = 'PROCESSING'"))?;
+    match find.query_row([job], from_row).optional()? {
+        Some(found) => Ok(Some((found, definition(db, job)?))),
+        None => Ok(None),
+    }
 }
 
 /// Writes what became of the users from `first_seq` on: messages, failures, counters and progress together. Fails, changing
@@ -327,42 +124,4 @@ pub fn fail(tx: &mut Tx<'_>, job: i64, error: &str) -> Result<()> {
         params![job, error, tx.now.millis()],
     )?;
     Ok(())
-}
-
-/// A user of a job with its state.
-pub struct JobUser {
-    pub seq: u64,
-    pub recipient: String,
-    /// As it was sent.
-    pub user: String,
-    pub state: UserState,
-}
-
-/// A page of a job's users in ingest order: from `from_seq` on, at most `limit`, and not much more than `bytes` of text.
-pub fn list_users(db: &Db<'_>, job: &Job, from_seq: u64, limit: u64, bytes: usize) -> Result<Vec<JobUser>> {
-    let mut users: Vec<JobUser> = Vec::new();
-    let mut read = 0;
-    for_each_user(db.conn, job.job, from_seq, limit, |seq, recipient, user| {
-        read += recipient.len() + user.len();
-        users.push(JobUser { seq, recipient: recipient.to_owned(), user: user.to_owned(), state: UserState::Pending });
-        Ok(read < bytes)
-    })?;
-    let end = users.last().map_or(from_seq, |user| user.seq + 1);
-    let message_ids = MessageIds::load(db, job.job, from_seq, end)?;
-    let mut reasons = list_failures(db, job.job, from_seq, end)?.into_iter().peekable();
-    for user in users.iter_mut().take_while(|user| user.seq < job.drained()) {
-        user.state = match reasons.next_if(|(seq, _)| *seq == user.seq) {
-            Some((_, reason)) => UserState::Error { reason },
-            None => UserState::Enqueued { message_id: message_ids.of(user.seq)? },
-        };
-    }
-    Ok(users)
-}
-
-fn list_failures(db: &Db<'_>, job: i64, from_seq: u64, end: u64) -> Result<Vec<(u64, String)>> {
-    let mut list = db
-        .conn
-        .prepare_cached("SELECT seq, reason FROM failures WHERE job = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq")?;
-    let reasons = list.query_map(params![job, from_seq as i64, end as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(reasons.collect::<rusqlite::Result<_>>()?)
 }

@@ -9,15 +9,15 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::bell::Bell;
-use super::file::BUSY_TIMEOUT;
+use super::file::{BUSY_TIMEOUT, LOG_BYTES, PAGE_BYTES};
 use crate::error::{Error, Result};
 
-/// Pages of 8 KiB in the log before a copy is worth its while: 4 MiB.
-const COPY_AFTER: i64 = 512;
-/// Pages in the log at which the writer finishes the copy and empties it: 64 MiB.
-const TRUNCATE_AFTER: i64 = 8192;
+/// Pages in the log before a copy is worth its while.
+const COPY_AFTER: i64 = 4 * 1024 * 1024 / PAGE_BYTES;
+/// Pages in the log at which the writer finishes the copy and empties it.
+const TRUNCATE_AFTER: i64 = LOG_BYTES / PAGE_BYTES;
 
-/// What writer and copier know of the log.
+/// What is known of the log: when to ring for the copier, and when the writer has to empty it.
 #[derive(Clone, Default)]
 pub struct Checkpoints(Arc<Shared>);
 

@@ -17,10 +17,13 @@ use crate::id::Ids;
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"blkd");
 
 /// How long the writer waits for somebody else's lock, such as that of a sqlite3 shell.
-pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The log keeps this much of the disk when it starts over.
-const LOG_BYTES: u32 = 64 * 1024 * 1024;
+/// The size of a page of the database.
+pub const PAGE_BYTES: i64 = 8192;
+
+/// The size at which the write-ahead log is emptied, and what it keeps of the disk when it starts over.
+pub const LOG_BYTES: i64 = 64 * 1024 * 1024;
 
 /// What an acknowledged request survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +155,7 @@ pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) 
     };
     let prepare = |conn: &Connection| -> rusqlite::Result<()> {
         tune(conn)?;
-        conn.pragma_update(None, "page_size", 8192)?;
+        conn.pragma_update(None, "page_size", PAGE_BYTES)?;
         conn.pragma_update(None, "foreign_keys", true)?;
         conn.pragma_update(None, "synchronous", synchronous)
     };
@@ -172,7 +175,7 @@ pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) 
     Ok(conn)
 }
 
-/// What all connections have in common.
+/// What all connections that run statements have in common.
 fn tune(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(64);

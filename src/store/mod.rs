@@ -9,11 +9,13 @@ pub mod check;
 pub mod environments;
 pub mod idempotency;
 pub mod outbox;
+pub mod user;
 
 mod bell;
 mod checkpoint;
 mod file;
 mod migrate;
+mod readers;
 mod recipients;
 mod tx;
 mod writer;
@@ -21,8 +23,6 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use rusqlite::Connection;
 use tempfile::TempDir;
 
 pub use bell::Bell;
@@ -33,10 +33,8 @@ pub use writer::Pending;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::id::Ids;
+use readers::Readers;
 use writer::Writer;
-
-/// Reading connections kept open when nobody uses them.
-const IDLE_READERS: usize = 16;
 
 /// What to open, and how.
 pub struct Options {
@@ -51,8 +49,7 @@ pub struct Options {
 pub struct Store {
     path: PathBuf,
     writer: Writer,
-    /// Reading connections that nobody uses at the moment. A channel, because a lock would make readers queue for it.
-    readers: (Sender<Connection>, Receiver<Connection>),
+    readers: Readers,
     jobs: Bell,
 }
 
@@ -94,7 +91,7 @@ impl Store {
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
-        let readers = bounded(IDLE_READERS);
+        let readers = Readers::new(&path);
 
         let jobs = Bell::default();
         let (checkpoints, checkpointer) = checkpoint::start(file::open_checkpointer(&path, options.durability)?)?;
@@ -126,16 +123,15 @@ impl Store {
 
     /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer.
     pub fn read<T>(&self, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
-        let conn = match self.readers.1.try_recv() {
-            Ok(idle) => idle,
-            Err(_) => file::open_reader(&self.path)?,
-        };
-        conn.prepare_cached("BEGIN")?.execute([])?;
-        let result = query(&Db::new(&conn));
-        conn.prepare_cached("COMMIT")?.execute([])?;
-        // Beyond that many it is closed.
-        let _ = self.readers.0.try_send(conn);
-        result
+        let reader = self.readers.take()?;
+        reader.conn().prepare_cached("BEGIN")?.execute([])?;
+        let result = query(&Db::new(reader.conn()));
+        let ended = reader.conn().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        // On some errors SQLite has ended the transaction by itself; what is told is the error.
+        let result = result?;
+        ended?;
+        reader.give_back();
+        Ok(result)
     }
 
     /// Rings whenever a commit has given the runner something to do.
@@ -146,7 +142,7 @@ impl Store {
     /// No more changes are taken; those already queued are still committed.
     pub fn stop(&self) {
         // The last connection to close folds the log in and removes it, and a reader cannot.
-        self.readers.1.try_iter().for_each(drop);
+        self.readers.close();
         self.writer.stop();
     }
 }

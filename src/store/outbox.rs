@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
 use crate::model::environment::Environment;
-use crate::model::message::Message;
+use crate::model::outbox::Message;
 
 /// Numbers for the messages of `count` users of a job, from `first_seq` on. Returns the first of them.
 pub(in crate::store) fn append_range(tx: &Tx<'_>, job: i64, first_seq: u64, count: usize) -> Result<i64> {
@@ -108,37 +108,49 @@ pub struct Filter {
     pub channel: Option<String>,
 }
 
-/// Messages of an environment in the order of commit: those after the number `after`, at most `limit`, and not much more
+const COLUMNS: &str = "messages.number, file.message_tag, jobs.job_id, messages.recipient, messages.channel, \
+                       messages.address, messages.status, messages.subject, messages.body, message_ranges.created_at";
+
+/// Which ranges are looked through, in the order in which they are written: those of one job by its index, or all by their
+/// number. The joins are spelled out because a planner that sorts would have to read everything for one page.
+const OF_ONE_JOB: &str = "jobs CROSS JOIN message_ranges ON message_ranges.job = jobs.job AND jobs.job_id = ?3
+    CROSS JOIN environments ON environments.environment = jobs.environment";
+const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_ranges.job
+    CROSS JOIN environments ON environments.environment = jobs.environment";
+
+/// Messages of an environment in the order of commit: those from the number `from` on, at most `limit`, and not much more
 /// than `bytes` of text; and whether there are more. A recipient is searched for among all of them.
 pub fn list(
     db: &Db<'_>,
     environment: &Environment,
     filter: &Filter,
-    after: i64,
+    from: i64,
     limit: usize,
     bytes: usize,
 ) -> Result<(Vec<OutboxMessage>, bool)> {
-    let mut list = db.conn.prepare_cached(
-        "SELECT messages.number, file.message_tag, jobs.job_id, messages.recipient, messages.channel, messages.address,
-                messages.status, messages.subject, messages.body, message_ranges.created_at
-         FROM file
-         CROSS JOIN message_ranges
-         CROSS JOIN jobs ON jobs.job = message_ranges.job
-         CROSS JOIN environments ON environments.environment = jobs.environment
+    let (ranges, after_ranges, order) = match filter.job_id {
+        Some(_) => (OF_ONE_JOB, "message_ranges.last_number >= ?2", "message_ranges.first_seq"),
+        None => (
+            OF_ALL_JOBS,
+            "?3 IS NULL AND message_ranges.first_number >= (
+                 SELECT coalesce(max(first_number), 0) FROM message_ranges WHERE first_number <= ?2)",
+            "message_ranges.first_number",
+        ),
+    };
+    let mut list = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM {ranges}
          CROSS JOIN messages ON messages.number
-             BETWEEN max(message_ranges.first_number, ?2 + 1) AND message_ranges.last_number
-         WHERE environments.key_hash = ?1
-           AND message_ranges.first_number >= (
-               SELECT coalesce(max(first_number), 0) FROM message_ranges WHERE first_number <= ?2)
-           AND (?3 IS NULL OR jobs.job_id = ?3)
+             BETWEEN max(message_ranges.first_number, ?2) AND message_ranges.last_number
+         CROSS JOIN file
+         WHERE environments.key_hash = ?1 AND {after_ranges}
            AND (?4 IS NULL OR messages.recipient = ?4)
            AND (?5 IS NULL OR messages.channel = ?5)
-         ORDER BY message_ranges.first_number, messages.number
-         LIMIT ?6",
-    )?;
+         ORDER BY {order}, messages.number
+         LIMIT ?6"
+    ))?;
     let mut rows = list.query(params![
         environment.key_hash,
-        after,
+        from,
         filter.job_id,
         filter.recipient,
         filter.channel,
@@ -165,7 +177,8 @@ pub fn list(
             body: row.get(8)?,
             created_at,
         };
-        read += message.body.len() + message.subject.as_ref().map_or(0, String::len) + message.recipient.len();
+        let texts = [&message.recipient, &message.address, &message.body];
+        read += texts.map(String::len).iter().sum::<usize>() + message.subject.as_ref().map_or(0, String::len);
         messages.push(message);
     }
     Ok((messages, false))

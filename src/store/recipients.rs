@@ -103,9 +103,14 @@ impl Recipients {
         }
     }
 
-    /// What was touched is taken back.
-    pub fn forget_touched(&mut self) {
-        for job in self.touched.drain(..) {
+    /// How many sets the group has touched up to now, some perhaps twice.
+    pub fn touched(&self) -> usize {
+        self.touched.len()
+    }
+
+    /// What was touched since it was `from` many is taken back.
+    pub fn forget_touched(&mut self, from: usize) {
+        for job in self.touched.drain(from..) {
             self.jobs.remove(&job);
         }
     }

@@ -28,6 +28,8 @@ const GROUP_TIME: Duration = Duration::from_millis(10);
 trait Change: Send {
     /// Runs it, and says whether to keep what it did.
     fn make(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Why it is not to be kept.
+    fn error(&self) -> Option<&Error>;
     fn answer(self: Box<Self>, commit: Result<()>);
 }
 
@@ -44,6 +46,10 @@ where
     fn make(&mut self, tx: &mut Tx<'_>) -> bool {
         self.outcome = self.change.take().map(|change| change(tx));
         matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn error(&self) -> Option<&Error> {
+        self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err())
     }
 
     fn answer(self: Box<Self>, commit: Result<()>) {
@@ -81,9 +87,17 @@ impl Writer {
             Ok(())
         }))?;
         let (sender, queue) = bounded(1024);
+        let stop_checkpoints = checkpoints.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || Loop { conn, clock, ids, recipients: Recipients::default(), checkpoints, jobs }.run(&queue))
+            .spawn(move || {
+                let writer = Loop { conn, clock, ids, recipients: Recipients::default(), checkpoints, jobs };
+                if catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
+                    log::error!("the writer panicked");
+                }
+                // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the other.
+                stop_checkpoints.stop();
+            })
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
         Ok((Writer { queue: Mutex::new(Some(sender)) }, thread))
     }
@@ -121,10 +135,6 @@ impl Loop {
             self.group(first, queue);
             self.checkpoints.truncate_if_long(&self.conn);
         }
-        // Not both at once: each would leave the log to the other.
-        let Loop { conn, checkpoints, .. } = self;
-        drop(conn);
-        checkpoints.stop();
     }
 
     fn group(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>) {
@@ -133,7 +143,7 @@ impl Loop {
         let outcome = self.changes(first, queue, &mut made, &mut rings_jobs);
         if let Err(error) = &outcome {
             log::error!("a group of {} changes was not committed: {error}", made.len());
-            self.recipients.forget_touched();
+            self.recipients.forget_touched(0);
             if !self.conn.is_autocommit()
                 && let Err(error) = self.conn.execute_batch("ROLLBACK")
             {
@@ -163,7 +173,9 @@ impl Loop {
         let opened = Instant::now();
         let begun = self.conn.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
         if let Err(error) = begun {
+            // Nor would it begin for those who wait behind: they are told now, and not one after the other.
             made.push(first);
+            made.extend(queue.try_iter());
             return Err(error.into());
         }
         let mut next = Some(first);
@@ -177,21 +189,27 @@ impl Loop {
     }
 
     /// Makes one change in a savepoint. Fails only if the whole group is lost.
-    fn change(&mut self, mut change: Box<dyn Change>, made: &mut Vec<Box<dyn Change>>) -> Result<bool> {
+    fn change(&mut self, change: Box<dyn Change>, made: &mut Vec<Box<dyn Change>>) -> Result<bool> {
+        made.push(change);
+        let Some(change) = made.last_mut() else {
+            return Ok(false);
+        };
         self.conn.prepare_cached("SAVEPOINT change")?.execute([])?;
+        let touched = self.recipients.touched();
         let mut tx = Tx::new(&self.conn, self.clock.now(), &mut self.ids, &mut self.recipients);
         let keep = catch_unwind(AssertUnwindSafe(|| change.make(&mut tx))).unwrap_or_else(|_| {
             log::error!("a change panicked; it is undone");
             false
         });
         let rings_jobs = tx.rings_jobs;
-        made.push(change);
         if self.conn.is_autocommit() {
-            return Err(Error::unavailable("Nothing was changed: the disk is full or fails. Try again later."));
+            // On some errors, a full disk among them, SQLite takes the whole transaction back by itself.
+            let why = change.error().map_or_else(|| "the disk is full or fails".to_owned(), Error::to_string);
+            return Err(Error::unavailable(why));
         }
         if !keep {
             self.conn.prepare_cached("ROLLBACK TO change")?.execute([])?;
-            self.recipients.forget_touched();
+            self.recipients.forget_touched(touched);
         }
         self.conn.prepare_cached("RELEASE change")?.execute([])?;
         Ok(keep && rings_jobs)
