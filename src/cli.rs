@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::Contract;
@@ -46,7 +46,7 @@ pub struct Serve {
     pub listen: SocketAddr,
 
     /// The database file. It is created if there is none.
-    #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db")]
+    #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
     pub db: PathBuf,
 
     /// Use a database file that is thrown away at the end, instead of --db.
@@ -147,6 +147,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     let full = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
     let found = full.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     found.ok_or_else(|| "expected HOST:PORT or :PORT, such as 127.0.0.1:4010".to_owned())
+}
+
+/// The name of a file. SQLite's name for none at all is not one.
+fn database() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|name| match name.to_str() {
+        Some(":memory:") => Err("expected the name of a file; for one that is thrown away there is --ephemeral"),
+        _ => Ok(name),
+    })
 }
 
 /// A key as it can stand in a header. What was meant to be one, such as an unset variable, must not be taken for none.

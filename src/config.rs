@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::api::Contract;
 use crate::error::{Error, Result};
 use crate::http::Limits;
-use crate::render::{self, Templates};
+use crate::render::{STACK, Templates};
 use crate::store::Durability;
 
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Config {
 
 /// Templates are compiled in the threads of connections.
 pub fn default_limits() -> Limits {
-    Limits { stack_bytes: render::STACK, ..Limits::default() }
+    Limits { stack_bytes: STACK, ..Limits::default() }
 }
 
 /// Twice the processors: a worker spends about half of its time waiting for its commit.

@@ -61,7 +61,9 @@ fn say(line: impl std::fmt::Display) {
 }
 
 fn play(app: &App) -> Result<()> {
-    let customer = Customer { base: format!("http://{}", app.address()), agent: ureq::Agent::new_with_defaults() };
+    // Whatever proxy the environment names, the daemon is here.
+    let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
+    let customer = Customer { base: format!("http://{}", app.address()), agent };
     say(format_args!("bulkd answers on {}; its file is {}\n", customer.base, app.database().display()));
 
     let definition = json!({ "message": { "content": {

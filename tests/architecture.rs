@@ -29,7 +29,7 @@ const RULES: &[Rule] = &[
 /// What every room may import.
 const COMMON: &[&str] = &["error", "clock", "id"];
 /// What the rooms offer to those who only pass settings on to them.
-const SETTINGS: &[&str] = &["Contract", "Durability", "Limits", "Templates"];
+const SETTINGS: &[&str] = &["Contract", "Durability", "Limits", "STACK", "Templates"];
 
 /// A source file, taken apart.
 struct Source {
@@ -316,7 +316,7 @@ pub(in crate::render) fn asleep() { super::super::runner::stop(); std::thread::s
     assert_eq!(
         broken,
         [
-            "src/cli.rs:1: `cli` takes `http::Server`; from there it takes settings: Contract, Durability, Limits, Templates",
+            "src/cli.rs:1: `cli` takes `http::Server`; from there it takes settings: Contract, Durability, Limits, STACK, Templates",
             "src/ui/mod.rs:1: the room `ui` has no rule; say what it may import",
         ]
     );

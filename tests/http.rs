@@ -431,7 +431,7 @@ fn bodies_of_every_kind_can_follow_each_other() {
 fn a_blank_line_between_requests_is_forgiven() {
     let daemon = patient();
     let mut peer = Peer::of(&daemon);
-    peer.say(["\r\n", &get("/a"), "\r\n\r\n", &post("/b", "{}"), "\r\n", &get("/c"), "\n", &get("/d")].concat());
+    peer.say(["\r\n", &get("/a"), "\r\n\r\n", &post("/b", "{}"), "\r\n", &get("/c"), "\r\n", &get("/d")].concat());
     for asked in ["GET /a", "POST /b", "GET /c", "GET /d"] {
         assert_eq!(refusal(&peer.hear(), 404), format!("there is no route {asked}"));
     }

@@ -173,10 +173,15 @@ fn elemental_content_becomes_plain_text() {
         { "type": "group", "elements": [{ "type": "quote", "content": "So it goes." }, { "type": "comment", "comment": "no" }] },
         { "type": "action", "content": "Open", "href": "https://example.com/{{id}}" },
         { "type": "image", "src": "https://example.com/a.png", "alt_text": "A picture" },
+        { "type": "channel", "channel": "sms", "elements": [{ "type": "text", "content": "elsewhere" }] },
+        { "type": "text", "content": "here", "channels": ["inbox", "email"] },
     ] } });
     let message = &outbox(&customer, &definition, json!([{ "data": { "name": "Ada", "id": 7 } }]))[0];
     assert_eq!(message["subject"], "Hello Ada");
-    assert_eq!(message["body"], "Welcome, Ada.\n\n---\n\nSo it goes.\n\nOpen: https://example.com/7\n\nA picture");
+    assert_eq!(
+        message["body"],
+        "Welcome, Ada.\n\n---\n\nSo it goes.\n\nOpen: https://example.com/7\n\nA picture\n\nhere"
+    );
 }
 
 #[test]
@@ -211,6 +216,18 @@ fn a_user_whose_message_cannot_be_made_stops_nobody_else() {
 }
 
 #[test]
+fn helpers_that_are_not_known_are_refused_when_the_job_is_created() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for text in ["{{capitalize name}}", "{{#if (upper name)}}{{/if}}", "{{#o}}x{{/o}}", "{{lookup (a b=(c d)) 1}}"] {
+        let message = customer.post("/bulk", &json!({ "message": { "content": { "body": text } } })).refused(400);
+        assert!(message.starts_with("message.content.body: the helper '"), "{text}: {message}");
+    }
+    let known = "{{#each list}}{{#if (eq this 1)}}one{{else if (gt this 1)}}more{{/if}}{{/each}}";
+    assert_eq!(body(&customer, known, json!({ "data": { "list": [1, 2] } })), "onemore");
+}
+
+#[test]
 fn long_texts_with_many_brackets_and_blocks_side_by_side_are_fine() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
@@ -218,7 +235,7 @@ fn long_texts_with_many_brackets_and_blocks_side_by_side_are_fine() {
         "{{#if yes}}a{{else}}b{{/if}}".repeat(400),
         format!("Hi {{{{name}}}}! {}", "(see [below] {now}) ".repeat(1000)),
         format!("<style>{}</style>{{{{#if (eq \"a\" 'b')}}}}{{{{/if}}}}", "p { color: red } ".repeat(1000)),
-        "{{{x}}}{{elsewhere}}".repeat(900),
+        "{{{x}}}{{y}}".repeat(900),
     ];
     for text in &ok {
         body(&customer, text, json!({ "data": { "name": "Ada" } }));

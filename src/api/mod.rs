@@ -96,6 +96,9 @@ impl Call<'_> {
                 return Err(Error::invalid("Content-Type", "expected application/json"));
             }
         }
+        if self.request.header("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            return Err(Error::invalid("Content-Encoding", "expected none; send the body as it is"));
+        }
         String::from_utf8(std::mem::take(&mut self.request.body)).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             Error::invalid("the body", format_args!("expected UTF-8, found something else at byte {at}"))

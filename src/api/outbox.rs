@@ -6,6 +6,7 @@ use super::paging::{self, Cursor};
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::model::outbox::Channel;
+use crate::store::bulk;
 use crate::store::outbox::{self, Filter, OutboxMessage};
 
 /// `GET /_bulkd/outbox?job_id=&recipient=&channel=&cursor=&limit=`: messages in the order in which they were written.
@@ -26,6 +27,9 @@ pub fn list(call: Call<'_>) -> Result<Act> {
     let limit = paging::limit(query);
     let environment = call.environment;
     Act::query(move |db| {
+        if let Some(job_id) = &filter.job_id {
+            bulk::get(db, &environment, job_id)?;
+        }
         let (messages, more) = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
         let next = messages.last().filter(|_| more).map(|last| Cursor { list: 0, position: last.number as u64 + 1 });
         let items: Vec<String> = messages.iter().map(item).collect();

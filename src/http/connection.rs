@@ -30,6 +30,8 @@ pub fn serve(stream: Arc<TcpStream>, limits: &Limits, budget: &Budget, handler: 
         };
         let (request, reserved) = match connection.read_body(head, budget) {
             Ok(whole) => whole,
+            // The stop has cut it short, which is no fault of the peer's: without an answer it is sent again.
+            Err(_) if stopping() => return,
             Err(error) => return connection.refuse(&error),
         };
         let (version, head_only, keeps_alive) =

@@ -39,6 +39,10 @@ impl Head {
             }
             Err(error) => return Err(Error::new(Kind::Invalid, format!("the request is not valid HTTP: {error}"))),
         };
+        let lone_line_end = |(at, byte): (usize, &u8)| *byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r');
+        if bytes[..length].iter().enumerate().any(lone_line_end) {
+            return Err(Error::new(Kind::Invalid, "the request is not valid HTTP: expected lines to end with CR LF"));
+        }
         let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
             return Ok(None);
         };

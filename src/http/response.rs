@@ -40,21 +40,34 @@ pub fn header(name: &str, value: &str) -> Header {
 
 /// The bytes of an answer, complete, so that it takes one write.
 pub fn to_bytes(response: Response, version: &HTTPVersion, head_only: bool, closing: bool) -> Vec<u8> {
-    let body = response.data_length().unwrap_or(0);
+    const NO_LENGTH: &[u8] = b"Content-Length: 0\r\n";
+    let (body, status) = (response.data_length().unwrap_or(0), response.status_code().0);
     let mut bytes = Vec::with_capacity(256 + body);
     response
         .with_chunked_threshold(usize::MAX)
         .with_header(header("Server", "bulkd"))
         .raw_print(&mut bytes, version.clone(), &[], head_only, None)
         .expect("memory can be written");
+    if status == 204
+        && let Some(at) = find(&bytes, NO_LENGTH)
+    {
+        // Where there cannot be a body its length must not be told.
+        bytes.drain(at..at + NO_LENGTH.len());
+    }
     // tiny_http keeps this header for itself.
     let connection = match (closing, version) {
         (true, _) => "\r\nConnection: close",
         (false, HTTPVersion(1, 0)) => "\r\nConnection: keep-alive",
         (false, _) => "",
     };
-    if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
+    if !connection.is_empty()
+        && let Some(end) = find(&bytes, b"\r\n")
+    {
         bytes.splice(end..end, connection.bytes());
     }
     bytes
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
 }

@@ -96,11 +96,12 @@ impl<'de> Deserialize<'de> for Content {
             },
             Some(Value::Array(elements)) => {
                 text(content.remove("version"), "version")?;
-                let elements = elements.into_iter().enumerate().map(|(i, element)| match element {
-                    Value::Object(element) if element.get("type").is_some_and(Value::is_string) => Ok(element),
-                    _ => Err(de::Error::custom(format_args!("elements[{i}]: expected an object with a `type`"))),
+                check_elements(&elements, "elements").map_err(de::Error::custom)?;
+                let objects = elements.into_iter().filter_map(|element| match element {
+                    Value::Object(element) => Some(element),
+                    _ => None,
                 });
-                Ok(Content::Elemental { elements: elements.collect::<std::result::Result<_, _>>()? })
+                Ok(Content::Elemental { elements: objects.collect() })
             }
             Some(_) => Err(de::Error::custom("`elements` must be an array")),
         }
@@ -127,6 +128,24 @@ impl Definition {
         }
         Ok(Definition { source, data })
     }
+}
+
+/// What every element has to be, wherever it stands. Which types there are is left open: the sources do not agree.
+fn check_elements(elements: &[Value], path: &str) -> std::result::Result<(), String> {
+    for (i, element) in elements.iter().enumerate() {
+        if !element.get("type").is_some_and(Value::is_string) {
+            return Err(format!("{path}[{i}]: expected an object with a `type`"));
+        }
+        if element.get("content").is_some_and(|content| !content.is_string()) {
+            return Err(format!("{path}[{i}].content: expected a string"));
+        }
+        match element.get("elements") {
+            None => {}
+            Some(Value::Array(children)) => check_elements(children, &format!("{path}[{i}].elements"))?,
+            Some(_) => return Err(format!("{path}[{i}].elements: expected an array")),
+        }
+    }
+    Ok(())
 }
 
 /// Template and content exclude each other, as they do in Send.

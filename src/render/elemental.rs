@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::outbox::Channel;
+
 /// The texts of a message.
 #[derive(Default)]
 pub struct Flat {
@@ -9,16 +11,23 @@ pub struct Flat {
     pub body: String,
 }
 
-/// Title and body of the elements, one paragraph an element. Elements that carry no words leave none.
-pub fn flatten(elements: &[Map<String, Value>]) -> Flat {
+/// Title and body of the elements that are meant for a channel, one paragraph an element. Elements that carry no words leave
+/// none.
+pub fn flatten(elements: &[Map<String, Value>], channel: Channel) -> Flat {
     let mut flat = Flat::default();
     for element in elements {
-        add(element, &mut flat);
+        add(element, channel, &mut flat);
     }
     flat
 }
 
-fn add(element: &Map<String, Value>, flat: &mut Flat) {
+fn add(element: &Map<String, Value>, channel: Channel, flat: &mut Flat) {
+    let named = |name: &Value| name.as_str() == Some(channel.name());
+    let elsewhere = element.get("channels").and_then(Value::as_array).is_some_and(|it| !it.iter().any(named))
+        || element.get("channel").is_some_and(|it| !named(it));
+    if elsewhere {
+        return;
+    }
     let text = |names: &[&str]| names.iter().find_map(|name| element.get(*name)?.as_str());
     let mut paragraph = |words: &str| {
         if !flat.body.is_empty() {
@@ -41,7 +50,7 @@ fn add(element: &Map<String, Value>, flat: &mut Flat) {
             }
             for child in element.get("elements").and_then(Value::as_array).into_iter().flatten() {
                 if let Value::Object(child) = child {
-                    add(child, flat);
+                    add(child, channel, flat);
                 }
             }
         }

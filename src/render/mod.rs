@@ -8,14 +8,12 @@ mod routing;
 mod scope;
 mod text;
 
-use indexmap::IndexMap;
-
 use crate::error::Result;
 use crate::model::definition::{Content, Definition, Source};
-use crate::model::outbox::{MessageStatus, Outcomes};
+use crate::model::outbox::{Channel, MessageStatus, Outcomes};
 use crate::model::user::User;
 
-use scope::{Names, Scope};
+use scope::{JobData, Names, Scope};
 use text::Text;
 
 /// No subject or body grows longer than this many bytes: a template may repeat a user's data as often as it likes.
@@ -35,14 +33,22 @@ pub enum Templates {
 
 /// Makes the messages of one job.
 pub struct Renderer {
-    data: IndexMap<String, String>,
+    data: JobData,
     names: Names,
     words: Words,
 }
 
 enum Words {
-    Content { subject: Option<Text>, body: Text },
-    Template { id: String, status: MessageStatus },
+    Content {
+        subject: Option<Text>,
+        body: Text,
+    },
+    /// A subject and a body for each channel.
+    Elemental(Vec<(Channel, Option<Text>, Text)>),
+    Template {
+        id: String,
+        status: MessageStatus,
+    },
 }
 
 impl Renderer {
@@ -63,14 +69,15 @@ impl Renderer {
             },
             Source::Content { path, content: Content::Elemental { elements } } => {
                 let at = format!("{path}.elements");
-                let flat = elemental::flatten(&elements);
-                Words::Content {
-                    subject: flat.title.map(|title| Text::compile(&title, &at, &mut names)).transpose()?,
-                    body: Text::compile(&flat.body, &at, &mut names)?,
-                }
+                let mut compile = |&(_, channel): &(&str, Channel)| {
+                    let flat = elemental::flatten(&elements, channel);
+                    let subject = flat.title.map(|title| Text::compile(&title, &at, &mut names)).transpose()?;
+                    Ok((channel, subject, Text::compile(&flat.body, &at, &mut names)?))
+                };
+                Words::Elemental(Channel::NAMES.iter().map(&mut compile).collect::<Result<_>>()?)
             }
         };
-        Ok(Renderer { data: definition.data, names, words })
+        Ok(Renderer { data: JobData::new(definition.data), names, words })
     }
 
     /// Adds the outcome of one user: a message, or the reason why there is none.
@@ -88,15 +95,23 @@ impl Renderer {
             outcomes.count_reached_outside_profile();
         }
         let address = (route.channel, &*route.address);
-        match &self.words {
-            Words::Content { subject, body } => outcomes.push_message(
+        let content = match &self.words {
+            Words::Content { subject, body } => Some((subject, body)),
+            Words::Elemental(channels) => channels
+                .iter()
+                .find(|(channel, ..)| *channel == route.channel)
+                .map(|(_, subject, body)| (subject, body)),
+            Words::Template { .. } => None,
+        };
+        match (&self.words, content) {
+            (_, Some((subject, body))) => outcomes.push_message(
                 recipient,
                 address,
                 MessageStatus::Sent,
                 subject.as_ref().map(|subject| |out: &mut String| subject.render(&scope, out)),
                 |out| body.render(&scope, out),
             ),
-            Words::Template { id, status } => outcomes.push_message(
+            (Words::Template { id, status }, _) => outcomes.push_message(
                 recipient,
                 address,
                 *status,
@@ -106,6 +121,7 @@ impl Renderer {
                 }),
                 |out| scope.write_data(out),
             ),
+            (_, None) => outcomes.push_failure("the content has nothing for this channel"),
         }
         Ok(())
     }

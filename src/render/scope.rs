@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use handlebars::Context;
 use indexmap::{IndexMap, IndexSet};
@@ -53,11 +54,29 @@ fn slot(names: &mut IndexSet<String>, name: &str) -> usize {
     names.insert_full(name.to_owned()).0
 }
 
+/// The global data of a job.
+pub struct JobData {
+    members: IndexMap<String, String>,
+    tree: OnceLock<std::result::Result<Map<String, Value>, String>>,
+}
+
+impl JobData {
+    pub fn new(members: IndexMap<String, String>) -> Self {
+        JobData { members, tree: OnceLock::new() }
+    }
+
+    /// As a tree; made when first asked for.
+    fn tree(&self) -> std::result::Result<&Map<String, Value>, String> {
+        let parse_all = || self.members.iter().map(|(name, value)| Ok((name.clone(), parse(value)?))).collect();
+        self.tree.get_or_init(parse_all).as_ref().map_err(Clone::clone)
+    }
+}
+
 /// The values for one user.
 pub struct Scope<'a> {
     recipient: &'a str,
     profile: Object<'a>,
-    job: &'a IndexMap<String, String>,
+    job: &'a JobData,
     layers: [Option<Object<'a>>; 2],
     data_values: Vec<Option<&'a str>>,
     profile_values: Vec<Option<&'a str>>,
@@ -66,11 +85,11 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// Data is the job's, under the user's, under that of `to`, merged shallowly.
-    pub fn new(recipient: &'a str, user: &User<'a>, job: &'a IndexMap<String, String>, names: &Names) -> Result<Self> {
+    pub fn new(recipient: &'a str, user: &User<'a>, job: &'a JobData, names: &Names) -> Result<Self> {
         let layers = [user.data, user.to().and_then(|to| to.data)];
         let profile = user.profile.unwrap_or(Object::EMPTY);
         let mut data_values = vec![None; names.data.len()];
-        for (name, value) in job {
+        for (name, value) in &job.members {
             fill(&names.data, &mut data_values, name, value);
         }
         if !names.data.is_empty() {
@@ -116,7 +135,7 @@ impl<'a> Scope<'a> {
     /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were sent.
     pub fn write_data(&self, out: &mut String) -> std::result::Result<(), String> {
         let mut members: IndexMap<Cow<'_, str>, &str> =
-            self.job.iter().map(|(name, value)| (Cow::from(name), value.as_str())).collect();
+            self.job.members.iter().map(|(name, value)| (Cow::from(name), value.as_str())).collect();
         for layer in self.layers.iter().flatten() {
             let lay = |name: &str, value| {
                 members.insert(Cow::from(name.to_owned()), value);
@@ -143,11 +162,7 @@ impl<'a> Scope<'a> {
     }
 
     fn tree(&self) -> std::result::Result<Value, String> {
-        let parse = |raw: &str| serde_json::from_str::<Value>(raw).map_err(|error| format!("data: {error}"));
-        let mut merged = Map::new();
-        for (name, value) in self.job {
-            merged.insert(name.clone(), parse(value)?);
-        }
+        let mut merged = self.job.tree()?.clone();
         for layer in self.layers.iter().flatten() {
             if let Value::Object(layer) = parse(layer.as_str())? {
                 merged.extend(layer);
@@ -161,6 +176,10 @@ impl<'a> Scope<'a> {
         root.entry("recipient").or_insert_with(|| Value::from(self.recipient));
         Ok(Value::Object(root))
     }
+}
+
+fn parse(raw: &str) -> std::result::Result<Value, String> {
+    serde_json::from_str(raw).map_err(|error| format!("data: {error}"))
 }
 
 fn fill<'a>(names: &IndexSet<String>, values: &mut [Option<&'a str>], name: &str, value: &'a str) {

@@ -53,9 +53,7 @@ impl Text {
             let place = error.pos().map_or(String::new(), |(line, column)| format!(" at line {line}, column {column}"));
             Error::invalid(path, format_args!("not a valid template: {what}{place}"))
         })?;
-        if calls_partials(&template) {
-            return Err(Error::invalid(path, "partials ({{> name}}) and decorators ({{* name}}) are not supported"));
-        }
+        check_calls(&template).map_err(|problem| Error::invalid(path, problem))?;
         let parts: Option<Vec<Part>> = template.elements.iter().map(|element| part(element, names)).collect();
         Ok(match parts {
             Some(parts) => Text::Plain(parts),
@@ -122,18 +120,50 @@ fn part(element: &TemplateElement, names: &mut Names) -> Option<Part> {
     }
 }
 
-/// Partials and decorators can call themselves without end, and Courier knows neither.
-fn calls_partials(template: &Template) -> bool {
-    template.elements.iter().any(|element| match element {
-        TemplateElement::DecoratorExpression(_)
-        | TemplateElement::DecoratorBlock(_)
-        | TemplateElement::PartialExpression(_)
-        | TemplateElement::PartialBlock(_) => true,
-        TemplateElement::HelperBlock(block) => {
-            [&block.template, &block.inverse].into_iter().flatten().any(calls_partials)
+/// Refuses what would fail for every user: helpers that are not known, and partials and decorators, which can call themselves
+/// without end and which Courier does not know either.
+fn check_calls(template: &Template) -> std::result::Result<(), String> {
+    template.elements.iter().try_for_each(|element| match element {
+        TemplateElement::RawString(_) | TemplateElement::Comment(_) => Ok(()),
+        TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => {
+            let arguments = || call.params.iter().chain(call.hash.values());
+            if arguments().next().is_some() {
+                check_helper(call.name.as_name())?;
+            }
+            arguments().chain([&call.name]).try_for_each(check_argument)
         }
-        _ => false,
+        TemplateElement::HelperBlock(block) => {
+            check_helper(block.name.as_name())?;
+            block.params.iter().chain(block.hash.values()).try_for_each(check_argument)?;
+            [&block.template, &block.inverse].into_iter().flatten().try_for_each(check_calls)
+        }
+        _ => Err("partials ({{> name}}) and decorators ({{* name}}) are not supported".to_owned()),
     })
+}
+
+fn check_argument(argument: &Parameter) -> std::result::Result<(), String> {
+    match argument {
+        Parameter::Subexpression(call) => {
+            let arguments =
+                || call.params().into_iter().flatten().chain(call.hash().into_iter().flat_map(|it| it.values()));
+            if arguments().next().is_some() {
+                check_helper(Some(call.name()))?;
+            }
+            arguments().try_for_each(check_argument)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_helper(name: Option<&str>) -> std::result::Result<(), String> {
+    match name {
+        Some(name) if HELPERS.contains(&name) => Ok(()),
+        name => Err(format!(
+            "the helper '{}' is not known here; known are {}",
+            name.unwrap_or_default(),
+            HELPERS.join(", ")
+        )),
+    }
 }
 
 /// Refuses what could nest too deeply, or take too long to compile. The count is one that no spelling can get around:
@@ -146,7 +176,9 @@ fn check_size(source: &str) -> std::result::Result<(), String> {
     let mut nesting = 0;
     for tag in tags() {
         let word = tag.trim_start_matches(|c: char| c == '{' || c == '~' || c.is_whitespace());
-        let chains = word.strip_prefix("else").is_some_and(|rest| !rest.trim_start().starts_with(['}', '~']));
+        // An `else` with a condition nests, and is closed by nothing of its own.
+        let condition = word.strip_prefix("else").filter(|rest| rest.starts_with(char::is_whitespace));
+        let chains = condition.is_some_and(|rest| !rest.trim_start().starts_with(['}', '~']));
         nesting += usize::from(word.starts_with(['#', '^']) || chains);
         let counted = if quotes { tag } else { &tag[..inside(tag)] };
         nesting += counted.matches(['(', '[']).count();

@@ -18,7 +18,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool) -> Resul
         if stopping() && seq > chunk.users.start {
             return Err(Error::unavailable("bulkd is stopping"));
         }
-        let outcomes = render(store, chunk, seq)?;
+        let outcomes = render(store, chunk, seq, &stopping)?;
         if outcomes.reached_outside_profile() > 0 && run.is_first_notice() {
             log::warn!(
                 "job {}: users are reached by an address outside of their profile (such as to.email); \
@@ -41,7 +41,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool) -> Resul
     Ok(())
 }
 
-fn render(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Outcomes> {
+fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bool) -> Result<Outcomes> {
     let mut outcomes = Outcomes::default();
     store.read(|db| {
         user::for_each(db, chunk.run.job, from_seq, chunk.users.end - from_seq, |_, recipient, user| {
@@ -50,7 +50,7 @@ fn render(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Outcomes> {
                 log::error!("rendering a message for {recipient:?} panicked");
                 outcomes.push_failure("bulkd could not render this message; its log on standard error says more");
             }
-            Ok(outcomes.bytes() < PART_BYTES)
+            Ok(outcomes.bytes() < PART_BYTES && !stopping())
         })
     })?;
     Ok(outcomes)

@@ -25,6 +25,10 @@ pub const PAGE_BYTES: i64 = 8192;
 /// The size at which the write-ahead log is emptied, and what it keeps of the disk when it starts over.
 pub const LOG_BYTES: i64 = 64 * 1024 * 1024;
 
+/// Without rusqlite's default of taking a name such as `file:x` for a URI: a name is a name.
+const WRITING: OpenFlags =
+    OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE).union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 /// What an acknowledged request survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -144,7 +148,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Opens the writing connection, creating or migrating the file.
 pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) -> Result<Connection> {
     let refused = |error: rusqlite::Error| Error::startup(format!("{} cannot be opened: {error}", path.display()));
-    let mut conn = Connection::open(path).map_err(refused)?;
+    let mut conn = Connection::open_with_flags(path, WRITING).map_err(refused)?;
     if conn.is_readonly("main").map_err(refused)? {
         return Err(Error::startup(format!("{} cannot be written: it is read-only", path.display())));
     }
@@ -193,7 +197,7 @@ pub fn open_reader(path: &Path) -> Result<Connection> {
 
 /// A connection for copying the log into the database.
 pub fn open_checkpointer(path: &Path, durability: Durability) -> Result<Connection> {
-    let conn = Connection::open(path)?;
+    let conn = Connection::open_with_flags(path, WRITING)?;
     conn.busy_timeout(Duration::ZERO)?;
     if durability == Durability::Ephemeral {
         conn.pragma_update(None, "synchronous", "OFF")?;
