@@ -10,9 +10,8 @@ use tiny_http::{HTTPVersion, Method};
 use super::body::{self, Budget, Reserved};
 use super::head::{Framing, Head};
 use super::response::{self, Response};
-use super::server::Handler;
 use super::socket::Socket;
-use super::{Limits, Request};
+use super::{Handler, Limits, Request};
 use crate::error::{Error, Kind, Result};
 
 /// How much of what follows the last answer is read before the connection is closed, and for how long.

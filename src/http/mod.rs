@@ -19,6 +19,9 @@ pub use tiny_http::{Header, Method};
 
 use head::Head;
 
+/// Answers a request, in its connection's thread.
+pub type Handler = dyn Fn(Request) -> Response + Send + Sync;
+
 /// What a peer may ask of us. Spans of time are for one request unless they say otherwise.
 #[derive(Clone, Debug)]
 pub struct Limits {

@@ -12,11 +12,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tiny_http::HTTPVersion;
 
 use super::body::Budget;
-use super::{Limits, Request, Response, connection, response};
+use super::{Handler, Limits, connection, response};
 use crate::error::{Error, Result};
-
-/// Answers a request, in its connection's thread.
-pub type Handler = dyn Fn(Request) -> Response + Send + Sync;
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;

@@ -19,6 +19,10 @@ use text::Text;
 /// No subject or body grows longer than this many bytes: a template may repeat a user's data as often as it likes.
 pub const TEXT_LIMIT: usize = 6 * 1024 * 1024;
 
+fn too_long() -> String {
+    format!("the text would be longer than {TEXT_LIMIT} bytes")
+}
+
 /// Stack that a thread needs to compile and render texts: both recurse with the blocks and brackets in them.
 pub const STACK: usize = 8 * 1024 * 1024;
 

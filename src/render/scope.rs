@@ -8,7 +8,7 @@ use handlebars::Context;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value};
 
-use super::{TEXT_LIMIT, text};
+use super::TEXT_LIMIT;
 use crate::error::Result;
 use crate::model::json::{self, Object};
 use crate::model::user::User;
@@ -153,7 +153,7 @@ impl<'a> Scope<'a> {
             out.push_str(value);
         }
         out.push('}');
-        if out.len() - start > TEXT_LIMIT { Err(text::too_long()) } else { Ok(()) }
+        if out.len() - start > TEXT_LIMIT { Err(super::too_long()) } else { Ok(()) }
     }
 
     /// The same values as a tree, for texts with blocks and helpers. Made when first asked for.

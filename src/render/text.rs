@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use handlebars::template::{Parameter, TemplateElement};
 use handlebars::{Handlebars, Path, PathSeg, RenderContext, Renderable, Template, TemplateErrorReason, WriteOutput};
 
-use super::TEXT_LIMIT;
 use super::scope::{Names, Scope, Variable};
+use super::{TEXT_LIMIT, too_long};
 use crate::error::{Error, Result};
 
 /// Blocks and brackets in one text. The parser recurses, and its stack is not endless.
@@ -192,10 +192,6 @@ fn check_size(source: &str) -> std::result::Result<(), String> {
         return Err(format!("expected at most {NESTING_LIMIT} blocks and brackets in the tags of one text"));
     }
     Ok(())
-}
-
-pub fn too_long() -> String {
-    format!("the text would be longer than {TEXT_LIMIT} bytes")
 }
 
 struct Limited(Vec<u8>);

@@ -1,8 +1,8 @@
 //! Copying the write-ahead log into the database, from a thread and connection of its own, so that commits do not wait for
 //! it. A copier that never catches up would let the log grow without end; past a limit the writer itself finishes the copy.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ struct Shared {
     copy_at: AtomicI64,
     /// Pages at which to empty the log next.
     truncate_at: AtomicI64,
+    /// Held by whoever copies: SQLite lets one at a time, and turns the other away.
+    copying: Mutex<()>,
     stopping: AtomicBool,
 }
 
@@ -67,6 +69,7 @@ impl Checkpoints {
         if pages < self.0.truncate_at.load(Ordering::Relaxed) {
             return;
         }
+        let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
         // A reader that holds on to the log must not hold up the writer: then it is tried again later.
         let _ = conn.busy_timeout(Duration::ZERO);
         match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)) {
@@ -96,7 +99,10 @@ impl Checkpoints {
             self.0.bell.wait(heard, Duration::from_secs(3600));
             heard = self.0.bell.rung();
             let stopping = self.0.stopping.load(Ordering::Relaxed);
-            let copied = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0));
+            let copied = {
+                let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
+                conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0))
+            };
             if let Err(error) = copied {
                 log::warn!("the write-ahead log could not be copied into the database: {error}");
             }
