@@ -11,6 +11,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -23,6 +24,9 @@ const LARGE: usize = if cfg!(debug_assertions) { 100_000 } else { 200_000 };
 const CALL: usize = 10_000;
 /// One user in so many cannot be addressed.
 const SPOILED: usize = 1_000;
+
+/// When no answer comes for this long, none will.
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// A folder, and everything in it.
 struct Folder(TempDir);
@@ -370,6 +374,7 @@ fn requests_in_flight_are_answered_before_it_ends() {
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();
     let body = json!({ "message": newsletter() }).to_string();
     let mut stream = TcpStream::connect(daemon.address()).unwrap();
+    stream.set_read_timeout(Some(SILENCE)).unwrap();
     let requests = format!(
         "GET /_bulkd/health HTTP/1.1\r\nHost: localhost\r\n\r\n\
          POST /bulk HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer acme\r\nContent-Length: {}\r\n\r\n{body}",
@@ -425,7 +430,8 @@ fn a_killed_daemon_goes_on_where_it_was() {
 
 /// Posts as somebody does whose daemon may die; `None` if there was no answer.
 fn try_post(address: SocketAddr, path: &str, idempotency_key: &str, body: &Value) -> Option<String> {
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(SILENCE));
+    let agent = agent.build().new_agent();
     let request = agent.post(format!("http://{address}{path}")).header("Authorization", "Bearer acme");
     let request = request.header("Idempotency-Key", idempotency_key).header("Content-Type", "application/json");
     let mut answer = request.send(body.to_string()).ok()?;

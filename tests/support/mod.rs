@@ -146,7 +146,8 @@ impl Reply {
 
 impl Customer {
     pub fn new(address: SocketAddr, key: &str) -> Self {
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+        let agent = agent.build().new_agent();
         Customer { base: format!("http://{address}"), key: Some(key.to_owned()), headers: Vec::new(), agent }
     }
 
