@@ -43,16 +43,19 @@ pub struct Renderer {
 }
 
 enum Words {
-    Content {
-        subject: Option<Text>,
-        body: Text,
-    },
-    /// A subject and a body for each channel.
-    Elemental(Vec<(Channel, Option<Text>, Text)>),
+    /// The first that is meant for the channel.
+    Content(Vec<Texts>),
     Template {
         id: String,
         status: MessageStatus,
     },
+}
+
+struct Texts {
+    /// `None` is for any.
+    channel: Option<Channel>,
+    subject: Option<Text>,
+    body: Text,
 }
 
 impl Renderer {
@@ -67,18 +70,20 @@ impl Renderer {
                 };
                 Words::Template { id, status }
             }
-            Source::Content { path, content: Content::Sugar { title, body } } => Words::Content {
+            Source::Content { path, content: Content::Sugar { title, body } } => Words::Content(vec![Texts {
+                channel: None,
                 subject: title.map(|title| Text::compile(&title, &format!("{path}.title"), &mut names)).transpose()?,
                 body: Text::compile(&body, &format!("{path}.body"), &mut names)?,
-            },
+            }]),
             Source::Content { path, content: Content::Elemental { elements } } => {
                 let at = format!("{path}.elements");
                 let mut compile = |&(_, channel): &(&str, Channel)| {
                     let flat = elemental::flatten(&elements, channel);
                     let subject = flat.title.map(|title| Text::compile(&title, &at, &mut names)).transpose()?;
-                    Ok((channel, subject, Text::compile(&flat.body, &at, &mut names)?))
+                    let body = Text::compile(&flat.body, &at, &mut names)?;
+                    Ok(Texts { channel: Some(channel), subject, body })
                 };
-                Words::Elemental(Channel::NAMES.iter().map(&mut compile).collect::<Result<_>>()?)
+                Words::Content(Channel::NAMES.iter().map(&mut compile).collect::<Result<_>>()?)
             }
         };
         Ok(Renderer { data: JobData::new(definition.data), names, words })
@@ -99,23 +104,20 @@ impl Renderer {
             outcomes.count_reached_outside_profile();
         }
         let address = (route.channel, &*route.address);
-        let content = match &self.words {
-            Words::Content { subject, body } => Some((subject, body)),
-            Words::Elemental(channels) => channels
-                .iter()
-                .find(|(channel, ..)| *channel == route.channel)
-                .map(|(_, subject, body)| (subject, body)),
-            Words::Template { .. } => None,
-        };
-        match (&self.words, content) {
-            (_, Some((subject, body))) => outcomes.push_message(
-                recipient,
-                address,
-                MessageStatus::Sent,
-                subject.as_ref().map(|subject| |out: &mut String| subject.render(&scope, out)),
-                |out| body.render(&scope, out),
-            ),
-            (Words::Template { id, status }, _) => outcomes.push_message(
+        match &self.words {
+            Words::Content(texts) => {
+                match texts.iter().find(|texts| texts.channel.is_none_or(|channel| channel == route.channel)) {
+                    Some(Texts { subject, body, .. }) => outcomes.push_message(
+                        recipient,
+                        address,
+                        MessageStatus::Sent,
+                        subject.as_ref().map(|subject| |out: &mut String| subject.render(&scope, out)),
+                        |out| body.render(&scope, out),
+                    ),
+                    None => outcomes.push_failure("the content has nothing for this channel"),
+                }
+            }
+            Words::Template { id, status } => outcomes.push_message(
                 recipient,
                 address,
                 *status,
@@ -125,7 +127,6 @@ impl Renderer {
                 }),
                 |out| scope.write_data(out),
             ),
-            (_, None) => outcomes.push_failure("the content has nothing for this channel"),
         }
         Ok(())
     }

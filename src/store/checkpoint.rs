@@ -37,8 +37,7 @@ struct Shared {
 
 pub fn start(conn: Connection) -> Result<(Checkpoints, JoinHandle<()>)> {
     let checkpoints = Checkpoints::default();
-    checkpoints.0.copy_at.store(COPY_AFTER, Ordering::Relaxed);
-    checkpoints.0.truncate_at.store(TRUNCATE_AFTER, Ordering::Relaxed);
+    checkpoints.log_starts_over();
     let shared = checkpoints.clone();
     let thread = std::thread::Builder::new()
         .name("checkpointer".to_owned())
@@ -53,14 +52,17 @@ impl Checkpoints {
         let pages = i64::from(pages);
         let before = self.0.pages.swap(pages, Ordering::Relaxed);
         if pages < before {
-            // The log has started over.
-            self.0.copy_at.store(COPY_AFTER, Ordering::Relaxed);
-            self.0.truncate_at.store(TRUNCATE_AFTER, Ordering::Relaxed);
+            self.log_starts_over();
         }
         if pages >= self.0.copy_at.load(Ordering::Relaxed) {
             self.0.copy_at.store(pages + COPY_AFTER, Ordering::Relaxed);
             self.0.bell.ring();
         }
+    }
+
+    fn log_starts_over(&self) {
+        self.0.copy_at.store(COPY_AFTER, Ordering::Relaxed);
+        self.0.truncate_at.store(TRUNCATE_AFTER, Ordering::Relaxed);
     }
 
     /// Called by the writer between groups.
@@ -75,8 +77,7 @@ impl Checkpoints {
         match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)) {
             Ok(0) => {
                 self.0.pages.store(0, Ordering::Relaxed);
-                self.0.copy_at.store(COPY_AFTER, Ordering::Relaxed);
-                self.0.truncate_at.store(TRUNCATE_AFTER, Ordering::Relaxed);
+                self.log_starts_over();
             }
             Ok(_) => self.0.truncate_at.store(pages + TRUNCATE_AFTER / 8, Ordering::Relaxed),
             Err(error) => {
