@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use crate::api::{Api, Keys, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::http::{self, Server};
 use crate::id::Ids;
@@ -67,8 +68,8 @@ impl App {
         self.store.path()
     }
 
-    /// Finishes what is in flight, commits it, and closes the file. First those who ask for work, then those who do it, and
-    /// the writer last, so that nobody waits for somebody who has gone.
+    /// Finishes what is in flight, commits it, and closes the file. First those who ask for work, then those who do it,
+    /// and the writer last, so that nobody waits for somebody who has gone.
     pub fn stop(self) {
         self.server.stop();
         join("listener", self.listener);
@@ -77,6 +78,7 @@ impl App {
             join("worker", worker);
         }
         drop(self.runner);
+        crash::point(Point::Shutdown);
         self.store.stop();
         self.store_threads.join();
     }

@@ -15,8 +15,8 @@ const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// A local daemon compatible with Courier's Bulk API.
 ///
-/// Create a bulk job, ingest users, run it, watch it, and find every message that would have gone out in a local outbox. One
-/// binary, one SQLite file. Point any of Courier's SDKs at it: COURIER_BASE_URL=http://127.0.0.1:4010
+/// Create a bulk job, ingest users, run it, watch it, and find every message that would have gone out in a local
+/// outbox. One binary, one SQLite file. Point any of Courier's SDKs at it: COURIER_BASE_URL=http://127.0.0.1:4010
 #[derive(Debug, Parser)]
 #[command(name = "bulkd", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub struct Cli {
@@ -53,13 +53,13 @@ pub struct Serve {
     #[arg(long, env = "BULKD_EPHEMERAL", value_parser = FalseyValueParser::new())]
     pub ephemeral: bool,
 
-    /// Accept this API key, and no others but those given. Repeatable; in the environment separated by commas. Without it,
-    /// every key is accepted. Each key has an environment of its own.
+    /// Accept this API key, and no others but those given. Repeatable; in the environment separated by commas. Without
+    /// it, every key is accepted. Each key has an environment of its own.
     #[arg(long = "api-key", value_name = "KEY", env = "BULKD_API_KEY", value_delimiter = ',', hide_env_values = true)]
     #[arg(value_parser = api_key)]
     pub api_keys: Vec<String>,
 
-    /// Threads that drain jobs [default: twice the processors].
+    /// Threads that drain jobs [default: one more than processors].
     #[arg(long, value_name = "N", env = "BULKD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
 

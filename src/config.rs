@@ -56,7 +56,8 @@ pub fn default_limits() -> Limits {
     Limits { stack_bytes: STACK, ..Limits::default() }
 }
 
-/// Twice the processors: a worker spends about half of its time waiting for its commit.
+/// One more than processors, since one of them mostly waits for its turn. More would have a small job that is run
+/// beside a large one wait longer, and gain nothing.
 pub fn default_workers() -> usize {
-    2 * std::thread::available_parallelism().map_or(2, usize::from)
+    1 + std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -71,8 +71,8 @@ impl Ids {
     }
 }
 
-/// A message id carries the number of its row, so that finding a message needs no index. The view `outbox` in schema.sql
-/// spells the same shape.
+/// A message id carries the number of its row, so that finding a message needs no index. The view `outbox` in
+/// schema.sql spells the same shape.
 pub fn message(tag: &str, created_at: Timestamp, number: i64) -> String {
     format!("1-{:08x}-{tag}{number:012x}", created_at.seconds() as u32)
 }

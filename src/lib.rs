@@ -22,5 +22,6 @@ pub mod render;
 pub mod model;
 
 pub mod clock;
+pub mod crash;
 pub mod error;
 pub mod id;

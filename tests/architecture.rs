@@ -24,10 +24,11 @@ const RULES: &[Rule] = &[
     ("model", &[], false),
     ("error", &[], false),
     ("clock", &[], false),
+    ("crash", &[], false),
     ("id", &[], false),
 ];
 /// What every room may import.
-const COMMON: &[&str] = &["error", "clock", "id"];
+const COMMON: &[&str] = &["error", "clock", "id", "crash"];
 /// What the rooms offer to those who only pass settings on to them.
 const SETTINGS: &[&str] = &["Contract", "Durability", "Limits", "STACK", "Templates"];
 
@@ -130,7 +131,8 @@ fn quoted(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// The paths in what follows `use crate::`, groups taken apart: `store::{self, Store}` is `store::self` and `store::Store`.
+/// The paths in what follows `use crate::`, groups taken apart: `store::{self, Store}` is `store::self` and
+/// `store::Store`.
 fn paths(text: &str) -> Vec<String> {
     let text = text.trim_start();
     let Some(group) = text.strip_prefix('{') else {
@@ -302,9 +304,9 @@ pub(in crate::render) fn asleep() { super::super::runner::stop(); std::thread::s
     assert_eq!(
         broken,
         [
-            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are model, error, clock, id",
-            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are model, error, clock, id",
-            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are model, error, clock, id",
+            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are model, error, clock, id, crash",
+            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are model, error, clock, id, crash",
+            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are model, error, clock, id, crash",
             "src/render/text.rs:7: INSERT in a string of `render`; all SQL stands in src/store",
             "src/render/text.rs:8: rusqlite in `render`; only src/store and src/error.rs know it",
             "src/render/text.rs:8: a sleep; wait for what is to happen",

@@ -10,7 +10,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -44,7 +43,8 @@ impl Folder {
         self.path("bulkd.db")
     }
 
-    /// Names and bytes of the files. What SQLite shares between processes is no content: it is made anew by whoever comes.
+    /// Names and bytes of the files. What SQLite shares between processes is no content: it is made anew by whoever
+    /// comes.
     fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let mut contents = BTreeMap::new();
         for entry in fs::read_dir(self.0.path()).unwrap().map(Result::unwrap) {
@@ -82,15 +82,6 @@ impl Folder {
 #[track_caller]
 fn run(args: &[&str]) -> Ended {
     Binary::spawn(&mut bulkd(args)).wait()
-}
-
-/// The one line in which a command refuses.
-#[track_caller]
-fn refused(ended: &Ended) -> &str {
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
-    let line = ended.stderr.strip_suffix('\n').unwrap();
-    assert!(line.starts_with("bulkd: ") && !line.contains('\n') && !line.contains("panicked"), "{ended:?}");
-    line
 }
 
 /// Readers, some of whom cannot be addressed.
@@ -428,82 +419,6 @@ fn a_killed_daemon_goes_on_where_it_was() {
     assert_drained_in(&folder.database());
 }
 
-/// Posts as somebody does whose daemon may die; `None` if there was no answer.
-fn try_post(address: SocketAddr, path: &str, idempotency_key: &str, body: &Value) -> Option<String> {
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(SILENCE));
-    let agent = agent.build().new_agent();
-    let request = agent.post(format!("http://{address}{path}")).header("Authorization", "Bearer acme");
-    let request = request.header("Idempotency-Key", idempotency_key).header("Content-Type", "application/json");
-    let mut answer = request.send(body.to_string()).ok()?;
-    let text = answer.body_mut().read_to_string().ok()?;
-    assert!([200, 201].contains(&answer.status().as_u16()), "{text}");
-    Some(text)
-}
-
-#[test]
-fn what_was_acknowledged_before_a_kill_is_there_and_its_keys_replay() {
-    const ROUNDS: usize = 5;
-    const CUSTOMERS: usize = 4;
-    const PAIRS: usize = 10;
-    let folder = Folder::new();
-    let mut daemon = folder.daemon(&[]);
-    let job_id = daemon.customer("acme").create(newsletter());
-    let ingest = format!("/bulk/{job_id}");
-    let user = |key: &str| json!({ "users": [{ "recipient": key }] });
-    let mut received = 0;
-    for round in 0..ROUNDS {
-        let address = daemon.address();
-        let acknowledged = AtomicUsize::new(0);
-        // What each customer sent, one after the other, and the answers; the last ones got none.
-        type Sent = Vec<(String, Option<String>, Option<String>)>;
-        let send = |customer: usize| -> Sent {
-            let mut sent: Sent = Vec::new();
-            loop {
-                let key = format!("{round}-{customer}-{}", sent.len());
-                let created = try_post(address, "/bulk", &key, &json!({ "message": newsletter() }));
-                let ingested = try_post(address, &ingest, &key, &user(&key));
-                let both = created.is_some() && ingested.is_some();
-                sent.push((key, created, ingested));
-                if !both {
-                    return sent;
-                }
-                acknowledged.fetch_add(1, Ordering::SeqCst);
-            }
-        };
-        let sent: Sent = std::thread::scope(|scope| {
-            let send = &send;
-            let customers: Vec<_> = (0..CUSTOMERS).map(|customer| scope.spawn(move || send(customer))).collect();
-            wait_until("some were acknowledged", || acknowledged.load(Ordering::SeqCst) >= PAIRS);
-            daemon.kill();
-            customers.into_iter().flat_map(|customer| customer.join().unwrap()).collect()
-        });
-        daemon = folder.daemon(&[]);
-
-        let customer = daemon.customer("acme");
-        for (key, created, ingested) in &sent {
-            let again = [
-                customer.once(key).post("/bulk", &json!({ "message": newsletter() })),
-                customer.once(key).post(&ingest, &user(key)),
-            ];
-            for (again, before) in again.iter().zip([created, ingested]) {
-                let Some(before) = before else { continue };
-                assert_eq!((&again.text, again.header("x-bulkd-replayed")), (before, Some("true")), "{key}");
-            }
-            assert_eq!(again[1].json(), json!({ "errors": [], "total": 1 }));
-            assert_eq!(customer.job(again[0].json()["jobId"].as_str().unwrap())["status"], "CREATED");
-        }
-        received += sent.len();
-        assert_eq!(customer.job(&job_id)["received"], received);
-    }
-    let customer = daemon.customer("acme");
-    assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], received);
-    let mut recipients: Vec<String> = customer.outbox(&job_id).iter().map(|m| m["recipient"].to_string()).collect();
-    recipients.sort();
-    recipients.dedup();
-    assert_eq!(recipients.len(), received);
-    assert_eq!(run(&["check", &folder.database()]).code, Some(0));
-}
-
 #[test]
 fn a_first_start_that_was_killed_is_no_obstacle_to_the_next() {
     for moment in ["bulkd.db-lock", "bulkd.db", "bulkd.db-journal", "bulkd.db-wal"] {
@@ -643,15 +558,15 @@ fn what_it_cannot_serve_is_refused_by_name_and_left_alone() {
         for args in [&["--listen", ":0", "--db", &path][..], &["check", &path]] {
             let ended = run(args);
             if args[0] == "check" {
-                assert!(refused(&ended).starts_with("bulkd: "), "{ended:?}");
+                assert!(ended.refusal().starts_with("bulkd: "), "{ended:?}");
             } else {
-                assert_eq!(refused(&ended), format!("bulkd: {path} {expected}"));
+                assert_eq!(ended.refusal(), format!("bulkd: {path} {expected}"));
             }
             assert!(folder.contents() == before, "{args:?} left {:?}", folder.names());
         }
     }
     let device = run(&["--listen", ":0", "--db", "/dev/null"]);
-    assert_eq!(refused(&device), "bulkd: /dev/null is not a regular file");
+    assert_eq!(device.refusal(), "bulkd: /dev/null is not a regular file");
     drop(open);
 }
 
@@ -665,7 +580,7 @@ fn a_file_is_served_by_one_daemon_at_a_time() {
     for name in ["bulkd.db", "../{folder}/bulkd.db", "another-name.db"] {
         let path = folder.path(&name.replace("{folder}", folder.0.path().file_name().unwrap().to_str().unwrap()));
         let second = run(&["--listen", ":0", "--db", &path]);
-        assert_eq!(refused(&second), format!("bulkd: {path} is in use by another bulkd"));
+        assert_eq!(second.refusal(), format!("bulkd: {path} is in use by another bulkd"));
         assert!(folder.contents() == before, "{:?}", folder.names());
     }
     assert_eq!(daemon.customer("acme").job(&job_id)["status"], "CREATED");
@@ -689,7 +604,7 @@ fn an_address_that_cannot_be_had_is_refused_before_the_file_is_touched() {
     for (address, expected) in cases {
         let database = folder.database();
         let ended = run(&[&["--db", &database, "--listen"], &address[..]].concat());
-        assert!(refused(&ended).starts_with(&format!("bulkd: {expected}")), "{ended:?}");
+        assert!(ended.refusal().starts_with(&format!("bulkd: {expected}")), "{ended:?}");
         assert_eq!(folder.names(), Vec::<String>::new());
     }
     let daemon = Binary::start(&["--db", &folder.database(), "--listen", "0.0.0.0:0", "--api-key", "k"]);
@@ -711,7 +626,7 @@ fn what_may_not_be_written_is_refused() {
     }
     let before = folder.contents();
     let read_only = run(&["--listen", ":0", "--db", &folder.database()]);
-    assert_eq!(refused(&read_only), format!("bulkd: {} cannot be written: it is read-only", database.display()));
+    assert_eq!(read_only.refusal(), format!("bulkd: {} cannot be written: it is read-only", database.display()));
     assert!(folder.contents() == before, "{:?}", folder.names());
     let checked = run(&["check", &folder.database()]);
     assert_eq!(checked.code, Some(0), "{checked:?}");
@@ -722,7 +637,7 @@ fn what_may_not_be_written_is_refused() {
     for name in ["bulkd.db", "new.db"] {
         let ended = run(&["--listen", ":0", "--db", &folder.path(name)]);
         let expected = format!("bulkd: {}-lock cannot be written: Permission denied (os error 13)", folder.path(name));
-        assert_eq!(refused(&ended), expected);
+        assert_eq!(ended.refusal(), expected);
     }
     let checked = run(&["check", &folder.database()]);
     let after = folder.contents();
@@ -840,8 +755,8 @@ fn check_finds_what_is_not_sound_and_changes_nothing() {
         drop(shell);
         let before = copy.contents();
         let ended = run(&["check", &copy.database()]);
-        assert!(refused(&ended).contains(expected), "{tampering}: {ended:?}");
-        assert!(refused(&ended).starts_with(&format!("bulkd: {} ", copy.database())), "{tampering}: {ended:?}");
+        assert!(ended.refusal().contains(expected), "{tampering}: {ended:?}");
+        assert!(ended.refusal().starts_with(&format!("bulkd: {} ", copy.database())), "{tampering}: {ended:?}");
         assert!(copy.contents() == before, "{tampering}: {:?}", copy.names());
     }
 }
@@ -856,7 +771,7 @@ fn check_finds_damage_wherever_it_is() {
         fs::write(copy.database(), bytes).unwrap();
         let ended = run(&["check", &copy.database()]);
         assert_eq!(ended.code, Some(1), "{what}: {ended:?}");
-        let line = refused(&ended);
+        let line = ended.refusal();
         assert!(line.starts_with(&format!("bulkd: {} ", copy.database())), "{what}: {line}");
         assert!(copy.contents() == BTreeMap::from([("bulkd.db".to_owned(), bytes.to_vec())]), "{what}");
     };
@@ -879,7 +794,7 @@ fn check_finds_damage_wherever_it_is() {
         damaged(&bytes, &format!("zeros in page {}", page + 1));
     }
     let missing = run(&["check", &folder.path("missing.db")]);
-    assert_eq!(refused(&missing), format!("bulkd: there is no file {}", folder.path("missing.db")));
+    assert_eq!(missing.refusal(), format!("bulkd: there is no file {}", folder.path("missing.db")));
 }
 
 #[test]

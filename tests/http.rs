@@ -16,8 +16,8 @@ const MIB: usize = 1024 * 1024;
 
 /// A deadline that passes before a story gets boring.
 const SOON: Duration = Duration::from_millis(300);
-/// What peers are ready to wait, and the daemon in all stories that are not about its deadlines: however slow the machine
-/// is, this does not pass.
+/// What peers are ready to wait, and the daemon in all stories that are not about its deadlines: however slow the
+/// machine is, this does not pass.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// What a peer that says its request letter by letter waits between two of them.
 const A_MOMENT: Duration = Duration::from_millis(5);
@@ -1058,13 +1058,34 @@ fn a_refused_body_holds_no_memory_while_its_peer_lingers() {
 
 #[test]
 fn a_body_that_was_used_holds_no_memory_while_its_answer_is_not_read() {
-    let daemon = limited(|limits| limits.bodies_bytes = 5_000_000);
+    // Room for the answer and a body, and not for two bodies.
+    let daemon = limited(|limits| limits.bodies_bytes = LARGE + 5_100_000);
     let path = path_of_a_large_answer(&daemon);
     let body = " ".repeat(5_000_000);
     let mut deaf = Peer::with_small_ears(&daemon);
     deaf.say(request(&format!("GET {path} HTTP/1.1"), &format!("Content-Length: {}\r\n", body.len()), &body));
     deaf.notice_an_answer();
     refusal(&Peer::of(&daemon).ask(post("/nowhere", &body)), 404);
+}
+
+#[test]
+fn answers_that_nobody_reads_take_room_until_their_peers_leave() {
+    let daemon = limited(|limits| limits.bodies_bytes = 2 * LARGE + 100_000);
+    let path = path_of_a_large_answer(&daemon);
+    let mut deaf: Vec<Peer> = (0..2).map(|_| Peer::with_small_ears(&daemon)).collect();
+    for peer in &mut deaf {
+        peer.say(get(&path));
+        peer.notice_an_answer();
+    }
+    let mut other = Peer::of(&daemon);
+    let refused = other.ask(get(&path));
+    assert_eq!(refusal(&refused, 503), "too many large answers at once; try again later");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    // Small ones need no room, on the same connection or another.
+    assert!(other.is_answered());
+    answers_others(&daemon);
+    drop(deaf);
+    wait_until("there is room again", || other.ask(get(&path)).status == 200);
 }
 
 // Those who leave.

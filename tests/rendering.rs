@@ -308,3 +308,25 @@ fn blocks_may_nest_but_not_without_end() {
         assert!(message.starts_with("message.content.body: expected at most "), "{message}");
     }
 }
+
+#[test]
+fn loops_that_hardly_end_fail_their_user_alone() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let endless =
+        "{{#each a}}{{#each ../a}}{{#each ../../a}}{{#each ../../../a}}{{/each}}{{/each}}{{/each}}{{/each}}done";
+    let job_id = customer.create(json!({ "content": { "body": endless } }));
+    let user = |recipient: &str, length: usize| json!({ "recipient": recipient, "data": { "a": vec![1; length] } });
+    customer.ingest(&job_id, json!([user("many", 1000), user("few", 3)]));
+    let job = customer.run_to_the_end(&job_id);
+    assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)));
+    let users = customer.users(&job_id);
+    let expected = "the template could not be rendered: its loops go round more than 250000 times";
+    assert_eq!((&users[0]["status"], &users[0]["error"]), (&json!("ERROR"), &json!(expected)));
+    assert_eq!(customer.outbox(&job_id)[0]["body"], "done");
+
+    let long = "{{#each a}}{{@index}}{{#if @last}}.{{else}},{{/if}}{{else}}nobody{{/each}}";
+    let numbers: Vec<String> = (0..2_000).map(|i| i.to_string()).collect();
+    assert_eq!(body(&customer, long, json!({ "data": { "a": vec![1; 2_000] } })), numbers.join(",") + ".");
+    assert_eq!(body(&customer, long, json!({ "data": { "a": [] } })), "nobody");
+}

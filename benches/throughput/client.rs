@@ -18,6 +18,12 @@ impl Connection {
 
     /// Sends a request and returns the body of its answer, which has to have this status.
     pub fn send(&mut self, method: &str, path: &str, body: &[u8], status: u16) -> &[u8] {
+        self.ask(method, path, body);
+        self.receive(status)
+    }
+
+    /// Sends a request, whose answer is to be received later.
+    pub fn ask(&mut self, method: &str, path: &str, body: &[u8]) {
         use std::fmt::Write as _;
         self.head.clear();
         write!(
@@ -36,10 +42,10 @@ impl Connection {
             self.stream.write_all(self.head.as_bytes()).unwrap();
             self.stream.write_all(body).unwrap();
         }
-        self.receive(status)
     }
 
-    fn receive(&mut self, status: u16) -> &[u8] {
+    /// The body of the next answer, which has to have this status.
+    pub fn receive(&mut self, status: u16) -> &[u8] {
         let mut filled = 0;
         loop {
             if filled == self.buffer.len() {

@@ -20,8 +20,8 @@ struct CreateBody<'a> {
     message: &'a RawValue,
 }
 
-/// `POST /bulk` with `{message}`: 201 `{jobId}` (the tutorial's reading) or 200 (the OpenAPI's). The message is kept as it was
-/// sent. An event or template that is not known here is no error.
+/// `POST /bulk` with `{message}`: 201 `{jobId}` (the tutorial's reading) or 200 (the OpenAPI's). The message is kept as
+/// it was sent. An event or template that is not known here is no error.
 pub fn create(mut call: Call<'_>) -> Result<Act> {
     let body = call.json()?;
     let definition = json::read::<CreateBody<'_>>(&body, String::new)?.message.get();
@@ -42,9 +42,9 @@ struct IngestBody<'a> {
     users: Vec<&'a RawValue>,
 }
 
-/// `POST /bulk/{job_id}` with `{users}`: 200 `{errors, total}`, or 204 in the OpenAPI's reading. `errors` holds the users who
-/// are in the job already, as they were sent, and `total` counts those whom this call added. One user that cannot be
-/// read refuses the call.
+/// `POST /bulk/{job_id}` with `{users}`: 200 `{errors, total}`, or 204 in the OpenAPI's reading. `errors` holds the
+/// users who are in the job already, as they were sent, and `total` counts those whom this call added. One user that
+/// cannot be read refuses the call.
 pub fn ingest(mut call: Call<'_>) -> Result<Act> {
     let body = call.json()?;
     let mut users = NewUsers::read(body, |body, add| {
@@ -77,8 +77,8 @@ fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
     format!("{{\"errors\":[{}],\"total\":{}}}", errors.join(","), users.len() - duplicates.len())
 }
 
-/// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job; the body, which
-/// older SDKs send as `{}`, does not matter.
+/// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job; the body,
+/// which older SDKs send as `{}`, does not matter.
 pub fn run(mut call: Call<'_>) -> Result<Act> {
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
     Act::change(move |tx| {
@@ -94,13 +94,12 @@ pub fn run(mut call: Call<'_>) -> Result<Act> {
     })
 }
 
-/// `GET /bulk/{job_id}`: 200 `{job: {definition, enqueued, failures, received, status}}`, and for a job that cannot go on the
-/// reason as `error`, which is ours.
+/// `GET /bulk/{job_id}`: 200 `{job: {definition, enqueued, failures, received, status}}`, and for a job that cannot go
+/// on the reason as `error`, which is ours.
 pub fn get(mut call: Call<'_>) -> Result<Act> {
     let (job_id, environment) = (call.param(), call.environment);
     Act::query(move |db| {
-        let job = bulk::get(db, &environment, &job_id)?;
-        let definition = bulk::definition(db, job.job)?;
+        let (job, definition) = bulk::get_with_definition(db, &environment, &job_id)?;
         let error = job.error.map(|error| format!(",\"error\":{}", json::quoted(&error))).unwrap_or_default();
         let body = format!(
             "{{\"job\":{{\"definition\":{definition},\"enqueued\":{},\"failures\":{},\"received\":{},\"status\":\"{}\"{error}}}}}",
@@ -130,7 +129,8 @@ pub fn list_users(mut call: Call<'_>) -> Result<Act> {
     })
 }
 
-/// A user as it was sent, plus `recipient`, `status`, `messageId`, and for a failure its reason as `error`, which is ours.
+/// A user as it was sent, plus `recipient`, `status`, `messageId`, and for a failure its reason as `error`, which is
+/// ours.
 fn item(user: &JobUser) -> Result<String> {
     let sent = Object::of(&user.user);
     let mut item = String::with_capacity(user.user.len() + user.recipient.len() + 128);

@@ -1,8 +1,8 @@
 //! `Idempotency-Key` and `x-idempotency-expiration`.
 //!
-//! A key belongs to an environment, a method and a path. The first request that succeeds under it is stored with its work;
-//! later ones, and those that race it, get the same answer, whatever their body. Refusals are not stored: they would come
-//! out the same again.
+//! A key belongs to an environment, a method and a path. The first request that succeeds under it is stored with its
+//! work; later ones, and those that race it, get the same answer, whatever their body. Refusals are not stored: they
+//! would come out the same again.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -38,7 +38,7 @@ pub struct Once {
 
 /// When a key is to expire.
 #[derive(Clone, Debug)]
-enum Expiration {
+pub enum Expiration {
     At(Timestamp),
     In(Span),
 }
@@ -89,7 +89,7 @@ pub fn replayed() -> Header {
 impl Expiration {
     /// Courier's sources give it as a number of seconds or milliseconds, as an ISO date with or without a zone, or as a
     /// duration such as `1 Day`.
-    fn parse(value: &str) -> Result<Self> {
+    pub fn parse(value: &str) -> Result<Self> {
         if let Ok(number) = value.parse::<f64>()
             && number.is_finite()
         {
@@ -115,7 +115,8 @@ impl Expiration {
             })
     }
 
-    fn resolve(&self, now: Timestamp) -> Result<Timestamp> {
+    /// The moment that it means, if it is neither too near nor too far.
+    pub fn resolve(&self, now: Timestamp) -> Result<Timestamp> {
         let at = match self {
             Expiration::At(at) => Some(*at),
             Expiration::In(span) => Instant::from_millisecond(now.millis())

@@ -5,9 +5,9 @@
 
 mod auth;
 mod bulk;
-mod idempotency;
+pub mod idempotency;
 mod outbox;
-mod paging;
+pub mod paging;
 mod routes;
 mod status;
 

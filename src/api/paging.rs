@@ -11,8 +11,8 @@ pub const MAX_LIMIT: u64 = 1_000;
 /// and about as many bytes of JSON: a page ends early rather than grow beyond.
 pub const PAGE_BYTES: usize = 6 * 1024 * 1024;
 
-/// The value of a query parameter. Courier's 4.x Node SDK sends `undefined` for what it was not given, so an empty value,
-/// `undefined` and `null` mean none.
+/// The value of a query parameter. Courier's 4.x Node SDK sends `undefined` for what it was not given, so an empty
+/// value, `undefined` and `null` mean none.
 pub fn query(query: &str, name: &str) -> Option<String> {
     query
         .split('&')
@@ -34,8 +34,8 @@ pub fn limit(text: &str) -> u64 {
     }
 }
 
-/// A place in a list. Clients see it as an opaque text of hexadecimal digits (some encode a cursor twice, so it has to be
-/// made of characters that need no encoding). It is bound to the list that it was made for.
+/// A place in a list. Clients see it as an opaque text of hexadecimal digits (some encode a cursor twice, so it has to
+/// be made of characters that need no encoding). It is bound to the list that it was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The job, or 0 for a list of everything.

@@ -31,7 +31,8 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    fn grow(&mut self, bytes: usize) -> bool {
+    /// Takes so much more; false if there is not so much left.
+    pub fn grow(&mut self, bytes: usize) -> bool {
         let take = |left: usize| left.checked_sub(bytes);
         let taken = self.budget.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
         self.bytes += if taken { bytes } else { 0 };

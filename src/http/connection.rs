@@ -14,13 +14,15 @@ use super::socket::Socket;
 use super::{Handler, Limits, Request};
 use crate::error::{Error, Kind, Result};
 
+/// Answers that are shorter are not counted.
+const SMALL: usize = 64 * 1024;
 /// How much of what follows the last answer is read before the connection is closed, and for how long.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Answers the requests of a connection, one after the other, until either side has had enough.
 pub fn serve(stream: Arc<TcpStream>, limits: &Limits, budget: &Budget, handler: &Handler, stopping: impl Fn() -> bool) {
-    let mut connection = Connection { socket: Socket::new(stream), ahead: Vec::new(), limits };
+    let mut connection = Connection { socket: Socket::new(stream), ahead: Vec::new(), scratch: [0; 8 * 1024], limits };
     loop {
         let head = match connection.read_head() {
             Ok(Some(head)) => head,
@@ -37,6 +39,7 @@ pub fn serve(stream: Arc<TcpStream>, limits: &Limits, budget: &Budget, handler: 
             (request.head.version.clone(), request.head.method == Method::Head, request.head.keeps_alive());
         let response = handler(request);
         drop(reserved);
+        let (response, _reserved) = within(budget, response);
         let closing = !keeps_alive || stopping();
         if connection.answer(response, &version, head_only, closing).is_err() || closing {
             return;
@@ -44,10 +47,22 @@ pub fn serve(stream: Arc<TcpStream>, limits: &Limits, budget: &Budget, handler: 
     }
 }
 
+/// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal.
+fn within(budget: &Budget, response: Response) -> (Response, Reserved) {
+    let mut reserved = budget.reserve();
+    let length = response.data_length().unwrap_or(0);
+    if length < SMALL || reserved.grow(length) {
+        return (response, reserved);
+    }
+    (response::of_error(&Error::unavailable("too many large answers at once; try again later")), reserved)
+}
+
 struct Connection<'a> {
     socket: Socket,
     /// Bytes that were read and belong to what comes next.
     ahead: Vec<u8>,
+    /// What a read of a head reads into.
+    scratch: [u8; 8 * 1024],
     limits: &'a Limits,
 }
 
@@ -77,15 +92,14 @@ impl Connection<'_> {
                     self.socket.set_deadline(self.limits.head);
                 }
             }
-            let mut chunk = [0; 8 * 1024];
             let read = if begun {
-                self.socket.read(&mut chunk)
+                self.socket.read(&mut self.scratch)
             } else {
-                self.socket.read_within(self.limits.idle, &mut chunk)
+                self.socket.read_within(self.limits.idle, &mut self.scratch)
             };
             match read {
                 Ok(0) => return Ok(None),
-                Ok(n) => self.ahead.extend_from_slice(&chunk[..n]),
+                Ok(n) => self.ahead.extend_from_slice(&self.scratch[..n]),
                 Err(error) if begun && error.kind() == io::ErrorKind::TimedOut => {
                     return Err(Error::new(Kind::TimedOut, "the request did not arrive in time"));
                 }

@@ -1,12 +1,12 @@
-//! The front door: listener, connection threads, limits and deadlines. Bytes to [`Request`], [`Response`] to bytes; of the API
-//! behind it, it knows only how an error looks, since it has some of its own to tell.
+//! The front door: listener, connection threads, limits and deadlines. Bytes to [`Request`], [`Response`] to bytes; of
+//! the API behind it, it knows only how an error looks, since it has some of its own to tell.
 //!
-//! Methods, versions and answers are tiny_http's, and so is the writing of an answer. Its `Server` is not used: it leaves
-//! connections of a burst waiting for each other, has no deadlines, and can be ended by one header.
+//! Methods, versions and answers are tiny_http's, and so is the writing of an answer. Its `Server` is not used: it
+//! leaves connections of a burst waiting for each other, has no deadlines, and can be ended by one header.
 
-mod body;
+pub mod body;
 mod connection;
-mod head;
+pub mod head;
 mod response;
 mod server;
 mod socket;
@@ -31,7 +31,7 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Bytes of a body, then 413. Courier's own limit is 6 MB.
     pub body_bytes: usize,
-    /// Bytes of all bodies held at once, then 503.
+    /// Bytes of all bodies and large answers held at once, then 503.
     pub bodies_bytes: usize,
     /// From the first byte of a head to its last.
     pub head: Duration,

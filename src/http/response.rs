@@ -20,8 +20,8 @@ pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Response {
     Response::new(StatusCode(status), headers, Cursor::new(body), Some(length), None)
 }
 
-/// An error in Courier's envelope. Courier's SDKs send a request again on some statuses; `x-should-retry` tells them whether
-/// that can help.
+/// An error in Courier's envelope. Courier's SDKs send a request again on some statuses; `x-should-retry` tells them
+/// whether that can help.
 pub fn of_error(error: &Error) -> Response {
     let (status, kind) = error.kind().status_and_type();
     let body = serde_json::json!({ "message": error.public_message(), "type": kind }).to_string();

@@ -46,8 +46,8 @@ impl Socket {
         if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
     }
 
-    /// Ends the connection in a way that lets the peer read the last answer: a socket that is closed with unread bytes in it
-    /// is reset. What the peer still sends is read and dropped, within bounds.
+    /// Ends the connection in a way that lets the peer read the last answer: a socket that is closed with unread bytes
+    /// in it is reset. What the peer still sends is read and dropped, within bounds.
     pub fn linger(&mut self, span: Duration, bytes: usize) {
         self.set_deadline(span);
         let _ = self.stream.shutdown(std::net::Shutdown::Write);

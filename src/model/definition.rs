@@ -109,8 +109,8 @@ impl<'de> Deserialize<'de> for Content {
 }
 
 impl Definition {
-    /// Reads a definition in any of the three forms: `{event}`, `{message: {template | content}}`, `{template | content}`.
-    /// Where several are given, the nested form is used before the flat one, and both before the event.
+    /// Reads a definition in any of the three forms: `{event}`, `{message: {template | content}}`, `{template |
+    /// content}`. Where several are given, the nested form is used before the flat one, and both before the event.
     pub fn read(definition: &str, event_required: bool) -> Result<Self> {
         let outer: Outer<'_> = json::read(definition, || "message".to_owned())?;
         let Fields(nested) = outer.message.unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Reading JSON without losing what was sent: texts and objects that still point into the body, and errors that name the
-//! field.
+//! Reading JSON without losing what was sent: texts and objects that still point into the body, and errors that name
+//! the field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Kind, Result};
 
-/// Reads `text`, an object, as a `T`. An error names the field by its path below `at` (`users[3]`, or nothing for the body itself) and
-/// says what was expected.
+/// Reads `text`, an object, as a `T`. An error names the field by its path below `at` (`users[3]`, or nothing for the
+/// body itself) and says what was expected.
 pub fn read<'a, T: Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String) -> Result<T> {
     match serde_json::from_str(text) {
         Ok(Fields(fields)) => Ok(fields),

@@ -36,8 +36,8 @@ pub struct Message<'a> {
     pub body: &'a str,
 }
 
-/// What became of a run of users: a message each, or the reason why there is none. All texts share one buffer, so that a
-/// thousand messages cost a few allocations and not thousands.
+/// What became of a run of users: a message each, or the reason why there is none. All texts share one buffer, so that
+/// a thousand messages cost a few allocations and not thousands.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     text: String,

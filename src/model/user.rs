@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 
 /// A member of `users`. Every field may be absent or null; fields not named here are kept and ignored.
 ///
-/// The forms are those of Courier's tutorial, of its 2024 documentation and of its SDKs. Top-level `user_id`, `email` and
-/// `phone_number` are documented nowhere, but appear inside a sample answer.
+/// The forms are those of Courier's tutorial, of its 2024 documentation and of its SDKs. Top-level `user_id`, `email`
+/// and `phone_number` are documented nowhere, but appear inside a sample answer.
 #[derive(Debug, Deserialize)]
 pub struct User<'a> {
     #[serde(borrow, default)]

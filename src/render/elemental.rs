@@ -11,8 +11,8 @@ pub struct Flat {
     pub body: String,
 }
 
-/// Title and body of the elements that are meant for a channel, one paragraph an element. Elements that carry no words leave
-/// none.
+/// Title and body of the elements that are meant for a channel, one paragraph an element. Elements that carry no words
+/// leave none.
 pub fn flatten(elements: &[Map<String, Value>], channel: Channel) -> Flat {
     let mut flat = Flat::default();
     for element in elements {

@@ -1,7 +1,7 @@
 //! From a job's definition and one user to what that user would receive. Pure: no clock, no file, no socket.
 //!
-//! [`Renderer`] is made once a job and used from many threads. Users and messages pass through it without being parsed into
-//! trees: a text that is only words and `{{variables}}` looks up just the values that it names.
+//! [`Renderer`] is made once a job and used from many threads. Users and messages pass through it without being parsed
+//! into trees: a text that is only words and `{{variables}}` looks up just the values that it names.
 
 mod elemental;
 mod routing;
@@ -86,7 +86,7 @@ impl Renderer {
                 Words::Content(Channel::NAMES.iter().map(&mut compile).collect::<Result<_>>()?)
             }
         };
-        Ok(Renderer { data: JobData::new(definition.data), names, words })
+        Ok(Renderer { data: JobData::new(definition.data, &names), names, words })
     }
 
     /// Adds the outcome of one user: a message, or the reason why there is none.

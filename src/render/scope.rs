@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::sync::OnceLock;
 
 use handlebars::Context;
+use hashbrown::DefaultHashBuilder;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value};
 
@@ -16,9 +17,12 @@ use crate::model::user::User;
 /// The names that the texts of a job mention, so that only these are looked up in each user.
 #[derive(Default)]
 pub struct Names {
-    data: IndexSet<String>,
-    profile: IndexSet<String>,
+    data: NameSet,
+    profile: NameSet,
 }
+
+/// With a faster hash than the default, which is for sets whose members a stranger chooses.
+type NameSet = IndexSet<String, DefaultHashBuilder>;
 
 /// Where to find a variable, resolved when its text is compiled. A name is looked up in the data; `data`, `profile` and
 /// `recipient` stand for themselves where the data has no such name.
@@ -50,19 +54,22 @@ impl Names {
     }
 }
 
-fn slot(names: &mut IndexSet<String>, name: &str) -> usize {
+fn slot(names: &mut NameSet, name: &str) -> usize {
     names.insert_full(name.to_owned()).0
 }
 
 /// The global data of a job.
 pub struct JobData {
     members: IndexMap<String, String>,
+    /// Of the names that are mentioned.
+    values: Vec<Option<String>>,
     tree: OnceLock<std::result::Result<Map<String, Value>, String>>,
 }
 
 impl JobData {
-    pub fn new(members: IndexMap<String, String>) -> Self {
-        JobData { members, tree: OnceLock::new() }
+    pub fn new(members: IndexMap<String, String>, names: &Names) -> Self {
+        let values = names.data.iter().map(|name| members.get(name).cloned()).collect();
+        JobData { members, values, tree: OnceLock::new() }
     }
 
     /// As a tree; made when first asked for.
@@ -88,10 +95,7 @@ impl<'a> Scope<'a> {
     pub fn new(recipient: &'a str, user: &User<'a>, job: &'a JobData, names: &Names) -> Result<Self> {
         let layers = [user.data, user.to().and_then(|to| to.data)];
         let profile = user.profile.unwrap_or(Object::EMPTY);
-        let mut data_values = vec![None; names.data.len()];
-        for (name, value) in &job.members {
-            fill(&names.data, &mut data_values, name, value);
-        }
+        let mut data_values: Vec<_> = job.values.iter().map(Option::as_deref).collect();
         if !names.data.is_empty() {
             for layer in layers.iter().flatten() {
                 layer.for_each(|name, value| fill(&names.data, &mut data_values, name, value))?;
@@ -132,7 +136,8 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were sent.
+    /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were
+    /// sent.
     pub fn write_data(&self, out: &mut String) -> std::result::Result<(), String> {
         let mut members: IndexMap<Cow<'_, str>, &str> =
             self.job.members.iter().map(|(name, value)| (Cow::from(name), value.as_str())).collect();
@@ -182,7 +187,7 @@ fn parse(raw: &str) -> std::result::Result<Value, String> {
     serde_json::from_str(raw).map_err(|error| format!("data: {error}"))
 }
 
-fn fill<'a>(names: &IndexSet<String>, values: &mut [Option<&'a str>], name: &str, value: &'a str) {
+fn fill<'a>(names: &NameSet, values: &mut [Option<&'a str>], name: &str, value: &'a str) {
     if let Some(slot) = names.get_index_of(name) {
         values[slot] = Some(value);
     }

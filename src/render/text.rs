@@ -4,7 +4,10 @@ use std::io;
 use std::sync::LazyLock;
 
 use handlebars::template::{Parameter, TemplateElement};
-use handlebars::{Handlebars, Path, PathSeg, RenderContext, Renderable, Template, TemplateErrorReason, WriteOutput};
+use handlebars::{
+    Context, Handlebars, Helper, Output, Path, PathSeg, RenderContext, RenderError, RenderErrorReason, Renderable,
+    Template, TemplateErrorReason,
+};
 
 use super::scope::{Names, Scope, Variable};
 use super::{TEXT_LIMIT, too_long};
@@ -15,12 +18,25 @@ const NESTING_LIMIT: usize = 500;
 /// Tags in one text. The parser takes a time that grows with their square.
 const TAGS_LIMIT: usize = 2_000;
 
+/// Rounds that the loops of one text make together. Loops within loops that write nothing are not ended by any other
+/// limit.
+const ROUNDS_LIMIT: usize = 250_000;
+
 /// The engine behind texts with blocks and helpers. What is written is plain text: nothing is escaped.
 static ENGINE: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
     let mut engine = Handlebars::new();
     engine.register_escape_fn(handlebars::no_escape);
+    let count =
+        |_: &Helper<'_>, _: &Handlebars<'_>, _: &Context, _: &mut RenderContext<'_, '_>, out: &mut dyn Output| {
+            out.write("").map_err(RenderError::from)
+        };
+    engine.register_helper("bulkd-round", Box::new(count));
     engine
 });
+
+/// What stands at the beginning of every loop, to be counted.
+static ROUND: LazyLock<Template> =
+    LazyLock::new(|| Template::compile("{{bulkd-round 1}}").expect("our own template is well-formed"));
 
 /// The engine's own helpers, which a bare name calls as well.
 const HELPERS: &[&str] = &[
@@ -44,7 +60,7 @@ impl Text {
     /// Compiles `source`, which stands at `path` of the request.
     pub fn compile(source: &str, path: &str, names: &mut Names) -> Result<Self> {
         check_size(source).map_err(|problem| Error::invalid(path, problem))?;
-        let template = Template::compile(source).map_err(|error| {
+        let mut template = Template::compile(source).map_err(|error| {
             let what = match error.reason() {
                 // The parser lists all it could have gone on with, which helps nobody.
                 TemplateErrorReason::InvalidSyntax(_) => "a tag is malformed, or a block is left open".to_owned(),
@@ -57,7 +73,10 @@ impl Text {
         let parts: Option<Vec<Part>> = template.elements.iter().map(|element| part(element, names)).collect();
         Ok(match parts {
             Some(parts) => Text::Plain(parts),
-            None => Text::Full(Box::new(template)),
+            None => {
+                count_rounds(&mut template);
+                Text::Full(Box::new(template))
+            }
         })
     }
 
@@ -77,15 +96,15 @@ impl Text {
                 }
             }
             Text::Full(template) => {
-                let mut written = Limited(Vec::new());
-                let outcome = template.render(
-                    &ENGINE,
-                    scope.context()?,
-                    &mut RenderContext::new(None),
-                    &mut WriteOutput::new(&mut written),
-                );
-                outcome.map_err(|error| format!("the template could not be rendered: {}", error.reason()))?;
-                out.push_str(&String::from_utf8_lossy(&written.0));
+                let mut written = Limited { text: out, start, rounds: 0 };
+                let outcome = template.render(&ENGINE, scope.context()?, &mut RenderContext::new(None), &mut written);
+                outcome.map_err(|error| {
+                    let reason = match error.reason() {
+                        RenderErrorReason::IOError(limit) => limit.to_string(),
+                        reason => reason.to_string(),
+                    };
+                    format!("the template could not be rendered: {reason}")
+                })?;
             }
         }
         Ok(())
@@ -120,8 +139,8 @@ fn part(element: &TemplateElement, names: &mut Names) -> Option<Part> {
     }
 }
 
-/// Refuses what would fail for every user: helpers that are not known, and partials and decorators, which can call themselves
-/// without end and which Courier does not know either.
+/// Refuses what would fail for every user: helpers that are not known, and partials and decorators, which can call
+/// themselves without end and which Courier does not know either.
 fn check_calls(template: &Template) -> std::result::Result<(), String> {
     template.elements.iter().try_for_each(|element| match element {
         TemplateElement::RawString(_) | TemplateElement::Comment(_) => Ok(()),
@@ -194,18 +213,38 @@ fn check_size(source: &str) -> std::result::Result<(), String> {
     Ok(())
 }
 
-struct Limited(Vec<u8>);
+/// Has every round of every loop write nothing, which [`Limited`] counts.
+fn count_rounds(template: &mut Template) {
+    for element in &mut template.elements {
+        if let TemplateElement::HelperBlock(block) = element {
+            [&mut block.template, &mut block.inverse].into_iter().flatten().for_each(count_rounds);
+            if block.name.as_name() == Some("each")
+                && let Some(body) = &mut block.template
+            {
+                body.elements.splice(..0, ROUND.elements.iter().cloned());
+                body.mapping.splice(..0, ROUND.mapping.iter().cloned());
+            }
+        }
+    }
+}
 
-impl io::Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > TEXT_LIMIT {
+/// The text from `start` on, and how often nothing was written.
+struct Limited<'a> {
+    text: &'a mut String,
+    start: usize,
+    rounds: usize,
+}
+
+impl Output for Limited<'_> {
+    fn write(&mut self, words: &str) -> io::Result<()> {
+        self.rounds += usize::from(words.is_empty());
+        if self.rounds > ROUNDS_LIMIT {
+            return Err(io::Error::other(format!("its loops go round more than {ROUNDS_LIMIT} times")));
+        }
+        if self.text.len() - self.start + words.len() > TEXT_LIMIT {
             return Err(io::Error::other(too_long()));
         }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
+        self.text.push_str(words);
         Ok(())
     }
 }

@@ -1,21 +1,36 @@
 //! One chunk: users → rendered → outbox.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use super::schedule::Chunk;
+use super::schedule::{Chunk, Run};
 use crate::error::{Error, Result};
 use crate::model::outbox::Outcomes;
-use crate::store::{Store, bulk, user};
+use crate::store::{Pending, Store, Sync, bulk, user};
 
-/// Rendered text after which a part of a chunk is written, whatever its users: memory is bounded by bytes, not by heads.
+/// Text, read or rendered, after which a part of a chunk is written: memory is bounded by bytes, not by heads.
 const PART_BYTES: usize = 1024 * 1024;
 
-/// Renders the users of a chunk and has the outcomes written, each part in its turn and only after the one before it.
-pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool) -> Result<()> {
+/// A part of a chunk that is with the writer.
+pub struct Part {
+    pub run: Arc<Run>,
+    written: Pending<()>,
+}
+
+impl Part {
+    /// Waits until it is written.
+    pub fn settle(self) -> Result<()> {
+        self.written.wait()
+    }
+}
+
+/// Renders the users of a chunk and hands the outcomes to the writer, each part in its turn. `submitted` takes the
+/// parts, and decides how many of them are under way while the next one is rendered.
+pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut submitted: impl FnMut(Part)) -> Result<()> {
     let (job, run) = (chunk.run.job, &chunk.run);
     let mut seq = chunk.users.start;
     while seq < chunk.users.end {
-        if stopping() && seq > chunk.users.start {
+        if stopping() {
             return Err(Error::unavailable("bulkd is stopping"));
         }
         let outcomes = render(store, chunk, seq, &stopping)?;
@@ -30,28 +45,44 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool) -> Resul
         if first_seq == end {
             return Err(Error::internal(format!("user {first_seq} of job {} is missing", run.job_id)));
         }
-        let submitted =
-            run.in_turn(first_seq, end, || store.submit(move |tx| bulk::drain(tx, job, first_seq, &outcomes)));
-        match submitted {
-            Some(submitted) => submitted.wait()?,
-            None => return Err(Error::unavailable("an earlier part of the job was not written")),
+        // Until the job is over a power cut costs no more than rendering again what was not synced yet.
+        let sync = if run.ends_at(end) { Sync::Now } else { Sync::Later };
+        let written =
+            run.in_turn(first_seq, end, || store.submit(sync, move |tx| bulk::drain(tx, job, first_seq, &outcomes)));
+        match written {
+            Some(written) => submitted(Part { run: run.clone(), written }),
+            // The run was given up, and whoever did that has said why.
+            None => return Ok(()),
         }
         seq = end;
     }
     Ok(())
 }
 
+/// Reads first and renders then: a slow text must not hold on to the file.
 fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bool) -> Result<Outcomes> {
-    let mut outcomes = Outcomes::default();
+    let (mut text, mut users) = (String::new(), Vec::new());
     store.read(|db| {
         user::for_each(db, chunk.run.job, from_seq, chunk.users.end - from_seq, |_, recipient, user| {
-            let rendered = catch_unwind(AssertUnwindSafe(|| chunk.run.renderer.render(recipient, user, &mut outcomes)));
-            if rendered.is_err() {
-                log::error!("rendering a message for {recipient:?} panicked");
-                outcomes.push_failure("bulkd could not render this message; its log on standard error says more");
-            }
-            Ok(outcomes.bytes() < PART_BYTES && !stopping())
+            let start = text.len();
+            text.push_str(recipient);
+            let middle = text.len();
+            text.push_str(user);
+            users.push((start..middle, middle..text.len()));
+            Ok(text.len() < PART_BYTES)
         })
     })?;
+    let mut outcomes = Outcomes::default();
+    for (recipient, user) in users {
+        let (recipient, user) = (&text[recipient], &text[user]);
+        let rendered = catch_unwind(AssertUnwindSafe(|| chunk.run.renderer.render(recipient, user, &mut outcomes)));
+        if rendered.is_err() {
+            log::error!("rendering a message for {recipient:?} panicked");
+            outcomes.push_failure("bulkd could not render this message; its log on standard error says more");
+        }
+        if outcomes.bytes() >= PART_BYTES || stopping() {
+            break;
+        }
+    }
     Ok(outcomes)
 }

@@ -1,7 +1,8 @@
 //! The pool that drains jobs: users become messages in the outbox.
 //!
-//! One thread follows the rows: whichever job is PROCESSING gets a place in the schedule, at start-up as after a bell. The
-//! others claim a chunk at a time, of each job in turn, render it, and hand it to the writer in the order of the users.
+//! One thread follows the rows: whichever job is PROCESSING gets a place in the schedule, at start-up as after a bell.
+//! The others claim a chunk at a time, of each job in turn, render it, and hand it to the writer in the order of the
+//! users.
 
 mod drain;
 mod schedule;
@@ -12,10 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::model::definition::Definition;
 use crate::render::{self, Renderer, Templates};
 use crate::store::{Store, bulk};
+use drain::Part;
 use schedule::{Chunk, Run, Schedule};
 
 /// Between two looks at the rows when no bell rings. The bell is enough; this is for those who change the file by hand.
@@ -53,7 +56,7 @@ impl Runner {
         Ok((runner, threads))
     }
 
-    /// Chunks that have been claimed are finished, then the threads end. What is left of a job goes on at the next start.
+    /// What has been rendered is written, then the threads end. What is left of a job goes on at the next start.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.schedule.stop();
@@ -113,25 +116,55 @@ impl Runner {
         }
     }
 
+    /// One part is with the writer while the next is rendered: neither waits for the other.
     fn work(&self) {
-        while let Some(chunk) = self.schedule.claim() {
-            if let Err(error) = self.drain(&chunk)
-                && chunk.run.fail()
-            {
-                match self.stopping() {
-                    true => log::info!("job {} goes on at the next start", chunk.run.job_id),
-                    false => log::warn!("job {} pauses: {error}", chunk.run.job_id),
+        let mut before: Option<Part> = None;
+        loop {
+            let chunk = match &before {
+                Some(_) => self.schedule.try_claim(),
+                None => self.schedule.claim(),
+            };
+            match (chunk, before.take()) {
+                (Some(chunk), part) => {
+                    before = part;
+                    let drained = self.drain(&chunk, &mut before);
+                    self.ended(&chunk.run, drained);
                 }
-            }
-            if self.schedule.finish(&chunk) {
-                self.store.jobs_bell().ring();
+                (None, Some(part)) => self.settle(part),
+                (None, None) => return,
             }
         }
     }
 
     /// A panic must not leave a chunk open: the others would wait for it.
-    fn drain(&self, chunk: &Chunk) -> Result<()> {
-        catch_unwind(AssertUnwindSafe(|| drain::drain(&self.store, chunk, || self.stopping())))
+    fn drain(&self, chunk: &Chunk, before: &mut Option<Part>) -> Result<()> {
+        let submitted = |part: Part| {
+            if let Some(before) = before.replace(part) {
+                self.settle(before);
+            }
+        };
+        catch_unwind(AssertUnwindSafe(|| drain::drain(&self.store, chunk, || self.stopping(), submitted)))
             .unwrap_or_else(|_| Err(Error::internal("draining panicked")))
+    }
+
+    fn settle(&self, part: Part) {
+        let run = part.run.clone();
+        self.ended(&run, part.settle());
+        crash::point(Point::AfterPart);
+    }
+
+    /// A chunk, or a part of it that was with the writer, has come to its end.
+    fn ended(&self, run: &Arc<Run>, outcome: Result<()>) {
+        if let Err(error) = outcome
+            && run.fail()
+        {
+            match self.stopping() {
+                true => log::info!("job {} goes on at the next start", run.job_id),
+                false => log::warn!("job {} pauses: {error}", run.job_id),
+            }
+        }
+        if self.schedule.close(run) {
+            self.store.jobs_bell().ring();
+        }
     }
 }

@@ -30,8 +30,9 @@ struct State {
     unclaimed: u64,
     /// The first user whose outcome was not yet handed to the writer.
     unsubmitted: u64,
-    /// Chunks that were claimed and have not ended.
-    open: usize,
+    /// Chunks that were claimed and have not ended, and parts that are with the writer: as often as [`Schedule::close`]
+    /// has yet to be called.
+    outstanding: usize,
     failed: bool,
 }
 
@@ -44,7 +45,7 @@ pub struct Chunk {
 impl Run {
     pub fn new(job: &Job, renderer: Renderer) -> Self {
         let drained = job.drained();
-        let state = State { unclaimed: drained, unsubmitted: drained, open: 0, failed: false };
+        let state = State { unclaimed: drained, unsubmitted: drained, outstanding: 0, failed: false };
         Run {
             job: job.job,
             job_id: job.job_id.clone(),
@@ -61,12 +62,17 @@ impl Run {
         !self.noticed.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether the job has no user from `seq` on.
+    pub fn ends_at(&self, seq: u64) -> bool {
+        seq == self.received
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until everybody before `seq` is with the writer, then calls `submit`, which hands over the users up to `end`.
-    /// `None` if the run has failed meanwhile.
+    /// Waits until everybody before `seq` is with the writer, then calls `submit`, which hands over the users up to
+    /// `end`. `None` if the run has failed meanwhile.
     pub fn in_turn<T>(&self, seq: u64, end: u64, submit: impl FnOnce() -> T) -> Option<T> {
         let early = |state: &mut State| state.unsubmitted < seq && !state.failed;
         let mut state = self.changed.wait_while(self.state(), early).unwrap_or_else(PoisonError::into_inner);
@@ -75,6 +81,7 @@ impl Run {
         }
         let submitted = submit();
         state.unsubmitted = end;
+        state.outstanding += 1;
         self.changed.notify_all();
         Some(submitted)
     }
@@ -142,40 +149,31 @@ impl Schedule {
     /// Claims the next chunk, waiting for one if need be. `None` when the schedule was stopped.
     pub fn claim(&self) -> Option<Chunk> {
         let idle = |queue: &mut Queue| queue.turns.is_empty() && !queue.stopped;
-        let mut queue = self.changed.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner);
-        if queue.stopped {
-            return None;
-        }
-        let run = queue.turns.pop_front()?;
-        let mut state = run.state();
-        let start = state.unclaimed;
-        let end = run.received.min(start + CHUNK);
-        state.unclaimed = end;
-        state.open += 1;
-        drop(state);
-        if end < run.received {
-            queue.turns.push_back(run.clone());
-        }
-        Some(Chunk { run, users: start..end })
+        self.changed.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner).claim()
     }
 
-    /// Tells that a chunk has ended. Returns whether its job now pauses.
-    pub fn finish(&self, chunk: &Chunk) -> bool {
+    /// Like [`Schedule::claim`], but `None` as well when there is nothing to claim now.
+    pub fn try_claim(&self) -> Option<Chunk> {
+        self.queue().claim()
+    }
+
+    /// Tells that a chunk, or a part that was with the writer, has ended. Returns whether its job now pauses.
+    pub fn close(&self, run: &Arc<Run>) -> bool {
         let mut queue = self.queue();
-        let (open, failed, unclaimed) = {
-            let mut state = chunk.run.state();
-            state.open -= 1;
-            (state.open, state.failed, state.unclaimed)
+        let (outstanding, failed, unclaimed) = {
+            let mut state = run.state();
+            state.outstanding -= 1;
+            (state.outstanding, state.failed, state.unclaimed)
         };
         if failed {
-            queue.turns.retain(|run| !Arc::ptr_eq(run, &chunk.run));
+            queue.turns.retain(|other| !Arc::ptr_eq(other, run));
         }
-        let over = open == 0 && (failed || unclaimed == chunk.run.received);
+        let over = outstanding == 0 && (failed || unclaimed == run.received);
         if over {
-            queue.runs.remove(&chunk.run.job);
+            queue.runs.remove(&run.job);
         }
         if over && failed {
-            queue.pauses.insert(chunk.run.job, Instant::now() + PAUSE);
+            queue.pauses.insert(run.job, Instant::now() + PAUSE);
         }
         over && failed
     }
@@ -183,5 +181,24 @@ impl Schedule {
     pub fn stop(&self) {
         self.queue().stopped = true;
         self.changed.notify_all();
+    }
+}
+
+impl Queue {
+    fn claim(&mut self) -> Option<Chunk> {
+        if self.stopped {
+            return None;
+        }
+        let run = self.turns.pop_front()?;
+        let mut state = run.state();
+        let start = state.unclaimed;
+        let end = run.received.min(start + CHUNK);
+        state.unclaimed = end;
+        state.outstanding += 1;
+        drop(state);
+        if end < run.received {
+            self.turns.push_back(run.clone());
+        }
+        Some(Chunk { run, users: start..end })
     }
 }

@@ -1,4 +1,5 @@
-//! How a commit wakes those who follow it. A bell says that there may be something new, never what: that is in the rows.
+//! How those who follow are woken. A bell says that there may be something new to look at, never what: that is in the
+//! rows.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! Jobs.
 
+use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx, environments, outbox};
+use super::{Db, Tx, environment, outbox};
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobStatus};
 use crate::model::environment::Environment;
@@ -16,7 +17,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Job> {
     Ok(Job {
         job: row.get(0)?,
         job_id: row.get(1)?,
-        status: JobStatus::from_name(status).ok_or(rusqlite::Error::InvalidQuery)?,
+        status: JobStatus::from_name(status)
+            .ok_or_else(|| rusqlite::Error::InvalidColumnType(2, "status".to_owned(), Type::Text))?,
         received: row.get(3)?,
         enqueued: row.get(4)?,
         failures: row.get(5)?,
@@ -26,7 +28,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Job> {
 
 /// Creates a job and returns its id.
 pub fn create(tx: &mut Tx<'_>, environment: &Environment, definition: &str) -> Result<String> {
-    let environment = environments::find_or_create(tx, environment)?;
+    let environment = environment::find_or_create(tx, environment)?;
     let job_id = tx.ids.job(tx.now);
     let mut job = tx.conn.prepare_cached("INSERT INTO jobs (job_id, environment, created_at) VALUES (?1, ?2, ?3)")?;
     let job = job.insert(params![job_id, environment, tx.now.millis()])?;
@@ -41,16 +43,27 @@ pub fn get(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<Job> 
         "SELECT {COLUMNS} FROM jobs JOIN environments USING (environment) WHERE job_id = ?1 AND key_hash = ?2"
     ))?;
     let job = get.query_row(params![job_id, environment.key_hash], from_row).optional()?;
-    job.ok_or_else(|| {
-        let shown: String = job_id.chars().take(64).collect();
-        Error::not_found(format!("job_id: there is no bulk job '{shown}' under this API key"))
-    })
+    job.ok_or_else(|| not_found(job_id))
 }
 
-/// The `message` that a job was created with, as it was sent.
-pub fn definition(db: &Db<'_>, job: i64) -> Result<String> {
-    let mut get = db.conn.prepare_cached("SELECT definition FROM definitions WHERE job = ?1")?;
-    Ok(get.query_row([job], |row| row.get(0))?)
+/// The job with this id in this environment, and the `message` that it was created with, as it was sent.
+pub fn get_with_definition(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<(Job, String)> {
+    let mut get = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS}, definition FROM jobs JOIN environments USING (environment) LEFT JOIN definitions USING (job)
+         WHERE job_id = ?1 AND key_hash = ?2"
+    ))?;
+    let found = get.query_row(params![job_id, environment.key_hash], with_definition).optional()?;
+    found.ok_or_else(|| not_found(job_id))
+}
+
+/// A job without a definition is not one that does not exist: it is damage, and told as such.
+fn with_definition(row: &Row<'_>) -> rusqlite::Result<(Job, String)> {
+    Ok((from_row(row)?, row.get("definition")?))
+}
+
+fn not_found(job_id: &str) -> Error {
+    let shown: String = job_id.chars().take(64).collect();
+    Error::not_found(format!("job_id: there is no bulk job '{shown}' under this API key"))
 }
 
 /// Starts a job that was not run yet.
@@ -79,16 +92,14 @@ pub fn list_processing(db: &Db<'_>) -> Result<Vec<i64>> {
 
 /// A job with its definition, if it is being processed.
 pub fn find_processing(db: &Db<'_>, job: i64) -> Result<Option<(Job, String)>> {
-    let mut find =
-        db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE job = ?1 AND status = 'PROCESSING'"))?;
-    match find.query_row([job], from_row).optional()? {
-        Some(found) => Ok(Some((found, definition(db, job)?))),
-        None => Ok(None),
-    }
+    let mut find = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS}, definition FROM jobs LEFT JOIN definitions USING (job) WHERE job = ?1 AND status = 'PROCESSING'"
+    ))?;
+    Ok(find.query_row([job], with_definition).optional()?)
 }
 
-/// Writes what became of the users from `first_seq` on: messages, failures, counters and progress together. Fails, changing
-/// nothing, if the job's progress is not exactly `first_seq`.
+/// Writes what became of the users from `first_seq` on: messages, failures, counters and progress together. Fails,
+/// changing nothing, if the job's progress is not exactly `first_seq`.
 pub fn drain(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> Result<()> {
     let failures = outcomes.failures() as u64;
     let enqueued = outcomes.len() as u64 - failures;
@@ -103,18 +114,21 @@ pub fn drain(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> 
     if progress.execute(params![job, first_seq, enqueued, failures, tx.now.millis()])? != 1 {
         return Err(Error::unavailable("the job's progress is not where this part of it begins"));
     }
-    let first_number = outbox::append_range(tx, job, first_seq, outcomes.len())?;
-    let mut insert = outbox::Insert::prepare(tx)?;
     let mut failed = tx.conn.prepare_cached("INSERT INTO failures (job, seq, reason) VALUES (?1, ?2, ?3)")?;
-    for (i, outcome) in (0..).zip(outcomes.iter()) {
+    let mut messages = Vec::with_capacity(outcomes.len());
+    let mut number = outbox::append_range(tx, job, first_seq, outcomes.len())?;
+    for (seq, outcome) in (first_seq as i64..).zip(outcomes.iter()) {
         match outcome {
-            Outcome::Message(message) => insert.message(first_number + i, &message)?,
+            Outcome::Message(message) => messages.push(message),
             Outcome::Failure { reason } => {
-                failed.execute(params![job, first_seq as i64 + i, reason])?;
+                failed.execute(params![job, seq, reason])?;
+                outbox::append(tx, number, &messages)?;
+                number += messages.len() as i64 + 1;
+                messages.clear();
             }
         }
     }
-    Ok(())
+    outbox::append(tx, number, &messages)
 }
 
 /// A job that cannot go on at all.

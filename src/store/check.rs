@@ -124,9 +124,10 @@ pub fn check(path: &Path) -> Result<Summary> {
         return Err(unsound("its last page is cut short".to_owned()));
     }
     let mut integrity = snapshot.prepare("PRAGMA integrity_check(3)").map_err(unreadable)?;
+    // What was found before it could not go on is told, too.
     let findings: Vec<String> = integrity
         .query_map([], |row| row.get(0))
-        .and_then(Iterator::collect)
+        .map(|rows| rows.map(|row| row.unwrap_or_else(|error| error.to_string())).collect())
         .map_err(|error| unsound(error.to_string()))?;
     if findings != ["ok"] {
         return Err(unsound(findings.join("; ")));

@@ -1,23 +1,30 @@
-//! Copying the write-ahead log into the database, from a thread and connection of its own, so that commits do not wait for
-//! it. A copier that never catches up would let the log grow without end; past a limit the writer itself finishes the copy.
+//! Copying the write-ahead log into the database, from a thread and connection of its own, so that commits do not wait
+//! for it. A copier that never catches up would let the log grow without end; past a limit the writer itself finishes
+//! the copy.
+//!
+//! The log then starts over inside the file that it has: to write over what is there is a good deal faster than to
+//! grow.
 
+use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::bell::Bell;
 use super::file::{BUSY_TIMEOUT, LOG_BYTES, PAGE_BYTES};
+use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 
 /// Pages in the log before a copy is worth its while.
 const COPY_AFTER: i64 = 4 * 1024 * 1024 / PAGE_BYTES;
-/// Pages in the log at which the writer finishes the copy and empties it.
-const TRUNCATE_AFTER: i64 = LOG_BYTES / PAGE_BYTES;
+/// Pages in the log at which the writer finishes the copy and starts the log over.
+const RESTART_AFTER: i64 = LOG_BYTES / PAGE_BYTES;
 
-/// What is known of the log: when to ring for the copier, and when the writer has to empty it.
+/// What is known of the log: when to ring for the copier, and when the writer has to start it over.
 #[derive(Clone, Default)]
 pub struct Checkpoints(Arc<Shared>);
 
@@ -28,20 +35,24 @@ struct Shared {
     pages: AtomicI64,
     /// Pages at which to copy next.
     copy_at: AtomicI64,
-    /// Pages at which to empty the log next.
-    truncate_at: AtomicI64,
+    /// Pages at which to start the log over next.
+    restart_at: AtomicI64,
     /// Held by whoever copies: SQLite lets one at a time, and turns the other away.
     copying: Mutex<()>,
+    /// A sync of the database has failed: the kernel may count as written what is not, and only the log still has it.
+    /// Nothing is written over it any more; the next start copies all of it again.
+    unsynced: AtomicBool,
     stopping: AtomicBool,
 }
 
-pub fn start(conn: Connection) -> Result<(Checkpoints, JoinHandle<()>)> {
+/// `database` is the file that `conn` has open; without it nothing is synced that SQLite does not sync itself.
+pub fn start(conn: Connection, database: Option<Arc<File>>) -> Result<(Checkpoints, JoinHandle<()>)> {
     let checkpoints = Checkpoints::default();
     checkpoints.log_starts_over();
     let shared = checkpoints.clone();
     let thread = std::thread::Builder::new()
         .name("checkpointer".to_owned())
-        .spawn(move || shared.copy(&conn))
+        .spawn(move || shared.copy(&conn, database.as_deref()))
         .map_err(|error| Error::startup(format!("the checkpointer cannot be started: {error}")))?;
     Ok((checkpoints, thread))
 }
@@ -53,6 +64,7 @@ impl Checkpoints {
         let before = self.0.pages.swap(pages, Ordering::Relaxed);
         if pages < before {
             self.log_starts_over();
+            crash::point(Point::Restart);
         }
         if pages >= self.0.copy_at.load(Ordering::Relaxed) {
             self.0.copy_at.store(pages + COPY_AFTER, Ordering::Relaxed);
@@ -62,30 +74,39 @@ impl Checkpoints {
 
     fn log_starts_over(&self) {
         self.0.copy_at.store(COPY_AFTER, Ordering::Relaxed);
-        self.0.truncate_at.store(TRUNCATE_AFTER, Ordering::Relaxed);
+        self.0.restart_at.store(RESTART_AFTER, Ordering::Relaxed);
     }
 
     /// Called by the writer between groups.
-    pub fn truncate_if_long(&self, conn: &Connection) {
+    pub fn restart_if_long(&self, conn: &Connection) {
         let pages = self.0.pages.load(Ordering::Relaxed);
-        if pages < self.0.truncate_at.load(Ordering::Relaxed) {
+        if pages < self.0.restart_at.load(Ordering::Relaxed) {
             return;
+        }
+        let starts_over = self.finish(conn, "RESTART").unwrap_or_else(|error| {
+            log::warn!("the write-ahead log could not be started over: {error}");
+            false
+        });
+        if !starts_over {
+            self.0.restart_at.store(pages + RESTART_AFTER / 8, Ordering::Relaxed);
+        }
+    }
+
+    /// Copies what the log holds and leaves nothing in it. Returns false if that cannot be had now.
+    pub fn empty(&self, conn: &Connection) -> rusqlite::Result<bool> {
+        self.finish(conn, "TRUNCATE")
+    }
+
+    fn finish(&self, conn: &Connection, mode: &str) -> rusqlite::Result<bool> {
+        if self.0.unsynced.load(Ordering::Relaxed) {
+            return Ok(false);
         }
         let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
         // A reader that holds on to the log must not hold up the writer: then it is tried again later.
         let _ = conn.busy_timeout(Duration::ZERO);
-        match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)) {
-            Ok(0) => {
-                self.0.pages.store(0, Ordering::Relaxed);
-                self.log_starts_over();
-            }
-            Ok(_) => self.0.truncate_at.store(pages + TRUNCATE_AFTER / 8, Ordering::Relaxed),
-            Err(error) => {
-                log::warn!("the write-ahead log could not be emptied: {error}");
-                self.0.truncate_at.store(pages + TRUNCATE_AFTER / 8, Ordering::Relaxed);
-            }
-        }
+        let held = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, bool>(0));
         let _ = conn.busy_timeout(BUSY_TIMEOUT);
+        Ok(!held?)
     }
 
     /// Called when all other connections are closed.
@@ -94,23 +115,36 @@ impl Checkpoints {
         self.0.bell.ring();
     }
 
-    fn copy(&self, conn: &Connection) {
+    fn copy(&self, conn: &Connection, database: Option<&File>) {
         let mut heard = 0;
         loop {
             self.0.bell.wait(heard, Duration::from_secs(3600));
             heard = self.0.bell.rung();
             let stopping = self.0.stopping.load(Ordering::Relaxed);
-            let copied = {
-                let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
-                conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0))
-            };
-            if let Err(error) = copied {
-                log::warn!("the write-ahead log could not be copied into the database: {error}");
+            if !self.0.unsynced.load(Ordering::Relaxed) {
+                self.copy_once(conn, database);
             }
             // Now that this connection has seen the log, it removes it when it is closed as the last one.
             if stopping {
                 return;
             }
+        }
+    }
+
+    fn copy_once(&self, conn: &Connection, database: Option<&File>) {
+        let copied = {
+            let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
+            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0))
+        };
+        crash::point(Point::Checkpoint);
+        if let Err(error) = copied {
+            log::warn!("the write-ahead log could not be copied into the database: {error}");
+        }
+        // Otherwise the writer would find all of it to be synced when it starts the log over.
+        if let Some(Err(error)) = database.map(File::sync_data) {
+            log::error!("the database could not be synced: {error}; its log is kept until bulkd is started again");
+            self.0.unsynced.store(true, Ordering::Relaxed);
+            let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -10,19 +11,19 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::migrate;
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::id::Ids;
 
 /// `PRAGMA application_id` of our files: "blkd".
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"blkd");
 
-/// How long the writer waits for somebody else's lock, such as that of a sqlite3 shell.
+/// How long to wait for somebody else's lock, such as that of a sqlite3 shell.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The size of a page of the database.
 pub const PAGE_BYTES: i64 = 8192;
 
-/// The size at which the write-ahead log is emptied, and what it keeps of the disk when it starts over.
+/// The size at which the write-ahead log starts over, and what it keeps of the disk when it does.
 pub const LOG_BYTES: i64 = 64 * 1024 * 1024;
 
 /// Without rusqlite's default of taking a name such as `file:x` for a URI: a name is a name.
@@ -32,12 +33,23 @@ const WRITING: OpenFlags =
 /// What an acknowledged request survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// A power cut: every commit is on the disk before it is acknowledged.
+    /// A power cut: what an answer acknowledges is on the disk before it is answered.
     Full,
     /// A killed process.
     Fast,
     /// Nothing: the file is thrown away.
     Ephemeral,
+}
+
+impl Durability {
+    /// How SQLite calls it.
+    pub fn synchronous(self) -> &'static str {
+        match self {
+            Durability::Full => "FULL",
+            Durability::Fast => "NORMAL",
+            Durability::Ephemeral => "OFF",
+        }
+    }
 }
 
 /// Refuses what is not ours to open, without touching it. Reads only the header, so as to leave no trace.
@@ -147,21 +159,19 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Opens the writing connection, creating or migrating the file.
 pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) -> Result<Connection> {
-    let refused = |error: rusqlite::Error| Error::startup(format!("{} cannot be opened: {error}", path.display()));
+    let refused = |error: rusqlite::Error| {
+        let hint = if error::no_room_to_share(&error) { "; the disk is full or fails" } else { "" };
+        Error::startup(format!("{} cannot be opened: {error}{hint}", path.display()))
+    };
     let mut conn = Connection::open_with_flags(path, WRITING).map_err(refused)?;
     if conn.is_readonly("main").map_err(refused)? {
         return Err(Error::startup(format!("{} cannot be written: it is read-only", path.display())));
     }
-    let synchronous = match durability {
-        Durability::Full => "FULL",
-        Durability::Fast => "NORMAL",
-        Durability::Ephemeral => "OFF",
-    };
     let prepare = |conn: &Connection| -> rusqlite::Result<()> {
         tune(conn)?;
         conn.pragma_update(None, "page_size", PAGE_BYTES)?;
         conn.pragma_update(None, "foreign_keys", true)?;
-        conn.pragma_update(None, "synchronous", synchronous)
+        conn.pragma_update(None, "synchronous", durability.synchronous())
     };
     prepare(&conn).map_err(refused)?;
     // A file that is refused keeps its log, too.
@@ -179,7 +189,7 @@ pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) 
     Ok(conn)
 }
 
-/// What all connections that run statements have in common.
+/// What the writer's connection and the readers' have in common.
 fn tune(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(64);
@@ -193,6 +203,17 @@ pub fn open_reader(path: &Path) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     tune(&conn)?;
     Ok(conn)
+}
+
+/// The database file, for syncing it beside SQLite. It must not be closed before the last connection: whoever closes
+/// any handle on a file gives up all the locks that the process has on it, SQLite's among them.
+pub fn open_for_sync(path: &Path, durability: Durability) -> Result<Option<Arc<File>>> {
+    if durability == Durability::Ephemeral {
+        return Ok(None);
+    }
+    let file = File::options().read(true).write(true).open(path);
+    let file = file.map_err(|error| Error::startup(format!("{} cannot be opened: {error}", path.display())))?;
+    Ok(Some(Arc::new(file)))
 }
 
 /// A connection for copying the log into the database.

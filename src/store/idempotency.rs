@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Db, Tx, environments};
+use super::{Db, Tx, environment};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::Environment;
@@ -28,7 +28,7 @@ pub struct StoredAnswer {
 
 /// The answer that this key already got and that has not expired.
 pub fn find(db: &Db<'_>, now: Timestamp, scope: &Scope) -> Result<Option<StoredAnswer>> {
-    let Some(environment) = environments::find(db, &scope.environment)? else {
+    let Some(environment) = environment::find(db, &scope.environment)? else {
         return Ok(None);
     };
     let mut find = db.conn.prepare_cached(
@@ -45,7 +45,7 @@ pub fn find(db: &Db<'_>, now: Timestamp, scope: &Scope) -> Result<Option<StoredA
 
 /// Stores the answer, in place of an expired one, and removes a few others that have expired.
 pub fn create(tx: &mut Tx<'_>, scope: &Scope, expires_at: Timestamp, answer: &StoredAnswer) -> Result<()> {
-    let environment = environments::find_or_create(tx, &scope.environment)?;
+    let environment = environment::find_or_create(tx, &scope.environment)?;
     let mut sweep = tx.conn.prepare_cached(
         "DELETE FROM idempotency_keys WHERE id IN (
              SELECT id FROM idempotency_keys WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",

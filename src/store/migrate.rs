@@ -6,6 +6,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::file::APPLICATION_ID;
 use crate::clock::Timestamp;
+use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 
@@ -56,5 +57,6 @@ fn step(conn: &mut Connection, now: Timestamp, ids: &mut Ids) -> rusqlite::Resul
         )?;
     }
     tx.pragma_update(None, "user_version", from + 1)?;
+    crash::point(Point::Migration);
     tx.commit()
 }

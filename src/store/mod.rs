@@ -1,12 +1,12 @@
 //! The file and all SQL.
 //!
-//! [`Store::write`] queues a closure for the one writer, which runs it inside a group commit and answers after the commit;
-//! [`Store::read`] runs a closure on a connection of its own, beside the writer. Only this room sees a connection, so SQL
-//! anywhere else does not compile.
+//! [`Store::write`] queues a closure for the one writer, which runs it inside a group commit and answers after the
+//! commit; [`Store::read`] runs a closure on a connection of its own, beside the writer. Only this room sees a
+//! connection, and a test refuses SQL anywhere else.
 
 pub mod bulk;
 pub mod check;
-pub mod environments;
+mod environment;
 pub mod idempotency;
 pub mod outbox;
 pub mod user;
@@ -17,10 +17,13 @@ mod file;
 mod migrate;
 mod readers;
 mod recipients;
+mod rows;
 mod tx;
 mod writer;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
@@ -28,7 +31,7 @@ use tempfile::TempDir;
 pub use bell::Bell;
 pub use file::Durability;
 pub use tx::{Db, Tx};
-pub use writer::Pending;
+pub use writer::{Pending, Sync};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -56,7 +59,8 @@ pub struct Store {
 /// The store's threads, to be joined after [`Store::stop`], and what is given back when they have ended.
 pub struct Threads {
     threads: Vec<JoinHandle<()>>,
-    // Dropped in this order: the lock after the last connection, the folder last of all.
+    // Dropped in this order, all after the last connection and the folder last of all.
+    _database: Option<Arc<File>>,
     _lock: file::Lock,
     _folder: Option<TempDir>,
 }
@@ -94,10 +98,16 @@ impl Store {
         let readers = Readers::new(&path);
 
         let jobs = Bell::default();
-        let (checkpoints, checkpointer) = checkpoint::start(file::open_checkpointer(&path, options.durability)?)?;
-        let (writer, writer_thread) = Writer::start(conn, options.clock, options.ids, checkpoints, jobs.clone())?;
+        let database = file::open_for_sync(&path, options.durability)?;
+        let copier = file::open_checkpointer(&path, options.durability)?;
+        let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
+        let (writer, writer_thread) =
+            Writer::start(conn, options.durability, options.clock, options.ids, checkpoints, jobs.clone())?;
         let store = Store { path, writer, readers, jobs };
-        Ok((store, Threads { threads: vec![writer_thread, checkpointer], _lock: lock, _folder: folder }))
+        Ok((
+            store,
+            Threads { threads: vec![writer_thread, checkpointer], _database: database, _lock: lock, _folder: folder },
+        ))
     }
 
     pub fn path(&self) -> &Path {
@@ -110,15 +120,16 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.submit(change).wait()
+        self.submit(Sync::Now, change).wait()
     }
 
     /// Like [`Store::write`], but does not wait. Changes are made in the order in which they are submitted.
     pub fn submit<T: Send + 'static>(
         &self,
+        sync: Sync,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
-        self.writer.submit(change)
+        self.writer.submit(sync, change)
     }
 
     /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer.
@@ -134,7 +145,7 @@ impl Store {
         Ok(result)
     }
 
-    /// Rings whenever a commit has given the runner something to do.
+    /// Rings when the runner is to look again: a commit has started a job, a job pauses, or all stops.
     pub fn jobs_bell(&self) -> &Bell {
         &self.jobs
     }

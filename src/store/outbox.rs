@@ -1,8 +1,8 @@
 //! Messages: appended by the runner, read by everybody.
 
-use rusqlite::{CachedStatement, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
-use super::{Db, Tx};
+use super::{Db, Tx, rows};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
@@ -24,29 +24,17 @@ pub(in crate::store) fn append_range(tx: &Tx<'_>, job: i64, first_seq: u64, coun
     Ok(first_number)
 }
 
-/// The statement that appends messages, looked up once for many of them.
-pub(in crate::store) struct Insert<'a>(CachedStatement<'a>);
-
-impl<'a> Insert<'a> {
-    pub(in crate::store) fn prepare(tx: &Tx<'a>) -> Result<Self> {
-        Ok(Insert(tx.conn.prepare_cached(
-            "INSERT INTO messages (number, recipient, channel, address, status, subject, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?))
-    }
-
-    pub(in crate::store) fn message(&mut self, number: i64, message: &Message<'_>) -> Result<()> {
-        self.0.execute(params![
-            number,
-            message.recipient,
-            message.channel.name(),
-            message.address,
-            message.status.name(),
-            message.subject,
-            message.body
-        ])?;
-        Ok(())
-    }
+/// Appends messages, numbered from `first_number` on.
+pub(in crate::store) fn append(tx: &Tx<'_>, first_number: i64, messages: &[Message<'_>]) -> Result<()> {
+    let insert = "INSERT INTO messages (number, recipient, channel, address, status, subject, body)";
+    rows::append(tx.conn, insert, 6, first_number, messages, |message, row| {
+        row.bind(message.recipient)?;
+        row.bind(message.channel.name())?;
+        row.bind(message.address)?;
+        row.bind(message.status.name())?;
+        row.bind(message.subject)?;
+        row.bind(message.body)
+    })
 }
 
 /// The message ids of a run of a job's users.
@@ -111,15 +99,16 @@ pub struct Filter {
 const COLUMNS: &str = "messages.number, file.message_tag, jobs.job_id, messages.recipient, messages.channel, \
                        messages.address, messages.status, messages.subject, messages.body, message_ranges.created_at";
 
-/// Which ranges are looked through, in the order in which they are written: those of one job by its index, or all by their
-/// number. The joins are spelled out because a planner that sorts would have to read everything for one page.
+/// Which ranges are looked through, in the order in which they are written: those of one job by its index, or all by
+/// their number. The joins are spelled out because a planner that sorts would have to read everything for one page.
 const OF_ONE_JOB: &str = "jobs CROSS JOIN message_ranges ON message_ranges.job = jobs.job AND jobs.job_id = ?3
     CROSS JOIN environments ON environments.environment = jobs.environment";
 const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_ranges.job
     CROSS JOIN environments ON environments.environment = jobs.environment";
 
-/// Messages of an environment in the order of commit: those from the number `from` on, at most `limit`, and not much more
-/// than `bytes` of text; and whether there are more. A recipient is searched for among all of them.
+/// Messages of an environment in the order of commit: those from the number `from` on, at most `limit`, and not much
+/// more than `bytes` of text; and whether there are more. No index serves recipient and channel: the ranges are read
+/// through.
 pub fn list(
     db: &Db<'_>,
     environment: &Environment,

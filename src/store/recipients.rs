@@ -1,9 +1,9 @@
 //! Who is in a job already: a set in memory for each job that takes users.
 //!
-//! A unique index on random ids costs many times the insert itself, and more as it grows. The set costs about 20 bytes a
-//! user and the same at any size. It holds 32 bits of each recipient's hash beside the place of its row, and a hit is
-//! confirmed against the row, so that the answer is exact. It is only a cache of the table: it is made again from the rows
-//! when it is missing, and dropped when the writer takes something back.
+//! A unique index on random ids costs many times the insert itself, and more as it grows. The set costs about 20 bytes
+//! a user and the same at any size. It holds 32 bits of each recipient's hash beside the place of its row, and a hit is
+//! confirmed against the row, so that the answer is exact. It is only a cache of the table: it is made again from the
+//! rows when it is missing, and dropped when the writer takes something back.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -42,8 +42,8 @@ pub struct Set {
 }
 
 impl Set {
-    /// Adds the recipient with this hash at this place, unless one of those with the same hash is the same one, which `same`
-    /// tells from their place. Returns whether it was added.
+    /// Adds the recipient with this hash at this place, unless one of those with the same hash is the same one, which
+    /// `same` tells from their place. Returns whether it was added.
     pub fn add(&mut self, hash: u32, seq: u32, mut same: impl FnMut(u32) -> Result<bool>) -> Result<bool> {
         if self.shards.is_empty() {
             self.shards.resize_with(SHARDS, HashTable::new);

@@ -4,12 +4,13 @@ use rusqlite::{OptionalExtension, params};
 
 use super::outbox::MessageIds;
 use super::recipients::{self, Set};
-use super::{Db, Tx};
+use super::{Db, Tx, rows};
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, UserState};
 
-/// Users to be ingested, still inside the body in which they came: a call of thousands is not copied user by user on its way
-/// to the writer. They are kept as places in the body, since a struct cannot hold both a text and references into it.
+/// Users to be ingested, still inside the body in which they came: a call of thousands is not copied user by user on
+/// its way to the writer. They are kept as places in the body, since a struct cannot hold both a text and references
+/// into it.
 pub struct NewUsers {
     body: String,
     users: Vec<NewUser>,
@@ -35,8 +36,8 @@ enum Recipient {
 }
 
 impl NewUsers {
-    /// Takes the body apart into users; `read` calls its argument with each user's own text and its recipient, both of which
-    /// have to lie within the body, and may fail.
+    /// Takes the body apart into users; `read` calls its argument with each user's own text and its recipient, both of
+    /// which have to lie within the body, and may fail.
     pub fn read(
         body: String,
         read: impl FnOnce(&str, &mut dyn FnMut(&str, Option<&str>)) -> Result<()>,
@@ -125,10 +126,11 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
     }
 
     let first_number = append_range(conn, job.job, first_seq, accepted.len())?;
-    let mut insert = conn.prepare_cached("INSERT INTO users (number, recipient, user) VALUES (?1, ?2, ?3)")?;
-    for (number, (recipient, user)) in (first_number..).zip(&accepted) {
-        insert.execute(params![number, recipient, user])?;
-    }
+    let insert = "INSERT INTO users (number, recipient, user)";
+    rows::append(conn, insert, 2, first_number, &accepted, |(recipient, user), row| {
+        row.bind(recipient)?;
+        row.bind(user)
+    })?;
     let mut count = conn.prepare_cached(
         "UPDATE jobs SET received = received + ?2 WHERE job = ?1 AND status = 'CREATED' AND received = ?3",
     )?;
@@ -138,7 +140,8 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
     Ok(duplicates)
 }
 
-/// Numbers for `count` users of a job: its last range goes on if no other job came in between. Returns the first of them.
+/// Numbers for `count` users of a job: its last range goes on if no other job came in between. Returns the first of
+/// them.
 fn append_range(conn: &rusqlite::Connection, job: i64, first_seq: u64, count: usize) -> Result<i64> {
     let count = count as i64;
     let mut last = conn
@@ -179,8 +182,8 @@ fn is_recipient_at(conn: &rusqlite::Connection, job: i64, seq: u32, recipient: &
     Ok(at.exists(params![job, seq, recipient])?)
 }
 
-/// Calls `each` with place, recipient and text of the users of a job from `from_seq` on, at most `limit` of them, until it
-/// returns false.
+/// Calls `each` with place, recipient and text of the users of a job from `from_seq` on, at most `limit` of them, until
+/// it returns false.
 pub fn for_each(
     db: &Db<'_>,
     job: i64,
@@ -219,7 +222,8 @@ pub struct JobUser {
     pub state: UserState,
 }
 
-/// A page of a job's users in ingest order: from `from_seq` on, at most `limit`, and not much more than `bytes` of text.
+/// A page of a job's users in ingest order: from `from_seq` on, at most `limit`, and not much more than `bytes` of
+/// text.
 pub fn list(db: &Db<'_>, job: &Job, from_seq: u64, limit: u64, bytes: usize) -> Result<Vec<JobUser>> {
     let mut users: Vec<JobUser> = Vec::new();
     let mut read = 0;

@@ -1,7 +1,8 @@
 //! The one writer: a thread that runs queued changes, each in a savepoint, many in one commit.
 //!
-//! A group is what has queued up while the group before it was written to the disk, so that a commit is shared by everybody
-//! who waits for one. Nobody is answered before the commit.
+//! A group is what has queued up while the group before it was written to the disk, so that a commit is shared by
+//! everybody who waits for one. Whoever comes later is in the next group: else all of a few clients would end up in the
+//! same one, and nobody would be at work while it is written. Nobody is answered before the commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -9,13 +10,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use super::bell::Bell;
 use super::checkpoint::Checkpoints;
+use super::file::Durability;
 use super::recipients::Recipients;
 use super::tx::Tx;
 use crate::clock::Clock;
+use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 
@@ -24,16 +27,28 @@ const GROUP_CHANGES: usize = 256;
 /// or when it has been open for this long.
 const GROUP_TIME: Duration = Duration::from_millis(10);
 
+/// When a commit has to be on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// Before it is answered, with [`Durability::Full`].
+    Now,
+    /// Together with the next one that has to be. A killed process loses nothing; a power cut may undo the change and
+    /// all that came after it, so this is for what is made again from what is on the disk.
+    Later,
+}
+
 /// A queued change: made inside a group, answered once the fate of the group is known.
 trait Change: Send {
+    fn sync(&self) -> Sync;
     /// Runs it, and says whether to keep what it did.
     fn make(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Why it is not to be kept.
-    fn error(&self) -> Option<&Error>;
+    /// Takes out why it is not to be kept, for when that is true of the whole group.
+    fn take_error(&mut self) -> Option<Error>;
     fn answer(self: Box<Self>, commit: Result<()>);
 }
 
 struct Queued<F, T> {
+    sync: Sync,
     change: Option<F>,
     outcome: Option<Result<T>>,
     answer: Sender<Result<T>>,
@@ -43,13 +58,17 @@ impl<F, T: Send> Change for Queued<F, T>
 where
     F: FnOnce(&mut Tx<'_>) -> Result<T> + Send,
 {
+    fn sync(&self) -> Sync {
+        self.sync
+    }
+
     fn make(&mut self, tx: &mut Tx<'_>) -> bool {
         self.outcome = self.change.take().map(|change| change(tx));
         matches!(self.outcome, Some(Ok(_)))
     }
 
-    fn error(&self) -> Option<&Error> {
-        self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err())
+    fn take_error(&mut self) -> Option<Error> {
+        self.outcome.take().and_then(Result::err)
     }
 
     fn answer(self: Box<Self>, commit: Result<()>) {
@@ -76,6 +95,7 @@ impl<T> Pending<T> {
 impl Writer {
     pub fn start(
         mut conn: Connection,
+        durability: Durability,
         clock: Clock,
         ids: Ids,
         checkpoints: Checkpoints,
@@ -91,11 +111,24 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
-                let writer = Loop { conn, clock, ids, recipients: Recipients::default(), checkpoints, jobs };
+                let recipients = Recipients::default();
+                let writer = Loop {
+                    conn,
+                    durability,
+                    synchronous: durability,
+                    suspect: false,
+                    clock,
+                    ids,
+                    recipients,
+                    checkpoints,
+                    jobs,
+                };
                 if catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
-                    log::error!("the writer panicked");
+                    log::error!("the writer panicked; without it nothing can be kept, so bulkd ends");
+                    std::process::abort();
                 }
-                // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the other.
+                // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the
+                // other.
                 stop_checkpoints.stop();
             })
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
@@ -104,10 +137,11 @@ impl Writer {
 
     pub fn submit<T: Send + 'static>(
         &self,
+        sync: Sync,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         let (answer, pending) = bounded(1);
-        let change: Box<dyn Change> = Box::new(Queued { change: Some(change), outcome: None, answer });
+        let change: Box<dyn Change> = Box::new(Queued { sync, change: Some(change), outcome: None, answer });
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(queue) = queue {
             let _ = queue.send(change);
@@ -120,8 +154,22 @@ impl Writer {
     }
 }
 
+/// Changes that share a commit.
+#[derive(Default)]
+struct Group {
+    made: Vec<Box<dyn Change>>,
+    rings_jobs: bool,
+    left: Option<Box<dyn Change>>,
+}
+
 struct Loop {
     conn: Connection,
+    /// What the answer to a change promises.
+    durability: Durability,
+    /// What SQLite was last told.
+    synchronous: Durability,
+    /// Whether a sync has failed, and nothing was done about it.
+    suspect: bool,
     clock: Clock,
     ids: Ids,
     recipients: Recipients,
@@ -131,18 +179,19 @@ struct Loop {
 
 impl Loop {
     fn run(mut self, queue: &Receiver<Box<dyn Change>>) {
-        while let Ok(first) = queue.recv() {
-            self.group(first, queue);
-            self.checkpoints.truncate_if_long(&self.conn);
+        let mut left = None;
+        while let Some(first) = left.take().or_else(|| queue.recv().ok()) {
+            left = self.group(first, queue);
+            self.checkpoints.restart_if_long(&self.conn);
         }
     }
 
-    fn group(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>) {
-        let mut made = Vec::new();
-        let mut rings_jobs = false;
-        let outcome = self.changes(first, queue, &mut made, &mut rings_jobs);
+    /// Commits a group, and returns a change that was taken from the queue but has to go into the next one.
+    fn group(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>) -> Option<Box<dyn Change>> {
+        let mut group = Group::default();
+        let outcome = self.changes(first, queue, &mut group);
         if let Err(error) = &outcome {
-            log::error!("a group of {} changes was not committed: {error}", made.len());
+            log::error!("a group of {} changes was not committed: {error}", group.made.len());
             self.recipients.forget_touched(0);
             if !self.conn.is_autocommit()
                 && let Err(error) = self.conn.execute_batch("ROLLBACK")
@@ -152,39 +201,69 @@ impl Loop {
         } else {
             self.recipients.keep_touched();
         }
-        for change in made {
+        for change in group.made {
             change.answer(match &outcome {
                 Ok(()) => Ok(()),
                 Err(error) => Err(Error::new(error.kind(), error.public_message())),
             });
         }
-        if rings_jobs && outcome.is_ok() {
+        if group.rings_jobs && outcome.is_ok() {
             self.jobs.ring();
         }
+        group.left
     }
 
-    fn changes(
-        &mut self,
-        first: Box<dyn Change>,
-        queue: &Receiver<Box<dyn Change>>,
-        made: &mut Vec<Box<dyn Change>>,
-        rings_jobs: &mut bool,
-    ) -> Result<()> {
+    fn changes(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>, group: &mut Group) -> Result<()> {
         let opened = Instant::now();
-        let begun = self.conn.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
-        if let Err(error) = begun {
+        let sync = first.sync();
+        if let Err(error) = self.clear_suspicion().and_then(|()| self.begin(sync)) {
             // Nor would it begin for those who wait behind: they are told now, and not one after the other.
-            made.push(first);
-            made.extend(queue.try_iter());
-            return Err(error.into());
+            group.made.push(first);
+            group.made.extend(queue.try_iter());
+            return Err(error);
         }
+        let mut waiting = queue.len().min(GROUP_CHANGES - 1);
         let mut next = Some(first);
         while let Some(change) = next {
-            *rings_jobs |= self.change(change, made)?;
-            let full = made.len() >= GROUP_CHANGES || opened.elapsed() >= GROUP_TIME;
+            group.rings_jobs |= self.change(change, &mut group.made)?;
+            let full = waiting == 0 || opened.elapsed() >= GROUP_TIME;
             next = if full { None } else { queue.try_recv().ok() };
+            waiting = waiting.saturating_sub(1);
+            if sync == Sync::Later && next.as_ref().is_some_and(|next| next.sync() == Sync::Now) {
+                group.left = next.take();
+            }
         }
-        self.conn.prepare_cached("COMMIT")?.execute([])?;
+        crash::point(Point::BeforeCommit);
+        if let Err(error) = self.conn.prepare_cached("COMMIT")?.execute([]) {
+            self.suspect |= error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_FSYNC);
+            return Err(error.into());
+        }
+        crash::point(Point::AfterCommit);
+        Ok(())
+    }
+
+    /// When a sync has failed the kernel may count as written what is not, and the next sync proves nothing. Before
+    /// anything more is promised, what the log holds is copied into the database, and the log is emptied.
+    fn clear_suspicion(&mut self) -> Result<()> {
+        if self.suspect && !self.checkpoints.empty(&self.conn)? {
+            return Err(Error::unavailable("the disk has reported an error; try again later"));
+        }
+        self.suspect = false;
+        Ok(())
+    }
+
+    /// Sets what the commit survives, and begins. SQLite does not let itself be told while a transaction is open, so a
+    /// group that need not be synced ends where a change comes that must be.
+    fn begin(&mut self, sync: Sync) -> Result<()> {
+        let wanted = match (sync, self.durability) {
+            (Sync::Later, Durability::Full) => Durability::Fast,
+            (_, durability) => durability,
+        };
+        if self.synchronous != wanted {
+            self.conn.pragma_update(None, "synchronous", wanted.synchronous())?;
+            self.synchronous = wanted;
+        }
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(())
     }
 
@@ -204,8 +283,8 @@ impl Loop {
         let rings_jobs = tx.rings_jobs;
         if self.conn.is_autocommit() {
             // On some errors, a full disk among them, SQLite takes the whole transaction back by itself.
-            let why = change.error().map_or_else(|| "the disk is full or fails".to_owned(), Error::to_string);
-            return Err(Error::unavailable(why));
+            let unknown = || Error::unavailable("the disk is full or fails; try again later");
+            return Err(change.take_error().unwrap_or_else(unknown));
         }
         if !keep {
             self.conn.prepare_cached("ROLLBACK TO change")?.execute([])?;

@@ -2,8 +2,12 @@
 
 use std::io::Read;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
+
+use signal_hook::consts::SIGKILL;
 
 use super::{Customer, PATIENCE, wait_until};
 
@@ -29,15 +33,43 @@ pub struct Binary {
 pub struct Ended {
     /// `None` if a signal ended it.
     pub code: Option<i32>,
+    /// The signal, if one ended it.
+    pub signal: Option<i32>,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl Ended {
+    /// The one line in which a command refuses.
+    #[track_caller]
+    pub fn refusal(&self) -> &str {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{self:?}");
+        let line = self.stderr.strip_suffix('\n').unwrap();
+        assert!(line.starts_with("bulkd: ") && !line.contains('\n') && !line.contains("panicked"), "{self:?}");
+        line
+    }
+}
+
+/// What `bulkd check` says of a file, which has to be sound.
+#[track_caller]
+pub fn check(database: &Path) -> String {
+    let ended = Binary::spawn(&mut bulkd(&["check", database.to_str().unwrap()])).wait();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    assert!(ended.stdout.contains(" is sound: "), "{ended:?}");
+    ended.stdout
 }
 
 impl Binary {
     /// Starts a daemon and waits until it says that it answers.
     #[track_caller]
     pub fn start(args: &[&str]) -> Self {
-        let daemon = Binary::spawn(&mut bulkd(args));
+        Binary::start_by(&mut bulkd(args))
+    }
+
+    /// The same with a command of one's own.
+    #[track_caller]
+    pub fn start_by(command: &mut Command) -> Self {
+        let daemon = Binary::spawn(command);
         daemon.first_line();
         daemon
     }
@@ -82,6 +114,18 @@ impl Binary {
         self.child.id()
     }
 
+    /// What the kernel says of it, such as `VmRSS` or `Threads`; memory in KiB.
+    pub fn kernel_says(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// How many file descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
+    }
+
     /// What it has written to standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.wait_until("anything", |_, _| true)
@@ -111,7 +155,8 @@ impl Binary {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        Ended { code: status.and_then(|status| status.code()), stdout, stderr }
+        let (code, signal) = (status.and_then(|it| it.code()), status.and_then(|it: ExitStatus| it.signal()));
+        Ended { code, signal, stdout, stderr }
     }
 
     /// Asks it to stop, which has to succeed.
@@ -127,7 +172,7 @@ impl Binary {
     #[track_caller]
     pub fn kill(mut self) {
         self.child.kill().unwrap();
-        assert_eq!(self.wait().code, None, "it has ended by itself");
+        assert_eq!(self.wait().signal, Some(SIGKILL), "it has ended by itself");
     }
 }
 

@@ -21,7 +21,7 @@ pub use serde_json::json;
 pub const NOW: i64 = 1_790_000_000_000;
 
 /// How long a story waits for something that is bound to happen before it gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A daemon inside this process: a real file, real sockets, a clock that stands still and ids that count up.
 pub struct Daemon {
@@ -181,6 +181,11 @@ impl Customer {
     }
 
     pub fn send(&self, method: &str, path: &str, body: Option<&str>) -> Reply {
+        self.try_send(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Sends as somebody does whose daemon may die.
+    pub fn try_send(&self, method: &str, path: &str, body: Option<&str>) -> Result<Reply, ureq::Error> {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(key) = &self.key {
             request = request.header("Authorization", format!("Bearer {key}"));
@@ -194,15 +199,14 @@ impl Customer {
         let mut answer = match body {
             Some(body) => self.agent.run(request.body(body.to_owned()).unwrap()),
             None => self.agent.run(request.body(()).unwrap()),
-        }
-        .unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        }?;
         let headers =
             answer.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-        Reply {
+        Ok(Reply {
             status: answer.status().as_u16(),
             headers: headers.collect(),
-            text: answer.body_mut().with_config().limit(64 << 20).read_to_string().unwrap(),
-        }
+            text: answer.body_mut().with_config().limit(64 << 20).read_to_string()?,
+        })
     }
 
     /// Creates a job with this `message`.

@@ -19,7 +19,7 @@ pub(in crate::store) fn find_or_create(tx: &mut Tx<'_>, environment: &Environmen
     }
     tx.conn.execute(
         "INSERT INTO environments (key_hash, label, created_at) VALUES (?1, ?2, ?3)",
-        params![environment.key_hash, environment.label, tx.now.millis()],
+        params![environment.key_hash, environment.label(), tx.now.millis()],
     )?;
     Ok(tx.conn.last_insert_rowid())
 }

@@ -1,0 +1,31 @@
+#![no_main]
+
+use bulkd::error::{Error, Kind};
+use bulkd::model::definition::Definition;
+use bulkd::model::json::{self, Object};
+use bulkd::model::user::User;
+use libfuzzer_sys::fuzz_target;
+
+fn refused(error: &Error) {
+    assert_eq!(error.kind(), Kind::Invalid, "{error}");
+    assert!(!error.public_message().is_empty());
+}
+
+fuzz_target!(|body: &[u8]| {
+    let Ok(body) = std::str::from_utf8(body) else { return };
+    match User::read(body, || "users[0]".to_owned()) {
+        Ok(user) => {
+            assert_ne!(user.recipient(|| "users[0]".to_owned()).ok().flatten().map(|name| &**name), Some(""));
+            // A list of users takes each one apart again.
+            Object::of(body.trim()).for_each(|_, value| assert!(body.contains(value))).unwrap();
+            for object in [user.profile, user.data, user.to().and_then(|to| to.data)].into_iter().flatten() {
+                assert!(body.contains(object.as_str()));
+                let _ = object.for_each(|name, _| assert!(serde_json::from_str::<String>(&json::quoted(name)).is_ok()));
+            }
+        }
+        Err(error) => refused(&error),
+    }
+    let outcomes = [false, true].map(|event_required| Definition::read(body, event_required));
+    assert!(outcomes[0].is_ok() || outcomes[1].is_err(), "more is asked of it, and it passes");
+    outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).for_each(refused);
+});
