@@ -1,4 +1,4 @@
--- The file of a bulkd daemon, version 1 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 2 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
 -- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone out.
 -- Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job, environment)
@@ -17,17 +17,18 @@ CREATE TABLE file (
 -- One bearer key, one environment. Keys themselves are not kept.
 CREATE TABLE environments (
     environment INTEGER PRIMARY KEY,
-    key_hash    BLOB    NOT NULL UNIQUE,  -- SHA-256 of the key; finds the environment of a request
+    key_hash    BLOB    NOT NULL UNIQUE,  -- SHA-256 of the key; finds the environment of a request. 'retired <n>' after a reset
     label       TEXT    NOT NULL,         -- how logs call it
     created_at  INTEGER NOT NULL
 ) STRICT;
 
--- Bulk jobs with their counters. Users 0 to drained - 1 have been turned into messages or failures, the rest have not:
+-- Jobs with their counters: bulk jobs, and every /send, which is a job that is run when it is made. Users 0 to drained - 1 have been turned into messages or failures, the rest have not:
 -- the status of a user follows from its place, and a restart goes on from here.
 CREATE TABLE jobs (
     job          INTEGER PRIMARY KEY,
-    job_id       TEXT    NOT NULL UNIQUE,  -- '1-<8 hex: seconds>-<24 hex>'; finds the job of a request
+    job_id       TEXT    NOT NULL,         -- '1-<8 hex: seconds>-<24 hex>'; of a send, its request id
     environment  INTEGER NOT NULL REFERENCES environments,
+    kind         TEXT    NOT NULL DEFAULT 'BULK' CHECK (kind = 'BULK' OR kind = 'SEND'),
     status       TEXT    NOT NULL DEFAULT 'CREATED'
                  CHECK (status = 'CREATED' OR status = 'PROCESSING' OR status = 'COMPLETED' OR status = 'ERROR'),
     received     INTEGER NOT NULL DEFAULT 0,  -- users ingested
@@ -36,8 +37,13 @@ CREATE TABLE jobs (
     drained      INTEGER NOT NULL GENERATED ALWAYS AS (enqueued + failures) VIRTUAL,
     error        TEXT,                        -- why the job as a whole cannot go on, with status ERROR
     created_at   INTEGER NOT NULL,
-    run_at       INTEGER,
+    run_at       INTEGER,                     -- this and the next for those who read the file
     completed_at INTEGER,
+    -- What the run found stored under the definition's template and brand. NULL before it, and where it found nothing.
+    template_version INTEGER REFERENCES template_versions,
+    brand_version    INTEGER REFERENCES brand_versions,
+    archived_at  INTEGER,                     -- when its messages were archived
+    UNIQUE (job_id, environment),             -- finds the job of a request
     CHECK (drained <= received)
 ) STRICT;
 
@@ -68,16 +74,80 @@ CREATE TABLE user_ranges (
 -- The users of a job from a place on.
 CREATE UNIQUE INDEX user_ranges_of_job ON user_ranges (job, first_seq);
 
--- Every message that would have gone out, in the order of commit. People read it through the view outbox.
+-- Every message, in the order of commit, with what went out first or, if nothing did, the reason. People read it through
+-- the view outbox. Status, reason and error change only for messages that are delayed, canceled or looked at later.
 CREATE TABLE messages (
     number    INTEGER PRIMARY KEY,
     recipient TEXT    NOT NULL,
-    channel   TEXT    NOT NULL CHECK (channel = 'email' OR channel = 'sms' OR channel = 'push' OR channel = 'inbox'),
-    address   TEXT    NOT NULL,  -- e-mail address, phone number, push token, or for the inbox the recipient
-    status    TEXT    NOT NULL CHECK (status = 'SENT' OR status = 'UNMAPPED'),
+    status    TEXT    NOT NULL CHECK (
+        status = 'SENT' OR status = 'DELIVERED' OR status = 'OPENED' OR status = 'CLICKED' OR status = 'SIMULATED' OR
+        status = 'DELAYED' OR status = 'CANCELED' OR status = 'FILTERED' OR status = 'UNMAPPED' OR
+        status = 'UNROUTABLE' OR status = 'UNDELIVERABLE'),
+    reason    TEXT CHECK (
+        reason = 'BOUNCED' OR reason = 'FAILED' OR reason = 'FILTERED' OR reason = 'NO_CHANNELS' OR
+        reason = 'NO_PROVIDERS' OR reason = 'OPT_IN_REQUIRED' OR reason = 'PROVIDER_ERROR' OR
+        reason = 'UNPUBLISHED' OR reason = 'UNSUBSCRIBED'),
+    error     TEXT,
+    channel   TEXT CHECK (
+        channel = 'email' OR channel = 'sms' OR channel = 'push' OR channel = 'inbox' OR
+        channel = 'direct_message' OR channel = 'webhook'),  -- NULL: nothing went out
+    provider  TEXT,                -- who would have carried it: 'sendgrid', 'twilio', ...
+    address   TEXT,                -- e-mail address, phone number, push token, Slack channel, URL; for the inbox the recipient
     subject   TEXT,
-    body      TEXT    NOT NULL
+    body      TEXT,                -- as plain text
+    content   TEXT,                -- beyond the plain text: an e-mail's HTML without its frame, or a channel's own JSON
+    profile_version INTEGER REFERENCES profile_versions  -- the stored profile that it was made with
 ) STRICT;
+
+-- What went out besides, or was refused before: the further channels of one message.
+CREATE TABLE deliveries (
+    number   INTEGER NOT NULL REFERENCES messages,
+    position INTEGER NOT NULL,     -- below 0 before the one in messages, above 0 after it
+    status   TEXT    NOT NULL CHECK (status = 'SENT' OR status = 'DELIVERED' OR status = 'UNDELIVERABLE'),
+    reason   TEXT,
+    error    TEXT,
+    channel  TEXT    NOT NULL CHECK (
+        channel = 'email' OR channel = 'sms' OR channel = 'push' OR channel = 'inbox' OR
+        channel = 'direct_message' OR channel = 'webhook'),
+    provider TEXT    NOT NULL,
+    address  TEXT    NOT NULL,
+    subject  TEXT,
+    body     TEXT    NOT NULL,
+    content  TEXT,
+    PRIMARY KEY (number, position)
+) STRICT, WITHOUT ROWID;
+
+-- What happened to messages after they were made, in the order in which it happened. The rest of a message's history
+-- follows from its row.
+CREATE TABLE message_events (
+    event      INTEGER PRIMARY KEY,
+    number     INTEGER NOT NULL REFERENCES messages,
+    status     TEXT    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- What happened to one message.
+CREATE INDEX message_events_of_message ON message_events (number, event);
+
+-- Messages that wait for their time.
+CREATE TABLE delayed (
+    number INTEGER PRIMARY KEY REFERENCES messages,
+    due_at INTEGER NOT NULL
+) STRICT;
+
+-- The next ones that are due.
+CREATE INDEX delayed_by_due ON delayed (due_at, number);
+
+-- Ids that a seed has given to messages, which otherwise carry their number.
+CREATE TABLE message_names (
+    environment INTEGER NOT NULL REFERENCES environments,
+    message_id  TEXT    NOT NULL,
+    number      INTEGER NOT NULL REFERENCES messages,
+    PRIMARY KEY (environment, message_id)
+) STRICT, WITHOUT ROWID;
+
+-- The name of a message.
+CREATE INDEX message_names_of_message ON message_names (number);
 
 -- Messages first_number to last_number were made in one commit from the users of one job, one each, from first_seq on.
 -- A user that failed leaves its number unused, so a message's number also tells its user.
@@ -85,9 +155,13 @@ CREATE TABLE message_ranges (
     first_number INTEGER PRIMARY KEY,
     last_number  INTEGER NOT NULL CHECK (last_number >= first_number),
     job          INTEGER NOT NULL REFERENCES jobs,
+    environment  INTEGER NOT NULL REFERENCES environments,  -- the job's
     first_seq    INTEGER NOT NULL,
     created_at   INTEGER NOT NULL
 ) STRICT;
+
+-- The messages of an environment, from either end.
+CREATE INDEX message_ranges_of_environment ON message_ranges (environment, first_number);
 
 -- The messages of a job from a place on.
 CREATE UNIQUE INDEX message_ranges_of_job ON message_ranges (job, first_seq);
@@ -116,19 +190,205 @@ CREATE TABLE idempotency_keys (
 -- The keys that have expired.
 CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys (expires_at);
 
+-- Templates, with what is being worked on. An archived one is kept for the messages that were made of it.
+CREATE TABLE templates (
+    template    INTEGER PRIMARY KEY,
+    environment INTEGER NOT NULL REFERENCES environments,
+    template_id TEXT    NOT NULL,
+    alias       TEXT,               -- the event that is mapped to it
+    draft       TEXT    NOT NULL,   -- JSON: {name, brand, routing, subscription, tags, content, email?}
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER,
+    archived_at INTEGER,
+    UNIQUE (environment, template_id)  -- finds the template of a request or a definition
+) STRICT;
+
+-- The template that an event is mapped to, and whether an alias is free.
+CREATE UNIQUE INDEX templates_by_alias ON templates (environment, alias) WHERE alias IS NOT NULL AND archived_at IS NULL;
+
+-- What was published of a template. Never rewritten.
+CREATE TABLE template_versions (
+    template_version INTEGER PRIMARY KEY,
+    template         INTEGER NOT NULL REFERENCES templates,
+    version          INTEGER NOT NULL,  -- from 1 on; shown as v001
+    template_json    TEXT    NOT NULL,  -- as templates.draft was
+    created_at       INTEGER NOT NULL,
+    UNIQUE (template, version)          -- the newest is the one that is sent
+) STRICT;
+
+-- The results of checks on a template, as their submitter gave them.
+CREATE TABLE template_checks (
+    template      INTEGER NOT NULL REFERENCES templates,
+    submission_id TEXT    NOT NULL,
+    checks        TEXT    NOT NULL,  -- JSON array
+    PRIMARY KEY (template, submission_id)
+) STRICT, WITHOUT ROWID;
+
+-- Brands, each with the version that messages get now.
+CREATE TABLE brands (
+    brand       INTEGER PRIMARY KEY,
+    environment INTEGER NOT NULL REFERENCES environments,
+    brand_id    TEXT    NOT NULL,
+    brand_version INTEGER NOT NULL REFERENCES brand_versions,  -- the current one
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER,
+    UNIQUE (environment, brand_id)  -- finds the brand of a request or a definition
+) STRICT;
+
+-- What a brand was at some time. Never rewritten: messages keep the look in which they went out.
+CREATE TABLE brand_versions (
+    brand_version INTEGER PRIMARY KEY,
+    brand_json    TEXT    NOT NULL,  -- {id, name, settings?, snippets?}
+    created_at    INTEGER NOT NULL
+) STRICT;
+
+-- Users' stored profiles.
+CREATE TABLE profiles (
+    environment     INTEGER NOT NULL REFERENCES environments,
+    user_id         TEXT    NOT NULL,
+    profile_version INTEGER NOT NULL REFERENCES profile_versions,  -- the current one
+    PRIMARY KEY (environment, user_id)
+) STRICT, WITHOUT ROWID;
+
+-- What a profile was at some time. Never rewritten: a message's history shows the profile that it was made with.
+CREATE TABLE profile_versions (
+    profile_version INTEGER PRIMARY KEY,
+    profile         TEXT    NOT NULL,  -- JSON object
+    created_at      INTEGER NOT NULL
+) STRICT;
+
+-- Lists of users.
+CREATE TABLE lists (
+    list        INTEGER PRIMARY KEY,
+    environment INTEGER NOT NULL REFERENCES environments,
+    list_id     TEXT    NOT NULL,   -- up to four parts, with dots between them
+    name        TEXT    NOT NULL,
+    preferences TEXT,               -- JSON object
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    deleted_at  INTEGER,            -- deleted lists can be restored
+    UNIQUE (environment, list_id)   -- finds a list, and pages through all of them
+) STRICT;
+
+-- Who is on which list.
+CREATE TABLE subscriptions (
+    list        INTEGER NOT NULL REFERENCES lists,
+    user_id     TEXT    NOT NULL,
+    preferences TEXT,               -- JSON object
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (list, user_id)
+) STRICT, WITHOUT ROWID;
+
+-- The lists of a user.
+CREATE INDEX subscriptions_by_user ON subscriptions (user_id, list);
+
+-- Subscription topics. One that is not here has its id for a name and is OPTED_IN by default.
+CREATE TABLE topics (
+    environment    INTEGER NOT NULL REFERENCES environments,
+    topic_id       TEXT    NOT NULL,
+    name           TEXT    NOT NULL,
+    default_status TEXT    NOT NULL
+                   CHECK (default_status = 'OPTED_IN' OR default_status = 'OPTED_OUT' OR default_status = 'REQUIRED'),
+    PRIMARY KEY (environment, topic_id)
+) STRICT, WITHOUT ROWID;
+
+-- What users have chosen, by topic.
+CREATE TABLE user_preferences (
+    environment        INTEGER NOT NULL REFERENCES environments,
+    user_id            TEXT    NOT NULL,
+    tenant_id          TEXT    NOT NULL,  -- '' outside of any tenant
+    topic_id           TEXT    NOT NULL,
+    status             TEXT    NOT NULL
+                       CHECK (status = 'OPTED_IN' OR status = 'OPTED_OUT' OR status = 'REQUIRED'),
+    has_custom_routing INTEGER NOT NULL,  -- 0 or 1
+    custom_routing     TEXT    NOT NULL,  -- JSON array of channels
+    updated_at         INTEGER NOT NULL,
+    PRIMARY KEY (environment, user_id, tenant_id, topic_id)
+) STRICT, WITHOUT ROWID;
+
+-- Push tokens of users.
+CREATE TABLE user_tokens (
+    environment  INTEGER NOT NULL REFERENCES environments,
+    user_id      TEXT    NOT NULL,
+    token        TEXT    NOT NULL,
+    provider_key TEXT    NOT NULL
+                 CHECK (provider_key = 'firebase-fcm' OR provider_key = 'apn' OR provider_key = 'expo' OR provider_key = 'onesignal'),
+    token_json   TEXT    NOT NULL,  -- {device, expiry_date, properties, tracking, status, status_reason}
+    created_at   INTEGER NOT NULL,
+    PRIMARY KEY (environment, user_id, token)
+) STRICT, WITHOUT ROWID;
+
+-- Where events are posted to. Its position in messages and in message_events moves in the same commit in which what is up to
+-- there enters its queue. No number is given twice, in either table: whoever still works for a webhook that was removed
+-- finds nothing under it, and nothing of another's. SQLite keeps the last ones in sqlite_sequence.
+CREATE TABLE webhooks (
+    webhook      INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment  INTEGER REFERENCES environments,  -- NULL: of all environments, given by flag
+    webhook_id   TEXT    NOT NULL UNIQUE,
+    url          TEXT    NOT NULL,
+    secret       TEXT,              -- NULL: nothing is signed
+    created_at   INTEGER NOT NULL,
+    last_number  INTEGER NOT NULL,  -- messages up to this one have been queued, if they concern it,
+    last_event   INTEGER NOT NULL,  -- and of message_events up to this one
+    last_delivered_at INTEGER,
+    last_error   TEXT,              -- why the last attempt that failed did
+    last_failed_at    INTEGER
+) STRICT;
+
+-- Each webhook's queue: events that have yet to be delivered (PENDING), and the newest that were given up (FAILED), a
+-- bounded number of either. What was delivered is deleted.
+CREATE TABLE webhook_events (
+    webhook_event INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook     INTEGER NOT NULL REFERENCES webhooks ON DELETE CASCADE,
+    number      INTEGER NOT NULL,   -- the message
+    event_id    TEXT    NOT NULL,   -- the same at every attempt, even if it is queued anew
+    body        TEXT    NOT NULL,   -- what is posted
+    status      TEXT    NOT NULL CHECK (status = 'PENDING' OR status = 'FAILED'),
+    attempts    INTEGER NOT NULL,   -- that failed
+    next_at     INTEGER NOT NULL,   -- when to attempt it next, at the earliest
+    last_error  TEXT,               -- why the last one did
+    created_at  INTEGER NOT NULL
+) STRICT;
+
+-- The events of a webhook, those of one message in their order.
+CREATE INDEX webhook_events_of_webhook ON webhook_events (webhook, status, number, webhook_event);
+
 -- The outbox, as people and tests read it. A message id is '1-<8 hex: seconds>-<12 hex: the file><12 hex: the number>'.
+-- A message that went out on several channels has several rows; one that did not go out has a row that says why.
 CREATE VIEW outbox AS
 SELECT
     printf('1-%08x-%s%012x', message_ranges.created_at / 1000, file.message_tag, messages.number) AS message_id,
     jobs.job_id,
     messages.recipient,
     messages.channel,
+    messages.provider,
     messages.address,
     messages.status,
+    messages.reason,
     messages.subject,
     messages.body,
+    messages.content,
     message_ranges.created_at
 FROM file
 JOIN jobs
 JOIN message_ranges ON message_ranges.job = jobs.job
-JOIN messages ON messages.number BETWEEN message_ranges.first_number AND message_ranges.last_number;
+JOIN messages ON messages.number BETWEEN message_ranges.first_number AND message_ranges.last_number
+UNION ALL
+SELECT
+    printf('1-%08x-%s%012x', message_ranges.created_at / 1000, file.message_tag, deliveries.number),
+    jobs.job_id,
+    messages.recipient,
+    deliveries.channel,
+    deliveries.provider,
+    deliveries.address,
+    deliveries.status,
+    deliveries.reason,
+    deliveries.subject,
+    deliveries.body,
+    deliveries.content,
+    message_ranges.created_at
+FROM file
+JOIN jobs
+JOIN message_ranges ON message_ranges.job = jobs.job
+JOIN deliveries ON deliveries.number BETWEEN message_ranges.first_number AND message_ranges.last_number
+JOIN messages USING (number);

@@ -1,19 +1,23 @@
 //! Opens, wires, spawns, joins: the only place that knows every room.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+use std::{fs, io};
 
-use crate::api::{Api, Keys, Settings};
+use crate::api::{Api, Keys, Settings, seed};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::http::{self, Server};
 use crate::id::Ids;
+use crate::model::seed::Seed;
+use crate::outbound::Outbound;
+use crate::render::{STACK, Templates};
 use crate::runner::Runner;
-use crate::store::{self, Store};
+use crate::store::{self, Store, webhook};
 
 /// A running daemon.
 pub struct App {
@@ -22,6 +26,8 @@ pub struct App {
     server: Server,
     listener: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
+    outbound: Arc<Outbound>,
+    webhooks: JoinHandle<()>,
     store_threads: store::Threads,
 }
 
@@ -34,6 +40,10 @@ impl App {
     /// Starts a daemon with a clock and ids of a test's own.
     pub fn start_with(config: Config, clock: Clock, ids: Ids) -> Result<App> {
         config.validate()?;
+        let seed = match &config.seed {
+            Some(path) => on_deep_stack(|| read_seed(path, config.templates))?,
+            None => Seed::default(),
+        };
         // The address before the file: a daemon that cannot listen leaves nothing behind. Whoever is early waits.
         let api: Arc<OnceLock<Option<Api>>> = Arc::default();
         let started = api.clone();
@@ -55,9 +65,25 @@ impl App {
         let store = Arc::new(store);
         let settings =
             Settings { contract: config.contract, templates: config.templates, keys: Keys::new(&config.api_keys) };
-        let _ = api.set(Some(Api::new(store.clone(), settings)));
+        let seeded = Api::new(store.clone(), settings, seed);
+        let given = config.webhooks;
+        let ready = on_deep_stack(|| seeded.begin()).and_then(|()| match store.read(webhook::list_given)? == given {
+            true => Ok(()),
+            false => store.write(move |tx| webhook::set_given(tx, &given)),
+        });
+        if let Err(error) = ready {
+            drop(seeded);
+            let _ = api.set(None);
+            server.stop();
+            join("listener", listener);
+            store.stop();
+            store_threads.join();
+            return Err(error);
+        }
+        let _ = api.set(Some(seeded));
         let (runner, workers) = Runner::start(store.clone(), config.templates, config.workers)?;
-        Ok(App { store, runner, server, listener, workers, store_threads })
+        let (outbound, webhooks) = Outbound::start(store.clone())?;
+        Ok(App { store, runner, server, listener, workers, outbound, webhooks, store_threads })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -78,10 +104,48 @@ impl App {
             join("worker", worker);
         }
         drop(self.runner);
+        self.outbound.stop();
+        join("webhooks", self.webhooks);
+        drop(self.outbound);
         crash::point(Point::Shutdown);
         self.store.stop();
         self.store_threads.join();
     }
+}
+
+/// A file, or in the order of their names the JSON files of a folder.
+fn read_seed(path: &Path, templates: Templates) -> Result<Seed> {
+    let unreadable = |path: &Path, error: io::Error| {
+        Error::startup(format!("--seed {}: it cannot be read: {error}", path.display()))
+    };
+    let mut paths = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let entries = entries.map_err(|error| unreadable(path, error))?;
+        paths = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        paths.sort();
+        if paths.is_empty() {
+            return Err(Error::startup(format!("--seed {}: there is no *.json file in this folder", path.display())));
+        }
+    }
+    let read = |path: &PathBuf| match fs::read_to_string(path) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(error) => Err(unreadable(path, error)),
+    };
+    let files: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_>>()?;
+    let seed = Seed::read(files.iter().map(|(file, text)| (file.as_str(), text.as_str())))?;
+    seed::check(&seed, templates)?;
+    Ok(seed)
+}
+
+/// Texts are compiled and rendered where the stack is as deep as they may be.
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
+        let spawned = thread::Builder::new().name("seed".to_owned()).stack_size(STACK).spawn_scoped(scope, work);
+        let spawned = spawned.map_err(|error| Error::startup(format!("the seed has no thread: {error}")))?;
+        spawned.join().unwrap_or_else(|_| Err(Error::internal("reading the seed panicked")))
+    })
 }
 
 fn join(name: &str, thread: JoinHandle<()>) {

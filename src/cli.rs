@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::Contract;
 use crate::config::{Config, default_limits, default_workers};
+use crate::model::webhook::Destination;
 use crate::render::Templates;
 use crate::store::Durability;
 
@@ -75,6 +76,17 @@ pub struct Serve {
     #[arg(long, env = "BULKD_TEMPLATES", value_enum, default_value = "lenient")]
     pub templates: TemplatesArg,
 
+    /// Post an event to this URL whenever a message changes, in whichever environment; with `,secret=...` behind it,
+    /// signed. Repeatable; in the environment separated by spaces.
+    #[arg(long = "webhook", value_name = "URL", env = "BULKD_WEBHOOK", value_delimiter = ' ', hide_env_values = true)]
+    #[arg(value_parser = Destination::parse)]
+    pub webhooks: Vec<Destination>,
+
+    /// What every environment begins with: a JSON file, or a folder of them. It is put there before the first request is
+    /// answered, and again at every start.
+    #[arg(long, value_name = "FILE", env = "BULKD_SEED")]
+    pub seed: Option<PathBuf>,
+
     /// What to log on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
     #[arg(hide_possible_values = true)]
@@ -104,7 +116,7 @@ pub enum DurabilityArg {
 pub enum ContractArg {
     /// Create answers 201, ingest 200 with a body, run 202.
     Tutorial,
-    /// Create answers 200, ingest and run 204, and `event` is required.
+    /// Create answers 200, ingest and run 204, `event` is required, and what its samples send is taken.
     Openapi,
 }
 
@@ -137,6 +149,8 @@ impl Serve {
                 TemplatesArg::Lenient => Templates::Lenient,
                 TemplatesArg::Strict => Templates::Strict,
             },
+            webhooks: self.webhooks,
+            seed: self.seed,
             limits: default_limits(),
         }
     }
@@ -160,8 +174,8 @@ fn database() -> impl TypedValueParser<Value = PathBuf> {
 /// A key as it can stand in a header. What was meant to be one, such as an unset variable, must not be taken for none.
 fn api_key(text: &str) -> Result<String, &'static str> {
     let key = text.trim();
-    if key.is_empty() || key.contains(char::is_whitespace) {
-        return Err("expected a key without spaces");
+    if key.is_empty() || key.contains(char::is_control) {
+        return Err("expected a key that is not empty");
     }
     Ok(key.to_owned())
 }

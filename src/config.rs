@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::api::Contract;
 use crate::error::{Error, Result};
 use crate::http::Limits;
+use crate::model::webhook::Destination;
 use crate::render::{STACK, Templates};
 use crate::store::Durability;
 
@@ -21,6 +22,10 @@ pub struct Config {
     pub durability: Durability,
     pub contract: Contract,
     pub templates: Templates,
+    /// Where the events of all environments are posted to.
+    pub webhooks: Vec<Destination>,
+    /// A JSON file, or a folder of them, with what every environment begins with.
+    pub seed: Option<PathBuf>,
     pub limits: Limits,
 }
 
@@ -35,6 +40,8 @@ impl Config {
             durability: Durability::Ephemeral,
             contract: Contract::Tutorial,
             templates: Templates::Lenient,
+            webhooks: Vec::new(),
+            seed: None,
             limits: default_limits(),
         }
     }

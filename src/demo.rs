@@ -1,6 +1,6 @@
 //! `bulkd demo`: a customer's first job, played through the daemon's own HTTP API.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 use crate::store::Durability;
 
 const KEY: &str = "demo";
+const TOPIC: &str = "statements";
+/// The brand's, to be found in the HTML of e-mails.
+const COLOR: &str = "#5b21b6";
 const BATCHES: usize = 10;
 const BATCH: usize = 100;
 /// The last few of each batch were sent before.
@@ -66,14 +69,85 @@ fn play(app: &App) -> Result<()> {
     let customer = Customer { base: format!("http://{}", app.address()), agent };
     say(format_args!("bulkd answers on {}; its file is {}\n", customer.base, app.database().display()));
 
-    let definition = json!({ "message": { "content": {
-        "title": "{{first_name}}, your {{month}} statement is ready",
-        "body": "Hello {{first_name}}, your {{plan}} plan came to {{amount}} euro. {{company}} says thank you.",
-    } }, "data": { "company": "Acme Corp", "month": "November" } });
+    let template_id = prepare(&customer)?;
+    let definition = json!({ "message": { "template": template_id }, "data": { "month": "November" } });
     let created = customer.post("/bulk", &json!({ "message": definition }))?;
     let job_id = created["jobId"].as_str().unwrap_or_default().to_owned();
-    say(format_args!("  POST /bulk               create a job         {job_id}"));
+    step("POST /bulk", "create a job", &job_id);
+    let duplicates = ingest(&customer, &job_id)?;
+    customer.post(&format!("/bulk/{job_id}/run"), &json!({}))?;
+    step("POST /bulk/{job_id}/run", "run it", "");
+    say("");
 
+    let job = watch(&customer, &job_id)?;
+    let counters = ["received", "enqueued", "failures"].map(|name| format!("{name} {}", job[name]));
+    say(format_args!("  {}: {}\n", job["status"].as_str().unwrap_or_default(), counters.join(", ")));
+    let outcomes = outcomes(&customer, &job_id)?;
+    show(&outcomes);
+    let is_framed = send(&customer, &template_id)?;
+
+    say("\nGo on with");
+    for path in [format!("/bulk/{job_id}/users"), "/_bulkd/outbox?channel=sms&limit=3".to_owned()] {
+        say(format_args!("  curl -H 'Authorization: Bearer {KEY}' '{}{path}'", customer.base));
+    }
+    say(format_args!("  sqlite3 {} 'SELECT channel, address, subject FROM outbox LIMIT 5'", app.database().display()));
+    say(format_args!("or point Courier's SDKs here: COURIER_BASE_URL={} COURIER_API_KEY={KEY}", customer.base));
+
+    let as_expected = job
+        == json!({
+            "definition": definition, "enqueued": ACCEPTED, "failures": 0, "received": ACCEPTED, "status": "COMPLETED",
+        });
+    let found: BTreeMap<Outcome, usize> = outcomes.into_iter().map(|(outcome, found)| (outcome, found.count)).collect();
+    if !as_expected || duplicates != BATCHES * DUPLICATES || found != expected() || !is_framed {
+        return Err(Error::startup("the demo did not come out as expected"));
+    }
+    Ok(())
+}
+
+fn step(call: &str, what: &str, outcome: &str) {
+    say(format!("  {call:<45}{what:<24}{outcome}").trim_end());
+}
+
+/// Stores a brand, a template that is published, and what is known of users before any job. Returns the template's id.
+fn prepare(customer: &Customer) -> Result<String> {
+    let settings = json!({
+        "colors": { "primary": COLOR },
+        "email": { "footer": { "markdown": "Acme Corp, 1 Road Runner Way" } },
+    });
+    customer.post("/brands", &json!({ "id": "acme", "name": "Acme Corp", "settings": settings }))?;
+    step("POST /brands", "a brand", "acme");
+    let elements = json!([
+        { "type": "meta", "title": "{{first_name}}, your {{month}} statement is ready" },
+        { "type": "text", "content": "Hello {{first_name}}, your {{plan}} plan came to {{amount}} euro." },
+        { "type": "action", "content": "Read it", "href": "https://acme.example/statements/{{month}}" },
+    ]);
+    let template = json!({
+        "name": "Statement",
+        "brand": { "id": "acme" },
+        "subscription": { "topic_id": TOPIC },
+        "content": { "version": "2022-01-01", "elements": elements },
+    });
+    let template = customer.post("/notifications", &json!({ "notification": template, "state": "PUBLISHED" }))?;
+    let template_id = template["id"].as_str().unwrap_or_default().to_owned();
+    step("POST /notifications", "a published template", &template_id);
+
+    let of = |way: Way| (0..ACCEPTED).filter(move |number| Way::of(*number) == way);
+    for number in of(Way::StoredProfile) {
+        let profile = json!({ "email": format!("{}@example.org", user_id(number)) });
+        customer.put(&format!("/profiles/{}", user_id(number)), &json!({ "profile": profile }))?;
+    }
+    step("PUT /profiles/{user_id}", "stored profiles", &of(Way::StoredProfile).count().to_string());
+    for number in of(Way::OptedOut) {
+        let path = format!("/users/{}/preferences/{TOPIC}", user_id(number));
+        customer.put(&path, &json!({ "topic": { "status": "OPTED_OUT" } }))?;
+    }
+    let call = format!("PUT /users/{{user_id}}/preferences/{TOPIC}");
+    step(&call, "who has opted out", &of(Way::OptedOut).count().to_string());
+    Ok(template_id)
+}
+
+/// Ingests all users, some of them twice. Returns how many came back as duplicates.
+fn ingest(customer: &Customer, job_id: &str) -> Result<usize> {
     let (mut total, mut duplicates) = (0, 0);
     for batch in 0..BATCHES {
         let ingested = customer.post(&format!("/bulk/{job_id}"), &json!({ "users": users(batch) }))?;
@@ -81,56 +155,81 @@ fn play(app: &App) -> Result<()> {
         duplicates += ingested["errors"].as_array().map_or(0, Vec::len);
     }
     let sent = BATCHES * BATCH;
-    say(format_args!(
-        "  POST /bulk/{{job_id}}      ingest {sent} users    {BATCHES} calls: {total} accepted, {duplicates} 'Duplicate user'"
-    ));
-    customer.post(&format!("/bulk/{job_id}/run"), &json!({}))?;
-    say("  POST /bulk/{job_id}/run  run it\n");
-
-    let job = watch(&customer, &job_id)?;
-    let counters = ["received", "enqueued", "failures"].map(|name| format!("{name} {}", job[name]));
-    say(format_args!("  {}: {}\n", job["status"].as_str().unwrap_or_default(), counters.join(", ")));
-
-    let outbox = customer.get(&format!("/_bulkd/outbox?job_id={job_id}&limit=1000"))?;
-    let messages = outbox["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    show(messages);
-    say("\nGo on with");
-    for path in [format!("/bulk/{job_id}"), format!("/bulk/{job_id}/users"), "/_bulkd/outbox?limit=3".to_owned()] {
-        say(format_args!("  curl -H 'Authorization: Bearer {KEY}' '{}{path}'", customer.base));
-    }
-    say(format_args!("  sqlite3 {} 'SELECT channel, address, subject FROM outbox LIMIT 5'", app.database().display()));
-    say(format_args!("or point Courier's SDKs here: COURIER_BASE_URL={} COURIER_API_KEY={KEY}", customer.base));
-
-    let expected = json!({
-        "definition": definition, "enqueued": ACCEPTED, "failures": 0, "received": ACCEPTED, "status": "COMPLETED",
-    });
-    let recipients: BTreeSet<_> = messages.iter().map(|message| message["recipient"].as_str()).collect();
-    if job != expected || duplicates != BATCHES * DUPLICATES || recipients.len() != ACCEPTED {
-        return Err(Error::startup("the demo did not come out as expected"));
-    }
-    Ok(())
+    let outcome = format!("{BATCHES} calls: {total} accepted, {duplicates} 'Duplicate user'");
+    step("POST /bulk/{job_id}", &format!("ingest {sent} users"), &outcome);
+    Ok(duplicates)
 }
 
-/// A batch of sample users: each reachable in one of four ways, a few of them sent before.
+/// A batch of sample users, a few of them sent before.
 fn users(batch: usize) -> Vec<Value> {
     let first = batch * (BATCH - DUPLICATES);
     let fresh = (first..first + BATCH - DUPLICATES).map(user);
     fresh.chain((0..DUPLICATES).map(|i| user(first / 2 + i))).collect()
 }
 
-fn user(number: usize) -> Value {
+/// By which way a sample user can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Email,
+    /// By e-mail, if only the user wanted.
+    OptedOut,
+    /// By the e-mail address of a profile that is stored already.
+    StoredProfile,
+    Phone,
+    Push,
+    Slack,
+    Inbox,
+}
+
+impl Way {
+    fn of(number: usize) -> Way {
+        match number % 20 {
+            0..=8 => Way::Email,
+            9 => Way::OptedOut,
+            10 => Way::StoredProfile,
+            11..=13 => Way::Phone,
+            14..=15 => Way::Push,
+            16..=17 => Way::Slack,
+            _ => Way::Inbox,
+        }
+    }
+
+    /// What becomes of a message to somebody of this kind.
+    fn outcome(self) -> Outcome {
+        let (channel, status, reason) = match self {
+            Way::Email | Way::StoredProfile => ("email", "SENT", ""),
+            Way::OptedOut => ("", "UNDELIVERABLE", "UNSUBSCRIBED"),
+            Way::Phone => ("sms", "SENT", ""),
+            Way::Push => ("push", "SENT", ""),
+            Way::Slack => ("direct_message", "SENT", ""),
+            Way::Inbox => ("inbox", "SENT", ""),
+        };
+        [channel, status, reason].map(str::to_owned)
+    }
+}
+
+fn name(number: usize) -> (&'static str, &'static str) {
     const FIRST: [&str; 8] = ["Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Margaret", "Ken"];
     const LAST: [&str; 5] = ["Lovelace", "Hopper", "Turing", "Liskov", "Knuth"];
-    let (first, last) = (FIRST[number % 8], LAST[number / 8 % 5]);
-    let id = format!("{}-{}-{number}", first.to_lowercase(), last.to_lowercase());
-    let profile = match number % 10 {
-        0..=5 => json!({ "email": format!("{id}@example.com") }),
-        6..=7 => json!({ "phone_number": format!("+1555{number:07}") }),
-        8 => json!({ "firebaseToken": format!("device-{number:06}") }),
-        _ => json!({}),
+    (FIRST[number % 8], LAST[number / 8 % 5])
+}
+
+fn user_id(number: usize) -> String {
+    let (first, last) = name(number);
+    format!("{}-{}-{number}", first.to_lowercase(), last.to_lowercase())
+}
+
+fn user(number: usize) -> Value {
+    let id = user_id(number);
+    let profile = match Way::of(number) {
+        Way::Email | Way::OptedOut => json!({ "email": format!("{id}@example.com") }),
+        Way::Phone => json!({ "phone_number": format!("+1555{number:07}") }),
+        Way::Push => json!({ "firebaseToken": format!("device-{number:06}") }),
+        Way::Slack => json!({ "slack": { "access_token": "xoxb-demo", "channel": format!("C{number:06}") } }),
+        Way::StoredProfile | Way::Inbox => json!({}),
     };
     let plan = ["Free", "Team", "Business"][number % 3];
-    let data = json!({ "first_name": first, "plan": plan, "amount": number % 3 * 20 });
+    let data = json!({ "first_name": name(number).0, "plan": plan, "amount": number % 3 * 20 });
     json!({ "to": { "user_id": id, "data": data }, "profile": profile })
 }
 
@@ -155,19 +254,77 @@ fn watch(customer: &Customer, job_id: &str) -> Result<Value> {
     }
 }
 
+/// Channel, status and reason of messages; a message that went nowhere has no channel, and one that was sent no reason.
+type Outcome = [String; 3];
+
+/// The messages of one outcome.
+struct Found {
+    count: usize,
+    first: Value,
+}
+
+fn expected() -> BTreeMap<Outcome, usize> {
+    let mut expected = BTreeMap::new();
+    for number in 0..ACCEPTED {
+        *expected.entry(Way::of(number).outcome()).or_default() += 1;
+    }
+    expected
+}
+
+/// What became of a job's messages, read from the outbox page by page.
+fn outcomes(customer: &Customer, job_id: &str) -> Result<BTreeMap<Outcome, Found>> {
+    let mut outcomes: BTreeMap<Outcome, Found> = BTreeMap::new();
+    let mut cursor = String::new();
+    loop {
+        let mut page = customer.get(&format!("/_bulkd/outbox?job_id={job_id}&limit=200&cursor={cursor}"))?;
+        for message in page["items"].as_array_mut().into_iter().flatten() {
+            let outcome = ["channel", "status", "reason"].map(|it| message[it].as_str().unwrap_or_default().to_owned());
+            outcomes.entry(outcome).or_insert_with(|| Found { count: 0, first: message.take() }).count += 1;
+        }
+        match page["paging"]["cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => return Ok(outcomes),
+        }
+    }
+}
+
 /// How many messages went which way, and one of each as a person would read it.
-fn show(messages: &[Value]) {
-    let mut by_channel: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-    for message in messages {
-        by_channel.entry(message["channel"].as_str().unwrap_or_default()).or_default().push(message);
+fn show(outcomes: &BTreeMap<Outcome, Found>) {
+    say(format_args!("The outbox holds {} messages:", outcomes.values().map(|found| found.count).sum::<usize>()));
+    let went_out = |(outcome, _): &(&Outcome, &Found)| !outcome[0].is_empty();
+    let (went_out, nowhere): (Vec<_>, Vec<_>) = outcomes.iter().partition(went_out);
+    for ([channel, status, reason], Found { count, first }) in went_out.into_iter().chain(nowhere) {
+        let text = |name: &str| first[name].as_str().unwrap_or_default();
+        match channel.as_str() {
+            "" => {
+                say(format_args!("\n  {count:>3} {status} as {reason}, such as to {}", text("recipient")));
+                say(format_args!("      {}", text("error")));
+            }
+            channel => {
+                let provider = text("provider");
+                say(format_args!("\n  {count:>3} {status} by {channel} ({provider}), such as to {}", text("address")));
+                let lines = [text("subject"), text("body")].into_iter().flat_map(str::lines);
+                lines.filter(|line| !line.trim().is_empty()).for_each(|line| say(format_args!("      {line}")));
+            }
+        }
     }
-    say(format_args!("The outbox holds {} messages:", messages.len()));
-    for (channel, messages) in by_channel {
-        let text = |name: &str| messages[0][name].as_str().unwrap_or_default().to_owned();
-        say(format_args!("\n  {:>3} by {channel}, such as to {}", messages.len(), text("address")));
-        say(format_args!("      {}", text("subject")));
-        say(format_args!("      {}", text("body")));
-    }
+}
+
+/// Sends one message more and says where its HTML is. Returns whether it was sent in its brand's frame.
+fn send(customer: &Customer, template_id: &str) -> Result<bool> {
+    let to = json!({ "user_id": "grace", "email": "grace@example.com" });
+    let data = json!({ "first_name": "Grace", "month": "November", "plan": "Team", "amount": 20 });
+    let message = json!({ "to": to, "template": template_id, "data": data });
+    let sent = customer.post("/send", &json!({ "message": message }))?;
+    let message_id = sent["requestId"].as_str().unwrap_or_default();
+    let path = format!("/messages/{message_id}");
+    let message = customer.get(&path)?;
+    let status = message["status"].as_str().unwrap_or_default();
+    say(format_args!("\n  POST /send to grace@example.com: {message_id}, {status}; its HTML is at"));
+    say(format_args!("      curl -H 'Authorization: Bearer {KEY}' '{}{path}/output'", customer.base));
+    let output = customer.get(&format!("{path}/output"))?;
+    let html = output["results"][0]["content"]["html"].as_str().unwrap_or_default();
+    Ok(status == "SENT" && html.contains(COLOR) && html.contains("Hello Grace"))
 }
 
 /// Somebody with an API key and an HTTP client.
@@ -187,6 +344,11 @@ impl Customer {
         let request = self.agent.post(format!("{}{path}", self.base)).header("Authorization", format!("Bearer {KEY}"));
         let mut answer = request.send_json(body).map_err(|error| failed("POST", path, error))?;
         answer.body_mut().read_json().map_err(|error| failed("POST", path, error))
+    }
+
+    fn put(&self, path: &str, body: &Value) -> Result<()> {
+        let request = self.agent.put(format!("{}{path}", self.base)).header("Authorization", format!("Bearer {KEY}"));
+        request.send_json(body).map_err(|error| failed("PUT", path, error)).map(drop)
     }
 }
 

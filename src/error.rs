@@ -25,6 +25,8 @@ pub enum Kind {
     Unauthorized,
     /// The route or the thing does not exist in this environment.
     NotFound,
+    /// It clashes with something else that exists, such as a name that is taken.
+    Conflict,
     /// The request did not arrive in time.
     TimedOut,
     /// The body is over the limit.
@@ -48,6 +50,7 @@ impl Kind {
             Kind::Invalid => (400, "invalid_request_error"),
             Kind::Unauthorized => (401, "authentication_error"),
             Kind::NotFound => (404, "invalid_request_error"),
+            Kind::Conflict => (409, "invalid_request_error"),
             Kind::TimedOut => (408, "invalid_request_error"),
             Kind::BodyTooLarge => (413, "invalid_request_error"),
             Kind::HeadTooLarge => (431, "invalid_request_error"),
@@ -70,6 +73,11 @@ impl Error {
 
     pub fn not_found(message: impl Into<String>) -> Self {
         Error::new(Kind::NotFound, message)
+    }
+
+    /// Something that cannot be because of something else; the message names both.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Error::new(Kind::Conflict, message)
     }
 
     pub fn startup(message: impl Into<String>) -> Self {

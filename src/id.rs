@@ -2,6 +2,7 @@
 //!
 //! Jobs and messages share Courier's shape, `1-<8 hex>-<24 hex>`, in which the 8 digits are the epoch seconds (as in
 //! Courier's samples). A recipient that was not named gets 21 url-safe characters, like those in Courier's SDK tests.
+//! Templates and brands have a prefix and a ULID in lower case, as in the SDKs' samples.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -31,21 +32,35 @@ impl Ids {
     /// A job id, later ones sorting after earlier ones: a ULID's 48 bits of time (seconds in the first 8 digits,
     /// milliseconds in the next 4) and its 80 random bits.
     pub fn job(&mut self, now: Timestamp) -> String {
-        let (millis, random) = match self {
+        let ulid = self.ulid(now);
+        let millis = ulid.timestamp_ms();
+        format!("1-{:08x}-{:04x}{:020x}", (millis / 1000) as u32, millis % 1000, ulid.random())
+    }
+
+    /// A template id: `nt_` and 26 characters.
+    pub fn template(&mut self, now: Timestamp) -> String {
+        format!("nt_{}", self.ulid(now).to_string().to_ascii_lowercase())
+    }
+
+    /// A brand id: `bnd_` and 26 characters.
+    pub fn brand(&mut self, now: Timestamp) -> String {
+        format!("bnd_{}", self.ulid(now).to_string().to_ascii_lowercase())
+    }
+
+    fn ulid(&mut self, now: Timestamp) -> Ulid {
+        let millis = now.millis().max(0) as u64;
+        match self {
             Ids::Sequential(last) => {
                 *last += 1;
-                (now.millis().max(0) as u64, u128::from(*last))
+                Ulid::from_parts(millis, u128::from(*last))
             }
             Ids::Random(generator) => {
-                let at = UNIX_EPOCH + Duration::from_millis(now.millis().max(0) as u64);
-                let ulid = match generator.generate_from_datetime(at) {
+                match generator.generate_from_datetime(UNIX_EPOCH + Duration::from_millis(millis)) {
                     Ok(ulid) => ulid,
                     Err(overflow) => overflow.commit_overflow_random(),
-                };
-                (ulid.timestamp_ms(), ulid.random())
+                }
             }
-        };
-        format!("1-{:08x}-{:04x}{:020x}", (millis / 1000) as u32, millis % 1000, random)
+        }
     }
 
     /// A recipient for a user that names none.
@@ -62,6 +77,17 @@ impl Ids {
         }
     }
 
+    /// The id of a webhook.
+    pub fn webhook(&mut self) -> String {
+        match self {
+            Ids::Sequential(last) => {
+                *last += 1;
+                format!("wh_{last:026}")
+            }
+            Ids::Random(_) => format!("wh_{}", Ulid::generate()),
+        }
+    }
+
     /// The part of all message ids of a new file that tells them from other files': 12 hex digits.
     pub fn message_tag(&mut self) -> String {
         match self {
@@ -75,6 +101,15 @@ impl Ids {
 /// schema.sql spells the same shape.
 pub fn message(tag: &str, created_at: Timestamp, number: i64) -> String {
     format!("1-{:08x}-{tag}{number:012x}", created_at.seconds() as u32)
+}
+
+/// The row's number in what looks like a message id.
+pub fn number_of_message(message_id: &str) -> Option<i64> {
+    let digits = message_id.strip_prefix("1-")?.split_once('-')?.1;
+    if digits.len() != 24 || !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        return None;
+    }
+    i64::from_str_radix(digits.get(12..)?, 16).ok()
 }
 
 #[cfg(test)]
@@ -96,6 +131,16 @@ mod tests {
         assert!(made.iter().all(|id| is_id(id)), "{made:?}");
         assert!(made.is_sorted_by(|a, b| a < b));
         assert!(made[0].starts_with("1-61e9e953-"));
+    }
+
+    #[test]
+    fn ids_of_templates_and_brands_have_couriers_shape() {
+        let mut ids = Ids::random();
+        for (id, prefix) in [(ids.template(Timestamp(1)), "nt_"), (ids.brand(Timestamp(1)), "bnd_")] {
+            let ulid = id.strip_prefix(prefix).unwrap();
+            assert_eq!(ulid.len(), 26);
+            assert!(ulid.bytes().all(|b| b"0123456789abcdefghjkmnpqrstvwxyz".contains(&b)), "{id}");
+        }
     }
 
     #[test]

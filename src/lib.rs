@@ -14,6 +14,7 @@ pub mod http;
 
 pub mod api;
 
+pub mod outbound;
 pub mod runner;
 pub mod store;
 

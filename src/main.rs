@@ -60,6 +60,8 @@ fn check(file: &std::path::Path) -> Result<()> {
 }
 
 fn log_to_stderr(filter: &str) -> Result<()> {
+    // Of the calls to webhooks only what bulkd itself says, unless everything is asked for.
+    let filter = if filter == "debug" { "debug,ureq=info,ureq_proto=info" } else { filter };
     env_logger::Builder::new()
         .parse_filters(filter)
         .format_target(false)

@@ -4,20 +4,24 @@ use std::fs;
 use std::path::Path;
 
 use bulkd::model::bulk::JobStatus;
-use bulkd::model::outbox::{Channel, MessageStatus};
+use bulkd::model::outbox::{Channel, MessageStatus, Reason};
+use bulkd::model::preference::PreferenceStatus;
+use bulkd::model::token::ProviderKey;
+use bulkd::model::webhook::EventStatus;
 
 /// A room, the rooms that it imports, and whether of these only what a setting may be.
 type Rule = (&'static str, &'static [&'static str], bool);
 
 /// Imports run downward.
 const RULES: &[Rule] = &[
-    ("main", &["app", "demo", "cli", "config", "http", "api", "runner", "store", "render", "model"], false),
+    ("main", &["app", "demo", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"], false),
     ("demo", &["app", "cli", "config", "store"], true),
-    ("app", &["cli", "config", "http", "api", "runner", "store", "render", "model"], false),
-    ("cli", &["config", "http", "api", "store", "render"], true),
-    ("config", &["http", "api", "store", "render"], true),
+    ("app", &["cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"], false),
+    ("cli", &["config", "http", "api", "store", "render", "model"], true),
+    ("config", &["http", "api", "store", "render", "model"], true),
     ("api", &["http", "store", "render", "model"], false),
     ("runner", &["store", "render", "model"], false),
+    ("outbound", &["store", "model"], false),
     ("store", &["model"], false),
     ("render", &["model"], false),
     ("http", &[], false),
@@ -279,6 +283,12 @@ fn names_in_the_schema_are_those_of_the_enums() {
     assert_eq!(checked("jobs", "status"), names(JobStatus::NAMES));
     assert_eq!(checked("messages", "channel"), names(Channel::NAMES));
     assert_eq!(checked("messages", "status"), names(MessageStatus::NAMES));
+    assert_eq!(checked("messages", "reason"), names(Reason::NAMES));
+    assert_eq!(checked("deliveries", "channel"), names(Channel::NAMES));
+    assert_eq!(checked("topics", "default_status"), names(PreferenceStatus::NAMES));
+    assert_eq!(checked("user_preferences", "status"), names(PreferenceStatus::NAMES));
+    assert_eq!(checked("user_tokens", "provider_key"), names(ProviderKey::NAMES));
+    assert_eq!(checked("webhook_events", "status"), names(EventStatus::NAMES));
 }
 
 fn names<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {

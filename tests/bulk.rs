@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Daemon, json, newsletter, open_file, readers};
+use support::{Daemon, in_view, json, newsletter, open_file, readers};
 
 fn is_id(id: &str) -> bool {
     let mut parts = id.split('-');
@@ -57,16 +57,20 @@ fn a_job_goes_from_users_to_a_full_outbox() {
             })
         );
         assert_eq!(
-            *message,
+            in_view(message),
             json!({
                 "message_id": message_id,
                 "job_id": job_id,
                 "recipient": format!("reader-{i}"),
                 "channel": "email",
+                "provider": "sendgrid",
                 "address": format!("reader-{i}@example.com"),
                 "status": "SENT",
+                "reason": null,
+                "content": null,
                 "subject": format!("Hello Reader {i}"),
                 "body": "Week 12",
+                "content": null,
                 "created_at": support::NOW,
             })
         );
@@ -134,8 +138,8 @@ fn a_definition_that_cannot_be_used_is_refused_by_its_field() {
         ("{\"message\": {\"content\": {\"title\": \"t\"}}}", "message.content: expected {\"title\", \"body\"} or"),
         ("{\"message\": {\"content\": {\"body\": 5}}}", "message.content: 'body' must be a string"),
         (
-            "{\"message\": {\"content\": {\"elements\": [{\"type\": \"text\"}, {}]}}}",
-            "message.content: elements[1]: expected an object with a 'type'",
+            "{\"message\": {\"content\": {\"elements\": [{\"type\": \"divider\"}, {}]}}}",
+            "message.content.elements[1]: expected an object with a 'type'",
         ),
         (
             "{\"message\": {\"message\": {\"content\": {\"title\": \"{{#if x}}\", \"body\": \"b\"}}}}",
@@ -243,7 +247,7 @@ fn a_call_with_one_bad_user_is_refused_and_ingests_nothing() {
         ("{\"users\": [{\"to\": {\"data\": \"x\"}}]}", "users[0].to.data: expected an object, found a string"),
         ("{\"users\": [{\"profile\": \"x@y.z\"}]}", "users[0].profile: expected an object, found a string"),
         ("{\"users\": [{\"data\": [1]}]}", "users[0].data: expected an object, found an array"),
-        ("{\"users\": [{\"preferences\": true}]}", "users[0].preferences: expected an object, found a boolean"),
+        ("{\"users\": [{\"preferences\": true}]}", "users[0].preferences: expected an object, found boolean true"),
         ("{\"users\": [{\"recipient\": \"a\", \"recipient\": \"b\"}]}", "users[0]: duplicate field 'recipient'"),
         ("{\"users\": [{\"recipient\": \"\\ud800\"}]}", "the body: not valid JSON"),
     ];
@@ -423,6 +427,34 @@ fn the_openapi_contract_answers_as_the_published_specification_says() {
 }
 
 #[test]
+fn the_openapi_contract_takes_what_the_samples_of_couriers_sdks_send() {
+    let openapi = Daemon::start_with(|config| config.contract = bulkd::api::Contract::OpenApi);
+    let tutorial = Daemon::start();
+    let both = json!({ "event": "e", "template": "t", "content": { "title": "Hi", "body": "there" } });
+    let both = json!({ "message": both });
+    openapi.customer("acme").post("/bulk", &both).ok(200);
+    tutorial.customer("acme").post("/bulk", &both).refused(400);
+
+    // An expiration that is past, and not one that cannot be read.
+    let once = |daemon: &Daemon, expiration: &str| {
+        let customer = daemon.customer("acme").once("k").with_header("x-idempotency-expiration", expiration);
+        customer.post("/bulk", &json!({ "message": { "event": "weekly" } }))
+    };
+    let first = once(&openapi, "1785312000").ok(200);
+    assert_eq!(once(&openapi, "1785312000").ok(200), first);
+    once(&openapi, "soon").refused(400);
+    once(&tutorial, "1785312000").refused(400);
+
+    // The word itself for a cursor, in either reading.
+    for daemon in [&openapi, &tutorial] {
+        for path in ["/messages", "/notifications", "/brands", "/lists", "/profiles/ada/lists", "/_bulkd/outbox"] {
+            daemon.customer("acme").get(&format!("{path}?cursor=cursor")).ok(200);
+            daemon.customer("acme").get(&format!("{path}?cursor=cursors")).refused(400);
+        }
+    }
+}
+
+#[test]
 fn forty_calls_at_once_are_all_answered_and_each_user_counts_once() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
@@ -474,7 +506,8 @@ fn whoever_opens_the_file_finds_the_outbox() {
     let file = open_file(&daemon.database());
     let mut outbox = file
         .prepare(
-            "SELECT message_id, job_id, recipient, channel, address, status, subject, body, created_at FROM outbox
+            "SELECT message_id, job_id, recipient, channel, provider, address, status, reason, subject, body, content, created_at
+             FROM outbox
              WHERE job_id = ?1",
         )
         .unwrap();
@@ -485,16 +518,19 @@ fn whoever_opens_the_file_finds_the_outbox() {
                 "job_id": row.get::<_, String>(1)?,
                 "recipient": row.get::<_, String>(2)?,
                 "channel": row.get::<_, String>(3)?,
-                "address": row.get::<_, String>(4)?,
-                "status": row.get::<_, String>(5)?,
-                "subject": row.get::<_, String>(6)?,
-                "body": row.get::<_, String>(7)?,
-                "created_at": row.get::<_, i64>(8)?,
+                "provider": row.get::<_, String>(4)?,
+                "address": row.get::<_, String>(5)?,
+                "status": row.get::<_, String>(6)?,
+                "reason": row.get::<_, Option<String>>(7)?,
+                "subject": row.get::<_, String>(8)?,
+                "body": row.get::<_, String>(9)?,
+                "content": row.get::<_, Option<String>>(10)?,
+                "created_at": row.get::<_, i64>(11)?,
             }))
         })
         .unwrap()
         .map(Result::unwrap)
         .collect();
-    assert_eq!(rows, customer.outbox(&job_id));
+    assert_eq!(rows, customer.outbox(&job_id).iter().map(in_view).collect::<Vec<_>>());
     assert_eq!(rows.len(), 2500);
 }

@@ -538,7 +538,7 @@ fn what_it_cannot_serve_is_refused_by_name_and_left_alone() {
 
     let before = folder.contents();
     assert!(before.contains_key("theirs-and-open-wal") && before.contains_key("newer-in-its-log-wal"));
-    let newer = "was written by a newer bulkd (file version 99, this bulkd knows 1); it was left alone";
+    let newer = "was written by a newer bulkd (file version 99, this bulkd knows 2); it was left alone";
     let cases = [
         ("text", "is not a bulkd database (nor any SQLite database); it was left alone"),
         ("short", "is not a bulkd database (nor any SQLite database); it was left alone"),
@@ -664,7 +664,7 @@ fn what_cannot_be_understood_ends_with_usage() {
         (&["--templates", "none"], "[possible values: lenient, strict]"),
         (&["--log", "verbose"], "[possible values: error, warn, info, debug, trace, off]"),
         // A variable that was meant to hold a key must not open the door to everybody, nor shut it to all.
-        (&["--api-key", ""], "invalid value '' for '--api-key <KEY>': expected a key without spaces"),
+        (&["--api-key", ""], "invalid value '' for '--api-key <KEY>': expected a key that is not empty"),
     ];
     for (args, expected) in cases {
         let ended = Binary::spawn(bulkd(args).current_dir(folder.0.path())).wait();
@@ -739,7 +739,7 @@ fn check_finds_what_is_not_sound_and_changes_nothing() {
         ("INSERT INTO users (recipient, user) VALUES ('x', '{}')", "1 users that belong to no job"),
         ("DELETE FROM messages WHERE number = 7", "1 jobs whose messages are not as many as they enqueued"),
         ("DELETE FROM failures WHERE seq = 0", "1 jobs whose failures are not as many as they count"),
-        ("UPDATE users SET recipient = 'reader-7' WHERE number = 7", "1 jobs with a recipient twice"),
+        ("UPDATE users SET recipient = 'reader-7' WHERE number = 7", "1 bulk jobs with a recipient twice"),
         ("UPDATE message_ranges SET first_seq = first_seq + 1 WHERE first_seq > 0", "1 ranges of messages that do not"),
         ("UPDATE user_ranges SET first_seq = 1 WHERE first_seq = 0", "2 ranges of users that do not"),
         ("UPDATE failures SET seq = seq + 1", "2 failures of users that have a message, or had no turn"),

@@ -17,11 +17,18 @@ fn the_demo_takes_a_job_from_users_to_a_full_outbox() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
     assert!(!ended.stdout.contains(&format!("answers on http://{address};")), "{ended:?}");
     for part in [
-        "ingest 1000 users    10 calls: 960 accepted, 40 'Duplicate user'",
+        "ingest 1000 users       10 calls: 960 accepted, 40 'Duplicate user'",
         "COMPLETED: received 960, enqueued 960, failures 0",
         "The outbox holds 960 messages:",
-        "576 by email, such as to ada-lovelace-0@example.com",
-        "Hello Ada, your Free plan came to 0 euro. Acme Corp says thank you.",
+        "480 SENT by email (sendgrid), such as to ada-lovelace-0@example.com",
+        "Hello Ada, your Free plan came to 0 euro.",
+        "144 SENT by sms (twilio), such as to +15550000011",
+        "96 SENT by push (firebase-fcm), such as to device-000014",
+        "96 SENT by direct_message (slack), such as to C000016",
+        "96 SENT by inbox (courier), such as to alan-turing-18",
+        "48 UNDELIVERABLE as UNSUBSCRIBED, such as to grace-hopper-9",
+        "SENT; its HTML is at",
+        "/output'",
         "curl -H 'Authorization: Bearer demo' 'http://127.0.0.1:",
         "sqlite3 ",
     ] {

@@ -517,6 +517,33 @@ fn what_could_not_be_synced_is_not_acknowledged_and_comes_once_at_most() {
 }
 
 #[test]
+fn no_event_is_told_before_its_message_is_on_the_disk() {
+    let trouble = Trouble::new();
+    let daemon = trouble.start();
+    let customer = daemon.customer("acme");
+    // Nobody listens there: what is queued stays in the queue.
+    let id = customer.post("/_bulkd/webhooks", &json!({ "url": "http://127.0.0.1:9" })).ok(201)["id"].take();
+    // The job has many parts, of which only the last is waited for.
+    let long = "x".repeat(16 * 1024);
+    let job_id = customer.create(json!({ "message": { "content": { "title": "Hello", "body": long } } }));
+    customer.ingest(&job_id, readers(0, 1_000));
+    // Its run is acknowledged, and nothing after it.
+    trouble.begin("sync", EIO, 1, "bulkd.db-wal");
+    customer.run(&job_id);
+    daemon.logs("pauses: ");
+    wait_until("a sync has failed", || trouble.failures() > 0);
+    let ask = |sql: &str| open_file(&trouble.database).query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert!(ask("SELECT count(*) FROM messages") > 0);
+    assert_eq!(ask("SELECT count(*) FROM webhook_events"), 0);
+    trouble.end();
+    customer.completed(&job_id);
+    let shown = format!("/_bulkd/webhooks/{}", id.as_str().unwrap());
+    wait_until("the events are queued", || customer.get(&shown).ok(200)["pending"] == 1_000);
+    stop(daemon);
+    check(&trouble.database);
+}
+
+#[test]
 fn a_log_that_cannot_be_copied_is_warned_of_and_copied_later() {
     const CALL: usize = (1 << 20) / PAGE;
     let trouble = Trouble::new();

@@ -30,11 +30,12 @@ fn without_a_usable_key_everything_is_unauthorized() {
     for (method, path) in routes {
         assert_eq!(nobody.send(method, path, None).refused(401), "Unauthorized");
     }
-    for malformed in ["", "Bearer", "Bearer ", "Bearer   ", "acme", "Basic YTpi", "Token acme", "Bearer two keys"] {
+    for malformed in ["", "Bearer", "Bearer ", "Bearer   ", "acme", "Basic YTpi", "Token acme"] {
         let reply = nobody.with_header("Authorization", malformed).get("/bulk/x");
         assert_eq!(reply.refused(401), "Unauthorized", "{malformed:?}");
     }
-    // The scheme is compared without case.
+    // The scheme is compared without case, and a key may hold spaces, as that of Courier's own tests does.
+    nobody.with_header("Authorization", "Bearer My API Key").get("/bulk/x").refused(404);
     nobody.with_header("Authorization", "bearer acme").get("/bulk/x").refused(404);
     // Nobody needs a key to see whether the daemon is up.
     assert_eq!(nobody.get("/_bulkd/health").ok(200)["status"], "ok");
@@ -54,11 +55,11 @@ fn with_configured_keys_all_others_are_unauthorized() {
 #[test]
 fn keys_are_not_kept() {
     let mut daemon = Daemon::start();
-    let key = "pk_prod_a_very_secret_key";
+    let key = "pk_prod_a_very_hushed_key";
     daemon.customer(key).create(newsletter());
     daemon.stop();
     let bytes = std::fs::read(daemon.database()).unwrap();
-    assert!(!bytes.windows(6).any(|window| window == b"secret"));
+    assert!(!bytes.windows(6).any(|window| window == b"hushed"));
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn the_outbox_of_an_environment_can_be_searched_and_paged() {
     customer.get("/_bulkd/outbox?job_id=1-0-0").refused(404);
     assert_eq!(
         customer.get("/_bulkd/outbox?channel=pigeon").refused(400),
-        "channel: expected one of email, sms, push, inbox"
+        "channel: expected one of email, sms, push, inbox, direct_message, webhook"
     );
 
     let first = customer.get("/_bulkd/outbox?limit=4").ok(200);

@@ -617,6 +617,10 @@ fn outcomes(customer: &Customer, content: &Value, users: &str) -> Result<Vec<Out
             "ENQUEUED" => {
                 let mut message = messages.next().unwrap();
                 assert_eq!(message["message_id"], user["messageId"]);
+                if let Some(content) = message["content"].as_str().filter(|_| message["channel"] != "email") {
+                    let elements: Value = serde_json::from_str(content).unwrap_or_else(|error| panic!("{error}"));
+                    assert!(elements.is_array());
+                }
                 Ok((message["subject"].take(), message["body"].take()))
             }
             "ERROR" => Err(user["error"].as_str().filter(|reason| !reason.is_empty()).unwrap().to_owned()),
@@ -740,6 +744,129 @@ fn any_template_is_refused_by_its_path_or_comes_to_an_outcome_for_every_user() {
                 saw("refused");
                 let path = if in_title { "message.content.title: " } else { "message.content.body: " };
                 assert!(message.starts_with(path), "{message}");
+            }
+        }
+    });
+}
+
+/// Elements that are nearly as they should be, in each other.
+fn any_element() -> impl Strategy<Value = String> {
+    const TYPES: &[&str] = &[
+        "text",
+        "text",
+        "string",
+        "link",
+        "meta",
+        "action",
+        "image",
+        "img",
+        "divider",
+        "quote",
+        "html",
+        "group",
+        "columns",
+        "column",
+        "list",
+        "list",
+        "list-item",
+        "list-item",
+        "jsonnet",
+        "comment",
+        "channel",
+        "hologram",
+    ];
+    const TEXTS: &[&str] = &[
+        "Hi",
+        "{{name}}",
+        "{{{list}}}",
+        "<b>{{$.item.x}}</b>",
+        "{{#each list}}{{this}}{{/each}}",
+        "\"\\\n{{$.index}}",
+        "{{#if name}}{{$.item}}{{else}}{{concat name \"&\"}}{{/if}}",
+        "**{{name}}** [x]({{url}}) xq0v0z",
+        "{{#if}}",
+        "",
+        "javascript:alert(1)",
+        "https://x.y/{{name}}",
+        "{{path \"$.item.x\"}}{{set \"a\" $.item}}{{a}}",
+        "{{first-name}}",
+        "- a\n  - {{name}}\n\n# {{list}}\n`{{name}}` <i>",
+        "{{datetime-format name \"%Y %Q\"}}{{format \"%.9f%\" name}}",
+    ];
+    const CONDITIONS: &[&str] = &[
+        "data.name",
+        "data.list.length > 1",
+        "!($.item.x == 'b') || refs.a.visible",
+        "{{name}}",
+        "refs.b.content === 'Hi'",
+        "{{eq name 1}}",
+        "data.list[0] <= name",
+        "(",
+        "$.index !== 0 && true",
+        "refs.none.visible",
+    ];
+    let quoted = |texts: &'static [&'static str]| select(texts).prop_map(|text| json!(text).to_string()).boxed();
+    Just("[]".to_owned()).boxed().prop_recursive(4, 24, 4, move |inner| {
+        let locales = quoted(TEXTS).prop_map(|text| format!("{{\"fr\":{{\"content\":{text}}}}}"));
+        let members = vec![
+            ("content", prop_oneof![19 => quoted(TEXTS), 1 => json_text()].boxed()),
+            ("href", quoted(TEXTS)),
+            ("src", quoted(TEXTS)),
+            ("title", quoted(TEXTS)),
+            ("alt_text", quoted(TEXTS)),
+            ("color", quoted(TEXTS)),
+            ("elements", inner.clone().boxed()),
+            ("locales", locales.boxed()),
+            ("channel", select(&["\"email\"", "\"inbox\"", "\"slack\""][..]).prop_map(str::to_owned).boxed()),
+        ];
+        let needed = |(name, value): (&'static str, BoxedStrategy<String>)| {
+            let value = proptest::option::weighted(0.8, value);
+            value.prop_map(move |value| value.map(|value| format!("\"{name}\":{value}"))).boxed()
+        };
+        let rare = vec![
+            ("if", quoted(CONDITIONS)),
+            (
+                "loop",
+                select(&["data.list", "$.item", "{{list}}", "data.rows", "+"][..])
+                    .prop_map(|it| json!(it).to_string())
+                    .boxed(),
+            ),
+            ("ref", select(&["\"a\"", "\"b\""][..]).prop_map(str::to_owned).boxed()),
+            ("channels", select(&["[\"email\"]", "[\"inbox\",\"slack\"]"][..]).prop_map(str::to_owned).boxed()),
+            ("format", Just("\"markdown\"".to_owned()).boxed()),
+            ("list_type", Just("\"ordered\"".to_owned()).boxed()),
+            ("bold", Just("true".to_owned()).boxed()),
+            ("raw", quoted(TEXTS).prop_map(|text| format!("{{\"html\":{text}}}")).boxed()),
+        ];
+        let rare = rare.into_iter().map(|(name, value)| {
+            let value = proptest::option::weighted(0.15, value);
+            value.prop_map(move |value| value.map(|value| format!("\"{name}\":{value}"))).boxed()
+        });
+        let members: Vec<_> = members.into_iter().map(needed).chain(rare).collect();
+        let element = (select(TYPES), members).prop_map(|(name, members)| {
+            let members: String = members.into_iter().flatten().map(|member| format!(",{member}")).collect();
+            format!("{{\"type\":\"{name}\"{members}}}")
+        });
+        vec(element, 0..4).prop_map(|elements| format!("[{}]", elements.join(",")))
+    })
+}
+
+#[test]
+fn any_elements_are_refused_by_their_path_or_come_to_an_outcome_for_every_user() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let list = "[1,\"b\",[2],{\"x\":\"<\\\"\"}]".to_owned();
+    let values = object_of(&["name", "list", "url", "rows"], prop_oneof![json_text(), Just(list)]);
+    let user = (values, select(&["{\"email\":\"a@x.y\",\"locale\":\"fr\"}", "{\"phone_number\":\"1\"}", "{}"][..]))
+        .prop_map(|(data, profile)| format!("{{\"data\":{data},\"profile\":{profile}}}"));
+    let input = (any_element(), vec(user, 1..4));
+    check(600, input, &["refused", "message", "failure"], |(elements, users), saw| {
+        let elements: Value = serde_json::from_str(&elements).unwrap();
+        match outcomes(&customer, &json!({ "elements": elements }), &format!("[{}]", users.join(","))) {
+            Ok(outcomes) => outcomes.iter().for_each(|it| saw(if it.is_ok() { "message" } else { "failure" })),
+            Err(message) => {
+                saw("refused");
+                assert!(message.starts_with("message.content.elements["), "{message}");
             }
         }
     });

@@ -157,7 +157,8 @@ fn strict_templates_make_an_unknown_one_unmapped() {
     let daemon = Daemon::start_with(|config| config.templates = Templates::Strict);
     let customer = daemon.customer("acme");
     let unknown = &outbox(&customer, &json!({ "event": "weekly" }), json!([{ "recipient": "ada" }]))[0];
-    assert_eq!((&unknown["status"], &unknown["subject"]), (&json!("UNMAPPED"), &json!("weekly")));
+    assert_eq!((&unknown["status"], &unknown["channel"]), (&json!("UNMAPPED"), &Value::Null));
+    assert_eq!(unknown["error"], "there is no template weekly");
     let inline = &outbox(&customer, &json!({ "content": { "body": "Hi" } }), json!([{ "recipient": "ada" }]))[0];
     assert_eq!(inline["status"], "SENT");
 }
@@ -173,7 +174,7 @@ fn elemental_content_becomes_plain_text() {
         { "type": "group", "elements": [{ "type": "quote", "content": "So it goes." }, { "type": "comment", "comment": "no" }] },
         { "type": "action", "content": "Open", "href": "https://example.com/{{id}}" },
         { "type": "image", "src": "https://example.com/a.png", "alt_text": "A picture" },
-        { "type": "channel", "channel": "sms", "elements": [{ "type": "text", "content": "elsewhere" }] },
+        { "type": "text", "content": "elsewhere", "channels": ["sms"] },
         { "type": "text", "content": "here", "channels": ["inbox", "email"] },
     ] } });
     let message = &outbox(&customer, &definition, json!([{ "data": { "name": "Ada", "id": 7 } }]))[0];
@@ -219,7 +220,7 @@ fn a_user_whose_message_cannot_be_made_stops_nobody_else() {
 fn helpers_that_are_not_known_are_refused_when_the_job_is_created() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
-    for text in ["{{capitalize name}}", "{{#if (upper name)}}{{/if}}", "{{#o}}x{{/o}}", "{{lookup (a b=(c d)) 1}}"] {
+    for text in ["{{shout name}}", "{{#if (upper name)}}{{/if}}", "{{#o}}x{{/o}}", "{{lookup (a b=(c d)) 1}}"] {
         let message = customer.post("/bulk", &json!({ "message": { "content": { "body": text } } })).refused(400);
         assert!(message.starts_with("message.content.body: the helper '"), "{text}: {message}");
     }
@@ -329,4 +330,42 @@ fn loops_that_hardly_end_fail_their_user_alone() {
     let numbers: Vec<String> = (0..2_000).map(|i| i.to_string()).collect();
     assert_eq!(body(&customer, long, json!({ "data": { "a": vec![1; 2_000] } })), numbers.join(",") + ".");
     assert_eq!(body(&customer, long, json!({ "data": { "a": [] } })), "nobody");
+}
+
+#[test]
+fn elements_that_look_at_too_much_fail_their_user_alone() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let big = "x".repeat(1_000_000);
+    let user = |recipient: &str, a: usize| json!({ "recipient": recipient, "data": { "a": vec![1; a], "big": big } });
+    for element in [
+        json!({ "type": "text", "content": "", "loop": "data.a", "if": "data.big == 'y'" }),
+        json!({ "type": "text", "content": "", "loop": "data.a", "if": "data.big.length == 1" }),
+        json!({ "type": "text", "content": "", "loop": "data.a", "if": "{{#if big}}{{big}}{{/if}}" }),
+        json!({ "type": "meta", "title": "{{big}}", "loop": "data.a" }),
+        json!({ "type": "text", "content": "{{#if (eq (truncate big 1) 2)}}{{/if}}", "loop": "data.a" }),
+    ] {
+        let job_id = customer.create(json!({ "content": { "elements": [element] } }));
+        customer.ingest(&job_id, json!([user("many", 1000), user("few", 2)]));
+        let job = customer.run_to_the_end(&job_id);
+        assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)), "{element}");
+        let error = customer.users(&job_id)[0]["error"].as_str().unwrap().to_owned();
+        assert!(error.ends_with("the text needs more than 50331648 bytes copied on the way"), "{element}: {error}");
+    }
+}
+
+#[test]
+fn all_elements_together_have_as_many_tags_as_one_text_may() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let texts = |count: usize| vec![json!({ "type": "text", "content": "{{x}}".repeat(10) }); count];
+    let content = |count: usize| json!({ "message": { "content": { "elements": texts(count) } } });
+    customer.post("/bulk", &content(200)).ok(201);
+    let refused = customer.post("/bulk", &content(201)).refused(400);
+    assert_eq!(refused, "message.content.elements[200].content: expected at most 2000 tags in one text");
+    let locales: serde_json::Map<String, Value> =
+        (0..101).map(|i| (format!("l{i}"), json!({ "content": "x" }))).collect();
+    let element = json!({ "type": "text", "content": "x", "locales": locales });
+    let refused = customer.post("/bulk", &json!({ "message": { "content": { "elements": [element] } } })).refused(400);
+    assert_eq!(refused, "message.content: expected at most 100 locales");
 }

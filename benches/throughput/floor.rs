@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 
 use crate::users::Batch;
 
@@ -40,8 +40,9 @@ pub fn insert_users(path: &Path, durability: &str, users: usize, batch: usize) -
     spent
 }
 
-/// Inserts `messages` messages like those that the drain makes, 1,000 a transaction.
-pub fn insert_messages(path: &Path, durability: &str, messages: usize, subject: &str, body: &str) -> Duration {
+/// Inserts `messages` messages like those that the drain makes, 1,000 a transaction; `texts` are subject, body and
+/// content.
+pub fn insert_messages<T: ToSql>(path: &Path, durability: &str, messages: usize, texts: &[T; 3]) -> Duration {
     let file = open(path, durability);
     let mut rows = Batch::new(1000, 1);
     let mut number = 0;
@@ -52,15 +53,14 @@ pub fn insert_messages(path: &Path, durability: &str, messages: usize, subject: 
         file.execute_batch("BEGIN").unwrap();
         let mut insert = file
             .prepare_cached(
-                "INSERT INTO messages (number, recipient, channel, address, status, subject, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO messages (number, recipient, status, reason, error, channel, provider, address, subject,
+                                       body, content, profile_version)
+                 VALUES (?1, ?2, 'SENT', NULL, NULL, 'email', 'sendgrid', 'reader-000000@example.com', ?3, ?4, ?5, NULL)",
             )
             .unwrap();
         for (recipient, _) in rows.rows() {
             number += 1;
-            insert
-                .execute(params![number, recipient, "email", "reader-000000@example.com", "SENT", subject, body])
-                .unwrap();
+            insert.execute(params![number, recipient, texts[0], texts[1], texts[2]]).unwrap();
         }
         file.execute_batch("COMMIT").unwrap();
         spent += begun.elapsed();

@@ -27,10 +27,13 @@ const BODY: &str = "Hello {{name}}, your {{plan}} plan in {{city}} came to {{amo
 const BLOCKS: &str = "Hello {{name}}, your {{plan}} plan in {{city}} came to {{#if (gt amount 50)}}as much as {{/if}}{{amount}} euro, \
                       order {{order}}. {{company}} says thank you.";
 /// What the above come to, for the floor.
-const RENDERED: (&str, &str) = (
-    "Reader 000000, your business statement is ready",
-    "Hello Reader 000000, your business plan in Amsterdam came to 10 euro, order A-00000000. Acme Corp says thank you.",
-);
+const RENDERED: [Option<&str>; 3] = [
+    Some("Reader 000000, your business statement is ready"),
+    Some(
+        "Hello Reader 000000, your business plan in Amsterdam came to 10 euro, order A-00000000. Acme Corp says thank you.",
+    ),
+    None,
+];
 
 /// Between two looks at a large job: looking costs the drain something, too.
 const LOOK: Duration = Duration::from_millis(5);
@@ -73,6 +76,8 @@ fn run(settings: &Settings) {
     let mut single = Figure::at_least("ingest in calls of one, 64 connections", "users/s", "one commit a row", 4.0);
     let mut drain = Figure::at_least("drain, five variables", "messages/s", "plain inserts of the messages", 1.0);
     let mut blocks = Figure::at_least("drain with a block and a helper", "messages/s", "the drain with variables", 0.3);
+    let mut stored =
+        Figure::at_least("drain, stored template of ten elements", "messages/s", "plain inserts of the messages", 1.0);
     let mut beside = Figure::at_most("a job of 1,000 while the others drain", "s", "the same job alone", 10.0);
     let mut p99 = Figure::at_most("GET /bulk/{id} p99 while draining", "s", "p99 idle", 20.0);
     let mut gets = Figure::at_least("GET /bulk/{id}, 16 connections", "requests/s", "a bare tiny_http Server", 1.5);
@@ -117,7 +122,7 @@ fn run(settings: &Settings) {
 
         let idle = latencies(daemon.address, &format!("/bulk/{job}"), || false, 20_000);
         let alone = small_job(daemon.address);
-        let plain = floor::insert_messages(&file("floor.db"), durability, *users, RENDERED.0, RENDERED.1);
+        let plain = floor::insert_messages(&file("floor.db"), durability, *users, &RENDERED);
         remove(&file("floor.db"));
         let drained = run_job(&mut customer, &job, LOOK);
         drain.add(rate(*users, drained), rate(*users, plain));
@@ -126,6 +131,14 @@ fn run(settings: &Settings) {
         let with_blocks = create(&mut customer, BLOCKS);
         ingest_users(daemon.address, &with_blocks, *users, *batch, *clients);
         blocks.add(rate(*users, run_job(&mut customer, &with_blocks, LOOK)), rate(*users, drained));
+
+        let of_template = create_of_template(&mut customer);
+        ingest_users(daemon.address, &of_template, *users, *batch, *clients);
+        let drained = run_job(&mut customer, &of_template, LOOK);
+        let row = a_message(&mut customer, &of_template);
+        let plain = floor::insert_messages(&file("floor.db"), durability, *users, &row);
+        remove(&file("floor.db"));
+        stored.add(rate(*users, drained), rate(*users, plain));
 
         let again = create(&mut customer, BODY);
         ingest_users(daemon.address, &again, *users, *batch, *clients);
@@ -182,7 +195,7 @@ fn run(settings: &Settings) {
         }
     }
     println!();
-    for figure in [ingest, large, single, drain, blocks, beside, p99, gets, deep, memory, start] {
+    for figure in [ingest, large, single, drain, blocks, stored, beside, p99, gets, deep, memory, start] {
         figure.print();
     }
     let size = std::fs::metadata(daemon::BINARY).map_or(f64::NAN, |metadata| metadata.len() as f64);
@@ -225,6 +238,39 @@ fn create(customer: &mut Connection, body: &str) -> String {
         serde_json::json!({ "message": { "message": { "content": content }, "data": { "company": "Acme Corp" } } });
     let created = customer.json("POST", "/bulk", message.to_string().as_bytes(), 201);
     created["jobId"].as_str().unwrap().to_owned()
+}
+
+/// A job of a template of ten elements that is stored and published.
+fn create_of_template(customer: &mut Connection) -> String {
+    let text = |content: &str| serde_json::json!({ "type": "text", "content": content });
+    let elements = serde_json::json!([
+        { "type": "meta", "title": SUBJECT },
+        { "type": "text", "text_style": "h1", "content": "Hello {{name}}" },
+        text("your {{plan}} plan in {{city}} came to {{amount}} euro."),
+        { "type": "image", "src": "https://example.com/statement.png", "alt_text": "Statement" },
+        { "type": "divider" },
+        { "type": "quote", "content": "Order {{order}}" },
+        { "type": "list", "list_type": "unordered", "elements": [
+            { "type": "list-item", "elements": [text("{{plan}}")] }, { "type": "list-item", "elements": [text("{{city}}")] },
+        ] },
+        { "type": "action", "content": "Open", "href": "https://example.com/orders/{{order}}" },
+        text("{{company}} says thank you."),
+        { "type": "text", "text_style": "subtext", "content": "You get this because you are {{name}}." },
+    ]);
+    let template = serde_json::json!({ "state": "PUBLISHED", "notification": {
+        "name": "Statement", "brand": null, "routing": null, "subscription": null, "tags": [],
+        "content": { "version": "2022-01-01", "elements": elements },
+    } });
+    let template = customer.json("POST", "/notifications", template.to_string().as_bytes(), 201);
+    let message = serde_json::json!({ "message": { "event": template["id"], "data": { "company": "Acme Corp" } } });
+    let created = customer.json("POST", "/bulk", message.to_string().as_bytes(), 201);
+    created["jobId"].as_str().unwrap().to_owned()
+}
+
+/// Subject, body and content of a message of a job.
+fn a_message(customer: &mut Connection, job: &str) -> [Option<String>; 3] {
+    let page = customer.json("GET", &format!("/_bulkd/outbox?job_id={job}&limit=1"), b"", 200);
+    ["subject", "body", "content"].map(|name| page["items"][0][name].as_str().map(str::to_owned))
 }
 
 /// Asks on every connection before it waits for the answers, which have to be 200: with a thread a connection the

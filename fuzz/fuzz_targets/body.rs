@@ -1,8 +1,9 @@
 #![no_main]
 
 use bulkd::error::{Error, Kind};
-use bulkd::model::definition::Definition;
+use bulkd::model::definition::{Definition, Reading};
 use bulkd::model::json::{self, Object};
+use bulkd::model::recipient;
 use bulkd::model::user::User;
 use libfuzzer_sys::fuzz_target;
 
@@ -25,7 +26,12 @@ fuzz_target!(|body: &[u8]| {
         }
         Err(error) => refused(&error),
     }
-    let outcomes = [false, true].map(|event_required| Definition::read(body, event_required));
+    let readings = [Reading::Lenient, Reading::Send, Reading::Bulk, Reading::EventRequired];
+    let outcomes = readings.map(|reading| Definition::read(body, reading));
     assert!(outcomes[0].is_ok() || outcomes[1].is_err(), "more is asked of it, and it passes");
+    assert!(outcomes[2].is_ok() || outcomes[3].is_err(), "more is asked of it, and it passes");
+    if let Ok(to) = serde_json::from_str(body) {
+        recipient::read(to).as_ref().err().into_iter().for_each(refused);
+    }
     outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).for_each(refused);
 });

@@ -1,8 +1,12 @@
 #![no_main]
 
-use bulkd::model::definition::Definition;
+use bulkd::clock::Timestamp;
+use bulkd::model::bulk::JobKind;
+use bulkd::model::definition::{Definition, Reading};
+use bulkd::model::known::Known;
 use bulkd::model::outbox::{Outcome, Outcomes};
-use bulkd::render::{Renderer, Templates};
+use bulkd::model::plan::Plan;
+use bulkd::render::{Recipient, Renderer, Templates};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
@@ -14,19 +18,20 @@ const USER: &str = r#"{
 /// What a text comes to: its own words, or `None` if there are none; or the refusal of the text.
 fn rendered(text: &str, user: &str) -> Result<Option<String>, String> {
     let definition = json!({ "content": { "body": text }, "data": { "j": "J", "a": 5 } }).to_string();
-    let definition = Definition::read(&definition, false).unwrap();
-    let renderer = Renderer::new(definition, Templates::Lenient).map_err(|error| error.to_string())?;
+    let plan = Plan::new(Definition::read(&definition, Reading::Bulk).unwrap(), JobKind::Bulk);
+    let renderer = Renderer::new(plan, Templates::Lenient, Timestamp::default()).map_err(|error| error.to_string())?;
     let mut outcomes = Outcomes::default();
-    renderer.render("r", user, &mut outcomes);
+    let user = Recipient { recipient: "r", user, known: &Known::default() };
+    renderer.render(user, Timestamp::default(), false, &mut outcomes);
     let mut each = outcomes.iter();
     let outcome = match each.next().unwrap() {
-        Outcome::Message(message) => Some(message.body.to_owned()),
+        Outcome::Message(message) => message.delivery.map(|it| it.body.to_owned()),
         Outcome::Failure { reason } => {
             assert!(!reason.is_empty());
             None
         }
     };
-    assert_eq!(each.next(), None);
+    assert!(each.next().is_none());
     Ok(outcome)
 }
 

@@ -15,13 +15,18 @@ impl Keys {
         Keys { known: keys.iter().map(|key| Environment::of_key(key)).collect() }
     }
 
+    /// The environments of the keys that were named.
+    pub fn known(&self) -> &[Environment] {
+        &self.known
+    }
+
     /// The environment of a request. Missing, malformed, empty and unknown keys are all told the same.
     pub fn environment(&self, authorization: Option<&str>) -> Result<Environment> {
         let environment = authorization
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, key)| key.trim())
-            .filter(|key| !key.is_empty() && !key.contains(char::is_whitespace))
+            .filter(|key| !key.is_empty())
             .map(Environment::of_key)
             .filter(|environment| self.known.is_empty() || self.known.contains(environment));
         environment.ok_or_else(|| Error::new(Kind::Unauthorized, "Unauthorized"))

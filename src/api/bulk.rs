@@ -5,10 +5,12 @@ use serde_json::value::RawValue;
 
 use super::paging::{self, Cursor};
 use super::{Act, Answer, Call, Contract};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::bulk::{JobStatus, UserState, UserStatus};
-use crate::model::definition::Definition;
+use crate::model::bulk::{JobKind, JobStatus, UserState, UserStatus};
+use crate::model::definition::{Definition, Reading};
 use crate::model::json::{self, Object};
+use crate::model::plan::Plan;
 use crate::model::user::User;
 use crate::render::Renderer;
 use crate::store::bulk;
@@ -26,8 +28,10 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
     let body = call.json()?;
     let definition = json::read::<CreateBody<'_>>(&body, String::new)?.message.get();
     let contract = call.settings.contract;
+    let reading = if contract == Contract::OpenApi { Reading::EventRequired } else { Reading::Bulk };
     // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
-    Renderer::new(Definition::read(definition, contract == Contract::OpenApi)?, call.settings.templates)?;
+    let plan = Plan::new(Definition::read(definition, reading)?, JobKind::Bulk);
+    Renderer::new(plan, call.settings.templates, Timestamp::default())?;
     let (definition, environment) = (definition.to_owned(), call.environment);
     Act::change(move |tx| {
         let job_id = bulk::create(tx, &environment, &definition)?;
@@ -82,11 +86,11 @@ fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
 pub fn run(mut call: Call<'_>) -> Result<Act> {
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
     Act::change(move |tx| {
-        let job = bulk::get(tx, &environment, &job_id)?;
+        let (job, definition) = bulk::get_with_definition(tx, &environment, &job_id)?;
         if job.status != JobStatus::Created {
             return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
         }
-        bulk::start(tx, &job)?;
+        bulk::start(tx, &job, &Definition::read(&definition, Reading::Lenient)?)?;
         Ok(match contract {
             Contract::OpenApi => Answer::new(204, ""),
             Contract::Tutorial => Answer::new(202, "{}"),
@@ -116,7 +120,7 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 pub fn list_users(mut call: Call<'_>) -> Result<Act> {
     let job_id = call.param();
     let query = call.request.query();
-    let (cursor, limit) = (paging::query(query, "cursor"), paging::limit(query));
+    let (cursor, limit) = (paging::cursor(query), paging::limit(query));
     let environment = call.environment;
     Act::query(move |db| {
         let job = bulk::get(db, &environment, &job_id)?;

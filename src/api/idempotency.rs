@@ -8,7 +8,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp as Instant};
 
-use super::Answer;
+use super::{Answer, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::{self, Header, Request};
@@ -34,6 +34,9 @@ const EXPIRATION: &str = "x-idempotency-expiration";
 pub struct Once {
     scope: idempotency::Scope,
     expiration: Option<Expiration>,
+    /// Whether an expiration that is too near or too far means the nearest that is neither: the OpenAPI's samples send
+    /// a fixed one, which is past by now.
+    nearest: bool,
 }
 
 /// When a key is to expire.
@@ -44,7 +47,7 @@ pub enum Expiration {
 }
 
 /// The request's key, if it has one.
-pub fn read(request: &Request, environment: &Environment) -> Result<Option<Once>> {
+pub fn read(request: &Request, environment: &Environment, contract: Contract) -> Result<Option<Once>> {
     // Courier's Ruby SDK spells it with an underscore.
     let names = ["idempotency-key", "idempotency_key"];
     let Some(name) = names.into_iter().find(|name| request.has_header(name)) else {
@@ -60,7 +63,7 @@ pub fn read(request: &Request, environment: &Environment) -> Result<Option<Once>
         endpoint: format!("{} {}", request.method(), request.path()),
         key: key.to_owned(),
     };
-    Ok(Some(Once { scope, expiration }))
+    Ok(Some(Once { scope, expiration, nearest: contract == Contract::OpenApi }))
 }
 
 impl Once {
@@ -71,6 +74,7 @@ impl Once {
             return Ok(Answer { status: stored.status, body: stored.body, replayed: true });
         }
         let expires_at = match &self.expiration {
+            Some(expiration) if self.nearest => expiration.resolve_nearest(tx.now()),
             Some(expiration) => expiration.resolve(tx.now())?,
             None => Timestamp(tx.now().millis() + DEFAULT_LIFE),
         };
@@ -117,19 +121,29 @@ impl Expiration {
 
     /// The moment that it means, if it is neither too near nor too far.
     pub fn resolve(&self, now: Timestamp) -> Result<Timestamp> {
+        let life = self.life(now).filter(|life| (SHORTEST_LIFE - SLACK..=LONGEST_LIFE + SLACK).contains(life));
+        let life =
+            life.ok_or_else(|| Error::invalid(EXPIRATION, "expected a time between 24 hours and 1 year from now"))?;
+        Ok(Timestamp(now.millis() + life))
+    }
+
+    /// The moment that it means, or the nearest to it that is neither too near nor too far.
+    pub fn resolve_nearest(&self, now: Timestamp) -> Timestamp {
+        let life = self.life(now).unwrap_or(LONGEST_LIFE);
+        Timestamp(now.millis() + life.clamp(SHORTEST_LIFE, LONGEST_LIFE))
+    }
+
+    /// Milliseconds from `now` on, if there is such a time.
+    fn life(&self, now: Timestamp) -> Option<i64> {
         let at = match self {
-            Expiration::At(at) => Some(*at),
+            Expiration::At(at) => *at,
             Expiration::In(span) => Instant::from_millisecond(now.millis())
                 .and_then(|now| TimeZone::UTC.to_datetime(now).checked_add(*span))
                 .and_then(|then| TimeZone::UTC.to_timestamp(then))
                 .map(|then| Timestamp(then.as_millisecond()))
-                .ok(),
+                .ok()?,
         };
-        let life = at.and_then(|at| at.millis().checked_sub(now.millis()));
-        match (at, life) {
-            (Some(at), Some(life)) if (SHORTEST_LIFE - SLACK..=LONGEST_LIFE + SLACK).contains(&life) => Ok(at),
-            _ => Err(Error::invalid(EXPIRATION, "expected a time between 24 hours and 1 year from now")),
-        }
+        at.millis().checked_sub(now.millis())
     }
 }
 
@@ -194,6 +208,20 @@ mod tests {
         for value in cases {
             let error = life(value).unwrap_err().to_string();
             assert!(error.starts_with("x-idempotency-expiration: expected"), "{value}: {error}");
+        }
+    }
+    #[test]
+    fn the_nearest_expiration_is_taken_where_samples_are() {
+        let cases = [
+            ("1785312000", DAY),
+            ("1 hour", DAY),
+            ("1790172800", 2 * DAY),
+            ("2 years", LONGEST_LIFE),
+            ("1e300", LONGEST_LIFE),
+        ];
+        for (value, expected) in cases {
+            let at = Expiration::parse(value).unwrap().resolve_nearest(NOW);
+            assert_eq!(at.millis() - NOW.millis(), expected, "{value}");
         }
     }
 }

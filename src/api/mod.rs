@@ -4,22 +4,38 @@
 //! refuses what is wrong with it. The act then runs inside the store, as a query or as a part of a group commit.
 
 mod auth;
+mod brand;
 mod bulk;
+mod delivery;
 pub mod idempotency;
+mod list;
+mod message;
+mod metrics;
 mod outbox;
 pub mod paging;
+mod preference;
+mod profile;
 mod routes;
+pub mod seed;
+mod send;
 mod status;
+mod subscription;
+mod template;
+mod token;
+mod webhook;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub use auth::Keys;
+use seed::Seeds;
 
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, Method, Request, Response};
 use crate::model::environment::Environment;
+use crate::model::seed::Seed;
 use crate::render::Templates;
-use crate::store::{Db, Store, Tx};
+use crate::store::{Db, Store, Tx, environment};
 
 /// Which of two readings of Courier's documentation is answered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +57,7 @@ pub struct Settings {
 pub struct Api {
     store: Arc<Store>,
     settings: Settings,
+    seeds: Seeds,
 }
 
 /// A request with what its route and its key say about it.
@@ -57,10 +74,16 @@ pub enum Act {
     Answer(Answer),
     Query(Query),
     Change(Change),
+    Staged(Stage),
+    /// Everything in the environment goes.
+    Reset,
 }
 
 type Query = Box<dyn FnOnce(&Db<'_>) -> Result<Answer>>;
 type Change = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
+/// Reads what a change needs; then, without the file, makes the change.
+type Stage = Box<dyn FnOnce(&Db<'_>) -> Result<Make>>;
+pub type Make = Box<dyn FnOnce() -> Result<Change>>;
 
 impl Act {
     pub fn query(query: impl FnOnce(&Db<'_>) -> Result<Answer> + 'static) -> Result<Act> {
@@ -69,6 +92,11 @@ impl Act {
 
     pub fn change(change: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Result<Act> {
         Ok(Act::Change(Box::new(change)))
+    }
+
+    /// For a change that takes work which must hold up neither readers nor the writer.
+    pub fn staged(stage: impl FnOnce(&Db<'_>) -> Result<Make> + 'static) -> Result<Act> {
+        Ok(Act::Staged(Box::new(stage)))
     }
 }
 
@@ -105,21 +133,43 @@ impl Call<'_> {
         })
     }
 
-    /// The first parameter of the path.
+    /// The body as text, an empty object if there is none: for requests of which everything is optional.
+    pub fn json_or_none(&mut self) -> Result<String> {
+        let body = self.json()?;
+        Ok(if body.trim_ascii().is_empty() { "{}".to_owned() } else { body })
+    }
+
+    /// The next parameter of the path: each call takes one, in their order.
     pub fn param(&mut self) -> String {
-        self.params.first_mut().map(std::mem::take).unwrap_or_default()
+        if self.params.is_empty() { String::new() } else { self.params.remove(0) }
     }
 }
 
 impl Api {
-    pub fn new(store: Arc<Store>, settings: Settings) -> Self {
-        Api { store, settings }
+    /// `seed` is what every environment begins with; it was [checked](seed::check).
+    pub fn new(store: Arc<Store>, settings: Settings, seed: Seed) -> Self {
+        let seeds = Seeds::new(seed, settings.templates);
+        Api { store, settings, seeds }
+    }
+
+    /// Seeds the environments that are known: those of the file, and those of the keys that are accepted.
+    pub fn begin(&self) -> Result<()> {
+        if self.seeds.is_empty() {
+            return Ok(());
+        }
+        let in_file = self.store.read(environment::list)?;
+        in_file.iter().chain(self.settings.keys.known()).try_for_each(|environment| {
+            self.seeds
+                .begin(&self.store, environment)
+                .map_err(|error| Error::startup(format!("{error} (environment {})", environment.label())))
+        })
     }
 
     /// Answers a request, whatever it is.
     pub fn answer(&self, request: Request) -> Response {
         let line = log::log_enabled!(log::Level::Debug).then(|| format!("{} {}", request.method(), request.path()));
-        let outcome = self.act(request);
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.act(request)))
+            .unwrap_or_else(|_| Err(Error::internal("answering a request panicked")));
         if let Some(line) = line {
             let status = outcome.as_ref().map_or_else(|error| error.kind().status_and_type().0, |answer| answer.status);
             log::debug!("{line} -> {status}");
@@ -127,6 +177,7 @@ impl Api {
         match outcome {
             Ok(answer) => {
                 let response = http::json(answer.status, answer.body);
+                let response = if answer.status >= 400 { http::final_refusal(response) } else { response };
                 if answer.replayed { response.with_header(idempotency::replayed()) } else { response }
             }
             Err(error) => {
@@ -143,20 +194,28 @@ impl Api {
     fn act(&self, request: Request) -> Result<Answer> {
         let (route, params) = routes::find(request.method(), request.path())?;
         let environment = match route.access {
-            routes::Access::Key => self.settings.keys.environment(request.header("authorization"))?,
+            routes::Access::Key => {
+                let environment = self.settings.keys.environment(request.header("authorization"))?;
+                self.seeds.begin(&self.store, &environment)?;
+                environment
+            }
             routes::Access::Open => Environment::of_key(""),
         };
         let once = match request.method() {
-            Method::Post => idempotency::read(&request, &environment)?,
+            Method::Post => idempotency::read(&request, &environment, self.settings.contract)?,
             _ => None,
         };
-        match (route.read)(Call { request, params, environment, settings: &self.settings })? {
-            Act::Answer(answer) => Ok(answer),
-            Act::Query(query) => self.store.read(query),
-            Act::Change(change) => self.store.write(move |tx| match once {
-                Some(once) => once.run(tx, change),
-                None => change(tx),
-            }),
-        }
+        let of = environment.clone();
+        let change = match (route.read)(Call { request, params, environment, settings: &self.settings })? {
+            Act::Answer(answer) => return Ok(answer),
+            Act::Query(query) => return self.store.read(query),
+            Act::Change(change) => change,
+            Act::Staged(stage) => self.store.read(stage)?()?,
+            Act::Reset => return self.seeds.reset(&self.store, &of, once),
+        };
+        self.store.write(move |tx| match once {
+            Some(once) => once.run(tx, change),
+            None => change(tx),
+        })
     }
 }

@@ -1,53 +1,95 @@
 //! The outbox over HTTP, for tests that assert on what was sent. Ours; Courier has nothing of the kind.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::delivery::{Deliveries, segments};
 use super::paging::{self, Cursor};
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
+use crate::model::message::StoredDelivery;
 use crate::model::outbox::Channel;
-use crate::store::bulk;
+use crate::store::message;
 use crate::store::outbox::{self, Filter, OutboxMessage};
 
-/// `GET /_bulkd/outbox?job_id=&recipient=&channel=&cursor=&limit=`: messages in the order in which they were written.
+/// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
+/// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
+/// `job_id`.
 pub fn list(call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
-    let filter = Filter {
+    let mut filter = Filter {
         job_id: paging::query(query, "job_id"),
+        number: None,
         recipient: paging::query(query, "recipient"),
         channel: paging::query(query, "channel"),
     };
+    let message_id = paging::query(query, "message_id");
     if let Some(channel) = &filter.channel
         && Channel::from_name(channel).is_none()
     {
         let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
         return Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))));
     }
-    let from = Cursor::read(paging::query(query, "cursor").as_deref(), 0)? as i64;
+    let from = Cursor::read(paging::cursor(query).as_deref(), 0)? as i64;
     let limit = paging::limit(query);
     let environment = call.environment;
     Act::query(move |db| {
         if let Some(job_id) = &filter.job_id {
-            bulk::get(db, &environment, job_id)?;
+            outbox::check_job(db, &environment, job_id)?;
+        }
+        if let Some(message_id) = &message_id {
+            let place = message::find(db, &environment, message_id)?;
+            let place =
+                place.ok_or_else(|| Error::not_found("message_id: there is no such message under this API key"))?;
+            filter.number = Some(place.number);
         }
         let (messages, more) = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
-        let next = messages.last().filter(|_| more).map(|last| Cursor { list: 0, position: last.number as u64 + 1 });
-        let items: Vec<String> = messages.iter().map(item).collect();
+        let mut next = messages.last().filter(|_| more).map(|last| last.message.number + 1);
+        let (mut items, mut bytes, mut deliveries) = (Vec::new(), 0, Deliveries::new(db));
+        for found in &messages {
+            if bytes >= paging::PAGE_BYTES {
+                next = Some(found.message.number);
+                break;
+            }
+            let first = items.len();
+            items.append(&mut entries(found, &filter, &mut deliveries)?);
+            bytes += items.iter().skip(first).map(String::len).sum::<usize>();
+        }
+        let next = next.map(|number| Cursor { list: 0, position: number.unsigned_abs() });
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }
 
-fn item(message: &OutboxMessage) -> String {
+fn entries(found: &OutboxMessage, filter: &Filter, deliveries: &mut Deliveries<'_>) -> Result<Vec<String>> {
+    let message = &found.message;
+    if message.deliveries.is_empty() {
+        return Ok(vec![entry(found, None, Value::Null, None).to_string()]);
+    }
+    let wanted = |it: &&StoredDelivery| filter.channel.as_deref().is_none_or(|channel| channel == it.channel.name());
+    let entries = message.deliveries.iter().filter(wanted).map(|it| {
+        let request = deliveries.request(found.job, message, it)?;
+        Ok(entry(found, Some(it), request, deliveries.html(found.job, message, it)?).to_string())
+    });
+    entries.collect()
+}
+
+fn entry(found: &OutboxMessage, it: Option<&StoredDelivery>, request: Value, html: Option<String>) -> Value {
+    let message = &found.message;
     json!({
         "message_id": message.message_id,
-        "job_id": message.job_id,
+        "job_id": found.job_id,
         "recipient": message.recipient,
-        "channel": message.channel,
-        "address": message.address,
-        "status": message.status,
-        "subject": message.subject,
-        "body": message.body,
-        "created_at": message.created_at.millis(),
+        "channel": it.map(|it| it.channel.name()),
+        "provider": it.map(|it| it.provider.name()),
+        "address": it.map(|it| &it.address),
+        "status": it.map_or(message.status, |it| it.status).name(),
+        "reason": it.map_or(message.reason, |it| it.reason).map(|reason| reason.name()),
+        "error": it.map_or(&message.error, |it| &it.error),
+        "subject": it.and_then(|it| it.subject.as_ref()),
+        "body": it.map(|it| &it.body),
+        "content": it.and_then(|it| it.content.as_ref()),
+        "html": html,
+        "segments": it.and_then(segments),
+        "request": request,
+        "created_at": message.enqueued_at.millis(),
     })
-    .to_string()
 }

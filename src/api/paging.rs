@@ -1,5 +1,7 @@
 //! Query parameters, and cursors in particular.
 
+use std::fmt;
+
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Result};
@@ -22,6 +24,21 @@ pub fn query(query: &str, name: &str) -> Option<String> {
         .find(|value| !matches!(value.as_str(), "" | "undefined" | "null"))
 }
 
+/// All values of a query parameter, which may be repeated or separated by commas, with or without brackets behind the
+/// name.
+pub fn query_all(query: &str, name: &str) -> Vec<String> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let named = pairs.filter(|(found, _)| decode(found).trim_end_matches("[]") == name);
+    let values = named.flat_map(|(_, value)| decode(value).split(',').map(str::to_owned).collect::<Vec<_>>());
+    values.filter(|value| !matches!(value.as_str(), "" | "undefined" | "null")).collect()
+}
+
+/// The cursor of a request. The word itself, which the samples of Courier's SDKs send, means none as well: no cursor of
+/// ours looks like it.
+pub fn cursor(text: &str) -> Option<String> {
+    query(text, "cursor").filter(|cursor| cursor != "cursor")
+}
+
 fn decode(part: &str) -> String {
     percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
@@ -38,7 +55,7 @@ pub fn limit(text: &str) -> u64 {
 /// be made of characters that need no encoding). It is bound to the list that it was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The job, or 0 for a list of everything.
+    /// The job, 0 for the outbox, or a number that its resource sets for it, far above those of jobs.
     pub list: i64,
     /// The place to go on from.
     pub position: u64,
@@ -72,6 +89,61 @@ impl Cursor {
     }
 }
 
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.encode())
+    }
+}
+
+/// A place in a list that is ordered by a text. Looks like a [`Cursor`], and is as opaque.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextCursor {
+    /// Tells the list from others.
+    list: u64,
+    /// The last text on the page before.
+    after: String,
+}
+
+impl TextCursor {
+    /// `list` names the list, `after` the last item that was shown.
+    pub fn new(list: &str, after: &str) -> Self {
+        TextCursor { list: hash(list.bytes()), after: after.to_owned() }
+    }
+
+    fn decode(text: &str) -> Option<TextCursor> {
+        let mut parts = text.split('.');
+        let list = u64::from_str_radix(parts.next()?, 16).ok()?;
+        let (pairs, []) = parts.next()?.as_bytes().as_chunks::<2>() else { return None };
+        let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let after = String::from_utf8(pairs.iter().map(byte).collect::<Option<_>>()?).ok()?;
+        let cursor = TextCursor { list, after };
+        (cursor.to_string() == text).then_some(cursor)
+    }
+
+    /// The text after which a request goes on in the list of this name, if it has a cursor.
+    pub fn read(query: Option<&str>, list: &str) -> Result<Option<String>> {
+        match query.map(TextCursor::decode) {
+            None => Ok(None),
+            Some(Some(cursor)) if cursor.list == hash(list.bytes()) => Ok(Some(cursor.after)),
+            Some(Some(_)) => Err(Error::invalid("cursor", "this cursor belongs to another list")),
+            Some(None) => Err(Error::invalid("cursor", "expected the 'cursor' of an earlier answer")),
+        }
+    }
+}
+
+impl fmt::Display for TextCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}.", self.list)?;
+        self.after.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        write!(f, ".{:08x}", check(self.list, hash(self.after.bytes())))
+    }
+}
+
+/// FNV-1a: the same in every version of ours, since cursors may outlive a restart.
+fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// Tells a cursor of ours from other text. No secret: a cursor opens nothing that its list does not show.
 fn check(list: u64, position: u64) -> u32 {
     let mixed = (list ^ position.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -79,20 +151,59 @@ fn check(list: u64, position: u64) -> u32 {
 }
 
 /// `{"items": [...], "paging": {...}}`, with a cursor if there is more.
-pub fn page(items: &[String], next: Option<Cursor>) -> String {
+pub fn page(items: &[String], next: Option<impl fmt::Display>) -> String {
+    format!("{{{},{}}}", list("items", items), paging(next))
+}
+
+/// `{"paging": {...}, "results": [...]}`: the other shape that lists have at Courier.
+pub fn results(items: &[String], next: Option<impl fmt::Display>) -> String {
+    format!("{{{},{}}}", paging(next), list("results", items))
+}
+
+/// `{"paging": {...}, "versions": [...]}`.
+pub fn versions(items: &[String], next: Option<impl fmt::Display>) -> String {
+    format!("{{{},{}}}", paging(next), list("versions", items))
+}
+
+fn list(name: &str, items: &[String]) -> String {
     let length: usize = items.iter().map(|item| item.len() + 1).sum();
-    let mut body = String::with_capacity(length + 96);
-    body.push_str("{\"items\":[");
+    let mut list = String::with_capacity(length + name.len() + 5);
+    list.push_str(&format!("\"{name}\":["));
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
-            body.push(',');
+            list.push(',');
         }
-        body.push_str(item);
+        list.push_str(item);
     }
-    body.push_str("],\"paging\":{");
+    list.push(']');
+    list
+}
+
+fn paging(next: Option<impl fmt::Display>) -> String {
     match next {
-        Some(cursor) => body.push_str(&format!("\"cursor\":\"{}\",\"more\":true}}}}", cursor.encode())),
-        None => body.push_str("\"more\":false}}"),
+        Some(cursor) => format!("\"paging\":{{\"cursor\":\"{cursor}\",\"more\":true}}"),
+        None => "\"paging\":{\"more\":false}".to_owned(),
     }
-    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_cursor_leads_back_to_its_place_in_its_list_only() {
+        for after in ["", "a", "user \u{e9}.\"\u{0}"] {
+            let cursor = TextCursor::new("lists", after).to_string();
+            assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.'), "{cursor}");
+            assert_eq!(TextCursor::read(Some(&cursor), "lists").unwrap().as_deref(), Some(after));
+            assert!(TextCursor::read(Some(&cursor), "others").is_err());
+            for bad in
+                [format!("{cursor}0"), format!("0{cursor}"), cursor.replace('.', ""), cursor.to_uppercase() + "."]
+            {
+                assert!(TextCursor::read(Some(&bad), "lists").is_err(), "{bad}");
+            }
+        }
+        let numbered = Cursor { list: 1, position: 2 }.encode();
+        assert!(TextCursor::read(Some(&numbered), "lists").is_err());
+    }
 }

@@ -13,7 +13,7 @@ mod socket;
 
 use std::time::Duration;
 
-pub use response::{Response, header, json, of_error};
+pub use response::{Response, final_refusal, header, json, of_error};
 pub use server::Server;
 pub use tiny_http::{Header, Method};
 

@@ -29,8 +29,13 @@ pub fn of_error(error: &Error) -> Response {
     match error.kind() {
         Kind::Unavailable => response.with_header(header("Retry-After", "1")),
         Kind::TimedOut | Kind::Internal | Kind::Startup => response,
-        _ => response.with_header(header("X-Should-Retry", "false")),
+        _ => final_refusal(response),
     }
+}
+
+/// Tells Courier's SDKs that the same request will be answered the same.
+pub fn final_refusal(response: Response) -> Response {
+    response.with_header(header("X-Should-Retry", "false"))
 }
 
 /// A header of our own making; its parts are ASCII.

@@ -1,6 +1,7 @@
 //! A bulk job and the state of its users.
 
 use super::names;
+use crate::clock::Timestamp;
 
 names! {
     /// Where a job stands. Courier's tutorial names the first three, its SDKs add `ERROR`.
@@ -28,12 +29,25 @@ names! {
     }
 }
 
+names! {
+    /// What a job was made by.
+    JobKind {
+        /// `POST /bulk`; it waits for its run.
+        Bulk = "BULK",
+        /// `POST /send`; it runs at once.
+        Send = "SEND",
+    }
+}
+
 /// A job as its own row has it.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The row's number in the file.
     pub job: i64,
     pub job_id: String,
+    /// The row's number of its environment.
+    pub environment: i64,
+    pub kind: JobKind,
     pub status: JobStatus,
     /// Users ingested.
     pub received: u64,
@@ -43,6 +57,10 @@ pub struct Job {
     pub failures: u64,
     /// Why the job as a whole cannot go on.
     pub error: Option<String>,
+    /// What the run found stored.
+    pub template_version: Option<i64>,
+    pub brand_version: Option<i64>,
+    pub created_at: Timestamp,
 }
 
 impl Job {

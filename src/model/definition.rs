@@ -1,19 +1,79 @@
 //! What a job is to send: the `message` given when it was created.
 
 use indexmap::IndexMap;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::content::Content;
 use super::json::{self, Fields, Object};
+use super::routing::{Channels, Entry, Providers, Routing};
+use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 
 /// The definition of a job, understood.
 #[derive(Debug)]
 pub struct Definition {
     pub source: Source,
+    /// The event that was named, whether or not the words come from it.
+    pub event: Option<String>,
     /// Global data for all users: names and raw JSON values, in the order in which they were sent.
     pub data: IndexMap<String, String>,
+    pub brand_id: Option<String>,
+    pub locale: Option<String>,
+    pub routing: Option<Routing>,
+    pub channels: Channels,
+    pub providers: Providers,
+    pub metadata: Metadata,
+    pub topic_id: Option<String>,
+    pub tenant_id: Option<String>,
+    pub delay: Option<Delay>,
+}
+
+/// What a message says about itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Metadata {
+    #[serde(default)]
+    pub event: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub trace_id: Option<String>,
+}
+
+/// When messages are to go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    /// After so many milliseconds.
+    For(i64),
+    Until(Timestamp),
+}
+
+impl Delay {
+    /// When a message of `now` is due.
+    pub fn due_at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Delay::For(millis) => Timestamp(now.millis().saturating_add(millis)),
+            Delay::Until(at) => at,
+        }
+    }
+}
+
+/// How much of a definition has to be in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Of a bulk job: all that the API is known to refuse is refused.
+    Bulk,
+    /// Of a bulk job in the OpenAPI's reading: `event` is required, and several sources of words are taken, as its
+    /// samples have them.
+    EventRequired,
+    /// Of a send.
+    Send,
+    /// What the OpenAPI's types allow is taken, and fails later if it has to: a send without words, or with several
+    /// sources of them.
+    Lenient,
 }
 
 /// Where the words of the messages come from.
@@ -23,15 +83,8 @@ pub enum Source {
     Content { path: &'static str, content: Content },
     /// The id of a template, or an event that is mapped to one.
     Template(String),
-}
-
-/// Inline content in Courier's two forms.
-#[derive(Debug)]
-pub enum Content {
-    /// `{title, body}`; Courier's SDKs require both, its documentation only the body.
-    Sugar { title: Option<String>, body: String },
-    /// `{version, elements}`.
-    Elemental { elements: Vec<Map<String, Value>> },
+    /// Neither was given.
+    Nothing,
 }
 
 #[derive(Deserialize)]
@@ -39,124 +92,220 @@ struct Outer<'a> {
     #[serde(default)]
     event: Option<String>,
     #[serde(borrow, default)]
-    message: Option<Fields<Nested<'a>>>,
+    message: Option<Fields<Message<'a>>>,
     #[serde(default)]
-    template: Option<String>,
+    brand: Option<String>,
     #[serde(default)]
-    content: Option<Content>,
-    #[serde(borrow, default)]
-    data: Option<Object<'a>>,
-    #[serde(default, rename = "brand")]
-    _brand: Option<String>,
-    #[serde(default, rename = "locale")]
-    _locale: Option<Locale>,
+    locale: Option<Locale>,
     #[serde(borrow, default, rename = "override")]
     _override: Option<Object<'a>>,
 }
 
+/// The members that a send's `message`, the nested form and the flat form have in common.
 #[derive(Default, Deserialize)]
-struct Nested<'a> {
+struct Message<'a> {
     #[serde(default)]
     template: Option<String>,
     #[serde(default)]
-    content: Option<Content>,
+    content: Option<Value>,
     #[serde(borrow, default)]
     data: Option<Object<'a>>,
-    #[serde(default, rename = "brand_id")]
-    _brand_id: Option<String>,
+    #[serde(default)]
+    brand_id: Option<String>,
+    #[serde(default)]
+    routing: Option<Routing>,
+    #[serde(default)]
+    channels: Option<Channels>,
+    #[serde(default)]
+    providers: Option<Providers>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+    #[serde(default)]
+    preferences: Option<Fields<Topic>>,
+    #[serde(default)]
+    context: Option<Fields<Tenant>>,
+    #[serde(borrow, default)]
+    delay: Option<Object<'a>>,
 }
 
-/// A locale is a string in older sources, a map from locale to map in newer ones.
-struct Locale;
+#[derive(Default, Deserialize)]
+struct Topic {
+    #[serde(default)]
+    subscription_topic_id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Tenant {
+    #[serde(default)]
+    tenant_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DelayFields {
+    #[serde(default)]
+    duration: Option<f64>,
+    #[serde(default)]
+    until: Option<String>,
+    #[serde(default)]
+    timezone: Option<String>,
+}
+
+/// A locale is a string in older sources, a map from locale to map in newer ones. What the maps say is not documented.
+struct Locale(Option<String>);
 
 impl<'de> Deserialize<'de> for Locale {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
-            Value::String(_) | Value::Object(_) => Ok(Locale),
+            Value::String(locale) => Ok(Locale(Some(locale))),
+            Value::Object(_) => Ok(Locale(None)),
             _ => Err(de::Error::custom("expected a string such as \"en_US\", or an object")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Content {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        const FORMS: &str = "expected {\"title\", \"body\"} or {\"version\", \"elements\"}";
-        let Value::Object(mut content) = Value::deserialize(deserializer)? else {
-            return Err(de::Error::custom(FORMS));
-        };
-        let text = |value: Option<Value>, name: &str| match value {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(de::Error::custom(format_args!("`{name}` must be a string"))),
-        };
-        match content.remove("elements") {
-            None => match text(content.remove("body"), "body")? {
-                Some(body) => Ok(Content::Sugar { title: text(content.remove("title"), "title")?, body }),
-                None => Err(de::Error::custom(FORMS)),
-            },
-            Some(Value::Array(elements)) => {
-                text(content.remove("version"), "version")?;
-                check_elements(&elements, "elements").map_err(de::Error::custom)?;
-                let objects = elements.into_iter().filter_map(|element| match element {
-                    Value::Object(element) => Some(element),
-                    _ => None,
-                });
-                Ok(Content::Elemental { elements: objects.collect() })
-            }
-            Some(_) => Err(de::Error::custom("`elements` must be an array")),
         }
     }
 }
 
 impl Definition {
     /// Reads a definition in any of the three forms: `{event}`, `{message: {template | content}}`, `{template |
-    /// content}`. Where several are given, the nested form is used before the flat one, and both before the event.
-    pub fn read(definition: &str, event_required: bool) -> Result<Self> {
-        let outer: Outer<'_> = json::read(definition, || "message".to_owned())?;
+    /// content}`, of which the last is that of a send as well. Where several are given, the nested form is used before the flat one, and both before the event.
+    pub fn read(definition: &str, reading: Reading) -> Result<Self> {
+        let at = || "message".to_owned();
+        let outer: Outer<'_> = json::read(definition, at)?;
+        let flat: Message<'_> = json::read(definition, at)?;
         let Fields(nested) = outer.message.unwrap_or_default();
-        let missing_event = || Error::new(Kind::Invalid, "The 'event' parameter is required.");
-        if event_required && outer.event.as_deref().unwrap_or_default().is_empty() {
+        let event = outer.event.filter(|event| !event.is_empty());
+        let nothing = match reading {
+            Reading::Send => "Invalid Request. Either 'content' or 'template' must be defined.",
+            _ => "The 'event' parameter is required.",
+        };
+        let missing_event = || Error::new(Kind::Invalid, nothing);
+        if reading == Reading::EventRequired && event.is_none() {
             return Err(missing_event());
         }
-        let inner = choose(nested.template, nested.content, "message.message", "message.message.content")?;
-        let flat = choose(outer.template, outer.content, "message", "message.content")?;
-        let event = outer.event.filter(|event| !event.is_empty()).map(Source::Template);
-        let source = inner.or(flat).or(event).ok_or_else(missing_event)?;
+        let inner = choose(nested.template, nested.content, "message.message", "message.message.content", reading)?;
+        let source = choose(flat.template, flat.content, "message", "message.content", reading)?;
+        let source = inner.or(source).or_else(|| event.clone().map(Source::Template));
+        let source = match (source, reading) {
+            (Some(source), _) => source,
+            (None, Reading::Lenient) => Source::Nothing,
+            (None, _) => return Err(missing_event()),
+        };
         let mut data = IndexMap::new();
-        for layer in [nested.data, outer.data].into_iter().flatten() {
+        for layer in [nested.data, flat.data].into_iter().flatten() {
             layer.for_each(|name, value| drop(data.insert(name.to_owned(), value.to_owned())))?;
         }
-        Ok(Definition { source, data })
+        let delay = match (nested.delay, flat.delay) {
+            (Some(delay), _) => read_delay(delay, "message.message.delay", reading)?,
+            (None, Some(delay)) => read_delay(delay, "message.delay", reading)?,
+            (None, None) => None,
+        };
+        let topic = |it: Option<Fields<Topic>>| it.and_then(|Fields(it)| it.subscription_topic_id);
+        let tenant = |it: Option<Fields<Tenant>>| it.and_then(|Fields(it)| it.tenant_id);
+        let metadata = nested.metadata.or(flat.metadata).unwrap_or_default();
+        if metadata.tags.len() > TAGS || metadata.tags.iter().any(|tag| tag.chars().count() > TAG_CHARS) {
+            let expected = format!("expected at most {TAGS} tags of at most {TAG_CHARS} characters");
+            return Err(Error::invalid("message.metadata.tags", expected));
+        }
+        Ok(Definition {
+            source,
+            event: event.or_else(|| metadata.event.clone()),
+            data,
+            brand_id: nested.brand_id.or(flat.brand_id).or(outer.brand),
+            locale: outer.locale.and_then(|Locale(locale)| locale),
+            routing: nested.routing.or(flat.routing),
+            channels: nested.channels.or(flat.channels).unwrap_or_default(),
+            providers: nested.providers.or(flat.providers).unwrap_or_default(),
+            metadata,
+            topic_id: topic(nested.preferences).or_else(|| topic(flat.preferences)),
+            tenant_id: tenant(nested.context).or_else(|| tenant(flat.context)),
+            delay,
+        })
     }
 }
 
-/// What every element has to be, wherever it stands. Which types there are is left open: the sources do not agree.
-fn check_elements(elements: &[Value], path: &str) -> std::result::Result<(), String> {
-    for (i, element) in elements.iter().enumerate() {
-        if !element.get("type").is_some_and(Value::is_string) {
-            return Err(format!("{path}[{i}]: expected an object with a `type`"));
+impl Definition {
+    /// All conditions of channels and providers, with their paths.
+    pub fn conditions(&self) -> Vec<(String, &str)> {
+        let mut found = Vec::new();
+        for (name, options) in &self.channels {
+            found.extend(options.condition.as_deref().map(|it| (format!("message.channels.{name}.if"), it)));
         }
-        if element.get("content").is_some_and(|content| !content.is_string()) {
-            return Err(format!("{path}[{i}].content: expected a string"));
+        for (name, options) in &self.providers {
+            found.extend(options.condition.as_deref().map(|it| (format!("message.providers.{name}.if"), it)));
         }
-        match element.get("elements") {
-            None => {}
-            Some(Value::Array(children)) => check_elements(children, &format!("{path}[{i}].elements"))?,
-            Some(_) => return Err(format!("{path}[{i}].elements: expected an array")),
+        let mut routings: Vec<&Routing> = self.routing.iter().collect();
+        while let Some(routing) = routings.pop() {
+            for entry in &routing.channels {
+                match entry {
+                    Entry::Nested(routing) => routings.push(routing),
+                    Entry::Name { name, condition } => {
+                        found.extend(
+                            condition.as_deref().map(|it| (format!("message.routing: the 'if' of '{name}'"), it)),
+                        );
+                    }
+                }
+            }
         }
+        found
     }
-    Ok(())
+}
+
+/// Hours, days and dates in words are not understood; an empty delay is none.
+fn read_delay(delay: Object<'_>, at: &str, reading: Reading) -> Result<Option<Delay>> {
+    let fields: DelayFields = json::read(delay.as_str(), || at.to_owned())?;
+    let read = || match (fields.duration, &fields.until) {
+        (Some(millis), None) if (0.0..=LONGEST_DELAY).contains(&millis) => Ok(Some(Delay::For(millis as i64))),
+        (Some(_), None) => Err(Error::invalid(format_args!("{at}.duration"), "expected milliseconds, up to a year")),
+        (_, Some(until)) => match instant(until, fields.timezone.as_deref()) {
+            Some(at) => Ok(Some(Delay::Until(at))),
+            None => Err(Error::invalid(
+                format_args!("{at}.until"),
+                "expected an ISO 8601 date and time; opening hours are not known here",
+            )),
+        },
+        (None, None) => Ok(None),
+    };
+    match read() {
+        Err(_) if reading == Reading::Lenient => Ok(None),
+        read => read,
+    }
+}
+
+/// After the OpenAPI text.
+const TAGS: usize = 9;
+const TAG_CHARS: usize = 30;
+
+/// Milliseconds.
+const LONGEST_DELAY: f64 = 366.0 * 24.0 * 60.0 * 60.0 * 1000.0;
+
+/// An ISO date and time; one without a zone is of `timezone`, or else UTC.
+fn instant(text: &str, timezone: Option<&str>) -> Option<Timestamp> {
+    let at = |instant: jiff::Timestamp| Timestamp(instant.as_millisecond());
+    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+        return Some(at(instant));
+    }
+    let zone = match timezone {
+        Some(name) => TimeZone::get(name).ok()?,
+        None => TimeZone::UTC,
+    };
+    text.parse::<DateTime>().ok().and_then(|date| zone.to_timestamp(date).ok()).map(at)
 }
 
 /// Template and content exclude each other, as they do in Send.
-fn choose(template: Option<String>, content: Option<Content>, at: &str, path: &'static str) -> Result<Option<Source>> {
+fn choose(
+    template: Option<String>,
+    content: Option<Value>,
+    at: &str,
+    path: &'static str,
+    reading: Reading,
+) -> Result<Option<Source>> {
     match (template, content) {
-        (Some(_), Some(_)) => Err(Error::invalid(at, "expected either 'template' or 'content', found both")),
-        (Some(template), None) if template.is_empty() => {
+        (Some(_), Some(_)) if matches!(reading, Reading::Bulk | Reading::Send) => {
+            Err(Error::invalid(at, "expected either 'template' or 'content', found both"))
+        }
+        (Some(template), _) if template.is_empty() => {
             Err(Error::invalid(format_args!("{at}.template"), "expected the id of a template, found an empty string"))
         }
+        (_, Some(content)) => Ok(Some(Source::Content { path, content: Content::read(content, path)? })),
         (Some(template), None) => Ok(Some(Source::Template(template))),
-        (None, Some(content)) => Ok(Some(Source::Content { path, content })),
         (None, None) => Ok(None),
     }
 }

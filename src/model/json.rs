@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use indexmap::IndexMap;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -53,7 +54,11 @@ fn in_json_words(text: &str) -> String {
     let found_and_expected = text.strip_prefix("invalid type: ").and_then(|text| text.rsplit_once(", expected "));
     match found_and_expected {
         Some((found, expected)) => {
-            let expected = if expected == "a sequence" { "an array" } else { expected };
+            let expected = match expected {
+                "a map" => "an object",
+                "a sequence" => "an array",
+                other => other,
+            };
             let found = match found {
                 "map" => "an object".to_owned(),
                 "sequence" => "an array".to_owned(),
@@ -147,6 +152,27 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             Err(de::Error::custom(format_args!("expected an object, found {}", kind(raw))))
         }
     }
+}
+
+/// The members of several objects in one, each over those before it.
+pub fn merge<'a>(objects: impl Iterator<Item = Object<'a>>) -> Result<String> {
+    let mut members: IndexMap<String, &str> = IndexMap::new();
+    for object in objects {
+        object.for_each(|name, value| {
+            members.insert(name.to_owned(), value);
+        })?;
+    }
+    let mut merged = String::from("{");
+    for (name, value) in members {
+        if merged.len() > 1 {
+            merged.push(',');
+        }
+        merged.push_str(&quoted(&name));
+        merged.push(':');
+        merged.push_str(value);
+    }
+    merged.push('}');
+    Ok(merged)
 }
 
 struct MemberVisitor<F>(F);

@@ -1,12 +1,30 @@
 //! The nouns and their states. No SQL, no HTTP.
 
+pub mod brand;
 pub mod bulk;
+pub mod content;
 pub mod definition;
+mod elements;
 pub mod environment;
+pub mod history;
 pub mod json;
+pub mod known;
+pub mod list;
+pub mod message;
+pub mod metrics;
 pub mod outbox;
-
+pub mod patch;
+pub mod plan;
+pub mod preference;
+pub mod profile;
+pub mod recipient;
+pub mod routing;
+pub mod seed;
+pub mod stored_elements;
+pub mod template;
+pub mod token;
 pub mod user;
+pub mod webhook;
 
 /// An enum whose members have one spelling each, in JSON and SQL alike.
 macro_rules! names {
@@ -28,6 +46,16 @@ macro_rules! names {
 
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                let found = <$crate::model::json::Text<'_> as serde::Deserialize>::deserialize(deserializer)?;
+                $type::from_name(found.as_str()).ok_or_else(|| {
+                    let known = [$($name),+].join(", ");
+                    serde::de::Error::custom(format_args!("expected one of {known}"))
+                })
             }
         }
     };

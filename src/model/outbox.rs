@@ -11,29 +11,160 @@ names! {
         Sms = "sms",
         Push = "push",
         Inbox = "inbox",
+        /// Slack and Microsoft Teams.
+        DirectMessage = "direct_message",
+        Webhook = "webhook",
     }
 }
 
 names! {
-    /// What became of a message.
+    /// What became of a message. Courier has a few more, to which nothing here leads.
     MessageStatus {
-        /// It is in the outbox, which here is as far as messages go.
+        /// It is in the outbox, which here is as far as messages go by themselves.
         Sent = "SENT",
+        Delivered = "DELIVERED",
+        Opened = "OPENED",
+        Clicked = "CLICKED",
+        /// The request came with a key for simulations.
+        Simulated = "SIMULATED",
+        /// It waits for its time.
+        Delayed = "DELAYED",
+        Canceled = "CANCELED",
+        /// A condition stopped it.
+        Filtered = "FILTERED",
         /// Its event or template is not known here, and templates are strict.
         Unmapped = "UNMAPPED",
+        /// No channel or provider could take it.
+        Unroutable = "UNROUTABLE",
+        /// The provider or the recipient refused it, or it could not be made.
+        Undeliverable = "UNDELIVERABLE",
+    }
+}
+
+names! {
+    /// Why a message did not arrive.
+    Reason {
+        Bounced = "BOUNCED",
+        Failed = "FAILED",
+        Filtered = "FILTERED",
+        NoChannels = "NO_CHANNELS",
+        NoProviders = "NO_PROVIDERS",
+        OptInRequired = "OPT_IN_REQUIRED",
+        ProviderError = "PROVIDER_ERROR",
+        Unpublished = "UNPUBLISHED",
+        Unsubscribed = "UNSUBSCRIBED",
+    }
+}
+
+names! {
+    /// Who would have carried a message.
+    Provider {
+        Sendgrid = "sendgrid",
+        Smtp = "smtp",
+        AwsSes = "aws-ses",
+        Mailgun = "mailgun",
+        Mailjet = "mailjet",
+        Mandrill = "mandrill",
+        Postmark = "postmark",
+        Resend = "resend",
+        Sparkpost = "sparkpost",
+        Gmail = "gmail",
+        Twilio = "twilio",
+        AwsSns = "aws-sns",
+        Messagebird = "messagebird",
+        Plivo = "plivo",
+        Telnyx = "telnyx",
+        Vonage = "vonage",
+        FirebaseFcm = "firebase-fcm",
+        Apn = "apn",
+        Expo = "expo",
+        OneSignal = "onesignal",
+        Airship = "airship",
+        /// Courier's own inbox.
+        Courier = "courier",
+        Slack = "slack",
+        MsTeams = "msteams",
+        Discord = "discord",
+        Webhook = "webhook",
+    }
+}
+
+impl Provider {
+    pub fn channel(self) -> Channel {
+        use Provider::*;
+        match self {
+            Sendgrid | Smtp | AwsSes | Mailgun | Mailjet | Mandrill | Postmark | Resend | Sparkpost | Gmail => {
+                Channel::Email
+            }
+            Twilio | AwsSns | Messagebird | Plivo | Telnyx | Vonage => Channel::Sms,
+            FirebaseFcm | Apn | Expo | OneSignal | Airship => Channel::Push,
+            Courier => Channel::Inbox,
+            Slack | MsTeams | Discord => Channel::DirectMessage,
+            Webhook => Channel::Webhook,
+        }
+    }
+}
+
+/// What went out on one channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery<'a> {
+    pub channel: Channel,
+    pub provider: Provider,
+    /// E-mail address, phone number, push token, Slack channel, URL; for the inbox the recipient.
+    pub address: &'a str,
+    pub subject: Option<&'a str>,
+    /// As plain text.
+    pub body: &'a str,
+    /// Beyond the plain text: an e-mail's HTML without its frame, elsewhere the rendered elements as a JSON array.
+    pub content: Option<&'a str>,
+}
+
+/// What a delivery led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub status: MessageStatus,
+    pub reason: Option<Reason>,
+    pub error: Option<String>,
+}
+
+impl Verdict {
+    pub const SENT: Verdict = Verdict { status: MessageStatus::Sent, reason: None, error: None };
+
+    pub fn new(status: MessageStatus, reason: Reason, error: impl Into<String>) -> Self {
+        Verdict { status, reason: Some(reason), error: Some(error.into()) }
     }
 }
 
 /// One message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     pub recipient: &'a str,
-    pub channel: Channel,
-    /// E-mail address, phone number or push token; for the inbox the recipient.
-    pub address: &'a str,
-    pub status: MessageStatus,
-    pub subject: Option<&'a str>,
-    pub body: &'a str,
+    pub verdict: &'a Verdict,
+    /// What the verdict is about; `None` if nothing went out.
+    pub delivery: Option<Delivery<'a>>,
+    /// The stored profile that it was made with.
+    pub profile_version: Option<i64>,
+    /// With status `DELAYED`: when it is to be looked at again.
+    pub due_at: Option<i64>,
+    outcomes: &'a Outcomes,
+    further: &'a [Further],
+}
+
+/// A delivery besides the one that decides.
+#[derive(Debug)]
+struct Further {
+    position: i64,
+    verdict: Verdict,
+    delivery: Written,
+}
+
+impl<'a> Message<'a> {
+    /// The deliveries besides the one that decides: below 0 those that were tried before it, above 0 those that went
+    /// out as well.
+    pub fn further(&self) -> impl Iterator<Item = (i64, &'a Verdict, Delivery<'a>)> {
+        let outcomes = self.outcomes;
+        self.further.iter().map(|it| (it.position, &it.verdict, outcomes.delivery(&it.delivery)))
+    }
 }
 
 /// What became of a run of users: a message each, or the reason why there is none. All texts share one buffer, so that
@@ -42,6 +173,7 @@ pub struct Message<'a> {
 pub struct Outcomes {
     text: String,
     rows: Vec<Row>,
+    further: Vec<Further>,
     failures: usize,
     reached_outside_profile: usize,
 }
@@ -50,48 +182,78 @@ pub struct Outcomes {
 enum Row {
     Message {
         recipient: Range<usize>,
-        channel: Channel,
-        address: Range<usize>,
-        status: MessageStatus,
-        subject: Option<Range<usize>>,
-        body: Range<usize>,
+        verdict: Verdict,
+        delivery: Option<Written>,
+        profile_version: Option<i64>,
+        due_at: Option<i64>,
+        further: Range<usize>,
     },
     Failure {
         reason: String,
     },
 }
 
+/// A delivery whose texts are in the buffer.
+#[derive(Debug)]
+pub struct Written {
+    pub channel: Channel,
+    pub provider: Provider,
+    address: Range<usize>,
+    subject: Option<Range<usize>>,
+    body: Range<usize>,
+    content: Option<Range<usize>>,
+}
+
 /// One user's outcome.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Outcome<'a> {
     Message(Message<'a>),
     Failure { reason: &'a str },
 }
 
+/// Writes a text at the end of the buffer that it is given, or says why it cannot.
+pub type Write<'a> = &'a dyn Fn(&mut String) -> Result<(), String>;
+
 impl Outcomes {
-    /// Adds a message. `subject` and `body` write their text at the end of the buffer that they are given.
+    /// Writes the texts of a delivery, to be handed to [`Outcomes::push_message`].
+    pub fn write(
+        &mut self,
+        (channel, provider, address): (Channel, Provider, &str),
+        subject: Option<Write<'_>>,
+        body: Write<'_>,
+        content: Option<Write<'_>>,
+    ) -> Result<Written, String> {
+        let start = self.text.len();
+        let address = self.append(address);
+        let texts = || {
+            let subject = subject.map(|write| self.write_text(write)).transpose()?;
+            let body = self.write_text(body)?;
+            let content = content.map(|write| self.write_text(write)).transpose()?;
+            Ok(Written { channel, provider, address, subject, body, content })
+        };
+        let written = texts();
+        if written.is_err() {
+            self.text.truncate(start);
+        }
+        written
+    }
+
+    /// Adds a message.
     pub fn push_message(
         &mut self,
         recipient: &str,
-        (channel, address): (Channel, &str),
-        status: MessageStatus,
-        subject: Option<impl FnOnce(&mut String) -> Result<(), String>>,
-        body: impl FnOnce(&mut String) -> Result<(), String>,
+        verdict: Verdict,
+        delivery: Option<Written>,
+        profile_version: Option<i64>,
+        due_at: Option<i64>,
+        further: impl IntoIterator<Item = (i64, Verdict, Written)>,
     ) {
-        let start = self.text.len();
         let recipient = self.append(recipient);
-        let address = self.append(address);
-        let subject = subject.map(|write| self.write(write)).transpose();
-        let body = self.write(body);
-        match (subject, body) {
-            (Ok(subject), Ok(body)) => {
-                self.rows.push(Row::Message { recipient, channel, address, status, subject, body });
-            }
-            (Err(reason), _) | (_, Err(reason)) => {
-                self.text.truncate(start);
-                self.push_failure(reason);
-            }
-        }
+        let first = self.further.len();
+        let further = further.into_iter().map(|(position, verdict, delivery)| Further { position, verdict, delivery });
+        self.further.extend(further);
+        let further = first..self.further.len();
+        self.rows.push(Row::Message { recipient, verdict, delivery, profile_version, due_at, further });
     }
 
     pub fn push_failure(&mut self, reason: impl Into<String>) {
@@ -105,7 +267,7 @@ impl Outcomes {
         start..self.text.len()
     }
 
-    fn write(&mut self, write: impl FnOnce(&mut String) -> Result<(), String>) -> Result<Range<usize>, String> {
+    fn write_text(&mut self, write: Write<'_>) -> Result<Range<usize>, String> {
         let start = self.text.len();
         write(&mut self.text)?;
         Ok(start..self.text.len())
@@ -138,16 +300,31 @@ impl Outcomes {
         self.text.len()
     }
 
+    fn delivery(&self, it: &Written) -> Delivery<'_> {
+        let text = |range: &Range<usize>| &self.text[range.clone()];
+        Delivery {
+            channel: it.channel,
+            provider: it.provider,
+            address: text(&it.address),
+            subject: it.subject.as_ref().map(text),
+            body: text(&it.body),
+            content: it.content.as_ref().map(text),
+        }
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = Outcome<'_>> {
         self.rows.iter().map(|row| match row {
-            Row::Message { recipient, channel, address, status, subject, body } => Outcome::Message(Message {
-                recipient: &self.text[recipient.clone()],
-                channel: *channel,
-                address: &self.text[address.clone()],
-                status: *status,
-                subject: subject.clone().map(|subject| &self.text[subject]),
-                body: &self.text[body.clone()],
-            }),
+            Row::Message { recipient, verdict, delivery, profile_version, due_at, further } => {
+                Outcome::Message(Message {
+                    recipient: &self.text[recipient.clone()],
+                    verdict,
+                    delivery: delivery.as_ref().map(|it| self.delivery(it)),
+                    profile_version: *profile_version,
+                    due_at: *due_at,
+                    outcomes: self,
+                    further: &self.further[further.clone()],
+                })
+            }
             Row::Failure { reason } => Outcome::Failure { reason },
         })
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::json::{self, Fields, Object, Text};
+use super::preference::RecipientPreferences;
 use crate::error::{Error, Result};
 
 /// A member of `users`. Every field may be absent or null; fields not named here are kept and ignored.
@@ -25,8 +26,9 @@ pub struct User<'a> {
     pub profile: Option<Object<'a>>,
     #[serde(borrow, default)]
     pub data: Option<Object<'a>>,
-    #[serde(borrow, default, rename = "preferences")]
-    _preferences: Option<Object<'a>>,
+    /// What this user has chosen, beside what is stored.
+    #[serde(default)]
+    pub preferences: Option<Fields<RecipientPreferences>>,
     #[serde(borrow, default)]
     to: Option<Fields<To<'a>>>,
 }
@@ -42,12 +44,18 @@ pub struct To<'a> {
     pub phone_number: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub data: Option<Object<'a>>,
-    #[serde(borrow, default, rename = "locale")]
-    _locale: Option<Text<'a>>,
-    #[serde(borrow, default, rename = "tenant_id")]
-    _tenant_id: Option<Text<'a>>,
-    #[serde(borrow, default, rename = "preferences")]
-    _preferences: Option<Object<'a>>,
+    #[serde(borrow, default)]
+    pub locale: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub tenant_id: Option<Text<'a>>,
+    #[serde(default)]
+    pub preferences: Option<Fields<RecipientPreferences>>,
+    #[serde(borrow, default)]
+    pub slack: Option<Object<'a>>,
+    #[serde(borrow, default)]
+    pub ms_teams: Option<Object<'a>>,
+    #[serde(borrow, default)]
+    pub webhook: Option<Object<'a>>,
 }
 
 impl<'a> User<'a> {

@@ -3,18 +3,48 @@
 //! [`Renderer`] is made once a job and used from many threads. Users and messages pass through it without being parsed
 //! into trees: a text that is only words and `{{variables}}` looks up just the values that it names.
 
-mod elemental;
+mod compile;
+mod condition;
+mod consent;
+mod contact;
+pub mod content;
+mod dates;
+mod elements;
+mod escape;
+mod expression;
+pub mod frame;
+mod helpers;
+mod html;
+mod markdown;
+pub mod provider;
 mod routing;
 mod scope;
+pub mod segments;
+mod simulator;
 mod text;
 
-use crate::error::Result;
-use crate::model::definition::{Content, Definition, Source};
-use crate::model::outbox::{Channel, MessageStatus, Outcomes};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_json::{Value, json};
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Kind, Result};
+use crate::model::bulk::JobKind;
+use crate::model::content::Content;
+use crate::model::definition::{Definition, Source};
+use crate::model::json::{self, Object};
+use crate::model::known::Known;
+use crate::model::outbox::{Channel, MessageStatus, Outcomes, Provider, Reason, Verdict, Write, Written};
+use crate::model::plan::{Plan, Stored, Topic};
 use crate::model::user::User;
 
-use scope::{JobData, Names, Scope};
-use text::Text;
+use condition::Condition;
+use consent::Consent;
+use contact::Contact;
+use content::{Compiled, Texts};
+use routing::{End, Trip};
+use scope::{JobData, JobWords, Names, Scope};
 
 /// No subject or body grows longer than this many bytes: a template may repeat a user's data as often as it likes.
 pub const TEXT_LIMIT: usize = 6 * 1024 * 1024;
@@ -35,99 +65,276 @@ pub enum Templates {
     Strict,
 }
 
+/// A user of a job with what is stored under its recipient id.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient<'a> {
+    pub recipient: &'a str,
+    /// As it was sent.
+    pub user: &'a str,
+    pub known: &'a Known,
+}
+
+impl Recipient<'_> {
+    fn profile_version(&self) -> Option<i64> {
+        self.known.profile.as_ref().map(|(version, _)| *version)
+    }
+}
+
 /// Makes the messages of one job.
 pub struct Renderer {
+    definition: Definition,
+    template_id: Option<String>,
+    /// How the definition called the template.
+    named: Option<String>,
+    topic: Option<Topic>,
+    kind: JobKind,
+    is_simulation: bool,
     data: JobData,
     names: Names,
+    conditions: HashMap<String, Condition>,
     words: Words,
 }
 
 enum Words {
-    /// The first that is meant for the channel.
-    Content(Vec<Texts>),
-    Template {
-        id: String,
-        status: MessageStatus,
-    },
-}
-
-struct Texts {
-    /// `None` is for any.
-    channel: Option<Channel>,
-    subject: Option<Text>,
-    body: Text,
+    Content(Compiled),
+    /// A template that is not here: its id.
+    Elsewhere(String),
+    /// Whatever the recipient, nothing goes out.
+    Nothing(Verdict),
 }
 
 impl Renderer {
-    /// Compiles the definition's texts. Fails if one of them is malformed, naming it by its path in the request.
-    pub fn new(definition: Definition, templates: Templates) -> Result<Self> {
+    /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its path in the request.
+    pub fn new(plan: Plan, templates: Templates, now: Timestamp) -> Result<Self> {
+        let mut definition = plan.definition;
         let mut names = Names::default();
-        let words = match definition.source {
-            Source::Template(id) => {
-                let status = match templates {
-                    Templates::Lenient => MessageStatus::Sent,
-                    Templates::Strict => MessageStatus::Unmapped,
-                };
-                Words::Template { id, status }
+        let (source, data) = (std::mem::replace(&mut definition.source, Source::Nothing), definition.data.clone());
+        let mut template_id = None;
+        let named = match &source {
+            Source::Template(id) => Some(id.clone()),
+            _ => None,
+        };
+        let words = match (source, plan.stored) {
+            (Source::Content { path, content }, _) => Words::Content(Compiled::compile(&content, path, &mut names)?),
+            (_, Stored::Template { template_id: id, content }) => {
+                let texts = Compiled::compile(&content, "content", &mut names)?;
+                template_id = Some(id);
+                Words::Content(texts)
             }
-            Source::Content { path, content: Content::Sugar { title, body } } => Words::Content(vec![Texts {
-                channel: None,
-                subject: title.map(|title| Text::compile(&title, &format!("{path}.title"), &mut names)).transpose()?,
-                body: Text::compile(&body, &format!("{path}.body"), &mut names)?,
-            }]),
-            Source::Content { path, content: Content::Elemental { elements } } => {
-                let at = format!("{path}.elements");
-                let mut compile = |&(_, channel): &(&str, Channel)| {
-                    let flat = elemental::flatten(&elements, channel);
-                    let subject = flat.title.map(|title| Text::compile(&title, &at, &mut names)).transpose()?;
-                    let body = Text::compile(&flat.body, &at, &mut names)?;
-                    Ok(Texts { channel: Some(channel), subject, body })
-                };
-                Words::Content(Channel::NAMES.iter().map(&mut compile).collect::<Result<_>>()?)
+            (_, Stored::Unpublished { template_id: id }) => {
+                let error = format!("the template {id} is not published");
+                template_id = Some(id);
+                Words::Nothing(Verdict::new(MessageStatus::Undeliverable, Reason::Unpublished, error))
+            }
+            (Source::Template(id), Stored::Nothing) if templates == Templates::Lenient => Words::Elsewhere(id),
+            (Source::Template(id), Stored::Nothing) => Words::Nothing(unmapped(format!("there is no template {id}"))),
+            (Source::Nothing, Stored::Nothing) => {
+                Words::Nothing(unmapped("neither content nor a template was given".to_owned()))
             }
         };
-        Ok(Renderer { data: JobData::new(definition.data, &names), names, words })
+        let mut conditions = HashMap::new();
+        for (path, source) in definition.conditions() {
+            conditions.insert(source.to_owned(), Condition::compile(source, &path, &mut names)?);
+        }
+        let words_of_job = JobWords {
+            brand: plan.brand.map(|brand| brand_words(brand).to_string()),
+            event: definition.event.clone().unwrap_or_default(),
+            template: template_id.clone().unwrap_or_default(),
+            topic: plan.topic.as_ref().map(|topic| topic.topic_id.clone()).unwrap_or_default(),
+            tenant: definition.tenant_id.as_ref().map(|id| json!({ "id": id }).to_string()),
+            environment: "test".to_owned(),
+            scope: "published".to_owned(),
+            year: Some(now.year()),
+        };
+        Ok(Renderer {
+            data: JobData::new(data, words_of_job, &names),
+            conditions,
+            template_id,
+            named,
+            topic: plan.topic,
+            kind: plan.kind,
+            is_simulation: plan.is_simulation,
+            definition,
+            names,
+            words,
+        })
     }
 
-    /// Adds the outcome of one user: a message, or the reason why there is none.
-    pub fn render(&self, recipient: &str, user: &str, outcomes: &mut Outcomes) {
-        if let Err(error) = self.try_render(recipient, user, outcomes) {
-            outcomes.push_failure(error.public_message());
-        }
+    /// The topic of the messages.
+    pub fn topic_id(&self) -> Option<&str> {
+        self.topic.as_ref().map(|topic| topic.topic_id.as_str())
     }
 
-    fn try_render(&self, recipient: &str, user: &str, outcomes: &mut Outcomes) -> Result<()> {
-        let user = User::read(user, || "user".to_owned())?;
-        let route = routing::choose(recipient, &user)?;
-        let scope = Scope::new(recipient, &user, &self.data, &self.names)?;
-        if !route.in_profile {
-            outcomes.count_reached_outside_profile();
-        }
-        let address = (route.channel, &*route.address);
-        match &self.words {
-            Words::Content(texts) => {
-                match texts.iter().find(|texts| texts.channel.is_none_or(|channel| channel == route.channel)) {
-                    Some(Texts { subject, body, .. }) => outcomes.push_message(
-                        recipient,
-                        address,
-                        MessageStatus::Sent,
-                        subject.as_ref().map(|subject| |out: &mut String| subject.render(&scope, out)),
-                        |out| body.render(&scope, out),
-                    ),
-                    None => outcomes.push_failure("the content has nothing for this channel"),
-                }
+    /// The tenant that the messages are sent for.
+    pub fn tenant_id(&self) -> Option<&str> {
+        self.definition.tenant_id.as_deref()
+    }
+
+    /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
+    /// wait; one that `is_due` has waited.
+    pub fn render(&self, user: Recipient<'_>, now: Timestamp, is_due: bool, outcomes: &mut Outcomes) {
+        let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, is_due, outcomes)));
+        let problem = match made {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.public_message().to_owned(),
+            Err(_) => {
+                log::error!("rendering a message for {:?} panicked", user.recipient);
+                "bulkd could not render this message; its log on standard error says more".to_owned()
             }
-            Words::Template { id, status } => outcomes.push_message(
-                recipient,
-                address,
-                *status,
-                Some(|out: &mut String| {
-                    out.push_str(id);
-                    Ok(())
-                }),
-                |out| scope.write_data(out),
-            ),
+        };
+        self.push_failure(&user, &problem, is_due, outcomes);
+    }
+
+    /// Adds that a message could not be made. Where there is no job whose failures could be looked at, or the message is
+    /// there already, it is one that could not be delivered.
+    fn push_failure(&self, user: &Recipient<'_>, problem: &str, is_due: bool, outcomes: &mut Outcomes) {
+        if self.kind == JobKind::Bulk && !is_due {
+            outcomes.push_failure(problem);
+        } else {
+            let verdict = Verdict::new(MessageStatus::Undeliverable, Reason::Failed, problem);
+            outcomes.push_message(user.recipient, verdict, None, user.profile_version(), None, []);
+        }
+    }
+
+    fn try_render(&self, it: &Recipient<'_>, now: Timestamp, is_due: bool, outcomes: &mut Outcomes) -> Result<()> {
+        let recipient = it.recipient;
+        let user = User::read(it.user, || "user".to_owned())?;
+        let version = it.profile_version();
+        let stored = it.known.profile.as_ref().map(|(_, profile)| profile.as_str());
+        let nowhere = |verdict: Verdict, due_at: Option<Timestamp>, outcomes: &mut Outcomes| {
+            outcomes.push_message(recipient, verdict, None, version, due_at.map(Timestamp::millis), []);
+        };
+        if let Words::Nothing(verdict) = &self.words {
+            nowhere(verdict.clone(), None, outcomes);
+            return Ok(());
+        }
+        let named = [self.template_id.as_deref(), self.definition.event.as_deref(), self.named.as_deref()];
+        let chosen = match consent::ask(&user, named, self.topic.as_ref(), it.known.preference.as_ref()) {
+            Consent::Given => None,
+            Consent::Channels(channels) => Some(channels),
+            Consent::Refused(verdict) => {
+                nowhere(verdict, None, outcomes);
+                return Ok(());
+            }
+        };
+        let delayed = Verdict { status: MessageStatus::Delayed, reason: None, error: None };
+        let due_at = self.definition.delay.filter(|_| !is_due).map(|delay| delay.due_at(now));
+        if let Some(due_at) = due_at.filter(|due_at| *due_at > now) {
+            nowhere(delayed, Some(due_at), outcomes);
+            return Ok(());
+        }
+        let contact = Contact::new(recipient, &user, stored, &it.known.tokens)?;
+        let merged = merge(stored, &user)?;
+        let profile = merged.as_deref().map(Object::of).or(user.profile);
+        let scope = Scope::new(recipient, &user, profile, &self.data, &self.names)?;
+        let trip = Trip::new(self, &contact, &scope, chosen, is_due, outcomes);
+        match trip.follow().map_err(|problem| Error::new(Kind::Invalid, problem))? {
+            End::Deliveries(deliveries) => self.push(recipient, version, deliveries, outcomes),
+            End::Nowhere(verdict) => nowhere(verdict, None, outcomes),
+            End::WithoutContent => {
+                return Err(Error::new(Kind::Invalid, "the content has nothing for this channel"));
+            }
+            End::Waits(millis) => nowhere(delayed, Some(Timestamp(now.millis().saturating_add(millis))), outcomes),
         }
         Ok(())
     }
+
+    /// The first delivery that succeeded decides, or else the last one.
+    fn push(
+        &self,
+        recipient: &str,
+        version: Option<i64>,
+        mut deliveries: Vec<(Verdict, Written)>,
+        outcomes: &mut Outcomes,
+    ) {
+        let succeeded = |(verdict, _): &(Verdict, Written)| verdict.reason.is_none();
+        let deciding = deliveries.iter().position(succeeded).unwrap_or(deliveries.len().saturating_sub(1));
+        if deliveries.is_empty() {
+            return;
+        }
+        let (mut verdict, written) = deliveries.remove(deciding);
+        if self.is_simulation {
+            verdict = Verdict { status: MessageStatus::Simulated, reason: None, error: None };
+        }
+        let further = deliveries.into_iter().enumerate().map(|(i, (verdict, written))| {
+            let position = if i < deciding { i as i64 - deciding as i64 } else { (i - deciding) as i64 + 1 };
+            (position, verdict, written)
+        });
+        outcomes.push_message(recipient, verdict, Some(written), version, None, further);
+    }
+
+    /// Writes what goes to one address; `None` if the content has nothing for the channel.
+    fn write(
+        &self,
+        to: (Channel, Provider, &str),
+        locale: Option<&str>,
+        scope: &Scope<'_>,
+        outcomes: &mut Outcomes,
+    ) -> std::result::Result<Option<Written>, String> {
+        match &self.words {
+            Words::Content(content) => {
+                let Some(Texts { subject, body, content }) = content.texts(to.0, to.1, locale) else {
+                    return Ok(None);
+                };
+                let subject = subject.as_ref().map(|it| |out: &mut String| it.render(scope, out));
+                let content = content.as_ref().map(|it| |out: &mut String| it.render(scope, out));
+                let subject = subject.as_ref().map(|write| write as Write<'_>);
+                let content = content.as_ref().map(|write| write as Write<'_>);
+                outcomes.write(to, subject, &|out| body.render(scope, out), content).map(Some)
+            }
+            Words::Elsewhere(id) => {
+                let write_id = |out: &mut String| {
+                    out.push_str(id);
+                    Ok(())
+                };
+                outcomes.write(to, Some(&write_id), &|out| scope.write_data(out), None).map(Some)
+            }
+            Words::Nothing(_) => Ok(None),
+        }
+    }
+
+    /// Whether a condition of the definition holds.
+    fn holds<'s>(&'s self, condition: &str, scope: &'s Scope<'s>) -> std::result::Result<bool, String> {
+        self.conditions.get(condition).map_or(Ok(true), |condition| condition.holds(scope))
+    }
+}
+
+/// What texts know of a brand: its settings, such as `brand.colors.primary`, its id and its name.
+fn brand_words(mut brand: Value) -> Value {
+    let mut words = brand["settings"].take();
+    if !words.is_object() {
+        words = json!({});
+    }
+    words["id"] = brand["id"].take();
+    words["name"] = brand["name"].take();
+    words
+}
+
+fn unmapped(error: String) -> Verdict {
+    Verdict { status: MessageStatus::Unmapped, reason: None, error: Some(error) }
+}
+
+/// The profile that was sent over what `to` says, over the stored one; `None` if there is only the one that was sent.
+fn merge(stored: Option<&str>, user: &User<'_>) -> Result<Option<String>> {
+    let to = user.to();
+    let of_to = [
+        ("user_id", to.and_then(|to| to.user_id.as_ref())),
+        ("email", to.and_then(|to| to.email.as_ref())),
+        ("phone_number", to.and_then(|to| to.phone_number.as_ref())),
+        ("locale", to.and_then(|to| to.locale.as_ref())),
+    ];
+    let says_more = of_to.iter().skip(1).any(|(_, text)| text.is_some());
+    if stored.is_none() && !says_more {
+        return Ok(None);
+    }
+    let members =
+        of_to.iter().filter_map(|(name, text)| Some(format!("\"{name}\":{}", json::quoted(text.as_ref()?.as_str()))));
+    let of_to = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+    let layers = [stored.map(Object::of), Some(Object::of(&of_to)), user.profile];
+    json::merge(layers.into_iter().flatten()).map(Some)
+}
+
+/// Refuses content whose texts cannot be rendered for anybody. `path` is where it stands in the request.
+pub fn check(content: &Content, path: &str) -> Result<()> {
+    Compiled::compile(content, path, &mut Names::default()).map(drop)
 }

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::OnceLock;
 
-use handlebars::Context;
+use handlebars::{Context, JsonRender};
 use hashbrown::DefaultHashBuilder;
 use indexmap::{IndexMap, IndexSet};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::TEXT_LIMIT;
 use crate::error::Result;
@@ -24,33 +24,73 @@ pub struct Names {
 /// With a faster hash than the default, which is for sets whose members a stranger chooses.
 type NameSet = IndexSet<String, DefaultHashBuilder>;
 
-/// Where to find a variable, resolved when its text is compiled. A name is looked up in the data; `data`, `profile` and
-/// `recipient` stand for themselves where the data has no such name.
+/// Where to find a variable, resolved when its text is compiled. A name is looked up in the data; the other roots stand
+/// for themselves where the data has no such name.
+#[derive(Clone)]
 pub struct Variable {
-    data: usize,
-    builtin: Option<Builtin>,
+    root: Root,
     rest: Vec<String>,
 }
 
+#[derive(Clone)]
+enum Root {
+    Data {
+        slot: usize,
+        name: String,
+        builtin: Option<Builtin>,
+    },
+    /// `$.item` and `$.index` in a loop.
+    Item,
+    Index,
+}
+
+#[derive(Clone)]
 enum Builtin {
     Data(Option<usize>),
     Profile(Option<usize>),
     Recipient,
+    /// By its place in [`JobData::words`].
+    Job(usize),
 }
 
+/// Names that stand for what a job as a whole is about.
+const JOB_ROOTS: [&str; 11] = [
+    "brand",
+    "tenant",
+    "courier",
+    "event",
+    "template",
+    "subscriptionTopicId",
+    "datetime",
+    "urls",
+    "messageId",
+    "openTrackingId",
+    "unsubscribeTrackingId",
+];
+
 impl Names {
-    /// Takes note of the variable `path`; `None` for an empty path.
-    pub fn variable(&mut self, path: &[&str]) -> Option<Variable> {
-        let (root, rest) = path.split_first()?;
-        let data = slot(&mut self.data, root);
+    /// Takes note of the variable `path`; `None` for an empty path. In a loop `$.item` and `$.index` are its own;
+    /// otherwise what follows `$.` is as it is without.
+    pub fn variable(&mut self, path: &[&str], in_loop: bool) -> Option<Variable> {
+        let (root, rest) = match path {
+            ["$"] => ("data", &[][..]),
+            ["$", place @ ("item" | "index"), rest @ ..] if in_loop => {
+                let root = if *place == "item" { Root::Item } else { Root::Index };
+                return Some(Variable { root, rest: rest.iter().map(|&name| name.to_owned()).collect() });
+            }
+            ["$", root, rest @ ..] | [root, rest @ ..] => (*root, rest),
+            [] => return None,
+        };
+        let slot_of_root = slot(&mut self.data, root);
         let next = rest.first();
-        let builtin = match *root {
+        let builtin = match root {
             "data" => Some(Builtin::Data(next.map(|name| slot(&mut self.data, name)))),
             "profile" => Some(Builtin::Profile(next.map(|name| slot(&mut self.profile, name)))),
             "recipient" => Some(Builtin::Recipient),
-            _ => None,
+            root => JOB_ROOTS.iter().position(|known| *known == root).map(Builtin::Job),
         };
-        Some(Variable { data, builtin, rest: rest.iter().map(|&name| name.to_owned()).collect() })
+        let root = Root::Data { slot: slot_of_root, name: root.to_owned(), builtin };
+        Some(Variable { root, rest: rest.iter().map(|&name| name.to_owned()).collect() })
     }
 }
 
@@ -58,18 +98,62 @@ fn slot(names: &mut NameSet, name: &str) -> usize {
     names.insert_full(name.to_owned()).0
 }
 
+/// What is the same for all messages of a job, besides its data. What is `None` or empty renders as nothing.
+#[derive(Clone, Debug, Default)]
+pub struct JobWords {
+    /// The brand, a JSON object.
+    pub brand: Option<String>,
+    /// The tenant, a JSON object.
+    pub tenant: Option<String>,
+    /// `courier.environment`
+    pub environment: String,
+    /// `courier.scope`
+    pub scope: String,
+    pub event: String,
+    /// The template's id.
+    pub template: String,
+    /// `subscriptionTopicId`
+    pub topic: String,
+    /// `datetime.year`
+    pub year: Option<i16>,
+}
+
+impl JobWords {
+    /// In the order of [`JOB_ROOTS`], as JSON. Message and tracking ids are not known before the message is written.
+    fn values(self) -> [String; JOB_ROOTS.len()] {
+        let object = |json: Option<String>| json.unwrap_or_else(|| "null".to_owned());
+        // There is no page behind any of them.
+        let urls = json!({ "opened": "", "unsubscribe": "", "preferences": "" });
+        let unknown = || json::quoted("");
+        [
+            object(self.brand),
+            object(self.tenant),
+            json!({ "environment": self.environment, "scope": self.scope }).to_string(),
+            json::quoted(&self.event),
+            json::quoted(&self.template),
+            json::quoted(&self.topic),
+            json!({ "year": self.year }).to_string(),
+            urls.to_string(),
+            unknown(),
+            unknown(),
+            unknown(),
+        ]
+    }
+}
+
 /// The global data of a job.
 pub struct JobData {
     members: IndexMap<String, String>,
     /// Of the names that are mentioned.
     values: Vec<Option<String>>,
+    words: [String; JOB_ROOTS.len()],
     tree: OnceLock<std::result::Result<Map<String, Value>, String>>,
 }
 
 impl JobData {
-    pub fn new(members: IndexMap<String, String>, names: &Names) -> Self {
+    pub fn new(members: IndexMap<String, String>, words: JobWords, names: &Names) -> Self {
         let values = names.data.iter().map(|name| members.get(name).cloned()).collect();
-        JobData { members, values, tree: OnceLock::new() }
+        JobData { members, values, words: words.values(), tree: OnceLock::new() }
     }
 
     /// As a tree; made when first asked for.
@@ -77,6 +161,13 @@ impl JobData {
         let parse_all = || self.members.iter().map(|(name, value)| Ok((name.clone(), parse(value)?))).collect();
         self.tree.get_or_init(parse_all).as_ref().map_err(Clone::clone)
     }
+}
+
+/// Where a loop is.
+#[derive(Clone, Copy)]
+pub struct Round<'v> {
+    pub item: &'v Value,
+    pub index: usize,
 }
 
 /// The values for one user.
@@ -92,9 +183,15 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// Data is the job's, under the user's, under that of `to`, merged shallowly.
-    pub fn new(recipient: &'a str, user: &User<'a>, job: &'a JobData, names: &Names) -> Result<Self> {
+    pub fn new(
+        recipient: &'a str,
+        user: &User<'a>,
+        profile: Option<Object<'a>>,
+        job: &'a JobData,
+        names: &Names,
+    ) -> Result<Self> {
         let layers = [user.data, user.to().and_then(|to| to.data)];
-        let profile = user.profile.unwrap_or(Object::EMPTY);
+        let profile = profile.unwrap_or(Object::EMPTY);
         let mut data_values: Vec<_> = job.values.iter().map(Option::as_deref).collect();
         if !names.data.is_empty() {
             for layer in layers.iter().flatten() {
@@ -109,31 +206,62 @@ impl<'a> Scope<'a> {
     }
 
     /// Writes a variable as Handlebars would: nothing if it is missing or null.
-    pub fn write(&self, variable: &Variable, out: &mut String) -> std::result::Result<(), String> {
-        if let Some(raw) = self.data_values[variable.data] {
+    pub fn write(
+        &self,
+        variable: &Variable,
+        round: Option<Round<'_>>,
+        out: &mut String,
+    ) -> std::result::Result<(), String> {
+        // A loop reads its data as a tree: to parse them in every round could take forever.
+        if round.is_some() {
+            if let Some(value) = self.value(variable, round)? {
+                out.push_str(&value.render());
+            }
+            return Ok(());
+        }
+        let Root::Data { slot, builtin, .. } = &variable.root else { return Ok(()) };
+        if let Some(raw) = self.data_values.get(*slot).copied().flatten() {
             return write_at(raw, &variable.rest, out);
         }
-        let skip_one = || &variable.rest[variable.rest.len().min(1)..];
-        match variable.builtin {
+        let below = |values: &[Option<&str>], slot: usize, out: &mut String| match values.get(slot).copied().flatten() {
+            Some(raw) => write_at(raw, variable.rest.get(1..).unwrap_or_default(), out),
+            None => Ok(()),
+        };
+        match builtin {
             None => Ok(()),
             Some(Builtin::Recipient) if variable.rest.is_empty() => {
                 out.push_str(self.recipient);
                 Ok(())
             }
             Some(Builtin::Recipient) => Ok(()),
-            Some(Builtin::Data(Some(slot))) => match self.data_values[slot] {
-                Some(raw) => write_at(raw, skip_one(), out),
-                None => Ok(()),
-            },
-            Some(Builtin::Profile(Some(slot))) => match self.profile_values[slot] {
-                Some(raw) => write_at(raw, skip_one(), out),
-                None => Ok(()),
-            },
+            Some(Builtin::Data(Some(slot))) => below(&self.data_values, *slot, out),
+            Some(Builtin::Profile(Some(slot))) => below(&self.profile_values, *slot, out),
+            Some(Builtin::Job(place)) => write_at(&self.job.words[*place], &variable.rest, out),
             Some(Builtin::Data(None) | Builtin::Profile(None)) => {
                 out.push_str("[object]");
                 Ok(())
             }
         }
+    }
+
+    /// The value of a variable, if it has one.
+    pub fn value<'v>(
+        &'v self,
+        variable: &Variable,
+        round: Option<Round<'v>>,
+    ) -> std::result::Result<Option<Cow<'v, Value>>, String> {
+        let path = &variable.rest;
+        let Root::Data { name, .. } = &variable.root else {
+            let Some(Round { item, index }) = round else { return Ok(None) };
+            return Ok(match variable.root {
+                Root::Index if path.is_empty() => Some(Cow::Owned(Value::from(index))),
+                Root::Item => step(item, path)?.map(Cow::Borrowed),
+                _ => None,
+            });
+        };
+        let root = self.context()?.data();
+        let Some(below) = root.get(name) else { return Ok(None) };
+        Ok(step(below, path)?.map(Cow::Borrowed))
     }
 
     /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were
@@ -179,6 +307,11 @@ impl<'a> Scope<'a> {
             root.insert("profile".to_owned(), parse(self.profile.as_str())?);
         }
         root.entry("recipient").or_insert_with(|| Value::from(self.recipient));
+        for (name, raw) in JOB_ROOTS.iter().zip(&self.job.words) {
+            if !root.contains_key(*name) {
+                root.insert((*name).to_owned(), parse(raw)?);
+            }
+        }
         Ok(Value::Object(root))
     }
 }
@@ -207,8 +340,15 @@ fn write_at(raw: &str, path: &[String], out: &mut String) -> std::result::Result
             return Ok(());
         }
     }
-    let value: Value = serde_json::from_str(raw).map_err(|error| format!("data: {error}"))?;
-    let mut at = &value;
+    let value = parse(raw)?;
+    if let Some(value) = step(&value, path)? {
+        out.push_str(&value.render());
+    }
+    Ok(())
+}
+
+/// What `path` leads to from a value.
+fn step<'v>(mut at: &'v Value, path: &[String]) -> std::result::Result<Option<&'v Value>, String> {
     for name in path {
         let below = match at {
             Value::Object(object) => object.get(name),
@@ -220,10 +360,8 @@ fn write_at(raw: &str, path: &[String], out: &mut String) -> std::result::Result
         };
         match below {
             Some(value) => at = value,
-            None => return Ok(()),
+            None => return Ok(None),
         }
     }
-    use handlebars::JsonRender;
-    out.push_str(&at.render());
-    Ok(())
+    Ok(Some(at))
 }

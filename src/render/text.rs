@@ -3,229 +3,289 @@
 use std::io;
 use std::sync::LazyLock;
 
-use handlebars::template::{Parameter, TemplateElement};
 use handlebars::{
-    Context, Handlebars, Helper, Output, Path, PathSeg, RenderContext, RenderError, RenderErrorReason, Renderable,
-    Template, TemplateErrorReason,
+    BlockParams, Context, Handlebars, Helper, Output, RenderContext, RenderError, RenderErrorReason, Renderable,
+    Template,
 };
+use serde_json::Value;
 
-use super::scope::{Names, Scope, Variable};
-use super::{TEXT_LIMIT, too_long};
+use super::compile::{Compiler, INDEX, ITEM};
+use super::escape::{self, Escape};
+use super::expression::Expression;
+use super::scope::{Names, Round, Scope, Variable};
+use super::{TEXT_LIMIT, helpers, markdown, too_long};
 use crate::error::{Error, Result};
-
-/// Blocks and brackets in one text. The parser recurses, and its stack is not endless.
-const NESTING_LIMIT: usize = 500;
-/// Tags in one text. The parser takes a time that grows with their square.
-const TAGS_LIMIT: usize = 2_000;
 
 /// Rounds that the loops of one text make together. Loops within loops that write nothing are not ended by any other
 /// limit.
 const ROUNDS_LIMIT: usize = 250_000;
 
-/// The engine behind texts with blocks and helpers. What is written is plain text: nothing is escaped.
-static ENGINE: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
+/// The engines behind texts with blocks and helpers, by what they escape.
+static PLAIN: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Plain));
+static HTML: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Html));
+static MARKUP: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Attribute));
+
+fn engine(escape: Escape) -> Handlebars<'static> {
     let mut engine = Handlebars::new();
-    engine.register_escape_fn(handlebars::no_escape);
+    engine.register_escape_fn(move |text| escape.escaped(text));
     let count =
         |_: &Helper<'_>, _: &Handlebars<'_>, _: &Context, _: &mut RenderContext<'_, '_>, out: &mut dyn Output| {
             out.write("").map_err(RenderError::from)
         };
     engine.register_helper("bulkd-round", Box::new(count));
+    helpers::register(&mut engine);
     engine
-});
-
-/// What stands at the beginning of every loop, to be counted.
-static ROUND: LazyLock<Template> =
-    LazyLock::new(|| Template::compile("{{bulkd-round 1}}").expect("our own template is well-formed"));
-
-/// The engine's own helpers, which a bare name calls as well.
-const HELPERS: &[&str] = &[
-    "if", "unless", "each", "with", "lookup", "raw", "log", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not",
-    "len",
-];
-
-pub enum Text {
-    /// Only words and variables, the usual case: about ten times faster than the engine.
-    Plain(Vec<Part>),
-    /// Anything else.
-    Full(Box<Template>),
 }
 
-pub enum Part {
+/// A compiled text. The usual one is only words and variables, about ten times faster than the engine.
+pub struct Text {
+    steps: Vec<Step>,
+    counters: usize,
+    names: usize,
+}
+
+/// What is done in turn to write a text.
+pub enum Step {
     Words(String),
-    Variable(Variable),
+    Variable(Variable, Escape),
+    /// A text for the engine.
+    Template(Box<Template>, Escape),
+    /// Markdown that is only known when it is rendered.
+    Markdown(Vec<Step>),
+    /// An address whose scheme is only known when it is rendered.
+    Address(Vec<Step>, Escape),
+    /// The variable's value, or these words if there is none.
+    Or(Variable, Escape, String),
+    If(Expression, Vec<Step>),
+    Loop(Variable, Vec<Step>),
+    /// The named element with this number has been rendered, or has not.
+    Visible(usize, bool),
+    /// Words between this and what the counter has counted before.
+    Gap(usize, &'static str),
+    /// The counter's number and a point.
+    Number(usize),
+    SetCounter(usize, usize),
+    /// Nothing that was written before counts.
+    Clear,
+    /// What would fail for every user, and at Courier fails when it is rendered.
+    Fail(String),
 }
 
 impl Text {
     /// Compiles `source`, which stands at `path` of the request.
     pub fn compile(source: &str, path: &str, names: &mut Names) -> Result<Self> {
-        check_size(source).map_err(|problem| Error::invalid(path, problem))?;
-        let mut template = Template::compile(source).map_err(|error| {
-            let what = match error.reason() {
-                // The parser lists all it could have gone on with, which helps nobody.
-                TemplateErrorReason::InvalidSyntax(_) => "a tag is malformed, or a block is left open".to_owned(),
-                reason => reason.to_string(),
-            };
-            let place = error.pos().map_or(String::new(), |(line, column)| format!(" at line {line}, column {column}"));
-            Error::invalid(path, format_args!("not a valid template: {what}{place}"))
-        })?;
-        check_calls(&template).map_err(|problem| Error::invalid(path, problem))?;
-        let parts: Option<Vec<Part>> = template.elements.iter().map(|element| part(element, names)).collect();
-        Ok(match parts {
-            Some(parts) => Text::Plain(parts),
-            None => {
-                count_rounds(&mut template);
-                Text::Full(Box::new(template))
-            }
-        })
+        let steps = Compiler::new(names).steps(source, Escape::Plain, false);
+        Ok(Text::new(steps.map_err(|problem| Error::invalid(path, problem))?, 0, 0))
+    }
+
+    /// A text that uses so many counters and names.
+    pub fn new(steps: Vec<Step>, counters: usize, names: usize) -> Self {
+        Text { steps: merged(steps), counters, names }
+    }
+
+    #[cfg(test)]
+    pub fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether there is nothing to decide when it is rendered.
+    #[cfg(test)]
+    pub fn is_flat(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step, Step::Words(_) | Step::Variable(..)))
+    }
+
+    /// Bytes of words in it.
+    pub fn words(&self) -> usize {
+        words(&self.steps)
     }
 
     /// Writes the text for one user, or says why it cannot be written.
-    pub fn render(&self, scope: &Scope<'_>, out: &mut String) -> std::result::Result<(), String> {
+    pub fn render<'s>(&'s self, scope: &'s Scope<'s>, out: &mut String) -> std::result::Result<(), String> {
         let start = out.len();
-        match self {
-            Text::Plain(parts) => {
-                for part in parts {
-                    match part {
-                        Part::Words(words) => out.push_str(words),
-                        Part::Variable(variable) => scope.write(variable, out)?,
-                    }
-                    if out.len() - start > TEXT_LIMIT {
-                        return Err(too_long());
-                    }
+        helpers::begin();
+        let (counters, visible) = (vec![0; self.counters], vec![false; self.names]);
+        State { scope, round: None, out, start, counters, visible, rounds: 0 }.run(&self.steps)
+    }
+}
+
+fn words(steps: &[Step]) -> usize {
+    let of_one = |step: &Step| match step {
+        Step::Words(text) => text.len(),
+        Step::Markdown(steps) | Step::Address(steps, _) | Step::If(_, steps) | Step::Loop(_, steps) => words(steps),
+        _ => 0,
+    };
+    steps.iter().map(of_one).sum()
+}
+
+/// Words that follow each other become one.
+pub fn merged(steps: Vec<Step>) -> Vec<Step> {
+    let mut out: Vec<Step> = Vec::with_capacity(steps.len());
+    for step in steps {
+        match (out.last_mut(), step) {
+            (_, Step::Words(words)) if words.is_empty() => {}
+            (Some(Step::Words(before)), Step::Words(words)) => before.push_str(&words),
+            (_, step) => out.push(step),
+        }
+    }
+    out
+}
+
+/// A text while it is written.
+pub struct State<'o, 's> {
+    pub scope: &'s Scope<'s>,
+    /// The innermost loop's.
+    pub round: Option<Round<'s>>,
+    out: &'o mut String,
+    start: usize,
+    counters: Vec<usize>,
+    visible: Vec<bool>,
+    rounds: usize,
+}
+
+impl<'s> State<'_, 's> {
+    fn run(&mut self, steps: &'s [Step]) -> std::result::Result<(), String> {
+        for step in steps {
+            self.step(step)?;
+            if self.out.len() - self.start > TEXT_LIMIT {
+                return Err(too_long());
+            }
+        }
+        Ok(())
+    }
+
+    pub fn is_visible(&self, number: usize) -> bool {
+        self.visible.get(number).copied().unwrap_or_default()
+    }
+
+    /// What these steps write, which is not written here.
+    pub fn aside(&mut self, steps: &'s [Step]) -> std::result::Result<String, String> {
+        let at = self.out.len();
+        self.run(steps)?;
+        helpers::spend(self.out.len() - at)?;
+        Ok(self.out.split_off(at))
+    }
+
+    fn step(&mut self, step: &'s Step) -> std::result::Result<(), String> {
+        let at = self.out.len();
+        match step {
+            Step::Words(words) => self.out.push_str(words),
+            Step::Variable(variable, escape) => {
+                self.scope.write(variable, self.round, self.out)?;
+                if *escape == Escape::Css {
+                    helpers::spend(self.out.len() - at)?;
+                }
+                escape.tail(self.out, at);
+            }
+            Step::Template(template, escape) => self.template(template, *escape)?,
+            Step::Markdown(steps) => {
+                let source = self.aside(steps)?;
+                markdown::render(&source, self.out);
+            }
+            Step::Address(steps, escape) => {
+                self.run(steps)?;
+                helpers::spend(self.out.len() - at)?;
+                escape::blank_script(self.out, at);
+                escape.tail(self.out, at);
+            }
+            Step::Or(variable, escape, words) => {
+                self.scope.write(variable, self.round, self.out)?;
+                escape.tail(self.out, at);
+                if self.out.len() == at {
+                    self.out.push_str(words);
                 }
             }
-            Text::Full(template) => {
-                let mut written = Limited { text: out, start, rounds: 0 };
-                let outcome = template.render(&ENGINE, scope.context()?, &mut RenderContext::new(None), &mut written);
-                outcome.map_err(|error| {
-                    let reason = match error.reason() {
-                        RenderErrorReason::IOError(limit) => limit.to_string(),
-                        reason => reason.to_string(),
-                    };
-                    format!("the template could not be rendered: {reason}")
-                })?;
+            Step::If(condition, steps) => {
+                if condition.holds(self)? {
+                    self.run(steps)?;
+                }
             }
+            Step::Loop(list, steps) => self.repeat(list, steps)?,
+            Step::Visible(number, visible) => {
+                if let Some(place) = self.visible.get_mut(*number) {
+                    *place = *visible;
+                }
+            }
+            Step::Gap(counter, words) => {
+                let count = self.counters.get_mut(*counter);
+                if count.is_some_and(|count| std::mem::replace(count, *count + 1) > 0) {
+                    self.out.push_str(words);
+                }
+            }
+            Step::Number(counter) => {
+                let count = self.counters.get(*counter).copied().unwrap_or_default();
+                self.out.push_str(&format!("{count}. "));
+            }
+            Step::SetCounter(counter, count) => {
+                if let Some(place) = self.counters.get_mut(*counter) {
+                    *place = *count;
+                }
+            }
+            Step::Clear => {
+                helpers::spend(self.out.len() - self.start)?;
+                self.out.truncate(self.start);
+            }
+            Step::Fail(reason) => return Err(reason.clone()),
+        }
+        Ok(())
+    }
+
+    fn repeat(&mut self, list: &Variable, steps: &'s [Step]) -> std::result::Result<(), String> {
+        let Some(std::borrow::Cow::Borrowed(Value::Array(items))) = self.scope.value(list, self.round)? else {
+            return Ok(());
+        };
+        let outer = self.round;
+        for (index, item) in items.iter().enumerate() {
+            self.rounds += 1;
+            if self.rounds > ROUNDS_LIMIT {
+                return Err(too_many_rounds());
+            }
+            self.round = Some(Round { item, index });
+            self.run(steps)?;
+        }
+        self.round = outer;
+        Ok(())
+    }
+
+    fn template(&mut self, template: &'s Template, escape: Escape) -> std::result::Result<(), String> {
+        let engine: &Handlebars<'_> = match escape {
+            Escape::Html => &HTML,
+            Escape::Markup => &MARKUP,
+            _ => &PLAIN,
+        };
+        let mut params = BlockParams::new();
+        let mut context = RenderContext::new(None);
+        let mut named = params.add_path("$", Vec::new());
+        if let Some(Round { item, index }) = self.round {
+            let item = helpers::copied(item)?;
+            named = named
+                .and_then(|()| params.add_value(ITEM, item))
+                .and_then(|()| params.add_value(INDEX, Value::from(index)));
+        }
+        named.map_err(|error| error.to_string())?;
+        if let Some(block) = context.block_mut() {
+            block.set_block_params(params);
+        }
+        let at = self.out.len();
+        let mut written = Limited { text: self.out, start: self.start, rounds: self.rounds };
+        let outcome = template.render(engine, self.scope.context()?, &mut context, &mut written);
+        self.rounds = written.rounds;
+        outcome.map_err(|error| {
+            let reason = match error.reason() {
+                RenderErrorReason::IOError(limit) => limit.to_string(),
+                RenderErrorReason::NestedError(error) => error.to_string(),
+                reason => reason.to_string(),
+            };
+            format!("the template could not be rendered: {reason}")
+        })?;
+        if !matches!(escape, Escape::Html | Escape::Markup) {
+            escape.tail(self.out, at);
         }
         Ok(())
     }
 }
 
-/// The element as a part of a plain text, if it is one.
-fn part(element: &TemplateElement, names: &mut Names) -> Option<Part> {
-    match element {
-        TemplateElement::RawString(words) => Some(Part::Words(words.clone())),
-        TemplateElement::Comment(_) => Some(Part::Words(String::new())),
-        TemplateElement::Expression(expression) | TemplateElement::HtmlExpression(expression)
-            if expression.params.is_empty() && expression.hash.is_empty() && !expression.block =>
-        {
-            let path: Vec<&str> = match &expression.name {
-                Parameter::Name(name) => vec![name],
-                Parameter::Path(Path::Relative((segments, _))) => segments
-                    .iter()
-                    .map(|segment| match segment {
-                        PathSeg::Named(name) => Some(name.as_str()),
-                        _ => None,
-                    })
-                    .collect::<Option<_>>()?,
-                _ => return None,
-            };
-            match path.as_slice() {
-                [name] if HELPERS.contains(name) => None,
-                path => names.variable(path).map(Part::Variable),
-            }
-        }
-        _ => None,
-    }
-}
-
-/// Refuses what would fail for every user: helpers that are not known, and partials and decorators, which can call
-/// themselves without end and which Courier does not know either.
-fn check_calls(template: &Template) -> std::result::Result<(), String> {
-    template.elements.iter().try_for_each(|element| match element {
-        TemplateElement::RawString(_) | TemplateElement::Comment(_) => Ok(()),
-        TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => {
-            let arguments = || call.params.iter().chain(call.hash.values());
-            if arguments().next().is_some() {
-                check_helper(call.name.as_name())?;
-            }
-            arguments().chain([&call.name]).try_for_each(check_argument)
-        }
-        TemplateElement::HelperBlock(block) => {
-            check_helper(block.name.as_name())?;
-            block.params.iter().chain(block.hash.values()).try_for_each(check_argument)?;
-            [&block.template, &block.inverse].into_iter().flatten().try_for_each(check_calls)
-        }
-        _ => Err("partials ({{> name}}) and decorators ({{* name}}) are not supported".to_owned()),
-    })
-}
-
-fn check_argument(argument: &Parameter) -> std::result::Result<(), String> {
-    match argument {
-        Parameter::Subexpression(call) => {
-            let arguments =
-                || call.params().into_iter().flatten().chain(call.hash().into_iter().flat_map(|it| it.values()));
-            if arguments().next().is_some() {
-                check_helper(Some(call.name()))?;
-            }
-            arguments().try_for_each(check_argument)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_helper(name: Option<&str>) -> std::result::Result<(), String> {
-    match name {
-        Some(name) if HELPERS.contains(&name) => Ok(()),
-        name => Err(format!(
-            "the helper '{}' is not known here; known are {}",
-            name.unwrap_or_default(),
-            HELPERS.join(", ")
-        )),
-    }
-}
-
-/// Refuses what could nest too deeply, or take too long to compile. The count is one that no spelling can get around:
-/// openings are counted, closings are not.
-fn check_size(source: &str) -> std::result::Result<(), String> {
-    let tags = || source.split("{{").skip(1);
-    let inside = |tag: &'_ str| tag.len() - tag.split_once("}}").map_or(0, |(_, after)| after.len());
-    // A quoted text, a name in brackets or a comment may hold what looks like the end of a tag. Then everything counts.
-    let quotes = tags().any(|tag| tag[..inside(tag)].contains(['"', '\'', '[', '!']));
-    let mut nesting = 0;
-    for tag in tags() {
-        let word = tag.trim_start_matches(|c: char| c == '{' || c == '~' || c.is_whitespace());
-        // An `else` with a condition nests, and is closed by nothing of its own.
-        let condition = word.strip_prefix("else").filter(|rest| rest.starts_with(char::is_whitespace));
-        let chains = condition.is_some_and(|rest| !rest.trim_start().starts_with(['}', '~']));
-        nesting += usize::from(word.starts_with(['#', '^']) || chains);
-        let counted = if quotes { tag } else { &tag[..inside(tag)] };
-        nesting += counted.matches(['(', '[']).count();
-        let opens_object = |rest: &str| rest.trim_start().starts_with(['"', '\'']);
-        nesting += counted.split('{').skip(1).filter(|rest| opens_object(rest)).count();
-    }
-    if tags().count() > TAGS_LIMIT {
-        return Err(format!("expected at most {TAGS_LIMIT} tags in one text"));
-    }
-    if nesting > NESTING_LIMIT {
-        return Err(format!("expected at most {NESTING_LIMIT} blocks and brackets in the tags of one text"));
-    }
-    Ok(())
-}
-
-/// Has every round of every loop write nothing, which [`Limited`] counts.
-fn count_rounds(template: &mut Template) {
-    for element in &mut template.elements {
-        if let TemplateElement::HelperBlock(block) = element {
-            [&mut block.template, &mut block.inverse].into_iter().flatten().for_each(count_rounds);
-            if block.name.as_name() == Some("each")
-                && let Some(body) = &mut block.template
-            {
-                body.elements.splice(..0, ROUND.elements.iter().cloned());
-                body.mapping.splice(..0, ROUND.mapping.iter().cloned());
-            }
-        }
-    }
+fn too_many_rounds() -> String {
+    format!("its loops go round more than {ROUNDS_LIMIT} times")
 }
 
 /// The text from `start` on, and how often nothing was written.
@@ -239,7 +299,7 @@ impl Output for Limited<'_> {
     fn write(&mut self, words: &str) -> io::Result<()> {
         self.rounds += usize::from(words.is_empty());
         if self.rounds > ROUNDS_LIMIT {
-            return Err(io::Error::other(format!("its loops go round more than {ROUNDS_LIMIT} times")));
+            return Err(io::Error::other(too_many_rounds()));
         }
         if self.text.len() - self.start + words.len() > TEXT_LIMIT {
             return Err(io::Error::other(too_long()));

@@ -1,11 +1,15 @@
 //! One chunk: users → rendered → outbox.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::schedule::{Chunk, Run};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::model::known::Known;
 use crate::model::outbox::Outcomes;
+use crate::render::Recipient;
+use crate::store::known::Lookup;
 use crate::store::{Pending, Store, Sync, bulk, user};
 
 /// Text, read or rendered, after which a part of a chunk is written: memory is bounded by bytes, not by heads.
@@ -59,30 +63,54 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
     Ok(())
 }
 
+/// Users with what is stored of them, read at one moment. Their texts share one buffer.
+#[derive(Default)]
+struct Users {
+    text: String,
+    rows: Vec<(Range<usize>, Range<usize>)>,
+    /// None at all if nothing is stored of anybody.
+    known: Vec<Known>,
+    read_at: Timestamp,
+}
+
 /// Reads first and renders then: a slow text must not hold on to the file.
 fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bool) -> Result<Outcomes> {
-    let (mut text, mut users) = (String::new(), Vec::new());
-    store.read(|db| {
-        user::for_each(db, chunk.run.job, from_seq, chunk.users.end - from_seq, |_, recipient, user| {
-            let start = text.len();
-            text.push_str(recipient);
-            let middle = text.len();
-            text.push_str(user);
-            users.push((start..middle, middle..text.len()));
-            Ok(text.len() < PART_BYTES)
-        })
-    })?;
+    let users = read(store, chunk, from_seq)?;
     let mut outcomes = Outcomes::default();
-    for (recipient, user) in users {
-        let (recipient, user) = (&text[recipient], &text[user]);
-        let rendered = catch_unwind(AssertUnwindSafe(|| chunk.run.renderer.render(recipient, user, &mut outcomes)));
-        if rendered.is_err() {
-            log::error!("rendering a message for {recipient:?} panicked");
-            outcomes.push_failure("bulkd could not render this message; its log on standard error says more");
-        }
+    let nothing = Known::default();
+    for (i, (recipient, user)) in users.rows.iter().enumerate() {
+        let known = users.known.get(i).unwrap_or(&nothing);
+        let user = Recipient { recipient: &users.text[recipient.clone()], user: &users.text[user.clone()], known };
+        chunk.run.renderer.render(user, users.read_at, false, &mut outcomes);
         if outcomes.bytes() >= PART_BYTES || stopping() {
             break;
         }
     }
     Ok(outcomes)
+}
+
+fn read(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Users> {
+    let run = &chunk.run;
+    let mut users = Users::default();
+    store.read(|db| {
+        users.read_at = db.now();
+        user::for_each(db, run.job, from_seq, chunk.users.end - from_seq, |_, recipient, user| {
+            let start = users.text.len();
+            users.text.push_str(recipient);
+            let middle = users.text.len();
+            users.text.push_str(user);
+            users.rows.push((start..middle, middle..users.text.len()));
+            Ok(users.text.len() < PART_BYTES)
+        })?;
+        let lookup = Lookup::new(db, run.environment)?;
+        if lookup.is_empty() {
+            return Ok(());
+        }
+        for (recipient, _) in &users.rows {
+            let recipient = &users.text[recipient.clone()];
+            users.known.push(lookup.get(db, recipient, run.renderer.topic_id(), run.renderer.tenant_id())?);
+        }
+        Ok(())
+    })?;
+    Ok(users)
 }

@@ -1,9 +1,10 @@
 //! The pool that drains jobs: users become messages in the outbox.
 //!
 //! One thread follows the rows: whichever job is PROCESSING gets a place in the schedule, at start-up as after a bell.
-//! The others claim a chunk at a time, of each job in turn, render it, and hand it to the writer in the order of the
+//! Another sends what was delayed, when its time has come. The others claim a chunk at a time, of each job in turn, render it, and hand it to the writer in the order of the
 //! users.
 
+mod delayed;
 mod drain;
 mod schedule;
 
@@ -14,10 +15,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::crash::{self, Point};
-use crate::error::{Error, Result};
-use crate::model::definition::Definition;
+use crate::error::{Error, Kind, Result};
+use crate::model::definition::{Definition, Reading};
 use crate::render::{self, Renderer, Templates};
-use crate::store::{Store, bulk};
+use crate::store::{Store, bulk, plan};
 use drain::Part;
 use schedule::{Chunk, Run, Schedule};
 
@@ -43,7 +44,10 @@ impl Runner {
         let runner =
             Arc::new(Runner { store, templates, schedule: Schedule::default(), stopping: AtomicBool::new(false) });
         let mut threads = Vec::new();
-        let roles = std::iter::once(("runner".to_owned(), Runner::follow as fn(&Runner)))
+        let followers = [("runner", Runner::follow as fn(&Runner)), ("delayed", Runner::send_delayed as fn(&Runner))];
+        let roles = followers
+            .into_iter()
+            .map(|(name, role)| (name.to_owned(), role))
             .chain((1..=workers).map(|worker| (format!("drain {worker}"), Runner::work as fn(&Runner))));
         for (name, role) in roles {
             let runner = runner.clone();
@@ -103,11 +107,14 @@ impl Runner {
         let Some((job, definition)) = self.store.read(|db| bulk::find_processing(db, number))? else {
             return Ok(());
         };
-        match Definition::read(&definition, false).and_then(|it| Renderer::new(it, self.templates)) {
+        let plan = Definition::read(&definition, Reading::Lenient)
+            .and_then(|definition| self.store.read(|db| Ok((plan::load(db, &job, definition)?, db.now()))));
+        match plan.and_then(|(plan, now)| Renderer::new(plan, self.templates, now)) {
             Ok(renderer) => {
                 self.schedule.add(Run::new(&job, renderer));
                 Ok(())
             }
+            Err(error) if error.kind() == Kind::Unavailable => Err(error),
             Err(error) => {
                 log::error!("job {} cannot be run: {error}", job.job_id);
                 let reason = error.public_message().to_owned();

@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Run {
     pub job: i64,
     pub job_id: String,
+    /// The row's number of its environment.
+    pub environment: i64,
     pub renderer: Renderer,
     received: u64,
     state: Mutex<State>,
@@ -49,6 +51,7 @@ impl Run {
         Run {
             job: job.job,
             job_id: job.job_id.clone(),
+            environment: job.environment,
             renderer,
             received: job.received,
             state: Mutex::new(state),

@@ -1,59 +1,82 @@
 //! Jobs.
 
-use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx, environment, outbox};
+use super::plan::{self, Versions};
+use super::{Db, Tx, environment, outbox, rows, user};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::bulk::{Job, JobStatus};
+use crate::model::bulk::{Job, JobKind, JobStatus};
+use crate::model::definition::Definition;
 use crate::model::environment::Environment;
 use crate::model::outbox::{Outcome, Outcomes};
 
-const COLUMNS: &str = "jobs.job, jobs.job_id, jobs.status, jobs.received, jobs.enqueued, jobs.failures, \
-                       jobs.error";
+const COLUMNS: &str = "jobs.job, jobs.job_id, jobs.environment, jobs.kind, jobs.status, jobs.received, jobs.enqueued, \
+                       jobs.failures, jobs.error, jobs.template_version, jobs.brand_version, jobs.created_at";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Job> {
-    let status = row.get_ref(2)?.as_str()?;
     Ok(Job {
         job: row.get(0)?,
         job_id: row.get(1)?,
-        status: JobStatus::from_name(status)
-            .ok_or_else(|| rusqlite::Error::InvalidColumnType(2, "status".to_owned(), Type::Text))?,
-        received: row.get(3)?,
-        enqueued: row.get(4)?,
-        failures: row.get(5)?,
-        error: row.get(6)?,
+        environment: row.get(2)?,
+        kind: rows::name(row, 3, JobKind::from_name)?,
+        status: rows::name(row, 4, JobStatus::from_name)?,
+        received: row.get(5)?,
+        enqueued: row.get(6)?,
+        failures: row.get(7)?,
+        error: row.get(8)?,
+        template_version: row.get(9)?,
+        brand_version: row.get(10)?,
+        created_at: Timestamp(row.get(11)?),
     })
 }
 
 /// Creates a job and returns its id.
 pub fn create(tx: &mut Tx<'_>, environment: &Environment, definition: &str) -> Result<String> {
+    let job_id = tx.ids.job(tx.now());
+    create_as(tx, environment, &job_id, definition)?;
+    Ok(job_id)
+}
+
+/// Creates a job under an id that no other has in this environment.
+pub fn create_as(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, definition: &str) -> Result<()> {
     let environment = environment::find_or_create(tx, environment)?;
-    let job_id = tx.ids.job(tx.now);
     let mut job = tx.conn.prepare_cached("INSERT INTO jobs (job_id, environment, created_at) VALUES (?1, ?2, ?3)")?;
     let job = job.insert(params![job_id, environment, tx.now.millis()])?;
     let mut defined = tx.conn.prepare_cached("INSERT INTO definitions (job, definition) VALUES (?1, ?2)")?;
     defined.execute(params![job, definition])?;
-    Ok(job_id)
+    Ok(())
 }
 
-/// The job with this id in this environment.
+/// The bulk job with this id in this environment.
 pub fn get(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<Job> {
-    let mut get = db.conn.prepare_cached(&format!(
+    find(db, environment, job_id)?.filter(|job| job.kind == JobKind::Bulk).ok_or_else(|| not_found(job_id))
+}
+
+/// The job of either kind with this id.
+pub fn find(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<Option<Job>> {
+    let mut find = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM jobs JOIN environments USING (environment) WHERE job_id = ?1 AND key_hash = ?2"
     ))?;
-    let job = get.query_row(params![job_id, environment.key_hash], from_row).optional()?;
-    job.ok_or_else(|| not_found(job_id))
+    Ok(find.query_row(params![job_id, environment.key_hash], from_row).optional()?)
 }
 
-/// The job with this id in this environment, and the `message` that it was created with, as it was sent.
+/// The bulk job with this id in this environment, and the `message` that it was created with, as it was sent.
 pub fn get_with_definition(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<(Job, String)> {
     let mut get = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS}, definition FROM jobs JOIN environments USING (environment) LEFT JOIN definitions USING (job)
-         WHERE job_id = ?1 AND key_hash = ?2"
+         WHERE job_id = ?1 AND key_hash = ?2 AND kind = 'BULK'"
     ))?;
     let found = get.query_row(params![job_id, environment.key_hash], with_definition).optional()?;
     found.ok_or_else(|| not_found(job_id))
+}
+
+/// Any job, with its definition.
+pub fn get_by_number(db: &Db<'_>, job: i64) -> Result<(Job, String)> {
+    let mut get = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS}, definition FROM jobs LEFT JOIN definitions USING (job) WHERE job = ?1"
+    ))?;
+    Ok(get.query_row([job], with_definition)?)
 }
 
 /// A job without a definition is not one that does not exist: it is damage, and told as such.
@@ -61,25 +84,70 @@ fn with_definition(row: &Row<'_>) -> rusqlite::Result<(Job, String)> {
     Ok((from_row(row)?, row.get("definition")?))
 }
 
-fn not_found(job_id: &str) -> Error {
+pub(in crate::store) fn not_found(job_id: &str) -> Error {
     let shown: String = job_id.chars().take(64).collect();
     Error::not_found(format!("job_id: there is no bulk job '{shown}' under this API key"))
 }
 
-/// Starts a job that was not run yet.
-pub fn start(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
+/// Starts a job that was not run yet. What its definition names is looked up now, and stays as it is now.
+pub fn start(tx: &mut Tx<'_>, job: &Job, definition: &Definition) -> Result<()> {
+    let versions = plan::resolve(tx, job.environment, definition)?;
     let mut start = tx.conn.prepare_cached(
         "UPDATE jobs SET
              status = CASE received WHEN 0 THEN 'COMPLETED' ELSE 'PROCESSING' END,
              run_at = ?2,
-             completed_at = CASE received WHEN 0 THEN ?2 END
+             completed_at = CASE received WHEN 0 THEN ?2 END,
+             template_version = ?3,
+             brand_version = ?4
          WHERE job = ?1 AND status = 'CREATED'",
     )?;
-    if start.execute(params![job.job, tx.now.millis()])? != 1 {
+    if start.execute(params![job.job, tx.now.millis(), versions.template_version, versions.brand_version])? != 1 {
         return Err(Error::internal("a job changed inside its own transaction"));
     }
     tx.recipients.drop_job(job.job);
-    tx.rings_jobs = true;
+    tx.rings.jobs = true;
+    Ok(())
+}
+
+/// Makes the job of a send, which is being processed from its beginning. `users` are recipients and what was sent of
+/// them; more can be added by [`user::append`].
+pub fn create_send(
+    tx: &mut Tx<'_>,
+    environment: i64,
+    definition: &str,
+    versions: &Versions,
+    users: &[(&str, &str)],
+) -> Result<Job> {
+    let job_id = tx.ids.job(tx.now);
+    let mut insert = tx.conn.prepare_cached(
+        "INSERT INTO jobs
+             (job_id, environment, kind, status, template_version, brand_version, created_at, run_at)
+         VALUES (?1, ?2, 'SEND', 'CREATED', ?3, ?4, ?5, ?5)",
+    )?;
+    let number = insert.insert(params![
+        job_id,
+        environment,
+        versions.template_version,
+        versions.brand_version,
+        tx.now.millis()
+    ])?;
+    let mut defined = tx.conn.prepare_cached("INSERT INTO definitions (job, definition) VALUES (?1, ?2)")?;
+    defined.execute(params![number, definition])?;
+    if !users.is_empty() {
+        user::append(tx, number, 0, users)?;
+    }
+    let mut start = tx.conn.prepare_cached("UPDATE jobs SET status = 'PROCESSING' WHERE job = ?1")?;
+    start.execute([number])?;
+    Ok(get_by_number(tx, number)?.0)
+}
+
+/// Leaves a send to the runner; one that nobody is in has come to its end.
+pub fn hand_over(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
+    tx.rings.jobs = true;
+    let mut complete = tx
+        .conn
+        .prepare_cached("UPDATE jobs SET status = 'COMPLETED', completed_at = ?2 WHERE job = ?1 AND received = 0")?;
+    complete.execute(params![job.job, tx.now.millis()])?;
     Ok(())
 }
 
@@ -117,9 +185,13 @@ pub fn drain(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> 
     let mut failed = tx.conn.prepare_cached("INSERT INTO failures (job, seq, reason) VALUES (?1, ?2, ?3)")?;
     let mut messages = Vec::with_capacity(outcomes.len());
     let mut number = outbox::append_range(tx, job, first_seq, outcomes.len())?;
+    tx.rings.messages = true;
     for (seq, outcome) in (first_seq as i64..).zip(outcomes.iter()) {
         match outcome {
-            Outcome::Message(message) => messages.push(message),
+            Outcome::Message(message) => {
+                tx.rings.jobs |= message.due_at.is_some();
+                messages.push(message);
+            }
             Outcome::Failure { reason } => {
                 failed.execute(params![job, seq, reason])?;
                 outbox::append(tx, number, &messages)?;

@@ -72,10 +72,26 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
              ORDER BY first_seq DESC LIMIT 1) IS NOT 0",
     ),
     (
-        "jobs with a recipient twice",
+        "bulk jobs with a recipient twice",
         "SELECT count(*) FROM (
-             SELECT 1 FROM user_ranges JOIN users ON number BETWEEN first_number AND last_number
-             GROUP BY job, recipient HAVING count(*) > 1)",
+             SELECT 1 FROM user_ranges CROSS JOIN jobs USING (job)
+             CROSS JOIN users ON number BETWEEN first_number AND last_number
+             WHERE kind = 'BULK' GROUP BY job, recipient HAVING count(*) > 1)",
+    ),
+    (
+        "messages that wait without being DELAYED, or the other way round",
+        "SELECT (SELECT count(*) FROM delayed LEFT JOIN messages USING (number) WHERE status IS NOT 'DELAYED')
+             + (SELECT count(*) FROM messages WHERE status = 'DELAYED' AND number NOT IN (SELECT number FROM delayed))",
+    ),
+    (
+        "messages with a channel and nothing else, or the other way round",
+        "SELECT count(*) FROM messages
+         WHERE (channel IS NULL) <> (provider IS NULL) OR (channel IS NULL) <> (address IS NULL)
+             OR (channel IS NULL) <> (body IS NULL)",
+    ),
+    (
+        "rows that speak of others that are not there",
+        "SELECT count(*) FROM pragma_foreign_key_check",
     ),
     (
         "messages to another recipient than their user",

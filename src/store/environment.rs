@@ -3,17 +3,25 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Db, Tx};
-use crate::error::Result;
-use crate::model::environment::Environment;
+use crate::error::{Error, Result};
+use crate::model::environment::{Environment, MOCK};
+
+/// A row that no environment has: nothing is found there.
+pub const NOTHING: i64 = 0;
 
 /// The row of an environment that has made something before.
-pub(in crate::store) fn find(db: &Db<'_>, environment: &Environment) -> Result<Option<i64>> {
+pub fn find(db: &Db<'_>, environment: &Environment) -> Result<Option<i64>> {
     let mut find = db.conn.prepare_cached("SELECT environment FROM environments WHERE key_hash = ?1")?;
     Ok(find.query_row(params![environment.key_hash], |row| row.get(0)).optional()?)
 }
 
+/// The row of an environment whose things are to be read: [`NOTHING`] if it has made nothing before.
+pub fn find_or_nothing(db: &Db<'_>, environment: &Environment) -> Result<i64> {
+    Ok(find(db, environment)?.unwrap_or(NOTHING))
+}
+
 /// The row of an environment, made when it makes something for the first time.
-pub(in crate::store) fn find_or_create(tx: &mut Tx<'_>, environment: &Environment) -> Result<i64> {
+pub fn find_or_create(tx: &mut Tx<'_>, environment: &Environment) -> Result<i64> {
     if let Some(known) = find(tx, environment)? {
         return Ok(known);
     }
@@ -22,4 +30,45 @@ pub(in crate::store) fn find_or_create(tx: &mut Tx<'_>, environment: &Environmen
         params![environment.key_hash, environment.label(), tx.now.millis()],
     )?;
     Ok(tx.conn.last_insert_rowid())
+}
+
+/// All environments of the file.
+pub fn list(db: &Db<'_>) -> Result<Vec<Environment>> {
+    let mut list = db.conn.prepare_cached("SELECT key_hash, label FROM environments ORDER BY environment")?;
+    let mut rows = list.query([])?;
+    let mut environments = Vec::new();
+    while let Some(row) = rows.next()? {
+        // What a retired one has in place of a hash is none.
+        if let Ok(key_hash) = row.get(0) {
+            environments.push(Environment::of_hash(key_hash, row.get_ref(1)?.as_str().unwrap_or_default()));
+        }
+    }
+    Ok(environments)
+}
+
+/// Takes all that an environment has away from it: the row stays, under a hash that no key has, and the next one that is
+/// made begins anew. A job that is running ends in peace. What would still be looked through or posted to goes.
+pub fn retire(tx: &mut Tx<'_>, environment: &Environment) -> Result<()> {
+    let Some(row) = find(tx, environment)? else {
+        return Ok(());
+    };
+    tx.conn.execute("DELETE FROM message_names WHERE environment = ?1", [row])?;
+    if tx.conn.execute("DELETE FROM webhooks WHERE environment = ?1", [row])? > 0 {
+        tx.rings.messages = true;
+        tx.rings.webhooks = true;
+    }
+    let mut retire = tx.conn.prepare_cached(
+        "UPDATE environments SET key_hash = CAST('retired ' || environment AS BLOB) WHERE environment = ?1",
+    )?;
+    match retire.execute([row])? {
+        1 => Ok(()),
+        _ => Err(Error::internal("an environment changed inside its own transaction")),
+    }
+}
+
+/// A key that begins with `mock_` opens an environment in which nothing goes out.
+pub(in crate::store) fn is_simulation(db: &Db<'_>, environment: i64) -> Result<bool> {
+    let mut label = db.conn.prepare_cached("SELECT label FROM environments WHERE environment = ?1")?;
+    let label: Option<String> = label.query_row(params![environment], |row| row.get(0)).optional()?;
+    Ok(label.is_some_and(|label| label.starts_with(MOCK)))
 }

@@ -1,4 +1,4 @@
-//! From the version of a file to ours: `PRAGMA user_version` is the index of the next step.
+//! From the version of a file to ours, which is its `PRAGMA user_version`.
 
 use std::path::Path;
 
@@ -10,11 +10,21 @@ use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 
-/// Step i leads from version i to version i + 1. A file made today takes them all.
-const STEPS: &[&str] = &[include_str!("../../schema.sql")];
+/// What a file made today begins with.
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// Step i leads from version i + 1 to version i + 2.
+const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[rebuild];
 
 /// The version that this bulkd writes.
-pub const VERSION: i64 = STEPS.len() as i64;
+pub const VERSION: i64 = STEPS.len() as i64 + 1;
+
+/// From version 1, which knew jobs and their messages: the old tables step aside and their rows move over.
+fn rebuild(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(include_str!("migrations/1_aside.sql"))?;
+    conn.execute_batch(SCHEMA)?;
+    conn.execute_batch(include_str!("migrations/1_move.sql"))
+}
 
 pub fn refuse_newer(path: &Path, version: i64) -> Result<()> {
     if version > VERSION {
@@ -45,18 +55,25 @@ pub fn run(conn: &mut Connection, path: &Path, now: Timestamp, ids: &mut Ids) ->
 fn step(conn: &mut Connection, now: Timestamp, ids: &mut Ids) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let from = version(&tx)?;
-    let Some(step) = usize::try_from(from).ok().and_then(|from| STEPS.get(from)) else {
-        return Ok(());
+    let to = match usize::try_from(from).ok().and_then(|from| from.checked_sub(1)) {
+        None => {
+            tx.execute_batch(SCHEMA)?;
+            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+            tx.execute(
+                "INSERT INTO file (file, message_tag, created_at) VALUES (1, ?1, ?2)",
+                params![ids.message_tag(), now.millis()],
+            )?;
+            VERSION
+        }
+        Some(step) => {
+            let Some(step) = STEPS.get(step) else {
+                return Ok(());
+            };
+            step(&tx)?;
+            from + 1
+        }
     };
-    tx.execute_batch(step)?;
-    if from == 0 {
-        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.execute(
-            "INSERT INTO file (file, message_tag, created_at) VALUES (1, ?1, ?2)",
-            params![ids.message_tag(), now.millis()],
-        )?;
-    }
-    tx.pragma_update(None, "user_version", from + 1)?;
+    tx.pragma_update(None, "user_version", to)?;
     crash::point(Point::Migration);
     tx.commit()
 }

@@ -4,12 +4,25 @@
 //! commit; [`Store::read`] runs a closure on a connection of its own, beside the writer. Only this room sees a
 //! connection, and a test refuses SQL anywhere else.
 
+pub mod brand;
 pub mod bulk;
 pub mod check;
-mod environment;
+pub mod environment;
 pub mod idempotency;
+pub mod known;
+pub mod list;
+pub mod message;
+pub mod metrics;
 pub mod outbox;
+pub mod plan;
+pub mod preference;
+pub mod profile;
+pub mod subscription;
+pub mod template;
+pub mod token;
 pub mod user;
+pub mod webhook;
+pub mod webhook_event;
 
 mod bell;
 mod checkpoint;
@@ -33,10 +46,11 @@ pub use file::Durability;
 pub use tx::{Db, Tx};
 pub use writer::{Pending, Sync};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 use readers::Readers;
+use tx::Rings;
 use writer::Writer;
 
 /// What to open, and how.
@@ -53,7 +67,25 @@ pub struct Store {
     path: PathBuf,
     writer: Writer,
     readers: Readers,
+    bells: Bells,
+    clock: Clock,
+}
+
+/// Those who follow the rows are woken by these.
+#[derive(Clone, Default)]
+struct Bells {
     jobs: Bell,
+    messages: Bell,
+    webhooks: Bell,
+}
+
+impl Bells {
+    fn ring(&self, rings: Rings) {
+        [(rings.jobs, &self.jobs), (rings.messages, &self.messages), (rings.webhooks, &self.webhooks)]
+            .into_iter()
+            .filter(|(rings, _)| *rings)
+            .for_each(|(_, bell)| bell.ring());
+    }
 }
 
 /// The store's threads, to be joined after [`Store::stop`], and what is given back when they have ended.
@@ -97,13 +129,17 @@ impl Store {
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
         let readers = Readers::new(&path);
 
-        let jobs = Bell::default();
+        let bells = Bells::default();
+        let clock = options.clock.clone();
+        let moved = bells.clone();
+        clock.on_advance(move || moved.ring(Rings { jobs: true, messages: true, webhooks: false }));
         let database = file::open_for_sync(&path, options.durability)?;
         let copier = file::open_checkpointer(&path, options.durability)?;
         let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
+        let clock = options.clock.clone();
         let (writer, writer_thread) =
-            Writer::start(conn, options.durability, options.clock, options.ids, checkpoints, jobs.clone())?;
-        let store = Store { path, writer, readers, jobs };
+            Writer::start(conn, options.durability, options.clock, options.ids, checkpoints, bells.clone())?;
+        let store = Store { path, writer, readers, bells, clock };
         Ok((
             store,
             Threads { threads: vec![writer_thread, checkpointer], _database: database, _lock: lock, _folder: folder },
@@ -136,7 +172,7 @@ impl Store {
     pub fn read<T>(&self, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
         let reader = self.readers.take()?;
         reader.conn().prepare_cached("BEGIN")?.execute([])?;
-        let result = query(&Db::new(reader.conn()));
+        let result = query(&Db::new(reader.conn(), self.clock.now()));
         let ended = reader.conn().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         // On some errors SQLite has ended the transaction by itself; what is told is the error.
         let result = result?;
@@ -147,7 +183,28 @@ impl Store {
 
     /// Rings when the runner is to look again: a commit has started a job, a job pauses, or all stops.
     pub fn jobs_bell(&self) -> &Bell {
-        &self.jobs
+        &self.bells.jobs
+    }
+
+    /// Rings when those who follow messages are to look again: a commit has made some or has changed what is to be done
+    /// with them, a test has moved the clock, or all stops.
+    pub fn messages_bell(&self) -> &Bell {
+        &self.bells.messages
+    }
+
+    /// Rings when a webhook was registered or removed, when its thread ends, or all stops.
+    pub fn webhooks_bell(&self) -> &Bell {
+        &self.bells.webhooks
+    }
+
+    /// The time, as changes have it.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How long to wait at most for this moment, if no bell rings before.
+    pub fn until(&self, at: Timestamp) -> std::time::Duration {
+        self.clock.until(at)
     }
 
     /// No more changes are taken; those already queued are still committed.

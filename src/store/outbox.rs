@@ -2,12 +2,14 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Db, Tx, rows};
+use super::message::{self, Place};
+use super::{Db, Tx, bulk, environment, rows};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
 use crate::model::environment::Environment;
-use crate::model::outbox::Message;
+use crate::model::message::StoredMessage;
+use crate::model::outbox::{Message, Reason};
 
 /// Numbers for the messages of `count` users of a job, from `first_seq` on. Returns the first of them.
 pub(in crate::store) fn append_range(tx: &Tx<'_>, job: i64, first_seq: u64, count: usize) -> Result<i64> {
@@ -16,25 +18,99 @@ pub(in crate::store) fn append_range(tx: &Tx<'_>, job: i64, first_seq: u64, coun
     let last: Option<i64> = last.query_row([], |row| row.get(0)).optional()?;
     let first_number = last.unwrap_or(0) + 1;
     let mut insert = tx.conn.prepare_cached(
-        "INSERT INTO message_ranges (first_number, last_number, job, first_seq, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO message_ranges (first_number, last_number, job, environment, first_seq, created_at)
+         VALUES (?1, ?2, ?3, (SELECT environment FROM jobs WHERE job = ?3), ?4, ?5)",
     )?;
     let last_number = first_number + count as i64 - 1;
     insert.execute(params![first_number, last_number, job, first_seq, tx.now.millis()])?;
     Ok(first_number)
 }
 
-/// Appends messages, numbered from `first_number` on.
+/// Appends messages, numbered from `first_number` on, with what went out besides and what waits.
 pub(in crate::store) fn append(tx: &Tx<'_>, first_number: i64, messages: &[Message<'_>]) -> Result<()> {
-    let insert = "INSERT INTO messages (number, recipient, channel, address, status, subject, body)";
-    rows::append(tx.conn, insert, 6, first_number, messages, |message, row| {
+    let insert = "INSERT INTO messages (number, recipient, status, reason, error, channel, provider, address, subject, \
+                  body, content, profile_version)";
+    rows::append(tx.conn, insert, 11, first_number, messages, |message, row| {
         row.bind(message.recipient)?;
-        row.bind(message.channel.name())?;
-        row.bind(message.address)?;
-        row.bind(message.status.name())?;
-        row.bind(message.subject)?;
-        row.bind(message.body)
-    })
+        row.bind(message.verdict.status.name())?;
+        row.bind(message.verdict.reason.map(Reason::name))?;
+        row.bind(message.verdict.error.as_deref())?;
+        let delivery = message.delivery.as_ref();
+        row.bind(delivery.map(|it| it.channel.name()))?;
+        row.bind(delivery.map(|it| it.provider.name()))?;
+        row.bind(delivery.map(|it| it.address))?;
+        row.bind(delivery.and_then(|it| it.subject))?;
+        row.bind(delivery.map(|it| it.body))?;
+        row.bind(delivery.and_then(|it| it.content))?;
+        row.bind(message.profile_version)
+    })?;
+    for (number, message) in (first_number..).zip(messages) {
+        append_further(tx, number, message)?;
+    }
+    Ok(())
+}
+
+fn append_further(tx: &Tx<'_>, number: i64, message: &Message<'_>) -> Result<()> {
+    for (position, verdict, delivery) in message.further() {
+        let mut insert = tx.conn.prepare_cached(
+            "INSERT INTO deliveries
+                 (number, position, status, reason, error, channel, provider, address, subject, body, content)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?;
+        insert.execute(params![
+            number,
+            position,
+            verdict.status.name(),
+            verdict.reason.map(Reason::name),
+            verdict.error,
+            delivery.channel.name(),
+            delivery.provider.name(),
+            delivery.address,
+            delivery.subject,
+            delivery.body,
+            delivery.content
+        ])?;
+    }
+    if let Some(due_at) = message.due_at {
+        let mut insert = tx.conn.prepare_cached("INSERT INTO delayed (number, due_at) VALUES (?1, ?2)")?;
+        insert.execute(params![number, due_at])?;
+    }
+    Ok(())
+}
+
+/// Writes a message that has waited anew.
+pub(in crate::store) fn rewrite(tx: &Tx<'_>, number: i64, message: &Message<'_>) -> Result<()> {
+    let mut rewrite = tx.conn.prepare_cached(
+        "UPDATE messages SET status = ?2, reason = ?3, error = ?4, channel = ?5, provider = ?6, address = ?7,
+             subject = ?8, body = ?9, content = ?10, profile_version = ?11
+         WHERE number = ?1",
+    )?;
+    let delivery = message.delivery.as_ref();
+    rewrite.execute(params![
+        number,
+        message.verdict.status.name(),
+        message.verdict.reason.map(Reason::name),
+        message.verdict.error,
+        delivery.map(|it| it.channel.name()),
+        delivery.map(|it| it.provider.name()),
+        delivery.map(|it| it.address),
+        delivery.and_then(|it| it.subject),
+        delivery.map(|it| it.body),
+        delivery.and_then(|it| it.content),
+        message.profile_version
+    ])?;
+    append_further(tx, number, message)
+}
+
+/// The part of all message ids of this file.
+pub(in crate::store) fn tag(db: &Db<'_>) -> Result<String> {
+    let mut tag = db.conn.prepare_cached("SELECT message_tag FROM file")?;
+    Ok(tag.query_row([], |row| row.get(0))?)
+}
+
+/// The id of the message of the user at `seq`, which has to have one.
+pub fn message_id(db: &Db<'_>, job: i64, seq: u64) -> Result<String> {
+    MessageIds::load(db, job, seq, seq + 1)?.of(seq)
 }
 
 /// The message ids of a run of a job's users.
@@ -51,8 +127,6 @@ struct Range {
 
 impl MessageIds {
     pub(in crate::store) fn load(db: &Db<'_>, job: i64, from_seq: u64, end: u64) -> Result<Self> {
-        let mut tag = db.conn.prepare_cached("SELECT message_tag FROM file")?;
-        let tag = tag.query_row([], |row| row.get(0))?;
         let mut ranges = db.conn.prepare_cached(
             "SELECT first_number, first_seq, created_at FROM message_ranges
              WHERE job = ?1 AND first_seq < ?3 AND first_seq >= (
@@ -62,7 +136,7 @@ impl MessageIds {
         let ranges = ranges.query_map(params![job, from_seq as i64, end as i64], |row| {
             Ok(Range { first_number: row.get(0)?, first_seq: row.get(1)?, created_at: Timestamp(row.get(2)?) })
         })?;
-        Ok(MessageIds { tag, ranges: ranges.collect::<rusqlite::Result<_>>()? })
+        Ok(MessageIds { tag: tag(db)?, ranges: ranges.collect::<rusqlite::Result<_>>()? })
     }
 
     /// The id of the message of the user at `seq`, which has to have one.
@@ -76,35 +150,30 @@ impl MessageIds {
 
 /// A message as the outbox shows it.
 pub struct OutboxMessage {
-    pub number: i64,
-    pub message_id: String,
+    /// Without what happened to it later.
+    pub message: StoredMessage,
+    pub job: i64,
     pub job_id: String,
-    pub recipient: String,
-    pub channel: String,
-    pub address: String,
-    pub status: String,
-    pub subject: Option<String>,
-    pub body: String,
-    pub created_at: Timestamp,
 }
 
 /// What to list of the outbox.
 #[derive(Debug, Default)]
 pub struct Filter {
     pub job_id: Option<String>,
+    pub number: Option<i64>,
     pub recipient: Option<String>,
     pub channel: Option<String>,
 }
 
-const COLUMNS: &str = "messages.number, file.message_tag, jobs.job_id, messages.recipient, messages.channel, \
-                       messages.address, messages.status, messages.subject, messages.body, message_ranges.created_at";
+/// Fails if there is no such job, of whatever kind.
+pub fn check_job(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<()> {
+    bulk::find(db, environment, job_id)?.map(drop).ok_or_else(|| bulk::not_found(job_id))
+}
 
 /// Which ranges are looked through, in the order in which they are written: those of one job by its index, or all by
 /// their number. The joins are spelled out because a planner that sorts would have to read everything for one page.
-const OF_ONE_JOB: &str = "jobs CROSS JOIN message_ranges ON message_ranges.job = jobs.job AND jobs.job_id = ?3
-    CROSS JOIN environments ON environments.environment = jobs.environment";
-const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_ranges.job
-    CROSS JOIN environments ON environments.environment = jobs.environment";
+const OF_ONE_JOB: &str = "jobs CROSS JOIN message_ranges ON message_ranges.job = jobs.job AND jobs.job_id = ?3";
+const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_ranges.job";
 
 /// Messages of an environment in the order of commit: those from the number `from` on, at most `limit`, and not much
 /// more than `bytes` of text; and whether there are more. No index serves recipient and channel: the ranges are read
@@ -117,58 +186,50 @@ pub fn list(
     limit: usize,
     bytes: usize,
 ) -> Result<(Vec<OutboxMessage>, bool)> {
+    let Some(environment) = environment::find(db, environment)? else {
+        return Ok((Vec::new(), false));
+    };
     let (ranges, after_ranges, order) = match filter.job_id {
         Some(_) => (OF_ONE_JOB, "message_ranges.last_number >= ?2", "message_ranges.first_seq"),
         None => (
             OF_ALL_JOBS,
             "?3 IS NULL AND message_ranges.first_number >= (
-                 SELECT coalesce(max(first_number), 0) FROM message_ranges WHERE first_number <= ?2)",
+                 SELECT coalesce(max(first_number), 0) FROM message_ranges
+                 WHERE environment = ?1 AND first_number <= ?2)",
             "message_ranges.first_number",
         ),
     };
     let mut list = db.conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM {ranges}
+        "SELECT {}, jobs.job, jobs.job_id, message_ranges.first_seq + messages.number - message_ranges.first_number,
+             message_ranges.created_at
+         FROM {ranges}
          CROSS JOIN messages ON messages.number
-             BETWEEN max(message_ranges.first_number, ?2) AND message_ranges.last_number
-         CROSS JOIN file
-         WHERE environments.key_hash = ?1 AND {after_ranges}
+             BETWEEN max(message_ranges.first_number, ?2) AND min(message_ranges.last_number, ?7)
+         WHERE message_ranges.environment = ?1 AND message_ranges.first_number <= ?7 AND {after_ranges}
            AND (?4 IS NULL OR messages.recipient = ?4)
-           AND (?5 IS NULL OR messages.channel = ?5)
+           AND (?5 IS NULL OR messages.channel = ?5 OR EXISTS (
+               SELECT 1 FROM deliveries WHERE deliveries.number = messages.number AND deliveries.channel = ?5))
          ORDER BY {order}, messages.number
-         LIMIT ?6"
+         LIMIT ?6",
+        message::COLUMNS
     ))?;
-    let mut rows = list.query(params![
-        environment.key_hash,
-        from,
-        filter.job_id,
-        filter.recipient,
-        filter.channel,
-        limit as i64 + 1
-    ])?;
+    let from = filter.number.unwrap_or(0).max(from);
+    let (up_to, limit_and_one) = (filter.number.unwrap_or(i64::MAX), limit as i64 + 1);
+    let values = params![environment, from, filter.job_id, filter.recipient, filter.channel, limit_and_one, up_to];
+    let mut rows = list.query(values)?;
     let mut messages = Vec::new();
     let mut read = 0;
     while let Some(row) = rows.next()? {
         if messages.len() == limit || read >= bytes {
             return Ok((messages, true));
         }
-        let number = row.get(0)?;
-        let tag: String = row.get(1)?;
-        let created_at = Timestamp(row.get(9)?);
-        let message = OutboxMessage {
-            number,
-            message_id: id::message(&tag, created_at, number),
-            job_id: row.get(2)?,
-            recipient: row.get(3)?,
-            channel: row.get(4)?,
-            address: row.get(5)?,
-            status: row.get(6)?,
-            subject: row.get(7)?,
-            body: row.get(8)?,
-            created_at,
-        };
-        let texts = [&message.recipient, &message.address, &message.body];
-        read += texts.map(String::len).iter().sum::<usize>() + message.subject.as_ref().map_or(0, String::len);
-        messages.push(message);
+        let found = message::from_row(row)?;
+        let (job, job_id) = (row.get("job")?, row.get("job_id")?);
+        let place =
+            Place { number: found.number, job, seq: row.get(14)?, created_at: Timestamp(row.get("created_at")?) };
+        let message = message::with_deliveries(db, &place, found)?;
+        read += message.bytes();
+        messages.push(OutboxMessage { message, job, job_id });
     }
     Ok((messages, false))
 }

@@ -1,8 +1,27 @@
 //! Many rows in few statements: what a statement costs by itself is a good part of what a small row costs.
 
-use rusqlite::{Connection, Statement, ToSql};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, Statement, ToSql};
 
 use crate::error::{Error, Result};
+
+/// The value of a column that holds one of an enum's names.
+pub fn name<T>(row: &Row<'_>, column: usize, from_name: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    from_name(row.get_ref(column)?.as_str()?).ok_or_else(|| unknown(column))
+}
+
+/// The same for a column that may be NULL.
+pub fn optional_name<T>(
+    row: &Row<'_>,
+    column: usize,
+    from_name: impl Fn(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    row.get_ref(column)?.as_str_or_null()?.map(|text| from_name(text).ok_or_else(|| unknown(column))).transpose()
+}
+
+fn unknown(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, "a name".to_owned(), Type::Text)
+}
 
 /// Rows that one statement inserts.
 const ROWS: usize = 16;

@@ -11,21 +11,37 @@ use crate::id::Ids;
 /// A view of the file as it is at one moment.
 pub struct Db<'a> {
     pub(in crate::store) conn: &'a Connection,
+    pub(in crate::store) now: Timestamp,
 }
 
 impl<'a> Db<'a> {
-    pub(in crate::store) fn new(conn: &'a Connection) -> Self {
-        Db { conn }
+    pub(in crate::store) fn new(conn: &'a Connection, now: Timestamp) -> Self {
+        Db { conn, now }
     }
+
+    /// The time of this query or change.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+/// Whom a change concerns, once it is committed.
+#[derive(Clone, Copy, Default)]
+pub(in crate::store) struct Rings {
+    /// Those who run jobs.
+    pub jobs: bool,
+    /// Those who follow messages.
+    pub messages: bool,
+    /// Those who look after webhooks.
+    pub webhooks: bool,
 }
 
 /// One change: everything that it does is committed together or not at all. Time and ids come from here.
 pub struct Tx<'a> {
     db: Db<'a>,
-    pub(in crate::store) now: Timestamp,
     pub(in crate::store) ids: &'a mut Ids,
     pub(in crate::store) recipients: &'a mut Recipients,
-    pub(in crate::store) rings_jobs: bool,
+    pub(in crate::store) rings: Rings,
 }
 
 impl<'a> Tx<'a> {
@@ -35,12 +51,7 @@ impl<'a> Tx<'a> {
         ids: &'a mut Ids,
         recipients: &'a mut Recipients,
     ) -> Self {
-        Tx { db: Db::new(conn), now, ids, recipients, rings_jobs: false }
-    }
-
-    /// The time of this change.
-    pub fn now(&self) -> Timestamp {
-        self.now
+        Tx { db: Db::new(conn, now), ids, recipients, rings: Rings::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The users of jobs.
 
 use rusqlite::{OptionalExtension, params};
+use serde::Deserialize;
 
 use super::outbox::MessageIds;
 use super::recipients::{self, Set};
@@ -104,7 +105,8 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
 
     let mut accepted: Vec<(&str, &str)> = Vec::with_capacity(users.users.len());
     let mut duplicates = Vec::new();
-    let set = tx.recipients.of_job(job.job, |set| load_recipients(&Db::new(conn), job.job, set))?;
+    let now = tx.now();
+    let set = tx.recipients.of_job(job.job, |set| load_recipients(&Db::new(conn, now), job.job, set))?;
     for (index, user) in users.users.iter().enumerate() {
         let (recipient, hash) = match &user.recipient {
             Recipient::Within { span, hash } => (users.text(*span), *hash),
@@ -125,19 +127,25 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
         return Ok(duplicates);
     }
 
-    let first_number = append_range(conn, job.job, first_seq, accepted.len())?;
+    append(tx, job.job, first_seq, &accepted)?;
+    Ok(duplicates)
+}
+
+/// Appends recipients and users, as they were sent, to a job that was not run yet and has `received` users.
+pub(in crate::store) fn append(tx: &Tx<'_>, job: i64, received: u64, users: &[(&str, &str)]) -> Result<()> {
+    let first_number = append_range(tx.conn, job, received, users.len())?;
     let insert = "INSERT INTO users (number, recipient, user)";
-    rows::append(conn, insert, 2, first_number, &accepted, |(recipient, user), row| {
+    rows::append(tx.conn, insert, 2, first_number, users, |(recipient, user), row| {
         row.bind(recipient)?;
         row.bind(user)
     })?;
-    let mut count = conn.prepare_cached(
+    let mut count = tx.conn.prepare_cached(
         "UPDATE jobs SET received = received + ?2 WHERE job = ?1 AND status = 'CREATED' AND received = ?3",
     )?;
-    if count.execute(params![job.job, accepted.len(), first_seq])? != 1 {
+    if count.execute(params![job, users.len(), received])? != 1 {
         return Err(Error::internal("a job changed inside its own transaction"));
     }
-    Ok(duplicates)
+    Ok(())
 }
 
 /// Numbers for `count` users of a job: its last range goes on if no other job came in between. Returns the first of
@@ -211,6 +219,29 @@ pub fn for_each(
         }
     }
     Ok(())
+}
+
+/// Recipient and text of one user of a job.
+pub fn get(db: &Db<'_>, job: i64, seq: u64) -> Result<(String, String)> {
+    let mut user = None;
+    for_each(db, job, seq, 1, |_, recipient, text| {
+        user = Some((recipient.to_owned(), text.to_owned()));
+        Ok(false)
+    })?;
+    user.ok_or_else(|| Error::unavailable("the database file is damaged: a user is missing"))
+}
+
+/// The list that a user was found in.
+pub fn list_id(user: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Listed {
+        to: Option<To>,
+    }
+    #[derive(Deserialize)]
+    struct To {
+        list_id: Option<String>,
+    }
+    serde_json::from_str::<Listed>(user).ok()?.to?.list_id
 }
 
 /// A user of a job with its state.

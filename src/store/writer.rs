@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::{Connection, ffi};
 
-use super::bell::Bell;
+use super::Bells;
 use super::checkpoint::Checkpoints;
 use super::file::Durability;
 use super::recipients::Recipients;
-use super::tx::Tx;
+use super::tx::{Rings, Tx};
 use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
@@ -99,7 +99,7 @@ impl Writer {
         clock: Clock,
         ids: Ids,
         checkpoints: Checkpoints,
-        jobs: Bell,
+        bells: Bells,
     ) -> Result<(Writer, JoinHandle<()>)> {
         let watch = checkpoints.clone();
         conn.wal_hook(Some(move |_: &mut _, pages| {
@@ -121,7 +121,7 @@ impl Writer {
                     ids,
                     recipients,
                     checkpoints,
-                    jobs,
+                    bells,
                 };
                 if catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
                     log::error!("the writer panicked; without it nothing can be kept, so bulkd ends");
@@ -158,7 +158,7 @@ impl Writer {
 #[derive(Default)]
 struct Group {
     made: Vec<Box<dyn Change>>,
-    rings_jobs: bool,
+    rings: Rings,
     left: Option<Box<dyn Change>>,
 }
 
@@ -174,7 +174,7 @@ struct Loop {
     ids: Ids,
     recipients: Recipients,
     checkpoints: Checkpoints,
-    jobs: Bell,
+    bells: Bells,
 }
 
 impl Loop {
@@ -207,8 +207,8 @@ impl Loop {
                 Err(error) => Err(Error::new(error.kind(), error.public_message())),
             });
         }
-        if group.rings_jobs && outcome.is_ok() {
-            self.jobs.ring();
+        if outcome.is_ok() {
+            self.bells.ring(group.rings);
         }
         group.left
     }
@@ -225,7 +225,10 @@ impl Loop {
         let mut waiting = queue.len().min(GROUP_CHANGES - 1);
         let mut next = Some(first);
         while let Some(change) = next {
-            group.rings_jobs |= self.change(change, &mut group.made)?;
+            let rings = self.change(change, &mut group.made)?;
+            group.rings.jobs |= rings.jobs;
+            group.rings.messages |= rings.messages;
+            group.rings.webhooks |= rings.webhooks;
             let full = waiting == 0 || opened.elapsed() >= GROUP_TIME;
             next = if full { None } else { queue.try_recv().ok() };
             waiting = waiting.saturating_sub(1);
@@ -268,10 +271,10 @@ impl Loop {
     }
 
     /// Makes one change in a savepoint. Fails only if the whole group is lost.
-    fn change(&mut self, change: Box<dyn Change>, made: &mut Vec<Box<dyn Change>>) -> Result<bool> {
+    fn change(&mut self, change: Box<dyn Change>, made: &mut Vec<Box<dyn Change>>) -> Result<Rings> {
         made.push(change);
         let Some(change) = made.last_mut() else {
-            return Ok(false);
+            return Ok(Rings::default());
         };
         self.conn.prepare_cached("SAVEPOINT change")?.execute([])?;
         let touched = self.recipients.touched();
@@ -280,7 +283,7 @@ impl Loop {
             log::error!("a change panicked; it is undone");
             false
         });
-        let rings_jobs = tx.rings_jobs;
+        let rings = tx.rings;
         if self.conn.is_autocommit() {
             // On some errors, a full disk among them, SQLite takes the whole transaction back by itself.
             let unknown = || Error::unavailable("the disk is full or fails; try again later");
@@ -291,6 +294,6 @@ impl Loop {
             self.recipients.forget_touched(touched);
         }
         self.conn.prepare_cached("RELEASE change")?.execute([])?;
-        Ok(keep && rings_jobs)
+        Ok(if keep { rings } else { Rings::default() })
     }
 }

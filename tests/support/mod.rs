@@ -49,7 +49,8 @@ impl Daemon {
         daemon
     }
 
-    fn open(&mut self) {
+    /// Starts it again after a stop.
+    pub fn open(&mut self) {
         let clock = Clock::Manual(self.clock.clone());
         let ids = Ids::sequential(self.starts * 1_000_000);
         self.starts += 1;
@@ -130,6 +131,12 @@ impl Reply {
         self.json()
     }
 
+    /// A success that has no body to show.
+    #[track_caller]
+    pub fn done(&self) {
+        assert_eq!((self.status, self.text.as_str()), (204, ""), "{self:?}");
+    }
+
     /// The message of a refusal with this status, whose envelope has to be Courier's.
     #[track_caller]
     pub fn refused(&self, status: u16) -> String {
@@ -173,6 +180,18 @@ impl Customer {
 
     pub fn post(&self, path: &str, body: &Value) -> Reply {
         self.post_text(path, &body.to_string())
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Reply {
+        self.send("PUT", path, Some(&body.to_string()))
+    }
+
+    pub fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.send("PATCH", path, Some(&body.to_string()))
+    }
+
+    pub fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, None)
     }
 
     /// Posts a body exactly as given.
@@ -287,6 +306,15 @@ pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "still not so: {what}");
         std::thread::yield_now();
     }
+}
+
+/// What the view in the file shows of an entry of the outbox.
+pub fn in_view(entry: &Value) -> Value {
+    let mut entry = entry.clone();
+    for member in ["error", "html", "request", "segments"] {
+        entry.as_object_mut().unwrap().remove(member);
+    }
+    entry
 }
 
 /// A connection of somebody who opens the file with a tool of theirs.

@@ -2,6 +2,7 @@
 // The newest Node SDK.
 
 const { facts, id, tutorial, freshKey, overheard } = require('./bulkd');
+const { tellResources } = require('./resources');
 const { tell, tellOpenapi, completed } = require('./stories');
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -28,6 +29,7 @@ const sdk = {
 
 tell(sdk, Object.keys(facts.messages));
 tellOpenapi(sdk, ['v1_event', 'v2_flat_template', 'v2_flat_content']);
+tellResources(sdk);
 
 test(`${sdk.name}: forty calls at once are all taken`, async () => {
   const client = sdk.connect(tutorial, freshKey());

@@ -9,6 +9,7 @@ from unittest import mock
 import courier
 from bulkd import FACTS, TUTORIAL, fresh_key
 from httpx_wire import Async, Sync
+from resources import ResourceStories
 from stories import MESSAGES, FlatStories, OpenapiStories, Stories
 
 
@@ -57,7 +58,7 @@ class Sdk:
         return self.settle(client.bulk.retrieve_job(FACTS["unknown_jobs"][0], extra_headers=no_header))
 
 
-class CurrentSync(Stories, FlatStories, OpenapiStories, unittest.TestCase):
+class CurrentSync(Stories, FlatStories, OpenapiStories, ResourceStories, unittest.TestCase):
     sdk = Sdk(courier.Courier, courier.DefaultHttpxClient, Sync())
 
     def test_two_environment_variables_are_all_that_it_takes_to_come_here(self):
@@ -67,7 +68,7 @@ class CurrentSync(Stories, FlatStories, OpenapiStories, unittest.TestCase):
         self.assertRegex(self.sdk.create(client, MESSAGES["v1_event"]), FACTS["id"])
 
 
-class CurrentAsync(Stories, FlatStories, OpenapiStories, unittest.TestCase):
+class CurrentAsync(Stories, FlatStories, OpenapiStories, ResourceStories, unittest.TestCase):
     sdk = Sdk(courier.AsyncCourier, courier.DefaultAsyncHttpxClient, Async())
 
     def test_forty_calls_at_once_are_all_taken(self):

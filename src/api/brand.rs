@@ -1,0 +1,84 @@
+//! Brands: create, list, get, replace, delete. After Courier's SDKs.
+
+use serde_json::{Map, Value};
+
+use super::paging::{self, Cursor};
+use super::{Act, Answer, Call};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::model::brand::BrandPayload;
+use crate::model::json;
+use crate::store::brand::{self, Brand};
+
+/// Binds cursors to the list of brands.
+const LIST: i64 = 2 << 48;
+
+/// `POST /brands` with `{name, settings, id?, snippets?}`: 200 and the brand, 409 if the id is taken.
+pub fn create(mut call: Call<'_>) -> Result<Act> {
+    let payload = BrandPayload::read(&call.json()?, "")?;
+    if payload.settings.is_none() {
+        return Err(Error::invalid("settings", "expected an object, which may be empty"));
+    }
+    let environment = call.environment;
+    Act::change(move |tx| shown(&brand::create(tx, &environment, &payload)?))
+}
+
+/// `GET /brands?cursor=&limit=`: 200 `{paging, results}`, in the order in which they were made.
+pub fn list(call: Call<'_>) -> Result<Act> {
+    let query = call.request.query();
+    let from = Cursor::read(paging::cursor(query).as_deref(), LIST)? as i64;
+    let limit = paging::limit(query) as usize;
+    let environment = call.environment;
+    Act::query(move |db| {
+        let (brands, more) = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;
+        let next = brands.last().filter(|_| more).map(|last| Cursor { list: LIST, position: last.brand as u64 + 1 });
+        let items = brands.iter().map(item).collect::<Result<Vec<String>>>()?;
+        Ok(Answer::new(200, paging::results(&items, next)))
+    })
+}
+
+/// `GET /brands/{brand_id}`: 200 and the brand.
+pub fn get(mut call: Call<'_>) -> Result<Act> {
+    let (brand_id, environment) = (call.param(), call.environment);
+    Act::query(move |db| shown(&brand::get(db, &environment, &brand_id)?))
+}
+
+/// `PUT /brands/{brand_id}` with `{name, settings?, snippets?}`: 200 and the brand, of which nothing else is left.
+pub fn replace(mut call: Call<'_>) -> Result<Act> {
+    let payload = BrandPayload::read(&call.json()?, "")?;
+    let (brand_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let brand = brand::get(tx, &environment, &brand_id)?;
+        brand::replace(tx, &brand, &payload)?;
+        shown(&brand::get(tx, &environment, &brand_id)?)
+    })
+}
+
+/// `DELETE /brands/{brand_id}`: 204, or 409 while a template uses it.
+pub fn delete(mut call: Call<'_>) -> Result<Act> {
+    let (brand_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let brand = brand::get(tx, &environment, &brand_id)?;
+        brand::delete(tx, &brand)?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+fn shown(brand: &Brand) -> Result<Answer> {
+    Ok(Answer::new(200, item(brand)?))
+}
+
+/// What is published is the current version, named by the time at which it was made.
+fn item(brand: &Brand) -> Result<String> {
+    let mut shown: Map<String, Value> = json::read(&brand.brand_json, || "the stored brand".to_owned())?;
+    let updated_at = brand.updated_at.unwrap_or(brand.created_at);
+    shown.insert("created".to_owned(), brand.created_at.millis().into());
+    shown.insert("updated".to_owned(), updated_at.millis().into());
+    shown.insert("published".to_owned(), brand.published_at.millis().into());
+    shown.insert("version".to_owned(), version(brand.published_at).into());
+    Ok(Value::Object(shown).to_string())
+}
+
+fn version(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.millis()).map_or_else(|_| at.millis().to_string(), |at| at.to_string())
+}

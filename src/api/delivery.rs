@@ -1,0 +1,129 @@
+//! What went out, in full: an e-mail in its brand's frame, and the request that the provider would have been given.
+//! Neither is stored. Both follow from a message's own texts and from what its job was made of, which never change.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::error::Result;
+use crate::model::history::Origin;
+use crate::model::message::{StoredDelivery, StoredMessage};
+use crate::model::outbox::{Channel, Provider};
+use crate::render::provider::{self, Outgoing};
+use crate::render::segments;
+use crate::store::{Db, brand, bulk, profile, user};
+
+/// What the messages of a job have in common.
+struct Common {
+    definition_json: String,
+    definition: Value,
+    brand: Option<Value>,
+}
+
+/// The jobs that were looked up so far.
+pub struct Deliveries<'a> {
+    db: &'a Db<'a>,
+    jobs: HashMap<i64, Common>,
+}
+
+impl<'a> Deliveries<'a> {
+    pub fn new(db: &'a Db<'a>) -> Self {
+        Deliveries { db, jobs: HashMap::new() }
+    }
+
+    fn common(&mut self, job: i64) -> Result<&Common> {
+        use std::collections::hash_map::Entry;
+        match self.jobs.entry(job) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let (job, definition_json) = bulk::get_by_number(self.db, job)?;
+                let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
+                Ok(place.insert(Common {
+                    definition: serde_json::from_str(&definition_json).unwrap_or_default(),
+                    definition_json,
+                    brand: brand.and_then(|brand| serde_json::from_str(&brand).ok()),
+                }))
+            }
+        }
+    }
+
+    /// The complete HTML of an e-mail; other channels have none.
+    pub fn html(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Option<String>> {
+        self.outgoing(job, message, it, provider::html)
+    }
+
+    /// The provider's request.
+    pub fn request(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Value> {
+        self.outgoing(job, message, it, provider::request)
+    }
+
+    fn outgoing<T>(
+        &mut self,
+        job: i64,
+        message: &StoredMessage,
+        it: &StoredDelivery,
+        use_it: impl FnOnce(&Outgoing<'_>) -> T,
+    ) -> Result<T> {
+        let db = self.db;
+        let common = self.common(job)?;
+        // Only webhooks are given data and profile.
+        let origin = match it.provider {
+            Provider::Webhook => {
+                let stored = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
+                let (_, user) = user::get(db, job, message.seq)?;
+                Some(Origin::read(&common.definition_json, &user, stored.as_deref()))
+            }
+            _ => None,
+        };
+        let profile = origin.as_ref().map(|origin| Value::Object(origin.merged_profile()));
+        let overriding = provider::overrides(&common.definition, it.channel, it.provider);
+        let definition = &common.definition;
+        let metadata = definition.pointer("/message/metadata").or(definition.get("metadata"));
+        Ok(use_it(&Outgoing {
+            message_id: &message.message_id,
+            created_at: message.enqueued_at,
+            recipient: &message.recipient,
+            provider: it.provider,
+            channel: it.channel,
+            address: &it.address,
+            subject: it.subject.as_deref(),
+            body: &it.body,
+            content: it.content.as_deref(),
+            brand: common.brand.as_ref(),
+            override_: overriding.as_ref(),
+            metadata,
+            data: origin.as_ref().map(|origin| &origin.data),
+            profile: profile.as_ref(),
+        }))
+    }
+
+    /// An entry of `GET /messages/{id}/output`. Courier's SDKs want every member there, empty where it does not apply.
+    pub fn output(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Value> {
+        let html = self.html(job, message, it)?.unwrap_or_default();
+        let elements = it.content.as_deref().and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok());
+        let block = |element: &Value| {
+            let text = element.get("content").or(element.get("alt_text")).and_then(Value::as_str).unwrap_or_default();
+            json!({ "type": element.get("type").and_then(Value::as_str).unwrap_or_default(), "text": text })
+        };
+        let plain = || vec![json!({ "type": "text", "text": it.body })];
+        let blocks = elements.map_or_else(plain, |elements| elements.iter().map(block).collect());
+        let subject = it.subject.as_deref().unwrap_or_default();
+        Ok(json!({
+            "channel": it.channel.name(),
+            "channel_id": it.channel.name(),
+            "content": {
+                "html": html, "title": subject, "subject": subject,
+                "body": it.body, "text": it.body, "blocks": blocks,
+            },
+        }))
+    }
+}
+
+/// The parts that an SMS is cut into; other channels have none.
+pub fn segments(it: &StoredDelivery) -> Option<Value> {
+    let counted = || {
+        let counted = segments::segments(&it.body);
+        json!({ "count": counted.count, "encoding": counted.encoding.name() })
+    };
+    (it.channel == Channel::Sms).then(counted)
+}

@@ -1,0 +1,90 @@
+//! Lists of users.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::paging::{self, TextCursor};
+use super::{Act, Answer, Call};
+use crate::error::Result;
+use crate::model::json::{self, Object};
+use crate::model::list::{self as model, Pattern};
+use crate::model::preference;
+use crate::store::list::List;
+use crate::store::{environment, list};
+
+/// `GET /lists?cursor=&pattern=&limit=`: 200 `{items, paging}`, in the order of the ids.
+pub fn list(call: Call<'_>) -> Result<Act> {
+    const NAME: &str = "lists";
+    let query = call.request.query();
+    let pattern = paging::query(query, "pattern").map(|pattern| Pattern::new(&pattern));
+    let after = TextCursor::read(paging::cursor(query).as_deref(), NAME)?;
+    let limit = paging::limit(query) as usize;
+    let environment = call.environment;
+    Act::query(move |db| {
+        let environment = environment::find_or_nothing(db, &environment)?;
+        let (lists, more) = list::list(db, environment, pattern.as_ref(), after.as_deref(), limit, paging::PAGE_BYTES)?;
+        let next = lists.last().filter(|_| more).map(|last| TextCursor::new(NAME, &last.list_id));
+        let items: Vec<String> = lists.iter().map(item).collect();
+        Ok(Answer::new(200, paging::page(&items, next)))
+    })
+}
+
+pub(super) fn item(list: &List) -> String {
+    json!({
+        "id": list.list_id,
+        "name": list.name,
+        "created": list.created_at.iso(),
+        "updated": list.updated_at.iso(),
+    })
+    .to_string()
+}
+
+/// `GET /lists/{list_id}`: 200.
+pub fn get(mut call: Call<'_>) -> Result<Act> {
+    let (list_id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let environment = environment::find_or_nothing(db, &environment)?;
+        Ok(Answer::new(200, item(&list::get(db, environment, &list_id)?)))
+    })
+}
+
+#[derive(Deserialize)]
+struct ListBody<'a> {
+    name: String,
+    #[serde(borrow, default)]
+    preferences: Option<Object<'a>>,
+}
+
+/// `PUT /lists/{list_id}` with `{name, preferences?}`: 204. Its subscriptions stay; one that was deleted begins anew.
+pub fn put(mut call: Call<'_>) -> Result<Act> {
+    let body = call.json()?;
+    let ListBody { name, preferences } = json::read(&body, String::new)?;
+    let preferences = preference::checked(preferences, || "preferences".to_owned())?;
+    let (list_id, environment) = (call.param(), call.environment);
+    model::check_id(&list_id, || "list_id".to_owned())?;
+    Act::change(move |tx| {
+        let environment = environment::find_or_create(tx, &environment)?;
+        list::put(tx, environment, &list_id, &name, preferences.as_deref())?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+/// `DELETE /lists/{list_id}`: 204, whether or not there was one.
+pub fn delete(mut call: Call<'_>) -> Result<Act> {
+    let (list_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let environment = environment::find_or_nothing(tx, &environment)?;
+        list::delete(tx, environment, &list_id)?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+/// `PUT /lists/{list_id}/restore`: 204, and its subscriptions are back as well. The body, if any, does not matter.
+pub fn restore(mut call: Call<'_>) -> Result<Act> {
+    let (list_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let environment = environment::find_or_nothing(tx, &environment)?;
+        list::restore(tx, environment, &list_id)?;
+        Ok(Answer::new(204, ""))
+    })
+}

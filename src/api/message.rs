@@ -1,0 +1,144 @@
+//! The Messages API: what became of each message.
+
+use serde_json::{Value, json};
+
+use super::delivery::Deliveries;
+use super::paging::{self, Cursor};
+use super::send::Send;
+use super::{Act, Answer, Call, Contract};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::model::environment::Environment;
+use crate::model::history::{self, Origin};
+use crate::store::message::{self, Filter, Place};
+use crate::store::{Db, bulk, profile, user};
+
+/// Which list a cursor of messages belongs to.
+const LIST: i64 = 0x6d;
+
+/// `GET /messages` with its filters: 200 `{paging, results}`, the newest first.
+pub fn list(call: Call<'_>) -> Result<Act> {
+    let query = call.request.query();
+    let text = |name| paging::query(query, name);
+    let filter = Filter {
+        archived: text("archived").is_some_and(|it| it == "true" || it == "1"),
+        enqueued_after: enqueued_after(&call)?,
+        event: text("event"),
+        list_id: text("list"),
+        message_id: text("messageId"),
+        notification: text("notification"),
+        providers: paging::query_all(query, "provider"),
+        recipient: text("recipient"),
+        statuses: paging::query_all(query, "status"),
+        tags: paging::query_all(query, "tag"),
+        any_tags: paging::query_all(query, "tags"),
+        tenant_id: text("tenant_id"),
+        trace_id: text("traceId"),
+    };
+    let up_to = match Cursor::read(paging::cursor(query).as_deref(), LIST)? {
+        0 => i64::MAX,
+        number => i64::try_from(number).unwrap_or(i64::MAX),
+    };
+    let limit = paging::limit(query);
+    let environment = call.environment;
+    Act::query(move |db| {
+        let (messages, next) = message::list(db, &environment, &filter, up_to, limit as usize, paging::PAGE_BYTES)?;
+        let items: Vec<String> =
+            messages.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
+        let next = next.map(|number| Cursor { list: LIST, position: number.unsigned_abs() });
+        Ok(Answer::new(200, paging::results(&items, next)))
+    })
+}
+
+/// Epoch milliseconds or an ISO date. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
+fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
+    let Some(text) = paging::query(call.request.query(), "enqueued_after") else {
+        return Ok(None);
+    };
+    let millis = text.parse::<i64>().ok().map(Timestamp);
+    let instant = || text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()));
+    match millis.or_else(instant) {
+        None if call.settings.contract == Contract::OpenApi => Ok(None),
+        None => Err(Error::invalid("enqueued_after", "expected epoch milliseconds or an ISO 8601 date and time")),
+        at => Ok(at),
+    }
+}
+
+fn place(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<Place> {
+    message::find(db, environment, message_id)?.ok_or_else(|| Error::not_found("Not Found"))
+}
+
+/// `GET /messages/{message_id}`: 200, the record with its `providers`.
+pub fn get(mut call: Call<'_>) -> Result<Act> {
+    let (message_id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let place = place(db, &environment, &message_id)?;
+        let record = message::record(db, &place)?;
+        Ok(Answer::new(200, record.to_string()))
+    })
+}
+
+/// `GET /messages/{message_id}/history?type=`: 200 `{results}`, in the order in which it happened. A type that is not
+/// known finds nothing.
+pub fn history(mut call: Call<'_>) -> Result<Act> {
+    let wanted = paging::query(call.request.query(), "type");
+    let (message_id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let place = place(db, &environment, &message_id)?;
+        let message = message::get(db, &place)?;
+        let job = message::get_job(db, place.job)?;
+        let (_, definition) = bulk::get_by_number(db, place.job)?;
+        let (_, user) = user::get(db, place.job, place.seq)?;
+        let stored = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
+        let origin = Origin::read(&definition, &user, stored.as_deref());
+        let mut events = history::events(&message, &job, &origin);
+        events.retain(|event| wanted.as_ref().is_none_or(|wanted| event["type"] == wanted.as_str()));
+        Ok(Answer::new(200, json!({ "results": events }).to_string()))
+    })
+}
+
+/// `GET /messages/{message_id}/output`: 200 `{results}`, an entry a channel.
+pub fn output(mut call: Call<'_>) -> Result<Act> {
+    let (message_id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let place = place(db, &environment, &message_id)?;
+        let message = message::get(db, &place)?;
+        let mut deliveries = Deliveries::new(db);
+        let results = message.deliveries.iter().map(|it| deliveries.output(place.job, &message, it));
+        Ok(Answer::new(200, json!({ "results": results.collect::<Result<Vec<_>>>()? }).to_string()))
+    })
+}
+
+/// `POST /messages/{message_id}/cancel`: 200 with the record if the message was waiting for its time, else 409 with the
+/// same record.
+pub fn cancel(mut call: Call<'_>) -> Result<Act> {
+    let (message_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let place = place(tx, &environment, &message_id)?;
+        let status = if message::cancel(tx, &place)? { 200 } else { 409 };
+        let record = message::record(tx, &place)?;
+        Ok(Answer::new(status, record.to_string()))
+    })
+}
+
+/// `POST /messages/{message_id}/resend`: 202 `{messageId}` of a new message, made of the same definition and user with
+/// what is stored now.
+pub fn resend(mut call: Call<'_>) -> Result<Act> {
+    let (message_id, environment, templates) = (call.param(), call.environment, call.settings.templates);
+    Act::staged(move |db| {
+        let place = place(db, &environment, &message_id)?;
+        let (_, definition) = bulk::get_by_number(db, place.job)?;
+        let user = user::get(db, place.job, place.seq)?;
+        let send = Send { definition, environment, templates };
+        send.stage(db, vec![user], |message_id| format!("{{\"messageId\":\"{message_id}\"}}"))
+    })
+}
+
+/// `PUT /requests/{request_id}/archive`: 204. The messages of the request are left out of lists from now on.
+pub fn archive(mut call: Call<'_>) -> Result<Act> {
+    let (request_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| match message::archive(tx, &environment, &request_id)? {
+        Some(()) => Ok(Answer::new(204, "")),
+        None => Err(Error::not_found("request_id: there is no such request under this API key")),
+    })
+}

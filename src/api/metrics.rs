@@ -1,0 +1,84 @@
+//! What became of a template's messages. After Courier's SDKs.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Act, Answer, Call, paging};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::model::metrics::{Asked, Funnel, Window};
+use crate::store::metrics::{self, Count};
+
+/// One bucket, by provider and channel.
+type Bucket = BTreeMap<(String, String), Funnel>;
+
+/// `GET /notifications/{id}/metrics?start=&end=&lookback=&granularity=`: 200 `{notificationId, granularity, start, end,
+/// series}`, all buckets empty for a template that does not exist.
+pub fn get(mut call: Call<'_>) -> Result<Act> {
+    let query = call.request.query();
+    let asked = Asked {
+        start: paging::query(query, "start"),
+        end: paging::query(query, "end"),
+        lookback: paging::query(query, "lookback"),
+        granularity: paging::query(query, "granularity"),
+    };
+    let (id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let window = Window::read(&asked, db.now())?;
+        let instants: Vec<Timestamp> = window.boundaries.iter().map(|at| Timestamp(at.as_millisecond())).collect();
+        let counts = match instants[..] {
+            [start, .., end] => metrics::count(db, &environment, &id, start, end)?,
+            _ => Vec::new(),
+        };
+        Ok(Answer::new(200, shown(&id, &window, &fill(&instants, counts))))
+    })
+}
+
+fn fill(instants: &[Timestamp], counts: Vec<Count>) -> Vec<Bucket> {
+    let mut buckets = vec![Bucket::new(); instants.len().saturating_sub(1)];
+    for count in counts {
+        let index = instants.partition_point(|at| *at <= count.created_at);
+        if let Some(bucket) = index.checked_sub(1).and_then(|index| buckets.get_mut(index)) {
+            bucket.entry((count.provider, count.channel)).or_default().add(
+                count.status,
+                count.then_another_way,
+                count.count,
+            );
+        }
+    }
+    buckets
+}
+
+fn shown(id: &str, window: &Window, buckets: &[Bucket]) -> String {
+    let series: Vec<Value> = window
+        .boundaries
+        .iter()
+        .zip(buckets)
+        .map(|(period, bucket)| json!({ "period": period.to_string(), "data": data(bucket) }))
+        .collect();
+    json!({
+        "notificationId": id,
+        "granularity": window.granularity.name(),
+        "start": window.boundaries.first().map(ToString::to_string),
+        "end": window.boundaries.last().map(ToString::to_string),
+        "series": series,
+    })
+    .to_string()
+}
+
+fn data(bucket: &Bucket) -> Vec<Value> {
+    let entry = |((provider, channel), funnel): (&(String, String), &Funnel)| {
+        json!({
+            "provider": provider,
+            "channel": channel,
+            "sent": funnel.sent,
+            "delivered": funnel.delivered,
+            "opened": funnel.opened,
+            "clicked": funnel.clicked,
+            "errors": funnel.errors,
+            "undeliverable": funnel.undeliverable,
+        })
+    };
+    bucket.iter().map(entry).collect()
+}

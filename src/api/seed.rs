@@ -1,0 +1,207 @@
+//! What environments begin with: a seed is put into each before its first request since the start is answered, and again
+//! after a reset. Ours; Courier has nothing of the kind.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::idempotency::Once;
+use super::send::Send;
+use super::{Act, Answer, Call};
+use crate::clock::Timestamp;
+use crate::error::{Error, Kind, Result};
+use crate::model::bulk::JobKind;
+use crate::model::definition::{Definition, Reading};
+use crate::model::environment::Environment;
+use crate::model::plan::Plan;
+use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submission};
+use crate::model::stored_elements;
+use crate::model::template::Check;
+use crate::render::{self, Renderer, Templates};
+use crate::store::preference::Chooser;
+use crate::store::user::{self, NewUsers};
+use crate::store::{
+    Db, Store, Tx, brand, bulk, environment, list, message, preference, profile, subscription, template, token,
+};
+
+/// Refuses a seed with texts that cannot be rendered for anybody.
+pub fn check(seed: &Seed, templates: Templates) -> Result<()> {
+    for template in &seed.templates {
+        let at = format!("{}.content", template.at);
+        render::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
+    }
+    let jobs = seed.jobs.iter().map(|job| (&job.at, &job.value.definition, JobKind::Bulk));
+    let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));
+    for (at, definition, kind) in jobs.chain(messages) {
+        let plan = Plan::new(Definition::read(definition, Reading::Lenient)?, kind);
+        Renderer::new(plan, templates, Timestamp::default())
+            .map_err(|error| Error::new(error.kind(), format!("{at}.{}", error.public_message())))?;
+    }
+    Ok(())
+}
+
+/// A seed, and which environments have begun with it since the start.
+pub struct Seeds {
+    seed: Arc<Seed>,
+    templates: Templates,
+    /// Whether it is all there. Whoever puts it there holds the lock, and others of the same environment wait.
+    begun: RwLock<HashMap<[u8; 32], Arc<Mutex<bool>>>>,
+}
+
+impl Seeds {
+    /// `seed` was [checked](check).
+    pub fn new(seed: Seed, templates: Templates) -> Self {
+        Seeds { seed: Arc::new(seed), templates, begun: RwLock::default() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.seed.is_empty()
+    }
+
+    fn begun(&self, environment: &Environment) -> Arc<Mutex<bool>> {
+        let known = self.begun.read().unwrap_or_else(PoisonError::into_inner).get(&environment.key_hash).cloned();
+        known.unwrap_or_else(|| {
+            let mut begun = self.begun.write().unwrap_or_else(PoisonError::into_inner);
+            begun.entry(environment.key_hash).or_default().clone()
+        })
+    }
+
+    /// Puts the seed into an environment that has not begun with it yet. What is there already and is the same stays
+    /// untouched.
+    pub fn begin(&self, store: &Store, environment: &Environment) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let begun = self.begun(environment);
+        let mut begun = lock(&begun);
+        if !*begun {
+            let (seed, of) = (self.seed.clone(), environment.clone());
+            store.write(move |tx| put(tx, &of, &seed))?;
+            self.send(store, environment)?;
+            *begun = true;
+        }
+        Ok(())
+    }
+
+    /// Takes everything away from an environment and begins anew, in one commit but for the messages.
+    pub fn reset(&self, store: &Store, environment: &Environment, once: Option<Once>) -> Result<Answer> {
+        let begun = self.begun(environment);
+        let mut begun = lock(&begun);
+        let (seed, of) = (self.seed.clone(), environment.clone());
+        let change = move |tx: &mut Tx<'_>| {
+            environment::retire(tx, &of)?;
+            put(tx, &of, &seed)?;
+            Ok(Answer::new(204, ""))
+        };
+        *begun = false;
+        let answer = store.write(move |tx| match once {
+            Some(once) => once.run(tx, change),
+            None => change(tx),
+        })?;
+        self.send(store, environment)?;
+        *begun = true;
+        Ok(answer)
+    }
+
+    /// Makes the messages that are not there yet, as if they were sent.
+    fn send(&self, store: &Store, environment: &Environment) -> Result<()> {
+        for message in &self.seed.messages {
+            let Entry { id, value: Message { definition, recipient, user }, .. } = message;
+            if store.read(|db| is_there(db, environment, id))? {
+                continue;
+            }
+            let (definition, environment) = (definition.clone(), environment.clone());
+            let of = environment.clone();
+            let send = Send { definition, environment, templates: self.templates };
+            let users = vec![(recipient.clone(), user.clone())];
+            let change = store.read(|db| send.stage(db, users, |message_id| message_id))?()?;
+            let id = id.clone();
+            store.write(move |tx| {
+                if is_there(tx, &of, &id)? {
+                    return Ok(());
+                }
+                let made = change(tx)?.body;
+                message::name(tx, &of, &id, &made)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A thread that panicked with the lock has left it where it was.
+fn lock(begun: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    begun.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_there(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<bool> {
+    Ok(message::find(db, environment, message_id)?.is_some())
+}
+
+/// `POST /_bulkd/reset`: 204. The environment is as new: empty, then seeded.
+pub fn reset(_: Call<'_>) -> Result<Act> {
+    Ok(Act::Reset)
+}
+
+/// Everything but the messages, which need it to be there.
+fn put(tx: &mut Tx<'_>, environment: &Environment, seed: &Seed) -> Result<()> {
+    if seed.is_empty() {
+        return Ok(());
+    }
+    let row = environment::find_or_create(tx, environment)?;
+    each(&seed.brands, |it| brand::put(tx, environment, &it.id, &it.value))?;
+    // An alias may move from one of them to another.
+    each(&seed.templates, |it| template::free_alias(tx, row, &it.id, it.value.payload.alias()))?;
+    each(&seed.templates, |it| template::put(tx, environment, &it.id, &it.value.payload, it.value.is_published))?;
+    each(&seed.checks, |it| put_checks(tx, environment, &it.id, &it.value))?;
+    each(&seed.topics, |it| preference::put_topic(tx, row, &it.id, &it.value))?;
+    each(&seed.profiles, |it| profile::replace(tx, row, &it.id, it.value.as_str()))?;
+    each(&seed.lists, |it| put_list(tx, row, &it.id, &it.value))?;
+    each(&seed.preferences, |it| {
+        let chooser = Chooser { environment: row, user_id: &it.id, tenant_id: "" };
+        preference::put(tx, chooser, &it.value.topic_id, &it.value.preference)
+    })?;
+    each(&seed.tokens, |it| token::put(tx, row, &it.id, &it.value))?;
+    each(&seed.jobs, |it| put_job(tx, environment, &it.id, &it.value))
+}
+
+/// A refusal tells which of the things it is about.
+fn each<T>(entries: &[Entry<T>], mut put: impl FnMut(&Entry<T>) -> Result<()>) -> Result<()> {
+    entries.iter().try_for_each(|it| {
+        put(it).map_err(|error| match error.kind() {
+            Kind::Invalid | Kind::NotFound | Kind::Conflict => Error::new(error.kind(), format!("{}: {error}", it.at)),
+            _ => error,
+        })
+    })
+}
+
+fn put_checks(tx: &mut Tx<'_>, environment: &Environment, template_id: &str, it: &Submission) -> Result<()> {
+    let template = template::get(tx, environment, template_id)?;
+    let known = template::find_checks(tx, &template, &it.submission_id)?;
+    let known: Option<Vec<Check>> = known.and_then(|known| serde_json::from_str(&known).ok());
+    if known.as_ref() == Some(&it.checks) {
+        return Ok(());
+    }
+    template::put_checks(tx, &template, &it.submission_id, &Check::to_json(&it.checks, tx.now()))
+}
+
+fn put_list(tx: &mut Tx<'_>, environment: i64, list_id: &str, it: &List) -> Result<()> {
+    let list = list::put(tx, environment, list_id, &it.name, it.preferences.as_deref())?;
+    match &it.subscribers {
+        Some(subscribers) => subscription::replace(tx, list, subscribers),
+        None => Ok(()),
+    }
+}
+
+/// A job that is there stays as it is, however far it has come.
+fn put_job(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, it: &Job) -> Result<()> {
+    if bulk::find(tx, environment, job_id)?.is_some() {
+        return Ok(());
+    }
+    bulk::create_as(tx, environment, job_id, &it.definition)?;
+    let mut users = NewUsers::read(it.users.clone(), |users, add| model::for_each_user(users, add))?;
+    user::ingest(tx, &bulk::get(tx, environment, job_id)?, &mut users)?;
+    if it.is_run {
+        let job = bulk::get(tx, environment, job_id)?;
+        bulk::start(tx, &job, &Definition::read(&it.definition, Reading::Lenient)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! `POST /send`: one message, or one to each of many.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Act, Answer, Call, Contract};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::model::bulk::JobKind;
+use crate::model::definition::{Definition, Reading};
+use crate::model::environment::Environment;
+use crate::model::json;
+use crate::model::list::Pattern;
+use crate::model::outbox::Outcomes;
+use crate::model::plan::Plan;
+use crate::model::recipient::{self, To};
+use crate::render::{Recipient, Renderer, Templates};
+use crate::store::plan::{self, Versions};
+use crate::store::{Db, Tx, bulk, environment, list, outbox};
+
+/// Subscribers of all lists of one send: they are written in one commit.
+const FAN_OUT_LIMIT: usize = 1_000_000;
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    message: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    to: Option<&'a RawValue>,
+}
+
+/// `POST /send` with `{message}`: 202 `{requestId}`, which for a single recipient is the message's id. Whoever is named
+/// gets the message in this request; the subscribers of lists get theirs from the runner.
+pub fn send(mut call: Call<'_>) -> Result<Act> {
+    let body = call.json()?;
+    let message = json::read::<Body<'_>>(&body, String::new)?.message.get();
+    let lenient = call.settings.contract == Contract::OpenApi;
+    let definition = Definition::read(message, if lenient { Reading::Lenient } else { Reading::Send })?;
+    // Compiled only to see whether it can be.
+    Renderer::new(Plan::new(definition, JobKind::Send), call.settings.templates, Timestamp::default())?;
+    let to = match json::read::<Message<'_>>(message, || "message".to_owned())?.to {
+        Some(to) if to.get() != "null" => recipient::read(to)?,
+        _ if lenient => Vec::new(),
+        _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
+    };
+    let send =
+        Send { definition: message.to_owned(), environment: call.environment, templates: call.settings.templates };
+    match users(&to) {
+        Some(users) => {
+            Act::staged(move |db| send.stage(db, users, |request_id| format!("{{\"requestId\":\"{request_id}\"}}")))
+        }
+        None => Act::change(move |tx| send.fan_out(tx, &to)),
+    }
+}
+
+/// Recipients and users, if nobody has to be looked up in a list.
+fn users(to: &[To]) -> Option<Vec<(String, String)>> {
+    let user = |to: &To| match to {
+        To::User { recipient, user } => Some((recipient.clone(), user.clone())),
+        _ => None,
+    };
+    to.iter().map(user).collect()
+}
+
+/// A message that is about to be sent.
+pub struct Send {
+    /// The `message`, as it was sent.
+    pub definition: String,
+    pub environment: Environment,
+    pub templates: Templates,
+}
+
+impl Send {
+    /// Looks up what there is to know; then, without the file, renders; then writes everything in one commit.
+    pub fn stage(self, db: &Db<'_>, users: Vec<(String, String)>, answer: fn(String) -> String) -> Result<super::Make> {
+        let definition = Definition::read(&self.definition, Reading::Lenient)?;
+        let recipients: Vec<&str> = users.iter().map(|(recipient, _)| recipient.as_str()).collect();
+        let found = plan::prepare(db, &self.environment, definition, &recipients)?;
+        let now = db.now();
+        Ok(Box::new(move || {
+            let renderer = Renderer::new(found.plan, self.templates, now)?;
+            let mut outcomes = Outcomes::default();
+            for ((recipient, user), known) in users.iter().zip(&found.known) {
+                renderer.render(Recipient { recipient, user, known }, now, false, &mut outcomes);
+            }
+            Ok(Box::new(move |tx: &mut Tx<'_>| {
+                let users =
+                    users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect::<Vec<_>>();
+                // Should it have been reset meanwhile, this was sent before.
+                let environment = match found.environment {
+                    Some(environment) => environment,
+                    None => environment::find_or_create(tx, &self.environment)?,
+                };
+                let request_id = self.write(tx, environment, &found.versions, &users, &outcomes)?;
+                Ok(Answer::new(202, answer(request_id)))
+            }))
+        }))
+    }
+
+    /// Writes the job and its messages. Returns the message's id if there is one message, else the job's.
+    fn write(
+        self,
+        tx: &mut Tx<'_>,
+        environment: i64,
+        versions: &Versions,
+        users: &[(&str, &str)],
+        outcomes: &Outcomes,
+    ) -> Result<String> {
+        let job = bulk::create_send(tx, environment, &self.definition, versions, users)?;
+        if users.is_empty() {
+            bulk::hand_over(tx, &job)?;
+            return Ok(job.job_id);
+        }
+        bulk::drain(tx, job.job, 0, outcomes)?;
+        match users {
+            [_] => outbox::message_id(tx, job.job, 0),
+            _ => Ok(job.job_id),
+        }
+    }
+
+    /// Makes a job of everybody who is meant, and leaves the rest to the runner.
+    fn fan_out(self, tx: &mut Tx<'_>, to: &[To]) -> Result<Answer> {
+        let definition = Definition::read(&self.definition, Reading::Lenient)?;
+        let versions = plan::resolve_in(tx, &self.environment, &definition)?;
+        let environment = environment::find_or_create(tx, &self.environment)?;
+        let mut users: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+        // A list that is meant twice, with the same data, is meant once.
+        let mut seen = HashSet::new();
+        for to in to {
+            let (lists, data) = match to {
+                To::User { recipient, user } => {
+                    users.push((recipient.into(), user.into()));
+                    continue;
+                }
+                To::List { list_id, data } => (vec![list_id.clone()], data),
+                To::Pattern { pattern, data } => {
+                    let lists = list::match_pattern(tx, environment, &Pattern::new(pattern))?;
+                    (lists.into_iter().map(|list| list.list_id).collect(), data)
+                }
+            };
+            for list_id in lists {
+                if !seen.insert((list_id.clone(), data)) {
+                    continue;
+                }
+                list::subscribers(tx, environment, &list_id, |subscriber, preferences| {
+                    let user = recipient::subscriber(subscriber, &list_id, data.as_deref(), preferences);
+                    users.push((subscriber.to_owned().into(), user.into()));
+                    if users.len() > FAN_OUT_LIMIT {
+                        let expected = format!("expected lists of at most {FAN_OUT_LIMIT} subscribers together");
+                        return Err(Error::invalid("message.to", expected));
+                    }
+                    Ok(true)
+                })?;
+            }
+        }
+        let users: Vec<(&str, &str)> = users.iter().map(|(recipient, user)| (&**recipient, &**user)).collect();
+        let job = bulk::create_send(tx, environment, &self.definition, &versions, &users)?;
+        if users.is_empty() {
+            log::warn!("a send to {to:?} reaches nobody: no list that it means has a subscriber");
+        }
+        bulk::hand_over(tx, &job)?;
+        Ok(Answer::new(202, format!("{{\"requestId\":\"{}\"}}", job.job_id)))
+    }
+}

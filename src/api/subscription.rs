@@ -1,0 +1,197 @@
+//! Who is on which list, from both sides.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::paging::{self, TextCursor};
+use super::profile::SUCCESS;
+use super::{Act, Answer, Call};
+use crate::error::{Error, Result};
+use crate::model::json::{self, Fields, Object, Text};
+use crate::model::list as model;
+use crate::model::preference;
+use crate::store::list::List;
+use crate::store::subscription::{self, Subscriber, Subscription};
+use crate::store::{Tx, environment, list};
+
+#[derive(Deserialize)]
+struct RecipientsBody<'a> {
+    #[serde(borrow)]
+    recipients: Vec<Fields<Recipient<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Recipient<'a> {
+    #[serde(borrow, rename = "recipientId")]
+    recipient_id: Text<'a>,
+    #[serde(borrow, default)]
+    preferences: Option<Object<'a>>,
+}
+
+fn read_recipients(body: &str) -> Result<Vec<Subscriber>> {
+    let RecipientsBody { recipients } = json::read(body, String::new)?;
+    let subscriber = |(i, Fields(sent)): (usize, Fields<Recipient<'_>>)| {
+        if sent.recipient_id.as_str().is_empty() {
+            let at = format_args!("recipients[{i}].recipientId").to_string();
+            return Err(Error::invalid(at, "expected a user's id, found an empty string"));
+        }
+        let preferences = preference::checked(sent.preferences, || format!("recipients[{i}].preferences"))?;
+        Ok((sent.recipient_id.0.into_owned(), preferences))
+    };
+    recipients.into_iter().enumerate().map(subscriber).collect()
+}
+
+/// `POST /lists/{list_id}/subscriptions` with `{recipients}`: 204. Who is on the list already stays as they are; a list
+/// that is missing is made.
+pub fn add(call: Call<'_>) -> Result<Act> {
+    change(call, subscription::add)
+}
+
+/// `PUT /lists/{list_id}/subscriptions` with `{recipients}`: 204. Exactly these are on the list then.
+pub fn replace(call: Call<'_>) -> Result<Act> {
+    change(call, subscription::replace)
+}
+
+fn change(mut call: Call<'_>, change: fn(&mut Tx<'_>, i64, &[Subscriber]) -> Result<()>) -> Result<Act> {
+    let recipients = read_recipients(&call.json()?)?;
+    let (list_id, environment) = (call.param(), call.environment);
+    model::check_id(&list_id, || "list_id".to_owned())?;
+    Act::change(move |tx| {
+        let environment = environment::find_or_create(tx, &environment)?;
+        let list = list::find_or_create(tx, environment, &list_id)?;
+        change(tx, list, &recipients)?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+#[derive(Deserialize)]
+struct SubscriptionBody<'a> {
+    #[serde(borrow, default)]
+    preferences: Option<Object<'a>>,
+}
+
+/// `PUT /lists/{list_id}/subscriptions/{user_id}` with `{preferences?}`: 204. A list that is missing is made.
+pub fn put(mut call: Call<'_>) -> Result<Act> {
+    let body = call.json_or_none()?;
+    let SubscriptionBody { preferences } = json::read(&body, String::new)?;
+    let preferences = preference::checked(preferences, || "preferences".to_owned())?;
+    let (list_id, user_id, environment) = (call.param(), call.param(), call.environment);
+    model::check_id(&list_id, || "list_id".to_owned())?;
+    Act::change(move |tx| {
+        let environment = environment::find_or_create(tx, &environment)?;
+        let list = list::find_or_create(tx, environment, &list_id)?;
+        subscription::put(tx, list, &user_id, preferences.as_deref())?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+/// `DELETE /lists/{list_id}/subscriptions/{user_id}`: 204, whether or not the user was on the list.
+pub fn delete(mut call: Call<'_>) -> Result<Act> {
+    let (list_id, user_id, environment) = (call.param(), call.param(), call.environment);
+    Act::change(move |tx| {
+        let environment = environment::find_or_nothing(tx, &environment)?;
+        let list = list::get(tx, environment, &list_id)?;
+        subscription::delete(tx, list.list, &user_id)?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+/// `GET /lists/{list_id}/subscriptions?cursor=&limit=`: 200 `{items, paging}`, in the order of the users' ids.
+pub fn list(mut call: Call<'_>) -> Result<Act> {
+    let list_id = call.param();
+    let (cursor, limit) = (paging::cursor(call.request.query()), paging::limit(call.request.query()));
+    let environment = call.environment;
+    Act::query(move |db| {
+        let environment = environment::find_or_nothing(db, &environment)?;
+        let list = list::get(db, environment, &list_id)?.list;
+        let name = format!("subscriptions {list}");
+        let after = TextCursor::read(cursor.as_deref(), &name)?;
+        let (page, more) = subscription::list(db, list, after.as_deref(), limit as usize, paging::PAGE_BYTES)?;
+        let next = page.last().filter(|_| more).map(|last| TextCursor::new(&name, &last.user_id));
+        let items: Vec<String> = page.iter().map(item).collect();
+        Ok(Answer::new(200, paging::page(&items, next)))
+    })
+}
+
+fn item(subscription: &Subscription) -> String {
+    let item = json!({ "recipientId": subscription.user_id, "created": subscription.created_at.iso() });
+    with_preferences(item.to_string(), subscription.preferences.as_deref())
+}
+
+/// Preferences are shown as they were sent.
+fn with_preferences(mut item: String, preferences: Option<&str>) -> String {
+    if let Some(preferences) = preferences {
+        item.pop();
+        item.push_str(",\"preferences\":");
+        item.push_str(preferences);
+        item.push('}');
+    }
+    item
+}
+
+/// `GET /profiles/{user_id}/lists?cursor=&limit=`: 200 `{paging, results}`, with the preferences of each subscription.
+pub fn list_of_user(mut call: Call<'_>) -> Result<Act> {
+    let user_id = call.param();
+    let name = format!("lists of {user_id}");
+    let query = call.request.query();
+    let after = TextCursor::read(paging::cursor(query).as_deref(), &name)?;
+    let after: i64 = after.and_then(|row| row.parse().ok()).unwrap_or(0);
+    let limit = paging::limit(query) as usize;
+    let environment = call.environment;
+    Act::query(move |db| {
+        let environment = environment::find_or_nothing(db, &environment)?;
+        let (page, more) = subscription::list_of_user(db, environment, &user_id, after, limit, paging::PAGE_BYTES)?;
+        let next = page.last().filter(|_| more).map(|last| TextCursor::new(&name, &last.list.to_string()));
+        let items: Vec<String> = page.iter().map(result).collect();
+        Ok(Answer::new(200, paging::results(&items, next)))
+    })
+}
+
+fn result(list: &List) -> String {
+    with_preferences(super::list::item(list), list.preferences.as_deref())
+}
+
+#[derive(Deserialize)]
+struct ListsBody<'a> {
+    #[serde(borrow)]
+    lists: Vec<Fields<Wanted<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Wanted<'a> {
+    #[serde(borrow, rename = "listId")]
+    list_id: Text<'a>,
+    #[serde(borrow, default)]
+    preferences: Option<Object<'a>>,
+}
+
+/// `POST /profiles/{user_id}/lists` with `{lists}`: 200 `{status}`. Lists that are missing are made.
+pub fn put_of_user(mut call: Call<'_>) -> Result<Act> {
+    let body = call.json()?;
+    let ListsBody { lists } = json::read(&body, String::new)?;
+    let wanted = |(i, Fields(sent)): (usize, Fields<Wanted<'_>>)| {
+        model::check_id(sent.list_id.as_str(), || format!("lists[{i}].listId"))?;
+        let preferences = preference::checked(sent.preferences, || format!("lists[{i}].preferences"))?;
+        Ok((sent.list_id.0.into_owned(), preferences))
+    };
+    let lists: Vec<Subscriber> = lists.into_iter().enumerate().map(wanted).collect::<Result<_>>()?;
+    let (user_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let environment = environment::find_or_create(tx, &environment)?;
+        for (list_id, preferences) in &lists {
+            let list = list::find_or_create(tx, environment, list_id)?;
+            subscription::put(tx, list, &user_id, preferences.as_deref())?;
+        }
+        Ok(Answer::new(200, SUCCESS))
+    })
+}
+
+/// `DELETE /profiles/{user_id}/lists`: 200 `{status}`. The user is on no list then.
+pub fn delete_of_user(mut call: Call<'_>) -> Result<Act> {
+    let (user_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let environment = environment::find_or_nothing(tx, &environment)?;
+        subscription::delete_of_user(tx, environment, &user_id)?;
+        Ok(Answer::new(200, SUCCESS))
+    })
+}

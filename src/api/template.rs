@@ -1,0 +1,272 @@
+//! Templates, which Courier calls notifications: create, list, get, replace, archive, versions, publish. After
+//! Courier's SDKs.
+
+pub mod checks;
+pub mod content;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::paging::{self, Cursor};
+use super::{Act, Answer, Call, Contract};
+use crate::clock::Timestamp;
+use crate::error::{Error, Kind, Result};
+use crate::model::json::{self, Fields};
+use crate::model::stored_elements;
+use crate::model::template::{self as model, State, TemplatePayload, Version};
+use crate::render;
+use crate::store::Db;
+use crate::store::template::{self, Summary, Template};
+
+/// Bind cursors to the list of templates, and to the versions of one.
+const LIST: i64 = 1 << 48;
+const VERSIONS: i64 = 3 << 48;
+/// Versions on a page, at most.
+const VERSIONS_LIMIT: usize = 10;
+/// Courier names the user who made something; here nobody is known but the key.
+const CREATOR: &str = "bulkd";
+
+#[derive(Deserialize)]
+struct WriteBody {
+    notification: Fields<TemplatePayload>,
+    #[serde(default)]
+    state: Option<State>,
+}
+
+impl WriteBody {
+    fn read(call: &mut Call<'_>) -> Result<(TemplatePayload, bool)> {
+        let WriteBody { notification: Fields(mut payload), state } = json::read(&call.json()?, String::new)?;
+        payload.finish("notification")?;
+        compile(&payload.content, "notification.content")?;
+        Ok((payload, state == Some(State::Published)))
+    }
+}
+
+/// Refuses content whose texts cannot be rendered. `path` is where it stands in the request, nothing for the body itself.
+fn compile(content: &Map<String, Value>, path: &'static str) -> Result<()> {
+    let content = stored_elements::understand(content, path)?;
+    render::check(&content, path).map_err(|error| match error.kind() {
+        Kind::Invalid => Error::new(Kind::Invalid, error.public_message().trim_start_matches('.')),
+        _ => error,
+    })
+}
+
+/// `POST /notifications` with `{notification, state?}`: 201 and the template, a draft unless `state` is PUBLISHED. 409 if
+/// the alias is taken.
+pub fn create(mut call: Call<'_>) -> Result<Act> {
+    let (payload, publish) = WriteBody::read(&mut call)?;
+    let environment = call.environment;
+    Act::change(move |tx| {
+        let template = template::create(tx, &environment, &payload)?;
+        if publish {
+            template::publish(tx, &template, &template.draft)?;
+        }
+        shown(201, &template, &template.draft, written(publish))
+    })
+}
+
+fn written(publish: bool) -> State {
+    if publish { State::Published } else { State::Draft }
+}
+
+/// `GET /notifications?cursor=&event_id=&tags=&notes=&limit=`: 200 `{paging, results}`, in the order in which they were
+/// made, without archived ones. Notes belong to templates of an older kind, of which there are none here.
+pub fn list(call: Call<'_>) -> Result<Act> {
+    let query = call.request.query();
+    let from = Cursor::read(paging::cursor(query).as_deref(), LIST)? as i64;
+    let (alias, limit) = (paging::query(query, "event_id"), paging::limit(query) as usize);
+    let tags = paging::query(query, "tags").unwrap_or_default();
+    let tags: Vec<String> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+    let environment = call.environment;
+    Act::query(move |db| {
+        let (summaries, more) = template::list(db, &environment, alias.as_deref(), &tags, from, limit)?;
+        let last = summaries.last().filter(|_| more);
+        let next = last.map(|last| Cursor { list: LIST, position: last.template as u64 + 1 });
+        let items: Vec<String> = summaries.iter().map(item).collect();
+        Ok(Answer::new(200, paging::results(&items, next)))
+    })
+}
+
+fn item(summary: &Summary) -> String {
+    let mut item = json!({
+        "id": summary.template_id,
+        "name": summary.name,
+        "tags": summary.tags,
+        "state": written(summary.published).name(),
+        "created": summary.created_at.millis(),
+        "creator": CREATOR,
+    });
+    if let Some(updated_at) = summary.updated_at {
+        item["updated"] = updated_at.millis().into();
+        item["updater"] = CREATOR.into();
+    }
+    if let Some(topic_id) = &summary.topic_id {
+        // Under both the newer name and the older one.
+        item["subscription_topic_id"] = topic_id.as_str().into();
+        item["topic_id"] = topic_id.as_str().into();
+    }
+    item.to_string()
+}
+
+/// `GET /notifications/{id}?version=draft|published|v001`: 200 and the template, as it was published last unless
+/// `version` says otherwise. Archived ones can still be read.
+pub fn get(mut call: Call<'_>) -> Result<Act> {
+    let asked = Asked::read(&call)?;
+    let (id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let template = template::get(db, &environment, &id)?;
+        let (template_json, state) = text(db, &template, asked)?;
+        shown(200, &template, &template_json, state)
+    })
+}
+
+/// Which version a request means.
+#[derive(Clone, Copy)]
+struct Asked {
+    version: Version,
+    /// What is meant by one that there is not. The OpenAPI's samples name such ones.
+    instead: Option<Version>,
+}
+
+impl Asked {
+    fn read(call: &Call<'_>) -> Result<Self> {
+        let label = paging::query(call.request.query(), "version");
+        Asked::of(label.as_deref(), Version::Published, call.settings.contract)
+    }
+
+    fn of(label: Option<&str>, current: Version, contract: Contract) -> Result<Self> {
+        let version = label.map_or(Ok(current), Version::read);
+        match contract {
+            Contract::Tutorial => Ok(Asked { version: version?, instead: None }),
+            Contract::OpenApi => Ok(Asked { version: version.unwrap_or(current), instead: Some(current) }),
+        }
+    }
+}
+
+/// What a template says in one of its versions.
+fn text(db: &Db<'_>, template: &Template, asked: Asked) -> Result<(String, State)> {
+    let found = match asked.version {
+        Version::Draft => return Ok((template.draft.clone(), State::Draft)),
+        Version::Published => template::find_newest(db, template.template)?,
+        Version::Number(number) => template::find_version(db, template.template, number)?,
+    };
+    match (found, asked.version) {
+        (Some(found), _) => Ok((found.template_json, State::Published)),
+        (None, Version::Number(number)) => {
+            if let Some(version) = asked.instead {
+                return text(db, template, Asked { version, instead: None });
+            }
+            Err(Error::not_found(format!("version: this template has no version '{}'", model::label(number))))
+        }
+        (None, _) => Err(Error::not_found("id: this template is not published; its draft is 'version=draft'")),
+    }
+}
+
+fn shown(status: u16, template: &Template, template_json: &str, state: State) -> Result<Answer> {
+    let mut shown = model::parse(template_json)?;
+    let mut set = |name: &str, value: Value| drop(shown.insert(name.to_owned(), value));
+    set("id", template.template_id.as_str().into());
+    set("state", state.name().into());
+    set("created", template.created_at.millis().into());
+    set("creator", CREATOR.into());
+    if let Some(updated_at) = template.updated_at {
+        set("updated", updated_at.millis().into());
+        set("updater", CREATOR.into());
+    }
+    if let Some(alias) = &template.alias {
+        set("alias", alias.as_str().into());
+    }
+    Ok(Answer::new(status, Value::Object(shown).to_string()))
+}
+
+/// `PUT /notifications/{id}` with `{notification, state?}`: 200 and the template, of which nothing else is left but an
+/// alias and e-mail headers that were not mentioned. What is published stays so until `state` is PUBLISHED.
+pub fn replace(mut call: Call<'_>) -> Result<Act> {
+    let (payload, publish) = WriteBody::read(&mut call)?;
+    let (id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let template = template::get_to_change(tx, &environment, &id)?;
+        template::replace(tx, &template, &payload)?;
+        let template = template::get(tx, &environment, &id)?;
+        if publish {
+            template::publish(tx, &template, &template.draft)?;
+        }
+        shown(200, &template, &template.draft, written(publish))
+    })
+}
+
+/// `DELETE /notifications/{id}`: 204, also for one that is archived already.
+pub fn archive(mut call: Call<'_>) -> Result<Act> {
+    let (id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let template = template::get(tx, &environment, &id)?;
+        template::archive(tx, &template)?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+/// `GET /notifications/{id}/versions?cursor=&limit=`: 200 `{paging, versions}`, the draft first and then what was
+/// published, the newest first.
+pub fn list_versions(mut call: Call<'_>) -> Result<Act> {
+    let query = call.request.query();
+    let (cursor, limit) = (paging::cursor(query), paging::limit(query));
+    let limit = VERSIONS_LIMIT.min(limit as usize);
+    let (id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let template = template::get(db, &environment, &id)?;
+        let from = Cursor::read(cursor.as_deref(), VERSIONS + template.template)? as i64;
+        let (items, next) = versions(db, &template, from, limit)?;
+        let next = next.map(|version| Cursor { list: VERSIONS + template.template, position: version as u64 });
+        Ok(Answer::new(200, paging::versions(&items, next)))
+    })
+}
+
+/// The versions from a number on downwards, from 0 all and the draft before them; and the number to go on with.
+fn versions(db: &Db<'_>, template: &Template, from: i64, limit: usize) -> Result<(Vec<String>, Option<i64>)> {
+    let newest = template::find_newest(db, template.template)?;
+    let mut items = Vec::new();
+    if from == 0 {
+        let changed = newest.as_ref().is_none_or(|newest| newest.template_json != template.draft);
+        items.push(version_item("draft", template.updated_at.unwrap_or(template.created_at), Some(changed)));
+    }
+    let newest = newest.map_or(0, |newest| newest.version);
+    let from = if from == 0 { newest } else { from };
+    let room = limit.saturating_sub(items.len());
+    let found = template::list_versions(db, template.template, from, room + 1)?;
+    items.extend(found.iter().take(room).map(|&(version, created_at)| {
+        let current = if version == newest { "published:" } else { "" };
+        version_item(&format!("{current}{}", model::label(version)), created_at, None)
+    }));
+    Ok((items, found.get(room).map(|&(version, _)| version)))
+}
+
+fn version_item(label: &str, created_at: Timestamp, has_changes: Option<bool>) -> String {
+    let mut item = json!({ "version": label, "created": created_at.millis(), "creator": CREATOR });
+    if let Some(has_changes) = has_changes {
+        item["has_changes"] = has_changes.into();
+    }
+    item.to_string()
+}
+
+#[derive(Deserialize)]
+struct PublishBody {
+    #[serde(default)]
+    version: Option<String>,
+}
+
+/// `POST /notifications/{id}/publish`, perhaps with `{version}`: 204. The draft is published, or an older version again.
+pub fn publish(mut call: Call<'_>) -> Result<Act> {
+    let body = call.json()?;
+    let label = match body.trim().is_empty() {
+        true => None,
+        false => json::read::<PublishBody>(&body, String::new)?.version,
+    };
+    let asked = Asked::of(label.as_deref(), Version::Draft, call.settings.contract)?;
+    let (id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let template = template::get_to_change(tx, &environment, &id)?;
+        let (template_json, _) = text(tx, &template, asked)?;
+        template::publish(tx, &template, &template_json)?;
+        Ok(Answer::new(204, ""))
+    })
+}

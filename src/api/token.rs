@@ -1,0 +1,97 @@
+//! Push tokens of users' devices.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{Act, Answer, Call};
+use crate::error::Result;
+use crate::model::json;
+use crate::model::patch::Patch;
+use crate::model::token::Token;
+use crate::store::{environment, token};
+
+/// `GET /users/{user_id}/tokens`: 200 `{tokens}`.
+pub fn list(mut call: Call<'_>) -> Result<Act> {
+    let (user_id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let environment = environment::find_or_nothing(db, &environment)?;
+        let tokens: Vec<String> = token::list(db, environment, &user_id)?.iter().map(item).collect();
+        Ok(Answer::new(200, format!("{{\"tokens\":[{}]}}", tokens.join(","))))
+    })
+}
+
+fn item(token: &Token) -> String {
+    let (text, provider_key) = (json::quoted(&token.token), token.provider_key.name());
+    let details = token.details.trim_start_matches('{');
+    format!("{{\"token\":{text},\"provider_key\":\"{provider_key}\",{details}")
+}
+
+/// `GET /users/{user_id}/tokens/{token}`: 200.
+pub fn get(mut call: Call<'_>) -> Result<Act> {
+    let (user_id, text, environment) = (call.param(), call.param(), call.environment);
+    Act::query(move |db| {
+        let environment = environment::find_or_nothing(db, &environment)?;
+        Ok(Answer::new(200, item(&token::get(db, environment, &user_id, &text)?)))
+    })
+}
+
+/// `PUT /users/{user_id}/tokens/{token}` with `{provider_key, device?, expiry_date?, properties?, tracking?}`: 204.
+pub fn put(mut call: Call<'_>) -> Result<Act> {
+    let body = call.json()?;
+    let (user_id, text, environment) = (call.param(), call.param(), call.environment);
+    let token = Token::read(&body, "", Some(&text))?;
+    Act::change(move |tx| {
+        let environment = environment::find_or_create(tx, &environment)?;
+        token::put(tx, environment, &user_id, &token)?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+#[derive(Deserialize)]
+struct TokensBody<'a> {
+    #[serde(borrow, default)]
+    tokens: Vec<&'a RawValue>,
+}
+
+/// `PUT /users/{user_id}/tokens` with `{tokens}`: 204. Other tokens of the user stay. Courier's SDKs send no body.
+pub fn put_many(mut call: Call<'_>) -> Result<Act> {
+    let body = call.json_or_none()?;
+    let sent = json::read::<TokensBody<'_>>(&body, String::new)?.tokens;
+    let read = |(i, token): (usize, &RawValue)| Token::read(token.get(), &format!("tokens[{i}]"), None);
+    let tokens: Vec<Token> = sent.into_iter().enumerate().map(read).collect::<Result<_>>()?;
+    let (user_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        let environment = environment::find_or_create(tx, &environment)?;
+        for token in &tokens {
+            token::put(tx, environment, &user_id, token)?;
+        }
+        Ok(Answer::new(204, ""))
+    })
+}
+
+/// `PATCH /users/{user_id}/tokens/{token}` with `{patch}`, a JSON Patch: 204. A value that is not there is null, as the
+/// SDKs leave it out.
+pub fn patch(mut call: Call<'_>) -> Result<Act> {
+    let patch = Patch::read(&call.json()?)?.or_null();
+    let (user_id, text, environment) = (call.param(), call.param(), call.environment);
+    Act::change(move |tx| {
+        let environment = environment::find_or_nothing(tx, &environment)?;
+        let stored = token::get(tx, environment, &user_id, &text)?;
+        let mut document: Value = json::read(&item(&stored), String::new)?;
+        patch.apply(&mut document)?;
+        let patched = Token::read(&document.to_string(), "", Some(&text))?;
+        token::put(tx, environment, &user_id, &patched)?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+/// `DELETE /users/{user_id}/tokens/{token}`: 204, whether or not there was one.
+pub fn delete(mut call: Call<'_>) -> Result<Act> {
+    let (user_id, text, environment) = (call.param(), call.param(), call.environment);
+    Act::change(move |tx| {
+        let environment = environment::find_or_nothing(tx, &environment)?;
+        token::delete(tx, environment, &user_id, &text)?;
+        Ok(Answer::new(204, ""))
+    })
+}

@@ -1,0 +1,100 @@
+//! Where events are posted to. Ours; at Courier webhooks are set up in the dashboard alone.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Act, Answer, Call};
+use crate::error::{Error, Result};
+use crate::model::environment::Environment;
+use crate::model::json;
+use crate::model::webhook::Destination;
+use crate::store::Db;
+use crate::store::webhook::{self, Webhook};
+
+/// Events that were given up and are shown with their webhook.
+const FAILED: usize = 100;
+
+#[derive(Deserialize)]
+struct CreateBody {
+    url: String,
+    #[serde(default)]
+    secret: Option<String>,
+}
+
+/// `POST /_bulkd/webhooks` with `{url, secret?}`: 201 with the webhook, which follows the environment's messages from
+/// now on.
+pub fn create(mut call: Call<'_>) -> Result<Act> {
+    let body: CreateBody = json::read(&call.json()?, String::new)?;
+    let destination = Destination::new(&body.url, body.secret.as_deref())
+        .map_err(|(field, expected)| Error::invalid(field, expected))?;
+    // A name is looked up when it is called; the one that may be called by default is this machine's own.
+    if !destination.is_loopback() {
+        return Err(Error::invalid("url", "expected an address of this machine; others are given with --webhook"));
+    }
+    let environment = call.environment;
+    Act::change(move |tx| {
+        let webhook_id = webhook::create(tx, &environment, &destination)?;
+        let webhook = webhook::get(tx, &environment, &webhook_id)?;
+        Ok(Answer::new(201, item(tx, &webhook)?.to_string()))
+    })
+}
+
+/// `GET /_bulkd/webhooks`: 200 `{items}`, the environment's and those of all.
+pub fn list(call: Call<'_>) -> Result<Act> {
+    let environment = call.environment;
+    Act::query(move |db| {
+        let webhooks = webhook::list(db, &environment)?;
+        let items = webhooks.iter().map(|webhook| item(db, webhook)).collect::<Result<Vec<Value>>>()?;
+        Ok(Answer::new(200, json!({ "items": items }).to_string()))
+    })
+}
+
+/// `GET /_bulkd/webhooks/{webhook_id}`: 200 with the webhook and the newest events that it did not take.
+pub fn get(mut call: Call<'_>) -> Result<Act> {
+    let (webhook_id, environment) = (call.param(), call.environment);
+    Act::query(move |db| {
+        let webhook = webhook::get(db, &environment, &webhook_id)?;
+        let mut shown = item(db, &webhook)?;
+        shown["failed_events"] = failed(db, &environment, &webhook)?;
+        Ok(Answer::new(200, shown.to_string()))
+    })
+}
+
+/// `DELETE /_bulkd/webhooks/{webhook_id}`: 204; what waits in its queue is forgotten.
+pub fn delete(mut call: Call<'_>) -> Result<Act> {
+    let (webhook_id, environment) = (call.param(), call.environment);
+    Act::change(move |tx| {
+        webhook::delete(tx, &environment, &webhook_id)?;
+        Ok(Answer::new(204, ""))
+    })
+}
+
+fn item(db: &Db<'_>, webhook: &Webhook) -> Result<Value> {
+    let queue = webhook::queue(db, webhook.webhook)?;
+    Ok(json!({
+        "id": webhook.webhook_id,
+        "url": webhook.destination.url,
+        "signed": webhook.destination.secret.is_some(),
+        "scope": if webhook.environment.is_some() { "environment" } else { "all" },
+        "created_at": webhook.created_at.millis(),
+        "pending": queue.pending,
+        "failed": queue.failed,
+        "oldest_pending_at": queue.oldest_at,
+        "last_delivered_at": webhook.last_delivered_at,
+        "last_error": webhook.last_error,
+        "last_failed_at": webhook.last_failed_at,
+    }))
+}
+
+fn failed(db: &Db<'_>, environment: &Environment, webhook: &Webhook) -> Result<Value> {
+    let events = webhook::list_failed(db, environment, webhook.webhook, FAILED)?;
+    let shown = events.into_iter().map(|event| {
+        json!({
+            "event_id": event.event_id,
+            "attempts": event.attempts,
+            "error": event.error,
+            "created_at": event.created_at,
+        })
+    });
+    Ok(shown.collect())
+}

@@ -1,0 +1,145 @@
+//! Brands: the look of what is sent.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::json::{self, Fields};
+use crate::error::{Error, Result};
+
+/// A brand as it is written, whole.
+#[derive(Clone, Debug)]
+pub struct BrandPayload {
+    pub id: Option<String>,
+    pub name: String,
+    /// As they were sent.
+    pub settings: Option<Value>,
+    pub snippets: Option<Value>,
+}
+
+/// What of a brand is looked at. Other fields are kept and mean nothing here.
+#[derive(Deserialize)]
+struct Known {
+    #[serde(default)]
+    id: Option<String>,
+    name: String,
+    #[serde(default, rename = "settings")]
+    _settings: Option<Fields<Settings>>,
+    #[serde(default, rename = "snippets")]
+    _snippets: Option<Fields<Snippets>>,
+}
+
+type Texts = BTreeMap<String, Option<String>>;
+
+#[derive(Deserialize)]
+struct Settings {
+    #[serde(default, rename = "colors")]
+    _colors: Option<Texts>,
+    #[serde(default, rename = "email")]
+    _email: Option<Fields<Email>>,
+    #[serde(default, rename = "inapp")]
+    _inapp: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Email {
+    #[serde(default, rename = "header")]
+    _header: Option<Fields<Header>>,
+    #[serde(default, rename = "footer")]
+    _footer: Option<Fields<Footer>>,
+    #[serde(default, rename = "head")]
+    _head: Option<Fields<Head>>,
+    #[serde(default, rename = "templateOverride")]
+    _template_override: Option<Fields<TemplateOverride>>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    #[serde(default, rename = "logo")]
+    _logo: Option<Texts>,
+    #[serde(default, rename = "barColor")]
+    _bar_color: Option<String>,
+    #[serde(default, rename = "inheritDefault")]
+    _inherit_default: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Footer {
+    #[serde(default, rename = "markdown")]
+    _markdown: Option<String>,
+    #[serde(default, rename = "social")]
+    _social: Option<BTreeMap<String, Option<Texts>>>,
+    #[serde(default, rename = "inheritDefault")]
+    _inherit_default: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default, rename = "content")]
+    _content: Option<String>,
+    #[serde(default, rename = "inheritDefault")]
+    _inherit_default: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct TemplateOverride {
+    #[serde(default, rename = "enabled")]
+    _enabled: Option<bool>,
+    #[serde(default, rename = "head")]
+    _head: Option<String>,
+    #[serde(default, rename = "header")]
+    _header: Option<String>,
+    #[serde(default, rename = "footer")]
+    _footer: Option<String>,
+    #[serde(default, rename = "width")]
+    _width: Option<String>,
+    #[serde(default, rename = "backgroundColor")]
+    _background_color: Option<String>,
+    #[serde(default, rename = "mjml")]
+    _mjml: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Snippets {
+    #[serde(default, rename = "items")]
+    _items: Option<Vec<Fields<Snippet>>>,
+}
+
+#[derive(Deserialize)]
+struct Snippet {
+    #[serde(rename = "name")]
+    _name: String,
+    #[serde(rename = "value")]
+    _value: String,
+}
+
+impl BrandPayload {
+    /// Reads a brand; `at` is its path in the request, or nothing for the body itself. An error names the field.
+    pub fn read(text: &str, at: &str) -> Result<Self> {
+        let known: Known = json::read(text, || at.to_owned())?;
+        let field = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+        if known.name.trim().is_empty() {
+            return Err(Error::invalid(field("name"), "expected a name, found an empty string"));
+        }
+        if known.id.as_deref().is_some_and(|id| id.trim().is_empty() || id.contains('/')) {
+            return Err(Error::invalid(field("id"), "expected a name without slashes, or nothing for a generated one"));
+        }
+        let mut sent: Map<String, Value> = json::read(text, || at.to_owned())?;
+        let mut take = |name: &str| sent.remove(name).filter(|value| !value.is_null());
+        let (settings, snippets) = (take("settings"), take("snippets"));
+        Ok(BrandPayload { id: known.id, name: known.name, settings, snippets })
+    }
+
+    /// As a brand is stored: `{id, name, settings?, snippets?}`.
+    pub fn to_json(&self, id: &str) -> String {
+        let mut stored = Map::new();
+        stored.insert("id".to_owned(), id.into());
+        stored.insert("name".to_owned(), self.name.as_str().into());
+        let optional = [("settings", &self.settings), ("snippets", &self.snippets)];
+        for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            stored.insert(name.to_owned(), value.clone());
+        }
+        Value::Object(stored).to_string()
+    }
+}

@@ -1,0 +1,266 @@
+//! Inline content in Courier's two forms, understood.
+//!
+//! The sources do not agree on which elements and fields there are, so what is not known is let through; what could not
+//! be rendered at all is refused by its path.
+
+use serde::de::{self, Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::{elements, names};
+use crate::error::{Error, Result};
+
+#[derive(Debug)]
+pub enum Content {
+    /// `{title, body}`; Courier's SDKs require both, its documentation only the body.
+    Sugar { title: Option<String>, body: String },
+    /// `{version, elements}`.
+    Elemental { elements: Vec<Element> },
+}
+
+/// An element of Elemental content.
+#[derive(Debug)]
+pub struct Element {
+    /// Where it stands below the content, such as `elements[0].elements[2]`.
+    pub path: String,
+    /// The channels and providers that it is for; `None` is for all.
+    pub channels: Option<Vec<String>>,
+    /// `if`
+    pub condition: Option<String>,
+    /// `loop`
+    pub repeat: Option<String>,
+    /// `ref`
+    pub name: Option<String>,
+    /// What others may read of it as `refs.<name>.<property>`; empty without a name.
+    pub properties: Map<String, Value>,
+    pub kind: Kind,
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    Text {
+        words: Option<Words>,
+        children: Vec<Element>,
+        look: Look,
+        markdown: bool,
+    },
+    /// A part of a text.
+    Span {
+        words: Words,
+        look: Look,
+    },
+    Link {
+        words: Words,
+        href: Words,
+    },
+    Meta {
+        title: Option<Words>,
+    },
+    Channel {
+        channel: String,
+        raw: Option<Raw>,
+        elements: Vec<Element>,
+        look: ChannelLook,
+    },
+    Action {
+        words: Words,
+        href: Words,
+        style: ActionStyle,
+        id: Option<String>,
+        align: Option<Align>,
+        color: Option<String>,
+    },
+    Image {
+        src: Words,
+        href: Option<Words>,
+        alt: Option<Words>,
+        align: Option<Align>,
+        width: Option<String>,
+    },
+    Divider {
+        color: Option<String>,
+    },
+    Quote {
+        words: Words,
+        look: Look,
+        border_color: Option<String>,
+    },
+    Html {
+        words: Words,
+    },
+    Group {
+        elements: Vec<Element>,
+    },
+    Columns {
+        elements: Vec<Element>,
+    },
+    Column {
+        elements: Vec<Element>,
+        width: Option<String>,
+    },
+    List {
+        list: ListType,
+        elements: Vec<Element>,
+        image: Option<Words>,
+        href: Option<Words>,
+    },
+    ListItem {
+        words: Option<Words>,
+        elements: Vec<Element>,
+        color: Option<String>,
+    },
+    /// A type that is not known.
+    Other {
+        words: Option<Words>,
+        elements: Vec<Element>,
+    },
+    /// `comment` and `jsonnet`.
+    Hidden,
+}
+
+names! {
+    TextStyle { Text = "text", H1 = "h1", H2 = "h2", Subtext = "subtext" }
+}
+
+names! {
+    Align { Left = "left", Center = "center", Right = "right", Full = "full" }
+}
+
+names! {
+    ActionStyle { Button = "button", Link = "link" }
+}
+
+names! {
+    ListType { Ordered = "ordered", Unordered = "unordered" }
+}
+
+/// What a text looks like.
+#[derive(Debug, Default)]
+pub struct Look {
+    pub align: Option<Align>,
+    pub style: Option<TextStyle>,
+    pub color: Option<String>,
+    pub bold: bool,
+    pub italic: bool,
+    pub strikethrough: bool,
+    pub underline: bool,
+}
+
+/// What an e-mail's channel element says of all in it.
+#[derive(Debug, Default)]
+pub struct ChannelLook {
+    pub font_size: Option<String>,
+    pub line_height: Option<String>,
+    pub padding: Option<String>,
+}
+
+/// A channel's texts as they are, instead of elements.
+#[derive(Debug, Default)]
+pub struct Raw {
+    pub subject: Option<Words>,
+    pub text: Option<Words>,
+    pub html: Option<Words>,
+}
+
+/// A text and what it is in other languages.
+#[derive(Debug)]
+pub struct Words {
+    /// The field that it stands in.
+    pub field: &'static str,
+    pub(super) text: String,
+    pub(super) locales: Vec<(String, String)>,
+}
+
+impl Words {
+    /// The text for a locale as [`locale`] spells it: the same one, else its language, else, for a language alone, the
+    /// first of its locales.
+    pub fn of(&self, locale: Option<&str>) -> &str {
+        let Some(locale) = locale.filter(|_| !self.locales.is_empty()) else { return &self.text };
+        let find = |wanted: &str| self.locales.iter().find(|(name, _)| name == wanted);
+        let found = find(locale).or_else(|| match locale.split_once('_') {
+            Some((language, _)) => find(language),
+            None => self.locales.iter().find(|(name, _)| name.split('_').next() == Some(locale)),
+        });
+        found.map_or(&self.text, |(_, text)| text)
+    }
+
+    pub fn locales(&self) -> impl Iterator<Item = &str> {
+        self.locales.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// One spelling for `en_US`, `en-US` and `en-us`.
+pub fn locale(name: &str) -> String {
+    name.trim().replace('-', "_").to_ascii_lowercase()
+}
+
+impl Element {
+    /// The elements that stand in this one.
+    pub fn children(&self) -> &[Element] {
+        match &self.kind {
+            Kind::Text { children, .. } => children,
+            Kind::Channel { elements, .. }
+            | Kind::Group { elements }
+            | Kind::Columns { elements }
+            | Kind::Column { elements, .. }
+            | Kind::List { elements, .. }
+            | Kind::ListItem { elements, .. }
+            | Kind::Other { elements, .. } => elements,
+            _ => &[],
+        }
+    }
+
+    /// The texts that may differ by locale.
+    pub fn words(&self) -> impl Iterator<Item = &Words> {
+        let words: [Option<&Words>; 3] = match &self.kind {
+            Kind::Text { words, .. } | Kind::ListItem { words, .. } | Kind::Other { words, .. } => {
+                [words.as_ref(), None, None]
+            }
+            Kind::Meta { title } => [title.as_ref(), None, None],
+            Kind::Span { words, .. } | Kind::Quote { words, .. } | Kind::Html { words } => [Some(words), None, None],
+            Kind::Link { words, href } | Kind::Action { words, href, .. } => [Some(words), Some(href), None],
+            Kind::Image { src, href, alt, .. } => [Some(src), href.as_ref(), alt.as_ref()],
+            Kind::List { image, href, .. } => [image.as_ref(), href.as_ref(), None],
+            _ => [None, None, None],
+        };
+        words.into_iter().flatten()
+    }
+}
+
+impl Content {
+    const FORMS: &str = "expected {\"title\", \"body\"} or {\"version\", \"elements\"}";
+
+    /// Reads what stands at `path` of a request.
+    pub fn read(value: Value, path: &str) -> Result<Self> {
+        let Value::Object(mut content) = value else { return Err(Error::invalid(path, Content::FORMS)) };
+        let text = |value: Option<Value>, name: &str| match value {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Error::invalid(path, format_args!("'{name}' must be a string"))),
+        };
+        match content.remove("elements") {
+            None => match text(content.remove("body"), "body")? {
+                Some(body) => Ok(Content::Sugar { title: text(content.remove("title"), "title")?, body }),
+                None => Err(Error::invalid(path, Content::FORMS)),
+            },
+            Some(Value::Array(elements)) => {
+                text(content.remove("version"), "version")?;
+                Ok(Content::Elemental { elements: elements::read(elements, path)? })
+            }
+            Some(_) => Err(Error::invalid(path, "'elements' must be an array")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let content = Content::read(Value::deserialize(deserializer)?, "content");
+        content.map_err(|error| de::Error::custom(error.public_message().trim_start_matches("content: ")))
+    }
+}
+
+/// Whether opening this address would run it. Browsers skip blanks and control characters in a scheme.
+pub fn is_script(address: &str) -> bool {
+    let scheme = address.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(24);
+    let scheme = scheme.collect::<String>().to_ascii_lowercase();
+    ["javascript:", "vbscript:", "data:text/html", "data:image/svg"].iter().any(|it| scheme.starts_with(it))
+}

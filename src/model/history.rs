@@ -1,0 +1,143 @@
+//! What happened to a message, as `GET /messages/{id}/history` tells it. Shapes: DOCS24 `MessageHistory*Item`.
+
+use serde_json::{Map, Value, json};
+
+use super::message::{MessageJob, StoredDelivery, StoredMessage};
+use super::outbox::MessageStatus;
+use crate::clock::Timestamp;
+
+/// What a message was made of.
+#[derive(Debug, Default)]
+pub struct Origin {
+    pub data: Value,
+    pub overriding: Value,
+    pub received_profile: Map<String, Value>,
+    pub stored_profile: Map<String, Value>,
+}
+
+impl Origin {
+    /// From texts that were checked when they came.
+    pub fn read(definition: &str, user: &str, stored_profile: Option<&str>) -> Self {
+        let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let (definition, user) = (tree(definition), tree(user));
+        let mut data = Map::new();
+        let layers = [&definition["message"]["data"], &definition["data"], &user["data"], &user["to"]["data"]];
+        for layer in layers.into_iter().filter_map(Value::as_object) {
+            data.extend(layer.clone());
+        }
+        let mut received_profile = Map::new();
+        for (name, value) in user["to"].as_object().into_iter().flatten() {
+            if !matches!(name.as_str(), "data" | "preferences" | "list_id" | "context") {
+                received_profile.insert(name.clone(), value.clone());
+            }
+        }
+        received_profile.extend(user["profile"].as_object().cloned().unwrap_or_default());
+        Origin {
+            data: Value::Object(data),
+            overriding: definition["override"].clone(),
+            received_profile,
+            stored_profile: stored_profile.map(tree).and_then(|it| it.as_object().cloned()).unwrap_or_default(),
+        }
+    }
+}
+
+impl Origin {
+    pub fn merged_profile(&self) -> Map<String, Value> {
+        let mut merged = self.stored_profile.clone();
+        merged.extend(self.received_profile.clone());
+        merged
+    }
+}
+
+/// The events of a message in their order. What is made in one commit has one time.
+pub fn events(message: &StoredMessage, job: &MessageJob, origin: &Origin) -> Vec<Value> {
+    let enqueued_at = message.enqueued_at;
+    let mut events = Vec::new();
+    let mut add = |kind: &str, at: Timestamp, members: Value| {
+        let mut event = Map::new();
+        event.insert("type".to_owned(), json!(kind));
+        event.insert("ts".to_owned(), json!(at.millis()));
+        event.extend(members.as_object().cloned().unwrap_or_default());
+        events.push(Value::Object(event));
+    };
+    add(
+        "ENQUEUED",
+        enqueued_at,
+        json!({
+            "data": origin.data, "event": job.event(), "profile": origin.received_profile,
+            "override": origin.overriding, "recipient": message.recipient,
+        }),
+    );
+    if message.status == MessageStatus::Unmapped {
+        add("UNMAPPED", enqueued_at, json!({ "event_id": job.event() }));
+        return events;
+    }
+    if let Some(template_id) = &job.template_id {
+        add("MAPPED", enqueued_at, json!({ "event_id": job.event(), "notification_id": template_id }));
+    }
+    add(
+        "PROFILE_LOADED",
+        enqueued_at,
+        json!({
+            "merged_profile": origin.merged_profile(), "received_profile": origin.received_profile, "stored_profile": origin.stored_profile,
+        }),
+    );
+    let settled_at = message.events.last().map_or(enqueued_at, |(_, at)| *at);
+    let waited = message.status == MessageStatus::Delayed || !message.events.is_empty();
+    if waited {
+        add("DELAYED", enqueued_at, json!({}));
+    }
+    for delivery in &message.deliveries {
+        let mut output = Map::new();
+        for part in ["html", "title", "body", "subject", "blocks", "text"] {
+            output.insert(part.to_owned(), json!(format!("/messages/{}/output", message.message_id)));
+        }
+        let mut rendered = channel(delivery);
+        rendered.insert("output".to_owned(), Value::Object(output));
+        add("RENDERED", settled_at, Value::Object(rendered));
+        tell(delivery, settled_at, &mut add);
+    }
+    let members = json!({ "reason": message.reason.map(|it| it.name()), "error_message": message.error });
+    match message.status {
+        MessageStatus::Unroutable => add("UNROUTABLE", settled_at, members),
+        MessageStatus::Filtered => add("FILTERED", settled_at, members),
+        MessageStatus::Canceled => add("CANCELED", settled_at, json!({})),
+        MessageStatus::Undeliverable if message.deliveries.is_empty() => add("UNDELIVERABLE", settled_at, members),
+        _ => {}
+    }
+    events
+}
+
+fn channel(delivery: &StoredDelivery) -> Map<String, Value> {
+    let mut members = Map::new();
+    members.insert("channel".to_owned(), json!({ "id": delivery.channel.name() }));
+    let provider = delivery.provider.name();
+    members.insert("integration".to_owned(), json!({ "id": provider, "provider": provider }));
+    members
+}
+
+/// From the hand-over to a provider to what it led to.
+fn tell(delivery: &StoredDelivery, at: Timestamp, add: &mut impl FnMut(&str, Timestamp, Value)) {
+    use MessageStatus::{Clicked, Delivered, Opened, Sent, Simulated, Undeliverable};
+    let members = || Value::Object(channel(delivery));
+    let steps: &[MessageStatus] = match delivery.status {
+        Sent => &[Sent],
+        Delivered => &[Sent, Delivered],
+        Opened => &[Sent, Delivered, Opened],
+        Clicked => &[Sent, Delivered, Opened, Clicked],
+        Simulated => &[Simulated],
+        _ => &[Undeliverable],
+    };
+    add("DELIVERING", at, members());
+    for step in steps {
+        let mut members = channel(delivery);
+        if *step == Undeliverable {
+            members.insert("error_message".to_owned(), json!(delivery.error));
+            members.insert("reason".to_owned(), json!(delivery.reason.map(|it| it.name())));
+        }
+        if *step == Delivered {
+            members.insert("reference".to_owned(), json!({}));
+        }
+        add(step.name(), at, Value::Object(members));
+    }
+}

@@ -1,0 +1,237 @@
+//! JSON Patch (RFC 6902).
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::json::{self, Fields};
+use crate::error::{Error, Result};
+
+/// Operations of one patch, at most: each may have to move or compare a whole document.
+const OPERATIONS: usize = 256;
+/// Parts of a path, at most: what is nested more deeply cannot be read again.
+const PARTS: usize = 100;
+/// Bytes that one patch may copy from place to place; doubling would fill any memory.
+const COPIED_BYTES: usize = 6 * 1024 * 1024;
+
+/// A patch, in the order in which it is applied.
+#[derive(Debug)]
+pub struct Patch(Vec<Operation>);
+
+#[derive(Debug, Deserialize)]
+struct Operation {
+    op: String,
+    path: String,
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    value: Option<Value>,
+}
+
+/// Tells a value that is null from none.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+#[derive(Deserialize)]
+struct Body {
+    patch: Vec<Fields<Operation>>,
+}
+
+impl Patch {
+    /// Reads `{"patch": [...]}`.
+    pub fn read(body: &str) -> Result<Self> {
+        let operations = json::read::<Body>(body, String::new)?.patch;
+        if operations.len() > OPERATIONS {
+            return Err(Error::invalid("patch", format_args!("expected at most {OPERATIONS} operations")));
+        }
+        Ok(Patch(operations.into_iter().map(|Fields(operation)| operation).collect()))
+    }
+
+    /// The same patch, in which a missing value is null.
+    pub fn or_null(mut self) -> Self {
+        for operation in &mut self.0 {
+            operation.value.get_or_insert(Value::Null);
+        }
+        self
+    }
+
+    /// Applies all operations; after an error the document is of no use.
+    pub fn apply(&self, document: &mut Value) -> Result<()> {
+        let mut copied = 0;
+        for (i, operation) in self.0.iter().enumerate() {
+            operation.apply(document, &mut copied).map_err(|(field, expected)| {
+                let at = format_args!("patch[{i}].{field}").to_string();
+                Error::invalid(at, expected)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+type Refusal = (&'static str, &'static str);
+
+const NOWHERE: &str = "expected a place that exists";
+
+impl Operation {
+    fn apply(&self, document: &mut Value, copied: &mut usize) -> std::result::Result<(), Refusal> {
+        let path = pointer(&self.path).ok_or(("path", "expected a JSON pointer, such as /email"))?;
+        let value = || self.value.clone().ok_or(("value", "expected a value"));
+        match self.op.as_str() {
+            "add" => add(document, &path, value()?),
+            "remove" => remove(document, &path).map(drop).ok_or(("path", NOWHERE)),
+            "replace" => {
+                *find(document, &path).ok_or(("path", NOWHERE))? = value()?;
+                Ok(())
+            }
+            "test" => match find(document, &path).is_some_and(|found| Some(&*found) == self.value.as_ref()) {
+                true => Ok(()),
+                false => Err(("value", "expected what is stored at the path")),
+            },
+            "move" => {
+                let from = self.from()?;
+                if path.starts_with(&from) && path.len() > from.len() {
+                    return Err(("from", "expected a place that does not hold the path"));
+                }
+                let moved = remove(document, &from).ok_or(("from", NOWHERE))?;
+                add(document, &path, moved)
+            }
+            "copy" => {
+                let value = find(document, &self.from()?).ok_or(("from", NOWHERE))?.clone();
+                *copied += value.to_string().len();
+                if *copied > COPIED_BYTES {
+                    return Err(("op", "expected a patch that copies less"));
+                }
+                add(document, &path, value)
+            }
+            _ => Err(("op", "expected one of add, remove, replace, move, copy, test")),
+        }
+    }
+
+    fn from(&self) -> std::result::Result<Vec<String>, Refusal> {
+        self.from.as_deref().and_then(pointer).ok_or(("from", "expected a JSON pointer, such as /email"))
+    }
+}
+
+/// The parts of a JSON pointer (RFC 6901).
+fn pointer(text: &str) -> Option<Vec<String>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let parts = text.strip_prefix('/')?.split('/');
+    let parts: Vec<String> = parts.map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
+    (parts.len() <= PARTS).then_some(parts)
+}
+
+/// A place in an array: digits without leading zeros.
+fn index(part: &str) -> Option<usize> {
+    let plain = part == "0" || !part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| part.parse().ok())?
+}
+
+fn find<'a>(document: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
+    path.iter().try_fold(document, |at, part| match at {
+        Value::Object(members) => members.get_mut(part),
+        Value::Array(items) => items.get_mut(index(part)?),
+        _ => None,
+    })
+}
+
+fn add(document: &mut Value, path: &[String], value: Value) -> std::result::Result<(), Refusal> {
+    let Some((last, parents)) = path.split_last() else {
+        *document = value;
+        return Ok(());
+    };
+    match find(document, parents) {
+        Some(Value::Object(members)) => drop(members.insert(last.clone(), value)),
+        Some(Value::Array(items)) => {
+            let at = if last == "-" { Some(items.len()) } else { index(last).filter(|at| *at <= items.len()) };
+            items.insert(at.ok_or(("path", "expected a place in the array, or -"))?, value);
+        }
+        _ => return Err(("path", "expected a place inside of something that exists")),
+    }
+    Ok(())
+}
+
+fn remove(document: &mut Value, path: &[String]) -> Option<Value> {
+    let Some((last, parents)) = path.split_last() else {
+        return Some(document.take());
+    };
+    match find(document, parents)? {
+        Value::Object(members) => members.remove(last),
+        Value::Array(items) => index(last).filter(|at| *at < items.len()).map(|at| items.remove(at)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn patched(document: Value, patch: Value) -> Result<Value> {
+        let mut document = document;
+        Patch::read(&json!({ "patch": patch }).to_string())?.apply(&mut document)?;
+        Ok(document)
+    }
+
+    #[test]
+    fn patches_do_what_the_rfc_says() {
+        let cases = [
+            (json!({}), json!([{"op": "add", "path": "/a", "value": 1}]), json!({"a": 1})),
+            (json!({"a": 1}), json!([{"op": "add", "path": "/a", "value": null}]), json!({"a": null})),
+            (json!({"a": [1, 3]}), json!([{"op": "add", "path": "/a/1", "value": 2}]), json!({"a": [1, 2, 3]})),
+            (json!({"a": [1]}), json!([{"op": "add", "path": "/a/-", "value": 2}]), json!({"a": [1, 2]})),
+            (json!({"a": 1, "b": 2}), json!([{"op": "remove", "path": "/a"}]), json!({"b": 2})),
+            (json!({"a": [1, 2]}), json!([{"op": "remove", "path": "/a/0"}]), json!({"a": [2]})),
+            (
+                json!({"a": {"b": 1}}),
+                json!([{"op": "replace", "path": "/a/b", "value": "x"}]),
+                json!({"a": {"b": "x"}}),
+            ),
+            (json!({"a": 1}), json!([{"op": "replace", "path": "", "value": {}}]), json!({})),
+            (json!({"a": 1}), json!([{"op": "move", "from": "/a", "path": "/b"}]), json!({"b": 1})),
+            (json!({"a": 1}), json!([{"op": "copy", "from": "/a", "path": "/b"}]), json!({"a": 1, "b": 1})),
+            (
+                json!({"a/b": 1, "~": 2}),
+                json!([{"op": "remove", "path": "/a~1b"}, {"op": "remove", "path": "/~0"}]),
+                json!({}),
+            ),
+            (json!({"a": 1}), json!([{"op": "test", "path": "/a", "value": 1}]), json!({"a": 1})),
+        ];
+        for (document, patch, expected) in cases {
+            assert_eq!(patched(document, patch.clone()).unwrap(), expected, "{patch}");
+        }
+    }
+
+    #[test]
+    fn patches_that_cannot_be_applied_name_the_field() {
+        let deep = "/a".repeat(PARTS + 1);
+        let cases = [
+            (json!([{"op": "replace", "path": "/b", "value": 1}]), "patch[0].path: "),
+            (json!([{"op": "remove", "path": "/list/2"}]), "patch[0].path: "),
+            (json!([{"op": "remove", "path": "/list/01"}]), "patch[0].path: "),
+            (json!([{"op": "remove", "path": "/list/-"}]), "patch[0].path: "),
+            (json!([{"op": "add", "path": "/list/9", "value": 1}]), "patch[0].path: "),
+            (json!([{"op": "add", "path": "/a/b/c", "value": 1}]), "patch[0].path: "),
+            (json!([{"op": "add", "path": "a", "value": 1}]), "patch[0].path: "),
+            (json!([{"op": "add", "path": deep, "value": 1}]), "patch[0].path: "),
+            (json!([{"op": "add", "path": "/a"}]), "patch[0].value: "),
+            (json!([{"op": "test", "path": "/a", "value": 2}]), "patch[0].value: "),
+            (json!([{"op": "move", "path": "/a/b", "from": "/a"}]), "patch[0].from: "),
+            (json!([{"op": "copy", "path": "/c"}]), "patch[0].from: "),
+            (json!([{"op": "add", "path": "/x", "value": 1}, {"op": "drop", "path": "/x"}]), "patch[1].op: "),
+            (json!([{"path": "/x"}]), "patch[0]: expected a field 'op'"),
+            (json!([[]]), "patch[0]: expected an object"),
+            (json!({}), "patch: expected an array"),
+            (json!([{"op": "test", "path": "", "value": 1}]), "patch[0].value: "),
+        ];
+        for (patch, expected) in cases {
+            let error = patched(json!({"a": 1, "list": [1, 2]}), patch.clone()).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{patch}: {error}");
+        }
+        let doubling = vec![json!({"op": "copy", "from": "", "path": "/a"}); 200];
+        let error = patched(json!({"text": "x".repeat(1000)}), Value::Array(doubling)).unwrap_err().to_string();
+        assert!(error.ends_with("expected a patch that copies less"), "{error}");
+    }
+}

@@ -1,0 +1,130 @@
+//! What users want to hear of, and by which way.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::json::{self, Fields, Object};
+use super::names;
+use super::outbox::Channel;
+use crate::error::{Error, Result};
+
+names! {
+    /// Where somebody stands with a subscription topic.
+    PreferenceStatus {
+        OptedIn = "OPTED_IN",
+        OptedOut = "OPTED_OUT",
+        /// A topic that nobody can opt out of. Never a user's own choice.
+        Required = "REQUIRED",
+    }
+}
+
+/// A subscription topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    pub name: String,
+    /// What holds for users who have not chosen.
+    pub default_status: PreferenceStatus,
+}
+
+impl Topic {
+    /// Where somebody stands who made this choice, if any: nobody is out of a topic that is required.
+    pub fn status(&self, choice: Option<&TopicPreference>) -> PreferenceStatus {
+        match choice {
+            Some(choice) if choice.refused_by(self).is_none() => choice.status,
+            _ => self.default_status,
+        }
+    }
+}
+
+/// A user's choice for one topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicPreference {
+    pub status: PreferenceStatus,
+    /// Whether only the channels of `custom_routing` are wanted.
+    pub has_custom_routing: bool,
+    pub custom_routing: Vec<Channel>,
+}
+
+impl TopicPreference {
+    /// `custom_routing` as a JSON array.
+    pub fn routing_json(&self) -> String {
+        let names: Vec<String> = self.custom_routing.iter().map(|channel| format!("\"{}\"", channel.name())).collect();
+        format!("[{}]", names.join(","))
+    }
+}
+
+/// The choice as it is sent. `digest_schedule_id` is taken and means nothing here.
+#[derive(Debug, Deserialize)]
+struct Choice {
+    status: PreferenceStatus,
+    #[serde(default)]
+    has_custom_routing: Option<bool>,
+    #[serde(default)]
+    custom_routing: Option<Vec<Channel>>,
+}
+
+impl TopicPreference {
+    /// Reads a choice; `at` is its path in the request.
+    pub fn read(text: &str, at: impl Fn() -> String) -> Result<Self> {
+        let choice: Choice = json::read(text, &at)?;
+        if choice.status == PreferenceStatus::Required {
+            let expected = "expected OPTED_IN or OPTED_OUT; REQUIRED is a topic's default and no choice of a user";
+            return Err(Error::invalid(format_args!("{}.status", at()), expected));
+        }
+        Ok(TopicPreference {
+            status: choice.status,
+            has_custom_routing: choice.has_custom_routing.unwrap_or(false),
+            custom_routing: choice.custom_routing.unwrap_or_default(),
+        })
+    }
+
+    /// Why a topic does not allow this choice.
+    pub fn refused_by(&self, topic: &Topic) -> Option<&'static str> {
+        let refused = topic.default_status == PreferenceStatus::Required && self.status == PreferenceStatus::OptedOut;
+        refused.then_some("this topic is REQUIRED; nobody can opt out of it")
+    }
+}
+
+/// The preferences of a list, of a subscription or of a recipient: by topic (`categories`) and by template or event
+/// (`notifications`).
+#[derive(Debug, Default, Deserialize)]
+pub struct RecipientPreferences {
+    #[serde(default)]
+    pub categories: Option<HashMap<String, Fields<PreferenceDetails>>>,
+    #[serde(default)]
+    pub notifications: Option<HashMap<String, Fields<PreferenceDetails>>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct PreferenceDetails {
+    pub status: PreferenceStatus,
+    #[serde(default)]
+    pub channel_preferences: Option<Vec<Fields<ChannelPreference>>>,
+    #[serde(default)]
+    pub rules: Option<Vec<Fields<Rule>>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ChannelPreference {
+    pub channel: Channel,
+}
+
+/// From when and until when: dates.
+#[derive(Debug, Deserialize)]
+pub struct Rule {
+    pub until: String,
+    #[serde(default)]
+    pub start: Option<String>,
+}
+
+impl RecipientPreferences {
+    pub fn read(text: &str, at: impl FnOnce() -> String) -> Result<Self> {
+        json::read(text, at)
+    }
+}
+
+/// Preferences to be kept as they were sent, if they can be read.
+pub fn checked(sent: Option<Object<'_>>, at: impl FnOnce() -> String) -> Result<Option<String>> {
+    sent.map(|sent| RecipientPreferences::read(sent.as_str(), at).map(|_| sent.as_str().to_owned())).transpose()
+}

@@ -1,0 +1,273 @@
+//! What environments begin with, as a repository keeps it in JSON files: templates, brands, profiles and so on, each
+//! under the id that it is to have.
+
+mod things;
+
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use super::brand::BrandPayload;
+use super::json::{self, Object};
+use super::names;
+use super::preference::{self, TopicPreference};
+use super::profile::Profile;
+use super::template::{Check, TemplatePayload};
+use super::token::Token;
+use super::user::User;
+use crate::error::{Error, Kind, Result};
+
+names! {
+    /// What stands at the top of a file.
+    Section {
+        Brands = "brands",
+        Templates = "templates",
+        Checks = "checks",
+        Topics = "topics",
+        Profiles = "profiles",
+        Lists = "lists",
+        Preferences = "preferences",
+        Tokens = "tokens",
+        Jobs = "jobs",
+        Messages = "messages",
+    }
+}
+
+/// All that the files hold.
+#[derive(Debug, Default)]
+pub struct Seed {
+    pub brands: Vec<Entry<BrandPayload>>,
+    pub templates: Vec<Entry<Template>>,
+    pub checks: Vec<Entry<Submission>>,
+    pub topics: Vec<Entry<preference::Topic>>,
+    pub profiles: Vec<Entry<Profile>>,
+    pub lists: Vec<Entry<List>>,
+    pub preferences: Vec<Entry<Choice>>,
+    pub tokens: Vec<Entry<Token>>,
+    pub jobs: Vec<Entry<Job>>,
+    pub messages: Vec<Entry<Message>>,
+}
+
+/// One thing of a seed.
+#[derive(Debug)]
+pub struct Entry<T> {
+    /// The file and the path in it, such as `fixtures/welcome.json: templates.welcome`.
+    pub at: String,
+    /// Of the template, the brand, the user, ...
+    pub id: String,
+    pub value: T,
+}
+
+#[derive(Debug)]
+pub struct Template {
+    pub payload: TemplatePayload,
+    pub is_published: bool,
+}
+
+/// The checks of one submission of a template.
+#[derive(Debug)]
+pub struct Submission {
+    pub submission_id: String,
+    pub checks: Vec<Check>,
+}
+
+#[derive(Debug)]
+pub struct List {
+    pub name: String,
+    /// JSON, as they were written.
+    pub preferences: Option<String>,
+    /// Users' ids with the preferences of their subscriptions. `None` leaves the list's as they are.
+    pub subscribers: Option<Vec<(String, Option<String>)>>,
+}
+
+#[derive(Debug)]
+pub struct Choice {
+    pub topic_id: String,
+    pub preference: TopicPreference,
+}
+
+#[derive(Debug)]
+pub struct Job {
+    /// The `message`, as it was written.
+    pub definition: String,
+    /// A JSON array, each user as it was written.
+    pub users: String,
+    pub is_run: bool,
+}
+
+#[derive(Debug)]
+pub struct Message {
+    /// The `message`, as it was written.
+    pub definition: String,
+    pub recipient: String,
+    /// As a job's user.
+    pub user: String,
+}
+
+impl Seed {
+    /// Reads files, each with its name. An error names the file and the path in it; no thing may be defined twice.
+    pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Seed> {
+        let mut reader = Reader::default();
+        for (file, text) in files {
+            reader.read(file, text)?;
+        }
+        reader.seed.check_together()?;
+        Ok(reader.seed)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.brands.is_empty()
+            && self.templates.is_empty()
+            && self.checks.is_empty()
+            && self.topics.is_empty()
+            && self.profiles.is_empty()
+            && self.lists.is_empty()
+            && self.preferences.is_empty()
+            && self.tokens.is_empty()
+            && self.jobs.is_empty()
+            && self.messages.is_empty()
+    }
+
+    /// What only makes sense together.
+    fn check_together(&self) -> Result<()> {
+        let mut aliases = HashMap::new();
+        for template in &self.templates {
+            if let Some(alias) = template.value.payload.alias()
+                && let Some(other) = aliases.insert(alias, &template.at)
+            {
+                return Err(Error::invalid(
+                    format_args!("{}.alias", template.at),
+                    format_args!("{other} has it as well"),
+                ));
+            }
+        }
+        for choice in &self.preferences {
+            let topic = self.topics.iter().find(|topic| topic.id == choice.value.topic_id);
+            if let Some(reason) = topic.and_then(|topic| choice.value.preference.refused_by(&topic.value)) {
+                return Err(Error::invalid(format_args!("{}.status", choice.at), reason));
+            }
+        }
+        for checks in &self.checks {
+            if !self.templates.iter().any(|template| template.id == checks.id) {
+                return Err(Error::invalid(&checks.at, "expected the id of a template of the seed"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    seed: Seed,
+    /// The file in which a path was defined.
+    files: HashMap<String, String>,
+}
+
+/// An object's members in their order, each with its name and its text.
+fn members<'a>(text: &'a str, at: &str) -> Result<Vec<(String, &'a str)>> {
+    if !text.starts_with('{') {
+        return Err(Error::invalid(at, format_args!("expected an object, found {}", json::kind(text))));
+    }
+    let mut members = Vec::new();
+    Object::of(text).for_each(|name, value| members.push((name.to_owned(), value)))?;
+    Ok(members)
+}
+
+fn array<'a>(text: &'a str, at: &str) -> Result<Vec<&'a RawValue>> {
+    serde_json::from_str(text)
+        .map_err(|_| Error::invalid(at, format_args!("expected an array, found {}", json::kind(text))))
+}
+
+impl Reader {
+    fn read(&mut self, file: &str, text: &str) -> Result<()> {
+        let document: &RawValue = serde_json::from_str(text)
+            .map_err(|error| Error::invalid(file, format_args!("not valid JSON: {error}")))?;
+        for (name, value) in members(document.get(), file)? {
+            let section = Section::from_name(&name).ok_or_else(|| {
+                let known: Vec<&str> = Section::NAMES.iter().map(|(name, _)| *name).collect();
+                Error::invalid(format_args!("{file}: {name}"), format_args!("expected one of {}", known.join(", ")))
+            })?;
+            for (id, value) in members(value, &format!("{file}: {name}"))? {
+                let at = self.define(file, format!("{name}.{id}"), &id)?;
+                self.entry(file, section, id, value, &at).map_err(|error| within(&at, file, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that something is defined there, and returns the whole path.
+    fn define(&mut self, file: &str, path: String, id: &str) -> Result<String> {
+        let at = format!("{file}: {path}");
+        if id.is_empty() {
+            return Err(Error::invalid(at, "expected an id, found an empty name"));
+        }
+        match self.files.insert(path, file.to_owned()) {
+            None => Ok(at),
+            Some(other) if other == file => Err(Error::invalid(at, "it is defined twice")),
+            Some(other) => Err(Error::invalid(at, format_args!("it is defined in {other} as well"))),
+        }
+    }
+
+    fn entry(&mut self, file: &str, section: Section, id: String, text: &str, at: &str) -> Result<()> {
+        let seed = &mut self.seed;
+        match section {
+            Section::Brands => put(&mut seed.brands, at, id.clone(), things::brand(text, at, &id)?),
+            Section::Templates => put(&mut seed.templates, at, id, things::template(text, at)?),
+            Section::Topics => put(&mut seed.topics, at, id, things::topic(text, at)?),
+            Section::Profiles => put(&mut seed.profiles, at, id, things::profile(text, at)?),
+            Section::Lists => put(&mut seed.lists, at, id.clone(), things::list(text, at, id)?),
+            Section::Jobs => put(&mut seed.jobs, at, id, things::job(text, at)?),
+            Section::Messages => put(&mut seed.messages, at, id, things::message(text, at)?),
+            Section::Checks | Section::Preferences | Section::Tokens => {
+                for (inner, text) in members(text, at)? {
+                    let at = self.define(file, format!("{}.{id}.{inner}", section.name()), &inner)?;
+                    self.inner(section, id.clone(), inner, text, &at)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Of something that belongs to a template or a user: one of its own.
+    fn inner(&mut self, section: Section, id: String, inner: String, text: &str, at: &str) -> Result<()> {
+        let seed = &mut self.seed;
+        match section {
+            Section::Checks => put(&mut seed.checks, at, id, things::submission(text, at, inner)?),
+            Section::Tokens => put(&mut seed.tokens, at, id, Token::read(text, at, Some(&inner))?),
+            _ => {
+                let preference = TopicPreference::read(text, || at.to_owned())?;
+                put(&mut seed.preferences, at, id, Choice { topic_id: inner, preference });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put<T>(entries: &mut Vec<Entry<T>>, at: &str, id: String, value: T) {
+    entries.push(Entry { at: at.to_owned(), id, value });
+}
+
+/// Whatever is read by code that knows nothing of files says so by a path that begins with a field, or by none.
+fn within(at: &str, file: &str, error: &Error) -> Error {
+    let text = error.public_message();
+    let text = text.strip_prefix("the body: ").or_else(|| text.strip_prefix("profile: ")).unwrap_or(text);
+    let is_path = text.starts_with("message.") || text.starts_with("message:") || text.starts_with("users[");
+    Error::new(
+        Kind::Invalid,
+        match text {
+            text if text.starts_with(file) => text.to_owned(),
+            text if is_path => format!("{at}.{text}"),
+            text => format!("{at}: {text}"),
+        },
+    )
+}
+
+/// The users of a job one by one, each with its text and who it is, if it says so.
+pub fn for_each_user(users: &str, each: &mut dyn FnMut(&str, Option<&str>)) -> Result<()> {
+    for (i, text) in array(users, "users")?.into_iter().enumerate() {
+        let at = || format!("users[{i}]");
+        let user = User::read(text.get(), at)?;
+        each(text.get(), user.recipient(at)?.map(|name| &**name));
+    }
+    Ok(())
+}

@@ -1,0 +1,310 @@
+//! From a text with Handlebars in it to the steps that write it; what could not be written is refused here.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::LazyLock;
+
+use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
+use handlebars::{Path, PathSeg, Template, TemplateErrorReason};
+
+use super::escape::{self, Escape};
+use super::scope::Names;
+use super::text::{Step, merged};
+use super::{helpers, markdown};
+
+/// Blocks and brackets in one text. The parser recurses, and its stack is not endless.
+const NESTING_LIMIT: usize = 500;
+/// Tags in one text. The parser takes a time that grows with their square.
+const TAGS_LIMIT: usize = 2_000;
+
+/// What stands at the beginning of every loop, to be counted.
+static ROUND: LazyLock<Template> =
+    LazyLock::new(|| Template::compile("{{bulkd-round 1}}").expect("our own template is well-formed"));
+
+/// The engine's own helpers, which a bare name calls as well.
+const HELPERS: &[&str] = &[
+    "if", "unless", "each", "with", "lookup", "raw", "log", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not",
+    "len",
+];
+
+/// What `$.item` and `$.index` are called for the engine.
+pub const ITEM: &str = "$item";
+pub const INDEX: &str = "$index";
+
+/// Compiles the texts of one content: each is parsed once, however often it is used.
+pub struct Compiler<'n> {
+    pub names: &'n mut Names,
+    parsed: HashMap<String, Rc<Template>>,
+    /// Tags that the texts may have from here on.
+    pub tags_left: usize,
+}
+
+impl<'n> Compiler<'n> {
+    pub fn new(names: &'n mut Names) -> Self {
+        Compiler { names, parsed: HashMap::new(), tags_left: TAGS_LIMIT }
+    }
+
+    /// Lets as many tags follow as one text may have.
+    pub fn begin_text(&mut self) {
+        self.tags_left = TAGS_LIMIT;
+    }
+
+    fn parse(&mut self, source: &str) -> std::result::Result<Rc<Template>, String> {
+        let tags = source.matches("{{").count();
+        self.tags_left = self.tags_left.checked_sub(tags).ok_or_else(too_many_tags)?;
+        if let Some(template) = self.parsed.get(source) {
+            return Ok(template.clone());
+        }
+        check_size(source)?;
+        let mut template = Template::compile(source).map_err(|error| {
+            let what = match error.reason() {
+                // The parser lists all it could have gone on with, which helps nobody.
+                TemplateErrorReason::InvalidSyntax(_) => "a tag is malformed, or a block is left open".to_owned(),
+                reason => reason.to_string(),
+            };
+            let place = error.pos().map_or(String::new(), |(line, column)| format!(" at line {line}, column {column}"));
+            format!("not a valid template: {what}{place}")
+        })?;
+        check_calls(&template)?;
+        count_rounds(&mut template);
+        let template = Rc::new(template);
+        self.parsed.insert(source.to_owned(), template.clone());
+        Ok(template)
+    }
+
+    /// The steps that write `source` where `escape` says.
+    pub fn steps(&mut self, source: &str, escape: Escape, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
+        if !source.contains(['{', '\\']) {
+            return Ok(vec![Step::Words(escape.of_words().escaped(source))]);
+        }
+        let template = self.parse(source)?;
+        if let Some(name) = dashed(&template.elements) {
+            return Ok(vec![Step::Fail(format!(
+                "the name '{name}' holds a dash; Courier knows only names in camelCase and snake_case"
+            ))]);
+        }
+        let parts: Option<Vec<Step>> =
+            template.elements.iter().map(|element| part(element, escape, self.names, in_loop)).collect();
+        Ok(parts.unwrap_or_else(|| {
+            let mut template = (*template).clone();
+            prepare(&mut template, if escape == Escape::Html { escape } else { Escape::Plain }, in_loop);
+            vec![Step::Template(Box::new(template), escape)]
+        }))
+    }
+
+    /// The steps that write an address, blank if it is one that would run.
+    pub fn address(&mut self, source: &str, escape: Escape, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
+        let beginning = source.split("{{").next().unwrap_or_default();
+        if source.contains("{{") && escape::is_scheme_open(beginning) {
+            return Ok(vec![Step::Address(self.steps(source, Escape::Plain, in_loop)?, escape)]);
+        }
+        self.steps(source, escape, in_loop)
+    }
+
+    /// The steps that write Markdown as HTML.
+    pub fn markdown(&mut self, source: &str, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
+        let steps = merged(self.steps(source, Escape::Plain, in_loop)?);
+        if !steps.iter().all(|step| matches!(step, Step::Words(_) | Step::Variable(..))) {
+            return Ok(vec![Step::Markdown(steps)]);
+        }
+        Ok(markdown::compile(steps))
+    }
+}
+
+/// The element as a step of a plain text, if it is one.
+fn part(element: &TemplateElement, escape: Escape, names: &mut Names, in_loop: bool) -> Option<Step> {
+    match element {
+        TemplateElement::RawString(words) => Some(Step::Words(escape.of_words().escaped(words))),
+        TemplateElement::Comment(_) => Some(Step::Words(String::new())),
+        TemplateElement::Expression(expression) | TemplateElement::HtmlExpression(expression)
+            if expression.params.is_empty() && expression.hash.is_empty() && !expression.block =>
+        {
+            let triple = matches!(element, TemplateElement::HtmlExpression(_));
+            let path: Vec<&str> = match &expression.name {
+                Parameter::Name(name) => vec![name],
+                Parameter::Path(Path::Relative((segments, _))) => segments
+                    .iter()
+                    .map(|segment| match segment {
+                        PathSeg::Named(name) => Some(name.as_str()),
+                        _ => None,
+                    })
+                    .collect::<Option<_>>()?,
+                _ => return None,
+            };
+            match path.as_slice() {
+                [name] if HELPERS.contains(name) => None,
+                path => names.variable(path, in_loop).map(|it| Step::Variable(it, escape.of_data(triple))),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The first variable whose name holds a dash outside of brackets.
+fn dashed(elements: &[TemplateElement]) -> Option<&str> {
+    elements.iter().find_map(|element| match element {
+        TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => dashed_in(call),
+        TemplateElement::HelperBlock(block) => dashed_in(block).or_else(|| {
+            [&block.template, &block.inverse].into_iter().flatten().find_map(|template| dashed(&template.elements))
+        }),
+        _ => None,
+    })
+}
+
+fn dashed_in(call: &HelperTemplate) -> Option<&str> {
+    let is_call = !call.params.is_empty() || !call.hash.is_empty() || call.block;
+    let arguments = call.params.iter().chain(call.hash.values());
+    arguments.chain((!is_call).then_some(&call.name)).find_map(|argument| match argument {
+        Parameter::Name(name) | Parameter::Path(Path::Relative((_, name))) => {
+            let outside = name.split('[').map(|part| part.rsplit(']').next().unwrap_or_default());
+            outside.into_iter().any(|part| part.contains('-')).then_some(name.as_str())
+        }
+        Parameter::Subexpression(call) => match call.as_element() {
+            TemplateElement::Expression(call) => dashed_in(call),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// Escapes the words of a template, and renames what is a loop's.
+fn prepare(template: &mut Template, escape: Escape, in_loop: bool) {
+    for element in &mut template.elements {
+        match element {
+            TemplateElement::RawString(words) => *words = escape.escaped(words),
+            TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) if in_loop => prepare_call(call),
+            TemplateElement::HelperBlock(block) => {
+                if in_loop {
+                    prepare_call(block);
+                }
+                for template in [&mut block.template, &mut block.inverse].into_iter().flatten() {
+                    prepare(template, escape, in_loop);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn prepare_call(call: &mut HelperTemplate) {
+    for argument in call.params.iter_mut().chain(call.hash.values_mut()).chain([&mut call.name]) {
+        match argument {
+            Parameter::Path(Path::Relative((segments, _))) => {
+                let mut named = segments.iter().map(|segment| match segment {
+                    PathSeg::Named(name) => name.as_str(),
+                    _ => "",
+                });
+                let name = match (named.next(), named.next()) {
+                    (Some("$"), Some("item")) => ITEM,
+                    (Some("$"), Some("index")) => INDEX,
+                    _ => continue,
+                };
+                segments.splice(..2, [PathSeg::Named(name.to_owned())]);
+            }
+            Parameter::Subexpression(call) => {
+                if let TemplateElement::Expression(call) = &mut *call.element {
+                    prepare_call(call);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Refuses what would fail for every user: helpers that are not known, and partials and decorators, which can call
+/// themselves without end and which Courier does not know either.
+fn check_calls(template: &Template) -> std::result::Result<(), String> {
+    template.elements.iter().try_for_each(|element| match element {
+        TemplateElement::RawString(_) | TemplateElement::Comment(_) => Ok(()),
+        TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => {
+            let arguments = || call.params.iter().chain(call.hash.values());
+            if arguments().next().is_some() {
+                check_helper(call.name.as_name())?;
+            }
+            arguments().chain([&call.name]).try_for_each(check_argument)
+        }
+        TemplateElement::HelperBlock(block) => {
+            check_helper(block.name.as_name())?;
+            check_block(block.name.as_name().unwrap_or_default())?;
+            block.params.iter().chain(block.hash.values()).try_for_each(check_argument)?;
+            [&block.template, &block.inverse].into_iter().flatten().try_for_each(check_calls)
+        }
+        _ => Err("partials ({{> name}}) and decorators ({{* name}}) are not supported".to_owned()),
+    })
+}
+
+fn check_argument(argument: &Parameter) -> std::result::Result<(), String> {
+    match argument {
+        Parameter::Subexpression(call) => {
+            let arguments =
+                || call.params().into_iter().flatten().chain(call.hash().into_iter().flat_map(|it| it.values()));
+            if arguments().next().is_some() {
+                check_helper(Some(call.name()))?;
+            }
+            arguments().try_for_each(check_argument)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_helper(name: Option<&str>) -> std::result::Result<(), String> {
+    match name {
+        Some(name) if HELPERS.contains(&name) || helpers::is_known(name) => Ok(()),
+        name => {
+            let known: Vec<&str> = HELPERS.iter().copied().chain(helpers::names()).collect();
+            let name = name.unwrap_or_default();
+            Err(format!("the helper '{name}' is not known here; known are {}", known.join(", ")))
+        }
+    }
+}
+
+fn check_block(name: &str) -> std::result::Result<(), String> {
+    if helpers::is_known(name) && !HELPERS.contains(&name) && !helpers::opens_block(name) {
+        return Err(format!("the helper '{name}' gives a value and opens no block"));
+    }
+    Ok(())
+}
+
+fn too_many_tags() -> String {
+    format!("expected at most {TAGS_LIMIT} tags in one text")
+}
+
+/// Refuses what could nest too deeply, or take too long to compile. The count is one that no spelling can get around:
+/// openings are counted, closings are not.
+fn check_size(source: &str) -> std::result::Result<(), String> {
+    let tags = || source.split("{{").skip(1);
+    let inside = |tag: &'_ str| tag.len() - tag.split_once("}}").map_or(0, |(_, after)| after.len());
+    // A quoted text, a name in brackets or a comment may hold what looks like the end of a tag. Then everything counts.
+    let quotes = tags().any(|tag| tag[..inside(tag)].contains(['"', '\'', '[', '!']));
+    let mut nesting = 0;
+    for tag in tags() {
+        let word = tag.trim_start_matches(|c: char| c == '{' || c == '~' || c.is_whitespace());
+        // An `else` with a condition nests, and is closed by nothing of its own.
+        let condition = word.strip_prefix("else").filter(|rest| rest.starts_with(char::is_whitespace));
+        let chains = condition.is_some_and(|rest| !rest.trim_start().starts_with(['}', '~']));
+        nesting += usize::from(word.starts_with(['#', '^']) || chains);
+        let counted = if quotes { tag } else { &tag[..inside(tag)] };
+        nesting += counted.matches(['(', '[']).count();
+        let opens_object = |rest: &str| rest.trim_start().starts_with(['"', '\'']);
+        nesting += counted.split('{').skip(1).filter(|rest| opens_object(rest)).count();
+    }
+    if nesting > NESTING_LIMIT {
+        return Err(format!("expected at most {NESTING_LIMIT} blocks and brackets in the tags of one text"));
+    }
+    Ok(())
+}
+
+/// Has every round of every loop write nothing, which is counted when they are written.
+fn count_rounds(template: &mut Template) {
+    for element in &mut template.elements {
+        if let TemplateElement::HelperBlock(block) = element {
+            [&mut block.template, &mut block.inverse].into_iter().flatten().for_each(count_rounds);
+            if block.name.as_name() == Some("each")
+                && let Some(body) = &mut block.template
+            {
+                body.elements.splice(..0, ROUND.elements.iter().cloned());
+                body.mapping.splice(..0, ROUND.mapping.iter().cloned());
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! By which ways a recipient can be reached.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::model::json::{self, Object, Text};
+use crate::model::outbox::{Channel, Provider};
+use crate::model::user::User;
+
+/// The keys of a profile that routing looks at.
+#[derive(Default, Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    email: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    phone_number: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    locale: Option<Text<'a>>,
+    #[serde(default, rename = "firebaseToken")]
+    firebase_token: Option<Value>,
+    #[serde(default)]
+    apn: Option<Value>,
+    #[serde(default)]
+    expo: Option<Value>,
+    #[serde(default)]
+    slack: Option<Value>,
+    #[serde(default)]
+    ms_teams: Option<Value>,
+    #[serde(default)]
+    discord: Option<Value>,
+    #[serde(default)]
+    webhook: Option<Value>,
+}
+
+/// One way to reach a recipient.
+pub struct Address<'a> {
+    /// Who carries what goes there, unless somebody else is asked for.
+    pub provider: Provider,
+    pub text: Cow<'a, str>,
+    /// Whether it stands in the profile, or needs none. Courier's own routing may look nowhere else.
+    pub in_profile: bool,
+}
+
+/// Where one recipient can be reached.
+pub struct Contact<'a> {
+    recipient: &'a str,
+    user: &'a User<'a>,
+    stored: Fields<'a>,
+    given: Fields<'a>,
+    tokens: &'a [(Provider, String)],
+}
+
+impl<'a> Contact<'a> {
+    /// From the stored profile under the one that was given with the user, and from stored push tokens.
+    pub fn new(
+        recipient: &'a str,
+        user: &'a User<'a>,
+        stored: Option<&'a str>,
+        tokens: &'a [(Provider, String)],
+    ) -> Result<Self> {
+        let read = |profile: Option<&'a str>| match profile {
+            Some(profile) => json::read(profile, || "profile".to_owned())
+                .map_err(|error: Error| Error::invalid("the message could not be addressed", error.public_message())),
+            None => Ok(Fields::default()),
+        };
+        let given = read(user.profile.map(|profile| profile.as_str()))?;
+        Ok(Contact { recipient, user, stored: read(stored)?, given, tokens })
+    }
+
+    pub fn locale(&self) -> Option<&str> {
+        let to = self.user.to().and_then(|to| to.locale.as_ref());
+        to.or(self.given.locale.as_ref()).or(self.stored.locale.as_ref()).map(Text::as_str)
+    }
+
+    /// Whether somebody stands behind the recipient's id. Who was named by an address alone has no inbox.
+    pub fn has_user_id(&self) -> bool {
+        self.user.recipient.is_some()
+            || self.user.user_id.is_some()
+            || self.user.to().is_some_and(|to| to.user_id.is_some())
+    }
+
+    /// The addresses on a channel: one, or as many as there are push tokens.
+    pub fn addresses(&self, channel: Channel) -> Vec<Address<'_>> {
+        let to = self.user.to();
+        match channel {
+            Channel::Email => {
+                let elsewhere = [to.and_then(|to| to.email.as_ref()), self.user.email.as_ref()];
+                self.text(Provider::Sendgrid, |it| it.email.as_ref(), elsewhere)
+            }
+            Channel::Sms => {
+                let elsewhere = [to.and_then(|to| to.phone_number.as_ref()), self.user.phone_number.as_ref()];
+                self.text(Provider::Twilio, |it| it.phone_number.as_ref(), elsewhere)
+            }
+            Channel::Push => self.push(),
+            Channel::Inbox => {
+                vec![Address { provider: Provider::Courier, text: Cow::Borrowed(self.recipient), in_profile: true }]
+            }
+            Channel::DirectMessage => {
+                let slack = (Provider::Slack, ["channel", "user_id", "email"].as_slice(), to.and_then(|to| to.slack));
+                let teams_keys = ["conversation_id", "channel_id", "user_id", "email", "channel_name"].as_slice();
+                let teams = (Provider::MsTeams, teams_keys, to.and_then(|to| to.ms_teams));
+                let discord = (Provider::Discord, ["channel_id", "user_id"].as_slice(), None);
+                let found = [slack, teams, discord].into_iter().find_map(|(provider, keys, to)| {
+                    let profile = |it: &Fields<'_>| member(self.object(provider, it)?, keys);
+                    self.one(provider, profile, to.and_then(|to| member(&tree(to)?, keys)))
+                });
+                found.into_iter().collect()
+            }
+            Channel::Webhook => {
+                let url = ["url"].as_slice();
+                let to = to.and_then(|to| to.webhook).and_then(|to| member(&tree(to)?, url));
+                let profile = |it: &Fields<'_>| member(it.webhook.as_ref()?, url);
+                self.one(Provider::Webhook, profile, to).into_iter().collect()
+            }
+        }
+    }
+
+    fn object<'f>(&self, provider: Provider, fields: &'f Fields<'_>) -> Option<&'f Value> {
+        match provider {
+            Provider::Slack => fields.slack.as_ref(),
+            Provider::MsTeams => fields.ms_teams.as_ref(),
+            _ => fields.discord.as_ref(),
+        }
+    }
+
+    /// An address that is a text: of the profile that was sent, else elsewhere in what was sent, else of the stored
+    /// profile.
+    fn text<'s>(
+        &'s self,
+        provider: Provider,
+        profile: impl Fn(&'s Fields<'a>) -> Option<&'s Text<'a>>,
+        elsewhere: [Option<&'s Text<'a>>; 2],
+    ) -> Vec<Address<'s>> {
+        let usable = |address: &&Text<'a>| !address.0.is_empty();
+        let given = profile(&self.given).filter(usable).map(|address| (address, true));
+        let sent = || elsewhere.into_iter().flatten().find(usable).map(|address| (address, false));
+        let stored = || profile(&self.stored).filter(usable).map(|address| (address, true));
+        let found = given.or_else(sent).or_else(stored).map(|(address, in_profile)| Address {
+            provider,
+            text: Cow::Borrowed(address.as_str()),
+            in_profile,
+        });
+        found.into_iter().collect()
+    }
+
+    fn one(
+        &self,
+        provider: Provider,
+        profile: impl Fn(&Fields<'_>) -> Option<String>,
+        to: Option<String>,
+    ) -> Option<Address<'_>> {
+        let text = profile(&self.given).or(to).or_else(|| profile(&self.stored))?;
+        Some(Address { provider, text: Cow::Owned(text), in_profile: true })
+    }
+
+    /// A token of the profile, or else all that are stored.
+    fn push(&self) -> Vec<Address<'_>> {
+        let address = |provider, text| Address { provider, text: Cow::Borrowed(text), in_profile: true };
+        for fields in [&self.given, &self.stored] {
+            let tokens = [
+                (Provider::FirebaseFcm, &fields.firebase_token),
+                (Provider::Apn, &fields.apn),
+                (Provider::Expo, &fields.expo),
+            ];
+            let found = tokens.into_iter().find_map(|(provider, value)| Some((provider, token(value.as_ref()?)?)));
+            if let Some((provider, text)) = found {
+                return vec![address(provider, text)];
+            }
+        }
+        self.tokens.iter().map(|(provider, token)| address(*provider, token.as_str())).collect()
+    }
+}
+
+fn tree(object: Object<'_>) -> Option<Value> {
+    serde_json::from_str(object.as_str()).ok()
+}
+
+/// The first of these members that is a text.
+fn member(object: &Value, keys: &[&str]) -> Option<String> {
+    let text = |key: &&str| object.get(key)?.as_str().filter(|text| !text.is_empty());
+    keys.iter().find_map(text).map(str::to_owned)
+}
+
+/// A push token stands alone, in a list, or under `token` or `tokens`.
+fn token(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(token) if !token.is_empty() => Some(token),
+        Value::Array(tokens) => tokens.iter().find_map(token),
+        Value::Object(object) => object.get("token").and_then(token).or_else(|| object.get("tokens").and_then(token)),
+        _ => None,
+    }
+}

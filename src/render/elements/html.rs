@@ -1,0 +1,297 @@
+//! Elements as the HTML of an e-mail: blocks with their styles inline, for the brand's frame to stand around.
+
+use super::super::escape::Escape;
+use super::Builder;
+use crate::error::Result;
+use crate::model::content::{ActionStyle, Align, ChannelLook, Element, Kind, ListType, Look, TextStyle, Words};
+
+/// Of buttons without a brand, as Courier's own are.
+const BUTTON: &str = "#9d3789";
+
+pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+    match &element.kind {
+        Kind::Text { words, children, look, markdown } => {
+            let (tag, size) = match look.style {
+                Some(TextStyle::H1) => ("h1", "font-size:24px;line-height:1.3;"),
+                Some(TextStyle::H2) => ("h2", "font-size:20px;line-height:1.3;"),
+                Some(TextStyle::Subtext) => ("p", "font-size:12px;color:#73819b;"),
+                _ if *markdown => ("div", ""),
+                _ => ("p", ""),
+            };
+            builder.markup(&format!("<{tag} style=\"margin:0 0 16px;{size}"));
+            style(builder, element, look)?;
+            builder.markup("\">");
+            formatted(builder, look, |builder| {
+                match words {
+                    Some(words) if *markdown => builder.markdown(words, element)?,
+                    Some(words) => builder.words(words, element)?,
+                    None => {}
+                }
+                builder.elements(children, inline)
+            })?;
+            builder.markup(&format!("</{tag}>\n"));
+            Ok(())
+        }
+        Kind::Span { .. } | Kind::Link { .. } => {
+            builder.markup("<p style=\"margin:0 0 16px\">");
+            inline(builder, element)?;
+            builder.markup("</p>\n");
+            Ok(())
+        }
+        Kind::Action { words, href, style, align, color, .. } => {
+            action(builder, element, words, href, *style, *align, color.as_deref())
+        }
+        Kind::Image { align, .. } => {
+            let align = align.map_or("center", side);
+            builder.markup(&format!("<div style=\"margin:0 0 16px;text-align:{align}\">"));
+            inline(builder, element)?;
+            builder.markup("</div>\n");
+            Ok(())
+        }
+        Kind::Divider { color } => {
+            builder.markup("<hr style=\"border:0;border-top:1px solid ");
+            css(builder, element, color.as_deref().unwrap_or("#dde3ea"), "color")?;
+            builder.markup(";margin:16px 0\">\n");
+            Ok(())
+        }
+        Kind::Quote { words, look, border_color } => {
+            builder.markup("<blockquote style=\"margin:0 0 16px;padding:4px 0 4px 16px;border-left:4px solid ");
+            css(builder, element, border_color.as_deref().unwrap_or("#cbd5e0"), "border_color")?;
+            builder.markup(";");
+            style(builder, element, look)?;
+            builder.markup("\">");
+            formatted(builder, look, |builder| builder.words(words, element))?;
+            builder.markup("</blockquote>\n");
+            Ok(())
+        }
+        Kind::Html { words } => {
+            builder.words_in(words, element, Escape::Markup)?;
+            builder.markup("\n");
+            Ok(())
+        }
+        Kind::Channel { elements, look, .. } => channel(builder, element, look, elements),
+        Kind::Columns { elements } => {
+            builder.markup("<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\"><tr>\n");
+            builder.elements(elements, column)?;
+            builder.markup("</tr></table>\n");
+            Ok(())
+        }
+        Kind::List { list, elements, image, href } => {
+            if let Some(src) = image {
+                builder.markup("<div style=\"margin:0 0 16px;text-align:center\">");
+                picture(builder, element, src, href.as_ref(), None, None)?;
+                builder.markup("</div>\n");
+            }
+            let tag = if *list == ListType::Ordered { "ol" } else { "ul" };
+            builder.markup(&format!("<{tag} style=\"margin:0 0 16px;padding-left:24px\">\n"));
+            builder.elements(elements, item)?;
+            builder.markup(&format!("</{tag}>\n"));
+            Ok(())
+        }
+        Kind::ListItem { words, elements, .. } | Kind::Other { words, elements } => {
+            if let Some(words) = words {
+                builder.markup("<p style=\"margin:0 0 16px\">");
+                builder.words(words, element)?;
+                builder.markup("</p>\n");
+            }
+            builder.elements(elements, write)
+        }
+        Kind::Group { elements } | Kind::Column { elements, .. } => builder.elements(elements, write),
+        Kind::Meta { .. } | Kind::Hidden => Ok(()),
+    }
+}
+
+/// A part of a paragraph.
+fn inline(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+    match &element.kind {
+        Kind::Span { words, look } => formatted(builder, look, |builder| match &look.color {
+            Some(color) => {
+                builder.markup("<span style=\"color:");
+                css(builder, element, color, "color")?;
+                builder.markup("\">");
+                builder.words(words, element)?;
+                builder.markup("</span>");
+                Ok(())
+            }
+            None => builder.words(words, element),
+        }),
+        Kind::Link { words, href } | Kind::Action { words, href, .. } => {
+            builder.markup("<a href=\"");
+            builder.address(href, element)?;
+            builder.markup("\" style=\"color:#2a6fdb\">");
+            builder.words(words, element)?;
+            builder.markup("</a>");
+            Ok(())
+        }
+        Kind::Image { src, href, alt, width, .. } => {
+            picture(builder, element, src, href.as_ref(), alt.as_ref(), width.as_deref())
+        }
+        Kind::Html { words } => builder.words_in(words, element, Escape::Markup),
+        Kind::Meta { .. } | Kind::Hidden | Kind::Divider { .. } => Ok(()),
+        _ => {
+            element.words().try_for_each(|words| builder.words(words, element))?;
+            builder.elements(element.children(), inline)
+        }
+    }
+}
+
+fn picture(
+    builder: &mut Builder<'_, '_>,
+    element: &Element,
+    src: &Words,
+    href: Option<&Words>,
+    alt: Option<&Words>,
+    width: Option<&str>,
+) -> Result<()> {
+    if let Some(href) = href {
+        builder.markup("<a href=\"");
+        builder.address(href, element)?;
+        builder.markup("\">");
+    }
+    builder.markup("<img src=\"");
+    builder.address(src, element)?;
+    builder.markup("\" alt=\"");
+    if let Some(alt) = alt {
+        builder.words_in(alt, element, Escape::Attribute)?;
+    }
+    builder.markup("\" style=\"border:0;max-width:100%");
+    if let Some(width) = width {
+        builder.markup(";width:");
+        css(builder, element, width, "width")?;
+        if width.bytes().all(|b| b.is_ascii_digit()) {
+            builder.markup("px");
+        }
+    }
+    builder.markup(if href.is_some() { "\"></a>" } else { "\">" });
+    Ok(())
+}
+
+fn action(
+    builder: &mut Builder<'_, '_>,
+    element: &Element,
+    words: &Words,
+    href: &Words,
+    style: ActionStyle,
+    align: Option<Align>,
+    color: Option<&str>,
+) -> Result<()> {
+    let side = align.map_or("center", side);
+    if style == ActionStyle::Link {
+        builder.markup(&format!("<p style=\"margin:0 0 16px;text-align:{side}\">"));
+        inline(builder, element)?;
+        builder.markup("</p>\n");
+        return Ok(());
+    }
+    let (width, display) = if align == Some(Align::Full) { (" width=\"100%\"", "block") } else { ("", "inline-block") };
+    builder.markup(&format!(
+        "<table role=\"presentation\" align=\"{side}\"{width} cellpadding=\"0\" cellspacing=\"0\" \
+         style=\"margin:0 {margin} 16px\"><tr><td style=\"border-radius:4px;text-align:center;background-color:",
+        margin = if side == "center" { "auto" } else { "0" },
+    ));
+    match color {
+        Some(color) => css(builder, element, color, "background_color")?,
+        None => builder.brand_color(BUTTON),
+    }
+    builder.markup("\"><a href=\"");
+    builder.address(href, element)?;
+    builder.markup(&format!("\" style=\"display:{display};padding:10px 24px;color:#ffffff;text-decoration:none\">"));
+    builder.words(words, element)?;
+    builder.markup("</a></td></tr></table>\n");
+    Ok(())
+}
+
+fn channel(builder: &mut Builder<'_, '_>, element: &Element, look: &ChannelLook, elements: &[Element]) -> Result<()> {
+    let styles = [("font-size", &look.font_size), ("line-height", &look.line_height), ("padding", &look.padding)];
+    if styles.iter().all(|(_, value)| value.is_none()) {
+        return builder.elements(elements, write);
+    }
+    builder.markup("<div style=\"");
+    for (property, value) in styles {
+        if let Some(value) = value {
+            builder.markup(&format!("{property}:"));
+            css(builder, element, value, &property.replace('-', "_"))?;
+            builder.markup(";");
+        }
+    }
+    builder.markup("\">\n");
+    builder.elements(elements, write)?;
+    builder.markup("</div>\n");
+    Ok(())
+}
+
+fn column(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+    builder.markup("<td style=\"vertical-align:top;padding:0 8px");
+    if let Kind::Column { width: Some(width), .. } = &element.kind {
+        builder.markup(";width:");
+        css(builder, element, width, "width")?;
+    }
+    builder.markup("\">\n");
+    write(builder, element)?;
+    builder.markup("</td>\n");
+    Ok(())
+}
+
+fn item(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+    match &element.kind {
+        Kind::ListItem { words, elements, color } => {
+            builder.markup("<li style=\"margin:0 0 4px");
+            if let Some(color) = color {
+                builder.markup(";background-color:");
+                css(builder, element, color, "background_color")?;
+            }
+            builder.markup("\">");
+            if let Some(words) = words {
+                builder.words(words, element)?;
+            }
+            builder.elements(elements, write)?;
+            builder.markup("</li>\n");
+            Ok(())
+        }
+        Kind::Group { elements } => builder.elements(elements, item),
+        _ => {
+            builder.markup("<li>");
+            write(builder, element)?;
+            builder.markup("</li>\n");
+            Ok(())
+        }
+    }
+}
+
+fn side(align: Align) -> &'static str {
+    match align {
+        Align::Full => "center",
+        align => align.name(),
+    }
+}
+
+fn css(builder: &mut Builder<'_, '_>, element: &Element, source: &str, field: &str) -> Result<()> {
+    builder.source(source, Escape::Css, &format!("{}.{field}", element.path))
+}
+
+fn style(builder: &mut Builder<'_, '_>, element: &Element, look: &Look) -> Result<()> {
+    if let Some(align) = look.align {
+        builder.markup(&format!("text-align:{};", side(align)));
+    }
+    if let Some(color) = &look.color {
+        builder.markup("color:");
+        css(builder, element, color, "color")?;
+        builder.markup(";");
+    }
+    Ok(())
+}
+
+fn formatted<'b, 'n>(
+    builder: &mut Builder<'b, 'n>,
+    look: &Look,
+    write: impl FnOnce(&mut Builder<'b, 'n>) -> Result<()>,
+) -> Result<()> {
+    let tags = [(look.bold, "strong"), (look.italic, "em"), (look.strikethrough, "s"), (look.underline, "u")];
+    for (_, tag) in tags.iter().filter(|(is_on, _)| *is_on) {
+        builder.markup(&format!("<{tag}>"));
+    }
+    write(builder)?;
+    for (_, tag) in tags.iter().rev().filter(|(is_on, _)| *is_on) {
+        builder.markup(&format!("</{tag}>"));
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Elements, one file a form in which they are written.
+
+mod builder;
+pub mod html;
+pub mod nodes;
+pub mod plain;
+pub mod subject;
+
+pub use builder::Builder;

@@ -1,0 +1,15 @@
+//! The subject: the title of the last `meta` that is for the channel.
+
+use super::Builder;
+use crate::error::Result;
+use crate::model::content::{Element, Kind};
+
+pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+    match &element.kind {
+        Kind::Meta { title: Some(title) } => {
+            builder.begin_subject();
+            builder.words(title, element)
+        }
+        _ => builder.elements(element.children(), write),
+    }
+}

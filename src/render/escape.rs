@@ -1,0 +1,150 @@
+//! What a text has to become so that it stays a text where it is put.
+
+use crate::model::content::is_script;
+
+/// Where a text is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escape {
+    /// Plain text.
+    Plain,
+    /// The text of an HTML element; a line's end is one there too.
+    Html,
+    /// HTML of the author's, in which only the data are escaped.
+    Markup,
+    /// An HTML attribute between double quotes.
+    Attribute,
+    /// A value in a style attribute.
+    Css,
+    /// A JSON string.
+    Json,
+}
+
+impl Escape {
+    /// How the author's own words are escaped there.
+    pub fn of_words(self) -> Escape {
+        if self == Escape::Markup { Escape::Plain } else { self }
+    }
+
+    /// How data are escaped there; three braces ask for none in HTML.
+    pub fn of_data(self, triple: bool) -> Escape {
+        match self {
+            Escape::Html | Escape::Markup if triple => Escape::Plain,
+            Escape::Markup => Escape::Attribute,
+            escape => escape,
+        }
+    }
+
+    fn touches(self, b: u8) -> bool {
+        match self {
+            Escape::Plain => false,
+            Escape::Html => matches!(b, b'&' | b'<' | b'>' | b'"' | b'\'' | b'\n'),
+            Escape::Markup | Escape::Attribute => matches!(b, b'&' | b'<' | b'>' | b'"' | b'\''),
+            Escape::Css => !(b.is_ascii_alphanumeric() || b"#.,%() -".contains(&b)),
+            Escape::Json => b == b'"' || b == b'\\' || b < 0x20,
+        }
+    }
+
+    /// Escapes what stands in `out` from `start` on.
+    pub fn tail(self, out: &mut String, start: usize) {
+        let Some(first) = out.as_bytes().get(start..).and_then(|tail| tail.iter().position(|b| self.touches(*b)))
+        else {
+            return;
+        };
+        let tail = out.split_off(start + first);
+        self.push(&tail, out);
+    }
+
+    pub fn push(self, text: &str, out: &mut String) {
+        for c in text.chars() {
+            if !u8::try_from(c).map_or(self == Escape::Css, |b| self.touches(b)) {
+                out.push(c);
+                continue;
+            }
+            match (self, c) {
+                (Escape::Css, _) => {}
+                (Escape::Json, '"') => out.push_str("\\\""),
+                (Escape::Json, '\\') => out.push_str("\\\\"),
+                (Escape::Json, '\n') => out.push_str("\\n"),
+                (Escape::Json, '\r') => out.push_str("\\r"),
+                (Escape::Json, '\t') => out.push_str("\\t"),
+                (Escape::Json, c) => out.push_str(&format!("\\u{:04x}", c as u32)),
+                (_, '&') => out.push_str("&amp;"),
+                (_, '<') => out.push_str("&lt;"),
+                (_, '>') => out.push_str("&gt;"),
+                (_, '"') => out.push_str("&quot;"),
+                (_, '\'') => out.push_str("&#39;"),
+                (_, '\n') => out.push_str("<br>\n"),
+                (_, c) => out.push(c),
+            }
+        }
+    }
+
+    pub fn escaped(self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        self.push(text, &mut out);
+        out
+    }
+}
+
+/// Whether the scheme of an address that begins like this can still be any: then the whole has to be looked at.
+pub fn is_scheme_open(beginning: &str) -> bool {
+    !beginning.contains([':', '/', '?', '#'])
+}
+
+/// Blanks what stands in `out` from `start` on if it is an address that would run when opened.
+pub fn blank_script(out: &mut String, start: usize) {
+    if out.get(start..).is_some_and(is_script) {
+        out.truncate(start);
+    }
+}
+
+/// HTML as plain text: without its tags, with lines where blocks end.
+pub fn strip_tags(html: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(html.len()), html);
+    while let Some(at) = rest.find(['<', '{']) {
+        let (before, tag) = rest.split_at(at);
+        push_words(before, &mut out);
+        if tag.starts_with('{') {
+            // What stands in braces is ours and may hold what looks like a tag.
+            let end = if tag.starts_with("{{") { tag.find("}}").map_or(tag.len(), |end| end + 2) } else { 1 };
+            let (braces, after) = tag.split_at(end);
+            out.push_str(braces);
+            rest = after;
+            continue;
+        }
+        let name: String =
+            tag.chars().skip(1).take_while(|c| c.is_ascii_alphanumeric() || *c == '/').take(12).collect();
+        let name = name.to_ascii_lowercase();
+        let end = match name.as_str() {
+            "style" | "script" | "head" | "title" => {
+                let closing = format!("</{name}");
+                let skipped = find_ignoring_case(tag, &closing).unwrap_or(tag.len());
+                tag.get(skipped..).and_then(|it| it.find('>')).map_or(tag.len(), |end| skipped + end + 1)
+            }
+            _ if tag.starts_with("<!--") => tag.find("-->").map_or(tag.len(), |end| end + 3),
+            _ => tag.find('>').map_or(tag.len(), |end| end + 1),
+        };
+        if matches!(name.as_str(), "br" | "br/" | "/p" | "/div" | "/tr" | "/li" | "/h1" | "/h2" | "/h3" | "hr") {
+            out.push('\n');
+        }
+        rest = tag.get(end..).unwrap_or_default();
+    }
+    push_words(rest, &mut out);
+    out.trim().to_owned()
+}
+
+fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
+    text.as_bytes().windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+fn push_words(words: &str, out: &mut String) {
+    const ENTITIES: [(&str, &str); 6] =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
+    let mut words = words.to_owned();
+    for (entity, c) in ENTITIES {
+        if words.contains(entity) {
+            words = words.replace(entity, c);
+        }
+    }
+    out.push_str(&words);
+}

@@ -1,0 +1,26 @@
+//! Firebase Cloud Messaging: the body of `POST /v1/projects/{project}/messages:send`.
+
+use serde_json::{Map, Value, json};
+
+use super::Outgoing;
+use super::elements::{self, Element};
+
+pub fn request(outgoing: &Outgoing<'_>) -> Value {
+    let mut notification = json!({ "body": outgoing.overridden_text(&["text"]).unwrap_or(outgoing.body) });
+    if let Some(title) = outgoing.title() {
+        notification["title"] = title.into();
+    }
+    // Its values are texts, whatever they mean.
+    let mut data: Map<String, Value> = Map::new();
+    let mut add = |name: &str, value: &str| drop(data.insert(name.to_owned(), value.into()));
+    add("messageId", outgoing.message_id);
+    let elements = elements::read(outgoing);
+    for element in elements.iter().rev() {
+        match element {
+            Element::Action { href, .. } if !href.is_empty() => add("clickAction", href),
+            Element::Image { src, .. } => notification["image"] = src.as_str().into(),
+            _ => {}
+        }
+    }
+    json!({ "message": { "token": outgoing.address, "notification": notification, "data": data } })
+}

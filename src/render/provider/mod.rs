@@ -1,0 +1,200 @@
+//! What a provider would have been given: the request that Courier would make for a message, without making it.
+//!
+//! A provider's own module knows its form; what the definition overrides is laid over it here.
+
+mod courier;
+mod elements;
+mod email;
+mod fcm;
+mod msteams;
+mod other;
+mod sendgrid;
+mod slack;
+mod smtp;
+mod twilio;
+mod webhook;
+
+use serde_json::{Map, Value};
+
+use crate::clock::Timestamp;
+use crate::model::outbox::{Channel, Provider};
+
+/// A message on its way to a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    pub message_id: &'a str,
+    pub created_at: Timestamp,
+    pub recipient: &'a str,
+    pub provider: Provider,
+    pub channel: Channel,
+    /// E-mail address, phone number, push token, Slack channel, URL; for the inbox the recipient.
+    pub address: &'a str,
+    pub subject: Option<&'a str>,
+    /// As plain text.
+    pub body: &'a str,
+    /// Beyond the plain text: an e-mail's HTML without its frame, elsewhere the rendered elements as a JSON array.
+    pub content: Option<&'a str>,
+    /// A brand as it is stored: `{name, settings}`.
+    pub brand: Option<&'a Value>,
+    /// What [`overrides`] found for this channel and provider.
+    pub override_: Option<&'a Value>,
+    /// The definition's `metadata`: `tags`, `trace_id`.
+    pub metadata: Option<&'a Value>,
+    /// The merged data, for providers that pass it on.
+    pub data: Option<&'a Value>,
+    /// The profile, for providers that pass it on.
+    pub profile: Option<&'a Value>,
+}
+
+impl Outgoing<'_> {
+    /// A member of what the definition overrides.
+    fn overridden(&self, names: &[&str]) -> Option<&Value> {
+        names.iter().find_map(|name| self.override_?.get(name)).filter(|value| !value.is_null())
+    }
+
+    fn overridden_text(&self, names: &[&str]) -> Option<&str> {
+        self.overridden(names)?.as_str()
+    }
+
+    /// Subject or title, as the definition has it.
+    fn title(&self) -> Option<&str> {
+        self.overridden_text(&["title", "subject"]).or(self.subject).filter(|title| !title.is_empty())
+    }
+
+    /// The `tags` of the definition's metadata.
+    fn tags(&self) -> Vec<&str> {
+        let tags = self.metadata.and_then(|it| it.get("tags")?.as_array());
+        tags.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    fn trace_id(&self) -> Option<&str> {
+        self.metadata.and_then(|it| it.get("trace_id").or(it.get("traceId"))?.as_str())
+    }
+}
+
+/// The complete HTML of an e-mail, as its provider would have been given it; other channels have none.
+pub fn html(outgoing: &Outgoing<'_>) -> Option<String> {
+    (outgoing.channel == Channel::Email).then(|| email::read(outgoing, None).html)
+}
+
+/// The request that the provider would have been given. Members of the override's `body` win over it, as Courier's
+/// documentation of provider overrides has it.
+pub fn request(outgoing: &Outgoing<'_>) -> Value {
+    let mut request = match outgoing.provider {
+        Provider::Sendgrid => sendgrid::request(outgoing),
+        // Its body speaks of the message, not of the text that comes of it.
+        Provider::Smtp | Provider::Gmail => return smtp::request(outgoing),
+        Provider::Twilio => twilio::request(outgoing),
+        Provider::FirebaseFcm => fcm::request(outgoing),
+        Provider::Slack => slack::request(outgoing),
+        Provider::MsTeams => msteams::request(outgoing),
+        Provider::Webhook => webhook::request(outgoing),
+        Provider::Courier => courier::request(outgoing),
+        _ => other::request(outgoing),
+    };
+    if let Some(body @ Value::Object(members)) = outgoing.overridden(&["body"]) {
+        match outgoing.provider {
+            Provider::FirebaseFcm if !members.contains_key("message") => merge(&mut request["message"], body),
+            Provider::Twilio => merge(&mut request, &twilio::fields(members)),
+            _ => merge(&mut request, body),
+        }
+    }
+    request
+}
+
+/// What a definition overrides for a channel and a provider: members of `channels.<channel>.override`, over these those
+/// of `override.<provider>`, over these those of `providers.<provider>.override`; in a nested `message` first, then
+/// beside it.
+pub fn overrides(definition: &Value, channel: Channel, provider: Provider) -> Option<Value> {
+    let (channel, provider) = (channel.name(), provider.name());
+    let mut merged = Value::Object(Map::new());
+    for message in [definition.get("message"), Some(definition)].into_iter().flatten() {
+        let at =
+            |path: &[&str]| path.iter().try_fold(message, |value, name| value.get(name)).filter(|it| it.is_object());
+        let paths: [&[&str]; 3] =
+            [&["channels", channel, "override"], &["override", provider], &["providers", provider, "override"]];
+        paths.iter().filter_map(|path| at(path)).for_each(|found| merge(&mut merged, found));
+    }
+    merged.as_object().is_some_and(|it| !it.is_empty()).then_some(merged)
+}
+
+/// Lays `over` over `base`: objects member by member, anything else in its place.
+pub fn merge(base: &mut Value, over: &Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (name, value) in over {
+                merge(base.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over.clone(),
+    }
+}
+
+/// At most so many characters, the last of them an ellipsis if something was left out.
+fn shortened(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn overrides_are_merged_deeply_and_the_narrower_wins() {
+        let definition = json!({
+            "message": { "channels": { "email": { "override": { "subject": "nested", "from": "a@x" } } } },
+            "channels": { "email": { "override": { "subject": "channel" } }, "sms": { "override": { "body": 1 } } },
+            "override": { "sendgrid": { "body": { "a": { "b": 1, "c": [1, 2] } } } },
+            "providers": { "sendgrid": { "override": { "body": { "a": { "c": [3], "d": null } } } } },
+        });
+        assert_eq!(
+            overrides(&definition, Channel::Email, Provider::Sendgrid),
+            Some(json!({ "subject": "channel", "from": "a@x", "body": { "a": { "b": 1, "c": [3], "d": null } } }))
+        );
+        assert_eq!(overrides(&definition, Channel::Push, Provider::FirebaseFcm), None);
+        assert_eq!(overrides(&json!([1]), Channel::Push, Provider::FirebaseFcm), None);
+    }
+
+    #[test]
+    fn whatever_is_stored_leads_to_some_request() {
+        let odd =
+            [json!(null), json!([]), json!({ "body": [] }), json!({ "body": { "message": 5 }, "from": 3, "cc": {} })];
+        let contents =
+            [None, Some("x"), Some("[]"), Some("[1,{\"type\":\"list\",\"items\":5},{\"type\":\"action\"},{}]")];
+        for (_, provider) in Provider::NAMES {
+            for (value, content) in odd.iter().flat_map(|odd| contents.iter().map(move |content| (odd, content))) {
+                let outgoing = Outgoing {
+                    message_id: "é \r\n\"",
+                    created_at: Timestamp(i64::MIN),
+                    recipient: "",
+                    provider: *provider,
+                    channel: provider.channel(),
+                    address: "no address \r\nBcc: x@y",
+                    subject: Some("a\r\nBcc: you@example.com\0"),
+                    body: "\0\r\n.\r\n",
+                    content: *content,
+                    brand: Some(value),
+                    override_: Some(value),
+                    metadata: Some(value),
+                    data: Some(value),
+                    profile: Some(value),
+                };
+                assert!(request(&outgoing).is_object(), "{provider:?}");
+                let sent = request(&Outgoing { address: "ada@example.com", ..outgoing });
+                let head = sent["data"].as_str().and_then(|it| it.split("\r\n\r\n").next()).unwrap_or_default();
+                assert!(!head.contains("\nBcc:"), "{provider:?} takes a header from a text");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_are_shortened_by_characters() {
+        assert_eq!(shortened("äöü", 3), "äöü");
+        assert_eq!(shortened("äöüx", 3), "äö…");
+    }
+}

@@ -1,0 +1,105 @@
+//! Microsoft Teams: a message with an Adaptive Card.
+
+use serde_json::{Value, json};
+
+use super::Outgoing;
+use super::elements::{self, Element, Style};
+
+pub fn request(outgoing: &Outgoing<'_>) -> Value {
+    let mut body = Vec::new();
+    if let Some(title) = outgoing.title() {
+        body.push(text(title, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })));
+    }
+    let mut separator = false;
+    for element in elements::read(outgoing) {
+        if let Element::Divider = element {
+            separator = true;
+            continue;
+        }
+        // Buttons that follow one another stand in one row.
+        if let (Element::Action { is_link: false, .. }, Some(last), false) = (&element, body.last_mut(), separator)
+            && last["type"] == "ActionSet"
+            && let Some(row) = last["actions"].as_array_mut()
+        {
+            row.push(action(&element));
+            continue;
+        }
+        let mut item = item(element);
+        if std::mem::take(&mut separator) {
+            item["separator"] = true.into();
+        }
+        body.push(item);
+    }
+    let card = json!({
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": body,
+    });
+    json!({
+        "type": "message",
+        "summary": outgoing.title().unwrap_or(outgoing.body),
+        "attachments": [{ "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card }],
+    })
+}
+
+fn item(element: Element) -> Value {
+    match element {
+        Element::Text { content, style, bold, italic, strikethrough } => match style {
+            Style::H1 => text(&content, json!({ "size": "ExtraLarge", "weight": "Bolder", "style": "heading" })),
+            Style::H2 => text(&content, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })),
+            Style::Subtext => text(&content, json!({ "size": "Small", "isSubtle": true })),
+            // Only runs of text know more than weights.
+            Style::Text if italic || strikethrough => {
+                let mut run =
+                    json!({ "type": "TextRun", "text": content, "italic": italic, "strikethrough": strikethrough });
+                if bold {
+                    run["weight"] = "Bolder".into();
+                }
+                json!({ "type": "RichTextBlock", "inlines": [run] })
+            }
+            Style::Text if bold => text(&content, json!({ "weight": "Bolder" })),
+            Style::Text => text(&content, json!({})),
+        },
+        Element::Action { ref content, ref href, is_link: true, .. } => {
+            let run = json!({ "type": "TextRun", "text": content, "selectAction": { "type": "Action.OpenUrl", "url": href } });
+            json!({ "type": "RichTextBlock", "inlines": [run] })
+        }
+        Element::Action { .. } => json!({ "type": "ActionSet", "actions": [action(&element)] }),
+        Element::Image { src, alt_text, href } => {
+            let mut image = json!({ "type": "Image", "url": src, "altText": alt_text });
+            if let Some(href) = href {
+                image["selectAction"] = json!({ "type": "Action.OpenUrl", "url": href });
+            }
+            image
+        }
+        Element::Quote { content } => {
+            let words = text(&content, json!({ "isSubtle": true }));
+            json!({ "type": "Container", "style": "emphasis", "items": [words] })
+        }
+        Element::List { ordered, items } => {
+            let lines: Vec<String> = elements::list_lines(ordered, &items).collect();
+            text(&lines.join("\n\n"), json!({}))
+        }
+        Element::Divider => json!({}),
+    }
+}
+
+fn action(element: &Element) -> Value {
+    match element {
+        Element::Action { content, href, action_id, .. } => {
+            let mut action = json!({ "type": "Action.OpenUrl", "title": content, "url": href });
+            if let Some(action_id) = action_id {
+                action["id"] = action_id.as_str().into();
+            }
+            action
+        }
+        _ => Value::Null,
+    }
+}
+
+fn text(content: &str, more: Value) -> Value {
+    let mut block = json!({ "type": "TextBlock", "text": content, "wrap": true });
+    super::merge(&mut block, &more);
+    block
+}

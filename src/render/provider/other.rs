@@ -1,0 +1,53 @@
+//! Providers whose own form is not known here: what they would be told, in words that are the same for all.
+
+use serde_json::{Value, json};
+
+use super::{Outgoing, elements, email};
+use crate::model::outbox::Channel;
+
+pub fn request(outgoing: &Outgoing<'_>) -> Value {
+    let provider = outgoing.provider.name();
+    match outgoing.channel {
+        Channel::Email => {
+            let email = email::read(outgoing, None);
+            let all = |parties: &[email::Party]| parties.iter().map(|party| Value::from(party_text(party))).collect();
+            let mut request = json!({
+                "provider": provider,
+                "from": party_text(&email.from),
+                "to": Value::Array(all(&email.to)),
+                "subject": email.subject,
+                "text": email.text,
+                "html": email.html,
+            });
+            for (name, parties) in [("cc", &email.cc), ("bcc", &email.bcc)] {
+                if !parties.is_empty() {
+                    request[name] = Value::Array(all(parties));
+                }
+            }
+            if let Some(reply_to) = &email.reply_to {
+                request["reply_to"] = party_text(reply_to).into();
+            }
+            request
+        }
+        Channel::Sms => json!({ "provider": provider, "to": outgoing.address, "text": outgoing.body }),
+        _ => {
+            let mut request = json!({
+                "provider": provider,
+                "to": outgoing.address,
+                "body": outgoing.body,
+                "elements": elements::raw(outgoing),
+            });
+            if let Some(title) = outgoing.title() {
+                request["title"] = title.into();
+            }
+            request
+        }
+    }
+}
+
+fn party_text(party: &email::Party) -> String {
+    match &party.name {
+        Some(name) => format!("{name} <{}>", party.email),
+        None => party.email.clone(),
+    }
+}

@@ -1,0 +1,82 @@
+//! SMTP: the envelope, and the message as it would go over the wire.
+
+use std::time::{Duration, SystemTime};
+
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::Outgoing;
+use super::email::{self, Email, Party};
+
+/// The last second that has four digits for its year, which is as far as a `Date` can tell.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// `{from, to, data}`, or instead of `data` an `error` that says why there can be none.
+pub fn request(outgoing: &Outgoing<'_>) -> Value {
+    let email = email::read(outgoing, outgoing.overridden(&["body"]));
+    match message(outgoing, &email) {
+        Ok(message) => {
+            let envelope = message.envelope();
+            let to: Vec<&str> = envelope.to().iter().map(AsRef::as_ref).collect();
+            let from: Option<&str> = envelope.from().map(AsRef::as_ref);
+            json!({ "from": from, "to": to, "data": String::from_utf8_lossy(&message.formatted()) })
+        }
+        Err(error) => {
+            let to: Vec<String> = email.to.iter().map(|party| clean(&party.email)).collect();
+            json!({ "from": clean(&email.from.email), "to": to, "error": error })
+        }
+    }
+}
+
+fn message(outgoing: &Outgoing<'_>, email: &Email) -> Result<Message, String> {
+    // No address of a message's own, and nothing that could not stand in a header.
+    let id: String = outgoing.message_id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+    let seconds = outgoing.created_at.seconds().clamp(0, LAST_SECOND).unsigned_abs();
+    let mut builder = Message::builder()
+        .from(mailbox(&email.from)?)
+        .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+        .message_id(Some(format!("<{id}@bulkd.localhost>")))
+        .subject(clean(&email.subject));
+    for party in &email.to {
+        builder = builder.to(mailbox(party)?);
+    }
+    for party in &email.cc {
+        builder = builder.cc(mailbox(party)?);
+    }
+    for party in &email.bcc {
+        builder = builder.bcc(mailbox(party)?);
+    }
+    if let Some(party) = &email.reply_to {
+        builder = builder.reply_to(mailbox(party)?);
+    }
+    for (name, value) in &email.headers {
+        let header =
+            HeaderName::new_from_ascii(name.clone()).map_err(|_| format!("'{name}' is no name of a header"))?;
+        builder = builder.raw_header(HeaderValue::new(header, clean(value)));
+    }
+    let parts = MultiPart::alternative().boundary(boundary(&id, email));
+    let parts = parts.singlepart(lettre::message::SinglePart::plain(email.text.clone()));
+    let parts = parts.singlepart(lettre::message::SinglePart::html(email.html.clone()));
+    builder.multipart(parts).map_err(|error| error.to_string())
+}
+
+/// A line that stands in neither part: it depends on every byte of both.
+fn boundary(id: &str, email: &Email) -> String {
+    let mut hash = Sha256::new();
+    [id, &email.text, &email.html].iter().for_each(|part| hash.update(part.as_bytes()));
+    let digits: String = hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("bulkd-{digits}")
+}
+
+fn mailbox(party: &Party) -> Result<Mailbox, String> {
+    let address = clean(&party.email);
+    let address = address.parse().map_err(|error| format!("'{address}' is no e-mail address: {error}"))?;
+    Ok(Mailbox::new(party.name.as_deref().map(clean), address))
+}
+
+/// A header is one line.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,37 @@
+//! Twilio: the form fields of `POST /2010-04-01/Accounts/{sid}/Messages.json`.
+
+use serde_json::{Map, Value, json};
+
+use super::Outgoing;
+
+/// Who sends if nobody says who does: the number that Twilio takes from test accounts.
+const FROM: &str = "+15005550006";
+
+pub fn request(outgoing: &Outgoing<'_>) -> Value {
+    let from = outgoing.overridden_text(&["from"]).unwrap_or(FROM);
+    let body = outgoing.overridden_text(&["text"]).unwrap_or(outgoing.body);
+    // A messaging service picks the number.
+    let service = outgoing.override_.and_then(|it| it.pointer("/config/messagingServiceSid")?.as_str());
+    match service {
+        Some(service) => json!({ "To": outgoing.address, "MessagingServiceSid": service, "Body": body }),
+        None => json!({ "To": outgoing.address, "From": from, "Body": body }),
+    }
+}
+
+/// Fields by the names that they have in Twilio's libraries and in its forms alike; a list is a field that is repeated.
+pub fn fields(members: &Map<String, Value>) -> Value {
+    members.iter().map(|(name, value)| (capitalized(name), field(value))).collect::<Map<_, _>>().into()
+}
+
+fn field(value: &Value) -> Value {
+    match value {
+        Value::String(_) => value.clone(),
+        Value::Array(values) => values.iter().map(field).collect(),
+        value => value.to_string().into(),
+    }
+}
+
+fn capitalized(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,46 @@
+//! What is stored of a recipient, whoever asks: profile, preference, push tokens.
+
+use super::{Db, preference, profile, token};
+use crate::error::Result;
+use crate::model::known::Known;
+
+/// Looks recipients of one environment up; of what the environment has none at all, nobody is asked for.
+pub struct Lookup {
+    environment: i64,
+    profiles: bool,
+    preferences: bool,
+    tokens: bool,
+}
+
+impl Lookup {
+    pub fn new(db: &Db<'_>, environment: i64) -> Result<Self> {
+        Ok(Lookup {
+            environment,
+            profiles: profile::any(db, environment)?,
+            preferences: preference::any(db, environment)?,
+            tokens: token::any(db, environment)?,
+        })
+    }
+
+    /// Whether nothing is stored of anybody.
+    pub fn is_empty(&self) -> bool {
+        !(self.profiles || self.preferences || self.tokens)
+    }
+
+    pub fn get(&self, db: &Db<'_>, recipient: &str, topic_id: Option<&str>, tenant_id: Option<&str>) -> Result<Known> {
+        let mut known = Known::default();
+        if self.profiles {
+            known.profile = profile::find_current(db, self.environment, recipient)?;
+        }
+        if self.preferences
+            && let Some(topic_id) = topic_id
+        {
+            let tenant_id = tenant_id.unwrap_or_default();
+            known.preference = preference::find(db, self.environment, recipient, tenant_id, topic_id)?;
+        }
+        if self.tokens {
+            known.tokens = token::list_active(db, self.environment, recipient)?;
+        }
+        Ok(known)
+    }
+}

@@ -1,0 +1,143 @@
+//! What a job's definition leads to: the template and the brand that are stored under the ids that it names.
+
+use serde::Deserialize;
+
+use super::known::Lookup;
+use super::{Db, brand, environment, preference, template};
+use crate::error::Result;
+use crate::model::bulk::{Job, JobKind};
+use crate::model::content::Content;
+use crate::model::definition::{Definition, Source};
+use crate::model::environment::Environment;
+use crate::model::json;
+use crate::model::known::Known;
+use crate::model::plan::{Plan, Stored, Topic};
+
+/// What was found when a job was run. Neither is ever rewritten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    pub template_version: Option<i64>,
+    pub brand_version: Option<i64>,
+}
+
+/// The parts of a stored template that messages are made of.
+#[derive(Deserialize)]
+struct Template {
+    content: Content,
+    #[serde(default)]
+    brand: Option<Brand>,
+    #[serde(default)]
+    subscription: Option<Subscription>,
+}
+
+#[derive(Deserialize)]
+struct Brand {
+    #[serde(default)]
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Subscription {
+    #[serde(default)]
+    topic_id: Option<String>,
+}
+
+/// Looks up what a definition names as it is now. The brand is the one for e-mail, or the message's, or the template's.
+pub fn resolve(db: &Db<'_>, environment: i64, definition: &Definition) -> Result<Versions> {
+    let named = match &definition.source {
+        Source::Template(id) => template::find_to_send(db, environment, id)?,
+        _ => None,
+    };
+    let template_version = named.as_ref().and_then(|it| it.template_version);
+    let email = definition.channels.get("email").and_then(|it| it.brand_id.as_ref());
+    let of_template = match (&named, template_version) {
+        (Some(found), Some(_)) => read(&found.template_json)?.brand.and_then(|brand| brand.id),
+        _ => None,
+    };
+    let brand_id = email.or(definition.brand_id.as_ref()).or(of_template.as_ref());
+    let brand_version = brand_id.map(|id| brand::find_current(db, environment, id)).transpose()?.flatten();
+    Ok(Versions { template_version, brand_version })
+}
+
+/// The same in an environment that may not have made anything yet.
+pub fn resolve_in(db: &Db<'_>, environment: &Environment, definition: &Definition) -> Result<Versions> {
+    match environment::find(db, environment)? {
+        Some(environment) => resolve(db, environment, definition),
+        None => Ok(Versions::default()),
+    }
+}
+
+/// All that a send needs to know before it is made.
+pub struct Prepared {
+    /// The row of the environment in which it was looked up, if it had one.
+    pub environment: Option<i64>,
+    pub versions: Versions,
+    pub plan: Plan,
+    /// Of each recipient.
+    pub known: Vec<Known>,
+}
+
+pub fn prepare(
+    db: &Db<'_>,
+    environment: &Environment,
+    definition: Definition,
+    recipients: &[&str],
+) -> Result<Prepared> {
+    let versions = resolve_in(db, environment, &definition)?;
+    let mut plan = Plan::new(definition, JobKind::Send);
+    let Some(environment) = environment::find(db, environment)? else {
+        plan.is_simulation = environment.is_simulation();
+        return Ok(Prepared {
+            environment: None,
+            versions,
+            plan,
+            known: recipients.iter().map(|_| Known::default()).collect(),
+        });
+    };
+    fill(db, environment, &versions, &mut plan)?;
+    let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
+    let lookup = Lookup::new(db, environment)?;
+    let tenant_id = plan.definition.tenant_id.as_deref();
+    let known = recipients.iter().map(|recipient| lookup.get(db, recipient, topic_id, tenant_id));
+    let known = known.collect::<Result<_>>()?;
+    Ok(Prepared { environment: Some(environment), versions, plan, known })
+}
+
+/// All that the messages of a job have in common. `definition` is the job's own.
+pub fn load(db: &Db<'_>, job: &Job, definition: Definition) -> Result<Plan> {
+    let versions = Versions { template_version: job.template_version, brand_version: job.brand_version };
+    let mut plan = Plan::new(definition, job.kind);
+    fill(db, job.environment, &versions, &mut plan)?;
+    Ok(plan)
+}
+
+fn fill(db: &Db<'_>, environment: i64, versions: &Versions, plan: &mut Plan) -> Result<()> {
+    let mut topic_id = plan.definition.topic_id.clone();
+    if let Some(version) = versions.template_version {
+        let (template_id, template_json) = template::get_version(db, version)?;
+        let template = read(&template_json)?;
+        topic_id = topic_id.or(template.subscription.and_then(|it| it.topic_id));
+        plan.stored = Stored::Template { template_id, content: template.content };
+    } else if let Source::Template(id) = &plan.definition.source
+        && let Some(found) = template::find_to_send(db, environment, id)?
+        && found.template_version.is_none()
+    {
+        plan.stored = Stored::Unpublished { template_id: found.template_id };
+    }
+    if let Some(version) = versions.brand_version {
+        plan.brand = serde_json::from_str(&brand::get_version(db, version)?).ok();
+    }
+    plan.topic = match topic_id {
+        Some(topic_id) => {
+            let default_status = preference::topic(db, environment, &topic_id)?.default_status;
+            Some(Topic { topic_id, default_status })
+        }
+        None => None,
+    };
+    plan.is_simulation = environment::is_simulation(db, environment)?;
+    Ok(())
+}
+
+fn read(template_json: &str) -> Result<Template> {
+    json::read(template_json, || "template".to_owned())
+}

@@ -1,0 +1,131 @@
+//! Subscription topics, and what users have chosen.
+
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Db, Tx};
+use crate::error::Result;
+use crate::model::outbox::Channel;
+use crate::model::preference::{PreferenceStatus, Topic, TopicPreference};
+
+/// Whose choices: a user of an environment, within a tenant or (with an empty id) outside of any.
+#[derive(Clone, Copy, Debug)]
+pub struct Chooser<'a> {
+    pub environment: i64,
+    pub user_id: &'a str,
+    pub tenant_id: &'a str,
+}
+
+const COLUMNS: &str = "status, has_custom_routing, custom_routing";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<TopicPreference> {
+    Ok(TopicPreference { status: status(row, 0)?, has_custom_routing: row.get(1)?, custom_routing: routing(row, 2)? })
+}
+
+fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<PreferenceStatus> {
+    let name = row.get_ref(column)?.as_str()?;
+    PreferenceStatus::from_name(name).ok_or_else(|| unreadable(column, "status"))
+}
+
+fn routing(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Channel>> {
+    match row.get_ref(column)?.as_str()? {
+        "[]" => Ok(Vec::new()),
+        names => serde_json::from_str(names).map_err(|_| unreadable(column, "custom_routing")),
+    }
+}
+
+fn unreadable(column: usize, name: &str) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Text)
+}
+
+/// What the user has chosen for a topic.
+pub fn find(
+    db: &Db<'_>,
+    environment: i64,
+    user_id: &str,
+    tenant_id: &str,
+    topic_id: &str,
+) -> Result<Option<TopicPreference>> {
+    let mut find = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM user_preferences
+         WHERE environment = ?1 AND user_id = ?2 AND tenant_id = ?3 AND topic_id = ?4"
+    ))?;
+    Ok(find.query_row(params![environment, user_id, tenant_id, topic_id], from_row).optional()?)
+}
+
+/// All that the user has chosen, with the ids of the topics and in their order.
+pub fn list(db: &Db<'_>, of: Chooser<'_>) -> Result<Vec<(String, TopicPreference)>> {
+    let mut list = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS}, topic_id FROM user_preferences
+         WHERE environment = ?1 AND user_id = ?2 AND tenant_id = ?3 ORDER BY topic_id"
+    ))?;
+    let chosen =
+        list.query_map(params![of.environment, of.user_id, of.tenant_id], |row| Ok((row.get(3)?, from_row(row)?)))?;
+    Ok(chosen.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether anything is known of anybody's wishes in the environment: a choice, or a topic with a default of its own.
+pub fn any(db: &Db<'_>, environment: i64) -> Result<bool> {
+    let mut any = db.conn.prepare_cached(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM user_preferences WHERE environment = ?1)
+            OR EXISTS (SELECT 1 FROM topics WHERE environment = ?1)",
+    )?;
+    Ok(any.exists([environment])?)
+}
+
+/// Stores a choice. The same one again changes nothing.
+pub fn put(tx: &mut Tx<'_>, of: Chooser<'_>, topic_id: &str, choice: &TopicPreference) -> Result<()> {
+    let mut put = tx.conn.prepare_cached(
+        "INSERT INTO user_preferences
+             (environment, user_id, tenant_id, topic_id, status, has_custom_routing, custom_routing, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT DO UPDATE SET
+             status = excluded.status, has_custom_routing = excluded.has_custom_routing,
+             custom_routing = excluded.custom_routing, updated_at = excluded.updated_at
+         WHERE status <> excluded.status OR has_custom_routing <> excluded.has_custom_routing
+            OR custom_routing <> excluded.custom_routing",
+    )?;
+    put.execute(params![
+        of.environment,
+        of.user_id,
+        of.tenant_id,
+        topic_id,
+        choice.status.name(),
+        choice.has_custom_routing,
+        choice.routing_json(),
+        tx.now.millis()
+    ])?;
+    Ok(())
+}
+
+/// The user has no choice for this topic any more.
+pub fn delete(tx: &mut Tx<'_>, of: Chooser<'_>, topic_id: &str) -> Result<()> {
+    let mut delete = tx.conn.prepare_cached(
+        "DELETE FROM user_preferences WHERE environment = ?1 AND user_id = ?2 AND tenant_id = ?3 AND topic_id = ?4",
+    )?;
+    delete.execute(params![of.environment, of.user_id, of.tenant_id, topic_id])?;
+    Ok(())
+}
+
+/// A topic. One that is not stored has its id for a name, and everybody has opted in.
+pub fn topic(db: &Db<'_>, environment: i64, topic_id: &str) -> Result<Topic> {
+    let mut find =
+        db.conn.prepare_cached("SELECT name, default_status FROM topics WHERE environment = ?1 AND topic_id = ?2")?;
+    let found = find
+        .query_row(params![environment, topic_id], |row| {
+            Ok(Topic { name: row.get(0)?, default_status: status(row, 1)? })
+        })
+        .optional()?;
+    Ok(found.unwrap_or_else(|| Topic { name: topic_id.to_owned(), default_status: PreferenceStatus::OptedIn }))
+}
+
+/// Stores a topic. The same one again changes nothing.
+pub fn put_topic(tx: &mut Tx<'_>, environment: i64, topic_id: &str, topic: &Topic) -> Result<()> {
+    let mut put = tx.conn.prepare_cached(
+        "INSERT INTO topics (environment, topic_id, name, default_status) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET name = excluded.name, default_status = excluded.default_status
+         WHERE name <> excluded.name OR default_status <> excluded.default_status",
+    )?;
+    put.execute(params![environment, topic_id, topic.name, topic.default_status.name()])?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Who is on which list.
+
+use std::collections::HashSet;
+
+use rusqlite::params;
+
+use super::list::{self, List};
+use super::{Db, Tx};
+use crate::clock::Timestamp;
+use crate::error::Result;
+
+/// A user to be put on a list, or a list to put a user on: its id, and the subscription's preferences (JSON).
+pub type Subscriber = (String, Option<String>);
+
+/// A subscription as its list shows it.
+#[derive(Debug)]
+pub struct Subscription {
+    pub user_id: String,
+    /// JSON.
+    pub preferences: Option<String>,
+    pub created_at: Timestamp,
+}
+
+/// Puts users on a list. Those who are on it already stay as they are.
+pub fn add(tx: &mut Tx<'_>, list: i64, subscribers: &[Subscriber]) -> Result<()> {
+    let mut add = tx.conn.prepare_cached(
+        "INSERT INTO subscriptions (list, user_id, preferences, created_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING",
+    )?;
+    for (user_id, preferences) in subscribers {
+        add.execute(params![list, user_id, preferences, tx.now.millis()])?;
+    }
+    Ok(())
+}
+
+/// Puts a user on a list, or replaces the preferences of a subscription that is there.
+pub fn put(tx: &mut Tx<'_>, list: i64, user_id: &str, preferences: Option<&str>) -> Result<()> {
+    let mut put = tx.conn.prepare_cached(
+        "INSERT INTO subscriptions (list, user_id, preferences, created_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET preferences = excluded.preferences WHERE preferences IS NOT excluded.preferences",
+    )?;
+    put.execute(params![list, user_id, preferences, tx.now.millis()])?;
+    Ok(())
+}
+
+/// Leaves exactly these users on a list.
+pub fn replace(tx: &mut Tx<'_>, list: i64, subscribers: &[Subscriber]) -> Result<()> {
+    let wanted: HashSet<&str> = subscribers.iter().map(|(user_id, _)| user_id.as_str()).collect();
+    let mut present = tx.conn.prepare_cached("SELECT user_id FROM subscriptions WHERE list = ?1")?;
+    let present: Vec<String> = present.query_map([list], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for user_id in present.iter().filter(|user_id| !wanted.contains(user_id.as_str())) {
+        delete(tx, list, user_id)?;
+    }
+    for (user_id, preferences) in subscribers {
+        put(tx, list, user_id, preferences.as_deref())?;
+    }
+    Ok(())
+}
+
+/// Takes a user off a list.
+pub fn delete(tx: &mut Tx<'_>, list: i64, user_id: &str) -> Result<()> {
+    let mut delete = tx.conn.prepare_cached("DELETE FROM subscriptions WHERE list = ?1 AND user_id = ?2")?;
+    delete.execute(params![list, user_id])?;
+    Ok(())
+}
+
+/// Takes a user off all lists of the environment, the deleted ones as well.
+pub fn delete_of_user(tx: &mut Tx<'_>, environment: i64, user_id: &str) -> Result<()> {
+    let mut delete = tx.conn.prepare_cached(
+        "DELETE FROM subscriptions WHERE user_id = ?2 AND list IN (
+             SELECT lists.list FROM subscriptions CROSS JOIN lists USING (list)
+             WHERE subscriptions.user_id = ?2 AND lists.environment = ?1)",
+    )?;
+    delete.execute(params![environment, user_id])?;
+    Ok(())
+}
+
+/// A page of a list's subscriptions in the order of the users' ids: those behind `after`, at most `limit`, and not much
+/// more than `bytes` of text; and whether there are more.
+pub fn list(
+    db: &Db<'_>,
+    list: i64,
+    after: Option<&str>,
+    limit: usize,
+    bytes: usize,
+) -> Result<(Vec<Subscription>, bool)> {
+    let mut page = db.conn.prepare_cached(
+        "SELECT user_id, preferences, created_at FROM subscriptions WHERE list = ?1 AND user_id > ?2
+         ORDER BY user_id",
+    )?;
+    // Nobody's id is empty.
+    let mut rows = page.query(params![list, after.unwrap_or_default()])?;
+    let (mut subscriptions, mut read) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        if subscriptions.len() == limit || read >= bytes {
+            return Ok((subscriptions, true));
+        }
+        let found = Subscription { user_id: row.get(0)?, preferences: row.get(1)?, created_at: Timestamp(row.get(2)?) };
+        read += found.user_id.len() + found.preferences.as_ref().map_or(0, String::len);
+        subscriptions.push(found);
+    }
+    Ok((subscriptions, false))
+}
+
+/// A page of the lists that a user is on, oldest first, with the preferences of the subscription in place of the list's:
+/// those behind the row `after`, at most `limit`, and not much more than `bytes` of text; and whether there are more.
+pub fn list_of_user(
+    db: &Db<'_>,
+    environment: i64,
+    user_id: &str,
+    after: i64,
+    limit: usize,
+    bytes: usize,
+) -> Result<(Vec<List>, bool)> {
+    let mut page = db.conn.prepare_cached(&format!(
+        "SELECT {}, subscriptions.preferences FROM subscriptions CROSS JOIN lists USING (list)
+         WHERE subscriptions.user_id = ?2 AND subscriptions.list > ?3
+           AND lists.environment = ?1 AND lists.deleted_at IS NULL
+         ORDER BY subscriptions.list",
+        list::COLUMNS
+    ))?;
+    let mut rows = page.query(params![environment, user_id, after])?;
+    let (mut lists, mut read) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        if lists.len() == limit || read >= bytes {
+            return Ok((lists, true));
+        }
+        let found = List { preferences: row.get(6)?, ..list::from_row(row)? };
+        read += found.list_id.len() + found.name.len() + found.preferences.as_ref().map_or(0, String::len);
+        lists.push(found);
+    }
+    Ok((lists, false))
+}

@@ -1,0 +1,89 @@
+//! Push tokens of users.
+
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Db, Tx};
+use crate::error::{Error, Result};
+use crate::model::outbox::Provider;
+use crate::model::token::{ProviderKey, Token};
+
+const COLUMNS: &str = "token, provider_key, token_json";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Token> {
+    let provider_key = ProviderKey::from_name(row.get_ref(1)?.as_str()?);
+    Ok(Token { token: row.get(0)?, provider_key: provider_key.ok_or_else(|| unreadable(1))?, details: row.get(2)? })
+}
+
+fn unreadable(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, "provider_key".to_owned(), Type::Text)
+}
+
+pub fn get(db: &Db<'_>, environment: i64, user_id: &str, token: &str) -> Result<Token> {
+    let mut get = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM user_tokens WHERE environment = ?1 AND user_id = ?2 AND token = ?3"
+    ))?;
+    let found = get.query_row(params![environment, user_id, token], from_row).optional()?;
+    found.ok_or_else(|| {
+        let shown: String = token.chars().take(64).collect();
+        Error::not_found(format!("token: this user has no token '{shown}' under this API key"))
+    })
+}
+
+/// All tokens of a user, in their own order.
+pub fn list(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Vec<Token>> {
+    let mut list = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM user_tokens WHERE environment = ?1 AND user_id = ?2 ORDER BY token"
+    ))?;
+    let tokens = list.query_map(params![environment, user_id], from_row)?;
+    Ok(tokens.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The tokens by which a user can be reached: neither failed, revoked nor expired. The one that was registered last comes first.
+pub fn list_active(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Vec<(Provider, String)>> {
+    let mut list = db.conn.prepare_cached(
+        "SELECT provider_key, token, token_json ->> 'expiry_date' FROM user_tokens
+         WHERE environment = ?1 AND user_id = ?2 AND token_json ->> 'status' IN ('active', 'unknown')
+         ORDER BY created_at DESC, token",
+    )?;
+    let tokens = list.query_map(params![environment, user_id], |row| {
+        let provider = Provider::from_name(row.get_ref(0)?.as_str()?);
+        let token: String = row.get(1)?;
+        // A date that cannot be read expires nothing; `false` is kept as a number.
+        let expires_at = row.get_ref(2)?.as_str().ok().and_then(|date| date.parse::<jiff::Timestamp>().ok());
+        Ok((provider.ok_or_else(|| unreadable(0))?, token, expires_at))
+    })?;
+    let mut active = Vec::new();
+    for token in tokens {
+        let (provider, token, expires_at) = token?;
+        if expires_at.is_none_or(|at| at.as_millisecond() > db.now.millis()) {
+            active.push((provider, token));
+        }
+    }
+    Ok(active)
+}
+
+/// Whether anybody in the environment has a token.
+pub fn any(db: &Db<'_>, environment: i64) -> Result<bool> {
+    let mut any = db.conn.prepare_cached("SELECT 1 FROM user_tokens WHERE environment = ?1 LIMIT 1")?;
+    Ok(any.exists([environment])?)
+}
+
+/// Registers a token, in place of one of the same text. The same one again changes nothing.
+pub fn put(tx: &mut Tx<'_>, environment: i64, user_id: &str, token: &Token) -> Result<()> {
+    let mut put = tx.conn.prepare_cached(
+        "INSERT INTO user_tokens (environment, user_id, token, provider_key, token_json, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET provider_key = excluded.provider_key, token_json = excluded.token_json
+         WHERE provider_key <> excluded.provider_key OR token_json <> excluded.token_json",
+    )?;
+    put.execute(params![environment, user_id, token.token, token.provider_key.name(), token.details, tx.now.millis()])?;
+    Ok(())
+}
+
+pub fn delete(tx: &mut Tx<'_>, environment: i64, user_id: &str, token: &str) -> Result<()> {
+    let mut delete =
+        tx.conn.prepare_cached("DELETE FROM user_tokens WHERE environment = ?1 AND user_id = ?2 AND token = ?3")?;
+    delete.execute(params![environment, user_id, token])?;
+    Ok(())
+}

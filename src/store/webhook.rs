@@ -1,0 +1,215 @@
+//! Webhooks: where events are posted to, and what waits for them. How the events get there stands in
+//! `webhook_event.rs`.
+
+use rusqlite::{OptionalExtension, Row, params};
+use serde_json::Value;
+
+use super::{Db, Tx, environment, message};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::model::environment::Environment;
+use crate::model::webhook::{Destination, EventStatus};
+
+/// Webhooks of one environment,
+pub const OWN: usize = 20;
+/// and of all environments together: each has a thread.
+pub const WEBHOOKS: usize = 100;
+
+/// How far a webhook has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Messages up to this one,
+    pub number: i64,
+    /// and of what happened to messages up to this one.
+    pub event: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// The row's number in the file.
+    pub webhook: i64,
+    pub webhook_id: String,
+    /// `None`: of all environments.
+    pub environment: Option<i64>,
+    pub destination: Destination,
+    pub created_at: Timestamp,
+    pub position: Position,
+    pub last_delivered_at: Option<i64>,
+    pub last_error: Option<String>,
+    pub last_failed_at: Option<i64>,
+}
+
+const COLUMNS: &str = "webhooks.webhook, webhooks.webhook_id, webhooks.environment, webhooks.url, webhooks.secret, \
+                       webhooks.created_at, webhooks.last_number, webhooks.last_event, webhooks.last_delivered_at, \
+                       webhooks.last_error, webhooks.last_failed_at";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Webhook> {
+    Ok(Webhook {
+        webhook: row.get(0)?,
+        webhook_id: row.get(1)?,
+        environment: row.get(2)?,
+        destination: Destination { url: row.get(3)?, secret: row.get(4)? },
+        created_at: Timestamp(row.get(5)?),
+        position: Position { number: row.get(6)?, event: row.get(7)? },
+        last_delivered_at: row.get(8)?,
+        last_error: row.get(9)?,
+        last_failed_at: row.get(10)?,
+    })
+}
+
+/// What waits in a webhook's queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    pub pending: usize,
+    pub failed: usize,
+    /// When the oldest event that waits was queued.
+    pub oldest_at: Option<i64>,
+}
+
+/// An event that was given up.
+#[derive(Clone, Debug)]
+pub struct FailedEvent {
+    pub event_id: String,
+    pub attempts: i64,
+    pub error: Option<String>,
+    pub created_at: i64,
+}
+
+/// Registers a webhook that follows from now on, and returns its id.
+pub fn create(tx: &mut Tx<'_>, environment: &Environment, destination: &Destination) -> Result<String> {
+    let environment = environment::find_or_create(tx, environment)?;
+    let mut count =
+        tx.conn.prepare_cached("SELECT count(*), count(*) FILTER (WHERE environment = ?1) FROM webhooks")?;
+    let (all, own): (usize, usize) = count.query_row([environment], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if own >= OWN {
+        let reason = format_args!("there are {OWN} webhooks under this API key already; delete one first");
+        return Err(Error::invalid("url", reason));
+    }
+    if all >= WEBHOOKS {
+        let reason = format_args!("there are {WEBHOOKS} webhooks already, those of other API keys included");
+        return Err(Error::invalid("url", reason));
+    }
+    insert(tx, Some(environment), destination)
+}
+
+fn insert(tx: &mut Tx<'_>, environment: Option<i64>, destination: &Destination) -> Result<String> {
+    let webhook_id = tx.ids.webhook();
+    tx.conn.execute(
+        "INSERT INTO webhooks (environment, webhook_id, url, secret, created_at, last_number, last_event)
+         VALUES (?1, ?2, ?3, ?4, ?5,
+             (SELECT coalesce(max(last_number), 0) FROM message_ranges
+              WHERE first_number = (SELECT max(first_number) FROM message_ranges)),
+             (SELECT coalesce(max(event), 0) FROM message_events))",
+        params![environment, webhook_id, destination.url, destination.secret, tx.now.millis()],
+    )?;
+    tx.rings.webhooks = true;
+    Ok(webhook_id)
+}
+
+/// Makes the webhooks of all environments those that were given by flag: known ones go on where they were.
+pub fn set_given(tx: &mut Tx<'_>, given: &[Destination]) -> Result<()> {
+    let mut known = tx.conn.prepare(&format!("SELECT {COLUMNS} FROM webhooks WHERE environment IS NULL"))?;
+    let known = known.query_map([], from_row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    for webhook in &known {
+        match given.iter().find(|destination| destination.url == webhook.destination.url) {
+            Some(destination) => tx.conn.execute(
+                "UPDATE webhooks SET secret = ?2 WHERE webhook = ?1",
+                params![webhook.webhook, destination.secret],
+            )?,
+            None => tx.conn.execute("DELETE FROM webhooks WHERE webhook = ?1", [webhook.webhook])?,
+        };
+    }
+    for (i, destination) in given.iter().enumerate() {
+        let same = |other: &Destination| other.url == destination.url;
+        if !known.iter().any(|webhook| same(&webhook.destination)) && !given.iter().take(i).any(same) {
+            insert(tx, None, destination)?;
+        }
+    }
+    Ok(())
+}
+
+/// What [`set_given`] was last told.
+pub fn list_given(db: &Db<'_>) -> Result<Vec<Destination>> {
+    let mut list = db.conn.prepare("SELECT url, secret FROM webhooks WHERE environment IS NULL ORDER BY webhook")?;
+    let given = list.query_map([], |row| Ok(Destination { url: row.get(0)?, secret: row.get(1)? }))?;
+    Ok(given.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The webhooks that an environment sees: its own and those of all.
+pub fn list(db: &Db<'_>, environment: &Environment) -> Result<Vec<Webhook>> {
+    let mut list = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM webhooks LEFT JOIN environments USING (environment)
+         WHERE webhooks.environment IS NULL OR key_hash = ?1 ORDER BY webhook"
+    ))?;
+    Ok(list.query_map(params![environment.key_hash], from_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The webhook with this id, if the environment sees it.
+pub fn get(db: &Db<'_>, environment: &Environment, webhook_id: &str) -> Result<Webhook> {
+    let found = list(db, environment)?.into_iter().find(|webhook| webhook.webhook_id == webhook_id);
+    found.ok_or_else(|| {
+        let shown: String = webhook_id.chars().take(64).collect();
+        Error::not_found(format!("webhook_id: there is no webhook '{shown}' under this API key"))
+    })
+}
+
+/// Removes a webhook with its queue. Those given by flag stay.
+pub fn delete(tx: &mut Tx<'_>, environment: &Environment, webhook_id: &str) -> Result<()> {
+    let webhook = get(tx, environment, webhook_id)?;
+    if webhook.environment.is_none() {
+        return Err(Error::invalid("webhook_id", "this webhook was given by --webhook; start bulkd without it"));
+    }
+    tx.conn.execute("DELETE FROM webhooks WHERE webhook = ?1", [webhook.webhook])?;
+    // Its own thread ends, and is looked after.
+    tx.rings.messages = true;
+    tx.rings.webhooks = true;
+    Ok(())
+}
+
+/// The ids of all webhooks.
+pub fn ids(db: &Db<'_>) -> Result<Vec<String>> {
+    let mut ids = db.conn.prepare_cached("SELECT webhook_id FROM webhooks ORDER BY webhook")?;
+    Ok(ids.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A webhook of whatever environment.
+pub fn find(db: &Db<'_>, webhook_id: &str) -> Result<Option<Webhook>> {
+    let mut find = db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM webhooks WHERE webhook_id = ?1"))?;
+    Ok(find.query_row([webhook_id], from_row).optional()?)
+}
+
+pub fn queue(db: &Db<'_>, webhook: i64) -> Result<Queue> {
+    let mut queue = db
+        .conn
+        .prepare_cached("SELECT count(*), min(created_at) FROM webhook_events WHERE webhook = ?1 AND status = ?2")?;
+    let mut of =
+        |status: EventStatus| queue.query_row(params![webhook, status.name()], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (pending, oldest_at) = of(EventStatus::Pending)?;
+    let (failed, _): (_, Option<i64>) = of(EventStatus::Failed)?;
+    Ok(Queue { pending, failed, oldest_at })
+}
+
+/// The newest events that were given up, of this environment's messages.
+pub fn list_failed(db: &Db<'_>, environment: &Environment, webhook: i64, limit: usize) -> Result<Vec<FailedEvent>> {
+    let mut list = db.conn.prepare_cached(
+        "SELECT event_id, attempts, last_error, webhook_events.created_at FROM webhook_events
+         WHERE webhook = ?1 AND webhook_events.status = ?2 AND ?3 = (
+             SELECT key_hash FROM message_ranges JOIN environments USING (environment)
+             WHERE first_number <= webhook_events.number ORDER BY first_number DESC LIMIT 1)
+         ORDER BY webhook_event DESC LIMIT ?4",
+    )?;
+    let failed = EventStatus::Failed.name();
+    let events = list.query_map(params![webhook, failed, environment.key_hash, limit as i64], |row| {
+        Ok(FailedEvent { event_id: row.get(0)?, attempts: row.get(1)?, error: row.get(2)?, created_at: row.get(3)? })
+    })?;
+    Ok(events.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A message as `GET /messages/{id}` answers it.
+pub(in crate::store) fn record(db: &Db<'_>, number: i64) -> Result<Option<Value>> {
+    let Some(place) = message::find_number(db, number)? else {
+        return Ok(None);
+    };
+    let (message, job) = (message::get(db, &place)?, message::get_job(db, place.job)?);
+    Ok(Some(Value::Object(message.record_with_providers(&job))))
+}
