@@ -55,12 +55,18 @@ pub fn insert_messages<T: ToSql>(path: &Path, durability: &str, messages: usize,
             .prepare_cached(
                 "INSERT INTO messages (number, recipient, status, reason, error, channel, provider, address, subject,
                                        body, content, profile_version)
-                 VALUES (?1, ?2, 'SENT', NULL, NULL, 'email', 'sendgrid', 'reader-000000@example.com', ?3, ?4, ?5, NULL)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )
             .unwrap();
         for (recipient, _) in rows.rows() {
             number += 1;
-            insert.execute(params![number, recipient, texts[0], texts[1], texts[2]]).unwrap();
+            let (none, address) = (None::<&str>, "reader-000000@example.com");
+            insert
+                .execute(params![
+                    number, recipient, "SENT", none, none, "email", "sendgrid", address, texts[0], texts[1], texts[2],
+                    none
+                ])
+                .unwrap();
         }
         file.execute_batch("COMMIT").unwrap();
         spent += begun.elapsed();

@@ -28,7 +28,7 @@ pub struct User<'a> {
     pub data: Option<Object<'a>>,
     /// What this user has chosen, beside what is stored.
     #[serde(default)]
-    pub preferences: Option<Fields<RecipientPreferences>>,
+    pub preferences: Option<Box<Fields<RecipientPreferences>>>,
     #[serde(borrow, default)]
     to: Option<Fields<To<'a>>>,
 }
@@ -49,7 +49,7 @@ pub struct To<'a> {
     #[serde(borrow, default)]
     pub tenant_id: Option<Text<'a>>,
     #[serde(default)]
-    pub preferences: Option<Fields<RecipientPreferences>>,
+    pub preferences: Option<Box<Fields<RecipientPreferences>>>,
     #[serde(borrow, default)]
     pub slack: Option<Object<'a>>,
     #[serde(borrow, default)]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::model::json::{self, Object, Text};
@@ -19,20 +20,20 @@ struct Fields<'a> {
     phone_number: Option<Text<'a>>,
     #[serde(borrow, default)]
     locale: Option<Text<'a>>,
-    #[serde(default, rename = "firebaseToken")]
-    firebase_token: Option<Value>,
-    #[serde(default)]
-    apn: Option<Value>,
-    #[serde(default)]
-    expo: Option<Value>,
-    #[serde(default)]
-    slack: Option<Value>,
-    #[serde(default)]
-    ms_teams: Option<Value>,
-    #[serde(default)]
-    discord: Option<Value>,
-    #[serde(default)]
-    webhook: Option<Value>,
+    #[serde(borrow, default, rename = "firebaseToken")]
+    firebase_token: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    apn: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    expo: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    slack: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    ms_teams: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    discord: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    webhook: Option<&'a RawValue>,
 }
 
 /// One way to reach a recipient.
@@ -104,7 +105,7 @@ impl<'a> Contact<'a> {
                 let teams = (Provider::MsTeams, teams_keys, to.and_then(|to| to.ms_teams));
                 let discord = (Provider::Discord, ["channel_id", "user_id"].as_slice(), None);
                 let found = [slack, teams, discord].into_iter().find_map(|(provider, keys, to)| {
-                    let profile = |it: &Fields<'_>| member(self.object(provider, it)?, keys);
+                    let profile = |it: &Fields<'_>| member(&read(self.object(provider, it)?)?, keys);
                     self.one(provider, profile, to.and_then(|to| member(&tree(to)?, keys)))
                 });
                 found.into_iter().collect()
@@ -112,17 +113,17 @@ impl<'a> Contact<'a> {
             Channel::Webhook => {
                 let url = ["url"].as_slice();
                 let to = to.and_then(|to| to.webhook).and_then(|to| member(&tree(to)?, url));
-                let profile = |it: &Fields<'_>| member(it.webhook.as_ref()?, url);
+                let profile = |it: &Fields<'_>| member(&read(it.webhook?)?, url);
                 self.one(Provider::Webhook, profile, to).into_iter().collect()
             }
         }
     }
 
-    fn object<'f>(&self, provider: Provider, fields: &'f Fields<'_>) -> Option<&'f Value> {
+    fn object<'f>(&self, provider: Provider, fields: &Fields<'f>) -> Option<&'f RawValue> {
         match provider {
-            Provider::Slack => fields.slack.as_ref(),
-            Provider::MsTeams => fields.ms_teams.as_ref(),
-            _ => fields.discord.as_ref(),
+            Provider::Slack => fields.slack,
+            Provider::MsTeams => fields.ms_teams,
+            _ => fields.discord,
         }
     }
 
@@ -158,20 +159,25 @@ impl<'a> Contact<'a> {
 
     /// A token of the profile, or else all that are stored.
     fn push(&self) -> Vec<Address<'_>> {
-        let address = |provider, text| Address { provider, text: Cow::Borrowed(text), in_profile: true };
+        let address = |provider, text| Address { provider, text, in_profile: true };
         for fields in [&self.given, &self.stored] {
             let tokens = [
-                (Provider::FirebaseFcm, &fields.firebase_token),
-                (Provider::Apn, &fields.apn),
-                (Provider::Expo, &fields.expo),
+                (Provider::FirebaseFcm, fields.firebase_token),
+                (Provider::Apn, fields.apn),
+                (Provider::Expo, fields.expo),
             ];
-            let found = tokens.into_iter().find_map(|(provider, value)| Some((provider, token(value.as_ref()?)?)));
+            let found =
+                tokens.into_iter().find_map(|(provider, value)| Some((provider, token(&read(value?)?)?.to_owned())));
             if let Some((provider, text)) = found {
-                return vec![address(provider, text)];
+                return vec![address(provider, Cow::Owned(text))];
             }
         }
-        self.tokens.iter().map(|(provider, token)| address(*provider, token.as_str())).collect()
+        self.tokens.iter().map(|(provider, token)| address(*provider, Cow::Borrowed(token.as_str()))).collect()
     }
+}
+
+fn read(value: &RawValue) -> Option<Value> {
+    serde_json::from_str(value.get()).ok()
 }
 
 fn tree(object: Object<'_>) -> Option<Value> {
