@@ -56,9 +56,7 @@ impl App {
         let (store, store_threads) = match Store::open(options) {
             Ok(opened) => opened,
             Err(error) => {
-                let _ = api.set(None);
-                server.stop();
-                join("listener", listener);
+                abandon(&api, &server, listener);
                 return Err(error);
             }
         };
@@ -73,9 +71,7 @@ impl App {
         });
         if let Err(error) = ready {
             drop(seeded);
-            let _ = api.set(None);
-            server.stop();
-            join("listener", listener);
+            abandon(&api, &server, listener);
             store.stop();
             store_threads.join();
             return Err(error);
@@ -111,6 +107,13 @@ impl App {
         self.store.stop();
         self.store_threads.join();
     }
+}
+
+/// Whoever was early is told that there is no daemon.
+fn abandon(api: &OnceLock<Option<Api>>, server: &Server, listener: JoinHandle<()>) {
+    let _ = api.set(None);
+    server.stop();
+    join("listener", listener);
 }
 
 /// A file, or in the order of their names the JSON files of a folder.

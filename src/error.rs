@@ -111,6 +111,13 @@ impl Error {
     }
 }
 
+/// As much of an id or a name that somebody sent as a message shows.
+pub fn shown(text: &str) -> &str {
+    text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end])
+}
+
+const SHOWN: usize = 64;
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;

@@ -11,10 +11,10 @@ use crate::model::bulk::{JobKind, JobStatus, UserState, UserStatus};
 use crate::model::definition::{Definition, Reading};
 use crate::model::json::{self, Object};
 use crate::model::plan::Plan;
-use crate::model::user::User;
+use crate::model::user;
 use crate::render::Renderer;
 use crate::store::bulk;
-use crate::store::user::{self, JobUser, NewUsers};
+use crate::store::user::{self as users, JobUser, NewUsers};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -51,21 +51,15 @@ struct IngestBody<'a> {
 /// cannot be read refuses the call.
 pub fn ingest(mut call: Call<'_>) -> Result<Act> {
     let body = call.json()?;
-    let mut users = NewUsers::read(body, |body, add| {
-        for (index, user) in json::read::<IngestBody<'_>>(body, String::new)?.users.into_iter().enumerate() {
-            let at = || format!("users[{index}]");
-            let parsed = User::read(user.get(), at)?;
-            add(user.get(), parsed.recipient(at)?.map(|name| &**name));
-        }
-        Ok(())
-    })?;
+    let mut users =
+        NewUsers::read(body, |body, add| user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, add))?;
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
     Act::change(move |tx| {
         let job = bulk::get(tx, &environment, &job_id)?;
         if job.status != JobStatus::Created {
             return Err(Error::invalid("job_id", "this job was run already and takes no more users; create a new job"));
         }
-        let duplicates = user::ingest(tx, &job, &mut users)?;
+        let duplicates = users::ingest(tx, &job, &mut users)?;
         Ok(match contract {
             Contract::OpenApi => Answer::new(204, ""),
             Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
@@ -125,7 +119,7 @@ pub fn list_users(mut call: Call<'_>) -> Result<Act> {
     Act::query(move |db| {
         let job = bulk::get(db, &environment, &job_id)?;
         let from_seq = Cursor::read(cursor.as_deref(), job.job)?;
-        let users = user::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
+        let users = users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
         let end = users.last().map_or(job.received, |user| user.seq + 1);
         let next = (end < job.received).then_some(Cursor { list: job.job, position: end });
         let items = users.iter().map(item).collect::<Result<Vec<String>>>()?;

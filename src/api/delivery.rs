@@ -15,7 +15,6 @@ use crate::store::{Db, brand, bulk, profile, user};
 
 /// What the messages of a job have in common.
 struct Common {
-    definition_json: String,
     definition: Value,
     brand: Option<Value>,
 }
@@ -36,11 +35,10 @@ impl<'a> Deliveries<'a> {
         match self.jobs.entry(job) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
-                let (job, definition_json) = bulk::get_by_number(self.db, job)?;
+                let (job, definition) = bulk::get_by_number(self.db, job)?;
                 let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
                 Ok(place.insert(Common {
-                    definition: serde_json::from_str(&definition_json).unwrap_or_default(),
-                    definition_json,
+                    definition: serde_json::from_str(&definition).unwrap_or_default(),
                     brand: brand.and_then(|brand| serde_json::from_str(&brand).ok()),
                 }))
             }
@@ -68,11 +66,7 @@ impl<'a> Deliveries<'a> {
         let common = self.common(job)?;
         // Only webhooks are given data and profile.
         let origin = match it.provider {
-            Provider::Webhook => {
-                let stored = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
-                let (_, user) = user::get(db, job, message.seq)?;
-                Some(Origin::read(&common.definition_json, &user, stored.as_deref()))
-            }
+            Provider::Webhook => Some(origin(db, job, message, &common.definition)?),
             _ => None,
         };
         let profile = origin.as_ref().map(|origin| Value::Object(origin.merged_profile()));
@@ -117,6 +111,13 @@ impl<'a> Deliveries<'a> {
             },
         }))
     }
+}
+
+/// What a message of a job with this definition was made of.
+pub fn origin(db: &Db<'_>, job: i64, message: &StoredMessage, definition: &Value) -> Result<Origin> {
+    let stored = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
+    let (_, user) = user::get(db, job, message.seq)?;
+    Ok(Origin::read(definition, &user, stored.as_deref()))
 }
 
 /// The parts that an SMS is cut into; other channels have none.

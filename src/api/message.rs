@@ -2,19 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::delivery::Deliveries;
+use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor};
 use super::send::Send;
 use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
-use crate::model::history::{self, Origin};
+use crate::model::history;
 use crate::store::message::{self, Filter, Place};
-use crate::store::{Db, bulk, profile, user};
+use crate::store::{Db, bulk, user};
 
-/// Which list a cursor of messages belongs to.
-const LIST: i64 = 0x6d;
+/// Binds cursors to the list of messages.
+const LIST: i64 = 4 << 48;
 
 /// `GET /messages` with its filters: 200 `{paging, results}`, the newest first.
 pub fn list(call: Call<'_>) -> Result<Act> {
@@ -88,9 +89,8 @@ pub fn history(mut call: Call<'_>) -> Result<Act> {
         let message = message::get(db, &place)?;
         let job = message::get_job(db, place.job)?;
         let (_, definition) = bulk::get_by_number(db, place.job)?;
-        let (_, user) = user::get(db, place.job, place.seq)?;
-        let stored = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
-        let origin = Origin::read(&definition, &user, stored.as_deref());
+        let definition = serde_json::from_str(&definition).unwrap_or_default();
+        let origin = delivery::origin(db, place.job, &message, &definition)?;
         let mut events = history::events(&message, &job, &origin);
         events.retain(|event| wanted.as_ref().is_none_or(|wanted| event["type"] == wanted.as_str()));
         Ok(Answer::new(200, json!({ "results": events }).to_string()))
@@ -129,8 +129,9 @@ pub fn resend(mut call: Call<'_>) -> Result<Act> {
         let place = place(db, &environment, &message_id)?;
         let (_, definition) = bulk::get_by_number(db, place.job)?;
         let user = user::get(db, place.job, place.seq)?;
+        let understood = Definition::read(&definition, Reading::Lenient)?;
         let send = Send { definition, environment, templates };
-        send.stage(db, vec![user], |message_id| format!("{{\"messageId\":\"{message_id}\"}}"))
+        send.stage(db, understood, vec![user], |message_id| format!("{{\"messageId\":\"{message_id}\"}}"))
     })
 }
 
@@ -138,7 +139,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Act> {
 pub fn archive(mut call: Call<'_>) -> Result<Act> {
     let (request_id, environment) = (call.param(), call.environment);
     Act::change(move |tx| match message::archive(tx, &environment, &request_id)? {
-        Some(()) => Ok(Answer::new(204, "")),
-        None => Err(Error::not_found("request_id: there is no such request under this API key")),
+        true => Ok(Answer::new(204, "")),
+        false => Err(Error::not_found("request_id: there is no such request under this API key")),
     })
 }

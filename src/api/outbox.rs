@@ -8,8 +8,8 @@ use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::model::message::StoredDelivery;
 use crate::model::outbox::Channel;
-use crate::store::message;
 use crate::store::outbox::{self, Filter, OutboxMessage};
+use crate::store::{bulk, message};
 
 /// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
 /// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
@@ -34,7 +34,7 @@ pub fn list(call: Call<'_>) -> Result<Act> {
     let environment = call.environment;
     Act::query(move |db| {
         if let Some(job_id) = &filter.job_id {
-            outbox::check_job(db, &environment, job_id)?;
+            bulk::find(db, &environment, job_id)?.ok_or_else(|| bulk::not_found(job_id))?;
         }
         if let Some(message_id) = &message_id {
             let place = message::find(db, &environment, message_id)?;

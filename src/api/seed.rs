@@ -109,11 +109,12 @@ impl Seeds {
             if store.read(|db| is_there(db, environment, id))? {
                 continue;
             }
+            let understood = Definition::read(definition, Reading::Lenient)?;
             let (definition, environment) = (definition.clone(), environment.clone());
             let of = environment.clone();
             let send = Send { definition, environment, templates: self.templates };
             let users = vec![(recipient.clone(), user.clone())];
-            let change = store.read(|db| send.stage(db, users, |message_id| message_id))?()?;
+            let change = store.read(|db| send.stage(db, understood, users, |message_id| message_id))?()?;
             let id = id.clone();
             store.write(move |tx| {
                 if is_there(tx, &of, &id)? {

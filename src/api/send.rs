@@ -43,8 +43,6 @@ pub fn send(mut call: Call<'_>) -> Result<Act> {
     let message = json::read::<Body<'_>>(&body, String::new)?.message.get();
     let lenient = call.settings.contract == Contract::OpenApi;
     let definition = Definition::read(message, if lenient { Reading::Lenient } else { Reading::Send })?;
-    // Compiled only to see whether it can be.
-    Renderer::new(Plan::new(definition, JobKind::Send), call.settings.templates, Timestamp::default())?;
     let to = match json::read::<Message<'_>>(message, || "message".to_owned())?.to {
         Some(to) if to.get() != "null" => recipient::read(to)?,
         _ if lenient => Vec::new(),
@@ -54,9 +52,14 @@ pub fn send(mut call: Call<'_>) -> Result<Act> {
         Send { definition: message.to_owned(), environment: call.environment, templates: call.settings.templates };
     match users(&to) {
         Some(users) => {
-            Act::staged(move |db| send.stage(db, users, |request_id| format!("{{\"requestId\":\"{request_id}\"}}")))
+            let answer = |request_id| format!("{{\"requestId\":\"{request_id}\"}}");
+            Act::staged(move |db| send.stage(db, definition, users, answer))
         }
-        None => Act::change(move |tx| send.fan_out(tx, &to)),
+        None => {
+            // Compiled only to see whether it can be: the runner does it again.
+            Renderer::new(Plan::new(definition, JobKind::Send), call.settings.templates, Timestamp::default())?;
+            Act::change(move |tx| send.fan_out(tx, &to))
+        }
     }
 }
 
@@ -79,8 +82,14 @@ pub struct Send {
 
 impl Send {
     /// Looks up what there is to know; then, without the file, renders; then writes everything in one commit.
-    pub fn stage(self, db: &Db<'_>, users: Vec<(String, String)>, answer: fn(String) -> String) -> Result<super::Make> {
-        let definition = Definition::read(&self.definition, Reading::Lenient)?;
+    /// `definition` is the send's own, understood.
+    pub fn stage(
+        self,
+        db: &Db<'_>,
+        definition: Definition,
+        users: Vec<(String, String)>,
+        answer: fn(String) -> String,
+    ) -> Result<super::Make> {
         let recipients: Vec<&str> = users.iter().map(|(recipient, _)| recipient.as_str()).collect();
         let found = plan::prepare(db, &self.environment, definition, &recipients)?;
         let now = db.now();
@@ -128,8 +137,8 @@ impl Send {
     /// Makes a job of everybody who is meant, and leaves the rest to the runner.
     fn fan_out(self, tx: &mut Tx<'_>, to: &[To]) -> Result<Answer> {
         let definition = Definition::read(&self.definition, Reading::Lenient)?;
-        let versions = plan::resolve_in(tx, &self.environment, &definition)?;
         let environment = environment::find_or_create(tx, &self.environment)?;
+        let versions = plan::resolve(tx, environment, &definition)?;
         let mut users: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
         // A list that is meant twice, with the same data, is meant once.
         let mut seen = HashSet::new();

@@ -16,10 +16,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// From texts that were checked when they came.
-    pub fn read(definition: &str, user: &str, stored_profile: Option<&str>) -> Self {
+    /// From what was checked when it came.
+    pub fn read(definition: &Value, user: &str, stored_profile: Option<&str>) -> Self {
         let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let (definition, user) = (tree(definition), tree(user));
+        let user = tree(user);
         let mut data = Map::new();
         let layers = [&definition["message"]["data"], &definition["data"], &user["data"], &user["to"]["data"]];
         for layer in layers.into_iter().filter_map(Value::as_object) {
@@ -39,9 +39,8 @@ impl Origin {
             stored_profile: stored_profile.map(tree).and_then(|it| it.as_object().cloned()).unwrap_or_default(),
         }
     }
-}
 
-impl Origin {
+    /// The profile that was received over the one that was stored.
     pub fn merged_profile(&self) -> Map<String, Value> {
         let mut merged = self.stored_profile.clone();
         merged.extend(self.received_profile.clone());

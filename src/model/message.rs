@@ -45,13 +45,12 @@ pub struct StoredDelivery {
 /// What the messages of one job have in common.
 #[derive(Clone, Debug)]
 pub struct MessageJob {
-    pub job: i64,
     pub job_id: String,
     pub kind: JobKind,
     pub event: Option<String>,
     pub template_id: Option<String>,
     pub tags: Vec<String>,
-    pub trace_id: Option<String>,
+    pub trace_id: String,
     pub tenant_id: Option<String>,
     pub is_archived: bool,
 }

@@ -128,7 +128,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub const SENT: Verdict = Verdict { status: MessageStatus::Sent, reason: None, error: None };
+    pub const SENT: Verdict = Verdict::of(MessageStatus::Sent);
+
+    /// A status of which there is no more to say.
+    pub const fn of(status: MessageStatus) -> Self {
+        Verdict { status, reason: None, error: None }
+    }
 
     pub fn new(status: MessageStatus, reason: Reason, error: impl Into<String>) -> Self {
         Verdict { status, reason: Some(reason), error: Some(error.into()) }

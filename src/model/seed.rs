@@ -14,7 +14,7 @@ use super::preference::{self, TopicPreference};
 use super::profile::Profile;
 use super::template::{Check, TemplatePayload};
 use super::token::Token;
-use super::user::User;
+use super::user;
 use crate::error::{Error, Kind, Result};
 
 names! {
@@ -264,10 +264,5 @@ fn within(at: &str, file: &str, error: &Error) -> Error {
 
 /// The users of a job one by one, each with its text and who it is, if it says so.
 pub fn for_each_user(users: &str, each: &mut dyn FnMut(&str, Option<&str>)) -> Result<()> {
-    for (i, text) in array(users, "users")?.into_iter().enumerate() {
-        let at = || format!("users[{i}]");
-        let user = User::read(text.get(), at)?;
-        each(text.get(), user.recipient(at)?.map(|name| &**name));
-    }
-    Ok(())
+    user::read_each(array(users, "users")?, each)
 }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::content::Content;
 use super::json;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// The version of Elemental that content has unless it says otherwise.
 const ELEMENTAL: &str = "2022-01-01";
@@ -38,7 +38,7 @@ pub fn complete(content: &mut Map<String, Value>, at: &str) -> Result<()> {
         collect_ids(elements, &format!("{at}.elements"), &mut taken)?;
         taken.sort();
         if let Some(twice) = taken.windows(2).find(|pair| pair[0] == pair[1]) {
-            let shown: String = twice[0].chars().take(64).collect();
+            let shown = shown(&twice[0]);
             return Err(Error::invalid(
                 format_args!("{at}.elements"),
                 format_args!("two elements have the id '{shown}'"),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::json::{self, Fields, Object, Text};
 use super::preference::RecipientPreferences;
@@ -79,4 +80,27 @@ impl<'a> User<'a> {
             named => Ok(named.map(|(_, name)| &name.0)),
         }
     }
+}
+
+/// Reads users and calls `each` with each one's own text and who it is, if it says so.
+pub fn read_each(users: Vec<&RawValue>, each: &mut dyn FnMut(&str, Option<&str>)) -> Result<()> {
+    for (index, user) in users.into_iter().enumerate() {
+        let at = || format!("users[{index}]");
+        let parsed = User::read(user.get(), at)?;
+        each(user.get(), parsed.recipient(at)?.map(|name| &**name));
+    }
+    Ok(())
+}
+
+/// The list that a user was found in.
+pub fn list_id(user: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Listed {
+        to: Option<To>,
+    }
+    #[derive(Deserialize)]
+    struct To {
+        list_id: Option<String>,
+    }
+    serde_json::from_str::<Listed>(user).ok()?.to?.list_id
 }

@@ -8,6 +8,7 @@ use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 use handlebars::{Path, PathSeg, Template, TemplateErrorReason};
 
 use super::escape::{self, Escape};
+use super::expression::Operand;
 use super::scope::Names;
 use super::text::{Step, merged};
 use super::{helpers, markdown};
@@ -42,6 +43,17 @@ pub struct Compiler<'n> {
 impl<'n> Compiler<'n> {
     pub fn new(names: &'n mut Names) -> Self {
         Compiler { names, parsed: HashMap::new(), tags_left: TAGS_LIMIT }
+    }
+
+    /// What a path in a condition stands for: a variable, or how long one is.
+    pub fn operand(&mut self, path: &[String], in_loop: bool) -> std::result::Result<Operand, String> {
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        let (names, length) = match names.as_slice() {
+            [before @ .., "length"] if !before.is_empty() => (before, true),
+            names => (names, false),
+        };
+        let variable = self.names.variable(names, in_loop).ok_or("expected the path of a variable")?;
+        Ok(if length { Operand::Length(variable) } else { Operand::Variable(variable) })
     }
 
     /// Lets as many tags follow as one text may have.

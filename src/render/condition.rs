@@ -30,13 +30,7 @@ struct InMessage<'c, 'n>(&'c mut Compiler<'n>);
 
 impl Resolve for InMessage<'_, '_> {
     fn path(&mut self, path: &[String]) -> std::result::Result<Operand, String> {
-        let names: Vec<&str> = path.iter().map(String::as_str).collect();
-        let (names, length) = match names.as_slice() {
-            [before @ .., "length"] if !before.is_empty() => (before, true),
-            names => (names, false),
-        };
-        let variable = self.0.names.variable(names, false).ok_or("expected the path of a variable")?;
-        Ok(if length { Operand::Length(variable) } else { Operand::Variable(variable) })
+        self.0.operand(path, false)
     }
 
     fn text(&mut self, text: &str) -> std::result::Result<Operand, String> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
-use crate::model::json::{self, Object, Text};
+use crate::model::json::{self, Text};
 use crate::model::outbox::{Channel, Provider};
 use crate::model::user::User;
 
@@ -105,15 +105,15 @@ impl<'a> Contact<'a> {
                 let teams = (Provider::MsTeams, teams_keys, to.and_then(|to| to.ms_teams));
                 let discord = (Provider::Discord, ["channel_id", "user_id"].as_slice(), None);
                 let found = [slack, teams, discord].into_iter().find_map(|(provider, keys, to)| {
-                    let profile = |it: &Fields<'_>| member(&read(self.object(provider, it)?)?, keys);
-                    self.one(provider, profile, to.and_then(|to| member(&tree(to)?, keys)))
+                    let profile = |it: &Fields<'_>| member(&tree(self.object(provider, it)?.get())?, keys);
+                    self.one(provider, profile, to.and_then(|to| member(&tree(to.as_str())?, keys)))
                 });
                 found.into_iter().collect()
             }
             Channel::Webhook => {
                 let url = ["url"].as_slice();
-                let to = to.and_then(|to| to.webhook).and_then(|to| member(&tree(to)?, url));
-                let profile = |it: &Fields<'_>| member(&read(it.webhook?)?, url);
+                let to = to.and_then(|to| to.webhook).and_then(|to| member(&tree(to.as_str())?, url));
+                let profile = |it: &Fields<'_>| member(&tree(it.webhook?.get())?, url);
                 self.one(Provider::Webhook, profile, to).into_iter().collect()
             }
         }
@@ -166,8 +166,9 @@ impl<'a> Contact<'a> {
                 (Provider::Apn, fields.apn),
                 (Provider::Expo, fields.expo),
             ];
-            let found =
-                tokens.into_iter().find_map(|(provider, value)| Some((provider, token(&read(value?)?)?.to_owned())));
+            let found = tokens
+                .into_iter()
+                .find_map(|(provider, value)| Some((provider, token(&tree(value?.get())?)?.to_owned())));
             if let Some((provider, text)) = found {
                 return vec![address(provider, Cow::Owned(text))];
             }
@@ -176,12 +177,8 @@ impl<'a> Contact<'a> {
     }
 }
 
-fn read(value: &RawValue) -> Option<Value> {
-    serde_json::from_str(value.get()).ok()
-}
-
-fn tree(object: Object<'_>) -> Option<Value> {
-    serde_json::from_str(object.as_str()).ok()
+fn tree(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
 }
 
 /// The first of these members that is a text.

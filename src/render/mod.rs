@@ -104,7 +104,8 @@ enum Words {
 }
 
 impl Renderer {
-    /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its path in the request.
+    /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its
+    /// path in the request.
     pub fn new(plan: Plan, templates: Templates, now: Timestamp) -> Result<Self> {
         let mut definition = plan.definition;
         let mut names = Names::default();
@@ -217,7 +218,7 @@ impl Renderer {
                 return Ok(());
             }
         };
-        let delayed = Verdict { status: MessageStatus::Delayed, reason: None, error: None };
+        let delayed = Verdict::of(MessageStatus::Delayed);
         let due_at = self.definition.delay.filter(|_| !is_due).map(|delay| delay.due_at(now));
         if let Some(due_at) = due_at.filter(|due_at| *due_at > now) {
             nowhere(delayed, Some(due_at), outcomes);
@@ -254,7 +255,7 @@ impl Renderer {
         }
         let (mut verdict, written) = deliveries.remove(deciding);
         if self.is_simulation {
-            verdict = Verdict { status: MessageStatus::Simulated, reason: None, error: None };
+            verdict = Verdict::of(MessageStatus::Simulated);
         }
         let further = deliveries.into_iter().enumerate().map(|(i, (verdict, written))| {
             let position = if i < deciding { i as i64 - deciding as i64 } else { (i - deciding) as i64 + 1 };

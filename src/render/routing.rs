@@ -1,7 +1,5 @@
 //! Which channels a message takes: its routing followed for one recipient.
 
-use std::borrow::Cow;
-
 use super::contact::Contact;
 use super::simulator::{self, Fate};
 use super::{Renderer, Scope};
@@ -15,14 +13,14 @@ const DEFAULT: [Channel; 6] =
 
 /// One recipient's message on its way.
 pub struct Trip<'a> {
-    pub renderer: &'a Renderer,
-    pub contact: &'a Contact<'a>,
-    pub scope: &'a Scope<'a>,
+    renderer: &'a Renderer,
+    contact: &'a Contact<'a>,
+    scope: &'a Scope<'a>,
     /// The channels that the recipient has asked for.
-    pub chosen: Option<Vec<Channel>>,
+    chosen: Option<Vec<Channel>>,
     /// Whether this message has waited already.
-    pub is_due: bool,
-    pub outcomes: &'a mut Outcomes,
+    is_due: bool,
+    outcomes: &'a mut Outcomes,
     deliveries: Vec<(Verdict, Written)>,
     tried: Vec<Channel>,
     filtered: bool,
@@ -212,10 +210,9 @@ impl<'a> Trip<'a> {
             Some(Fate::Refused(verdict)) => Err(verdict),
             Some(Fate::Waits(_)) | None => Ok(Verdict::SENT),
         };
-        let locale = self.contact.locale().map(Cow::Borrowed);
-        let locale = locale.or(self.renderer.definition.locale.as_deref().map(Cow::Borrowed));
+        let locale = self.contact.locale().or(self.renderer.definition.locale.as_deref());
         let to = (channel, provider, address);
-        let Some(written) = self.renderer.write(to, locale.as_deref(), self.scope, self.outcomes)? else {
+        let Some(written) = self.renderer.write(to, locale, self.scope, self.outcomes)? else {
             self.without_content = true;
             return Ok(false);
         };

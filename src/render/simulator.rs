@@ -30,7 +30,7 @@ pub fn fate(channel: Channel, address: &str) -> Option<Fate> {
 }
 
 fn of_name(name: &str) -> Option<Fate> {
-    let plain = |status| Fate::Is(Verdict { status, reason: None, error: None });
+    let plain = |status| Fate::Is(Verdict::of(status));
     Some(match name.to_ascii_lowercase().as_str() {
         "delivered" => plain(MessageStatus::Delivered),
         "open" => plain(MessageStatus::Opened),
@@ -51,7 +51,7 @@ fn of_number(digits: &str) -> Option<Fate> {
         "002" => refused("21612: the number cannot be routed to (simulated)"),
         "003" => refused("21408: no permission to send to this country (simulated)"),
         "004" => Fate::Is(undeliverable(Reason::Unsubscribed, "21610: the number has unsubscribed (simulated)")),
-        "006" => Fate::Is(Verdict { status: MessageStatus::Delivered, reason: None, error: None }),
+        "006" => Fate::Is(Verdict::of(MessageStatus::Delivered)),
         "008" => Fate::Waits(WAIT),
         "009" => Fate::Is(undeliverable(Reason::Bounced, "21614: the number cannot take messages (simulated)")),
         _ => return None,

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Db, Tx, environment};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::brand::BrandPayload;
 use crate::model::environment::Environment;
 
@@ -42,7 +42,7 @@ pub fn create(tx: &mut Tx<'_>, environment: &Environment, payload: &BrandPayload
     let row = environment::find_or_create(tx, environment)?;
     let brand_id = match &payload.id {
         Some(id) if find_current(tx, row, id)?.is_some() => {
-            let shown: String = id.chars().take(64).collect();
+            let shown = shown(id);
             return Err(Error::conflict(format!("id: there is a brand '{shown}' already")));
         }
         Some(id) => id.clone(),
@@ -72,7 +72,7 @@ fn add_version(tx: &Tx<'_>, brand_json: &str) -> Result<i64> {
 /// The brand with this id in this environment.
 pub fn get(db: &Db<'_>, environment: &Environment, brand_id: &str) -> Result<Brand> {
     find(db, environment, brand_id)?.ok_or_else(|| {
-        let shown: String = brand_id.chars().take(64).collect();
+        let shown = shown(brand_id);
         Error::not_found(format!("brand_id: there is no brand '{shown}' under this API key"))
     })
 }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::plan::{self, Versions};
 use super::{Db, Tx, environment, outbox, rows, user};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::bulk::{Job, JobKind, JobStatus};
 use crate::model::definition::Definition;
 use crate::model::environment::Environment;
@@ -43,8 +43,13 @@ pub fn create_as(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, defin
     let environment = environment::find_or_create(tx, environment)?;
     let mut job = tx.conn.prepare_cached("INSERT INTO jobs (job_id, environment, created_at) VALUES (?1, ?2, ?3)")?;
     let job = job.insert(params![job_id, environment, tx.now.millis()])?;
-    let mut defined = tx.conn.prepare_cached("INSERT INTO definitions (job, definition) VALUES (?1, ?2)")?;
-    defined.execute(params![job, definition])?;
+    define(tx, job, definition)?;
+    Ok(())
+}
+
+fn define(tx: &mut Tx<'_>, job: i64, definition: &str) -> Result<()> {
+    let mut define = tx.conn.prepare_cached("INSERT INTO definitions (job, definition) VALUES (?1, ?2)")?;
+    define.execute(params![job, definition])?;
     Ok(())
 }
 
@@ -84,8 +89,9 @@ fn with_definition(row: &Row<'_>) -> rusqlite::Result<(Job, String)> {
     Ok((from_row(row)?, row.get("definition")?))
 }
 
-pub(in crate::store) fn not_found(job_id: &str) -> Error {
-    let shown: String = job_id.chars().take(64).collect();
+/// There is no such job.
+pub fn not_found(job_id: &str) -> Error {
+    let shown = shown(job_id);
     Error::not_found(format!("job_id: there is no bulk job '{shown}' under this API key"))
 }
 
@@ -131,8 +137,7 @@ pub fn create_send(
         versions.brand_version,
         tx.now.millis()
     ])?;
-    let mut defined = tx.conn.prepare_cached("INSERT INTO definitions (job, definition) VALUES (?1, ?2)")?;
-    defined.execute(params![number, definition])?;
+    define(tx, number, definition)?;
     if !users.is_empty() {
         user::append(tx, number, 0, users)?;
     }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Db, Tx};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::list::Pattern;
 
 /// A list that is not deleted.
@@ -47,7 +47,7 @@ pub fn get(db: &Db<'_>, environment: i64, list_id: &str) -> Result<List> {
 }
 
 fn not_found(list_id: &str) -> Error {
-    let shown: String = list_id.chars().take(64).collect();
+    let shown = shown(list_id);
     Error::not_found(format!("list_id: there is no list '{shown}' under this API key"))
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
-use super::{Db, Tx, environment, outbox, rows, template, user};
+use super::{Db, Tx, bulk, environment, outbox, rows, template, user};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
@@ -14,18 +14,21 @@ use crate::model::bulk::JobKind;
 use crate::model::environment::Environment;
 use crate::model::message::{About, MessageJob, StoredDelivery, StoredMessage};
 use crate::model::outbox::{Channel, Message, MessageStatus, Provider, Reason};
+use crate::model::user as model;
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     pub number: i64,
     pub job: i64,
+    /// The row's number of the job's environment.
+    pub environment: i64,
     pub seq: u64,
     pub created_at: Timestamp,
 }
 
-pub(in crate::store) const COLUMNS: &str = "messages.number, messages.recipient, messages.status, messages.reason, messages.error, \
-                       messages.channel, messages.provider, messages.address, messages.subject, messages.body, \
+pub(in crate::store) const COLUMNS: &str = "messages.number, messages.recipient, messages.status, messages.reason, \
+                       messages.error, messages.channel, messages.provider, messages.address, messages.subject, messages.body, \
                        messages.content, messages.profile_version";
 
 /// The place of the message with this id in this environment.
@@ -36,7 +39,7 @@ pub fn find(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<
     if let Some(number) = id::number_of_message(message_id)
         && let Some(place) = find_number(db, number)?
         && message_id_of(db, &place)? == message_id
-        && owner(db, &place)? == environment
+        && place.environment == environment
     {
         return Ok(Some(place));
     }
@@ -49,20 +52,21 @@ pub fn find(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<
     }
 }
 
-fn owner(db: &Db<'_>, place: &Place) -> Result<i64> {
-    let mut owner = db.conn.prepare_cached("SELECT environment FROM jobs WHERE job = ?1")?;
-    Ok(owner.query_row([place.job], |row| row.get(0))?)
-}
-
 /// The place of the message with this number.
 pub fn find_number(db: &Db<'_>, number: i64) -> Result<Option<Place>> {
     let mut find = db.conn.prepare_cached(
-        "SELECT job, first_seq + ?1 - first_number, created_at FROM (
+        "SELECT job, environment, first_seq + ?1 - first_number, created_at FROM (
              SELECT * FROM message_ranges WHERE first_number <= ?1 ORDER BY first_number DESC LIMIT 1)
          WHERE last_number >= ?1 AND EXISTS (SELECT 1 FROM messages WHERE number = ?1)",
     )?;
     let place = find.query_row([number], |row| {
-        Ok(Place { number, job: row.get(0)?, seq: row.get(1)?, created_at: Timestamp(row.get(2)?) })
+        Ok(Place {
+            number,
+            job: row.get(0)?,
+            environment: row.get(1)?,
+            seq: row.get(2)?,
+            created_at: Timestamp(row.get(3)?),
+        })
     });
     Ok(place.optional()?)
 }
@@ -77,11 +81,9 @@ fn name_of(db: &Db<'_>, place: &Place) -> Result<Option<String>> {
     if !any.query_row([], |row| row.get::<_, bool>(0))? {
         return Ok(None);
     }
-    let mut name = db.conn.prepare_cached(
-        "SELECT message_id FROM message_names
-         WHERE environment = (SELECT environment FROM jobs WHERE job = ?1) AND number = ?2",
-    )?;
-    Ok(name.query_row([place.job, place.number], |row| row.get(0)).optional()?)
+    let mut name =
+        db.conn.prepare_cached("SELECT message_id FROM message_names WHERE environment = ?1 AND number = ?2")?;
+    Ok(name.query_row([place.environment, place.number], |row| row.get(0)).optional()?)
 }
 
 /// Gives the message that was made under the id `made` an id of the seed's own.
@@ -189,7 +191,7 @@ fn complete(db: &Db<'_>, place: &Place, message: StoredMessage) -> Result<Stored
     let events = events
         .query_map([place.number], |row| Ok((rows::name(row, 0, MessageStatus::from_name)?, Timestamp(row.get(1)?))))?;
     message.events = events.collect::<rusqlite::Result<_>>()?;
-    message.list_id = user::list_id(&user::get(db, place.job, place.seq)?.1);
+    message.list_id = model::list_id(&user::get(db, place.job, place.seq)?.1);
     Ok(message)
 }
 
@@ -216,8 +218,7 @@ pub fn get_job(db: &Db<'_>, job: i64) -> Result<MessageJob> {
     let metadata = nested.metadata.or(about.metadata).unwrap_or_default();
     let context = nested.context.or(about.context);
     Ok(MessageJob {
-        job,
-        trace_id: Some(metadata.trace_id.unwrap_or_else(|| job_id.clone())),
+        trace_id: metadata.trace_id.unwrap_or_else(|| job_id.clone()),
         job_id,
         kind,
         event: about.event.or(metadata.event).or(named),
@@ -255,7 +256,7 @@ impl Filter {
         job.is_archived == self.archived
             && is(&self.event, Some(job.event()))
             && is(&self.notification, Some(job.notification()))
-            && is(&self.trace_id, job.trace_id.as_deref())
+            && is(&self.trace_id, Some(&job.trace_id))
             && is(&self.tenant_id, job.tenant_id.as_deref())
             && self.tags.iter().all(|tag| job.tags.contains(tag))
             && (self.any_tags.is_empty() || self.any_tags.iter().any(|tag| job.tags.contains(tag)))
@@ -325,7 +326,7 @@ pub fn list(
             let message = from_row(row)?;
             let number = message.number;
             let seq = first_seq + number.abs_diff(first);
-            let place = Place { number, job, seq, created_at: Timestamp(created_at) };
+            let place = Place { number, job, environment, seq, created_at: Timestamp(created_at) };
             let message = complete(db, &place, message)?;
             if !filter.takes(&message) {
                 continue;
@@ -390,13 +391,13 @@ pub fn settle(tx: &mut Tx<'_>, number: i64, message: &Message<'_>) -> Result<()>
     add_event(tx, number, message.verdict.status)
 }
 
-/// Hides the messages of a job from lists that do not ask for them. `None` if there is no such request.
-pub fn archive(tx: &mut Tx<'_>, environment: &Environment, request_id: &str) -> Result<Option<()>> {
-    let job = match super::bulk::find(tx, environment, request_id)? {
+/// Hides the messages of a job from lists that do not ask for them. False if there is no such request.
+pub fn archive(tx: &mut Tx<'_>, environment: &Environment, request_id: &str) -> Result<bool> {
+    let job = match bulk::find(tx, environment, request_id)? {
         Some(job) => job.job,
         None => match find(tx, environment, request_id)? {
             Some(place) if get_job(tx, place.job)?.kind == JobKind::Send => place.job,
-            _ => return Ok(None),
+            _ => return Ok(false),
         },
     };
     let mut archive =
@@ -404,5 +405,5 @@ pub fn archive(tx: &mut Tx<'_>, environment: &Environment, request_id: &str) -> 
     if archive.execute(params![job, tx.now.millis()])? != 1 {
         return Err(Error::internal("a job is gone"));
     }
-    Ok(Some(()))
+    Ok(true)
 }

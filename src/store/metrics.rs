@@ -1,9 +1,8 @@
 //! Counts of messages by template.
 
 use rusqlite::params;
-use rusqlite::types::Type;
 
-use super::Db;
+use super::{Db, rows};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::Environment;
@@ -45,17 +44,15 @@ pub fn count(
          FROM ranges CROSS JOIN deliveries ON number BETWEEN first_number AND last_number
          GROUP BY 1, 2, 3, 4, 5",
     )?;
-    let rows = count.query_map(params![environment.key_hash, template_id, start.millis(), end.millis()], |row| {
-        let status = row.get_ref(3)?.as_str()?;
+    let counts = count.query_map(params![environment.key_hash, template_id, start.millis(), end.millis()], |row| {
         Ok(Count {
             created_at: Timestamp(row.get(0)?),
             provider: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
             channel: row.get(2)?,
-            status: MessageStatus::from_name(status)
-                .ok_or_else(|| rusqlite::Error::InvalidColumnType(3, "status".to_owned(), Type::Text))?,
+            status: rows::name(row, 3, MessageStatus::from_name)?,
             then_another_way: row.get(4)?,
             count: row.get(5)?,
         })
     })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Ok(counts.collect::<rusqlite::Result<_>>()?)
 }

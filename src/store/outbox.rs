@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::message::{self, Place};
-use super::{Db, Tx, bulk, environment, rows};
+use super::{Db, Tx, environment, rows};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
@@ -165,11 +165,6 @@ pub struct Filter {
     pub channel: Option<String>,
 }
 
-/// Fails if there is no such job, of whatever kind.
-pub fn check_job(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<()> {
-    bulk::find(db, environment, job_id)?.map(drop).ok_or_else(|| bulk::not_found(job_id))
-}
-
 /// Which ranges are looked through, in the order in which they are written: those of one job by its index, or all by
 /// their number. The joins are spelled out because a planner that sorts would have to read everything for one page.
 const OF_ONE_JOB: &str = "jobs CROSS JOIN message_ranges ON message_ranges.job = jobs.job AND jobs.job_id = ?3";
@@ -225,8 +220,13 @@ pub fn list(
         }
         let found = message::from_row(row)?;
         let (job, job_id) = (row.get("job")?, row.get("job_id")?);
-        let place =
-            Place { number: found.number, job, seq: row.get(14)?, created_at: Timestamp(row.get("created_at")?) };
+        let place = Place {
+            number: found.number,
+            job,
+            environment,
+            seq: row.get(14)?,
+            created_at: Timestamp(row.get("created_at")?),
+        };
         let message = message::with_deliveries(db, &place, found)?;
         read += message.bytes();
         messages.push(OutboxMessage { message, job, job_id });

@@ -59,14 +59,6 @@ pub fn resolve(db: &Db<'_>, environment: i64, definition: &Definition) -> Result
     Ok(Versions { template_version, brand_version })
 }
 
-/// The same in an environment that may not have made anything yet.
-pub fn resolve_in(db: &Db<'_>, environment: &Environment, definition: &Definition) -> Result<Versions> {
-    match environment::find(db, environment)? {
-        Some(environment) => resolve(db, environment, definition),
-        None => Ok(Versions::default()),
-    }
-}
-
 /// All that a send needs to know before it is made.
 pub struct Prepared {
     /// The row of the environment in which it was looked up, if it had one.
@@ -83,17 +75,13 @@ pub fn prepare(
     definition: Definition,
     recipients: &[&str],
 ) -> Result<Prepared> {
-    let versions = resolve_in(db, environment, &definition)?;
     let mut plan = Plan::new(definition, JobKind::Send);
     let Some(environment) = environment::find(db, environment)? else {
         plan.is_simulation = environment.is_simulation();
-        return Ok(Prepared {
-            environment: None,
-            versions,
-            plan,
-            known: recipients.iter().map(|_| Known::default()).collect(),
-        });
+        let known = recipients.iter().map(|_| Known::default()).collect();
+        return Ok(Prepared { environment: None, versions: Versions::default(), plan, known });
     };
+    let versions = resolve(db, environment, &plan.definition)?;
     fill(db, environment, &versions, &mut plan)?;
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = Lookup::new(db, environment)?;

@@ -1,9 +1,8 @@
 //! Subscription topics, and what users have chosen.
 
-use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx};
+use super::{Db, Tx, rows};
 use crate::error::Result;
 use crate::model::outbox::Channel;
 use crate::model::preference::{PreferenceStatus, Topic, TopicPreference};
@@ -19,23 +18,18 @@ pub struct Chooser<'a> {
 const COLUMNS: &str = "status, has_custom_routing, custom_routing";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<TopicPreference> {
-    Ok(TopicPreference { status: status(row, 0)?, has_custom_routing: row.get(1)?, custom_routing: routing(row, 2)? })
-}
-
-fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<PreferenceStatus> {
-    let name = row.get_ref(column)?.as_str()?;
-    PreferenceStatus::from_name(name).ok_or_else(|| unreadable(column, "status"))
+    Ok(TopicPreference {
+        status: rows::name(row, 0, PreferenceStatus::from_name)?,
+        has_custom_routing: row.get(1)?,
+        custom_routing: routing(row, 2)?,
+    })
 }
 
 fn routing(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Channel>> {
     match row.get_ref(column)?.as_str()? {
         "[]" => Ok(Vec::new()),
-        names => serde_json::from_str(names).map_err(|_| unreadable(column, "custom_routing")),
+        names => serde_json::from_str(names).map_err(|_| rows::unknown(column)),
     }
-}
-
-fn unreadable(column: usize, name: &str) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Text)
 }
 
 /// What the user has chosen for a topic.
@@ -113,7 +107,7 @@ pub fn topic(db: &Db<'_>, environment: i64, topic_id: &str) -> Result<Topic> {
         db.conn.prepare_cached("SELECT name, default_status FROM topics WHERE environment = ?1 AND topic_id = ?2")?;
     let found = find
         .query_row(params![environment, topic_id], |row| {
-            Ok(Topic { name: row.get(0)?, default_status: status(row, 1)? })
+            Ok(Topic { name: row.get(0)?, default_status: rows::name(row, 1, PreferenceStatus::from_name)? })
         })
         .optional()?;
     Ok(found.unwrap_or_else(|| Topic { name: topic_id.to_owned(), default_status: PreferenceStatus::OptedIn }))

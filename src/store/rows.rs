@@ -19,7 +19,8 @@ pub fn optional_name<T>(
     row.get_ref(column)?.as_str_or_null()?.map(|text| from_name(text).ok_or_else(|| unknown(column))).transpose()
 }
 
-fn unknown(column: usize) -> rusqlite::Error {
+/// What a column holds is nothing that it can hold.
+pub fn unknown(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(column, "a name".to_owned(), Type::Text)
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Db, Tx, environment};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::environment::Environment;
 use crate::model::template::{self, Change, TemplatePayload};
 
@@ -102,7 +102,7 @@ fn refuse_taken(db: &Db<'_>, environment: i64, alias: Option<&str>, template_id:
 /// The template with this id in this environment, archived or not.
 pub fn get(db: &Db<'_>, environment: &Environment, template_id: &str) -> Result<Template> {
     find(db, environment, template_id)?.ok_or_else(|| {
-        let shown: String = template_id.chars().take(64).collect();
+        let shown = shown(template_id);
         Error::not_found(format!("id: there is no template '{shown}' under this API key"))
     })
 }

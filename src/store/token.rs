@@ -1,22 +1,17 @@
 //! Push tokens of users.
 
-use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx};
-use crate::error::{Error, Result};
+use super::{Db, Tx, rows};
+use crate::error::{Error, Result, shown};
 use crate::model::outbox::Provider;
 use crate::model::token::{ProviderKey, Token};
 
 const COLUMNS: &str = "token, provider_key, token_json";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Token> {
-    let provider_key = ProviderKey::from_name(row.get_ref(1)?.as_str()?);
-    Ok(Token { token: row.get(0)?, provider_key: provider_key.ok_or_else(|| unreadable(1))?, details: row.get(2)? })
-}
-
-fn unreadable(column: usize) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(column, "provider_key".to_owned(), Type::Text)
+    let provider_key = rows::name(row, 1, ProviderKey::from_name)?;
+    Ok(Token { token: row.get(0)?, provider_key, details: row.get(2)? })
 }
 
 pub fn get(db: &Db<'_>, environment: i64, user_id: &str, token: &str) -> Result<Token> {
@@ -25,7 +20,7 @@ pub fn get(db: &Db<'_>, environment: i64, user_id: &str, token: &str) -> Result<
     ))?;
     let found = get.query_row(params![environment, user_id, token], from_row).optional()?;
     found.ok_or_else(|| {
-        let shown: String = token.chars().take(64).collect();
+        let shown = shown(token);
         Error::not_found(format!("token: this user has no token '{shown}' under this API key"))
     })
 }
@@ -39,7 +34,8 @@ pub fn list(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Vec<Token>> 
     Ok(tokens.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The tokens by which a user can be reached: neither failed, revoked nor expired. The one that was registered last comes first.
+/// The tokens by which a user can be reached: neither failed, revoked nor expired. The one that was registered last
+/// comes first.
 pub fn list_active(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Vec<(Provider, String)>> {
     let mut list = db.conn.prepare_cached(
         "SELECT provider_key, token, token_json ->> 'expiry_date' FROM user_tokens
@@ -47,11 +43,11 @@ pub fn list_active(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Vec<(
          ORDER BY created_at DESC, token",
     )?;
     let tokens = list.query_map(params![environment, user_id], |row| {
-        let provider = Provider::from_name(row.get_ref(0)?.as_str()?);
+        let provider = rows::name(row, 0, Provider::from_name)?;
         let token: String = row.get(1)?;
         // A date that cannot be read expires nothing; `false` is kept as a number.
         let expires_at = row.get_ref(2)?.as_str().ok().and_then(|date| date.parse::<jiff::Timestamp>().ok());
-        Ok((provider.ok_or_else(|| unreadable(0))?, token, expires_at))
+        Ok((provider, token, expires_at))
     })?;
     let mut active = Vec::new();
     for token in tokens {

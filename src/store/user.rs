@@ -1,7 +1,6 @@
 //! The users of jobs.
 
 use rusqlite::{OptionalExtension, params};
-use serde::Deserialize;
 
 use super::outbox::MessageIds;
 use super::recipients::{self, Set};
@@ -229,19 +228,6 @@ pub fn get(db: &Db<'_>, job: i64, seq: u64) -> Result<(String, String)> {
         Ok(false)
     })?;
     user.ok_or_else(|| Error::unavailable("the database file is damaged: a user is missing"))
-}
-
-/// The list that a user was found in.
-pub fn list_id(user: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Listed {
-        to: Option<To>,
-    }
-    #[derive(Deserialize)]
-    struct To {
-        list_id: Option<String>,
-    }
-    serde_json::from_str::<Listed>(user).ok()?.to?.list_id
 }
 
 /// A user of a job with its state.

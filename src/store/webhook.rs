@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Db, Tx, environment, message};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::environment::Environment;
 use crate::model::webhook::{Destination, EventStatus};
 
@@ -148,7 +148,7 @@ pub fn list(db: &Db<'_>, environment: &Environment) -> Result<Vec<Webhook>> {
 pub fn get(db: &Db<'_>, environment: &Environment, webhook_id: &str) -> Result<Webhook> {
     let found = list(db, environment)?.into_iter().find(|webhook| webhook.webhook_id == webhook_id);
     found.ok_or_else(|| {
-        let shown: String = webhook_id.chars().take(64).collect();
+        let shown = shown(webhook_id);
         Error::not_found(format!("webhook_id: there is no webhook '{shown}' under this API key"))
     })
 }
@@ -207,9 +207,5 @@ pub fn list_failed(db: &Db<'_>, environment: &Environment, webhook: i64, limit: 
 
 /// A message as `GET /messages/{id}` answers it.
 pub(in crate::store) fn record(db: &Db<'_>, number: i64) -> Result<Option<Value>> {
-    let Some(place) = message::find_number(db, number)? else {
-        return Ok(None);
-    };
-    let (message, job) = (message::get(db, &place)?, message::get_job(db, place.job)?);
-    Ok(Some(Value::Object(message.record_with_providers(&job))))
+    message::find_number(db, number)?.map(|place| message::record(db, &place)).transpose()
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Asked, compile, text, written};
 use crate::api::{Act, Answer, Call};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, shown};
 use crate::model::environment::Environment;
 use crate::model::template::{self as model, State};
 use crate::model::{json, stored_elements};
@@ -64,7 +64,7 @@ pub fn replace_element(mut call: Call<'_>) -> Result<Act> {
 }
 
 fn no_element(element_id: &str) -> Error {
-    let shown: String = element_id.chars().take(64).collect();
+    let shown = shown(element_id);
     Error::not_found(format!("element_id: the draft has no element '{shown}'"))
 }
 

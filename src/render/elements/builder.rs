@@ -331,13 +331,7 @@ impl Resolve for Conditions<'_, '_, '_> {
                 (_, value) => Ok(Operand::Literal(value.cloned().unwrap_or_default())),
             };
         }
-        let names: Vec<&str> = path.iter().map(String::as_str).collect();
-        let (names, length) = match names.as_slice() {
-            [before @ .., "length"] if !before.is_empty() => (before, true),
-            names => (names, false),
-        };
-        let variable = builder.compiler.names.variable(names, in_loop).ok_or("expected the path of a variable")?;
-        Ok(if length { Operand::Length(variable) } else { Operand::Variable(variable) })
+        builder.compiler.operand(path, in_loop)
     }
 
     fn text(&mut self, text: &str) -> std::result::Result<Operand, String> {
