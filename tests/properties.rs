@@ -12,6 +12,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bulkd::api::paging::Cursor;
+use bulkd::model::members;
 use handlebars::Handlebars;
 use jiff::tz::{Offset, TimeZone};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
@@ -131,9 +132,17 @@ fn json_number() -> impl Strategy<Value = String> {
 }
 
 fn json_object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
-    let members = vec((json_string(), value), 0..4);
+    object_named(json_string(), value)
+}
+
+fn object_named(
+    name: impl Strategy<Value = String>,
+    value: impl Strategy<Value = String>,
+) -> impl Strategy<Value = String> {
+    let members = vec((name, value), 0..4);
     (members, select(&["", " ", "\r\n\t"][..])).prop_map(|(members, space)| {
-        let members: Vec<String> = members.iter().map(|(name, value)| format!("{name}{space}:{value}")).collect();
+        let members: Vec<String> =
+            members.iter().map(|(name, value)| format!("{name}{space}:{value}{space}")).collect();
         format!("{{{space}{}}}", members.join(","))
     })
 }
@@ -151,7 +160,11 @@ fn json_text() -> impl Strategy<Value = String> + Clone {
 
 /// Any JSON value, some of its strings with escapes that are only half of a character.
 fn odd_json_text() -> impl Strategy<Value = String> + Clone {
-    any_json(prop_oneof![3 => json_string(), 1 => "\"(\\\\u[dD][89a-fA-F][0-9a-f]{2}|x){1,2}\""])
+    any_json(odd_json_string())
+}
+
+fn odd_json_string() -> impl Strategy<Value = String> {
+    prop_oneof![3 => json_string(), 1 => "\"(\\\\u[dD][89a-fA-F][0-9a-f]{2}|x){1,2}\""]
 }
 
 fn any_json(string: impl Strategy<Value = String> + 'static) -> impl Strategy<Value = String> + Clone {
@@ -311,6 +324,48 @@ fn whatever_users_are_ingested_they_are_taken_or_refused() {
     // All that was taken can be rendered, or is told why not.
     let job = customer.run_to_the_end(&std::mem::take(&mut job_id));
     assert_eq!(job["received"], rows(&file)[3]);
+}
+
+#[test]
+fn an_object_that_is_known_to_be_json_has_the_members_that_a_parser_finds() {
+    check(2000, object_named(odd_json_string(), odd_json_text()), &["found", "refused"], |object, saw| {
+        let mut found = Vec::new();
+        let walked = members::for_each(&object, |name, value| found.push((name.to_owned(), value.to_owned())));
+        match serde_json::from_str::<Members>(&object) {
+            Ok(Members(expected)) => {
+                assert_eq!(walked, Some(()));
+                assert_eq!(found, expected);
+                saw("found");
+            }
+            Err(_) => {
+                assert_eq!(walked, None);
+                saw("refused");
+            }
+        }
+    });
+}
+
+/// The members of an object as a parser finds them, those of the same name included.
+struct Members(Vec<(String, String)>);
+
+impl<'de> serde::Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> serde::de::Visitor<'de> for All {
+            type Value = Members;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Box<serde_json::value::RawValue>>()? {
+                    members.push((name, value.get().to_owned()));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(All)
+    }
 }
 
 #[test]

@@ -59,8 +59,8 @@ impl Connection {
             let Ok(httparse::Status::Complete(head)) = response.parse(&self.buffer[..filled]) else {
                 continue;
             };
-            let length = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length")).unwrap();
-            let length: usize = std::str::from_utf8(length.value).unwrap().parse().unwrap();
+            let length = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
+            let length: usize = length.map_or(0, |it| std::str::from_utf8(it.value).unwrap().parse().unwrap());
             let found = response.code.unwrap();
             if self.buffer.len() < head + length {
                 self.buffer.resize(head + length, 0);

@@ -1,54 +1,85 @@
 //! Medians, ranges, ratios.
 
-/// One figure, measured once a round beside its floor.
-pub struct Figure {
-    pub name: &'static str,
-    pub unit: &'static str,
-    pub beside: &'static str,
-    /// The ratio to reach: at least, or with `at_most` at most.
-    pub reach: f64,
-    pub at_most: bool,
-    pub pairs: Vec<(f64, f64)>,
+/// What is measured: its name, its unit, what it is measured beside, and the ratio to reach.
+const FIGURES: [(&str, &str, &str, Reach); 16] = [
+    ("ingest", "users/s", "plain inserts", AtLeast(0.8)),
+    ("ingest, the large job", "users/s", "plain inserts", AtLeast(0.75)),
+    ("ingest in calls of one, 64 connections", "users/s", "one commit a row", AtLeast(4.0)),
+    ("drain, five variables", "messages/s", "plain inserts of the messages", AtLeast(1.0)),
+    ("drain, the large job", "messages/s", "plain inserts of the messages", AtLeast(1.0)),
+    ("drain with a block and a helper", "messages/s", "the drain with variables", AtLeast(0.3)),
+    ("drain, stored template of ten elements", "messages/s", "plain inserts of the messages", AtLeast(1.0)),
+    ("drain beside a webhook that is gone", "messages/s", "the drain without", AtLeast(0.9)),
+    ("drain beside a webhook that listens", "messages/s", "the drain without", AtLeast(0.5)),
+    ("a job of 1,000 while the others drain", "s", "the same job alone", AtMost(10.0)),
+    ("GET /bulk/{id} p99 while draining", "s", "p99 idle", AtMost(20.0)),
+    ("GET /bulk/{id}, 16 connections", "requests/s", "a bare tiny_http Server", AtLeast(1.5)),
+    ("/users page deep in the job", "s", "the first page", AtMost(1.2)),
+    ("peak memory", "bytes", "40 MB + 25 bytes a user", AtMost(1.0)),
+    ("peak memory, the large job", "bytes", "40 MB + 25 bytes a user", AtMost(1.0)),
+    ("start to first answer, file of all users", "s", "--version", AtMost(10.0)),
+];
+
+use Reach::{AtLeast, AtMost};
+
+#[derive(Clone, Copy)]
+enum Reach {
+    AtLeast(f64),
+    AtMost(f64),
 }
 
-impl Figure {
-    pub fn at_least(name: &'static str, unit: &'static str, beside: &'static str, reach: f64) -> Self {
-        Figure { name, unit, beside, reach, at_most: false, pairs: Vec::new() }
-    }
+/// Figures that were measured, each with its floor.
+#[derive(Default)]
+pub struct Report {
+    pairs: Vec<(&'static str, f64, f64)>,
+}
 
-    pub fn at_most(name: &'static str, unit: &'static str, beside: &'static str, reach: f64) -> Self {
-        Figure { at_most: true, ..Figure::at_least(name, unit, beside, reach) }
-    }
-
-    pub fn add(&mut self, ours: f64, floor: f64) {
-        eprintln!("    {}: {} {} beside {} ({:.2})", self.name, short(ours), self.unit, short(floor), ours / floor);
-        self.pairs.push((ours, floor));
+impl Report {
+    /// Adds a figure of this round beside its floor.
+    pub fn add(&mut self, name: &'static str, ours: f64, floor: f64) {
+        let unit = FIGURES.iter().find(|figure| figure.0 == name).expect("a figure of the table").1;
+        eprintln!("    {name}: {} {unit} beside {} ({:.2})", short(ours), short(floor), ours / floor);
+        self.pairs.push((name, ours, floor));
     }
 
     pub fn print(&self) {
-        if self.pairs.is_empty() {
-            return;
+        println!();
+        for (name, unit, beside, reach) in FIGURES {
+            let pairs = || self.pairs.iter().filter(|pair| pair.0 == name);
+            if pairs().next().is_none() {
+                continue;
+            }
+            let (_, ours) = spread(pairs().map(|pair| pair.1).collect());
+            let (_, floor) = spread(pairs().map(|pair| pair.2).collect());
+            let (ratio, ratios) = spread(pairs().map(|pair| pair.1 / pair.2).collect());
+            let (wanted, reached) = match reach {
+                AtLeast(bar) => (format!("at least {bar}"), ratio >= bar),
+                AtMost(bar) => (format!("at most {bar}"), ratio <= bar),
+            };
+            let reached = if reached { "reached" } else { "NOT REACHED" };
+            println!("{name}, {unit}\n    {ours}\n    beside {beside}: {floor}");
+            println!("    ratio {ratios}; wanted {wanted}: {reached}");
         }
-        let spread = |values: Vec<f64>| {
-            let mut values = values;
-            values.sort_by(f64::total_cmp);
-            let median = values[values.len() / 2];
-            (median, format!("{} [{} to {}]", short(median), short(values[0]), short(values[values.len() - 1])))
-        };
-        let (_, ours) = spread(self.pairs.iter().map(|pair| pair.0).collect());
-        let (_, floor) = spread(self.pairs.iter().map(|pair| pair.1).collect());
-        let (ratio, ratios) = spread(self.pairs.iter().map(|pair| pair.0 / pair.1).collect());
-        let reached = if self.at_most { ratio <= self.reach } else { ratio >= self.reach };
-        println!("{}, {}", self.name, self.unit);
-        println!("    {ours}");
-        println!("    beside {}: {floor}", self.beside);
-        println!(
-            "    ratio {ratios}; wanted at {} {}: {}",
-            if self.at_most { "most" } else { "least" },
-            self.reach,
-            if reached { "reached" } else { "NOT REACHED" }
-        );
     }
+}
+
+/// The median, alone and in words with the range.
+fn spread(mut values: Vec<f64>) -> (f64, String) {
+    values.sort_by(f64::total_cmp);
+    let median = median(values.clone());
+    (median, format!("{} [{} to {}]", short(median), short(values[0]), short(values[values.len() - 1])))
+}
+
+/// Of an even number of values the mean of the two in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len().is_multiple_of(2) { values[middle - 1].midpoint(values[middle]) } else { values[middle] }
+}
+
+pub fn percentile(mut values: Vec<f64>, part: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * part) as usize]
 }
 
 /// Three digits that matter.
@@ -58,6 +89,7 @@ pub fn short(value: f64) -> String {
         large if large >= 1e4 => format!("{:.0} k", value / 1e3),
         large if large >= 1e3 => format!("{:.1} k", value / 1e3),
         large if large >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.3}"),
+        small if small >= 0.01 => format!("{value:.3}"),
+        _ => format!("{:.3} m", value * 1e3),
     }
 }

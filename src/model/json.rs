@@ -2,6 +2,7 @@
 //! the field.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -10,6 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::members;
 use crate::error::{Error, Kind, Result};
 
 /// Reads `text`, an object, as a `T`. An error names the field by its path below `at` (`users[3]`, or nothing for the
@@ -137,9 +139,13 @@ impl<'a> Object<'a> {
     }
 
     /// Calls `each` with every member's name and raw value.
-    pub fn for_each<'s>(&'s self, each: impl FnMut(&str, &'a str)) -> Result<()> {
-        let mut deserializer = serde_json::Deserializer::from_str(self.0);
-        deserializer.deserialize_map(MemberVisitor(each)).map_err(|error| Error::invalid("the object", error))
+    pub fn for_each(&self, each: impl FnMut(&str, &'a str)) -> Result<()> {
+        members::for_each(self.0, each).ok_or_else(|| {
+            match serde_json::from_str::<BTreeMap<String, &RawValue>>(self.0) {
+                Err(error) => Error::invalid("the object", error),
+                Ok(_) => Error::internal("an object was not understood and then was"),
+            }
+        })
     }
 }
 
@@ -173,21 +179,6 @@ pub fn merge<'a>(objects: impl Iterator<Item = Object<'a>>) -> Result<String> {
     }
     merged.push('}');
     Ok(merged)
-}
-
-struct MemberVisitor<F>(F);
-
-impl<'de, F: FnMut(&str, &'de str)> Visitor<'de> for MemberVisitor<F> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<(), A::Error> {
-        while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-            (self.0)(name.as_str(), value.get());
-        }
-        Ok(())
-    }
 }
 
 /// What a raw JSON value is, in words.

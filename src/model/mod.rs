@@ -10,6 +10,7 @@ pub mod history;
 pub mod json;
 pub mod known;
 pub mod list;
+pub mod members;
 pub mod message;
 pub mod metrics;
 pub mod outbox;

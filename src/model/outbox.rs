@@ -220,6 +220,11 @@ pub enum Outcome<'a> {
 pub type Write<'a> = &'a dyn Fn(&mut String) -> Result<(), String>;
 
 impl Outcomes {
+    /// With room for so many users and bytes of text.
+    pub fn with_capacity(users: usize, bytes: usize) -> Self {
+        Outcomes { text: String::with_capacity(bytes), rows: Vec::with_capacity(users), ..Outcomes::default() }
+    }
+
     /// Writes the texts of a delivery, to be handed to [`Outcomes::push_message`].
     pub fn write(
         &mut self,

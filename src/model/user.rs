@@ -5,64 +5,65 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{self, Fields, Object, Text};
+use super::json::{Fields, Object, Text};
+use super::members::{self, members};
 use super::preference::RecipientPreferences;
 use crate::error::{Error, Result};
 
-/// A member of `users`. Every field may be absent or null; fields not named here are kept and ignored.
-///
-/// The forms are those of Courier's tutorial, of its 2024 documentation and of its SDKs. Top-level `user_id`, `email`
-/// and `phone_number` are documented nowhere, but appear inside a sample answer.
-#[derive(Debug, Deserialize)]
-pub struct User<'a> {
-    #[serde(borrow, default)]
-    pub recipient: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub user_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub email: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub phone_number: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub profile: Option<Object<'a>>,
-    #[serde(borrow, default)]
-    pub data: Option<Object<'a>>,
-    /// What this user has chosen, beside what is stored.
-    #[serde(default)]
-    pub preferences: Option<Box<Fields<RecipientPreferences>>>,
-    #[serde(borrow, default)]
-    to: Option<Fields<To<'a>>>,
+members! {
+    /// A member of `users`. Every field may be absent or null; fields not named here are kept and ignored.
+    ///
+    /// The forms are those of Courier's tutorial, of its 2024 documentation and of its SDKs. Top-level `user_id`, `email`
+    /// and `phone_number` are documented nowhere, but appear inside a sample answer.
+    pub struct User<'a> {
+        #[serde(borrow)]
+        pub recipient: Text<'a> = "recipient",
+        #[serde(borrow)]
+        pub user_id: Text<'a> = "user_id",
+        #[serde(borrow)]
+        pub email: Text<'a> = "email",
+        #[serde(borrow)]
+        pub phone_number: Text<'a> = "phone_number",
+        #[serde(borrow)]
+        pub profile: Object<'a> = "profile",
+        #[serde(borrow)]
+        pub data: Object<'a> = "data",
+        /// What this user has chosen, beside what is stored.
+        pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
+        #[serde(borrow)]
+        to: Fields<To<'a>> = "to",
+    }
 }
 
-/// The recipient as Send spells it.
-#[derive(Debug, Default, Deserialize)]
-pub struct To<'a> {
-    #[serde(borrow, default)]
-    pub user_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub email: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub phone_number: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub data: Option<Object<'a>>,
-    #[serde(borrow, default)]
-    pub locale: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub tenant_id: Option<Text<'a>>,
-    #[serde(default)]
-    pub preferences: Option<Box<Fields<RecipientPreferences>>>,
-    #[serde(borrow, default)]
-    pub slack: Option<Object<'a>>,
-    #[serde(borrow, default)]
-    pub ms_teams: Option<Object<'a>>,
-    #[serde(borrow, default)]
-    pub webhook: Option<Object<'a>>,
+members! {
+    /// The recipient as Send spells it.
+    pub struct To<'a> {
+        #[serde(borrow)]
+        pub user_id: Text<'a> = "user_id",
+        #[serde(borrow)]
+        pub email: Text<'a> = "email",
+        #[serde(borrow)]
+        pub phone_number: Text<'a> = "phone_number",
+        #[serde(borrow)]
+        pub data: Object<'a> = "data",
+        #[serde(borrow)]
+        pub locale: Text<'a> = "locale",
+        #[serde(borrow)]
+        pub tenant_id: Text<'a> = "tenant_id",
+        pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
+        #[serde(borrow)]
+        pub slack: Object<'a> = "slack",
+        #[serde(borrow)]
+        pub ms_teams: Object<'a> = "ms_teams",
+        #[serde(borrow)]
+        pub webhook: Object<'a> = "webhook",
+    }
 }
 
 impl<'a> User<'a> {
-    /// Reads a user; `at` is its path in the request.
+    /// Reads a user, whose text is known to be JSON; `at` is its path in the request.
     pub fn read(text: &'a str, at: impl FnOnce() -> String) -> Result<Self> {
-        json::read(text, at)
+        members::read(text, at)
     }
 
     pub fn to(&self) -> Option<&To<'a>> {

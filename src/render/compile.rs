@@ -95,13 +95,31 @@ impl<'n> Compiler<'n> {
                 "the name '{name}' holds a dash; Courier knows only names in camelCase and snake_case"
             ))]);
         }
-        let parts: Option<Vec<Step>> =
+        let parts: Vec<Option<Step>> =
             template.elements.iter().map(|element| part(element, escape, self.names, in_loop)).collect();
-        Ok(parts.unwrap_or_else(|| {
-            let mut template = (*template).clone();
-            prepare(&mut template, if escape == Escape::Html { escape } else { Escape::Plain }, in_loop);
-            vec![Step::Template(Box::new(template), escape)]
-        }))
+        // What `set` sets goes on to the end of the text.
+        let whole = source.contains("set") && parts.iter().any(Option::is_none);
+        let mut steps: Vec<Step> = Vec::new();
+        for ((part, element), place) in parts.into_iter().zip(&template.elements).zip(&template.mapping) {
+            if let Some(step) = part.filter(|_| !whole) {
+                steps.push(step);
+                continue;
+            }
+            if !matches!(steps.last(), Some(Step::Template(..))) {
+                steps.push(Step::Template(Box::default(), escape));
+            }
+            if let Some(Step::Template(of_engine, _)) = steps.last_mut() {
+                of_engine.elements.push(element.clone());
+                of_engine.mapping.push(place.clone());
+            }
+        }
+        let escape = if escape == Escape::Html { escape } else { Escape::Plain };
+        for step in &mut steps {
+            if let Step::Template(of_engine, _) = step {
+                prepare(of_engine, escape, in_loop);
+            }
+        }
+        Ok(steps)
     }
 
     /// The steps that write an address, blank if it is one that would run.

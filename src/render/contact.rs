@@ -2,38 +2,38 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
-use crate::model::json::{self, Text};
+use crate::model::json::Text;
+use crate::model::members::{self, Raw, members};
 use crate::model::outbox::{Channel, Provider};
 use crate::model::user::User;
 
-/// The keys of a profile that routing looks at.
-#[derive(Default, Deserialize)]
-struct Fields<'a> {
-    #[serde(borrow, default)]
-    email: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    phone_number: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    locale: Option<Text<'a>>,
-    #[serde(borrow, default, rename = "firebaseToken")]
-    firebase_token: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    apn: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    expo: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    slack: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    ms_teams: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    discord: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    webhook: Option<&'a RawValue>,
+members! {
+    /// The keys of a profile that routing looks at.
+    struct Fields<'a> {
+        #[serde(borrow)]
+        email: Text<'a> = "email",
+        #[serde(borrow)]
+        phone_number: Text<'a> = "phone_number",
+        #[serde(borrow)]
+        locale: Text<'a> = "locale",
+        #[serde(borrow)]
+        firebase_token: Raw<'a> = "firebaseToken",
+        #[serde(borrow)]
+        apn: Raw<'a> = "apn",
+        #[serde(borrow)]
+        expo: Raw<'a> = "expo",
+        #[serde(borrow)]
+        slack: Raw<'a> = "slack",
+        #[serde(borrow)]
+        ms_teams: Raw<'a> = "ms_teams",
+        #[serde(borrow)]
+        discord: Raw<'a> = "discord",
+        #[serde(borrow)]
+        webhook: Raw<'a> = "webhook",
+    }
 }
 
 /// One way to reach a recipient.
@@ -63,7 +63,7 @@ impl<'a> Contact<'a> {
         tokens: &'a [(Provider, String)],
     ) -> Result<Self> {
         let read = |profile: Option<&'a str>| match profile {
-            Some(profile) => json::read(profile, || "profile".to_owned())
+            Some(profile) => members::read(profile, || "profile".to_owned())
                 .map_err(|error: Error| Error::invalid("the message could not be addressed", error.public_message())),
             None => Ok(Fields::default()),
         };
@@ -105,7 +105,7 @@ impl<'a> Contact<'a> {
                 let teams = (Provider::MsTeams, teams_keys, to.and_then(|to| to.ms_teams));
                 let discord = (Provider::Discord, ["channel_id", "user_id"].as_slice(), None);
                 let found = [slack, teams, discord].into_iter().find_map(|(provider, keys, to)| {
-                    let profile = |it: &Fields<'_>| member(&tree(self.object(provider, it)?.get())?, keys);
+                    let profile = |it: &Fields<'_>| member(&tree(self.object(provider, it)?.0)?, keys);
                     self.one(provider, profile, to.and_then(|to| member(&tree(to.as_str())?, keys)))
                 });
                 found.into_iter().collect()
@@ -113,13 +113,13 @@ impl<'a> Contact<'a> {
             Channel::Webhook => {
                 let url = ["url"].as_slice();
                 let to = to.and_then(|to| to.webhook).and_then(|to| member(&tree(to.as_str())?, url));
-                let profile = |it: &Fields<'_>| member(&tree(it.webhook?.get())?, url);
+                let profile = |it: &Fields<'_>| member(&tree(it.webhook?.0)?, url);
                 self.one(Provider::Webhook, profile, to).into_iter().collect()
             }
         }
     }
 
-    fn object<'f>(&self, provider: Provider, fields: &Fields<'f>) -> Option<&'f RawValue> {
+    fn object<'f>(&self, provider: Provider, fields: &Fields<'f>) -> Option<Raw<'f>> {
         match provider {
             Provider::Slack => fields.slack,
             Provider::MsTeams => fields.ms_teams,
@@ -166,9 +166,8 @@ impl<'a> Contact<'a> {
                 (Provider::Apn, fields.apn),
                 (Provider::Expo, fields.expo),
             ];
-            let found = tokens
-                .into_iter()
-                .find_map(|(provider, value)| Some((provider, token(&tree(value?.get())?)?.to_owned())));
+            let found =
+                tokens.into_iter().find_map(|(provider, value)| Some((provider, token(&tree(value?.0)?)?.to_owned())));
             if let Some((provider, text)) = found {
                 return vec![address(provider, Cow::Owned(text))];
             }

@@ -147,19 +147,34 @@ pub struct JobData {
     /// Of the names that are mentioned.
     values: Vec<Option<String>>,
     words: [String; JOB_ROOTS.len()],
-    tree: OnceLock<std::result::Result<Map<String, Value>, String>>,
+    trees: OnceLock<std::result::Result<Trees, String>>,
+}
+
+/// The data of a job as trees.
+struct Trees {
+    data: Map<String, Value>,
+    /// All that texts may begin a path with: what the job as a whole is about, under its data.
+    roots: Map<String, Value>,
 }
 
 impl JobData {
     pub fn new(members: IndexMap<String, String>, words: JobWords, names: &Names) -> Self {
         let values = names.data.iter().map(|name| members.get(name).cloned()).collect();
-        JobData { members, values, words: words.values(), tree: OnceLock::new() }
+        JobData { members, values, words: words.values(), trees: OnceLock::new() }
     }
 
-    /// As a tree; made when first asked for.
-    fn tree(&self) -> std::result::Result<&Map<String, Value>, String> {
-        let parse_all = || self.members.iter().map(|(name, value)| Ok((name.clone(), parse(value)?))).collect();
-        self.tree.get_or_init(parse_all).as_ref().map_err(Clone::clone)
+    /// Made when first asked for.
+    fn trees(&self) -> std::result::Result<&Trees, String> {
+        let parse_all = || {
+            let data: std::result::Result<Map<_, _>, String> =
+                self.members.iter().map(|(name, value)| Ok((name.clone(), parse(value)?))).collect();
+            let data = data?;
+            let words = JOB_ROOTS.iter().zip(&self.words).map(|(name, raw)| Ok(((*name).to_owned(), parse(raw)?)));
+            let mut roots = words.collect::<std::result::Result<Map<_, _>, String>>()?;
+            roots.extend(data.clone());
+            Ok(Trees { data, roots })
+        };
+        self.trees.get_or_init(parse_all).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -295,24 +310,20 @@ impl<'a> Scope<'a> {
     }
 
     fn tree(&self) -> std::result::Result<Value, String> {
-        let mut merged = self.job.tree()?.clone();
+        let Trees { data, roots } = self.job.trees()?;
+        let (mut data, mut roots) = (data.clone(), roots.clone());
         for layer in self.layers.iter().flatten() {
             if let Value::Object(layer) = parse(layer.as_str())? {
-                merged.extend(layer);
+                data.extend(layer.clone());
+                roots.extend(layer);
             }
         }
-        let mut root = merged.clone();
-        root.entry("data").or_insert_with(|| Value::Object(merged));
-        if !root.contains_key("profile") {
-            root.insert("profile".to_owned(), parse(self.profile.as_str())?);
+        roots.entry("data").or_insert_with(|| Value::Object(data));
+        if !roots.contains_key("profile") {
+            roots.insert("profile".to_owned(), parse(self.profile.as_str())?);
         }
-        root.entry("recipient").or_insert_with(|| Value::from(self.recipient));
-        for (name, raw) in JOB_ROOTS.iter().zip(&self.job.words) {
-            if !root.contains_key(*name) {
-                root.insert((*name).to_owned(), parse(raw)?);
-            }
-        }
-        Ok(Value::Object(root))
+        roots.entry("recipient").or_insert_with(|| Value::from(self.recipient));
+        Ok(Value::Object(roots))
     }
 }
 
@@ -320,8 +331,15 @@ fn parse(raw: &str) -> std::result::Result<Value, String> {
     serde_json::from_str(raw).map_err(|error| format!("data: {error}"))
 }
 
+/// Among so few names it takes longer to hash one than to look at them all.
+const FEW: usize = 12;
+
 fn fill<'a>(names: &NameSet, values: &mut [Option<&'a str>], name: &str, value: &'a str) {
-    if let Some(slot) = names.get_index_of(name) {
+    let slot = match names.len() {
+        0..=FEW => names.iter().position(|known| known == name),
+        _ => names.get_index_of(name),
+    };
+    if let Some(slot) = slot {
         values[slot] = Some(value);
     }
 }

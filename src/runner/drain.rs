@@ -76,7 +76,8 @@ struct Users {
 /// Reads first and renders then: a slow text must not hold on to the file.
 fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bool) -> Result<Outcomes> {
     let users = read(store, chunk, from_seq)?;
-    let mut outcomes = Outcomes::default();
+    // Most messages are about as long as what they are made of.
+    let mut outcomes = Outcomes::with_capacity(users.rows.len(), users.text.len());
     let nothing = Known::default();
     for (i, (recipient, user)) in users.rows.iter().enumerate() {
         let known = users.known.get(i).unwrap_or(&nothing);

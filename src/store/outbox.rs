@@ -26,24 +26,41 @@ pub(in crate::store) fn append_range(tx: &Tx<'_>, job: i64, first_seq: u64, coun
     Ok(first_number)
 }
 
+impl rows::Appended for Message<'_> {
+    const INSERT: &'static str = "INSERT INTO messages (number, status, reason, error, channel, provider, \
+                                  profile_version, recipient, address, subject, body, content)";
+    const SHARED: usize = 6;
+    const OWN: usize = 5;
+
+    fn shares(&self, other: &Self) -> bool {
+        let shared = |it: &Self| {
+            let delivery = it.delivery.map(|it| (it.channel, it.provider));
+            (it.verdict, delivery, it.profile_version)
+        };
+        shared(self) == shared(other)
+    }
+
+    fn bind_shared(&self, row: &mut rows::Parameters<'_, '_>) -> rusqlite::Result<()> {
+        row.bind(self.verdict.status.name())?;
+        row.bind(self.verdict.reason.map(Reason::name))?;
+        row.bind(self.verdict.error.as_deref())?;
+        row.bind(self.delivery.map(|it| it.channel.name()))?;
+        row.bind(self.delivery.map(|it| it.provider.name()))?;
+        row.bind(self.profile_version)
+    }
+
+    fn bind_own(&self, row: &mut rows::Parameters<'_, '_>) -> rusqlite::Result<()> {
+        row.bind(self.recipient)?;
+        row.bind(self.delivery.map(|it| it.address))?;
+        row.bind(self.delivery.and_then(|it| it.subject))?;
+        row.bind(self.delivery.map(|it| it.body))?;
+        row.bind(self.delivery.and_then(|it| it.content))
+    }
+}
+
 /// Appends messages, numbered from `first_number` on, with what went out besides and what waits.
 pub(in crate::store) fn append(tx: &Tx<'_>, first_number: i64, messages: &[Message<'_>]) -> Result<()> {
-    let insert = "INSERT INTO messages (number, recipient, status, reason, error, channel, provider, address, subject, \
-                  body, content, profile_version)";
-    rows::append(tx.conn, insert, 11, first_number, messages, |message, row| {
-        row.bind(message.recipient)?;
-        row.bind(message.verdict.status.name())?;
-        row.bind(message.verdict.reason.map(Reason::name))?;
-        row.bind(message.verdict.error.as_deref())?;
-        let delivery = message.delivery.as_ref();
-        row.bind(delivery.map(|it| it.channel.name()))?;
-        row.bind(delivery.map(|it| it.provider.name()))?;
-        row.bind(delivery.map(|it| it.address))?;
-        row.bind(delivery.and_then(|it| it.subject))?;
-        row.bind(delivery.map(|it| it.body))?;
-        row.bind(delivery.and_then(|it| it.content))?;
-        row.bind(message.profile_version)
-    })?;
+    rows::append(tx.conn, first_number, messages)?;
     for (number, message) in (first_number..).zip(messages) {
         append_further(tx, number, message)?;
     }

@@ -27,48 +27,88 @@ pub fn unknown(column: usize) -> rusqlite::Error {
 /// Rows that one statement inserts.
 const ROWS: usize = 16;
 
-/// Appends `rows` to a table, numbered from `first_number` on, which has to be beyond every number in it. `insert` is
-/// the statement up to its VALUES, the number first and so many `others` behind it; `bind` is called with each row and
-/// binds these.
-pub fn append<R>(
-    conn: &Connection,
-    insert: &str,
-    others: usize,
-    first_number: i64,
-    rows: &[R],
-    bind: impl Fn(&R, &mut Parameters<'_, '_>) -> rusqlite::Result<()>,
-) -> Result<()> {
-    // SQLite gives a row without a number the next one, and need not look for its place.
-    let row = |number: &str| format!("({number}{})", ", ?".repeat(others));
-    let statement =
-        |rows: usize| format!("{insert} VALUES {}{}", row("?"), format!(", {}", row("NULL")).repeat(rows - 1));
-    let execute = |statement: &mut Statement<'_>, number: i64, rows: &[R]| -> Result<()> {
-        let mut parameters = Parameters { statement, next: 1 };
-        parameters.bind(number)?;
-        rows.iter().try_for_each(|row| bind(row, &mut parameters))?;
-        statement.raw_execute()?;
-        match conn.last_insert_rowid() == number + rows.len() as i64 - 1 {
-            true => Ok(()),
-            false => Err(Error::unavailable("the database file is damaged: a row is numbered beyond the last one")),
-        }
-    };
+/// A row that is appended under the next number of its table.
+pub trait Appended {
+    /// The statement up to its VALUES, with the number first, then the [shared](Appended::SHARED)
+    /// columns, then those of its [own](Appended::OWN).
+    const INSERT: &'static str;
+    /// Columns in which most rows are like their neighbours: a statement is told them once for all of its rows, since
+    /// every value that it is told is copied.
+    const SHARED: usize;
+    const OWN: usize;
+
+    /// Whether the shared columns are the same.
+    fn shares(&self, other: &Self) -> bool;
+    fn bind_shared(&self, row: &mut Parameters<'_, '_>) -> rusqlite::Result<()>;
+    fn bind_own(&self, row: &mut Parameters<'_, '_>) -> rusqlite::Result<()>;
+}
+
+/// Appends `rows`, numbered from `first_number` on, which has to be beyond every number in the table.
+pub fn append<R: Appended>(conn: &Connection, first_number: i64, rows: &[R]) -> Result<()> {
     let (full, rest) = rows.as_chunks::<ROWS>();
+    let alike = |rows: &[R; ROWS]| rows.iter().all(|row| row.shares(&rows[0]));
     let mut number = first_number;
-    if !full.is_empty() {
-        let mut many = conn.prepare_cached(&statement(ROWS))?;
-        for rows in full {
-            execute(&mut many, number, rows)?;
-            number += ROWS as i64;
+    for chunks in full.chunk_by(|one, next| alike(one) == alike(next)) {
+        let layout = Layout { rows: ROWS, alike: alike(&chunks[0]) };
+        number = insert(conn, layout, number, chunks.as_flattened())?;
+    }
+    insert(conn, Layout { rows: 1, alike: true }, number, rest).map(drop)
+}
+
+/// How many rows a statement inserts, and whether it is told the shared columns once for all of them.
+#[derive(Clone, Copy)]
+struct Layout {
+    rows: usize,
+    alike: bool,
+}
+
+/// Inserts rows, as many as the layout has at a time, and returns the number after the last one.
+fn insert<R: Appended>(conn: &Connection, layout: Layout, first_number: i64, rows: &[R]) -> Result<i64> {
+    if rows.is_empty() {
+        return Ok(first_number);
+    }
+    let mut statement = conn.prepare_cached(&layout.statement::<R>())?;
+    let mut number = first_number;
+    for rows in rows.chunks(layout.rows) {
+        let mut parameters = Parameters { statement: &mut statement, next: 1 };
+        parameters.bind(number)?;
+        for (i, row) in rows.iter().enumerate() {
+            if i == 0 || !layout.alike {
+                row.bind_shared(&mut parameters)?;
+            }
+            row.bind_own(&mut parameters)?;
+        }
+        statement.raw_execute()?;
+        number += rows.len() as i64;
+        if conn.last_insert_rowid() != number - 1 {
+            return Err(Error::unavailable("the database file is damaged: a row is numbered beyond the last one"));
         }
     }
-    if !rest.is_empty() {
-        let mut one = conn.prepare_cached(&statement(1))?;
-        for row in rest.chunks(1) {
-            execute(&mut one, number, row)?;
-            number += 1;
+    Ok(number)
+}
+
+impl Layout {
+    /// The parameters are numbered in the order in which [`insert`] binds them.
+    fn statement<R: Appended>(self) -> String {
+        let mut next = 1;
+        let mut parameters = |count: usize| {
+            let numbered = (next..next + count).map(|number| format!(", ?{number}")).collect::<String>();
+            next += count;
+            numbered
+        };
+        let number = parameters(1);
+        let mut shared = parameters(R::SHARED);
+        let mut rows = Vec::new();
+        for row in 0..self.rows {
+            if row > 0 && !self.alike {
+                shared = parameters(R::SHARED);
+            }
+            // SQLite gives a row without a number the next one, and need not look for its place.
+            let number = if row == 0 { &number } else { ", NULL" };
+            rows.push(format!("({}{shared}{})", &number[2..], parameters(R::OWN)));
         }
+        format!("{} VALUES {}", R::INSERT, rows.join(", "))
     }
-    Ok(())
 }
 
 /// The parameters of a statement, bound one after the other.

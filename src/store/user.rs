@@ -130,14 +130,30 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
     Ok(duplicates)
 }
 
+/// A recipient and the user, as it was sent.
+impl rows::Appended for (&str, &str) {
+    const INSERT: &'static str = "INSERT INTO users (number, recipient, user)";
+    const SHARED: usize = 0;
+    const OWN: usize = 2;
+
+    fn shares(&self, _: &Self) -> bool {
+        true
+    }
+
+    fn bind_shared(&self, _: &mut rows::Parameters<'_, '_>) -> rusqlite::Result<()> {
+        Ok(())
+    }
+
+    fn bind_own(&self, row: &mut rows::Parameters<'_, '_>) -> rusqlite::Result<()> {
+        row.bind(self.0)?;
+        row.bind(self.1)
+    }
+}
+
 /// Appends recipients and users, as they were sent, to a job that was not run yet and has `received` users.
 pub(in crate::store) fn append(tx: &Tx<'_>, job: i64, received: u64, users: &[(&str, &str)]) -> Result<()> {
     let first_number = append_range(tx.conn, job, received, users.len())?;
-    let insert = "INSERT INTO users (number, recipient, user)";
-    rows::append(tx.conn, insert, 2, first_number, users, |(recipient, user), row| {
-        row.bind(recipient)?;
-        row.bind(user)
-    })?;
+    rows::append(tx.conn, first_number, users)?;
     let mut count = tx.conn.prepare_cached(
         "UPDATE jobs SET received = received + ?2 WHERE job = ?1 AND status = 'CREATED' AND received = ?3",
     )?;

@@ -1,0 +1,234 @@
+//! What is measured, each scenario on a file of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::client::Connection;
+use crate::customer::{self, BLOCKS, BODY};
+use crate::daemon::{self, Daemon};
+use crate::receiver::Receiver;
+use crate::report::{Report, median, percentile};
+use crate::{Settings, bare, floor};
+
+type Scenario = fn(&Settings, &mut Report);
+
+/// By the words of `--only`, in the order in which they are played.
+pub const SCENARIOS: [(&str, Scenario); 7] = [
+    ("ingest", ingest),
+    ("singles", singles),
+    ("drain", drain),
+    ("beside", beside),
+    ("webhooks", webhooks),
+    ("gets", gets),
+    ("large", large),
+];
+
+/// What the messages of [`BODY`] come to, for the floor.
+const RENDERED: [Option<&str>; 3] = [
+    Some("Reader 000000, your business statement is ready"),
+    Some(
+        "Hello Reader 000000, your business plan in Amsterdam came to 10 euro, order A-00000000. Acme Corp says thank you.",
+    ),
+    None,
+];
+
+/// The files of one scenario. Those of a benchmark do not belong into a memory file system.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Folder(tempfile::tempdir_in(Path::new(daemon::BINARY).parent().unwrap()).unwrap())
+    }
+
+    fn database(&self) -> PathBuf {
+        self.0.path().join("bulkd.db")
+    }
+
+    /// Measures on a plain file, which is removed afterwards.
+    fn plain(&self, measure: impl FnOnce(&Path) -> Duration) -> Duration {
+        let file = self.0.path().join("floor.db");
+        let measured = measure(&file);
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+        }
+        measured
+    }
+}
+
+fn rate(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
+}
+
+fn memory_bound(users: usize) -> f64 {
+    40e6 + 25.0 * users as f64
+}
+
+/// A new job of this many users, who are all ingested, and how long that took.
+fn ingested(settings: &Settings, daemon: &Daemon, body: &str, users: usize) -> (String, Duration) {
+    let job = customer::create(&mut Connection::open(daemon.address), body);
+    let took = customer::ingest_users(daemon.address, &job, users, settings.batch, settings.clients);
+    (job, took)
+}
+
+/// Ingest, the start on the file that it leaves, and pages of it.
+fn ingest(settings: &Settings, report: &mut Report) {
+    let Settings { users, batch, durability, .. } = settings;
+    let folder = Folder::new();
+    let plain = folder.plain(|file| floor::insert_users(file, durability, *users, *batch));
+    let daemon = Daemon::start(&folder.database(), durability);
+    let (job, ours) = ingested(settings, &daemon, BODY, *users);
+    report.add("ingest", rate(*users, ours), rate(*users, plain));
+    report.add("peak memory", daemon.peak_memory(), memory_bound(*users));
+    daemon.stop();
+
+    let daemon = Daemon::start(&folder.database(), durability);
+    report.add(
+        "start to first answer, file of all users",
+        daemon.first_answer.as_secs_f64(),
+        version_takes().as_secs_f64(),
+    );
+    let mut customer = Connection::open(daemon.address);
+    let path = format!("/bulk/{job}/users");
+    let cursor = customer::cursor_at(&mut customer, &path, users / 2);
+    let first = || {
+        customer::timed(|| {
+            customer.send("GET", &path, b"", 200);
+        })
+    };
+    let (first, later) = customer::interleaved(first, 200, daemon.address, &format!("{path}?cursor={cursor}"));
+    report.add("/users page deep in the job", median(later), median(first));
+}
+
+fn version_takes() -> Duration {
+    let once = |_| {
+        let begun = Instant::now();
+        Command::new(daemon::BINARY).arg("--version").stdout(Stdio::null()).status().unwrap();
+        begun.elapsed().as_secs_f64()
+    };
+    Duration::from_secs_f64(median((0..5).map(once).collect()))
+}
+
+fn singles(settings: &Settings, report: &mut Report) {
+    let folder = Folder::new();
+    let users = settings.users / 20;
+    let plain = folder.plain(|file| floor::insert_users(file, &settings.durability, users, 1));
+    let daemon = Daemon::start(&folder.database(), &settings.durability);
+    let job = customer::create(&mut Connection::open(daemon.address), BODY);
+    let ours = customer::ingest_users(daemon.address, &job, users, 1, 64);
+    report.add("ingest in calls of one, 64 connections", rate(users, ours), rate(users, plain));
+}
+
+/// The drain of each kind of content.
+fn drain(settings: &Settings, report: &mut Report) {
+    let Settings { users, durability, .. } = settings;
+    let folder = Folder::new();
+    let daemon = Daemon::start(&folder.database(), durability);
+    let mut customer = Connection::open(daemon.address);
+    let (job, _) = ingested(settings, &daemon, BODY, *users);
+    let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, &RENDERED));
+    let variables = customer::run_job(&mut customer, &job);
+    report.add("drain, five variables", rate(*users, variables), rate(*users, plain));
+    report.add("peak memory", daemon.peak_memory(), memory_bound(*users));
+
+    let (job, _) = ingested(settings, &daemon, BLOCKS, *users);
+    let blocks = customer::run_job(&mut customer, &job);
+    report.add("drain with a block and a helper", rate(*users, blocks), rate(*users, variables));
+
+    let job = customer::create_of_template(&mut customer);
+    customer::ingest_users(daemon.address, &job, *users, settings.batch, settings.clients);
+    let of_template = customer::run_job(&mut customer, &job);
+    let row = customer::a_message(&mut customer, &job);
+    let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, &row));
+    report.add("drain, stored template of ten elements", rate(*users, of_template), rate(*users, plain));
+}
+
+/// What others notice of a large drain.
+fn beside(settings: &Settings, report: &mut Report) {
+    let folder = Folder::new();
+    let daemon = Daemon::start(&folder.database(), &settings.durability);
+    let address = daemon.address;
+    let mut customer = Connection::open(address);
+    let (job, _) = ingested(settings, &daemon, BODY, settings.users);
+    let path = format!("/bulk/{job}");
+    let idle = customer::latencies(address, &path, || false, 20_000);
+    let alone = median((0..5).map(|_| customer::small_job(address)).collect());
+    customer.send("POST", &format!("{path}/run"), b"", 202);
+    let done = AtomicBool::new(false);
+    let (while_draining, small) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| customer::latencies(address, &path, || done.load(Ordering::Relaxed), usize::MAX));
+        let mut small = Vec::new();
+        while customer::status(&mut customer, &job) == "PROCESSING" {
+            let took = customer::small_job(address);
+            if customer::status(&mut customer, &job) == "PROCESSING" {
+                small.push(took);
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        (reader.join().unwrap(), small)
+    });
+    if !small.is_empty() {
+        report.add("a job of 1,000 while the others drain", median(small), alone);
+    }
+    report.add("GET /bulk/{id} p99 while draining", percentile(while_draining, 0.99), percentile(idle, 0.99));
+}
+
+/// The drain beside one that a webhook follows: first one where nobody listens, then one that takes what it gets.
+fn webhooks(settings: &Settings, report: &mut Report) {
+    let folder = Folder::new();
+    let daemon = Daemon::start(&folder.database(), &settings.durability);
+    let mut customer = Connection::open(daemon.address);
+    let drained = |customer: &mut Connection| {
+        let (job, _) = ingested(settings, &daemon, BODY, settings.users);
+        rate(settings.users, customer::run_job(customer, &job))
+    };
+    let follow = |customer: &mut Connection, address: std::net::SocketAddr| {
+        let webhook = serde_json::json!({ "url": format!("http://{address}/") }).to_string();
+        let webhook = customer.json("POST", "/_bulkd/webhooks", webhook.as_bytes(), 201);
+        format!("/_bulkd/webhooks/{}", webhook["id"].as_str().unwrap())
+    };
+    let without = drained(&mut customer);
+    // A port that was free a moment ago.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let webhook = follow(&mut customer, gone);
+    report.add("drain beside a webhook that is gone", drained(&mut customer), without);
+    customer.send("DELETE", &webhook, b"", 204);
+    let receiver = Receiver::start();
+    follow(&mut customer, receiver.address);
+    let listening = drained(&mut customer);
+    report.add("drain beside a webhook that listens", listening, without);
+    eprintln!("    it took {} events meanwhile", receiver.taken());
+}
+
+/// A job that is over, in a file full of its users and messages.
+fn gets(settings: &Settings, report: &mut Report) {
+    let folder = Folder::new();
+    let daemon = Daemon::start(&folder.database(), &settings.durability);
+    let mut customer = Connection::open(daemon.address);
+    let (job, _) = ingested(settings, &daemon, BODY, settings.users);
+    customer::run_job(&mut customer, &job);
+    let path = format!("/bulk/{job}");
+    let body = String::from_utf8(customer.send("GET", &path, b"", 200).to_vec()).unwrap();
+    let bare = bare::with_tiny_http(&body, |address| customer::requests_per_second(address, "/"));
+    report.add("GET /bulk/{id}, 16 connections", customer::requests_per_second(daemon.address, &path), bare);
+}
+
+/// A job of `--large` users.
+fn large(settings: &Settings, report: &mut Report) {
+    let Settings { large: users, batch, durability, .. } = settings;
+    if *users == 0 {
+        return;
+    }
+    let folder = Folder::new();
+    let plain = folder.plain(|file| floor::insert_users(file, durability, *users, *batch));
+    let daemon = Daemon::start(&folder.database(), durability);
+    let (job, ours) = ingested(settings, &daemon, BODY, *users);
+    report.add("ingest, the large job", rate(*users, ours), rate(*users, plain));
+    let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, &RENDERED));
+    let drained = customer::run_job(&mut Connection::open(daemon.address), &job);
+    report.add("drain, the large job", rate(*users, drained), rate(*users, plain));
+    report.add("peak memory, the large job", daemon.peak_memory(), memory_bound(*users));
+}
