@@ -101,6 +101,7 @@ fn ingest(settings: &Settings, report: &mut Report) {
     };
     let (first, later) = customer::interleaved(first, 200, daemon.address, &format!("{path}?cursor={cursor}"));
     report.add("/users page deep in the job", median(later), median(first));
+    report.add("peak memory", daemon.peak_memory(), memory_bound(*users));
 }
 
 fn version_takes() -> Duration {
@@ -144,6 +145,7 @@ fn drain(settings: &Settings, report: &mut Report) {
     let row = customer::a_message(&mut customer, &job);
     let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, &row));
     report.add("drain, stored template of ten elements", rate(*users, of_template), rate(*users, plain));
+    report.add("peak memory", daemon.peak_memory(), memory_bound(*users));
 }
 
 /// What others notice of a large drain.
@@ -174,6 +176,7 @@ fn beside(settings: &Settings, report: &mut Report) {
         report.add("a job of 1,000 while the others drain", median(small), alone);
     }
     report.add("GET /bulk/{id} p99 while draining", percentile(while_draining, 0.99), percentile(idle, 0.99));
+    report.add("peak memory", daemon.peak_memory(), memory_bound(settings.users));
 }
 
 /// The drain beside one that a webhook follows: first one where nobody listens, then one that takes what it gets.
@@ -190,16 +193,17 @@ fn webhooks(settings: &Settings, report: &mut Report) {
         let webhook = customer.json("POST", "/_bulkd/webhooks", webhook.as_bytes(), 201);
         format!("/_bulkd/webhooks/{}", webhook["id"].as_str().unwrap())
     };
-    let without = drained(&mut customer);
+    let before = drained(&mut customer);
     // A port that was free a moment ago.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let webhook = follow(&mut customer, gone);
-    report.add("drain beside a webhook that is gone", drained(&mut customer), without);
+    report.add("drain beside a webhook that is gone", drained(&mut customer), before);
     customer.send("DELETE", &webhook, b"", 204);
+    let before = drained(&mut customer);
     let receiver = Receiver::start();
     follow(&mut customer, receiver.address);
     let listening = drained(&mut customer);
-    report.add("drain beside a webhook that listens", listening, without);
+    report.add("drain beside a webhook that listens", listening, before);
     eprintln!("    it took {} events meanwhile", receiver.taken());
 }
 

@@ -202,6 +202,8 @@ fn tune(conn: &Connection) -> rusqlite::Result<()> {
 pub fn open_reader(path: &Path) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     tune(&conn)?;
+    // In KiB. There are several of them, and what they read most is read once.
+    conn.pragma_update(None, "cache_size", -1024)?;
     Ok(conn)
 }
 
