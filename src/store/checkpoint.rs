@@ -24,6 +24,9 @@ const COPY_AFTER: i64 = 4 * 1024 * 1024 / PAGE_BYTES;
 /// Pages in the log at which the writer finishes the copy and starts the log over.
 const RESTART_AFTER: i64 = LOG_BYTES / PAGE_BYTES;
 
+/// How long the writer waits for those who still read the log, when it starts it over.
+const READERS_HAVE: Duration = Duration::from_millis(10);
+
 /// What is known of the log: when to ring for the copier, and when the writer has to start it over.
 #[derive(Clone, Default)]
 pub struct Checkpoints(Arc<Shared>);
@@ -102,8 +105,9 @@ impl Checkpoints {
             return Ok(false);
         }
         let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
-        // A reader that holds on to the log must not hold up the writer: then it is tried again later.
-        let _ = conn.busy_timeout(Duration::ZERO);
+        // Most readers have done with the log in a moment; one that holds on to it must not hold up the writer: then it
+        // is tried again later.
+        let _ = conn.busy_timeout(READERS_HAVE);
         let held = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, bool>(0));
         let _ = conn.busy_timeout(BUSY_TIMEOUT);
         Ok(!held?)
