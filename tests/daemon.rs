@@ -15,7 +15,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::Value;
 use support::binary::{Binary, Ended, bulkd};
-use support::{Customer, json, newsletter, open_file, readers, wait_until};
+use support::{Customer, json, newsletter, open_file, readers, unheard, wait_until};
 use tempfile::TempDir;
 
 /// Users of a large job: it has to last until a signal arrives. And users in one call.
@@ -493,11 +493,8 @@ fn nobody_listens() -> Stdio {
 #[test]
 fn it_needs_nobody_who_reads_what_it_says() {
     let folder = Folder::new();
-    // A port of our own, in which nobody listens yet.
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_reuse_address(true).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    // Its address cannot be read from what it says.
+    let (_ours, address) = unheard();
     let mut command = bulkd(&["--db", &folder.database(), "--log", "trace", "--listen", &address.to_string()]);
     let daemon = Binary::spawn(command.stdout(nobody_listens()).stderr(nobody_listens()));
     wait_until("it listens", || TcpStream::connect(address).is_ok());

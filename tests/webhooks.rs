@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use sha2::Sha256;
 use support::binary::{Binary, check};
-use support::{Customer, Daemon, NOW, json, newsletter, readers, wait_until};
+use support::{Customer, Daemon, NOW, json, newsletter, readers, unheard, wait_until};
 
 /// Events that wait for one receiver, at most.
 const QUEUE: u64 = 1_000;
@@ -489,7 +489,7 @@ fn a_receiver_that_never_answers_holds_up_nobody() {
 
 #[test]
 fn a_dead_receiver_costs_no_more_than_its_queue() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_ours, address) = unheard();
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let id = register(&customer, &format!("http://{address}"));

@@ -317,6 +317,16 @@ pub fn in_view(entry: &Value) -> Value {
     entry
 }
 
+/// An address at which nobody listens, and that nobody is given who asks for any port, for as long as the socket lives.
+/// Who asks for this very one can still listen there.
+pub fn unheard() -> (socket2::Socket, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
 /// A connection of somebody who opens the file with a tool of theirs.
 pub fn open_file(path: &Path) -> rusqlite::Connection {
     rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
