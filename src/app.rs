@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
-use crate::http::{self, Server};
+use crate::http::{self, Handler, Request, Response, Server};
 use crate::id::Ids;
 use crate::model::seed::Seed;
 use crate::outbound::Outbound;
@@ -45,13 +45,8 @@ impl App {
             None => Seed::default(),
         };
         // The address before the file: a daemon that cannot listen leaves nothing behind. Whoever is early waits.
-        let api: Arc<OnceLock<Option<Api>>> = Arc::default();
-        let started = api.clone();
-        let handler = move |request| match started.wait() {
-            Some(api) => api.answer(request),
-            None => http::of_error(&Error::unavailable("bulkd could not be started")),
-        };
-        let (server, listener) = Server::start(config.listen, config.limits, Arc::new(handler))?;
+        let api: Arc<Door> = Arc::default();
+        let (server, listener) = Server::start(config.listen, config.limits, api.clone())?;
         let options = store::Options { path: config.database, durability: config.durability, clock, ids };
         let (store, store_threads) = match Store::open(options) {
             Ok(opened) => opened,
@@ -76,7 +71,7 @@ impl App {
             store_threads.join();
             return Err(error);
         }
-        let _ = api.set(Some(seeded));
+        let _ = api.0.set(Some(seeded));
         let (runner, workers) = Runner::start(store.clone(), config.templates, config.workers)?;
         let (outbound, webhooks) = Outbound::start(store.clone())?;
         Ok(App { store, runner, server, listener, workers, outbound, webhooks, store_threads })
@@ -109,9 +104,29 @@ impl App {
     }
 }
 
+/// The API, once there is one. It never comes if bulkd cannot be started.
+#[derive(Default)]
+struct Door(OnceLock<Option<Api>>);
+
+impl Handler for Door {
+    fn answer(&self, request: Request) -> Response {
+        match self.0.wait() {
+            Some(api) => api.answer(request),
+            None => http::of_error(&Error::unavailable("bulkd could not be started")),
+        }
+    }
+
+    fn answer_at_once(&self, requests: Vec<Request>) -> Vec<Option<Response>> {
+        match self.0.get() {
+            Some(Some(api)) => api.answer_at_once(requests),
+            _ => requests.iter().map(|_| None).collect(),
+        }
+    }
+}
+
 /// Whoever was early is told that there is no daemon.
-fn abandon(api: &OnceLock<Option<Api>>, server: &Server, listener: JoinHandle<()>) {
-    let _ = api.set(None);
+fn abandon(api: &Door, server: &Server, listener: JoinHandle<()>) {
+    let _ = api.0.set(None);
     server.stop();
     join("listener", listener);
 }

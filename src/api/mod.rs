@@ -167,28 +167,49 @@ impl Api {
 
     /// Answers a request, whatever it is.
     pub fn answer(&self, request: Request) -> Response {
-        let line = log::log_enabled!(log::Level::Debug).then(|| format!("{} {}", request.method(), request.path()));
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.act(request)))
-            .unwrap_or_else(|_| Err(Error::internal("answering a request panicked")));
-        if let Some(line) = line {
-            let status = outcome.as_ref().map_or_else(|error| error.kind().status_and_type().0, |answer| answer.status);
-            log::debug!("{line} -> {status}");
-        }
-        match outcome {
-            Ok(answer) => {
-                let response = http::json(answer.status, answer.body);
-                let response = if answer.status >= 400 { http::final_refusal(response) } else { response };
-                if answer.replayed { response.with_header(idempotency::replayed()) } else { response }
-            }
-            Err(error) => {
-                match error.kind() {
-                    Kind::Internal => log::error!("{error}"),
-                    Kind::Unavailable => log::warn!("{error}"),
-                    _ => {}
+        let line = line(&request);
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.act(request)));
+        respond(line, outcome.unwrap_or_else(|_| Err(panicked())))
+    }
+
+    /// Answers those of the requests that take a moment only and wait for nobody, all from one state of the file.
+    pub fn answer_at_once(&self, requests: Vec<Request>) -> Vec<Option<Response>> {
+        let lines: Vec<_> = requests.iter().map(line).collect();
+        let mut queries = Vec::new();
+        let mut outcomes: Vec<Option<Result<Answer>>> = Vec::new();
+        let mut places = Vec::new();
+        for (place, request) in requests.into_iter().enumerate() {
+            let act = catch_unwind(AssertUnwindSafe(|| self.read_at_once(request)));
+            outcomes.push(match act.unwrap_or_else(|_| Some(Err(panicked()))) {
+                Some(Ok(Act::Query(query))) => {
+                    places.push(place);
+                    queries.push(|db: &Db<'_>| {
+                        catch_unwind(AssertUnwindSafe(|| query(db))).unwrap_or_else(|_| Err(panicked()))
+                    });
+                    None
                 }
-                http::of_error(&error)
-            }
+                Some(Ok(Act::Answer(answer))) => Some(Ok(answer)),
+                Some(Err(error)) => Some(Err(error)),
+                Some(Ok(_)) | None => None,
+            });
         }
+        if !queries.is_empty()
+            && let Some(answers) = self.store.read_at_once(queries)
+        {
+            places.into_iter().zip(answers).for_each(|(place, answer)| outcomes[place] = Some(answer));
+        }
+        lines.into_iter().zip(outcomes).map(|(line, outcome)| Some(respond(line, outcome?))).collect()
+    }
+
+    /// The first step of a request, if its route is a quick one.
+    fn read_at_once(&self, request: Request) -> Option<Result<Act>> {
+        let (route, params) = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.quick)?;
+        let environment = match route.access {
+            routes::Access::Key => self.settings.keys.environment(request.header("authorization")).ok()?,
+            routes::Access::Open => Environment::of_key(""),
+        };
+        let ready = self.seeds.has_begun(&environment);
+        ready.then(|| (route.read)(Call { request, params, environment, settings: &self.settings }))
     }
 
     fn act(&self, request: Request) -> Result<Answer> {
@@ -217,5 +238,36 @@ impl Api {
             Some(once) => once.run(tx, change),
             None => change(tx),
         })
+    }
+}
+
+/// What is logged of a request.
+fn line(request: &Request) -> Option<String> {
+    log::log_enabled!(log::Level::Debug).then(|| format!("{} {}", request.method(), request.path()))
+}
+
+fn panicked() -> Error {
+    Error::internal("answering a request panicked")
+}
+
+fn respond(line: Option<String>, outcome: Result<Answer>) -> Response {
+    if let Some(line) = line {
+        let status = outcome.as_ref().map_or_else(|error| error.kind().status_and_type().0, |answer| answer.status);
+        log::debug!("{line} -> {status}");
+    }
+    match outcome {
+        Ok(answer) => {
+            let response = http::json(answer.status, answer.body);
+            let response = if answer.status >= 400 { http::final_refusal(response) } else { response };
+            if answer.replayed { response.with_header(idempotency::replayed()) } else { response }
+        }
+        Err(error) => {
+            match error.kind() {
+                Kind::Internal => log::error!("{error}"),
+                Kind::Unavailable => log::warn!("{error}"),
+                _ => {}
+            }
+            http::of_error(&error)
+        }
     }
 }

@@ -15,6 +15,8 @@ pub struct Route {
     method: Method,
     path: &'static str,
     pub access: Access,
+    /// Whether the answer takes no more than a look at a few rows.
+    pub quick: bool,
     /// The first step of the handler.
     pub read: fn(Call<'_>) -> Result<Act>,
 }
@@ -29,18 +31,22 @@ pub enum Access {
 }
 
 const fn route(method: Method, path: &'static str, read: fn(Call<'_>) -> Result<Act>) -> Route {
-    Route { method, path, access: Access::Key, read }
+    Route { method, path, access: Access::Key, quick: false, read }
 }
 
 const fn open(method: Method, path: &'static str, read: fn(Call<'_>) -> Result<Act>) -> Route {
-    Route { method, path, access: Access::Open, read }
+    Route { method, path, access: Access::Open, quick: true, read }
+}
+
+const fn quick(path: &'static str, read: fn(Call<'_>) -> Result<Act>) -> Route {
+    Route { method: Method::Get, path, access: Access::Key, quick: true, read }
 }
 
 static ROUTES: &[Route] = &[
     route(Method::Post, "/bulk", bulk::create),
     route(Method::Post, "/bulk/{job_id}", bulk::ingest),
     route(Method::Post, "/bulk/{job_id}/run", bulk::run),
-    route(Method::Get, "/bulk/{job_id}", bulk::get),
+    quick("/bulk/{job_id}", bulk::get),
     route(Method::Get, "/bulk/{job_id}/users", bulk::list_users),
     route(Method::Post, "/send", send::send),
     route(Method::Get, "/messages", message::list),

@@ -65,6 +65,11 @@ impl Seeds {
         })
     }
 
+    /// Whether there is nothing left to do for an environment.
+    pub fn has_begun(&self, environment: &Environment) -> bool {
+        self.is_empty() || self.begun(environment).try_lock().is_ok_and(|begun| *begun)
+    }
+
     /// Puts the seed into an environment that has not begun with it yet. What is there already and is the same stays
     /// untouched.
     pub fn begin(&self, store: &Store, environment: &Environment) -> Result<()> {

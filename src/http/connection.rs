@@ -20,9 +20,33 @@ const SMALL: usize = 64 * 1024;
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
+/// Bytes that are read at once.
+pub const READ_BYTES: usize = 8 * 1024;
+
+/// What a connection has come to when it is given a thread.
+pub struct Begun {
+    /// What was read and belongs to what comes next.
+    pub ahead: Vec<u8>,
+    /// What is still to be written of an answer.
+    pub unsent: Option<(Vec<u8>, Reserved)>,
+}
+
 /// Answers the requests of a connection, one after the other, until either side has had enough.
-pub fn serve(stream: Arc<TcpStream>, limits: &Limits, budget: &Budget, handler: &Handler, stopping: impl Fn() -> bool) {
-    let mut connection = Connection { socket: Socket::new(stream), ahead: Vec::new(), scratch: [0; 8 * 1024], limits };
+pub fn serve(
+    stream: Arc<TcpStream>,
+    begun: Begun,
+    limits: &Limits,
+    budget: &Budget,
+    handler: &dyn Handler,
+    stopping: impl Fn() -> bool,
+) {
+    let Begun { ahead, unsent } = begun;
+    let mut connection = Connection { socket: Socket::new(stream), ahead, scratch: [0; READ_BYTES], limits };
+    if let Some((bytes, _reserved)) = unsent
+        && connection.write(&bytes).is_err()
+    {
+        return;
+    }
     loop {
         let head = match connection.read_head() {
             Ok(Some(head)) => head,
@@ -37,7 +61,7 @@ pub fn serve(stream: Arc<TcpStream>, limits: &Limits, budget: &Budget, handler: 
         };
         let (version, head_only, keeps_alive) =
             (request.head.version.clone(), request.head.method == Method::Head, request.head.keeps_alive());
-        let response = handler(request);
+        let response = handler.answer(request);
         drop(reserved);
         let (response, _reserved) = within(budget, response);
         let closing = !keeps_alive || stopping();
@@ -48,7 +72,7 @@ pub fn serve(stream: Arc<TcpStream>, limits: &Limits, budget: &Budget, handler: 
 }
 
 /// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal.
-fn within(budget: &Budget, response: Response) -> (Response, Reserved) {
+pub fn within(budget: &Budget, response: Response) -> (Response, Reserved) {
     let mut reserved = budget.reserve();
     let length = response.data_length().unwrap_or(0);
     if length < SMALL || reserved.grow(length) {
@@ -62,7 +86,7 @@ struct Connection<'a> {
     /// Bytes that were read and belong to what comes next.
     ahead: Vec<u8>,
     /// What a read of a head reads into.
-    scratch: [u8; 8 * 1024],
+    scratch: [u8; READ_BYTES],
     limits: &'a Limits,
 }
 
@@ -146,12 +170,16 @@ impl Connection<'_> {
     }
 
     fn answer(&mut self, response: Response, version: &HTTPVersion, head_only: bool, closing: bool) -> io::Result<()> {
-        self.socket.set_deadline(self.limits.answer);
-        self.socket.write_all(&response::to_bytes(response, version, head_only, closing))?;
+        self.write(&response::to_bytes(response, version, head_only, closing))?;
         if closing {
             self.socket.linger(LINGER, LINGER_BYTES);
         }
         Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.socket.set_deadline(self.limits.answer);
+        self.socket.write_all(bytes)
     }
 
     /// After a request that cannot be read there is no telling where the next one begins.

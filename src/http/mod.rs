@@ -1,4 +1,4 @@
-//! The front door: listener, connection threads, limits and deadlines. Bytes to [`Request`], [`Response`] to bytes; of
+//! The front door: listener, event loops, connection threads, limits and deadlines. Bytes to [`Request`], [`Response`] to bytes; of
 //! the API behind it, it knows only how an error looks, since it has some of its own to tell.
 //!
 //! Methods, versions and answers are tiny_http's, and so is the writing of an answer. Its `Server` is not used: it
@@ -6,6 +6,8 @@
 
 pub mod body;
 mod connection;
+#[cfg_attr(not(target_os = "linux"), path = "no_event_loop.rs")]
+mod event_loop;
 pub mod head;
 mod response;
 mod server;
@@ -19,8 +21,15 @@ pub use tiny_http::{Header, Method};
 
 use head::Head;
 
-/// Answers a request, in its connection's thread.
-pub type Handler = dyn Fn(Request) -> Response + Send + Sync;
+/// What stands behind the front door.
+pub trait Handler: Send + Sync {
+    /// Answers a request, in a thread of its connection's own: it may take its time.
+    fn answer(&self, request: Request) -> Response;
+
+    /// Answers requests that have come together, in a thread for which other connections wait: those of them that take
+    /// a moment only. The others are `None`, and asked again with [`answer`](Handler::answer).
+    fn answer_at_once(&self, requests: Vec<Request>) -> Vec<Option<Response>>;
+}
 
 /// What a peer may ask of us. Spans of time are for one request unless they say otherwise.
 #[derive(Clone, Debug)]

@@ -12,7 +12,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tiny_http::HTTPVersion;
 
 use super::body::Budget;
-use super::{Handler, Limits, connection, response};
+use super::connection::{self, Begun};
+use super::event_loop::EventLoops;
+use super::{Handler, Limits, response};
 use crate::error::{Error, Result};
 
 /// Connections that the kernel holds until they are accepted.
@@ -26,8 +28,11 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    limits: Limits,
+/// What all connections have in common.
+pub struct Shared {
+    pub limits: Limits,
+    pub handler: Arc<dyn Handler>,
+    pub budget: Budget,
     stopping: AtomicBool,
     connections: Mutex<Connections>,
     changed: Condvar,
@@ -44,14 +49,14 @@ impl Shared {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stopping(&self) -> bool {
+    pub fn stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 }
 
 impl Server {
     /// Listens on `address` (port 0 takes a free one) and answers from now on.
-    pub fn start(address: SocketAddr, limits: Limits, handler: Arc<Handler>) -> Result<(Server, JoinHandle<()>)> {
+    pub fn start(address: SocketAddr, limits: Limits, handler: Arc<dyn Handler>) -> Result<(Server, JoinHandle<()>)> {
         let listener = listen(address).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => {
                 Error::startup(format!("{address} is taken by another program; choose another with --listen"))
@@ -60,8 +65,12 @@ impl Server {
         })?;
         let failed = |error: io::Error| Error::startup(format!("{address} cannot be listened on: {error}"));
         let address = listener.local_addr().map_err(failed)?;
+        let event_loops = EventLoops::start(&limits).map_err(failed)?;
+        let budget = Budget::new(limits.bodies_bytes);
         let shared = Arc::new(Shared {
             limits,
+            handler,
+            budget,
             stopping: AtomicBool::new(false),
             connections: Mutex::default(),
             changed: Condvar::new(),
@@ -69,7 +78,10 @@ impl Server {
         let accepting = shared.clone();
         let thread = std::thread::Builder::new()
             .name("listener".to_owned())
-            .spawn(move || accept(&listener, &accepting, &handler))
+            .spawn(move || {
+                accept(&listener, &accepting, &event_loops);
+                event_loops.stop();
+            })
             .map_err(failed)?;
         Ok((Server { address, shared }, thread))
     }
@@ -121,8 +133,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>, handler: &Arc<Handler>) {
-    let budget = Budget::new(shared.limits.bodies_bytes);
+fn accept(listener: &TcpListener, shared: &Arc<Shared>, event_loops: &EventLoops) {
     loop {
         let accepted = listener.accept();
         if shared.stopping() {
@@ -130,7 +141,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>, handler: &Arc<Handler>) 
         }
         match accepted {
             Ok((stream, _)) => {
-                if let Err(error) = take(stream, shared, &budget, handler) {
+                if let Err(error) = take(stream, shared, event_loops) {
                     log::warn!("a connection could not be taken: {error}");
                     pause(shared);
                 }
@@ -149,7 +160,7 @@ fn pause(shared: &Shared) {
     let _ = shared.changed.wait_timeout(shared.connections(), ACCEPT_PAUSE);
 }
 
-fn take(stream: TcpStream, shared: &Arc<Shared>, budget: &Budget, handler: &Arc<Handler>) -> io::Result<()> {
+fn take(stream: TcpStream, shared: &Arc<Shared>, event_loops: &EventLoops) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let stream = Arc::new(stream);
     let id = {
@@ -167,21 +178,28 @@ fn take(stream: TcpStream, shared: &Arc<Shared>, budget: &Budget, handler: &Arc<
         connections.open.insert(id, stream.clone());
         id
     };
-    let open = Open { id, shared: shared.clone() };
-    let (budget, handler) = (budget.clone(), handler.clone());
-    std::thread::Builder::new().name(format!("connection {id}")).stack_size(shared.limits.stack_bytes).spawn(
-        move || {
-            let stopping = || open.shared.stopping();
-            connection::serve(stream, &open.shared.limits, &budget, &*handler, stopping);
-        },
-    )?;
-    Ok(())
+    event_loops.park(Open { id, stream, shared: shared.clone() })
 }
 
-/// Counts a connection until its thread ends, however it ends.
-struct Open {
-    id: u64,
-    shared: Arc<Shared>,
+/// Counts a connection until it is closed, however it ends.
+pub struct Open {
+    pub id: u64,
+    pub stream: Arc<TcpStream>,
+    pub shared: Arc<Shared>,
+}
+
+impl Open {
+    /// Goes on in a thread of its own.
+    pub fn serve(self, begun: Begun) -> io::Result<()> {
+        self.stream.set_nonblocking(false)?;
+        let thread = std::thread::Builder::new().name(format!("connection {}", self.id));
+        thread.stack_size(self.shared.limits.stack_bytes).spawn(move || {
+            let shared = &self.shared;
+            let stopping = || shared.stopping();
+            connection::serve(self.stream.clone(), begun, &shared.limits, &shared.budget, &*shared.handler, stopping);
+        })?;
+        Ok(())
+    }
 }
 
 impl Drop for Open {

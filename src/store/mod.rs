@@ -49,7 +49,7 @@ pub use writer::{Pending, Sync};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
 use crate::id::Ids;
-use readers::Readers;
+use readers::{Reader, Readers};
 use tx::Rings;
 use writer::Writer;
 
@@ -170,7 +170,17 @@ impl Store {
 
     /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer.
     pub fn read<T>(&self, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
-        let reader = self.readers.take()?;
+        self.run(self.readers.take()?, query)
+    }
+
+    /// Runs short queries, all of them on the same state. `None` if others would have to be waited for.
+    pub fn read_at_once<T>(&self, queries: Vec<impl FnOnce(&Db<'_>) -> Result<T>>) -> Option<Vec<Result<T>>> {
+        let reader = self.readers.try_take().ok()??;
+        let all = |db: &Db<'_>| Ok(queries.into_iter().map(|query| query(db)).collect());
+        self.run(reader, all).ok()
+    }
+
+    fn run<T>(&self, reader: Reader<'_>, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
         reader.conn().prepare_cached("BEGIN")?.execute([])?;
         let result = query(&Db::new(reader.conn(), self.clock.now()));
         let ended = reader.conn().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));

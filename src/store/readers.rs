@@ -32,8 +32,18 @@ impl Readers {
         Readers { path: path.to_owned(), idle, back }
     }
 
+    /// One of them, as soon as there is one that nobody uses.
     pub fn take(&self) -> Result<Reader<'_>> {
         let idle = self.idle.recv().map_err(|_| Error::internal("there are no readers"))?;
+        self.reader(idle)
+    }
+
+    /// One that nobody uses, if there is one.
+    pub fn try_take(&self) -> Result<Option<Reader<'_>>> {
+        self.idle.try_recv().ok().map(|idle| self.reader(idle)).transpose()
+    }
+
+    fn reader(&self, idle: Option<Connection>) -> Result<Reader<'_>> {
         let mut reader = Reader { conn: idle, sound: false, readers: self };
         if reader.conn.is_none() {
             reader.conn = Some(file::open_reader(&self.path)?);
