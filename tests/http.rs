@@ -387,6 +387,38 @@ fn fifty_pipelined_requests_get_fifty_answers_in_order() {
 }
 
 #[test]
+fn fifty_pipelined_reads_get_each_its_own_answer() {
+    let daemon = patient();
+    let customer = daemon.customer("acme");
+    let named = |i: usize| json!({ "event": format!("event-{i}") });
+    let paths: Vec<String> = (0..50).map(|i| format!("/bulk/{}", customer.create(named(i)))).collect();
+    let mut peers = [Peer::of(&daemon), Peer::of(&daemon)];
+    for size in [usize::MAX, 1000, 7] {
+        let requests: String = paths.iter().map(|path| get(path)).collect();
+        peers.iter_mut().for_each(|peer| peer.say_in_pieces(&requests, size));
+        for peer in &mut peers {
+            for i in 0..50 {
+                assert_eq!(peer.hear().ok(200)["job"]["definition"], named(i));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pipelined_read_sees_what_was_written_before_it() {
+    let daemon = patient();
+    let path = format!("/bulk/{}", daemon.customer("acme").create(newsletter()));
+    let mut peer = Peer::of(&daemon);
+    let conversation = (0..20).map(|i| get(&path) + &post(&path, &users(i, 1)));
+    peer.say(conversation.collect::<String>() + &get(&path));
+    for i in 0..20 {
+        assert_eq!(peer.hear().ok(200)["job"]["received"], i);
+        assert_eq!(peer.hear().ok(200)["total"], 1);
+    }
+    assert_eq!(peer.hear().ok(200)["job"]["received"], 20);
+}
+
+#[test]
 fn fifty_pipelined_posts_keep_their_bodies_apart() {
     let daemon = patient();
     let job_id = daemon.customer("acme").create(newsletter());
@@ -968,6 +1000,28 @@ fn a_peer_that_does_not_read_its_answers_is_dropped() {
     // Where the connection was broken off is for the kernels to say.
     let _ = deaf.stream.read_to_end(&mut heard);
     assert!(heard.len() < MANY * LARGE, "{}", heard.len());
+}
+
+#[test]
+fn whoever_takes_an_answer_slowly_gets_all_of_it_and_keeps_nobody_waiting() {
+    let daemon = patient();
+    let mut content = newsletter();
+    content["data"] = json!({ "huge": "x".repeat(LARGE) });
+    let path = format!("/bulk/{}", daemon.customer("acme").create(content.clone()));
+    let mut slow: Vec<Peer> = (0..8).map(|_| Peer::with_small_ears(&daemon)).collect();
+    for peer in &mut slow {
+        peer.say(get(&path).repeat(2) + &get(HEALTH));
+    }
+    slow.iter().for_each(Peer::notice_an_answer);
+    let mut others: Vec<Peer> = (0..8).map(|_| Peer::of(&daemon)).collect();
+    assert!(others.iter_mut().all(Peer::is_answered));
+    for peer in &mut slow {
+        for _ in 0..2 {
+            assert_eq!(peer.hear().ok(200)["job"]["definition"], content);
+        }
+        assert_eq!(peer.hear().ok(200)["status"], "ok");
+        assert!(peer.is_answered());
+    }
 }
 
 #[test]

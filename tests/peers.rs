@@ -104,6 +104,24 @@ fn more_peers_than_there_is_room_for_take_no_more_than_the_room() {
     assert_eq!(crowd.iter().filter(|peer| is_answered(peer)).count(), bound);
 }
 
+#[test]
+fn hundreds_who_only_look_take_no_thread_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = daemon(&folder, &[]);
+    let idle_threads = daemon.kernel_says("Threads");
+    let crowd: Vec<TcpStream> = (0..400).map(|_| connect(daemon.address())).collect();
+    for _ in 0..3 {
+        assert!(crowd.iter().all(is_answered));
+    }
+    assert_eq!(daemon.kernel_says("Threads"), idle_threads);
+    // Whoever asks for more is given one, beside all others.
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    assert!(daemon.kernel_says("Threads") > idle_threads);
+    assert_eq!(customer.run_to_the_end(&job_id)["received"], 0);
+    assert!(crowd.iter().all(is_answered));
+}
+
 /// What rude peers send, each without end: what is asked of the daemon to hold for them must not grow with it.
 fn rude(path: &str) -> [(&'static str, Vec<u8>, Vec<u8>); 6] {
     let head = |line: &str, headers: &str| {

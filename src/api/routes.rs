@@ -38,6 +38,7 @@ const fn open(method: Method, path: &'static str, read: fn(Call<'_>) -> Result<A
     Route { method, path, access: Access::Open, quick: true, read }
 }
 
+/// A `GET` of a few rows.
 const fn quick(path: &'static str, read: fn(Call<'_>) -> Result<Act>) -> Route {
     Route { method: Method::Get, path, access: Access::Key, quick: true, read }
 }
@@ -56,7 +57,7 @@ static ROUTES: &[Route] = &[
     route(Method::Post, "/messages/{message_id}/cancel", message::cancel),
     route(Method::Post, "/messages/{message_id}/resend", message::resend),
     route(Method::Put, "/requests/{request_id}/archive", message::archive),
-    route(Method::Get, "/profiles/{user_id}", profile::get),
+    quick("/profiles/{user_id}", profile::get),
     route(Method::Post, "/profiles/{user_id}", profile::merge),
     route(Method::Put, "/profiles/{user_id}", profile::replace),
     route(Method::Patch, "/profiles/{user_id}", profile::patch),
@@ -65,7 +66,7 @@ static ROUTES: &[Route] = &[
     route(Method::Post, "/profiles/{user_id}/lists", subscription::put_of_user),
     route(Method::Delete, "/profiles/{user_id}/lists", subscription::delete_of_user),
     route(Method::Get, "/lists", list::list),
-    route(Method::Get, "/lists/{list_id}", list::get),
+    quick("/lists/{list_id}", list::get),
     route(Method::Put, "/lists/{list_id}", list::put),
     route(Method::Delete, "/lists/{list_id}", list::delete),
     route(Method::Put, "/lists/{list_id}/restore", list::restore),
@@ -77,12 +78,12 @@ static ROUTES: &[Route] = &[
     route(Method::Get, "/users/{user_id}/preferences", preference::list),
     route(Method::Post, "/users/{user_id}/preferences", preference::update),
     route(Method::Put, "/users/{user_id}/preferences", preference::replace),
-    route(Method::Get, "/users/{user_id}/preferences/{topic_id}", preference::get),
+    quick("/users/{user_id}/preferences/{topic_id}", preference::get),
     route(Method::Put, "/users/{user_id}/preferences/{topic_id}", preference::put),
     route(Method::Delete, "/users/{user_id}/preferences/{topic_id}", preference::delete),
     route(Method::Get, "/users/{user_id}/tokens", token::list),
     route(Method::Put, "/users/{user_id}/tokens", token::put_many),
-    route(Method::Get, "/users/{user_id}/tokens/{token}", token::get),
+    quick("/users/{user_id}/tokens/{token}", token::get),
     route(Method::Put, "/users/{user_id}/tokens/{token}", token::put),
     route(Method::Patch, "/users/{user_id}/tokens/{token}", token::patch),
     route(Method::Delete, "/users/{user_id}/tokens/{token}", token::delete),
@@ -103,7 +104,7 @@ static ROUTES: &[Route] = &[
     route(Method::Delete, "/notifications/{id}/{submission_id}/checks", checks::delete),
     route(Method::Post, "/brands", brand::create),
     route(Method::Get, "/brands", brand::list),
-    route(Method::Get, "/brands/{brand_id}", brand::get),
+    quick("/brands/{brand_id}", brand::get),
     route(Method::Put, "/brands/{brand_id}", brand::replace),
     route(Method::Delete, "/brands/{brand_id}", brand::delete),
     // Our own.
