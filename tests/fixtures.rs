@@ -1,10 +1,14 @@
-//! Renderings, one case a file: what a `message` comes to for a `user`, or how it is `refused`.
+//! Renderings, one case a file: what a `message` comes to for a `user`, or how it is `refused`. Beside these a file may
+//! have a `seed`, as `--seed` takes it, the `key` of the requests, and `templates` for whether unknown ones are
+//! `strict`ly told.
 
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use bulkd::render::Templates;
 use serde_json::Value;
 use support::{Customer, Daemon, json};
 
@@ -44,10 +48,15 @@ fn problems(customer: &Customer, case: &Value) -> Vec<String> {
         let members = expected.as_object().filter(|members| !members.is_empty());
         let Some(members) = members else { return vec![format!("nothing is expected of {row}")] };
         for (name, value) in members {
+            let text = row[name].as_str().unwrap_or_default();
             // Elements are compared as elements: the order of their members does not matter.
-            let parsed = || serde_json::from_str(row[name].as_str().unwrap_or_default()).unwrap_or(Value::Null);
+            let parsed = || serde_json::from_str(text).unwrap_or(Value::Null);
             let found = if value.is_array() { parsed() } else { row[name].clone() };
-            if found != *value {
+            let as_expected = match value.get("contains") {
+                Some(part) => text.contains(part.as_str().unwrap()),
+                None => found == *value,
+            };
+            if !as_expected {
                 problems.push(format!("{name}: expected {value:.1000}\n      found {found:.1000}"));
             }
         }
@@ -55,20 +64,39 @@ fn problems(customer: &Customer, case: &Value) -> Vec<String> {
     problems
 }
 
+/// A daemon of its own for what is not as it is for all.
+fn set_apart(case: &Value) -> Option<Daemon> {
+    let (seed, templates) = (case.get("seed"), case.get("templates"));
+    if seed.is_none() && templates.is_none() {
+        return None;
+    }
+    let mut file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    file.write_all(seed.unwrap_or(&json!({})).to_string().as_bytes()).unwrap();
+    Some(Daemon::start_with(|config| {
+        config.seed = Some(file.path().to_owned());
+        config.templates = match templates.map(|it| it.as_str().unwrap()) {
+            None | Some("lenient") => Templates::Lenient,
+            Some("strict") => Templates::Strict,
+            Some(other) => panic!("templates: {other}"),
+        };
+    }))
+}
+
 #[test]
 fn every_fixture_comes_to_what_it_says() {
-    let daemon = Daemon::start();
-    let customer = daemon.customer("acme");
+    let plain = Daemon::start();
     let mut wrong = Vec::new();
     let cases = cases();
     for path in &cases {
         let case: Value = serde_json::from_str(&fs::read_to_string(path).unwrap())
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let own = set_apart(&case);
+        let customer = own.as_ref().unwrap_or(&plain).customer(case["key"].as_str().unwrap_or("acme"));
         let found = problems(&customer, &case);
         if !found.is_empty() {
             wrong.push(format!("{}\n    {}", path.display(), found.join("\n    ")));
         }
     }
-    assert!(cases.len() >= 200, "{} fixtures", cases.len());
+    assert!(cases.len() >= 250, "{} fixtures", cases.len());
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
