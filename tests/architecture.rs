@@ -212,9 +212,9 @@ fn check_sql(source: &Source, broken: &mut Vec<String>) {
             broken.push(format!("{}:{line}: {verb}in a string of `{room}`; all SQL stands in src/store", source.path));
         }
     }
-    for (_, line) in source.words("rusqlite").filter(|_| room != "error") {
+    for (_, line) in source.words("rusqlite") {
         let at = format!("{}:{line}", source.path);
-        broken.push(format!("{at}: rusqlite in `{room}`; only src/store and src/error.rs know it"));
+        broken.push(format!("{at}: rusqlite in `{room}`; only src/store knows it"));
     }
 }
 
@@ -318,7 +318,7 @@ pub(in crate::render) fn asleep() { super::super::runner::stop(); std::thread::s
             "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are model, error, clock, id, crash",
             "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are model, error, clock, id, crash",
             "src/render/text.rs:7: INSERT in a string of `render`; all SQL stands in src/store",
-            "src/render/text.rs:8: rusqlite in `render`; only src/store and src/error.rs know it",
+            "src/render/text.rs:8: rusqlite in `render`; only src/store knows it",
             "src/render/text.rs:8: a sleep; wait for what is to happen",
         ]
     );

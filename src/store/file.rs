@@ -9,9 +9,10 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::error::no_room_to_share;
 use super::migrate;
 use crate::clock::Timestamp;
-use crate::error::{self, Error, Result};
+use crate::error::{Error, Result};
 use crate::id::Ids;
 
 /// `PRAGMA application_id` of our files: "blkd".
@@ -160,7 +161,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Opens the writing connection, creating or migrating the file.
 pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) -> Result<Connection> {
     let refused = |error: rusqlite::Error| {
-        let hint = if error::no_room_to_share(&error) { "; the disk is full or fails" } else { "" };
+        let hint = if no_room_to_share(&error) { "; the disk is full or fails" } else { "" };
         Error::startup(format!("{} cannot be opened: {error}{hint}", path.display()))
     };
     let mut conn = Connection::open_with_flags(path, WRITING).map_err(refused)?;

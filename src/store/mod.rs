@@ -26,6 +26,7 @@ pub mod webhook_event;
 
 mod bell;
 mod checkpoint;
+mod error;
 mod file;
 mod migrate;
 mod readers;
