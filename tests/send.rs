@@ -156,7 +156,15 @@ fn a_send_that_cannot_be_is_refused_by_its_field_and_makes_nothing() {
         ),
         (
             json!({ "to": { "user_id": "a" }, "content": hello(), "routing": { "method": "some", "channels": [] } }),
-            "message.routing: 'method': expected",
+            "message.routing.method: expected one of",
+        ),
+        (
+            json!({ "to": { "user_id": "a" }, "content": hello(), "routing": { "channels": [{ "channel": "email", "if": "a ==" }] } }),
+            "message.routing.channels[0].if: not a valid condition",
+        ),
+        (
+            json!({ "to": { "user_id": "a" }, "content": hello(), "routing": { "method": "all", "channels": vec!["email"; 101] } }),
+            "message.routing.channels: expected at most 100 entries",
         ),
         (
             json!({ "to": { "user_id": "a" }, "content": hello(), "delay": { "until": "Tuesday" } }),
@@ -327,6 +335,13 @@ fn simulated_recipients_decide_their_fate() {
     let mock = daemon.customer("mock_key");
     let simulated = send(&mock, json!({ "to": { "email": "ada@example.com" }, "content": hello() }));
     assert_eq!(message(&mock, &simulated)["status"], "SIMULATED");
+    let everywhere = json!({ "method": "all", "channels": ["email", "sms", "inbox"] });
+    for email in ["ada@example.com", "reject@simulator.bulkd", "delay@simulator.bulkd"] {
+        let to = json!({ "user_id": "ada", "email": email, "phone_number": "+15005550001" });
+        let simulated = send(&mock, json!({ "to": to, "content": hello(), "routing": everywhere }));
+        let went: Vec<Value> = went_out(&mock, &simulated).iter().map(|it| it["status"].clone()).collect();
+        assert_eq!(went, ["SIMULATED", "SIMULATED", "SIMULATED"], "{email}");
+    }
 }
 
 #[test]
@@ -345,6 +360,13 @@ fn what_a_user_prefers_decides() {
     assert_eq!(opted_out["error"], "Notification opted out by user");
     assert_eq!(went_out(&customer, &about(to("bob")))[0]["channel"], "sms");
     assert_eq!(went_out(&customer, &about(to("cy")))[0]["channel"], "email");
+    let filtered = json!({
+        "to": to("dan"), "content": hello(), "preferences": { "subscription_topic_id": "news" },
+        "channels": { "email": { "if": "false" } },
+    });
+    let choice = json!({ "status": "OPTED_IN", "has_custom_routing": true, "custom_routing": ["email", "sms"] });
+    customer.put("/users/dan/preferences/news", &json!({ "topic": choice })).ok(200);
+    assert_eq!(went_out(&customer, &send(&customer, filtered))[0]["channel"], "email");
     // What is sent with the recipient goes before what is stored.
     let mut ada = to("ada");
     ada["preferences"] = json!({ "notifications": {}, "categories": { "news": { "status": "OPTED_IN" } } });
@@ -455,4 +477,30 @@ fn messages_are_listed_from_the_newest_on_and_filtered() {
     customer.send("PUT", "/requests/1-00000000-000000000000000000000000/archive", None).refused(404);
     assert_eq!(found("recipient=bob"), Vec::<String>::new());
     assert_eq!(found("recipient=bob&archived=true"), pick(&[1]));
+}
+
+#[test]
+fn push_goes_to_all_tokens_and_each_by_its_own_provider() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for (token, provider) in [("t1", "firebase-fcm"), ("t2", "apn"), ("C", "firebase-fcm")] {
+        customer.put(&format!("/users/ada/tokens/{token}"), &json!({ "provider_key": provider })).done();
+    }
+    let to = |routing: Value, profile: Value| {
+        customer.put("/profiles/ada", &json!({ "profile": profile })).ok(200);
+        let routing = json!({ "method": "single", "channels": routing });
+        let message_id = send(&customer, json!({ "to": { "user_id": "ada" }, "content": hello(), "routing": routing }));
+        let mut went: Vec<String> = went_out(&customer, &message_id)
+            .iter()
+            .map(|it| format!("{} {}", it["provider"].as_str().unwrap(), it["address"].as_str().unwrap()))
+            .collect();
+        went.sort();
+        went
+    };
+    assert_eq!(to(json!(["apn"]), json!({})), ["apn t2"]);
+    assert_eq!(to(json!(["push"]), json!({})), ["apn t2", "firebase-fcm C", "firebase-fcm t1"]);
+    assert_eq!(
+        to(json!(["firebase-fcm"]), json!({ "firebaseToken": ["A", "B", "C"] })),
+        ["firebase-fcm A", "firebase-fcm B", "firebase-fcm C", "firebase-fcm t1"]
+    );
 }

@@ -49,6 +49,9 @@ use scope::{JobData, JobWords, Names, Scope};
 /// No subject or body grows longer than this many bytes: a template may repeat a user's data as often as it likes.
 pub const TEXT_LIMIT: usize = 6 * 1024 * 1024;
 
+/// What one message says on all its channels together is no longer than this many bytes.
+pub const MESSAGE_LIMIT: usize = 4 * TEXT_LIMIT;
+
 fn too_long() -> String {
     format!("the text would be longer than {TEXT_LIMIT} bytes")
 }
@@ -134,8 +137,8 @@ impl Renderer {
             }
         };
         let mut conditions = HashMap::new();
-        for (path, source) in definition.conditions() {
-            conditions.insert(source.to_owned(), Condition::compile(source, &path, &mut names)?);
+        for (path, source) in &definition.conditions {
+            conditions.insert(source.clone(), Condition::compile(source, path, &mut names)?);
         }
         let words_of_job = JobWords {
             brand: plan.brand.map(|brand| brand_words(brand).to_string()),
@@ -174,6 +177,7 @@ impl Renderer {
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
     /// wait; one that `is_due` has waited.
     pub fn render(&self, user: Recipient<'_>, now: Timestamp, is_due: bool, outcomes: &mut Outcomes) {
+        let start = outcomes.bytes();
         let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, is_due, outcomes)));
         let problem = match made {
             Ok(Ok(())) => return,
@@ -183,6 +187,7 @@ impl Renderer {
                 "bulkd could not render this message; its log on standard error says more".to_owned()
             }
         };
+        outcomes.forget(start);
         self.push_failure(&user, &problem, is_due, outcomes);
     }
 
@@ -253,10 +258,7 @@ impl Renderer {
         if deliveries.is_empty() {
             return;
         }
-        let (mut verdict, written) = deliveries.remove(deciding);
-        if self.is_simulation {
-            verdict = Verdict::of(MessageStatus::Simulated);
-        }
+        let (verdict, written) = deliveries.remove(deciding);
         let further = deliveries.into_iter().enumerate().map(|(i, (verdict, written))| {
             let position = if i < deciding { i as i64 - deciding as i64 } else { (i - deciding) as i64 + 1 };
             (position, verdict, written)

@@ -17,6 +17,7 @@ mod webhook;
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
+use crate::model::definition::Definition;
 use crate::model::outbox::{Channel, Provider};
 
 /// A message on its way to a provider.
@@ -100,6 +101,20 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
         }
     }
     request
+}
+
+/// Why a provider could not be given anything for this address, whatever it says.
+pub fn refusal(definition: &Definition, provider: Provider, address: &str) -> Option<String> {
+    let channel = || definition.channels.get("email")?.overriding.as_ref();
+    let own = || definition.providers.get(provider.name())?.overriding.as_ref();
+    let goes_elsewhere = || {
+        let bodies = [channel(), own(), own().and_then(|it| it.get("body"))];
+        bodies.into_iter().flatten().any(|it| it.get("to").is_some())
+    };
+    match provider {
+        Provider::Smtp | Provider::Gmail => smtp::refusal(address).filter(|_| !goes_elsewhere()),
+        _ => None,
+    }
 }
 
 /// What a definition overrides for a channel and a provider: members of `channels.<channel>.override`, over these those

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use lettre::Address;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 use serde_json::{Value, json};
@@ -74,6 +75,12 @@ fn mailbox(party: &Party) -> Result<Mailbox, String> {
     let address = clean(&party.email);
     let address = address.parse().map_err(|error| format!("'{address}' is no e-mail address: {error}"))?;
     Ok(Mailbox::new(party.name.as_deref().map(clean), address))
+}
+
+/// Why nothing can be sent to an address.
+pub fn refusal(address: &str) -> Option<String> {
+    let error = address.parse::<Address>().err()?;
+    Some(format!("'{}' is no e-mail address: {error}", clean(address)))
 }
 
 /// A header is one line.
