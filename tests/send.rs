@@ -345,6 +345,19 @@ fn simulated_recipients_decide_their_fate() {
 }
 
 #[test]
+fn every_channel_of_a_message_has_a_fate_of_its_own() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let both = json!({ "method": "all", "channels": ["sms", "email"] });
+    for (email, status) in [("delivered", "DELIVERED"), ("open", "OPENED"), ("click", "CLICKED")] {
+        let to = json!({ "phone_number": "+15551234567", "email": format!("{email}@simulator.bulkd") });
+        let message_id = send(&customer, json!({ "to": to, "content": hello(), "routing": both }));
+        let went = went_out(&customer, &message_id);
+        assert_eq!((&went[0]["status"], &went[1]["status"]), (&json!("SENT"), &json!(status)));
+    }
+}
+
+#[test]
 fn what_a_user_prefers_decides() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
