@@ -148,6 +148,14 @@ fn a_send_that_cannot_be_is_refused_by_its_field_and_makes_nothing() {
             "message.to[1].user_id: expected",
         ),
         (json!({ "to": { "user_id": "" }, "content": hello() }), "message.to.user_id: expected a text"),
+        (
+            json!({ "to": { "user_id": "a", "tenant_id": 7 }, "content": hello() }),
+            "message.to.tenant_id: expected a string, found integer 7",
+        ),
+        (
+            json!({ "to": { "user_id": "a", "context": "x" }, "content": hello() }),
+            "message.to.context: expected an object, found string \"x\"",
+        ),
         (json!({ "to": { "audience_id": "a" }, "content": hello() }), "message.to.audience_id: audiences are not"),
         (json!({ "to": { "user_id": "a" }, "content": { "body": "{{#if}" } }), "message.content.body: not a valid"),
         (
@@ -165,6 +173,16 @@ fn a_send_that_cannot_be_is_refused_by_its_field_and_makes_nothing() {
         (
             json!({ "to": { "user_id": "a" }, "content": hello(), "routing": { "method": "all", "channels": vec!["email"; 101] } }),
             "message.routing.channels: expected at most 100 entries",
+        ),
+        (
+            json!({ "to": { "user_id": "a" }, "content": hello(), "channels": { "email": { "providers": vec!["smtp"; 101] } } }),
+            "message.channels.email.providers: expected at most 100 providers",
+        ),
+        (
+            json!({ "to": { "user_id": "a" }, "content": hello(), "routing": {
+                "channels": [{ "channels": [{ "channel": "email", "config": { "providers": vec!["smtp"; 101] } }] }],
+            } }),
+            "message.routing.channels[0].channels[0].config.providers: expected at most 100 providers",
         ),
         (
             json!({ "to": { "user_id": "a" }, "content": hello(), "delay": { "until": "Tuesday" } }),
@@ -387,6 +405,60 @@ fn what_a_user_prefers_decides() {
 }
 
 #[test]
+fn the_tenant_of_a_recipient_goes_before_that_of_the_message() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let opted_out = json!({ "topic": { "status": "OPTED_OUT" } });
+    customer.put("/users/ada/preferences/news?tenant_id=acme", &opted_out).ok(200);
+    let message_to = |to: Value, tenant_id: Value| {
+        json!({
+            "to": to, "content": { "title": "{{tenant.id}}", "body": "{{#if tenant.id}}in {{tenant.id}}{{/if}}" },
+            "preferences": { "subscription_topic_id": "news" }, "context": { "tenant_id": tenant_id },
+        })
+    };
+    let ada = |members: Value| {
+        let mut to = json!({ "user_id": "ada", "email": "ada@example.com" });
+        to.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        to
+    };
+    let acme = [
+        json!({ "tenant_id": "acme" }),
+        json!({ "context": { "tenant_id": "acme" } }),
+        json!({ "account_id": "acme" }),
+        json!({ "tenant_id": "acme", "context": { "tenant_id": "globex" }, "account_id": "globex" }),
+    ];
+    for members in &acme {
+        for of_message in [Value::Null, json!("globex")] {
+            let sent = message(&customer, &send(&customer, message_to(ada(members.clone()), of_message)));
+            assert_eq!(outcome(&sent), ("UNDELIVERABLE", "UNSUBSCRIBED"), "{members}");
+        }
+    }
+    let elsewhere = send(&customer, message_to(ada(json!({ "tenant_id": "globex" })), json!("acme")));
+    let went = &went_out(&customer, &elsewhere)[0];
+    assert_eq!((&went["subject"], &went["body"]), (&json!("globex"), &json!("in globex")));
+    let nowhere = send(&customer, message_to(ada(json!({})), Value::Null));
+    let went = &went_out(&customer, &nowhere)[0];
+    assert_eq!((&went["subject"], &went["body"]), (&json!(""), &json!("")));
+    let of_message = send(&customer, message_to(ada(json!({})), json!("globex")));
+    assert_eq!(went_out(&customer, &of_message)[0]["subject"], "globex");
+
+    let definition = message_to(Value::Null, json!("globex"));
+    let job_id = customer.create(json!({ "message": {
+        "content": definition["content"], "preferences": definition["preferences"], "context": definition["context"],
+    } }));
+    customer
+        .ingest(&job_id, json!([{ "to": ada(acme[0].clone()) }, { "to": { "user_id": "bob", "email": "b@x.io" } }]));
+    customer.run_to_the_end(&job_id);
+    let statuses: Vec<Value> = customer.outbox(&job_id).iter().map(|it| it["status"].clone()).collect();
+    assert_eq!(statuses, ["UNDELIVERABLE", "SENT"]);
+
+    let listed = |tenant_id: &str| {
+        customer.get(&format!("/messages?tenant_id={tenant_id}")).ok(200)["results"].as_array().unwrap().len()
+    };
+    assert_eq!((listed("acme"), listed("globex"), listed("initech")), (9, 3, 0));
+}
+
+#[test]
 fn a_stored_template_brand_and_profile_make_the_message() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
@@ -490,6 +562,21 @@ fn messages_are_listed_from_the_newest_on_and_filtered() {
     customer.send("PUT", "/requests/1-00000000-000000000000000000000000/archive", None).refused(404);
     assert_eq!(found("recipient=bob"), Vec::<String>::new());
     assert_eq!(found("recipient=bob&archived=true"), pick(&[1]));
+}
+
+#[test]
+fn a_message_goes_to_no_more_addresses_than_it_can_hold() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let to_tokens = |count: usize| {
+        let tokens: Vec<String> = (0..count).map(|i| format!("t{i}")).collect();
+        customer.put("/profiles/ada", &json!({ "profile": { "firebaseToken": tokens } })).ok(200);
+        send(&customer, json!({ "to": { "user_id": "ada" }, "content": hello() }))
+    };
+    assert_eq!(message(&customer, &to_tokens(1000))["providers"].as_array().unwrap().len(), 1000);
+    let too_many = message(&customer, &to_tokens(1001));
+    assert_eq!(outcome(&too_many), ("UNDELIVERABLE", "FAILED"));
+    assert_eq!(too_many["error"], "the message would go to more than 1000 addresses");
 }
 
 #[test]

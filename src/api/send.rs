@@ -90,8 +90,8 @@ impl Send {
         users: Vec<(String, String)>,
         answer: fn(String) -> String,
     ) -> Result<super::Make> {
-        let recipients: Vec<&str> = users.iter().map(|(recipient, _)| recipient.as_str()).collect();
-        let found = plan::prepare(db, &self.environment, definition, &recipients)?;
+        let sent: Vec<_> = users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
+        let found = plan::prepare(db, &self.environment, definition, &sent)?;
         let now = db.now();
         Ok(Box::new(move || {
             let renderer = Renderer::new(found.plan, self.templates, now)?;

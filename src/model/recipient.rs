@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::json::{self, Object, Text};
 use super::preference::RecipientPreferences;
+use super::user::Context;
 use crate::error::{Error, Kind, Result};
 
 /// Recipients in one call (contract: SKILLS-NEW `patterns.md`).
@@ -41,6 +42,12 @@ struct Fields<'a> {
     _locale: Option<Text<'a>>,
     #[serde(default, rename = "preferences")]
     _preferences: Option<json::Fields<RecipientPreferences>>,
+    #[serde(borrow, default, rename = "tenant_id")]
+    _tenant_id: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "account_id")]
+    _account_id: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "context")]
+    _context: Option<json::Fields<Context<'a>>>,
     #[serde(borrow, default)]
     slack: Option<Object<'a>>,
     #[serde(borrow, default)]

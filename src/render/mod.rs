@@ -145,7 +145,7 @@ impl Renderer {
             event: definition.event.clone().unwrap_or_default(),
             template: template_id.clone().unwrap_or_default(),
             topic: plan.topic.as_ref().map(|topic| topic.topic_id.clone()).unwrap_or_default(),
-            tenant: definition.tenant_id.as_ref().map(|id| json!({ "id": id }).to_string()),
+            tenant: definition.tenant_id.as_deref().map(scope::tenant),
             environment: "test".to_owned(),
             scope: "published".to_owned(),
             year: Some(now.year()),

@@ -73,12 +73,12 @@ pub fn prepare(
     db: &Db<'_>,
     environment: &Environment,
     definition: Definition,
-    recipients: &[&str],
+    users: &[(&str, &str)],
 ) -> Result<Prepared> {
     let mut plan = Plan::new(definition, JobKind::Send);
     let Some(environment) = environment::find(db, environment)? else {
         plan.is_simulation = environment.is_simulation();
-        let known = recipients.iter().map(|_| Known::default()).collect();
+        let known = users.iter().map(|_| Known::default()).collect();
         return Ok(Prepared { environment: None, versions: Versions::default(), plan, known });
     };
     let versions = resolve(db, environment, &plan.definition)?;
@@ -86,7 +86,7 @@ pub fn prepare(
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = Lookup::new(db, environment)?;
     let tenant_id = plan.definition.tenant_id.as_deref();
-    let known = recipients.iter().map(|recipient| lookup.get(db, recipient, topic_id, tenant_id));
+    let known = users.iter().map(|user| lookup.get(db, *user, topic_id, tenant_id));
     let known = known.collect::<Result<_>>()?;
     Ok(Prepared { environment: Some(environment), versions, plan, known })
 }
