@@ -128,6 +128,34 @@ fn a_list_or_a_pattern_reaches_all_subscribers() {
     assert_eq!(reached(json!({ "list_pattern": "eng.*" })), ["ada", "bob", "cy", "dan"]);
     let of_list = customer.get("/messages?list=ops").ok(200);
     assert_eq!(of_list["results"].as_array().unwrap().len(), 2);
+    let profiles = [
+        ("ada", json!({ "account_id": "a1" })),
+        ("bob", json!({ "account_id": ["a2", "a1"], "custom": { "level": 3 } })),
+        ("cy", json!({ "account_id": "a2", "custom": { "level": 3 } })),
+    ];
+    for (user, profile) in profiles {
+        customer.put(&format!("/profiles/{user}"), &json!({ "profile": profile })).ok(200);
+    }
+    let member_of = |path: &str, value: &str| json!({ "operator": "MEMBER_OF", "path": path, "value": value });
+    for (filters, expected) in [
+        (json!([member_of("account_id", "a1")]), vec!["ada", "bob"]),
+        (json!([member_of("account_id", "a2"), member_of("custom.level", "3")]), vec!["bob", "cy"]),
+        (json!([member_of("account_id", "a1"), member_of("account_id", "a2")]), vec!["bob"]),
+    ] {
+        let to = json!({ "list_pattern": "eng.*", "filters": filters });
+        let request_id = send(&customer, json!({ "to": to, "content": hello() }));
+        let mut found = Vec::new();
+        wait_until("those whom the filters take are reached", || {
+            found = customer.outbox(&request_id);
+            found.len() == expected.len()
+        });
+        let mut found: Vec<&str> = found.iter().map(|it| it["recipient"].as_str().unwrap()).collect();
+        found.sort();
+        assert_eq!(found, expected, "{filters}");
+    }
+    let nobody = json!({ "list_id": "eng.rust", "filters": [member_of("account_id", "a9")] });
+    let nobody = send(&customer, json!({ "to": nobody, "content": hello() }));
+    assert_eq!(customer.outbox(&nobody), Vec::<Value>::new());
     // Nobody is subscribed, and nobody is told.
     let nobody = send(&customer, json!({ "to": { "list_id": "nobody" }, "content": hello() }));
     assert_eq!(customer.outbox(&nobody), Vec::<Value>::new());
@@ -148,6 +176,14 @@ fn a_send_that_cannot_be_is_refused_by_its_field_and_makes_nothing() {
             "message.to[1].user_id: expected",
         ),
         (json!({ "to": { "user_id": "" }, "content": hello() }), "message.to.user_id: expected a text"),
+        (
+            json!({ "to": { "list_id": "l", "filters": [{ "operator": "EQ", "path": "a", "value": "b" }] }, "content": hello() }),
+            "message.to.filters[0].operator: expected one of MEMBER_OF",
+        ),
+        (
+            json!({ "to": { "list_id": "l", "filters": {} }, "content": hello() }),
+            "message.to.filters: expected an array",
+        ),
         (
             json!({ "to": { "user_id": "a", "tenant_id": 7 }, "content": hello() }),
             "message.to.tenant_id: expected a string, found integer 7",
