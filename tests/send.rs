@@ -441,6 +441,43 @@ fn what_a_user_prefers_decides() {
 }
 
 #[test]
+fn a_choice_with_rules_holds_at_their_times() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let cases = [
+        (json!([{ "until": "2020-01-01T00:00:00Z" }]), "SENT"),
+        (json!([{ "until": "2030-01-01T00:00:00Z" }]), "UNDELIVERABLE"),
+        (json!([{ "until": "2030-01-01", "start": "2026-09-21T14:13:20Z" }]), "UNDELIVERABLE"),
+        (json!([{ "until": "2030-01-01", "start": "2026-09-21T14:13:21Z" }]), "SENT"),
+        (json!([{ "until": "2026-09-21T14:13:20Z" }]), "SENT"),
+        (json!([{ "until": "2026-09-21T16:13:21+02:00", "start": null }]), "UNDELIVERABLE"),
+        (json!([{ "until": "2020-01-01" }, { "until": "2030-01-01" }]), "UNDELIVERABLE"),
+        (json!([{ "until": "until", "start": "start" }]), "UNDELIVERABLE"),
+        (json!([]), "UNDELIVERABLE"),
+        (Value::Null, "UNDELIVERABLE"),
+    ];
+    for (rules, expected) in cases {
+        for (part, named) in [("categories", "news"), ("notifications", "weekly")] {
+            let mut to = json!({ "user_id": "ada", "email": "ada@example.com" });
+            to["preferences"] = json!({ "notifications": {} });
+            to["preferences"][part] = json!({ named: { "status": "OPTED_OUT", "rules": rules } });
+            let topic = json!({ "subscription_topic_id": "news" });
+            let sent = json!({ "to": to, "content": hello(), "event": "weekly", "preferences": topic });
+            assert_eq!(message(&customer, &send(&customer, sent))["status"], expected, "{part} {rules}");
+        }
+    }
+    // What does not hold leaves the word to what is stored.
+    customer.put("/users/ada/preferences/news", &json!({ "topic": { "status": "OPTED_OUT" } })).ok(200);
+    let rules = json!([{ "until": "2020-01-01" }]);
+    let preferences =
+        json!({ "notifications": {}, "categories": { "news": { "status": "OPTED_IN", "rules": rules } } });
+    let to = json!({ "user_id": "ada", "email": "ada@example.com", "preferences": preferences });
+    let topic = json!({ "subscription_topic_id": "news" });
+    let sent = send(&customer, json!({ "to": to, "content": hello(), "preferences": topic }));
+    assert_eq!(outcome(&message(&customer, &sent)), ("UNDELIVERABLE", "UNSUBSCRIBED"));
+}
+
+#[test]
 fn the_tenant_of_a_recipient_goes_before_that_of_the_message() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");

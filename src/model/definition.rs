@@ -275,7 +275,7 @@ const TAG_CHARS: usize = 30;
 const LONGEST_DELAY: f64 = 366.0 * 24.0 * 60.0 * 60.0 * 1000.0;
 
 /// An ISO date and time; one without a zone is of `timezone`, or else UTC.
-fn instant(text: &str, timezone: Option<&str>) -> Option<Timestamp> {
+pub fn instant(text: &str, timezone: Option<&str>) -> Option<Timestamp> {
     let at = |instant: jiff::Timestamp| Timestamp(instant.as_millisecond());
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         return Some(at(instant));

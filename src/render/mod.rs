@@ -215,7 +215,7 @@ impl Renderer {
             return Ok(());
         }
         let named = [self.template_id.as_deref(), self.definition.event.as_deref(), self.named.as_deref()];
-        let chosen = match consent::ask(&user, named, self.topic.as_ref(), it.known.preference.as_ref()) {
+        let chosen = match consent::ask(&user, named, self.topic.as_ref(), it.known.preference.as_ref(), now) {
             Consent::Given => None,
             Consent::Channels(channels) => Some(channels),
             Consent::Refused(verdict) => {
