@@ -26,6 +26,8 @@ pub struct Definition {
     pub routing: Option<Routing>,
     pub channels: Channels,
     pub providers: Providers,
+    /// The definition as it was sent, if it may override what providers are told.
+    pub overriding: Option<Value>,
     /// All conditions of channels, of providers and of the routing, with their paths.
     pub conditions: Vec<(String, String)>,
     pub metadata: Metadata,
@@ -206,6 +208,7 @@ impl Definition {
             let expected = format!("expected at most {TAGS} tags of at most {TAG_CHARS} characters");
             return Err(Error::invalid("message.metadata.tags", expected));
         }
+        let overriding = if definition.contains("\"override\"") { serde_json::from_str(definition).ok() } else { None };
         let place = |is_nested: bool| if is_nested { "message.message" } else { "message" };
         let routing_at = format!("{}.routing", place(nested.routing.is_some()));
         let channels_at = format!("{}.channels", place(nested.channels.is_some()));
@@ -237,6 +240,7 @@ impl Definition {
             routing,
             channels,
             providers,
+            overriding,
             conditions,
             metadata,
             topic_id: topic(nested.preferences).or_else(|| topic(flat.preferences)),

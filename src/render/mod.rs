@@ -43,6 +43,7 @@ use condition::Condition;
 use consent::Consent;
 use contact::Contact;
 use content::{Compiled, Texts};
+use provider::Mails;
 use routing::{End, Trip};
 use scope::{JobData, JobWords, Names, Scope};
 
@@ -95,6 +96,7 @@ pub struct Renderer {
     data: JobData,
     names: Names,
     conditions: HashMap<String, Condition>,
+    mails: Mails,
     words: Words,
 }
 
@@ -153,6 +155,7 @@ impl Renderer {
         Ok(Renderer {
             data: JobData::new(data, words_of_job, &names),
             conditions,
+            mails: Mails::of(&definition),
             template_id,
             named,
             topic: plan.topic,

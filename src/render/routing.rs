@@ -1,7 +1,6 @@
 //! Which channels a message takes: its routing followed for one recipient.
 
 use super::contact::{Address, Contact};
-use super::provider;
 use super::simulator::{self, Fate};
 use super::{MESSAGE_LIMIT, Renderer, Scope};
 use crate::model::bulk::JobKind;
@@ -332,7 +331,7 @@ impl<'a> Trip<'a> {
             }
             Some(Fate::Is(verdict)) => Some((true, verdict)),
             Some(Fate::Refused(verdict)) => Some((false, verdict)),
-            Some(Fate::Waits(_)) | None => match provider::refusal(&self.renderer.definition, provider, address) {
+            Some(Fate::Waits(_)) | None => match self.renderer.mails.refusal(provider, address) {
                 Some(error) => refused(error),
                 None => Some((true, Verdict::SENT)),
             },

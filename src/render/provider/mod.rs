@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use crate::clock::Timestamp;
 use crate::model::definition::Definition;
 use crate::model::outbox::{Channel, Provider};
+use smtp::Mail;
 
 /// A message on its way to a provider.
 #[derive(Clone, Copy, Debug)]
@@ -103,17 +104,28 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     request
 }
 
-/// Why a provider could not be given anything for this address, whatever it says.
-pub fn refusal(definition: &Definition, provider: Provider, address: &str) -> Option<String> {
-    let channel = || definition.channels.get("email")?.overriding.as_ref();
-    let own = || definition.providers.get(provider.name())?.overriding.as_ref();
-    let goes_elsewhere = || {
-        let bodies = [channel(), own(), own().and_then(|it| it.get("body"))];
-        bodies.into_iter().flatten().any(|it| it.get("to").is_some())
-    };
-    match provider {
-        Provider::Smtp | Provider::Gmail => smtp::refusal(address).filter(|_| !goes_elsewhere()),
-        _ => None,
+/// What SMTP can make of a job's messages, as far as that is the same for all of them.
+pub struct Mails {
+    smtp: Mail,
+    gmail: Mail,
+}
+
+impl Mails {
+    pub fn of(definition: &Definition) -> Self {
+        let mail = |provider| {
+            let over = overrides(definition.overriding.as_ref()?, Channel::Email, provider)?;
+            Some(Mail::overridden(provider, &over))
+        };
+        Mails { smtp: mail(Provider::Smtp).unwrap_or_default(), gmail: mail(Provider::Gmail).unwrap_or_default() }
+    }
+
+    /// Why a provider can be given nothing for this address.
+    pub fn refusal(&self, provider: Provider, address: &str) -> Option<String> {
+        match provider {
+            Provider::Smtp => self.smtp.refusal(address),
+            Provider::Gmail => self.gmail.refusal(address),
+            _ => None,
+        }
     }
 }
 
