@@ -281,7 +281,8 @@ impl<'a> Trip<'a> {
         let same =
             |it: &Written| it.channel == channel && it.provider == provider && self.outcomes.address(it) == address;
         let (verdict, _) = self.deliveries.iter().find(|(_, written)| same(written))?;
-        Some(verdict.reason.is_none())
+        // Only what a provider refuses leads to the next one.
+        Some(verdict.reason != Some(Reason::ProviderError))
     }
 
     /// Whether it went out, or will.
