@@ -1,4 +1,4 @@
--- The file of a bulkd daemon, version 2 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 3 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
 -- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone out.
 -- Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job, environment)
@@ -103,7 +103,10 @@ CREATE TABLE messages (
 CREATE TABLE deliveries (
     number   INTEGER NOT NULL REFERENCES messages,
     position INTEGER NOT NULL,     -- below 0 before the one in messages, above 0 after it
-    status   TEXT    NOT NULL CHECK (status = 'SENT' OR status = 'DELIVERED' OR status = 'UNDELIVERABLE'),
+    status   TEXT    NOT NULL CHECK (
+        status = 'SENT' OR status = 'DELIVERED' OR status = 'OPENED' OR status = 'CLICKED' OR status = 'SIMULATED' OR
+        status = 'DELAYED' OR status = 'CANCELED' OR status = 'FILTERED' OR status = 'UNMAPPED' OR
+        status = 'UNROUTABLE' OR status = 'UNDELIVERABLE'),
     reason   TEXT,
     error    TEXT,
     channel  TEXT    NOT NULL CHECK (

@@ -285,6 +285,7 @@ fn names_in_the_schema_are_those_of_the_enums() {
     assert_eq!(checked("messages", "status"), names(MessageStatus::NAMES));
     assert_eq!(checked("messages", "reason"), names(Reason::NAMES));
     assert_eq!(checked("deliveries", "channel"), names(Channel::NAMES));
+    assert_eq!(checked("deliveries", "status"), names(MessageStatus::NAMES));
     assert_eq!(checked("topics", "default_status"), names(PreferenceStatus::NAMES));
     assert_eq!(checked("user_preferences", "status"), names(PreferenceStatus::NAMES));
     assert_eq!(checked("user_tokens", "provider_key"), names(ProviderKey::NAMES));

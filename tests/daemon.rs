@@ -167,6 +167,23 @@ fn assert_drained_in(file: &str) {
 }
 
 #[test]
+fn a_brand_that_is_not_there_is_told_once_a_job() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let content = json!({ "title": "Hi", "body": "there" });
+    let sent = json!({ "to": { "email": "a@example.com" }, "content": content, "brand_id": "bnd_first" });
+    customer.post("/send", &json!({ "message": sent })).ok(202);
+    let job_id = customer.create(json!({ "message": { "content": content, "brand_id": "bnd_job" } }));
+    customer.ingest(&job_id, json!([{ "recipient": "ada" }, { "recipient": "bob" }]));
+    customer.run_to_the_end(&job_id);
+    customer.post("/send", &json!({ "message": { "to": { "user_id": "ada" }, "content": content } })).ok(202);
+    let log = daemon.terminate().stderr;
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("there is no brand")).collect();
+    assert_eq!(told.len(), 2, "{log}");
+    assert!(told[0].contains("'bnd_first'") && told[1].contains("'bnd_job'"), "{log}");
+}
+
+#[test]
 fn it_answers_where_its_first_line_says_and_logs_elsewhere() {
     let folder = Folder::new();
     for args in [&[][..], &["serve"]] {

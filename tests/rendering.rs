@@ -110,7 +110,7 @@ fn the_channel_follows_from_what_the_user_has() {
         (json!({ "profile": { "email": "a@x.y", "phone_number": "+1", "firebaseToken": "t" } }), "email", "a@x.y"),
         (json!({ "profile": { "phone_number": "+1", "firebaseToken": "t" } }), "sms", "+1"),
         (json!({ "profile": { "firebaseToken": "t" } }), "push", "t"),
-        (json!({ "profile": { "firebaseToken": ["t1", "t2"] } }), "push", "t1"),
+        (json!({ "profile": { "firebaseToken": ["", "t1"] } }), "push", "t1"),
         (json!({ "profile": { "apn": "t" } }), "push", "t"),
         (json!({ "profile": { "expo": { "token": "t" } } }), "push", "t"),
         (json!({ "profile": { "expo": { "tokens": ["", "t"] } } }), "push", "t"),

@@ -128,6 +128,34 @@ fn a_list_or_a_pattern_reaches_all_subscribers() {
     assert_eq!(reached(json!({ "list_pattern": "eng.*" })), ["ada", "bob", "cy", "dan"]);
     let of_list = customer.get("/messages?list=ops").ok(200);
     assert_eq!(of_list["results"].as_array().unwrap().len(), 2);
+    let profiles = [
+        ("ada", json!({ "account_id": "a1" })),
+        ("bob", json!({ "account_id": ["a2", "a1"], "custom": { "level": 3 } })),
+        ("cy", json!({ "account_id": "a2", "custom": { "level": 3 } })),
+    ];
+    for (user, profile) in profiles {
+        customer.put(&format!("/profiles/{user}"), &json!({ "profile": profile })).ok(200);
+    }
+    let member_of = |path: &str, value: &str| json!({ "operator": "MEMBER_OF", "path": path, "value": value });
+    for (filters, expected) in [
+        (json!([member_of("account_id", "a1")]), vec!["ada", "bob"]),
+        (json!([member_of("account_id", "a2"), member_of("custom.level", "3")]), vec!["bob", "cy"]),
+        (json!([member_of("account_id", "a1"), member_of("account_id", "a2")]), vec!["bob"]),
+    ] {
+        let to = json!({ "list_pattern": "eng.*", "filters": filters });
+        let request_id = send(&customer, json!({ "to": to, "content": hello() }));
+        let mut found = Vec::new();
+        wait_until("those whom the filters take are reached", || {
+            found = customer.outbox(&request_id);
+            found.len() == expected.len()
+        });
+        let mut found: Vec<&str> = found.iter().map(|it| it["recipient"].as_str().unwrap()).collect();
+        found.sort();
+        assert_eq!(found, expected, "{filters}");
+    }
+    let nobody = json!({ "list_id": "eng.rust", "filters": [member_of("account_id", "a9")] });
+    let nobody = send(&customer, json!({ "to": nobody, "content": hello() }));
+    assert_eq!(customer.outbox(&nobody), Vec::<Value>::new());
     // Nobody is subscribed, and nobody is told.
     let nobody = send(&customer, json!({ "to": { "list_id": "nobody" }, "content": hello() }));
     assert_eq!(customer.outbox(&nobody), Vec::<Value>::new());
@@ -148,6 +176,22 @@ fn a_send_that_cannot_be_is_refused_by_its_field_and_makes_nothing() {
             "message.to[1].user_id: expected",
         ),
         (json!({ "to": { "user_id": "" }, "content": hello() }), "message.to.user_id: expected a text"),
+        (
+            json!({ "to": { "list_id": "l", "filters": [{ "operator": "EQ", "path": "a", "value": "b" }] }, "content": hello() }),
+            "message.to.filters[0].operator: expected one of MEMBER_OF",
+        ),
+        (
+            json!({ "to": { "list_id": "l", "filters": {} }, "content": hello() }),
+            "message.to.filters: expected an array",
+        ),
+        (
+            json!({ "to": { "user_id": "a", "tenant_id": 7 }, "content": hello() }),
+            "message.to.tenant_id: expected a string, found integer 7",
+        ),
+        (
+            json!({ "to": { "user_id": "a", "context": "x" }, "content": hello() }),
+            "message.to.context: expected an object, found string \"x\"",
+        ),
         (json!({ "to": { "audience_id": "a" }, "content": hello() }), "message.to.audience_id: audiences are not"),
         (json!({ "to": { "user_id": "a" }, "content": { "body": "{{#if}" } }), "message.content.body: not a valid"),
         (
@@ -156,7 +200,25 @@ fn a_send_that_cannot_be_is_refused_by_its_field_and_makes_nothing() {
         ),
         (
             json!({ "to": { "user_id": "a" }, "content": hello(), "routing": { "method": "some", "channels": [] } }),
-            "message.routing: 'method': expected",
+            "message.routing.method: expected one of",
+        ),
+        (
+            json!({ "to": { "user_id": "a" }, "content": hello(), "routing": { "channels": [{ "channel": "email", "if": "a ==" }] } }),
+            "message.routing.channels[0].if: not a valid condition",
+        ),
+        (
+            json!({ "to": { "user_id": "a" }, "content": hello(), "routing": { "method": "all", "channels": vec!["email"; 101] } }),
+            "message.routing.channels: expected at most 100 entries",
+        ),
+        (
+            json!({ "to": { "user_id": "a" }, "content": hello(), "channels": { "email": { "providers": vec!["smtp"; 101] } } }),
+            "message.channels.email.providers: expected at most 100 providers",
+        ),
+        (
+            json!({ "to": { "user_id": "a" }, "content": hello(), "routing": {
+                "channels": [{ "channels": [{ "channel": "email", "config": { "providers": vec!["smtp"; 101] } }] }],
+            } }),
+            "message.routing.channels[0].channels[0].config.providers: expected at most 100 providers",
         ),
         (
             json!({ "to": { "user_id": "a" }, "content": hello(), "delay": { "until": "Tuesday" } }),
@@ -327,6 +389,26 @@ fn simulated_recipients_decide_their_fate() {
     let mock = daemon.customer("mock_key");
     let simulated = send(&mock, json!({ "to": { "email": "ada@example.com" }, "content": hello() }));
     assert_eq!(message(&mock, &simulated)["status"], "SIMULATED");
+    let everywhere = json!({ "method": "all", "channels": ["email", "sms", "inbox"] });
+    for email in ["ada@example.com", "reject@simulator.bulkd", "delay@simulator.bulkd"] {
+        let to = json!({ "user_id": "ada", "email": email, "phone_number": "+15005550001" });
+        let simulated = send(&mock, json!({ "to": to, "content": hello(), "routing": everywhere }));
+        let went: Vec<Value> = went_out(&mock, &simulated).iter().map(|it| it["status"].clone()).collect();
+        assert_eq!(went, ["SIMULATED", "SIMULATED", "SIMULATED"], "{email}");
+    }
+}
+
+#[test]
+fn every_channel_of_a_message_has_a_fate_of_its_own() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let both = json!({ "method": "all", "channels": ["sms", "email"] });
+    for (email, status) in [("delivered", "DELIVERED"), ("open", "OPENED"), ("click", "CLICKED")] {
+        let to = json!({ "phone_number": "+15551234567", "email": format!("{email}@simulator.bulkd") });
+        let message_id = send(&customer, json!({ "to": to, "content": hello(), "routing": both }));
+        let went = went_out(&customer, &message_id);
+        assert_eq!((&went[0]["status"], &went[1]["status"]), (&json!("SENT"), &json!(status)));
+    }
 }
 
 #[test]
@@ -345,10 +427,108 @@ fn what_a_user_prefers_decides() {
     assert_eq!(opted_out["error"], "Notification opted out by user");
     assert_eq!(went_out(&customer, &about(to("bob")))[0]["channel"], "sms");
     assert_eq!(went_out(&customer, &about(to("cy")))[0]["channel"], "email");
+    let filtered = json!({
+        "to": to("dan"), "content": hello(), "preferences": { "subscription_topic_id": "news" },
+        "channels": { "email": { "if": "false" } },
+    });
+    let choice = json!({ "status": "OPTED_IN", "has_custom_routing": true, "custom_routing": ["email", "sms"] });
+    customer.put("/users/dan/preferences/news", &json!({ "topic": choice })).ok(200);
+    assert_eq!(went_out(&customer, &send(&customer, filtered))[0]["channel"], "email");
     // What is sent with the recipient goes before what is stored.
     let mut ada = to("ada");
     ada["preferences"] = json!({ "notifications": {}, "categories": { "news": { "status": "OPTED_IN" } } });
     assert_eq!(message(&customer, &about(ada))["status"], "SENT");
+}
+
+#[test]
+fn a_choice_with_rules_holds_at_their_times() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let cases = [
+        (json!([{ "until": "2020-01-01T00:00:00Z" }]), "SENT"),
+        (json!([{ "until": "2030-01-01T00:00:00Z" }]), "UNDELIVERABLE"),
+        (json!([{ "until": "2030-01-01", "start": "2026-09-21T14:13:20Z" }]), "UNDELIVERABLE"),
+        (json!([{ "until": "2030-01-01", "start": "2026-09-21T14:13:21Z" }]), "SENT"),
+        (json!([{ "until": "2026-09-21T14:13:20Z" }]), "SENT"),
+        (json!([{ "until": "2026-09-21T16:13:21+02:00", "start": null }]), "UNDELIVERABLE"),
+        (json!([{ "until": "2020-01-01" }, { "until": "2030-01-01" }]), "UNDELIVERABLE"),
+        (json!([{ "until": "until", "start": "start" }]), "UNDELIVERABLE"),
+        (json!([]), "UNDELIVERABLE"),
+        (Value::Null, "UNDELIVERABLE"),
+    ];
+    for (rules, expected) in cases {
+        for (part, named) in [("categories", "news"), ("notifications", "weekly")] {
+            let mut to = json!({ "user_id": "ada", "email": "ada@example.com" });
+            to["preferences"] = json!({ "notifications": {} });
+            to["preferences"][part] = json!({ named: { "status": "OPTED_OUT", "rules": rules } });
+            let topic = json!({ "subscription_topic_id": "news" });
+            let sent = json!({ "to": to, "content": hello(), "event": "weekly", "preferences": topic });
+            assert_eq!(message(&customer, &send(&customer, sent))["status"], expected, "{part} {rules}");
+        }
+    }
+    // What does not hold leaves the word to what is stored.
+    customer.put("/users/ada/preferences/news", &json!({ "topic": { "status": "OPTED_OUT" } })).ok(200);
+    let rules = json!([{ "until": "2020-01-01" }]);
+    let preferences =
+        json!({ "notifications": {}, "categories": { "news": { "status": "OPTED_IN", "rules": rules } } });
+    let to = json!({ "user_id": "ada", "email": "ada@example.com", "preferences": preferences });
+    let topic = json!({ "subscription_topic_id": "news" });
+    let sent = send(&customer, json!({ "to": to, "content": hello(), "preferences": topic }));
+    assert_eq!(outcome(&message(&customer, &sent)), ("UNDELIVERABLE", "UNSUBSCRIBED"));
+}
+
+#[test]
+fn the_tenant_of_a_recipient_goes_before_that_of_the_message() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let opted_out = json!({ "topic": { "status": "OPTED_OUT" } });
+    customer.put("/users/ada/preferences/news?tenant_id=acme", &opted_out).ok(200);
+    let message_to = |to: Value, tenant_id: Value| {
+        json!({
+            "to": to, "content": { "title": "{{tenant.id}}", "body": "{{#if tenant.id}}in {{tenant.id}}{{/if}}" },
+            "preferences": { "subscription_topic_id": "news" }, "context": { "tenant_id": tenant_id },
+        })
+    };
+    let ada = |members: Value| {
+        let mut to = json!({ "user_id": "ada", "email": "ada@example.com" });
+        to.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        to
+    };
+    let acme = [
+        json!({ "tenant_id": "acme" }),
+        json!({ "context": { "tenant_id": "acme" } }),
+        json!({ "account_id": "acme" }),
+        json!({ "tenant_id": "acme", "context": { "tenant_id": "globex" }, "account_id": "globex" }),
+    ];
+    for members in &acme {
+        for of_message in [Value::Null, json!("globex")] {
+            let sent = message(&customer, &send(&customer, message_to(ada(members.clone()), of_message)));
+            assert_eq!(outcome(&sent), ("UNDELIVERABLE", "UNSUBSCRIBED"), "{members}");
+        }
+    }
+    let elsewhere = send(&customer, message_to(ada(json!({ "tenant_id": "globex" })), json!("acme")));
+    let went = &went_out(&customer, &elsewhere)[0];
+    assert_eq!((&went["subject"], &went["body"]), (&json!("globex"), &json!("in globex")));
+    let nowhere = send(&customer, message_to(ada(json!({})), Value::Null));
+    let went = &went_out(&customer, &nowhere)[0];
+    assert_eq!((&went["subject"], &went["body"]), (&json!(""), &json!("")));
+    let of_message = send(&customer, message_to(ada(json!({})), json!("globex")));
+    assert_eq!(went_out(&customer, &of_message)[0]["subject"], "globex");
+
+    let definition = message_to(Value::Null, json!("globex"));
+    let job_id = customer.create(json!({ "message": {
+        "content": definition["content"], "preferences": definition["preferences"], "context": definition["context"],
+    } }));
+    customer
+        .ingest(&job_id, json!([{ "to": ada(acme[0].clone()) }, { "to": { "user_id": "bob", "email": "b@x.io" } }]));
+    customer.run_to_the_end(&job_id);
+    let statuses: Vec<Value> = customer.outbox(&job_id).iter().map(|it| it["status"].clone()).collect();
+    assert_eq!(statuses, ["UNDELIVERABLE", "SENT"]);
+
+    let listed = |tenant_id: &str| {
+        customer.get(&format!("/messages?tenant_id={tenant_id}")).ok(200)["results"].as_array().unwrap().len()
+    };
+    assert_eq!((listed("acme"), listed("globex"), listed("initech")), (9, 3, 0));
 }
 
 #[test]
@@ -455,4 +635,45 @@ fn messages_are_listed_from_the_newest_on_and_filtered() {
     customer.send("PUT", "/requests/1-00000000-000000000000000000000000/archive", None).refused(404);
     assert_eq!(found("recipient=bob"), Vec::<String>::new());
     assert_eq!(found("recipient=bob&archived=true"), pick(&[1]));
+}
+
+#[test]
+fn a_message_goes_to_no_more_addresses_than_it_can_hold() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let to_tokens = |count: usize| {
+        let tokens: Vec<String> = (0..count).map(|i| format!("t{i}")).collect();
+        customer.put("/profiles/ada", &json!({ "profile": { "firebaseToken": tokens } })).ok(200);
+        send(&customer, json!({ "to": { "user_id": "ada" }, "content": hello() }))
+    };
+    assert_eq!(message(&customer, &to_tokens(1000))["providers"].as_array().unwrap().len(), 1000);
+    let too_many = message(&customer, &to_tokens(1001));
+    assert_eq!(outcome(&too_many), ("UNDELIVERABLE", "FAILED"));
+    assert_eq!(too_many["error"], "the message would go to more than 1000 addresses");
+}
+
+#[test]
+fn push_goes_to_all_tokens_and_each_by_its_own_provider() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for (token, provider) in [("t1", "firebase-fcm"), ("t2", "apn"), ("C", "firebase-fcm")] {
+        customer.put(&format!("/users/ada/tokens/{token}"), &json!({ "provider_key": provider })).done();
+    }
+    let to = |routing: Value, profile: Value| {
+        customer.put("/profiles/ada", &json!({ "profile": profile })).ok(200);
+        let routing = json!({ "method": "single", "channels": routing });
+        let message_id = send(&customer, json!({ "to": { "user_id": "ada" }, "content": hello(), "routing": routing }));
+        let mut went: Vec<String> = went_out(&customer, &message_id)
+            .iter()
+            .map(|it| format!("{} {}", it["provider"].as_str().unwrap(), it["address"].as_str().unwrap()))
+            .collect();
+        went.sort();
+        went
+    };
+    assert_eq!(to(json!(["apn"]), json!({})), ["apn t2"]);
+    assert_eq!(to(json!(["push"]), json!({})), ["apn t2", "firebase-fcm C", "firebase-fcm t1"]);
+    assert_eq!(
+        to(json!(["firebase-fcm"]), json!({ "firebaseToken": ["A", "B", "C"] })),
+        ["firebase-fcm A", "firebase-fcm B", "firebase-fcm C", "firebase-fcm t1"]
+    );
 }

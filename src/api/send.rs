@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Act, Answer, Call, Contract};
@@ -16,10 +17,10 @@ use crate::model::json;
 use crate::model::list::Pattern;
 use crate::model::outbox::Outcomes;
 use crate::model::plan::Plan;
-use crate::model::recipient::{self, To};
+use crate::model::recipient::{self, Filter, To};
 use crate::render::{Recipient, Renderer, Templates};
 use crate::store::plan::{self, Versions};
-use crate::store::{Db, Tx, bulk, environment, list, outbox};
+use crate::store::{Db, Tx, bulk, environment, list, outbox, profile};
 
 /// Subscribers of all lists of one send: they are written in one commit.
 const FAN_OUT_LIMIT: usize = 1_000_000;
@@ -63,6 +64,16 @@ pub fn send(mut call: Call<'_>) -> Result<Act> {
     }
 }
 
+/// Whether filters of a list take a subscriber. Those of whom no profile is stored are taken by none.
+fn takes(db: &Db<'_>, environment: i64, filters: &[Filter], subscriber: &str) -> Result<bool> {
+    if filters.is_empty() {
+        return Ok(true);
+    }
+    let profile = profile::find_current(db, environment, subscriber)?;
+    let profile = profile.and_then(|(_, profile)| serde_json::from_str::<Value>(&profile).ok());
+    Ok(profile.is_some_and(|profile| filters.iter().all(|filter| filter.takes(&profile))))
+}
+
 /// Recipients and users, if nobody has to be looked up in a list.
 fn users(to: &[To]) -> Option<Vec<(String, String)>> {
     let user = |to: &To| match to {
@@ -90,8 +101,8 @@ impl Send {
         users: Vec<(String, String)>,
         answer: fn(String) -> String,
     ) -> Result<super::Make> {
-        let recipients: Vec<&str> = users.iter().map(|(recipient, _)| recipient.as_str()).collect();
-        let found = plan::prepare(db, &self.environment, definition, &recipients)?;
+        let sent: Vec<_> = users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
+        let found = plan::prepare(db, &self.environment, definition, &sent)?;
         let now = db.now();
         Ok(Box::new(move || {
             let renderer = Renderer::new(found.plan, self.templates, now)?;
@@ -140,25 +151,28 @@ impl Send {
         let environment = environment::find_or_create(tx, &self.environment)?;
         let versions = plan::resolve(tx, environment, &definition)?;
         let mut users: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
-        // A list that is meant twice, with the same data, is meant once.
+        // A list that is meant twice, with the same data and filters, is meant once.
         let mut seen = HashSet::new();
         for to in to {
-            let (lists, data) = match to {
+            let (lists, data, filters) = match to {
                 To::User { recipient, user } => {
                     users.push((recipient.into(), user.into()));
                     continue;
                 }
-                To::List { list_id, data } => (vec![list_id.clone()], data),
-                To::Pattern { pattern, data } => {
+                To::List { list_id, data, filters } => (vec![list_id.clone()], data, filters),
+                To::Pattern { pattern, data, filters } => {
                     let lists = list::match_pattern(tx, environment, &Pattern::new(pattern))?;
-                    (lists.into_iter().map(|list| list.list_id).collect(), data)
+                    (lists.into_iter().map(|list| list.list_id).collect(), data, filters)
                 }
             };
             for list_id in lists {
-                if !seen.insert((list_id.clone(), data)) {
+                if !seen.insert((list_id.clone(), data, filters)) {
                     continue;
                 }
                 list::subscribers(tx, environment, &list_id, |subscriber, preferences| {
+                    if !takes(tx, environment, filters, subscriber)? {
+                        return Ok(true);
+                    }
                     let user = recipient::subscriber(subscriber, &list_id, data.as_deref(), preferences);
                     users.push((subscriber.to_owned().into(), user.into()));
                     if users.len() > FAN_OUT_LIMIT {
@@ -172,7 +186,7 @@ impl Send {
         let users: Vec<(&str, &str)> = users.iter().map(|(recipient, user)| (&**recipient, &**user)).collect();
         let job = bulk::create_send(tx, environment, &self.definition, &versions, &users)?;
         if users.is_empty() {
-            log::warn!("a send to {to:?} reaches nobody: no list that it means has a subscriber");
+            log::warn!("a send to {to:?} reaches nobody: no list that it means has a subscriber whom its filters take");
         }
         bulk::hand_over(tx, &job)?;
         Ok(Answer::new(202, format!("{{\"requestId\":\"{}\"}}", job.job_id)))

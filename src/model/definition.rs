@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::content::Content;
 use super::json::{self, Fields, Object};
-use super::routing::{Channels, Entry, Providers, Routing};
+use super::routing::{Channels, Providers, Routing, check_providers};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 
@@ -26,6 +26,10 @@ pub struct Definition {
     pub routing: Option<Routing>,
     pub channels: Channels,
     pub providers: Providers,
+    /// The definition as it was sent, if it may override what providers are told.
+    pub overriding: Option<Value>,
+    /// All conditions of channels, of providers and of the routing, with their paths.
+    pub conditions: Vec<(String, String)>,
     pub metadata: Metadata,
     pub topic_id: Option<String>,
     pub tenant_id: Option<String>,
@@ -204,47 +208,45 @@ impl Definition {
             let expected = format!("expected at most {TAGS} tags of at most {TAG_CHARS} characters");
             return Err(Error::invalid("message.metadata.tags", expected));
         }
+        let overriding = if definition.contains("\"override\"") { serde_json::from_str(definition).ok() } else { None };
+        let place = |is_nested: bool| if is_nested { "message.message" } else { "message" };
+        let routing_at = format!("{}.routing", place(nested.routing.is_some()));
+        let channels_at = format!("{}.channels", place(nested.channels.is_some()));
+        let providers_at = format!("{}.providers", place(nested.providers.is_some()));
+        let routing = nested.routing.or(flat.routing);
+        let channels = nested.channels.or(flat.channels).unwrap_or_default();
+        let providers = nested.providers.or(flat.providers).unwrap_or_default();
+        let mut conditions = Vec::new();
+        for (name, options) in &channels {
+            check_providers(options.providers.as_deref(), || format!("{channels_at}.{name}.providers"))?;
+            conditions.extend(options.condition.clone().map(|it| (format!("{channels_at}.{name}.if"), it)));
+        }
+        for (name, options) in &providers {
+            conditions.extend(options.condition.clone().map(|it| (format!("{providers_at}.{name}.if"), it)));
+        }
+        if let Some(routing) = &routing {
+            routing.check(&routing_at)?;
+            routing.walk(&routing_at, 0, &mut |path, entry, _| {
+                conditions.extend(entry.condition.clone().map(|it| (format!("{path}.if"), it)));
+                Ok(())
+            })?;
+        }
         Ok(Definition {
             source,
             event: event.or_else(|| metadata.event.clone()),
             data,
             brand_id: nested.brand_id.or(flat.brand_id).or(outer.brand),
             locale: outer.locale.and_then(|Locale(locale)| locale),
-            routing: nested.routing.or(flat.routing),
-            channels: nested.channels.or(flat.channels).unwrap_or_default(),
-            providers: nested.providers.or(flat.providers).unwrap_or_default(),
+            routing,
+            channels,
+            providers,
+            overriding,
+            conditions,
             metadata,
             topic_id: topic(nested.preferences).or_else(|| topic(flat.preferences)),
             tenant_id: tenant(nested.context).or_else(|| tenant(flat.context)),
             delay,
         })
-    }
-}
-
-impl Definition {
-    /// All conditions of channels and providers, with their paths.
-    pub fn conditions(&self) -> Vec<(String, &str)> {
-        let mut found = Vec::new();
-        for (name, options) in &self.channels {
-            found.extend(options.condition.as_deref().map(|it| (format!("message.channels.{name}.if"), it)));
-        }
-        for (name, options) in &self.providers {
-            found.extend(options.condition.as_deref().map(|it| (format!("message.providers.{name}.if"), it)));
-        }
-        let mut routings: Vec<&Routing> = self.routing.iter().collect();
-        while let Some(routing) = routings.pop() {
-            for entry in &routing.channels {
-                match entry {
-                    Entry::Nested(routing) => routings.push(routing),
-                    Entry::Name { name, condition } => {
-                        found.extend(
-                            condition.as_deref().map(|it| (format!("message.routing: the 'if' of '{name}'"), it)),
-                        );
-                    }
-                }
-            }
-        }
-        found
     }
 }
 
@@ -277,7 +279,7 @@ const TAG_CHARS: usize = 30;
 const LONGEST_DELAY: f64 = 366.0 * 24.0 * 60.0 * 60.0 * 1000.0;
 
 /// An ISO date and time; one without a zone is of `timezone`, or else UTC.
-fn instant(text: &str, timezone: Option<&str>) -> Option<Timestamp> {
+pub fn instant(text: &str, timezone: Option<&str>) -> Option<Timestamp> {
     let at = |instant: jiff::Timestamp| Timestamp(instant.as_millisecond());
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         return Some(at(instant));

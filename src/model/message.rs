@@ -25,6 +25,8 @@ pub struct StoredMessage {
     /// The place of its user in the job.
     pub seq: u64,
     pub list_id: Option<String>,
+    /// The tenant of the recipient, which goes before that of the job.
+    pub tenant_id: Option<String>,
     pub profile_version: Option<i64>,
 }
 

@@ -103,6 +103,11 @@ impl Provider {
             Webhook => Channel::Webhook,
         }
     }
+
+    /// Whether it carries what goes by this channel. Amazon's SNS takes numbers and push targets.
+    pub fn serves(self, channel: Channel) -> bool {
+        self.channel() == channel || self == Provider::AwsSns && channel == Channel::Push
+    }
 }
 
 /// What went out on one channel.
@@ -308,6 +313,16 @@ impl Outcomes {
     /// Bytes of text held.
     pub fn bytes(&self) -> usize {
         self.text.len()
+    }
+
+    /// Gives up the text from there on, of which no outcome was made.
+    pub fn forget(&mut self, bytes: usize) {
+        self.text.truncate(bytes);
+    }
+
+    /// The address of a delivery that was written.
+    pub fn address(&self, it: &Written) -> &str {
+        &self.text[it.address.clone()]
     }
 
     fn delivery(&self, it: &Written) -> Delivery<'_> {

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::definition::instant;
 use super::json::{self, Fields, Object};
 use super::names;
 use super::outbox::Channel;
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
 names! {
@@ -110,12 +112,27 @@ pub struct ChannelPreference {
     pub channel: Channel,
 }
 
-/// From when and until when: dates.
+/// From when and until when a choice holds: dates. One that cannot be read sets no bound.
 #[derive(Debug, Deserialize)]
 pub struct Rule {
     pub until: String,
     #[serde(default)]
     pub start: Option<String>,
+}
+
+impl PreferenceDetails {
+    /// Whether the choice holds: always, or at the times that one of its rules names.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        let is_within = |Fields(rule): &Fields<Rule>| {
+            let start = rule.start.as_deref().and_then(|date| instant(date, None));
+            let until = instant(&rule.until, None);
+            start.is_none_or(|start| start <= now) && until.is_none_or(|until| now < until)
+        };
+        match self.rules.as_deref() {
+            None | Some([]) => true,
+            Some(rules) => rules.iter().any(is_within),
+        }
+    }
 }
 
 impl RecipientPreferences {

@@ -1,10 +1,13 @@
 //! Whom a send goes to: the `to` of its `message`, in all its forms.
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::json::{self, Object, Text};
+use super::names;
 use super::preference::RecipientPreferences;
+use super::user::Context;
 use crate::error::{Error, Kind, Result};
 
 /// Recipients in one call (contract: SKILLS-NEW `patterns.md`).
@@ -15,11 +18,50 @@ const LIMIT: usize = 500;
 pub enum To {
     /// Somebody, with what was sent as a bulk job's user.
     User { recipient: String, user: String },
-    /// Everybody who is subscribed to a list.
-    List { list_id: String, data: Option<String> },
-    /// Everybody who is subscribed to a list whose id has this pattern.
-    Pattern { pattern: String, data: Option<String> },
+    /// Everybody who is subscribed to a list and whom all filters take.
+    List { list_id: String, data: Option<String>, filters: Vec<Filter> },
+    /// The same of all lists whose id has this pattern.
+    Pattern { pattern: String, data: Option<String>, filters: Vec<Filter> },
 }
+
+/// `MEMBER_OF`: takes those in whose stored profile `path` leads to `value`, or to a list that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Filter {
+    path: String,
+    value: String,
+}
+
+impl Filter {
+    pub fn takes(&self, profile: &Value) -> bool {
+        let is_value = |found: &Value| match found {
+            Value::String(text) => *text == self.value,
+            Value::Number(number) => number.to_string() == self.value,
+            _ => false,
+        };
+        match self.path.split('.').try_fold(profile, |value, name| value.get(name)) {
+            Some(Value::Array(values)) => values.iter().any(is_value),
+            found => found.is_some_and(is_value),
+        }
+    }
+}
+
+names! {
+    /// Of the operators of audiences none is documented for lists.
+    Operator {
+        MemberOf = "MEMBER_OF",
+    }
+}
+
+#[derive(Deserialize)]
+struct SentFilter {
+    #[serde(rename = "operator")]
+    _operator: Operator,
+    path: String,
+    value: String,
+}
+
+/// Filters of one recipient.
+const FILTERS: usize = 100;
 
 #[derive(Deserialize)]
 struct Fields<'a> {
@@ -37,10 +79,18 @@ struct Fields<'a> {
     audience_id: Option<Text<'a>>,
     #[serde(borrow, default)]
     data: Option<Object<'a>>,
+    #[serde(default)]
+    filters: Option<Vec<json::Fields<SentFilter>>>,
     #[serde(borrow, default, rename = "locale")]
     _locale: Option<Text<'a>>,
     #[serde(default, rename = "preferences")]
     _preferences: Option<json::Fields<RecipientPreferences>>,
+    #[serde(borrow, default, rename = "tenant_id")]
+    _tenant_id: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "account_id")]
+    _account_id: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "context")]
+    _context: Option<json::Fields<Context<'a>>>,
     #[serde(borrow, default)]
     slack: Option<Object<'a>>,
     #[serde(borrow, default)]
@@ -102,11 +152,16 @@ fn one(raw: &str, at: &str) -> Result<To> {
             return Ok(To::User { recipient, user: format!("{{\"to\":{raw}}}") });
         }
     }
+    let filters = to.filters.unwrap_or_default();
+    if filters.len() > FILTERS {
+        return Err(Error::invalid(format_args!("{at}.filters"), format_args!("expected at most {FILTERS} filters")));
+    }
+    let filters = filters.into_iter().map(|json::Fields(it)| Filter { path: it.path, value: it.value }).collect();
     if let Some(list_id) = text("list_id", &to.list_id)? {
-        return Ok(To::List { list_id, data });
+        return Ok(To::List { list_id, data, filters });
     }
     if let Some(pattern) = text("list_pattern", &to.list_pattern)? {
-        return Ok(To::Pattern { pattern, data });
+        return Ok(To::Pattern { pattern, data, filters });
     }
     if to.pagerduty.is_some() {
         return Err(Error::invalid(format_args!("{at}.pagerduty"), "PagerDuty is not known here"));

@@ -1,12 +1,16 @@
 //! How a message finds its way: `routing`, and the options of channels and providers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::json::Fields;
 use super::names;
+use crate::error::{Error, Result};
 
 names! {
     /// Whether the first success is enough.
@@ -27,57 +31,150 @@ pub struct Routing {
 
 /// One of the `channels` of a routing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub struct Entry {
+    pub condition: Option<String>,
+    pub target: Target,
+}
+
+/// What an entry leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
     /// A channel or a provider by its name. One that is not known reaches nobody.
     Name {
         name: String,
-        condition: Option<String>,
+        config: Config,
     },
     Nested(Routing),
 }
 
+/// What an entry says of its channel. It goes before what is said under the channel's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Config {
+    /// In order of preference.
+    #[serde(default)]
+    pub providers: Option<Vec<String>>,
+    #[serde(default)]
+    pub routing_method: Option<Method>,
+}
+
 /// Routings within one another.
 const NESTING_LIMIT: usize = 16;
+/// Entries of a routing, with those of the routings within it.
+const ENTRIES: usize = 100;
+/// Providers of one channel.
+const PROVIDERS: usize = 100;
+
+const EXPECTED: &str = "expected {\"method\", \"channels\"} with an array of channels";
+
+#[derive(Deserialize)]
+struct RoutingFields {
+    #[serde(default)]
+    method: Option<Method>,
+    #[serde(default)]
+    channels: Option<Vec<Entry>>,
+}
+
+#[derive(Deserialize)]
+struct EntryFields {
+    #[serde(default)]
+    channel: Option<String>,
+    #[serde(default)]
+    config: Option<Fields<Config>>,
+    #[serde(default, rename = "if")]
+    condition: Option<String>,
+    #[serde(default)]
+    method: Option<Method>,
+    #[serde(default)]
+    channels: Option<Vec<Entry>>,
+}
 
 impl<'de> Deserialize<'de> for Routing {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        routing(&Value::deserialize(deserializer)?, 0).map_err(de::Error::custom)
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let Fields(RoutingFields { method, channels }) = Fields::deserialize(deserializer)?;
+        let channels = channels.ok_or_else(|| de::Error::custom(EXPECTED))?;
+        Ok(Routing { method: method.unwrap_or(Method::Single), channels })
     }
 }
 
-fn routing(value: &Value, depth: usize) -> Result<Routing, String> {
-    if depth > NESTING_LIMIT {
-        return Err(format!("expected at most {NESTING_LIMIT} routings within one another"));
-    }
-    let method = match value.get("method") {
-        None | Some(Value::Null) => Method::Single,
-        Some(name) => name
-            .as_str()
-            .and_then(Method::from_name)
-            .ok_or_else(|| "`method`: expected \"single\" or \"all\"".to_owned())?,
-    };
-    let channels = value.get("channels").and_then(Value::as_array);
-    let channels =
-        channels.ok_or_else(|| "expected {\"method\", \"channels\"} with an array of channels".to_owned())?;
-    let channels = channels
-        .iter()
-        .enumerate()
-        .map(|(i, it)| entry(it, depth).map_err(|problem| format!("`channels[{i}]`: {problem}")));
-    Ok(Routing { method, channels: channels.collect::<Result<_, _>>()? })
-}
-
-fn entry(value: &Value, depth: usize) -> Result<Entry, String> {
-    match value {
-        Value::String(name) => Ok(Entry::Name { name: name.clone(), condition: None }),
-        Value::Object(object) if object.contains_key("channels") => Ok(Entry::Nested(routing(value, depth + 1)?)),
-        Value::Object(object) => {
-            let name = object.get("channel").and_then(Value::as_str);
-            let name = name.ok_or_else(|| "expected `channel` or `channels`".to_owned())?;
-            let condition = object.get("if").and_then(Value::as_str).map(str::to_owned);
-            Ok(Entry::Name { name: name.to_owned(), condition })
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct EntryVisitor;
+        impl<'de> Visitor<'de> for EntryVisitor {
+            type Value = Entry;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a channel, or an object")
+            }
+            fn visit_str<E>(self, name: &str) -> std::result::Result<Entry, E> {
+                let target = Target::Name { name: name.to_owned(), config: Config::default() };
+                Ok(Entry { condition: None, target })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Entry, A::Error> {
+                let it = EntryFields::deserialize(MapAccessDeserializer::new(map))?;
+                let target = match (it.channels, it.channel) {
+                    (Some(channels), _) => {
+                        Target::Nested(Routing { method: it.method.unwrap_or(Method::Single), channels })
+                    }
+                    (None, Some(name)) => {
+                        Target::Name { name, config: it.config.map(|Fields(config)| config).unwrap_or_default() }
+                    }
+                    (None, None) => return Err(de::Error::custom("expected `channel` or `channels`")),
+                };
+                Ok(Entry { condition: it.condition, target })
+            }
         }
-        _ => Err("expected the name of a channel, or an object".to_owned()),
+        deserializer.deserialize_any(EntryVisitor)
     }
+}
+
+impl Routing {
+    /// Refuses a routing that could take a message to too many places; `at` is its path in the request.
+    pub fn check(&self, at: &str) -> Result<()> {
+        let mut entries = 0;
+        self.walk(at, 0, &mut |path, entry, depth| {
+            entries += 1;
+            if depth > NESTING_LIMIT {
+                return Err(Error::invalid(
+                    at,
+                    format_args!("expected at most {NESTING_LIMIT} routings within one another"),
+                ));
+            }
+            if entries > ENTRIES {
+                let expected = format!("expected at most {ENTRIES} entries, with those of routings within it");
+                return Err(Error::invalid(format_args!("{at}.channels"), expected));
+            }
+            match &entry.target {
+                Target::Name { config, .. } => {
+                    check_providers(config.providers.as_deref(), || format!("{path}.config.providers"))
+                }
+                Target::Nested(_) => Ok(()),
+            }
+        })
+    }
+
+    /// Calls `each` with every entry, its path and its depth, those within one another as well.
+    pub fn walk<'r>(
+        &'r self,
+        at: &str,
+        depth: usize,
+        each: &mut dyn FnMut(&str, &'r Entry, usize) -> Result<()>,
+    ) -> Result<()> {
+        for (i, entry) in self.channels.iter().enumerate() {
+            let path = format!("{at}.channels[{i}]");
+            each(&path, entry, depth)?;
+            if let Target::Nested(routing) = &entry.target {
+                routing.walk(&path, depth + 1, each)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses too many providers of one channel; `at` is their path in the request.
+pub fn check_providers(providers: Option<&[String]>, at: impl FnOnce() -> String) -> Result<()> {
+    if providers.is_some_and(|it| it.len() > PROVIDERS) {
+        return Err(Error::invalid(at(), format_args!("expected at most {PROVIDERS} providers")));
+    }
+    Ok(())
 }
 
 /// What is said of one channel, under its name.

@@ -49,7 +49,12 @@ members! {
         #[serde(borrow)]
         pub locale: Text<'a> = "locale",
         #[serde(borrow)]
-        pub tenant_id: Text<'a> = "tenant_id",
+        tenant_id: Text<'a> = "tenant_id",
+        /// An older name for it.
+        #[serde(borrow)]
+        account_id: Text<'a> = "account_id",
+        #[serde(borrow)]
+        context: Fields<Context<'a>> = "context",
         pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
         #[serde(borrow)]
         pub slack: Object<'a> = "slack",
@@ -57,6 +62,14 @@ members! {
         pub ms_teams: Object<'a> = "ms_teams",
         #[serde(borrow)]
         pub webhook: Object<'a> = "webhook",
+    }
+}
+
+members! {
+    /// Where somebody is meant.
+    pub struct Context<'a> {
+        #[serde(borrow)]
+        tenant_id: Text<'a> = "tenant_id",
     }
 }
 
@@ -68,6 +81,13 @@ impl<'a> User<'a> {
 
     pub fn to(&self) -> Option<&To<'a>> {
         self.to.as_ref().map(|Fields(to)| to)
+    }
+
+    /// The tenant that this user is meant in, if it is another than that of the message.
+    pub fn tenant_id(&self) -> Option<&str> {
+        let to = self.to()?;
+        let context = to.context.as_ref().and_then(|Fields(context)| context.tenant_id.as_ref());
+        to.tenant_id.as_ref().or(context).or(to.account_id.as_ref()).map(Text::as_str)
     }
 
     /// Who this is: `recipient`, else `to.user_id`, else `user_id`. Nobody's name is empty.
@@ -91,6 +111,11 @@ pub fn read_each(users: Vec<&RawValue>, each: &mut dyn FnMut(&str, Option<&str>)
         each(user.get(), parsed.recipient(at)?.map(|name| &**name));
     }
     Ok(())
+}
+
+/// The tenant that a user is meant in, if that was said.
+pub fn tenant_id(user: &str) -> Option<String> {
+    User::read(user, String::new).ok()?.tenant_id().map(str::to_owned)
 }
 
 /// The list that a user was found in.

@@ -1,9 +1,10 @@
 //! Whether a recipient wants a message, and by which channels.
 
+use crate::clock::Timestamp;
 use crate::model::json::Fields;
 use crate::model::outbox::{Channel, MessageStatus, Reason, Verdict};
 use crate::model::plan::Topic;
-use crate::model::preference::{PreferenceStatus, TopicPreference};
+use crate::model::preference::{PreferenceDetails, PreferenceStatus, TopicPreference};
 use crate::model::user::User;
 
 /// What is decided about one recipient.
@@ -16,23 +17,25 @@ pub enum Consent {
 }
 
 /// Asks, in this order: what was sent with the user for this template, by whichever of its names, and for this topic, what is stored for the topic,
-/// and the topic's default. A topic that is REQUIRED asks nobody.
+/// and the topic's default. A choice whose rules do not hold `now` is none. A topic that is REQUIRED asks nobody.
 pub fn ask(
     user: &User<'_>,
     named: [Option<&str>; 3],
     topic: Option<&Topic>,
     stored: Option<&TopicPreference>,
+    now: Timestamp,
 ) -> Consent {
     let default = topic.map(|topic| topic.default_status);
     if default == Some(PreferenceStatus::Required) {
         return Consent::Given;
     }
     let sent = [user.to().and_then(|to| to.preferences.as_ref()), user.preferences.as_ref()];
-    let of_template = sent
-        .into_iter()
-        .flatten()
-        .find_map(|it| named.into_iter().flatten().find_map(|name| it.0.notifications.as_ref()?.get(name)));
-    let of_topic = || sent.into_iter().flatten().find_map(|it| it.0.categories.as_ref()?.get(&topic?.topic_id));
+    let holds = |it: &&Fields<PreferenceDetails>| it.0.holds(now);
+    let of_template = sent.into_iter().flatten().find_map(|it| {
+        named.into_iter().flatten().find_map(|name| it.0.notifications.as_ref()?.get(name).filter(holds))
+    });
+    let of_topic =
+        || sent.into_iter().flatten().find_map(|it| it.0.categories.as_ref()?.get(&topic?.topic_id).filter(holds));
     let sent = of_template.or_else(of_topic).map(|Fields(sent)| {
         let channels = sent.channel_preferences.iter().flatten().map(|Fields(it)| it.channel).collect();
         (sent.status, channels)

@@ -26,6 +26,14 @@ members! {
         #[serde(borrow)]
         expo: Raw<'a> = "expo",
         #[serde(borrow)]
+        one_signal_player: Raw<'a> = "oneSignalPlayerID",
+        #[serde(borrow)]
+        one_signal: Raw<'a> = "onesignal",
+        #[serde(borrow)]
+        airship: Raw<'a> = "airship",
+        #[serde(borrow)]
+        aws_sns: Raw<'a> = "aws_sns",
+        #[serde(borrow)]
         slack: Raw<'a> = "slack",
         #[serde(borrow)]
         ms_teams: Raw<'a> = "ms_teams",
@@ -43,6 +51,17 @@ pub struct Address<'a> {
     pub text: Cow<'a, str>,
     /// Whether it stands in the profile, or needs none. Courier's own routing may look nowhere else.
     pub in_profile: bool,
+}
+
+impl Address<'_> {
+    /// Whether this provider of `channel` can carry something there. Push tokens and chats are known to the provider
+    /// alone that gave them out.
+    pub fn is_for(&self, channel: Channel, provider: Provider) -> bool {
+        match channel {
+            Channel::Push | Channel::DirectMessage => self.provider == provider,
+            _ => true,
+        }
+    }
 }
 
 /// Where one recipient can be reached.
@@ -83,7 +102,7 @@ impl<'a> Contact<'a> {
             || self.user.to().is_some_and(|to| to.user_id.is_some())
     }
 
-    /// The addresses on a channel: one, or as many as there are push tokens.
+    /// The addresses on a channel: one, or as many as there are chats or push tokens, which may name one twice.
     pub fn addresses(&self, channel: Channel) -> Vec<Address<'_>> {
         let to = self.user.to();
         match channel {
@@ -104,11 +123,11 @@ impl<'a> Contact<'a> {
                 let teams_keys = ["conversation_id", "channel_id", "user_id", "email", "channel_name"].as_slice();
                 let teams = (Provider::MsTeams, teams_keys, to.and_then(|to| to.ms_teams));
                 let discord = (Provider::Discord, ["channel_id", "user_id"].as_slice(), None);
-                let found = [slack, teams, discord].into_iter().find_map(|(provider, keys, to)| {
+                let found = [slack, teams, discord].into_iter().filter_map(|(provider, keys, to)| {
                     let profile = |it: &Fields<'_>| member(&tree(self.object(provider, it)?.0)?, keys);
                     self.one(provider, profile, to.and_then(|to| member(&tree(to.as_str())?, keys)))
                 });
-                found.into_iter().collect()
+                found.collect()
             }
             Channel::Webhook => {
                 let url = ["url"].as_slice();
@@ -157,22 +176,35 @@ impl<'a> Contact<'a> {
         Some(Address { provider, text: Cow::Owned(text), in_profile: true })
     }
 
-    /// A token of the profile, or else all that are stored.
+    /// All tokens: those of the profile, member by member, and those that are stored.
     fn push(&self) -> Vec<Address<'_>> {
-        let address = |provider, text| Address { provider, text, in_profile: true };
-        for fields in [&self.given, &self.stored] {
-            let tokens = [
-                (Provider::FirebaseFcm, fields.firebase_token),
-                (Provider::Apn, fields.apn),
-                (Provider::Expo, fields.expo),
-            ];
-            let found =
-                tokens.into_iter().find_map(|(provider, value)| Some((provider, token(&tree(value?.0)?)?.to_owned())));
-            if let Some((provider, text)) = found {
-                return vec![address(provider, Cow::Owned(text))];
+        let mut found = Vec::new();
+        let (given, stored) = (&self.given, &self.stored);
+        let of_profile = [
+            (Provider::FirebaseFcm, [given.firebase_token, stored.firebase_token]),
+            (Provider::Apn, [given.apn, stored.apn]),
+            (Provider::Expo, [given.expo, stored.expo]),
+            (Provider::OneSignal, [given.one_signal_player, stored.one_signal_player]),
+            (Provider::OneSignal, [given.one_signal, stored.one_signal]),
+            (Provider::Airship, [given.airship, stored.airship]),
+            (Provider::AwsSns, [given.aws_sns, stored.aws_sns]),
+        ];
+        for (provider, values) in of_profile {
+            let before = found.len();
+            for value in values.into_iter().flatten().filter_map(|it| tree(it.0)) {
+                if found.len() == before {
+                    tokens(&value, &mut |token| {
+                        found.push(Address { provider, text: Cow::Owned(token.to_owned()), in_profile: true });
+                    });
+                }
             }
         }
-        self.tokens.iter().map(|(provider, token)| address(*provider, Cow::Borrowed(token.as_str()))).collect()
+        found.extend(self.tokens.iter().map(|(provider, token)| Address {
+            provider: *provider,
+            text: Cow::Borrowed(token.as_str()),
+            in_profile: true,
+        }));
+        found
     }
 }
 
@@ -186,12 +218,17 @@ fn member(object: &Value, keys: &[&str]) -> Option<String> {
     keys.iter().find_map(text).map(str::to_owned)
 }
 
-/// A push token stands alone, in a list, or under `token` or `tokens`.
-fn token(value: &Value) -> Option<&str> {
+/// Members under which a profile has push tokens, OneSignal's players, Amazon's targets and Airship's audience.
+const TOKENS: [&str; 7] = ["token", "tokens", "player_id", "target_arn", "audience", "named_user", "channel"];
+
+/// Push tokens stand alone, in a list, or in an object.
+fn tokens(value: &Value, each: &mut impl FnMut(&str)) {
     match value {
-        Value::String(token) if !token.is_empty() => Some(token),
-        Value::Array(tokens) => tokens.iter().find_map(token),
-        Value::Object(object) => object.get("token").and_then(token).or_else(|| object.get("tokens").and_then(token)),
-        _ => None,
+        Value::String(token) if !token.is_empty() => each(token),
+        Value::Array(values) => values.iter().for_each(|value| tokens(value, each)),
+        Value::Object(object) => {
+            TOKENS.iter().filter_map(|name| object.get(*name)).for_each(|value| tokens(value, each));
+        }
+        _ => {}
     }
 }

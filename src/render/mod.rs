@@ -43,11 +43,15 @@ use condition::Condition;
 use consent::Consent;
 use contact::Contact;
 use content::{Compiled, Texts};
+use provider::Mails;
 use routing::{End, Trip};
 use scope::{JobData, JobWords, Names, Scope};
 
 /// No subject or body grows longer than this many bytes: a template may repeat a user's data as often as it likes.
 pub const TEXT_LIMIT: usize = 6 * 1024 * 1024;
+
+/// What one message says on all its channels together is no longer than this many bytes.
+pub const MESSAGE_LIMIT: usize = 4 * TEXT_LIMIT;
 
 fn too_long() -> String {
     format!("the text would be longer than {TEXT_LIMIT} bytes")
@@ -92,6 +96,7 @@ pub struct Renderer {
     data: JobData,
     names: Names,
     conditions: HashMap<String, Condition>,
+    mails: Mails,
     words: Words,
 }
 
@@ -134,15 +139,15 @@ impl Renderer {
             }
         };
         let mut conditions = HashMap::new();
-        for (path, source) in definition.conditions() {
-            conditions.insert(source.to_owned(), Condition::compile(source, &path, &mut names)?);
+        for (path, source) in &definition.conditions {
+            conditions.insert(source.clone(), Condition::compile(source, path, &mut names)?);
         }
         let words_of_job = JobWords {
             brand: plan.brand.map(|brand| brand_words(brand).to_string()),
             event: definition.event.clone().unwrap_or_default(),
             template: template_id.clone().unwrap_or_default(),
             topic: plan.topic.as_ref().map(|topic| topic.topic_id.clone()).unwrap_or_default(),
-            tenant: definition.tenant_id.as_ref().map(|id| json!({ "id": id }).to_string()),
+            tenant: definition.tenant_id.as_deref().map(scope::tenant),
             environment: "test".to_owned(),
             scope: "published".to_owned(),
             year: Some(now.year()),
@@ -150,6 +155,7 @@ impl Renderer {
         Ok(Renderer {
             data: JobData::new(data, words_of_job, &names),
             conditions,
+            mails: Mails::of(&definition),
             template_id,
             named,
             topic: plan.topic,
@@ -174,6 +180,7 @@ impl Renderer {
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
     /// wait; one that `is_due` has waited.
     pub fn render(&self, user: Recipient<'_>, now: Timestamp, is_due: bool, outcomes: &mut Outcomes) {
+        let start = outcomes.bytes();
         let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, is_due, outcomes)));
         let problem = match made {
             Ok(Ok(())) => return,
@@ -183,6 +190,7 @@ impl Renderer {
                 "bulkd could not render this message; its log on standard error says more".to_owned()
             }
         };
+        outcomes.forget(start);
         self.push_failure(&user, &problem, is_due, outcomes);
     }
 
@@ -210,7 +218,7 @@ impl Renderer {
             return Ok(());
         }
         let named = [self.template_id.as_deref(), self.definition.event.as_deref(), self.named.as_deref()];
-        let chosen = match consent::ask(&user, named, self.topic.as_ref(), it.known.preference.as_ref()) {
+        let chosen = match consent::ask(&user, named, self.topic.as_ref(), it.known.preference.as_ref(), now) {
             Consent::Given => None,
             Consent::Channels(channels) => Some(channels),
             Consent::Refused(verdict) => {
@@ -253,10 +261,7 @@ impl Renderer {
         if deliveries.is_empty() {
             return;
         }
-        let (mut verdict, written) = deliveries.remove(deciding);
-        if self.is_simulation {
-            verdict = Verdict::of(MessageStatus::Simulated);
-        }
+        let (verdict, written) = deliveries.remove(deciding);
         let further = deliveries.into_iter().enumerate().map(|(i, (verdict, written))| {
             let position = if i < deciding { i as i64 - deciding as i64 } else { (i - deciding) as i64 + 1 };
             (position, verdict, written)

@@ -1,15 +1,31 @@
 //! Which channels a message takes: its routing followed for one recipient.
 
-use super::contact::Contact;
+use super::contact::{Address, Contact};
 use super::simulator::{self, Fate};
-use super::{Renderer, Scope};
+use super::{MESSAGE_LIMIT, Renderer, Scope};
 use crate::model::bulk::JobKind;
 use crate::model::outbox::{Channel, MessageStatus, Outcomes, Provider, Reason, Verdict, Written};
-use crate::model::routing::{Entry, Method, Routing};
+use crate::model::routing::{Config, Method, Routing, Target};
 
 /// Where no routing is given: the first that the recipient has.
 const DEFAULT: [Channel; 6] =
     [Channel::Email, Channel::Sms, Channel::Push, Channel::DirectMessage, Channel::Webhook, Channel::Inbox];
+
+/// A message goes to no more addresses than this.
+const DELIVERIES: usize = 1000;
+
+/// A channel that the contract names and that nobody here can show.
+const BANNER: &str = "banner";
+
+/// How a channel is asked for.
+#[derive(Clone, Copy, Default)]
+struct Asked<'r> {
+    /// By the name of this provider.
+    only: Option<Provider>,
+    config: Option<&'r Config>,
+    /// By the recipient: the message's conditions do not count.
+    is_choice: bool,
+}
 
 /// One recipient's message on its way.
 pub struct Trip<'a> {
@@ -22,10 +38,16 @@ pub struct Trip<'a> {
     is_due: bool,
     outcomes: &'a mut Outcomes,
     deliveries: Vec<(Verdict, Written)>,
-    tried: Vec<Channel>,
+    /// Where the outcomes' text began.
+    start: usize,
+    /// Channels and providers that have no address.
+    tried: Vec<&'static str>,
     filtered: bool,
     without_content: bool,
+    /// What is wrong with a name that is not known.
     unknown: Option<String>,
+    /// What is said of a channel that nobody carries.
+    without_providers: Option<String>,
     waits: Option<i64>,
 }
 
@@ -50,6 +72,7 @@ impl<'a> Trip<'a> {
         outcomes: &'a mut Outcomes,
     ) -> Self {
         Trip {
+            start: outcomes.bytes(),
             renderer,
             contact,
             scope,
@@ -61,6 +84,7 @@ impl<'a> Trip<'a> {
             filtered: false,
             without_content: false,
             unknown: None,
+            without_providers: None,
             waits: None,
         }
     }
@@ -72,8 +96,8 @@ impl<'a> Trip<'a> {
             (None, None) => {
                 for channel in DEFAULT {
                     // Nobody has asked for another channel where this one is stopped or refused.
-                    let went = self.channel(channel, None)?;
-                    if went || !self.deliveries.is_empty() || self.filtered || self.unknown.is_some() {
+                    let went = self.channel(channel, Asked::default())?;
+                    if went || !self.deliveries.is_empty() || self.filtered || self.is_misled() {
                         break;
                     }
                 }
@@ -81,9 +105,12 @@ impl<'a> Trip<'a> {
             (None, Some(routing)) => drop(self.routing(routing)?),
             (Some(chosen), routing) => {
                 let method = routing.map_or(Method::Single, |routing| routing.method);
-                let channels =
-                    chosen.into_iter().map(|it| Entry::Name { name: it.name().to_owned(), condition: None }).collect();
-                self.routing(&Routing { method, channels })?;
+                for channel in chosen {
+                    let went = self.channel(channel, Asked { is_choice: true, ..Asked::default() })?;
+                    if self.waits.is_some() || went && method == Method::Single {
+                        break;
+                    }
+                }
             }
         }
         Ok(self.end())
@@ -100,23 +127,36 @@ impl<'a> Trip<'a> {
             Verdict::new(MessageStatus::Filtered, Reason::Filtered, "a condition stopped every channel that was left")
         } else if self.without_content {
             return End::WithoutContent;
-        } else if let Some(name) = self.unknown {
-            let error = format!("there is no channel or provider '{name}' here");
+        } else if let Some(error) = self.unknown {
             Verdict::new(MessageStatus::Unroutable, Reason::ProviderError, error)
+        } else if let Some(error) = self.without_providers {
+            Verdict::new(MessageStatus::Unroutable, Reason::NoProviders, error)
         } else {
-            let tried: Vec<&str> = self.tried.iter().map(|channel| channel.name()).collect();
-            let error = format!("the recipient cannot be reached by {}", tried.join(", "));
+            let error = match self.tried.as_slice() {
+                [] => "the routing names no channel".to_owned(),
+                tried => format!("the recipient cannot be reached by {}", tried.join(", ")),
+            };
             Verdict::new(MessageStatus::Unroutable, Reason::NoChannels, error)
         })
+    }
+
+    /// Whether the message asks for somebody who is not here.
+    fn is_misled(&self) -> bool {
+        self.unknown.is_some() || self.without_providers.is_some()
     }
 
     /// Whether something went out.
     fn routing(&mut self, routing: &Routing) -> Result<bool, String> {
         let mut success = false;
         for entry in &routing.channels {
-            success |= match entry {
-                Entry::Nested(routing) => self.routing(routing)?,
-                Entry::Name { name, condition } => self.name(name, condition.as_deref())?,
+            if let Some(condition) = &entry.condition
+                && !self.holds(condition)?
+            {
+                continue;
+            }
+            success |= match &entry.target {
+                Target::Nested(routing) => self.routing(routing)?,
+                Target::Name { name, config } => self.name(name, config)?,
             };
             if self.waits.is_some() || success && routing.method == Method::Single {
                 break;
@@ -125,22 +165,25 @@ impl<'a> Trip<'a> {
         Ok(success)
     }
 
-    fn name(&mut self, name: &str, condition: Option<&str>) -> Result<bool, String> {
-        if let Some(condition) = condition
-            && !self.holds(condition)?
-        {
+    fn name(&mut self, name: &str, config: &Config) -> Result<bool, String> {
+        let asked = Asked { config: Some(config), ..Asked::default() };
+        if let Some(channel) = Channel::from_name(name) {
+            return self.channel(channel, asked);
+        }
+        if name == BANNER {
+            self.without_providers.get_or_insert_with(|| "nobody here shows banners".to_owned());
             return Ok(false);
         }
-        if let Some(channel) = Channel::from_name(name) {
-            return self.channel(channel, None);
+        let Some(provider) = Provider::from_name(name) else {
+            self.unknown.get_or_insert_with(|| format!("there is no channel or provider '{name}' here"));
+            return Ok(false);
+        };
+        let asked = Asked { only: Some(provider), ..asked };
+        let mut went = self.channel(provider.channel(), asked)?;
+        if !went && provider.channel() != Channel::Push && provider.serves(Channel::Push) {
+            went = self.channel(Channel::Push, asked)?;
         }
-        match Provider::from_name(name) {
-            Some(provider) => self.channel(provider.channel(), Some(provider)),
-            None => {
-                self.unknown.get_or_insert_with(|| name.to_owned());
-                Ok(false)
-            }
-        }
+        Ok(went)
     }
 
     fn holds(&mut self, condition: &str) -> Result<bool, String> {
@@ -149,78 +192,150 @@ impl<'a> Trip<'a> {
         Ok(holds)
     }
 
-    fn channel(&mut self, channel: Channel, only: Option<Provider>) -> Result<bool, String> {
+    fn channel(&mut self, channel: Channel, asked: Asked<'_>) -> Result<bool, String> {
         let options = self.renderer.definition.channels.get(channel.name());
         let addresses = self.contact.addresses(channel);
         let nobody = channel == Channel::Inbox && self.renderer.kind == JobKind::Send && !self.contact.has_user_id();
         if addresses.is_empty() || nobody {
-            self.tried.push(channel);
+            self.cannot_reach(asked.only.map_or(channel.name(), Provider::name));
+            return Ok(false);
+        }
+        let (only, named);
+        let providers = match (asked.only, asked.config.and_then(|it| it.providers.as_deref())) {
+            (Some(provider), _) => {
+                only = [provider];
+                Some(only.as_slice())
+            }
+            (None, of_entry) => match of_entry.or_else(|| options.and_then(|it| it.providers.as_deref())) {
+                Some(names) => {
+                    named = self.providers(channel, names);
+                    Some(named.as_slice())
+                }
+                None => None,
+            },
+        };
+        let is_for = |address: &&Address<'_>, provider| address.is_for(channel, provider);
+        if let Some(providers) = providers
+            && !providers.iter().any(|&provider| addresses.iter().any(|it| is_for(&it, provider)))
+        {
+            providers.iter().for_each(|provider| self.cannot_reach(provider.name()));
             return Ok(false);
         }
         // A condition is only looked at where it makes a difference.
         if let Some(condition) = options.and_then(|it| it.condition.as_deref())
+            && !asked.is_choice
             && !self.holds(condition)?
         {
             return Ok(false);
         }
-        let method = options.and_then(|it| it.routing_method).unwrap_or(Method::Single);
-        let names = options.and_then(|it| it.providers.as_deref()).filter(|_| only.is_none());
+        let of_entry = asked.config.and_then(|it| it.routing_method);
+        let method = of_entry.or_else(|| options.and_then(|it| it.routing_method)).unwrap_or(Method::Single);
         let mut success = false;
-        for address in addresses {
-            let (only_one, mut several) = ([only.unwrap_or(address.provider)], Vec::new());
-            for name in names.into_iter().flatten() {
-                match Provider::from_name(name).filter(|it| it.channel() == channel) {
-                    Some(provider) => several.push(provider),
-                    None => drop(self.unknown.get_or_insert_with(|| name.clone())),
-                }
-            }
-            let providers = if names.is_some() { several.as_slice() } else { &only_one };
-            for &provider in providers {
-                let went = self.provider(channel, provider, &address.text)?;
-                if went && !address.in_profile {
-                    self.outcomes.count_reached_outside_profile();
-                }
-                success |= went;
-                if self.waits.is_some() || went && method == Method::Single {
+        let Some(providers) = providers else {
+            for address in &addresses {
+                success |= self.provider(channel, address.provider, address)?;
+                // Devices are not tried in turn: each has a token of its own.
+                if self.waits.is_some() || success && method == Method::Single && channel != Channel::Push {
                     break;
                 }
+            }
+            return Ok(success);
+        };
+        for &provider in providers {
+            for address in addresses.iter().filter(|it| is_for(it, provider)) {
+                success |= self.provider(channel, provider, address)?;
+            }
+            if self.waits.is_some() || success && method == Method::Single {
+                break;
             }
         }
         Ok(success)
     }
 
-    fn provider(&mut self, channel: Channel, provider: Provider, address: &str) -> Result<bool, String> {
+    fn cannot_reach(&mut self, name: &'static str) {
+        if !self.tried.contains(&name) {
+            self.tried.push(name);
+        }
+    }
+
+    /// Those who carry what goes by a channel, by their names.
+    fn providers(&mut self, channel: Channel, names: &[String]) -> Vec<Provider> {
+        if names.is_empty() {
+            self.without_providers.get_or_insert_with(|| "No providers added".to_owned());
+        }
+        let mut found = Vec::with_capacity(names.len());
+        for name in names {
+            match Provider::from_name(name) {
+                Some(provider) if provider.serves(channel) => found.push(provider),
+                known => drop(self.unknown.get_or_insert_with(|| match known {
+                    Some(_) => format!("'{name}' is no provider of {}", channel.name()),
+                    None => format!("there is no provider '{name}' here"),
+                })),
+            }
+        }
+        found
+    }
+
+    /// What came of it, if it went to the same address by the same provider before.
+    fn before(&self, channel: Channel, provider: Provider, address: &str) -> Option<bool> {
+        let same =
+            |it: &Written| it.channel == channel && it.provider == provider && self.outcomes.address(it) == address;
+        let (verdict, _) = self.deliveries.iter().find(|(_, written)| same(written))?;
+        // Only what a provider refuses leads to the next one.
+        Some(verdict.reason != Some(Reason::ProviderError))
+    }
+
+    /// Whether it went out, or will.
+    fn provider(&mut self, channel: Channel, provider: Provider, address: &Address<'_>) -> Result<bool, String> {
+        if let Some(went) = self.before(channel, provider, &address.text) {
+            return Ok(went);
+        }
         if let Some(condition) =
             self.renderer.definition.providers.get(provider.name()).and_then(|it| it.condition.as_deref())
             && !self.holds(condition)?
         {
             return Ok(false);
         }
-        let verdict = match simulator::fate(channel, address) {
-            // Such an address could add headers to a mail, and no provider takes it.
-            None if address.contains(char::is_control) => {
-                let error = "the address holds a control character";
-                Err(Verdict::new(MessageStatus::Undeliverable, Reason::ProviderError, error))
-            }
-            Some(Fate::Waits(millis)) if !self.is_due => {
-                self.waits = Some(millis);
-                return Ok(true);
-            }
-            Some(Fate::Is(verdict)) => Ok(verdict),
-            Some(Fate::Refused(verdict)) => Err(verdict),
-            Some(Fate::Waits(_)) | None => Ok(Verdict::SENT),
-        };
+        let Some((success, verdict)) = self.fate(channel, provider, &address.text) else { return Ok(true) };
         let locale = self.contact.locale().or(self.renderer.definition.locale.as_deref());
-        let to = (channel, provider, address);
+        let to = (channel, provider, &*address.text);
         let Some(written) = self.renderer.write(to, locale, self.scope, self.outcomes)? else {
             self.without_content = true;
             return Ok(false);
         };
-        let (success, verdict) = match verdict {
-            Ok(verdict) => (true, verdict),
-            Err(verdict) => (false, verdict),
-        };
+        if self.deliveries.len() == DELIVERIES {
+            return Err(format!("the message would go to more than {DELIVERIES} addresses"));
+        }
+        if self.outcomes.bytes() - self.start > MESSAGE_LIMIT {
+            return Err(format!("the texts for all addresses would be longer than {MESSAGE_LIMIT} bytes together"));
+        }
+        if success && !address.in_profile {
+            self.outcomes.count_reached_outside_profile();
+        }
         self.deliveries.push((verdict, written));
         Ok(success)
+    }
+
+    /// Whether the provider takes it, and what becomes of it; `None` if it waits.
+    fn fate(&mut self, channel: Channel, provider: Provider, address: &str) -> Option<(bool, Verdict)> {
+        if self.renderer.is_simulation {
+            return Some((true, Verdict::of(MessageStatus::Simulated)));
+        }
+        let refused =
+            |error: String| Some((false, Verdict::new(MessageStatus::Undeliverable, Reason::ProviderError, error)));
+        match simulator::fate(channel, address) {
+            // Such an address could add headers to a mail, and no provider takes it.
+            None if address.contains(char::is_control) => refused("the address holds a control character".to_owned()),
+            Some(Fate::Waits(millis)) if !self.is_due => {
+                self.waits = Some(millis);
+                None
+            }
+            Some(Fate::Is(verdict)) => Some((true, verdict)),
+            Some(Fate::Refused(verdict)) => Some((false, verdict)),
+            Some(Fate::Waits(_)) | None => match self.renderer.mails.refusal(provider, address) {
+                Some(error) => refused(error),
+                None => Some((true, Verdict::SENT)),
+            },
+        }
     }
 }

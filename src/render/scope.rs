@@ -53,10 +53,12 @@ enum Builtin {
     Job(usize),
 }
 
+const TENANT: &str = "tenant";
+
 /// Names that stand for what a job as a whole is about.
 const JOB_ROOTS: [&str; 11] = [
     "brand",
-    "tenant",
+    TENANT,
     "courier",
     "event",
     "template",
@@ -191,6 +193,8 @@ pub struct Scope<'a> {
     profile: Object<'a>,
     job: &'a JobData,
     layers: [Option<Object<'a>>; 2],
+    /// The tenant of the user, a JSON object, in place of that of the job.
+    tenant: Option<String>,
     data_values: Vec<Option<&'a str>>,
     profile_values: Vec<Option<&'a str>>,
     context: OnceCell<std::result::Result<Context, String>>,
@@ -217,7 +221,8 @@ impl<'a> Scope<'a> {
         if !names.profile.is_empty() {
             profile.for_each(|name, value| fill(&names.profile, &mut profile_values, name, value))?;
         }
-        Ok(Scope { recipient, profile, job, layers, data_values, profile_values, context: OnceCell::new() })
+        let tenant = user.tenant_id().map(tenant);
+        Ok(Scope { recipient, profile, job, layers, tenant, data_values, profile_values, context: OnceCell::new() })
     }
 
     /// Writes a variable as Handlebars would: nothing if it is missing or null.
@@ -251,7 +256,10 @@ impl<'a> Scope<'a> {
             Some(Builtin::Recipient) => Ok(()),
             Some(Builtin::Data(Some(slot))) => below(&self.data_values, *slot, out),
             Some(Builtin::Profile(Some(slot))) => below(&self.profile_values, *slot, out),
-            Some(Builtin::Job(place)) => write_at(&self.job.words[*place], &variable.rest, out),
+            Some(Builtin::Job(place)) => {
+                let own = self.tenant.as_ref().filter(|_| JOB_ROOTS[*place] == TENANT);
+                write_at(own.unwrap_or(&self.job.words[*place]), &variable.rest, out)
+            }
             Some(Builtin::Data(None) | Builtin::Profile(None)) => {
                 out.push_str("[object]");
                 Ok(())
@@ -312,6 +320,9 @@ impl<'a> Scope<'a> {
     fn tree(&self) -> std::result::Result<Value, String> {
         let Trees { data, roots } = self.job.trees()?;
         let (mut data, mut roots) = (data.clone(), roots.clone());
+        if let Some(tenant) = self.tenant.as_ref().filter(|_| !data.contains_key(TENANT)) {
+            roots.insert(TENANT.to_owned(), parse(tenant)?);
+        }
         for layer in self.layers.iter().flatten() {
             if let Value::Object(layer) = parse(layer.as_str())? {
                 data.extend(layer.clone());
@@ -325,6 +336,11 @@ impl<'a> Scope<'a> {
         roots.entry("recipient").or_insert_with(|| Value::from(self.recipient));
         Ok(Value::Object(roots))
     }
+}
+
+/// What texts know of a tenant, a JSON object.
+pub fn tenant(tenant_id: &str) -> String {
+    json!({ "id": tenant_id }).to_string()
 }
 
 fn parse(raw: &str) -> std::result::Result<Value, String> {

@@ -101,7 +101,7 @@ impl Runner {
         let (recipient, user, known) = self.store.read(|db| {
             let (recipient, user) = user::get(db, place.job, place.seq)?;
             let lookup = Lookup::new(db, due.environment)?;
-            let known = lookup.get(db, &recipient, renderer.topic_id(), renderer.tenant_id())?;
+            let known = lookup.get(db, (&recipient, &user), renderer.topic_id(), renderer.tenant_id())?;
             Ok((recipient, user, known))
         })?;
         let mut outcomes = Outcomes::default();

@@ -107,9 +107,9 @@ fn read(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Users> {
         if lookup.is_empty() {
             return Ok(());
         }
-        for (recipient, _) in &users.rows {
-            let recipient = &users.text[recipient.clone()];
-            users.known.push(lookup.get(db, recipient, run.renderer.topic_id(), run.renderer.tenant_id())?);
+        for (recipient, user) in &users.rows {
+            let user = (&users.text[recipient.clone()], &users.text[user.clone()]);
+            users.known.push(lookup.get(db, user, run.renderer.topic_id(), run.renderer.tenant_id())?);
         }
         Ok(())
     })?;

@@ -3,6 +3,7 @@
 use super::{Db, preference, profile, token};
 use crate::error::Result;
 use crate::model::known::Known;
+use crate::model::user::tenant_id as tenant_of;
 
 /// Looks recipients of one environment up; of what the environment has none at all, nobody is asked for.
 pub struct Lookup {
@@ -27,7 +28,14 @@ impl Lookup {
         !(self.profiles || self.preferences || self.tokens)
     }
 
-    pub fn get(&self, db: &Db<'_>, recipient: &str, topic_id: Option<&str>, tenant_id: Option<&str>) -> Result<Known> {
+    /// What is stored of a recipient; `user` is what was sent of it. Its tenant goes before that of the message.
+    pub fn get(
+        &self,
+        db: &Db<'_>,
+        (recipient, user): (&str, &str),
+        topic_id: Option<&str>,
+        tenant_id: Option<&str>,
+    ) -> Result<Known> {
         let mut known = Known::default();
         if self.profiles {
             known.profile = profile::find_current(db, self.environment, recipient)?;
@@ -35,7 +43,8 @@ impl Lookup {
         if self.preferences
             && let Some(topic_id) = topic_id
         {
-            let tenant_id = tenant_id.unwrap_or_default();
+            let own = tenant_of(user);
+            let tenant_id = own.as_deref().or(tenant_id).unwrap_or_default();
             known.preference = preference::find(db, self.environment, recipient, tenant_id, topic_id)?;
         }
         if self.tokens {

@@ -138,6 +138,7 @@ pub(in crate::store) fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredMessag
         events: Vec::new(),
         seq: 0,
         list_id: None,
+        tenant_id: None,
         profile_version: row.get(11)?,
     })
 }
@@ -191,7 +192,9 @@ fn complete(db: &Db<'_>, place: &Place, message: StoredMessage) -> Result<Stored
     let events = events
         .query_map([place.number], |row| Ok((rows::name(row, 0, MessageStatus::from_name)?, Timestamp(row.get(1)?))))?;
     message.events = events.collect::<rusqlite::Result<_>>()?;
-    message.list_id = model::list_id(&user::get(db, place.job, place.seq)?.1);
+    let (_, user) = user::get(db, place.job, place.seq)?;
+    message.list_id = model::list_id(&user);
+    message.tenant_id = model::tenant_id(&user);
     Ok(message)
 }
 
@@ -257,15 +260,16 @@ impl Filter {
             && is(&self.event, Some(job.event()))
             && is(&self.notification, Some(job.notification()))
             && is(&self.trace_id, Some(&job.trace_id))
-            && is(&self.tenant_id, job.tenant_id.as_deref())
             && self.tags.iter().all(|tag| job.tags.contains(tag))
             && (self.any_tags.is_empty() || self.any_tags.iter().any(|tag| job.tags.contains(tag)))
     }
 
-    fn takes(&self, message: &StoredMessage) -> bool {
+    fn takes(&self, message: &StoredMessage, job: &MessageJob) -> bool {
         let provider = |name: &String| message.deliveries.iter().any(|it| it.provider.name() == name);
+        let tenant_id = message.tenant_id.as_ref().or(job.tenant_id.as_ref());
         (self.providers.is_empty() || self.providers.iter().any(provider))
             && (self.list_id.is_none() || self.list_id == message.list_id)
+            && (self.tenant_id.is_none() || self.tenant_id.as_ref() == tenant_id)
     }
 }
 
@@ -328,7 +332,7 @@ pub fn list(
             let seq = first_seq + number.abs_diff(first);
             let place = Place { number, job, environment, seq, created_at: Timestamp(created_at) };
             let message = complete(db, &place, message)?;
-            if !filter.takes(&message) {
+            if !filter.takes(&message, &about) {
                 continue;
             }
             if found.len() == limit || read >= bytes {

@@ -13,17 +13,25 @@ use crate::id::Ids;
 /// What a file made today begins with.
 const SCHEMA: &str = include_str!("../../schema.sql");
 
-/// Step i leads from version i + 1 to version i + 2.
-const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[rebuild];
-
 /// The version that this bulkd writes.
-pub const VERSION: i64 = STEPS.len() as i64 + 1;
+pub const VERSION: i64 = 3;
 
-/// From version 1, which knew jobs and their messages: the old tables step aside and their rows move over.
+type Step = fn(&Connection) -> rusqlite::Result<()>;
+
+/// Step i leads from version i + 1 to the version beside it.
+const STEPS: [(Step, i64); VERSION as usize - 1] = [(rebuild, VERSION), (widen_deliveries, 3)];
+
+/// From version 1, which knew jobs and their messages: the old tables step aside and their rows move over to those of
+/// today.
 fn rebuild(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(include_str!("migrations/1_aside.sql"))?;
     conn.execute_batch(SCHEMA)?;
     conn.execute_batch(include_str!("migrations/1_move.sql"))
+}
+
+/// From version 2, in which a further delivery could not be opened or clicked.
+fn widen_deliveries(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(include_str!("migrations/2_deliveries.sql"))
 }
 
 pub fn refuse_newer(path: &Path, version: i64) -> Result<()> {
@@ -66,11 +74,11 @@ fn step(conn: &mut Connection, now: Timestamp, ids: &mut Ids) -> rusqlite::Resul
             VERSION
         }
         Some(step) => {
-            let Some(step) = STEPS.get(step) else {
+            let Some((step, to)) = STEPS.get(step) else {
                 return Ok(());
             };
             step(&tx)?;
-            from + 1
+            *to
         }
     };
     tx.pragma_update(None, "user_version", to)?;

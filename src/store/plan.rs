@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::known::Lookup;
 use super::{Db, brand, environment, preference, template};
-use crate::error::Result;
+use crate::error::{Result, shown};
 use crate::model::bulk::{Job, JobKind};
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
@@ -49,14 +49,29 @@ pub fn resolve(db: &Db<'_>, environment: i64, definition: &Definition) -> Result
         _ => None,
     };
     let template_version = named.as_ref().and_then(|it| it.template_version);
-    let email = definition.channels.get("email").and_then(|it| it.brand_id.as_ref());
     let of_template = match (&named, template_version) {
         (Some(found), Some(_)) => read(&found.template_json)?.brand.and_then(|brand| brand.id),
         _ => None,
     };
-    let brand_id = email.or(definition.brand_id.as_ref()).or(of_template.as_ref());
-    let brand_version = brand_id.map(|id| brand::find_current(db, environment, id)).transpose()?.flatten();
+    let Some(brand_id) = brand_of(definition).or(of_template.as_deref()) else {
+        return Ok(Versions { template_version, brand_version: None });
+    };
+    let brand_version = brand::find_current(db, environment, brand_id)?;
+    if brand_version.is_none() {
+        warn_without_brand(brand_id);
+    }
     Ok(Versions { template_version, brand_version })
+}
+
+/// The brand that a definition names.
+fn brand_of(definition: &Definition) -> Option<&str> {
+    let email = definition.channels.get("email").and_then(|it| it.brand_id.as_ref());
+    email.or(definition.brand_id.as_ref()).map(String::as_str)
+}
+
+/// Most brands live in Courier's cloud: the messages go without.
+fn warn_without_brand(brand_id: &str) {
+    log::warn!("there is no brand '{}' under this API key; the messages go without it", shown(brand_id));
 }
 
 /// All that a send needs to know before it is made.
@@ -73,12 +88,13 @@ pub fn prepare(
     db: &Db<'_>,
     environment: &Environment,
     definition: Definition,
-    recipients: &[&str],
+    users: &[(&str, &str)],
 ) -> Result<Prepared> {
     let mut plan = Plan::new(definition, JobKind::Send);
     let Some(environment) = environment::find(db, environment)? else {
         plan.is_simulation = environment.is_simulation();
-        let known = recipients.iter().map(|_| Known::default()).collect();
+        brand_of(&plan.definition).into_iter().for_each(warn_without_brand);
+        let known = users.iter().map(|_| Known::default()).collect();
         return Ok(Prepared { environment: None, versions: Versions::default(), plan, known });
     };
     let versions = resolve(db, environment, &plan.definition)?;
@@ -86,7 +102,7 @@ pub fn prepare(
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = Lookup::new(db, environment)?;
     let tenant_id = plan.definition.tenant_id.as_deref();
-    let known = recipients.iter().map(|recipient| lookup.get(db, recipient, topic_id, tenant_id));
+    let known = users.iter().map(|user| lookup.get(db, *user, topic_id, tenant_id));
     let known = known.collect::<Result<_>>()?;
     Ok(Prepared { environment: Some(environment), versions, plan, known })
 }

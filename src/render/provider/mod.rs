@@ -17,7 +17,9 @@ mod webhook;
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
+use crate::model::definition::Definition;
 use crate::model::outbox::{Channel, Provider};
+use smtp::Mail;
 
 /// A message on its way to a provider.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +102,31 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
         }
     }
     request
+}
+
+/// What SMTP can make of a job's messages, as far as that is the same for all of them.
+pub struct Mails {
+    smtp: Mail,
+    gmail: Mail,
+}
+
+impl Mails {
+    pub fn of(definition: &Definition) -> Self {
+        let mail = |provider| {
+            let over = overrides(definition.overriding.as_ref()?, Channel::Email, provider)?;
+            Some(Mail::overridden(provider, &over))
+        };
+        Mails { smtp: mail(Provider::Smtp).unwrap_or_default(), gmail: mail(Provider::Gmail).unwrap_or_default() }
+    }
+
+    /// Why a provider can be given nothing for this address.
+    pub fn refusal(&self, provider: Provider, address: &str) -> Option<String> {
+        match provider {
+            Provider::Smtp => self.smtp.refusal(address),
+            Provider::Gmail => self.gmail.refusal(address),
+            _ => None,
+        }
+    }
 }
 
 /// What a definition overrides for a channel and a provider: members of `channels.<channel>.override`, over these those

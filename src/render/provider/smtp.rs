@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use lettre::Address;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 use serde_json::{Value, json};
@@ -9,6 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::Outgoing;
 use super::email::{self, Email, Party};
+use crate::clock::Timestamp;
+use crate::model::outbox::{Channel, Provider};
 
 /// The last second that has four digits for its year, which is as far as a `Date` can tell.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -74,6 +77,47 @@ fn mailbox(party: &Party) -> Result<Mailbox, String> {
     let address = clean(&party.email);
     let address = address.parse().map_err(|error| format!("'{address}' is no e-mail address: {error}"))?;
     Ok(Mailbox::new(party.name.as_deref().map(clean), address))
+}
+
+/// What a definition's overrides make of every mail.
+#[derive(Default)]
+pub struct Mail {
+    names_recipients: bool,
+    problem: Option<String>,
+}
+
+impl Mail {
+    pub fn overridden(provider: Provider, over: &Value) -> Self {
+        const ANYBODY: &str = "anybody@example.com";
+        let outgoing = Outgoing {
+            message_id: "1",
+            created_at: Timestamp::default(),
+            recipient: "",
+            provider,
+            channel: Channel::Email,
+            address: ANYBODY,
+            subject: None,
+            body: "",
+            content: None,
+            brand: None,
+            override_: Some(over),
+            metadata: None,
+            data: None,
+            profile: None,
+        };
+        let email = email::read(&outgoing, outgoing.overridden(&["body"]));
+        let names_recipients = email.to.iter().any(|party| party.email != ANYBODY);
+        Mail { names_recipients, problem: message(&outgoing, &email).err() }
+    }
+
+    /// Why there can be no mail to this address.
+    pub fn refusal(&self, address: &str) -> Option<String> {
+        if self.problem.is_some() || self.names_recipients {
+            return self.problem.clone();
+        }
+        let error = address.parse::<Address>().err()?;
+        Some(format!("'{}' is no e-mail address: {error}", clean(address)))
+    }
 }
 
 /// A header is one line.
