@@ -117,24 +117,15 @@ fn channel(delivery: &StoredDelivery) -> Map<String, Value> {
 
 /// From the hand-over to a provider to what it led to.
 fn tell(delivery: &StoredDelivery, at: Timestamp, add: &mut impl FnMut(&str, Timestamp, Value)) {
-    use MessageStatus::{Clicked, Delivered, Opened, Sent, Simulated, Undeliverable};
-    let members = || Value::Object(channel(delivery));
-    let steps: &[MessageStatus] = match delivery.status {
-        Sent => &[Sent],
-        Delivered => &[Sent, Delivered],
-        Opened => &[Sent, Delivered, Opened],
-        Clicked => &[Sent, Delivered, Opened, Clicked],
-        Simulated => &[Simulated],
-        _ => &[Undeliverable],
-    };
-    add("DELIVERING", at, members());
-    for step in steps {
+    use MessageStatus::{Delivered, Undeliverable};
+    add("DELIVERING", at, Value::Object(channel(delivery)));
+    for step in delivery.status.steps() {
         let mut members = channel(delivery);
-        if *step == Undeliverable {
+        if step == Undeliverable {
             members.insert("error_message".to_owned(), json!(delivery.error));
             members.insert("reason".to_owned(), json!(delivery.reason.map(|it| it.name())));
         }
-        if *step == Delivered {
+        if step == Delivered {
             members.insert("reference".to_owned(), json!({}));
         }
         add(step.name(), at, Value::Object(members));

@@ -74,48 +74,57 @@ impl StoredMessage {
         self.recipient.len() + self.deliveries.iter().map(delivery).sum::<usize>()
     }
 
-    /// When the message came to this status, if it has.
-    fn reached(&self, status: MessageStatus) -> Option<Timestamp> {
-        self.events.iter().find(|(it, _)| *it == status).map(|(_, at)| *at)
+    /// What the message has come to.
+    fn now(&self) -> Stage {
+        Stage { status: Some(self.status), events: self.events.len() }
     }
 
-    /// When it was sent: what is sent at once is sent when it is enqueued.
-    fn sent_at(&self) -> Option<Timestamp> {
-        use MessageStatus::*;
-        let went = matches!(self.status, Sent | Delivered | Opened | Clicked);
-        let later = self.events.iter().find(|(it, _)| matches!(it, Sent | Delivered | Opened | Clicked));
-        went.then(|| later.map_or(self.enqueued_at, |(_, at)| *at))
+    /// The stages that so many of its events led to, or, without any, those with which it was made. What happens to a
+    /// message happens to one that has waited.
+    pub fn stages(&self, events: usize) -> impl Iterator<Item = Stage> {
+        let status = match events.checked_sub(1) {
+            Some(last) => self.events.get(last).map_or(self.status, |(status, _)| *status),
+            None if self.events.is_empty() => self.status,
+            None => MessageStatus::Delayed,
+        };
+        status.steps().map(move |step| Stage { status: Some(step), events })
     }
 
-    /// The record of `GET /messages/{id}` and of webhooks (contract: NODE9 `MessageDetails`, and DOCS24 for what is
-    /// optional).
+    /// When the message came to this status, if it had at that stage.
+    fn reached(&self, status: MessageStatus, stage: Stage) -> Option<Timestamp> {
+        stage.status.filter(|it| it.has_passed(status))?;
+        let event = self.events.iter().take(stage.events).find(|(it, _)| it.has_passed(status));
+        Some(event.map_or(self.enqueued_at, |(_, at)| *at))
+    }
+
+    /// The record of `GET /messages` (contract: NODE9 `MessageDetails`, and DOCS24 for what is optional).
     pub fn record(&self, job: &MessageJob) -> Map<String, Value> {
+        self.record_at(job, self.now())
+    }
+
+    fn record_at(&self, job: &MessageJob, stage: Stage) -> Map<String, Value> {
         let mut record = Map::new();
         let mut put = |name: &str, value: Value| {
             if !value.is_null() {
                 record.insert(name.to_owned(), value);
             }
         };
+        let reached = |status| json!(self.reached(status, stage).map(Timestamp::millis));
+        let is_over = stage.status == Some(self.status);
         put("id", json!(self.message_id));
-        put("status", json!(self.status.name()));
+        put("status", json!(stage.name()));
         put("enqueued", json!(self.enqueued_at.millis()));
         put("event", json!(job.event()));
         put("notification", json!(job.notification()));
         put("recipient", json!(self.recipient));
         put("recipientId", json!(self.recipient));
-        let sent_at = self.sent_at();
-        let from = |statuses: &[MessageStatus]| {
-            let reached = statuses.iter().find_map(|status| self.reached(*status));
-            reached.or(sent_at.filter(|_| statuses.contains(&self.status))).map(Timestamp::millis)
-        };
-        use MessageStatus::{Clicked, Delivered, Opened};
-        put("sent", json!(sent_at.map(Timestamp::millis)));
-        put("delivered", json!(from(&[Delivered, Opened, Clicked])));
-        put("opened", json!(from(&[Opened, Clicked])));
-        put("clicked", json!(from(&[Clicked])));
-        put("canceledAt", json!(self.reached(MessageStatus::Canceled).map(Timestamp::millis)));
-        put("reason", json!(self.reason.map(Reason::name)));
-        put("error", json!(self.error));
+        put("sent", reached(MessageStatus::Sent));
+        put("delivered", reached(MessageStatus::Delivered));
+        put("opened", reached(MessageStatus::Opened));
+        put("clicked", reached(MessageStatus::Clicked));
+        put("canceledAt", reached(MessageStatus::Canceled));
+        put("reason", json!(self.reason.filter(|_| is_over).map(Reason::name)));
+        put("error", json!(self.error.as_ref().filter(|_| is_over)));
         let job_id = Some(&job.job_id).filter(|_| job.kind == JobKind::Bulk);
         put("jobId", json!(job_id));
         put("listId", json!(self.list_id));
@@ -127,25 +136,39 @@ impl StoredMessage {
 
     /// The record of a message that is asked for by its id.
     pub fn record_with_providers(&self, job: &MessageJob) -> Map<String, Value> {
-        let mut record = self.record(job);
-        record.insert("providers".to_owned(), Value::Array(self.providers()));
+        self.told(job, self.now())
+    }
+
+    /// That record as it was at a stage: without what was not known then.
+    pub fn told(&self, job: &MessageJob, stage: Stage) -> Map<String, Value> {
+        let mut record = self.record_at(job, stage);
+        record.insert("providers".to_owned(), Value::Array(self.providers(stage)));
         record
     }
 
     /// Its `providers`: an entry a delivery.
-    fn providers(&self) -> Vec<Value> {
-        let sent_at = self.sent_at().unwrap_or(self.enqueued_at);
+    fn providers(&self, stage: Stage) -> Vec<Value> {
+        let (Some(status), true) = (stage.status, stage.status != Some(MessageStatus::Delayed)) else {
+            return Vec::new();
+        };
+        let is_over = status == self.status;
+        let at = self.reached(status, stage).unwrap_or(self.enqueued_at);
         let entry = |it: &StoredDelivery| {
             let mut entry = Map::new();
             let key = match it.channel {
                 Channel::DirectMessage => format!("direct_message:{}", it.provider.name()),
                 channel => channel.name().to_owned(),
             };
+            // No delivery is further than its message was.
+            let status = if !is_over && it.status.has_passed(status) { status } else { it.status };
             entry.insert("channel".to_owned(), json!({ "key": key, "name": it.channel.name() }));
             entry.insert("provider".to_owned(), json!(it.provider.name()));
-            entry.insert("status".to_owned(), json!(it.status.name()));
+            entry.insert("status".to_owned(), json!(status.name()));
             if it.reason.is_none() {
-                entry.insert("sent".to_owned(), json!(sent_at.millis()));
+                entry.insert("sent".to_owned(), json!(at.millis()));
+            }
+            for later in status.steps().skip(1) {
+                entry.insert(later.name().to_lowercase(), json!(at.millis()));
             }
             if let Some(error) = &it.error {
                 entry.insert("error".to_owned(), json!(error));
@@ -153,6 +176,23 @@ impl StoredMessage {
             Value::Object(entry)
         };
         self.deliveries.iter().map(entry).collect()
+    }
+}
+
+/// A status that a message had.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    /// `None`: it was enqueued, and no more.
+    status: Option<MessageStatus>,
+    /// How many of its events had happened.
+    events: usize,
+}
+
+impl Stage {
+    pub const ENQUEUED: Stage = Stage { status: None, events: 0 };
+
+    pub fn name(self) -> &'static str {
+        self.status.map_or("ENQUEUED", MessageStatus::name)
     }
 }
 
