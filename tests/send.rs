@@ -356,6 +356,8 @@ fn what_a_user_prefers_decides() {
     let opted_out = message(&customer, &about(to("ada")));
     assert_eq!(outcome(&opted_out), ("UNDELIVERABLE", "UNSUBSCRIBED"));
     assert_eq!(opted_out["error"], "Notification opted out by user");
+    let entry = json!({ "error": "Notification opted out by user", "status": "UNDELIVERABLE" });
+    assert_eq!(opted_out["providers"], json!([entry]));
     assert_eq!(went_out(&customer, &about(to("bob")))[0]["channel"], "sms");
     assert_eq!(went_out(&customer, &about(to("cy")))[0]["channel"], "email");
     // What is sent with the recipient goes before what is stored.

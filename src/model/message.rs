@@ -146,12 +146,16 @@ impl StoredMessage {
         record
     }
 
-    /// Its `providers`: an entry a delivery.
+    /// Its `providers`: an entry a delivery, or one that says that the recipient had opted out (contract 4.3).
     fn providers(&self, stage: Stage) -> Vec<Value> {
         let (Some(status), true) = (stage.status, stage.status != Some(MessageStatus::Delayed)) else {
             return Vec::new();
         };
         let is_over = status == self.status;
+        let has_opted_out = matches!(self.reason, Some(Reason::Unsubscribed | Reason::OptInRequired));
+        if is_over && has_opted_out && self.deliveries.is_empty() {
+            return vec![json!({ "error": self.error, "status": status.name() })];
+        }
         let at = self.reached(status, stage).unwrap_or(self.enqueued_at);
         let entry = |it: &StoredDelivery| {
             let mut entry = Map::new();
