@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::Value;
 
+use super::about::{About, Metadata};
 use super::content::Content;
 use super::json::{self, Fields, Object};
 use super::routing::{Channels, Entry, Providers, Routing};
@@ -30,17 +31,6 @@ pub struct Definition {
     pub topic_id: Option<String>,
     pub tenant_id: Option<String>,
     pub delay: Option<Delay>,
-}
-
-/// What a message says about itself.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Metadata {
-    #[serde(default)]
-    pub event: Option<String>,
-    #[serde(default)]
-    pub tags: Vec<String>,
-    #[serde(default)]
-    pub trace_id: Option<String>,
 }
 
 /// When messages are to go out.
@@ -97,8 +87,6 @@ struct Outer<'a> {
     brand: Option<String>,
     #[serde(default)]
     locale: Option<Locale>,
-    #[serde(borrow, default, rename = "override")]
-    _override: Option<Object<'a>>,
 }
 
 /// The members that a send's `message`, the nested form and the flat form have in common.
@@ -115,15 +103,7 @@ struct Message<'a> {
     #[serde(default)]
     routing: Option<Routing>,
     #[serde(default)]
-    channels: Option<Channels>,
-    #[serde(default)]
-    providers: Option<Providers>,
-    #[serde(default)]
-    metadata: Option<Metadata>,
-    #[serde(default)]
     preferences: Option<Fields<Topic>>,
-    #[serde(default)]
-    context: Option<Fields<Tenant>>,
     #[serde(borrow, default)]
     delay: Option<Object<'a>>,
 }
@@ -132,12 +112,6 @@ struct Message<'a> {
 struct Topic {
     #[serde(default)]
     subscription_topic_id: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Tenant {
-    #[serde(default)]
-    tenant_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -168,6 +142,7 @@ impl Definition {
     /// content}`, of which the last is that of a send as well. Where several are given, the nested form is used before the flat one, and both before the event.
     pub fn read(definition: &str, reading: Reading) -> Result<Self> {
         let at = || "message".to_owned();
+        let about = About::read(definition)?;
         let outer: Outer<'_> = json::read(definition, at)?;
         let flat: Message<'_> = json::read(definition, at)?;
         let Fields(nested) = outer.message.unwrap_or_default();
@@ -198,24 +173,23 @@ impl Definition {
             (None, None) => None,
         };
         let topic = |it: Option<Fields<Topic>>| it.and_then(|Fields(it)| it.subscription_topic_id);
-        let tenant = |it: Option<Fields<Tenant>>| it.and_then(|Fields(it)| it.tenant_id);
-        let metadata = nested.metadata.or(flat.metadata).unwrap_or_default();
+        let metadata = about.metadata;
         if metadata.tags.len() > TAGS || metadata.tags.iter().any(|tag| tag.chars().count() > TAG_CHARS) {
             let expected = format!("expected at most {TAGS} tags of at most {TAG_CHARS} characters");
             return Err(Error::invalid("message.metadata.tags", expected));
         }
         Ok(Definition {
             source,
-            event: event.or_else(|| metadata.event.clone()),
+            event: about.event,
             data,
             brand_id: nested.brand_id.or(flat.brand_id).or(outer.brand),
             locale: outer.locale.and_then(|Locale(locale)| locale),
             routing: nested.routing.or(flat.routing),
-            channels: nested.channels.or(flat.channels).unwrap_or_default(),
-            providers: nested.providers.or(flat.providers).unwrap_or_default(),
+            channels: about.channels,
+            providers: about.providers,
             metadata,
             topic_id: topic(nested.preferences).or_else(|| topic(flat.preferences)),
-            tenant_id: tenant(nested.context).or_else(|| tenant(flat.context)),
+            tenant_id: about.tenant_id,
             delay,
         })
     }

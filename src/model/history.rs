@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::about::About;
 use super::message::{MessageJob, StoredDelivery, StoredMessage};
 use super::outbox::MessageStatus;
 use crate::clock::Timestamp;
@@ -16,10 +17,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// From what was checked when it came.
-    pub fn read(definition: &Value, user: &str, stored_profile: Option<&str>) -> Self {
+    /// From what was checked when it came. `about` is of the definition.
+    pub fn read(definition: &str, about: &About, user: &str, stored_profile: Option<&str>) -> Self {
         let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let user = tree(user);
+        let (definition, user) = (tree(definition), tree(user));
         let mut data = Map::new();
         let layers = [&definition["message"]["data"], &definition["data"], &user["data"], &user["to"]["data"]];
         for layer in layers.into_iter().filter_map(Value::as_object) {
@@ -34,7 +35,7 @@ impl Origin {
         received_profile.extend(user["profile"].as_object().cloned().unwrap_or_default());
         Origin {
             data: Value::Object(data),
-            overriding: definition["override"].clone(),
+            overriding: about.overrides.last().cloned().map_or(Value::Null, Value::Object),
             received_profile,
             stored_profile: stored_profile.map(tree).and_then(|it| it.as_object().cloned()).unwrap_or_default(),
         }

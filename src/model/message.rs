@@ -1,6 +1,5 @@
 //! A message as the Messages API tells of it.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::bulk::JobKind;
@@ -198,19 +197,4 @@ impl Stage {
     pub fn name(self) -> &'static str {
         self.status.map_or("ENQUEUED", MessageStatus::name)
     }
-}
-
-/// The parts of a definition that the Messages API asks for. Read leniently: it was checked when it came.
-#[derive(Default, Deserialize)]
-pub struct About {
-    #[serde(default)]
-    pub event: Option<String>,
-    #[serde(default)]
-    pub template: Option<String>,
-    #[serde(default)]
-    pub metadata: Option<super::definition::Metadata>,
-    #[serde(default)]
-    pub context: Option<Value>,
-    #[serde(default)]
-    pub message: Option<Box<About>>,
 }

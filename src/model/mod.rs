@@ -1,5 +1,6 @@
 //! The nouns and their states. No SQL, no HTTP.
 
+pub mod about;
 pub mod brand;
 pub mod bulk;
 pub mod content;

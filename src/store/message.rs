@@ -10,9 +10,10 @@ use super::{Db, Tx, bulk, environment, outbox, rows, template, user};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
+use crate::model::about::About;
 use crate::model::bulk::JobKind;
 use crate::model::environment::Environment;
-use crate::model::message::{About, MessageJob, StoredDelivery, StoredMessage};
+use crate::model::message::{MessageJob, StoredDelivery, StoredMessage};
 use crate::model::outbox::{Channel, Message, MessageStatus, Provider, Reason};
 use crate::model::user as model;
 
@@ -198,35 +199,31 @@ fn complete(db: &Db<'_>, place: &Place, message: StoredMessage) -> Result<Stored
 /// What the messages of a job have in common.
 pub fn get_job(db: &Db<'_>, job: i64) -> Result<MessageJob> {
     let mut get = db.conn.prepare_cached(
-        "SELECT job_id, kind, template_version, archived_at, definition FROM jobs JOIN definitions USING (job)
-         WHERE job = ?1",
+        "SELECT job_id, kind, environment, template_version, archived_at IS NOT NULL, definition
+         FROM jobs JOIN definitions USING (job) WHERE job = ?1",
     )?;
-    let (job_id, kind, template_version, archived_at, definition) = get.query_row([job], |row| {
-        let archived_at: Option<i64> = row.get(3)?;
-        let definition: String = row.get(4)?;
-        let job_id: String = row.get(0)?;
-        Ok((job_id, rows::name(row, 1, JobKind::from_name)?, row.get(2)?, archived_at, definition))
+    let (about, environment, version, found) = get.query_row([job], |row| {
+        let about = About::of_stored(row.get_ref("definition")?.as_str()?);
+        let job_id: String = row.get("job_id")?;
+        let found = MessageJob {
+            trace_id: about.metadata.trace_id.clone().unwrap_or_else(|| job_id.clone()),
+            job_id,
+            kind: rows::name(row, 1, JobKind::from_name)?,
+            event: about.event.clone().or(about.template.clone()),
+            template_id: about.template.clone(),
+            tags: about.metadata.tags.clone(),
+            tenant_id: about.tenant_id.clone(),
+            is_archived: row.get(4)?,
+        };
+        Ok((about, row.get("environment")?, row.get("template_version")?, found))
     })?;
-    let about: About = serde_json::from_str(&definition).unwrap_or_default();
-    let nested = about.message.map(|it| *it).unwrap_or_default();
-    let template_version: Option<i64> = template_version;
-    let named = nested.template.or(about.template);
-    let template_id = match template_version {
-        Some(version) => Some(template::get_version(db, version)?.0),
-        None => named.clone(),
+    // What was found when the job was run; else, if nothing was published, what is there under the name.
+    let template_id = match (version, &about.template) {
+        (Some(version), _) => Some(template::get_version(db, version)?.0),
+        (None, Some(name)) => template::find_id(db, environment, name)?,
+        (None, None) => None,
     };
-    let metadata = nested.metadata.or(about.metadata).unwrap_or_default();
-    let context = nested.context.or(about.context);
-    Ok(MessageJob {
-        trace_id: metadata.trace_id.unwrap_or_else(|| job_id.clone()),
-        job_id,
-        kind,
-        event: about.event.or(metadata.event).or(named),
-        template_id,
-        tags: metadata.tags,
-        tenant_id: context.and_then(|it| Some(it.get("tenant_id")?.as_str()?.to_owned())),
-        is_archived: archived_at.is_some(),
-    })
+    Ok(MessageJob { template_id: template_id.or(found.template_id), ..found })
 }
 
 /// What to list.
