@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::about::About;
-use super::message::{MessageJob, StoredDelivery, StoredMessage};
+use super::message::{MessageJob, StoredDelivery, TrackedMessage};
 use super::outbox::MessageStatus;
 use crate::clock::Timestamp;
 
@@ -50,7 +50,8 @@ impl Origin {
 }
 
 /// The events of a message in their order. What is made in one commit has one time.
-pub fn events(message: &StoredMessage, job: &MessageJob, origin: &Origin) -> Vec<Value> {
+pub fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Value> {
+    let message = &tracked.stored;
     let enqueued_at = message.enqueued_at;
     let mut events = Vec::new();
     let mut add = |kind: &str, at: Timestamp, members: Value| {
@@ -82,8 +83,8 @@ pub fn events(message: &StoredMessage, job: &MessageJob, origin: &Origin) -> Vec
             "merged_profile": origin.merged_profile(), "received_profile": origin.received_profile, "stored_profile": origin.stored_profile,
         }),
     );
-    let settled_at = message.events.last().map_or(enqueued_at, |(_, at)| *at);
-    let waited = message.status == MessageStatus::Delayed || !message.events.is_empty();
+    let settled_at = tracked.events.last().map_or(enqueued_at, |(_, at)| *at);
+    let waited = message.status == MessageStatus::Delayed || !tracked.events.is_empty();
     if waited {
         add("DELAYED", enqueued_at, json!({}));
     }

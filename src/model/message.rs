@@ -6,7 +6,7 @@ use super::bulk::JobKind;
 use super::outbox::{Channel, MessageStatus, Provider, Reason};
 use crate::clock::Timestamp;
 
-/// A message with all that is known of it.
+/// A message with what went out.
 #[derive(Clone, Debug)]
 pub struct StoredMessage {
     /// The row's number in the file.
@@ -19,12 +19,20 @@ pub struct StoredMessage {
     /// In the order in which they were tried.
     pub deliveries: Vec<StoredDelivery>,
     pub enqueued_at: Timestamp,
-    /// What happened later, in its order.
-    pub events: Vec<(MessageStatus, Timestamp)>,
     /// The place of its user in the job.
     pub seq: u64,
-    pub list_id: Option<String>,
+    /// The stored profile that it was made with.
     pub profile_version: Option<i64>,
+}
+
+/// A message with what else is known of it.
+#[derive(Clone, Debug)]
+pub struct TrackedMessage {
+    pub stored: StoredMessage,
+    /// What happened later, in its order.
+    pub events: Vec<(MessageStatus, Timestamp)>,
+    /// The list that its user was reached by.
+    pub list_id: Option<String>,
 }
 
 /// What went out on one channel, or was refused there.
@@ -72,18 +80,20 @@ impl StoredMessage {
         let delivery = |it: &StoredDelivery| it.address.len() + it.body.len() + text(&it.subject) + text(&it.content);
         self.recipient.len() + self.deliveries.iter().map(delivery).sum::<usize>()
     }
+}
 
+impl TrackedMessage {
     /// What the message has come to.
     fn now(&self) -> Stage {
-        Stage { status: Some(self.status), events: self.events.len() }
+        Stage { status: Some(self.stored.status), events: self.events.len() }
     }
 
     /// The stages that so many of its events led to, or, without any, those with which it was made. What happens to a
     /// message happens to one that has waited.
     pub fn stages(&self, events: usize) -> impl Iterator<Item = Stage> {
         let status = match events.checked_sub(1) {
-            Some(last) => self.events.get(last).map_or(self.status, |(status, _)| *status),
-            None if self.events.is_empty() => self.status,
+            Some(last) => self.events.get(last).map_or(self.stored.status, |(status, _)| *status),
+            None if self.events.is_empty() => self.stored.status,
             None => MessageStatus::Delayed,
         };
         status.steps().map(move |step| Stage { status: Some(step), events })
@@ -93,7 +103,7 @@ impl StoredMessage {
     fn reached(&self, status: MessageStatus, stage: Stage) -> Option<Timestamp> {
         stage.status.filter(|it| it.has_passed(status))?;
         let event = self.events.iter().take(stage.events).find(|(it, _)| it.has_passed(status));
-        Some(event.map_or(self.enqueued_at, |(_, at)| *at))
+        Some(event.map_or(self.stored.enqueued_at, |(_, at)| *at))
     }
 
     /// The record of `GET /messages` (contract: NODE9 `MessageDetails`, and DOCS24 for what is optional).
@@ -109,21 +119,21 @@ impl StoredMessage {
             }
         };
         let reached = |status| json!(self.reached(status, stage).map(Timestamp::millis));
-        let is_over = stage.status == Some(self.status);
-        put("id", json!(self.message_id));
+        let is_over = stage.status == Some(self.stored.status);
+        put("id", json!(self.stored.message_id));
         put("status", json!(stage.name()));
-        put("enqueued", json!(self.enqueued_at.millis()));
+        put("enqueued", json!(self.stored.enqueued_at.millis()));
         put("event", json!(job.event()));
         put("notification", json!(job.notification()));
-        put("recipient", json!(self.recipient));
-        put("recipientId", json!(self.recipient));
+        put("recipient", json!(self.stored.recipient));
+        put("recipientId", json!(self.stored.recipient));
         put("sent", reached(MessageStatus::Sent));
         put("delivered", reached(MessageStatus::Delivered));
         put("opened", reached(MessageStatus::Opened));
         put("clicked", reached(MessageStatus::Clicked));
         put("canceledAt", reached(MessageStatus::Canceled));
-        put("reason", json!(self.reason.filter(|_| is_over).map(Reason::name)));
-        put("error", json!(self.error.as_ref().filter(|_| is_over)));
+        put("reason", json!(self.stored.reason.filter(|_| is_over).map(Reason::name)));
+        put("error", json!(self.stored.error.as_ref().filter(|_| is_over)));
         let job_id = Some(&job.job_id).filter(|_| job.kind == JobKind::Bulk);
         put("jobId", json!(job_id));
         put("listId", json!(self.list_id));
@@ -150,12 +160,12 @@ impl StoredMessage {
         let (Some(status), true) = (stage.status, stage.status != Some(MessageStatus::Delayed)) else {
             return Vec::new();
         };
-        let is_over = status == self.status;
-        let has_opted_out = matches!(self.reason, Some(Reason::Unsubscribed | Reason::OptInRequired));
-        if is_over && has_opted_out && self.deliveries.is_empty() {
-            return vec![json!({ "error": self.error, "status": status.name() })];
+        let is_over = status == self.stored.status;
+        let has_opted_out = matches!(self.stored.reason, Some(Reason::Unsubscribed | Reason::OptInRequired));
+        if is_over && has_opted_out && self.stored.deliveries.is_empty() {
+            return vec![json!({ "error": self.stored.error, "status": status.name() })];
         }
-        let at = self.reached(status, stage).unwrap_or(self.enqueued_at);
+        let at = self.reached(status, stage).unwrap_or(self.stored.enqueued_at);
         let entry = |it: &StoredDelivery| {
             let mut entry = Map::new();
             let key = match it.channel {
@@ -178,7 +188,7 @@ impl StoredMessage {
             }
             Value::Object(entry)
         };
-        self.deliveries.iter().map(entry).collect()
+        self.stored.deliveries.iter().map(entry).collect()
     }
 }
 

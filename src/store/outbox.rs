@@ -167,7 +167,6 @@ impl MessageIds {
 
 /// A message as the outbox shows it.
 pub struct OutboxMessage {
-    /// Without what happened to it later.
     pub message: StoredMessage,
     pub job: i64,
     pub job_id: String,

@@ -11,7 +11,7 @@ use super::webhook::{self, Position, Webhook};
 use super::{Db, Tx, message};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::message::{MessageJob, Stage, StoredMessage};
+use crate::model::message::{MessageJob, Stage, TrackedMessage};
 use crate::model::webhook::EventStatus;
 
 /// Events that a webhook's queue holds at most,
@@ -125,7 +125,7 @@ impl Teller<'_> {
     fn tell(
         &mut self,
         number: i64,
-        stages: impl FnOnce(&StoredMessage) -> Vec<(String, Stage)>,
+        stages: impl FnOnce(&TrackedMessage) -> Vec<(String, Stage)>,
     ) -> Result<Vec<NewEvent>> {
         let Some(place) = message::find_number(self.db, number)? else {
             return Ok(Vec::new());
@@ -137,7 +137,7 @@ impl Teller<'_> {
         };
         let event = |(suffix, stage)| {
             let body = json!({ "data": message.told(job, stage), "type": "message:updated" }).to_string();
-            NewEvent { number, event_id: format!("{}-{suffix}", message.message_id), body }
+            NewEvent { number, event_id: format!("{}-{suffix}", message.stored.message_id), body }
         };
         Ok(stages(&message).into_iter().map(event).collect())
     }
