@@ -204,15 +204,15 @@ pub fn list(
         Some(_) => (OF_ONE_JOB, "message_ranges.last_number >= ?2", "message_ranges.first_seq"),
         None => (
             OF_ALL_JOBS,
-            "?3 IS NULL AND message_ranges.first_number >= (
+            "message_ranges.first_number >= (
                  SELECT coalesce(max(first_number), 0) FROM message_ranges
                  WHERE environment = ?1 AND first_number <= ?2)",
             "message_ranges.first_number",
         ),
     };
     let mut list = db.conn.prepare_cached(&format!(
-        "SELECT {}, jobs.job, jobs.job_id, message_ranges.first_seq + messages.number - message_ranges.first_number,
-             message_ranges.created_at
+        "SELECT {}, jobs.job, jobs.job_id, message_ranges.created_at,
+             message_ranges.first_seq + messages.number - message_ranges.first_number AS seq
          FROM {ranges}
          CROSS JOIN messages ON messages.number
              BETWEEN max(message_ranges.first_number, ?2) AND min(message_ranges.last_number, ?7)
@@ -240,7 +240,7 @@ pub fn list(
             number: found.number,
             job,
             environment,
-            seq: row.get(14)?,
+            seq: row.get("seq")?,
             created_at: Timestamp(row.get("created_at")?),
         };
         let message = message::with_deliveries(db, &place, found)?;
