@@ -1,4 +1,5 @@
-//! What happened to a message, as `GET /messages/{id}/history` tells it. Shapes: DOCS24 `MessageHistory*Item`.
+//! What happened to a message, as `GET /messages/{id}/history` tells it. The shapes are `MessageHistory*Item` in Courier's
+//! documentation of October 2024.
 
 use serde_json::{Map, Value, json};
 

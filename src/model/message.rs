@@ -106,7 +106,8 @@ impl TrackedMessage {
         Some(event.map_or(self.stored.enqueued_at, |(_, at)| *at))
     }
 
-    /// The record of `GET /messages` (contract: NODE9 `MessageDetails`, and DOCS24 for what is optional).
+    /// The record of `GET /messages`: `MessageDetails` of Courier's Node SDK 9, with what is optional in Courier's
+    /// documentation of October 2024.
     pub fn record(&self, job: &MessageJob) -> Map<String, Value> {
         self.record_at(job, self.now())
     }
@@ -155,7 +156,8 @@ impl TrackedMessage {
         record
     }
 
-    /// Its `providers`: an entry a delivery, or one that says that the recipient had opted out (contract 4.3).
+    /// Its `providers`: an entry a delivery, or one that says that the recipient had opted out, as in the sample of
+    /// Courier's page on outbound webhooks.
     fn providers(&self, stage: Stage) -> Vec<Value> {
         let (Some(status), true) = (stage.status, stage.status != Some(MessageStatus::Delayed)) else {
             return Vec::new();
