@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::model::about::About;
+use crate::model::channel::{Channel, Provider};
 use crate::model::history::Origin;
 use crate::model::message::{StoredDelivery, StoredMessage};
-use crate::model::outbox::{Channel, Provider};
 use crate::render::provider::{self, Outgoing};
 use crate::render::segments;
 use crate::store::{Db, brand, bulk, profile, user};

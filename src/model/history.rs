@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::about::About;
 use super::message::{MessageJob, StoredDelivery, TrackedMessage};
-use super::outbox::MessageStatus;
+use super::verdict::MessageStatus;
 use crate::clock::Timestamp;
 
 /// What a message was made of.

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::bulk::JobKind;
-use super::outbox::{Channel, MessageStatus, Provider, Reason};
+use super::channel::{Channel, Provider};
+use super::verdict::{MessageStatus, Reason};
 use crate::clock::Timestamp;
 
 /// A message with what went out.

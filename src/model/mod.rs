@@ -3,6 +3,7 @@
 pub mod about;
 pub mod brand;
 pub mod bulk;
+pub mod channel;
 pub mod content;
 pub mod definition;
 mod elements;
@@ -14,7 +15,7 @@ pub mod list;
 pub mod members;
 pub mod message;
 pub mod metrics;
-pub mod outbox;
+pub mod outcomes;
 pub mod patch;
 pub mod plan;
 pub mod preference;
@@ -26,6 +27,7 @@ pub mod stored_elements;
 pub mod template;
 pub mod token;
 pub mod user;
+pub mod verdict;
 pub mod webhook;
 
 /// An enum whose members have one spelling each, in JSON and SQL alike.

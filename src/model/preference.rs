@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::channel::Channel;
 use super::json::{self, Fields, Object};
 use super::names;
-use super::outbox::Channel;
 use crate::error::{Error, Result};
 
 names! {

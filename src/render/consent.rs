@@ -1,10 +1,11 @@
 //! Whether a recipient wants a message, and by which channels.
 
+use crate::model::channel::Channel;
 use crate::model::json::Fields;
-use crate::model::outbox::{Channel, MessageStatus, Reason, Verdict};
 use crate::model::plan::Topic;
 use crate::model::preference::{PreferenceStatus, TopicPreference};
 use crate::model::user::User;
+use crate::model::verdict::{MessageStatus, Reason, Verdict};
 
 /// What is decided about one recipient.
 pub enum Consent {

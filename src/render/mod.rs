@@ -31,13 +31,15 @@ use serde_json::{Value, json};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
+use crate::model::channel::{Channel, Provider};
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
 use crate::model::json::{self, Object};
 use crate::model::known::Known;
-use crate::model::outbox::{Channel, MessageStatus, Outcomes, Provider, Reason, Verdict, Write, Written};
+use crate::model::outcomes::{Outcomes, Write, Written};
 use crate::model::plan::{Plan, Stored, Topic};
 use crate::model::user::User;
+use crate::model::verdict::{MessageStatus, Reason, Verdict};
 
 use condition::Condition;
 use consent::Consent;

@@ -4,8 +4,10 @@ use super::contact::Contact;
 use super::simulator::{self, Fate};
 use super::{Renderer, Scope};
 use crate::model::bulk::JobKind;
-use crate::model::outbox::{Channel, MessageStatus, Outcomes, Provider, Reason, Verdict, Written};
+use crate::model::channel::{Channel, Provider};
+use crate::model::outcomes::{Outcomes, Written};
 use crate::model::routing::{Entry, Method, Routing};
+use crate::model::verdict::{MessageStatus, Reason, Verdict};
 
 /// Where no routing is given: the first that the recipient has.
 const DEFAULT: [Channel; 6] =

@@ -12,10 +12,12 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::model::about::About;
 use crate::model::bulk::JobKind;
+use crate::model::channel::{Channel, Provider};
 use crate::model::environment::Environment;
 use crate::model::message::{MessageJob, StoredDelivery, StoredMessage, TrackedMessage};
-use crate::model::outbox::{Channel, Message, MessageStatus, Provider, Reason};
+use crate::model::outcomes::Message;
 use crate::model::user as model;
+use crate::model::verdict::{MessageStatus, Reason};
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::model::environment::Environment;
 use crate::model::message::StoredMessage;
-use crate::model::outbox::{Message, Reason};
+use crate::model::outcomes::Message;
+use crate::model::verdict::Reason;
 
 /// Numbers for the messages of `count` users of a job, from `first_seq` on. Returns the first of them.
 pub(in crate::store) fn append_range(tx: &Tx<'_>, job: i64, first_seq: u64, count: usize) -> Result<i64> {

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::model::about::About;
-use crate::model::outbox::{Channel, Provider};
+use crate::model::channel::{Channel, Provider};
 
 /// A message on its way to a provider.
 #[derive(Clone, Copy, Debug)]
