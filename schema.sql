@@ -4,8 +4,9 @@
 -- Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job, environment)
 -- are this file's own row numbers.
 --
--- Users and messages are only ever appended, each under the next number of its table, and never rewritten. Which job a
--- number belongs to is told by a range, so that neither table needs an index of its own.
+-- Users and messages are only ever appended, each under the next number of its table, and never rewritten but for messages
+-- that waited for their time. Which job a number belongs to is told by a range, so that neither table needs an index of its
+-- own.
 
 -- What is true of the file as a whole: one row.
 CREATE TABLE file (
@@ -75,7 +76,8 @@ CREATE TABLE user_ranges (
 CREATE UNIQUE INDEX user_ranges_of_job ON user_ranges (job, first_seq);
 
 -- Every message, in the order of commit, with what went out first or, if nothing did, the reason. People read it through
--- the view outbox. Status, reason and error change only for messages that are delayed, canceled or looked at later.
+-- the view outbox. A row is written once, unless its message waits (status DELAYED): when that is sent or refused, all but
+-- number and recipient is written anew, and when it is canceled, the status.
 CREATE TABLE messages (
     number    INTEGER PRIMARY KEY,
     recipient TEXT    NOT NULL,

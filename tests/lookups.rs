@@ -3,10 +3,10 @@
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::error::Result;
 use bulkd::id::Ids;
+use bulkd::model::channel::{Channel, Provider};
 use bulkd::model::environment::Environment;
 use bulkd::model::json::Object;
 use bulkd::model::list::Pattern;
-use bulkd::model::outbox::{Channel, Provider};
 use bulkd::model::preference::{PreferenceStatus, Topic, TopicPreference};
 use bulkd::model::profile::Profile;
 use bulkd::model::token::Token;

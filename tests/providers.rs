@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use bulkd::clock::Timestamp;
-use bulkd::model::outbox::Provider;
+use bulkd::model::about::About;
+use bulkd::model::channel::Provider;
 use bulkd::render::provider::{self, Outgoing};
 use serde_json::{Value, json};
 
@@ -14,7 +15,8 @@ fn request(given: &Value) -> Value {
     let text = |name: &str| given.get(name).and_then(Value::as_str);
     let provider = Provider::from_name(text("provider").unwrap()).unwrap();
     let elements = given.get("elements").map(Value::to_string);
-    let overrides = provider::overrides(&given["definition"], provider.channel(), provider);
+    let about = About::of_stored(&given["definition"].to_string());
+    let overrides = provider::overrides(&about, provider.channel(), provider);
     provider::request(&Outgoing {
         message_id: "1-6ab13b70-000000000000000000000001",
         created_at: Timestamp(1_790_000_000_000),
@@ -27,7 +29,7 @@ fn request(given: &Value) -> Value {
         content: elements.as_deref().or(text("html")),
         brand: given.get("brand"),
         override_: overrides.as_ref(),
-        metadata: given["definition"].get("metadata"),
+        metadata: about.metadata_as_sent.as_ref(),
         data: given["definition"].get("data"),
         profile: given.get("profile"),
     })

@@ -237,6 +237,22 @@ fn a_send_that_cannot_be_is_refused_by_its_field_and_makes_nothing() {
 }
 
 #[test]
+fn what_a_definition_says_of_its_messages_is_read_in_one_way() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(json!({
+        "event": "",
+        "message": { "content": hello(), "context": {}, "message": 5, "metadata": null },
+        "metadata": { "event": "weekly", "tags": ["news"], "trace_id": "t-1" },
+        "context": { "tenant_id": "globex" },
+    }));
+    customer.ingest(&job_id, json!([{ "recipient": "ada" }]));
+    customer.run_to_the_end(&job_id);
+    let found = customer.get("/messages?event=weekly&tag=news&traceId=t-1&tenant_id=globex").ok(200);
+    assert_eq!(found["results"][0]["jobId"], job_id.as_str());
+}
+
+#[test]
 fn a_repeated_send_with_a_key_sends_once() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme").once("key-1");
@@ -425,6 +441,8 @@ fn what_a_user_prefers_decides() {
     let opted_out = message(&customer, &about(to("ada")));
     assert_eq!(outcome(&opted_out), ("UNDELIVERABLE", "UNSUBSCRIBED"));
     assert_eq!(opted_out["error"], "Notification opted out by user");
+    let entry = json!({ "error": "Notification opted out by user", "status": "UNDELIVERABLE" });
+    assert_eq!(opted_out["providers"], json!([entry]));
     assert_eq!(went_out(&customer, &about(to("bob")))[0]["channel"], "sms");
     assert_eq!(went_out(&customer, &about(to("cy")))[0]["channel"], "email");
     let filtered = json!({
@@ -555,6 +573,11 @@ fn a_stored_template_brand_and_profile_make_the_message() {
 
     let unpublished = message(&customer, &welcome(&template_id));
     assert_eq!(outcome(&unpublished), ("UNDELIVERABLE", "UNPUBLISHED"));
+    let by_alias = message(&customer, &welcome("welcome"));
+    assert_eq!(outcome(&by_alias), ("UNDELIVERABLE", "UNPUBLISHED"));
+    assert_eq!((&by_alias["notification"], &by_alias["event"]), (&json!(template_id), &json!("welcome")));
+    let of_template = customer.get(&format!("/messages?notification={template_id}")).ok(200);
+    assert_eq!(of_template["results"].as_array().unwrap().len(), 2);
     assert_eq!(customer.post(&format!("/notifications/{template_id}/publish"), &json!({})).status, 204);
     for by in [template_id.as_str(), "welcome"] {
         let message_id = welcome(by);

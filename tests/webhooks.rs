@@ -3,7 +3,9 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -196,27 +198,148 @@ fn a_message_is_told_of_when_it_is_made_and_when_it_is_sent() {
     assert_eq!((&shown["scope"], &shown["signed"]), (&json!("environment"), &json!(false)));
 }
 
+/// Sends to an address of the simulator, after a minute if it is to wait, and returns the message's id.
+fn send_to(customer: &Customer, name: &str, waits: bool) -> String {
+    let mut message = json!({
+        "to": { "user_id": name, "email": format!("{name}@simulator.bulkd") }, "content": { "title": "Hi", "body": "Hello" },
+    });
+    if waits {
+        message["delay"] = json!({ "duration": 60_000 });
+    }
+    let sent = customer.post("/send", &json!({ "message": message })).ok(202);
+    sent["requestId"].as_str().unwrap().to_owned()
+}
+
+/// The members of an event's record that a message gets on its way.
+fn times(call: &Call) -> Vec<&str> {
+    let times = ["sent", "delivered", "opened", "clicked", "canceledAt"];
+    times.into_iter().filter(|name| call.body["data"].get(name).is_some()).collect()
+}
+
+#[test]
+fn every_status_of_a_message_is_told_as_it_was_then() {
+    let (daemon, receiver) = (Daemon::start(), Receiver::willing());
+    let customer = daemon.customer("acme");
+    register(&customer, &receiver.url());
+    let message_id = send_to(&customer, "click", false);
+    let calls = receiver.wait(5);
+    assert_eq!(told(&calls)["click"], ["ENQUEUED", "SENT", "DELIVERED", "OPENED", "CLICKED"]);
+    assert_eq!(receiver.event_ids().len(), 5);
+    let all = ["sent", "delivered", "opened", "clicked"];
+    for (i, call) in calls.iter().enumerate() {
+        assert_eq!(times(call), all[..i]);
+        let Some(provider) = call.data("providers").get(0) else { continue };
+        assert_eq!(provider["status"], *call.data("status"));
+        for (at, name) in all.into_iter().enumerate() {
+            assert_eq!(provider.get(name), (at < i).then_some(&json!(NOW)), "{name} of {provider}");
+        }
+    }
+    assert_eq!(calls[0].data("providers"), &json!([]));
+    // The last is the message as it is.
+    assert_eq!(calls[4].body["data"], customer.get(&format!("/messages/{message_id}")).ok(200));
+}
+
 #[test]
 fn what_happens_to_a_message_later_is_told_then() {
     let (daemon, receiver) = (Daemon::start(), Receiver::willing());
     let customer = daemon.customer("acme");
     register(&customer, &receiver.url());
-    send(&customer, 0, 2);
+    send_to(&customer, "open", true);
+    assert_eq!(told(&receiver.wait(2))["open"], ["ENQUEUED", "DELAYED"]);
+    let canceled = send_to(&customer, "delivered", true);
     receiver.wait(4);
-    let file = Connection::open(daemon.database()).unwrap();
-    file.busy_timeout(Duration::from_secs(60)).unwrap();
-    file.execute_batch(&format!(
-        "BEGIN; UPDATE messages SET status = 'OPENED' WHERE number = 2;
-         INSERT INTO message_events (number, status, created_at) VALUES (2, 'DELIVERED', {NOW}), (2, 'OPENED', {NOW});
-         COMMIT;"
-    ))
-    .unwrap();
-    // Whoever follows looks again when the clock moves.
-    daemon.clock.advance(Duration::from_millis(1));
-    let calls = receiver.wait(6);
-    assert_eq!(told(&calls)["reader-0"], ["ENQUEUED", "SENT"]);
-    assert_eq!(told(&calls)["reader-1"], ["ENQUEUED", "SENT", "DELIVERED", "OPENED"]);
-    assert_eq!(receiver.event_ids().len(), 6);
+    customer.post(&format!("/messages/{canceled}/cancel"), &json!({})).ok(200);
+    let calls = receiver.wait(5);
+    assert_eq!(told(&calls)["delivered"], ["ENQUEUED", "DELAYED", "CANCELED"]);
+    assert_eq!((times(&calls[3]), times(&calls[4])), (vec![], vec!["canceledAt"]));
+    daemon.clock.advance(Duration::from_secs(60));
+    let calls = receiver.wait(8);
+    assert_eq!(told(&calls)["open"], ["ENQUEUED", "DELAYED", "SENT", "DELIVERED", "OPENED"]);
+    assert_eq!((calls[5].data("enqueued"), calls[5].data("sent")), (&json!(NOW), &json!(NOW + 60_000)));
+    assert_eq!(receiver.event_ids().len(), 8);
+}
+
+#[test]
+fn one_that_is_behind_is_told_the_same() {
+    let (daemon, receiver) = (Daemon::start(), Receiver::start(|_, _| 503));
+    let customer = daemon.customer("acme");
+    let id = register(&customer, &receiver.url());
+    send(&customer, 0, 500);
+    wait_for(&customer, &id, "has a full queue", |it| it["pending"] == QUEUE);
+    let (delivered, canceled) = (send_to(&customer, "delivered", true), send_to(&customer, "open", true));
+    customer.post(&format!("/messages/{canceled}/cancel"), &json!({})).ok(200);
+    daemon.clock.advance(Duration::from_secs(60));
+    let status = || customer.get(&format!("/messages/{delivered}")).ok(200)["status"].take();
+    wait_until("the message was sent", || status() == "DELIVERED");
+    receiver.answers(|_, _| 200);
+    wait_until("all events have come", || {
+        daemon.clock.advance(Duration::from_secs(5));
+        receiver.event_ids().len() == 1_007
+    });
+    let told = told(&receiver.calls());
+    assert_eq!(told["delivered"], ["ENQUEUED", "DELAYED", "SENT", "DELIVERED"]);
+    assert_eq!(told["open"], ["ENQUEUED", "DELAYED", "CANCELED"]);
+    for call in receiver.calls().iter().filter(|call| call.news().1 == "ENQUEUED" || call.news().1 == "DELAYED") {
+        assert_eq!((times(call), call.data("providers")), (vec![], &json!([])));
+    }
+}
+
+#[test]
+fn messages_of_many_statuses_do_not_overfill_the_queue() {
+    let (daemon, receiver) = (Daemon::start(), Receiver::start(|_, _| 503));
+    let customer = daemon.customer("acme");
+    let id = register(&customer, &receiver.url());
+    let job_id = customer.create(newsletter());
+    let users = (0..401).map(|i| {
+        let name = ["click", "open", "nobody"][i % 3];
+        json!({ "recipient": format!("{name}-{i}"), "profile": { "email": format!("{name}@simulator.bulkd") } })
+    });
+    customer.ingest(&job_id, users.collect());
+    customer.run_to_the_end(&job_id);
+    wait_for(&customer, &id, "has a full queue", |it| it["pending"].as_u64() > Some(QUEUE - 5));
+    assert!(webhook(&customer, &id)["pending"].as_u64() <= Some(QUEUE));
+    receiver.answers(|_, _| 200);
+    wait_until("all events have come", || {
+        daemon.clock.advance(Duration::from_secs(5));
+        receiver.event_ids().len() == 134 * 5 + 134 * 4 + 133 * 2
+    });
+    let order = ["ENQUEUED", "SENT", "DELIVERED", "OPENED", "CLICKED"];
+    for (recipient, mut statuses) in told(&receiver.calls()) {
+        statuses.dedup();
+        let count = if recipient.starts_with("click") {
+            5
+        } else if recipient.starts_with("open") {
+            4
+        } else {
+            2
+        };
+        assert_eq!(statuses, order[..count], "{recipient}");
+    }
+}
+
+#[test]
+fn what_waits_in_a_file_of_version_2_comes_under_its_ids() {
+    let kept = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(name);
+    let answered: Value = serde_json::from_str(&fs::read_to_string(kept("version-2.json")).unwrap()).unwrap();
+    let receiver = Receiver::willing();
+    let daemon = Daemon::start_with(|config| {
+        let database = config.database.as_ref().unwrap();
+        fs::copy(kept("version-2.db"), database).unwrap();
+        let file = Connection::open(database).unwrap();
+        file.execute("UPDATE webhooks SET url = ?1", [receiver.url()]).unwrap();
+    });
+    daemon.clock.advance(Duration::from_secs(365 * 86_400));
+    let expected = answered["events"].as_array().unwrap();
+    let id = |event: &Value| event["event_id"].as_str().unwrap().to_owned();
+    wait_until("all events have come", || expected.iter().all(|it| receiver.event_ids().contains(&id(it))));
+    let calls = receiver.calls();
+    for event in expected {
+        let call = calls.iter().find(|call| call.event_id() == id(event)).unwrap();
+        assert_eq!((call.data("status"), call.data("recipient")), (&event["status"], &event["recipient"]));
+    }
+    // What happened to a message after it was told of goes on behind it.
+    wait_until("the delayed message is told of", || told(&receiver.calls()).get("flo").is_some_and(|it| it.len() == 3));
+    assert_eq!(told(&receiver.calls())["flo"], ["ENQUEUED", "DELAYED", "SENT"]);
 }
 
 #[test]

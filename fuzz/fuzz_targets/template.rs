@@ -4,7 +4,7 @@ use bulkd::clock::Timestamp;
 use bulkd::model::bulk::JobKind;
 use bulkd::model::definition::{Definition, Reading};
 use bulkd::model::known::Known;
-use bulkd::model::outbox::{Outcome, Outcomes};
+use bulkd::model::outcomes::{Outcome, Outcomes};
 use bulkd::model::plan::Plan;
 use bulkd::render::{Recipient, Renderer, Templates};
 use libfuzzer_sys::fuzz_target;

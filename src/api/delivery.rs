@@ -6,16 +6,18 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::error::Result;
+use crate::model::about::About;
+use crate::model::channel::{Channel, Provider};
 use crate::model::history::Origin;
 use crate::model::message::{StoredDelivery, StoredMessage};
-use crate::model::outbox::{Channel, Provider};
 use crate::render::provider::{self, Outgoing};
 use crate::render::segments;
 use crate::store::{Db, brand, bulk, profile, user};
 
 /// What the messages of a job have in common.
 struct Common {
-    definition: Value,
+    definition: String,
+    about: About,
     brand: Option<Value>,
 }
 
@@ -38,7 +40,8 @@ impl<'a> Deliveries<'a> {
                 let (job, definition) = bulk::get_by_number(self.db, job)?;
                 let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
                 Ok(place.insert(Common {
-                    definition: serde_json::from_str(&definition).unwrap_or_default(),
+                    about: About::of_stored(&definition),
+                    definition,
                     brand: brand.and_then(|brand| serde_json::from_str(&brand).ok()),
                 }))
             }
@@ -66,13 +69,11 @@ impl<'a> Deliveries<'a> {
         let common = self.common(job)?;
         // Only webhooks are given data and profile.
         let origin = match it.provider {
-            Provider::Webhook => Some(origin(db, job, message, &common.definition)?),
+            Provider::Webhook => Some(origin(db, job, message, &common.definition, &common.about)?),
             _ => None,
         };
         let profile = origin.as_ref().map(|origin| Value::Object(origin.merged_profile()));
-        let overriding = provider::overrides(&common.definition, it.channel, it.provider);
-        let definition = &common.definition;
-        let metadata = definition.pointer("/message/metadata").or(definition.get("metadata"));
+        let overriding = provider::overrides(&common.about, it.channel, it.provider);
         Ok(use_it(&Outgoing {
             message_id: &message.message_id,
             created_at: message.enqueued_at,
@@ -85,7 +86,7 @@ impl<'a> Deliveries<'a> {
             content: it.content.as_deref(),
             brand: common.brand.as_ref(),
             override_: overriding.as_ref(),
-            metadata,
+            metadata: common.about.metadata_as_sent.as_ref(),
             data: origin.as_ref().map(|origin| &origin.data),
             profile: profile.as_ref(),
         }))
@@ -114,10 +115,10 @@ impl<'a> Deliveries<'a> {
 }
 
 /// What a message of a job with this definition was made of.
-pub fn origin(db: &Db<'_>, job: i64, message: &StoredMessage, definition: &Value) -> Result<Origin> {
+pub fn origin(db: &Db<'_>, job: i64, message: &StoredMessage, definition: &str, about: &About) -> Result<Origin> {
     let stored = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
     let (_, user) = user::get(db, job, message.seq)?;
-    Ok(Origin::read(definition, &user, stored.as_deref()))
+    Ok(Origin::read(definition, about, &user, stored.as_deref()))
 }
 
 /// The parts that an SMS is cut into; other channels have none.

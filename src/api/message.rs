@@ -8,6 +8,7 @@ use super::send::Send;
 use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::model::about::About;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
 use crate::model::history;
@@ -89,8 +90,8 @@ pub fn history(mut call: Call<'_>) -> Result<Act> {
         let message = message::get(db, &place)?;
         let job = message::get_job(db, place.job)?;
         let (_, definition) = bulk::get_by_number(db, place.job)?;
-        let definition = serde_json::from_str(&definition).unwrap_or_default();
-        let origin = delivery::origin(db, place.job, &message, &definition)?;
+        let about = About::of_stored(&definition);
+        let origin = delivery::origin(db, place.job, &message.stored, &definition, &about)?;
         let mut events = history::events(&message, &job, &origin);
         events.retain(|event| wanted.as_ref().is_none_or(|wanted| event["type"] == wanted.as_str()));
         Ok(Answer::new(200, json!({ "results": events }).to_string()))
@@ -102,7 +103,7 @@ pub fn output(mut call: Call<'_>) -> Result<Act> {
     let (message_id, environment) = (call.param(), call.environment);
     Act::query(move |db| {
         let place = place(db, &environment, &message_id)?;
-        let message = message::get(db, &place)?;
+        let message = message::get(db, &place)?.stored;
         let mut deliveries = Deliveries::new(db);
         let results = message.deliveries.iter().map(|it| deliveries.output(place.job, &message, it));
         Ok(Answer::new(200, json!({ "results": results.collect::<Result<Vec<_>>>()? }).to_string()))

@@ -6,8 +6,8 @@ use super::delivery::{Deliveries, segments};
 use super::paging::{self, Cursor};
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
+use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
-use crate::model::outbox::Channel;
 use crate::store::outbox::{self, Filter, OutboxMessage};
 use crate::store::{bulk, message};
 

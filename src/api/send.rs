@@ -15,7 +15,7 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
 use crate::model::json;
 use crate::model::list::Pattern;
-use crate::model::outbox::Outcomes;
+use crate::model::outcomes::Outcomes;
 use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
 use crate::render::{Recipient, Renderer, Templates};

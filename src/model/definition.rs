@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::Value;
 
+use super::about::About;
 use super::content::Content;
 use super::json::{self, Fields, Object};
-use super::routing::{Channels, Providers, Routing, check_providers};
+use super::routing::{Routing, check_providers};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 
@@ -17,34 +18,16 @@ use crate::error::{Error, Kind, Result};
 #[derive(Debug)]
 pub struct Definition {
     pub source: Source,
-    /// The event that was named, whether or not the words come from it.
-    pub event: Option<String>,
+    pub about: About,
     /// Global data for all users: names and raw JSON values, in the order in which they were sent.
     pub data: IndexMap<String, String>,
     pub brand_id: Option<String>,
     pub locale: Option<String>,
     pub routing: Option<Routing>,
-    pub channels: Channels,
-    pub providers: Providers,
-    /// The definition as it was sent, if it may override what providers are told.
-    pub overriding: Option<Value>,
     /// All conditions of channels, of providers and of the routing, with their paths.
     pub conditions: Vec<(String, String)>,
-    pub metadata: Metadata,
     pub topic_id: Option<String>,
-    pub tenant_id: Option<String>,
     pub delay: Option<Delay>,
-}
-
-/// What a message says about itself.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Metadata {
-    #[serde(default)]
-    pub event: Option<String>,
-    #[serde(default)]
-    pub tags: Vec<String>,
-    #[serde(default)]
-    pub trace_id: Option<String>,
 }
 
 /// When messages are to go out.
@@ -101,8 +84,6 @@ struct Outer<'a> {
     brand: Option<String>,
     #[serde(default)]
     locale: Option<Locale>,
-    #[serde(borrow, default, rename = "override")]
-    _override: Option<Object<'a>>,
 }
 
 /// The members that a send's `message`, the nested form and the flat form have in common.
@@ -119,15 +100,7 @@ struct Message<'a> {
     #[serde(default)]
     routing: Option<Routing>,
     #[serde(default)]
-    channels: Option<Channels>,
-    #[serde(default)]
-    providers: Option<Providers>,
-    #[serde(default)]
-    metadata: Option<Metadata>,
-    #[serde(default)]
     preferences: Option<Fields<Topic>>,
-    #[serde(default)]
-    context: Option<Fields<Tenant>>,
     #[serde(borrow, default)]
     delay: Option<Object<'a>>,
 }
@@ -136,12 +109,6 @@ struct Message<'a> {
 struct Topic {
     #[serde(default)]
     subscription_topic_id: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Tenant {
-    #[serde(default)]
-    tenant_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +139,7 @@ impl Definition {
     /// content}`, of which the last is that of a send as well. Where several are given, the nested form is used before the flat one, and both before the event.
     pub fn read(definition: &str, reading: Reading) -> Result<Self> {
         let at = || "message".to_owned();
+        let about = About::read(definition)?;
         let outer: Outer<'_> = json::read(definition, at)?;
         let flat: Message<'_> = json::read(definition, at)?;
         let Fields(nested) = outer.message.unwrap_or_default();
@@ -202,26 +170,22 @@ impl Definition {
             (None, None) => None,
         };
         let topic = |it: Option<Fields<Topic>>| it.and_then(|Fields(it)| it.subscription_topic_id);
-        let tenant = |it: Option<Fields<Tenant>>| it.and_then(|Fields(it)| it.tenant_id);
-        let metadata = nested.metadata.or(flat.metadata).unwrap_or_default();
+        let metadata = &about.metadata;
         if metadata.tags.len() > TAGS || metadata.tags.iter().any(|tag| tag.chars().count() > TAG_CHARS) {
             let expected = format!("expected at most {TAGS} tags of at most {TAG_CHARS} characters");
             return Err(Error::invalid("message.metadata.tags", expected));
         }
-        let overriding = if definition.contains("\"override\"") { serde_json::from_str(definition).ok() } else { None };
         let place = |is_nested: bool| if is_nested { "message.message" } else { "message" };
         let routing_at = format!("{}.routing", place(nested.routing.is_some()));
-        let channels_at = format!("{}.channels", place(nested.channels.is_some()));
-        let providers_at = format!("{}.providers", place(nested.providers.is_some()));
+        let channels_at = format!("{}.channels", place(about.nests_channels));
+        let providers_at = format!("{}.providers", place(about.nests_providers));
         let routing = nested.routing.or(flat.routing);
-        let channels = nested.channels.or(flat.channels).unwrap_or_default();
-        let providers = nested.providers.or(flat.providers).unwrap_or_default();
         let mut conditions = Vec::new();
-        for (name, options) in &channels {
+        for (name, options) in &about.channels {
             check_providers(options.providers.as_deref(), || format!("{channels_at}.{name}.providers"))?;
             conditions.extend(options.condition.clone().map(|it| (format!("{channels_at}.{name}.if"), it)));
         }
-        for (name, options) in &providers {
+        for (name, options) in &about.providers {
             conditions.extend(options.condition.clone().map(|it| (format!("{providers_at}.{name}.if"), it)));
         }
         if let Some(routing) = &routing {
@@ -233,18 +197,13 @@ impl Definition {
         }
         Ok(Definition {
             source,
-            event: event.or_else(|| metadata.event.clone()),
             data,
             brand_id: nested.brand_id.or(flat.brand_id).or(outer.brand),
             locale: outer.locale.and_then(|Locale(locale)| locale),
             routing,
-            channels,
-            providers,
-            overriding,
             conditions,
-            metadata,
+            about,
             topic_id: topic(nested.preferences).or_else(|| topic(flat.preferences)),
-            tenant_id: tenant(nested.context).or_else(|| tenant(flat.context)),
             delay,
         })
     }

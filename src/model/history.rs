@@ -1,9 +1,11 @@
-//! What happened to a message, as `GET /messages/{id}/history` tells it. Shapes: DOCS24 `MessageHistory*Item`.
+//! What happened to a message, as `GET /messages/{id}/history` tells it. The shapes are `MessageHistory*Item` in Courier's
+//! documentation of October 2024.
 
 use serde_json::{Map, Value, json};
 
-use super::message::{MessageJob, StoredDelivery, StoredMessage};
-use super::outbox::MessageStatus;
+use super::about::About;
+use super::message::{MessageJob, StoredDelivery, TrackedMessage};
+use super::verdict::MessageStatus;
 use crate::clock::Timestamp;
 
 /// What a message was made of.
@@ -16,10 +18,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// From what was checked when it came.
-    pub fn read(definition: &Value, user: &str, stored_profile: Option<&str>) -> Self {
+    /// From what was checked when it came. `about` is of the definition.
+    pub fn read(definition: &str, about: &About, user: &str, stored_profile: Option<&str>) -> Self {
         let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let user = tree(user);
+        let (definition, user) = (tree(definition), tree(user));
         let mut data = Map::new();
         let layers = [&definition["message"]["data"], &definition["data"], &user["data"], &user["to"]["data"]];
         for layer in layers.into_iter().filter_map(Value::as_object) {
@@ -34,7 +36,7 @@ impl Origin {
         received_profile.extend(user["profile"].as_object().cloned().unwrap_or_default());
         Origin {
             data: Value::Object(data),
-            overriding: definition["override"].clone(),
+            overriding: about.overrides.last().cloned().map_or(Value::Null, Value::Object),
             received_profile,
             stored_profile: stored_profile.map(tree).and_then(|it| it.as_object().cloned()).unwrap_or_default(),
         }
@@ -49,7 +51,8 @@ impl Origin {
 }
 
 /// The events of a message in their order. What is made in one commit has one time.
-pub fn events(message: &StoredMessage, job: &MessageJob, origin: &Origin) -> Vec<Value> {
+pub fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Value> {
+    let message = &tracked.stored;
     let enqueued_at = message.enqueued_at;
     let mut events = Vec::new();
     let mut add = |kind: &str, at: Timestamp, members: Value| {
@@ -81,8 +84,8 @@ pub fn events(message: &StoredMessage, job: &MessageJob, origin: &Origin) -> Vec
             "merged_profile": origin.merged_profile(), "received_profile": origin.received_profile, "stored_profile": origin.stored_profile,
         }),
     );
-    let settled_at = message.events.last().map_or(enqueued_at, |(_, at)| *at);
-    let waited = message.status == MessageStatus::Delayed || !message.events.is_empty();
+    let settled_at = tracked.events.last().map_or(enqueued_at, |(_, at)| *at);
+    let waited = message.status == MessageStatus::Delayed || !tracked.events.is_empty();
     if waited {
         add("DELAYED", enqueued_at, json!({}));
     }
@@ -117,24 +120,15 @@ fn channel(delivery: &StoredDelivery) -> Map<String, Value> {
 
 /// From the hand-over to a provider to what it led to.
 fn tell(delivery: &StoredDelivery, at: Timestamp, add: &mut impl FnMut(&str, Timestamp, Value)) {
-    use MessageStatus::{Clicked, Delivered, Opened, Sent, Simulated, Undeliverable};
-    let members = || Value::Object(channel(delivery));
-    let steps: &[MessageStatus] = match delivery.status {
-        Sent => &[Sent],
-        Delivered => &[Sent, Delivered],
-        Opened => &[Sent, Delivered, Opened],
-        Clicked => &[Sent, Delivered, Opened, Clicked],
-        Simulated => &[Simulated],
-        _ => &[Undeliverable],
-    };
-    add("DELIVERING", at, members());
-    for step in steps {
+    use MessageStatus::{Delivered, Undeliverable};
+    add("DELIVERING", at, Value::Object(channel(delivery)));
+    for step in delivery.status.steps() {
         let mut members = channel(delivery);
-        if *step == Undeliverable {
+        if step == Undeliverable {
             members.insert("error_message".to_owned(), json!(delivery.error));
             members.insert("reason".to_owned(), json!(delivery.reason.map(|it| it.name())));
         }
-        if *step == Delivered {
+        if step == Delivered {
             members.insert("reference".to_owned(), json!({}));
         }
         add(step.name(), at, Value::Object(members));

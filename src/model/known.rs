@@ -1,6 +1,6 @@
 //! What is stored under a recipient's id.
 
-use super::outbox::Provider;
+use super::channel::Provider;
 use super::preference::TopicPreference;
 
 /// What is stored of one recipient.

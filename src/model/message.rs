@@ -1,13 +1,13 @@
 //! A message as the Messages API tells of it.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::bulk::JobKind;
-use super::outbox::{Channel, MessageStatus, Provider, Reason};
+use super::channel::{Channel, Provider};
+use super::verdict::{MessageStatus, Reason};
 use crate::clock::Timestamp;
 
-/// A message with all that is known of it.
+/// A message with what went out.
 #[derive(Clone, Debug)]
 pub struct StoredMessage {
     /// The row's number in the file.
@@ -20,14 +20,22 @@ pub struct StoredMessage {
     /// In the order in which they were tried.
     pub deliveries: Vec<StoredDelivery>,
     pub enqueued_at: Timestamp,
-    /// What happened later, in its order.
-    pub events: Vec<(MessageStatus, Timestamp)>,
     /// The place of its user in the job.
     pub seq: u64,
+    /// The stored profile that it was made with.
+    pub profile_version: Option<i64>,
+}
+
+/// A message with what else is known of it.
+#[derive(Clone, Debug)]
+pub struct TrackedMessage {
+    pub stored: StoredMessage,
+    /// What happened later, in its order.
+    pub events: Vec<(MessageStatus, Timestamp)>,
+    /// The list that its user was reached by.
     pub list_id: Option<String>,
     /// The tenant of the recipient, which goes before that of the job.
     pub tenant_id: Option<String>,
-    pub profile_version: Option<i64>,
 }
 
 /// What went out on one channel, or was refused there.
@@ -75,49 +83,61 @@ impl StoredMessage {
         let delivery = |it: &StoredDelivery| it.address.len() + it.body.len() + text(&it.subject) + text(&it.content);
         self.recipient.len() + self.deliveries.iter().map(delivery).sum::<usize>()
     }
+}
 
-    /// When the message came to this status, if it has.
-    fn reached(&self, status: MessageStatus) -> Option<Timestamp> {
-        self.events.iter().find(|(it, _)| *it == status).map(|(_, at)| *at)
+impl TrackedMessage {
+    /// What the message has come to.
+    fn now(&self) -> Stage {
+        Stage { status: Some(self.stored.status), events: self.events.len() }
     }
 
-    /// When it was sent: what is sent at once is sent when it is enqueued.
-    fn sent_at(&self) -> Option<Timestamp> {
-        use MessageStatus::*;
-        let went = matches!(self.status, Sent | Delivered | Opened | Clicked);
-        let later = self.events.iter().find(|(it, _)| matches!(it, Sent | Delivered | Opened | Clicked));
-        went.then(|| later.map_or(self.enqueued_at, |(_, at)| *at))
+    /// The stages that so many of its events led to, or, without any, those with which it was made. What happens to a
+    /// message happens to one that has waited.
+    pub fn stages(&self, events: usize) -> impl Iterator<Item = Stage> {
+        let status = match events.checked_sub(1) {
+            Some(last) => self.events.get(last).map_or(self.stored.status, |(status, _)| *status),
+            None if self.events.is_empty() => self.stored.status,
+            None => MessageStatus::Delayed,
+        };
+        status.steps().map(move |step| Stage { status: Some(step), events })
     }
 
-    /// The record of `GET /messages/{id}` and of webhooks (contract: NODE9 `MessageDetails`, and DOCS24 for what is
-    /// optional).
+    /// When the message came to this status, if it had at that stage.
+    fn reached(&self, status: MessageStatus, stage: Stage) -> Option<Timestamp> {
+        stage.status.filter(|it| it.has_passed(status))?;
+        let event = self.events.iter().take(stage.events).find(|(it, _)| it.has_passed(status));
+        Some(event.map_or(self.stored.enqueued_at, |(_, at)| *at))
+    }
+
+    /// The record of `GET /messages`: `MessageDetails` of Courier's Node SDK 9, with what is optional in Courier's
+    /// documentation of October 2024.
     pub fn record(&self, job: &MessageJob) -> Map<String, Value> {
+        self.record_at(job, self.now())
+    }
+
+    fn record_at(&self, job: &MessageJob, stage: Stage) -> Map<String, Value> {
         let mut record = Map::new();
         let mut put = |name: &str, value: Value| {
             if !value.is_null() {
                 record.insert(name.to_owned(), value);
             }
         };
-        put("id", json!(self.message_id));
-        put("status", json!(self.status.name()));
-        put("enqueued", json!(self.enqueued_at.millis()));
+        let reached = |status| json!(self.reached(status, stage).map(Timestamp::millis));
+        let is_over = stage.status == Some(self.stored.status);
+        put("id", json!(self.stored.message_id));
+        put("status", json!(stage.name()));
+        put("enqueued", json!(self.stored.enqueued_at.millis()));
         put("event", json!(job.event()));
         put("notification", json!(job.notification()));
-        put("recipient", json!(self.recipient));
-        put("recipientId", json!(self.recipient));
-        let sent_at = self.sent_at();
-        let from = |statuses: &[MessageStatus]| {
-            let reached = statuses.iter().find_map(|status| self.reached(*status));
-            reached.or(sent_at.filter(|_| statuses.contains(&self.status))).map(Timestamp::millis)
-        };
-        use MessageStatus::{Clicked, Delivered, Opened};
-        put("sent", json!(sent_at.map(Timestamp::millis)));
-        put("delivered", json!(from(&[Delivered, Opened, Clicked])));
-        put("opened", json!(from(&[Opened, Clicked])));
-        put("clicked", json!(from(&[Clicked])));
-        put("canceledAt", json!(self.reached(MessageStatus::Canceled).map(Timestamp::millis)));
-        put("reason", json!(self.reason.map(Reason::name)));
-        put("error", json!(self.error));
+        put("recipient", json!(self.stored.recipient));
+        put("recipientId", json!(self.stored.recipient));
+        put("sent", reached(MessageStatus::Sent));
+        put("delivered", reached(MessageStatus::Delivered));
+        put("opened", reached(MessageStatus::Opened));
+        put("clicked", reached(MessageStatus::Clicked));
+        put("canceledAt", reached(MessageStatus::Canceled));
+        put("reason", json!(self.stored.reason.filter(|_| is_over).map(Reason::name)));
+        put("error", json!(self.stored.error.as_ref().filter(|_| is_over)));
         let job_id = Some(&job.job_id).filter(|_| job.kind == JobKind::Bulk);
         put("jobId", json!(job_id));
         put("listId", json!(self.list_id));
@@ -129,46 +149,67 @@ impl StoredMessage {
 
     /// The record of a message that is asked for by its id.
     pub fn record_with_providers(&self, job: &MessageJob) -> Map<String, Value> {
-        let mut record = self.record(job);
-        record.insert("providers".to_owned(), Value::Array(self.providers()));
+        self.told(job, self.now())
+    }
+
+    /// That record as it was at a stage: without what was not known then.
+    pub fn told(&self, job: &MessageJob, stage: Stage) -> Map<String, Value> {
+        let mut record = self.record_at(job, stage);
+        record.insert("providers".to_owned(), Value::Array(self.providers(stage)));
         record
     }
 
-    /// Its `providers`: an entry a delivery.
-    fn providers(&self) -> Vec<Value> {
-        let sent_at = self.sent_at().unwrap_or(self.enqueued_at);
+    /// Its `providers`: an entry a delivery, or one that says that the recipient had opted out, as in the sample of
+    /// Courier's page on outbound webhooks.
+    fn providers(&self, stage: Stage) -> Vec<Value> {
+        let (Some(status), true) = (stage.status, stage.status != Some(MessageStatus::Delayed)) else {
+            return Vec::new();
+        };
+        let is_over = status == self.stored.status;
+        let has_opted_out = matches!(self.stored.reason, Some(Reason::Unsubscribed | Reason::OptInRequired));
+        if is_over && has_opted_out && self.stored.deliveries.is_empty() {
+            return vec![json!({ "error": self.stored.error, "status": status.name() })];
+        }
+        let at = self.reached(status, stage).unwrap_or(self.stored.enqueued_at);
         let entry = |it: &StoredDelivery| {
             let mut entry = Map::new();
             let key = match it.channel {
                 Channel::DirectMessage => format!("direct_message:{}", it.provider.name()),
                 channel => channel.name().to_owned(),
             };
+            // No delivery is further than its message was.
+            let status = if !is_over && it.status.has_passed(status) { status } else { it.status };
             entry.insert("channel".to_owned(), json!({ "key": key, "name": it.channel.name() }));
             entry.insert("provider".to_owned(), json!(it.provider.name()));
-            entry.insert("status".to_owned(), json!(it.status.name()));
+            entry.insert("status".to_owned(), json!(status.name()));
             if it.reason.is_none() {
-                entry.insert("sent".to_owned(), json!(sent_at.millis()));
+                entry.insert("sent".to_owned(), json!(at.millis()));
+            }
+            for later in status.steps().skip(1) {
+                entry.insert(later.name().to_lowercase(), json!(at.millis()));
             }
             if let Some(error) = &it.error {
                 entry.insert("error".to_owned(), json!(error));
             }
             Value::Object(entry)
         };
-        self.deliveries.iter().map(entry).collect()
+        self.stored.deliveries.iter().map(entry).collect()
     }
 }
 
-/// The parts of a definition that the Messages API asks for. Read leniently: it was checked when it came.
-#[derive(Default, Deserialize)]
-pub struct About {
-    #[serde(default)]
-    pub event: Option<String>,
-    #[serde(default)]
-    pub template: Option<String>,
-    #[serde(default)]
-    pub metadata: Option<super::definition::Metadata>,
-    #[serde(default)]
-    pub context: Option<Value>,
-    #[serde(default)]
-    pub message: Option<Box<About>>,
+/// A status that a message had.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    /// `None`: it was enqueued, and no more.
+    status: Option<MessageStatus>,
+    /// How many of its events had happened.
+    events: usize,
+}
+
+impl Stage {
+    pub const ENQUEUED: Stage = Stage { status: None, events: 0 };
+
+    pub fn name(self) -> &'static str {
+        self.status.map_or("ENQUEUED", MessageStatus::name)
+    }
 }

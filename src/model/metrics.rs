@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp as Instant, ToSpan};
 
 use super::names;
-use super::outbox::MessageStatus;
+use super::verdict::MessageStatus;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 

@@ -1,7 +1,9 @@
 //! The nouns and their states. No SQL, no HTTP.
 
+pub mod about;
 pub mod brand;
 pub mod bulk;
+pub mod channel;
 pub mod content;
 pub mod definition;
 mod elements;
@@ -13,7 +15,7 @@ pub mod list;
 pub mod members;
 pub mod message;
 pub mod metrics;
-pub mod outbox;
+pub mod outcomes;
 pub mod patch;
 pub mod plan;
 pub mod preference;
@@ -25,6 +27,7 @@ pub mod stored_elements;
 pub mod template;
 pub mod token;
 pub mod user;
+pub mod verdict;
 pub mod webhook;
 
 /// An enum whose members have one spelling each, in JSON and SQL alike.

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::channel::Channel;
 use super::definition::instant;
 use super::json::{self, Fields, Object};
 use super::names;
-use super::outbox::Channel;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 

@@ -10,7 +10,7 @@ use super::preference::RecipientPreferences;
 use super::user::Context;
 use crate::error::{Error, Kind, Result};
 
-/// Recipients in one call (contract: SKILLS-NEW `patterns.md`).
+/// Recipients in one call (`patterns.md` of Courier's integration guides, August 2026).
 const LIMIT: usize = 500;
 
 /// One of the recipients of a send.

@@ -1,11 +1,12 @@
 //! Whether a recipient wants a message, and by which channels.
 
 use crate::clock::Timestamp;
+use crate::model::channel::Channel;
 use crate::model::json::Fields;
-use crate::model::outbox::{Channel, MessageStatus, Reason, Verdict};
 use crate::model::plan::Topic;
 use crate::model::preference::{PreferenceDetails, PreferenceStatus, TopicPreference};
 use crate::model::user::User;
+use crate::model::verdict::{MessageStatus, Reason, Verdict};
 
 /// What is decided about one recipient.
 pub enum Consent {

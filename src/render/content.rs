@@ -8,8 +8,8 @@ use super::escape::Escape;
 use super::scope::Names;
 use super::text::Text;
 use crate::error::{Error, Result};
+use crate::model::channel::{Channel, Provider};
 use crate::model::content::{Content, Element, Kind, Raw, locale};
-use crate::model::outbox::{Channel, Provider};
 
 /// Locales in one content.
 const LOCALES_LIMIT: usize = 100;

@@ -31,13 +31,15 @@ use serde_json::{Value, json};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
+use crate::model::channel::{Channel, Provider};
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
 use crate::model::json::{self, Object};
 use crate::model::known::Known;
-use crate::model::outbox::{Channel, MessageStatus, Outcomes, Provider, Reason, Verdict, Write, Written};
+use crate::model::outcomes::{Outcomes, Write, Written};
 use crate::model::plan::{Plan, Stored, Topic};
 use crate::model::user::User;
+use crate::model::verdict::{MessageStatus, Reason, Verdict};
 
 use condition::Condition;
 use consent::Consent;
@@ -144,10 +146,10 @@ impl Renderer {
         }
         let words_of_job = JobWords {
             brand: plan.brand.map(|brand| brand_words(brand).to_string()),
-            event: definition.event.clone().unwrap_or_default(),
+            event: definition.about.event.clone().unwrap_or_default(),
             template: template_id.clone().unwrap_or_default(),
             topic: plan.topic.as_ref().map(|topic| topic.topic_id.clone()).unwrap_or_default(),
-            tenant: definition.tenant_id.as_deref().map(scope::tenant),
+            tenant: definition.about.tenant_id.as_deref().map(scope::tenant),
             environment: "test".to_owned(),
             scope: "published".to_owned(),
             year: Some(now.year()),
@@ -155,7 +157,7 @@ impl Renderer {
         Ok(Renderer {
             data: JobData::new(data, words_of_job, &names),
             conditions,
-            mails: Mails::of(&definition),
+            mails: Mails::of(&definition.about),
             template_id,
             named,
             topic: plan.topic,
@@ -174,7 +176,7 @@ impl Renderer {
 
     /// The tenant that the messages are sent for.
     pub fn tenant_id(&self) -> Option<&str> {
-        self.definition.tenant_id.as_deref()
+        self.definition.about.tenant_id.as_deref()
     }
 
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
@@ -217,7 +219,7 @@ impl Renderer {
             nowhere(verdict.clone(), None, outcomes);
             return Ok(());
         }
-        let named = [self.template_id.as_deref(), self.definition.event.as_deref(), self.named.as_deref()];
+        let named = [self.template_id.as_deref(), self.definition.about.event.as_deref(), self.named.as_deref()];
         let chosen = match consent::ask(&user, named, self.topic.as_ref(), it.known.preference.as_ref(), now) {
             Consent::Given => None,
             Consent::Channels(channels) => Some(channels),

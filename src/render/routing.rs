@@ -4,8 +4,10 @@ use super::contact::{Address, Contact};
 use super::simulator::{self, Fate};
 use super::{MESSAGE_LIMIT, Renderer, Scope};
 use crate::model::bulk::JobKind;
-use crate::model::outbox::{Channel, MessageStatus, Outcomes, Provider, Reason, Verdict, Written};
+use crate::model::channel::{Channel, Provider};
+use crate::model::outcomes::{Outcomes, Written};
 use crate::model::routing::{Config, Method, Routing, Target};
+use crate::model::verdict::{MessageStatus, Reason, Verdict};
 
 /// Where no routing is given: the first that the recipient has.
 const DEFAULT: [Channel; 6] =
@@ -193,7 +195,7 @@ impl<'a> Trip<'a> {
     }
 
     fn channel(&mut self, channel: Channel, asked: Asked<'_>) -> Result<bool, String> {
-        let options = self.renderer.definition.channels.get(channel.name());
+        let options = self.renderer.definition.about.channels.get(channel.name());
         let addresses = self.contact.addresses(channel);
         let nobody = channel == Channel::Inbox && self.renderer.kind == JobKind::Send && !self.contact.has_user_id();
         if addresses.is_empty() || nobody {
@@ -291,7 +293,7 @@ impl<'a> Trip<'a> {
             return Ok(went);
         }
         if let Some(condition) =
-            self.renderer.definition.providers.get(provider.name()).and_then(|it| it.condition.as_deref())
+            self.renderer.definition.about.providers.get(provider.name()).and_then(|it| it.condition.as_deref())
             && !self.holds(condition)?
         {
             return Ok(false);

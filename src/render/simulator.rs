@@ -1,6 +1,7 @@
 //! Recipients that decide their own fate, as mail simulators and Twilio's test numbers do.
 
-use crate::model::outbox::{Channel, MessageStatus, Reason, Verdict};
+use crate::model::channel::Channel;
+use crate::model::verdict::{MessageStatus, Reason, Verdict};
 
 /// What becomes of a message to a simulated address.
 pub enum Fate {

@@ -7,7 +7,7 @@ use super::schedule::{Chunk, Run};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::known::Known;
-use crate::model::outbox::Outcomes;
+use crate::model::outcomes::Outcomes;
 use crate::render::Recipient;
 use crate::store::known::Lookup;
 use crate::store::{Pending, Store, Sync, bulk, user};

@@ -9,7 +9,7 @@ use crate::error::{Error, Result, shown};
 use crate::model::bulk::{Job, JobKind, JobStatus};
 use crate::model::definition::Definition;
 use crate::model::environment::Environment;
-use crate::model::outbox::{Outcome, Outcomes};
+use crate::model::outcomes::{Outcome, Outcomes};
 
 const COLUMNS: &str = "jobs.job, jobs.job_id, jobs.environment, jobs.kind, jobs.status, jobs.received, jobs.enqueued, \
                        jobs.failures, jobs.error, jobs.template_version, jobs.brand_version, jobs.created_at";

@@ -10,11 +10,14 @@ use super::{Db, Tx, bulk, environment, outbox, rows, template, user};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
+use crate::model::about::About;
 use crate::model::bulk::JobKind;
+use crate::model::channel::{Channel, Provider};
 use crate::model::environment::Environment;
-use crate::model::message::{About, MessageJob, StoredDelivery, StoredMessage};
-use crate::model::outbox::{Channel, Message, MessageStatus, Provider, Reason};
+use crate::model::message::{MessageJob, StoredDelivery, StoredMessage, TrackedMessage};
+use crate::model::outcomes::Message;
 use crate::model::user as model;
+use crate::model::verdict::{MessageStatus, Reason};
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +100,7 @@ pub fn name(tx: &mut Tx<'_>, environment: &Environment, message_id: &str, made: 
 }
 
 /// The message at a place.
-pub fn get(db: &Db<'_>, place: &Place) -> Result<StoredMessage> {
+pub fn get(db: &Db<'_>, place: &Place) -> Result<TrackedMessage> {
     let mut get = db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE number = ?1"))?;
     let message = get.query_row([place.number], from_row)?;
     complete(db, place, message)
@@ -108,13 +111,24 @@ pub fn record(db: &Db<'_>, place: &Place) -> Result<Value> {
     Ok(Value::Object(get(db, place)?.record_with_providers(&get_job(db, place.job)?)))
 }
 
-pub(in crate::store) fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
+/// What stands in the message's own row.
+pub(in crate::store) struct MessageRow {
+    pub number: i64,
+    recipient: String,
+    status: MessageStatus,
+    reason: Option<Reason>,
+    error: Option<String>,
+    /// What these are about.
+    delivery: Option<StoredDelivery>,
+    profile_version: Option<i64>,
+}
+
+pub(in crate::store) fn from_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let status = rows::name(row, 2, MessageStatus::from_name)?;
     let reason = rows::optional_name(row, 3, Reason::from_name)?;
     let error: Option<String> = row.get(4)?;
-    let mut deliveries = Vec::new();
-    if let Some(channel) = rows::optional_name(row, 5, Channel::from_name)? {
-        deliveries.push(StoredDelivery {
+    let delivery = match rows::optional_name(row, 5, Channel::from_name)? {
+        Some(channel) => Some(StoredDelivery {
             status,
             reason,
             error: error.clone(),
@@ -124,37 +138,26 @@ pub(in crate::store) fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredMessag
             subject: row.get(8)?,
             body: row.get(9)?,
             content: row.get(10)?,
-        });
-    }
-    Ok(StoredMessage {
+        }),
+        None => None,
+    };
+    Ok(MessageRow {
         number: row.get(0)?,
-        message_id: String::new(),
         recipient: row.get(1)?,
         status,
         reason,
         error,
-        deliveries,
-        enqueued_at: Timestamp(0),
-        events: Vec::new(),
-        seq: 0,
-        list_id: None,
-        tenant_id: None,
+        delivery,
         profile_version: row.get(11)?,
     })
 }
 
-/// Adds the id and what stands in `deliveries`.
-pub(in crate::store) fn with_deliveries(
-    db: &Db<'_>,
-    place: &Place,
-    mut message: StoredMessage,
-) -> Result<StoredMessage> {
-    message.message_id = match name_of(db, place)? {
+/// The message with this row, with its id and what stands in `deliveries`.
+pub(in crate::store) fn with_deliveries(db: &Db<'_>, place: &Place, row: MessageRow) -> Result<StoredMessage> {
+    let message_id = match name_of(db, place)? {
         Some(name) => name,
         None => message_id_of(db, place)?,
     };
-    message.enqueued_at = place.created_at;
-    message.seq = place.seq;
     let mut further = db.conn.prepare_cached(
         "SELECT position, status, reason, error, channel, provider, address, subject, body, content
          FROM deliveries WHERE number = ?1 ORDER BY position",
@@ -173,63 +176,70 @@ pub(in crate::store) fn with_deliveries(
         };
         Ok((row.get::<_, i64>(0)?, delivery))
     })?;
-    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let (mut deliveries, mut after) = (Vec::new(), Vec::new());
     for found in further {
         let (position, delivery) = found?;
-        if position < 0 { before.push(delivery) } else { after.push(delivery) }
+        if position < 0 { deliveries.push(delivery) } else { after.push(delivery) }
     }
-    before.append(&mut message.deliveries);
-    before.append(&mut after);
-    message.deliveries = before;
-    Ok(message)
+    deliveries.extend(row.delivery);
+    deliveries.append(&mut after);
+    Ok(StoredMessage {
+        number: row.number,
+        message_id,
+        recipient: row.recipient,
+        status: row.status,
+        reason: row.reason,
+        error: row.error,
+        deliveries,
+        enqueued_at: place.created_at,
+        seq: place.seq,
+        profile_version: row.profile_version,
+    })
 }
 
-/// Adds all that is not in the message's own row.
-fn complete(db: &Db<'_>, place: &Place, message: StoredMessage) -> Result<StoredMessage> {
-    let mut message = with_deliveries(db, place, message)?;
+/// The message with this row, with all that is known of it.
+fn complete(db: &Db<'_>, place: &Place, row: MessageRow) -> Result<TrackedMessage> {
     let mut events =
         db.conn.prepare_cached("SELECT status, created_at FROM message_events WHERE number = ?1 ORDER BY event")?;
     let events = events
         .query_map([place.number], |row| Ok((rows::name(row, 0, MessageStatus::from_name)?, Timestamp(row.get(1)?))))?;
-    message.events = events.collect::<rusqlite::Result<_>>()?;
     let (_, user) = user::get(db, place.job, place.seq)?;
-    message.list_id = model::list_id(&user);
-    message.tenant_id = model::tenant_id(&user);
-    Ok(message)
+    Ok(TrackedMessage {
+        stored: with_deliveries(db, place, row)?,
+        events: events.collect::<rusqlite::Result<_>>()?,
+        list_id: model::list_id(&user),
+        tenant_id: model::tenant_id(&user),
+    })
 }
 
 /// What the messages of a job have in common.
 pub fn get_job(db: &Db<'_>, job: i64) -> Result<MessageJob> {
     let mut get = db.conn.prepare_cached(
-        "SELECT job_id, kind, template_version, archived_at, definition FROM jobs JOIN definitions USING (job)
-         WHERE job = ?1",
+        "SELECT job_id, kind, environment, template_version, archived_at IS NOT NULL, definition
+         FROM jobs JOIN definitions USING (job) WHERE job = ?1",
     )?;
-    let (job_id, kind, template_version, archived_at, definition) = get.query_row([job], |row| {
-        let archived_at: Option<i64> = row.get(3)?;
-        let definition: String = row.get(4)?;
-        let job_id: String = row.get(0)?;
-        Ok((job_id, rows::name(row, 1, JobKind::from_name)?, row.get(2)?, archived_at, definition))
+    let (about, environment, version, found) = get.query_row([job], |row| {
+        let about = About::of_stored(row.get_ref("definition")?.as_str()?);
+        let job_id: String = row.get("job_id")?;
+        let found = MessageJob {
+            trace_id: about.metadata.trace_id.clone().unwrap_or_else(|| job_id.clone()),
+            job_id,
+            kind: rows::name(row, 1, JobKind::from_name)?,
+            event: about.event.clone().or(about.template.clone()),
+            template_id: about.template.clone(),
+            tags: about.metadata.tags.clone(),
+            tenant_id: about.tenant_id.clone(),
+            is_archived: row.get(4)?,
+        };
+        Ok((about, row.get("environment")?, row.get("template_version")?, found))
     })?;
-    let about: About = serde_json::from_str(&definition).unwrap_or_default();
-    let nested = about.message.map(|it| *it).unwrap_or_default();
-    let template_version: Option<i64> = template_version;
-    let named = nested.template.or(about.template);
-    let template_id = match template_version {
-        Some(version) => Some(template::get_version(db, version)?.0),
-        None => named.clone(),
+    // What was found when the job was run; else, if nothing was published, what is there under the name.
+    let template_id = match (version, &about.template) {
+        (Some(version), _) => Some(template::get_version(db, version)?.0),
+        (None, Some(name)) => template::find_id(db, environment, name)?,
+        (None, None) => None,
     };
-    let metadata = nested.metadata.or(about.metadata).unwrap_or_default();
-    let context = nested.context.or(about.context);
-    Ok(MessageJob {
-        trace_id: metadata.trace_id.unwrap_or_else(|| job_id.clone()),
-        job_id,
-        kind,
-        event: about.event.or(metadata.event).or(named),
-        template_id,
-        tags: metadata.tags,
-        tenant_id: context.and_then(|it| Some(it.get("tenant_id")?.as_str()?.to_owned())),
-        is_archived: archived_at.is_some(),
-    })
+    Ok(MessageJob { template_id: template_id.or(found.template_id), ..found })
 }
 
 /// What to list.
@@ -264,8 +274,8 @@ impl Filter {
             && (self.any_tags.is_empty() || self.any_tags.iter().any(|tag| job.tags.contains(tag)))
     }
 
-    fn takes(&self, message: &StoredMessage, job: &MessageJob) -> bool {
-        let provider = |name: &String| message.deliveries.iter().any(|it| it.provider.name() == name);
+    fn takes(&self, message: &TrackedMessage, job: &MessageJob) -> bool {
+        let provider = |name: &String| message.stored.deliveries.iter().any(|it| it.provider.name() == name);
         let tenant_id = message.tenant_id.as_ref().or(job.tenant_id.as_ref());
         (self.providers.is_empty() || self.providers.iter().any(provider))
             && (self.list_id.is_none() || self.list_id == message.list_id)
@@ -284,7 +294,7 @@ pub fn list(
     up_to: i64,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<(StoredMessage, Rc<MessageJob>)>, Option<i64>)> {
+) -> Result<(Vec<(TrackedMessage, Rc<MessageJob>)>, Option<i64>)> {
     let mut found = Vec::new();
     let Some(environment) = environment::find(db, of)? else {
         return Ok((found, None));
@@ -338,7 +348,7 @@ pub fn list(
             if found.len() == limit || read >= bytes {
                 return Ok((found, Some(number)));
             }
-            read += message.bytes();
+            read += message.stored.bytes();
             found.push((message, about.clone()));
         }
     }

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::model::environment::Environment;
 use crate::model::message::StoredMessage;
-use crate::model::outbox::{Message, Reason};
+use crate::model::outcomes::Message;
+use crate::model::verdict::Reason;
 
 /// Numbers for the messages of `count` users of a job, from `first_seq` on. Returns the first of them.
 pub(in crate::store) fn append_range(tx: &Tx<'_>, job: i64, first_seq: u64, count: usize) -> Result<i64> {
@@ -167,7 +168,6 @@ impl MessageIds {
 
 /// A message as the outbox shows it.
 pub struct OutboxMessage {
-    /// Without what happened to it later.
     pub message: StoredMessage,
     pub job: i64,
     pub job_id: String,
@@ -205,15 +205,15 @@ pub fn list(
         Some(_) => (OF_ONE_JOB, "message_ranges.last_number >= ?2", "message_ranges.first_seq"),
         None => (
             OF_ALL_JOBS,
-            "?3 IS NULL AND message_ranges.first_number >= (
+            "message_ranges.first_number >= (
                  SELECT coalesce(max(first_number), 0) FROM message_ranges
                  WHERE environment = ?1 AND first_number <= ?2)",
             "message_ranges.first_number",
         ),
     };
     let mut list = db.conn.prepare_cached(&format!(
-        "SELECT {}, jobs.job, jobs.job_id, message_ranges.first_seq + messages.number - message_ranges.first_number,
-             message_ranges.created_at
+        "SELECT {}, jobs.job, jobs.job_id, message_ranges.created_at,
+             message_ranges.first_seq + messages.number - message_ranges.first_number AS seq
          FROM {ranges}
          CROSS JOIN messages ON messages.number
              BETWEEN max(message_ranges.first_number, ?2) AND min(message_ranges.last_number, ?7)
@@ -241,7 +241,7 @@ pub fn list(
             number: found.number,
             job,
             environment,
-            seq: row.get(14)?,
+            seq: row.get("seq")?,
             created_at: Timestamp(row.get("created_at")?),
         };
         let message = message::with_deliveries(db, &place, found)?;

@@ -65,7 +65,7 @@ pub fn resolve(db: &Db<'_>, environment: i64, definition: &Definition) -> Result
 
 /// The brand that a definition names.
 fn brand_of(definition: &Definition) -> Option<&str> {
-    let email = definition.channels.get("email").and_then(|it| it.brand_id.as_ref());
+    let email = definition.about.channels.get("email").and_then(|it| it.brand_id.as_ref());
     email.or(definition.brand_id.as_ref()).map(String::as_str)
 }
 
@@ -101,7 +101,7 @@ pub fn prepare(
     fill(db, environment, &versions, &mut plan)?;
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = Lookup::new(db, environment)?;
-    let tenant_id = plan.definition.tenant_id.as_deref();
+    let tenant_id = plan.definition.about.tenant_id.as_deref();
     let known = users.iter().map(|user| lookup.get(db, *user, topic_id, tenant_id));
     let known = known.collect::<Result<_>>()?;
     Ok(Prepared { environment: Some(environment), versions, plan, known })

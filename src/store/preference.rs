@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Db, Tx, rows};
 use crate::error::Result;
-use crate::model::outbox::Channel;
+use crate::model::channel::Channel;
 use crate::model::preference::{PreferenceStatus, Topic, TopicPreference};
 
 /// Whose choices: a user of an environment, within a tenant or (with an empty id) outside of any.

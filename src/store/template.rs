@@ -357,6 +357,18 @@ pub fn find_to_send(db: &Db<'_>, environment_row: i64, id_or_alias: &str) -> Res
     }))
 }
 
+/// The id of the template that a definition names, published or not.
+pub fn find_id(db: &Db<'_>, environment_row: i64, id_or_alias: &str) -> Result<Option<String>> {
+    let mut find = db.conn.prepare_cached(
+        "SELECT template_id FROM (
+             SELECT 0 AS rank, template_id FROM templates WHERE environment = ?1 AND template_id = ?2
+             UNION ALL
+             SELECT 1, template_id FROM templates WHERE environment = ?1 AND alias = ?2 AND archived_at IS NULL)
+         ORDER BY rank LIMIT 1",
+    )?;
+    Ok(find.query_row(params![environment_row, id_or_alias], |row| row.get(0)).optional()?)
+}
+
 /// The id of the template that a version is of, and the version as JSON.
 pub fn get_version(db: &Db<'_>, template_version: i64) -> Result<(String, String)> {
     let mut get = db.conn.prepare_cached(

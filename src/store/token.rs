@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Db, Tx, rows};
 use crate::error::{Error, Result, shown};
-use crate::model::outbox::Provider;
+use crate::model::channel::Provider;
 use crate::model::token::{ProviderKey, Token};
 
 const COLUMNS: &str = "token, provider_key, token_json";

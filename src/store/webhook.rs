@@ -2,9 +2,8 @@
 //! `webhook_event.rs`.
 
 use rusqlite::{OptionalExtension, Row, params};
-use serde_json::Value;
 
-use super::{Db, Tx, environment, message};
+use super::{Db, Tx, environment};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::model::environment::Environment;
@@ -203,9 +202,4 @@ pub fn list_failed(db: &Db<'_>, environment: &Environment, webhook: i64, limit: 
         Ok(FailedEvent { event_id: row.get(0)?, attempts: row.get(1)?, error: row.get(2)?, created_at: row.get(3)? })
     })?;
     Ok(events.collect::<rusqlite::Result<_>>()?)
-}
-
-/// A message as `GET /messages/{id}` answers it.
-pub(in crate::store) fn record(db: &Db<'_>, number: i64) -> Result<Option<Value>> {
-    message::find_number(db, number)?.map(|place| message::record(db, &place)).transpose()
 }

@@ -1,14 +1,17 @@
 //! Events on their way to a webhook. It has a position in the messages and in what happened to them; the events from there
 //! on are put into its queue, as many as fit, in one commit with its new position.
 
-use rusqlite::{OptionalExtension, params};
-use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rusqlite::params;
+use serde_json::json;
 
 use super::webhook::{self, Position, Webhook};
-use super::{Db, Tx};
+use super::{Db, Tx, message};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::outbox::MessageStatus;
+use crate::model::message::{MessageJob, Stage, TrackedMessage};
 use crate::model::webhook::EventStatus;
 
 /// Events that a webhook's queue holds at most,
@@ -53,44 +56,100 @@ impl Ahead {
 pub fn read_ahead(db: &Db<'_>, webhook: &Webhook, position: Position) -> Result<Ahead> {
     let room = QUEUE.saturating_sub(webhook::queue(db, webhook.webhook)?.pending);
     let mut ahead = Ahead { events: Vec::new(), position, more: false };
-    // A message that was just made has two.
+    // A message that was just made has two at least.
     if room < 2 {
         return Ok(ahead);
     }
-    let (numbers, end) = messages_after(db, webhook, position.number, (room / 2).min(PAGE))?;
+    let mut teller = Teller { db, jobs: HashMap::new() };
+    let (numbers, mut end) = messages_after(db, webhook, position.number, (room / 2).min(PAGE))?;
     for number in numbers {
-        let Some(record) = webhook::record(db, number)? else { continue };
-        let first = first_event(db, number)?;
-        let status = made_as(&record, first);
-        push(&mut ahead.events, number, "0", &record, "ENQUEUED");
-        push(&mut ahead.events, number, "1", &record, &status);
+        let mut events = teller.made(number)?;
+        if ahead.events.len() + events.len() > room {
+            end = None;
+            break;
+        }
+        ahead.events.append(&mut events);
+        ahead.position.number = number;
     }
     ahead.position.number = end.unwrap_or(ahead.position.number);
     ahead.more = ahead.position != position;
     // What happened to a message comes after the message.
-    let room = (room - ahead.events.len()).min(PAGE);
     let mut list = db.conn.prepare_cached(
-        "SELECT event, number, status, (
+        "SELECT event, number, (
              SELECT environment FROM message_ranges
-             WHERE first_number <= message_events.number ORDER BY first_number DESC LIMIT 1)
+             WHERE first_number <= message_events.number ORDER BY first_number DESC LIMIT 1), (
+             SELECT count(*) FROM message_events AS earlier
+             WHERE earlier.number = message_events.number AND earlier.event <= message_events.event)
          FROM message_events WHERE event > ?1 ORDER BY event LIMIT ?2",
     )?;
-    let mut rows = list.query(params![position.event, room as i64])?;
+    let mut rows = list.query(params![position.event, PAGE as i64])?;
     while let Some(row) = rows.next()? {
-        let (event, number, status, environment): (i64, i64, String, Option<i64>) =
+        let (event, number, environment, count): (i64, i64, Option<i64>, usize) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         if number > ahead.position.number {
             break;
         }
-        if (webhook.environment.is_none() || webhook.environment == environment)
-            && let Some(record) = webhook::record(db, number)?
-        {
-            push(&mut ahead.events, number, &format!("e{event}"), &record, &status);
+        if webhook.environment.is_none() || webhook.environment == environment {
+            let mut events = teller.happened(number, event, count)?;
+            if ahead.events.len() + events.len() > room {
+                break;
+            }
+            ahead.events.append(&mut events);
         }
         ahead.position.event = event;
         ahead.more = true;
     }
     Ok(ahead)
+}
+
+/// Tells of messages, and remembers their jobs.
+struct Teller<'a> {
+    db: &'a Db<'a>,
+    jobs: HashMap<i64, MessageJob>,
+}
+
+impl Teller<'_> {
+    /// The events of a message that was made: that it was enqueued, and the stages with which it began.
+    fn made(&mut self, number: i64) -> Result<Vec<NewEvent>> {
+        self.tell(number, |message| {
+            let stages = called(message.stages(0).collect(), "1");
+            [vec![("0".to_owned(), Stage::ENQUEUED)], stages].concat()
+        })
+    }
+
+    /// The events of what happened to a message, which is the `count`th thing that did.
+    fn happened(&mut self, number: i64, event: i64, count: usize) -> Result<Vec<NewEvent>> {
+        self.tell(number, |message| called(message.stages(count).collect(), &format!("e{event}")))
+    }
+
+    fn tell(
+        &mut self,
+        number: i64,
+        stages: impl FnOnce(&TrackedMessage) -> Vec<(String, Stage)>,
+    ) -> Result<Vec<NewEvent>> {
+        let Some(place) = message::find_number(self.db, number)? else {
+            return Ok(Vec::new());
+        };
+        let message = message::get(self.db, &place)?;
+        let job = match self.jobs.entry(place.job) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(message::get_job(self.db, place.job)?),
+        };
+        let event = |(suffix, stage)| {
+            let body = json!({ "data": message.told(job, stage), "type": "message:updated" }).to_string();
+            NewEvent { number, event_id: format!("{}-{suffix}", message.stored.message_id), body }
+        };
+        Ok(stages(&message).into_iter().map(event).collect())
+    }
+}
+
+/// Stages with what the ids of their events end in. Those on the way to the last one are told apart by their names.
+fn called(stages: Vec<Stage>, last: &str) -> Vec<(String, Stage)> {
+    let before = stages.len().saturating_sub(1);
+    let suffix = |i, stage: Stage| {
+        if i < before { format!("{last}-{}", stage.name().to_lowercase()) } else { last.to_owned() }
+    };
+    stages.into_iter().enumerate().map(|(i, stage)| (suffix(i, stage), stage)).collect()
 }
 
 /// The numbers of the next messages of a webhook's environment, and up to where that is all there are.
@@ -122,49 +181,6 @@ fn messages_after(db: &Db<'_>, webhook: &Webhook, after: i64, limit: usize) -> R
         end = Some(last);
     }
     Ok((numbers, end))
-}
-
-fn first_event(db: &Db<'_>, number: i64) -> Result<Option<String>> {
-    let mut first =
-        db.conn.prepare_cached("SELECT status FROM message_events WHERE number = ?1 ORDER BY event LIMIT 1")?;
-    Ok(first.query_row([number], |row| row.get(0)).optional()?)
-}
-
-/// The status that a message was made with: its row's, unless something has happened to it since.
-fn made_as(record: &Value, first_event: Option<String>) -> String {
-    use MessageStatus::{Clicked, Delayed, Delivered, Opened, Sent};
-    match first_event.as_deref() {
-        None => record["status"].as_str().unwrap_or(Sent.name()).to_owned(),
-        Some(status) if [Delivered, Opened, Clicked].iter().any(|it| it.name() == status) => Sent.name().to_owned(),
-        Some(_) => Delayed.name().to_owned(),
-    }
-}
-
-fn push(events: &mut Vec<NewEvent>, number: i64, suffix: &str, record: &Value, status: &str) {
-    let event_id = format!("{}-{suffix}", record["id"].as_str().unwrap_or_default());
-    let body = json!({ "data": as_of(record, status), "type": "message:updated" }).to_string();
-    events.push(NewEvent { number, event_id, body });
-}
-
-/// A record as it was when its message had this status: without what was not known then.
-fn as_of(record: &Value, status: &str) -> Value {
-    const STAGES: [(&str, &str); 4] =
-        [("SENT", "sent"), ("DELIVERED", "delivered"), ("OPENED", "opened"), ("CLICKED", "clicked")];
-    let mut record = record.clone();
-    let now = record["status"] == status;
-    let stage = STAGES.iter().position(|(stage, _)| *stage == status);
-    if let (false, Some(members)) = (now, record.as_object_mut()) {
-        let known = stage.map_or(0, |stage| stage + 1);
-        for (_, later) in &STAGES[known..] {
-            members.remove(*later);
-        }
-        if stage.is_none() {
-            ["error", "reason"].iter().for_each(|name| drop(members.remove(*name)));
-            members.insert("providers".to_owned(), json!([]));
-        }
-        members.insert("status".to_owned(), status.into());
-    }
-    record
 }
 
 /// Queues events in one commit with the position that they lead to. Changes nothing, and says so, if the webhook is gone

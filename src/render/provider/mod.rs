@@ -17,8 +17,8 @@ mod webhook;
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::model::definition::Definition;
-use crate::model::outbox::{Channel, Provider};
+use crate::model::about::About;
+use crate::model::channel::{Channel, Provider};
 use smtp::Mail;
 
 /// A message on its way to a provider.
@@ -70,7 +70,7 @@ impl Outgoing<'_> {
     }
 
     fn trace_id(&self) -> Option<&str> {
-        self.metadata.and_then(|it| it.get("trace_id").or(it.get("traceId"))?.as_str())
+        self.metadata?.get("trace_id")?.as_str()
     }
 }
 
@@ -111,9 +111,9 @@ pub struct Mails {
 }
 
 impl Mails {
-    pub fn of(definition: &Definition) -> Self {
+    pub fn of(about: &About) -> Self {
         let mail = |provider| {
-            let over = overrides(definition.overriding.as_ref()?, Channel::Email, provider)?;
+            let over = overrides(about, Channel::Email, provider)?;
             Some(Mail::overridden(provider, &over))
         };
         Mails { smtp: mail(Provider::Smtp).unwrap_or_default(), gmail: mail(Provider::Gmail).unwrap_or_default() }
@@ -130,18 +130,14 @@ impl Mails {
 }
 
 /// What a definition overrides for a channel and a provider: members of `channels.<channel>.override`, over these those
-/// of `override.<provider>`, over these those of `providers.<provider>.override`; in a nested `message` first, then
-/// beside it.
-pub fn overrides(definition: &Value, channel: Channel, provider: Provider) -> Option<Value> {
-    let (channel, provider) = (channel.name(), provider.name());
+/// of `override.<provider>`, over these those of `providers.<provider>.override`.
+pub fn overrides(about: &About, channel: Channel, provider: Provider) -> Option<Value> {
+    let of_channel = about.channels.get(channel.name()).and_then(|it| it.overriding.as_ref());
+    let of_provider = about.providers.get(provider.name()).and_then(|it| it.overriding.as_ref());
+    let named = about.overrides.iter().filter_map(|it| it.get(provider.name()));
     let mut merged = Value::Object(Map::new());
-    for message in [definition.get("message"), Some(definition)].into_iter().flatten() {
-        let at =
-            |path: &[&str]| path.iter().try_fold(message, |value, name| value.get(name)).filter(|it| it.is_object());
-        let paths: [&[&str]; 3] =
-            [&["channels", channel, "override"], &["override", provider], &["providers", provider, "override"]];
-        paths.iter().filter_map(|path| at(path)).for_each(|found| merge(&mut merged, found));
-    }
+    let found = of_channel.into_iter().chain(named).chain(of_provider).filter(|it| it.is_object());
+    found.for_each(|found| merge(&mut merged, found));
     merged.as_object().is_some_and(|it| !it.is_empty()).then_some(merged)
 }
 
@@ -174,17 +170,22 @@ mod tests {
     #[test]
     fn overrides_are_merged_deeply_and_the_narrower_wins() {
         let definition = json!({
-            "message": { "channels": { "email": { "override": { "subject": "nested", "from": "a@x" } } } },
-            "channels": { "email": { "override": { "subject": "channel" } }, "sms": { "override": { "body": 1 } } },
+            "message": {
+                "channels": { "email": { "override": { "subject": "channel", "from": "a@x" } } },
+                "override": { "sendgrid": { "from": "b@x", "body": { "a": { "b": 0 } } } },
+            },
+            "channels": { "email": { "override": { "subject": "flat" } }, "sms": { "override": { "body": 1 } } },
             "override": { "sendgrid": { "body": { "a": { "b": 1, "c": [1, 2] } } } },
             "providers": { "sendgrid": { "override": { "body": { "a": { "c": [3], "d": null } } } } },
         });
+        let about = About::read(&definition.to_string()).unwrap();
         assert_eq!(
-            overrides(&definition, Channel::Email, Provider::Sendgrid),
-            Some(json!({ "subject": "channel", "from": "a@x", "body": { "a": { "b": 1, "c": [3], "d": null } } }))
+            overrides(&about, Channel::Email, Provider::Sendgrid),
+            Some(json!({ "subject": "channel", "from": "b@x", "body": { "a": { "b": 1, "c": [3], "d": null } } }))
         );
-        assert_eq!(overrides(&definition, Channel::Push, Provider::FirebaseFcm), None);
-        assert_eq!(overrides(&json!([1]), Channel::Push, Provider::FirebaseFcm), None);
+        assert_eq!(overrides(&about, Channel::Push, Provider::FirebaseFcm), None);
+        // The channels are the nested form's.
+        assert_eq!(overrides(&about, Channel::Sms, Provider::Twilio), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Outgoing, elements, email};
-use crate::model::outbox::Channel;
+use crate::model::channel::Channel;
 
 pub fn request(outgoing: &Outgoing<'_>) -> Value {
     let provider = outgoing.provider.name();

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Outgoing;
 use super::email::{self, Email, Party};
 use crate::clock::Timestamp;
-use crate::model::outbox::{Channel, Provider};
+use crate::model::channel::{Channel, Provider};
 
 /// The last second that has four digits for its year, which is as far as a `Date` can tell.
 const LAST_SECOND: i64 = 253_402_300_799;

@@ -1,114 +1,9 @@
-//! A message in the outbox, and many of them at once.
+//! Messages on their way to the outbox, many of them at once.
 
 use std::ops::Range;
 
-use super::names;
-
-names! {
-    /// By which way a message would have reached its recipient.
-    Channel {
-        Email = "email",
-        Sms = "sms",
-        Push = "push",
-        Inbox = "inbox",
-        /// Slack and Microsoft Teams.
-        DirectMessage = "direct_message",
-        Webhook = "webhook",
-    }
-}
-
-names! {
-    /// What became of a message. Courier has a few more, to which nothing here leads.
-    MessageStatus {
-        /// It is in the outbox, which here is as far as messages go by themselves.
-        Sent = "SENT",
-        Delivered = "DELIVERED",
-        Opened = "OPENED",
-        Clicked = "CLICKED",
-        /// The request came with a key for simulations.
-        Simulated = "SIMULATED",
-        /// It waits for its time.
-        Delayed = "DELAYED",
-        Canceled = "CANCELED",
-        /// A condition stopped it.
-        Filtered = "FILTERED",
-        /// Its event or template is not known here, and templates are strict.
-        Unmapped = "UNMAPPED",
-        /// No channel or provider could take it.
-        Unroutable = "UNROUTABLE",
-        /// The provider or the recipient refused it, or it could not be made.
-        Undeliverable = "UNDELIVERABLE",
-    }
-}
-
-names! {
-    /// Why a message did not arrive.
-    Reason {
-        Bounced = "BOUNCED",
-        Failed = "FAILED",
-        Filtered = "FILTERED",
-        NoChannels = "NO_CHANNELS",
-        NoProviders = "NO_PROVIDERS",
-        OptInRequired = "OPT_IN_REQUIRED",
-        ProviderError = "PROVIDER_ERROR",
-        Unpublished = "UNPUBLISHED",
-        Unsubscribed = "UNSUBSCRIBED",
-    }
-}
-
-names! {
-    /// Who would have carried a message.
-    Provider {
-        Sendgrid = "sendgrid",
-        Smtp = "smtp",
-        AwsSes = "aws-ses",
-        Mailgun = "mailgun",
-        Mailjet = "mailjet",
-        Mandrill = "mandrill",
-        Postmark = "postmark",
-        Resend = "resend",
-        Sparkpost = "sparkpost",
-        Gmail = "gmail",
-        Twilio = "twilio",
-        AwsSns = "aws-sns",
-        Messagebird = "messagebird",
-        Plivo = "plivo",
-        Telnyx = "telnyx",
-        Vonage = "vonage",
-        FirebaseFcm = "firebase-fcm",
-        Apn = "apn",
-        Expo = "expo",
-        OneSignal = "onesignal",
-        Airship = "airship",
-        /// Courier's own inbox.
-        Courier = "courier",
-        Slack = "slack",
-        MsTeams = "msteams",
-        Discord = "discord",
-        Webhook = "webhook",
-    }
-}
-
-impl Provider {
-    pub fn channel(self) -> Channel {
-        use Provider::*;
-        match self {
-            Sendgrid | Smtp | AwsSes | Mailgun | Mailjet | Mandrill | Postmark | Resend | Sparkpost | Gmail => {
-                Channel::Email
-            }
-            Twilio | AwsSns | Messagebird | Plivo | Telnyx | Vonage => Channel::Sms,
-            FirebaseFcm | Apn | Expo | OneSignal | Airship => Channel::Push,
-            Courier => Channel::Inbox,
-            Slack | MsTeams | Discord => Channel::DirectMessage,
-            Webhook => Channel::Webhook,
-        }
-    }
-
-    /// Whether it carries what goes by this channel. Amazon's SNS takes numbers and push targets.
-    pub fn serves(self, channel: Channel) -> bool {
-        self.channel() == channel || self == Provider::AwsSns && channel == Channel::Push
-    }
-}
+use super::channel::{Channel, Provider};
+use super::verdict::Verdict;
 
 /// What went out on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,27 +17,6 @@ pub struct Delivery<'a> {
     pub body: &'a str,
     /// Beyond the plain text: an e-mail's HTML without its frame, elsewhere the rendered elements as a JSON array.
     pub content: Option<&'a str>,
-}
-
-/// What a delivery led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    pub status: MessageStatus,
-    pub reason: Option<Reason>,
-    pub error: Option<String>,
-}
-
-impl Verdict {
-    pub const SENT: Verdict = Verdict::of(MessageStatus::Sent);
-
-    /// A status of which there is no more to say.
-    pub const fn of(status: MessageStatus) -> Self {
-        Verdict { status, reason: None, error: None }
-    }
-
-    pub fn new(status: MessageStatus, reason: Reason, error: impl Into<String>) -> Self {
-        Verdict { status, reason: Some(reason), error: Some(error.into()) }
-    }
 }
 
 /// One message.
