@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::{self, Header, Request};
 use crate::model::environment::Environment;
-use crate::store::{Tx, idempotency};
+use crate::store::{Db, Tx, idempotency};
 
 const HOUR: i64 = 60 * 60 * 1000;
 /// Courier's documentation says 24 hours in one place and 25 in another.
@@ -67,11 +67,17 @@ pub fn read(request: &Request, environment: &Environment, contract: Contract) ->
 }
 
 impl Once {
-    /// Runs the change, unless its answer is known already.
+    /// The answer, if it is known already.
+    pub fn find(&self, db: &Db<'_>) -> Result<Option<Answer>> {
+        let stored = idempotency::find(db, db.now(), &self.scope)?;
+        Ok(stored.map(|stored| Answer { status: stored.status, body: stored.body, replayed: true }))
+    }
+
+    /// Runs the change, unless its answer is known by now.
     pub fn run(self, tx: &mut Tx<'_>, change: impl FnOnce(&mut Tx<'_>) -> Result<Answer>) -> Result<Answer> {
         // First of all: a repeated request carries the same expiration, which may be near by now.
-        if let Some(stored) = idempotency::find(tx, tx.now(), &self.scope)? {
-            return Ok(Answer { status: stored.status, body: stored.body, replayed: true });
+        if let Some(answer) = self.find(tx)? {
+            return Ok(answer);
         }
         let expires_at = match &self.expiration {
             Some(expiration) if self.nearest => expiration.resolve_nearest(tx.now()),

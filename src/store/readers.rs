@@ -1,4 +1,7 @@
 //! Reading connections: a bounded number of them, handed from one reader to the next.
+//!
+//! Requests and those who follow the rows have connections each of their own: however many searches run at once, a job
+//! goes on.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +11,11 @@ use rusqlite::Connection;
 use super::file;
 use crate::error::{Error, Result};
 
-/// Queries that run at once; the next waits for one of them. Each connection holds a cache and a few file descriptors.
-const READERS: usize = 16;
+/// Queries of requests that run at once; the next waits for one of them. Each connection holds a cache and a few file
+/// descriptors.
+pub const OF_REQUESTS: usize = 16;
+/// And of those who follow the rows, whose queries are short.
+pub const OF_FOLLOWERS: usize = 8;
 
 /// A channel holds what nobody uses at the moment, opened or not, because a lock would make readers queue for it.
 pub struct Readers {
@@ -26,9 +32,9 @@ pub struct Reader<'a> {
 }
 
 impl Readers {
-    pub fn new(path: &Path) -> Self {
-        let (back, idle) = bounded(READERS);
-        (0..READERS).for_each(|_| drop(back.try_send(None)));
+    pub fn new(path: &Path, count: usize) -> Self {
+        let (back, idle) = bounded(count);
+        (0..count).for_each(|_| drop(back.try_send(None)));
         Readers { path: path.to_owned(), idle, back }
     }
 
