@@ -4,6 +4,11 @@ mod support;
 
 use std::time::Duration;
 
+use bulkd::clock::{Clock, ManualClock};
+use bulkd::id::Ids;
+use bulkd::model::environment::Environment;
+use bulkd::store::message::{self, Filter, Page};
+use bulkd::store::{Durability, Options, Store};
 use serde_json::Value;
 use support::{Customer, Daemon, NOW, Reply, json, wait_until};
 
@@ -455,4 +460,57 @@ fn messages_are_listed_from_the_newest_on_and_filtered() {
     customer.send("PUT", "/requests/1-00000000-000000000000000000000000/archive", None).refused(404);
     assert_eq!(found("recipient=bob"), Vec::<String>::new());
     assert_eq!(found("recipient=bob&archived=true"), pick(&[1]));
+}
+
+#[test]
+fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
+    let mut daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let user = |i: usize| json!({ "email": format!("user-{}@example.com", i % 7), "user_id": format!("user-{}", i % 7) });
+    for round in 0..3 {
+        (0..10).for_each(|i| drop(send(&customer, json!({ "to": user(i + round), "content": hello() }))));
+        let job_id = customer.create(json!({ "content": hello(), "event": format!("round-{round}") }));
+        let users = (0..50).map(|i| json!({ "recipient": format!("{i}"), "profile": user(i) }));
+        customer.ingest(&job_id, users.collect());
+        assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 50);
+    }
+    daemon.stop();
+
+    let clock = Clock::Manual(ManualClock::at(NOW));
+    let options =
+        Options { path: Some(daemon.database()), durability: Durability::Fast, clock, ids: Ids::sequential(0) };
+    let (store, threads) = Store::open(options).unwrap();
+    let of = Environment::of_key("acme");
+    let some = |text: &str| Some(text.to_owned());
+    let filters = [
+        (Filter::default(), 180),
+        (Filter { recipient: some("user-3"), ..Filter::default() }, 5),
+        (Filter { recipient: some("nobody"), ..Filter::default() }, 0),
+        (Filter { event: some("round-1"), recipient: some("17"), ..Filter::default() }, 1),
+        (Filter { event: some("round-0"), ..Filter::default() }, 50),
+        (Filter { providers: vec!["twilio".to_owned()], ..Filter::default() }, 0),
+        (Filter { statuses: vec!["SENT".to_owned()], ..Filter::default() }, 180),
+    ];
+    for (filter, count) in filters {
+        let pages = |looks| {
+            let (mut up_to, mut pages) = (i64::MAX, Vec::new());
+            loop {
+                let page = Page { limit: 1000, bytes: usize::MAX, looks };
+                let (found, next) = store.read(|db| message::list(db, &of, &filter, up_to, page)).unwrap();
+                pages.push(found.into_iter().map(|(message, _)| message.number).collect::<Vec<_>>());
+                let Some(next) = next else { return pages };
+                assert!(next < up_to, "{filter:?}");
+                up_to = next;
+            }
+        };
+        let whole = pages(i64::MAX);
+        assert_eq!((whole.len(), whole[0].len()), (1, count), "{filter:?}");
+        for looks in [1, 7, 40, 200] {
+            let pages = pages(looks);
+            assert!(pages.len() > 1, "{filter:?}, {looks}");
+            assert_eq!(pages.concat(), whole[0], "{filter:?}, {looks}");
+        }
+    }
+    store.stop();
+    threads.join();
 }
