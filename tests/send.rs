@@ -109,13 +109,7 @@ fn a_list_or_a_pattern_reaches_all_subscribers() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     for (list, users) in [("eng.rust", ["ada", "bob"]), ("eng.c", ["cy", "dan"]), ("ops", ["eve", "flo"])] {
-        let recipients: Vec<Value> = users.iter().map(|user| json!({ "recipientId": user })).collect();
-        let subscribed = customer.send(
-            "PUT",
-            &format!("/lists/{list}/subscriptions"),
-            Some(&json!({ "recipients": recipients }).to_string()),
-        );
-        assert!(subscribed.status < 300, "{subscribed:?}");
+        subscribe(&customer, list, users.map(str::to_owned));
     }
     let reached = |to: Value| -> Vec<String> {
         let request_id = send(&customer, json!({ "to": to, "content": hello() }));
@@ -136,6 +130,60 @@ fn a_list_or_a_pattern_reaches_all_subscribers() {
     // Nobody is subscribed, and nobody is told.
     let nobody = send(&customer, json!({ "to": { "list_id": "nobody" }, "content": hello() }));
     assert_eq!(customer.outbox(&nobody), Vec::<Value>::new());
+}
+
+/// Has these users in a list.
+fn subscribe(customer: &Customer, list_id: &str, users: impl IntoIterator<Item = String>) {
+    let recipients: Vec<Value> = users.into_iter().map(|user| json!({ "recipientId": user })).collect();
+    let subscribed = customer.put(&format!("/lists/{list_id}/subscriptions"), &json!({ "recipients": recipients }));
+    assert!(subscribed.status < 300, "{subscribed:?}");
+}
+
+#[test]
+fn data_for_more_subscribers_than_can_be_held_is_refused() {
+    let daemon = Daemon::start_with(|config| config.workers = 0);
+    let customer = daemon.customer("acme");
+    subscribe(&customer, "news", (0..60).map(|i| format!("user-{i}")));
+    let data = json!({ "large": "x".repeat(5_000_000) });
+    let to = |data: &Value| json!({ "message": { "to": [{ "list_id": "news", "data": data }], "content": hello() } });
+    let message = customer.post("/send", &to(&data)).refused(400);
+    assert!(message.starts_with("message.to: expected lists whose subscribers, each with the list's data, "), "{message}");
+    let file = support::open_file(&daemon.database());
+    assert_eq!(file.query_row("SELECT count(*) FROM jobs", [], |row| row.get::<_, i64>(0)), Ok(0));
+    customer.post("/send", &to(&json!({ "small": 1 }))).ok(202);
+    assert_eq!(file.query_row("SELECT received FROM jobs", [], |row| row.get::<_, i64>(0)), Ok(60));
+}
+
+#[test]
+fn a_send_that_is_too_much_to_hold_is_left_to_the_runner() {
+    let large = json!({ "title": "Hi", "body": "x".repeat(50_000) });
+    let to = |count: usize| -> Value { (0..count).map(|i| json!({ "email": format!("{i}@example.com") })).collect() };
+    let messages = |daemon: &Daemon| {
+        let count = "SELECT count(*) FROM messages WHERE status = 'SENT'";
+        support::open_file(&daemon.database()).query_row(count, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let idle = Daemon::start_with(|config| config.workers = 0);
+    let customer = idle.customer("acme");
+    send(&customer, json!({ "to": to(400), "content": large }));
+    assert_eq!(messages(&idle), 0);
+    send(&customer, json!({ "to": to(300), "content": large }));
+    assert_eq!(messages(&idle), 300);
+    // So are profiles, whatever is made of them.
+    for user in ["ada", "bob", "cy", "dan"] {
+        let profile = json!({ "email": "a@example.com", "large": "x".repeat(6_000_000) });
+        assert_eq!(customer.put(&format!("/profiles/{user}"), &json!({ "profile": profile })).status, 200);
+    }
+    let named = |users: &[&str]| -> Value { users.iter().map(|user| json!({ "user_id": user })).collect() };
+    send(&customer, json!({ "to": named(&["ada", "bob", "cy", "dan"]), "content": hello() }));
+    assert_eq!(messages(&idle), 300);
+    send(&customer, json!({ "to": named(&["ada", "bob", "cy"]), "content": hello() }));
+    assert_eq!(messages(&idle), 303);
+
+    let daemon = Daemon::start();
+    let request_id = send(&daemon.customer("acme"), json!({ "to": to(400), "content": large }));
+    wait_until("everybody is reached", || messages(&daemon) == 400);
+    let first = daemon.customer("acme").get(&format!("/messages?traceId={request_id}&limit=1")).ok(200);
+    assert_eq!(first["results"][0]["recipient"], "399@example.com");
 }
 
 #[test]

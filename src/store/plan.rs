@@ -65,15 +65,17 @@ pub struct Prepared {
     pub environment: Option<i64>,
     pub versions: Versions,
     pub plan: Plan,
-    /// Of each recipient.
+    /// Of each recipient, or only of the first ones if what is stored of all is too much to hold.
     pub known: Vec<Known>,
 }
 
+/// Looks up what is stored of recipients until that is more than `bytes` of text.
 pub fn prepare(
     db: &Db<'_>,
     environment: &Environment,
     definition: Definition,
     recipients: &[&str],
+    bytes: usize,
 ) -> Result<Prepared> {
     let mut plan = Plan::new(definition, JobKind::Send);
     let Some(environment) = environment::find(db, environment)? else {
@@ -86,8 +88,15 @@ pub fn prepare(
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = Lookup::new(db, environment)?;
     let tenant_id = plan.definition.tenant_id.as_deref();
-    let known = recipients.iter().map(|recipient| lookup.get(db, recipient, topic_id, tenant_id));
-    let known = known.collect::<Result<_>>()?;
+    let (mut known, mut held) = (Vec::new(), 0);
+    for recipient in recipients {
+        if held > bytes {
+            break;
+        }
+        let of_one = lookup.get(db, recipient, topic_id, tenant_id)?;
+        held += of_one.bytes();
+        known.push(of_one);
+    }
     Ok(Prepared { environment: Some(environment), versions, plan, known })
 }
 
