@@ -342,6 +342,38 @@ fn a_delayed_message_waits_for_its_time_or_is_canceled() {
 }
 
 #[test]
+fn a_delayed_message_that_cannot_be_written_holds_up_no_other() {
+    let mut daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let to = |i: usize| json!({ "user_id": format!("user-{i}"), "email": "a@example.com" });
+    // More than go into one commit, by their number and by their text.
+    let delayed = |to: Value, body: String| {
+        send(&customer, json!({ "to": to, "content": { "title": "Hi", "body": body }, "delay": { "duration": 60_000 } }))
+    };
+    delayed((0..150).map(to).collect(), "Hello".to_owned());
+    delayed((150..180).map(to).collect(), "x".repeat(100_000));
+    delayed(to(180), "Bye".to_owned());
+    daemon.stop();
+    let file = rusqlite::Connection::open(daemon.database()).unwrap();
+    file.execute_batch(
+        "CREATE TRIGGER stuck BEFORE INSERT ON message_events WHEN new.number IN (
+             SELECT number FROM messages WHERE recipient IN ('user-3', 'user-70', 'user-160'))
+         BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    .unwrap();
+    let count = |status: &str| -> i64 {
+        file.query_row("SELECT count(*) FROM messages WHERE status = ?1", [status], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count("DELAYED"), 181);
+    daemon.clock.advance(Duration::from_secs(60));
+    daemon.open();
+    wait_until("all others are sent", || count("SENT") == 178);
+    assert_eq!(count("DELAYED"), 3);
+    file.execute_batch("DROP TRIGGER stuck").unwrap();
+    wait_until("these are sent as well", || count("SENT") == 181);
+}
+
+#[test]
 fn a_bulk_job_can_be_delayed_as_well() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
