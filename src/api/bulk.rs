@@ -13,8 +13,8 @@ use crate::model::json::{self, Object};
 use crate::model::plan::Plan;
 use crate::model::user;
 use crate::render::Renderer;
-use crate::store::bulk;
 use crate::store::user::{self as users, JobUser, NewUsers};
+use crate::store::{Tx, bulk};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -54,7 +54,8 @@ pub fn ingest(mut call: Call<'_>) -> Result<Act> {
     let mut users =
         NewUsers::read(body, |body, add| user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, add))?;
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
-    Act::change(move |tx| {
+    let of = job_id.clone();
+    let change = Box::new(move |tx: &mut Tx<'_>| {
         let job = bulk::get(tx, &environment, &job_id)?;
         if job.status != JobStatus::Created {
             return Err(Error::invalid("job_id", "this job was run already and takes no more users; create a new job"));
@@ -64,7 +65,8 @@ pub fn ingest(mut call: Call<'_>) -> Result<Act> {
             Contract::OpenApi => Answer::new(204, ""),
             Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
         })
-    })
+    });
+    Ok(Act::Ingest(of, change))
 }
 
 fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {

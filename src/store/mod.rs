@@ -36,7 +36,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
@@ -50,6 +50,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Kind, Result};
 use crate::id::Ids;
 use readers::{Reader, Readers};
+use recipients::{AtHand, Recipients};
 use tx::Rings;
 use writer::Writer;
 
@@ -69,6 +70,9 @@ pub struct Store {
     requests: Readers,
     followers: Readers,
     bells: Bells,
+    at_hand: AtHand,
+    /// Held by whoever makes a large set of recipients: one at a time.
+    loading: Mutex<()>,
     clock: Clock,
 }
 
@@ -139,8 +143,11 @@ impl Store {
         let copier = file::open_checkpointer(&path, options.durability)?;
         let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
         let clock = options.clock.clone();
+        let at_hand = AtHand::default();
+        let recipients = Recipients::new(at_hand.clone());
+        let (durability, copied) = (options.durability, checkpoints.clone());
         let started =
-            Writer::start(conn, options.durability, options.clock, options.ids, checkpoints.clone(), bells.clone());
+            Writer::start(conn, durability, options.clock, options.ids, recipients, copied, bells.clone());
         let (writer, writer_thread) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -149,7 +156,7 @@ impl Store {
                 return Err(error);
             }
         };
-        let store = Store { path, writer, requests, followers, bells, clock };
+        let store = Store { path, writer, requests, followers, bells, at_hand, loading: Mutex::default(), clock };
         Ok((
             store,
             Threads { threads: vec![writer_thread, checkpointer], _database: database, _lock: lock, _folder: folder },
