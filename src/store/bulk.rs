@@ -115,8 +115,8 @@ pub fn start(tx: &mut Tx<'_>, job: &Job, definition: &Definition) -> Result<()> 
     Ok(())
 }
 
-/// Makes the job of a send, which is being processed from its beginning. `users` are recipients and what was sent of
-/// them; more can be added by [`user::append`].
+/// Makes the job of a send, which is being processed from its beginning. `users` are all of its recipients and what was
+/// sent of them.
 pub fn create_send(
     tx: &mut Tx<'_>,
     environment: i64,
