@@ -147,7 +147,10 @@ fn data_for_more_subscribers_than_can_be_held_is_refused() {
     let data = json!({ "large": "x".repeat(5_000_000) });
     let to = |data: &Value| json!({ "message": { "to": [{ "list_id": "news", "data": data }], "content": hello() } });
     let message = customer.post("/send", &to(&data)).refused(400);
-    assert!(message.starts_with("message.to: expected lists whose subscribers, each with the list's data, "), "{message}");
+    assert!(
+        message.starts_with("message.to: expected lists whose subscribers, each with the list's data, "),
+        "{message}"
+    );
     let file = support::open_file(&daemon.database());
     assert_eq!(file.query_row("SELECT count(*) FROM jobs", [], |row| row.get::<_, i64>(0)), Ok(0));
     customer.post("/send", &to(&json!({ "small": 1 }))).ok(202);
@@ -348,7 +351,10 @@ fn a_delayed_message_that_cannot_be_written_holds_up_no_other() {
     let to = |i: usize| json!({ "user_id": format!("user-{i}"), "email": "a@example.com" });
     // More than go into one commit, by their number and by their text.
     let delayed = |to: Value, body: String| {
-        send(&customer, json!({ "to": to, "content": { "title": "Hi", "body": body }, "delay": { "duration": 60_000 } }))
+        send(
+            &customer,
+            json!({ "to": to, "content": { "title": "Hi", "body": body }, "delay": { "duration": 60_000 } }),
+        )
     };
     delayed((0..150).map(to).collect(), "Hello".to_owned());
     delayed((150..180).map(to).collect(), "x".repeat(100_000));
@@ -546,7 +552,8 @@ fn messages_are_listed_from_the_newest_on_and_filtered() {
 fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
     let mut daemon = Daemon::start();
     let customer = daemon.customer("acme");
-    let user = |i: usize| json!({ "email": format!("user-{}@example.com", i % 7), "user_id": format!("user-{}", i % 7) });
+    let user =
+        |i: usize| json!({ "email": format!("user-{}@example.com", i % 7), "user_id": format!("user-{}", i % 7) });
     for round in 0..3 {
         (0..10).for_each(|i| drop(send(&customer, json!({ "to": user(i + round), "content": hello() }))));
         let job_id = customer.create(json!({ "content": hello(), "event": format!("round-{round}") }));

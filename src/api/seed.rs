@@ -17,6 +17,7 @@ use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submiss
 use crate::model::stored_elements;
 use crate::model::template::Check;
 use crate::render::{self, Renderer, Templates};
+use crate::store::plan::Names;
 use crate::store::preference::Chooser;
 use crate::store::user::{self, NewUsers};
 use crate::store::{
@@ -207,7 +208,7 @@ fn put_job(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, it: &Job) -
     user::ingest(tx, &bulk::get(tx, environment, job_id)?, &mut users)?;
     if it.is_run {
         let job = bulk::get(tx, environment, job_id)?;
-        bulk::start(tx, &job, &Definition::read(&it.definition, Reading::Lenient)?)?;
+        bulk::start(tx, &job, &Names::of(&Definition::read(&it.definition, Reading::Lenient)?))?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::model::outbox::Outcomes;
 use crate::model::plan::Plan;
 use crate::model::recipient::{self, To};
 use crate::render::{Recipient, Renderer, Templates};
-use crate::store::plan::{self, Versions};
+use crate::store::plan::{self, Names, Versions};
 use crate::store::{Db, Tx, bulk, environment, list, outbox};
 
 /// Subscribers of all lists of one send: they are written in one commit,
@@ -116,7 +116,7 @@ impl Send {
     fn fan_out(self, db: &Db<'_>, definition: Definition, to: Vec<To>) -> Result<super::Make> {
         let environment = environment::find(db, &self.environment)?;
         let row = environment.unwrap_or(environment::NOTHING);
-        let versions = plan::resolve(db, row, &definition)?;
+        let versions = plan::resolve(db, row, &Names::of(&definition))?;
         let users = everybody(db, row, &to)?;
         Ok(Box::new(move || {
             // Compiled only to see whether it can be: the runner does it again.

@@ -146,8 +146,7 @@ impl Store {
         let at_hand = AtHand::default();
         let recipients = Recipients::new(at_hand.clone());
         let (durability, copied) = (options.durability, checkpoints.clone());
-        let started =
-            Writer::start(conn, durability, options.clock, options.ids, recipients, copied, bells.clone());
+        let started = Writer::start(conn, durability, options.clock, options.ids, recipients, copied, bells.clone());
         let (writer, writer_thread) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -295,10 +294,9 @@ mod tests {
         ];
         for (kind, again) in cases {
             let (store, threads) = open();
-            let ways: [&dyn Fn() -> Result<()>; 2] = [
-                &|| store.read_for_request(marked(kind)),
-                &|| store.read_at_once(vec![marked(kind)]).unwrap().remove(0),
-            ];
+            let ways: [&dyn Fn() -> Result<()>; 2] = [&|| store.read_for_request(marked(kind)), &|| {
+                store.read_at_once(vec![marked(kind)]).unwrap().remove(0)
+            }];
             for fails in ways {
                 // Each reader has its turn.
                 for _ in 0..readers::OF_REQUESTS {

@@ -20,14 +20,38 @@ pub struct Versions {
     pub brand_version: Option<i64>,
 }
 
+/// What a definition names that may be stored.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    template: Option<String>,
+    /// For e-mail, or else for the message.
+    brand_id: Option<String>,
+}
+
+impl Names {
+    pub fn of(definition: &Definition) -> Self {
+        let template = match &definition.source {
+            Source::Template(id) => Some(id.clone()),
+            _ => None,
+        };
+        let email = definition.channels.get("email").and_then(|it| it.brand_id.as_ref());
+        Names { template, brand_id: email.or(definition.brand_id.as_ref()).cloned() }
+    }
+}
+
 /// The parts of a stored template that messages are made of.
 #[derive(Deserialize)]
 struct Template {
     content: Content,
     #[serde(default)]
-    brand: Option<Brand>,
-    #[serde(default)]
     subscription: Option<Subscription>,
+}
+
+/// Nothing but the brand of a stored template.
+#[derive(Deserialize)]
+struct Branded {
+    #[serde(default)]
+    brand: Option<Brand>,
 }
 
 #[derive(Deserialize)]
@@ -43,18 +67,19 @@ struct Subscription {
 }
 
 /// Looks up what a definition names as it is now. The brand is the one for e-mail, or the message's, or the template's.
-pub fn resolve(db: &Db<'_>, environment: i64, definition: &Definition) -> Result<Versions> {
-    let named = match &definition.source {
-        Source::Template(id) => template::find_to_send(db, environment, id)?,
-        _ => None,
+pub fn resolve(db: &Db<'_>, environment: i64, names: &Names) -> Result<Versions> {
+    let named = match &names.template {
+        Some(id) => template::find_to_send(db, environment, id)?,
+        None => None,
     };
     let template_version = named.as_ref().and_then(|it| it.template_version);
-    let email = definition.channels.get("email").and_then(|it| it.brand_id.as_ref());
     let of_template = match (&named, template_version) {
-        (Some(found), Some(_)) => read(&found.template_json)?.brand.and_then(|brand| brand.id),
+        (Some(found), Some(_)) if names.brand_id.is_none() => {
+            read::<Branded>(&found.template_json)?.brand.and_then(|brand| brand.id)
+        }
         _ => None,
     };
-    let brand_id = email.or(definition.brand_id.as_ref()).or(of_template.as_ref());
+    let brand_id = names.brand_id.as_ref().or(of_template.as_ref());
     let brand_version = brand_id.map(|id| brand::find_current(db, environment, id)).transpose()?.flatten();
     Ok(Versions { template_version, brand_version })
 }
@@ -83,7 +108,7 @@ pub fn prepare(
         let known = recipients.iter().map(|_| Known::default()).collect();
         return Ok(Prepared { environment: None, versions: Versions::default(), plan, known });
     };
-    let versions = resolve(db, environment, &plan.definition)?;
+    let versions = resolve(db, environment, &Names::of(&plan.definition))?;
     fill(db, environment, &versions, &mut plan)?;
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = Lookup::new(db, environment)?;
@@ -112,7 +137,7 @@ fn fill(db: &Db<'_>, environment: i64, versions: &Versions, plan: &mut Plan) -> 
     let mut topic_id = plan.definition.topic_id.clone();
     if let Some(version) = versions.template_version {
         let (template_id, template_json) = template::get_version(db, version)?;
-        let template = read(&template_json)?;
+        let template = read::<Template>(&template_json)?;
         topic_id = topic_id.or(template.subscription.and_then(|it| it.topic_id));
         plan.stored = Stored::Template { template_id, content: template.content };
     } else if let Source::Template(id) = &plan.definition.source
@@ -135,6 +160,6 @@ fn fill(db: &Db<'_>, environment: i64, versions: &Versions, plan: &mut Plan) -> 
     Ok(())
 }
 
-fn read(template_json: &str) -> Result<Template> {
+fn read<'a, T: Deserialize<'a>>(template_json: &'a str) -> Result<T> {
     json::read(template_json, || "template".to_owned())
 }
