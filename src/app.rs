@@ -64,16 +64,26 @@ impl App {
             true => Ok(()),
             false => store.write(move |tx| webhook::set_given(tx, &given)),
         });
-        if let Err(error) = ready {
-            drop(seeded);
-            abandon(&api, &server, listener);
-            store.stop();
-            store_threads.join();
-            return Err(error);
-        }
+        let running = ready.and_then(|()| Runner::start(store.clone(), config.templates, config.workers));
+        let started = running.and_then(|(runner, workers)| match Outbound::start(store.clone()) {
+            Ok((outbound, webhooks)) => Ok((runner, workers, outbound, webhooks)),
+            Err(error) => {
+                runner.stop();
+                workers.into_iter().for_each(|worker| join("worker", worker));
+                Err(error)
+            }
+        });
+        let (runner, workers, outbound, webhooks) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                drop(seeded);
+                abandon(&api, &server, listener);
+                store.stop();
+                store_threads.join();
+                return Err(error);
+            }
+        };
         let _ = api.0.set(Some(seeded));
-        let (runner, workers) = Runner::start(store.clone(), config.templates, config.workers)?;
-        let (outbound, webhooks) = Outbound::start(store.clone())?;
         Ok(App { store, runner, server, listener, workers, outbound, webhooks, store_threads })
     }
 

@@ -478,6 +478,27 @@ fn forty_calls_at_once_are_all_answered_and_each_user_counts_once() {
 }
 
 #[test]
+fn a_large_job_knows_its_users_after_a_restart_whoever_comes_first() {
+    const LARGE: usize = 12_000;
+    let mut daemon = Daemon::start();
+    let job_id = daemon.customer("acme").create(newsletter());
+    daemon.customer("acme").ingest(&job_id, readers(0, LARGE));
+    daemon.restart();
+    let total: u64 = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..8)
+            .map(|call| {
+                let (customer, job_id) = (daemon.customer("acme"), &job_id);
+                // Each has the last thousand of those who are there, and a thousand who come with others as well.
+                scope.spawn(move || customer.ingest(job_id, readers(LARGE - 1000 + call, 2000)))
+            })
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()["total"].as_u64().unwrap()).sum()
+    });
+    assert_eq!(total, 1007);
+    assert_eq!(daemon.customer("acme").job(&job_id)["received"], LARGE + 1007);
+}
+
+#[test]
 fn jobs_share_the_pool_fairly() {
     let daemon = Daemon::start_with(|config| config.workers = 2);
     let customer = daemon.customer("acme");

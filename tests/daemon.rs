@@ -9,12 +9,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::Value;
-use support::binary::{Binary, Ended, bulkd};
+use support::binary::{Binary, Ended, bulkd, check};
 use support::{Customer, json, newsletter, open_file, readers, unheard, wait_until};
 use tempfile::TempDir;
 
@@ -626,6 +626,21 @@ fn an_address_that_cannot_be_had_is_refused_before_the_file_is_touched() {
     Customer::new(address, "k").create(newsletter());
     Customer::new(address, "another").get("/bulk/any").refused(401);
     daemon.terminate();
+}
+
+#[test]
+fn a_start_without_room_for_its_threads_is_given_up_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bulkd.db");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -v 1000000 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bulkd")]);
+    limited.args(["serve", "--listen", "127.0.0.1:0", "--workers", "256", "--db", file.to_str().unwrap()]);
+    let ended = Binary::spawn(limited.stdout(Stdio::piped()).stderr(Stdio::piped())).wait();
+    assert!(ended.refusal().contains("the thread 'drain "), "{ended:?}");
+    // The file was closed: neither a lock nor a log stands beside it.
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["bulkd.db"]);
+    check(&file);
 }
 
 #[test]

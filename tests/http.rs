@@ -1142,6 +1142,22 @@ fn answers_that_nobody_reads_take_room_until_their_peers_leave() {
     wait_until("there is room again", || other.ask(get(&path)).status == 200);
 }
 
+#[test]
+fn the_answer_to_a_change_is_told_even_if_there_is_no_room_for_it() {
+    let body = users(0, 1000);
+    let daemon = limited(|limits| limits.bodies_bytes = body.len());
+    let path = format!("/bulk/{}", daemon.customer("acme").create(newsletter()));
+    assert_eq!(Peer::of(&daemon).ask(post(&path, &body)).ok(200)["total"], 1000);
+    // All of them come back, which is more than was sent.
+    let reply = Peer::of(&daemon).ask(post(&path, &body));
+    assert_eq!(reply.ok(200)["errors"].as_array().unwrap().len(), 1000);
+    assert!(reply.text.len() > body.len());
+    // What changes nothing may be asked for again.
+    let refused = Peer::of(&daemon).ask(get(&format!("{path}/users?limit=1000")));
+    assert_eq!(refusal(&refused, 503), "too many large answers at once; try again later");
+    wait_until("there is room again", || Peer::of(&daemon).ask(post(&path, &body)).status == 200);
+}
+
 // Those who leave.
 
 #[test]

@@ -20,9 +20,12 @@ fn the_same_key_makes_one_job_and_the_answer_is_replayed() {
     assert_eq!(second.header("x-bulkd-replayed"), Some("true"));
     assert_eq!(second.header("content-type"), Some("application/json"));
 
-    // Whatever the body, as long as it is valid; and after a restart.
-    let other = customer.post("/bulk", &json!({ "message": { "event": "something-else" } }));
-    assert_eq!((other.status, &other.text), (201, &first.text));
+    // Whatever the body; and after a restart.
+    for other in ["{\"message\":{\"event\":\"something-else\"}}", "{\"message\":{}}", "{", ""] {
+        let other = customer.post_text("/bulk", other);
+        assert_eq!((other.status, &other.text), (201, &first.text));
+        assert_eq!(other.header("x-bulkd-replayed"), Some("true"));
+    }
     daemon.restart();
     let after = daemon.customer("acme").once("a-key").post("/bulk", &body);
     assert_eq!((after.status, &after.text), (201, &first.text));
@@ -42,6 +45,20 @@ fn ingest_and_run_replay_as_well() {
     assert_eq!(customer.completed(&job_id)["enqueued"], 3);
     // Without the key it is a second run.
     customer.post(&format!("/bulk/{job_id}/run"), &json!({})).refused(400);
+}
+
+#[test]
+fn a_send_replays_whatever_its_body() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme").once("k");
+    let send = |to| json!({ "message": { "to": to, "content": { "title": "Hi", "body": "There" } } });
+    let first = customer.post("/send", &send(json!({ "email": "ada@example.com" })));
+    assert_eq!(first.status, 202);
+    for to in [json!({ "email": "bob@example.com" }), json!({ "email": 5 })] {
+        let second = customer.post("/send", &send(to));
+        assert_eq!((second.status, &second.text), (202, &first.text));
+    }
+    assert_eq!(customer.get("/messages").ok(200)["results"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -350,17 +350,7 @@ impl Model<'_> {
                  a duration such as '1 Day'",
             );
         }
-        match &request.act {
-            Act::Malformed(Malformed { status, message, .. }) => {
-                self.seen.saw("a request is malformed");
-                return Answer::refusal(*status, message);
-            }
-            Act::Create(definition) if self.contract == Contract::OpenApi && !definition.has_event => {
-                return Answer::refusal(400, "The 'event' parameter is required.");
-            }
-            _ => {}
-        }
-        let Some(once) = once else { return self.act(request) };
+        let Some(once) = once else { return self.read_and_act(request) };
         let request_text = format!("{path} {body:?}");
         let scope = (request.api_key, path.clone(), once.key.clone());
         if let Some(stored) = self.stored.get(&scope) {
@@ -394,7 +384,7 @@ impl Model<'_> {
                 "x-idempotency-expiration: expected a time between 24 hours and 1 year from now",
             );
         }
-        let answer = self.act(request);
+        let answer = self.read_and_act(request);
         if answer.status < 300 {
             self.seen.saw("a key is stored");
             let stored = Stored { status: answer.status, body: answer.body.clone(), request: request_text, expires_at };
@@ -403,6 +393,19 @@ impl Model<'_> {
             self.seen.saw("a key is kept for a refusal of later");
         }
         answer
+    }
+
+    fn read_and_act(&mut self, request: &Request) -> Answer {
+        match &request.act {
+            Act::Malformed(Malformed { status, message, .. }) => {
+                self.seen.saw("a request is malformed");
+                Answer::refusal(*status, message)
+            }
+            Act::Create(definition) if self.contract == Contract::OpenApi && !definition.has_event => {
+                Answer::refusal(400, "The 'event' parameter is required.")
+            }
+            _ => self.act(request),
+        }
     }
 
     fn act(&mut self, request: &Request) -> Answer {

@@ -4,6 +4,11 @@ mod support;
 
 use std::time::Duration;
 
+use bulkd::clock::{Clock, ManualClock};
+use bulkd::id::Ids;
+use bulkd::model::environment::Environment;
+use bulkd::store::message::{self, Filter, Page};
+use bulkd::store::{Durability, Options, Store};
 use serde_json::Value;
 use support::{Customer, Daemon, NOW, Reply, json, wait_until};
 
@@ -104,13 +109,7 @@ fn a_list_or_a_pattern_reaches_all_subscribers() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     for (list, users) in [("eng.rust", ["ada", "bob"]), ("eng.c", ["cy", "dan"]), ("ops", ["eve", "flo"])] {
-        let recipients: Vec<Value> = users.iter().map(|user| json!({ "recipientId": user })).collect();
-        let subscribed = customer.send(
-            "PUT",
-            &format!("/lists/{list}/subscriptions"),
-            Some(&json!({ "recipients": recipients }).to_string()),
-        );
-        assert!(subscribed.status < 300, "{subscribed:?}");
+        subscribe(&customer, list, users.map(str::to_owned));
     }
     let reached = |to: Value| -> Vec<String> {
         let request_id = send(&customer, json!({ "to": to, "content": hello() }));
@@ -159,6 +158,63 @@ fn a_list_or_a_pattern_reaches_all_subscribers() {
     // Nobody is subscribed, and nobody is told.
     let nobody = send(&customer, json!({ "to": { "list_id": "nobody" }, "content": hello() }));
     assert_eq!(customer.outbox(&nobody), Vec::<Value>::new());
+}
+
+/// Has these users in a list.
+fn subscribe(customer: &Customer, list_id: &str, users: impl IntoIterator<Item = String>) {
+    let recipients: Vec<Value> = users.into_iter().map(|user| json!({ "recipientId": user })).collect();
+    let subscribed = customer.put(&format!("/lists/{list_id}/subscriptions"), &json!({ "recipients": recipients }));
+    assert!(subscribed.status < 300, "{subscribed:?}");
+}
+
+#[test]
+fn data_for_more_subscribers_than_can_be_held_is_refused() {
+    let daemon = Daemon::start_with(|config| config.workers = 0);
+    let customer = daemon.customer("acme");
+    subscribe(&customer, "news", (0..60).map(|i| format!("user-{i}")));
+    let data = json!({ "large": "x".repeat(5_000_000) });
+    let to = |data: &Value| json!({ "message": { "to": [{ "list_id": "news", "data": data }], "content": hello() } });
+    let message = customer.post("/send", &to(&data)).refused(400);
+    assert!(
+        message.starts_with("message.to: expected lists whose subscribers, each with the list's data, "),
+        "{message}"
+    );
+    let file = support::open_file(&daemon.database());
+    assert_eq!(file.query_row("SELECT count(*) FROM jobs", [], |row| row.get::<_, i64>(0)), Ok(0));
+    customer.post("/send", &to(&json!({ "small": 1 }))).ok(202);
+    assert_eq!(file.query_row("SELECT received FROM jobs", [], |row| row.get::<_, i64>(0)), Ok(60));
+}
+
+#[test]
+fn a_send_that_is_too_much_to_hold_is_left_to_the_runner() {
+    let large = json!({ "title": "Hi", "body": "x".repeat(50_000) });
+    let to = |count: usize| -> Value { (0..count).map(|i| json!({ "email": format!("{i}@example.com") })).collect() };
+    let messages = |daemon: &Daemon| {
+        let count = "SELECT count(*) FROM messages WHERE status = 'SENT'";
+        support::open_file(&daemon.database()).query_row(count, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let idle = Daemon::start_with(|config| config.workers = 0);
+    let customer = idle.customer("acme");
+    send(&customer, json!({ "to": to(400), "content": large }));
+    assert_eq!(messages(&idle), 0);
+    send(&customer, json!({ "to": to(300), "content": large }));
+    assert_eq!(messages(&idle), 300);
+    // So are profiles, whatever is made of them.
+    for user in ["ada", "bob", "cy", "dan"] {
+        let profile = json!({ "email": "a@example.com", "large": "x".repeat(6_000_000) });
+        assert_eq!(customer.put(&format!("/profiles/{user}"), &json!({ "profile": profile })).status, 200);
+    }
+    let named = |users: &[&str]| -> Value { users.iter().map(|user| json!({ "user_id": user })).collect() };
+    send(&customer, json!({ "to": named(&["ada", "bob", "cy", "dan"]), "content": hello() }));
+    assert_eq!(messages(&idle), 300);
+    send(&customer, json!({ "to": named(&["ada", "bob", "cy"]), "content": hello() }));
+    assert_eq!(messages(&idle), 303);
+
+    let daemon = Daemon::start();
+    let request_id = send(&daemon.customer("acme"), json!({ "to": to(400), "content": large }));
+    wait_until("everybody is reached", || messages(&daemon) == 400);
+    let first = daemon.customer("acme").get(&format!("/messages?traceId={request_id}&limit=1")).ok(200);
+    assert_eq!(first["results"][0]["recipient"], "399@example.com");
 }
 
 #[test]
@@ -364,6 +420,41 @@ fn a_delayed_message_waits_for_its_time_or_is_canceled() {
     assert_eq!(late.json()["status"], "SENT");
     daemon.stop();
     bulkd::store::check::check(&daemon.database()).unwrap();
+}
+
+#[test]
+fn a_delayed_message_that_cannot_be_written_holds_up_no_other() {
+    let mut daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let to = |i: usize| json!({ "user_id": format!("user-{i}"), "email": "a@example.com" });
+    // More than go into one commit, by their number and by their text.
+    let delayed = |to: Value, body: String| {
+        send(
+            &customer,
+            json!({ "to": to, "content": { "title": "Hi", "body": body }, "delay": { "duration": 60_000 } }),
+        )
+    };
+    delayed((0..150).map(to).collect(), "Hello".to_owned());
+    delayed((150..180).map(to).collect(), "x".repeat(100_000));
+    delayed(to(180), "Bye".to_owned());
+    daemon.stop();
+    let file = rusqlite::Connection::open(daemon.database()).unwrap();
+    file.execute_batch(
+        "CREATE TRIGGER stuck BEFORE INSERT ON message_events WHEN new.number IN (
+             SELECT number FROM messages WHERE recipient IN ('user-3', 'user-70', 'user-160'))
+         BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    .unwrap();
+    let count = |status: &str| -> i64 {
+        file.query_row("SELECT count(*) FROM messages WHERE status = ?1", [status], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count("DELAYED"), 181);
+    daemon.clock.advance(Duration::from_secs(60));
+    daemon.open();
+    wait_until("all others are sent", || count("SENT") == 178);
+    assert_eq!(count("DELAYED"), 3);
+    file.execute_batch("DROP TRIGGER stuck").unwrap();
+    wait_until("these are sent as well", || count("SENT") == 181);
 }
 
 #[test]
@@ -699,4 +790,58 @@ fn push_goes_to_all_tokens_and_each_by_its_own_provider() {
         to(json!(["firebase-fcm"]), json!({ "firebaseToken": ["A", "B", "C"] })),
         ["firebase-fcm A", "firebase-fcm B", "firebase-fcm C", "firebase-fcm t1"]
     );
+}
+
+#[test]
+fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
+    let mut daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let user =
+        |i: usize| json!({ "email": format!("user-{}@example.com", i % 7), "user_id": format!("user-{}", i % 7) });
+    for round in 0..3 {
+        (0..10).for_each(|i| drop(send(&customer, json!({ "to": user(i + round), "content": hello() }))));
+        let job_id = customer.create(json!({ "content": hello(), "event": format!("round-{round}") }));
+        let users = (0..50).map(|i| json!({ "recipient": format!("{i}"), "profile": user(i) }));
+        customer.ingest(&job_id, users.collect());
+        assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 50);
+    }
+    daemon.stop();
+
+    let clock = Clock::Manual(ManualClock::at(NOW));
+    let options =
+        Options { path: Some(daemon.database()), durability: Durability::Fast, clock, ids: Ids::sequential(0) };
+    let (store, threads) = Store::open(options).unwrap();
+    let of = Environment::of_key("acme");
+    let some = |text: &str| Some(text.to_owned());
+    let filters = [
+        (Filter::default(), 180),
+        (Filter { recipient: some("user-3"), ..Filter::default() }, 5),
+        (Filter { recipient: some("nobody"), ..Filter::default() }, 0),
+        (Filter { event: some("round-1"), recipient: some("17"), ..Filter::default() }, 1),
+        (Filter { event: some("round-0"), ..Filter::default() }, 50),
+        (Filter { providers: vec!["twilio".to_owned()], ..Filter::default() }, 0),
+        (Filter { statuses: vec!["SENT".to_owned()], ..Filter::default() }, 180),
+    ];
+    for (filter, count) in filters {
+        let pages = |looks| {
+            let (mut up_to, mut pages) = (i64::MAX, Vec::new());
+            loop {
+                let page = Page { limit: 1000, bytes: usize::MAX, looks };
+                let (found, next) = store.read(|db| message::list(db, &of, &filter, up_to, page)).unwrap();
+                pages.push(found.into_iter().map(|(message, _)| message.stored.number).collect::<Vec<_>>());
+                let Some(next) = next else { return pages };
+                assert!(next < up_to, "{filter:?}");
+                up_to = next;
+            }
+        };
+        let whole = pages(i64::MAX);
+        assert_eq!((whole.len(), whole[0].len()), (1, count), "{filter:?}");
+        for looks in [1, 7, 40, 200] {
+            let pages = pages(looks);
+            assert!(pages.len() > 1, "{filter:?}, {looks}");
+            assert_eq!(pages.concat(), whole[0], "{filter:?}, {looks}");
+        }
+    }
+    store.stop();
+    threads.join();
 }

@@ -13,8 +13,9 @@ use crate::model::json::{self, Object};
 use crate::model::plan::Plan;
 use crate::model::user;
 use crate::render::Renderer;
-use crate::store::bulk;
+use crate::store::plan::Names;
 use crate::store::user::{self as users, JobUser, NewUsers};
+use crate::store::{Tx, bulk};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -54,7 +55,8 @@ pub fn ingest(mut call: Call<'_>) -> Result<Act> {
     let mut users =
         NewUsers::read(body, |body, add| user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, add))?;
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
-    Act::change(move |tx| {
+    let of = job_id.clone();
+    let change = Box::new(move |tx: &mut Tx<'_>| {
         let job = bulk::get(tx, &environment, &job_id)?;
         if job.status != JobStatus::Created {
             return Err(Error::invalid("job_id", "this job was run already and takes no more users; create a new job"));
@@ -64,7 +66,8 @@ pub fn ingest(mut call: Call<'_>) -> Result<Act> {
             Contract::OpenApi => Answer::new(204, ""),
             Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
         })
-    })
+    });
+    Ok(Act::Ingest(of, change))
 }
 
 fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
@@ -79,16 +82,23 @@ fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
 /// which older SDKs send as `{}`, does not matter.
 pub fn run(mut call: Call<'_>) -> Result<Act> {
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
-    Act::change(move |tx| {
-        let (job, definition) = bulk::get_with_definition(tx, &environment, &job_id)?;
-        if job.status != JobStatus::Created {
-            return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
-        }
-        bulk::start(tx, &job, &Definition::read(&definition, Reading::Lenient)?)?;
-        Ok(match contract {
-            Contract::OpenApi => Answer::new(204, ""),
-            Contract::Tutorial => Answer::new(202, "{}"),
-        })
+    Act::staged(move |db| {
+        // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
+        let (_, definition) = bulk::get_with_definition(db, &environment, &job_id)?;
+        Ok(Box::new(move || {
+            let names = Names::of(&Definition::read(&definition, Reading::Lenient)?);
+            Ok(Box::new(move |tx: &mut Tx<'_>| {
+                let job = bulk::get(tx, &environment, &job_id)?;
+                if job.status != JobStatus::Created {
+                    return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
+                }
+                bulk::start(tx, &job, &names)?;
+                Ok(match contract {
+                    Contract::OpenApi => Answer::new(204, ""),
+                    Contract::Tutorial => Answer::new(202, "{}"),
+                })
+            }))
+        }))
     })
 }
 

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::{self, Header, Request};
 use crate::model::environment::Environment;
-use crate::store::{Tx, idempotency};
+use crate::store::{Db, Tx, idempotency};
 
 const HOUR: i64 = 60 * 60 * 1000;
 /// Courier's documentation says 24 hours in one place and 25 in another.
@@ -67,17 +67,29 @@ pub fn read(request: &Request, environment: &Environment, contract: Contract) ->
 }
 
 impl Once {
-    /// Runs the change, unless its answer is known already.
-    pub fn run(self, tx: &mut Tx<'_>, change: impl FnOnce(&mut Tx<'_>) -> Result<Answer>) -> Result<Answer> {
-        // First of all: a repeated request carries the same expiration, which may be near by now.
-        if let Some(stored) = idempotency::find(tx, tx.now(), &self.scope)? {
-            return Ok(Answer { status: stored.status, body: stored.body, replayed: true });
+    /// The answer, if it is known already. If not, the expiration has to be one that a key can have.
+    pub fn find(&self, db: &Db<'_>) -> Result<Option<Answer>> {
+        // The answer first: a repeated request carries the same expiration, which may be near by now.
+        if let Some(stored) = idempotency::find(db, db.now(), &self.scope)? {
+            return Ok(Some(Answer { status: stored.status, body: stored.body, replayed: true }));
         }
-        let expires_at = match &self.expiration {
-            Some(expiration) if self.nearest => expiration.resolve_nearest(tx.now()),
-            Some(expiration) => expiration.resolve(tx.now())?,
-            None => Timestamp(tx.now().millis() + DEFAULT_LIFE),
-        };
+        self.expires_at(db.now()).map(|_| None)
+    }
+
+    fn expires_at(&self, now: Timestamp) -> Result<Timestamp> {
+        match &self.expiration {
+            Some(expiration) if self.nearest => Ok(expiration.resolve_nearest(now)),
+            Some(expiration) => expiration.resolve(now),
+            None => Ok(Timestamp(now.millis() + DEFAULT_LIFE)),
+        }
+    }
+
+    /// Runs the change, unless its answer is known by now.
+    pub fn run(self, tx: &mut Tx<'_>, change: impl FnOnce(&mut Tx<'_>) -> Result<Answer>) -> Result<Answer> {
+        if let Some(answer) = self.find(tx)? {
+            return Ok(answer);
+        }
+        let expires_at = self.expires_at(tx.now())?;
         let answer = change(tx)?;
         let stored = idempotency::StoredAnswer { status: answer.status, body: answer.body.clone() };
         idempotency::create(tx, &self.scope, expires_at, &stored)?;

@@ -12,13 +12,17 @@ use crate::model::about::About;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
 use crate::model::history;
-use crate::store::message::{self, Filter, Place};
+use crate::store::message::{self, Filter, Page, Place};
 use crate::store::{Db, bulk, user};
 
 /// Binds cursors to the list of messages.
 const LIST: i64 = 4 << 48;
 
-/// `GET /messages` with its filters: 200 `{paging, results}`, the newest first.
+/// Messages that a search looks at before it ends a page, found or not: about a second.
+const LOOKS: i64 = 1_000_000;
+
+/// `GET /messages` with its filters: 200 `{paging, results}`, the newest first. A page may be empty although there are
+/// more.
 pub fn list(call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
     let text = |name| paging::query(query, name);
@@ -41,10 +45,10 @@ pub fn list(call: Call<'_>) -> Result<Act> {
         0 => i64::MAX,
         number => i64::try_from(number).unwrap_or(i64::MAX),
     };
-    let limit = paging::limit(query);
+    let page = Page { limit: paging::limit(query) as usize, bytes: paging::PAGE_BYTES, looks: LOOKS };
     let environment = call.environment;
     Act::query(move |db| {
-        let (messages, next) = message::list(db, &environment, &filter, up_to, limit as usize, paging::PAGE_BYTES)?;
+        let (messages, next) = message::list(db, &environment, &filter, up_to, page)?;
         let items: Vec<String> =
             messages.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
         let next = next.map(|number| Cursor { list: LIST, position: number.unsigned_abs() });

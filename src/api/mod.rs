@@ -35,7 +35,7 @@ use crate::http::{self, Method, Request, Response};
 use crate::model::environment::Environment;
 use crate::model::seed::Seed;
 use crate::render::Templates;
-use crate::store::{Db, Store, Tx, environment};
+use crate::store::{Db, Store, Tx, environment, user};
 
 /// Which of two readings of Courier's documentation is answered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,8 @@ pub enum Act {
     Query(Query),
     Change(Change),
     Staged(Stage),
+    /// A change that adds users to the job with this id.
+    Ingest(String, Change),
     /// Everything in the environment goes.
     Reset,
 }
@@ -226,12 +228,22 @@ impl Api {
             Method::Post => idempotency::read(&request, &environment, self.settings.contract)?,
             _ => None,
         };
+        // Before anything is made of the body. Those who race are told apart by the writer.
+        if let Some(once) = &once
+            && let Some(answer) = self.store.read_for_request(|db| once.find(db))?
+        {
+            return Ok(answer);
+        }
         let of = environment.clone();
         let change = match (route.read)(Call { request, params, environment, settings: &self.settings })? {
             Act::Answer(answer) => return Ok(answer),
-            Act::Query(query) => return self.store.read(query),
+            Act::Query(query) => return self.store.read_for_request(query),
             Act::Change(change) => change,
-            Act::Staged(stage) => self.store.read(stage)?()?,
+            Act::Staged(stage) => self.store.read_for_request(stage)?()?,
+            Act::Ingest(job_id, change) => {
+                user::prepare(&self.store, &of, &job_id)?;
+                change
+            }
             Act::Reset => return self.seeds.reset(&self.store, &of, once),
         };
         self.store.write(move |tx| match once {

@@ -17,6 +17,7 @@ use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submiss
 use crate::model::stored_elements;
 use crate::model::template::Check;
 use crate::render::{self, Renderer, Templates};
+use crate::store::plan::Names;
 use crate::store::preference::Chooser;
 use crate::store::user::{self, NewUsers};
 use crate::store::{
@@ -111,7 +112,7 @@ impl Seeds {
     fn send(&self, store: &Store, environment: &Environment) -> Result<()> {
         for message in &self.seed.messages {
             let Entry { id, value: Message { definition, recipient, user }, .. } = message;
-            if store.read(|db| is_there(db, environment, id))? {
+            if store.read_for_request(|db| is_there(db, environment, id))? {
                 continue;
             }
             let understood = Definition::read(definition, Reading::Lenient)?;
@@ -119,7 +120,7 @@ impl Seeds {
             let of = environment.clone();
             let send = Send { definition, environment, templates: self.templates };
             let users = vec![(recipient.clone(), user.clone())];
-            let change = store.read(|db| send.stage(db, understood, users, |message_id| message_id))?()?;
+            let change = store.read_for_request(|db| send.stage(db, understood, users, |message_id| message_id))?()?;
             let id = id.clone();
             store.write(move |tx| {
                 if is_there(tx, &of, &id)? {
@@ -207,7 +208,7 @@ fn put_job(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, it: &Job) -
     user::ingest(tx, &bulk::get(tx, environment, job_id)?, &mut users)?;
     if it.is_run {
         let job = bulk::get(tx, environment, job_id)?;
-        bulk::start(tx, &job, &Definition::read(&it.definition, Reading::Lenient)?)?;
+        bulk::start(tx, &job, &Names::of(&Definition::read(&it.definition, Reading::Lenient)?))?;
     }
     Ok(())
 }

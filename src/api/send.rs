@@ -1,6 +1,5 @@
 //! `POST /send`: one message, or one to each of many.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::Deserialize;
@@ -19,11 +18,17 @@ use crate::model::outcomes::Outcomes;
 use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
 use crate::render::{Recipient, Renderer, Templates};
-use crate::store::plan::{self, Versions};
+use crate::store::plan::{self, Names, Versions};
 use crate::store::{Db, Tx, bulk, environment, list, outbox, profile};
 
-/// Subscribers of all lists of one send: they are written in one commit.
+/// Subscribers of all lists of one send: they are written in one commit,
 const FAN_OUT_LIMIT: usize = 1_000_000;
+/// and so is their text, with the data of its list in each.
+const FAN_OUT_BYTES: usize = 256 * 1024 * 1024;
+
+/// Text of one send's messages, and what is stored of its recipients, that is held to be written in the request's own
+/// commit.
+const COMMIT_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(Deserialize)]
 struct Body<'a> {
@@ -38,7 +43,8 @@ struct Message<'a> {
 }
 
 /// `POST /send` with `{message}`: 202 `{requestId}`, which for a single recipient is the message's id. Whoever is named
-/// gets the message in this request; the subscribers of lists get theirs from the runner.
+/// gets the message in this request, unless that is too much to hold; the subscribers of lists get theirs from the
+/// runner.
 pub fn send(mut call: Call<'_>) -> Result<Act> {
     let body = call.json()?;
     let message = json::read::<Body<'_>>(&body, String::new)?.message.get();
@@ -56,11 +62,7 @@ pub fn send(mut call: Call<'_>) -> Result<Act> {
             let answer = |request_id| format!("{{\"requestId\":\"{request_id}\"}}");
             Act::staged(move |db| send.stage(db, definition, users, answer))
         }
-        None => {
-            // Compiled only to see whether it can be: the runner does it again.
-            Renderer::new(Plan::new(definition, JobKind::Send), call.settings.templates, Timestamp::default())?;
-            Act::change(move |tx| send.fan_out(tx, &to))
-        }
+        None => Act::staged(move |db| send.fan_out(db, definition, to)),
     }
 }
 
@@ -102,93 +104,116 @@ impl Send {
         answer: fn(String) -> String,
     ) -> Result<super::Make> {
         let sent: Vec<_> = users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
-        let found = plan::prepare(db, &self.environment, definition, &sent)?;
+        let found = plan::prepare(db, &self.environment, definition, &sent, COMMIT_BYTES)?;
         let now = db.now();
         Ok(Box::new(move || {
             let renderer = Renderer::new(found.plan, self.templates, now)?;
             let mut outcomes = Outcomes::default();
             for ((recipient, user), known) in users.iter().zip(&found.known) {
+                if outcomes.bytes() > COMMIT_BYTES {
+                    break;
+                }
                 renderer.render(Recipient { recipient, user, known }, now, false, &mut outcomes);
             }
+            let outcomes = Some(outcomes).filter(|outcomes| outcomes.len() == users.len());
             Ok(Box::new(move |tx: &mut Tx<'_>| {
-                let users =
-                    users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect::<Vec<_>>();
-                // Should it have been reset meanwhile, this was sent before.
-                let environment = match found.environment {
-                    Some(environment) => environment,
-                    None => environment::find_or_create(tx, &self.environment)?,
-                };
-                let request_id = self.write(tx, environment, &found.versions, &users, &outcomes)?;
+                let request_id = self.write(tx, found.environment, &found.versions, &users, outcomes.as_ref())?;
                 Ok(Answer::new(202, answer(request_id)))
             }))
         }))
     }
 
-    /// Writes the job and its messages. Returns the message's id if there is one message, else the job's.
+    /// Makes a job of everybody who is meant, and leaves the rest to the runner.
+    fn fan_out(self, db: &Db<'_>, definition: Definition, to: Vec<To>) -> Result<super::Make> {
+        let environment = environment::find(db, &self.environment)?;
+        let row = environment.unwrap_or(environment::NOTHING);
+        let versions = plan::resolve(db, row, &Names::of(&definition))?;
+        let users = everybody(db, row, &to)?;
+        Ok(Box::new(move || {
+            // Compiled only to see whether it can be: the runner does it again.
+            Renderer::new(Plan::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
+            if users.is_empty() {
+                log::warn!("a send to {to:?} reaches nobody: no list that it means has a subscriber whom its filters take");
+            }
+            Ok(Box::new(move |tx: &mut Tx<'_>| {
+                let request_id = self.write(tx, environment, &versions, &users, None)?;
+                Ok(Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
+            }))
+        }))
+    }
+
+    /// Writes the job and its messages, or leaves these to the runner. Returns the message's id if there is one message,
+    /// else the job's.
     fn write(
-        self,
+        &self,
         tx: &mut Tx<'_>,
-        environment: i64,
+        environment: Option<i64>,
         versions: &Versions,
-        users: &[(&str, &str)],
-        outcomes: &Outcomes,
+        users: &[(String, String)],
+        outcomes: Option<&Outcomes>,
     ) -> Result<String> {
-        let job = bulk::create_send(tx, environment, &self.definition, versions, users)?;
-        if users.is_empty() {
-            bulk::hand_over(tx, &job)?;
-            return Ok(job.job_id);
+        let users: Vec<(&str, &str)> =
+            users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
+        // Should it have been reset meanwhile, this was sent before.
+        let environment = match environment {
+            Some(environment) => environment,
+            None => environment::find_or_create(tx, &self.environment)?,
+        };
+        let job = bulk::create_send(tx, environment, &self.definition, versions, &users)?;
+        match (outcomes, &users[..]) {
+            (None, _) | (_, []) => bulk::hand_over(tx, &job)?,
+            (Some(outcomes), _) => bulk::drain(tx, job.job, 0, outcomes)?,
         }
-        bulk::drain(tx, job.job, 0, outcomes)?;
-        match users {
-            [_] => outbox::message_id(tx, job.job, 0),
+        match (outcomes, &users[..]) {
+            (Some(_), [_]) => outbox::message_id(tx, job.job, 0),
             _ => Ok(job.job_id),
         }
     }
+}
 
-    /// Makes a job of everybody who is meant, and leaves the rest to the runner.
-    fn fan_out(self, tx: &mut Tx<'_>, to: &[To]) -> Result<Answer> {
-        let definition = Definition::read(&self.definition, Reading::Lenient)?;
-        let environment = environment::find_or_create(tx, &self.environment)?;
-        let versions = plan::resolve(tx, environment, &definition)?;
-        let mut users: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
-        // A list that is meant twice, with the same data and filters, is meant once.
-        let mut seen = HashSet::new();
-        for to in to {
-            let (lists, data, filters) = match to {
-                To::User { recipient, user } => {
-                    users.push((recipient.into(), user.into()));
-                    continue;
-                }
-                To::List { list_id, data, filters } => (vec![list_id.clone()], data, filters),
-                To::Pattern { pattern, data, filters } => {
-                    let lists = list::match_pattern(tx, environment, &Pattern::new(pattern))?;
-                    (lists.into_iter().map(|list| list.list_id).collect(), data, filters)
-                }
-            };
-            for list_id in lists {
-                if !seen.insert((list_id.clone(), data, filters)) {
-                    continue;
-                }
-                list::subscribers(tx, environment, &list_id, |subscriber, preferences| {
-                    if !takes(tx, environment, filters, subscriber)? {
-                        return Ok(true);
-                    }
-                    let user = recipient::subscriber(subscriber, &list_id, data.as_deref(), preferences);
-                    users.push((subscriber.to_owned().into(), user.into()));
-                    if users.len() > FAN_OUT_LIMIT {
-                        let expected = format!("expected lists of at most {FAN_OUT_LIMIT} subscribers together");
-                        return Err(Error::invalid("message.to", expected));
-                    }
-                    Ok(true)
-                })?;
+/// Recipients and users: those who are named, and the subscribers of the lists.
+fn everybody(db: &Db<'_>, environment: i64, to: &[To]) -> Result<Vec<(String, String)>> {
+    let mut users: Vec<(String, String)> = Vec::new();
+    let mut bytes = 0;
+    // A list that is meant twice, with the same data and filters, is meant once.
+    let mut seen = HashSet::new();
+    for to in to {
+        let (lists, data, filters) = match to {
+            To::User { recipient, user } => {
+                users.push((recipient.clone(), user.clone()));
+                continue;
             }
+            To::List { list_id, data, filters } => (vec![list_id.clone()], data, filters),
+            To::Pattern { pattern, data, filters } => {
+                let lists = list::match_pattern(db, environment, &Pattern::new(pattern))?;
+                (lists.into_iter().map(|list| list.list_id).collect(), data, filters)
+            }
+        };
+        for list_id in lists {
+            if !seen.insert((list_id.clone(), data, filters)) {
+                continue;
+            }
+            list::subscribers(db, environment, &list_id, |subscriber, preferences| {
+                if !takes(db, environment, filters, subscriber)? {
+                    return Ok(true);
+                }
+                let user = recipient::subscriber(subscriber, &list_id, data.as_deref(), preferences);
+                bytes += subscriber.len() + user.len();
+                users.push((subscriber.to_owned(), user));
+                if users.len() > FAN_OUT_LIMIT {
+                    let expected = format!("expected lists of at most {FAN_OUT_LIMIT} subscribers together");
+                    return Err(Error::invalid("message.to", expected));
+                }
+                if bytes > FAN_OUT_BYTES {
+                    let expected = format!(
+                        "expected lists whose subscribers, each with the list's data, take at most {FAN_OUT_BYTES} \
+                         bytes together; what is the same for all belongs into message.data"
+                    );
+                    return Err(Error::invalid("message.to", expected));
+                }
+                Ok(true)
+            })?;
         }
-        let users: Vec<(&str, &str)> = users.iter().map(|(recipient, user)| (&**recipient, &**user)).collect();
-        let job = bulk::create_send(tx, environment, &self.definition, &versions, &users)?;
-        if users.is_empty() {
-            log::warn!("a send to {to:?} reaches nobody: no list that it means has a subscriber whom its filters take");
-        }
-        bulk::hand_over(tx, &job)?;
-        Ok(Answer::new(202, format!("{{\"requestId\":\"{}\"}}", job.job_id)))
     }
+    Ok(users)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 use super::head::Framing;
 use crate::error::{Error, Kind, Result};
@@ -10,13 +10,13 @@ use crate::error::{Error, Kind, Result};
 /// A line that announces a chunk, extensions included, and all trailers together are no longer than this.
 const CHUNK_LINE: usize = 4 * 1024;
 
-/// Memory for bodies, shared by all connections.
+/// Memory for bodies, shared by all connections: what is left of it. Below 0 it is overdrawn.
 #[derive(Clone)]
-pub struct Budget(Arc<AtomicUsize>);
+pub struct Budget(Arc<AtomicIsize>);
 
 impl Budget {
     pub fn new(bytes: usize) -> Self {
-        Budget(Arc::new(AtomicUsize::new(bytes)))
+        Budget(Arc::new(AtomicIsize::new(isize::try_from(bytes).unwrap_or(isize::MAX))))
     }
 
     /// Nothing yet, to be grown while a body arrives and given back when it is dropped.
@@ -33,16 +33,22 @@ pub struct Reserved {
 impl Reserved {
     /// Takes so much more; false if there is not so much left.
     pub fn grow(&mut self, bytes: usize) -> bool {
-        let take = |left: usize| left.checked_sub(bytes);
+        let take = |left: isize| left.checked_sub_unsigned(bytes).filter(|left| *left >= 0);
         let taken = self.budget.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
         self.bytes += if taken { bytes } else { 0 };
         taken
+    }
+
+    /// Takes so much more, whether or not it is left: others wait until it is given back.
+    pub fn overdraw(&mut self, bytes: usize) {
+        self.budget.0.fetch_sub(bytes.cast_signed(), Ordering::Relaxed);
+        self.bytes += bytes;
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
+        self.budget.0.fetch_add(self.bytes.cast_signed(), Ordering::Relaxed);
     }
 }
 

@@ -59,23 +59,28 @@ pub fn serve(
             Err(_) if stopping() => return,
             Err(error) => return connection.refuse(&error),
         };
-        let (version, head_only, keeps_alive) =
-            (request.head.version.clone(), request.head.method == Method::Head, request.head.keeps_alive());
+        let (version, method, keeps_alive) =
+            (request.head.version.clone(), request.head.method.clone(), request.head.keeps_alive());
         let response = handler.answer(request);
         drop(reserved);
-        let (response, _reserved) = within(budget, response);
+        let (response, _reserved) = within(budget, &method, response);
         let closing = !keeps_alive || stopping();
-        if connection.answer(response, &version, head_only, closing).is_err() || closing {
+        if connection.answer(response, &version, method == Method::Head, closing).is_err() || closing {
             return;
         }
     }
 }
 
-/// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal.
-pub fn within(budget: &Budget, response: Response) -> (Response, Reserved) {
+/// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal, but
+/// for one that tells of a change: that was made, and would be asked for again.
+pub fn within(budget: &Budget, method: &Method, response: Response) -> (Response, Reserved) {
     let mut reserved = budget.reserve();
     let length = response.data_length().unwrap_or(0);
     if length < SMALL || reserved.grow(length) {
+        return (response, reserved);
+    }
+    if !matches!(method, Method::Get | Method::Head) {
+        reserved.overdraw(length);
         return (response, reserved);
     }
     (response::of_error(&Error::unavailable("too many large answers at once; try again later")), reserved)

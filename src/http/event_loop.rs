@@ -152,8 +152,8 @@ impl EventLoop {
                     continue;
                 };
                 bytes.drain(..asked.length);
-                let (response, reserved) = connection::within(&open.shared.budget, response);
-                let answer = response::to_bytes(response, &asked.version, asked.head_only, false);
+                let (response, reserved) = connection::within(&open.shared.budget, &asked.method, response);
+                let answer = response::to_bytes(response, &asked.version, asked.method == Method::Head, false);
                 match (&*open.stream).write(&answer) {
                     Ok(written) if written == answer.len() && bytes.is_empty() => self.keep(open),
                     Ok(written) if written == answer.len() => arrived.push(Arrived { open, bytes }),
@@ -205,7 +205,7 @@ struct Arrived {
 struct Asked {
     length: usize,
     version: HTTPVersion,
-    head_only: bool,
+    method: Method,
 }
 
 impl Asked {
@@ -216,7 +216,7 @@ impl Asked {
         if !whole || !head.keeps_alive() || open.shared.stopping() {
             return None;
         }
-        let asked = Asked { length, version: head.version.clone(), head_only: head.method == Method::Head };
+        let asked = Asked { length, version: head.version.clone(), method: head.method.clone() };
         Some((asked, Request { head, body: Vec::new() }))
     }
 }

@@ -12,3 +12,11 @@ pub struct Known {
     pub preference: Option<TopicPreference>,
     pub tokens: Vec<(Provider, String)>,
 }
+
+impl Known {
+    /// How much text it holds.
+    pub fn bytes(&self) -> usize {
+        let profile = self.profile.as_ref().map_or(0, |(_, profile)| profile.len());
+        profile + self.tokens.iter().map(|(_, token)| token.len()).sum::<usize>()
+    }
+}

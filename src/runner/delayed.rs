@@ -1,7 +1,7 @@
 //! Messages that have waited for their time: rendered now, and written in place of what stood there.
 
-use std::collections::HashMap;
-use std::rc::Rc;
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{LOOK, LOOK_AGAIN, Runner};
@@ -16,11 +16,17 @@ use crate::store::known::Lookup;
 use crate::store::message::{self, Place};
 use crate::store::{Db, Tx, bulk, plan, user};
 
-/// Messages at a time, in one commit.
+/// Messages at a time, in one commit,
 const BATCH: usize = 100;
+/// unless their text is longer before.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// What became of the messages with these numbers.
+type Made = Vec<(i64, Outcomes)>;
 
 /// A job of which messages are due.
 struct Due {
+    job: i64,
     renderer: Renderer,
     /// The row's number of its environment.
     environment: i64,
@@ -46,36 +52,68 @@ impl Runner {
         }
     }
 
-    /// Sends what is due now, and tells how long the next message waits.
+    /// Sends what is due now, and tells how long the next message waits. What cannot be made or written holds up nobody
+    /// else; it is tried again.
     fn send_due(&self) -> Result<Duration> {
-        let mut jobs = HashMap::new();
+        // Those of one job mostly come one after the other, and a job may be large.
+        let mut job = None;
+        let mut failed = Failed::default();
         loop {
-            let (due, next, now) = self.store.read(|db| {
-                let (due, next) = message::list_due(db, BATCH)?;
+            let (mut due, next, now) = self.store.read(|db| {
+                let (due, next) = message::list_due(db, BATCH + failed.numbers.len())?;
                 Ok((due, next, db.now()))
             })?;
             if self.stopping() {
                 return Ok(LOOK);
             }
-            let mut made = Vec::new();
-            for place in due {
-                made.push((place.number, self.render_due(&place, now, &mut jobs)?));
+            let (mut made, mut bytes, mut all) = (Made::new(), 0, true);
+            due.retain(|place| !failed.numbers.contains(&place.number));
+            for place in &due {
+                if bytes >= BATCH_BYTES {
+                    all = false;
+                    break;
+                }
+                match self.render_due(place, now, &mut job) {
+                    Ok(outcomes) => {
+                        bytes += outcomes.bytes();
+                        made.push((place.number, outcomes));
+                    }
+                    Err(error) => failed.add(place.number, error)?,
+                }
             }
             if !made.is_empty() {
-                self.store.write(move |tx| settle(tx, &made))?;
+                self.settle_due(made, &mut failed)?;
             }
-            match next {
-                Some(at) if at > now => return Ok(self.store.until(at)),
-                Some(_) => {}
-                None => return Ok(LOOK),
+            if !all || next.is_some_and(|at| at <= now) {
+                continue;
+            }
+            return match failed.error {
+                Some(error) => Err(error),
+                None => Ok(next.map_or(LOOK, |at| self.store.until(at))),
+            };
+        }
+    }
+
+    /// Writes a batch in one commit, or if that cannot be, each message in one of its own.
+    fn settle_due(&self, made: Made, failed: &mut Failed) -> Result<()> {
+        let made = Arc::new(made);
+        let batch = made.clone();
+        if self.store.write(move |tx| settle(tx, &batch)).is_ok() {
+            return Ok(());
+        }
+        for index in 0..made.len() {
+            let one = made.clone();
+            if let Err(error) = self.store.write(move |tx| settle(tx, &one[index..=index])) {
+                failed.add(made[index].0, error)?;
             }
         }
+        Ok(())
     }
 
     /// What becomes of one message. Trouble with the file fails, and is tried again; what cannot be made is told as a
     /// message that could not be delivered, so that the others have their turn.
-    fn render_due(&self, place: &Place, now: Timestamp, jobs: &mut HashMap<i64, Rc<Due>>) -> Result<Outcomes> {
-        match self.try_render_due(place, now, jobs) {
+    fn render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<Outcomes> {
+        match self.try_render_due(place, now, job) {
             Err(error) if error.kind() != Kind::Unavailable => {
                 log::error!("a delayed message of job number {} cannot be made: {error}", place.job);
                 let mut outcomes = Outcomes::default();
@@ -88,14 +126,13 @@ impl Runner {
         }
     }
 
-    fn try_render_due(&self, place: &Place, now: Timestamp, jobs: &mut HashMap<i64, Rc<Due>>) -> Result<Outcomes> {
-        let due = match jobs.get(&place.job) {
-            Some(due) => due.clone(),
+    fn try_render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<Outcomes> {
+        let due = match job.take().filter(|due| due.job == place.job) {
+            Some(due) => job.insert(due),
             None => {
                 let (plan, environment) = self.store.read(|db| plan_of(db, place.job))?;
-                let due = Rc::new(Due { renderer: Renderer::new(plan, self.templates, now)?, environment });
-                jobs.insert(place.job, due.clone());
-                due
+                let renderer = Renderer::new(plan, self.templates, now)?;
+                job.insert(Due { job: place.job, renderer, environment })
             }
         };
         let renderer = &due.renderer;
@@ -109,6 +146,26 @@ impl Runner {
         let user = Recipient { recipient: &recipient, user: &user, known: &known };
         renderer.render(user, now, true, &mut outcomes);
         Ok(outcomes)
+    }
+}
+
+/// Messages that could not be made or written in this round.
+#[derive(Default)]
+struct Failed {
+    numbers: HashSet<i64>,
+    /// Why the first of them could not.
+    error: Option<Error>,
+}
+
+impl Failed {
+    /// Fails when there are so many that it is no longer a matter of single messages.
+    fn add(&mut self, number: i64, error: Error) -> Result<()> {
+        if self.numbers.len() == BATCH {
+            return Err(error);
+        }
+        self.numbers.insert(number);
+        self.error.get_or_insert(error);
+        Ok(())
     }
 }
 

@@ -95,23 +95,68 @@ fn read(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Users> {
     let mut users = Users::default();
     store.read(|db| {
         users.read_at = db.now();
+        let lookup = Lookup::new(db, run.environment)?;
+        let mut known_bytes = 0;
         user::for_each(db, run.job, from_seq, chunk.users.end - from_seq, |_, recipient, user| {
             let start = users.text.len();
             users.text.push_str(recipient);
             let middle = users.text.len();
             users.text.push_str(user);
             users.rows.push((start..middle, middle..users.text.len()));
-            Ok(users.text.len() < PART_BYTES)
-        })?;
-        let lookup = Lookup::new(db, run.environment)?;
-        if lookup.is_empty() {
-            return Ok(());
-        }
-        for (recipient, user) in &users.rows {
-            let user = (&users.text[recipient.clone()], &users.text[user.clone()]);
-            users.known.push(lookup.get(db, user, run.renderer.topic_id(), run.renderer.tenant_id())?);
-        }
-        Ok(())
+            if !lookup.is_empty() {
+                let (topic_id, tenant_id) = (run.renderer.topic_id(), run.renderer.tenant_id());
+                let known = lookup.get(db, (recipient, user), topic_id, tenant_id)?;
+                known_bytes += known.bytes();
+                users.known.push(known);
+            }
+            Ok(users.text.len() + known_bytes < PART_BYTES)
+        })
     })?;
     Ok(users)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::id::Ids;
+    use crate::model::bulk::JobKind;
+    use crate::model::definition::{Definition, Reading};
+    use crate::model::environment::Environment;
+    use crate::model::plan::Plan;
+    use crate::render::{Renderer, Templates};
+    use crate::store::user::NewUsers;
+    use crate::store::{Durability, Options, environment, profile};
+
+    #[test]
+    fn a_part_is_bounded_by_what_is_stored_of_its_users_too() {
+        const USERS: [&str; 4] = ["\"ada\"", "\"bob\"", "\"cy\"", "\"dan\""];
+        let clock = Clock::Manual(ManualClock::at(0));
+        let options = Options { path: None, durability: Durability::Ephemeral, clock, ids: Ids::sequential(0) };
+        let (store, threads) = Store::open(options).unwrap();
+        let of = Environment::of_key("acme");
+        let made = store.write(move |tx| {
+            let row = environment::find_or_create(tx, &of)?;
+            let profile = format!("{{\"large\":\"{}\"}}", "x".repeat(PART_BYTES / 2));
+            USERS[..3].iter().try_for_each(|name| profile::replace(tx, row, name.trim_matches('"'), &profile))?;
+            let job_id = bulk::create(tx, &of, "{}")?;
+            let mut users = NewUsers::read(USERS.join(" "), |users, add| {
+                users.split(' ').for_each(|name| add(name, Some(name.trim_matches('"'))));
+                Ok(())
+            })?;
+            user::ingest(tx, &bulk::get(tx, &of, &job_id)?, &mut users)?;
+            bulk::get(tx, &of, &job_id)
+        });
+        let job = made.unwrap();
+        let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
+        let renderer =
+            Renderer::new(Plan::new(definition, JobKind::Bulk), Templates::Lenient, Timestamp::default()).unwrap();
+        let chunk = Chunk { run: Arc::new(Run::new(&job, renderer)), users: 0..4 };
+        let users = |from_seq| read(&store, &chunk, from_seq).unwrap();
+        assert_eq!(users(0).known.iter().map(Known::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12; 2]);
+        assert_eq!(users(2).known.iter().map(Known::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12, 0]);
+        assert_eq!((users(0).rows.len(), users(2).rows.len()), (2, 2));
+        store.stop();
+        threads.join();
+    }
 }

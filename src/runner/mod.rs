@@ -35,7 +35,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Starts `workers` threads and the one that feeds them.
+    /// Starts `workers` threads and the one that feeds them; all of them or none.
     pub fn start(
         store: Arc<Store>,
         templates: Templates,
@@ -43,19 +43,24 @@ impl Runner {
     ) -> Result<(Arc<Runner>, Vec<JoinHandle<()>>)> {
         let runner =
             Arc::new(Runner { store, templates, schedule: Schedule::default(), stopping: AtomicBool::new(false) });
-        let mut threads = Vec::new();
+        let mut threads: Vec<JoinHandle<()>> = Vec::new();
         let followers = [("runner", Runner::follow as fn(&Runner)), ("delayed", Runner::send_delayed as fn(&Runner))];
         let roles = followers
             .into_iter()
             .map(|(name, role)| (name.to_owned(), role))
             .chain((1..=workers).map(|worker| (format!("drain {worker}"), Runner::work as fn(&Runner))));
         for (name, role) in roles {
-            let runner = runner.clone();
+            let ours = runner.clone();
             let thread = std::thread::Builder::new().name(name.clone()).stack_size(render::STACK);
-            let thread = thread
-                .spawn(move || role(&runner))
-                .map_err(|error| Error::startup(format!("the thread '{name}' cannot be started: {error}")))?;
-            threads.push(thread);
+            match thread.spawn(move || role(&ours)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    runner.stop();
+                    // What one of them has to tell of its end it has told.
+                    threads.into_iter().for_each(|thread| drop(thread.join()));
+                    return Err(Error::startup(format!("the thread '{name}' cannot be started: {error}")));
+                }
+            }
         }
         Ok((runner, threads))
     }

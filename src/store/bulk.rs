@@ -2,12 +2,11 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::plan::{self, Versions};
+use super::plan::{self, Names, Versions};
 use super::{Db, Tx, environment, outbox, rows, user};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::model::bulk::{Job, JobKind, JobStatus};
-use crate::model::definition::Definition;
 use crate::model::environment::Environment;
 use crate::model::outcomes::{Outcome, Outcomes};
 
@@ -96,8 +95,8 @@ pub fn not_found(job_id: &str) -> Error {
 }
 
 /// Starts a job that was not run yet. What its definition names is looked up now, and stays as it is now.
-pub fn start(tx: &mut Tx<'_>, job: &Job, definition: &Definition) -> Result<()> {
-    let versions = plan::resolve(tx, job.environment, definition)?;
+pub fn start(tx: &mut Tx<'_>, job: &Job, names: &Names) -> Result<()> {
+    let versions = plan::resolve(tx, job.environment, names)?;
     let mut start = tx.conn.prepare_cached(
         "UPDATE jobs SET
              status = CASE received WHEN 0 THEN 'COMPLETED' ELSE 'PROCESSING' END,
@@ -115,8 +114,8 @@ pub fn start(tx: &mut Tx<'_>, job: &Job, definition: &Definition) -> Result<()> 
     Ok(())
 }
 
-/// Makes the job of a send, which is being processed from its beginning. `users` are recipients and what was sent of
-/// them; more can be added by [`user::append`].
+/// Makes the job of a send, which is being processed from its beginning. `users` are all of its recipients and what was
+/// sent of them.
 pub fn create_send(
     tx: &mut Tx<'_>,
     environment: i64,

@@ -283,17 +283,34 @@ impl Filter {
     }
 }
 
-/// Messages of an environment with their jobs, the newest first: those up to the number `up_to`, at most `limit`, and
-/// not much more than `bytes` of text; and the number to go on from. No index serves the filter: what it names is
-/// looked for, from the newest on.
+/// How long a page may get, and how much work it may make.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Messages on it.
+    pub limit: usize,
+    /// About as many bytes of text.
+    pub bytes: usize,
+    /// Messages that are looked at, some work counting for several looks.
+    pub looks: i64,
+}
+
+/// Looks that a stretch of messages counts for, however short it is,
+const STRETCH: i64 = 5;
+/// and a message that is read whole, or what the messages of a job have in common.
+const WHOLE: i64 = 10;
+/// Jobs that are kept in case that more messages of theirs come.
+const JOBS: usize = 16;
+
+/// Messages of an environment with their jobs, the newest first: those up to the number `up_to`, a page of them, and the
+/// number to go on from. No index serves the filter: what it names is looked for, from the newest on, and a page on
+/// which little or nothing was found ends when it has made too much work.
 #[allow(clippy::type_complexity)]
 pub fn list(
     db: &Db<'_>,
     of: &Environment,
     filter: &Filter,
     up_to: i64,
-    limit: usize,
-    bytes: usize,
+    page: Page,
 ) -> Result<(Vec<(TrackedMessage, Rc<MessageJob>)>, Option<i64>)> {
     let mut found = Vec::new();
     let Some(environment) = environment::find(db, of)? else {
@@ -301,6 +318,7 @@ pub fn list(
     };
     let mut jobs: HashMap<i64, Rc<MessageJob>> = HashMap::new();
     let mut read = 0;
+    let mut left = page.looks;
     let mut ranges = db.conn.prepare_cached(
         "SELECT first_number, min(last_number, ?2), job, first_seq, created_at FROM message_ranges
          WHERE environment = ?1 AND first_number <= ?2 AND (?3 IS NULL OR created_at > ?3)
@@ -316,7 +334,6 @@ pub fn list(
     let statuses = serde_json::to_string(&filter.statuses).unwrap_or_default();
     let mut messages = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM messages WHERE number BETWEEN ?1 AND ?2
-             AND (?5 IS NULL OR number = ?5)
              AND (?3 IS NULL OR recipient = ?3) AND (?4 = '[]' OR status IN (SELECT value FROM json_each(?4)))
          ORDER BY number DESC"
     ))?;
@@ -324,32 +341,57 @@ pub fn list(
     while let Some(range) = ranges.next()? {
         let (first, last, job): (i64, i64, i64) = (range.get(0)?, range.get(1)?, range.get(2)?);
         let (first_seq, created_at): (u64, i64) = (range.get(3)?, range.get(4)?);
-        let about = match jobs.get(&job) {
-            Some(about) => about.clone(),
-            None => {
-                let about = Rc::new(get_job(db, job)?);
-                jobs.insert(job, about.clone());
-                about
-            }
-        };
-        if !filter.takes_job(&about) {
-            continue;
+        if left <= 0 {
+            return Ok((found, Some(last)));
         }
-        let mut rows = messages.query(params![first, last, filter.recipient, statuses, number])?;
+        left -= STRETCH;
+        let (low, high) = match number {
+            Some(number) => (number.max(first), number.min(last)),
+            None => (first.max(last - left.max(0)), last),
+        };
+        let (mut at, mut is_taken) = (high, true);
+        let mut rows = messages.query(params![low, high, filter.recipient, statuses])?;
         while let Some(row) = rows.next()? {
-            let message = from_row(row)?;
-            let number = message.number;
+            let number = row.get(0)?;
+            left -= at - number;
+            at = number;
+            if left <= 0 && number < high {
+                return Ok((found, Some(number)));
+            }
+            let about = match jobs.get(&job) {
+                Some(about) => about.clone(),
+                None => {
+                    left -= WHOLE;
+                    if jobs.len() == JOBS {
+                        jobs.clear();
+                    }
+                    let about = Rc::new(get_job(db, job)?);
+                    jobs.insert(job, about.clone());
+                    about
+                }
+            };
+            is_taken = filter.takes_job(&about);
+            if !is_taken {
+                break;
+            }
+            left -= WHOLE;
             let seq = first_seq + number.abs_diff(first);
             let place = Place { number, job, environment, seq, created_at: Timestamp(created_at) };
-            let message = complete(db, &place, message)?;
+            let message = complete(db, &place, from_row(row)?)?;
             if !filter.takes(&message, &about) {
                 continue;
             }
-            if found.len() == limit || read >= bytes {
+            if found.len() == page.limit || read >= page.bytes {
                 return Ok((found, Some(number)));
             }
-            read += message.stored.bytes();
-            found.push((message, about.clone()));
+            read += message.stored.bytes() + about.event().len() + about.notification().len();
+            found.push((message, about));
+        }
+        if is_taken {
+            left -= at - low;
+            if number.is_none() && low > first {
+                return Ok((found, Some(low - 1)));
+            }
         }
     }
     Ok((found, None))

@@ -37,7 +37,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
@@ -48,9 +48,10 @@ pub use tx::{Db, Tx};
 pub use writer::{Pending, Sync};
 
 use crate::clock::{Clock, Timestamp};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::id::Ids;
 use readers::{Reader, Readers};
+use recipients::{AtHand, Recipients};
 use tx::Rings;
 use writer::Writer;
 
@@ -67,8 +68,12 @@ pub struct Options {
 pub struct Store {
     path: PathBuf,
     writer: Writer,
-    readers: Readers,
+    requests: Readers,
+    followers: Readers,
     bells: Bells,
+    at_hand: AtHand,
+    /// Held by whoever makes a large set of recipients: one at a time.
+    loading: Mutex<()>,
     clock: Clock,
 }
 
@@ -128,7 +133,8 @@ impl Store {
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
-        let readers = Readers::new(&path);
+        let requests = Readers::new(&path, readers::OF_REQUESTS);
+        let followers = Readers::new(&path, readers::OF_FOLLOWERS);
 
         let bells = Bells::default();
         let clock = options.clock.clone();
@@ -138,9 +144,19 @@ impl Store {
         let copier = file::open_checkpointer(&path, options.durability)?;
         let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
         let clock = options.clock.clone();
-        let (writer, writer_thread) =
-            Writer::start(conn, options.durability, options.clock, options.ids, checkpoints, bells.clone())?;
-        let store = Store { path, writer, readers, bells, clock };
+        let at_hand = AtHand::default();
+        let recipients = Recipients::new(at_hand.clone());
+        let (durability, copied) = (options.durability, checkpoints.clone());
+        let started = Writer::start(conn, durability, options.clock, options.ids, recipients, copied, bells.clone());
+        let (writer, writer_thread) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                checkpoints.stop();
+                let _ = checkpointer.join();
+                return Err(error);
+            }
+        };
+        let store = Store { path, writer, requests, followers, bells, at_hand, loading: Mutex::default(), clock };
         Ok((
             store,
             Threads { threads: vec![writer_thread, checkpointer], _database: database, _lock: lock, _folder: folder },
@@ -169,26 +185,39 @@ impl Store {
         self.writer.submit(sync, change)
     }
 
-    /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer.
+    /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer, nor for
+    /// requests; for a thread of our own.
     pub fn read<T>(&self, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
-        self.run(self.readers.take()?, query)
+        self.run(self.followers.take()?, query, leaves_sound)?
     }
 
-    /// Runs short queries, all of them on the same state. `None` if others would have to be waited for.
+    /// Like [`Store::read`], for a request, which may take its time.
+    pub fn read_for_request<T>(&self, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
+        self.run(self.requests.take()?, query, leaves_sound)?
+    }
+
+    /// Runs short queries of requests, all of them on the same state. `None` if others would have to be waited for.
     pub fn read_at_once<T>(&self, queries: Vec<impl FnOnce(&Db<'_>) -> Result<T>>) -> Option<Vec<Result<T>>> {
-        let reader = self.readers.try_take().ok()??;
-        let all = |db: &Db<'_>| Ok(queries.into_iter().map(|query| query(db)).collect());
-        self.run(reader, all).ok()
+        let reader = self.requests.try_take().ok()??;
+        let all = |db: &Db<'_>| queries.into_iter().map(|query| query(db)).collect::<Vec<_>>();
+        self.run(reader, all, |results| results.iter().all(leaves_sound)).ok()
     }
 
-    fn run<T>(&self, reader: Reader<'_>, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
+    /// The reader is used again if `is_sound` says so of what came of the query.
+    fn run<T>(
+        &self,
+        reader: Reader<'_>,
+        query: impl FnOnce(&Db<'_>) -> T,
+        is_sound: impl FnOnce(&T) -> bool,
+    ) -> Result<T> {
         reader.conn().prepare_cached("BEGIN")?.execute([])?;
         let result = query(&Db::new(reader.conn(), self.clock.now()));
         let ended = reader.conn().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         // On some errors SQLite has ended the transaction by itself; what is told is the error.
-        let result = result?;
-        ended?;
-        reader.give_back();
+        if is_sound(&result) {
+            ended?;
+            reader.give_back();
+        }
         Ok(result)
     }
 
@@ -221,7 +250,74 @@ impl Store {
     /// No more changes are taken; those already queued are still committed.
     pub fn stop(&self) {
         // The last connection to close folds the log in and removes it, and a reader cannot.
-        self.readers.close();
+        self.requests.close();
+        self.followers.close();
         self.writer.stop();
+    }
+}
+
+/// Whether nothing is wrong with the connection on which a query came to this: what a request asks for may well not be
+/// there.
+fn leaves_sound<T>(result: &Result<T>) -> bool {
+    !matches!(result, Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Internal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Marks the connection, then fails.
+    fn marked(kind: Kind) -> impl FnOnce(&Db<'_>) -> Result<()> {
+        move |db| {
+            db.conn.pragma_update(None, "cache_size", -777)?;
+            Err(Error::new(kind, "no"))
+        }
+    }
+
+    fn is_marked(db: &Db<'_>) -> Result<bool> {
+        Ok(db.conn.pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0))? == -777)
+    }
+
+    fn open() -> (Store, Threads) {
+        let clock = Clock::Manual(crate::clock::ManualClock::at(0));
+        let options = Options { path: None, durability: Durability::Ephemeral, clock, ids: Ids::sequential(0) };
+        Store::open(options).unwrap()
+    }
+
+    #[test]
+    fn a_reader_is_used_again_unless_the_file_or_we_failed() {
+        let cases = [
+            (Kind::Invalid, true),
+            (Kind::NotFound, true),
+            (Kind::Conflict, true),
+            (Kind::Unavailable, false),
+            (Kind::Internal, false),
+        ];
+        for (kind, again) in cases {
+            let (store, threads) = open();
+            let ways: [&dyn Fn() -> Result<()>; 2] = [&|| store.read_for_request(marked(kind)), &|| {
+                store.read_at_once(vec![marked(kind)]).unwrap().remove(0)
+            }];
+            for fails in ways {
+                assert_eq!(fails().unwrap_err().kind(), kind);
+                assert_eq!(store.read_for_request(is_marked).unwrap(), again, "{kind:?}");
+                // The next way begins with another connection.
+                assert!(store.read_for_request(marked(Kind::Internal)).is_err());
+            }
+            store.stop();
+            threads.join();
+        }
+    }
+
+    #[test]
+    fn requests_that_have_all_readers_hold_up_requests_only() {
+        let (store, threads) = open();
+        let searches: Vec<_> = (0..readers::OF_REQUESTS).map(|_| store.requests.take().unwrap()).collect();
+        assert!(store.read_at_once(vec![is_marked]).is_none());
+        assert!(!store.read(is_marked).unwrap());
+        drop(searches);
+        assert!(store.read_at_once(vec![is_marked]).is_some());
+        store.stop();
+        threads.join();
     }
 }

@@ -20,14 +20,38 @@ pub struct Versions {
     pub brand_version: Option<i64>,
 }
 
+/// What a definition names that may be stored.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    template: Option<String>,
+    /// For e-mail, or else for the message.
+    brand_id: Option<String>,
+}
+
+impl Names {
+    pub fn of(definition: &Definition) -> Self {
+        let template = match &definition.source {
+            Source::Template(id) => Some(id.clone()),
+            _ => None,
+        };
+        let email = definition.about.channels.get("email").and_then(|it| it.brand_id.as_ref());
+        Names { template, brand_id: email.or(definition.brand_id.as_ref()).cloned() }
+    }
+}
+
 /// The parts of a stored template that messages are made of.
 #[derive(Deserialize)]
 struct Template {
     content: Content,
     #[serde(default)]
-    brand: Option<Brand>,
-    #[serde(default)]
     subscription: Option<Subscription>,
+}
+
+/// Nothing but the brand of a stored template.
+#[derive(Deserialize)]
+struct Branded {
+    #[serde(default)]
+    brand: Option<Brand>,
 }
 
 #[derive(Deserialize)]
@@ -43,17 +67,19 @@ struct Subscription {
 }
 
 /// Looks up what a definition names as it is now. The brand is the one for e-mail, or the message's, or the template's.
-pub fn resolve(db: &Db<'_>, environment: i64, definition: &Definition) -> Result<Versions> {
-    let named = match &definition.source {
-        Source::Template(id) => template::find_to_send(db, environment, id)?,
-        _ => None,
+pub fn resolve(db: &Db<'_>, environment: i64, names: &Names) -> Result<Versions> {
+    let named = match &names.template {
+        Some(id) => template::find_to_send(db, environment, id)?,
+        None => None,
     };
     let template_version = named.as_ref().and_then(|it| it.template_version);
     let of_template = match (&named, template_version) {
-        (Some(found), Some(_)) => read(&found.template_json)?.brand.and_then(|brand| brand.id),
+        (Some(found), Some(_)) if names.brand_id.is_none() => {
+            read::<Branded>(&found.template_json)?.brand.and_then(|brand| brand.id)
+        }
         _ => None,
     };
-    let Some(brand_id) = brand_of(definition).or(of_template.as_deref()) else {
+    let Some(brand_id) = names.brand_id.as_ref().or(of_template.as_ref()) else {
         return Ok(Versions { template_version, brand_version: None });
     };
     let brand_version = brand::find_current(db, environment, brand_id)?;
@@ -61,12 +87,6 @@ pub fn resolve(db: &Db<'_>, environment: i64, definition: &Definition) -> Result
         warn_without_brand(brand_id);
     }
     Ok(Versions { template_version, brand_version })
-}
-
-/// The brand that a definition names.
-fn brand_of(definition: &Definition) -> Option<&str> {
-    let email = definition.about.channels.get("email").and_then(|it| it.brand_id.as_ref());
-    email.or(definition.brand_id.as_ref()).map(String::as_str)
 }
 
 /// Most brands live in Courier's cloud: the messages go without.
@@ -80,30 +100,39 @@ pub struct Prepared {
     pub environment: Option<i64>,
     pub versions: Versions,
     pub plan: Plan,
-    /// Of each recipient.
+    /// Of each recipient, or only of the first ones if what is stored of all is too much to hold.
     pub known: Vec<Known>,
 }
 
+/// Looks up what is stored of recipients until that is more than `bytes` of text.
 pub fn prepare(
     db: &Db<'_>,
     environment: &Environment,
     definition: Definition,
     users: &[(&str, &str)],
+    bytes: usize,
 ) -> Result<Prepared> {
     let mut plan = Plan::new(definition, JobKind::Send);
     let Some(environment) = environment::find(db, environment)? else {
         plan.is_simulation = environment.is_simulation();
-        brand_of(&plan.definition).into_iter().for_each(warn_without_brand);
+        Names::of(&plan.definition).brand_id.iter().for_each(|brand_id| warn_without_brand(brand_id));
         let known = users.iter().map(|_| Known::default()).collect();
         return Ok(Prepared { environment: None, versions: Versions::default(), plan, known });
     };
-    let versions = resolve(db, environment, &plan.definition)?;
+    let versions = resolve(db, environment, &Names::of(&plan.definition))?;
     fill(db, environment, &versions, &mut plan)?;
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = Lookup::new(db, environment)?;
     let tenant_id = plan.definition.about.tenant_id.as_deref();
-    let known = users.iter().map(|user| lookup.get(db, *user, topic_id, tenant_id));
-    let known = known.collect::<Result<_>>()?;
+    let (mut known, mut held) = (Vec::new(), 0);
+    for user in users {
+        if held > bytes {
+            break;
+        }
+        let of_one = lookup.get(db, *user, topic_id, tenant_id)?;
+        held += of_one.bytes();
+        known.push(of_one);
+    }
     Ok(Prepared { environment: Some(environment), versions, plan, known })
 }
 
@@ -119,7 +148,7 @@ fn fill(db: &Db<'_>, environment: i64, versions: &Versions, plan: &mut Plan) -> 
     let mut topic_id = plan.definition.topic_id.clone();
     if let Some(version) = versions.template_version {
         let (template_id, template_json) = template::get_version(db, version)?;
-        let template = read(&template_json)?;
+        let template = read::<Template>(&template_json)?;
         topic_id = topic_id.or(template.subscription.and_then(|it| it.topic_id));
         plan.stored = Stored::Template { template_id, content: template.content };
     } else if let Source::Template(id) = &plan.definition.source
@@ -142,6 +171,6 @@ fn fill(db: &Db<'_>, environment: i64, versions: &Versions, plan: &mut Plan) -> 
     Ok(())
 }
 
-fn read(template_json: &str) -> Result<Template> {
+fn read<'a, T: Deserialize<'a>>(template_json: &'a str) -> Result<T> {
     json::read(template_json, || "template".to_owned())
 }

@@ -1,21 +1,30 @@
 //! Reading connections: a bounded number of them, handed from one reader to the next.
+//!
+//! Requests and those who follow the rows have connections each of their own: however many searches run at once, a job
+//! goes on.
 
 use std::path::{Path, PathBuf};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use rusqlite::Connection;
 
 use super::file;
 use crate::error::{Error, Result};
 
-/// Queries that run at once; the next waits for one of them. Each connection holds a cache and a few file descriptors.
-const READERS: usize = 16;
+/// Queries of requests that run at once; the next waits for one of them. Each connection holds a cache and a few file
+/// descriptors.
+pub const OF_REQUESTS: usize = 16;
+/// And of those who follow the rows, whose queries are short.
+pub const OF_FOLLOWERS: usize = 8;
 
-/// A channel holds what nobody uses at the moment, opened or not, because a lock would make readers queue for it.
+/// Channels hold what nobody uses at the moment, because a lock would make readers queue for it: connections, and room
+/// for those that are not open. An open one is taken first: most of the time a few are enough.
 pub struct Readers {
     path: PathBuf,
-    idle: Receiver<Option<Connection>>,
-    back: Sender<Option<Connection>>,
+    idle: Receiver<Connection>,
+    back: Sender<Connection>,
+    room: Receiver<()>,
+    leave: Sender<()>,
 }
 
 /// A connection in use. Dropped, it leaves room for a new one; given back, it is used again.
@@ -26,25 +35,35 @@ pub struct Reader<'a> {
 }
 
 impl Readers {
-    pub fn new(path: &Path) -> Self {
-        let (back, idle) = bounded(READERS);
-        (0..READERS).for_each(|_| drop(back.try_send(None)));
-        Readers { path: path.to_owned(), idle, back }
+    pub fn new(path: &Path, count: usize) -> Self {
+        let (back, idle) = bounded(count);
+        let (leave, room) = bounded(count);
+        for _ in 0..count {
+            let _ = leave.try_send(());
+        }
+        Readers { path: path.to_owned(), idle, back, room, leave }
     }
 
     /// One of them, as soon as there is one that nobody uses.
     pub fn take(&self) -> Result<Reader<'_>> {
-        let idle = self.idle.recv().map_err(|_| Error::internal("there are no readers"))?;
-        self.reader(idle)
+        if let Some(reader) = self.try_take()? {
+            return Ok(reader);
+        }
+        let conn = select! {
+            recv(self.idle) -> conn => conn.map(Some),
+            recv(self.room) -> room => room.map(|()| None),
+        };
+        self.reader(conn.map_err(|_| Error::internal("there are no readers"))?)
     }
 
     /// One that nobody uses, if there is one.
     pub fn try_take(&self) -> Result<Option<Reader<'_>>> {
-        self.idle.try_recv().ok().map(|idle| self.reader(idle)).transpose()
+        let conn = self.idle.try_recv().map(Some).or_else(|_| self.room.try_recv().map(|()| None));
+        conn.ok().map(|conn| self.reader(conn)).transpose()
     }
 
-    fn reader(&self, idle: Option<Connection>) -> Result<Reader<'_>> {
-        let mut reader = Reader { conn: idle, sound: false, readers: self };
+    fn reader(&self, conn: Option<Connection>) -> Result<Reader<'_>> {
+        let mut reader = Reader { conn, sound: false, readers: self };
         if reader.conn.is_none() {
             reader.conn = Some(file::open_reader(&self.path)?);
         }
@@ -53,8 +72,8 @@ impl Readers {
 
     /// Closes those that nobody uses.
     pub fn close(&self) {
-        for _ in self.idle.try_iter().collect::<Vec<_>>() {
-            let _ = self.back.try_send(None);
+        for _ in self.idle.try_iter() {
+            let _ = self.leave.try_send(());
         }
     }
 }
@@ -72,7 +91,9 @@ impl Reader<'_> {
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        let conn = self.conn.take().filter(|_| self.sound);
-        let _ = self.readers.back.try_send(conn);
+        let _ = match self.conn.take().filter(|_| self.sound) {
+            Some(conn) => self.readers.back.try_send(conn).is_ok(),
+            None => self.readers.leave.try_send(()).is_ok(),
+        };
     }
 }

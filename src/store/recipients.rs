@@ -3,11 +3,12 @@
 //! A unique index on random ids costs many times the insert itself, and more as it grows. The set costs about 20 bytes
 //! a user and the same at any size. It holds 32 bits of each recipient's hash beside the place of its row, and a hit is
 //! confirmed against the row, so that the answer is exact. It is only a cache of the table: it is made again from the
-//! rows when it is missing, and dropped when the writer takes something back.
+//! rows when it is missing, and dropped when the writer takes something back. One that is large and missing is made
+//! beside the writer, which then only adds who has come since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -30,18 +31,43 @@ pub fn hash(recipient: &str) -> u32 {
 #[derive(Default)]
 pub struct Recipients {
     jobs: HashMap<i64, Set>,
+    at_hand: AtHand,
     touched: Vec<i64>,
     clock: u64,
 }
 
-/// The recipients of one job.
-#[derive(Default)]
+/// The ids of the jobs whose sets the writer has, for those who would make one for it.
+#[derive(Clone, Default)]
+pub struct AtHand(Arc<Mutex<HashSet<String>>>);
+
+impl AtHand {
+    fn job_ids(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn has(&self, job_id: &str) -> bool {
+        self.job_ids().contains(job_id)
+    }
+}
+
+/// The recipients of one job, from its first user on.
 pub struct Set {
+    job_id: String,
     shards: Vec<HashTable<(u32, u32)>>,
+    len: u64,
     used: u64,
 }
 
 impl Set {
+    pub fn new(job_id: &str) -> Self {
+        Set { job_id: job_id.to_owned(), shards: Vec::new(), len: 0, used: 0 }
+    }
+
+    /// How many users it knows.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
     /// Adds the recipient with this hash at this place, unless one of those with the same hash is the same one, which
     /// `same` tells from their place. Returns whether it was added.
     pub fn add(&mut self, hash: u32, seq: u32, mut same: impl FnMut(u32) -> Result<bool>) -> Result<bool> {
@@ -65,7 +91,9 @@ impl Set {
                 true
             }
         };
-        outcome.map(|()| added)
+        outcome?;
+        self.len += u64::from(added);
+        Ok(added)
     }
 }
 
@@ -75,31 +103,54 @@ fn spread(hash: u32) -> u64 {
 }
 
 impl Recipients {
-    /// The set of a job, made by `load` if it is not at hand. Until the end of the group it counts as touched.
-    pub fn of_job(&mut self, job: i64, load: impl FnOnce(&mut Set) -> Result<()>) -> Result<&mut Set> {
+    pub fn new(at_hand: AtHand) -> Self {
+        Recipients { at_hand, ..Recipients::default() }
+    }
+
+    /// The set of a job that has `received` users; `load` adds those that it does not know yet. Until the end of the
+    /// group it counts as touched.
+    pub fn of_job(
+        &mut self,
+        job: i64,
+        job_id: &str,
+        received: u64,
+        load: impl FnOnce(&mut Set) -> Result<()>,
+    ) -> Result<&mut Set> {
         self.clock += 1;
         self.touched.push(job);
         if !self.jobs.contains_key(&job) {
-            let mut set = Set::default();
-            load(&mut set)?;
-            self.make_room();
-            self.jobs.insert(job, set);
+            self.offer(job, Set::new(job_id));
         }
-        let set = self.jobs.entry(job).or_default();
+        let set = self.jobs.entry(job).or_insert_with(|| Set::new(job_id));
         set.used = self.clock;
+        if set.len < received {
+            load(set)?;
+        }
         Ok(set)
+    }
+
+    /// Takes a set that was made of what is committed, unless there is one.
+    pub fn offer(&mut self, job: i64, set: Set) {
+        if self.jobs.contains_key(&job) {
+            return;
+        }
+        self.make_room();
+        self.at_hand.job_ids().insert(set.job_id.clone());
+        self.jobs.insert(job, Set { used: self.clock, ..set });
     }
 
     /// A job that was run takes no more users.
     pub fn drop_job(&mut self, job: i64) {
-        self.jobs.remove(&job);
+        if let Some(set) = self.jobs.remove(&job) {
+            self.at_hand.job_ids().remove(&set.job_id);
+        }
     }
 
     fn make_room(&mut self) {
         if self.jobs.len() >= JOBS
             && let Some(oldest) = self.jobs.iter().min_by_key(|(_, set)| set.used).map(|(job, _)| *job)
         {
-            self.jobs.remove(&oldest);
+            self.drop_job(oldest);
         }
     }
 
@@ -110,8 +161,8 @@ impl Recipients {
 
     /// What was touched since it was `from` many is taken back.
     pub fn forget_touched(&mut self, from: usize) {
-        for job in self.touched.drain(from..) {
-            self.jobs.remove(&job);
+        for job in self.touched.split_off(from) {
+            self.drop_job(job);
         }
     }
 

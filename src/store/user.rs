@@ -1,12 +1,18 @@
 //! The users of jobs.
 
+use std::sync::PoisonError;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::outbox::MessageIds;
 use super::recipients::{self, Set};
-use super::{Db, Tx, rows};
+use super::{Db, Store, Tx, bulk, rows};
 use crate::error::{Error, Result};
-use crate::model::bulk::{Job, UserState};
+use crate::model::bulk::{Job, JobStatus, UserState};
+use crate::model::environment::Environment;
+
+/// Users of a job whose recipients take a moment to read.
+const LARGE: u64 = 10_000;
 
 /// Users to be ingested, still inside the body in which they came: a call of thousands is not copied user by user on
 /// its way to the writer. They are kept as places in the body, since a struct cannot hold both a text and references
@@ -105,7 +111,8 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
     let mut accepted: Vec<(&str, &str)> = Vec::with_capacity(users.users.len());
     let mut duplicates = Vec::new();
     let now = tx.now();
-    let set = tx.recipients.of_job(job.job, |set| load_recipients(&Db::new(conn, now), job.job, set))?;
+    let load = |set: &mut Set| load_recipients(&Db::new(conn, now), job.job, set);
+    let set = tx.recipients.of_job(job.job, &job.job_id, first_seq, load)?;
     for (index, user) in users.users.iter().enumerate() {
         let (recipient, hash) = match &user.recipient {
             Recipient::Within { span, hash } => (users.text(*span), *hash),
@@ -188,12 +195,38 @@ fn append_range(conn: &rusqlite::Connection, job: i64, first_seq: u64, count: us
     }
 }
 
-fn load_recipients(db: &Db<'_>, job: i64, set: &mut Set) -> Result<()> {
-    for_each(db, job, 0, u64::MAX, |seq, recipient, _| {
-        let seq = u32::try_from(seq).map_err(|_| Error::internal("a job with too many users"))?;
-        set.add(recipients::hash(recipient), seq, |_| Ok(false))?;
-        Ok(true)
+/// Makes ready for [`ingest`] what would keep the writer from everybody else: the recipients of a large job that it does
+/// not have at hand.
+pub fn prepare(store: &Store, environment: &Environment, job_id: &str) -> Result<()> {
+    if store.at_hand.has(job_id) {
+        return Ok(());
+    }
+    let job = store.read_for_request(|db| bulk::find(db, environment, job_id))?;
+    let Some(job) = job.filter(|job| job.status == JobStatus::Created && job.received >= LARGE) else {
+        return Ok(());
+    };
+    let _one = store.loading.lock().unwrap_or_else(PoisonError::into_inner);
+    if store.at_hand.has(job_id) {
+        return Ok(());
+    }
+    let mut set = Set::new(job_id);
+    store.read_for_request(|db| load_recipients(db, job.job, &mut set))?;
+    store.write(move |tx| {
+        tx.recipients.offer(job.job, set);
+        Ok(())
     })
+}
+
+/// Adds who is not in the set yet.
+fn load_recipients(db: &Db<'_>, job: i64, set: &mut Set) -> Result<()> {
+    let mut recipients = db.conn.prepare_cached(&format!("SELECT {SEQ}, users.recipient {OF_JOB}"))?;
+    let mut rows = recipients.query(params![job, set.len() as i64, i64::MAX])?;
+    while let Some(row) = rows.next()? {
+        let seq = u32::try_from(row.get::<_, u64>(0)?).map_err(|_| Error::internal("a job with too many users"))?;
+        let recipient = row.get_ref(1).and_then(|text| Ok(text.as_str()?))?;
+        set.add(recipients::hash(recipient), seq, |_| Ok(false))?;
+    }
+    Ok(())
 }
 
 fn is_recipient_at(conn: &rusqlite::Connection, job: i64, seq: u32, recipient: &str) -> Result<bool> {
@@ -205,6 +238,18 @@ fn is_recipient_at(conn: &rusqlite::Connection, job: i64, seq: u32, recipient: &
     Ok(at.exists(params![job, seq, recipient])?)
 }
 
+/// The place of a user in its job.
+const SEQ: &str = "user_ranges.first_seq + users.number - user_ranges.first_number";
+/// The users of job `?1` from place `?2` on, at most `?3`.
+const OF_JOB: &str = "FROM user_ranges
+    JOIN users ON users.number BETWEEN
+        max(user_ranges.first_number, user_ranges.first_number + ?2 - user_ranges.first_seq)
+        AND user_ranges.last_number
+    WHERE user_ranges.job = ?1 AND user_ranges.first_seq >= (
+        SELECT coalesce(max(first_seq), 0) FROM user_ranges WHERE job = ?1 AND first_seq <= ?2)
+    ORDER BY user_ranges.first_seq, users.number
+    LIMIT ?3";
+
 /// Calls `each` with place, recipient and text of the users of a job from `from_seq` on, at most `limit` of them, until
 /// it returns false.
 pub fn for_each(
@@ -214,17 +259,7 @@ pub fn for_each(
     limit: u64,
     mut each: impl FnMut(u64, &str, &str) -> Result<bool>,
 ) -> Result<()> {
-    let mut users = db.conn.prepare_cached(
-        "SELECT user_ranges.first_seq + users.number - user_ranges.first_number, users.recipient, users.user
-         FROM user_ranges
-         JOIN users ON users.number BETWEEN
-             max(user_ranges.first_number, user_ranges.first_number + ?2 - user_ranges.first_seq)
-             AND user_ranges.last_number
-         WHERE user_ranges.job = ?1 AND user_ranges.first_seq >= (
-             SELECT coalesce(max(first_seq), 0) FROM user_ranges WHERE job = ?1 AND first_seq <= ?2)
-         ORDER BY user_ranges.first_seq, users.number
-         LIMIT ?3",
-    )?;
+    let mut users = db.conn.prepare_cached(&format!("SELECT {SEQ}, users.recipient, users.user {OF_JOB}"))?;
     let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let mut rows = users.query(params![job, clamp(from_seq), clamp(limit)])?;
     while let Some(row) = rows.next()? {
@@ -283,4 +318,72 @@ fn list_failures(db: &Db<'_>, job: i64, from_seq: u64, end: u64) -> Result<Vec<(
         .prepare_cached("SELECT seq, reason FROM failures WHERE job = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq")?;
     let reasons = list.query_map(params![job, from_seq as i64, end as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(reasons.collect::<rusqlite::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::id::Ids;
+    use crate::store::{Durability, Options};
+
+    /// Ingests so many recipients from `first` on, and returns how many were added.
+    fn ingest_named(store: &Store, of: &Environment, job_id: &str, first: u64, count: u64) -> u64 {
+        let body: Vec<String> = (first..first + count).map(|i| format!("user-{i}")).collect();
+        let read = |body: &str, add: &mut dyn FnMut(&str, Option<&str>)| {
+            body.split(' ').for_each(|name| add(name, Some(name)));
+            Ok(())
+        };
+        let mut users = NewUsers::read(body.join(" "), read).unwrap();
+        let (of, job_id) = (of.clone(), job_id.to_owned());
+        let ingested = store.write(move |tx| {
+            let job = bulk::get(tx, &of, &job_id)?;
+            ingest(tx, &job, &mut users)
+        });
+        count - ingested.unwrap().len() as u64
+    }
+
+    #[test]
+    fn a_set_made_beside_the_writer_is_taken_and_completed() {
+        let clock = Clock::Manual(ManualClock::at(0));
+        let options = Options { path: None, durability: Durability::Ephemeral, clock, ids: Ids::sequential(0) };
+        let (store, threads) = Store::open(options).unwrap();
+        let of = Environment::of_key("acme");
+        let (create, forget) = (of.clone(), |job| {
+            move |tx: &mut Tx<'_>| {
+                tx.recipients.drop_job(job);
+                Ok(())
+            }
+        });
+        let job_id = store.write(move |tx| bulk::create(tx, &create, "{}")).unwrap();
+        let job = store.read(|db| bulk::get(db, &of, &job_id)).unwrap().job;
+        assert_eq!(ingest_named(&store, &of, &job_id, 0, LARGE - 1), LARGE - 1);
+        assert!(store.at_hand.has(&job_id));
+
+        // A small one is left to the writer.
+        store.write(forget(job)).unwrap();
+        prepare(&store, &of, &job_id).unwrap();
+        assert!(!store.at_hand.has(&job_id));
+        assert_eq!(ingest_named(&store, &of, &job_id, LARGE - 10, 20), 11);
+
+        store.write(forget(job)).unwrap();
+        prepare(&store, &of, &job_id).unwrap();
+        assert!(store.at_hand.has(&job_id));
+        assert_eq!(ingest_named(&store, &of, &job_id, LARGE, 20), 10);
+
+        // Others may come while it is made.
+        store.write(forget(job)).unwrap();
+        let mut set = Set::new(&job_id);
+        store.read(|db| load_recipients(db, job, &mut set)).unwrap();
+        assert_eq!(ingest_named(&store, &of, &job_id, LARGE + 20, 10), 10);
+        store.write(forget(job)).unwrap();
+        let taken = store.write(move |tx| {
+            tx.recipients.offer(job, set);
+            Ok(())
+        });
+        taken.unwrap();
+        assert_eq!(ingest_named(&store, &of, &job_id, 0, LARGE + 31), 1);
+        store.stop();
+        threads.join();
+    }
 }

@@ -98,6 +98,7 @@ impl Writer {
         durability: Durability,
         clock: Clock,
         ids: Ids,
+        recipients: Recipients,
         checkpoints: Checkpoints,
         bells: Bells,
     ) -> Result<(Writer, JoinHandle<()>)> {
@@ -111,7 +112,6 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
-                let recipients = Recipients::default();
                 let writer = Loop {
                     conn,
                     durability,
