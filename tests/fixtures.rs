@@ -1,4 +1,5 @@
-//! Renderings, one case a file: what a `message` comes to for a `user`, or how it is `refused`.
+//! Renderings, one case a file: what a `message` comes to for a `user`, or how it is `refused`. What is expected of a row
+//! is named by its member, or by a JSON pointer to a part of it.
 
 mod support;
 
@@ -46,7 +47,11 @@ fn problems(customer: &Customer, case: &Value) -> Vec<String> {
         for (name, value) in members {
             // Elements are compared as elements: the order of their members does not matter.
             let parsed = || serde_json::from_str(row[name].as_str().unwrap_or_default()).unwrap_or(Value::Null);
-            let found = if value.is_array() { parsed() } else { row[name].clone() };
+            let found = match name.starts_with('/') {
+                true => row.pointer(name).cloned().unwrap_or_default(),
+                false if value.is_array() => parsed(),
+                false => row[name].clone(),
+            };
             if found != *value {
                 problems.push(format!("{name}: expected {value:.1000}\n      found {found:.1000}"));
             }

@@ -10,7 +10,7 @@ pub enum Element {
     Image { src: String, alt_text: String, href: Option<String> },
     Divider,
     Quote { content: String },
-    List { ordered: bool, items: Vec<String> },
+    List { lines: Vec<String> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,22 +77,28 @@ fn element(value: &Value) -> Option<Element> {
         }),
         "divider" => Some(Element::Divider),
         "quote" => Some(Element::Quote { content: owned("content")? }),
-        "list" => Some(Element::List {
-            ordered: text("list_type") == Some("ordered"),
-            items: value
-                .get("items")?
-                .as_array()?
-                .iter()
-                .filter_map(|item| item.as_str().or_else(|| item.get("content")?.as_str()))
-                .map(str::to_owned)
-                .collect(),
-        }),
+        "list" => {
+            let mut lines = Vec::new();
+            add_lines(value, 0, &mut lines);
+            Some(Element::List { lines })
+        }
         _ => None,
     }
 }
 
-/// The lines of a list, with what stands before each.
-pub fn list_lines(ordered: bool, items: &[String]) -> impl Iterator<Item = String> {
-    let mark = move |i| if ordered { format!("{i}.") } else { "•".to_owned() };
-    (1..).zip(items).map(move |(i, item)| format!("{} {item}", mark(i)))
+/// The lines of a list, with what stands before each; lists in it are indented by spaces that stay.
+fn add_lines(list: &Value, depth: usize, lines: &mut Vec<String>) {
+    let indent = "\u{a0}".repeat(4 * depth);
+    let ordered = list["list_type"] == "ordered";
+    let mut number = 0;
+    for item in list["items"].as_array().into_iter().flatten() {
+        if item["type"] == "list" {
+            add_lines(item, depth + 1, lines);
+            continue;
+        }
+        let words = item.as_str().or_else(|| item.get("content").or_else(|| item.get("alt_text"))?.as_str());
+        let Some(words) = words else { continue };
+        number += 1;
+        lines.push(if ordered { format!("{indent}{number}. {words}") } else { format!("{indent}• {words}") });
+    }
 }

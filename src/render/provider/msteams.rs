@@ -77,10 +77,7 @@ fn item(element: Element) -> Value {
             let words = text(&content, json!({ "isSubtle": true }));
             json!({ "type": "Container", "style": "emphasis", "items": [words] })
         }
-        Element::List { ordered, items } => {
-            let lines: Vec<String> = elements::list_lines(ordered, &items).collect();
-            text(&lines.join("\n\n"), json!({}))
-        }
+        Element::List { lines } => text(&lines.join("\n\n"), json!({})),
         Element::Divider => json!({}),
     }
 }

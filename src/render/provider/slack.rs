@@ -73,10 +73,7 @@ fn add(element: Element, blocks: &mut Vec<Value>) {
             let lines: Vec<String> = escape(&content).lines().map(|line| format!("> {line}")).collect();
             section(&lines.join("\n"), blocks);
         }
-        Element::List { ordered, items } => {
-            let lines: Vec<String> = elements::list_lines(ordered, &items).map(|line| escape(&line)).collect();
-            section(&lines.join("\n"), blocks);
-        }
+        Element::List { lines } => section(&escape(&lines.join("\n")), blocks),
     }
 }
 
