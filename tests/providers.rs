@@ -15,6 +15,7 @@ fn request(given: &Value) -> Value {
     let provider = Provider::from_name(text("provider").unwrap()).unwrap();
     let elements = given.get("elements").map(Value::to_string);
     let overrides = provider::overrides(&given["definition"], provider.channel(), provider);
+    let passed_on = |value| Some(value).filter(|_| provider::takes_data(provider));
     provider::request(&Outgoing {
         message_id: "1-6ab13b70-000000000000000000000001",
         created_at: Timestamp(1_790_000_000_000),
@@ -28,8 +29,8 @@ fn request(given: &Value) -> Value {
         brand: given.get("brand"),
         override_: overrides.as_ref(),
         metadata: given["definition"].get("metadata"),
-        data: given["definition"].get("data"),
-        profile: given.get("profile"),
+        data: given["definition"].get("data").and_then(passed_on),
+        profile: given.get("profile").and_then(passed_on),
     })
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::error::Result;
 use crate::model::history::Origin;
 use crate::model::message::{StoredDelivery, StoredMessage};
-use crate::model::outbox::{Channel, Provider};
+use crate::model::outbox::Channel;
 use crate::render::provider::{self, Outgoing};
 use crate::render::segments;
 use crate::store::{Db, brand, bulk, profile, user};
@@ -47,6 +47,9 @@ impl<'a> Deliveries<'a> {
 
     /// The complete HTML of an e-mail; other channels have none.
     pub fn html(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Option<String>> {
+        if it.channel != Channel::Email {
+            return Ok(None);
+        }
         self.outgoing(job, message, it, provider::html)
     }
 
@@ -64,11 +67,8 @@ impl<'a> Deliveries<'a> {
     ) -> Result<T> {
         let db = self.db;
         let common = self.common(job)?;
-        // Only webhooks are given data and profile.
-        let origin = match it.provider {
-            Provider::Webhook => Some(origin(db, job, message, &common.definition)?),
-            _ => None,
-        };
+        let takes_data = provider::takes_data(it.provider);
+        let origin = takes_data.then(|| origin(db, job, message, &common.definition)).transpose()?;
         let profile = origin.as_ref().map(|origin| Value::Object(origin.merged_profile()));
         let overriding = provider::overrides(&common.definition, it.channel, it.provider);
         let definition = &common.definition;

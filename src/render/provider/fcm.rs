@@ -12,6 +12,9 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     }
     // Its values are texts, whatever they mean.
     let mut data: Map<String, Value> = Map::new();
+    for (name, value) in outgoing.data.and_then(Value::as_object).into_iter().flatten() {
+        data.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned).into());
+    }
     let mut add = |name: &str, value: &str| drop(data.insert(name.to_owned(), value.into()));
     add("messageId", outgoing.message_id);
     let elements = elements::read(outgoing);

@@ -72,6 +72,11 @@ impl Outgoing<'_> {
     }
 }
 
+/// Whether a provider passes on what a message was made of.
+pub fn takes_data(provider: Provider) -> bool {
+    matches!(provider.channel(), Channel::Push | Channel::Inbox | Channel::Webhook)
+}
+
 /// The complete HTML of an e-mail, as its provider would have been given it; other channels have none.
 pub fn html(outgoing: &Outgoing<'_>) -> Option<String> {
     (outgoing.channel == Channel::Email).then(|| email::read(outgoing, None).html)

@@ -40,6 +40,9 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
             if let Some(title) = outgoing.title() {
                 request["title"] = title.into();
             }
+            if let Some(data) = outgoing.data {
+                request["data"] = data.clone();
+            }
             request
         }
     }
