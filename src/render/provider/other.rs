@@ -27,6 +27,12 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
             if let Some(reply_to) = &email.reply_to {
                 request["reply_to"] = party_text(reply_to).into();
             }
+            if !email.attachments.is_empty() {
+                let attachment = |it: &email::Attachment| {
+                    json!({ "filename": it.filename, "content_type": it.content_type, "data": it.data })
+                };
+                request["attachments"] = email.attachments.iter().map(attachment).collect();
+            }
             request
         }
         Channel::Sms => json!({ "provider": provider, "to": outgoing.address, "text": outgoing.body }),
