@@ -456,3 +456,36 @@ fn messages_are_listed_from_the_newest_on_and_filtered() {
     assert_eq!(found("recipient=bob"), Vec::<String>::new());
     assert_eq!(found("recipient=bob&archived=true"), pick(&[1]));
 }
+
+#[test]
+fn texts_and_history_know_the_same_profile() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let stored = json!({ "profile": { "name": "stored", "plan": "paid", "city": "London", "locale": "fr" } });
+    customer.post("/profiles/ada", &stored).ok(200);
+    let read = "{{profile.user_id}} {{profile.name}} {{profile.plan}} {{profile.city}} {{profile.slack.channel}} \
+                {{profile.locale}} {{profile.tenant_id}}{{profile.data}}{{profile.context}}";
+    let users = json!([{
+        "to": {
+            "user_id": "ada", "name": "to", "plan": "free", "slack": { "channel": "C1" }, "locale": null, "tenant_id": "t",
+            "data": { "x": 1 }, "context": { "tenant_id": "t" },
+        },
+        "profile": { "name": "sent" },
+    }]);
+    for text in [read.to_owned(), format!("{{{{#if true}}}}{read}{{{{/if}}}}")] {
+        let job_id = customer.create(json!({ "content": { "body": text } }));
+        customer.ingest(&job_id, users.clone());
+        customer.run_to_the_end(&job_id);
+        let message = &customer.outbox(&job_id)[0];
+        assert_eq!(message["body"], "ada sent free London C1 fr ");
+        let message_id = message["message_id"].as_str().unwrap();
+        let loaded = customer.get(&format!("/messages/{message_id}/history?type=PROFILE_LOADED")).ok(200);
+        assert_eq!(
+            loaded["results"][0]["merged_profile"],
+            json!({
+                "user_id": "ada", "name": "sent", "plan": "free", "city": "London", "slack": { "channel": "C1" },
+                "locale": "fr",
+            })
+        );
+    }
+}

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::message::{MessageJob, StoredDelivery, StoredMessage};
 use super::outbox::MessageStatus;
+use super::user::User;
 use crate::clock::Timestamp;
 
 /// What a message was made of.
@@ -19,19 +20,17 @@ impl Origin {
     /// From what was checked when it came.
     pub fn read(definition: &Value, user: &str, stored_profile: Option<&str>) -> Self {
         let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let mut received_profile = Map::new();
+        if let Ok(user) = User::read(user, String::new) {
+            let each = |name: &str, value: &str| drop(received_profile.insert(name.to_owned(), tree(value)));
+            user.received_profile(each).unwrap_or_default();
+        }
         let user = tree(user);
         let mut data = Map::new();
         let layers = [&definition["message"]["data"], &definition["data"], &user["data"], &user["to"]["data"]];
         for layer in layers.into_iter().filter_map(Value::as_object) {
             data.extend(layer.clone());
         }
-        let mut received_profile = Map::new();
-        for (name, value) in user["to"].as_object().into_iter().flatten() {
-            if !matches!(name.as_str(), "data" | "preferences" | "list_id" | "context") {
-                received_profile.insert(name.clone(), value.clone());
-            }
-        }
-        received_profile.extend(user["profile"].as_object().cloned().unwrap_or_default());
         Origin {
             data: Value::Object(data),
             overriding: definition["override"].clone(),

@@ -33,7 +33,6 @@ use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
-use crate::model::json::{self, Object};
 use crate::model::known::Known;
 use crate::model::outbox::{Channel, MessageStatus, Outcomes, Provider, Reason, Verdict, Write, Written};
 use crate::model::plan::{Plan, Stored, Topic};
@@ -225,9 +224,7 @@ impl Renderer {
             return Ok(());
         }
         let contact = Contact::new(recipient, &user, stored, &it.known.tokens)?;
-        let merged = merge(stored, &user)?;
-        let profile = merged.as_deref().map(Object::of).or(user.profile);
-        let scope = Scope::new(recipient, &user, profile, &self.data, &self.names)?;
+        let scope = Scope::new(recipient, &user, stored, &self.data, &self.names)?;
         let trip = Trip::new(self, &contact, &scope, chosen, is_due, outcomes);
         match trip.follow().map_err(|problem| Error::new(Kind::Invalid, problem))? {
             End::Deliveries(deliveries) => self.push(recipient, version, deliveries, outcomes),
@@ -313,26 +310,6 @@ fn brand_words(mut brand: Value) -> Value {
 
 fn unmapped(error: String) -> Verdict {
     Verdict { status: MessageStatus::Unmapped, reason: None, error: Some(error) }
-}
-
-/// The profile that was sent over what `to` says, over the stored one; `None` if there is only the one that was sent.
-fn merge(stored: Option<&str>, user: &User<'_>) -> Result<Option<String>> {
-    let to = user.to();
-    let of_to = [
-        ("user_id", to.and_then(|to| to.user_id.as_ref())),
-        ("email", to.and_then(|to| to.email.as_ref())),
-        ("phone_number", to.and_then(|to| to.phone_number.as_ref())),
-        ("locale", to.and_then(|to| to.locale.as_ref())),
-    ];
-    let says_more = of_to.iter().skip(1).any(|(_, text)| text.is_some());
-    if stored.is_none() && !says_more {
-        return Ok(None);
-    }
-    let members =
-        of_to.iter().filter_map(|(name, text)| Some(format!("\"{name}\":{}", json::quoted(text.as_ref()?.as_str()))));
-    let of_to = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
-    let layers = [stored.map(Object::of), Some(Object::of(&of_to)), user.profile];
-    json::merge(layers.into_iter().flatten()).map(Some)
 }
 
 /// Refuses content whose texts cannot be rendered for anybody. `path` is where it stands in the request.

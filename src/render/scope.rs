@@ -188,7 +188,9 @@ pub struct Round<'v> {
 /// The values for one user.
 pub struct Scope<'a> {
     recipient: &'a str,
-    profile: Object<'a>,
+    user: &'a User<'a>,
+    /// The stored profile.
+    stored: Option<&'a str>,
     job: &'a JobData,
     layers: [Option<Object<'a>>; 2],
     data_values: Vec<Option<&'a str>>,
@@ -197,16 +199,16 @@ pub struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// Data is the job's, under the user's, under that of `to`, merged shallowly.
+    /// Data is the job's, under the user's, under that of `to`, merged shallowly; the profile is the `stored` one under
+    /// what came with the user.
     pub fn new(
         recipient: &'a str,
-        user: &User<'a>,
-        profile: Option<Object<'a>>,
+        user: &'a User<'a>,
+        stored: Option<&'a str>,
         job: &'a JobData,
         names: &Names,
     ) -> Result<Self> {
         let layers = [user.data, user.to().and_then(|to| to.data)];
-        let profile = profile.unwrap_or(Object::EMPTY);
         let mut data_values: Vec<_> = job.values.iter().map(Option::as_deref).collect();
         if !names.data.is_empty() {
             for layer in layers.iter().flatten() {
@@ -215,9 +217,9 @@ impl<'a> Scope<'a> {
         }
         let mut profile_values = vec![None; names.profile.len()];
         if !names.profile.is_empty() {
-            profile.for_each(|name, value| fill(&names.profile, &mut profile_values, name, value))?;
+            user.merged_profile(stored, |name, value| fill(&names.profile, &mut profile_values, name, value))?;
         }
-        Ok(Scope { recipient, profile, job, layers, data_values, profile_values, context: OnceCell::new() })
+        Ok(Scope { recipient, user, stored, job, layers, data_values, profile_values, context: OnceCell::new() })
     }
 
     /// Writes a variable as Handlebars would: nothing if it is missing or null.
@@ -320,7 +322,12 @@ impl<'a> Scope<'a> {
         }
         roots.entry("data").or_insert_with(|| Value::Object(data));
         if !roots.contains_key("profile") {
-            roots.insert("profile".to_owned(), parse(self.profile.as_str())?);
+            let mut members = Vec::new();
+            let each = |name: &str, value| members.push((name.to_owned(), value));
+            self.user.merged_profile(self.stored, each).map_err(|error| error.public_message().to_owned())?;
+            let members = members.into_iter().map(|(name, value)| Ok((name, parse(value)?)));
+            let profile = members.collect::<std::result::Result<_, String>>()?;
+            roots.insert("profile".to_owned(), Value::Object(profile));
         }
         roots.entry("recipient").or_insert_with(|| Value::from(self.recipient));
         Ok(Value::Object(roots))
