@@ -101,6 +101,7 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
         match outgoing.provider {
             Provider::FirebaseFcm if !members.contains_key("message") => merge(&mut request["message"], body),
             Provider::Twilio => merge(&mut request, &twilio::fields(members)),
+            Provider::Webhook => merge(&mut request["body"], body),
             _ => merge(&mut request, body),
         }
     }
