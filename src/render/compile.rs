@@ -11,7 +11,7 @@ use super::escape::{self, Escape};
 use super::expression::Operand;
 use super::scope::Names;
 use super::text::{Step, merged};
-use super::{helpers, markdown};
+use super::{helpers, indexes, markdown};
 
 /// Blocks and brackets in one text. The parser recurses, and its stack is not endless.
 const NESTING_LIMIT: usize = 500;
@@ -68,7 +68,10 @@ impl<'n> Compiler<'n> {
             return Ok(template.clone());
         }
         check_size(source)?;
-        let mut template = Template::compile(source).map_err(|error| {
+        let compiled = Template::compile(&indexes::in_text(source));
+        let mut template = compiled.map_err(|error| {
+            // The places of what was written, if it fails for the same reason.
+            let error = Template::compile(source).err().unwrap_or(error);
             let what = match error.reason() {
                 // The parser lists all it could have gone on with, which helps nobody.
                 TemplateErrorReason::InvalidSyntax(_) => "a tag is malformed, or a block is left open".to_owned(),

@@ -10,7 +10,7 @@ use handlebars::{
 use serde_json::{Number, Value};
 
 use super::expression::{compare_by_sign, is_truthy, number};
-use super::{TEXT_LIMIT, dates, too_long};
+use super::{TEXT_LIMIT, dates, indexes, too_long};
 
 /// Bytes that may be copied and compared for one text besides what is written: helpers can double a text again and
 /// again and then drop it, and conditions in loops can look at long ones in every round.
@@ -131,12 +131,16 @@ fn as_variable<'rc>(
 
 /// What a path leads to from here, a copy of it.
 fn find(path: &str, context: &Context, render: &RenderContext<'_, '_>) -> Option<Value> {
+    if path.len() > PATH_LIMIT {
+        return None;
+    }
+    let path = &*indexes::in_path(path);
     let of_loop = ["item", "index"].iter().find_map(|name| {
         let rest = path.strip_prefix("$.")?.strip_prefix(name)?;
         (rest.is_empty() || rest.starts_with('.')).then(|| format!("${name}{rest}"))
     });
     let evaluate = |path: &str| {
-        let found = (path.len() <= PATH_LIMIT).then(|| render.evaluate(context, path).ok())??;
+        let found = render.evaluate(context, path).ok()?;
         (!found.is_missing()).then(|| found.as_json().clone())
     };
     of_loop.and_then(|path| evaluate(&path)).or_else(|| evaluate(path))

@@ -15,6 +15,7 @@ mod expression;
 pub mod frame;
 mod helpers;
 mod html;
+mod indexes;
 mod markdown;
 pub mod provider;
 mod routing;
