@@ -328,7 +328,7 @@ fn a_locale_is_set_element_by_element() {
         (json!([{ "id": "elem_3" }, { "id": "nobody" }]), "elements[1].id: expected the id of an element"),
         (json!([{ "content": "Hallo" }]), "elements[0].id: expected a string"),
         (json!([{ "id": "elem_3", "content": 5 }]), "elements[0].content: expected a string"),
-        (json!([{ "id": "elem_3", "content": "{{#if}" }]), "elements[0].content: "),
+        (json!([{ "id": "elem_3", "content": "{{#if}" }]), "elements[0].content: not a valid template"),
         (json!({}), "elements: expected an array"),
     ] {
         let message = put(&acme, &locale, &json!({ "elements": elements })).refused(400);
@@ -412,6 +412,12 @@ fn a_malformed_template_is_refused_by_its_field_and_changes_nothing() {
         (json!({ "type": "text", "data": 5 }), "data: expected an object"),
         (json!({ "type": "text", "content": 5 }), "content: expected a string"),
         (json!({ "type": "text", "content": "{{#if}" }), "content: "),
+        (json!({ "type": "group", "elements": [{ "type": "text", "content": "{{#if}" }] }), "elements[0].content: "),
+        (json!({ "type": "group", "elements": [{ "type": "text", "content": 5 }] }), "elements[0].content: "),
+        (
+            json!({ "type": "text", "content": "x", "locales": { "fr": { "content": "{{#if}" } } }),
+            "locales.fr.content: ",
+        ),
         (json!({ "type": "text", "state": 5 }), "state: expected"),
     ];
     for (body, expected) in cases {

@@ -205,7 +205,7 @@ impl<'b, 'n> Builder<'b, 'n> {
 
     pub fn words_in(&mut self, words: &Words, element: &Element, escape: Escape) -> Result<()> {
         let steps = self.compiler.steps(words.of(self.locale), escape, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field, problem))?;
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
         self.extend(steps);
         Ok(())
     }
@@ -221,14 +221,14 @@ impl<'b, 'n> Builder<'b, 'n> {
     pub fn address(&mut self, words: &Words, element: &Element) -> Result<()> {
         let escape = if self.escape == Escape::Html { Escape::Attribute } else { self.escape };
         let steps = self.compiler.address(words.of(self.locale), escape, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field, problem))?;
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
         self.extend(steps);
         Ok(())
     }
 
     pub fn markdown(&mut self, words: &Words, element: &Element) -> Result<()> {
         let steps = self.compiler.markdown(words.of(self.locale), self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field, problem))?;
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
         self.extend(steps);
         Ok(())
     }
@@ -237,7 +237,7 @@ impl<'b, 'n> Builder<'b, 'n> {
     pub fn stripped(&mut self, words: &Words, element: &Element) -> Result<()> {
         let source = strip_tags(words.of(self.locale));
         let steps = self.compiler.steps(&source, self.escape, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field, problem))?;
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
         self.extend(steps);
         Ok(())
     }
