@@ -63,8 +63,8 @@ const VALUES: &[(&str, Call)] = &[
     ("capitalize", |args| Ok(Value::from(capitalize(&text(args, 0))))),
     ("concat", concat),
     ("format", format),
-    ("datetime-format", |args| Ok(dates::format(get(args, 0), &text(args, 1), &text(args, 2)))),
-    ("swu_datetimeformat", |args| Ok(dates::format(get(args, 0), &text(args, 1), &text(args, 2)))),
+    ("datetime-format", |args| dates::format(get(args, 0), &text(args, 1), &text(args, 2))),
+    ("swu_datetimeformat", |args| dates::format(get(args, 0), &text(args, 1), &text(args, 2))),
     ("swu_iso8601_to_time", |args| Ok(dates::read(get(args, 0)))),
     ("swu_timestamp_to_time", |args| Ok(dates::read(get(args, 0)))),
     ("trim", |args| Ok(trimmed(args, true, true))),
@@ -85,6 +85,9 @@ const VALUES: &[(&str, Call)] = &[
     ("mod", |args| all(args, |a, b| a % b)),
     ("translate", |args| Ok(Value::from(if args.len() > 1 { text(args, 1) } else { text(args, 0) }))),
 ];
+
+/// `format="..."`, `default="..."` and the like say the same as if they stood behind the rest, in this order.
+pub const NAMED: [&str; 5] = ["format", "length", "suffix", "default", "timezone"];
 
 const CONDITIONS: [&str; 2] = ["condition", "conditional"];
 const LOOKUPS: [&str; 2] = ["path", "var"];
@@ -159,8 +162,7 @@ impl HelperDef for ValueHelper {
         if let Some(value) = as_variable(helper, context, render) {
             return Ok(value);
         }
-        // `format="..."`, `default="..."` and the like say the same as if they stood behind the rest.
-        let named = ["format", "length", "suffix", "default", "timezone"].iter().filter_map(|it| helper.hash_get(it));
+        let named = NAMED.iter().filter_map(|it| helper.hash_get(it));
         let args: Vec<&Value> = helper.params().iter().chain(named).map(|it| it.value()).collect();
         let looking = LOOKING.contains(&helper.name());
         let paid = if looking { Ok(()) } else { args.iter().try_for_each(|arg| work(arg)) };
