@@ -250,6 +250,17 @@ fn conditions_providers_and_overrides_of_a_message_are_obeyed() {
         json!({ "providers": { "sendgrid": { "override": { "body": { "ip_pool_name": "marketing" } } } } }),
     );
     assert_eq!(went_out(&customer, &overridden)[0]["request"]["ip_pool_name"], "marketing");
+    let sms = send(
+        &customer,
+        json!({
+            "to": { "phone_number": "+15550100" }, "content": hello(),
+            "channels": { "sms": { "override": { "body": "Short", "from": "+1999" } } },
+        }),
+    );
+    assert_eq!(went_out(&customer, &sms)[0]["request"]["Body"], "Short");
+    let output = customer.get(&format!("/messages/{sms}/output")).ok(200);
+    let content = &output["results"][0]["content"];
+    assert_eq!((&content["body"], &content["blocks"]), (&json!("Short"), &json!([{ "type": "text", "text": "Short" }])));
 }
 
 #[test]

@@ -58,6 +58,15 @@ impl<'a> Deliveries<'a> {
         self.outgoing(job, message, it, provider::request)
     }
 
+    /// The parts that an SMS is cut into; other channels have none.
+    pub fn segments(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Option<Value>> {
+        if it.channel != Channel::Sms {
+            return Ok(None);
+        }
+        let counted = self.outgoing(job, message, it, |outgoing| segments::segments(&provider::shown(outgoing).body))?;
+        Ok(Some(json!({ "count": counted.count, "encoding": counted.encoding.name() })))
+    }
+
     fn outgoing<T>(
         &mut self,
         job: i64,
@@ -93,21 +102,18 @@ impl<'a> Deliveries<'a> {
 
     /// An entry of `GET /messages/{id}/output`. Courier's SDKs want every member there, empty where it does not apply.
     pub fn output(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Value> {
-        let html = self.html(job, message, it)?.unwrap_or_default();
-        let elements = it.content.as_deref().and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok());
+        let shown = self.outgoing(job, message, it, provider::shown)?;
         let block = |element: &Value| {
             let text = element.get("content").or(element.get("alt_text")).and_then(Value::as_str).unwrap_or_default();
             json!({ "type": element.get("type").and_then(Value::as_str).unwrap_or_default(), "text": text })
         };
-        let plain = || vec![json!({ "type": "text", "text": it.body })];
-        let blocks = elements.map_or_else(plain, |elements| elements.iter().map(block).collect());
-        let subject = it.subject.as_deref().unwrap_or_default();
+        let blocks: Vec<Value> = shown.elements.iter().map(block).collect();
         Ok(json!({
             "channel": it.channel.name(),
             "channel_id": it.channel.name(),
             "content": {
-                "html": html, "title": subject, "subject": subject,
-                "body": it.body, "text": it.body, "blocks": blocks,
+                "html": shown.html, "title": shown.subject, "subject": shown.subject,
+                "body": shown.body, "text": shown.body, "blocks": blocks,
             },
         }))
     }
@@ -118,13 +124,4 @@ pub fn origin(db: &Db<'_>, job: i64, message: &StoredMessage, definition: &Value
     let stored = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
     let (_, user) = user::get(db, job, message.seq)?;
     Ok(Origin::read(definition, &user, stored.as_deref()))
-}
-
-/// The parts that an SMS is cut into; other channels have none.
-pub fn segments(it: &StoredDelivery) -> Option<Value> {
-    let counted = || {
-        let counted = segments::segments(&it.body);
-        json!({ "count": counted.count, "encoding": counted.encoding.name() })
-    };
-    (it.channel == Channel::Sms).then(counted)
 }

@@ -24,26 +24,34 @@ pub enum Style {
 /// The elements of a message; its plain text, if it has no others.
 pub fn read(outgoing: &Outgoing<'_>) -> Vec<Element> {
     let plain = || Element::Text {
-        content: outgoing.body.to_owned(),
+        content: outgoing.text().to_owned(),
         style: Style::Text,
         bold: false,
         italic: false,
         strikethrough: false,
     };
-    match outgoing.content.and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok()) {
+    match stored(outgoing) {
         Some(elements) => elements.iter().filter_map(element).collect(),
-        None if outgoing.body.is_empty() => Vec::new(),
+        None if outgoing.text().is_empty() => Vec::new(),
         None => vec![plain()],
     }
 }
 
 /// The elements as they are stored, for providers that are given them whole.
 pub fn raw(outgoing: &Outgoing<'_>) -> Value {
-    let stored = outgoing.content.and_then(|content| serde_json::from_str::<Value>(content).ok());
-    stored.filter(Value::is_array).unwrap_or_else(|| match outgoing.body {
-        "" => Value::Array(Vec::new()),
-        body => serde_json::json!([{ "type": "text", "content": body }]),
-    })
+    stored(outgoing).map_or_else(
+        || match outgoing.text() {
+            "" => Value::Array(Vec::new()),
+            text => serde_json::json!([{ "type": "text", "content": text }]),
+        },
+        Value::Array,
+    )
+}
+
+/// A body of the definition's stands for all elements.
+fn stored(outgoing: &Outgoing<'_>) -> Option<Vec<Value>> {
+    let content = outgoing.content.filter(|_| outgoing.overridden_text(&["body", "text"]).is_none());
+    serde_json::from_str(content?).ok()
 }
 
 fn element(value: &Value) -> Option<Element> {

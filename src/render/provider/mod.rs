@@ -61,6 +61,19 @@ impl Outgoing<'_> {
         self.overridden_text(&["title", "subject"]).or(self.subject).filter(|title| !title.is_empty())
     }
 
+    /// The body, as the definition has it.
+    fn text(&self) -> &str {
+        self.overridden_text(&["body", "text"]).unwrap_or(self.body)
+    }
+
+    /// The data that the provider is given, with those of the definition over it.
+    fn data(&self) -> Option<Value> {
+        let over = self.overridden(&["data"]).filter(|it| it.is_object());
+        let mut data = self.data.or(over)?.clone();
+        over.into_iter().for_each(|over| merge(&mut data, over));
+        Some(data)
+    }
+
     /// The `tags` of the definition's metadata.
     fn tags(&self) -> Vec<&str> {
         let tags = self.metadata.and_then(|it| it.get("tags")?.as_array());
@@ -75,6 +88,28 @@ impl Outgoing<'_> {
 /// Whether a provider passes on what a message was made of.
 pub fn takes_data(provider: Provider) -> bool {
     matches!(provider.channel(), Channel::Push | Channel::Inbox | Channel::Webhook)
+}
+
+/// What the recipient would see.
+pub struct Shown {
+    pub subject: String,
+    pub body: String,
+    /// An e-mail's; other channels have none.
+    pub html: String,
+    pub elements: Vec<Value>,
+}
+
+pub fn shown(outgoing: &Outgoing<'_>) -> Shown {
+    let elements = match elements::raw(outgoing) {
+        Value::Array(elements) => elements,
+        _ => Vec::new(),
+    };
+    if outgoing.channel == Channel::Email {
+        let email = email::read(outgoing, None);
+        return Shown { subject: email.subject, body: email.text, html: email.html, elements };
+    }
+    let subject = outgoing.title().unwrap_or_default().to_owned();
+    Shown { subject, body: outgoing.text().to_owned(), html: String::new(), elements }
 }
 
 /// The complete HTML of an e-mail, as its provider would have been given it; other channels have none.

@@ -38,7 +38,7 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     });
     json!({
         "type": "message",
-        "summary": outgoing.title().unwrap_or(outgoing.body),
+        "summary": outgoing.title().unwrap_or(outgoing.text()),
         "attachments": [{ "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card }],
     })
 }

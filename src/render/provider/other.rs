@@ -35,19 +35,29 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
             }
             request
         }
-        Channel::Sms => json!({ "provider": provider, "to": outgoing.address, "text": outgoing.body }),
+        Channel::Sms => {
+            let to = outgoing.overridden_text(&["to"]).unwrap_or(outgoing.address);
+            let mut request = json!({ "provider": provider, "to": to, "text": outgoing.text() });
+            if let Some(from) = outgoing.overridden_text(&["from"]) {
+                request["from"] = from.into();
+            }
+            request
+        }
         _ => {
             let mut request = json!({
                 "provider": provider,
                 "to": outgoing.address,
-                "body": outgoing.body,
+                "body": outgoing.text(),
                 "elements": elements::raw(outgoing),
             });
             if let Some(title) = outgoing.title() {
                 request["title"] = title.into();
             }
-            if let Some(data) = outgoing.data {
-                request["data"] = data.clone();
+            if let Some(data) = outgoing.data() {
+                request["data"] = data;
+            }
+            if let Some(href) = outgoing.overridden_text(&["clickAction"]) {
+                request["clickAction"] = href.into();
             }
             request
         }

@@ -24,7 +24,7 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     }
     blocks.truncate(BLOCKS);
     // Shown where blocks are not: in notifications, and to screen readers.
-    let text = match (outgoing.body, outgoing.title()) {
+    let text = match (outgoing.text(), outgoing.title()) {
         ("", Some(title)) => title,
         (body, _) => body,
     };

@@ -51,7 +51,7 @@ fn authorization(authentication: &Value) -> Option<String> {
 }
 
 fn body(outgoing: &Outgoing<'_>, expanded: bool) -> Value {
-    let mut content = json!({ "body": outgoing.body, "elements": elements::raw(outgoing) });
+    let mut content = json!({ "body": outgoing.text(), "elements": elements::raw(outgoing) });
     if let Some(title) = outgoing.title() {
         content["title"] = title.into();
     }
@@ -59,7 +59,7 @@ fn body(outgoing: &Outgoing<'_>, expanded: bool) -> Value {
         "messageId": outgoing.message_id,
         "recipient": outgoing.recipient,
         "profile": profile(outgoing, expanded),
-        "data": outgoing.data.cloned().unwrap_or_else(|| json!({})),
+        "data": outgoing.data().unwrap_or_else(|| json!({})),
         "content": content,
     });
     if let Some(metadata) = outgoing.metadata {
