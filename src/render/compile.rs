@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use super::escape::{self, Escape};
 use super::expression::Operand;
+use super::markdown::{self, Form};
 use super::scope::Names;
 use super::text::{Step, merged};
-use super::{dates, helpers, indexes, markdown};
+use super::{dates, helpers, indexes};
 
 /// Blocks and brackets in one text. The parser recurses, and its stack is not endless.
 const NESTING_LIMIT: usize = 500;
@@ -155,13 +156,24 @@ impl<'n> Compiler<'n> {
         self.steps(source, escape, in_loop)
     }
 
-    /// The steps that write Markdown as HTML.
-    pub fn markdown(&mut self, source: &str, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
+    /// The steps that write Markdown in another form.
+    pub fn markdown(&mut self, source: &str, form: Form, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
         let steps = merged(self.steps(source, Escape::Plain, in_loop)?);
         if !steps.iter().all(|step| matches!(step, Step::Words(_) | Step::Variable(..))) {
-            return Ok(vec![Step::Markdown(steps)]);
+            return Ok(vec![Step::Markdown(steps, form)]);
         }
-        Ok(markdown::compile(steps))
+        Ok(markdown::compile(steps, form))
+    }
+
+    /// The steps that write Markdown as it is into JSON, with data that is no markup in it.
+    pub fn markdown_source(&mut self, source: &str, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
+        let mut steps = self.steps(source, Escape::Json, in_loop)?;
+        for step in &mut steps {
+            if let Step::Variable(_, escape) = step {
+                *escape = Escape::Markdown;
+            }
+        }
+        Ok(steps)
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Escape {
     Css,
     /// A JSON string.
     Json,
+    /// Markdown in a JSON string.
+    Markdown,
 }
 
 impl Escape {
@@ -41,6 +43,7 @@ impl Escape {
             Escape::Markup | Escape::Attribute => matches!(b, b'&' | b'<' | b'>' | b'"' | b'\''),
             Escape::Css => !(b.is_ascii_alphanumeric() || b"#.,%() -".contains(&b)),
             Escape::Json => b == b'"' || b == b'\\' || b < 0x20,
+            Escape::Markdown => Escape::Json.touches(b) || b"*_`[]<~".contains(&b),
         }
     }
 
@@ -62,6 +65,11 @@ impl Escape {
             }
             match (self, c) {
                 (Escape::Css, _) => {}
+                (Escape::Markdown, '\\' | '*' | '_' | '`' | '[' | ']' | '<' | '~') => {
+                    out.push_str("\\\\");
+                    Escape::Json.push(c.encode_utf8(&mut [0; 4]), out);
+                }
+                (Escape::Markdown, c) => Escape::Json.push(c.encode_utf8(&mut [0; 4]), out),
                 (Escape::Json, '"') => out.push_str("\\\""),
                 (Escape::Json, '\\') => out.push_str("\\\\"),
                 (Escape::Json, '\n') => out.push_str("\\n"),

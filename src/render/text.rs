@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::compile::{Compiler, INDEX, ITEM};
 use super::escape::{self, Escape};
 use super::expression::Expression;
+use super::markdown::{self, Form};
 use super::scope::{Names, Round, Scope, Variable};
-use super::{TEXT_LIMIT, helpers, markdown, too_long};
+use super::{TEXT_LIMIT, helpers, too_long};
 use crate::error::{Error, Result};
 
 /// Rounds that the loops of one text make together. Loops within loops that write nothing are not ended by any other
@@ -51,7 +52,7 @@ pub enum Step {
     /// A text for the engine.
     Template(Box<Template>, Escape),
     /// Markdown that is only known when it is rendered.
-    Markdown(Vec<Step>),
+    Markdown(Vec<Step>, Form),
     /// An address whose scheme is only known when it is rendered.
     Address(Vec<Step>, Escape),
     /// The variable's value, or these words if there is none.
@@ -111,7 +112,7 @@ impl Text {
 fn words(steps: &[Step]) -> usize {
     let of_one = |step: &Step| match step {
         Step::Words(text) => text.len(),
-        Step::Markdown(steps) | Step::Address(steps, _) | Step::If(_, steps) | Step::Loop(_, steps) => words(steps),
+        Step::Markdown(steps, _) | Step::Address(steps, _) | Step::If(_, steps) | Step::Loop(_, steps) => words(steps),
         _ => 0,
     };
     steps.iter().map(of_one).sum()
@@ -177,9 +178,9 @@ impl<'s> State<'_, 's> {
                 escape.tail(self.out, at);
             }
             Step::Template(template, escape) => self.template(template, *escape)?,
-            Step::Markdown(steps) => {
+            Step::Markdown(steps, form) => {
                 let source = self.aside(steps)?;
-                markdown::render(&source, self.out);
+                markdown::render(&source, *form, self.out);
             }
             Step::Address(steps, escape) => {
                 self.run(steps)?;

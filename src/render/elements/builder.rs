@@ -6,11 +6,13 @@ use super::super::compile::Compiler;
 use super::super::content::Target;
 use super::super::escape::{Escape, strip_tags};
 use super::super::expression::{self, Expression, Operand, Resolve};
+use super::super::markdown::Form;
 use super::super::scope::Variable;
 use super::super::text::{Step, Text, merged};
 use super::super::{TEXT_LIMIT, too_long};
 use crate::error::{Error, Result};
 use crate::model::content::{Element, Kind, Words};
+use crate::model::outbox::Channel;
 
 /// Writes one element in some form.
 pub type Write = fn(&mut Builder<'_, '_>, &Element) -> Result<()>;
@@ -226,8 +228,22 @@ impl<'b, 'n> Builder<'b, 'n> {
         Ok(())
     }
 
+    /// Whether readers of the elements are given Markdown as it is.
+    pub fn keeps_markdown(&self) -> bool {
+        matches!(self.target.channel, Channel::DirectMessage | Channel::Webhook)
+    }
+
+    pub fn markdown_source(&mut self, words: &Words, element: &Element) -> Result<()> {
+        let steps = self.compiler.markdown_source(words.of(self.locale), self.loops > 0);
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
+        self.extend(steps);
+        Ok(())
+    }
+
+    /// Writes Markdown in this form.
     pub fn markdown(&mut self, words: &Words, element: &Element) -> Result<()> {
-        let steps = self.compiler.markdown(words.of(self.locale), self.loops > 0);
+        let form = if self.escape == Escape::Html { Form::Html } else { Form::Plain(self.escape) };
+        let steps = self.compiler.markdown(words.of(self.locale), form, self.loops > 0);
         let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
         self.extend(steps);
         Ok(())

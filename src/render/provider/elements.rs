@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Outgoing;
 
 pub enum Element {
-    Text { content: String, style: Style, bold: bool, italic: bool, strikethrough: bool },
+    Text { content: String, markdown: bool, style: Style, bold: bool, italic: bool, strikethrough: bool },
     Action { content: String, href: String, action_id: Option<String>, is_link: bool },
     Image { src: String, alt_text: String, href: Option<String> },
     Divider,
@@ -25,6 +25,7 @@ pub enum Style {
 pub fn read(outgoing: &Outgoing<'_>) -> Vec<Element> {
     let plain = || Element::Text {
         content: outgoing.text().to_owned(),
+        markdown: false,
         style: Style::Text,
         bold: false,
         italic: false,
@@ -54,6 +55,11 @@ fn stored(outgoing: &Outgoing<'_>) -> Option<Vec<Value>> {
     serde_json::from_str(content?).ok()
 }
 
+/// Whether the words of an element are Markdown.
+pub fn is_markdown(value: &Value) -> bool {
+    value.get("format").is_some_and(|format| format == "markdown")
+}
+
 fn element(value: &Value) -> Option<Element> {
     let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let owned = |name: &str| text(name).map(str::to_owned);
@@ -62,6 +68,7 @@ fn element(value: &Value) -> Option<Element> {
     match text("type")? {
         "text" => Some(Element::Text {
             content: owned("content")?,
+            markdown: is_markdown(value),
             style: match text("text_style") {
                 Some("h1") => Style::H1,
                 Some("h2") => Style::H2,

@@ -16,6 +16,7 @@ mod webhook;
 
 use serde_json::{Map, Value};
 
+use super::markdown;
 use crate::clock::Timestamp;
 use crate::model::outbox::{Channel, Provider};
 
@@ -100,10 +101,15 @@ pub struct Shown {
 }
 
 pub fn shown(outgoing: &Outgoing<'_>) -> Shown {
-    let elements = match elements::raw(outgoing) {
+    let mut elements = match elements::raw(outgoing) {
         Value::Array(elements) => elements,
         _ => Vec::new(),
     };
+    for element in elements.iter_mut().filter(|it| elements::is_markdown(it)) {
+        if let Some(plain) = element["content"].as_str().map(markdown::plain) {
+            element["content"] = plain.into();
+        }
+    }
     if outgoing.channel == Channel::Email {
         let email = email::read(outgoing, None);
         return Shown { subject: email.subject, body: email.text, html: email.html, elements };
