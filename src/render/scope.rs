@@ -122,8 +122,12 @@ impl JobWords {
     /// In the order of [`JOB_ROOTS`], as JSON. Message and tracking ids are not known before the message is written.
     fn values(self) -> [String; JOB_ROOTS.len()] {
         let object = |json: Option<String>| json.unwrap_or_else(|| "null".to_owned());
-        // There is no page behind any of them.
-        let urls = json!({ "opened": "", "unsubscribe": "", "preferences": "" });
+        // There is no page behind any of them; the domain is one that nobody can have.
+        let urls = json!({
+            "opened": "https://bulkd.invalid/opened",
+            "unsubscribe": "https://bulkd.invalid/unsubscribe",
+            "preferences": "https://bulkd.invalid/preferences",
+        });
         let unknown = || json::quoted("");
         [
             object(self.brand),
