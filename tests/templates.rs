@@ -597,3 +597,22 @@ fn a_template_does_not_grow_beyond_what_can_be_sent() {
     put(&acme, &format!("{path}/content"), &content).refused(400);
     assert_eq!(words(&acme.get(&format!("{path}?version=draft")).ok(200)), "Hello");
 }
+
+#[test]
+fn elements_that_say_nothing_show_nothing() {
+    let daemon = Daemon::start();
+    let acme = daemon.customer("acme");
+    let kinds = ["text", "image", "html", "quote", "action"];
+    let elements: Vec<Value> = kinds.iter().map(|kind| json!({ "type": kind })).collect();
+    let elements = [vec![json!({ "type": "text", "content": "Hello" })], elements].concat();
+    let content = json!({ "elements": elements });
+    let body = json!({ "notification": { "name": "Empty", "content": content }, "state": "PUBLISHED" });
+    let id = acme.post("/notifications", &body).ok(201)["id"].as_str().unwrap().to_owned();
+    let job_id = acme.create(json!({ "template": id }));
+    acme.ingest(&job_id, json!([{ "recipient": "ada" }, { "profile": { "email": "ada@example.com" } }]));
+    acme.run_to_the_end(&job_id);
+    let outbox = acme.outbox(&job_id);
+    assert_eq!((&outbox[0]["body"], &outbox[1]["body"]), (&json!("Hello"), &json!("Hello")));
+    assert_eq!(outbox[0]["content"], "[{\"type\":\"text\",\"content\":\"Hello\"}]");
+    assert_eq!(outbox[1]["content"], "<p style=\"margin:0 0 16px;\">Hello</p>\n");
+}

@@ -129,6 +129,17 @@ impl<'b, 'n> Builder<'b, 'n> {
         Ok(())
     }
 
+    /// Whether an element has nothing of what it is there to show.
+    fn is_nothing(&self, element: &Element) -> bool {
+        let empty = |words: &Words| words.of(self.locale).is_empty();
+        match &element.kind {
+            Kind::Text { words: Some(words), children, .. } => empty(words) && children.is_empty(),
+            Kind::Action { words, href, .. } => empty(words) && empty(href),
+            Kind::Image { src: words, .. } | Kind::Quote { words, .. } | Kind::Html { words } => empty(words),
+            _ => false,
+        }
+    }
+
     fn number_of(&mut self, name: &str) -> usize {
         let next = self.earlier.len();
         *self.earlier.entry(name.to_owned()).or_insert(next)
@@ -137,7 +148,9 @@ impl<'b, 'n> Builder<'b, 'n> {
     fn element(&mut self, element: &Element, write: Write) -> Result<()> {
         let number = element.name.as_ref().map(|name| self.number_of(name));
         if element.condition.is_none() && element.repeat.is_none() {
-            write(self, element)?;
+            if !self.is_nothing(element) {
+                write(self, element)?;
+            }
             self.steps.extend(number.map(|number| Step::Visible(number, true)));
             return Ok(());
         }
