@@ -260,7 +260,10 @@ fn conditions_providers_and_overrides_of_a_message_are_obeyed() {
     assert_eq!(went_out(&customer, &sms)[0]["request"]["Body"], "Short");
     let output = customer.get(&format!("/messages/{sms}/output")).ok(200);
     let content = &output["results"][0]["content"];
-    assert_eq!((&content["body"], &content["blocks"]), (&json!("Short"), &json!([{ "type": "text", "text": "Short" }])));
+    assert_eq!(
+        (&content["body"], &content["blocks"]),
+        (&json!("Short"), &json!([{ "type": "text", "text": "Short" }]))
+    );
 }
 
 #[test]

@@ -5,18 +5,22 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::model::definition::{Definition, Reading};
 use crate::model::history::Origin;
 use crate::model::message::{StoredDelivery, StoredMessage};
 use crate::model::outbox::Channel;
+use crate::render::brand::Frame;
 use crate::render::provider::{self, Outgoing};
-use crate::render::segments;
-use crate::store::{Db, brand, bulk, profile, user};
+use crate::render::{self, segments};
+use crate::store::{Db, brand, bulk, plan, profile, user};
 
 /// What the messages of a job have in common.
 struct Common {
     definition: Value,
     brand: Option<Value>,
+    /// If the brand is another one for each message.
+    frame: Option<Frame>,
 }
 
 /// The jobs that were looked up so far.
@@ -37,10 +41,16 @@ impl<'a> Deliveries<'a> {
             Entry::Vacant(place) => {
                 let (job, definition) = bulk::get_by_number(self.db, job)?;
                 let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
-                Ok(place.insert(Common {
-                    definition: serde_json::from_str(&definition).unwrap_or_default(),
-                    brand: brand.and_then(|brand| serde_json::from_str(&brand).ok()),
-                }))
+                let brand = brand.and_then(|brand| serde_json::from_str(&brand).ok());
+                let frame = match brand.as_ref().is_some_and(render::brand::has_variables) {
+                    true => {
+                        let read = Definition::read(&definition, Reading::Lenient)?;
+                        Frame::new(plan::load(self.db, &job, read)?, job.created_at)
+                    }
+                    false => None,
+                };
+                let definition = serde_json::from_str(&definition).unwrap_or_default();
+                Ok(place.insert(Common { definition, brand, frame }))
             }
         }
     }
@@ -63,7 +73,8 @@ impl<'a> Deliveries<'a> {
         if it.channel != Channel::Sms {
             return Ok(None);
         }
-        let counted = self.outgoing(job, message, it, |outgoing| segments::segments(&provider::shown(outgoing).body))?;
+        let counted =
+            self.outgoing(job, message, it, |outgoing| segments::segments(&provider::shown(outgoing).body))?;
         Ok(Some(json!({ "count": counted.count, "encoding": counted.encoding.name() })))
     }
 
@@ -78,6 +89,12 @@ impl<'a> Deliveries<'a> {
         let common = self.common(job)?;
         let takes_data = provider::takes_data(it.provider);
         let origin = takes_data.then(|| origin(db, job, message, &common.definition)).transpose()?;
+        let frame = common.frame.as_ref().filter(|_| it.channel == Channel::Email);
+        let brand = frame.map(|frame| {
+            let (stored_profile, user) = made_for(db, job, message)?;
+            Ok::<_, Error>(frame.fill(&message.recipient, &user, stored_profile.as_deref()))
+        });
+        let brand = brand.transpose()?;
         let profile = origin.as_ref().map(|origin| Value::Object(origin.merged_profile()));
         let overriding = provider::overrides(&common.definition, it.channel, it.provider);
         let definition = &common.definition;
@@ -92,7 +109,7 @@ impl<'a> Deliveries<'a> {
             subject: it.subject.as_deref(),
             body: &it.body,
             content: it.content.as_deref(),
-            brand: common.brand.as_ref(),
+            brand: brand.as_ref().or(common.brand.as_ref()),
             override_: overriding.as_ref(),
             metadata,
             data: origin.as_ref().map(|origin| &origin.data),
@@ -121,7 +138,12 @@ impl<'a> Deliveries<'a> {
 
 /// What a message of a job with this definition was made of.
 pub fn origin(db: &Db<'_>, job: i64, message: &StoredMessage, definition: &Value) -> Result<Origin> {
-    let stored = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
-    let (_, user) = user::get(db, job, message.seq)?;
-    Ok(Origin::read(definition, &user, stored.as_deref()))
+    let (stored_profile, user) = made_for(db, job, message)?;
+    Ok(Origin::read(definition, &user, stored_profile.as_deref()))
+}
+
+/// The stored profile that a message was made with, and the user as it was sent.
+fn made_for(db: &Db<'_>, job: i64, message: &StoredMessage) -> Result<(Option<String>, String)> {
+    let stored_profile = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
+    Ok((stored_profile, user::get(db, job, message.seq)?.1))
 }

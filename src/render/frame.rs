@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::escape::BRACKETS;
 use super::html::{colour, escape, has_prefix, image, link, paragraphs};
 
 /// Courier's own default, which brands start from.
@@ -200,7 +201,8 @@ impl<'a> Look<'a> {
             None => {
                 let words = self.text("/footer/content").or(self.text("/footer/markdown")).or(self.text("/footer"));
                 let style = format!("margin:0 0 8px;color:{FAINT}");
-                words.into_iter().for_each(|words| inner.push_str(&with_links(&paragraphs(words, &style))));
+                let linked = words.map(|words| with_links(&paragraphs(words, &style))).unwrap_or_default();
+                inner.push_str(&BRACKETS.iter().fold(linked, |text, (mark, bracket)| text.replace(*mark, bracket)));
             }
         }
         let links: Vec<String> = SOCIAL.iter().filter_map(|(name, label)| self.social(name, label)).collect();
@@ -239,7 +241,9 @@ fn with_links(escaped: &str) -> String {
             Some(((before, words), end)) => {
                 let href = &after[..end];
                 out.push_str(before);
-                out.push_str(&format!("<a href=\"{href}\" style=\"color:{FAINT};text-decoration:underline\">{words}</a>"));
+                out.push_str(&format!(
+                    "<a href=\"{href}\" style=\"color:{FAINT};text-decoration:underline\">{words}</a>"
+                ));
                 rest = &after[end + 1..];
             }
             None => {

@@ -175,7 +175,8 @@ const INDENT_LIMIT: usize = 8;
 
 /// Walks through Markdown as through a text of paragraphs, with the marks of Slack or without any.
 fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(Piece<'_>)) {
-    let mut text = Paragraphs { put, slack, lines: 0, begun: false, is_fresh: true, quotes: 0, lists: Vec::new(), link: None };
+    let mut text =
+        Paragraphs { put, slack, lines: 0, begun: false, is_fresh: true, quotes: 0, lists: Vec::new(), link: None };
     let mut code: Option<String> = None;
     for event in Parser::new_ext(source, Options::ENABLE_STRIKETHROUGH) {
         match event {
@@ -218,7 +219,9 @@ fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(Piece<'_>)) {
                     text.lists.push(first);
                 }
                 Tag::Item => text.item(),
-                Tag::Link { link_type: LinkType::Email, dest_url, .. } => text.begin_link(&format!("mailto:{dest_url}")),
+                Tag::Link { link_type: LinkType::Email, dest_url, .. } => {
+                    text.begin_link(&format!("mailto:{dest_url}"))
+                }
                 Tag::Link { dest_url, .. } => text.begin_link(&dest_url),
                 tag => text.mark(slack_mark(&tag.to_end())),
             },

@@ -3,6 +3,7 @@
 //! [`Renderer`] is made once a job and used from many threads. Users and messages pass through it without being parsed
 //! into trees: a text that is only words and `{{variables}}` looks up just the values that it names.
 
+pub mod brand;
 mod compile;
 mod condition;
 mod consent;
@@ -26,8 +27,6 @@ mod text;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
@@ -137,16 +136,7 @@ impl Renderer {
         for (path, source) in definition.conditions() {
             conditions.insert(source.to_owned(), Condition::compile(source, &path, &mut names)?);
         }
-        let words_of_job = JobWords {
-            brand: plan.brand.map(|brand| brand_words(brand).to_string()),
-            event: definition.event.clone().unwrap_or_default(),
-            template: template_id.clone().unwrap_or_default(),
-            topic: plan.topic.as_ref().map(|topic| topic.topic_id.clone()).unwrap_or_default(),
-            tenant: definition.tenant_id.as_ref().map(|id| json!({ "id": id }).to_string()),
-            environment: "test".to_owned(),
-            scope: "published".to_owned(),
-            year: Some(now.year()),
-        };
+        let words_of_job = JobWords::new(&definition, plan.brand, template_id.as_deref(), plan.topic.as_ref(), now);
         Ok(Renderer {
             data: JobData::new(data, words_of_job, &names),
             conditions,
@@ -296,17 +286,6 @@ impl Renderer {
     fn holds<'s>(&'s self, condition: &str, scope: &'s Scope<'s>) -> std::result::Result<bool, String> {
         self.conditions.get(condition).map_or(Ok(true), |condition| condition.holds(scope))
     }
-}
-
-/// What texts know of a brand: its settings, such as `brand.colors.primary`, its id and its name.
-fn brand_words(mut brand: Value) -> Value {
-    let mut words = brand["settings"].take();
-    if !words.is_object() {
-        words = json!({});
-    }
-    words["id"] = brand["id"].take();
-    words["name"] = brand["name"].take();
-    words
 }
 
 fn unmapped(error: String) -> Verdict {

@@ -9,9 +9,12 @@ use hashbrown::DefaultHashBuilder;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value, json};
 
-use super::TEXT_LIMIT;
+use super::{TEXT_LIMIT, brand};
+use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::model::definition::Definition;
 use crate::model::json::{self, Object};
+use crate::model::plan::Topic;
 use crate::model::user::User;
 
 /// The names that the texts of a job mention, so that only these are looked up in each user.
@@ -119,6 +122,26 @@ pub struct JobWords {
 }
 
 impl JobWords {
+    /// Of messages that are made `now`, some of them of a template.
+    pub fn new(
+        definition: &Definition,
+        brand: Option<Value>,
+        template_id: Option<&str>,
+        topic: Option<&Topic>,
+        now: Timestamp,
+    ) -> Self {
+        JobWords {
+            brand: brand.map(|brand| brand::words(brand).to_string()),
+            event: definition.event.clone().unwrap_or_default(),
+            template: template_id.unwrap_or_default().to_owned(),
+            topic: topic.map(|topic| topic.topic_id.clone()).unwrap_or_default(),
+            tenant: definition.tenant_id.as_ref().map(|id| json!({ "id": id }).to_string()),
+            environment: "test".to_owned(),
+            scope: "published".to_owned(),
+            year: Some(now.year()),
+        }
+    }
+
     /// In the order of [`JOB_ROOTS`], as JSON. Message and tracking ids are not known before the message is written.
     fn values(self) -> [String; JOB_ROOTS.len()] {
         let object = |json: Option<String>| json.unwrap_or_else(|| "null".to_owned());

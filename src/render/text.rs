@@ -25,6 +25,7 @@ const ROUNDS_LIMIT: usize = 250_000;
 static PLAIN: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Plain));
 static HTML: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Html));
 static MARKUP: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Attribute));
+static FOOTER: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Footer));
 
 fn engine(escape: Escape) -> Handlebars<'static> {
     let mut engine = Handlebars::new();
@@ -251,6 +252,7 @@ impl<'s> State<'_, 's> {
         let engine: &Handlebars<'_> = match escape {
             Escape::Html => &HTML,
             Escape::Markup => &MARKUP,
+            Escape::Footer => &FOOTER,
             _ => &PLAIN,
         };
         let mut params = BlockParams::new();
@@ -278,7 +280,7 @@ impl<'s> State<'_, 's> {
             };
             format!("the template could not be rendered: {reason}")
         })?;
-        if !matches!(escape, Escape::Html | Escape::Markup) {
+        if !matches!(escape, Escape::Html | Escape::Markup | Escape::Footer) {
             escape.tail(self.out, at);
         }
         Ok(())

@@ -126,7 +126,10 @@ fn check_override(element: &Map<String, Value>, at: &str) -> Result<()> {
             Some(Value::String(_)) if name == "id" => {}
             Some(Value::String(words)) => check_words(words).map_err(|error| {
                 let why = error.public_message();
-                let why = ["elements[0].content: ", "elements: "].iter().find_map(|path| why.strip_prefix(path)).unwrap_or(why);
+                let why = ["elements[0].content: ", "elements: "]
+                    .iter()
+                    .find_map(|path| why.strip_prefix(path))
+                    .unwrap_or(why);
                 Error::invalid(format_args!("{at}.{name}"), why)
             })?,
             _ => return Err(Error::invalid(format_args!("{at}.{name}"), "expected a string")),

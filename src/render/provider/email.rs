@@ -65,7 +65,8 @@ pub fn read(outgoing: &Outgoing<'_>, own: Option<&Value>) -> Email {
 }
 
 fn attachment(given: &Value) -> Attachment {
-    let member = |names: &[&str]| names.iter().find_map(|name| given.get(name)?.as_str()).unwrap_or_default().to_owned();
+    let member =
+        |names: &[&str]| names.iter().find_map(|name| given.get(name)?.as_str()).unwrap_or_default().to_owned();
     Attachment {
         filename: member(&["filename"]),
         content_type: member(&["contentType", "content_type", "type"]),

@@ -209,8 +209,12 @@ mod tests {
 
     #[test]
     fn whatever_is_stored_leads_to_some_request() {
-        let odd =
-            [json!(null), json!([]), json!({ "body": [] }), json!({ "body": { "message": 5 }, "from": 3, "cc": {}, "attachments": [5, { "data": 3 }] })];
+        let odd = [
+            json!(null),
+            json!([]),
+            json!({ "body": [] }),
+            json!({ "body": { "message": 5 }, "from": 3, "cc": {}, "attachments": [5, { "data": 3 }] }),
+        ];
         let contents =
             [None, Some("x"), Some("[]"), Some("[1,{\"type\":\"list\",\"items\":5},{\"type\":\"action\"},{}]")];
         for (_, provider) in Provider::NAMES {

@@ -28,9 +28,7 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
                 request["reply_to"] = party_text(reply_to).into();
             }
             if !email.attachments.is_empty() {
-                let attachment = |it: &email::Attachment| {
-                    json!({ "filename": it.filename, "content_type": it.content_type, "data": it.data })
-                };
+                let attachment = |it: &email::Attachment| json!({ "filename": it.filename, "content_type": it.content_type, "data": it.data });
                 request["attachments"] = email.attachments.iter().map(attachment).collect();
             }
             request

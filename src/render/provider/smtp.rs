@@ -75,7 +75,8 @@ fn attachment(it: &email::Attachment) -> Result<SinglePart, String> {
     let name = clean(&it.filename);
     // Some encoders break their lines.
     let data: String = it.data.split_ascii_whitespace().collect();
-    let data = BASE64_STANDARD.decode(data).map_err(|error| format!("the attachment '{name}' is no base64: {error}"))?;
+    let data =
+        BASE64_STANDARD.decode(data).map_err(|error| format!("the attachment '{name}' is no base64: {error}"))?;
     let data = Body::new_with_encoding(data, ContentTransferEncoding::Base64);
     let data = data.map_err(|_| format!("the attachment '{name}' cannot be encoded"))?;
     let content_type = ContentType::parse(&it.content_type).or_else(|_| ContentType::parse("application/octet-stream"));
