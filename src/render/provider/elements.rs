@@ -23,36 +23,24 @@ pub enum Style {
 
 /// The elements of a message; its plain text, if it has no others.
 pub fn read(outgoing: &Outgoing<'_>) -> Vec<Element> {
-    let plain = || Element::Text {
-        content: outgoing.text().to_owned(),
-        markdown: false,
-        style: Style::Text,
-        bold: false,
-        italic: false,
-        strikethrough: false,
-    };
-    match stored(outgoing) {
-        Some(elements) => elements.iter().filter_map(element).collect(),
-        None if outgoing.text().is_empty() => Vec::new(),
-        None => vec![plain()],
-    }
+    all(outgoing).iter().filter_map(element).collect()
 }
 
 /// The elements as they are stored, for providers that are given them whole.
 pub fn raw(outgoing: &Outgoing<'_>) -> Value {
-    stored(outgoing).map_or_else(
-        || match outgoing.text() {
-            "" => Value::Array(Vec::new()),
-            text => serde_json::json!([{ "type": "text", "content": text }]),
-        },
-        Value::Array,
-    )
+    Value::Array(all(outgoing))
 }
 
-/// A body of the definition's stands for all elements.
-fn stored(outgoing: &Outgoing<'_>) -> Option<Vec<Value>> {
-    let content = outgoing.content.filter(|_| outgoing.overridden_text(&["body", "text"]).is_none());
-    serde_json::from_str(content?).ok()
+/// A body of the definition's stands for the words of all elements.
+fn all(outgoing: &Outgoing<'_>) -> Vec<Value> {
+    let stored = outgoing.content.and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok());
+    let overriding = outgoing.overridden_text(&["body", "text"]);
+    let words = match (&stored, overriding, outgoing.body) {
+        (Some(_), None, _) | (None, None, "") => None,
+        (_, overriding, body) => Some(serde_json::json!({ "type": "text", "content": overriding.unwrap_or(body) })),
+    };
+    let is_kept = |it: &Value| overriding.is_none() || it["type"] == "action" || it["type"] == "image";
+    words.into_iter().chain(stored.into_iter().flatten().filter(is_kept)).collect()
 }
 
 /// Whether the words of an element are Markdown.
