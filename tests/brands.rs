@@ -137,6 +137,18 @@ fn a_malformed_brand_is_refused_by_its_field_and_changes_nothing() {
             "settings.email.footer.markdown: expected a string",
         ),
         (
+            with(json!({ "email": { "footer": { "markdown": "{{#if}}" } } })),
+            "settings.email.footer.markdown: not a valid template",
+        ),
+        (
+            with(json!({ "email": { "templateOverride": { "header": "{{shout name}}" } } })),
+            "settings.email.templateOverride.header: the helper 'shout' is not known",
+        ),
+        (
+            with(json!({ "email": { "footer": { "content": "{{first-name}}" } } })),
+            "settings.email.footer.content: the name 'first-name' holds a dash",
+        ),
+        (
             json!({ "name": "A", "settings": {}, "snippets": { "items": [{ "name": "a" }] } }),
             "snippets.items[0]: expected",
         ),
@@ -169,4 +181,60 @@ fn a_brand_that_is_put_has_a_version_for_every_change() {
     assert_eq!(store.read(|db| brand::find_current(db, 2, "acme")).unwrap(), None);
     store.stop();
     threads.join();
+}
+
+#[test]
+fn the_texts_of_a_brand_know_whom_they_are_for() {
+    let daemon = Daemon::start();
+    let acme = daemon.customer("acme");
+    let footer = "For {{name}} of {{profile.city}}, {{#if vip}}**{{name}}**, {{/if}}{{plan}} {{brand.name}} \
+                  {{datetime.year}} {{recipient}}. [Leave]({{urls.unsubscribe}}) [{{name}}]({{site}})";
+    let email =
+        json!({ "footer": { "content": footer }, "head": { "content": "<meta name=\"a\" content=\"{{name}}\">" } });
+    acme.post("/brands", &json!({ "id": "acme", "name": "Acme", "settings": { "email": email } })).ok(200);
+    acme.put("/profiles/ada", &json!({ "profile": { "email": "ada@example.com", "city": "London" } })).ok(200);
+    let job_id = acme.create(json!({ "content": { "body": "Hi" }, "brand": "acme", "data": { "plan": "free" } }));
+    let evil = "<b>[x](https://evil.example)\"";
+    let users = json!([
+        { "recipient": "ada", "data": { "name": "Ada", "vip": true, "site": "https://ada.example" } },
+        { "recipient": "eve", "profile": { "email": "eve@example.com" }, "data": { "name": evil, "vip": 1, "site": "javascript:x" } },
+    ]);
+    acme.ingest(&job_id, users);
+    acme.run_to_the_end(&job_id);
+    let outbox = acme.outbox(&job_id);
+    let html = |i: usize| outbox[i]["html"].as_str().unwrap();
+    let expected = [
+        "For Ada of London, **Ada**, free Acme 2026 ada. <a href=\"https://bulkd.invalid/unsubscribe\"",
+        "<a href=\"https://ada.example\"",
+        "<meta name=\"a\" content=\"Ada\">",
+    ];
+    for part in expected {
+        assert!(html(0).contains(part), "no {part} in {}", html(0));
+    }
+    assert_eq!(outbox[0]["request"]["content"][1]["value"], html(0));
+    for part in [
+        "For &lt;b&gt;[x](https://evil.example)&quot; of , **&lt;b&gt;[x](https://evil.example)&quot;**, free",
+        "<meta name=\"a\" content=\"&lt;b&gt;[x](https://evil.example)&quot;\">",
+    ] {
+        assert!(html(1).contains(part), "no {part} in {}", html(1));
+    }
+    assert!(!html(1).contains("href=\"https://evil") && !html(1).contains("href=\"javascript"), "{}", html(1));
+    let message_id = outbox[0]["message_id"].as_str().unwrap();
+    let output = acme.get(&format!("/messages/{message_id}/output")).ok(200);
+    assert_eq!(output["results"][0]["content"]["html"], html(0));
+}
+
+#[test]
+fn a_text_of_a_brand_that_fails_for_somebody_is_left_out_there() {
+    let daemon = Daemon::start();
+    let acme = daemon.customer("acme");
+    let footer = json!({ "email": { "footer": { "content": "At {{datetime-format at \"HH:mm\" zone}}" } } });
+    acme.post("/brands", &json!({ "id": "acme", "name": "Acme", "settings": footer })).ok(200);
+    let job_id = acme.create(json!({ "content": { "body": "Hi" }, "brand": "acme", "data": { "at": 0 } }));
+    let user = |zone: &str| json!({ "profile": { "email": "a@example.com" }, "data": { "zone": zone } });
+    acme.ingest(&job_id, json!([user("Europe/Paris"), user("Europe/Atlantis")]));
+    acme.run_to_the_end(&job_id);
+    let outbox = acme.outbox(&job_id);
+    assert!(outbox[0]["html"].as_str().unwrap().contains("At 01:00"));
+    assert!(outbox[1]["html"].as_str().unwrap().contains("Hi") && !outbox[1]["html"].as_str().unwrap().contains("At "));
 }

@@ -1,6 +1,6 @@
-//! Renderings, one case a file: what a `message` comes to for a `user`, or how it is `refused`. Beside these a file may
-//! have a `seed`, as `--seed` takes it, the `key` of the requests, and `templates` for whether unknown ones are
-//! `strict`ly told.
+//! Renderings, one case a file: what a `message` comes to for a `user`, or how it is `refused`. What is expected of a row
+//! is named by its member, or by a JSON pointer to a part of it. Beside these a file may have a `seed`, as `--seed` takes
+//! it, the `key` of the requests, and `templates` for whether unknown ones are `strict`ly told.
 
 mod support;
 
@@ -51,7 +51,11 @@ fn problems(customer: &Customer, case: &Value) -> Vec<String> {
             let text = row[name].as_str().unwrap_or_default();
             // Elements are compared as elements: the order of their members does not matter.
             let parsed = || serde_json::from_str(text).unwrap_or(Value::Null);
-            let found = if value.is_array() { parsed() } else { row[name].clone() };
+            let found = match name.starts_with('/') {
+                true => row.pointer(name).cloned().unwrap_or_default(),
+                false if value.is_array() => parsed(),
+                false => row[name].clone(),
+            };
             let as_expected = match value.get("contains") {
                 Some(part) => text.contains(part.as_str().unwrap()),
                 None => found == *value,

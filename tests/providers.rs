@@ -17,6 +17,7 @@ fn request(given: &Value) -> Value {
     let elements = given.get("elements").map(Value::to_string);
     let about = About::of_stored(&given["definition"].to_string());
     let overrides = provider::overrides(&about, provider.channel(), provider);
+    let passed_on = |value| Some(value).filter(|_| provider::takes_data(provider));
     provider::request(&Outgoing {
         message_id: "1-6ab13b70-000000000000000000000001",
         created_at: Timestamp(1_790_000_000_000),
@@ -30,8 +31,8 @@ fn request(given: &Value) -> Value {
         brand: given.get("brand"),
         override_: overrides.as_ref(),
         metadata: about.metadata_as_sent.as_ref(),
-        data: given["definition"].get("data"),
-        profile: given.get("profile"),
+        data: given["definition"].get("data").and_then(passed_on),
+        profile: given.get("profile").and_then(passed_on),
     })
 }
 

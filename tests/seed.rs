@@ -312,6 +312,10 @@ fn mistakes_are_refused_by_file_and_path_before_there_is_anything() {
             "seed.json: templates.b.alias: seed.json: templates.a has it",
         ),
         (json!({ "brands": { "acme": { "settings": {} } } }), "seed.json: brands.acme: expected a field 'name'"),
+        (
+            json!({ "brands": { "acme": { "name": "A", "settings": { "email": { "footer": { "content": "{{#if}" } } } } } }),
+            "seed.json: brands.acme.settings.email.footer.content: not a valid template",
+        ),
         (json!({ "brands": { "acme": { "id": "b", "name": "A" } } }), "seed.json: brands.acme.id: expected the name"),
         (json!({ "profiles": { "ada": [] } }), "seed.json: profiles.ada: expected an object, found an array"),
         (json!({ "lists": { "a..b": {} } }), "seed.json: lists.a..b: expected the id of a list"),

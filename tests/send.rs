@@ -384,6 +384,20 @@ fn conditions_providers_and_overrides_of_a_message_are_obeyed() {
         json!({ "providers": { "sendgrid": { "override": { "body": { "ip_pool_name": "marketing" } } } } }),
     );
     assert_eq!(went_out(&customer, &overridden)[0]["request"]["ip_pool_name"], "marketing");
+    let sms = send(
+        &customer,
+        json!({
+            "to": { "phone_number": "+15550100" }, "content": hello(),
+            "channels": { "sms": { "override": { "body": "Short", "from": "+1999" } } },
+        }),
+    );
+    assert_eq!(went_out(&customer, &sms)[0]["request"]["Body"], "Short");
+    let output = customer.get(&format!("/messages/{sms}/output")).ok(200);
+    let content = &output["results"][0]["content"];
+    assert_eq!(
+        (&content["body"], &content["blocks"]),
+        (&json!("Short"), &json!([{ "type": "text", "text": "Short" }]))
+    );
 }
 
 #[test]
@@ -844,4 +858,37 @@ fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
     }
     store.stop();
     threads.join();
+}
+
+#[test]
+fn texts_and_history_know_the_same_profile() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let stored = json!({ "profile": { "name": "stored", "plan": "paid", "city": "London", "locale": "fr" } });
+    customer.post("/profiles/ada", &stored).ok(200);
+    let read = "{{profile.user_id}} {{profile.name}} {{profile.plan}} {{profile.city}} {{profile.slack.channel}} \
+                {{profile.locale}} {{profile.tenant_id}}{{profile.data}}{{profile.context}}";
+    let users = json!([{
+        "to": {
+            "user_id": "ada", "name": "to", "plan": "free", "slack": { "channel": "C1" }, "locale": null, "tenant_id": "t",
+            "data": { "x": 1 }, "context": { "tenant_id": "t" },
+        },
+        "profile": { "name": "sent" },
+    }]);
+    for text in [read.to_owned(), format!("{{{{#if true}}}}{read}{{{{/if}}}}")] {
+        let job_id = customer.create(json!({ "content": { "body": text } }));
+        customer.ingest(&job_id, users.clone());
+        customer.run_to_the_end(&job_id);
+        let message = &customer.outbox(&job_id)[0];
+        assert_eq!(message["body"], "ada sent free London C1 fr ");
+        let message_id = message["message_id"].as_str().unwrap();
+        let loaded = customer.get(&format!("/messages/{message_id}/history?type=PROFILE_LOADED")).ok(200);
+        assert_eq!(
+            loaded["results"][0]["merged_profile"],
+            json!({
+                "user_id": "ada", "name": "sent", "plan": "free", "city": "London", "slack": { "channel": "C1" },
+                "locale": "fr",
+            })
+        );
+    }
 }

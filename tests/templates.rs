@@ -328,7 +328,7 @@ fn a_locale_is_set_element_by_element() {
         (json!([{ "id": "elem_3" }, { "id": "nobody" }]), "elements[1].id: expected the id of an element"),
         (json!([{ "content": "Hallo" }]), "elements[0].id: expected a string"),
         (json!([{ "id": "elem_3", "content": 5 }]), "elements[0].content: expected a string"),
-        (json!([{ "id": "elem_3", "content": "{{#if}" }]), "elements[0].content: "),
+        (json!([{ "id": "elem_3", "content": "{{#if}" }]), "elements[0].content: not a valid template"),
         (json!({}), "elements: expected an array"),
     ] {
         let message = put(&acme, &locale, &json!({ "elements": elements })).refused(400);
@@ -412,6 +412,12 @@ fn a_malformed_template_is_refused_by_its_field_and_changes_nothing() {
         (json!({ "type": "text", "data": 5 }), "data: expected an object"),
         (json!({ "type": "text", "content": 5 }), "content: expected a string"),
         (json!({ "type": "text", "content": "{{#if}" }), "content: "),
+        (json!({ "type": "group", "elements": [{ "type": "text", "content": "{{#if}" }] }), "elements[0].content: "),
+        (json!({ "type": "group", "elements": [{ "type": "text", "content": 5 }] }), "elements[0].content: "),
+        (
+            json!({ "type": "text", "content": "x", "locales": { "fr": { "content": "{{#if}" } } }),
+            "locales.fr.content: ",
+        ),
         (json!({ "type": "text", "state": 5 }), "state: expected"),
     ];
     for (body, expected) in cases {
@@ -590,4 +596,23 @@ fn a_template_does_not_grow_beyond_what_can_be_sent() {
     let content = json!({ "content": { "elements": vec![json!({}); 200_000] } });
     put(&acme, &format!("{path}/content"), &content).refused(400);
     assert_eq!(words(&acme.get(&format!("{path}?version=draft")).ok(200)), "Hello");
+}
+
+#[test]
+fn elements_that_say_nothing_show_nothing() {
+    let daemon = Daemon::start();
+    let acme = daemon.customer("acme");
+    let kinds = ["text", "image", "html", "quote", "action"];
+    let elements: Vec<Value> = kinds.iter().map(|kind| json!({ "type": kind })).collect();
+    let elements = [vec![json!({ "type": "text", "content": "Hello" })], elements].concat();
+    let content = json!({ "elements": elements });
+    let body = json!({ "notification": { "name": "Empty", "content": content }, "state": "PUBLISHED" });
+    let id = acme.post("/notifications", &body).ok(201)["id"].as_str().unwrap().to_owned();
+    let job_id = acme.create(json!({ "template": id }));
+    acme.ingest(&job_id, json!([{ "recipient": "ada" }, { "profile": { "email": "ada@example.com" } }]));
+    acme.run_to_the_end(&job_id);
+    let outbox = acme.outbox(&job_id);
+    assert_eq!((&outbox[0]["body"], &outbox[1]["body"]), (&json!("Hello"), &json!("Hello")));
+    assert_eq!(outbox[0]["content"], "[{\"type\":\"text\",\"content\":\"Hello\"}]");
+    assert_eq!(outbox[1]["content"], "<p style=\"margin:0 0 16px;\">Hello</p>\n");
 }

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::brand::BrandPayload;
 use crate::model::json;
+use crate::render;
 use crate::store::brand::{self, Brand};
 
 /// Binds cursors to the list of brands.
@@ -19,6 +20,7 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
     if payload.settings.is_none() {
         return Err(Error::invalid("settings", "expected an object, which may be empty"));
     }
+    check(&payload)?;
     let environment = call.environment;
     Act::change(move |tx| shown(&brand::create(tx, &environment, &payload)?))
 }
@@ -46,6 +48,7 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 /// `PUT /brands/{brand_id}` with `{name, settings?, snippets?}`: 200 and the brand, of which nothing else is left.
 pub fn replace(mut call: Call<'_>) -> Result<Act> {
     let payload = BrandPayload::read(&call.json()?, "")?;
+    check(&payload)?;
     let (brand_id, environment) = (call.param(), call.environment);
     Act::change(move |tx| {
         let brand = brand::get(tx, &environment, &brand_id)?;
@@ -62,6 +65,11 @@ pub fn delete(mut call: Call<'_>) -> Result<Act> {
         brand::delete(tx, &brand)?;
         Ok(Answer::new(204, ""))
     })
+}
+
+/// Refuses texts that cannot be rendered.
+fn check(payload: &BrandPayload) -> Result<()> {
+    payload.settings.as_ref().map_or(Ok(()), |settings| render::brand::check(settings, "settings"))
 }
 
 fn shown(brand: &Brand) -> Result<Answer> {

@@ -5,20 +5,24 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::about::About;
-use crate::model::channel::{Channel, Provider};
+use crate::model::channel::Channel;
+use crate::model::definition::{Definition, Reading};
 use crate::model::history::Origin;
 use crate::model::message::{StoredDelivery, StoredMessage};
+use crate::render::brand::Frame;
 use crate::render::provider::{self, Outgoing};
-use crate::render::segments;
-use crate::store::{Db, brand, bulk, profile, user};
+use crate::render::{self, segments};
+use crate::store::{Db, brand, bulk, plan, profile, user};
 
 /// What the messages of a job have in common.
 struct Common {
     definition: String,
     about: About,
     brand: Option<Value>,
+    /// If the brand is another one for each message.
+    frame: Option<Frame>,
 }
 
 /// The jobs that were looked up so far.
@@ -39,23 +43,40 @@ impl<'a> Deliveries<'a> {
             Entry::Vacant(place) => {
                 let (job, definition) = bulk::get_by_number(self.db, job)?;
                 let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
-                Ok(place.insert(Common {
-                    about: About::of_stored(&definition),
-                    definition,
-                    brand: brand.and_then(|brand| serde_json::from_str(&brand).ok()),
-                }))
+                let brand = brand.and_then(|brand| serde_json::from_str(&brand).ok());
+                let frame = match brand.as_ref().is_some_and(render::brand::has_variables) {
+                    true => {
+                        let read = Definition::read(&definition, Reading::Lenient)?;
+                        Frame::new(plan::load(self.db, &job, read)?, job.created_at)
+                    }
+                    false => None,
+                };
+                Ok(place.insert(Common { about: About::of_stored(&definition), definition, brand, frame }))
             }
         }
     }
 
     /// The complete HTML of an e-mail; other channels have none.
     pub fn html(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Option<String>> {
+        if it.channel != Channel::Email {
+            return Ok(None);
+        }
         self.outgoing(job, message, it, provider::html)
     }
 
     /// The provider's request.
     pub fn request(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Value> {
         self.outgoing(job, message, it, provider::request)
+    }
+
+    /// The parts that an SMS is cut into; other channels have none.
+    pub fn segments(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Option<Value>> {
+        if it.channel != Channel::Sms {
+            return Ok(None);
+        }
+        let counted =
+            self.outgoing(job, message, it, |outgoing| segments::segments(&provider::shown(outgoing).body))?;
+        Ok(Some(json!({ "count": counted.count, "encoding": counted.encoding.name() })))
     }
 
     fn outgoing<T>(
@@ -67,11 +88,14 @@ impl<'a> Deliveries<'a> {
     ) -> Result<T> {
         let db = self.db;
         let common = self.common(job)?;
-        // Only webhooks are given data and profile.
-        let origin = match it.provider {
-            Provider::Webhook => Some(origin(db, job, message, &common.definition, &common.about)?),
-            _ => None,
-        };
+        let takes_data = provider::takes_data(it.provider);
+        let origin = takes_data.then(|| origin(db, job, message, &common.definition, &common.about)).transpose()?;
+        let frame = common.frame.as_ref().filter(|_| it.channel == Channel::Email);
+        let brand = frame.map(|frame| {
+            let (stored_profile, user) = made_for(db, job, message)?;
+            Ok::<_, Error>(frame.fill(&message.recipient, &user, stored_profile.as_deref()))
+        });
+        let brand = brand.transpose()?;
         let profile = origin.as_ref().map(|origin| Value::Object(origin.merged_profile()));
         let overriding = provider::overrides(&common.about, it.channel, it.provider);
         Ok(use_it(&Outgoing {
@@ -84,7 +108,7 @@ impl<'a> Deliveries<'a> {
             subject: it.subject.as_deref(),
             body: &it.body,
             content: it.content.as_deref(),
-            brand: common.brand.as_ref(),
+            brand: brand.as_ref().or(common.brand.as_ref()),
             override_: overriding.as_ref(),
             metadata: common.about.metadata_as_sent.as_ref(),
             data: origin.as_ref().map(|origin| &origin.data),
@@ -94,21 +118,18 @@ impl<'a> Deliveries<'a> {
 
     /// An entry of `GET /messages/{id}/output`. Courier's SDKs want every member there, empty where it does not apply.
     pub fn output(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Value> {
-        let html = self.html(job, message, it)?.unwrap_or_default();
-        let elements = it.content.as_deref().and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok());
+        let shown = self.outgoing(job, message, it, provider::shown)?;
         let block = |element: &Value| {
             let text = element.get("content").or(element.get("alt_text")).and_then(Value::as_str).unwrap_or_default();
             json!({ "type": element.get("type").and_then(Value::as_str).unwrap_or_default(), "text": text })
         };
-        let plain = || vec![json!({ "type": "text", "text": it.body })];
-        let blocks = elements.map_or_else(plain, |elements| elements.iter().map(block).collect());
-        let subject = it.subject.as_deref().unwrap_or_default();
+        let blocks: Vec<Value> = shown.elements.iter().map(block).collect();
         Ok(json!({
             "channel": it.channel.name(),
             "channel_id": it.channel.name(),
             "content": {
-                "html": html, "title": subject, "subject": subject,
-                "body": it.body, "text": it.body, "blocks": blocks,
+                "html": shown.html, "title": shown.subject, "subject": shown.subject,
+                "body": shown.body, "text": shown.body, "blocks": blocks,
             },
         }))
     }
@@ -116,16 +137,12 @@ impl<'a> Deliveries<'a> {
 
 /// What a message of a job with this definition was made of.
 pub fn origin(db: &Db<'_>, job: i64, message: &StoredMessage, definition: &str, about: &About) -> Result<Origin> {
-    let stored = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
-    let (_, user) = user::get(db, job, message.seq)?;
-    Ok(Origin::read(definition, about, &user, stored.as_deref()))
+    let (stored_profile, user) = made_for(db, job, message)?;
+    Ok(Origin::read(definition, about, &user, stored_profile.as_deref()))
 }
 
-/// The parts that an SMS is cut into; other channels have none.
-pub fn segments(it: &StoredDelivery) -> Option<Value> {
-    let counted = || {
-        let counted = segments::segments(&it.body);
-        json!({ "count": counted.count, "encoding": counted.encoding.name() })
-    };
-    (it.channel == Channel::Sms).then(counted)
+/// The stored profile that a message was made with, and the user as it was sent.
+fn made_for(db: &Db<'_>, job: i64, message: &StoredMessage) -> Result<(Option<String>, String)> {
+    let stored_profile = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
+    Ok((stored_profile, user::get(db, job, message.seq)?.1))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::delivery::{Deliveries, segments};
+use super::delivery::Deliveries;
 use super::paging::{self, Cursor};
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
@@ -62,17 +62,25 @@ pub fn list(call: Call<'_>) -> Result<Act> {
 fn entries(found: &OutboxMessage, filter: &Filter, deliveries: &mut Deliveries<'_>) -> Result<Vec<String>> {
     let message = &found.message;
     if message.deliveries.is_empty() {
-        return Ok(vec![entry(found, None, Value::Null, None).to_string()]);
+        return Ok(vec![entry(found, None, Value::Null, None, None).to_string()]);
     }
     let wanted = |it: &&StoredDelivery| filter.channel.as_deref().is_none_or(|channel| channel == it.channel.name());
     let entries = message.deliveries.iter().filter(wanted).map(|it| {
         let request = deliveries.request(found.job, message, it)?;
-        Ok(entry(found, Some(it), request, deliveries.html(found.job, message, it)?).to_string())
+        let html = deliveries.html(found.job, message, it)?;
+        let segments = deliveries.segments(found.job, message, it)?;
+        Ok(entry(found, Some(it), request, html, segments).to_string())
     });
     entries.collect()
 }
 
-fn entry(found: &OutboxMessage, it: Option<&StoredDelivery>, request: Value, html: Option<String>) -> Value {
+fn entry(
+    found: &OutboxMessage,
+    it: Option<&StoredDelivery>,
+    request: Value,
+    html: Option<String>,
+    segments: Option<Value>,
+) -> Value {
     let message = &found.message;
     json!({
         "message_id": message.message_id,
@@ -88,7 +96,7 @@ fn entry(found: &OutboxMessage, it: Option<&StoredDelivery>, request: Value, htm
         "body": it.map(|it| &it.body),
         "content": it.and_then(|it| it.content.as_ref()),
         "html": html,
-        "segments": it.and_then(segments),
+        "segments": segments,
         "request": request,
         "created_at": message.enqueued_at.millis(),
     })

@@ -133,7 +133,9 @@ impl Send {
             // Compiled only to see whether it can be: the runner does it again.
             Renderer::new(Plan::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
             if users.is_empty() {
-                log::warn!("a send to {to:?} reaches nobody: no list that it means has a subscriber whom its filters take");
+                log::warn!(
+                    "a send to {to:?} reaches nobody: no list that it means has a subscriber whom its filters take"
+                );
             }
             Ok(Box::new(move |tx: &mut Tx<'_>| {
                 let request_id = self.write(tx, environment, &versions, &users, None)?;

@@ -165,26 +165,44 @@ pub struct Raw {
 #[derive(Debug)]
 pub struct Words {
     /// The field that it stands in.
-    pub field: &'static str,
+    pub(super) field: &'static str,
     pub(super) text: String,
-    pub(super) locales: Vec<(String, String)>,
+    pub(super) locales: Vec<LocalText>,
+}
+
+/// What a text is in another language.
+#[derive(Debug)]
+pub(super) struct LocalText {
+    /// As [`locale`] spells it.
+    pub(super) locale: String,
+    /// The field that it stands in, such as `locales.fr-FR.content`.
+    pub(super) field: String,
+    pub(super) text: String,
 }
 
 impl Words {
     /// The text for a locale as [`locale`] spells it: the same one, else its language, else, for a language alone, the
     /// first of its locales.
     pub fn of(&self, locale: Option<&str>) -> &str {
-        let Some(locale) = locale.filter(|_| !self.locales.is_empty()) else { return &self.text };
-        let find = |wanted: &str| self.locales.iter().find(|(name, _)| name == wanted);
-        let found = find(locale).or_else(|| match locale.split_once('_') {
+        self.find(locale).map_or(&self.text, |it| &it.text)
+    }
+
+    /// The field that the text for a locale stands in.
+    pub fn field(&self, locale: Option<&str>) -> &str {
+        self.find(locale).map_or(self.field, |it| &it.field)
+    }
+
+    fn find(&self, locale: Option<&str>) -> Option<&LocalText> {
+        let locale = locale.filter(|_| !self.locales.is_empty())?;
+        let find = |wanted: &str| self.locales.iter().find(|it| it.locale == wanted);
+        find(locale).or_else(|| match locale.split_once('_') {
             Some((language, _)) => find(language),
-            None => self.locales.iter().find(|(name, _)| name.split('_').next() == Some(locale)),
-        });
-        found.map_or(&self.text, |(_, text)| text)
+            None => self.locales.iter().find(|it| it.locale.split('_').next() == Some(locale)),
+        })
     }
 
     pub fn locales(&self) -> impl Iterator<Item = &str> {
-        self.locales.iter().map(|(name, _)| name.as_str())
+        self.locales.iter().map(|it| it.locale.as_str())
     }
 }
 
@@ -254,7 +272,10 @@ impl Content {
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let content = Content::read(Value::deserialize(deserializer)?, "content");
-        content.map_err(|error| de::Error::custom(error.public_message().trim_start_matches("content: ")))
+        content.map_err(|error| {
+            let message = error.public_message();
+            de::Error::custom(message.strip_prefix("content: ").unwrap_or(message))
+        })
     }
 }
 

@@ -184,7 +184,11 @@ impl Fields<'_> {
                     match names.iter().chain(&["content"]).find_map(|field| fields.get(*field).map(|it| (field, it))) {
                         // A link's locale may have another text and the same address.
                         Some((&"content", _)) if !names.contains(&"content") && names != ["title"] => {}
-                        Some((_, Value::String(text))) => locales.push((locale(name), text.clone())),
+                        Some((field, Value::String(text))) => locales.push(LocalText {
+                            locale: locale(name),
+                            field: format!("locales.{name}.{field}"),
+                            text: text.clone(),
+                        }),
                         None | Some((_, Value::Null)) => {}
                         Some((field, _)) => {
                             return Err(self.refuse(&format!("locales.{name}.{field}"), "expected a string"));
@@ -208,9 +212,9 @@ impl Fields<'_> {
 
     fn address(&mut self, name: &'static str) -> Result<Option<Words>> {
         let Some(words) = self.words(&[name])? else { return Ok(None) };
-        let texts = words.locales.iter().map(|(_, text)| text).chain([&words.text]);
-        if texts.into_iter().any(|text| is_script(text)) {
-            return Err(self.refuse(name, "expected an address to open, found a script"));
+        let texts = words.locales.iter().map(|it| (it.field.as_str(), &it.text)).chain([(words.field, &words.text)]);
+        if let Some((field, _)) = texts.into_iter().find(|(_, text)| is_script(text)) {
+            return Err(self.refuse(field, "expected an address to open, found a script"));
         }
         Ok(Some(words))
     }

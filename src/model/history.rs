@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::about::About;
 use super::message::{MessageJob, StoredDelivery, TrackedMessage};
+use super::user::User;
 use super::verdict::MessageStatus;
 use crate::clock::Timestamp;
 
@@ -21,19 +22,17 @@ impl Origin {
     /// From what was checked when it came. `about` is of the definition.
     pub fn read(definition: &str, about: &About, user: &str, stored_profile: Option<&str>) -> Self {
         let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let mut received_profile = Map::new();
+        if let Ok(user) = User::read(user, String::new) {
+            let each = |name: &str, value: &str| drop(received_profile.insert(name.to_owned(), tree(value)));
+            user.received_profile(each).unwrap_or_default();
+        }
         let (definition, user) = (tree(definition), tree(user));
         let mut data = Map::new();
         let layers = [&definition["message"]["data"], &definition["data"], &user["data"], &user["to"]["data"]];
         for layer in layers.into_iter().filter_map(Value::as_object) {
             data.extend(layer.clone());
         }
-        let mut received_profile = Map::new();
-        for (name, value) in user["to"].as_object().into_iter().flatten() {
-            if !matches!(name.as_str(), "data" | "preferences" | "list_id" | "context") {
-                received_profile.insert(name.clone(), value.clone());
-            }
-        }
-        received_profile.extend(user["profile"].as_object().cloned().unwrap_or_default());
         Origin {
             data: Value::Object(data),
             overriding: about.overrides.last().cloned().map_or(Value::Null, Value::Object),

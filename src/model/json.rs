@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use indexmap::IndexMap;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -126,8 +125,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 pub struct Object<'a>(&'a str);
 
 impl<'a> Object<'a> {
-    pub const EMPTY: Object<'static> = Object("{}");
-
     /// An object that was read before.
     pub fn of(text: &'a str) -> Self {
         Object(text)
@@ -158,27 +155,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             Err(de::Error::custom(format_args!("expected an object, found {}", kind(raw))))
         }
     }
-}
-
-/// The members of several objects in one, each over those before it.
-pub fn merge<'a>(objects: impl Iterator<Item = Object<'a>>) -> Result<String> {
-    let mut members: IndexMap<String, &str> = IndexMap::new();
-    for object in objects {
-        object.for_each(|name, value| {
-            members.insert(name.to_owned(), value);
-        })?;
-    }
-    let mut merged = String::from("{");
-    for (name, value) in members {
-        if merged.len() > 1 {
-            merged.push(',');
-        }
-        merged.push_str(&quoted(&name));
-        merged.push(':');
-        merged.push_str(value);
-    }
-    merged.push('}');
-    Ok(merged)
 }
 
 /// What a raw JSON value is, in words.

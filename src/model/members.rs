@@ -32,16 +32,18 @@ pub fn read<'a, T: Members<'a> + Deserialize<'a>>(text: &'a str, at: impl FnOnce
 }
 
 /// A struct of optional fields with the names of the members that they are read from. What it does not name is passed
-/// over. With serde it can be read as well, and then says what is wrong.
+/// over. With serde it can be read as well, and then says what is wrong. A last field may take the object's own text.
 macro_rules! members {
     ($(#[$meta:meta])* $visible:vis struct $type:ident<$a:lifetime> {
         $($(#[$field_meta:meta])* $field_visible:vis $field:ident: $value:ty = $name:literal),+ $(,)?
+        $(; $text:ident)?
     }) => {
         $(#[$meta])*
         #[derive(Debug, Default, serde::Deserialize)]
         #[serde(default)]
         $visible struct $type<$a> {
-            $($(#[$field_meta])* #[serde(rename = $name)] $field_visible $field: Option<$value>),+
+            $($(#[$field_meta])* #[serde(rename = $name)] $field_visible $field: Option<$value>,)+
+            $(#[serde(skip)] $text: Option<Object<$a>>,)?
         }
 
         impl<$a> $crate::model::members::Members<$a> for $type<$a> {
@@ -54,7 +56,7 @@ macro_rules! members {
                         _ => true,
                     };
                 })?;
-                sound.then(|| $type { $($field: $field.flatten()),+ })
+                sound.then(|| $type { $($field: $field.flatten(),)+ $($text: Some(Object::of(object)),)? })
             }
         }
     };

@@ -8,9 +8,13 @@ use crate::error::{Error, Result};
 
 /// Operations of one patch, at most: each may have to move or compare a whole document.
 const OPERATIONS: usize = 256;
-/// Parts of a path, at most: what is nested more deeply cannot be read again.
+/// Parts of a path, at most.
 const PARTS: usize = 100;
-/// Bytes that one patch may copy from place to place; doubling would fill any memory.
+/// Levels of arrays and objects around and in a value that is put somewhere: what is nested more deeply cannot be read
+/// again.
+const LEVELS: usize = 127;
+/// Bytes that one patch may copy from place to place, and values that it may move to deeper ones; doubling would fill
+/// any memory.
 const COPIED_BYTES: usize = 6 * 1024 * 1024;
 
 /// A patch, in the order in which it is applied.
@@ -77,10 +81,16 @@ impl Operation {
         let path = pointer(&self.path).ok_or(("path", "expected a JSON pointer, such as /email"))?;
         let value = || self.value.clone().ok_or(("value", "expected a value"));
         match self.op.as_str() {
-            "add" => add(document, &path, value()?),
+            "add" => {
+                let value = value()?;
+                check_levels(&path, &value)?;
+                add(document, &path, value)
+            }
             "remove" => remove(document, &path).map(drop).ok_or(("path", NOWHERE)),
             "replace" => {
-                *find(document, &path).ok_or(("path", NOWHERE))? = value()?;
+                let (found, value) = (find(document, &path).ok_or(("path", NOWHERE))?, value()?);
+                check_levels(&path, &value)?;
+                *found = value;
                 Ok(())
             }
             "test" => match find(document, &path).is_some_and(|found| Some(&*found) == self.value.as_ref()) {
@@ -93,14 +103,15 @@ impl Operation {
                     return Err(("from", "expected a place that does not hold the path"));
                 }
                 let moved = remove(document, &from).ok_or(("from", NOWHERE))?;
+                if path.len() > from.len() {
+                    spend(copied, check_levels(&path, &moved)?)?;
+                }
                 add(document, &path, moved)
             }
             "copy" => {
                 let value = find(document, &self.from()?).ok_or(("from", NOWHERE))?.clone();
-                *copied += value.to_string().len();
-                if *copied > COPIED_BYTES {
-                    return Err(("op", "expected a patch that copies less"));
-                }
+                spend(copied, value.to_string().len())?;
+                check_levels(&path, &value)?;
                 add(document, &path, value)
             }
             _ => Err(("op", "expected one of add, remove, replace, move, copy, test")),
@@ -110,6 +121,11 @@ impl Operation {
     fn from(&self) -> std::result::Result<Vec<String>, Refusal> {
         self.from.as_deref().and_then(pointer).ok_or(("from", "expected a JSON pointer, such as /email"))
     }
+}
+
+fn spend(copied: &mut usize, bytes: usize) -> std::result::Result<(), Refusal> {
+    *copied += bytes;
+    if *copied > COPIED_BYTES { Err(("op", "expected a patch that copies less")) } else { Ok(()) }
 }
 
 /// The parts of a JSON pointer (RFC 6901).
@@ -134,6 +150,34 @@ fn find<'a>(document: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
         Value::Array(items) => items.get_mut(index(part)?),
         _ => None,
     })
+}
+
+/// Refuses a value that would be nested too deeply at the path. Returns how many values there are in it. It may be as
+/// deep as the stack is not.
+fn check_levels(path: &[String], value: &Value) -> std::result::Result<usize, Refusal> {
+    let (mut levels, mut count) = (path.len(), 0);
+    let mut level = vec![value];
+    loop {
+        count += level.len();
+        let mut inside = Vec::new();
+        let mut is_nested = false;
+        for value in level {
+            match value {
+                Value::Array(items) => inside.extend(items),
+                Value::Object(members) => inside.extend(members.values()),
+                _ => continue,
+            }
+            is_nested = true;
+        }
+        if !is_nested {
+            return Ok(count);
+        }
+        levels += 1;
+        if levels > LEVELS {
+            return Err(("path", "expected a place that is nested less deeply"));
+        }
+        level = inside;
+    }
 }
 
 fn add(document: &mut Value, path: &[String], value: Value) -> std::result::Result<(), Refusal> {
@@ -230,6 +274,24 @@ mod tests {
             let error = patched(json!({"a": 1, "list": [1, 2]}), patch.clone()).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{patch}: {error}");
         }
+        let chain = |depth: usize| (0..depth).fold(json!(1), |value, _| json!({ "a": value }));
+        let mut deepening = Vec::new();
+        for _ in 0..OPERATIONS / 2 {
+            deepening.push(json!({"op": "add", "path": "/b", "value": chain(99)}));
+            deepening.push(json!({"op": "move", "from": "/a", "path": format!("/b{}", "/a".repeat(98))}));
+            deepening.push(json!({"op": "move", "from": "/b", "path": "/a"}));
+        }
+        deepening.truncate(OPERATIONS);
+        let error = patched(json!({ "a": 1 }), Value::Array(deepening)).unwrap_err().to_string();
+        assert_eq!(error, "patch[4].path: expected a place that is nested less deeply");
+        let deep = check_levels(&["b".to_owned()], &chain(LEVELS));
+        assert_eq!((check_levels(&[], &chain(LEVELS)), deep.is_err()), (Ok(LEVELS + 1), true));
+        let below = (0..OPERATIONS / 2).flat_map(|_| {
+            [json!({"op": "move", "from": "/a", "path": "/b/a"}), json!({"op": "move", "from": "/b/a", "path": "/a"})]
+        });
+        let wide = json!({ "a": vec![0; 1_000_000], "b": {} });
+        let error = patched(wide, below.collect()).unwrap_err().to_string();
+        assert!(error.ends_with("expected a patch that copies less"), "{error}");
         let doubling = vec![json!({"op": "copy", "from": "", "path": "/a"}); 200];
         let error = patched(json!({"text": "x".repeat(1000)}), Value::Array(doubling)).unwrap_err().to_string();
         assert!(error.ends_with("expected a patch that copies less"), "{error}");

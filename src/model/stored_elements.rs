@@ -98,14 +98,28 @@ fn add_ids(elements: &mut Value, taken: &[String], last: &mut u64) {
     }
 }
 
-/// Courier's SDKs leave out the type, and the words of a text, as they like.
+/// What an element that is nothing without it may be stored without.
+const EMPTY: [(&str, &[&str]); 5] = [
+    ("text", &["content"]),
+    ("action", &["content", "href"]),
+    ("image", &["src"]),
+    ("quote", &["content"]),
+    ("html", &["content"]),
+];
+
+/// Courier's SDKs leave out the type, and what an element shows, as they like.
 fn add_type(element: &mut Map<String, Value>) {
     let kind = element.entry("type").or_insert(Value::Null);
     if kind.is_null() {
         *kind = "text".into();
     }
-    if element["type"] == "text" && !element.contains_key("content") && !element.contains_key("elements") {
-        element.insert("content".to_owned(), "".into());
+    let empty = EMPTY.iter().find(|(name, _)| element["type"] == *name).map_or(&[][..], |(_, fields)| fields);
+    let is_whole = element.contains_key("elements");
+    for field in empty.iter().filter(|_| !is_whole) {
+        let value = element.entry(*field).or_insert(Value::Null);
+        if value.is_null() {
+            *value = "".into();
+        }
     }
 }
 
@@ -219,6 +233,7 @@ mod tests {
             { "type": "group", "elements": [{ "type": "divider" }, { "type": "divider", "id": "elem_2" }] },
             { "type": "divider", "id": "mine" },
             {},
+            { "type": "action" }, { "type": "image", "src": null }, { "type": "quote" }, { "type": "html" },
         ]});
         let expected = json!({ "version": "2022-01-01", "elements": [
             { "type": "group", "id": "elem_1", "elements": [
@@ -226,6 +241,10 @@ mod tests {
             ]},
             { "type": "divider", "id": "mine" },
             { "type": "text", "content": "", "id": "elem_4" },
+            { "type": "action", "content": "", "href": "", "id": "elem_5" },
+            { "type": "image", "src": "", "id": "elem_6" },
+            { "type": "quote", "content": "", "id": "elem_7" },
+            { "type": "html", "content": "", "id": "elem_8" },
         ]});
         let once = completed(given).unwrap();
         assert_eq!(once, expected);

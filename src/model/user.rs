@@ -62,6 +62,7 @@ members! {
         pub ms_teams: Object<'a> = "ms_teams",
         #[serde(borrow)]
         pub webhook: Object<'a> = "webhook",
+        ; text
     }
 }
 
@@ -72,6 +73,9 @@ members! {
         tenant_id: Text<'a> = "tenant_id",
     }
 }
+
+/// Members of `to` that are about the message, and not about who it is for.
+const OF_THE_MESSAGE: [&str; 6] = ["data", "preferences", "context", "list_id", "tenant_id", "account_id"];
 
 impl<'a> User<'a> {
     /// Reads a user, whose text is known to be JSON; `at` is its path in the request.
@@ -88,6 +92,25 @@ impl<'a> User<'a> {
         let to = self.to()?;
         let context = to.context.as_ref().and_then(|Fields(context)| context.tenant_id.as_ref());
         to.tenant_id.as_ref().or(context).or(to.account_id.as_ref()).map(Text::as_str)
+    }
+
+    /// Calls `each` with the members of the profile that came with the user, later ones over earlier ones: what `to` says
+    /// under the profile that was sent.
+    pub fn received_profile(&self, mut each: impl FnMut(&str, &'a str)) -> Result<()> {
+        if let Some(to) = self.to().and_then(|to| to.text) {
+            to.for_each(|name, value| {
+                if value != "null" && !OF_THE_MESSAGE.contains(&name) {
+                    each(name, value);
+                }
+            })?;
+        }
+        self.profile.map_or(Ok(()), |profile| profile.for_each(each))
+    }
+
+    /// The same over the members of the stored profile.
+    pub fn merged_profile(&self, stored: Option<&'a str>, mut each: impl FnMut(&str, &'a str)) -> Result<()> {
+        stored.map_or(Ok(()), |stored| Object::of(stored).for_each(&mut each))?;
+        self.received_profile(each)
     }
 
     /// Who this is: `recipient`, else `to.user_id`, else `user_id`. Nobody's name is empty.

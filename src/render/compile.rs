@@ -6,12 +6,14 @@ use std::sync::LazyLock;
 
 use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 use handlebars::{Path, PathSeg, Template, TemplateErrorReason};
+use serde_json::Value;
 
 use super::escape::{self, Escape};
 use super::expression::Operand;
+use super::markdown::{self, Form};
 use super::scope::Names;
 use super::text::{Step, merged};
-use super::{helpers, markdown};
+use super::{dates, helpers, indexes};
 
 /// Blocks and brackets in one text. The parser recurses, and its stack is not endless.
 const NESTING_LIMIT: usize = 500;
@@ -22,11 +24,31 @@ const TAGS_LIMIT: usize = 2_000;
 static ROUND: LazyLock<Template> =
     LazyLock::new(|| Template::compile("{{bulkd-round 1}}").expect("our own template is well-formed"));
 
-/// The engine's own helpers, which a bare name calls as well.
-const HELPERS: &[&str] = &[
-    "if", "unless", "each", "with", "lookup", "raw", "log", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not",
-    "len",
+/// The engine's own helpers, which a bare name calls as well, and how many arguments they cannot do without.
+const HELPERS: &[(&str, usize)] = &[
+    ("if", 1),
+    ("unless", 1),
+    ("each", 1),
+    ("with", 1),
+    ("lookup", 2),
+    ("raw", 0),
+    ("log", 0),
+    ("eq", 2),
+    ("ne", 2),
+    ("gt", 2),
+    ("gte", 2),
+    ("lt", 2),
+    ("lte", 2),
+    ("and", 0),
+    ("or", 0),
+    ("not", 0),
+    ("len", 1),
 ];
+
+/// The arguments that a helper of the engine needs, if it is one.
+fn needed(name: &str) -> Option<usize> {
+    HELPERS.iter().find(|(known, _)| *known == name).map(|(_, needed)| *needed)
+}
 
 /// What `$.item` and `$.index` are called for the engine.
 pub const ITEM: &str = "$item";
@@ -68,7 +90,10 @@ impl<'n> Compiler<'n> {
             return Ok(template.clone());
         }
         check_size(source)?;
-        let mut template = Template::compile(source).map_err(|error| {
+        let compiled = Template::compile(&indexes::in_text(source));
+        let mut template = compiled.map_err(|error| {
+            // The places of what was written, if it fails for the same reason.
+            let error = Template::compile(source).err().unwrap_or(error);
             let what = match error.reason() {
                 // The parser lists all it could have gone on with, which helps nobody.
                 TemplateErrorReason::InvalidSyntax(_) => "a tag is malformed, or a block is left open".to_owned(),
@@ -131,13 +156,24 @@ impl<'n> Compiler<'n> {
         self.steps(source, escape, in_loop)
     }
 
-    /// The steps that write Markdown as HTML.
-    pub fn markdown(&mut self, source: &str, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
+    /// The steps that write Markdown in another form.
+    pub fn markdown(&mut self, source: &str, form: Form, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
         let steps = merged(self.steps(source, Escape::Plain, in_loop)?);
         if !steps.iter().all(|step| matches!(step, Step::Words(_) | Step::Variable(..))) {
-            return Ok(vec![Step::Markdown(steps)]);
+            return Ok(vec![Step::Markdown(steps, form)]);
         }
-        Ok(markdown::compile(steps))
+        Ok(markdown::compile(steps, form))
+    }
+
+    /// The steps that write Markdown as it is into JSON, with data that is no markup in it.
+    pub fn markdown_source(&mut self, source: &str, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
+        let mut steps = self.steps(source, Escape::Json, in_loop)?;
+        for step in &mut steps {
+            if let Step::Variable(_, escape) = step {
+                *escape = Escape::Markdown;
+            }
+        }
+        Ok(steps)
     }
 }
 
@@ -162,7 +198,7 @@ fn part(element: &TemplateElement, escape: Escape, names: &mut Names, in_loop: b
                 _ => return None,
             };
             match path.as_slice() {
-                [name] if HELPERS.contains(name) => None,
+                [name] if needed(name).is_some() => None,
                 path => names.variable(path, in_loop).map(|it| Step::Variable(it, escape.of_data(triple))),
             }
         }
@@ -241,37 +277,55 @@ fn prepare_call(call: &mut HelperTemplate) {
     }
 }
 
-/// Refuses what would fail for every user: helpers that are not known, and partials and decorators, which can call
-/// themselves without end and which Courier does not know either.
+/// Refuses what would fail for every user: helpers that are not known or lack what they need, and partials and
+/// decorators, which can call themselves without end and which Courier does not know either.
 fn check_calls(template: &Template) -> std::result::Result<(), String> {
     template.elements.iter().try_for_each(|element| match element {
         TemplateElement::RawString(_) | TemplateElement::Comment(_) => Ok(()),
-        TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => {
-            let arguments = || call.params.iter().chain(call.hash.values());
-            if arguments().next().is_some() {
-                check_helper(call.name.as_name())?;
-            }
-            arguments().chain([&call.name]).try_for_each(check_argument)
-        }
+        TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => check_call(call),
         TemplateElement::HelperBlock(block) => {
-            check_helper(block.name.as_name())?;
-            check_block(block.name.as_name().unwrap_or_default())?;
-            block.params.iter().chain(block.hash.values()).try_for_each(check_argument)?;
+            let name = block.name.as_name();
+            check_helper(name)?;
+            check_block(name.unwrap_or_default())?;
+            check_call(block)?;
             [&block.template, &block.inverse].into_iter().flatten().try_for_each(check_calls)
         }
         _ => Err("partials ({{> name}}) and decorators ({{* name}}) are not supported".to_owned()),
     })
 }
 
-fn check_argument(argument: &Parameter) -> std::result::Result<(), String> {
-    match argument {
-        Parameter::Subexpression(call) => {
-            let arguments =
-                || call.params().into_iter().flatten().chain(call.hash().into_iter().flat_map(|it| it.values()));
-            if arguments().next().is_some() {
-                check_helper(Some(call.name()))?;
-            }
-            arguments().try_for_each(check_argument)
+fn check_call(call: &HelperTemplate) -> std::result::Result<(), String> {
+    let name = call.name.as_name();
+    if !call.params.is_empty() || !call.hash.is_empty() {
+        check_helper(name)?;
+    }
+    check_arguments(name.unwrap_or_default(), call)?;
+    call.params.iter().chain(call.hash.values()).chain([&call.name]).try_for_each(|argument| match argument {
+        Parameter::Subexpression(call) => match call.as_element() {
+            TemplateElement::Expression(call) => check_call(call),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    })
+}
+
+fn check_arguments(name: &str, call: &HelperTemplate) -> std::result::Result<(), String> {
+    if let Some(needed) = needed(name).filter(|needed| call.params.len() < *needed) {
+        let arguments = if needed == 1 { "an argument" } else { "two arguments" };
+        return Err(format!("the helper '{name}' needs {arguments}"));
+    }
+    let is_variable = call.params.is_empty() && call.hash.is_empty();
+    let text = |argument: Option<&Parameter>| match argument {
+        Some(Parameter::Literal(Value::String(text))) => Some(text.clone()),
+        _ => None,
+    };
+    match name {
+        "set" if !is_variable && text(call.params.first()).is_none() => {
+            Err("the helper 'set' needs a name in quotes".to_owned())
+        }
+        "datetime-format" | "swu_datetimeformat" => {
+            let named = helpers::NAMED.iter().filter_map(|name| call.hash.get(*name));
+            text(call.params.iter().chain(named).nth(2)).map_or(Ok(()), |zone| dates::zone(&zone).map(drop))
         }
         _ => Ok(()),
     }
@@ -279,9 +333,9 @@ fn check_argument(argument: &Parameter) -> std::result::Result<(), String> {
 
 fn check_helper(name: Option<&str>) -> std::result::Result<(), String> {
     match name {
-        Some(name) if HELPERS.contains(&name) || helpers::is_known(name) => Ok(()),
+        Some(name) if needed(name).is_some() || helpers::is_known(name) => Ok(()),
         name => {
-            let known: Vec<&str> = HELPERS.iter().copied().chain(helpers::names()).collect();
+            let known: Vec<&str> = HELPERS.iter().map(|(name, _)| *name).chain(helpers::names()).collect();
             let name = name.unwrap_or_default();
             Err(format!("the helper '{name}' is not known here; known are {}", known.join(", ")))
         }
@@ -289,7 +343,7 @@ fn check_helper(name: Option<&str>) -> std::result::Result<(), String> {
 }
 
 fn check_block(name: &str) -> std::result::Result<(), String> {
-    if helpers::is_known(name) && !HELPERS.contains(&name) && !helpers::opens_block(name) {
+    if helpers::is_known(name) && needed(name).is_none() && !helpers::opens_block(name) {
         return Err(format!("the helper '{name}' gives a value and opens no block"));
     }
     Ok(())

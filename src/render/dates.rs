@@ -1,11 +1,13 @@
-//! Dates in texts. They are shown in UTC, unless a fixed offset such as `+02:00` is given: names of time zones need a
-//! database that not every machine has.
+//! Dates in texts. They are shown in UTC, unless a time zone is given: an offset such as `+02:00`, or a name that the
+//! machine's own database knows, such as `Europe/Paris`.
 
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
 use serde_json::Value;
+
+use crate::error::shown;
 
 /// Longest format that is looked at.
 const FORMAT_LIMIT: usize = 1_000;
@@ -17,16 +19,17 @@ pub fn read(value: &Value) -> Value {
     moment(value, TimeZone::UTC).map_or(Value::Null, |it| Value::from(it.timestamp().to_string()))
 }
 
-/// A time in a format of either `%Y-%m-%d` or `YYYY-MM-DD`; what is no time stays as it is.
-pub fn format(value: &Value, format: &str, zone: &str) -> Value {
-    let Some(moment) = moment(value, self::zone(zone)) else { return value.clone() };
+/// A time in a format of either `%Y-%m-%d` or `YYYY-MM-DD`; what is no time stays as it is. Fails if the zone is not
+/// known.
+pub fn format(value: &Value, format: &str, zone: &str) -> Result<Value, String> {
+    let Some(moment) = moment(value, self::zone(zone)?) else { return Ok(value.clone()) };
     if format.is_empty() || format.len() > FORMAT_LIMIT {
-        return Value::from(moment.timestamp().to_string());
+        return Ok(Value::from(moment.timestamp().to_string()));
     }
     if format.contains('%') {
-        return strtime::format(format, &moment).map_or(Value::Null, Value::from);
+        return Ok(strtime::format(format, &moment).map_or(Value::Null, Value::from));
     }
-    Value::from(by_tokens(&moment, format))
+    Ok(Value::from(by_tokens(&moment, format)))
 }
 
 fn moment(value: &Value, zone: TimeZone) -> Option<ZonedDateTime> {
@@ -49,7 +52,11 @@ fn from_number(number: f64) -> Option<Timestamp> {
     Timestamp::from_millisecond(millis as i64).ok()
 }
 
-fn zone(name: &str) -> TimeZone {
+/// A time zone by its offset or name; nothing is UTC.
+pub fn zone(name: &str) -> Result<TimeZone, String> {
+    if name.is_empty() {
+        return Ok(TimeZone::UTC);
+    }
     let offset = || {
         let (sign, rest) = match name.strip_prefix('-') {
             Some(rest) => (-1, rest),
@@ -60,7 +67,8 @@ fn zone(name: &str) -> TimeZone {
             hours.parse::<i32>().ok()?.checked_mul(3600)?.checked_add(minutes.parse::<i32>().ok()?.checked_mul(60)?)?;
         Offset::from_seconds(sign * seconds).ok()
     };
-    offset().map_or(TimeZone::UTC, Offset::to_time_zone)
+    let zone = offset().map(Offset::to_time_zone).or_else(|| TimeZone::get(name).ok());
+    zone.ok_or_else(|| format!("'{}' is no time zone that is known here", shown(name)))
 }
 
 /// The tokens of Moment and Day.js, the longer ones first, and what they are in strftime.

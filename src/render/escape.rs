@@ -17,18 +17,25 @@ pub enum Escape {
     Css,
     /// A JSON string.
     Json,
+    /// Markdown in a JSON string.
+    Markdown,
+    /// A text of the author's that is yet to become HTML, in which only the author makes links.
+    Footer,
 }
+
+/// The brackets of data in a footer, which are no link's. Unicode keeps both characters out of texts.
+pub const BRACKETS: [(char, &str); 2] = [('\u{fdd0}', "["), ('\u{fdd1}', "]")];
 
 impl Escape {
     /// How the author's own words are escaped there.
     pub fn of_words(self) -> Escape {
-        if self == Escape::Markup { Escape::Plain } else { self }
+        if matches!(self, Escape::Markup | Escape::Footer) { Escape::Plain } else { self }
     }
 
     /// How data are escaped there; three braces ask for none in HTML.
     pub fn of_data(self, triple: bool) -> Escape {
         match self {
-            Escape::Html | Escape::Markup if triple => Escape::Plain,
+            Escape::Html | Escape::Markup | Escape::Footer if triple => Escape::Plain,
             Escape::Markup => Escape::Attribute,
             escape => escape,
         }
@@ -41,6 +48,8 @@ impl Escape {
             Escape::Markup | Escape::Attribute => matches!(b, b'&' | b'<' | b'>' | b'"' | b'\''),
             Escape::Css => !(b.is_ascii_alphanumeric() || b"#.,%() -".contains(&b)),
             Escape::Json => b == b'"' || b == b'\\' || b < 0x20,
+            Escape::Footer => b == b'[' || b == b']',
+            Escape::Markdown => Escape::Json.touches(b) || b"*_`[]<~".contains(&b),
         }
     }
 
@@ -62,6 +71,13 @@ impl Escape {
             }
             match (self, c) {
                 (Escape::Css, _) => {}
+                (Escape::Footer, '[') => out.push(BRACKETS[0].0),
+                (Escape::Footer, ']') => out.push(BRACKETS[1].0),
+                (Escape::Markdown, '\\' | '*' | '_' | '`' | '[' | ']' | '<' | '~') => {
+                    out.push_str("\\\\");
+                    Escape::Json.push(c.encode_utf8(&mut [0; 4]), out);
+                }
+                (Escape::Markdown, c) => Escape::Json.push(c.encode_utf8(&mut [0; 4]), out),
                 (Escape::Json, '"') => out.push_str("\\\""),
                 (Escape::Json, '\\') => out.push_str("\\\\"),
                 (Escape::Json, '\n') => out.push_str("\\n"),

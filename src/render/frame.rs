@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::escape::BRACKETS;
 use super::html::{colour, escape, has_prefix, image, link, paragraphs};
 
 /// Courier's own default, which brands start from.
@@ -200,7 +201,8 @@ impl<'a> Look<'a> {
             None => {
                 let words = self.text("/footer/content").or(self.text("/footer/markdown")).or(self.text("/footer"));
                 let style = format!("margin:0 0 8px;color:{FAINT}");
-                words.into_iter().for_each(|words| inner.push_str(&with_links(&paragraphs(words, &style))));
+                let linked = words.map(|words| with_links(&paragraphs(words, &style))).unwrap_or_default();
+                inner.push_str(&BRACKETS.iter().fold(linked, |text, (mark, bracket)| text.replace(*mark, bracket)));
             }
         }
         let links: Vec<String> = SOCIAL.iter().filter_map(|(name, label)| self.social(name, label)).collect();
@@ -227,25 +229,26 @@ impl<'a> Look<'a> {
     }
 }
 
-/// `[words](address)` in text that is escaped already.
+/// `[words](address)` in text that is escaped already. No part of the text is looked at more than a few times.
 fn with_links(escaped: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(escaped.len()), escaped);
-    while let Some((before, after)) = rest.split_once('[') {
-        out.push_str(before);
-        let found = after.split_once("](").and_then(|(words, after)| {
-            let (href, after) = after.split_once(')')?;
-            let sound = !words.contains(['[', '<']) && !href.contains(['<', ' ']) && link(href).is_some();
-            sound.then(|| {
-                (format!("<a href=\"{href}\" style=\"color:{FAINT};text-decoration:underline\">{words}</a>"), after)
-            })
-        });
+    while let Some((before, after)) = rest.split_once("](") {
+        // An address ends where the next link could.
+        let end = after.find([')', '<', ' ', '[', ']']).filter(|end| after[*end..].starts_with(')'));
+        let words = before.rsplit_once('[').filter(|(_, words)| !words.contains('<'));
+        let found = words.zip(end).filter(|(_, end)| link(&after[..*end]).is_some());
         match found {
-            Some((link, after)) => {
-                out.push_str(&link);
-                rest = after;
+            Some(((before, words), end)) => {
+                let href = &after[..end];
+                out.push_str(before);
+                out.push_str(&format!(
+                    "<a href=\"{href}\" style=\"color:{FAINT};text-decoration:underline\">{words}</a>"
+                ));
+                rest = &after[end + 1..];
             }
             None => {
-                out.push('[');
+                out.push_str(before);
+                out.push_str("](");
                 rest = after;
             }
         }
@@ -283,6 +286,24 @@ mod tests {
         assert!(!document.contains("<script"), "a tag came through");
         assert!(!document.contains("href=\"javascript"), "a script came through");
         assert_eq!(document.matches("&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;").count(), 4);
+    }
+
+    #[test]
+    fn links_are_found_at_one_look() {
+        let style = format!("\" style=\"color:{FAINT};text-decoration:underline\">");
+        let cases = [
+            ("[[a](https://x.y) [b](mailto:b)](c", "[<a href=\"https://x.y{}a</a> <a href=\"mailto:b{}b</a>](c"),
+            ("[a] (https://x.y) [b](x.y) [c](https://x.y", "[a] (https://x.y) [b](x.y) [c](https://x.y"),
+            ("[a](no [b](https://x.y/(1)", "[a](no <a href=\"https://x.y/(1{}b</a>"),
+            ("[a<br>](https://x.y)", "[a<br>](https://x.y)"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(with_links(text), expected.replace("{}", &style), "{text}");
+        }
+        for part in ["[", "](", "[a](", "[a](https://", "[a](https://x.y)"] {
+            let text = part.repeat(5_000_000 / part.len());
+            assert!(with_links(&text).len() >= text.len());
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use handlebars::{
 use serde_json::{Number, Value};
 
 use super::expression::{compare_by_sign, is_truthy, number};
-use super::{TEXT_LIMIT, dates, too_long};
+use super::{TEXT_LIMIT, dates, indexes, too_long};
 
 /// Bytes that may be copied and compared for one text besides what is written: helpers can double a text again and
 /// again and then drop it, and conditions in loops can look at long ones in every round.
@@ -63,8 +63,8 @@ const VALUES: &[(&str, Call)] = &[
     ("capitalize", |args| Ok(Value::from(capitalize(&text(args, 0))))),
     ("concat", concat),
     ("format", format),
-    ("datetime-format", |args| Ok(dates::format(get(args, 0), &text(args, 1), &text(args, 2)))),
-    ("swu_datetimeformat", |args| Ok(dates::format(get(args, 0), &text(args, 1), &text(args, 2)))),
+    ("datetime-format", |args| dates::format(get(args, 0), &text(args, 1), &text(args, 2))),
+    ("swu_datetimeformat", |args| dates::format(get(args, 0), &text(args, 1), &text(args, 2))),
     ("swu_iso8601_to_time", |args| Ok(dates::read(get(args, 0)))),
     ("swu_timestamp_to_time", |args| Ok(dates::read(get(args, 0)))),
     ("trim", |args| Ok(trimmed(args, true, true))),
@@ -85,6 +85,9 @@ const VALUES: &[(&str, Call)] = &[
     ("mod", |args| all(args, |a, b| a % b)),
     ("translate", |args| Ok(Value::from(if args.len() > 1 { text(args, 1) } else { text(args, 0) }))),
 ];
+
+/// `format="..."`, `default="..."` and the like say the same as if they stood behind the rest, in this order.
+pub const NAMED: [&str; 5] = ["format", "length", "suffix", "default", "timezone"];
 
 const CONDITIONS: [&str; 2] = ["condition", "conditional"];
 const LOOKUPS: [&str; 2] = ["path", "var"];
@@ -131,12 +134,16 @@ fn as_variable<'rc>(
 
 /// What a path leads to from here, a copy of it.
 fn find(path: &str, context: &Context, render: &RenderContext<'_, '_>) -> Option<Value> {
+    if path.len() > PATH_LIMIT {
+        return None;
+    }
+    let path = &*indexes::in_path(path);
     let of_loop = ["item", "index"].iter().find_map(|name| {
         let rest = path.strip_prefix("$.")?.strip_prefix(name)?;
         (rest.is_empty() || rest.starts_with('.')).then(|| format!("${name}{rest}"))
     });
     let evaluate = |path: &str| {
-        let found = (path.len() <= PATH_LIMIT).then(|| render.evaluate(context, path).ok())??;
+        let found = render.evaluate(context, path).ok()?;
         (!found.is_missing()).then(|| found.as_json().clone())
     };
     of_loop.and_then(|path| evaluate(&path)).or_else(|| evaluate(path))
@@ -155,8 +162,7 @@ impl HelperDef for ValueHelper {
         if let Some(value) = as_variable(helper, context, render) {
             return Ok(value);
         }
-        // `format="..."`, `default="..."` and the like say the same as if they stood behind the rest.
-        let named = ["format", "length", "suffix", "default", "timezone"].iter().filter_map(|it| helper.hash_get(it));
+        let named = NAMED.iter().filter_map(|it| helper.hash_get(it));
         let args: Vec<&Value> = helper.params().iter().chain(named).map(|it| it.value()).collect();
         let looking = LOOKING.contains(&helper.name());
         let paid = if looking { Ok(()) } else { args.iter().try_for_each(|arg| work(arg)) };

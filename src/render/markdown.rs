@@ -1,34 +1,79 @@
-//! Markdown as HTML for e-mails: what is common in notifications, with the styles inline. HTML in it stays text.
+//! Markdown in other forms: HTML for e-mails, with the styles inline; plain text; and Slack's own markup. What is common
+//! in notifications is understood. HTML in it stays text.
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::escape::{Escape, blank_script, is_scheme_open};
 use super::text::Step;
 use crate::model::content::is_script;
 
-/// A part of the HTML.
+/// What Markdown is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Html,
+    /// Plain text, which is put where the escape says.
+    Plain(Escape),
+}
+
+impl Form {
+    fn walk(self, source: &str, put: &mut dyn FnMut(Piece<'_>)) {
+        match self {
+            Form::Html => walk(source, put),
+            Form::Plain(_) => walk_text(source, false, put),
+        }
+    }
+
+    /// How markup, words and addresses are escaped.
+    fn escapes(self) -> [Escape; 3] {
+        match self {
+            Form::Html => [Escape::Plain, Escape::Html, Escape::Attribute],
+            Form::Plain(escape) => [escape; 3],
+        }
+    }
+}
+
+/// A part of what Markdown becomes.
 enum Piece<'a> {
     Markup(&'a str),
     Words(&'a str),
     Address(&'a str),
 }
 
-/// Writes Markdown as HTML.
-pub fn render(source: &str, out: &mut String) {
-    walk(source, &mut |piece| match piece {
-        Piece::Markup(markup) => out.push_str(markup),
-        Piece::Words(words) => Escape::Html.push(words, out),
+/// Writes Markdown in another form.
+pub fn render(source: &str, form: Form, out: &mut String) {
+    let [markup_escape, words_escape, address_escape] = form.escapes();
+    form.walk(source, &mut |piece| match piece {
+        Piece::Markup(markup) => markup_escape.push(markup, out),
+        Piece::Words(words) => words_escape.push(words, out),
         Piece::Address(address) => {
             let at = out.len();
             out.push_str(address);
             blank_script(out, at);
-            Escape::Attribute.tail(out, at);
+            address_escape.tail(out, at);
         }
     });
 }
 
-/// Markdown of words and variables, compiled to the HTML around its variables.
-pub fn compile(steps: Vec<Step>) -> Vec<Step> {
+/// Markdown as plain text.
+pub fn plain(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    render(source, Form::Plain(Escape::Plain), &mut out);
+    out
+}
+
+/// Markdown in the markup of Slack. `escape` keeps words from being more than words there.
+pub fn slack(source: &str, escape: fn(&str) -> String) -> String {
+    let mut out = String::with_capacity(source.len());
+    walk_text(source, true, &mut |piece| match piece {
+        Piece::Markup(markup) => out.push_str(markup),
+        Piece::Words(words) => out.push_str(&escape(words)),
+        Piece::Address(address) => out.push_str(&escape(address).replace('|', "%7C")),
+    });
+    out
+}
+
+/// Markdown of words and variables, compiled to what stands around its variables.
+pub fn compile(steps: Vec<Step>, form: Form) -> Vec<Step> {
     // While it is read, letters stand for the variables, some that the words do not hold.
     let words = |step: &Step| match step {
         Step::Words(words) => words.clone(),
@@ -58,17 +103,18 @@ pub fn compile(steps: Vec<Step>) -> Vec<Step> {
             compiled.push(Step::Words(escape.escaped(rest)));
         }
     };
-    walk(&source, &mut |piece| match piece {
-        Piece::Markup(markup) => compiled.push(Step::Words(markup.to_owned())),
-        Piece::Words(words) => put(words, Escape::Html, &mut compiled),
+    let [markup_escape, words_escape, address_escape] = form.escapes();
+    form.walk(&source, &mut |piece| match piece {
+        Piece::Markup(markup) => compiled.push(Step::Words(markup_escape.escaped(markup))),
+        Piece::Words(words) => put(words, words_escape, &mut compiled),
         Piece::Address(address) => {
             let beginning = address.split(mark.as_str()).next().unwrap_or_default();
             if !is_scheme_open(beginning) && !is_script(address) {
-                return put(address, Escape::Attribute, &mut compiled);
+                return put(address, address_escape, &mut compiled);
             }
             let mut steps = Vec::new();
             put(address, Escape::Plain, &mut steps);
-            compiled.push(Step::Address(steps, Escape::Attribute));
+            compiled.push(Step::Address(steps, address_escape));
         }
     });
     compiled
@@ -96,8 +142,9 @@ fn walk(source: &str, put: &mut dyn FnMut(Piece<'_>)) {
                     }
                     open_paragraphs += 1;
                 }
-                Tag::Link { dest_url, .. } => {
-                    put(Piece::Markup("<a href=\""));
+                Tag::Link { link_type, dest_url, .. } => {
+                    let scheme = if link_type == LinkType::Email { "mailto:" } else { "" };
+                    put(Piece::Markup(&format!("<a href=\"{scheme}")));
                     put(Piece::Address(&dest_url));
                     put(Piece::Markup("\" style=\"color:#2a6fdb\">"));
                 }
@@ -119,6 +166,189 @@ fn walk(source: &str, put: &mut dyn FnMut(Piece<'_>)) {
                 tag => put(Piece::Markup(closing(tag))),
             },
             _ => {}
+        }
+    }
+}
+
+/// Deepest list whose items are indented further.
+const INDENT_LIMIT: usize = 8;
+
+/// Walks through Markdown as through a text of paragraphs, with the marks of Slack or without any.
+fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(Piece<'_>)) {
+    let mut text =
+        Paragraphs { put, slack, lines: 0, begun: false, is_fresh: true, quotes: 0, lists: Vec::new(), link: None };
+    let mut code: Option<String> = None;
+    for event in Parser::new_ext(source, Options::ENABLE_STRIKETHROUGH) {
+        match event {
+            Event::Text(words) => match &mut code {
+                Some(code) => code.push_str(&words),
+                None => text.words(&words),
+            },
+            Event::Html(words) | Event::InlineHtml(words) => {
+                text.words(words.trim_end_matches('\n'));
+                text.lines = text.lines.max(usize::from(words.ends_with('\n')));
+            }
+            Event::Code(words) => {
+                text.mark("`");
+                text.words(&words);
+                text.mark("`");
+            }
+            Event::SoftBreak | Event::HardBreak => text.line_end(),
+            Event::Rule => {
+                text.block();
+                text.words("---");
+            }
+            Event::Start(tag) => match tag {
+                Tag::Paragraph | Tag::HtmlBlock => text.block(),
+                Tag::Heading { .. } => {
+                    text.block();
+                    text.mark("*");
+                }
+                Tag::CodeBlock(_) => {
+                    text.block();
+                    code = Some(String::new());
+                }
+                Tag::BlockQuote(_) => {
+                    text.block();
+                    text.quotes += 1;
+                }
+                Tag::List(first) => {
+                    if text.lists.is_empty() {
+                        text.block();
+                    }
+                    text.lists.push(first);
+                }
+                Tag::Item => text.item(),
+                Tag::Link { link_type: LinkType::Email, dest_url, .. } => {
+                    text.begin_link(&format!("mailto:{dest_url}"))
+                }
+                Tag::Link { dest_url, .. } => text.begin_link(&dest_url),
+                tag => text.mark(slack_mark(&tag.to_end())),
+            },
+            Event::End(tag) => match tag {
+                TagEnd::Heading(_) => text.mark("*"),
+                TagEnd::CodeBlock => {
+                    let code = code.take().unwrap_or_default();
+                    text.mark("```\n");
+                    text.words(code.trim_end_matches('\n'));
+                    text.mark("\n```");
+                }
+                TagEnd::BlockQuote(_) => text.quotes -= 1,
+                TagEnd::List(_) => drop(text.lists.pop()),
+                TagEnd::Link => text.end_link(),
+                tag => text.mark(slack_mark(&tag)),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn slack_mark(tag: &TagEnd) -> &'static str {
+    match tag {
+        TagEnd::Strong => "*",
+        TagEnd::Emphasis => "_",
+        TagEnd::Strikethrough => "~",
+        _ => "",
+    }
+}
+
+/// A text while it is written.
+struct Paragraphs<'p> {
+    put: &'p mut dyn FnMut(Piece<'_>),
+    slack: bool,
+    /// Ends of lines that stand before what comes next.
+    lines: usize,
+    begun: bool,
+    /// Whether a block was begun by something that nothing has followed yet.
+    is_fresh: bool,
+    quotes: usize,
+    /// The number of the next item, if they have any.
+    lists: Vec<Option<u64>>,
+    /// The address and the words of the link that it is in.
+    link: Option<(String, String)>,
+}
+
+impl Paragraphs<'_> {
+    fn block(&mut self) {
+        if !std::mem::take(&mut self.is_fresh) {
+            self.lines = 2;
+        }
+    }
+
+    fn begin(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        let begun = std::mem::replace(&mut self.begun, true);
+        let quote = if self.slack && self.quotes > 0 { "> " } else { "" };
+        if !begun {
+            (self.put)(Piece::Markup(quote));
+        }
+        for _ in 0..if begun { lines } else { 0 } {
+            (self.put)(Piece::Markup("\n"));
+            (self.put)(Piece::Markup(quote));
+        }
+    }
+
+    fn words(&mut self, words: &str) {
+        if words.is_empty() {
+            return;
+        }
+        self.begin();
+        self.is_fresh = false;
+        if let Some((_, text)) = &mut self.link {
+            text.push_str(words);
+        }
+        (self.put)(Piece::Words(words));
+    }
+
+    /// In the words of a link Slack knows no marks.
+    fn mark(&mut self, mark: &str) {
+        if self.slack && self.link.is_none() && !mark.is_empty() {
+            self.begin();
+            (self.put)(Piece::Markup(mark));
+        }
+    }
+
+    fn line_end(&mut self) {
+        match self.link.is_some() && self.slack {
+            true => (self.put)(Piece::Markup(" ")),
+            false => self.lines = self.lines.max(1),
+        }
+    }
+
+    fn item(&mut self) {
+        self.lines = self.lines.max(1);
+        self.begin();
+        let depth = self.lists.len().saturating_sub(1).min(INDENT_LIMIT);
+        (self.put)(Piece::Markup(&"  ".repeat(depth)));
+        match self.lists.last_mut() {
+            Some(Some(number)) => {
+                (self.put)(Piece::Markup(&format!("{number}. ")));
+                *number += 1;
+            }
+            _ => (self.put)(Piece::Markup(if self.slack { "• " } else { "- " })),
+        }
+        self.is_fresh = true;
+    }
+
+    fn begin_link(&mut self, address: &str) {
+        if self.slack && !is_script(address) {
+            self.begin();
+            (self.put)(Piece::Markup("<"));
+            (self.put)(Piece::Address(address));
+            (self.put)(Piece::Markup("|"));
+        }
+        self.link = Some((address.to_owned(), String::new()));
+    }
+
+    fn end_link(&mut self) {
+        let Some((address, words)) = self.link.take().filter(|(address, _)| !is_script(address)) else { return };
+        if self.slack {
+            return (self.put)(Piece::Markup(">"));
+        }
+        if words != address && address.strip_prefix("mailto:") != Some(&words) {
+            (self.put)(Piece::Markup(" ("));
+            (self.put)(Piece::Address(&address));
+            (self.put)(Piece::Markup(")"));
         }
     }
 }
@@ -151,5 +381,51 @@ fn closing(tag: TagEnd) -> &'static str {
         TagEnd::Strikethrough => "</s>",
         TagEnd::Link => "</a>",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markdown_is_plain_text_and_slacks_markup() {
+        let cases = [
+            ("**bold** _it_ *it* ~~no~~ `code`", "bold it it no code", "*bold* _it_ _it_ ~no~ `code`"),
+            (
+                "# Title\n\nOne\ntwo  \nthree\n\n\nfour",
+                "Title\n\nOne\ntwo\nthree\n\nfour",
+                "*Title*\n\nOne\ntwo\nthree\n\nfour",
+            ),
+            (
+                "See [the **site**](https://x.y/?a=1&b=|) or <https://x.y> or <a@x.y>.",
+                "See the site (https://x.y/?a=1&b=|) or https://x.y or a@x.y.",
+                "See <https://x.y/?a=1&amp;b=%7C|the site> or <https://x.y|https://x.y> or <mailto:a@x.y|a@x.y>.",
+            ),
+            ("[a](javascript:x) ![alt](https://x.y/a.png)", "a alt", "a alt"),
+            (
+                "So:\n\n- one\n- two\n  1. a\n  2. b\n- three\n\nEnd",
+                "So:\n\n- one\n- two\n  1. a\n  2. b\n- three\n\nEnd",
+                "So:\n\n• one\n• two\n  1. a\n  2. b\n• three\n\nEnd",
+            ),
+            ("- one\n\n- two\n\n  more", "- one\n- two\n\nmore", "• one\n• two\n\nmore"),
+            ("> so\n> it\n>\n> goes\n\non", "so\nit\n\ngoes\n\non", "> so\n> it\n> \n> goes\n\non"),
+            ("```\na *b*\nc\n```\n\n---", "a *b*\nc\n\n---", "```\na *b*\nc\n```\n\n---"),
+            ("<b>x</b> & <!channel>", "<b>x</b> & <!channel>", "&lt;b&gt;x&lt;/b&gt; &amp; &lt;!channel&gt;"),
+            ("<div>\nx\n</div>\n\ny", "<div>\nx\n</div>\n\ny", "&lt;div&gt;\nx\n&lt;/div&gt;\n\ny"),
+            ("a\\*b\\_c", "a*b_c", "a*b_c"),
+            ("", "", ""),
+        ];
+        let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        for (source, as_plain, as_slack) in cases {
+            assert_eq!(plain(source), as_plain, "{source}");
+            assert_eq!(slack(source, escape), as_slack, "{source}");
+        }
+    }
+
+    #[test]
+    fn lists_in_lists_without_end_are_not_indented_without_end() {
+        assert!(plain(&"- ".repeat(20_000)).len() < 20_000 * 20);
+        assert!(slack(&"> ".repeat(20_000), str::to_owned).len() < 200_000);
     }
 }

@@ -3,6 +3,7 @@
 //! [`Renderer`] is made once a job and used from many threads. Users and messages pass through it without being parsed
 //! into trees: a text that is only words and `{{variables}}` looks up just the values that it names.
 
+pub mod brand;
 mod compile;
 mod condition;
 mod consent;
@@ -15,6 +16,7 @@ mod expression;
 pub mod frame;
 mod helpers;
 mod html;
+mod indexes;
 mod markdown;
 pub mod provider;
 mod routing;
@@ -26,15 +28,12 @@ mod text;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde_json::{Value, json};
-
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
 use crate::model::channel::{Channel, Provider};
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
-use crate::model::json::{self, Object};
 use crate::model::known::Known;
 use crate::model::outcomes::{Outcomes, Write, Written};
 use crate::model::plan::{Plan, Stored, Topic};
@@ -144,16 +143,7 @@ impl Renderer {
         for (path, source) in &definition.conditions {
             conditions.insert(source.clone(), Condition::compile(source, path, &mut names)?);
         }
-        let words_of_job = JobWords {
-            brand: plan.brand.map(|brand| brand_words(brand).to_string()),
-            event: definition.about.event.clone().unwrap_or_default(),
-            template: template_id.clone().unwrap_or_default(),
-            topic: plan.topic.as_ref().map(|topic| topic.topic_id.clone()).unwrap_or_default(),
-            tenant: definition.about.tenant_id.as_deref().map(scope::tenant),
-            environment: "test".to_owned(),
-            scope: "published".to_owned(),
-            year: Some(now.year()),
-        };
+        let words_of_job = JobWords::new(&definition, plan.brand, template_id.as_deref(), plan.topic.as_ref(), now);
         Ok(Renderer {
             data: JobData::new(data, words_of_job, &names),
             conditions,
@@ -235,9 +225,7 @@ impl Renderer {
             return Ok(());
         }
         let contact = Contact::new(recipient, &user, stored, &it.known.tokens)?;
-        let merged = merge(stored, &user)?;
-        let profile = merged.as_deref().map(Object::of).or(user.profile);
-        let scope = Scope::new(recipient, &user, profile, &self.data, &self.names)?;
+        let scope = Scope::new(recipient, &user, stored, &self.data, &self.names)?;
         let trip = Trip::new(self, &contact, &scope, chosen, is_due, outcomes);
         match trip.follow().map_err(|problem| Error::new(Kind::Invalid, problem))? {
             End::Deliveries(deliveries) => self.push(recipient, version, deliveries, outcomes),
@@ -307,39 +295,8 @@ impl Renderer {
     }
 }
 
-/// What texts know of a brand: its settings, such as `brand.colors.primary`, its id and its name.
-fn brand_words(mut brand: Value) -> Value {
-    let mut words = brand["settings"].take();
-    if !words.is_object() {
-        words = json!({});
-    }
-    words["id"] = brand["id"].take();
-    words["name"] = brand["name"].take();
-    words
-}
-
 fn unmapped(error: String) -> Verdict {
     Verdict { status: MessageStatus::Unmapped, reason: None, error: Some(error) }
-}
-
-/// The profile that was sent over what `to` says, over the stored one; `None` if there is only the one that was sent.
-fn merge(stored: Option<&str>, user: &User<'_>) -> Result<Option<String>> {
-    let to = user.to();
-    let of_to = [
-        ("user_id", to.and_then(|to| to.user_id.as_ref())),
-        ("email", to.and_then(|to| to.email.as_ref())),
-        ("phone_number", to.and_then(|to| to.phone_number.as_ref())),
-        ("locale", to.and_then(|to| to.locale.as_ref())),
-    ];
-    let says_more = of_to.iter().skip(1).any(|(_, text)| text.is_some());
-    if stored.is_none() && !says_more {
-        return Ok(None);
-    }
-    let members =
-        of_to.iter().filter_map(|(name, text)| Some(format!("\"{name}\":{}", json::quoted(text.as_ref()?.as_str()))));
-    let of_to = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
-    let layers = [stored.map(Object::of), Some(Object::of(&of_to)), user.profile];
-    json::merge(layers.into_iter().flatten()).map(Some)
 }
 
 /// Refuses content whose texts cannot be rendered for anybody. `path` is where it stands in the request.

@@ -9,9 +9,12 @@ use hashbrown::DefaultHashBuilder;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value, json};
 
-use super::TEXT_LIMIT;
+use super::{TEXT_LIMIT, brand};
+use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::model::definition::Definition;
 use crate::model::json::{self, Object};
+use crate::model::plan::Topic;
 use crate::model::user::User;
 
 /// The names that the texts of a job mention, so that only these are looked up in each user.
@@ -121,11 +124,35 @@ pub struct JobWords {
 }
 
 impl JobWords {
+    /// Of messages that are made `now`, some of them of a template.
+    pub fn new(
+        definition: &Definition,
+        brand: Option<Value>,
+        template_id: Option<&str>,
+        topic: Option<&Topic>,
+        now: Timestamp,
+    ) -> Self {
+        JobWords {
+            brand: brand.map(|brand| brand::words(brand).to_string()),
+            event: definition.about.event.clone().unwrap_or_default(),
+            template: template_id.unwrap_or_default().to_owned(),
+            topic: topic.map(|topic| topic.topic_id.clone()).unwrap_or_default(),
+            tenant: definition.about.tenant_id.as_deref().map(tenant),
+            environment: "test".to_owned(),
+            scope: "published".to_owned(),
+            year: Some(now.year()),
+        }
+    }
+
     /// In the order of [`JOB_ROOTS`], as JSON. Message and tracking ids are not known before the message is written.
     fn values(self) -> [String; JOB_ROOTS.len()] {
         let object = |json: Option<String>| json.unwrap_or_else(|| "null".to_owned());
-        // There is no page behind any of them.
-        let urls = json!({ "opened": "", "unsubscribe": "", "preferences": "" });
+        // There is no page behind any of them; the domain is one that nobody can have.
+        let urls = json!({
+            "opened": "https://bulkd.invalid/opened",
+            "unsubscribe": "https://bulkd.invalid/unsubscribe",
+            "preferences": "https://bulkd.invalid/preferences",
+        });
         let unknown = || json::quoted("");
         [
             object(self.brand),
@@ -190,7 +217,9 @@ pub struct Round<'v> {
 /// The values for one user.
 pub struct Scope<'a> {
     recipient: &'a str,
-    profile: Object<'a>,
+    user: &'a User<'a>,
+    /// The stored profile.
+    stored: Option<&'a str>,
     job: &'a JobData,
     layers: [Option<Object<'a>>; 2],
     /// The tenant of the user, a JSON object, in place of that of the job.
@@ -201,16 +230,16 @@ pub struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// Data is the job's, under the user's, under that of `to`, merged shallowly.
+    /// Data is the job's, under the user's, under that of `to`, merged shallowly; the profile is the `stored` one under
+    /// what came with the user.
     pub fn new(
         recipient: &'a str,
-        user: &User<'a>,
-        profile: Option<Object<'a>>,
+        user: &'a User<'a>,
+        stored: Option<&'a str>,
         job: &'a JobData,
         names: &Names,
     ) -> Result<Self> {
         let layers = [user.data, user.to().and_then(|to| to.data)];
-        let profile = profile.unwrap_or(Object::EMPTY);
         let mut data_values: Vec<_> = job.values.iter().map(Option::as_deref).collect();
         if !names.data.is_empty() {
             for layer in layers.iter().flatten() {
@@ -219,10 +248,11 @@ impl<'a> Scope<'a> {
         }
         let mut profile_values = vec![None; names.profile.len()];
         if !names.profile.is_empty() {
-            profile.for_each(|name, value| fill(&names.profile, &mut profile_values, name, value))?;
+            user.merged_profile(stored, |name, value| fill(&names.profile, &mut profile_values, name, value))?;
         }
         let tenant = user.tenant_id().map(tenant);
-        Ok(Scope { recipient, profile, job, layers, tenant, data_values, profile_values, context: OnceCell::new() })
+        let context = OnceCell::new();
+        Ok(Scope { recipient, user, stored, job, layers, tenant, data_values, profile_values, context })
     }
 
     /// Writes a variable as Handlebars would: nothing if it is missing or null.
@@ -331,7 +361,12 @@ impl<'a> Scope<'a> {
         }
         roots.entry("data").or_insert_with(|| Value::Object(data));
         if !roots.contains_key("profile") {
-            roots.insert("profile".to_owned(), parse(self.profile.as_str())?);
+            let mut members = Vec::new();
+            let each = |name: &str, value| members.push((name.to_owned(), value));
+            self.user.merged_profile(self.stored, each).map_err(|error| error.public_message().to_owned())?;
+            let members = members.into_iter().map(|(name, value)| Ok((name, parse(value)?)));
+            let profile = members.collect::<std::result::Result<_, String>>()?;
+            roots.insert("profile".to_owned(), Value::Object(profile));
         }
         roots.entry("recipient").or_insert_with(|| Value::from(self.recipient));
         Ok(Value::Object(roots))
@@ -339,7 +374,7 @@ impl<'a> Scope<'a> {
 }
 
 /// What texts know of a tenant, a JSON object.
-pub fn tenant(tenant_id: &str) -> String {
+fn tenant(tenant_id: &str) -> String {
     json!({ "id": tenant_id }).to_string()
 }
 

@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::compile::{Compiler, INDEX, ITEM};
 use super::escape::{self, Escape};
 use super::expression::Expression;
+use super::markdown::{self, Form};
 use super::scope::{Names, Round, Scope, Variable};
-use super::{TEXT_LIMIT, helpers, markdown, too_long};
+use super::{TEXT_LIMIT, helpers, too_long};
 use crate::error::{Error, Result};
 
 /// Rounds that the loops of one text make together. Loops within loops that write nothing are not ended by any other
@@ -24,6 +25,7 @@ const ROUNDS_LIMIT: usize = 250_000;
 static PLAIN: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Plain));
 static HTML: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Html));
 static MARKUP: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Attribute));
+static FOOTER: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Footer));
 
 fn engine(escape: Escape) -> Handlebars<'static> {
     let mut engine = Handlebars::new();
@@ -51,7 +53,7 @@ pub enum Step {
     /// A text for the engine.
     Template(Box<Template>, Escape),
     /// Markdown that is only known when it is rendered.
-    Markdown(Vec<Step>),
+    Markdown(Vec<Step>, Form),
     /// An address whose scheme is only known when it is rendered.
     Address(Vec<Step>, Escape),
     /// The variable's value, or these words if there is none.
@@ -111,7 +113,7 @@ impl Text {
 fn words(steps: &[Step]) -> usize {
     let of_one = |step: &Step| match step {
         Step::Words(text) => text.len(),
-        Step::Markdown(steps) | Step::Address(steps, _) | Step::If(_, steps) | Step::Loop(_, steps) => words(steps),
+        Step::Markdown(steps, _) | Step::Address(steps, _) | Step::If(_, steps) | Step::Loop(_, steps) => words(steps),
         _ => 0,
     };
     steps.iter().map(of_one).sum()
@@ -177,9 +179,9 @@ impl<'s> State<'_, 's> {
                 escape.tail(self.out, at);
             }
             Step::Template(template, escape) => self.template(template, *escape)?,
-            Step::Markdown(steps) => {
+            Step::Markdown(steps, form) => {
                 let source = self.aside(steps)?;
-                markdown::render(&source, self.out);
+                markdown::render(&source, *form, self.out);
             }
             Step::Address(steps, escape) => {
                 self.run(steps)?;
@@ -250,6 +252,7 @@ impl<'s> State<'_, 's> {
         let engine: &Handlebars<'_> = match escape {
             Escape::Html => &HTML,
             Escape::Markup => &MARKUP,
+            Escape::Footer => &FOOTER,
             _ => &PLAIN,
         };
         let mut params = BlockParams::new();
@@ -277,7 +280,7 @@ impl<'s> State<'_, 's> {
             };
             format!("the template could not be rendered: {reason}")
         })?;
-        if !matches!(escape, Escape::Html | Escape::Markup) {
+        if !matches!(escape, Escape::Html | Escape::Markup | Escape::Footer) {
             escape.tail(self.out, at);
         }
         Ok(())

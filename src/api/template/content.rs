@@ -80,8 +80,8 @@ fn check_element(element: &Map<String, Value>) -> Result<()> {
     stored_elements::complete(&mut content, "").and_then(|()| compile(&content, "")).map_err(|error| {
         match error.kind() {
             Kind::Invalid => {
-                let text = error.public_message();
-                Error::new(Kind::Invalid, text.trim_start_matches('.').trim_start_matches("elements[0]."))
+                let text = error.public_message().trim_start_matches('.');
+                Error::new(Kind::Invalid, text.strip_prefix("elements[0].").unwrap_or(text))
             }
             _ => error,
         }
@@ -125,7 +125,11 @@ fn check_override(element: &Map<String, Value>, at: &str) -> Result<()> {
             None if name != "id" => {}
             Some(Value::String(_)) if name == "id" => {}
             Some(Value::String(words)) => check_words(words).map_err(|error| {
-                let why = error.public_message().trim_start_matches("elements: ");
+                let why = error.public_message();
+                let why = ["elements[0].content: ", "elements: "]
+                    .iter()
+                    .find_map(|path| why.strip_prefix(path))
+                    .unwrap_or(why);
                 Error::invalid(format_args!("{at}.{name}"), why)
             })?,
             _ => return Err(Error::invalid(format_args!("{at}.{name}"), "expected a string")),

@@ -6,10 +6,12 @@ use super::super::compile::Compiler;
 use super::super::content::Target;
 use super::super::escape::{Escape, strip_tags};
 use super::super::expression::{self, Expression, Operand, Resolve};
+use super::super::markdown::Form;
 use super::super::scope::Variable;
 use super::super::text::{Step, Text, merged};
 use super::super::{TEXT_LIMIT, too_long};
 use crate::error::{Error, Result};
+use crate::model::channel::Channel;
 use crate::model::content::{Element, Kind, Words};
 
 /// Writes one element in some form.
@@ -127,6 +129,17 @@ impl<'b, 'n> Builder<'b, 'n> {
         Ok(())
     }
 
+    /// Whether an element has nothing of what it is there to show.
+    fn is_nothing(&self, element: &Element) -> bool {
+        let empty = |words: &Words| words.of(self.locale).is_empty();
+        match &element.kind {
+            Kind::Text { words: Some(words), children, .. } => empty(words) && children.is_empty(),
+            Kind::Action { words, href, .. } => empty(words) && empty(href),
+            Kind::Image { src: words, .. } | Kind::Quote { words, .. } | Kind::Html { words } => empty(words),
+            _ => false,
+        }
+    }
+
     fn number_of(&mut self, name: &str) -> usize {
         let next = self.earlier.len();
         *self.earlier.entry(name.to_owned()).or_insert(next)
@@ -135,7 +148,9 @@ impl<'b, 'n> Builder<'b, 'n> {
     fn element(&mut self, element: &Element, write: Write) -> Result<()> {
         let number = element.name.as_ref().map(|name| self.number_of(name));
         if element.condition.is_none() && element.repeat.is_none() {
-            write(self, element)?;
+            if !self.is_nothing(element) {
+                write(self, element)?;
+            }
             self.steps.extend(number.map(|number| Step::Visible(number, true)));
             return Ok(());
         }
@@ -205,7 +220,7 @@ impl<'b, 'n> Builder<'b, 'n> {
 
     pub fn words_in(&mut self, words: &Words, element: &Element, escape: Escape) -> Result<()> {
         let steps = self.compiler.steps(words.of(self.locale), escape, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field, problem))?;
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
         self.extend(steps);
         Ok(())
     }
@@ -221,14 +236,28 @@ impl<'b, 'n> Builder<'b, 'n> {
     pub fn address(&mut self, words: &Words, element: &Element) -> Result<()> {
         let escape = if self.escape == Escape::Html { Escape::Attribute } else { self.escape };
         let steps = self.compiler.address(words.of(self.locale), escape, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field, problem))?;
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
         self.extend(steps);
         Ok(())
     }
 
+    /// Whether readers of the elements are given Markdown as it is.
+    pub fn keeps_markdown(&self) -> bool {
+        matches!(self.target.channel, Channel::DirectMessage | Channel::Webhook)
+    }
+
+    pub fn markdown_source(&mut self, words: &Words, element: &Element) -> Result<()> {
+        let steps = self.compiler.markdown_source(words.of(self.locale), self.loops > 0);
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
+        self.extend(steps);
+        Ok(())
+    }
+
+    /// Writes Markdown in this form.
     pub fn markdown(&mut self, words: &Words, element: &Element) -> Result<()> {
-        let steps = self.compiler.markdown(words.of(self.locale), self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field, problem))?;
+        let form = if self.escape == Escape::Html { Form::Html } else { Form::Plain(self.escape) };
+        let steps = self.compiler.markdown(words.of(self.locale), form, self.loops > 0);
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
         self.extend(steps);
         Ok(())
     }
@@ -237,7 +266,7 @@ impl<'b, 'n> Builder<'b, 'n> {
     pub fn stripped(&mut self, words: &Words, element: &Element) -> Result<()> {
         let source = strip_tags(words.of(self.locale));
         let steps = self.compiler.steps(&source, self.escape, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field, problem))?;
+        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
         self.extend(steps);
         Ok(())
     }

@@ -11,14 +11,14 @@ const BUTTON: &str = "#9d3789";
 pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
     match &element.kind {
         Kind::Text { words, children, look, markdown } => {
-            let (tag, size) = match look.style {
-                Some(TextStyle::H1) => ("h1", "font-size:24px;line-height:1.3;"),
-                Some(TextStyle::H2) => ("h2", "font-size:20px;line-height:1.3;"),
-                Some(TextStyle::Subtext) => ("p", "font-size:12px;color:#73819b;"),
-                _ if *markdown => ("div", ""),
-                _ => ("p", ""),
+            let tag = match look.style {
+                Some(TextStyle::H1) => "h1",
+                Some(TextStyle::H2) => "h2",
+                Some(TextStyle::Subtext) => "p",
+                _ if *markdown => "div",
+                _ => "p",
             };
-            builder.markup(&format!("<{tag} style=\"margin:0 0 16px;{size}"));
+            builder.markup(&format!("<{tag} style=\"margin:0 0 16px;{}", size(look)));
             style(builder, element, look)?;
             builder.markup("\">");
             formatted(builder, look, |builder| {
@@ -57,7 +57,7 @@ pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
         Kind::Quote { words, look, border_color } => {
             builder.markup("<blockquote style=\"margin:0 0 16px;padding:4px 0 4px 16px;border-left:4px solid ");
             css(builder, element, border_color.as_deref().unwrap_or("#cbd5e0"), "border_color")?;
-            builder.markup(";");
+            builder.markup(&format!(";{}", size(look)));
             style(builder, element, look)?;
             builder.markup("\">");
             formatted(builder, look, |builder| builder.words(words, element))?;
@@ -266,6 +266,16 @@ fn side(align: Align) -> &'static str {
 
 fn css(builder: &mut Builder<'_, '_>, element: &Element, source: &str, field: &str) -> Result<()> {
     builder.source(source, Escape::Css, &format!("{}.{field}", element.path))
+}
+
+/// What a text style is for the eye.
+fn size(look: &Look) -> &'static str {
+    match look.style {
+        Some(TextStyle::H1) => "font-size:24px;line-height:1.3;",
+        Some(TextStyle::H2) => "font-size:20px;line-height:1.3;",
+        Some(TextStyle::Subtext) => "font-size:12px;color:#73819b;",
+        _ => "",
+    }
 }
 
 fn style(builder: &mut Builder<'_, '_>, element: &Element, look: &Look) -> Result<()> {

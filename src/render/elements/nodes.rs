@@ -6,30 +6,40 @@ use crate::model::content::{Element, Kind, Look, TextStyle, Words};
 
 pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
     match &element.kind {
-        Kind::Text { words, children, look, .. } => {
+        Kind::Text { words: Some(words), children, look, markdown: true } if builder.keeps_markdown() => {
             begin(builder, "text");
-            text(builder, element, words.as_ref(), children)?;
+            builder.markup(",\"format\":\"markdown\",\"content\":\"");
+            builder.markdown_source(words, element)?;
+            builder.elements(children, plain::inline)?;
+            builder.markup("\"");
+            end(builder, look);
+        }
+        Kind::Text { look, .. } => {
+            begin(builder, "text");
+            builder.markup(",\"content\":\"");
+            plain::inline(builder, element)?;
+            builder.markup("\"");
             end(builder, look);
         }
         Kind::Span { words, look } => {
             begin(builder, "text");
-            text(builder, element, Some(words), &[])?;
+            text(builder, element, Some(words))?;
             end(builder, look);
         }
         Kind::Quote { words, look, .. } => {
             begin(builder, "quote");
-            text(builder, element, Some(words), &[])?;
+            text(builder, element, Some(words))?;
             end(builder, look);
         }
         Kind::Link { words, href } => {
             begin(builder, "action");
-            text(builder, element, Some(words), &[])?;
+            text(builder, element, Some(words))?;
             address(builder, element, "href", Some(href))?;
             builder.markup(",\"style\":\"link\"}");
         }
         Kind::Action { words, href, style, id, .. } => {
             begin(builder, "action");
-            text(builder, element, Some(words), &[])?;
+            text(builder, element, Some(words))?;
             address(builder, element, "href", Some(href))?;
             builder.markup(&format!(",\"style\":\"{}\"", style.name()));
             if let Some(id) = id {
@@ -61,7 +71,7 @@ pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
         Kind::ListItem { words, elements, .. } | Kind::Other { words, elements } => {
             if words.is_some() {
                 begin(builder, "text");
-                text(builder, element, words.as_ref(), &[])?;
+                text(builder, element, words.as_ref())?;
                 builder.markup("}");
             }
             builder.elements(elements, write)?;
@@ -105,12 +115,11 @@ fn begin(builder: &mut Builder<'_, '_>, name: &str) {
     builder.markup(&format!("{{\"type\":\"{name}\""));
 }
 
-fn text(builder: &mut Builder<'_, '_>, element: &Element, words: Option<&Words>, children: &[Element]) -> Result<()> {
+fn text(builder: &mut Builder<'_, '_>, element: &Element, words: Option<&Words>) -> Result<()> {
     builder.markup(",\"content\":\"");
     if let Some(words) = words {
         builder.words(words, element)?;
     }
-    builder.elements(children, plain::inline)?;
     builder.markup("\"");
     Ok(())
 }

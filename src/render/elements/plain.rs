@@ -6,12 +6,9 @@ use crate::model::content::{Element, Kind, ListType};
 
 pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
     match &element.kind {
-        Kind::Text { words, children, .. } => {
+        Kind::Text { .. } => {
             builder.next();
-            if let Some(words) = words {
-                builder.words(words, element)?;
-            }
-            builder.elements(children, inline)
+            inline(builder, element)
         }
         Kind::Span { words, .. } | Kind::Quote { words, .. } => {
             builder.next();
@@ -73,6 +70,10 @@ pub fn inline(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
         Kind::Image { alt, .. } => alt.iter().try_for_each(|alt| builder.words(alt, element)),
         Kind::Html { words } => builder.stripped(words, element),
         Kind::Meta { .. } | Kind::Hidden | Kind::Divider { .. } => Ok(()),
+        Kind::Text { words: Some(words), children, markdown: true, .. } => {
+            builder.markdown(words, element)?;
+            builder.elements(children, inline)
+        }
         _ => {
             element.words().try_for_each(|words| builder.words(words, element))?;
             builder.elements(element.children(), inline)

@@ -21,12 +21,12 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
         _ => None,
     };
     let actions: Vec<Value> = elements::read(outgoing).iter().filter_map(action).collect();
-    let words = outgoing.body.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = outgoing.text().split_whitespace().collect::<Vec<_>>().join(" ");
     let mut request = json!({
         "messageId": outgoing.message_id,
         "userId": outgoing.address,
         "preview": super::shortened(&words, PREVIEW),
-        "body": outgoing.body,
+        "body": outgoing.text(),
         "blocks": elements::raw(outgoing),
         "actions": actions,
         "created": outgoing.created_at.millis(),
@@ -34,7 +34,7 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     let tags = outgoing.tags();
     let more = [
         ("title", outgoing.title().map(Value::from)),
-        ("data", outgoing.data.cloned()),
+        ("data", outgoing.data()),
         ("tags", Some(Value::from(tags.clone())).filter(|_| !tags.is_empty())),
     ];
     for (name, value) in more {

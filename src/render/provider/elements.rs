@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::Outgoing;
 
 pub enum Element {
-    Text { content: String, style: Style, bold: bool, italic: bool, strikethrough: bool },
+    Text { content: String, markdown: bool, style: Style, bold: bool, italic: bool, strikethrough: bool },
     Action { content: String, href: String, action_id: Option<String>, is_link: bool },
     Image { src: String, alt_text: String, href: Option<String> },
     Divider,
     Quote { content: String },
-    List { ordered: bool, items: Vec<String> },
+    List { lines: Vec<String> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,27 +23,29 @@ pub enum Style {
 
 /// The elements of a message; its plain text, if it has no others.
 pub fn read(outgoing: &Outgoing<'_>) -> Vec<Element> {
-    let plain = || Element::Text {
-        content: outgoing.body.to_owned(),
-        style: Style::Text,
-        bold: false,
-        italic: false,
-        strikethrough: false,
-    };
-    match outgoing.content.and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok()) {
-        Some(elements) => elements.iter().filter_map(element).collect(),
-        None if outgoing.body.is_empty() => Vec::new(),
-        None => vec![plain()],
-    }
+    all(outgoing).iter().filter_map(element).collect()
 }
 
 /// The elements as they are stored, for providers that are given them whole.
 pub fn raw(outgoing: &Outgoing<'_>) -> Value {
-    let stored = outgoing.content.and_then(|content| serde_json::from_str::<Value>(content).ok());
-    stored.filter(Value::is_array).unwrap_or_else(|| match outgoing.body {
-        "" => Value::Array(Vec::new()),
-        body => serde_json::json!([{ "type": "text", "content": body }]),
-    })
+    Value::Array(all(outgoing))
+}
+
+/// A body of the definition's stands for the words of all elements.
+fn all(outgoing: &Outgoing<'_>) -> Vec<Value> {
+    let stored = outgoing.content.and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok());
+    let overriding = outgoing.overridden_text(&["body", "text"]);
+    let words = match (&stored, overriding, outgoing.body) {
+        (Some(_), None, _) | (None, None, "") => None,
+        (_, overriding, body) => Some(serde_json::json!({ "type": "text", "content": overriding.unwrap_or(body) })),
+    };
+    let is_kept = |it: &Value| overriding.is_none() || it["type"] == "action" || it["type"] == "image";
+    words.into_iter().chain(stored.into_iter().flatten().filter(is_kept)).collect()
+}
+
+/// Whether the words of an element are Markdown.
+pub fn is_markdown(value: &Value) -> bool {
+    value.get("format").is_some_and(|format| format == "markdown")
 }
 
 fn element(value: &Value) -> Option<Element> {
@@ -54,6 +56,7 @@ fn element(value: &Value) -> Option<Element> {
     match text("type")? {
         "text" => Some(Element::Text {
             content: owned("content")?,
+            markdown: is_markdown(value),
             style: match text("text_style") {
                 Some("h1") => Style::H1,
                 Some("h2") => Style::H2,
@@ -77,22 +80,28 @@ fn element(value: &Value) -> Option<Element> {
         }),
         "divider" => Some(Element::Divider),
         "quote" => Some(Element::Quote { content: owned("content")? }),
-        "list" => Some(Element::List {
-            ordered: text("list_type") == Some("ordered"),
-            items: value
-                .get("items")?
-                .as_array()?
-                .iter()
-                .filter_map(|item| item.as_str().or_else(|| item.get("content")?.as_str()))
-                .map(str::to_owned)
-                .collect(),
-        }),
+        "list" => {
+            let mut lines = Vec::new();
+            add_lines(value, 0, &mut lines);
+            Some(Element::List { lines })
+        }
         _ => None,
     }
 }
 
-/// The lines of a list, with what stands before each.
-pub fn list_lines(ordered: bool, items: &[String]) -> impl Iterator<Item = String> {
-    let mark = move |i| if ordered { format!("{i}.") } else { "•".to_owned() };
-    (1..).zip(items).map(move |(i, item)| format!("{} {item}", mark(i)))
+/// The lines of a list, with what stands before each; lists in it are indented by spaces that stay.
+fn add_lines(list: &Value, depth: usize, lines: &mut Vec<String>) {
+    let indent = "\u{a0}".repeat(4 * depth);
+    let ordered = list["list_type"] == "ordered";
+    let mut number = 0;
+    for item in list["items"].as_array().into_iter().flatten() {
+        if item["type"] == "list" {
+            add_lines(item, depth + 1, lines);
+            continue;
+        }
+        let words = item.as_str().or_else(|| item.get("content").or_else(|| item.get("alt_text"))?.as_str());
+        let Some(words) = words else { continue };
+        number += 1;
+        lines.push(if ordered { format!("{indent}{number}. {words}") } else { format!("{indent}• {words}") });
+    }
 }

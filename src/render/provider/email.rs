@@ -15,6 +15,14 @@ pub struct Party {
     pub email: String,
 }
 
+/// A file that goes with an e-mail: Courier's `{filename, contentType, data}`.
+pub struct Attachment {
+    pub filename: String,
+    pub content_type: String,
+    /// In base64, as it was given.
+    pub data: String,
+}
+
 pub struct Email {
     pub from: Party,
     pub to: Vec<Party>,
@@ -25,6 +33,7 @@ pub struct Email {
     pub text: String,
     pub html: String,
     pub headers: Vec<(String, String)>,
+    pub attachments: Vec<Attachment>,
 }
 
 /// The e-mail, with `channels.email.override` in it. `own` is looked at first: the body of providers that take the
@@ -39,6 +48,7 @@ pub fn read(outgoing: &Outgoing<'_>, own: Option<&Value>) -> Email {
     let html = text(&["html"]).unwrap_or_else(|| {
         frame::html(outgoing.content, outgoing.body, Some(&subject), outgoing.brand, text(&["preheader"]).as_deref())
     });
+    let attachments = find(&["attachments"]).and_then(Value::as_array).into_iter().flatten();
     let headers = find(&["headers"]).and_then(Value::as_object).into_iter().flatten();
     Email {
         from: first(&["from"]).unwrap_or(Party { name: None, email: FROM.to_owned() }),
@@ -50,6 +60,17 @@ pub fn read(outgoing: &Outgoing<'_>, own: Option<&Value>) -> Email {
         text: text(&["text"]).unwrap_or_else(|| outgoing.body.to_owned()),
         html,
         headers: headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect(),
+        attachments: attachments.map(attachment).collect(),
+    }
+}
+
+fn attachment(given: &Value) -> Attachment {
+    let member =
+        |names: &[&str]| names.iter().find_map(|name| given.get(name)?.as_str()).unwrap_or_default().to_owned();
+    Attachment {
+        filename: member(&["filename"]),
+        content_type: member(&["contentType", "content_type", "type"]),
+        data: member(&["data", "content"]),
     }
 }
 

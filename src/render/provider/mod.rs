@@ -16,6 +16,7 @@ mod webhook;
 
 use serde_json::{Map, Value};
 
+use super::markdown;
 use crate::clock::Timestamp;
 use crate::model::about::About;
 use crate::model::channel::{Channel, Provider};
@@ -63,6 +64,19 @@ impl Outgoing<'_> {
         self.overridden_text(&["title", "subject"]).or(self.subject).filter(|title| !title.is_empty())
     }
 
+    /// The body, as the definition has it.
+    fn text(&self) -> &str {
+        self.overridden_text(&["body", "text"]).unwrap_or(self.body)
+    }
+
+    /// The data that the provider is given, with those of the definition over it.
+    fn data(&self) -> Option<Value> {
+        let over = self.overridden(&["data"]).filter(|it| it.is_object());
+        let mut data = self.data.or(over)?.clone();
+        over.into_iter().for_each(|over| merge(&mut data, over));
+        Some(data)
+    }
+
     /// The `tags` of the definition's metadata.
     fn tags(&self) -> Vec<&str> {
         let tags = self.metadata.and_then(|it| it.get("tags")?.as_array());
@@ -72,6 +86,38 @@ impl Outgoing<'_> {
     fn trace_id(&self) -> Option<&str> {
         self.metadata?.get("trace_id")?.as_str()
     }
+}
+
+/// Whether a provider passes on what a message was made of.
+pub fn takes_data(provider: Provider) -> bool {
+    matches!(provider.channel(), Channel::Push | Channel::Inbox | Channel::Webhook)
+}
+
+/// What the recipient would see.
+pub struct Shown {
+    pub subject: String,
+    pub body: String,
+    /// An e-mail's; other channels have none.
+    pub html: String,
+    pub elements: Vec<Value>,
+}
+
+pub fn shown(outgoing: &Outgoing<'_>) -> Shown {
+    let mut elements = match elements::raw(outgoing) {
+        Value::Array(elements) => elements,
+        _ => Vec::new(),
+    };
+    for element in elements.iter_mut().filter(|it| elements::is_markdown(it)) {
+        if let Some(plain) = element["content"].as_str().map(markdown::plain) {
+            element["content"] = plain.into();
+        }
+    }
+    if outgoing.channel == Channel::Email {
+        let email = email::read(outgoing, None);
+        return Shown { subject: email.subject, body: email.text, html: email.html, elements };
+    }
+    let subject = outgoing.title().unwrap_or_default().to_owned();
+    Shown { subject, body: outgoing.text().to_owned(), html: String::new(), elements }
 }
 
 /// The complete HTML of an e-mail, as its provider would have been given it; other channels have none.
@@ -98,6 +144,7 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
         match outgoing.provider {
             Provider::FirebaseFcm if !members.contains_key("message") => merge(&mut request["message"], body),
             Provider::Twilio => merge(&mut request, &twilio::fields(members)),
+            Provider::Webhook => merge(&mut request["body"], body),
             _ => merge(&mut request, body),
         }
     }
@@ -190,8 +237,12 @@ mod tests {
 
     #[test]
     fn whatever_is_stored_leads_to_some_request() {
-        let odd =
-            [json!(null), json!([]), json!({ "body": [] }), json!({ "body": { "message": 5 }, "from": 3, "cc": {} })];
+        let odd = [
+            json!(null),
+            json!([]),
+            json!({ "body": [] }),
+            json!({ "body": { "message": 5 }, "from": 3, "cc": {}, "attachments": [5, { "data": 3 }] }),
+        ];
         let contents =
             [None, Some("x"), Some("[]"), Some("[1,{\"type\":\"list\",\"items\":5},{\"type\":\"action\"},{}]")];
         for (_, provider) in Provider::NAMES {

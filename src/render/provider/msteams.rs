@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Outgoing;
 use super::elements::{self, Element, Style};
+use crate::render::markdown;
 
 pub fn request(outgoing: &Outgoing<'_>) -> Value {
     let mut body = Vec::new();
@@ -38,19 +39,20 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     });
     json!({
         "type": "message",
-        "summary": outgoing.title().unwrap_or(outgoing.body),
+        "summary": outgoing.title().unwrap_or(outgoing.text()),
         "attachments": [{ "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card }],
     })
 }
 
 fn item(element: Element) -> Value {
     match element {
-        Element::Text { content, style, bold, italic, strikethrough } => match style {
+        Element::Text { content, markdown: is_markdown, style, bold, italic, strikethrough } => match style {
             Style::H1 => text(&content, json!({ "size": "ExtraLarge", "weight": "Bolder", "style": "heading" })),
             Style::H2 => text(&content, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })),
             Style::Subtext => text(&content, json!({ "size": "Small", "isSubtle": true })),
-            // Only runs of text know more than weights.
+            // Only runs of text know more than weights, and no Markdown.
             Style::Text if italic || strikethrough => {
+                let content = if is_markdown { markdown::plain(&content) } else { content };
                 let mut run =
                     json!({ "type": "TextRun", "text": content, "italic": italic, "strikethrough": strikethrough });
                 if bold {
@@ -77,10 +79,7 @@ fn item(element: Element) -> Value {
             let words = text(&content, json!({ "isSubtle": true }));
             json!({ "type": "Container", "style": "emphasis", "items": [words] })
         }
-        Element::List { ordered, items } => {
-            let lines: Vec<String> = elements::list_lines(ordered, &items).collect();
-            text(&lines.join("\n\n"), json!({}))
-        }
+        Element::List { lines } => text(&lines.join("\n\n"), json!({})),
         Element::Divider => json!({}),
     }
 }

@@ -27,18 +27,35 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
             if let Some(reply_to) = &email.reply_to {
                 request["reply_to"] = party_text(reply_to).into();
             }
+            if !email.attachments.is_empty() {
+                let attachment = |it: &email::Attachment| json!({ "filename": it.filename, "content_type": it.content_type, "data": it.data });
+                request["attachments"] = email.attachments.iter().map(attachment).collect();
+            }
             request
         }
-        Channel::Sms => json!({ "provider": provider, "to": outgoing.address, "text": outgoing.body }),
+        Channel::Sms => {
+            let to = outgoing.overridden_text(&["to"]).unwrap_or(outgoing.address);
+            let mut request = json!({ "provider": provider, "to": to, "text": outgoing.text() });
+            if let Some(from) = outgoing.overridden_text(&["from"]) {
+                request["from"] = from.into();
+            }
+            request
+        }
         _ => {
             let mut request = json!({
                 "provider": provider,
                 "to": outgoing.address,
-                "body": outgoing.body,
+                "body": outgoing.text(),
                 "elements": elements::raw(outgoing),
             });
             if let Some(title) = outgoing.title() {
                 request["title"] = title.into();
+            }
+            if let Some(data) = outgoing.data() {
+                request["data"] = data;
+            }
+            if let Some(href) = outgoing.overridden_text(&["clickAction"]) {
+                request["clickAction"] = href.into();
             }
             request
         }

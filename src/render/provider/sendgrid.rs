@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::email::{self, Party};
+use super::email::{self, Attachment, Party};
 use super::{Outgoing, shortened};
 
 /// Categories of one e-mail, and the characters of one.
@@ -29,8 +29,8 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     if !email.headers.is_empty() {
         request["headers"] = email.headers.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
     }
-    if let Some(attachments) = outgoing.overridden(&["attachments"]).and_then(Value::as_array) {
-        request["attachments"] = attachments.iter().map(attachment).collect();
+    if !email.attachments.is_empty() {
+        request["attachments"] = email.attachments.iter().map(attachment).collect();
     }
     let tags = outgoing.tags();
     if !tags.is_empty() {
@@ -56,12 +56,10 @@ fn all(parties: &[Party]) -> Value {
     parties.iter().map(one).collect()
 }
 
-/// Courier's `{filename, contentType, data}`.
-fn attachment(given: &Value) -> Value {
-    let member = |names: &[&str]| names.iter().find_map(|name| given.get(name)).cloned().unwrap_or_default();
-    json!({
-        "filename": member(&["filename"]),
-        "type": member(&["contentType", "content_type", "type"]),
-        "content": member(&["data", "content"]),
-    })
+fn attachment(it: &Attachment) -> Value {
+    let mut attachment = json!({ "filename": it.filename, "content": it.data });
+    if !it.content_type.is_empty() {
+        attachment["type"] = it.content_type.as_str().into();
+    }
+    attachment
 }

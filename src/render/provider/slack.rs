@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::elements::{self, Element, Style};
 use super::{Outgoing, shortened};
+use crate::render::markdown;
 
 /// What Slack takes, in characters and blocks.
 const HEADER: usize = 150;
@@ -24,7 +25,7 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     }
     blocks.truncate(BLOCKS);
     // Shown where blocks are not: in notifications, and to screen readers.
-    let text = match (outgoing.body, outgoing.title()) {
+    let text = match (outgoing.text(), outgoing.title()) {
         ("", Some(title)) => title,
         (body, _) => body,
     };
@@ -38,14 +39,18 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
 
 fn add(element: Element, blocks: &mut Vec<Value>) {
     match element {
-        Element::Text { content, style: Style::H1 | Style::H2, .. } => heading(&content, blocks),
-        Element::Text { content, style: Style::Subtext, .. } => {
-            blocks.push(json!({ "type": "context", "elements": [mrkdwn(&shortened(&escape(&content), SECTION))] }));
+        Element::Text { content, markdown: true, style: Style::H1 | Style::H2, .. } => {
+            heading(&markdown::plain(&content), blocks);
         }
-        Element::Text { content, bold, italic, strikethrough, .. } => {
+        Element::Text { content, style: Style::H1 | Style::H2, .. } => heading(&content, blocks),
+        Element::Text { content, markdown: is_markdown, style: Style::Subtext, .. } => {
+            let words = marked_up(&content, is_markdown);
+            blocks.push(json!({ "type": "context", "elements": [mrkdwn(&shortened(&words, SECTION))] }));
+        }
+        Element::Text { content, markdown: is_markdown, bold, italic, strikethrough, .. } => {
             let marks = [(bold, "*"), (italic, "_"), (strikethrough, "~")];
             let marks: Vec<&str> = marks.into_iter().filter(|(set, _)| *set).map(|(_, mark)| mark).collect();
-            section(&marked(&escape(&content), &marks), blocks);
+            section(&marked(&marked_up(&content, is_markdown), &marks), blocks);
         }
         Element::Action { content, href, is_link: true, .. } => {
             section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), escape(&content)), blocks);
@@ -73,11 +78,12 @@ fn add(element: Element, blocks: &mut Vec<Value>) {
             let lines: Vec<String> = escape(&content).lines().map(|line| format!("> {line}")).collect();
             section(&lines.join("\n"), blocks);
         }
-        Element::List { ordered, items } => {
-            let lines: Vec<String> = elements::list_lines(ordered, &items).map(|line| escape(&line)).collect();
-            section(&lines.join("\n"), blocks);
-        }
+        Element::List { lines } => section(&escape(&lines.join("\n")), blocks),
     }
+}
+
+fn marked_up(content: &str, is_markdown: bool) -> String {
+    if is_markdown { markdown::slack(content, escape) } else { escape(content) }
 }
 
 fn row_with_room(block: &mut Value) -> Option<&mut Vec<Value>> {

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use lettre::Address;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Body, Mailbox, Message, MultiPart, SinglePart};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -59,16 +61,36 @@ fn message(outgoing: &Outgoing<'_>, email: &Email) -> Result<Message, String> {
             HeaderName::new_from_ascii(name.clone()).map_err(|_| format!("'{name}' is no name of a header"))?;
         builder = builder.raw_header(HeaderValue::new(header, clean(value)));
     }
-    let parts = MultiPart::alternative().boundary(boundary(&id, email));
-    let parts = parts.singlepart(lettre::message::SinglePart::plain(email.text.clone()));
-    let parts = parts.singlepart(lettre::message::SinglePart::html(email.html.clone()));
+    let parts = MultiPart::alternative().boundary(boundary(&[&id, &email.text, &email.html]));
+    let parts = parts.singlepart(SinglePart::plain(email.text.clone()));
+    let mut parts = parts.singlepart(SinglePart::html(email.html.clone()));
+    if !email.attachments.is_empty() {
+        let boundary = boundary(&[&id, "attachments", &email.text, &email.html]);
+        parts = MultiPart::mixed().boundary(boundary).multipart(parts);
+        for it in &email.attachments {
+            parts = parts.singlepart(attachment(it)?);
+        }
+    }
     builder.multipart(parts).map_err(|error| error.to_string())
 }
 
-/// A line that stands in neither part: it depends on every byte of both.
-fn boundary(id: &str, email: &Email) -> String {
+fn attachment(it: &email::Attachment) -> Result<SinglePart, String> {
+    let name = clean(&it.filename);
+    // Some encoders break their lines.
+    let data: String = it.data.split_ascii_whitespace().collect();
+    let data =
+        BASE64_STANDARD.decode(data).map_err(|error| format!("the attachment '{name}' is no base64: {error}"))?;
+    let data = Body::new_with_encoding(data, ContentTransferEncoding::Base64);
+    let data = data.map_err(|_| format!("the attachment '{name}' cannot be encoded"))?;
+    let content_type = ContentType::parse(&it.content_type).or_else(|_| ContentType::parse("application/octet-stream"));
+    let content_type = content_type.map_err(|error| error.to_string())?;
+    Ok(Attachment::new(name).body(data, content_type))
+}
+
+/// A line that stands in none of the parts: it depends on every byte of them.
+fn boundary(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
-    [id, &email.text, &email.html].iter().for_each(|part| hash.update(part.as_bytes()));
+    parts.iter().for_each(|part| hash.update(part.as_bytes()));
     let digits: String = hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     format!("bulkd-{digits}")
 }

@@ -9,12 +9,12 @@ const FROM: &str = "+15005550006";
 
 pub fn request(outgoing: &Outgoing<'_>) -> Value {
     let from = outgoing.overridden_text(&["from"]).unwrap_or(FROM);
-    let body = outgoing.overridden_text(&["text"]).unwrap_or(outgoing.body);
+    let (to, body) = (outgoing.overridden_text(&["to"]).unwrap_or(outgoing.address), outgoing.text());
     // A messaging service picks the number.
     let service = outgoing.override_.and_then(|it| it.pointer("/config/messagingServiceSid")?.as_str());
     match service {
-        Some(service) => json!({ "To": outgoing.address, "MessagingServiceSid": service, "Body": body }),
-        None => json!({ "To": outgoing.address, "From": from, "Body": body }),
+        Some(service) => json!({ "To": to, "MessagingServiceSid": service, "Body": body }),
+        None => json!({ "To": to, "From": from, "Body": body }),
     }
 }
 

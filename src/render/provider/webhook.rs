@@ -1,23 +1,82 @@
-//! The webhook channel: what is posted to the address in the user's profile.
+//! The webhook channel: what is sent to the address in the user's profile, and how.
 
-use serde_json::{Value, json};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value, json};
 
 use super::{Outgoing, elements};
 
+/// What a receiver learns of a user whose profile is `limited`.
+const LIMITED: [&str; 4] = ["user_id", "email", "phone_number", "locale"];
+
+/// `{method, url, headers, body}`.
 pub fn request(outgoing: &Outgoing<'_>) -> Value {
-    let mut content = json!({ "body": outgoing.body, "elements": elements::raw(outgoing) });
+    // Of several profiles that name one, the address is of the same.
+    let webhook = outgoing.profile.and_then(|profile| profile.get("webhook"));
+    let webhook = webhook.filter(|it| it.get("url").is_some_and(|url| url == outgoing.address));
+    let member = |name: &str| webhook.and_then(|it| it.get(name));
+    let text = |name: &str| member(name).and_then(Value::as_str);
+    let mut headers = Map::new();
+    headers.insert("Content-Type".to_owned(), "application/json".into());
+    for (name, value) in member("headers").and_then(Value::as_object).into_iter().flatten() {
+        if let Some(value) = value.as_str() {
+            headers.retain(|known, _| !known.eq_ignore_ascii_case(name));
+            headers.insert(name.clone(), value.into());
+        }
+    }
+    if let Some(authorization) = member("authentication").and_then(authorization) {
+        headers.retain(|known, _| !known.eq_ignore_ascii_case("Authorization"));
+        headers.insert("Authorization".to_owned(), authorization.into());
+    }
+    let is_put = text("method").is_some_and(|method| method.eq_ignore_ascii_case("PUT"));
+    json!({
+        "method": if is_put { "PUT" } else { "POST" },
+        "url": outgoing.address,
+        "headers": headers,
+        "body": body(outgoing, text("profile") == Some("expanded")),
+    })
+}
+
+/// `{mode, token}` or `{mode, username, password}` as a header.
+fn authorization(authentication: &Value) -> Option<String> {
+    let text = |name: &str| authentication.get(name).and_then(Value::as_str);
+    match text("mode")? {
+        "bearer" => Some(format!("Bearer {}", text("token")?)),
+        "basic" => {
+            let credentials = format!("{}:{}", text("username")?, text("password").unwrap_or_default());
+            Some(format!("Basic {}", BASE64_STANDARD.encode(credentials)))
+        }
+        _ => None,
+    }
+}
+
+fn body(outgoing: &Outgoing<'_>, expanded: bool) -> Value {
+    let mut content = json!({ "body": outgoing.text(), "elements": elements::raw(outgoing) });
     if let Some(title) = outgoing.title() {
         content["title"] = title.into();
     }
-    let mut request = json!({
+    let mut body = json!({
         "messageId": outgoing.message_id,
         "recipient": outgoing.recipient,
-        "profile": outgoing.profile.cloned().unwrap_or_else(|| json!({})),
-        "data": outgoing.data.cloned().unwrap_or_else(|| json!({})),
+        "profile": profile(outgoing, expanded),
+        "data": outgoing.data().unwrap_or_else(|| json!({})),
         "content": content,
     });
     if let Some(metadata) = outgoing.metadata {
-        request["metadata"] = metadata.clone();
+        body["metadata"] = metadata.clone();
     }
-    request
+    body
+}
+
+/// The profile without what opens other doors: how webhooks are called, and the access to chats.
+fn profile(outgoing: &Outgoing<'_>, expanded: bool) -> Map<String, Value> {
+    let mut shown = outgoing.profile.and_then(Value::as_object).cloned().unwrap_or_default();
+    shown.retain(|name, _| expanded || LIMITED.contains(&name.as_str()));
+    if let Some(webhook) = shown.get_mut("webhook").and_then(Value::as_object_mut) {
+        webhook.retain(|name, _| name == "url");
+    }
+    for member in shown.values_mut().filter_map(Value::as_object_mut) {
+        member.remove("access_token");
+    }
+    shown
 }

@@ -1,0 +1,110 @@
+//! A brand's own texts around an e-mail, with the variables of its message in them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_json::{Value, json};
+
+use super::compile::Compiler;
+use super::escape::Escape;
+use super::scope::{JobData, JobWords, Names, Scope};
+use super::text::{Step, Text};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::model::plan::{Plan, Stored};
+use crate::model::user::User;
+
+/// The texts, by their place in the settings, and how data are put into them.
+const TEXTS: [(&str, Escape); 10] = [
+    ("/email/footer", Escape::Footer),
+    ("/email/footer/content", Escape::Footer),
+    ("/email/footer/markdown", Escape::Footer),
+    ("/email/head", Escape::Markup),
+    ("/email/head/content", Escape::Markup),
+    ("/email/header/logo/href", Escape::Plain),
+    ("/email/header/logo/image", Escape::Plain),
+    ("/email/templateOverride/head", Escape::Markup),
+    ("/email/templateOverride/header", Escape::Markup),
+    ("/email/templateOverride/footer", Escape::Markup),
+];
+
+/// What texts know of a brand: its settings, such as `brand.colors.primary`, its id and its name.
+pub fn words(mut brand: Value) -> Value {
+    let mut words = brand["settings"].take();
+    if !words.is_object() {
+        words = json!({});
+    }
+    words["id"] = brand["id"].take();
+    words["name"] = brand["name"].take();
+    words
+}
+
+/// The texts of these settings that hold variables.
+fn texts(settings: &Value) -> impl Iterator<Item = (&'static str, Escape, &str)> {
+    let text = |(place, escape)| Some((place, escape, settings.pointer(place)?.as_str()?));
+    TEXTS.into_iter().filter_map(text).filter(|(.., text)| text.contains("{{"))
+}
+
+fn compile(source: &str, escape: Escape, names: &mut Names) -> std::result::Result<Text, String> {
+    let steps = Compiler::new(names).steps(source, escape, false)?;
+    let failure = steps.iter().find_map(|step| match step {
+        Step::Fail(reason) => Some(reason.clone()),
+        _ => None,
+    });
+    failure.map_or_else(|| Ok(Text::new(steps, 0, 0)), Err)
+}
+
+/// Refuses settings with texts that cannot be rendered for anybody. `at` is where they stand in the request.
+pub fn check(settings: &Value, at: &str) -> Result<()> {
+    texts(settings).try_for_each(|(place, escape, source)| {
+        let compiled = compile(source, escape, &mut Names::default());
+        compiled.map(drop).map_err(|problem| Error::invalid(format_args!("{at}{}", place.replace('/', ".")), problem))
+    })
+}
+
+/// Whether a brand, as it is stored, is another one for each message.
+pub fn has_variables(brand: &Value) -> bool {
+    texts(&brand["settings"]).next().is_some()
+}
+
+/// The brand of a job, compiled.
+pub struct Frame {
+    brand: Value,
+    /// By their place in the settings.
+    texts: Vec<(&'static str, Text)>,
+    names: Names,
+    data: JobData,
+}
+
+impl Frame {
+    /// `None` if there is no brand. A text that was stored when it was not looked at stays as it is.
+    pub fn new(plan: Plan, now: Timestamp) -> Option<Self> {
+        let brand = plan.brand.clone()?;
+        let mut names = Names::default();
+        let compiled = texts(&brand["settings"])
+            .filter_map(|(place, escape, source)| Some((place, compile(source, escape, &mut names).ok()?)))
+            .collect();
+        let template_id = match plan.stored {
+            Stored::Template { template_id, .. } => Some(template_id),
+            _ => None,
+        };
+        let words = JobWords::new(&plan.definition, plan.brand, template_id.as_deref(), plan.topic.as_ref(), now);
+        let data = JobData::new(plan.definition.data, words, &names);
+        Some(Frame { brand, texts: compiled, names, data })
+    }
+
+    /// The brand for one message. A text that cannot be rendered is left out.
+    pub fn fill(&self, recipient: &str, user: &str, stored_profile: Option<&str>) -> Value {
+        let mut brand = self.brand.clone();
+        let user = User::read(user, || "user".to_owned()).unwrap_or_default();
+        let scope = Scope::new(recipient, &user, stored_profile, &self.data, &self.names).ok();
+        for (place, text) in &self.texts {
+            let mut words = String::new();
+            let mut render = || scope.as_ref().is_some_and(|scope| text.render(scope, &mut words).is_ok());
+            let is_rendered = catch_unwind(AssertUnwindSafe(&mut render)).unwrap_or(false);
+            if let Some(found) = brand["settings"].pointer_mut(place) {
+                *found = if is_rendered { words.into() } else { Value::Null };
+            }
+        }
+        brand
+    }
+}
