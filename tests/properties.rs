@@ -379,7 +379,9 @@ fn a_user_is_given_back_as_it_was_sent() {
         proptest::option::of(object()),
     );
     let ours = select(&["\"status\"", "\"messageId\"", "\"error\"", "\"stat\\u0075s\""][..]).prop_map(str::to_owned);
-    let other = vec((prop_oneof![1 => ours, 3 => json_string()], odd_json_text()), 0..4);
+    // A name of two letters comes about by chance; what stands under it would have to be an object.
+    let unknown = json_string().prop_filter("not known", |name| serde_json::from_str::<String>(name).unwrap() != "to");
+    let other = vec((prop_oneof![1 => ours, 3 => unknown], odd_json_text()), 0..4);
     let user = (known, other, any::<[Index; 3]>()).prop_map(|((recipient, profile, data), mut members, places)| {
         let known = [("\"recipient\"", recipient), ("\"profile\"", profile), ("\"\\u0064ata\"", data)];
         for ((name, value), place) in known.into_iter().zip(places) {

@@ -28,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub use auth::Keys;
+use routes::{Access, Route};
 use seed::Seeds;
 
 use crate::error::{Error, Kind, Result};
@@ -206,24 +207,25 @@ impl Api {
     /// The first step of a request, if its route is a quick one.
     fn read_at_once(&self, request: Request) -> Option<Result<Act>> {
         let (route, params) = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.quick)?;
-        let environment = match route.access {
-            routes::Access::Key => self.settings.keys.environment(request.header("authorization")).ok()?,
-            routes::Access::Open => Environment::of_key(""),
-        };
-        let ready = self.seeds.has_begun(&environment);
-        ready.then(|| (route.read)(Call { request, params, environment, settings: &self.settings }))
+        let environment = self.environment(route, &request).ok()?;
+        let is_ready = route.access == Access::Open || self.seeds.has_begun(&environment);
+        is_ready.then(|| (route.read)(Call { request, params, environment, settings: &self.settings }))
+    }
+
+    /// The environment of a request; whoever needs no key is in none.
+    fn environment(&self, route: &Route, request: &Request) -> Result<Environment> {
+        match route.access {
+            Access::Key => self.settings.keys.environment(request.header("authorization")),
+            Access::Open => Ok(Environment::of_key("")),
+        }
     }
 
     fn act(&self, request: Request) -> Result<Answer> {
         let (route, params) = routes::find(request.method(), request.path())?;
-        let environment = match route.access {
-            routes::Access::Key => {
-                let environment = self.settings.keys.environment(request.header("authorization"))?;
-                self.seeds.begin(&self.store, &environment)?;
-                environment
-            }
-            routes::Access::Open => Environment::of_key(""),
-        };
+        let environment = self.environment(route, &request)?;
+        if route.access == Access::Key {
+            self.seeds.begin(&self.store, &environment)?;
+        }
         let once = match request.method() {
             Method::Post => idempotency::read(&request, &environment, self.settings.contract)?,
             _ => None,
