@@ -15,7 +15,7 @@ use crate::http::{self, Handler, Request, Response, Server};
 use crate::id::Ids;
 use crate::model::seed::Seed;
 use crate::outbound::Outbound;
-use crate::render::{STACK, Templates};
+use crate::render::{STACK, UnknownTemplates};
 use crate::runner::Runner;
 use crate::store::{self, Store, webhook};
 
@@ -142,7 +142,7 @@ fn abandon(api: &Door, server: &Server, listener: JoinHandle<()>) {
 }
 
 /// A file, or in the order of their names the JSON files of a folder.
-fn read_seed(path: &Path, templates: Templates) -> Result<Seed> {
+fn read_seed(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
     let unreadable = |path: &Path, error: io::Error| {
         Error::startup(format!("--seed {}: it cannot be read: {error}", path.display()))
     };

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::api::Contract;
 use crate::config::{Config, default_limits, default_workers};
 use crate::model::webhook::Destination;
-use crate::render::Templates;
+use crate::render::UnknownTemplates;
 use crate::store::Durability;
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -146,8 +146,8 @@ impl Serve {
                 ContractArg::Openapi => Contract::OpenApi,
             },
             templates: match self.templates {
-                TemplatesArg::Lenient => Templates::Lenient,
-                TemplatesArg::Strict => Templates::Strict,
+                TemplatesArg::Lenient => UnknownTemplates::Lenient,
+                TemplatesArg::Strict => UnknownTemplates::Strict,
             },
             webhooks: self.webhooks,
             seed: self.seed,

@@ -7,7 +7,7 @@ use crate::api::Contract;
 use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
-use crate::render::{STACK, Templates};
+use crate::render::{STACK, UnknownTemplates};
 use crate::store::Durability;
 
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct Config {
     pub workers: usize,
     pub durability: Durability,
     pub contract: Contract,
-    pub templates: Templates,
+    pub templates: UnknownTemplates,
     /// Where the events of all environments are posted to.
     pub webhooks: Vec<Destination>,
     /// A JSON file, or a folder of them, with what every environment begins with.
@@ -39,7 +39,7 @@ impl Config {
             workers: default_workers(),
             durability: Durability::Ephemeral,
             contract: Contract::Tutorial,
-            templates: Templates::Lenient,
+            templates: UnknownTemplates::Lenient,
             webhooks: Vec::new(),
             seed: None,
             limits: default_limits(),

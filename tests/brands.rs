@@ -7,7 +7,7 @@ use std::time::Duration;
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::id::Ids;
 use bulkd::model::brand::BrandPayload;
-use bulkd::model::environment::Environment;
+use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::store::{self, Durability, Store, brand};
 use support::{Customer, Daemon, NOW, Reply, json};
 
@@ -168,7 +168,7 @@ fn a_brand_that_is_put_has_a_version_for_every_change() {
     let put = |name: &str| {
         let payload = BrandPayload::read(&json!({ "name": name }).to_string(), "brands[0]").unwrap();
         store.write(move |tx| brand::put(tx, &Environment::of_key("acme"), "acme", &payload)).unwrap();
-        store.read(|db| brand::find_current(db, 1, "acme")).unwrap().unwrap()
+        store.read(|db| brand::find_current(db, EnvironmentRow(1), "acme")).unwrap().unwrap()
     };
     let first = put("Acme");
     assert_eq!(put("Acme"), first);
@@ -177,8 +177,8 @@ fn a_brand_that_is_put_has_a_version_for_every_change() {
     let version = |version| store.read(|db| brand::get_version(db, version)).unwrap();
     assert_eq!(version(first), r#"{"id":"acme","name":"Acme"}"#);
     assert_eq!(version(second), r#"{"id":"acme","name":"Acme & Sons"}"#);
-    assert_eq!(store.read(|db| brand::find_current(db, 1, "globex")).unwrap(), None);
-    assert_eq!(store.read(|db| brand::find_current(db, 2, "acme")).unwrap(), None);
+    assert_eq!(store.read(|db| brand::find_current(db, EnvironmentRow(1), "globex")).unwrap(), None);
+    assert_eq!(store.read(|db| brand::find_current(db, EnvironmentRow(2), "acme")).unwrap(), None);
     store.stop();
     threads.join();
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use bulkd::render::Templates;
+use bulkd::render::UnknownTemplates;
 use serde_json::Value;
 use support::{Customer, Daemon, json};
 
@@ -79,8 +79,8 @@ fn set_apart(case: &Value) -> Option<Daemon> {
     Some(Daemon::start_with(|config| {
         config.seed = Some(file.path().to_owned());
         config.templates = match templates.map(|it| it.as_str().unwrap()) {
-            None | Some("lenient") => Templates::Lenient,
-            Some("strict") => Templates::Strict,
+            None | Some("lenient") => UnknownTemplates::Lenient,
+            Some("strict") => UnknownTemplates::Strict,
             Some(other) => panic!("templates: {other}"),
         };
     }))

@@ -4,7 +4,7 @@ use bulkd::clock::{Clock, ManualClock};
 use bulkd::error::Result;
 use bulkd::id::Ids;
 use bulkd::model::channel::{Channel, Provider};
-use bulkd::model::environment::Environment;
+use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::model::json::Object;
 use bulkd::model::list::Pattern;
 use bulkd::model::preference::{PreferenceStatus, Topic, TopicPreference};
@@ -21,7 +21,7 @@ fn open() -> (Store, Threads) {
 }
 
 /// The row of the environment `key` after `change` was made in it.
-fn seeded(store: &Store, key: &'static str, change: fn(&mut Tx<'_>, i64) -> Result<()>) -> i64 {
+fn seeded(store: &Store, key: &'static str, change: fn(&mut Tx<'_>, EnvironmentRow) -> Result<()>) -> EnvironmentRow {
     let seeded = store.write(move |tx| {
         let row = environment::find_or_create(tx, &Environment::of_key(key))?;
         change(tx, row).map(|()| row)

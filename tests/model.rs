@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use bulkd::api::Contract;
-use bulkd::render::Templates;
+use bulkd::render::UnknownTemplates;
 use bulkd::store::check;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::rngs::StdRng;
@@ -252,7 +252,7 @@ impl Expiration {
 struct Model<'a> {
     seen: &'a mut Seen,
     contract: Contract,
-    templates: Templates,
+    templates: UnknownTemplates,
     now: i64,
     last_id: u64,
     jobs: Vec<Job>,
@@ -513,7 +513,7 @@ impl Model<'_> {
             self.last_number += 1;
             let message_id = format!("1-{:08x}-{}{:012x}", self.now / 1000, "0".repeat(12), self.last_number);
             let template = matches!(job.definition.words, Words::Template(_));
-            let unmapped = template && self.templates == Templates::Strict;
+            let unmapped = template && self.templates == UnknownTemplates::Strict;
             let rendered = match unmapped {
                 true => Ok(None),
                 false => render(&job.definition, recipient, user).map(Some),
@@ -957,7 +957,7 @@ impl<'a> Story<'a> {
     fn begin(seed: u64, seen: &'a mut Seen) -> Self {
         let mut author = Author(StdRng::seed_from_u64(seed));
         let contract = if author.chance(25) { Contract::OpenApi } else { Contract::Tutorial };
-        let templates = if author.chance(25) { Templates::Strict } else { Templates::Lenient };
+        let templates = if author.chance(25) { UnknownTemplates::Strict } else { UnknownTemplates::Lenient };
         let daemon = Daemon::start_with(|config| {
             config.contract = contract;
             config.templates = templates;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use bulkd::render::Templates;
+use bulkd::render::UnknownTemplates;
 use serde_json::Value;
 use support::{Customer, Daemon, json};
 
@@ -154,7 +154,7 @@ fn an_unknown_template_is_its_id_and_its_data() {
 
 #[test]
 fn strict_templates_make_an_unknown_one_unmapped() {
-    let daemon = Daemon::start_with(|config| config.templates = Templates::Strict);
+    let daemon = Daemon::start_with(|config| config.templates = UnknownTemplates::Strict);
     let customer = daemon.customer("acme");
     let unknown = &outbox(&customer, &json!({ "event": "weekly" }), json!([{ "recipient": "ada" }]))[0];
     assert_eq!((&unknown["status"], &unknown["channel"]), (&json!("UNMAPPED"), &Value::Null));

@@ -6,7 +6,7 @@ use bulkd::model::definition::{Definition, Reading};
 use bulkd::model::known::Known;
 use bulkd::model::outcomes::{Outcome, Outcomes};
 use bulkd::model::plan::Plan;
-use bulkd::render::{Recipient, Renderer, Templates};
+use bulkd::render::{Recipient, Renderer, UnknownTemplates};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
@@ -19,7 +19,7 @@ const USER: &str = r#"{
 fn rendered(text: &str, user: &str) -> Result<Option<String>, String> {
     let definition = json!({ "content": { "body": text }, "data": { "j": "J", "a": 5 } }).to_string();
     let plan = Plan::new(Definition::read(&definition, Reading::Bulk).unwrap(), JobKind::Bulk);
-    let renderer = Renderer::new(plan, Templates::Lenient, Timestamp::default()).map_err(|error| error.to_string())?;
+    let renderer = Renderer::new(plan, UnknownTemplates::Lenient, Timestamp::default()).map_err(|error| error.to_string())?;
     let mut outcomes = Outcomes::default();
     let user = Recipient { recipient: "r", user, known: &Known::default() };
     renderer.render(user, Timestamp::default(), false, &mut outcomes);

@@ -6,7 +6,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp as Instant};
+use jiff::{Span, Timestamp as JiffTimestamp};
 
 use super::{Answer, Contract};
 use crate::clock::Timestamp;
@@ -112,12 +112,12 @@ impl Expiration {
             let millis = if number.abs() >= LEAST_MILLIS { number } else { number * 1000.0 };
             return Ok(Expiration::At(Timestamp(millis as i64)));
         }
-        let at = |instant: Instant| Expiration::At(Timestamp(instant.as_millisecond()));
+        let at = |instant: JiffTimestamp| Expiration::At(Timestamp(instant.as_millisecond()));
         let utc = |date: DateTime| TimeZone::UTC.to_timestamp(date).ok().map(at);
         let lower = value.to_ascii_lowercase();
         let span = || value.parse::<Span>().or_else(|_| lower.parse::<Span>()).ok().map(Expiration::In);
         value
-            .parse::<Instant>()
+            .parse::<JiffTimestamp>()
             .ok()
             .map(at)
             .or_else(|| value.parse::<DateTime>().ok().and_then(utc))
@@ -149,7 +149,7 @@ impl Expiration {
     fn life(&self, now: Timestamp) -> Option<i64> {
         let at = match self {
             Expiration::At(at) => *at,
-            Expiration::In(span) => Instant::from_millisecond(now.millis())
+            Expiration::In(span) => JiffTimestamp::from_millisecond(now.millis())
                 .and_then(|now| TimeZone::UTC.to_datetime(now).checked_add(*span))
                 .and_then(|then| TimeZone::UTC.to_timestamp(then))
                 .map(|then| Timestamp(then.as_millisecond()))

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor};
-use super::send::Send;
+use super::send::Sending;
 use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -135,7 +135,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Act> {
         let (_, definition) = bulk::get_by_number(db, place.job)?;
         let user = user::get(db, place.job, place.seq)?;
         let understood = Definition::read(&definition, Reading::Lenient)?;
-        let send = Send { definition, environment, templates };
+        let send = Sending { definition, environment, templates };
         send.stage(db, understood, vec![user], |message_id| format!("{{\"messageId\":\"{message_id}\"}}"))
     })
 }

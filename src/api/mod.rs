@@ -35,7 +35,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{self, Method, Request, Response};
 use crate::model::environment::Environment;
 use crate::model::seed::Seed;
-use crate::render::Templates;
+use crate::render::UnknownTemplates;
 use crate::store::{Db, Store, Tx, environment, user};
 
 /// Which of two readings of Courier's documentation is answered by.
@@ -50,7 +50,7 @@ pub enum Contract {
 /// What the answers depend on besides the request.
 pub struct Settings {
     pub contract: Contract,
-    pub templates: Templates,
+    pub templates: UnknownTemplates,
     pub keys: Keys,
 }
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::paging::{self, Cursor};
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::json::{self, Text};
 use crate::model::preference::TopicPreference;
 use crate::store::preference::{self, Chooser};
@@ -29,7 +29,7 @@ impl Whose {
         Whose { environment: call.environment.clone(), user_id: call.param(), tenant_id }
     }
 
-    fn within(&self, environment: i64) -> Chooser<'_> {
+    fn within(&self, environment: EnvironmentRow) -> Chooser<'_> {
         Chooser { environment, user_id: &self.user_id, tenant_id: &self.tenant_id }
     }
 }
@@ -76,7 +76,7 @@ pub fn list(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// A topic with where the user stands.
-fn item(db: &Db<'_>, environment: i64, topic_id: &str, choice: Option<&TopicPreference>) -> Result<String> {
+fn item(db: &Db<'_>, environment: EnvironmentRow, topic_id: &str, choice: Option<&TopicPreference>) -> Result<String> {
     let topic = preference::topic(db, environment, topic_id)?;
     let mut item = json!({
         "topic_id": topic_id,

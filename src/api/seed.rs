@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::idempotency::Once;
-use super::send::Send;
+use super::send::Sending;
 use super::{Act, Answer, Call};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::plan::Plan;
 use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submission};
 use crate::model::stored_elements;
 use crate::model::template::Check;
-use crate::render::{self, Renderer, Templates};
+use crate::render::{self, Renderer, UnknownTemplates};
 use crate::store::plan::Names;
 use crate::store::preference::Chooser;
 use crate::store::user::{self, NewUsers};
@@ -25,7 +25,7 @@ use crate::store::{
 };
 
 /// Refuses a seed with texts that cannot be rendered for anybody.
-pub fn check(seed: &Seed, templates: Templates) -> Result<()> {
+pub fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     for template in &seed.templates {
         let at = format!("{}.content", template.at);
         render::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
@@ -47,14 +47,14 @@ pub fn check(seed: &Seed, templates: Templates) -> Result<()> {
 /// A seed, and which environments have begun with it since the start.
 pub struct Seeds {
     seed: Arc<Seed>,
-    templates: Templates,
+    templates: UnknownTemplates,
     /// Whether it is all there. Whoever puts it there holds the lock, and others of the same environment wait.
     begun: RwLock<HashMap<[u8; 32], Arc<Mutex<bool>>>>,
 }
 
 impl Seeds {
     /// `seed` was [checked](check).
-    pub fn new(seed: Seed, templates: Templates) -> Self {
+    pub fn new(seed: Seed, templates: UnknownTemplates) -> Self {
         Seeds { seed: Arc::new(seed), templates, begun: RwLock::default() }
     }
 
@@ -122,7 +122,7 @@ impl Seeds {
             let understood = Definition::read(definition, Reading::Lenient)?;
             let (definition, environment) = (definition.clone(), environment.clone());
             let of = environment.clone();
-            let send = Send { definition, environment, templates: self.templates };
+            let send = Sending { definition, environment, templates: self.templates };
             let users = vec![(recipient.clone(), user.clone())];
             let change = store.read_for_request(|db| send.stage(db, understood, users, |message_id| message_id))?()?;
             let id = id.clone();
@@ -194,7 +194,7 @@ fn put_checks(tx: &mut Tx<'_>, environment: &Environment, template_id: &str, it:
     template::put_checks(tx, &template, &it.submission_id, &Check::to_json(&it.checks, tx.now()))
 }
 
-fn put_list(tx: &mut Tx<'_>, environment: i64, list_id: &str, it: &List) -> Result<()> {
+fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &List) -> Result<()> {
     let list = list::put(tx, environment, list_id, &it.name, it.preferences.as_deref())?;
     match &it.subscribers {
         Some(subscribers) => subscription::replace(tx, list, subscribers),

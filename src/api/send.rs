@@ -11,13 +11,13 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::json;
 use crate::model::list::Pattern;
 use crate::model::outcomes::Outcomes;
 use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
-use crate::render::{Recipient, Renderer, Templates};
+use crate::render::{Recipient, Renderer, UnknownTemplates};
 use crate::store::plan::{self, Names, Versions};
 use crate::store::{Db, Tx, bulk, environment, list, outbox, profile};
 
@@ -56,7 +56,7 @@ pub fn send(mut call: Call<'_>) -> Result<Act> {
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
     let send =
-        Send { definition: message.to_owned(), environment: call.environment, templates: call.settings.templates };
+        Sending { definition: message.to_owned(), environment: call.environment, templates: call.settings.templates };
     match users(&to) {
         Some(users) => {
             let answer = |request_id| format!("{{\"requestId\":\"{request_id}\"}}");
@@ -67,7 +67,7 @@ pub fn send(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// Whether filters of a list take a subscriber. Those of whom no profile is stored are taken by none.
-fn takes(db: &Db<'_>, environment: i64, filters: &[Filter], subscriber: &str) -> Result<bool> {
+fn takes(db: &Db<'_>, environment: EnvironmentRow, filters: &[Filter], subscriber: &str) -> Result<bool> {
     if filters.is_empty() {
         return Ok(true);
     }
@@ -86,14 +86,14 @@ fn users(to: &[To]) -> Option<Vec<(String, String)>> {
 }
 
 /// A message that is about to be sent.
-pub struct Send {
+pub struct Sending {
     /// The `message`, as it was sent.
     pub definition: String,
     pub environment: Environment,
-    pub templates: Templates,
+    pub templates: UnknownTemplates,
 }
 
-impl Send {
+impl Sending {
     /// Looks up what there is to know; then, without the file, renders; then writes everything in one commit.
     /// `definition` is the send's own, understood.
     pub fn stage(
@@ -149,7 +149,7 @@ impl Send {
     fn write(
         &self,
         tx: &mut Tx<'_>,
-        environment: Option<i64>,
+        environment: Option<EnvironmentRow>,
         versions: &Versions,
         users: &[(String, String)],
         outcomes: Option<&Outcomes>,
@@ -174,7 +174,7 @@ impl Send {
 }
 
 /// Recipients and users: those who are named, and the subscribers of the lists.
-fn everybody(db: &Db<'_>, environment: i64, to: &[To]) -> Result<Vec<(String, String)>> {
+fn everybody(db: &Db<'_>, environment: EnvironmentRow, to: &[To]) -> Result<Vec<(String, String)>> {
     let mut users: Vec<(String, String)> = Vec::new();
     let mut bytes = 0;
     // A list that is meant twice, with the same data and filters, is meant once.

@@ -1,5 +1,6 @@
 //! A bulk job and the state of its users.
 
+use super::environment::EnvironmentRow;
 use super::names;
 use crate::clock::Timestamp;
 
@@ -46,7 +47,7 @@ pub struct Job {
     pub job: i64,
     pub job_id: String,
     /// The row's number of its environment.
-    pub environment: i64,
+    pub environment: EnvironmentRow,
     pub kind: JobKind,
     pub status: JobStatus,
     /// Users ingested.

@@ -2,7 +2,7 @@
 
 use jiff::civil::{DateTime, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp as Instant, ToSpan};
+use jiff::{Span, Timestamp as JiffTimestamp, ToSpan};
 
 use super::names;
 use super::verdict::MessageStatus;
@@ -72,7 +72,7 @@ pub struct Asked {
 pub struct Window {
     pub granularity: Granularity,
     /// Where the buckets begin, and where the last one ends.
-    pub boundaries: Vec<Instant>,
+    pub boundaries: Vec<JiffTimestamp>,
 }
 
 impl Window {
@@ -84,8 +84,8 @@ impl Window {
             Some(name) => Granularity::from_name(&name)
                 .ok_or_else(|| Error::invalid("granularity", "expected HOUR, DAY, WEEK or MONTH"))?,
         };
-        let now =
-            Instant::from_millisecond(now.millis()).map_err(|error| Error::internal("the clock").caused_by(error))?;
+        let now = JiffTimestamp::from_millisecond(now.millis())
+            .map_err(|error| Error::internal("the clock").caused_by(error))?;
         let (start, end) = match (&asked.start, &asked.end) {
             (Some(start), Some(end)) => (instant("start", start)?, instant("end", end)?),
             (None, None) => (utc(back(now, asked.lookback.as_deref().unwrap_or(LOOKBACK))?), utc(now)),
@@ -109,16 +109,16 @@ impl Window {
 }
 
 fn instant(name: &str, text: &str) -> Result<DateTime> {
-    text.parse::<Instant>().map(utc).map_err(|_| {
+    text.parse::<JiffTimestamp>().map(utc).map_err(|_| {
         Error::invalid(name, "expected an ISO 8601 timestamp with an offset, such as 2026-04-01T00:00:00Z")
     })
 }
 
-fn utc(at: Instant) -> DateTime {
+fn utc(at: JiffTimestamp) -> DateTime {
     TimeZone::UTC.to_datetime(at)
 }
 
-fn back(now: Instant, lookback: &str) -> Result<Instant> {
+fn back(now: JiffTimestamp, lookback: &str) -> Result<JiffTimestamp> {
     let refused = || Error::invalid("lookback", "expected an ISO 8601 duration such as P30D");
     let span: Span =
         Some(lookback).filter(|it| it.starts_with('P')).and_then(|it| it.parse().ok()).ok_or_else(refused)?;
@@ -126,7 +126,7 @@ fn back(now: Instant, lookback: &str) -> Result<Instant> {
     if then < now { Ok(then) } else { Err(refused()) }
 }
 
-fn boundaries(granularity: Granularity, start: DateTime, end: DateTime) -> Result<Vec<Instant>> {
+fn boundaries(granularity: Granularity, start: DateTime, end: DateTime) -> Result<Vec<JiffTimestamp>> {
     let too_far = || Error::invalid("start", "expected a time that is not as far away");
     let mut at = granularity.floor(start).ok_or_else(too_far)?;
     let mut boundaries = Vec::new();

@@ -63,7 +63,7 @@ pub const STACK: usize = 8 * 1024 * 1024;
 
 /// What to do with an event or template that is not stored here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Templates {
+pub enum UnknownTemplates {
     /// Its id and its data are the message: most people's templates live in Courier's cloud.
     Lenient,
     /// The message is `UNMAPPED`, as it would be at Courier for a typo.
@@ -112,7 +112,7 @@ enum Words {
 impl Renderer {
     /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its
     /// path in the request.
-    pub fn new(plan: Plan, templates: Templates, now: Timestamp) -> Result<Self> {
+    pub fn new(plan: Plan, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
         let mut definition = plan.definition;
         let mut names = Names::default();
         let (source, data) = (std::mem::replace(&mut definition.source, Source::Nothing), definition.data.clone());
@@ -133,7 +133,7 @@ impl Renderer {
                 template_id = Some(id);
                 Words::Nothing(Verdict::new(MessageStatus::Undeliverable, Reason::Unpublished, error))
             }
-            (Source::Template(id), Stored::Nothing) if templates == Templates::Lenient => Words::Elsewhere(id),
+            (Source::Template(id), Stored::Nothing) if templates == UnknownTemplates::Lenient => Words::Elsewhere(id),
             (Source::Template(id), Stored::Nothing) => Words::Nothing(unmapped(format!("there is no template {id}"))),
             (Source::Nothing, Stored::Nothing) => {
                 Words::Nothing(unmapped("neither content nor a template was given".to_owned()))

@@ -8,6 +8,7 @@ use super::{LOOK, LOOK_AGAIN, Runner};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::definition::{Definition, Reading};
+use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::{Outcome, Outcomes};
 use crate::model::plan::Plan;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
@@ -29,7 +30,7 @@ struct Due {
     job: i64,
     renderer: Renderer,
     /// The row's number of its environment.
-    environment: i64,
+    environment: EnvironmentRow,
 }
 
 impl Runner {
@@ -176,8 +177,8 @@ fn settle(tx: &mut Tx<'_>, made: &[(i64, Outcomes)]) -> Result<()> {
     })
 }
 
-/// What the messages of a job have in common, and the row's number of its environment.
-fn plan_of(db: &Db<'_>, job: i64) -> Result<(Plan, i64)> {
+/// What the messages of a job have in common, and its environment.
+fn plan_of(db: &Db<'_>, job: i64) -> Result<(Plan, EnvironmentRow)> {
     let (job, definition) = bulk::get_by_number(db, job)?;
     Ok((plan::load(db, &job, Definition::read(&definition, Reading::Lenient)?)?, job.environment))
 }

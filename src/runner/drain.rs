@@ -10,7 +10,7 @@ use crate::model::known::Known;
 use crate::model::outcomes::Outcomes;
 use crate::render::Recipient;
 use crate::store::known::Lookup;
-use crate::store::{Pending, Store, Sync, bulk, user};
+use crate::store::{Pending, Store, SyncWhen, bulk, user};
 
 /// Text, read or rendered, after which a part of a chunk is written: memory is bounded by bytes, not by heads.
 const PART_BYTES: usize = 1024 * 1024;
@@ -50,7 +50,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
             return Err(Error::internal(format!("user {first_seq} of job {} is missing", run.job_id)));
         }
         // Until the job is over a power cut costs no more than rendering again what was not synced yet.
-        let sync = if run.ends_at(end) { Sync::Now } else { Sync::Later };
+        let sync = if run.ends_at(end) { SyncWhen::Now } else { SyncWhen::Later };
         let written =
             run.in_turn(first_seq, end, || store.submit(sync, move |tx| bulk::drain(tx, job, first_seq, &outcomes)));
         match written {
@@ -124,7 +124,7 @@ mod tests {
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
     use crate::model::plan::Plan;
-    use crate::render::{Renderer, Templates};
+    use crate::render::{Renderer, UnknownTemplates};
     use crate::store::user::NewUsers;
     use crate::store::{Durability, Options, environment, profile};
 
@@ -150,7 +150,8 @@ mod tests {
         let job = made.unwrap();
         let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
         let renderer =
-            Renderer::new(Plan::new(definition, JobKind::Bulk), Templates::Lenient, Timestamp::default()).unwrap();
+            Renderer::new(Plan::new(definition, JobKind::Bulk), UnknownTemplates::Lenient, Timestamp::default())
+                .unwrap();
         let chunk = Chunk { run: Arc::new(Run::new(&job, renderer)), users: 0..4 };
         let users = |from_seq| read(&store, &chunk, from_seq).unwrap();
         assert_eq!(users(0).known.iter().map(Known::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12; 2]);

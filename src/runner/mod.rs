@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 use crate::model::definition::{Definition, Reading};
-use crate::render::{self, Renderer, Templates};
+use crate::render::{self, Renderer, UnknownTemplates};
 use crate::store::{Store, bulk, plan};
 use drain::Part;
 use schedule::{Chunk, Run, Schedule};
@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 pub struct Runner {
     store: Arc<Store>,
-    templates: Templates,
+    templates: UnknownTemplates,
     schedule: Schedule,
     stopping: AtomicBool,
 }
@@ -38,7 +38,7 @@ impl Runner {
     /// Starts `workers` threads and the one that feeds them; all of them or none.
     pub fn start(
         store: Arc<Store>,
-        templates: Templates,
+        templates: UnknownTemplates,
         workers: usize,
     ) -> Result<(Arc<Runner>, Vec<JoinHandle<()>>)> {
         let runner =

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::model::bulk::Job;
+use crate::model::environment::EnvironmentRow;
 use crate::render::Renderer;
 
 /// Users claimed at a time: enough to make a commit worth its while, few enough that nobody waits long behind them.
@@ -19,7 +20,7 @@ pub struct Run {
     pub job: i64,
     pub job_id: String,
     /// The row's number of its environment.
-    pub environment: i64,
+    pub environment: EnvironmentRow,
     pub renderer: Renderer,
     received: u64,
     state: Mutex<State>,

@@ -6,7 +6,7 @@ use super::{Db, Tx, environment};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::model::brand::BrandPayload;
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 
 const COLUMNS: &str = "brands.brand, brands.brand_id, brands.created_at, brands.updated_at, brand_version, brand_json, \
                        brand_versions.created_at";
@@ -55,7 +55,7 @@ pub fn create(tx: &mut Tx<'_>, environment: &Environment, payload: &BrandPayload
     get(tx, environment, &brand_id)
 }
 
-fn insert(tx: &Tx<'_>, environment: i64, brand_id: &str, payload: &BrandPayload) -> Result<()> {
+fn insert(tx: &Tx<'_>, environment: EnvironmentRow, brand_id: &str, payload: &BrandPayload) -> Result<()> {
     let version = add_version(tx, &payload.to_json(brand_id))?;
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO brands (environment, brand_id, brand_version, created_at) VALUES (?1, ?2, ?3, ?4)",
@@ -157,10 +157,10 @@ pub fn delete(tx: &mut Tx<'_>, brand: &Brand) -> Result<()> {
 }
 
 /// The current version of a brand.
-pub fn find_current(db: &Db<'_>, environment_row: i64, brand_id: &str) -> Result<Option<i64>> {
+pub fn find_current(db: &Db<'_>, environment: EnvironmentRow, brand_id: &str) -> Result<Option<i64>> {
     let mut find =
         db.conn.prepare_cached("SELECT brand_version FROM brands WHERE environment = ?1 AND brand_id = ?2")?;
-    Ok(find.query_row(params![environment_row, brand_id], |row| row.get(0)).optional()?)
+    Ok(find.query_row(params![environment, brand_id], |row| row.get(0)).optional()?)
 }
 
 /// A version of a brand, as JSON: `{id, name, settings?, snippets?}`.

@@ -7,7 +7,7 @@ use super::{Db, Tx, environment, outbox, rows, user};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::model::bulk::{Job, JobKind, JobStatus};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::outcomes::{Outcome, Outcomes};
 
 const COLUMNS: &str = "jobs.job, jobs.job_id, jobs.environment, jobs.kind, jobs.status, jobs.received, jobs.enqueued, \
@@ -118,7 +118,7 @@ pub fn start(tx: &mut Tx<'_>, job: &Job, names: &Names) -> Result<()> {
 /// sent of them.
 pub fn create_send(
     tx: &mut Tx<'_>,
-    environment: i64,
+    environment: EnvironmentRow,
     definition: &str,
     versions: &Versions,
     users: &[(&str, &str)],

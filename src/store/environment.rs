@@ -1,27 +1,40 @@
 //! Environments: one row a bearer key.
 
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Db, Tx};
 use crate::error::{Error, Result};
-use crate::model::environment::{Environment, MOCK};
+use crate::model::environment::{Environment, EnvironmentRow, MOCK};
+
+impl ToSql for EnvironmentRow {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.into())
+    }
+}
+
+impl FromSql for EnvironmentRow {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(EnvironmentRow)
+    }
+}
 
 /// A row that no environment has: nothing is found there.
-pub const NOTHING: i64 = 0;
+pub const NOTHING: EnvironmentRow = EnvironmentRow(0);
 
 /// The row of an environment that has made something before.
-pub fn find(db: &Db<'_>, environment: &Environment) -> Result<Option<i64>> {
+pub fn find(db: &Db<'_>, environment: &Environment) -> Result<Option<EnvironmentRow>> {
     let mut find = db.conn.prepare_cached("SELECT environment FROM environments WHERE key_hash = ?1")?;
     Ok(find.query_row(params![environment.key_hash], |row| row.get(0)).optional()?)
 }
 
 /// The row of an environment whose things are to be read: [`NOTHING`] if it has made nothing before.
-pub fn find_or_nothing(db: &Db<'_>, environment: &Environment) -> Result<i64> {
+pub fn find_or_nothing(db: &Db<'_>, environment: &Environment) -> Result<EnvironmentRow> {
     Ok(find(db, environment)?.unwrap_or(NOTHING))
 }
 
 /// The row of an environment, made when it makes something for the first time.
-pub fn find_or_create(tx: &mut Tx<'_>, environment: &Environment) -> Result<i64> {
+pub fn find_or_create(tx: &mut Tx<'_>, environment: &Environment) -> Result<EnvironmentRow> {
     if let Some(known) = find(tx, environment)? {
         return Ok(known);
     }
@@ -29,7 +42,7 @@ pub fn find_or_create(tx: &mut Tx<'_>, environment: &Environment) -> Result<i64>
         "INSERT INTO environments (key_hash, label, created_at) VALUES (?1, ?2, ?3)",
         params![environment.key_hash, environment.label(), tx.now.millis()],
     )?;
-    Ok(tx.conn.last_insert_rowid())
+    Ok(EnvironmentRow(tx.conn.last_insert_rowid()))
 }
 
 /// All environments of the file.
@@ -67,7 +80,7 @@ pub fn retire(tx: &mut Tx<'_>, environment: &Environment) -> Result<()> {
 }
 
 /// A key that begins with `mock_` opens an environment in which nothing goes out.
-pub(in crate::store) fn is_simulation(db: &Db<'_>, environment: i64) -> Result<bool> {
+pub(in crate::store) fn is_simulation(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut label = db.conn.prepare_cached("SELECT label FROM environments WHERE environment = ?1")?;
     let label: Option<String> = label.query_row(params![environment], |row| row.get(0)).optional()?;
     Ok(label.is_some_and(|label| label.starts_with(MOCK)))

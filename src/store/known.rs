@@ -2,19 +2,20 @@
 
 use super::{Db, preference, profile, token};
 use crate::error::Result;
+use crate::model::environment::EnvironmentRow;
 use crate::model::known::Known;
 use crate::model::user::tenant_id as tenant_of;
 
 /// Looks recipients of one environment up; of what the environment has none at all, nobody is asked for.
 pub struct Lookup {
-    environment: i64,
+    environment: EnvironmentRow,
     profiles: bool,
     preferences: bool,
     tokens: bool,
 }
 
 impl Lookup {
-    pub fn new(db: &Db<'_>, environment: i64) -> Result<Self> {
+    pub fn new(db: &Db<'_>, environment: EnvironmentRow) -> Result<Self> {
         Ok(Lookup {
             environment,
             profiles: profile::any(db, environment)?,

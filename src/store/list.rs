@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Db, Tx};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
+use crate::model::environment::EnvironmentRow;
 use crate::model::list::Pattern;
 
 /// A list that is not deleted.
@@ -35,14 +36,14 @@ pub(in crate::store) fn from_row(row: &Row<'_>) -> rusqlite::Result<List> {
 }
 
 /// The list with this id.
-pub fn find(db: &Db<'_>, environment: i64, list_id: &str) -> Result<Option<List>> {
+pub fn find(db: &Db<'_>, environment: EnvironmentRow, list_id: &str) -> Result<Option<List>> {
     let mut find = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM lists WHERE environment = ?1 AND list_id = ?2 AND deleted_at IS NULL"
     ))?;
     Ok(find.query_row(params![environment, list_id], from_row).optional()?)
 }
 
-pub fn get(db: &Db<'_>, environment: i64, list_id: &str) -> Result<List> {
+pub fn get(db: &Db<'_>, environment: EnvironmentRow, list_id: &str) -> Result<List> {
     find(db, environment, list_id)?.ok_or_else(|| not_found(list_id))
 }
 
@@ -55,7 +56,7 @@ fn not_found(list_id: &str) -> Error {
 /// `after` on, until it returns false.
 fn for_each(
     db: &Db<'_>,
-    environment: i64,
+    environment: EnvironmentRow,
     pattern: Option<&Pattern>,
     after: Option<&str>,
     mut each: impl FnMut(List) -> bool,
@@ -82,7 +83,7 @@ fn for_each(
 /// whether there are more.
 pub fn list(
     db: &Db<'_>,
-    environment: i64,
+    environment: EnvironmentRow,
     pattern: Option<&Pattern>,
     after: Option<&str>,
     limit: usize,
@@ -101,7 +102,7 @@ pub fn list(
 }
 
 /// All lists that match.
-pub fn match_pattern(db: &Db<'_>, environment: i64, pattern: &Pattern) -> Result<Vec<List>> {
+pub fn match_pattern(db: &Db<'_>, environment: EnvironmentRow, pattern: &Pattern) -> Result<Vec<List>> {
     let mut lists = Vec::new();
     for_each(db, environment, Some(pattern), None, |list| {
         lists.push(list);
@@ -112,7 +113,13 @@ pub fn match_pattern(db: &Db<'_>, environment: i64, pattern: &Pattern) -> Result
 
 /// Creates or replaces a list and returns its row. The same one again changes nothing. One that was deleted begins anew,
 /// without its subscriptions.
-pub fn put(tx: &mut Tx<'_>, environment: i64, list_id: &str, name: &str, preferences: Option<&str>) -> Result<i64> {
+pub fn put(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentRow,
+    list_id: &str,
+    name: &str,
+    preferences: Option<&str>,
+) -> Result<i64> {
     let list = find_or_create(tx, environment, list_id)?;
     let mut update = tx.conn.prepare_cached(
         "UPDATE lists SET name = ?2, preferences = ?3, updated_at = ?4
@@ -123,7 +130,7 @@ pub fn put(tx: &mut Tx<'_>, environment: i64, list_id: &str, name: &str, prefere
 }
 
 /// The row of a list, which is made if it is missing, with its id for a name.
-pub fn find_or_create(tx: &mut Tx<'_>, environment: i64, list_id: &str) -> Result<i64> {
+pub fn find_or_create(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<i64> {
     if let Some(list) = find(tx, environment, list_id)? {
         return Ok(list.list);
     }
@@ -142,7 +149,7 @@ pub fn find_or_create(tx: &mut Tx<'_>, environment: i64, list_id: &str) -> Resul
 }
 
 /// Deletes a list, if there is one.
-pub fn delete(tx: &mut Tx<'_>, environment: i64, list_id: &str) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<()> {
     let mut delete = tx.conn.prepare_cached(
         "UPDATE lists SET deleted_at = ?3 WHERE environment = ?1 AND list_id = ?2 AND deleted_at IS NULL",
     )?;
@@ -151,7 +158,7 @@ pub fn delete(tx: &mut Tx<'_>, environment: i64, list_id: &str) -> Result<()> {
 }
 
 /// Restores a deleted list with its subscriptions. One that is not deleted stays as it is.
-pub fn restore(tx: &mut Tx<'_>, environment: i64, list_id: &str) -> Result<()> {
+pub fn restore(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<()> {
     let mut restore =
         tx.conn.prepare_cached("UPDATE lists SET deleted_at = NULL WHERE environment = ?1 AND list_id = ?2")?;
     match restore.execute(params![environment, list_id])? {
@@ -164,7 +171,7 @@ pub fn restore(tx: &mut Tx<'_>, environment: i64, list_id: &str) -> Result<()> {
 /// until it returns false. Says whether there is such a list.
 pub fn subscribers(
     db: &Db<'_>,
-    environment: i64,
+    environment: EnvironmentRow,
     list_id: &str,
     mut each: impl FnMut(&str, Option<&str>) -> Result<bool>,
 ) -> Result<bool> {

@@ -13,7 +13,7 @@ use crate::id;
 use crate::model::about::About;
 use crate::model::bulk::JobKind;
 use crate::model::channel::{Channel, Provider};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::message::{MessageJob, StoredDelivery, StoredMessage, TrackedMessage};
 use crate::model::outcomes::Message;
 use crate::model::user as model;
@@ -25,7 +25,7 @@ pub struct Place {
     pub number: i64,
     pub job: i64,
     /// The row's number of the job's environment.
-    pub environment: i64,
+    pub environment: EnvironmentRow,
     pub seq: u64,
     pub created_at: Timestamp,
 }
@@ -86,7 +86,7 @@ fn name_of(db: &Db<'_>, place: &Place) -> Result<Option<String>> {
     }
     let mut name =
         db.conn.prepare_cached("SELECT message_id FROM message_names WHERE environment = ?1 AND number = ?2")?;
-    Ok(name.query_row([place.environment, place.number], |row| row.get(0)).optional()?)
+    Ok(name.query_row(params![place.environment, place.number], |row| row.get(0)).optional()?)
 }
 
 /// Gives the message that was made under the id `made` an id of the seed's own.

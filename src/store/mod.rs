@@ -45,7 +45,7 @@ use tempfile::TempDir;
 pub use bell::Bell;
 pub use file::Durability;
 pub use tx::{Db, Tx};
-pub use writer::{Pending, Sync};
+pub use writer::{Pending, SyncWhen};
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Kind, Result};
@@ -173,13 +173,13 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.submit(Sync::Now, change).wait()
+        self.submit(SyncWhen::Now, change).wait()
     }
 
     /// Like [`Store::write`], but does not wait. Changes are made in the order in which they are submitted.
     pub fn submit<T: Send + 'static>(
         &self,
-        sync: Sync,
+        sync: SyncWhen,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         self.writer.submit(sync, change)

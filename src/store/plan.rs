@@ -8,7 +8,7 @@ use crate::error::{Result, shown};
 use crate::model::bulk::{Job, JobKind};
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::json;
 use crate::model::known::Known;
 use crate::model::plan::{Plan, Stored, Topic};
@@ -67,7 +67,7 @@ struct Subscription {
 }
 
 /// Looks up what a definition names as it is now. The brand is the one for e-mail, or the message's, or the template's.
-pub fn resolve(db: &Db<'_>, environment: i64, names: &Names) -> Result<Versions> {
+pub fn resolve(db: &Db<'_>, environment: EnvironmentRow, names: &Names) -> Result<Versions> {
     let named = match &names.template {
         Some(id) => template::find_to_send(db, environment, id)?,
         None => None,
@@ -97,7 +97,7 @@ fn warn_without_brand(brand_id: &str) {
 /// All that a send needs to know before it is made.
 pub struct Prepared {
     /// The row of the environment in which it was looked up, if it had one.
-    pub environment: Option<i64>,
+    pub environment: Option<EnvironmentRow>,
     pub versions: Versions,
     pub plan: Plan,
     /// Of each recipient, or only of the first ones if what is stored of all is too much to hold.
@@ -144,7 +144,7 @@ pub fn load(db: &Db<'_>, job: &Job, definition: Definition) -> Result<Plan> {
     Ok(plan)
 }
 
-fn fill(db: &Db<'_>, environment: i64, versions: &Versions, plan: &mut Plan) -> Result<()> {
+fn fill(db: &Db<'_>, environment: EnvironmentRow, versions: &Versions, plan: &mut Plan) -> Result<()> {
     let mut topic_id = plan.definition.topic_id.clone();
     if let Some(version) = versions.template_version {
         let (template_id, template_json) = template::get_version(db, version)?;

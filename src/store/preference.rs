@@ -5,12 +5,13 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Db, Tx, rows};
 use crate::error::Result;
 use crate::model::channel::Channel;
+use crate::model::environment::EnvironmentRow;
 use crate::model::preference::{PreferenceStatus, Topic, TopicPreference};
 
 /// Whose choices: a user of an environment, within a tenant or (with an empty id) outside of any.
 #[derive(Clone, Copy, Debug)]
 pub struct Chooser<'a> {
-    pub environment: i64,
+    pub environment: EnvironmentRow,
     pub user_id: &'a str,
     pub tenant_id: &'a str,
 }
@@ -35,7 +36,7 @@ fn routing(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Channel>> {
 /// What the user has chosen for a topic.
 pub fn find(
     db: &Db<'_>,
-    environment: i64,
+    environment: EnvironmentRow,
     user_id: &str,
     tenant_id: &str,
     topic_id: &str,
@@ -59,7 +60,7 @@ pub fn list(db: &Db<'_>, of: Chooser<'_>) -> Result<Vec<(String, TopicPreference
 }
 
 /// Whether anything is known of anybody's wishes in the environment: a choice, or a topic with a default of its own.
-pub fn any(db: &Db<'_>, environment: i64) -> Result<bool> {
+pub fn any(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut any = db.conn.prepare_cached(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM user_preferences WHERE environment = ?1)
             OR EXISTS (SELECT 1 FROM topics WHERE environment = ?1)",
@@ -102,7 +103,7 @@ pub fn delete(tx: &mut Tx<'_>, of: Chooser<'_>, topic_id: &str) -> Result<()> {
 }
 
 /// A topic. One that is not stored has its id for a name, and everybody has opted in.
-pub fn topic(db: &Db<'_>, environment: i64, topic_id: &str) -> Result<Topic> {
+pub fn topic(db: &Db<'_>, environment: EnvironmentRow, topic_id: &str) -> Result<Topic> {
     let mut find =
         db.conn.prepare_cached("SELECT name, default_status FROM topics WHERE environment = ?1 AND topic_id = ?2")?;
     let found = find
@@ -114,7 +115,7 @@ pub fn topic(db: &Db<'_>, environment: i64, topic_id: &str) -> Result<Topic> {
 }
 
 /// Stores a topic. The same one again changes nothing.
-pub fn put_topic(tx: &mut Tx<'_>, environment: i64, topic_id: &str, topic: &Topic) -> Result<()> {
+pub fn put_topic(tx: &mut Tx<'_>, environment: EnvironmentRow, topic_id: &str, topic: &Topic) -> Result<()> {
     let mut put = tx.conn.prepare_cached(
         "INSERT INTO topics (environment, topic_id, name, default_status) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET name = excluded.name, default_status = excluded.default_status

@@ -4,9 +4,10 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Db, Tx};
 use crate::error::{Error, Result};
+use crate::model::environment::EnvironmentRow;
 
 /// A user's profile as it is now, with the number of this version of it.
-pub fn find_current(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Option<(i64, String)>> {
+pub fn find_current(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<Option<(i64, String)>> {
     let mut find = db.conn.prepare_cached(
         "SELECT profile_version, profile FROM profiles LEFT JOIN profile_versions USING (profile_version)
          WHERE environment = ?1 AND user_id = ?2",
@@ -22,13 +23,13 @@ pub fn get_version(db: &Db<'_>, profile_version: i64) -> Result<String> {
 }
 
 /// Whether the environment has any profile.
-pub fn any(db: &Db<'_>, environment: i64) -> Result<bool> {
+pub fn any(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut any = db.conn.prepare_cached("SELECT 1 FROM profiles WHERE environment = ?1 LIMIT 1")?;
     Ok(any.exists([environment])?)
 }
 
 /// Stores a profile in place of the one that the user has. The same one again changes nothing.
-pub fn replace(tx: &mut Tx<'_>, environment: i64, user_id: &str, profile: &str) -> Result<()> {
+pub fn replace(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str, profile: &str) -> Result<()> {
     if find_current(tx, environment, user_id)?.is_some_and(|(_, current)| current == profile) {
         return Ok(());
     }
@@ -43,7 +44,7 @@ pub fn replace(tx: &mut Tx<'_>, environment: i64, user_id: &str, profile: &str) 
 }
 
 /// The user has no profile any more.
-pub fn delete(tx: &mut Tx<'_>, environment: i64, user_id: &str) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str) -> Result<()> {
     let mut delete = tx.conn.prepare_cached("DELETE FROM profiles WHERE environment = ?1 AND user_id = ?2")?;
     delete.execute(params![environment, user_id])?;
     Ok(())

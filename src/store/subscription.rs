@@ -8,6 +8,7 @@ use super::list::{self, List};
 use super::{Db, Tx};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::model::environment::EnvironmentRow;
 
 /// A user to be put on a list, or a list to put a user on: its id, and the subscription's preferences (JSON).
 pub type Subscriber = (String, Option<String>);
@@ -65,7 +66,7 @@ pub fn delete(tx: &mut Tx<'_>, list: i64, user_id: &str) -> Result<()> {
 }
 
 /// Takes a user off all lists of the environment, the deleted ones as well.
-pub fn delete_of_user(tx: &mut Tx<'_>, environment: i64, user_id: &str) -> Result<()> {
+pub fn delete_of_user(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str) -> Result<()> {
     let mut delete = tx.conn.prepare_cached(
         "DELETE FROM subscriptions WHERE user_id = ?2 AND list IN (
              SELECT lists.list FROM subscriptions CROSS JOIN lists USING (list)
@@ -106,7 +107,7 @@ pub fn list(
 /// those behind the row `after`, at most `limit`, and not much more than `bytes` of text; and whether there are more.
 pub fn list_of_user(
     db: &Db<'_>,
-    environment: i64,
+    environment: EnvironmentRow,
     user_id: &str,
     after: i64,
     limit: usize,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Db, Tx, environment};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::template::{self, Change, TemplatePayload};
 
 const COLUMNS: &str = "templates.template, templates.environment, template_id, alias, draft, templates.created_at, \
@@ -15,7 +15,7 @@ const COLUMNS: &str = "templates.template, templates.environment, template_id, a
 /// A template with its draft.
 pub struct Template {
     pub template: i64,
-    environment: i64,
+    environment: EnvironmentRow,
     pub template_id: String,
     pub alias: Option<String>,
     /// `{name, brand, routing, subscription, tags, content, email?}`.
@@ -86,7 +86,7 @@ fn insert(tx: &mut Tx<'_>, environment: &Environment, template_id: &str, payload
     Ok(())
 }
 
-fn refuse_taken(db: &Db<'_>, environment: i64, alias: Option<&str>, template_id: &str) -> Result<()> {
+fn refuse_taken(db: &Db<'_>, environment: EnvironmentRow, alias: Option<&str>, template_id: &str) -> Result<()> {
     let mut taken = db.conn.prepare_cached(
         "SELECT template_id FROM templates
          WHERE environment = ?1 AND alias = ?2 AND archived_at IS NULL AND template_id <> ?3",
@@ -322,17 +322,17 @@ pub fn get_to_change(db: &Db<'_>, environment: &Environment, template_id: &str) 
 }
 
 /// Takes another alias than this one from a template, if it is there, so that another can have it.
-pub fn free_alias(tx: &mut Tx<'_>, environment_row: i64, template_id: &str, alias: Option<&str>) -> Result<()> {
+pub fn free_alias(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, alias: Option<&str>) -> Result<()> {
     let mut free = tx.conn.prepare_cached(
         "UPDATE templates SET alias = NULL WHERE environment = ?1 AND template_id = ?2 AND alias <> coalesce(?3, '')",
     )?;
-    free.execute(params![environment_row, template_id, alias])?;
+    free.execute(params![environment, template_id, alias])?;
     Ok(())
 }
 
 /// The template that a definition names: by its id, else by its alias. An archived one is found by
 /// its id, and counts as not published.
-pub fn find_to_send(db: &Db<'_>, environment_row: i64, id_or_alias: &str) -> Result<Option<Found>> {
+pub fn find_to_send(db: &Db<'_>, environment: EnvironmentRow, id_or_alias: &str) -> Result<Option<Found>> {
     let mut find = db.conn.prepare_cached(
         "SELECT template, template_id, draft, archived_at IS NOT NULL FROM templates
          WHERE environment = ?1 AND template_id = ?2
@@ -341,9 +341,7 @@ pub fn find_to_send(db: &Db<'_>, environment_row: i64, id_or_alias: &str) -> Res
          WHERE environment = ?1 AND alias = ?2 AND template_id <> ?2 AND archived_at IS NULL",
     )?;
     let found = find
-        .query_map(params![environment_row, id_or_alias], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })?
+        .query_map(params![environment, id_or_alias], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
         .collect::<rusqlite::Result<Vec<(i64, String, String, bool)>>>()?;
     let found = found.into_iter().min_by_key(|(_, template_id, ..)| template_id != id_or_alias);
     let Some((template, template_id, draft, is_archived)) = found else {
@@ -358,7 +356,7 @@ pub fn find_to_send(db: &Db<'_>, environment_row: i64, id_or_alias: &str) -> Res
 }
 
 /// The id of the template that a definition names, published or not.
-pub fn find_id(db: &Db<'_>, environment_row: i64, id_or_alias: &str) -> Result<Option<String>> {
+pub fn find_id(db: &Db<'_>, environment: EnvironmentRow, id_or_alias: &str) -> Result<Option<String>> {
     let mut find = db.conn.prepare_cached(
         "SELECT template_id FROM (
              SELECT 0 AS rank, template_id FROM templates WHERE environment = ?1 AND template_id = ?2
@@ -366,7 +364,7 @@ pub fn find_id(db: &Db<'_>, environment_row: i64, id_or_alias: &str) -> Result<O
              SELECT 1, template_id FROM templates WHERE environment = ?1 AND alias = ?2 AND archived_at IS NULL)
          ORDER BY rank LIMIT 1",
     )?;
-    Ok(find.query_row(params![environment_row, id_or_alias], |row| row.get(0)).optional()?)
+    Ok(find.query_row(params![environment, id_or_alias], |row| row.get(0)).optional()?)
 }
 
 /// The id of the template that a version is of, and the version as JSON.

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Db, Tx, rows};
 use crate::error::{Error, Result, shown};
 use crate::model::channel::Provider;
+use crate::model::environment::EnvironmentRow;
 use crate::model::token::{ProviderKey, Token};
 
 const COLUMNS: &str = "token, provider_key, token_json";
@@ -14,7 +15,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Token> {
     Ok(Token { token: row.get(0)?, provider_key, details: row.get(2)? })
 }
 
-pub fn get(db: &Db<'_>, environment: i64, user_id: &str, token: &str) -> Result<Token> {
+pub fn get(db: &Db<'_>, environment: EnvironmentRow, user_id: &str, token: &str) -> Result<Token> {
     let mut get = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM user_tokens WHERE environment = ?1 AND user_id = ?2 AND token = ?3"
     ))?;
@@ -26,7 +27,7 @@ pub fn get(db: &Db<'_>, environment: i64, user_id: &str, token: &str) -> Result<
 }
 
 /// All tokens of a user, in their own order.
-pub fn list(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Vec<Token>> {
+pub fn list(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<Vec<Token>> {
     let mut list = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM user_tokens WHERE environment = ?1 AND user_id = ?2 ORDER BY token"
     ))?;
@@ -36,7 +37,7 @@ pub fn list(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Vec<Token>> 
 
 /// The tokens by which a user can be reached: neither failed, revoked nor expired. The one that was registered last
 /// comes first.
-pub fn list_active(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Vec<(Provider, String)>> {
+pub fn list_active(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<Vec<(Provider, String)>> {
     let mut list = db.conn.prepare_cached(
         "SELECT provider_key, token, token_json ->> 'expiry_date' FROM user_tokens
          WHERE environment = ?1 AND user_id = ?2 AND token_json ->> 'status' IN ('active', 'unknown')
@@ -60,13 +61,13 @@ pub fn list_active(db: &Db<'_>, environment: i64, user_id: &str) -> Result<Vec<(
 }
 
 /// Whether anybody in the environment has a token.
-pub fn any(db: &Db<'_>, environment: i64) -> Result<bool> {
+pub fn any(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut any = db.conn.prepare_cached("SELECT 1 FROM user_tokens WHERE environment = ?1 LIMIT 1")?;
     Ok(any.exists([environment])?)
 }
 
 /// Registers a token, in place of one of the same text. The same one again changes nothing.
-pub fn put(tx: &mut Tx<'_>, environment: i64, user_id: &str, token: &Token) -> Result<()> {
+pub fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str, token: &Token) -> Result<()> {
     let mut put = tx.conn.prepare_cached(
         "INSERT INTO user_tokens (environment, user_id, token, provider_key, token_json, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -77,7 +78,7 @@ pub fn put(tx: &mut Tx<'_>, environment: i64, user_id: &str, token: &Token) -> R
     Ok(())
 }
 
-pub fn delete(tx: &mut Tx<'_>, environment: i64, user_id: &str, token: &str) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str, token: &str) -> Result<()> {
     let mut delete =
         tx.conn.prepare_cached("DELETE FROM user_tokens WHERE environment = ?1 AND user_id = ?2 AND token = ?3")?;
     delete.execute(params![environment, user_id, token])?;

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Db, Tx, environment};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::webhook::{Destination, EventStatus};
 
 /// Webhooks of one environment,
@@ -29,7 +29,7 @@ pub struct Webhook {
     pub webhook: i64,
     pub webhook_id: String,
     /// `None`: of all environments.
-    pub environment: Option<i64>,
+    pub environment: Option<EnvironmentRow>,
     pub destination: Destination,
     pub created_at: Timestamp,
     pub position: Position,
@@ -91,7 +91,7 @@ pub fn create(tx: &mut Tx<'_>, environment: &Environment, destination: &Destinat
     insert(tx, Some(environment), destination)
 }
 
-fn insert(tx: &mut Tx<'_>, environment: Option<i64>, destination: &Destination) -> Result<String> {
+fn insert(tx: &mut Tx<'_>, environment: Option<EnvironmentRow>, destination: &Destination) -> Result<String> {
     let webhook_id = tx.ids.webhook();
     tx.conn.execute(
         "INSERT INTO webhooks (environment, webhook_id, url, secret, created_at, last_number, last_event)

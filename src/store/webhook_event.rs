@@ -11,6 +11,7 @@ use super::webhook::{self, Position, Webhook};
 use super::{Db, Tx, message};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::model::environment::EnvironmentRow;
 use crate::model::message::{MessageJob, Stage, TrackedMessage};
 use crate::model::webhook::EventStatus;
 
@@ -84,7 +85,7 @@ pub fn read_ahead(db: &Db<'_>, webhook: &Webhook, position: Position) -> Result<
     )?;
     let mut rows = list.query(params![position.event, PAGE as i64])?;
     while let Some(row) = rows.next()? {
-        let (event, number, environment, count): (i64, i64, Option<i64>, usize) =
+        let (event, number, environment, count): (i64, i64, Option<EnvironmentRow>, usize) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         if number > ahead.position.number {
             break;
@@ -165,7 +166,7 @@ fn messages_after(db: &Db<'_>, webhook: &Webhook, after: i64, limit: usize) -> R
     let (mut numbers, mut end) = (Vec::new(), None);
     let mut rows = ranges.query(params![after + 1, RANGES as i64])?;
     while let Some(row) = rows.next()? {
-        let (first, last, environment): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (first, last, environment): (i64, i64, EnvironmentRow) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if last <= after {
             continue;
         }

@@ -29,7 +29,7 @@ const GROUP_TIME: Duration = Duration::from_millis(10);
 
 /// When a commit has to be on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sync {
+pub enum SyncWhen {
     /// Before it is answered, with [`Durability::Full`].
     Now,
     /// Together with the next one that has to be. A killed process loses nothing; a power cut may undo the change and
@@ -39,7 +39,7 @@ pub enum Sync {
 
 /// A queued change: made inside a group, answered once the fate of the group is known.
 trait Change: Send {
-    fn sync(&self) -> Sync;
+    fn sync(&self) -> SyncWhen;
     /// Runs it, and says whether to keep what it did.
     fn make(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Takes out why it is not to be kept, for when that is true of the whole group.
@@ -48,7 +48,7 @@ trait Change: Send {
 }
 
 struct Queued<F, T> {
-    sync: Sync,
+    sync: SyncWhen,
     change: Option<F>,
     outcome: Option<Result<T>>,
     answer: Sender<Result<T>>,
@@ -58,7 +58,7 @@ impl<F, T: Send> Change for Queued<F, T>
 where
     F: FnOnce(&mut Tx<'_>) -> Result<T> + Send,
 {
-    fn sync(&self) -> Sync {
+    fn sync(&self) -> SyncWhen {
         self.sync
     }
 
@@ -137,7 +137,7 @@ impl Writer {
 
     pub fn submit<T: Send + 'static>(
         &self,
-        sync: Sync,
+        sync: SyncWhen,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         let (answer, pending) = bounded(1);
@@ -232,7 +232,7 @@ impl Loop {
             let full = waiting == 0 || opened.elapsed() >= GROUP_TIME;
             next = if full { None } else { queue.try_recv().ok() };
             waiting = waiting.saturating_sub(1);
-            if sync == Sync::Later && next.as_ref().is_some_and(|next| next.sync() == Sync::Now) {
+            if sync == SyncWhen::Later && next.as_ref().is_some_and(|next| next.sync() == SyncWhen::Now) {
                 group.left = next.take();
             }
         }
@@ -257,9 +257,9 @@ impl Loop {
 
     /// Sets what the commit survives, and begins. SQLite does not let itself be told while a transaction is open, so a
     /// group that need not be synced ends where a change comes that must be.
-    fn begin(&mut self, sync: Sync) -> Result<()> {
+    fn begin(&mut self, sync: SyncWhen) -> Result<()> {
         let wanted = match (sync, self.durability) {
-            (Sync::Later, Durability::Full) => Durability::Fast,
+            (SyncWhen::Later, Durability::Full) => Durability::Fast,
             (_, durability) => durability,
         };
         if self.synchronous != wanted {

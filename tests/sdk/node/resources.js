@@ -127,8 +127,9 @@ function tellResources(sdk) {
     const sent = async () => client.messages.retrieve(await send({ to: { user_id: 'ada' }, template }));
     await choose('OPTED_OUT');
     assert.equal((await preferences.retrieveTopic('onboarding', { user_id: 'ada' })).topic.status, 'OPTED_OUT');
-    const { status, reason, providers: none } = await sent();
-    assert.deepEqual([status, reason, none], ['UNDELIVERABLE', 'UNSUBSCRIBED', []]);
+    const { status, reason, providers } = await sent();
+    assert.deepEqual([status, reason], ['UNDELIVERABLE', 'UNSUBSCRIBED']);
+    assert.deepEqual(providers, [{ error: 'Notification opted out by user', status: 'UNDELIVERABLE' }]);
     await choose('OPTED_IN');
     assert.equal((await sent()).status, 'SENT');
   });

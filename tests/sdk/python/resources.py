@@ -178,7 +178,8 @@ class ResourceStories:
                          "OPTED_OUT")
         message = self.message(self.send(to={"user_id": "ada"}, template=template))
         self.assertEqual((message["status"], message["reason"]), ("UNDELIVERABLE", "UNSUBSCRIBED"))
-        self.assertEqual(message["providers"], [])
+        refusal = {"error": "Notification opted out by user", "status": "UNDELIVERABLE"}
+        self.assertEqual(message["providers"], [refusal])
         self.assertIsNone(self.ask(preferences.delete_topic("onboarding", user_id="ada")))
         self.assertEqual(self.message(self.send(to={"user_id": "ada"}, template=template))["status"], "SENT")
 
