@@ -104,7 +104,7 @@ fn tokens_that_failed_or_were_revoked_are_not_used() {
     });
     let active = read(&store, |db| token::list_active(db, row, "ada"));
     assert_eq!(active, [(Provider::Apn, "a".to_owned()), (Provider::FirebaseFcm, "c".to_owned())]);
-    assert!(read(&store, |db| token::any(db, row)) && !read(&store, |db| token::any(db, row + 1)));
+    assert!(read(&store, |db| token::any(db, row)) && !read(&store, |db| token::any(db, EnvironmentRow(row.0 + 1))));
     store.stop();
     threads.join();
 }
@@ -135,7 +135,7 @@ fn lists_are_matched_and_their_subscribers_told_one_by_one() {
     assert_eq!(subscribers(row, "eu.news", 9), (true, vec![ada.clone(), bob]));
     assert_eq!(subscribers(row, "eu.news", 1), (true, vec![ada]));
     assert_eq!(subscribers(row, "eu.offers", 9), (false, vec![]));
-    assert_eq!(subscribers(row + 1, "eu.news", 9), (false, vec![]));
+    assert_eq!(subscribers(EnvironmentRow(row.0 + 1), "eu.news", 9), (false, vec![]));
     store.stop();
     threads.join();
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::id::Ids;
-use bulkd::model::environment::Environment;
+use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::model::template::TemplatePayload;
 use bulkd::store::{self, Durability, Store, Threads, template};
 use serde_json::Value;
@@ -539,7 +539,7 @@ fn what_a_definition_names_is_found_by_id_and_then_by_alias() {
         let payload = TemplatePayload::read(&body.to_string(), "template").unwrap();
         store.write(move |tx| template::put(tx, &Environment::of_key("acme"), id, &payload, publish))
     };
-    let find = |name: &str| store.read(|db| template::find_to_send(db, 1, name)).unwrap();
+    let find = |name: &str| store.read(|db| template::find_to_send(db, EnvironmentRow(1), name)).unwrap();
     assert!(find("welcome").is_none());
 
     put("nt_one", "one", json!("welcome"), false).unwrap();
@@ -565,7 +565,7 @@ fn what_a_definition_names_is_found_by_id_and_then_by_alias() {
     put("welcome", "three", json!(null), true).unwrap();
     assert_eq!(find("welcome").unwrap().template_id, "welcome");
     assert!(put("nt_four", "four", json!("welcome"), true).is_err());
-    assert!(store.read(|db| template::find_to_send(db, 2, "nt_one")).unwrap().is_none());
+    assert!(store.read(|db| template::find_to_send(db, EnvironmentRow(2), "nt_one")).unwrap().is_none());
 
     // An archived one is not published until it is put again, and its alias is free in between.
     store

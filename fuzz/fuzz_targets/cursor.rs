@@ -1,13 +1,15 @@
 #![no_main]
 
-use bulkd::api::paging::{self, Cursor, MAX_LIMIT};
+use bulkd::api::paging::{Cursor, List};
+use bulkd::api::query::{self, MAX_LIMIT};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, u32, u64)| {
     let (text, list, position) = input;
-    let (list, position) = (i64::from(list), position >> 1);
-    assert!((1..=MAX_LIMIT).contains(&paging::limit(text)));
-    let given = paging::query(text, "cursor");
+    let (list, other) = (List::Users(i64::from(list)), List::Users(i64::from(list) + 1));
+    let position = position >> 1;
+    assert!((1..=MAX_LIMIT).contains(&query::limit(text)));
+    let given = query::one(text, "cursor");
     for text in [Some(text), given.as_deref()].into_iter().flatten() {
         if let Ok(position) = Cursor::read(Some(text), list) {
             assert_eq!(Cursor { list, position }.encode(), text);
@@ -15,5 +17,5 @@ fuzz_target!(|input: (&str, u32, u64)| {
     }
     let ours = Cursor { list, position }.encode();
     assert_eq!(Cursor::read(Some(&ours), list).unwrap(), position);
-    assert!(Cursor::read(Some(&ours), list + 1).is_err());
+    assert!(Cursor::read(Some(&ours), other).is_err());
 });

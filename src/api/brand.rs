@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::paging::{self, Cursor};
+use super::paging::{self, Cursor, List};
+use super::query;
 use super::{Act, Answer, Call};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -10,9 +11,6 @@ use crate::model::brand::BrandPayload;
 use crate::model::json;
 use crate::render;
 use crate::store::brand::{self, Brand};
-
-/// Binds cursors to the list of brands.
-const LIST: i64 = 2 << 48;
 
 /// `POST /brands` with `{name, settings, id?, snippets?}`: 200 and the brand, 409 if the id is taken.
 pub fn create(mut call: Call<'_>) -> Result<Act> {
@@ -28,12 +26,13 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
 /// `GET /brands?cursor=&limit=`: 200 `{paging, results}`, in the order in which they were made.
 pub fn list(call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
-    let from = Cursor::read(paging::cursor(query).as_deref(), LIST)? as i64;
-    let limit = paging::limit(query) as usize;
+    let from = Cursor::read(query::cursor(query).as_deref(), List::Brands)? as i64;
+    let limit = query::limit(query) as usize;
     let environment = call.environment;
     Act::query(move |db| {
         let (brands, more) = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;
-        let next = brands.last().filter(|_| more).map(|last| Cursor { list: LIST, position: last.brand as u64 + 1 });
+        let next =
+            brands.last().filter(|_| more).map(|last| Cursor { list: List::Brands, position: last.brand as u64 + 1 });
         let items = brands.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::results(&items, next)))
     })

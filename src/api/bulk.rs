@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::paging::{self, Cursor};
+use super::paging::{self, Cursor, List};
+use super::query;
 use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -124,14 +125,14 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 pub fn list_users(mut call: Call<'_>) -> Result<Act> {
     let job_id = call.param();
     let query = call.request.query();
-    let (cursor, limit) = (paging::cursor(query), paging::limit(query));
+    let (cursor, limit) = (query::cursor(query), query::limit(query));
     let environment = call.environment;
     Act::query(move |db| {
         let job = bulk::get(db, &environment, &job_id)?;
-        let from_seq = Cursor::read(cursor.as_deref(), job.job)?;
+        let from_seq = Cursor::read(cursor.as_deref(), List::Users(job.job))?;
         let users = users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
         let end = users.last().map_or(job.received, |user| user.seq + 1);
-        let next = (end < job.received).then_some(Cursor { list: job.job, position: end });
+        let next = (end < job.received).then_some(Cursor { list: List::Users(job.job), position: end });
         let items = users.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::page(&items, next)))
     })

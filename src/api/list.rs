@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::paging::{self, TextCursor};
+use super::query;
 use super::{Act, Answer, Call};
 use crate::error::Result;
 use crate::model::json::{self, Object};
@@ -16,9 +17,9 @@ use crate::store::{environment, list};
 pub fn list(call: Call<'_>) -> Result<Act> {
     const NAME: &str = "lists";
     let query = call.request.query();
-    let pattern = paging::query(query, "pattern").map(|pattern| Pattern::new(&pattern));
-    let after = TextCursor::read(paging::cursor(query).as_deref(), NAME)?;
-    let limit = paging::limit(query) as usize;
+    let pattern = query::one(query, "pattern").map(|pattern| Pattern::new(&pattern));
+    let after = TextCursor::read(query::cursor(query).as_deref(), NAME)?;
+    let limit = query::limit(query) as usize;
     let environment = call.environment;
     Act::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;

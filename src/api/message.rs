@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::delivery::{self, Deliveries};
-use super::paging::{self, Cursor};
+use super::paging::{self, Cursor, List};
+use super::query;
 use super::send::Sending;
 use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
@@ -15,9 +16,6 @@ use crate::model::history;
 use crate::store::message::{self, Filter, Page, Place};
 use crate::store::{Db, bulk, user};
 
-/// Binds cursors to the list of messages.
-const LIST: i64 = 4 << 48;
-
 /// Messages that a search looks at before it ends a page, found or not: about a second.
 const LOOKS: i64 = 1_000_000;
 
@@ -25,7 +23,7 @@ const LOOKS: i64 = 1_000_000;
 /// more.
 pub fn list(call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
-    let text = |name| paging::query(query, name);
+    let text = |name| query::one(query, name);
     let filter = Filter {
         archived: text("archived").is_some_and(|it| it == "true" || it == "1"),
         enqueued_after: enqueued_after(&call)?,
@@ -33,32 +31,32 @@ pub fn list(call: Call<'_>) -> Result<Act> {
         list_id: text("list"),
         message_id: text("messageId"),
         notification: text("notification"),
-        providers: paging::query_all(query, "provider"),
+        providers: query::all(query, "provider"),
         recipient: text("recipient"),
-        statuses: paging::query_all(query, "status"),
-        tags: paging::query_all(query, "tag"),
-        any_tags: paging::query_all(query, "tags"),
+        statuses: query::all(query, "status"),
+        tags: query::all(query, "tag"),
+        any_tags: query::all(query, "tags"),
         tenant_id: text("tenant_id"),
         trace_id: text("traceId"),
     };
-    let up_to = match Cursor::read(paging::cursor(query).as_deref(), LIST)? {
+    let up_to = match Cursor::read(query::cursor(query).as_deref(), List::Messages)? {
         0 => i64::MAX,
         number => i64::try_from(number).unwrap_or(i64::MAX),
     };
-    let page = Page { limit: paging::limit(query) as usize, bytes: paging::PAGE_BYTES, looks: LOOKS };
+    let page = Page { limit: query::limit(query) as usize, bytes: paging::PAGE_BYTES, looks: LOOKS };
     let environment = call.environment;
     Act::query(move |db| {
         let (messages, next) = message::list(db, &environment, &filter, up_to, page)?;
         let items: Vec<String> =
             messages.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
-        let next = next.map(|number| Cursor { list: LIST, position: number.unsigned_abs() });
+        let next = next.map(|number| Cursor { list: List::Messages, position: number.unsigned_abs() });
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }
 
 /// Epoch milliseconds or an ISO date. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
 fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
-    let Some(text) = paging::query(call.request.query(), "enqueued_after") else {
+    let Some(text) = query::one(call.request.query(), "enqueued_after") else {
         return Ok(None);
     };
     let millis = text.parse::<i64>().ok().map(Timestamp);
@@ -87,7 +85,7 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 /// `GET /messages/{message_id}/history?type=`: 200 `{results}`, in the order in which it happened. A type that is not
 /// known finds nothing.
 pub fn history(mut call: Call<'_>) -> Result<Act> {
-    let wanted = paging::query(call.request.query(), "type");
+    let wanted = query::one(call.request.query(), "type");
     let (message_id, environment) = (call.param(), call.environment);
     Act::query(move |db| {
         let place = place(db, &environment, &message_id)?;

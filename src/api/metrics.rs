@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Call, paging};
+use super::{Act, Answer, Call, query};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::metrics::{Asked, Funnel, Window};
@@ -18,10 +18,10 @@ type Bucket = BTreeMap<(String, String), Funnel>;
 pub fn get(mut call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
     let asked = Asked {
-        start: paging::query(query, "start"),
-        end: paging::query(query, "end"),
-        lookback: paging::query(query, "lookback"),
-        granularity: paging::query(query, "granularity"),
+        start: query::one(query, "start"),
+        end: query::one(query, "end"),
+        lookback: query::one(query, "lookback"),
+        granularity: query::one(query, "granularity"),
     };
     let (id, environment) = (call.param(), call.environment);
     Act::query(move |db| {

@@ -15,6 +15,7 @@ mod outbox;
 pub mod paging;
 mod preference;
 mod profile;
+pub mod query;
 mod routes;
 pub mod seed;
 mod send;

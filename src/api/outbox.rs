@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::delivery::Deliveries;
-use super::paging::{self, Cursor};
+use super::paging::{self, Cursor, List};
+use super::query;
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
@@ -17,20 +18,20 @@ use crate::store::{bulk, message};
 pub fn list(call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
     let mut filter = Filter {
-        job_id: paging::query(query, "job_id"),
+        job_id: query::one(query, "job_id"),
         number: None,
-        recipient: paging::query(query, "recipient"),
-        channel: paging::query(query, "channel"),
+        recipient: query::one(query, "recipient"),
+        channel: query::one(query, "channel"),
     };
-    let message_id = paging::query(query, "message_id");
+    let message_id = query::one(query, "message_id");
     if let Some(channel) = &filter.channel
         && Channel::from_name(channel).is_none()
     {
         let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
         return Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))));
     }
-    let from = Cursor::read(paging::cursor(query).as_deref(), 0)? as i64;
-    let limit = paging::limit(query);
+    let from = Cursor::read(query::cursor(query).as_deref(), List::Outbox)? as i64;
+    let limit = query::limit(query);
     let environment = call.environment;
     Act::query(move |db| {
         if let Some(job_id) = &filter.job_id {
@@ -54,7 +55,7 @@ pub fn list(call: Call<'_>) -> Result<Act> {
             items.append(&mut entries(found, &filter, &mut deliveries)?);
             bytes += items.iter().skip(first).map(String::len).sum::<usize>();
         }
-        let next = next.map(|number| Cursor { list: 0, position: number.unsigned_abs() });
+        let next = next.map(|number| Cursor { list: List::Outbox, position: number.unsigned_abs() });
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }

@@ -1,53 +1,37 @@
-//! Query parameters, and cursors in particular.
+//! Lists a page at a time: cursors, and how a page looks.
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
-
 use crate::error::{Error, Result};
 
-/// Users or messages on a page, unless asked otherwise,
-pub const DEFAULT_LIMIT: u64 = 100;
-/// at most,
-pub const MAX_LIMIT: u64 = 1_000;
-/// and about as many bytes of JSON: a page ends early rather than grow beyond.
+/// How much JSON a page holds, about: it ends early rather than grow beyond.
 pub const PAGE_BYTES: usize = 6 * 1024 * 1024;
 
-/// The value of a query parameter. Courier's 4.x Node SDK sends `undefined` for what it was not given, so an empty
-/// value, `undefined` and `null` mean none.
-pub fn query(query: &str, name: &str) -> Option<String> {
-    query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .filter(|(found, _)| decode(found) == name)
-        .map(|(_, value)| decode(value))
-        .find(|value| !matches!(value.as_str(), "" | "undefined" | "null"))
+/// What a [`Cursor`] leads through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    Outbox,
+    Messages,
+    Brands,
+    Templates,
+    /// Of a job, by its row.
+    Users(i64),
+    /// Of a template, by its row.
+    Versions(i64),
 }
 
-/// All values of a query parameter, which may be repeated or separated by commas, with or without brackets behind the
-/// name.
-pub fn query_all(query: &str, name: &str) -> Vec<String> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let named = pairs.filter(|(found, _)| decode(found).trim_end_matches("[]") == name);
-    let values = named.flat_map(|(_, value)| decode(value).split(',').map(str::to_owned).collect::<Vec<_>>());
-    values.filter(|value| !matches!(value.as_str(), "" | "undefined" | "null")).collect()
-}
-
-/// The cursor of a request. The word itself, which the samples of Courier's SDKs send, means none as well: no cursor of
-/// ours looks like it.
-pub fn cursor(text: &str) -> Option<String> {
-    query(text, "cursor").filter(|cursor| cursor != "cursor")
-}
-
-fn decode(part: &str) -> String {
-    percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned()
-}
-
-/// The page size that was asked for. As an extension of ours it is honoured where it makes sense and ignored elsewhere.
-pub fn limit(text: &str) -> u64 {
-    match query(text, "limit").and_then(|limit| limit.parse().ok()) {
-        None | Some(0) => DEFAULT_LIMIT,
-        Some(limit) => MAX_LIMIT.min(limit),
+impl List {
+    /// Rows stay far below the numbers of what there is only one of.
+    fn number(self) -> i64 {
+        const KIND: i64 = 1 << 48;
+        match self {
+            List::Outbox => 0,
+            List::Users(job) => job,
+            List::Templates => KIND,
+            List::Brands => 2 * KIND,
+            List::Versions(template) => 3 * KIND + template,
+            List::Messages => 4 * KIND,
+        }
     }
 }
 
@@ -55,38 +39,39 @@ pub fn limit(text: &str) -> u64 {
 /// be made of characters that need no encoding). It is bound to the list that it was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The job, 0 for the outbox, or a number that its resource sets for it, far above those of jobs.
-    pub list: i64,
+    pub list: List,
     /// The place to go on from.
     pub position: u64,
 }
 
 impl Cursor {
     pub fn encode(self) -> String {
-        let (list, position) = (self.list.unsigned_abs(), self.position);
-        format!("{list:x}.{position:x}.{:08x}", check(list, position))
-    }
-
-    fn decode(text: &str) -> Option<Cursor> {
-        let mut parts = text.split('.');
-        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
-        let (list, position, found) = (number()?, number()?, number()?);
-        let cursor = Cursor { list: i64::try_from(list).ok()?, position: i64::try_from(position).ok()?.unsigned_abs() };
-        (parts.next().is_none() && found == u64::from(check(list, position)) && cursor.encode() == text)
-            .then_some(cursor)
+        encode(self.list.number().unsigned_abs(), self.position)
     }
 
     /// The position that a request asks for, 0 without a cursor.
-    pub fn read(query: Option<&str>, list: i64) -> Result<u64> {
+    pub fn read(query: Option<&str>, list: List) -> Result<u64> {
         let Some(text) = query else {
             return Ok(0);
         };
-        match Cursor::decode(text) {
-            Some(cursor) if cursor.list == list => Ok(cursor.position),
+        match decode(text) {
+            Some((found, position)) if found == list.number().unsigned_abs() => Ok(position),
             Some(_) => Err(Error::invalid("cursor", "this cursor belongs to another list")),
             None => Err(Error::invalid("cursor", "expected the 'cursor' of an earlier answer")),
         }
     }
+}
+
+fn encode(list: u64, position: u64) -> String {
+    format!("{list:x}.{position:x}.{:08x}", check(list, position))
+}
+
+/// List and position. Both are numbers of rows, or little more.
+fn decode(text: &str) -> Option<(u64, u64)> {
+    let mut parts = text.split('.');
+    let mut number = || u64::from_str_radix(parts.next()?, 16).ok().filter(|number| i64::try_from(*number).is_ok());
+    let (list, position) = (number()?, number()?);
+    (encode(list, position) == text).then_some((list, position))
 }
 
 impl fmt::Display for Cursor {
@@ -203,7 +188,7 @@ mod tests {
                 assert!(TextCursor::read(Some(&bad), "lists").is_err(), "{bad}");
             }
         }
-        let numbered = Cursor { list: 1, position: 2 }.encode();
+        let numbered = Cursor { list: List::Users(1), position: 2 }.encode();
         assert!(TextCursor::read(Some(&numbered), "lists").is_err());
     }
 }

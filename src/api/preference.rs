@@ -5,6 +5,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::paging::{self, Cursor};
+use super::query;
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -25,7 +26,7 @@ struct Whose {
 
 impl Whose {
     fn read(call: &mut Call<'_>) -> Self {
-        let tenant_id = paging::query(call.request.query(), "tenant_id").unwrap_or_default();
+        let tenant_id = query::one(call.request.query(), "tenant_id").unwrap_or_default();
         Whose { environment: call.environment.clone(), user_id: call.param(), tenant_id }
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::paging::{self, TextCursor};
 use super::profile::SUCCESS;
+use super::query;
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::model::json::{self, Fields, Object, Text};
@@ -99,7 +100,7 @@ pub fn delete(mut call: Call<'_>) -> Result<Act> {
 /// `GET /lists/{list_id}/subscriptions?cursor=&limit=`: 200 `{items, paging}`, in the order of the users' ids.
 pub fn list(mut call: Call<'_>) -> Result<Act> {
     let list_id = call.param();
-    let (cursor, limit) = (paging::cursor(call.request.query()), paging::limit(call.request.query()));
+    let (cursor, limit) = (query::cursor(call.request.query()), query::limit(call.request.query()));
     let environment = call.environment;
     Act::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
@@ -134,9 +135,9 @@ pub fn list_of_user(mut call: Call<'_>) -> Result<Act> {
     let user_id = call.param();
     let name = format!("lists of {user_id}");
     let query = call.request.query();
-    let after = TextCursor::read(paging::cursor(query).as_deref(), &name)?;
+    let after = TextCursor::read(query::cursor(query).as_deref(), &name)?;
     let after: i64 = after.and_then(|row| row.parse().ok()).unwrap_or(0);
-    let limit = paging::limit(query) as usize;
+    let limit = query::limit(query) as usize;
     let environment = call.environment;
     Act::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;

@@ -7,7 +7,8 @@ pub mod content;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::paging::{self, Cursor};
+use super::paging::{self, Cursor, List};
+use super::query;
 use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
@@ -18,9 +19,6 @@ use crate::render;
 use crate::store::Db;
 use crate::store::template::{self, Summary, Template};
 
-/// Bind cursors to the list of templates, and to the versions of one.
-const LIST: i64 = 1 << 48;
-const VERSIONS: i64 = 3 << 48;
 /// Versions on a page, at most.
 const VERSIONS_LIMIT: usize = 10;
 /// Courier names the user who made something; here nobody is known but the key.
@@ -73,15 +71,15 @@ fn written(publish: bool) -> State {
 /// made, without archived ones. Notes belong to templates of an older kind, of which there are none here.
 pub fn list(call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
-    let from = Cursor::read(paging::cursor(query).as_deref(), LIST)? as i64;
-    let (alias, limit) = (paging::query(query, "event_id"), paging::limit(query) as usize);
-    let tags = paging::query(query, "tags").unwrap_or_default();
+    let from = Cursor::read(query::cursor(query).as_deref(), List::Templates)? as i64;
+    let (alias, limit) = (query::one(query, "event_id"), query::limit(query) as usize);
+    let tags = query::one(query, "tags").unwrap_or_default();
     let tags: Vec<String> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     let environment = call.environment;
     Act::query(move |db| {
         let (summaries, more) = template::list(db, &environment, alias.as_deref(), &tags, from, limit)?;
         let last = summaries.last().filter(|_| more);
-        let next = last.map(|last| Cursor { list: LIST, position: last.template as u64 + 1 });
+        let next = last.map(|last| Cursor { list: List::Templates, position: last.template as u64 + 1 });
         let items: Vec<String> = summaries.iter().map(item).collect();
         Ok(Answer::new(200, paging::results(&items, next)))
     })
@@ -130,7 +128,7 @@ struct Asked {
 
 impl Asked {
     fn read(call: &Call<'_>) -> Result<Self> {
-        let label = paging::query(call.request.query(), "version");
+        let label = query::one(call.request.query(), "version");
         Asked::of(label.as_deref(), Version::Published, call.settings.contract)
     }
 
@@ -209,14 +207,14 @@ pub fn archive(mut call: Call<'_>) -> Result<Act> {
 /// published, the newest first.
 pub fn list_versions(mut call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
-    let (cursor, limit) = (paging::cursor(query), paging::limit(query));
+    let (cursor, limit) = (query::cursor(query), query::limit(query));
     let limit = VERSIONS_LIMIT.min(limit as usize);
     let (id, environment) = (call.param(), call.environment);
     Act::query(move |db| {
         let template = template::get(db, &environment, &id)?;
-        let from = Cursor::read(cursor.as_deref(), VERSIONS + template.template)? as i64;
+        let from = Cursor::read(cursor.as_deref(), List::Versions(template.template))? as i64;
         let (items, next) = versions(db, &template, from, limit)?;
-        let next = next.map(|version| Cursor { list: VERSIONS + template.template, position: version as u64 });
+        let next = next.map(|version| Cursor { list: List::Versions(template.template), position: version as u64 });
         Ok(Answer::new(200, paging::versions(&items, next)))
     })
 }
