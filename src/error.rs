@@ -75,6 +75,11 @@ impl Error {
         Error::new(Kind::NotFound, message)
     }
 
+    /// There is nothing of this id under the request's key. `path` is where the request names it, `what` what it would be.
+    pub fn unknown(path: &str, what: &str, id: &str) -> Self {
+        Error::not_found(format!("{path}: there is no {what} '{}' under this API key", shown(id)))
+    }
+
     /// Something that cannot be because of something else; the message names both.
     pub fn conflict(message: impl Into<String>) -> Self {
         Error::new(Kind::Conflict, message)

@@ -35,7 +35,7 @@ const RULES: &[Rule] = &[
 /// What every room may import.
 const COMMON: &[&str] = &["error", "clock", "id", "crash"];
 /// What the rooms offer to those who only pass settings on to them.
-const SETTINGS: &[&str] = &["Contract", "Durability", "Limits", "STACK", "Templates"];
+const SETTINGS: &[&str] = &["Contract", "Durability", "Limits", "STACK", "UnknownTemplates"];
 
 /// A source file, taken apart.
 struct Source {

@@ -143,6 +143,6 @@ pub fn archive(mut call: Call<'_>) -> Result<Act> {
     let (request_id, environment) = (call.param(), call.environment);
     Act::change(move |tx| match message::archive(tx, &environment, &request_id)? {
         true => Ok(Answer::new(204, "")),
-        false => Err(Error::not_found("request_id: there is no such request under this API key")),
+        false => Err(Error::unknown("request_id", "request", &request_id)),
     })
 }

@@ -39,8 +39,7 @@ pub fn list(call: Call<'_>) -> Result<Act> {
         }
         if let Some(message_id) = &message_id {
             let place = message::find(db, &environment, message_id)?;
-            let place =
-                place.ok_or_else(|| Error::not_found("message_id: there is no such message under this API key"))?;
+            let place = place.ok_or_else(|| Error::unknown("message_id", "message", message_id))?;
             filter.number = Some(place.number);
         }
         let (messages, more) = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;

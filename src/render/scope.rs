@@ -58,20 +58,37 @@ enum Builtin {
 
 const TENANT: &str = "tenant";
 
-/// Names that stand for what a job as a whole is about.
-const JOB_ROOTS: [&str; 11] = [
-    "brand",
-    TENANT,
-    "courier",
-    "event",
-    "template",
-    "subscriptionTopicId",
-    "datetime",
-    "urls",
-    "messageId",
-    "openTrackingId",
-    "unsubscribeTrackingId",
+/// Names that stand for what a job as a whole is about, and what they stand for, as JSON. Message and tracking ids are
+/// not known before the message is written.
+const JOB_ROOTS: [(&str, JobRoot); 11] = [
+    ("brand", |it| object(it.brand.as_ref())),
+    (TENANT, |it| object(it.tenant.as_ref())),
+    ("courier", |_| json!({ "environment": "test", "scope": "published" }).to_string()),
+    ("event", |it| json::quoted(&it.event)),
+    ("template", |it| json::quoted(&it.template)),
+    ("subscriptionTopicId", |it| json::quoted(&it.topic)),
+    ("datetime", |it| json!({ "year": it.year }).to_string()),
+    ("urls", |_| urls()),
+    ("messageId", |_| json::quoted("")),
+    ("openTrackingId", |_| json::quoted("")),
+    ("unsubscribeTrackingId", |_| json::quoted("")),
 ];
+
+type JobRoot = fn(&JobWords) -> String;
+
+fn object(json: Option<&String>) -> String {
+    json.map_or("null", String::as_str).to_owned()
+}
+
+/// There is no page behind any of them; the domain is one that nobody can have.
+fn urls() -> String {
+    let urls = json!({
+        "opened": "https://bulkd.invalid/opened",
+        "unsubscribe": "https://bulkd.invalid/unsubscribe",
+        "preferences": "https://bulkd.invalid/preferences",
+    });
+    urls.to_string()
+}
 
 impl Names {
     /// Takes note of the variable `path`; `None` for an empty path. In a loop `$.item` and `$.index` are its own;
@@ -92,7 +109,7 @@ impl Names {
             "data" => Some(Builtin::Data(next.map(|name| slot(&mut self.data, name)))),
             "profile" => Some(Builtin::Profile(next.map(|name| slot(&mut self.profile, name)))),
             "recipient" => Some(Builtin::Recipient),
-            root => JOB_ROOTS.iter().position(|known| *known == root).map(Builtin::Job),
+            root => JOB_ROOTS.iter().position(|(known, _)| *known == root).map(Builtin::Job),
         };
         let root = Root::Data { slot: slot_of_root, name: root.to_owned(), builtin };
         Some(Variable { root, rest: rest.iter().map(|&name| name.to_owned()).collect() })
@@ -104,23 +121,17 @@ fn slot(names: &mut NameSet, name: &str) -> usize {
 }
 
 /// What is the same for all messages of a job, besides its data. What is `None` or empty renders as nothing.
-#[derive(Clone, Debug, Default)]
 pub struct JobWords {
-    /// The brand, a JSON object.
-    pub brand: Option<String>,
-    /// The tenant, a JSON object.
-    pub tenant: Option<String>,
-    /// `courier.environment`
-    pub environment: String,
-    /// `courier.scope`
-    pub scope: String,
-    pub event: String,
+    /// A JSON object.
+    brand: Option<String>,
+    /// A JSON object.
+    tenant: Option<String>,
+    event: String,
     /// The template's id.
-    pub template: String,
-    /// `subscriptionTopicId`
-    pub topic: String,
-    /// `datetime.year`
-    pub year: Option<i16>,
+    template: String,
+    /// The topic's id.
+    topic: String,
+    year: i16,
 }
 
 impl JobWords {
@@ -138,35 +149,8 @@ impl JobWords {
             template: template_id.unwrap_or_default().to_owned(),
             topic: topic.map(|topic| topic.topic_id.clone()).unwrap_or_default(),
             tenant: definition.about.tenant_id.as_deref().map(tenant),
-            environment: "test".to_owned(),
-            scope: "published".to_owned(),
-            year: Some(now.year()),
+            year: now.year(),
         }
-    }
-
-    /// In the order of [`JOB_ROOTS`], as JSON. Message and tracking ids are not known before the message is written.
-    fn values(self) -> [String; JOB_ROOTS.len()] {
-        let object = |json: Option<String>| json.unwrap_or_else(|| "null".to_owned());
-        // There is no page behind any of them; the domain is one that nobody can have.
-        let urls = json!({
-            "opened": "https://bulkd.invalid/opened",
-            "unsubscribe": "https://bulkd.invalid/unsubscribe",
-            "preferences": "https://bulkd.invalid/preferences",
-        });
-        let unknown = || json::quoted("");
-        [
-            object(self.brand),
-            object(self.tenant),
-            json!({ "environment": self.environment, "scope": self.scope }).to_string(),
-            json::quoted(&self.event),
-            json::quoted(&self.template),
-            json::quoted(&self.topic),
-            json!({ "year": self.year }).to_string(),
-            urls.to_string(),
-            unknown(),
-            unknown(),
-            unknown(),
-        ]
     }
 }
 
@@ -189,7 +173,7 @@ struct Trees {
 impl JobData {
     pub fn new(members: IndexMap<String, String>, words: JobWords, names: &Names) -> Self {
         let values = names.data.iter().map(|name| members.get(name).cloned()).collect();
-        JobData { members, values, words: words.values(), trees: OnceLock::new() }
+        JobData { members, values, words: JOB_ROOTS.map(|(_, value)| value(&words)), trees: OnceLock::new() }
     }
 
     /// Made when first asked for.
@@ -198,7 +182,7 @@ impl JobData {
             let data: std::result::Result<Map<_, _>, String> =
                 self.members.iter().map(|(name, value)| Ok((name.clone(), parse(value)?))).collect();
             let data = data?;
-            let words = JOB_ROOTS.iter().zip(&self.words).map(|(name, raw)| Ok(((*name).to_owned(), parse(raw)?)));
+            let words = JOB_ROOTS.iter().zip(&self.words).map(|((name, _), raw)| Ok(((*name).to_owned(), parse(raw)?)));
             let mut roots = words.collect::<std::result::Result<Map<_, _>, String>>()?;
             roots.extend(data.clone());
             Ok(Trees { data, roots })
@@ -287,7 +271,7 @@ impl<'a> Scope<'a> {
             Some(Builtin::Data(Some(slot))) => below(&self.data_values, *slot, out),
             Some(Builtin::Profile(Some(slot))) => below(&self.profile_values, *slot, out),
             Some(Builtin::Job(place)) => {
-                let own = self.tenant.as_ref().filter(|_| JOB_ROOTS[*place] == TENANT);
+                let own = self.tenant.as_ref().filter(|_| JOB_ROOTS[*place].0 == TENANT);
                 write_at(own.unwrap_or(&self.job.words[*place]), &variable.rest, out)
             }
             Some(Builtin::Data(None) | Builtin::Profile(None)) => {

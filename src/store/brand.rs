@@ -71,10 +71,7 @@ fn add_version(tx: &Tx<'_>, brand_json: &str) -> Result<i64> {
 
 /// The brand with this id in this environment.
 pub fn get(db: &Db<'_>, environment: &Environment, brand_id: &str) -> Result<Brand> {
-    find(db, environment, brand_id)?.ok_or_else(|| {
-        let shown = shown(brand_id);
-        Error::not_found(format!("brand_id: there is no brand '{shown}' under this API key"))
-    })
+    find(db, environment, brand_id)?.ok_or_else(|| Error::unknown("brand_id", "brand", brand_id))
 }
 
 fn find(db: &Db<'_>, environment: &Environment, brand_id: &str) -> Result<Option<Brand>> {

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::plan::{self, Names, Versions};
 use super::{Db, Tx, environment, outbox, rows, user};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobKind, JobStatus};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::outcomes::{Outcome, Outcomes};
@@ -90,8 +90,7 @@ fn with_definition(row: &Row<'_>) -> rusqlite::Result<(Job, String)> {
 
 /// There is no such job.
 pub fn not_found(job_id: &str) -> Error {
-    let shown = shown(job_id);
-    Error::not_found(format!("job_id: there is no bulk job '{shown}' under this API key"))
+    Error::unknown("job_id", "bulk job", job_id)
 }
 
 /// Starts a job that was not run yet. What its definition names is looked up now, and stays as it is now.

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Db, Tx};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
 use crate::model::list::Pattern;
 
@@ -48,8 +48,7 @@ pub fn get(db: &Db<'_>, environment: EnvironmentRow, list_id: &str) -> Result<Li
 }
 
 fn not_found(list_id: &str) -> Error {
-    let shown = shown(list_id);
-    Error::not_found(format!("list_id: there is no list '{shown}' under this API key"))
+    Error::unknown("list_id", "list", list_id)
 }
 
 /// Calls `each` with the lists that match, all of them without a pattern, in the order of their ids and from behind

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Db, Tx, environment};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::template::{self, Change, TemplatePayload};
 
@@ -101,10 +101,7 @@ fn refuse_taken(db: &Db<'_>, environment: EnvironmentRow, alias: Option<&str>, t
 
 /// The template with this id in this environment, archived or not.
 pub fn get(db: &Db<'_>, environment: &Environment, template_id: &str) -> Result<Template> {
-    find(db, environment, template_id)?.ok_or_else(|| {
-        let shown = shown(template_id);
-        Error::not_found(format!("id: there is no template '{shown}' under this API key"))
-    })
+    find(db, environment, template_id)?.ok_or_else(|| Error::unknown("id", "template", template_id))
 }
 
 fn find(db: &Db<'_>, environment: &Environment, template_id: &str) -> Result<Option<Template>> {

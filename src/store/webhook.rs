@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Db, Tx, environment};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::webhook::{Destination, EventStatus};
 
@@ -146,10 +146,7 @@ pub fn list(db: &Db<'_>, environment: &Environment) -> Result<Vec<Webhook>> {
 /// The webhook with this id, if the environment sees it.
 pub fn get(db: &Db<'_>, environment: &Environment, webhook_id: &str) -> Result<Webhook> {
     let found = list(db, environment)?.into_iter().find(|webhook| webhook.webhook_id == webhook_id);
-    found.ok_or_else(|| {
-        let shown = shown(webhook_id);
-        Error::not_found(format!("webhook_id: there is no webhook '{shown}' under this API key"))
-    })
+    found.ok_or_else(|| Error::unknown("webhook_id", "webhook", webhook_id))
 }
 
 /// Removes a webhook with its queue. Those given by flag stay.
