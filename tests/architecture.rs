@@ -330,7 +330,7 @@ pub(in crate::render) fn asleep() { super::super::runner::stop(); std::thread::s
     assert_eq!(
         broken,
         [
-            "src/cli.rs:1: `cli` takes `http::Server`; from there it takes settings: Contract, Durability, Limits, STACK, Templates",
+            "src/cli.rs:1: `cli` takes `http::Server`; from there it takes settings: Contract, Durability, Limits, STACK, UnknownTemplates",
             "src/ui/mod.rs:1: the room `ui` has no rule; say what it may import",
         ]
     );
