@@ -211,8 +211,12 @@ pub fn prepare(store: &Store, environment: &Environment, job_id: &str) -> Result
     }
     let mut set = Set::new(job_id);
     store.read_for_request(|db| load_recipients(db, job.job, &mut set))?;
+    let (environment, job_id) = (environment.clone(), job_id.to_owned());
     store.write(move |tx| {
-        tx.recipients.offer(job.job, set);
+        // Once it was run nobody would drop the set.
+        if let Some(job) = bulk::find(tx, &environment, &job_id)?.filter(|job| job.status == JobStatus::Created) {
+            tx.recipients.offer(job.job, set);
+        }
         Ok(())
     })
 }
