@@ -12,6 +12,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
+    /// The JSON path of the field that it is about.
+    path: Option<String>,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -63,12 +65,16 @@ impl Kind {
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), source: None }
+        Error { kind, path: None, message: message.into(), source: None }
+    }
+
+    fn of_field(kind: Kind, path: String, message: impl Into<String>) -> Self {
+        Error::new(kind, message).with_path(|_| path)
     }
 
     /// A field of the request that is not as it must be: `path` is its JSON path, `expected` says what to send instead.
     pub fn invalid(path: impl fmt::Display, expected: impl fmt::Display) -> Self {
-        Error::new(Kind::Invalid, format!("{path}: {expected}"))
+        Error::of_field(Kind::Invalid, path.to_string(), expected.to_string())
     }
 
     pub fn not_found(message: impl Into<String>) -> Self {
@@ -77,7 +83,8 @@ impl Error {
 
     /// There is nothing of this id under the request's key. `path` is where the request names it, `what` what it would be.
     pub fn unknown(path: &str, what: &str, id: &str) -> Self {
-        Error::not_found(format!("{path}: there is no {what} '{}' under this API key", shown(id)))
+        let message = format!("there is no {what} '{}' under this API key", shown(id));
+        Error::of_field(Kind::NotFound, path.to_owned(), message)
     }
 
     /// Something that cannot be because of something else; the message names both.
@@ -103,15 +110,34 @@ impl Error {
         self
     }
 
+    /// The same about another field: `change` is given the path up to now, empty if it was about none.
+    pub fn with_path(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        let path = change(self.path.as_deref().unwrap_or_default());
+        let path = path.trim_start_matches('.');
+        self.path = (!path.is_empty()).then(|| path.to_owned());
+        self
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The message for the client: an internal error's own text stays in the log.
-    pub fn public_message(&self) -> &str {
-        match self.kind {
-            Kind::Internal => "Something went wrong inside bulkd. Its log on standard error says what.",
-            _ => &self.message,
+    /// The JSON path of the field that it is about, if it is about one.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// What is said of the field, or of everything.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The message for the client, which names the field: an internal error's own text stays in the log.
+    pub fn public_message(&self) -> String {
+        match (self.kind, &self.path) {
+            (Kind::Internal, _) => "Something went wrong inside bulkd. Its log on standard error says what.".to_owned(),
+            (_, Some(path)) => format!("{path}: {}", self.message),
+            (_, None) => self.message.clone(),
         }
     }
 }
@@ -125,6 +151,9 @@ const SHOWN: usize = 64;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.path {
+            write!(f, "{path}: ")?;
+        }
         f.write_str(&self.message)?;
         match &self.source {
             Some(source) => write!(f, " ({source})"),

@@ -8,7 +8,7 @@ use super::idempotency::Once;
 use super::send::Sending;
 use super::{Act, Answer, Call};
 use crate::clock::Timestamp;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -39,7 +39,7 @@ pub fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     for (at, definition, kind) in jobs.chain(messages) {
         let plan = Plan::new(Definition::read(definition, Reading::Lenient)?, kind);
         Renderer::new(plan, templates, Timestamp::default())
-            .map_err(|error| Error::new(error.kind(), format!("{at}.{}", error.public_message())))?;
+            .map_err(|error| error.with_path(|path| format!("{at}.{path}")))?;
     }
     Ok(())
 }
@@ -178,7 +178,10 @@ fn put(tx: &mut Tx<'_>, environment: &Environment, seed: &Seed) -> Result<()> {
 fn each<T>(entries: &[Entry<T>], mut put: impl FnMut(&Entry<T>) -> Result<()>) -> Result<()> {
     entries.iter().try_for_each(|it| {
         put(it).map_err(|error| match error.kind() {
-            Kind::Invalid | Kind::NotFound | Kind::Conflict => Error::new(error.kind(), format!("{}: {error}", it.at)),
+            Kind::Invalid | Kind::NotFound | Kind::Conflict => error.with_path(|path| match path {
+                "" => it.at.clone(),
+                path => format!("{}: {path}", it.at),
+            }),
             _ => error,
         })
     })

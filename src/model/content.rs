@@ -272,9 +272,9 @@ impl Content {
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let content = Content::read(Value::deserialize(deserializer)?, "content");
-        content.map_err(|error| {
-            let message = error.public_message();
-            de::Error::custom(message.strip_prefix("content: ").unwrap_or(message))
+        content.map_err(|error| match error.path() {
+            Some("content") => de::Error::custom(error.message()),
+            _ => de::Error::custom(error.public_message()),
         })
     }
 }

@@ -15,7 +15,7 @@ use super::profile::Profile;
 use super::template::{Check, TemplatePayload};
 use super::token::Token;
 use super::user;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 names! {
     /// What stands at the top of a file.
@@ -189,7 +189,7 @@ impl Reader {
             })?;
             for (id, value) in members(value, &format!("{file}: {name}"))? {
                 let at = self.define(file, format!("{name}.{id}"), &id)?;
-                self.entry(file, section, id, value, &at).map_err(|error| within(&at, file, &error))?;
+                self.entry(file, section, id, value, &at).map_err(|error| within(&at, file, error))?;
             }
         }
         Ok(())
@@ -248,18 +248,12 @@ fn put<T>(entries: &mut Vec<Entry<T>>, at: &str, id: String, value: T) {
 }
 
 /// Whatever is read by code that knows nothing of files says so by a path that begins with a field, or by none.
-fn within(at: &str, file: &str, error: &Error) -> Error {
-    let text = error.public_message();
-    let text = text.strip_prefix("the body: ").or_else(|| text.strip_prefix("profile: ")).unwrap_or(text);
-    let is_path = text.starts_with("message.") || text.starts_with("message:") || text.starts_with("users[");
-    Error::new(
-        Kind::Invalid,
-        match text {
-            text if text.starts_with(file) => text.to_owned(),
-            text if is_path => format!("{at}.{text}"),
-            text => format!("{at}: {text}"),
-        },
-    )
+fn within(at: &str, file: &str, error: Error) -> Error {
+    error.with_path(|path| match path {
+        "" | "the body" | "profile" => at.to_owned(),
+        path if path.starts_with(file) => path.to_owned(),
+        path => format!("{at}.{path}"),
+    })
 }
 
 /// The users of a job one by one, each with its text and who it is, if it says so.

@@ -52,7 +52,6 @@ pub fn complete(content: &mut Map<String, Value>, at: &str) -> Result<()> {
 /// What the renderer is given: the one place where stored content and content that is to be stored is read.
 pub fn understand(content: &Map<String, Value>, at: &str) -> Result<Content> {
     Content::read(Value::Object(content.clone()), at)
-        .map_err(|error| Error::new(error.kind(), error.public_message().trim_start_matches(['.', ':', ' '])))
 }
 
 fn depth(value: &Value) -> usize {

@@ -176,7 +176,7 @@ impl Renderer {
         let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, is_due, outcomes)));
         let problem = match made {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => error.public_message().to_owned(),
+            Ok(Err(error)) => error.public_message(),
             Err(_) => {
                 log::error!("rendering a message for {:?} panicked", user.recipient);
                 "bulkd could not render this message; its log on standard error says more".to_owned()

@@ -310,7 +310,7 @@ impl<'a> Scope<'a> {
             let lay = |name: &str, value| {
                 members.insert(Cow::from(name.to_owned()), value);
             };
-            layer.for_each(lay).map_err(|error| error.public_message().to_owned())?;
+            layer.for_each(lay).map_err(|error| error.public_message())?;
         }
         let start = out.len();
         out.push('{');
@@ -347,7 +347,7 @@ impl<'a> Scope<'a> {
         if !roots.contains_key("profile") {
             let mut members = Vec::new();
             let each = |name: &str, value| members.push((name.to_owned(), value));
-            self.user.merged_profile(self.stored, each).map_err(|error| error.public_message().to_owned())?;
+            self.user.merged_profile(self.stored, each).map_err(|error| error.public_message())?;
             let members = members.into_iter().map(|(name, value)| Ok((name, parse(value)?)));
             let profile = members.collect::<std::result::Result<_, String>>()?;
             roots.insert("profile".to_owned(), Value::Object(profile));

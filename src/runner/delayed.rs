@@ -118,8 +118,7 @@ impl Runner {
             Err(error) if error.kind() != Kind::Unavailable => {
                 log::error!("a delayed message of job number {} cannot be made: {error}", place.job);
                 let mut outcomes = Outcomes::default();
-                let verdict =
-                    Verdict::new(MessageStatus::Undeliverable, Reason::Failed, error.public_message().to_owned());
+                let verdict = Verdict::new(MessageStatus::Undeliverable, Reason::Failed, error.public_message());
                 outcomes.push_message("", verdict, None, None, None, []);
                 Ok(outcomes)
             }

@@ -122,7 +122,7 @@ impl Runner {
             Err(error) if error.kind() == Kind::Unavailable => Err(error),
             Err(error) => {
                 log::error!("job {} cannot be run: {error}", job.job_id);
-                let reason = error.public_message().to_owned();
+                let reason = error.public_message();
                 self.store.write(move |tx| bulk::fail(tx, number, &reason))
             }
         }

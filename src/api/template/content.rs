@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Asked, compile, text, written};
 use crate::api::{Act, Answer, Call};
-use crate::error::{Error, Kind, Result, shown};
+use crate::error::{Error, Result, shown};
 use crate::model::environment::Environment;
 use crate::model::template::{self as model, State};
 use crate::model::{json, stored_elements};
@@ -77,15 +77,9 @@ fn state(value: Option<Value>) -> Result<Option<State>> {
 fn check_element(element: &Map<String, Value>) -> Result<()> {
     let mut content = Map::new();
     content.insert("elements".to_owned(), Value::Array(vec![element.clone().into()]));
-    stored_elements::complete(&mut content, "").and_then(|()| compile(&content, "")).map_err(|error| {
-        match error.kind() {
-            Kind::Invalid => {
-                let text = error.public_message().trim_start_matches('.');
-                Error::new(Kind::Invalid, text.strip_prefix("elements[0].").unwrap_or(text))
-            }
-            _ => error,
-        }
-    })
+    let checked = stored_elements::complete(&mut content, "").and_then(|()| compile(&content, ""));
+    let of_element = |path: &str| path.strip_prefix("elements[0].").unwrap_or(path).to_owned();
+    checked.map_err(|error| error.with_path(of_element))
 }
 
 #[derive(Deserialize)]
@@ -124,14 +118,9 @@ fn check_override(element: &Map<String, Value>, at: &str) -> Result<()> {
         match element.get(name) {
             None if name != "id" => {}
             Some(Value::String(_)) if name == "id" => {}
-            Some(Value::String(words)) => check_words(words).map_err(|error| {
-                let why = error.public_message();
-                let why = ["elements[0].content: ", "elements: "]
-                    .iter()
-                    .find_map(|path| why.strip_prefix(path))
-                    .unwrap_or(why);
-                Error::invalid(format_args!("{at}.{name}"), why)
-            })?,
+            Some(Value::String(words)) => {
+                check_words(words).map_err(|error| error.with_path(|_| format!("{at}.{name}")))?;
+            }
             _ => return Err(Error::invalid(format_args!("{at}.{name}"), "expected a string")),
         }
     }
