@@ -892,3 +892,20 @@ fn texts_and_history_know_the_same_profile() {
         );
     }
 }
+
+#[test]
+fn a_user_of_a_job_who_was_given_a_name_is_reached_again() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for user in [json!({}), json!({ "data": { "name": "Ada" } })] {
+        let job_id = customer.create(json!({ "content": hello() }));
+        customer.ingest(&job_id, json!([user]));
+        customer.run_to_the_end(&job_id);
+        let first = customer.outbox(&job_id)[0].clone();
+        assert_eq!((&first["channel"], &first["status"]), (&json!("inbox"), &json!("SENT")));
+        let path = format!("/messages/{}/resend", first["message_id"].as_str().unwrap());
+        let again = customer.post(&path, &json!({})).ok(202)["messageId"].as_str().unwrap().to_owned();
+        let again = message(&customer, &again);
+        assert_eq!((&again["status"], &again["recipientId"]), (&json!("SENT"), &first["recipient"]));
+    }
+}

@@ -10,11 +10,13 @@ use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::about::About;
+use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
-use crate::model::history;
+use crate::model::{history, user};
+use crate::store;
 use crate::store::message::{self, Filter, Page, Place};
-use crate::store::{Db, bulk, user};
+use crate::store::{Db, bulk};
 
 /// Messages that a search looks at before it ends a page, found or not: about a second.
 const LOOKS: i64 = 1_000_000;
@@ -130,11 +132,15 @@ pub fn resend(mut call: Call<'_>) -> Result<Act> {
     let (message_id, environment, templates) = (call.param(), call.environment, call.settings.templates);
     Act::staged(move |db| {
         let place = place(db, &environment, &message_id)?;
-        let (_, definition) = bulk::get_by_number(db, place.job)?;
-        let user = user::get(db, place.job, place.seq)?;
+        let (job, definition) = bulk::get_by_number(db, place.job)?;
+        let (recipient, mut user) = store::user::get(db, place.job, place.seq)?;
+        if job.kind == JobKind::Bulk {
+            // A user of a job is somebody, also under a name that was given here.
+            user = user::named(user, &recipient)?;
+        }
         let understood = Definition::read(&definition, Reading::Lenient)?;
         let send = Sending { definition, environment, templates };
-        send.stage(db, understood, vec![user], |message_id| format!("{{\"messageId\":\"{message_id}\"}}"))
+        send.stage(db, understood, vec![(recipient, user)], |message_id| format!("{{\"messageId\":\"{message_id}\"}}"))
     })
 }
 

@@ -9,6 +9,19 @@ use super::user::User;
 use super::verdict::MessageStatus;
 use crate::clock::Timestamp;
 
+/// Providers with what is overridden for each, null if nothing is.
+fn merged_overrides(about: &About) -> Value {
+    let mut merged: Option<Map<String, Value>> = None;
+    for (provider, over) in about.overrides.iter().flatten() {
+        let merged = merged.get_or_insert_default();
+        match (merged.get_mut(provider), over) {
+            (Some(Value::Object(known)), Value::Object(over)) => known.extend(over.clone()),
+            _ => drop(merged.insert(provider.clone(), over.clone())),
+        }
+    }
+    merged.map_or(Value::Null, Value::Object)
+}
+
 /// What a message was made of.
 #[derive(Debug, Default)]
 pub struct Origin {
@@ -35,7 +48,7 @@ impl Origin {
         }
         Origin {
             data: Value::Object(data),
-            overriding: about.overrides.last().cloned().map_or(Value::Null, Value::Object),
+            overriding: merged_overrides(about),
             received_profile,
             stored_profile: stored_profile.map(tree).and_then(|it| it.as_object().cloned()).unwrap_or_default(),
         }

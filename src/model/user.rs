@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Fields, Object, Text};
+use super::json::{self, Fields, Object, Text};
 use super::members::{self, members};
 use super::preference::RecipientPreferences;
 use crate::error::{Error, Result};
@@ -124,6 +124,21 @@ impl<'a> User<'a> {
             named => Ok(named.map(|(_, name)| &name.0)),
         }
     }
+}
+
+/// The text of a user, who says who it is also if that was only known from elsewhere.
+pub fn named(user: String, recipient: &str) -> Result<String> {
+    let mut says_so = false;
+    let mut is_empty = true;
+    Object::of(&user).for_each(|name, value| {
+        is_empty = false;
+        says_so |= name == "recipient" && value != "null";
+    })?;
+    if says_so {
+        return Ok(user);
+    }
+    let comma = if is_empty { "" } else { "," };
+    Ok(user.replacen('{', &format!("{{\"recipient\":{}{comma}", json::quoted(recipient)), 1))
 }
 
 /// Reads users and calls `each` with each one's own text and who it is, if it says so.

@@ -158,7 +158,7 @@ impl<'n> Compiler<'n> {
 
     /// The steps that write Markdown in another form.
     pub fn markdown(&mut self, source: &str, form: Form, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
-        let steps = merged(self.steps(source, Escape::Plain, in_loop)?);
+        let steps = merged(self.steps(source, Escape::Literal, in_loop)?);
         if !steps.iter().all(|step| matches!(step, Step::Words(_) | Step::Variable(..))) {
             return Ok(vec![Step::Markdown(steps, form)]);
         }
@@ -167,13 +167,7 @@ impl<'n> Compiler<'n> {
 
     /// The steps that write Markdown as it is into JSON, with data that is no markup in it.
     pub fn markdown_source(&mut self, source: &str, in_loop: bool) -> std::result::Result<Vec<Step>, String> {
-        let mut steps = self.steps(source, Escape::Json, in_loop)?;
-        for step in &mut steps {
-            if let Step::Variable(_, escape) = step {
-                *escape = Escape::Markdown;
-            }
-        }
-        Ok(steps)
+        self.steps(source, Escape::Markdown, in_loop)
     }
 }
 

@@ -17,7 +17,11 @@ pub enum Escape {
     Css,
     /// A JSON string.
     Json,
-    /// Markdown in a JSON string.
+    /// Markdown that is read here: data are text in it, whatever they hold.
+    Literal,
+    /// Markdown that is passed on. No more is escaped than has to be, since not all who show it know every escape.
+    Source,
+    /// The same in a JSON string.
     Markdown,
     /// A text of the author's that is yet to become HTML, in which only the author makes links.
     Footer,
@@ -29,7 +33,11 @@ pub const BRACKETS: [(char, &str); 2] = [('\u{fdd0}', "["), ('\u{fdd1}', "]")];
 impl Escape {
     /// How the author's own words are escaped there.
     pub fn of_words(self) -> Escape {
-        if matches!(self, Escape::Markup | Escape::Footer) { Escape::Plain } else { self }
+        match self {
+            Escape::Markup | Escape::Footer | Escape::Literal | Escape::Source => Escape::Plain,
+            Escape::Markdown => Escape::Json,
+            escape => escape,
+        }
     }
 
     /// How data are escaped there; three braces ask for none in HTML.
@@ -49,7 +57,9 @@ impl Escape {
             Escape::Css => !(b.is_ascii_alphanumeric() || b"#.,%() -".contains(&b)),
             Escape::Json => b == b'"' || b == b'\\' || b < 0x20,
             Escape::Footer => b == b'[' || b == b']',
-            Escape::Markdown => Escape::Json.touches(b) || b"*_`[]<~".contains(&b),
+            Escape::Literal => b.is_ascii_punctuation() || b == b'\n' || b == b'\r',
+            Escape::Source => b"\\*_`[]<>()~#&\n\r".contains(&b),
+            Escape::Markdown => Escape::Json.touches(b) || Escape::Source.touches(b),
         }
     }
 
@@ -64,6 +74,9 @@ impl Escape {
     }
 
     pub fn push(self, text: &str, out: &mut String) {
+        if self == Escape::Markdown {
+            return Escape::Json.push(&Escape::Source.escaped(text), out);
+        }
         for c in text.chars() {
             if !u8::try_from(c).map_or(self == Escape::Css, |b| self.touches(b)) {
                 out.push(c);
@@ -73,11 +86,11 @@ impl Escape {
                 (Escape::Css, _) => {}
                 (Escape::Footer, '[') => out.push(BRACKETS[0].0),
                 (Escape::Footer, ']') => out.push(BRACKETS[1].0),
-                (Escape::Markdown, '\\' | '*' | '_' | '`' | '[' | ']' | '<' | '~') => {
-                    out.push_str("\\\\");
-                    Escape::Json.push(c.encode_utf8(&mut [0; 4]), out);
-                }
-                (Escape::Markdown, c) => Escape::Json.push(c.encode_utf8(&mut [0; 4]), out),
+                (Escape::Literal | Escape::Source, '\r') => {}
+                // A line's end that no list, heading or code can follow.
+                (Escape::Literal, '\n') => out.push_str("\\\n"),
+                (Escape::Source, '\n') => out.push(' '),
+                (Escape::Literal | Escape::Source, c) => out.extend(['\\', c]),
                 (Escape::Json, '"') => out.push_str("\\\""),
                 (Escape::Json, '\\') => out.push_str("\\\\"),
                 (Escape::Json, '\n') => out.push_str("\\n"),

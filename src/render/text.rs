@@ -25,6 +25,8 @@ const ROUNDS_LIMIT: usize = 250_000;
 static PLAIN: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Plain));
 static HTML: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Html));
 static MARKUP: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Attribute));
+static LITERAL: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Literal));
+static SOURCE: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Source));
 static FOOTER: LazyLock<Handlebars<'static>> = LazyLock::new(|| engine(Escape::Footer));
 
 fn engine(escape: Escape) -> Handlebars<'static> {
@@ -176,6 +178,9 @@ impl<'s> State<'_, 's> {
                 if *escape == Escape::Css {
                     helpers::spend(self.out.len() - at)?;
                 }
+                if *escape == Escape::Markdown && !self.out[at..].contains(char::is_whitespace) {
+                    escape::blank_script(self.out, at);
+                }
                 escape.tail(self.out, at);
             }
             Step::Template(template, escape) => self.template(template, *escape)?,
@@ -253,6 +258,8 @@ impl<'s> State<'_, 's> {
             Escape::Html => &HTML,
             Escape::Markup => &MARKUP,
             Escape::Footer => &FOOTER,
+            Escape::Literal => &LITERAL,
+            Escape::Markdown => &SOURCE,
             _ => &PLAIN,
         };
         let mut params = BlockParams::new();
@@ -280,8 +287,10 @@ impl<'s> State<'_, 's> {
             };
             format!("the template could not be rendered: {reason}")
         })?;
-        if !matches!(escape, Escape::Html | Escape::Markup | Escape::Footer) {
-            escape.tail(self.out, at);
+        match escape {
+            Escape::Html | Escape::Markup | Escape::Footer | Escape::Literal => {}
+            Escape::Markdown => Escape::Json.tail(self.out, at),
+            escape => escape.tail(self.out, at),
         }
         Ok(())
     }

@@ -132,6 +132,8 @@ impl Recipients {
     /// Takes a set that was made of what is committed, unless there is one.
     pub fn offer(&mut self, job: i64, set: Set) {
         if self.jobs.contains_key(&job) {
+            // Another job of this id may have taken the mark with it.
+            self.at_hand.job_ids().insert(set.job_id);
             return;
         }
         self.make_room();
