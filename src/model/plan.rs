@@ -31,6 +31,7 @@ pub enum Stored {
     },
     Template {
         template_id: String,
+        alias: Option<String>,
         content: Content,
     },
 }

@@ -21,7 +21,7 @@ pub enum Consent {
 /// and the topic's default. A choice whose rules do not hold `now` is none. A topic that is REQUIRED asks nobody.
 pub fn ask(
     user: &User<'_>,
-    named: [Option<&str>; 3],
+    named: [Option<&str>; 4],
     topic: Option<&Topic>,
     stored: Option<&TopicPreference>,
     now: Timestamp,

@@ -89,6 +89,7 @@ impl Recipient<'_> {
 pub struct Renderer {
     definition: Definition,
     template_id: Option<String>,
+    alias: Option<String>,
     /// How the definition called the template.
     named: Option<String>,
     topic: Option<Topic>,
@@ -116,14 +117,15 @@ impl Renderer {
         let mut definition = plan.definition;
         let mut names = Names::default();
         let (source, data) = (std::mem::replace(&mut definition.source, Source::Nothing), definition.data.clone());
-        let mut template_id = None;
+        let (mut template_id, mut alias) = (None, None);
         let named = match &source {
             Source::Template(id) => Some(id.clone()),
             _ => None,
         };
         let words = match (source, plan.stored) {
             (Source::Content { path, content }, _) => Words::Content(Compiled::compile(&content, path, &mut names)?),
-            (_, Stored::Template { template_id: id, content }) => {
+            (_, Stored::Template { template_id: id, alias: of_template, content }) => {
+                alias = of_template;
                 let texts = Compiled::compile(&content, "content", &mut names)?;
                 template_id = Some(id);
                 Words::Content(texts)
@@ -149,6 +151,7 @@ impl Renderer {
             conditions,
             mails: Mails::of(&definition.about),
             template_id,
+            alias,
             named,
             topic: plan.topic,
             kind: plan.kind,
@@ -209,7 +212,8 @@ impl Renderer {
             nowhere(verdict.clone(), None, outcomes);
             return Ok(());
         }
-        let named = [self.template_id.as_deref(), self.definition.about.event.as_deref(), self.named.as_deref()];
+        let event = self.definition.about.event.as_deref();
+        let named = [self.template_id.as_deref(), self.alias.as_deref(), event, self.named.as_deref()];
         let chosen = match consent::ask(&user, named, self.topic.as_ref(), it.known.preference.as_ref(), now) {
             Consent::Given => None,
             Consent::Channels(channels) => Some(channels),

@@ -150,7 +150,8 @@ fn fill(db: &Db<'_>, environment: EnvironmentRow, versions: &Versions, plan: &mu
         let (template_id, template_json) = template::get_version(db, version)?;
         let template = read::<Template>(&template_json)?;
         topic_id = topic_id.or(template.subscription.and_then(|it| it.topic_id));
-        plan.stored = Stored::Template { template_id, content: template.content };
+        let alias = template::find_alias(db, version)?;
+        plan.stored = Stored::Template { template_id, alias, content: template.content };
     } else if let Source::Template(id) = &plan.definition.source
         && let Some(found) = template::find_to_send(db, environment, id)?
         && found.template_version.is_none()

@@ -364,6 +364,14 @@ pub fn find_id(db: &Db<'_>, environment: EnvironmentRow, id_or_alias: &str) -> R
     Ok(find.query_row(params![environment, id_or_alias], |row| row.get(0)).optional()?)
 }
 
+/// The alias that the template of a version has now.
+pub fn find_alias(db: &Db<'_>, template_version: i64) -> Result<Option<String>> {
+    let mut find = db.conn.prepare_cached(
+        "SELECT alias FROM template_versions JOIN templates USING (template) WHERE template_version = ?1",
+    )?;
+    Ok(find.query_row([template_version], |row| row.get(0))?)
+}
+
 /// The id of the template that a version is of, and the version as JSON.
 pub fn get_version(db: &Db<'_>, template_version: i64) -> Result<(String, String)> {
     let mut get = db.conn.prepare_cached(
