@@ -1,8 +1,6 @@
 //! One connection, from its first request to its last.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tiny_http::{HTTPVersion, Method};
@@ -10,8 +8,9 @@ use tiny_http::{HTTPVersion, Method};
 use super::body::{self, Budget, Reserved};
 use super::head::{Framing, Head};
 use super::response::{self, Response};
+use super::server::Open;
 use super::socket::Socket;
-use super::{Handler, Limits, Request};
+use super::{Limits, Request};
 use crate::error::{Error, Kind, Result};
 
 /// Answers that are shorter are not counted.
@@ -32,16 +31,11 @@ pub struct Begun {
 }
 
 /// Answers the requests of a connection, one after the other, until either side has had enough.
-pub fn serve(
-    stream: Arc<TcpStream>,
-    begun: Begun,
-    limits: &Limits,
-    budget: &Budget,
-    handler: &dyn Handler,
-    stopping: impl Fn() -> bool,
-) {
-    let Begun { ahead, unsent } = begun;
-    let mut connection = Connection { socket: Socket::new(stream), ahead, scratch: [0; READ_BYTES], limits };
+pub fn serve(open: &Open, begun: Begun) {
+    let (shared, Begun { ahead, unsent }) = (&open.shared, begun);
+    let (budget, limits) = (&shared.budget, &shared.limits);
+    let socket = Socket::new(open.stream.clone());
+    let mut connection = Connection { socket, ahead, scratch: [0; READ_BYTES], limits };
     if let Some((bytes, _reserved)) = unsent
         && connection.write(&bytes).is_err()
     {
@@ -56,15 +50,15 @@ pub fn serve(
         let (request, reserved) = match connection.read_body(head, budget) {
             Ok(whole) => whole,
             // The stop has cut it short, which is no fault of the peer's: without an answer it is sent again.
-            Err(_) if stopping() => return,
+            Err(_) if shared.stopping() => return,
             Err(error) => return connection.refuse(&error),
         };
         let (version, method, keeps_alive) =
             (request.head.version.clone(), request.head.method.clone(), request.head.keeps_alive());
-        let response = handler.answer(request);
+        let response = shared.handler.answer(request);
         drop(reserved);
         let (response, _reserved) = within(budget, &method, response);
-        let closing = !keeps_alive || stopping();
+        let closing = !keeps_alive || shared.stopping();
         if connection.answer(response, &version, method == Method::Head, closing).is_err() || closing {
             return;
         }

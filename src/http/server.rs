@@ -193,11 +193,8 @@ impl Open {
     pub fn serve(self, begun: Begun) -> io::Result<()> {
         self.stream.set_nonblocking(false)?;
         let thread = std::thread::Builder::new().name(format!("connection {}", self.id));
-        thread.stack_size(self.shared.limits.stack_bytes).spawn(move || {
-            let shared = &self.shared;
-            let stopping = || shared.stopping();
-            connection::serve(self.stream.clone(), begun, &shared.limits, &shared.budget, &*shared.handler, stopping);
-        })?;
+        let thread = thread.stack_size(self.shared.limits.stack_bytes);
+        thread.spawn(move || connection::serve(&self, begun))?;
         Ok(())
     }
 }

@@ -9,19 +9,6 @@ use super::user::User;
 use super::verdict::MessageStatus;
 use crate::clock::Timestamp;
 
-/// Providers with what is overridden for each, null if nothing is.
-fn merged_overrides(about: &About) -> Value {
-    let mut merged: Option<Map<String, Value>> = None;
-    for (provider, over) in about.overrides.iter().flatten() {
-        let merged = merged.get_or_insert_default();
-        match (merged.get_mut(provider), over) {
-            (Some(Value::Object(known)), Value::Object(over)) => known.extend(over.clone()),
-            _ => drop(merged.insert(provider.clone(), over.clone())),
-        }
-    }
-    merged.map_or(Value::Null, Value::Object)
-}
-
 /// What a message was made of.
 #[derive(Debug, Default)]
 pub struct Origin {
@@ -60,6 +47,19 @@ impl Origin {
         merged.extend(self.received_profile.clone());
         merged
     }
+}
+
+/// Providers with what is overridden for each, null if nothing is.
+fn merged_overrides(about: &About) -> Value {
+    let mut merged: Option<Map<String, Value>> = None;
+    for (provider, over) in about.overrides.iter().flatten() {
+        let merged = merged.get_or_insert_default();
+        match (merged.get_mut(provider), over) {
+            (Some(Value::Object(known)), Value::Object(over)) => known.extend(over.clone()),
+            _ => drop(merged.insert(provider.clone(), over.clone())),
+        }
+    }
+    merged.map_or(Value::Null, Value::Object)
 }
 
 /// The events of a message in their order. What is made in one commit has one time.
