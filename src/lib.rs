@@ -22,6 +22,8 @@ pub mod render;
 
 pub mod model;
 
+pub mod json;
+
 pub mod clock;
 pub mod crash;
 pub mod error;

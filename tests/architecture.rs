@@ -27,13 +27,14 @@ const RULES: &[Rule] = &[
     ("render", &["model"], false),
     ("http", &[], false),
     ("model", &[], false),
+    ("json", &["error"], false),
     ("error", &[], false),
     ("clock", &[], false),
     ("crash", &[], false),
     ("id", &[], false),
 ];
 /// What every room may import.
-const COMMON: &[&str] = &["error", "clock", "id", "crash"];
+const COMMON: &[&str] = &["json", "error", "clock", "id", "crash"];
 /// What the rooms offer to those who only pass settings on to them.
 const SETTINGS: &[&str] = &["Contract", "Durability", "Limits", "STACK", "UnknownTemplates"];
 
@@ -316,9 +317,9 @@ pub(in crate::render) fn asleep() { super::super::runner::stop(); std::thread::s
     assert_eq!(
         broken,
         [
-            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are model, error, clock, id, crash",
-            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are model, error, clock, id, crash",
-            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are model, error, clock, id, crash",
+            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are model, json, error, clock, id, crash",
+            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are model, json, error, clock, id, crash",
+            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are model, json, error, clock, id, crash",
             "src/render/text.rs:7: INSERT in a string of `render`; all SQL stands in src/store",
             "src/render/text.rs:8: rusqlite in `render`; only src/store knows it",
             "src/render/text.rs:8: a sleep; wait for what is to happen",

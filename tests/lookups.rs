@@ -3,9 +3,9 @@
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::error::Result;
 use bulkd::id::Ids;
+use bulkd::json::Object;
 use bulkd::model::channel::{Channel, Provider};
 use bulkd::model::environment::{Environment, EnvironmentRow};
-use bulkd::model::json::Object;
 use bulkd::model::list::Pattern;
 use bulkd::model::preference::{PreferenceStatus, Topic, TopicPreference};
 use bulkd::model::profile::Profile;

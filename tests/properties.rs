@@ -12,7 +12,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bulkd::api::paging::{Cursor, List};
-use bulkd::model::members;
+use bulkd::json::scan;
 use handlebars::Handlebars;
 use jiff::tz::{Offset, TimeZone};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
@@ -330,7 +330,7 @@ fn whatever_users_are_ingested_they_are_taken_or_refused() {
 fn an_object_that_is_known_to_be_json_has_the_members_that_a_parser_finds() {
     check(2000, object_named(odd_json_string(), odd_json_text()), &["found", "refused"], |object, saw| {
         let mut found = Vec::new();
-        let walked = members::for_each(&object, |name, value| found.push((name.to_owned(), value.to_owned())));
+        let walked = scan::for_each(&object, |name, value| found.push((name.to_owned(), value.to_owned())));
         match serde_json::from_str::<Members>(&object) {
             Ok(Members(expected)) => {
                 assert_eq!(walked, Some(()));

@@ -7,8 +7,8 @@ use super::query;
 use super::{Act, Answer, Call};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::json;
 use crate::model::brand::BrandPayload;
-use crate::model::json;
 use crate::render;
 use crate::store::brand::{self, Brand};
 

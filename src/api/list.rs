@@ -7,7 +7,7 @@ use super::paging::{self, TextCursor};
 use super::query;
 use super::{Act, Answer, Call};
 use crate::error::Result;
-use crate::model::json::{self, Object};
+use crate::json::{self, Object};
 use crate::model::list::{self as model, Pattern};
 use crate::model::preference;
 use crate::store::list::List;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
-use crate::model::json::{self, Object};
+use crate::json::{self, Object};
 use crate::model::patch::Patch;
 use crate::model::profile::Profile;
 use crate::store::{environment, profile};

@@ -8,7 +8,7 @@ use super::profile::SUCCESS;
 use super::query;
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
-use crate::model::json::{self, Fields, Object, Text};
+use crate::json::{self, Fields, Object, Text};
 use crate::model::list as model;
 use crate::model::preference;
 use crate::store::list::List;

@@ -12,7 +12,7 @@ use super::query;
 use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::json::{self, Fields};
+use crate::json::{self, Fields};
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State, TemplatePayload, Version};
 use crate::render;

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{Act, Answer, Call};
 use crate::error::Result;
-use crate::model::json;
+use crate::json;
 use crate::model::patch::Patch;
 use crate::model::token::Token;
 use crate::store::{environment, token};

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::model::environment::Environment;
-use crate::model::json;
 use crate::model::webhook::Destination;
 use crate::store::Db;
 use crate::store::webhook::{self, Webhook};

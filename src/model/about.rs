@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use super::json::{self, Fields, Object};
 use super::routing::{Channels, Providers};
 use crate::error::Result;
+use crate::json::{self, Fields, Object};
 
 /// Read by itself where words do not matter: they may be long, and take their time to be understood. Of the nested form
 /// and the flat one, a member is the nested one's if that has it.

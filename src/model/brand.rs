@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::json::{self, Fields};
 use crate::error::{Error, Result};
+use crate::json::{self, Fields};
 
 /// A brand as it is written, whole.
 #[derive(Clone, Debug)]

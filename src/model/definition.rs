@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::about::About;
 use super::content::Content;
-use super::json::{self, Fields, Object};
 use super::routing::{Routing, check_providers};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
+use crate::json::{self, Fields, Object};
 
 /// The definition of a job, understood.
 #[derive(Debug)]

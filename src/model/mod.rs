@@ -9,10 +9,8 @@ pub mod definition;
 mod elements;
 pub mod environment;
 pub mod history;
-pub mod json;
 pub mod known;
 pub mod list;
-pub mod members;
 pub mod message;
 pub mod metrics;
 pub mod outcomes;
@@ -55,7 +53,7 @@ macro_rules! names {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-                let found = <$crate::model::json::Text<'_> as serde::Deserialize>::deserialize(deserializer)?;
+                let found = <$crate::json::Text<'_> as serde::Deserialize>::deserialize(deserializer)?;
                 $type::from_name(found.as_str()).ok_or_else(|| {
                     let known = [$($name),+].join(", ");
                     serde::de::Error::custom(format_args!("expected one of {known}"))

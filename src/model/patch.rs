@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::json::{self, Fields};
 use crate::error::{Error, Result};
+use crate::json::{self, Fields};
 
 /// Operations of one patch, at most: each may have to move or compare a whole document.
 const OPERATIONS: usize = 256;

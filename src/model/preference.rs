@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::channel::Channel;
 use super::definition::instant;
-use super::json::{self, Fields, Object};
 use super::names;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::json::{self, Fields, Object};
 
 names! {
     /// Where somebody stands with a subscription topic.

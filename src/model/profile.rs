@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::json::{self, Object};
 use crate::error::{Error, Result};
+use crate::json::{self, Object};
 
 /// Bytes of a profile, however it came about. As many as a request can bring.
 const BYTES: usize = 6 * 1024 * 1024;

@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::json::{self, Object, Text};
 use super::names;
 use super::preference::RecipientPreferences;
 use super::user::Context;
 use crate::error::{Error, Kind, Result};
+use crate::json::{self, Object, Text};
 
 /// Recipients in one call (`patterns.md` of Courier's integration guides, August 2026).
 const LIMIT: usize = 500;

@@ -8,9 +8,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::json::Fields;
 use super::names;
 use crate::error::{Error, Result};
+use crate::json::Fields;
 
 names! {
     /// Whether the first success is enough.

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use super::brand::BrandPayload;
-use super::json::{self, Object};
 use super::names;
 use super::preference::{self, TopicPreference};
 use super::profile::Profile;
@@ -16,6 +15,7 @@ use super::template::{Check, TemplatePayload};
 use super::token::Token;
 use super::user;
 use crate::error::{Error, Result};
+use crate::json::{self, Object};
 
 names! {
     /// What stands at the top of a file.

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::content::Content;
-use super::json;
 use crate::error::{Error, Result, shown};
+use crate::json;
 
 /// The version of Elemental that content has unless it says otherwise.
 const ELEMENTAL: &str = "2022-01-01";

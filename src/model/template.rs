@@ -4,10 +4,10 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::json::{self, Fields};
 use super::{names, stored_elements};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::json::{self, Fields};
 
 /// Bytes of a template: what can be sent at once, and not grown beyond element by element.
 const BYTES: usize = 6 * 1024 * 1024;

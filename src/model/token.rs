@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::json;
 use super::names;
 use crate::error::{Error, Result};
+use crate::json;
 
 names! {
     /// Who takes the token.

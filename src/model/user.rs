@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{self, Fields, Object, Text};
-use super::members::{self, members};
 use super::preference::RecipientPreferences;
 use crate::error::{Error, Result};
+use crate::json::members::{self, members};
+use crate::json::{self, Fields, Object, Text};
 
 members! {
     /// A member of `users`. Every field may be absent or null; fields not named here are kept and ignored.

@@ -1,8 +1,8 @@
 //! Whether a recipient wants a message, and by which channels.
 
 use crate::clock::Timestamp;
+use crate::json::Fields;
 use crate::model::channel::Channel;
-use crate::model::json::Fields;
 use crate::model::plan::Topic;
 use crate::model::preference::{PreferenceDetails, PreferenceStatus, TopicPreference};
 use crate::model::user::User;

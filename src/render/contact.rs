@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::json::Text;
+use crate::json::members::{self, Raw, members};
 use crate::model::channel::{Channel, Provider};
-use crate::model::json::Text;
-use crate::model::members::{self, Raw, members};
 use crate::model::user::User;
 
 members! {

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use super::{TEXT_LIMIT, brand};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::json::{self, Object};
 use crate::model::definition::Definition;
-use crate::model::json::{self, Object};
 use crate::model::plan::Topic;
 use crate::model::user::User;
 

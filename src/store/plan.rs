@@ -5,11 +5,11 @@ use serde::Deserialize;
 use super::known::Lookup;
 use super::{Db, brand, environment, preference, template};
 use crate::error::{Result, shown};
+use crate::json;
 use crate::model::bulk::{Job, JobKind};
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
 use crate::model::environment::{Environment, EnvironmentRow};
-use crate::model::json;
 use crate::model::known::Known;
 use crate::model::plan::{Plan, Stored, Topic};
 

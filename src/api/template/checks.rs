@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::api::{Act, Answer, Call};
 use crate::error::Result;
-use crate::model::json::{self, Fields};
+use crate::json::{self, Fields};
 use crate::model::template::Check;
 use crate::store::template;
 

@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use super::{Asked, compile, text, written};
 use crate::api::{Act, Answer, Call};
 use crate::error::{Error, Result, shown};
+use crate::json;
 use crate::model::environment::Environment;
+use crate::model::stored_elements;
 use crate::model::template::{self as model, State};
-use crate::model::{json, stored_elements};
 use crate::store::Tx;
 use crate::store::template::{self, Template};
 

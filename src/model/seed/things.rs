@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 
 use super::{Job, List, Message, Submission, Template, array, members};
 use crate::error::{Error, Result};
+use crate::json::{self, Object};
 use crate::model::brand::BrandPayload;
 use crate::model::definition::{Definition, Reading};
-use crate::model::json::{self, Object};
 use crate::model::list as model_list;
 use crate::model::preference::{self, PreferenceStatus};
 use crate::model::profile::Profile;

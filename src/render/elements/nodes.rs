@@ -43,7 +43,7 @@ pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
             address(builder, element, "href", Some(href))?;
             builder.markup(&format!(",\"style\":\"{}\"", style.name()));
             if let Some(id) = id {
-                builder.markup(&format!(",\"action_id\":{}", crate::model::json::quoted(id)));
+                builder.markup(&format!(",\"action_id\":{}", crate::json::quoted(id)));
             }
             builder.markup("}");
         }

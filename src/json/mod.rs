@@ -1,6 +1,9 @@
 //! Reading JSON without losing what was sent: texts and objects that still point into the body, and errors that name
 //! the field.
 
+pub mod members;
+pub mod scan;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +13,6 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::members;
 use crate::error::{Error, Kind, Result};
 
 /// Reads `text`, an object, as a `T`. An error names the field by its path below `at` (`users[3]`, or nothing for the
@@ -137,11 +139,9 @@ impl<'a> Object<'a> {
 
     /// Calls `each` with every member's name and raw value.
     pub fn for_each(&self, each: impl FnMut(&str, &'a str)) -> Result<()> {
-        members::for_each(self.0, each).ok_or_else(|| {
-            match serde_json::from_str::<BTreeMap<String, &RawValue>>(self.0) {
-                Err(error) => Error::invalid("the object", error),
-                Ok(_) => Error::internal("an object was not understood and then was"),
-            }
+        scan::for_each(self.0, each).ok_or_else(|| match serde_json::from_str::<BTreeMap<String, &RawValue>>(self.0) {
+            Err(error) => Error::invalid("the object", error),
+            Ok(_) => Error::internal("an object was not understood and then was"),
         })
     }
 }
