@@ -22,6 +22,8 @@ pub mod render;
 
 pub mod model;
 
+pub mod template;
+
 pub mod json;
 
 pub mod clock;

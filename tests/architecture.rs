@@ -24,7 +24,8 @@ const RULES: &[Rule] = &[
     ("runner", &["store", "render", "model"], false),
     ("outbound", &["store", "model"], false),
     ("store", &["model"], false),
-    ("render", &["model"], false),
+    ("render", &["template", "model"], false),
+    ("template", &[], false),
     ("http", &[], false),
     ("model", &[], false),
     ("json", &["error"], false),
@@ -78,6 +79,12 @@ impl Source {
     fn room(&self) -> Option<&str> {
         let name = self.path.strip_prefix("src/")?;
         Some(name.split_once('/').map_or_else(|| name.trim_end_matches(".rs"), |(room, _)| room))
+    }
+
+    /// How many modules it stands in.
+    fn depth(&self) -> usize {
+        let names = self.path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+        1 + names.matches('/').count()
     }
 
     /// Where these words stand in the code, as words of their own: byte and line.
@@ -172,13 +179,20 @@ fn imports(source: &Source) -> Vec<(usize, String, String)> {
     let mut imports = Vec::new();
     for root in ["crate::", "bulkd::", "super::"] {
         for (at, line) in source.words(root).filter(|(at, _)| !source.code[..*at].ends_with("super::")) {
-            for path in paths(&source.code[at + root.len()..]) {
-                let path = path.trim_start_matches("super::");
-                let (room, item) = path.split_once("::").unwrap_or((path, ""));
-                // A neighbour in the same room is no room, unless its name says so.
-                if root != "super::" || RULES.iter().any(|(known, ..)| *known == room) {
-                    imports.push((line, room.to_owned(), item.to_owned()));
-                }
+            let mut rest = &source.code[at + root.len()..];
+            let mut supers = usize::from(root == "super::");
+            while let Some(further) = rest.strip_prefix("super::") {
+                (rest, supers) = (further, supers + 1);
+            }
+            // What stands no further up than the room itself is a neighbour in it.
+            let in_tests = usize::from(source.code[..at].contains("#[cfg(test)]"));
+            if root == "super::" && supers < source.depth() + in_tests {
+                continue;
+            }
+            // A macro's `$crate::*` names nothing.
+            for path in paths(rest).into_iter().filter(|path| !path.is_empty()) {
+                let (room, item) = path.split_once("::").unwrap_or((&path, ""));
+                imports.push((line, room.to_owned(), item.to_owned()));
             }
         }
     }
@@ -317,9 +331,9 @@ pub(in crate::render) fn asleep() { super::super::runner::stop(); std::thread::s
     assert_eq!(
         broken,
         [
-            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are model, json, error, clock, id, crash",
-            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are model, json, error, clock, id, crash",
-            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are model, json, error, clock, id, crash",
+            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are template, model, json, error, clock, id, crash",
+            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are template, model, json, error, clock, id, crash",
+            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are template, model, json, error, clock, id, crash",
             "src/render/text.rs:7: INSERT in a string of `render`; all SQL stands in src/store",
             "src/render/text.rs:8: rusqlite in `render`; only src/store knows it",
             "src/render/text.rs:8: a sleep; wait for what is to happen",

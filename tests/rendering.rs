@@ -56,22 +56,22 @@ fn variables_are_filled_in() {
         ("{{{name}}} {{&n}}", "Ada \"the first\" \u{1F980}\n<&> 42"),
         (
             "{{n}} {{big}} {{f}} {{yes}} [{{none}}] [{{missing}}] [{{deep.er.missing}}] [{{n.x}}]",
-            "42 12345678901234567 1.5 true [] [] [] []",
+            "42 12345678901234568 1.5 true [] [] [] []",
         ),
         (
-            "{{ deep.er.est }} {{deep}} {{list}} {{list.1}} {{list.[2].[0]}} {{list.9}}",
-            "here [object] [1, two, [3]] two 3 ",
+            "{{ deep.er.est }} {{deep}} {{list}} {{list.[1]}} {{list.[2].[0]}} {{list.[9]}} {{list.x}} {{list.length}}",
+            "here [object Object] 1,two,3 two 3   3",
         ),
         ("{{job}} {{shared}} {{data.shared}} {{data.deep.er.est}}", "J from the user from the user here"),
         ("{{recipient}} {{profile.email}} {{profile.address.city}} {{profile.none}}", "ada ada@example.com London "),
         ("{{! a comment }}a{{~ n ~}} b \\{{n}}", "a42b {{n}}"),
         ("{{#if yes}}yes{{else}}no{{/if}} {{#unless missing}}none{{/unless}}", "yes none"),
-        ("{{#each list}}{{@index}}:{{this}} {{/each}}", "0:1 1:two 2:[3] "),
+        ("{{#each list}}{{@index}}:{{this}} {{/each}}", "0:1 1:two 2:3 "),
         (
             "{{#with deep.er}}{{est}} {{@root.n}}{{/with}} {{profile.email}} {{data.n}} {{recipient}}",
             "here 42 ada@example.com 42 ada",
         ),
-        ("{{#if (eq n 42)}}equal{{/if}}", "equal"),
+        ("{{#if (condition n \"==\" 42)}}equal{{/if}}", "equal"),
     ];
     for (text, expected) in cases {
         assert_eq!(body(&customer, text, user.clone()), *expected, "{text}");
@@ -91,9 +91,6 @@ fn a_variable_means_the_same_with_and_without_a_block_beside_it() {
     for value in values["v"].as_array().unwrap() {
         let user = json!({ "data": { "v": value } });
         for variable in ["v", "v.v", "data.v", "data.v.v", "data", "profile", "recipient.x", "profile.v"] {
-            if value.is_array() && variable.ends_with(".v.v") | (variable == "v.v") {
-                continue; // An array has no named members: both fail, below.
-            }
             let user = json!({ "recipient": "r", "data": user["data"] });
             let plain = body(&customer, &format!("[{{{{{variable}}}}}]"), user.clone());
             let beside_a_block = body(&customer, &format!("{{{{#if true}}}}{{{{/if}}}}[{{{{{variable}}}}}]"), user);
@@ -189,22 +186,23 @@ fn elemental_content_becomes_plain_text() {
 fn a_user_whose_message_cannot_be_made_stops_nobody_else() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
-    let job_id = customer.create(json!({ "content": { "title": "{{list.x}}", "body": "{{big}}{{big}}{{big}}" } }));
+    let job_id = customer.create(json!({ "content": { "title": "{{add list 1}}", "body": "{{big}}{{big}}{{big}}" } }));
     let big = "x".repeat(2_500_000);
     customer
-        .ingest(&job_id, json!([{ "recipient": "a" }, { "recipient": "b", "data": { "list": [1] }, "error": "mine" }]));
+        .ingest(&job_id, json!([{ "recipient": "a", "data": { "list": 1 } }, { "recipient": "b", "data": { "list": [1, 2] }, "error": "mine" }]));
     customer.ingest(
         &job_id,
-        json!([{ "recipient": "c", "profile": { "email": 5 } }, { "recipient": "d", "data": { "big": big } }]),
+        json!([{ "recipient": "c", "profile": { "email": 5 } }, { "recipient": "d", "data": { "list": 1, "big": big } }]),
     );
-    customer.ingest(&job_id, json!([{ "recipient": "e" }]));
+    customer.ingest(&job_id, json!([{ "recipient": "e", "data": { "list": 1 } }]));
 
     let job = customer.run_to_the_end(&job_id);
     assert_eq!((&job["received"], &job["enqueued"], &job["failures"]), (&json!(5), &json!(2), &json!(3)));
     let users = customer.users(&job_id);
     let outcome = |i: usize| (users[i]["status"].as_str().unwrap(), users[i]["error"].as_str().unwrap_or_default());
     assert_eq!(outcome(0), ("ENQUEUED", ""));
-    assert_eq!(outcome(1), ("ERROR", "'x' is asked of an array, which has only numbered members"));
+    let problem = "line 1, column 1, {{add list 1}}: add: expected a number, found a list";
+    assert_eq!(outcome(1), ("ERROR", problem));
     assert_eq!(
         outcome(2),
         ("ERROR", "the message could not be addressed: profile.email: expected a string, found integer 5")
@@ -220,11 +218,25 @@ fn a_user_whose_message_cannot_be_made_stops_nobody_else() {
 fn helpers_that_are_not_known_are_refused_when_the_job_is_created() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
-    for text in ["{{shout name}}", "{{#if (upper name)}}{{/if}}", "{{#o}}x{{/o}}", "{{lookup (a b=(c d)) 1}}"] {
+    let cases = [
+        ("{{shout name}}", "line 1, column 1, {{shout name}}: there is no helper 'shout'"),
+        ("Hi\n {{#if (upper name)}}{{/if}}", "line 2, column 8, (upper name): there is no helper 'upper'"),
+        ("{{lookup (a b=(c d)) 1}}", "line 1, column 10, (a b=(c d)): there is no helper 'a'"),
+        (
+            "{{truncat name 3}}",
+            "line 1, column 1, {{truncat name 3}}: there is no helper 'truncat'; did you mean 'truncate'?",
+        ),
+        (
+            "{{#if (gte n 3)}}{{/if}}",
+            "line 1, column 7, (gte n 3): 'gte' is no helper of Courier's; write (condition a \">=\" b)",
+        ),
+    ];
+    for (text, problem) in cases {
         let message = customer.post("/bulk", &json!({ "message": { "content": { "body": text } } })).refused(400);
-        assert!(message.starts_with("message.content.body: the helper '"), "{text}: {message}");
+        assert_eq!(message, format!("message.content.body: not a valid template: {problem}"), "{text}");
     }
-    let known = "{{#each list}}{{#if (eq this 1)}}one{{else if (gt this 1)}}more{{/if}}{{/each}}";
+    let known =
+        "{{#each list}}{{#if (condition this \"==\" 1)}}one{{else if (condition this \">\" 1)}}more{{/if}}{{/each}}";
     assert_eq!(body(&customer, known, json!({ "data": { "list": [1, 2] } })), "onemore");
 }
 
@@ -235,14 +247,15 @@ fn long_texts_with_many_brackets_and_blocks_side_by_side_are_fine() {
     let ok = [
         "{{#if yes}}a{{else}}b{{/if}}".repeat(400),
         format!("Hi {{{{name}}}}! {}", "(see [below] {now}) ".repeat(1000)),
-        format!("<style>{}</style>{{{{#if (eq \"a\" 'b')}}}}{{{{/if}}}}", "p { color: red } ".repeat(1000)),
+        format!("<style>{}</style>{{{{#if (condition \"a\" '==' 'b')}}}}{{{{/if}}}}", "p { color: red } ".repeat(1000)),
         "{{{x}}}{{y}}".repeat(900),
     ];
     for text in &ok {
         body(&customer, text, json!({ "data": { "name": "Ada" } }));
     }
-    let too_many = customer.post("/bulk", &json!({ "message": { "content": { "body": "{{x}}".repeat(2001) } } }));
-    assert_eq!(too_many.refused(400), "message.content.body: expected at most 2000 tags in one text");
+    let too_many = customer.post("/bulk", &json!({ "message": { "content": { "body": "{{x}}".repeat(10_001) } } }));
+    let expected = "message.content.body: expected at most 10000 tags in all texts together";
+    assert_eq!(too_many.refused(400), expected);
 }
 
 #[test]
@@ -266,10 +279,10 @@ fn what_a_job_and_its_users_hold_may_be_large() {
 }
 
 #[test]
-fn data_that_nests_too_deeply_to_be_rendered_is_kept_as_it_is() {
+fn data_that_nests_too_deeply_to_be_printed_is_kept_as_it_is() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
-    let job_id = customer.create(json!({ "content": { "body": "{{list.x}} {{name}}" } }));
+    let job_id = customer.create(json!({ "content": { "body": "{{list}} {{name}}" } }));
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let users = format!("{{\"users\":[{{\"recipient\":\"e\",\"data\":{{\"list\":{deep}}}}},{{\"recipient\":\"f\"}}]}}");
     customer.post_text(&format!("/bulk/{job_id}"), &users).ok(200);
@@ -277,7 +290,7 @@ fn data_that_nests_too_deeply_to_be_rendered_is_kept_as_it_is() {
     assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)));
     let listed = customer.get(&format!("/bulk/{job_id}/users"));
     assert!(listed.text.contains(&deep));
-    assert!(listed.text.contains("\"status\":\"ERROR\",\"error\":\"data: recursion limit exceeded"));
+    assert!(listed.text.contains("\"status\":\"ERROR\",\"error\":\"a list is nested deeper than 200 levels"));
 }
 
 #[test]
@@ -293,20 +306,17 @@ fn blocks_may_nest_but_not_without_end() {
         "a".to_owned() + &")".repeat(250) + " 1}}",
         "{{/if}}".repeat(250)
     );
-    assert_eq!(body(&customer, &both.replace("xa", "a"), json!({})), "");
-    let brackets = |depth: usize| format!("{{{{lookup {}{} 1}}}}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(body(&customer, &both.replace("xa", "a"), json!({})), "false");
     for endless in [
         nested(100_000),
         nested(100_000).replace("{{#if true}}", "{{#if true}}\\{{/if}}"),
         nested(100_000).replace("{{#if true}}", "{{#if true}}{{!-- {{/if}} --}}"),
         nested(100_000).replace("{{#if true}}", "{{~ ^if true}}"),
         format!("{{{{#if a}}}}{}{{{{/if}}}}", "{{else if b}}".repeat(100_000)),
-        brackets(100_000),
-        format!("{{{{eq \"}}}}\" {} }}}}", brackets(1000)),
-        format!("{{{{if {}{} }}}}", "(eq ".repeat(50_000), ")".repeat(50_000)),
+        format!("{{{{not {}{} }}}}", "(not ".repeat(50_000), ")".repeat(50_000)),
     ] {
         let message = customer.post("/bulk", &json!({ "message": { "content": { "body": endless } } })).refused(400);
-        assert!(message.starts_with("message.content.body: expected at most "), "{message}");
+        assert!(message.contains("expected at most "), "{message}");
     }
 }
 
@@ -322,7 +332,7 @@ fn loops_that_hardly_end_fail_their_user_alone() {
     let job = customer.run_to_the_end(&job_id);
     assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)));
     let users = customer.users(&job_id);
-    let expected = "the template could not be rendered: its loops go round more than 250000 times";
+    let expected = "the text takes more than 4000000 steps to render";
     assert_eq!((&users[0]["status"], &users[0]["error"]), (&json!("ERROR"), &json!(expected)));
     assert_eq!(customer.outbox(&job_id)[0]["body"], "done");
 
@@ -339,30 +349,32 @@ fn elements_that_look_at_too_much_fail_their_user_alone() {
     let big = "x".repeat(1_000_000);
     let user = |recipient: &str, a: usize| json!({ "recipient": recipient, "data": { "a": vec![1; a], "big": big } });
     for element in [
-        json!({ "type": "text", "content": "", "loop": "data.a", "if": "data.big == 'y'" }),
         json!({ "type": "text", "content": "", "loop": "data.a", "if": "data.big.length == 1" }),
         json!({ "type": "text", "content": "", "loop": "data.a", "if": "{{#if big}}{{big}}{{/if}}" }),
         json!({ "type": "meta", "title": "{{big}}", "loop": "data.a" }),
-        json!({ "type": "text", "content": "{{#if (eq (truncate big 1) 2)}}{{/if}}", "loop": "data.a" }),
+        json!({ "type": "text", "content": "{{#if (condition (capitalize big) \"==\" 2)}}{{/if}}", "loop": "data.a" }),
     ] {
         let job_id = customer.create(json!({ "content": { "elements": [element] } }));
         customer.ingest(&job_id, json!([user("many", 1000), user("few", 2)]));
         let job = customer.run_to_the_end(&job_id);
         assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)), "{element}");
         let error = customer.users(&job_id)[0]["error"].as_str().unwrap().to_owned();
-        assert!(error.ends_with("the text needs more than 50331648 bytes copied on the way"), "{element}: {error}");
+        assert!(error.contains("the text needs more than 50331648 bytes copied on the way"), "{element}: {error}");
     }
 }
 
 #[test]
-fn all_elements_together_have_as_many_tags_as_one_text_may() {
+fn different_texts_together_have_as_many_tags_as_one_may() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let texts = |count: usize| vec![json!({ "type": "text", "content": "{{x}}".repeat(10) }); count];
     let content = |count: usize| json!({ "message": { "content": { "elements": texts(count) } } });
-    customer.post("/bulk", &content(200)).ok(201);
-    let refused = customer.post("/bulk", &content(201)).refused(400);
-    assert_eq!(refused, "message.content.elements[200].content: expected at most 2000 tags in one text");
+    customer.post("/bulk", &content(1000)).ok(201);
+    let mut elements = texts(1000);
+    elements.push(json!({ "type": "text", "content": "{{x}}".repeat(9_991) }));
+    let refused = customer.post("/bulk", &json!({ "message": { "content": { "elements": elements } } })).refused(400);
+    let expected = "message.content.elements[1000].content: expected at most 10000 tags in all texts together";
+    assert_eq!(refused, expected);
     let locales: serde_json::Map<String, Value> =
         (0..101).map(|i| (format!("l{i}"), json!({ "content": "x" }))).collect();
     let element = json!({ "type": "text", "content": "x", "locales": locales });

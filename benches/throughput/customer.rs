@@ -9,7 +9,7 @@ use crate::users::Batch;
 
 const SUBJECT: &str = "{{name}}, your {{plan}} statement is ready";
 pub const BODY: &str = "Hello {{name}}, your {{plan}} plan in {{city}} came to {{amount}} euro, order {{order}}. {{company}} says thank you.";
-pub const BLOCKS: &str = "Hello {{name}}, your {{plan}} plan in {{city}} came to {{#if (gt amount 50)}}as much as {{/if}}{{amount}} euro, \
+pub const BLOCKS: &str = "Hello {{name}}, your {{plan}} plan in {{city}} came to {{#if (condition amount \">\" 50)}}as much as {{/if}}{{amount}} euro, \
                           order {{order}}. {{company}} says thank you.";
 
 /// Between two looks at a large job: looking costs the drain something, too.
@@ -56,12 +56,12 @@ pub fn a_message(customer: &mut Connection, job: &str) -> [Option<String>; 3] {
     ["subject", "body", "content"].map(|name| page["items"][0][name].as_str().map(str::to_owned))
 }
 
-/// Asks on every connection before it waits for the answers, which have to be 200: with a thread a connection the
-/// clients would take more of the processors than the daemon.
-pub fn ask_all(connections: &mut [Connection], ask: impl FnMut(&mut Connection)) {
+/// Asks on every connection before it waits for the answers, which have to have this status: with a thread a connection
+/// the clients would take more of the processors than the daemon.
+pub fn ask_all(connections: &mut [Connection], status: u16, ask: impl FnMut(&mut Connection)) {
     connections.iter_mut().for_each(ask);
     for connection in connections {
-        connection.receive(200);
+        connection.receive(status);
     }
 }
 
@@ -83,7 +83,7 @@ pub fn ingest_users(address: SocketAddr, job: &str, users: usize, batch: usize, 
                     barrier.wait();
                     while calls > 0 {
                         let asked = calls.min(connections.len());
-                        ask_all(&mut connections[..asked], |connection| {
+                        ask_all(&mut connections[..asked], 200, |connection| {
                             users.renew();
                             connection.ask("POST", path, users.body());
                         });
@@ -97,6 +97,70 @@ pub fn ingest_users(address: SocketAddr, job: &str, users: usize, batch: usize, 
         clients.into_iter().for_each(|client| client.join().unwrap());
         begun.elapsed()
     })
+}
+
+/// Sends messages with this content over several connections at once, shared by two threads, each to somebody of its own,
+/// and tells how long it took.
+pub fn send_messages(
+    address: SocketAddr,
+    content: &serde_json::Value,
+    messages: usize,
+    connections: usize,
+) -> Duration {
+    const THREADS: usize = 2;
+    let barrier = std::sync::Barrier::new(THREADS + 1);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..THREADS)
+            .map(|client| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    let mut connections: Vec<_> =
+                        (0..connections / THREADS).map(|_| Connection::open(address)).collect();
+                    let bodies: Vec<String> =
+                        (0..messages / THREADS).map(|i| message(content, client, i).to_string()).collect();
+                    barrier.wait();
+                    for bodies in bodies.chunks(connections.len()) {
+                        let mut bodies = bodies.iter();
+                        let asked = bodies.len();
+                        ask_all(&mut connections[..asked], 202, |connection| {
+                            connection.ask("POST", "/send", bodies.next().unwrap().as_bytes());
+                        });
+                    }
+                })
+            })
+            .collect();
+        barrier.wait();
+        let begun = Instant::now();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        begun.elapsed()
+    })
+}
+
+fn message(content: &serde_json::Value, client: usize, i: usize) -> serde_json::Value {
+    serde_json::json!({ "message": {
+        "to": { "user_id": format!("reader-{client}-{i:06}"), "email": format!("reader-{client}-{i:06}@example.com") },
+        "content": content,
+        "data": {
+            "name": format!("Reader {i:06}"), "plan": "business", "city": "Amsterdam", "amount": i % 90 + 10,
+            "order": format!("A-{i:08}"), "company": "Acme Corp",
+        },
+    } })
+}
+
+/// Content that is given with a message: a title and a body, or elements.
+pub fn inline_contents() -> [(&'static str, serde_json::Value); 2] {
+    let text = |content: &str| serde_json::json!({ "type": "text", "content": content });
+    let elements = serde_json::json!({ "version": "2022-01-01", "elements": [
+        { "type": "meta", "title": SUBJECT },
+        text("Hello {{name}}"),
+        text("your {{plan}} plan in {{city}} came to {{amount}} euro, order {{order}}."),
+        { "type": "action", "content": "Open", "href": "https://example.com/orders/{{order}}" },
+        text("{{company}} says thank you."),
+    ] });
+    [
+        ("POST /send with a title and a body, 64 connections", serde_json::json!({ "title": SUBJECT, "body": BODY })),
+        ("POST /send with five elements, 64 connections", elements),
+    ]
 }
 
 pub fn status(customer: &mut Connection, job: &str) -> String {
@@ -178,7 +242,7 @@ pub fn requests_per_second(address: SocketAddr, path: &str) -> f64 {
                     let mut connections: Vec<_> = (0..8).map(|_| opened_and_answered(address, path)).collect();
                     let (begun, mut answered) = (Instant::now(), 0);
                     while begun.elapsed() < SPAN {
-                        ask_all(&mut connections, |connection| connection.ask("GET", path, b""));
+                        ask_all(&mut connections, 200, |connection| connection.ask("GET", path, b""));
                         answered += connections.len();
                     }
                     answered

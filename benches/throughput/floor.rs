@@ -40,11 +40,17 @@ pub fn insert_users(path: &Path, durability: &str, users: usize, batch: usize) -
     spent
 }
 
-/// Inserts `messages` messages like those that the drain makes, 1,000 a transaction; `texts` are subject, body and
+/// Inserts `messages` messages like those that the drain makes, `batch` a transaction; `texts` are subject, body and
 /// content.
-pub fn insert_messages<T: ToSql>(path: &Path, durability: &str, messages: usize, texts: &[T; 3]) -> Duration {
+pub fn insert_messages<T: ToSql>(
+    path: &Path,
+    durability: &str,
+    messages: usize,
+    batch: usize,
+    texts: &[T; 3],
+) -> Duration {
     let file = open(path, durability);
-    let mut rows = Batch::new(1000, 1);
+    let mut rows = Batch::new(batch, 1);
     let mut number = 0;
     let mut spent = Duration::ZERO;
     while number < messages {

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bulkd::template::{Compiler, HELPERS, Names, Noted, PLAIN, Partials, Template};
 use tempfile::TempDir;
 
 use crate::client::Connection;
@@ -17,13 +18,15 @@ use crate::{Settings, bare, floor};
 type Scenario = fn(&Settings, &mut Report);
 
 /// By the words of `--only`, in the order in which they are played.
-pub const SCENARIOS: [(&str, Scenario); 7] = [
+pub const SCENARIOS: [(&str, Scenario); 9] = [
     ("ingest", ingest),
     ("singles", singles),
+    ("sends", sends),
     ("drain", drain),
     ("beside", beside),
     ("webhooks", webhooks),
     ("gets", gets),
+    ("compile", compile),
     ("large", large),
 ];
 
@@ -123,6 +126,60 @@ fn singles(settings: &Settings, report: &mut Report) {
     report.add("ingest in calls of one, 64 connections", rate(users, ours), rate(users, plain));
 }
 
+/// Messages that are sent one by one, each with its own content.
+fn sends(settings: &Settings, report: &mut Report) {
+    let folder = Folder::new();
+    let messages = settings.users / 20;
+    for (name, content) in customer::inline_contents() {
+        let plain = folder.plain(|file| floor::insert_messages(file, &settings.durability, messages, 1, &RENDERED));
+        let daemon = Daemon::start(&folder.database(), &settings.durability);
+        let ours = customer::send_messages(daemon.address, &content, messages, 64);
+        report.add(name, rate(messages, ours), rate(messages, plain));
+    }
+}
+
+/// Texts of 2 KB, no two the same, compiled; beside reading them as JSON strings.
+fn compile(_: &Settings, report: &mut Report) {
+    const TEXTS: usize = 1_000;
+    let sentence = "Hello {{name}}, your {{plan.name}} plan in {{city}} came to {{#if amount}}{{amount}} euro{{else}}\
+                    nothing{{/if}}. {{#each orders}}{{@index}}: {{this.id}}, {{/each}} <b>Thank</b> \"you\".\n";
+    let text = |i: usize| format!("{i} {}", sentence.repeat(2_000 / sentence.len() + 1));
+    let sources: Vec<String> = (0..TEXTS).map(|i| serde_json::Value::from(text(i)).to_string()).collect();
+    let mut bytes = 0;
+    let read = customer::timed(|| {
+        for source in &sources {
+            bytes += serde_json::from_str::<String>(source).unwrap().len();
+        }
+    });
+    let texts: Vec<String> = (0..TEXTS).map(text).collect();
+    let partials = Partials::new();
+    let compiled = customer::timed(|| {
+        for text in &texts {
+            let mut names = Slots::default();
+            let mut compiler = Compiler::new(&mut names, HELPERS, &partials);
+            compiler.template(&Template::parse(text).unwrap(), &PLAIN).unwrap();
+            bytes += compiler.finish().bytes();
+        }
+    });
+    assert!(bytes > 0);
+    report.add("compile 1,000 texts of 2 KB", TEXTS as f64 / compiled, TEXTS as f64 / read);
+}
+
+/// Numbers for names at the top.
+#[derive(Default)]
+struct Slots(Vec<String>);
+
+impl Names for Slots {
+    fn note(&mut self, path: &[&str]) -> Noted {
+        let known = self.0.iter().position(|name| name == path[0]);
+        let slot = known.unwrap_or_else(|| {
+            self.0.push(path[0].to_owned());
+            self.0.len() - 1
+        });
+        Noted { slot: slot as u32, taken: 1 }
+    }
+}
+
 /// The drain of each kind of content.
 fn drain(settings: &Settings, report: &mut Report) {
     let Settings { users, durability, .. } = settings;
@@ -130,7 +187,7 @@ fn drain(settings: &Settings, report: &mut Report) {
     let daemon = Daemon::start(&folder.database(), durability);
     let mut customer = Connection::open(daemon.address);
     let (job, _) = ingested(settings, &daemon, BODY, *users);
-    let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, &RENDERED));
+    let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, 1000, &RENDERED));
     let variables = customer::run_job(&mut customer, &job);
     report.add("drain, five variables", rate(*users, variables), rate(*users, plain));
     report.add("peak memory", daemon.peak_memory(), memory_bound(*users));
@@ -143,7 +200,7 @@ fn drain(settings: &Settings, report: &mut Report) {
     customer::ingest_users(daemon.address, &job, *users, settings.batch, settings.clients);
     let of_template = customer::run_job(&mut customer, &job);
     let row = customer::a_message(&mut customer, &job);
-    let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, &row));
+    let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, 1000, &row));
     report.add("drain, stored template of ten elements", rate(*users, of_template), rate(*users, plain));
     report.add("peak memory", daemon.peak_memory(), memory_bound(*users));
 }
@@ -231,7 +288,7 @@ fn large(settings: &Settings, report: &mut Report) {
     let daemon = Daemon::start(&folder.database(), durability);
     let (job, ours) = ingested(settings, &daemon, BODY, *users);
     report.add("ingest, the large job", rate(*users, ours), rate(*users, plain));
-    let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, &RENDERED));
+    let plain = folder.plain(|file| floor::insert_messages(file, durability, *users, 1000, &RENDERED));
     let drained = customer::run_job(&mut Connection::open(daemon.address), &job);
     report.add("drain, the large job", rate(*users, drained), rate(*users, plain));
     report.add("peak memory, the large job", daemon.peak_memory(), memory_bound(*users));

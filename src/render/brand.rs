@@ -4,14 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Value, json};
 
-use super::compile::Compiler;
 use super::escape::Escape;
 use super::scope::{JobData, JobWords, Names, Scope};
-use super::text::{Step, Text};
+use super::text::{Parsed, Text, Writer};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::plan::{Plan, Stored};
 use crate::model::user::User;
+use crate::template::{Partials, Template};
 
 /// The texts, by their place in the settings, and how data are put into them.
 const TEXTS: [(&str, Escape); 10] = [
@@ -44,19 +44,32 @@ fn texts(settings: &Value) -> impl Iterator<Item = (&'static str, Escape, &str)>
     TEXTS.into_iter().filter_map(text).filter(|(.., text)| text.contains("{{"))
 }
 
-fn compile(source: &str, escape: Escape, names: &mut Names) -> std::result::Result<Text, String> {
-    let steps = Compiler::new(names).steps(source, escape, false)?;
-    let failure = steps.iter().find_map(|step| match step {
-        Step::Fail(reason) => Some(reason.clone()),
-        _ => None,
-    });
-    failure.map_or_else(|| Ok(Text::new(steps, 0, 0)), Err)
+/// A brand's snippets, which its texts and those of its messages include by their names. One that was stored when it
+/// was not looked at is left out.
+pub fn partials(brand: Option<&Value>) -> Partials {
+    let items = brand.and_then(|brand| brand["snippets"]["items"].as_array());
+    let snippet = |item: &Value| {
+        let (name, value) = (item["name"].as_str()?, item["value"].as_str()?);
+        Some((name.to_owned(), Template::parse(value).ok()?))
+    };
+    items.into_iter().flatten().filter_map(snippet).collect()
+}
+
+fn compile(source: &str, escape: Escape, names: &mut Names, partials: &Partials) -> std::result::Result<Text, String> {
+    let mut parsed = Parsed::default();
+    let mut writer = Writer::new(names, partials, &mut parsed);
+    writer.text(source, escape).map_err(|problem| problem.to_string())?;
+    let text = writer.finish();
+    match text.failure() {
+        Some(reason) => Err(reason.to_owned()),
+        None => Ok(text),
+    }
 }
 
 /// Refuses settings with texts that cannot be rendered for anybody. `at` is where they stand in the request.
 pub fn check(settings: &Value, at: &str) -> Result<()> {
     texts(settings).try_for_each(|(place, escape, source)| {
-        let compiled = compile(source, escape, &mut Names::default());
+        let compiled = compile(source, escape, &mut Names::default(), &Partials::new());
         compiled.map(drop).map_err(|problem| Error::invalid(format_args!("{at}{}", place.replace('/', ".")), problem))
     })
 }
@@ -80,8 +93,9 @@ impl Frame {
     pub fn new(plan: Plan, now: Timestamp) -> Option<Self> {
         let brand = plan.brand.clone()?;
         let mut names = Names::default();
+        let partials = partials(Some(&brand));
         let compiled = texts(&brand["settings"])
-            .filter_map(|(place, escape, source)| Some((place, compile(source, escape, &mut names).ok()?)))
+            .filter_map(|(place, escape, source)| Some((place, compile(source, escape, &mut names, &partials).ok()?)))
             .collect();
         let template_id = match plan.stored {
             Stored::Template { template_id, .. } => Some(template_id),

@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 
-use super::compile::Compiler;
 use super::elements::{Builder, html, nodes, plain, subject};
 use super::escape::Escape;
 use super::scope::Names;
-use super::text::Text;
+use super::text::{Parsed, Text, Writer};
 use crate::error::{Error, Result};
 use crate::model::channel::{Channel, Provider};
 use crate::model::content::{Content, Element, Kind, Raw, locale};
+use crate::template::Partials;
 
 /// Locales in one content.
 const LOCALES_LIMIT: usize = 100;
 /// Bytes that one content may come to for all its channels and locales together, before any data.
-const WORDS_LIMIT: usize = 64 * 1024 * 1024;
+const BYTES_LIMIT: usize = 64 * 1024 * 1024;
 
 /// The texts of a message on one channel.
 pub struct Texts {
@@ -68,12 +68,13 @@ fn provider(name: &str) -> Option<Provider> {
 
 impl Compiled {
     /// Compiles what stands at `path` of the request. A text that is malformed is named by its path.
-    pub fn compile(content: &Content, path: &str, names: &mut Names) -> Result<Self> {
+    pub fn compile(content: &Content, path: &str, names: &mut Names, partials: &Partials) -> Result<Self> {
         let elements = match content {
             Content::Elemental { elements } => elements,
             Content::Sugar { title, body } => {
-                let subject = title.as_ref().map(|title| Text::compile(title, &format!("{path}.title"), names));
-                let body = Text::compile(body, &format!("{path}.body"), names)?;
+                let subject =
+                    title.as_ref().map(|title| Text::compile(title, &format!("{path}.title"), names, partials));
+                let body = Text::compile(body, &format!("{path}.body"), names, partials)?;
                 let sugar = Some(Texts { subject: subject.transpose()?, body, content: None });
                 return Ok(Compiled { sugar, targets: Vec::new(), locales: Vec::new(), texts: Vec::new() });
             }
@@ -82,20 +83,20 @@ impl Compiled {
         if mentioned.locales.len() > LOCALES_LIMIT {
             return Err(Error::invalid(path, format_args!("expected at most {LOCALES_LIMIT} locales")));
         }
-        let mut compiler = Compiler::new(names);
-        let (mut texts, mut words) = (Vec::new(), 0);
+        let mut parsed = Parsed::default();
+        let (mut texts, mut bytes) = (Vec::new(), 0);
         for target in &mentioned.targets {
             for locale in [None].into_iter().chain(mentioned.locales.iter().map(|name| Some(name.as_str()))) {
                 let variant = Variant { elements, path, target: *target, locale, refs: &mentioned.refs };
-                let compiled = variant.compile(&mut compiler)?;
+                let compiled = variant.compile(&mut Kit { names, partials, parsed: &mut parsed })?;
                 if let Some(Texts { subject, body, content }) = &compiled {
-                    words += [subject.as_ref(), Some(body), content.as_ref()]
+                    bytes += [subject.as_ref(), Some(body), content.as_ref()]
                         .into_iter()
                         .flatten()
-                        .map(Text::words)
+                        .map(Text::bytes)
                         .sum::<usize>();
                 }
-                if words > WORDS_LIMIT {
+                if bytes > BYTES_LIMIT {
                     let problem = "the content is too long for all its channels and locales together";
                     return Err(Error::invalid(format_args!("{path}.elements"), problem));
                 }
@@ -175,37 +176,44 @@ struct Variant<'a> {
     refs: &'a HashMap<&'a str, &'a Element>,
 }
 
+/// What texts are compiled with.
+struct Kit<'k> {
+    names: &'k mut Names,
+    partials: &'k Partials,
+    parsed: &'k mut Parsed,
+}
+
 impl Variant<'_> {
-    fn builder<'b, 'n>(&'b self, compiler: &'b mut Compiler<'n>, escape: Escape) -> Builder<'b, 'n> {
-        compiler.begin_text();
+    fn builder<'b>(&'b self, kit: &'b mut Kit<'_>, escape: Escape) -> Builder<'b> {
         let named =
             |it: &Element| matches!(&it.kind, Kind::Channel { channel, .. } if self.target.is_provider(channel));
         let by_provider = self.elements.iter().any(named);
-        Builder::new(compiler, self.path, self.target, by_provider, self.locale, self.refs, escape)
+        let writer = Writer::new(kit.names, kit.partials, kit.parsed);
+        Builder::new(writer, self.path, self.target, by_provider, self.locale, self.refs, escape)
     }
 
-    fn compile(&self, compiler: &mut Compiler<'_>) -> Result<Option<Texts>> {
-        if let Some((element, raw)) = self.raw(compiler) {
-            return self.compile_raw(element, raw, compiler).map(Some);
+    fn compile(&self, kit: &mut Kit<'_>) -> Result<Option<Texts>> {
+        if let Some((element, raw)) = self.raw(kit) {
+            return self.compile_raw(element, raw, kit).map(Some);
         }
-        let mut body = self.builder(compiler, Escape::Plain);
+        let mut body = self.builder(kit, Escape::Plain);
         body.separated("\n\n", |it| it.elements(self.elements, plain::write))?;
         if !body.has_found() && !self.elements.is_empty() {
             return Ok(None);
         }
         let body = body.finish()?;
-        let mut subject = self.builder(compiler, Escape::Plain);
+        let mut subject = self.builder(kit, Escape::Plain);
         subject.elements(self.elements, subject::write)?;
         let subject = if subject.has_subject() { Some(subject.finish()?) } else { None };
         let content = match self.target.channel {
             Channel::Sms => None,
             Channel::Email => {
-                let mut content = self.builder(compiler, Escape::Html);
+                let mut content = self.builder(kit, Escape::Html);
                 content.elements(self.elements, html::write)?;
                 Some(content.finish()?)
             }
             _ => {
-                let mut content = self.builder(compiler, Escape::Json);
+                let mut content = self.builder(kit, Escape::Json);
                 content.markup("[");
                 content.separated(",", |it| it.elements(self.elements, nodes::write))?;
                 content.markup("]");
@@ -216,17 +224,17 @@ impl Variant<'_> {
     }
 
     /// What a channel element for this target says as a whole, instead of elements.
-    fn raw(&self, compiler: &mut Compiler<'_>) -> Option<(&Element, &Raw)> {
-        let builder = self.builder(compiler, Escape::Plain);
+    fn raw(&self, kit: &mut Kit<'_>) -> Option<(&Element, &Raw)> {
+        let builder = self.builder(kit, Escape::Plain);
         self.elements.iter().filter(|element| builder.is_meant(element)).find_map(|element| match &element.kind {
             Kind::Channel { raw: Some(raw), .. } => Some((element, raw)),
             _ => None,
         })
     }
 
-    fn compile_raw(&self, element: &Element, raw: &Raw, compiler: &mut Compiler<'_>) -> Result<Texts> {
-        let mut text = |write: &dyn Fn(&mut Builder<'_, '_>) -> Result<()>| {
-            let mut builder = self.builder(compiler, Escape::Plain);
+    fn compile_raw(&self, element: &Element, raw: &Raw, kit: &mut Kit<'_>) -> Result<Texts> {
+        let mut text = |write: &dyn Fn(&mut Builder<'_>) -> Result<()>| {
+            let mut builder = self.builder(kit, Escape::Plain);
             write(&mut builder)?;
             builder.finish()
         };
@@ -258,7 +266,7 @@ mod tests {
         };
         let elements: Vec<serde_json::Value> = (0..10).flat_map(|i| element(i).as_array().cloned()).flatten().collect();
         let content = Content::read(serde_json::json!({ "elements": elements }), "content").unwrap();
-        let compiled = Compiled::compile(&content, "content", &mut Names::default()).unwrap();
+        let compiled = Compiled::compile(&content, "content", &mut Names::default(), &Partials::new()).unwrap();
         for (channel, provider) in [(Channel::Email, Provider::Sendgrid), (Channel::Inbox, Provider::Courier)] {
             let texts = compiled.texts(channel, provider, None).unwrap();
             for text in [&texts.body, texts.content.as_ref().unwrap()] {

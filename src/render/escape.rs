@@ -1,6 +1,7 @@
 //! What a text has to become so that it stays a text where it is put.
 
 use crate::model::content::is_script;
+use crate::template::{self, Tail, escape_html, keep};
 
 /// Where a text is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,25 +28,91 @@ pub enum Escape {
     Footer,
 }
 
+static HTML: template::Escape = template::Escape { words: html, data: html, raw: keep, inner: None };
+/// As handlebars.js escapes.
+static MARKUP: template::Escape = template::Escape { words: keep, data: escape_html, raw: keep, inner: None };
+static ATTRIBUTE: template::Escape =
+    template::Escape { words: attribute, data: attribute, raw: attribute, inner: None };
+static CSS: template::Escape = template::Escape { words: css, data: css, raw: css, inner: None };
+static JSON: template::Escape = template::Escape { words: json, data: json, raw: json, inner: Some(&template::PLAIN) };
+static LITERAL: template::Escape = template::Escape { words: keep, data: literal, raw: literal, inner: None };
+static SOURCE: template::Escape = template::Escape { words: keep, data: source, raw: source, inner: None };
+static MARKDOWN: template::Escape =
+    template::Escape { words: json, data: markdown, raw: markdown, inner: Some(&SOURCE) };
+static FOOTER: template::Escape = template::Escape { words: keep, data: footer, raw: keep, inner: None };
+
+fn html(out: &mut String, start: usize) {
+    Escape::Html.tail(out, start);
+}
+
+pub fn attribute(out: &mut String, start: usize) {
+    Escape::Attribute.tail(out, start);
+}
+
+pub fn css(out: &mut String, start: usize) {
+    Escape::Css.tail(out, start);
+}
+
+pub fn json(out: &mut String, start: usize) {
+    Escape::Json.tail(out, start);
+}
+
+fn literal(out: &mut String, start: usize) {
+    Escape::Literal.tail(out, start);
+}
+
+fn source(out: &mut String, start: usize) {
+    blank_address(out, start);
+    Escape::Source.tail(out, start);
+}
+
+fn markdown(out: &mut String, start: usize) {
+    blank_address(out, start);
+    Escape::Markdown.tail(out, start);
+}
+
+fn footer(out: &mut String, start: usize) {
+    Escape::Footer.tail(out, start);
+}
+
+fn address(escape: Escape, out: &mut String, start: usize) {
+    blank_script(out, start);
+    escape.tail(out, start);
+}
+
+/// Data in Markdown may be the address of a link.
+fn blank_address(out: &mut String, start: usize) {
+    if !out[start..].contains(char::is_whitespace) {
+        blank_script(out, start);
+    }
+}
+
 /// The brackets of data in a footer, which are no link's. Unicode keeps both characters out of texts.
 pub const BRACKETS: [(char, &str); 2] = [('\u{fdd0}', "["), ('\u{fdd1}', "]")];
 
 impl Escape {
-    /// How the author's own words are escaped there.
-    pub fn of_words(self) -> Escape {
+    /// How the engine writes texts there.
+    pub fn of_text(self) -> &'static template::Escape {
         match self {
-            Escape::Markup | Escape::Footer | Escape::Literal | Escape::Source => Escape::Plain,
-            Escape::Markdown => Escape::Json,
-            escape => escape,
+            Escape::Plain => &template::PLAIN,
+            Escape::Html => &HTML,
+            Escape::Markup => &MARKUP,
+            Escape::Attribute => &ATTRIBUTE,
+            Escape::Css => &CSS,
+            Escape::Json => &JSON,
+            Escape::Literal => &LITERAL,
+            Escape::Source => &SOURCE,
+            Escape::Markdown => &MARKDOWN,
+            Escape::Footer => &FOOTER,
         }
     }
 
-    /// How data are escaped there; three braces ask for none in HTML.
-    pub fn of_data(self, triple: bool) -> Escape {
+    /// How an address is written there whose scheme is only known when it is rendered: not at all if it would run.
+    pub fn of_address(self) -> Tail {
         match self {
-            Escape::Html | Escape::Markup | Escape::Footer if triple => Escape::Plain,
-            Escape::Markup => Escape::Attribute,
-            escape => escape,
+            Escape::Attribute => |out, start| address(Escape::Attribute, out, start),
+            Escape::Json => |out, start| address(Escape::Json, out, start),
+            _ => blank_script,
         }
     }
 

@@ -4,8 +4,8 @@
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::escape::{Escape, blank_script, is_scheme_open};
-use super::text::Step;
 use crate::model::content::is_script;
+use crate::template::{Compiler, Part, Tail};
 
 /// What Markdown is to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,15 @@ impl Form {
         match self {
             Form::Html => walk(source, put),
             Form::Plain(_) => walk_text(source, false, put),
+        }
+    }
+
+    /// Puts what stands in a text from a place on into this form.
+    pub fn tail(self) -> Tail {
+        match self {
+            Form::Html => |out, start| rewrite(Form::Html, out, start),
+            Form::Plain(Escape::Json) => |out, start| rewrite(Form::Plain(Escape::Json), out, start),
+            Form::Plain(_) => |out, start| rewrite(Form::Plain(Escape::Plain), out, start),
         }
     }
 
@@ -54,6 +63,11 @@ pub fn render(source: &str, form: Form, out: &mut String) {
     });
 }
 
+fn rewrite(form: Form, out: &mut String, start: usize) {
+    let source = out.split_off(start);
+    render(&source, form, out);
+}
+
 /// Markdown as plain text.
 pub fn plain(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
@@ -73,51 +87,50 @@ pub fn slack(source: &str, escape: fn(&str) -> String) -> String {
 }
 
 /// Markdown of words and variables, compiled to what stands around its variables.
-pub fn compile(steps: Vec<Step>, form: Form) -> Vec<Step> {
+pub fn compile(parts: &[Part<'_>], form: Form, compiler: &mut Compiler<'_>) {
     // While it is read, letters stand for the variables, some that the words do not hold.
-    let words = |step: &Step| match step {
-        Step::Words(words) => words.clone(),
-        _ => String::new(),
+    let words = |part: &Part<'_>| match part {
+        Part::Words(words) => (*words).to_owned(),
+        Part::Variable(_) => String::new(),
     };
-    let all: String = steps.iter().map(words).collect();
+    let all: String = parts.iter().map(words).collect();
     let mark = (0..).map(|i| format!("xq{i}v")).find(|mark| !all.contains(mark.as_str())).unwrap_or_default();
     let (mut source, mut variables) = (String::new(), Vec::new());
-    for step in steps {
-        match step {
-            Step::Words(words) => source.push_str(&words),
-            Step::Variable(variable, _) => {
+    for part in parts {
+        match part {
+            Part::Words(words) => source.push_str(words),
+            Part::Variable(variable) => {
                 source.push_str(&format!("{mark}{}z", variables.len()));
-                variables.push(variable);
+                variables.push(*variable);
             }
-            _ => {}
         }
     }
-    let mut compiled = Vec::new();
-    let put = |text: &str, escape: Escape, compiled: &mut Vec<Step>| {
+    let put = |text: &str, escape: Escape, compiler: &mut Compiler<'_>| {
+        let escape = escape.of_text();
         let mut parts = text.split(mark.as_str());
-        compiled.push(Step::Words(escape.escaped(parts.next().unwrap_or_default())));
+        compiler.words_escaped(parts.next().unwrap_or_default(), escape.words);
         for part in parts {
             let (number, rest) = part.split_once('z').unwrap_or((part, ""));
-            let variable = number.parse::<usize>().ok().and_then(|i| variables.get(i).cloned());
-            compiled.extend(variable.map(|it| Step::Variable(it, escape)));
-            compiled.push(Step::Words(escape.escaped(rest)));
+            if let Some(variable) = number.parse::<usize>().ok().and_then(|i| variables.get(i)) {
+                compiler.variable(variable, escape.data);
+            }
+            compiler.words_escaped(rest, escape.words);
         }
     };
     let [markup_escape, words_escape, address_escape] = form.escapes();
     form.walk(&source, &mut |piece| match piece {
-        Piece::Markup(markup) => compiled.push(Step::Words(markup_escape.escaped(markup))),
-        Piece::Words(words) => put(words, words_escape, &mut compiled),
+        Piece::Markup(markup) => compiler.words_escaped(markup, markup_escape.of_text().words),
+        Piece::Words(words) => put(words, words_escape, compiler),
         Piece::Address(address) => {
             let beginning = address.split(mark.as_str()).next().unwrap_or_default();
             if !is_scheme_open(beginning) && !is_script(address) {
-                return put(address, address_escape, &mut compiled);
+                return put(address, address_escape, compiler);
             }
-            let mut steps = Vec::new();
-            put(address, Escape::Plain, &mut steps);
-            compiled.push(Step::Address(steps, address_escape));
+            compiler.begin();
+            put(address, Escape::Plain, compiler);
+            compiler.finish_with(address_escape.of_address());
         }
     });
-    compiled
 }
 
 fn walk(source: &str, put: &mut dyn FnMut(Piece<'_>)) {

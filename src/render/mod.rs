@@ -4,19 +4,14 @@
 //! into trees: a text that is only words and `{{variables}}` looks up just the values that it names.
 
 pub mod brand;
-mod compile;
 mod condition;
 mod consent;
 mod contact;
 pub mod content;
-mod dates;
 mod elements;
 mod escape;
-mod expression;
 pub mod frame;
-mod helpers;
 mod html;
-mod indexes;
 mod markdown;
 pub mod provider;
 mod routing;
@@ -39,6 +34,7 @@ use crate::model::outcomes::{Outcomes, Write, Written};
 use crate::model::plan::{Plan, Stored, Topic};
 use crate::model::user::User;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
+use crate::template::Partials;
 
 use condition::Condition;
 use consent::Consent;
@@ -116,6 +112,7 @@ impl Renderer {
     pub fn new(plan: Plan, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
         let mut definition = plan.definition;
         let mut names = Names::default();
+        let partials = brand::partials(plan.brand.as_ref());
         let (source, data) = (std::mem::replace(&mut definition.source, Source::Nothing), definition.data.clone());
         let (mut template_id, mut alias) = (None, None);
         let named = match &source {
@@ -123,10 +120,12 @@ impl Renderer {
             _ => None,
         };
         let words = match (source, plan.stored) {
-            (Source::Content { path, content }, _) => Words::Content(Compiled::compile(&content, path, &mut names)?),
+            (Source::Content { path, content }, _) => {
+                Words::Content(Compiled::compile(&content, path, &mut names, &partials)?)
+            }
             (_, Stored::Template { template_id: id, alias: of_template, content }) => {
                 alias = of_template;
-                let texts = Compiled::compile(&content, "content", &mut names)?;
+                let texts = Compiled::compile(&content, "content", &mut names, &partials)?;
                 template_id = Some(id);
                 Words::Content(texts)
             }
@@ -305,5 +304,5 @@ fn unmapped(error: String) -> Verdict {
 
 /// Refuses content whose texts cannot be rendered for anybody. `path` is where it stands in the request.
 pub fn check(content: &Content, path: &str) -> Result<()> {
-    Compiled::compile(content, path, &mut Names::default()).map(drop)
+    Compiled::compile(content, path, &mut Names::default(), &Partials::new()).map(drop)
 }

@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::sync::OnceLock;
 
-use handlebars::{Context, JsonRender};
 use hashbrown::DefaultHashBuilder;
 use indexmap::{IndexMap, IndexSet};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{TEXT_LIMIT, brand};
 use crate::clock::Timestamp;
@@ -16,12 +14,15 @@ use crate::json::{self, Object};
 use crate::model::definition::Definition;
 use crate::model::plan::Topic;
 use crate::model::user::User;
+use crate::template::{self, Heap, Noted, Problem, Root, Value};
 
 /// The names that the texts of a job mention, so that only these are looked up in each user.
 #[derive(Default)]
 pub struct Names {
     data: NameSet,
     profile: NameSet,
+    /// By the numbers that texts know them by.
+    variables: IndexMap<(String, Option<String>), Variable, DefaultHashBuilder>,
 }
 
 /// With a faster hash than the default, which is for sets whose members a stranger chooses.
@@ -29,26 +30,16 @@ type NameSet = IndexSet<String, DefaultHashBuilder>;
 
 /// Where to find a variable, resolved when its text is compiled. A name is looked up in the data; the other roots stand
 /// for themselves where the data has no such name.
-#[derive(Clone)]
-pub struct Variable {
-    root: Root,
-    rest: Vec<String>,
+#[derive(Clone, Copy)]
+struct Variable {
+    /// The name's number among those of the data.
+    slot: usize,
+    builtin: Option<Builtin>,
 }
 
-#[derive(Clone)]
-enum Root {
-    Data {
-        slot: usize,
-        name: String,
-        builtin: Option<Builtin>,
-    },
-    /// `$.item` and `$.index` in a loop.
-    Item,
-    Index,
-}
-
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 enum Builtin {
+    /// All data, or one name of it.
     Data(Option<usize>),
     Profile(Option<usize>),
     Recipient,
@@ -90,29 +81,31 @@ fn urls() -> String {
     urls.to_string()
 }
 
-impl Names {
-    /// Takes note of the variable `path`; `None` for an empty path. In a loop `$.item` and `$.index` are its own;
-    /// otherwise what follows `$.` is as it is without.
-    pub fn variable(&mut self, path: &[&str], in_loop: bool) -> Option<Variable> {
-        let (root, rest) = match path {
-            ["$"] => ("data", &[][..]),
-            ["$", place @ ("item" | "index"), rest @ ..] if in_loop => {
-                let root = if *place == "item" { Root::Item } else { Root::Index };
-                return Some(Variable { root, rest: rest.iter().map(|&name| name.to_owned()).collect() });
-            }
-            ["$", root, rest @ ..] | [root, rest @ ..] => (*root, rest),
-            [] => return None,
+impl template::Names for Names {
+    /// What follows `$.` is as it is without.
+    fn note(&mut self, path: &[&str]) -> Noted {
+        let (root, rest, dollar) = match path {
+            ["$"] => ("data", &[][..], 1),
+            ["$", root, rest @ ..] => (*root, rest, 1),
+            [root, rest @ ..] => (*root, rest, 0),
+            [] => ("data", &[][..], 0),
         };
+        // Of the data and of a profile one name is looked up at once.
+        let next = rest.first().filter(|_| root == "data" || root == "profile");
+        let taken = (dollar + usize::from(path != ["$"]) + usize::from(next.is_some())).min(path.len());
+        let key = (root.to_owned(), next.map(|next| (*next).to_owned()));
+        if let Some(slot) = self.variables.get_index_of(&key) {
+            return Noted { slot: slot as u32, taken };
+        }
         let slot_of_root = slot(&mut self.data, root);
-        let next = rest.first();
         let builtin = match root {
             "data" => Some(Builtin::Data(next.map(|name| slot(&mut self.data, name)))),
             "profile" => Some(Builtin::Profile(next.map(|name| slot(&mut self.profile, name)))),
             "recipient" => Some(Builtin::Recipient),
             root => JOB_ROOTS.iter().position(|(known, _)| *known == root).map(Builtin::Job),
         };
-        let root = Root::Data { slot: slot_of_root, name: root.to_owned(), builtin };
-        Some(Variable { root, rest: rest.iter().map(|&name| name.to_owned()).collect() })
+        let (slot, _) = self.variables.insert_full(key, Variable { slot: slot_of_root, builtin });
+        Noted { slot: slot as u32, taken }
     }
 }
 
@@ -138,7 +131,7 @@ impl JobWords {
     /// Of messages that are made `now`, some of them of a template.
     pub fn new(
         definition: &Definition,
-        brand: Option<Value>,
+        brand: Option<serde_json::Value>,
         template_id: Option<&str>,
         topic: Option<&Topic>,
         now: Timestamp,
@@ -160,42 +153,13 @@ pub struct JobData {
     /// Of the names that are mentioned.
     values: Vec<Option<String>>,
     words: [String; JOB_ROOTS.len()],
-    trees: OnceLock<std::result::Result<Trees, String>>,
-}
-
-/// The data of a job as trees.
-struct Trees {
-    data: Map<String, Value>,
-    /// All that texts may begin a path with: what the job as a whole is about, under its data.
-    roots: Map<String, Value>,
 }
 
 impl JobData {
     pub fn new(members: IndexMap<String, String>, words: JobWords, names: &Names) -> Self {
         let values = names.data.iter().map(|name| members.get(name).cloned()).collect();
-        JobData { members, values, words: JOB_ROOTS.map(|(_, value)| value(&words)), trees: OnceLock::new() }
+        JobData { members, values, words: JOB_ROOTS.map(|(_, value)| value(&words)) }
     }
-
-    /// Made when first asked for.
-    fn trees(&self) -> std::result::Result<&Trees, String> {
-        let parse_all = || {
-            let data: std::result::Result<Map<_, _>, String> =
-                self.members.iter().map(|(name, value)| Ok((name.clone(), parse(value)?))).collect();
-            let data = data?;
-            let words = JOB_ROOTS.iter().zip(&self.words).map(|((name, _), raw)| Ok(((*name).to_owned(), parse(raw)?)));
-            let mut roots = words.collect::<std::result::Result<Map<_, _>, String>>()?;
-            roots.extend(data.clone());
-            Ok(Trees { data, roots })
-        };
-        self.trees.get_or_init(parse_all).as_ref().map_err(Clone::clone)
-    }
-}
-
-/// Where a loop is.
-#[derive(Clone, Copy)]
-pub struct Round<'v> {
-    pub item: &'v Value,
-    pub index: usize,
 }
 
 /// The values for one user.
@@ -210,7 +174,10 @@ pub struct Scope<'a> {
     tenant: Option<String>,
     data_values: Vec<Option<&'a str>>,
     profile_values: Vec<Option<&'a str>>,
-    context: OnceCell<std::result::Result<Context, String>>,
+    names: &'a Names,
+    /// The merged data and the merged profile, as JSON. Made when first asked for.
+    merged: OnceCell<std::result::Result<String, String>>,
+    profile: OnceCell<std::result::Result<String, String>>,
 }
 
 impl<'a> Scope<'a> {
@@ -221,7 +188,7 @@ impl<'a> Scope<'a> {
         user: &'a User<'a>,
         stored: Option<&'a str>,
         job: &'a JobData,
-        names: &Names,
+        names: &'a Names,
     ) -> Result<Self> {
         let layers = [user.data, user.to().and_then(|to| to.data)];
         let mut data_values: Vec<_> = job.values.iter().map(Option::as_deref).collect();
@@ -235,70 +202,8 @@ impl<'a> Scope<'a> {
             user.merged_profile(stored, |name, value| fill(&names.profile, &mut profile_values, name, value))?;
         }
         let tenant = user.tenant_id().map(tenant);
-        let context = OnceCell::new();
-        Ok(Scope { recipient, user, stored, job, layers, tenant, data_values, profile_values, context })
-    }
-
-    /// Writes a variable as Handlebars would: nothing if it is missing or null.
-    pub fn write(
-        &self,
-        variable: &Variable,
-        round: Option<Round<'_>>,
-        out: &mut String,
-    ) -> std::result::Result<(), String> {
-        // A loop reads its data as a tree: to parse them in every round could take forever.
-        if round.is_some() {
-            if let Some(value) = self.value(variable, round)? {
-                out.push_str(&value.render());
-            }
-            return Ok(());
-        }
-        let Root::Data { slot, builtin, .. } = &variable.root else { return Ok(()) };
-        if let Some(raw) = self.data_values.get(*slot).copied().flatten() {
-            return write_at(raw, &variable.rest, out);
-        }
-        let below = |values: &[Option<&str>], slot: usize, out: &mut String| match values.get(slot).copied().flatten() {
-            Some(raw) => write_at(raw, variable.rest.get(1..).unwrap_or_default(), out),
-            None => Ok(()),
-        };
-        match builtin {
-            None => Ok(()),
-            Some(Builtin::Recipient) if variable.rest.is_empty() => {
-                out.push_str(self.recipient);
-                Ok(())
-            }
-            Some(Builtin::Recipient) => Ok(()),
-            Some(Builtin::Data(Some(slot))) => below(&self.data_values, *slot, out),
-            Some(Builtin::Profile(Some(slot))) => below(&self.profile_values, *slot, out),
-            Some(Builtin::Job(place)) => {
-                let own = self.tenant.as_ref().filter(|_| JOB_ROOTS[*place].0 == TENANT);
-                write_at(own.unwrap_or(&self.job.words[*place]), &variable.rest, out)
-            }
-            Some(Builtin::Data(None) | Builtin::Profile(None)) => {
-                out.push_str("[object]");
-                Ok(())
-            }
-        }
-    }
-
-    /// The value of a variable, if it has one.
-    pub fn value<'v>(
-        &'v self,
-        variable: &Variable,
-        round: Option<Round<'v>>,
-    ) -> std::result::Result<Option<Cow<'v, Value>>, String> {
-        let path = &variable.rest;
-        let Root::Data { name, .. } = &variable.root else {
-            let Some(Round { item, index }) = round else { return Ok(None) };
-            return Ok(match variable.root {
-                Root::Index if path.is_empty() => Some(Cow::Owned(Value::from(index))),
-                Root::Item => step(item, path)?.map(Cow::Borrowed),
-                _ => None,
-            });
-        };
-        let root = self.context()?.data();
-        let Some(below) = root.get(name) else { return Ok(None) };
-        Ok(step(below, path)?.map(Cow::Borrowed))
+        let (merged, profile) = (OnceCell::new(), OnceCell::new());
+        Ok(Scope { recipient, user, stored, job, layers, tenant, data_values, profile_values, names, merged, profile })
     }
 
     /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were
@@ -326,44 +231,92 @@ impl<'a> Scope<'a> {
         if out.len() - start > TEXT_LIMIT { Err(super::too_long()) } else { Ok(()) }
     }
 
-    /// The same values as a tree, for texts with blocks and helpers. Made when first asked for.
-    pub fn context(&self) -> std::result::Result<&Context, String> {
-        self.context.get_or_init(|| self.tree().map(Context::from)).as_ref().map_err(Clone::clone)
+    fn merged(&self) -> std::result::Result<&str, Problem> {
+        let write = || {
+            let mut merged = String::new();
+            self.write_data(&mut merged).map(|()| merged)
+        };
+        self.merged.get_or_init(write).as_deref().map_err(|problem| Problem::new(problem.clone()))
     }
 
-    fn tree(&self) -> std::result::Result<Value, String> {
-        let Trees { data, roots } = self.job.trees()?;
-        let (mut data, mut roots) = (data.clone(), roots.clone());
-        if let Some(tenant) = self.tenant.as_ref().filter(|_| !data.contains_key(TENANT)) {
-            roots.insert(TENANT.to_owned(), parse(tenant)?);
-        }
-        for layer in self.layers.iter().flatten() {
-            if let Value::Object(layer) = parse(layer.as_str())? {
-                data.extend(layer.clone());
-                roots.extend(layer);
+    fn profile(&self) -> std::result::Result<&str, Problem> {
+        let write = || {
+            let mut members: IndexMap<String, &str> = IndexMap::new();
+            let lay = |name: &str, value| {
+                members.insert(name.to_owned(), value);
+            };
+            self.user.merged_profile(self.stored, lay).map_err(|error| error.public_message())?;
+            let members = members.iter().map(|(name, value)| format!("{}:{value}", json::quoted(name)));
+            Ok(format!("{{{}}}", members.collect::<Vec<_>>().join(",")))
+        };
+        self.profile.get_or_init(write).as_deref().map_err(|problem: &String| Problem::new(problem.clone()))
+    }
+
+    /// What stands for itself where the data has no such name.
+    fn builtin<'h>(&'h self, builtin: Builtin, heap: &Heap<'h>) -> std::result::Result<Value<'h>, Problem> {
+        let of = |values: &[Option<&'h str>], slot: usize| match values.get(slot).copied().flatten() {
+            Some(raw) => heap.json(raw),
+            None => Ok(Value::Undefined),
+        };
+        match builtin {
+            Builtin::Recipient => Ok(Value::Text(self.recipient)),
+            Builtin::Data(Some(slot)) => of(&self.data_values, slot),
+            Builtin::Profile(Some(slot)) => of(&self.profile_values, slot),
+            Builtin::Data(None) => heap.json(self.merged()?),
+            Builtin::Profile(None) => heap.json(self.profile()?),
+            Builtin::Job(place) => {
+                let own = self.tenant.as_ref().filter(|_| JOB_ROOTS[place].0 == TENANT);
+                heap.json(own.unwrap_or(&self.job.words[place]))
             }
         }
-        roots.entry("data").or_insert_with(|| Value::Object(data));
-        if !roots.contains_key("profile") {
-            let mut members = Vec::new();
-            let each = |name: &str, value| members.push((name.to_owned(), value));
-            self.user.merged_profile(self.stored, each).map_err(|error| error.public_message())?;
-            let members = members.into_iter().map(|(name, value)| Ok((name, parse(value)?)));
-            let profile = members.collect::<std::result::Result<_, String>>()?;
-            roots.insert("profile".to_owned(), Value::Object(profile));
+    }
+}
+
+impl Root for Scope<'_> {
+    fn noted<'h>(&'h self, slot: usize, heap: &Heap<'h>) -> std::result::Result<Value<'h>, Problem> {
+        let Some(((_, next), variable)) = self.names.variables.get_index(slot) else { return Ok(Value::Undefined) };
+        if let Some(raw) = self.data_values.get(variable.slot).copied().flatten() {
+            let value = heap.json(raw)?;
+            return match next {
+                Some(next) if !value.is_nothing() => value.member(next, heap),
+                _ => Ok(value),
+            };
         }
-        roots.entry("recipient").or_insert_with(|| Value::from(self.recipient));
-        Ok(Value::Object(roots))
+        variable.builtin.map_or(Ok(Value::Undefined), |builtin| self.builtin(builtin, heap))
+    }
+
+    fn find<'h>(&'h self, name: &str, heap: &Heap<'h>) -> std::result::Result<Value<'h>, Problem> {
+        for layer in self.layers.iter().rev().flatten() {
+            let value = heap.member_of(layer.as_str(), name)?;
+            if !matches!(value, Value::Undefined) {
+                return Ok(value);
+            }
+        }
+        if let Some(raw) = self.job.members.get(name) {
+            return heap.json(raw);
+        }
+        match name {
+            // What follows it is as it is without.
+            "$" => Ok(Value::Root),
+            "data" => self.builtin(Builtin::Data(None), heap),
+            "profile" => self.builtin(Builtin::Profile(None), heap),
+            "recipient" => self.builtin(Builtin::Recipient, heap),
+            name => match JOB_ROOTS.iter().position(|(known, _)| *known == name) {
+                Some(place) => self.builtin(Builtin::Job(place), heap),
+                None => Ok(Value::Undefined),
+            },
+        }
+    }
+
+    /// The other roots are found by their names only.
+    fn members<'h>(&'h self, heap: &Heap<'h>) -> std::result::Result<Value<'h>, Problem> {
+        heap.json(self.merged()?)
     }
 }
 
 /// What texts know of a tenant, a JSON object.
 fn tenant(tenant_id: &str) -> String {
     json!({ "id": tenant_id }).to_string()
-}
-
-fn parse(raw: &str) -> std::result::Result<Value, String> {
-    serde_json::from_str(raw).map_err(|error| format!("data: {error}"))
 }
 
 /// Among so few names it takes longer to hash one than to look at them all.
@@ -377,44 +330,4 @@ fn fill<'a>(names: &NameSet, values: &mut [Option<&'a str>], name: &str, value: 
     if let Some(slot) = slot {
         values[slot] = Some(value);
     }
-}
-
-/// Writes what `path` leads to inside the raw JSON value.
-fn write_at(raw: &str, path: &[String], out: &mut String) -> std::result::Result<(), String> {
-    let plain_string = || raw.strip_prefix('"')?.strip_suffix('"').filter(|inner| !inner.contains('\\'));
-    let small_integer = || raw.len() <= 15 && raw.bytes().all(|b| b.is_ascii_digit());
-    if path.is_empty() {
-        if let Some(text) = plain_string() {
-            out.push_str(text);
-            return Ok(());
-        }
-        if small_integer() {
-            out.push_str(raw);
-            return Ok(());
-        }
-    }
-    let value = parse(raw)?;
-    if let Some(value) = step(&value, path)? {
-        out.push_str(&value.render());
-    }
-    Ok(())
-}
-
-/// What `path` leads to from a value.
-fn step<'v>(mut at: &'v Value, path: &[String]) -> std::result::Result<Option<&'v Value>, String> {
-    for name in path {
-        let below = match at {
-            Value::Object(object) => object.get(name),
-            Value::Array(array) => match name.parse::<usize>() {
-                Ok(index) => array.get(index),
-                Err(_) => return Err(format!("'{name}' is asked of an array, which has only numbered members")),
-            },
-            _ => None,
-        };
-        match below {
-            Some(value) => at = value,
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(at))
 }

@@ -2,24 +2,22 @@
 
 use std::collections::HashMap;
 
-use super::super::compile::Compiler;
 use super::super::content::Target;
-use super::super::escape::{Escape, strip_tags};
-use super::super::expression::{self, Expression, Operand, Resolve};
+use super::super::escape::{self, Escape, strip_tags};
 use super::super::markdown::Form;
-use super::super::scope::Variable;
-use super::super::text::{Step, Text, merged};
+use super::super::text::{Text, Writer};
 use super::super::{TEXT_LIMIT, too_long};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::content::{Element, Kind, Words};
+use crate::template::{CompileError, Compiler, Condition, Constant, Jump, Template, parse_path, resolve_at_top};
 
 /// Writes one element in some form.
-pub type Write = fn(&mut Builder<'_, '_>, &Element) -> Result<()>;
+pub type Write = fn(&mut Builder<'_>, &Element) -> Result<()>;
 
 /// A text while it is compiled.
-pub struct Builder<'b, 'n> {
-    compiler: &'b mut Compiler<'n>,
+pub struct Builder<'b> {
+    writer: Writer<'b>,
     /// The content's path in the request.
     path: &'b str,
     target: Target,
@@ -28,28 +26,25 @@ pub struct Builder<'b, 'n> {
     locale: Option<&'b str>,
     /// All names that elements have.
     refs: &'b HashMap<&'b str, &'b Element>,
-    /// The names that came already, by their number.
-    earlier: HashMap<String, usize>,
+    /// The marks of the names that came already.
+    earlier: HashMap<String, u32>,
     escape: Escape,
-    steps: Vec<Step>,
     lists: Vec<List>,
-    counters: usize,
-    loops: usize,
     found: bool,
     subject: bool,
 }
 
 /// A list of things with something between them.
 struct List {
-    counter: usize,
+    counter: u32,
     /// How many there are so far; `None` if that is not known before the text is rendered.
-    count: Option<usize>,
+    count: Option<u32>,
     between: &'static str,
 }
 
-impl<'b, 'n> Builder<'b, 'n> {
+impl<'b> Builder<'b> {
     pub fn new(
-        compiler: &'b mut Compiler<'n>,
+        writer: Writer<'b>,
         path: &'b str,
         target: Target,
         by_provider: bool,
@@ -57,28 +52,12 @@ impl<'b, 'n> Builder<'b, 'n> {
         refs: &'b HashMap<&'b str, &'b Element>,
         escape: Escape,
     ) -> Self {
-        let (earlier, steps, lists) = (HashMap::new(), Vec::new(), Vec::new());
-        let (counters, loops, found, subject) = (0, 0, false, false);
-        Builder {
-            compiler,
-            path,
-            target,
-            by_provider,
-            locale,
-            refs,
-            earlier,
-            escape,
-            steps,
-            lists,
-            counters,
-            loops,
-            found,
-            subject,
-        }
+        let (earlier, lists, found, subject) = (HashMap::new(), Vec::new(), false, false);
+        Builder { writer, path, target, by_provider, locale, refs, earlier, escape, lists, found, subject }
     }
 
     pub fn finish(self) -> Result<Text> {
-        let text = Text::new(self.steps, self.counters, self.earlier.len());
+        let text = self.writer.finish();
         if text.words() > TEXT_LIMIT {
             return Err(Error::invalid(format_args!("{}.elements", self.path), too_long()));
         }
@@ -97,10 +76,7 @@ impl<'b, 'n> Builder<'b, 'n> {
     /// Drops what was the subject before.
     pub fn begin_subject(&mut self) {
         self.subject = true;
-        if self.steps.iter().all(|step| matches!(step, Step::Words(_) | Step::Variable(..))) {
-            self.steps.clear();
-        }
-        self.steps.push(Step::Clear);
+        self.writer.compiler.reset();
     }
 
     /// Whether an element is for this channel and provider.
@@ -123,7 +99,7 @@ impl<'b, 'n> Builder<'b, 'n> {
                 self.element(element, write)?;
             }
             if let Some(name) = &element.name {
-                self.number_of(name);
+                self.mark_of(name);
             }
         }
         Ok(())
@@ -140,59 +116,63 @@ impl<'b, 'n> Builder<'b, 'n> {
         }
     }
 
-    fn number_of(&mut self, name: &str) -> usize {
-        let next = self.earlier.len();
-        *self.earlier.entry(name.to_owned()).or_insert(next)
+    /// The mark of a name: whether its element was rendered.
+    fn mark_of(&mut self, name: &str) -> u32 {
+        if let Some(mark) = self.earlier.get(name) {
+            return *mark;
+        }
+        let mark = self.writer.compiler.register();
+        self.earlier.insert(name.to_owned(), mark);
+        mark
     }
 
     fn element(&mut self, element: &Element, write: Write) -> Result<()> {
-        let number = element.name.as_ref().map(|name| self.number_of(name));
+        let mark = element.name.as_ref().map(|name| self.mark_of(name));
         if element.condition.is_none() && element.repeat.is_none() {
             if !self.is_nothing(element) {
                 write(self, element)?;
             }
-            self.steps.extend(number.map(|number| Step::Visible(number, true)));
+            self.set_mark(mark, 1);
             return Ok(());
         }
         let list = element.repeat.as_ref().map(|path| self.loop_path(path, element)).transpose()?;
-        self.loops += usize::from(list.is_some());
-        let condition = match &element.condition {
-            Some(source) => match Expression::compile(source, &mut Conditions { builder: self }) {
-                Ok(condition) => Some(condition),
-                Err(problem) => return Err(self.refused(element, "if", problem)),
-            },
-            None => None,
-        };
-        self.steps.extend(number.map(|number| Step::Visible(number, false)));
+        self.set_mark(mark, 0);
         self.forget_count();
-        let before = std::mem::take(&mut self.steps);
-        let written = write(self, element);
-        let mut inner = std::mem::replace(&mut self.steps, before);
-        written?;
-        inner.extend(number.map(|number| Step::Visible(number, true)));
-        self.loops -= usize::from(list.is_some());
-        if inner.is_empty() {
-            return Ok(());
+        let opened = list.map(|path| {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            self.writer.compiler.begin_loop(&path)
+        });
+        let condition = element.condition.as_ref().map(|source| self.begin_if(source, element)).transpose()?;
+        write(self, element)?;
+        self.set_mark(mark, 1);
+        if let Some(jump) = condition {
+            self.writer.compiler.end_if(jump);
         }
-        let inner = merged(inner);
-        let inner = match condition {
-            Some(condition) => vec![Step::If(condition, inner)],
-            None => inner,
-        };
-        match list {
-            Some(list) => self.steps.push(Step::Loop(list, inner)),
-            None => self.steps.extend(inner),
+        if let Some(opened) = opened {
+            self.writer.compiler.end_loop(opened);
         }
         Ok(())
     }
 
-    fn loop_path(&mut self, path: &str, element: &Element) -> Result<Variable> {
+    fn set_mark(&mut self, mark: Option<u32>, value: u32) {
+        if let Some(mark) = mark {
+            self.writer.compiler.set_register(mark, value);
+        }
+    }
+
+    fn begin_if(&mut self, source: &str, element: &Element) -> Result<Jump> {
+        let (refs, earlier) = (self.refs, &self.earlier);
+        let mut resolve = |compiler: &mut Compiler<'_>, path: &[String]| resolve(compiler, path, refs, earlier);
+        let compiler = &mut self.writer.compiler;
+        let begun = Condition::parse(source).and_then(|condition| compiler.begin_if(&condition, &mut resolve));
+        begun.map_err(|problem| self.refused(element, "if", problem.to_string()))
+    }
+
+    /// The names in the path of a loop.
+    fn loop_path(&mut self, path: &str, element: &Element) -> Result<Vec<String>> {
         let trimmed = path.trim();
         let inside = trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(trimmed).trim();
-        let found = expression::path(inside).filter(|(_, length)| *length == inside.len()).and_then(|(path, _)| {
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            self.compiler.names.variable(&path, self.loops > 0)
-        });
+        let found = parse_path(inside).filter(|(_, length)| *length == inside.len()).map(|(path, _)| path);
         let expected = "expected the path of a list, such as \"data.products\"";
         found.ok_or_else(|| self.refused(element, "loop", expected.to_owned()))
     }
@@ -203,14 +183,7 @@ impl<'b, 'n> Builder<'b, 'n> {
 
     /// Writes as it is.
     pub fn markup(&mut self, markup: &str) {
-        match self.steps.last_mut() {
-            Some(Step::Words(words)) => words.push_str(markup),
-            _ => self.steps.push(Step::Words(markup.to_owned())),
-        }
-    }
-
-    fn extend(&mut self, steps: Vec<Step>) {
-        self.steps.extend(steps);
+        self.writer.compiler.literal(markup);
     }
 
     /// Writes a text of the element where texts are in this form.
@@ -219,26 +192,29 @@ impl<'b, 'n> Builder<'b, 'n> {
     }
 
     pub fn words_in(&mut self, words: &Words, element: &Element, escape: Escape) -> Result<()> {
-        let steps = self.compiler.steps(words.of(self.locale), escape, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
-        self.extend(steps);
-        Ok(())
+        let written = self.writer.text(words.of(self.locale), escape);
+        self.or_refused(written, words, element)
+    }
+
+    fn or_refused(
+        &self,
+        written: std::result::Result<(), CompileError>,
+        words: &Words,
+        element: &Element,
+    ) -> Result<()> {
+        written.map_err(|problem| self.refused(element, words.field(self.locale), problem.to_string()))
     }
 
     /// Writes a text that stands at this path below the content.
     pub fn source(&mut self, source: &str, escape: Escape, path: &str) -> Result<()> {
-        let steps = self.compiler.steps(source, escape, self.loops > 0);
-        let steps = steps.map_err(|problem| Error::invalid(format_args!("{}.{path}", self.path), problem))?;
-        self.extend(steps);
-        Ok(())
+        let written = self.writer.text(source, escape);
+        written.map_err(|problem| Error::invalid(format_args!("{}.{path}", self.path), problem))
     }
 
     pub fn address(&mut self, words: &Words, element: &Element) -> Result<()> {
         let escape = if self.escape == Escape::Html { Escape::Attribute } else { self.escape };
-        let steps = self.compiler.address(words.of(self.locale), escape, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
-        self.extend(steps);
-        Ok(())
+        let written = self.writer.address(words.of(self.locale), escape);
+        self.or_refused(written, words, element)
     }
 
     /// Whether readers of the elements are given Markdown as it is.
@@ -247,40 +223,33 @@ impl<'b, 'n> Builder<'b, 'n> {
     }
 
     pub fn markdown_source(&mut self, words: &Words, element: &Element) -> Result<()> {
-        let steps = self.compiler.markdown_source(words.of(self.locale), self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
-        self.extend(steps);
-        Ok(())
+        let written = self.writer.markdown_source(words.of(self.locale));
+        self.or_refused(written, words, element)
     }
 
     /// Writes Markdown in this form.
     pub fn markdown(&mut self, words: &Words, element: &Element) -> Result<()> {
         let form = if self.escape == Escape::Html { Form::Html } else { Form::Plain(self.escape) };
-        let steps = self.compiler.markdown(words.of(self.locale), form, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
-        self.extend(steps);
-        Ok(())
+        let written = self.writer.markdown(words.of(self.locale), form);
+        self.or_refused(written, words, element)
     }
 
     /// HTML as plain text.
     pub fn stripped(&mut self, words: &Words, element: &Element) -> Result<()> {
         let source = strip_tags(words.of(self.locale));
-        let steps = self.compiler.steps(&source, self.escape, self.loops > 0);
-        let steps = steps.map_err(|problem| self.refused(element, words.field(self.locale), problem))?;
-        self.extend(steps);
-        Ok(())
+        let written = self.writer.text(&source, self.escape);
+        self.or_refused(written, words, element)
     }
 
     /// The brand's primary colour, or this one.
     pub fn brand_color(&mut self, default: &str) {
-        let variable = self.compiler.names.variable(&["brand", "colors", "primary"], false);
-        self.steps.extend(variable.map(|it| Step::Or(it, Escape::Css, default.to_owned())));
+        self.writer.compiler.variable_or(&["brand", "colors", "primary"], escape::css, default);
     }
 
     /// Lets something stand between the things that `write` writes, each begun by [`Builder::next`].
     pub fn separated(&mut self, between: &'static str, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        self.lists.push(List { counter: self.counters, count: Some(0), between });
-        self.counters += 1;
+        let counter = self.writer.compiler.register();
+        self.lists.push(List { counter, count: Some(0), between });
         let written = write(self);
         self.lists.pop();
         written
@@ -289,29 +258,22 @@ impl<'b, 'n> Builder<'b, 'n> {
     /// Begins the next thing of the innermost list.
     pub fn next(&mut self) {
         let Some(list) = self.lists.last_mut() else { return };
-        let step = match &mut list.count {
+        match &mut list.count {
             Some(count) => {
                 *count += 1;
-                if *count == 1 {
-                    return;
+                if *count > 1 {
+                    self.writer.compiler.literal(list.between);
                 }
-                return self.markup_between();
             }
-            None => Step::Gap(list.counter, list.between),
-        };
-        self.steps.push(step);
-    }
-
-    fn markup_between(&mut self) {
-        let between = self.lists.last().map_or("", |list| list.between);
-        self.markup(between);
+            None => self.writer.compiler.separate(list.counter, list.between),
+        }
     }
 
     /// Writes the number of the thing that was begun last.
     pub fn number(&mut self) {
         match self.lists.last() {
-            Some(List { count: Some(count), .. }) => self.markup(&format!("{count}. ")),
-            Some(List { counter, .. }) => self.steps.push(Step::Number(*counter)),
+            Some(List { count: Some(count), .. }) => self.writer.compiler.literal(&format!("{count}. ")),
+            Some(List { counter, .. }) => self.writer.compiler.write_count(*counter),
             None => {}
         }
     }
@@ -321,7 +283,7 @@ impl<'b, 'n> Builder<'b, 'n> {
         if let Some(list) = self.lists.last_mut()
             && let Some(count) = list.count.take()
         {
-            self.steps.push(Step::SetCounter(list.counter, count));
+            self.writer.compiler.set_register(list.counter, count);
         }
     }
 
@@ -336,35 +298,42 @@ impl<'b, 'n> Builder<'b, 'n> {
     }
 }
 
-/// The names in conditions.
-struct Conditions<'a, 'b, 'n> {
-    builder: &'a mut Builder<'b, 'n>,
+/// Pushes what a name in a condition stands for.
+fn resolve(
+    compiler: &mut Compiler<'_>,
+    path: &[String],
+    refs: &HashMap<&str, &Element>,
+    earlier: &HashMap<String, u32>,
+) -> std::result::Result<(), CompileError> {
+    let [root, name, property] = path else { return resolve_at_top(compiler, path) };
+    if root != "refs" {
+        return resolve_at_top(compiler, path);
+    }
+    let Some(element) = refs.get(name.as_str()) else {
+        return Err(CompileError::Other(format!("no element has the ref '{name}'")));
+    };
+    match (property.as_str(), element.properties.get(property)) {
+        ("visible", _) => match earlier.get(name) {
+            Some(mark) => compiler.said_mark(*mark),
+            None => compiler.said_constant(Constant::Bool(false)),
+        },
+        (_, Some(serde_json::Value::String(text))) if text.contains("{{") => {
+            compiler.said_text(&Template::parse(text)?)?;
+        }
+        (_, value) => compiler.said_constant(constant(value)),
+    }
+    Ok(())
 }
 
-impl Resolve for Conditions<'_, '_, '_> {
-    fn path(&mut self, path: &[String]) -> std::result::Result<Operand, String> {
-        let builder = &mut *self.builder;
-        let in_loop = builder.loops > 0;
-        if let [root, name, property] = path
-            && root == "refs"
-        {
-            let Some(element) = builder.refs.get(name.as_str()) else {
-                return Err(format!("no element has the ref '{name}'"));
-            };
-            let number = builder.earlier.get(name).copied();
-            return match (property.as_str(), element.properties.get(property)) {
-                ("visible", _) => Ok(number.map_or_else(|| Operand::Literal(false.into()), Operand::Visible)),
-                (_, Some(serde_json::Value::String(text))) if text.contains("{{") => {
-                    builder.compiler.steps(text, Escape::Plain, in_loop).map(Operand::Text)
-                }
-                (_, value) => Ok(Operand::Literal(value.cloned().unwrap_or_default())),
-            };
-        }
-        builder.compiler.operand(path, in_loop)
-    }
-
-    fn text(&mut self, text: &str) -> std::result::Result<Operand, String> {
-        let in_loop = self.builder.loops > 0;
-        self.builder.compiler.steps(text, Escape::Plain, in_loop).map(Operand::Text)
+/// A property of an element as a value of a condition.
+fn constant(value: Option<&serde_json::Value>) -> Constant {
+    match value {
+        Some(serde_json::Value::String(text)) => Constant::Text(text.clone()),
+        Some(serde_json::Value::Number(number)) => Constant::Number(number.as_f64().unwrap_or(f64::NAN)),
+        Some(serde_json::Value::Bool(flag)) => Constant::Bool(*flag),
+        Some(serde_json::Value::Null) => Constant::Null,
+        // A list or object of the author's is something.
+        Some(_) => Constant::Bool(true),
+        None => Constant::Undefined,
     }
 }

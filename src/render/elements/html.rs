@@ -8,7 +8,7 @@ use crate::model::content::{ActionStyle, Align, ChannelLook, Element, Kind, List
 /// Of buttons without a brand, as Courier's own are.
 const BUTTON: &str = "#9d3789";
 
-pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
         Kind::Text { words, children, look, markdown } => {
             let tag = match look.style {
@@ -102,7 +102,7 @@ pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
 }
 
 /// A part of a paragraph.
-fn inline(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
         Kind::Span { words, look } => formatted(builder, look, |builder| match &look.color {
             Some(color) => {
@@ -136,7 +136,7 @@ fn inline(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
 }
 
 fn picture(
-    builder: &mut Builder<'_, '_>,
+    builder: &mut Builder<'_>,
     element: &Element,
     src: &Words,
     href: Option<&Words>,
@@ -167,7 +167,7 @@ fn picture(
 }
 
 fn action(
-    builder: &mut Builder<'_, '_>,
+    builder: &mut Builder<'_>,
     element: &Element,
     words: &Words,
     href: &Words,
@@ -200,7 +200,7 @@ fn action(
     Ok(())
 }
 
-fn channel(builder: &mut Builder<'_, '_>, element: &Element, look: &ChannelLook, elements: &[Element]) -> Result<()> {
+fn channel(builder: &mut Builder<'_>, element: &Element, look: &ChannelLook, elements: &[Element]) -> Result<()> {
     let styles = [("font-size", &look.font_size), ("line-height", &look.line_height), ("padding", &look.padding)];
     if styles.iter().all(|(_, value)| value.is_none()) {
         return builder.elements(elements, write);
@@ -219,7 +219,7 @@ fn channel(builder: &mut Builder<'_, '_>, element: &Element, look: &ChannelLook,
     Ok(())
 }
 
-fn column(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     builder.markup("<td style=\"vertical-align:top;padding:0 8px");
     if let Kind::Column { width: Some(width), .. } = &element.kind {
         builder.markup(";width:");
@@ -231,7 +231,7 @@ fn column(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
     Ok(())
 }
 
-fn item(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
         Kind::ListItem { words, elements, color } => {
             builder.markup("<li style=\"margin:0 0 4px");
@@ -264,7 +264,7 @@ fn side(align: Align) -> &'static str {
     }
 }
 
-fn css(builder: &mut Builder<'_, '_>, element: &Element, source: &str, field: &str) -> Result<()> {
+fn css(builder: &mut Builder<'_>, element: &Element, source: &str, field: &str) -> Result<()> {
     builder.source(source, Escape::Css, &format!("{}.{field}", element.path))
 }
 
@@ -278,7 +278,7 @@ fn size(look: &Look) -> &'static str {
     }
 }
 
-fn style(builder: &mut Builder<'_, '_>, element: &Element, look: &Look) -> Result<()> {
+fn style(builder: &mut Builder<'_>, element: &Element, look: &Look) -> Result<()> {
     if let Some(align) = look.align {
         builder.markup(&format!("text-align:{};", side(align)));
     }
@@ -290,10 +290,10 @@ fn style(builder: &mut Builder<'_, '_>, element: &Element, look: &Look) -> Resul
     Ok(())
 }
 
-fn formatted<'b, 'n>(
-    builder: &mut Builder<'b, 'n>,
+fn formatted<'b>(
+    builder: &mut Builder<'b>,
     look: &Look,
-    write: impl FnOnce(&mut Builder<'b, 'n>) -> Result<()>,
+    write: impl FnOnce(&mut Builder<'b>) -> Result<()>,
 ) -> Result<()> {
     let tags = [(look.bold, "strong"), (look.italic, "em"), (look.strikethrough, "s"), (look.underline, "u")];
     for (_, tag) in tags.iter().filter(|(is_on, _)| *is_on) {

@@ -4,7 +4,7 @@ use super::{Builder, plain};
 use crate::error::Result;
 use crate::model::content::{Element, Kind, Look, TextStyle, Words};
 
-pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
         Kind::Text { words: Some(words), children, look, markdown: true } if builder.keeps_markdown() => {
             begin(builder, "text");
@@ -86,7 +86,7 @@ pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
 }
 
 /// A text for each item, and the lists in it after it.
-fn item(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     let Kind::ListItem { words, elements, .. } = &element.kind else {
         return match &element.kind {
             Kind::Group { elements } => builder.elements(elements, item),
@@ -110,12 +110,12 @@ fn item(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
     builder.elements(elements.iter().filter(is_list), write)
 }
 
-fn begin(builder: &mut Builder<'_, '_>, name: &str) {
+fn begin(builder: &mut Builder<'_>, name: &str) {
     builder.next();
     builder.markup(&format!("{{\"type\":\"{name}\""));
 }
 
-fn text(builder: &mut Builder<'_, '_>, element: &Element, words: Option<&Words>) -> Result<()> {
+fn text(builder: &mut Builder<'_>, element: &Element, words: Option<&Words>) -> Result<()> {
     builder.markup(",\"content\":\"");
     if let Some(words) = words {
         builder.words(words, element)?;
@@ -124,7 +124,7 @@ fn text(builder: &mut Builder<'_, '_>, element: &Element, words: Option<&Words>)
     Ok(())
 }
 
-fn address(builder: &mut Builder<'_, '_>, element: &Element, field: &str, words: Option<&Words>) -> Result<()> {
+fn address(builder: &mut Builder<'_>, element: &Element, field: &str, words: Option<&Words>) -> Result<()> {
     let Some(words) = words else { return Ok(()) };
     builder.markup(&format!(",\"{field}\":\""));
     builder.address(words, element)?;
@@ -132,7 +132,7 @@ fn address(builder: &mut Builder<'_, '_>, element: &Element, field: &str, words:
     Ok(())
 }
 
-fn end(builder: &mut Builder<'_, '_>, look: &Look) {
+fn end(builder: &mut Builder<'_>, look: &Look) {
     if let Some(style) = look.style.filter(|style| *style != TextStyle::Text) {
         builder.markup(&format!(",\"text_style\":\"{}\"", style.name()));
     }

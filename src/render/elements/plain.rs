@@ -4,7 +4,7 @@ use super::Builder;
 use crate::error::Result;
 use crate::model::content::{Element, Kind, ListType};
 
-pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
         Kind::Text { .. } => {
             builder.next();
@@ -58,7 +58,7 @@ pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
 }
 
 /// A part of a paragraph.
-pub fn inline(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+pub fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
         Kind::Link { words, href } | Kind::Action { words, href, .. } => {
             builder.words(words, element)?;
@@ -81,16 +81,16 @@ pub fn inline(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
     }
 }
 
-fn ordered(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+fn ordered(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     item(builder, element, true)
 }
 
-fn unordered(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+fn unordered(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     item(builder, element, false)
 }
 
 /// An item stands on a line of its own, and what is in it on lines below.
-fn item(builder: &mut Builder<'_, '_>, element: &Element, numbered: bool) -> Result<()> {
+fn item(builder: &mut Builder<'_>, element: &Element, numbered: bool) -> Result<()> {
     match &element.kind {
         Kind::ListItem { .. } => {
             builder.next();

@@ -4,7 +4,7 @@ use super::Builder;
 use crate::error::Result;
 use crate::model::content::{Element, Kind};
 
-pub fn write(builder: &mut Builder<'_, '_>, element: &Element) -> Result<()> {
+pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
         Kind::Meta { title: Some(title) } => {
             builder.begin_subject();

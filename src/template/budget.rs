@@ -1,0 +1,77 @@
+//! What the rendering of one text may take, counted where it is done. Texts and data are strangers' work: without these
+//! bounds a few lines could keep a thread for hours or fill the memory.
+
+use std::cell::Cell;
+use std::fmt;
+
+/// Longest text, in bytes.
+pub const TEXT_BYTES: usize = 6 * 1024 * 1024;
+/// Bytes that are made on the way to one text, what is written included: helpers can double a text again and again and
+/// then drop it.
+const WORK_BYTES: usize = 8 * TEXT_BYTES;
+/// Instructions that one text may take.
+const STEPS: usize = 4_000_000;
+/// Looking through JSON is so much cheaper than copying it.
+const SCANNED_BYTES_A_BYTE: usize = 8;
+/// Partials that are open at the same time.
+pub const CALL_DEPTH: usize = 100;
+/// Blocks and brackets that stand in each other in one text: reading them recurses.
+pub const NESTING: usize = 500;
+
+/// Why a text cannot be rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(pub String);
+
+impl Problem {
+    pub fn new(problem: impl Into<String>) -> Self {
+        Problem(problem.into())
+    }
+
+    pub fn too_long() -> Self {
+        Problem(format!("the text would be longer than {TEXT_BYTES} bytes"))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is left for the text that is being rendered.
+#[derive(Debug)]
+pub struct Budget {
+    steps: Cell<usize>,
+    bytes: Cell<usize>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget { steps: Cell::new(STEPS), bytes: Cell::new(WORK_BYTES) }
+    }
+}
+
+impl Budget {
+    /// Takes note of work that is not in proportion to any bytes.
+    pub fn steps(&self, count: usize) -> Result<(), Problem> {
+        match self.steps.get().checked_sub(count) {
+            Some(left) => self.steps.set(left),
+            None => return Err(Problem(format!("the text takes more than {STEPS} steps to render"))),
+        }
+        Ok(())
+    }
+
+    /// Takes note of bytes that were copied, compared or reserved.
+    pub fn bytes(&self, count: usize) -> Result<(), Problem> {
+        match self.bytes.get().checked_sub(count) {
+            Some(left) => self.bytes.set(left),
+            None => return Err(Problem(format!("the text needs more than {WORK_BYTES} bytes copied on the way"))),
+        }
+        Ok(())
+    }
+
+    /// Takes note of bytes of JSON that were looked through.
+    pub fn scanned(&self, count: usize) -> Result<(), Problem> {
+        self.bytes(count / SCANNED_BYTES_A_BYTE)
+    }
+}

@@ -1,0 +1,101 @@
+//! What a helper is, and what it is called with.
+
+use super::budget::Problem;
+use super::heap::Heap;
+use super::values::Value;
+
+/// What a helper is.
+pub struct Helper {
+    pub name: &'static str,
+    /// Its arguments, those in brackets optional, `…` for any number, `name=` for those with a name.
+    pub arguments: &'static str,
+    pub form: Form,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    /// Where that is documented.
+    pub source: &'static str,
+}
+
+/// How a helper is used and what does its work.
+#[derive(Clone, Copy)]
+pub enum Form {
+    /// `{{name …}}` and `(name …)`: gives a value.
+    Value(ValueFn),
+    /// The same, or `{{#name …}}…{{/name}}`, which shows what stands in it if the value is true.
+    Condition(ValueFn),
+    /// The same as a value, or `{{#name …}}…{{/name}}`, which changes what stands in it: its first argument.
+    Content(ValueFn),
+    /// What only the compiler can do, such as `if` and `set`.
+    Language,
+}
+
+pub type ValueFn = for<'a> fn(&Call<'_, 'a>) -> Result<Value<'a>, Problem>;
+
+/// What a helper is called with.
+pub struct Call<'c, 'a> {
+    pub args: &'c [Value<'a>],
+    pub named: &'c [(&'a str, Value<'a>)],
+    /// `this` where it is called.
+    pub this: Value<'a>,
+    /// The item and the index of the loop of elements around it, which are `$.item` and `$.index`.
+    pub element: Option<[Value<'a>; 2]>,
+    pub heap: &'c Heap<'a>,
+}
+
+impl<'a> Call<'_, 'a> {
+    /// The argument at this place, which is nothing if there is none.
+    pub fn arg(&self, place: usize) -> Value<'a> {
+        self.args.get(place).copied().unwrap_or(Value::Undefined)
+    }
+
+    pub fn named(&self, name: &str) -> Option<Value<'a>> {
+        self.named.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
+    /// The argument at this place as it is printed: nothing is an empty text.
+    pub fn printed(&self, place: usize) -> Result<&'a str, Problem> {
+        let value = self.arg(place);
+        if value.is_nothing() { Ok("") } else { value.text(self.heap) }
+    }
+
+    /// What a name stands for here: a member of `this`, what was set, or a name at the top.
+    pub fn find(&self, name: &str) -> Result<Value<'a>, Problem> {
+        if let Some(value) = self.heap.assigned(self.this, name) {
+            return Ok(value);
+        }
+        let of_this = if self.this.is_object() { self.this.member(name, self.heap)? } else { Value::Undefined };
+        match of_this {
+            Value::Undefined => self.find_at_top(name),
+            value => Ok(value),
+        }
+    }
+
+    /// What a name stands for at the top, and behind `$.`.
+    pub fn find_at_top(&self, name: &str) -> Result<Value<'a>, Problem> {
+        match self.heap.assigned(Value::Root, name) {
+            Some(value) => Ok(value),
+            None => Value::Root.member(name, self.heap),
+        }
+    }
+
+    /// A text that was made.
+    pub fn give(&self, text: &str) -> Result<Value<'a>, Problem> {
+        self.heap.text(text).map(Value::Text)
+    }
+}
+
+impl Helper {
+    /// How many arguments it cannot do without.
+    pub fn required(&self) -> usize {
+        let is_needed = |word: &&str| !word.starts_with('[') && !word.ends_with('=') && *word != "…";
+        self.arguments.split_whitespace().take_while(|word| !word.starts_with('[')).filter(is_needed).count()
+    }
+}
+
+/// Helpers in groups, as a text is given them.
+pub type Table = &'static [&'static [Helper]];
+
+/// The helper of a name.
+pub fn find(table: Table, name: &str) -> Option<&'static Helper> {
+    table.iter().flat_map(|group| group.iter()).find(|helper| helper.name == name)
+}

@@ -1,0 +1,299 @@
+//! The conditions of elements and of routing. Courier's documentation writes them in three ways (`data.count === 3`,
+//! Jsonnet's `==`, and `{{user.isPremium}}`), so all of these are understood.
+
+use super::super::program::{Comparison, Constant, Op};
+use super::{CompileError, Compiler, Resolve, Template};
+
+type Result<T> = std::result::Result<T, CompileError>;
+
+/// Words and signs in one condition. Reading it recurses with the brackets and operators in it.
+const TOKENS_LIMIT: usize = 400;
+
+/// A condition, understood.
+#[derive(Debug)]
+pub struct Condition(Node);
+
+#[derive(Debug)]
+enum Node {
+    Literal(Constant),
+    /// A path such as `data.items.length`.
+    Path(Vec<String>),
+    /// A text that is rendered first.
+    Text(Template),
+    Not(Box<Node>),
+    And(Box<Node>, Box<Node>),
+    Or(Box<Node>, Box<Node>),
+    Compare(Comparison, Box<Node>, Box<Node>),
+}
+
+impl Condition {
+    pub fn parse(source: &str) -> Result<Self> {
+        let trimmed = source.trim();
+        let tag = trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        let is_path = |tag: &str| tag.trim().chars().all(|c| c.is_alphanumeric() || "_$.[]".contains(c));
+        if tag.is_some_and(|tag| tag.starts_with(['#', '^']) || !tag.contains("}}") && !is_path(tag)) {
+            return Ok(Condition(Node::Text(Template::parse(trimmed)?)));
+        }
+        let tokens = tokens(trimmed).map_err(wrong)?;
+        if tokens.len() > TOKENS_LIMIT {
+            let problem = format!("expected at most {TOKENS_LIMIT} words and signs in one condition");
+            return Err(CompileError::Other(problem));
+        }
+        let mut parser = Parser { tokens: &tokens };
+        let parsed = parser.any().and_then(|node| match parser.tokens {
+            [] => Ok(node),
+            [(at, token), ..] => Err(format!("{} at character {at} was not expected", token.name())),
+        });
+        parsed.map(Condition).map_err(wrong)
+    }
+}
+
+fn wrong(problem: impl std::fmt::Display) -> CompileError {
+    CompileError::Other(format!("not a valid condition: {problem}"))
+}
+
+impl Compiler<'_> {
+    /// Pushes what a condition comes to.
+    pub fn condition(&mut self, condition: &Condition, resolve: &mut Resolve<'_>) -> Result<()> {
+        self.condition_node(&condition.0, resolve)
+    }
+
+    fn condition_node(&mut self, node: &Node, resolve: &mut Resolve<'_>) -> Result<()> {
+        match node {
+            Node::Literal(constant) => self.said_constant(constant.clone()),
+            Node::Path(path) => resolve(self, path).map_err(wrong)?,
+            Node::Text(text) => self.said_text(text)?,
+            Node::Not(node) => {
+                self.condition_node(node, resolve)?;
+                self.push(Op::Not);
+            }
+            Node::And(left, right) | Node::Or(left, right) => {
+                let op = if matches!(node, Node::And(..)) { Op::JumpIfFalsy } else { Op::JumpIfTruthy };
+                self.condition_node(left, resolve)?;
+                let decided = self.jump(op);
+                self.condition_node(right, resolve)?;
+                self.land(decided);
+            }
+            Node::Compare(comparison, left, right) => {
+                self.condition_node(left, resolve)?;
+                self.condition_node(right, resolve)?;
+                self.push(Op::Compare(*comparison));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Token {
+    Value(Constant),
+    Name(Vec<String>),
+    Sign(&'static str),
+}
+
+impl Token {
+    fn name(&self) -> String {
+        match self {
+            Token::Value(Constant::Text(text)) => format!("\"{text}\""),
+            Token::Value(Constant::Number(number)) => number.to_string(),
+            Token::Value(Constant::Bool(flag)) => flag.to_string(),
+            Token::Value(_) => "null".to_owned(),
+            Token::Name(path) => format!("'{}'", path.join(".")),
+            Token::Sign(sign) => format!("'{sign}'"),
+        }
+    }
+}
+
+/// The longer ones first.
+const SIGNS: [(&str, &str); 16] = [
+    ("===", "==="),
+    ("!==", "!=="),
+    ("==", "=="),
+    ("!=", "!="),
+    ("<=", "<="),
+    (">=", ">="),
+    ("&&", "&&"),
+    ("||", "||"),
+    // A variable between braces means the same as without.
+    ("{{", "("),
+    ("}}", ")"),
+    ("<", "<"),
+    (">", ">"),
+    ("!", "!"),
+    ("(", "("),
+    (")", ")"),
+    ("=", "="),
+];
+
+type Read<T> = std::result::Result<T, String>;
+
+fn tokens(source: &str) -> Read<Vec<(usize, Token)>> {
+    let mut found = Vec::new();
+    let mut rest = source;
+    loop {
+        rest = rest.trim_start();
+        // Counted only where it is needed, and there are not many.
+        let at = || 1 + source.get(..source.len() - rest.len()).unwrap_or_default().chars().count();
+        let Some(first) = rest.chars().next() else { return Ok(found) };
+        if found.len() > TOKENS_LIMIT {
+            return Ok(found);
+        }
+        let (token, length) = if let Some((sign, meaning)) = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign)) {
+            (Token::Sign(meaning), sign.len())
+        } else if matches!(first, '"' | '\'' | '`') {
+            let (text, length) =
+                quoted(rest, first).ok_or_else(|| format!("the quote at character {} is left open", at()))?;
+            let variable = text.trim().strip_prefix("{{").and_then(|it| it.strip_suffix("}}")).and_then(whole_path);
+            (variable.map_or_else(|| Token::Value(Constant::Text(text)), Token::Name), length)
+        } else if first.is_ascii_digit() || first == '-' {
+            let is_part = |(i, c): (usize, char)| i == 0 || c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E');
+            let length = rest.char_indices().find(|it| !is_part(*it)).map_or(rest.len(), |(i, _)| i);
+            let number = rest.get(..length).and_then(|text| text.parse().ok());
+            let number: f64 = number.ok_or_else(|| format!("expected a number at character {}", at()))?;
+            (Token::Value(Constant::Number(number)), length)
+        } else {
+            let (path, length) =
+                path(rest).ok_or_else(|| format!("'{first}' at character {} was not expected", at()))?;
+            let token = match path.as_slice() {
+                [word] if word == "true" || word == "false" => Token::Value(Constant::Bool(word == "true")),
+                [word] if word == "null" => Token::Value(Constant::Null),
+                [word] if word == "undefined" => Token::Value(Constant::Undefined),
+                _ => Token::Name(path),
+            };
+            (token, length)
+        };
+        found.push((at(), token));
+        rest = rest.get(length..).unwrap_or_default();
+    }
+}
+
+/// A text between quotes at the beginning of `rest`, and how long it is with them.
+fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
+    let mut text = String::new();
+    let mut chars = rest.char_indices().skip(1);
+    while let Some((i, c)) = chars.next() {
+        match c {
+            c if c == quote => return Some((text, i + c.len_utf8())),
+            '\\' => match chars.next()?.1 {
+                'n' => text.push('\n'),
+                't' => text.push('\t'),
+                c => text.push(c),
+            },
+            c => text.push(c),
+        }
+    }
+    None
+}
+
+fn whole_path(text: &str) -> Option<Vec<String>> {
+    let text = text.trim();
+    path(text).filter(|(_, length)| *length == text.len()).map(|(path, _)| path)
+}
+
+/// A path such as `data.items[0]["first name"]`, and how long it is.
+pub fn path(text: &str) -> Option<(Vec<String>, usize)> {
+    let name = |text: &str| {
+        let length = text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$'))).unwrap_or(text.len());
+        text.get(..length).filter(|name| !name.is_empty()).map(str::to_owned)
+    };
+    let first = name(text)?;
+    let mut at = first.len();
+    let mut path = vec![first];
+    loop {
+        let rest = text.get(at..)?;
+        if let Some(member) = rest.strip_prefix('.') {
+            let member = name(member)?;
+            at += 1 + member.len();
+            path.push(member);
+        } else if let Some(inside) = rest.strip_prefix('[') {
+            let (member, length) = match inside.chars().next()? {
+                quote @ ('"' | '\'') => quoted(inside, quote)?,
+                _ => {
+                    let end = inside.find(']')?;
+                    (inside.get(..end)?.to_owned(), end)
+                }
+            };
+            if !inside.get(length..)?.starts_with(']') {
+                return None;
+            }
+            at += length + 2;
+            path.push(member);
+        } else {
+            return Some((path, at));
+        }
+    }
+}
+
+struct Parser<'a> {
+    tokens: &'a [(usize, Token)],
+}
+
+impl Parser<'_> {
+    fn take(&mut self, signs: &[&str]) -> Option<&'static str> {
+        match self.tokens {
+            [(_, Token::Sign(sign)), rest @ ..] if signs.contains(sign) => {
+                self.tokens = rest;
+                Some(sign)
+            }
+            _ => None,
+        }
+    }
+
+    fn any(&mut self) -> Read<Node> {
+        let mut node = self.all()?;
+        while self.take(&["||"]).is_some() {
+            node = Node::Or(Box::new(node), Box::new(self.all()?));
+        }
+        Ok(node)
+    }
+
+    fn all(&mut self) -> Read<Node> {
+        let mut node = self.comparison()?;
+        while self.take(&["&&"]).is_some() {
+            node = Node::And(Box::new(node), Box::new(self.comparison()?));
+        }
+        Ok(node)
+    }
+
+    fn comparison(&mut self) -> Read<Node> {
+        let mut node = self.single()?;
+        while let Some(sign) = self.take(&["===", "!==", "==", "!=", "<=", ">=", "<", ">"]) {
+            let comparison = match sign {
+                "<" => Comparison::Less,
+                "<=" => Comparison::LessOrEqual,
+                ">" => Comparison::Greater,
+                ">=" => Comparison::GreaterOrEqual,
+                sign => Comparison::Equal { strict: sign.len() == 3, negated: sign.starts_with('!') },
+            };
+            node = Node::Compare(comparison, Box::new(node), Box::new(self.single()?));
+        }
+        Ok(node)
+    }
+
+    fn single(&mut self) -> Read<Node> {
+        if self.take(&["!"]).is_some() {
+            return Ok(Node::Not(Box::new(self.single()?)));
+        }
+        if self.take(&["("]).is_some() {
+            let node = self.any()?;
+            return match self.take(&[")"]) {
+                Some(_) => Ok(node),
+                None => Err("a bracket is left open".to_owned()),
+            };
+        }
+        let (at, token) = self
+            .tokens
+            .split_first()
+            .map(|(first, rest)| {
+                self.tokens = rest;
+                first
+            })
+            .ok_or("expected a value at its end")?;
+        match token {
+            Token::Value(value) => Ok(Node::Literal(value.clone())),
+            Token::Name(path) => Ok(Node::Path(path.clone())),
+            Token::Sign("=") => Err(format!("expected '==' at character {at}")),
+            Token::Sign(sign) => Err(format!("expected a value at character {at}, found '{sign}'")),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The memory of one rendering: what is made on the way lives until the text is written, so that values are as cheap to
+//! copy as references.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use bumpalo::Bump;
+use hashbrown::HashMap;
+
+use super::budget::{Budget, Problem, TEXT_BYTES};
+use super::values::Value;
+use crate::json::scan::{Items, Members, Quoted};
+
+/// What names at the top stand for.
+pub trait Root {
+    /// The value of a name that was noted when the text was compiled, by the number that it was given then.
+    fn noted<'a>(&'a self, slot: usize, heap: &Heap<'a>) -> Result<Value<'a>, Problem>;
+    /// The value of any name.
+    fn find<'a>(&'a self, name: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem>;
+    /// All that a loop over everything goes through.
+    fn members<'a>(&'a self, heap: &Heap<'a>) -> Result<Value<'a>, Problem>;
+}
+
+/// Members in JavaScript's order: names that are integers first, then as they were sent.
+pub type MemberList<'a> = &'a [(&'a str, Value<'a>)];
+
+pub struct Heap<'a> {
+    arena: &'a Bump,
+    pub root: &'a dyn Root,
+    pub budget: Budget,
+    /// Of objects and lists that are long, by where their text begins: they are looked through once.
+    members: RefCell<HashMap<usize, MemberList<'a>>>,
+    items: RefCell<HashMap<usize, &'a [Value<'a>]>>,
+    /// What `set` set, by the object that it was set on.
+    assigned: RefCell<HashMap<(usize, &'a str), Value<'a>>>,
+}
+
+/// Objects and lists up to this length are looked through each time.
+const SHORT_BYTES: usize = 256;
+
+impl<'a> Heap<'a> {
+    pub fn new(arena: &'a Bump, root: &'a dyn Root) -> Self {
+        let (members, items, assigned) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Heap { arena, root, budget: Budget::default(), members, items, assigned }
+    }
+
+    /// Gives an object a member besides its own. A value that is no object has none.
+    pub fn assign(&self, object: Value<'a>, name: &'a str, value: Value<'a>) -> Result<(), Problem> {
+        if let Some(place) = place(object) {
+            self.budget.bytes(size_of::<(usize, &str, Value<'_>)>())?;
+            self.assigned.borrow_mut().insert((place, name), value);
+        }
+        Ok(())
+    }
+
+    /// What an object was given under a name.
+    pub fn assigned(&self, object: Value<'a>, name: &str) -> Option<Value<'a>> {
+        let place = place(object)?;
+        self.assigned.borrow().get(&(place, name)).copied()
+    }
+
+    /// Keeps a text.
+    pub fn text(&self, text: &str) -> Result<&'a str, Problem> {
+        if text.len() > TEXT_BYTES {
+            return Err(Problem::too_long());
+        }
+        self.budget.bytes(text.len())?;
+        Ok(self.arena.alloc_str(text))
+    }
+
+    /// Keeps a list.
+    pub fn list(&self, items: &[Value<'a>]) -> Result<&'a [Value<'a>], Problem> {
+        self.budget.bytes(size_of_val(items))?;
+        Ok(self.arena.alloc_slice_copy(items))
+    }
+
+    /// Keeps members.
+    pub fn object(&self, members: &[(&'a str, Value<'a>)]) -> Result<MemberList<'a>, Problem> {
+        self.budget.bytes(size_of_val(members))?;
+        Ok(self.arena.alloc_slice_copy(members))
+    }
+
+    /// A value that lies in JSON that was read before.
+    pub fn json(&self, raw: &'a str) -> Result<Value<'a>, Problem> {
+        let bytes = raw.as_bytes();
+        Ok(match bytes.first() {
+            Some(b'"') => match Quoted::of(raw) {
+                Some(quoted) => Value::Text(self.unquoted(quoted)?),
+                None => Value::Undefined,
+            },
+            Some(b'{') => Value::JsonObject(raw),
+            Some(b'[') => Value::JsonList(raw),
+            Some(b't') => Value::Bool(true),
+            Some(b'f') => Value::Bool(false),
+            Some(b'n') => Value::Null,
+            Some(_) => Value::Number(number(raw)),
+            None => Value::Undefined,
+        })
+    }
+
+    fn unquoted(&self, quoted: Quoted<'a>) -> Result<&'a str, Problem> {
+        match quoted.plain() {
+            Some(text) => Ok(text),
+            None => self.text(&quoted.unescaped().unwrap_or(Cow::Borrowed(""))),
+        }
+    }
+
+    /// The member of an object that lies in JSON. Of several of a name it is the last.
+    pub fn member_of(&self, object: &'a str, name: &str) -> Result<Value<'a>, Problem> {
+        if object.len() > SHORT_BYTES {
+            let members = self.members_of(object)?;
+            self.budget.steps(1 + members.len() / 16)?;
+            let found = members.iter().find(|(known, _)| *known == name);
+            return Ok(found.map_or(Value::Undefined, |(_, value)| *value));
+        }
+        self.budget.scanned(object.len())?;
+        let mut found = None;
+        for (known, value) in Members::of(object) {
+            let is_it = match known.plain() {
+                Some(known) => known == name,
+                None => known.unescaped().is_some_and(|known| known == name),
+            };
+            if is_it {
+                found = Some(value);
+            }
+        }
+        found.map_or(Ok(Value::Undefined), |raw| self.json(raw))
+    }
+
+    /// All members of an object that lies in JSON.
+    pub fn members_of(&self, object: &'a str) -> Result<MemberList<'a>, Problem> {
+        let place = object.as_ptr() as usize;
+        if let Some(members) = self.members.borrow().get(&place) {
+            return Ok(members);
+        }
+        self.budget.scanned(object.len())?;
+        let mut members: Vec<(&'a str, Value<'a>)> = Vec::new();
+        for (name, value) in Members::of(object) {
+            members.push((self.unquoted(name)?, self.json(value)?));
+        }
+        let members = self.object(&in_order(members))?;
+        self.members.borrow_mut().insert(place, members);
+        Ok(members)
+    }
+
+    /// All items of a list that lies in JSON.
+    pub fn items_of(&self, list: &'a str) -> Result<&'a [Value<'a>], Problem> {
+        let place = list.as_ptr() as usize;
+        if let Some(items) = self.items.borrow().get(&place) {
+            return Ok(items);
+        }
+        self.budget.scanned(list.len())?;
+        let mut items = Vec::new();
+        for raw in Items::of(list) {
+            items.push(self.json(raw)?);
+        }
+        let items = self.list(&items)?;
+        self.items.borrow_mut().insert(place, items);
+        Ok(items)
+    }
+}
+
+/// What tells an object from others.
+fn place(object: Value<'_>) -> Option<usize> {
+    match object {
+        Value::Root => Some(0),
+        Value::JsonObject(object) => Some(object.as_ptr() as usize),
+        Value::Object(members) | Value::RootWith(members) => Some(members.as_ptr() as usize),
+        _ => None,
+    }
+}
+
+/// A number as JavaScript reads it.
+fn number(raw: &str) -> f64 {
+    if raw.len() <= 15 && raw.bytes().all(|byte| byte.is_ascii_digit()) {
+        return raw.bytes().fold(0_u64, |number, digit| number * 10 + u64::from(digit - b'0')) as f64;
+    }
+    raw.parse().unwrap_or(f64::NAN)
+}
+
+/// Names that JavaScript takes for indexes: they come first, in the order of their numbers.
+fn index(name: &str) -> Option<u32> {
+    let is_canonical = name == "0" || !name.starts_with('0');
+    let is_number = !name.is_empty() && name.len() <= 10 && name.bytes().all(|byte| byte.is_ascii_digit());
+    name.parse().ok().filter(|index| is_canonical && is_number && *index < u32::MAX)
+}
+
+/// Members in JavaScript's order: a name that comes again has its last value at its first place.
+pub fn in_order<'a>(members: Vec<(&'a str, Value<'a>)>) -> Vec<(&'a str, Value<'a>)> {
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(members.len());
+    let mut single: Vec<(&'a str, Value<'a>)> = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        let place = *places.entry(name).or_insert(single.len());
+        match single.get_mut(place) {
+            Some(member) => member.1 = value,
+            None => single.push((name, value)),
+        }
+    }
+    if single.iter().any(|(name, _)| index(name).is_some()) {
+        single.sort_by_key(|(name, _)| index(name).map_or((1, 0), |index| (0, index)));
+    }
+    single
+}

@@ -1,0 +1,42 @@
+//! What only the compiler can do.
+
+use super::super::call::{Form, Helper};
+
+pub const HELPERS: &[Helper] = &[
+    Helper {
+        name: "if",
+        arguments: "value [includeZero=]",
+        form: Form::Language,
+        about: "Shows what stands in it if the value is true and no empty list. With `includeZero=true` a zero is true.",
+        source: "handlebarsjs.com/guide/builtin-helpers.html#if",
+    },
+    Helper {
+        name: "unless",
+        arguments: "value [includeZero=]",
+        form: Form::Language,
+        about: "Shows what stands in it if `if` would not.",
+        source: "handlebarsjs.com/guide/builtin-helpers.html#unless",
+    },
+    Helper {
+        name: "each",
+        arguments: "list",
+        form: Form::Language,
+        about: "Shows what stands in it for every item of a list or member of an object, which is `this`; \
+                `@index`, `@key`, `@first` and `@last` say which it is.",
+        source: "handlebarsjs.com/guide/builtin-helpers.html#each",
+    },
+    Helper {
+        name: "with",
+        arguments: "value",
+        form: Form::Language,
+        about: "Shows what stands in it with the value as `this`, if there is one.",
+        source: "handlebarsjs.com/guide/builtin-helpers.html#with",
+    },
+    Helper {
+        name: "set",
+        arguments: "\"name\" value",
+        form: Form::Language,
+        about: "From here on the name is that value, in `this` and at the top.",
+        source: "docs/platform/content/template-designer/handlebars-helpers#set",
+    },
+];

@@ -1,0 +1,17 @@
+//! The helpers that a text may call: handlebars.js's own and Courier's list, a file a group. Whatever has to do with
+//! helpers derives from these tables: what a call finds, how many arguments it needs, the nearest name in an error, and
+//! the table of `docs/templates.md`.
+
+mod data;
+mod json_path;
+mod language;
+mod logic;
+mod math;
+mod pattern;
+mod sprintf;
+mod text;
+
+use super::call::Table;
+
+/// All of them.
+pub static HELPERS: Table = &[language::HELPERS, logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS];

@@ -1,0 +1,435 @@
+//! Texts: joined, cut, filled in.
+
+use super::super::budget::{Problem, TEXT_BYTES};
+use super::super::call::{Call, Form, Helper};
+use super::super::number::is_space;
+use super::super::values::Value;
+use super::data::expected;
+use super::pattern::Pattern;
+use super::sprintf;
+
+const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
+const PREVIEW: &str = "courier-designer's preview helpers";
+
+pub const HELPERS: &[Helper] = &[
+    Helper {
+        name: "capitalize",
+        arguments: "text",
+        form: Form::Value(capitalize),
+        about: "The text with its first letter large.",
+        source: PAGE,
+    },
+    Helper {
+        name: "concat",
+        arguments: "[separator=] [safe=] …",
+        form: Form::Value(concat),
+        about: "All its arguments as one text, the separator between them. With `safe=true` it is not escaped.",
+        source: PAGE,
+    },
+    Helper {
+        name: "format",
+        arguments: "pattern [format=] …",
+        form: Form::Value(format),
+        about: "The pattern with its arguments, or the items of a list that is the only one, where it has \
+                placeholders: sprintf-js's, such as `%s`, `%d`, `%.2f`, `%05d` and `%2$s`.",
+        source: PAGE,
+    },
+    Helper {
+        name: "trim",
+        arguments: "text",
+        form: Form::Content(|call| trimmed(call, |text| text.trim_matches(is_space))),
+        about: "The text without the space around it.",
+        source: PAGE,
+    },
+    Helper {
+        name: "trim-left",
+        arguments: "text",
+        form: Form::Content(|call| trimmed(call, |text| text.trim_start_matches(is_space))),
+        about: "The text without the space before it.",
+        source: PAGE,
+    },
+    Helper {
+        name: "trim-right",
+        arguments: "text",
+        form: Form::Content(|call| trimmed(call, |text| text.trim_end_matches(is_space))),
+        about: "The text without the space behind it.",
+        source: PAGE,
+    },
+    Helper {
+        name: "trim-one-char-right",
+        arguments: "text",
+        form: Form::Value(trim_one_char_right),
+        about: "The text without its last character.",
+        source: PAGE,
+    },
+    Helper {
+        name: "truncate",
+        arguments: "text [length] [suffix] [length=] [suffix=]",
+        form: Form::Value(truncate),
+        about: "A text that is longer than that many characters cut there, with the suffix behind it.",
+        source: PAGE,
+    },
+    Helper {
+        name: "replace-all",
+        arguments: "text search replacement",
+        form: Form::Content(replace_all),
+        about: "The text with every match of a regular expression replaced; `$1` and `$&` in the replacement are \
+                JavaScript's.",
+        source: PREVIEW,
+    },
+    Helper {
+        name: "split",
+        arguments: "text separator",
+        form: Form::Value(split),
+        about: "A list of what stands between the separators.",
+        source: PREVIEW,
+    },
+    Helper {
+        name: "parse-string",
+        arguments: "text",
+        form: Form::Value(parse_string),
+        about: "The text with JSON's escapes in it, such as `\\n`, read.",
+        source: PREVIEW,
+    },
+    Helper {
+        name: "line-break",
+        arguments: "",
+        form: Form::Value(|_| Ok(Value::Text("\n"))),
+        about: "A new line.",
+        source: PREVIEW,
+    },
+    Helper {
+        name: "text-direction",
+        arguments: "[text]",
+        form: Form::Value(text_direction),
+        about: "`text-rtl` if the first letter is of a script that is written from right to left.",
+        source: PREVIEW,
+    },
+    Helper {
+        name: "translate",
+        arguments: "key [text] [default=]",
+        form: Form::Value(translate),
+        about: "The second argument or `default`, else the key: there are no translations here.",
+        source: PAGE,
+    },
+    Helper {
+        name: "t",
+        arguments: "key [default=] …",
+        form: Form::Value(t),
+        about: "`default`, else the key: there are no translations here into which its arguments would go.",
+        source: PAGE,
+    },
+];
+
+/// As much of a text as has at most so many UTF-16 units. Of a character that is cut in two nothing is left.
+pub fn first_units(text: &str, units: usize) -> &str {
+    let ends = text.char_indices().scan(0, |passed, (place, c)| {
+        *passed += c.len_utf16();
+        Some((place, *passed))
+    });
+    let end = ends.into_iter().find(|(_, passed)| *passed > units);
+    end.and_then(|(place, _)| text.get(..place)).unwrap_or(text)
+}
+
+fn text_of<'a>(value: Value<'a>) -> Result<&'a str, Problem> {
+    value.as_text().ok_or_else(|| expected("a text", value))
+}
+
+/// What comes at a place or by a name; `None` if that is nothing.
+fn given<'a>(call: &Call<'_, 'a>, place: usize, name: &str) -> Option<Value<'a>> {
+    [Some(call.arg(place)), call.named(name)].into_iter().flatten().find(|value| !value.is_nothing())
+}
+
+fn capitalize<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let value = call.arg(0);
+    if !value.is_truthy() {
+        return Ok(value);
+    }
+    let mut rest = text_of(value)?.chars();
+    let first = rest.next().into_iter().flat_map(char::to_uppercase);
+    call.give(&first.chain(rest).collect::<String>())
+}
+
+fn concat<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let separator = match call.named("separator") {
+        Some(separator) if !separator.is_nothing() => separator.text(call.heap)?,
+        _ => "",
+    };
+    let mut text = String::new();
+    for (place, value) in call.args.iter().enumerate() {
+        text.push_str(if place > 0 { separator } else { "" });
+        value.print(call.heap, &mut text)?;
+        if text.len() > TEXT_BYTES {
+            return Err(Problem::too_long());
+        }
+    }
+    let text = call.heap.text(&text)?;
+    let is_safe = call.named("safe").is_some_and(Value::is_truthy);
+    Ok(if is_safe { Value::Markup(text) } else { Value::Text(text) })
+}
+
+fn format<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let (pattern, values) = match (call.named("format"), call.args) {
+        (Some(pattern), values) => (pattern, values),
+        (None, [pattern, values @ ..]) => (*pattern, values),
+        (None, []) => (Value::Undefined, &[][..]),
+    };
+    if pattern.is_nothing() {
+        return Err(expected("a pattern such as \"%.2f\"", pattern));
+    }
+    let values = match values {
+        [list] if list.is_list() => list.items(call.heap)?,
+        values => values,
+    };
+    call.give(&sprintf::format(pattern.text(call.heap)?, values, call.heap)?)
+}
+
+fn trimmed<'a>(call: &Call<'_, 'a>, trim: fn(&'a str) -> &'a str) -> Result<Value<'a>, Problem> {
+    let text = call.printed(0)?;
+    call.heap.budget.scanned(text.len())?;
+    Ok(Value::Text(trim(text)))
+}
+
+fn trim_one_char_right<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let mut chars = text_of(call.arg(0))?.chars();
+    chars.next_back();
+    Ok(Value::Text(chars.as_str()))
+}
+
+fn truncate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let value = call.arg(0);
+    let Some(text) = value.as_text() else { return Ok(value) };
+    let length = given(call, 1, "length").map_or(Ok(f64::NAN), |length| length.number(call.heap))?;
+    if length.is_nan() {
+        return Ok(value);
+    }
+    call.heap.budget.scanned(text.len())?;
+    let kept = first_units(text, length.max(0.0) as usize);
+    if kept.len() == text.len() {
+        return Ok(value);
+    }
+    match given(call, 2, "suffix") {
+        Some(suffix) => call.give(&[kept, suffix.text(call.heap)?].concat()),
+        None => Ok(Value::Text(kept)),
+    }
+}
+
+fn replace_all<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let (text, search, replacement) = (call.printed(0)?, call.printed(1)?, call.arg(2));
+    if search.is_empty() {
+        return Err(expected("a regular expression to search for", call.arg(1)));
+    }
+    let replacement = replacement.as_text().ok_or_else(|| expected("a text to replace it by", replacement))?;
+    call.give(&Pattern::new(search)?.replace_all(text, replacement, call.heap)?)
+}
+
+fn split<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let (text, separator) = (text_of(call.arg(0))?, text_of(call.arg(1))?);
+    call.heap.budget.scanned(text.len())?;
+    let mut parts = Vec::new();
+    let mut add = |part: &'a str| {
+        call.heap.budget.steps(1)?;
+        parts.push(Value::Text(part));
+        Ok(())
+    };
+    if separator.is_empty() {
+        // Between any two characters.
+        text.split("").filter(|part| !part.is_empty()).try_for_each(&mut add)?;
+    } else {
+        text.split(separator).try_for_each(&mut add)?;
+    }
+    call.heap.list(&parts).map(Value::List)
+}
+
+fn parse_string<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let text = text_of(call.arg(0))?;
+    call.heap.budget.bytes(text.len())?;
+    match serde_json::from_str::<String>(&format!("\"{}\"", text.replace('"', "\\\""))) {
+        Ok(text) => call.give(&text),
+        Err(problem) => Err(Problem(format!("{}: {problem}", expected("a text with JSON's escapes", call.arg(0))))),
+    }
+}
+
+/// The first letter that has a direction tells, by the ranges of the package `direction`, which takes all characters of
+/// other planes as written from left to right.
+fn text_direction<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let text = call.printed(0)?;
+    call.heap.budget.scanned(text.len())?;
+    let is_rtl = |c: char| match c {
+        '\u{591}'..='\u{7ff}' | '\u{200f}' | '\u{fb1d}'..='\u{fdfd}' | '\u{fe70}'..='\u{fefc}' => Some(true),
+        'A'..='Z' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2b8}' => Some(false),
+        '\u{300}'..='\u{590}' | '\u{800}'..='\u{1fff}' | '\u{200e}' | '\u{2c00}'..='\u{fb1c}' => Some(false),
+        '\u{fe00}'..='\u{fe6f}' | '\u{fefd}'.. => Some(false),
+        _ => None,
+    };
+    Ok(Value::Text(if text.chars().find_map(is_rtl) == Some(true) { "text-rtl" } else { "" }))
+}
+
+fn translate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    match given(call, 1, "default") {
+        Some(text) => text.text(call.heap).map(Value::Text),
+        None => call.printed(0).map(Value::Text),
+    }
+}
+
+fn t<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    match call.named("default") {
+        Some(text) if !text.is_nothing() => text.text(call.heap).map(Value::Text),
+        _ => call.printed(0).map(Value::Text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::data::testing::{check, given, printed};
+
+    const DATA: &str = r#"{
+        "n": 42, "none": null, "arr": ["a", "b"], "o": {}, "zero": 0, "list": [1, null, [2, 3]],
+        "user": {"firstName": "ada", "lastName": "Lovelace"}, "order": {"id": "A-1042"}, "csv": "red,green,blue",
+        "name": "Ann", "message": "Your order has shipped and is on its way to you", "profile": {"name": "rod"}
+    }"#;
+
+    #[test]
+    fn texts_are_joined() {
+        check(
+            DATA,
+            &[
+                (r#"capitalize "foo""#, "Foo"),
+                (r#"capitalize "courier""#, "Courier"),
+                (r#"capitalize "try courier""#, "Try courier"),
+                (r#"capitalize (var "name")"#, "Ann"),
+                (r#"capitalize (var "profile.name")"#, "Rod"),
+                ("capitalize user.firstName", "Ada"),
+                (r#"capitalize "élan""#, "Élan"),
+                (r#"capitalize "ßa""#, "SSa"),
+                (r#"capitalize " foo""#, " foo"),
+                (r#"capitalize "  ""#, "  "),
+                ("capitalize zero", "0"),
+                ("capitalize nobody", ""),
+                ("capitalize n", "!expected a text, found a number"),
+                (r#"concat "hello" " " "world""#, "hello world"),
+                (r#"concat "hello" "world""#, "helloworld"),
+                (r#"concat "hello" " " (var "name")"#, "hello Ann"),
+                (r#"concat "hello" " " (var "profile.name")"#, "hello rod"),
+                (r#"concat user.firstName user.lastName separator=" ""#, "ada Lovelace"),
+                (r#"concat "Order-" order.id"#, "Order-A-1042"),
+                ("concat", ""),
+                (r#"concat list nobody none o true 1.50 separator="|""#, "1,,2,3|||[object Object]|true|1.5"),
+                ("concat 1 2 separator=nobody", "12"),
+                ("concat 1 2 separator=0", "102"),
+            ],
+        );
+        assert_eq!(given(DATA, r#"concat "<b>" safe=true"#).as_deref(), Ok(r#"Markup("<b>")"#));
+        assert_eq!(given(DATA, r#"concat "<b>" safe=false"#).as_deref(), Ok(r#"Text("<b>")"#));
+        let long = "x".repeat(2_000_000);
+        let problem = printed(DATA, &format!("concat {long:?} {long:?} {long:?} {long:?}")).unwrap_err();
+        assert_eq!(problem, "the text would be longer than 6291456 bytes");
+    }
+
+    #[test]
+    fn texts_are_trimmed_and_cut() {
+        check(
+            DATA,
+            &[
+                (r#"trim "  a string  ""#, "a string"),
+                (r#"trim "\n\u00a0\ufefftest\t\u0085""#, "test\t\u{85}"),
+                (r#"trim-left "  a string""#, "a string"),
+                (r#"trim-left "  spaced out  ""#, "spaced out  "),
+                (r#"trim-right "a string  ""#, "a string"),
+                (r#"trim-right " a string ""#, " a string"),
+                ("trim nobody", ""),
+                ("trim n", "42"),
+                ("trim arr", "a,b"),
+                (r#"trim-one-char-right "ends with\\ ""#, "ends with\\"),
+                (r#"trim-one-char-right "hello world""#, "hello worl"),
+                (r#"trim-one-char-right """#, ""),
+                (r#"trim-one-char-right "a🎉""#, "a"),
+                ("trim-one-char-right n", "!expected a text, found a number"),
+                (r#"truncate "some very long string" 9"#, "some very"),
+                (r#"truncate "some very long string" 9 "...""#, "some very..."),
+                (r#"truncate "some very long string" 21 "...""#, "some very long string"),
+                (r#"truncate "some very long string" 20 "...""#, "some very long strin..."),
+                (r#"truncate message 20 "...""#, "Your order has shipp..."),
+                ("truncate message 10", "Your order"),
+                (r#"truncate "A-1042" 40 "...""#, "A-1042"),
+                (r#"truncate "A-1042" length=2 suffix="…""#, "A-…"),
+                (r#"truncate "A-1042" 2 suffix="…""#, "A-…"),
+                (r#"truncate "A-1042" "2" 5"#, "A-5"),
+                (r#"truncate "A-1042" 2.7"#, "A-"),
+                (r#"truncate "A-1042" 0 "x""#, "x"),
+                (r#"truncate "A-1042" -1 "x""#, "x"),
+                (r#"truncate "A-1042""#, "A-1042"),
+                (r#"truncate "A-1042" "x""#, "A-1042"),
+                (r#"truncate "a🎉b" 3"#, "a🎉"),
+                (r#"truncate "a🎉b" 2 "!""#, "a!"),
+                ("truncate n 1", "42"),
+                ("truncate nobody 1", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn texts_are_taken_apart() {
+        check(
+            DATA,
+            &[
+                (r#"concat (split csv ",") separator="""#, "red,green,blue"),
+                (r#"lookup (split csv ",") 2"#, "blue"),
+                (r#"lookup (split csv ",") "length""#, "3"),
+                (r#"lookup (split csv ".") "length""#, "1"),
+                (r#"split ",a," ",""#, ",a,"),
+                (r#"split "é🎉" """#, "é,🎉"),
+                (r#"lookup (split "" "") "length""#, "0"),
+                (r#"lookup (split "" ",") "length""#, "1"),
+                (r#"split nobody ",""#, "!expected a text, found nothing"),
+                (r#"split n ",""#, "!expected a text, found a number"),
+                (r#"split arr ",""#, "!expected a text, found a list"),
+                ("split csv", "!expected a text, found nothing"),
+                (r#"parse-string "a\\nb\\u0041\\t""#, "a\nbA\t"),
+                (r#"parse-string "say \"hi\"""#, "say \"hi\""),
+                (r#"parse-string "42""#, "42"),
+                ("parse-string n", "!expected a text, found a number"),
+                (
+                    r#"parse-string "a\\""#,
+                    "!expected a text with JSON's escapes, found the text \"a\\\\\": EOF while parsing a string at line 1 column 4",
+                ),
+            ],
+        );
+        assert_eq!(given(DATA, r#"parse-string "42""#).as_deref(), Ok(r#"Text("42")"#));
+    }
+
+    #[test]
+    fn directions_and_lines() {
+        check(
+            DATA,
+            &[
+                (r#"text-direction "مرحبا""#, "text-rtl"),
+                (r#"text-direction "12 שלום abc""#, "text-rtl"),
+                (r#"text-direction "abc مرحبا""#, ""),
+                (r#"text-direction "🎉 مرحبا""#, ""),
+                (r#"text-direction "12""#, ""),
+                ("text-direction nobody", ""),
+                ("text-direction", ""),
+                (r#"concat "a" (line-break) "b""#, "a\nb"),
+            ],
+        );
+    }
+
+    #[test]
+    fn keys_stand_in_for_translations() {
+        check(
+            DATA,
+            &[
+                (r#"t "Salutation""#, "Salutation"),
+                (r#"t "Salutation" user.firstName user.lastName"#, "Salutation"),
+                (r#"t "Salutation" default="Welcome""#, "Welcome"),
+                (r#"translate "greeting""#, "greeting"),
+                (r#"translate "greeting" "Hello""#, "Hello"),
+                (r#"translate "x" default="Y""#, "Y"),
+                (r#"translate "x" nobody"#, "x"),
+                ("t nobody", ""),
+                ("translate n", "42"),
+            ],
+        );
+    }
+}

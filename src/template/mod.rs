@@ -1,0 +1,27 @@
+//! A Handlebars engine that agrees with handlebars.js 4.7. It is given texts, a table of helpers, how words and data are
+//! escaped where they are put, and something that looks names up; it knows nothing else of who uses it.
+//!
+//! A text goes through `syntax` (from its source to a tree) and `compile` (from trees to a flat program) once, and through
+//! `evaluate` once for each message. Values stay JSON as it was sent.
+
+mod budget;
+mod call;
+mod compile;
+mod evaluate;
+mod heap;
+mod helpers;
+mod number;
+mod program;
+mod syntax;
+mod values;
+
+pub use budget::{Problem, TEXT_BYTES};
+pub use call::{Call, Form, Helper, Table};
+pub use compile::{
+    CompileError, Compiler, Condition, Jump, Loop, Names, Noted, Part, Partials, Template, parse_path, resolve_at_top,
+};
+pub use evaluate::{holds, render};
+pub use heap::{Heap, Root};
+pub use helpers::HELPERS;
+pub use program::{Constant, Escape, PLAIN, Program, Tail, escape_html, keep};
+pub use values::Value;

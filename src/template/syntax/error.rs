@@ -1,0 +1,65 @@
+//! What is wrong with a text, and where.
+
+use std::fmt;
+
+use super::tree::Span;
+
+/// Most characters of a tag that are shown.
+const SHOWN: usize = 60;
+
+/// A text that cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// What is wrong there and what was expected.
+    pub problem: String,
+    pub place: Place,
+}
+
+/// Where something stands in a text, and its tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// From one on.
+    pub line: usize,
+    /// In characters, from one on.
+    pub column: usize,
+    pub tag: String,
+}
+
+impl Place {
+    pub fn of(source: &str, span: Span) -> Self {
+        let start = span.start.min(source.len());
+        let before = source.get(..start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let tag = source.get(start..span.end.min(source.len())).unwrap_or_default();
+        let tag = tag.split('\n').next().unwrap_or_default();
+        let is_whole = tag.chars().nth(SHOWN).is_none();
+        let tag = if is_whole { tag.to_owned() } else { tag.chars().take(SHOWN).chain(['…']).collect() };
+        Place { line: 1 + before.matches('\n').count(), column: 1 + before[line_start..].chars().count(), tag }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { line, column, tag } = self;
+        match tag.is_empty() {
+            true => write!(f, "line {line}, column {column}"),
+            false => write!(f, "line {line}, column {column}, {tag}"),
+        }
+    }
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a valid template: {}: {}", self.place, self.problem)
+    }
+}
+
+/// The name that was probably meant.
+pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let close = |known: &'n str| {
+        let score = strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
+        (score > 0.8).then_some((score, known))
+    };
+    let best = known.into_iter().filter_map(close).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.map(|(_, known)| known)
+}

@@ -1,0 +1,490 @@
+//! The tokens of a text, by the rules of handlebars.js 4.7 (`handlebars.l`): their order decides, and so does what has to
+//! follow a name. One rule is Courier's: `items[0]` is `items.[0]`.
+
+use super::super::number::is_space;
+use super::error::{Place, SyntaxError};
+use super::tree::Span;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Token {
+    Content(String),
+    /// With its strip flags.
+    Comment {
+        open: bool,
+        close: bool,
+    },
+    Open(Opening),
+    /// `{{else}}` or `{{^}}`.
+    Inverse {
+        open: bool,
+        close: bool,
+    },
+    OpenRawBlock,
+    CloseRawBlock,
+    EndRawBlock(String),
+    /// `}}`, with a `~` or without.
+    Close(bool),
+    /// `}}}`, with a `~` or without.
+    CloseUnescaped(bool),
+    OpenCall,
+    CloseCall,
+    Equals,
+    /// A name, and whether it stood in brackets.
+    Id(String, bool),
+    /// `[0]` straight behind a name.
+    Index(String),
+    Separator(char),
+    Text(String),
+    Number(f64),
+    Bool(bool),
+    Undefined,
+    Null,
+    Data,
+    OpenBlockParams,
+    Pipe,
+    Invalid(char),
+    End,
+}
+
+/// How a tag opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    pub kind: OpeningKind,
+    pub strip: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpeningKind {
+    Partial,
+    PartialBlock,
+    Block,
+    /// `{{#*`.
+    DecoratorBlock,
+    EndBlock,
+    Inverse,
+    InverseChain,
+    Unescaped,
+    /// `{{&`.
+    Ampersand,
+    /// `{{*`.
+    Decorator,
+    Mustache,
+}
+
+impl Token {
+    /// What it is, for an error.
+    pub fn name(&self) -> String {
+        match self {
+            Token::Content(_) => "text".to_owned(),
+            Token::Comment { .. } => "a comment".to_owned(),
+            Token::Open(opening) => match opening.kind {
+                OpeningKind::EndBlock => "'{{/'".to_owned(),
+                OpeningKind::InverseChain => "'{{else'".to_owned(),
+                _ => "'{{'".to_owned(),
+            },
+            Token::Inverse { .. } => "'{{else}}'".to_owned(),
+            Token::OpenRawBlock => "'{{{{'".to_owned(),
+            Token::CloseRawBlock => "'}}}}'".to_owned(),
+            Token::EndRawBlock(name) => format!("'{{{{{{{{/{name}}}}}}}}}'"),
+            Token::Close(_) => "'}}'".to_owned(),
+            Token::CloseUnescaped(_) => "'}}}'".to_owned(),
+            Token::OpenCall => "'('".to_owned(),
+            Token::CloseCall => "')'".to_owned(),
+            Token::Equals => "'='".to_owned(),
+            Token::Id(name, _) => format!("the name '{name}'"),
+            Token::Index(index) => format!("'[{index}]'"),
+            Token::Separator(c) => format!("'{c}'"),
+            Token::Text(text) => format!("the text \"{text}\""),
+            Token::Number(number) => format!("the number {number}"),
+            Token::Bool(flag) => format!("'{flag}'"),
+            Token::Undefined => "'undefined'".to_owned(),
+            Token::Null => "'null'".to_owned(),
+            Token::Data => "'@'".to_owned(),
+            Token::OpenBlockParams => "'as |'".to_owned(),
+            Token::Pipe => "'|'".to_owned(),
+            Token::Invalid(c) => format!("'{c}'"),
+            Token::End => "the end of the text".to_owned(),
+        }
+    }
+}
+
+fn is_id(c: char) -> bool {
+    !is_space(c) && !matches!(c, '!'..='#' | '%'..=',' | '.' | '/' | ';'..='@' | '['..='^' | '`' | '{'..='~')
+        || c == '?'
+}
+
+/// What has to follow a name for it to be one. A bracket is Courier's.
+fn follows_id(c: Option<char>) -> bool {
+    c.is_some_and(|c| is_space(c) || matches!(c, '=' | '~' | '}' | '/' | '.' | ')' | '|' | '['))
+}
+
+fn follows_literal(c: Option<char>) -> bool {
+    c.is_some_and(|c| is_space(c) || matches!(c, '~' | '}' | ')'))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Content,
+    /// Behind the backslash of an escaped tag.
+    Escaped,
+    Tag,
+    /// In a raw block, in how many.
+    Raw(usize),
+}
+
+pub struct Lexer<'s> {
+    pub source: &'s str,
+    at: usize,
+    state: State,
+    /// Where the tag begins that is being read.
+    pub tag_start: usize,
+    /// Where the last token begins.
+    pub start: usize,
+}
+
+type Result<T> = std::result::Result<T, SyntaxError>;
+
+impl<'s> Lexer<'s> {
+    pub fn new(source: &'s str) -> Self {
+        Lexer { source, at: 0, state: State::Content, tag_start: 0, start: 0 }
+    }
+
+    fn rest(&self) -> &'s str {
+        self.source.get(self.at..).unwrap_or_default()
+    }
+
+    /// Where the last token ends.
+    pub fn end(&self) -> usize {
+        self.at
+    }
+
+    /// Whether this comes next, behind space or at once.
+    pub fn is_followed_by(&self, c: char) -> bool {
+        self.rest().trim_start_matches(is_space).starts_with(c)
+    }
+
+    /// The tag that is being read, up to its end if it has one.
+    pub fn tag(&self) -> Span {
+        let from = self.source.get(self.tag_start..).unwrap_or_default();
+        let end = from.find("}}").map_or(from.len(), |end| end + 2);
+        Span { start: self.tag_start, end: self.tag_start + end }
+    }
+
+    /// Whether the tag that is being read has an end.
+    pub fn closes(&self) -> bool {
+        self.source.get(self.tag_start..).is_some_and(|rest| rest.contains("}}"))
+    }
+
+    fn error(&self, problem: impl Into<String>) -> SyntaxError {
+        SyntaxError { problem: problem.into(), place: Place::of(self.source, self.tag()) }
+    }
+
+    pub fn next(&mut self) -> Result<Token> {
+        self.start = self.at;
+        match self.state {
+            State::Content => self.content(),
+            State::Escaped => Ok(self.escaped()),
+            State::Tag => self.in_tag(),
+            State::Raw(depth) => self.raw(depth),
+        }
+    }
+
+    fn content(&mut self) -> Result<Token> {
+        let rest = self.rest();
+        if rest.is_empty() {
+            return Ok(Token::End);
+        }
+        let Some(end) = rest.find("{{") else {
+            self.at = self.source.len();
+            return Ok(Token::Content(rest.to_owned()));
+        };
+        let mut words = &rest[..end];
+        self.at += end;
+        self.tag_start = self.at;
+        if words.ends_with("\\\\") {
+            words = &words[..words.len() - 1];
+            self.state = State::Tag;
+        } else if words.ends_with('\\') {
+            words = &words[..words.len() - 1];
+            self.state = State::Escaped;
+        } else {
+            self.state = State::Tag;
+        }
+        if words.is_empty() { self.next() } else { Ok(Token::Content(words.to_owned())) }
+    }
+
+    /// Text up to the next tag, whether that is escaped or not.
+    fn escaped(&mut self) -> Token {
+        let rest = self.rest();
+        let from = rest.char_indices().nth(2).map_or(rest.len(), |(at, _)| at);
+        let end = rest[from..].find("{{").map_or(rest.len(), |at| {
+            let at = from + at;
+            let backslashes = rest[from..at].bytes().rev().take(2).take_while(|byte| *byte == b'\\').count();
+            at - backslashes
+        });
+        self.at += end;
+        self.state = State::Content;
+        Token::Content(rest[..end].to_owned())
+    }
+
+    fn raw(&mut self, depth: usize) -> Result<Token> {
+        let rest = self.rest();
+        if rest.starts_with("{{{{") && !rest.starts_with("{{{{/") && rest.len() > 4 {
+            self.at += 4;
+            self.state = State::Raw(depth + 1);
+            return Ok(Token::Content("{{{{".to_owned()));
+        }
+        if let Some((name, length)) = raw_end(rest) {
+            self.at += length;
+            if depth > 1 {
+                self.state = State::Raw(depth - 1);
+                return Ok(Token::Content(rest[..length].to_owned()));
+            }
+            self.state = State::Content;
+            return Ok(Token::EndRawBlock(name.to_owned()));
+        }
+        let from = rest.chars().next().map_or(0, char::len_utf8);
+        match rest[from..].find("{{{{") {
+            Some(end) => {
+                self.at += from + end;
+                Ok(Token::Content(rest[..from + end].to_owned()))
+            }
+            None => Err(self.error("the raw block is left open: expected '{{{{/' and its name and '}}}}' behind it")),
+        }
+    }
+
+    fn in_tag(&mut self) -> Result<Token> {
+        if let Some(token) = self.opening()? {
+            return Ok(token);
+        }
+        let rest = self.rest();
+        let Some(first) = rest.chars().next() else { return Ok(Token::End) };
+        let second = rest[first.len_utf8()..].chars().next();
+        let is_index = self.source[..self.at].ends_with(|c: char| is_id(c) || c == ']');
+        let mut take = |length: usize, token: Token| {
+            self.at += length;
+            Ok(token)
+        };
+        match first {
+            '(' => return take(1, Token::OpenCall),
+            ')' => return take(1, Token::CloseCall),
+            '}' if rest.starts_with("}}}}") => {
+                self.at += 4;
+                self.state = State::Raw(1);
+                return Ok(Token::CloseRawBlock);
+            }
+            '}' | '~' => {
+                for (text, token) in [
+                    ("}~}}", Token::CloseUnescaped(true)),
+                    ("}}}", Token::CloseUnescaped(false)),
+                    ("~}}", Token::Close(true)),
+                    ("}}", Token::Close(false)),
+                ] {
+                    if rest.starts_with(text) {
+                        self.at += text.len();
+                        self.state = State::Content;
+                        return Ok(token);
+                    }
+                }
+            }
+            '=' => return take(1, Token::Equals),
+            '.' if second == Some('.') => return take(2, Token::Id("..".to_owned(), false)),
+            '.' if follows_id(second) && second != Some('[') => return take(1, Token::Id(".".to_owned(), false)),
+            '.' | '/' => return take(1, Token::Separator(first)),
+            '"' | '\'' => {
+                if let Some(length) = closed(rest, first) {
+                    let text = rest[1..length - 1].replace(&format!("\\{first}"), &first.to_string());
+                    return take(length, Token::Text(text));
+                }
+                return Err(self.error(format!("the quote {first} is left open: expected another one behind it")));
+            }
+            '@' => return take(1, Token::Data),
+            '|' => return take(1, Token::Pipe),
+            '[' => {
+                if let Some(length) = closed(rest, ']') {
+                    let name = unescaped_brackets(&rest[1..length - 1]);
+                    // As in handlebars.js brackets around more than a line are a part of the name.
+                    if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) {
+                        return take(length, Token::Id(format!("[{name}]"), false));
+                    }
+                    return take(
+                        length,
+                        if is_index { Token::Index(without_quotes(name)) } else { Token::Id(name, true) },
+                    );
+                }
+                return Err(self.error("the bracket [ is left open: expected ']' behind it"));
+            }
+            c if is_space(c) => {
+                self.at += rest.find(|c| !is_space(c)).unwrap_or(rest.len());
+                return self.next();
+            }
+            _ => {}
+        }
+        if let Some((token, length)) = word(rest) {
+            return take(length, token);
+        }
+        take(first.len_utf8(), Token::Invalid(first))
+    }
+
+    /// The beginning of a tag, or a tag that says no more than that.
+    fn opening(&mut self) -> Result<Option<Token>> {
+        let rest = self.rest();
+        let Some(inside) = rest.strip_prefix("{{") else { return Ok(None) };
+        self.tag_start = self.at;
+        if inside.starts_with("{{") {
+            self.at += 4;
+            return Ok(Some(Token::OpenRawBlock));
+        }
+        let strip = inside.starts_with('~');
+        let inside = inside.strip_prefix('~').unwrap_or(inside);
+        let head = rest.len() - inside.len();
+        let opens = |kind| Token::Open(Opening { kind, strip });
+        // `{{^}}` and `{{else}}`, with what may stand around them.
+        let alone = |word: &str| {
+            let after = inside.trim_start_matches(|c| word == "else" && is_space(c)).strip_prefix(word)?;
+            let after = after.trim_start_matches(is_space);
+            let (close, after) = after.strip_prefix('~').map_or((false, after), |after| (true, after));
+            let after = after.strip_prefix("}}")?;
+            Some((Token::Inverse { open: strip, close }, rest.len() - after.len()))
+        };
+        let chain = || {
+            let after = inside.trim_start_matches(is_space).strip_prefix("else")?;
+            let is_word = after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            (!is_word).then_some((opens(OpeningKind::InverseChain), rest.len() - after.len()))
+        };
+        if inside.starts_with("!") {
+            return self.comment(inside, strip).map(Some);
+        }
+        let starts = [
+            (">", OpeningKind::Partial),
+            ("#>", OpeningKind::PartialBlock),
+            ("#*", OpeningKind::DecoratorBlock),
+            ("#", OpeningKind::Block),
+            ("/", OpeningKind::EndBlock),
+        ];
+        let found = starts.iter().find(|(sign, _)| inside.starts_with(sign));
+        let (token, length) = if let Some((sign, kind)) = found {
+            (opens(*kind), head + sign.len())
+        } else if let Some(found) = alone("^").or_else(|| alone("else")) {
+            self.at += found.1;
+            self.state = State::Content;
+            return Ok(Some(found.0));
+        } else if inside.starts_with('^') {
+            (opens(OpeningKind::Inverse), head + 1)
+        } else if let Some(found) = chain() {
+            found
+        } else {
+            match inside.bytes().next() {
+                Some(b'{') => (opens(OpeningKind::Unescaped), head + 1),
+                Some(b'&') => (opens(OpeningKind::Ampersand), head + 1),
+                Some(b'*') => (opens(OpeningKind::Decorator), head + 1),
+                _ => (opens(OpeningKind::Mustache), head),
+            }
+        };
+        self.at += length;
+        Ok(Some(token))
+    }
+
+    fn comment(&mut self, inside: &str, open: bool) -> Result<Token> {
+        let rest = self.rest();
+        let head = rest.len() - inside.len();
+        let length = if inside.starts_with("!--") {
+            let ends = dashed_end(inside);
+            ends.ok_or_else(|| self.error("the comment is left open: expected '--}}' behind it"))?
+        } else {
+            let end =
+                inside.find("}}").ok_or_else(|| self.error("the comment is left open: expected '}}' behind it"))?;
+            end + 2
+        };
+        let text = &rest[..head + length];
+        self.at += text.len();
+        self.state = State::Content;
+        Ok(Token::Comment { open, close: text[..text.len() - 2].ends_with('~') })
+    }
+}
+
+/// Where `--}}` or `--~}}` ends.
+fn dashed_end(text: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + text.get(from..)?.find("--")?;
+        let after = &text[at + 2..];
+        if let Some(rest) = after.strip_prefix('~').unwrap_or(after).strip_prefix("}}") {
+            return Some(text.len() - rest.len());
+        }
+        from = at + 1;
+    }
+}
+
+/// How long a text is that begins with a quote or bracket and ends with the next `end` that has no backslash before it, or
+/// else with the last that has.
+fn closed(text: &str, end: char) -> Option<usize> {
+    let mut last = None;
+    for (at, _) in text.match_indices(end).filter(|(at, _)| *at > 0) {
+        last = Some(at + 1);
+        if !text[1..at].ends_with('\\') {
+            break;
+        }
+    }
+    last
+}
+
+/// `\\` and `\]` without their backslash.
+fn unescaped_brackets(text: &str) -> String {
+    let (mut out, mut chars) = (String::with_capacity(text.len()), text.chars().peekable());
+    while let Some(c) = chars.next() {
+        match (c, chars.peek()) {
+            ('\\', Some('\\' | ']')) => out.extend(chars.next()),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// The name in `["a name"]`.
+fn without_quotes(name: String) -> String {
+    let inside = ['"', '\''].iter().find_map(|quote| name.strip_prefix(*quote)?.strip_suffix(*quote));
+    inside.map(str::to_owned).unwrap_or(name)
+}
+
+/// A literal or a name at the beginning of the text, and how long it is.
+fn word(text: &str) -> Option<(Token, usize)> {
+    let after = |length: usize| text[length..].chars().next();
+    for (word, token) in [
+        ("true", Token::Bool(true)),
+        ("false", Token::Bool(false)),
+        ("undefined", Token::Undefined),
+        ("null", Token::Null),
+    ] {
+        if text.starts_with(word) && follows_literal(after(word.len())) {
+            return Some((token, word.len()));
+        }
+    }
+    if let Some(length) = number(text).filter(|length| follows_literal(after(*length))) {
+        return Some((Token::Number(text[..length].parse().unwrap_or(f64::NAN)), length));
+    }
+    if let Some(rest) = text.strip_prefix("as") {
+        let pipe = rest.trim_start_matches(is_space);
+        if pipe.len() < rest.len() && pipe.starts_with('|') {
+            return Some((Token::OpenBlockParams, text.len() - pipe.len() + 1));
+        }
+    }
+    let length = text.find(|c| !is_id(c)).unwrap_or(text.len());
+    (length > 0 && follows_id(after(length))).then(|| (Token::Id(text[..length].to_owned(), false), length))
+}
+
+/// How long the number is with which the text begins.
+fn number(text: &str) -> Option<usize> {
+    let digits = |from: usize| text[from..].bytes().take_while(u8::is_ascii_digit).count();
+    let sign = usize::from(text.starts_with('-'));
+    let whole = sign + Some(digits(sign)).filter(|count| *count > 0)?;
+    let fraction = if text[whole..].starts_with('.') { digits(whole + 1) } else { 0 };
+    Some(if fraction > 0 { whole + 1 + fraction } else { whole })
+}
+
+/// The name in `{{{{/name}}}}` at the beginning of the text, and how long that is.
+fn raw_end(text: &str) -> Option<(&str, usize)> {
+    let inside = text.strip_prefix("{{{{/")?;
+    let length = inside.find(|c| !is_id(c))?;
+    (length > 0 && inside[length..].starts_with("}}}}")).then(|| (&inside[..length], 5 + length + 4))
+}

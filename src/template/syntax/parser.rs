@@ -1,0 +1,475 @@
+//! From tokens to a tree, by the grammar of handlebars.js 4.7 (`handlebars.yy`).
+
+use super::super::budget::NESTING;
+use super::error::{Place, SyntaxError};
+use super::lexer::{Lexer, Opening, OpeningKind, Token};
+use super::tree::{Block, Call, Content, Mustache, Node, Operand, Partial, PartialName, Path, Program, Span, Strip};
+use super::whitespace;
+
+type Result<T> = std::result::Result<T, SyntaxError>;
+
+/// Takes a text apart.
+pub fn parse(source: &str) -> Result<Program> {
+    if let Some(at) = source.find('\0') {
+        let place = Place::of(source, Span { start: at, end: at });
+        return Err(SyntaxError { problem: "expected no NUL character".to_owned(), place });
+    }
+    let mut lexer = Lexer::new(source);
+    let token = lexer.next()?;
+    let mut parser = Parser { lexer, token, end: 0, nesting: 0 };
+    let mut program = parser.program()?;
+    if parser.token != Token::End {
+        return Err(parser.stray());
+    }
+    whitespace::strip(&mut program);
+    Ok(program)
+}
+
+struct Parser<'s> {
+    lexer: Lexer<'s>,
+    /// The one that comes next.
+    token: Token,
+    /// Where the one before it ends.
+    end: usize,
+    nesting: usize,
+}
+
+/// What follows the words of a block.
+enum Otherwise {
+    /// `{{else}}`
+    Plain(Strip, Program),
+    /// `{{else if …}}`
+    Chain(Strip, Box<Block>),
+}
+
+/// The opening tag of a block.
+struct Opened {
+    call: Call,
+    block_params: Vec<String>,
+    strip: Strip,
+}
+
+impl Parser<'_> {
+    fn next(&mut self) -> Result<Token> {
+        self.end = self.lexer.end();
+        let next = self.lexer.next()?;
+        Ok(std::mem::replace(&mut self.token, next))
+    }
+
+    fn error_at(&self, tag: Span, problem: impl Into<String>) -> SyntaxError {
+        SyntaxError { problem: problem.into(), place: Place::of(self.lexer.source, tag) }
+    }
+
+    /// What stands here is not what was expected.
+    fn expected(&self, what: &str) -> SyntaxError {
+        let is_open = matches!(self.token, Token::End) || !self.lexer.closes();
+        if is_open {
+            return self.error_at(self.lexer.tag(), format!("the tag is left open: expected {what} and '}}}}'"));
+        }
+        let mut problem = format!("expected {what}, found {}", self.token.name());
+        if matches!(self.token, Token::CloseUnescaped(_)) {
+            problem.push_str("; put a space between '}}' and '}' if the last is not the tag's");
+        }
+        self.error_at(self.lexer.tag(), problem)
+    }
+
+    /// A tag that closes or goes on with what was not opened.
+    fn stray(&self) -> SyntaxError {
+        let problem = match &self.token {
+            Token::Inverse { .. } | Token::Open(Opening { kind: OpeningKind::InverseChain, .. }) => {
+                "expected an open block before it, such as {{#if …}}"
+            }
+            Token::Open(_) => "expected an open block that it closes",
+            _ => "was not expected here",
+        };
+        self.error_at(self.lexer.tag(), problem)
+    }
+
+    /// Goes one level deeper.
+    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.nesting += 1;
+        if self.nesting > NESTING {
+            let problem = format!("expected at most {NESTING} blocks and brackets in each other");
+            return Err(self.error_at(self.lexer.tag(), problem));
+        }
+        let read = read(self);
+        self.nesting -= 1;
+        read
+    }
+
+    fn program(&mut self) -> Result<Program> {
+        let mut body = Vec::new();
+        loop {
+            let node = match &self.token {
+                Token::Content(words) => {
+                    let content = Node::Content(Content::new(words));
+                    self.next()?;
+                    content
+                }
+                Token::Comment { open, close } => {
+                    let strip = Strip { open: *open, close: *close };
+                    self.next()?;
+                    Node::Comment(strip)
+                }
+                Token::OpenRawBlock => self.raw_block()?,
+                Token::Open(opening) => {
+                    let opening = *opening;
+                    match opening.kind {
+                        OpeningKind::EndBlock | OpeningKind::InverseChain => break,
+                        OpeningKind::Partial => self.partial(opening)?,
+                        OpeningKind::PartialBlock => self.nested(|it| it.partial_block(opening))?,
+                        OpeningKind::Block | OpeningKind::DecoratorBlock | OpeningKind::Inverse => {
+                            self.nested(|it| it.block(opening))?
+                        }
+                        OpeningKind::Decorator => {
+                            return Err(self.error_at(self.lexer.tag(), "decorators ({{* name}}) are not supported"));
+                        }
+                        _ => self.mustache(opening)?,
+                    }
+                }
+                _ => break,
+            };
+            body.push(node);
+        }
+        Ok(Program { body, block_params: Vec::new(), chained: false })
+    }
+
+    fn mustache(&mut self, opening: Opening) -> Result<Node> {
+        let tag = self.lexer.tag();
+        self.next()?;
+        let call = self.call(tag)?;
+        let is_triple = opening.kind == OpeningKind::Unescaped;
+        let close = match self.token {
+            Token::CloseUnescaped(close) if is_triple => close,
+            Token::Close(close) if !is_triple => close,
+            _ if is_triple => return Err(self.expected("'}}}'")),
+            _ => return Err(self.expected("'}}'")),
+        };
+        self.next()?;
+        let is_escaped = !is_triple && opening.kind != OpeningKind::Ampersand;
+        Ok(Node::Mustache(Mustache { call, is_escaped, strip: Strip { open: opening.strip, close } }))
+    }
+
+    /// A name, what follows it, and nothing behind.
+    fn call(&mut self, tag: Span) -> Result<Call> {
+        let name = self.name()?;
+        let params = self.params()?;
+        let hash = self.hash()?;
+        Ok(Call { name, params, hash, tag })
+    }
+
+    fn begins_operand(&self) -> bool {
+        matches!(
+            self.token,
+            Token::Id(..)
+                | Token::Data
+                | Token::Text(_)
+                | Token::Number(_)
+                | Token::Bool(_)
+                | Token::Undefined
+                | Token::Null
+                | Token::OpenCall
+        )
+    }
+
+    /// Whether a name comes next that is given a value.
+    fn begins_pair(&self) -> bool {
+        matches!(self.token, Token::Id(..)) && self.lexer.is_followed_by('=')
+    }
+
+    fn params(&mut self) -> Result<Vec<Operand>> {
+        let mut params = Vec::new();
+        while self.begins_operand() && !self.begins_pair() {
+            params.push(self.operand()?);
+        }
+        Ok(params)
+    }
+
+    /// `name=value` and so on, in the order in which handlebars.js has them: the last comes first, and of one name the
+    /// first that was written counts.
+    fn hash(&mut self) -> Result<Vec<(String, Operand)>> {
+        let mut pairs: Vec<(String, Operand)> = Vec::new();
+        while self.begins_pair() {
+            let Token::Id(name, _) = self.next()? else { break };
+            self.next()?;
+            if !self.begins_operand() {
+                return Err(self.expected(&format!("a value behind '{name}='")));
+            }
+            pairs.push((name, self.operand()?));
+        }
+        if self.begins_operand() && !pairs.is_empty() {
+            return Err(self.expected("no value without a name behind one with a name"));
+        }
+        let mut hash: Vec<(String, Operand)> = Vec::new();
+        for (name, value) in pairs.into_iter().rev() {
+            // As in handlebars.js a literal `undefined` is none.
+            if matches!(value, Operand::Undefined) {
+                continue;
+            }
+            match hash.iter_mut().find(|(known, _)| *known == name) {
+                Some(pair) => pair.1 = value,
+                None => hash.push((name, value)),
+            }
+        }
+        Ok(hash)
+    }
+
+    fn operand(&mut self) -> Result<Operand> {
+        if self.token != Token::OpenCall {
+            return self.name();
+        }
+        let start = self.lexer.start;
+        self.next()?;
+        let call = self.nested(|it| it.call(Span::default()))?;
+        if self.token != Token::CloseCall {
+            return Err(self.expected("')'"));
+        }
+        let tag = Span { start, end: self.lexer.end() };
+        self.next()?;
+        Ok(Operand::Call(Box::new(Call { tag, ..call })))
+    }
+
+    fn name(&mut self) -> Result<Operand> {
+        let operand = match &self.token {
+            Token::Text(text) => Operand::Text(text.clone()),
+            Token::Number(number) => Operand::Number(*number),
+            Token::Bool(flag) => Operand::Bool(*flag),
+            Token::Undefined => Operand::Undefined,
+            Token::Null => Operand::Null,
+            Token::Id(..) | Token::Data => return self.path().map(Operand::Path),
+            _ => return Err(self.expected("a name")),
+        };
+        self.next()?;
+        Ok(operand)
+    }
+
+    fn path(&mut self) -> Result<Path> {
+        let start = self.lexer.start;
+        let is_data = self.token == Token::Data;
+        let original = if is_data { "@" } else { "" }.to_owned();
+        let tag = Span { start, end: start };
+        let mut path = Path { is_data, depth: 0, parts: Vec::new(), original, is_dashed: false, tag };
+        if is_data {
+            self.next()?;
+        }
+        loop {
+            let Token::Id(name, in_brackets) = &self.token else {
+                let what =
+                    if path.original.is_empty() || path.original == "@" { "a name" } else { "a name behind '.'" };
+                let mut error = self.expected(what);
+                if let Token::Number(number) = &self.token {
+                    error.problem.push_str(&format!("; write [{number}] for an index"));
+                }
+                return Err(error);
+            };
+            path.original.push_str(name);
+            path.is_dashed |= !in_brackets && name.contains('-');
+            if !in_brackets && matches!(name.as_str(), ".." | "." | "this") {
+                if !path.parts.is_empty() {
+                    let problem = format!("expected '{name}' at the beginning of a path only");
+                    return Err(self.error_at(self.lexer.tag(), problem));
+                }
+                path.depth += usize::from(name == "..");
+            } else {
+                path.parts.push(name.clone());
+            }
+            self.next()?;
+            while let Token::Index(index) = &self.token {
+                path.original.push_str(&format!(".{index}"));
+                path.parts.push(index.clone());
+                self.next()?;
+            }
+            path.tag.end = self.end;
+            let Token::Separator(separator) = self.token else { return Ok(path) };
+            path.original.push(separator);
+            self.next()?;
+        }
+    }
+
+    fn close(&mut self) -> Result<bool> {
+        let Token::Close(close) = self.token else { return Err(self.expected("'}}'")) };
+        self.next()?;
+        Ok(close)
+    }
+
+    fn block_params(&mut self) -> Result<Vec<String>> {
+        if self.token != Token::OpenBlockParams {
+            return Ok(Vec::new());
+        }
+        self.next()?;
+        let mut names = Vec::new();
+        while let Token::Id(name, _) = &self.token {
+            names.push(name.clone());
+            self.next()?;
+        }
+        if names.is_empty() || self.token != Token::Pipe {
+            return Err(self.expected("names and then '|'"));
+        }
+        self.next()?;
+        Ok(names)
+    }
+
+    /// The opening tag of a block, the token that opens it taken.
+    fn opened(&mut self, opening: Opening, tag: Span) -> Result<Opened> {
+        let call = self.call(tag)?;
+        let block_params = self.block_params()?;
+        let strip = Strip { open: opening.strip, close: self.close()? };
+        Ok(Opened { call, block_params, strip })
+    }
+
+    fn block(&mut self, opening: Opening) -> Result<Node> {
+        let tag = self.lexer.tag();
+        self.next()?;
+        let Opened { call, block_params, strip } = self.opened(opening, tag)?;
+        let is_inline = opening.kind == OpeningKind::DecoratorBlock;
+        let is_inverted = opening.kind == OpeningKind::Inverse;
+        let program = Program { block_params, ..self.program()? };
+        let otherwise = self.otherwise(!is_inverted, tag)?;
+        let close_strip = self.end_of_block(&call.name, tag)?;
+        let block =
+            joined(Opened { call, block_params: Vec::new(), strip }, program, otherwise, close_strip, is_inverted);
+        match is_inline {
+            true if block.inverse.is_some() => Err(self.error_at(tag, "expected no {{else}} in an inline partial")),
+            true => Ok(Node::Inline(Box::new(block))),
+            false => Ok(Node::Block(Box::new(block))),
+        }
+    }
+
+    /// `{{else}}` and what is behind it, or a chain of `{{else if}}`.
+    fn otherwise(&mut self, may_chain: bool, opened: Span) -> Result<Option<Otherwise>> {
+        match self.token {
+            Token::Inverse { open, close } => {
+                self.next()?;
+                Ok(Some(Otherwise::Plain(Strip { open, close }, self.program()?)))
+            }
+            Token::Open(opening) if opening.kind == OpeningKind::InverseChain && may_chain => {
+                self.nested(|it| it.chain(opening, opened)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn chain(&mut self, opening: Opening, opened: Span) -> Result<Otherwise> {
+        let tag = self.lexer.tag();
+        self.next()?;
+        let Opened { call, block_params, strip } = self.opened(opening, tag)?;
+        let program = Program { block_params, ..self.program()? };
+        let otherwise = self.otherwise(true, opened)?;
+        // As in handlebars.js, what follows stands for the closing tag until the whole block knows its own.
+        let close_strip = match &otherwise {
+            Some(Otherwise::Plain(strip, _) | Otherwise::Chain(strip, _)) => *strip,
+            None => Strip::default(),
+        };
+        let block = joined(Opened { call, block_params: Vec::new(), strip }, program, otherwise, close_strip, false);
+        Ok(Otherwise::Chain(strip, Box::new(block)))
+    }
+
+    fn end_of_block(&mut self, name: &Operand, opened: Span) -> Result<Strip> {
+        let opened_name = name;
+        let name = name.as_name();
+        let Token::Open(Opening { kind: OpeningKind::EndBlock, strip: open }) = self.token else {
+            let found = match self.token {
+                Token::End => String::new(),
+                _ => format!(", found {}", self.token.name()),
+            };
+            let problem = format!("the block is left open: expected {{{{/{name}}}}} behind it{found}");
+            return Err(self.error_at(opened, problem));
+        };
+        let tag = self.lexer.tag();
+        self.next()?;
+        let closed = self.name()?;
+        if closed.as_name() != name || closed.is_text() != opened_name.is_text() {
+            let place = Place::of(self.lexer.source, opened);
+            return Err(self.error_at(tag, format!("expected {{{{/{name}}}}}, which closes the block of {place}")));
+        }
+        Ok(Strip { open, close: self.close()? })
+    }
+
+    fn raw_block(&mut self) -> Result<Node> {
+        let tag = self.lexer.tag();
+        self.next()?;
+        let call = self.call(tag)?;
+        if self.token != Token::CloseRawBlock {
+            return Err(self.expected("'}}}}'"));
+        }
+        self.next()?;
+        let mut body = Vec::new();
+        while let Token::Content(words) = &self.token {
+            body.push(Node::Content(Content::new(words)));
+            self.next()?;
+        }
+        let name = call.name.as_name();
+        match &self.token {
+            Token::EndRawBlock(closed) if *closed == name => {}
+            _ => {
+                let problem = format!("expected {{{{{{{{/{name}}}}}}}}} behind it, found {}", self.token.name());
+                return Err(self.error_at(tag, problem));
+            }
+        }
+        self.next()?;
+        let strip = Strip::default();
+        Ok(Node::Block(Box::new(Block {
+            call,
+            program: Some(Program { body, block_params: Vec::new(), chained: false }),
+            inverse: None,
+            open_strip: strip,
+            inverse_strip: strip,
+            close_strip: strip,
+        })))
+    }
+
+    /// The tag of a partial up to its end, and the name that closes it.
+    fn partial_tag(&mut self, opening: Opening) -> Result<(Partial, String)> {
+        let tag = self.lexer.tag();
+        self.next()?;
+        let name = self.operand()?;
+        let closed_by = name.as_name();
+        let name = match name {
+            Operand::Call(_) => PartialName::Found(name),
+            name => PartialName::Said(name.as_name()),
+        };
+        let (params, hash) = (self.params()?, self.hash()?);
+        if params.len() > 1 {
+            return Err(self.error_at(tag, format!("expected at most one value for a partial, found {}", params.len())));
+        }
+        let open_strip = Strip { open: opening.strip, close: self.close()? };
+        let (program, indent, close_strip) = (None, String::new(), Strip::default());
+        Ok((Partial { name, params, hash, program, indent, open_strip, close_strip, tag }, closed_by))
+    }
+
+    fn partial(&mut self, opening: Opening) -> Result<Node> {
+        let (partial, _) = self.partial_tag(opening)?;
+        Ok(Node::Partial(Box::new(partial)))
+    }
+
+    fn partial_block(&mut self, opening: Opening) -> Result<Node> {
+        let (mut partial, name) = self.partial_tag(opening)?;
+        partial.program = Some(self.program()?);
+        partial.close_strip = self.end_of_block(&Operand::Text(name), partial.tag)?;
+        Ok(Node::PartialBlock(Box::new(partial)))
+    }
+}
+
+/// A block of its parts.
+fn joined(
+    opened: Opened,
+    program: Program,
+    otherwise: Option<Otherwise>,
+    close_strip: Strip,
+    is_inverted: bool,
+) -> Block {
+    let (inverse_strip, inverse) = match otherwise {
+        None => (Strip::default(), None),
+        Some(Otherwise::Plain(strip, program)) => (strip, Some(program)),
+        Some(Otherwise::Chain(strip, mut block)) => {
+            block.close_strip = close_strip;
+            let body = vec![Node::Block(block)];
+            (strip, Some(Program { body, block_params: Vec::new(), chained: true }))
+        }
+    };
+    let (program, inverse) = match is_inverted {
+        true => (inverse, Some(program)),
+        false => (Some(program), inverse),
+    };
+    Block { call: opened.call, program, inverse, open_strip: opened.strip, inverse_strip, close_strip }
+}

@@ -1,0 +1,227 @@
+//! A text, taken apart.
+
+use super::super::number;
+
+/// What stands between a block's tags, or the whole text.
+#[derive(Debug, Default)]
+pub struct Program {
+    pub body: Vec<Node>,
+    pub block_params: Vec<String>,
+    /// Whether it is no more than the block of an `{{else if}}`.
+    pub chained: bool,
+}
+
+impl Program {
+    /// Shows every node in it, those that stand in others behind them.
+    pub fn each_node<'t>(&'t self, see: &mut dyn FnMut(&'t Node)) {
+        for node in &self.body {
+            see(node);
+            let parts = match node {
+                Node::Block(block) | Node::Inline(block) => [block.program.as_ref(), block.inverse.as_ref()],
+                Node::PartialBlock(partial) => [partial.program.as_ref(), None],
+                _ => [None, None],
+            };
+            parts.into_iter().flatten().for_each(|program| program.each_node(see));
+        }
+    }
+}
+
+#[derive(Debug)]
+pub enum Node {
+    Content(Content),
+    Comment(Strip),
+    /// `{{name}}`, `{{{name}}}` or a call.
+    Mustache(Mustache),
+    Block(Box<Block>),
+    /// `{{> name}}`.
+    Partial(Box<Partial>),
+    /// `{{#> name}}…{{/name}}`.
+    PartialBlock(Box<Partial>),
+    /// `{{#*inline "name"}}…{{/inline}}`.
+    Inline(Box<Block>),
+}
+
+/// Words as they stand in the text, and how much of them is left when the space around tags is taken off.
+#[derive(Debug)]
+pub struct Content {
+    pub original: String,
+    pub from: usize,
+    pub to: usize,
+    pub left_stripped: bool,
+    pub right_stripped: bool,
+}
+
+impl Content {
+    pub fn new(original: &str) -> Self {
+        let (left_stripped, right_stripped) = (false, false);
+        Content { original: original.to_owned(), from: 0, to: original.len(), left_stripped, right_stripped }
+    }
+
+    pub fn value(&self) -> &str {
+        self.original.get(self.from..self.to).unwrap_or_default()
+    }
+}
+
+/// On which side of a tag a `~` takes the space away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strip {
+    pub open: bool,
+    pub close: bool,
+}
+
+#[derive(Debug)]
+pub struct Mustache {
+    pub call: Call,
+    pub is_escaped: bool,
+    pub strip: Strip,
+}
+
+/// A name with what it is called with, if it is called.
+#[derive(Debug)]
+pub struct Call {
+    pub name: Operand,
+    pub params: Vec<Operand>,
+    /// The first of a name counts.
+    pub hash: Vec<(String, Operand)>,
+    /// Where its tag or bracket begins in the source, and how long that is.
+    pub tag: Span,
+}
+
+#[derive(Debug)]
+pub struct Block {
+    pub call: Call,
+    pub program: Option<Program>,
+    pub inverse: Option<Program>,
+    pub open_strip: Strip,
+    pub inverse_strip: Strip,
+    pub close_strip: Strip,
+}
+
+#[derive(Debug)]
+pub struct Partial {
+    /// The name as it is written, and, for a name that is only known when the text is rendered, the call that gives it.
+    pub name: PartialName,
+    pub params: Vec<Operand>,
+    pub hash: Vec<(String, Operand)>,
+    /// What stands in the block.
+    pub program: Option<Program>,
+    /// The space in front of a tag that stands alone on its line.
+    pub indent: String,
+    pub open_strip: Strip,
+    pub close_strip: Strip,
+    pub tag: Span,
+}
+
+#[derive(Debug)]
+pub enum PartialName {
+    Said(String),
+    Found(Operand),
+}
+
+/// What a call is given, or a name.
+#[derive(Debug)]
+pub enum Operand {
+    Path(Path),
+    Text(String),
+    /// The number, and how it was written for JavaScript.
+    Number(f64),
+    Bool(bool),
+    Null,
+    Undefined,
+    Call(Box<Call>),
+}
+
+#[derive(Debug)]
+pub struct Path {
+    /// Whether it begins with `@`.
+    pub is_data: bool,
+    /// How many `../` it begins with.
+    pub depth: usize,
+    pub parts: Vec<String>,
+    /// As it is written, without the brackets of names in brackets.
+    pub original: String,
+    /// Whether a name in it holds a dash outside of brackets.
+    pub is_dashed: bool,
+    pub tag: Span,
+}
+
+impl Path {
+    /// Whether it is told to be a member of what is here, and so is no helper and no block parameter. `this` makes it so
+    /// at the end of any name, as in handlebars.js.
+    pub fn is_scoped(&self) -> bool {
+        let ends_word = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let says_this =
+            || self.original.match_indices("this").any(|(at, this)| ends_word(&self.original[at + this.len()..]));
+        self.original.starts_with('.') || says_this()
+    }
+
+    /// Whether it is one name that could be a helper's.
+    pub fn is_simple(&self) -> bool {
+        self.parts.len() == 1 && self.depth == 0 && !self.is_scoped()
+    }
+}
+
+impl Operand {
+    /// Whether what it is called is a text for JavaScript, which tells `12` from `"12"`.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Operand::Path(_) | Operand::Text(_))
+    }
+
+    /// What a name is called, a literal in the place of one included.
+    pub fn as_name(&self) -> String {
+        match self {
+            Operand::Path(path) => path.original.clone(),
+            Operand::Text(text) => text.clone(),
+            Operand::Number(number) => {
+                let mut text = String::new();
+                number::write(*number, &mut text);
+                text
+            }
+            Operand::Bool(flag) => flag.to_string(),
+            Operand::Null => "null".to_owned(),
+            Operand::Undefined => "undefined".to_owned(),
+            Operand::Call(_) => String::new(),
+        }
+    }
+}
+
+impl Call {
+    /// Shows every path that is looked up for it, its own name included if it is called with nothing.
+    pub fn each_path<'t>(&'t self, in_brackets: bool, see: &mut dyn FnMut(&'t Path)) {
+        if !in_brackets
+            && self.params.is_empty()
+            && self.hash.is_empty()
+            && let Operand::Path(path) = &self.name
+        {
+            see(path);
+        }
+        each_path(&self.params, &self.hash, see);
+    }
+}
+
+impl Partial {
+    /// Shows every path that is looked up for it.
+    pub fn each_path<'t>(&'t self, see: &mut dyn FnMut(&'t Path)) {
+        if let PartialName::Found(Operand::Call(call)) = &self.name {
+            call.each_path(true, see);
+        }
+        each_path(&self.params, &self.hash, see);
+    }
+}
+
+fn each_path<'t>(params: &'t [Operand], hash: &'t [(String, Operand)], see: &mut dyn FnMut(&'t Path)) {
+    for operand in params.iter().chain(hash.iter().map(|(_, value)| value)) {
+        match operand {
+            Operand::Path(path) => see(path),
+            Operand::Call(call) => call.each_path(true, see),
+            _ => {}
+        }
+    }
+}
+
+/// A part of the source, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+}
