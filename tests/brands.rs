@@ -142,7 +142,7 @@ fn a_malformed_brand_is_refused_by_its_field_and_changes_nothing() {
         ),
         (
             with(json!({ "email": { "templateOverride": { "header": "{{shout name}}" } } })),
-            "settings.email.templateOverride.header: the helper 'shout' is not known",
+            "settings.email.templateOverride.header: not a valid template: line 1, column 1, {{shout name}}: there is no",
         ),
         (
             with(json!({ "email": { "footer": { "content": "{{first-name}}" } } })),
@@ -151,6 +151,12 @@ fn a_malformed_brand_is_refused_by_its_field_and_changes_nothing() {
         (
             json!({ "name": "A", "settings": {}, "snippets": { "items": [{ "name": "a" }] } }),
             "snippets.items[0]: expected",
+        ),
+        (
+            json!({ "name": "A", "settings": {}, "snippets": { "items": [
+                { "name": "a", "value": "{{name}}" }, { "name": "b", "value": "Hi\n{{#if}}" },
+            ] } }),
+            "snippets.items[1].value: not a valid template: line 2, column 1, {{#if}}: the block is left open",
         ),
     ];
     for (body, expected) in cases {

@@ -143,16 +143,19 @@ fn a_definition_that_cannot_be_used_is_refused_by_its_field() {
         ),
         (
             "{\"message\": {\"message\": {\"content\": {\"title\": \"{{#if x}}\", \"body\": \"b\"}}}}",
-            "message.message.content.title: not a valid template: a tag is malformed, or a block is left open",
+            "message.message.content.title: not a valid template: line 1, column 1, {{#if x}}: the block is left open",
         ),
         (
             "{\"message\": {\"content\": {\"body\": \"{{#if x}}{{/each}}\"}}}",
             "message.content.body: not a valid template: ",
         ),
-        ("{\"message\": {\"content\": {\"body\": \"{{> partial}}\"}}}", "message.content.body: partials"),
         (
-            "{\"message\": {\"content\": {\"body\": \"{{#if a}}{{#*inline \\\"x\\\"}}{{> x}}{{/inline}}{{/if}}\"}}}",
-            "message.content.body: partials",
+            "{\"message\": {\"content\": {\"body\": \"{{> partial a b}}\"}}}",
+            "message.content.body: not a valid template: line 1, column 1, {{> partial a b}}: expected at most one value",
+        ),
+        (
+            "{\"message\": {\"content\": {\"body\": \"{{#if a}}{{#*inline x}}{{> x}}{{/inline}}{{/if}}\"}}}",
+            "message.content.body: not a valid template: line 1, column 10, {{#*inline x}}: expected an inline partial",
         ),
     ];
     for (body, expected) in cases {

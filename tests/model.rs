@@ -103,7 +103,7 @@ enum Words {
     Variables,
     Block,
     ByChannel,
-    NamedMember,
+    EachAsNumber,
 }
 
 #[derive(Clone)]
@@ -679,10 +679,11 @@ fn render(definition: &Definition, recipient: &str, user: &User) -> Result<Rende
             let by = if channel == "email" { "\n\nby mail" } else { "" };
             (Some("Hi".to_owned()), format!("To {}{by}", shown("name")))
         }
-        Words::NamedMember if data.iter().any(|(name, value)| *name == "name" && value.is_array()) => {
-            return Err("'first' is asked of an array, which has only numbered members".to_owned());
+        Words::EachAsNumber if data.iter().any(|(name, value)| *name == "name" && value.is_array()) => {
+            let place = "line 1, column 23, {{add this 1}}";
+            return Err(format!("{place}: add: expected a number, found the text \"Listed\""));
         }
-        Words::NamedMember => (None, "First: ".to_owned()),
+        Words::EachAsNumber => (None, "First: ".to_owned()),
     };
     Ok(Rendered { channel, address: address.to_owned(), subject, body })
 }
@@ -749,7 +750,7 @@ impl Author {
 
     fn definition(&mut self) -> Definition {
         let template = Words::Template(self.pick(&["weekly", "nt_\u{eb}"]));
-        let words = self.pick(&[template, Words::Variables, Words::Block, Words::ByChannel, Words::NamedMember]);
+        let words = self.pick(&[template, Words::Variables, Words::Block, Words::ByChannel, Words::EachAsNumber]);
         let content = |title: Option<&str>, body: &str| match title {
             Some(title) => json!({ "title": title, "body": body }),
             None => json!({ "body": body }),
@@ -761,7 +762,7 @@ impl Author {
                 ("content", content(Some("Hello {{name}}"), body))
             }
             Words::Block => ("content", content(None, "{{#if vip}}VIP {{/if}}{{name}} <{{profile.email}}>")),
-            Words::NamedMember => ("content", content(None, "First: {{name.first}}")),
+            Words::EachAsNumber => ("content", content(None, "First: {{#each name}}{{add this 1}}{{/each}}")),
             Words::ByChannel => {
                 let elements = json!([
                     { "type": "meta", "title": "Hi" },
@@ -889,8 +890,8 @@ impl Author {
                 "POST",
                 "/bulk",
                 r#"{"message":{"event":"e","content":{"body":"{{#if a}}"}}}"#,
-                "message.content.body: not a valid template: a tag is malformed, \
-                 or a block is left open at line 1, column 10",
+                "message.content.body: not a valid template: line 1, column 1, {{#if a}}: \
+                 the block is left open: expected {{/if}} behind it",
             ),
             (
                 "POST",

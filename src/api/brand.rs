@@ -18,7 +18,7 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
     if payload.settings.is_none() {
         return Err(Error::invalid("settings", "expected an object, which may be empty"));
     }
-    check(&payload)?;
+    render::brand::check(&payload, "")?;
     let environment = call.environment;
     Act::change(move |tx| shown(&brand::create(tx, &environment, &payload)?))
 }
@@ -47,7 +47,7 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 /// `PUT /brands/{brand_id}` with `{name, settings?, snippets?}`: 200 and the brand, of which nothing else is left.
 pub fn replace(mut call: Call<'_>) -> Result<Act> {
     let payload = BrandPayload::read(&call.json()?, "")?;
-    check(&payload)?;
+    render::brand::check(&payload, "")?;
     let (brand_id, environment) = (call.param(), call.environment);
     Act::change(move |tx| {
         let brand = brand::get(tx, &environment, &brand_id)?;
@@ -67,10 +67,6 @@ pub fn delete(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// Refuses texts that cannot be rendered.
-fn check(payload: &BrandPayload) -> Result<()> {
-    payload.settings.as_ref().map_or(Ok(()), |settings| render::brand::check(settings, "settings"))
-}
-
 fn shown(brand: &Brand) -> Result<Answer> {
     Ok(Answer::new(200, item(brand)?))
 }

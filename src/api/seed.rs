@@ -31,8 +31,7 @@ pub fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
         render::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
     }
     for brand in &seed.brands {
-        let settings = brand.value.settings.as_ref();
-        settings.map_or(Ok(()), |settings| render::brand::check(settings, &format!("{}.settings", brand.at)))?;
+        render::brand::check(&brand.value, &brand.at)?;
     }
     let jobs = seed.jobs.iter().map(|job| (&job.at, &job.value.definition, JobKind::Bulk));
     let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));

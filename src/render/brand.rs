@@ -9,6 +9,7 @@ use super::scope::{JobData, JobWords, Names, Scope};
 use super::text::{Parsed, Text, Writer};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::model::brand::BrandPayload;
 use crate::model::plan::{Plan, Stored};
 use crate::model::user::User;
 use crate::template::{Partials, Template};
@@ -66,12 +67,22 @@ fn compile(source: &str, escape: Escape, names: &mut Names, partials: &Partials)
     }
 }
 
-/// Refuses settings with texts that cannot be rendered for anybody. `at` is where they stand in the request.
-pub fn check(settings: &Value, at: &str) -> Result<()> {
-    texts(settings).try_for_each(|(place, escape, source)| {
+/// Refuses a brand with texts or snippets that cannot be rendered for anybody. `at` is its path in the request, or
+/// nothing for the body itself.
+pub fn check(brand: &BrandPayload, at: &str) -> Result<()> {
+    let at = if at.is_empty() { String::new() } else { format!("{at}.") };
+    let refuse = |source: &str, escape: Escape, field: String| {
         let compiled = compile(source, escape, &mut Names::default(), &Partials::new());
-        compiled.map(drop).map_err(|problem| Error::invalid(format_args!("{at}{}", place.replace('/', ".")), problem))
-    })
+        compiled.map(drop).map_err(|problem| Error::invalid(format_args!("{at}{field}"), problem))
+    };
+    for (place, escape, source) in brand.settings.iter().flat_map(texts) {
+        refuse(source, escape, format!("settings{}", place.replace('/', ".")))?;
+    }
+    let snippets = brand.snippets.as_ref().and_then(|snippets| snippets["items"].as_array());
+    for (i, snippet) in snippets.into_iter().flatten().enumerate() {
+        refuse(snippet["value"].as_str().unwrap_or_default(), Escape::Plain, format!("snippets.items[{i}].value"))?;
+    }
+    Ok(())
 }
 
 /// Whether a brand, as it is stored, is another one for each message.
