@@ -1,8 +1,9 @@
 //! Content, compiled: for every channel and locale the texts that a message is made of.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::elements::{Builder, html, nodes, plain, subject};
+use super::elements::{self, Builder, html, nodes, plain, subject};
 use super::escape::Escape;
 use super::scope::Names;
 use super::text::{Parsed, Text, Writer};
@@ -18,11 +19,11 @@ const BYTES_LIMIT: usize = 64 * 1024 * 1024;
 
 /// The texts of a message on one channel.
 pub struct Texts {
-    pub subject: Option<Text>,
+    pub subject: Option<Arc<Text>>,
     /// Plain.
-    pub body: Text,
+    pub body: Arc<Text>,
     /// An e-mail's HTML, elsewhere a JSON array of elements; `None` if the body says it all.
-    pub content: Option<Text>,
+    pub content: Option<Arc<Text>>,
 }
 
 /// All texts of a content.
@@ -75,7 +76,8 @@ impl Compiled {
                 let subject =
                     title.as_ref().map(|title| Text::compile(title, &format!("{path}.title"), names, partials));
                 let body = Text::compile(body, &format!("{path}.body"), names, partials)?;
-                let sugar = Some(Texts { subject: subject.transpose()?, body, content: None });
+                let subject = subject.transpose()?.map(Arc::new);
+                let sugar = Some(Texts { subject, body: Arc::new(body), content: None });
                 return Ok(Compiled { sugar, targets: Vec::new(), locales: Vec::new(), texts: Vec::new() });
             }
         };
@@ -84,23 +86,17 @@ impl Compiled {
             return Err(Error::invalid(path, format_args!("expected at most {LOCALES_LIMIT} locales")));
         }
         let mut parsed = Parsed::default();
-        let (mut texts, mut bytes) = (Vec::new(), 0);
+        let mut kit = Kit { names, partials, parsed: &mut parsed, shared: HashMap::new(), bytes: 0 };
+        let mut texts = Vec::new();
         for target in &mentioned.targets {
             for locale in [None].into_iter().chain(mentioned.locales.iter().map(|name| Some(name.as_str()))) {
-                let variant = Variant { elements, path, target: *target, locale, refs: &mentioned.refs };
-                let compiled = variant.compile(&mut Kit { names, partials, parsed: &mut parsed })?;
-                if let Some(Texts { subject, body, content }) = &compiled {
-                    bytes += [subject.as_ref(), Some(body), content.as_ref()]
-                        .into_iter()
-                        .flatten()
-                        .map(Text::bytes)
-                        .sum::<usize>();
-                }
-                if bytes > BYTES_LIMIT {
+                let (target, refs, is_shared) = (*target, &mentioned.refs, !mentioned.names_channels);
+                let variant = Variant { elements, path, target, locale, refs, is_shared };
+                texts.push(variant.compile(&mut kit)?);
+                if kit.bytes > BYTES_LIMIT {
                     let problem = "the content is too long for all its channels and locales together";
                     return Err(Error::invalid(format_args!("{path}.elements"), problem));
                 }
-                texts.push(compiled);
             }
         }
         Ok(Compiled { sugar: None, targets: mentioned.targets, locales: mentioned.locales, texts })
@@ -131,6 +127,8 @@ impl Compiled {
 /// What the elements speak of.
 struct Mentioned<'a> {
     targets: Vec<Target>,
+    /// Whether any is for some channels only.
+    names_channels: bool,
     locales: Vec<String>,
     refs: HashMap<&'a str, &'a Element>,
 }
@@ -138,7 +136,7 @@ struct Mentioned<'a> {
 impl<'a> Mentioned<'a> {
     fn in_elements(elements: &'a [Element]) -> Self {
         let targets = Channel::NAMES.iter().map(|(_, channel)| Target { channel: *channel, provider: None }).collect();
-        let mut mentioned = Mentioned { targets, locales: Vec::new(), refs: HashMap::new() };
+        let mut mentioned = Mentioned { targets, names_channels: false, locales: Vec::new(), refs: HashMap::new() };
         mentioned.add(elements);
         mentioned
     }
@@ -149,6 +147,7 @@ impl<'a> Mentioned<'a> {
                 Kind::Channel { channel, .. } => Some(channel),
                 _ => None,
             };
+            self.names_channels |= element.channels.is_some() || channel.is_some();
             for provider in element.channels.iter().flatten().chain(channel).filter_map(|name| provider(name)) {
                 let target = Target { channel: provider.channel(), provider: Some(provider) };
                 if !self.targets.contains(&target) {
@@ -174,6 +173,17 @@ struct Variant<'a> {
     target: Target,
     locale: Option<&'a str>,
     refs: &'a HashMap<&'a str, &'a Element>,
+    /// Whether its texts are those of every other target as well, as long as they have the same form.
+    is_shared: bool,
+}
+
+/// The forms in which elements are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    Subject,
+    Body,
+    Html,
+    Nodes { keeps_markdown: bool },
 }
 
 /// What texts are compiled with.
@@ -181,6 +191,10 @@ struct Kit<'k> {
     names: &'k mut Names,
     partials: &'k Partials,
     parsed: &'k mut Parsed,
+    /// Texts of more than one target, by their form and locale.
+    shared: HashMap<(Form, Option<String>), Option<Arc<Text>>>,
+    /// All that was compiled.
+    bytes: usize,
 }
 
 impl Variant<'_> {
@@ -196,35 +210,65 @@ impl Variant<'_> {
         if let Some((element, raw)) = self.raw(kit) {
             return self.compile_raw(element, raw, kit).map(Some);
         }
-        let mut body = self.builder(kit, Escape::Plain);
-        body.separated("\n\n", |it| it.elements(self.elements, plain::write))?;
-        if !body.has_found() && !self.elements.is_empty() {
-            return Ok(None);
-        }
-        let body = body.finish()?;
-        let mut subject = self.builder(kit, Escape::Plain);
-        subject.elements(self.elements, subject::write)?;
-        let subject = if subject.has_subject() { Some(subject.finish()?) } else { None };
+        let Some(body) = self.form(Form::Body, kit)? else { return Ok(None) };
+        let subject = self.form(Form::Subject, kit)?;
         let content = match self.target.channel {
             Channel::Sms => None,
-            Channel::Email => {
-                let mut content = self.builder(kit, Escape::Html);
-                content.elements(self.elements, html::write)?;
-                Some(content.finish()?)
-            }
-            _ => {
-                let mut content = self.builder(kit, Escape::Json);
-                content.markup("[");
-                content.separated(",", |it| it.elements(self.elements, nodes::write))?;
-                content.markup("]");
-                Some(content.finish()?)
-            }
+            Channel::Email => self.form(Form::Html, kit)?,
+            channel => self.form(Form::Nodes { keeps_markdown: elements::keeps_markdown(channel) }, kit)?,
         };
         Ok(Some(Texts { subject, body, content }))
     }
 
+    /// The elements in a form, compiled once for all targets that share it; `None` if there is nothing to write.
+    fn form(&self, form: Form, kit: &mut Kit<'_>) -> Result<Option<Arc<Text>>> {
+        let key = (form, self.locale.map(str::to_owned));
+        if let Some(text) = kit.shared.get(&key).filter(|_| self.is_shared) {
+            return Ok(text.clone());
+        }
+        let text = self.compile_form(form, kit)?.map(Arc::new);
+        kit.bytes += text.as_deref().map_or(0, Text::bytes);
+        if self.is_shared {
+            kit.shared.insert(key, text.clone());
+        }
+        Ok(text)
+    }
+
+    fn compile_form(&self, form: Form, kit: &mut Kit<'_>) -> Result<Option<Text>> {
+        let escape = match form {
+            Form::Subject | Form::Body => Escape::Plain,
+            Form::Html => Escape::Html,
+            Form::Nodes { .. } => Escape::Json,
+        };
+        let mut builder = self.builder(kit, escape);
+        let is_something = match form {
+            Form::Body => {
+                builder.separated("\n\n", |it| it.elements(self.elements, plain::write))?;
+                builder.has_found() || self.elements.is_empty()
+            }
+            Form::Subject => {
+                builder.elements(self.elements, subject::write)?;
+                builder.has_subject()
+            }
+            Form::Html => {
+                builder.elements(self.elements, html::write)?;
+                true
+            }
+            Form::Nodes { .. } => {
+                builder.markup("[");
+                builder.separated(",", |it| it.elements(self.elements, nodes::write))?;
+                builder.markup("]");
+                true
+            }
+        };
+        if is_something { builder.finish().map(Some) } else { Ok(None) }
+    }
+
     /// What a channel element for this target says as a whole, instead of elements.
     fn raw(&self, kit: &mut Kit<'_>) -> Option<(&Element, &Raw)> {
+        if self.is_shared {
+            return None;
+        }
         let builder = self.builder(kit, Escape::Plain);
         self.elements.iter().filter(|element| builder.is_meant(element)).find_map(|element| match &element.kind {
             Kind::Channel { raw: Some(raw), .. } => Some((element, raw)),
@@ -233,10 +277,12 @@ impl Variant<'_> {
     }
 
     fn compile_raw(&self, element: &Element, raw: &Raw, kit: &mut Kit<'_>) -> Result<Texts> {
-        let mut text = |write: &dyn Fn(&mut Builder<'_>) -> Result<()>| {
+        let mut text = |write: &dyn Fn(&mut Builder<'_>) -> Result<()>| -> Result<Arc<Text>> {
             let mut builder = self.builder(kit, Escape::Plain);
             write(&mut builder)?;
-            builder.finish()
+            let text = builder.finish()?;
+            kit.bytes += text.bytes();
+            Ok(Arc::new(text))
         };
         let html = raw.html.as_ref().filter(|_| self.target.channel == Channel::Email);
         let body = match (&raw.text, html) {

@@ -1,7 +1,8 @@
 //! Texts with Handlebars in them, compiled.
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use hashbrown::HashMap;
 
 use super::escape::{self, Escape};
 use super::markdown::{self, Form};

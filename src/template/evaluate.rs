@@ -316,7 +316,7 @@ impl<'a> Machine<'_, 'a> {
                 if value.is_empty() {
                     return Ok(Some(otherwise));
                 }
-                self.once(value, 1)?;
+                self.once(value, 2)?;
             }
             Op::Section(otherwise) => match self.pop() {
                 Value::Undefined | Value::Null | Value::Bool(false) => return Ok(Some(otherwise)),
@@ -707,7 +707,11 @@ impl<'a> Machine<'_, 'a> {
         let this = self.partial_context(site)?;
         let name = match &site.name {
             Some(name) => name.as_str(),
-            None => self.pop().text(self.heap)?,
+            // As in handlebars.js any name that is not true is this one.
+            None => match self.pop() {
+                name if name.is_truthy() => name.text(self.heap)?,
+                _ => "undefined",
+            },
         };
         let frame = *self.frame();
         let block = site.block.map(|routine| {

@@ -38,7 +38,7 @@ export class Random {
 }
 
 const NAMES = ['a', 'b', 'c', 'items', 'user', 'name', 'paid', 'list', 'deep', 'x1', 'elsewhere', 'iffy', 'éa'];
-const ODD_NAMES = ['x y', '0', '1', '10', 'length', 'this', 'a.b', '__proto__', 'constructor', 'toString', 'else'];
+const ODD_NAMES = ['x y', '0', '1', '10', 'length', 'this', 'a.b', '__proto__', 'constructor', 'else'];
 const TEXTS = ['', 'Ada', 'a & b', '<b>', '"q"', "it's", '`=`', 'x\ny', '  ', '0', 'false', 'é', '{{a}}', '\\', '1', 'null'];
 const NUMBERS = ['0', '-0', '1', '2', '20.0', '0.1', '1e21', '1e-7', '123456789012345678901', '-5', '3.14', '1e300', '5e-324', '100000000000000000000'];
 

@@ -219,7 +219,7 @@ impl<'b> Builder<'b> {
 
     /// Whether readers of the elements are given Markdown as it is.
     pub fn keeps_markdown(&self) -> bool {
-        matches!(self.target.channel, Channel::DirectMessage | Channel::Webhook)
+        keeps_markdown(self.target.channel)
     }
 
     pub fn markdown_source(&mut self, words: &Words, element: &Element) -> Result<()> {
@@ -296,6 +296,11 @@ impl<'b> Builder<'b> {
     pub fn depth(&self) -> usize {
         self.lists.len().saturating_sub(1) / 2
     }
+}
+
+/// Whether readers of elements on a channel are given Markdown as it is.
+pub fn keeps_markdown(channel: Channel) -> bool {
+    matches!(channel, Channel::DirectMessage | Channel::Webhook)
 }
 
 /// Pushes what a name in a condition stands for.

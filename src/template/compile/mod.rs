@@ -4,6 +4,7 @@
 mod condition;
 mod text;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::call::Table;
 use super::program::{Constant, Op, PLAIN, Program, Tail, Target};
 use super::syntax::tree::{self, Node, Path};
 use super::syntax::{self, Place, SyntaxError};
+use text::Facts;
 
 /// Takes note of the names at the top that texts mention.
 pub trait Names {
@@ -34,6 +36,7 @@ pub struct Noted {
 pub struct Template {
     source: Arc<str>,
     tree: tree::Program,
+    facts: OnceCell<Facts>,
 }
 
 /// A part of a text that has no more than words and variables.
@@ -45,7 +48,12 @@ pub enum Part<'t> {
 
 impl Template {
     pub fn parse(source: &str) -> Result<Self, SyntaxError> {
-        Ok(Template { source: source.into(), tree: syntax::parse(source)? })
+        Ok(Template { source: source.into(), tree: syntax::parse(source)?, facts: OnceCell::new() })
+    }
+
+    /// Looked up once, however often it is compiled: always with the same helpers.
+    fn facts(&self, helpers: Table) -> &Facts {
+        self.facts.get_or_init(|| Facts::of(&self.tree, helpers))
     }
 
     /// Its parts, if it has no more than words and escaped variables. A name that calls a helper is none.

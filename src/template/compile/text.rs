@@ -59,15 +59,15 @@ struct Source<'t> {
 impl Compiler<'_> {
     /// Writes what a text says where `escape` says.
     pub fn template(&mut self, template: &Template, escape: &'static Escape) -> Result<()> {
-        let (start, routines) = (self.here(), self.routines.clone());
-        if let Some(path) = dashed(&template.tree, self.helpers) {
-            let (name, rule) = (&path.original, "Courier knows only names in camelCase and snake_case");
+        let facts = template.facts(self.helpers);
+        if let Some(name) = &facts.dashed {
+            let rule = "Courier knows only names in camelCase and snake_case";
             self.fail(format!("the name '{name}' holds a dash; {rule}"));
             return Ok(());
         }
         let number = self.source_number(template);
-        let outer = std::mem::replace(&mut self.set_names, set_names(&template.tree));
-        let written = match escape.inner.filter(|_| changes_text(&template.tree, self.helpers)) {
+        let outer = std::mem::replace(&mut self.set_names, facts.set_names.clone());
+        let written = match escape.inner.filter(|_| facts.changes_text) {
             Some(inner) => {
                 self.begin();
                 let written = self.program(&template.tree, &Source { text: &template.source, number, escape: inner });
@@ -77,10 +77,6 @@ impl Compiler<'_> {
             None => self.program(&template.tree, &Source { text: &template.source, number, escape }),
         };
         self.set_names = outer;
-        if written.is_err() {
-            self.program.ops.truncate(start);
-            self.routines = routines;
-        }
         written
     }
 
@@ -135,6 +131,7 @@ impl Compiler<'_> {
             name => {
                 let name = name.as_name();
                 return match call::find(self.helpers, &name) {
+                    Some(helper) if OWN.contains(&helper.name) => Ok(Meaning::Helper(helper)),
                     _ if !is_called => Ok(Meaning::Named(name)),
                     Some(helper) => Ok(Meaning::Helper(helper)),
                     None => Err(self.unknown(&name, call, source)),
@@ -232,9 +229,10 @@ impl Compiler<'_> {
     /// gives any.
     fn block_param(&self, path: &Path) -> Option<(u32, usize, bool)> {
         let name = path.parts.first()?;
-        if path.depth > 0 || path.is_data || path.is_scoped() {
-            return None;
-        }
+        if path.depth > 0 || path.is_data || path.is_scoped { None } else { self.param_named(name) }
+    }
+
+    fn param_named(&self, name: &str) -> Option<(u32, usize, bool)> {
         let mut outer = 0;
         for level in self.levels.iter().rev() {
             if let Some(index) = level.block_params.iter().position(|known| known == name) {
@@ -249,7 +247,10 @@ impl Compiler<'_> {
     pub(super) fn path(&mut self, path: &Path, source: u32) {
         let parts: Vec<&str> = path.parts.iter().map(String::as_str).collect();
         if let Some((outer, index, gives)) = self.block_param(path) {
-            if !gives || index > 1 {
+            if gives && index > 1 {
+                return self.constant(Constant::Undefined);
+            }
+            if !gives {
                 let name = &path.parts[0];
                 self.fail(format!("the block gives nothing for its parameter '{name}'"));
                 return self.constant(Constant::Undefined);
@@ -301,6 +302,9 @@ impl Compiler<'_> {
         if name.is_empty() {
             return self.push(Op::Context(self.depth(0)));
         }
+        if let Some((outer, index @ 0..=1, true)) = self.param_named(name) {
+            return self.push(Op::Param { outer, index: index as u8, origin: None });
+        }
         match self.is_at_top() {
             true => self.top(&[name]),
             false => {
@@ -331,8 +335,13 @@ impl Compiler<'_> {
 
     /// `@index` and the like.
     fn data(&mut self, path: &Path, parts: &[&str]) {
-        let Some((name, rest)) = parts.split_first() else { return self.constant(Constant::Undefined) };
-        let outer = path.depth as u32;
+        let Some((mut name, mut rest)) = parts.split_first() else {
+            return self.push(Op::Context(self.depth(path.depth)));
+        };
+        let mut outer = path.depth as u32;
+        while let ("_parent", Some((next, further))) = (*name, rest.split_first()) {
+            (name, rest, outer) = (next, further, outer + 1);
+        }
         let name = match *name {
             "root" if outer == 0 && !rest.is_empty() => {
                 if !self.set_names.iter().any(|known| known == rest[0]) {
@@ -553,16 +562,23 @@ impl Compiler<'_> {
     fn inline(&mut self, block: &Block, source: &Source<'_>) -> Result<(u32, Target)> {
         let is_inline = matches!(&block.call.name, Operand::Path(path) if path.original == "inline");
         let name = match block.call.params.as_slice() {
-            [name] if is_inline && !matches!(name, Operand::Path(_) | Operand::Call(_)) => name.as_name(),
+            [name, ..] if is_inline && !matches!(name, Operand::Path(_) | Operand::Call(_)) => name.as_name(),
             _ => {
                 let problem = "expected an inline partial with its name in quotes: {{#*inline \"name\"}}…{{/inline}}";
                 return Err(self.error(source.text, block.call.tag, problem));
             }
         };
         let own = self.levels.pop_if(|level| level.has_frame());
+        // What its own block gives it cannot see.
+        let hidden = own.as_ref().map(|own| Level { block_params: own.block_params.clone(), frame: Frame::Else });
+        let has_own = hidden.is_some();
+        self.levels.extend(hidden);
         let (at_top, name) = (std::mem::replace(&mut self.at_top, false), self.name_number(&name));
         let routine = self.routine(|it| it.body(block.program.as_ref(), Frame::Section, source));
         self.at_top = at_top;
+        if has_own {
+            self.levels.pop();
+        }
         self.levels.extend(own);
         Ok((name, routine?))
     }
@@ -612,7 +628,7 @@ impl Compiler<'_> {
     /// Where the partial of a name begins that was given with the text.
     fn included(&mut self, name: &str, escape: &'static Escape) -> Result<Option<Target>> {
         let partials = self.partials;
-        let Some(template) = partials.get(name) else { return Ok(None) };
+        let Some(template) = partials.get(name).filter(|_| !name.is_empty()) else { return Ok(None) };
         let key = (name.to_owned(), std::ptr::from_ref(escape) as usize);
         if let Some(routine) = self.routines.get(&key) {
             return Ok(Some(*routine));
@@ -643,47 +659,44 @@ fn each_path<'t>(node: &'t Node, see: &mut dyn FnMut(&'t Path)) {
     }
 }
 
-/// The first name of a variable that holds a dash.
-fn dashed(program: &tree::Program, helpers: Table) -> Option<&Path> {
-    let mut found = None;
-    program.each_node(&mut |node| {
-        // A block may be called by its name alone.
-        let opens_block = |path: &Path| matches!(node, Node::Block(_)) && call::find(helpers, &path.original).is_some();
-        each_path(node, &mut |path| {
-            if path.is_dashed && !opens_block(path) {
-                found.get_or_insert(path);
-            }
-        });
-    });
-    found
+/// What has to be known of a text before its first node is compiled.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The first name of a variable that holds a dash.
+    dashed: Option<String>,
+    /// The names that it sets.
+    set_names: Vec<String>,
+    /// Whether what it writes is changed by it afterwards.
+    changes_text: bool,
 }
 
-/// The names that a text sets.
-fn set_names(program: &tree::Program) -> Vec<String> {
-    let mut names = Vec::new();
-    program.each_node(&mut |node| {
+impl Facts {
+    pub fn of(program: &tree::Program, helpers: Table) -> Self {
+        let mut facts = Facts::default();
+        program.each_node(&mut |node| facts.see(node, helpers));
+        facts
+    }
+
+    fn see(&mut self, node: &Node, helpers: Table) {
+        let opened = match node {
+            Node::Block(block) => call::find(helpers, &block.call.name.as_name()),
+            _ => None,
+        };
+        self.changes_text |= match node {
+            Node::Partial(partial) => !partial.indent.is_empty(),
+            _ => opened.is_some_and(|helper| matches!(helper.form, Form::Content(_))),
+        };
         if let Node::Mustache(Mustache { call, .. }) = node
             && let (Operand::Path(path), Some(Operand::Text(name))) = (&call.name, call.params.first())
             && path.original == "set"
         {
-            names.push(name.clone());
+            self.set_names.push(name.clone());
         }
-    });
-    names
-}
-
-/// Whether what a text writes is changed by it afterwards.
-fn changes_text(program: &tree::Program, helpers: Table) -> bool {
-    let mut changes = false;
-    program.each_node(&mut |node| {
-        changes |= match node {
-            Node::Partial(partial) => !partial.indent.is_empty(),
-            Node::Block(block) => {
-                let helper = call::find(helpers, &block.call.name.as_name());
-                helper.is_some_and(|helper| matches!(helper.form, Form::Content(_)))
+        each_path(node, &mut |path| {
+            // A block may be called by its name alone.
+            if path.is_dashed && opened.is_none_or(|helper| helper.name != path.original) {
+                self.dashed.get_or_insert_with(|| path.original.clone());
             }
-            _ => false,
-        };
-    });
-    changes
+        });
+    }
 }

@@ -158,12 +158,13 @@ fn range<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 }
 
 fn lookup<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let &[object, name] = call.args else {
-        return Err(Problem(format!("expected exactly two arguments, found {}", call.args.len())));
-    };
+    let object = call.arg(0);
     if !object.is_truthy() {
         return Ok(object);
     }
+    let &[_, name] = call.args else {
+        return Err(Problem(format!("expected exactly two arguments, found {}", call.args.len())));
+    };
     let name = name.text(call.heap)?;
     match call.heap.assigned(object, name) {
         Some(value) => Ok(value),

@@ -181,12 +181,19 @@ impl<'s> Lexer<'s> {
 
     pub fn next(&mut self) -> Result<Token> {
         self.start = self.at;
-        match self.state {
-            State::Content => self.content(),
-            State::Escaped => Ok(self.escaped()),
-            State::Tag => self.in_tag(),
-            State::Raw(depth) => self.raw(depth),
+        let token = match self.state {
+            State::Content => self.content()?,
+            State::Escaped => self.escaped(),
+            State::Tag => return self.in_tag(),
+            State::Raw(depth) => self.raw(depth)?,
+        };
+        if let Token::Content(words) = &token
+            && words.contains('\0')
+        {
+            let place = Place::of(self.source, Span { start: self.start, end: self.start });
+            return Err(SyntaxError { problem: "expected no NUL character".to_owned(), place });
         }
+        Ok(token)
     }
 
     fn content(&mut self) -> Result<Token> {

@@ -10,10 +10,6 @@ type Result<T> = std::result::Result<T, SyntaxError>;
 
 /// Takes a text apart.
 pub fn parse(source: &str) -> Result<Program> {
-    if let Some(at) = source.find('\0') {
-        let place = Place::of(source, Span { start: at, end: at });
-        return Err(SyntaxError { problem: "expected no NUL character".to_owned(), place });
-    }
     let mut lexer = Lexer::new(source);
     let token = lexer.next()?;
     let mut parser = Parser { lexer, token, end: 0, nesting: 0 };
@@ -248,7 +244,7 @@ impl Parser<'_> {
         let is_data = self.token == Token::Data;
         let original = if is_data { "@" } else { "" }.to_owned();
         let tag = Span { start, end: start };
-        let mut path = Path { is_data, depth: 0, parts: Vec::new(), original, is_dashed: false, tag };
+        let mut path = Path { is_data, depth: 0, parts: Vec::new(), original, is_scoped: false, is_dashed: false, tag };
         if is_data {
             self.next()?;
         }
@@ -280,7 +276,10 @@ impl Parser<'_> {
                 self.next()?;
             }
             path.tag.end = self.end;
-            let Token::Separator(separator) = self.token else { return Ok(path) };
+            let Token::Separator(separator) = self.token else {
+                path.is_scoped = is_scoped(&path.original);
+                return Ok(path);
+            };
             path.original.push(separator);
             self.next()?;
         }
@@ -298,7 +297,10 @@ impl Parser<'_> {
         }
         self.next()?;
         let mut names = Vec::new();
-        while let Token::Id(name, _) = &self.token {
+        while let Token::Id(name, in_brackets) = &self.token {
+            if *in_brackets {
+                return Err(self.expected("names without brackets"));
+            }
             names.push(name.clone());
             self.next()?;
         }
@@ -448,6 +450,13 @@ impl Parser<'_> {
         partial.close_strip = self.end_of_block(&Operand::Text(name), partial.tag)?;
         Ok(Node::PartialBlock(Box::new(partial)))
     }
+}
+
+/// As in handlebars.js `this` makes it so at the end of any name.
+fn is_scoped(original: &str) -> bool {
+    let ends_word = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let says_this = || original.match_indices("this").any(|(at, this)| ends_word(&original[at + this.len()..]));
+    original.starts_with('.') || says_this()
 }
 
 /// A block of its parts.

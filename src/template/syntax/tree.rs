@@ -140,24 +140,17 @@ pub struct Path {
     pub parts: Vec<String>,
     /// As it is written, without the brackets of names in brackets.
     pub original: String,
+    /// Whether it is told to be a member of what is here, and so is no helper and no block parameter.
+    pub is_scoped: bool,
     /// Whether a name in it holds a dash outside of brackets.
     pub is_dashed: bool,
     pub tag: Span,
 }
 
 impl Path {
-    /// Whether it is told to be a member of what is here, and so is no helper and no block parameter. `this` makes it so
-    /// at the end of any name, as in handlebars.js.
-    pub fn is_scoped(&self) -> bool {
-        let ends_word = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        let says_this =
-            || self.original.match_indices("this").any(|(at, this)| ends_word(&self.original[at + this.len()..]));
-        self.original.starts_with('.') || says_this()
-    }
-
     /// Whether it is one name that could be a helper's.
     pub fn is_simple(&self) -> bool {
-        self.parts.len() == 1 && self.depth == 0 && !self.is_scoped()
+        self.parts.len() == 1 && self.depth == 0 && !self.is_scoped
     }
 }
 

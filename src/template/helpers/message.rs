@@ -1,0 +1,484 @@
+//! Messages with arguments: ICU's MessageFormat, as far as intl-messageformat has it, with both ways to write braces that
+//! are meant: behind a backslash and between apostrophes.
+//! <https://formatjs.github.io/docs/core-concepts/icu-syntax>
+
+use icu_plurals::PluralRuleType;
+
+use super::super::budget::{Problem, TEXT_BYTES};
+use super::super::call::Call;
+use super::super::heap::Heap;
+use super::super::program::escape_html;
+use super::super::values::Value;
+use super::calendar::DateFormat;
+use super::dates::moment;
+use super::locale::category;
+use super::numerals::NumberFormat;
+use super::options::{Language, Options};
+use crate::error::shown;
+
+/// Messages that stand in each other.
+const DEPTH: usize = 20;
+
+/// What a message consists of.
+enum Part<'a> {
+    Words(String),
+    /// `#`: the number that is counted.
+    Count,
+    Plain(&'a str),
+    Styled(&'a str, Kind, &'a str),
+    Choice(Choice<'a>),
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Number,
+    Date,
+    Time,
+}
+
+/// An argument that decides between messages.
+struct Choice<'a> {
+    name: &'a str,
+    /// What is counted, if it is a number.
+    rule: Option<PluralRuleType>,
+    offset: f64,
+    options: Vec<(Key<'a>, Vec<Part<'a>>)>,
+}
+
+enum Key<'a> {
+    Exactly(f64),
+    Word(&'a str),
+}
+
+/// Writes a message with the arguments of a call.
+pub fn format<'a>(message: &'a str, is_html: bool, call: &Call<'_, 'a>) -> Result<String, Problem> {
+    call.heap.budget.bytes(message.len())?;
+    let mut reader = Reader { rest: message, heap: call.heap };
+    let parts = reader.message(0, false)?;
+    if !reader.rest.is_empty() {
+        return Err(reader.expected("a '{' before the '}'"));
+    }
+    let mut writer = Writer { call, language: Language::of(call)?, is_html, out: String::new() };
+    writer.message(&parts, None)?;
+    Ok(writer.out)
+}
+
+struct Reader<'r, 'a> {
+    rest: &'a str,
+    heap: &'r Heap<'a>,
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn expected(&self, what: &str) -> Problem {
+        match self.rest {
+            "" => Problem(format!("expected {what} in the message, found its end")),
+            rest => Problem(format!("expected {what} in the message, found '{}'", shown(rest))),
+        }
+    }
+
+    fn space(&mut self) {
+        self.rest = self.rest.trim_start();
+    }
+
+    fn takes(&mut self, prefix: &str) -> bool {
+        self.space();
+        let rest = self.rest.strip_prefix(prefix);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn take(&mut self, prefix: &str) -> Result<(), Problem> {
+        if self.takes(prefix) { Ok(()) } else { Err(self.expected(&format!("a '{prefix}'"))) }
+    }
+
+    fn word(&mut self, what: &str) -> Result<&'a str, Problem> {
+        self.space();
+        let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | '.' | '+' | '=' | '{' | '}' | '#');
+        let end = self.rest.find(is_end).unwrap_or(self.rest.len());
+        match self.rest.split_at_checked(end) {
+            Some((word, rest)) if !word.is_empty() => {
+                self.rest = rest;
+                Ok(word)
+            }
+            _ => Err(self.expected(what)),
+        }
+    }
+
+    /// Everything up to a brace that closes, or the end.
+    fn message(&mut self, depth: usize, is_counted: bool) -> Result<Vec<Part<'a>>, Problem> {
+        if depth > DEPTH {
+            return Err(Problem(format!("the messages in the message are nested deeper than {DEPTH} levels")));
+        }
+        let (mut parts, mut words) = (Vec::new(), String::new());
+        while let Some(first) = self.rest.chars().next().filter(|first| *first != '}') {
+            let part = match first {
+                '{' => Some(self.argument(depth)?),
+                '#' if is_counted => {
+                    self.rest = self.rest.strip_prefix('#').unwrap_or_default();
+                    Some(Part::Count)
+                }
+                _ => None,
+            };
+            match part {
+                Some(part) => {
+                    self.heap.budget.bytes(size_of::<Part<'_>>())?;
+                    parts.extend([Part::Words(std::mem::take(&mut words)), part]);
+                }
+                None => self.words(is_counted, &mut words),
+            }
+        }
+        parts.push(Part::Words(words));
+        Ok(parts)
+    }
+
+    /// Words up to what may be something else, with what is escaped or quoted at their beginning.
+    fn words(&mut self, is_counted: bool, words: &mut String) {
+        let is_special = |c: char| matches!(c, '{' | '}') || c == '#' && is_counted;
+        let rest = self.rest;
+        let mut after = rest.chars();
+        let (first, second) = (after.next(), after.clone().next());
+        match (first, second) {
+            (Some('\\'), Some(c @ ('{' | '}' | '#' | '\\'))) => {
+                words.push(c);
+                after.next();
+                self.rest = after.as_str();
+            }
+            (Some('\\'), Some('u')) if unicode(rest).is_some() => {
+                words.extend(unicode(rest));
+                self.rest = rest.get(6..).unwrap_or_default();
+            }
+            (Some('\''), Some('\'')) => {
+                words.push('\'');
+                after.next();
+                self.rest = after.as_str();
+            }
+            (Some('\''), Some(c)) if is_special(c) => self.quoted(words),
+            (Some(first), _) => {
+                words.push(first);
+                let rest = after.as_str();
+                let end = rest.find(|c| matches!(c, '{' | '}' | '#' | '\\' | '\'')).unwrap_or(rest.len());
+                let (plain, rest) = rest.split_at_checked(end).unwrap_or((rest, ""));
+                words.push_str(plain);
+                self.rest = rest;
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// What stands between apostrophes; two of them are one that is meant.
+    fn quoted(&mut self, words: &mut String) {
+        let mut rest = self.rest.strip_prefix('\'').unwrap_or_default();
+        loop {
+            let (quoted, after) = rest.split_once('\'').unwrap_or((rest, ""));
+            words.push_str(quoted);
+            match after.strip_prefix('\'') {
+                Some(more) => {
+                    words.push('\'');
+                    rest = more;
+                }
+                None => {
+                    self.rest = after;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn argument(&mut self, depth: usize) -> Result<Part<'a>, Problem> {
+        self.take("{")?;
+        let name = self.word("the name of an argument")?;
+        if self.takes("}") {
+            return Ok(Part::Plain(name));
+        }
+        self.take(",")?;
+        let rest = self.rest;
+        let kind = match self.word("a type of argument")? {
+            "number" => Kind::Number,
+            "date" => Kind::Date,
+            "time" => Kind::Time,
+            "select" => return self.choice(name, None, depth),
+            "plural" => return self.choice(name, Some(PluralRuleType::Cardinal), depth),
+            "selectordinal" => return self.choice(name, Some(PluralRuleType::Ordinal), depth),
+            _ => {
+                self.rest = rest.trim_start();
+                return Err(self.expected("number, date, time, plural, selectordinal or select"));
+            }
+        };
+        let style = if self.takes(",") { self.style()? } else { "" };
+        self.take("}")?;
+        Ok(Part::Styled(name, kind, style))
+    }
+
+    fn style(&mut self) -> Result<&'a str, Problem> {
+        self.space();
+        let end = self.rest.find(['{', '}']).unwrap_or(self.rest.len());
+        let (style, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
+        if style.trim().is_empty() {
+            return Err(self.expected("a style"));
+        }
+        self.rest = rest;
+        Ok(style.trim())
+    }
+
+    fn choice(&mut self, name: &'a str, rule: Option<PluralRuleType>, depth: usize) -> Result<Part<'a>, Problem> {
+        self.take(",")?;
+        let mut choice = Choice { name, rule, offset: 0.0, options: Vec::new() };
+        if rule.is_some() && self.takes("offset:") {
+            choice.offset = self.number("offset:")?;
+        }
+        while !self.takes("}") {
+            let key = self.key(rule.is_some())?;
+            self.take("{")?;
+            let message = self.message(depth + 1, rule.is_some())?;
+            self.take("}")?;
+            self.heap.budget.bytes(size_of::<(Key<'_>, Vec<Part<'_>>)>())?;
+            choice.options.push((key, message));
+        }
+        if choice.options.is_empty() {
+            return Err(Problem(format!("expected options for '{}' in the message, found none", shown(name))));
+        }
+        Ok(Part::Choice(choice))
+    }
+
+    fn key(&mut self, is_counted: bool) -> Result<Key<'a>, Problem> {
+        if is_counted && self.takes("=") {
+            return self.number("=").map(Key::Exactly);
+        }
+        self.word("an option, or a '}'").map(Key::Word)
+    }
+
+    /// The number behind a sign that was taken.
+    fn number(&mut self, sign: &str) -> Result<f64, Problem> {
+        let what = format!("a number behind '{sign}'");
+        let word = self.word(&what)?;
+        word.parse().map_err(|_| Problem(format!("expected {what} in the message, found '{}'", shown(word))))
+    }
+}
+
+/// The character that `\\u` and four digits stand for.
+fn unicode(text: &str) -> Option<char> {
+    let digits = text.get(2..6).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+}
+
+struct Writer<'w, 'c, 'a> {
+    call: &'w Call<'c, 'a>,
+    language: Language<'a>,
+    is_html: bool,
+    out: String,
+}
+
+impl<'a> Writer<'_, '_, 'a> {
+    fn message(&mut self, parts: &[Part<'a>], count: Option<f64>) -> Result<(), Problem> {
+        for part in parts {
+            let start = self.out.len();
+            match part {
+                Part::Words(words) => self.out.push_str(words),
+                Part::Count => NumberFormat::PLAIN.write(count.unwrap_or(f64::NAN), self.language.locale, &mut self.out),
+                Part::Plain(name) => self.plain(name)?,
+                Part::Styled(name, kind, style) => self.styled(name, *kind, style)?,
+                // What it writes is counted there.
+                Part::Choice(choice) => {
+                    self.choice(choice)?;
+                    continue;
+                }
+            }
+            self.call.heap.budget.bytes(self.out.len() - start)?;
+            if self.out.len() > TEXT_BYTES {
+                return Err(Problem::too_long());
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&self, name: &str) -> Result<Value<'a>, Problem> {
+        self.call.named(name).ok_or_else(|| Problem(format!("expected a value for '{}' of the message", shown(name))))
+    }
+
+    fn plain(&mut self, name: &str) -> Result<(), Problem> {
+        let value = self.value(name)?;
+        let start = self.out.len();
+        if !matches!(value, Value::Bool(false)) {
+            value.print(self.call.heap, &mut self.out)?;
+        }
+        if self.is_html && !matches!(value, Value::Markup(_)) {
+            escape_html(&mut self.out, start);
+        }
+        Ok(())
+    }
+
+    fn styled(&mut self, name: &str, kind: Kind, style: &'a str) -> Result<(), Problem> {
+        let value = self.value(name)?;
+        let (heap, locale) = (self.call.heap, self.language.locale);
+        let mut named = Vec::new();
+        let mut format = Value::Undefined;
+        if let Some(skeleton) = style.strip_prefix("::") {
+            named = match kind {
+                Kind::Number => number_skeleton(skeleton)?,
+                Kind::Date | Kind::Time => date_skeleton(skeleton)?,
+            };
+        } else if style.contains('=') {
+            named = pairs(style)?;
+        } else if !style.is_empty() {
+            (format, named) = self.style(kind, style)?;
+        }
+        let options = Options { named: &named, format, heap };
+        match kind {
+            Kind::Number => NumberFormat::of(&options)?.write(value.number(heap)?, locale, &mut self.out),
+            Kind::Date | Kind::Time => DateFormat::of(&options)?.write(moment(value, heap)?, locale, &mut self.out),
+        }
+        Ok(())
+    }
+
+    /// What a style with a name is: one of the data, else one that is always there. One that is neither changes nothing.
+    fn style(&self, kind: Kind, style: &str) -> Result<(Value<'a>, Vec<(&'a str, Value<'a>)>), Problem> {
+        let (group, known) = match kind {
+            Kind::Number => ("number", NUMBERS),
+            Kind::Date => ("date", DATES),
+            Kind::Time => ("time", TIMES),
+        };
+        let formats = self.language.find("formats", self.call.heap)?.member(group, self.call.heap)?;
+        let format = formats.member(style, self.call.heap)?;
+        let known = known.iter().find(|(name, _)| *name == style && !format.is_object());
+        let options = known.into_iter().flat_map(|(_, options)| *options);
+        Ok((format, options.map(|(name, word)| (*name, Value::Text(word))).collect()))
+    }
+
+    fn choice(&mut self, choice: &Choice<'a>) -> Result<(), Problem> {
+        let value = self.value(choice.name)?;
+        let heap = self.call.heap;
+        heap.budget.steps(choice.options.len())?;
+        let (mut exact, mut count, mut word) = (None, None, "");
+        match choice.rule {
+            None => word = if value.is_nothing() { "" } else { value.text(heap)? },
+            Some(rule) => {
+                let number = if value.is_nothing() { f64::NAN } else { value.number(heap)? };
+                exact = Some(number);
+                count = Some(number - choice.offset);
+                word = category(self.language.tag, number - choice.offset, rule);
+            }
+        }
+        let option = |is_it: &dyn Fn(&Key<'a>) -> bool| choice.options.iter().find(|(key, _)| is_it(key));
+        let found = option(&|key| matches!(key, Key::Exactly(number) if Some(*number) == exact))
+            .or_else(|| option(&|key| matches!(key, Key::Word(name) if *name == word)))
+            .or_else(|| option(&|key| matches!(key, Key::Word("other"))));
+        match found {
+            Some((_, message)) => self.message(message, count),
+            None => Err(Problem(format!("expected an option 'other' for '{}' in the message", shown(choice.name)))),
+        }
+    }
+}
+
+type Styles = &'static [(&'static str, &'static [(&'static str, &'static str)])];
+
+const NUMBERS: Styles = &[
+    ("percent", &[("style", "percent")]),
+    ("currency", &[("style", "currency")]),
+    ("integer", &[("maximumFractionDigits", "0")]),
+];
+
+const DATES: Styles = &[
+    ("short", &[("month", "numeric"), ("day", "numeric"), ("year", "2-digit")]),
+    ("medium", &[("month", "short"), ("day", "numeric"), ("year", "numeric")]),
+    ("long", &[("month", "long"), ("day", "numeric"), ("year", "numeric")]),
+    ("full", &[("weekday", "long"), ("month", "long"), ("day", "numeric"), ("year", "numeric")]),
+];
+
+const WITH_ZONE: &[(&str, &str)] =
+    &[("hour", "numeric"), ("minute", "numeric"), ("second", "numeric"), ("timeZoneName", "short")];
+
+const TIMES: Styles = &[
+    ("short", &[("hour", "numeric"), ("minute", "numeric")]),
+    ("medium", &[("hour", "numeric"), ("minute", "numeric"), ("second", "numeric")]),
+    ("long", WITH_ZONE),
+    ("full", WITH_ZONE),
+];
+
+type Named<'a> = Vec<(&'a str, Value<'a>)>;
+
+/// Options as in `maximumFractionDigits=2, style=percent`.
+fn pairs(style: &str) -> Result<Named<'_>, Problem> {
+    let pair = |pair: &str| pair.split_once('=').map(|(name, value)| (name.trim(), Value::Text(value.trim())));
+    let pairs = style.split([',', ' ']).filter(|part| !part.trim().is_empty());
+    pairs
+        .map(|part| {
+            let problem = || Problem(format!("expected options such as 'style=percent', found '{}'", shown(style)));
+            pair(part).ok_or_else(problem)
+        })
+        .collect()
+}
+
+/// Options that a number skeleton stands for: `::percent`, `::currency/USD`, `::.00`, `::.##`.
+/// <https://unicode-org.github.io/icu/userguide/format_parse/numbers/skeletons.html>
+fn number_skeleton(skeleton: &str) -> Result<Named<'_>, Problem> {
+    let mut named = Vec::new();
+    for stem in skeleton.split_whitespace() {
+        match stem.split_once('/') {
+            Some(("currency", code)) => {
+                named.extend([("style", Value::Text("currency")), ("currency", Value::Text(code))]);
+                continue;
+            }
+            Some(("scale", "100")) => continue,
+            _ => {}
+        }
+        match stem {
+            "percent" | "%" | "%x100" => named.push(("style", Value::Text("percent"))),
+            "precision-integer" | "integer" | "." => named.push(("maximumFractionDigits", Value::Number(0.0))),
+            "group-off" | ",_" => named.push(("useGrouping", Value::Bool(false))),
+            "sign-always" | "+!" => named.push(("signDisplay", Value::Text("always"))),
+            "sign-never" | "+_" => named.push(("signDisplay", Value::Text("never"))),
+            stem => named.extend(fraction(stem).ok_or_else(|| {
+                Problem(format!("expected a number skeleton such as '::percent' or '::.00', found '{}'", shown(stem)))
+            })?),
+        }
+    }
+    Ok(named)
+}
+
+/// `.00##`: at least two decimals, at most four.
+fn fraction(stem: &str) -> Option<[(&'static str, Value<'static>); 2]> {
+    let places = stem.strip_prefix('.')?;
+    let least = places.len() - places.trim_start_matches('0').len();
+    let is_fraction = places.trim_start_matches('0').bytes().all(|byte| byte == b'#');
+    let least = ("minimumFractionDigits", Value::Number(least as f64));
+    is_fraction.then_some([least, ("maximumFractionDigits", Value::Number(places.len() as f64))])
+}
+
+/// Options that a date skeleton stands for, such as `::yMMMd`.
+fn date_skeleton(skeleton: &str) -> Result<Named<'_>, Problem> {
+    let (mut named, mut rest) = (Vec::new(), skeleton);
+    while let Some(letter) = rest.chars().next() {
+        let run = rest.len() - rest.trim_start_matches(letter).len();
+        rest = rest.get(run..).unwrap_or_default();
+        let number = if run == 2 { "2-digit" } else { "numeric" };
+        let name = match run {
+            1..=3 => "short",
+            4 => "long",
+            _ => "narrow",
+        };
+        let (option, word) = match letter {
+            'y' => ("year", number),
+            'M' | 'L' => ("month", if run < 3 { number } else { name }),
+            'd' => ("day", number),
+            'E' | 'e' | 'c' => ("weekday", name),
+            'h' | 'H' | 'k' | 'K' | 'j' => ("hour", number),
+            'm' => ("minute", number),
+            's' => ("second", number),
+            'z' => ("timeZoneName", name),
+            ' ' | 'a' => continue,
+            _ => {
+                return Err(Problem(format!(
+                    "expected a date skeleton such as '::yMMMd', found '::{}'",
+                    shown(skeleton)
+                )));
+            }
+        };
+        named.push((option, Value::Text(word)));
+        match letter {
+            'h' | 'K' => named.push(("hour12", Value::Bool(true))),
+            'H' | 'k' => named.push(("hour12", Value::Bool(false))),
+            _ => {}
+        }
+    }
+    Ok(named)
+}

@@ -1,0 +1,110 @@
+//! What calls of the helpers of `intl` ask for: a language, and options as ECMA-402 has them.
+
+use super::super::budget::Problem;
+use super::super::call::Call;
+use super::super::heap::Heap;
+use super::super::values::Value;
+use super::data::expected;
+use super::locale::{self, Locale};
+
+/// Longest tag of a language that is looked at.
+const TAG_BYTES: usize = 64;
+
+/// The language that a call is to speak, and what `intl` knows besides: formats and messages with names.
+#[derive(Clone, Copy)]
+pub struct Language<'a> {
+    pub tag: &'a str,
+    pub locale: &'static Locale,
+    intl: Value<'a>,
+}
+
+impl<'a> Language<'a> {
+    /// `locales=`, else what an `intl` around the call or the data's own says, else en-US.
+    pub fn of(call: &Call<'_, 'a>) -> Result<Self, Problem> {
+        let intl = call.find("intl")?;
+        let asked = match call.named("locales").filter(|locales| !locales.is_nothing()) {
+            Some(locales) => locales,
+            None if intl.is_object() => intl.member("locales", call.heap)?,
+            None => Value::Undefined,
+        };
+        let wanted = if asked.is_list() { asked.items(call.heap)? } else { &[asked] };
+        let mut first = None;
+        for tag in wanted.iter().filter_map(|value| value.as_text()).filter(|tag| tag.len() <= TAG_BYTES) {
+            call.heap.budget.steps(1)?;
+            if let Some(locale) = locale::find(tag) {
+                return Ok(Language { tag, locale, intl });
+            }
+            first = first.or(Some(tag).filter(|tag| !tag.is_empty()));
+        }
+        // A language that is known by its plurals alone.
+        Ok(Language { tag: first.unwrap_or("en-US"), locale: locale::american(), intl })
+    }
+
+    /// What a path such as `formats.date.short` leads to in the data of `intl`.
+    pub fn find(&self, path: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
+        let mut value = self.intl;
+        for name in path.split('.') {
+            heap.budget.steps(1)?;
+            value = value.member(name, heap)?;
+        }
+        Ok(value)
+    }
+}
+
+/// What a call asks for, and behind it what a format with a name does.
+#[derive(Clone, Copy)]
+pub struct Options<'o, 'a> {
+    pub named: &'o [(&'a str, Value<'a>)],
+    pub format: Value<'a>,
+    pub heap: &'o Heap<'a>,
+}
+
+impl<'a> Options<'_, 'a> {
+    pub fn get(&self, name: &str) -> Result<Value<'a>, Problem> {
+        match self.named.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) if !matches!(value, Value::Undefined) => Ok(*value),
+            _ if self.format.is_object() => self.format.member(name, self.heap),
+            _ => Ok(Value::Undefined),
+        }
+    }
+
+    /// One of a few words, by its place among them.
+    pub fn word(&self, name: &str, words: &[&str]) -> Result<Option<usize>, Problem> {
+        let value = self.get(name)?;
+        if matches!(value, Value::Undefined) {
+            return Ok(None);
+        }
+        match words.iter().position(|word| value.as_text() == Some(word)) {
+            Some(place) => Ok(Some(place)),
+            None => Err(expected(&format!("{name}= to be one of '{}'", words.join("', '")), value)),
+        }
+    }
+
+    pub fn count(&self, name: &str, least: i16, most: i16) -> Result<Option<i16>, Problem> {
+        let value = self.get(name)?;
+        if matches!(value, Value::Undefined) {
+            return Ok(None);
+        }
+        let number = value.number(self.heap)?;
+        if !(f64::from(least)..=f64::from(most)).contains(&number) {
+            return Err(expected(&format!("{name}= to be a number from {least} to {most}"), value));
+        }
+        Ok(Some(number as i16))
+    }
+
+    /// The least and the most of something. What is not given makes room for what is.
+    pub fn limits(&self, what: &str, range: [i16; 2], usual: [i16; 2]) -> Result<[i16; 2], Problem> {
+        let least = self.count(&format!("minimum{what}"), range[0], range[1])?;
+        let most = self.count(&format!("maximum{what}"), range[0], range[1])?;
+        match (least, most) {
+            (None, None) => Ok(usual),
+            (Some(least), None) => Ok([least, usual[1].max(least)]),
+            (None, Some(most)) => Ok([usual[0].min(most), most]),
+            (Some(least), Some(most)) if least > most => {
+                Err(Problem(format!("expected minimum{what}= of at most maximum{what}={most}, found {least}")))
+            }
+            (Some(least), Some(most)) => Ok([least, most]),
+        }
+    }
+}
+
