@@ -275,6 +275,49 @@ fn imports_run_downward_only() {
     assert_kept(check_imports, &["src"]);
 }
 
+/// The files of a room that a file of it names: `lexer` of `src/template/syntax/parser.rs`, and `budget`, which stands
+/// further up. A folder is its `mod.rs`.
+fn neighbours(source: &Source, files: &[String]) -> Vec<String> {
+    let code = source.code.split("#[cfg(test)]").next().unwrap();
+    let module: Vec<&str> = source.path.trim_end_matches(".rs").trim_end_matches("/mod").split('/').collect();
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("use super::") {
+        let mut rest = &code[at + "use ".len()..];
+        let mut up = module.len();
+        while let Some(further) = rest.strip_prefix("super::") {
+            (rest, up) = (further, up - 1);
+        }
+        for path in paths(rest) {
+            let mut place = module[..up].join("/");
+            for name in path.split("::") {
+                place = format!("{place}/{name}");
+                found.extend(files.iter().find(|file| **file == place).cloned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_template_engine_has_no_circle() {
+    let name = |source: &Source| source.path.trim_end_matches(".rs").trim_end_matches("/mod").to_owned();
+    let sources = sources("src/template");
+    let files: Vec<String> = sources.iter().map(name).collect();
+    let mut left: Vec<(String, Vec<String>)> =
+        sources.iter().map(|source| (name(source), neighbours(source, &files))).collect();
+    assert!(left.iter().map(|(_, named)| named.len()).sum::<usize>() > 50, "the names are not found");
+    // Files that name nobody who is left are taken away, until none is.
+    loop {
+        let names: Vec<String> = left.iter().map(|(name, _)| name.clone()).collect();
+        let before = left.len();
+        left.retain(|(_, named)| named.iter().any(|name| names.contains(name)));
+        if left.len() == before {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "a circle is among {left:#?}");
+}
+
 #[test]
 fn sql_stands_in_the_store_only() {
     assert_kept(check_sql, &["src"]);

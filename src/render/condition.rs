@@ -1,8 +1,9 @@
 //! The `if` of a channel, of a provider or of an entry of a routing.
 
+use super::helpers::helpers;
 use super::scope::{Names, Scope};
 use crate::error::{Error, Result};
-use crate::template::{self, Compiler, HELPERS, Partials, Program};
+use crate::template::{self, Compiler, Partials, Program};
 
 /// A condition, compiled.
 pub struct Condition(Program);
@@ -11,7 +12,7 @@ impl Condition {
     /// Compiles what stands at `path` of the request.
     pub fn compile(source: &str, path: &str, names: &mut Names) -> Result<Self> {
         let partials = Partials::new();
-        let mut compiler = Compiler::new(names, HELPERS, &partials);
+        let mut compiler = Compiler::new(names, helpers(), &partials);
         let pushed = template::Condition::parse(source)
             .and_then(|condition| compiler.condition(&condition, &mut template::resolve_at_top));
         pushed.map_err(|problem| Error::invalid(path, problem))?;

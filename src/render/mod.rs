@@ -11,6 +11,7 @@ pub mod content;
 mod elements;
 mod escape;
 pub mod frame;
+pub mod helpers;
 mod html;
 mod markdown;
 pub mod provider;

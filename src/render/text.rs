@@ -5,10 +5,11 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 
 use super::escape::{self, Escape};
+use super::helpers::helpers;
 use super::markdown::{self, Form};
 use super::scope::{Names, Scope};
 use crate::error::{Error, Result};
-use crate::template::{CompileError, Compiler, HELPERS, Partials, Program, Template, render};
+use crate::template::{CompileError, Compiler, Partials, Program, Template, render};
 
 /// Tags in the texts of one content: taken apart they are some hundred bytes each.
 const TAGS_LIMIT: usize = 10_000;
@@ -91,7 +92,7 @@ pub struct Writer<'w> {
 
 impl<'w> Writer<'w> {
     pub fn new(names: &'w mut Names, partials: &'w Partials, parsed: &'w mut Parsed) -> Self {
-        Writer { compiler: Compiler::new(names, HELPERS, partials), parsed }
+        Writer { compiler: Compiler::new(names, helpers(), partials), parsed }
     }
 
     pub fn finish(self) -> Text {

@@ -3,6 +3,7 @@
 use super::budget::Problem;
 use super::heap::Heap;
 use super::values::Value;
+use crate::error::shown;
 
 /// What a helper is.
 pub struct Helper {
@@ -98,4 +99,16 @@ pub type Table = &'static [&'static [Helper]];
 /// The helper of a name.
 pub fn find(table: Table, name: &str) -> Option<&'static Helper> {
     table.iter().flat_map(|group| group.iter()).find(|helper| helper.name == name)
+}
+
+/// What is wrong with an argument.
+pub fn expected(what: &str, found: Value<'_>) -> Problem {
+    match found.as_text() {
+        Some("") => Problem(format!("expected {what}, found an empty text")),
+        Some(text) if shown(text).len() < text.len() => {
+            Problem(format!("expected {what}, found the text {:?}…", shown(text)))
+        }
+        Some(text) => Problem(format!("expected {what}, found the text {text:?}")),
+        None => Problem(format!("expected {what}, found {}", found.kind())),
+    }
 }

@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use hashbrown::HashMap;
 
 use super::budget::{Budget, Problem, TEXT_BYTES};
-use super::values::Value;
+use super::values::{MemberList, Value};
 use crate::json::scan::{Items, Members, Quoted};
 
 /// What names at the top stand for.
@@ -20,9 +20,6 @@ pub trait Root {
     /// All that a loop over everything goes through.
     fn members<'a>(&'a self, heap: &Heap<'a>) -> Result<Value<'a>, Problem>;
 }
-
-/// Members in JavaScript's order: names that are integers first, then as they were sent.
-pub type MemberList<'a> = &'a [(&'a str, Value<'a>)];
 
 pub struct Heap<'a> {
     arena: &'a Bump,

@@ -11,6 +11,7 @@ mod evaluate;
 mod heap;
 mod helpers;
 mod number;
+mod operations;
 mod program;
 mod syntax;
 mod values;

@@ -114,8 +114,8 @@ pub enum Op {
         name: u32,
         slot: Option<u32>,
     },
-    /// Pushes what was set under a name at the top, if anything was.
-    Assigned(u32),
+    /// Puts an object with the members of the last two values in their place, those of the last over the others.
+    Merge,
     /// Takes the last value and sets it under a name, in `this` and at the top.
     Set(u32),
     /// Calls a helper.

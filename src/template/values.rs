@@ -1,12 +1,10 @@
 //! Values as JavaScript has them: what is true, what is equal, how a number is printed. Objects and lists stay JSON as it
 //! was sent until a text walks into them.
 
-use std::cmp::Ordering;
-
-use super::budget::{Problem, TEXT_BYTES};
-use super::heap::{Heap, MemberList, in_order};
-use super::number;
 use crate::json::scan::Items;
+
+/// Members in JavaScript's order: names that are integers first, then as they were sent.
+pub type MemberList<'a> = &'a [(&'a str, Value<'a>)];
 
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
@@ -29,11 +27,6 @@ pub enum Value<'a> {
     /// The same, with members before it.
     RootWith(MemberList<'a>),
 }
-
-/// Lists in each other that are printed.
-const DEPTH: usize = 200;
-/// What an object prints as.
-const OBJECT: &str = "[object Object]";
 
 impl<'a> Value<'a> {
     pub const EMPTY_OBJECT: Value<'static> = Value::Object(&[]);
@@ -58,7 +51,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn unmarked(self) -> Self {
+    pub fn unmarked(self) -> Self {
         self.as_text().map_or(self, Value::Text)
     }
 
@@ -95,228 +88,6 @@ impl<'a> Value<'a> {
             value => !value.is_truthy(),
         }
     }
-
-    /// The member of an object, the item of a list, the character of a text, or how long it is.
-    pub fn member(self, name: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
-        match self {
-            Value::JsonObject(object) => heap.member_of(object, name),
-            Value::Object(members) => {
-                heap.budget.steps(1 + members.len() / 16)?;
-                let found = members.iter().find(|(known, _)| *known == name);
-                Ok(found.map_or(Value::Undefined, |(_, value)| *value))
-            }
-            Value::Root => heap.root.find(name, heap),
-            Value::RootWith(members) => match members.iter().find(|(known, _)| *known == name) {
-                Some((_, value)) => Ok(*value),
-                None => heap.root.find(name, heap),
-            },
-            Value::List(_) | Value::JsonList(_) if name == "length" => {
-                Ok(Value::Number(self.items(heap)?.len() as f64))
-            }
-            Value::List(_) | Value::JsonList(_) => match canonical_index(name) {
-                Some(index) => Ok(self.items(heap)?.get(index).copied().unwrap_or(Value::Undefined)),
-                None => Ok(Value::Undefined),
-            },
-            Value::Text(text) | Value::Markup(text) => {
-                heap.budget.scanned(text.len())?;
-                if name == "length" {
-                    return Ok(Value::Number(utf16_length(text) as f64));
-                }
-                let Some(index) = canonical_index(name) else { return Ok(Value::Undefined) };
-                match text.encode_utf16().nth(index) {
-                    // Half of a character is none in UTF-8.
-                    Some(unit) => Ok(Value::Text(heap.text(&String::from_utf16_lossy(&[unit]))?)),
-                    None => Ok(Value::Undefined),
-                }
-            }
-            _ => Ok(Value::Undefined),
-        }
-    }
-
-    /// The items of a list; none of what is no list.
-    pub fn items(self, heap: &Heap<'a>) -> Result<&'a [Value<'a>], Problem> {
-        match self {
-            Value::List(items) => Ok(items),
-            Value::JsonList(list) => heap.items_of(list),
-            _ => Ok(&[]),
-        }
-    }
-
-    /// The members of an object, the items of a list by their indexes, the characters of a text by theirs; none of
-    /// anything else.
-    pub fn members(self, heap: &Heap<'a>) -> Result<MemberList<'a>, Problem> {
-        match self {
-            Value::Object(members) => Ok(members),
-            Value::JsonObject(object) => heap.members_of(object),
-            Value::Root => heap.root.members(heap)?.members(heap),
-            Value::RootWith(members) => {
-                let all = heap.root.members(heap)?.members(heap)?.iter().chain(members).copied().collect();
-                heap.object(&in_order(all))
-            }
-            Value::List(_) | Value::JsonList(_) => heap.object(&numbered(self.items(heap)?.iter().copied(), heap)?),
-            Value::Text(text) | Value::Markup(text) => {
-                let units: Vec<u16> = text.encode_utf16().collect();
-                let mut characters = Vec::new();
-                for unit in units {
-                    characters.push(Value::Text(heap.text(&String::from_utf16_lossy(&[unit]))?));
-                }
-                heap.object(&numbered(characters.into_iter(), heap)?)
-            }
-            _ => Ok(&[]),
-        }
-    }
-
-    /// Writes it as a text prints it: nothing for what is not there or null.
-    pub fn print(self, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
-        if self.is_nothing() { Ok(()) } else { self.write(heap, out) }
-    }
-
-    /// Writes it as JavaScript's `String(value)`.
-    pub fn write(self, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
-        self.write_at(0, heap, out)
-    }
-
-    fn write_at(self, depth: usize, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
-        if depth > DEPTH {
-            return Err(Problem(format!("a list is nested deeper than {DEPTH} levels")));
-        }
-        let start = out.len();
-        match self {
-            Value::Undefined => out.push_str("undefined"),
-            Value::Null => out.push_str("null"),
-            Value::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
-            Value::Number(number) => number::write(number, out),
-            Value::Text(text) | Value::Markup(text) => out.push_str(text),
-            Value::JsonObject(_) | Value::Object(_) | Value::Root | Value::RootWith(_) => {
-                out.push_str(self.object_text(heap)?);
-            }
-            Value::List(items) => write_items(items.iter().copied().map(Ok), depth, heap, out)?,
-            Value::JsonList(list) => {
-                heap.budget.scanned(list.len())?;
-                write_items(Items::of(list).map(|raw| heap.json(raw)), depth, heap, out)?;
-            }
-        }
-        heap.budget.bytes(out.len() - start)
-    }
-
-    /// JavaScript's `String(value)`.
-    pub fn text(self, heap: &Heap<'a>) -> Result<&'a str, Problem> {
-        match self {
-            Value::Text(text) | Value::Markup(text) => Ok(text),
-            Value::Undefined => Ok("undefined"),
-            Value::Null => Ok("null"),
-            Value::Bool(true) => Ok("true"),
-            Value::Bool(false) => Ok("false"),
-            value if value.is_object() => value.object_text(heap),
-            value => {
-                let mut text = String::new();
-                value.write(heap, &mut text)?;
-                heap.text(&text)
-            }
-        }
-    }
-
-    /// What an object prints as. JavaScript cannot print one that has a `toString` of its own which is no function.
-    fn object_text(self, heap: &Heap<'a>) -> Result<&'static str, Problem> {
-        match self.member("toString", heap)? {
-            Value::Undefined => Ok(OBJECT),
-            _ => Err(Problem::new("expected a value that can be printed, found an object with a member 'toString'")),
-        }
-    }
-
-    /// JavaScript's `Number(value)`.
-    pub fn number(self, heap: &Heap<'a>) -> Result<f64, Problem> {
-        Ok(match self {
-            Value::Undefined => f64::NAN,
-            Value::Null => 0.0,
-            Value::Bool(flag) => f64::from(u8::from(flag)),
-            Value::Number(number) => number,
-            Value::Text(text) | Value::Markup(text) => {
-                heap.budget.scanned(text.len())?;
-                number::of_text(text)
-            }
-            value if value.is_list() => number::of_text(value.text(heap)?),
-            _ => f64::NAN,
-        })
-    }
-
-    /// JavaScript's `===`. Objects and lists are equal to themselves alone.
-    pub fn is_identical(self, other: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
-        Ok(match (self.unmarked(), other.unmarked()) {
-            (Value::Undefined, Value::Undefined) | (Value::Null, Value::Null) | (Value::Root, Value::Root) => true,
-            (Value::Bool(a), Value::Bool(b)) => a == b,
-            (Value::Number(a), Value::Number(b)) => a == b,
-            (Value::Text(a), Value::Text(b)) => {
-                heap.budget.scanned(a.len().min(b.len()))?;
-                a == b
-            }
-            (Value::JsonList(a), Value::JsonList(b)) | (Value::JsonObject(a), Value::JsonObject(b)) => {
-                std::ptr::eq(a.as_ptr(), b.as_ptr())
-            }
-            (Value::List(a), Value::List(b)) => std::ptr::eq(a, b),
-            (Value::Object(a), Value::Object(b)) | (Value::RootWith(a), Value::RootWith(b)) => std::ptr::eq(a, b),
-            _ => false,
-        })
-    }
-
-    /// JavaScript's `==`.
-    pub fn is_equal(self, other: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
-        if self.is_nothing() || other.is_nothing() {
-            return Ok(self.is_nothing() && other.is_nothing());
-        }
-        let is_compound = |value: Value<'_>| value.is_list() || value.is_object();
-        match (self, other) {
-            (a, b) if is_compound(a) && is_compound(b) => a.is_identical(b, heap),
-            (a, b) if is_compound(a) => Value::Text(a.text(heap)?).is_equal(b, heap),
-            (a, b) if is_compound(b) => a.is_equal(Value::Text(b.text(heap)?), heap),
-            (a, b) if a.as_text().is_some() && b.as_text().is_some() => self.is_identical(other, heap),
-            (a, b) => Ok(a.number(heap)? == b.number(heap)?),
-        }
-    }
-
-    /// How JavaScript's `<` and `>` see it; `None` if neither holds and they are not equal either.
-    pub fn order(self, other: Value<'a>, heap: &Heap<'a>) -> Result<Option<Ordering>, Problem> {
-        let primitive = |value: Value<'a>| match value {
-            value if value.is_list() || value.is_object() => value.text(heap).map(Value::Text),
-            value => Ok(value.unmarked()),
-        };
-        match (primitive(self)?, primitive(other)?) {
-            (Value::Text(a), Value::Text(b)) => {
-                heap.budget.scanned(a.len().min(b.len()))?;
-                Ok(Some(a.encode_utf16().cmp(b.encode_utf16())))
-            }
-            (a, b) => Ok(a.number(heap)?.partial_cmp(&b.number(heap)?)),
-        }
-    }
-}
-
-fn numbered<'a>(
-    values: impl Iterator<Item = Value<'a>>,
-    heap: &Heap<'a>,
-) -> Result<Vec<(&'a str, Value<'a>)>, Problem> {
-    values.enumerate().map(|(index, value)| Ok((heap.text(&index.to_string())?, value))).collect()
-}
-
-fn write_items<'a>(
-    items: impl Iterator<Item = Result<Value<'a>, Problem>>,
-    depth: usize,
-    heap: &Heap<'a>,
-    out: &mut String,
-) -> Result<(), Problem> {
-    for (index, item) in items.enumerate() {
-        heap.budget.steps(1)?;
-        if index > 0 {
-            out.push(',');
-        }
-        let item = item?;
-        if !item.is_nothing() {
-            item.write_at(depth + 1, heap, out)?;
-        }
-        if out.len() > 2 * TEXT_BYTES {
-            return Err(Problem::too_long());
-        }
-    }
-    Ok(())
 }
 
 /// How long a text is for JavaScript.
@@ -324,8 +95,12 @@ pub fn utf16_length(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// The index that a name is for JavaScript: `0` and `12`, but not `01`.
-fn canonical_index(name: &str) -> Option<usize> {
-    let is_canonical = name == "0" || name.bytes().next().is_some_and(|first| matches!(first, b'1'..=b'9'));
-    name.parse().ok().filter(|_| is_canonical && name.bytes().all(|byte| byte.is_ascii_digit()))
+/// As much of a text as has at most so many UTF-16 units. Of a character that is cut in two nothing is left.
+pub fn first_units(text: &str, units: usize) -> &str {
+    let ends = text.char_indices().scan(0, |passed, (place, c)| {
+        *passed += c.len_utf16();
+        Some((place, *passed))
+    });
+    let end = ends.into_iter().find(|(_, passed)| *passed > units);
+    end.and_then(|(place, _)| text.get(..place)).unwrap_or(text)
 }

@@ -37,53 +37,88 @@ export class Random {
   }
 }
 
-const NAMES = ['a', 'b', 'c', 'items', 'user', 'name', 'paid', 'list', 'deep', 'x1', 'elsewhere', 'iffy', 'éa'];
-const ODD_NAMES = ['x y', '0', '1', '10', 'length', 'this', 'a.b', '__proto__', 'constructor', 'else'];
-const TEXTS = ['', 'Ada', 'a & b', '<b>', '"q"', "it's", '`=`', 'x\ny', '  ', '0', 'false', 'é', '{{a}}', '\\', '1', 'null'];
-const NUMBERS = ['0', '-0', '1', '2', '20.0', '0.1', '1e21', '1e-7', '123456789012345678901', '-5', '3.14', '1e300', '5e-324', '100000000000000000000'];
+const NAMES = ['a', 'b', 'c', 'items', 'user', 'name', 'paid', 'list', 'deep', 'x1', 'elsewhere', 'iffy', 'éa', 'nullable', 'asof'];
+const ODD_NAMES = [
+  'x y', '0', '1', '10', '01', 'length', 'this', 'a.b', '__proto__', 'constructor', 'toString', 'else', 'add', '', '💌', '@key', 'as',
+];
+/** What most values of a name are, so that templates come upon what they look for. */
+const KINDS = new Map(Object.entries({
+  items: 'list', list: 'list', user: 'object', deep: 'object', name: 'text', paid: 'flag', x1: 'number',
+}));
+const LISTS = ['items', 'list', 'user.items', 'deep.list', 'deep.deep.items', '@root.list', 'this', 'items.[0]', 'user'];
+const OBJECTS = ['user', 'deep', 'deep.user', 'items.[0]', 'list.[1]', '@root.user', '..', 'this.deep'];
+const TEXTS = [
+  '', 'Ada', 'a & b', '<b>', '"q"', "it's", '`=`', 'x\ny', '  ', '0', 'false', 'é', '{{a}}', '\\', '1', 'null', 'part', 'in1', 'name',
+  'a\r\nb', '\ta', 'ab 💌 c', '&amp;', '\u00a0', '\u2028', '$&', 'ﬃ\u0301', 'undefined', '[object Object]', '\u007f\u0001',
+];
+const NUMBERS = [
+  '0', '-0', '1', '2', '20.0', '0.1', '1e21', '1e-7', '123456789012345678901', '-5', '3.14', '1e300', '5e-324', '100000000000000000000',
+  '1E2', '1e+3', '-1.50e1', '0.000001', '0.0000001', '9007199254740993', '4.35', '123456789.123456789', '0e0', '-0.0', '1.7976931348623157e308',
+  '1234567890123456', '0.1e-5', '2e-400',
+];
+
+/** Space between two parts of a JSON text, now and then. */
+function gap(random) {
+  return random.chance(0.03) ? random.pick([' ', '\n', '\t', '\r\n  ']) : '';
+}
+
+/** A JSON text with a text, its characters spelled in any way. */
+function quoted(random, text) {
+  if (random.chance(0.9)) return JSON.stringify(text);
+  const spelled = (unit) => `\\u${unit.charCodeAt(0).toString(16)[random.chance(0.5) ? 'toUpperCase' : 'toLowerCase']().padStart(4, '0')}`;
+  const one = (unit) => (random.chance(0.5) && !/[\ud800-\udfff]/.test(unit) ? spelled(unit) : unit === '/' ? '\\/' : JSON.stringify(unit).slice(1, -1));
+  return `"${text.replace(/[\ud800-\udbff][\udc00-\udfff]|[^]/g, (unit) => (unit.length > 1 ? [...unit.split('')].map(spelled).join('') : one(unit)))}"`;
+}
 
 /** JSON text with a value. Numbers are spelled in ways that a parser has to bring together. */
-function value(random, depth) {
-  const kind = random.weighted([
-    [4, 'text'], [3, 'number'], [1, 'true'], [1, 'false'], [1, 'null'],
-    [depth > 0 ? 3 : 0, 'list'], [depth > 0 ? 4 : 0, 'object'],
+function value(random, depth, name) {
+  const usual = random.chance(0.65) ? KINDS.get(name) : undefined;
+  const kind = usual ?? random.weighted([
+    [4, 'text'], [3, 'number'], [2, 'flag'], [1, 'null'], [3, 'list'], [4, 'object'],
   ]);
   switch (kind) {
-    case 'text': return JSON.stringify(random.pick(TEXTS));
+    case 'text': return quoted(random, random.pick(TEXTS));
     case 'number': return random.pick(NUMBERS);
-    case 'list': return `[${Array.from({ length: random.below(4) }, () => value(random, depth - 1)).join(',')}]`;
-    case 'object': return object(random, depth - 1);
+    case 'flag': return random.pick(['true', 'false']);
+    case 'list': {
+      const items = Array.from({ length: depth > 0 ? random.below(4) : 0 }, () => value(random, depth - 1));
+      return `[${gap(random)}${items.join(`,${gap(random)}`)}]`;
+    }
+    case 'object': return object(random, depth > 0 ? random.below(5) : 0, depth - 1);
     default: return kind;
   }
 }
 
-function object(random, depth) {
-  const members = [];
-  const names = random.below(5);
-  for (let i = 0; i < names; i++) {
-    const name = random.chance(0.85) ? random.pick(NAMES) : random.pick(ODD_NAMES);
-    members.push(`${JSON.stringify(name)}:${value(random, depth)}`);
-  }
-  return `{${members.join(',')}}`;
+function member(random, depth, name) {
+  return `${quoted(random, name)}${gap(random)}:${gap(random)}${value(random, depth, name)}`;
+}
+
+/** Names may come twice. */
+function object(random, count, depth) {
+  const name = () => (random.chance(0.88) ? random.pick(NAMES) : random.pick(ODD_NAMES));
+  return `{${gap(random)}${Array.from({ length: count }, () => member(random, depth, name())).join(`,${gap(random)}`)}}`;
 }
 
 /** JSON text with the data of a message. */
 export function data(random) {
-  const members = [];
-  for (const name of NAMES) {
-    if (random.chance(0.7)) members.push(`${JSON.stringify(name)}:${value(random, 3)}`);
-  }
+  const members = NAMES.filter(() => random.chance(0.85)).map((name) => member(random, 3, name));
+  if (random.chance(0.15)) members.push(member(random, 2, random.pick(NAMES)));
+  if (random.chance(0.1)) members.unshift(member(random, 2, random.pick(ODD_NAMES)));
   return `{${members.join(',')}}`;
 }
 
 /** A template while it is made. */
 class Writer {
-  constructor(random, partials) {
+  /** `partials` are the names of those that it may include. */
+  constructor(random, partials, isPartial = false) {
     this.random = random;
     this.partials = partials;
+    this.isPartial = isPartial;
     this.left = 3 + random.below(25);
     this.params = [];
     this.inlines = [];
+    /** How often tags have a line of their own. */
+    this.lines = random.pick([0, 0, 0.3, 0.8]);
   }
 
   name() {
@@ -93,21 +128,22 @@ class Writer {
   path() {
     const { random } = this;
     const kind = random.weighted([
-      [10, 'name'], [4, 'nested'], [2, 'this'], [2, 'up'], [1, 'root'], [2, 'data'], [1, 'index'], [1, 'literal'],
-      [this.params.length > 0 ? 4 : 0, 'param'], [1, 'length'], [1, 'slash'],
+      [12, 'name'], [4, 'nested'], [3, 'this'], [2, 'up'], [1, 'root'], [2, 'data'], [1, 'index'], [1, 'literal'],
+      [this.params.length > 0 ? 5 : 0, 'param'], [1, 'length'], [1, 'slash'], [1, 'object'],
     ]);
     switch (kind) {
       case 'name': return this.name();
       case 'nested': return `${this.name()}.${this.name()}${random.chance(0.3) ? `.${this.name()}` : ''}`;
-      case 'this': return random.pick(['this', '.', `this.${this.name()}`, `./${this.name()}`, `this/${this.name()}`]);
-      case 'up': return `${'../'.repeat(1 + random.below(2))}${random.pick(['', '', '.', 'this', '@index']) && this.name()}`.replace(/\/$/, '') || '..';
-      case 'root': return random.chance(0.2) ? '@root' : `@root.${this.name()}`;
-      case 'data': return random.pick(['@index', '@key', '@first', '@last', '@../index', '@../key', '@nothing', '@../../first']);
-      case 'index': return `${this.name()}.[${random.below(3)}]`;
-      case 'literal': return random.pick(['"a"', "'name'", '12', 'true', 'null', 'undefined', '1.5']);
+      case 'this': return random.pick(['this', '.', 'this', `this.${this.name()}`, `./${this.name()}`, `this/${this.name()}`]);
+      case 'up': return random.pick(['..', '../..', '../.', '../this', `../${this.name()}`, `../../${this.name()}`, `../this.${this.name()}`, `../../../${this.name()}`]);
+      case 'root': return random.chance(0.2) ? '@root' : `@root.${this.name()}${random.chance(0.2) ? `.${this.name()}` : ''}`;
+      case 'data': return random.pick(['@index', '@key', '@first', '@last', '@../index', '@../key', '@nothing', '@../../first', '@../last', '@key.length']);
+      case 'index': return `${random.chance(0.5) ? random.pick(LISTS) : this.name()}.[${random.below(3)}]${random.chance(0.3) ? `.${this.name()}` : ''}`;
+      case 'literal': return random.pick(['"a"', "'name'", '12', 'true', 'null', 'undefined', '1.5', '"x y"', '[x y]']);
       case 'param': return `${random.pick(this.params)}${random.chance(0.3) ? `.${this.name()}` : ''}`;
       case 'slash': return `${this.name()}/${this.name()}`;
-      default: return `${this.name()}.length`;
+      case 'object': return `${random.pick(OBJECTS)}.${this.name()}`;
+      default: return `${random.chance(0.5) ? random.pick(LISTS) : this.name()}.length`;
     }
   }
 
@@ -115,102 +151,164 @@ class Writer {
   operand(depth = 2) {
     const { random } = this;
     if (depth > 0 && random.chance(0.12)) {
-      return `(lookup ${this.operand(depth - 1)} ${this.operand(depth - 1)})`;
+      const between = random.pick([' ', ' ', '  ', '\n']);
+      return `(lookup ${this.operand(depth - 1)}${between}${this.operand(depth - 1)})`;
     }
-    if (random.chance(0.15)) return random.pick(['"a"', '"name"', "'x y'", '0', '1', '-1', 'true', 'false', 'null', 'undefined', '""', '2.50']);
+    if (random.chance(0.15)) {
+      return random.pick(['"a"', '"name"', "'x y'", '0', '1', '-1', 'true', 'false', 'null', 'undefined', '""', '2.50', '"it\\"s"', '007']);
+    }
     return this.path();
+  }
+
+  /** What a block is given that goes through it or into it. */
+  subject(usual) {
+    return this.random.chance(0.55) ? this.random.pick(usual) : this.operand();
   }
 
   /** `{{`, `}}` and what takes the space away beside them. */
   tag(inside, { open = '{{', close = '}}' } = {}) {
     const strip = () => (this.random.chance(0.12) ? '~' : '');
-    const space = () => (this.random.chance(0.15) ? ' ' : '');
-    const sign = /^[#/^>&!*]+/.exec(inside)?.[0] ?? '';
+    const space = () => (this.random.chance(0.15) ? this.random.pick([' ', ' ', '  ', '\n', '\t']) : '');
+    const sign = /^[#/^>&*]+/.exec(inside)?.[0] ?? '';
     return `${open}${strip()}${sign}${space()}${inside.slice(sign.length)}${space()}${strip()}${close}`;
+  }
+
+  /** The same without escaping. Here the space goes inside of the third brace. */
+  triple(path) {
+    const strip = () => (this.random.chance(0.12) ? '~' : '');
+    const space = () => (this.random.chance(0.15) ? ' ' : '');
+    return `{{${strip()}{${space()}${path}${space()}}${strip()}}}`;
+  }
+
+  /** A tag that may have a line of its own, as far as that goes. */
+  line(tag) {
+    const { random } = this;
+    if (!random.chance(this.lines)) return tag;
+    const before = random.weighted([[8, '\n'], [1, '\r\n'], [1, ''], [0.5, 'x']]);
+    const indent = random.pick(['', '', '  ', '\t', ' \t ', '    ']);
+    return before + indent + tag + random.weighted([[6, '\n'], [2, ' \n'], [1, '\r\n'], [1, ''], [0.5, '\t'], [0.5, ' x\n']]);
   }
 
   words() {
     return this.random.weighted([
-      [6, () => this.random.pick(['hello', 'x', 'a b', '<p>', '& co', '"', 'Grüße', '💌', '0', 'a = b'])],
-      [0.3, () => this.random.pick(['}', '{', '}}', '{ a: 1 }'])],
-      [4, () => this.random.pick(['\n', ' \n', '\n  ', '\r\n', '\t\n', '\n\n', ' ', '  ', '\n\t', '\u00a0'])],
-      [1, () => this.random.pick(['\\', '\\\\', '\\{{a}}', '\\{{#if a}}', '\\\\{{a}}', '\\\\\\{{b}} c', '\\n'])],
+      [6, () => this.random.pick(['hello', 'x', 'a b', '<p>', '& co', '"', 'Grüße', '💌', '0', 'a = b', '<a href="x">', '|', ']', '$1'])],
+      [0.1, () => this.random.pick(['}', '{', '}}', '{ a: 1 }'])],
+      [4, () => this.random.pick(['\n', ' \n', '\n  ', '\r\n', '\t\n', '\n\n', ' ', '  ', '\n\t', '\u00a0', '\u2028', '\ufeff', '\v\n', '\u0085'])],
+      [0.8, () => this.random.pick(['\\{{a}}', '\\{{#if a}}', '\\\\{{a}}', '\\\\\\{{b}} c', '\\n', '\\{{{a}}}', '\\{{a}} \\{{b}}', '\\{{a}} \\\\{{b}}', '\\ {{a}}'])],
+      [0.05, () => '\\'],
     ])();
   }
 
-  block(name, operands, { params = 0, otherwise = true } = {}) {
+  /** What stands behind a tag that opens a block, and what it brings. */
+  named(params) {
     const { random } = this;
-    const named = params > 0 && random.chance(0.3) ? ['p', 'q'].slice(0, 1 + random.below(params)) : [];
-    const as = named.length > 0 ? ` as |${named.join(' ')}|` : '';
+    if (params === 0 || !random.chance(0.3)) return ['', []];
+    const names = [random.pick(['p', 'q', 'a']), random.pick(['i', 'k'])].slice(0, 1 + random.below(params));
+    return [` as |${random.pick(['', '', ' '])}${names.join(' ')}|`, names];
+  }
+
+  /** What stands in a block, with the names that it brings. */
+  inside(names) {
+    this.params.push(...names);
+    const text = this.body();
+    this.params.length -= names.length;
+    return text;
+  }
+
+  block(name, operands, { params = 0 } = {}) {
+    const { random } = this;
     const inverted = random.chance(0.1);
-    let text = this.tag(`${inverted ? '^' : '#'}${name}${operands}${as}`);
-    this.params.push(...named);
-    text += this.body();
-    this.params.length -= named.length;
-    if (otherwise && random.chance(0.4)) {
-      const chains = inverted ? 0 : random.weighted([[5, 0], [3, 1], [1, 2]]);
-      for (let i = 0; i < chains; i++) {
-        const helper = random.pick(['if', 'unless', 'each', 'with', 'if']);
-        text += this.tag(`else ${helper} ${this.operand()}`) + this.body();
-      }
+    const [as, names] = this.named(inverted && random.chance(0.9) ? 0 : params);
+    let text = this.line(this.tag(`${inverted ? '^' : '#'}${name}${operands}${as}`)) + this.inside(names);
+    if (random.chance(0.4)) {
+      const chains = inverted ? 0 : random.weighted([[5, 0], [3, 1], [1, 2], [0.5, 3]]);
+      for (let i = 0; i < chains; i++) text += this.chained();
       if (chains === 0 || random.chance(0.6)) {
-        text += (random.chance(0.2) ? this.tag('^') : this.tag('else')) + this.body();
+        text += this.line(random.chance(0.2) ? this.tag('^') : this.tag('else')) + this.body();
       }
     }
-    const closed = /^\[.*\]$/.test(name) && random.chance(0.5) ? name : name;
-    return text + this.tag(`/${closed}`);
+    return text + this.line(this.tag(`/${name}`));
+  }
+
+  chained() {
+    const { random } = this;
+    const helper = random.pick(['if', 'unless', 'each', 'with', 'if', 'if', '']);
+    if (helper === '') return this.line(this.tag(`else ${random.pick(NAMES)}`)) + this.body();
+    const subject = helper === 'each' ? this.subject(LISTS) : helper === 'with' ? this.subject(OBJECTS) : this.operand();
+    const [as, names] = this.named({ each: 2, with: 1 }[helper] ?? 0);
+    return this.line(this.tag(`else ${helper} ${subject}${as}`)) + this.inside(names);
+  }
+
+  condition() {
+    const { random } = this;
+    const includeZero = random.chance(0.1) ? ` includeZero=${random.pick(['true', 'true', 'false', this.operand()])}` : '';
+    return this.block(random.pick(['if', 'unless']), ` ${this.operand()}${includeZero}`);
+  }
+
+  hash() {
+    const { random } = this;
+    const count = random.chance(0.25) ? 1 + random.below(3) : 0;
+    return Array.from({ length: count }, () => ` ${random.pick(NAMES)}${random.pick(['=', '=', '=', ' = '])}${this.operand()}`).join('');
   }
 
   partial() {
     const { random } = this;
-    const names = [...Object.keys(this.partials), ...this.inlines];
-    if (names.length === 0 && random.chance(0.9)) return this.words();
-    const name = names.length > 0 && random.chance(0.97) ? random.pick(names) : 'nowhere';
-    const said = random.weighted([[8, name], [1, `"${name}"`], [0.2, `(lookup @root "name")`]]);
-    const context = random.chance(0.3) ? ` ${this.operand()}` : '';
-    const hash = random.chance(0.25) ? ` ${random.pick(NAMES)}=${this.operand()}${random.chance(0.3) ? ` b=${this.operand()}` : ''}` : '';
-    if (random.chance(0.25) && !said.startsWith('(')) {
-      return this.tag(`#>${said}${context}${hash}`) + this.body() + this.tag(`/${said}`);
-    }
-    return this.tag(`>${said}${context}${hash}`);
+    const names = [...this.partials, ...this.inlines];
+    if (this.isPartial && random.chance(0.4)) names.push('@partial-block');
+    if (names.length === 0 && random.chance(0.95)) return this.words();
+    const name = names.length > 0 && random.chance(0.985) ? random.pick(names) : 'nowhere';
+    const isBlock = name === '@partial-block';
+    const quoted = isBlock || random.chance(0.85) ? name : `"${name}"`;
+    const found = random.pick([`lookup . ${random.pick(['"name"', 'a'])}`, `lookup "${name}" "nothing"`, 'lookup @root "name"']);
+    const said = random.chance(0.03) ? `(${found})` : quoted;
+    const context = random.chance(0.3) ? ` ${this.subject(OBJECTS)}` : '';
+    const tail = `${said}${context}${this.hash()}`;
+    if (said.startsWith('(') || !random.chance(name === 'nowhere' ? 0.7 : 0.3)) return this.line(this.tag(`>${tail}`));
+    const inlines = this.inlines.length;
+    const text = this.line(this.tag(`#>${tail}`)) + this.body() + this.line(this.tag(`/${said}`));
+    this.inlines.length = inlines;
+    return text;
   }
 
   node() {
     const { random } = this;
     this.left--;
     return random.weighted([
-      [8, () => this.words()],
-      [7, () => this.tag(this.path())],
+      [7, () => this.words()],
+      [8, () => this.tag(this.path())],
       // Words in front: handlebars.js adds values that nothing but values stands before, numbers as numbers.
-      [1, () => `x${this.tag(this.path(), { open: '{{{', close: '}}}' }).replace('{{{~', '{{~{').replace('~}}}', '}~}}')}`],
+      [1, () => `x${this.triple(this.path())}`],
       [1, () => `y${this.tag(`&${this.path()}`)}`],
-      [1, () => this.tag(`lookup ${this.operand()} ${this.operand()}`)],
-      [1, () => random.pick(['{{! a }}', '{{!-- b }} --}}', '{{~! c ~}}', '{{!~~}}', '{{!-- --~}}', '{{!}}'])],
-      [3, () => this.block(random.pick(['if', 'unless']), ` ${this.operand()}${random.chance(0.1) ? ' includeZero=true' : ''}`)],
-      [3, () => this.block('each', ` ${this.operand()}`, { params: 2 })],
-      [2, () => this.block('with', ` ${this.operand()}`, { params: 1 })],
+      [1, () => this.tag(`lookup ${this.subject([...LISTS, ...OBJECTS])} ${this.operand()}`)],
+      [1, () => this.line(random.pick(['{{! a }}', '{{!-- b }} --}}', '{{~! c ~}}', '{{!~~}}', '{{!-- --~}}', '{{!}}', '{{!-- {{a}} --}}', '{{!-- - --}}']))],
+      [3, () => this.condition()],
+      [3, () => this.block('each', ` ${this.subject(LISTS)}`, { params: 2 })],
+      [2, () => this.block('with', ` ${this.subject(OBJECTS)}`, { params: 1 })],
       [3, () => this.section()],
-      [2, () => this.partial()],
-      [1, () => this.inline()],
+      [this.partials.length > 0 || this.isPartial ? 4 : 1.5, () => this.partial()],
+      [0.8, () => this.inline()],
       [0.5, () => this.raw()],
+      [0.1, () => this.tag(`log ${this.operand()}`)],
+      [0.1, () => `y${this.tag(`#lookup ${this.operand()} "a"`)}z{{/lookup}}`],
     ])();
   }
 
   section() {
     const name = this.random.chance(0.7) ? this.name() : this.path();
     // What closes a literal is compared by its kind as well.
-    if (/^["'\d]|^(true|null|undefined)$/.test(name)) return '';
-    return this.block(name, '');
+    return /^["'\d]|^(true|null|undefined)$/.test(name) ? '' : this.block(name, '');
   }
 
   raw() {
-    const name = this.random.pick(NAMES);
-    return `{{{{${name}}}}}${this.random.pick([' {{b}} ', 'x', '\n {{#if}}\n', '{{{{a}}}}y{{{{/a}}}}', ''])}{{{{/${name}}}}}`;
+    const { random } = this;
+    const name = random.pick(NAMES);
+    const text = random.pick([' {{b}} ', 'x', '\n {{#if}}\n', '{{{{a}}}}y{{{{/a}}}}', '', '\\{{a}}', '{{{{/b}}', '}}}}', ' {{{a}}} ']);
+    return this.line(`{{{{${name}}}}}${text}{{{{/${name}}}}}`);
   }
 
   inline() {
-    const name = this.random.pick(['in1', 'in2']);
-    const text = this.tag(`#*inline "${name}"`) + this.body() + this.tag('/inline');
+    const name = this.random.pick(['in1', 'in2', 'part']);
+    const text = this.line(this.tag(`#*inline "${name}"`)) + this.body() + this.line(this.tag('/inline'));
     this.inlines.push(name);
     return text;
   }
@@ -229,13 +327,16 @@ class Writer {
   }
 }
 
+const MISTAKES = ['{', '}', '{{', '}}', '~', '/', '.', ' ', '"', "'", ']', '[', '|', '=', '@', '(', ')', '#', '^', '\\', '*', '&', '!', ',', 'else', ' as |'];
+
 /** A mistake, now and then. */
 function spoiled(random, template) {
   const at = random.below(template.length + 1);
   return random.pick([
     () => template.slice(0, at) + template.slice(at + 1),
-    () => template.slice(0, at) + random.pick(['{', '}', '{{', '}}', '~', '/', '.', ' ', '"', ']', '|', '=', '@', '(', ')']) + template.slice(at),
-  ])();
+    () => template.slice(0, at) + random.pick(MISTAKES) + template.slice(at),
+    () => template.slice(0, at),
+  ])().toWellFormed();
 }
 
 /** The template, data and partials with a number. */
@@ -244,11 +345,10 @@ export function generate(seed, number) {
   random.next();
   const partials = {};
   if (random.chance(0.3)) {
-    for (const name of ['part', 'foot/er'].slice(0, 1 + random.below(2))) {
-      partials[name] = new Writer(random, random.chance(0.2) ? { part: '' } : {}).text();
-    }
+    const names = ['part', 'foot/er'].slice(0, 1 + random.below(2));
+    for (const name of names) partials[name] = new Writer(random, random.chance(0.15) ? names : [], true).text();
   }
-  let template = new Writer(random, partials).text();
+  let template = new Writer(random, Object.keys(partials)).text();
   if (random.chance(0.05)) template = spoiled(random, template);
   return { template, data: data(random), partials };
 }

@@ -2,7 +2,8 @@
 //! Jsonnet's `==`, and `{{user.isPremium}}`), so all of these are understood.
 
 use super::super::program::{Comparison, Constant, Op};
-use super::{CompileError, Compiler, Resolve, Template};
+use super::compiler::{CompileError, Compiler, Jump, Resolve};
+use super::template::Template;
 
 type Result<T> = std::result::Result<T, CompileError>;
 
@@ -53,6 +54,12 @@ fn wrong(problem: impl std::fmt::Display) -> CompileError {
 }
 
 impl Compiler<'_> {
+    /// What follows up to [`Compiler::end_if`] is written if the condition holds. `resolve` pushes what a name stands for.
+    pub fn begin_if(&mut self, condition: &Condition, resolve: &mut Resolve<'_>) -> Result<Jump> {
+        self.condition(condition, resolve)?;
+        Ok(self.jump(Op::JumpUnless))
+    }
+
     /// Pushes what a condition comes to.
     pub fn condition(&mut self, condition: &Condition, resolve: &mut Resolve<'_>) -> Result<()> {
         self.condition_node(&condition.0, resolve)

@@ -1,18 +1,17 @@
 //! Dates, times and times from now as languages write them: ECMA-402's `Intl.DateTimeFormat`, and the words that
 //! `IntlRelativeFormat` chooses.
 
+use icu_plurals::PluralRuleType::Cardinal;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
-use icu_plurals::PluralRuleType::Cardinal;
 
 use super::super::budget::Problem;
+use super::super::call::expected;
 use super::super::values::Value;
-use super::data::expected;
 use super::dates;
 use super::locale::{DatePattern, Joint, Locale, TimePattern, UNITS, category};
 use super::numerals::NumberFormat;
 use super::options::{Language, Options};
-
 
 /// How a part of a date is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,8 +100,10 @@ impl DateFormat {
             (false, false, true) => (locale.date_pattern(DatePattern::WEEKDAY).into(), Joint::WEEKDAY),
             (false, true, true) => (locale.date_pattern(DatePattern::WEEKDAY_AND_DAY).into(), Joint::of_month(0)),
             _ => {
-                let parts = [(has_day, DatePattern::DAY), (has_year, DatePattern::YEAR), (has_weekday, DatePattern::WEEKDAY)];
-                let parts = parts.iter().filter(|(is_there, _)| *is_there).map(|(_, place)| locale.date_pattern(*place));
+                let parts =
+                    [(has_day, DatePattern::DAY), (has_year, DatePattern::YEAR), (has_weekday, DatePattern::WEEKDAY)];
+                let parts =
+                    parts.iter().filter(|(is_there, _)| *is_there).map(|(_, place)| locale.date_pattern(*place));
                 (parts.collect::<Vec<_>>().join(" "), Joint::of_month(0))
             }
         }
@@ -199,7 +200,9 @@ impl Writer<'_> {
     fn write_field(&self, letter: char, run: usize, out: &mut String) {
         let (at, format) = (self.at, self.format);
         match letter {
-            'y' if run == 2 || format.year == Some(Width::TwoDigits) => number(at.year().rem_euclid(100).into(), 2, out),
+            'y' if run == 2 || format.year == Some(Width::TwoDigits) => {
+                number(at.year().rem_euclid(100).into(), 2, out)
+            }
             'y' => number(at.year().into(), 1, out),
             'M' if run < 3 => padded(at.month().into(), run, format.month, out),
             'M' | 'L' => {
@@ -249,11 +252,11 @@ impl Writer<'_> {
 
     fn write_offset(&self, is_long: bool, out: &mut String) {
         let minutes = self.at.offset().seconds() / 60;
-        let [prefix, minus, between] = self.locale.gmt;
-        out.push_str(prefix);
+        let [prefix, minus, between, none] = self.locale.gmt;
         if minutes == 0 {
-            return;
+            return out.push_str(none);
         }
+        out.push_str(prefix);
         out.push_str(if minutes < 0 { minus } else { "+" });
         let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
         number(hours.into(), if is_long { 2 } else { 1 }, out);

@@ -7,10 +7,10 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
 
 use super::super::budget::Problem;
+use super::super::call::expected;
 use super::super::call::{Call, Form, Helper};
 use super::super::heap::Heap;
 use super::super::values::Value;
-use super::data::expected;
 use crate::error::shown;
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
@@ -278,7 +278,7 @@ fn timestamp_to_time<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::testing::{check, given};
+    use super::super::testing::{check, given};
 
     const DATA: &str = r#"{"data": {
         "at": "2024-03-01T14:05:00Z", "ms": "1554145200000", "secs": 1554145200, "text_secs": "1700000000",
@@ -323,9 +323,15 @@ mod tests {
         check(
             DATA,
             &[
-                (r#"datetime-format summer "%A %w %-d %b %-m %y %Y %H %I %p %M %S %f""#, "Monday 1 1 Jul 7 24 2024 14 2 pm 05 09 123000"),
+                (
+                    r#"datetime-format summer "%A %w %-d %b %-m %y %Y %H %I %p %M %S %f""#,
+                    "Monday 1 1 Jul 7 24 2024 14 2 pm 05 09 123000",
+                ),
                 (r#"datetime-format summer "%z %Z %j %U %W %c""#, "+0000 UTC 183 26 27 Mon Jul  1 14:05:09 2024"),
-                (r#"datetime-format summer "%x %X %r %F %T %e""#, "07/01/24 14:05:09 2:05:09 pm 2024-07-01 14:05:09  1"),
+                (
+                    r#"datetime-format summer "%x %X %r %F %T %e""#,
+                    "07/01/24 14:05:09 2:05:09 pm 2024-07-01 14:05:09  1",
+                ),
                 (r#"datetime-format summer "100% of %d%% %é %""#, "100% of 01% %é %"),
                 (r#"datetime-format summer "%^a %3f""#, "MON 123"),
                 (r#"datetime-format at "MMM Do, YYYY h:mm A [at]""#, "Mar 1st, 2024 2:05 PM at"),

@@ -3,10 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::super::budget::Problem;
+use super::super::call::expected;
 use super::super::call::{Call, Form, Helper};
 use super::super::values::Value;
 use super::calendar::{DateFormat, RelativeFormat};
-use super::data::expected;
 use super::dates::moment;
 use super::message;
 use super::numerals::NumberFormat;
@@ -197,4 +197,215 @@ fn format_message<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 fn format_html_message<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.heap.text(&message_of(call, true)?).map(Value::Markup)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, given, printed};
+
+    const DATA: &str = r#"{"data": {
+        "intl": {
+            "formats": {
+                "number": {
+                    "usd": {"style": "currency", "currency": "USD"},
+                    "eur": {"style": "currency", "currency": "EUR"}
+                },
+                "date": {"hm": {"hour": "numeric", "minute": "numeric"}},
+                "time": {"hm": {"hour": "numeric", "minute": "numeric"}}
+            },
+            "messages": {"post": {"meta": "Posted {ago}, {num, plural, one{# comment} other{# comments}}"}}
+        },
+        "at": 1390518044403, "text": "1390518044403", "n": 40000.004, "four": "4", "o": {}
+    }}"#;
+
+    #[test]
+    fn numbers_are_written() {
+        check(
+            DATA,
+            &[
+                ("formatNumber 4", "4"),
+                ("formatNumber 4.004", "4.004"),
+                ("formatNumber 40000", "40,000"),
+                ("formatNumber n", "40,000.004"),
+                (r#"formatNumber n locales="de-DE""#, "40.000,004"),
+                (r#"formatNumber 40000 style="currency" currency="USD""#, "$40,000.00"),
+                (r#"formatNumber 40000 style="currency" currency="EUR""#, "€40,000.00"),
+                (r#"formatNumber 40000 style="currency" currency="JPY""#, "¥40,000"),
+                (r#"formatNumber 40000 style="currency" currency="USD" currencyDisplay="code""#, "USD\u{a0}40,000.00"),
+                (r#"formatNumber 40000 style="currency" currency="USD" locales="de-DE""#, "40.000,00\u{a0}$"),
+                (r#"formatNumber 400 style="percent""#, "40,000%"),
+                (r#"formatNumber 0.25 style="percent""#, "25%"),
+                (r#"formatNumber 128.5 style="currency" currency="usd""#, "$128.50"),
+                (r#"formatNumber 1234.5 locales="fr-FR""#, "1\u{202f}234,5"),
+                (r#"formatNumber 40000 "usd""#, "$40,000.00"),
+                (r#"formatNumber 40000 "eur" maximumFractionDigits=0"#, "€40,000"),
+                (r#"intlNumber 1234.5678 maximumFractionDigits="2""#, "1,234.57"),
+                ("formatNumber 1.005 maximumFractionDigits=2", "1.01"),
+                ("formatNumber 5 minimumFractionDigits=4", "5.0000"),
+                ("formatNumber 7 minimumIntegerDigits=3", "007"),
+                ("formatNumber 12345 useGrouping=false", "12345"),
+                ("formatNumber 12345 maximumSignificantDigits=2", "12,000"),
+                (r#"formatNumber 5 signDisplay="always""#, "+5"),
+                (r#"formatNumber -1234.5 style="currency" currency="EUR" locales="nl""#, "€\u{a0}-1.234,50"),
+                (r#"formatNumber 0.256 style="percent" locales="tr""#, "%26"),
+                (r#"formatNumber 1234 locales="es""#, "1234"),
+                (r#"formatNumber 12345.6 locales="xx""#, "12,345.6"),
+                (r#"formatNumber 5 style="currency" currency="XYZ" currencyDisplay="name""#, "5.00 XYZ"),
+            ],
+        );
+    }
+
+    #[test]
+    fn dates_are_written() {
+        check(
+            DATA,
+            &[
+                ("formatDate at", "1/23/2014"),
+                ("formatDate text", "1/23/2014"),
+                (r#"formatDate at hour="numeric" minute="numeric" timeZone="UTC""#, "11:00 PM"),
+                ("formatTime at", "1/23/2014"),
+                (r#"formatTime at "hm""#, "11:00 PM"),
+                (r#"formatDate at "hm" timeZone="America/New_York""#, "6:00 PM"),
+                (r#"formatDate "2026-09-15T00:00:00Z""#, "9/15/2026"),
+                (r#"formatDate "2026-09-15" day="numeric" month="long" year="numeric""#, "September 15, 2026"),
+                ("formatTime 1790157600000", "9/23/2026"),
+                ("intlDate 1790157600000", "9/23/2026"),
+                ("intlTime 1790157600000", "9/23/2026"),
+                (r#"formatDate at dateStyle="full" locales="de""#, "Donnerstag, 23. Januar 2014"),
+                (r#"formatDate at dateStyle="long" timeStyle="short""#, "January 23, 2014 at 11:00 PM"),
+                (r#"formatDate at dateStyle="medium" locales="fr""#, "23 janv. 2014"),
+                (r#"formatDate at dateStyle="short" locales="en-GB""#, "23/01/2014"),
+                (r#"formatDate at month="long" year="numeric" locales="pl""#, "styczeń 2014"),
+                (r#"formatDate at weekday="short" locales="de""#, "Do"),
+                (r#"formatDate at weekday="narrow""#, "T"),
+                (r#"formatDate at timeZoneName="short""#, "1/23/2014, UTC"),
+                (r#"formatDate at timeStyle="long" timeZone="America/New_York""#, "6:00:44 PM EST"),
+                (r#"formatDate at timeStyle="full""#, "11:00:44 PM Coordinated Universal Time"),
+                (r#"formatDate at timeStyle="long" timeZone="+05:30""#, "4:30:44 AM GMT+5:30"),
+                (r#"formatDate at hour="numeric" hour12=false"#, "23"),
+                (r#"formatDate at day="numeric" year="numeric""#, "23 2014"),
+                (r#"formatDate at dateStyle="medium" locales="xx""#, "Jan 23, 2014"),
+                (r#"formatDate at year="numeric" month="2-digit" day="2-digit" locales="sv""#, "2014-01-23"),
+            ],
+        );
+    }
+
+    #[test]
+    fn times_from_now_are_written() {
+        check(
+            DATA,
+            &[
+                ("formatRelative 2000 now=1000", "in 1 second"),
+                ("formatRelative 0 now=1000", "1 second ago"),
+                ("formatRelative 86400000 now=0", "tomorrow"),
+                (r#"formatRelative 86400000 now=0 style="numeric""#, "in 1 day"),
+                ("formatRelative 0 now=259200000", "3 days ago"),
+                ("formatRelative 5 now=5", "now"),
+                ("formatRelative 44000 now=0", "in 44 seconds"),
+                ("formatRelative 45000 now=0", "in 1 minute"),
+                ("formatRelative 7200000 now=0", "in 2 hours"),
+                (r#"formatRelative 7200000 now=0 units="minute""#, "in 120 minutes"),
+                (r#"formatRelative 7200000000 now=0 units="minute""#, "in 120,000 minutes"),
+                (r#"formatRelative 2600000000 now="1970-01-01""#, "next month"),
+                ("formatRelative 0 now=157784760000", "5 years ago"),
+                (r#"formatRelative 0 now=259200000 locales="de""#, "vor 3 Tagen"),
+                (r#"formatRelative 0 now=172800000 locales="de""#, "vorgestern"),
+                (r#"formatRelative 432000000 now=0 locales="ru""#, "через 5 дней"),
+                (r#"formatRelative 0 now=31556952000"#, "last year"),
+            ],
+        );
+        let now = printed(DATA, "formatRelative at").unwrap();
+        assert!(now.ends_with(" years ago"), "{now}");
+    }
+
+    #[test]
+    fn messages_are_found_and_filled_in() {
+        check(
+            DATA,
+            &[
+                (r#"formatMessage "Hi {name}" name="ada""#, "Hi ada"),
+                (
+                    r#"formatMessage (intlGet "messages.post.meta") num=1000 ago="3 days ago""#,
+                    "Posted 3 days ago, 1,000 comments",
+                ),
+                (
+                    r#"formatMessage intlName="messages.post.meta" num=1 ago=(formatRelative 0 now=259200000)"#,
+                    "Posted 3 days ago, 1 comment",
+                ),
+                (
+                    r#"intlMessage "{product} cost {price, number, usd} (or {price, number, eur})" product="oranges" price=40000"#,
+                    "oranges cost $40,000.00 (or €40,000.00)",
+                ),
+                (r#"formatHTMLMessage "<b>{v}</b>" v="<b>Bold</b>""#, "<b>&lt;b&gt;Bold&lt;/b&gt;</b>"),
+                (r#"intlHTMLMessage "<i>{v}</i>" v=5"#, "<i>5</i>"),
+                (r#"intlGet "formats.number.usd.currency""#, "USD"),
+            ],
+        );
+        let html = given(DATA, r#"formatHTMLMessage "<b>{v}</b>" v="&""#);
+        assert_eq!(html.as_deref(), Ok(r#"Markup("<b>&amp;</b>")"#));
+    }
+
+    #[test]
+    fn languages_come_from_the_data() {
+        let data = r#"{"intl": {"locales": ["xx", "de-AT", "fr"]}}"#;
+        check(data, &[("formatNumber 1.5", "1,5"), (r#"formatNumber 1.5 locales="en""#, "1.5")]);
+        check(r#"{"data": {"intl": {"locales": "fr"}}}"#, &[("formatNumber 0.5 style=\"percent\"", "50\u{a0}%")]);
+        check(r#"{"intl": {"locales": 5}, "locale": "de"}"#, &[("formatNumber 1.5", "1.5")]);
+        check(r#"{"intl": "de"}"#, &[("formatNumber 1.5", "1.5")]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused() {
+        check(
+            DATA,
+            &[
+                ("formatNumber four", "!expected a number, found the text \"4\""),
+                ("formatNumber nobody", "!expected a number, found nothing"),
+                (r#"formatNumber 1 "USD""#, "!there is no 'formats.number.USD' in what intl was given"),
+                ("formatNumber 1 2", "!expected the name of a format in quotes, found a number"),
+                (
+                    r#"formatNumber 1 style="currency""#,
+                    "!expected currency= to be a code of three letters such as 'USD', found nothing",
+                ),
+                (
+                    r#"formatNumber 1 style="currency" currency="dollars""#,
+                    "!expected currency= to be a code of three letters such as 'USD', found the text \"dollars\"",
+                ),
+                (
+                    r#"formatNumber 1 style="money""#,
+                    "!expected style= to be one of 'decimal', 'percent', 'currency', found the text \"money\"",
+                ),
+                (
+                    "formatNumber 1 maximumFractionDigits=101",
+                    "!expected maximumFractionDigits= to be a number from 0 to 100, found a number",
+                ),
+                (
+                    "formatNumber 1 minimumFractionDigits=3 maximumFractionDigits=2",
+                    "!expected minimumFractionDigits= of at most maximumFractionDigits=2, found 3",
+                ),
+                (
+                    r#"formatDate "soon""#,
+                    "!expected milliseconds since 1970 or a date in ISO 8601, found the text \"soon\"",
+                ),
+                (r#"formatDate 1 timeZone="Mars/Base""#, "!'Mars/Base' is no time zone that is known here"),
+                (
+                    r#"formatDate 1 day="long""#,
+                    "!expected day= to be one of 'numeric', '2-digit', found the text \"long\"",
+                ),
+                (r#"formatTime 1 "x""#, "!there is no 'formats.time.x' in what intl was given"),
+                (
+                    r#"formatRelative 1 now="soon""#,
+                    "!expected milliseconds since 1970 or a date in ISO 8601, found the text \"soon\"",
+                ),
+                (
+                    r#"formatRelative 1 units="days""#,
+                    "!expected units= to be one of 'second', 'minute', 'hour', 'day', 'month', 'year', found the text \"days\"",
+                ),
+                ("formatMessage", "!expected a message in quotes, or its path as intlName=, found nothing"),
+                (r#"formatMessage intlName="messages.x""#, "!there is no 'messages.x' in what intl was given"),
+                (r#"intlGet "messages.x.y""#, "!there is no 'messages.x.y' in what intl was given"),
+                ("intlGet 1", "!expected a path in quotes, found a number"),
+            ],
+        );
+    }
 }

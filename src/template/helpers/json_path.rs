@@ -325,7 +325,7 @@ fn slice<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::testing::printed_in;
+    use super::super::testing::printed_in;
     use super::Path;
 
     const DATA: &str = r#"{

@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 
 use super::super::budget::Problem;
+use super::super::call::expected;
 use super::super::call::{Call, Form, Helper};
 use super::super::heap::Heap;
 use super::super::values::Value;
-use super::data::expected;
 use super::json_path::Path;
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
@@ -185,7 +185,7 @@ fn default<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::testing::{check, given, printed, printed_in};
+    use super::super::testing::{check, given, printed, printed_in};
 
     const DATA: &str = r#"{
         "profile": {"name": "rod", "hungry": true, "email": "ann@trycourier.com", "boolean": true, "another_boolean": false},

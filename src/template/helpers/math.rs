@@ -1,11 +1,11 @@
 //! Arithmetic. Texts that are numbers are numbers: that is what `var` gives.
 
 use super::super::budget::Problem;
+use super::super::call::expected;
 use super::super::call::{Call, Form, Helper};
 use super::super::heap::Heap;
 use super::super::number;
 use super::super::values::Value;
-use super::data::expected;
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
 
@@ -126,7 +126,7 @@ fn parts<'a>(call: &Call<'_, 'a>, of: fn(f64, f64) -> f64) -> Result<Value<'a>, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::testing::{check, given};
+    use super::super::testing::{check, given};
 
     #[test]
     fn numbers_are_reckoned_with() {

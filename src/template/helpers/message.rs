@@ -50,6 +50,9 @@ enum Key<'a> {
     Word(&'a str),
 }
 
+/// Options with their names.
+type Named<'a> = Vec<(&'a str, Value<'a>)>;
+
 /// Writes a message with the arguments of a call.
 pub fn format<'a>(message: &'a str, is_html: bool, call: &Call<'_, 'a>) -> Result<String, Problem> {
     call.heap.budget.bytes(message.len())?;
@@ -156,7 +159,7 @@ impl<'a> Reader<'_, 'a> {
             (Some(first), _) => {
                 words.push(first);
                 let rest = after.as_str();
-                let end = rest.find(|c| matches!(c, '{' | '}' | '#' | '\\' | '\'')).unwrap_or(rest.len());
+                let end = rest.find(['{', '}', '#', '\\', '\'']).unwrap_or(rest.len());
                 let (plain, rest) = rest.split_at_checked(end).unwrap_or((rest, ""));
                 words.push_str(plain);
                 self.rest = rest;
@@ -274,7 +277,9 @@ impl<'a> Writer<'_, '_, 'a> {
             let start = self.out.len();
             match part {
                 Part::Words(words) => self.out.push_str(words),
-                Part::Count => NumberFormat::PLAIN.write(count.unwrap_or(f64::NAN), self.language.locale, &mut self.out),
+                Part::Count => {
+                    NumberFormat::PLAIN.write(count.unwrap_or(f64::NAN), self.language.locale, &mut self.out)
+                }
                 Part::Plain(name) => self.plain(name)?,
                 Part::Styled(name, kind, style) => self.styled(name, *kind, style)?,
                 // What it writes is counted there.
@@ -331,7 +336,7 @@ impl<'a> Writer<'_, '_, 'a> {
     }
 
     /// What a style with a name is: one of the data, else one that is always there. One that is neither changes nothing.
-    fn style(&self, kind: Kind, style: &str) -> Result<(Value<'a>, Vec<(&'a str, Value<'a>)>), Problem> {
+    fn style(&self, kind: Kind, style: &str) -> Result<(Value<'a>, Named<'a>), Problem> {
         let (group, known) = match kind {
             Kind::Number => ("number", NUMBERS),
             Kind::Date => ("date", DATES),
@@ -348,16 +353,14 @@ impl<'a> Writer<'_, '_, 'a> {
         let value = self.value(choice.name)?;
         let heap = self.call.heap;
         heap.budget.steps(choice.options.len())?;
-        let (mut exact, mut count, mut word) = (None, None, "");
-        match choice.rule {
-            None => word = if value.is_nothing() { "" } else { value.text(heap)? },
+        let (exact, count, word) = match choice.rule {
+            None => (None, None, if value.is_nothing() { "" } else { value.text(heap)? }),
             Some(rule) => {
-                let number = if value.is_nothing() { f64::NAN } else { value.number(heap)? };
-                exact = Some(number);
-                count = Some(number - choice.offset);
-                word = category(self.language.tag, number - choice.offset, rule);
+                let number = value.number(heap)?;
+                let count = number - choice.offset;
+                (Some(number), Some(count), category(self.language.tag, count, rule))
             }
-        }
+        };
         let option = |is_it: &dyn Fn(&Key<'a>) -> bool| choice.options.iter().find(|(key, _)| is_it(key));
         let found = option(&|key| matches!(key, Key::Exactly(number) if Some(*number) == exact))
             .or_else(|| option(&|key| matches!(key, Key::Word(name) if *name == word)))
@@ -394,18 +397,16 @@ const TIMES: Styles = &[
     ("full", WITH_ZONE),
 ];
 
-type Named<'a> = Vec<(&'a str, Value<'a>)>;
-
 /// Options as in `maximumFractionDigits=2, style=percent`.
 fn pairs(style: &str) -> Result<Named<'_>, Problem> {
-    let pair = |pair: &str| pair.split_once('=').map(|(name, value)| (name.trim(), Value::Text(value.trim())));
-    let pairs = style.split([',', ' ']).filter(|part| !part.trim().is_empty());
-    pairs
-        .map(|part| {
-            let problem = || Problem(format!("expected options such as 'style=percent', found '{}'", shown(style)));
-            pair(part).ok_or_else(problem)
-        })
-        .collect()
+    let mut named = Vec::new();
+    for pair in style.split([',', ' ']).filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Problem(format!("expected options such as 'style=percent', found '{}'", shown(style))))?;
+        named.push((name, Value::Text(value)));
+    }
+    Ok(named)
 }
 
 /// Options that a number skeleton stands for: `::percent`, `::currency/USD`, `::.00`, `::.##`.
@@ -481,4 +482,173 @@ fn date_skeleton(skeleton: &str) -> Result<Named<'_>, Problem> {
         }
     }
     Ok(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, printed};
+
+    /// Messages and named arguments, and what they give.
+    fn check_messages(rows: &[(&str, &str, &str)]) {
+        for (message, named, expected) in rows {
+            check("{}", &[(&format!("formatMessage {} {named}", serde_json::to_string(message).unwrap()), expected)]);
+        }
+    }
+
+    #[test]
+    fn arguments_are_filled_in() {
+        check_messages(&[
+            ("Hi {name}!", r#"name="ada""#, "Hi ada!"),
+            ("Hi {name}!", "name=undefined", "Hi !"),
+            ("Hello { who }", r#"who="you""#, "Hello you"),
+            ("n={n}", "n=0", "n=0"),
+            ("n={n}", "n=1234.5", "n=1234.5"),
+            ("{a}{b}", "a=true b=false", "true"),
+            (
+                "Hi, my name is {firstName} {lastName}.",
+                r#"firstName="Anthony" lastName="Pipkin""#,
+                "Hi, my name is Anthony Pipkin.",
+            ),
+            (
+                "{city} has a population of {population, number, integer} as of {census_date, date, long}.",
+                r#"city="Atlanta" population=5475213 census_date="2010-01-01""#,
+                "Atlanta has a population of 5,475,213 as of January 1, 2010.",
+            ),
+            ("", "", ""),
+        ]);
+    }
+
+    #[test]
+    fn numbers_and_dates_have_styles() {
+        check_messages(&[
+            ("{n, number, percent}", "n=0.256", "26%"),
+            ("{n, number}", "n=0.256", "0.256"),
+            ("{n, number, integer}", "n=4.6", "5"),
+            ("{n,number,unknown}", "n=4.6", "4.6"),
+            ("{n, number, maximumFractionDigits=2}", r#"n="0.4567""#, "0.46"),
+            ("{n, number, style=currency, currency=EUR}", "n=5", "€5.00"),
+            ("{n, number, ::percent}", "n=0.06", "6%"),
+            ("{n, number, ::currency/USD}", "n=1234.5", "$1,234.50"),
+            ("{n, number, ::.##}", "n=1.239", "1.24"),
+            ("{n, number, ::.00}", "n=1.5", "1.50"),
+            ("{n, number, ::.0# group-off sign-always}", "n=1234", "+1234.0"),
+            ("I have {numCats, number} cats.", "numCats=1000", "I have 1,000 cats."),
+            ("{d, date, short}", "d=1712488800000", "4/7/24"),
+            ("{d, date}", "d=1712488800000", "4/7/2024"),
+            ("{d, date, medium}", "d=1712488800000", "Apr 7, 2024"),
+            ("{d, date, long}", "d=1712488800000", "April 7, 2024"),
+            ("{d, date, full}", "d=1712488800000", "Sunday, April 7, 2024"),
+            ("{d, time}", "d=1712488800000", "4/7/2024"),
+            ("Coupon expires at {d, time, short}", "d=1712488800000", "Coupon expires at 11:20 AM"),
+            ("{d, time, medium}", "d=1712488800000", "11:20:00 AM"),
+            ("{d, time, full}", "d=1712488800000", "11:20:00 AM UTC"),
+            ("{d, date, ::yyyyMMMdd}", "d=1712488800000", "Apr 07, 2024"),
+            ("{d, time, ::Hmm}", "d=1712488800000", "11:20"),
+            ("{d, date, full} {n, number}", r#"d=1712488800000 n=1.5 locales="de""#, "Sonntag, 7. April 2024 1,5"),
+        ]);
+    }
+
+    #[test]
+    fn options_are_chosen() {
+        let items = "{itemCount, plural,\n    =0 {no items}\n    one {# item}\n    other {# items}\n}";
+        let cat = "{year, selectordinal, one {#st} two {#nd} few {#rd} other {#th}}";
+        let guests =
+            "{n, plural, offset:1 =0 {none} =1 {{who}} one {{who} and # more} other {{who} and # more people}}";
+        let gender = "{gender, select,\n male {He will respond shortly.}\n female {She will respond shortly.}\n other {They will respond shortly.}\n}";
+        check_messages(&[
+            (items, "itemCount=0", "no items"),
+            (items, "itemCount=1", "1 item"),
+            (items, r#"itemCount="2""#, "2 items"),
+            (items, "itemCount=1000", "1,000 items"),
+            (items, "itemCount=1.5", "1.5 items"),
+            (items, "itemCount=undefined", "NaN items"),
+            ("{n, plural, one {# item} other {# items}}", "n=3", "3 items"),
+            (
+                "{person} harvested {count, plural, one {# apple} other {# apples}}.",
+                r#"person="Allison" count=10"#,
+                "Allison harvested 10 apples.",
+            ),
+            (
+                "This is my {year, selectordinal, one{#st} two{#nd} few{#rd} other{#th}} birthday.",
+                "year=3",
+                "This is my 3rd birthday.",
+            ),
+            (cat, "year=1", "1st"),
+            (cat, "year=11", "11th"),
+            (cat, "year=22", "22nd"),
+            (guests, r#"n=0 who="Ann""#, "none"),
+            (guests, r#"n=1 who="Ann""#, "Ann"),
+            (guests, r#"n=2 who="Ann""#, "Ann and 1 more"),
+            (guests, r#"n=1235 who="Ann""#, "Ann and 1,234 more people"),
+            (gender, r#"gender="male""#, "He will respond shortly."),
+            (gender, r#"gender="x""#, "They will respond shortly."),
+            (gender, "gender=undefined", "They will respond shortly."),
+            ("{flag, select, true {yes} other {no}}", "flag=true", "yes"),
+            ("{n, plural, one {{g, select, a {# x} other {y}}} other {z}}", r##"n=1 g="a""##, "# x"),
+            ("{n, plural, one {# файл} few {# файла} many {# файлов} other {?}}", r#"n=5 locales="ru""#, "5 файлов"),
+            ("{n, plural, one {# файл} few {# файла} many {# файлов} other {?}}", r#"n=22 locales="ru""#, "22 файла"),
+            ("{n, plural, one {eins} other {viele}}", r#"n=1 locales="de-AT""#, "eins"),
+        ]);
+    }
+
+    #[test]
+    fn braces_can_be_meant() {
+        check_messages(&[
+            (r"\{x\} \# \\", "", r"{x} # \"),
+            (r"\u0041\u00e9 \u00zz \uD800", "", r"Aé \u00zz \uD800"),
+            ("'{x}' it's ''x'' '", "", "{x} it's 'x' '"),
+            ("It's my cat's {n}", "n=5", "It's my cat's 5"),
+            ("'{it''s}' {n}", "n=5", "{it's} 5"),
+            ("'{open", "", "{open"),
+            ("# '#' {n, plural, other {'#' # \\#}}", "n=5", "# '#' # 5 #"),
+            ("<b>{n}</b>", "n=5", "<b>5</b>"),
+        ]);
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        let deep = format!("{}x{}", "{n, plural, other {".repeat(21), "}}".repeat(21));
+        check_messages(&[
+            ("{name}", "", "!expected a value for 'name' of the message"),
+            ("{name", "n=5", "!expected a ',' in the message, found its end"),
+            ("a } b", "", "!expected a '{' before the '}' in the message, found '} b'"),
+            ("{}", "", "!expected the name of an argument in the message, found '}'"),
+            ("{a.b}", "", "!expected a ',' in the message, found '.b}'"),
+            (
+                "{n, nimber}",
+                "n=5",
+                "!expected number, date, time, plural, selectordinal or select in the message, found 'nimber}'",
+            ),
+            ("{n, number, }", "n=5", "!expected a style in the message, found '}'"),
+            ("{n, number, x{}", "n=5", "!expected a '}' in the message, found '{}'"),
+            ("{n, plural}", "n=5", "!expected a ',' in the message, found '}'"),
+            ("{n, plural, }", "n=5", "!expected options for 'n' in the message, found none"),
+            ("{n, plural, one {x}}", "n=5", "!expected an option 'other' for 'n' in the message"),
+            ("{n, plural, =x {x} other {}}", "n=5", "!expected a number behind '=' in the message, found 'x'"),
+            ("{n, plural, offset:x other {}}", "n=5", "!expected a number behind 'offset:' in the message, found 'x'"),
+            ("{n, plural, other {x}", "n=5", "!expected an option, or a '}' in the message, found its end"),
+            ("{n, plural, other x}", "n=5", "!expected a '{' in the message, found 'x}'"),
+            ("{n, number, a=1 b}", "n=5", "!expected options such as 'style=percent', found 'a=1 b'"),
+            ("{n, number, ::what}", "n=5", "!expected a number skeleton such as '::percent' or '::.00', found 'what'"),
+            ("{n, date, ::Q}", "n=5", "!expected a date skeleton such as '::yMMMd', found '::Q'"),
+            (
+                "{n, number, currency}",
+                "n=5",
+                "!expected currency= to be a code of three letters such as 'USD', found nothing",
+            ),
+            (
+                "{d, date}",
+                r#"d="soon""#,
+                "!expected milliseconds since 1970 or a date in ISO 8601, found the text \"soon\"",
+            ),
+            (&deep, "n=5", "!the messages in the message are nested deeper than 20 levels"),
+        ]);
+    }
+
+    #[test]
+    fn long_messages_are_bounded() {
+        let (long, many) = ("x".repeat(100_000), "{a}".repeat(1000));
+        let problem = printed("{}", &format!("formatMessage {many:?} a={long:?}")).unwrap_err();
+        assert!(problem.contains("bytes"), "{problem}");
+    }
 }

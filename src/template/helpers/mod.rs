@@ -2,16 +2,26 @@
 //! helpers derives from these tables: what a call finds, how many arguments it needs, the nearest name in an error, and
 //! the table of `docs/templates.md`.
 
+mod calendar;
 mod data;
+mod dates;
+mod intl;
 mod json_path;
 mod language;
+mod locale;
 mod logic;
 mod math;
+mod message;
+mod numerals;
+mod options;
 mod pattern;
 mod sprintf;
+#[cfg(test)]
+mod testing;
 mod text;
 
 use super::call::Table;
 
 /// All of them.
-pub static HELPERS: Table = &[language::HELPERS, logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS];
+pub static HELPERS: Table =
+    &[language::HELPERS, logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS, dates::HELPERS, intl::HELPERS];

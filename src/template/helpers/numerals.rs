@@ -3,8 +3,8 @@
 use fixed_decimal::{Decimal, UnsignedRoundingMode};
 
 use super::super::budget::Problem;
+use super::super::call::expected;
 use super::super::values::Value;
-use super::data::expected;
 use super::locale::{Locale, decimal, minor_digits, narrow_symbol};
 use super::options::Options;
 

@@ -2,9 +2,9 @@
 
 use super::super::budget::Problem;
 use super::super::call::Call;
+use super::super::call::expected;
 use super::super::heap::Heap;
 use super::super::values::Value;
-use super::data::expected;
 use super::locale::{self, Locale};
 
 /// Longest tag of a language that is looked at.
@@ -60,9 +60,10 @@ pub struct Options<'o, 'a> {
 }
 
 impl<'a> Options<'_, 'a> {
+    /// An option; nothing if it was not given.
     pub fn get(&self, name: &str) -> Result<Value<'a>, Problem> {
         match self.named.iter().find(|(known, _)| *known == name) {
-            Some((_, value)) if !matches!(value, Value::Undefined) => Ok(*value),
+            Some((_, value)) if !value.is_nothing() => Ok(*value),
             _ if self.format.is_object() => self.format.member(name, self.heap),
             _ => Ok(Value::Undefined),
         }
@@ -71,7 +72,7 @@ impl<'a> Options<'_, 'a> {
     /// One of a few words, by its place among them.
     pub fn word(&self, name: &str, words: &[&str]) -> Result<Option<usize>, Problem> {
         let value = self.get(name)?;
-        if matches!(value, Value::Undefined) {
+        if value.is_nothing() {
             return Ok(None);
         }
         match words.iter().position(|word| value.as_text() == Some(word)) {
@@ -80,9 +81,10 @@ impl<'a> Options<'_, 'a> {
         }
     }
 
+    /// A number within limits.
     pub fn count(&self, name: &str, least: i16, most: i16) -> Result<Option<i16>, Problem> {
         let value = self.get(name)?;
-        if matches!(value, Value::Undefined) {
+        if value.is_nothing() {
             return Ok(None);
         }
         let number = value.number(self.heap)?;
@@ -107,4 +109,3 @@ impl<'a> Options<'_, 'a> {
         }
     }
 }
-

@@ -526,7 +526,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::testing::{check, printed};
+    use super::super::testing::{check, printed};
 
     #[test]
     fn matches_are_replaced() {

@@ -4,9 +4,9 @@
 use super::super::budget::{Problem, TEXT_BYTES};
 use super::super::heap::Heap;
 use super::super::number;
+use super::super::values::first_units;
 use super::super::values::{Value, utf16_length};
 use super::json_path::Path;
-use super::text::first_units;
 use crate::error::shown;
 use crate::json::quoted;
 
@@ -348,7 +348,7 @@ impl<'a> Json<'_, 'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::testing::{check, printed};
+    use super::super::testing::{check, printed};
 
     const DATA: &str = r#"{
         "s": "hello world", "n": 42, "arr": ["a", "b"], "o": {"a": 1, "b": [true, null, "\"é"], "c": {}}, "f": 3.14159,

@@ -1,10 +1,10 @@
 //! Texts: joined, cut, filled in.
 
 use super::super::budget::{Problem, TEXT_BYTES};
+use super::super::call::expected;
 use super::super::call::{Call, Form, Helper};
 use super::super::number::is_space;
-use super::super::values::Value;
-use super::data::expected;
+use super::super::values::{Value, first_units};
 use super::pattern::Pattern;
 use super::sprintf;
 
@@ -120,16 +120,6 @@ pub const HELPERS: &[Helper] = &[
         source: PAGE,
     },
 ];
-
-/// As much of a text as has at most so many UTF-16 units. Of a character that is cut in two nothing is left.
-pub fn first_units(text: &str, units: usize) -> &str {
-    let ends = text.char_indices().scan(0, |passed, (place, c)| {
-        *passed += c.len_utf16();
-        Some((place, *passed))
-    });
-    let end = ends.into_iter().find(|(_, passed)| *passed > units);
-    end.and_then(|(place, _)| text.get(..place)).unwrap_or(text)
-}
 
 fn text_of<'a>(value: Value<'a>) -> Result<&'a str, Problem> {
     value.as_text().ok_or_else(|| expected("a text", value))
@@ -281,7 +271,7 @@ fn t<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::testing::{check, given, printed};
+    use super::super::testing::{check, given, printed};
 
     const DATA: &str = r#"{
         "n": 42, "none": null, "arr": ["a", "b"], "o": {}, "zero": 0, "list": [1, null, [2, 3]],

@@ -1,0 +1,26 @@
+//! The helpers that texts may call: the engine's, and those that need what is rendered here.
+
+use std::sync::LazyLock;
+
+use super::markdown::{self, Form as MarkdownForm};
+use crate::template::{Call, Form, HELPERS, Helper, Problem, Table, Value};
+
+static ALL: LazyLock<Vec<&'static [Helper]>> = LazyLock::new(|| HELPERS.iter().copied().chain([OWN]).collect());
+
+const OWN: &[Helper] = &[Helper {
+    name: "markdown",
+    arguments: "text",
+    form: Form::Content(to_html),
+    about: "Markdown as HTML.",
+    source: "docs/platform/content/content-blocks/template-blocks",
+}];
+
+pub fn helpers() -> Table {
+    &ALL
+}
+
+fn to_html<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let mut html = String::new();
+    markdown::render(call.printed(0)?, MarkdownForm::Html, &mut html);
+    call.heap.text(&html).map(Value::Markup)
+}

@@ -1,0 +1,188 @@
+//! Blocks: of handlebars.js's own helpers, of Courier's, and over data.
+
+use super::super::call::{self, Form, Helper};
+use super::super::program::{Comparison, Constant, Op, Target};
+use super::super::syntax::tree::{self, Block, Call, Operand};
+use super::compiler::{CompileError, Compiler, Frame, Jump, Level, Source};
+use super::template::OWN;
+use super::text::Meaning;
+
+type Result<T> = std::result::Result<T, CompileError>;
+
+impl Compiler<'_> {
+    /// Compiles what stands in a block.
+    pub(super) fn body(&mut self, program: Option<&tree::Program>, frame: Frame, source: &Source<'_>) -> Result<()> {
+        let Some(program) = program else { return Ok(()) };
+        self.levels.push(Level { block_params: program.block_params.clone(), frame });
+        let written = self.program(program, source);
+        self.levels.pop();
+        written
+    }
+
+    pub(super) fn block(&mut self, block: &Block, source: &Source<'_>) -> Result<()> {
+        let call = &block.call;
+        let is_called = !call.params.is_empty() || !call.hash.is_empty();
+        let opening = match &call.name {
+            Operand::Path(path)
+                if path.is_simple() && !path.is_data && (is_called || self.block_param(path).is_none()) =>
+            {
+                call::find(self.helpers, &path.parts[0])
+            }
+            Operand::Text(name) if is_called => call::find(self.helpers, name),
+            _ => None,
+        };
+        // A name alone is a variable, unless it is one of handlebars.js's own or changes what stands in the block.
+        let opens = |helper: &&Helper| match helper.form {
+            Form::Content(_) => true,
+            Form::Value(_) => false,
+            Form::Condition(_) => is_called,
+            Form::Language => is_called || OWN.contains(&helper.name),
+        };
+        let meaning = match opening.filter(opens) {
+            Some(helper) => Meaning::Helper(helper),
+            None => self.meaning(call, false, source)?,
+        };
+        match meaning {
+            Meaning::Helper(helper) => match helper.form {
+                Form::Language => self.language_block(helper, block, source),
+                Form::Condition(_) => self.condition_block(helper, block, source),
+                Form::Content(_) => self.content_block(helper, block, source),
+                // As in handlebars.js these show their value and not the block.
+                Form::Value(_) if helper.name == "lookup" || helper.name == "log" => {
+                    self.call(helper, call, source)?;
+                    self.print(source.escape.raw);
+                    Ok(())
+                }
+                Form::Value(_) => {
+                    let problem = format!("the helper '{}' gives a value and opens no block", helper.name);
+                    Err(self.error(source.text, call.tag, problem))
+                }
+            },
+            Meaning::Path(path) => {
+                debug_assert!(!is_called);
+                self.path(path, source.number);
+                self.section(block, source)
+            }
+            Meaning::Named(name) => {
+                self.named(&name);
+                self.section(block, source)
+            }
+        }
+    }
+
+    /// A block that goes through the last value or takes it as `this`.
+    pub(super) fn going_through(
+        &mut self,
+        op: fn(Target) -> Op,
+        frame: Frame,
+        block: &Block,
+        source: &Source<'_>,
+    ) -> Result<()> {
+        let or_else = if frame == Frame::Section { Frame::Else } else { Frame::Same };
+        let Jump(head) = self.jump(op);
+        self.body(block.program.as_ref(), frame, source)?;
+        self.push(Op::Next(head + 1));
+        self.otherwise(Jump(head), block.inverse.as_ref(), or_else, source)
+    }
+
+    pub(super) fn section(&mut self, block: &Block, source: &Source<'_>) -> Result<()> {
+        self.going_through(Op::Section, Frame::Section, block, source)
+    }
+
+    /// What is written if the jump was taken.
+    pub(super) fn otherwise(
+        &mut self,
+        jump: Jump,
+        program: Option<&tree::Program>,
+        frame: Frame,
+        source: &Source<'_>,
+    ) -> Result<()> {
+        let Some(program) = program else {
+            self.land(jump);
+            return Ok(());
+        };
+        let end = self.jump(Op::Jump);
+        self.land(jump);
+        self.body(Some(program), frame, source)?;
+        self.land(end);
+        Ok(())
+    }
+
+    pub(super) fn language_block(&mut self, helper: &'static Helper, block: &Block, source: &Source<'_>) -> Result<()> {
+        let call = &block.call;
+        if helper.name == "intl" {
+            return self.intl(call, block, source);
+        }
+        let [value] = call.params.as_slice() else {
+            let (name, found) = (helper.name, call.params.len());
+            let expected = format!("expected exactly one argument for '{name}', found {found}");
+            return Err(self.error(source.text, call.tag, expected));
+        };
+        self.operand(value, source)?;
+        match helper.name {
+            "each" => self.going_through(Op::Each, Frame::Other, block, source),
+            "with" => self.going_through(Op::With, Frame::Other, block, source),
+            name => {
+                let include_zero = call.hash.iter().find(|(name, _)| name == "includeZero");
+                let jump = match include_zero {
+                    Some((_, value)) => {
+                        self.operand(value, source)?;
+                        self.jump(Op::JumpIfEmptyOrZero)
+                    }
+                    None => self.jump(Op::JumpIfEmpty),
+                };
+                let (program, inverse) = (block.program.as_ref(), block.inverse.as_ref());
+                let (shown, otherwise) = if name == "unless" { (inverse, program) } else { (program, inverse) };
+                self.body(shown, Frame::Same, source)?;
+                self.otherwise(jump, otherwise, Frame::Same, source)
+            }
+        }
+    }
+
+    /// `{{#intl locales="de-DE"}}`: what stands in it is written in that language.
+    pub(super) fn intl(&mut self, call: &Call, block: &Block, source: &Source<'_>) -> Result<()> {
+        let Some(params) = call::find(self.helpers, "params") else { return Ok(()) };
+        let name = self.name_number("intl");
+        // What it was before is set again behind the block, and lies under what is set in it.
+        self.push(Op::TopVariable { name, slot: None });
+        self.push(Op::TopVariable { name, slot: None });
+        self.call(params, call, source)?;
+        self.push(Op::Merge);
+        self.push(Op::Set(name));
+        self.body(block.program.as_ref(), Frame::Same, source)?;
+        self.push(Op::Set(name));
+        Ok(())
+    }
+
+    pub(super) fn condition_block(
+        &mut self,
+        helper: &'static Helper,
+        block: &Block,
+        source: &Source<'_>,
+    ) -> Result<()> {
+        self.call(helper, &block.call, source)?;
+        if helper.name == "conditional" {
+            // It hides what stands in it if the condition passes, unless it is told to show it.
+            match block.call.hash.iter().find(|(name, _)| name == "behavior") {
+                Some((_, behavior)) => self.operand(behavior, source)?,
+                None => self.constant(Constant::Text("hide".to_owned())),
+            }
+            self.constant(Constant::Text("show".to_owned()));
+            let same = Comparison::Equal { strict: true, negated: false };
+            self.push(Op::Compare(same));
+            self.push(Op::Compare(same));
+        }
+        let jump = self.jump(Op::JumpIfEmpty);
+        self.body(block.program.as_ref(), Frame::Same, source)?;
+        self.otherwise(jump, block.inverse.as_ref(), Frame::Same, source)
+    }
+
+    pub(super) fn content_block(&mut self, helper: &'static Helper, block: &Block, source: &Source<'_>) -> Result<()> {
+        self.check_arguments(helper, &block.call, 1, source)?;
+        let site = self.arguments(helper, &block.call, source)?;
+        self.begin();
+        self.body(block.program.as_ref(), Frame::Same, source)?;
+        self.push(Op::CallContent(site));
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Texts, taken apart, and what has to be known of one before it is compiled.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::super::call::{self, Form, Helper, Table};
+use super::super::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
+use super::super::syntax::{self, SyntaxError};
+
+/// Helpers of handlebars.js's own.
+pub const OWN: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
+/// A text, taken apart. One is compiled as often as it is put somewhere.
+#[derive(Debug)]
+pub struct Template {
+    pub(super) source: Arc<str>,
+    pub(super) tree: tree::Program,
+    facts: OnceCell<Facts>,
+}
+
+/// A part of a text that has no more than words and variables.
+#[derive(Debug)]
+pub enum Part<'t> {
+    Words(&'t str),
+    Variable(&'t Path),
+}
+
+impl Template {
+    pub fn parse(source: &str) -> Result<Self, SyntaxError> {
+        Ok(Template { source: source.into(), tree: syntax::parse(source)?, facts: OnceCell::new() })
+    }
+
+    /// Looked up once, however often it is compiled: always with the same helpers.
+    pub(super) fn facts(&self, helpers: Table) -> &Facts {
+        self.facts.get_or_init(|| Facts::of(&self.tree, helpers))
+    }
+
+    /// Its parts, if it has no more than words and escaped variables. A name that calls a helper is none.
+    pub fn parts(&self, helpers: Table) -> Option<Vec<Part<'_>>> {
+        let mut parts = Vec::new();
+        for node in &self.tree.body {
+            parts.push(match node {
+                Node::Content(content) => Part::Words(content.value()),
+                Node::Comment(_) => continue,
+                Node::Mustache(mustache) if mustache.is_escaped => Part::Variable(variable(&mustache.call, helpers)?),
+                _ => return None,
+            });
+        }
+        Some(parts)
+    }
+}
+
+/// Texts by the names by which others include them.
+pub type Partials = HashMap<String, Template>;
+
+/// The path that a call without arguments is, unless a helper is meant.
+pub fn variable(call: &Call, helpers: Table) -> Option<&Path> {
+    let Operand::Path(path) = &call.name else { return None };
+    let is_called = !call.params.is_empty() || !call.hash.is_empty();
+    (!is_called && !path.is_dashed && called_without_arguments(path, helpers).is_none()).then_some(path)
+}
+
+/// The helper that a name alone calls: only one of handlebars.js's own. A name alone that is a helper of Courier's shows
+/// the variable of that name.
+pub fn called_without_arguments(path: &Path, helpers: Table) -> Option<&'static Helper> {
+    let [name] = path.parts.as_slice() else { return None };
+    let is_own = path.is_simple() && !path.is_data && OWN.contains(&name.as_str());
+    if is_own { call::find(helpers, name) } else { None }
+}
+
+/// Paths that a node looks up.
+fn each_path<'t>(node: &'t Node, see: &mut dyn FnMut(&'t Path)) {
+    match node {
+        Node::Mustache(mustache) => mustache.call.each_path(false, see),
+        Node::Block(block) => block.call.each_path(false, see),
+        Node::Partial(partial) | Node::PartialBlock(partial) => partial.each_path(see),
+        Node::Content(_) | Node::Comment(_) | Node::Inline(_) => {}
+    }
+}
+
+/// What has to be known of a text before its first node is compiled.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The first name of a variable that holds a dash.
+    pub dashed: Option<String>,
+    /// The names that it sets.
+    pub set_names: Vec<String>,
+    /// Whether what it writes is changed by it afterwards.
+    pub changes_text: bool,
+}
+
+impl Facts {
+    pub fn of(program: &tree::Program, helpers: Table) -> Self {
+        let mut facts = Facts::default();
+        program.each_node(&mut |node| facts.see(node, helpers));
+        facts
+    }
+
+    fn see(&mut self, node: &Node, helpers: Table) {
+        let opened = match node {
+            Node::Block(block) => call::find(helpers, &block.call.name.as_name()),
+            _ => None,
+        };
+        self.changes_text |= match node {
+            Node::Partial(partial) => !partial.indent.is_empty(),
+            _ => opened.is_some_and(|helper| matches!(helper.form, Form::Content(_))),
+        };
+        if let Node::Mustache(Mustache { call, .. }) = node
+            && let (Operand::Path(path), Some(Operand::Text(name))) = (&call.name, call.params.first())
+            && path.original == "set"
+        {
+            self.set_names.push(name.clone());
+        }
+        each_path(node, &mut |path| {
+            // A block may be called by its name alone.
+            if path.is_dashed && opened.is_none_or(|helper| helper.name != path.original) {
+                self.dashed.get_or_insert_with(|| path.original.clone());
+            }
+        });
+    }
+}

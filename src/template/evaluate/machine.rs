@@ -1,0 +1,253 @@
+//! What the machine holds while it runs.
+
+use super::super::budget::{Problem, TEXT_BYTES};
+use super::super::heap::Heap;
+use super::super::program::{Constant, DataName, Depth, Origin, Program, Target};
+use super::super::values::{MemberList, Value};
+use crate::json::scan::Items;
+
+/// A block or partial that is being rendered.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    pub this: Value<'a>,
+    /// The frame that it stands in, in the text.
+    pub up: Option<usize>,
+    /// Whether `this` is another than there, so that `../` leads there.
+    pub is_new: bool,
+    pub params: [Value<'a>; 2],
+    /// How many of them the block gives.
+    pub given: usize,
+    pub data: usize,
+    /// Whose inline partials are known.
+    pub scope: usize,
+    /// The frame of the loop of elements around it.
+    pub element: Option<usize>,
+}
+
+impl Frame<'_> {
+    pub const TOP: Frame<'static> = Frame {
+        this: Value::Root,
+        up: None,
+        is_new: true,
+        params: [Value::Undefined; 2],
+        given: 0,
+        data: 0,
+        scope: 0,
+        element: None,
+    };
+}
+
+/// What `@index` and the like are.
+#[derive(Clone, Copy)]
+pub struct Data<'a> {
+    pub up: Option<usize>,
+    pub key: Value<'a>,
+    pub index: Value<'a>,
+    pub first: Value<'a>,
+    pub last: Value<'a>,
+    /// What `{{> @partial-block}}` is.
+    pub block: Option<Closure>,
+}
+
+impl Data<'_> {
+    pub const TOP: Data<'static> = Data {
+        up: None,
+        key: Value::Undefined,
+        index: Value::Undefined,
+        first: Value::Undefined,
+        last: Value::Undefined,
+        block: None,
+    };
+}
+
+/// A part of a text with what is around it.
+#[derive(Clone, Copy)]
+pub struct Closure {
+    pub routine: Target,
+    pub up: Option<usize>,
+    pub scope: usize,
+    /// The data of the place where it stands. A block has its `@partial-block` from there.
+    pub data: usize,
+    pub is_block: bool,
+}
+
+/// A block that is gone through.
+pub struct Round<'a> {
+    pub source: Source<'a>,
+    /// How often it was gone through.
+    pub count: usize,
+    /// Whether `this` stays what it is, as in a loop of elements.
+    pub keeps_this: bool,
+    /// Whether it has `@index` and the like.
+    pub has_data: bool,
+}
+
+/// What a block goes through.
+pub enum Source<'a> {
+    Once,
+    Json(Items<'a>),
+    Values(&'a [Value<'a>]),
+    Members(MemberList<'a>),
+}
+
+/// An inline partial that is known.
+#[derive(Clone, Copy)]
+pub struct Inline {
+    pub name: u32,
+    pub closure: Closure,
+    pub before: Option<usize>,
+}
+
+/// Where to go on behind a partial.
+pub struct Return {
+    pub at: Target,
+    pub frames: usize,
+    pub data: usize,
+    pub scopes: usize,
+    pub inlines: usize,
+    pub site: u32,
+    pub mark: usize,
+}
+
+pub struct Machine<'p, 'a> {
+    pub program: &'a Program,
+    pub heap: &'p Heap<'a>,
+    pub out: &'p mut String,
+    pub start: usize,
+    pub stack: Vec<Value<'a>>,
+    /// Those above [`Frame::TOP`], which is number 0.
+    pub frames: Vec<Frame<'a>>,
+    /// Those above [`Data::TOP`], which is number 0.
+    pub data: Vec<Data<'a>>,
+    pub rounds: Vec<Round<'a>>,
+    pub marks: Vec<usize>,
+    pub inlines: Vec<Inline>,
+    /// The newest inline partial that each text knows; that of the outermost is number 0 and made when it is needed.
+    pub scopes: Vec<Option<usize>>,
+    pub returns: Vec<Return>,
+    pub registers: Vec<u32>,
+}
+
+impl<'a> Machine<'_, 'a> {
+    pub(super) fn pop(&mut self) -> Value<'a> {
+        self.stack.pop().unwrap_or(Value::Undefined)
+    }
+
+    pub(super) fn words(&self, start: u32, end: u32) -> &'a str {
+        self.program.words.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    pub(super) fn name(&self, number: u32) -> &'a str {
+        self.program.names.get(number as usize).map_or("", String::as_str)
+    }
+
+    pub(super) fn constant(&self, number: u32) -> Value<'a> {
+        match self.program.constants.get(number as usize) {
+            Some(Constant::Text(text)) => Value::Text(text),
+            Some(Constant::Number(number)) => Value::Number(*number),
+            Some(Constant::Bool(flag)) => Value::Bool(*flag),
+            Some(Constant::Null) => Value::Null,
+            Some(Constant::Undefined) | None => Value::Undefined,
+        }
+    }
+
+    pub(super) fn register(&self, register: u32) -> u32 {
+        self.registers.get(register as usize).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set_register(&mut self, register: u32, value: u32) {
+        if let Some(place) = self.registers.get_mut(register as usize) {
+            *place = value;
+        }
+    }
+
+    pub(super) fn check_length(&self) -> Result<(), Problem> {
+        if self.out.len() - self.start > TEXT_BYTES { Err(Problem::too_long()) } else { Ok(()) }
+    }
+
+    pub(super) fn print(&mut self, value: Value<'a>, tail: fn(&mut String, usize)) -> Result<(), Problem> {
+        let at = self.out.len();
+        value.print(self.heap, self.out)?;
+        if !matches!(value, Value::Markup(_)) {
+            tail(self.out, at);
+        }
+        self.check_length()
+    }
+
+    pub(super) fn frame(&self) -> &Frame<'a> {
+        self.frames.last().unwrap_or(&Frame::TOP)
+    }
+
+    pub(super) fn frame_at(&self, number: usize) -> Option<&Frame<'a>> {
+        match number.checked_sub(1) {
+            Some(place) => self.frames.get(place),
+            None => Some(&Frame::TOP),
+        }
+    }
+
+    pub(super) fn data_at(&self, number: usize) -> Option<&Data<'a>> {
+        match number.checked_sub(1) {
+            Some(place) => self.data.get(place),
+            None => Some(&Data::TOP),
+        }
+    }
+
+    /// `this`, or what so many `../` lead to.
+    pub(super) fn this(&self, depth: Depth) -> Value<'a> {
+        let mut frame = self.frame();
+        let is_further_in = depth.in_if && matches!(frame.this, Value::Undefined);
+        for _ in 0..depth.steps.saturating_sub(u32::from(is_further_in)) {
+            // Frames with the same `this` are one step together.
+            loop {
+                let Some(up) = frame.up.and_then(|up| self.frame_at(up)) else { return Value::Undefined };
+                if std::mem::replace(&mut frame, up).is_new {
+                    break;
+                }
+            }
+        }
+        frame.this
+    }
+
+    pub(super) fn named(&self, this: Value<'a>, name: u32, slot: Option<u32>) -> Result<Value<'a>, Problem> {
+        match (this, slot) {
+            (Value::Root, Some(slot)) => self.heap.root.noted(slot as usize, self.heap),
+            (this, _) => this.member(self.name(name), self.heap),
+        }
+    }
+
+    pub(super) fn data_named(&self, name: DataName, outer: u32) -> Value<'a> {
+        let mut data = self.data_at(self.frame().data);
+        for _ in 0..outer {
+            data = data.and_then(|data| self.data_at(data.up?));
+        }
+        let Some(data) = data else { return Value::Undefined };
+        match name {
+            DataName::Index => data.index,
+            DataName::Key => data.key,
+            DataName::First => data.first,
+            DataName::Last => data.last,
+            DataName::PartialBlock if data.block.is_some() => Value::Bool(true),
+            DataName::PartialBlock => Value::Undefined,
+        }
+    }
+
+    pub(super) fn param(&self, outer: u32, index: u8, origin: Option<u32>) -> Result<Value<'a>, Problem> {
+        let mut frame = Some(self.frame());
+        for _ in 0..outer {
+            frame = frame.and_then(|frame| self.frame_at(frame.up?));
+        }
+        let given = frame.filter(|frame| usize::from(index) < frame.given);
+        if let Some(value) = given.and_then(|frame| frame.params.get(usize::from(index))) {
+            return Ok(*value);
+        }
+        let origin = origin.and_then(|origin| self.program.origins.get(origin as usize));
+        Err(self.failed(origin, "", Problem::new("the block gives nothing for this parameter")))
+    }
+
+    /// What is wrong, with where.
+    pub(super) fn failed(&self, origin: Option<&Origin>, helper: &str, problem: Problem) -> Problem {
+        let place = origin.map(|origin| format!("{}: ", self.program.place(*origin))).unwrap_or_default();
+        let helper = if helper.is_empty() { String::new() } else { format!("{helper}: ") };
+        Problem(format!("{place}{helper}{problem}"))
+    }
+}
