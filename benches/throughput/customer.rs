@@ -52,7 +52,16 @@ pub fn create_of_template(customer: &mut Connection) -> String {
 
 /// Subject, body and content of a message of a job.
 pub fn a_message(customer: &mut Connection, job: &str) -> [Option<String>; 3] {
-    let page = customer.json("GET", &format!("/_bulkd/outbox?job_id={job}&limit=1"), b"", 200);
+    texts_of_first(customer, &format!("/_bulkd/outbox?job_id={job}&limit=1"))
+}
+
+/// The same of any message.
+pub fn any_message(customer: &mut Connection) -> [Option<String>; 3] {
+    texts_of_first(customer, "/_bulkd/outbox?limit=1")
+}
+
+fn texts_of_first(customer: &mut Connection, path: &str) -> [Option<String>; 3] {
+    let page = customer.json("GET", path, b"", 200);
     ["subject", "body", "content"].map(|name| page["items"][0][name].as_str().map(str::to_owned))
 }
 

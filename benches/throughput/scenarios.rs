@@ -131,9 +131,10 @@ fn sends(settings: &Settings, report: &mut Report) {
     let folder = Folder::new();
     let messages = settings.users / 20;
     for (name, content) in customer::inline_contents() {
-        let plain = folder.plain(|file| floor::insert_messages(file, &settings.durability, messages, 1, &RENDERED));
         let daemon = Daemon::start(&folder.database(), &settings.durability);
         let ours = customer::send_messages(daemon.address, &content, messages, 64);
+        let row = customer::any_message(&mut Connection::open(daemon.address));
+        let plain = folder.plain(|file| floor::insert_messages(file, &settings.durability, messages, 1, &row));
         report.add(name, rate(messages, ours), rate(messages, plain));
     }
 }

@@ -8,18 +8,20 @@ use bulkd::model::outcomes::{Outcome, Outcomes};
 use bulkd::model::plan::Plan;
 use bulkd::render::{Recipient, Renderer, UnknownTemplates};
 use libfuzzer_sys::fuzz_target;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const USER: &str = r#"{
     "profile": { "email": "r@x.y", "n": [1] },
-    "data": { "a": "A", "b": { "c": [1, "two", null] }, "d": -1.50, "e": true }
+    "data": { "a": "A", "b": { "c": [1, "two", null] }, "d": -1.50, "e": true, "f": "<b>", "g": "2026-01-02T03:04:05Z" }
 }"#;
 
-/// What a text comes to: its own words, or `None` if there are none; or the refusal of the text.
-fn rendered(text: &str, user: &str) -> Result<Option<String>, String> {
-    let definition = json!({ "content": { "body": text }, "data": { "j": "J", "a": 5 } }).to_string();
-    let plan = Plan::new(Definition::read(&definition, Reading::Bulk).unwrap(), JobKind::Bulk);
-    let renderer = Renderer::new(plan, UnknownTemplates::Lenient, Timestamp::default()).map_err(|error| error.to_string())?;
+/// What a content comes to: its body, or `None` if there is none; or the refusal of the text.
+fn rendered(content: Value, snippet: &str, user: &str) -> Result<Option<String>, String> {
+    let definition = json!({ "content": content, "data": { "j": "J", "a": 5 } }).to_string();
+    let mut plan = Plan::new(Definition::read(&definition, Reading::Bulk).unwrap(), JobKind::Bulk);
+    plan.brand = Some(json!({ "id": "b", "name": "B", "snippets": { "items": [{ "name": "s", "value": snippet }] } }));
+    let renderer =
+        Renderer::new(plan, UnknownTemplates::Lenient, Timestamp::default()).map_err(|error| error.to_string())?;
     let mut outcomes = Outcomes::default();
     let user = Recipient { recipient: "r", user, known: &Known::default() };
     renderer.render(user, Timestamp::default(), false, &mut outcomes);
@@ -28,6 +30,7 @@ fn rendered(text: &str, user: &str) -> Result<Option<String>, String> {
         Outcome::Message(message) => message.delivery.map(|it| it.body.to_owned()),
         Outcome::Failure { reason } => {
             assert!(!reason.is_empty());
+            assert!(!reason.contains("could not render this message"), "it panicked");
             None
         }
     };
@@ -36,18 +39,29 @@ fn rendered(text: &str, user: &str) -> Result<Option<String>, String> {
 }
 
 fuzz_target!(|input: &str| {
-    let (text, user) = input.split_once('\0').unwrap_or((input, USER));
-    let user = if user.trim_start().starts_with('{') { user } else { USER };
-    let plain = match rendered(&format!("<><{text}"), user) {
+    // A text, a snippet and a user.
+    let mut parts = input.split('\0');
+    let (text, snippet) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("({{a}})"));
+    let user = parts.next().filter(|user| user.trim_start().starts_with('{')).unwrap_or(USER);
+    let plain = match rendered(json!({ "body": format!("<><{text}") }), snippet, user) {
         Ok(plain) => plain,
         Err(refusal) => return assert!(refusal.starts_with("message.content.body: "), "{refusal}"),
     };
-    // A block that says nothing makes the engine render what otherwise is done without it.
-    let Ok(beside_a_block) = rendered(&format!("<{{{{#if true}}}}{{{{/if}}}}><{text}"), user) else { return };
-    match (plain, beside_a_block) {
-        (Some(plain), Some(beside_a_block)) => assert_eq!(plain, beside_a_block),
-        (None, Some(beside_a_block)) => panic!("it fails alone, and is {beside_a_block:?} beside a block"),
-        // The engine reads all data and not only what is mentioned.
-        (_, None) => {}
+    // A block that says nothing changes nothing.
+    if let Ok(beside_a_block) =
+        rendered(json!({ "body": format!("<{{{{#if true}}}}{{{{/if}}}}><{text}") }), snippet, user)
+    {
+        assert_eq!(plain, beside_a_block);
+    }
+    // Wherever else it is put it comes to something, or is refused by its path.
+    let element = |name: &str| json!({ "type": name, "content": text, "loop": "data.b.c", "if": "$.index < 2", "href": text });
+    for content in [
+        json!({ "elements": [element("text"), { "type": "text", "content": text, "format": "markdown" }] }),
+        json!({ "elements": [element("html"), element("action")] }),
+        json!({ "elements": [{ "type": "text", "content": "x", "if": text }] }),
+    ] {
+        if let Err(refusal) = rendered(content, snippet, user) {
+            assert!(refusal.starts_with("message.content.elements["), "{refusal}");
+        }
     }
 });

@@ -243,6 +243,8 @@ pub struct PartialSite {
     pub name: Option<String>,
     /// Where the partial of that name begins, if it is one that was given with the text.
     pub routine: Option<Target>,
+    /// The name that was probably meant, of those that were given with the text.
+    pub nearest: Option<String>,
     /// Whether its `this` was pushed.
     pub has_context: bool,
     /// Names of values that were pushed behind that.

@@ -30,6 +30,8 @@ const EARLY = [
   /: the helper '[^']*' needs (an argument|\d+ arguments) /,
   /: expected exactly one argument for '/,
 ];
+/** The same, of what only snippets are refused for. */
+const NOTHING_GIVEN = /: the block gives nothing for its parameter '/;
 /** What bulkd refuses as Courier does: names with dashes. */
 const DASHED = /(^|: )the name '[^']*-[^']*' holds a dash; /;
 /** What bulkd takes as Courier does: `items[0]` for `items.[0]`. */
@@ -72,13 +74,15 @@ const FORMS = {
 };
 
 /** What handlebars prints in each form, or `{ throws: true }`. */
-function expected({ template, data, partials }) {
+function expected({ template, data, partials: sources }) {
   try {
     const compiled = Handlebars.compile(template);
+    // Partials that handlebars itself compiles take the place of inline ones of their names, so that they never end.
+    const partials = Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, Handlebars.compile(source)]));
     const texts = {};
     for (const form in FORMS) {
       escape = FORMS[form].escape;
-      texts[form] = compiled(JSON.parse(data), { partials: { ...partials } }).toWellFormed();
+      texts[form] = compiled(JSON.parse(data), { partials }).toWellFormed();
     }
     return texts;
   } catch {
@@ -189,14 +193,14 @@ class Case {
       if (id) return { brand_id: id };
       const [, at] = /^snippets\.items\[(\d+)\]\.value: /.exec(refused);
       const { name, value } = items[at];
-      if (compiles(value)) this.judge(refused, [...EARLY, /: the block gives nothing for its parameter '/]);
+      if (compiles(value)) this.judge(refused, 'snippets refused early', [...EARLY, NOTHING_GIVEN]);
       delete this.partials[name];
     }
   }
 
   /** Takes note of what was refused that handlebars takes. */
-  judge(refused, early) {
-    if (early.some((reason) => reason.test(refused))) this.meant.add('refused early');
+  judge(refused, kind = 'refused early', early = EARLY) {
+    if (early.some((reason) => reason.test(refused))) this.meant.add(kind);
     else if (DASHED.test(refused)) this.meant.add('names with dashes');
     else this.wrong.push(refused);
   }
@@ -209,7 +213,7 @@ class Case {
       const reason = refused ?? entry.error;
       const text = reason === null ? FORMS[form].printed(entry) : undefined;
       if (text === this.expected[form]) continue;
-      if (text === undefined) this.judge(reason, EARLY);
+      if (text === undefined) this.judge(reason);
       else if (text === expected({ ...this, template: this.template.replace(INDEX, '.[') })[form]) this.meant.add('items[0]');
       else this.wrong.push(`${form}: ${JSON.stringify(text)}`);
     }

@@ -1,6 +1,7 @@
 //! Partials: each is compiled where it is first called, and jumped over there.
 
 use super::super::program::{Escape, Op, Origin, PartialSite, Target};
+use super::super::syntax::nearest;
 use super::super::syntax::tree::{Block, Node, Operand, Partial, PartialName};
 use super::compiler::{CompileError, Compiler, Frame, Level, Source};
 
@@ -71,10 +72,13 @@ impl Compiler<'_> {
         for (_, value) in &partial.hash {
             self.operand(value, source)?;
         }
+        let missing = name.as_deref().filter(|_| routine.is_none());
+        let meant = missing.and_then(|name| nearest(name, self.partials.keys().map(String::as_str)));
         self.push(Op::Partial(self.program.partials.len() as u32));
         self.program.partials.push(PartialSite {
             name,
             routine,
+            nearest: meant.map(str::to_owned),
             has_context: !partial.params.is_empty(),
             names: partial.hash.iter().map(|(name, _)| name.clone()).collect(),
             block,

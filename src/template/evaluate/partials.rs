@@ -155,7 +155,8 @@ impl<'a> Machine<'_, 'a> {
     fn unknown_partial(&self, name: &str, site: &PartialSite) -> Problem {
         let known = self.program.routines.iter().map(|(known, _)| known.as_str());
         let inline = self.inlines.iter().map(|inline| self.name(inline.name));
-        let meant = nearest(name, known.chain(inline)).map(|known| format!("; did you mean '{known}'?"));
+        let meant = site.nearest.as_deref().or_else(|| nearest(name, known.chain(inline)));
+        let meant = meant.map(|known| format!("; did you mean '{known}'?"));
         let problem = Problem(format!("there is no partial '{name}'{}", meant.unwrap_or_default()));
         self.failed(Some(&site.origin), "", problem)
     }
