@@ -653,7 +653,7 @@ fn render(definition: &Definition, recipient: &str, user: &User) -> Result<Rende
     let shown = |name: &str| match data.iter().find(|(known, _)| *known == name).map(|(_, value)| value) {
         None => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(names)) => format!("[{}]", names[0].as_str().unwrap()),
+        Some(Value::Array(names)) => names[0].as_str().unwrap().to_owned(),
         Some(other) => other.to_string(),
     };
     let email = match (&user.profile, &user.to_email) {
@@ -680,7 +680,7 @@ fn render(definition: &Definition, recipient: &str, user: &User) -> Result<Rende
             (Some("Hi".to_owned()), format!("To {}{by}", shown("name")))
         }
         Words::EachAsNumber if data.iter().any(|(name, value)| *name == "name" && value.is_array()) => {
-            let place = "line 1, column 23, {{add this 1}}";
+            let place = "line 1, column 22, {{add this 1}}";
             return Err(format!("{place}: add: expected a number, found the text \"Listed\""));
         }
         Words::EachAsNumber => (None, "First: ".to_owned()),

@@ -29,6 +29,7 @@ const EARLY = [
   /: there is no helper '(?!(if|unless|each|with|lookup|log)')/,
   /: the helper '[^']*' needs (an argument|\d+ arguments) /,
   /: expected exactly one argument for '/,
+  /: decorators \(\{\{\* name\}\}\) are not supported/,
 ];
 /** The same, of what only snippets are refused for. */
 const NOTHING_GIVEN = /: the block gives nothing for its parameter '/;

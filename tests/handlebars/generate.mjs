@@ -296,7 +296,7 @@ class Writer {
   section() {
     const name = this.random.chance(0.7) ? this.name() : this.path();
     // What closes a literal is compared by its kind as well.
-    return /^["'\d]|^(true|null|undefined)$/.test(name) ? '' : this.block(name, '', { params: this.random.chance(0.05) ? 2 : 0 });
+    return /^["'\d]|^(true|null|undefined)$/.test(name) ? '' : this.block(name, '');
   }
 
   raw() {
@@ -307,8 +307,13 @@ class Writer {
   }
 
   inline() {
-    const name = this.random.pick(['in1', 'in2', 'part']);
+    const { random, params } = this;
+    // A partial that is replaced while it runs finds itself or the other, by what was called before.
+    const name = random.pick(this.isPartial || random.chance(0.8) ? ['in1', 'in2'] : ['part', 'foot/er']);
+    // What a block gives is something else in there.
+    this.params = [];
     const text = this.line(this.tag(`#*inline "${name}"`)) + this.body() + this.line(this.tag('/inline'));
+    this.params = params;
     this.inlines.push(name);
     return text;
   }
