@@ -39,7 +39,7 @@ export class Random {
 
 const NAMES = ['a', 'b', 'c', 'items', 'user', 'name', 'paid', 'list', 'deep', 'x1', 'elsewhere', 'iffy', 'éa', 'nullable', 'asof'];
 const ODD_NAMES = [
-  'x y', '0', '1', '10', '01', 'length', 'this', 'a.b', '__proto__', 'constructor', 'else', 'add', '', '💌', '@key', 'as',
+  'x y', '0', '1', '10', '01', 'length', 'this', 'a.b', 'constructor', 'valueOf', 'else', 'add', '', '💌', '@key', 'as',
 ];
 /** What most values of a name are, so that templates come upon what they look for. */
 const KINDS = new Map(Object.entries({
@@ -308,8 +308,7 @@ class Writer {
 
   inline() {
     const { random, params } = this;
-    // A partial that is replaced while it runs finds itself or the other, by what was called before.
-    const name = random.pick(this.isPartial || random.chance(0.8) ? ['in1', 'in2'] : ['part', 'foot/er']);
+    const name = random.pick(['in1', 'in2', 'in1', 'in2', 'part', 'foot/er']);
     // What a block gives is something else in there.
     this.params = [];
     const text = this.line(this.tag(`#*inline "${name}"`)) + this.body() + this.line(this.tag('/inline'));
