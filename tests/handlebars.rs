@@ -12,6 +12,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use support::{Customer, Daemon, Reply, json};
 
+/// Why bulkd does not always do as handlebars.js does.
+const REASONS: [&str; 6] = [
+    "@partial-block and @_parent are not printed",
+    "a call that cannot succeed is refused even where it is not reached",
+    "a name with a dash fails, as at Courier",
+    "a snippet that is no template is refused with its brand",
+    "items[0] is items.[0], as at Courier",
+    "of decorators there is inline with a name in quotes",
+];
+
 /// A template with what handlebars.js makes of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +36,7 @@ struct Case {
     html: Option<String>,
     #[serde(default)]
     throws: bool,
+    /// Why bulkd means something else, one of [`REASONS`].
     differs: Option<String>,
 }
 
@@ -177,10 +188,17 @@ fn texts_come_out_as_handlebars_js_prints_them() {
     for (file, cases) in &files {
         let customer = daemon.customer(file);
         for (case, found) in cases.iter().zip(outcomes(&customer, cases)) {
-            for (form, found) in [Form::Plain, Form::Html].into_iter().zip(&found) {
-                if !case.is_met_by(form, found) {
-                    wrong.push(format!("{file}: {case}\n  expected {:?}\n  found    {found:?}", case.recorded(form)));
+            assert!(case.is_recorded(), "{file}: {case}\n  is not recorded");
+            let forms = || [Form::Plain, Form::Html].into_iter().zip(&found);
+            if let Some(why) = &case.differs {
+                assert!(REASONS.contains(&why.as_str()), "{file}: {case}\n  differs: {why}");
+                if forms().any(|(form, found)| case.is_met_by(form, found)) {
+                    wrong.push(format!("{file}: {case}\n  does not differ any more: {why}"));
                 }
+                continue;
+            }
+            for (form, found) in forms().filter(|(form, found)| !case.is_met_by(*form, found)) {
+                wrong.push(format!("{file}: {case}\n  expected {:?}\n  found    {found:?}", case.recorded(form)));
             }
         }
     }

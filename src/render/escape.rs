@@ -80,6 +80,11 @@ fn address(escape: Escape, out: &mut String, start: usize) {
     escape.tail(out, start);
 }
 
+fn strip(escape: Escape, out: &mut String, start: usize) {
+    let html = out.split_off(start);
+    escape.push(&strip_tags(&html), out);
+}
+
 /// Data in Markdown may be the address of a link.
 fn blank_address(out: &mut String, start: usize) {
     if !out[start..].contains(char::is_whitespace) {
@@ -104,6 +109,14 @@ impl Escape {
             Escape::Source => &SOURCE,
             Escape::Markdown => &MARKDOWN,
             Escape::Footer => &FOOTER,
+        }
+    }
+
+    /// How the text of HTML is written there.
+    pub fn of_stripped(self) -> Tail {
+        match self {
+            Escape::Json => |out, start| strip(Escape::Json, out, start),
+            _ => |out, start| strip(Escape::Plain, out, start),
         }
     }
 
@@ -195,19 +208,11 @@ pub fn blank_script(out: &mut String, start: usize) {
 }
 
 /// HTML as plain text: without its tags, with lines where blocks end.
-pub fn strip_tags(html: &str) -> String {
+fn strip_tags(html: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(html.len()), html);
-    while let Some(at) = rest.find(['<', '{']) {
+    while let Some(at) = rest.find('<') {
         let (before, tag) = rest.split_at(at);
         push_words(before, &mut out);
-        if tag.starts_with('{') {
-            // What stands in braces is ours and may hold what looks like a tag.
-            let end = if tag.starts_with("{{") { tag.find("}}").map_or(tag.len(), |end| end + 2) } else { 1 };
-            let (braces, after) = tag.split_at(end);
-            out.push_str(braces);
-            rest = after;
-            continue;
-        }
         let name: String =
             tag.chars().skip(1).take_while(|c| c.is_ascii_alphanumeric() || *c == '/').take(12).collect();
         let name = name.to_ascii_lowercase();
@@ -234,8 +239,17 @@ fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
 }
 
 fn push_words(words: &str, out: &mut String) {
-    const ENTITIES: [(&str, &str); 6] =
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
+    const ENTITIES: [(&str, &str); 9] = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&#x60;", "`"),
+        ("&#x3D;", "="),
+        ("&nbsp;", " "),
+        ("&amp;", "&"),
+    ];
     let mut words = words.to_owned();
     for (entity, c) in ENTITIES {
         if words.contains(entity) {

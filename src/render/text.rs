@@ -110,6 +110,14 @@ impl<'w> Writer<'w> {
         self.compiler.template(&template, escape)
     }
 
+    /// Writes what of HTML is text. A tag may hold parts of blocks, so that is told apart when it is rendered.
+    pub fn stripped(&mut self, source: &str, escape: Escape) -> std::result::Result<(), CompileError> {
+        self.compiler.begin();
+        self.text(source, Escape::Markup)?;
+        self.compiler.finish_with(escape.of_stripped());
+        Ok(())
+    }
+
     /// Writes an address, blank if it is one that would run.
     pub fn address(&mut self, source: &str, escape: Escape) -> std::result::Result<(), CompileError> {
         let beginning = source.split("{{").next().unwrap_or_default();

@@ -29,7 +29,8 @@ const EARLY = [
   /: there is no helper '(?!(if|unless|each|with|lookup|log)')/,
   /: the helper '[^']*' needs (an argument|\d+ arguments) /,
   /: expected exactly one argument for '/,
-  /: decorators \(\{\{\* name\}\}\) are not supported/,
+  /: decorators \(\{\{\* name\}\}\) are not supported$/,
+  /: expected an inline partial with its name in quotes: /,
 ];
 /** The same, of what only snippets are refused for. */
 const NOTHING_GIVEN = /: the block gives nothing for its parameter '/;

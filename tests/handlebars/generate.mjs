@@ -37,24 +37,53 @@ export class Random {
   }
 }
 
-const NAMES = ['a', 'b', 'c', 'items', 'user', 'name', 'paid', 'list', 'deep', 'x1', 'elsewhere', 'iffy', 'éa', 'nullable', 'asof'];
+const NAMES = [
+  'a', 'b', 'c', 'items', 'user', 'name', 'paid', 'list', 'deep', 'x1', 'elsewhere', 'iffy', 'éa', 'nullable', 'asof',
+];
 const ODD_NAMES = [
   'x y', '0', '1', '10', '01', 'length', 'this', 'a.b', 'constructor', 'valueOf', 'else', 'add', '', '💌', '@key', 'as',
 ];
 /** What most values of a name are, so that templates come upon what they look for. */
-const KINDS = new Map(Object.entries({
-  items: 'list', list: 'list', user: 'object', deep: 'object', name: 'text', paid: 'flag', x1: 'number',
-}));
+const KINDS = new Map([
+  ['items', 'list'], ['list', 'list'], ['user', 'object'], ['deep', 'object'], ['name', 'text'], ['paid', 'flag'],
+  ['x1', 'number'],
+]);
 const LISTS = ['items', 'list', 'user.items', 'deep.list', 'deep.deep.items', '@root.list', 'this', 'items.[0]', 'user'];
 const OBJECTS = ['user', 'deep', 'deep.user', 'items.[0]', 'list.[1]', '@root.user', '..', 'this.deep'];
+const DATA = [
+  '@index', '@key', '@first', '@last', '@../index', '@../key', '@../last', '@../../first', '@nothing', '@key.length',
+];
+const LITERALS = [
+  '"a"', '"name"', "'x y'", '0', '1', '-1', 'true', 'false', 'null', 'undefined', '""', '2.50', '"it\\"s"', '007',
+];
+const WORDS = [
+  'hello', 'x', 'a b', '<p>', '& co', '"', 'Grüße', '💌', '0', 'a = b', '<a href="x">', '|', ']', '$1',
+];
+const SPACES = [
+  '\n', ' \n', '\n  ', '\r\n', '\t\n', '\n\n', ' ', '  ', '\n\t', '\u00a0', '\u2028', '\ufeff', '\v\n', '\u0085',
+];
+const BACKSLASHES = [
+  '\\{{a}}', '\\{{#if a}}', '\\\\{{a}}', '\\\\\\{{b}} c', '\\n', '\\{{{a}}}', '\\{{a}} \\{{b}}', '\\{{a}} \\\\{{b}}', '\\ {{a}}',
+];
+const COMMENTS = [
+  '{{! a }}', '{{!-- b }} --}}', '{{~! c ~}}', '{{!~~}}', '{{!-- --~}}', '{{!}}', '{{!-- {{a}} --}}', '{{!-- - --}}',
+];
+const RAW = [' {{b}} ', 'x', '\n {{#if}}\n', '{{{{a}}}}y{{{{/a}}}}', '', '\\{{a}}', '{{{{/b}}', '}}}}', ' {{{a}}} '];
+const MISTAKES = [
+  '{', '}', '{{', '}}', '~', '/', '.', ' ', '"', "'", ']', '[', '|', '=', '@', '(', ')', '#', '^', '\\', '*', '&', '!', ',',
+  'else', ' as |',
+];
+const PARTIALS = ['part', 'foot/er'];
+const INLINES = ['in1', 'in2'];
 const TEXTS = [
-  '', 'Ada', 'a & b', '<b>', '"q"', "it's", '`=`', 'x\ny', '  ', '0', 'false', 'é', '{{a}}', '\\', '1', 'null', 'part', 'in1', 'name',
-  'a\r\nb', '\ta', 'ab 💌 c', '&amp;', '\u00a0', '\u2028', 'ﬃ\u0301', 'undefined', '[object Object]', '\u007f\u0001',
+  '', 'Ada', 'a & b', '<b>', '"q"', "it's", '`=`', 'x\ny', '  ', '0', 'false', 'é', '{{a}}', '\\', '1', 'null', 'part',
+  'in1', 'name', 'a\r\nb', '\ta', 'ab 💌 c', '&amp;', '\u00a0', '\u2028', 'ﬃ\u0301', 'undefined', '[object Object]',
+  '\u007f\u0001',
 ];
 const NUMBERS = [
-  '0', '-0', '1', '2', '20.0', '0.1', '1e21', '1e-7', '123456789012345678901', '-5', '3.14', '1e300', '5e-324', '100000000000000000000',
-  '1E2', '1e+3', '-1.50e1', '0.000001', '0.0000001', '9007199254740993', '4.35', '123456789.123456789', '0e0', '-0.0', '1.7976931348623157e308',
-  '1234567890123456', '0.1e-5', '2e-400',
+  '0', '-0', '1', '2', '20.0', '0.1', '1e21', '1e-7', '123456789012345678901', '-5', '3.14', '1e300', '5e-324',
+  '100000000000000000000', '1E2', '1e+3', '-1.50e1', '0.000001', '0.0000001', '9007199254740993', '4.35', '0e0', '-0.0',
+  '123456789.123456789', '1.7976931348623157e308', '1234567890123456', '0.1e-5', '2e-400',
 ];
 
 /** Space between two parts of a JSON text, now and then. */
@@ -62,12 +91,13 @@ function gap(random) {
   return random.chance(0.03) ? random.pick([' ', '\n', '\t', '\r\n  ']) : '';
 }
 
-/** A JSON text with a text, its characters spelled in any way. */
+/** A JSON text with a text, some of its characters spelled by their numbers. */
 function quoted(random, text) {
   if (random.chance(0.9)) return JSON.stringify(text);
-  const spelled = (unit) => `\\u${unit.charCodeAt(0).toString(16)[random.chance(0.5) ? 'toUpperCase' : 'toLowerCase']().padStart(4, '0')}`;
-  const one = (unit) => (random.chance(0.5) && !/[\ud800-\udfff]/.test(unit) ? spelled(unit) : unit === '/' ? '\\/' : JSON.stringify(unit).slice(1, -1));
-  return `"${text.replace(/[\ud800-\udbff][\udc00-\udfff]|[^]/g, (unit) => (unit.length > 1 ? [...unit.split('')].map(spelled).join('') : one(unit)))}"`;
+  const number = (unit) => unit.charCodeAt(0).toString(16).padStart(4, '0');
+  const spelled = (unit) => `\\u${random.chance(0.5) ? number(unit) : number(unit).toUpperCase()}`;
+  const character = (it) => (random.chance(0.5) ? JSON.stringify(it).slice(1, -1) : it.split('').map(spelled).join(''));
+  return `"${[...text].map(character).join('')}"`;
 }
 
 /** JSON text with a value. Numbers are spelled in ways that a parser has to bring together. */
@@ -104,6 +134,7 @@ export function data(random) {
   const members = NAMES.filter(() => random.chance(0.85)).map((name) => member(random, 3, name));
   if (random.chance(0.15)) members.push(member(random, 2, random.pick(NAMES)));
   if (random.chance(0.1)) members.unshift(member(random, 2, random.pick(ODD_NAMES)));
+  if (random.chance(0.7)) members.push(`"which":${JSON.stringify(random.pick([...PARTIALS, ...INLINES]))}`);
   return `{${members.join(',')}}`;
 }
 
@@ -125,6 +156,20 @@ class Writer {
     return this.random.chance(0.93) ? this.random.pick(NAMES) : `[${this.random.pick(ODD_NAMES)}]`;
   }
 
+  /** What may stand behind a path. */
+  member(share) {
+    return this.random.chance(share) ? `.${this.name()}` : '';
+  }
+
+  /** A name behind each of these. */
+  behind(...beginnings) {
+    return beginnings.map((beginning) => beginning + this.name());
+  }
+
+  list() {
+    return this.random.chance(0.5) ? this.random.pick(LISTS) : this.name();
+  }
+
   path() {
     const { random } = this;
     const kind = random.weighted([
@@ -133,17 +178,17 @@ class Writer {
     ]);
     switch (kind) {
       case 'name': return this.name();
-      case 'nested': return `${this.name()}.${this.name()}${random.chance(0.3) ? `.${this.name()}` : ''}`;
-      case 'this': return random.pick(['this', '.', 'this', `this.${this.name()}`, `./${this.name()}`, `this/${this.name()}`]);
-      case 'up': return random.pick(['..', '../..', '../.', '../this', `../${this.name()}`, `../../${this.name()}`, `../this.${this.name()}`, `../../../${this.name()}`]);
-      case 'root': return random.chance(0.2) ? '@root' : `@root.${this.name()}${random.chance(0.2) ? `.${this.name()}` : ''}`;
-      case 'data': return random.pick(['@index', '@key', '@first', '@last', '@../index', '@../key', '@nothing', '@../../first', '@../last', '@key.length']);
-      case 'index': return `${random.chance(0.5) ? random.pick(LISTS) : this.name()}.[${random.below(3)}]${random.chance(0.3) ? `.${this.name()}` : ''}`;
+      case 'nested': return `${this.name()}.${this.name()}${this.member(0.3)}`;
+      case 'this': return random.pick(['this', 'this', '.', ...this.behind('this.', './', 'this/')]);
+      case 'up': return random.pick(['..', '../..', '../.', '../this', ...this.behind('../', '../../', '../this.')]);
+      case 'root': return random.chance(0.2) ? '@root' : `@root.${this.name()}${this.member(0.2)}`;
+      case 'data': return random.pick(DATA);
+      case 'index': return `${this.list()}.[${random.below(3)}]${this.member(0.3)}`;
       case 'literal': return random.pick(['"a"', "'name'", '12', 'true', 'null', 'undefined', '1.5', '"x y"', '[x y]']);
-      case 'param': return `${random.pick(this.params)}${random.chance(0.3) ? `.${this.name()}` : ''}`;
+      case 'param': return `${random.pick(this.params)}${this.member(0.3)}`;
       case 'slash': return `${this.name()}/${this.name()}`;
       case 'object': return `${random.pick(OBJECTS)}.${this.name()}`;
-      default: return `${random.chance(0.5) ? random.pick(LISTS) : this.name()}.length`;
+      default: return `${this.list()}.length`;
     }
   }
 
@@ -154,9 +199,7 @@ class Writer {
       const between = random.pick([' ', ' ', '  ', '\n']);
       return `(lookup ${this.operand(depth - 1)}${between}${this.operand(depth - 1)})`;
     }
-    if (random.chance(0.15)) {
-      return random.pick(['"a"', '"name"', "'x y'", '0', '1', '-1', 'true', 'false', 'null', 'undefined', '""', '2.50', '"it\\"s"', '007']);
-    }
+    if (random.chance(0.15)) return random.pick(LITERALS);
     return this.path();
   }
 
@@ -166,11 +209,11 @@ class Writer {
   }
 
   /** `{{`, `}}` and what takes the space away beside them. */
-  tag(inside, { open = '{{', close = '}}' } = {}) {
+  tag(inside) {
     const strip = () => (this.random.chance(0.12) ? '~' : '');
     const space = () => (this.random.chance(0.15) ? this.random.pick([' ', ' ', '  ', '\n', '\t']) : '');
     const sign = /^[#/^>&*]+/.exec(inside)?.[0] ?? '';
-    return `${open}${strip()}${sign}${space()}${inside.slice(sign.length)}${space()}${strip()}${close}`;
+    return `{{${strip()}${sign}${space()}${inside.slice(sign.length)}${space()}${strip()}}}`;
   }
 
   /** The same without escaping. Here the space goes inside of the third brace. */
@@ -186,16 +229,16 @@ class Writer {
     if (!random.chance(this.lines)) return tag;
     const before = random.weighted([[8, '\n'], [1, '\r\n'], [1, ''], [0.5, 'x']]);
     const indent = random.pick(['', '', '  ', '\t', ' \t ', '    ']);
-    return before + indent + tag + random.weighted([[6, '\n'], [2, ' \n'], [1, '\r\n'], [1, ''], [0.5, '\t'], [0.5, ' x\n']]);
+    const after = random.weighted([[6, '\n'], [2, ' \n'], [1, '\r\n'], [1, ''], [0.5, '\t'], [0.5, ' x\n']]);
+    return before + indent + tag + after;
   }
 
   words() {
     return this.random.weighted([
-      [6, () => this.random.pick(['hello', 'x', 'a b', '<p>', '& co', '"', 'Grüße', '💌', '0', 'a = b', '<a href="x">', '|', ']', '$1'])],
-      [0.1, () => this.random.pick(['}', '{', '}}', '{ a: 1 }'])],
-      [4, () => this.random.pick(['\n', ' \n', '\n  ', '\r\n', '\t\n', '\n\n', ' ', '  ', '\n\t', '\u00a0', '\u2028', '\ufeff', '\v\n', '\u0085'])],
-      [0.8, () => this.random.pick(['\\{{a}}', '\\{{#if a}}', '\\\\{{a}}', '\\\\\\{{b}} c', '\\n', '\\{{{a}}}', '\\{{a}} \\{{b}}', '\\{{a}} \\\\{{b}}', '\\ {{a}}'])],
-      [0.05, () => '\\'],
+      [6, () => this.random.pick(WORDS)],
+      [4, () => this.random.pick(SPACES)],
+      [0.8, () => this.random.pick(BACKSLASHES)],
+      [0.15, () => this.random.pick(['}', '{', '}}', '{ a: 1 }', '\\'])],
     ])();
   }
 
@@ -241,14 +284,15 @@ class Writer {
 
   condition() {
     const { random } = this;
-    const includeZero = random.chance(0.1) ? ` includeZero=${random.pick(['true', 'true', 'false', this.operand()])}` : '';
-    return this.block(random.pick(['if', 'unless']), ` ${this.operand()}${includeZero}`);
+    const zero = random.chance(0.1) ? ` includeZero=${random.pick(['true', 'true', 'false', this.operand()])}` : '';
+    return this.block(random.pick(['if', 'unless']), ` ${this.operand()}${zero}`);
   }
 
   hash() {
     const { random } = this;
     const count = random.chance(0.25) ? 1 + random.below(3) : 0;
-    return Array.from({ length: count }, () => ` ${random.pick(NAMES)}${random.pick(['=', '=', '=', ' = '])}${this.operand()}`).join('');
+    const pair = () => ` ${random.pick(NAMES)}${random.pick(['=', '=', '=', ' = '])}${this.operand()}`;
+    return Array.from({ length: count }, pair).join('');
   }
 
   partial() {
@@ -259,15 +303,11 @@ class Writer {
     const name = names.length > 0 && random.chance(0.985) ? random.pick(names) : 'nowhere';
     const isBlock = name === '@partial-block';
     const quoted = isBlock || random.chance(0.85) ? name : `"${name}"`;
-    const found = random.pick([`lookup . ${random.pick(['"name"', 'a'])}`, `lookup "${name}" "nothing"`, 'lookup @root "name"']);
-    const said = random.chance(0.03) ? `(${found})` : quoted;
+    const said = random.chance(0.05) ? '(lookup @root "which")' : quoted;
     const context = random.chance(0.3) ? ` ${this.subject(OBJECTS)}` : '';
     const tail = `${said}${context}${this.hash()}`;
     if (said.startsWith('(') || !random.chance(name === 'nowhere' ? 0.7 : 0.3)) return this.line(this.tag(`>${tail}`));
-    const inlines = this.inlines.length;
-    const text = this.line(this.tag(`#>${tail}`)) + this.body() + this.line(this.tag(`/${said}`));
-    this.inlines.length = inlines;
-    return text;
+    return this.line(this.tag(`#>${tail}`)) + this.body() + this.line(this.tag(`/${said}`));
   }
 
   node() {
@@ -280,7 +320,7 @@ class Writer {
       [1, () => `x${this.triple(this.path())}`],
       [1, () => `y${this.tag(`&${this.path()}`)}`],
       [1, () => this.tag(`lookup ${this.subject([...LISTS, ...OBJECTS])} ${this.operand()}`)],
-      [1, () => this.line(random.pick(['{{! a }}', '{{!-- b }} --}}', '{{~! c ~}}', '{{!~~}}', '{{!-- --~}}', '{{!}}', '{{!-- {{a}} --}}', '{{!-- - --}}']))],
+      [1, () => this.line(random.pick(COMMENTS))],
       [3, () => this.condition()],
       [3, () => this.block('each', ` ${this.subject(LISTS)}`, { params: 2 })],
       [2, () => this.block('with', ` ${this.subject(OBJECTS)}`, { params: 1 })],
@@ -288,6 +328,7 @@ class Writer {
       [this.partials.length > 0 || this.isPartial ? 4 : 1.5, () => this.partial()],
       [0.8, () => this.inline()],
       [0.5, () => this.raw()],
+      [0.2, () => `<a href="${random.chance(0.5) ? this.tag(this.path()) : this.partial()}">`],
       [0.1, () => this.tag(`log ${this.operand()}`)],
       [0.1, () => `y${this.tag(`#lookup ${this.operand()} "a"`)}z{{/lookup}}`],
     ])();
@@ -302,13 +343,12 @@ class Writer {
   raw() {
     const { random } = this;
     const name = random.pick(NAMES);
-    const text = random.pick([' {{b}} ', 'x', '\n {{#if}}\n', '{{{{a}}}}y{{{{/a}}}}', '', '\\{{a}}', '{{{{/b}}', '}}}}', ' {{{a}}} ']);
-    return this.line(`{{{{${name}}}}}${text}{{{{/${name}}}}}`);
+    return this.line(`{{{{${name}}}}}${random.pick(RAW)}{{{{/${name}}}}}`);
   }
 
   inline() {
     const { random, params } = this;
-    const name = random.pick(['in1', 'in2', 'in1', 'in2', 'part', 'foot/er']);
+    const name = random.pick(random.chance(0.7) ? INLINES : PARTIALS);
     // What a block gives is something else in there.
     this.params = [];
     const text = this.line(this.tag(`#*inline "${name}"`)) + this.body() + this.line(this.tag('/inline'));
@@ -319,8 +359,10 @@ class Writer {
 
   body() {
     if (this.left <= 0) return this.random.chance(0.5) ? this.random.pick(['y', '\n', ' z ']) : '';
+    const known = this.inlines.length;
     let text = '';
     for (let i = 1 + this.random.below(4); i > 0 && this.left > 0; i--) text += this.node();
+    this.inlines.length = known;
     return text;
   }
 
@@ -330,8 +372,6 @@ class Writer {
     return text;
   }
 }
-
-const MISTAKES = ['{', '}', '{{', '}}', '~', '/', '.', ' ', '"', "'", ']', '[', '|', '=', '@', '(', ')', '#', '^', '\\', '*', '&', '!', ',', 'else', ' as |'];
 
 /** A mistake, now and then. */
 function spoiled(random, template) {
@@ -349,7 +389,7 @@ export function generate(seed, number) {
   random.next();
   const partials = {};
   if (random.chance(0.3)) {
-    const names = ['part', 'foot/er'].slice(0, 1 + random.below(2));
+    const names = PARTIALS.slice(0, 1 + random.below(2));
     for (const name of names) partials[name] = new Writer(random, random.chance(0.15) ? names : [], true).text();
   }
   let template = new Writer(random, Object.keys(partials)).text();

@@ -3,15 +3,19 @@
 //   npm ci && node record.mjs            says which recorded outputs handlebars no longer prints
 //   npm ci && node record.mjs --write    records what it prints
 //
-// A case has a `name`, a `template`, `data` and perhaps `partials`. Recorded are `plain`, printed with `noEscape`, and
-// `html`, or `throws` where handlebars refuses the template or fails to run it.
+// A case has a `name`, a `template`, `data` and perhaps `partials`; one that bulkd means otherwise says why in `differs`.
+// Recorded are `plain`, printed with `noEscape`, and `html`, or `throws` where handlebars refuses the template or fails to
+// run it.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import Handlebars from 'handlebars';
+import { createRequire } from 'node:module';
+
+// Unlike `import` this finds what NODE_PATH leads to.
+const Handlebars = createRequire(import.meta.url)('handlebars');
 
 const CASES = new URL('./cases/', import.meta.url);
 const RECORDED = ['plain', 'html', 'throws'];
-const WRITTEN = ['name', 'template', 'data', 'partials'];
+const WRITTEN = ['name', 'template', 'data', 'partials', 'differs'];
 
 // `{{log}}` and refused prototype members would be reported on the console.
 Handlebars.log = () => {};

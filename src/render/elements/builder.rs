@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::content::Target;
-use super::super::escape::{self, Escape, strip_tags};
+use super::super::escape::{self, Escape};
 use super::super::markdown::Form;
 use super::super::text::{Text, Writer};
 use super::super::{TEXT_LIMIT, too_long};
@@ -236,8 +236,7 @@ impl<'b> Builder<'b> {
 
     /// HTML as plain text.
     pub fn stripped(&mut self, words: &Words, element: &Element) -> Result<()> {
-        let source = strip_tags(words.of(self.locale));
-        let written = self.writer.text(&source, self.escape);
+        let written = self.writer.stripped(words.of(self.locale), self.escape);
         self.or_refused(written, words, element)
     }
 
