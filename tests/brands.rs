@@ -146,7 +146,7 @@ fn a_malformed_brand_is_refused_by_its_field_and_changes_nothing() {
         ),
         (
             with(json!({ "email": { "footer": { "content": "{{first-name}}" } } })),
-            "settings.email.footer.content: the name 'first-name' holds a dash",
+            "settings.email.footer.content: line 1, column 3, first-name: the name 'first-name' holds a dash",
         ),
         (
             json!({ "name": "A", "settings": {}, "snippets": { "items": [{ "name": "a" }] } }),

@@ -381,3 +381,29 @@ fn different_texts_together_have_as_many_tags_as_one_may() {
     let refused = customer.post("/bulk", &json!({ "message": { "content": { "elements": [element] } } })).refused(400);
     assert_eq!(refused, "message.content: expected at most 100 locales");
 }
+
+#[test]
+fn partials_that_multiply_what_they_are_given_fail_their_user_alone() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let (long, steps) =
+        ("the text would be longer than 6291456 bytes", "the text takes more than 4000000 steps to render");
+    let names: Vec<String> = (0..5_000).map(|i| format!("a{i:04}=1")).collect();
+    let inline = |partial: &str, rest: &str| format!("{{{{#*inline \"p\"}}}}{partial}{{{{/inline}}}}{rest}");
+    let indent = format!("a\n{}{{{{> p}}}}\nb", " ".repeat(60_000));
+    let each = |inside: &str| format!("{{{{#each (range data.n)}}}}{inside}{{{{/each}}}}");
+    for (text, expected) in [
+        (inline("{{#each (range data.n)}}\n{{/each}}", &indent), long),
+        (inline(&"{{a}}".repeat(4_000), &each("{{> p}}")), steps),
+        (inline(&each("{{../a4999}}"), &format!("{{{{> p data=data {}}}}}", names.join(" "))), steps),
+        (format!("{}{}", inline("", "").replace("p", "q").repeat(4_000), each("{{#> p}}{{/p}}")), steps),
+    ] {
+        let job_id = customer.create(json!({ "content": { "body": text } }));
+        let user = |recipient: &str, n: usize| json!({ "recipient": recipient, "data": { "n": n } });
+        customer.ingest(&job_id, json!([user("many", 20_000), user("few", 2)]));
+        let job = customer.run_to_the_end(&job_id);
+        assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)), "{text:.200}");
+        let error = customer.users(&job_id)[0]["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(expected), "{text:.200}: {error:.200}");
+    }
+}

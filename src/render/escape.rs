@@ -32,8 +32,8 @@ static HTML: template::Escape = template::Escape { words: html, data: html, raw:
 /// As handlebars.js escapes.
 static MARKUP: template::Escape = template::Escape { words: keep, data: escape_html, raw: keep, inner: None };
 static ATTRIBUTE: template::Escape =
-    template::Escape { words: attribute, data: attribute, raw: attribute, inner: None };
-static CSS: template::Escape = template::Escape { words: css, data: css, raw: css, inner: None };
+    template::Escape { words: attribute, data: attribute, raw: attribute, inner: Some(&template::PLAIN) };
+static CSS: template::Escape = template::Escape { words: css, data: css, raw: css, inner: Some(&template::PLAIN) };
 static JSON: template::Escape = template::Escape { words: json, data: json, raw: json, inner: Some(&template::PLAIN) };
 static LITERAL: template::Escape = template::Escape { words: keep, data: literal, raw: literal, inner: None };
 static SOURCE: template::Escape = template::Escape { words: keep, data: source, raw: source, inner: None };

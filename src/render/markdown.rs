@@ -112,7 +112,7 @@ pub fn compile(parts: &[Part<'_>], form: Form, compiler: &mut Compiler<'_>) {
         for part in parts {
             let (number, rest) = part.split_once('z').unwrap_or((part, ""));
             if let Some(variable) = number.parse::<usize>().ok().and_then(|i| variables.get(i)) {
-                compiler.variable(variable, escape.data);
+                compiler.variable(variable, escape);
             }
             compiler.words_escaped(rest, escape.words);
         }

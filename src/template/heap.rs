@@ -28,6 +28,8 @@ pub struct Heap<'a> {
     /// Of objects and lists that are long, by where their text begins: they are looked through once.
     members: RefCell<HashMap<usize, MemberList<'a>>>,
     items: RefCell<HashMap<usize, &'a [Value<'a>]>>,
+    /// Of objects with more than [`FEW`] members, what each name is.
+    indexes: RefCell<HashMap<usize, HashMap<&'a str, Value<'a>>>>,
     /// What `set` set, by the object that it was set on.
     assigned: RefCell<HashMap<(usize, &'a str), Value<'a>>>,
 }
@@ -35,10 +37,20 @@ pub struct Heap<'a> {
 /// Objects and lists up to this length are looked through each time.
 const SHORT_BYTES: usize = 256;
 
+/// So many members are looked through faster than a hash is computed.
+const FEW: usize = 16;
+
 impl<'a> Heap<'a> {
     pub fn new(arena: &'a Bump, root: &'a dyn Root) -> Self {
-        let (members, items, assigned) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Heap { arena, root, budget: Budget::default(), members, items, assigned }
+        Heap {
+            arena,
+            root,
+            budget: Budget::default(),
+            members: RefCell::default(),
+            items: RefCell::default(),
+            indexes: RefCell::default(),
+            assigned: RefCell::default(),
+        }
     }
 
     /// Gives an object a member besides its own. A value that is no object has none.
@@ -105,10 +117,7 @@ impl<'a> Heap<'a> {
     /// The member of an object that lies in JSON. Of several of a name it is the last.
     pub fn member_of(&self, object: &'a str, name: &str) -> Result<Value<'a>, Problem> {
         if object.len() > SHORT_BYTES {
-            let members = self.members_of(object)?;
-            self.budget.steps(1 + members.len() / 16)?;
-            let found = members.iter().find(|(known, _)| *known == name);
-            return Ok(found.map_or(Value::Undefined, |(_, value)| *value));
+            return self.member_of_long(object, name);
         }
         self.budget.scanned(object.len())?;
         let mut found = None;
@@ -122,6 +131,17 @@ impl<'a> Heap<'a> {
             }
         }
         found.map_or(Ok(Value::Undefined), |raw| self.json(raw))
+    }
+
+    fn member_of_long(&self, object: &'a str, name: &str) -> Result<Value<'a>, Problem> {
+        let members = self.members_of(object)?;
+        if members.len() <= FEW {
+            let found = members.iter().find(|(known, _)| *known == name);
+            return Ok(found.map_or(Value::Undefined, |(_, value)| *value));
+        }
+        let mut indexes = self.indexes.borrow_mut();
+        let index = indexes.entry(object.as_ptr() as usize).or_insert_with(|| members.iter().copied().collect());
+        Ok(index.get(name).copied().unwrap_or(Value::Undefined))
     }
 
     /// All members of an object that lies in JSON.

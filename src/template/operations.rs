@@ -24,10 +24,13 @@ impl<'a> Value<'a> {
                 Ok(found.map_or(Value::Undefined, |(_, value)| *value))
             }
             Value::Root => heap.root.find(name, heap),
-            Value::RootWith(members) => match members.iter().find(|(known, _)| *known == name) {
-                Some((_, value)) => Ok(*value),
-                None => heap.root.find(name, heap),
-            },
+            Value::RootWith(members) => {
+                heap.budget.steps(1 + members.len() / 16)?;
+                match members.iter().find(|(known, _)| *known == name) {
+                    Some((_, value)) => Ok(*value),
+                    None => heap.root.find(name, heap),
+                }
+            }
             Value::List(_) | Value::JsonList(_) if name == "length" => {
                 Ok(Value::Number(self.items(heap)?.len() as f64))
             }

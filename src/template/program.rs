@@ -62,7 +62,11 @@ pub enum Op {
         end: u32,
     },
     /// Takes the value that was pushed last and prints it.
-    Print(Tail),
+    Print {
+        tail: Tail,
+        /// For markup that a helper made.
+        markup: Tail,
+    },
     /// Prints a name at the top.
     PrintSlot {
         slot: u32,

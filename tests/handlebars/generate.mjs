@@ -77,7 +77,7 @@ const PARTIALS = ['part', 'foot/er'];
 const INLINES = ['in1', 'in2'];
 const TEXTS = [
   '', 'Ada', 'a & b', '<b>', '"q"', "it's", '`=`', 'x\ny', '  ', '0', 'false', 'é', '{{a}}', '\\', '1', 'null', 'part',
-  'in1', 'name', 'a\r\nb', '\ta', 'ab 💌 c', '&amp;', '\u00a0', '\u2028', 'ﬃ\u0301', 'undefined', '[object Object]',
+  'in1', 'name', 'a\r\nb', '\ta', 'ab 💌 c', '&amp;', '\u00a0', '\u2028', 'ﬃ\u0301', 'undefined',
   '\u007f\u0001',
 ];
 const NUMBERS = [
@@ -336,8 +336,8 @@ class Writer {
 
   section() {
     const name = this.random.chance(0.7) ? this.name() : this.path();
-    // What closes a literal is compared by its kind as well.
-    return /^["'\d]|^(true|null|undefined)$/.test(name) ? '' : this.block(name, '');
+    // What closes a literal is compared by its kind as well, and a helper of Courier's opens a block of its own.
+    return /^["'\d]|^(true|null|undefined|\[add\])$/.test(name) ? '' : this.block(name, '');
   }
 
   raw() {

@@ -31,11 +31,8 @@ impl Compiler<'_> {
             Operand::Text(name) if is_called => call::find(self.helpers, name),
             _ => None,
         };
-        // A name alone is a variable, unless it is one of handlebars.js's own or changes what stands in the block.
         let opens = |helper: &&Helper| match helper.form {
-            Form::Content(_) => true,
-            Form::Value(_) => false,
-            Form::Condition(_) => is_called,
+            Form::Content(_) | Form::Condition(_) | Form::Value(_) => true,
             Form::Language => is_called || OWN.contains(&helper.name),
         };
         let meaning = match opening.filter(opens) {
@@ -50,7 +47,7 @@ impl Compiler<'_> {
                 // As in handlebars.js these show their value and not the block.
                 Form::Value(_) if helper.name == "lookup" || helper.name == "log" => {
                     self.call(helper, call, source)?;
-                    self.print(source.escape.raw);
+                    self.print(source.escape.raw, source.escape.raw);
                     Ok(())
                 }
                 Form::Value(_) => {

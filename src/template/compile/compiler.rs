@@ -174,15 +174,15 @@ impl<'n> Compiler<'n> {
         self.literal(&escaped);
     }
 
-    /// Prints what was pushed last.
-    pub(super) fn print(&mut self, tail: Tail) {
+    /// Prints what was pushed last. Markup that a helper made is escaped only as far as `{{{name}}}` is there.
+    pub(super) fn print(&mut self, tail: Tail, markup: Tail) {
         match self.program.ops.last() {
             Some(Op::Slot(slot)) => {
                 let slot = *slot;
                 self.program.ops.pop();
                 self.push(Op::PrintSlot { slot, tail });
             }
-            _ => self.push(Op::Print(tail)),
+            _ => self.push(Op::Print { tail, markup }),
         }
     }
 
@@ -212,6 +212,11 @@ impl<'n> Compiler<'n> {
     pub fn fail(&mut self, reason: String) {
         self.push(Op::Fail(self.program.failures.len() as u32));
         self.program.failures.push(reason);
+    }
+
+    /// The same, with where in the text.
+    pub(super) fn fail_at(&mut self, source: &str, span: tree::Span, problem: &str) {
+        self.fail(format!("{}: {problem}", Place::of(source, span)));
     }
 
     /// A counter or mark of its own, which begins with nothing.

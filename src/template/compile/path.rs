@@ -2,7 +2,7 @@
 
 use super::super::program::{Constant, DataName, Depth, Op, Origin};
 use super::super::syntax::tree::Path;
-use super::compiler::{Compiler, Frame};
+use super::compiler::{Compiler, Frame, Noted};
 
 impl Compiler<'_> {
     /// The block parameter that a path begins with: how many frames further out, which of them, and whether its block
@@ -124,10 +124,18 @@ impl Compiler<'_> {
         }
         let name = match *name {
             "root" if outer == 0 && !rest.is_empty() => {
-                if !self.set_names.iter().any(|known| known == rest[0]) {
-                    return self.top(rest);
-                }
-                return self.top_variable(rest[0], &rest[1..]);
+                let further = match self.set_names.iter().any(|known| known == rest[0]) {
+                    true => {
+                        self.top_variable(rest[0], &[]);
+                        &rest[1..]
+                    }
+                    false => {
+                        let Noted { slot, taken } = self.names.note(rest);
+                        self.push(Op::Slot(slot));
+                        rest.get(taken..).unwrap_or_default()
+                    }
+                };
+                return self.data_members(further);
             }
             "root" => None,
             "index" => Some(DataName::Index),
@@ -141,7 +149,11 @@ impl Compiler<'_> {
             Some(name) => self.push(Op::Data { name, outer }),
             None => self.push(Op::Root),
         }
-        for name in rest {
+        self.data_members(rest);
+    }
+
+    fn data_members(&mut self, path: &[&str]) {
+        for name in path {
             let name = self.name_number(name);
             self.push(Op::DataMember(name));
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::call::{self, Form, Helper, Table};
-use super::super::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
+use super::super::syntax::tree::{self, Call, Mustache, Node, Operand, Path, Span};
 use super::super::syntax::{self, SyntaxError};
 
 /// Helpers of handlebars.js's own.
@@ -60,12 +60,13 @@ pub fn variable(call: &Call, helpers: Table) -> Option<&Path> {
     (!is_called && !path.is_dashed && called_without_arguments(path, helpers).is_none()).then_some(path)
 }
 
-/// The helper that a name alone calls: only one of handlebars.js's own. A name alone that is a helper of Courier's shows
-/// the variable of that name.
+/// The helper that a name alone calls: one of handlebars.js's own, or one that needs no arguments. A name alone that is
+/// another of Courier's helpers shows the variable of that name.
 pub fn called_without_arguments(path: &Path, helpers: Table) -> Option<&'static Helper> {
     let [name] = path.parts.as_slice() else { return None };
-    let is_own = path.is_simple() && !path.is_data && OWN.contains(&name.as_str());
-    if is_own { call::find(helpers, name) } else { None }
+    let helper = call::find(helpers, name).filter(|_| path.is_simple() && !path.is_data)?;
+    let needs_nothing = !matches!(helper.form, Form::Language) && helper.required() == 0;
+    (needs_nothing || OWN.contains(&helper.name)).then_some(helper)
 }
 
 /// Paths that a node looks up.
@@ -82,11 +83,13 @@ fn each_path<'t>(node: &'t Node, see: &mut dyn FnMut(&'t Path)) {
 #[derive(Debug, Default)]
 pub struct Facts {
     /// The first name of a variable that holds a dash.
-    pub dashed: Option<String>,
+    pub dashed: Option<(String, Span)>,
     /// The names that it sets.
     pub set_names: Vec<String>,
     /// Whether what it writes is changed by it afterwards.
     pub changes_text: bool,
+    /// Whether it calls partials.
+    pub includes: bool,
 }
 
 impl Facts {
@@ -101,6 +104,7 @@ impl Facts {
             Node::Block(block) => call::find(helpers, &block.call.name.as_name()),
             _ => None,
         };
+        self.includes |= matches!(node, Node::Partial(_) | Node::PartialBlock(_));
         self.changes_text |= match node {
             Node::Partial(partial) => !partial.indent.is_empty(),
             _ => opened.is_some_and(|helper| matches!(helper.form, Form::Content(_))),
@@ -112,9 +116,13 @@ impl Facts {
             self.set_names.push(name.clone());
         }
         each_path(node, &mut |path| {
-            // A block may be called by its name alone.
-            if path.is_dashed && opened.is_none_or(|helper| helper.name != path.original) {
-                self.dashed.get_or_insert_with(|| path.original.clone());
+            // A helper may be called by its name alone.
+            let is_called = || {
+                opened.is_some_and(|helper| helper.name == path.original)
+                    || called_without_arguments(path, helpers).is_some()
+            };
+            if path.is_dashed && !is_called() {
+                self.dashed.get_or_insert_with(|| (path.original.clone(), path.tag));
             }
         });
     }

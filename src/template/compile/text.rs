@@ -1,7 +1,7 @@
 //! The instructions of a text: what handlebars.js 4.7 makes of each of its nodes (`compiler.js`), and Courier's helpers.
 
 use super::super::call::{self, Form, Helper};
-use super::super::program::{CallSite, Constant, Escape, Op, Origin, PLAIN, Tail};
+use super::super::program::{CallSite, Constant, Escape, Op, Origin, PLAIN};
 use super::super::syntax::nearest;
 use super::super::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
 use super::compiler::{CompileError, Compiler, Source};
@@ -36,14 +36,16 @@ impl Compiler<'_> {
     /// Writes what a text says where `escape` says.
     pub fn template(&mut self, template: &Template, escape: &'static Escape) -> Result<()> {
         let facts = template.facts(self.helpers);
-        if let Some(name) = &facts.dashed {
+        if let Some((name, tag)) = &facts.dashed {
             let rule = "Courier knows only names in camelCase and snake_case";
-            self.fail(format!("the name '{name}' holds a dash; {rule}"));
+            let problem = format!("the name '{name}' holds a dash; {rule}");
+            self.fail_at(&template.source, *tag, &problem);
             return Ok(());
         }
         let number = self.source_number(template);
         let outer = std::mem::replace(&mut self.set_names, facts.set_names.clone());
-        let written = match escape.inner.filter(|_| facts.changes_text) {
+        let changes_text = facts.changes_text || facts.includes && self.has_changing_partial();
+        let written = match escape.inner.filter(|_| changes_text) {
             Some(inner) => {
                 self.begin();
                 let written = self.program(&template.tree, &Source { text: &template.source, number, escape: inner });
@@ -56,10 +58,14 @@ impl Compiler<'_> {
         written
     }
 
+    fn has_changing_partial(&self) -> bool {
+        self.partials.values().any(|partial| partial.facts(self.helpers).changes_text)
+    }
+
     /// Prints what a path leads to that was found among the parts of a text.
-    pub fn variable(&mut self, path: &Path, tail: Tail) {
+    pub fn variable(&mut self, path: &Path, escape: &'static Escape) {
         self.path(path, 0);
-        self.print(tail);
+        self.print(escape.data, escape.raw);
     }
 
     /// Pushes what a text says, as the answer of a condition.
@@ -109,7 +115,8 @@ impl Compiler<'_> {
             Meaning::Helper(helper) if helper.name == "set" => return self.set(call, source),
             Meaning::Helper(helper) => self.call(helper, call, source)?,
         }
-        self.print(if mustache.is_escaped { source.escape.data } else { source.escape.raw });
+        let escape = source.escape;
+        self.print(if mustache.is_escaped { escape.data } else { escape.raw }, escape.raw);
         Ok(())
     }
 
@@ -221,8 +228,11 @@ impl Compiler<'_> {
             return Err(self.error(source.text, call.tag, "the helper 'set' needs a name in quotes"));
         };
         const ROOTS: [&str; 6] = ["brand", "data", "event", "profile", "recipient", "urls"];
-        if ROOTS.contains(&name.as_str()) || name.is_empty() {
-            self.fail(format!("set: expected another name than \"{name}\", which is Courier's own"));
+        let first = name.split('.').next().unwrap_or_default();
+        if ROOTS.contains(&first) || name.is_empty() {
+            let expected = format!("expected a name that is not empty and none of {}", ROOTS.join(", "));
+            let problem = format!("set: {expected}, found \"{name}\"");
+            self.fail_at(source.text, call.tag, &problem);
             return Ok(());
         }
         match call.params.get(1) {

@@ -2,7 +2,7 @@
 
 use super::super::budget::{Problem, TEXT_BYTES};
 use super::super::heap::Heap;
-use super::super::program::{Constant, DataName, Depth, Origin, Program, Target};
+use super::super::program::{Constant, DataName, Depth, Origin, Program, Tail, Target};
 use super::super::values::{MemberList, Value};
 use crate::json::scan::Items;
 
@@ -106,6 +106,8 @@ pub struct Return {
     pub scopes: usize,
     pub inlines: usize,
     pub site: u32,
+    /// Where the partial begins.
+    pub routine: Target,
     pub mark: usize,
 }
 
@@ -165,11 +167,12 @@ impl<'a> Machine<'_, 'a> {
         if self.out.len() - self.start > TEXT_BYTES { Err(Problem::too_long()) } else { Ok(()) }
     }
 
-    pub(super) fn print(&mut self, value: Value<'a>, tail: fn(&mut String, usize)) -> Result<(), Problem> {
+    pub(super) fn print(&mut self, value: Value<'a>, tail: Tail, markup: Tail) -> Result<(), Problem> {
         let at = self.out.len();
         value.print(self.heap, self.out)?;
-        if !matches!(value, Value::Markup(_)) {
-            tail(self.out, at);
+        match value {
+            Value::Markup(_) => markup(self.out, at),
+            _ => tail(self.out, at),
         }
         self.check_length()
     }

@@ -38,15 +38,16 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// The inline partial of a name that is known here.
-    fn inline(&self, name: &str) -> Option<Closure> {
+    fn inline(&self, name: &str) -> Result<Option<Closure>, Problem> {
         let mut at = self.scopes.get(self.frame().scope).copied().flatten();
         while let Some(inline) = at.and_then(|at| self.inlines.get(at)) {
+            self.heap.budget.steps(1)?;
             if self.name(inline.name) == name {
-                return Some(inline.closure);
+                return Ok(Some(inline.closure));
             }
             at = inline.before;
         }
-        None
+        Ok(None)
     }
 
     /// Calls a partial, and gives its beginning.
@@ -73,7 +74,7 @@ impl<'a> Machine<'_, 'a> {
         let outer_block = self.data_at(frame.data).and_then(|data| data.block);
         let found = match name {
             "@partial-block" => outer_block,
-            name => self.inline(name),
+            name => self.inline(name)?,
         };
         let given = || site.routine.or_else(|| self.routine(name).filter(|_| site.name.is_none()));
         let (closure, routine) = match (found, given(), block) {
@@ -89,6 +90,7 @@ impl<'a> Machine<'_, 'a> {
             scopes: self.scopes.len(),
             inlines: self.inlines.len(),
             site: number,
+            routine,
             mark: self.out.len(),
         });
         self.heap.budget.steps(10)?;
@@ -161,37 +163,31 @@ impl<'a> Machine<'_, 'a> {
         self.failed(Some(&site.origin), "", problem)
     }
 
-    pub(super) fn return_from_partial(&mut self) -> Option<Target> {
-        let back = self.returns.pop()?;
+    /// Goes back to behind the call. `end` is where the partial ends.
+    pub(super) fn return_from_partial(&mut self, end: Target) -> Result<Option<Target>, Problem> {
+        let Some(back) = self.returns.pop() else { return Ok(None) };
+        self.heap.budget.steps(end.saturating_sub(back.routine))?;
         self.frames.truncate(back.frames);
         self.data.truncate(back.data);
         self.scopes.truncate(back.scopes);
         self.inlines.truncate(back.inlines);
         let indent = self.program.partials.get(back.site as usize).map_or("", |site| site.indent.as_str());
         if !indent.is_empty() {
-            indent_lines(self.out, back.mark, indent);
+            self.indent_lines(back.mark, indent)?;
         }
-        Some(back.at)
+        Ok(Some(back.at))
     }
-}
 
-/// Puts the indent before each line of what was written from `mark` on.
-fn indent_lines(out: &mut String, mark: usize, indent: &str) {
-    let lines = out.split_off(mark);
-    let mut rest = lines.as_str();
-    loop {
-        match rest.split_once('\n') {
-            Some((line, after)) => {
-                out.push_str(indent);
-                out.push_str(line);
-                out.push('\n');
-                rest = after;
-            }
-            None if rest.is_empty() => return,
-            None => {
-                out.push_str(indent);
-                return out.push_str(rest);
-            }
+    /// Puts the indent before each line of what was written from `mark` on.
+    fn indent_lines(&mut self, mark: usize, indent: &str) -> Result<(), Problem> {
+        let lines = self.out.split_off(mark);
+        self.heap.budget.bytes(lines.len())?;
+        for line in lines.split_inclusive('\n') {
+            self.heap.budget.bytes(indent.len())?;
+            self.out.push_str(indent);
+            self.out.push_str(line);
+            self.check_length()?;
         }
+        Ok(())
     }
 }

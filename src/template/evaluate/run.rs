@@ -67,15 +67,15 @@ impl<'a> Machine<'_, 'a> {
             }
             Op::PrintSlot { slot, tail } => {
                 let value = self.heap.root.noted(slot as usize, self.heap)?;
-                self.print(value, tail)?;
+                self.print(value, tail, tail)?;
             }
-            Op::Print(tail) => {
+            Op::Print { tail, markup } => {
                 let value = self.pop();
-                self.print(value, tail)?;
+                self.print(value, tail, markup)?;
             }
             Op::PrintOr { tail, start, end } => {
                 let (value, at) = (self.pop(), self.out.len());
-                self.print(value, tail)?;
+                self.print(value, tail, tail)?;
                 if self.out.len() == at {
                     self.out.push_str(self.words(start, end));
                 }
@@ -218,7 +218,7 @@ impl<'a> Machine<'_, 'a> {
                 return self.next_round(head);
             }
             Op::Partial(site) => return self.partial(site, next).map(Some),
-            Op::Return => return Ok(self.return_from_partial()),
+            Op::Return => return self.return_from_partial(next),
             Op::Define { name, routine, in_frame } => self.define(name, routine, in_frame),
             Op::Forget(count) => self.forget(count),
             Op::Fail(failure) => {

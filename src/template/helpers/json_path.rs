@@ -275,11 +275,11 @@ impl<'a> Found<'_, 'a> {
     }
 }
 
-/// A member of an object, what was set on it included, or of a list; a text has none.
+/// A member of an object, what was set on it included, or of a list; a text has its length alone.
 fn member<'a>(value: Value<'a>, name: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
     match heap.assigned(value, name) {
         Some(assigned) => Ok(assigned),
-        None if value.as_text().is_some() => Ok(Value::Undefined),
+        None if value.as_text().is_some() && name != "length" => Ok(Value::Undefined),
         None => value.member(name, heap),
     }
 }
@@ -351,7 +351,7 @@ mod tests {
             ("list[-9223372036854775808]", ""),
             ("list.length", "4"),
             ("empty.length", "0"),
-            ("text.length", ""),
+            ("text.length", "4"),
             ("text[0]", ""),
             ("zero", "0"),
             ("none", ""),

@@ -58,7 +58,7 @@ pub const HELPERS: &[Helper] = &[
     Helper {
         name: "trim-one-char-right",
         arguments: "text",
-        form: Form::Value(trim_one_char_right),
+        form: Form::Content(trim_one_char_right),
         about: "The text without its last character.",
         source: PAGE,
     },
@@ -218,7 +218,7 @@ fn split<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.heap.budget.scanned(text.len())?;
     let mut parts = Vec::new();
     let mut add = |part: &'a str| {
-        call.heap.budget.steps(1)?;
+        call.heap.budget.bytes(size_of::<Value<'_>>())?;
         parts.push(Value::Text(part));
         Ok(())
     };

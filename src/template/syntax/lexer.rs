@@ -314,10 +314,11 @@ impl<'s> Lexer<'s> {
                     if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) {
                         return take(length, Token::Id(format!("[{name}]"), false));
                     }
-                    return take(
-                        length,
-                        if is_index { Token::Index(without_quotes(name)) } else { Token::Id(name, true) },
-                    );
+                    let token = match is_index {
+                        true => index(&name).map_or(Token::Invalid('['), Token::Index),
+                        false => Token::Id(name, true),
+                    };
+                    return take(length, token);
                 }
                 return Err(self.error("the bracket [ is left open: expected ']' behind it"));
             }
@@ -448,10 +449,11 @@ fn unescaped_brackets(text: &str) -> String {
     out
 }
 
-/// The name in `["a name"]`.
-fn without_quotes(name: String) -> String {
-    let inside = ['"', '\''].iter().find_map(|quote| name.strip_prefix(*quote)?.strip_suffix(*quote));
-    inside.map(str::to_owned).unwrap_or(name)
+/// What brackets right behind a name hold: digits, or a name in quotes. handlebars.js knows no such brackets.
+fn index(text: &str) -> Option<String> {
+    let quoted = ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    quoted.or(is_number.then_some(text)).map(str::to_owned)
 }
 
 /// A literal or a name at the beginning of the text, and how long it is.

@@ -1,5 +1,7 @@
 //! From tokens to a tree, by the grammar of handlebars.js 4.7 (`handlebars.yy`).
 
+use std::collections::HashMap;
+
 use super::super::budget::NESTING;
 use super::error::{Place, SyntaxError};
 use super::lexer::{Lexer, Opening, OpeningKind, Token};
@@ -60,7 +62,8 @@ impl Parser<'_> {
     fn expected(&self, what: &str) -> SyntaxError {
         let is_open = matches!(self.token, Token::End) || !self.lexer.closes();
         if is_open {
-            return self.error_at(self.lexer.tag(), format!("the tag is left open: expected {what} and '}}}}'"));
+            let what = if what == "'}}'" { String::new() } else { format!("{what} and ") };
+            return self.error_at(self.lexer.tag(), format!("the tag is left open: expected {what}'}}}}'"));
         }
         let mut problem = format!("expected {what}, found {}", self.token.name());
         if matches!(self.token, Token::CloseUnescaped(_)) {
@@ -197,14 +200,18 @@ impl Parser<'_> {
             return Err(self.expected("no value without a name behind one with a name"));
         }
         let mut hash: Vec<(String, Operand)> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
         for (name, value) in pairs.into_iter().rev() {
             // As in handlebars.js a literal `undefined` is none.
             if matches!(value, Operand::Undefined) {
                 continue;
             }
-            match hash.iter_mut().find(|(known, _)| *known == name) {
+            match places.get(&name).and_then(|place| hash.get_mut(*place)) {
                 Some(pair) => pair.1 = value,
-                None => hash.push((name, value)),
+                None => {
+                    places.insert(name.clone(), hash.len());
+                    hash.push((name, value));
+                }
             }
         }
         Ok(hash)
@@ -259,7 +266,7 @@ impl Parser<'_> {
                 return Err(error);
             };
             path.original.push_str(name);
-            path.is_dashed |= !in_brackets && name.contains('-');
+            path.is_dashed |= !in_brackets && name.contains('-') && !(is_data && name == "partial-block");
             if !in_brackets && matches!(name.as_str(), ".." | "." | "this") {
                 if !path.parts.is_empty() {
                     let problem = format!("expected '{name}' at the beginning of a path only");
