@@ -407,3 +407,24 @@ fn partials_that_multiply_what_they_are_given_fail_their_user_alone() {
         assert!(error.contains(expected), "{text:.200}: {error:.200}");
     }
 }
+
+#[test]
+fn snippets_that_include_each_other_too_deep_are_told() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let part = |i: usize| json!({ "name": format!("p{i}"), "value": format!("{{{{> p{}}}}}", i + 1) });
+    let items: Vec<Value> = (0..3_000).map(part).collect();
+    customer
+        .post("/brands", &json!({ "id": "deep", "name": "A", "settings": {}, "snippets": { "items": items } }))
+        .ok(200);
+    let send =
+        json!({ "message": { "brand_id": "deep", "content": { "body": "{{> p0}}" }, "to": { "user_id": "ada" } } });
+    let answer = customer.post("/send", &send);
+    assert!(answer.text.contains("stand in each other more than 500 levels deep"), "{answer:?}");
+    let wide = "{{format \"%'é99999999999999999999d\" 1}}";
+    let job_id = customer.create(json!({ "content": { "body": wide } }));
+    customer.ingest(&job_id, json!([{ "recipient": "ada" }]));
+    customer.run_to_the_end(&job_id);
+    let error = customer.users(&job_id)[0]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("the text would be longer than 6291456 bytes"), "{error}");
+}

@@ -88,6 +88,8 @@ pub struct Compiler<'n> {
     name_numbers: HashMap<String, u32>,
     /// Names that the text sets which is being compiled.
     pub(super) set_names: Vec<String>,
+    /// Blocks around the partial that is being compiled, and partials: compiling them recurses.
+    pub(super) depth: usize,
     /// Whether a jump leads to what comes next.
     pub(super) is_target: bool,
 }
@@ -122,6 +124,7 @@ impl<'n> Compiler<'n> {
             at_top: true,
             name_numbers: HashMap::new(),
             set_names: Vec::new(),
+            depth: 0,
             is_target: false,
         }
     }

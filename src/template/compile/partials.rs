@@ -1,5 +1,6 @@
 //! Partials: each is compiled where it is first called, and jumped over there.
 
+use super::super::budget::NESTING;
 use super::super::program::{Escape, Op, Origin, PartialSite, Target};
 use super::super::syntax::nearest;
 use super::super::syntax::tree::{Block, Node, Operand, Partial, PartialName};
@@ -97,6 +98,14 @@ impl Compiler<'_> {
         if let Some(routine) = self.routines.get(&key) {
             return Ok(Some(*routine));
         }
+        let outer_depth = self.depth;
+        let depth = outer_depth + 1 + self.levels.len();
+        if depth > NESTING {
+            let problem =
+                format!("partials and the blocks around them stand in each other more than {NESTING} levels deep");
+            return Err(CompileError::Other(problem));
+        }
+        self.depth = depth;
         let levels = std::mem::take(&mut self.levels);
         let at_top = std::mem::replace(&mut self.at_top, false);
         let number = self.source_number(template);
@@ -108,6 +117,7 @@ impl Compiler<'_> {
             it.program(&template.tree, &source)
         });
         self.levels = levels;
+        self.depth = outer_depth;
         self.at_top = at_top;
         routine.map(Some)
     }

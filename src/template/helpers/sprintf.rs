@@ -123,7 +123,7 @@ impl<'p> Placeholder<'p> {
             }
         };
         let padding = self.width.saturating_sub(sign.len() + utf16_length(&body));
-        let made = sign.len() + body.len() + padding.saturating_mul(self.padding.len_utf8());
+        let made = padding.saturating_mul(self.padding.len_utf8()).saturating_add(sign.len() + body.len());
         if made > TEXT_BYTES || out.len() > TEXT_BYTES {
             return Err(Problem::too_long());
         }
