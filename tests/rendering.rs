@@ -201,13 +201,16 @@ fn a_user_whose_message_cannot_be_made_stops_nobody_else() {
     let users = customer.users(&job_id);
     let outcome = |i: usize| (users[i]["status"].as_str().unwrap(), users[i]["error"].as_str().unwrap_or_default());
     assert_eq!(outcome(0), ("ENQUEUED", ""));
-    let problem = "line 1, column 1, {{add list 1}}: add: expected a number, found a list";
+    let problem = "message.content.title: line 1, column 1, {{add list 1}}: add: expected a number, found a list";
     assert_eq!(outcome(1), ("ERROR", problem));
     assert_eq!(
         outcome(2),
         ("ERROR", "the message could not be addressed: profile.email: expected a string, found integer 5")
     );
-    assert_eq!(outcome(3), ("ERROR", "the text would be longer than 6291456 bytes"));
+    assert_eq!(
+        outcome(3),
+        ("ERROR", "message.content.body: line 1, column 15, {{big}}: the text would be longer than 6291456 bytes")
+    );
     assert_eq!(outcome(4), ("ENQUEUED", ""));
     assert!(users.iter().all(|user| user.get("messageId").is_some() == (user["status"] == "ENQUEUED")));
     let recipients: Vec<Value> = customer.outbox(&job_id).iter().map(|m| m["recipient"].clone()).collect();
@@ -290,7 +293,8 @@ fn data_that_nests_too_deeply_to_be_printed_is_kept_as_it_is() {
     assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)));
     let listed = customer.get(&format!("/bulk/{job_id}/users"));
     assert!(listed.text.contains(&deep));
-    assert!(listed.text.contains("\"status\":\"ERROR\",\"error\":\"a list is nested deeper than 200 levels"));
+    let problem = "message.content.body: line 1, column 1, {{list}}: a list is nested deeper than 200 levels";
+    assert!(listed.text.contains(&format!("\"status\":\"ERROR\",\"error\":\"{problem}")));
 }
 
 #[test]
@@ -324,15 +328,15 @@ fn blocks_may_nest_but_not_without_end() {
 fn loops_that_hardly_end_fail_their_user_alone() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
-    let endless =
-        "{{#each a}}{{#each ../a}}{{#each ../../a}}{{#each ../../../a}}{{/each}}{{/each}}{{/each}}{{/each}}done";
+    let endless = format!("{}{}done", "{{#each @root.a}}".repeat(4), "{{/each}}".repeat(4));
     let job_id = customer.create(json!({ "content": { "body": endless } }));
     let user = |recipient: &str, length: usize| json!({ "recipient": recipient, "data": { "a": vec![1; length] } });
     customer.ingest(&job_id, json!([user("many", 1000), user("few", 3)]));
     let job = customer.run_to_the_end(&job_id);
     assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)));
     let users = customer.users(&job_id);
-    let expected = "the text takes more than 4000000 steps to render";
+    let expected =
+        "message.content.body: line 1, column 52, {{#each @root.a}}: the text takes more than 4000000 steps to render";
     assert_eq!((&users[0]["status"], &users[0]["error"]), (&json!("ERROR"), &json!(expected)));
     assert_eq!(customer.outbox(&job_id)[0]["body"], "done");
 

@@ -62,7 +62,7 @@ fn compile(source: &str, escape: Escape, names: &mut Names, partials: &Partials)
     writer.text(source, escape).map_err(|problem| problem.to_string())?;
     let text = writer.finish();
     match text.failure() {
-        Some(reason) => Err(reason.to_owned()),
+        Some(reason) => Err(reason),
         None => Ok(text),
     }
 }

@@ -150,15 +150,15 @@ impl JobWords {
 /// The global data of a job.
 pub struct JobData {
     members: IndexMap<String, String>,
-    /// Of the names that are mentioned.
-    values: Vec<Option<String>>,
+    /// Of the names that are mentioned, which member each is.
+    places: Vec<Option<usize>>,
     words: [String; JOB_ROOTS.len()],
 }
 
 impl JobData {
     pub fn new(members: IndexMap<String, String>, words: JobWords, names: &Names) -> Self {
-        let values = names.data.iter().map(|name| members.get(name).cloned()).collect();
-        JobData { members, values, words: JOB_ROOTS.map(|(_, value)| value(&words)) }
+        let places = names.data.iter().map(|name| members.get_index_of(name)).collect();
+        JobData { members, places, words: JOB_ROOTS.map(|(_, value)| value(&words)) }
     }
 }
 
@@ -175,8 +175,7 @@ pub struct Scope<'a> {
     data_values: Vec<Option<&'a str>>,
     profile_values: Vec<Option<&'a str>>,
     names: &'a Names,
-    /// The merged data and the merged profile, as JSON. Made when first asked for.
-    merged: OnceCell<std::result::Result<String, String>>,
+    /// The merged profile, as JSON. Made when first asked for.
     profile: OnceCell<std::result::Result<String, String>>,
 }
 
@@ -191,7 +190,8 @@ impl<'a> Scope<'a> {
         names: &'a Names,
     ) -> Result<Self> {
         let layers = [user.data, user.to().and_then(|to| to.data)];
-        let mut data_values: Vec<_> = job.values.iter().map(Option::as_deref).collect();
+        let value = |place: &Option<usize>| Some(job.members.get_index((*place)?)?.1.as_str());
+        let mut data_values: Vec<_> = job.places.iter().map(value).collect();
         if !names.data.is_empty() {
             for layer in layers.iter().flatten() {
                 layer.for_each(|name, value| fill(&names.data, &mut data_values, name, value))?;
@@ -202,8 +202,8 @@ impl<'a> Scope<'a> {
             user.merged_profile(stored, |name, value| fill(&names.profile, &mut profile_values, name, value))?;
         }
         let tenant = user.tenant_id().map(tenant);
-        let (merged, profile) = (OnceCell::new(), OnceCell::new());
-        Ok(Scope { recipient, user, stored, job, layers, tenant, data_values, profile_values, names, merged, profile })
+        let profile = OnceCell::new();
+        Ok(Scope { recipient, user, stored, job, layers, tenant, data_values, profile_values, names, profile })
     }
 
     /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were
@@ -231,14 +231,6 @@ impl<'a> Scope<'a> {
         if out.len() - start > TEXT_LIMIT { Err(super::too_long()) } else { Ok(()) }
     }
 
-    fn merged(&self) -> std::result::Result<&str, Problem> {
-        let write = || {
-            let mut merged = String::new();
-            self.write_data(&mut merged).map(|()| merged)
-        };
-        self.merged.get_or_init(write).as_deref().map_err(|problem| Problem::new(problem.clone()))
-    }
-
     fn profile(&self) -> std::result::Result<&str, Problem> {
         let write = || {
             let mut members: IndexMap<String, &str> = IndexMap::new();
@@ -262,7 +254,7 @@ impl<'a> Scope<'a> {
             Builtin::Recipient => Ok(Value::Text(self.recipient)),
             Builtin::Data(Some(slot)) => of(&self.data_values, slot),
             Builtin::Profile(Some(slot)) => of(&self.profile_values, slot),
-            Builtin::Data(None) => heap.json(self.merged()?),
+            Builtin::Data(None) => Ok(Value::Object(heap.root_members()?)),
             Builtin::Profile(None) => heap.json(self.profile()?),
             Builtin::Job(place) => {
                 let own = self.tenant.as_ref().filter(|_| JOB_ROOTS[place].0 == TENANT);
@@ -309,8 +301,15 @@ impl Root for Scope<'_> {
     }
 
     /// The other roots are found by their names only.
-    fn members<'h>(&'h self, heap: &Heap<'h>) -> std::result::Result<Value<'h>, Problem> {
-        heap.json(self.merged()?)
+    fn members<'h>(&'h self, heap: &Heap<'h>) -> std::result::Result<Vec<(&'h str, Value<'h>)>, Problem> {
+        let mut members = Vec::new();
+        for (name, value) in &self.job.members {
+            members.push((name.as_str(), heap.json(value)?));
+        }
+        for layer in self.layers.iter().flatten() {
+            members.extend_from_slice(heap.members_of(layer.as_str())?);
+        }
+        Ok(members)
     }
 }
 

@@ -26,6 +26,7 @@ impl Text {
     pub fn compile(source: &str, path: &str, names: &mut Names, partials: &Partials) -> Result<Self> {
         let mut parsed = Parsed::default();
         let mut writer = Writer::new(names, partials, &mut parsed);
+        writer.compiler.texts_at(path);
         writer.text(source, Escape::Plain).map_err(|problem| Error::invalid(path, problem))?;
         Ok(writer.finish())
     }
@@ -52,7 +53,7 @@ impl Text {
     }
 
     /// Why it fails for everybody.
-    pub fn failure(&self) -> Option<&str> {
+    pub fn failure(&self) -> Option<String> {
         self.0.failure()
     }
 

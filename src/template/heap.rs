@@ -2,12 +2,13 @@
 //! copy as references.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 use bumpalo::Bump;
 use hashbrown::HashMap;
 
 use super::budget::{Budget, Problem, TEXT_BYTES};
+use super::number;
 use super::values::{MemberList, Value};
 use crate::json::scan::{Items, Members, Quoted};
 
@@ -17,24 +18,28 @@ pub trait Root {
     fn noted<'a>(&'a self, slot: usize, heap: &Heap<'a>) -> Result<Value<'a>, Problem>;
     /// The value of any name.
     fn find<'a>(&'a self, name: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem>;
-    /// All that a loop over everything goes through.
-    fn members<'a>(&'a self, heap: &Heap<'a>) -> Result<Value<'a>, Problem>;
+    /// All that a loop over everything goes through, in the order in which they were sent. A name may come again: the last
+    /// counts.
+    fn members<'a>(&'a self, heap: &Heap<'a>) -> Result<Vec<(&'a str, Value<'a>)>, Problem>;
 }
 
 pub struct Heap<'a> {
     arena: &'a Bump,
     pub root: &'a dyn Root,
     pub budget: Budget,
-    /// Of objects and lists that are long, by where their text begins: they are looked through once.
+    root_members: OnceCell<MemberList<'a>>,
+    /// By where its JSON begins, what was looked through once: all members that were asked for of an object, all items of a
+    /// list, and what a long text says.
     members: RefCell<HashMap<usize, MemberList<'a>>>,
     items: RefCell<HashMap<usize, &'a [Value<'a>]>>,
+    texts: RefCell<HashMap<usize, &'a str>>,
     /// Of objects with more than [`FEW`] members, what each name is.
     indexes: RefCell<HashMap<usize, HashMap<&'a str, Value<'a>>>>,
     /// What `set` set, by the object that it was set on.
     assigned: RefCell<HashMap<(usize, &'a str), Value<'a>>>,
 }
 
-/// Objects and lists up to this length are looked through each time.
+/// Objects and texts up to this length are looked through each time.
 const SHORT_BYTES: usize = 256;
 
 /// So many members are looked through faster than a hash is computed.
@@ -46,7 +51,9 @@ impl<'a> Heap<'a> {
             arena,
             root,
             budget: Budget::default(),
+            root_members: OnceCell::new(),
             members: RefCell::default(),
+            texts: RefCell::default(),
             items: RefCell::default(),
             indexes: RefCell::default(),
             assigned: RefCell::default(),
@@ -79,32 +86,61 @@ impl<'a> Heap<'a> {
 
     /// Keeps a list.
     pub fn list(&self, items: &[Value<'a>]) -> Result<&'a [Value<'a>], Problem> {
-        self.budget.bytes(size_of_val(items))?;
-        Ok(self.arena.alloc_slice_copy(items))
+        self.kept(items, Value::Undefined)
     }
 
     /// Keeps members.
     pub fn object(&self, members: &[(&'a str, Value<'a>)]) -> Result<MemberList<'a>, Problem> {
-        self.budget.bytes(size_of_val(members))?;
-        Ok(self.arena.alloc_slice_copy(members))
+        self.kept(members, ("", Value::Undefined))
+    }
+
+    /// Keeps parts of a value in memory of their own, by which the value is told from others: an empty one, too.
+    fn kept<T: Copy>(&self, parts: &[T], filler: T) -> Result<&'a [T], Problem> {
+        self.budget.bytes(size_of_val(parts).max(size_of::<T>()))?;
+        if parts.is_empty() {
+            return Ok(self.arena.alloc_slice_copy(&[filler]).split_at(0).0);
+        }
+        Ok(self.arena.alloc_slice_copy(parts))
+    }
+
+    /// All members of everything.
+    pub fn root_members(&self) -> Result<MemberList<'a>, Problem> {
+        if let Some(members) = self.root_members.get() {
+            return Ok(members);
+        }
+        let members = self.root.members(self)?;
+        self.budget.bytes(size_of_val(members.as_slice()))?;
+        let members = self.object(&in_order(members))?;
+        Ok(self.root_members.get_or_init(|| members))
     }
 
     /// A value that lies in JSON that was read before.
     pub fn json(&self, raw: &'a str) -> Result<Value<'a>, Problem> {
         let bytes = raw.as_bytes();
         Ok(match bytes.first() {
-            Some(b'"') => match Quoted::of(raw) {
-                Some(quoted) => Value::Text(self.unquoted(quoted)?),
-                None => Value::Undefined,
-            },
+            Some(b'"') => Value::Text(self.text_of(raw)?),
             Some(b'{') => Value::JsonObject(raw),
             Some(b'[') => Value::JsonList(raw),
             Some(b't') => Value::Bool(true),
             Some(b'f') => Value::Bool(false),
             Some(b'n') => Value::Null,
-            Some(_) => Value::Number(number(raw)),
+            Some(_) => Value::Number(json_number(raw)),
             None => Value::Undefined,
         })
+    }
+
+    /// The text that a JSON string says.
+    fn text_of(&self, raw: &'a str) -> Result<&'a str, Problem> {
+        let (is_long, place) = (raw.len() > SHORT_BYTES, raw.as_ptr() as usize);
+        if is_long && let Some(text) = self.texts.borrow().get(&place) {
+            return Ok(text);
+        }
+        self.budget.scanned(raw.len())?;
+        let text = Quoted::of(raw).map_or(Ok(""), |quoted| self.unquoted(quoted))?;
+        if is_long {
+            self.texts.borrow_mut().insert(place, text);
+        }
+        Ok(text)
     }
 
     fn unquoted(&self, quoted: Quoted<'a>) -> Result<&'a str, Problem> {
@@ -136,8 +172,7 @@ impl<'a> Heap<'a> {
     fn member_of_long(&self, object: &'a str, name: &str) -> Result<Value<'a>, Problem> {
         let members = self.members_of(object)?;
         if members.len() <= FEW {
-            let found = members.iter().find(|(known, _)| *known == name);
-            return Ok(found.map_or(Value::Undefined, |(_, value)| *value));
+            return Ok(member_in(members, name).unwrap_or(Value::Undefined));
         }
         let mut indexes = self.indexes.borrow_mut();
         let index = indexes.entry(object.as_ptr() as usize).or_insert_with(|| members.iter().copied().collect());
@@ -177,6 +212,11 @@ impl<'a> Heap<'a> {
     }
 }
 
+/// The member of a name.
+pub fn member_in<'a>(members: MemberList<'a>, name: &str) -> Option<Value<'a>> {
+    members.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
 /// What tells an object from others.
 fn place(object: Value<'_>) -> Option<usize> {
     match object {
@@ -188,18 +228,11 @@ fn place(object: Value<'_>) -> Option<usize> {
 }
 
 /// A number as JavaScript reads it.
-fn number(raw: &str) -> f64 {
+fn json_number(raw: &str) -> f64 {
     if raw.len() <= 15 && raw.bytes().all(|byte| byte.is_ascii_digit()) {
         return raw.bytes().fold(0_u64, |number, digit| number * 10 + u64::from(digit - b'0')) as f64;
     }
     raw.parse().unwrap_or(f64::NAN)
-}
-
-/// Names that JavaScript takes for indexes: they come first, in the order of their numbers.
-fn index(name: &str) -> Option<u32> {
-    let is_canonical = name == "0" || !name.starts_with('0');
-    let is_number = !name.is_empty() && name.len() <= 10 && name.bytes().all(|byte| byte.is_ascii_digit());
-    name.parse().ok().filter(|index| is_canonical && is_number && *index < u32::MAX)
 }
 
 /// Members in JavaScript's order: a name that comes again has its last value at its first place.
@@ -213,8 +246,9 @@ pub fn in_order<'a>(members: Vec<(&'a str, Value<'a>)>) -> Vec<(&'a str, Value<'
             None => single.push((name, value)),
         }
     }
-    if single.iter().any(|(name, _)| index(name).is_some()) {
-        single.sort_by_key(|(name, _)| index(name).map_or((1, 0), |index| (0, index)));
+    // Names that are indexes come first, in the order of their numbers.
+    if single.iter().any(|(name, _)| number::index(name).is_some()) {
+        single.sort_by_key(|(name, _)| number::index(name).map_or((1, 0), |index| (0, index)));
     }
     single
 }

@@ -36,3 +36,10 @@ pub fn of_text(text: &str) -> f64 {
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() && c != '\u{85}' || c == '\u{feff}'
 }
+
+/// The index that a name is for JavaScript: `0` and `12`, but not `01`.
+pub fn index(name: &str) -> Option<u32> {
+    let is_canonical = name == "0" || !name.starts_with('0');
+    let is_number = !name.is_empty() && name.len() <= 10 && name.bytes().all(|byte| byte.is_ascii_digit());
+    name.parse().ok().filter(|index| is_canonical && is_number && *index < u32::MAX)
+}

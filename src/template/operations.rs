@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::budget::{Problem, TEXT_BYTES};
-use super::heap::{Heap, in_order};
+use super::heap::{Heap, in_order, member_in};
 use super::number;
 use super::values::{MemberList, Value, utf16_length};
 use crate::json::scan::Items;
@@ -19,23 +19,19 @@ impl<'a> Value<'a> {
         match self {
             Value::JsonObject(object) => heap.member_of(object, name),
             Value::Object(members) => {
-                heap.budget.steps(1 + members.len() / 16)?;
-                let found = members.iter().find(|(known, _)| *known == name);
-                Ok(found.map_or(Value::Undefined, |(_, value)| *value))
+                heap.budget.steps(members.len() / 16)?;
+                Ok(member_in(members, name).unwrap_or(Value::Undefined))
             }
             Value::Root => heap.root.find(name, heap),
             Value::RootWith(members) => {
-                heap.budget.steps(1 + members.len() / 16)?;
-                match members.iter().find(|(known, _)| *known == name) {
-                    Some((_, value)) => Ok(*value),
-                    None => heap.root.find(name, heap),
-                }
+                heap.budget.steps(members.len() / 16)?;
+                member_in(members, name).map_or_else(|| heap.root.find(name, heap), Ok)
             }
             Value::List(_) | Value::JsonList(_) if name == "length" => {
                 Ok(Value::Number(self.items(heap)?.len() as f64))
             }
-            Value::List(_) | Value::JsonList(_) => match canonical_index(name) {
-                Some(index) => Ok(self.items(heap)?.get(index).copied().unwrap_or(Value::Undefined)),
+            Value::List(_) | Value::JsonList(_) => match number::index(name) {
+                Some(index) => Ok(self.items(heap)?.get(index as usize).copied().unwrap_or(Value::Undefined)),
                 None => Ok(Value::Undefined),
             },
             Value::Text(text) | Value::Markup(text) => {
@@ -43,8 +39,8 @@ impl<'a> Value<'a> {
                 if name == "length" {
                     return Ok(Value::Number(utf16_length(text) as f64));
                 }
-                let Some(index) = canonical_index(name) else { return Ok(Value::Undefined) };
-                match text.encode_utf16().nth(index) {
+                let Some(index) = number::index(name) else { return Ok(Value::Undefined) };
+                match text.encode_utf16().nth(index as usize) {
                     // Half of a character is none in UTF-8.
                     Some(unit) => Ok(Value::Text(heap.text(&String::from_utf16_lossy(&[unit]))?)),
                     None => Ok(Value::Undefined),
@@ -69,16 +65,17 @@ impl<'a> Value<'a> {
         match self {
             Value::Object(members) => Ok(members),
             Value::JsonObject(object) => heap.members_of(object),
-            Value::Root => heap.root.members(heap)?.members(heap),
+            Value::Root => heap.root_members(),
             Value::RootWith(members) => {
-                let all = heap.root.members(heap)?.members(heap)?.iter().chain(members).copied().collect();
-                heap.object(&in_order(all))
+                let of_root = heap.root_members()?;
+                heap.budget.bytes(size_of_val(of_root) + size_of_val(members))?;
+                heap.object(&in_order(of_root.iter().chain(members).copied().collect()))
             }
             Value::List(_) | Value::JsonList(_) => heap.object(&numbered(self.items(heap)?.iter().copied(), heap)?),
             Value::Text(text) | Value::Markup(text) => {
-                let units: Vec<u16> = text.encode_utf16().collect();
+                heap.budget.bytes(utf16_length(text) * size_of::<(&str, Value<'_>)>())?;
                 let mut characters = Vec::new();
-                for unit in units {
+                for unit in text.encode_utf16() {
                     characters.push(Value::Text(heap.text(&String::from_utf16_lossy(&[unit]))?));
                 }
                 heap.object(&numbered(characters.into_iter(), heap)?)
@@ -238,10 +235,4 @@ fn write_items<'a>(
         }
     }
     Ok(())
-}
-
-/// The index that a name is for JavaScript: `0` and `12`, but not `01`.
-fn canonical_index(name: &str) -> Option<usize> {
-    let is_canonical = name == "0" || name.bytes().next().is_some_and(|first| matches!(first, b'1'..=b'9'));
-    name.parse().ok().filter(|_| is_canonical && name.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,7 +1,9 @@
 //! What a text is compiled to: a flat list of instructions for a machine with a stack of values.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::budget::Problem;
 use super::call::Helper;
 use super::syntax::Place;
 use super::syntax::tree::Span;
@@ -54,13 +56,17 @@ pub fn escape_html(out: &mut String, start: usize) {
 /// A place in the list of instructions.
 pub type Target = usize;
 
+/// A part of [`Program::words`].
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    pub start: u32,
+    pub end: u32,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Op {
-    /// Writes a part of [`Program::words`].
-    Literal {
-        start: u32,
-        end: u32,
-    },
+    /// Writes words.
+    Literal(Words),
     /// Takes the value that was pushed last and prints it.
     Print {
         tail: Tail,
@@ -75,8 +81,7 @@ pub enum Op {
     /// Takes the last value and prints it, or these words if there is nothing to print.
     PrintOr {
         tail: Tail,
-        start: u32,
-        end: u32,
+        words: Words,
     },
     /// Pushes a constant.
     Constant(u32),
@@ -84,11 +89,11 @@ pub enum Op {
     Slot(u32),
     /// Pushes everything that names at the top are members of.
     Root,
-    /// Pushes `this`, or what `../` leads to.
-    Context(Depth),
-    /// Pushes a member of `this`, or of what `../` leads to. Where that is everything, `slot` has its number.
+    /// Pushes `this`, or what so many `../` lead to.
+    Context(u32),
+    /// Pushes a member of `this`, or of what so many `../` lead to. Where that is everything, `slot` has its number.
     Name {
-        depth: Depth,
+        depth: u32,
         name: u32,
         slot: Option<u32>,
     },
@@ -105,11 +110,10 @@ pub enum Op {
     Param {
         outer: u32,
         index: u8,
-        origin: Option<u32>,
     },
     /// The same as [`Op::Name`] where `set` sets that name somewhere in the text.
     Variable {
-        depth: Depth,
+        depth: u32,
         name: u32,
         slot: Option<u32>,
     },
@@ -134,7 +138,7 @@ pub enum Op {
     /// or nothing is nothing.
     CaptureAnswer,
     Jump(Target),
-    /// Takes the last value and jumps if it is empty for `if`.
+    /// Takes the last value and jumps if it does not hold in a condition: for `if` it is empty.
     JumpIfEmpty(Target),
     /// The same, with the value of `includeZero` behind it.
     JumpIfEmptyOrZero(Target),
@@ -142,17 +146,29 @@ pub enum Op {
     JumpIfFalsy(Target),
     /// Jumps if the last value holds in a condition, and takes it otherwise.
     JumpIfTruthy(Target),
-    /// Takes the last value and jumps if it does not hold in a condition.
-    JumpUnless(Target),
     /// Whether the last value does not hold in a condition.
     Not,
     Compare(Comparison),
-    /// Takes the last value and goes through it, or jumps if there is nothing to go through.
-    Each(Target),
+    /// From here up to [`Op::EndNullContext`] `this` is an empty object if it is nothing. That is what handlebars.js gives
+    /// helpers as `this`, and they what stands in their block.
+    NullContext,
+    EndNullContext,
+    /// Takes the last value and goes through it, or jumps if there is nothing to go through. Where a path leads out of
+    /// what is around, `this` is compared with that: `../` passes by what is equal.
+    Each {
+        otherwise: Target,
+        is_compared: bool,
+    },
     /// Takes the last value as `this`, or jumps if it is empty.
-    With(Target),
+    With {
+        otherwise: Target,
+        is_compared: bool,
+    },
     /// What `{{#name}}` does with the last value: goes through a list, takes an object as `this`, jumps if it is nothing.
-    Section(Target),
+    Section {
+        otherwise: Target,
+        is_compared: bool,
+    },
     /// An element's loop: goes through a list with what is here as `this`.
     Loop(Target),
     /// Goes on with the next round at the target, or leaves the block.
@@ -165,7 +181,7 @@ pub enum Op {
     Define {
         name: u32,
         routine: Target,
-        in_frame: bool,
+        is_in_frame: bool,
     },
     /// As many inline partials are forgotten.
     Forget(u32),
@@ -181,21 +197,12 @@ pub enum Op {
     /// Writes words between this and what the counter has counted before.
     Separate {
         register: u32,
-        start: u32,
-        end: u32,
+        words: Words,
     },
     /// Writes what the counter has counted.
     WriteCount(u32),
     /// Nothing that was written before counts.
     Reset,
-}
-
-/// How many `../` lead out from where a path stands, and whether that is in an `if`. There nothing is an empty object, as
-/// in handlebars.js, and where nothing was given that is one step further in.
-#[derive(Clone, Copy, Debug)]
-pub struct Depth {
-    pub steps: u32,
-    pub in_if: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,26 +246,41 @@ pub struct CallSite {
     /// Arguments without a name; those with one were pushed behind them.
     pub positional: usize,
     pub names: Vec<String>,
-    pub origin: Origin,
+}
+
+/// Which partial is called.
+pub enum CalledPartial {
+    Said {
+        name: String,
+        /// Where it begins, if it is one that was given with the text.
+        routine: Option<Target>,
+    },
+    /// The name was pushed before the rest. The table is that of the partials that were given with the text.
+    Found { table: u32 },
 }
 
 pub struct PartialSite {
-    /// `None` if the name was pushed before the rest.
-    pub name: Option<String>,
-    /// Where the partial of that name begins, if it is one that was given with the text.
-    pub routine: Option<Target>,
-    /// The name that was probably meant, of those that were given with the text.
-    pub nearest: Option<String>,
+    pub name: CalledPartial,
     /// Whether its `this` was pushed.
     pub has_context: bool,
-    /// Names of values that were pushed behind that.
-    pub names: Vec<String>,
+    /// Names of values that were pushed behind that. With none of them its `this` is still an object of its own.
+    pub names: Option<Vec<String>>,
     /// What stands in its block.
     pub block: Option<Target>,
+    /// Whether `this` of the block is compared with what is around it.
+    pub is_compared: bool,
     /// Inline partials that stand at the beginning of its block.
     pub inlines: Vec<(u32, Target)>,
     pub indent: String,
-    pub origin: Origin,
+}
+
+/// A text that a program was made of.
+pub struct SourceText {
+    pub text: Arc<str>,
+    /// Where it stands, for errors; empty if that need not be said.
+    pub path: Arc<str>,
+    /// The snippet that it is.
+    pub snippet: Option<Arc<str>>,
 }
 
 /// A text, compiled.
@@ -270,35 +292,62 @@ pub struct Program {
     pub names: Vec<String>,
     pub calls: Vec<CallSite>,
     pub partials: Vec<PartialSite>,
-    /// Partials that a name may lead to that is only known when the text is rendered.
-    pub routines: Vec<(String, Target)>,
+    /// Where partials begin that a name may lead to which is only known when the text is rendered.
+    pub partial_tables: Vec<HashMap<String, Target>>,
+    /// The names of all partials that were given with the text, if one was called that is not among them.
+    pub partial_names: Vec<String>,
     /// Texts that it was made of.
-    pub sources: Vec<Arc<str>>,
-    /// Of block parameters.
-    pub origins: Vec<Origin>,
+    pub sources: Vec<SourceText>,
+    /// Where instructions stand: from each target on up to the next.
+    pub origins: Vec<(Target, Option<Origin>)>,
     pub failures: Vec<String>,
-    /// Whether any path leads out with `../`, so that it matters which frames have a `this` of their own.
-    pub leads_out: bool,
     pub registers: usize,
 }
 
 impl Program {
     /// Whether there is nothing to decide when it is rendered.
+    #[cfg(test)]
     pub fn is_flat(&self) -> bool {
-        self.ops.iter().all(|op| matches!(op, Op::Literal { .. } | Op::PrintSlot { .. }))
+        self.ops.iter().all(|op| matches!(op, Op::Literal(_) | Op::PrintSlot { .. }))
     }
 
-    /// Bytes that it takes, about.
+    /// Bytes that it takes, about. Its sources are shared.
     pub fn bytes(&self) -> usize {
-        self.words.len() + self.ops.len() * size_of::<Op>() + self.calls.len() * size_of::<CallSite>()
+        let texts = |texts: &[String]| texts.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
+        let constant = |constant: &Constant| match constant {
+            Constant::Text(text) => text.len(),
+            _ => 0,
+        };
+        let constants: usize = self.constants.iter().map(|it| size_of::<Constant>() + constant(it)).sum();
+        let calls: usize = self.calls.iter().map(|call| size_of::<CallSite>() + texts(&call.names)).sum();
+        let named = |site: &PartialSite| site.names.as_deref().map_or(0, texts) + site.inlines.len() * 16;
+        let partials: usize = self.partials.iter().map(|site| size_of::<PartialSite>() + named(site)).sum();
+        let tables: usize = self.partial_tables.iter().map(|table| table.len() * 64).sum();
+        self.words.len()
+            + self.ops.len() * size_of::<Op>()
+            + self.origins.len() * size_of::<(Target, Option<Origin>)>()
+            + [constants, calls, partials, tables].iter().sum::<usize>()
+            + texts(&self.names)
+            + texts(&self.failures)
+            + texts(&self.partial_names)
     }
 
-    pub fn place(&self, origin: Origin) -> Place {
-        self.sources.get(origin.source as usize).map_or(Place::default(), |source| Place::of(source, origin.span))
+    /// A problem, with where the instruction stands that has it.
+    pub fn placed(&self, at: Target, problem: Problem) -> Problem {
+        let before = self.origins.partition_point(|(from, _)| *from <= at);
+        let origin = before.checked_sub(1).and_then(|found| self.origins.get(found)?.1);
+        let Some(Origin { source, span }) = origin else { return problem };
+        let Some(source) = self.sources.get(source as usize) else { return problem };
+        let path = if source.path.is_empty() { String::new() } else { format!("{}: ", source.path) };
+        let place = Place::of(&source.text, span).in_snippet(source.snippet.as_deref());
+        Problem(format!("{path}{place}: {problem}"))
     }
 
     /// What fails for everybody.
-    pub fn failure(&self) -> Option<&str> {
-        self.failures.first().map(String::as_str)
+    pub fn failure(&self) -> Option<String> {
+        let at = self.ops.iter().position(|op| matches!(op, Op::Fail(_)))?;
+        let Some(Op::Fail(failure)) = self.ops.get(at) else { return None };
+        let problem = self.failures.get(*failure as usize)?;
+        Some(self.placed(at, Problem::new(problem.as_str())).0)
     }
 }

@@ -28,8 +28,16 @@ pub enum Value<'a> {
     RootWith(MemberList<'a>),
 }
 
+/// In memory of its own, so that no other object is the same.
+static NULL_CONTEXT: [(&str, Value<'static>); 1] = [("", Value::Undefined)];
+
 impl<'a> Value<'a> {
-    pub const EMPTY_OBJECT: Value<'static> = Value::Object(&[]);
+    /// The empty object that is `this` in a block where it was nothing.
+    pub const NULL_CONTEXT: Value<'static> = Value::Object(NULL_CONTEXT.split_at(0).0);
+
+    pub fn is_null_context(self) -> bool {
+        matches!(self, Value::Object(members) if std::ptr::eq(members.as_ptr(), NULL_CONTEXT.as_ptr()))
+    }
 
     pub fn is_nothing(self) -> bool {
         matches!(self, Value::Undefined | Value::Null)

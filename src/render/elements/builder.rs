@@ -146,7 +146,7 @@ impl<'b> Builder<'b> {
         write(self, element)?;
         self.set_mark(mark, 1);
         if let Some(jump) = condition {
-            self.writer.compiler.end_if(jump);
+            self.writer.compiler.land(jump);
         }
         if let Some(opened) = opened {
             self.writer.compiler.end_loop(opened);
@@ -161,6 +161,7 @@ impl<'b> Builder<'b> {
     }
 
     fn begin_if(&mut self, source: &str, element: &Element) -> Result<Jump> {
+        self.writer.compiler.texts_at(format!("{}.{}.if", self.path, element.path));
         let (refs, earlier) = (self.refs, &self.earlier);
         let mut resolve = |compiler: &mut Compiler<'_>, path: &[String]| resolve(compiler, path, refs, earlier);
         let compiler = &mut self.writer.compiler;
@@ -192,29 +193,32 @@ impl<'b> Builder<'b> {
     }
 
     pub fn words_in(&mut self, words: &Words, element: &Element, escape: Escape) -> Result<()> {
-        let written = self.writer.text(words.of(self.locale), escape);
-        self.or_refused(written, words, element)
+        self.write(words, element, |writer, source| writer.text(source, escape))
     }
 
-    fn or_refused(
-        &self,
-        written: std::result::Result<(), CompileError>,
+    fn write(
+        &mut self,
         words: &Words,
         element: &Element,
+        write: impl FnOnce(&mut Writer<'_>, &str) -> std::result::Result<(), CompileError>,
     ) -> Result<()> {
-        written.map_err(|problem| self.refused(element, words.field(self.locale), problem.to_string()))
+        let (source, field) = (words.of(self.locale), words.field(self.locale));
+        if source.contains("{{") {
+            self.writer.compiler.texts_at(format!("{}.{}.{field}", self.path, element.path));
+        }
+        write(&mut self.writer, source).map_err(|problem| self.refused(element, field, problem.to_string()))
     }
 
     /// Writes a text that stands at this path below the content.
     pub fn source(&mut self, source: &str, escape: Escape, path: &str) -> Result<()> {
+        self.writer.compiler.texts_at(format!("{}.{path}", self.path));
         let written = self.writer.text(source, escape);
         written.map_err(|problem| Error::invalid(format_args!("{}.{path}", self.path), problem))
     }
 
     pub fn address(&mut self, words: &Words, element: &Element) -> Result<()> {
         let escape = if self.escape == Escape::Html { Escape::Attribute } else { self.escape };
-        let written = self.writer.address(words.of(self.locale), escape);
-        self.or_refused(written, words, element)
+        self.write(words, element, |writer, source| writer.address(source, escape))
     }
 
     /// Whether readers of the elements are given Markdown as it is.
@@ -223,21 +227,19 @@ impl<'b> Builder<'b> {
     }
 
     pub fn markdown_source(&mut self, words: &Words, element: &Element) -> Result<()> {
-        let written = self.writer.markdown_source(words.of(self.locale));
-        self.or_refused(written, words, element)
+        self.write(words, element, |writer, source| writer.markdown_source(source))
     }
 
     /// Writes Markdown in this form.
     pub fn markdown(&mut self, words: &Words, element: &Element) -> Result<()> {
         let form = if self.escape == Escape::Html { Form::Html } else { Form::Plain(self.escape) };
-        let written = self.writer.markdown(words.of(self.locale), form);
-        self.or_refused(written, words, element)
+        self.write(words, element, |writer, source| writer.markdown(source, form))
     }
 
     /// HTML as plain text.
     pub fn stripped(&mut self, words: &Words, element: &Element) -> Result<()> {
-        let written = self.writer.stripped(words.of(self.locale), self.escape);
-        self.or_refused(written, words, element)
+        let escape = self.escape;
+        self.write(words, element, |writer, source| writer.stripped(source, escape))
     }
 
     /// The brand's primary colour, or this one.
@@ -318,13 +320,13 @@ fn resolve(
     };
     match (property.as_str(), element.properties.get(property)) {
         ("visible", _) => match earlier.get(name) {
-            Some(mark) => compiler.said_mark(*mark),
-            None => compiler.said_constant(Constant::Bool(false)),
+            Some(mark) => compiler.push_mark(*mark),
+            None => compiler.push_constant(Constant::Bool(false)),
         },
         (_, Some(serde_json::Value::String(text))) if text.contains("{{") => {
-            compiler.said_text(&Template::parse(text)?)?;
+            compiler.push_answer(&Template::parse(text)?)?;
         }
-        (_, value) => compiler.said_constant(constant(value)),
+        (_, value) => compiler.push_constant(constant(value)),
     }
     Ok(())
 }

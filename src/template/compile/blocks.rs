@@ -1,11 +1,12 @@
 //! Blocks: of handlebars.js's own helpers, of Courier's, and over data.
 
-use super::super::call::{self, Form, Helper};
-use super::super::program::{Comparison, Constant, Op, Target};
-use super::super::syntax::tree::{self, Block, Call, Operand};
-use super::compiler::{CompileError, Compiler, Frame, Jump, Level, Source};
+use super::compiler::{CompileError, Compiler, Jump, Source};
+use super::levels::Frame;
 use super::template::OWN;
 use super::text::Meaning;
+use crate::template::call::{self, Form, Helper};
+use crate::template::program::{Comparison, Constant, Op, Target};
+use crate::template::syntax::tree::{self, Block, Call, Node, Operand};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
@@ -13,15 +14,24 @@ impl Compiler<'_> {
     /// Compiles what stands in a block.
     pub(super) fn body(&mut self, program: Option<&tree::Program>, frame: Frame, source: &Source<'_>) -> Result<()> {
         let Some(program) = program else { return Ok(()) };
-        self.levels.push(Level { block_params: program.block_params.clone(), frame });
+        let asks_for_this = program.body.iter().any(|node| !matches!(node, Node::Content(_) | Node::Comment(_)));
+        let has_null_context =
+            frame == Frame::If && asks_for_this && !self.levels.is_at_top() && !self.levels.is_in_if();
+        if has_null_context {
+            self.push(Op::NullContext);
+        }
+        self.levels.push(program.block_params.clone(), frame);
         let written = self.program(program, source);
         self.levels.pop();
+        if has_null_context {
+            self.push(Op::EndNullContext);
+        }
         written
     }
 
     pub(super) fn block(&mut self, block: &Block, source: &Source<'_>) -> Result<()> {
         let call = &block.call;
-        let is_called = !call.params.is_empty() || !call.hash.is_empty();
+        let is_called = call.has_arguments();
         let opening = match &call.name {
             Operand::Path(path)
                 if path.is_simple() && !path.is_data && (is_called || self.block_param(path).is_none()) =>
@@ -57,7 +67,7 @@ impl Compiler<'_> {
             },
             Meaning::Path(path) => {
                 debug_assert!(!is_called);
-                self.path(path, source.number);
+                self.path(path);
                 self.section(block, source)
             }
             Meaning::Named(name) => {
@@ -70,20 +80,23 @@ impl Compiler<'_> {
     /// A block that goes through the last value or takes it as `this`.
     pub(super) fn going_through(
         &mut self,
-        op: fn(Target) -> Op,
+        op: fn(Target, bool) -> Op,
         frame: Frame,
         block: &Block,
         source: &Source<'_>,
     ) -> Result<()> {
-        let or_else = if frame == Frame::Section { Frame::Else } else { Frame::Same };
-        let Jump(head) = self.jump(op);
+        let or_else = if frame == Frame::Section { Frame::Else } else { Frame::If };
+        self.stands_at(source, block.call.tag);
+        let Jump(head) = self.jump(op(Target::MAX, self.leads_out));
         self.body(block.program.as_ref(), frame, source)?;
+        self.stands_at(source, block.call.tag);
         self.push(Op::Next(head + 1));
         self.otherwise(Jump(head), block.inverse.as_ref(), or_else, source)
     }
 
     pub(super) fn section(&mut self, block: &Block, source: &Source<'_>) -> Result<()> {
-        self.going_through(Op::Section, Frame::Section, block, source)
+        let op = |otherwise, is_compared| Op::Section { otherwise, is_compared };
+        self.going_through(op, Frame::Section, block, source)
     }
 
     /// What is written if the jump was taken.
@@ -98,7 +111,7 @@ impl Compiler<'_> {
             self.land(jump);
             return Ok(());
         };
-        let end = self.jump(Op::Jump);
+        let end = self.jump(Op::Jump(Target::MAX));
         self.land(jump);
         self.body(Some(program), frame, source)?;
         self.land(end);
@@ -117,21 +130,27 @@ impl Compiler<'_> {
         };
         self.operand(value, source)?;
         match helper.name {
-            "each" => self.going_through(Op::Each, Frame::Other, block, source),
-            "with" => self.going_through(Op::With, Frame::Other, block, source),
+            "each" => {
+                let op = |otherwise, is_compared| Op::Each { otherwise, is_compared };
+                self.going_through(op, Frame::Other, block, source)
+            }
+            "with" => {
+                let op = |otherwise, is_compared| Op::With { otherwise, is_compared };
+                self.going_through(op, Frame::Other, block, source)
+            }
             name => {
-                let include_zero = call.hash.iter().find(|(name, _)| name == "includeZero");
+                let include_zero = call.named().iter().find(|(name, _)| name == "includeZero");
                 let jump = match include_zero {
                     Some((_, value)) => {
                         self.operand(value, source)?;
-                        self.jump(Op::JumpIfEmptyOrZero)
+                        self.jump(Op::JumpIfEmptyOrZero(Target::MAX))
                     }
-                    None => self.jump(Op::JumpIfEmpty),
+                    None => self.jump(Op::JumpIfEmpty(Target::MAX)),
                 };
                 let (program, inverse) = (block.program.as_ref(), block.inverse.as_ref());
                 let (shown, otherwise) = if name == "unless" { (inverse, program) } else { (program, inverse) };
-                self.body(shown, Frame::Same, source)?;
-                self.otherwise(jump, otherwise, Frame::Same, source)
+                self.body(shown, Frame::If, source)?;
+                self.otherwise(jump, otherwise, Frame::If, source)
             }
         }
     }
@@ -146,7 +165,7 @@ impl Compiler<'_> {
         self.call(params, call, source)?;
         self.push(Op::Merge);
         self.push(Op::Set(name));
-        self.body(block.program.as_ref(), Frame::Same, source)?;
+        self.body(block.program.as_ref(), Frame::If, source)?;
         self.push(Op::Set(name));
         Ok(())
     }
@@ -160,25 +179,26 @@ impl Compiler<'_> {
         self.call(helper, &block.call, source)?;
         if helper.name == "conditional" {
             // It hides what stands in it if the condition passes, unless it is told to show it.
-            match block.call.hash.iter().find(|(name, _)| name == "behavior") {
+            match block.call.named().iter().find(|(name, _)| name == "behavior") {
                 Some((_, behavior)) => self.operand(behavior, source)?,
-                None => self.constant(Constant::Text("hide".to_owned())),
+                None => self.push_constant(Constant::Text("hide".to_owned())),
             }
-            self.constant(Constant::Text("show".to_owned()));
+            self.push_constant(Constant::Text("show".to_owned()));
             let same = Comparison::Equal { strict: true, negated: false };
             self.push(Op::Compare(same));
             self.push(Op::Compare(same));
         }
-        let jump = self.jump(Op::JumpIfEmpty);
-        self.body(block.program.as_ref(), Frame::Same, source)?;
-        self.otherwise(jump, block.inverse.as_ref(), Frame::Same, source)
+        let jump = self.jump(Op::JumpIfEmpty(Target::MAX));
+        self.body(block.program.as_ref(), Frame::If, source)?;
+        self.otherwise(jump, block.inverse.as_ref(), Frame::If, source)
     }
 
     pub(super) fn content_block(&mut self, helper: &'static Helper, block: &Block, source: &Source<'_>) -> Result<()> {
         self.check_arguments(helper, &block.call, 1, source)?;
         let site = self.arguments(helper, &block.call, source)?;
         self.begin();
-        self.body(block.program.as_ref(), Frame::Same, source)?;
+        self.body(block.program.as_ref(), Frame::If, source)?;
+        self.stands_at(source, block.call.tag);
         self.push(Op::CallContent(site));
         Ok(())
     }

@@ -1,18 +1,20 @@
 //! From trees to a program. A [`Compiler`] puts a program together of words, texts, conditions and loops, in the order in
 //! which they are to be written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
-use super::super::call::Table;
-use super::super::program::{Constant, Escape, Op, Program, Tail, Target};
-use super::super::syntax::tree;
-use super::super::syntax::{Place, SyntaxError};
+use super::levels::{Frame, Levels};
 use super::template::Partials;
+use crate::template::call::Table;
+use crate::template::program::{Constant, Escape, Op, Origin, Program, Tail, Target, Words};
+use crate::template::syntax::tree::Span;
+use crate::template::syntax::{Place, SyntaxError};
 
 /// Takes note of the names at the top that texts mention.
 pub trait Names {
-    /// A path that begins at the top, of at least one name. Its value will be asked for by number, once for each text.
+    /// A path that begins at the top, of at least one name. Each time it is come upon its value is asked for by number.
     fn note(&mut self, path: &[&str]) -> Noted;
 }
 
@@ -46,48 +48,30 @@ impl fmt::Display for CompileError {
     }
 }
 
-/// Tags in one program: each takes a few instructions.
+/// Instructions in one program.
 const OPS_LIMIT: usize = 1_000_000;
-
-/// What surrounds what is being compiled.
-pub struct Level {
-    pub block_params: Vec<String>,
-    pub frame: Frame,
-}
-
-/// What a block does to `this` when it is rendered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame {
-    /// Nothing: it is no more than a jump. `this` is no longer nothing, but an empty object.
-    Same,
-    /// Nothing at all.
-    Else,
-    /// It may stay everything that names at the top are members of.
-    Section,
-    Other,
-    /// A loop of elements, which leaves `this` alone.
-    Loop,
-}
-
-impl Level {
-    pub fn has_frame(&self) -> bool {
-        !matches!(self.frame, Frame::Same | Frame::Else)
-    }
-}
+/// Bytes of words in one program: texts that are longer cannot be rendered anyway, but each may be put in several places.
+const WORDS_LIMIT: usize = 64 * 1024 * 1024;
 
 pub struct Compiler<'n> {
     pub(super) names: &'n mut dyn Names,
     pub(super) helpers: Table,
     pub(super) partials: &'n Partials,
     pub(super) program: Program,
-    pub(super) levels: Vec<Level>,
+    pub(super) levels: Levels,
     /// Where partials begin, by name and escape.
     pub(super) routines: HashMap<(String, usize), Target>,
-    /// Whether `this` of the outermost level is what names at the top are members of for certain.
-    pub(super) at_top: bool,
+    /// The numbers of the tables of all partials, by escape.
+    pub(super) partial_tables: HashMap<usize, u32>,
     name_numbers: HashMap<String, u32>,
     /// Names that the text sets which is being compiled.
-    pub(super) set_names: Vec<String>,
+    pub(super) set_names: HashSet<String>,
+    /// Whether a path in what is being compiled leads out of it.
+    pub(super) leads_out: bool,
+    /// The path of the text that is being compiled, for errors.
+    pub(super) text_path: Arc<str>,
+    /// The snippet that is being compiled.
+    pub(super) snippet: Option<Arc<str>>,
     /// Blocks around the partial that is being compiled, and partials: compiling them recurses.
     pub(super) depth: usize,
     /// Whether a jump leads to what comes next.
@@ -119,11 +103,14 @@ impl<'n> Compiler<'n> {
             helpers,
             partials,
             program: Program::default(),
-            levels: Vec::new(),
+            levels: Levels::default(),
             routines: HashMap::new(),
-            at_top: true,
+            partial_tables: HashMap::new(),
             name_numbers: HashMap::new(),
-            set_names: Vec::new(),
+            set_names: HashSet::new(),
+            leads_out: false,
+            text_path: "".into(),
+            snippet: None,
             depth: 0,
             is_target: false,
         }
@@ -131,15 +118,6 @@ impl<'n> Compiler<'n> {
 
     pub fn finish(self) -> Program {
         self.program
-    }
-
-    /// Bytes of words so far.
-    pub fn words(&self) -> usize {
-        self.program.words.len()
-    }
-
-    pub fn is_flat(&self) -> bool {
-        self.program.is_flat()
     }
 
     pub fn helpers(&self) -> Table {
@@ -154,23 +132,43 @@ impl<'n> Compiler<'n> {
         self.program.ops.push(op);
     }
 
+    /// Says at which path the texts stand that come next, for errors.
+    pub fn texts_at(&mut self, path: impl Into<Arc<str>>) {
+        self.text_path = path.into();
+    }
+
+    /// What comes next is what a tag says; if it fails, it fails there.
+    pub(super) fn stands_at(&mut self, source: &Source<'_>, span: Span) {
+        self.program.origins.push((self.here(), Some(Origin { source: source.number, span })));
+    }
+
+    /// What comes next stands in no text.
+    pub(super) fn stands_nowhere(&mut self) {
+        self.program.origins.push((self.here(), None));
+    }
+
+    /// Keeps words of the program.
+    fn keep_words(&mut self, words: &str) -> Words {
+        let start = self.program.words.len() as u32;
+        self.program.words.push_str(words);
+        Words { start, end: self.program.words.len() as u32 }
+    }
+
     /// Writes words as they are.
     pub fn literal(&mut self, words: &str) {
         if words.is_empty() {
             return;
         }
-        let start = self.program.words.len() as u32;
-        self.program.words.push_str(words);
-        let stop = self.program.words.len() as u32;
+        let added = self.keep_words(words);
         match self.program.ops.last_mut() {
             // A jump to what follows it begins anew.
-            Some(Op::Literal { end, .. }) if *end == start && !self.is_target => *end = stop,
-            _ => self.push(Op::Literal { start, end: stop }),
+            Some(Op::Literal(known)) if known.end == added.start && !self.is_target => known.end = added.end,
+            _ => self.push(Op::Literal(added)),
         }
         self.is_target = false;
     }
 
-    /// Writes the author's words where `escape` says.
+    /// Writes the author's words as `tail` escapes them.
     pub fn words_escaped(&mut self, words: &str, tail: Tail) {
         let mut escaped = words.to_owned();
         tail(&mut escaped, 0);
@@ -192,10 +190,8 @@ impl<'n> Compiler<'n> {
     /// Prints what a path at the top leads to, or words if that is nothing.
     pub fn variable_or(&mut self, path: &[&str], tail: Tail, words: &str) {
         self.top(path);
-        let start = self.program.words.len() as u32;
-        self.program.words.push_str(words);
-        let end = self.program.words.len() as u32;
-        self.push(Op::PrintOr { tail, start, end });
+        let words = self.keep_words(words);
+        self.push(Op::PrintOr { tail, words });
     }
 
     /// What is written from here up to [`Compiler::finish_with`] is changed as a whole.
@@ -217,11 +213,6 @@ impl<'n> Compiler<'n> {
         self.program.failures.push(reason);
     }
 
-    /// The same, with where in the text.
-    pub(super) fn fail_at(&mut self, source: &str, span: tree::Span, problem: &str) {
-        self.fail(format!("{}: {problem}", Place::of(source, span)));
-    }
-
     /// A counter or mark of its own, which begins with nothing.
     pub fn register(&mut self) -> u32 {
         self.program.registers += 1;
@@ -233,16 +224,16 @@ impl<'n> Compiler<'n> {
     }
 
     pub fn separate(&mut self, register: u32, words: &str) {
-        let start = self.program.words.len() as u32;
-        self.program.words.push_str(words);
-        self.push(Op::Separate { register, start, end: self.program.words.len() as u32 });
+        let words = self.keep_words(words);
+        self.push(Op::Separate { register, words });
     }
 
     pub fn write_count(&mut self, register: u32) {
         self.push(Op::WriteCount(register));
     }
 
-    pub(super) fn constant(&mut self, constant: Constant) {
+    /// Pushes a constant.
+    pub fn push_constant(&mut self, constant: Constant) {
         self.push(Op::Constant(self.program.constants.len() as u32));
         self.program.constants.push(constant);
     }
@@ -272,13 +263,13 @@ impl<'n> Compiler<'n> {
     }
 
     /// Goes on at a place that is not known yet.
-    pub(super) fn jump(&mut self, op: fn(Target) -> Op) -> Jump {
-        self.push(op(Target::MAX));
+    pub(super) fn jump(&mut self, op: Op) -> Jump {
+        self.push(op);
         Jump(self.here() - 1)
     }
 
-    /// This is the place.
-    pub(super) fn land(&mut self, jump: Jump) {
+    /// This is where a jump leads to.
+    pub fn land(&mut self, jump: Jump) {
         let here = self.here();
         self.is_target = true;
         let target = match self.program.ops.get_mut(jump.0) {
@@ -288,10 +279,9 @@ impl<'n> Compiler<'n> {
                 | Op::JumpIfEmptyOrZero(target)
                 | Op::JumpIfFalsy(target)
                 | Op::JumpIfTruthy(target)
-                | Op::JumpUnless(target)
-                | Op::Each(target)
-                | Op::With(target)
-                | Op::Section(target)
+                | Op::Each { otherwise: target, .. }
+                | Op::With { otherwise: target, .. }
+                | Op::Section { otherwise: target, .. }
                 | Op::Loop(target),
             ) => target,
             _ => return,
@@ -299,58 +289,50 @@ impl<'n> Compiler<'n> {
         *target = here;
     }
 
-    pub fn end_if(&mut self, jump: Jump) {
-        self.land(jump);
-    }
-
     /// What follows up to [`Compiler::end_loop`] is written for each item of the list that a path leads to.
     pub fn begin_loop(&mut self, path: &[&str]) -> Loop {
-        self.said(path);
-        let Jump(head) = self.jump(Op::Loop);
-        self.levels.push(Level { block_params: Vec::new(), frame: Frame::Loop });
+        self.push_path(path);
+        let Jump(head) = self.jump(Op::Loop(Target::MAX));
+        self.levels.push(Vec::new(), Frame::Loop);
         Loop { head }
     }
 
     pub fn end_loop(&mut self, opened: Loop) {
         self.levels.pop();
+        self.stands_nowhere();
         self.push(Op::Next(opened.head + 1));
         self.land(Jump(opened.head));
     }
 
     /// Pushes what a path outside of tags leads to, such as one of a condition.
-    pub fn said(&mut self, path: &[&str]) {
+    pub fn push_path(&mut self, path: &[&str]) {
         if let ["$", name @ ("item" | "index"), rest @ ..] = path
-            && let Some(outer) = self.innermost_loop()
+            && let Some(outer) = self.levels.innermost_loop()
         {
-            self.push(Op::Param { outer, index: u8::from(*name == "index"), origin: None });
+            self.push(Op::Param { outer, index: u8::from(*name == "index") });
             return self.members(rest);
         }
         self.top(path);
     }
 
-    pub fn said_constant(&mut self, constant: Constant) {
-        self.constant(constant);
-    }
-
-    pub fn said_mark(&mut self, register: u32) {
+    /// Pushes whether a mark is set.
+    pub fn push_mark(&mut self, register: u32) {
         self.push(Op::Marked(register));
     }
 
-    /// The innermost loop of elements, as how many frames further out it is.
-    pub(super) fn innermost_loop(&self) -> Option<u32> {
-        let frames = self.levels.iter().rev().filter(|level| level.has_frame());
-        frames.enumerate().find(|(_, level)| level.frame == Frame::Loop).map(|(outer, _)| outer as u32)
-    }
-
-    pub(super) fn error(&self, source: &str, span: tree::Span, problem: impl Into<String>) -> CompileError {
-        CompileError::Syntax(SyntaxError { problem: problem.into(), place: Place::of(source, span) })
+    pub(super) fn error(&self, source: &str, span: Span, problem: impl Into<String>) -> CompileError {
+        let place = Place::of(source, span).in_snippet(self.snippet.as_deref());
+        CompileError::Syntax(SyntaxError { problem: problem.into(), place })
     }
 
     pub(super) fn check_size(&self) -> Result<(), CompileError> {
-        match self.program.ops.len() > OPS_LIMIT {
-            true => Err(CompileError::Other(format!("the text comes to more than {OPS_LIMIT} instructions"))),
-            false => Ok(()),
+        if self.program.ops.len() > OPS_LIMIT {
+            return Err(CompileError::Other(format!("the text comes to more than {OPS_LIMIT} instructions")));
         }
+        if self.program.words.len() > WORDS_LIMIT {
+            return Err(CompileError::Other(format!("the text comes to more than {WORDS_LIMIT} bytes of words")));
+        }
+        Ok(())
     }
 }
 
@@ -359,6 +341,6 @@ pub type Resolve<'r> = dyn FnMut(&mut Compiler<'_>, &[String]) -> Result<(), Com
 
 /// Pushes what a name in a condition stands for at the top.
 pub fn resolve_at_top(compiler: &mut Compiler<'_>, path: &[String]) -> Result<(), CompileError> {
-    compiler.said(&path.iter().map(String::as_str).collect::<Vec<_>>());
+    compiler.push_path(&path.iter().map(String::as_str).collect::<Vec<_>>());
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The conditions of elements and of routing. Courier's documentation writes them in three ways (`data.count === 3`,
 //! Jsonnet's `==`, and `{{user.isPremium}}`), so all of these are understood.
 
-use super::super::program::{Comparison, Constant, Op};
 use super::compiler::{CompileError, Compiler, Jump, Resolve};
 use super::template::Template;
+use crate::template::program::{Comparison, Constant, Op, Target};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
@@ -54,10 +54,10 @@ fn wrong(problem: impl std::fmt::Display) -> CompileError {
 }
 
 impl Compiler<'_> {
-    /// What follows up to [`Compiler::end_if`] is written if the condition holds. `resolve` pushes what a name stands for.
+    /// What follows up to [`Compiler::land`] is written if the condition holds. `resolve` pushes what a name stands for.
     pub fn begin_if(&mut self, condition: &Condition, resolve: &mut Resolve<'_>) -> Result<Jump> {
         self.condition(condition, resolve)?;
-        Ok(self.jump(Op::JumpUnless))
+        Ok(self.jump(Op::JumpIfEmpty(Target::MAX)))
     }
 
     /// Pushes what a condition comes to.
@@ -67,15 +67,19 @@ impl Compiler<'_> {
 
     fn condition_node(&mut self, node: &Node, resolve: &mut Resolve<'_>) -> Result<()> {
         match node {
-            Node::Literal(constant) => self.said_constant(constant.clone()),
+            Node::Literal(constant) => self.push_constant(constant.clone()),
             Node::Path(path) => resolve(self, path).map_err(wrong)?,
-            Node::Text(text) => self.said_text(text)?,
+            Node::Text(text) => self.push_answer(text)?,
             Node::Not(node) => {
                 self.condition_node(node, resolve)?;
                 self.push(Op::Not);
             }
             Node::And(left, right) | Node::Or(left, right) => {
-                let op = if matches!(node, Node::And(..)) { Op::JumpIfFalsy } else { Op::JumpIfTruthy };
+                let op = if matches!(node, Node::And(..)) {
+                    Op::JumpIfFalsy(Target::MAX)
+                } else {
+                    Op::JumpIfTruthy(Target::MAX)
+                };
                 self.condition_node(left, resolve)?;
                 let decided = self.jump(op);
                 self.condition_node(right, resolve)?;

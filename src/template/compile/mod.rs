@@ -3,6 +3,7 @@
 mod blocks;
 mod compiler;
 mod condition;
+mod levels;
 mod partials;
 mod path;
 mod template;

@@ -1,17 +1,19 @@
 //! Partials: each is compiled where it is first called, and jumped over there.
 
-use super::super::budget::NESTING;
-use super::super::program::{Escape, Op, Origin, PartialSite, Target};
-use super::super::syntax::nearest;
-use super::super::syntax::tree::{Block, Node, Operand, Partial, PartialName};
-use super::compiler::{CompileError, Compiler, Frame, Level, Source};
+use std::collections::HashMap;
+
+use super::compiler::{CompileError, Compiler, Source};
+use super::levels::Frame;
+use crate::template::budget::NESTING;
+use crate::template::program::{CalledPartial, Escape, Op, PartialSite, Target};
+use crate::template::syntax::tree::{Block, Node, Operand, Partial, PartialName, Span};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
 impl Compiler<'_> {
     /// Compiles something that is called from elsewhere, and gives its beginning.
     pub(super) fn routine(&mut self, compile: impl FnOnce(&mut Self) -> Result<()>) -> Result<Target> {
-        let end = self.jump(Op::Jump);
+        let end = self.jump(Op::Jump(Target::MAX));
         let start = self.here();
         self.is_target = true;
         compile(self)?;
@@ -30,18 +32,20 @@ impl Compiler<'_> {
                 return Err(self.error(source.text, block.call.tag, problem));
             }
         };
-        let own = self.levels.pop_if(|level| level.has_frame());
+        let own = match self.levels.innermost() {
+            Some(frame) if frame.is_opened() => self.levels.pop(),
+            _ => None,
+        };
         // What its own block gives it cannot see.
-        let hidden = own.as_ref().map(|own| Level { block_params: own.block_params.clone(), frame: Frame::Else });
-        let has_own = hidden.is_some();
-        self.levels.extend(hidden);
-        let (at_top, name) = (std::mem::replace(&mut self.at_top, false), self.name_number(&name));
-        let routine = self.routine(|it| it.body(block.program.as_ref(), Frame::Section, source));
-        self.at_top = at_top;
-        if has_own {
-            self.levels.pop();
+        if let Some(own) = &own {
+            self.levels.push(own.block_params.clone(), Frame::Else);
         }
-        self.levels.extend(own);
+        let name = self.name_number(&name);
+        let routine = self.routine(|it| it.body(block.program.as_ref(), Frame::Section, source));
+        if let Some(own) = own {
+            self.levels.pop();
+            self.levels.push(own.block_params, own.frame);
+        }
         Ok((name, routine?))
     }
 
@@ -55,43 +59,64 @@ impl Compiler<'_> {
             Some(program) => Some(self.routine(|it| it.body(Some(program), Frame::Section, source))?),
             None => None,
         };
-        let (name, routine) = match &partial.name {
-            PartialName::Said(name) => (Some(name.clone()), self.included(name, source.escape)?),
+        let name = match &partial.name {
+            PartialName::Said(name) => CalledPartial::Said {
+                name: name.clone(),
+                routine: self.included(name, source.escape, (source, partial.tag))?,
+            },
             PartialName::Found(operand) => {
-                for name in self.partials.keys() {
-                    if let Some(routine) = self.included(name, source.escape)? {
-                        self.program.routines.push((name.clone(), routine));
-                    }
-                }
+                let table = self.partial_table(source.escape, (source, partial.tag))?;
                 self.operand(operand, source)?;
-                (None, None)
+                CalledPartial::Found { table }
             }
         };
+        if matches!(&name, CalledPartial::Said { routine: None, .. }) && self.program.partial_names.is_empty() {
+            self.program.partial_names = self.partials.keys().cloned().collect();
+        }
         if let Some(context) = partial.params.first() {
             self.operand(context, source)?;
         }
-        for (_, value) in &partial.hash {
+        for (_, value) in partial.named() {
             self.operand(value, source)?;
         }
-        let missing = name.as_deref().filter(|_| routine.is_none());
-        let meant = missing.and_then(|name| nearest(name, self.partials.keys().map(String::as_str)));
+        self.stands_at(source, partial.tag);
         self.push(Op::Partial(self.program.partials.len() as u32));
         self.program.partials.push(PartialSite {
             name,
-            routine,
-            nearest: meant.map(str::to_owned),
             has_context: !partial.params.is_empty(),
-            names: partial.hash.iter().map(|(name, _)| name.clone()).collect(),
+            names: partial.hash.as_ref().map(|hash| hash.iter().map(|(name, _)| name.clone()).collect()),
             block,
+            is_compared: self.leads_out,
             inlines,
             indent: partial.indent.clone(),
-            origin: Origin { source: source.number, span: partial.tag },
         });
         Ok(())
     }
 
-    /// Where the partial of a name begins that was given with the text.
-    pub(super) fn included(&mut self, name: &str, escape: &'static Escape) -> Result<Option<Target>> {
+    /// Where all partials begin that were given with the text, since any of them may be meant.
+    fn partial_table(&mut self, escape: &'static Escape, from: (&Source<'_>, Span)) -> Result<u32> {
+        let key = std::ptr::from_ref(escape) as usize;
+        if let Some(table) = self.partial_tables.get(&key) {
+            return Ok(*table);
+        }
+        let table = self.program.partial_tables.len() as u32;
+        // A partial may call one in the same way.
+        self.partial_tables.insert(key, table);
+        self.program.partial_tables.push(HashMap::new());
+        let mut routines = HashMap::new();
+        for name in self.partials.keys() {
+            if let Some(routine) = self.included(name, escape, from)? {
+                routines.insert(name.clone(), routine);
+            }
+        }
+        if let Some(known) = self.program.partial_tables.get_mut(table as usize) {
+            *known = routines;
+        }
+        Ok(table)
+    }
+
+    /// Where the partial of a name begins that was given with the text. `from` is the tag that calls it.
+    fn included(&mut self, name: &str, escape: &'static Escape, from: (&Source<'_>, Span)) -> Result<Option<Target>> {
         let partials = self.partials;
         let Some(template) = partials.get(name).filter(|_| !name.is_empty()) else { return Ok(None) };
         let key = (name.to_owned(), std::ptr::from_ref(escape) as usize);
@@ -103,22 +128,22 @@ impl Compiler<'_> {
         if depth > NESTING {
             let problem =
                 format!("partials and the blocks around them stand in each other more than {NESTING} levels deep");
-            return Err(CompileError::Other(problem));
+            return Err(self.error(from.0.text, from.1, problem));
         }
         self.depth = depth;
         let levels = std::mem::take(&mut self.levels);
-        let at_top = std::mem::replace(&mut self.at_top, false);
+        let outer_snippet = self.snippet.replace(name.into());
         let number = self.source_number(template);
         // It may include itself.
         self.routines.insert(key, self.here() + 1);
         let routine = self.routine(|it| {
             let source = Source { text: &template.source, number, escape };
-            it.levels.push(Level { block_params: Vec::new(), frame: Frame::Section });
+            it.levels.push(Vec::new(), Frame::Section);
             it.program(&template.tree, &source)
         });
         self.levels = levels;
         self.depth = outer_depth;
-        self.at_top = at_top;
+        self.snippet = outer_snippet;
         routine.map(Some)
     }
 }

@@ -1,15 +1,16 @@
 //! Texts, taken apart, and what has to be known of one before it is compiled.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::call::{self, Form, Helper, Table};
-use super::super::syntax::tree::{self, Call, Mustache, Node, Operand, Path, Span};
-use super::super::syntax::{self, SyntaxError};
+use crate::template::call::{self, Form, Helper, Table};
+use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path, Span};
+use crate::template::syntax::{self, SyntaxError};
 
 /// Helpers of handlebars.js's own.
 pub const OWN: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
+
 /// A text, taken apart. One is compiled as often as it is put somewhere.
 #[derive(Debug)]
 pub struct Template {
@@ -56,8 +57,7 @@ pub type Partials = HashMap<String, Template>;
 /// The path that a call without arguments is, unless a helper is meant.
 pub fn variable(call: &Call, helpers: Table) -> Option<&Path> {
     let Operand::Path(path) = &call.name else { return None };
-    let is_called = !call.params.is_empty() || !call.hash.is_empty();
-    (!is_called && !path.is_dashed && called_without_arguments(path, helpers).is_none()).then_some(path)
+    (!call.has_arguments() && !path.is_dashed && called_without_arguments(path, helpers).is_none()).then_some(path)
 }
 
 /// The helper that a name alone calls: one of handlebars.js's own, or one that needs no arguments. A name alone that is
@@ -85,7 +85,7 @@ pub struct Facts {
     /// The first name of a variable that holds a dash.
     pub dashed: Option<(String, Span)>,
     /// The names that it sets.
-    pub set_names: Vec<String>,
+    pub set_names: HashSet<String>,
     /// Whether what it writes is changed by it afterwards.
     pub changes_text: bool,
     /// Whether it calls partials.
@@ -113,7 +113,7 @@ impl Facts {
             && let (Operand::Path(path), Some(Operand::Text(name))) = (&call.name, call.params.first())
             && path.original == "set"
         {
-            self.set_names.push(name.clone());
+            self.set_names.insert(name.clone());
         }
         each_path(node, &mut |path| {
             // A helper may be called by its name alone.

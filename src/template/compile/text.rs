@@ -1,11 +1,11 @@
 //! The instructions of a text: what handlebars.js 4.7 makes of each of its nodes (`compiler.js`), and Courier's helpers.
 
-use super::super::call::{self, Form, Helper};
-use super::super::program::{CallSite, Constant, Escape, Op, Origin, PLAIN};
-use super::super::syntax::nearest;
-use super::super::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
 use super::compiler::{CompileError, Compiler, Source};
 use super::template::{OWN, Template, called_without_arguments};
+use crate::template::call::{self, Form, Helper};
+use crate::template::program::{CallSite, Constant, Escape, Op, PLAIN, SourceText};
+use crate::template::syntax::nearest;
+use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
@@ -35,14 +35,14 @@ pub enum Meaning<'t> {
 impl Compiler<'_> {
     /// Writes what a text says where `escape` says.
     pub fn template(&mut self, template: &Template, escape: &'static Escape) -> Result<()> {
+        let number = self.source_number(template);
         let facts = template.facts(self.helpers);
         if let Some((name, tag)) = &facts.dashed {
-            let rule = "Courier knows only names in camelCase and snake_case";
-            let problem = format!("the name '{name}' holds a dash; {rule}");
-            self.fail_at(&template.source, *tag, &problem);
+            self.stands_at(&Source { text: &template.source, number, escape }, *tag);
+            self.fail(format!("the name '{name}' holds a dash; Courier knows only names in camelCase and snake_case"));
+            self.stands_nowhere();
             return Ok(());
         }
-        let number = self.source_number(template);
         let outer = std::mem::replace(&mut self.set_names, facts.set_names.clone());
         let changes_text = facts.changes_text || facts.includes && self.has_changing_partial();
         let written = match escape.inner.filter(|_| changes_text) {
@@ -54,6 +54,7 @@ impl Compiler<'_> {
             }
             None => self.program(&template.tree, &Source { text: &template.source, number, escape }),
         };
+        self.stands_nowhere();
         self.set_names = outer;
         written
     }
@@ -64,12 +65,12 @@ impl Compiler<'_> {
 
     /// Prints what a path leads to that was found among the parts of a text.
     pub fn variable(&mut self, path: &Path, escape: &'static Escape) {
-        self.path(path, 0);
+        self.path(path);
         self.print(escape.data, escape.raw);
     }
 
     /// Pushes what a text says, as the answer of a condition.
-    pub fn said_text(&mut self, text: &Template) -> Result<()> {
+    pub fn push_answer(&mut self, text: &Template) -> Result<()> {
         self.begin();
         self.template(text, &PLAIN)?;
         self.push(Op::CaptureAnswer);
@@ -77,22 +78,31 @@ impl Compiler<'_> {
     }
 
     pub(super) fn source_number(&mut self, template: &Template) -> u32 {
-        self.program.sources.push(template.source.clone());
+        // A snippet is the same wherever it is included.
+        let path = if self.snippet.is_some() { "".into() } else { self.text_path.clone() };
+        self.program.sources.push(SourceText { text: template.source.clone(), path, snippet: self.snippet.clone() });
         self.program.sources.len() as u32 - 1
     }
 
     pub(super) fn program(&mut self, program: &tree::Program, source: &Source<'_>) -> Result<()> {
-        self.check_size()?;
+        let outer = std::mem::replace(&mut self.leads_out, program.leads_out);
+        let written = self.nodes(program, source);
+        self.leads_out = outer;
+        written
+    }
+
+    fn nodes(&mut self, program: &tree::Program, source: &Source<'_>) -> Result<()> {
         let mut defined = 0;
         for node in &program.body {
             if let Node::Inline(block) = node {
                 let (name, routine) = self.inline(block, source)?;
-                let in_frame = self.levels.last().is_some_and(|level| !level.has_frame());
-                self.push(Op::Define { name, routine, in_frame });
+                let is_in_frame = self.levels.innermost().is_some_and(|frame| !frame.is_opened());
+                self.push(Op::Define { name, routine, is_in_frame });
                 defined += 1;
             }
         }
         for node in &program.body {
+            self.check_size()?;
             match node {
                 Node::Content(content) => self.words_escaped(content.value(), source.escape.words),
                 Node::Comment(_) | Node::Inline(_) => {}
@@ -109,8 +119,9 @@ impl Compiler<'_> {
 
     pub(super) fn mustache(&mut self, mustache: &Mustache, source: &Source<'_>) -> Result<()> {
         let call = &mustache.call;
+        self.stands_at(source, call.tag);
         match self.meaning(call, false, source)? {
-            Meaning::Path(path) => self.path(path, source.number),
+            Meaning::Path(path) => self.path(path),
             Meaning::Named(name) => self.named(&name),
             Meaning::Helper(helper) if helper.name == "set" => return self.set(call, source),
             Meaning::Helper(helper) => self.call(helper, call, source)?,
@@ -122,7 +133,7 @@ impl Compiler<'_> {
 
     /// What a name stands for. In brackets it is always called.
     pub(super) fn meaning<'t>(&self, call: &'t Call, in_brackets: bool, source: &Source<'_>) -> Result<Meaning<'t>> {
-        let is_called = in_brackets || !call.params.is_empty() || !call.hash.is_empty();
+        let is_called = in_brackets || call.has_arguments();
         let path = match &call.name {
             Operand::Path(path) => path,
             name => {
@@ -174,6 +185,7 @@ impl Compiler<'_> {
         }
         self.check_arguments(helper, call, 0, source)?;
         let site = self.arguments(helper, call, source)?;
+        self.stands_at(source, call.tag);
         self.push(Op::Call(site));
         Ok(())
     }
@@ -195,29 +207,28 @@ impl Compiler<'_> {
         for param in &call.params {
             self.operand(param, source)?;
         }
-        for (_, value) in &call.hash {
+        for (_, value) in call.named() {
             self.operand(value, source)?;
         }
-        let names = call.hash.iter().map(|(name, _)| name.clone()).collect();
-        let origin = Origin { source: source.number, span: call.tag };
-        self.program.calls.push(CallSite { helper, positional: call.params.len(), names, origin });
+        let names = call.named().iter().map(|(name, _)| name.clone()).collect();
+        self.program.calls.push(CallSite { helper, positional: call.params.len(), names });
         Ok(self.program.calls.len() as u32 - 1)
     }
 
     pub(super) fn operand(&mut self, operand: &Operand, source: &Source<'_>) -> Result<()> {
         match operand {
-            Operand::Path(path) => self.path(path, source.number),
+            Operand::Path(path) => self.path(path),
             Operand::Call(call) => {
                 return match self.meaning(call, true, source)? {
                     Meaning::Helper(helper) => self.call(helper, call, source),
                     _ => Err(self.unknown(&call.name.as_name(), call, source)),
                 };
             }
-            Operand::Text(text) => self.constant(Constant::Text(text.clone())),
-            Operand::Number(number) => self.constant(Constant::Number(*number)),
-            Operand::Bool(flag) => self.constant(Constant::Bool(*flag)),
-            Operand::Null => self.constant(Constant::Null),
-            Operand::Undefined => self.constant(Constant::Undefined),
+            Operand::Text(text) => self.push_constant(Constant::Text(text.clone())),
+            Operand::Number(number) => self.push_constant(Constant::Number(*number)),
+            Operand::Bool(flag) => self.push_constant(Constant::Bool(*flag)),
+            Operand::Null => self.push_constant(Constant::Null),
+            Operand::Undefined => self.push_constant(Constant::Undefined),
         }
         Ok(())
     }
@@ -231,13 +242,12 @@ impl Compiler<'_> {
         let first = name.split('.').next().unwrap_or_default();
         if ROOTS.contains(&first) || name.is_empty() {
             let expected = format!("expected a name that is not empty and none of {}", ROOTS.join(", "));
-            let problem = format!("set: {expected}, found \"{name}\"");
-            self.fail_at(source.text, call.tag, &problem);
+            self.fail(format!("set: {expected}, found \"{name}\""));
             return Ok(());
         }
         match call.params.get(1) {
             Some(value) => self.operand(value, source)?,
-            None => self.constant(Constant::Undefined),
+            None => self.push_constant(Constant::Undefined),
         }
         let name = self.name_number(name);
         self.push(Op::Set(name));

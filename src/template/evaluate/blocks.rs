@@ -1,104 +1,132 @@
 //! Blocks that are gone through: `each`, `with`, sections and the loops of elements.
 
-use super::super::budget::Problem;
-use super::super::program::Target;
-use super::super::values::Value;
-use super::machine::{Data, Frame, Machine, Round, Source};
+use super::machine::{Data, Frame, Machine, OpenBlock, Source};
 use crate::json::scan::Items;
+use crate::template::budget::Problem;
+use crate::template::program::Target;
+use crate::template::values::Value;
 
 impl<'a> Machine<'_, 'a> {
-    /// A frame in the one that is open, with this as `this`.
-    pub(super) fn open_frame(&mut self, this: Value<'a>) -> Result<(), Problem> {
-        let outer = *self.frame();
-        let is_new = self.is_other(this, outer.this)?;
-        let up = Some(self.frames.len());
-        self.frames.push(Frame { this, up, is_new, given: 0, ..outer });
-        Ok(())
+    /// Opens a frame. `frame.step` is worked out here, from whether `this` counts as another than around it.
+    pub(super) fn open_frame(&mut self, frame: Frame<'a>, is_other: bool) {
+        let number = self.frames.len() + 1;
+        let outer = frame.up.and_then(|up| self.frame_at(up)).map_or(number, |outer| outer.step);
+        self.frames.push(Frame { step: if is_other { number } else { outer }, ..frame });
     }
 
-    /// Whether what a block has as `this` is another value than what is around it has, for JavaScript. Only `../` asks.
-    pub(super) fn is_other(&self, this: Value<'a>, outer: Value<'a>) -> Result<bool, Problem> {
-        Ok(!self.program.leads_out || !this.is_equal(outer, self.heap)?)
+    /// Whether a value is another than the `this` that `../` would lead to from inside, for JavaScript: it compares them
+    /// with `!=`, and fails where it cannot.
+    pub(super) fn is_other(&self, this: Value<'a>, up: Option<usize>) -> Result<bool, Problem> {
+        let step = up.and_then(|up| self.frame_at(up)).map(|outer| outer.step);
+        let Some(outer) = step.and_then(|step| self.frame_at(step)) else { return Ok(true) };
+        match outer.this {
+            Value::Null if this.is_null_context() => Ok(false),
+            outer => Ok(!this.is_equal(outer, self.heap)?),
+        }
+    }
+
+    /// Where `this` is nothing it is an empty object from here on.
+    pub(super) fn open_null_context(&mut self) {
+        let outer = *self.frame();
+        if outer.this.is_nothing() {
+            let up = Some(self.frames.len());
+            // In handlebars.js it stands before what was not given, and in place of null.
+            let is_other = matches!(outer.this, Value::Undefined);
+            self.open_frame(Frame { this: Value::NULL_CONTEXT, up, is_null_context: true, ..outer }, is_other);
+        }
+    }
+
+    pub(super) fn close_null_context(&mut self) {
+        self.frames.pop_if(|frame| frame.is_null_context);
     }
 
     /// Goes once through a block with this as `this`, of which it gives so many as parameters.
-    pub(super) fn once(&mut self, this: Value<'a>, given: usize) -> Result<(), Problem> {
-        self.open_frame(this)?;
-        if let Some(frame) = self.frames.last_mut() {
-            frame.params = [this, Value::Undefined];
-            frame.given = given;
-        }
-        self.rounds.push(Round { source: Source::Once, count: 0, keeps_this: false, has_data: false });
+    pub(super) fn once(
+        &mut self,
+        this: Value<'a>,
+        params: [Value<'a>; 2],
+        given: usize,
+        is_compared: bool,
+    ) -> Result<(), Problem> {
+        let up = Some(self.frames.len());
+        let is_other = !is_compared || self.is_other(this, up)?;
+        self.open_frame(Frame { this, up, is_null_context: false, params, given, ..*self.frame() }, is_other);
+        self.blocks.push(OpenBlock { source: Source::Once, count: 0, keeps_this: false, has_data: false, is_compared });
         Ok(())
     }
 
-    pub(super) fn each(&mut self, value: Value<'a>, otherwise: Target) -> Result<Option<Target>, Problem> {
-        let source = match value {
+    /// What there is to go through in a list.
+    fn items(&self, value: Value<'a>) -> Result<Option<Source<'a>>, Problem> {
+        Ok(match value {
             Value::JsonList(list) => {
                 self.heap.budget.scanned(list.len())?;
-                Source::Json(Items::of(list))
+                Some(Source::Json(Items::of(list)))
             }
-            Value::List(items) => Source::Values(items),
-            value if value.is_object() => Source::Members(value.members(self.heap)?),
-            _ => return Ok(Some(otherwise)),
-        };
-        let outer = self.frame().data;
-        let block = self.data_at(outer).and_then(|data| data.block);
-        self.data.push(Data { up: Some(outer), block, ..Data::TOP });
-        self.begin_rounds(Round { source, count: 0, keeps_this: false, has_data: true }, otherwise)
+            Value::List(items) => Some(Source::Values(items)),
+            _ => None,
+        })
     }
 
-    pub(super) fn go_through_elements(
+    pub(super) fn each(
         &mut self,
         value: Value<'a>,
         otherwise: Target,
+        is_compared: bool,
     ) -> Result<Option<Target>, Problem> {
-        let source = match value {
-            Value::JsonList(list) => {
-                self.heap.budget.scanned(list.len())?;
-                Source::Json(Items::of(list))
-            }
-            Value::List(items) => Source::Values(items),
-            _ => return Ok(Some(otherwise)),
+        let source = match self.items(value)? {
+            None if value.is_object() => Some(Source::Members(value.members(self.heap)?)),
+            source => source,
         };
-        self.begin_rounds(Round { source, count: 0, keeps_this: true, has_data: false }, otherwise)
+        let Some(source) = source else { return Ok(Some(otherwise)) };
+        let outer = self.frame().data;
+        let block = self.data_at(outer).and_then(|data| data.block);
+        self.data.push(Data { up: Some(outer), block, ..Data::TOP });
+        self.begin(OpenBlock { source, count: 0, keeps_this: false, has_data: true, is_compared }, otherwise)
+    }
+
+    pub(super) fn each_element(&mut self, value: Value<'a>, otherwise: Target) -> Result<Option<Target>, Problem> {
+        let Some(source) = self.items(value)? else { return Ok(Some(otherwise)) };
+        let block = OpenBlock { source, count: 0, keeps_this: true, has_data: false, is_compared: false };
+        self.begin(block, otherwise)
     }
 
     /// Opens a block's frame for its first round, or jumps if there is none.
-    pub(super) fn begin_rounds(&mut self, round: Round<'a>, otherwise: Target) -> Result<Option<Target>, Problem> {
-        self.rounds.push(round);
-        self.frames.push(Frame { up: Some(self.frames.len()), is_new: false, ..*self.frame() });
-        match self.round()? {
+    fn begin(&mut self, block: OpenBlock<'a>, otherwise: Target) -> Result<Option<Target>, Problem> {
+        self.blocks.push(block);
+        let up = Some(self.frames.len());
+        self.open_frame(Frame { up, is_null_context: false, ..*self.frame() }, false);
+        match self.next_round()? {
             true => Ok(None),
             false => {
-                self.end_rounds();
+                self.end();
                 Ok(Some(otherwise))
             }
         }
     }
 
-    pub(super) fn end_rounds(&mut self) {
-        let round = self.rounds.pop();
-        if round.is_some_and(|round| round.has_data) {
+    fn end(&mut self) {
+        let block = self.blocks.pop();
+        if block.is_some_and(|block| block.has_data) {
             self.data.pop();
         }
         self.frames.pop();
     }
 
-    pub(super) fn next_round(&mut self, head: Target) -> Result<Option<Target>, Problem> {
-        if self.round()? {
+    /// Goes on behind `head` if there is another round.
+    pub(super) fn next(&mut self, head: Target) -> Result<Option<Target>, Problem> {
+        if self.next_round()? {
             return Ok(Some(head));
         }
-        self.end_rounds();
+        self.end();
         Ok(None)
     }
 
     /// Puts what comes next into the frame of the innermost block; `false` if there is nothing more.
-    pub(super) fn round(&mut self) -> Result<bool, Problem> {
-        let Some(round) = self.rounds.last_mut() else { return Ok(false) };
-        let count = round.count;
+    fn next_round(&mut self) -> Result<bool, Problem> {
+        let Some(block) = self.blocks.last_mut() else { return Ok(false) };
+        let count = block.count;
         let index = Value::Number(count as f64);
-        let (item, key, is_last) = match &mut round.source {
+        let (item, key, is_last) = match &mut block.source {
             Source::Once => return Ok(false),
             Source::Json(items) => match items.next() {
                 Some(raw) => (self.heap.json(raw)?, index, items.is_over()),
@@ -113,28 +141,24 @@ impl<'a> Machine<'_, 'a> {
                 None => return Ok(false),
             },
         };
-        round.count += 1;
-        let (keeps_this, has_data) = (round.keeps_this, round.has_data);
-        if has_data && let Some(data) = self.data.last_mut() {
-            data.key = key;
-            data.index = index;
-            data.first = Value::Bool(count == 0);
-            data.last = Value::Bool(is_last);
+        block.count += 1;
+        let (keeps_this, is_compared) = (block.keeps_this, block.is_compared);
+        if block.has_data
+            && let Some(data) = self.data.last_mut()
+        {
+            (data.key, data.index) = (key, index);
+            (data.first, data.last) = (Value::Bool(count == 0), Value::Bool(is_last));
         }
-        let data = self.data.len();
-        let outer = self.frame().up.and_then(|up| self.frame_at(up)).map_or(Value::Undefined, |frame| frame.this);
-        let is_new = !keeps_this && self.is_other(item, outer)?;
-        let place = self.frames.len();
+        let (number, data) = (self.frames.len(), self.data.len());
+        let up = self.frame().up;
+        let outer_step = up.and_then(|up| self.frame_at(up)).map_or(0, |outer| outer.step);
+        let is_other = !keeps_this && (!is_compared || self.is_other(item, up)?);
         if let Some(frame) = self.frames.last_mut() {
-            frame.params = [item, key];
-            frame.given = 2;
-            frame.is_new = is_new;
-            if keeps_this {
-                frame.element = Some(place);
-            }
-            if !keeps_this {
-                frame.this = item;
-                frame.data = data;
+            (frame.params, frame.given) = ([item, key], 2);
+            frame.step = if is_other { number } else { outer_step };
+            match keeps_this {
+                true => frame.element = Some(number),
+                false => (frame.this, frame.data) = (item, data),
             }
         }
         Ok(true)

@@ -1,26 +1,30 @@
 //! What the machine holds while it runs.
 
-use super::super::budget::{Problem, TEXT_BYTES};
-use super::super::heap::Heap;
-use super::super::program::{Constant, DataName, Depth, Origin, Program, Tail, Target};
-use super::super::values::{MemberList, Value};
 use crate::json::scan::Items;
+use crate::template::budget::{Problem, TEXT_BYTES};
+use crate::template::heap::Heap;
+use crate::template::program::{Constant, DataName, Program, Tail, Target, Words};
+use crate::template::values::{MemberList, Value};
 
 /// A block or partial that is being rendered.
 #[derive(Clone, Copy)]
 pub struct Frame<'a> {
     pub this: Value<'a>,
-    /// The frame that it stands in, in the text.
+    /// The number of the frame that it stands in, in the text.
     pub up: Option<usize>,
-    /// Whether `this` is another than there, so that `../` leads there.
-    pub is_new: bool,
+    /// The number of the nearest frame outward, this included, whose `this` is another than that of what is around it:
+    /// `../` goes from one of these to the next.
+    pub step: usize,
+    /// Whether it is there only because `this` was nothing around it.
+    pub is_null_context: bool,
     pub params: [Value<'a>; 2],
     /// How many of them the block gives.
     pub given: usize,
+    /// The number of its `@index` and the like.
     pub data: usize,
-    /// Whose inline partials are known.
+    /// The number of the scope whose inline partials are known.
     pub scope: usize,
-    /// The frame of the loop of elements around it.
+    /// The number of the frame of the loop of elements around it.
     pub element: Option<usize>,
 }
 
@@ -28,7 +32,8 @@ impl Frame<'_> {
     pub const TOP: Frame<'static> = Frame {
         this: Value::Root,
         up: None,
-        is_new: true,
+        step: 0,
+        is_null_context: false,
         params: [Value::Undefined; 2],
         given: 0,
         data: 0,
@@ -69,10 +74,12 @@ pub struct Closure {
     /// The data of the place where it stands. A block has its `@partial-block` from there.
     pub data: usize,
     pub is_block: bool,
+    /// Whether its `this` is compared with what is around it.
+    pub is_compared: bool,
 }
 
 /// A block that is gone through.
-pub struct Round<'a> {
+pub struct OpenBlock<'a> {
     pub source: Source<'a>,
     /// How often it was gone through.
     pub count: usize,
@@ -80,6 +87,8 @@ pub struct Round<'a> {
     pub keeps_this: bool,
     /// Whether it has `@index` and the like.
     pub has_data: bool,
+    /// Whether its `this` is compared with what is around it.
+    pub is_compared: bool,
 }
 
 /// What a block goes through.
@@ -106,8 +115,7 @@ pub struct Return {
     pub scopes: usize,
     pub inlines: usize,
     pub site: u32,
-    /// Where the partial begins.
-    pub routine: Target,
+    /// Where it began to write.
     pub mark: usize,
 }
 
@@ -121,7 +129,7 @@ pub struct Machine<'p, 'a> {
     pub frames: Vec<Frame<'a>>,
     /// Those above [`Data::TOP`], which is number 0.
     pub data: Vec<Data<'a>>,
-    pub rounds: Vec<Round<'a>>,
+    pub blocks: Vec<OpenBlock<'a>>,
     pub marks: Vec<usize>,
     pub inlines: Vec<Inline>,
     /// The newest inline partial that each text knows; that of the outermost is number 0 and made when it is needed.
@@ -135,8 +143,8 @@ impl<'a> Machine<'_, 'a> {
         self.stack.pop().unwrap_or(Value::Undefined)
     }
 
-    pub(super) fn words(&self, start: u32, end: u32) -> &'a str {
-        self.program.words.get(start as usize..end as usize).unwrap_or_default()
+    pub(super) fn words(&self, words: Words) -> &'a str {
+        self.program.words.get(words.start as usize..words.end as usize).unwrap_or_default()
     }
 
     pub(super) fn name(&self, number: u32) -> &'a str {
@@ -174,7 +182,7 @@ impl<'a> Machine<'_, 'a> {
             Value::Markup(_) => markup(self.out, at),
             _ => tail(self.out, at),
         }
-        self.check_length()
+        Ok(())
     }
 
     pub(super) fn frame(&self) -> &Frame<'a> {
@@ -196,19 +204,18 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// `this`, or what so many `../` lead to.
-    pub(super) fn this(&self, depth: Depth) -> Value<'a> {
-        let mut frame = self.frame();
-        let is_further_in = depth.in_if && matches!(frame.this, Value::Undefined);
-        for _ in 0..depth.steps.saturating_sub(u32::from(is_further_in)) {
-            // Frames with the same `this` are one step together.
-            loop {
-                let Some(up) = frame.up.and_then(|up| self.frame_at(up)) else { return Value::Undefined };
-                if std::mem::replace(&mut frame, up).is_new {
-                    break;
-                }
-            }
+    pub(super) fn this(&self, depth: u32) -> Result<Value<'a>, Problem> {
+        if depth == 0 {
+            return Ok(self.frame().this);
         }
-        frame.this
+        self.heap.budget.steps(depth as usize / 16)?;
+        let mut step = self.frame().step;
+        for _ in 0..depth {
+            let up = self.frame_at(step).and_then(|frame| frame.up);
+            let Some(outer) = up.and_then(|up| self.frame_at(up)) else { return Ok(Value::Undefined) };
+            step = outer.step;
+        }
+        Ok(self.frame_at(step).map_or(Value::Undefined, |frame| frame.this))
     }
 
     pub(super) fn named(&self, this: Value<'a>, name: u32, slot: Option<u32>) -> Result<Value<'a>, Problem> {
@@ -218,39 +225,47 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    pub(super) fn data_named(&self, name: DataName, outer: u32) -> Value<'a> {
+    /// What a name stands for that a text may set, where `this` is this.
+    pub(super) fn variable(&self, this: Value<'a>, name: u32, slot: Option<u32>) -> Result<Value<'a>, Problem> {
+        match self.heap.assigned(this, self.name(name)) {
+            Some(value) => Ok(value),
+            None => self.named(this, name, slot),
+        }
+    }
+
+    pub(super) fn data_named(&self, name: DataName, outer: u32) -> Result<Value<'a>, Problem> {
+        self.heap.budget.steps(outer as usize / 16)?;
         let mut data = self.data_at(self.frame().data);
         for _ in 0..outer {
             data = data.and_then(|data| self.data_at(data.up?));
         }
-        let Some(data) = data else { return Value::Undefined };
-        match name {
+        let Some(data) = data else { return Ok(Value::Undefined) };
+        Ok(match name {
             DataName::Index => data.index,
             DataName::Key => data.key,
             DataName::First => data.first,
             DataName::Last => data.last,
             DataName::PartialBlock if data.block.is_some() => Value::Bool(true),
             DataName::PartialBlock => Value::Undefined,
-        }
+        })
     }
 
-    pub(super) fn param(&self, outer: u32, index: u8, origin: Option<u32>) -> Result<Value<'a>, Problem> {
-        let mut frame = Some(self.frame());
+    /// A block parameter of the frame so many further out.
+    pub(super) fn param(&self, outer: u32, index: u8) -> Result<Value<'a>, Problem> {
+        let mut frame = self.opened(Some(self.frame()));
         for _ in 0..outer {
-            frame = frame.and_then(|frame| self.frame_at(frame.up?));
+            frame = self.opened(frame.and_then(|frame| self.frame_at(frame.up?)));
         }
         let given = frame.filter(|frame| usize::from(index) < frame.given);
-        if let Some(value) = given.and_then(|frame| frame.params.get(usize::from(index))) {
-            return Ok(*value);
-        }
-        let origin = origin.and_then(|origin| self.program.origins.get(origin as usize));
-        Err(self.failed(origin, "", Problem::new("the block gives nothing for this parameter")))
+        let value = given.and_then(|frame| frame.params.get(usize::from(index))).copied();
+        value.ok_or_else(|| Problem::new("the block gives nothing for this parameter"))
     }
 
-    /// What is wrong, with where.
-    pub(super) fn failed(&self, origin: Option<&Origin>, helper: &str, problem: Problem) -> Problem {
-        let place = origin.map(|origin| format!("{}: ", self.program.place(*origin))).unwrap_or_default();
-        let helper = if helper.is_empty() { String::new() } else { format!("{helper}: ") };
-        Problem(format!("{place}{helper}{problem}"))
+    /// The frame, or the one around it if that is only there because `this` was nothing.
+    fn opened<'f>(&'f self, frame: Option<&'f Frame<'a>>) -> Option<&'f Frame<'a>> {
+        match frame {
+            Some(frame) if frame.is_null_context => self.frame_at(frame.up?),
+            frame => frame,
+        }
     }
 }

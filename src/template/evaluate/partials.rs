@@ -1,18 +1,19 @@
 //! Partials: those that were given with the text, inline ones, and the blocks of their calls.
 
-use super::super::budget::{CALL_DEPTH, Problem};
-use super::super::heap::in_order;
-use super::super::program::{PartialSite, Target};
-use super::super::syntax::nearest;
-use super::super::values::Value;
 use super::machine::{Closure, Data, Frame, Inline, Machine, Return};
+use crate::template::budget::{CALL_DEPTH, Problem};
+use crate::template::heap::in_order;
+use crate::template::program::{CalledPartial, PartialSite, Target};
+use crate::template::syntax::nearest;
+use crate::template::values::Value;
 
 impl<'a> Machine<'_, 'a> {
-    pub(super) fn define(&mut self, name: u32, routine: Target, in_frame: bool) {
+    /// From here on a name is this inline partial.
+    pub(super) fn define(&mut self, name: u32, routine: Target, is_in_frame: bool) {
         let frame = *self.frame();
-        let up = if in_frame { Some(self.frames.len()) } else { frame.up };
-        let closure = Closure { routine, up, scope: frame.scope, data: frame.data, is_block: false };
-        self.know(name, closure, frame.scope);
+        let up = if is_in_frame && !frame.is_null_context { Some(self.frames.len()) } else { frame.up };
+        let (scope, data) = (frame.scope, frame.data);
+        self.know(name, Closure { routine, up, scope, data, is_block: false, is_compared: true }, scope);
     }
 
     /// Adds an inline partial to those that are known.
@@ -54,34 +55,35 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn partial(&mut self, number: u32, next: Target) -> Result<Target, Problem> {
         let Some(site) = self.program.partials.get(number as usize) else { return Ok(next) };
         if self.returns.len() >= CALL_DEPTH {
-            let problem = Problem(format!("partials include each other more than {CALL_DEPTH} levels deep"));
-            return Err(self.failed(Some(&site.origin), "", problem));
+            return Err(Problem(format!("partials include each other more than {CALL_DEPTH} levels deep")));
         }
         let this = self.partial_context(site)?;
-        let name = match &site.name {
-            Some(name) => name.as_str(),
-            // As in handlebars.js any name that is not true is this one.
-            None => match self.pop() {
-                name if name.is_truthy() => name.text(self.heap)?,
-                _ => "undefined",
-            },
+        let (name, given) = match &site.name {
+            CalledPartial::Said { name, routine } => (name.as_str(), *routine),
+            CalledPartial::Found { table } => {
+                // As in handlebars.js any name that is not true is this one.
+                let name = match self.pop() {
+                    name if name.is_truthy() => name.text(self.heap)?,
+                    _ => "undefined",
+                };
+                let table = self.program.partial_tables.get(*table as usize);
+                (name, table.and_then(|table| table.get(name)).copied())
+            }
         };
         let frame = *self.frame();
         let block = site.block.map(|routine| {
             let (up, scope, data) = (Some(self.frames.len()), frame.scope, frame.data);
-            Closure { routine, up, scope, data, is_block: true }
+            Closure { routine, up, scope, data, is_block: true, is_compared: site.is_compared }
         });
-        let outer_block = self.data_at(frame.data).and_then(|data| data.block);
         let found = match name {
-            "@partial-block" => outer_block,
+            "@partial-block" => self.block_at(frame.data),
             name => self.inline(name)?,
         };
-        let given = || site.routine.or_else(|| self.routine(name).filter(|_| site.name.is_none()));
-        let (closure, routine) = match (found, given(), block) {
+        let (closure, routine) = match (found, given, block) {
             (Some(closure), ..) => (Some(closure), closure.routine),
             (None, Some(routine), _) => (None, routine),
             (None, None, Some(block)) => (Some(block), block.routine),
-            (None, None, None) => return Err(self.unknown_partial(name, site)),
+            (None, None, None) => return Err(self.unknown_partial(name)),
         };
         self.returns.push(Return {
             at: next,
@@ -90,30 +92,37 @@ impl<'a> Machine<'_, 'a> {
             scopes: self.scopes.len(),
             inlines: self.inlines.len(),
             site: number,
-            routine,
             mark: self.out.len(),
         });
         self.heap.budget.steps(10)?;
         self.heap.budget.bytes(size_of::<Frame<'_>>())?;
-        if block.is_some() || closure.is_some_and(|closure| closure.is_block) {
-            let inherited = self.data_at(frame.data).copied().unwrap_or(Data::TOP);
-            let block = match closure {
-                Some(closure) if closure.is_block => self.data_at(closure.data).and_then(|data| data.block),
-                _ => block,
-            };
-            self.data.push(Data { up: Some(frame.data), block, ..inherited });
+        // As in handlebars.js there is one more `@` around a partial with a block, and one around what stands in a block.
+        let mut data = frame.data;
+        if block.is_some() {
+            data = self.open_data(data, block);
+        }
+        if let Some(closure) = closure.filter(|closure| closure.is_block) {
+            data = self.open_data(data, self.block_at(closure.data));
         }
         let scope = closure.map_or_else(|| self.partial_scope(site, &frame), |closure| closure.scope);
         let up = closure.and_then(|closure| closure.up);
-        let is_new = match up.and_then(|up| self.frame_at(up)) {
-            Some(outer) => self.is_other(this, outer.this)?,
-            None => true,
-        };
-        let has_own = self.data.len() > self.returns.last().map_or(0, |back| back.data);
-        let data = if has_own { self.data.len() } else { frame.data };
+        let is_compared = closure.is_some_and(|closure| closure.is_compared);
+        let is_other = !is_compared || self.is_other(this, up)?;
         let element = frame.element;
-        self.frames.push(Frame { this, up, is_new, params: [Value::Undefined; 2], given: 0, data, scope, element });
+        self.open_frame(Frame { this, up, data, scope, element, ..Frame::TOP }, is_other);
         Ok(routine)
+    }
+
+    /// What `@partial-block` is.
+    fn block_at(&self, data: usize) -> Option<Closure> {
+        self.data_at(data).and_then(|data| data.block)
+    }
+
+    /// The same `@index` and so on as around it, with this `@partial-block`. Gives its number.
+    fn open_data(&mut self, outer: usize, block: Option<Closure>) -> usize {
+        let inherited = self.data_at(outer).copied().unwrap_or(Data::TOP);
+        self.data.push(Data { up: Some(outer), block, ..inherited });
+        self.data.len()
     }
 
     /// What a partial that was given with the text knows of inline ones: what is known here, and what stands in its block.
@@ -126,7 +135,8 @@ impl<'a> Machine<'_, 'a> {
         let scope = self.scopes.len() - 1;
         for (name, routine) in &site.inlines {
             let (up, data) = (Some(self.frames.len()), frame.data);
-            let closure = Closure { routine: *routine, up, scope: frame.scope, data, is_block: false };
+            let closure =
+                Closure { routine: *routine, up, scope: frame.scope, data, is_block: false, is_compared: true };
             self.know(*name, closure, scope);
         }
         scope
@@ -134,39 +144,36 @@ impl<'a> Machine<'_, 'a> {
 
     /// `this` of a partial: what it is given, with what is given by name.
     fn partial_context(&mut self, site: &'a PartialSite) -> Result<Value<'a>, Problem> {
-        let base = self.stack.len().saturating_sub(site.names.len());
+        let names = site.names.as_deref().unwrap_or_default();
+        let base = self.stack.len().saturating_sub(names.len());
         let values = self.stack.split_off(base);
         let given = if site.has_context { self.pop() } else { self.frame().this };
-        if site.names.is_empty() {
+        if site.names.is_none() {
             return Ok(given);
         }
-        let named = site.names.iter().map(String::as_str).zip(values);
+        let named = names.iter().map(String::as_str).zip(values);
         match given {
             Value::Root => Ok(Value::RootWith(self.heap.object(&named.collect::<Vec<_>>())?)),
             given => {
-                let members = given.members(self.heap)?.iter().copied().chain(named).collect();
+                let members = given.members(self.heap)?;
+                self.heap.budget.bytes(size_of_val(members))?;
+                let members = members.iter().copied().chain(named).collect();
                 Ok(Value::Object(self.heap.object(&in_order(members))?))
             }
         }
     }
 
-    fn routine(&self, name: &str) -> Option<Target> {
-        self.program.routines.iter().find(|(known, _)| known == name).map(|(_, routine)| *routine)
-    }
-
-    fn unknown_partial(&self, name: &str, site: &PartialSite) -> Problem {
-        let known = self.program.routines.iter().map(|(known, _)| known.as_str());
+    fn unknown_partial(&self, name: &str) -> Problem {
+        let tables = self.program.partial_tables.iter().flat_map(|table| table.keys());
+        let known = self.program.partial_names.iter().chain(tables).map(String::as_str);
         let inline = self.inlines.iter().map(|inline| self.name(inline.name));
-        let meant = site.nearest.as_deref().or_else(|| nearest(name, known.chain(inline)));
-        let meant = meant.map(|known| format!("; did you mean '{known}'?"));
-        let problem = Problem(format!("there is no partial '{name}'{}", meant.unwrap_or_default()));
-        self.failed(Some(&site.origin), "", problem)
+        let meant = nearest(name, known.chain(inline)).map(|known| format!("; did you mean '{known}'?"));
+        Problem(format!("there is no partial '{name}'{}", meant.unwrap_or_default()))
     }
 
-    /// Goes back to behind the call. `end` is where the partial ends.
-    pub(super) fn return_from_partial(&mut self, end: Target) -> Result<Option<Target>, Problem> {
+    /// Goes back to behind the call.
+    pub(super) fn return_from_partial(&mut self) -> Result<Option<Target>, Problem> {
         let Some(back) = self.returns.pop() else { return Ok(None) };
-        self.heap.budget.steps(end.saturating_sub(back.routine))?;
         self.frames.truncate(back.frames);
         self.data.truncate(back.data);
         self.scopes.truncate(back.scopes);

@@ -4,12 +4,12 @@ use std::cmp::Ordering;
 
 use bumpalo::Bump;
 
-use super::super::budget::Problem;
-use super::super::call::{Call, Form};
-use super::super::heap::{Heap, Root, in_order};
-use super::super::program::{CallSite, Comparison, Op, Program, Target};
-use super::super::values::Value;
 use super::machine::{Frame, Machine};
+use crate::template::budget::Problem;
+use crate::template::call::{Call, Form};
+use crate::template::heap::{Heap, Root, in_order};
+use crate::template::program::{CallSite, Comparison, Op, Program, Tail, Target, Words};
+use crate::template::values::Value;
 
 /// Writes a text for what `root` knows, or says why it cannot be written.
 pub fn render(program: &Program, root: &dyn Root, out: &mut String) -> Result<(), Problem> {
@@ -35,7 +35,7 @@ fn run<'a>(program: &'a Program, heap: &Heap<'a>, out: &mut String) -> Result<Va
         stack: Vec::new(),
         frames: Vec::new(),
         data: Vec::new(),
-        rounds: Vec::new(),
+        blocks: Vec::new(),
         marks: Vec::new(),
         inlines: Vec::new(),
         scopes: Vec::new(),
@@ -50,21 +50,23 @@ impl<'a> Machine<'_, 'a> {
         let program = self.program;
         let mut at = 0;
         while let Some(op) = program.ops.get(at) {
-            at += 1;
-            if let Some(target) = self.step(op, at)? {
-                at = target;
-            }
+            at = self.charged_step(op, at).map_err(|problem| program.placed(at, problem))?.unwrap_or(at + 1);
         }
         Ok(self.pop())
     }
 
-    /// Runs one instruction and says where to go on, if that is not at the next one, which is at `next`.
+    /// Runs one instruction within what one text may take.
+    fn charged_step(&mut self, op: &'a Op, at: Target) -> Result<Option<Target>, Problem> {
+        self.heap.budget.steps(1)?;
+        let target = self.step(op, at + 1)?;
+        self.check_length()?;
+        Ok(target)
+    }
+
+    /// Runs one instruction and says where to go on, if that is not at the next one.
     fn step(&mut self, op: &'a Op, next: Target) -> Result<Option<Target>, Problem> {
         match *op {
-            Op::Literal { start, end } => {
-                self.out.push_str(self.words(start, end));
-                self.check_length()?;
-            }
+            Op::Literal(words) => self.out.push_str(self.words(words)),
             Op::PrintSlot { slot, tail } => {
                 let value = self.heap.root.noted(slot as usize, self.heap)?;
                 self.print(value, tail, tail)?;
@@ -73,110 +75,48 @@ impl<'a> Machine<'_, 'a> {
                 let value = self.pop();
                 self.print(value, tail, markup)?;
             }
-            Op::PrintOr { tail, start, end } => {
-                let (value, at) = (self.pop(), self.out.len());
-                self.print(value, tail, tail)?;
-                if self.out.len() == at {
-                    self.out.push_str(self.words(start, end));
-                }
-            }
+            Op::PrintOr { tail, words } => self.print_or(tail, words)?,
             Op::Constant(number) => self.stack.push(self.constant(number)),
             Op::Slot(slot) => self.stack.push(self.heap.root.noted(slot as usize, self.heap)?),
             Op::Root => self.stack.push(Value::Root),
-            Op::Context(depth) => {
-                let this = self.this(depth);
-                let is_empty = depth.in_if && depth.steps == 0 && this.is_nothing();
-                self.stack.push(if is_empty { Value::EMPTY_OBJECT } else { this });
-            }
-            Op::Name { depth, name, slot } => {
-                let value = self.named(self.this(depth), name, slot)?;
-                self.stack.push(value);
-            }
-            Op::Variable { depth, name, slot } => {
-                let this = self.this(depth);
-                let value = match self.heap.assigned(this, self.name(name)) {
-                    Some(value) => value,
-                    None => self.named(this, name, slot)?,
-                };
-                self.stack.push(value);
-            }
-            Op::Member(name) => {
-                let value = self.pop();
-                let value = if value.is_nothing() { value } else { value.member(self.name(name), self.heap)? };
-                self.stack.push(value);
-            }
-            Op::DataMember(name) => {
-                let value = self.pop();
-                let value = if value.is_truthy() { value.member(self.name(name), self.heap)? } else { value };
-                self.stack.push(value);
-            }
-            Op::Data { name, outer } => {
-                let value = self.data_named(name, outer);
-                self.stack.push(value);
-            }
-            Op::Param { outer, index, origin } => {
-                let value = self.param(outer, index, origin)?;
-                self.stack.push(value);
-            }
-            Op::Merge => {
-                let (over, under) = (self.pop().members(self.heap)?, self.pop().members(self.heap)?);
-                let members = in_order(under.iter().chain(over).copied().collect());
-                self.stack.push(Value::Object(self.heap.object(&members)?));
-            }
-            Op::TopVariable { name, slot } => {
-                let value = match self.heap.assigned(Value::Root, self.name(name)) {
-                    Some(value) => value,
-                    None => self.named(Value::Root, name, slot)?,
-                };
-                self.stack.push(value);
-            }
-            Op::Set(name) => {
-                let (name, value, this) = (self.name(name), self.pop(), self.frame().this);
-                self.heap.assign(this, name, value)?;
-                self.heap.assign(Value::Root, name, value)?;
-            }
+            Op::Context(depth) => self.stack.push(self.this(depth)?),
+            Op::Name { depth, name, slot } => self.stack.push(self.named(self.this(depth)?, name, slot)?),
+            Op::Variable { depth, name, slot } => self.stack.push(self.variable(self.this(depth)?, name, slot)?),
+            Op::TopVariable { name, slot } => self.stack.push(self.variable(Value::Root, name, slot)?),
+            Op::Member(name) => self.member(name, |value| !value.is_nothing())?,
+            Op::DataMember(name) => self.member(name, Value::is_truthy)?,
+            Op::Data { name, outer } => self.stack.push(self.data_named(name, outer)?),
+            Op::Param { outer, index } => self.stack.push(self.param(outer, index)?),
+            Op::Merge => self.merge()?,
+            Op::Set(name) => self.set(name)?,
             Op::Call(call) => {
                 let value = self.call(call, None)?;
                 self.stack.push(value);
             }
             Op::CallContent(call) => {
-                let mark = self.marks.pop().unwrap_or(self.start);
-                let content = self.heap.text(&self.out.split_off(mark))?;
-                let value = self.call(call, Some(content))?;
-                value.print(self.heap, self.out)?;
-                self.check_length()?;
+                let content = self.take_written()?;
+                self.call(call, Some(content))?.print(self.heap, self.out)?;
             }
             Op::Begin => self.marks.push(self.out.len()),
             Op::Finish(tail) => {
                 let mark = self.marks.pop().unwrap_or(self.start);
                 self.heap.budget.bytes(self.out.len() - mark)?;
                 tail(self.out, mark);
-                self.check_length()?;
             }
             Op::CaptureAnswer => {
-                let mark = self.marks.pop().unwrap_or(self.start);
-                let text = self.heap.text(&self.out.split_off(mark))?;
+                let text = self.take_written()?;
                 let is_nothing = matches!(text.trim(), "" | "false" | "0" | "null" | "undefined");
                 self.stack.push(Value::Text(if is_nothing { "" } else { text }));
             }
             Op::Jump(target) => return Ok(Some(target)),
-            Op::JumpIfEmpty(target) => {
-                let value = self.pop();
-                return Ok((!value.is_truthy() || value.is_empty()).then_some(target));
-            }
+            Op::JumpIfEmpty(target) => return Ok((!is_so(self.pop())).then_some(target)),
             Op::JumpIfEmptyOrZero(target) => {
                 let (include_zero, value) = (self.pop(), self.pop());
                 let is_empty = !include_zero.is_truthy() && !value.is_truthy() || value.is_empty();
                 return Ok(is_empty.then_some(target));
             }
-            Op::JumpIfFalsy(target) | Op::JumpIfTruthy(target) => {
-                let holds = self.stack.last().is_some_and(|value| is_so(*value));
-                if holds == matches!(op, Op::JumpIfTruthy(_)) {
-                    return Ok(Some(target));
-                }
-                self.pop();
-            }
-            Op::JumpUnless(target) => return Ok((!is_so(self.pop())).then_some(target)),
+            Op::JumpIfFalsy(target) => return Ok(self.jump_or_take(false, target)),
+            Op::JumpIfTruthy(target) => return Ok(self.jump_or_take(true, target)),
             Op::Not => {
                 let value = self.pop();
                 self.stack.push(Value::Bool(!is_so(value)));
@@ -186,40 +126,28 @@ impl<'a> Machine<'_, 'a> {
                 let is_so = self.compare(comparison, left, right)?;
                 self.stack.push(Value::Bool(is_so));
             }
-            Op::Each(otherwise) => {
+            Op::NullContext => self.open_null_context(),
+            Op::EndNullContext => self.close_null_context(),
+            Op::Each { otherwise, is_compared } => {
                 let value = self.pop();
-                return self.each(value, otherwise);
+                return self.each(value, otherwise, is_compared);
             }
-            Op::With(otherwise) => {
+            Op::With { otherwise, is_compared } => {
                 let value = self.pop();
                 if value.is_empty() {
                     return Ok(Some(otherwise));
                 }
-                self.once(value, 2)?;
+                self.once(value, [value, Value::Undefined], 2, is_compared)?;
             }
-            Op::Section(otherwise) => match self.pop() {
-                Value::Undefined | Value::Null | Value::Bool(false) => return Ok(Some(otherwise)),
-                Value::Bool(true) => self.once(self.frame().this, 0)?,
-                value if value.is_list() => return self.each(value, otherwise),
-                value => {
-                    self.once(value, 2)?;
-                    // As in handlebars.js its parameters are there and nothing.
-                    if let Some(frame) = self.frames.last_mut() {
-                        frame.params = [Value::Undefined; 2];
-                    }
-                }
-            },
+            Op::Section { otherwise, is_compared } => return self.section(otherwise, is_compared),
             Op::Loop(otherwise) => {
                 let value = self.pop();
-                return self.go_through_elements(value, otherwise);
+                return self.each_element(value, otherwise);
             }
-            Op::Next(head) => {
-                self.heap.budget.steps(next.saturating_sub(head))?;
-                return self.next_round(head);
-            }
+            Op::Next(head) => return self.next(head),
             Op::Partial(site) => return self.partial(site, next).map(Some),
-            Op::Return => return self.return_from_partial(next),
-            Op::Define { name, routine, in_frame } => self.define(name, routine, in_frame),
+            Op::Return => return self.return_from_partial(),
+            Op::Define { name, routine, is_in_frame } => self.define(name, routine, is_in_frame),
             Op::Forget(count) => self.forget(count),
             Op::Fail(failure) => {
                 let reason = self.program.failures.get(failure as usize).cloned().unwrap_or_default();
@@ -227,10 +155,10 @@ impl<'a> Machine<'_, 'a> {
             }
             Op::SetRegister { register, value } => self.set_register(register, value),
             Op::Marked(register) => self.stack.push(Value::Bool(self.register(register) != 0)),
-            Op::Separate { register, start, end } => {
+            Op::Separate { register, words } => {
                 let count = self.register(register);
                 if count > 0 {
-                    self.out.push_str(self.words(start, end));
+                    self.out.push_str(self.words(words));
                 }
                 self.set_register(register, count.saturating_add(1));
             }
@@ -243,8 +171,68 @@ impl<'a> Machine<'_, 'a> {
         Ok(None)
     }
 
+    fn print_or(&mut self, tail: Tail, words: Words) -> Result<(), Problem> {
+        let (value, at) = (self.pop(), self.out.len());
+        self.print(value, tail, tail)?;
+        if self.out.len() == at {
+            self.out.push_str(self.words(words));
+        }
+        Ok(())
+    }
+
+    /// Takes what was written since [`Op::Begin`].
+    fn take_written(&mut self) -> Result<&'a str, Problem> {
+        let mark = self.marks.pop().unwrap_or(self.start);
+        let text = self.heap.text(self.out.get(mark..).unwrap_or_default())?;
+        self.out.truncate(mark);
+        Ok(text)
+    }
+
+    /// Puts a member of the last value in its place, if that `has` members; otherwise the value stays.
+    fn member(&mut self, name: u32, has: fn(Value<'a>) -> bool) -> Result<(), Problem> {
+        let value = self.pop();
+        let value = if has(value) { value.member(self.name(name), self.heap)? } else { value };
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn merge(&mut self) -> Result<(), Problem> {
+        let (over, under) = (self.pop().members(self.heap)?, self.pop().members(self.heap)?);
+        self.heap.budget.bytes(size_of_val(under) + size_of_val(over))?;
+        let members = in_order(under.iter().chain(over).copied().collect());
+        self.stack.push(Value::Object(self.heap.object(&members)?));
+        Ok(())
+    }
+
+    fn set(&mut self, name: u32) -> Result<(), Problem> {
+        let (name, value, this) = (self.name(name), self.pop(), self.frame().this);
+        self.heap.assign(this, name, value)?;
+        self.heap.assign(Value::Root, name, value)
+    }
+
+    /// Jumps if whether the last value holds is `decides`, and takes the value otherwise.
+    fn jump_or_take(&mut self, decides: bool, target: Target) -> Option<Target> {
+        let holds = self.stack.last().is_some_and(|value| is_so(*value));
+        if holds == decides {
+            return Some(target);
+        }
+        self.pop();
+        None
+    }
+
+    fn section(&mut self, otherwise: Target, is_compared: bool) -> Result<Option<Target>, Problem> {
+        match self.pop() {
+            Value::Undefined | Value::Null | Value::Bool(false) => return Ok(Some(otherwise)),
+            Value::Bool(true) => self.once(self.frame().this, [Value::Undefined; 2], 0, is_compared)?,
+            value if value.is_list() => return self.each(value, otherwise, is_compared),
+            // As in handlebars.js its parameters are there and nothing.
+            value => self.once(value, [Value::Undefined; 2], 2, is_compared)?,
+        }
+        Ok(None)
+    }
+
     fn call(&mut self, call: u32, content: Option<&'a str>) -> Result<Value<'a>, Problem> {
-        let Some(CallSite { helper, positional, names, origin }) = self.program.calls.get(call as usize) else {
+        let Some(CallSite { helper, positional, names }) = self.program.calls.get(call as usize) else {
             return Ok(Value::Undefined);
         };
         let base = self.stack.len().saturating_sub(positional + names.len());
@@ -262,13 +250,12 @@ impl<'a> Machine<'_, 'a> {
         let (Form::Value(make) | Form::Condition(make) | Form::Content(make)) = helper.form else {
             return Ok(Value::Undefined);
         };
-        self.heap.budget.steps(1 + args.len())?;
+        self.heap.budget.steps(args.len() + named.len())?;
         let Frame { this, element, .. } = *self.frame();
         let element = element.and_then(|element| self.frame_at(element)).map(|frame| frame.params);
         let made = make(&Call { args, named: &named, this, element, heap: self.heap });
-        let made = made.map_err(|problem| self.failed(Some(origin), helper.name, problem));
         self.stack.truncate(base);
-        made
+        made.map_err(|problem| Problem(format!("{}: {problem}", helper.name)))
     }
 
     fn compare(&self, comparison: Comparison, left: Value<'a>, right: Value<'a>) -> Result<bool, Problem> {

@@ -26,8 +26,8 @@ impl Root for Json<'_> {
         }
     }
 
-    fn members<'a>(&'a self, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
-        heap.json(self.0)
+    fn members<'a>(&'a self, heap: &Heap<'a>) -> Result<Vec<(&'a str, Value<'a>)>, Problem> {
+        heap.members_of(self.0).map(<[_]>::to_vec)
     }
 }
 

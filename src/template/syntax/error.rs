@@ -6,6 +6,9 @@ use super::tree::Span;
 
 /// Most characters of a tag that are shown.
 const SHOWN: usize = 60;
+/// Longest names, in bytes, that are compared with what was probably meant, and how many.
+const COMPARED: usize = 64;
+const COMPARED_NAMES: usize = 10_000;
 
 /// A text that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct Place {
     /// In characters, from one on.
     pub column: usize,
     pub tag: String,
+    /// The snippet that the text is.
+    pub snippet: Option<String>,
 }
 
 impl Place {
@@ -34,13 +39,25 @@ impl Place {
         let tag = tag.split('\n').next().unwrap_or_default();
         let is_whole = tag.chars().nth(SHOWN).is_none();
         let tag = if is_whole { tag.to_owned() } else { tag.chars().take(SHOWN).chain(['…']).collect() };
-        Place { line: 1 + before.matches('\n').count(), column: 1 + before[line_start..].chars().count(), tag }
+        Place {
+            line: 1 + before.matches('\n').count(),
+            column: 1 + before[line_start..].chars().count(),
+            tag,
+            snippet: None,
+        }
+    }
+
+    pub fn in_snippet(self, snippet: Option<&str>) -> Self {
+        Place { snippet: snippet.map(str::to_owned), ..self }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place { line, column, tag } = self;
+        let Place { line, column, tag, snippet } = self;
+        if let Some(snippet) = snippet {
+            write!(f, "in the snippet '{snippet}', ")?;
+        }
         match tag.is_empty() {
             true => write!(f, "line {line}, column {column}"),
             false => write!(f, "line {line}, column {column}, {tag}"),
@@ -56,10 +73,15 @@ impl fmt::Display for SyntaxError {
 
 /// The name that was probably meant.
 pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    // It takes time in proportion to both.
+    if name.len() > COMPARED {
+        return None;
+    }
+    let known = known.into_iter().filter(|known| known.len() <= COMPARED).take(COMPARED_NAMES);
     let close = |known: &'n str| {
         let score = strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
         (score > 0.8).then_some((score, known))
     };
-    let best = known.into_iter().filter_map(close).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let best = known.filter_map(close).max_by(|(a, _), (b, _)| a.total_cmp(b));
     best.map(|(_, known)| known)
 }

@@ -5,16 +5,21 @@ use std::collections::HashMap;
 use super::super::budget::NESTING;
 use super::error::{Place, SyntaxError};
 use super::lexer::{Lexer, Opening, OpeningKind, Token};
-use super::tree::{Block, Call, Content, Mustache, Node, Operand, Partial, PartialName, Path, Program, Span, Strip};
+use super::tree::{
+    Block, Call, Content, Hash, Mustache, Node, Operand, Partial, PartialName, Path, Program, Span, Strip,
+};
 use super::whitespace;
 
 type Result<T> = std::result::Result<T, SyntaxError>;
+
+/// Names that a block may give its parameters. It gives two at most.
+const BLOCK_PARAMS_LIMIT: usize = 16;
 
 /// Takes a text apart.
 pub fn parse(source: &str) -> Result<Program> {
     let mut lexer = Lexer::new(source);
     let token = lexer.next()?;
-    let mut parser = Parser { lexer, token, end: 0, nesting: 0 };
+    let mut parser = Parser { lexer, token, end: 0, nesting: 0, leads_out: false };
     let mut program = parser.program()?;
     if parser.token != Token::End {
         return Err(parser.stray());
@@ -30,6 +35,8 @@ struct Parser<'s> {
     /// Where the one before it ends.
     end: usize,
     nesting: usize,
+    /// Whether a path of the program that is being read leads out of it.
+    leads_out: bool,
 }
 
 /// What follows the words of a block.
@@ -37,8 +44,10 @@ enum Otherwise {
     /// `{{else}}`
     Plain(Strip, Program),
     /// `{{else if …}}`
-    Chain(Strip, Box<Block>),
+    Chain(Strip, Box<Block>, LeadsOut),
 }
+
+type LeadsOut = bool;
 
 /// The opening tag of a block.
 struct Opened {
@@ -97,6 +106,20 @@ impl Parser<'_> {
     }
 
     fn program(&mut self) -> Result<Program> {
+        let (body, leads_out) = self.watched(Self::nodes)?;
+        Ok(Program { body, block_params: Vec::new(), leads_out, chained: false })
+    }
+
+    /// Reads a program, and says whether a path in it leads out.
+    fn watched<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<(T, LeadsOut)> {
+        let outer = std::mem::take(&mut self.leads_out);
+        let read = read(self)?;
+        let leads_out = self.leads_out;
+        self.leads_out |= outer;
+        Ok((read, leads_out))
+    }
+
+    fn nodes(&mut self) -> Result<Vec<Node>> {
         let mut body = Vec::new();
         loop {
             let node = match &self.token {
@@ -130,7 +153,7 @@ impl Parser<'_> {
             };
             body.push(node);
         }
-        Ok(Program { body, block_params: Vec::new(), chained: false })
+        Ok(body)
     }
 
     fn mustache(&mut self, opening: Opening) -> Result<Node> {
@@ -186,8 +209,8 @@ impl Parser<'_> {
 
     /// `name=value` and so on, in the order in which handlebars.js has them: the last comes first, and of one name the
     /// first that was written counts.
-    fn hash(&mut self) -> Result<Vec<(String, Operand)>> {
-        let mut pairs: Vec<(String, Operand)> = Vec::new();
+    fn hash(&mut self) -> Result<Option<Hash>> {
+        let mut pairs: Hash = Vec::new();
         while self.begins_pair() {
             let Token::Id(name, _) = self.next()? else { break };
             self.next()?;
@@ -199,13 +222,12 @@ impl Parser<'_> {
         if self.begins_operand() && !pairs.is_empty() {
             return Err(self.expected("no value without a name behind one with a name"));
         }
-        let mut hash: Vec<(String, Operand)> = Vec::new();
+        if pairs.is_empty() {
+            return Ok(None);
+        }
+        let mut hash: Hash = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         for (name, value) in pairs.into_iter().rev() {
-            // As in handlebars.js a literal `undefined` is none.
-            if matches!(value, Operand::Undefined) {
-                continue;
-            }
             match places.get(&name).and_then(|place| hash.get_mut(*place)) {
                 Some(pair) => pair.1 = value,
                 None => {
@@ -214,7 +236,9 @@ impl Parser<'_> {
                 }
             }
         }
-        Ok(hash)
+        // As in handlebars.js a literal `undefined` is none.
+        hash.retain(|(_, value)| !matches!(value, Operand::Undefined));
+        Ok(Some(hash))
     }
 
     fn operand(&mut self) -> Result<Operand> {
@@ -273,6 +297,11 @@ impl Parser<'_> {
                     return Err(self.error_at(self.lexer.tag(), problem));
                 }
                 path.depth += usize::from(name == "..");
+                if path.depth > NESTING {
+                    let problem = format!("expected at most {NESTING} '../' in one path");
+                    return Err(self.error_at(self.lexer.tag(), problem));
+                }
+                self.leads_out |= path.depth > 0;
             } else {
                 path.parts.push(name.clone());
             }
@@ -309,6 +338,9 @@ impl Parser<'_> {
                 return Err(self.expected("names without brackets"));
             }
             names.push(name.clone());
+            if names.len() > BLOCK_PARAMS_LIMIT {
+                return Err(self.expected(&format!("at most {BLOCK_PARAMS_LIMIT} names")));
+            }
             self.next()?;
         }
         if names.is_empty() || self.token != Token::Pipe {
@@ -339,7 +371,10 @@ impl Parser<'_> {
             joined(Opened { call, block_params: Vec::new(), strip }, program, otherwise, close_strip, is_inverted);
         match is_inline {
             true if block.inverse.is_some() => Err(self.error_at(tag, "expected no {{else}} in an inline partial")),
-            true => Ok(Node::Inline(Box::new(block))),
+            true => {
+                self.leads_out = true;
+                Ok(Node::Inline(Box::new(block)))
+            }
             false => Ok(Node::Block(Box::new(block))),
         }
     }
@@ -352,13 +387,14 @@ impl Parser<'_> {
                 Ok(Some(Otherwise::Plain(Strip { open, close }, self.program()?)))
             }
             Token::Open(opening) if opening.kind == OpeningKind::InverseChain && may_chain => {
-                self.nested(|it| it.chain(opening, opened)).map(Some)
+                let ((strip, block), leads_out) = self.watched(|it| it.nested(|it| it.chain(opening, opened)))?;
+                Ok(Some(Otherwise::Chain(strip, block, leads_out)))
             }
             _ => Ok(None),
         }
     }
 
-    fn chain(&mut self, opening: Opening, opened: Span) -> Result<Otherwise> {
+    fn chain(&mut self, opening: Opening, opened: Span) -> Result<(Strip, Box<Block>)> {
         let tag = self.lexer.tag();
         self.next()?;
         let Opened { call, block_params, strip } = self.opened(opening, tag)?;
@@ -366,11 +402,11 @@ impl Parser<'_> {
         let otherwise = self.otherwise(true, opened)?;
         // As in handlebars.js, what follows stands for the closing tag until the whole block knows its own.
         let close_strip = match &otherwise {
-            Some(Otherwise::Plain(strip, _) | Otherwise::Chain(strip, _)) => *strip,
+            Some(Otherwise::Plain(strip, _) | Otherwise::Chain(strip, ..)) => *strip,
             None => Strip::default(),
         };
         let block = joined(Opened { call, block_params: Vec::new(), strip }, program, otherwise, close_strip, false);
-        Ok(Otherwise::Chain(strip, Box::new(block)))
+        Ok((strip, Box::new(block)))
     }
 
     fn end_of_block(&mut self, name: &Operand, opened: Span) -> Result<Strip> {
@@ -419,7 +455,7 @@ impl Parser<'_> {
         let strip = Strip::default();
         Ok(Node::Block(Box::new(Block {
             call,
-            program: Some(Program { body, block_params: Vec::new(), chained: false }),
+            program: Some(Program { body, ..Program::default() }),
             inverse: None,
             open_strip: strip,
             inverse_strip: strip,
@@ -431,11 +467,16 @@ impl Parser<'_> {
     fn partial_tag(&mut self, opening: Opening) -> Result<(Partial, String)> {
         let tag = self.lexer.tag();
         self.next()?;
+        let leads_out = self.leads_out;
         let name = self.operand()?;
         let closed_by = name.as_name();
         let name = match name {
             Operand::Call(_) => PartialName::Found(name),
-            name => PartialName::Said(name.as_name()),
+            name => {
+                // A name with dots in it is no path.
+                self.leads_out = leads_out;
+                PartialName::Said(name.as_name())
+            }
         };
         let (params, hash) = (self.params()?, self.hash()?);
         if params.len() > 1 {
@@ -477,10 +518,10 @@ fn joined(
     let (inverse_strip, inverse) = match otherwise {
         None => (Strip::default(), None),
         Some(Otherwise::Plain(strip, program)) => (strip, Some(program)),
-        Some(Otherwise::Chain(strip, mut block)) => {
+        Some(Otherwise::Chain(strip, mut block, leads_out)) => {
             block.close_strip = close_strip;
             let body = vec![Node::Block(block)];
-            (strip, Some(Program { body, block_params: Vec::new(), chained: true }))
+            (strip, Some(Program { body, block_params: Vec::new(), leads_out, chained: true }))
         }
     };
     let (program, inverse) = match is_inverted {

@@ -7,6 +7,8 @@ use super::super::number;
 pub struct Program {
     pub body: Vec<Node>,
     pub block_params: Vec<String>,
+    /// Whether a path in it leads out with `../`, or an inline partial could see what is around it.
+    pub leads_out: bool,
     /// Whether it is no more than the block of an `{{else if}}`.
     pub chained: bool,
 }
@@ -81,11 +83,13 @@ pub struct Mustache {
 pub struct Call {
     pub name: Operand,
     pub params: Vec<Operand>,
-    /// The first of a name counts.
-    pub hash: Vec<(String, Operand)>,
+    pub hash: Option<Hash>,
     /// Where its tag or bracket begins in the source, and how long that is.
     pub tag: Span,
 }
+
+/// `name=value` and so on, in the order in which handlebars.js has them. It may be empty: a literal `undefined` is left out.
+pub type Hash = Vec<(String, Operand)>;
 
 #[derive(Debug)]
 pub struct Block {
@@ -102,7 +106,7 @@ pub struct Partial {
     /// The name as it is written, and, for a name that is only known when the text is rendered, the call that gives it.
     pub name: PartialName,
     pub params: Vec<Operand>,
-    pub hash: Vec<(String, Operand)>,
+    pub hash: Option<Hash>,
     /// What stands in the block.
     pub program: Option<Program>,
     /// The space in front of a tag that stands alone on its line.
@@ -179,26 +183,40 @@ impl Operand {
 }
 
 impl Call {
+    /// Whether it is given anything.
+    pub fn has_arguments(&self) -> bool {
+        !self.params.is_empty() || self.hash.is_some()
+    }
+
+    /// What it is given by name.
+    pub fn named(&self) -> &[(String, Operand)] {
+        self.hash.as_deref().unwrap_or_default()
+    }
+
     /// Shows every path that is looked up for it, its own name included if it is called with nothing.
     pub fn each_path<'t>(&'t self, in_brackets: bool, see: &mut dyn FnMut(&'t Path)) {
         if !in_brackets
-            && self.params.is_empty()
-            && self.hash.is_empty()
+            && !self.has_arguments()
             && let Operand::Path(path) = &self.name
         {
             see(path);
         }
-        each_path(&self.params, &self.hash, see);
+        each_path(&self.params, self.named(), see);
     }
 }
 
 impl Partial {
+    /// What it is given by name.
+    pub fn named(&self) -> &[(String, Operand)] {
+        self.hash.as_deref().unwrap_or_default()
+    }
+
     /// Shows every path that is looked up for it.
     pub fn each_path<'t>(&'t self, see: &mut dyn FnMut(&'t Path)) {
         if let PartialName::Found(Operand::Call(call)) = &self.name {
             call.each_path(true, see);
         }
-        each_path(&self.params, &self.hash, see);
+        each_path(&self.params, self.named(), see);
     }
 }
 
