@@ -256,9 +256,10 @@ fn long_texts_with_many_brackets_and_blocks_side_by_side_are_fine() {
     for text in &ok {
         body(&customer, text, json!({ "data": { "name": "Ada" } }));
     }
-    let too_many = customer.post("/bulk", &json!({ "message": { "content": { "body": "{{x}}".repeat(10_001) } } }));
-    let expected = "message.content.body: expected at most 10000 tags in all texts together";
-    assert_eq!(too_many.refused(400), expected);
+    for too_many in ["{{x}}".repeat(20_001), format!("{{{{add{}}}}}", " 1".repeat(20_000)), "{{!}}".repeat(20_001)] {
+        let refused = customer.post("/bulk", &json!({ "message": { "content": { "body": too_many } } })).refused(400);
+        assert!(refused.ends_with(": expected at most 20000 tags and arguments"), "{refused}");
+    }
 }
 
 #[test]
@@ -315,7 +316,7 @@ fn blocks_may_nest_but_not_without_end() {
         nested(100_000),
         nested(100_000).replace("{{#if true}}", "{{#if true}}\\{{/if}}"),
         nested(100_000).replace("{{#if true}}", "{{#if true}}{{!-- {{/if}} --}}"),
-        nested(100_000).replace("{{#if true}}", "{{~ ^if true}}"),
+        nested(100_000).replace("{{#if true}}", "{{~^if true}}"),
         format!("{{{{#if a}}}}{}{{{{/if}}}}", "{{else if b}}".repeat(100_000)),
         format!("{{{{not {}{} }}}}", "(not ".repeat(50_000), ")".repeat(50_000)),
     ] {
@@ -375,9 +376,10 @@ fn different_texts_together_have_as_many_tags_as_one_may() {
     let content = |count: usize| json!({ "message": { "content": { "elements": texts(count) } } });
     customer.post("/bulk", &content(1000)).ok(201);
     let mut elements = texts(1000);
-    elements.push(json!({ "type": "text", "content": "{{x}}".repeat(9_991) }));
+    elements.push(json!({ "type": "text", "content": "{{x}}".repeat(19_991) }));
     let refused = customer.post("/bulk", &json!({ "message": { "content": { "elements": elements } } })).refused(400);
-    let expected = "message.content.elements[1000].content: expected at most 10000 tags in all texts together";
+    let expected =
+        "message.content.elements[1000].content: expected at most 20000 tags and arguments in all texts together";
     assert_eq!(refused, expected);
     let locales: serde_json::Map<String, Value> =
         (0..101).map(|i| (format!("l{i}"), json!({ "content": "x" }))).collect();

@@ -56,9 +56,14 @@ pub fn partials(brand: Option<&Value>) -> Partials {
     items.into_iter().flatten().filter_map(snippet).collect()
 }
 
-fn compile(source: &str, escape: Escape, names: &mut Names, partials: &Partials) -> std::result::Result<Text, String> {
-    let mut parsed = Parsed::default();
-    let mut writer = Writer::new(names, partials, &mut parsed);
+fn compile(
+    source: &str,
+    escape: Escape,
+    names: &mut Names,
+    partials: &Partials,
+    parsed: &mut Parsed,
+) -> std::result::Result<Text, String> {
+    let mut writer = Writer::new(names, partials, parsed);
     writer.text(source, escape).map_err(|problem| problem.to_string())?;
     let text = writer.finish();
     match text.failure() {
@@ -71,8 +76,9 @@ fn compile(source: &str, escape: Escape, names: &mut Names, partials: &Partials)
 /// nothing for the body itself.
 pub fn check(brand: &BrandPayload, at: &str) -> Result<()> {
     let at = if at.is_empty() { String::new() } else { format!("{at}.") };
-    let refuse = |source: &str, escape: Escape, field: String| {
-        let compiled = compile(source, escape, &mut Names::default(), &Partials::new());
+    let mut parsed = Parsed::default();
+    let mut refuse = |source: &str, escape: Escape, field: String| {
+        let compiled = compile(source, escape, &mut Names::default(), &Partials::new(), &mut parsed);
         compiled.map(drop).map_err(|problem| Error::invalid(format_args!("{at}{field}"), problem))
     };
     for (place, escape, source) in brand.settings.iter().flat_map(texts) {
@@ -104,9 +110,11 @@ impl Frame {
     pub fn new(plan: Plan, now: Timestamp) -> Option<Self> {
         let brand = plan.brand.clone()?;
         let mut names = Names::default();
-        let partials = partials(Some(&brand));
+        let (partials, mut parsed) = (partials(Some(&brand)), Parsed::default());
         let compiled = texts(&brand["settings"])
-            .filter_map(|(place, escape, source)| Some((place, compile(source, escape, &mut names, &partials).ok()?)))
+            .filter_map(|(place, escape, source)| {
+                Some((place, compile(source, escape, &mut names, &partials, &mut parsed).ok()?))
+            })
             .collect();
         let template_id = match plan.stored {
             Stored::Template { template_id, .. } => Some(template_id),

@@ -13,6 +13,7 @@ impl Condition {
     pub fn compile(source: &str, path: &str, names: &mut Names) -> Result<Self> {
         let partials = Partials::new();
         let mut compiler = Compiler::new(names, helpers(), &partials);
+        compiler.texts_at(path);
         let pushed = template::Condition::parse(source)
             .and_then(|condition| compiler.condition(&condition, &mut template::resolve_at_top));
         pushed.map_err(|problem| Error::invalid(path, problem))?;

@@ -9,10 +9,7 @@ use super::helpers::helpers;
 use super::markdown::{self, Form};
 use super::scope::{Names, Scope};
 use crate::error::{Error, Result};
-use crate::template::{CompileError, Compiler, Partials, Program, Template, render};
-
-/// Tags in the texts of one content: taken apart they are some hundred bytes each.
-const TAGS_LIMIT: usize = 10_000;
+use crate::template::{CompileError, Compiler, PARTS, Partials, Program, Template, render};
 
 /// A compiled text. The usual one is only words and variables.
 pub struct Text(Program);
@@ -67,7 +64,7 @@ impl Text {
 #[derive(Default)]
 pub struct Parsed {
     templates: HashMap<String, Rc<Template>>,
-    tags: usize,
+    parts: usize,
 }
 
 impl Parsed {
@@ -75,11 +72,12 @@ impl Parsed {
         if let Some(template) = self.templates.get(source) {
             return Ok(template.clone());
         }
-        self.tags += source.matches("{{").count();
-        if self.tags > TAGS_LIMIT {
-            return Err(CompileError::Other(format!("expected at most {TAGS_LIMIT} tags in all texts together")));
-        }
         let template = Rc::new(Template::parse(source)?);
+        self.parts += template.parts_count();
+        if self.parts > PARTS {
+            let problem = format!("expected at most {PARTS} tags and arguments in all texts together");
+            return Err(CompileError::Other(problem));
+        }
         self.templates.insert(source.to_owned(), template.clone());
         Ok(template)
     }

@@ -9,12 +9,14 @@ pub const TEXT_BYTES: usize = 6 * 1024 * 1024;
 /// Bytes that are made on the way to one text, what is written included: helpers can double a text again and again and
 /// then drop it.
 const WORK_BYTES: usize = 8 * TEXT_BYTES;
-/// Instructions that one text may take.
+/// Instructions that one text may take, and work within one that is not in proportion to any bytes.
 const STEPS: usize = 4_000_000;
 /// Looking through JSON is so much cheaper than copying it.
 const SCANNED_BYTES_A_BYTE: usize = 8;
 /// Partials that are open at the same time.
 pub const CALL_DEPTH: usize = 100;
+/// Tags in one text, and what they are given: taken apart each is some hundred bytes.
+pub const PARTS: usize = 20_000;
 /// Blocks and brackets that stand in each other in one text: reading them recurses.
 pub const NESTING: usize = 500;
 

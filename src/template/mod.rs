@@ -16,7 +16,7 @@ mod program;
 mod syntax;
 mod values;
 
-pub use budget::{Problem, TEXT_BYTES};
+pub use budget::{PARTS, Problem, TEXT_BYTES};
 pub use call::{Call, Form, Helper, Table};
 pub use compile::{
     CompileError, Compiler, Condition, Jump, Loop, Names, Noted, Part, Partials, Template, parse_path, resolve_at_top,

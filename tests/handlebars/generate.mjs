@@ -41,7 +41,7 @@ const NAMES = [
   'a', 'b', 'c', 'items', 'user', 'name', 'paid', 'list', 'deep', 'x1', 'elsewhere', 'iffy', 'éa', 'nullable', 'asof',
 ];
 const ODD_NAMES = [
-  'x y', '0', '1', '10', '01', 'length', 'this', 'a.b', 'constructor', 'valueOf', 'else', 'add', '', '💌', '@key', 'as',
+  'x y', '0', '1', '10', '01', 'length', 'this', 'a.b', 'constructor', 'toString', 'valueOf', 'else', 'add', '', '💌', '@key', 'as',
 ];
 /** What most values of a name are, so that templates come upon what they look for. */
 const KINDS = new Map([
@@ -78,7 +78,7 @@ const INLINES = ['in1', 'in2'];
 const TEXTS = [
   '', 'Ada', 'a & b', '<b>', '"q"', "it's", '`=`', 'x\ny', '  ', '0', 'false', 'é', '{{a}}', '\\', '1', 'null', 'part',
   'in1', 'name', 'a\r\nb', '\ta', 'ab 💌 c', '&amp;', '\u00a0', '\u2028', 'ﬃ\u0301', 'undefined',
-  '\u007f\u0001',
+  '\u007f\u0001', '[object Object]', '1,2',
 ];
 const NUMBERS = [
   '0', '-0', '1', '2', '20.0', '0.1', '1e21', '1e-7', '123456789012345678901', '-5', '3.14', '1e300', '5e-324',

@@ -87,7 +87,9 @@ impl Compiler<'_> {
     ) -> Result<()> {
         let or_else = if frame == Frame::Section { Frame::Else } else { Frame::If };
         self.stands_at(source, block.call.tag);
-        let Jump(head) = self.jump(op(Target::MAX, self.leads_out));
+        // handlebars.js compares where it calls what stands in the block.
+        let is_compared = self.leads_out && block.program.is_some();
+        let Jump(head) = self.jump(op(Target::MAX, is_compared));
         self.body(block.program.as_ref(), frame, source)?;
         self.stands_at(source, block.call.tag);
         self.push(Op::Next(head + 1));

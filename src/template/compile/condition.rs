@@ -62,6 +62,7 @@ impl Compiler<'_> {
 
     /// Pushes what a condition comes to.
     pub fn condition(&mut self, condition: &Condition, resolve: &mut Resolve<'_>) -> Result<()> {
+        self.check_size()?;
         self.condition_node(&condition.0, resolve)
     }
 

@@ -16,6 +16,7 @@ pub const OWN: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
 pub struct Template {
     pub(super) source: Arc<str>,
     pub(super) tree: tree::Program,
+    parts: usize,
     facts: OnceCell<Facts>,
 }
 
@@ -28,7 +29,13 @@ pub enum Part<'t> {
 
 impl Template {
     pub fn parse(source: &str) -> Result<Self, SyntaxError> {
-        Ok(Template { source: source.into(), tree: syntax::parse(source)?, facts: OnceCell::new() })
+        let (tree, parts) = syntax::parse(source)?;
+        Ok(Template { source: source.into(), tree, parts, facts: OnceCell::new() })
+    }
+
+    /// How many tags it has, with what they are given: what it takes in memory is in proportion.
+    pub fn parts_count(&self) -> usize {
+        self.parts
     }
 
     /// Looked up once, however often it is compiled: always with the same helpers.

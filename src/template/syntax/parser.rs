@@ -2,30 +2,30 @@
 
 use std::collections::HashMap;
 
-use super::super::budget::NESTING;
 use super::error::{Place, SyntaxError};
 use super::lexer::{Lexer, Opening, OpeningKind, Token};
 use super::tree::{
     Block, Call, Content, Hash, Mustache, Node, Operand, Partial, PartialName, Path, Program, Span, Strip,
 };
 use super::whitespace;
+use crate::template::budget::{NESTING, PARTS};
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
 /// Names that a block may give its parameters. It gives two at most.
 const BLOCK_PARAMS_LIMIT: usize = 16;
 
-/// Takes a text apart.
-pub fn parse(source: &str) -> Result<Program> {
+/// Takes a text apart, and says how many parts its tags have.
+pub fn parse(source: &str) -> Result<(Program, usize)> {
     let mut lexer = Lexer::new(source);
     let token = lexer.next()?;
-    let mut parser = Parser { lexer, token, end: 0, nesting: 0, leads_out: false };
+    let mut parser = Parser { lexer, token, end: 0, nesting: 0, parts: 0, leads_out: false };
     let mut program = parser.program()?;
     if parser.token != Token::End {
         return Err(parser.stray());
     }
     whitespace::strip(&mut program);
-    Ok(program)
+    Ok((program, parser.parts))
 }
 
 struct Parser<'s> {
@@ -35,6 +35,7 @@ struct Parser<'s> {
     /// Where the one before it ends.
     end: usize,
     nesting: usize,
+    parts: usize,
     /// Whether a path of the program that is being read leads out of it.
     leads_out: bool,
 }
@@ -130,6 +131,7 @@ impl Parser<'_> {
                 }
                 Token::Comment { open, close } => {
                     let strip = Strip { open: *open, close: *close };
+                    self.count_part()?;
                     self.next()?;
                     Node::Comment(strip)
                 }
@@ -256,7 +258,16 @@ impl Parser<'_> {
         Ok(Operand::Call(Box::new(Call { tag, ..call })))
     }
 
+    fn count_part(&mut self) -> Result<()> {
+        self.parts += 1;
+        if self.parts > PARTS {
+            return Err(self.error_at(self.lexer.tag(), format!("expected at most {PARTS} tags and arguments")));
+        }
+        Ok(())
+    }
+
     fn name(&mut self) -> Result<Operand> {
+        self.count_part()?;
         let operand = match &self.token {
             Token::Text(text) => Operand::Text(text.clone()),
             Token::Number(number) => Operand::Number(*number),
