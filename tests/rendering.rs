@@ -3,7 +3,7 @@
 mod support;
 
 use bulkd::render::UnknownTemplates;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use support::{Customer, Daemon, json};
 
 /// The outbox of a job with this definition and these users.
@@ -266,9 +266,8 @@ fn long_texts_with_many_brackets_and_blocks_side_by_side_are_fine() {
 fn what_a_job_and_its_users_hold_may_be_large() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
-    let names = |prefix: &str| -> serde_json::Map<String, Value> {
-        (0..50_000).map(|i| (format!("{prefix}{i}"), json!(i))).collect()
-    };
+    let names =
+        |prefix: &str| -> Map<String, Value> { (0..50_000).map(|i| (format!("{prefix}{i}"), json!(i))).collect() };
     let job_id = customer.create(json!({ "event": "weekly", "data": names("job") }));
     customer.ingest(&job_id, json!([{ "recipient": "a", "data": names("user") }, { "recipient": "b" }]));
     customer.ingest(&job_id, json!([{ "recipient": "c", "data": { "big": "x".repeat(6_000_000) } }]));
@@ -381,8 +380,7 @@ fn different_texts_together_have_as_many_tags_as_one_may() {
     let expected =
         "message.content.elements[1000].content: expected at most 20000 tags and arguments in all texts together";
     assert_eq!(refused, expected);
-    let locales: serde_json::Map<String, Value> =
-        (0..101).map(|i| (format!("l{i}"), json!({ "content": "x" }))).collect();
+    let locales: Map<String, Value> = (0..101).map(|i| (format!("l{i}"), json!({ "content": "x" }))).collect();
     let element = json!({ "type": "text", "content": "x", "locales": locales });
     let refused = customer.post("/bulk", &json!({ "message": { "content": { "elements": [element] } } })).refused(400);
     assert_eq!(refused, "message.content: expected at most 100 locales");
@@ -433,4 +431,35 @@ fn snippets_that_include_each_other_too_deep_are_told() {
     customer.run_to_the_end(&job_id);
     let error = customer.users(&job_id)[0]["error"].as_str().unwrap().to_owned();
     assert!(error.contains("the text would be longer than 6291456 bytes"), "{error}");
+}
+
+#[test]
+fn paths_and_blocks_that_no_text_needs_are_refused() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let names: Vec<String> = (0..17).map(|i| format!("n{i}")).collect();
+    for (text, expected) in [
+        (format!("{{{{#if a}}}}{{{{{}b}}}}{{{{/if}}}}", "../".repeat(501)), "expected at most 500 '../' in one path"),
+        (format!("{{{{@{}index}}}}", "../".repeat(501)), "expected at most 500 '../' in one path"),
+        (format!("{{{{#each a as |{}|}}}}{{{{/each}}}}", names.join(" ")), "expected at most 16 names"),
+    ] {
+        let refused = customer.post("/bulk", &json!({ "message": { "content": { "body": text } } })).refused(400);
+        assert!(refused.contains(expected), "{refused:.300}");
+    }
+    let far = format!("[{}{{{{{}name}}}}{}]", "{{#each list}}".repeat(2), "../".repeat(500), "{{/each}}".repeat(2));
+    assert_eq!(body(&customer, &far, json!({ "data": { "list": [[1], [2]] } })), "[]");
+}
+
+/// Each tag is looked up again. What a long text or object holds is looked through once.
+#[test]
+fn long_values_may_be_named_often() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let text = "{{#if long}}{{#if deep.long}}{{#if list.[1]}}x{{/if}}{{/if}}{{/if}}".repeat(2_000);
+    let long = "\\\"é".repeat(500_000);
+    let members: Map<String, Value> = (0..50_000).map(|i| (format!("n{i}"), json!(i))).collect();
+    let mut deep = Value::Object(members);
+    deep["long"] = json!(long);
+    let user = json!({ "data": { "long": long, "deep": deep, "list": vec![1; 100_000] } });
+    assert_eq!(body(&customer, &text, user), "x".repeat(2_000));
 }
