@@ -1,11 +1,11 @@
 //! Blocks: of handlebars.js's own helpers, of Courier's, and over data.
 
-use super::super::call::{self, Form, Helper};
-use super::super::program::{Comparison, Constant, Op, Target};
-use super::super::syntax::tree::{self, Block, Call, Operand};
 use super::compiler::{CompileError, Compiler, Frame, Jump, Level, Source};
 use super::template::OWN;
 use super::text::Meaning;
+use crate::template::call::{self, Form, Helper};
+use crate::template::program::{Comparison, Constant, Op, Target};
+use crate::template::syntax::tree::{self, Block, Call, Operand};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
@@ -107,13 +107,18 @@ impl Compiler<'_> {
 
     pub(super) fn language_block(&mut self, helper: &'static Helper, block: &Block, source: &Source<'_>) -> Result<()> {
         let call = &block.call;
-        if helper.name == "intl" {
-            return self.intl(call, block, source);
+        match helper.name {
+            "intl" => return self.intl(call, block, source),
+            "set" => {
+                let problem = "'set' opens no block; expected it in a tag of its own";
+                return Err(self.error(source.text, call.tag, problem));
+            }
+            _ => {}
         }
         let [value] = call.params.as_slice() else {
             let (name, found) = (helper.name, call.params.len());
             let expected = format!("expected exactly one argument for '{name}', found {found}");
-            return Err(self.error(source.text, call.tag, expected));
+            return Err(self.error(source.text, call.tag, expected + &instead(name, call)));
         };
         self.operand(value, source)?;
         match helper.name {
@@ -181,5 +186,18 @@ impl Compiler<'_> {
         self.body(block.program.as_ref(), Frame::Same, source)?;
         self.push(Op::CallContent(site));
         Ok(())
+    }
+}
+
+/// What to write instead of an `if` that compares or joins values of its own.
+fn instead(name: &str, call: &Call) -> String {
+    let compares = call.params.len() > 1 || call.hash.iter().any(|(name, _)| name != "includeZero");
+    if !compares || !matches!(name, "if" | "unless") {
+        return String::new();
+    }
+    let join = call.params.get(1).map(Operand::as_name).filter(|word| matches!(word.as_str(), "and" | "or"));
+    match join {
+        Some(word) => format!("; write {{{{#{name} ({word} a b)}}}}"),
+        None => format!("; to compare write {{{{#{name} (condition a \"==\" b)}}}}"),
     }
 }

@@ -1,9 +1,9 @@
 //! The tokens of a text, by the rules of handlebars.js 4.7 (`handlebars.l`): their order decides, and so does what has to
 //! follow a name. One rule is Courier's: `items[0]` is `items.[0]`.
 
-use super::super::number::is_space;
 use super::error::{Place, SyntaxError};
 use super::tree::Span;
+use crate::template::number::is_space;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token {
@@ -136,6 +136,8 @@ pub struct Lexer<'s> {
     pub source: &'s str,
     at: usize,
     state: State,
+    /// Whether a name comes next in the tag, and no argument.
+    is_name: bool,
     /// Where the tag begins that is being read.
     pub tag_start: usize,
     /// Where the last token begins.
@@ -146,7 +148,7 @@ type Result<T> = std::result::Result<T, SyntaxError>;
 
 impl<'s> Lexer<'s> {
     pub fn new(source: &'s str) -> Self {
-        Lexer { source, at: 0, state: State::Content, tag_start: 0, start: 0 }
+        Lexer { source, at: 0, state: State::Content, is_name: false, tag_start: 0, start: 0 }
     }
 
     fn rest(&self) -> &'s str {
@@ -166,7 +168,7 @@ impl<'s> Lexer<'s> {
     /// The tag that is being read, up to its end if it has one.
     pub fn tag(&self) -> Span {
         let from = self.source.get(self.tag_start..).unwrap_or_default();
-        let end = from.find("}}").map_or(from.len(), |end| end + 2);
+        let end = tag_end(from).or_else(|| Some(from.find("}}")? + 2)).unwrap_or(from.len());
         Span { start: self.tag_start, end: self.tag_start + end }
     }
 
@@ -184,7 +186,11 @@ impl<'s> Lexer<'s> {
         let token = match self.state {
             State::Content => self.content()?,
             State::Escaped => self.escaped(),
-            State::Tag => return self.in_tag(),
+            State::Tag => {
+                let token = self.in_tag()?;
+                self.is_name = matches!(token, Token::Open(_) | Token::OpenRawBlock | Token::OpenCall);
+                return Ok(token);
+            }
             State::Raw(depth) => self.raw(depth)?,
         };
         if let Token::Content(words) = &token
@@ -268,10 +274,14 @@ impl<'s> Lexer<'s> {
         let Some(first) = rest.chars().next() else { return Ok(Token::End) };
         let second = rest[first.len_utf8()..].chars().next();
         let is_index = self.source[..self.at].ends_with(|c: char| is_id(c) || c == ']');
+        let pointed = self.pointed(rest);
         let mut take = |length: usize, token: Token| {
             self.at += length;
             Ok(token)
         };
+        if let Some(found) = pointed {
+            return take(found.1, Token::Number(found.0));
+        }
         match first {
             '(' => return take(1, Token::OpenCall),
             ')' => return take(1, Token::CloseCall),
@@ -332,6 +342,21 @@ impl<'s> Lexer<'s> {
             return take(length, token);
         }
         take(first.len_utf8(), Token::Invalid(first))
+    }
+
+    /// A number such as `.95` or `-.5` in the place of an argument, and how long it is: handlebars.js knows none, Courier's
+    /// page shows one.
+    fn pointed(&self, rest: &str) -> Option<(f64, usize)> {
+        let fraction = rest.strip_prefix('-').unwrap_or(rest).strip_prefix('.')?;
+        let before = self.source.get(..self.at)?;
+        if self.is_name || !before.ends_with(|c: char| is_space(c) || c == '=') {
+            return None;
+        }
+        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        let (_, after) = fraction.split_at_checked(digits).filter(|_| digits > 0)?;
+        let length = rest.len() - after.len();
+        let number = rest.get(..length)?.parse().ok()?;
+        follows_literal(after.chars().next()).then_some((number, length))
     }
 
     /// The beginning of a tag, or a tag that says no more than that.
@@ -408,6 +433,28 @@ impl<'s> Lexer<'s> {
         self.at += text.len();
         self.state = State::Content;
         Ok(Token::Comment { open, close: text[..text.len() - 2].ends_with('~') })
+    }
+}
+
+/// How long the tag is with which a text begins. Braces between quotes or in brackets do not end it.
+fn tag_end(text: &str) -> Option<usize> {
+    let braces = text.bytes().take(4).take_while(|byte| *byte == b'{').count();
+    let (mut at, mut before) = (braces, '{');
+    loop {
+        let rest = text.get(at..)?;
+        let c = rest.chars().next()?;
+        // Elsewhere a quote is a slip, and opens nothing.
+        let opens_text = is_space(before) || matches!(before, '(' | '=' | '{' | '#');
+        at += match c {
+            '"' | '\'' if opens_text => closed(rest, c)?,
+            '[' => closed(rest, ']')?,
+            '}' if rest.starts_with("}}") => {
+                let closing = rest.bytes().take(braces).take_while(|byte| *byte == b'}').count();
+                return Some(at + closing);
+            }
+            c => c.len_utf8(),
+        };
+        before = c;
     }
 }
 

@@ -1,6 +1,6 @@
 //! A text, taken apart.
 
-use super::super::number;
+use crate::template::number;
 
 /// What stands between a block's tags, or the whole text.
 #[derive(Debug, Default)]
