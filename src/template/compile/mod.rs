@@ -3,6 +3,7 @@
 mod blocks;
 mod compiler;
 mod condition;
+mod constants;
 mod partials;
 mod path;
 mod template;

@@ -1,11 +1,12 @@
 //! The instructions of a text: what handlebars.js 4.7 makes of each of its nodes (`compiler.js`), and Courier's helpers.
 
-use super::super::call::{self, Form, Helper};
-use super::super::program::{CallSite, Constant, Escape, Op, Origin, PLAIN};
-use super::super::syntax::nearest;
-use super::super::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
 use super::compiler::{CompileError, Compiler, Source};
+use super::constants;
 use super::template::{OWN, Template, called_without_arguments};
+use crate::template::call::{self, Form, Helper};
+use crate::template::program::{CallSite, Constant, Escape, Op, Origin, PLAIN};
+use crate::template::syntax::nearest;
+use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
@@ -178,15 +179,19 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// Refuses a call without what the helper cannot do without. What a block holds may be one of them.
+    /// Refuses a call without what the helper cannot do without, and one that cannot work whatever the data are. So many
+    /// arguments are what its block holds.
     pub(super) fn check_arguments(&self, helper: &Helper, call: &Call, held: usize, source: &Source<'_>) -> Result<()> {
-        let (needed, found) = (helper.required(), call.params.len() + held);
+        let (needed, found) = (helper.required().saturating_sub(held), call.params.len());
         if found >= needed {
-            return Ok(());
+            let checked = constants::check(helper, call, held);
+            return checked.map_err(|problem| self.error(source.text, call.tag, format!("{}: {problem}", helper.name)));
         }
-        let arguments = if needed == 1 { "an argument".to_owned() } else { format!("{needed} arguments") };
-        let name = helper.name;
-        let problem = format!("the helper '{name}' needs {arguments} ({}), found {found}", helper.arguments);
+        let what = if held > 0 { "block" } else { "helper" };
+        let count = if needed == 1 { "an argument".to_owned() } else { format!("{needed} arguments") };
+        let arguments: Vec<&str> = helper.arguments.split_whitespace().skip(held).collect();
+        let (name, arguments) = (helper.name, arguments.join(" "));
+        let problem = format!("the {what} '{name}' needs {count} ({arguments}), found {found}");
         Err(self.error(source.text, call.tag, problem))
     }
 

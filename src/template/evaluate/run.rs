@@ -262,7 +262,7 @@ impl<'a> Machine<'_, 'a> {
         let (Form::Value(make) | Form::Condition(make) | Form::Content(make)) = helper.form else {
             return Ok(Value::Undefined);
         };
-        self.heap.budget.steps(1 + args.len())?;
+        self.heap.budget.steps(1 + args.len() + named.len())?;
         let Frame { this, element, .. } = *self.frame();
         let element = element.and_then(|element| self.frame_at(element)).map(|frame| frame.params);
         let made = make(&Call { args, named: &named, this, element, heap: self.heap });

@@ -5,13 +5,13 @@ use icu_plurals::PluralRuleType::Cardinal;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 
-use super::super::budget::Problem;
-use super::super::call::expected;
-use super::super::values::Value;
 use super::dates;
 use super::locale::{DatePattern, Joint, Locale, TimePattern, UNITS, category};
 use super::numerals::NumberFormat;
 use super::options::{Language, Options};
+use crate::template::budget::Problem;
+use crate::template::call::expected;
+use crate::template::values::Value;
 
 /// How a part of a date is written.
 #[derive(Clone, Copy, PartialEq, Eq)]

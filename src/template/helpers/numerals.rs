@@ -2,11 +2,11 @@
 
 use fixed_decimal::{Decimal, UnsignedRoundingMode};
 
-use super::super::budget::Problem;
-use super::super::call::expected;
-use super::super::values::Value;
 use super::locale::{Locale, decimal, minor_digits, narrow_symbol};
 use super::options::Options;
+use crate::template::budget::Problem;
+use crate::template::call::expected;
+use crate::template::values::Value;
 
 enum Style<'a> {
     Decimal,

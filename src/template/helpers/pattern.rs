@@ -3,10 +3,10 @@
 //! ever ends with a problem.
 //! Source: ECMA-262, "RegExp (Regular Expression) Objects" with its annex B.
 
-use super::super::budget::{Problem, TEXT_BYTES};
-use super::super::heap::Heap;
-use super::super::number::is_space;
-use crate::error::shown;
+use crate::template::budget::{Problem, TEXT_BYTES};
+use crate::template::call::cut;
+use crate::template::heap::Heap;
+use crate::template::number::is_space;
 
 /// Groups in each other.
 const DEPTH: usize = 50;
@@ -103,10 +103,11 @@ enum Node {
 }
 
 impl Pattern {
-    pub fn new(pattern: &str) -> Result<Self, Problem> {
+    pub fn new(pattern: &str, heap: &Heap<'_>) -> Result<Self, Problem> {
+        heap.budget.bytes(pattern.len())?;
         let mut reader = Reader { rest: pattern, groups: 1, sets: Vec::new() };
         let failed =
-            |problem: &str| Problem(format!("expected a regular expression, found {:?}: {problem}", shown(pattern)));
+            |problem: &str| Problem(format!("expected a regular expression, found {}: {problem}", cut(pattern)));
         if pattern.len() > PATTERN_BYTES {
             return Err(failed("it is too long"));
         }
@@ -118,6 +119,7 @@ impl Pattern {
         let mut made = Pattern { ops: Vec::new(), sets, groups, slots: 2 * groups };
         made.compile(&Node::Group(0, Box::new(node))).map_err(failed)?;
         made.ops.push(Op::Match);
+        heap.budget.steps(made.ops.len())?;
         Ok(made)
     }
 
@@ -526,7 +528,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, printed};
+    use crate::template::helpers::testing::{check, printed};
 
     #[test]
     fn matches_are_replaced() {
@@ -572,7 +574,7 @@ mod tests {
                 (r#"replace-all "/A\t" "\\/\\x41\\u0009" "x""#, "x"),
                 (r#"replace-all 42 "2" "3""#, "43"),
                 (r#"replace-all "abc" "b" nobody"#, "!expected a text to replace it by, found nothing"),
-                (r#"replace-all "abc" "b" 1"#, "!expected a text to replace it by, found a number"),
+                (r#"replace-all "abc" "b" 1"#, "!expected a text to replace it by, found the number 1"),
             ],
         );
     }

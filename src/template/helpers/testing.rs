@@ -2,12 +2,12 @@
 
 use bumpalo::Bump;
 
-use super::super::budget::Problem;
-use super::super::call::{Call, Form, Table, find};
-use super::super::heap::{Heap, Root};
-use super::super::values::Value;
 use super::json_path::Path;
 use super::{data, dates, intl, logic, math, text};
+use crate::template::budget::Problem;
+use crate::template::call::{Call, Form, Table, find};
+use crate::template::heap::{Heap, Root};
+use crate::template::values::Value;
 
 const TABLE: Table = &[logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS, dates::HELPERS, intl::HELPERS];
 
