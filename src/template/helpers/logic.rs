@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::data::{is_path, path_of};
 use super::json_path::Path;
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Check, Form, Helper, expected, one_of};
+use crate::template::call::{Call, Check, Form, Helper, Known, expected, one_of};
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
@@ -63,7 +63,7 @@ pub const HELPERS: &[Helper] = &[
                 CONTAINS, NOT_CONTAINS, GREATER_THAN, GREATER_THAN_EQUALS, LESS_THAN, LESS_THAN_EQUALS, \
                 IS_EMPTY, NOT_EMPTY.",
         source: PAGE,
-        checks: &[Check::Argument("path", is_path), Check::Argument("operator", is_filter)],
+        checks: &[Check::Argument("path", is_path), Check::Argument("operator", is_filter), Check::Call(has_part)],
     },
     Helper {
         name: "contains",
@@ -162,6 +162,16 @@ const FILTERS: [&str; 10] = [
     "NOT_EMPTY",
 ];
 
+/// What CONTAINS looks for has to be given.
+fn has_part(known: &Known<'_, '_>) -> Result<(), Problem> {
+    let looks = known.arg(2).and_then(Value::as_text).is_some_and(|operator| operator.ends_with("CONTAINS"));
+    known.arg(3).filter(|_| looks).map_or(Ok(()), part_of)
+}
+
+fn part_of(value: Value<'_>) -> Result<(), Problem> {
+    if value.is_nothing() { Err(expected("a value to look for", value)) } else { Ok(()) }
+}
+
 fn is_filter<'a>(operator: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     is_one_of(&FILTERS, operator)
 }
@@ -199,9 +209,7 @@ fn is_text<'a>(left: Value<'a>, right: Value<'a>, heap: &Heap<'a>) -> Result<boo
 }
 
 fn has<'a>(left: Value<'a>, right: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
-    if right.is_nothing() {
-        return Err(expected("a value to look for", right));
-    }
+    part_of(right)?;
     if left.is_list() {
         for item in left.items(heap)? {
             heap.budget.steps(1)?;

@@ -12,7 +12,7 @@ use crate::template::values::Value;
 const TABLE: Table = &[logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS, dates::HELPERS, intl::HELPERS];
 
 /// An object of JSON at the top, and what is under `data` in it.
-struct Json<'t>(&'t str);
+pub struct Json<'t>(pub &'t str);
 
 impl Root for Json<'_> {
     fn noted<'a>(&'a self, _: usize, _: &Heap<'a>) -> Result<Value<'a>, Problem> {

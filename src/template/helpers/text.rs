@@ -250,14 +250,14 @@ fn truncate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 fn replace_all<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (text, search) = (call.printed(0)?, search_of(call.arg(1), call.heap)?);
-    call.give(&search.replace_all(text, replacement_of(call.arg(2))?, call.heap)?)
+    call.give(&Pattern::new(search, call.heap)?.replace_all(text, replacement_of(call.arg(2))?, call.heap)?)
 }
 
 /// The regular expression that an argument is.
-fn search_of<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<Pattern, Problem> {
+fn search_of<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Problem> {
     match printed(argument, heap)? {
         "" => Err(expected("a regular expression to search for", argument)),
-        search => Pattern::new(search, heap),
+        search => Ok(search),
     }
 }
 
@@ -266,7 +266,7 @@ fn replacement_of(argument: Value<'_>) -> Result<&str, Problem> {
 }
 
 fn is_search<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
-    search_of(argument, heap).map(drop)
+    Pattern::check(search_of(argument, heap)?)
 }
 
 fn is_replacement<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {

@@ -272,76 +272,70 @@ impl<'s> Lexer<'s> {
         }
         let rest = self.rest();
         let Some(first) = rest.chars().next() else { return Ok(Token::End) };
-        let second = rest[first.len_utf8()..].chars().next();
-        let is_index = self.source[..self.at].ends_with(|c: char| is_id(c) || c == ']');
-        let pointed = self.pointed(rest);
-        let mut take = |length: usize, token: Token| {
+        if is_space(first) {
+            self.at += rest.find(|c| !is_space(c)).unwrap_or(rest.len());
+            return self.next();
+        }
+        if let Some(token) = self.closing(rest) {
+            return Ok(token);
+        }
+        if let Some((number, length)) = self.pointed(rest) {
             self.at += length;
-            Ok(token)
+            return Ok(Token::Number(number));
+        }
+        let second = rest[first.len_utf8()..].chars().next();
+        let (token, length) = match first {
+            '"' | '\'' => self.quoted(rest, first)?,
+            '[' => self.bracketed(rest)?,
+            '(' => (Token::OpenCall, 1),
+            ')' => (Token::CloseCall, 1),
+            '=' => (Token::Equals, 1),
+            '.' if second == Some('.') => (Token::Id("..".to_owned(), false), 2),
+            '.' if follows_id(second) && second != Some('[') => (Token::Id(".".to_owned(), false), 1),
+            '.' | '/' => (Token::Separator(first), 1),
+            '@' => (Token::Data, 1),
+            '|' => (Token::Pipe, 1),
+            _ => word(rest).unwrap_or((Token::Invalid(first), first.len_utf8())),
         };
-        if let Some(found) = pointed {
-            return take(found.1, Token::Number(found.0));
-        }
-        match first {
-            '(' => return take(1, Token::OpenCall),
-            ')' => return take(1, Token::CloseCall),
-            '}' if rest.starts_with("}}}}") => {
-                self.at += 4;
-                self.state = State::Raw(1);
-                return Ok(Token::CloseRawBlock);
-            }
-            '}' | '~' => {
-                for (text, token) in [
-                    ("}~}}", Token::CloseUnescaped(true)),
-                    ("}}}", Token::CloseUnescaped(false)),
-                    ("~}}", Token::Close(true)),
-                    ("}}", Token::Close(false)),
-                ] {
-                    if rest.starts_with(text) {
-                        self.at += text.len();
-                        self.state = State::Content;
-                        return Ok(token);
-                    }
-                }
-            }
-            '=' => return take(1, Token::Equals),
-            '.' if second == Some('.') => return take(2, Token::Id("..".to_owned(), false)),
-            '.' if follows_id(second) && second != Some('[') => return take(1, Token::Id(".".to_owned(), false)),
-            '.' | '/' => return take(1, Token::Separator(first)),
-            '"' | '\'' => {
-                if let Some(length) = closed(rest, first) {
-                    let text = rest[1..length - 1].replace(&format!("\\{first}"), &first.to_string());
-                    return take(length, Token::Text(text));
-                }
-                return Err(self.error(format!("the quote {first} is left open: expected another one behind it")));
-            }
-            '@' => return take(1, Token::Data),
-            '|' => return take(1, Token::Pipe),
-            '[' => {
-                if let Some(length) = closed(rest, ']') {
-                    let name = unescaped_brackets(&rest[1..length - 1]);
-                    // As in handlebars.js brackets around more than a line are a part of the name.
-                    if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) {
-                        return take(length, Token::Id(format!("[{name}]"), false));
-                    }
-                    let token = match is_index {
-                        true => index(&name).map_or(Token::Invalid('['), Token::Index),
-                        false => Token::Id(name, true),
-                    };
-                    return take(length, token);
-                }
-                return Err(self.error("the bracket [ is left open: expected ']' behind it"));
-            }
-            c if is_space(c) => {
-                self.at += rest.find(|c| !is_space(c)).unwrap_or(rest.len());
-                return self.next();
-            }
-            _ => {}
-        }
-        if let Some((token, length)) = word(rest) {
-            return take(length, token);
-        }
-        take(first.len_utf8(), Token::Invalid(first))
+        self.at += length;
+        Ok(token)
+    }
+
+    /// The end of a tag, if it comes next.
+    fn closing(&mut self, rest: &str) -> Option<Token> {
+        const CLOSINGS: [(&str, Token); 5] = [
+            ("}}}}", Token::CloseRawBlock),
+            ("}~}}", Token::CloseUnescaped(true)),
+            ("}}}", Token::CloseUnescaped(false)),
+            ("~}}", Token::Close(true)),
+            ("}}", Token::Close(false)),
+        ];
+        let (text, token) = CLOSINGS.into_iter().find(|(text, _)| rest.starts_with(text))?;
+        self.at += text.len();
+        self.state = if token == Token::CloseRawBlock { State::Raw(1) } else { State::Content };
+        Some(token)
+    }
+
+    fn quoted(&self, rest: &str, quote: char) -> Result<(Token, usize)> {
+        let length = closed(rest, quote)
+            .ok_or_else(|| self.error(format!("the quote {quote} is left open: expected another one behind it")))?;
+        let text = rest[1..length - 1].replace(&format!("\\{quote}"), &quote.to_string());
+        Ok((Token::Text(text), length))
+    }
+
+    /// What stands in brackets: a name, or an index behind one.
+    fn bracketed(&self, rest: &str) -> Result<(Token, usize)> {
+        let length =
+            closed(rest, ']').ok_or_else(|| self.error("the bracket [ is left open: expected ']' behind it"))?;
+        let name = unescaped_brackets(&rest[1..length - 1]);
+        let is_index = self.source[..self.at].ends_with(|c: char| is_id(c) || c == ']');
+        let token = match is_index {
+            // As in handlebars.js brackets around more than a line are a part of the name.
+            _ if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) => Token::Id(format!("[{name}]"), false),
+            true => index(&name).map_or(Token::Invalid('['), Token::Index),
+            false => Token::Id(name, true),
+        };
+        Ok((token, length))
     }
 
     /// A number such as `.95` or `-.5` in the place of an argument, and how long it is: handlebars.js knows none, Courier's
