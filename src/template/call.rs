@@ -4,8 +4,7 @@ use super::budget::Problem;
 use super::heap::Heap;
 use super::number;
 use super::values::Value;
-use crate::error::shown;
-use crate::json::quoted;
+use crate::json::cut;
 
 /// What a helper is.
 pub struct Helper {
@@ -185,16 +184,28 @@ fn found_of(value: Value<'_>) -> String {
     }
 }
 
-/// A text as an error shows it: quoted, and cut if it is long.
-pub fn cut(text: &str) -> String {
-    let beginning = shown(text);
-    quoted(beginning) + if beginning.len() < text.len() { "…" } else { "" }
-}
-
 /// Words of which one was expected.
 pub fn one_of(words: &[&str]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("one of {} and {last}", first.join(", ")),
         words => words.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Check;
+    use crate::template::HELPERS;
+
+    #[test]
+    fn checks_are_of_arguments_that_there_are() {
+        for helper in HELPERS.iter().flat_map(|group| group.iter()) {
+            for check in helper.checks {
+                let Check::Argument(name, _) = check else { continue };
+                let is_named =
+                    || helper.arguments.split_whitespace().any(|word| word.trim_matches(['[', ']']) == *name);
+                assert!(helper.place(name).is_some() || name.ends_with('=') && is_named(), "{}: {name}", helper.name);
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 
 use super::compiler::{CompileError, Compiler, Jump, Resolve};
 use super::template::Template;
+use crate::error::shown;
+use crate::json::cut;
 use crate::template::program::{Comparison, Constant, Op};
 use crate::template::syntax::SyntaxError;
 
@@ -114,11 +116,11 @@ enum Token {
 impl Token {
     fn name(&self) -> String {
         match self {
-            Token::Value(Constant::Text(text)) => format!("\"{text}\""),
+            Token::Value(Constant::Text(text)) => cut(text),
             Token::Value(Constant::Number(number)) => number.to_string(),
             Token::Value(Constant::Bool(flag)) => flag.to_string(),
             Token::Value(_) => "null".to_owned(),
-            Token::Name(path) => format!("'{}'", path.join(".")),
+            Token::Name(path) => format!("'{}'", shown(&path.join("."))),
             Token::Sign(sign) => format!("'{sign}'"),
         }
     }

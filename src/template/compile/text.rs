@@ -3,6 +3,7 @@
 use super::compiler::{CompileError, Compiler, Source};
 use super::constants;
 use super::template::{OWN, Template, called_without_arguments};
+use crate::error::shown;
 use crate::template::call::{self, Form, Helper};
 use crate::template::program::{CallSite, Constant, Escape, Op, Origin, PLAIN};
 use crate::template::syntax::nearest;
@@ -39,7 +40,7 @@ impl Compiler<'_> {
         let facts = template.facts(self.helpers);
         if let Some((name, tag)) = &facts.dashed {
             let rule = "Courier knows only names in camelCase and snake_case";
-            let problem = format!("the name '{name}' holds a dash; {rule}");
+            let problem = format!("the name '{}' holds a dash; {rule}", shown(name));
             self.fail_at(&template.source, *tag, &problem);
             return Ok(());
         }
@@ -150,6 +151,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn unknown(&self, name: &str, call: &Call, source: &Source<'_>) -> CompileError {
+        let name = shown(name);
         let problem = match ELSEWHERE.iter().find(|(known, _)| *known == name) {
             Some((_, instead)) => format!("'{name}' is no helper of Courier's; write {instead}"),
             None => {

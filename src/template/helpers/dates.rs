@@ -6,9 +6,9 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
 
-use crate::error::shown;
+use crate::json::cut;
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Check, Form, Helper, cut, expected, one_of};
+use crate::template::call::{Call, Check, Form, Helper, expected, one_of};
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
@@ -115,7 +115,8 @@ pub fn zone(name: &str) -> Result<TimeZone, Problem> {
         None => TimeZone::get(name).ok(),
     };
     let zone = Some(name).filter(|name| name.len() <= ZONE_BYTES).and_then(known);
-    zone.ok_or_else(|| Problem(format!("'{}' is no time zone that is known here", shown(name))))
+    let expected = "expected an offset, or the name of a time zone that is known here";
+    zone.ok_or_else(|| Problem(format!("{expected}, found {}", cut(name))))
 }
 
 fn offset(name: &str) -> Option<Offset> {
@@ -452,9 +453,18 @@ mod tests {
                 (r#"datetime-format 1.5 "%Y""#, "!expected whole milliseconds since 1970, found the number 1.5"),
                 ("datetime-format 1 2", "!expected a format in quotes, found the number 2"),
                 (r#"datetime-format 1 "%Y" 2"#, "!expected the name of a time zone in quotes, found the number 2"),
-                (r#"datetime-format 1 "HH" "Mars/Base""#, "!'Mars/Base' is no time zone that is known here"),
-                (r#"datetime-format 1 "HH" "+99:00""#, "!'+99:00' is no time zone that is known here"),
-                (r#"datetime-format 1 "HH" "+1:é""#, "!'+1:é' is no time zone that is known here"),
+                (
+                    r#"datetime-format 1 "HH" "Mars/Base""#,
+                    "!expected an offset, or the name of a time zone that is known here, found \"Mars/Base\"",
+                ),
+                (
+                    r#"datetime-format 1 "HH" "+99:00""#,
+                    "!expected an offset, or the name of a time zone that is known here, found \"+99:00\"",
+                ),
+                (
+                    r#"datetime-format 1 "HH" "+1:é""#,
+                    "!expected an offset, or the name of a time zone that is known here, found \"+1:é\"",
+                ),
                 (
                     r#"datetime-format 1 "%E""#,
                     "!expected one of %A, %B, %C, %D, %F, %G, %H, %I, %M, %N, %P, %Q, %R, %S, %T, %U, %V, %W, %X, %Y, %Z, %a, %b, %c, %d, %e, %f, %g, %h, %j, %k, %l, %m, %n, %p, %q, %r, %s, %t, %u, %v, %w, %x, %y and %z, found %E",

@@ -455,7 +455,10 @@ mod tests {
                     r#"formatDate "soon""#,
                     "!expected milliseconds since 1970 or a date in ISO 8601, found the text \"soon\"",
                 ),
-                (r#"formatDate 1 timeZone="Mars/Base""#, "!'Mars/Base' is no time zone that is known here"),
+                (
+                    r#"formatDate 1 timeZone="Mars/Base""#,
+                    "!expected an offset, or the name of a time zone that is known here, found \"Mars/Base\"",
+                ),
                 (
                     r#"formatDate 1 day="long""#,
                     "!expected day= to be one of 'numeric', '2-digit', found the text \"long\"",

@@ -1,8 +1,7 @@
 //! JSON in texts: what is wrong with it and where, in words for those who wrote it.
 
-use crate::json::quoted;
+use crate::json::{cut, quoted};
 use crate::template::budget::Problem;
-use crate::template::call::cut;
 
 /// Why a text is no JSON, by what serde found.
 pub fn problem(text: &str, error: &serde_json::Error) -> Problem {

@@ -3,8 +3,8 @@
 //! ever ends with a problem.
 //! Source: ECMA-262, "RegExp (Regular Expression) Objects" with its annex B.
 
+use crate::json::cut;
 use crate::template::budget::{Problem, TEXT_BYTES};
-use crate::template::call::cut;
 use crate::template::heap::Heap;
 use crate::template::number::is_space;
 
@@ -563,8 +563,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Json, check, printed};
     use super::{Heap, Parsed, Pattern};
+    use crate::template::helpers::testing::{Json, check, printed};
 
     #[test]
     fn matches_are_replaced() {

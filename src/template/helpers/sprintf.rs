@@ -2,9 +2,10 @@
 //! Source: the README of github.com/alexei/sprintf.js, to which Courier's documentation of `format` leads.
 
 use super::json_path::Path;
+use crate::json::cut;
 use crate::json::quoted;
 use crate::template::budget::{Problem, TEXT_BYTES};
-use crate::template::call::{cut, one_of};
+use crate::template::call::one_of;
 use crate::template::heap::Heap;
 use crate::template::number;
 use crate::template::values::first_units;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::tree::Span;
+use crate::error::shown;
 
 /// Most characters of a tag that are shown.
 const SHOWN: usize = 60;
@@ -56,6 +57,7 @@ impl fmt::Display for SyntaxError {
 
 /// The name that was probably meant.
 pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let name = shown(name);
     let close = |known: &'n str| {
         let score = strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
         (score > 0.8).then_some((score, known))

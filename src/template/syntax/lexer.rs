@@ -1,8 +1,10 @@
 //! The tokens of a text, by the rules of handlebars.js 4.7 (`handlebars.l`): their order decides, and so does what has to
-//! follow a name. One rule is Courier's: `items[0]` is `items.[0]`.
+//! follow a name. Two rules are Courier's: `items[0]` is `items.[0]`, and an argument may be `.95`.
 
 use super::error::{Place, SyntaxError};
 use super::tree::Span;
+use crate::error::shown;
+use crate::json::cut;
 use crate::template::number::is_space;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -91,10 +93,10 @@ impl Token {
             Token::OpenCall => "'('".to_owned(),
             Token::CloseCall => "')'".to_owned(),
             Token::Equals => "'='".to_owned(),
-            Token::Id(name, _) => format!("the name '{name}'"),
-            Token::Index(index) => format!("'[{index}]'"),
+            Token::Id(name, _) => format!("the name '{}'", shown(name)),
+            Token::Index(index) => format!("'[{}]'", shown(index)),
             Token::Separator(c) => format!("'{c}'"),
-            Token::Text(text) => format!("the text \"{text}\""),
+            Token::Text(text) => format!("the text {}", cut(text)),
             Token::Number(number) => format!("the number {number}"),
             Token::Bool(flag) => format!("'{flag}'"),
             Token::Undefined => "'undefined'".to_owned(),

@@ -123,7 +123,6 @@ pub enum PartialName {
 pub enum Operand {
     Path(Path),
     Text(String),
-    /// The number, and how it was written for JavaScript.
     Number(f64),
     Bool(bool),
     Null,
