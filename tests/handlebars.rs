@@ -13,10 +13,11 @@ use serde_json::value::RawValue;
 use support::{Customer, Daemon, Reply, json};
 
 /// Why bulkd does not always do as handlebars.js does.
-const REASONS: [&str; 6] = [
+const REASONS: [&str; 7] = [
     "@partial-block and @_parent are not printed",
     "a call that cannot succeed is refused even where it is not reached",
     "a name with a dash fails, as at Courier",
+    "a number in the place of an argument may begin with its point, as at Courier",
     "a snippet that is no template is refused with its brand",
     "items[0] is items.[0], as at Courier",
     "of decorators there is inline with a name in quotes",

@@ -13,7 +13,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, shown};
 
 /// Reads `text`, an object, as a `T`. An error names the field by its path below `at` (`users[3]`, or nothing for the
 /// body itself) and says what was expected.
@@ -167,6 +167,12 @@ pub fn kind(raw: &str) -> &'static str {
         Some(b'n') => "null",
         _ => "a number",
     }
+}
+
+/// A text as an error shows it: quoted, and cut if it is long.
+pub fn cut(text: &str) -> String {
+    let beginning = shown(text);
+    quoted(beginning) + if beginning.len() < text.len() { "…" } else { "" }
 }
 
 /// A JSON string holding `text`.

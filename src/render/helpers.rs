@@ -13,6 +13,7 @@ const OWN: &[Helper] = &[Helper {
     form: Form::Content(to_html),
     about: "Markdown as HTML.",
     source: "docs/platform/content/content-blocks/template-blocks",
+    checks: &[],
 }];
 
 pub fn helpers() -> Table {

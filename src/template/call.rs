@@ -2,8 +2,9 @@
 
 use super::budget::Problem;
 use super::heap::Heap;
+use super::number;
 use super::values::Value;
-use crate::error::shown;
+use crate::json::cut;
 
 /// What a helper is.
 pub struct Helper {
@@ -15,6 +16,50 @@ pub struct Helper {
     pub about: &'static str,
     /// Where that is documented.
     pub source: &'static str,
+    /// What is asked of a call when its text comes.
+    pub checks: &'static [Check],
+}
+
+/// What constants in a call have to be: a call that cannot work for anybody is refused before anything is sent.
+#[derive(Clone, Copy)]
+pub enum Check {
+    /// The argument of that name in [`Helper::arguments`]. One that is not given is not asked.
+    Argument(&'static str, for<'a> fn(Value<'a>, &Heap<'a>) -> Result<(), Problem>),
+    /// All arguments together.
+    Call(for<'a> fn(&Known<'_, 'a>) -> Result<(), Problem>),
+}
+
+/// What a call says before there are any data.
+pub struct Known<'c, 'a> {
+    /// `None` is what only the data say.
+    pub args: &'c [Option<Value<'a>>],
+    pub named: &'c [(&'a str, Option<Value<'a>>)],
+    pub heap: &'c Heap<'a>,
+}
+
+impl<'a> Known<'_, 'a> {
+    /// The argument at this place, which is nothing if there is none; `None` if only the data say it.
+    pub fn arg(&self, place: usize) -> Option<Value<'a>> {
+        self.args.get(place).copied().unwrap_or(Some(Value::Undefined))
+    }
+
+    /// The same by its name.
+    pub fn named(&self, name: &str) -> Option<Value<'a>> {
+        let given = self.named.iter().find(|(known, _)| *known == name);
+        given.map_or(Some(Value::Undefined), |(_, value)| *value)
+    }
+
+    pub fn has_named(&self, name: &str) -> bool {
+        self.named.iter().any(|(known, _)| *known == name)
+    }
+
+    /// The constant that is given for a name in [`Helper::arguments`], if one is.
+    fn constant(&self, helper: &Helper, name: &str) -> Option<Value<'a>> {
+        match name.strip_suffix('=') {
+            Some(name) => self.named(name).filter(|_| self.has_named(name)),
+            None => self.args.get(helper.place(name)?).copied().flatten(),
+        }
+    }
 }
 
 /// How a helper is used and what does its work.
@@ -53,10 +98,9 @@ impl<'a> Call<'_, 'a> {
         self.named.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
-    /// The argument at this place as it is printed: nothing is an empty text.
+    /// The argument at this place as it is printed.
     pub fn printed(&self, place: usize) -> Result<&'a str, Problem> {
-        let value = self.arg(place);
-        if value.is_nothing() { Ok("") } else { value.text(self.heap) }
+        printed(self.arg(place), self.heap)
     }
 
     /// What a name stands for here: a member of `this`, what was set, or a name at the top.
@@ -91,6 +135,25 @@ impl Helper {
         let is_needed = |word: &&str| !word.starts_with('[') && !word.ends_with('=') && *word != "…";
         self.arguments.split_whitespace().take_while(|word| !word.starts_with('[')).filter(is_needed).count()
     }
+
+    /// Where the argument of that name stands among those without a name.
+    fn place(&self, name: &str) -> Option<usize> {
+        let words = self.arguments.split_whitespace().map(|word| word.trim_matches(['[', ']', '"']));
+        words.filter(|word| !word.ends_with('=') && *word != "…").position(|word| word == name)
+    }
+
+    /// What its arguments have to be and are not, as far as that is known.
+    pub fn check(&self, known: &Known<'_, '_>) -> Result<(), Problem> {
+        self.checks.iter().try_for_each(|check| match check {
+            Check::Argument(name, check) => known.constant(self, name).map_or(Ok(()), |value| check(value, known.heap)),
+            Check::Call(check) => check(known),
+        })
+    }
+}
+
+/// A value as it is printed: nothing is an empty text.
+pub fn printed<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Problem> {
+    if value.is_nothing() { Ok("") } else { value.text(heap) }
 }
 
 /// Helpers in groups, as a text is given them.
@@ -103,12 +166,46 @@ pub fn find(table: Table, name: &str) -> Option<&'static Helper> {
 
 /// What is wrong with an argument.
 pub fn expected(what: &str, found: Value<'_>) -> Problem {
-    match found.as_text() {
-        Some("") => Problem(format!("expected {what}, found an empty text")),
-        Some(text) if shown(text).len() < text.len() => {
-            Problem(format!("expected {what}, found the text {:?}…", shown(text)))
+    Problem(format!("expected {what}, found {}", found_of(found)))
+}
+
+/// A value as an error shows it.
+fn found_of(value: Value<'_>) -> String {
+    match value {
+        Value::Text("") | Value::Markup("") => "an empty text".to_owned(),
+        Value::Text(text) | Value::Markup(text) => format!("the text {}", cut(text)),
+        Value::Number(number) => {
+            let mut out = "the number ".to_owned();
+            number::write(number, &mut out);
+            out
         }
-        Some(text) => Problem(format!("expected {what}, found the text {text:?}")),
-        None => Problem(format!("expected {what}, found {}", found.kind())),
+        Value::Bool(flag) => flag.to_string(),
+        value => value.kind().to_owned(),
+    }
+}
+
+/// Words of which one was expected.
+pub fn one_of(words: &[&str]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("one of {} and {last}", first.join(", ")),
+        words => words.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Check;
+    use crate::template::HELPERS;
+
+    #[test]
+    fn checks_are_of_arguments_that_there_are() {
+        for helper in HELPERS.iter().flat_map(|group| group.iter()) {
+            for check in helper.checks {
+                let Check::Argument(name, _) = check else { continue };
+                let is_named =
+                    || helper.arguments.split_whitespace().any(|word| word.trim_matches(['[', ']']) == *name);
+                assert!(helper.place(name).is_some() || name.ends_with('=') && is_named(), "{}: {name}", helper.name);
+            }
+        }
     }
 }

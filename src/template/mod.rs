@@ -17,7 +17,7 @@ mod syntax;
 mod values;
 
 pub use budget::{PARTS, Problem, TEXT_BYTES};
-pub use call::{Call, Form, Helper, Table};
+pub use call::{Call, Check, Form, Helper, Known, Table};
 pub use compile::{
     CompileError, Compiler, Condition, Jump, Loop, Names, Noted, Part, Partials, Template, parse_path, resolve_at_top,
 };

@@ -27,9 +27,10 @@ const RARE = 200;
 /** What bulkd refuses when a template comes, and handlebars only when it gets to it. */
 const EARLY = [
   /: there is no helper '(?!(if|unless|each|with|lookup|log)')/,
-  /: the helper '[^']*' needs (an argument|\d+ arguments) /,
+  /: the (helper|block) '[^']*' needs (an argument|\d+ arguments) /,
   /: expected exactly one argument for '/,
   /: the helper 'add' gives a value and opens no block$/,
+  /: add: expected a number, found /,
   /: decorators \(\{\{\* name\}\}\) are not supported$/,
   /: expected an inline partial with its name in quotes: /,
 ];

@@ -122,13 +122,18 @@ impl Compiler<'_> {
 
     pub(super) fn language_block(&mut self, helper: &'static Helper, block: &Block, source: &Source<'_>) -> Result<()> {
         let call = &block.call;
-        if helper.name == "intl" {
-            return self.intl(call, block, source);
+        match helper.name {
+            "intl" => return self.intl(call, block, source),
+            "set" => {
+                let problem = "'set' opens no block; expected it in a tag of its own";
+                return Err(self.error(source.text, call.tag, problem));
+            }
+            _ => {}
         }
         let [value] = call.params.as_slice() else {
             let (name, found) = (helper.name, call.params.len());
             let expected = format!("expected exactly one argument for '{name}', found {found}");
-            return Err(self.error(source.text, call.tag, expected));
+            return Err(self.error(source.text, call.tag, expected + &instead(name, call)));
         };
         self.operand(value, source)?;
         match helper.name {
@@ -203,5 +208,18 @@ impl Compiler<'_> {
         self.stands_at(source, block.call.tag);
         self.push(Op::CallContent(site));
         Ok(())
+    }
+}
+
+/// What to write instead of an `if` that compares or joins values of its own.
+fn instead(name: &str, call: &Call) -> String {
+    let compares = call.params.len() > 1 || call.named().iter().any(|(name, _)| name != "includeZero");
+    if !compares || !matches!(name, "if" | "unless") {
+        return String::new();
+    }
+    let join = call.params.get(1).map(Operand::as_name).filter(|word| matches!(word.as_str(), "and" | "or"));
+    match join {
+        Some(word) => format!("; write {{{{#{name} ({word} a b)}}}}"),
+        None => format!("; to compare write {{{{#{name} (condition a \"==\" b)}}}}"),
     }
 }

@@ -3,7 +3,10 @@
 
 use super::compiler::{CompileError, Compiler, Jump, Resolve};
 use super::template::Template;
+use crate::error::shown;
+use crate::json::cut;
 use crate::template::program::{Comparison, Constant, Op, Target};
+use crate::template::syntax::SyntaxError;
 
 type Result<T> = std::result::Result<T, CompileError>;
 
@@ -33,7 +36,11 @@ impl Condition {
         let tag = trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
         let is_path = |tag: &str| tag.trim().chars().all(|c| c.is_alphanumeric() || "_$.[]".contains(c));
         if tag.is_some_and(|tag| tag.starts_with(['#', '^']) || !tag.contains("}}") && !is_path(tag)) {
-            return Ok(Condition(Node::Text(Template::parse(trimmed)?)));
+            let text = Template::parse(trimmed).map_err(|error| wrong_text(error.into()))?;
+            return Ok(Condition(Node::Text(text)));
+        }
+        if trimmed.starts_with("{{#") {
+            Template::parse(trimmed).map_err(|error| wrong_text(error.into()))?;
         }
         let tokens = tokens(trimmed).map_err(wrong)?;
         if tokens.len() > TOKENS_LIMIT {
@@ -53,6 +60,14 @@ fn wrong(problem: impl std::fmt::Display) -> CompileError {
     CompileError::Other(format!("not a valid condition: {problem}"))
 }
 
+/// The same of a text in the place of a condition.
+fn wrong_text(error: CompileError) -> CompileError {
+    match error {
+        CompileError::Syntax(SyntaxError { problem, place }) => wrong(format!("{place}: {problem}")),
+        other => other,
+    }
+}
+
 impl Compiler<'_> {
     /// What follows up to [`Compiler::land`] is written if the condition holds. `resolve` pushes what a name stands for.
     pub fn begin_if(&mut self, condition: &Condition, resolve: &mut Resolve<'_>) -> Result<Jump> {
@@ -70,7 +85,7 @@ impl Compiler<'_> {
         match node {
             Node::Literal(constant) => self.push_constant(constant.clone()),
             Node::Path(path) => resolve(self, path).map_err(wrong)?,
-            Node::Text(text) => self.push_answer(text)?,
+            Node::Text(text) => self.push_answer(text).map_err(wrong_text)?,
             Node::Not(node) => {
                 self.condition_node(node, resolve)?;
                 self.push(Op::Not);
@@ -106,17 +121,17 @@ enum Token {
 impl Token {
     fn name(&self) -> String {
         match self {
-            Token::Value(Constant::Text(text)) => format!("\"{text}\""),
+            Token::Value(Constant::Text(text)) => cut(text),
             Token::Value(Constant::Number(number)) => number.to_string(),
             Token::Value(Constant::Bool(flag)) => flag.to_string(),
             Token::Value(_) => "null".to_owned(),
-            Token::Name(path) => format!("'{}'", path.join(".")),
+            Token::Name(path) => format!("'{}'", shown(&path.join("."))),
             Token::Sign(sign) => format!("'{sign}'"),
         }
     }
 }
 
-/// The longer ones first.
+/// Signs, the longer ones first, and what they mean.
 const SIGNS: [(&str, &str); 16] = [
     ("===", "==="),
     ("!==", "!=="),
@@ -126,7 +141,7 @@ const SIGNS: [(&str, &str); 16] = [
     (">=", ">="),
     ("&&", "&&"),
     ("||", "||"),
-    // A variable between braces means the same as without.
+    // What stands between braces is a condition of its own, as between brackets.
     ("{{", "("),
     ("}}", ")"),
     ("<", "<"),
@@ -139,44 +154,63 @@ const SIGNS: [(&str, &str); 16] = [
 
 type Read<T> = std::result::Result<T, String>;
 
+/// The words and signs of a condition, each with the character at which it begins.
 fn tokens(source: &str) -> Read<Vec<(usize, Token)>> {
-    let mut found = Vec::new();
-    let mut rest = source;
+    let count = |text: Option<&str>| text.unwrap_or_default().chars().count();
+    let (mut found, mut rest, mut at) = (Vec::new(), source, 1);
     loop {
-        rest = rest.trim_start();
-        // Counted only where it is needed, and there are not many.
-        let at = || 1 + source.get(..source.len() - rest.len()).unwrap_or_default().chars().count();
-        let Some(first) = rest.chars().next() else { return Ok(found) };
-        if found.len() > TOKENS_LIMIT {
-            return Ok(found);
-        }
-        let (token, length) = if let Some((sign, meaning)) = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign)) {
-            (Token::Sign(meaning), sign.len())
-        } else if matches!(first, '"' | '\'' | '`') {
-            let (text, length) =
-                quoted(rest, first).ok_or_else(|| format!("the quote at character {} is left open", at()))?;
-            let variable = text.trim().strip_prefix("{{").and_then(|it| it.strip_suffix("}}")).and_then(whole_path);
-            (variable.map_or_else(|| Token::Value(Constant::Text(text)), Token::Name), length)
-        } else if first.is_ascii_digit() || first == '-' {
-            let is_part = |(i, c): (usize, char)| i == 0 || c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E');
-            let length = rest.char_indices().find(|it| !is_part(*it)).map_or(rest.len(), |(i, _)| i);
-            let number = rest.get(..length).and_then(|text| text.parse().ok());
-            let number: f64 = number.ok_or_else(|| format!("expected a number at character {}", at()))?;
-            (Token::Value(Constant::Number(number)), length)
-        } else {
-            let (path, length) =
-                path(rest).ok_or_else(|| format!("'{first}' at character {} was not expected", at()))?;
-            let token = match path.as_slice() {
-                [word] if word == "true" || word == "false" => Token::Value(Constant::Bool(word == "true")),
-                [word] if word == "null" => Token::Value(Constant::Null),
-                [word] if word == "undefined" => Token::Value(Constant::Undefined),
-                _ => Token::Name(path),
-            };
-            (token, length)
-        };
-        found.push((at(), token));
+        let trimmed = rest.trim_start();
+        at += count(rest.get(..rest.len() - trimmed.len()));
+        rest = trimmed;
+        let Some(first) = rest.chars().next().filter(|_| found.len() <= TOKENS_LIMIT) else { return Ok(found) };
+        let (token, length) = token(rest, first, at)?;
+        found.push((at, token));
+        at += count(rest.get(..length));
         rest = rest.get(length..).unwrap_or_default();
     }
+}
+
+/// What a text begins with, and how long that is.
+fn token(text: &str, first: char, at: usize) -> Read<(Token, usize)> {
+    if let Some((sign, meaning)) = SIGNS.iter().find(|(sign, _)| text.starts_with(sign)) {
+        return Ok((Token::Sign(meaning), sign.len()));
+    }
+    if matches!(first, '"' | '\'' | '`') {
+        let (text, length) = quoted(text, first).ok_or_else(|| format!("the quote at character {at} is left open"))?;
+        let variable = text.trim().strip_prefix("{{").and_then(|it| it.strip_suffix("}}")).and_then(whole_path);
+        return Ok((variable.map_or_else(|| Token::Value(Constant::Text(text)), Token::Name), length));
+    }
+    if first.is_ascii_digit() || first == '-' {
+        let length = number_length(text);
+        let number = text.get(..length).and_then(|text| text.parse().ok());
+        let number = number.ok_or_else(|| format!("expected a number at character {at}"))?;
+        return Ok((Token::Value(Constant::Number(number)), length));
+    }
+    let (path, length) = path(text).ok_or_else(|| format!("'{first}' at character {at} was not expected"))?;
+    let token = match path.as_slice() {
+        [word] if word == "true" || word == "false" => Token::Value(Constant::Bool(word == "true")),
+        [word] if word == "null" => Token::Value(Constant::Null),
+        [word] if word == "undefined" => Token::Value(Constant::Undefined),
+        _ => Token::Name(path),
+    };
+    Ok((token, length))
+}
+
+/// How long the number is with which a text begins: one of JSON, such as `-1.5e-3`.
+fn number_length(text: &str) -> usize {
+    let digits = |from: usize| text.bytes().skip(from).take_while(u8::is_ascii_digit).count();
+    let starts = |from: usize, signs: &[u8]| text.as_bytes().get(from).is_some_and(|byte| signs.contains(byte));
+    let mut length = usize::from(text.starts_with('-'));
+    length += digits(length);
+    if starts(length, b".") {
+        length += 1 + digits(length + 1);
+    }
+    if starts(length, b"eE") {
+        let sign = usize::from(starts(length + 1, b"+-"));
+        let exponent = digits(length + 1 + sign);
+        length += if exponent > 0 { 1 + sign + exponent } else { 0 };
+    }
+    length
 }
 
 /// A text between quotes at the beginning of `rest`, and how long it is with them.

@@ -3,6 +3,7 @@
 mod blocks;
 mod compiler;
 mod condition;
+mod constants;
 mod levels;
 mod partials;
 mod path;

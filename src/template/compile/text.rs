@@ -1,7 +1,9 @@
 //! The instructions of a text: what handlebars.js 4.7 makes of each of its nodes (`compiler.js`), and Courier's helpers.
 
 use super::compiler::{CompileError, Compiler, Source};
+use super::constants;
 use super::template::{OWN, Template, called_without_arguments};
+use crate::error::shown;
 use crate::template::call::{self, Form, Helper};
 use crate::template::program::{CallSite, Constant, Escape, Op, PLAIN, SourceText};
 use crate::template::syntax::nearest;
@@ -38,8 +40,9 @@ impl Compiler<'_> {
         let number = self.source_number(template);
         let facts = template.facts(self.helpers);
         if let Some((name, tag)) = &facts.dashed {
+            let rule = "Courier knows only names in camelCase and snake_case";
             self.stands_at(&Source { text: &template.source, number, escape }, *tag);
-            self.fail(format!("the name '{name}' holds a dash; Courier knows only names in camelCase and snake_case"));
+            self.fail(format!("the name '{}' holds a dash; {rule}", shown(name)));
             self.stands_nowhere();
             return Ok(());
         }
@@ -160,6 +163,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn unknown(&self, name: &str, call: &Call, source: &Source<'_>) -> CompileError {
+        let name = shown(name);
         let problem = match ELSEWHERE.iter().find(|(known, _)| *known == name) {
             Some((_, instead)) => format!("'{name}' is no helper of Courier's; write {instead}"),
             None => {
@@ -190,15 +194,19 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// Refuses a call without what the helper cannot do without. What a block holds may be one of them.
+    /// Refuses a call without what the helper cannot do without, and one that cannot work whatever the data are. So many
+    /// arguments are what its block holds.
     pub(super) fn check_arguments(&self, helper: &Helper, call: &Call, held: usize, source: &Source<'_>) -> Result<()> {
-        let (needed, found) = (helper.required(), call.params.len() + held);
+        let (needed, found) = (helper.required().saturating_sub(held), call.params.len());
         if found >= needed {
-            return Ok(());
+            let checked = constants::check(helper, call, held);
+            return checked.map_err(|problem| self.error(source.text, call.tag, format!("{}: {problem}", helper.name)));
         }
-        let arguments = if needed == 1 { "an argument".to_owned() } else { format!("{needed} arguments") };
-        let name = helper.name;
-        let problem = format!("the helper '{name}' needs {arguments} ({}), found {found}", helper.arguments);
+        let what = if held > 0 { "block" } else { "helper" };
+        let count = if needed == 1 { "an argument".to_owned() } else { format!("{needed} arguments") };
+        let arguments: Vec<&str> = helper.arguments.split_whitespace().skip(held).collect();
+        let (name, arguments) = (helper.name, arguments.join(" "));
+        let problem = format!("the {what} '{name}' needs {count} ({arguments}), found {found}");
         Err(self.error(source.text, call.tag, problem))
     }
 

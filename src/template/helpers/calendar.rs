@@ -5,13 +5,13 @@ use icu_plurals::PluralRuleType::Cardinal;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 
-use super::super::budget::Problem;
-use super::super::call::expected;
-use super::super::values::Value;
 use super::dates;
 use super::locale::{DatePattern, Joint, Locale, TimePattern, UNITS, category};
 use super::numerals::NumberFormat;
 use super::options::{Language, Options};
+use crate::template::budget::Problem;
+use crate::template::call::expected;
+use crate::template::values::Value;
 
 /// How a part of a date is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,12 +73,14 @@ impl DateFormat {
     pub fn write(&self, moment: dates::Moment, locale: &Locale, out: &mut String) {
         let at = moment.at.to_zoned_datetime(self.zone.clone());
         let (date, joint) = match self.lengths {
-            [Some(length), _] => (locale.date_pattern(DatePattern::of_length(length)).into(), Joint::of_length(length)),
+            [Some(length), _] => {
+                (locale.dates.date_pattern(DatePattern::of_length(length)).into(), Joint::of_length(length))
+            }
             [None, Some(_)] => (String::new(), 0),
             [None, None] => self.date(locale),
         };
         let time = self.time(locale);
-        let joint = if date.is_empty() || time.is_empty() { "10" } else { locale.joint(joint) };
+        let joint = if date.is_empty() || time.is_empty() { "10" } else { locale.dates.joint(joint) };
         let writer = Writer { format: self, at: &at, locale };
         writer.write(joint, [&time, &date], out);
     }
@@ -94,35 +96,35 @@ impl DateFormat {
             };
             let place = DatePattern::with_month(way, has_year, has_day, has_weekday);
             let joint = if way == 2 && has_weekday { Joint::WEEKDAY_AND_LONG } else { Joint::of_month(way) };
-            return (locale.date_pattern(place).into(), joint);
+            return (locale.dates.date_pattern(place).into(), joint);
         }
         match (has_year, has_day, has_weekday) {
-            (false, false, true) => (locale.date_pattern(DatePattern::WEEKDAY).into(), Joint::WEEKDAY),
-            (false, true, true) => (locale.date_pattern(DatePattern::WEEKDAY_AND_DAY).into(), Joint::of_month(0)),
+            (false, false, true) => (locale.dates.date_pattern(DatePattern::WEEKDAY).into(), Joint::WEEKDAY),
+            (false, true, true) => (locale.dates.date_pattern(DatePattern::WEEKDAY_AND_DAY).into(), Joint::of_month(0)),
             _ => {
                 let parts =
                     [(has_day, DatePattern::DAY), (has_year, DatePattern::YEAR), (has_weekday, DatePattern::WEEKDAY)];
                 let parts =
-                    parts.iter().filter(|(is_there, _)| *is_there).map(|(_, place)| locale.date_pattern(*place));
+                    parts.iter().filter(|(is_there, _)| *is_there).map(|(_, place)| locale.dates.date_pattern(*place));
                 (parts.collect::<Vec<_>>().join(" "), Joint::of_month(0))
             }
         }
     }
 
     fn time(&self, locale: &Locale) -> String {
-        let has_12_hours = self.has_12_hours.unwrap_or(locale.has_12_hours);
-        let of_hours = |shape| locale.time_pattern(TimePattern::with_hour(has_12_hours, shape));
-        let is_usual = has_12_hours == locale.has_12_hours;
+        let has_12_hours = self.has_12_hours.unwrap_or(locale.dates.has_12_hours);
+        let of_hours = |shape| locale.dates.time_pattern(TimePattern::with_hour(has_12_hours, shape));
+        let is_usual = has_12_hours == locale.dates.has_12_hours;
         let time = match (self.lengths, self.hour, self.minute, self.second) {
             ([_, Some(0)], ..) => of_hours(1),
-            ([_, Some(2)], ..) if is_usual => locale.time_pattern(TimePattern::LONG),
-            ([_, Some(3)], ..) if is_usual => locale.time_pattern(TimePattern::FULL),
+            ([_, Some(2)], ..) if is_usual => locale.dates.time_pattern(TimePattern::LONG),
+            ([_, Some(3)], ..) if is_usual => locale.dates.time_pattern(TimePattern::FULL),
             ([_, Some(2 | 3)], ..) => return with_zone(of_hours(2), locale),
             ([_, Some(_)], ..) | (_, Some(_), _, Some(_)) => of_hours(2),
             ([Some(_), None], ..) => "",
             (_, Some(_), Some(_), None) => of_hours(1),
             (_, Some(_), None, None) => of_hours(0),
-            (_, None, Some(_), Some(_)) => locale.time_pattern(TimePattern::MINUTE_AND_SECOND),
+            (_, None, Some(_), Some(_)) => locale.dates.time_pattern(TimePattern::MINUTE_AND_SECOND),
             (_, None, Some(_), None) => "m",
             (_, None, None, Some(_)) => "s",
             (_, None, None, None) => "",
@@ -136,7 +138,7 @@ impl DateFormat {
 }
 
 fn with_zone(time: &str, locale: &Locale) -> String {
-    match locale.time_pattern(TimePattern::WITH_ZONE).starts_with('z') {
+    match locale.dates.time_pattern(TimePattern::WITH_ZONE).starts_with('z') {
         true => format!("z {time}"),
         false => format!("{time} z"),
     }
@@ -207,20 +209,20 @@ impl Writer<'_> {
             'M' if run < 3 => padded(at.month().into(), run, format.month, out),
             'M' | 'L' => {
                 let place = usize::try_from(at.month() - 1).unwrap_or_default();
-                self.write_name(self.locale.month(place, run > 3, letter == 'L'), format.month, out);
+                self.write_name(self.locale.dates.month(place, run > 3, letter == 'L'), format.month, out);
             }
             'd' => padded(at.day().into(), run, format.day, out),
             'E' | 'c' => {
                 let place = usize::try_from(at.weekday().to_sunday_zero_offset()).unwrap_or_default();
                 let is_long = format.weekday.map_or(run > 3, |width| width == Width::Long);
-                self.write_name(self.locale.weekday(place, is_long, letter == 'c'), format.weekday, out);
+                self.write_name(self.locale.dates.weekday(place, is_long, letter == 'c'), format.weekday, out);
             }
             'H' => padded(at.hour().into(), run, format.hour, out),
             'K' => padded((at.hour() % 12).into(), run, format.hour, out),
             'h' => padded(((at.hour() + 11) % 12 + 1).into(), run, format.hour, out),
             'm' => number(at.minute().into(), run, out),
             's' => number(at.second().into(), run, out),
-            'a' => out.push_str(self.locale.day_periods[usize::from(at.hour() >= 12)]),
+            'a' => out.push_str(self.locale.dates.day_periods[usize::from(at.hour() >= 12)]),
             'z' => self.write_zone(out),
             _ => {}
         }
@@ -238,13 +240,13 @@ impl Writer<'_> {
         let is_long = self.format.zone_name == Some(Width::Long) || self.format.lengths[1] == Some(3);
         let info = zone.to_offset_info(self.at.timestamp());
         if info.abbreviation() == "UTC" {
-            return out.push_str(if is_long { self.locale.utc } else { "UTC" });
+            return out.push_str(if is_long { self.locale.dates.utc } else { "UTC" });
         }
         // The same abbreviations are others' names elsewhere.
         let area = zone.iana_name().and_then(|name| name.split('/').next()).unwrap_or_default();
         let is_known = ["America", "US", "Canada", "Pacific", "Europe"].contains(&area)
             || matches!(info.abbreviation(), "JST" | "KST");
-        match self.locale.zone(info.abbreviation()).filter(|_| is_known && !is_long) {
+        match self.locale.dates.zone(info.abbreviation()).filter(|_| is_known && !is_long) {
             Some(name) => out.push_str(name),
             None => self.write_offset(is_long, out),
         }
@@ -252,7 +254,7 @@ impl Writer<'_> {
 
     fn write_offset(&self, is_long: bool, out: &mut String) {
         let minutes = self.at.offset().seconds() / 60;
-        let [prefix, minus, between, none] = self.locale.gmt;
+        let [prefix, minus, between, none] = self.locale.dates.gmt;
         if minutes == 0 {
             return out.push_str(none);
         }
@@ -300,11 +302,11 @@ impl RelativeFormat {
         let best = || counts.iter().zip(THRESHOLDS).position(|(count, threshold)| count.abs() < threshold);
         let unit = self.unit.or_else(best).unwrap_or(UNITS.len() - 1);
         let count = counts.get(unit).copied().unwrap_or_default();
-        if let Some(word) = language.locale.word(unit, count).filter(|_| !self.is_numeric) {
+        if let Some(word) = language.locale.relative.word(unit, count).filter(|_| !self.is_numeric) {
             return out.push_str(word);
         }
         let number = count.unsigned_abs() as f64;
-        let form = language.locale.relative(unit, count < 0, category(language.tag, number, Cardinal));
+        let form = language.locale.relative.form(unit, count < 0, category(language.tag, number, Cardinal));
         for (place, words) in form.split('#').enumerate() {
             if place > 0 {
                 NumberFormat::PLAIN.write(number, language.locale, out);

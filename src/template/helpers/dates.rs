@@ -6,14 +6,21 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
 
-use super::super::budget::Problem;
-use super::super::call::expected;
-use super::super::call::{Call, Form, Helper};
-use super::super::heap::Heap;
-use super::super::values::Value;
-use crate::error::shown;
+use crate::json::cut;
+use crate::template::budget::Problem;
+use crate::template::call::{Call, Check, Form, Helper, expected, one_of};
+use crate::template::heap::Heap;
+use crate::template::values::Value;
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
+
+const FORMAT: &[Check] = &[
+    Check::Argument("date", has_whole_millis),
+    Check::Argument("format", is_format),
+    Check::Argument("format=", is_format),
+    Check::Argument("timezone", is_zone),
+    Check::Argument("timezone=", is_zone),
+];
 
 pub const HELPERS: &[Helper] = &[
     Helper {
@@ -24,6 +31,7 @@ pub const HELPERS: &[Helper] = &[
                 (`%I` without a zero before it, `%p` as am and pm), or Moment's `YYYY-MM-DD`. Without a format it is in \
                 ISO 8601.",
         source: PAGE,
+        checks: FORMAT,
     },
     Helper {
         name: "swu_datetimeformat",
@@ -31,6 +39,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format),
         about: "`datetime-format` under another name.",
         source: PAGE,
+        checks: FORMAT,
     },
     Helper {
         name: "swu_iso8601_to_time",
@@ -38,6 +47,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(iso_to_time),
         about: "The milliseconds since 1970 of a date in ISO 8601.",
         source: PAGE,
+        checks: &[Check::Argument("text", is_iso)],
     },
     Helper {
         name: "swu_timestamp_to_time",
@@ -45,6 +55,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(timestamp_to_time),
         about: "The milliseconds since 1970 of seconds since then.",
         source: PAGE,
+        checks: &[Check::Argument("seconds", is_timestamp)],
     },
 ];
 
@@ -104,7 +115,8 @@ pub fn zone(name: &str) -> Result<TimeZone, Problem> {
         None => TimeZone::get(name).ok(),
     };
     let zone = Some(name).filter(|name| name.len() <= ZONE_BYTES).and_then(known);
-    zone.ok_or_else(|| Problem(format!("'{}' is no time zone that is known here", shown(name))))
+    let expected = "expected an offset, or the name of a time zone that is known here";
+    zone.ok_or_else(|| Problem(format!("{expected}, found {}", cut(name))))
 }
 
 fn offset(name: &str) -> Option<Offset> {
@@ -121,35 +133,67 @@ fn offset(name: &str) -> Option<Offset> {
     Offset::from_seconds(sign * (part(hours)? * 3600 + part(minutes)? * 60)).ok()
 }
 
-/// An argument by its place or its name; nothing is an empty text.
-fn option<'a>(call: &Call<'_, 'a>, place: usize, name: &str, what: &str) -> Result<&'a str, Problem> {
-    match call.named(name).filter(|_| call.arg(place).is_nothing()).unwrap_or(call.arg(place)) {
-        value if value.is_nothing() => Ok(""),
-        value => value.as_text().ok_or_else(|| expected(what, value)),
-    }
+/// An argument by its place or its name.
+fn option<'a>(call: &Call<'_, 'a>, place: usize, name: &str) -> Value<'a> {
+    call.named(name).filter(|_| call.arg(place).is_nothing()).unwrap_or(call.arg(place))
 }
 
-fn format<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let date = call.arg(0);
-    let moment = moment(date, call.heap)?;
-    if let Value::Number(number) = date
-        && number.fract() != 0.0
-    {
-        return Err(Problem(format!("expected whole milliseconds since 1970, found {number}")));
-    }
-    let format = option(call, 1, "format", "a format in quotes")?;
-    let at = match option(call, 2, "timezone", "the name of a time zone in quotes")? {
-        "" => moment.at.to_zoned_datetime(moment.offset.map_or(TimeZone::UTC, Offset::to_time_zone)),
-        name => moment.at.to_zoned_datetime(zone(name)?),
-    };
-    match format {
-        "" => call.give(&moment.at.to_string()),
+/// An argument that is a text; nothing is an empty one.
+fn text_of<'a>(value: Value<'a>, what: &str) -> Result<&'a str, Problem> {
+    if value.is_nothing() { Ok("") } else { value.as_text().ok_or_else(|| expected(what, value)) }
+}
+
+fn format_of(value: Value<'_>) -> Result<&str, Problem> {
+    match text_of(value, "a format in quotes")? {
         format if format.len() > FORMAT_BYTES => {
             Err(Problem(format!("expected a format of at most {FORMAT_BYTES} bytes, found one of {}", format.len())))
         }
-        format if format.contains('%') => call.give(&by_strftime(&at, format)?),
-        format => call.give(&by_tokens(&at, format)),
+        format => Ok(format),
     }
+}
+
+/// The time zone that an argument names, if it names one.
+fn zone_of(value: Value<'_>) -> Result<Option<TimeZone>, Problem> {
+    match text_of(value, "the name of a time zone in quotes")? {
+        "" => Ok(None),
+        name => zone(name).map(Some),
+    }
+}
+
+fn whole_millis<'a>(date: Value<'a>, heap: &Heap<'a>) -> Result<Moment, Problem> {
+    match date {
+        Value::Number(number) if number.fract() != 0.0 => Err(expected("whole milliseconds since 1970", date)),
+        date => moment(date, heap),
+    }
+}
+
+fn has_whole_millis<'a>(date: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
+    whole_millis(date, heap).map(drop)
+}
+
+fn is_format<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    let at = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
+    written(&at, format_of(value)?).map(drop)
+}
+
+fn is_zone<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    zone_of(value).map(drop)
+}
+
+fn format<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    let moment = whole_millis(call.arg(0), call.heap)?;
+    let format = format_of(option(call, 1, "format"))?;
+    let of_date = || moment.offset.map_or(TimeZone::UTC, Offset::to_time_zone);
+    let zone = zone_of(option(call, 2, "timezone"))?.unwrap_or_else(of_date);
+    match format {
+        "" => call.give(&moment.at.to_string()),
+        format => call.give(&written(&moment.at.to_zoned_datetime(zone), format)?),
+    }
+}
+
+/// A time as a format of either kind says.
+fn written(at: &ZonedDateTime, format: &str) -> Result<String, Problem> {
+    if format.contains('%') { by_strftime(at, format) } else { Ok(by_tokens(at, format)) }
 }
 
 /// Directives that are others in jiff's strftime, or that it leaves to the locale.
@@ -166,6 +210,7 @@ const DIRECTIVES: [(&str, &str); 8] = [
 
 fn by_strftime(at: &ZonedDateTime, format: &str) -> Result<String, Problem> {
     let (mut known, mut rest) = (String::new(), format);
+    let is_known = |directive: &str| strtime::format(format!("%{directive}"), at).is_ok();
     while let Some((before, after)) = rest.split_once('%') {
         known.push_str(before);
         let is_flag = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '^' | '#' | ':');
@@ -179,7 +224,8 @@ fn by_strftime(at: &ZonedDateTime, format: &str) -> Result<String, Problem> {
                 let other = DIRECTIVES.iter().find(|(name, _)| *name == directive);
                 match other {
                     Some((_, other)) => known.push_str(other),
-                    None => known.extend(["%", directive]),
+                    None if is_known(directive) => known.extend(["%", directive]),
+                    None => return Err(unknown(directive, is_known)),
                 }
                 rest = after.get(end..).unwrap_or_default();
             }
@@ -190,8 +236,17 @@ fn by_strftime(at: &ZonedDateTime, format: &str) -> Result<String, Problem> {
         }
     }
     known.push_str(rest);
-    strtime::format(&known, at)
-        .map_err(|_| Problem(format!("expected a format of strftime's directives, found '{}'", shown(format))))
+    strtime::format(&known, at).map_err(|_| Problem(format!("expected a format of strftime's, found {}", cut(format))))
+}
+
+/// What is wrong with a directive, and which there are.
+fn unknown(directive: &str, is_known: impl Fn(&str) -> bool) -> Problem {
+    let is_own = |letter: &str| DIRECTIVES.iter().any(|(own, _)| *own == letter);
+    let letters = ('A'..='Z').chain('a'..='z').map(String::from);
+    let letters = letters.filter(|letter| is_own(letter) || is_known(letter));
+    let known: Vec<String> = letters.map(|letter| format!("%{letter}")).collect();
+    let known = one_of(&known.iter().map(String::as_str).collect::<Vec<_>>());
+    Problem(format!("expected {known}, found %{directive}"))
 }
 
 /// The tokens of Moment and Day.js, the longer ones first, and what they are in strftime.
@@ -258,27 +313,41 @@ fn ordinal(day: i8) -> String {
 }
 
 fn iso_to_time<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let argument = call.arg(0);
+    millis_of_iso(call.arg(0), call.heap).map(Value::Number)
+}
+
+fn millis_of_iso<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<f64, Problem> {
     let text = argument.as_text().unwrap_or_default().trim();
-    call.heap.budget.scanned(text.len())?;
+    heap.budget.scanned(text.len())?;
     let moment = iso(text).ok_or_else(|| expected("a date in ISO 8601", argument))?;
-    Ok(Value::Number(moment.at.as_millisecond() as f64))
+    Ok(moment.at.as_millisecond() as f64)
+}
+
+fn is_iso<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
+    millis_of_iso(argument, heap).map(drop)
 }
 
 fn timestamp_to_time<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let argument = call.arg(0);
+    millis_of_seconds(call.arg(0)).map(Value::Number)
+}
+
+fn millis_of_seconds(argument: Value<'_>) -> Result<f64, Problem> {
     let seconds = match argument {
         Value::Number(number) => Some(number).filter(|number| number.fract() == 0.0),
         _ => argument.as_text().and_then(|text| whole(text.trim())),
     };
     let moment = seconds.and_then(|seconds| from_millis(seconds * 1000.0));
     let moment = moment.ok_or_else(|| expected("whole seconds since 1970", argument))?;
-    Ok(Value::Number(moment.at.as_millisecond() as f64))
+    Ok(moment.at.as_millisecond() as f64)
+}
+
+fn is_timestamp<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    millis_of_seconds(argument).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, given};
+    use crate::template::helpers::testing::{check, given};
 
     const DATA: &str = r#"{"data": {
         "at": "2024-03-01T14:05:00Z", "ms": "1554145200000", "secs": 1554145200, "text_secs": "1700000000",
@@ -379,24 +448,36 @@ mod tests {
                 (r#"datetime-format "2024-13-01" "%Y""#, &format!("{DATE} the text \"2024-13-01\"")),
                 (r#"datetime-format nobody "%Y""#, &format!("{DATE} nothing")),
                 (r#"datetime-format o "%Y""#, &format!("{DATE} an object")),
-                (r#"datetime-format true "%Y""#, &format!("{DATE} a boolean")),
-                (r#"datetime-format late "%Y""#, &format!("{DATE} a number")),
-                (r#"datetime-format 1.5 "%Y""#, "!expected whole milliseconds since 1970, found 1.5"),
-                ("datetime-format 1 2", "!expected a format in quotes, found a number"),
-                (r#"datetime-format 1 "%Y" 2"#, "!expected the name of a time zone in quotes, found a number"),
-                (r#"datetime-format 1 "HH" "Mars/Base""#, "!'Mars/Base' is no time zone that is known here"),
-                (r#"datetime-format 1 "HH" "+99:00""#, "!'+99:00' is no time zone that is known here"),
-                (r#"datetime-format 1 "HH" "+1:é""#, "!'+1:é' is no time zone that is known here"),
-                (r#"datetime-format 1 "%E""#, "!expected a format of strftime's directives, found '%E'"),
+                (r#"datetime-format true "%Y""#, &format!("{DATE} true")),
+                (r#"datetime-format late "%Y""#, &format!("{DATE} the number 100000000000000000")),
+                (r#"datetime-format 1.5 "%Y""#, "!expected whole milliseconds since 1970, found the number 1.5"),
+                ("datetime-format 1 2", "!expected a format in quotes, found the number 2"),
+                (r#"datetime-format 1 "%Y" 2"#, "!expected the name of a time zone in quotes, found the number 2"),
+                (
+                    r#"datetime-format 1 "HH" "Mars/Base""#,
+                    "!expected an offset, or the name of a time zone that is known here, found \"Mars/Base\"",
+                ),
+                (
+                    r#"datetime-format 1 "HH" "+99:00""#,
+                    "!expected an offset, or the name of a time zone that is known here, found \"+99:00\"",
+                ),
+                (
+                    r#"datetime-format 1 "HH" "+1:é""#,
+                    "!expected an offset, or the name of a time zone that is known here, found \"+1:é\"",
+                ),
+                (
+                    r#"datetime-format 1 "%E""#,
+                    "!expected one of %A, %B, %C, %D, %F, %G, %H, %I, %M, %N, %P, %Q, %R, %S, %T, %U, %V, %W, %X, %Y, %Z, %a, %b, %c, %d, %e, %f, %g, %h, %j, %k, %l, %m, %n, %p, %q, %r, %s, %t, %u, %v, %w, %x, %y and %z, found %E",
+                ),
                 (
                     &format!("datetime-format 1 {:?}", "%Y".repeat(501)),
                     "!expected a format of at most 1000 bytes, found one of 1002",
                 ),
                 (r#"swu_iso8601_to_time "soon""#, "!expected a date in ISO 8601, found the text \"soon\""),
-                ("swu_iso8601_to_time 1", "!expected a date in ISO 8601, found a number"),
-                ("swu_timestamp_to_time 1.5", "!expected whole seconds since 1970, found a number"),
+                ("swu_iso8601_to_time 1", "!expected a date in ISO 8601, found the number 1"),
+                ("swu_timestamp_to_time 1.5", "!expected whole seconds since 1970, found the number 1.5"),
                 (r#"swu_timestamp_to_time "1.5""#, "!expected whole seconds since 1970, found the text \"1.5\""),
-                ("swu_timestamp_to_time 1e300", "!expected whole seconds since 1970, found a number"),
+                ("swu_timestamp_to_time 1e300", "!expected whole seconds since 1970, found the number 1e+300"),
             ],
         );
     }

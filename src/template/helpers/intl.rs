@@ -2,19 +2,25 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::super::budget::Problem;
-use super::super::call::expected;
-use super::super::call::{Call, Form, Helper};
-use super::super::values::Value;
 use super::calendar::{DateFormat, RelativeFormat};
+use super::data::{is_path, path_of};
 use super::dates::moment;
 use super::message;
 use super::numerals::NumberFormat;
-use super::options::{Language, Options};
+use super::options::{Language, Options, constants};
 use crate::error::shown;
+use crate::template::budget::Problem;
+use crate::template::call::{Call, Check, Form, Helper, Known, expected};
+use crate::template::heap::Heap;
+use crate::template::values::Value;
 
 const README: &str = "github.com/formatjs/handlebars-intl#helpers";
 const USES: &str = "docs/platform/content/template-designer/handlebars-designer#use-cases";
+
+const NUMBER: &[Check] =
+    &[Check::Argument("number", is_number), Check::Argument("format", is_name), Check::Call(has_number_options)];
+const DATE: &[Check] =
+    &[Check::Argument("date", is_date), Check::Argument("format", is_name), Check::Call(has_date_options)];
 
 pub const HELPERS: &[Helper] = &[
     Helper {
@@ -23,6 +29,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Language,
         about: "The languages, formats and messages that the helpers of `intl` in it know.",
         source: USES,
+        checks: &[],
     },
     Helper {
         name: "intlGet",
@@ -30,6 +37,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(intl_get),
         about: "What a path such as `messages.greeting` leads to in what `intl` knows.",
         source: README,
+        checks: &[Check::Argument("path", is_path)],
     },
     Helper {
         name: "formatMessage",
@@ -38,6 +46,7 @@ pub const HELPERS: &[Helper] = &[
         about: "A message in ICU's MessageFormat with its named arguments: `{name}`, `number`, `date`, `time`, `plural`, \
                 `selectordinal` and `select`.",
         source: USES,
+        checks: &[Check::Call(has_message)],
     },
     Helper {
         name: "formatHTMLMessage",
@@ -45,6 +54,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format_html_message),
         about: "The same for a message of HTML: its arguments are escaped, it is not.",
         source: README,
+        checks: &[Check::Call(has_message)],
     },
     Helper {
         name: "formatNumber",
@@ -52,6 +62,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format_number),
         about: "A number as the language writes it, with the options of `Intl.NumberFormat`.",
         source: README,
+        checks: NUMBER,
     },
     Helper {
         name: "formatDate",
@@ -59,6 +70,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| format_date(call, "date")),
         about: "A date as the language writes it, with the options of `Intl.DateTimeFormat`.",
         source: README,
+        checks: DATE,
     },
     Helper {
         name: "formatTime",
@@ -66,6 +78,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| format_date(call, "time")),
         about: "The same with formats for times. Without options it is a date too.",
         source: README,
+        checks: DATE,
     },
     Helper {
         name: "formatRelative",
@@ -73,6 +86,12 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format_relative),
         about: "How long ago or ahead a date is, such as `in 3 days`.",
         source: README,
+        checks: &[
+            Check::Argument("date", is_date),
+            Check::Argument("format", is_name),
+            Check::Argument("now=", is_date),
+            Check::Call(has_relative_options),
+        ],
     },
     Helper {
         name: "intlMessage",
@@ -80,6 +99,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format_message),
         about: "`formatMessage` under another name.",
         source: README,
+        checks: &[Check::Call(has_message)],
     },
     Helper {
         name: "intlHTMLMessage",
@@ -87,6 +107,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format_html_message),
         about: "`formatHTMLMessage` under another name.",
         source: README,
+        checks: &[Check::Call(has_message)],
     },
     Helper {
         name: "intlNumber",
@@ -94,6 +115,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format_number),
         about: "`formatNumber` under another name.",
         source: README,
+        checks: NUMBER,
     },
     Helper {
         name: "intlDate",
@@ -101,6 +123,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| format_date(call, "date")),
         about: "`formatDate` under another name.",
         source: README,
+        checks: DATE,
     },
     Helper {
         name: "intlTime",
@@ -108,6 +131,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| format_date(call, "time")),
         about: "`formatTime` under another name.",
         source: README,
+        checks: DATE,
     },
 ];
 
@@ -120,27 +144,59 @@ fn known<'a>(path: &str, call: &Call<'_, 'a>, language: &Language<'a>) -> Result
 }
 
 fn intl_get<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let argument = call.arg(0);
-    let path = argument.as_text().ok_or_else(|| expected("a path in quotes", argument))?;
-    known(path, call, &Language::of(call)?)
+    known(path_of(call.arg(0))?, call, &Language::of(call)?)
+}
+
+/// The name of a format that an argument is, if it is one.
+fn name_of(argument: Value<'_>) -> Result<Option<&str>, Problem> {
+    match argument.as_text() {
+        None if !argument.is_nothing() => Err(expected("the name of a format in quotes", argument)),
+        name => Ok(name),
+    }
+}
+
+fn is_name<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    name_of(argument).map(drop)
+}
+
+fn has_number_options(known: &Known<'_, '_>) -> Result<(), Problem> {
+    NumberFormat::of(&Options::plain(&constants(known), known.heap)).map(drop)
+}
+
+fn has_date_options(known: &Known<'_, '_>) -> Result<(), Problem> {
+    DateFormat::of(&Options::plain(&constants(known), known.heap)).map(drop)
+}
+
+fn has_relative_options(known: &Known<'_, '_>) -> Result<(), Problem> {
+    RelativeFormat::of(&Options::plain(&constants(known), known.heap)).map(drop)
 }
 
 /// The options of a call, and of the format that it names.
 fn options<'o, 'a>(group: &str, call: &'o Call<'o, 'a>, language: &Language<'a>) -> Result<Options<'o, 'a>, Problem> {
-    let format = match call.arg(1) {
-        name if name.is_nothing() => Value::Undefined,
-        name => {
-            let name = name.as_text().ok_or_else(|| expected("the name of a format in quotes", name))?;
-            known(&format!("formats.{group}.{}", shown(name)), call, language)?
-        }
+    let format = match name_of(call.arg(1))? {
+        None => Value::Undefined,
+        Some(name) => known(&format!("formats.{group}.{}", shown(name)), call, language)?,
     };
     Ok(Options { named: call.named, format, heap: call.heap })
 }
 
+fn number_of(argument: Value<'_>) -> Result<f64, Problem> {
+    match argument {
+        Value::Number(number) => Ok(number),
+        _ => Err(expected("a number", argument)),
+    }
+}
+
+fn is_number<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    number_of(argument).map(drop)
+}
+
+fn is_date<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
+    moment(argument, heap).map(drop)
+}
+
 fn format_number<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let Value::Number(number) = call.arg(0) else {
-        return Err(expected("a number", call.arg(0)));
-    };
+    let number = number_of(call.arg(0))?;
     let language = Language::of(call)?;
     let format = NumberFormat::of(&options("number", call, &language)?)?;
     let mut out = String::new();
@@ -187,8 +243,20 @@ fn message_of<'a>(call: &Call<'_, 'a>, is_html: bool) -> Result<String, Problem>
         }
         (message, _) => message,
     };
-    let text = message.as_text().ok_or_else(|| expected("a message in quotes, or its path as intlName=", message))?;
-    message::format(text, is_html, call)
+    message::format(text_of(message)?, is_html, call)
+}
+
+fn text_of(message: Value<'_>) -> Result<&str, Problem> {
+    message.as_text().ok_or_else(|| expected("a message in quotes, or its path as intlName=", message))
+}
+
+/// Whether a message can be written, as far as it is known.
+fn has_message(known: &Known<'_, '_>) -> Result<(), Problem> {
+    match known.arg(0) {
+        None => Ok(()),
+        Some(Value::Undefined) if known.has_named("intlName") => Ok(()),
+        Some(message) => message::check(text_of(message)?, known),
+    }
 }
 
 fn format_message<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
@@ -201,7 +269,7 @@ fn format_html_message<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, given, printed};
+    use crate::template::helpers::testing::{check, given, printed};
 
     const DATA: &str = r#"{"data": {
         "intl": {
@@ -362,7 +430,7 @@ mod tests {
                 ("formatNumber four", "!expected a number, found the text \"4\""),
                 ("formatNumber nobody", "!expected a number, found nothing"),
                 (r#"formatNumber 1 "USD""#, "!there is no 'formats.number.USD' in what intl was given"),
-                ("formatNumber 1 2", "!expected the name of a format in quotes, found a number"),
+                ("formatNumber 1 2", "!expected the name of a format in quotes, found the number 2"),
                 (
                     r#"formatNumber 1 style="currency""#,
                     "!expected currency= to be a code of three letters such as 'USD', found nothing",
@@ -377,17 +445,20 @@ mod tests {
                 ),
                 (
                     "formatNumber 1 maximumFractionDigits=101",
-                    "!expected maximumFractionDigits= to be a number from 0 to 100, found a number",
+                    "!expected maximumFractionDigits= to be a number from 0 to 100, found the number 101",
                 ),
                 (
                     "formatNumber 1 minimumFractionDigits=3 maximumFractionDigits=2",
-                    "!expected minimumFractionDigits= of at most maximumFractionDigits=2, found 3",
+                    "!expected minimumFractionDigits= to be a number from 0 to 2, which is maximumFractionDigits=, found the number 3",
                 ),
                 (
                     r#"formatDate "soon""#,
                     "!expected milliseconds since 1970 or a date in ISO 8601, found the text \"soon\"",
                 ),
-                (r#"formatDate 1 timeZone="Mars/Base""#, "!'Mars/Base' is no time zone that is known here"),
+                (
+                    r#"formatDate 1 timeZone="Mars/Base""#,
+                    "!expected an offset, or the name of a time zone that is known here, found \"Mars/Base\"",
+                ),
                 (
                     r#"formatDate 1 day="long""#,
                     "!expected day= to be one of 'numeric', '2-digit', found the text \"long\"",
@@ -404,7 +475,7 @@ mod tests {
                 ("formatMessage", "!expected a message in quotes, or its path as intlName=, found nothing"),
                 (r#"formatMessage intlName="messages.x""#, "!there is no 'messages.x' in what intl was given"),
                 (r#"intlGet "messages.x.y""#, "!there is no 'messages.x.y' in what intl was given"),
-                ("intlGet 1", "!expected a path in quotes, found a number"),
+                ("intlGet 1", "!expected a path in quotes, found the number 1"),
             ],
         );
     }

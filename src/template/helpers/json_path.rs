@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use super::super::budget::Problem;
-use super::super::call::Call;
-use super::super::heap::Heap;
-use super::super::values::Value;
+use crate::template::budget::Problem;
+use crate::template::call::Call;
+use crate::template::heap::Heap;
+use crate::template::values::Value;
 
 /// Longest path, in bytes.
 const PATH_BYTES: usize = 1_000;
@@ -325,8 +325,8 @@ fn slice<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::printed_in;
     use super::Path;
+    use crate::template::helpers::testing::printed_in;
 
     const DATA: &str = r#"{
         "name": "top", "first-name": "Ann", "list": [1, 2, 3, [4, 5]], "empty": [], "zero": 0, "none": null,

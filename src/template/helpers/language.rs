@@ -1,6 +1,6 @@
 //! What only the compiler can do.
 
-use super::super::call::{Form, Helper};
+use crate::template::call::{Form, Helper};
 
 pub const HELPERS: &[Helper] = &[
     Helper {
@@ -9,6 +9,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Language,
         about: "Shows what stands in it if the value is true and no empty list. With `includeZero=true` a zero is true.",
         source: "handlebarsjs.com/guide/builtin-helpers.html#if",
+        checks: &[],
     },
     Helper {
         name: "unless",
@@ -16,6 +17,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Language,
         about: "Shows what stands in it if `if` would not.",
         source: "handlebarsjs.com/guide/builtin-helpers.html#unless",
+        checks: &[],
     },
     Helper {
         name: "each",
@@ -24,6 +26,7 @@ pub const HELPERS: &[Helper] = &[
         about: "Shows what stands in it for every item of a list or member of an object, which is `this`; \
                 `@index`, `@key`, `@first` and `@last` say which it is.",
         source: "handlebarsjs.com/guide/builtin-helpers.html#each",
+        checks: &[],
     },
     Helper {
         name: "with",
@@ -31,6 +34,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Language,
         about: "Shows what stands in it with the value as `this`, if there is one.",
         source: "handlebarsjs.com/guide/builtin-helpers.html#with",
+        checks: &[],
     },
     Helper {
         name: "set",
@@ -38,5 +42,6 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Language,
         about: "From here on the name is that value, in `this` and at the top.",
         source: "docs/platform/content/template-designer/handlebars-helpers#set",
+        checks: &[],
     },
 ];

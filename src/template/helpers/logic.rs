@@ -2,12 +2,12 @@
 
 use std::cmp::Ordering;
 
-use super::super::budget::Problem;
-use super::super::call::expected;
-use super::super::call::{Call, Form, Helper};
-use super::super::heap::Heap;
-use super::super::values::Value;
+use super::data::{is_path, path_of};
 use super::json_path::Path;
+use crate::template::budget::Problem;
+use crate::template::call::{Call, Check, Form, Helper, Known, expected, one_of};
+use crate::template::heap::Heap;
+use crate::template::values::Value;
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
 const PREVIEW: &str = "courier-designer's preview helpers";
@@ -19,6 +19,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Condition(|call| Ok(Value::Bool(call.args.iter().all(|value| value.is_truthy())))),
         about: "Whether all are true for JavaScript, which takes empty lists and objects for true.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "or",
@@ -26,6 +27,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Condition(|call| Ok(Value::Bool(call.args.iter().any(|value| value.is_truthy())))),
         about: "Whether one is true for JavaScript, which takes empty lists and objects for true.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "not",
@@ -33,6 +35,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Condition(not),
         about: "Whether it is false, nothing, `\"\"`, `0` or an empty list.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "condition",
@@ -41,6 +44,7 @@ pub const HELPERS: &[Helper] = &[
         about: "Compares two values: `==` and `===` are both strict, so are `!=` and `!==`; `<`, `<=`, `>` and `>=` \
                 are JavaScript's.",
         source: PAGE,
+        checks: &[Check::Argument("operator", is_comparison)],
     },
     Helper {
         name: "conditional",
@@ -49,6 +53,7 @@ pub const HELPERS: &[Helper] = &[
         about: "Whether all are true, or with `logicalOperator=\"or\"` one. As a block it hides what stands in it if \
                 so, and with `behavior=\"show\"` shows it.",
         source: PAGE,
+        checks: &[Check::Argument("logicalOperator=", is_join), Check::Argument("behavior=", is_behavior)],
     },
     Helper {
         name: "filter",
@@ -58,6 +63,7 @@ pub const HELPERS: &[Helper] = &[
                 CONTAINS, NOT_CONTAINS, GREATER_THAN, GREATER_THAN_EQUALS, LESS_THAN, LESS_THAN_EQUALS, \
                 IS_EMPTY, NOT_EMPTY.",
         source: PAGE,
+        checks: &[Check::Argument("path", is_path), Check::Argument("operator", is_filter), Check::Call(has_part)],
     },
     Helper {
         name: "contains",
@@ -65,6 +71,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Condition(contains),
         about: "Whether the part is in the text.",
         source: PREVIEW,
+        checks: &[],
     },
     Helper {
         name: "default",
@@ -72,12 +79,27 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(default),
         about: "The value, or the one behind it if there is none. An empty text, a zero and `false` are values.",
         source: PAGE,
+        checks: &[],
     },
 ];
 
 fn not<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let value = call.arg(0);
     Ok(Value::Bool(!value.is_truthy() || value.is_list() && value.is_empty()))
+}
+
+/// What `condition` knows.
+const COMPARISONS: [&str; 8] = ["==", "===", "!=", "!==", "<", "<=", ">", ">="];
+
+fn is_comparison<'a>(sign: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    is_one_of(&COMPARISONS, sign)
+}
+
+fn is_one_of(words: &[&str], value: Value<'_>) -> Result<(), Problem> {
+    match value.as_text().is_some_and(|text| words.contains(&text)) {
+        true => Ok(()),
+        false => Err(expected(&one_of(words), value)),
+    }
 }
 
 fn condition<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
@@ -91,29 +113,72 @@ fn condition<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
         Some("<=") => order(Ordering::is_le)?,
         Some(">") => order(Ordering::is_gt)?,
         Some(">=") => order(Ordering::is_ge)?,
-        _ => return Err(expected("one of ==, ===, !=, !==, <, <=, > and >=", sign)),
+        _ => return Err(expected(&one_of(&COMPARISONS), sign)),
     };
     Ok(Value::Bool(holds))
 }
 
+/// Whether the second of two words was chosen; the first is, if none was.
+fn chosen(name: &str, [first, second]: [&str; 2], value: Value<'_>) -> Result<bool, Problem> {
+    match value.as_text() {
+        None if value.is_nothing() => Ok(false),
+        Some(text) if text == first || text == second => Ok(text == second),
+        _ => Err(expected(&format!("\"{first}\" or \"{second}\" for {name}"), value)),
+    }
+}
+
+fn join(value: Value<'_>) -> Result<bool, Problem> {
+    chosen("logicalOperator", ["and", "or"], value)
+}
+
+fn is_join<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    join(value).map(drop)
+}
+
+fn is_behavior<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    chosen("behavior", ["hide", "show"], value).map(drop)
+}
+
 fn conditional<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let chosen = |name: &str, first: &str, second: &str| match call.named(name) {
-        Some(value) if !value.is_nothing() => match value.as_text() {
-            Some(text) if text == first || text == second => Ok(text == second),
-            _ => Err(expected(&format!("\"{first}\" or \"{second}\" for {name}"), value)),
-        },
-        _ => Ok(false),
-    };
-    let is_or = chosen("logicalOperator", "and", "or")?;
+    let named = |name: &str| call.named(name).unwrap_or(Value::Undefined);
+    let is_or = join(named("logicalOperator"))?;
     // What it is as a block is the compiler's work.
-    chosen("behavior", "hide", "show")?;
+    is_behavior(named("behavior"), call.heap)?;
     let (mut values, is_truthy) = (call.args.iter(), |value: &Value<'_>| value.is_truthy());
     Ok(Value::Bool(if is_or { values.any(is_truthy) } else { values.all(is_truthy) }))
 }
 
+/// What `filter` knows.
+const FILTERS: [&str; 10] = [
+    "EQUALS",
+    "NOT_EQUALS",
+    "CONTAINS",
+    "NOT_CONTAINS",
+    "GREATER_THAN",
+    "GREATER_THAN_EQUALS",
+    "LESS_THAN",
+    "LESS_THAN_EQUALS",
+    "IS_EMPTY",
+    "NOT_EMPTY",
+];
+
+/// What CONTAINS looks for has to be given.
+fn has_part(known: &Known<'_, '_>) -> Result<(), Problem> {
+    let looks = known.arg(2).and_then(Value::as_text).is_some_and(|operator| operator.ends_with("CONTAINS"));
+    known.arg(3).filter(|_| looks).map_or(Ok(()), part_of)
+}
+
+fn part_of(value: Value<'_>) -> Result<(), Problem> {
+    if value.is_nothing() { Err(expected("a value to look for", value)) } else { Ok(()) }
+}
+
+fn is_filter<'a>(operator: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    is_one_of(&FILTERS, operator)
+}
+
 fn filter<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (heap, path, operator, right) = (call.heap, call.arg(1), call.arg(2), call.arg(3));
-    let path = path.as_text().ok_or_else(|| expected("a path in quotes", path))?;
+    let path = path_of(path)?;
     let left = match Path::parse(path) {
         Some(path) if call.arg(0).as_text() == Some("profile") => {
             path.find_in(Value::Root.member("profile", heap)?, heap)?
@@ -133,7 +198,7 @@ fn filter<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
         Some("LESS_THAN_EQUALS") => order(f64::le)?,
         Some("IS_EMPTY") => is_empty(left, heap)?,
         Some("NOT_EMPTY") => !is_empty(left, heap)?,
-        _ => return Err(expected("an operator such as EQUALS or IS_EMPTY", operator)),
+        _ => return Err(expected(&one_of(&FILTERS), operator)),
     };
     Ok(Value::Bool(holds))
 }
@@ -144,9 +209,7 @@ fn is_text<'a>(left: Value<'a>, right: Value<'a>, heap: &Heap<'a>) -> Result<boo
 }
 
 fn has<'a>(left: Value<'a>, right: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
-    if right.is_nothing() {
-        return Err(expected("a value to look for", right));
-    }
+    part_of(right)?;
     if left.is_list() {
         for item in left.items(heap)? {
             heap.budget.steps(1)?;
@@ -185,7 +248,7 @@ fn default<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, given, printed, printed_in};
+    use crate::template::helpers::testing::{check, given, printed, printed_in};
 
     const DATA: &str = r#"{
         "profile": {"name": "rod", "hungry": true, "email": "ann@trycourier.com", "boolean": true, "another_boolean": false},
@@ -292,7 +355,7 @@ mod tests {
                     r#"conditional 1 logicalOperator="xor""#,
                     r#"!expected "and" or "or" for logicalOperator, found the text "xor""#,
                 ),
-                (r#"conditional 1 behavior=1"#, r#"!expected "hide" or "show" for behavior, found a number"#),
+                (r#"conditional 1 behavior=1"#, r#"!expected "hide" or "show" for behavior, found the number 1"#),
             ],
         );
     }
@@ -329,13 +392,18 @@ mod tests {
                 (r#"filter "data" "name" "EQUALS" "rod""#, "false"),
                 (
                     r#"filter "data" "score" "LIKE" 1"#,
-                    r#"!expected an operator such as EQUALS or IS_EMPTY, found the text "LIKE""#,
+                    r#"!expected one of EQUALS, NOT_EQUALS, CONTAINS, NOT_CONTAINS, GREATER_THAN, GREATER_THAN_EQUALS, LESS_THAN, LESS_THAN_EQUALS, IS_EMPTY and NOT_EMPTY, found the text "LIKE""#,
                 ),
-                (r#"filter "data" "score""#, "!expected an operator such as EQUALS or IS_EMPTY, found nothing"),
-                (r#"filter "data" score "EQUALS" 1"#, "!expected a path in quotes, found a number"),
+                (r#"filter "data" score "EQUALS" 1"#, "!expected a path in quotes, found the number 87"),
                 (r#"filter "data" "nobody" "CONTAINS" "x""#, "!expected a text or a list to look in, found nothing"),
-                (r#"filter "data" "score" "CONTAINS" "8""#, "!expected a text or a list to look in, found a number"),
-                (r#"filter "data" "message" "CONTAINS" 8"#, "!expected a text to look for in a text, found a number"),
+                (
+                    r#"filter "data" "score" "CONTAINS" "8""#,
+                    "!expected a text or a list to look in, found the number 87",
+                ),
+                (
+                    r#"filter "data" "message" "CONTAINS" 8"#,
+                    "!expected a text to look for in a text, found the number 8",
+                ),
                 (r#"filter "data" "tags" "NOT_CONTAINS""#, "!expected a value to look for, found nothing"),
             ],
         );

@@ -1,13 +1,16 @@
 //! Arithmetic. Texts that are numbers are numbers: that is what `var` gives.
 
-use super::super::budget::Problem;
-use super::super::call::expected;
-use super::super::call::{Call, Form, Helper};
-use super::super::heap::Heap;
-use super::super::number;
-use super::super::values::Value;
+use crate::template::budget::Problem;
+use crate::template::call::{Call, Check, Form, Helper, expected};
+use crate::template::heap::Heap;
+use crate::template::number;
+use crate::template::values::Value;
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
+
+const ONE: &[Check] = &[Check::Argument("value", is_number)];
+const TWO: &[Check] = &[Check::Argument("a", is_number), Check::Argument("b", is_number)];
+const PARTS: &[Check] = &[Check::Argument("a", is_number), Check::Argument("b", can_divide)];
 
 pub const HELPERS: &[Helper] = &[
     Helper {
@@ -16,6 +19,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| two(call, |a, b| a + b)),
         about: "The sum of two numbers.",
         source: PAGE,
+        checks: TWO,
     },
     Helper {
         name: "subtract",
@@ -23,6 +27,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| two(call, |a, b| a - b)),
         about: "The first number less the second.",
         source: PAGE,
+        checks: TWO,
     },
     Helper {
         name: "sub",
@@ -30,6 +35,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| two(call, |a, b| a - b)),
         about: "`subtract` under another name.",
         source: PAGE,
+        checks: TWO,
     },
     Helper {
         name: "multiply",
@@ -37,6 +43,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| two(call, |a, b| a * b)),
         about: "The product of two numbers.",
         source: PAGE,
+        checks: TWO,
     },
     Helper {
         name: "product",
@@ -44,6 +51,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| two(call, |a, b| a * b)),
         about: "`multiply` under another name.",
         source: "courier-designer's preview helpers",
+        checks: TWO,
     },
     Helper {
         name: "divide",
@@ -51,6 +59,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| parts(call, |a, b| a / b)),
         about: "The first number divided by the second, which must not be 0.",
         source: PAGE,
+        checks: PARTS,
     },
     Helper {
         name: "mod",
@@ -59,6 +68,7 @@ pub const HELPERS: &[Helper] = &[
         about: "What is left over of the first number, with its sign, when it is divided by the second, which must not \
                 be 0.",
         source: PAGE,
+        checks: PARTS,
     },
     Helper {
         name: "inc",
@@ -66,6 +76,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| Ok(Value::Number(call.arg(0).number(call.heap)? + 1.0))),
         about: "The number and 1; `NaN` if it is none.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "abs",
@@ -73,6 +84,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| one(call, f64::abs)),
         about: "The number without its sign.",
         source: PAGE,
+        checks: ONE,
     },
     Helper {
         name: "ceil",
@@ -80,6 +92,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| one(call, f64::ceil)),
         about: "The smallest whole number that is not less.",
         source: PAGE,
+        checks: ONE,
     },
     Helper {
         name: "floor",
@@ -87,6 +100,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| one(call, f64::floor)),
         about: "The largest whole number that is not more.",
         source: PAGE,
+        checks: ONE,
     },
     Helper {
         name: "round",
@@ -94,6 +108,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|call| one(call, f64::round)),
         about: "The nearest whole number; a half goes away from 0.",
         source: PAGE,
+        checks: ONE,
     },
 ];
 
@@ -118,15 +133,24 @@ fn two<'a>(call: &Call<'_, 'a>, of: fn(f64, f64) -> f64) -> Result<Value<'a>, Pr
 }
 
 fn parts<'a>(call: &Call<'_, 'a>, of: fn(f64, f64) -> f64) -> Result<Value<'a>, Problem> {
-    if number(call.arg(1), call.heap)? == 0.0 {
-        return Err(Problem::new("expected a number other than 0 to divide by"));
-    }
+    can_divide(call.arg(1), call.heap)?;
     two(call, of)
+}
+
+pub fn is_number<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
+    number(value, heap).map(drop)
+}
+
+fn can_divide<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
+    match number(value, heap)? {
+        0.0 => Err(expected("a number other than 0 to divide by", value)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, given};
+    use crate::template::helpers::testing::{check, given};
 
     #[test]
     fn numbers_are_reckoned_with() {
@@ -214,23 +238,23 @@ mod tests {
                     (&format!("{name} \"1,000\" 2"), "!expected a number, found the text \"1,000\""),
                     (&format!("{name} o 2"), "!expected a number, found an object"),
                     (&format!("{name} 1 list"), "!expected a number, found a list"),
-                    (&format!("{name} flag 1"), "!expected a number, found a boolean"),
+                    (&format!("{name} flag 1"), "!expected a number, found true"),
                     (&format!("{name} 1 none"), "!expected a number, found null"),
                     (&format!("{name} 1"), "!expected a number, found nothing"),
                     (&format!("{name} 1 \"\""), "!expected a number, found an empty text"),
                     (&format!("{name} nan 1"), "!expected a number, found the text \"NaN\""),
                     (&format!("{name} (var \"quantity\") 1"), "!expected a number, found the text \"{quantity}\""),
-                    (&format!("{name} (inc o) 1"), "!expected a number, found a number"),
+                    (&format!("{name} (inc o) 1"), "!expected a number, found the number NaN"),
                 ],
             );
         }
         check(
             data,
             &[
-                ("divide 1 0", "!expected a number other than 0 to divide by"),
-                ("mod 1 0", "!expected a number other than 0 to divide by"),
-                ("divide 1 \"0\"", "!expected a number other than 0 to divide by"),
-                ("mod 1 -0", "!expected a number other than 0 to divide by"),
+                ("divide 1 0", "!expected a number other than 0 to divide by, found the number 0"),
+                ("mod 1 0", "!expected a number other than 0 to divide by, found the number 0"),
+                ("divide 1 \"0\"", "!expected a number other than 0 to divide by, found the text \"0\""),
+                ("mod 1 -0", "!expected a number other than 0 to divide by, found the number 0"),
             ],
         );
     }

@@ -2,19 +2,21 @@
 //! are meant: behind a backslash and between apostrophes.
 //! <https://formatjs.github.io/docs/core-concepts/icu-syntax>
 
+use std::collections::{HashMap, HashSet};
+
 use icu_plurals::PluralRuleType;
 
-use super::super::budget::{Problem, TEXT_BYTES};
-use super::super::call::Call;
-use super::super::heap::Heap;
-use super::super::program::escape_html;
-use super::super::values::Value;
 use super::calendar::DateFormat;
 use super::dates::moment;
 use super::locale::category;
 use super::numerals::NumberFormat;
 use super::options::{Language, Options};
 use crate::error::shown;
+use crate::template::budget::{Problem, TEXT_BYTES};
+use crate::template::call::{Call, Known};
+use crate::template::heap::Heap;
+use crate::template::program::escape_html;
+use crate::template::values::Value;
 
 /// Messages that stand in each other.
 const DEPTH: usize = 20;
@@ -55,15 +57,73 @@ type Named<'a> = Vec<(&'a str, Value<'a>)>;
 
 /// Writes a message with the arguments of a call.
 pub fn format<'a>(message: &'a str, is_html: bool, call: &Call<'_, 'a>) -> Result<String, Problem> {
-    call.heap.budget.bytes(message.len())?;
-    let mut reader = Reader { rest: message, heap: call.heap };
-    let parts = reader.message(0, false)?;
-    if !reader.rest.is_empty() {
-        return Err(reader.expected("a '{' before the '}'"));
-    }
-    let mut writer = Writer { call, language: Language::of(call)?, is_html, out: String::new() };
+    let parts = read(message, call.heap)?;
+    // As many are looked up as the message names, each a few times.
+    let named: HashMap<&str, Value<'a>> = call.named.iter().rev().copied().collect();
+    let mut writer = Writer { call, named, language: Language::of(call)?, is_html, out: String::new() };
     writer.message(&parts, None)?;
     Ok(writer.out)
+}
+
+fn read<'a>(message: &'a str, heap: &Heap<'a>) -> Result<Vec<Part<'a>>, Problem> {
+    heap.budget.bytes(message.len())?;
+    let mut reader = Reader { rest: message, heap };
+    let parts = reader.message(0, false)?;
+    if reader.rest.is_empty() { Ok(parts) } else { Err(reader.expected("a '{' before the '}'")) }
+}
+
+/// Whether a message can be written: it can be read, it is given what it needs in any case, and options in it are some.
+pub fn check<'a>(message: &'a str, known: &Known<'_, 'a>) -> Result<(), Problem> {
+    let parts = read(message, known.heap)?;
+    let named: HashSet<&str> = known.named.iter().map(|(name, _)| *name).collect();
+    parts.iter().filter_map(Part::name).try_for_each(|name| match named.contains(name) {
+        true => Ok(()),
+        false => Err(no_value(name)),
+    })?;
+    parts.iter().try_for_each(|part| part.check(known.heap))
+}
+
+fn no_value(name: &str) -> Problem {
+    Problem(format!("expected a value for '{}' of the message", shown(name)))
+}
+
+impl<'a> Part<'a> {
+    /// The argument that it is made of.
+    fn name(&self) -> Option<&'a str> {
+        match self {
+            Part::Words(_) | Part::Count => None,
+            Part::Plain(name) | Part::Styled(name, ..) => Some(name),
+            Part::Choice(choice) => Some(choice.name),
+        }
+    }
+
+    /// Whether options in it are some.
+    fn check(&self, heap: &Heap<'a>) -> Result<(), Problem> {
+        match self {
+            Part::Words(_) | Part::Count | Part::Plain(_) => Ok(()),
+            Part::Styled(_, kind, style) => {
+                let Some(named) = written_out(*kind, style)? else { return Ok(()) };
+                let options = Options::plain(&named, heap);
+                match kind {
+                    Kind::Number => NumberFormat::of(&options).map(drop),
+                    Kind::Date | Kind::Time => DateFormat::of(&options).map(drop),
+                }
+            }
+            Part::Choice(choice) => {
+                choice.options.iter().flat_map(|(_, message)| message).try_for_each(|part| part.check(heap))
+            }
+        }
+    }
+}
+
+/// The options of a style that says them itself.
+fn written_out(kind: Kind, style: &str) -> Result<Option<Named<'_>>, Problem> {
+    match (style.strip_prefix("::"), kind) {
+        (Some(skeleton), Kind::Number) => number_skeleton(skeleton).map(Some),
+        (Some(skeleton), Kind::Date | Kind::Time) => date_skeleton(skeleton).map(Some),
+        (None, _) if style.contains('=') => pairs(style).map(Some),
+        (None, _) => Ok(None),
+    }
 }
 
 struct Reader<'r, 'a> {
@@ -266,6 +326,7 @@ fn unicode(text: &str) -> Option<char> {
 
 struct Writer<'w, 'c, 'a> {
     call: &'w Call<'c, 'a>,
+    named: HashMap<&'w str, Value<'a>>,
     language: Language<'a>,
     is_html: bool,
     out: String,
@@ -297,7 +358,7 @@ impl<'a> Writer<'_, '_, 'a> {
     }
 
     fn value(&self, name: &str) -> Result<Value<'a>, Problem> {
-        self.call.named(name).ok_or_else(|| Problem(format!("expected a value for '{}' of the message", shown(name))))
+        self.named.get(name).copied().ok_or_else(|| no_value(name))
     }
 
     fn plain(&mut self, name: &str) -> Result<(), Problem> {
@@ -315,18 +376,11 @@ impl<'a> Writer<'_, '_, 'a> {
     fn styled(&mut self, name: &str, kind: Kind, style: &'a str) -> Result<(), Problem> {
         let value = self.value(name)?;
         let (heap, locale) = (self.call.heap, self.language.locale);
-        let mut named = Vec::new();
-        let mut format = Value::Undefined;
-        if let Some(skeleton) = style.strip_prefix("::") {
-            named = match kind {
-                Kind::Number => number_skeleton(skeleton)?,
-                Kind::Date | Kind::Time => date_skeleton(skeleton)?,
-            };
-        } else if style.contains('=') {
-            named = pairs(style)?;
-        } else if !style.is_empty() {
-            (format, named) = self.style(kind, style)?;
-        }
+        let (format, named) = match written_out(kind, style)? {
+            Some(named) => (Value::Undefined, named),
+            None if style.is_empty() => (Value::Undefined, Vec::new()),
+            None => self.style(kind, style)?,
+        };
         let options = Options { named: &named, format, heap };
         match kind {
             Kind::Number => NumberFormat::of(&options)?.write(value.number(heap)?, locale, &mut self.out),
@@ -429,7 +483,9 @@ fn number_skeleton(skeleton: &str) -> Result<Named<'_>, Problem> {
             "sign-always" | "+!" => named.push(("signDisplay", Value::Text("always"))),
             "sign-never" | "+_" => named.push(("signDisplay", Value::Text("never"))),
             stem => named.extend(fraction(stem).ok_or_else(|| {
-                Problem(format!("expected a number skeleton such as '::percent' or '::.00', found '{}'", shown(stem)))
+                let known =
+                    "percent, currency/USD, integer, group-off, sign-always, sign-never or places such as .00##";
+                Problem(format!("expected {known} in a number skeleton, found '{}'", shown(stem)))
             })?),
         }
     }
@@ -468,9 +524,9 @@ fn date_skeleton(skeleton: &str) -> Result<Named<'_>, Problem> {
             'z' => ("timeZoneName", name),
             ' ' | 'a' => continue,
             _ => {
+                let known = "the letters y, M, d, E, h, H, m, s and z";
                 return Err(Problem(format!(
-                    "expected a date skeleton such as '::yMMMd', found '::{}'",
-                    shown(skeleton)
+                    "expected {known} in a date skeleton such as '::yMMMd', found '{letter}'"
                 )));
             }
         };
@@ -486,7 +542,7 @@ fn date_skeleton(skeleton: &str) -> Result<Named<'_>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, printed};
+    use crate::template::helpers::testing::{check, printed};
 
     /// Messages and named arguments, and what they give.
     fn check_messages(rows: &[(&str, &str, &str)]) {
@@ -629,8 +685,16 @@ mod tests {
             ("{n, plural, other {x}", "n=5", "!expected an option, or a '}' in the message, found its end"),
             ("{n, plural, other x}", "n=5", "!expected a '{' in the message, found 'x}'"),
             ("{n, number, a=1 b}", "n=5", "!expected options such as 'style=percent', found 'a=1 b'"),
-            ("{n, number, ::what}", "n=5", "!expected a number skeleton such as '::percent' or '::.00', found 'what'"),
-            ("{n, date, ::Q}", "n=5", "!expected a date skeleton such as '::yMMMd', found '::Q'"),
+            (
+                "{n, number, ::what}",
+                "n=5",
+                "!expected percent, currency/USD, integer, group-off, sign-always, sign-never or places such as .00## in a number skeleton, found 'what'",
+            ),
+            (
+                "{n, date, ::Q}",
+                "n=5",
+                "!expected the letters y, M, d, E, h, H, m, s and z in a date skeleton such as '::yMMMd', found 'Q'",
+            ),
             (
                 "{n, number, currency}",
                 "n=5",

@@ -7,6 +7,7 @@ mod data;
 mod dates;
 mod intl;
 mod json_path;
+mod json_text;
 mod language;
 mod locale;
 mod logic;

@@ -2,11 +2,11 @@
 
 use fixed_decimal::{Decimal, UnsignedRoundingMode};
 
-use super::super::budget::Problem;
-use super::super::call::expected;
-use super::super::values::Value;
 use super::locale::{Locale, decimal, minor_digits, narrow_symbol};
 use super::options::Options;
+use crate::template::budget::Problem;
+use crate::template::call::expected;
+use crate::template::values::Value;
 
 enum Style<'a> {
     Decimal,
@@ -96,7 +96,7 @@ impl<'a> NumberFormat<'a> {
         let sign = match self.sign {
             Sign::Never => "",
             Sign::Negative | Sign::NotOfZero if is_zero => "",
-            _ if is_negative => locale.signs[2],
+            _ if is_negative => locale.numbers.signs[2],
             Sign::Always | Sign::NotOfZero if !number.is_nan() => "+",
             _ => "",
         };
@@ -108,7 +108,7 @@ impl<'a> NumberFormat<'a> {
                 '¤' => self.write_currency(locale, shape.get(at..).unwrap_or_default(), out),
                 '#' => match &digits {
                     Some(digits) => self.write_digits(&digits.absolute.to_string(), locale, out),
-                    None => out.push_str(if number.is_nan() { locale.signs[3] } else { "∞" }),
+                    None => out.push_str(if number.is_nan() { locale.numbers.signs[3] } else { "∞" }),
                 },
                 c => out.push(c),
             }
@@ -139,18 +139,18 @@ impl<'a> NumberFormat<'a> {
     fn shapes(&self, locale: &Locale) -> [&'static str; 2] {
         match self.style {
             Style::Decimal => ["#", "-#"],
-            Style::Percent if locale.percent.starts_with('%') => ["%#", "-%#"],
-            Style::Percent if locale.percent.len() > 2 => ["#\u{a0}%", "-#\u{a0}%"],
+            Style::Percent if locale.numbers.percent.starts_with('%') => ["%#", "-%#"],
+            Style::Percent if locale.numbers.percent.len() > 2 => ["#\u{a0}%", "-#\u{a0}%"],
             Style::Percent => ["#%", "-#%"],
             Style::Currency(_, Display::Name) => ["# ¤", "-# ¤"],
-            Style::Currency(..) => locale.currency,
+            Style::Currency(..) => locale.numbers.currency,
         }
     }
 
     fn write_currency(&self, locale: &Locale, rest: &str, out: &mut String) {
         let Style::Currency(code, display) = self.style else { return };
         let symbol = match display {
-            Display::Symbol => locale.symbol(code),
+            Display::Symbol => locale.numbers.symbol(code),
             Display::Narrow => narrow_symbol(code),
             Display::Code | Display::Name => code,
         };
@@ -162,12 +162,12 @@ impl<'a> NumberFormat<'a> {
     }
 
     fn write_digits(&self, digits: &str, locale: &Locale, out: &mut String) {
-        let [point, group, ..] = locale.signs;
+        let [point, group, ..] = locale.numbers.signs;
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let ungrouped = match self.grouping {
             Grouping::Never => usize::MAX,
             Grouping::Always => 3,
-            Grouping::Usual => locale.ungrouped,
+            Grouping::Usual => locale.numbers.ungrouped,
             Grouping::FromFive => 4,
         };
         for (place, digit) in whole.chars().enumerate() {

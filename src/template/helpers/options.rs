@@ -1,11 +1,10 @@
 //! What calls of the helpers of `intl` ask for: a language, and options as ECMA-402 has them.
 
-use super::super::budget::Problem;
-use super::super::call::Call;
-use super::super::call::expected;
-use super::super::heap::Heap;
-use super::super::values::Value;
 use super::locale::{self, Locale};
+use crate::template::budget::Problem;
+use crate::template::call::{Call, Known, expected};
+use crate::template::heap::Heap;
+use crate::template::values::Value;
 
 /// Longest tag of a language that is looked at.
 const TAG_BYTES: usize = 64;
@@ -59,7 +58,23 @@ pub struct Options<'o, 'a> {
     pub heap: &'o Heap<'a>,
 }
 
+/// The options that a call gives as constants. What only the data say is as if it was not given, but for a currency, which
+/// has to be there.
+pub fn constants<'a>(known: &Known<'_, 'a>) -> Vec<(&'a str, Value<'a>)> {
+    let mut named: Vec<_> = known.named.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
+    let has_format = known.arg(1).is_none_or(|format| !format.is_nothing());
+    if has_format || known.named("currency").is_none() {
+        named.push(("currency", Value::Text("USD")));
+    }
+    named
+}
+
 impl<'a> Options<'_, 'a> {
+    /// Those without a format that has a name.
+    pub fn plain<'o>(named: &'o [(&'a str, Value<'a>)], heap: &'o Heap<'a>) -> Options<'o, 'a> {
+        Options { named, format: Value::Undefined, heap }
+    }
+
     /// An option; nothing if it was not given.
     pub fn get(&self, name: &str) -> Result<Value<'a>, Problem> {
         match self.named.iter().find(|(known, _)| *known == name) {
@@ -103,7 +118,8 @@ impl<'a> Options<'_, 'a> {
             (Some(least), None) => Ok([least, usual[1].max(least)]),
             (None, Some(most)) => Ok([usual[0].min(most), most]),
             (Some(least), Some(most)) if least > most => {
-                Err(Problem(format!("expected minimum{what}= of at most maximum{what}={most}, found {least}")))
+                let expected = format!("expected minimum{what}= to be a number from {} to {most}", range[0]);
+                Err(Problem(format!("{expected}, which is maximum{what}=, found the number {least}")))
             }
             (Some(least), Some(most)) => Ok([least, most]),
         }

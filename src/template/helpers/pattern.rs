@@ -3,10 +3,10 @@
 //! ever ends with a problem.
 //! Source: ECMA-262, "RegExp (Regular Expression) Objects" with its annex B.
 
-use super::super::budget::{Problem, TEXT_BYTES};
-use super::super::heap::Heap;
-use super::super::number::is_space;
-use crate::error::shown;
+use crate::json::cut;
+use crate::template::budget::{Problem, TEXT_BYTES};
+use crate::template::heap::Heap;
+use crate::template::number::is_space;
 
 /// Groups in each other.
 const DEPTH: usize = 50;
@@ -102,11 +102,39 @@ enum Node {
     },
 }
 
-impl Pattern {
-    pub fn new(pattern: &str) -> Result<Self, Problem> {
+impl Node {
+    /// How many instructions it is compiled to.
+    fn size(&self) -> usize {
+        match self {
+            Node::Op(_) => 1,
+            Node::Sequence(nodes) => nodes.iter().map(Node::size).fold(0, usize::saturating_add),
+            Node::Either(nodes) => {
+                let size = nodes.iter().map(Node::size).fold(0, usize::saturating_add);
+                size.saturating_add(2 * nodes.len().saturating_sub(1))
+            }
+            Node::Group(_, node) => node.size().saturating_add(2),
+            Node::Repeat { node, least, most, .. } => {
+                let size = node.size();
+                let times = |times: usize, more: usize| times.saturating_mul(size.saturating_add(more));
+                let rest = most.map_or(times(1, 4), |most| times(most.saturating_sub(*least), 3));
+                times(*least, 1).saturating_add(rest)
+            }
+        }
+    }
+}
+
+/// A pattern that was read.
+struct Parsed {
+    node: Node,
+    sets: Vec<Set>,
+    groups: usize,
+}
+
+impl Parsed {
+    fn read(pattern: &str) -> Result<Self, Problem> {
         let mut reader = Reader { rest: pattern, groups: 1, sets: Vec::new() };
         let failed =
-            |problem: &str| Problem(format!("expected a regular expression, found {:?}: {problem}", shown(pattern)));
+            |problem: &str| Problem(format!("expected a regular expression, found {}: {problem}", cut(pattern)));
         if pattern.len() > PATTERN_BYTES {
             return Err(failed("it is too long"));
         }
@@ -115,18 +143,30 @@ impl Pattern {
             return Err(failed("a group is closed that is not open"));
         }
         let Reader { groups, sets, .. } = reader;
+        let node = Node::Group(0, Box::new(node));
+        if node.size() > OPS { Err(failed("it is too long")) } else { Ok(Parsed { node, sets, groups }) }
+    }
+}
+
+impl Pattern {
+    /// Whether it is one.
+    pub fn check(pattern: &str) -> Result<(), Problem> {
+        Parsed::read(pattern).map(drop)
+    }
+
+    pub fn new(pattern: &str, heap: &Heap<'_>) -> Result<Self, Problem> {
+        heap.budget.bytes(pattern.len())?;
+        let Parsed { node, sets, groups } = Parsed::read(pattern)?;
+        heap.budget.steps(node.size())?;
         let mut made = Pattern { ops: Vec::new(), sets, groups, slots: 2 * groups };
-        made.compile(&Node::Group(0, Box::new(node))).map_err(failed)?;
+        made.compile(&node);
         made.ops.push(Op::Match);
         Ok(made)
     }
 
-    fn push(&mut self, op: Op) -> Result<usize, &'static str> {
-        if self.ops.len() >= OPS {
-            return Err("it is too long");
-        }
+    fn push(&mut self, op: Op) -> usize {
         self.ops.push(op);
-        Ok(self.ops.len() - 1)
+        self.ops.len() - 1
     }
 
     fn set(&mut self, place: usize, op: Op) {
@@ -135,61 +175,58 @@ impl Pattern {
         }
     }
 
-    fn compile(&mut self, node: &Node) -> Result<(), &'static str> {
+    fn compile(&mut self, node: &Node) {
         match node {
-            Node::Op(op) => drop(self.push(*op)?),
-            Node::Sequence(nodes) => nodes.iter().try_for_each(|node| self.compile(node))?,
-            Node::Either(nodes) => self.either(nodes)?,
+            Node::Op(op) => drop(self.push(*op)),
+            Node::Sequence(nodes) => nodes.iter().for_each(|node| self.compile(node)),
+            Node::Either(nodes) => self.either(nodes),
             Node::Group(group, node) => {
-                self.push(Op::Note(2 * group))?;
-                self.compile(node)?;
-                self.push(Op::Note(2 * group + 1))?;
+                self.push(Op::Note(2 * group));
+                self.compile(node);
+                self.push(Op::Note(2 * group + 1));
             }
             Node::Repeat { node, least, most, is_lazy } => {
                 for _ in 0..*least {
                     // A repetition of nothing is bounded, too.
-                    self.push(Op::Jump(self.ops.len() + 1))?;
-                    self.compile(node)?;
+                    self.push(Op::Jump(self.ops.len() + 1));
+                    self.compile(node);
                 }
                 match most {
-                    None => self.repeat(node, *is_lazy, true)?,
-                    Some(most) => (*least..*most).try_for_each(|_| self.repeat(node, *is_lazy, false))?,
+                    None => self.repeat(node, *is_lazy, true),
+                    Some(most) => (*least..*most).for_each(|_| self.repeat(node, *is_lazy, false)),
                 }
             }
         }
-        Ok(())
     }
 
-    fn either(&mut self, nodes: &[Node]) -> Result<(), &'static str> {
+    fn either(&mut self, nodes: &[Node]) {
         let mut ends = Vec::new();
         for (place, node) in nodes.iter().enumerate() {
             if place + 1 == nodes.len() {
-                self.compile(node)?;
+                self.compile(node);
                 break;
             }
-            let choice = self.push(Op::Match)?;
-            self.compile(node)?;
-            ends.push(self.push(Op::Match)?);
+            let choice = self.push(Op::Match);
+            self.compile(node);
+            ends.push(self.push(Op::Match));
             self.set(choice, Op::Choice(choice + 1, self.ops.len()));
         }
         ends.into_iter().for_each(|end| self.set(end, Op::Jump(self.ops.len())));
-        Ok(())
     }
 
     /// Once more or not, again and again if it loops.
-    fn repeat(&mut self, node: &Node, is_lazy: bool, loops: bool) -> Result<(), &'static str> {
-        let choice = self.push(Op::Match)?;
+    fn repeat(&mut self, node: &Node, is_lazy: bool, loops: bool) {
+        let choice = self.push(Op::Match);
         let slot = self.slots;
         self.slots += 1;
-        self.push(Op::Note(slot))?;
-        self.compile(node)?;
-        self.push(Op::Moved(slot))?;
+        self.push(Op::Note(slot));
+        self.compile(node);
+        self.push(Op::Moved(slot));
         if loops {
-            self.push(Op::Jump(choice))?;
+            self.push(Op::Jump(choice));
         }
         let (once, end) = (choice + 1, self.ops.len());
         self.set(choice, if is_lazy { Op::Choice(end, once) } else { Op::Choice(once, end) });
-        Ok(())
     }
 
     /// Puts the replacement, in which `$1`, `$&`, `` $` ``, `$'` and `$$` have a meaning, in the place of every match.
@@ -526,7 +563,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, printed};
+    use super::{Heap, Parsed, Pattern};
+    use crate::template::helpers::testing::{Json, check, printed};
 
     #[test]
     fn matches_are_replaced() {
@@ -572,7 +610,7 @@ mod tests {
                 (r#"replace-all "/A\t" "\\/\\x41\\u0009" "x""#, "x"),
                 (r#"replace-all 42 "2" "3""#, "43"),
                 (r#"replace-all "abc" "b" nobody"#, "!expected a text to replace it by, found nothing"),
-                (r#"replace-all "abc" "b" 1"#, "!expected a text to replace it by, found a number"),
+                (r#"replace-all "abc" "b" 1"#, "!expected a text to replace it by, found the number 1"),
             ],
         );
     }
@@ -600,6 +638,15 @@ mod tests {
         }
         let deep = printed("{}", &format!("replace-all \"x\" {:?} \"y\"", "(".repeat(100))).unwrap_err();
         assert!(deep.ends_with("its groups are nested too deep"), "{deep}");
+    }
+
+    #[test]
+    fn instructions_are_counted_as_they_are_made() {
+        for pattern in ["", "a", "a|b|cd", "(a)(?:b)", "a*b+?c?", "a{3}", "a{2,}", "(a|b){1,4}c{0}", "(x{2,5}y*){3}"] {
+            let (arena, root) = (bumpalo::Bump::new(), Json("{}"));
+            let made = Pattern::new(pattern, &Heap::new(&arena, &root)).unwrap();
+            assert_eq!(made.ops.len(), Parsed::read(pattern).unwrap().node.size() + 1, "{pattern}");
+        }
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! The patterns of `format`: sprintf-js's, such as `%s`, `%05.1f` and `%2$s`.
 //! Source: the README of github.com/alexei/sprintf.js, to which Courier's documentation of `format` leads.
 
-use super::super::budget::{Problem, TEXT_BYTES};
-use super::super::heap::Heap;
-use super::super::number;
-use super::super::values::first_units;
-use super::super::values::{Value, utf16_length};
 use super::json_path::Path;
-use crate::error::shown;
+use crate::json::cut;
 use crate::json::quoted;
+use crate::template::budget::{Problem, TEXT_BYTES};
+use crate::template::call::one_of;
+use crate::template::heap::Heap;
+use crate::template::number;
+use crate::template::values::first_units;
+use crate::template::values::{Value, utf16_length};
 
+/// The letters with which placeholders end.
+const LETTERS: &str = "bcdefgijostTuvxX";
 /// Most digits, as JavaScript has it.
 const DIGITS: usize = 100;
 /// No number has more digits than this if it is written out.
@@ -43,10 +46,29 @@ pub fn format<'a>(pattern: &str, values: &[Value<'a>], heap: &Heap<'a>) -> Resul
     Ok(out)
 }
 
+/// Whether a pattern can be filled, whatever the values are.
+pub fn check(pattern: &str) -> Result<(), Problem> {
+    let mut rest = pattern;
+    while let Some((_, after)) = rest.split_once('%') {
+        rest = match after.strip_prefix('%') {
+            Some(after) => after,
+            None => {
+                let (placeholder, after) = Placeholder::read(after).ok_or_else(|| unknown(after))?;
+                placeholder.check()?;
+                after
+            }
+        };
+    }
+    Ok(())
+}
+
 fn unknown(rest: &str) -> Problem {
     let end = rest.find(' ').unwrap_or(rest.len());
-    let found = format!("%{}", shown(rest.get(..end).unwrap_or_default()));
-    Problem(format!("expected a placeholder such as %s or %.2f, or %% for the sign itself, found {found:?}"))
+    let found = cut(&format!("%{}", rest.get(..end).unwrap_or_default()));
+    let expected = "expected a placeholder such as %s or %.2f, or %% for the sign itself";
+    let letters: Vec<String> = LETTERS.chars().map(String::from).collect();
+    let letters = one_of(&letters.iter().map(String::as_str).collect::<Vec<_>>());
+    Problem(format!("{expected}, found {found}; a placeholder ends with {letters}"))
 }
 
 /// What stands between `%` and its letter, and the letter.
@@ -91,9 +113,25 @@ impl<'p> Placeholder<'p> {
             }
             None => (None, rest),
         };
-        let kind = rest.chars().next().filter(|kind| "bcdefgijostTuvxX".contains(*kind))?;
+        let kind = rest.chars().next().filter(|kind| LETTERS.contains(*kind))?;
         let width = width.unwrap_or(0);
         Some((Placeholder { which, has_sign, padding, is_left, width, precision, kind }, rest.get(1..)?))
+    }
+
+    /// Whether it can be filled.
+    fn check(&self) -> Result<(), Problem> {
+        match self.which {
+            Which::Named(path) => named(path).map(drop)?,
+            Which::Next | Which::Place(_) => {}
+        }
+        self.check_digits()
+    }
+
+    fn check_digits(&self) -> Result<(), Problem> {
+        let is_number = !"jstTv".contains(self.kind);
+        let is_wrong = |digits: &usize| is_number && (*digits > DIGITS || *digits == 0 && self.kind == 'g');
+        let problem = "expected at most 100 digits, and one or more for %g, found";
+        self.precision.filter(is_wrong).map_or(Ok(()), |digits| Err(Problem(format!("{problem} {digits}"))))
     }
 
     fn value<'a>(&self, values: &[Value<'a>], next: &mut usize, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
@@ -104,10 +142,7 @@ impl<'p> Placeholder<'p> {
                 Ok(at(*next - 1))
             }
             Which::Place(place) => Ok(at(place - 1)),
-            Which::Named(path) => match Path::parse(path) {
-                Some(path) => path.find_in(at(*next), heap),
-                None => Err(Problem(format!("expected a name in %(…), found {:?}", shown(path)))),
-            },
+            Which::Named(path) => named(path)?.find_in(at(*next), heap),
         }
     }
 
@@ -156,10 +191,7 @@ impl<'p> Placeholder<'p> {
     /// A number without its sign, and the sign.
     fn digits(&self, number: f64, heap: &Heap<'_>) -> Result<(&'static str, String), Problem> {
         let (precision, whole) = (self.precision, number.abs().trunc());
-        if precision.is_some_and(|digits| digits > DIGITS || digits == 0 && self.kind == 'g') {
-            let problem = "expected at most 100 digits, and one or more for %g, found";
-            return Err(Problem(format!("{problem} {}", precision.unwrap_or(0))));
-        }
+        self.check_digits()?;
         heap.budget.bytes(if precision.is_some() { ALL_DIGITS } else { 0 })?;
         let body = match self.kind {
             'b' => binary(whole),
@@ -181,6 +213,11 @@ impl<'p> Placeholder<'p> {
         };
         Ok((sign, body))
     }
+}
+
+/// The path of a placeholder such as `%(name)s`.
+fn named(path: &str) -> Result<Path<'_>, Problem> {
+    Path::parse(path).ok_or_else(|| Problem(format!("expected a name in %(…), found {}", cut(path))))
 }
 
 impl<'p> Which<'p> {
@@ -348,7 +385,7 @@ impl<'a> Json<'_, 'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, printed};
+    use crate::template::helpers::testing::{check, printed};
 
     const DATA: &str = r#"{
         "s": "hello world", "n": 42, "arr": ["a", "b"], "o": {"a": 1, "b": [true, null, "\"é"], "c": {}}, "f": 3.14159,
@@ -433,9 +470,10 @@ mod tests {
     #[test]
     fn what_is_no_pattern_is_refused() {
         let unknown = "!expected a placeholder such as %s or %.2f, or %% for the sign itself, found ";
+        let letters = "; a placeholder ends with one of b, c, d, e, f, g, i, j, o, s, t, T, u, v, x and X";
         let row = |pattern: &str, found: &str| {
             let call = format!("format {pattern:?} 1");
-            check(DATA, &[(&call, &format!("{unknown}{found:?}"))]);
+            check(DATA, &[(&call, &format!("{unknown}{found:?}{letters}"))]);
         };
         row("100%", "%");
         row("%y now", "%y");
@@ -448,7 +486,7 @@ mod tests {
             &[
                 (r#"format "%d" s"#, "!expected a number, found the text \"hello world\""),
                 (r#"format "%d %d" 1"#, "!expected a number, found nothing"),
-                (r#"format "%.1f" yes"#, "!expected a number, found a boolean"),
+                (r#"format "%.1f" yes"#, "!expected a number, found true"),
                 (r#"format "%s%.2f" arr"#, "!expected a number, found the text \"b\""),
                 (r#"format "%.101f" 1"#, "!expected at most 100 digits, and one or more for %g, found 101"),
                 (r#"format "%.0g" 1"#, "!expected at most 100 digits, and one or more for %g, found 0"),

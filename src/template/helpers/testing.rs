@@ -2,17 +2,17 @@
 
 use bumpalo::Bump;
 
-use super::super::budget::Problem;
-use super::super::call::{Call, Form, Table, find};
-use super::super::heap::{Heap, Root};
-use super::super::values::Value;
 use super::json_path::Path;
 use super::{data, dates, intl, logic, math, text};
+use crate::template::budget::Problem;
+use crate::template::call::{Call, Form, Table, find};
+use crate::template::heap::{Heap, Root};
+use crate::template::values::Value;
 
 const TABLE: Table = &[logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS, dates::HELPERS, intl::HELPERS];
 
 /// An object of JSON at the top, and what is under `data` in it.
-struct Json<'t>(&'t str);
+pub struct Json<'t>(pub &'t str);
 
 impl Root for Json<'_> {
     fn noted<'a>(&'a self, _: usize, _: &Heap<'a>) -> Result<Value<'a>, Problem> {

@@ -1,12 +1,13 @@
 //! Texts: joined, cut, filled in.
 
-use super::super::budget::{Problem, TEXT_BYTES};
-use super::super::call::expected;
-use super::super::call::{Call, Form, Helper};
-use super::super::number::is_space;
-use super::super::values::{Value, first_units};
+use super::json_text;
 use super::pattern::Pattern;
 use super::sprintf;
+use crate::template::budget::{Problem, TEXT_BYTES};
+use crate::template::call::{Call, Check, Form, Helper, Known, expected, printed};
+use crate::template::heap::Heap;
+use crate::template::number::is_space;
+use crate::template::values::{Value, first_units};
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
 const PREVIEW: &str = "courier-designer's preview helpers";
@@ -18,6 +19,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(capitalize),
         about: "The text with its first letter large.",
         source: PAGE,
+        checks: &[Check::Argument("text", has_letters)],
     },
     Helper {
         name: "concat",
@@ -25,6 +27,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(concat),
         about: "All its arguments as one text, the separator between them. With `safe=true` it is not escaped.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "format",
@@ -33,6 +36,7 @@ pub const HELPERS: &[Helper] = &[
         about: "The pattern with its arguments, or the items of a list that is the only one, where it has \
                 placeholders: sprintf-js's, such as `%s`, `%d`, `%.2f`, `%05d` and `%2$s`.",
         source: PAGE,
+        checks: &[Check::Call(is_filled)],
     },
     Helper {
         name: "trim",
@@ -40,6 +44,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Content(|call| trimmed(call, |text| text.trim_matches(is_space))),
         about: "The text without the space around it.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "trim-left",
@@ -47,6 +52,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Content(|call| trimmed(call, |text| text.trim_start_matches(is_space))),
         about: "The text without the space before it.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "trim-right",
@@ -54,6 +60,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Content(|call| trimmed(call, |text| text.trim_end_matches(is_space))),
         about: "The text without the space behind it.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "trim-one-char-right",
@@ -61,6 +68,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Content(trim_one_char_right),
         about: "The text without its last character.",
         source: PAGE,
+        checks: &[Check::Argument("text", is_text)],
     },
     Helper {
         name: "truncate",
@@ -68,6 +76,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(truncate),
         about: "A text that is longer than that many characters cut there, with the suffix behind it.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "replace-all",
@@ -76,6 +85,7 @@ pub const HELPERS: &[Helper] = &[
         about: "The text with every match of a regular expression replaced; `$1` and `$&` in the replacement are \
                 JavaScript's.",
         source: PREVIEW,
+        checks: &[Check::Argument("search", is_search), Check::Argument("replacement", is_replacement)],
     },
     Helper {
         name: "split",
@@ -83,6 +93,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(split),
         about: "A list of what stands between the separators.",
         source: PREVIEW,
+        checks: &[Check::Argument("text", is_text), Check::Argument("separator", is_text)],
     },
     Helper {
         name: "parse-string",
@@ -90,6 +101,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(parse_string),
         about: "The text with JSON's escapes in it, such as `\\n`, read.",
         source: PREVIEW,
+        checks: &[Check::Argument("text", is_escaped)],
     },
     Helper {
         name: "line-break",
@@ -97,6 +109,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(|_| Ok(Value::Text("\n"))),
         about: "A new line.",
         source: PREVIEW,
+        checks: &[],
     },
     Helper {
         name: "text-direction",
@@ -104,6 +117,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(text_direction),
         about: "`text-rtl` if the first letter is of a script that is written from right to left.",
         source: PREVIEW,
+        checks: &[],
     },
     Helper {
         name: "translate",
@@ -111,6 +125,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(translate),
         about: "The second argument or `default`, else the key: there are no translations here.",
         source: PAGE,
+        checks: &[],
     },
     Helper {
         name: "t",
@@ -118,6 +133,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(t),
         about: "`default`, else the key: there are no translations here into which its arguments would go.",
         source: PAGE,
+        checks: &[],
     },
 ];
 
@@ -128,6 +144,15 @@ fn text_of<'a>(value: Value<'a>) -> Result<&'a str, Problem> {
 /// What comes at a place or by a name; `None` if that is nothing.
 fn given<'a>(call: &Call<'_, 'a>, place: usize, name: &str) -> Option<Value<'a>> {
     [Some(call.arg(place)), call.named(name)].into_iter().flatten().find(|value| !value.is_nothing())
+}
+
+fn is_text<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    text_of(value).map(drop)
+}
+
+/// What `capitalize` changes, or leaves alone.
+fn has_letters<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    if value.is_truthy() { text_of(value).map(drop) } else { Ok(()) }
 }
 
 fn capitalize<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
@@ -158,24 +183,43 @@ fn concat<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     Ok(if is_safe { Value::Markup(text) } else { Value::Text(text) })
 }
 
+/// The pattern that an argument is.
+fn pattern_of<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Problem> {
+    match argument.is_nothing() {
+        true => Err(expected("a pattern such as \"%.2f\"", argument)),
+        false => argument.text(heap),
+    }
+}
+
+/// Whether the pattern of `format` can be filled.
+fn is_filled(known: &Known<'_, '_>) -> Result<(), Problem> {
+    let pattern = if known.has_named("format") { known.named("format") } else { known.arg(0) };
+    match pattern {
+        Some(pattern) => sprintf::check(pattern_of(pattern, known.heap)?),
+        None => Ok(()),
+    }
+}
+
 fn format<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (pattern, values) = match (call.named("format"), call.args) {
         (Some(pattern), values) => (pattern, values),
         (None, [pattern, values @ ..]) => (*pattern, values),
         (None, []) => (Value::Undefined, &[][..]),
     };
-    if pattern.is_nothing() {
-        return Err(expected("a pattern such as \"%.2f\"", pattern));
-    }
+    let pattern = pattern_of(pattern, call.heap)?;
     let values = match values {
         [list] if list.is_list() => list.items(call.heap)?,
         values => values,
     };
-    call.give(&sprintf::format(pattern.text(call.heap)?, values, call.heap)?)
+    call.give(&sprintf::format(pattern, values, call.heap)?)
 }
 
 fn trimmed<'a>(call: &Call<'_, 'a>, trim: fn(&'a str) -> &'a str) -> Result<Value<'a>, Problem> {
-    let text = call.printed(0)?;
+    let text = match (call.arg(0), call.this) {
+        // Courier drops members that are null before it renders, and leaves items.
+        (Value::Null, Value::Null) => "null",
+        _ => call.printed(0)?,
+    };
     call.heap.budget.scanned(text.len())?;
     Ok(Value::Text(trim(text)))
 }
@@ -205,12 +249,28 @@ fn truncate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 }
 
 fn replace_all<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let (text, search, replacement) = (call.printed(0)?, call.printed(1)?, call.arg(2));
-    if search.is_empty() {
-        return Err(expected("a regular expression to search for", call.arg(1)));
+    let (text, search) = (call.printed(0)?, search_of(call.arg(1), call.heap)?);
+    call.give(&Pattern::new(search, call.heap)?.replace_all(text, replacement_of(call.arg(2))?, call.heap)?)
+}
+
+/// The regular expression that an argument is.
+fn search_of<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Problem> {
+    match printed(argument, heap)? {
+        "" => Err(expected("a regular expression to search for", argument)),
+        search => Ok(search),
     }
-    let replacement = replacement.as_text().ok_or_else(|| expected("a text to replace it by", replacement))?;
-    call.give(&Pattern::new(search)?.replace_all(text, replacement, call.heap)?)
+}
+
+fn replacement_of(argument: Value<'_>) -> Result<&str, Problem> {
+    argument.as_text().ok_or_else(|| expected("a text to replace it by", argument))
+}
+
+fn is_search<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
+    Pattern::check(search_of(argument, heap)?)
+}
+
+fn is_replacement<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    replacement_of(argument).map(drop)
 }
 
 fn split<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
@@ -231,13 +291,14 @@ fn split<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.heap.list(&parts).map(Value::List)
 }
 
+fn is_escaped<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
+    json_text::unescaped(text_of(argument)?).map(drop)
+}
+
 fn parse_string<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let text = text_of(call.arg(0))?;
     call.heap.budget.bytes(text.len())?;
-    match serde_json::from_str::<String>(&format!("\"{}\"", text.replace('"', "\\\""))) {
-        Ok(text) => call.give(&text),
-        Err(problem) => Err(Problem(format!("{}: {problem}", expected("a text with JSON's escapes", call.arg(0))))),
-    }
+    call.give(&json_text::unescaped(text)?)
 }
 
 /// The first letter that has a direction tells, by the ranges of the package `direction`, which takes all characters of
@@ -271,7 +332,7 @@ fn t<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, given, printed};
+    use crate::template::helpers::testing::{check, given, printed};
 
     const DATA: &str = r#"{
         "n": 42, "none": null, "arr": ["a", "b"], "o": {}, "zero": 0, "list": [1, null, [2, 3]],
@@ -296,7 +357,7 @@ mod tests {
                 (r#"capitalize "  ""#, "  "),
                 ("capitalize zero", "0"),
                 ("capitalize nobody", ""),
-                ("capitalize n", "!expected a text, found a number"),
+                ("capitalize n", "!expected a text, found the number 42"),
                 (r#"concat "hello" " " "world""#, "hello world"),
                 (r#"concat "hello" "world""#, "helloworld"),
                 (r#"concat "hello" " " (var "name")"#, "hello Ann"),
@@ -334,7 +395,7 @@ mod tests {
                 (r#"trim-one-char-right "hello world""#, "hello worl"),
                 (r#"trim-one-char-right """#, ""),
                 (r#"trim-one-char-right "a🎉""#, "a"),
-                ("trim-one-char-right n", "!expected a text, found a number"),
+                ("trim-one-char-right n", "!expected a text, found the number 42"),
                 (r#"truncate "some very long string" 9"#, "some very"),
                 (r#"truncate "some very long string" 9 "...""#, "some very..."),
                 (r#"truncate "some very long string" 21 "...""#, "some very long string"),
@@ -372,16 +433,16 @@ mod tests {
                 (r#"lookup (split "" "") "length""#, "0"),
                 (r#"lookup (split "" ",") "length""#, "1"),
                 (r#"split nobody ",""#, "!expected a text, found nothing"),
-                (r#"split n ",""#, "!expected a text, found a number"),
+                (r#"split n ",""#, "!expected a text, found the number 42"),
                 (r#"split arr ",""#, "!expected a text, found a list"),
                 ("split csv", "!expected a text, found nothing"),
                 (r#"parse-string "a\\nb\\u0041\\t""#, "a\nbA\t"),
                 (r#"parse-string "say \"hi\"""#, "say \"hi\""),
                 (r#"parse-string "42""#, "42"),
-                ("parse-string n", "!expected a text, found a number"),
+                ("parse-string n", "!expected a text, found the number 42"),
                 (
                     r#"parse-string "a\\""#,
-                    "!expected a text with JSON's escapes, found the text \"a\\\\\": EOF while parsing a string at line 1 column 4",
+                    r#"!expected JSON's escapes such as \n and \u0041, found "\\" at character 2 of "a\\""#,
                 ),
             ],
         );

@@ -36,9 +36,9 @@ impl Place {
         let before = source.get(..start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let tag = source.get(start..span.end.min(source.len())).unwrap_or_default();
-        let tag = tag.split('\n').next().unwrap_or_default();
-        let is_whole = tag.chars().nth(SHOWN).is_none();
-        let tag = if is_whole { tag.to_owned() } else { tag.chars().take(SHOWN).chain(['…']).collect() };
+        let line = tag.lines().next().unwrap_or_default();
+        let is_whole = line.len() == tag.len() && tag.chars().nth(SHOWN).is_none();
+        let tag = if is_whole { tag.to_owned() } else { line.chars().take(SHOWN).chain(['…']).collect() };
         Place {
             line: 1 + before.matches('\n').count(),
             column: 1 + before[line_start..].chars().count(),

@@ -1,9 +1,11 @@
 //! The tokens of a text, by the rules of handlebars.js 4.7 (`handlebars.l`): their order decides, and so does what has to
-//! follow a name. One rule is Courier's: `items[0]` is `items.[0]`.
+//! follow a name. Two rules are Courier's: `items[0]` is `items.[0]`, and an argument may be `.95`.
 
-use super::super::number::is_space;
 use super::error::{Place, SyntaxError};
 use super::tree::Span;
+use crate::error::shown;
+use crate::json::cut;
+use crate::template::number::is_space;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token {
@@ -91,10 +93,10 @@ impl Token {
             Token::OpenCall => "'('".to_owned(),
             Token::CloseCall => "')'".to_owned(),
             Token::Equals => "'='".to_owned(),
-            Token::Id(name, _) => format!("the name '{name}'"),
-            Token::Index(index) => format!("'[{index}]'"),
+            Token::Id(name, _) => format!("the name '{}'", shown(name)),
+            Token::Index(index) => format!("'[{}]'", shown(index)),
             Token::Separator(c) => format!("'{c}'"),
-            Token::Text(text) => format!("the text \"{text}\""),
+            Token::Text(text) => format!("the text {}", cut(text)),
             Token::Number(number) => format!("the number {number}"),
             Token::Bool(flag) => format!("'{flag}'"),
             Token::Undefined => "'undefined'".to_owned(),
@@ -136,6 +138,8 @@ pub struct Lexer<'s> {
     pub source: &'s str,
     at: usize,
     state: State,
+    /// Whether a name comes next in the tag, and no argument.
+    is_name: bool,
     /// Where the tag begins that is being read.
     pub tag_start: usize,
     /// Where the last token begins.
@@ -146,7 +150,7 @@ type Result<T> = std::result::Result<T, SyntaxError>;
 
 impl<'s> Lexer<'s> {
     pub fn new(source: &'s str) -> Self {
-        Lexer { source, at: 0, state: State::Content, tag_start: 0, start: 0 }
+        Lexer { source, at: 0, state: State::Content, is_name: false, tag_start: 0, start: 0 }
     }
 
     fn rest(&self) -> &'s str {
@@ -166,7 +170,7 @@ impl<'s> Lexer<'s> {
     /// The tag that is being read, up to its end if it has one.
     pub fn tag(&self) -> Span {
         let from = self.source.get(self.tag_start..).unwrap_or_default();
-        let end = from.find("}}").map_or(from.len(), |end| end + 2);
+        let end = tag_end(from).or_else(|| Some(from.find("}}")? + 2)).unwrap_or(from.len());
         Span { start: self.tag_start, end: self.tag_start + end }
     }
 
@@ -184,7 +188,11 @@ impl<'s> Lexer<'s> {
         let token = match self.state {
             State::Content => self.content()?,
             State::Escaped => self.escaped(),
-            State::Tag => return self.in_tag(),
+            State::Tag => {
+                let token = self.in_tag()?;
+                self.is_name = matches!(token, Token::Open(_) | Token::OpenRawBlock | Token::OpenCall);
+                return Ok(token);
+            }
             State::Raw(depth) => self.raw(depth)?,
         };
         if let Token::Content(words) = &token
@@ -266,72 +274,85 @@ impl<'s> Lexer<'s> {
         }
         let rest = self.rest();
         let Some(first) = rest.chars().next() else { return Ok(Token::End) };
-        let second = rest[first.len_utf8()..].chars().next();
-        let is_index = self.source[..self.at].ends_with(|c: char| is_id(c) || c == ']');
-        let mut take = |length: usize, token: Token| {
+        if is_space(first) {
+            self.at += rest.find(|c| !is_space(c)).unwrap_or(rest.len());
+            return self.next();
+        }
+        if let Some(token) = self.closing(rest) {
+            return Ok(token);
+        }
+        if let Some((number, length)) = self.pointed(rest) {
             self.at += length;
-            Ok(token)
+            return Ok(Token::Number(number));
+        }
+        let second = rest[first.len_utf8()..].chars().next();
+        let (token, length) = match first {
+            '"' | '\'' => self.quoted(rest, first)?,
+            '[' => self.bracketed(rest)?,
+            '(' => (Token::OpenCall, 1),
+            ')' => (Token::CloseCall, 1),
+            '=' => (Token::Equals, 1),
+            '.' if second == Some('.') => (Token::Id("..".to_owned(), false), 2),
+            '.' if follows_id(second) && second != Some('[') => (Token::Id(".".to_owned(), false), 1),
+            '.' | '/' => (Token::Separator(first), 1),
+            '@' => (Token::Data, 1),
+            '|' => (Token::Pipe, 1),
+            _ => word(rest).unwrap_or((Token::Invalid(first), first.len_utf8())),
         };
-        match first {
-            '(' => return take(1, Token::OpenCall),
-            ')' => return take(1, Token::CloseCall),
-            '}' if rest.starts_with("}}}}") => {
-                self.at += 4;
-                self.state = State::Raw(1);
-                return Ok(Token::CloseRawBlock);
-            }
-            '}' | '~' => {
-                for (text, token) in [
-                    ("}~}}", Token::CloseUnescaped(true)),
-                    ("}}}", Token::CloseUnescaped(false)),
-                    ("~}}", Token::Close(true)),
-                    ("}}", Token::Close(false)),
-                ] {
-                    if rest.starts_with(text) {
-                        self.at += text.len();
-                        self.state = State::Content;
-                        return Ok(token);
-                    }
-                }
-            }
-            '=' => return take(1, Token::Equals),
-            '.' if second == Some('.') => return take(2, Token::Id("..".to_owned(), false)),
-            '.' if follows_id(second) && second != Some('[') => return take(1, Token::Id(".".to_owned(), false)),
-            '.' | '/' => return take(1, Token::Separator(first)),
-            '"' | '\'' => {
-                if let Some(length) = closed(rest, first) {
-                    let text = rest[1..length - 1].replace(&format!("\\{first}"), &first.to_string());
-                    return take(length, Token::Text(text));
-                }
-                return Err(self.error(format!("the quote {first} is left open: expected another one behind it")));
-            }
-            '@' => return take(1, Token::Data),
-            '|' => return take(1, Token::Pipe),
-            '[' => {
-                if let Some(length) = closed(rest, ']') {
-                    let name = unescaped_brackets(&rest[1..length - 1]);
-                    // As in handlebars.js brackets around more than a line are a part of the name.
-                    if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) {
-                        return take(length, Token::Id(format!("[{name}]"), false));
-                    }
-                    let token = match is_index {
-                        true => index(&name).map_or(Token::Invalid('['), Token::Index),
-                        false => Token::Id(name, true),
-                    };
-                    return take(length, token);
-                }
-                return Err(self.error("the bracket [ is left open: expected ']' behind it"));
-            }
-            c if is_space(c) => {
-                self.at += rest.find(|c| !is_space(c)).unwrap_or(rest.len());
-                return self.next();
-            }
-            _ => {}
+        self.at += length;
+        Ok(token)
+    }
+
+    /// The end of a tag, if it comes next.
+    fn closing(&mut self, rest: &str) -> Option<Token> {
+        const CLOSINGS: [(&str, Token); 5] = [
+            ("}}}}", Token::CloseRawBlock),
+            ("}~}}", Token::CloseUnescaped(true)),
+            ("}}}", Token::CloseUnescaped(false)),
+            ("~}}", Token::Close(true)),
+            ("}}", Token::Close(false)),
+        ];
+        let (text, token) = CLOSINGS.into_iter().find(|(text, _)| rest.starts_with(text))?;
+        self.at += text.len();
+        self.state = if token == Token::CloseRawBlock { State::Raw(1) } else { State::Content };
+        Some(token)
+    }
+
+    fn quoted(&self, rest: &str, quote: char) -> Result<(Token, usize)> {
+        let length = closed(rest, quote)
+            .ok_or_else(|| self.error(format!("the quote {quote} is left open: expected another one behind it")))?;
+        let text = rest[1..length - 1].replace(&format!("\\{quote}"), &quote.to_string());
+        Ok((Token::Text(text), length))
+    }
+
+    /// What stands in brackets: a name, or an index behind one.
+    fn bracketed(&self, rest: &str) -> Result<(Token, usize)> {
+        let length =
+            closed(rest, ']').ok_or_else(|| self.error("the bracket [ is left open: expected ']' behind it"))?;
+        let name = unescaped_brackets(&rest[1..length - 1]);
+        let is_index = self.source[..self.at].ends_with(|c: char| is_id(c) || c == ']');
+        let token = match is_index {
+            // As in handlebars.js brackets around more than a line are a part of the name.
+            _ if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) => Token::Id(format!("[{name}]"), false),
+            true => index(&name).map_or(Token::Invalid('['), Token::Index),
+            false => Token::Id(name, true),
+        };
+        Ok((token, length))
+    }
+
+    /// A number such as `.95` or `-.5` in the place of an argument, and how long it is: handlebars.js knows none, Courier's
+    /// page shows one.
+    fn pointed(&self, rest: &str) -> Option<(f64, usize)> {
+        let fraction = rest.strip_prefix('-').unwrap_or(rest).strip_prefix('.')?;
+        let before = self.source.get(..self.at)?;
+        if self.is_name || !before.ends_with(|c: char| is_space(c) || c == '=') {
+            return None;
         }
-        if let Some((token, length)) = word(rest) {
-            return take(length, token);
-        }
-        take(first.len_utf8(), Token::Invalid(first))
+        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        let (_, after) = fraction.split_at_checked(digits).filter(|_| digits > 0)?;
+        let length = rest.len() - after.len();
+        let number = rest.get(..length)?.parse().ok()?;
+        follows_literal(after.chars().next()).then_some((number, length))
     }
 
     /// The beginning of a tag, or a tag that says no more than that.
@@ -408,6 +429,28 @@ impl<'s> Lexer<'s> {
         self.at += text.len();
         self.state = State::Content;
         Ok(Token::Comment { open, close: text[..text.len() - 2].ends_with('~') })
+    }
+}
+
+/// How long the tag is with which a text begins. Braces between quotes or in brackets do not end it.
+fn tag_end(text: &str) -> Option<usize> {
+    let braces = text.bytes().take(4).take_while(|byte| *byte == b'{').count();
+    let (mut at, mut before) = (braces, '{');
+    loop {
+        let rest = text.get(at..)?;
+        let c = rest.chars().next()?;
+        // Elsewhere a quote is a slip, and opens nothing.
+        let opens_text = is_space(before) || matches!(before, '(' | '=' | '{' | '#');
+        at += match c {
+            '"' | '\'' if opens_text => closed(rest, c)?,
+            '[' => closed(rest, ']')?,
+            '}' if rest.starts_with("}}") => {
+                let closing = rest.bytes().take(braces).take_while(|byte| *byte == b'}').count();
+                return Some(at + closing);
+            }
+            c => c.len_utf8(),
+        };
+        before = c;
     }
 }
 

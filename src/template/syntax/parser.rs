@@ -28,6 +28,24 @@ pub fn parse(source: &str) -> Result<(Program, usize)> {
     Ok((program, parser.parts))
 }
 
+/// Operators of other languages, the longer ones first, and the helpers that do the same.
+const OPERATORS: [(&str, &str); 14] = [
+    ("===", "condition"),
+    ("!==", "condition"),
+    ("==", "condition"),
+    ("!=", "condition"),
+    ("<=", "condition"),
+    (">=", "condition"),
+    ("&&", "and"),
+    ("||", "or"),
+    ("<", "condition"),
+    (">", "condition"),
+    ("!", "not"),
+    ("+", "add"),
+    ("*", "multiply"),
+    ("%", "mod"),
+];
+
 struct Parser<'s> {
     lexer: Lexer<'s>,
     /// The one that comes next.
@@ -75,11 +93,40 @@ impl Parser<'_> {
             let what = if what == "'}}'" { String::new() } else { format!("{what} and ") };
             return self.error_at(self.lexer.tag(), format!("the tag is left open: expected {what}'}}}}'"));
         }
+        if let Some(error) = self.operator() {
+            return error;
+        }
         let mut problem = format!("expected {what}, found {}", self.token.name());
         if matches!(self.token, Token::CloseUnescaped(_)) {
             problem.push_str("; put a space between '}}' and '}' if the last is not the tag's");
         }
         self.error_at(self.lexer.tag(), problem)
+    }
+
+    /// What is wrong if an operator stands here, which tags do not have, and what to write instead.
+    fn operator(&self) -> Option<SyntaxError> {
+        let (source, start) = (self.lexer.source, self.lexer.start);
+        let at = match self.token {
+            // The first sign was taken for one behind a name.
+            Token::Equals if source.get(..start)?.ends_with('=') => start - 1,
+            Token::Equals | Token::Pipe => start,
+            Token::Invalid(_) => {
+                let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '@');
+                source.len() - source.get(start..)?.trim_start_matches(is_part).len()
+            }
+            _ => return None,
+        };
+        let (operator, helper) = OPERATORS.iter().find(|(sign, _)| source[at..].starts_with(sign))?;
+        let instead = match *helper {
+            "condition" => format!("{{{{#if (condition a \"{operator}\" b)}}}}"),
+            "not" => "{{#if (not a)}}".to_owned(),
+            helper @ ("and" | "or") => format!("{{{{#if ({helper} a b)}}}}"),
+            helper => format!("{{{{{helper} a b}}}}"),
+        };
+        let mut place = Place::of(source, Span { start: at, end: at });
+        place.tag = Place::of(source, self.lexer.tag()).tag;
+        let problem = format!("a tag knows no '{operator}'; write {instead}");
+        Some(SyntaxError { problem, place })
     }
 
     /// A tag that closes or goes on with what was not opened.

@@ -1,6 +1,6 @@
 //! A text, taken apart.
 
-use super::super::number;
+use crate::template::number;
 
 /// What stands between a block's tags, or the whole text.
 #[derive(Debug, Default)]
@@ -127,7 +127,6 @@ pub enum PartialName {
 pub enum Operand {
     Path(Path),
     Text(String),
-    /// The number, and how it was written for JavaScript.
     Number(f64),
     Bool(bool),
     Null,

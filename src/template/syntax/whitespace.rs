@@ -1,8 +1,8 @@
 //! Takes away the space that `~` says and that around tags that stand alone on their line. The steps are those of
 //! handlebars.js 4.7 (`whitespace-control.js`): their order decides.
 
-use super::super::number::is_space;
 use super::tree::{Block, Content, Node, Program, Strip};
+use crate::template::number::is_space;
 
 /// What a node says of the space around it.
 #[derive(Default)]
