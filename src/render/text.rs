@@ -101,7 +101,7 @@ impl<'w> Writer<'w> {
     /// Writes a text where `escape` says.
     pub fn text(&mut self, source: &str, escape: Escape) -> std::result::Result<(), CompileError> {
         let escape = escape.of_text();
-        if !source.contains(['{', '\\']) {
+        if !source.contains(['{', '\\', '\0']) {
             self.compiler.words_escaped(source, escape.words);
             return Ok(());
         }

@@ -330,12 +330,13 @@ impl<'s> Lexer<'s> {
         let length =
             closed(rest, ']').ok_or_else(|| self.error("the bracket [ is left open: expected ']' behind it"))?;
         let name = unescaped_brackets(&rest[1..length - 1]);
-        let is_index = self.source[..self.at].ends_with(|c: char| is_id(c) || c == ']');
-        let token = match is_index {
+        let before = self.source[..self.at].chars().next_back().filter(|_| !self.is_name);
+        let token = match (index(&name), before) {
             // As in handlebars.js brackets around more than a line are a part of the name.
             _ if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) => Token::Id(format!("[{name}]"), false),
-            true => index(&name).map_or(Token::Invalid('['), Token::Index),
-            false => Token::Id(name, true),
+            (Some(index), Some(before)) if is_id(before) || before == ']' => Token::Index(index),
+            (None, Some(before)) if is_id(before) => Token::Invalid('['),
+            _ => Token::Id(name, true),
         };
         Ok((token, length))
     }
