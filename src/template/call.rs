@@ -1,7 +1,9 @@
 //! What a helper is, and what it is called with.
 
 use super::budget::Problem;
+use super::escape::Escape;
 use super::heap::Heap;
+use super::kinds::Change;
 use super::values::Value;
 use crate::error::shown;
 
@@ -41,6 +43,8 @@ pub struct Call<'c, 'a> {
     /// The item and the index of the loop of elements around it, which are `$.item` and `$.index`.
     pub element: Option<[Value<'a>; 2]>,
     pub heap: &'c Heap<'a>,
+    /// What is known of its first argument, if that stands in its block and is escaped later.
+    pub change: Option<&'c Change>,
 }
 
 impl<'a> Call<'_, 'a> {
@@ -57,6 +61,16 @@ impl<'a> Call<'_, 'a> {
     pub fn printed(&self, place: usize) -> Result<&'a str, Problem> {
         let value = self.arg(place);
         if value.is_nothing() { Ok("") } else { value.text(self.heap) }
+    }
+
+    /// The first argument as it is printed. If it stands in the block and is escaped later, its parts are escaped like this.
+    pub fn content(&self, escape: &Escape) -> Result<&'a str, Problem> {
+        let text = self.printed(0)?;
+        let Some(change) = self.change else { return Ok(text) };
+        let mut escaped = String::with_capacity(text.len());
+        self.heap.budget.bytes(text.len())?;
+        change.stretches.escape(text, escape, &mut escaped);
+        self.heap.text(&escaped)
     }
 
     /// What a name stands for here: a member of `this`, what was set, or a name at the top.

@@ -1,7 +1,7 @@
 //! Blocks: of handlebars.js's own helpers, of Courier's, and over data.
 
 use super::super::call::{self, Form, Helper};
-use super::super::program::{Comparison, Constant, Op, Target};
+use super::super::program::{Changed, Comparison, Constant, Op, Target};
 use super::super::syntax::tree::{self, Block, Call, Operand};
 use super::compiler::{CompileError, Compiler, Frame, Jump, Level, Source};
 use super::template::OWN;
@@ -47,7 +47,7 @@ impl Compiler<'_> {
                 // As in handlebars.js these show their value and not the block.
                 Form::Value(_) if helper.name == "lookup" || helper.name == "log" => {
                     self.call(helper, call, source)?;
-                    self.print(source.escape.raw, source.escape.raw);
+                    self.print_value(false, source);
                     Ok(())
                 }
                 Form::Value(_) => {
@@ -179,7 +179,10 @@ impl Compiler<'_> {
         let site = self.arguments(helper, &block.call, source)?;
         self.begin();
         self.body(block.program.as_ref(), Frame::Same, source)?;
-        self.push(Op::CallContent(site));
+        self.push(match source.escape.changed {
+            Changed::Noted => Op::ChangeNoted(site),
+            Changed::Escaped | Changed::Afterwards => Op::CallContent(site),
+        });
         Ok(())
     }
 }

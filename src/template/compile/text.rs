@@ -1,7 +1,7 @@
 //! The instructions of a text: what handlebars.js 4.7 makes of each of its nodes (`compiler.js`), and Courier's helpers.
 
 use super::super::call::{self, Form, Helper};
-use super::super::program::{CallSite, Constant, Escape, Op, Origin, PLAIN};
+use super::super::program::{CallSite, Changed, Constant, Escape, NOTED, Op, Origin, PLAIN};
 use super::super::syntax::nearest;
 use super::super::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
 use super::compiler::{CompileError, Compiler, Source};
@@ -45,17 +45,21 @@ impl Compiler<'_> {
         let number = self.source_number(template);
         let outer = std::mem::replace(&mut self.set_names, facts.set_names.clone());
         let changes_text = facts.changes_text || facts.includes && self.has_changing_partial();
-        let written = match escape.inner.filter(|_| changes_text) {
-            Some(inner) => {
-                self.begin();
-                let written = self.program(&template.tree, &Source { text: &template.source, number, escape: inner });
-                self.finish_with(escape.words);
-                written
-            }
-            None => self.program(&template.tree, &Source { text: &template.source, number, escape }),
+        let source = Source { text: &template.source, number, escape };
+        let written = match escape.changed {
+            Changed::Afterwards if changes_text => self.noted(template, &source),
+            _ => self.program(&template.tree, &source),
         };
         self.set_names = outer;
         written
+    }
+
+    /// Writes a text that helpers change, and escapes its parts afterwards.
+    fn noted(&mut self, template: &Template, source: &Source<'_>) -> Result<()> {
+        self.begin();
+        self.program(&template.tree, &Source { escape: &NOTED, ..*source })?;
+        self.push(Op::EscapeNoted(source.escape));
+        Ok(())
     }
 
     fn has_changing_partial(&self) -> bool {
@@ -115,9 +119,17 @@ impl Compiler<'_> {
             Meaning::Helper(helper) if helper.name == "set" => return self.set(call, source),
             Meaning::Helper(helper) => self.call(helper, call, source)?,
         }
-        let escape = source.escape;
-        self.print(if mustache.is_escaped { escape.data } else { escape.raw }, escape.raw);
+        self.print_value(mustache.is_escaped, source);
         Ok(())
+    }
+
+    /// Prints what was pushed last, as `{{name}}` or as `{{{name}}}`.
+    pub(super) fn print_value(&mut self, is_escaped: bool, source: &Source<'_>) {
+        let escape = source.escape;
+        match escape.changed {
+            Changed::Noted => self.push(Op::PrintNoted { is_raw: !is_escaped }),
+            _ => self.print(if is_escaped { escape.data } else { escape.raw }, escape.raw),
+        }
     }
 
     /// What a name stands for. In brackets it is always called.
@@ -200,7 +212,8 @@ impl Compiler<'_> {
         }
         let names = call.hash.iter().map(|(name, _)| name.clone()).collect();
         let origin = Origin { source: source.number, span: call.tag };
-        self.program.calls.push(CallSite { helper, positional: call.params.len(), names, origin });
+        let worded = call.params.iter().map(|param| matches!(param, Operand::Text(_))).collect();
+        self.program.calls.push(CallSite { helper, positional: call.params.len(), names, worded, origin });
         Ok(self.program.calls.len() as u32 - 1)
     }
 

@@ -2,6 +2,7 @@
 
 use super::super::budget::{Problem, TEXT_BYTES};
 use super::super::heap::Heap;
+use super::super::kinds::Stretches;
 use super::super::program::{Constant, DataName, Depth, Origin, Program, Tail, Target};
 use super::super::values::{MemberList, Value};
 use crate::json::scan::Items;
@@ -123,6 +124,8 @@ pub struct Machine<'p, 'a> {
     pub data: Vec<Data<'a>>,
     pub rounds: Vec<Round<'a>>,
     pub marks: Vec<usize>,
+    /// What is known of the parts of texts that are escaped later.
+    pub noted: Stretches,
     pub inlines: Vec<Inline>,
     /// The newest inline partial that each text knows; that of the outermost is number 0 and made when it is needed.
     pub scopes: Vec<Option<usize>>,

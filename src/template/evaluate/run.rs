@@ -7,6 +7,7 @@ use bumpalo::Bump;
 use super::super::budget::Problem;
 use super::super::call::{Call, Form};
 use super::super::heap::{Heap, Root, in_order};
+use super::super::kinds::{Change, Stretches};
 use super::super::program::{CallSite, Comparison, Op, Program, Target};
 use super::super::values::Value;
 use super::machine::{Frame, Machine};
@@ -37,6 +38,7 @@ fn run<'a>(program: &'a Program, heap: &Heap<'a>, out: &mut String) -> Result<Va
         data: Vec::new(),
         rounds: Vec::new(),
         marks: Vec::new(),
+        noted: Stretches::default(),
         inlines: Vec::new(),
         scopes: Vec::new(),
         returns: Vec::new(),
@@ -136,16 +138,19 @@ impl<'a> Machine<'_, 'a> {
                 self.heap.assign(Value::Root, name, value)?;
             }
             Op::Call(call) => {
-                let value = self.call(call, None)?;
+                let value = self.call(call, None, None)?;
                 self.stack.push(value);
             }
             Op::CallContent(call) => {
                 let mark = self.marks.pop().unwrap_or(self.start);
                 let content = self.heap.text(&self.out.split_off(mark))?;
-                let value = self.call(call, Some(content))?;
+                let value = self.call(call, Some(content), None)?;
                 value.print(self.heap, self.out)?;
                 self.check_length()?;
             }
+            Op::ChangeNoted(call) => self.change_noted(call)?,
+            Op::PrintNoted { is_raw } => self.print_noted(is_raw)?,
+            Op::EscapeNoted(escape) => self.escape_noted(escape)?,
             Op::Begin => self.marks.push(self.out.len()),
             Op::Finish(tail) => {
                 let mark = self.marks.pop().unwrap_or(self.start);
@@ -243,8 +248,13 @@ impl<'a> Machine<'_, 'a> {
         Ok(None)
     }
 
-    fn call(&mut self, call: u32, content: Option<&'a str>) -> Result<Value<'a>, Problem> {
-        let Some(CallSite { helper, positional, names, origin }) = self.program.calls.get(call as usize) else {
+    pub(super) fn call(
+        &mut self,
+        call: u32,
+        content: Option<&'a str>,
+        change: Option<&Change>,
+    ) -> Result<Value<'a>, Problem> {
+        let Some(CallSite { helper, positional, names, origin, .. }) = self.program.calls.get(call as usize) else {
             return Ok(Value::Undefined);
         };
         let base = self.stack.len().saturating_sub(positional + names.len());
@@ -265,7 +275,7 @@ impl<'a> Machine<'_, 'a> {
         self.heap.budget.steps(1 + args.len())?;
         let Frame { this, element, .. } = *self.frame();
         let element = element.and_then(|element| self.frame_at(element)).map(|frame| frame.params);
-        let made = make(&Call { args, named: &named, this, element, heap: self.heap });
+        let made = make(&Call { args, named: &named, this, element, heap: self.heap, change });
         let made = made.map_err(|problem| self.failed(Some(origin), helper.name, problem));
         self.stack.truncate(base);
         made

@@ -6,8 +6,8 @@ use icu_plurals::PluralRuleType;
 
 use super::super::budget::{Problem, TEXT_BYTES};
 use super::super::call::Call;
+use super::super::escape::escape_html;
 use super::super::heap::Heap;
-use super::super::program::escape_html;
 use super::super::values::Value;
 use super::calendar::DateFormat;
 use super::dates::moment;

@@ -210,7 +210,7 @@ fn replace_all<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
         return Err(expected("a regular expression to search for", call.arg(1)));
     }
     let replacement = replacement.as_text().ok_or_else(|| expected("a text to replace it by", replacement))?;
-    call.give(&Pattern::new(search)?.replace_all(text, replacement, call.heap)?)
+    call.give(&Pattern::new(search)?.replace_all(text, replacement, call)?)
 }
 
 fn split<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
