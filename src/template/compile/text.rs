@@ -63,7 +63,8 @@ impl Compiler<'_> {
     }
 
     fn has_changing_partial(&self) -> bool {
-        self.partials.values().any(|partial| partial.facts(self.helpers).changes_text)
+        let changes = || self.partials.values().any(|partial| partial.facts(self.helpers).changes_text);
+        *self.has_changing_partial.get_or_init(changes)
     }
 
     /// Prints what a path leads to that was found among the parts of a text.
