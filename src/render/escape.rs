@@ -1,6 +1,7 @@
 //! What a text has to become so that it stays a text where it is put.
 
 use crate::model::content::is_script;
+use crate::template::Changed::{Afterwards, Escaped};
 use crate::template::{self, Tail, escape_html, keep};
 
 /// Where a text is put.
@@ -28,18 +29,22 @@ pub enum Escape {
     Footer,
 }
 
-static HTML: template::Escape = template::Escape { words: html, data: html, raw: keep, inner: None };
-/// As handlebars.js escapes.
-static MARKUP: template::Escape = template::Escape { words: keep, data: escape_html, raw: keep, inner: None };
+static HTML: template::Escape = template::Escape { words: html, data: html, raw: keep, changed: Afterwards };
+/// As handlebars.js escapes, where a helper changes HTML: it is given data that are escaped already, and what it puts in
+/// their place is HTML, even if that is an argument that is data.
+static MARKUP: template::Escape = template::Escape { words: keep, data: escape_html, raw: keep, changed: Escaped };
 static ATTRIBUTE: template::Escape =
-    template::Escape { words: attribute, data: attribute, raw: attribute, inner: Some(&template::PLAIN) };
-static CSS: template::Escape = template::Escape { words: css, data: css, raw: css, inner: Some(&template::PLAIN) };
-static JSON: template::Escape = template::Escape { words: json, data: json, raw: json, inner: Some(&template::PLAIN) };
-static LITERAL: template::Escape = template::Escape { words: keep, data: literal, raw: literal, inner: None };
-static SOURCE: template::Escape = template::Escape { words: keep, data: source, raw: source, inner: None };
+    template::Escape { words: attribute, data: attribute, raw: attribute, changed: Afterwards };
+static CSS: template::Escape = template::Escape { words: css, data: css, raw: css, changed: Afterwards };
+static JSON: template::Escape = template::Escape { words: json, data: json, raw: json, changed: Afterwards };
+static LITERAL: template::Escape = template::Escape { words: keep, data: literal, raw: literal, changed: Afterwards };
+static SOURCE: template::Escape = template::Escape { words: keep, data: source, raw: source, changed: Afterwards };
 static MARKDOWN: template::Escape =
-    template::Escape { words: json, data: markdown, raw: markdown, inner: Some(&SOURCE) };
-static FOOTER: template::Escape = template::Escape { words: keep, data: footer, raw: keep, inner: None };
+    template::Escape { words: json, data: markdown, raw: markdown, changed: Afterwards };
+static FOOTER: template::Escape = template::Escape { words: keep, data: footer, raw: keep, changed: Afterwards };
+/// What stands in `{{#markdown}}`: only the author writes Markdown there.
+pub static MARKDOWN_BLOCK: template::Escape =
+    template::Escape { words: keep, data: literal, raw: keep, changed: Escaped };
 
 fn html(out: &mut String, start: usize) {
     Escape::Html.tail(out, start);

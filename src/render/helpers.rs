@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::escape;
 use super::markdown::{self, Form as MarkdownForm};
 use crate::template::{Call, Form, HELPERS, Helper, Problem, Table, Value};
 
@@ -22,6 +23,6 @@ pub fn helpers() -> Table {
 
 fn to_html<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let mut html = String::new();
-    markdown::render(call.printed(0)?, MarkdownForm::Html, &mut html);
+    markdown::render(call.content(&escape::MARKDOWN_BLOCK)?, MarkdownForm::Html, &mut html);
     call.heap.text(&html).map(Value::Markup)
 }

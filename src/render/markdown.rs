@@ -1,6 +1,9 @@
 //! Markdown in other forms: HTML for e-mails, with the styles inline; plain text; and Slack's own markup. What is common
 //! in notifications is understood. HTML in it stays text.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::escape::{Escape, blank_script, is_scheme_open};
@@ -88,13 +91,13 @@ pub fn slack(source: &str, escape: fn(&str) -> String) -> String {
 
 /// Markdown of words and variables, compiled to what stands around its variables.
 pub fn compile(parts: &[Part<'_>], form: Form, compiler: &mut Compiler<'_>) {
-    // While it is read, letters stand for the variables, some that the words do not hold.
+    // While it is read, letters stand for the variables.
     let words = |part: &Part<'_>| match part {
         Part::Words(words) => (*words).to_owned(),
         Part::Variable(_) => String::new(),
     };
     let all: String = parts.iter().map(words).collect();
-    let mark = (0..).map(|i| format!("xq{i}v")).find(|mark| !all.contains(mark.as_str())).unwrap_or_default();
+    let mark = letters_without(&all);
     let (mut source, mut variables) = (String::new(), Vec::new());
     for part in parts {
         match part {
@@ -133,7 +136,63 @@ pub fn compile(parts: &[Part<'_>], form: Form, compiler: &mut Compiler<'_>) {
     });
 }
 
+/// Letters that the words do not hold. Of the numbers in those that they hold each is looked at once.
+fn letters_without(words: &str) -> String {
+    let number = |(_, rest): (&str, &str)| {
+        let digits = rest.bytes().take(20).take_while(u8::is_ascii_digit).count();
+        rest.get(..digits)?.parse::<usize>().ok()
+    };
+    let held = words.match_indices("xq").map(|(at, found)| words.split_at(at + found.len()));
+    let held: HashSet<usize> = held.filter_map(number).collect();
+    let free = (0..=held.len()).find(|number| !held.contains(number)).unwrap_or_default();
+    format!("xq{free}v")
+}
+
+/// Where a quote or an item of a list begins so many bytes into its line or later, it is text. With every line Markdown
+/// looks at all the quotes and lists that are open: without a bound a few thousand in each other take minutes.
+const NESTING_BYTES: usize = 100;
+
+/// The same Markdown without what nests too deep.
+fn shallow(source: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let (mut copied, mut start) = (0, 0);
+    for line in source.split_inclusive(['\n', '\r']) {
+        if let Some(at) = too_deep(line) {
+            out.push_str(source.get(copied..start + at).unwrap_or_default());
+            out.push('\\');
+            copied = start + at;
+        }
+        start += line.len();
+    }
+    if copied == 0 {
+        return Cow::Borrowed(source);
+    }
+    out.push_str(source.get(copied..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
+/// Where a line has to be escaped so that nothing more begins in it.
+fn too_deep(line: &str) -> Option<usize> {
+    let is_mark = |byte: &u8| byte.is_ascii_digit() || b" \t>-+*.)".contains(byte);
+    if line.len() < NESTING_BYTES || !line.as_bytes().iter().take(NESTING_BYTES).all(is_mark) {
+        return None;
+    }
+    let rest = line.get(NESTING_BYTES..)?;
+    let first = rest.trim_start_matches([' ', '\t']);
+    // A line all of these is a rule, or underlines a heading.
+    let mark = first.chars().next()?;
+    if "-*_=".contains(mark) && first.trim_end().chars().all(|c| c == mark || c == ' ' || c == '\t') {
+        return None;
+    }
+    // Of a number what stands behind it is the mark.
+    let marks = first.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_item =
+        marks.starts_with(['-', '+', '*', '.', ')']) && !marks.get(1..)?.starts_with(|c: char| !c.is_whitespace());
+    (is_item || marks.starts_with('>')).then(|| line.len() - marks.len())
+}
+
 fn walk(source: &str, put: &mut dyn FnMut(Piece<'_>)) {
+    let source = &shallow(source);
     let mut tight = Vec::new();
     let mut open_paragraphs = 0_usize;
     let events = Parser::new_ext(source, Options::ENABLE_STRIKETHROUGH);
@@ -188,6 +247,7 @@ const INDENT_LIMIT: usize = 8;
 
 /// Walks through Markdown as through a text of paragraphs, with the marks of Slack or without any.
 fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(Piece<'_>)) {
+    let source = &shallow(source);
     let mut text =
         Paragraphs { put, slack, lines: 0, begun: false, is_fresh: true, quotes: 0, lists: Vec::new(), link: None };
     let mut code: Option<String> = None;
@@ -440,5 +500,45 @@ mod tests {
     fn lists_in_lists_without_end_are_not_indented_without_end() {
         assert!(plain(&"- ".repeat(20_000)).len() < 20_000 * 20);
         assert!(slack(&"> ".repeat(20_000), str::to_owned).len() < 200_000);
+    }
+
+    #[test]
+    fn what_nests_too_deep_is_text() {
+        let (quotes, items) = ("> ".repeat(50), "- ".repeat(50));
+        let rule = format!("{items}---");
+        let cases = [
+            (format!("{quotes}> a"), Some(100)),
+            (format!("{quotes}   > a"), Some(103)),
+            (format!("{items}- a"), Some(100)),
+            (format!("{items}12) a"), Some(102)),
+            (format!("{}>", ">".repeat(100)), Some(100)),
+            (format!("{items}a - b"), None),
+            (format!("{items}-b"), None),
+            (format!("{items}12"), None),
+            (format!("{}\n", "* ".repeat(60)), None),
+            (rule, None),
+            (".".repeat(200), None),
+            ("- ".repeat(49), None),
+            (" ".repeat(200), None),
+            (format!("{}é - a", "- ".repeat(50)), None),
+        ];
+        for (line, at) in cases {
+            assert_eq!(too_deep(&line), at, "{line}");
+        }
+        let source = format!("a\n{items}- b\r{quotes}> *c*\n- d");
+        assert_eq!(shallow(&source), format!("a\n{items}\\- b\r{quotes}\\> *c*\n- d"));
+        assert!(plain(&source).contains("> c\n"));
+        // Some minutes' work if lists nested without a bound.
+        for mark in ["- ", "> ", "1. "] {
+            let source = mark.repeat(400_000) + &"a\n".repeat(400_000);
+            assert!(plain(&source).len() > 800_000, "{mark}");
+        }
+    }
+
+    #[test]
+    fn letters_that_the_words_do_not_hold_are_found_at_one_look() {
+        assert_eq!(letters_without("xq0v xq2v xq99999999999999999999999v xqv"), "xq1v");
+        let words: String = (0..300_000).map(|i| format!("xq{i}v")).collect();
+        assert_eq!(letters_without(&words), "xq300000v");
     }
 }

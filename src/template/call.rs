@@ -1,7 +1,9 @@
 //! What a helper is, and what it is called with.
 
 use super::budget::Problem;
+use super::escape::Escape;
 use super::heap::Heap;
+use super::kinds::Change;
 use super::number;
 use super::values::Value;
 use crate::json::cut;
@@ -86,6 +88,8 @@ pub struct Call<'c, 'a> {
     /// The item and the index of the loop of elements around it, which are `$.item` and `$.index`.
     pub element: Option<[Value<'a>; 2]>,
     pub heap: &'c Heap<'a>,
+    /// What is known of its first argument, if that stands in its block and is escaped later.
+    pub change: Option<&'c Change>,
 }
 
 impl<'a> Call<'_, 'a> {
@@ -101,6 +105,16 @@ impl<'a> Call<'_, 'a> {
     /// The argument at this place as it is printed.
     pub fn printed(&self, place: usize) -> Result<&'a str, Problem> {
         printed(self.arg(place), self.heap)
+    }
+
+    /// The first argument as it is printed. If it stands in the block and is escaped later, its parts are escaped like this.
+    pub fn content(&self, escape: &Escape) -> Result<&'a str, Problem> {
+        let text = self.printed(0)?;
+        let Some(change) = self.change else { return Ok(text) };
+        let mut escaped = String::with_capacity(text.len());
+        self.heap.budget.bytes(text.len())?;
+        change.stretches.escape(text, escape, &mut escaped);
+        self.heap.text(&escaped)
     }
 
     /// What a name stands for here: a member of `this`, what was set, or a name at the top.

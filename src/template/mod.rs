@@ -7,9 +7,11 @@
 mod budget;
 mod call;
 mod compile;
+mod escape;
 mod evaluate;
 mod heap;
 mod helpers;
+mod kinds;
 mod number;
 mod operations;
 mod program;
@@ -21,8 +23,9 @@ pub use call::{Call, Check, Form, Helper, Known, Table};
 pub use compile::{
     CompileError, Compiler, Condition, Jump, Loop, Names, Noted, Part, Partials, Template, parse_path, resolve_at_top,
 };
+pub use escape::{Changed, Escape, PLAIN, Tail, escape_html, keep};
 pub use evaluate::{holds, render};
 pub use heap::{Heap, Root};
 pub use helpers::HELPERS;
-pub use program::{Constant, Escape, PLAIN, Program, Tail, escape_html, keep};
+pub use program::{Constant, Program};
 pub use values::Value;

@@ -5,53 +5,9 @@ use std::sync::Arc;
 
 use super::budget::Problem;
 use super::call::Helper;
+pub use super::escape::{Changed, Escape, NOTED, PLAIN, Tail};
 use super::syntax::Place;
 use super::syntax::tree::Span;
-
-/// Changes what stands in a text from a place on, such as by escaping it.
-pub type Tail = fn(&mut String, usize);
-
-/// Leaves it as it is.
-pub fn keep(_: &mut String, _: usize) {}
-
-/// How what is put into a text is kept from being more than text there.
-#[derive(Debug)]
-pub struct Escape {
-    /// The author's own words.
-    pub words: Tail,
-    /// `{{name}}`
-    pub data: Tail,
-    /// `{{{name}}}`
-    pub raw: Tail,
-    /// What a helper changes is written like this and escaped as words afterwards, where its own marks would not survive
-    /// to be cut or turned round.
-    pub inner: Option<&'static Escape>,
-}
-
-/// For texts that are put nowhere else.
-pub static PLAIN: Escape = Escape { words: keep, data: keep, raw: keep, inner: None };
-
-/// Data in HTML, as handlebars.js escapes them.
-pub fn escape_html(out: &mut String, start: usize) {
-    let touched = |byte: &u8| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | b'`' | b'=');
-    let Some(first) = out.as_bytes().get(start..).and_then(|tail| tail.iter().position(touched)) else { return };
-    let tail = out.split_off(start + first);
-    let mut rest = tail.as_str();
-    while let Some(at) = rest.bytes().position(|byte| touched(&byte)) {
-        out.push_str(&rest[..at]);
-        out.push_str(match rest.as_bytes()[at] {
-            b'&' => "&amp;",
-            b'<' => "&lt;",
-            b'>' => "&gt;",
-            b'"' => "&quot;",
-            b'\'' => "&#x27;",
-            b'`' => "&#x60;",
-            _ => "&#x3D;",
-        });
-        rest = &rest[at + 1..];
-    }
-    out.push_str(rest);
-}
 
 /// A place in the list of instructions.
 pub type Target = usize;
@@ -130,6 +86,14 @@ pub enum Op {
     Call(u32),
     /// Prints what a helper makes of the text since [`Op::Begin`], as its first argument.
     CallContent(u32),
+    /// The same, where it is noted what the parts of the text are.
+    ChangeNoted(u32),
+    /// Prints the last value and notes what it is.
+    PrintNoted {
+        is_raw: bool,
+    },
+    /// Escapes what was written since [`Op::Begin`], each part as what was noted of it.
+    EscapeNoted(&'static Escape),
     /// What is written from here on is looked at again.
     Begin,
     /// Changes what was written since [`Op::Begin`].
@@ -246,6 +210,8 @@ pub struct CallSite {
     /// Arguments without a name; those with one were pushed behind them.
     pub positional: usize,
     pub names: Vec<String>,
+    /// Which of the arguments without a name are the author's own words.
+    pub worded: Vec<bool>,
 }
 
 /// Which partial is called.

@@ -1,5 +1,7 @@
 //! The webhook channel: what is sent to the address in the user's profile, and how.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
@@ -16,18 +18,19 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     let webhook = webhook.filter(|it| it.get("url").is_some_and(|url| url == outgoing.address));
     let member = |name: &str| webhook.and_then(|it| it.get(name));
     let text = |name: &str| member(name).and_then(Value::as_str);
-    let mut headers = Map::new();
-    headers.insert("Content-Type".to_owned(), "application/json".into());
+    // By their names in small letters: of two that differ in their case the last one counts.
+    let mut headers = BTreeMap::new();
+    let mut add = |name: &str, value: Value| headers.insert(name.to_ascii_lowercase(), (name.to_owned(), value));
+    add("Content-Type", "application/json".into());
     for (name, value) in member("headers").and_then(Value::as_object).into_iter().flatten() {
-        if let Some(value) = value.as_str() {
-            headers.retain(|known, _| !known.eq_ignore_ascii_case(name));
-            headers.insert(name.clone(), value.into());
+        if value.is_string() {
+            add(name, value.clone());
         }
     }
     if let Some(authorization) = member("authentication").and_then(authorization) {
-        headers.retain(|known, _| !known.eq_ignore_ascii_case("Authorization"));
-        headers.insert("Authorization".to_owned(), authorization.into());
+        add("Authorization", authorization.into());
     }
+    let headers: Map<String, Value> = headers.into_values().collect();
     let is_put = text("method").is_some_and(|method| method.eq_ignore_ascii_case("PUT"));
     json!({
         "method": if is_put { "PUT" } else { "POST" },

@@ -5,7 +5,7 @@ use super::levels::Frame;
 use super::template::OWN;
 use super::text::Meaning;
 use crate::template::call::{self, Form, Helper};
-use crate::template::program::{Comparison, Constant, Op, Target};
+use crate::template::program::{Changed, Comparison, Constant, Op, Target};
 use crate::template::syntax::tree::{self, Block, Call, Node, Operand};
 
 type Result<T> = std::result::Result<T, CompileError>;
@@ -57,7 +57,7 @@ impl Compiler<'_> {
                 // As in handlebars.js these show their value and not the block.
                 Form::Value(_) if helper.name == "lookup" || helper.name == "log" => {
                     self.call(helper, call, source)?;
-                    self.print(source.escape.raw, source.escape.raw);
+                    self.print_value(false, source);
                     Ok(())
                 }
                 Form::Value(_) => {
@@ -206,7 +206,10 @@ impl Compiler<'_> {
         self.begin();
         self.body(block.program.as_ref(), Frame::If, source)?;
         self.stands_at(source, block.call.tag);
-        self.push(Op::CallContent(site));
+        self.push(match source.escape.changed {
+            Changed::Noted => Op::ChangeNoted(site),
+            Changed::Escaped | Changed::Afterwards => Op::CallContent(site),
+        });
         Ok(())
     }
 }

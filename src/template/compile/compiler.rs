@@ -1,6 +1,7 @@
 //! From trees to a program. A [`Compiler`] puts a program together of words, texts, conditions and loops, in the order in
 //! which they are to be written.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -76,6 +77,8 @@ pub struct Compiler<'n> {
     pub(super) depth: usize,
     /// Whether a jump leads to what comes next.
     pub(super) is_target: bool,
+    /// Whether any partial changes text. Looked up once.
+    pub(super) has_changing_partial: OnceCell<bool>,
 }
 
 /// A text while it is compiled.
@@ -113,6 +116,7 @@ impl<'n> Compiler<'n> {
             snippet: None,
             depth: 0,
             is_target: false,
+            has_changing_partial: OnceCell::new(),
         }
     }
 

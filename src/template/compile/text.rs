@@ -5,7 +5,7 @@ use super::constants;
 use super::template::{OWN, Template, called_without_arguments};
 use crate::error::shown;
 use crate::template::call::{self, Form, Helper};
-use crate::template::program::{CallSite, Constant, Escape, Op, PLAIN, SourceText};
+use crate::template::program::{CallSite, Changed, Constant, Escape, NOTED, Op, PLAIN, SourceText};
 use crate::template::syntax::nearest;
 use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
 
@@ -48,22 +48,27 @@ impl Compiler<'_> {
         }
         let outer = std::mem::replace(&mut self.set_names, facts.set_names.clone());
         let changes_text = facts.changes_text || facts.includes && self.has_changing_partial();
-        let written = match escape.inner.filter(|_| changes_text) {
-            Some(inner) => {
-                self.begin();
-                let written = self.program(&template.tree, &Source { text: &template.source, number, escape: inner });
-                self.finish_with(escape.words);
-                written
-            }
-            None => self.program(&template.tree, &Source { text: &template.source, number, escape }),
+        let source = Source { text: &template.source, number, escape };
+        let written = match escape.changed {
+            Changed::Afterwards if changes_text => self.noted(template, &source),
+            _ => self.program(&template.tree, &source),
         };
         self.stands_nowhere();
         self.set_names = outer;
         written
     }
 
+    /// Writes a text that helpers change, and escapes its parts afterwards.
+    fn noted(&mut self, template: &Template, source: &Source<'_>) -> Result<()> {
+        self.begin();
+        self.program(&template.tree, &Source { escape: &NOTED, ..*source })?;
+        self.push(Op::EscapeNoted(source.escape));
+        Ok(())
+    }
+
     fn has_changing_partial(&self) -> bool {
-        self.partials.values().any(|partial| partial.facts(self.helpers).changes_text)
+        let changes = || self.partials.values().any(|partial| partial.facts(self.helpers).changes_text);
+        *self.has_changing_partial.get_or_init(changes)
     }
 
     /// Prints what a path leads to that was found among the parts of a text.
@@ -129,9 +134,17 @@ impl Compiler<'_> {
             Meaning::Helper(helper) if helper.name == "set" => return self.set(call, source),
             Meaning::Helper(helper) => self.call(helper, call, source)?,
         }
-        let escape = source.escape;
-        self.print(if mustache.is_escaped { escape.data } else { escape.raw }, escape.raw);
+        self.print_value(mustache.is_escaped, source);
         Ok(())
+    }
+
+    /// Prints what was pushed last, as `{{name}}` or as `{{{name}}}`.
+    pub(super) fn print_value(&mut self, is_escaped: bool, source: &Source<'_>) {
+        let escape = source.escape;
+        match escape.changed {
+            Changed::Noted => self.push(Op::PrintNoted { is_raw: !is_escaped }),
+            _ => self.print(if is_escaped { escape.data } else { escape.raw }, escape.raw),
+        }
     }
 
     /// What a name stands for. In brackets it is always called.
@@ -219,7 +232,8 @@ impl Compiler<'_> {
             self.operand(value, source)?;
         }
         let names = call.named().iter().map(|(name, _)| name.clone()).collect();
-        self.program.calls.push(CallSite { helper, positional: call.params.len(), names });
+        let worded = call.params.iter().map(|param| matches!(param, Operand::Text(_))).collect();
+        self.program.calls.push(CallSite { helper, positional: call.params.len(), names, worded });
         Ok(self.program.calls.len() as u32 - 1)
     }
 

@@ -3,6 +3,7 @@
 use crate::json::scan::Items;
 use crate::template::budget::{Problem, TEXT_BYTES};
 use crate::template::heap::Heap;
+use crate::template::kinds::Stretches;
 use crate::template::program::{Constant, DataName, Program, Tail, Target, Words};
 use crate::template::values::{MemberList, Value};
 
@@ -131,6 +132,8 @@ pub struct Machine<'p, 'a> {
     pub data: Vec<Data<'a>>,
     pub blocks: Vec<OpenBlock<'a>>,
     pub marks: Vec<usize>,
+    /// What is known of the parts of texts that are escaped later.
+    pub noted: Stretches,
     pub inlines: Vec<Inline>,
     /// The newest inline partial that each text knows; that of the outermost is number 0 and made when it is needed.
     pub scopes: Vec<Option<usize>>,

@@ -2,6 +2,7 @@
 //! them (`runtime.js`, `helpers/`).
 
 mod blocks;
+mod changes;
 mod machine;
 mod partials;
 mod run;

@@ -187,11 +187,13 @@ impl<'a> Machine<'_, 'a> {
 
     /// Puts the indent before each line of what was written from `mark` on.
     fn indent_lines(&mut self, mark: usize, indent: &str) -> Result<(), Problem> {
-        let lines = self.out.split_off(mark);
+        let (lines, noted, mut at) = (self.out.split_off(mark), self.noted.split_off(mark), 0);
         self.heap.budget.bytes(lines.len())?;
         for line in lines.split_inclusive('\n') {
             self.heap.budget.bytes(indent.len())?;
             self.out.push_str(indent);
+            noted.copy(at..at + line.len(), self.out.len(), &mut self.noted, &self.heap.budget)?;
+            at += line.len();
             self.out.push_str(line);
             self.check_length()?;
         }

@@ -8,6 +8,7 @@ use super::machine::{Frame, Machine};
 use crate::template::budget::Problem;
 use crate::template::call::{Call, Form};
 use crate::template::heap::{Heap, Root, in_order};
+use crate::template::kinds::{Change, Stretches};
 use crate::template::program::{CallSite, Comparison, Op, Program, Tail, Target, Words};
 use crate::template::values::Value;
 
@@ -37,6 +38,7 @@ fn run<'a>(program: &'a Program, heap: &Heap<'a>, out: &mut String) -> Result<Va
         data: Vec::new(),
         blocks: Vec::new(),
         marks: Vec::new(),
+        noted: Stretches::default(),
         inlines: Vec::new(),
         scopes: Vec::new(),
         returns: Vec::new(),
@@ -90,13 +92,16 @@ impl<'a> Machine<'_, 'a> {
             Op::Merge => self.merge()?,
             Op::Set(name) => self.set(name)?,
             Op::Call(call) => {
-                let value = self.call(call, None)?;
+                let value = self.call(call, None, None)?;
                 self.stack.push(value);
             }
             Op::CallContent(call) => {
                 let content = self.take_written()?;
-                self.call(call, Some(content))?.print(self.heap, self.out)?;
+                self.call(call, Some(content), None)?.print(self.heap, self.out)?;
             }
+            Op::ChangeNoted(call) => self.change_noted(call)?,
+            Op::PrintNoted { is_raw } => self.print_noted(is_raw)?,
+            Op::EscapeNoted(escape) => self.escape_noted(escape)?,
             Op::Begin => self.marks.push(self.out.len()),
             Op::Finish(tail) => {
                 let mark = self.marks.pop().unwrap_or(self.start);
@@ -231,8 +236,13 @@ impl<'a> Machine<'_, 'a> {
         Ok(None)
     }
 
-    fn call(&mut self, call: u32, content: Option<&'a str>) -> Result<Value<'a>, Problem> {
-        let Some(CallSite { helper, positional, names }) = self.program.calls.get(call as usize) else {
+    pub(super) fn call(
+        &mut self,
+        call: u32,
+        content: Option<&'a str>,
+        change: Option<&Change>,
+    ) -> Result<Value<'a>, Problem> {
+        let Some(CallSite { helper, positional, names, .. }) = self.program.calls.get(call as usize) else {
             return Ok(Value::Undefined);
         };
         let base = self.stack.len().saturating_sub(positional + names.len());
@@ -253,7 +263,7 @@ impl<'a> Machine<'_, 'a> {
         self.heap.budget.steps(args.len() + named.len())?;
         let Frame { this, element, .. } = *self.frame();
         let element = element.and_then(|element| self.frame_at(element)).map(|frame| frame.params);
-        let made = make(&Call { args, named: &named, this, element, heap: self.heap });
+        let made = make(&Call { args, named: &named, this, element, heap: self.heap, change });
         self.stack.truncate(base);
         made.map_err(|problem| Problem(format!("{}: {problem}", helper.name)))
     }

@@ -14,8 +14,8 @@ use super::options::{Language, Options};
 use crate::error::shown;
 use crate::template::budget::{Problem, TEXT_BYTES};
 use crate::template::call::{Call, Known};
+use crate::template::escape::escape_html;
 use crate::template::heap::Heap;
-use crate::template::program::escape_html;
 use crate::template::values::Value;
 
 /// Messages that stand in each other.

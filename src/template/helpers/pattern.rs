@@ -3,9 +3,14 @@
 //! ever ends with a problem.
 //! Source: ECMA-262, "RegExp (Regular Expression) Objects" with its annex B.
 
+use std::ops::Range;
+
 use crate::json::cut;
-use crate::template::budget::{Problem, TEXT_BYTES};
+use crate::template::budget::{Budget, Problem, TEXT_BYTES};
+use crate::template::call::Call;
+use crate::template::escape::Kind;
 use crate::template::heap::Heap;
+use crate::template::kinds::Change;
 use crate::template::number::is_space;
 
 /// Groups in each other.
@@ -230,53 +235,51 @@ impl Pattern {
     }
 
     /// Puts the replacement, in which `$1`, `$&`, `` $` ``, `$'` and `$$` have a meaning, in the place of every match.
-    pub fn replace_all(&self, text: &str, replacement: &str, heap: &Heap<'_>) -> Result<String, Problem> {
-        let (mut out, mut copied, mut from) = (String::new(), 0, 0);
-        while let Some(slots) = self.find(text, from, heap)? {
+    pub fn replace_all(&self, text: &str, replacement: &str, call: &Call<'_, '_>) -> Result<String, Problem> {
+        let (mut made, mut copied, mut from) = (Made::new(text, call), 0, 0);
+        while let Some(slots) = self.find(text, from, call.heap)? {
             let (start, end) = self.group(&slots, 0).unwrap_or((from, from));
-            out.push_str(text.get(copied..start).unwrap_or_default());
-            let before = out.len();
-            self.expand(text, replacement, &slots, &mut out)?;
-            heap.budget.bytes(replacement.len() + out.len() - before)?;
+            made.copy(copied..start)?;
+            let before = made.out.len();
+            self.expand(replacement, &slots, &mut made)?;
+            call.heap.budget.bytes(replacement.len() + made.out.len() - before)?;
             copied = end;
             // What is matched by nothing is looked for again one character on.
             let passed = if start == end { text.get(end..).and_then(|rest| rest.chars().next()) } else { None };
             from = end + passed.map_or(usize::from(start == end), char::len_utf8);
         }
-        out.push_str(text.get(copied..).unwrap_or_default());
-        Ok(out)
+        made.copy(copied..text.len())?;
+        Ok(made.out)
     }
 
     fn group(&self, slots: &[Option<usize>], group: usize) -> Option<(usize, usize)> {
         Some(((*slots.get(2 * group)?)?, (*slots.get(2 * group + 1)?)?))
     }
 
-    fn expand(&self, text: &str, replacement: &str, slots: &[Option<usize>], out: &mut String) -> Result<(), Problem> {
+    fn expand(&self, replacement: &str, slots: &[Option<usize>], made: &mut Made<'_>) -> Result<(), Problem> {
         let (start, end) = self.group(slots, 0).unwrap_or_default();
         let mut rest = replacement;
         while let Some((before, after)) = rest.split_once('$') {
-            out.push_str(before);
-            let (words, length) = match after.as_bytes().first() {
-                Some(b'$') => ("$", 1),
-                Some(b'&') => (text.get(start..end).unwrap_or_default(), 1),
-                Some(b'`') => (text.get(..start).unwrap_or_default(), 1),
-                Some(b'\'') => (text.get(end..).unwrap_or_default(), 1),
-                _ => match self.named_group(after) {
+            made.add(before)?;
+            let (part, length) = match after.as_bytes().first() {
+                Some(b'&') => (start..end, 1),
+                Some(b'`') => (0..start, 1),
+                Some(b'\'') => (end..made.text.len(), 1),
+                first => match self.named_group(after) {
                     Some((group, length)) => {
                         let (start, end) = self.group(slots, group).unwrap_or_default();
-                        (text.get(start..end).unwrap_or_default(), length)
+                        (start..end, length)
                     }
-                    None => ("$", 0),
+                    None => {
+                        made.add("$")?;
+                        (0..0, usize::from(first == Some(&b'$')))
+                    }
                 },
             };
-            if out.len() + words.len() > TEXT_BYTES {
-                return Err(Problem::too_long());
-            }
-            out.push_str(words);
+            made.copy(part)?;
             rest = after.get(length..).unwrap_or_default();
         }
-        out.push_str(rest);
-        Ok(())
+        made.add(rest)
     }
 
     /// The group whose number a text begins with, and how long that is.
@@ -297,6 +300,43 @@ impl Pattern {
             }
         }
         Ok(None)
+    }
+}
+
+/// A text that is made of another, and what its parts are if somebody asks.
+struct Made<'t> {
+    text: &'t str,
+    out: String,
+    change: Option<&'t Change>,
+    /// What the replacement is.
+    kind: Kind,
+    budget: &'t Budget,
+}
+
+impl<'t> Made<'t> {
+    fn new(text: &'t str, call: &Call<'t, '_>) -> Self {
+        let kind = call.change.map_or(Kind::Data, |change| change.argument(2));
+        Made { text, out: String::new(), change: call.change, kind, budget: &call.heap.budget }
+    }
+
+    /// Writes a part of the text.
+    fn copy(&mut self, part: Range<usize>) -> Result<(), Problem> {
+        self.write(self.text.get(part.clone()).unwrap_or_default())?;
+        self.change.map_or(Ok(()), |change| change.copied(part, self.budget))
+    }
+
+    /// Writes a part of the replacement.
+    fn add(&mut self, words: &str) -> Result<(), Problem> {
+        self.write(words)?;
+        self.change.map_or(Ok(()), |change| change.added(words.len(), self.kind, self.budget))
+    }
+
+    fn write(&mut self, words: &str) -> Result<(), Problem> {
+        if self.out.len() + words.len() > TEXT_BYTES {
+            return Err(Problem::too_long());
+        }
+        self.out.push_str(words);
+        Ok(())
     }
 }
 

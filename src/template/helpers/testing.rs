@@ -57,7 +57,7 @@ fn seen(
 ) -> Result<String, String> {
     let (arena, root) = (Bump::new(), Json(data));
     let heap = Heap::new(&arena, &root);
-    let outer = Call { args: &[], named: &[], this: Value::Root, element: None, heap: &heap };
+    let outer = Call { args: &[], named: &[], this: Value::Root, element: None, heap: &heap, change: None };
     let this = Path::parse(this).expect(this).find(&outer).unwrap();
     let mut reader = Reader { rest: call, this, heap: &heap };
     let value = reader.call();
@@ -102,7 +102,7 @@ impl<'r, 'a> Reader<'r, '_, 'a> {
         }
         let helper = find(TABLE, name).unwrap_or_else(|| panic!("no helper {name}"));
         let (Form::Value(make) | Form::Condition(make) | Form::Content(make)) = helper.form else { panic!("{name}") };
-        make(&Call { args: &args, named: &named, this: self.this, element: None, heap: self.heap })
+        make(&Call { args: &args, named: &named, this: self.this, element: None, heap: self.heap, change: None })
     }
 
     fn value(&mut self) -> Result<Value<'a>, Problem> {
@@ -127,7 +127,8 @@ impl<'r, 'a> Reader<'r, '_, 'a> {
                 Ok(Value::Number(word.parse().expect(word)))
             }
             path => {
-                let outer = Call { args: &[], named: &[], this: self.this, element: None, heap: self.heap };
+                let outer =
+                    Call { args: &[], named: &[], this: self.this, element: None, heap: self.heap, change: None };
                 Path::parse(path).expect(path).find(&outer)
             }
         }

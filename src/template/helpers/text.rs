@@ -250,7 +250,7 @@ fn truncate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 fn replace_all<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (text, search) = (call.printed(0)?, search_of(call.arg(1), call.heap)?);
-    call.give(&Pattern::new(search, call.heap)?.replace_all(text, replacement_of(call.arg(2))?, call.heap)?)
+    call.give(&Pattern::new(search, call.heap)?.replace_all(text, replacement_of(call.arg(2))?, call)?)
 }
 
 /// The regular expression that an argument is.

@@ -1,0 +1,58 @@
+//! Texts that helpers change and that are escaped afterwards.
+
+use super::machine::Machine;
+use crate::template::budget::Problem;
+use crate::template::escape::{Escape, Kind};
+use crate::template::kinds::Change;
+use crate::template::program::CallSite;
+use crate::template::values::Value;
+
+impl<'a> Machine<'_, 'a> {
+    /// Prints the last value and notes what it is.
+    pub(super) fn print_noted(&mut self, is_raw: bool) -> Result<(), Problem> {
+        let (value, at) = (self.pop(), self.out.len());
+        value.print(self.heap, self.out)?;
+        let kind = if is_raw { Kind::Raw } else { kind_of(value, false) };
+        self.noted.note(at..self.out.len(), kind, &self.heap.budget)
+    }
+
+    /// Prints what a helper makes of a text, and notes what the parts of that are.
+    pub(super) fn change_noted(&mut self, call: u32) -> Result<(), Problem> {
+        let at = self.marks.pop().unwrap_or(self.start);
+        let content = self.heap.text(&self.out.split_off(at))?;
+        let change = Change::new(self.noted.split_off(at), self.kinds_of_arguments(call));
+        let value = self.call(call, Some(content), Some(&change))?;
+        value.print(self.heap, self.out)?;
+        match value {
+            Value::Text(text) => change.note(text, content, at, &mut self.noted, &self.heap.budget),
+            value => self.noted.note(at..self.out.len(), kind_of(value, false), &self.heap.budget),
+        }
+    }
+
+    /// What the arguments of a call are that were pushed.
+    fn kinds_of_arguments(&self, call: u32) -> Vec<Kind> {
+        let Some(CallSite { positional, names, worded, .. }) = self.program.calls.get(call as usize) else {
+            return Vec::new();
+        };
+        let base = self.stack.len().saturating_sub(positional + names.len());
+        let given = self.stack.iter().skip(base).zip(worded);
+        given.map(|(value, is_worded)| kind_of(*value, *is_worded)).collect()
+    }
+
+    /// Escapes a text of which it was noted what its parts are.
+    pub(super) fn escape_noted(&mut self, escape: &Escape) -> Result<(), Problem> {
+        let at = self.marks.pop().unwrap_or(self.start);
+        let (text, noted) = (self.out.split_off(at), self.noted.split_off(at));
+        self.heap.budget.bytes(text.len())?;
+        noted.escape(&text, escape, self.out);
+        Ok(())
+    }
+}
+
+fn kind_of(value: Value<'_>, is_worded: bool) -> Kind {
+    match value {
+        Value::Markup(_) => Kind::Raw,
+        _ if is_worded => Kind::Words,
+        _ => Kind::Data,
+    }
+}
