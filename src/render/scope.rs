@@ -267,14 +267,14 @@ impl<'a> Scope<'a> {
 impl Root for Scope<'_> {
     fn noted<'h>(&'h self, slot: usize, heap: &Heap<'h>) -> std::result::Result<Value<'h>, Problem> {
         let Some(((_, next), variable)) = self.names.variables.get_index(slot) else { return Ok(Value::Undefined) };
-        if let Some(raw) = self.data_values.get(variable.slot).copied().flatten() {
-            let value = heap.json(raw)?;
-            return match next {
-                Some(next) if !value.is_nothing() => value.member(next, heap),
-                _ => Ok(value),
-            };
+        match (self.data_values.get(variable.slot).copied().flatten(), next) {
+            (Some(raw), None) => heap.json(raw),
+            (Some(raw), Some(next)) => match heap.json(raw)? {
+                value if value.is_nothing() => Ok(value),
+                value => value.member(next, heap),
+            },
+            (None, _) => variable.builtin.map_or(Ok(Value::Undefined), |builtin| self.builtin(builtin, heap)),
         }
-        variable.builtin.map_or(Ok(Value::Undefined), |builtin| self.builtin(builtin, heap))
     }
 
     fn find<'h>(&'h self, name: &str, heap: &Heap<'h>) -> std::result::Result<Value<'h>, Problem> {

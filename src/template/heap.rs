@@ -27,14 +27,21 @@ pub struct Heap<'a> {
     arena: &'a Bump,
     pub root: &'a dyn Root,
     pub budget: Budget,
+    /// Most texts need none of it.
+    seen: OnceCell<Box<Seen<'a>>>,
+}
+
+/// What was looked through once, by where its JSON begins.
+#[derive(Default)]
+struct Seen<'a> {
     root_members: OnceCell<MemberList<'a>>,
-    /// By where its JSON begins, what was looked through once: all members that were asked for of an object, all items of a
-    /// list, and what a long text says.
+    /// Of objects of which all members were asked for.
     members: RefCell<HashMap<usize, MemberList<'a>>>,
-    items: RefCell<HashMap<usize, &'a [Value<'a>]>>,
-    texts: RefCell<HashMap<usize, &'a str>>,
     /// Of objects with more than [`FEW`] members, what each name is.
     indexes: RefCell<HashMap<usize, HashMap<&'a str, Value<'a>>>>,
+    items: RefCell<HashMap<usize, &'a [Value<'a>]>>,
+    /// What long texts say.
+    texts: RefCell<HashMap<usize, &'a str>>,
     /// What `set` set, by the object that it was set on.
     assigned: RefCell<HashMap<(usize, &'a str), Value<'a>>>,
 }
@@ -47,32 +54,26 @@ const FEW: usize = 16;
 
 impl<'a> Heap<'a> {
     pub fn new(arena: &'a Bump, root: &'a dyn Root) -> Self {
-        Heap {
-            arena,
-            root,
-            budget: Budget::default(),
-            root_members: OnceCell::new(),
-            members: RefCell::default(),
-            texts: RefCell::default(),
-            items: RefCell::default(),
-            indexes: RefCell::default(),
-            assigned: RefCell::default(),
-        }
+        Heap { arena, root, budget: Budget::default(), seen: OnceCell::new() }
+    }
+
+    fn seen(&self) -> &Seen<'a> {
+        self.seen.get_or_init(Box::default)
     }
 
     /// Gives an object a member besides its own. A value that is no object has none.
     pub fn assign(&self, object: Value<'a>, name: &'a str, value: Value<'a>) -> Result<(), Problem> {
         if let Some(place) = place(object) {
             self.budget.bytes(size_of::<(usize, &str, Value<'_>)>())?;
-            self.assigned.borrow_mut().insert((place, name), value);
+            self.seen().assigned.borrow_mut().insert((place, name), value);
         }
         Ok(())
     }
 
     /// What an object was given under a name.
     pub fn assigned(&self, object: Value<'a>, name: &str) -> Option<Value<'a>> {
-        let place = place(object)?;
-        self.assigned.borrow().get(&(place, name)).copied()
+        let seen = self.seen.get()?;
+        seen.assigned.borrow().get(&(place(object)?, name)).copied()
     }
 
     /// Keeps a text.
@@ -105,16 +106,17 @@ impl<'a> Heap<'a> {
 
     /// All members of everything.
     pub fn root_members(&self) -> Result<MemberList<'a>, Problem> {
-        if let Some(members) = self.root_members.get() {
+        if let Some(members) = self.seen().root_members.get() {
             return Ok(members);
         }
         let members = self.root.members(self)?;
         self.budget.bytes(size_of_val(members.as_slice()))?;
         let members = self.object(&in_order(members))?;
-        Ok(self.root_members.get_or_init(|| members))
+        Ok(self.seen().root_members.get_or_init(|| members))
     }
 
     /// A value that lies in JSON that was read before.
+    #[inline]
     pub fn json(&self, raw: &'a str) -> Result<Value<'a>, Problem> {
         let bytes = raw.as_bytes();
         Ok(match bytes.first() {
@@ -132,13 +134,13 @@ impl<'a> Heap<'a> {
     /// The text that a JSON string says.
     fn text_of(&self, raw: &'a str) -> Result<&'a str, Problem> {
         let (is_long, place) = (raw.len() > SHORT_BYTES, raw.as_ptr() as usize);
-        if is_long && let Some(text) = self.texts.borrow().get(&place) {
+        if is_long && let Some(text) = self.seen().texts.borrow().get(&place) {
             return Ok(text);
         }
         self.budget.scanned(raw.len())?;
         let text = Quoted::of(raw).map_or(Ok(""), |quoted| self.unquoted(quoted))?;
         if is_long {
-            self.texts.borrow_mut().insert(place, text);
+            self.seen().texts.borrow_mut().insert(place, text);
         }
         Ok(text)
     }
@@ -174,7 +176,7 @@ impl<'a> Heap<'a> {
         if members.len() <= FEW {
             return Ok(member_in(members, name).unwrap_or(Value::Undefined));
         }
-        let mut indexes = self.indexes.borrow_mut();
+        let mut indexes = self.seen().indexes.borrow_mut();
         let index = indexes.entry(object.as_ptr() as usize).or_insert_with(|| members.iter().copied().collect());
         Ok(index.get(name).copied().unwrap_or(Value::Undefined))
     }
@@ -182,7 +184,7 @@ impl<'a> Heap<'a> {
     /// All members of an object that lies in JSON.
     pub fn members_of(&self, object: &'a str) -> Result<MemberList<'a>, Problem> {
         let place = object.as_ptr() as usize;
-        if let Some(members) = self.members.borrow().get(&place) {
+        if let Some(members) = self.seen().members.borrow().get(&place) {
             return Ok(members);
         }
         self.budget.scanned(object.len())?;
@@ -191,14 +193,14 @@ impl<'a> Heap<'a> {
             members.push((self.unquoted(name)?, self.json(value)?));
         }
         let members = self.object(&in_order(members))?;
-        self.members.borrow_mut().insert(place, members);
+        self.seen().members.borrow_mut().insert(place, members);
         Ok(members)
     }
 
     /// All items of a list that lies in JSON.
     pub fn items_of(&self, list: &'a str) -> Result<&'a [Value<'a>], Problem> {
         let place = list.as_ptr() as usize;
-        if let Some(items) = self.items.borrow().get(&place) {
+        if let Some(items) = self.seen().items.borrow().get(&place) {
             return Ok(items);
         }
         self.budget.scanned(list.len())?;
@@ -207,7 +209,7 @@ impl<'a> Heap<'a> {
             items.push(self.json(raw)?);
         }
         let items = self.list(&items)?;
-        self.items.borrow_mut().insert(place, items);
+        self.seen().items.borrow_mut().insert(place, items);
         Ok(items)
     }
 }
