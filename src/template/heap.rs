@@ -133,15 +133,21 @@ impl<'a> Heap<'a> {
 
     /// The text that a JSON string says.
     fn text_of(&self, raw: &'a str) -> Result<&'a str, Problem> {
-        let (is_long, place) = (raw.len() > SHORT_BYTES, raw.as_ptr() as usize);
-        if is_long && let Some(text) = self.seen().texts.borrow().get(&place) {
+        if raw.len() > SHORT_BYTES {
+            return self.text_of_long(raw);
+        }
+        self.budget.scanned(raw.len())?;
+        Quoted::of(raw).map_or(Ok(""), |quoted| self.unquoted(quoted))
+    }
+
+    fn text_of_long(&self, raw: &'a str) -> Result<&'a str, Problem> {
+        let place = raw.as_ptr() as usize;
+        if let Some(text) = self.seen().texts.borrow().get(&place) {
             return Ok(text);
         }
         self.budget.scanned(raw.len())?;
         let text = Quoted::of(raw).map_or(Ok(""), |quoted| self.unquoted(quoted))?;
-        if is_long {
-            self.seen().texts.borrow_mut().insert(place, text);
-        }
+        self.seen().texts.borrow_mut().insert(place, text);
         Ok(text)
     }
 

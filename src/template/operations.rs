@@ -85,21 +85,21 @@ impl<'a> Value<'a> {
     }
 
     /// Writes it as a text prints it: nothing for what is not there or null.
-    pub fn print(self, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
+    pub fn print(&self, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
         if self.is_nothing() { Ok(()) } else { self.write(heap, out) }
     }
 
     /// Writes it as JavaScript's `String(value)`.
-    pub fn write(self, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
+    pub fn write(&self, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
         self.write_at(0, heap, out)
     }
 
-    fn write_at(self, depth: usize, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
+    fn write_at(&self, depth: usize, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
         if depth > DEPTH {
             return Err(Problem(format!("a list is nested deeper than {DEPTH} levels")));
         }
         let start = out.len();
-        match self {
+        match *self {
             Value::Undefined => out.push_str("undefined"),
             Value::Null => out.push_str("null"),
             Value::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),

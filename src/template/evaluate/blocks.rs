@@ -67,41 +67,40 @@ impl<'a> Machine<'_, 'a> {
         })
     }
 
-    pub(super) fn each(
-        &mut self,
-        value: Value<'a>,
-        otherwise: Target,
-        is_compared: bool,
-    ) -> Result<Option<Target>, Problem> {
+    pub(super) fn each(&mut self, value: Value<'a>, otherwise: Target, is_compared: bool) -> Result<(), Problem> {
         let source = match self.items(value)? {
             None if value.is_object() => Some(Source::Members(value.members(self.heap)?)),
             source => source,
         };
-        let Some(source) = source else { return Ok(Some(otherwise)) };
+        let Some(source) = source else {
+            self.at = otherwise;
+            return Ok(());
+        };
         let outer = self.frame().data;
         let block = self.data_at(outer).and_then(|data| data.block);
         self.data.push(Data { up: Some(outer), block, ..Data::TOP });
         self.begin(OpenBlock { source, count: 0, keeps_this: false, has_data: true, is_compared }, otherwise)
     }
 
-    pub(super) fn each_element(&mut self, value: Value<'a>, otherwise: Target) -> Result<Option<Target>, Problem> {
-        let Some(source) = self.items(value)? else { return Ok(Some(otherwise)) };
+    pub(super) fn each_element(&mut self, value: Value<'a>, otherwise: Target) -> Result<(), Problem> {
+        let Some(source) = self.items(value)? else {
+            self.at = otherwise;
+            return Ok(());
+        };
         let block = OpenBlock { source, count: 0, keeps_this: true, has_data: false, is_compared: false };
         self.begin(block, otherwise)
     }
 
     /// Opens a block's frame for its first round, or jumps if there is none.
-    fn begin(&mut self, block: OpenBlock<'a>, otherwise: Target) -> Result<Option<Target>, Problem> {
+    fn begin(&mut self, block: OpenBlock<'a>, otherwise: Target) -> Result<(), Problem> {
         self.blocks.push(block);
         let up = Some(self.frames.len());
         self.open_frame(Frame { up, is_null_context: false, ..*self.frame() }, false);
-        match self.next_round()? {
-            true => Ok(None),
-            false => {
-                self.end();
-                Ok(Some(otherwise))
-            }
+        if !self.next_round()? {
+            self.end();
+            self.at = otherwise;
         }
+        Ok(())
     }
 
     fn end(&mut self) {
@@ -113,12 +112,12 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Goes on behind `head` if there is another round.
-    pub(super) fn next(&mut self, head: Target) -> Result<Option<Target>, Problem> {
-        if self.next_round()? {
-            return Ok(Some(head));
+    pub(super) fn next(&mut self, head: Target) -> Result<(), Problem> {
+        match self.next_round()? {
+            true => self.at = head,
+            false => self.end(),
         }
-        self.end();
-        Ok(None)
+        Ok(())
     }
 
     /// Puts what comes next into the frame of the innermost block; `false` if there is nothing more.

@@ -124,7 +124,10 @@ pub struct Machine<'p, 'a> {
     pub program: &'a Program,
     pub heap: &'p Heap<'a>,
     pub out: &'p mut String,
+    /// Where the text begins in it.
     pub start: usize,
+    /// The next instruction.
+    pub at: Target,
     pub stack: Vec<Value<'a>>,
     /// Those above [`Frame::TOP`], which is number 0.
     pub frames: Vec<Frame<'a>>,
@@ -178,7 +181,7 @@ impl<'a> Machine<'_, 'a> {
         if self.out.len() - self.start > TEXT_BYTES { Err(Problem::too_long()) } else { Ok(()) }
     }
 
-    pub(super) fn print(&mut self, value: Value<'a>, tail: Tail, markup: Tail) -> Result<(), Problem> {
+    pub(super) fn print(&mut self, value: &Value<'a>, tail: Tail, markup: Tail) -> Result<(), Problem> {
         let at = self.out.len();
         value.print(self.heap, self.out)?;
         match value {

@@ -51,9 +51,9 @@ impl<'a> Machine<'_, 'a> {
         Ok(None)
     }
 
-    /// Calls a partial, and gives its beginning.
-    pub(super) fn partial(&mut self, number: u32, next: Target) -> Result<Target, Problem> {
-        let Some(site) = self.program.partials.get(number as usize) else { return Ok(next) };
+    /// Calls a partial.
+    pub(super) fn partial(&mut self, number: u32) -> Result<(), Problem> {
+        let Some(site) = self.program.partials.get(number as usize) else { return Ok(()) };
         if self.returns.len() >= CALL_DEPTH {
             return Err(Problem(format!("partials include each other more than {CALL_DEPTH} levels deep")));
         }
@@ -86,7 +86,7 @@ impl<'a> Machine<'_, 'a> {
             (None, None, None) => return Err(self.unknown_partial(name)),
         };
         self.returns.push(Return {
-            at: next,
+            at: std::mem::replace(&mut self.at, routine),
             frames: self.frames.len(),
             data: self.data.len(),
             scopes: self.scopes.len(),
@@ -110,7 +110,7 @@ impl<'a> Machine<'_, 'a> {
         let is_other = !is_compared || self.is_other(this, up)?;
         let element = frame.element;
         self.open_frame(Frame { this, up, data, scope, element, ..Frame::TOP }, is_other);
-        Ok(routine)
+        Ok(())
     }
 
     /// What `@partial-block` is.
@@ -172,8 +172,9 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Goes back to behind the call.
-    pub(super) fn return_from_partial(&mut self) -> Result<Option<Target>, Problem> {
-        let Some(back) = self.returns.pop() else { return Ok(None) };
+    pub(super) fn return_from_partial(&mut self) -> Result<(), Problem> {
+        let Some(back) = self.returns.pop() else { return Ok(()) };
+        self.at = back.at;
         self.frames.truncate(back.frames);
         self.data.truncate(back.data);
         self.scopes.truncate(back.scopes);
@@ -182,7 +183,7 @@ impl<'a> Machine<'_, 'a> {
         if !indent.is_empty() {
             self.indent_lines(back.mark, indent)?;
         }
-        Ok(Some(back.at))
+        Ok(())
     }
 
     /// Puts the indent before each line of what was written from `mark` on.

@@ -33,6 +33,7 @@ fn run<'a>(program: &'a Program, heap: &Heap<'a>, out: &mut String) -> Result<Va
         heap,
         out,
         start,
+        at: 0,
         stack: Vec::new(),
         frames: Vec::new(),
         data: Vec::new(),
@@ -50,32 +51,33 @@ fn run<'a>(program: &'a Program, heap: &Heap<'a>, out: &mut String) -> Result<Va
 impl<'a> Machine<'_, 'a> {
     fn run(mut self) -> Result<Value<'a>, Problem> {
         let program = self.program;
-        let mut at = 0;
-        while let Some(op) = program.ops.get(at) {
-            at = self.charged_step(op, at).map_err(|problem| program.placed(at, problem))?.unwrap_or(at + 1);
+        while let Some(op) = program.ops.get(self.at) {
+            let at = self.at;
+            self.at = at + 1;
+            self.charged_step(op).map_err(|problem| program.placed(at, problem))?;
         }
         Ok(self.pop())
     }
 
     /// Runs one instruction within what one text may take.
-    fn charged_step(&mut self, op: &'a Op, at: Target) -> Result<Option<Target>, Problem> {
+    fn charged_step(&mut self, op: &'a Op) -> Result<(), Problem> {
         self.heap.budget.steps(1)?;
-        let target = self.step(op, at + 1)?;
-        self.check_length()?;
-        Ok(target)
+        self.step(op)?;
+        self.check_length()
     }
 
-    /// Runs one instruction and says where to go on, if that is not at the next one.
-    fn step(&mut self, op: &'a Op, next: Target) -> Result<Option<Target>, Problem> {
+    /// Runs one instruction. Where it goes on elsewhere than at the next one it sets [`Machine::at`].
+    fn step(&mut self, op: &'a Op) -> Result<(), Problem> {
         match *op {
             Op::Literal(words) => self.out.push_str(self.words(words)),
-            Op::PrintSlot { slot, tail } => {
-                let value = self.heap.root.noted(slot as usize, self.heap)?;
-                self.print(value, tail, tail)?;
-            }
+            // Where it lies: a value is written in pieces, and to copy it right away waits for them all.
+            Op::PrintSlot { slot, tail } => match &self.heap.root.noted(slot as usize, self.heap) {
+                Ok(value) => self.print(value, tail, tail)?,
+                Err(problem) => return Err(problem.clone()),
+            },
             Op::Print { tail, markup } => {
                 let value = self.pop();
-                self.print(value, tail, markup)?;
+                self.print(&value, tail, markup)?;
             }
             Op::PrintOr { tail, words } => self.print_or(tail, words)?,
             Op::Constant(number) => self.stack.push(self.constant(number)),
@@ -113,15 +115,20 @@ impl<'a> Machine<'_, 'a> {
                 let is_nothing = matches!(text.trim(), "" | "false" | "0" | "null" | "undefined");
                 self.stack.push(Value::Text(if is_nothing { "" } else { text }));
             }
-            Op::Jump(target) => return Ok(Some(target)),
-            Op::JumpIfEmpty(target) => return Ok((!is_so(self.pop())).then_some(target)),
+            Op::Jump(target) => self.at = target,
+            Op::JumpIfEmpty(target) => {
+                if !is_so(self.pop()) {
+                    self.at = target;
+                }
+            }
             Op::JumpIfEmptyOrZero(target) => {
                 let (include_zero, value) = (self.pop(), self.pop());
-                let is_empty = !include_zero.is_truthy() && !value.is_truthy() || value.is_empty();
-                return Ok(is_empty.then_some(target));
+                if !include_zero.is_truthy() && !value.is_truthy() || value.is_empty() {
+                    self.at = target;
+                }
             }
-            Op::JumpIfFalsy(target) => return Ok(self.jump_or_take(false, target)),
-            Op::JumpIfTruthy(target) => return Ok(self.jump_or_take(true, target)),
+            Op::JumpIfFalsy(target) => self.jump_or_take(false, target),
+            Op::JumpIfTruthy(target) => self.jump_or_take(true, target),
             Op::Not => {
                 let value = self.pop();
                 self.stack.push(Value::Bool(!is_so(value)));
@@ -135,23 +142,20 @@ impl<'a> Machine<'_, 'a> {
             Op::EndNullContext => self.close_null_context(),
             Op::Each { otherwise, is_compared } => {
                 let value = self.pop();
-                return self.each(value, otherwise, is_compared);
+                self.each(value, otherwise, is_compared)?;
             }
-            Op::With { otherwise, is_compared } => {
-                let value = self.pop();
-                if value.is_empty() {
-                    return Ok(Some(otherwise));
-                }
-                self.once(value, [value, Value::Undefined], 2, is_compared)?;
-            }
-            Op::Section { otherwise, is_compared } => return self.section(otherwise, is_compared),
+            Op::With { otherwise, is_compared } => match self.pop() {
+                value if value.is_empty() => self.at = otherwise,
+                value => self.once(value, [value, Value::Undefined], 2, is_compared)?,
+            },
+            Op::Section { otherwise, is_compared } => self.section(otherwise, is_compared)?,
             Op::Loop(otherwise) => {
                 let value = self.pop();
-                return self.each_element(value, otherwise);
+                self.each_element(value, otherwise)?;
             }
-            Op::Next(head) => return self.next(head),
-            Op::Partial(site) => return self.partial(site, next).map(Some),
-            Op::Return => return self.return_from_partial(),
+            Op::Next(head) => self.next(head)?,
+            Op::Partial(site) => self.partial(site)?,
+            Op::Return => self.return_from_partial()?,
             Op::Define { name, routine, is_in_frame } => self.define(name, routine, is_in_frame),
             Op::Forget(count) => self.forget(count),
             Op::Fail(failure) => {
@@ -173,12 +177,12 @@ impl<'a> Machine<'_, 'a> {
             }
             Op::Reset => self.out.truncate(self.start),
         }
-        Ok(None)
+        Ok(())
     }
 
     fn print_or(&mut self, tail: Tail, words: Words) -> Result<(), Problem> {
         let (value, at) = (self.pop(), self.out.len());
-        self.print(value, tail, tail)?;
+        self.print(&value, tail, tail)?;
         if self.out.len() == at {
             self.out.push_str(self.words(words));
         }
@@ -216,24 +220,25 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Jumps if whether the last value holds is `decides`, and takes the value otherwise.
-    fn jump_or_take(&mut self, decides: bool, target: Target) -> Option<Target> {
+    fn jump_or_take(&mut self, decides: bool, target: Target) {
         let holds = self.stack.last().is_some_and(|value| is_so(*value));
-        if holds == decides {
-            return Some(target);
+        match holds == decides {
+            true => self.at = target,
+            false => drop(self.stack.pop()),
         }
-        self.pop();
-        None
     }
 
-    fn section(&mut self, otherwise: Target, is_compared: bool) -> Result<Option<Target>, Problem> {
+    fn section(&mut self, otherwise: Target, is_compared: bool) -> Result<(), Problem> {
         match self.pop() {
-            Value::Undefined | Value::Null | Value::Bool(false) => return Ok(Some(otherwise)),
-            Value::Bool(true) => self.once(self.frame().this, [Value::Undefined; 2], 0, is_compared)?,
-            value if value.is_list() => return self.each(value, otherwise, is_compared),
+            Value::Undefined | Value::Null | Value::Bool(false) => {
+                self.at = otherwise;
+                Ok(())
+            }
+            Value::Bool(true) => self.once(self.frame().this, [Value::Undefined; 2], 0, is_compared),
+            value if value.is_list() => self.each(value, otherwise, is_compared),
             // As in handlebars.js its parameters are there and nothing.
-            value => self.once(value, [Value::Undefined; 2], 2, is_compared)?,
+            value => self.once(value, [Value::Undefined; 2], 2, is_compared),
         }
-        Ok(None)
     }
 
     pub(super) fn call(
