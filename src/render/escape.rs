@@ -2,7 +2,7 @@
 
 use crate::model::content::is_script;
 use crate::template::Changed::{Afterwards, Escaped};
-use crate::template::{self, Tail, escape_html, keep};
+use crate::template::{self, Rewrite, escape_html, keep};
 
 /// Where a text is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,42 +47,42 @@ pub static MARKDOWN_BLOCK: template::Escape =
     template::Escape { words: keep, data: literal, raw: keep, changed: Escaped };
 
 fn html(out: &mut String, start: usize) {
-    Escape::Html.tail(out, start);
+    Escape::Html.rewrite(out, start);
 }
 
 pub fn attribute(out: &mut String, start: usize) {
-    Escape::Attribute.tail(out, start);
+    Escape::Attribute.rewrite(out, start);
 }
 
 pub fn css(out: &mut String, start: usize) {
-    Escape::Css.tail(out, start);
+    Escape::Css.rewrite(out, start);
 }
 
 pub fn json(out: &mut String, start: usize) {
-    Escape::Json.tail(out, start);
+    Escape::Json.rewrite(out, start);
 }
 
 fn literal(out: &mut String, start: usize) {
-    Escape::Literal.tail(out, start);
+    Escape::Literal.rewrite(out, start);
 }
 
 fn source(out: &mut String, start: usize) {
     blank_address(out, start);
-    Escape::Source.tail(out, start);
+    Escape::Source.rewrite(out, start);
 }
 
 fn markdown(out: &mut String, start: usize) {
     blank_address(out, start);
-    Escape::Markdown.tail(out, start);
+    Escape::Markdown.rewrite(out, start);
 }
 
 fn footer(out: &mut String, start: usize) {
-    Escape::Footer.tail(out, start);
+    Escape::Footer.rewrite(out, start);
 }
 
 fn address(escape: Escape, out: &mut String, start: usize) {
     blank_script(out, start);
-    escape.tail(out, start);
+    escape.rewrite(out, start);
 }
 
 fn strip(escape: Escape, out: &mut String, start: usize) {
@@ -118,7 +118,7 @@ impl Escape {
     }
 
     /// How the text of HTML is written there.
-    pub fn of_stripped(self) -> Tail {
+    pub fn of_stripped(self) -> Rewrite {
         match self {
             Escape::Json => |out, start| strip(Escape::Json, out, start),
             _ => |out, start| strip(Escape::Plain, out, start),
@@ -126,7 +126,7 @@ impl Escape {
     }
 
     /// How an address is written there whose scheme is only known when it is rendered: not at all if it would run.
-    pub fn of_address(self) -> Tail {
+    pub fn of_address(self) -> Rewrite {
         match self {
             Escape::Attribute => |out, start| address(Escape::Attribute, out, start),
             Escape::Json => |out, start| address(Escape::Json, out, start),
@@ -149,7 +149,7 @@ impl Escape {
     }
 
     /// Escapes what stands in `out` from `start` on.
-    pub fn tail(self, out: &mut String, start: usize) {
+    pub fn rewrite(self, out: &mut String, start: usize) {
         let Some(first) = out.as_bytes().get(start..).and_then(|tail| tail.iter().position(|b| self.touches(*b)))
         else {
             return;

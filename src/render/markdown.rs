@@ -8,7 +8,7 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Pars
 
 use super::escape::{Escape, blank_script, is_scheme_open};
 use crate::model::content::is_script;
-use crate::template::{Compiler, Part, Tail};
+use crate::template::{Compiler, Part, Rewrite};
 
 /// What Markdown is to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Form {
     }
 
     /// Puts what stands in a text from a place on into this form.
-    pub fn tail(self) -> Tail {
+    pub fn rewrite(self) -> Rewrite {
         match self {
             Form::Html => |out, start| rewrite(Form::Html, out, start),
             Form::Plain(Escape::Json) => |out, start| rewrite(Form::Plain(Escape::Json), out, start),
@@ -61,7 +61,7 @@ pub fn render(source: &str, form: Form, out: &mut String) {
             let at = out.len();
             out.push_str(address);
             blank_script(out, at);
-            address_escape.tail(out, at);
+            address_escape.rewrite(out, at);
         }
     });
 }

@@ -139,7 +139,7 @@ impl<'w> Writer<'w> {
         }
         self.compiler.begin();
         self.compiler.template(&template, Escape::Literal.of_text())?;
-        self.compiler.finish_with(form.tail());
+        self.compiler.finish_with(form.rewrite());
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! What a helper is, and what it is called with.
 
 use super::budget::Problem;
+use super::change::Change;
 use super::escape::Escape;
 use super::heap::Heap;
-use super::kinds::Change;
 use super::number;
 use super::values::Value;
 use crate::json::cut;

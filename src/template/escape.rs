@@ -12,7 +12,7 @@ pub enum Kind {
 }
 
 /// Changes what stands in a text from a place on, such as by escaping it.
-pub type Tail = fn(&mut String, usize);
+pub type Rewrite = fn(&mut String, usize);
 
 /// Leaves it as it is.
 pub fn keep(_: &mut String, _: usize) {}
@@ -21,11 +21,11 @@ pub fn keep(_: &mut String, _: usize) {}
 #[derive(Debug)]
 pub struct Escape {
     /// The author's own words.
-    pub words: Tail,
+    pub words: Rewrite,
     /// `{{name}}`
-    pub data: Tail,
+    pub data: Rewrite,
     /// `{{{name}}}`
-    pub raw: Tail,
+    pub raw: Rewrite,
     pub changed: Changed,
 }
 
@@ -41,7 +41,7 @@ pub enum Changed {
 }
 
 impl Escape {
-    pub fn of(&self, kind: Kind) -> Tail {
+    pub fn of(&self, kind: Kind) -> Rewrite {
         match kind {
             Kind::Words => self.words,
             Kind::Data => self.data,

@@ -6,12 +6,12 @@
 
 mod budget;
 mod call;
+mod change;
 mod compile;
 mod escape;
 mod evaluate;
 mod heap;
 mod helpers;
-mod kinds;
 mod number;
 mod operations;
 mod program;
@@ -23,7 +23,7 @@ pub use call::{Call, Check, Form, Helper, Known, Table};
 pub use compile::{
     CompileError, Compiler, Condition, Jump, Loop, Names, Noted, Part, Partials, Template, parse_path, resolve_at_top,
 };
-pub use escape::{Changed, Escape, PLAIN, Tail, escape_html, keep};
+pub use escape::{Changed, Escape, PLAIN, Rewrite, escape_html, keep};
 pub use evaluate::{holds, render};
 pub use heap::{Heap, Root};
 pub use helpers::HELPERS;

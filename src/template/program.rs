@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::budget::Problem;
 use super::call::Helper;
-pub use super::escape::{Changed, Escape, NOTED, PLAIN, Tail};
+pub use super::escape::{Changed, Escape, NOTED, PLAIN, Rewrite};
 use super::syntax::Place;
 use super::syntax::tree::Span;
 
@@ -25,18 +25,18 @@ pub enum Op {
     Literal(Words),
     /// Takes the value that was pushed last and prints it.
     Print {
-        tail: Tail,
+        rewrite: Rewrite,
         /// For markup that a helper made.
-        markup: Tail,
+        markup: Rewrite,
     },
     /// Prints a name at the top.
     PrintSlot {
         slot: u32,
-        tail: Tail,
+        rewrite: Rewrite,
     },
     /// Takes the last value and prints it, or these words if there is nothing to print.
     PrintOr {
-        tail: Tail,
+        rewrite: Rewrite,
         words: Words,
     },
     /// Pushes a constant.
@@ -97,7 +97,7 @@ pub enum Op {
     /// What is written from here on is looked at again.
     Begin,
     /// Changes what was written since [`Op::Begin`].
-    Finish(Tail),
+    Finish(Rewrite),
     /// Takes what was written since [`Op::Begin`] and pushes it as the answer of a condition: a text that says `false`
     /// or nothing is nothing.
     CaptureAnswer,

@@ -2,7 +2,7 @@
 
 use super::compiler::{CompileError, Compiler, Jump, Source};
 use super::levels::Frame;
-use super::template::OWN;
+use super::template::BUILTIN;
 use super::text::Meaning;
 use crate::template::call::{self, Form, Helper};
 use crate::template::program::{Changed, Comparison, Constant, Op, Target};
@@ -12,16 +12,16 @@ type Result<T> = std::result::Result<T, CompileError>;
 
 impl Compiler<'_> {
     /// Compiles what stands in a block.
-    pub(super) fn body(&mut self, program: Option<&tree::Program>, frame: Frame, source: &Source<'_>) -> Result<()> {
-        let Some(program) = program else { return Ok(()) };
-        let asks_for_this = program.body.iter().any(|node| !matches!(node, Node::Content(_) | Node::Comment(_)));
+    pub(super) fn body(&mut self, body: Option<&tree::Body>, frame: Frame, source: &Source<'_>) -> Result<()> {
+        let Some(body) = body else { return Ok(()) };
+        let asks_for_this = body.nodes.iter().any(|node| !matches!(node, Node::Content(_) | Node::Comment(_)));
         let has_null_context =
             frame == Frame::If && asks_for_this && !self.levels.is_at_top() && !self.levels.is_in_if();
         if has_null_context {
             self.push(Op::NullContext);
         }
-        self.levels.push(program.block_params.clone(), frame);
-        let written = self.program(program, source);
+        self.levels.push(body.block_params.clone(), frame);
+        let written = self.contents(body, source);
         self.levels.pop();
         if has_null_context {
             self.push(Op::EndNullContext);
@@ -43,7 +43,7 @@ impl Compiler<'_> {
         };
         let opens = |helper: &&Helper| match helper.form {
             Form::Content(_) | Form::Condition(_) | Form::Value(_) => true,
-            Form::Language => is_called || OWN.contains(&helper.name),
+            Form::Language => is_called || BUILTIN.contains(&helper.name),
         };
         let meaning = match opening.filter(opens) {
             Some(helper) => Meaning::Helper(helper),
@@ -105,17 +105,17 @@ impl Compiler<'_> {
     pub(super) fn otherwise(
         &mut self,
         jump: Jump,
-        program: Option<&tree::Program>,
+        body: Option<&tree::Body>,
         frame: Frame,
         source: &Source<'_>,
     ) -> Result<()> {
-        let Some(program) = program else {
+        let Some(body) = body else {
             self.land(jump);
             return Ok(());
         };
         let end = self.jump(Op::Jump(Target::MAX));
         self.land(jump);
-        self.body(Some(program), frame, source)?;
+        self.body(Some(body), frame, source)?;
         self.land(end);
         Ok(())
     }

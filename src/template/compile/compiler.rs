@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::levels::{Frame, Levels};
 use super::template::Partials;
 use crate::template::call::Table;
-use crate::template::program::{Constant, Escape, Op, Origin, Program, Tail, Target, Words};
+use crate::template::program::{Constant, Escape, Op, Origin, Program, Rewrite, Target, Words};
 use crate::template::syntax::tree::Span;
 use crate::template::syntax::{Place, SyntaxError};
 
@@ -172,30 +172,30 @@ impl<'n> Compiler<'n> {
         self.is_target = false;
     }
 
-    /// Writes the author's words as `tail` escapes them.
-    pub fn words_escaped(&mut self, words: &str, tail: Tail) {
+    /// Writes the author's words as `rewrite` escapes them.
+    pub fn words_escaped(&mut self, words: &str, rewrite: Rewrite) {
         let mut escaped = words.to_owned();
-        tail(&mut escaped, 0);
+        rewrite(&mut escaped, 0);
         self.literal(&escaped);
     }
 
     /// Prints what was pushed last. Markup that a helper made is escaped only as far as `{{{name}}}` is there.
-    pub(super) fn print(&mut self, tail: Tail, markup: Tail) {
+    pub(super) fn print(&mut self, rewrite: Rewrite, markup: Rewrite) {
         match self.program.ops.last() {
             Some(Op::Slot(slot)) => {
                 let slot = *slot;
                 self.program.ops.pop();
-                self.push(Op::PrintSlot { slot, tail });
+                self.push(Op::PrintSlot { slot, rewrite });
             }
-            _ => self.push(Op::Print { tail, markup }),
+            _ => self.push(Op::Print { rewrite, markup }),
         }
     }
 
     /// Prints what a path at the top leads to, or words if that is nothing.
-    pub fn variable_or(&mut self, path: &[&str], tail: Tail, words: &str) {
+    pub fn variable_or(&mut self, path: &[&str], rewrite: Rewrite, words: &str) {
         self.top(path);
         let words = self.keep_words(words);
-        self.push(Op::PrintOr { tail, words });
+        self.push(Op::PrintOr { rewrite, words });
     }
 
     /// What is written from here up to [`Compiler::finish_with`] is changed as a whole.
@@ -203,8 +203,8 @@ impl<'n> Compiler<'n> {
         self.push(Op::Begin);
     }
 
-    pub fn finish_with(&mut self, tail: Tail) {
-        self.push(Op::Finish(tail));
+    pub fn finish_with(&mut self, rewrite: Rewrite) {
+        self.push(Op::Finish(rewrite));
     }
 
     pub fn reset(&mut self) {

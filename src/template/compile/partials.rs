@@ -50,7 +50,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn partial(&mut self, partial: &Partial, source: &Source<'_>) -> Result<()> {
-        let inlines = partial.program.iter().flat_map(|program| &program.body).filter_map(|node| match node {
+        let inlines = partial.program.iter().flat_map(|program| &program.nodes).filter_map(|node| match node {
             Node::Inline(block) => Some(block),
             _ => None,
         });
@@ -139,7 +139,7 @@ impl Compiler<'_> {
         let routine = self.routine(|it| {
             let source = Source { text: &template.source, number, escape };
             it.levels.push(Vec::new(), Frame::Section);
-            it.program(&template.tree, &source)
+            it.contents(&template.tree, &source)
         });
         self.levels = levels;
         self.depth = outer_depth;

@@ -9,13 +9,13 @@ use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path, S
 use crate::template::syntax::{self, SyntaxError};
 
 /// Helpers of handlebars.js's own.
-pub const OWN: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
+pub const BUILTIN: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
 
 /// A text, taken apart. One is compiled as often as it is put somewhere.
 #[derive(Debug)]
 pub struct Template {
     pub(super) source: Arc<str>,
-    pub(super) tree: tree::Program,
+    pub(super) tree: tree::Body,
     parts: usize,
     facts: OnceCell<Facts>,
 }
@@ -46,7 +46,7 @@ impl Template {
     /// Its parts, if it has no more than words and escaped variables. A name that calls a helper is none.
     pub fn parts(&self, helpers: Table) -> Option<Vec<Part<'_>>> {
         let mut parts = Vec::new();
-        for node in &self.tree.body {
+        for node in &self.tree.nodes {
             parts.push(match node {
                 Node::Content(content) => Part::Words(content.value()),
                 Node::Comment(_) => continue,
@@ -73,7 +73,7 @@ pub fn called_without_arguments(path: &Path, helpers: Table) -> Option<&'static 
     let [name] = path.parts.as_slice() else { return None };
     let helper = call::find(helpers, name).filter(|_| path.is_simple() && !path.is_data)?;
     let needs_nothing = !matches!(helper.form, Form::Language) && helper.required() == 0;
-    (needs_nothing || OWN.contains(&helper.name)).then_some(helper)
+    (needs_nothing || BUILTIN.contains(&helper.name)).then_some(helper)
 }
 
 /// Paths that a node looks up.
@@ -100,7 +100,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    pub fn of(program: &tree::Program, helpers: Table) -> Self {
+    pub fn of(program: &tree::Body, helpers: Table) -> Self {
         let mut facts = Facts::default();
         program.each_node(&mut |node| facts.see(node, helpers));
         facts

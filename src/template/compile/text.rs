@@ -2,7 +2,7 @@
 
 use super::compiler::{CompileError, Compiler, Source};
 use super::constants;
-use super::template::{OWN, Template, called_without_arguments};
+use super::template::{BUILTIN, Template, called_without_arguments};
 use crate::error::shown;
 use crate::template::call::{self, Form, Helper};
 use crate::template::program::{CallSite, Changed, Constant, Escape, NOTED, Op, PLAIN, SourceText};
@@ -51,7 +51,7 @@ impl Compiler<'_> {
         let source = Source { text: &template.source, number, escape };
         let written = match escape.changed {
             Changed::Afterwards if changes_text => self.noted(template, &source),
-            _ => self.program(&template.tree, &source),
+            _ => self.contents(&template.tree, &source),
         };
         self.stands_nowhere();
         self.set_names = outer;
@@ -61,7 +61,7 @@ impl Compiler<'_> {
     /// Writes a text that helpers change, and escapes its parts afterwards.
     fn noted(&mut self, template: &Template, source: &Source<'_>) -> Result<()> {
         self.begin();
-        self.program(&template.tree, &Source { escape: &NOTED, ..*source })?;
+        self.contents(&template.tree, &Source { escape: &NOTED, ..*source })?;
         self.push(Op::EscapeNoted(source.escape));
         Ok(())
     }
@@ -92,16 +92,17 @@ impl Compiler<'_> {
         self.program.sources.len() as u32 - 1
     }
 
-    pub(super) fn program(&mut self, program: &tree::Program, source: &Source<'_>) -> Result<()> {
-        let outer = std::mem::replace(&mut self.leads_out, program.leads_out);
-        let written = self.nodes(program, source);
+    /// Writes what stands in a block, or the whole text.
+    pub(super) fn contents(&mut self, body: &tree::Body, source: &Source<'_>) -> Result<()> {
+        let outer = std::mem::replace(&mut self.leads_out, body.leads_out);
+        let written = self.nodes(body, source);
         self.leads_out = outer;
         written
     }
 
-    fn nodes(&mut self, program: &tree::Program, source: &Source<'_>) -> Result<()> {
+    fn nodes(&mut self, body: &tree::Body, source: &Source<'_>) -> Result<()> {
         let mut defined = 0;
-        for node in &program.body {
+        for node in &body.nodes {
             if let Node::Inline(block) = node {
                 let (name, routine) = self.inline(block, source)?;
                 let is_in_frame = self.levels.innermost().is_some_and(|frame| !frame.is_opened());
@@ -109,7 +110,7 @@ impl Compiler<'_> {
                 defined += 1;
             }
         }
-        for node in &program.body {
+        for node in &body.nodes {
             self.check_size()?;
             match node {
                 Node::Content(content) => self.words_escaped(content.value(), source.escape.words),
@@ -155,7 +156,7 @@ impl Compiler<'_> {
             name => {
                 let name = name.as_name();
                 return match call::find(self.helpers, &name) {
-                    Some(helper) if OWN.contains(&helper.name) => Ok(Meaning::Helper(helper)),
+                    Some(helper) if BUILTIN.contains(&helper.name) => Ok(Meaning::Helper(helper)),
                     _ if !is_called => Ok(Meaning::Named(name)),
                     Some(helper) => Ok(Meaning::Helper(helper)),
                     None => Err(self.unknown(&name, call, source)),

@@ -2,8 +2,8 @@
 
 use super::machine::Machine;
 use crate::template::budget::Problem;
+use crate::template::change::Change;
 use crate::template::escape::{Escape, Kind};
-use crate::template::kinds::Change;
 use crate::template::program::CallSite;
 use crate::template::values::Value;
 

@@ -2,9 +2,9 @@
 
 use crate::json::scan::Items;
 use crate::template::budget::{Problem, TEXT_BYTES};
+use crate::template::change::Stretches;
 use crate::template::heap::Heap;
-use crate::template::kinds::Stretches;
-use crate::template::program::{Constant, DataName, Program, Tail, Target, Words};
+use crate::template::program::{Constant, DataName, Program, Rewrite, Target, Words};
 use crate::template::values::{MemberList, Value};
 
 /// A block or partial that is being rendered.
@@ -181,12 +181,12 @@ impl<'a> Machine<'_, 'a> {
         if self.out.len() - self.start > TEXT_BYTES { Err(Problem::too_long()) } else { Ok(()) }
     }
 
-    pub(super) fn print(&mut self, value: &Value<'a>, tail: Tail, markup: Tail) -> Result<(), Problem> {
+    pub(super) fn print(&mut self, value: &Value<'a>, rewrite: Rewrite, markup: Rewrite) -> Result<(), Problem> {
         let at = self.out.len();
         value.print(self.heap, self.out)?;
         match value {
             Value::Markup(_) => markup(self.out, at),
-            _ => tail(self.out, at),
+            _ => rewrite(self.out, at),
         }
         Ok(())
     }

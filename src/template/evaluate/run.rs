@@ -7,9 +7,9 @@ use bumpalo::Bump;
 use super::machine::{Frame, Machine};
 use crate::template::budget::Problem;
 use crate::template::call::{Call, Form};
+use crate::template::change::{Change, Stretches};
 use crate::template::heap::{Heap, Root, in_order};
-use crate::template::kinds::{Change, Stretches};
-use crate::template::program::{CallSite, Comparison, Op, Program, Tail, Target, Words};
+use crate::template::program::{CallSite, Comparison, Op, Program, Rewrite, Target, Words};
 use crate::template::values::Value;
 
 /// Writes a text for what `root` knows, or says why it cannot be written.
@@ -71,15 +71,15 @@ impl<'a> Machine<'_, 'a> {
         match *op {
             Op::Literal(words) => self.out.push_str(self.words(words)),
             // Where it lies: a value is written in pieces, and to copy it right away waits for them all.
-            Op::PrintSlot { slot, tail } => match &self.heap.root.noted(slot as usize, self.heap) {
-                Ok(value) => self.print(value, tail, tail)?,
+            Op::PrintSlot { slot, rewrite } => match &self.heap.root.noted(slot as usize, self.heap) {
+                Ok(value) => self.print(value, rewrite, rewrite)?,
                 Err(problem) => return Err(problem.clone()),
             },
-            Op::Print { tail, markup } => {
+            Op::Print { rewrite, markup } => {
                 let value = self.pop();
-                self.print(&value, tail, markup)?;
+                self.print(&value, rewrite, markup)?;
             }
-            Op::PrintOr { tail, words } => self.print_or(tail, words)?,
+            Op::PrintOr { rewrite, words } => self.print_or(rewrite, words)?,
             Op::Constant(number) => self.stack.push(self.constant(number)),
             Op::Slot(slot) => self.stack.push(self.heap.root.noted(slot as usize, self.heap)?),
             Op::Root => self.stack.push(Value::Root),
@@ -105,10 +105,10 @@ impl<'a> Machine<'_, 'a> {
             Op::PrintNoted { is_raw } => self.print_noted(is_raw)?,
             Op::EscapeNoted(escape) => self.escape_noted(escape)?,
             Op::Begin => self.marks.push(self.out.len()),
-            Op::Finish(tail) => {
+            Op::Finish(rewrite) => {
                 let mark = self.marks.pop().unwrap_or(self.start);
                 self.heap.budget.bytes(self.out.len() - mark)?;
-                tail(self.out, mark);
+                rewrite(self.out, mark);
             }
             Op::CaptureAnswer => {
                 let text = self.take_written()?;
@@ -180,9 +180,9 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    fn print_or(&mut self, tail: Tail, words: Words) -> Result<(), Problem> {
+    fn print_or(&mut self, rewrite: Rewrite, words: Words) -> Result<(), Problem> {
         let (value, at) = (self.pop(), self.out.len());
-        self.print(&value, tail, tail)?;
+        self.print(&value, rewrite, rewrite)?;
         if self.out.len() == at {
             self.out.push_str(self.words(words));
         }

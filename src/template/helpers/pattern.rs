@@ -8,9 +8,9 @@ use std::ops::Range;
 use crate::json::cut;
 use crate::template::budget::{Budget, Problem, TEXT_BYTES};
 use crate::template::call::Call;
+use crate::template::change::Change;
 use crate::template::escape::Kind;
 use crate::template::heap::Heap;
-use crate::template::kinds::Change;
 use crate::template::number::is_space;
 
 /// Groups in each other.

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use super::error::{Place, SyntaxError};
 use super::lexer::{Lexer, Opening, OpeningKind, Token};
-use super::tree::{
-    Block, Call, Content, Hash, Mustache, Node, Operand, Partial, PartialName, Path, Program, Span, Strip,
-};
+use super::tree::{Block, Body, Call, Content, Hash, Mustache, Node, Operand, Partial, PartialName, Path, Span, Strip};
 use super::whitespace;
 use crate::template::budget::{NESTING, PARTS};
 
@@ -16,16 +14,16 @@ type Result<T> = std::result::Result<T, SyntaxError>;
 const BLOCK_PARAMS_LIMIT: usize = 16;
 
 /// Takes a text apart, and says how many parts its tags have.
-pub fn parse(source: &str) -> Result<(Program, usize)> {
+pub fn parse(source: &str) -> Result<(Body, usize)> {
     let mut lexer = Lexer::new(source);
     let token = lexer.next()?;
     let mut parser = Parser { lexer, token, end: 0, nesting: 0, parts: 0, leads_out: false };
-    let mut program = parser.program()?;
+    let mut body = parser.body()?;
     if parser.token != Token::End {
         return Err(parser.stray());
     }
-    whitespace::strip(&mut program);
-    Ok((program, parser.parts))
+    whitespace::strip(&mut body);
+    Ok((body, parser.parts))
 }
 
 /// Operators of other languages, the longer ones first, and the helpers that do the same.
@@ -61,7 +59,7 @@ struct Parser<'s> {
 /// What follows the words of a block.
 enum Otherwise {
     /// `{{else}}`
-    Plain(Strip, Program),
+    Plain(Strip, Body),
     /// `{{else if …}}`
     Chain(Strip, Box<Block>, LeadsOut),
 }
@@ -153,9 +151,9 @@ impl Parser<'_> {
         read
     }
 
-    fn program(&mut self) -> Result<Program> {
-        let (body, leads_out) = self.watched(Self::nodes)?;
-        Ok(Program { body, block_params: Vec::new(), leads_out, chained: false })
+    fn body(&mut self) -> Result<Body> {
+        let (nodes, leads_out) = self.watched(Self::nodes)?;
+        Ok(Body { nodes, block_params: Vec::new(), leads_out, chained: false })
     }
 
     /// Reads a program, and says whether a path in it leads out.
@@ -168,7 +166,7 @@ impl Parser<'_> {
     }
 
     fn nodes(&mut self) -> Result<Vec<Node>> {
-        let mut body = Vec::new();
+        let mut nodes = Vec::new();
         loop {
             let node = match &self.token {
                 Token::Content(words) => {
@@ -200,9 +198,9 @@ impl Parser<'_> {
                 }
                 _ => break,
             };
-            body.push(node);
+            nodes.push(node);
         }
-        Ok(body)
+        Ok(nodes)
     }
 
     fn mustache(&mut self, opening: Opening) -> Result<Node> {
@@ -422,7 +420,7 @@ impl Parser<'_> {
         let Opened { call, block_params, strip } = self.opened(opening, tag)?;
         let is_inline = opening.kind == OpeningKind::DecoratorBlock;
         let is_inverted = opening.kind == OpeningKind::Inverse;
-        let program = Program { block_params, ..self.program()? };
+        let program = Body { block_params, ..self.body()? };
         let otherwise = self.otherwise(!is_inverted, tag)?;
         let close_strip = self.end_of_block(&call.name, tag)?;
         let block =
@@ -442,7 +440,7 @@ impl Parser<'_> {
         match self.token {
             Token::Inverse { open, close } => {
                 self.next()?;
-                Ok(Some(Otherwise::Plain(Strip { open, close }, self.program()?)))
+                Ok(Some(Otherwise::Plain(Strip { open, close }, self.body()?)))
             }
             Token::Open(opening) if opening.kind == OpeningKind::InverseChain && may_chain => {
                 let ((strip, block), leads_out) = self.watched(|it| it.nested(|it| it.chain(opening, opened)))?;
@@ -456,7 +454,7 @@ impl Parser<'_> {
         let tag = self.lexer.tag();
         self.next()?;
         let Opened { call, block_params, strip } = self.opened(opening, tag)?;
-        let program = Program { block_params, ..self.program()? };
+        let program = Body { block_params, ..self.body()? };
         let otherwise = self.otherwise(true, opened)?;
         // As in handlebars.js, what follows stands for the closing tag until the whole block knows its own.
         let close_strip = match &otherwise {
@@ -496,9 +494,9 @@ impl Parser<'_> {
             return Err(self.expected("'}}}}'"));
         }
         self.next()?;
-        let mut body = Vec::new();
+        let mut nodes = Vec::new();
         while let Token::Content(words) = &self.token {
-            body.push(Node::Content(Content::new(words)));
+            nodes.push(Node::Content(Content::new(words)));
             self.next()?;
         }
         let name = call.name.as_name();
@@ -513,7 +511,7 @@ impl Parser<'_> {
         let strip = Strip::default();
         Ok(Node::Block(Box::new(Block {
             call,
-            program: Some(Program { body, ..Program::default() }),
+            program: Some(Body { nodes, ..Body::default() }),
             inverse: None,
             open_strip: strip,
             inverse_strip: strip,
@@ -552,7 +550,7 @@ impl Parser<'_> {
 
     fn partial_block(&mut self, opening: Opening) -> Result<Node> {
         let (mut partial, name) = self.partial_tag(opening)?;
-        partial.program = Some(self.program()?);
+        partial.program = Some(self.body()?);
         partial.close_strip = self.end_of_block(&Operand::Text(name), partial.tag)?;
         Ok(Node::PartialBlock(Box::new(partial)))
     }
@@ -566,20 +564,14 @@ fn is_scoped(original: &str) -> bool {
 }
 
 /// A block of its parts.
-fn joined(
-    opened: Opened,
-    program: Program,
-    otherwise: Option<Otherwise>,
-    close_strip: Strip,
-    is_inverted: bool,
-) -> Block {
+fn joined(opened: Opened, program: Body, otherwise: Option<Otherwise>, close_strip: Strip, is_inverted: bool) -> Block {
     let (inverse_strip, inverse) = match otherwise {
         None => (Strip::default(), None),
         Some(Otherwise::Plain(strip, program)) => (strip, Some(program)),
         Some(Otherwise::Chain(strip, mut block, leads_out)) => {
             block.close_strip = close_strip;
-            let body = vec![Node::Block(block)];
-            (strip, Some(Program { body, block_params: Vec::new(), leads_out, chained: true }))
+            let nodes = vec![Node::Block(block)];
+            (strip, Some(Body { nodes, block_params: Vec::new(), leads_out, chained: true }))
         }
     };
     let (program, inverse) = match is_inverted {

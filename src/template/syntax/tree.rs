@@ -4,8 +4,8 @@ use crate::template::number;
 
 /// What stands between a block's tags, or the whole text.
 #[derive(Debug, Default)]
-pub struct Program {
-    pub body: Vec<Node>,
+pub struct Body {
+    pub nodes: Vec<Node>,
     pub block_params: Vec<String>,
     /// Whether a path in it leads out with `../`, or an inline partial could see what is around it.
     pub leads_out: bool,
@@ -13,10 +13,10 @@ pub struct Program {
     pub chained: bool,
 }
 
-impl Program {
+impl Body {
     /// Shows every node in it, those that stand in others behind them.
     pub fn each_node<'t>(&'t self, see: &mut dyn FnMut(&'t Node)) {
-        for node in &self.body {
+        for node in &self.nodes {
             see(node);
             let parts = match node {
                 Node::Block(block) | Node::Inline(block) => [block.program.as_ref(), block.inverse.as_ref()],
@@ -94,8 +94,8 @@ pub type Hash = Vec<(String, Operand)>;
 #[derive(Debug)]
 pub struct Block {
     pub call: Call,
-    pub program: Option<Program>,
-    pub inverse: Option<Program>,
+    pub program: Option<Body>,
+    pub inverse: Option<Body>,
     pub open_strip: Strip,
     pub inverse_strip: Strip,
     pub close_strip: Strip,
@@ -108,7 +108,7 @@ pub struct Partial {
     pub params: Vec<Operand>,
     pub hash: Option<Hash>,
     /// What stands in the block.
-    pub program: Option<Program>,
+    pub program: Option<Body>,
     /// The space in front of a tag that stands alone on its line.
     pub indent: String,
     pub open_strip: Strip,

@@ -1,7 +1,7 @@
 //! Takes away the space that `~` says and that around tags that stand alone on their line. The steps are those of
 //! handlebars.js 4.7 (`whitespace-control.js`): their order decides.
 
-use super::tree::{Block, Content, Node, Program, Strip};
+use super::tree::{Block, Body, Content, Node, Strip};
 use crate::template::number::is_space;
 
 /// What a node says of the space around it.
@@ -25,13 +25,13 @@ impl Space {
     }
 }
 
-pub fn strip(program: &mut Program) {
+pub fn strip(program: &mut Body) {
     strip_program(program, true);
 }
 
-fn strip_program(program: &mut Program, is_root: bool) {
-    for i in 0..program.body.len() {
-        let space = match &mut program.body[i] {
+fn strip_program(program: &mut Body, is_root: bool) {
+    for i in 0..program.nodes.len() {
+        let space = match &mut program.nodes[i] {
             Node::Content(_) => continue,
             Node::Comment(strip) => Space::inline(*strip),
             Node::Mustache(mustache) => Space::of(mustache.strip),
@@ -44,7 +44,7 @@ fn strip_program(program: &mut Program, is_root: bool) {
                 None => Space::default(),
             },
         };
-        let body = &mut program.body;
+        let body = &mut program.nodes;
         let before = ends_line(body, Some(i), is_root);
         let after = begins_line(body, Some(i), is_root);
         if space.close {
@@ -61,20 +61,20 @@ fn strip_program(program: &mut Program, is_root: bool) {
         }
         if space.open_standalone && before {
             if let Some(program) = first_program(&mut body[i]) {
-                omit_right(&mut program.body, None, false);
+                omit_right(&mut program.nodes, None, false);
             }
             omit_left(body, Some(i), false);
         }
         if space.close_standalone && after {
             omit_right(body, Some(i), false);
             if let Some(program) = last_program(&mut body[i]) {
-                omit_left(&mut program.body, None, false);
+                omit_left(&mut program.nodes, None, false);
             }
         }
     }
 }
 
-fn first_program(node: &mut Node) -> Option<&mut Program> {
+fn first_program(node: &mut Node) -> Option<&mut Body> {
     match node {
         Node::Block(block) | Node::Inline(block) => block.program.as_mut().or(block.inverse.as_mut()),
         Node::PartialBlock(partial) => partial.program.as_mut(),
@@ -82,7 +82,7 @@ fn first_program(node: &mut Node) -> Option<&mut Program> {
     }
 }
 
-fn last_program(node: &mut Node) -> Option<&mut Program> {
+fn last_program(node: &mut Node) -> Option<&mut Body> {
     match node {
         Node::Block(block) | Node::Inline(block) => block.inverse.as_mut().or(block.program.as_mut()),
         Node::PartialBlock(partial) => partial.program.as_mut(),
@@ -111,15 +111,15 @@ fn strip_block(block: &mut Block) -> Space {
     }
 }
 
-fn strip_parts(program: &mut Program, mut inverse: Option<&mut Program>, strips: [Strip; 3]) -> Space {
+fn strip_parts(program: &mut Body, mut inverse: Option<&mut Body>, strips: [Strip; 3]) -> Space {
     let [open, between, close] = strips;
     strip_program(program, false);
     if let Some(inverse) = &mut inverse {
         strip_program(inverse, false);
     }
-    let first = |inverse: &mut Program, read: &mut dyn FnMut(&mut Program)| match inverse.chained {
+    let first = |inverse: &mut Body, read: &mut dyn FnMut(&mut Body)| match inverse.chained {
         true => {
-            if let Some(Node::Block(block)) = inverse.body.first_mut()
+            if let Some(Node::Block(block)) = inverse.nodes.first_mut()
                 && let Some(program) = &mut block.program
             {
                 read(program);
@@ -129,38 +129,38 @@ fn strip_parts(program: &mut Program, mut inverse: Option<&mut Program>, strips:
     };
     let mut close_standalone = false;
     match &mut inverse {
-        Some(inverse) => first(inverse, &mut |program| close_standalone = ends_line(&program.body, None, false)),
-        None => close_standalone = ends_line(&program.body, None, false),
+        Some(inverse) => first(inverse, &mut |program| close_standalone = ends_line(&program.nodes, None, false)),
+        None => close_standalone = ends_line(&program.nodes, None, false),
     }
-    let open_standalone = begins_line(&program.body, None, false);
+    let open_standalone = begins_line(&program.nodes, None, false);
     let space =
         Space { open: open.open, close: close.close, open_standalone, close_standalone, inline_standalone: false };
     if open.close {
-        omit_right(&mut program.body, None, true);
+        omit_right(&mut program.nodes, None, true);
     }
     let Some(inverse) = inverse else {
         if close.open {
-            omit_left(&mut program.body, None, true);
+            omit_left(&mut program.nodes, None, true);
         }
         return space;
     };
     if between.open {
-        omit_left(&mut program.body, None, true);
+        omit_left(&mut program.nodes, None, true);
     }
     if between.close {
-        first(inverse, &mut |program| omit_right(&mut program.body, None, true));
+        first(inverse, &mut |program| omit_right(&mut program.nodes, None, true));
     }
     if close.open {
         // As in handlebars.js that is behind the first condition of a chain, not behind its `{{else}}`.
         first(inverse, &mut |program| {
-            omit_left(&mut program.body, None, true);
+            omit_left(&mut program.nodes, None, true);
         });
     }
-    let ends = ends_line(&program.body, None, false);
+    let ends = ends_line(&program.nodes, None, false);
     first(inverse, &mut |in_first| {
-        if ends && begins_line(&in_first.body, None, false) {
-            omit_left(&mut program.body, None, false);
-            omit_right(&mut in_first.body, None, false);
+        if ends && begins_line(&in_first.nodes, None, false) {
+            omit_left(&mut program.nodes, None, false);
+            omit_right(&mut in_first.nodes, None, false);
         }
     });
     space
