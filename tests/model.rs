@@ -680,7 +680,7 @@ fn render(definition: &Definition, recipient: &str, user: &User) -> Result<Rende
             (Some("Hi".to_owned()), format!("To {}{by}", shown("name")))
         }
         Words::EachAsNumber if data.iter().any(|(name, value)| *name == "name" && value.is_array()) => {
-            let place = "line 1, column 22, {{add this 1}}";
+            let place = "message.content.body: line 1, column 22, {{add this 1}}";
             return Err(format!("{place}: add: expected a number, found the text \"Listed\""));
         }
         Words::EachAsNumber => (None, "First: ".to_owned()),
