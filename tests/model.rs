@@ -93,6 +93,8 @@ type Data = Vec<(&'static str, Value)>;
 struct Definition {
     text: String,
     has_event: bool,
+    /// Where its words stand.
+    path: &'static str,
     words: Words,
     data: Data,
 }
@@ -680,7 +682,7 @@ fn render(definition: &Definition, recipient: &str, user: &User) -> Result<Rende
             (Some("Hi".to_owned()), format!("To {}{by}", shown("name")))
         }
         Words::EachAsNumber if data.iter().any(|(name, value)| *name == "name" && value.is_array()) => {
-            let place = "message.content.body: line 1, column 22, {{add this 1}}";
+            let place = format!("{}.content.body: line 1, column 22, {{{{add this 1}}}}", definition.path);
             return Err(format!("{place}: add: expected a number, found the text \"Listed\""));
         }
         Words::EachAsNumber => (None, "First: ".to_owned()),
@@ -792,11 +794,12 @@ impl Author {
                 outer
             }
         };
+        let path = if members[0].0 == "message" { "message.message" } else { "message" };
         if has_event && members[0].0 != "event" {
             members.push(("event", "\"other\"".to_owned()));
         }
         members.shuffle(&mut self.0);
-        Definition { text: self.object(&members), has_event, words, data }
+        Definition { text: self.object(&members), has_event, path, words, data }
     }
 
     fn user(&mut self, name: Option<String>) -> User {
