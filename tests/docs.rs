@@ -12,8 +12,8 @@ fn row(helper: &Helper) -> String {
         Form::Value(_) => "value",
         Form::Condition(_) => "condition",
         Form::Content(_) => "changing block",
-        Form::Language if helper.name == "set" => "tag",
-        Form::Language => "block",
+        Form::Language(_) if helper.name == "set" => "tag",
+        Form::Language(_) => "block",
     };
     let arguments = if helper.arguments.is_empty() { String::new() } else { format!("`{}`", helper.arguments) };
     format!("| `{}` | {arguments} | {form} | {} | {} |\n", helper.name, helper.about, helper.source)

@@ -45,8 +45,8 @@ fn texts(settings: &Value) -> impl Iterator<Item = (&'static str, Escape, &str)>
     TEXTS.into_iter().filter_map(text).filter(|(.., text)| text.contains("{{"))
 }
 
-/// A brand's snippets, which its texts and those of its messages include by their names. One that was stored when it
-/// was not looked at is left out.
+/// A brand's snippets, which its texts and those of its messages include by their names. One that cannot be read, stored
+/// before snippets were checked, is left out.
 pub fn partials(brand: Option<&Value>) -> Partials {
     let items = brand.and_then(|brand| brand["snippets"]["items"].as_array());
     let snippet = |item: &Value| {

@@ -1,8 +1,7 @@
 //! What a text has to become so that it stays a text where it is put.
 
 use crate::model::content::is_script;
-use crate::template::Changed::{Afterwards, Escaped};
-use crate::template::{self, Rewrite, escape_html, keep};
+use crate::template::{self, Rewrite, WhenChanged, escape_html, keep};
 
 /// Where a text is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,22 +28,31 @@ pub enum Escape {
     Footer,
 }
 
-static HTML: template::Escape = template::Escape { words: html, data: html, raw: keep, changed: Afterwards };
+static HTML: template::Escape = template::Escape::new(html, html, keep);
 /// As handlebars.js escapes, where a helper changes HTML: it is given data that are escaped already, and what it puts in
 /// their place is HTML, even if that is an argument that is data.
-static MARKUP: template::Escape = template::Escape { words: keep, data: escape_html, raw: keep, changed: Escaped };
-static ATTRIBUTE: template::Escape =
-    template::Escape { words: attribute, data: attribute, raw: attribute, changed: Afterwards };
-static CSS: template::Escape = template::Escape { words: css, data: css, raw: css, changed: Afterwards };
-static JSON: template::Escape = template::Escape { words: json, data: json, raw: json, changed: Afterwards };
-static LITERAL: template::Escape = template::Escape { words: keep, data: literal, raw: literal, changed: Afterwards };
-static SOURCE: template::Escape = template::Escape { words: keep, data: source, raw: source, changed: Afterwards };
-static MARKDOWN: template::Escape =
-    template::Escape { words: json, data: markdown, raw: markdown, changed: Afterwards };
-static FOOTER: template::Escape = template::Escape { words: keep, data: footer, raw: keep, changed: Afterwards };
+static MARKUP: template::Escape = template::Escape {
+    words: keep,
+    data: escape_html,
+    raw: keep,
+    when_changed: WhenChanged::EscapeFirst,
+    line_break: Some("<br>"),
+};
+static ATTRIBUTE: template::Escape = template::Escape::new(attribute, attribute, attribute);
+static CSS: template::Escape = template::Escape::new(css, css, css);
+static JSON: template::Escape = template::Escape::new(json, json, json);
+static LITERAL: template::Escape = template::Escape::new(keep, literal, literal);
+static SOURCE: template::Escape = template::Escape::new(keep, source, source);
+static MARKDOWN: template::Escape = template::Escape::new(json, markdown, markdown);
+static FOOTER: template::Escape = template::Escape::new(keep, footer, keep);
 /// What stands in `{{#markdown}}`: only the author writes Markdown there.
-pub static MARKDOWN_BLOCK: template::Escape =
-    template::Escape { words: keep, data: literal, raw: keep, changed: Escaped };
+pub static MARKDOWN_BLOCK: template::Escape = template::Escape {
+    words: keep,
+    data: literal,
+    raw: keep,
+    when_changed: WhenChanged::EscapeFirst,
+    line_break: None,
+};
 
 fn html(out: &mut String, start: usize) {
     Escape::Html.rewrite(out, start);

@@ -46,7 +46,7 @@ use routing::{End, Trip};
 use scope::{JobData, JobWords, Names, Scope};
 
 /// No subject or body grows longer than this many bytes: a template may repeat a user's data as often as it likes.
-pub const TEXT_LIMIT: usize = 6 * 1024 * 1024;
+pub const TEXT_LIMIT: usize = crate::template::TEXT_BYTES;
 
 /// What one message says on all its channels together is no longer than this many bytes.
 pub const MESSAGE_LIMIT: usize = 4 * TEXT_LIMIT;

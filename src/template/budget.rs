@@ -1,5 +1,6 @@
 //! What the rendering of one text may take, counted where it is done. Texts and data are strangers' work: without these
-//! bounds a few lines could keep a thread for hours or fill the memory.
+//! bounds a few lines could keep a thread for hours or fill the memory. Whatever goes through something whose size a stranger
+//! chooses takes note of it here first. Escapes do not: they let a text grow sixfold at most, and it was counted before.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,7 +12,7 @@ pub const TEXT_BYTES: usize = 6 * 1024 * 1024;
 const WORK_BYTES: usize = 8 * TEXT_BYTES;
 /// Instructions that one text may take, and work within one that is not in proportion to any bytes.
 const STEPS: usize = 4_000_000;
-/// Looking through JSON is so much cheaper than copying it.
+/// A byte that is looked at counts as an eighth of one that is copied.
 const SCANNED_BYTES_A_BYTE: usize = 8;
 /// Partials that are open at the same time.
 pub const CALL_DEPTH: usize = 100;

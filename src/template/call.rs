@@ -71,10 +71,22 @@ pub enum Form {
     Value(ValueFn),
     /// The same, or `{{#name …}}…{{/name}}`, which shows what stands in it if the value is true.
     Condition(ValueFn),
-    /// The same as a value, or `{{#name …}}…{{/name}}`, which changes what stands in it: its first argument.
+    /// The same as a value, or `{{#name …}}…{{/name}}`, which changes what stands in it: its first argument. One that makes
+    /// a new text of it, and does not cut it, tells [`Call::change`] of what.
     Content(ValueFn),
-    /// What only the compiler can do, such as `if` and `set`.
-    Language,
+    /// What only the compiler can do.
+    Language(Keyword),
+}
+
+/// The helpers that the compiler knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyword {
+    If,
+    Unless,
+    Each,
+    With,
+    Set,
+    Intl,
 }
 
 pub type ValueFn = for<'a> fn(&Call<'_, 'a>) -> Result<Value<'a>, Problem>;
@@ -119,6 +131,7 @@ impl<'a> Call<'_, 'a> {
 
     /// What a name stands for here: a member of `this`, what was set, or a name at the top.
     pub fn find(&self, name: &str) -> Result<Value<'a>, Problem> {
+        self.heap.budget.scanned(name.len())?;
         if let Some(value) = self.heap.assigned(self.this, name) {
             return Ok(value);
         }
@@ -146,7 +159,7 @@ impl<'a> Call<'_, 'a> {
 impl Helper {
     /// How many arguments it cannot do without.
     pub fn required(&self) -> usize {
-        let is_needed = |word: &&str| !word.starts_with('[') && !word.ends_with('=') && *word != "…";
+        let is_needed = |word: &&str| !word.ends_with('=') && *word != "…";
         self.arguments.split_whitespace().take_while(|word| !word.starts_with('[')).filter(is_needed).count()
     }
 

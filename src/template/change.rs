@@ -167,7 +167,8 @@ impl Change {
     }
 }
 
-/// Where a text lies in another of which it was cut.
+/// Where a text lies in another of which it was cut, which its address tells. A helper that gives a copy has to say what it
+/// made ([`Change::copied`], [`Change::added`]); what it does not say counts as data.
 fn part_of(whole: &str, part: &str) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     let end = start + part.len();
@@ -176,14 +177,15 @@ fn part_of(whole: &str, part: &str) -> Option<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::escape::{Changed, keep};
+    use super::super::escape::{WhenChanged, keep};
     use super::*;
 
     static SHOWN: Escape = Escape {
         words: keep,
         data: |out, start| surround(out, start, '(', ')'),
         raw: |out, start| surround(out, start, '[', ']'),
-        changed: Changed::Escaped,
+        when_changed: WhenChanged::EscapeFirst,
+        line_break: None,
     };
 
     fn surround(out: &mut String, start: usize, before: char, behind: char) {

@@ -1,4 +1,4 @@
-//! How what is put into a text is kept from being more than text there.
+//! How words and data are escaped where they are put.
 
 /// What a part of a text is, which tells how it is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub type Rewrite = fn(&mut String, usize);
 /// Leaves it as it is.
 pub fn keep(_: &mut String, _: usize) {}
 
-/// How what is put into a text is kept from being more than text there.
+/// How the parts of a text are escaped where it is put.
 #[derive(Debug)]
 pub struct Escape {
     /// The author's own words.
@@ -26,21 +26,28 @@ pub struct Escape {
     pub data: Rewrite,
     /// `{{{name}}}`
     pub raw: Rewrite,
-    pub changed: Changed,
+    pub when_changed: WhenChanged,
+    /// What `{{line-break}}` is, if it is markup there and no line's end.
+    pub line_break: Option<&'static str>,
 }
 
-/// How a text is written in which helpers change what stands in their blocks.
+/// What comes first in a text in which helpers change what stands in their blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// Like any other: they change what is escaped already, as in handlebars.js.
-    Escaped,
-    /// As [`NOTED`]: its parts are escaped when all is changed.
-    Afterwards,
-    /// It is noted what each part is.
-    Noted,
+pub enum WhenChanged {
+    /// Helpers change what is escaped already, as in handlebars.js.
+    EscapeFirst,
+    /// Helpers see the text as it will be read. If one may change it, it is written with [`TRACKED`] and escaped at the end.
+    ChangeFirst,
+    /// It is kept track of what each part is.
+    Tracked,
 }
 
 impl Escape {
+    /// For a place that has no markup of its own.
+    pub const fn new(words: Rewrite, data: Rewrite, raw: Rewrite) -> Self {
+        Escape { words, data, raw, when_changed: WhenChanged::ChangeFirst, line_break: None }
+    }
+
     pub fn of(&self, kind: Kind) -> Rewrite {
         match kind {
             Kind::Words => self.words,
@@ -51,9 +58,9 @@ impl Escape {
 }
 
 /// For texts that are put nowhere else.
-pub static PLAIN: Escape = Escape { words: keep, data: keep, raw: keep, changed: Changed::Afterwards };
+pub static PLAIN: Escape = Escape::new(keep, keep, keep);
 /// For texts whose parts are escaped later.
-pub static NOTED: Escape = Escape { words: keep, data: keep, raw: keep, changed: Changed::Noted };
+pub static TRACKED: Escape = Escape { when_changed: WhenChanged::Tracked, ..Escape::new(keep, keep, keep) };
 
 /// Data in HTML, as handlebars.js escapes them.
 pub fn escape_html(out: &mut String, start: usize) {

@@ -29,9 +29,14 @@ pub struct Heap<'a> {
     pub budget: Budget,
     /// Most texts need none of it.
     seen: OnceCell<Box<Seen<'a>>>,
+    /// What `set` set, by the object that it was set on.
+    assigned: OnceCell<Box<Assigned<'a>>>,
 }
 
-/// What was looked through once, by where its JSON begins.
+type Assigned<'a> = RefCell<HashMap<(usize, &'a str), Value<'a>>>;
+
+/// What was looked through once, by where its JSON begins. An address tells a value from all others: the arena and the data
+/// outlive the heap, nothing is freed, and no two objects, lists or texts of JSON begin at one place.
 #[derive(Default)]
 struct Seen<'a> {
     root_members: OnceCell<MemberList<'a>>,
@@ -42,8 +47,6 @@ struct Seen<'a> {
     items: RefCell<HashMap<usize, &'a [Value<'a>]>>,
     /// What long texts say.
     texts: RefCell<HashMap<usize, &'a str>>,
-    /// What `set` set, by the object that it was set on.
-    assigned: RefCell<HashMap<(usize, &'a str), Value<'a>>>,
 }
 
 /// Objects and texts up to this length are looked through each time.
@@ -54,7 +57,7 @@ const FEW: usize = 16;
 
 impl<'a> Heap<'a> {
     pub fn new(arena: &'a Bump, root: &'a dyn Root) -> Self {
-        Heap { arena, root, budget: Budget::default(), seen: OnceCell::new() }
+        Heap { arena, root, budget: Budget::default(), seen: OnceCell::new(), assigned: OnceCell::new() }
     }
 
     fn seen(&self) -> &Seen<'a> {
@@ -63,17 +66,16 @@ impl<'a> Heap<'a> {
 
     /// Gives an object a member besides its own. A value that is no object has none.
     pub fn assign(&self, object: Value<'a>, name: &'a str, value: Value<'a>) -> Result<(), Problem> {
-        if let Some(place) = place(object) {
+        if let Some(identity) = identity(object) {
             self.budget.bytes(size_of::<(usize, &str, Value<'_>)>())?;
-            self.seen().assigned.borrow_mut().insert((place, name), value);
+            self.assigned.get_or_init(Box::default).borrow_mut().insert((identity, name), value);
         }
         Ok(())
     }
 
     /// What an object was given under a name.
     pub fn assigned(&self, object: Value<'a>, name: &str) -> Option<Value<'a>> {
-        let seen = self.seen.get()?;
-        seen.assigned.borrow().get(&(place(object)?, name)).copied()
+        self.assigned.get()?.borrow().get(&(identity(object)?, name)).copied()
     }
 
     /// Keeps a text.
@@ -226,7 +228,7 @@ pub fn member_in<'a>(members: MemberList<'a>, name: &str) -> Option<Value<'a>> {
 }
 
 /// What tells an object from others.
-fn place(object: Value<'_>) -> Option<usize> {
+fn identity(object: Value<'_>) -> Option<usize> {
     match object {
         Value::Root => Some(0),
         Value::JsonObject(object) => Some(object.as_ptr() as usize),

@@ -1,5 +1,6 @@
-//! A Handlebars engine that agrees with handlebars.js 4.7. It is given texts, a table of helpers, how words and data are
-//! escaped where they are put, and something that looks names up; it knows nothing else of who uses it.
+//! A Handlebars engine that agrees with handlebars.js 4.7, with Courier's helpers. It is given texts, a table of helpers, how
+//! words and data are escaped where they are put, and something that looks names up. It does not know where texts come from,
+//! whom they are for, or where they go.
 //!
 //! A text goes through `syntax` (from its source to a tree) and `compile` (from trees to a flat program) once, and through
 //! `evaluate` once for each message. Values stay JSON as it was sent.
@@ -23,7 +24,7 @@ pub use call::{Call, Check, Form, Helper, Known, Table};
 pub use compile::{
     CompileError, Compiler, Condition, Jump, Loop, Names, Noted, Part, Partials, Template, parse_path, resolve_at_top,
 };
-pub use escape::{Changed, Escape, PLAIN, Rewrite, escape_html, keep};
+pub use escape::{Escape, PLAIN, Rewrite, WhenChanged, escape_html, keep};
 pub use evaluate::{holds, render};
 pub use heap::{Heap, Root};
 pub use helpers::HELPERS;

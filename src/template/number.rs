@@ -39,7 +39,9 @@ pub fn is_space(c: char) -> bool {
 
 /// The index that a name is for JavaScript: `0` and `12`, but not `01`.
 pub fn index(name: &str) -> Option<u32> {
-    let is_canonical = name == "0" || !name.starts_with('0');
     let is_number = !name.is_empty() && name.len() <= 10 && name.bytes().all(|byte| byte.is_ascii_digit());
-    name.parse().ok().filter(|index| is_canonical && is_number && *index < u32::MAX)
+    if !is_number || name.starts_with('0') && name != "0" {
+        return None;
+    }
+    name.parse().ok().filter(|index| *index < u32::MAX)
 }

@@ -16,6 +16,7 @@ const OBJECT: &str = "[object Object]";
 impl<'a> Value<'a> {
     /// The member of an object, the item of a list, the character of a text, or how long it is.
     pub fn member(self, name: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
+        heap.budget.scanned(name.len())?;
         match self {
             Value::JsonObject(object) => heap.member_of(object, name),
             Value::Object(members) => {
@@ -48,6 +49,26 @@ impl<'a> Value<'a> {
             }
             _ => Ok(Value::Undefined),
         }
+    }
+
+    /// Whether it is nothing for `if`, `unless` and `with`: what is not true, but for a zero, and a list without items.
+    pub fn is_empty(self, heap: &Heap<'a>) -> Result<bool, Problem> {
+        Ok(match self {
+            Value::Number(number) => number.is_nan(),
+            Value::List(items) => items.is_empty(),
+            Value::JsonList(list) => {
+                let inside = list.strip_prefix('[').unwrap_or_default();
+                let first = inside.trim_start();
+                heap.budget.scanned(inside.len() - first.len())?;
+                first.starts_with(']')
+            }
+            value => !value.is_truthy(),
+        })
+    }
+
+    /// Whether it holds in a condition: as in JavaScript, but that an empty list does not, as in Handlebars' own `if`.
+    pub fn holds(self, heap: &Heap<'a>) -> Result<bool, Problem> {
+        Ok(self.is_truthy() && !self.is_empty(heap)?)
     }
 
     /// The items of a list; none of what is no list.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::budget::Problem;
 use super::call::Helper;
-pub use super::escape::{Changed, Escape, NOTED, PLAIN, Rewrite};
+use super::escape::{Escape, Rewrite};
 use super::syntax::Place;
 use super::syntax::tree::Span;
 
@@ -53,7 +53,7 @@ pub enum Op {
         name: u32,
         slot: Option<u32>,
     },
-    /// Puts a member of the last value in its place; of nothing that is nothing.
+    /// Puts a member of the last value in its place; a member of nothing is nothing.
     Member(u32),
     /// The same behind an `@`: what is not true stays.
     DataMember(u32),
@@ -87,29 +87,29 @@ pub enum Op {
     /// Prints what a helper makes of the text since [`Op::Begin`], as its first argument.
     CallContent(u32),
     /// The same, where it is noted what the parts of the text are.
-    ChangeNoted(u32),
+    ChangeTracked(u32),
     /// Prints the last value and notes what it is.
-    PrintNoted {
+    PrintTracked {
         is_raw: bool,
     },
     /// Escapes what was written since [`Op::Begin`], each part as what was noted of it.
-    EscapeNoted(&'static Escape),
+    EscapeTracked(&'static Escape),
     /// What is written from here on is looked at again.
     Begin,
     /// Changes what was written since [`Op::Begin`].
     Finish(Rewrite),
-    /// Takes what was written since [`Op::Begin`] and pushes it as the answer of a condition: a text that says `false`
-    /// or nothing is nothing.
+    /// Takes what was written since [`Op::Begin`] and pushes it as the answer of a condition: a text that is
+    /// blank or says `false`, `0`, `null` or `undefined` counts as an empty one.
     CaptureAnswer,
     Jump(Target),
-    /// Takes the last value and jumps if it does not hold in a condition: for `if` it is empty.
-    JumpIfEmpty(Target),
-    /// The same, with the value of `includeZero` behind it.
-    JumpIfEmptyOrZero(Target),
-    /// Jumps if the last value does not hold in a condition, and takes it otherwise.
-    JumpIfFalsy(Target),
-    /// Jumps if the last value holds in a condition, and takes it otherwise.
-    JumpIfTruthy(Target),
+    /// Takes the last value and jumps unless it holds in a condition.
+    JumpUnless(Target),
+    /// Takes the value of `includeZero` and then a value, and jumps unless that holds. A zero holds if `includeZero` is true.
+    JumpUnlessOrZero(Target),
+    /// Jumps unless the last value holds in a condition, with the value left where it is; takes it otherwise.
+    JumpUnlessOrPop(Target),
+    /// The same if it holds.
+    JumpIfOrPop(Target),
     /// Whether the last value does not hold in a condition.
     Not,
     Compare(Comparison),
@@ -165,7 +165,7 @@ pub enum Op {
     },
     /// Writes what the counter has counted.
     WriteCount(u32),
-    /// Nothing that was written before counts.
+    /// Drops what was written so far.
     Reset,
 }
 
@@ -203,6 +203,8 @@ pub enum Constant {
     Bool(bool),
     Number(f64),
     Text(String),
+    /// Markup that stands for itself.
+    Markup(&'static str),
 }
 
 pub struct CallSite {
@@ -216,13 +218,13 @@ pub struct CallSite {
 
 /// Which partial is called.
 pub enum CalledPartial {
-    Said {
+    Written {
         name: String,
         /// Where it begins, if it is one that was given with the text.
         routine: Option<Target>,
     },
     /// The name was pushed before the rest. The table is that of the partials that were given with the text.
-    Found { table: u32 },
+    Computed { table: u32 },
 }
 
 pub struct PartialSite {
@@ -298,13 +300,19 @@ impl Program {
             + texts(&self.partial_names)
     }
 
-    /// A problem, with where the instruction stands that has it.
-    pub fn placed(&self, at: Target, problem: Problem) -> Problem {
+    /// The text in which an instruction stands, and its tag there.
+    fn origin(&self, at: Target) -> Option<(&SourceText, Span)> {
         let before = self.origins.partition_point(|(from, _)| *from <= at);
-        let origin = before.checked_sub(1).and_then(|found| self.origins.get(found)?.1);
-        let Some(Origin { source, span }) = origin else { return problem };
-        let Some(source) = self.sources.get(source as usize) else { return problem };
-        let path = if source.path.is_empty() { String::new() } else { format!("{}: ", source.path) };
+        let Origin { source, span } = before.checked_sub(1).and_then(|found| self.origins.get(found)?.1)?;
+        Some((self.sources.get(source as usize)?, span))
+    }
+
+    /// A problem, with where the instruction stands that has it. The outermost call of a partial tells which text it is in
+    /// if that is a snippet.
+    pub fn placed(&self, at: Target, outermost: Option<Target>, problem: Problem) -> Problem {
+        let Some((source, span)) = self.origin(at) else { return problem };
+        let outer = outermost.and_then(|call| self.origin(call)).map_or(source, |(outer, _)| outer);
+        let path = if outer.path.is_empty() { String::new() } else { format!("{}: ", outer.path) };
         let place = Place::of(&source.text, span).in_snippet(source.snippet.as_deref());
         Problem(format!("{path}{place}: {problem}"))
     }
@@ -314,6 +322,6 @@ impl Program {
         let at = self.ops.iter().position(|op| matches!(op, Op::Fail(_)))?;
         let Some(Op::Fail(failure)) = self.ops.get(at) else { return None };
         let problem = self.failures.get(*failure as usize)?;
-        Some(self.placed(at, Problem::new(problem.as_str())).0)
+        Some(self.placed(at, None, Problem::new(problem.as_str())).0)
     }
 }

@@ -1,7 +1,5 @@
-//! Values as JavaScript has them: what is true, what is equal, how a number is printed. Objects and lists stay JSON as it
-//! was sent until a text walks into them.
-
-use crate::json::scan::Items;
+//! Values as JavaScript has them, and which of them are true. What is done with them is in `operations`. Objects and lists
+//! stay JSON as it was sent until a text walks into them.
 
 /// Members in JavaScript's order: names that are integers first, then as they were sent.
 pub type MemberList<'a> = &'a [(&'a str, Value<'a>)];
@@ -84,16 +82,6 @@ impl<'a> Value<'a> {
             Value::Number(number) => number != 0.0 && !number.is_nan(),
             Value::Text(text) | Value::Markup(text) => !text.is_empty(),
             _ => true,
-        }
-    }
-
-    /// Whether it is nothing for `if`, `unless` and `with`: what is not true, but for a zero, and a list without items.
-    pub fn is_empty(self) -> bool {
-        match self {
-            Value::Number(number) => number.is_nan(),
-            Value::List(items) => items.is_empty(),
-            Value::JsonList(list) => Items::of(list).is_over(),
-            value => !value.is_truthy(),
         }
     }
 }

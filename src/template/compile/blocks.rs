@@ -1,22 +1,23 @@
 //! Blocks: of handlebars.js's own helpers, of Courier's, and over data.
 
 use super::compiler::{CompileError, Compiler, Jump, Source};
-use super::levels::Frame;
+use super::levels::Effect;
 use super::template::BUILTIN;
 use super::text::Meaning;
-use crate::template::call::{self, Form, Helper};
-use crate::template::program::{Changed, Comparison, Constant, Op, Target};
+use crate::template::call::{self, Form, Helper, Keyword};
+use crate::template::escape::WhenChanged;
+use crate::template::program::{Comparison, Constant, Op, Target};
 use crate::template::syntax::tree::{self, Block, Call, Node, Operand};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
 impl Compiler<'_> {
     /// Compiles what stands in a block.
-    pub(super) fn body(&mut self, body: Option<&tree::Body>, frame: Frame, source: &Source<'_>) -> Result<()> {
+    pub(super) fn body(&mut self, body: Option<&tree::Body>, frame: Effect, source: &Source<'_>) -> Result<()> {
         let Some(body) = body else { return Ok(()) };
         let asks_for_this = body.nodes.iter().any(|node| !matches!(node, Node::Content(_) | Node::Comment(_)));
         let has_null_context =
-            frame == Frame::If && asks_for_this && !self.levels.is_at_top() && !self.levels.is_in_if();
+            frame == Effect::If && asks_for_this && !self.levels.is_at_top() && !self.levels.is_in_if();
         if has_null_context {
             self.push(Op::NullContext);
         }
@@ -43,7 +44,7 @@ impl Compiler<'_> {
         };
         let opens = |helper: &&Helper| match helper.form {
             Form::Content(_) | Form::Condition(_) | Form::Value(_) => true,
-            Form::Language => is_called || BUILTIN.contains(&helper.name),
+            Form::Language(_) => is_called || BUILTIN.contains(&helper.name),
         };
         let meaning = match opening.filter(opens) {
             Some(helper) => Meaning::Helper(helper),
@@ -51,7 +52,7 @@ impl Compiler<'_> {
         };
         match meaning {
             Meaning::Helper(helper) => match helper.form {
-                Form::Language => self.language_block(helper, block, source),
+                Form::Language(keyword) => self.language_block(keyword, helper.name, block, source),
                 Form::Condition(_) => self.condition_block(helper, block, source),
                 Form::Content(_) => self.content_block(helper, block, source),
                 // As in handlebars.js these show their value and not the block.
@@ -81,11 +82,11 @@ impl Compiler<'_> {
     pub(super) fn going_through(
         &mut self,
         op: fn(Target, bool) -> Op,
-        frame: Frame,
+        frame: Effect,
         block: &Block,
         source: &Source<'_>,
     ) -> Result<()> {
-        let or_else = if frame == Frame::Section { Frame::Else } else { Frame::If };
+        let or_else = if frame == Effect::Section { Effect::Else } else { Effect::If };
         self.stands_at(source, block.call.tag);
         // handlebars.js compares where it calls what stands in the block.
         let is_compared = self.leads_out && block.program.is_some();
@@ -98,7 +99,7 @@ impl Compiler<'_> {
 
     pub(super) fn section(&mut self, block: &Block, source: &Source<'_>) -> Result<()> {
         let op = |otherwise, is_compared| Op::Section { otherwise, is_compared };
-        self.going_through(op, Frame::Section, block, source)
+        self.going_through(op, Effect::Section, block, source)
     }
 
     /// What is written if the jump was taken.
@@ -106,7 +107,7 @@ impl Compiler<'_> {
         &mut self,
         jump: Jump,
         body: Option<&tree::Body>,
-        frame: Frame,
+        frame: Effect,
         source: &Source<'_>,
     ) -> Result<()> {
         let Some(body) = body else {
@@ -120,46 +121,53 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    pub(super) fn language_block(&mut self, helper: &'static Helper, block: &Block, source: &Source<'_>) -> Result<()> {
-        let call = &block.call;
-        match helper.name {
-            "intl" => return self.intl(call, block, source),
-            "set" => {
-                let problem = "'set' opens no block; expected it in a tag of its own";
-                return Err(self.error(source.text, call.tag, problem));
+    fn language_block(&mut self, keyword: Keyword, name: &str, block: &Block, source: &Source<'_>) -> Result<()> {
+        let one = |it: &mut Self| match block.call.params.as_slice() {
+            [value] => it.operand(value, source),
+            params => {
+                let expected = format!("expected exactly one argument for '{name}', found {}", params.len());
+                Err(it.error(source.text, block.call.tag, expected + &instead(name, &block.call)))
             }
-            _ => {}
-        }
-        let [value] = call.params.as_slice() else {
-            let (name, found) = (helper.name, call.params.len());
-            let expected = format!("expected exactly one argument for '{name}', found {found}");
-            return Err(self.error(source.text, call.tag, expected + &instead(name, call)));
         };
-        self.operand(value, source)?;
-        match helper.name {
-            "each" => {
+        match keyword {
+            Keyword::Intl => self.intl(&block.call, block, source),
+            Keyword::Set => {
+                let problem = "'set' opens no block; expected it in a tag of its own";
+                Err(self.error(source.text, block.call.tag, problem))
+            }
+            Keyword::Each => {
+                one(self)?;
                 let op = |otherwise, is_compared| Op::Each { otherwise, is_compared };
-                self.going_through(op, Frame::Other, block, source)
+                self.going_through(op, Effect::Other, block, source)
             }
-            "with" => {
+            Keyword::With => {
+                one(self)?;
                 let op = |otherwise, is_compared| Op::With { otherwise, is_compared };
-                self.going_through(op, Frame::Other, block, source)
+                self.going_through(op, Effect::Other, block, source)
             }
-            name => {
-                let include_zero = call.named().iter().find(|(name, _)| name == "includeZero");
-                let jump = match include_zero {
-                    Some((_, value)) => {
-                        self.operand(value, source)?;
-                        self.jump(Op::JumpIfEmptyOrZero(Target::MAX))
-                    }
-                    None => self.jump(Op::JumpIfEmpty(Target::MAX)),
-                };
-                let (program, inverse) = (block.program.as_ref(), block.inverse.as_ref());
-                let (shown, otherwise) = if name == "unless" { (inverse, program) } else { (program, inverse) };
-                self.body(shown, Frame::If, source)?;
-                self.otherwise(jump, otherwise, Frame::If, source)
+            Keyword::If => {
+                one(self)?;
+                self.if_block([block.program.as_ref(), block.inverse.as_ref()], block, source)
+            }
+            Keyword::Unless => {
+                one(self)?;
+                self.if_block([block.inverse.as_ref(), block.program.as_ref()], block, source)
             }
         }
+    }
+
+    /// Shows the first of two bodies if the last value holds, and else the second.
+    fn if_block(&mut self, bodies: [Option<&tree::Body>; 2], block: &Block, source: &Source<'_>) -> Result<()> {
+        let include_zero = block.call.named().iter().find(|(name, _)| name == "includeZero");
+        let jump = match include_zero {
+            Some((_, value)) => {
+                self.operand(value, source)?;
+                self.jump(Op::JumpUnlessOrZero(Target::MAX))
+            }
+            None => self.jump(Op::JumpUnless(Target::MAX)),
+        };
+        self.body(bodies[0], Effect::If, source)?;
+        self.otherwise(jump, bodies[1], Effect::If, source)
     }
 
     /// `{{#intl locales="de-DE"}}`: what stands in it is written in that language.
@@ -172,7 +180,7 @@ impl Compiler<'_> {
         self.call(params, call, source)?;
         self.push(Op::Merge);
         self.push(Op::Set(name));
-        self.body(block.program.as_ref(), Frame::If, source)?;
+        self.body(block.program.as_ref(), Effect::If, source)?;
         self.push(Op::Set(name));
         Ok(())
     }
@@ -195,20 +203,20 @@ impl Compiler<'_> {
             self.push(Op::Compare(same));
             self.push(Op::Compare(same));
         }
-        let jump = self.jump(Op::JumpIfEmpty(Target::MAX));
-        self.body(block.program.as_ref(), Frame::If, source)?;
-        self.otherwise(jump, block.inverse.as_ref(), Frame::If, source)
+        let jump = self.jump(Op::JumpUnless(Target::MAX));
+        self.body(block.program.as_ref(), Effect::If, source)?;
+        self.otherwise(jump, block.inverse.as_ref(), Effect::If, source)
     }
 
     pub(super) fn content_block(&mut self, helper: &'static Helper, block: &Block, source: &Source<'_>) -> Result<()> {
         self.check_arguments(helper, &block.call, 1, source)?;
         let site = self.arguments(helper, &block.call, source)?;
         self.begin();
-        self.body(block.program.as_ref(), Frame::If, source)?;
+        self.body(block.program.as_ref(), Effect::If, source)?;
         self.stands_at(source, block.call.tag);
-        self.push(match source.escape.changed {
-            Changed::Noted => Op::ChangeNoted(site),
-            Changed::Escaped | Changed::Afterwards => Op::CallContent(site),
+        self.push(match source.escape.when_changed {
+            WhenChanged::Tracked => Op::ChangeTracked(site),
+            WhenChanged::EscapeFirst | WhenChanged::ChangeFirst => Op::CallContent(site),
         });
         Ok(())
     }

@@ -2,14 +2,16 @@
 //! which they are to be written.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use super::levels::{Frame, Levels};
+use super::levels::{Effect, Levels};
 use super::template::Partials;
 use crate::template::call::Table;
-use crate::template::program::{Constant, Escape, Op, Origin, Program, Rewrite, Target, Words};
+use crate::template::escape::{Escape, Rewrite};
+use crate::template::program::{Constant, Op, Origin, Program, Target, Words};
 use crate::template::syntax::tree::Span;
 use crate::template::syntax::{Place, SyntaxError};
 
@@ -60,13 +62,13 @@ pub struct Compiler<'n> {
     pub(super) partials: &'n Partials,
     pub(super) program: Program,
     pub(super) levels: Levels,
-    /// Where partials begin, by name and escape.
-    pub(super) routines: HashMap<(String, usize), Target>,
-    /// The numbers of the tables of all partials, by escape.
-    pub(super) partial_tables: HashMap<usize, u32>,
+    /// Where partials begin, by name and how they are compiled.
+    pub(super) routines: HashMap<(String, Manner), Target>,
+    /// The numbers of the tables of all partials.
+    pub(super) partial_tables: HashMap<Manner, u32>,
     name_numbers: HashMap<String, u32>,
-    /// Names that the text sets which is being compiled.
-    pub(super) set_names: HashSet<String>,
+    /// Names that are set by the text that is being compiled, or by the partials that it may include.
+    pub(super) set_names: Rc<BTreeSet<String>>,
     /// Whether a path in what is being compiled leads out of it.
     pub(super) leads_out: bool,
     /// The path of the text that is being compiled, for errors.
@@ -75,11 +77,16 @@ pub struct Compiler<'n> {
     pub(super) snippet: Option<Arc<str>>,
     /// Blocks around the partial that is being compiled, and partials: compiling them recurses.
     pub(super) depth: usize,
-    /// Whether a jump leads to what comes next.
+    /// Whether a jump lands here, so that words that come next must not be joined to the last.
     pub(super) is_target: bool,
     /// Whether any partial changes text. Looked up once.
     pub(super) has_changing_partial: OnceCell<bool>,
+    /// Names that any of the partials sets, looked up once.
+    pub(super) set_by_partials: OnceCell<BTreeSet<String>>,
 }
+
+/// What a partial is compiled to depends on how it is escaped, which is known by its address, and on what is set around it.
+pub type Manner = (usize, Rc<BTreeSet<String>>);
 
 /// A text while it is compiled.
 pub struct Source<'t> {
@@ -110,13 +117,14 @@ impl<'n> Compiler<'n> {
             routines: HashMap::new(),
             partial_tables: HashMap::new(),
             name_numbers: HashMap::new(),
-            set_names: HashSet::new(),
+            set_names: Rc::default(),
             leads_out: false,
             text_path: "".into(),
             snippet: None,
             depth: 0,
             is_target: false,
             has_changing_partial: OnceCell::new(),
+            set_by_partials: OnceCell::new(),
         }
     }
 
@@ -279,10 +287,10 @@ impl<'n> Compiler<'n> {
         let target = match self.program.ops.get_mut(jump.0) {
             Some(
                 Op::Jump(target)
-                | Op::JumpIfEmpty(target)
-                | Op::JumpIfEmptyOrZero(target)
-                | Op::JumpIfFalsy(target)
-                | Op::JumpIfTruthy(target)
+                | Op::JumpUnless(target)
+                | Op::JumpUnlessOrZero(target)
+                | Op::JumpUnlessOrPop(target)
+                | Op::JumpIfOrPop(target)
                 | Op::Each { otherwise: target, .. }
                 | Op::With { otherwise: target, .. }
                 | Op::Section { otherwise: target, .. }
@@ -297,7 +305,7 @@ impl<'n> Compiler<'n> {
     pub fn begin_loop(&mut self, path: &[&str]) -> Loop {
         self.push_path(path);
         let Jump(head) = self.jump(Op::Loop(Target::MAX));
-        self.levels.push(Vec::new(), Frame::Loop);
+        self.levels.push(Vec::new(), Effect::Loop);
         Loop { head }
     }
 

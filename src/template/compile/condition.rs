@@ -50,7 +50,10 @@ impl Condition {
         let mut parser = Parser { tokens: &tokens };
         let parsed = parser.any().and_then(|node| match parser.tokens {
             [] => Ok(node),
-            [(at, token), ..] => Err(format!("{} at character {at} was not expected", token.name())),
+            [(at, Token::Sign("=")), ..] => Err(format!("expected '==' at character {at}, found '='")),
+            [(at, token), ..] => {
+                Err(format!("expected an operator such as == or && at character {at}, found {}", token.name()))
+            }
         });
         parsed.map(Condition).map_err(wrong)
     }
@@ -72,7 +75,7 @@ impl Compiler<'_> {
     /// What follows up to [`Compiler::land`] is written if the condition holds. `resolve` pushes what a name stands for.
     pub fn begin_if(&mut self, condition: &Condition, resolve: &mut Resolve<'_>) -> Result<Jump> {
         self.condition(condition, resolve)?;
-        Ok(self.jump(Op::JumpIfEmpty(Target::MAX)))
+        Ok(self.jump(Op::JumpUnless(Target::MAX)))
     }
 
     /// Pushes what a condition comes to.
@@ -92,9 +95,9 @@ impl Compiler<'_> {
             }
             Node::And(left, right) | Node::Or(left, right) => {
                 let op = if matches!(node, Node::And(..)) {
-                    Op::JumpIfFalsy(Target::MAX)
+                    Op::JumpUnlessOrPop(Target::MAX)
                 } else {
-                    Op::JumpIfTruthy(Target::MAX)
+                    Op::JumpIfOrPop(Target::MAX)
                 };
                 self.condition_node(left, resolve)?;
                 let decided = self.jump(op);
@@ -186,7 +189,8 @@ fn token(text: &str, first: char, at: usize) -> Read<(Token, usize)> {
         let number = number.ok_or_else(|| format!("expected a number at character {at}"))?;
         return Ok((Token::Value(Constant::Number(number)), length));
     }
-    let (path, length) = path(text).ok_or_else(|| format!("'{first}' at character {at} was not expected"))?;
+    let (path, length) =
+        path(text).ok_or_else(|| format!("expected a value or an operator at character {at}, found '{first}'"))?;
     let token = match path.as_slice() {
         [word] if word == "true" || word == "false" => Token::Value(Constant::Bool(word == "true")),
         [word] if word == "null" => Token::Value(Constant::Null),
@@ -322,9 +326,10 @@ impl Parser<'_> {
         }
         if self.take(&["("]).is_some() {
             let node = self.any()?;
-            return match self.take(&[")"]) {
-                Some(_) => Ok(node),
-                None => Err("a bracket is left open".to_owned()),
+            return match (self.take(&[")"]), self.tokens.first()) {
+                (Some(_), _) => Ok(node),
+                (None, Some((at, token))) => Err(format!("expected ')' at character {at}, found {}", token.name())),
+                (None, None) => Err("expected ')' at its end".to_owned()),
             };
         }
         let (at, token) = self

@@ -25,7 +25,7 @@ impl Root for NoData {
     }
 }
 
-/// Why a call cannot work whatever the data are. So many arguments come before its own.
+/// Why a call cannot work whatever the data are. `held` is how many arguments its block supplies.
 pub fn check(helper: &Helper, call: &Call, held: usize) -> Result<(), Problem> {
     if helper.checks.is_empty() {
         return Ok(());

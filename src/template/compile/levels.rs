@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// What a block does to `this` when it is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame {
+pub enum Effect {
     /// Nothing: it is no more than a jump. But `this` that is nothing is an empty object in it.
     If,
     /// Nothing at all.
@@ -16,16 +16,16 @@ pub enum Frame {
     Loop,
 }
 
-impl Frame {
+impl Effect {
     /// Whether it opens a frame when it is rendered.
     pub fn is_opened(self) -> bool {
-        !matches!(self, Frame::If | Frame::Else)
+        !matches!(self, Effect::If | Effect::Else)
     }
 }
 
 pub struct Level {
     pub block_params: Vec<String>,
-    pub frame: Frame,
+    pub frame: Effect,
     /// Frames that are open in it.
     frames: u32,
     /// How many were open when the innermost loop of elements had opened its own.
@@ -55,7 +55,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    pub fn push(&mut self, block_params: Vec<String>, frame: Frame) {
+    pub fn push(&mut self, block_params: Vec<String>, frame: Effect) {
         for (index, name) in block_params.iter().enumerate() {
             let levels = self.params.entry(name.clone()).or_default();
             // Of two of a name the first counts.
@@ -73,9 +73,9 @@ impl Levels {
             block_params,
             frame,
             frames,
-            innermost_loop: if frame == Frame::Loop { Some(frames) } else { innermost_loop },
-            is_at_top: is_at_top && (frame == Frame::Loop || !frame.is_opened()),
-            is_in_if: frame == Frame::If || is_in_if && !frame.is_opened(),
+            innermost_loop: if frame == Effect::Loop { Some(frames) } else { innermost_loop },
+            is_at_top: is_at_top && (frame == Effect::Loop || !frame.is_opened()),
+            is_in_if: frame == Effect::If || is_in_if && !frame.is_opened(),
         });
     }
 
@@ -93,7 +93,7 @@ impl Levels {
         self.levels.len()
     }
 
-    pub fn innermost(&self) -> Option<Frame> {
+    pub fn innermost(&self) -> Option<Effect> {
         self.levels.last().map(|level| level.frame)
     }
 

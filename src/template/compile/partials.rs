@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::compiler::{CompileError, Compiler, Source};
-use super::levels::Frame;
+use super::compiler::{CompileError, Compiler, Manner, Source};
+use super::levels::Effect;
 use crate::template::budget::NESTING;
-use crate::template::program::{CalledPartial, Escape, Op, PartialSite, Target};
+use crate::template::escape::Escape;
+use crate::template::program::{CalledPartial, Op, PartialSite, Target};
 use crate::template::syntax::tree::{Block, Node, Operand, Partial, PartialName, Span};
 
 type Result<T> = std::result::Result<T, CompileError>;
@@ -38,10 +39,10 @@ impl Compiler<'_> {
         };
         // What its own block gives it cannot see.
         if let Some(own) = &own {
-            self.levels.push(own.block_params.clone(), Frame::Else);
+            self.levels.push(own.block_params.clone(), Effect::Else);
         }
         let name = self.name_number(&name);
-        let routine = self.routine(|it| it.body(block.program.as_ref(), Frame::Section, source));
+        let routine = self.routine(|it| it.body(block.program.as_ref(), Effect::Section, source));
         if let Some(own) = own {
             self.levels.pop();
             self.levels.push(own.block_params, own.frame);
@@ -56,21 +57,21 @@ impl Compiler<'_> {
         });
         let inlines: Vec<(u32, Target)> = inlines.map(|block| self.inline(block, source)).collect::<Result<_>>()?;
         let block = match &partial.program {
-            Some(program) => Some(self.routine(|it| it.body(Some(program), Frame::Section, source))?),
+            Some(program) => Some(self.routine(|it| it.body(Some(program), Effect::Section, source))?),
             None => None,
         };
         let name = match &partial.name {
-            PartialName::Said(name) => CalledPartial::Said {
+            PartialName::Written(name) => CalledPartial::Written {
                 name: name.clone(),
                 routine: self.included(name, source.escape, (source, partial.tag))?,
             },
-            PartialName::Found(operand) => {
+            PartialName::Computed(operand) => {
                 let table = self.partial_table(source.escape, (source, partial.tag))?;
                 self.operand(operand, source)?;
-                CalledPartial::Found { table }
+                CalledPartial::Computed { table }
             }
         };
-        if matches!(&name, CalledPartial::Said { routine: None, .. }) && self.program.partial_names.is_empty() {
+        if matches!(&name, CalledPartial::Written { routine: None, .. }) && self.program.partial_names.is_empty() {
             self.program.partial_names = self.partials.keys().cloned().collect();
         }
         if let Some(context) = partial.params.first() {
@@ -93,9 +94,13 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    fn manner(&self, escape: &'static Escape) -> Manner {
+        (std::ptr::from_ref(escape) as usize, self.set_names.clone())
+    }
+
     /// Where all partials begin that were given with the text, since any of them may be meant.
     fn partial_table(&mut self, escape: &'static Escape, from: (&Source<'_>, Span)) -> Result<u32> {
-        let key = std::ptr::from_ref(escape) as usize;
+        let key = self.manner(escape);
         if let Some(table) = self.partial_tables.get(&key) {
             return Ok(*table);
         }
@@ -119,7 +124,7 @@ impl Compiler<'_> {
     fn included(&mut self, name: &str, escape: &'static Escape, from: (&Source<'_>, Span)) -> Result<Option<Target>> {
         let partials = self.partials;
         let Some(template) = partials.get(name).filter(|_| !name.is_empty()) else { return Ok(None) };
-        let key = (name.to_owned(), std::ptr::from_ref(escape) as usize);
+        let key = (name.to_owned(), self.manner(escape));
         if let Some(routine) = self.routines.get(&key) {
             return Ok(Some(*routine));
         }
@@ -138,7 +143,7 @@ impl Compiler<'_> {
         self.routines.insert(key, self.here() + 1);
         let routine = self.routine(|it| {
             let source = Source { text: &template.source, number, escape };
-            it.levels.push(Vec::new(), Frame::Section);
+            it.levels.push(Vec::new(), Effect::Section);
             it.contents(&template.tree, &source)
         });
         self.levels = levels;

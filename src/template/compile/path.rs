@@ -1,7 +1,7 @@
 //! What a path stands for where it stands: a block parameter, a name at the top, a member of `this`, `@index`.
 
 use super::compiler::{Compiler, Noted};
-use super::levels::{Frame, Param};
+use super::levels::{Effect, Param};
 use crate::template::program::{Constant, DataName, Op};
 use crate::template::syntax::tree::Path;
 
@@ -89,7 +89,7 @@ impl Compiler<'_> {
 
     /// The number of a name that may be one at the top.
     pub(super) fn slot_if_top(&mut self, depth: usize, name: &str) -> Option<u32> {
-        let may_be_top = depth > 0 || self.levels.innermost() != Some(Frame::Other);
+        let may_be_top = depth > 0 || self.levels.innermost() != Some(Effect::Other);
         let noted = may_be_top.then(|| self.names.note(&[name]))?;
         (noted.taken == 1).then_some(noted.slot)
     }

@@ -1,7 +1,8 @@
 //! Texts, taken apart, and what has to be known of one before it is compiled.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::template::call::{self, Form, Helper, Table};
@@ -72,7 +73,7 @@ pub fn variable(call: &Call, helpers: Table) -> Option<&Path> {
 pub fn called_without_arguments(path: &Path, helpers: Table) -> Option<&'static Helper> {
     let [name] = path.parts.as_slice() else { return None };
     let helper = call::find(helpers, name).filter(|_| path.is_simple() && !path.is_data)?;
-    let needs_nothing = !matches!(helper.form, Form::Language) && helper.required() == 0;
+    let needs_nothing = !matches!(helper.form, Form::Language(_)) && helper.required() == 0;
     (needs_nothing || BUILTIN.contains(&helper.name)).then_some(helper)
 }
 
@@ -92,7 +93,7 @@ pub struct Facts {
     /// The first name of a variable that holds a dash.
     pub dashed: Option<(String, Span)>,
     /// The names that it sets.
-    pub set_names: HashSet<String>,
+    pub set_names: Rc<BTreeSet<String>>,
     /// Whether what it writes is changed by it afterwards.
     pub changes_text: bool,
     /// Whether it calls partials.
@@ -120,7 +121,7 @@ impl Facts {
             && let (Operand::Path(path), Some(Operand::Text(name))) = (&call.name, call.params.first())
             && path.original == "set"
         {
-            self.set_names.insert(name.clone());
+            Rc::make_mut(&mut self.set_names).insert(name.clone());
         }
         each_path(node, &mut |path| {
             // A helper may be called by its name alone.

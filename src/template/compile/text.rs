@@ -1,11 +1,16 @@
 //! The instructions of a text: what handlebars.js 4.7 makes of each of its nodes (`compiler.js`), and Courier's helpers.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use super::compiler::{CompileError, Compiler, Source};
 use super::constants;
-use super::template::{BUILTIN, Template, called_without_arguments};
+use super::template::{BUILTIN, Facts, Template, called_without_arguments};
 use crate::error::shown;
-use crate::template::call::{self, Form, Helper};
-use crate::template::program::{CallSite, Changed, Constant, Escape, NOTED, Op, PLAIN, SourceText};
+use crate::json;
+use crate::template::call::{self, Form, Helper, Keyword};
+use crate::template::escape::{Escape, PLAIN, TRACKED, WhenChanged};
+use crate::template::program::{CallSite, Constant, Op, SourceText};
 use crate::template::syntax::nearest;
 use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
 
@@ -46,11 +51,12 @@ impl Compiler<'_> {
             self.stands_nowhere();
             return Ok(());
         }
-        let outer = std::mem::replace(&mut self.set_names, facts.set_names.clone());
+        let set_names = self.all_set_names(facts);
+        let outer = std::mem::replace(&mut self.set_names, set_names);
         let changes_text = facts.changes_text || facts.includes && self.has_changing_partial();
         let source = Source { text: &template.source, number, escape };
-        let written = match escape.changed {
-            Changed::Afterwards if changes_text => self.noted(template, &source),
+        let written = match escape.when_changed {
+            WhenChanged::ChangeFirst if changes_text => self.tracked(template, &source),
             _ => self.contents(&template.tree, &source),
         };
         self.stands_nowhere();
@@ -59,16 +65,28 @@ impl Compiler<'_> {
     }
 
     /// Writes a text that helpers change, and escapes its parts afterwards.
-    fn noted(&mut self, template: &Template, source: &Source<'_>) -> Result<()> {
+    fn tracked(&mut self, template: &Template, source: &Source<'_>) -> Result<()> {
         self.begin();
-        self.contents(&template.tree, &Source { escape: &NOTED, ..*source })?;
-        self.push(Op::EscapeNoted(source.escape));
+        self.contents(&template.tree, &Source { escape: &TRACKED, ..*source })?;
+        self.push(Op::EscapeTracked(source.escape));
         Ok(())
     }
 
     fn has_changing_partial(&self) -> bool {
         let changes = || self.partials.values().any(|partial| partial.facts(self.helpers).changes_text);
         *self.has_changing_partial.get_or_init(changes)
+    }
+
+    /// What a text sets, and the partials that it may include.
+    fn all_set_names(&self, facts: &Facts) -> Rc<BTreeSet<String>> {
+        let of_partials = self.set_by_partials.get_or_init(|| {
+            let facts = self.partials.values().map(|partial| partial.facts(self.helpers));
+            facts.flat_map(|facts| facts.set_names.iter().cloned()).collect()
+        });
+        match facts.includes && !of_partials.is_empty() {
+            true => Rc::new(facts.set_names.union(of_partials).cloned().collect()),
+            false => facts.set_names.clone(),
+        }
     }
 
     /// Prints what a path leads to that was found among the parts of a text.
@@ -132,7 +150,7 @@ impl Compiler<'_> {
         match self.meaning(call, false, source)? {
             Meaning::Path(path) => self.path(path),
             Meaning::Named(name) => self.named(&name),
-            Meaning::Helper(helper) if helper.name == "set" => return self.set(call, source),
+            Meaning::Helper(Helper { form: Form::Language(Keyword::Set), .. }) => return self.set(call, source),
             Meaning::Helper(helper) => self.call(helper, call, source)?,
         }
         self.print_value(mustache.is_escaped, source);
@@ -142,8 +160,8 @@ impl Compiler<'_> {
     /// Prints what was pushed last, as `{{name}}` or as `{{{name}}}`.
     pub(super) fn print_value(&mut self, is_escaped: bool, source: &Source<'_>) {
         let escape = source.escape;
-        match escape.changed {
-            Changed::Noted => self.push(Op::PrintNoted { is_raw: !is_escaped }),
+        match escape.when_changed {
+            WhenChanged::Tracked => self.push(Op::PrintTracked { is_raw: !is_escaped }),
             _ => self.print(if is_escaped { escape.data } else { escape.raw }, escape.raw),
         }
     }
@@ -193,13 +211,17 @@ impl Compiler<'_> {
 
     /// Pushes what a helper gives.
     pub(super) fn call(&mut self, helper: &'static Helper, call: &Call, source: &Source<'_>) -> Result<()> {
-        if matches!(helper.form, Form::Language) {
-            let example = format!("{{{{#{name} …}}}}…{{{{/{name}}}}}", name = helper.name);
-            let problem = match helper.name {
-                "set" => "'set' gives no value; expected it in a tag of its own".to_owned(),
-                name => format!("'{name}' gives no value; expected {example}"),
+        if let Form::Language(keyword) = helper.form {
+            let name = helper.name;
+            let problem = match keyword {
+                Keyword::Set => "'set' gives no value; expected it in a tag of its own".to_owned(),
+                _ => format!("'{name}' gives no value; expected {{{{#{name} …}}}}…{{{{/{name}}}}}"),
             };
             return Err(self.error(source.text, call.tag, problem));
+        }
+        if let Some(markup) = source.escape.line_break.filter(|_| helper.name == "line-break") {
+            self.push_constant(Constant::Markup(markup));
+            return Ok(());
         }
         self.check_arguments(helper, call, 0, source)?;
         let site = self.arguments(helper, call, source)?;
@@ -261,12 +283,11 @@ impl Compiler<'_> {
         let Some(Operand::Text(name)) = call.params.first() else {
             return Err(self.error(source.text, call.tag, "the helper 'set' needs a name in quotes"));
         };
-        const ROOTS: [&str; 6] = ["brand", "data", "event", "profile", "recipient", "urls"];
+        const KEPT: [&str; 7] = ["__proto__", "brand", "data", "event", "profile", "recipient", "urls"];
         let first = name.split('.').next().unwrap_or_default();
-        if ROOTS.contains(&first) || name.is_empty() {
-            let expected = format!("expected a name that is not empty and none of {}", ROOTS.join(", "));
-            self.fail(format!("set: {expected}, found \"{name}\""));
-            return Ok(());
+        if KEPT.contains(&first) || name.is_empty() {
+            let expected = format!("expected a name that is not empty and none of {}", KEPT.join(", "));
+            return Err(self.error(source.text, call.tag, format!("set: {expected}, found {}", json::cut(name))));
         }
         match call.params.get(1) {
             Some(value) => self.operand(value, source)?,

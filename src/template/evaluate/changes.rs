@@ -9,23 +9,23 @@ use crate::template::values::Value;
 
 impl<'a> Machine<'_, 'a> {
     /// Prints the last value and notes what it is.
-    pub(super) fn print_noted(&mut self, is_raw: bool) -> Result<(), Problem> {
+    pub(super) fn print_tracked(&mut self, is_raw: bool) -> Result<(), Problem> {
         let (value, at) = (self.pop(), self.out.len());
         value.print(self.heap, self.out)?;
         let kind = if is_raw { Kind::Raw } else { kind_of(value, false) };
-        self.noted.note(at..self.out.len(), kind, &self.heap.budget)
+        self.tracked.note(at..self.out.len(), kind, &self.heap.budget)
     }
 
     /// Prints what a helper makes of a text, and notes what the parts of that are.
-    pub(super) fn change_noted(&mut self, call: u32) -> Result<(), Problem> {
+    pub(super) fn change_tracked(&mut self, call: u32) -> Result<(), Problem> {
         let at = self.marks.pop().unwrap_or(self.start);
         let content = self.heap.text(&self.out.split_off(at))?;
-        let change = Change::new(self.noted.split_off(at), self.kinds_of_arguments(call));
+        let change = Change::new(self.tracked.split_off(at), self.kinds_of_arguments(call));
         let value = self.call(call, Some(content), Some(&change))?;
         value.print(self.heap, self.out)?;
         match value {
-            Value::Text(text) => change.note(text, content, at, &mut self.noted, &self.heap.budget),
-            value => self.noted.note(at..self.out.len(), kind_of(value, false), &self.heap.budget),
+            Value::Text(text) => change.note(text, content, at, &mut self.tracked, &self.heap.budget),
+            value => self.tracked.note(at..self.out.len(), kind_of(value, false), &self.heap.budget),
         }
     }
 
@@ -40,9 +40,9 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Escapes a text of which it was noted what its parts are.
-    pub(super) fn escape_noted(&mut self, escape: &Escape) -> Result<(), Problem> {
+    pub(super) fn escape_tracked(&mut self, escape: &Escape) -> Result<(), Problem> {
         let at = self.marks.pop().unwrap_or(self.start);
-        let (text, noted) = (self.out.split_off(at), self.noted.split_off(at));
+        let (text, noted) = (self.out.split_off(at), self.tracked.split_off(at));
         self.heap.budget.bytes(text.len())?;
         noted.escape(&text, escape, self.out);
         Ok(())

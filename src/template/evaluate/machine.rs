@@ -3,8 +3,9 @@
 use crate::json::scan::Items;
 use crate::template::budget::{Problem, TEXT_BYTES};
 use crate::template::change::Stretches;
+use crate::template::escape::Rewrite;
 use crate::template::heap::Heap;
-use crate::template::program::{Constant, DataName, Program, Rewrite, Target, Words};
+use crate::template::program::{Constant, DataName, Program, Target, Words};
 use crate::template::values::{MemberList, Value};
 
 /// A block or partial that is being rendered.
@@ -14,7 +15,9 @@ pub struct Frame<'a> {
     /// The number of the frame that it stands in, in the text.
     pub up: Option<usize>,
     /// The number of the nearest frame outward, this included, whose `this` is another than that of what is around it:
-    /// `../` goes from one of these to the next.
+    /// `../` goes from one of these to the next. handlebars.js adds a step only where JavaScript's `!=` says so, so that
+    /// `{{#each}}` over an item that equals its surroundings adds none. The comparison can fail and costs, so it is made
+    /// only where a path leads out of what is around (`is_compared`).
     pub step: usize,
     /// Whether it is there only because `this` was nothing around it.
     pub is_null_context: bool,
@@ -136,7 +139,7 @@ pub struct Machine<'p, 'a> {
     pub blocks: Vec<OpenBlock<'a>>,
     pub marks: Vec<usize>,
     /// What is known of the parts of texts that are escaped later.
-    pub noted: Stretches,
+    pub tracked: Stretches,
     pub inlines: Vec<Inline>,
     /// The newest inline partial that each text knows; that of the outermost is number 0 and made when it is needed.
     pub scopes: Vec<Option<usize>>,
@@ -160,6 +163,7 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn constant(&self, number: u32) -> Value<'a> {
         match self.program.constants.get(number as usize) {
             Some(Constant::Text(text)) => Value::Text(text),
+            Some(Constant::Markup(markup)) => Value::Markup(markup),
             Some(Constant::Number(number)) => Value::Number(*number),
             Some(Constant::Bool(flag)) => Value::Bool(*flag),
             Some(Constant::Null) => Value::Null,
@@ -258,6 +262,7 @@ impl<'a> Machine<'_, 'a> {
 
     /// A block parameter of the frame so many further out.
     pub(super) fn param(&self, outer: u32, index: u8) -> Result<Value<'a>, Problem> {
+        self.heap.budget.steps(outer as usize / 16)?;
         let mut frame = self.opened(Some(self.frame()));
         for _ in 0..outer {
             frame = self.opened(frame.and_then(|frame| self.frame_at(frame.up?)));

@@ -59,13 +59,14 @@ impl<'a> Machine<'_, 'a> {
         }
         let this = self.partial_context(site)?;
         let (name, given) = match &site.name {
-            CalledPartial::Said { name, routine } => (name.as_str(), *routine),
-            CalledPartial::Found { table } => {
+            CalledPartial::Written { name, routine } => (name.as_str(), *routine),
+            CalledPartial::Computed { table } => {
                 // As in handlebars.js any name that is not true is this one.
                 let name = match self.pop() {
                     name if name.is_truthy() => name.text(self.heap)?,
                     _ => "undefined",
                 };
+                self.heap.budget.scanned(name.len())?;
                 let table = self.program.partial_tables.get(*table as usize);
                 (name, table.and_then(|table| table.get(name)).copied())
             }
@@ -188,12 +189,12 @@ impl<'a> Machine<'_, 'a> {
 
     /// Puts the indent before each line of what was written from `mark` on.
     fn indent_lines(&mut self, mark: usize, indent: &str) -> Result<(), Problem> {
-        let (lines, noted, mut at) = (self.out.split_off(mark), self.noted.split_off(mark), 0);
+        let (lines, noted, mut at) = (self.out.split_off(mark), self.tracked.split_off(mark), 0);
         self.heap.budget.bytes(lines.len())?;
         for line in lines.split_inclusive('\n') {
             self.heap.budget.bytes(indent.len())?;
             self.out.push_str(indent);
-            noted.copy(at..at + line.len(), self.out.len(), &mut self.noted, &self.heap.budget)?;
+            noted.copy(at..at + line.len(), self.out.len(), &mut self.tracked, &self.heap.budget)?;
             at += line.len();
             self.out.push_str(line);
             self.check_length()?;

@@ -8,8 +8,9 @@ use super::machine::{Frame, Machine};
 use crate::template::budget::Problem;
 use crate::template::call::{Call, Form};
 use crate::template::change::{Change, Stretches};
+use crate::template::escape::Rewrite;
 use crate::template::heap::{Heap, Root, in_order};
-use crate::template::program::{CallSite, Comparison, Op, Program, Rewrite, Target, Words};
+use crate::template::program::{CallSite, Comparison, Op, Program, Target, Words};
 use crate::template::values::Value;
 
 /// Writes a text for what `root` knows, or says why it cannot be written.
@@ -22,7 +23,8 @@ pub fn render(program: &Program, root: &dyn Root, out: &mut String) -> Result<()
 pub fn holds(program: &Program, root: &dyn Root) -> Result<bool, Problem> {
     let arena = Bump::new();
     let mut nothing = String::new();
-    run(program, &Heap::new(&arena, root), &mut nothing).map(is_so)
+    let heap = Heap::new(&arena, root);
+    run(program, &heap, &mut nothing)?.holds(&heap)
 }
 
 /// Runs a program, and gives what it pushed last.
@@ -39,7 +41,7 @@ fn run<'a>(program: &'a Program, heap: &Heap<'a>, out: &mut String) -> Result<Va
         data: Vec::new(),
         blocks: Vec::new(),
         marks: Vec::new(),
-        noted: Stretches::default(),
+        tracked: Stretches::default(),
         inlines: Vec::new(),
         scopes: Vec::new(),
         returns: Vec::new(),
@@ -54,7 +56,10 @@ impl<'a> Machine<'_, 'a> {
         while let Some(op) = program.ops.get(self.at) {
             let at = self.at;
             self.at = at + 1;
-            self.charged_step(op).map_err(|problem| program.placed(at, problem))?;
+            if let Err(problem) = self.charged_step(op) {
+                let outermost = self.returns.first().map(|back| back.at.saturating_sub(1));
+                return Err(program.placed(at, outermost, problem));
+            }
         }
         Ok(self.pop())
     }
@@ -70,7 +75,7 @@ impl<'a> Machine<'_, 'a> {
     fn step(&mut self, op: &'a Op) -> Result<(), Problem> {
         match *op {
             Op::Literal(words) => self.out.push_str(self.words(words)),
-            // Where it lies: a value is written in pieces, and to copy it right away waits for them all.
+            // Matched where it lies: to move a value out at once waits for the stores that have just written it.
             Op::PrintSlot { slot, rewrite } => match &self.heap.root.noted(slot as usize, self.heap) {
                 Ok(value) => self.print(value, rewrite, rewrite)?,
                 Err(problem) => return Err(problem.clone()),
@@ -101,9 +106,9 @@ impl<'a> Machine<'_, 'a> {
                 let content = self.take_written()?;
                 self.call(call, Some(content), None)?.print(self.heap, self.out)?;
             }
-            Op::ChangeNoted(call) => self.change_noted(call)?,
-            Op::PrintNoted { is_raw } => self.print_noted(is_raw)?,
-            Op::EscapeNoted(escape) => self.escape_noted(escape)?,
+            Op::ChangeTracked(call) => self.change_tracked(call)?,
+            Op::PrintTracked { is_raw } => self.print_tracked(is_raw)?,
+            Op::EscapeTracked(escape) => self.escape_tracked(escape)?,
             Op::Begin => self.marks.push(self.out.len()),
             Op::Finish(rewrite) => {
                 let mark = self.marks.pop().unwrap_or(self.start);
@@ -116,22 +121,22 @@ impl<'a> Machine<'_, 'a> {
                 self.stack.push(Value::Text(if is_nothing { "" } else { text }));
             }
             Op::Jump(target) => self.at = target,
-            Op::JumpIfEmpty(target) => {
-                if !is_so(self.pop()) {
+            Op::JumpUnless(target) => {
+                if !self.pop().holds(self.heap)? {
                     self.at = target;
                 }
             }
-            Op::JumpIfEmptyOrZero(target) => {
+            Op::JumpUnlessOrZero(target) => {
                 let (include_zero, value) = (self.pop(), self.pop());
-                if !include_zero.is_truthy() && !value.is_truthy() || value.is_empty() {
+                if !include_zero.is_truthy() && !value.is_truthy() || value.is_empty(self.heap)? {
                     self.at = target;
                 }
             }
-            Op::JumpIfFalsy(target) => self.jump_or_take(false, target),
-            Op::JumpIfTruthy(target) => self.jump_or_take(true, target),
+            Op::JumpUnlessOrPop(target) => self.jump_or_take(false, target)?,
+            Op::JumpIfOrPop(target) => self.jump_or_take(true, target)?,
             Op::Not => {
-                let value = self.pop();
-                self.stack.push(Value::Bool(!is_so(value)));
+                let holds = self.pop().holds(self.heap)?;
+                self.stack.push(Value::Bool(!holds));
             }
             Op::Compare(comparison) => {
                 let (right, left) = (self.pop(), self.pop());
@@ -144,10 +149,13 @@ impl<'a> Machine<'_, 'a> {
                 let value = self.pop();
                 self.each(value, otherwise, is_compared)?;
             }
-            Op::With { otherwise, is_compared } => match self.pop() {
-                value if value.is_empty() => self.at = otherwise,
-                value => self.once(value, [value, Value::Undefined], 2, is_compared)?,
-            },
+            Op::With { otherwise, is_compared } => {
+                let value = self.pop();
+                match value.is_empty(self.heap)? {
+                    true => self.at = otherwise,
+                    false => self.once(value, [value, Value::Undefined], 2, is_compared)?,
+                }
+            }
             Op::Section { otherwise, is_compared } => self.section(otherwise, is_compared)?,
             Op::Loop(otherwise) => {
                 let value = self.pop();
@@ -175,7 +183,10 @@ impl<'a> Machine<'_, 'a> {
                 let count = self.register(register);
                 self.out.push_str(&format!("{count}. "));
             }
-            Op::Reset => self.out.truncate(self.start),
+            Op::Reset => {
+                self.heap.budget.bytes(self.out.len() - self.start)?;
+                self.out.truncate(self.start);
+            }
         }
         Ok(())
     }
@@ -220,12 +231,13 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Jumps if whether the last value holds is `decides`, and takes the value otherwise.
-    fn jump_or_take(&mut self, decides: bool, target: Target) {
-        let holds = self.stack.last().is_some_and(|value| is_so(*value));
-        match holds == decides {
+    fn jump_or_take(&mut self, decides: bool, target: Target) -> Result<(), Problem> {
+        let value = self.stack.last().copied().unwrap_or(Value::Undefined);
+        match value.holds(self.heap)? == decides {
             true => self.at = target,
             false => drop(self.stack.pop()),
         }
+        Ok(())
     }
 
     fn section(&mut self, otherwise: Target, is_compared: bool) -> Result<(), Problem> {
@@ -284,9 +296,4 @@ impl<'a> Machine<'_, 'a> {
             Comparison::GreaterOrEqual => order(Ordering::is_ge),
         }
     }
-}
-
-/// Whether a value holds in a condition: as in JavaScript, but that an empty list does not, as in Handlebars' own `if`.
-fn is_so(value: Value<'_>) -> bool {
-    value.is_truthy() && !value.is_empty()
 }

@@ -27,7 +27,7 @@ pub const HELPERS: &[Helper] = &[
         name: "var",
         arguments: "\"path\"",
         form: Form::Value(var),
-        about: "The same as a text, lists joined with `, `; the path in braces if there is none.",
+        about: "What `path` gives, as a text, lists joined with `, `; the path in braces if there is none.",
         source: PAGE,
         checks: &[Check::Argument("path", is_path)],
     },

@@ -17,15 +17,13 @@ const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
 const FORMAT: &[Check] = &[
     Check::Argument("date", has_whole_millis),
     Check::Argument("format", is_format),
-    Check::Argument("format=", is_format),
     Check::Argument("timezone", is_zone),
-    Check::Argument("timezone=", is_zone),
 ];
 
 pub const HELPERS: &[Helper] = &[
     Helper {
         name: "datetime-format",
-        arguments: "date [format] [timezone] [format=] [timezone=]",
+        arguments: "date [format] [timezone]",
         form: Form::Value(format),
         about: "A date, which is milliseconds since 1970 or a text in ISO 8601, as the format says: strftime's `%Y-%m-%d` \
                 (`%I` without a zero before it, `%p` as am and pm), or Moment's `YYYY-MM-DD`. Without a format it is in \
@@ -35,7 +33,7 @@ pub const HELPERS: &[Helper] = &[
     },
     Helper {
         name: "swu_datetimeformat",
-        arguments: "date [format] [timezone] [format=] [timezone=]",
+        arguments: "date [format] [timezone]",
         form: Form::Value(format),
         about: "`datetime-format` under another name.",
         source: PAGE,
@@ -382,7 +380,7 @@ mod tests {
                 (r#"datetime-format 1712488800000 "%H:%M" "America/New_York""#, "07:20"),
                 (r#"datetime-format (var "ms") "%Y""#, "2019"),
                 (r#"datetime-format (swu_timestamp_to_time secs) "%Y""#, "2019"),
-                (r#"datetime-format (swu_iso8601_to_time at) format="%y""#, "24"),
+                (r#"datetime-format (swu_iso8601_to_time at) "%y""#, "24"),
             ],
         );
     }
@@ -406,11 +404,11 @@ mod tests {
                 (r#"datetime-format at "MMM Do, YYYY h:mm A [at]""#, "Mar 1st, 2024 2:05 PM at"),
                 (r#"datetime-format "2024-02-29" "dddd""#, "Thursday"),
                 (r#"datetime-format summer "HH:mm" "America/New_York""#, "10:05"),
-                (r#"datetime-format summer "HH:mm Z" timezone="Europe/Paris""#, "16:05 +02:00"),
+                (r#"datetime-format summer "HH:mm Z" "Europe/Paris""#, "16:05 +02:00"),
                 (r#"swu_datetimeformat summer "%H:%M %Z" zone"#, "19:35 IST"),
                 (r#"datetime-format summer "HH:mm" none"#, "14:05"),
                 (r#"datetime-format summer "HH:mm" nobody"#, "14:05"),
-                (r#"datetime-format summer timezone="America/New_York" format="HH""#, "10"),
+                (r#"datetime-format summer "HH" "America/New_York""#, "10"),
                 (r#"datetime-format summer "HH:mm" "-03:30""#, "10:35"),
                 (r#"datetime-format summer "HH:mm" "+0230""#, "16:35"),
                 (r#"datetime-format summer "HH:mm ZZ" "+5""#, "19:05 +0500"),

@@ -10,7 +10,7 @@ use super::numerals::NumberFormat;
 use super::options::{Language, Options, constants};
 use crate::error::shown;
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Check, Form, Helper, Known, expected};
+use crate::template::call::{Call, Check, Form, Helper, Keyword, Known, expected};
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
@@ -26,7 +26,7 @@ pub const HELPERS: &[Helper] = &[
     Helper {
         name: "intl",
         arguments: "[locales=] [formats=] [messages=]",
-        form: Form::Language,
+        form: Form::Language(Keyword::Intl),
         about: "The languages, formats and messages that the helpers of `intl` in it know.",
         source: USES,
         checks: &[],
@@ -52,7 +52,7 @@ pub const HELPERS: &[Helper] = &[
         name: "formatHTMLMessage",
         arguments: "[message] [intlName=] [locales=] [name=] …",
         form: Form::Value(format_html_message),
-        about: "The same for a message of HTML: its arguments are escaped, it is not.",
+        about: "`formatMessage` for a message of HTML: its arguments are escaped, it is not.",
         source: README,
         checks: &[Check::Call(has_message)],
     },
@@ -76,7 +76,7 @@ pub const HELPERS: &[Helper] = &[
         name: "formatTime",
         arguments: "date [format] [locales=] [timeZone=] …",
         form: Form::Value(|call| format_date(call, "time")),
-        about: "The same with formats for times. Without options it is a date too.",
+        about: "`formatDate` with formats for times. Without options it is a date too.",
         source: README,
         checks: DATE,
     },

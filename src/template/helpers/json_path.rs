@@ -203,6 +203,8 @@ impl<'p> Reader<'p> {
 }
 
 fn follow<'a>(steps: &[Step<'_>], value: Value<'a>, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
+    // Reading the path took as much.
+    heap.budget.steps(steps.len())?;
     let mut value = value;
     for (place, step) in steps.iter().enumerate() {
         value = match &step.choice {

@@ -75,7 +75,7 @@ pub const HELPERS: &[Helper] = &[
     },
     Helper {
         name: "default",
-        arguments: "value [other] [default=]",
+        arguments: "value [other]",
         form: Form::Value(default),
         about: "The value, or the one behind it if there is none. An empty text, a zero and `false` are values.",
         source: PAGE,
@@ -85,7 +85,7 @@ pub const HELPERS: &[Helper] = &[
 
 fn not<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let value = call.arg(0);
-    Ok(Value::Bool(!value.is_truthy() || value.is_list() && value.is_empty()))
+    Ok(Value::Bool(!value.is_truthy() || value.is_list() && value.is_empty(call.heap)?))
 }
 
 /// What `condition` knows.
@@ -228,7 +228,7 @@ fn has<'a>(left: Value<'a>, right: Value<'a>, heap: &Heap<'a>) -> Result<bool, P
 fn is_empty<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
     Ok(match value {
         value if value.is_object() => value.members(heap)?.is_empty(),
-        value if value.is_list() => value.is_empty(),
+        value if value.is_list() => value.is_empty(heap)?,
         value => value.is_nothing() || value.as_text() == Some(""),
     })
 }
@@ -242,8 +242,7 @@ fn contains<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 }
 
 fn default<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let mut all = call.args.iter().take(2).copied().chain(call.named("default"));
-    Ok(all.find(|value| !value.is_nothing()).unwrap_or(Value::Undefined))
+    Ok(call.args.iter().take(2).copied().find(|value| !value.is_nothing()).unwrap_or(Value::Undefined))
 }
 
 #[cfg(test)]
@@ -443,8 +442,7 @@ mod tests {
                 (r#"default empty "friend""#, ""),
                 ("default zero 5", "0"),
                 ("default off 5", "false"),
-                (r#"default nobody default="x""#, "x"),
-                (r#"default firstName default="x""#, "ada"),
+                (r#"default nobody default="x""#, ""),
                 (r#"default (var "nobody") "x""#, "{nobody}"),
                 (r#"default (path "nobody") "x""#, "x"),
                 ("default nobody", ""),

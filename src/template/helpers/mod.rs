@@ -23,6 +23,6 @@ mod text;
 
 use super::call::Table;
 
-/// All of them.
+/// All of them: a new group is added here.
 pub static HELPERS: Table =
     &[language::HELPERS, logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS, dates::HELPERS, intl::HELPERS];

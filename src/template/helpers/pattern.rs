@@ -384,7 +384,7 @@ impl Attempt<'_, '_, '_> {
         let goes_on = match op {
             Op::One(set) => {
                 let (Some(c), Some(set)) = (self.char_at(at), self.pattern.sets.get(set)) else { return Ok(None) };
-                self.heap.budget.steps(set.ranges.len() / RANGES_A_STEP)?;
+                self.heap.budget.steps((set.ranges.len() + set.classes.len()) / RANGES_A_STEP)?;
                 return Ok(set.has(c).then(|| (next, at + c.len_utf8())));
             }
             Op::Choice(first, second) => {

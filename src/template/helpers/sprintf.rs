@@ -416,8 +416,6 @@ mod tests {
                 (r#"format "none""#, "none"),
                 (r#"format "" 1"#, ""),
                 (r#"format 5 1"#, "5"),
-                (r#"format n format="%05d""#, "00042"),
-                (r#"format format="x""#, "x"),
             ],
         );
     }

@@ -2,14 +2,12 @@
 
 use bumpalo::Bump;
 
+use super::HELPERS;
 use super::json_path::Path;
-use super::{data, dates, intl, logic, math, text};
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Form, Table, find};
+use crate::template::call::{Call, Form, find};
 use crate::template::heap::{Heap, Root};
 use crate::template::values::Value;
-
-const TABLE: Table = &[logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS, dates::HELPERS, intl::HELPERS];
 
 /// An object of JSON at the top, and what is under `data` in it.
 pub struct Json<'t>(pub &'t str);
@@ -100,7 +98,7 @@ impl<'r, 'a> Reader<'r, '_, 'a> {
                 }
             }
         }
-        let helper = find(TABLE, name).unwrap_or_else(|| panic!("no helper {name}"));
+        let helper = find(HELPERS, name).unwrap_or_else(|| panic!("no helper {name}"));
         let (Form::Value(make) | Form::Condition(make) | Form::Content(make)) = helper.form else { panic!("{name}") };
         make(&Call { args: &args, named: &named, this: self.this, element: None, heap: self.heap, change: None })
     }

@@ -31,7 +31,7 @@ pub const HELPERS: &[Helper] = &[
     },
     Helper {
         name: "format",
-        arguments: "pattern [format=] …",
+        arguments: "pattern …",
         form: Form::Value(format),
         about: "The pattern with its arguments, or the items of a list that is the only one, where it has \
                 placeholders: sprintf-js's, such as `%s`, `%d`, `%.2f`, `%05d` and `%2$s`.",
@@ -72,7 +72,7 @@ pub const HELPERS: &[Helper] = &[
     },
     Helper {
         name: "truncate",
-        arguments: "text [length] [suffix] [length=] [suffix=]",
+        arguments: "text [length] [suffix]",
         form: Form::Value(truncate),
         about: "A text that is longer than that many characters cut there, with the suffix behind it.",
         source: PAGE,
@@ -107,7 +107,7 @@ pub const HELPERS: &[Helper] = &[
         name: "line-break",
         arguments: "",
         form: Form::Value(|_| Ok(Value::Text("\n"))),
-        about: "A new line.",
+        about: "A new line; `<br>` in HTML of your own.",
         source: PREVIEW,
         checks: &[],
     },
@@ -121,17 +121,17 @@ pub const HELPERS: &[Helper] = &[
     },
     Helper {
         name: "translate",
-        arguments: "key [text] [default=]",
+        arguments: "key …",
         form: Form::Value(translate),
-        about: "The second argument or `default`, else the key: there are no translations here.",
+        about: "The key: there are no translations here, into which its arguments would go.",
         source: PAGE,
         checks: &[],
     },
     Helper {
         name: "t",
-        arguments: "key [default=] …",
-        form: Form::Value(t),
-        about: "`default`, else the key: there are no translations here into which its arguments would go.",
+        arguments: "key …",
+        form: Form::Value(translate),
+        about: "`translate` under another name.",
         source: PAGE,
         checks: &[],
     },
@@ -139,11 +139,6 @@ pub const HELPERS: &[Helper] = &[
 
 fn text_of<'a>(value: Value<'a>) -> Result<&'a str, Problem> {
     value.as_text().ok_or_else(|| expected("a text", value))
-}
-
-/// What comes at a place or by a name; `None` if that is nothing.
-fn given<'a>(call: &Call<'_, 'a>, place: usize, name: &str) -> Option<Value<'a>> {
-    [Some(call.arg(place)), call.named(name)].into_iter().flatten().find(|value| !value.is_nothing())
 }
 
 fn is_text<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
@@ -193,19 +188,14 @@ fn pattern_of<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Probl
 
 /// Whether the pattern of `format` can be filled.
 fn is_filled(known: &Known<'_, '_>) -> Result<(), Problem> {
-    let pattern = if known.has_named("format") { known.named("format") } else { known.arg(0) };
-    match pattern {
+    match known.arg(0) {
         Some(pattern) => sprintf::check(pattern_of(pattern, known.heap)?),
         None => Ok(()),
     }
 }
 
 fn format<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let (pattern, values) = match (call.named("format"), call.args) {
-        (Some(pattern), values) => (pattern, values),
-        (None, [pattern, values @ ..]) => (*pattern, values),
-        (None, []) => (Value::Undefined, &[][..]),
-    };
+    let (pattern, values) = call.args.split_first().map_or((Value::Undefined, &[][..]), |(first, rest)| (*first, rest));
     let pattern = pattern_of(pattern, call.heap)?;
     let values = match values {
         [list] if list.is_list() => list.items(call.heap)?,
@@ -233,7 +223,7 @@ fn trim_one_char_right<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 fn truncate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let value = call.arg(0);
     let Some(text) = value.as_text() else { return Ok(value) };
-    let length = given(call, 1, "length").map_or(Ok(f64::NAN), |length| length.number(call.heap))?;
+    let length = if call.arg(1).is_nothing() { f64::NAN } else { call.arg(1).number(call.heap)? };
     if length.is_nan() {
         return Ok(value);
     }
@@ -242,9 +232,9 @@ fn truncate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     if kept.len() == text.len() {
         return Ok(value);
     }
-    match given(call, 2, "suffix") {
-        Some(suffix) => call.give(&[kept, suffix.text(call.heap)?].concat()),
-        None => Ok(Value::Text(kept)),
+    match call.arg(2) {
+        suffix if suffix.is_nothing() => Ok(Value::Text(kept)),
+        suffix => call.give(&[kept, suffix.text(call.heap)?].concat()),
     }
 }
 
@@ -316,18 +306,9 @@ fn text_direction<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     Ok(Value::Text(if text.chars().find_map(is_rtl) == Some(true) { "text-rtl" } else { "" }))
 }
 
+/// There are no translations, so that it is the key.
 fn translate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    match given(call, 1, "default") {
-        Some(text) => text.text(call.heap).map(Value::Text),
-        None => call.printed(0).map(Value::Text),
-    }
-}
-
-fn t<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    match call.named("default") {
-        Some(text) if !text.is_nothing() => text.text(call.heap).map(Value::Text),
-        _ => call.printed(0).map(Value::Text),
-    }
+    call.printed(0).map(Value::Text)
 }
 
 #[cfg(test)]
@@ -403,8 +384,7 @@ mod tests {
                 (r#"truncate message 20 "...""#, "Your order has shipp..."),
                 ("truncate message 10", "Your order"),
                 (r#"truncate "A-1042" 40 "...""#, "A-1042"),
-                (r#"truncate "A-1042" length=2 suffix="…""#, "A-…"),
-                (r#"truncate "A-1042" 2 suffix="…""#, "A-…"),
+                (r#"truncate "A-1042" 2 "…""#, "A-…"),
                 (r#"truncate "A-1042" "2" 5"#, "A-5"),
                 (r#"truncate "A-1042" 2.7"#, "A-"),
                 (r#"truncate "A-1042" 0 "x""#, "x"),
@@ -473,10 +453,10 @@ mod tests {
             &[
                 (r#"t "Salutation""#, "Salutation"),
                 (r#"t "Salutation" user.firstName user.lastName"#, "Salutation"),
-                (r#"t "Salutation" default="Welcome""#, "Welcome"),
+                (r#"t "Salutation" default="Welcome""#, "Salutation"),
                 (r#"translate "greeting""#, "greeting"),
-                (r#"translate "greeting" "Hello""#, "Hello"),
-                (r#"translate "x" default="Y""#, "Y"),
+                (r#"translate "greeting" "Hello""#, "greeting"),
+                (r#"translate "x" default="Y""#, "x"),
                 (r#"translate "x" nobody"#, "x"),
                 ("t nobody", ""),
                 ("translate n", "42"),

@@ -45,6 +45,8 @@ pub enum Token {
     OpenBlockParams,
     Pipe,
     Invalid(char),
+    /// A name, and the character behind it that cannot follow one.
+    Unended(String, Option<char>),
     End,
 }
 
@@ -105,6 +107,8 @@ impl Token {
             Token::OpenBlockParams => "'as |'".to_owned(),
             Token::Pipe => "'|'".to_owned(),
             Token::Invalid(c) => format!("'{c}'"),
+            Token::Unended(name, Some(c)) => format!("'{c}' behind '{}'", shown(name)),
+            Token::Unended(name, None) => format!("the name '{}'", shown(name)),
             Token::End => "the end of the text".to_owned(),
         }
     }
@@ -523,7 +527,8 @@ fn word(text: &str) -> Option<(Token, usize)> {
         }
     }
     let length = text.find(|c| !is_id(c)).unwrap_or(text.len());
-    (length > 0 && follows_id(after(length))).then(|| (Token::Id(text[..length].to_owned(), false), length))
+    let (name, next) = (text.get(..length).filter(|name| !name.is_empty())?.to_owned(), after(length));
+    Some((if follows_id(next) { Token::Id(name, false) } else { Token::Unended(name, next) }, length))
 }
 
 /// How long the number is with which the text begins.

@@ -88,7 +88,8 @@ impl Parser<'_> {
     fn expected(&self, what: &str) -> SyntaxError {
         let is_open = matches!(self.token, Token::End) || !self.lexer.closes();
         if is_open {
-            let what = if what == "'}}'" { String::new() } else { format!("{what} and ") };
+            let is_there = what == "'}}'" || matches!(self.token, Token::Unended(_, None));
+            let what = if is_there { String::new() } else { format!("{what} and ") };
             return self.error_at(self.lexer.tag(), format!("the tag is left open: expected {what}'}}}}'"));
         }
         if let Some(error) = self.operator() {
@@ -108,7 +109,7 @@ impl Parser<'_> {
             // The first sign was taken for one behind a name.
             Token::Equals if source.get(..start)?.ends_with('=') => start - 1,
             Token::Equals | Token::Pipe => start,
-            Token::Invalid(_) => {
+            Token::Invalid(_) | Token::Unended(..) => {
                 let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '@');
                 source.len() - source.get(start..)?.trim_start_matches(is_part).len()
             }
@@ -191,7 +192,10 @@ impl Parser<'_> {
                             self.nested(|it| it.block(opening))?
                         }
                         OpeningKind::Decorator => {
-                            return Err(self.error_at(self.lexer.tag(), "decorators ({{* name}}) are not supported"));
+                            return Err(self.error_at(
+                                self.lexer.tag(),
+                                "decorators ({{* name}}) are not supported; expected a name, a helper or a partial",
+                            ));
                         }
                         _ => self.mustache(opening)?,
                     }
@@ -471,7 +475,7 @@ impl Parser<'_> {
         let Token::Open(Opening { kind: OpeningKind::EndBlock, strip: open }) = self.token else {
             let found = match self.token {
                 Token::End => String::new(),
-                _ => format!(", found {}", self.token.name()),
+                _ => format!(", found {} of {}", self.token.name(), Place::of(self.lexer.source, self.lexer.tag())),
             };
             let problem = format!("the block is left open: expected {{{{/{name}}}}} behind it{found}");
             return Err(self.error_at(opened, problem));
@@ -527,11 +531,11 @@ impl Parser<'_> {
         let name = self.operand()?;
         let closed_by = name.as_name();
         let name = match name {
-            Operand::Call(_) => PartialName::Found(name),
+            Operand::Call(_) => PartialName::Computed(name),
             name => {
                 // A name with dots in it is no path.
                 self.leads_out = leads_out;
-                PartialName::Said(name.as_name())
+                PartialName::Written(name.as_name())
             }
         };
         let (params, hash) = (self.params()?, self.hash()?);

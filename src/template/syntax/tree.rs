@@ -84,7 +84,7 @@ pub struct Call {
     pub name: Operand,
     pub params: Vec<Operand>,
     pub hash: Option<Hash>,
-    /// Where its tag or bracket begins in the source, and how long that is.
+    /// Its tag or bracket in the source.
     pub tag: Span,
 }
 
@@ -103,7 +103,6 @@ pub struct Block {
 
 #[derive(Debug)]
 pub struct Partial {
-    /// The name as it is written, and, for a name that is only known when the text is rendered, the call that gives it.
     pub name: PartialName,
     pub params: Vec<Operand>,
     pub hash: Option<Hash>,
@@ -118,8 +117,9 @@ pub struct Partial {
 
 #[derive(Debug)]
 pub enum PartialName {
-    Said(String),
-    Found(Operand),
+    Written(String),
+    /// A call gives it when the text is rendered.
+    Computed(Operand),
 }
 
 /// What a call is given, or a name.
@@ -212,7 +212,7 @@ impl Partial {
 
     /// Shows every path that is looked up for it.
     pub fn each_path<'t>(&'t self, see: &mut dyn FnMut(&'t Path)) {
-        if let PartialName::Found(Operand::Call(call)) = &self.name {
+        if let PartialName::Computed(Operand::Call(call)) = &self.name {
             call.each_path(true, see);
         }
         each_path(&self.params, self.named(), see);

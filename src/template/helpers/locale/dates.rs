@@ -1,6 +1,6 @@
 //! Dates and times as languages write them. Lists are texts with bars between their items.
 
-use super::{behind, item};
+use super::parts::{behind, item};
 
 pub struct Dates {
     /// Names of months: long and short; and those that stand alone, if they are others.

@@ -3,6 +3,7 @@
 
 mod dates;
 mod numbers;
+mod parts;
 mod patterns;
 mod plurals;
 mod relative;
@@ -10,6 +11,7 @@ mod relative;
 use dates::Dates;
 use numbers::Numbers;
 pub use numbers::{minor_digits, narrow_symbol};
+use parts::language_of;
 pub use patterns::{DatePattern, Joint, TimePattern};
 pub use plurals::{category, decimal};
 use relative::Relative;
@@ -58,23 +60,9 @@ pub fn find(tag: &str) -> Option<&'static Locale> {
     whole.or_else(|| LOCALES.iter().find(|locale| language_of(locale.tag).eq_ignore_ascii_case(language)))
 }
 
-fn language_of(tag: &str) -> &str {
-    tag.split('-').next().unwrap_or_default()
-}
-
 /// The locale of those that ask for none that is known.
 pub fn american() -> &'static Locale {
     &LOCALES[0]
-}
-
-/// The item of a list with bars.
-fn item(list: &'static str, place: usize) -> &'static str {
-    list.split('|').nth(place).unwrap_or_default()
-}
-
-/// What stands behind a name in a list with bars.
-fn behind(list: &'static str, name: &str) -> Option<&'static str> {
-    list.split('|').find_map(|item| item.strip_prefix(name))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Numbers and currencies as languages write them.
 
-use super::behind;
+use super::parts::behind;
 
 pub struct Numbers {
     /// What stands before decimals, between groups of digits and before less than nothing, and what is no number.

@@ -6,7 +6,7 @@ use fixed_decimal::Decimal;
 use icu_locale_core::Locale as Tag;
 use icu_plurals::{PluralCategory, PluralOperands, PluralRuleType, PluralRules, PluralRulesOptions};
 
-use super::language_of;
+use super::parts::language_of;
 
 /// The category of a number, such as `one`, in the language of a tag.
 pub fn category(tag: &str, number: f64, kind: PluralRuleType) -> &'static str {

@@ -1,6 +1,6 @@
 //! Times from now as languages write them. Lists are texts with bars between their items.
 
-use super::item;
+use super::parts::item;
 
 pub const UNITS: [&str; 6] = ["second", "minute", "hour", "day", "month", "year"];
 
