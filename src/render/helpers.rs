@@ -22,7 +22,8 @@ pub fn helpers() -> Table {
 }
 
 fn to_html<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let mut html = String::new();
-    markdown::render(call.content(&escape::MARKDOWN_BLOCK)?, MarkdownForm::Html, &mut html);
+    let (text, mut html) = (call.content(&escape::MARKDOWN_BLOCK)?, String::new());
+    markdown::check_length(text).map_err(Problem)?;
+    markdown::render(text, MarkdownForm::Html, &mut html);
     call.heap.text(&html).map(Value::Markup)
 }

@@ -66,6 +66,16 @@ pub fn render(source: &str, form: Form, out: &mut String) {
     });
 }
 
+/// Longest text of Markdown, in bytes: taken apart it is up to seventy times as large.
+pub const BYTES: u32 = 1024 * 1024;
+
+pub fn check_length(source: &str) -> std::result::Result<(), String> {
+    match source.len() > BYTES as usize {
+        true => Err(format!("expected at most {BYTES} bytes of Markdown")),
+        false => Ok(()),
+    }
+}
+
 fn rewrite(form: Form, out: &mut String, start: usize) {
     let source = out.split_off(start);
     render(&source, form, out);

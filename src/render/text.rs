@@ -132,6 +132,7 @@ impl<'w> Writer<'w> {
     /// Writes Markdown in another form. Of words and variables that is worked out now, of anything else when it is
     /// rendered.
     pub fn markdown(&mut self, source: &str, form: Form) -> std::result::Result<(), CompileError> {
+        markdown::check_length(source).map_err(CompileError::Other)?;
         let template = self.parsed.template(source)?;
         if let Some(parts) = template.parts(self.compiler.helpers()) {
             markdown::compile(&parts, form, &mut self.compiler);
@@ -139,6 +140,7 @@ impl<'w> Writer<'w> {
         }
         self.compiler.begin();
         self.compiler.template(&template, Escape::Literal.of_text())?;
+        self.compiler.limit(markdown::BYTES);
         self.compiler.finish_with(form.rewrite());
         Ok(())
     }

@@ -39,8 +39,13 @@ impl Stretches {
     /// Takes what was noted from a place on, counted from there.
     pub fn split_off(&mut self, place: usize) -> Stretches {
         let start = place as u32;
-        let first = self.0.partition_point(|stretch| stretch.start < start);
+        let first = self.0.partition_point(|stretch| stretch.end <= start);
         let mut taken = self.0.split_off(first);
+        // Data before the place and behind it are one stretch: it is cut in two.
+        if let Some(cut) = taken.first_mut().filter(|cut| cut.start < start) {
+            self.0.push(Stretch { end: start, ..*cut });
+            cut.start = start;
+        }
         for stretch in &mut taken {
             stretch.start -= start;
             stretch.end -= start;
@@ -215,6 +220,9 @@ mod tests {
         assert_eq!(shown(&copied, "xyzcdef"), "[xy]z(cd)e[f]");
         assert_eq!(shown(&stretches.split_off(5), "fgh"), "[fg]h");
         assert_eq!(shown(&stretches, "abcde"), "a(bcd)e");
+        let mut across = noted(&[(0..2, Kind::Data), (2..4, Kind::Data)]);
+        assert_eq!(shown(&across.split_off(2), "cd"), "(cd)");
+        assert_eq!(shown(&across, "ab"), "(ab)");
     }
 
     #[test]

@@ -182,11 +182,20 @@ impl<'a> Heap<'a> {
     fn member_of_long(&self, object: &'a str, name: &str) -> Result<Value<'a>, Problem> {
         let members = self.members_of(object)?;
         if members.len() <= FEW {
-            return Ok(member_in(members, name).unwrap_or(Value::Undefined));
+            return Ok(self.member_in(members, name)?.unwrap_or(Value::Undefined));
         }
         let mut indexes = self.seen().indexes.borrow_mut();
         let index = indexes.entry(object.as_ptr() as usize).or_insert_with(|| members.iter().copied().collect());
         Ok(index.get(name).copied().unwrap_or(Value::Undefined))
+    }
+
+    /// The member of a name. Names that are long may differ at their ends alone.
+    pub fn member_in(&self, members: MemberList<'a>, name: &str) -> Result<Option<Value<'a>>, Problem> {
+        self.budget.steps(members.len() / FEW)?;
+        if name.len() > SHORT_BYTES {
+            self.budget.scanned(name.len().saturating_mul(members.len()))?;
+        }
+        Ok(members.iter().find(|(known, _)| *known == name).map(|(_, value)| *value))
     }
 
     /// All members of an object that lies in JSON.
@@ -220,11 +229,6 @@ impl<'a> Heap<'a> {
         self.seen().items.borrow_mut().insert(place, items);
         Ok(items)
     }
-}
-
-/// The member of a name.
-pub fn member_in<'a>(members: MemberList<'a>, name: &str) -> Option<Value<'a>> {
-    members.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }
 
 /// What tells an object from others.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::budget::{Problem, TEXT_BYTES};
-use super::heap::{Heap, in_order, member_in};
+use super::heap::{Heap, in_order};
 use super::number;
 use super::values::{MemberList, Value, utf16_length};
 use crate::json::scan::Items;
@@ -19,15 +19,9 @@ impl<'a> Value<'a> {
         heap.budget.scanned(name.len())?;
         match self {
             Value::JsonObject(object) => heap.member_of(object, name),
-            Value::Object(members) => {
-                heap.budget.steps(members.len() / 16)?;
-                Ok(member_in(members, name).unwrap_or(Value::Undefined))
-            }
+            Value::Object(members) => heap.member_in(members, name).map(|found| found.unwrap_or(Value::Undefined)),
             Value::Root => heap.root.find(name, heap),
-            Value::RootWith(members) => {
-                heap.budget.steps(members.len() / 16)?;
-                member_in(members, name).map_or_else(|| heap.root.find(name, heap), Ok)
-            }
+            Value::RootWith(members) => heap.member_in(members, name)?.map_or_else(|| heap.root.find(name, heap), Ok),
             Value::List(_) | Value::JsonList(_) if name == "length" => {
                 Ok(Value::Number(self.items(heap)?.len() as f64))
             }

@@ -96,6 +96,8 @@ pub enum Op {
     EscapeTracked(&'static Escape),
     /// What is written from here on is looked at again.
     Begin,
+    /// Fails if more than so many bytes were written since [`Op::Begin`].
+    Limit(u32),
     /// Changes what was written since [`Op::Begin`].
     Finish(Rewrite),
     /// Takes what was written since [`Op::Begin`] and pushes it as the answer of a condition: a text that is
@@ -177,6 +179,8 @@ pub enum DataName {
     Last,
     /// Whether there is one.
     PartialBlock,
+    /// Everything, unless the path leads further out than there are loops.
+    Root,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

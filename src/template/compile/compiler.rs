@@ -215,6 +215,11 @@ impl<'n> Compiler<'n> {
         self.push(Op::Finish(rewrite));
     }
 
+    /// Fails if more than so many bytes were written since [`Compiler::begin`].
+    pub fn limit(&mut self, bytes: u32) {
+        self.push(Op::Limit(bytes));
+    }
+
     pub fn reset(&mut self) {
         self.push(Op::Reset);
     }

@@ -9,7 +9,8 @@ impl Compiler<'_> {
     /// The block parameter that a path begins with.
     pub(super) fn block_param(&self, path: &Path) -> Option<Param> {
         let name = path.parts.first()?;
-        if path.depth > 0 || path.is_data || path.is_scoped { None } else { self.levels.param(name) }
+        // As in handlebars.js `@index` is one, too, where a block calls a parameter so.
+        if path.depth > 0 || path.is_scoped { None } else { self.levels.param(name) }
     }
 
     /// Pushes what a path leads to.
@@ -118,7 +119,8 @@ impl Compiler<'_> {
                 };
                 return self.data_members(further);
             }
-            "root" => None,
+            "root" if outer == 0 => None,
+            "root" => Some(DataName::Root),
             "index" => Some(DataName::Index),
             "key" => Some(DataName::Key),
             "first" => Some(DataName::First),

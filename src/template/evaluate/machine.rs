@@ -237,6 +237,7 @@ impl<'a> Machine<'_, 'a> {
 
     /// What a name stands for that a text may set, where `this` is this.
     pub(super) fn variable(&self, this: Value<'a>, name: u32, slot: Option<u32>) -> Result<Value<'a>, Problem> {
+        self.heap.budget.scanned(self.name(name).len())?;
         match self.heap.assigned(this, self.name(name)) {
             Some(value) => Ok(value),
             None => self.named(this, name, slot),
@@ -257,6 +258,7 @@ impl<'a> Machine<'_, 'a> {
             DataName::Last => data.last,
             DataName::PartialBlock if data.block.is_some() => Value::Bool(true),
             DataName::PartialBlock => Value::Undefined,
+            DataName::Root => Value::Root,
         })
     }
 

@@ -43,6 +43,7 @@ impl<'a> Machine<'_, 'a> {
         let mut at = self.scopes.get(self.frame().scope).copied().flatten();
         while let Some(inline) = at.and_then(|at| self.inlines.get(at)) {
             self.heap.budget.steps(1)?;
+            self.heap.budget.scanned(name.len())?;
             if self.name(inline.name) == name {
                 return Ok(Some(inline.closure));
             }

@@ -110,6 +110,11 @@ impl<'a> Machine<'_, 'a> {
             Op::PrintTracked { is_raw } => self.print_tracked(is_raw)?,
             Op::EscapeTracked(escape) => self.escape_tracked(escape)?,
             Op::Begin => self.marks.push(self.out.len()),
+            Op::Limit(bytes) => {
+                if self.out.len() - self.marks.last().copied().unwrap_or(self.start) > bytes as usize {
+                    return Err(Problem(format!("expected at most {bytes} bytes of text here")));
+                }
+            }
             Op::Finish(rewrite) => {
                 let mark = self.marks.pop().unwrap_or(self.start);
                 self.heap.budget.bytes(self.out.len() - mark)?;

@@ -106,6 +106,7 @@ pub fn is_path<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
 /// The path that is the first argument, and what it leads to; `None` if it is no path.
 fn found<'a>(call: &Call<'_, 'a>) -> Result<(&'a str, Option<Value<'a>>), Problem> {
     let path = path_of(call.arg(0))?;
+    call.heap.budget.steps(path.len() / 16)?;
     let found = Path::parse(path).map(|path| path.find(call)).transpose()?;
     Ok((path, found))
 }

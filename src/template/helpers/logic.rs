@@ -179,6 +179,7 @@ fn is_filter<'a>(operator: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
 fn filter<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (heap, path, operator, right) = (call.heap, call.arg(1), call.arg(2), call.arg(3));
     let path = path_of(path)?;
+    heap.budget.steps(path.len() / 16)?;
     let left = match Path::parse(path) {
         Some(path) if call.arg(0).as_text() == Some("profile") => {
             path.find_in(Value::Root.member("profile", heap)?, heap)?

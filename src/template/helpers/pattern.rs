@@ -40,6 +40,8 @@ enum Op {
     Jump(usize),
     /// Notes where the text is.
     Note(usize),
+    /// Forgets what was noted: a group that is gone through again has found nothing yet.
+    Forget(usize),
     /// Fails where the text was when this was noted: nothing was repeated.
     Moved(usize),
     Start,
@@ -108,6 +110,15 @@ enum Node {
 }
 
 impl Node {
+    fn groups(&self) -> usize {
+        match self {
+            Node::Op(_) => 0,
+            Node::Sequence(nodes) | Node::Either(nodes) => nodes.iter().map(Node::groups).sum(),
+            Node::Group(_, node) => 1 + node.groups(),
+            Node::Repeat { node, .. } => node.groups(),
+        }
+    }
+
     /// How many instructions it is compiled to.
     fn size(&self) -> usize {
         match self {
@@ -119,7 +130,7 @@ impl Node {
             }
             Node::Group(_, node) => node.size().saturating_add(2),
             Node::Repeat { node, least, most, .. } => {
-                let size = node.size();
+                let size = node.size().saturating_add(2 * node.groups());
                 let times = |times: usize, more: usize| times.saturating_mul(size.saturating_add(more));
                 let rest = most.map_or(times(1, 4), |most| times(most.saturating_sub(*least), 3));
                 times(*least, 1).saturating_add(rest)
@@ -194,6 +205,7 @@ impl Pattern {
                 for _ in 0..*least {
                     // A repetition of nothing is bounded, too.
                     self.push(Op::Jump(self.ops.len() + 1));
+                    self.forget_groups(node);
                     self.compile(node);
                 }
                 match most {
@@ -219,12 +231,27 @@ impl Pattern {
         ends.into_iter().for_each(|end| self.set(end, Op::Jump(self.ops.len())));
     }
 
+    /// As in JavaScript a group has found nothing when what it stands in is repeated.
+    fn forget_groups(&mut self, node: &Node) {
+        match node {
+            Node::Op(_) => {}
+            Node::Sequence(nodes) | Node::Either(nodes) => nodes.iter().for_each(|node| self.forget_groups(node)),
+            Node::Repeat { node, .. } => self.forget_groups(node),
+            Node::Group(group, node) => {
+                self.push(Op::Forget(2 * group));
+                self.push(Op::Forget(2 * group + 1));
+                self.forget_groups(node);
+            }
+        }
+    }
+
     /// Once more or not, again and again if it loops.
     fn repeat(&mut self, node: &Node, is_lazy: bool, loops: bool) {
         let choice = self.push(Op::Match);
         let slot = self.slots;
         self.slots += 1;
         self.push(Op::Note(slot));
+        self.forget_groups(node);
         self.compile(node);
         self.push(Op::Moved(slot));
         if loops {
@@ -395,6 +422,12 @@ impl Attempt<'_, '_, '_> {
             Op::Note(slot) => {
                 if let Some(noted) = self.slots.get_mut(slot) {
                     self.choices.push(Undo::Forget { slot, noted: noted.replace(at) });
+                }
+                true
+            }
+            Op::Forget(slot) => {
+                if let Some(noted) = self.slots.get_mut(slot).filter(|noted| noted.is_some()) {
+                    self.choices.push(Undo::Forget { slot, noted: noted.take() });
                 }
                 true
             }
