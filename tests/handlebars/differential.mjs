@@ -9,6 +9,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -38,8 +39,15 @@ const EARLY = [
 const NOTHING_GIVEN = /: the block gives nothing for its parameter '/;
 /** What bulkd refuses as Courier does: names with dashes. */
 const DASHED = /(^|: )the name '[^']*-[^']*' holds a dash; /;
+/** Courier's helpers, which handlebars does not know, and what it says of one. */
+const COURIER = new Set(
+  [...readFileSync(new URL('../../docs/templates.md', import.meta.url), 'utf8').matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name),
+);
+const MISSING = /^Missing helper: "([^"]+)"$/;
 /** What bulkd takes as Courier does: `items[0]` for `items.[0]`. */
 const INDEX = /(?<=[\p{L}\p{N}\]])\[/gu;
+/** And `.95` for a number. */
+const POINTED = /(?<=[\s=]-?)\.(?=\d)/gu;
 
 const { positionals, values: given } = parseArgs({
   allowPositionals: true,
@@ -86,7 +94,7 @@ function partial(source) {
   };
 }
 
-/** What handlebars prints in each form, or `{ throws: true }`. */
+/** What handlebars prints in each form, or `{ throws: true }`, with the helper that it misses. */
 function expected({ template, data, partials: sources }) {
   const partials = Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, partial(source)]));
   try {
@@ -97,8 +105,8 @@ function expected({ template, data, partials: sources }) {
       texts[form] = compiled(JSON.parse(data), { partials }).toWellFormed();
     }
     return texts;
-  } catch {
-    return { throws: true };
+  } catch (error) {
+    return { throws: true, missing: MISSING.exec(error.message)?.[1] };
   }
 }
 
@@ -217,6 +225,11 @@ class Case {
     else this.wrong.push(refused);
   }
 
+  /** What handlebars prints for the template as it would have to be written there. */
+  prints(pattern, instead, form) {
+    return expected({ ...this, template: this.template.replace(pattern, instead) })[form];
+  }
+
   /** Compares what went out, by the ids of the messages. */
   compare(outbox) {
     for (const [at, form] of Object.keys(FORMS).entries()) {
@@ -226,15 +239,17 @@ class Case {
       const text = reason === null ? FORMS[form].printed(entry) : undefined;
       if (text === this.expected[form]) continue;
       if (text === undefined) this.judge(reason);
-      else if (text === expected({ ...this, template: this.template.replace(INDEX, '.[') })[form]) this.meant.add('items[0]');
+      else if (COURIER.has(this.expected.missing)) this.meant.add("Courier's helpers");
+      else if (this.prints(INDEX, '.[', form) === text) this.meant.add('items[0]');
+      else if (this.prints(POINTED, '0.', form) === text) this.meant.add('.95');
       else this.wrong.push(`${form}: ${JSON.stringify(text)}`);
     }
   }
 
   /** As it stands in a file of cases, on one line. */
   line() {
-    const { name, template, partials } = this;
-    const members = { name, template, data: '@', ...(Object.keys(partials).length > 0 && { partials }), ...this.expected };
+    const { name, template, partials, expected: { missing, ...printed } } = this;
+    const members = { name, template, data: '@', ...(Object.keys(partials).length > 0 && { partials }), ...printed };
     return JSON.stringify(members).replace('"data":"@"', () => `"data":${this.data.replace(/[\r\n]/g, ' ')}`);
   }
 }
