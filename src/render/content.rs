@@ -91,7 +91,8 @@ impl Compiled {
         for target in &mentioned.targets {
             for locale in [None].into_iter().chain(mentioned.locales.iter().map(|name| Some(name.as_str()))) {
                 let (target, refs, is_shared) = (*target, &mentioned.refs, !mentioned.names_channels);
-                let variant = Variant { elements, path, target, locale, refs, is_shared };
+                let has_markdown = mentioned.has_markdown;
+                let variant = Variant { elements, path, target, locale, refs, is_shared, has_markdown };
                 texts.push(variant.compile(&mut kit)?);
                 if kit.bytes > BYTES_LIMIT {
                     let problem = "the content is too long for all its channels and locales together";
@@ -129,6 +130,7 @@ struct Mentioned<'a> {
     targets: Vec<Target>,
     /// Whether any is for some channels only.
     names_channels: bool,
+    has_markdown: bool,
     locales: Vec<String>,
     refs: HashMap<&'a str, &'a Element>,
 }
@@ -136,7 +138,8 @@ struct Mentioned<'a> {
 impl<'a> Mentioned<'a> {
     fn in_elements(elements: &'a [Element]) -> Self {
         let targets = Channel::NAMES.iter().map(|(_, channel)| Target { channel: *channel, provider: None }).collect();
-        let mut mentioned = Mentioned { targets, names_channels: false, locales: Vec::new(), refs: HashMap::new() };
+        let (locales, refs) = (Vec::new(), HashMap::new());
+        let mut mentioned = Mentioned { targets, names_channels: false, has_markdown: false, locales, refs };
         mentioned.add(elements);
         mentioned
     }
@@ -148,6 +151,7 @@ impl<'a> Mentioned<'a> {
                 _ => None,
             };
             self.names_channels |= element.channels.is_some() || channel.is_some();
+            self.has_markdown |= matches!(element.kind, Kind::Text { markdown: true, .. });
             for provider in element.channels.iter().flatten().chain(channel).filter_map(|name| provider(name)) {
                 let target = Target { channel: provider.channel(), provider: Some(provider) };
                 if !self.targets.contains(&target) {
@@ -175,6 +179,8 @@ struct Variant<'a> {
     refs: &'a HashMap<&'a str, &'a Element>,
     /// Whether its texts are those of every other target as well, as long as they have the same form.
     is_shared: bool,
+    /// Whether any text is Markdown; without one all who are given the elements are given the same.
+    has_markdown: bool,
 }
 
 /// The forms in which elements are written.
@@ -215,7 +221,10 @@ impl Variant<'_> {
         let content = match self.target.channel {
             Channel::Sms => None,
             Channel::Email => self.form(Form::Html, kit)?,
-            channel => self.form(Form::Nodes { keeps_markdown: elements::keeps_markdown(channel) }, kit)?,
+            channel => {
+                let keeps_markdown = self.has_markdown && elements::keeps_markdown(channel);
+                self.form(Form::Nodes { keeps_markdown }, kit)?
+            }
         };
         Ok(Some(Texts { subject, body, content }))
     }
