@@ -131,11 +131,6 @@ fn offset(name: &str) -> Option<Offset> {
     Offset::from_seconds(sign * (part(hours)? * 3600 + part(minutes)? * 60)).ok()
 }
 
-/// An argument by its place or its name.
-fn option<'a>(call: &Call<'_, 'a>, place: usize, name: &str) -> Value<'a> {
-    call.named(name).filter(|_| call.arg(place).is_nothing()).unwrap_or(call.arg(place))
-}
-
 /// An argument that is a text; nothing is an empty one.
 fn text_of<'a>(value: Value<'a>, what: &str) -> Result<&'a str, Problem> {
     if value.is_nothing() { Ok("") } else { value.as_text().ok_or_else(|| expected(what, value)) }
@@ -180,9 +175,9 @@ fn is_zone<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
 
 fn format<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     let moment = whole_millis(call.arg(0), call.heap)?;
-    let format = format_of(option(call, 1, "format"))?;
+    let format = format_of(call.arg(1))?;
     let of_date = || moment.offset.map_or(TimeZone::UTC, Offset::to_time_zone);
-    let zone = zone_of(option(call, 2, "timezone"))?.unwrap_or_else(of_date);
+    let zone = zone_of(call.arg(2))?.unwrap_or_else(of_date);
     match format {
         "" => call.give(&moment.at.to_string()),
         format => call.give(&written(&moment.at.to_zoned_datetime(zone), format)?),
@@ -409,6 +404,7 @@ mod tests {
                 (r#"datetime-format summer "HH:mm" none"#, "14:05"),
                 (r#"datetime-format summer "HH:mm" nobody"#, "14:05"),
                 (r#"datetime-format summer "HH" "America/New_York""#, "10"),
+                (r#"datetime-format summer "HH" timezone="America/New_York" format="mm""#, "14"),
                 (r#"datetime-format summer "HH:mm" "-03:30""#, "10:35"),
                 (r#"datetime-format summer "HH:mm" "+0230""#, "16:35"),
                 (r#"datetime-format summer "HH:mm ZZ" "+5""#, "19:05 +0500"),
