@@ -182,8 +182,8 @@ fn part_of(whole: &str, part: &str) -> Option<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::escape::{WhenChanged, keep};
     use super::*;
+    use crate::template::escape::{WhenChanged, keep};
 
     static SHOWN: Escape = Escape {
         words: keep,

@@ -138,6 +138,10 @@ impl<'a> Heap<'a> {
         if raw.len() > SHORT_BYTES {
             return self.text_of_long(raw);
         }
+        self.read_text(raw)
+    }
+
+    fn read_text(&self, raw: &'a str) -> Result<&'a str, Problem> {
         self.budget.scanned(raw.len())?;
         Quoted::of(raw).map_or(Ok(""), |quoted| self.unquoted(quoted))
     }
@@ -147,8 +151,7 @@ impl<'a> Heap<'a> {
         if let Some(text) = self.seen().texts.borrow().get(&place) {
             return Ok(text);
         }
-        self.budget.scanned(raw.len())?;
-        let text = Quoted::of(raw).map_or(Ok(""), |quoted| self.unquoted(quoted))?;
+        let text = self.read_text(raw)?;
         self.seen().texts.borrow_mut().insert(place, text);
         Ok(text)
     }

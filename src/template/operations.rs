@@ -13,6 +13,43 @@ const DEPTH: usize = 200;
 /// What an object prints as.
 const OBJECT: &str = "[object Object]";
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Equal { strict: bool, negated: bool },
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    /// The one that a sign stands for in JavaScript.
+    pub fn of(sign: &str) -> Option<Self> {
+        Some(match sign {
+            "==" | "===" | "!=" | "!==" => {
+                Comparison::Equal { strict: sign.len() == 3, negated: sign.starts_with('!') }
+            }
+            "<" => Comparison::Less,
+            "<=" => Comparison::LessOrEqual,
+            ">" => Comparison::Greater,
+            ">=" => Comparison::GreaterOrEqual,
+            _ => return None,
+        })
+    }
+
+    pub fn holds<'a>(self, left: Value<'a>, right: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
+        let order = |is: fn(Ordering) -> bool| Ok(left.order(right, heap)?.is_some_and(is));
+        match self {
+            Comparison::Equal { strict: true, negated } => Ok(left.is_identical(right, heap)? != negated),
+            Comparison::Equal { strict: false, negated } => Ok(left.is_equal(right, heap)? != negated),
+            Comparison::Less => order(Ordering::is_lt),
+            Comparison::LessOrEqual => order(Ordering::is_le),
+            Comparison::Greater => order(Ordering::is_gt),
+            Comparison::GreaterOrEqual => order(Ordering::is_ge),
+        }
+    }
+}
+
 impl<'a> Value<'a> {
     /// The member of an object, the item of a list, the character of a text, or how long it is.
     pub fn member(self, name: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {

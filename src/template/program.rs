@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::budget::Problem;
 use super::call::Helper;
 use super::escape::{Escape, Rewrite};
+use super::operations::Comparison;
 use super::syntax::Place;
 use super::syntax::tree::Span;
 
@@ -183,15 +184,6 @@ pub enum DataName {
     Root,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    Equal { strict: bool, negated: bool },
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
 /// Where in which text something stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
@@ -216,7 +208,7 @@ pub struct CallSite {
     /// Arguments without a name; those with one were pushed behind them.
     pub positional: usize,
     pub names: Vec<String>,
-    /// Which of the arguments without a name are the author's own words.
+    /// Which of the arguments without a name are the author's own words, where the parts of a text are kept track of.
     pub worded: Vec<bool>,
 }
 

@@ -6,7 +6,8 @@ use super::template::BUILTIN;
 use super::text::Meaning;
 use crate::template::call::{self, Form, Helper, Keyword};
 use crate::template::escape::WhenChanged;
-use crate::template::program::{Comparison, Constant, Op, Target};
+use crate::template::operations::Comparison;
+use crate::template::program::{Constant, Op, Target};
 use crate::template::syntax::tree::{self, Block, Call, Node, Operand};
 
 type Result<T> = std::result::Result<T, CompileError>;

@@ -5,7 +5,8 @@ use super::compiler::{CompileError, Compiler, Jump, Resolve};
 use super::template::Template;
 use crate::error::shown;
 use crate::json::cut;
-use crate::template::program::{Comparison, Constant, Op, Target};
+use crate::template::operations::Comparison;
+use crate::template::program::{Constant, Op, Target};
 use crate::template::syntax::SyntaxError;
 
 type Result<T> = std::result::Result<T, CompileError>;
@@ -308,13 +309,7 @@ impl Parser<'_> {
     fn comparison(&mut self) -> Read<Node> {
         let mut node = self.single()?;
         while let Some(sign) = self.take(&["===", "!==", "==", "!=", "<=", ">=", "<", ">"]) {
-            let comparison = match sign {
-                "<" => Comparison::Less,
-                "<=" => Comparison::LessOrEqual,
-                ">" => Comparison::Greater,
-                ">=" => Comparison::GreaterOrEqual,
-                sign => Comparison::Equal { strict: sign.len() == 3, negated: sign.starts_with('!') },
-            };
+            let comparison = Comparison::of(sign).ok_or_else(|| format!("expected a comparison, found '{sign}'"))?;
             node = Node::Compare(comparison, Box::new(node), Box::new(self.single()?));
         }
         Ok(node)

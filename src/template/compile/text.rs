@@ -255,7 +255,10 @@ impl Compiler<'_> {
             self.operand(value, source)?;
         }
         let names = call.named().iter().map(|(name, _)| name.clone()).collect();
-        let worded = call.params.iter().map(|param| matches!(param, Operand::Text(_))).collect();
+        let worded = match source.escape.when_changed {
+            WhenChanged::Tracked => call.params.iter().map(|param| matches!(param, Operand::Text(_))).collect(),
+            WhenChanged::EscapeFirst | WhenChanged::ChangeFirst => Vec::new(),
+        };
         self.program.calls.push(CallSite { helper, positional: call.params.len(), names, worded });
         Ok(self.program.calls.len() as u32 - 1)
     }

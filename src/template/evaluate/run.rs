@@ -1,7 +1,5 @@
 //! Running a program, an instruction at a time.
 
-use std::cmp::Ordering;
-
 use bumpalo::Bump;
 
 use super::machine::{Frame, Machine};
@@ -10,7 +8,7 @@ use crate::template::call::{Call, Form};
 use crate::template::change::{Change, Stretches};
 use crate::template::escape::Rewrite;
 use crate::template::heap::{Heap, Root, in_order};
-use crate::template::program::{CallSite, Comparison, Op, Program, Target, Words};
+use crate::template::program::{CallSite, Op, Program, Target, Words};
 use crate::template::values::Value;
 
 /// Writes a text for what `root` knows, or says why it cannot be written.
@@ -145,7 +143,7 @@ impl<'a> Machine<'_, 'a> {
             }
             Op::Compare(comparison) => {
                 let (right, left) = (self.pop(), self.pop());
-                let is_so = self.compare(comparison, left, right)?;
+                let is_so = comparison.holds(left, right, self.heap)?;
                 self.stack.push(Value::Bool(is_so));
             }
             Op::NullContext => self.open_null_context(),
@@ -288,17 +286,5 @@ impl<'a> Machine<'_, 'a> {
         let made = make(&Call { args, named: &named, this, element, heap: self.heap, change });
         self.stack.truncate(base);
         made.map_err(|problem| Problem(format!("{}: {problem}", helper.name)))
-    }
-
-    fn compare(&self, comparison: Comparison, left: Value<'a>, right: Value<'a>) -> Result<bool, Problem> {
-        let order = |is: fn(Ordering) -> bool| Ok(left.order(right, self.heap)?.is_some_and(is));
-        match comparison {
-            Comparison::Equal { strict: true, negated } => Ok(left.is_identical(right, self.heap)? != negated),
-            Comparison::Equal { strict: false, negated } => Ok(left.is_equal(right, self.heap)? != negated),
-            Comparison::Less => order(Ordering::is_lt),
-            Comparison::LessOrEqual => order(Ordering::is_le),
-            Comparison::Greater => order(Ordering::is_gt),
-            Comparison::GreaterOrEqual => order(Ordering::is_ge),
-        }
     }
 }

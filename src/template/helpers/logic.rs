@@ -1,12 +1,11 @@
 //! What is true and what is not.
 
-use std::cmp::Ordering;
-
 use super::data::{is_path, path_of};
 use super::json_path::Path;
 use crate::template::budget::Problem;
 use crate::template::call::{Call, Check, Form, Helper, Known, expected, one_of};
 use crate::template::heap::Heap;
+use crate::template::operations::Comparison;
 use crate::template::values::Value;
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
@@ -92,7 +91,7 @@ fn not<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 const COMPARISONS: [&str; 8] = ["==", "===", "!=", "!==", "<", "<=", ">", ">="];
 
 fn is_comparison<'a>(sign: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
-    is_one_of(&COMPARISONS, sign)
+    comparison_of(sign).map(drop)
 }
 
 fn is_one_of(words: &[&str], value: Value<'_>) -> Result<(), Problem> {
@@ -102,20 +101,17 @@ fn is_one_of(words: &[&str], value: Value<'_>) -> Result<(), Problem> {
     }
 }
 
+/// The comparison that a sign says. Here `==` is strict as well.
+fn comparison_of(sign: Value<'_>) -> Result<Comparison, Problem> {
+    match sign.as_text().and_then(Comparison::of) {
+        Some(Comparison::Equal { negated, .. }) => Ok(Comparison::Equal { strict: true, negated }),
+        Some(comparison) => Ok(comparison),
+        None => Err(expected(&one_of(&COMPARISONS), sign)),
+    }
+}
+
 fn condition<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
-    let (left, sign, right) = (call.arg(0), call.arg(1), call.arg(2));
-    let is_identical = || left.is_identical(right, call.heap);
-    let order = |is: fn(Ordering) -> bool| Ok(left.order(right, call.heap)?.is_some_and(is));
-    let holds = match sign.as_text() {
-        Some("==" | "===") => is_identical()?,
-        Some("!=" | "!==") => !is_identical()?,
-        Some("<") => order(Ordering::is_lt)?,
-        Some("<=") => order(Ordering::is_le)?,
-        Some(">") => order(Ordering::is_gt)?,
-        Some(">=") => order(Ordering::is_ge)?,
-        _ => return Err(expected(&one_of(&COMPARISONS), sign)),
-    };
-    Ok(Value::Bool(holds))
+    comparison_of(call.arg(1))?.holds(call.arg(0), call.arg(2), call.heap).map(Value::Bool)
 }
 
 /// Whether the second of two words was chosen; the first is, if none was.
