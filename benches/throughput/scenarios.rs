@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bulkd::template::{Compiler, HELPERS, Names, Noted, PLAIN, Partials, Template};
+use bulkd::render::helpers::helpers;
+use bulkd::template::{Compiler, Names, Noted, PLAIN, Partials, Template};
 use tempfile::TempDir;
 
 use crate::client::Connection;
@@ -157,7 +158,7 @@ fn compile(_: &Settings, report: &mut Report) {
     let compiled = customer::timed(|| {
         for text in &texts {
             let mut names = Slots::default();
-            let mut compiler = Compiler::new(&mut names, HELPERS, &partials);
+            let mut compiler = Compiler::new(&mut names, helpers(), &partials);
             compiler.template(&Template::parse(text).unwrap(), &PLAIN).unwrap();
             bytes += compiler.finish().bytes();
         }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::paging::{self, Cursor, List};
 use super::query;
-use super::{Act, Answer, Call, Contract};
+use super::{Act, Answer, Call, Change, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
@@ -14,9 +14,9 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::plan::Plan;
 use crate::model::user;
 use crate::render::Renderer;
+use crate::store::bulk;
 use crate::store::plan::Names;
 use crate::store::user::{self as users, JobUser, NewUsers};
-use crate::store::{Tx, bulk};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -57,7 +57,7 @@ pub fn ingest(mut call: Call<'_>) -> Result<Act> {
         NewUsers::read(body, |body, add| user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, add))?;
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
     let of = job_id.clone();
-    let change = Box::new(move |tx: &mut Tx<'_>| {
+    let change = Change::new(move |tx| {
         let job = bulk::get(tx, &environment, &job_id)?;
         if job.status != JobStatus::Created {
             return Err(Error::invalid("job_id", "this job was run already and takes no more users; create a new job"));
@@ -88,7 +88,7 @@ pub fn run(mut call: Call<'_>) -> Result<Act> {
         let (_, definition) = bulk::get_with_definition(db, &environment, &job_id)?;
         Ok(Box::new(move || {
             let names = Names::of(&Definition::read(&definition, Reading::Lenient)?);
-            Ok(Box::new(move |tx: &mut Tx<'_>| {
+            Ok(Change::new(move |tx| {
                 let job = bulk::get(tx, &environment, &job_id)?;
                 if job.status != JobStatus::Created {
                     return Err(Error::invalid("job_id", "this job was run already; a job runs once"));

@@ -37,7 +37,7 @@ use crate::http::{self, Method, Request, Response};
 use crate::model::environment::Environment;
 use crate::model::seed::Seed;
 use crate::render::UnknownTemplates;
-use crate::store::{Db, Store, Tx, environment, user};
+use crate::store::{Db, Store, SyncWhen, Tx, Undo, environment, user};
 
 /// Which of two readings of Courier's documentation is answered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +84,28 @@ pub enum Act {
 }
 
 type Query = Box<dyn FnOnce(&Db<'_>) -> Result<Answer>>;
-type Change = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
 /// Reads what a change needs; then, without the file, makes the change.
 type Stage = Box<dyn FnOnce(&Db<'_>) -> Result<Make>>;
 pub type Make = Box<dyn FnOnce() -> Result<Change>>;
+
+/// What is to be done in a commit.
+pub struct Change {
+    make: InTx,
+    undo: Undo,
+}
+
+type InTx = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
+
+impl Change {
+    pub fn new(make: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Self {
+        Change { make: Box::new(make), undo: Undo::Change }
+    }
+
+    /// One that does not fail unless the file does.
+    pub fn sure(make: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Self {
+        Change { undo: Undo::Group, ..Change::new(make) }
+    }
+}
 
 impl Act {
     pub fn query(query: impl FnOnce(&Db<'_>) -> Result<Answer> + 'static) -> Result<Act> {
@@ -95,7 +113,7 @@ impl Act {
     }
 
     pub fn change(change: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Result<Act> {
-        Ok(Act::Change(Box::new(change)))
+        Ok(Act::Change(Change::new(change)))
     }
 
     /// For a change that takes work which must hold up neither readers nor the writer.
@@ -249,10 +267,11 @@ impl Api {
             }
             Act::Reset => return self.seeds.reset(&self.store, &of, once),
         };
-        self.store.write(move |tx| match once {
-            Some(once) => once.run(tx, change),
-            None => change(tx),
-        })
+        let Change { make, undo } = change;
+        match once {
+            Some(once) => self.store.write(move |tx| once.run(tx, make)),
+            None => self.store.submit(SyncWhen::Now, undo, make).wait(),
+        }
     }
 }
 

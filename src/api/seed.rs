@@ -129,7 +129,7 @@ impl Seeds {
                 if is_there(tx, &of, &id)? {
                     return Ok(());
                 }
-                let made = change(tx)?.body;
+                let made = (change.make)(tx)?.body;
                 message::name(tx, &of, &id, &made)
             })?;
         }

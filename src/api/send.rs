@@ -6,10 +6,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Act, Answer, Call, Contract};
+use super::{Act, Answer, Call, Change, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::json::members::{self, Raw, members};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -19,7 +20,7 @@ use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
 use crate::render::{Recipient, Renderer, UnknownTemplates};
 use crate::store::plan::{self, Names, Versions};
-use crate::store::{Db, Tx, bulk, environment, list, outbox, profile};
+use crate::store::{Db, Tx, bulk, environment, list, profile};
 
 /// Subscribers of all lists of one send: they are written in one commit,
 const FAN_OUT_LIMIT: usize = 1_000_000;
@@ -36,10 +37,11 @@ struct Body<'a> {
     message: &'a RawValue,
 }
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    to: Option<&'a RawValue>,
+members! {
+    struct Message<'a> {
+        #[serde(borrow)]
+        to: Raw<'a> = "to",
+    }
 }
 
 /// `POST /send` with `{message}`: 202 `{requestId}`, which for a single recipient is the message's id. Whoever is named
@@ -50,8 +52,8 @@ pub fn send(mut call: Call<'_>) -> Result<Act> {
     let message = json::read::<Body<'_>>(&body, String::new)?.message.get();
     let lenient = call.settings.contract == Contract::OpenApi;
     let definition = Definition::read(message, if lenient { Reading::Lenient } else { Reading::Send })?;
-    let to = match json::read::<Message<'_>>(message, || "message".to_owned())?.to {
-        Some(to) if to.get() != "null" => recipient::read(to)?,
+    let to = match members::read::<Message<'_>>(message, || "message".to_owned())?.to {
+        Some(Raw(to)) => recipient::read(to)?,
         _ if lenient => Vec::new(),
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
@@ -116,7 +118,7 @@ impl Sending {
                 renderer.render(Recipient { recipient, user, known }, now, false, &mut outcomes);
             }
             let outcomes = Some(outcomes).filter(|outcomes| outcomes.len() == users.len());
-            Ok(Box::new(move |tx: &mut Tx<'_>| {
+            Ok(Change::sure(move |tx| {
                 let request_id = self.write(tx, found.environment, &found.versions, &users, outcomes.as_ref())?;
                 Ok(Answer::new(202, answer(request_id)))
             }))
@@ -137,15 +139,14 @@ impl Sending {
                     "a send to {to:?} reaches nobody: no list that it means has a subscriber whom its filters take"
                 );
             }
-            Ok(Box::new(move |tx: &mut Tx<'_>| {
+            Ok(Change::sure(move |tx| {
                 let request_id = self.write(tx, environment, &versions, &users, None)?;
                 Ok(Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
             }))
         }))
     }
 
-    /// Writes the job and its messages, or leaves these to the runner. Returns the message's id if there is one message,
-    /// else the job's.
+    /// Writes the job and its messages, or leaves these to the runner. Returns the id of the request.
     fn write(
         &self,
         tx: &mut Tx<'_>,
@@ -161,15 +162,7 @@ impl Sending {
             Some(environment) => environment,
             None => environment::find_or_create(tx, &self.environment)?,
         };
-        let job = bulk::create_send(tx, environment, &self.definition, versions, &users)?;
-        match (outcomes, &users[..]) {
-            (None, _) | (_, []) => bulk::hand_over(tx, &job)?,
-            (Some(outcomes), _) => bulk::drain(tx, job.job, 0, outcomes)?,
-        }
-        match (outcomes, &users[..]) {
-            (Some(_), [_]) => outbox::message_id(tx, job.job, 0),
-            _ => Ok(job.job_id),
-        }
+        bulk::create_send(tx, environment, &self.definition, versions, &users, outcomes)
     }
 }
 

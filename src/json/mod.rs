@@ -18,17 +18,19 @@ use crate::error::{Error, Kind, Result, shown};
 /// Reads `text`, an object, as a `T`. An error names the field by its path below `at` (`users[3]`, or nothing for the
 /// body itself) and says what was expected.
 pub fn read<'a, T: Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String) -> Result<T> {
-    match serde_json::from_str(text) {
-        Ok(Fields(fields)) => Ok(fields),
-        Err(_) => Err(explain::<T>(text, &at())),
-    }
+    value(text, at).map(|Fields(fields)| fields)
+}
+
+/// The same of a value of any kind.
+pub fn value<'a, T: Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| explain::<T>(text, &at()))
 }
 
 /// Reads once more, this time keeping track of the path: only those who made a mistake pay for it.
 #[cold]
 fn explain<'a, T: Deserialize<'a>>(text: &'a str, at: &str) -> Error {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let outcome = serde_path_to_error::deserialize::<_, Fields<T>>(&mut deserializer);
+    let outcome = serde_path_to_error::deserialize::<_, T>(&mut deserializer);
     let Err(error) = outcome else {
         let what = if at.is_empty() { "the body" } else { at };
         return match deserializer.end() {

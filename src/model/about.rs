@@ -1,12 +1,13 @@
 //! What a definition says of its messages beside their words and their way.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::routing::{Channels, Providers};
-use crate::error::Result;
-use crate::json::{self, Fields, Object};
+use crate::error::{Error, Result};
+use crate::json::members::{self, Raw, members};
+use crate::json::{self, Fields, Object, Text};
 
 /// Read by itself where words do not matter: they may be long, and take their time to be understood. Of the nested form
 /// and the flat one, a member is the nested one's if that has it.
@@ -40,33 +41,83 @@ pub struct Metadata {
     pub trace_id: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Outer<'a> {
-    #[serde(default)]
-    event: Option<String>,
-    #[serde(borrow, default)]
-    message: Option<Fields<Layer<'a>>>,
-    #[serde(borrow, default, rename = "override")]
-    _override: Option<Object<'a>>,
+members! {
+    /// What a send's `message`, the nested form and the flat form may say. What is not the same everywhere is read by
+    /// those who need it.
+    pub(super) struct Layer<'a> {
+        #[serde(borrow)]
+        pub template: Text<'a> = "template",
+        #[serde(borrow)]
+        pub content: Raw<'a> = "content",
+        #[serde(borrow)]
+        pub data: Object<'a> = "data",
+        #[serde(borrow)]
+        pub brand_id: Text<'a> = "brand_id",
+        #[serde(borrow)]
+        pub routing: Raw<'a> = "routing",
+        #[serde(borrow)]
+        pub preferences: Raw<'a> = "preferences",
+        #[serde(borrow)]
+        pub delay: Object<'a> = "delay",
+        #[serde(borrow)]
+        channels: Raw<'a> = "channels",
+        #[serde(borrow)]
+        providers: Raw<'a> = "providers",
+        #[serde(borrow)]
+        metadata: Object<'a> = "metadata",
+        #[serde(borrow)]
+        context: Raw<'a> = "context",
+        #[serde(borrow)]
+        overriding: Raw<'a> = "override",
+        // Of the flat form only.
+        #[serde(borrow)]
+        event: Raw<'a> = "event",
+        #[serde(borrow)]
+        message: Raw<'a> = "message",
+        #[serde(borrow)]
+        pub brand: Raw<'a> = "brand",
+        #[serde(borrow)]
+        pub locale: Raw<'a> = "locale",
+    }
 }
 
-/// The members that a send's `message`, the nested form and the flat form have in common.
-#[derive(Default, Deserialize)]
-struct Layer<'a> {
-    #[serde(default)]
-    template: Option<String>,
-    #[serde(default)]
-    content: Option<IgnoredAny>,
-    #[serde(default)]
-    channels: Option<Channels>,
-    #[serde(default)]
-    providers: Option<Providers>,
-    #[serde(borrow, default)]
-    metadata: Option<Object<'a>>,
-    #[serde(default)]
-    context: Option<Fields<Tenant>>,
-    #[serde(default, rename = "override")]
-    overriding: Option<Value>,
+/// The two forms, the nested one in front: `{message: {…}}` and what stands beside it.
+pub(super) struct Layers<'a>(pub [Layer<'a>; 2]);
+
+/// Where the members of each stand.
+pub(super) const PLACES: [&str; 2] = ["message.message", "message"];
+
+impl<'a> Layers<'a> {
+    pub fn read(definition: &'a str) -> Result<Self> {
+        let flat: Layer<'_> = members::read(definition, || PLACES[1].to_owned())?;
+        let nested = match flat.message {
+            Some(Raw(message)) => members::read(message, || PLACES[0].to_owned())?,
+            None => Layer::default(),
+        };
+        Ok(Layers([nested, flat]))
+    }
+
+    /// The event that was named.
+    pub fn event(&self) -> Result<Option<String>> {
+        let event: Option<String> = optional(self.0[1].event, || format!("{}.event", PLACES[1]))?;
+        Ok(event.filter(|event| !event.is_empty()))
+    }
+
+    /// What each of the two forms says in a member.
+    pub fn each<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        member: impl Fn(&Layer<'a>) -> Option<Raw<'a>>,
+    ) -> Result<[Option<T>; 2]> {
+        let [nested, flat] = &self.0;
+        let read = |layer: &Layer<'a>, place: &str| optional(member(layer), || format!("{place}.{name}"));
+        Ok([read(nested, PLACES[0])?, read(flat, PLACES[1])?])
+    }
+}
+
+/// A member of some type.
+pub(super) fn optional<T: DeserializeOwned>(raw: Option<Raw<'_>>, at: impl FnOnce() -> String) -> Result<Option<T>> {
+    raw.map(|Raw(raw)| json::value(raw, at)).transpose()
 }
 
 #[derive(Default, Deserialize)]
@@ -75,38 +126,52 @@ struct Tenant {
     tenant_id: Option<String>,
 }
 
+fn object(value: Value) -> Option<Map<String, Value>> {
+    if let Value::Object(members) = value { Some(members) } else { None }
+}
+
 impl About {
     pub fn read(definition: &str) -> Result<Self> {
-        let at = || "message".to_owned();
-        let outer: Outer<'_> = json::read(definition, at)?;
-        let flat: Layer<'_> = json::read(definition, at)?;
-        let Fields(nested) = outer.message.unwrap_or_default();
+        About::of(&Layers::read(definition)?)
+    }
+
+    pub(super) fn of(layers: &Layers<'_>) -> Result<Self> {
+        let Layers([nested, flat]) = layers;
         let (metadata, metadata_at) = match nested.metadata {
-            Some(metadata) => (Some(metadata), "message.message.metadata"),
-            None => (flat.metadata, "message.metadata"),
+            Some(metadata) => (Some(metadata), PLACES[0]),
+            None => (flat.metadata, PLACES[1]),
         };
-        let read = |it: Object<'_>| json::read::<Metadata>(it.as_str(), || metadata_at.to_owned());
-        let event = outer.event.filter(|event| !event.is_empty());
-        let tenant = |it: Option<Fields<Tenant>>| it.and_then(|Fields(it)| it.tenant_id);
-        let template = match [(nested.template, nested.content), (flat.template, flat.content)] {
+        let metadata_as_sent = metadata.and_then(|it| serde_json::from_str(it.as_str()).ok());
+        let read = |it: Object<'_>| json::read::<Metadata>(it.as_str(), || format!("{metadata_at}.metadata"));
+        let metadata = metadata.map(read).transpose()?.unwrap_or_default();
+        let event = layers.event()?;
+        let text = |it: &Option<Text<'_>>| it.as_ref().map(|it| it.as_str().to_owned());
+        let template = match [(&nested.template, nested.content), (&flat.template, flat.content)] {
             [(_, Some(_)), _] | [(None, None), (_, Some(_))] => None,
-            [(Some(template), None), _] | [(None, None), (Some(template), None)] => Some(template),
+            [(template @ Some(_), None), _] | [(None, None), (template @ Some(_), None)] => text(template),
             [(None, None), (None, None)] => event.clone(),
         };
-        let overrides = [nested.overriding, flat.overriding].into_iter().flatten();
-        let metadata_as_sent = metadata.and_then(|it| serde_json::from_str(it.as_str()).ok());
-        let metadata = metadata.map(read).transpose()?.unwrap_or_default();
+        if let Some(Raw(overriding)) = flat.overriding
+            && !overriding.starts_with('{')
+        {
+            let expected = format_args!("expected an object, found {}", json::kind(overriding));
+            return Err(Error::invalid(format_args!("{}.override", PLACES[1]), expected));
+        }
+        let overrides = layers.each("override", |it| it.overriding)?;
+        let [nested_channels, flat_channels] = layers.each("channels", |it| it.channels)?;
+        let [nested_providers, flat_providers] = layers.each("providers", |it| it.providers)?;
+        let tenants: [Option<Fields<Tenant>>; 2] = layers.each("context", |it| it.context)?;
         Ok(About {
             event: event.or_else(|| metadata.event.clone()),
             template,
-            nests_channels: nested.channels.is_some(),
-            nests_providers: nested.providers.is_some(),
-            channels: nested.channels.or(flat.channels).unwrap_or_default(),
-            providers: nested.providers.or(flat.providers).unwrap_or_default(),
+            nests_channels: nested_channels.is_some(),
+            nests_providers: nested_providers.is_some(),
+            channels: nested_channels.or(flat_channels).unwrap_or_default(),
+            providers: nested_providers.or(flat_providers).unwrap_or_default(),
             metadata,
             metadata_as_sent,
-            tenant_id: tenant(nested.context).or_else(|| tenant(flat.context)),
-            overrides: overrides.filter_map(|it| if let Value::Object(it) = it { Some(it) } else { None }).collect(),
+            tenant_id: tenants.into_iter().flatten().find_map(|Fields(it)| it.tenant_id),
+            overrides: overrides.into_iter().flatten().filter_map(object).collect(),
         })
     }
 

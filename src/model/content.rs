@@ -3,10 +3,15 @@
 //! The sources do not agree on which elements and fields there are, so what is not known is let through; what could not
 //! be rendered at all is refused by its path.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde::de::{self, Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{elements, names};
+use super::elements::{self, Members};
+use super::names;
 use crate::error::{Error, Result};
 
 #[derive(Debug)]
@@ -21,7 +26,7 @@ pub enum Content {
 #[derive(Debug)]
 pub struct Element {
     /// Where it stands below the content, such as `elements[0].elements[2]`.
-    pub path: String,
+    pub path: Arc<str>,
     /// The channels and providers that it is for; `None` is for all.
     pub channels: Option<Vec<String>>,
     /// `if`
@@ -188,8 +193,8 @@ impl Words {
     }
 
     /// The field that the text for a locale stands in.
-    pub fn field(&self, locale: Option<&str>) -> &str {
-        self.find(locale).map_or(self.field, |it| &it.field)
+    pub fn field(&self, locale: Option<&str>) -> Cow<'static, str> {
+        self.find(locale).map_or(Cow::Borrowed(self.field), |it| Cow::Owned(it.field.clone()))
     }
 
     fn find(&self, locale: Option<&str>) -> Option<&LocalText> {
@@ -247,21 +252,21 @@ impl Element {
 impl Content {
     const FORMS: &str = "expected {\"title\", \"body\"} or {\"version\", \"elements\"}";
 
-    /// Reads what stands at `path` of a request.
-    pub fn read(value: Value, path: &str) -> Result<Self> {
-        let Value::Object(mut content) = value else { return Err(Error::invalid(path, Content::FORMS)) };
-        let text = |value: Option<Value>, name: &str| match value {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Error::invalid(path, format_args!("'{name}' must be a string"))),
+    /// Reads what stands at `path` of a request, whose text is known to be JSON.
+    pub fn read(content: &str, path: &str) -> Result<Self> {
+        let Some(content) = Members::of(content) else { return Err(Error::invalid(path, Content::FORMS)) };
+        let text = |name: &str| match content.get(name).map(elements::text) {
+            None => Ok(None),
+            Some(Some(text)) => Ok(Some(text)),
+            Some(None) => Err(Error::invalid(path, format_args!("'{name}' must be a string"))),
         };
-        match content.remove("elements") {
-            None => match text(content.remove("body"), "body")? {
-                Some(body) => Ok(Content::Sugar { title: text(content.remove("title"), "title")?, body }),
+        match content.find("elements") {
+            None => match text("body")? {
+                Some(body) => Ok(Content::Sugar { title: text("title")?, body }),
                 None => Err(Error::invalid(path, Content::FORMS)),
             },
-            Some(Value::Array(elements)) => {
-                text(content.remove("version"), "version")?;
+            Some(elements) if elements.starts_with('[') => {
+                text("version")?;
                 Ok(Content::Elemental { elements: elements::read(elements, path)? })
             }
             Some(_) => Err(Error::invalid(path, "'elements' must be an array")),
@@ -271,7 +276,7 @@ impl Content {
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let content = Content::read(Value::deserialize(deserializer)?, "content");
+        let content = Content::read(Box::<RawValue>::deserialize(deserializer)?.get(), "content");
         content.map_err(|error| match error.path() {
             Some("content") => de::Error::custom(error.message()),
             _ => de::Error::custom(error.public_message()),

@@ -7,12 +7,13 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::Value;
 
-use super::about::About;
+use super::about::{About, Layers, PLACES, optional};
 use super::content::Content;
 use super::routing::{Routing, check_providers};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
-use crate::json::{self, Fields, Object};
+use crate::json::members::Raw;
+use crate::json::{self, Fields, Object, Text};
 
 /// The definition of a job, understood.
 #[derive(Debug)]
@@ -74,37 +75,6 @@ pub enum Source {
     Nothing,
 }
 
-#[derive(Deserialize)]
-struct Outer<'a> {
-    #[serde(default)]
-    event: Option<String>,
-    #[serde(borrow, default)]
-    message: Option<Fields<Message<'a>>>,
-    #[serde(default)]
-    brand: Option<String>,
-    #[serde(default)]
-    locale: Option<Locale>,
-}
-
-/// The members that a send's `message`, the nested form and the flat form have in common.
-#[derive(Default, Deserialize)]
-struct Message<'a> {
-    #[serde(default)]
-    template: Option<String>,
-    #[serde(default)]
-    content: Option<Value>,
-    #[serde(borrow, default)]
-    data: Option<Object<'a>>,
-    #[serde(default)]
-    brand_id: Option<String>,
-    #[serde(default)]
-    routing: Option<Routing>,
-    #[serde(default)]
-    preferences: Option<Fields<Topic>>,
-    #[serde(borrow, default)]
-    delay: Option<Object<'a>>,
-}
-
 #[derive(Default, Deserialize)]
 struct Topic {
     #[serde(default)]
@@ -138,12 +108,14 @@ impl Definition {
     /// Reads a definition in any of the three forms: `{event}`, `{message: {template | content}}`, `{template |
     /// content}`, of which the last is that of a send as well. Where several are given, the nested form is used before the flat one, and both before the event.
     pub fn read(definition: &str, reading: Reading) -> Result<Self> {
-        let at = || "message".to_owned();
-        let about = About::read(definition)?;
-        let outer: Outer<'_> = json::read(definition, at)?;
-        let flat: Message<'_> = json::read(definition, at)?;
-        let Fields(nested) = outer.message.unwrap_or_default();
-        let event = outer.event.filter(|event| !event.is_empty());
+        let layers = Layers::read(definition)?;
+        let about = About::of(&layers)?;
+        let event = layers.event()?;
+        let [routing_nested, routing_flat] = layers.each("routing", |it| it.routing)?;
+        let topics: [Option<Fields<Topic>>; 2] = layers.each("preferences", |it| it.preferences)?;
+        let Layers([nested, flat]) = layers;
+        let brand: Option<String> = optional(flat.brand, || format!("{}.brand", PLACES[1]))?;
+        let locale: Option<Locale> = optional(flat.locale, || format!("{}.locale", PLACES[1]))?;
         let nothing = match reading {
             Reading::Send => "Invalid Request. Either 'content' or 'template' must be defined.",
             _ => "The 'event' parameter is required.",
@@ -152,8 +124,8 @@ impl Definition {
         if reading == Reading::EventRequired && event.is_none() {
             return Err(missing_event());
         }
-        let inner = choose(nested.template, nested.content, "message.message", "message.message.content", reading)?;
-        let source = choose(flat.template, flat.content, "message", "message.content", reading)?;
+        let inner = choose(nested.template, nested.content, PLACES[0], "message.message.content", reading)?;
+        let source = choose(flat.template, flat.content, PLACES[1], "message.content", reading)?;
         let source = inner.or(source).or_else(|| event.clone().map(Source::Template));
         let source = match (source, reading) {
             (Some(source), _) => source,
@@ -169,17 +141,16 @@ impl Definition {
             (None, Some(delay)) => read_delay(delay, "message.delay", reading)?,
             (None, None) => None,
         };
-        let topic = |it: Option<Fields<Topic>>| it.and_then(|Fields(it)| it.subscription_topic_id);
         let metadata = &about.metadata;
         if metadata.tags.len() > TAGS || metadata.tags.iter().any(|tag| tag.chars().count() > TAG_CHARS) {
             let expected = format!("expected at most {TAGS} tags of at most {TAG_CHARS} characters");
             return Err(Error::invalid("message.metadata.tags", expected));
         }
-        let place = |is_nested: bool| if is_nested { "message.message" } else { "message" };
-        let routing_at = format!("{}.routing", place(nested.routing.is_some()));
+        let place = |is_nested: bool| if is_nested { PLACES[0] } else { PLACES[1] };
+        let routing_at = format!("{}.routing", place(routing_nested.is_some()));
         let channels_at = format!("{}.channels", place(about.nests_channels));
         let providers_at = format!("{}.providers", place(about.nests_providers));
-        let routing = nested.routing.or(flat.routing);
+        let routing: Option<Routing> = routing_nested.or(routing_flat);
         let mut conditions = Vec::new();
         for (name, options) in &about.channels {
             check_providers(options.providers.as_deref(), || format!("{channels_at}.{name}.providers"))?;
@@ -198,12 +169,12 @@ impl Definition {
         Ok(Definition {
             source,
             data,
-            brand_id: nested.brand_id.or(flat.brand_id).or(outer.brand),
-            locale: outer.locale.and_then(|Locale(locale)| locale),
+            brand_id: nested.brand_id.or(flat.brand_id).map(|Text(id)| id.into_owned()).or(brand),
+            locale: locale.and_then(|Locale(locale)| locale),
             routing,
             conditions,
             about,
-            topic_id: topic(nested.preferences).or_else(|| topic(flat.preferences)),
+            topic_id: topics.into_iter().flatten().find_map(|Fields(it)| it.subscription_topic_id),
             delay,
         })
     }
@@ -252,8 +223,8 @@ pub fn instant(text: &str, timezone: Option<&str>) -> Option<Timestamp> {
 
 /// Template and content exclude each other, as they do in Send.
 fn choose(
-    template: Option<String>,
-    content: Option<Value>,
+    template: Option<Text<'_>>,
+    content: Option<Raw<'_>>,
     at: &str,
     path: &'static str,
     reading: Reading,
@@ -262,11 +233,11 @@ fn choose(
         (Some(_), Some(_)) if matches!(reading, Reading::Bulk | Reading::Send) => {
             Err(Error::invalid(at, "expected either 'template' or 'content', found both"))
         }
-        (Some(template), _) if template.is_empty() => {
+        (Some(template), _) if template.as_str().is_empty() => {
             Err(Error::invalid(format_args!("{at}.template"), "expected the id of a template, found an empty string"))
         }
-        (_, Some(content)) => Ok(Some(Source::Content { path, content: Content::read(content, path)? })),
-        (Some(template), None) => Ok(Some(Source::Template(template))),
+        (_, Some(Raw(content))) => Ok(Some(Source::Content { path, content: Content::read(content, path)? })),
+        (Some(Text(template)), None) => Ok(Some(Source::Template(template.into_owned()))),
         (None, None) => Ok(None),
     }
 }

@@ -1,19 +1,22 @@
-//! Reading Elemental's elements.
+//! Reading Elemental's elements, from the text in which they were sent: what nobody asks for is passed over.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde_json::{Map, Number, Value};
 
 use super::content::*;
 use crate::error::{Error, Result};
+use crate::json::scan::{self, Items, Quoted};
 
 /// How deep elements may stand in each other.
 const NESTING_LIMIT: usize = 20;
 /// How deep lists may stand in each other: Courier's own limit.
 const LIST_LIMIT: usize = 5;
 
-/// Reads the elements of the content at `content`.
-pub fn read(elements: Vec<Value>, content: &str) -> Result<Vec<Element>> {
+/// Reads `elements`, the array of those of the content at `content`, whose text is known to be JSON.
+pub fn read(elements: &str, content: &str) -> Result<Vec<Element>> {
     let reader = Reader { content };
-    let elements = reader.elements(elements, "elements".to_owned(), Depth::default())?;
+    let elements = reader.elements(elements, "elements", Depth::default())?;
     reader.check_channels(&elements)?;
     Ok(elements)
 }
@@ -28,28 +31,69 @@ struct Reader<'a> {
     content: &'a str,
 }
 
+/// The members of an object, by their names. Of several of one name the last counts, as everywhere in JSON.
+pub(super) struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'a> Members<'a> {
+    /// `None` if the value is no object.
+    pub fn of(value: &'a str) -> Option<Self> {
+        if !value.starts_with('{') {
+            return None;
+        }
+        scan::Members::of(value)
+            .map(|(name, value)| Some((name.unescaped()?, value)))
+            .collect::<Option<_>>()
+            .map(Members)
+    }
+
+    /// The raw value of a member.
+    pub fn find(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+
+    /// The raw value of a member that is not null.
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.find(name).filter(|value| *value != "null")
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        text(self.get(name)?)
+    }
+
+    /// Texts, numbers, booleans and nulls.
+    fn scalars(&self) -> Map<String, Value> {
+        let is_scalar = |value: &str| !value.starts_with(['{', '[']);
+        let scalars = self.0.iter().filter(|(_, value)| is_scalar(value));
+        scalars.filter_map(|(name, value)| Some((name.to_string(), serde_json::from_str(value).ok()?))).collect()
+    }
+}
+
+/// The text that a raw value is; `None` if it is none.
+pub(super) fn text(value: &str) -> Option<String> {
+    Quoted::of(value)?.unescaped().map(Cow::into_owned)
+}
+
 /// The members of one element.
 struct Fields<'a> {
     reader: &'a Reader<'a>,
     path: &'a str,
-    members: Map<String, Value>,
+    members: Members<'a>,
 }
 
 impl Reader<'_> {
-    fn elements(&self, elements: Vec<Value>, path: String, depth: Depth) -> Result<Vec<Element>> {
+    fn elements(&self, elements: &str, path: &str, depth: Depth) -> Result<Vec<Element>> {
         let read = |(i, element)| self.element(element, format!("{path}[{i}]"), depth);
-        elements.into_iter().enumerate().map(read).collect()
+        Items::of(elements).enumerate().map(read).collect()
     }
 
     fn refuse(&self, path: &str, expected: impl std::fmt::Display) -> Error {
         Error::invalid(format_args!("{}.{path}", self.content), expected)
     }
 
-    fn element(&self, element: Value, path: String, mut depth: Depth) -> Result<Element> {
-        let Value::Object(members) = element else {
-            return Err(self.refuse(&path, "expected an object with a 'type'"));
-        };
-        let Some(name) = members.get("type").and_then(Value::as_str).map(str::to_owned) else {
+    fn element(&self, element: &str, path: String, mut depth: Depth) -> Result<Element> {
+        let members = Members::of(element);
+        let typed = members.and_then(|members| Some((members.text("type")?, members)));
+        let Some((name, members)) = typed else {
             return Err(self.refuse(&path, "expected an object with a 'type'"));
         };
         depth.elements += 1;
@@ -60,14 +104,12 @@ impl Reader<'_> {
         if depth.lists > LIST_LIMIT {
             return Err(self.refuse(&path, format_args!("expected at most {LIST_LIMIT} lists in each other")));
         }
-        let mut fields = Fields { reader: self, path: &path, members };
-        let named = fields.members.get("ref").and_then(Value::as_str).is_some();
-        let mut properties = if named { fields.members.clone() } else { Map::new() };
-        properties.retain(|_, value| !value.is_object() && !value.is_array());
+        let fields = Fields { reader: self, path: &path, members };
         let (channels, condition) = (fields.channels()?, fields.condition()?);
         let (repeat, name_of_it) = (fields.text("loop")?, fields.text("ref")?);
+        let properties = if name_of_it.is_some() { fields.members.scalars() } else { Map::new() };
         let kind = fields.kind(&name, depth)?;
-        Ok(Element { channels, condition, repeat, name: name_of_it, properties, kind, path })
+        Ok(Element { channels, condition, repeat, name: name_of_it, properties, kind, path: path.into() })
     }
 
     /// If one element is a channel, all beside it are, and they stand nowhere but at the top.
@@ -91,45 +133,34 @@ impl Reader<'_> {
     }
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
     fn refuse(&self, field: &str, expected: impl std::fmt::Display) -> Error {
         self.reader.refuse(&format!("{}.{field}", self.path), expected)
     }
 
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.members.remove(name).filter(|value| !value.is_null())
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.refuse(name, "expected a string")),
-        }
+    fn text(&self, name: &str) -> Result<Option<String>> {
+        let read = |value| text(value).ok_or_else(|| self.refuse(name, "expected a string"));
+        self.members.get(name).map(read).transpose()
     }
 
     /// What only concerns the looks is never a reason to refuse.
-    fn look_text(&mut self, names: &[&str]) -> Option<String> {
-        names.iter().find_map(|name| match self.take(name)? {
-            Value::String(text) if !text.is_empty() => Some(text),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
+    fn look_text(&self, names: &[&str]) -> Option<String> {
+        let read = |value: &str| match serde_json::from_str::<Number>(value) {
+            Ok(number) => Some(number.to_string()),
+            Err(_) => text(value).filter(|text| !text.is_empty()),
+        };
+        names.iter().find_map(|name| read(self.members.get(name)?))
     }
 
-    fn choice<T>(&mut self, name: &str, from_name: fn(&str) -> Option<T>) -> Option<T> {
+    fn choice<T>(&self, name: &str, from_name: fn(&str) -> Option<T>) -> Option<T> {
         self.look_text(&[name]).and_then(|name| from_name(&name))
     }
 
-    fn flag(&mut self, name: &str) -> bool {
-        match self.take(name) {
-            Some(Value::Bool(flag)) => flag,
-            Some(Value::String(flag)) => flag == "true",
-            _ => false,
-        }
+    fn flag(&self, name: &str) -> bool {
+        matches!(self.members.get(name), Some("true" | "\"true\""))
     }
 
-    fn look(&mut self) -> Look {
+    fn look(&self) -> Look {
         Look {
             align: self.choice("align", Align::from_name),
             style: self.choice("text_style", TextStyle::from_name),
@@ -141,63 +172,38 @@ impl Fields<'_> {
         }
     }
 
-    fn channels(&mut self) -> Result<Option<Vec<String>>> {
-        const EXPECTED: &str = "expected an array of channels and providers";
-        match self.take("channels") {
+    fn channels(&self) -> Result<Option<Vec<String>>> {
+        let expected = || self.refuse("channels", "expected an array of channels and providers");
+        match self.members.get("channels") {
             None => Ok(None),
-            Some(Value::String(name)) => Ok(Some(vec![name])),
-            Some(Value::Array(names)) => names
-                .into_iter()
-                .map(|name| match name {
-                    Value::String(name) => Ok(name),
-                    _ => Err(self.refuse("channels", EXPECTED)),
-                })
-                .collect::<Result<_>>()
-                .map(Some),
-            Some(_) => Err(self.refuse("channels", EXPECTED)),
+            Some(value) if value.starts_with('[') => {
+                Items::of(value).map(|name| text(name).ok_or_else(expected)).collect::<Result<_>>().map(Some)
+            }
+            Some(value) => text(value).map(|name| Some(vec![name])).ok_or_else(expected),
         }
     }
 
-    fn condition(&mut self) -> Result<Option<String>> {
-        match self.take("if") {
+    fn condition(&self) -> Result<Option<String>> {
+        match self.members.get("if") {
             None => Ok(None),
-            Some(Value::String(condition)) => Ok(Some(condition)),
-            Some(Value::Bool(condition)) => Ok(Some(condition.to_string())),
-            Some(_) => Err(self.refuse("if", "expected a condition such as \"data.count > 1\"")),
+            Some(flag @ ("true" | "false")) => Ok(Some(flag.to_owned())),
+            Some(value) => match text(value) {
+                Some(condition) => Ok(Some(condition)),
+                None => Err(self.refuse("if", "expected a condition such as \"data.count > 1\"")),
+            },
         }
     }
 
     /// A text under any of these names, and what `locales` have instead of it.
-    fn words(&mut self, names: &[&'static str]) -> Result<Option<Words>> {
+    fn words(&self, names: &[&'static str]) -> Result<Option<Words>> {
         let mut found = None;
         for &name in names {
             found = found.or(self.text(name)?.map(|text| (name, text)));
         }
-        let mut locales = Vec::new();
-        match self.members.get("locales") {
-            None | Some(Value::Null) => {}
-            Some(Value::Object(members)) => {
-                for (name, fields) in members {
-                    let Value::Object(fields) = fields else {
-                        return Err(self.refuse(&format!("locales.{name}"), "expected an object"));
-                    };
-                    match names.iter().chain(&["content"]).find_map(|field| fields.get(*field).map(|it| (field, it))) {
-                        // A link's locale may have another text and the same address.
-                        Some((&"content", _)) if !names.contains(&"content") && names != ["title"] => {}
-                        Some((field, Value::String(text))) => locales.push(LocalText {
-                            locale: locale(name),
-                            field: format!("locales.{name}.{field}"),
-                            text: text.clone(),
-                        }),
-                        None | Some((_, Value::Null)) => {}
-                        Some((field, _)) => {
-                            return Err(self.refuse(&format!("locales.{name}.{field}"), "expected a string"));
-                        }
-                    }
-                }
-            }
-            Some(_) => return Err(self.refuse("locales", "expected an object")),
-        }
+        let locales = match self.members.get("locales") {
+            Some(locales) => self.locales(locales, names)?,
+            None => Vec::new(),
+        };
         let first = names.first().copied().unwrap_or_default();
         Ok(match found {
             Some((field, text)) => Some(Words { field, text, locales }),
@@ -206,11 +212,36 @@ impl Fields<'_> {
         })
     }
 
-    fn needed(&mut self, name: &'static str) -> Result<Words> {
+    /// What locales say under any of these names, in the order of the locales.
+    fn locales(&self, locales: &str, names: &[&'static str]) -> Result<Vec<LocalText>> {
+        let Some(Members(mut members)) = Members::of(locales) else {
+            return Err(self.refuse("locales", "expected an object"));
+        };
+        members.sort();
+        let mut found = Vec::new();
+        for (name, fields) in members {
+            let Some(fields) = Members::of(fields) else {
+                return Err(self.refuse(&format!("locales.{name}"), "expected an object"));
+            };
+            match names.iter().chain(&["content"]).find_map(|field| fields.find(field).map(|it| (*field, it))) {
+                None | Some((_, "null")) => {}
+                // A link's locale may have another text and the same address.
+                Some(("content", _)) if !names.contains(&"content") && names != ["title"] => {}
+                Some((field, value)) => {
+                    let field = format!("locales.{name}.{field}");
+                    let Some(text) = text(value) else { return Err(self.refuse(&field, "expected a string")) };
+                    found.push(LocalText { locale: locale(&name), field, text });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn needed(&self, name: &'static str) -> Result<Words> {
         self.words(&[name])?.ok_or_else(|| self.refuse(name, "expected a string"))
     }
 
-    fn address(&mut self, name: &'static str) -> Result<Option<Words>> {
+    fn address(&self, name: &'static str) -> Result<Option<Words>> {
         let Some(words) = self.words(&[name])? else { return Ok(None) };
         let texts = words.locales.iter().map(|it| (it.field.as_str(), &it.text)).chain([(words.field, &words.text)]);
         if let Some((field, _)) = texts.into_iter().find(|(_, text)| is_script(text)) {
@@ -219,26 +250,26 @@ impl Fields<'_> {
         Ok(Some(words))
     }
 
-    fn needed_address(&mut self, name: &'static str) -> Result<Words> {
+    fn needed_address(&self, name: &'static str) -> Result<Words> {
         self.address(name)?.ok_or_else(|| self.refuse(name, "expected a string"))
     }
 
-    fn elements(&mut self, depth: Depth) -> Result<Option<Vec<Element>>> {
-        match self.take("elements") {
+    fn elements(&self, depth: Depth) -> Result<Option<Vec<Element>>> {
+        match self.members.get("elements") {
             None => Ok(None),
-            Some(Value::Array(elements)) => {
-                self.reader.elements(elements, format!("{}.elements", self.path), depth).map(Some)
+            Some(elements) if elements.starts_with('[') => {
+                self.reader.elements(elements, &format!("{}.elements", self.path), depth).map(Some)
             }
             Some(_) => Err(self.refuse("elements", "expected an array")),
         }
     }
 
-    fn needed_elements(&mut self, depth: Depth) -> Result<Vec<Element>> {
+    fn needed_elements(&self, depth: Depth) -> Result<Vec<Element>> {
         self.elements(depth)?.ok_or_else(|| self.refuse("elements", "expected an array"))
     }
 
     /// A text or elements, one of which is needed.
-    fn words_or_elements(&mut self, depth: Depth) -> Result<(Option<Words>, Vec<Element>)> {
+    fn words_or_elements(&self, depth: Depth) -> Result<(Option<Words>, Vec<Element>)> {
         let (words, elements) = (self.words(&["content"])?, self.elements(depth)?);
         if words.is_none() && elements.is_none() {
             return Err(self.refuse("content", "expected a string"));
@@ -246,16 +277,13 @@ impl Fields<'_> {
         Ok((words, elements.unwrap_or_default()))
     }
 
-    fn raw(&mut self) -> Result<Option<Raw>> {
-        let raw = match self.take("raw") {
-            None => return Ok(None),
-            Some(Value::Object(raw)) => raw,
-            Some(_) => return Err(self.refuse("raw", "expected an object")),
-        };
+    fn raw(&self) -> Result<Option<Raw>> {
+        let Some(raw) = self.members.get("raw") else { return Ok(None) };
+        let raw = Members::of(raw).ok_or_else(|| self.refuse("raw", "expected an object"))?;
         let text = |fields: &[&'static str]| {
             let find = |field: &&'static str| {
-                let text = raw.get(field.trim_start_matches("raw."))?.as_str()?;
-                Some(Words { field, text: text.to_owned(), locales: Vec::new() })
+                let text = raw.text(field.trim_start_matches("raw."))?;
+                Some(Words { field, text, locales: Vec::new() })
             };
             fields.iter().find_map(find)
         };
@@ -266,7 +294,7 @@ impl Fields<'_> {
         }))
     }
 
-    fn kind(&mut self, name: &str, depth: Depth) -> Result<Kind> {
+    fn kind(&self, name: &str, depth: Depth) -> Result<Kind> {
         Ok(match name {
             "text" => {
                 let (words, children) = self.words_or_elements(depth)?;

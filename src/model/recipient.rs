@@ -120,8 +120,7 @@ struct Direct<'a> {
 }
 
 /// Reads one recipient or an array of up to 500.
-pub fn read(to: &RawValue) -> Result<Vec<To>> {
-    let raw = to.get();
+pub fn read(raw: &str) -> Result<Vec<To>> {
     if !raw.starts_with('[') {
         return Ok(vec![one(raw, "message.to")?]);
     }

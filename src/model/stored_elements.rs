@@ -51,7 +51,7 @@ pub fn complete(content: &mut Map<String, Value>, at: &str) -> Result<()> {
 
 /// What the renderer is given: the one place where stored content and content that is to be stored is read.
 pub fn understand(content: &Map<String, Value>, at: &str) -> Result<Content> {
-    Content::read(Value::Object(content.clone()), at)
+    Content::read(&Value::Object(content.clone()).to_string(), at)
 }
 
 fn depth(value: &Value) -> usize {

@@ -7,7 +7,7 @@ use super::{LOOK, LOOK_AGAIN, Outbound, signature};
 use crate::error::Result;
 use crate::store::webhook::{self, Position, Webhook};
 use crate::store::webhook_event::{self, Attempt, Due};
-use crate::store::{Store, SyncWhen};
+use crate::store::{Store, SyncWhen, Undo};
 
 /// Before the second attempt, the third, and so on, in seconds: Courier's schedule. Behind the last one an event is
 /// given up.
@@ -85,8 +85,7 @@ impl Follower {
                 let (number, from) = (webhook.webhook, since);
                 // No event is posted before what it tells of is on the disk: this sync has the log up to here written,
                 // with the parts of a job that were not waited for.
-                let queued =
-                    store.submit(SyncWhen::Now, move |tx| webhook_event::append(tx, number, from, &ahead)).wait()?;
+                let queued = store.write(move |tx| webhook_event::append(tx, number, from, &ahead))?;
                 if !queued {
                     self.positions = None;
                     return Ok(false);
@@ -133,7 +132,7 @@ impl Follower {
         }
         let attempts = self.unsettled.clone();
         // What a power cut undoes is delivered again.
-        store.submit(SyncWhen::Later, move |tx| webhook_event::settle(tx, webhook, &attempts)).wait()?;
+        store.submit(SyncWhen::Later, Undo::Change, move |tx| webhook_event::settle(tx, webhook, &attempts)).wait()?;
         self.unsettled.clear();
         Ok(())
     }

@@ -85,6 +85,7 @@ impl Compiled {
         if mentioned.locales.len() > LOCALES_LIMIT {
             return Err(Error::invalid(path, format_args!("expected at most {LOCALES_LIMIT} locales")));
         }
+        let path: &Arc<str> = &path.into();
         let mut parsed = Parsed::default();
         let mut kit = Kit { names, partials, parsed: &mut parsed, shared: HashMap::new(), bytes: 0 };
         let mut texts = Vec::new();
@@ -173,7 +174,7 @@ impl<'a> Mentioned<'a> {
 /// One target in one locale.
 struct Variant<'a> {
     elements: &'a [Element],
-    path: &'a str,
+    path: &'a Arc<str>,
     target: Target,
     locale: Option<&'a str>,
     refs: &'a HashMap<&'a str, &'a Element>,
@@ -320,7 +321,7 @@ mod tests {
             ])
         };
         let elements: Vec<serde_json::Value> = (0..10).flat_map(|i| element(i).as_array().cloned()).flatten().collect();
-        let content = Content::read(serde_json::json!({ "elements": elements }), "content").unwrap();
+        let content = Content::read(&serde_json::json!({ "elements": elements }).to_string(), "content").unwrap();
         let compiled = Compiled::compile(&content, "content", &mut Names::default(), &Partials::new()).unwrap();
         for (channel, provider) in [(Channel::Email, Provider::Sendgrid), (Channel::Inbox, Provider::Courier)] {
             let texts = compiled.texts(channel, provider, None).unwrap();

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use super::escape;
 use super::markdown::{self, Form as MarkdownForm};
-use crate::template::{Call, Form, HELPERS, Helper, Problem, Table, Value};
+use crate::template::{Call, Form, HELPERS, Helper, Helpers, Problem, Table, Value};
 
-static ALL: LazyLock<Vec<&'static [Helper]>> = LazyLock::new(|| HELPERS.iter().copied().chain([OWN]).collect());
+static ALL: LazyLock<Helpers> = LazyLock::new(|| Helpers::new(HELPERS.into_iter().chain([OWN])));
 
 const OWN: &[Helper] = &[Helper {
     name: "markdown",

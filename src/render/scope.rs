@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use hashbrown::DefaultHashBuilder;
-use indexmap::{IndexMap, IndexSet};
+use indexmap::{Equivalent, IndexMap, IndexSet};
 use serde_json::json;
 
 use super::{TEXT_LIMIT, brand};
@@ -43,7 +44,7 @@ enum Builtin {
     Data(Option<usize>),
     Profile(Option<usize>),
     Recipient,
-    /// By its place in [`JobData::words`].
+    /// By its place in [`JOB_ROOTS`].
     Job(usize),
 }
 
@@ -93,8 +94,8 @@ impl template::Names for Names {
         // Of the data and of a profile one name is looked up at once.
         let next = rest.first().filter(|_| root == "data" || root == "profile");
         let taken = (dollar + usize::from(path != ["$"]) + usize::from(next.is_some())).min(path.len());
-        let key = (root.to_owned(), next.map(|next| (*next).to_owned()));
-        if let Some(slot) = self.variables.get_index_of(&key) {
+        let name = Name(root, next.copied());
+        if let Some(slot) = self.variables.get_index_of(&name) {
             return Noted { slot: slot as u32, taken };
         }
         let slot_of_root = slot(&mut self.data, root);
@@ -104,13 +105,24 @@ impl template::Names for Names {
             "recipient" => Some(Builtin::Recipient),
             root => JOB_ROOTS.iter().position(|(known, _)| *known == root).map(Builtin::Job),
         };
+        let key = (root.to_owned(), next.map(|next| (*next).to_owned()));
         let (slot, _) = self.variables.insert_full(key, Variable { slot: slot_of_root, builtin });
         Noted { slot: slot as u32, taken }
     }
 }
 
+/// A key of [`Names::variables`] that is looked up.
+#[derive(Hash)]
+struct Name<'n>(&'n str, Option<&'n str>);
+
+impl Equivalent<(String, Option<String>)> for Name<'_> {
+    fn equivalent(&self, (root, next): &(String, Option<String>)) -> bool {
+        self.0 == root && self.1 == next.as_deref()
+    }
+}
+
 fn slot(names: &mut NameSet, name: &str) -> usize {
-    names.insert_full(name.to_owned()).0
+    names.get_index_of(name).unwrap_or_else(|| names.insert_full(name.to_owned()).0)
 }
 
 /// What is the same for all messages of a job, besides its data. What is `None` or empty renders as nothing.
@@ -152,13 +164,19 @@ pub struct JobData {
     members: IndexMap<String, String>,
     /// Of the names that are mentioned, which member each is.
     places: Vec<Option<usize>>,
-    words: [String; JOB_ROOTS.len()],
+    words: JobWords,
+    /// As JSON, in the order of [`JOB_ROOTS`]. Few are ever asked for.
+    roots: [OnceLock<String>; JOB_ROOTS.len()],
 }
 
 impl JobData {
     pub fn new(members: IndexMap<String, String>, words: JobWords, names: &Names) -> Self {
         let places = names.data.iter().map(|name| members.get_index_of(name)).collect();
-        JobData { members, places, words: JOB_ROOTS.map(|(_, value)| value(&words)) }
+        JobData { members, places, words, roots: Default::default() }
+    }
+
+    fn root(&self, place: usize) -> &str {
+        self.roots[place].get_or_init(|| JOB_ROOTS[place].1(&self.words))
     }
 }
 
@@ -258,7 +276,7 @@ impl<'a> Scope<'a> {
             Builtin::Profile(None) => heap.json(self.profile()?),
             Builtin::Job(place) => {
                 let own = self.tenant.as_ref().filter(|_| JOB_ROOTS[place].0 == TENANT);
-                heap.json(own.unwrap_or(&self.job.words[place]))
+                heap.json(own.map_or_else(|| self.job.root(place), String::as_str))
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::model::known::Known;
 use crate::model::outcomes::Outcomes;
 use crate::render::Recipient;
 use crate::store::known::Lookup;
-use crate::store::{Pending, Store, SyncWhen, bulk, user};
+use crate::store::{Pending, Store, SyncWhen, Undo, bulk, user};
 
 /// Text, read or rendered, after which a part of a chunk is written: memory is bounded by bytes, not by heads.
 const PART_BYTES: usize = 1024 * 1024;
@@ -51,8 +51,9 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
         }
         // Until the job is over a power cut costs no more than rendering again what was not synced yet.
         let sync = if run.ends_at(end) { SyncWhen::Now } else { SyncWhen::Later };
-        let written =
-            run.in_turn(first_seq, end, || store.submit(sync, move |tx| bulk::drain(tx, job, first_seq, &outcomes)));
+        let written = run.in_turn(first_seq, end, || {
+            store.submit(sync, Undo::Change, move |tx| bulk::drain(tx, job, first_seq, &outcomes))
+        });
         match written {
             Some(written) => submitted(Part { run: run.clone(), written }),
             // The run was given up, and whoever did that has said why.

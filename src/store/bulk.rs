@@ -113,45 +113,52 @@ pub fn start(tx: &mut Tx<'_>, job: &Job, names: &Names) -> Result<()> {
     Ok(())
 }
 
-/// Makes the job of a send, which is being processed from its beginning. `users` are all of its recipients and what was
-/// sent of them.
+/// Makes the job of a send, in the state that it is in by then. `users` are all of its recipients and what was sent of
+/// them, `outcomes` what became of each; without these the job is left to the runner. Returns the message's id if there
+/// is one message, else the job's.
 pub fn create_send(
     tx: &mut Tx<'_>,
     environment: EnvironmentRow,
     definition: &str,
     versions: &Versions,
     users: &[(&str, &str)],
-) -> Result<Job> {
+    outcomes: Option<&Outcomes>,
+) -> Result<String> {
     let job_id = tx.ids.job(tx.now);
+    let is_complete = users.is_empty() || outcomes.is_some();
+    let failures = outcomes.map_or(0, Outcomes::failures);
     let mut insert = tx.conn.prepare_cached(
-        "INSERT INTO jobs
-             (job_id, environment, kind, status, template_version, brand_version, created_at, run_at)
-         VALUES (?1, ?2, 'SEND', 'CREATED', ?3, ?4, ?5, ?5)",
+        "INSERT INTO jobs (job_id, environment, kind, status, received, enqueued, failures, template_version,
+             brand_version, created_at, run_at, completed_at)
+         VALUES (?1, ?2, 'SEND', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
     )?;
-    let number = insert.insert(params![
+    let job = insert.insert(params![
         job_id,
         environment,
+        if is_complete { JobStatus::Completed } else { JobStatus::Processing }.name(),
+        users.len(),
+        outcomes.map_or(0, Outcomes::len) - failures,
+        failures,
         versions.template_version,
         versions.brand_version,
-        tx.now.millis()
+        tx.now.millis(),
+        is_complete.then_some(tx.now.millis()),
     ])?;
-    define(tx, number, definition)?;
+    define(tx, job, definition)?;
     if !users.is_empty() {
-        user::append(tx, number, 0, users)?;
+        user::append_rows(tx, job, 0, users)?;
     }
-    let mut start = tx.conn.prepare_cached("UPDATE jobs SET status = 'PROCESSING' WHERE job = ?1")?;
-    start.execute([number])?;
-    Ok(get_by_number(tx, number)?.0)
-}
-
-/// Leaves a send to the runner; one that nobody is in has come to its end.
-pub fn hand_over(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
-    tx.rings.jobs = true;
-    let mut complete = tx
-        .conn
-        .prepare_cached("UPDATE jobs SET status = 'COMPLETED', completed_at = ?2 WHERE job = ?1 AND received = 0")?;
-    complete.execute(params![job.job, tx.now.millis()])?;
-    Ok(())
+    match (users, outcomes) {
+        ([], _) => Ok(job_id),
+        (_, None) => {
+            tx.rings.jobs = true;
+            Ok(job_id)
+        }
+        (_, Some(outcomes)) => {
+            let first_number = append_outcomes(tx, job, 0, outcomes)?;
+            Ok(if users.len() == 1 { outbox::message_id(tx, tx.now, first_number)? } else { job_id })
+        }
+    }
 }
 
 /// The numbers of the jobs that are being processed, the oldest first.
@@ -185,9 +192,15 @@ pub fn drain(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> 
     if progress.execute(params![job, first_seq, enqueued, failures, tx.now.millis()])? != 1 {
         return Err(Error::unavailable("the job's progress is not where this part of it begins"));
     }
+    append_outcomes(tx, job, first_seq, outcomes).map(drop)
+}
+
+/// Writes messages and failures of the users from `first_seq` on. Returns the first one's number.
+fn append_outcomes(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> Result<i64> {
     let mut failed = tx.conn.prepare_cached("INSERT INTO failures (job, seq, reason) VALUES (?1, ?2, ?3)")?;
     let mut messages = Vec::with_capacity(outcomes.len());
-    let mut number = outbox::append_range(tx, job, first_seq, outcomes.len())?;
+    let first_number = outbox::append_range(tx, job, first_seq, outcomes.len())?;
+    let mut number = first_number;
     tx.rings.messages = true;
     for (seq, outcome) in (first_seq as i64..).zip(outcomes.iter()) {
         match outcome {
@@ -203,7 +216,8 @@ pub fn drain(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> 
             }
         }
     }
-    outbox::append(tx, number, &messages)
+    outbox::append(tx, number, &messages)?;
+    Ok(first_number)
 }
 
 /// A job that cannot go on at all.

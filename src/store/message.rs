@@ -76,7 +76,7 @@ pub fn find_number(db: &Db<'_>, number: i64) -> Result<Option<Place>> {
 
 /// The id that the message there was made with, whatever a seed has named it.
 fn message_id_of(db: &Db<'_>, place: &Place) -> Result<String> {
-    Ok(id::message(&outbox::tag(db)?, place.created_at, place.number))
+    outbox::message_id(db, place.created_at, place.number)
 }
 
 fn name_of(db: &Db<'_>, place: &Place) -> Result<Option<String>> {

@@ -45,7 +45,7 @@ use tempfile::TempDir;
 pub use bell::Bell;
 pub use file::Durability;
 pub use tx::{Db, Tx};
-pub use writer::{Pending, SyncWhen};
+pub use writer::{Pending, SyncWhen, Undo};
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Kind, Result};
@@ -173,16 +173,17 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.submit(SyncWhen::Now, change).wait()
+        self.submit(SyncWhen::Now, Undo::Change, change).wait()
     }
 
     /// Like [`Store::write`], but does not wait. Changes are made in the order in which they are submitted.
     pub fn submit<T: Send + 'static>(
         &self,
         sync: SyncWhen,
+        undo: Undo,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
-        self.writer.submit(sync, change)
+        self.writer.submit(sync, undo, change)
     }
 
     /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer, nor for
@@ -265,6 +266,7 @@ fn leaves_sound<T>(result: &Result<T>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::environment::Environment;
 
     /// Marks the connection, then fails.
     fn marked(kind: Kind) -> impl FnOnce(&Db<'_>) -> Result<()> {
@@ -317,6 +319,40 @@ mod tests {
         assert!(!store.read(is_marked).unwrap());
         drop(searches);
         assert!(store.read_at_once(vec![is_marked]).is_some());
+        store.stop();
+        threads.join();
+    }
+
+    #[test]
+    fn a_change_that_is_to_fail_with_its_group_undoes_the_group_and_no_more() {
+        let (store, threads) = open();
+        let make =
+            |key: &'static str| move |tx: &mut Tx<'_>| environment::find_or_create(tx, &Environment::of_key(key));
+        let is_there = |key| store.read(|db| environment::find(db, &Environment::of_key(key))).unwrap().is_some();
+        let fails = |key: &'static str| {
+            move |tx: &mut Tx<'_>| {
+                make(key)(tx)?;
+                Err::<(), _>(Error::conflict("no"))
+            }
+        };
+        // While this one is made, the others queue up, and so come into one group.
+        let (begin, begun) = crossbeam_channel::bounded(1);
+        let (release, released) = crossbeam_channel::bounded::<()>(0);
+        let first = store.submit(SyncWhen::Now, Undo::Change, move |_| {
+            let _ = begin.send(());
+            let _ = released.recv();
+            Ok(())
+        });
+        begun.recv().unwrap();
+        let alone = store.submit(SyncWhen::Now, Undo::Change, fails("alone"));
+        let before = store.submit(SyncWhen::Now, Undo::Change, make("before"));
+        let group = store.submit(SyncWhen::Now, Undo::Group, fails("group"));
+        let after = store.submit(SyncWhen::Now, Undo::Group, make("after"));
+        drop(release);
+        first.wait().unwrap();
+        assert!(alone.wait().is_err() && before.wait().is_err() && group.wait().is_err());
+        after.wait().unwrap();
+        assert_eq!(["alone", "before", "group", "after"].map(is_there), [false, false, false, true]);
         store.stop();
         threads.join();
     }

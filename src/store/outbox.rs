@@ -33,6 +33,11 @@ impl rows::Appended for Message<'_> {
     const SHARED: usize = 6;
     const OWN: usize = 5;
 
+    fn statements() -> &'static rows::Statements {
+        static STATEMENTS: rows::Statements = rows::Statements::new();
+        &STATEMENTS
+    }
+
     fn shares(&self, other: &Self) -> bool {
         let shared = |it: &Self| {
             let delivery = it.delivery.map(|it| (it.channel, it.provider));
@@ -126,9 +131,9 @@ pub(in crate::store) fn tag(db: &Db<'_>) -> Result<String> {
     Ok(tag.query_row([], |row| row.get(0))?)
 }
 
-/// The id of the message of the user at `seq`, which has to have one.
-pub fn message_id(db: &Db<'_>, job: i64, seq: u64) -> Result<String> {
-    MessageIds::load(db, job, seq, seq + 1)?.of(seq)
+/// The id of the message with this number.
+pub(in crate::store) fn message_id(db: &Db<'_>, created_at: Timestamp, number: i64) -> Result<String> {
+    Ok(id::message(&tag(db)?, created_at, number))
 }
 
 /// The message ids of a run of a job's users.

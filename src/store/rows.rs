@@ -1,5 +1,7 @@
 //! Many rows in few statements: what a statement costs by itself is a good part of what a small row costs.
 
+use std::sync::OnceLock;
+
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Statement, ToSql};
 
@@ -37,6 +39,8 @@ pub trait Appended {
     const SHARED: usize;
     const OWN: usize;
 
+    /// Where the texts of its statements are kept.
+    fn statements() -> &'static Statements;
     /// Whether the shared columns are the same.
     fn shares(&self, other: &Self) -> bool;
     fn bind_shared(&self, row: &mut Parameters<'_, '_>) -> rusqlite::Result<()>;
@@ -55,6 +59,15 @@ pub fn append<R: Appended>(conn: &Connection, first_number: i64, rows: &[R]) -> 
     insert(conn, Layout { rows: 1, alike: true }, number, rest).map(drop)
 }
 
+/// The texts of statements, each made when it is first needed: that takes longer than many a row.
+pub struct Statements([OnceLock<String>; 3]);
+
+impl Statements {
+    pub const fn new() -> Self {
+        Statements([const { OnceLock::new() }; 3])
+    }
+}
+
 /// How many rows a statement inserts, and whether it is told the shared columns once for all of them.
 #[derive(Clone, Copy)]
 struct Layout {
@@ -67,7 +80,9 @@ fn insert<R: Appended>(conn: &Connection, layout: Layout, first_number: i64, row
     if rows.is_empty() {
         return Ok(first_number);
     }
-    let mut statement = conn.prepare_cached(&layout.statement::<R>())?;
+    let Statements(texts) = R::statements();
+    let text = &texts[usize::from(layout.rows > 1) + usize::from(!layout.alike)];
+    let mut statement = conn.prepare_cached(text.get_or_init(|| layout.statement::<R>()))?;
     let mut number = first_number;
     for rows in rows.chunks(layout.rows) {
         let mut parameters = Parameters { statement: &mut statement, next: 1 };

@@ -143,6 +143,11 @@ impl rows::Appended for (&str, &str) {
     const SHARED: usize = 0;
     const OWN: usize = 2;
 
+    fn statements() -> &'static rows::Statements {
+        static STATEMENTS: rows::Statements = rows::Statements::new();
+        &STATEMENTS
+    }
+
     fn shares(&self, _: &Self) -> bool {
         true
     }
@@ -158,9 +163,8 @@ impl rows::Appended for (&str, &str) {
 }
 
 /// Appends recipients and users, as they were sent, to a job that was not run yet and has `received` users.
-pub(in crate::store) fn append(tx: &Tx<'_>, job: i64, received: u64, users: &[(&str, &str)]) -> Result<()> {
-    let first_number = append_range(tx.conn, job, received, users.len())?;
-    rows::append(tx.conn, first_number, users)?;
+fn append(tx: &Tx<'_>, job: i64, received: u64, users: &[(&str, &str)]) -> Result<()> {
+    append_rows(tx, job, received, users)?;
     let mut count = tx.conn.prepare_cached(
         "UPDATE jobs SET received = received + ?2 WHERE job = ?1 AND status = 'CREATED' AND received = ?3",
     )?;
@@ -168,6 +172,12 @@ pub(in crate::store) fn append(tx: &Tx<'_>, job: i64, received: u64, users: &[(&
         return Err(Error::internal("a job changed inside its own transaction"));
     }
     Ok(())
+}
+
+/// Appends recipients and users to a job that counts them itself.
+pub(in crate::store) fn append_rows(tx: &Tx<'_>, job: i64, received: u64, users: &[(&str, &str)]) -> Result<()> {
+    let first_number = append_range(tx.conn, job, received, users.len())?;
+    rows::append(tx.conn, first_number, users)
 }
 
 /// Numbers for `count` users of a job: its last range goes on if no other job came in between. Returns the first of

@@ -1,11 +1,11 @@
-//! The one writer: a thread that runs queued changes, each in a savepoint, many in one commit.
+//! The one writer: a thread that runs queued changes, many in one commit.
 //!
 //! A group is what has queued up while the group before it was written to the disk, so that a commit is shared by
 //! everybody who waits for one. Whoever comes later is in the next group: else all of a few clients would end up in the
 //! same one, and nobody would be at work while it is written. Nobody is answered before the commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -37,9 +37,19 @@ pub enum SyncWhen {
     Later,
 }
 
+/// What is undone when a change fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// What it did, and nothing else of its group. SQLite keeps a copy of every page that it is the first to touch.
+    Change,
+    /// The whole group, whose other changes are refused with it. For a change that does not fail unless the file does.
+    Group,
+}
+
 /// A queued change: made inside a group, answered once the fate of the group is known.
 trait Change: Send {
     fn sync(&self) -> SyncWhen;
+    fn undo(&self) -> Undo;
     /// Runs it, and says whether to keep what it did.
     fn make(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Takes out why it is not to be kept, for when that is true of the whole group.
@@ -49,9 +59,10 @@ trait Change: Send {
 
 struct Queued<F, T> {
     sync: SyncWhen,
+    undo: Undo,
     change: Option<F>,
     outcome: Option<Result<T>>,
-    answer: Sender<Result<T>>,
+    answer: Answer<T>,
 }
 
 impl<F, T: Send> Change for Queued<F, T>
@@ -60,6 +71,10 @@ where
 {
     fn sync(&self) -> SyncWhen {
         self.sync
+    }
+
+    fn undo(&self) -> Undo {
+        self.undo
     }
 
     fn make(&mut self, tx: &mut Tx<'_>) -> bool {
@@ -71,25 +86,55 @@ where
         self.outcome.take().and_then(Result::err)
     }
 
-    fn answer(self: Box<Self>, commit: Result<()>) {
-        let outcome = self.outcome.unwrap_or_else(|| Err(Error::internal("a change was not made")));
-        // Whoever asked may have gone; the change stands all the same.
-        let _ = self.answer.send(commit.and(outcome));
+    fn answer(mut self: Box<Self>, commit: Result<()>) {
+        let outcome = self.outcome.take().unwrap_or_else(|| Err(Error::internal("a change was not made")));
+        self.answer.give(commit.and(outcome));
+    }
+}
+
+/// A change that was submitted.
+pub struct Pending<T>(Arc<Slot<T>>);
+
+/// Where one answer is put and waited for. A channel's receiver looks again and again before it sleeps: a commit takes
+/// longer than that, and many who wait so keep those from the processor who have work to do.
+struct Slot<T> {
+    answer: Mutex<Option<Result<T>>>,
+    given: Condvar,
+}
+
+impl<T> Pending<T> {
+    /// Waits for the commit.
+    pub fn wait(self) -> Result<T> {
+        let mut answer = self.0.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match answer.take() {
+                Some(answer) => return answer,
+                None => answer = self.0.given.wait(answer).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+/// The writer's end of a slot. Dropped without an answer, it says that there will be none.
+struct Answer<T>(Option<Arc<Slot<T>>>);
+
+impl<T> Answer<T> {
+    fn give(&mut self, outcome: Result<T>) {
+        if let Some(slot) = self.0.take() {
+            *slot.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            slot.given.notify_one();
+        }
+    }
+}
+
+impl<T> Drop for Answer<T> {
+    fn drop(&mut self) {
+        self.give(Err(Error::unavailable("bulkd is stopping; nothing was changed")));
     }
 }
 
 pub struct Writer {
     queue: Mutex<Option<Sender<Box<dyn Change>>>>,
-}
-
-/// A change that was submitted.
-pub struct Pending<T>(Receiver<Result<T>>);
-
-impl<T> Pending<T> {
-    /// Waits for the commit.
-    pub fn wait(self) -> Result<T> {
-        self.0.recv().unwrap_or_else(|_| Err(Error::unavailable("bulkd is stopping; nothing was changed")))
-    }
 }
 
 impl Writer {
@@ -138,15 +183,17 @@ impl Writer {
     pub fn submit<T: Send + 'static>(
         &self,
         sync: SyncWhen,
+        undo: Undo,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
-        let (answer, pending) = bounded(1);
-        let change: Box<dyn Change> = Box::new(Queued { sync, change: Some(change), outcome: None, answer });
+        let slot = Arc::new(Slot { answer: Mutex::new(None), given: Condvar::new() });
+        let answer = Answer(Some(slot.clone()));
+        let change: Box<dyn Change> = Box::new(Queued { sync, undo, change: Some(change), outcome: None, answer });
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(queue) = queue {
             let _ = queue.send(change);
         }
-        Pending(pending)
+        Pending(slot)
     }
 
     pub fn stop(&self) {
@@ -270,13 +317,16 @@ impl Loop {
         Ok(())
     }
 
-    /// Makes one change in a savepoint. Fails only if the whole group is lost.
+    /// Makes one change. Fails only if the whole group is lost.
     fn change(&mut self, change: Box<dyn Change>, made: &mut Vec<Box<dyn Change>>) -> Result<Rings> {
         made.push(change);
         let Some(change) = made.last_mut() else {
             return Ok(Rings::default());
         };
-        self.conn.prepare_cached("SAVEPOINT change")?.execute([])?;
+        let undo = change.undo();
+        if undo == Undo::Change {
+            self.conn.prepare_cached("SAVEPOINT change")?.execute([])?;
+        }
         let touched = self.recipients.touched();
         let mut tx = Tx::new(&self.conn, self.clock.now(), &mut self.ids, &mut self.recipients);
         let keep = catch_unwind(AssertUnwindSafe(|| change.make(&mut tx))).unwrap_or_else(|_| {
@@ -284,16 +334,18 @@ impl Loop {
             false
         });
         let rings = tx.rings;
-        if self.conn.is_autocommit() {
-            // On some errors, a full disk among them, SQLite takes the whole transaction back by itself.
-            let unknown = || Error::unavailable("the disk is full or fails; try again later");
+        // On some errors, a full disk among them, SQLite takes the whole transaction back by itself.
+        if self.conn.is_autocommit() || undo == Undo::Group && !keep {
+            let unknown = || Error::unavailable("the commit that it was in failed; try again later");
             return Err(change.take_error().unwrap_or_else(unknown));
         }
-        if !keep {
-            self.conn.prepare_cached("ROLLBACK TO change")?.execute([])?;
-            self.recipients.forget_touched(touched);
+        if undo == Undo::Change {
+            if !keep {
+                self.conn.prepare_cached("ROLLBACK TO change")?.execute([])?;
+                self.recipients.forget_touched(touched);
+            }
+            self.conn.prepare_cached("RELEASE change")?.execute([])?;
         }
-        self.conn.prepare_cached("RELEASE change")?.execute([])?;
         Ok(if keep { rings } else { Rings::default() })
     }
 }

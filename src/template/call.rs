@@ -1,5 +1,7 @@
 //! What a helper is, and what it is called with.
 
+use hashbrown::HashMap;
+
 use super::budget::Problem;
 use super::change::Change;
 use super::escape::Escape;
@@ -183,12 +185,30 @@ pub fn printed<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Problem
     if value.is_nothing() { Ok("") } else { value.text(heap) }
 }
 
-/// Helpers in groups, as a text is given them.
-pub type Table = &'static [&'static [Helper]];
+/// Helpers, as a text is given them. Every name in it is looked up.
+pub struct Helpers {
+    all: Vec<&'static Helper>,
+    by_name: HashMap<&'static str, &'static Helper>,
+}
 
-/// The helper of a name.
-pub fn find(table: Table, name: &str) -> Option<&'static Helper> {
-    table.iter().flat_map(|group| group.iter()).find(|helper| helper.name == name)
+pub type Table = &'static Helpers;
+
+impl Helpers {
+    pub fn new(groups: impl IntoIterator<Item = &'static [Helper]>) -> Self {
+        let all: Vec<&'static Helper> = groups.into_iter().flatten().collect();
+        let by_name = all.iter().map(|helper| (helper.name, *helper)).collect();
+        Helpers { all, by_name }
+    }
+
+    /// In the order of their groups.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Helper> {
+        self.all.iter().copied()
+    }
+
+    /// The helper of a name.
+    pub fn find(&self, name: &str) -> Option<&'static Helper> {
+        self.by_name.get(name).copied()
+    }
 }
 
 /// What is wrong with an argument.

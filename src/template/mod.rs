@@ -20,7 +20,7 @@ mod syntax;
 mod values;
 
 pub use budget::{PARTS, Problem, TEXT_BYTES};
-pub use call::{Call, Check, Form, Helper, Known, Table};
+pub use call::{Call, Check, Form, Helper, Helpers, Known, Table};
 pub use compile::{
     CompileError, Compiler, Condition, Jump, Loop, Names, Noted, Part, Partials, Template, parse_path, resolve_at_top,
 };
@@ -28,5 +28,5 @@ pub use escape::{Escape, PLAIN, Rewrite, WhenChanged, escape_html, keep};
 pub use evaluate::{holds, render};
 pub use heap::{Heap, Root};
 pub use helpers::HELPERS;
-pub use program::{Constant, Program};
+pub use program::{Constant, Program, TextPath};
 pub use values::Value;

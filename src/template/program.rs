@@ -1,6 +1,8 @@
 //! What a text is compiled to: a flat list of instructions for a machine with a stack of values.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::budget::Problem;
@@ -238,11 +240,36 @@ pub struct PartialSite {
     pub indent: String,
 }
 
+/// Where a text stands: the parts of its path, those around it first, and its field. Put together only for an error.
+#[derive(Clone, Debug, Default)]
+pub struct TextPath {
+    pub around: [Option<Arc<str>>; 2],
+    pub field: Cow<'static, str>,
+}
+
+impl From<&str> for TextPath {
+    fn from(path: &str) -> Self {
+        TextPath { around: [Some(path.into()), None], field: Cow::Borrowed("") }
+    }
+}
+
+impl fmt::Display for TextPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = self.around.iter().flatten().map(|part| &**part).chain([&*self.field]);
+        let mut is_first = true;
+        for part in parts.filter(|part| !part.is_empty()) {
+            let point = if std::mem::take(&mut is_first) { "" } else { "." };
+            write!(f, "{point}{part}")?;
+        }
+        Ok(())
+    }
+}
+
 /// A text that a program was made of.
 pub struct SourceText {
     pub text: Arc<str>,
-    /// Where it stands, for errors; empty if that need not be said.
-    pub path: Arc<str>,
+    /// Where it stands, for errors; nowhere if that need not be said.
+    pub path: TextPath,
     /// The snippet that it is.
     pub snippet: Option<Arc<str>>,
 }
@@ -308,7 +335,10 @@ impl Program {
     pub fn placed(&self, at: Target, outermost: Option<Target>, problem: Problem) -> Problem {
         let Some((source, span)) = self.origin(at) else { return problem };
         let outer = outermost.and_then(|call| self.origin(call)).map_or(source, |(outer, _)| outer);
-        let path = if outer.path.is_empty() { String::new() } else { format!("{}: ", outer.path) };
+        let mut path = outer.path.to_string();
+        if !path.is_empty() {
+            path.push_str(": ");
+        }
         let place = Place::of(&source.text, span).in_snippet(source.snippet.as_deref());
         Problem(format!("{path}{place}: {problem}"))
     }

@@ -32,7 +32,7 @@ const EARLY = [
   /: expected exactly one argument for '/,
   /: the helper 'add' gives a value and opens no block$/,
   /: add: expected a number, found /,
-  /: decorators \(\{\{\* name\}\}\) are not supported$/,
+  /: decorators \(\{\{\* name\}\}\) are not supported; /,
   /: expected an inline partial with its name in quotes: /,
 ];
 /** The same, of what only snippets are refused for. */

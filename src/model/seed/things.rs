@@ -151,7 +151,7 @@ pub fn message(text: &str, at: &str) -> Result<Message> {
     let MessageBody { message } = json::read(text, || at.to_owned())?;
     Definition::read(message.get(), Reading::Send)?;
     let Addressed { to } = json::read(message.get(), || format!("{at}.message"))?;
-    match recipient::read(to)?.as_slice() {
+    match recipient::read(to.get())?.as_slice() {
         [To::User { recipient, user }] => {
             Ok(Message { definition: message.get().to_owned(), recipient: recipient.clone(), user: user.clone() })
         }

@@ -1,6 +1,8 @@
 //! What all forms have in common: which elements are written at all, how often, and what stands between them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::content::Target;
 use super::super::escape::{self, Escape};
@@ -10,7 +12,9 @@ use super::super::{TEXT_LIMIT, too_long};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::content::{Element, Kind, Words};
-use crate::template::{CompileError, Compiler, Condition, Constant, Jump, Template, parse_path, resolve_at_top};
+use crate::template::{
+    CompileError, Compiler, Condition, Constant, Jump, Template, TextPath, parse_path, resolve_at_top,
+};
 
 /// Writes one element in some form.
 pub type Write = fn(&mut Builder<'_>, &Element) -> Result<()>;
@@ -19,7 +23,7 @@ pub type Write = fn(&mut Builder<'_>, &Element) -> Result<()>;
 pub struct Builder<'b> {
     writer: Writer<'b>,
     /// The content's path in the request.
-    path: &'b str,
+    path: &'b Arc<str>,
     target: Target,
     /// Whether a channel element names the very provider; then those for the whole channel are not for it.
     by_provider: bool,
@@ -45,7 +49,7 @@ struct List {
 impl<'b> Builder<'b> {
     pub fn new(
         writer: Writer<'b>,
-        path: &'b str,
+        path: &'b Arc<str>,
         target: Target,
         by_provider: bool,
         locale: Option<&'b str>,
@@ -161,7 +165,7 @@ impl<'b> Builder<'b> {
     }
 
     fn begin_if(&mut self, source: &str, element: &Element) -> Result<Jump> {
-        self.writer.compiler.texts_at(format!("{}.{}.if", self.path, element.path));
+        self.texts_at(element, Cow::Borrowed("if"));
         let (refs, earlier) = (self.refs, &self.earlier);
         let mut resolve = |compiler: &mut Compiler<'_>, path: &[String]| resolve(compiler, path, refs, earlier);
         let compiler = &mut self.writer.compiler;
@@ -203,17 +207,21 @@ impl<'b> Builder<'b> {
         write: impl FnOnce(&mut Writer<'_>, &str) -> std::result::Result<(), CompileError>,
     ) -> Result<()> {
         let (source, field) = (words.of(self.locale), words.field(self.locale));
-        if source.contains("{{") {
-            self.writer.compiler.texts_at(format!("{}.{}.{field}", self.path, element.path));
-        }
-        write(&mut self.writer, source).map_err(|problem| self.refused(element, field, problem.to_string()))
+        self.texts_at(element, field);
+        write(&mut self.writer, source)
+            .map_err(|problem| self.refused(element, &words.field(self.locale), problem.to_string()))
     }
 
-    /// Writes a text that stands at this path below the content.
-    pub fn source(&mut self, source: &str, escape: Escape, path: &str) -> Result<()> {
-        self.writer.compiler.texts_at(format!("{}.{path}", self.path));
+    /// Writes a text that stands in this field of the element.
+    pub fn source(&mut self, source: &str, escape: Escape, element: &Element, field: &'static str) -> Result<()> {
+        self.texts_at(element, Cow::Borrowed(field));
         let written = self.writer.text(source, escape);
-        written.map_err(|problem| Error::invalid(format_args!("{}.{path}", self.path), problem))
+        written.map_err(|problem| self.refused(element, field, problem.to_string()))
+    }
+
+    fn texts_at(&mut self, element: &Element, field: Cow<'static, str>) {
+        let around = [Some(self.path.clone()), Some(element.path.clone())];
+        self.writer.compiler.texts_at(TextPath { around, field });
     }
 
     pub fn address(&mut self, words: &Words, element: &Element) -> Result<()> {

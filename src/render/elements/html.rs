@@ -201,15 +201,19 @@ fn action(
 }
 
 fn channel(builder: &mut Builder<'_>, element: &Element, look: &ChannelLook, elements: &[Element]) -> Result<()> {
-    let styles = [("font-size", &look.font_size), ("line-height", &look.line_height), ("padding", &look.padding)];
-    if styles.iter().all(|(_, value)| value.is_none()) {
+    let styles = [
+        ("font-size", "font_size", &look.font_size),
+        ("line-height", "line_height", &look.line_height),
+        ("padding", "padding", &look.padding),
+    ];
+    if styles.iter().all(|(_, _, value)| value.is_none()) {
         return builder.elements(elements, write);
     }
     builder.markup("<div style=\"");
-    for (property, value) in styles {
+    for (property, field, value) in styles {
         if let Some(value) = value {
             builder.markup(&format!("{property}:"));
-            css(builder, element, value, &property.replace('-', "_"))?;
+            css(builder, element, value, field)?;
             builder.markup(";");
         }
     }
@@ -264,8 +268,8 @@ fn side(align: Align) -> &'static str {
     }
 }
 
-fn css(builder: &mut Builder<'_>, element: &Element, source: &str, field: &str) -> Result<()> {
-    builder.source(source, Escape::Css, &format!("{}.{field}", element.path))
+fn css(builder: &mut Builder<'_>, element: &Element, source: &str, field: &'static str) -> Result<()> {
+    builder.source(source, Escape::Css, element, field)
 }
 
 /// What a text style is for the eye.

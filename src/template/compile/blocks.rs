@@ -4,7 +4,7 @@ use super::compiler::{CompileError, Compiler, Jump, Source};
 use super::levels::Effect;
 use super::template::BUILTIN;
 use super::text::Meaning;
-use crate::template::call::{self, Form, Helper, Keyword};
+use crate::template::call::{Form, Helper, Keyword};
 use crate::template::escape::WhenChanged;
 use crate::template::operations::Comparison;
 use crate::template::program::{Constant, Op, Target};
@@ -38,9 +38,9 @@ impl Compiler<'_> {
             Operand::Path(path)
                 if path.is_simple() && !path.is_data && (is_called || self.block_param(path).is_none()) =>
             {
-                call::find(self.helpers, &path.parts[0])
+                self.helpers.find(&path.parts[0])
             }
-            Operand::Text(name) if is_called => call::find(self.helpers, name),
+            Operand::Text(name) if is_called => self.helpers.find(name),
             _ => None,
         };
         let opens = |helper: &&Helper| match helper.form {
@@ -173,7 +173,7 @@ impl Compiler<'_> {
 
     /// `{{#intl locales="de-DE"}}`: what stands in it is written in that language.
     pub(super) fn intl(&mut self, call: &Call, block: &Block, source: &Source<'_>) -> Result<()> {
-        let Some(params) = call::find(self.helpers, "params") else { return Ok(()) };
+        let Some(params) = self.helpers.find("params") else { return Ok(()) };
         let name = self.name_number("intl");
         // What it was before is set again behind the block, and lies under what is set in it.
         self.push(Op::TopVariable { name, slot: None });

@@ -11,7 +11,7 @@ use super::levels::{Effect, Levels};
 use super::template::Partials;
 use crate::template::call::Table;
 use crate::template::escape::{Escape, Rewrite};
-use crate::template::program::{Constant, Op, Origin, Program, Target, Words};
+use crate::template::program::{Constant, Op, Origin, Program, Target, TextPath, Words};
 use crate::template::syntax::tree::Span;
 use crate::template::syntax::{Place, SyntaxError};
 
@@ -72,7 +72,7 @@ pub struct Compiler<'n> {
     /// Whether a path in what is being compiled leads out of it.
     pub(super) leads_out: bool,
     /// The path of the text that is being compiled, for errors.
-    pub(super) text_path: Arc<str>,
+    pub(super) text_path: TextPath,
     /// The snippet that is being compiled.
     pub(super) snippet: Option<Arc<str>>,
     /// Blocks around the partial that is being compiled, and partials: compiling them recurses.
@@ -119,7 +119,7 @@ impl<'n> Compiler<'n> {
             name_numbers: HashMap::new(),
             set_names: Rc::default(),
             leads_out: false,
-            text_path: "".into(),
+            text_path: TextPath::default(),
             snippet: None,
             depth: 0,
             is_target: false,
@@ -145,7 +145,7 @@ impl<'n> Compiler<'n> {
     }
 
     /// Says at which path the texts stand that come next, for errors.
-    pub fn texts_at(&mut self, path: impl Into<Arc<str>>) {
+    pub fn texts_at(&mut self, path: impl Into<TextPath>) {
         self.text_path = path.into();
     }
 
@@ -168,10 +168,17 @@ impl<'n> Compiler<'n> {
 
     /// Writes words as they are.
     pub fn literal(&mut self, words: &str) {
-        if words.is_empty() {
+        let start = self.program.words.len();
+        self.program.words.push_str(words);
+        self.write_kept(start);
+    }
+
+    /// Writes the words that are kept from `start` on.
+    fn write_kept(&mut self, start: usize) {
+        let added = Words { start: start as u32, end: self.program.words.len() as u32 };
+        if added.start == added.end {
             return;
         }
-        let added = self.keep_words(words);
         match self.program.ops.last_mut() {
             // A jump to what follows it begins anew.
             Some(Op::Literal(known)) if known.end == added.start && !self.is_target => known.end = added.end,
@@ -182,9 +189,10 @@ impl<'n> Compiler<'n> {
 
     /// Writes the author's words as `rewrite` escapes them.
     pub fn words_escaped(&mut self, words: &str, rewrite: Rewrite) {
-        let mut escaped = words.to_owned();
-        rewrite(&mut escaped, 0);
-        self.literal(&escaped);
+        let start = self.program.words.len();
+        self.program.words.push_str(words);
+        rewrite(&mut self.program.words, start);
+        self.write_kept(start);
     }
 
     /// Prints what was pushed last. Markup that a helper made is escaped only as far as `{{{name}}}` is there.

@@ -15,12 +15,20 @@ impl Compiler<'_> {
 
     /// Pushes what a path leads to.
     pub(super) fn path(&mut self, path: &Path) {
-        let parts: Vec<&str> = path.parts.iter().map(String::as_str).collect();
+        match path.parts.as_slice() {
+            // Most have one name, or two.
+            [name] => self.path_of(path, &[name]),
+            [name, member] => self.path_of(path, &[name, member]),
+            names => self.path_of(path, &names.iter().map(String::as_str).collect::<Vec<_>>()),
+        }
+    }
+
+    fn path_of(&mut self, path: &Path, parts: &[&str]) {
         if let Some(param) = self.block_param(path) {
-            return self.param(param, &parts);
+            return self.param(param, parts);
         }
         if path.is_data {
-            return self.data(path, &parts);
+            return self.data(path, parts);
         }
         let depth = path.depth as u32;
         // As in handlebars.js an empty name is what is around.
@@ -31,7 +39,7 @@ impl Compiler<'_> {
         if depth == 0 && *name == "$" {
             return match rest {
                 [name, rest @ ..] if self.set_names.contains(*name) => self.top_variable(name, rest),
-                _ => self.push_path(&parts),
+                _ => self.push_path(parts),
             };
         }
         if self.set_names.contains(*name) {
@@ -39,7 +47,7 @@ impl Compiler<'_> {
             let name = self.name_number(name);
             self.push(Op::Variable { depth, name, slot });
         } else if depth == 0 && self.levels.is_at_top() {
-            return self.top(&parts);
+            return self.top(parts);
         } else {
             let slot = self.slot_if_top(path.depth, name);
             let name = self.name_number(name);

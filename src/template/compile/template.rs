@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::template::call::{self, Form, Helper, Table};
+use crate::template::call::{Form, Helper, Table};
 use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path, Span};
 use crate::template::syntax::{self, SyntaxError};
 
@@ -72,7 +72,7 @@ pub fn variable(call: &Call, helpers: Table) -> Option<&Path> {
 /// another of Courier's helpers shows the variable of that name.
 pub fn called_without_arguments(path: &Path, helpers: Table) -> Option<&'static Helper> {
     let [name] = path.parts.as_slice() else { return None };
-    let helper = call::find(helpers, name).filter(|_| path.is_simple() && !path.is_data)?;
+    let helper = helpers.find(name).filter(|_| path.is_simple() && !path.is_data)?;
     let needs_nothing = !matches!(helper.form, Form::Language(_)) && helper.required() == 0;
     (needs_nothing || BUILTIN.contains(&helper.name)).then_some(helper)
 }
@@ -109,7 +109,7 @@ impl Facts {
 
     fn see(&mut self, node: &Node, helpers: Table) {
         let opened = match node {
-            Node::Block(block) => call::find(helpers, &block.call.name.as_name()),
+            Node::Block(block) => helpers.find(&block.call.name.as_name()),
             _ => None,
         };
         self.includes |= matches!(node, Node::Partial(_) | Node::PartialBlock(_));

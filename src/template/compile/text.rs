@@ -8,9 +8,9 @@ use super::constants;
 use super::template::{BUILTIN, Facts, Template, called_without_arguments};
 use crate::error::shown;
 use crate::json;
-use crate::template::call::{self, Form, Helper, Keyword};
+use crate::template::call::{Form, Helper, Keyword};
 use crate::template::escape::{Escape, PLAIN, TRACKED, WhenChanged};
-use crate::template::program::{CallSite, Constant, Op, SourceText};
+use crate::template::program::{CallSite, Constant, Op, SourceText, TextPath};
 use crate::template::syntax::nearest;
 use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
 
@@ -105,7 +105,7 @@ impl Compiler<'_> {
 
     pub(super) fn source_number(&mut self, template: &Template) -> u32 {
         // A snippet is the same wherever it is included.
-        let path = if self.snippet.is_some() { "".into() } else { self.text_path.clone() };
+        let path = if self.snippet.is_some() { TextPath::default() } else { self.text_path.clone() };
         self.program.sources.push(SourceText { text: template.source.clone(), path, snippet: self.snippet.clone() });
         self.program.sources.len() as u32 - 1
     }
@@ -173,7 +173,7 @@ impl Compiler<'_> {
             Operand::Path(path) => path,
             name => {
                 let name = name.as_name();
-                return match call::find(self.helpers, &name) {
+                return match self.helpers.find(&name) {
                     Some(helper) if BUILTIN.contains(&helper.name) => Ok(Meaning::Helper(helper)),
                     _ if !is_called => Ok(Meaning::Named(name)),
                     Some(helper) => Ok(Meaning::Helper(helper)),
@@ -190,7 +190,7 @@ impl Compiler<'_> {
             return Ok(helper.map_or(Meaning::Path(path), Meaning::Helper));
         }
         let name = path.parts.first().map(String::as_str).unwrap_or_default();
-        let helper = call::find(self.helpers, name).filter(|_| path.is_simple() && !path.is_data);
+        let helper = self.helpers.find(name).filter(|_| path.is_simple() && !path.is_data);
         helper.map(Meaning::Helper).ok_or_else(|| self.unknown(&path.original, call, source))
     }
 
@@ -199,7 +199,7 @@ impl Compiler<'_> {
         let problem = match ELSEWHERE.iter().find(|(known, _)| *known == name) {
             Some((_, instead)) => format!("'{name}' is no helper of Courier's; write {instead}"),
             None => {
-                let known = self.helpers.iter().flat_map(|group| group.iter()).map(|helper| helper.name);
+                let known = self.helpers.iter().map(|helper| helper.name);
                 match nearest(name, known) {
                     Some(nearest) => format!("there is no helper '{name}'; did you mean '{nearest}'?"),
                     None => format!("there is no helper '{name}'"),

@@ -21,8 +21,8 @@ mod sprintf;
 mod testing;
 mod text;
 
-use super::call::Table;
+use super::call::Helper;
 
 /// All of them: a new group is added here.
-pub static HELPERS: Table =
-    &[language::HELPERS, logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS, dates::HELPERS, intl::HELPERS];
+pub const HELPERS: [&[Helper]; 7] =
+    [language::HELPERS, logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS, dates::HELPERS, intl::HELPERS];

@@ -5,7 +5,7 @@ use bumpalo::Bump;
 use super::HELPERS;
 use super::json_path::Path;
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Form, find};
+use crate::template::call::{Call, Form};
 use crate::template::heap::{Heap, Root};
 use crate::template::values::Value;
 
@@ -98,7 +98,11 @@ impl<'r, 'a> Reader<'r, '_, 'a> {
                 }
             }
         }
-        let helper = find(HELPERS, name).unwrap_or_else(|| panic!("no helper {name}"));
+        let helper = HELPERS
+            .into_iter()
+            .flatten()
+            .find(|helper| helper.name == name)
+            .unwrap_or_else(|| panic!("no helper {name}"));
         let (Form::Value(make) | Form::Condition(make) | Form::Content(make)) = helper.form else { panic!("{name}") };
         make(&Call { args: &args, named: &named, this: self.this, element: None, heap: self.heap, change: None })
     }

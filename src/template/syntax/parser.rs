@@ -170,11 +170,7 @@ impl Parser<'_> {
         let mut nodes = Vec::new();
         loop {
             let node = match &self.token {
-                Token::Content(words) => {
-                    let content = Node::Content(Content::new(words));
-                    self.next()?;
-                    content
-                }
+                Token::Content(_) => Node::Content(Content::new(self.content()?)),
                 Token::Comment { open, close } => {
                     let strip = Strip { open: *open, close: *close };
                     self.count_part()?;
@@ -205,6 +201,14 @@ impl Parser<'_> {
             nodes.push(node);
         }
         Ok(nodes)
+    }
+
+    /// The words that come next.
+    fn content(&mut self) -> Result<String> {
+        match self.next()? {
+            Token::Content(words) => Ok(words),
+            _ => Ok(String::new()),
+        }
     }
 
     fn mustache(&mut self, opening: Opening) -> Result<Node> {
@@ -349,6 +353,7 @@ impl Parser<'_> {
                 }
                 return Err(error);
             };
+            let mut is_part = false;
             path.original.push_str(name);
             path.is_dashed |= !in_brackets && name.contains('-') && !(is_data && name == "partial-block");
             if !in_brackets && matches!(name.as_str(), ".." | "." | "this") {
@@ -363,13 +368,17 @@ impl Parser<'_> {
                 }
                 self.leads_out |= path.depth > 0;
             } else {
-                path.parts.push(name.clone());
+                is_part = true;
             }
-            self.next()?;
-            while let Token::Index(index) = &self.token {
-                path.original.push_str(&format!(".{index}"));
-                path.parts.push(index.clone());
-                self.next()?;
+            if let (Token::Id(name, _), true) = (self.next()?, is_part) {
+                path.parts.push(name);
+            }
+            while matches!(self.token, Token::Index(_)) {
+                if let Token::Index(index) = self.next()? {
+                    path.original.push('.');
+                    path.original.push_str(&index);
+                    path.parts.push(index);
+                }
             }
             path.tag.end = self.end;
             let Token::Separator(separator) = self.token else {
@@ -499,9 +508,8 @@ impl Parser<'_> {
         }
         self.next()?;
         let mut nodes = Vec::new();
-        while let Token::Content(words) = &self.token {
-            nodes.push(Node::Content(Content::new(words)));
-            self.next()?;
+        while matches!(self.token, Token::Content(_)) {
+            nodes.push(Node::Content(Content::new(self.content()?)));
         }
         let name = call.name.as_name();
         match &self.token {
@@ -562,9 +570,10 @@ impl Parser<'_> {
 
 /// As in handlebars.js `this` makes it so at the end of any name.
 fn is_scoped(original: &str) -> bool {
-    let ends_word = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    let says_this = || original.match_indices("this").any(|(at, this)| ends_word(&original[at + this.len()..]));
-    original.starts_with('.') || says_this()
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let bytes = original.as_bytes();
+    let says_this = |(at, four): (usize, &[u8])| four == b"this" && !bytes.get(at + 4).is_some_and(is_word);
+    original.starts_with('.') || bytes.windows(4).enumerate().any(says_this)
 }
 
 /// A block of its parts.

@@ -54,9 +54,9 @@ pub struct Content {
 }
 
 impl Content {
-    pub fn new(original: &str) -> Self {
+    pub fn new(original: String) -> Self {
         let (left_stripped, right_stripped) = (false, false);
-        Content { original: original.to_owned(), from: 0, to: original.len(), left_stripped, right_stripped }
+        Content { from: 0, to: original.len(), original, left_stripped, right_stripped }
     }
 
     pub fn value(&self) -> &str {
