@@ -127,7 +127,8 @@ fn read_to_end(stream: &mut TcpStream) -> String {
 }
 
 fn is_closed(stream: &mut TcpStream) -> bool {
-    matches!(stream.read(&mut [0]), Ok(0)) || stream.read(&mut [0]).is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
+    matches!(stream.read(&mut [0]), Ok(0))
+        || stream.read(&mut [0]).is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
 }
 
 fn threads() -> usize {
