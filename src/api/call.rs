@@ -1,10 +1,10 @@
 //! What a handler is given, and what it gives back.
 
 use super::Settings;
-use super::seed::Seeder;
 use crate::error::{Error, Result};
 use crate::http::Request;
 use crate::model::environment::Environment;
+use crate::seed::Seeder;
 use crate::store::{Db, Store, Tx, Undo};
 
 /// A request with what its route and its key say about it.

@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Contract;
-use super::call::{Action, Answer, Call};
+use super::call::{Action, Answer, Call, Change};
 use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor, List};
 use super::query;
-use super::send::Sending;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::about::About;
@@ -15,6 +14,7 @@ use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
 use crate::model::{history, user};
+use crate::send::SendRequest;
 use crate::store;
 use crate::store::message::{self, Filter, Page, Place};
 use crate::store::{Db, bulk};
@@ -142,10 +142,12 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
             Ok((definition, recipient, user))
         })?;
         let understood = Definition::read(&definition, Reading::Lenient)?;
-        let send = Sending { definition, environment, templates };
-        send.prepare(store, understood, vec![(recipient, user)], |message_id| {
-            format!("{{\"messageId\":\"{message_id}\"}}")
-        })
+        let send = SendRequest { definition, environment, templates };
+        let send = send.prepare(store, understood, vec![(recipient, user)])?;
+        Ok(Change::sure(move |tx| {
+            let message_id = send.write(tx)?;
+            Ok(Answer::new(202, format!("{{\"messageId\":\"{message_id}\"}}")))
+        }))
     })
 }
 

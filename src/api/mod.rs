@@ -20,8 +20,8 @@ pub mod paging;
 mod preference;
 mod profile;
 pub mod query;
+mod reset;
 mod routes;
-pub mod seed;
 mod send;
 mod status;
 mod subscription;
@@ -37,13 +37,13 @@ use call::{Action, Answer, Call, Change, Params};
 use hook::{Exchange, Hook, RequestLog};
 use idempotency::Once;
 use routes::{Access, Route};
-use seed::Seeder;
 
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, Method, Reply, Request, Response};
 use crate::model::environment::Environment;
 use crate::model::seed::Seed;
 use crate::render::UnknownTemplates;
+use crate::seed::Seeder;
 use crate::store::{Db, Store, SyncWhen, environment};
 
 /// Which of two readings of Courier's documentation is answered by.
@@ -85,7 +85,7 @@ enum Outcome {
 }
 
 impl Api {
-    /// `seed` is what every environment begins with; it was [checked](seed::check).
+    /// `seed` is what every environment begins with; it was [checked](crate::seed::check).
     pub fn new(store: Arc<Store>, settings: Settings, seed: Seed) -> Self {
         let seeder = Seeder::new(seed, settings.templates);
         Api { store, settings, seeder, hooks: vec![Box::new(RequestLog)] }

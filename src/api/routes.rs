@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use super::call::{Action, Call, Params};
 use super::template::{checks, content};
 use super::{
-    brand, bulk, list, message, metrics, outbox, preference, profile, seed, send, status, subscription, template,
+    brand, bulk, list, message, metrics, outbox, preference, profile, reset, send, status, subscription, template,
     token, webhook,
 };
 use crate::error::{Error, Result};
@@ -115,7 +115,7 @@ static ROUTES: &[Route] = &[
     route(Method::Get, "/_bulkd/webhooks", webhook::list),
     route(Method::Get, "/_bulkd/webhooks/{webhook_id}", webhook::get),
     route(Method::Delete, "/_bulkd/webhooks/{webhook_id}", webhook::delete),
-    route(Method::Post, "/_bulkd/reset", seed::reset),
+    route(Method::Post, "/_bulkd/reset", reset::reset),
     open(Method::Get, "/_bulkd/health", status::health),
 ];
 
