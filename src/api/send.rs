@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Contract;
 use super::call::{Action, Answer, Call, Change};
+use super::settings::Contract;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::json::members::{self, Raw, members};
