@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
-use crate::http::{self, Handler, Request, Response, Server};
+use crate::http::{self, Handler, Reply, Request, Server};
 use crate::id::Ids;
 use crate::model::seed::Seed;
 use crate::outbound::Outbound;
@@ -119,16 +119,16 @@ impl App {
 struct Door(OnceLock<Option<Api>>);
 
 impl Handler for Door {
-    fn answer(&self, request: Request) -> Response {
+    fn answer(&self, request: Request) -> Reply {
         match self.0.wait() {
             Some(api) => api.answer(request),
-            None => http::of_error(&Error::unavailable("bulkd could not be started")),
+            None => http::of_error(&Error::unavailable("bulkd could not be started")).into(),
         }
     }
 
-    fn answer_at_once(&self, requests: Vec<Request>) -> Vec<Option<Response>> {
+    fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>> {
         match self.0.get() {
-            Some(Some(api)) => api.answer_at_once(requests),
+            Some(Some(api)) => api.answer_batch(requests),
             _ => requests.iter().map(|_| None).collect(),
         }
     }

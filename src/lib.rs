@@ -30,3 +30,4 @@ pub mod clock;
 pub mod crash;
 pub mod error;
 pub mod id;
+pub mod logging;

@@ -15,7 +15,11 @@ type Rule = (&'static str, &'static [&'static str], bool);
 
 /// Imports run downward.
 const RULES: &[Rule] = &[
-    ("main", &["app", "demo", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"], false),
+    (
+        "main",
+        &["app", "demo", "logging", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"],
+        false,
+    ),
     ("demo", &["app", "cli", "config", "store"], true),
     ("app", &["cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"], false),
     ("cli", &["config", "http", "api", "store", "render", "model"], true),
@@ -33,6 +37,7 @@ const RULES: &[Rule] = &[
     ("clock", &[], false),
     ("crash", &[], false),
     ("id", &[], false),
+    ("logging", &["error"], false),
 ];
 /// What every room may import.
 const COMMON: &[&str] = &["json", "error", "clock", "id", "crash"];

@@ -199,7 +199,7 @@ fn it_answers_where_its_first_line_says_and_logs_elsewhere() {
         let ended = daemon.terminate();
         assert_eq!(ended.stdout.lines().count(), 2, "{ended:?}");
         assert!(ended.stdout.contains(&format!("COURIER_BASE_URL=http://{address}\n")), "{ended:?}");
-        assert!(ended.stderr.contains("POST /bulk -> 201"), "{ended:?}");
+        assert!(ended.stderr.contains("POST /bulk 201 "), "{ended:?}");
         assert!(!ended.stderr.contains("a-secret"), "{ended:?}");
         assert_eq!(folder.names(), ["bulkd.db"]);
     }
@@ -251,7 +251,7 @@ fn settings_come_from_the_environment_and_flags_win_over_it() {
         daemon.customer("three").get("/bulk/any").refused(401);
         assert_workers(&daemon, 3);
         let ended = daemon.terminate();
-        assert!(ended.stderr.contains("POST /bulk -> 200"), "{ended:?}");
+        assert!(ended.stderr.contains("POST /bulk 200 "), "{ended:?}");
         assert_eq!(folder.names(), ["bulkd.db"]);
     }
 
@@ -525,6 +525,23 @@ fn it_needs_nobody_who_reads_what_it_says() {
     assert_eq!(Binary::spawn(bulkd(&args).stdout(nobody_listens())).wait().code, Some(0));
     let refusal = Binary::spawn(bulkd(&["check", "/"]).stderr(nobody_listens())).wait();
     assert_eq!((refusal.code, refusal.stdout.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn a_log_that_is_never_read_holds_up_neither_requests_nor_jobs_nor_the_stop() {
+    let folder = Folder::new();
+    // As test suites start things: a pipe that is open and full after 64 KiB.
+    let (unread, full) = std::io::pipe().unwrap();
+    let daemon = Binary::start_by(bulkd(&["--listen", ":0", "--db", &folder.database(), "--log", "info"]).stderr(full));
+    let customer = daemon.customer("acme");
+    for _ in 0..4_000 {
+        customer.get("/bulk/any").refused(404);
+    }
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, crowd(0, 10));
+    assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 9);
+    daemon.terminate();
+    drop(unread);
 }
 
 #[test]

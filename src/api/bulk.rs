@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::Contract;
+use super::call::{Action, Answer, Call, Change};
 use super::paging::{self, Cursor, List};
 use super::query;
-use super::{Act, Answer, Call, Change, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
@@ -26,7 +27,7 @@ struct CreateBody<'a> {
 
 /// `POST /bulk` with `{message}`: 201 `{jobId}` (the tutorial's reading) or 200 (the OpenAPI's). The message is kept as
 /// it was sent. An event or template that is not known here is no error.
-pub fn create(mut call: Call<'_>) -> Result<Act> {
+pub fn create(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let definition = json::read::<CreateBody<'_>>(&body, String::new)?.message.get();
     let contract = call.settings.contract;
@@ -35,7 +36,7 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
     let plan = Plan::new(Definition::read(definition, reading)?, JobKind::Bulk);
     Renderer::new(plan, call.settings.templates, Timestamp::default())?;
     let (definition, environment) = (definition.to_owned(), call.environment);
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let job_id = bulk::create(tx, &environment, &definition)?;
         let status = if contract == Contract::OpenApi { 200 } else { 201 };
         Ok(Answer::new(status, format!("{{\"jobId\":\"{job_id}\"}}")))
@@ -51,24 +52,26 @@ struct IngestBody<'a> {
 /// `POST /bulk/{job_id}` with `{users}`: 200 `{errors, total}`, or 204 in the OpenAPI's reading. `errors` holds the
 /// users who are in the job already, as they were sent, and `total` counts those whom this call added. One user that
 /// cannot be read refuses the call.
-pub fn ingest(mut call: Call<'_>) -> Result<Act> {
+pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let mut users =
         NewUsers::read(body, |body, add| user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, add))?;
-    let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
-    let of = job_id.clone();
-    let change = Change::new(move |tx| {
-        let job = bulk::get(tx, &environment, &job_id)?;
-        if job.status != JobStatus::Created {
-            return Err(Error::invalid("job_id", "this job was run already and takes no more users; create a new job"));
-        }
-        let duplicates = users::ingest(tx, &job, &mut users)?;
-        Ok(match contract {
-            Contract::OpenApi => Answer::new(204, ""),
-            Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
-        })
-    });
-    Ok(Act::Ingest(of, change))
+    let (job_id, environment, contract) = (call.path("job_id"), call.environment, call.settings.contract);
+    Action::prepare(move |store| {
+        users::prepare(store, &environment, &job_id)?;
+        Ok(Change::new(move |tx| {
+            let job = bulk::get(tx, &environment, &job_id)?;
+            if job.status != JobStatus::Created {
+                let problem = "this job was run already and takes no more users; create a new job";
+                return Err(Error::invalid("job_id", problem));
+            }
+            let duplicates = users::ingest(tx, &job, &mut users)?;
+            Ok(match contract {
+                Contract::OpenApi => Answer::new(204, ""),
+                Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
+            })
+        }))
+    })
 }
 
 fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
@@ -81,33 +84,31 @@ fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
 
 /// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job; the body,
 /// which older SDKs send as `{}`, does not matter.
-pub fn run(mut call: Call<'_>) -> Result<Act> {
-    let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
-    Act::staged(move |db| {
+pub fn run(mut call: Call<'_>) -> Result<Action> {
+    let (job_id, environment, contract) = (call.path("job_id"), call.environment, call.settings.contract);
+    Action::prepare(move |store| {
         // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
-        let (_, definition) = bulk::get_with_definition(db, &environment, &job_id)?;
-        Ok(Box::new(move || {
-            let names = Names::of(&Definition::read(&definition, Reading::Lenient)?);
-            Ok(Change::new(move |tx| {
-                let job = bulk::get(tx, &environment, &job_id)?;
-                if job.status != JobStatus::Created {
-                    return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
-                }
-                bulk::start(tx, &job, &names)?;
-                Ok(match contract {
-                    Contract::OpenApi => Answer::new(204, ""),
-                    Contract::Tutorial => Answer::new(202, "{}"),
-                })
-            }))
+        let (_, definition) = store.read_for_request(|db| bulk::get_with_definition(db, &environment, &job_id))?;
+        let names = Names::of(&Definition::read(&definition, Reading::Lenient)?);
+        Ok(Change::new(move |tx| {
+            let job = bulk::get(tx, &environment, &job_id)?;
+            if job.status != JobStatus::Created {
+                return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
+            }
+            bulk::start(tx, &job, &names)?;
+            Ok(match contract {
+                Contract::OpenApi => Answer::new(204, ""),
+                Contract::Tutorial => Answer::new(202, "{}"),
+            })
         }))
     })
 }
 
 /// `GET /bulk/{job_id}`: 200 `{job: {definition, enqueued, failures, received, status}}`, and for a job that cannot go
 /// on the reason as `error`, which is ours.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (job_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (job_id, environment) = (call.path("job_id"), call.environment);
+    Action::query(move |db| {
         let (job, definition) = bulk::get_with_definition(db, &environment, &job_id)?;
         let error = job.error.map(|error| format!(",\"error\":{}", json::quoted(&error))).unwrap_or_default();
         let body = format!(
@@ -122,12 +123,12 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `GET /bulk/{job_id}/users?cursor=&limit=`: 200 `{items, paging}`, in ingest order.
-pub fn list_users(mut call: Call<'_>) -> Result<Act> {
-    let job_id = call.param();
+pub fn list_users(mut call: Call<'_>) -> Result<Action> {
+    let job_id = call.path("job_id");
     let query = call.request.query();
     let (cursor, limit) = (query::cursor(query), query::limit(query));
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let job = bulk::get(db, &environment, &job_id)?;
         let from_seq = Cursor::read(cursor.as_deref(), List::Users(job.job))?;
         let users = users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::Contract;
+use super::call::{Action, Answer, Call};
 use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor, List};
 use super::query;
 use super::send::Sending;
-use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::about::About;
@@ -23,7 +24,7 @@ const LOOKS: i64 = 1_000_000;
 
 /// `GET /messages` with its filters: 200 `{paging, results}`, the newest first. A page may be empty although there are
 /// more.
-pub fn list(call: Call<'_>) -> Result<Act> {
+pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.request.query();
     let text = |name| query::one(query, name);
     let filter = Filter {
@@ -47,7 +48,7 @@ pub fn list(call: Call<'_>) -> Result<Act> {
     };
     let page = Page { limit: query::limit(query) as usize, bytes: paging::PAGE_BYTES, looks: LOOKS };
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let (messages, next) = message::list(db, &environment, &filter, up_to, page)?;
         let items: Vec<String> =
             messages.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
@@ -75,9 +76,9 @@ fn place(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<Pla
 }
 
 /// `GET /messages/{message_id}`: 200, the record with its `providers`.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (message_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (message_id, environment) = (call.path("message_id"), call.environment);
+    Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
         let record = message::record(db, &place)?;
         Ok(Answer::new(200, record.to_string()))
@@ -86,10 +87,10 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 
 /// `GET /messages/{message_id}/history?type=`: 200 `{results}`, in the order in which it happened. A type that is not
 /// known finds nothing.
-pub fn history(mut call: Call<'_>) -> Result<Act> {
+pub fn history(mut call: Call<'_>) -> Result<Action> {
     let wanted = query::one(call.request.query(), "type");
-    let (message_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+    let (message_id, environment) = (call.path("message_id"), call.environment);
+    Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
         let message = message::get(db, &place)?;
         let job = message::get_job(db, place.job)?;
@@ -103,9 +104,9 @@ pub fn history(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `GET /messages/{message_id}/output`: 200 `{results}`, an entry a channel.
-pub fn output(mut call: Call<'_>) -> Result<Act> {
-    let (message_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn output(mut call: Call<'_>) -> Result<Action> {
+    let (message_id, environment) = (call.path("message_id"), call.environment);
+    Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
         let message = message::get(db, &place)?.stored;
         let mut deliveries = Deliveries::new(db);
@@ -116,9 +117,9 @@ pub fn output(mut call: Call<'_>) -> Result<Act> {
 
 /// `POST /messages/{message_id}/cancel`: 200 with the record if the message was waiting for its time, else 409 with the
 /// same record.
-pub fn cancel(mut call: Call<'_>) -> Result<Act> {
-    let (message_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn cancel(mut call: Call<'_>) -> Result<Action> {
+    let (message_id, environment) = (call.path("message_id"), call.environment);
+    Action::change(move |tx| {
         let place = place(tx, &environment, &message_id)?;
         let status = if message::cancel(tx, &place)? { 200 } else { 409 };
         let record = message::record(tx, &place)?;
@@ -128,26 +129,30 @@ pub fn cancel(mut call: Call<'_>) -> Result<Act> {
 
 /// `POST /messages/{message_id}/resend`: 202 `{messageId}` of a new message, made of the same definition and user with
 /// what is stored now.
-pub fn resend(mut call: Call<'_>) -> Result<Act> {
-    let (message_id, environment, templates) = (call.param(), call.environment, call.settings.templates);
-    Act::staged(move |db| {
-        let place = place(db, &environment, &message_id)?;
-        let (job, definition) = bulk::get_by_number(db, place.job)?;
-        let (recipient, mut user) = store::user::get(db, place.job, place.seq)?;
-        if job.kind == JobKind::Bulk {
+pub fn resend(mut call: Call<'_>) -> Result<Action> {
+    let (message_id, environment, templates) = (call.path("message_id"), call.environment, call.settings.templates);
+    Action::prepare(move |store| {
+        let (definition, recipient, user) = store.read_for_request(|db| {
+            let place = place(db, &environment, &message_id)?;
+            let (job, definition) = bulk::get_by_number(db, place.job)?;
+            let (recipient, user) = store::user::get(db, place.job, place.seq)?;
             // A user of a job is somebody, also under a name that was given here.
-            user = user::named(user, &recipient)?;
-        }
+            let is_of_job = job.kind == JobKind::Bulk;
+            let user = if is_of_job { user::named(user, &recipient)? } else { user };
+            Ok((definition, recipient, user))
+        })?;
         let understood = Definition::read(&definition, Reading::Lenient)?;
         let send = Sending { definition, environment, templates };
-        send.stage(db, understood, vec![(recipient, user)], |message_id| format!("{{\"messageId\":\"{message_id}\"}}"))
+        send.prepare(store, understood, vec![(recipient, user)], |message_id| {
+            format!("{{\"messageId\":\"{message_id}\"}}")
+        })
     })
 }
 
 /// `PUT /requests/{request_id}/archive`: 204. The messages of the request are left out of lists from now on.
-pub fn archive(mut call: Call<'_>) -> Result<Act> {
-    let (request_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| match message::archive(tx, &environment, &request_id)? {
+pub fn archive(mut call: Call<'_>) -> Result<Action> {
+    let (request_id, environment) = (call.path("request_id"), call.environment);
+    Action::change(move |tx| match message::archive(tx, &environment, &request_id)? {
         true => Ok(Answer::new(204, "")),
         false => Err(Error::unknown("request_id", "request", &request_id)),
     })

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Call, query};
+use super::call::{Action, Answer, Call};
+use super::query;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::metrics::{Asked, Funnel, Window};
@@ -15,7 +16,7 @@ type Bucket = BTreeMap<(String, String), Funnel>;
 
 /// `GET /notifications/{id}/metrics?start=&end=&lookback=&granularity=`: 200 `{notificationId, granularity, start, end,
 /// series}`, all buckets empty for a template that does not exist.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
     let query = call.request.query();
     let asked = Asked {
         start: query::one(query, "start"),
@@ -23,8 +24,8 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
         lookback: query::one(query, "lookback"),
         granularity: query::one(query, "granularity"),
     };
-    let (id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+    let (id, environment) = (call.path("id"), call.environment);
+    Action::query(move |db| {
         let window = Window::read(&asked, db.now())?;
         let instants: Vec<Timestamp> = window.boundaries.iter().map(|at| Timestamp(at.as_millisecond())).collect();
         let counts = match instants[..] {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::call::{Action, Answer, Call};
 use super::delivery::Deliveries;
 use super::paging::{self, Cursor, List};
 use super::query;
-use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
@@ -15,7 +15,7 @@ use crate::store::{bulk, message};
 /// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
 /// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
 /// `job_id`.
-pub fn list(call: Call<'_>) -> Result<Act> {
+pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.request.query();
     let mut filter = Filter {
         job_id: query::one(query, "job_id"),
@@ -33,7 +33,7 @@ pub fn list(call: Call<'_>) -> Result<Act> {
     let from = Cursor::read(query::cursor(query).as_deref(), List::Outbox)? as i64;
     let limit = query::limit(query);
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         if let Some(job_id) = &filter.job_id {
             bulk::find(db, &environment, job_id)?.ok_or_else(|| bulk::not_found(job_id))?;
         }

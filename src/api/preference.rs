@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor};
 use super::query;
-use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::json::{self, Text};
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -27,7 +27,7 @@ struct Whose {
 impl Whose {
     fn read(call: &mut Call<'_>) -> Self {
         let tenant_id = query::one(call.request.query(), "tenant_id").unwrap_or_default();
-        Whose { environment: call.environment.clone(), user_id: call.param(), tenant_id }
+        Whose { environment: call.environment.clone(), user_id: call.path("user_id"), tenant_id }
     }
 
     fn within(&self, environment: EnvironmentRow) -> Chooser<'_> {
@@ -66,9 +66,9 @@ fn read_choices(body: &str, least: usize) -> Result<Vec<Choice>> {
 }
 
 /// `GET /users/{user_id}/preferences?tenant_id=`: 200 `{items, paging}`: what the user has chosen, all on one page.
-pub fn list(mut call: Call<'_>) -> Result<Act> {
+pub fn list(mut call: Call<'_>) -> Result<Action> {
     let whose = Whose::read(&mut call);
-    Act::query(move |db| {
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &whose.environment)?;
         let chosen = preference::list(db, whose.within(environment))?;
         let items = chosen.iter().map(|(topic_id, choice)| item(db, environment, topic_id, Some(choice)));
@@ -97,10 +97,10 @@ fn routing(choice: &TopicPreference) -> serde_json::Value {
 }
 
 /// `POST /users/{user_id}/preferences?tenant_id=` with `{topics}`: 200 `{errors, items}`. Topics that are not named stay.
-pub fn update(mut call: Call<'_>) -> Result<Act> {
+pub fn update(mut call: Call<'_>) -> Result<Action> {
     let choices = read_choices(&call.json()?, 1)?;
     let whose = Whose::read(&mut call);
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &whose.environment)?;
         let (mut items, mut errors) = (Vec::new(), Vec::new());
         for (topic_id, choice) in &choices {
@@ -128,10 +128,10 @@ fn echo(topic_id: &str, choice: &TopicPreference) -> serde_json::Value {
 
 /// `PUT /users/{user_id}/preferences?tenant_id=` with `{topics}`: 200 `{deleted, items}`. Topics that are not named fall
 /// back to their defaults.
-pub fn replace(mut call: Call<'_>) -> Result<Act> {
+pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let choices = read_choices(&call.json()?, 0)?;
     let whose = Whose::read(&mut call);
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &whose.environment)?;
         let whose = whose.within(environment);
         let mut deleted = Vec::new();
@@ -155,9 +155,9 @@ pub fn replace(mut call: Call<'_>) -> Result<Act> {
 
 /// `GET /users/{user_id}/preferences/{topic_id}?tenant_id=`: 200 `{topic}`, the default if the user has not chosen. A
 /// topic that is not stored is no error.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (whose, topic_id) = (Whose::read(&mut call), call.param());
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (whose, topic_id) = (Whose::read(&mut call), call.path("topic_id"));
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &whose.environment)?;
         let choice = preference::find(db, environment, &whose.user_id, &whose.tenant_id, &topic_id)?;
         let topic = item(db, environment, &topic_id, choice.as_ref())?;
@@ -172,12 +172,12 @@ struct TopicBody<'a> {
 }
 
 /// `PUT /users/{user_id}/preferences/{topic_id}?tenant_id=` with `{topic}`: 200 `{message}`.
-pub fn put(mut call: Call<'_>) -> Result<Act> {
+pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let topic = json::read::<TopicBody<'_>>(&body, String::new)?.topic.get();
     let choice = TopicPreference::read(topic, || "topic".to_owned())?;
-    let (whose, topic_id) = (Whose::read(&mut call), call.param());
-    Act::change(move |tx| {
+    let (whose, topic_id) = (Whose::read(&mut call), call.path("topic_id"));
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &whose.environment)?;
         if let Some(reason) = choice.refused_by(&preference::topic(tx, environment, &topic_id)?) {
             return Err(Error::invalid("topic.status", reason));
@@ -188,9 +188,9 @@ pub fn put(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /users/{user_id}/preferences/{topic_id}?tenant_id=`: 204, and the topic's default holds again.
-pub fn delete(mut call: Call<'_>) -> Result<Act> {
-    let (whose, topic_id) = (Whose::read(&mut call), call.param());
-    Act::change(move |tx| {
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let (whose, topic_id) = (Whose::read(&mut call), call.path("topic_id"));
+    Action::change(move |tx| {
         let environment = environment::find_or_nothing(tx, &whose.environment)?;
         preference::delete(tx, whose.within(environment), &topic_id)?;
         Ok(Answer::new(204, ""))

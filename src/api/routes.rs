@@ -2,52 +2,54 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::call::{Action, Call, Params};
 use super::template::{checks, content};
 use super::{
-    Act, Call, brand, bulk, list, message, metrics, outbox, preference, profile, seed, send, status, subscription,
-    template, token, webhook,
+    brand, bulk, list, message, metrics, outbox, preference, profile, seed, send, status, subscription, template,
+    token, webhook,
 };
 use crate::error::{Error, Result};
 use crate::http::Method;
+
+pub type Handler = fn(Call<'_>) -> Result<Action>;
 
 /// A line of the table.
 pub struct Route {
     method: Method,
     path: &'static str,
     pub access: Access,
-    /// Whether the answer takes no more than a look at a few rows.
-    pub quick: bool,
-    /// The first step of the handler.
-    pub read: fn(Call<'_>) -> Result<Act>,
+    /// Whether the answer takes no more than a look at a few rows, so that an event loop may answer it.
+    pub inline: bool,
+    pub handler: Handler,
 }
 
 /// Who may call a route.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Whoever has an API key; it names the environment.
+    /// An API key is needed; it names the environment.
     Key,
-    /// Anybody.
+    /// No key is needed.
     Open,
 }
 
-const fn route(method: Method, path: &'static str, read: fn(Call<'_>) -> Result<Act>) -> Route {
-    Route { method, path, access: Access::Key, quick: false, read }
+const fn route(method: Method, path: &'static str, handler: Handler) -> Route {
+    Route { method, path, access: Access::Key, inline: false, handler }
 }
 
-const fn open(method: Method, path: &'static str, read: fn(Call<'_>) -> Result<Act>) -> Route {
-    Route { method, path, access: Access::Open, quick: true, read }
+const fn open(method: Method, path: &'static str, handler: Handler) -> Route {
+    Route { method, path, access: Access::Open, inline: true, handler }
 }
 
 /// A `GET` of a few rows.
-const fn quick(path: &'static str, read: fn(Call<'_>) -> Result<Act>) -> Route {
-    Route { method: Method::Get, path, access: Access::Key, quick: true, read }
+const fn inline(path: &'static str, handler: Handler) -> Route {
+    Route { method: Method::Get, path, access: Access::Key, inline: true, handler }
 }
 
 static ROUTES: &[Route] = &[
     route(Method::Post, "/bulk", bulk::create),
     route(Method::Post, "/bulk/{job_id}", bulk::ingest),
     route(Method::Post, "/bulk/{job_id}/run", bulk::run),
-    quick("/bulk/{job_id}", bulk::get),
+    inline("/bulk/{job_id}", bulk::get),
     route(Method::Get, "/bulk/{job_id}/users", bulk::list_users),
     route(Method::Post, "/send", send::send),
     route(Method::Get, "/messages", message::list),
@@ -57,7 +59,7 @@ static ROUTES: &[Route] = &[
     route(Method::Post, "/messages/{message_id}/cancel", message::cancel),
     route(Method::Post, "/messages/{message_id}/resend", message::resend),
     route(Method::Put, "/requests/{request_id}/archive", message::archive),
-    quick("/profiles/{user_id}", profile::get),
+    inline("/profiles/{user_id}", profile::get),
     route(Method::Post, "/profiles/{user_id}", profile::merge),
     route(Method::Put, "/profiles/{user_id}", profile::replace),
     route(Method::Patch, "/profiles/{user_id}", profile::patch),
@@ -66,7 +68,7 @@ static ROUTES: &[Route] = &[
     route(Method::Post, "/profiles/{user_id}/lists", subscription::put_of_user),
     route(Method::Delete, "/profiles/{user_id}/lists", subscription::delete_of_user),
     route(Method::Get, "/lists", list::list),
-    quick("/lists/{list_id}", list::get),
+    inline("/lists/{list_id}", list::get),
     route(Method::Put, "/lists/{list_id}", list::put),
     route(Method::Delete, "/lists/{list_id}", list::delete),
     route(Method::Put, "/lists/{list_id}/restore", list::restore),
@@ -78,12 +80,12 @@ static ROUTES: &[Route] = &[
     route(Method::Get, "/users/{user_id}/preferences", preference::list),
     route(Method::Post, "/users/{user_id}/preferences", preference::update),
     route(Method::Put, "/users/{user_id}/preferences", preference::replace),
-    quick("/users/{user_id}/preferences/{topic_id}", preference::get),
+    inline("/users/{user_id}/preferences/{topic_id}", preference::get),
     route(Method::Put, "/users/{user_id}/preferences/{topic_id}", preference::put),
     route(Method::Delete, "/users/{user_id}/preferences/{topic_id}", preference::delete),
     route(Method::Get, "/users/{user_id}/tokens", token::list),
     route(Method::Put, "/users/{user_id}/tokens", token::put_many),
-    quick("/users/{user_id}/tokens/{token}", token::get),
+    inline("/users/{user_id}/tokens/{token}", token::get),
     route(Method::Put, "/users/{user_id}/tokens/{token}", token::put),
     route(Method::Patch, "/users/{user_id}/tokens/{token}", token::patch),
     route(Method::Delete, "/users/{user_id}/tokens/{token}", token::delete),
@@ -104,7 +106,7 @@ static ROUTES: &[Route] = &[
     route(Method::Delete, "/notifications/{id}/{submission_id}/checks", checks::delete),
     route(Method::Post, "/brands", brand::create),
     route(Method::Get, "/brands", brand::list),
-    quick("/brands/{brand_id}", brand::get),
+    inline("/brands/{brand_id}", brand::get),
     route(Method::Put, "/brands/{brand_id}", brand::replace),
     route(Method::Delete, "/brands/{brand_id}", brand::delete),
     // Our own.
@@ -118,7 +120,7 @@ static ROUTES: &[Route] = &[
 ];
 
 /// The route for a request, and what stands in place of its parameters.
-pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>)> {
+pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
     let wanted = if *method == Method::Head { &Method::Get } else { method };
     let found = ROUTES
         .iter()
@@ -130,17 +132,17 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>)
     })
 }
 
-fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
+fn matches(pattern: &'static str, path: &str) -> Option<Params> {
     let mut params = Vec::new();
     let mut parts = path.split('/');
     for expected in pattern.split('/') {
         let part = parts.next()?;
-        if expected.starts_with('{') {
+        if let Some(name) = expected.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
             let value = percent_decode_str(part).decode_utf8_lossy();
             if value.is_empty() {
                 return None;
             }
-            params.push(value.into_owned());
+            params.push((name, value.into_owned()));
         } else if expected != part {
             return None;
         }

@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::idempotency::Once;
+use super::call::{Action, Answer, Call, Change};
 use super::send::Sending;
-use super::{Act, Answer, Call};
 use crate::clock::Timestamp;
 use crate::error::{Kind, Result};
 use crate::model::bulk::JobKind;
@@ -43,77 +42,74 @@ pub fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     Ok(())
 }
 
-/// A seed, and which environments have begun with it since the start.
-pub struct Seeds {
-    seed: Arc<Seed>,
+/// A seed, and which environments were seeded since the start.
+#[derive(Clone)]
+pub struct Seeder(Arc<Shared>);
+
+struct Shared {
+    seed: Seed,
     templates: UnknownTemplates,
-    /// Whether it is all there. Whoever puts it there holds the lock, and others of the same environment wait.
-    begun: RwLock<HashMap<[u8; 32], Arc<Mutex<bool>>>>,
+    /// Whether the seed is all there. The thread that puts it there holds the lock, and others of the same environment
+    /// wait.
+    seeded: RwLock<HashMap<[u8; 32], Arc<Mutex<bool>>>>,
 }
 
-impl Seeds {
+impl Seeder {
     /// `seed` was [checked](check).
     pub fn new(seed: Seed, templates: UnknownTemplates) -> Self {
-        Seeds { seed: Arc::new(seed), templates, begun: RwLock::default() }
+        Seeder(Arc::new(Shared { seed, templates, seeded: RwLock::default() }))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.seed.is_empty()
+        self.0.seed.is_empty()
     }
 
-    fn begun(&self, environment: &Environment) -> Arc<Mutex<bool>> {
-        let known = self.begun.read().unwrap_or_else(PoisonError::into_inner).get(&environment.key_hash).cloned();
+    fn seeded(&self, environment: &Environment) -> Arc<Mutex<bool>> {
+        let known = self.0.seeded.read().unwrap_or_else(PoisonError::into_inner).get(&environment.key_hash).cloned();
         known.unwrap_or_else(|| {
-            let mut begun = self.begun.write().unwrap_or_else(PoisonError::into_inner);
-            begun.entry(environment.key_hash).or_default().clone()
+            let mut seeded = self.0.seeded.write().unwrap_or_else(PoisonError::into_inner);
+            seeded.entry(environment.key_hash).or_default().clone()
         })
     }
 
     /// Whether there is nothing left to do for an environment.
-    pub fn has_begun(&self, environment: &Environment) -> bool {
-        self.is_empty() || self.begun(environment).try_lock().is_ok_and(|begun| *begun)
+    pub fn is_seeded(&self, environment: &Environment) -> bool {
+        self.is_empty() || self.seeded(environment).try_lock().is_ok_and(|seeded| *seeded)
     }
 
-    /// Puts the seed into an environment that has not begun with it yet. What is there already and is the same stays
-    /// untouched.
-    pub fn begin(&self, store: &Store, environment: &Environment) -> Result<()> {
+    /// Puts the seed into an environment that was not seeded yet. What is there already and is the same stays untouched.
+    pub fn ensure_seeded(&self, store: &Store, environment: &Environment) -> Result<()> {
         if self.is_empty() {
             return Ok(());
         }
-        let begun = self.begun(environment);
-        let mut begun = lock(&begun);
-        if !*begun {
-            let (seed, of) = (self.seed.clone(), environment.clone());
-            store.write(move |tx| put(tx, &of, &seed))?;
+        let seeded = self.seeded(environment);
+        let mut seeded = lock(&seeded);
+        if !*seeded {
+            let (shared, of) = (self.0.clone(), environment.clone());
+            store.write(move |tx| put(tx, &of, &shared.seed))?;
             self.send(store, environment)?;
-            *begun = true;
+            *seeded = true;
         }
         Ok(())
     }
 
-    /// Takes everything away from an environment and begins anew, in one commit but for the messages.
-    pub fn reset(&self, store: &Store, environment: &Environment, once: Option<Once>) -> Result<Answer> {
-        let begun = self.begun(environment);
-        let mut begun = lock(&begun);
-        let (seed, of) = (self.seed.clone(), environment.clone());
-        let change = move |tx: &mut Tx<'_>| {
-            environment::retire(tx, &of)?;
-            put(tx, &of, &seed)?;
+    /// Takes everything away from an environment, and puts back all of the seed but the messages, in one commit. They come
+    /// when the environment is next [seeded](Seeder::ensure_seeded).
+    fn reset(&self, environment: Environment) -> Change {
+        if !self.is_empty() {
+            *lock(&self.seeded(&environment)) = false;
+        }
+        let shared = self.0.clone();
+        Change::new(move |tx| {
+            environment::retire(tx, &environment)?;
+            put(tx, &environment, &shared.seed)?;
             Ok(Answer::new(204, ""))
-        };
-        *begun = false;
-        let answer = store.write(move |tx| match once {
-            Some(once) => once.run(tx, change),
-            None => change(tx),
-        })?;
-        self.send(store, environment)?;
-        *begun = true;
-        Ok(answer)
+        })
     }
 
     /// Makes the messages that are not there yet, as if they were sent.
     fn send(&self, store: &Store, environment: &Environment) -> Result<()> {
-        for message in &self.seed.messages {
+        for message in &self.0.seed.messages {
             let Entry { id, value: Message { definition, recipient, user }, .. } = message;
             if store.read_for_request(|db| is_there(db, environment, id))? {
                 continue;
@@ -121,15 +117,15 @@ impl Seeds {
             let understood = Definition::read(definition, Reading::Lenient)?;
             let (definition, environment) = (definition.clone(), environment.clone());
             let of = environment.clone();
-            let send = Sending { definition, environment, templates: self.templates };
+            let send = Sending { definition, environment, templates: self.0.templates };
             let users = vec![(recipient.clone(), user.clone())];
-            let change = store.read_for_request(|db| send.stage(db, understood, users, |message_id| message_id))?()?;
+            let change = send.prepare(store, understood, users, |message_id| message_id)?;
             let id = id.clone();
             store.write(move |tx| {
                 if is_there(tx, &of, &id)? {
                     return Ok(());
                 }
-                let made = (change.make)(tx)?.body;
+                let made = (change.apply)(tx)?.body;
                 message::name(tx, &of, &id, &made)
             })?;
         }
@@ -138,8 +134,8 @@ impl Seeds {
 }
 
 /// A thread that panicked with the lock has left it where it was.
-fn lock(begun: &Mutex<bool>) -> MutexGuard<'_, bool> {
-    begun.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(seeded: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    seeded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_there(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<bool> {
@@ -147,8 +143,9 @@ fn is_there(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<
 }
 
 /// `POST /_bulkd/reset`: 204. The environment is as new: empty, then seeded.
-pub fn reset(_: Call<'_>) -> Result<Act> {
-    Ok(Act::Reset)
+pub fn reset(call: Call<'_>) -> Result<Action> {
+    let (seeder, environment) = (call.seeder.clone(), call.environment);
+    Action::prepare(move |_| Ok(seeder.reset(environment)))
 }
 
 /// Everything but the messages, which need it to be there.

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Act, Answer, Call, Change, Contract};
+use super::Contract;
+use super::call::{Action, Answer, Call, Change};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
@@ -20,7 +21,7 @@ use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
 use crate::render::{Recipient, Renderer, UnknownTemplates};
 use crate::store::plan::{self, Names, Versions};
-use crate::store::{Db, Tx, bulk, environment, list, profile};
+use crate::store::{Db, Store, Tx, bulk, environment, list, profile};
 
 /// Subscribers of all lists of one send: they are written in one commit,
 const FAN_OUT_LIMIT: usize = 1_000_000;
@@ -47,7 +48,7 @@ members! {
 /// `POST /send` with `{message}`: 202 `{requestId}`, which for a single recipient is the message's id. Whoever is named
 /// gets the message in this request, unless that is too much to hold; the subscribers of lists get theirs from the
 /// runner.
-pub fn send(mut call: Call<'_>) -> Result<Act> {
+pub fn send(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let message = json::read::<Body<'_>>(&body, String::new)?.message.get();
     let lenient = call.settings.contract == Contract::OpenApi;
@@ -62,9 +63,9 @@ pub fn send(mut call: Call<'_>) -> Result<Act> {
     match users(&to) {
         Some(users) => {
             let answer = |request_id| format!("{{\"requestId\":\"{request_id}\"}}");
-            Act::staged(move |db| send.stage(db, definition, users, answer))
+            Action::prepare(move |store| send.prepare(store, definition, users, answer))
         }
-        None => Act::staged(move |db| send.fan_out(db, definition, to)),
+        None => Action::prepare(move |store| send.fan_out(store, definition, to)),
     }
 }
 
@@ -98,51 +99,47 @@ pub struct Sending {
 impl Sending {
     /// Looks up what there is to know; then, without the file, renders; then writes everything in one commit.
     /// `definition` is the send's own, understood.
-    pub fn stage(
+    pub fn prepare(
         self,
-        db: &Db<'_>,
+        store: &Store,
         definition: Definition,
         users: Vec<(String, String)>,
         answer: fn(String) -> String,
-    ) -> Result<super::Make> {
+    ) -> Result<Change> {
         let sent: Vec<_> = users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
-        let found = plan::prepare(db, &self.environment, definition, &sent, COMMIT_BYTES)?;
-        let now = db.now();
-        Ok(Box::new(move || {
-            let renderer = Renderer::new(found.plan, self.templates, now)?;
-            let mut outcomes = Outcomes::default();
-            for ((recipient, user), known) in users.iter().zip(&found.known) {
-                if outcomes.bytes() > COMMIT_BYTES {
-                    break;
-                }
-                renderer.render(Recipient { recipient, user, known }, now, false, &mut outcomes);
+        let (found, now) = store.read_for_request(|db| {
+            Ok((plan::prepare(db, &self.environment, definition, &sent, COMMIT_BYTES)?, db.now()))
+        })?;
+        let renderer = Renderer::new(found.plan, self.templates, now)?;
+        let mut outcomes = Outcomes::default();
+        for ((recipient, user), known) in users.iter().zip(&found.known) {
+            if outcomes.bytes() > COMMIT_BYTES {
+                break;
             }
-            let outcomes = Some(outcomes).filter(|outcomes| outcomes.len() == users.len());
-            Ok(Change::sure(move |tx| {
-                let request_id = self.write(tx, found.environment, &found.versions, &users, outcomes.as_ref())?;
-                Ok(Answer::new(202, answer(request_id)))
-            }))
+            renderer.render(Recipient { recipient, user, known }, now, false, &mut outcomes);
+        }
+        let outcomes = Some(outcomes).filter(|outcomes| outcomes.len() == users.len());
+        Ok(Change::sure(move |tx| {
+            let request_id = self.write(tx, found.environment, &found.versions, &users, outcomes.as_ref())?;
+            Ok(Answer::new(202, answer(request_id)))
         }))
     }
 
-    /// Makes a job of everybody who is meant, and leaves the rest to the runner.
-    fn fan_out(self, db: &Db<'_>, definition: Definition, to: Vec<To>) -> Result<super::Make> {
-        let environment = environment::find(db, &self.environment)?;
-        let row = environment.unwrap_or(environment::NOTHING);
-        let versions = plan::resolve(db, row, &Names::of(&definition))?;
-        let users = everybody(db, row, &to)?;
-        Ok(Box::new(move || {
-            // Compiled only to see whether it can be: the runner does it again.
-            Renderer::new(Plan::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
-            if users.is_empty() {
-                log::warn!(
-                    "a send to {to:?} reaches nobody: no list that it means has a subscriber whom its filters take"
-                );
-            }
-            Ok(Change::sure(move |tx| {
-                let request_id = self.write(tx, environment, &versions, &users, None)?;
-                Ok(Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
-            }))
+    /// Makes a job of all who are meant, and leaves the rest to the runner.
+    fn fan_out(self, store: &Store, definition: Definition, to: Vec<To>) -> Result<Change> {
+        let (environment, versions, users) = store.read_for_request(|db| {
+            let environment = environment::find(db, &self.environment)?;
+            let row = environment.unwrap_or(environment::NOTHING);
+            Ok((environment, plan::resolve(db, row, &Names::of(&definition))?, everybody(db, row, &to)?))
+        })?;
+        // Compiled only to see whether it can be: the runner does it again.
+        Renderer::new(Plan::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
+        if users.is_empty() {
+            log::warn!("a send to {to:?} reaches nobody: no list that it means has a subscriber whom its filters take");
+        }
+        Ok(Change::sure(move |tx| {
+            let request_id = self.write(tx, environment, &versions, &users, None)?;
+            Ok(Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
         }))
     }
 

@@ -8,13 +8,17 @@ pub mod body;
 mod connection;
 #[cfg_attr(not(target_os = "linux"), path = "no_event_loop.rs")]
 mod event_loop;
+mod handle;
 pub mod head;
+mod reply;
 mod response;
 mod server;
 mod socket;
+mod write;
 
 use std::time::Duration;
 
+pub use reply::{Answerer, Reply, StreamWriter};
 pub use response::{Response, final_refusal, header, json, of_error};
 pub use server::Server;
 pub use tiny_http::{Header, Method};
@@ -24,18 +28,20 @@ use head::Head;
 /// What stands behind the front door.
 pub trait Handler: Send + Sync {
     /// Answers a request, in a thread of its connection's own: it may take its time.
-    fn answer(&self, request: Request) -> Response;
+    fn answer(&self, request: Request) -> Reply;
 
     /// Answers requests that have come together, in a thread for which other connections wait: those of them that take
     /// a moment only. The others are `None`, and asked again with [`answer`](Handler::answer).
-    fn answer_at_once(&self, requests: Vec<Request>) -> Vec<Option<Response>>;
+    fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>>;
 }
 
 /// What a peer may ask of us. Spans of time are for one request unless they say otherwise.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections open at once; the next is answered 503 and closed.
+    /// Connections open at once, streams not counted; the next is answered 503 and closed.
     pub connections: usize,
+    /// Streams open at once; the next is answered 503.
+    pub streams: usize,
     /// Bytes of request line and headers, then 431.
     pub head_bytes: usize,
     /// Bytes of a body, then 413. Courier's own limit is 6 MB.
@@ -60,6 +66,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             connections: 512,
+            streams: 64,
             head_bytes: 16 * 1024,
             body_bytes: 6 * 1024 * 1024,
             bodies_bytes: 512 * 1024 * 1024,
