@@ -158,10 +158,22 @@ fn seconds(span: Duration) -> String {
 #[test]
 fn the_limits_are_those_of_the_program() {
     // A field that is new does not compile until it stands here.
-    let Limits { connections, head_bytes, body_bytes, bodies_bytes, head, body, idle, answer, stack_bytes, stop } =
-        default_limits();
+    let Limits {
+        connections,
+        streams,
+        head_bytes,
+        body_bytes,
+        bodies_bytes,
+        head,
+        body,
+        idle,
+        answer,
+        stack_bytes,
+        stop,
+    } = default_limits();
     let expected = [
         ("connections", connections.to_string()),
+        ("streams", streams.to_string()),
         ("head_bytes", bytes(head_bytes)),
         ("body_bytes", bytes(body_bytes)),
         ("bodies_bytes", bytes(bodies_bytes)),
