@@ -57,6 +57,7 @@ struct Receiver {
 }
 
 impl Receiver {
+    #[allow(clippy::disallowed_methods, reason = "a test's thread needs no name")]
     fn start(answer: impl FnMut(&Call, usize) -> u16 + Send + 'static) -> Self {
         let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();

@@ -195,6 +195,7 @@ impl Default for Heard {
 }
 
 impl Heard {
+    #[allow(clippy::disallowed_methods, reason = "a test's thread needs no name")]
     fn listen(mut stream: impl Read + Send + 'static) -> Self {
         let heard = Heard::default();
         heard.0.0.lock().unwrap().1 = false;
