@@ -50,7 +50,7 @@ pub fn read(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
     Ok(seed)
 }
 
-/// Refuses a seed with texts that cannot be rendered for anybody.
+/// Refuses a seed with texts that cannot be rendered for any recipient.
 fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     for template in &seed.templates {
         let at = format!("{}.content", template.at);

@@ -135,7 +135,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
             let place = place(db, &environment, &message_id)?;
             let (job, definition) = bulk::get_by_number(db, place.job)?;
             let (recipient, user) = store::user::get(db, place.job, place.seq)?;
-            // A user of a job is somebody, also under a name that was given here.
+            // A user of a job keeps its recipient id, also one that was made up here.
             let is_of_job = job.kind == JobKind::Bulk;
             let user = if is_of_job { user::named(user, &recipient)? } else { user };
             Ok((definition, recipient, user))

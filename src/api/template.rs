@@ -21,7 +21,7 @@ use crate::store::template::{self, Summary, Template};
 
 /// Versions on a page, at most.
 const VERSIONS_LIMIT: usize = 10;
-/// Courier names the user who made something; here nobody is known but the key.
+/// Courier names the user who made something. Here only the key is known.
 const CREATOR: &str = "bulkd";
 
 #[derive(Deserialize)]
