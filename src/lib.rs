@@ -16,6 +16,8 @@ pub mod api;
 
 pub mod outbound;
 pub mod runner;
+
+pub mod follow;
 pub mod store;
 
 pub mod render;

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{LOOK, LOOK_AGAIN, Runner};
+use super::Runner;
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
+use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::{Outcome, Outcomes};
@@ -17,9 +17,9 @@ use crate::store::known::Lookup;
 use crate::store::message::{self, Place};
 use crate::store::{Db, Tx, bulk, plan, user};
 
-/// Messages at a time, in one commit,
+/// Messages that are written in one commit, at most.
 const BATCH: usize = 100;
-/// unless their text is longer before.
+/// Text after which a batch ends earlier.
 const BATCH_BYTES: usize = 1024 * 1024;
 
 /// What became of the messages with these numbers.
@@ -34,28 +34,16 @@ struct Due {
 }
 
 impl Runner {
-    /// Sends what is due, as long as nobody stops it.
+    /// Sends what is due, until the runner stops.
     pub(super) fn send_delayed(&self) {
         let bell = self.store.jobs_bell();
-        loop {
-            let heard = bell.rung();
-            if self.stopping() {
-                return;
-            }
-            let timeout = match self.send_due() {
-                Ok(next) => next,
-                Err(error) => {
-                    log::error!("delayed messages could not be sent: {error}");
-                    LOOK_AGAIN
-                }
-            };
-            bell.wait(heard, timeout);
-        }
+        let trouble = "delayed messages could not be sent";
+        follow::follow(&self.store, bell, trouble, || self.is_stopping(), || self.send_due());
     }
 
-    /// Sends what is due now, and tells how long the next message waits. What cannot be made or written holds up nobody
-    /// else; it is tried again.
-    fn send_due(&self) -> Result<Duration> {
+    /// Sends what is due now, and tells when the next message is. What cannot be made or written holds up no other
+    /// message; it is tried again.
+    fn send_due(&self) -> Result<Next> {
         // Those of one job mostly come one after the other, and a job may be large.
         let mut job = None;
         let mut failed = Failed::default();
@@ -64,8 +52,8 @@ impl Runner {
                 let (due, next) = message::list_due(db, BATCH + failed.numbers.len())?;
                 Ok((due, next, db.now()))
             })?;
-            if self.stopping() {
-                return Ok(LOOK);
+            if self.is_stopping() {
+                return Ok(Next::Wait);
             }
             let (mut made, mut bytes, mut all) = (Made::new(), 0, true);
             due.retain(|place| !failed.numbers.contains(&place.number));
@@ -90,7 +78,7 @@ impl Runner {
             }
             return match failed.error {
                 Some(error) => Err(error),
-                None => Ok(next.map_or(LOOK, |at| self.store.until(at))),
+                None => Ok(Next::wait(next)),
             };
         }
     }
