@@ -56,16 +56,14 @@ pub fn list(call: Call<'_>) -> Result<Act> {
     })
 }
 
-/// Epoch milliseconds or an ISO date. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
+/// An instant. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
 fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
     let Some(text) = query::one(call.request.query(), "enqueued_after") else {
         return Ok(None);
     };
-    let millis = text.parse::<i64>().ok().map(Timestamp);
-    let instant = || text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()));
-    match millis.or_else(instant) {
+    match Timestamp::parse(&text) {
         None if call.settings.contract == Contract::OpenApi => Ok(None),
-        None => Err(Error::invalid("enqueued_after", "expected epoch milliseconds or an ISO 8601 date and time")),
+        None => Err(Error::invalid("enqueued_after", "expected epoch milliseconds or an ISO 8601 date")),
         at => Ok(at),
     }
 }

@@ -1,8 +1,6 @@
 //! What a job is to send: the `message` given when it was created.
 
 use indexmap::IndexMap;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::Value;
@@ -186,7 +184,7 @@ fn read_delay(delay: Object<'_>, at: &str, reading: Reading) -> Result<Option<De
     let read = || match (fields.duration, &fields.until) {
         (Some(millis), None) if (0.0..=LONGEST_DELAY).contains(&millis) => Ok(Some(Delay::For(millis as i64))),
         (Some(_), None) => Err(Error::invalid(format_args!("{at}.duration"), "expected milliseconds, up to a year")),
-        (_, Some(until)) => match instant(until, fields.timezone.as_deref()) {
+        (_, Some(until)) => match Timestamp::parse_iso(until, fields.timezone.as_deref()) {
             Some(at) => Ok(Some(Delay::Until(at))),
             None => Err(Error::invalid(
                 format_args!("{at}.until"),
@@ -207,19 +205,6 @@ const TAG_CHARS: usize = 30;
 
 /// Milliseconds.
 const LONGEST_DELAY: f64 = 366.0 * 24.0 * 60.0 * 60.0 * 1000.0;
-
-/// An ISO date and time; one without a zone is of `timezone`, or else UTC.
-pub fn instant(text: &str, timezone: Option<&str>) -> Option<Timestamp> {
-    let at = |instant: jiff::Timestamp| Timestamp(instant.as_millisecond());
-    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
-        return Some(at(instant));
-    }
-    let zone = match timezone {
-        Some(name) => TimeZone::get(name).ok()?,
-        None => TimeZone::UTC,
-    };
-    text.parse::<DateTime>().ok().and_then(|date| zone.to_timestamp(date).ok()).map(at)
-}
 
 /// Template and content exclude each other, as they do in Send.
 fn choose(
