@@ -53,8 +53,9 @@ struct IngestBody<'a> {
 /// cannot be read refuses the call.
 pub fn ingest(mut call: Call<'_>) -> Result<Act> {
     let body = call.json()?;
-    let mut users =
-        NewUsers::read(body, |body, add| user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, add))?;
+    let mut users = NewUsers::read(body, |body, add| {
+        user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, "users", add)
+    })?;
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
     let of = job_id.clone();
     let change = Change::new(move |tx| {
