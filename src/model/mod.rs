@@ -6,7 +6,6 @@ pub mod bulk;
 pub mod channel;
 pub mod content;
 pub mod definition;
-mod elements;
 pub mod environment;
 pub mod history;
 pub mod known;

@@ -5,29 +5,27 @@
 
 mod follower;
 mod post;
+mod posters;
 mod signature;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::follow::{self, Next};
 use crate::store::{Store, webhook};
-use post::Poster;
+use posters::Posters;
 
 pub struct Outbound {
     store: Arc<Store>,
-    stopping: AtomicBool,
-    /// Of the webhooks that are followed, by their ids.
-    posters: Mutex<HashMap<String, Poster>>,
+    posters: Posters,
 }
 
 impl Outbound {
     /// Starts the thread that starts and joins the webhooks' own.
     pub fn start(store: Arc<Store>) -> Result<(Arc<Outbound>, JoinHandle<()>)> {
-        let outbound = Arc::new(Outbound { store, stopping: AtomicBool::new(false), posters: Mutex::default() });
+        let outbound = Arc::new(Outbound { store, posters: Posters::default() });
         let ours = outbound.clone();
         let thread = std::thread::Builder::new().name("webhooks".to_owned()).spawn(move || ours.supervise());
         let thread =
@@ -37,19 +35,9 @@ impl Outbound {
 
     /// Calls that are under way are broken off, and made again at the next start.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
+        self.posters.stop();
         self.store.webhooks_bell().ring();
         self.store.messages_bell().ring();
-        let posters: Vec<Poster> = self.posters().drain().map(|(_, poster)| poster).collect();
-        posters.into_iter().for_each(Poster::stop);
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
-    }
-
-    fn posters(&self) -> std::sync::MutexGuard<'_, HashMap<String, Poster>> {
-        self.posters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has every webhook followed by a thread, until all stops.
@@ -62,7 +50,7 @@ impl Outbound {
             &self.store,
             bell,
             "the webhooks could not be read",
-            || self.is_stopping(),
+            || self.posters.is_stopping(),
             || {
                 threads.extract_if(|_, thread| thread.is_finished()).for_each(|(_, thread)| join(thread));
                 for webhook_id in self.store.read(webhook::ids)? {
@@ -81,7 +69,7 @@ impl Outbound {
     fn start_follower(self: &Arc<Self>, webhook_id: String) -> Option<JoinHandle<()>> {
         let outbound = self.clone();
         let thread = std::thread::Builder::new().name("webhook".to_owned());
-        match thread.spawn(move || follower::follow(&outbound, &webhook_id)) {
+        match thread.spawn(move || follower::follow(&outbound.store, &outbound.posters, &webhook_id)) {
             Ok(thread) => Some(thread),
             Err(error) => {
                 log::error!("no thread can be started for a webhook: {error}");

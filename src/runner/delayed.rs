@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Runner;
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::follow::{self, Next};
@@ -12,17 +12,17 @@ use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::{Outcome, Outcomes};
 use crate::model::plan::Plan;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
-use crate::render::{Recipient, Renderer};
+use crate::render::{Recipient, Renderer, UnknownTemplates};
 use crate::store::known::Lookup;
 use crate::store::message::{self, Place};
-use crate::store::{Db, Tx, bulk, plan, user};
+use crate::store::{Db, Store, Tx, bulk, plan, user};
 
 /// Messages that are written in one commit, at most.
 const BATCH: usize = 100;
 /// Text after which a batch ends earlier.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// What became of the messages with these numbers.
+/// The numbers of messages, each with what became of it.
 type Made = Vec<(i64, Outcomes)>;
 
 /// A job of which messages are due.
@@ -33,12 +33,23 @@ struct Due {
     environment: EnvironmentRow,
 }
 
-impl Runner {
+/// What sends delayed messages.
+pub struct DelayedSender<'a> {
+    pub store: &'a Store,
+    pub templates: UnknownTemplates,
+    pub stopping: &'a AtomicBool,
+}
+
+impl DelayedSender<'_> {
     /// Sends what is due, until the runner stops.
-    pub(super) fn send_delayed(&self) {
+    pub fn follow(&self) {
         let bell = self.store.jobs_bell();
         let trouble = "delayed messages could not be sent";
-        follow::follow(&self.store, bell, trouble, || self.is_stopping(), || self.send_due());
+        follow::follow(self.store, bell, trouble, || self.is_stopping(), || self.send_due());
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
     }
 
     /// Sends what is due now, and tells when the next message is. What cannot be made or written holds up no other
@@ -99,8 +110,8 @@ impl Runner {
         Ok(())
     }
 
-    /// What becomes of one message. Trouble with the file fails, and is tried again; what cannot be made is told as a
-    /// message that could not be delivered, so that the others have their turn.
+    /// What becomes of one message. Trouble with the file fails, and is tried again. A message that cannot be made is
+    /// written as one that could not be delivered, so that the others have their turn.
     fn render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<Outcomes> {
         match self.try_render_due(place, now, job) {
             Err(error) if error.kind() != Kind::Unavailable => {

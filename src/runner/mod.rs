@@ -19,6 +19,7 @@ use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
 use crate::render::{self, Renderer, UnknownTemplates};
 use crate::store::{Store, bulk, plan};
+use delayed::DelayedSender;
 use drain::Part;
 use schedule::{Chunk, Run, Schedule};
 
@@ -87,6 +88,10 @@ impl Runner {
                 Ok(Next::wait(next_end))
             },
         );
+    }
+
+    fn send_delayed(&self) {
+        DelayedSender { store: &self.store, templates: self.templates, stopping: &self.stopping }.follow();
     }
 
     fn schedule_job(&self, job: i64) {
