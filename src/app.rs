@@ -15,8 +15,9 @@ use crate::http::{self, Handler, Request, Response, Server};
 use crate::id::Ids;
 use crate::model::seed::Seed;
 use crate::outbound::Outbound;
-use crate::render::{STACK, UnknownTemplates};
+use crate::render::STACK;
 use crate::runner::Runner;
+use crate::settings::UnknownTemplates;
 use crate::store::{self, Store, webhook};
 
 /// A running daemon.

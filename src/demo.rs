@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::cli::Demo;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::store::Durability;
+use crate::settings::Durability;
 
 const KEY: &str = "demo";
 const TOPIC: &str = "statements";

@@ -71,7 +71,8 @@ mod tests {
     use crate::clock::{Clock, ManualClock};
     use crate::error::Error;
     use crate::id::Ids;
-    use crate::store::{Durability, Options};
+    use crate::settings::Durability;
+    use crate::store::Options;
 
     fn with_store(test: impl FnOnce(&Store, &ManualClock)) {
         let clock = ManualClock::at(0);

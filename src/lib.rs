@@ -32,3 +32,4 @@ pub mod clock;
 pub mod crash;
 pub mod error;
 pub mod id;
+pub mod settings;

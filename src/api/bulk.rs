@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::paging::{self, Cursor, List};
 use super::query;
-use super::{Act, Answer, Call, Change, Contract};
+use super::{Act, Answer, Call, Change};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
@@ -14,6 +14,7 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::plan::Plan;
 use crate::model::user;
 use crate::render::Renderer;
+use crate::settings::Contract;
 use crate::store::bulk;
 use crate::store::plan::Names;
 use crate::store::user::{self as users, JobUser, NewUsers};

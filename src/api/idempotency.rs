@@ -6,11 +6,12 @@
 
 use jiff::Span;
 
-use super::{Answer, Contract};
+use super::Answer;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::{self, Header, Request};
 use crate::model::environment::Environment;
+use crate::settings::Contract;
 use crate::store::{Db, Tx, idempotency};
 
 const HOUR: i64 = 60 * 60 * 1000;

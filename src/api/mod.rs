@@ -36,17 +36,8 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{self, Method, Request, Response};
 use crate::model::environment::Environment;
 use crate::model::seed::Seed;
-use crate::render::UnknownTemplates;
+use crate::settings::{Contract, UnknownTemplates};
 use crate::store::{Db, Store, SyncWhen, Tx, Undo, environment, user};
-
-/// Which of two readings of Courier's documentation is answered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contract {
-    /// The tutorial: 201 with the job id, 200 with `errors` and `total`, 202.
-    Tutorial,
-    /// The published OpenAPI: 200, 204, 204, and `event` is required.
-    OpenApi,
-}
 
 /// What the answers depend on besides the request.
 pub struct Settings {

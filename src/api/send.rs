@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Act, Answer, Call, Change, Contract};
+use super::{Act, Answer, Call, Change};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
@@ -18,7 +18,8 @@ use crate::model::list::Pattern;
 use crate::model::outcomes::Outcomes;
 use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
-use crate::render::{Recipient, Renderer, UnknownTemplates};
+use crate::render::{Recipient, Renderer};
+use crate::settings::{Contract, UnknownTemplates};
 use crate::store::plan::{self, Names, Versions};
 use crate::store::{Db, Tx, bulk, environment, list, profile};
 

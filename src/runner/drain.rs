@@ -125,9 +125,10 @@ mod tests {
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
     use crate::model::plan::Plan;
-    use crate::render::{Renderer, UnknownTemplates};
+    use crate::render::Renderer;
+    use crate::settings::{Durability, UnknownTemplates};
     use crate::store::user::NewUsers;
-    use crate::store::{Durability, Options, environment, profile};
+    use crate::store::{Options, environment, profile};
 
     #[test]
     fn a_part_is_bounded_by_what_is_stored_of_its_users_too() {
