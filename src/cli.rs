@@ -10,6 +10,7 @@ use crate::config::{Config, default_limits, default_workers};
 use crate::model::webhook::Destination;
 use crate::settings::{Contract, Durability, UnknownTemplates};
 
+/// Of `--log`.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// A local daemon compatible with Courier's Bulk API.

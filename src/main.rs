@@ -33,7 +33,7 @@ fn serve(flags: Serve) -> Result<()> {
     let mut signals = signals()?;
     let app = App::start(flags.config())?;
     let url = format!("http://{}", app.address());
-    // Here as elsewhere: that nobody reads what is written is no reason to fail.
+    // Here as elsewhere: a closed output is no reason to fail.
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "bulkd answers on {url}, with its file {}", app.database().display());
     let _ = writeln!(out, "Point Courier's SDKs at it with COURIER_BASE_URL={url}");
@@ -60,7 +60,7 @@ fn check(file: &std::path::Path) -> Result<()> {
 }
 
 fn log_to_stderr(filter: &str) -> Result<()> {
-    // Of the calls to webhooks only what bulkd itself says, unless everything is asked for.
+    // The HTTP client logs each call to a webhook at debug; `trace` and filters by module still show that.
     let filter = if filter == "debug" { "debug,ureq=info,ureq_proto=info" } else { filter };
     env_logger::Builder::new()
         .parse_filters(filter)
