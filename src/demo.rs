@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::cli::Demo;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::store::Durability;
+use crate::settings::Durability;
 
 const KEY: &str = "demo";
 const TOPIC: &str = "statements";
@@ -58,7 +58,7 @@ fn free(wanted: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Prints a line; nobody may be reading, and that is no reason to end.
+/// Prints a line. A closed output is no reason to end.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -194,7 +194,7 @@ impl Way {
         }
     }
 
-    /// What becomes of a message to somebody of this kind.
+    /// What becomes of a message to a user of this kind.
     fn outcome(self) -> Outcome {
         let (channel, status, reason) = match self {
             Way::Email | Way::StoredProfile => ("email", "SENT", ""),
@@ -327,7 +327,7 @@ fn send(customer: &Customer, template_id: &str) -> Result<bool> {
     Ok(status == "SENT" && html.contains(COLOR) && html.contains("Hello Grace"))
 }
 
-/// Somebody with an API key and an HTTP client.
+/// A client with an API key.
 struct Customer {
     base: String,
     agent: ureq::Agent,

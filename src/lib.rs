@@ -19,6 +19,8 @@ pub mod send;
 
 pub mod outbound;
 pub mod runner;
+
+pub mod follow;
 pub mod store;
 
 pub mod render;
@@ -34,3 +36,4 @@ pub mod crash;
 pub mod error;
 pub mod id;
 pub mod logging;
+pub mod settings;

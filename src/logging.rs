@@ -48,7 +48,7 @@ pub struct Logging(Sender<Entry>);
 impl Logging {
     /// Writes what `filter` lets through: a level, or levels by module.
     pub fn start(filter: &str) -> Result<Logging> {
-        // Of the calls to webhooks only what bulkd itself says, unless everything is asked for.
+        // The HTTP client logs each call to a webhook at debug; `trace` and filters by module still show that.
         let filter = if filter == "debug" { "debug,ureq=info,ureq_proto=info" } else { filter };
         let failed = |error: &dyn std::fmt::Display| Error::startup(format!("--log {filter}: {error}"));
         let (entries, queue) = bounded(QUEUE_LINES);

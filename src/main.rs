@@ -40,7 +40,7 @@ fn serve_logged(flags: Serve) -> Result<()> {
     let mut signals = signals()?;
     let app = App::start(flags.config())?;
     let url = format!("http://{}", app.address());
-    // Here as elsewhere: that nobody reads what is written is no reason to fail.
+    // Here as elsewhere: a closed output is no reason to fail.
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "bulkd answers on {url}, with its file {}", app.database().display());
     let _ = writeln!(out, "Point Courier's SDKs at it with COURIER_BASE_URL={url}");

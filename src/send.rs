@@ -14,7 +14,8 @@ use crate::model::list::Pattern;
 use crate::model::outcomes::Outcomes;
 use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
-use crate::render::{Recipient, Renderer, UnknownTemplates};
+use crate::render::{Recipient, Renderer};
+use crate::settings::UnknownTemplates;
 use crate::store::plan::{self, Names, Versions};
 use crate::store::{Db, Store, Tx, bulk, environment, list, profile};
 

@@ -8,7 +8,8 @@ use bulkd::clock::{Clock, ManualClock};
 use bulkd::id::Ids;
 use bulkd::model::brand::BrandPayload;
 use bulkd::model::environment::{Environment, EnvironmentRow};
-use bulkd::store::{self, Durability, Store, brand};
+use bulkd::settings::Durability;
+use bulkd::store::{self, Store, brand};
 use support::{Customer, Daemon, NOW, Reply, json};
 
 fn put(customer: &Customer, path: &str, body: &serde_json::Value) -> Reply {

@@ -413,7 +413,7 @@ fn a_page_of_huge_users_ends_early_and_goes_on() {
 
 #[test]
 fn the_openapi_contract_answers_as_the_published_specification_says() {
-    let daemon = Daemon::start_with(|config| config.contract = bulkd::api::Contract::OpenApi);
+    let daemon = Daemon::start_with(|config| config.contract = bulkd::settings::Contract::OpenApi);
     let customer = daemon.customer("acme");
     let without_event = customer.post("/bulk", &json!({ "message": { "template": "nt_demo" } }));
     assert_eq!(without_event.refused(400), "The 'event' parameter is required.");
@@ -431,7 +431,7 @@ fn the_openapi_contract_answers_as_the_published_specification_says() {
 
 #[test]
 fn the_openapi_contract_takes_what_the_samples_of_couriers_sdks_send() {
-    let openapi = Daemon::start_with(|config| config.contract = bulkd::api::Contract::OpenApi);
+    let openapi = Daemon::start_with(|config| config.contract = bulkd::settings::Contract::OpenApi);
     let tutorial = Daemon::start();
     let both = json!({ "event": "e", "template": "t", "content": { "title": "Hi", "body": "there" } });
     let both = json!({ "message": both });

@@ -10,10 +10,9 @@ use bulkd::model::list::Pattern;
 use bulkd::model::preference::{PreferenceStatus, Topic, TopicPreference};
 use bulkd::model::profile::Profile;
 use bulkd::model::token::Token;
+use bulkd::settings::Durability;
 use bulkd::store::preference::Chooser;
-use bulkd::store::{
-    Db, Durability, Options, Store, Threads, Tx, environment, list, preference, profile, subscription, token,
-};
+use bulkd::store::{Db, Options, Store, Threads, Tx, environment, list, preference, profile, subscription, token};
 
 fn open() -> (Store, Threads) {
     let clock = Clock::Manual(ManualClock::at(0));

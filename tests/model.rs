@@ -8,8 +8,8 @@ mod support;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use bulkd::api::Contract;
-use bulkd::render::UnknownTemplates;
+use bulkd::settings::Contract;
+use bulkd::settings::UnknownTemplates;
 use bulkd::store::check;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::rngs::StdRng;

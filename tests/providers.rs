@@ -30,7 +30,7 @@ fn request(given: &Value) -> Value {
         content: elements.as_deref().or(text("html")),
         brand: given.get("brand"),
         override_: overrides.as_ref(),
-        metadata: about.metadata_as_sent.as_ref(),
+        metadata: about.raw_metadata.as_ref(),
         data: given["definition"].get("data").and_then(passed_on),
         profile: given.get("profile").and_then(passed_on),
     })

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::id::Ids;
 use bulkd::model::environment::Environment;
+use bulkd::settings::Durability;
 use bulkd::store::message::{self, Filter, Page};
-use bulkd::store::{Durability, Options, Store};
+use bulkd::store::{Options, Store};
 use serde_json::Value;
 use support::{Customer, Daemon, NOW, Reply, json, wait_until};
 

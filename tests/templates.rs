@@ -8,7 +8,8 @@ use bulkd::clock::{Clock, ManualClock};
 use bulkd::id::Ids;
 use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::model::template::TemplatePayload;
-use bulkd::store::{self, Durability, Store, Threads, template};
+use bulkd::settings::Durability;
+use bulkd::store::{self, Store, Threads, template};
 use serde_json::Value;
 use support::{Customer, Daemon, NOW, Reply, json, newsletter, readers};
 
@@ -92,7 +93,7 @@ fn a_template_is_a_draft_until_it_is_published() {
 
 #[test]
 fn in_the_openapi_reading_a_version_that_there_is_not_means_the_current_one() {
-    let daemon = Daemon::start_with(|config| config.contract = bulkd::api::Contract::OpenApi);
+    let daemon = Daemon::start_with(|config| config.contract = bulkd::settings::Contract::OpenApi);
     let acme = daemon.customer("acme");
     let template = |words: &str| {
         let content = json!({ "elements": [{ "type": "text", "content": words }] });

@@ -6,7 +6,8 @@ use bulkd::model::definition::{Definition, Reading};
 use bulkd::model::known::Known;
 use bulkd::model::outcomes::{Outcome, Outcomes};
 use bulkd::model::plan::Plan;
-use bulkd::render::{Recipient, Renderer, UnknownTemplates};
+use bulkd::render::{Recipient, Renderer};
+use bulkd::settings::UnknownTemplates;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 

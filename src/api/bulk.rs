@@ -5,7 +5,6 @@ use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call, Change};
 use super::paging::{self, Cursor, List};
-use super::settings::Contract;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
@@ -14,6 +13,7 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::plan::Plan;
 use crate::model::user;
 use crate::render::Renderer;
+use crate::settings::Contract;
 use crate::store::bulk;
 use crate::store::plan::Names;
 use crate::store::user::{self as users, JobUser, NewUsers};
@@ -53,8 +53,9 @@ struct IngestBody<'a> {
 /// cannot be read refuses the call.
 pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
-    let mut users =
-        NewUsers::read(body, |body, add| user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, add))?;
+    let mut users = NewUsers::read(body, |body, add| {
+        user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, "users", add)
+    })?;
     let (job_id, environment, contract) = (call.path("job_id"), call.environment, call.settings.contract);
     Action::prepare(move |store| {
         users::prepare(store, &environment, &job_id)?;

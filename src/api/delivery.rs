@@ -110,7 +110,7 @@ impl<'a> Deliveries<'a> {
             content: it.content.as_deref(),
             brand: brand.as_ref().or(common.brand.as_ref()),
             override_: overriding.as_ref(),
-            metadata: common.about.metadata_as_sent.as_ref(),
+            metadata: common.about.raw_metadata.as_ref(),
             data: origin.as_ref().map(|origin| &origin.data),
             profile: profile.as_ref(),
         }))

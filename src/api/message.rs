@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::call::{Action, Answer, Call, Change};
 use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor, List};
-use super::settings::Contract;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::about::About;
@@ -14,6 +13,7 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
 use crate::model::{history, user};
 use crate::send::SendRequest;
+use crate::settings::Contract;
 use crate::store;
 use crate::store::message::{self, Filter, Page, Place};
 use crate::store::{Db, bulk};
@@ -56,16 +56,14 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// Epoch milliseconds or an ISO date. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
+/// An instant. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
 fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
     let Some(text) = call.query().one("enqueued_after") else {
         return Ok(None);
     };
-    let millis = text.parse::<i64>().ok().map(Timestamp);
-    let instant = || text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()));
-    match millis.or_else(instant) {
+    match Timestamp::parse(&text) {
         None if call.settings.contract == Contract::OpenApi => Ok(None),
-        None => Err(Error::invalid("enqueued_after", "expected epoch milliseconds or an ISO 8601 date and time")),
+        None => Err(Error::invalid("enqueued_after", "expected epoch milliseconds or an ISO 8601 date")),
         at => Ok(at),
     }
 }

@@ -30,4 +30,4 @@ mod webhook;
 pub use auth::Keys;
 pub use pipeline::Api;
 pub use routes::{Access, ROUTES, Route};
-pub use settings::{Contract, Settings};
+pub use settings::Settings;

@@ -4,13 +4,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call, Change};
-use super::settings::Contract;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::json::members::{self, Raw, members};
 use crate::model::definition::{Definition, Reading};
 use crate::model::recipient::{self, To};
 use crate::send::SendRequest;
+use crate::settings::Contract;
 
 #[derive(Deserialize)]
 struct Body<'a> {

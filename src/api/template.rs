@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, List};
-use super::settings::Contract;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State, TemplatePayload, Version};
 use crate::render;
+use crate::settings::Contract;
 use crate::store::Db;
 use crate::store::template::{self, Summary, Template};
 

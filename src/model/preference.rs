@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::channel::Channel;
-use super::definition::instant;
 use super::names;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -124,8 +123,8 @@ impl PreferenceDetails {
     /// Whether the choice holds: always, or at the times that one of its rules names.
     pub fn holds(&self, now: Timestamp) -> bool {
         let is_within = |Fields(rule): &Fields<Rule>| {
-            let start = rule.start.as_deref().and_then(|date| instant(date, None));
-            let until = instant(&rule.until, None);
+            let start = rule.start.as_deref().and_then(|date| Timestamp::parse_iso(date, None));
+            let until = Timestamp::parse_iso(&rule.until, None);
             start.is_none_or(|start| start <= now) && until.is_none_or(|until| now < until)
         };
         match self.rules.as_deref() {

@@ -35,6 +35,7 @@ use crate::model::outcomes::{Outcomes, Write, Written};
 use crate::model::plan::{Plan, Stored, Topic};
 use crate::model::user::User;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
+use crate::settings::UnknownTemplates;
 use crate::template::Partials;
 
 use condition::Condition;
@@ -57,15 +58,6 @@ fn too_long() -> String {
 
 /// Stack that a thread needs to compile and render texts: both recurse with the blocks and brackets in them.
 pub const STACK: usize = 8 * 1024 * 1024;
-
-/// What to do with an event or template that is not stored here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnknownTemplates {
-    /// Its id and its data are the message: most people's templates live in Courier's cloud.
-    Lenient,
-    /// The message is `UNMAPPED`, as it would be at Courier for a typo.
-    Strict,
-}
 
 /// A user of a job with what is stored under its recipient id.
 #[derive(Clone, Copy, Debug)]

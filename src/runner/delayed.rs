@@ -2,27 +2,28 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{LOOK, LOOK_AGAIN, Runner};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
+use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::{Outcome, Outcomes};
 use crate::model::plan::Plan;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
 use crate::render::{Recipient, Renderer};
+use crate::settings::UnknownTemplates;
 use crate::store::known::Lookup;
 use crate::store::message::{self, Place};
-use crate::store::{Db, Tx, bulk, plan, user};
+use crate::store::{Db, Store, Tx, bulk, plan, user};
 
-/// Messages at a time, in one commit,
+/// Messages that are written in one commit, at most.
 const BATCH: usize = 100;
-/// unless their text is longer before.
+/// Text after which a batch ends earlier.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// What became of the messages with these numbers.
+/// The numbers of messages, each with what became of it.
 type Made = Vec<(i64, Outcomes)>;
 
 /// A job of which messages are due.
@@ -33,29 +34,28 @@ struct Due {
     environment: EnvironmentRow,
 }
 
-impl Runner {
-    /// Sends what is due, as long as nobody stops it.
-    pub(super) fn send_delayed(&self) {
+/// What sends delayed messages.
+pub struct DelayedSender<'a> {
+    pub store: &'a Store,
+    pub templates: UnknownTemplates,
+    pub stopping: &'a AtomicBool,
+}
+
+impl DelayedSender<'_> {
+    /// Sends what is due, until the runner stops.
+    pub fn follow(&self) {
         let bell = self.store.jobs_bell();
-        loop {
-            let heard = bell.rung();
-            if self.stopping() {
-                return;
-            }
-            let timeout = match self.send_due() {
-                Ok(next) => next,
-                Err(error) => {
-                    log::error!("delayed messages could not be sent: {error}");
-                    LOOK_AGAIN
-                }
-            };
-            bell.wait(heard, timeout);
-        }
+        let trouble = "delayed messages could not be sent";
+        follow::follow(self.store, bell, trouble, || self.is_stopping(), || self.send_due());
     }
 
-    /// Sends what is due now, and tells how long the next message waits. What cannot be made or written holds up nobody
-    /// else; it is tried again.
-    fn send_due(&self) -> Result<Duration> {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Sends what is due now, and tells when the next message is. What cannot be made or written holds up no other
+    /// message; it is tried again.
+    fn send_due(&self) -> Result<Next> {
         // Those of one job mostly come one after the other, and a job may be large.
         let mut job = None;
         let mut failed = Failed::default();
@@ -64,8 +64,8 @@ impl Runner {
                 let (due, next) = message::list_due(db, BATCH + failed.numbers.len())?;
                 Ok((due, next, db.now()))
             })?;
-            if self.stopping() {
-                return Ok(LOOK);
+            if self.is_stopping() {
+                return Ok(Next::Wait);
             }
             let (mut made, mut bytes, mut all) = (Made::new(), 0, true);
             due.retain(|place| !failed.numbers.contains(&place.number));
@@ -90,7 +90,7 @@ impl Runner {
             }
             return match failed.error {
                 Some(error) => Err(error),
-                None => Ok(next.map_or(LOOK, |at| self.store.until(at))),
+                None => Ok(Next::wait(next)),
             };
         }
     }
@@ -111,8 +111,8 @@ impl Runner {
         Ok(())
     }
 
-    /// What becomes of one message. Trouble with the file fails, and is tried again; what cannot be made is told as a
-    /// message that could not be delivered, so that the others have their turn.
+    /// What becomes of one message. Trouble with the file fails, and is tried again. A message that cannot be made is
+    /// written as one that could not be delivered, so that the others have their turn.
     fn render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<Outcomes> {
         match self.try_render_due(place, now, job) {
             Err(error) if error.kind() != Kind::Unavailable => {

@@ -56,7 +56,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
         });
         match written {
             Some(written) => submitted(Part { run: run.clone(), written }),
-            // The run was given up, and whoever did that has said why.
+            // The run was given up, which was logged with its reason.
             None => return Ok(()),
         }
         seq = end;
@@ -69,7 +69,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
 struct Users {
     text: String,
     rows: Vec<(Range<usize>, Range<usize>)>,
-    /// None at all if nothing is stored of anybody.
+    /// Empty if the environment has nothing stored of users.
     known: Vec<Known>,
     read_at: Timestamp,
 }
@@ -125,9 +125,10 @@ mod tests {
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
     use crate::model::plan::Plan;
-    use crate::render::{Renderer, UnknownTemplates};
+    use crate::render::Renderer;
+    use crate::settings::{Durability, UnknownTemplates};
     use crate::store::user::NewUsers;
-    use crate::store::{Durability, Options, environment, profile};
+    use crate::store::{Options, environment, profile};
 
     #[test]
     fn a_part_is_bounded_by_what_is_stored_of_its_users_too() {

@@ -43,13 +43,13 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 pub use bell::Bell;
-pub use file::Durability;
 pub use tx::{Db, Tx};
 pub use writer::{Pending, SyncWhen, Undo};
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Kind, Result};
 use crate::id::Ids;
+use crate::settings::Durability;
 use readers::{Reader, Readers};
 use recipients::{AtHand, Recipients};
 use tx::Rings;

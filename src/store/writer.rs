@@ -14,13 +14,13 @@ use rusqlite::{Connection, ffi};
 
 use super::Bells;
 use super::checkpoint::Checkpoints;
-use super::file::Durability;
 use super::recipients::Recipients;
 use super::tx::{Rings, Tx};
 use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
+use crate::settings::Durability;
 
 /// A group is committed at the latest when it holds this many changes,
 const GROUP_CHANGES: usize = 256;

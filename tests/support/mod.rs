@@ -11,7 +11,7 @@ use bulkd::app::App;
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::config::Config;
 use bulkd::id::Ids;
-use bulkd::store::Durability;
+use bulkd::settings::Durability;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -1,11 +1,9 @@
-//! The things of a seed one by one, each read from its own text. `at` is where it stands.
-
-use std::collections::HashSet;
+//! The entries of a seed one by one, each read from its own text. `at` is where it stands.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Job, List, Message, Submission, Template, array, members};
+use super::entries::{Job, List, Message, Submission, Template, array, members};
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 use crate::model::brand::BrandPayload;
@@ -15,7 +13,7 @@ use crate::model::preference::{self, PreferenceStatus};
 use crate::model::profile::Profile;
 use crate::model::recipient::{self, To};
 use crate::model::template::{State, TemplatePayload};
-use crate::model::user::User;
+use crate::model::user;
 
 pub fn brand(text: &str, at: &str, id: &str) -> Result<BrandPayload> {
     let brand = BrandPayload::read(text, at)?;
@@ -122,16 +120,8 @@ pub fn job(text: &str, at: &str) -> Result<Job> {
     let JobBody { message, users, run } = json::read(text, || at.to_owned())?;
     Definition::read(message.get(), Reading::Bulk)?;
     let users = users.map_or("[]", RawValue::get);
-    let mut names = HashSet::new();
-    for (i, text) in array(users, &format!("{at}.users"))?.into_iter().enumerate() {
-        let at = || format!("{at}.users[{i}]");
-        let user = User::read(text.get(), at)?;
-        if let Some(name) = user.recipient(at)?
-            && !names.insert(name.clone())
-        {
-            return Err(Error::invalid(at(), format_args!("'{name}' is in this job already")));
-        }
-    }
+    let users_at = format!("{at}.users");
+    user::read_distinct(array(users, &users_at)?, &users_at)?;
     Ok(Job { definition: message.get().to_owned(), users: users.to_owned(), is_run: run })
 }
 

@@ -1,10 +1,10 @@
-//! Reading Elemental's elements, from the text in which they were sent: what nobody asks for is passed over.
+//! Reads Elemental's elements from the text in which they were sent; members that mean nothing here are passed over.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
-use super::content::*;
+use super::element::*;
 use crate::error::{Error, Result};
 use crate::json::scan::{self, Items, Quoted};
 
@@ -14,7 +14,7 @@ const NESTING_LIMIT: usize = 20;
 const LIST_LIMIT: usize = 5;
 
 /// Reads `elements`, the array of those of the content at `content`, whose text is known to be JSON.
-pub fn read(elements: &str, content: &str) -> Result<Vec<Element>> {
+pub fn elements(elements: &str, content: &str) -> Result<Vec<Element>> {
     let reader = Reader { content };
     let elements = reader.elements(elements, "elements", Depth::default())?;
     reader.check_channels(&elements)?;
@@ -32,7 +32,7 @@ struct Reader<'a> {
 }
 
 /// The members of an object, by their names. Of several of one name the last counts, as everywhere in JSON.
-pub(super) struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Members<'a> {
     /// `None` if the value is no object.
@@ -69,7 +69,7 @@ impl<'a> Members<'a> {
 }
 
 /// The text that a raw value is; `None` if it is none.
-pub(super) fn text(value: &str) -> Option<String> {
+pub fn text(value: &str) -> Option<String> {
     Quoted::of(value)?.unescaped().map(Cow::into_owned)
 }
 
