@@ -338,7 +338,7 @@ fn nobody_sleeps() {
 
 #[test]
 fn names_in_the_schema_are_those_of_the_enums() {
-    let schema = include_str!("../schema.sql");
+    let schema = include_str!("../../schema.sql");
     let checked = |table: &str, column: &str| -> Vec<&str> {
         let (_, table) = schema.split_once(&format!("CREATE TABLE {table} (")).unwrap();
         let (table, _) = table.split_once(") STRICT").unwrap();

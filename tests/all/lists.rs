@@ -1,11 +1,9 @@
 //! Lists of users, and who is on them.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Customer, Daemon, json};
 use serde_json::Value;
-use support::{Customer, Daemon, json};
 
 const AT: &str = "2026-09-21T14:13:20.000Z";
 

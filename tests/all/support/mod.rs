@@ -1,5 +1,4 @@
 //! What the stories need: a daemon on a real file, and a customer who talks to it over a real socket.
-#![allow(dead_code, reason = "each story file uses its own part of this")]
 
 pub mod binary;
 
@@ -20,7 +19,7 @@ pub use serde_json::json;
 /// When the stories take place: 2026-09-21T14:13:20Z.
 pub const NOW: i64 = 1_790_000_000_000;
 
-/// How long a story waits for something that is bound to happen before it gives up.
+/// How long a test waits for something that is bound to happen before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A daemon inside this process: a real file, real sockets, a clock that stands still and ids that count up.
@@ -298,13 +297,18 @@ impl Customer {
     }
 }
 
-/// Looks again and again until something is so that is bound to become so.
+/// The pauses between two looks: short at first, since most things come to pass at once.
+const FIRST_LOOK: Duration = Duration::from_micros(200);
+const LAST_LOOK: Duration = Duration::from_millis(5);
+
+/// Looks, with pauses, until something is so that is bound to become so.
 #[track_caller]
 pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let (begun, mut look) = (Instant::now(), FIRST_LOOK);
     while !so() {
-        assert!(begun.elapsed() < PATIENCE, "still not so: {what}");
-        std::thread::yield_now();
+        assert!(begun.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
+        std::thread::park_timeout(look);
+        look = (look * 2).min(LAST_LOOK);
     }
 }
 

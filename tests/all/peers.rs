@@ -1,19 +1,17 @@
 //! The real binary among rude and busy peers: descriptors, memory and threads stay bounded, and nobody else waits.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::support::binary::Binary;
+use crate::support::{PATIENCE, json, newsletter, readers, wait_until};
 use bulkd::http::Limits;
 use serde_json::Value;
-use support::binary::Binary;
-use support::{PATIENCE, json, newsletter, readers, wait_until};
 use tempfile::TempDir;
 
 const MIB: u64 = 1024 * 1024;
@@ -251,7 +249,9 @@ fn a_job_is_read_again_and_again_while_a_large_one_drains() {
     (0..USERS).step_by(5000).for_each(|first| drop(customer.ingest(&job_id, readers(first, 5000))));
     customer.run(&job_id);
     let (mut looks, mut drained) = (Vec::new(), 0);
+    let begun = Instant::now();
     while drained < USERS as u64 {
+        assert!(begun.elapsed() < PATIENCE, "{drained} of {USERS} users have had their turn after {PATIENCE:?}");
         let job = customer.job(&job_id);
         let now = job["enqueued"].as_u64().unwrap();
         assert!(now >= drained, "progress went back from {drained} to {now}");

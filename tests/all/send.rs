@@ -1,16 +1,14 @@
 //! `POST /send` and what the Messages API tells of it.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Customer, Daemon, NOW, Reply, json, wait_until};
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::id::Ids;
 use bulkd::model::environment::Environment;
 use bulkd::store::message::{self, Filter, Page};
 use bulkd::store::{Durability, Options, Store};
 use serde_json::Value;
-use support::{Customer, Daemon, NOW, Reply, json, wait_until};
 
 fn send(customer: &Customer, message: Value) -> String {
     let sent = customer.post("/send", &json!({ "message": message })).ok(202);
@@ -179,7 +177,7 @@ fn data_for_more_subscribers_than_can_be_held_is_refused() {
         message.starts_with("message.to: expected lists whose subscribers, each with the list's data, "),
         "{message}"
     );
-    let file = support::open_file(&daemon.database());
+    let file = crate::support::open_file(&daemon.database());
     assert_eq!(file.query_row("SELECT count(*) FROM jobs", [], |row| row.get::<_, i64>(0)), Ok(0));
     customer.post("/send", &to(&json!({ "small": 1 }))).ok(202);
     assert_eq!(file.query_row("SELECT received FROM jobs", [], |row| row.get::<_, i64>(0)), Ok(60));
@@ -191,7 +189,7 @@ fn a_send_that_is_too_much_to_hold_is_left_to_the_runner() {
     let to = |count: usize| -> Value { (0..count).map(|i| json!({ "email": format!("{i}@example.com") })).collect() };
     let messages = |daemon: &Daemon| {
         let count = "SELECT count(*) FROM messages WHERE status = 'SENT'";
-        support::open_file(&daemon.database()).query_row(count, [], |row| row.get::<_, i64>(0)).unwrap()
+        crate::support::open_file(&daemon.database()).query_row(count, [], |row| row.get::<_, i64>(0)).unwrap()
     };
     let idle = Daemon::start_with(|config| config.workers = 0);
     let customer = idle.customer("acme");

@@ -1,10 +1,8 @@
 //! Idempotency keys: a request that is sent twice happens once.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{Daemon, NOW, json, newsletter, readers};
+use crate::support::{Daemon, NOW, json, newsletter, readers};
 
 const HOUR: u64 = 60 * 60;
 
@@ -106,7 +104,7 @@ fn racing_requests_with_one_key_make_one_job() {
         racers.into_iter().map(|racer| racer.join().unwrap()).collect()
     });
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-    let file = support::open_file(&daemon.database());
+    let file = crate::support::open_file(&daemon.database());
     assert_eq!(file.query_row("SELECT count(*) FROM jobs", [], |row| row.get::<_, i64>(0)), Ok(1));
 }
 
@@ -115,7 +113,7 @@ fn a_key_expires_after_25_hours_unless_told_otherwise() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let body = json!({ "message": newsletter() });
-    let post = |customer: &support::Customer| customer.post("/bulk", &body).ok(201)["jobId"].to_string();
+    let post = |customer: &crate::support::Customer| customer.post("/bulk", &body).ok(201)["jobId"].to_string();
     let default = customer.once("default");
     let longer = customer.once("longer").with_header("x-idempotency-expiration", "3 days");
     let first = (post(&default), post(&longer));
@@ -142,7 +140,7 @@ fn expired_keys_do_not_pile_up() {
     for i in 0..10 {
         customer.once(&format!("new-{i}")).create(newsletter());
     }
-    let file = support::open_file(&daemon.database());
+    let file = crate::support::open_file(&daemon.database());
     let kept: i64 = file.query_row("SELECT count(*) FROM idempotency_keys", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, 10);
 }

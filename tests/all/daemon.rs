@@ -1,8 +1,6 @@
 //! The real binary: how it starts and stops, what it survives, and what it refuses.
 #![cfg(unix)]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -12,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::binary::{Binary, Ended, bulkd, check};
+use crate::support::{Customer, json, newsletter, open_file, readers, unheard, wait_until};
 use rusqlite::Connection;
 use serde_json::Value;
-use support::binary::{Binary, Ended, bulkd, check};
-use support::{Customer, json, newsletter, open_file, readers, unheard, wait_until};
 use tempfile::TempDir;
 
 /// Users of a large job: it has to last until a signal arrives. And users in one call.

@@ -1,10 +1,8 @@
 //! Users' stored profiles, and the lists that they are on.
 
-mod support;
+use crate::support::{Daemon, json, open_file};
 
-use support::{Daemon, json, open_file};
-
-fn profile(customer: &support::Customer, user_id: &str) -> serde_json::Value {
+fn profile(customer: &crate::support::Customer, user_id: &str) -> serde_json::Value {
     customer.get(&format!("/profiles/{user_id}")).ok(200)["profile"].take()
 }
 

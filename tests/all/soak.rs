@@ -2,19 +2,17 @@
 //! nothing is lost. `BULKD_SOAK_SECONDS=600 cargo test --test soak` is the long one.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::binary::{Binary, check};
+use crate::support::{Customer, json};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use support::binary::{Binary, check};
-use support::{Customer, json};
 
 const CUSTOMERS: usize = 4;
 /// How often it is looked at. What it keeps it has after the first third.

@@ -1,16 +1,14 @@
 //! That texts come out as handlebars.js prints them, sent and looked at from outside. What it prints is recorded in
 //! `tests/handlebars/cases`, a file a construct, by `tests/handlebars/record.mjs`.
 
-mod support;
-
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use crate::support::{Customer, Daemon, Reply, json};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use support::{Customer, Daemon, Reply, json};
 
 /// Why bulkd does not always do as handlebars.js does.
 const REASONS: [&str; 7] = [

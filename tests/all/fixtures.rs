@@ -2,15 +2,13 @@
 //! is named by its member, or by a JSON pointer to a part of it. Beside these a file may have a `seed`, as `--seed` takes
 //! it, the `key` of the requests, and `templates` for whether unknown ones are `strict`ly told.
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::support::{Customer, Daemon, json};
 use bulkd::render::UnknownTemplates;
 use serde_json::Value;
-use support::{Customer, Daemon, json};
 
 /// Every file below `tests/fixtures`, in order.
 fn cases() -> Vec<PathBuf> {

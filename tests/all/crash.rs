@@ -1,8 +1,6 @@
 //! What a crash leaves behind: all that was acknowledged, nothing twice, and a file with which the next start goes on.
 #![cfg(unix)]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -10,12 +8,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
+use crate::support::binary::{Binary, bulkd, check};
+use crate::support::{Customer, PATIENCE, Reply, json, newsletter, open_file};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use support::binary::{Binary, bulkd, check};
-use support::{Customer, PATIENCE, Reply, json, newsletter, open_file};
 use tempfile::TempDir;
 
 /// Times that a file's daemon is killed before the next file is begun.
@@ -408,15 +407,14 @@ fn kill_again_and_again(kills: usize, clients: usize, seed: u64, tally: &mut Tal
             }
             let mut wait_for_answers = |most| {
                 for _ in 0..rng.random_range(1..=most) {
-                    answers.recv_timeout(PATIENCE).expect("the clients are being answered");
+                    answers.recv_timeout(PATIENCE).expect("no client was answered in time");
                 }
             };
             wait_for_answers(ANSWERS);
             hauler.run(haul, &round);
             wait_for_answers(ANSWERS_AMID_A_JOB);
-            for _ in 0..rng.random_range(0..1_000) {
-                std::thread::yield_now();
-            }
+            // A kill may come at any moment, and not only where an answer has just been read.
+            std::thread::park_timeout(Duration::from_micros(rng.random_range(0..2_000)));
             over.store(true, Ordering::SeqCst);
             daemon.kill();
         });

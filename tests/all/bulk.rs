@@ -1,8 +1,6 @@
 //! The five calls, from the customer's side.
 
-mod support;
-
-use support::{Daemon, in_view, json, newsletter, open_file, readers};
+use crate::support::{Daemon, in_view, json, newsletter, open_file, readers};
 
 fn is_id(id: &str) -> bool {
     let mut parts = id.split('-');
@@ -71,7 +69,7 @@ fn a_job_goes_from_users_to_a_full_outbox() {
                 "subject": format!("Hello Reader {i}"),
                 "body": "Week 12",
                 "content": null,
-                "created_at": support::NOW,
+                "created_at": crate::support::NOW,
             })
         );
     }

@@ -3,11 +3,10 @@
 //! A failure shows the seed of its sequence. `BULKD_TEST_SEED` takes it back, and `BULKD_TEST_ROUNDS` is the number of
 //! sequences that are played from there on.
 
-mod support;
-
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::support::{Customer, Daemon, NOW, json, open_file};
 use bulkd::api::Contract;
 use bulkd::render::UnknownTemplates;
 use bulkd::store::check;
@@ -16,7 +15,6 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use support::{Customer, Daemon, NOW, json, open_file};
 
 const ROUNDS: u64 = 12;
 /// Sequences go on to here for as long as some kind of request has not come up by chance.

@@ -1,15 +1,13 @@
 //! The front door, from outside: bytes on a socket, well-behaved or not.
 
-mod support;
-
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::support::{Daemon, Reply, json, newsletter, readers, wait_until};
 use bulkd::http::Limits;
 use socket2::{Domain, Socket, Type};
-use support::{Daemon, Reply, json, newsletter, readers, wait_until};
 
 const HEALTH: &str = "/_bulkd/health";
 const MIB: usize = 1024 * 1024;

@@ -1,6 +1,4 @@
-//! What happens to messages, posted to whoever wants to know.
-
-mod support;
+//! What happens to messages, posted to those who registered for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,13 +8,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::support::binary::{Binary, check};
+use crate::support::{Customer, Daemon, NOW, json, newsletter, open_file, readers, unheard, wait_until};
 use bulkd::model::webhook::Destination;
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::Connection;
 use serde_json::Value;
 use sha2::Sha256;
-use support::binary::{Binary, check};
-use support::{Customer, Daemon, NOW, json, newsletter, readers, unheard, wait_until};
 
 /// Events that wait for one receiver, at most.
 const QUEUE: u64 = 1_000;
@@ -133,6 +131,15 @@ fn remove(customer: &Customer, id: &str) {
 
 fn webhook(customer: &Customer, id: &str) -> Value {
     customer.get(&format!("/_bulkd/webhooks/{id}")).ok(200)
+}
+
+/// How often each event was sent in vain that still waits, as far as it is written down.
+fn attempts(daemon: &Daemon) -> Vec<u64> {
+    let file = open_file(&daemon.database());
+    let sql = "SELECT attempts FROM webhook_events WHERE status = 'PENDING' AND attempts > 0 ORDER BY webhook_event";
+    let mut statement = file.prepare(sql).unwrap();
+    let attempts = statement.query_map([], |row| row.get(0)).unwrap();
+    attempts.map(Result::unwrap).collect()
 }
 
 #[track_caller]
@@ -436,6 +443,8 @@ fn one_that_is_removed_in_the_middle_of_a_call_takes_nothing_from_the_others() {
     send(&customer, 1, 4);
     other.wait(6);
     wait_for(&customer, &others, "has a queue", |it| it["pending"] == 8);
+    // A refused attempt is made again a while after it was written down.
+    wait_until("the four refused attempts are written down", || attempts(&daemon) == [1; 4]);
     drop(release);
     removed.wait(1);
     next.wait(8);
@@ -480,6 +489,7 @@ fn an_attempt_that_failed_is_made_again_in_its_time_and_keeps_its_place() {
     let of = |recipient: &str, status: &str| (recipient.to_owned(), status.to_owned());
     let first = calls[0].event_id().to_owned();
     assert_eq!(news(&calls), [of("reader-0", "ENQUEUED"), of("reader-1", "ENQUEUED"), of("reader-1", "SENT")]);
+    wait_until("the refused attempt is written down", || attempts(&daemon) == [1]);
     let shown = wait_for(&customer, &id, "has two left", |it| it["pending"] == 2 && !it["last_delivered_at"].is_null());
     assert_eq!((&shown["last_error"], &shown["last_failed_at"]), (&json!("the receiver answered 503"), &json!(NOW)));
     assert_eq!((&shown["oldest_pending_at"], &shown["failed"]), (&json!(NOW), &json!(0)));
@@ -501,13 +511,8 @@ fn a_receiver_that_is_gone_is_given_up_after_ten_attempts() {
     send(&customer, 0, 1);
     for (attempt, seconds) in [5, 10, 20, 40, 60, 120, 240, 480, 720].into_iter().enumerate() {
         receiver.wait(attempt + 1);
-        let failed_at = daemon.clock.clone();
-        wait_until("the attempt is written down", || {
-            let file = support::open_file(&daemon.database());
-            let attempts = "SELECT max(attempts) FROM webhook_events";
-            file.query_row(attempts, [], |row| row.get::<_, i64>(0)).unwrap() == attempt as i64 + 1
-        });
-        failed_at.advance(Duration::from_secs(seconds));
+        wait_until("the attempt is written down", || attempts(&daemon) == [attempt as u64 + 1]);
+        daemon.clock.advance(Duration::from_secs(seconds));
     }
     // The next event of the message goes on behind it.
     let calls = receiver.wait(11);
@@ -552,8 +557,9 @@ fn a_stop_in_the_middle_loses_nothing() {
     let id = register(&customer, &receiver.url());
     send(&customer, 0, 1_500);
     wait_for(&customer, &id, "has failed", |it| !it["last_error"].is_null());
-    daemon.restart();
+    daemon.stop();
     receiver.answers(|_, _| 200);
+    daemon.open();
     daemon.clock.advance(Duration::from_secs(60));
     wait_until("all events have come", || receiver.event_ids().len() == 3_000);
     let customer = daemon.customer("acme");
@@ -621,7 +627,7 @@ fn a_dead_receiver_costs_no_more_than_its_queue() {
         wait_for(&customer, &id, "has a full queue", |it| it["pending"] == QUEUE && !it["last_error"].is_null());
     assert_eq!(shown["failed"], 0);
     let rows = || -> u64 {
-        let file = support::open_file(&daemon.database());
+        let file = open_file(&daemon.database());
         file.query_row("SELECT count(*) FROM webhook_events", [], |row| row.get(0)).unwrap()
     };
     assert_eq!(rows(), QUEUE);

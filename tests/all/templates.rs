@@ -1,16 +1,14 @@
 //! Templates: drafts, versions, content and what hangs on them.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Customer, Daemon, NOW, Reply, json, newsletter, readers};
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::id::Ids;
 use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::model::template::TemplatePayload;
 use bulkd::store::{self, Durability, Store, Threads, template};
 use serde_json::Value;
-use support::{Customer, Daemon, NOW, Reply, json, newsletter, readers};
 
 fn put(customer: &Customer, path: &str, body: &Value) -> Reply {
     customer.send("PUT", path, Some(&body.to_string()))

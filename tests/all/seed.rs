@@ -1,15 +1,13 @@
 //! A seed: what every environment begins with, kept as files beside the code that uses it.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::binary::{Binary, bulkd, check};
+use crate::support::{Customer, Daemon, json, newsletter, open_file, readers, wait_until};
 use rusqlite::OpenFlags;
 use serde_json::Value;
-use support::binary::{Binary, bulkd, check};
-use support::{Customer, Daemon, json, newsletter, open_file, readers, wait_until};
 use tempfile::TempDir;
 
 /// A folder with the files of a seed.
@@ -258,7 +256,7 @@ fn the_files_of_a_folder_are_one_seed() {
 
 #[test]
 fn the_readmes_example_is_a_seed() {
-    let (_, example) = include_str!("../README.md").split_once("### Fixtures in git").unwrap();
+    let (_, example) = include_str!("../../README.md").split_once("### Fixtures in git").unwrap();
     let (_, example) = example.split_once("```json\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     let fixtures = Fixtures::new(&[]);

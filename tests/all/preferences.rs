@@ -1,9 +1,7 @@
 //! What users want to hear of.
 
-mod support;
-
+use crate::support::{Daemon, json};
 use serde_json::Value;
-use support::{Daemon, json};
 
 /// Topics come from a seed only.
 fn with_topics(daemon: &mut Daemon, topics: &[(&str, &str, &str)]) {
@@ -114,7 +112,7 @@ fn choices_belong_to_a_tenant_and_an_environment() {
     let (ours, theirs) = (daemon.customer("ours"), daemon.customer("theirs"));
     let out = json!({ "topic": { "status": "OPTED_OUT" } });
     ours.put("/users/ada/preferences/news?tenant_id=acme", &out).ok(200);
-    let status = |customer: &support::Customer, tenant: &str| {
+    let status = |customer: &crate::support::Customer, tenant: &str| {
         customer.get(&format!("/users/ada/preferences/news{tenant}")).ok(200)["topic"]["status"].take()
     };
     assert_eq!(status(&ours, "?tenant_id=acme"), "OPTED_OUT");

@@ -1,15 +1,13 @@
 //! Brands, from their first version to their end.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Customer, Daemon, NOW, Reply, json};
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::id::Ids;
 use bulkd::model::brand::BrandPayload;
 use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::store::{self, Durability, Store, brand};
-use support::{Customer, Daemon, NOW, Reply, json};
 
 fn put(customer: &Customer, path: &str, body: &serde_json::Value) -> Reply {
     customer.send("PUT", path, Some(&body.to_string()))

@@ -5,8 +5,6 @@
 //! namespace of its own and goes with it, however the story ends.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -15,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use crate::support::binary::{Binary, Ended, bulkd, check};
+use crate::support::{Customer, Reply, json, newsletter, open_file, readers, wait_until};
 use serde_json::Value;
-use support::binary::{Binary, Ended, bulkd, check};
-use support::{Customer, Reply, json, newsletter, open_file, readers, wait_until};
 use tempfile::TempDir;
 
 const PAGE: usize = 8192;
@@ -208,7 +206,9 @@ fn where_disks_are_mounted(name: &str, story: fn()) {
         return eprintln!("not tested: {name}: no disk may be mounted here");
     };
     let mut inside = Command::new("unshare");
-    inside.arg(flags).arg(std::env::current_exe().unwrap()).args([name, "--exact", "--nocapture"]).env(INSIDE, name);
+    let (_, module) = module_path!().split_once("::").unwrap();
+    let test = format!("{module}::{name}");
+    inside.arg(flags).arg(std::env::current_exe().unwrap()).args([&test, "--exact", "--nocapture"]).env(INSIDE, name);
     let output = inside.output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");

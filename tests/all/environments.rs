@@ -1,8 +1,6 @@
 //! API keys and the environments that they open.
 
-mod support;
-
-use support::{Daemon, json, newsletter, readers};
+use crate::support::{Daemon, json, newsletter, readers};
 
 #[test]
 fn every_key_opens_an_environment_of_its_own() {

@@ -1,10 +1,8 @@
 //! What the run makes of a definition and a user.
 
-mod support;
-
+use crate::support::{Customer, Daemon, json};
 use bulkd::render::UnknownTemplates;
 use serde_json::{Map, Value};
-use support::{Customer, Daemon, json};
 
 /// The outbox of a job with this definition and these users.
 fn outbox(customer: &Customer, definition: &Value, users: Value) -> Vec<Value> {

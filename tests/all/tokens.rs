@@ -1,9 +1,7 @@
 //! Push tokens of users' devices.
 
-mod support;
-
+use crate::support::{Daemon, json};
 use serde_json::Value;
-use support::{Daemon, json};
 
 fn shown(token: &str, provider_key: &str) -> Value {
     json!({

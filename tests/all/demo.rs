@@ -1,11 +1,9 @@
 //! `bulkd demo`: what somebody sees first.
 
-mod support;
-
 use std::net::TcpListener;
 
-use support::binary::{Binary, bulkd};
-use support::json;
+use crate::support::binary::{Binary, bulkd};
+use crate::support::json;
 
 #[test]
 fn the_demo_takes_a_job_from_users_to_a_full_outbox() {
@@ -39,8 +37,8 @@ fn the_demo_takes_a_job_from_users_to_a_full_outbox() {
 #[test]
 fn the_demo_stays_up_until_it_is_told_to_end() {
     let demo = Binary::start(&["demo", "--listen", "127.0.0.1:0"]);
-    let customer = support::Customer::new(demo.address(), "demo");
-    support::wait_until("the demo's job is there", || {
+    let customer = crate::support::Customer::new(demo.address(), "demo");
+    crate::support::wait_until("the demo's job is there", || {
         customer.get("/_bulkd/outbox?limit=1").ok(200)["items"].as_array().is_some_and(|items| items.len() == 1)
     });
     // Whoever follows the demo's curl lines finds a daemon like any other.

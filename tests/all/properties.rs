@@ -3,14 +3,13 @@
 //! A failure shows the least input that still fails and its seed, which `PROPTEST_RNG_SEED` takes back.
 //! `PROPTEST_CASES` is the number of inputs that each property is checked with.
 
-mod support;
-
 use std::cell::Cell;
 use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::support::{Customer, Daemon, NOW, Reply, json, newsletter, open_file, readers};
 use bulkd::api::paging::{Cursor, List};
 use bulkd::json::scan;
 use jiff::tz::{Offset, TimeZone};
@@ -21,7 +20,6 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use rusqlite::Connection;
 use serde_json::Value;
-use support::{Customer, Daemon, NOW, Reply, json, newsletter, open_file, readers};
 
 const HOUR: i64 = 60 * 60 * 1000;
 const DAY: i64 = 24 * HOUR;
