@@ -6,6 +6,8 @@ use std::path::Path;
 use bulkd::render::helpers::helpers;
 use bulkd::template::{Form, Helper};
 
+use crate::support::cases;
+
 /// A row of the table of helpers.
 fn row(helper: &Helper) -> String {
     let form = match helper.form {
@@ -30,7 +32,7 @@ fn the_table_of_helpers_is_that_of_the_program() {
     let (before, rest) = text.split_once("<!-- helpers -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- /helpers -->").unwrap();
     let expected = format!("{before}<!-- helpers -->\n{table}<!-- /helpers -->{after}");
-    if std::env::var_os("BULKD_BLESS").is_some() {
+    if cases::is_blessing() {
         fs::write(&file, expected).unwrap();
     } else {
         assert!(text == expected, "docs/templates.md has another table; run this test with BULKD_BLESS=1");

@@ -1,15 +1,16 @@
-//! What providers would have been given, a case a file: `outgoing` leads to `request`.
+//! The requests that providers would have been sent, a case a file: what `outgoing` leads to.
 //!
-//! With `BULKD_TEST_UPDATE=1` the files are written anew, to be looked at.
-
-use std::fs;
-use std::path::Path;
+//! `BULKD_FIXTURE=requests/slack` tests the files with that in their path. `BULKD_BLESS=1` writes into the others what
+//! was found, to be looked at.
 
 use bulkd::clock::Timestamp;
 use bulkd::model::about::About;
 use bulkd::model::channel::Provider;
 use bulkd::render::provider::{self, Outgoing};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::support::cases::{self, Raw};
 
 fn request(given: &Value) -> Value {
     let text = |name: &str| given.get(name).and_then(Value::as_str);
@@ -36,23 +37,31 @@ fn request(given: &Value) -> Value {
     })
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    outgoing: Raw,
+    expected: Option<Raw>,
+}
+
 #[test]
 fn every_provider_is_given_its_own_form() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/requests");
-    let update = std::env::var_os("BULKD_TEST_UPDATE").is_some();
-    let mut cases: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    cases.sort();
-    assert!(!cases.is_empty());
+    let files = cases::files("requests");
+    assert!(files.len() >= 19 || cases::filter().is_some(), "{} requests", files.len());
     let mut wrong = Vec::new();
-    for path in cases {
-        let case: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        let found = request(&case["outgoing"]);
-        if update {
-            let case = json!({ "outgoing": case["outgoing"], "request": found });
-            fs::write(&path, serde_json::to_string_pretty(&case).unwrap() + "\n").unwrap();
-        } else if found != case["request"] {
+    for path in files {
+        let case: Case = cases::read(&path);
+        // The last line before a panic says where it was.
+        println!("{}", path.display());
+        let found = request(&serde_json::from_str(case.outgoing.get()).unwrap());
+        if case.expected.is_some_and(|it| serde_json::from_str::<Value>(it.get()).unwrap() == found) {
+            continue;
+        }
+        if cases::is_blessing() {
+            cases::write(&path, &[("outgoing", Some(&case.outgoing)), ("expected", Some(&cases::raw(&found)))]);
+        } else {
             wrong.push(format!("{}: {:.400}", path.display(), found.to_string()));
         }
     }
-    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    assert!(wrong.is_empty(), "\n{}\nBULKD_BLESS=1 writes what was found\n", wrong.join("\n"));
 }

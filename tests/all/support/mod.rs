@@ -1,6 +1,7 @@
 //! What the stories need: a daemon on a real file, and a customer who talks to it over a real socket.
 
 pub mod binary;
+pub mod cases;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
