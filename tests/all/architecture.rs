@@ -1,4 +1,4 @@
-//! The house rules, read off the sources: who imports whom, where SQL stands, and that nobody sleeps.
+//! The house rules, read off the sources: which room imports which, where SQL stands, and that no thread sleeps or spins.
 
 use std::fs;
 use std::path::Path;
@@ -238,6 +238,9 @@ fn check_sleep(source: &Source, broken: &mut Vec<String>) {
     for (_, line) in source.words("sleep") {
         broken.push(format!("{}:{line}: a sleep; wait for what is to happen", source.path));
     }
+    for (_, line) in ["yield_now", "spin_loop"].into_iter().flat_map(|word| source.words(word)) {
+        broken.push(format!("{}:{line}: a spin; wait for a bell, or look with pauses", source.path));
+    }
 }
 
 /// All Rust files below a folder of the repository.
@@ -314,7 +317,7 @@ fn the_template_engine_has_no_circle() {
     let mut left: Vec<(String, Vec<String>)> =
         sources.iter().map(|source| (name(source), neighbours(source, &files))).collect();
     assert!(left.iter().map(|(_, named)| named.len()).sum::<usize>() > 150, "the names are not found");
-    // Files that name nobody who is left are taken away, until none is.
+    // Files that name no file that is left are taken away, until none is.
     loop {
         let names: Vec<String> = left.iter().map(|(name, _)| name.clone()).collect();
         let before = left.len();
@@ -332,8 +335,8 @@ fn sql_stands_in_the_store_only() {
 }
 
 #[test]
-fn nobody_sleeps() {
-    assert_kept(check_sleep, &["src", "tests"]);
+fn no_thread_sleeps_or_spins() {
+    assert_kept(check_sleep, &["src", "tests", "benches"]);
 }
 
 #[test]
@@ -373,6 +376,7 @@ use crate::{model::{bulk::Job, json}, store::Store,
 /* use crate::app::App; */
 fn f<'a>(x: &'a str) -> char { "use crate::app; // \" sleep"; r#"INSERT " INTO t"#; "sqlite3 'SELECT 1'"; '"' }
 pub(in crate::render) fn asleep() { super::super::runner::stop(); std::thread::sleep(D); rusqlite::open() }
+fn spin() { std::thread::yield_now(); "spin_loop" }
 "####;
     let source = Source::parse("src/render/text.rs", text);
     let mut broken = Vec::new();
@@ -388,6 +392,7 @@ pub(in crate::render) fn asleep() { super::super::runner::stop(); std::thread::s
             "src/render/text.rs:7: INSERT in a string of `render`; all SQL stands in src/store",
             "src/render/text.rs:8: rusqlite in `render`; only src/store knows it",
             "src/render/text.rs:8: a sleep; wait for what is to happen",
+            "src/render/text.rs:9: a spin; wait for a bell, or look with pauses",
         ]
     );
     let mut broken = Vec::new();

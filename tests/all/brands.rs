@@ -229,7 +229,7 @@ fn the_texts_of_a_brand_know_whom_they_are_for() {
 }
 
 #[test]
-fn a_text_of_a_brand_that_fails_for_somebody_is_left_out_there() {
+fn a_text_of_a_brand_that_fails_for_a_user_is_left_out_there() {
     let daemon = Daemon::start();
     let acme = daemon.customer("acme");
     let footer = json!({ "email": { "footer": { "content": "At {{datetime-format at \"HH:mm\" zone}}" } } });

@@ -68,7 +68,6 @@ fn a_job_goes_from_users_to_a_full_outbox() {
                 "content": null,
                 "subject": format!("Hello Reader {i}"),
                 "body": "Week 12",
-                "content": null,
                 "created_at": crate::support::NOW,
             })
         );
@@ -479,7 +478,7 @@ fn forty_calls_at_once_are_all_answered_and_each_user_counts_once() {
 }
 
 #[test]
-fn a_large_job_knows_its_users_after_a_restart_whoever_comes_first() {
+fn a_large_job_knows_its_users_after_a_restart_whichever_call_comes_first() {
     const LARGE: usize = 12_000;
     let mut daemon = Daemon::start();
     let job_id = daemon.customer("acme").create(newsletter());
@@ -518,7 +517,7 @@ fn jobs_share_the_pool_fairly() {
 }
 
 #[test]
-fn whoever_opens_the_file_finds_the_outbox() {
+fn the_outbox_is_found_in_the_file() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let job_id = customer.create(newsletter());

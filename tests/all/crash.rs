@@ -11,7 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use crate::support::binary::{Binary, bulkd, check};
-use crate::support::{Customer, PATIENCE, Reply, json, newsletter, open_file};
+use crate::support::{Customer, PATIENCE, Reply, json, newsletter, open_file, seed, setting, sized};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -104,7 +104,7 @@ fn rendered(blocks: bool, name: &str, number: usize) -> (String, String) {
 }
 
 /// Asserts that a job has these users in this order, those of an acknowledged call all, those of another all or none,
-/// and that either everybody had one turn or nobody had any. Returns how many users and messages there are.
+/// and that either every user had one turn or none had any. Returns how many users and messages there are.
 #[track_caller]
 fn assert_one_turn_each(
     customer: &Customer,
@@ -187,7 +187,7 @@ struct Round<'a> {
     over: &'a AtomicBool,
 }
 
-/// Somebody who asks for one thing after the other, and keeps a ledger.
+/// A client that asks for one thing after the other, and keeps a ledger.
 struct Client {
     name: String,
     rng: StdRng,
@@ -282,7 +282,7 @@ impl Client {
         let again = self.unanswered.take().is_some();
         let entry = self.jobs[job].entries.len() - 1;
         let Ok(reply) = self.jobs[job].post(entry, &self.name, customer) else {
-            assert!(round.over.load(Ordering::SeqCst), "a request was not answered, and nobody killed the daemon");
+            assert!(round.over.load(Ordering::SeqCst), "a request was not answered, though the daemon was not killed");
             self.tally.add("requests cut off", usize::from(in_time));
             self.unanswered = Some(job);
             return false;
@@ -362,7 +362,7 @@ impl Job {
         let Some(job_id) = &self.job_id else { return };
         let run = self.entries.iter().find(|entry| matches!(entry.what, What::Run));
         let is_run = run.is_some_and(|run| run.answer.is_some()) || customer.job(job_id)["status"] != "CREATED";
-        assert!(run.is_some() || !is_run, "nobody ran {job_id}");
+        assert!(run.is_some() || !is_run, "{job_id} was not run");
         if is_run {
             customer.completed(job_id);
             tally.add("jobs completed", 1);
@@ -444,9 +444,8 @@ fn kill_again_and_again(kills: usize, clients: usize, seed: u64, tally: &mut Tal
 
 #[test]
 fn nothing_acknowledged_is_lost_or_done_twice_whenever_it_is_killed() {
-    let setting = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
-    let seed = setting("BULKD_TEST_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let rounds = setting("BULKD_TEST_ROUNDS").unwrap_or(4).max(2) as usize;
+    let seed = seed();
+    let rounds = setting("BULKD_TEST_ROUNDS").unwrap_or(sized(3, 20)).max(2) as usize;
     let clients = setting("BULKD_TEST_CLIENTS").unwrap_or(4) as usize;
     println!("BULKD_TEST_SEED={seed} BULKD_TEST_ROUNDS={rounds} BULKD_TEST_CLIENTS={clients}");
     let mut tally = Tally::default();
@@ -483,7 +482,7 @@ mod points {
         ),
         (
             "after-commit",
-            &[what_was_committed_is_done_though_nobody_was_answered, a_group_that_was_committed_is_there_as_a_whole],
+            &[what_was_committed_is_done_though_it_was_not_answered, a_group_that_was_committed_is_there_as_a_whole],
         ),
         (
             "after-part",
@@ -591,7 +590,7 @@ mod points {
     }
 
     #[test]
-    fn what_was_committed_is_done_though_nobody_was_answered() {
+    fn what_was_committed_is_done_though_it_was_not_answered() {
         for (change, keyed) in [(0, true), (1, true), (1, false), (2, true), (2, false)] {
             let (folder, job_id) = with_a_job(0..5);
             let (path, body, mut adds) = changes(&job_id)[change].clone();
@@ -669,7 +668,7 @@ mod points {
 
     #[test]
     fn a_group_that_was_committed_is_there_as_a_whole() {
-        assert!((0..50).any(|_| eight_at("after-commit") > 1), "nobody shared a commit");
+        assert!((0..50).any(|_| eight_at("after-commit") > 1), "no two requests shared a commit");
     }
 
     #[test]

@@ -11,14 +11,18 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::binary::{Binary, Ended, bulkd, check};
-use crate::support::{Customer, json, newsletter, open_file, readers, unheard, wait_until};
+use crate::support::{Customer, json, newsletter, open_file, readers, sized, unheard, wait_until};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Users of a large job: it has to last until a signal arrives. And users in one call.
-const LARGE: usize = if cfg!(debug_assertions) { 100_000 } else { 200_000 };
-const CALL: usize = 10_000;
+/// Users of a large job: it has to last until a signal arrives.
+fn large() -> usize {
+    if cfg!(debug_assertions) { sized(25_000, 100_000) } else { 200_000 }
+}
+
+/// And users in one call.
+const CALL: usize = 5_000;
 /// One user in so many cannot be addressed.
 const SPOILED: usize = 1_000;
 
@@ -41,8 +45,8 @@ impl Folder {
         self.path("bulkd.db")
     }
 
-    /// Names and bytes of the files. What SQLite shares between processes is no content: it is made anew by whoever
-    /// comes.
+    /// Names and bytes of the files. What SQLite shares between processes is no content: each process can make it
+    /// anew.
     fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let mut contents = BTreeMap::new();
         for entry in fs::read_dir(self.0.path()).unwrap().map(Result::unwrap) {
@@ -95,7 +99,7 @@ fn crowd(first: usize, count: usize) -> Value {
 #[track_caller]
 fn large_job(customer: &Customer) -> String {
     let job_id = customer.create(newsletter());
-    for first in (0..LARGE).step_by(CALL) {
+    for first in (0..large()).step_by(CALL) {
         customer.ingest(&job_id, crowd(first, CALL));
     }
     job_id
@@ -108,13 +112,13 @@ fn progress(customer: &Customer, job_id: &str, drained: u64) -> u64 {
     wait_until("the job goes on", || {
         let job = customer.job(job_id);
         now = job["enqueued"].as_u64().unwrap() + job["failures"].as_u64().unwrap();
-        assert!(now < LARGE as u64, "the job is over already");
+        assert!(now < large() as u64, "the job is over already");
         now > drained
     });
     now
 }
 
-/// The status and progress of the only job in a file that nobody serves.
+/// The status and progress of the only job in a file that is not served.
 fn job_in(file: &str) -> (String, u64) {
     let file = Connection::open(file).unwrap();
     file.query_row("SELECT status, drained FROM jobs", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
@@ -124,13 +128,13 @@ fn job_in(file: &str) -> (String, u64) {
 #[track_caller]
 fn assert_drained(customer: &Customer, job_id: &str) {
     let job = customer.completed(job_id);
-    let failures = LARGE / SPOILED;
+    let failures = large() / SPOILED;
     assert_eq!(
         (&job["received"], &job["enqueued"], &job["failures"]),
-        (&json!(LARGE), &json!(LARGE - failures), &json!(failures))
+        (&json!(large()), &json!(large() - failures), &json!(failures))
     );
     let (users, outbox) = (customer.users(job_id), customer.outbox(job_id));
-    assert_eq!((users.len(), outbox.len()), (LARGE, LARGE - failures));
+    assert_eq!((users.len(), outbox.len()), (large(), large() - failures));
     let mut messages = outbox.iter();
     for (i, user) in users.iter().enumerate() {
         let recipient = format!("reader-{i}");
@@ -157,10 +161,10 @@ fn assert_drained_in(file: &str) {
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .unwrap();
-    let failures = LARGE / SPOILED;
-    assert_eq!(counts, (LARGE - failures, LARGE - failures, failures));
+    let failures = large() / SPOILED;
+    assert_eq!(counts, (large() - failures, large() - failures, failures));
     let checked = run(&["check", file]);
-    let expected = format!("{file} is sound: 1 jobs, {LARGE} users, {} messages, {failures} failures\n", counts.0);
+    let expected = format!("{file} is sound: 1 jobs, {} users, {} messages, {failures} failures\n", large(), counts.0);
     assert_eq!((checked.code, checked.stdout), (Some(0), expected), "{}", checked.stderr);
 }
 
@@ -344,7 +348,7 @@ fn a_signal_ends_it_in_the_middle_of_a_job_which_goes_on_by_itself() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert_eq!(folder.names(), ["bulkd.db"]);
         let (status, now) = job_in(&folder.database());
-        assert!(status == "PROCESSING" && now >= drained && now < LARGE as u64, "{status} {drained} {now}");
+        assert!(status == "PROCESSING" && now >= drained && now < large() as u64, "{status} {drained} {now}");
         drained = now;
         daemon = Some(folder.daemon(&[]));
     }
@@ -375,7 +379,7 @@ fn an_idle_daemon_stops_as_cleanly_as_a_busy_one() {
 fn requests_in_flight_are_answered_before_it_ends() {
     let folder = Folder::new();
     let daemon = folder.daemon(&[]);
-    // Somebody else's transaction holds the request up.
+    // Another program's transaction holds the request up.
     let shell = Connection::open(folder.database()).unwrap();
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();
     let body = json!({ "message": newsletter() }).to_string();
@@ -424,7 +428,7 @@ fn a_killed_daemon_goes_on_where_it_was() {
         let seen = progress(&daemon.customer("acme"), &job_id, drained);
         daemon.kill();
         let (status, now) = job_in(&folder.database());
-        assert!(status == "PROCESSING" && now >= seen && now < LARGE as u64, "{status} {seen} {now}");
+        assert!(status == "PROCESSING" && now >= seen && now < large() as u64, "{status} {seen} {now}");
         drained = now;
         daemon = folder.daemon(&[]);
     }
@@ -452,7 +456,7 @@ fn a_first_start_that_was_killed_is_no_obstacle_to_the_next() {
 }
 
 #[test]
-fn a_reader_that_holds_on_to_the_file_stops_nobody() {
+fn a_reader_that_holds_on_to_the_file_stops_no_request() {
     let folder = Folder::new();
     let daemon = folder.daemon(&[]);
     let customer = daemon.customer("acme");
@@ -500,18 +504,18 @@ fn a_reader_that_holds_on_to_the_file_stops_nobody() {
 }
 
 /// A stream to which nothing can be written, since its reader has gone.
-fn nobody_listens() -> Stdio {
+fn closed_pipe() -> Stdio {
     let (_, writer) = std::io::pipe().unwrap();
     writer.into()
 }
 
 #[test]
-fn it_needs_nobody_who_reads_what_it_says() {
+fn it_goes_on_when_its_output_is_not_read() {
     let folder = Folder::new();
     // Its address cannot be read from what it says.
     let (_ours, address) = unheard();
     let mut command = bulkd(&["--db", &folder.database(), "--log", "trace", "--listen", &address.to_string()]);
-    let daemon = Binary::spawn(command.stdout(nobody_listens()).stderr(nobody_listens()));
+    let daemon = Binary::spawn(command.stdout(closed_pipe()).stderr(closed_pipe()));
     wait_until("it listens", || TcpStream::connect(address).is_ok());
     let customer = Customer::new(address, "acme");
     let job_id = customer.create(newsletter());
@@ -520,8 +524,8 @@ fn it_needs_nobody_who_reads_what_it_says() {
     daemon.terminate();
 
     let args = ["check", &folder.database()];
-    assert_eq!(Binary::spawn(bulkd(&args).stdout(nobody_listens())).wait().code, Some(0));
-    let refusal = Binary::spawn(bulkd(&["check", "/"]).stderr(nobody_listens())).wait();
+    assert_eq!(Binary::spawn(bulkd(&args).stdout(closed_pipe())).wait().code, Some(0));
+    let refusal = Binary::spawn(bulkd(&["check", "/"]).stderr(closed_pipe())).wait();
     assert_eq!((refusal.code, refusal.stdout.as_str()), (Some(1), ""));
 }
 
@@ -610,7 +614,7 @@ fn an_address_that_cannot_be_had_is_refused_before_the_file_is_touched() {
         (vec![taken.as_str()], format!("{taken} is taken by another program; choose another with --listen")),
         (vec!["0.0.0.0:0"], public.to_owned()),
         (vec!["[::]:0"], public.replace("0.0.0.0", "[::]")),
-        // An address that is nobody's: it is kept for documentation.
+        // An address that no machine has: it is kept for documentation.
         (vec!["203.0.113.1:0", "--api-key", "k"], "203.0.113.1:0 cannot be listened on".to_owned()),
     ];
     for (address, expected) in cases {
@@ -690,7 +694,7 @@ fn what_cannot_be_understood_ends_with_usage() {
         (&["--contract", "none"], "[possible values: tutorial, openapi]"),
         (&["--templates", "none"], "[possible values: lenient, strict]"),
         (&["--log", "verbose"], "[possible values: error, warn, info, debug, trace, off]"),
-        // A variable that was meant to hold a key must not open the door to everybody, nor shut it to all.
+        // A variable that was meant to hold a key must neither let every key in nor shut every key out.
         (&["--api-key", ""], "invalid value '' for '--api-key <KEY>': expected a key that is not empty"),
     ];
     for (args, expected) in cases {
@@ -813,7 +817,7 @@ fn check_finds_damage_wherever_it_is() {
     };
     for page in 0..sound.len() / PAGE {
         let mut bytes = sound.clone();
-        // The first page's header is left alone: without it the file is nobody's.
+        // The first page's header is left alone: without it the file belongs to no program.
         let start = if page == 0 { 100 } else { page * PAGE };
         bytes[start..(page + 1) * PAGE].fill_with(&mut garbage);
         damaged(&bytes, &format!("garbage in page {}", page + 1));

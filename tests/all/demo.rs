@@ -1,4 +1,4 @@
-//! `bulkd demo`: what somebody sees first.
+//! `bulkd demo`: what a new user sees first.
 
 use std::net::TcpListener;
 
@@ -41,7 +41,7 @@ fn the_demo_stays_up_until_it_is_told_to_end() {
     crate::support::wait_until("the demo's job is there", || {
         customer.get("/_bulkd/outbox?limit=1").ok(200)["items"].as_array().is_some_and(|items| items.len() == 1)
     });
-    // Whoever follows the demo's curl lines finds a daemon like any other.
+    // The demo's curl lines lead to a daemon like any other.
     let job_id = customer.create(json!({ "event": "weekly" }));
     assert_eq!(customer.run_to_the_end(&job_id)["received"], 0);
     assert_eq!(demo.terminate().code, Some(0));

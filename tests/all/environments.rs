@@ -22,21 +22,21 @@ fn every_key_opens_an_environment_of_its_own() {
 #[test]
 fn without_a_usable_key_everything_is_unauthorized() {
     let daemon = Daemon::start();
-    let nobody = daemon.customer("").without_key();
+    let keyless = daemon.customer("").without_key();
     let routes =
         [("POST", "/bulk"), ("POST", "/bulk/x"), ("POST", "/bulk/x/run"), ("GET", "/bulk/x"), ("GET", "/bulk/x/users")];
     for (method, path) in routes {
-        assert_eq!(nobody.send(method, path, None).refused(401), "Unauthorized");
+        assert_eq!(keyless.send(method, path, None).refused(401), "Unauthorized");
     }
     for malformed in ["", "Bearer", "Bearer ", "Bearer   ", "acme", "Basic YTpi", "Token acme"] {
-        let reply = nobody.with_header("Authorization", malformed).get("/bulk/x");
+        let reply = keyless.with_header("Authorization", malformed).get("/bulk/x");
         assert_eq!(reply.refused(401), "Unauthorized", "{malformed:?}");
     }
     // The scheme is compared without case, and a key may hold spaces, as that of Courier's own tests does.
-    nobody.with_header("Authorization", "Bearer My API Key").get("/bulk/x").refused(404);
-    nobody.with_header("Authorization", "bearer acme").get("/bulk/x").refused(404);
-    // Nobody needs a key to see whether the daemon is up.
-    assert_eq!(nobody.get("/_bulkd/health").ok(200)["status"], "ok");
+    keyless.with_header("Authorization", "Bearer My API Key").get("/bulk/x").refused(404);
+    keyless.with_header("Authorization", "bearer acme").get("/bulk/x").refused(404);
+    // Whether the daemon is up is answered without a key.
+    assert_eq!(keyless.get("/_bulkd/health").ok(200)["status"], "ok");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn limited(set: impl FnOnce(&mut Limits)) -> Daemon {
     })
 }
 
-/// Somebody who speaks HTTP by hand.
+/// A client that speaks HTTP by hand.
 struct Peer {
     stream: BufReader<TcpStream>,
 }
@@ -471,7 +471,7 @@ fn a_blank_line_between_requests_is_forgiven() {
 }
 
 #[test]
-fn whoever_says_everything_and_hangs_up_is_still_answered() {
+fn a_peer_that_says_everything_and_hangs_up_is_still_answered() {
     let daemon = patient();
     let mut peer = Peer::of(&daemon);
     peer.say([get("/a"), post("/b", "{}"), get("/c")].concat());
@@ -591,7 +591,7 @@ fn a_whole_url_is_as_good_as_a_path() {
 }
 
 #[test]
-fn whoever_expects_it_is_told_to_go_on() {
+fn a_peer_that_expects_it_is_told_to_go_on() {
     let daemon = patient();
     let path = format!("/bulk/{}", daemon.customer("acme").create(newsletter()));
     let body = users(0, 10);
@@ -834,7 +834,7 @@ fn a_body_may_be_as_large_as_the_limit_and_not_a_byte_larger() {
     assert_eq!(peer.ask(post(&paths[0], &body)).ok(200)["total"], 40_000);
     assert_eq!(peer.ask(post_chunks(&paths[1], &in_chunks(&body))).ok(200)["total"], 40_000);
 
-    // The whole body is said before anybody listens, and the answer is there to be read.
+    // The whole body is sent before it is read, and the answer is there to be read.
     body.push(' ');
     refused_and_closed(&daemon, post(&paths[0], &body), 413);
     refused_and_closed(&daemon, post_chunks(&paths[1], &in_chunks(&body)), 413);
@@ -1001,7 +1001,7 @@ fn a_peer_that_does_not_read_its_answers_is_dropped() {
 }
 
 #[test]
-fn whoever_takes_an_answer_slowly_gets_all_of_it_and_keeps_nobody_waiting() {
+fn a_peer_that_takes_an_answer_slowly_gets_all_of_it_and_keeps_no_other_waiting() {
     let daemon = patient();
     let mut content = newsletter();
     content["data"] = json!({ "huge": "x".repeat(LARGE) });
@@ -1083,7 +1083,7 @@ fn memory_for_bodies_is_bounded_and_free_again_afterwards() {
             other.hear_end();
             true
         });
-        // Whoever has no body needs no room.
+        // A request without a body needs no room.
         answers_others(&daemon);
         assert_eq!(holder.ask(&body[1000..]).ok(200)["total"], total);
         assert_eq!(Peer::of(&daemon).ask(&small).status, 200);
@@ -1121,7 +1121,7 @@ fn a_body_that_was_used_holds_no_memory_while_its_answer_is_not_read() {
 }
 
 #[test]
-fn answers_that_nobody_reads_take_room_until_their_peers_leave() {
+fn answers_that_are_not_read_take_room_until_their_peers_leave() {
     let daemon = limited(|limits| limits.bodies_bytes = 2 * LARGE + 100_000);
     let path = path_of_a_large_answer(&daemon);
     let mut deaf: Vec<Peer> = (0..2).map(|_| Peer::with_small_ears(&daemon)).collect();

@@ -108,7 +108,7 @@ fn subscriptions_are_added_replaced_and_removed() {
     customer.post("/lists/news/subscriptions", &json!({ "recipients": [ada, { "recipientId": "bob" }] })).done();
     assert_eq!(customer.get("/lists/news").ok(200)["name"], "news");
     daemon.clock.advance(Duration::from_secs(1));
-    // Whoever is there already stays as they are.
+    // Subscriptions that exist already stay as they are.
     customer.post("/lists/news/subscriptions", &recipients(&["ada", "cy", "cy"])).done();
     let later = "2026-09-21T14:13:21.000Z";
     let page = customer.get("/lists/news/subscriptions").ok(200);

@@ -181,7 +181,7 @@ fn a_daemon_that_is_killed_on_the_way_leaves_the_old_version() {
         let args = ["--listen", "127.0.0.1:0", "--db", database.to_str().unwrap()];
         let ended = Binary::spawn(bulkd(&args).env("BULKD_CRASH_AT", "migration")).wait();
         assert!(ended.signal.is_some(), "{ended:?}");
-        // Whoever opens it takes back what the journal says was never committed.
+        // The next to open it takes back what the journal says was never committed.
         let conn = Connection::open(&database).unwrap();
         assert_eq!(conn.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
         drop(conn);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::support::{Customer, Daemon, NOW, json, open_file};
+use crate::support::{Customer, Daemon, NOW, json, open_file, seed, setting, sized};
 use bulkd::api::Contract;
 use bulkd::render::UnknownTemplates;
 use bulkd::store::check;
@@ -949,7 +949,7 @@ struct Story<'a> {
     customers: HashMap<&'static str, Customer>,
     model: Model<'a>,
     starts: u64,
-    /// The job that was run last, as long as nobody has looked at what became of it.
+    /// The job that was run last, until it is looked at what became of it.
     running: Option<(&'static str, String)>,
     /// Requests with an idempotency key.
     keyed: Vec<Request>,
@@ -1221,13 +1221,11 @@ impl<'a> Story<'a> {
 
 #[test]
 fn whatever_is_asked_in_whatever_order_is_answered_as_the_model_says() {
-    let setting =
-        |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")));
-    let first: u64 = setting("BULKD_TEST_SEED").unwrap_or_else(rand::random);
+    let (first, least) = (seed(), sized(ROUNDS, 10 * ROUNDS));
     let asked = setting("BULKD_TEST_ROUNDS").map(|rounds| rounds.max(1));
     let mut seen = Seen::default();
     let mut rounds = 0;
-    while rounds < asked.unwrap_or(ROUNDS) || asked.is_none() && !seen.missing().is_empty() && rounds < MOST_ROUNDS {
+    while rounds < asked.unwrap_or(least) || asked.is_none() && !seen.missing().is_empty() && rounds < MOST_ROUNDS {
         let seed = first.wrapping_add(rounds);
         eprintln!("\nthe sequence of BULKD_TEST_SEED={seed} BULKD_TEST_ROUNDS=1");
         Story::begin(seed, &mut seen).play();

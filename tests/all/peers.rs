@@ -1,4 +1,4 @@
-//! The real binary among rude and busy peers: descriptors, memory and threads stay bounded, and nobody else waits.
+//! The real binary among rude and busy peers: descriptors, memory and threads stay bounded, and no other peer waits.
 #![cfg(target_os = "linux")]
 
 use std::io::{Read, Write};
@@ -90,7 +90,7 @@ fn more_peers_than_there_is_room_for_take_no_more_than_the_room() {
         !answered
     });
     assert!(crowd.len() > bound, "{}", crowd.len());
-    // Whoever comes now is told so, and costs neither a thread nor a descriptor that stays.
+    // Further peers are told so, and cost neither a thread nor a descriptor that stays.
     for _ in 0..400 {
         let mut told = String::new();
         let _ = connect(daemon.address()).read_to_string(&mut told);
@@ -112,7 +112,7 @@ fn hundreds_who_only_look_take_no_thread_each() {
         assert!(crowd.iter().all(is_answered));
     }
     assert_eq!(daemon.kernel_says("Threads"), idle_threads);
-    // Whoever asks for more is given one, beside all others.
+    // A peer that asks for more is given one, beside all others.
     let customer = daemon.customer("acme");
     let job_id = customer.create(newsletter());
     assert!(daemon.kernel_says("Threads") > idle_threads);
@@ -129,7 +129,7 @@ fn rude(path: &str) -> [(&'static str, Vec<u8>, Vec<u8>); 6] {
     let chunked = head("POST /bulk", "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
     let announced = head("POST /bulk", "Content-Length: 1000000000000\r\n\r\n");
     [
-        ("a flood of requests whose answers nobody reads", asked.clone(), asked),
+        ("a flood of requests whose answers are not read", asked.clone(), asked),
         ("a head without end", head("GET /", ""), b"X-Header: another one\r\n".repeat(100)),
         ("a header without end", head("GET /", "X-Header: "), vec![b'x'; 4096]),
         (
@@ -143,7 +143,7 @@ fn rude(path: &str) -> [(&'static str, Vec<u8>, Vec<u8>); 6] {
 }
 
 #[test]
-fn nobody_can_have_the_daemon_hold_what_they_send_or_do_not_read() {
+fn no_peer_can_have_the_daemon_hold_what_it_sends_or_does_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = daemon(&folder, &[]);
     let customer = daemon.customer("acme");
@@ -170,7 +170,7 @@ fn nobody_can_have_the_daemon_hold_what_they_send_or_do_not_read() {
                 });
             }
         }
-        // Meanwhile somebody works as if nothing happened.
+        // Meanwhile a customer works as if nothing happened.
         let other = daemon.customer("other");
         let job_id = other.create(newsletter());
         other.ingest(&job_id, readers(0, 500));
@@ -201,7 +201,7 @@ fn a_body_that_announces_a_terabyte_reserves_nothing() {
     assert!(is_answered(&connect(daemon.address())));
 }
 
-/// The write lock of a file, in somebody else's hands.
+/// The write lock of a file, in another program's hands.
 fn writer_is_kept_waiting(file: &Path) -> rusqlite::Connection {
     let shell = rusqlite::Connection::open(file).unwrap();
     shell.busy_timeout(PATIENCE).unwrap();
@@ -226,7 +226,7 @@ fn readers_do_not_wait_for_the_writer() {
             wait_until("the writer has its turn", || customer.post(&path, &users).status == 200);
             answered.store(true, Ordering::SeqCst);
         });
-        wait_until("somebody writes", || asked.load(Ordering::SeqCst));
+        wait_until("the writer has begun to ask", || asked.load(Ordering::SeqCst));
         for _ in 0..200 {
             assert_eq!(customer.job(&job_id)["received"], 100);
             assert_eq!(customer.users(&job_id).len(), 100);

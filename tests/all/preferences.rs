@@ -22,7 +22,7 @@ fn choice(topic_id: &str, status: &str) -> Value {
 }
 
 #[test]
-fn a_topic_that_nobody_knows_is_opted_in_and_has_its_id_for_a_name() {
+fn a_topic_that_is_not_known_is_opted_in_and_has_its_id_for_a_name() {
     let daemon = Daemon::start();
     let customer = daemon.customer("key");
     let topic = json!({
@@ -82,7 +82,7 @@ fn many_choices_are_updated_or_replaced_at_once() {
 }
 
 #[test]
-fn nobody_opts_out_of_a_required_topic() {
+fn no_user_opts_out_of_a_required_topic() {
     let mut daemon = Daemon::start();
     with_topics(&mut daemon, &[("security", "Security", "REQUIRED"), ("ads", "Offers", "OPTED_OUT")]);
     let customer = daemon.customer("key");

@@ -181,7 +181,7 @@ fn elemental_content_becomes_plain_text() {
 }
 
 #[test]
-fn a_user_whose_message_cannot_be_made_stops_nobody_else() {
+fn a_user_whose_message_cannot_be_made_stops_no_other() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let job_id = customer.create(json!({ "content": { "title": "{{add list 1}}", "body": "{{big}}{{big}}{{big}}" } }));

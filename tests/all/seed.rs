@@ -270,7 +270,7 @@ fn the_readmes_example_is_a_seed() {
 }
 
 #[test]
-fn keys_that_are_named_are_seeded_before_anybody_asks() {
+fn keys_that_are_named_are_seeded_before_any_request() {
     let fixtures = Fixtures::one(&everything());
     let daemon = Daemon::start_with(|config| {
         config.seed = Some(fixtures.path());
@@ -435,7 +435,7 @@ fn a_reset_leaves_an_environment_as_new() {
     assert_eq!(acme.get("/_bulkd/webhooks").ok(200)["items"], json!([]));
     // What was done once may be done once more.
     assert_ne!(acme.once("once").create(newsletter()), job_id);
-    // Nobody else notices.
+    // No other environment notices.
     other.get("/brands/acme").ok(200);
     assert_eq!(other.get("/_bulkd/webhooks").ok(200)["items"].as_array().unwrap().len(), 1);
     daemon.customer("nobody").send("POST", "/_bulkd/reset", None).done();
@@ -490,7 +490,7 @@ fn a_job_that_is_running_ends_in_peace_after_a_reset() {
 }
 
 #[test]
-fn resets_beside_requests_in_flight_harm_nobody() {
+fn resets_beside_requests_in_flight_do_no_harm() {
     let mut seed = everything();
     seed["jobs"] = json!({});
     let mut daemon = Fixtures::one(&seed).daemon();

@@ -95,7 +95,7 @@ fn many_recipients_get_a_message_each() {
     let too_many: Vec<Value> = (0..501).map(|i| json!({ "user_id": format!("u{i}") })).collect();
     let refused = customer.post("/send", &json!({ "message": { "to": too_many, "content": hello() } })).refused(400);
     assert_eq!(refused, "message.to has 501 recipients. Max is 500");
-    // Whoever is named twice gets two.
+    // A recipient that is named twice gets two.
     let twice = send(&customer, json!({ "to": [{ "user_id": "ada" }, { "user_id": "ada" }], "content": hello() }));
     assert_eq!(customer.outbox(&twice).len(), 2);
     daemon.stop();
@@ -113,7 +113,7 @@ fn a_list_or_a_pattern_reaches_all_subscribers() {
         let request_id = send(&customer, json!({ "to": to, "content": hello() }));
         let mut found: Vec<String> = Vec::new();
         let expected = if to.get("list_id").is_some() { 2 } else { 4 };
-        wait_until("everybody is reached", || {
+        wait_until("every recipient is reached", || {
             let names = customer.outbox(&request_id);
             found = names.iter().map(|it| it["recipient"].as_str().unwrap().to_owned()).collect();
             found.len() == expected
@@ -150,12 +150,12 @@ fn a_list_or_a_pattern_reaches_all_subscribers() {
         found.sort();
         assert_eq!(found, expected, "{filters}");
     }
-    let nobody = json!({ "list_id": "eng.rust", "filters": [member_of("account_id", "a9")] });
-    let nobody = send(&customer, json!({ "to": nobody, "content": hello() }));
-    assert_eq!(customer.outbox(&nobody), Vec::<Value>::new());
-    // Nobody is subscribed, and nobody is told.
-    let nobody = send(&customer, json!({ "to": { "list_id": "nobody" }, "content": hello() }));
-    assert_eq!(customer.outbox(&nobody), Vec::<Value>::new());
+    let filtered = json!({ "list_id": "eng.rust", "filters": [member_of("account_id", "a9")] });
+    let filtered = send(&customer, json!({ "to": filtered, "content": hello() }));
+    assert_eq!(customer.outbox(&filtered), Vec::<Value>::new());
+    // A list without subscribers has no message.
+    let unsubscribed = send(&customer, json!({ "to": { "list_id": "nobody" }, "content": hello() }));
+    assert_eq!(customer.outbox(&unsubscribed), Vec::<Value>::new());
 }
 
 /// Has these users in a list.
@@ -210,7 +210,7 @@ fn a_send_that_is_too_much_to_hold_is_left_to_the_runner() {
 
     let daemon = Daemon::start();
     let request_id = send(&daemon.customer("acme"), json!({ "to": to(400), "content": large }));
-    wait_until("everybody is reached", || messages(&daemon) == 400);
+    wait_until("every recipient is reached", || messages(&daemon) == 400);
     let first = daemon.customer("acme").get(&format!("/messages?traceId={request_id}&limit=1")).ok(200);
     assert_eq!(first["results"][0]["recipient"], "399@example.com");
 }

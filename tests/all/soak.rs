@@ -1,5 +1,5 @@
 //! Mixed load on the real binary for as long as one likes: memory, the log, descriptors and threads stay flat, and
-//! nothing is lost. `BULKD_SOAK_SECONDS=600 cargo test --test soak` is the long one.
+//! nothing is lost. `BULKD_SOAK_SECONDS=600 cargo test soak` is the long one.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::binary::{Binary, check};
-use crate::support::{Customer, json};
+use crate::support::{Customer, json, seed, setting, sized};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -81,7 +81,7 @@ fn work(address: SocketAddr, name: usize, seed: u64, until: Instant, jobs: &Atom
         let pages = customer.users(job_id);
         assert_eq!(pages.len(), expected);
         customer.get(&format!("/_bulkd/outbox?job_id={job_id}&limit=100")).ok(200);
-        // Now and then somebody comes from elsewhere.
+        // Now and then a request has no key, or a key of its own.
         if random.random_bool(0.1) {
             customer.without_key().get("/bulk/nothing");
             Customer::new(address, &key).get("/_bulkd/outbox");
@@ -92,9 +92,7 @@ fn work(address: SocketAddr, name: usize, seed: u64, until: Instant, jobs: &Atom
 
 #[test]
 fn nothing_grows_under_a_mixed_load() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seconds = number("BULKD_SOAK_SECONDS").unwrap_or(20);
-    let seed = number("BULKD_TEST_SEED").unwrap_or_else(|| rand::random::<u32>().into());
+    let (seconds, seed) = (setting("BULKD_SOAK_SECONDS").unwrap_or(sized(8, 60)), seed());
     println!("BULKD_TEST_SEED={seed} BULKD_SOAK_SECONDS={seconds}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bulkd.db");

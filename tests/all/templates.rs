@@ -559,7 +559,7 @@ fn what_a_definition_names_is_found_by_id_and_then_by_alias() {
     assert_ne!(find("nt_one").unwrap().template_version, Some(version));
     assert!(store.read(|db| template::get_version(db, version)).unwrap().1.contains("one"));
 
-    // An id goes before somebody else's alias.
+    // An id goes before another template's alias.
     put("welcome", "three", json!(null), true).unwrap();
     assert_eq!(find("welcome").unwrap().template_id, "welcome");
     assert!(put("nt_four", "four", json!("welcome"), true).is_err());

@@ -187,7 +187,7 @@ impl Drop for Binary {
 #[derive(Clone)]
 struct Heard(Arc<(Mutex<(String, bool)>, Condvar)>);
 
-/// A stream that nobody listens to, and that is over.
+/// A stream that is not read, and that is over.
 impl Default for Heard {
     fn default() -> Self {
         Heard(Arc::new((Mutex::new((String::new(), true)), Condvar::new())))

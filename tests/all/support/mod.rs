@@ -1,4 +1,4 @@
-//! What the stories need: a daemon on a real file, and a customer who talks to it over a real socket.
+//! What the tests need: a daemon on a real file, and a customer that talks to it over a real socket.
 
 pub mod binary;
 pub mod cases;
@@ -22,6 +22,22 @@ pub const NOW: i64 = 1_790_000_000_000;
 
 /// How long a test waits for something that is bound to happen before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A number in the environment, such as `BULKD_TEST_SEED`.
+pub fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
+}
+
+/// What a test has much of: less in `cargo test`, more with `BULKD_TEST_LONG=1`. Its assertions are the same.
+pub fn sized<T>(short: T, long: T) -> T {
+    if setting("BULKD_TEST_LONG").is_some_and(|it| it != 0) { long } else { short }
+}
+
+/// The seed of a random test: `BULKD_TEST_SEED`, or another one each time. A test prints the one that it has.
+pub fn seed() -> u64 {
+    setting("BULKD_TEST_SEED").unwrap_or_else(|| rand::random::<u32>().into())
+}
 
 /// A daemon inside this process: a real file, real sockets, a clock that stands still and ids that count up.
 pub struct Daemon {
@@ -89,7 +105,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Somebody with an API key.
+/// A client with an API key.
 #[derive(Clone)]
 pub struct Customer {
     base: String,
@@ -203,7 +219,7 @@ impl Customer {
         self.try_send(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    /// Sends as somebody does whose daemon may die.
+    /// Sends to a daemon that may die meanwhile.
     pub fn try_send(&self, method: &str, path: &str, body: Option<&str>) -> Result<Reply, ureq::Error> {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(key) = &self.key {
@@ -322,8 +338,8 @@ pub fn in_view(entry: &Value) -> Value {
     entry
 }
 
-/// An address at which nobody listens, and that nobody is given who asks for any port, for as long as the socket lives.
-/// Who asks for this very one can still listen there.
+/// An address at which no server listens. It is not given to a server that asks for any port, for as long as the socket
+/// lives. A server that asks for this very one can still listen there.
 pub fn unheard() -> (socket2::Socket, SocketAddr) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();
@@ -332,7 +348,7 @@ pub fn unheard() -> (socket2::Socket, SocketAddr) {
     (socket, address)
 }
 
-/// A connection of somebody who opens the file with a tool of theirs.
+/// A connection as another program has it that reads the file.
 pub fn open_file(path: &Path) -> rusqlite::Connection {
     rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
