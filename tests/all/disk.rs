@@ -426,7 +426,7 @@ fn a_log_that_cannot_be_written_is_told_and_loses_no_user() {
     let daemon = trouble.start();
     let customer = daemon.customer("acme");
     let job_id = customer.create(newsletter());
-    let mut received = 0;
+    let (mut received, call) = (0, sized(150, 300));
     let cases = [
         ("write", EIO, FAILING),
         ("write", ENOSPC, FULL),
@@ -440,7 +440,7 @@ fn a_log_that_cannot_be_written_is_told_and_loses_no_user() {
     for (kind, errno, expected) in cases {
         for first in [0, 3] {
             trouble.begin(kind, errno, if kind == "sync" { 0 } else { first }, "bulkd.db-wal");
-            let users = readers(received, 300);
+            let users = readers(received, call);
             assert_eq!(unavailable(&try_ingest(&customer, &job_id, &users)), expected, "{kind} {errno}");
             std::thread::scope(|scope| {
                 let callers = [(); 4].map(|()| scope.spawn(|| try_ingest(&customer, &job_id, &users)));
@@ -453,8 +453,8 @@ fn a_log_that_cannot_be_written_is_told_and_loses_no_user() {
             assert_readable(&customer, &job_id, received);
             trouble.end();
             let log = trouble.log_header();
-            received += 300;
-            assert_eq!(try_ingest(&customer, &job_id, &users).ok(200), json!({ "errors": [], "total": 300 }));
+            received += call;
+            assert_eq!(try_ingest(&customer, &job_id, &users).ok(200), json!({ "errors": [], "total": call }));
             assert_eq!(try_ingest(&customer, &job_id, &users).header("x-bulkd-replayed"), Some("true"));
             assert_readable(&customer, &job_id, received);
             // What was not synced once may never be: such a log is not gone on with.
@@ -832,13 +832,15 @@ fn a_job_that_meets_damage_pauses_and_stops_no_other() {
 #[test]
 fn what_stands_beside_the_file_may_be_damaged() {
     const CALLS: usize = 8;
+    // Users in one call.
+    let call = sized(40, 100);
     let folder = tempfile::tempdir().unwrap();
     let (database, copy) = (folder.path().join("bulkd.db"), folder.path().join("copy.db"));
     let daemon = start(&database);
     let customer = daemon.customer("acme");
     let job_id = customer.create(newsletter());
-    for call in 0..CALLS {
-        customer.ingest(&job_id, readers(call * 100, 100));
+    for number in 0..CALLS {
+        customer.ingest(&job_id, readers(number * call, call));
     }
     kill(daemon);
     let log = fs::read(beside(&database, "-wal")).unwrap();
@@ -853,7 +855,7 @@ fn what_stands_beside_the_file_may_be_damaged() {
         let found = (reply.status == 200).then(|| customer.users(&job_id).len());
         if let Some(found) = found {
             assert_readable(&customer, &job_id, found);
-            assert_eq!(found % 100, 0, "{what}: half a call");
+            assert_eq!(found % call, 0, "{what}: half a call");
             customer.ingest(&job_id, readers(found, 50));
             customer.run(&job_id);
             assert_once_each(&customer, &job_id, found + 50);
@@ -865,7 +867,7 @@ fn what_stands_beside_the_file_may_be_damaged() {
         check(&copy);
         found
     };
-    let all = Some(100 * CALLS);
+    let all = Some(call * CALLS);
     for (what, shared) in [
         ("nothing", Vec::new()),
         ("as it was", shared.clone()),

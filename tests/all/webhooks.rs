@@ -9,7 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::support::binary::{Binary, check};
-use crate::support::{Customer, Daemon, NOW, json, newsletter, open_file, readers, sized, unheard, wait_until};
+use crate::support::{
+    Customer, Daemon, NOW, PATIENCE, json, newsletter, open_file, readers, sized, unheard, wait_until,
+};
 use bulkd::model::webhook::Destination;
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::Connection;
@@ -433,7 +435,7 @@ fn one_that_is_removed_in_the_middle_of_a_call_takes_nothing_from_the_others() {
     let others = register(&customer, &other.url());
     let id = register(&customer, &removed.url());
     send(&customer, 0, 1);
-    calls.recv().unwrap();
+    calls.recv_timeout(PATIENCE).expect("the receiver that is to be removed was not called");
     other.wait(2);
     wait_for(&customer, &others, "is done", |it| it["pending"] == 0);
     // Its events are all that are left, and go with it.
@@ -468,7 +470,7 @@ fn one_that_comes_after_a_removed_one_does_not_wait_for_it() {
     let id = register(&customer, &removed.url());
     let began = Instant::now();
     send(&customer, 0, 1);
-    calls.recv().unwrap();
+    calls.recv_timeout(PATIENCE).expect("the receiver that is to be removed was not called");
     remove(&customer, &id);
     register(&customer, &next.url());
     send(&customer, 1, 1);
