@@ -459,7 +459,7 @@ fn nothing_acknowledged_is_lost_or_done_twice_whenever_it_is_killed() {
     }
 }
 
-/// Stories of crashes at a named point.
+/// Tests of crashes at a named point.
 #[cfg(debug_assertions)]
 mod points {
     use std::fs;
@@ -469,10 +469,10 @@ mod points {
 
     use super::*;
 
-    type Stories = &'static [fn()];
+    type Tests = &'static [fn()];
 
-    /// The points, and the stories told of each.
-    const STORIES: &[(&str, Stories)] = &[
+    /// The points, and the tests of each.
+    const TESTS: &[(&str, Tests)] = &[
         (
             "before-commit",
             &[
@@ -504,11 +504,10 @@ mod points {
     ];
 
     #[test]
-    fn every_point_has_a_story() {
+    fn every_point_has_a_test() {
         let points: Vec<&str> = Point::NAMES.iter().map(|(name, _)| *name).collect();
-        let told: Vec<&str> =
-            STORIES.iter().filter(|(_, stories)| !stories.is_empty()).map(|(name, _)| *name).collect();
-        assert_eq!(told, points);
+        let tested: Vec<&str> = TESTS.iter().filter(|(_, tests)| !tests.is_empty()).map(|(name, _)| *name).collect();
+        assert_eq!(tested, points);
     }
 
     const NAME: &str = "reader";

@@ -1,8 +1,8 @@
 //! Disk trouble, with the real binary on a real file: disks that are full, read-only or failing, and damaged files.
 //!
-//! Needs `cc` for tests/disk/fail_io.c, and for the stories that mount a disk of their own `unshare` and either root or
-//! user namespaces; where these may not be had, such a story says so and is not told. Such a disk is mounted in a
-//! namespace of its own and goes with it, however the story ends.
+//! Needs `cc` for tests/disk/fail_io.c, and for the tests that mount a disk of their own `unshare` and either root or
+//! user namespaces; where these may not be had, such a test says so and does nothing. Such a disk is mounted in a
+//! namespace of its own and goes with it, however the test ends.
 #![cfg(target_os = "linux")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,12 +190,12 @@ impl Drop for Disk {
     }
 }
 
-/// Tells a story where disks may be mounted: in another process of this test, in a namespace that dies with it.
+/// Runs a test where disks may be mounted: in another process of this test, in a namespace that dies with it.
 #[track_caller]
-fn where_disks_are_mounted(name: &str, story: fn()) {
-    const INSIDE: &str = "DISK_STORY";
+fn where_disks_are_mounted(name: &str, test: fn()) {
+    const INSIDE: &str = "DISK_TEST";
     if std::env::var_os(INSIDE).is_some() {
-        return story();
+        return test();
     }
     let probe = tempfile::tempdir().unwrap();
     let may_mount = |flags: &&str| {
@@ -207,8 +207,8 @@ fn where_disks_are_mounted(name: &str, story: fn()) {
     };
     let mut inside = Command::new("unshare");
     let (_, module) = module_path!().split_once("::").unwrap();
-    let test = format!("{module}::{name}");
-    inside.arg(flags).arg(std::env::current_exe().unwrap()).args([&test, "--exact", "--nocapture"]).env(INSIDE, name);
+    let name = format!("{module}::{name}");
+    inside.arg(flags).arg(std::env::current_exe().unwrap()).args([&name, "--exact", "--nocapture"]).env(INSIDE, &name);
     let output = inside.output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");

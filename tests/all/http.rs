@@ -12,9 +12,9 @@ use socket2::{Domain, Socket, Type};
 const HEALTH: &str = "/_bulkd/health";
 const MIB: usize = 1024 * 1024;
 
-/// A deadline that passes before a story gets boring.
+/// A deadline that passes soon.
 const SOON: Duration = Duration::from_millis(300);
-/// What peers are ready to wait, and the daemon in all stories that are not about its deadlines: however slow the
+/// What peers are ready to wait, and the daemon in all tests that are not about its deadlines: however slow the
 /// machine is, this does not pass.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// What a peer that says its request letter by letter waits between two of them.

@@ -1,4 +1,4 @@
-//! Stories from outside, in one binary: linking is paid for once, and no core idles while one file ends.
+//! Tests from outside, in one binary: linking is paid for once, and no core idles while one file ends.
 //!
 //! `cargo test NAME` runs what has the name in its path, such as `webhooks` or `send::a_delay`.
 

@@ -943,7 +943,7 @@ impl Author {
 }
 
 /// A daemon, and what it ought to be.
-struct Story<'a> {
+struct Sequence<'a> {
     author: Author,
     daemon: Daemon,
     customers: HashMap<&'static str, Customer>,
@@ -955,7 +955,7 @@ struct Story<'a> {
     keyed: Vec<Request>,
 }
 
-impl<'a> Story<'a> {
+impl<'a> Sequence<'a> {
     fn begin(seed: u64, seen: &'a mut Seen) -> Self {
         let mut author = Author(StdRng::seed_from_u64(seed));
         let contract = if author.chance(25) { Contract::OpenApi } else { Contract::Tutorial };
@@ -977,7 +977,7 @@ impl<'a> Story<'a> {
             cursors: Vec::new(),
         };
         let customers = Self::customers(&daemon);
-        Story { author, daemon, customers, model, starts: 1, running: None, keyed: Vec::new() }
+        Sequence { author, daemon, customers, model, starts: 1, running: None, keyed: Vec::new() }
     }
 
     fn customers(daemon: &Daemon) -> HashMap<&'static str, Customer> {
@@ -1228,7 +1228,7 @@ fn whatever_is_asked_in_whatever_order_is_answered_as_the_model_says() {
     while rounds < asked.unwrap_or(least) || asked.is_none() && !seen.missing().is_empty() && rounds < MOST_ROUNDS {
         let seed = first.wrapping_add(rounds);
         eprintln!("\nthe sequence of BULKD_TEST_SEED={seed} BULKD_TEST_ROUNDS=1");
-        Story::begin(seed, &mut seen).play();
+        Sequence::begin(seed, &mut seen).play();
         rounds += 1;
     }
     eprintln!("\nBULKD_TEST_SEED={first} BULKD_TEST_ROUNDS={rounds} came to {:#?}", seen.0);

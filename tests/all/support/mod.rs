@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 pub use serde_json::json;
 
-/// When the stories take place: 2026-09-21T14:13:20Z.
+/// When the tests take place: 2026-09-21T14:13:20Z.
 pub const NOW: i64 = 1_790_000_000_000;
 
 /// How long a test waits for something that is bound to happen before it fails.
