@@ -26,6 +26,8 @@ const DUPLICATES: usize = 4;
 const ACCEPTED: usize = BATCHES * (BATCH - DUPLICATES);
 /// How long the job may take before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at the job.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Plays the demo, and stays up until a signal unless told to end.
 pub fn run(flags: &Demo, signals: impl FnOnce() -> Result<Signals>) -> Result<()> {
@@ -247,10 +249,14 @@ fn watch(customer: &Customer, job_id: &str) -> Result<Value> {
         let status = job["status"].as_str().unwrap_or_default();
         bar.set_position(drained.iter().sum());
         bar.set_message(status.to_owned());
-        if !matches!(status, "CREATED" | "PROCESSING") || begun.elapsed() > PATIENCE {
+        if !matches!(status, "CREATED" | "PROCESSING") {
             bar.finish();
             return Ok(job);
         }
+        if begun.elapsed() > PATIENCE {
+            return Err(Error::startup(format!("the demo's job is still {status} after {} s", PATIENCE.as_secs())));
+        }
+        std::thread::park_timeout(LOOK);
     }
 }
 
