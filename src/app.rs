@@ -1,12 +1,11 @@
 //! Opens, wires, spawns, joins: the only place that knows every room.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::{fs, io};
 
-use crate::api::{Api, Keys, Settings, seed};
+use crate::api::{Api, Keys, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
@@ -15,8 +14,9 @@ use crate::http::{self, Handler, Reply, Request, Server};
 use crate::id::Ids;
 use crate::model::seed::Seed;
 use crate::outbound::Outbound;
-use crate::render::{STACK, UnknownTemplates};
+use crate::render::STACK;
 use crate::runner::Runner;
+use crate::seed;
 use crate::store::{self, Store, webhook};
 
 /// A running daemon.
@@ -41,7 +41,7 @@ impl App {
     pub fn start_with(config: Config, clock: Clock, ids: Ids) -> Result<App> {
         config.validate()?;
         let seed = match &config.seed {
-            Some(path) => on_deep_stack(|| read_seed(path, config.templates))?,
+            Some(path) => on_deep_stack(|| seed::read(path, config.templates))?,
             None => Seed::default(),
         };
         // The address before the file: a daemon that cannot listen leaves nothing behind. Whoever is early waits.
@@ -139,32 +139,6 @@ fn abandon(api: &Door, server: &Server, listener: JoinHandle<()>) {
     let _ = api.0.set(None);
     server.stop();
     join("listener", listener);
-}
-
-/// A file, or in the order of their names the JSON files of a folder.
-fn read_seed(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
-    let unreadable = |path: &Path, error: io::Error| {
-        Error::startup(format!("--seed {}: it cannot be read: {error}", path.display()))
-    };
-    let mut paths = vec![path.to_owned()];
-    if path.is_dir() {
-        let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-        let entries = entries.map_err(|error| unreadable(path, error))?;
-        paths = entries.into_iter().map(|entry| entry.path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort();
-        if paths.is_empty() {
-            return Err(Error::startup(format!("--seed {}: there is no *.json file in this folder", path.display())));
-        }
-    }
-    let read = |path: &PathBuf| match fs::read_to_string(path) {
-        Ok(text) => Ok((path.display().to_string(), text)),
-        Err(error) => Err(unreadable(path, error)),
-    };
-    let files: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_>>()?;
-    let seed = Seed::read(files.iter().map(|(file, text)| (file.as_str(), text.as_str())))?;
-    seed::check(&seed, templates)?;
-    Ok(seed)
 }
 
 /// Texts are compiled and rendered where the stack is as deep as they may be.

@@ -14,6 +14,9 @@ pub mod http;
 
 pub mod api;
 
+pub mod seed;
+pub mod send;
+
 pub mod outbound;
 pub mod runner;
 pub mod store;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bulkd::api::{Access, ROUTES, Route};
 use bulkd::cli::Cli;
 use bulkd::config::default_limits;
 use bulkd::error::Kind;
@@ -36,13 +37,14 @@ fn check_part(path: &str, name: &str, expected: &str) {
     if found == expected {
         return;
     }
-    assert!(
-        std::env::var_os("BULKD_BLESS").is_some_and(|value| !value.is_empty()),
-        "{path}: the part '{name}' is not that of the program; run this test with BULKD_BLESS=1"
-    );
+    assert!(is_blessing(), "{path}: the part '{name}' is not that of the program; run this test with BULKD_BLESS=1");
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let changed = text.replace(&format!("{open}{found}{close}"), &format!("{open}{expected}{close}"));
     fs::write(top().join(path), changed).unwrap();
+}
+
+fn is_blessing() -> bool {
+    std::env::var_os("BULKD_BLESS").is_some_and(|value| !value.is_empty())
 }
 
 /// The rows of all tables in a text, cell by cell, without their heads.
@@ -69,36 +71,41 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// `METHOD /path` of every row of the route table, as its source has it.
-fn routes_of(source: &str) -> BTreeSet<String> {
-    let (_, table) = source.split_once("ROUTES: &[Route] = &[").expect("the table of routes");
-    let (mut rest, _) = table.split_once("\n];").expect("the end of the table of routes");
-    let mut routes = BTreeSet::new();
-    while let Some(at) = rest.find("\"/") {
-        let (before, path) = rest.split_at(at);
-        let (path, after) = path[1..].split_once('"').unwrap();
-        let method = before.rsplit_once("Method::").map_or("Get", |(_, method)| method.split_once(',').unwrap().0);
-        routes.insert(format!("{} {path}", method.to_ascii_uppercase()));
-        rest = after;
-    }
-    routes
+/// A row of a table of routes.
+fn route(route: &Route) -> String {
+    let query = route.query.iter().map(|name| format!("`{name}`"));
+    let no_key = (route.access == Access::Open).then(|| "no key needed".to_owned());
+    let body = Some(route.body.to_owned()).filter(|body| !body.is_empty());
+    let takes: Vec<String> = no_key.into_iter().chain(query).chain(body).collect();
+    let (takes, space) = (takes.join(", "), if takes.is_empty() { "" } else { " " });
+    format!("| `{} {}` | {takes}{space}| {} |", route.method, route.path, route.answers)
 }
 
 #[test]
 fn the_routes_of_the_api_are_those_of_the_program() {
     let text = read("docs/api.md");
-    let is_route = |cell: &str| {
-        cell.split_once(' ')
-            .is_some_and(|(method, path)| path.starts_with('/') && method.chars().all(|c| c.is_ascii_uppercase()))
+    let beginning = |row: &str| row.match_indices('`').nth(1).map(|(end, _)| row[..=end].to_owned());
+    let is_route = |line: &&str| {
+        let cell = line.strip_prefix("| `").and_then(|rest| rest.split_once(" /"));
+        cell.is_some_and(|(method, _)| method.chars().all(|c| c.is_ascii_uppercase()))
     };
-    let told: Vec<&str> = first_code(&text).into_iter().filter(|cell| is_route(cell)).collect();
-    let told_once: BTreeSet<String> = told.iter().map(|route| (*route).to_owned()).collect();
-    assert_eq!(told.len(), told_once.len(), "a route is told twice");
-    let routes = routes_of(&read("src/api/routes.rs"));
-    assert!(routes.len() > 60, "{routes:?}");
-    let untold: Vec<&String> = routes.difference(&told_once).collect();
-    let gone: Vec<&String> = told_once.difference(&routes).collect();
-    assert!(untold.is_empty() && gone.is_empty(), "docs/api.md: it lacks {untold:?}, and has {gone:?} too much");
+    let told: Vec<&str> = text.lines().filter(is_route).collect();
+    let expected: Vec<String> = ROUTES.iter().map(route).collect();
+    let mut changed = text.clone();
+    for row in &expected {
+        let begins = beginning(row).unwrap();
+        let found: Vec<_> = told.iter().filter(|line| line.starts_with(&format!("{begins} "))).collect();
+        assert_eq!(found.len(), 1, "docs/api.md: rows that begin with {begins}");
+        changed = changed.replace(&format!("{}\n", found[0]), &format!("{row}\n"));
+    }
+    assert_eq!(told.len(), expected.len(), "docs/api.md tells of routes that there are not");
+    if changed != text {
+        assert!(is_blessing(), "docs/api.md: the routes are not those of the program; run with BULKD_BLESS=1");
+        fs::write(top().join("docs/api.md"), changed).unwrap();
+    }
+    for route in ROUTES {
+        assert!(!route.about.is_empty() && !route.answers.is_empty(), "{} {}", route.method, route.path);
+    }
 }
 
 /// A row of a table of flags.

@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, List};
-use super::query;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
@@ -25,9 +24,9 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
 
 /// `GET /brands?cursor=&limit=`: 200 `{paging, results}`, in the order in which they were made.
 pub fn list(call: Call<'_>) -> Result<Action> {
-    let query = call.request.query();
-    let from = Cursor::read(query::cursor(query).as_deref(), List::Brands)? as i64;
-    let limit = query::limit(query) as usize;
+    let query = call.query();
+    let from = Cursor::read(query.cursor().as_deref(), List::Brands)? as i64;
+    let limit = query.limit() as usize;
     let environment = call.environment;
     Action::query(move |db| {
         let (brands, more) = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;

@@ -3,10 +3,9 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Contract;
 use super::call::{Action, Answer, Call, Change};
 use super::paging::{self, Cursor, List};
-use super::query;
+use super::settings::Contract;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
@@ -125,8 +124,8 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 /// `GET /bulk/{job_id}/users?cursor=&limit=`: 200 `{items, paging}`, in ingest order.
 pub fn list_users(mut call: Call<'_>) -> Result<Action> {
     let job_id = call.path("job_id");
-    let query = call.request.query();
-    let (cursor, limit) = (query::cursor(query), query::limit(query));
+    let query = call.query();
+    let (cursor, limit) = (query.cursor(), query.limit());
     let environment = call.environment;
     Action::query(move |db| {
         let job = bulk::get(db, &environment, &job_id)?;

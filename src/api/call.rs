@@ -1,16 +1,19 @@
 //! What a handler is given, and what it gives back.
 
-use super::Settings;
-use super::seed::Seeder;
+use super::query::Query;
+use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::http::Request;
 use crate::model::environment::Environment;
+use crate::seed::Seeder;
 use crate::store::{Db, Store, Tx, Undo};
 
 /// A request with what its route and its key say about it.
 pub struct Call<'a> {
     pub request: Request,
     pub(super) params: Params,
+    /// The query parameters that the route knows.
+    pub(super) known_query: &'static [&'static str],
     pub environment: Environment,
     pub settings: &'a Settings,
     pub seeder: &'a Seeder,
@@ -23,14 +26,14 @@ pub type Params = Vec<(&'static str, String)>;
 pub enum Action {
     Answer(Answer),
     /// Looks something up.
-    Query(Query),
+    Query(Read),
     /// Changes something, in a commit.
     Change(Change),
     /// Works out a change: looks up what it needs, and does what must hold up neither readers nor the writer.
     Prepare(Prepare),
 }
 
-pub type Query = Box<dyn FnOnce(&Db<'_>) -> Result<Answer>>;
+pub type Read = Box<dyn FnOnce(&Db<'_>) -> Result<Answer>>;
 pub type Prepare = Box<dyn FnOnce(&Store) -> Result<Change>>;
 type Apply = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
 
@@ -86,6 +89,11 @@ impl Call<'_> {
         let place = self.params.iter().position(|(known, _)| *known == name);
         debug_assert!(place.is_some(), "the route's path has no {{{name}}}");
         place.map(|place| self.params.swap_remove(place).1).unwrap_or_default()
+    }
+
+    /// The query, of which the route's row names the parameters.
+    pub fn query(&self) -> Query {
+        Query::new(self.request.query(), self.known_query)
     }
 
     /// The body as text, provided it is declared as JSON or not declared at all.

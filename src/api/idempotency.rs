@@ -8,7 +8,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp as JiffTimestamp};
 
-use super::{Answer, Contract};
+use super::call::Answer;
+use super::settings::Contract;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::{self, Header, Request};

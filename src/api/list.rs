@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::call::{Action, Answer, Call};
 use super::paging::{self, TextCursor};
-use super::query;
 use crate::error::Result;
 use crate::json::{self, Object};
 use crate::model::list::{self as model, Pattern};
@@ -16,10 +15,10 @@ use crate::store::{environment, list};
 /// `GET /lists?cursor=&pattern=&limit=`: 200 `{items, paging}`, in the order of the ids.
 pub fn list(call: Call<'_>) -> Result<Action> {
     const NAME: &str = "lists";
-    let query = call.request.query();
-    let pattern = query::one(query, "pattern").map(|pattern| Pattern::new(&pattern));
-    let after = TextCursor::read(query::cursor(query).as_deref(), NAME)?;
-    let limit = query::limit(query) as usize;
+    let query = call.query();
+    let pattern = query.one("pattern").map(|pattern| Pattern::new(&pattern));
+    let after = TextCursor::read(query.cursor().as_deref(), NAME)?;
+    let limit = query.limit() as usize;
     let environment = call.environment;
     Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;

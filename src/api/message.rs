@@ -2,12 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::Contract;
-use super::call::{Action, Answer, Call};
+use super::call::{Action, Answer, Call, Change};
 use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor, List};
-use super::query;
-use super::send::Sending;
+use super::settings::Contract;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::about::About;
@@ -15,6 +13,7 @@ use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
 use crate::model::{history, user};
+use crate::send::SendRequest;
 use crate::store;
 use crate::store::message::{self, Filter, Page, Place};
 use crate::store::{Db, bulk};
@@ -25,8 +24,8 @@ const LOOKS: i64 = 1_000_000;
 /// `GET /messages` with its filters: 200 `{paging, results}`, the newest first. A page may be empty although there are
 /// more.
 pub fn list(call: Call<'_>) -> Result<Action> {
-    let query = call.request.query();
-    let text = |name| query::one(query, name);
+    let query = call.query();
+    let text = |name| query.one(name);
     let filter = Filter {
         archived: text("archived").is_some_and(|it| it == "true" || it == "1"),
         enqueued_after: enqueued_after(&call)?,
@@ -34,19 +33,19 @@ pub fn list(call: Call<'_>) -> Result<Action> {
         list_id: text("list"),
         message_id: text("messageId"),
         notification: text("notification"),
-        providers: query::all(query, "provider"),
+        providers: query.all("provider"),
         recipient: text("recipient"),
-        statuses: query::all(query, "status"),
-        tags: query::all(query, "tag"),
-        any_tags: query::all(query, "tags"),
+        statuses: query.all("status"),
+        tags: query.all("tag"),
+        any_tags: query.all("tags"),
         tenant_id: text("tenant_id"),
         trace_id: text("traceId"),
     };
-    let up_to = match Cursor::read(query::cursor(query).as_deref(), List::Messages)? {
+    let up_to = match Cursor::read(query.cursor().as_deref(), List::Messages)? {
         0 => i64::MAX,
         number => i64::try_from(number).unwrap_or(i64::MAX),
     };
-    let page = Page { limit: query::limit(query) as usize, bytes: paging::PAGE_BYTES, looks: LOOKS };
+    let page = Page { limit: query.limit() as usize, bytes: paging::PAGE_BYTES, looks: LOOKS };
     let environment = call.environment;
     Action::query(move |db| {
         let (messages, next) = message::list(db, &environment, &filter, up_to, page)?;
@@ -59,7 +58,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
 
 /// Epoch milliseconds or an ISO date. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
 fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
-    let Some(text) = query::one(call.request.query(), "enqueued_after") else {
+    let Some(text) = call.query().one("enqueued_after") else {
         return Ok(None);
     };
     let millis = text.parse::<i64>().ok().map(Timestamp);
@@ -88,7 +87,7 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 /// `GET /messages/{message_id}/history?type=`: 200 `{results}`, in the order in which it happened. A type that is not
 /// known finds nothing.
 pub fn history(mut call: Call<'_>) -> Result<Action> {
-    let wanted = query::one(call.request.query(), "type");
+    let wanted = call.query().one("type");
     let (message_id, environment) = (call.path("message_id"), call.environment);
     Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
@@ -136,16 +135,18 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
             let place = place(db, &environment, &message_id)?;
             let (job, definition) = bulk::get_by_number(db, place.job)?;
             let (recipient, user) = store::user::get(db, place.job, place.seq)?;
-            // A user of a job is somebody, also under a name that was given here.
+            // A user of a job keeps its recipient id, also one that was made up here.
             let is_of_job = job.kind == JobKind::Bulk;
             let user = if is_of_job { user::named(user, &recipient)? } else { user };
             Ok((definition, recipient, user))
         })?;
         let understood = Definition::read(&definition, Reading::Lenient)?;
-        let send = Sending { definition, environment, templates };
-        send.prepare(store, understood, vec![(recipient, user)], |message_id| {
-            format!("{{\"messageId\":\"{message_id}\"}}")
-        })
+        let send = SendRequest { definition, environment, templates };
+        let send = send.prepare(store, understood, vec![(recipient, user)])?;
+        Ok(Change::sure(move |tx| {
+            let message_id = send.write(tx)?;
+            Ok(Answer::new(202, format!("{{\"messageId\":\"{message_id}\"}}")))
+        }))
     })
 }
 

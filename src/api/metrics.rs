@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
-use super::query;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::metrics::{Asked, Funnel, Window};
@@ -17,12 +16,12 @@ type Bucket = BTreeMap<(String, String), Funnel>;
 /// `GET /notifications/{id}/metrics?start=&end=&lookback=&granularity=`: 200 `{notificationId, granularity, start, end,
 /// series}`, all buckets empty for a template that does not exist.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let query = call.request.query();
+    let query = call.query();
     let asked = Asked {
-        start: query::one(query, "start"),
-        end: query::one(query, "end"),
-        lookback: query::one(query, "lookback"),
-        granularity: query::one(query, "granularity"),
+        start: query.one("start"),
+        end: query.one("end"),
+        lookback: query.one("lookback"),
+        granularity: query.one("granularity"),
     };
     let (id, environment) = (call.path("id"), call.environment);
     Action::query(move |db| {

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::call::{Action, Answer, Call};
 use super::delivery::Deliveries;
 use super::paging::{self, Cursor, List};
-use super::query;
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
@@ -16,22 +15,22 @@ use crate::store::{bulk, message};
 /// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
 /// `job_id`.
 pub fn list(call: Call<'_>) -> Result<Action> {
-    let query = call.request.query();
+    let query = call.query();
     let mut filter = Filter {
-        job_id: query::one(query, "job_id"),
+        job_id: query.one("job_id"),
         number: None,
-        recipient: query::one(query, "recipient"),
-        channel: query::one(query, "channel"),
+        recipient: query.one("recipient"),
+        channel: query.one("channel"),
     };
-    let message_id = query::one(query, "message_id");
+    let message_id = query.one("message_id");
     if let Some(channel) = &filter.channel
         && Channel::from_name(channel).is_none()
     {
         let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
         return Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))));
     }
-    let from = Cursor::read(query::cursor(query).as_deref(), List::Outbox)? as i64;
-    let limit = query::limit(query);
+    let from = Cursor::read(query.cursor().as_deref(), List::Outbox)? as i64;
+    let limit = query.limit();
     let environment = call.environment;
     Action::query(move |db| {
         if let Some(job_id) = &filter.job_id {

@@ -6,7 +6,6 @@ use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor};
-use super::query;
 use crate::error::{Error, Result};
 use crate::json::{self, Text};
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -26,7 +25,7 @@ struct Whose {
 
 impl Whose {
     fn read(call: &mut Call<'_>) -> Self {
-        let tenant_id = query::one(call.request.query(), "tenant_id").unwrap_or_default();
+        let tenant_id = call.query().one("tenant_id").unwrap_or_default();
         Whose { environment: call.environment.clone(), user_id: call.path("user_id"), tenant_id }
     }
 

@@ -6,7 +6,6 @@ use serde_json::json;
 use super::call::{Action, Answer, Call};
 use super::paging::{self, TextCursor};
 use super::profile::SUCCESS;
-use super::query;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields, Object, Text};
 use crate::model::list as model;
@@ -100,7 +99,7 @@ pub fn delete(mut call: Call<'_>) -> Result<Action> {
 /// `GET /lists/{list_id}/subscriptions?cursor=&limit=`: 200 `{items, paging}`, in the order of the users' ids.
 pub fn list(mut call: Call<'_>) -> Result<Action> {
     let list_id = call.path("list_id");
-    let (cursor, limit) = (query::cursor(call.request.query()), query::limit(call.request.query()));
+    let (cursor, limit) = (call.query().cursor(), call.query().limit());
     let environment = call.environment;
     Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
@@ -134,10 +133,10 @@ fn with_preferences(mut item: String, preferences: Option<&str>) -> String {
 pub fn list_of_user(mut call: Call<'_>) -> Result<Action> {
     let user_id = call.path("user_id");
     let name = format!("lists of {user_id}");
-    let query = call.request.query();
-    let after = TextCursor::read(query::cursor(query).as_deref(), &name)?;
+    let query = call.query();
+    let after = TextCursor::read(query.cursor().as_deref(), &name)?;
     let after: i64 = after.and_then(|row| row.parse().ok()).unwrap_or(0);
-    let limit = query::limit(query) as usize;
+    let limit = query.limit() as usize;
     let environment = call.environment;
     Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;

@@ -7,10 +7,9 @@ pub mod content;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Contract;
 use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, List};
-use super::query;
+use super::settings::Contract;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
@@ -22,7 +21,7 @@ use crate::store::template::{self, Summary, Template};
 
 /// Versions on a page, at most.
 const VERSIONS_LIMIT: usize = 10;
-/// Courier names the user who made something; here nobody is known but the key.
+/// Courier names the user who made something. Here only the key is known.
 const CREATOR: &str = "bulkd";
 
 #[derive(Deserialize)]
@@ -68,10 +67,10 @@ fn written(publish: bool) -> State {
 /// `GET /notifications?cursor=&event_id=&tags=&notes=&limit=`: 200 `{paging, results}`, in the order in which they were
 /// made, without archived ones. Notes belong to templates of an older kind, of which there are none here.
 pub fn list(call: Call<'_>) -> Result<Action> {
-    let query = call.request.query();
-    let from = Cursor::read(query::cursor(query).as_deref(), List::Templates)? as i64;
-    let (alias, limit) = (query::one(query, "event_id"), query::limit(query) as usize);
-    let tags = query::one(query, "tags").unwrap_or_default();
+    let query = call.query();
+    let from = Cursor::read(query.cursor().as_deref(), List::Templates)? as i64;
+    let (alias, limit) = (query.one("event_id"), query.limit() as usize);
+    let tags = query.one("tags").unwrap_or_default();
     let tags: Vec<String> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     let environment = call.environment;
     Action::query(move |db| {
@@ -126,7 +125,7 @@ struct Asked {
 
 impl Asked {
     fn read(call: &Call<'_>) -> Result<Self> {
-        let label = query::one(call.request.query(), "version");
+        let label = call.query().one("version");
         Asked::of(label.as_deref(), Version::Published, call.settings.contract)
     }
 
@@ -204,8 +203,8 @@ pub fn archive(mut call: Call<'_>) -> Result<Action> {
 /// `GET /notifications/{id}/versions?cursor=&limit=`: 200 `{paging, versions}`, the draft first and then what was
 /// published, the newest first.
 pub fn list_versions(mut call: Call<'_>) -> Result<Action> {
-    let query = call.request.query();
-    let (cursor, limit) = (query::cursor(query), query::limit(query));
+    let query = call.query();
+    let (cursor, limit) = (query.cursor(), query.limit());
     let limit = VERSIONS_LIMIT.min(limit as usize);
     let (id, environment) = (call.path("id"), call.environment);
     Action::query(move |db| {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::body::{self, Budget, Reserved};
 use super::handle::{ConnectionHandle, Handover, Parked};
 use super::head::{Framing, Head};
+use super::limits::Limits;
 use super::reply::{self, Later, Reply};
+use super::request::Request;
 use super::response;
 use super::socket::Socket;
 use super::write::{Encoded, Meta};
-use super::{Limits, Request};
 use crate::error::{Error, Kind, Result};
 
 /// How much of what follows the last answer is read before the connection is closed, and for how long.
@@ -47,7 +48,7 @@ fn serve(mut handle: ConnectionHandle, handover: Handover) {
     loop {
         let refused = |error: &Error| {
             log::debug!("a request was refused: {error}");
-            Meta::of_refused().encode(&shared, response::of_error(error))
+            shared.encode(&Meta::of_refused(), response::of_error(error))
         };
         let head = match connection.read_head() {
             Ok(Some(head)) => head,
@@ -80,7 +81,7 @@ fn serve(mut handle: ConnectionHandle, handover: Handover) {
                 return park(handle, Parked::Stream { mailbox: stream.mailbox, meta, pending_write });
             }
         };
-        match connection.answer(meta.encode(&shared, response)) {
+        match connection.answer(shared.encode(&meta, response)) {
             Ok(false) => {}
             Ok(true) | Err(_) => return,
         }

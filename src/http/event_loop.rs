@@ -16,10 +16,11 @@ use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use super::connection::{self, READ_BYTES};
 use super::handle::{ConnectionHandle, Handover, Parked, Parking};
 use super::head::{Framing, Head};
+use super::limits::Limits;
 use super::reply::{self, Later, Mailbox, Reply};
+use super::request::Request;
 use super::response;
 use super::write::{Encoded, Meta};
-use super::{Limits, Request};
 
 /// Connections that one look at the kernel finds ready, at most.
 const EVENTS: usize = 16;
@@ -208,7 +209,7 @@ impl EventLoop {
                 }
                 Parked::Later { mailbox, meta, .. } => {
                     let answer = mailbox.take().and_then(|taken| taken.answer).unwrap_or_else(reply::stopping);
-                    bytes = meta.encode(&handle.shared, answer).bytes;
+                    bytes = handle.shared.encode(&meta, answer).bytes;
                     mailbox.close();
                 }
                 Parked::Stream { mailbox, meta, pending_write } => {
@@ -265,7 +266,7 @@ impl EventLoop {
             Parked::Later { mailbox, meta, buffered } => match mailbox.take()?.answer {
                 Some(response) => {
                     mailbox.close();
-                    let answer = meta.encode(&handle.shared, response);
+                    let answer = handle.shared.encode(&meta, response);
                     self.listen_again(&handle);
                     self.write(handle, answer, buffered)
                 }
@@ -370,7 +371,7 @@ impl EventLoop {
                 return None;
             }
         };
-        let answer = meta.encode(&handle.shared, response);
+        let answer = handle.shared.encode(&meta, response);
         self.write(handle, answer, buffered)
     }
 

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::body::{Budget, Reserved};
+use super::limits::Limits;
 use super::reply::Mailbox;
-use super::write::Meta;
-use super::{Handler, Limits};
+use super::request::Handler;
+use super::response::Response;
+use super::write::{Encoded, Meta};
 
 /// What all connections have in common.
 pub struct Shared {
@@ -74,6 +76,11 @@ impl Shared {
 
     pub fn stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// An answer as it is written.
+    pub fn encode(&self, meta: &Meta, response: Response) -> Encoded {
+        meta.encode(&self.budget, self.stopping(), response)
     }
 
     /// Counts a connection. `None` if there are as many as there may be, or if no more are taken.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::Limits;
 use super::connection;
 use super::handle::{ConnectionHandle, Handover, Parked, Parking};
+use super::limits::Limits;
 use super::reply::{self, Mailbox};
 use super::write::Meta;
 
@@ -59,7 +59,7 @@ fn wait(handle: ConnectionHandle, mailbox: &Mailbox, meta: &Meta, buffered: Vec<
         }
     };
     mailbox.close();
-    let answer = meta.encode(&handle.shared, response);
+    let answer = handle.shared.encode(&meta, response);
     let handover = Handover { buffered, pending_write: Some((answer.bytes, answer.reserved)), closes: answer.closes };
     if let Err(error) = connection::spawn(handle, handover) {
         log::warn!("a connection could not be given a thread: {error}");

@@ -10,8 +10,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::event_loop::EventLoops;
 use super::handle::{Parked, Shared};
+use super::limits::Limits;
+use super::request::Handler;
+use super::response;
 use super::write::Meta;
-use super::{Handler, Limits, response};
 use crate::error::{Error, Result};
 
 /// Connections that the kernel holds until they are accepted.
@@ -116,7 +118,7 @@ fn take(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
 
 fn refuse(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     let error = Error::unavailable("too many connections; try again later");
-    let answer = Meta::of_refused().encode(shared, response::of_error(&error));
+    let answer = shared.encode(&Meta::of_refused(), response::of_error(&error));
     stream.set_nonblocking(true)?;
     let _ = stream.write(&answer.bytes);
     let _ = stream.shutdown(Shutdown::Write);

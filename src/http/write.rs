@@ -3,7 +3,6 @@
 use tiny_http::{HTTPVersion, Method};
 
 use super::body::{Budget, Reserved};
-use super::handle::Shared;
 use super::head::Head;
 use super::response::{self, Response};
 use crate::error::Error;
@@ -37,6 +36,7 @@ impl Meta {
         Meta { version: HTTPVersion(1, 1), method: Method::Get, keeps_alive: false }
     }
 
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub fn keeps_alive(&self) -> bool {
         self.keeps_alive
     }
@@ -46,9 +46,10 @@ impl Meta {
         self.method == Method::Head
     }
 
-    pub fn encode(&self, shared: &Shared, response: Response) -> Encoded {
-        let (response, reserved) = self.reserve(&shared.budget, response);
-        let closes = !self.keeps_alive || shared.stopping();
+    /// An answer as it is written. After the last one before the stop the connection is closed.
+    pub fn encode(&self, budget: &Budget, stopping: bool, response: Response) -> Encoded {
+        let (response, reserved) = self.reserve(budget, response);
+        let closes = !self.keeps_alive || stopping;
         Encoded { bytes: response::to_bytes(response, &self.version, self.is_head(), closes), reserved, closes }
     }
 

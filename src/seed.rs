@@ -2,12 +2,12 @@
 //! after a reset. Ours; Courier has nothing of the kind.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::{fs, io};
 
-use super::call::{Action, Answer, Call, Change};
-use super::send::Sending;
 use crate::clock::Timestamp;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -16,6 +16,7 @@ use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submiss
 use crate::model::stored_elements;
 use crate::model::template::Check;
 use crate::render::{self, Renderer, UnknownTemplates};
+use crate::send::SendRequest;
 use crate::store::plan::Names;
 use crate::store::preference::Chooser;
 use crate::store::user::{self, NewUsers};
@@ -23,8 +24,34 @@ use crate::store::{
     Db, Store, Tx, brand, bulk, environment, list, message, preference, profile, subscription, template, token,
 };
 
-/// Refuses a seed with texts that cannot be rendered for anybody.
-pub fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
+/// Reads the seed in a file, or in the JSON files of a folder in the order of their names, and checks it.
+pub fn read(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
+    let unreadable = |path: &Path, error: io::Error| {
+        Error::startup(format!("--seed {}: it cannot be read: {error}", path.display()))
+    };
+    let mut paths = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let entries = entries.map_err(|error| unreadable(path, error))?;
+        paths = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        paths.sort();
+        if paths.is_empty() {
+            return Err(Error::startup(format!("--seed {}: there is no *.json file in this folder", path.display())));
+        }
+    }
+    let read = |path: &PathBuf| match fs::read_to_string(path) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(error) => Err(unreadable(path, error)),
+    };
+    let files: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_>>()?;
+    let seed = Seed::read(files.iter().map(|(file, text)| (file.as_str(), text.as_str())))?;
+    check(&seed, templates)?;
+    Ok(seed)
+}
+
+/// Refuses a seed with texts that cannot be rendered for any recipient.
+fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     for template in &seed.templates {
         let at = format!("{}.content", template.at);
         render::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
@@ -93,18 +120,18 @@ impl Seeder {
         Ok(())
     }
 
-    /// Takes everything away from an environment, and puts back all of the seed but the messages, in one commit. They come
-    /// when the environment is next [seeded](Seeder::ensure_seeded).
-    fn reset(&self, environment: Environment) -> Change {
+    /// Says that an environment is about to be reset. It is seeded again before its next request is answered.
+    pub fn forget(&self, environment: &Environment) {
         if !self.is_empty() {
-            *lock(&self.seeded(&environment)) = false;
+            *lock(&self.seeded(environment)) = false;
         }
-        let shared = self.0.clone();
-        Change::new(move |tx| {
-            environment::retire(tx, &environment)?;
-            put(tx, &environment, &shared.seed)?;
-            Ok(Answer::new(204, ""))
-        })
+    }
+
+    /// Takes everything away from an environment, and puts back all of the seed but the messages. They come when the
+    /// environment is next [seeded](Seeder::ensure_seeded).
+    pub fn reset(&self, tx: &mut Tx<'_>, environment: &Environment) -> Result<()> {
+        environment::retire(tx, environment)?;
+        put(tx, environment, &self.0.seed)
     }
 
     /// Makes the messages that are not there yet, as if they were sent.
@@ -117,16 +144,16 @@ impl Seeder {
             let understood = Definition::read(definition, Reading::Lenient)?;
             let (definition, environment) = (definition.clone(), environment.clone());
             let of = environment.clone();
-            let send = Sending { definition, environment, templates: self.0.templates };
+            let send = SendRequest { definition, environment, templates: self.0.templates };
             let users = vec![(recipient.clone(), user.clone())];
-            let change = send.prepare(store, understood, users, |message_id| message_id)?;
+            let send = send.prepare(store, understood, users)?;
             let id = id.clone();
             store.write(move |tx| {
                 if is_there(tx, &of, &id)? {
                     return Ok(());
                 }
-                let made = (change.apply)(tx)?.body;
-                message::name(tx, &of, &id, &made)
+                let message_id = send.write(tx)?;
+                message::name(tx, &of, &id, &message_id)
             })?;
         }
         Ok(())
@@ -140,12 +167,6 @@ fn lock(seeded: &Mutex<bool>) -> MutexGuard<'_, bool> {
 
 fn is_there(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<bool> {
     Ok(message::find(db, environment, message_id)?.is_some())
-}
-
-/// `POST /_bulkd/reset`: 204. The environment is as new: empty, then seeded.
-pub fn reset(call: Call<'_>) -> Result<Action> {
-    let (seeder, environment) = (call.seeder.clone(), call.environment);
-    Action::prepare(move |_| Ok(seeder.reset(environment)))
 }
 
 /// Everything but the messages, which need it to be there.
