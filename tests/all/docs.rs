@@ -8,6 +8,7 @@ use std::time::Duration;
 use bulkd::api::{Access, ROUTES, Route};
 use bulkd::cli::Cli;
 use bulkd::config::default_limits;
+use bulkd::error::Kind;
 use bulkd::http::Limits;
 use bulkd::model::channel::Provider;
 use bulkd::model::verdict::{MessageStatus, Reason};
@@ -150,6 +151,31 @@ fn the_settings_are_the_flags_of_the_program() {
     }
 }
 
+#[test]
+fn the_errors_are_those_of_the_program() {
+    use Kind::*;
+    let kinds = [
+        Invalid,
+        Unauthorized,
+        NotFound,
+        TimedOut,
+        Conflict,
+        BodyTooLarge,
+        HeadTooLarge,
+        Internal,
+        NotImplemented,
+        Unavailable,
+    ];
+    let expected = kinds.map(|kind| {
+        let (status, name) = kind.status_and_type();
+        (status.to_string(), format!("`{name}`"))
+    });
+    let text = read("docs/api.md");
+    let told: Vec<(String, String)> =
+        rows(part(&text, "errors")).iter().map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
+    assert_eq!(told, expected);
+}
+
 fn bytes(bytes: usize) -> String {
     match bytes {
         bytes if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
@@ -245,6 +271,29 @@ fn files_that_are_named_exist() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_versions_in_the_documents_are_those_that_are_used() {
+    let (readme, contributing) = (read("README.md"), read("CONTRIBUTING.md"));
+    let manifest = read("Cargo.toml");
+    let (_, rust) = manifest.split_once("rust-version = \"").unwrap();
+    let rust = format!("Rust {} or newer", rust.split_once('"').unwrap().0);
+    assert!(readme.contains(&rust) && contributing.contains(&rust), "{rust}");
+
+    let minor = |version: &str| version.rsplit_once('.').unwrap().0.to_owned();
+    let node = read("tests/sdk/node/package.json");
+    let node = node.split("@trycourier/courier@").skip(1).map(|rest| rest.split_once('"').unwrap().0);
+    let mut versions: Vec<String> = node.map(|version| format!("Node {}", minor(version))).collect();
+    for generation in ["current", "fern", "handwritten"] {
+        let wanted = read(&format!("tests/sdk/python/requirements-{generation}.txt"));
+        let version = wanted.lines().find_map(|line| line.strip_prefix("trycourier==")).unwrap();
+        versions.push(format!("Python {}", minor(version)));
+    }
+    assert_eq!(versions.len(), 6);
+    for version in versions {
+        assert!(readme.contains(&version), "README.md: {version} is tested");
     }
 }
 
