@@ -16,8 +16,8 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::list::Pattern;
 use crate::model::outcomes::Outcomes;
-use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
+use crate::model::resolved::ResolvedDefinition;
 use crate::render::{Recipient, Renderer};
 use crate::settings::{Contract, UnknownTemplates};
 use crate::store::plan::{self, Names, Versions};
@@ -70,13 +70,13 @@ pub fn send(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// Whether filters of a list take a subscriber. Those of whom no profile is stored are taken by none.
-fn takes(db: &Db<'_>, environment: EnvironmentRow, filters: &[Filter], subscriber: &str) -> Result<bool> {
+fn matches_filters(db: &Db<'_>, environment: EnvironmentRow, filters: &[Filter], subscriber: &str) -> Result<bool> {
     if filters.is_empty() {
         return Ok(true);
     }
     let profile = profile::find_current(db, environment, subscriber)?;
     let profile = profile.and_then(|(_, profile)| serde_json::from_str::<Value>(&profile).ok());
-    Ok(profile.is_some_and(|profile| filters.iter().all(|filter| filter.takes(&profile))))
+    Ok(profile.is_some_and(|profile| filters.iter().all(|filter| filter.matches(&profile))))
 }
 
 /// Recipients and users, if nobody has to be looked up in a list.
@@ -134,7 +134,7 @@ impl Sending {
         let users = everybody(db, row, &to)?;
         Ok(Box::new(move || {
             // Compiled only to see whether it can be: the runner does it again.
-            Renderer::new(Plan::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
+            Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
             if users.is_empty() {
                 log::warn!(
                     "a send to {to:?} reaches nobody: no list that it means has a subscriber whom its filters take"
@@ -190,7 +190,7 @@ fn everybody(db: &Db<'_>, environment: EnvironmentRow, to: &[To]) -> Result<Vec<
                 continue;
             }
             list::subscribers(db, environment, &list_id, |subscriber, preferences| {
-                if !takes(db, environment, filters, subscriber)? {
+                if !matches_filters(db, environment, filters, subscriber)? {
                     return Ok(true);
                 }
                 let user = recipient::subscriber(subscriber, &list_id, data.as_deref(), preferences);

@@ -10,7 +10,7 @@ use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::{Outcome, Outcomes};
-use crate::model::plan::Plan;
+use crate::model::resolved::ResolvedDefinition;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
 use crate::render::{Recipient, Renderer};
 use crate::settings::UnknownTemplates;
@@ -177,7 +177,7 @@ fn settle(tx: &mut Tx<'_>, made: &[(i64, Outcomes)]) -> Result<()> {
 }
 
 /// What the messages of a job have in common, and its environment.
-fn plan_of(db: &Db<'_>, job: i64) -> Result<(Plan, EnvironmentRow)> {
+fn plan_of(db: &Db<'_>, job: i64) -> Result<(ResolvedDefinition, EnvironmentRow)> {
     let (job, definition) = bulk::get_by_number(db, job)?;
     Ok((plan::load(db, &job, Definition::read(&definition, Reading::Lenient)?)?, job.environment))
 }
