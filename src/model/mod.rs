@@ -11,6 +11,7 @@ pub mod history;
 pub mod known;
 mod layers;
 pub mod list;
+pub mod mailbox;
 pub mod message;
 pub mod metrics;
 pub mod options;

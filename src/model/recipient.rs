@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::json::{self, Object, Text};
 
 /// Recipients in one call (`patterns.md` of Courier's integration guides, August 2026).
-const LIMIT: usize = 500;
+const RECIPIENTS: usize = 500;
 
 /// One of the recipients of a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +126,8 @@ pub fn read(raw: &str) -> Result<Vec<To>> {
     }
     let all: Vec<&RawValue> = serde_json::from_str(raw)
         .map_err(|error| Error::invalid("message.to", format_args!("not valid JSON: {error}")))?;
-    if all.len() > LIMIT {
-        let text = format!("message.to has {} recipients. Max is {LIMIT}", all.len());
+    if all.len() > RECIPIENTS {
+        let text = format!("message.to has {} recipients. Max is {RECIPIENTS}", all.len());
         return Err(Error::new(Kind::Invalid, text));
     }
     if all.is_empty() {

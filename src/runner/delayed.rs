@@ -19,7 +19,7 @@ use crate::store::message::{self, Place};
 use crate::store::{Db, Store, Tx, bulk, plan, user};
 
 /// Messages that are written in one commit, at most.
-const BATCH: usize = 100;
+const BATCH_MESSAGES: usize = 100;
 /// Text after which a batch ends earlier.
 const BATCH_BYTES: usize = 1024 * 1024;
 
@@ -61,7 +61,7 @@ impl DelayedSender<'_> {
         let mut failed = Failed::default();
         loop {
             let (mut due, next, now) = self.store.read(|db| {
-                let (due, next) = message::list_due(db, BATCH + failed.numbers.len())?;
+                let (due, next) = message::list_due(db, BATCH_MESSAGES + failed.numbers.len())?;
                 Ok((due, next, db.now()))
             })?;
             if self.is_stopping() {
@@ -160,7 +160,7 @@ struct Failed {
 impl Failed {
     /// Fails when there are so many that it is no longer a matter of single messages.
     fn add(&mut self, number: i64, error: Error) -> Result<()> {
-        if self.numbers.len() == BATCH {
+        if self.numbers.len() == BATCH_MESSAGES {
             return Err(error);
         }
         self.numbers.insert(number);
