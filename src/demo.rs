@@ -20,10 +20,10 @@ const TOPIC: &str = "statements";
 /// The brand's, to be found in the HTML of e-mails.
 const COLOR: &str = "#5b21b6";
 const BATCHES: usize = 10;
-const BATCH: usize = 100;
+const BATCH_USERS: usize = 100;
 /// The last few of each batch were sent before.
 const DUPLICATES: usize = 4;
-const ACCEPTED: usize = BATCHES * (BATCH - DUPLICATES);
+const ACCEPTED: usize = BATCHES * (BATCH_USERS - DUPLICATES);
 /// How long the job may take before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at the job.
@@ -156,7 +156,7 @@ fn ingest(customer: &Customer, job_id: &str) -> Result<usize> {
         total += ingested["total"].as_u64().unwrap_or_default();
         duplicates += ingested["errors"].as_array().map_or(0, Vec::len);
     }
-    let sent = BATCHES * BATCH;
+    let sent = BATCHES * BATCH_USERS;
     let outcome = format!("{BATCHES} calls: {total} accepted, {duplicates} 'Duplicate user'");
     step("POST /bulk/{job_id}", &format!("ingest {sent} users"), &outcome);
     Ok(duplicates)
@@ -164,8 +164,8 @@ fn ingest(customer: &Customer, job_id: &str) -> Result<usize> {
 
 /// A batch of sample users, a few of them sent before.
 fn users(batch: usize) -> Vec<Value> {
-    let first = batch * (BATCH - DUPLICATES);
-    let fresh = (first..first + BATCH - DUPLICATES).map(user);
+    let first = batch * (BATCH_USERS - DUPLICATES);
+    let fresh = (first..first + BATCH_USERS - DUPLICATES).map(user);
     fresh.chain((0..DUPLICATES).map(|i| user(first / 2 + i))).collect()
 }
 

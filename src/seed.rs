@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
-use crate::model::plan::Plan;
+use crate::model::resolved::ResolvedDefinition;
 use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submission};
 use crate::model::stored_elements;
 use crate::model::template::Check;
@@ -63,7 +63,7 @@ fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     let jobs = seed.jobs.iter().map(|job| (&job.at, &job.value.definition, JobKind::Bulk));
     let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));
     for (at, definition, kind) in jobs.chain(messages) {
-        let plan = Plan::new(Definition::read(definition, Reading::Lenient)?, kind);
+        let plan = ResolvedDefinition::new(Definition::read(definition, Reading::Lenient)?, kind);
         Renderer::new(plan, templates, Timestamp::default())
             .map_err(|error| error.with_path(|path| format!("{at}.{path}")))?;
     }

@@ -12,7 +12,7 @@ use crate::model::definition::Definition;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::list::Pattern;
 use crate::model::outcomes::Outcomes;
-use crate::model::plan::Plan;
+use crate::model::resolved::ResolvedDefinition;
 use crate::model::recipient::{self, Filter, To};
 use crate::render::{Recipient, Renderer};
 use crate::settings::UnknownTemplates;
@@ -78,7 +78,7 @@ impl SendRequest {
             Ok((found, plan::resolve(db, row, &Names::of(&definition))?, expand_recipients(db, row, to)?))
         })?;
         // Compiled only to see whether it can be: the runner does it again.
-        Renderer::new(Plan::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
+        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
         if users.is_empty() {
             log::warn!("a send to {to:?} reaches no recipient: no list that it names has a subscriber who matches");
         }
@@ -109,7 +109,7 @@ fn matches_filters(db: &Db<'_>, environment: EnvironmentRow, filters: &[Filter],
     }
     let profile = profile::find_current(db, environment, subscriber)?;
     let profile = profile.and_then(|(_, profile)| serde_json::from_str::<Value>(&profile).ok());
-    Ok(profile.is_some_and(|profile| filters.iter().all(|filter| filter.takes(&profile))))
+    Ok(profile.is_some_and(|profile| filters.iter().all(|filter| filter.matches(&profile))))
 }
 
 /// Recipients and users: those who are named, and the subscribers of the lists.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::json::{self, Object};
 use crate::model::bulk::{JobKind, JobStatus, UserState, UserStatus};
 use crate::model::definition::{Definition, Reading};
-use crate::model::plan::Plan;
+use crate::model::resolved::ResolvedDefinition;
 use crate::model::user;
 use crate::render::Renderer;
 use crate::settings::Contract;
@@ -32,7 +32,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     let contract = call.settings.contract;
     let reading = if contract == Contract::OpenApi { Reading::EventRequired } else { Reading::Bulk };
     // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
-    let plan = Plan::new(Definition::read(definition, reading)?, JobKind::Bulk);
+    let plan = ResolvedDefinition::new(Definition::read(definition, reading)?, JobKind::Bulk);
     Renderer::new(plan, call.settings.templates, Timestamp::default())?;
     let (definition, environment) = (definition.to_owned(), call.environment);
     Action::change(move |tx| {

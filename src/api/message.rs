@@ -7,10 +7,10 @@ use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor, List};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::about::About;
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
+use crate::model::options::MessageOptions;
 use crate::model::{history, user};
 use crate::send::SendRequest;
 use crate::settings::Contract;
@@ -92,8 +92,8 @@ pub fn history(mut call: Call<'_>) -> Result<Action> {
         let message = message::get(db, &place)?;
         let job = message::get_job(db, place.job)?;
         let (_, definition) = bulk::get_by_number(db, place.job)?;
-        let about = About::of_stored(&definition);
-        let origin = delivery::origin(db, place.job, &message.stored, &definition, &about)?;
+        let options = MessageOptions::of_stored(&definition);
+        let origin = delivery::origin(db, place.job, &message.stored, &definition, &options)?;
         let mut events = history::events(&message, &job, &origin);
         events.retain(|event| wanted.as_ref().is_none_or(|wanted| event["type"] == wanted.as_str()));
         Ok(Answer::new(200, json!({ "results": events }).to_string()))

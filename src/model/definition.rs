@@ -22,7 +22,7 @@ const TAG_CHARS: usize = 30;
 #[derive(Debug)]
 pub struct Definition {
     pub source: Source,
-    pub about: MessageOptions,
+    pub options: MessageOptions,
     /// Global data for all users: names and raw JSON values, in the order in which they were sent.
     pub data: IndexMap<String, String>,
     pub brand_id: Option<String>,
@@ -88,7 +88,7 @@ impl Definition {
     /// the flat one, and both before the event.
     pub fn read(definition: &str, reading: Reading) -> Result<Self> {
         let layers = Layers::read(definition)?;
-        let about = MessageOptions::of(&layers)?;
+        let options = MessageOptions::of(&layers)?;
         let routing = read_routing(&layers)?;
         let topics: [Option<Fields<Topic>>; 2] = layers.each("preferences", |it| it.preferences)?;
         let brand: Option<String> = optional(layers.flat.brand, || format!("{FLAT}.brand"))?;
@@ -96,12 +96,12 @@ impl Definition {
         let source = read_source(&layers, reading)?;
         let data = read_data(&layers)?;
         let delay = read_delay(&layers, reading)?;
-        check_tags(&about.metadata)?;
-        let conditions = conditions(&about, routing.as_ref())?;
+        check_tags(&options.metadata)?;
+        let conditions = conditions(&options, routing.as_ref())?;
         let brand_id = layers.nested.brand_id.or(layers.flat.brand_id).map(|Text(id)| id.into_owned());
         Ok(Definition {
             source,
-            about,
+            options,
             data,
             brand_id: brand_id.or(brand),
             locale: locale.and_then(|Locale(locale)| locale),

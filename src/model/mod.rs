@@ -1,6 +1,5 @@
 //! The nouns and their states. No SQL, no HTTP.
 
-pub mod about;
 pub mod brand;
 pub mod bulk;
 pub mod channel;
@@ -12,15 +11,16 @@ pub mod history;
 pub mod known;
 mod layers;
 pub mod list;
+pub mod mailbox;
 pub mod message;
 pub mod metrics;
 pub mod options;
 pub mod outcomes;
 pub mod patch;
-pub mod plan;
 pub mod preference;
 pub mod profile;
 pub mod recipient;
+pub mod resolved;
 pub mod routing;
 pub mod seed;
 pub mod stored_elements;

@@ -10,7 +10,7 @@ use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::{Outcome, Outcomes};
-use crate::model::plan::Plan;
+use crate::model::resolved::ResolvedDefinition;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
 use crate::render::{Recipient, Renderer};
 use crate::settings::UnknownTemplates;
@@ -19,7 +19,7 @@ use crate::store::message::{self, Place};
 use crate::store::{Db, Store, Tx, bulk, plan, user};
 
 /// Messages that are written in one commit, at most.
-const BATCH: usize = 100;
+const BATCH_MESSAGES: usize = 100;
 /// Text after which a batch ends earlier.
 const BATCH_BYTES: usize = 1024 * 1024;
 
@@ -61,7 +61,7 @@ impl DelayedSender<'_> {
         let mut failed = Failed::default();
         loop {
             let (mut due, next, now) = self.store.read(|db| {
-                let (due, next) = message::list_due(db, BATCH + failed.numbers.len())?;
+                let (due, next) = message::list_due(db, BATCH_MESSAGES + failed.numbers.len())?;
                 Ok((due, next, db.now()))
             })?;
             if self.is_stopping() {
@@ -160,7 +160,7 @@ struct Failed {
 impl Failed {
     /// Fails when there are so many that it is no longer a matter of single messages.
     fn add(&mut self, number: i64, error: Error) -> Result<()> {
-        if self.numbers.len() == BATCH {
+        if self.numbers.len() == BATCH_MESSAGES {
             return Err(error);
         }
         self.numbers.insert(number);
@@ -177,7 +177,7 @@ fn settle(tx: &mut Tx<'_>, made: &[(i64, Outcomes)]) -> Result<()> {
 }
 
 /// What the messages of a job have in common, and its environment.
-fn plan_of(db: &Db<'_>, job: i64) -> Result<(Plan, EnvironmentRow)> {
+fn plan_of(db: &Db<'_>, job: i64) -> Result<(ResolvedDefinition, EnvironmentRow)> {
     let (job, definition) = bulk::get_by_number(db, job)?;
     Ok((plan::load(db, &job, Definition::read(&definition, Reading::Lenient)?)?, job.environment))
 }

@@ -124,7 +124,7 @@ mod tests {
     use crate::model::bulk::JobKind;
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
-    use crate::model::plan::Plan;
+    use crate::model::resolved::ResolvedDefinition;
     use crate::render::Renderer;
     use crate::settings::{Durability, UnknownTemplates};
     use crate::store::user::NewUsers;
@@ -151,9 +151,12 @@ mod tests {
         });
         let job = made.unwrap();
         let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
-        let renderer =
-            Renderer::new(Plan::new(definition, JobKind::Bulk), UnknownTemplates::Lenient, Timestamp::default())
-                .unwrap();
+        let renderer = Renderer::new(
+            ResolvedDefinition::new(definition, JobKind::Bulk),
+            UnknownTemplates::Lenient,
+            Timestamp::default(),
+        )
+        .unwrap();
         let chunk = Chunk { run: Arc::new(Run::new(&job, renderer)), users: 0..4 };
         let users = |from_seq| read(&store, &chunk, from_seq).unwrap();
         assert_eq!(users(0).known.iter().map(Known::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12; 2]);

@@ -10,11 +10,11 @@ use super::{Db, Tx, bulk, environment, outbox, rows, template, user};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
-use crate::model::about::About;
 use crate::model::bulk::JobKind;
 use crate::model::channel::{Channel, Provider};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::message::{MessageJob, StoredDelivery, StoredMessage, TrackedMessage};
+use crate::model::options::MessageOptions;
 use crate::model::outcomes::Message;
 use crate::model::user as model;
 use crate::model::verdict::{MessageStatus, Reason};
@@ -219,7 +219,7 @@ pub fn get_job(db: &Db<'_>, job: i64) -> Result<MessageJob> {
          FROM jobs JOIN definitions USING (job) WHERE job = ?1",
     )?;
     let (about, environment, version, found) = get.query_row([job], |row| {
-        let about = About::of_stored(row.get_ref("definition")?.as_str()?);
+        let about = MessageOptions::of_stored(row.get_ref("definition")?.as_str()?);
         let job_id: String = row.get("job_id")?;
         let found = MessageJob {
             trace_id: about.metadata.trace_id.clone().unwrap_or_else(|| job_id.clone()),
@@ -288,7 +288,7 @@ impl Filter {
 pub struct Page {
     /// Messages on it.
     pub limit: usize,
-    /// About as many bytes of text.
+    /// MessageOptions as many bytes of text.
     pub bytes: usize,
     /// Messages that are looked at, some work counting for several looks.
     pub looks: i64,

@@ -11,7 +11,7 @@ use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::known::Known;
-use crate::model::plan::{Plan, Stored, Topic};
+use crate::model::resolved::{ResolvedDefinition, TemplateSource, Topic};
 
 /// What was found when a job was run. Neither is ever rewritten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Names {
             Source::Template(id) => Some(id.clone()),
             _ => None,
         };
-        let email = definition.about.channels.get("email").and_then(|it| it.brand_id.as_ref());
+        let email = definition.options.channels.get("email").and_then(|it| it.brand_id.as_ref());
         Names { template, brand_id: email.or(definition.brand_id.as_ref()).cloned() }
     }
 }
@@ -99,7 +99,7 @@ pub struct Prepared {
     /// The row of the environment in which it was looked up, if it had one.
     pub environment: Option<EnvironmentRow>,
     pub versions: Versions,
-    pub plan: Plan,
+    pub plan: ResolvedDefinition,
     /// Of each recipient, or only of the first ones if what is stored of all is too much to hold.
     pub known: Vec<Known>,
 }
@@ -112,7 +112,7 @@ pub fn prepare(
     users: &[(&str, &str)],
     bytes: usize,
 ) -> Result<Prepared> {
-    let mut plan = Plan::new(definition, JobKind::Send);
+    let mut plan = ResolvedDefinition::new(definition, JobKind::Send);
     let Some(environment) = environment::find(db, environment)? else {
         plan.is_simulation = environment.is_simulation();
         Names::of(&plan.definition).brand_id.iter().for_each(|brand_id| warn_without_brand(brand_id));
@@ -123,7 +123,7 @@ pub fn prepare(
     fill(db, environment, &versions, &mut plan)?;
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = Lookup::new(db, environment)?;
-    let tenant_id = plan.definition.about.tenant_id.as_deref();
+    let tenant_id = plan.definition.options.tenant_id.as_deref();
     let (mut known, mut held) = (Vec::new(), 0);
     for user in users {
         if held > bytes {
@@ -137,26 +137,26 @@ pub fn prepare(
 }
 
 /// All that the messages of a job have in common. `definition` is the job's own.
-pub fn load(db: &Db<'_>, job: &Job, definition: Definition) -> Result<Plan> {
+pub fn load(db: &Db<'_>, job: &Job, definition: Definition) -> Result<ResolvedDefinition> {
     let versions = Versions { template_version: job.template_version, brand_version: job.brand_version };
-    let mut plan = Plan::new(definition, job.kind);
+    let mut plan = ResolvedDefinition::new(definition, job.kind);
     fill(db, job.environment, &versions, &mut plan)?;
     Ok(plan)
 }
 
-fn fill(db: &Db<'_>, environment: EnvironmentRow, versions: &Versions, plan: &mut Plan) -> Result<()> {
+fn fill(db: &Db<'_>, environment: EnvironmentRow, versions: &Versions, plan: &mut ResolvedDefinition) -> Result<()> {
     let mut topic_id = plan.definition.topic_id.clone();
     if let Some(version) = versions.template_version {
         let (template_id, template_json) = template::get_version(db, version)?;
         let template = read::<Template>(&template_json)?;
         topic_id = topic_id.or(template.subscription.and_then(|it| it.topic_id));
         let alias = template::find_alias(db, version)?;
-        plan.stored = Stored::Template { template_id, alias, content: template.content };
+        plan.stored = TemplateSource::Template { template_id, alias, content: template.content };
     } else if let Source::Template(id) = &plan.definition.source
         && let Some(found) = template::find_to_send(db, environment, id)?
         && found.template_version.is_none()
     {
-        plan.stored = Stored::Unpublished { template_id: found.template_id };
+        plan.stored = TemplateSource::Unpublished { template_id: found.template_id };
     }
     if let Some(version) = versions.brand_version {
         plan.brand = serde_json::from_str(&brand::get_version(db, version)?).ok();

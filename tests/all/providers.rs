@@ -4,8 +4,8 @@
 //! was found, to be looked at.
 
 use bulkd::clock::Timestamp;
-use bulkd::model::about::About;
 use bulkd::model::channel::Provider;
+use bulkd::model::options::MessageOptions;
 use bulkd::render::provider::{self, Outgoing};
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,8 +16,8 @@ fn request(given: &Value) -> Value {
     let text = |name: &str| given.get(name).and_then(Value::as_str);
     let provider = Provider::from_name(text("provider").unwrap()).unwrap();
     let elements = given.get("elements").map(Value::to_string);
-    let about = About::of_stored(&given["definition"].to_string());
-    let overrides = provider::overrides(&about, provider.channel(), provider);
+    let options = MessageOptions::of_stored(&given["definition"].to_string());
+    let overrides = provider::overrides(&options, provider.channel(), provider);
     let passed_on = |value| Some(value).filter(|_| provider::takes_data(provider));
     provider::request(&Outgoing {
         message_id: "1-6ab13b70-000000000000000000000001",
@@ -31,7 +31,7 @@ fn request(given: &Value) -> Value {
         content: elements.as_deref().or(text("html")),
         brand: given.get("brand"),
         override_: overrides.as_ref(),
-        metadata: about.raw_metadata.as_ref(),
+        metadata: options.raw_metadata.as_ref(),
         data: given["definition"].get("data").and_then(passed_on),
         profile: given.get("profile").and_then(passed_on),
     })

@@ -22,47 +22,47 @@ pub struct Element {
     pub name: Option<String>,
     /// What others may read of it as `refs.<name>.<property>`; empty without a name.
     pub properties: Map<String, Value>,
-    pub kind: Kind,
+    pub kind: ElementKind,
 }
 
 #[derive(Debug)]
-pub enum Kind {
+pub enum ElementKind {
     Text {
-        words: Option<Words>,
+        words: Option<LocalizedText>,
         children: Vec<Element>,
-        look: Look,
+        look: TextStyle,
         markdown: bool,
     },
     /// A part of a text.
     Span {
-        words: Words,
-        look: Look,
+        words: LocalizedText,
+        look: TextStyle,
     },
     Link {
-        words: Words,
-        href: Words,
+        words: LocalizedText,
+        href: LocalizedText,
     },
     Meta {
-        title: Option<Words>,
+        title: Option<LocalizedText>,
     },
     Channel {
         channel: String,
         raw: Option<Raw>,
         elements: Vec<Element>,
-        look: ChannelLook,
+        look: ChannelStyle,
     },
     Action {
-        words: Words,
-        href: Words,
+        words: LocalizedText,
+        href: LocalizedText,
         style: ActionStyle,
         id: Option<String>,
         align: Option<Align>,
         color: Option<String>,
     },
     Image {
-        src: Words,
-        href: Option<Words>,
-        alt: Option<Words>,
+        src: LocalizedText,
+        href: Option<LocalizedText>,
+        alt: Option<LocalizedText>,
         align: Option<Align>,
         width: Option<String>,
     },
@@ -70,12 +70,12 @@ pub enum Kind {
         color: Option<String>,
     },
     Quote {
-        words: Words,
-        look: Look,
+        words: LocalizedText,
+        look: TextStyle,
         border_color: Option<String>,
     },
     Html {
-        words: Words,
+        words: LocalizedText,
     },
     Group {
         elements: Vec<Element>,
@@ -90,17 +90,17 @@ pub enum Kind {
     List {
         list: ListType,
         elements: Vec<Element>,
-        image: Option<Words>,
-        href: Option<Words>,
+        image: Option<LocalizedText>,
+        href: Option<LocalizedText>,
     },
     ListItem {
-        words: Option<Words>,
+        words: Option<LocalizedText>,
         elements: Vec<Element>,
         color: Option<String>,
     },
     /// A type that is not known.
     Other {
-        words: Option<Words>,
+        words: Option<LocalizedText>,
         elements: Vec<Element>,
     },
     /// `comment` and `jsonnet`.
@@ -108,7 +108,7 @@ pub enum Kind {
 }
 
 names! {
-    TextStyle { Text = "text", H1 = "h1", H2 = "h2", Subtext = "subtext" }
+    TextRole { Text = "text", H1 = "h1", H2 = "h2", Subtext = "subtext" }
 }
 
 names! {
@@ -125,9 +125,9 @@ names! {
 
 /// What a text looks like.
 #[derive(Debug, Default)]
-pub struct Look {
+pub struct TextStyle {
     pub align: Option<Align>,
-    pub style: Option<TextStyle>,
+    pub style: Option<TextRole>,
     pub color: Option<String>,
     pub bold: bool,
     pub italic: bool,
@@ -137,7 +137,7 @@ pub struct Look {
 
 /// What an e-mail's channel element says of all in it.
 #[derive(Debug, Default)]
-pub struct ChannelLook {
+pub struct ChannelStyle {
     pub font_size: Option<String>,
     pub line_height: Option<String>,
     pub padding: Option<String>,
@@ -146,14 +146,14 @@ pub struct ChannelLook {
 /// A channel's texts as they are, instead of elements.
 #[derive(Debug, Default)]
 pub struct Raw {
-    pub subject: Option<Words>,
-    pub text: Option<Words>,
-    pub html: Option<Words>,
+    pub subject: Option<LocalizedText>,
+    pub text: Option<LocalizedText>,
+    pub html: Option<LocalizedText>,
 }
 
 /// A text and what it is in other languages.
 #[derive(Debug)]
-pub struct Words {
+pub struct LocalizedText {
     /// The field that it stands in.
     pub(super) field: &'static str,
     pub(super) text: String,
@@ -170,7 +170,7 @@ pub(super) struct LocalText {
     pub(super) text: String,
 }
 
-impl Words {
+impl LocalizedText {
     /// The text for a locale as [`locale`] spells it: the same one, else its language, else, for a language alone, the
     /// first of its locales.
     pub fn of(&self, locale: Option<&str>) -> &str {
@@ -205,29 +205,33 @@ impl Element {
     /// The elements that stand in this one.
     pub fn children(&self) -> &[Element] {
         match &self.kind {
-            Kind::Text { children, .. } => children,
-            Kind::Channel { elements, .. }
-            | Kind::Group { elements }
-            | Kind::Columns { elements }
-            | Kind::Column { elements, .. }
-            | Kind::List { elements, .. }
-            | Kind::ListItem { elements, .. }
-            | Kind::Other { elements, .. } => elements,
+            ElementKind::Text { children, .. } => children,
+            ElementKind::Channel { elements, .. }
+            | ElementKind::Group { elements }
+            | ElementKind::Columns { elements }
+            | ElementKind::Column { elements, .. }
+            | ElementKind::List { elements, .. }
+            | ElementKind::ListItem { elements, .. }
+            | ElementKind::Other { elements, .. } => elements,
             _ => &[],
         }
     }
 
     /// The texts that may differ by locale.
-    pub fn words(&self) -> impl Iterator<Item = &Words> {
-        let words: [Option<&Words>; 3] = match &self.kind {
-            Kind::Text { words, .. } | Kind::ListItem { words, .. } | Kind::Other { words, .. } => {
-                [words.as_ref(), None, None]
+    pub fn words(&self) -> impl Iterator<Item = &LocalizedText> {
+        let words: [Option<&LocalizedText>; 3] = match &self.kind {
+            ElementKind::Text { words, .. }
+            | ElementKind::ListItem { words, .. }
+            | ElementKind::Other { words, .. } => [words.as_ref(), None, None],
+            ElementKind::Meta { title } => [title.as_ref(), None, None],
+            ElementKind::Span { words, .. } | ElementKind::Quote { words, .. } | ElementKind::Html { words } => {
+                [Some(words), None, None]
             }
-            Kind::Meta { title } => [title.as_ref(), None, None],
-            Kind::Span { words, .. } | Kind::Quote { words, .. } | Kind::Html { words } => [Some(words), None, None],
-            Kind::Link { words, href } | Kind::Action { words, href, .. } => [Some(words), Some(href), None],
-            Kind::Image { src, href, alt, .. } => [Some(src), href.as_ref(), alt.as_ref()],
-            Kind::List { image, href, .. } => [image.as_ref(), href.as_ref(), None],
+            ElementKind::Link { words, href } | ElementKind::Action { words, href, .. } => {
+                [Some(words), Some(href), None]
+            }
+            ElementKind::Image { src, href, alt, .. } => [Some(src), href.as_ref(), alt.as_ref()],
+            ElementKind::List { image, href, .. } => [image.as_ref(), href.as_ref(), None],
             _ => [None, None, None],
         };
         words.into_iter().flatten()

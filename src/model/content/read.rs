@@ -114,10 +114,10 @@ impl Reader<'_> {
 
     /// If one element is a channel, all beside it are, and they stand nowhere but at the top.
     fn check_channels(&self, elements: &[Element]) -> Result<()> {
-        let is_channel = |element: &&Element| matches!(element.kind, Kind::Channel { .. });
+        let is_channel = |element: &&Element| matches!(element.kind, ElementKind::Channel { .. });
         if elements.iter().any(|element| is_channel(&element))
             && let Some(other) =
-                elements.iter().find(|element| !is_channel(element) && !matches!(element.kind, Kind::Hidden))
+                elements.iter().find(|element| !is_channel(element) && !matches!(element.kind, ElementKind::Hidden))
         {
             let path = format!("{}.type", other.path);
             return Err(self.refuse(&path, "expected 'channel', as beside one there are only others"));
@@ -143,8 +143,8 @@ impl<'a> Fields<'a> {
         self.members.get(name).map(read).transpose()
     }
 
-    /// What only concerns the looks is never a reason to refuse.
-    fn look_text(&self, names: &[&str]) -> Option<String> {
+    /// A value that concerns the style alone is never a reason to refuse.
+    fn style_value(&self, names: &[&str]) -> Option<String> {
         let read = |value: &str| match serde_json::from_str::<Number>(value) {
             Ok(number) => Some(number.to_string()),
             Err(_) => text(value).filter(|text| !text.is_empty()),
@@ -153,18 +153,18 @@ impl<'a> Fields<'a> {
     }
 
     fn choice<T>(&self, name: &str, from_name: fn(&str) -> Option<T>) -> Option<T> {
-        self.look_text(&[name]).and_then(|name| from_name(&name))
+        self.style_value(&[name]).and_then(|name| from_name(&name))
     }
 
     fn flag(&self, name: &str) -> bool {
         matches!(self.members.get(name), Some("true" | "\"true\""))
     }
 
-    fn look(&self) -> Look {
-        Look {
+    fn look(&self) -> TextStyle {
+        TextStyle {
             align: self.choice("align", Align::from_name),
-            style: self.choice("text_style", TextStyle::from_name),
-            color: self.look_text(&["color"]),
+            style: self.choice("text_style", TextRole::from_name),
+            color: self.style_value(&["color"]),
             bold: self.flag("bold"),
             italic: self.flag("italic"),
             strikethrough: self.flag("strikethrough"),
@@ -195,7 +195,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text under any of these names, and what `locales` have instead of it.
-    fn words(&self, names: &[&'static str]) -> Result<Option<Words>> {
+    fn words(&self, names: &[&'static str]) -> Result<Option<LocalizedText>> {
         let mut found = None;
         for &name in names {
             found = found.or(self.text(name)?.map(|text| (name, text)));
@@ -206,9 +206,9 @@ impl<'a> Fields<'a> {
         };
         let first = names.first().copied().unwrap_or_default();
         Ok(match found {
-            Some((field, text)) => Some(Words { field, text, locales }),
+            Some((field, text)) => Some(LocalizedText { field, text, locales }),
             None if locales.is_empty() => None,
-            None => Some(Words { field: first, text: String::new(), locales }),
+            None => Some(LocalizedText { field: first, text: String::new(), locales }),
         })
     }
 
@@ -237,11 +237,11 @@ impl<'a> Fields<'a> {
         Ok(found)
     }
 
-    fn needed(&self, name: &'static str) -> Result<Words> {
+    fn required(&self, name: &'static str) -> Result<LocalizedText> {
         self.words(&[name])?.ok_or_else(|| self.refuse(name, "expected a string"))
     }
 
-    fn address(&self, name: &'static str) -> Result<Option<Words>> {
+    fn address(&self, name: &'static str) -> Result<Option<LocalizedText>> {
         let Some(words) = self.words(&[name])? else { return Ok(None) };
         let texts = words.locales.iter().map(|it| (it.field.as_str(), &it.text)).chain([(words.field, &words.text)]);
         if let Some((field, _)) = texts.into_iter().find(|(_, text)| is_script(text)) {
@@ -250,7 +250,7 @@ impl<'a> Fields<'a> {
         Ok(Some(words))
     }
 
-    fn needed_address(&self, name: &'static str) -> Result<Words> {
+    fn required_address(&self, name: &'static str) -> Result<LocalizedText> {
         self.address(name)?.ok_or_else(|| self.refuse(name, "expected a string"))
     }
 
@@ -264,12 +264,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn needed_elements(&self, depth: Depth) -> Result<Vec<Element>> {
+    fn required_elements(&self, depth: Depth) -> Result<Vec<Element>> {
         self.elements(depth)?.ok_or_else(|| self.refuse("elements", "expected an array"))
     }
 
-    /// A text or elements, one of which is needed.
-    fn words_or_elements(&self, depth: Depth) -> Result<(Option<Words>, Vec<Element>)> {
+    /// A text or elements, one of which is required.
+    fn words_or_elements(&self, depth: Depth) -> Result<(Option<LocalizedText>, Vec<Element>)> {
         let (words, elements) = (self.words(&["content"])?, self.elements(depth)?);
         if words.is_none() && elements.is_none() {
             return Err(self.refuse("content", "expected a string"));
@@ -283,7 +283,7 @@ impl<'a> Fields<'a> {
         let text = |fields: &[&'static str]| {
             let find = |field: &&'static str| {
                 let text = raw.text(field.trim_start_matches("raw."))?;
-                Some(Words { field, text, locales: Vec::new() })
+                Some(LocalizedText { field, text, locales: Vec::new() })
             };
             fields.iter().find_map(find)
         };
@@ -294,66 +294,71 @@ impl<'a> Fields<'a> {
         }))
     }
 
-    fn kind(&self, name: &str, depth: Depth) -> Result<Kind> {
+    fn kind(&self, name: &str, depth: Depth) -> Result<ElementKind> {
         Ok(match name {
             "text" => {
                 let (words, children) = self.words_or_elements(depth)?;
-                let markdown = self.look_text(&["format"]).is_some_and(|format| format == "markdown");
-                Kind::Text { words, children, look: self.look(), markdown }
+                let markdown = self.style_value(&["format"]).is_some_and(|format| format == "markdown");
+                ElementKind::Text { words, children, look: self.look(), markdown }
             }
-            "string" => Kind::Span { words: self.needed("content")?, look: self.look() },
-            "link" => Kind::Link { words: self.needed("content")?, href: self.needed_address("href")? },
-            "meta" => Kind::Meta { title: self.words(&["title"])? },
+            "string" => ElementKind::Span { words: self.required("content")?, look: self.look() },
+            "link" => ElementKind::Link { words: self.required("content")?, href: self.required_address("href")? },
+            "meta" => ElementKind::Meta { title: self.words(&["title"])? },
             "channel" => {
                 let channel = self.text("channel")?.ok_or_else(|| self.refuse("channel", "expected a string"))?;
                 let (raw, elements) = (self.raw()?, self.elements(depth)?);
                 if raw.is_none() && elements.is_none() {
                     return Err(self.reader.refuse(self.path, "expected 'elements' or 'raw'"));
                 }
-                let look = ChannelLook {
-                    font_size: self.look_text(&["font_size"]),
-                    line_height: self.look_text(&["line_height"]),
-                    padding: self.look_text(&["padding"]),
+                let look = ChannelStyle {
+                    font_size: self.style_value(&["font_size"]),
+                    line_height: self.style_value(&["line_height"]),
+                    padding: self.style_value(&["padding"]),
                 };
-                Kind::Channel { channel, raw, elements: elements.unwrap_or_default(), look }
+                ElementKind::Channel { channel, raw, elements: elements.unwrap_or_default(), look }
             }
-            "action" => Kind::Action {
-                words: self.needed("content")?,
-                href: self.needed_address("href")?,
+            "action" => ElementKind::Action {
+                words: self.required("content")?,
+                href: self.required_address("href")?,
                 style: self.choice("style", ActionStyle::from_name).unwrap_or(ActionStyle::Button),
-                id: self.look_text(&["action_id"]),
+                id: self.style_value(&["action_id"]),
                 align: self.choice("align", Align::from_name),
-                color: self.look_text(&["background_color"]),
+                color: self.style_value(&["background_color"]),
             },
-            "image" | "img" => Kind::Image {
-                src: self.needed_address("src")?,
+            "image" | "img" => ElementKind::Image {
+                src: self.required_address("src")?,
                 href: self.address("href")?,
                 alt: self.words(&["alt_text", "altText"])?,
                 align: self.choice("align", Align::from_name),
-                width: self.look_text(&["width"]),
+                width: self.style_value(&["width"]),
             },
-            "divider" => Kind::Divider { color: self.look_text(&["color"]) },
-            "quote" => Kind::Quote {
-                words: self.needed("content")?,
+            "divider" => ElementKind::Divider { color: self.style_value(&["color"]) },
+            "quote" => ElementKind::Quote {
+                words: self.required("content")?,
                 look: self.look(),
-                border_color: self.look_text(&["border_color", "borderColor"]),
+                border_color: self.style_value(&["border_color", "borderColor"]),
             },
-            "html" => Kind::Html { words: self.needed("content")? },
-            "group" => Kind::Group { elements: self.needed_elements(depth)? },
-            "columns" => Kind::Columns { elements: self.needed_elements(depth)? },
-            "column" => Kind::Column { elements: self.needed_elements(depth)?, width: self.look_text(&["width"]) },
-            "list" => Kind::List {
+            "html" => ElementKind::Html { words: self.required("content")? },
+            "group" => ElementKind::Group { elements: self.required_elements(depth)? },
+            "columns" => ElementKind::Columns { elements: self.required_elements(depth)? },
+            "column" => {
+                ElementKind::Column { elements: self.required_elements(depth)?, width: self.style_value(&["width"]) }
+            }
+            "list" => ElementKind::List {
                 list: self.choice("list_type", ListType::from_name).unwrap_or(ListType::Unordered),
-                elements: self.needed_elements(depth)?,
+                elements: self.required_elements(depth)?,
                 image: self.address("imgSrc")?,
                 href: self.address("imgHref")?,
             },
             "list-item" => {
                 let (words, elements) = self.words_or_elements(depth)?;
-                Kind::ListItem { words, elements, color: self.look_text(&["background_color"]) }
+                ElementKind::ListItem { words, elements, color: self.style_value(&["background_color"]) }
             }
-            "comment" | "jsonnet" => Kind::Hidden,
-            _ => Kind::Other { words: self.words(&["content"])?, elements: self.elements(depth)?.unwrap_or_default() },
+            "comment" | "jsonnet" => ElementKind::Hidden,
+            _ => ElementKind::Other {
+                words: self.words(&["content"])?,
+                elements: self.elements(depth)?.unwrap_or_default(),
+            },
         })
     }
 }

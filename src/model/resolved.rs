@@ -1,4 +1,4 @@
-//! All that the messages of one job have in common.
+//! A definition with what is stored of all that it names: what the messages of one job have in common.
 
 use serde_json::Value;
 
@@ -8,9 +8,9 @@ use super::definition::Definition;
 use super::preference::PreferenceStatus;
 
 #[derive(Debug)]
-pub struct Plan {
+pub struct ResolvedDefinition {
     pub definition: Definition,
-    pub stored: Stored,
+    pub stored: TemplateSource,
     pub kind: JobKind,
     /// `{id, name, settings, snippets}`.
     pub brand: Option<Value>,
@@ -22,7 +22,7 @@ pub struct Plan {
 
 /// What is stored under the id that a definition names.
 #[derive(Debug, Default)]
-pub enum Stored {
+pub enum TemplateSource {
     #[default]
     Nothing,
     /// A template of which nothing was published.
@@ -44,9 +44,16 @@ pub struct Topic {
     pub default_status: PreferenceStatus,
 }
 
-impl Plan {
+impl ResolvedDefinition {
     /// A definition beside which nothing is stored.
     pub fn new(definition: Definition, kind: JobKind) -> Self {
-        Plan { definition, stored: Stored::Nothing, kind, brand: None, topic: None, is_simulation: false }
+        ResolvedDefinition {
+            definition,
+            stored: TemplateSource::Nothing,
+            kind,
+            brand: None,
+            topic: None,
+            is_simulation: false,
+        }
     }
 }
