@@ -8,6 +8,7 @@ use std::{fs, io};
 
 use crate::api::{Api, Keys, Settings, seed};
 use crate::clock::Clock;
+use crate::compose::UnknownTemplates;
 use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::http::{self, Handler, Request, Response, Server};
 use crate::id::Ids;
 use crate::model::seed::Seed;
 use crate::outbound::Outbound;
-use crate::render::{STACK, UnknownTemplates};
+use crate::render::RENDER_STACK_BYTES;
 use crate::runner::Runner;
 use crate::store::{self, Store, webhook};
 
@@ -170,7 +171,8 @@ fn read_seed(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
 /// Texts are compiled and rendered where the stack is as deep as they may be.
 fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
-        let spawned = thread::Builder::new().name("seed".to_owned()).stack_size(STACK).spawn_scoped(scope, work);
+        let spawned =
+            thread::Builder::new().name("seed".to_owned()).stack_size(RENDER_STACK_BYTES).spawn_scoped(scope, work);
         let spawned = spawned.map_err(|error| Error::startup(format!("the seed has no thread: {error}")))?;
         spawned.join().unwrap_or_else(|_| Err(Error::internal("reading the seed panicked")))
     })

@@ -7,9 +7,9 @@ use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::Contract;
+use crate::compose::UnknownTemplates;
 use crate::config::{Config, default_limits, default_workers};
 use crate::model::webhook::Destination;
-use crate::render::UnknownTemplates;
 use crate::store::Durability;
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];

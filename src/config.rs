@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::api::Contract;
+use crate::compose::UnknownTemplates;
 use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
-use crate::render::{STACK, UnknownTemplates};
+use crate::render::RENDER_STACK_BYTES;
 use crate::store::Durability;
 
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ impl Config {
 
 /// Templates are compiled in the threads of connections.
 pub fn default_limits() -> Limits {
-    Limits { stack_bytes: STACK, ..Limits::default() }
+    Limits { stack_bytes: RENDER_STACK_BYTES, ..Limits::default() }
 }
 
 /// One more than processors, since one of them mostly waits for its turn. More would have a small job that is run

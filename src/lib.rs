@@ -16,8 +16,12 @@ pub mod api;
 
 pub mod outbound;
 pub mod runner;
+
+pub mod outbox;
 pub mod store;
 
+pub mod compose;
+pub mod provider;
 pub mod render;
 
 pub mod model;

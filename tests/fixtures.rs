@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use bulkd::render::UnknownTemplates;
+use bulkd::compose::UnknownTemplates;
 use serde_json::Value;
 use support::{Customer, Daemon, json};
 

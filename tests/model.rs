@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use bulkd::api::Contract;
-use bulkd::render::UnknownTemplates;
+use bulkd::compose::UnknownTemplates;
 use bulkd::store::check;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::rngs::StdRng;

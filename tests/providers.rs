@@ -8,7 +8,7 @@ use std::path::Path;
 use bulkd::clock::Timestamp;
 use bulkd::model::about::About;
 use bulkd::model::channel::Provider;
-use bulkd::render::provider::{self, Outgoing};
+use bulkd::provider::{self, Outgoing};
 use serde_json::{Value, json};
 
 fn request(given: &Value) -> Value {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use bulkd::render::UnknownTemplates;
+use bulkd::compose::UnknownTemplates;
 use serde_json::{Map, Value};
 use support::{Customer, Daemon, json};
 

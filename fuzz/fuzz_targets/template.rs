@@ -6,7 +6,7 @@ use bulkd::model::definition::{Definition, Reading};
 use bulkd::model::known::Known;
 use bulkd::model::outcomes::{Outcome, Outcomes};
 use bulkd::model::plan::Plan;
-use bulkd::render::{Recipient, Renderer, UnknownTemplates};
+use bulkd::compose::{Recipient, Renderer, UnknownTemplates};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 

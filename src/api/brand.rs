@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::brand::BrandPayload;
-use crate::render;
+use crate::render::email::brand as email_brand;
 use crate::store::brand::{self, Brand};
 
 /// `POST /brands` with `{name, settings, id?, snippets?}`: 200 and the brand, 409 if the id is taken.
@@ -18,7 +18,7 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
     if payload.settings.is_none() {
         return Err(Error::invalid("settings", "expected an object, which may be empty"));
     }
-    render::brand::check(&payload, "")?;
+    email_brand::check(&payload, "")?;
     let environment = call.environment;
     Act::change(move |tx| shown(&brand::create(tx, &environment, &payload)?))
 }
@@ -47,7 +47,7 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 /// `PUT /brands/{brand_id}` with `{name, settings?, snippets?}`: 200 and the brand, of which nothing else is left.
 pub fn replace(mut call: Call<'_>) -> Result<Act> {
     let payload = BrandPayload::read(&call.json()?, "")?;
-    render::brand::check(&payload, "")?;
+    email_brand::check(&payload, "")?;
     let (brand_id, environment) = (call.param(), call.environment);
     Act::change(move |tx| {
         let brand = brand::get(tx, &environment, &brand_id)?;

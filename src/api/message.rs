@@ -2,18 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor, List};
 use super::query;
 use super::send::Sending;
 use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::about::About;
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
-use crate::model::{history, user};
+use crate::model::user;
+use crate::outbox::{Deliveries, history};
 use crate::store;
 use crate::store::message::{self, Filter, Page, Place};
 use crate::store::{Db, bulk};
@@ -91,12 +90,7 @@ pub fn history(mut call: Call<'_>) -> Result<Act> {
     let (message_id, environment) = (call.param(), call.environment);
     Act::query(move |db| {
         let place = place(db, &environment, &message_id)?;
-        let message = message::get(db, &place)?;
-        let job = message::get_job(db, place.job)?;
-        let (_, definition) = bulk::get_by_number(db, place.job)?;
-        let about = About::of_stored(&definition);
-        let origin = delivery::origin(db, place.job, &message.stored, &definition, &about)?;
-        let mut events = history::events(&message, &job, &origin);
+        let mut events = history::of(db, &place)?;
         events.retain(|event| wanted.as_ref().is_none_or(|wanted| event["type"] == wanted.as_str()));
         Ok(Answer::new(200, json!({ "results": events }).to_string()))
     })

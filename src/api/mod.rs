@@ -6,7 +6,6 @@
 mod auth;
 mod brand;
 mod bulk;
-mod delivery;
 pub mod idempotency;
 mod list;
 mod message;
@@ -32,11 +31,11 @@ pub use auth::Keys;
 use routes::{Access, Route};
 use seed::Seeds;
 
+use crate::compose::UnknownTemplates;
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, Method, Request, Response};
 use crate::model::environment::Environment;
 use crate::model::seed::Seed;
-use crate::render::UnknownTemplates;
 use crate::store::{Db, Store, SyncWhen, Tx, Undo, environment, user};
 
 /// Which of two readings of Courier's documentation is answered by.

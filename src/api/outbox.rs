@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::delivery::Deliveries;
 use super::paging::{self, Cursor, List};
 use super::query;
 use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
+use crate::outbox::Deliveries;
 use crate::store::outbox::{self, Filter, OutboxMessage};
 use crate::store::{bulk, message};
 

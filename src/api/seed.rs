@@ -8,6 +8,7 @@ use super::idempotency::Once;
 use super::send::Sending;
 use super::{Act, Answer, Call};
 use crate::clock::Timestamp;
+use crate::compose::{self, Renderer, UnknownTemplates};
 use crate::error::{Kind, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
@@ -16,7 +17,7 @@ use crate::model::plan::Plan;
 use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submission};
 use crate::model::stored_elements;
 use crate::model::template::Check;
-use crate::render::{self, Renderer, UnknownTemplates};
+use crate::render::email::brand as email_brand;
 use crate::store::plan::Names;
 use crate::store::preference::Chooser;
 use crate::store::user::{self, NewUsers};
@@ -28,10 +29,10 @@ use crate::store::{
 pub fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     for template in &seed.templates {
         let at = format!("{}.content", template.at);
-        render::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
+        compose::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
     }
     for brand in &seed.brands {
-        render::brand::check(&brand.value, &brand.at)?;
+        email_brand::check(&brand.value, &brand.at)?;
     }
     let jobs = seed.jobs.iter().map(|job| (&job.at, &job.value.definition, JobKind::Bulk));
     let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{Act, Answer, Call, Change, Contract};
 use crate::clock::Timestamp;
+use crate::compose::{Recipient, Renderer, UnknownTemplates};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::json::members::{self, Raw, members};
@@ -18,7 +19,6 @@ use crate::model::list::Pattern;
 use crate::model::outcomes::Outcomes;
 use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
-use crate::render::{Recipient, Renderer, UnknownTemplates};
 use crate::store::plan::{self, Names, Versions};
 use crate::store::{Db, Tx, bulk, environment, list, profile};
 

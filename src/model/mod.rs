@@ -8,7 +8,6 @@ pub mod content;
 pub mod definition;
 mod elements;
 pub mod environment;
-pub mod history;
 pub mod known;
 pub mod list;
 pub mod message;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::elements::{self, Builder, html, nodes, plain, subject};
 use super::escape::Escape;
 use super::scope::Names;
+use super::target::{Target, provider};
 use super::text::{Parsed, Text, Writer};
 use crate::error::{Error, Result};
 use crate::model::channel::{Channel, Provider};
@@ -34,37 +35,6 @@ pub struct Compiled {
     locales: Vec<String>,
     /// By target and, within it, first for no locale and then for each.
     texts: Vec<Option<Texts>>,
-}
-
-/// Who elements are chosen for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    pub channel: Channel,
-    /// `None` is any that no element names.
-    pub provider: Option<Provider>,
-}
-
-impl Target {
-    /// Whether this name of a channel or provider means it.
-    pub fn is_called(&self, name: &str) -> bool {
-        match Channel::from_name(name) {
-            Some(channel) => channel == self.channel,
-            None => self.is_provider(name),
-        }
-    }
-
-    pub fn is_provider(&self, name: &str) -> bool {
-        self.provider.is_some() && provider(name) == self.provider
-    }
-}
-
-/// A provider by its name, or by the one that its profile key has.
-fn provider(name: &str) -> Option<Provider> {
-    match name {
-        "ms_teams" | "teams" => Some(Provider::MsTeams),
-        "webhook" => None,
-        name => Provider::from_name(name),
-    }
 }
 
 impl Compiled {

@@ -8,7 +8,7 @@ use hashbrown::DefaultHashBuilder;
 use indexmap::{Equivalent, IndexMap, IndexSet};
 use serde_json::json;
 
-use super::{TEXT_LIMIT, brand};
+use super::limits::{TEXT_BYTES, too_long};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::json::{self, Object};
@@ -149,7 +149,7 @@ impl JobWords {
         now: Timestamp,
     ) -> Self {
         JobWords {
-            brand: brand.map(|brand| brand::words(brand).to_string()),
+            brand: brand.map(|brand| brand_values(brand).to_string()),
             event: definition.about.event.clone().unwrap_or_default(),
             template: template_id.unwrap_or_default().to_owned(),
             topic: topic.map(|topic| topic.topic_id.clone()).unwrap_or_default(),
@@ -246,7 +246,7 @@ impl<'a> Scope<'a> {
             out.push_str(value);
         }
         out.push('}');
-        if out.len() - start > TEXT_LIMIT { Err(super::too_long()) } else { Ok(()) }
+        if out.len() - start > TEXT_BYTES { Err(too_long()) } else { Ok(()) }
     }
 
     fn profile(&self) -> std::result::Result<&str, Problem> {
@@ -329,6 +329,17 @@ impl Root for Scope<'_> {
         }
         Ok(members)
     }
+}
+
+/// What texts know of a brand: its settings, such as `brand.colors.primary`, its id and its name.
+fn brand_values(mut brand: serde_json::Value) -> serde_json::Value {
+    let mut values = brand["settings"].take();
+    if !values.is_object() {
+        values = json!({});
+    }
+    values["id"] = brand["id"].take();
+    values["name"] = brand["name"].take();
+    values
 }
 
 /// What texts know of a tenant, a JSON object.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::{LOOK, LOOK_AGAIN, Runner};
 use crate::clock::Timestamp;
+use crate::compose::{Recipient, Renderer};
 use crate::error::{Error, Kind, Result};
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::{Outcome, Outcomes};
 use crate::model::plan::Plan;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
-use crate::render::{Recipient, Renderer};
 use crate::store::known::Lookup;
 use crate::store::message::{self, Place};
 use crate::store::{Db, Tx, bulk, plan, user};

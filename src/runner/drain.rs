@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::schedule::{Chunk, Run};
 use crate::clock::Timestamp;
+use crate::compose::Recipient;
 use crate::error::{Error, Result};
 use crate::model::known::Known;
 use crate::model::outcomes::Outcomes;
-use crate::render::Recipient;
 use crate::store::known::Lookup;
 use crate::store::{Pending, Store, SyncWhen, Undo, bulk, user};
 
@@ -120,12 +120,12 @@ fn read(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Users> {
 mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
+    use crate::compose::{Renderer, UnknownTemplates};
     use crate::id::Ids;
     use crate::model::bulk::JobKind;
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
     use crate::model::plan::Plan;
-    use crate::render::{Renderer, UnknownTemplates};
     use crate::store::user::NewUsers;
     use crate::store::{Durability, Options, environment, profile};
 

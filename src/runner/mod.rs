@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::compose::{Renderer, UnknownTemplates};
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 use crate::model::definition::{Definition, Reading};
-use crate::render::{self, Renderer, UnknownTemplates};
+use crate::render::RENDER_STACK_BYTES;
 use crate::store::{Store, bulk, plan};
 use drain::Part;
 use schedule::{Chunk, Run, Schedule};
@@ -51,7 +52,7 @@ impl Runner {
             .chain((1..=workers).map(|worker| (format!("drain {worker}"), Runner::work as fn(&Runner))));
         for (name, role) in roles {
             let ours = runner.clone();
-            let thread = std::thread::Builder::new().name(name.clone()).stack_size(render::STACK);
+            let thread = std::thread::Builder::new().name(name.clone()).stack_size(RENDER_STACK_BYTES);
             match thread.spawn(move || role(&ours)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::compose::Renderer;
 use crate::model::bulk::Job;
 use crate::model::environment::EnvironmentRow;
-use crate::render::Renderer;
 
 /// Users claimed at a time: enough to make a commit worth its while, few enough that nobody waits long behind them.
 const CHUNK: u64 = 1_000;

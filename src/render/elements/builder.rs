@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::content::Target;
 use super::super::escape::{self, Escape};
+use super::super::limits::{TEXT_BYTES, too_long};
 use super::super::markdown::Form;
+use super::super::target::Target;
 use super::super::text::{Text, Writer};
-use super::super::{TEXT_LIMIT, too_long};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::content::{Element, Kind, Words};
@@ -62,7 +62,7 @@ impl<'b> Builder<'b> {
 
     pub fn finish(self) -> Result<Text> {
         let text = self.writer.finish();
-        if text.words() > TEXT_LIMIT {
+        if text.words() > TEXT_BYTES {
             return Err(Error::invalid(format_args!("{}.elements", self.path), too_long()));
         }
         Ok(text)

@@ -5,16 +5,15 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use super::origin::{Origin, made_for};
 use crate::error::{Error, Result};
 use crate::model::about::About;
 use crate::model::channel::Channel;
 use crate::model::definition::{Definition, Reading};
-use crate::model::history::Origin;
 use crate::model::message::{StoredDelivery, StoredMessage};
-use crate::render::brand::Frame;
-use crate::render::provider::{self, Outgoing};
-use crate::render::{self, segments};
-use crate::store::{Db, brand, bulk, plan, profile, user};
+use crate::provider::{self, Outgoing, segments};
+use crate::render::email::brand::{self as email_brand, Frame};
+use crate::store::{Db, brand, bulk, plan};
 
 /// What the messages of a job have in common.
 struct Common {
@@ -44,7 +43,7 @@ impl<'a> Deliveries<'a> {
                 let (job, definition) = bulk::get_by_number(self.db, job)?;
                 let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
                 let brand = brand.and_then(|brand| serde_json::from_str(&brand).ok());
-                let frame = match brand.as_ref().is_some_and(render::brand::has_variables) {
+                let frame = match brand.as_ref().is_some_and(email_brand::has_variables) {
                     true => {
                         let read = Definition::read(&definition, Reading::Lenient)?;
                         Frame::new(plan::load(self.db, &job, read)?, job.created_at)
@@ -89,7 +88,7 @@ impl<'a> Deliveries<'a> {
         let db = self.db;
         let common = self.common(job)?;
         let takes_data = provider::takes_data(it.provider);
-        let origin = takes_data.then(|| origin(db, job, message, &common.definition, &common.about)).transpose()?;
+        let origin = takes_data.then(|| Origin::of(db, job, message, &common.definition, &common.about)).transpose()?;
         let frame = common.frame.as_ref().filter(|_| it.channel == Channel::Email);
         let brand = frame.map(|frame| {
             let (stored_profile, user) = made_for(db, job, message)?;
@@ -133,16 +132,4 @@ impl<'a> Deliveries<'a> {
             },
         }))
     }
-}
-
-/// What a message of a job with this definition was made of.
-pub fn origin(db: &Db<'_>, job: i64, message: &StoredMessage, definition: &str, about: &About) -> Result<Origin> {
-    let (stored_profile, user) = made_for(db, job, message)?;
-    Ok(Origin::read(definition, about, &user, stored_profile.as_deref()))
-}
-
-/// The stored profile that a message was made with, and the user as it was sent.
-fn made_for(db: &Db<'_>, job: i64, message: &StoredMessage) -> Result<(Option<String>, String)> {
-    let stored_profile = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
-    Ok((stored_profile, user::get(db, job, message.seq)?.1))
 }

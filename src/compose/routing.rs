@@ -1,13 +1,15 @@
 //! Which channels a message takes: its routing followed for one recipient.
 
+use super::Renderer;
 use super::contact::{Address, Contact};
 use super::simulator::{self, Fate};
-use super::{MESSAGE_LIMIT, Renderer, Scope};
 use crate::model::bulk::JobKind;
 use crate::model::channel::{Channel, Provider};
 use crate::model::outcomes::{Outcomes, Written};
 use crate::model::routing::{Config, Method, Routing, Target};
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
+use crate::render::MESSAGE_BYTES;
+use crate::render::scope::Scope;
 
 /// Where no routing is given: the first that the recipient has.
 const DEFAULT: [Channel; 6] =
@@ -308,8 +310,8 @@ impl<'a> Trip<'a> {
         if self.deliveries.len() == DELIVERIES {
             return Err(format!("the message would go to more than {DELIVERIES} addresses"));
         }
-        if self.outcomes.bytes() - self.start > MESSAGE_LIMIT {
-            return Err(format!("the texts for all addresses would be longer than {MESSAGE_LIMIT} bytes together"));
+        if self.outcomes.bytes() - self.start > MESSAGE_BYTES {
+            return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
         }
         if success && !address.in_profile {
             self.outcomes.count_reached_outside_profile();

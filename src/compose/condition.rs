@@ -1,8 +1,8 @@
 //! The `if` of a channel, of a provider or of an entry of a routing.
 
-use super::helpers::helpers;
-use super::scope::{Names, Scope};
 use crate::error::{Error, Result};
+use crate::render::helpers::helpers;
+use crate::render::scope::{Names, Scope};
 use crate::template::{self, Compiler, Partials, Program};
 
 /// A condition, compiled.

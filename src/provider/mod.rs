@@ -8,6 +8,7 @@ mod email;
 mod fcm;
 mod msteams;
 mod other;
+pub mod segments;
 mod sendgrid;
 mod slack;
 mod smtp;
@@ -16,10 +17,10 @@ mod webhook;
 
 use serde_json::{Map, Value};
 
-use super::markdown;
 use crate::clock::Timestamp;
 use crate::model::about::About;
 use crate::model::channel::{Channel, Provider};
+use crate::render::markdown;
 use smtp::Mail;
 
 /// A message on its way to a provider.

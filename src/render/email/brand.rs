@@ -2,16 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::escape::Escape;
-use super::scope::{JobData, JobWords, Names, Scope};
-use super::text::{Parsed, Text, Writer};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::brand::BrandPayload;
 use crate::model::plan::{Plan, Stored};
 use crate::model::user::User;
+use crate::render::escape::Escape;
+use crate::render::scope::{JobData, JobWords, Names, Scope};
+use crate::render::text::{Parsed, Text, Writer};
 use crate::template::{Partials, Template};
 
 /// The texts, by their place in the settings, and how data are put into them.
@@ -27,17 +27,6 @@ const TEXTS: [(&str, Escape); 10] = [
     ("/email/templateOverride/header", Escape::Markup),
     ("/email/templateOverride/footer", Escape::Markup),
 ];
-
-/// What texts know of a brand: its settings, such as `brand.colors.primary`, its id and its name.
-pub fn words(mut brand: Value) -> Value {
-    let mut words = brand["settings"].take();
-    if !words.is_object() {
-        words = json!({});
-    }
-    words["id"] = brand["id"].take();
-    words["name"] = brand["name"].take();
-    words
-}
 
 /// The texts of these settings that hold variables.
 fn texts(settings: &Value) -> impl Iterator<Item = (&'static str, Escape, &str)> {

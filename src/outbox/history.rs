@@ -3,67 +3,27 @@
 
 use serde_json::{Map, Value, json};
 
-use super::about::About;
-use super::message::{MessageJob, StoredDelivery, TrackedMessage};
-use super::user::User;
-use super::verdict::MessageStatus;
+use super::origin::Origin;
 use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::model::about::About;
+use crate::model::message::{MessageJob, StoredDelivery, TrackedMessage};
+use crate::model::verdict::MessageStatus;
+use crate::store::message::{self, Place};
+use crate::store::{Db, bulk};
 
-/// What a message was made of.
-#[derive(Debug, Default)]
-pub struct Origin {
-    pub data: Value,
-    pub overriding: Value,
-    pub received_profile: Map<String, Value>,
-    pub stored_profile: Map<String, Value>,
-}
-
-impl Origin {
-    /// From what was checked when it came. `about` is of the definition.
-    pub fn read(definition: &str, about: &About, user: &str, stored_profile: Option<&str>) -> Self {
-        let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let mut received_profile = Map::new();
-        if let Ok(user) = User::read(user, String::new) {
-            let each = |name: &str, value: &str| drop(received_profile.insert(name.to_owned(), tree(value)));
-            user.received_profile(each).unwrap_or_default();
-        }
-        let (definition, user) = (tree(definition), tree(user));
-        let mut data = Map::new();
-        let layers = [&definition["message"]["data"], &definition["data"], &user["data"], &user["to"]["data"]];
-        for layer in layers.into_iter().filter_map(Value::as_object) {
-            data.extend(layer.clone());
-        }
-        Origin {
-            data: Value::Object(data),
-            overriding: merged_overrides(about),
-            received_profile,
-            stored_profile: stored_profile.map(tree).and_then(|it| it.as_object().cloned()).unwrap_or_default(),
-        }
-    }
-
-    /// The profile that was received over the one that was stored.
-    pub fn merged_profile(&self) -> Map<String, Value> {
-        let mut merged = self.stored_profile.clone();
-        merged.extend(self.received_profile.clone());
-        merged
-    }
-}
-
-/// Providers with what is overridden for each, null if nothing is.
-fn merged_overrides(about: &About) -> Value {
-    let mut merged: Option<Map<String, Value>> = None;
-    for (provider, over) in about.overrides.iter().flatten() {
-        let merged = merged.get_or_insert_default();
-        match (merged.get_mut(provider), over) {
-            (Some(Value::Object(known)), Value::Object(over)) => known.extend(over.clone()),
-            _ => drop(merged.insert(provider.clone(), over.clone())),
-        }
-    }
-    merged.map_or(Value::Null, Value::Object)
+/// The history of the message that stands there.
+pub fn of(db: &Db<'_>, place: &Place) -> Result<Vec<Value>> {
+    let message = message::get(db, place)?;
+    let job = message::get_job(db, place.job)?;
+    let (_, definition) = bulk::get_by_number(db, place.job)?;
+    let about = About::of_stored(&definition);
+    let origin = Origin::of(db, place.job, &message.stored, &definition, &about)?;
+    Ok(events(&message, &job, &origin))
 }
 
 /// The events of a message in their order. What is made in one commit has one time.
-pub fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Value> {
+fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Value> {
     let message = &tracked.stored;
     let enqueued_at = message.enqueued_at;
     let mut events = Vec::new();

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::escape::BRACKETS;
 use super::html::{colour, escape, has_prefix, image, link, paragraphs};
+use crate::render::escape::BRACKETS;
 
 /// Courier's own default, which brands start from.
 const PRIMARY: &str = "#9D3789";

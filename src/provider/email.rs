@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Outgoing;
-use crate::render::frame;
+use crate::render::email::document;
 
 /// Who sends if nobody says who does. No mailbox of anybody's: the domain is set aside for examples.
 const FROM: &str = "no-reply@example.com";
@@ -46,7 +46,7 @@ pub fn read(outgoing: &Outgoing<'_>, own: Option<&Value>) -> Email {
     let to = parties(&["to"]);
     let subject = text(&["subject"]).unwrap_or_else(|| outgoing.subject.unwrap_or_default().to_owned());
     let html = text(&["html"]).unwrap_or_else(|| {
-        frame::html(outgoing.content, outgoing.body, Some(&subject), outgoing.brand, text(&["preheader"]).as_deref())
+        document::html(outgoing.content, outgoing.body, Some(&subject), outgoing.brand, text(&["preheader"]).as_deref())
     });
     let attachments = find(&["attachments"]).and_then(Value::as_array).into_iter().flatten();
     let headers = find(&["headers"]).and_then(Value::as_object).into_iter().flatten();

@@ -1,0 +1,34 @@
+//! Who elements are chosen for.
+
+use crate::model::channel::{Channel, Provider};
+
+/// Who elements are chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub channel: Channel,
+    /// `None` is any that no element names.
+    pub provider: Option<Provider>,
+}
+
+impl Target {
+    /// Whether this name of a channel or provider means it.
+    pub fn is_called(&self, name: &str) -> bool {
+        match Channel::from_name(name) {
+            Some(channel) => channel == self.channel,
+            None => self.is_provider(name),
+        }
+    }
+
+    pub fn is_provider(&self, name: &str) -> bool {
+        self.provider.is_some() && provider(name) == self.provider
+    }
+}
+
+/// A provider by its name, or by the one that its profile key has.
+pub fn provider(name: &str) -> Option<Provider> {
+    match name {
+        "ms_teams" | "teams" => Some(Provider::MsTeams),
+        "webhook" => None,
+        name => Provider::from_name(name),
+    }
+}
