@@ -4,11 +4,12 @@ use bulkd::clock::{Clock, ManualClock};
 use bulkd::error::Result;
 use bulkd::id::Ids;
 use bulkd::json::Object;
-use bulkd::model::channel::{Channel, Provider};
+use bulkd::model::channel::Channel;
 use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::model::list::Pattern;
 use bulkd::model::preference::{PreferenceStatus, Topic, TopicPreference};
 use bulkd::model::profile::Profile;
+use bulkd::model::provider::Provider;
 use bulkd::model::token::Token;
 use bulkd::store::preference::Chooser;
 use bulkd::store::{

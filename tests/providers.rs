@@ -7,8 +7,8 @@ use std::path::Path;
 
 use bulkd::clock::Timestamp;
 use bulkd::model::about::About;
-use bulkd::model::channel::Provider;
-use bulkd::provider::{self, Outgoing};
+use bulkd::model::provider::Provider;
+use bulkd::provider::{self, ProviderMessage};
 use serde_json::{Value, json};
 
 fn request(given: &Value) -> Value {
@@ -17,8 +17,8 @@ fn request(given: &Value) -> Value {
     let elements = given.get("elements").map(Value::to_string);
     let about = About::of_stored(&given["definition"].to_string());
     let overrides = provider::overrides(&about, provider.channel(), provider);
-    let passed_on = |value| Some(value).filter(|_| provider::takes_data(provider));
-    provider::request(&Outgoing {
+    let passed_on = |value| Some(value).filter(|_| provider::passes_data_on(provider));
+    provider::request(&ProviderMessage {
         message_id: "1-6ab13b70-000000000000000000000001",
         created_at: Timestamp(1_790_000_000_000),
         recipient: "ada",

@@ -5,42 +5,58 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::json::Text;
-use crate::json::members::{self, Raw, members};
-use crate::model::channel::{Channel, Provider};
+use crate::json::members::{self, members};
+use crate::json::{self, Object, Text};
+use crate::model::channel::Channel;
+use crate::model::provider::{PROFILE_KEYS, Provider};
 use crate::model::user::User;
 
 members! {
-    /// The keys of a profile that routing looks at.
-    struct Fields<'a> {
+    /// What every profile says in the same words.
+    struct Texts<'a> {
         #[serde(borrow)]
         email: Text<'a> = "email",
         #[serde(borrow)]
         phone_number: Text<'a> = "phone_number",
         #[serde(borrow)]
         locale: Text<'a> = "locale",
-        #[serde(borrow)]
-        firebase_token: Raw<'a> = "firebaseToken",
-        #[serde(borrow)]
-        apn: Raw<'a> = "apn",
-        #[serde(borrow)]
-        expo: Raw<'a> = "expo",
-        #[serde(borrow)]
-        one_signal_player: Raw<'a> = "oneSignalPlayerID",
-        #[serde(borrow)]
-        one_signal: Raw<'a> = "onesignal",
-        #[serde(borrow)]
-        airship: Raw<'a> = "airship",
-        #[serde(borrow)]
-        aws_sns: Raw<'a> = "aws_sns",
-        #[serde(borrow)]
-        slack: Raw<'a> = "slack",
-        #[serde(borrow)]
-        ms_teams: Raw<'a> = "ms_teams",
-        #[serde(borrow)]
-        discord: Raw<'a> = "discord",
-        #[serde(borrow)]
-        webhook: Raw<'a> = "webhook",
+    }
+}
+
+/// What routing looks at in a profile.
+#[derive(Default)]
+struct Fields<'a> {
+    texts: Texts<'a>,
+    /// What stands under each of the [`PROFILE_KEYS`].
+    addresses: [Option<&'a str>; PROFILE_KEYS.len()],
+}
+
+impl<'a> Fields<'a> {
+    /// In one pass over the profile, whose text is known to be JSON.
+    fn read(profile: &'a str) -> Result<Self> {
+        let mut fields = Fields::default();
+        let (mut email, mut phone_number, mut locale, mut sound) = (None, None, None, true);
+        Object::of(profile).for_each(|name, value| match name {
+            "email" => sound &= members::fill(&mut email, value),
+            "phone_number" => sound &= members::fill(&mut phone_number, value),
+            "locale" => sound &= members::fill(&mut locale, value),
+            name => {
+                if let Some(slot) = PROFILE_KEYS.iter().position(|(key, _)| *key == name) {
+                    fields.addresses[slot] = Some(value).filter(|value| *value != "null");
+                }
+            }
+        })?;
+        fields.texts = match sound {
+            true => Texts { email: email.flatten(), phone_number: phone_number.flatten(), locale: locale.flatten() },
+            false => json::read(profile, || "profile".to_owned())?,
+        };
+        Ok(fields)
+    }
+
+    /// What stands under the keys of a provider.
+    fn of(&self, provider: Provider) -> impl Iterator<Item = &'a str> {
+        let slots = PROFILE_KEYS.iter().zip(&self.addresses);
+        slots.filter(move |((_, it), _)| *it == provider).filter_map(|(_, value)| *value)
     }
 }
 
@@ -82,7 +98,7 @@ impl<'a> Contact<'a> {
         tokens: &'a [(Provider, String)],
     ) -> Result<Self> {
         let read = |profile: Option<&'a str>| match profile {
-            Some(profile) => members::read(profile, || "profile".to_owned())
+            Some(profile) => Fields::read(profile)
                 .map_err(|error: Error| Error::invalid("the message could not be addressed", error.public_message())),
             None => Ok(Fields::default()),
         };
@@ -92,7 +108,7 @@ impl<'a> Contact<'a> {
 
     pub fn locale(&self) -> Option<&str> {
         let to = self.user.to().and_then(|to| to.locale.as_ref());
-        to.or(self.given.locale.as_ref()).or(self.stored.locale.as_ref()).map(Text::as_str)
+        to.or(self.given.texts.locale.as_ref()).or(self.stored.texts.locale.as_ref()).map(Text::as_str)
     }
 
     /// Whether somebody stands behind the recipient's id. Who was named by an address alone has no inbox.
@@ -108,42 +124,35 @@ impl<'a> Contact<'a> {
         match channel {
             Channel::Email => {
                 let elsewhere = [to.and_then(|to| to.email.as_ref()), self.user.email.as_ref()];
-                self.text(Provider::Sendgrid, |it| it.email.as_ref(), elsewhere)
+                self.text(const { Provider::first_of(Channel::Email) }, |it| it.email.as_ref(), elsewhere)
             }
             Channel::Sms => {
                 let elsewhere = [to.and_then(|to| to.phone_number.as_ref()), self.user.phone_number.as_ref()];
-                self.text(Provider::Twilio, |it| it.phone_number.as_ref(), elsewhere)
+                self.text(const { Provider::first_of(Channel::Sms) }, |it| it.phone_number.as_ref(), elsewhere)
             }
             Channel::Push => self.push(),
             Channel::Inbox => {
-                vec![Address { provider: Provider::Courier, text: Cow::Borrowed(self.recipient), in_profile: true }]
+                let (provider, text) = (const { Provider::first_of(Channel::Inbox) }, Cow::Borrowed(self.recipient));
+                vec![Address { provider, text, in_profile: true }]
             }
-            Channel::DirectMessage => {
-                let slack = (Provider::Slack, ["channel", "user_id", "email"].as_slice(), to.and_then(|to| to.slack));
-                let teams_keys = ["conversation_id", "channel_id", "user_id", "email", "channel_name"].as_slice();
-                let teams = (Provider::MsTeams, teams_keys, to.and_then(|to| to.ms_teams));
-                let discord = (Provider::Discord, ["channel_id", "user_id"].as_slice(), None);
-                let found = [slack, teams, discord].into_iter().filter_map(|(provider, keys, to)| {
-                    let profile = |it: &Fields<'_>| member(&tree(self.object(provider, it)?.0)?, keys);
-                    self.one(provider, profile, to.and_then(|to| member(&tree(to.as_str())?, keys)))
-                });
-                found.collect()
-            }
-            Channel::Webhook => {
-                let url = ["url"].as_slice();
-                let to = to.and_then(|to| to.webhook).and_then(|to| member(&tree(to.as_str())?, url));
-                let profile = |it: &Fields<'_>| member(&tree(it.webhook?.0)?, url);
-                self.one(Provider::Webhook, profile, to).into_iter().collect()
+            Channel::DirectMessage | Channel::Webhook => {
+                Provider::of_channel(channel).filter_map(|provider| self.object(provider)).collect()
             }
         }
     }
 
-    fn object<'f>(&self, provider: Provider, fields: &Fields<'f>) -> Option<Raw<'f>> {
-        match provider {
-            Provider::Slack => fields.slack,
-            Provider::MsTeams => fields.ms_teams,
-            _ => fields.discord,
-        }
+    /// An address in an object: of the profile that was sent, else of `to`, else of the stored profile.
+    fn object(&self, provider: Provider) -> Option<Address<'_>> {
+        let address =
+            |value: &'a str| provider.row().address(Some(value).filter(|it| it.starts_with('{')).map(Object::of)?);
+        let given = || self.given.of(provider).find_map(address);
+        let sent = || {
+            let to = self.user.to()?;
+            provider.row().profile_keys.iter().find_map(|key| provider.row().address(to.object(key)?))
+        };
+        let stored = || self.stored.of(provider).find_map(address);
+        let text = given().or_else(sent).or_else(stored)?;
+        Some(Address { provider, text, in_profile: true })
     }
 
     /// An address that is a text: of the profile that was sent, else elsewhere in what was sent, else of the stored
@@ -151,13 +160,13 @@ impl<'a> Contact<'a> {
     fn text<'s>(
         &'s self,
         provider: Provider,
-        profile: impl Fn(&'s Fields<'a>) -> Option<&'s Text<'a>>,
+        profile: impl Fn(&'s Texts<'a>) -> Option<&'s Text<'a>>,
         elsewhere: [Option<&'s Text<'a>>; 2],
     ) -> Vec<Address<'s>> {
         let usable = |address: &&Text<'a>| !address.0.is_empty();
-        let given = profile(&self.given).filter(usable).map(|address| (address, true));
+        let given = profile(&self.given.texts).filter(usable).map(|address| (address, true));
         let sent = || elsewhere.into_iter().flatten().find(usable).map(|address| (address, false));
-        let stored = || profile(&self.stored).filter(usable).map(|address| (address, true));
+        let stored = || profile(&self.stored.texts).filter(usable).map(|address| (address, true));
         let found = given.or_else(sent).or_else(stored).map(|(address, in_profile)| Address {
             provider,
             text: Cow::Borrowed(address.as_str()),
@@ -166,35 +175,18 @@ impl<'a> Contact<'a> {
         found.into_iter().collect()
     }
 
-    fn one(
-        &self,
-        provider: Provider,
-        profile: impl Fn(&Fields<'_>) -> Option<String>,
-        to: Option<String>,
-    ) -> Option<Address<'_>> {
-        let text = profile(&self.given).or(to).or_else(|| profile(&self.stored))?;
-        Some(Address { provider, text: Cow::Owned(text), in_profile: true })
-    }
-
-    /// All tokens: those of the profile, member by member, and those that are stored.
+    /// All tokens: those of the profile, key by key, and those that are stored.
     fn push(&self) -> Vec<Address<'_>> {
         let mut found = Vec::new();
-        let (given, stored) = (&self.given, &self.stored);
-        let of_profile = [
-            (Provider::FirebaseFcm, [given.firebase_token, stored.firebase_token]),
-            (Provider::Apn, [given.apn, stored.apn]),
-            (Provider::Expo, [given.expo, stored.expo]),
-            (Provider::OneSignal, [given.one_signal_player, stored.one_signal_player]),
-            (Provider::OneSignal, [given.one_signal, stored.one_signal]),
-            (Provider::Airship, [given.airship, stored.airship]),
-            (Provider::AwsSns, [given.aws_sns, stored.aws_sns]),
-        ];
-        for (provider, values) in of_profile {
+        for (slot, (_, provider)) in PROFILE_KEYS.iter().enumerate().filter(|(_, (_, it))| it.serves(Channel::Push)) {
             let before = found.len();
-            for value in values.into_iter().flatten().filter_map(|it| tree(it.0)) {
-                if found.len() == before {
+            for value in [self.given.addresses[slot], self.stored.addresses[slot]].into_iter().flatten() {
+                if found.len() == before
+                    && let Some(value) = tree(value)
+                {
                     tokens(&value, &mut |token| {
-                        found.push(Address { provider, text: Cow::Owned(token.to_owned()), in_profile: true });
+                        let text = Cow::Owned(token.to_owned());
+                        found.push(Address { provider: *provider, text, in_profile: true });
                     });
                 }
             }
@@ -210,12 +202,6 @@ impl<'a> Contact<'a> {
 
 fn tree(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
-}
-
-/// The first of these members that is a text.
-fn member(object: &Value, keys: &[&str]) -> Option<String> {
-    let text = |key: &&str| object.get(key)?.as_str().filter(|text| !text.is_empty());
-    keys.iter().find_map(text).map(str::to_owned)
 }
 
 /// Members under which a profile has push tokens, OneSignal's players, Amazon's targets and Airship's audience.

@@ -15,15 +15,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
-use crate::model::channel::{Channel, Provider};
+use crate::model::channel::Channel;
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
 use crate::model::known::Known;
 use crate::model::outcomes::{Outcomes, Write, Written};
 use crate::model::plan::{Plan, Stored, Topic};
+use crate::model::provider::Provider;
 use crate::model::user::User;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
-use crate::provider::Mails;
+use crate::provider::SmtpChecks;
 use crate::render::content::{Compiled, Texts};
 use crate::render::email::brand;
 use crate::render::scope::{JobData, JobWords, Names, Scope};
@@ -71,7 +72,7 @@ pub struct Renderer {
     data: JobData,
     names: Names,
     conditions: HashMap<String, Condition>,
-    mails: Mails,
+    smtp_checks: SmtpChecks,
     words: Words,
 }
 
@@ -125,7 +126,7 @@ impl Renderer {
         Ok(Renderer {
             data: JobData::new(data, words_of_job, &names),
             conditions,
-            mails: Mails::of(&definition.about),
+            smtp_checks: SmtpChecks::of(&definition.about),
             template_id,
             alias,
             named,

@@ -4,8 +4,9 @@ use super::Renderer;
 use super::contact::{Address, Contact};
 use super::simulator::{self, Fate};
 use crate::model::bulk::JobKind;
-use crate::model::channel::{Channel, Provider};
+use crate::model::channel::Channel;
 use crate::model::outcomes::{Outcomes, Written};
+use crate::model::provider::Provider;
 use crate::model::routing::{Config, Method, Routing, Target};
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
 use crate::render::MESSAGE_BYTES;
@@ -178,7 +179,7 @@ impl<'a> Trip<'a> {
             self.without_providers.get_or_insert_with(|| "nobody here shows banners".to_owned());
             return Ok(false);
         }
-        let Some(provider) = Provider::from_name(name) else {
+        let Some(provider) = Provider::named(name) else {
             self.unknown.get_or_insert_with(|| format!("there is no channel or provider '{name}' here"));
             return Ok(false);
         };
@@ -269,7 +270,7 @@ impl<'a> Trip<'a> {
         }
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            match Provider::from_name(name) {
+            match Provider::named(name) {
                 Some(provider) if provider.serves(channel) => found.push(provider),
                 known => drop(self.unknown.get_or_insert_with(|| match known {
                     Some(_) => format!("'{name}' is no provider of {}", channel.name()),
@@ -295,7 +296,7 @@ impl<'a> Trip<'a> {
             return Ok(went);
         }
         if let Some(condition) =
-            self.renderer.definition.about.providers.get(provider.name()).and_then(|it| it.condition.as_deref())
+            self.renderer.definition.about.options_of(provider).and_then(|it| it.condition.as_deref())
             && !self.holds(condition)?
         {
             return Ok(false);
@@ -336,7 +337,7 @@ impl<'a> Trip<'a> {
             }
             Some(Fate::Is(verdict)) => Some((true, verdict)),
             Some(Fate::Refused(verdict)) => Some((false, verdict)),
-            Some(Fate::Waits(_)) | None => match self.renderer.mails.refusal(provider, address) {
+            Some(Fate::Waits(_)) | None => match self.renderer.smtp_checks.refusal(provider, address) {
                 Some(error) => refused(error),
                 None => Some((true, Verdict::SENT)),
             },

@@ -4,10 +4,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::routing::{Channels, Providers};
+use super::provider::Provider;
+use super::routing::{Channels, ProviderOptions, Providers};
 use crate::error::{Error, Result};
 use crate::json::members::{self, Raw, members};
-use crate::json::{self, Fields, Object, Text};
+use crate::json::{self, Fields, Object, Text, merge};
 
 /// Read by itself where words do not matter: they may be long, and take their time to be understood. Of the nested form
 /// and the flat one, a member is the nested one's if that has it.
@@ -26,8 +27,8 @@ pub struct About {
     /// All of it, as it was sent.
     pub metadata_as_sent: Option<Value>,
     pub tenant_id: Option<String>,
-    /// The `override` of the nested form and the one of the flat form, which is laid over it. Members are providers.
-    pub overrides: Vec<Map<String, Value>>,
+    /// The `override` of the nested form, and that of the flat form laid over it. Members are providers.
+    pub overrides: Map<String, Value>,
 }
 
 /// What a message says about itself.
@@ -157,7 +158,9 @@ impl About {
             let expected = format_args!("expected an object, found {}", json::kind(overriding));
             return Err(Error::invalid(format_args!("{}.override", PLACES[1]), expected));
         }
-        let overrides = layers.each("override", |it| it.overriding)?;
+        let mut overrides = Value::Object(Map::new());
+        let layers_of_overrides: [Option<Value>; 2] = layers.each("override", |it| it.overriding)?;
+        layers_of_overrides.iter().flatten().filter(|it| it.is_object()).for_each(|it| merge(&mut overrides, it));
         let [nested_channels, flat_channels] = layers.each("channels", |it| it.channels)?;
         let [nested_providers, flat_providers] = layers.each("providers", |it| it.providers)?;
         let tenants: [Option<Fields<Tenant>>; 2] = layers.each("context", |it| it.context)?;
@@ -171,8 +174,13 @@ impl About {
             metadata,
             metadata_as_sent,
             tenant_id: tenants.into_iter().flatten().find_map(|Fields(it)| it.tenant_id),
-            overrides: overrides.into_iter().flatten().filter_map(object).collect(),
+            overrides: object(overrides).unwrap_or_default(),
         })
+    }
+
+    /// What it says of a provider, under whichever of its names.
+    pub fn options_of(&self, provider: Provider) -> Option<&ProviderOptions> {
+        provider.spellings().find_map(|name| self.providers.get(name))
     }
 
     /// Of a definition that was checked when it came. Version 1 of the file did not look at all of it.

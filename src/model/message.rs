@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::bulk::JobKind;
-use super::channel::{Channel, Provider};
+use super::channel::Channel;
+use super::provider::Provider;
 use super::verdict::{MessageStatus, Reason};
 use crate::clock::Timestamp;
 

@@ -17,6 +17,7 @@ pub mod patch;
 pub mod plan;
 pub mod preference;
 pub mod profile;
+pub mod provider;
 pub mod recipient;
 pub mod routing;
 pub mod seed;

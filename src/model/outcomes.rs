@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::channel::{Channel, Provider};
+use super::channel::Channel;
+use super::provider::Provider;
 use super::verdict::Verdict;
 
 /// What went out on one channel.

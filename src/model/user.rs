@@ -57,11 +57,11 @@ members! {
         context: Fields<Context<'a>> = "context",
         pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
         #[serde(borrow)]
-        pub slack: Object<'a> = "slack",
+        slack: Object<'a> = "slack",
         #[serde(borrow)]
-        pub ms_teams: Object<'a> = "ms_teams",
+        ms_teams: Object<'a> = "ms_teams",
         #[serde(borrow)]
-        pub webhook: Object<'a> = "webhook",
+        webhook: Object<'a> = "webhook",
         ; text
     }
 }
@@ -76,6 +76,18 @@ members! {
 
 /// Members of `to` that are about the message, and not about who it is for.
 const OF_THE_MESSAGE: [&str; 6] = ["data", "preferences", "context", "list_id", "tenant_id", "account_id"];
+
+impl<'a> To<'a> {
+    /// What it says of a chat or a webhook, by the key that this has in a profile.
+    pub fn object(&self, key: &str) -> Option<Object<'a>> {
+        match key {
+            "slack" => self.slack,
+            "ms_teams" => self.ms_teams,
+            "webhook" => self.webhook,
+            _ => None,
+        }
+    }
+}
 
 impl<'a> User<'a> {
     /// Reads a user, whose text is known to be JSON; `at` is its path in the request.

@@ -11,7 +11,7 @@ use crate::model::about::About;
 use crate::model::channel::Channel;
 use crate::model::definition::{Definition, Reading};
 use crate::model::message::{StoredDelivery, StoredMessage};
-use crate::provider::{self, Outgoing, segments};
+use crate::provider::{self, ProviderMessage, segments};
 use crate::render::email::brand::{self as email_brand, Frame};
 use crate::store::{Db, brand, bulk, plan};
 
@@ -83,12 +83,13 @@ impl<'a> Deliveries<'a> {
         job: i64,
         message: &StoredMessage,
         it: &StoredDelivery,
-        use_it: impl FnOnce(&Outgoing<'_>) -> T,
+        use_it: impl FnOnce(&ProviderMessage<'_>) -> T,
     ) -> Result<T> {
         let db = self.db;
         let common = self.common(job)?;
-        let takes_data = provider::takes_data(it.provider);
-        let origin = takes_data.then(|| Origin::of(db, job, message, &common.definition, &common.about)).transpose()?;
+        let passes_data_on = provider::passes_data_on(it.provider);
+        let origin =
+            passes_data_on.then(|| Origin::of(db, job, message, &common.definition, &common.about)).transpose()?;
         let frame = common.frame.as_ref().filter(|_| it.channel == Channel::Email);
         let brand = frame.map(|frame| {
             let (stored_profile, user) = made_for(db, job, message)?;
@@ -97,7 +98,7 @@ impl<'a> Deliveries<'a> {
         let brand = brand.transpose()?;
         let profile = origin.as_ref().map(|origin| Value::Object(origin.merged_profile()));
         let overriding = provider::overrides(&common.about, it.channel, it.provider);
-        Ok(use_it(&Outgoing {
+        Ok(use_it(&ProviderMessage {
             message_id: &message.message_id,
             created_at: message.enqueued_at,
             recipient: &message.recipient,

@@ -12,6 +12,7 @@ use crate::store::{Db, profile, user};
 #[derive(Debug, Default)]
 pub struct Origin {
     pub data: Value,
+    /// Providers with what is overridden for each, null if nothing is.
     pub overriding: Value,
     pub received_profile: Map<String, Value>,
     pub stored_profile: Map<String, Value>,
@@ -40,7 +41,7 @@ impl Origin {
         }
         Origin {
             data: Value::Object(data),
-            overriding: merged_overrides(about),
+            overriding: Some(&about.overrides).filter(|it| !it.is_empty()).cloned().map_or(Value::Null, Value::Object),
             received_profile,
             stored_profile: stored_profile.map(tree).and_then(|it| it.as_object().cloned()).unwrap_or_default(),
         }
@@ -54,21 +55,32 @@ impl Origin {
     }
 }
 
-/// Providers with what is overridden for each, null if nothing is.
-fn merged_overrides(about: &About) -> Value {
-    let mut merged: Option<Map<String, Value>> = None;
-    for (provider, over) in about.overrides.iter().flatten() {
-        let merged = merged.get_or_insert_default();
-        match (merged.get_mut(provider), over) {
-            (Some(Value::Object(known)), Value::Object(over)) => known.extend(over.clone()),
-            _ => drop(merged.insert(provider.clone(), over.clone())),
-        }
-    }
-    merged.map_or(Value::Null, Value::Object)
-}
-
 /// The stored profile that a message was made with, and the user as it was sent.
 pub fn made_for(db: &Db<'_>, job: i64, message: &StoredMessage) -> Result<(Option<String>, String)> {
     let stored_profile = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
     Ok((stored_profile, user::get(db, job, message.seq)?.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::channel::Channel;
+    use crate::model::provider::Provider;
+    use crate::provider;
+
+    #[test]
+    fn the_history_tells_of_the_overrides_that_the_provider_was_given() {
+        let definition = json!({
+            "message": { "override": { "sendgrid": { "body": { "a": 1, "c": { "d": [1] } } } } },
+            "override": { "sendgrid": { "body": { "b": 2, "c": { "e": null } } } },
+        });
+        let definition = definition.to_string();
+        let about = About::read(&definition).unwrap();
+        let expected = json!({ "body": { "a": 1, "b": 2, "c": { "d": [1], "e": null } } });
+        assert_eq!(provider::overrides(&about, Channel::Email, Provider::Sendgrid).as_ref(), Some(&expected));
+        assert_eq!(Origin::read(&definition, &about, "{}", None).overriding, json!({ "sendgrid": expected }));
+        assert_eq!(Origin::read("{}", &About::default(), "{}", None).overriding, Value::Null);
+    }
 }

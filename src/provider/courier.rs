@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::Outgoing;
 use super::elements::{self, Element};
+use super::message::ProviderMessage;
 
 /// Characters of a body that a list of messages shows.
 const PREVIEW: usize = 160;
 
-pub fn request(outgoing: &Outgoing<'_>) -> Value {
+pub fn request(message: &ProviderMessage<'_>) -> Value {
     let action = |element: &Element| match element {
         Element::Action { content, href, action_id, is_link } => {
             let style = if *is_link { "link" } else { "button" };
@@ -20,21 +20,21 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
         }
         _ => None,
     };
-    let actions: Vec<Value> = elements::read(outgoing).iter().filter_map(action).collect();
-    let words = outgoing.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    let actions: Vec<Value> = elements::read(message).iter().filter_map(action).collect();
+    let words = message.text().split_whitespace().collect::<Vec<_>>().join(" ");
     let mut request = json!({
-        "messageId": outgoing.message_id,
-        "userId": outgoing.address,
-        "preview": super::shortened(&words, PREVIEW),
-        "body": outgoing.text(),
-        "blocks": elements::raw(outgoing),
+        "messageId": message.message_id,
+        "userId": message.address,
+        "preview": super::message::shortened(&words, PREVIEW),
+        "body": message.text(),
+        "blocks": elements::raw(message),
         "actions": actions,
-        "created": outgoing.created_at.millis(),
+        "created": message.created_at.millis(),
     });
-    let tags = outgoing.tags();
+    let tags = message.tags();
     let more = [
-        ("title", outgoing.title().map(Value::from)),
-        ("data", outgoing.data()),
+        ("title", message.title().map(Value::from)),
+        ("data", message.data()),
         ("tags", Some(Value::from(tags.clone())).filter(|_| !tags.is_empty())),
     ];
     for (name, value) in more {

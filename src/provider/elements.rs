@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Outgoing;
+use super::message::ProviderMessage;
 
 pub enum Element {
     Text { content: String, markdown: bool, style: Style, bold: bool, italic: bool, strikethrough: bool },
@@ -22,20 +22,20 @@ pub enum Style {
 }
 
 /// The elements of a message; its plain text, if it has no others.
-pub fn read(outgoing: &Outgoing<'_>) -> Vec<Element> {
-    all(outgoing).iter().filter_map(element).collect()
+pub fn read(message: &ProviderMessage<'_>) -> Vec<Element> {
+    all(message).iter().filter_map(element).collect()
 }
 
 /// The elements as they are stored, for providers that are given them whole.
-pub fn raw(outgoing: &Outgoing<'_>) -> Value {
-    Value::Array(all(outgoing))
+pub fn raw(message: &ProviderMessage<'_>) -> Value {
+    Value::Array(all(message))
 }
 
 /// A body of the definition's stands for the words of all elements.
-fn all(outgoing: &Outgoing<'_>) -> Vec<Value> {
-    let stored = outgoing.content.and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok());
-    let overriding = outgoing.overridden_text(&["body", "text"]);
-    let words = match (&stored, overriding, outgoing.body) {
+fn all(message: &ProviderMessage<'_>) -> Vec<Value> {
+    let stored = message.content.and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok());
+    let overriding = message.overridden_text(&["body", "text"]);
+    let words = match (&stored, overriding, message.body) {
         (Some(_), None, _) | (None, None, "") => None,
         (_, overriding, body) => Some(serde_json::json!({ "type": "text", "content": overriding.unwrap_or(body) })),
     };

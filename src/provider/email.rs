@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Outgoing;
+use super::message::ProviderMessage;
 use crate::render::email::document;
 
 /// Who sends if nobody says who does. No mailbox of anybody's: the domain is set aside for examples.
@@ -10,7 +10,7 @@ const FROM: &str = "no-reply@example.com";
 
 /// An address, maybe with a name.
 #[derive(Clone, Debug)]
-pub struct Party {
+pub struct Mailbox {
     pub name: Option<String>,
     pub email: String,
 }
@@ -24,11 +24,11 @@ pub struct Attachment {
 }
 
 pub struct Email {
-    pub from: Party,
-    pub to: Vec<Party>,
-    pub cc: Vec<Party>,
-    pub bcc: Vec<Party>,
-    pub reply_to: Option<Party>,
+    pub from: Mailbox,
+    pub to: Vec<Mailbox>,
+    pub cc: Vec<Mailbox>,
+    pub bcc: Vec<Mailbox>,
+    pub reply_to: Option<Mailbox>,
     pub subject: String,
     pub text: String,
     pub html: String,
@@ -38,26 +38,26 @@ pub struct Email {
 
 /// The e-mail, with `channels.email.override` in it. `own` is looked at first: the body of providers that take the
 /// message in these words.
-pub fn read(outgoing: &Outgoing<'_>, own: Option<&Value>) -> Email {
-    let find = |names: &[&str]| names.iter().find_map(|name| own?.get(name)).or_else(|| outgoing.overridden(names));
+pub fn read(message: &ProviderMessage<'_>, own: Option<&Value>) -> Email {
+    let find = |names: &[&str]| names.iter().find_map(|name| own?.get(name)).or_else(|| message.overridden(names));
     let text = |names: &[&str]| find(names).and_then(Value::as_str).map(str::to_owned);
-    let parties = |names: &[&str]| find(names).map(parties).unwrap_or_default();
-    let first = |names: &[&str]| parties(names).into_iter().next();
-    let to = parties(&["to"]);
-    let subject = text(&["subject"]).unwrap_or_else(|| outgoing.subject.unwrap_or_default().to_owned());
+    let mailboxes = |names: &[&str]| find(names).map(mailboxes).unwrap_or_default();
+    let first = |names: &[&str]| mailboxes(names).into_iter().next();
+    let to = mailboxes(&["to"]);
+    let subject = text(&["subject"]).unwrap_or_else(|| message.subject.unwrap_or_default().to_owned());
     let html = text(&["html"]).unwrap_or_else(|| {
-        document::html(outgoing.content, outgoing.body, Some(&subject), outgoing.brand, text(&["preheader"]).as_deref())
+        document::html(message.content, message.body, Some(&subject), message.brand, text(&["preheader"]).as_deref())
     });
     let attachments = find(&["attachments"]).and_then(Value::as_array).into_iter().flatten();
     let headers = find(&["headers"]).and_then(Value::as_object).into_iter().flatten();
     Email {
-        from: first(&["from"]).unwrap_or(Party { name: None, email: FROM.to_owned() }),
-        to: if to.is_empty() { vec![Party { name: None, email: outgoing.address.to_owned() }] } else { to },
-        cc: parties(&["cc"]),
-        bcc: parties(&["bcc"]),
+        from: first(&["from"]).unwrap_or(Mailbox { name: None, email: FROM.to_owned() }),
+        to: if to.is_empty() { vec![Mailbox { name: None, email: message.address.to_owned() }] } else { to },
+        cc: mailboxes(&["cc"]),
+        bcc: mailboxes(&["bcc"]),
         reply_to: first(&["replyTo", "reply_to"]),
         subject,
-        text: text(&["text"]).unwrap_or_else(|| outgoing.body.to_owned()),
+        text: text(&["text"]).unwrap_or_else(|| message.body.to_owned()),
         html,
         headers: headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect(),
         attachments: attachments.map(attachment).collect(),
@@ -75,26 +75,26 @@ fn attachment(given: &Value) -> Attachment {
 }
 
 /// `"Ada <ada@example.com>, b@example.com"`, `{email, name}`, or a list of these.
-fn parties(value: &Value) -> Vec<Party> {
+fn mailboxes(value: &Value) -> Vec<Mailbox> {
     match value {
-        Value::String(text) => text.split(',').filter_map(party).collect(),
-        Value::Array(values) => values.iter().flat_map(parties).collect(),
+        Value::String(text) => text.split(',').filter_map(mailbox).collect(),
+        Value::Array(values) => values.iter().flat_map(mailboxes).collect(),
         Value::Object(object) => {
             let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
             let email = text("email").or_else(|| text("address")).filter(|email| !email.is_empty());
-            email.map(|email| Party { name: text("name"), email }).into_iter().collect()
+            email.map(|email| Mailbox { name: text("name"), email }).into_iter().collect()
         }
         _ => Vec::new(),
     }
 }
 
-fn party(text: &str) -> Option<Party> {
+fn mailbox(text: &str) -> Option<Mailbox> {
     let text = text.trim();
     match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
         Some((name, email)) => {
             let name = name.trim().trim_matches('"').to_owned();
-            Some(Party { name: Some(name).filter(|name| !name.is_empty()), email: email.trim().to_owned() })
+            Some(Mailbox { name: Some(name).filter(|name| !name.is_empty()), email: email.trim().to_owned() })
         }
-        None => (!text.is_empty()).then(|| Party { name: None, email: text.to_owned() }),
+        None => (!text.is_empty()).then(|| Mailbox { name: None, email: text.to_owned() }),
     }
 }

@@ -2,17 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::Outgoing;
 use super::elements::{self, Element, Style};
+use super::message::ProviderMessage;
+use crate::json::merge;
 use crate::render::markdown;
 
-pub fn request(outgoing: &Outgoing<'_>) -> Value {
+pub fn request(message: &ProviderMessage<'_>) -> Value {
     let mut body = Vec::new();
-    if let Some(title) = outgoing.title() {
+    if let Some(title) = message.title() {
         body.push(text(title, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })));
     }
     let mut separator = false;
-    for element in elements::read(outgoing) {
+    for element in elements::read(message) {
         if let Element::Divider = element {
             separator = true;
             continue;
@@ -39,7 +40,7 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     });
     json!({
         "type": "message",
-        "summary": outgoing.title().unwrap_or(outgoing.text()),
+        "summary": message.title().unwrap_or(message.text()),
         "attachments": [{ "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card }],
     })
 }
@@ -99,6 +100,6 @@ fn action(element: &Element) -> Value {
 
 fn text(content: &str, more: Value) -> Value {
     let mut block = json!({ "type": "TextBlock", "text": content, "wrap": true });
-    super::merge(&mut block, &more);
+    merge(&mut block, &more);
     block
 }

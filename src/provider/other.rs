@@ -2,30 +2,33 @@
 
 use serde_json::{Value, json};
 
-use super::{Outgoing, elements, email};
+use super::message::ProviderMessage;
+use super::{elements, email};
 use crate::model::channel::Channel;
 
-pub fn request(outgoing: &Outgoing<'_>) -> Value {
-    let provider = outgoing.provider.name();
-    match outgoing.channel {
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    let provider = message.provider.name();
+    match message.channel {
         Channel::Email => {
-            let email = email::read(outgoing, None);
-            let all = |parties: &[email::Party]| parties.iter().map(|party| Value::from(party_text(party))).collect();
+            let email = email::read(message, None);
+            let all = |mailboxes: &[email::Mailbox]| {
+                mailboxes.iter().map(|mailbox| Value::from(mailbox_text(mailbox))).collect()
+            };
             let mut request = json!({
                 "provider": provider,
-                "from": party_text(&email.from),
+                "from": mailbox_text(&email.from),
                 "to": Value::Array(all(&email.to)),
                 "subject": email.subject,
                 "text": email.text,
                 "html": email.html,
             });
-            for (name, parties) in [("cc", &email.cc), ("bcc", &email.bcc)] {
-                if !parties.is_empty() {
-                    request[name] = Value::Array(all(parties));
+            for (name, mailboxes) in [("cc", &email.cc), ("bcc", &email.bcc)] {
+                if !mailboxes.is_empty() {
+                    request[name] = Value::Array(all(mailboxes));
                 }
             }
             if let Some(reply_to) = &email.reply_to {
-                request["reply_to"] = party_text(reply_to).into();
+                request["reply_to"] = mailbox_text(reply_to).into();
             }
             if !email.attachments.is_empty() {
                 let attachment = |it: &email::Attachment| json!({ "filename": it.filename, "content_type": it.content_type, "data": it.data });
@@ -34,9 +37,9 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
             request
         }
         Channel::Sms => {
-            let to = outgoing.overridden_text(&["to"]).unwrap_or(outgoing.address);
-            let mut request = json!({ "provider": provider, "to": to, "text": outgoing.text() });
-            if let Some(from) = outgoing.overridden_text(&["from"]) {
+            let to = message.overridden_text(&["to"]).unwrap_or(message.address);
+            let mut request = json!({ "provider": provider, "to": to, "text": message.text() });
+            if let Some(from) = message.overridden_text(&["from"]) {
                 request["from"] = from.into();
             }
             request
@@ -44,17 +47,17 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
         _ => {
             let mut request = json!({
                 "provider": provider,
-                "to": outgoing.address,
-                "body": outgoing.text(),
-                "elements": elements::raw(outgoing),
+                "to": message.address,
+                "body": message.text(),
+                "elements": elements::raw(message),
             });
-            if let Some(title) = outgoing.title() {
+            if let Some(title) = message.title() {
                 request["title"] = title.into();
             }
-            if let Some(data) = outgoing.data() {
+            if let Some(data) = message.data() {
                 request["data"] = data;
             }
-            if let Some(href) = outgoing.overridden_text(&["clickAction"]) {
+            if let Some(href) = message.overridden_text(&["clickAction"]) {
                 request["clickAction"] = href.into();
             }
             request
@@ -62,9 +65,9 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     }
 }
 
-fn party_text(party: &email::Party) -> String {
-    match &party.name {
-        Some(name) => format!("{name} <{}>", party.email),
-        None => party.email.clone(),
+fn mailbox_text(mailbox: &email::Mailbox) -> String {
+    match &mailbox.name {
+        Some(name) => format!("{name} <{}>", mailbox.email),
+        None => mailbox.email.clone(),
     }
 }

@@ -2,20 +2,20 @@
 
 use serde_json::{Map, Value, json};
 
-use super::email::{self, Attachment, Party};
-use super::{Outgoing, shortened};
+use super::email::{self, Attachment, Mailbox};
+use super::message::{ProviderMessage, shortened};
 
 /// Categories of one e-mail, and the characters of one.
 const CATEGORIES: usize = 10;
 const CATEGORY_CHARACTERS: usize = 255;
 
-pub fn request(outgoing: &Outgoing<'_>) -> Value {
-    let email = email::read(outgoing, None);
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    let email = email::read(message, None);
     let mut personalization = json!({ "to": all(&email.to) });
     let mut request = json!({ "from": one(&email.from), "subject": email.subject });
-    for (name, parties) in [("cc", &email.cc), ("bcc", &email.bcc)] {
-        if !parties.is_empty() {
-            personalization[name] = all(parties);
+    for (name, mailboxes) in [("cc", &email.cc), ("bcc", &email.bcc)] {
+        if !mailboxes.is_empty() {
+            personalization[name] = all(mailboxes);
         }
     }
     request["personalizations"] = json!([personalization]);
@@ -32,28 +32,28 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     if !email.attachments.is_empty() {
         request["attachments"] = email.attachments.iter().map(attachment).collect();
     }
-    let tags = outgoing.tags();
+    let tags = message.tags();
     if !tags.is_empty() {
         request["categories"] =
             tags.into_iter().take(CATEGORIES).map(|tag| shortened(tag, CATEGORY_CHARACTERS)).collect();
     }
     let mut custom: Map<String, Value> = Map::new();
-    custom.insert("message_id".to_owned(), outgoing.message_id.into());
-    custom.insert("recipient".to_owned(), outgoing.recipient.into());
-    outgoing.trace_id().into_iter().for_each(|id| drop(custom.insert("trace_id".to_owned(), id.into())));
+    custom.insert("message_id".to_owned(), message.message_id.into());
+    custom.insert("recipient".to_owned(), message.recipient.into());
+    message.trace_id().into_iter().for_each(|id| drop(custom.insert("trace_id".to_owned(), id.into())));
     request["custom_args"] = Value::Object(custom);
     request
 }
 
-fn one(party: &Party) -> Value {
-    match &party.name {
-        Some(name) => json!({ "email": party.email, "name": name }),
-        None => json!({ "email": party.email }),
+fn one(mailbox: &Mailbox) -> Value {
+    match &mailbox.name {
+        Some(name) => json!({ "email": mailbox.email, "name": name }),
+        None => json!({ "email": mailbox.email }),
     }
 }
 
-fn all(parties: &[Party]) -> Value {
-    parties.iter().map(one).collect()
+fn all(mailboxes: &[Mailbox]) -> Value {
+    mailboxes.iter().map(one).collect()
 }
 
 fn attachment(it: &Attachment) -> Value {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::elements::{self, Element, Style};
-use super::{Outgoing, shortened};
+use super::message::{ProviderMessage, shortened};
 use crate::render::markdown;
 
 /// What Slack takes, in characters and blocks.
@@ -15,24 +15,24 @@ const BLOCKS: usize = 50;
 /// Buttons in a row.
 const BUTTONS: usize = 25;
 
-pub fn request(outgoing: &Outgoing<'_>) -> Value {
+pub fn request(message: &ProviderMessage<'_>) -> Value {
     let mut blocks = Vec::new();
-    if let Some(title) = outgoing.title() {
+    if let Some(title) = message.title() {
         heading(title, &mut blocks);
     }
-    for element in elements::read(outgoing) {
+    for element in elements::read(message) {
         add(element, &mut blocks);
     }
     blocks.truncate(BLOCKS);
     // Shown where blocks are not: in notifications, and to screen readers.
-    let text = match (outgoing.text(), outgoing.title()) {
+    let text = match (message.text(), message.title()) {
         ("", Some(title)) => title,
         (body, _) => body,
     };
     let mut request = json!({ "text": escape(text), "blocks": blocks });
     // The address of an incoming webhook stands for its channel.
-    if !outgoing.address.starts_with("https://") {
-        request["channel"] = outgoing.address.into();
+    if !message.address.starts_with("https://") {
+        request["channel"] = message.address.into();
     }
     request
 }

@@ -6,55 +6,58 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use lettre::Address;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Attachment, Body, Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::{self as wire, Attachment, Body, Message, MultiPart, SinglePart};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Outgoing;
-use super::email::{self, Email, Party};
+use super::email::{self, Email, Mailbox};
+use super::message::ProviderMessage;
+use super::overrides::overrides;
 use crate::clock::Timestamp;
-use crate::model::channel::{Channel, Provider};
+use crate::model::about::About;
+use crate::model::channel::Channel;
+use crate::model::provider::{Form, Provider};
 
 /// The last second that has four digits for its year, which is as far as a `Date` can tell.
 const LAST_SECOND: i64 = 253_402_300_799;
 
 /// `{from, to, data}`, or instead of `data` an `error` that says why there can be none.
-pub fn request(outgoing: &Outgoing<'_>) -> Value {
-    let email = email::read(outgoing, outgoing.overridden(&["body"]));
-    match message(outgoing, &email) {
-        Ok(message) => {
-            let envelope = message.envelope();
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    let email = email::read(message, message.overridden(&["body"]));
+    match mail(message, &email) {
+        Ok(mail) => {
+            let envelope = mail.envelope();
             let to: Vec<&str> = envelope.to().iter().map(AsRef::as_ref).collect();
             let from: Option<&str> = envelope.from().map(AsRef::as_ref);
-            json!({ "from": from, "to": to, "data": String::from_utf8_lossy(&message.formatted()) })
+            json!({ "from": from, "to": to, "data": String::from_utf8_lossy(&mail.formatted()) })
         }
         Err(error) => {
-            let to: Vec<String> = email.to.iter().map(|party| clean(&party.email)).collect();
+            let to: Vec<String> = email.to.iter().map(|mailbox| clean(&mailbox.email)).collect();
             json!({ "from": clean(&email.from.email), "to": to, "error": error })
         }
     }
 }
 
-fn message(outgoing: &Outgoing<'_>, email: &Email) -> Result<Message, String> {
+fn mail(message: &ProviderMessage<'_>, email: &Email) -> Result<Message, String> {
     // No address of a message's own, and nothing that could not stand in a header.
-    let id: String = outgoing.message_id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
-    let seconds = outgoing.created_at.seconds().clamp(0, LAST_SECOND).unsigned_abs();
+    let id: String = message.message_id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+    let seconds = message.created_at.seconds().clamp(0, LAST_SECOND).unsigned_abs();
     let mut builder = Message::builder()
-        .from(mailbox(&email.from)?)
+        .from(parsed(&email.from)?)
         .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         .message_id(Some(format!("<{id}@bulkd.localhost>")))
         .subject(clean(&email.subject));
-    for party in &email.to {
-        builder = builder.to(mailbox(party)?);
+    for mailbox in &email.to {
+        builder = builder.to(parsed(mailbox)?);
     }
-    for party in &email.cc {
-        builder = builder.cc(mailbox(party)?);
+    for mailbox in &email.cc {
+        builder = builder.cc(parsed(mailbox)?);
     }
-    for party in &email.bcc {
-        builder = builder.bcc(mailbox(party)?);
+    for mailbox in &email.bcc {
+        builder = builder.bcc(parsed(mailbox)?);
     }
-    if let Some(party) = &email.reply_to {
-        builder = builder.reply_to(mailbox(party)?);
+    if let Some(mailbox) = &email.reply_to {
+        builder = builder.reply_to(parsed(mailbox)?);
     }
     for (name, value) in &email.headers {
         let header =
@@ -95,29 +98,48 @@ fn boundary(parts: &[&str]) -> String {
     format!("bulkd-{digits}")
 }
 
-fn mailbox(party: &Party) -> Result<Mailbox, String> {
-    let address = clean(&party.email);
+fn parsed(mailbox: &Mailbox) -> Result<wire::Mailbox, String> {
+    let address = clean(&mailbox.email);
     let address = address.parse().map_err(|error| format!("'{address}' is no e-mail address: {error}"))?;
-    Ok(Mailbox::new(party.name.as_deref().map(clean), address))
+    Ok(wire::Mailbox::new(mailbox.name.as_deref().map(clean), address))
+}
+
+/// What SMTP can make of a job's messages, as far as that is the same for all of them.
+pub struct SmtpChecks(Vec<(Provider, Check)>);
+
+impl SmtpChecks {
+    pub fn of(about: &About) -> Self {
+        let is_smtp = |it: &Provider| it.row().form == Form::Smtp;
+        let check = |provider| match overrides(about, Channel::Email, provider) {
+            Some(over) => Check::overridden(provider, &over),
+            None => Check::default(),
+        };
+        SmtpChecks(Provider::of_channel(Channel::Email).filter(is_smtp).map(|it| (it, check(it))).collect())
+    }
+
+    /// Why a provider can be given nothing for this address.
+    pub fn refusal(&self, provider: Provider, address: &str) -> Option<String> {
+        self.0.iter().find(|(known, _)| *known == provider).and_then(|(_, check)| check.refusal(address))
+    }
 }
 
 /// What a definition's overrides make of every mail.
 #[derive(Default)]
-pub struct Mail {
+struct Check {
     names_recipients: bool,
     problem: Option<String>,
 }
 
-impl Mail {
-    pub fn overridden(provider: Provider, over: &Value) -> Self {
-        const ANYBODY: &str = "anybody@example.com";
-        let outgoing = Outgoing {
+impl Check {
+    fn overridden(provider: Provider, over: &Value) -> Self {
+        const ADDRESS: &str = "any@example.com";
+        let message = ProviderMessage {
             message_id: "1",
             created_at: Timestamp::default(),
             recipient: "",
             provider,
             channel: Channel::Email,
-            address: ANYBODY,
+            address: ADDRESS,
             subject: None,
             body: "",
             content: None,
@@ -127,13 +149,13 @@ impl Mail {
             data: None,
             profile: None,
         };
-        let email = email::read(&outgoing, outgoing.overridden(&["body"]));
-        let names_recipients = email.to.iter().any(|party| party.email != ANYBODY);
-        Mail { names_recipients, problem: message(&outgoing, &email).err() }
+        let email = email::read(&message, message.overridden(&["body"]));
+        let names_recipients = email.to.iter().any(|mailbox| mailbox.email != ADDRESS);
+        Check { names_recipients, problem: mail(&message, &email).err() }
     }
 
     /// Why there can be no mail to this address.
-    pub fn refusal(&self, address: &str) -> Option<String> {
+    fn refusal(&self, address: &str) -> Option<String> {
         if self.problem.is_some() || self.names_recipients {
             return self.problem.clone();
         }

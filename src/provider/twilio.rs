@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Outgoing;
+use super::message::ProviderMessage;
 
 /// Who sends if nobody says who does: the number that Twilio takes from test accounts.
 const FROM: &str = "+15005550006";
 
-pub fn request(outgoing: &Outgoing<'_>) -> Value {
-    let from = outgoing.overridden_text(&["from"]).unwrap_or(FROM);
-    let (to, body) = (outgoing.overridden_text(&["to"]).unwrap_or(outgoing.address), outgoing.text());
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    let from = message.overridden_text(&["from"]).unwrap_or(FROM);
+    let (to, body) = (message.overridden_text(&["to"]).unwrap_or(message.address), message.text());
     // A messaging service picks the number.
-    let service = outgoing.override_.and_then(|it| it.pointer("/config/messagingServiceSid")?.as_str());
+    let service = message.override_.and_then(|it| it.pointer("/config/messagingServiceSid")?.as_str());
     match service {
         Some(service) => json!({ "To": to, "MessagingServiceSid": service, "Body": body }),
         None => json!({ "To": to, "From": from, "Body": body }),

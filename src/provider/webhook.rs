@@ -6,16 +6,17 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{Outgoing, elements};
+use super::elements;
+use super::message::ProviderMessage;
 
 /// What a receiver learns of a user whose profile is `limited`.
 const LIMITED: [&str; 4] = ["user_id", "email", "phone_number", "locale"];
 
 /// `{method, url, headers, body}`.
-pub fn request(outgoing: &Outgoing<'_>) -> Value {
+pub fn request(message: &ProviderMessage<'_>) -> Value {
     // Of several profiles that name one, the address is of the same.
-    let webhook = outgoing.profile.and_then(|profile| profile.get("webhook"));
-    let webhook = webhook.filter(|it| it.get("url").is_some_and(|url| url == outgoing.address));
+    let webhook = message.profile.and_then(|profile| profile.get("webhook"));
+    let webhook = webhook.filter(|it| it.get("url").is_some_and(|url| url == message.address));
     let member = |name: &str| webhook.and_then(|it| it.get(name));
     let text = |name: &str| member(name).and_then(Value::as_str);
     // By their names in small letters: of two that differ in their case the last one counts.
@@ -34,9 +35,9 @@ pub fn request(outgoing: &Outgoing<'_>) -> Value {
     let is_put = text("method").is_some_and(|method| method.eq_ignore_ascii_case("PUT"));
     json!({
         "method": if is_put { "PUT" } else { "POST" },
-        "url": outgoing.address,
+        "url": message.address,
         "headers": headers,
-        "body": body(outgoing, text("profile") == Some("expanded")),
+        "body": body(message, text("profile") == Some("expanded")),
     })
 }
 
@@ -53,27 +54,27 @@ fn authorization(authentication: &Value) -> Option<String> {
     }
 }
 
-fn body(outgoing: &Outgoing<'_>, expanded: bool) -> Value {
-    let mut content = json!({ "body": outgoing.text(), "elements": elements::raw(outgoing) });
-    if let Some(title) = outgoing.title() {
+fn body(message: &ProviderMessage<'_>, expanded: bool) -> Value {
+    let mut content = json!({ "body": message.text(), "elements": elements::raw(message) });
+    if let Some(title) = message.title() {
         content["title"] = title.into();
     }
     let mut body = json!({
-        "messageId": outgoing.message_id,
-        "recipient": outgoing.recipient,
-        "profile": profile(outgoing, expanded),
-        "data": outgoing.data().unwrap_or_else(|| json!({})),
+        "messageId": message.message_id,
+        "recipient": message.recipient,
+        "profile": profile(message, expanded),
+        "data": message.data().unwrap_or_else(|| json!({})),
         "content": content,
     });
-    if let Some(metadata) = outgoing.metadata {
+    if let Some(metadata) = message.metadata {
         body["metadata"] = metadata.clone();
     }
     body
 }
 
 /// The profile without what opens other doors: how webhooks are called, and the access to chats.
-fn profile(outgoing: &Outgoing<'_>, expanded: bool) -> Map<String, Value> {
-    let mut shown = outgoing.profile.and_then(Value::as_object).cloned().unwrap_or_default();
+fn profile(message: &ProviderMessage<'_>, expanded: bool) -> Map<String, Value> {
+    let mut shown = message.profile.and_then(Value::as_object).cloned().unwrap_or_default();
     shown.retain(|name, _| expanded || LIMITED.contains(&name.as_str()));
     if let Some(webhook) = shown.get_mut("webhook").and_then(Value::as_object_mut) {
         webhook.retain(|name, _| name == "url");

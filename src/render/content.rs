@@ -9,8 +9,9 @@ use super::scope::Names;
 use super::target::{Target, provider};
 use super::text::{Parsed, Text, Writer};
 use crate::error::{Error, Result};
-use crate::model::channel::{Channel, Provider};
+use crate::model::channel::Channel;
 use crate::model::content::{Content, Element, Kind, Raw, locale};
+use crate::model::provider::Provider;
 use crate::template::Partials;
 
 /// Locales in one content.

@@ -1,6 +1,7 @@
 //! Who elements are chosen for.
 
-use crate::model::channel::{Channel, Provider};
+use crate::model::channel::Channel;
+use crate::model::provider::Provider;
 
 /// Who elements are chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +25,7 @@ impl Target {
     }
 }
 
-/// A provider by its name, or by the one that its profile key has.
+/// A provider by its name or an alias. What names a channel means all of it.
 pub fn provider(name: &str) -> Option<Provider> {
-    match name {
-        "ms_teams" | "teams" => Some(Provider::MsTeams),
-        "webhook" => None,
-        name => Provider::from_name(name),
-    }
+    Provider::named(name).filter(|_| Channel::from_name(name).is_none())
 }

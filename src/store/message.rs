@@ -12,10 +12,11 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::model::about::About;
 use crate::model::bulk::JobKind;
-use crate::model::channel::{Channel, Provider};
+use crate::model::channel::Channel;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::message::{MessageJob, StoredDelivery, StoredMessage, TrackedMessage};
 use crate::model::outcomes::Message;
+use crate::model::provider::Provider;
 use crate::model::user as model;
 use crate::model::verdict::{MessageStatus, Reason};
 
