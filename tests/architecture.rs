@@ -340,8 +340,8 @@ fn the_template_engine_has_no_circle() {
 }
 
 #[test]
-fn rendering_and_the_outbox_have_no_circle() {
-    for room in ["src/outbox", "src/provider", "src/render"] {
+fn composing_and_rendering_have_no_circle() {
+    for room in ["src/compose", "src/outbox", "src/provider", "src/render"] {
         let left = circles(room);
         assert!(left.is_empty(), "a circle is among {left:#?}");
     }

@@ -1,11 +1,11 @@
-//! By which ways a recipient can be reached.
+//! The addresses of a recipient.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::json::members::{self, members};
+use crate::json::members::{self, Member, members};
 use crate::json::{self, Object, Text};
 use crate::model::channel::Channel;
 use crate::model::provider::{PROFILE_KEYS, Provider};
@@ -61,8 +61,9 @@ impl<'a> Fields<'a> {
 }
 
 /// One way to reach a recipient.
+#[derive(Clone)]
 pub struct Address<'a> {
-    /// Who carries what goes there, unless somebody else is asked for.
+    /// The provider that carries what goes there, unless another one is asked for.
     pub provider: Provider,
     pub text: Cow<'a, str>,
     /// Whether it stands in the profile, or needs none. Courier's own routing may look nowhere else.
@@ -111,7 +112,7 @@ impl<'a> Contact<'a> {
         to.or(self.given.texts.locale.as_ref()).or(self.stored.texts.locale.as_ref()).map(Text::as_str)
     }
 
-    /// Whether somebody stands behind the recipient's id. Who was named by an address alone has no inbox.
+    /// Whether the recipient was named by an id, and not by an address alone.
     pub fn has_user_id(&self) -> bool {
         self.user.recipient.is_some()
             || self.user.user_id.is_some()
@@ -181,13 +182,8 @@ impl<'a> Contact<'a> {
         for (slot, (_, provider)) in PROFILE_KEYS.iter().enumerate().filter(|(_, (_, it))| it.serves(Channel::Push)) {
             let before = found.len();
             for value in [self.given.addresses[slot], self.stored.addresses[slot]].into_iter().flatten() {
-                if found.len() == before
-                    && let Some(value) = tree(value)
-                {
-                    tokens(&value, &mut |token| {
-                        let text = Cow::Owned(token.to_owned());
-                        found.push(Address { provider: *provider, text, in_profile: true });
-                    });
+                if found.len() == before {
+                    tokens(value, &mut |text| found.push(Address { provider: *provider, text, in_profile: true }));
                 }
             }
         }
@@ -200,20 +196,25 @@ impl<'a> Contact<'a> {
     }
 }
 
-fn tree(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok()
-}
-
 /// Members under which a profile has push tokens, OneSignal's players, Amazon's targets and Airship's audience.
 const TOKENS: [&str; 7] = ["token", "tokens", "player_id", "target_arn", "audience", "named_user", "channel"];
 
-/// Push tokens stand alone, in a list, or in an object.
-fn tokens(value: &Value, each: &mut impl FnMut(&str)) {
+/// Push tokens stand alone, in a list, or in an object. One that stands alone is not copied.
+fn tokens<'a>(value: &'a str, each: &mut impl FnMut(Cow<'a, str>)) {
+    if value.starts_with('"') {
+        let token = Text::read(value).map(|Text(token)| token).filter(|token| !token.is_empty());
+        token.into_iter().for_each(each);
+    } else if let Ok(value) = serde_json::from_str(value) {
+        tokens_within(&value, &mut |token| each(Cow::Owned(token.to_owned())));
+    }
+}
+
+fn tokens_within(value: &Value, each: &mut impl FnMut(&str)) {
     match value {
         Value::String(token) if !token.is_empty() => each(token),
-        Value::Array(values) => values.iter().for_each(|value| tokens(value, each)),
+        Value::Array(values) => values.iter().for_each(|value| tokens_within(value, each)),
         Value::Object(object) => {
-            TOKENS.iter().filter_map(|name| object.get(*name)).for_each(|value| tokens(value, each));
+            TOKENS.iter().filter_map(|name| object.get(*name)).for_each(|value| tokens_within(value, each));
         }
         _ => {}
     }

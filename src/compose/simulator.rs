@@ -8,12 +8,14 @@ pub enum Fate {
     Is(Verdict),
     /// The provider refuses it: the next provider or channel has its turn.
     Refused(Verdict),
-    /// It waits for so many milliseconds first.
-    Waits(i64),
+    /// It waits first.
+    Delayed {
+        delay_ms: i64,
+    },
 }
 
 const DOMAIN: &str = "simulator.bulkd";
-const WAIT: i64 = 60_000;
+const DELAY_MS: i64 = 60_000;
 
 /// The fate of an address, if it is one of the simulator's. What stands behind a `+` in the name makes no difference.
 pub fn fate(channel: Channel, address: &str) -> Option<Fate> {
@@ -39,7 +41,7 @@ fn of_name(name: &str) -> Option<Fate> {
         "bounce" => Fate::Is(undeliverable(Reason::Bounced, "the mailbox does not exist (simulated)")),
         "unsubscribed" => Fate::Is(undeliverable(Reason::Unsubscribed, "the recipient has unsubscribed (simulated)")),
         "reject" => Fate::Refused(undeliverable(Reason::ProviderError, "the provider refused the message (simulated)")),
-        "delay" => Fate::Waits(WAIT),
+        "delay" => Fate::Delayed { delay_ms: DELAY_MS },
         _ => return None,
     })
 }
@@ -53,7 +55,7 @@ fn of_number(digits: &str) -> Option<Fate> {
         "003" => refused("21408: no permission to send to this country (simulated)"),
         "004" => Fate::Is(undeliverable(Reason::Unsubscribed, "21610: the number has unsubscribed (simulated)")),
         "006" => Fate::Is(Verdict::of(MessageStatus::Delivered)),
-        "008" => Fate::Waits(WAIT),
+        "008" => Fate::Delayed { delay_ms: DELAY_MS },
         "009" => Fate::Is(undeliverable(Reason::Bounced, "21614: the number cannot take messages (simulated)")),
         _ => return None,
     })

@@ -32,12 +32,12 @@ pub struct Message<'a> {
     /// With status `DELAYED`: when it is to be looked at again.
     pub due_at: Option<i64>,
     outcomes: &'a Outcomes,
-    further: &'a [Further],
+    further: &'a [OtherDelivery],
 }
 
 /// A delivery besides the one that decides.
 #[derive(Debug)]
-struct Further {
+struct OtherDelivery {
     position: i64,
     verdict: Verdict,
     delivery: Written,
@@ -58,9 +58,9 @@ impl<'a> Message<'a> {
 pub struct Outcomes {
     text: String,
     rows: Vec<Row>,
-    further: Vec<Further>,
+    further: Vec<OtherDelivery>,
     failures: usize,
-    reached_outside_profile: usize,
+    off_profile_addresses: usize,
 }
 
 #[derive(Debug)]
@@ -140,7 +140,8 @@ impl Outcomes {
     ) {
         let recipient = self.append(recipient);
         let first = self.further.len();
-        let further = further.into_iter().map(|(position, verdict, delivery)| Further { position, verdict, delivery });
+        let further =
+            further.into_iter().map(|(position, verdict, delivery)| OtherDelivery { position, verdict, delivery });
         self.further.extend(further);
         let further = first..self.further.len();
         self.rows.push(Row::Message { recipient, verdict, delivery, profile_version, due_at, further });
@@ -177,12 +178,12 @@ impl Outcomes {
     }
 
     /// Counts a user who was reached by an address that is not in the profile.
-    pub fn count_reached_outside_profile(&mut self) {
-        self.reached_outside_profile += 1;
+    pub fn count_off_profile_address(&mut self) {
+        self.off_profile_addresses += 1;
     }
 
-    pub fn reached_outside_profile(&self) -> usize {
-        self.reached_outside_profile
+    pub fn off_profile_addresses(&self) -> usize {
+        self.off_profile_addresses
     }
 
     /// Bytes of text held.
@@ -191,7 +192,7 @@ impl Outcomes {
     }
 
     /// Gives up the text from there on, of which no outcome was made.
-    pub fn forget(&mut self, bytes: usize) {
+    pub fn truncate(&mut self, bytes: usize) {
         self.text.truncate(bytes);
     }
 

@@ -66,7 +66,7 @@ const JOB_ROOTS: [(&str, JobRoot); 11] = [
     ("unsubscribeTrackingId", |_| json::quoted("")),
 ];
 
-type JobRoot = fn(&JobWords) -> String;
+type JobRoot = fn(&JobVariables) -> String;
 
 fn object(json: Option<&String>) -> String {
     json.map_or("null", String::as_str).to_owned()
@@ -126,7 +126,7 @@ fn slot(names: &mut NameSet, name: &str) -> usize {
 }
 
 /// What is the same for all messages of a job, besides its data. What is `None` or empty renders as nothing.
-pub struct JobWords {
+pub struct JobVariables {
     /// A JSON object.
     brand: Option<String>,
     /// A JSON object.
@@ -139,7 +139,7 @@ pub struct JobWords {
     year: i16,
 }
 
-impl JobWords {
+impl JobVariables {
     /// Of messages that are made `now`, some of them of a template.
     pub fn new(
         definition: &Definition,
@@ -148,7 +148,7 @@ impl JobWords {
         topic: Option<&Topic>,
         now: Timestamp,
     ) -> Self {
-        JobWords {
+        JobVariables {
             brand: brand.map(|brand| brand_values(brand).to_string()),
             event: definition.about.event.clone().unwrap_or_default(),
             template: template_id.unwrap_or_default().to_owned(),
@@ -164,13 +164,13 @@ pub struct JobData {
     members: IndexMap<String, String>,
     /// Of the names that are mentioned, which member each is.
     places: Vec<Option<usize>>,
-    words: JobWords,
+    words: JobVariables,
     /// As JSON, in the order of [`JOB_ROOTS`]. Few are ever asked for.
     roots: [OnceLock<String>; JOB_ROOTS.len()],
 }
 
 impl JobData {
-    pub fn new(members: IndexMap<String, String>, words: JobWords, names: &Names) -> Self {
+    pub fn new(members: IndexMap<String, String>, words: JobVariables, names: &Names) -> Self {
         let places = names.data.iter().map(|name| members.get_index_of(name)).collect();
         JobData { members, places, words, roots: Default::default() }
     }

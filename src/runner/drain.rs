@@ -38,7 +38,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
             return Err(Error::unavailable("bulkd is stopping"));
         }
         let outcomes = render(store, chunk, seq, &stopping)?;
-        if outcomes.reached_outside_profile() > 0 && run.is_first_notice() {
+        if outcomes.off_profile_addresses() > 0 && run.is_first_notice() {
             log::warn!(
                 "job {}: users are reached by an address outside of their profile (such as to.email); \
                  Courier may deliver only to one in `profile`",

@@ -10,7 +10,7 @@ use crate::model::brand::BrandPayload;
 use crate::model::plan::{Plan, Stored};
 use crate::model::user::User;
 use crate::render::escape::Escape;
-use crate::render::scope::{JobData, JobWords, Names, Scope};
+use crate::render::scope::{JobData, JobVariables, Names, Scope};
 use crate::render::text::{Parsed, Text, Writer};
 use crate::template::{Partials, Template};
 
@@ -109,7 +109,7 @@ impl Frame {
             Stored::Template { template_id, .. } => Some(template_id),
             _ => None,
         };
-        let words = JobWords::new(&plan.definition, plan.brand, template_id.as_deref(), plan.topic.as_ref(), now);
+        let words = JobVariables::new(&plan.definition, plan.brand, template_id.as_deref(), plan.topic.as_ref(), now);
         let data = JobData::new(plan.definition.data, words, &names);
         Some(Frame { brand, texts: compiled, names, data })
     }
