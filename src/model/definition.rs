@@ -1,6 +1,5 @@
 //! What a job is to send: the `message` given when it was created.
 
-use indexmap::IndexMap;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -9,6 +8,7 @@ use serde_json::Value;
 
 use super::about::{About, Layers, PLACES, optional};
 use super::content::Content;
+use super::data::{self, Data};
 use super::routing::{Routing, check_providers};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
@@ -20,8 +20,8 @@ use crate::json::{self, Fields, Object, Text};
 pub struct Definition {
     pub source: Source,
     pub about: About,
-    /// Global data for all users: names and raw JSON values, in the order in which they were sent.
-    pub data: IndexMap<String, String>,
+    /// Global data for all users.
+    pub data: Data,
     pub brand_id: Option<String>,
     pub locale: Option<String>,
     pub routing: Option<Routing>,
@@ -132,10 +132,7 @@ impl Definition {
             (None, Reading::Lenient) => Source::Nothing,
             (None, _) => return Err(missing_event()),
         };
-        let mut data = IndexMap::new();
-        for layer in [nested.data, flat.data].into_iter().flatten() {
-            layer.for_each(|name, value| drop(data.insert(name.to_owned(), value.to_owned())))?;
-        }
+        let data = data::of_job([nested.data, flat.data])?;
         let delay = match (nested.delay, flat.delay) {
             (Some(delay), _) => read_delay(delay, "message.message.delay", reading)?,
             (None, Some(delay)) => read_delay(delay, "message.delay", reading)?,
@@ -178,6 +175,12 @@ impl Definition {
             delay,
         })
     }
+}
+
+/// The data of a definition that was checked when it came, for all users.
+pub fn stored_data(definition: &str) -> Data {
+    let data = Layers::read(definition).and_then(|Layers([nested, flat])| data::of_job([nested.data, flat.data]));
+    data.unwrap_or_default()
 }
 
 /// Hours, days and dates in words are not understood; an empty delay is none.

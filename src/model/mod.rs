@@ -5,6 +5,7 @@ pub mod brand;
 pub mod bulk;
 pub mod channel;
 pub mod content;
+pub mod data;
 pub mod definition;
 mod elements;
 pub mod environment;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::data::UserLayers;
 use super::preference::RecipientPreferences;
 use crate::error::{Error, Result};
 use crate::json::members::{self, members};
@@ -27,7 +28,7 @@ members! {
         #[serde(borrow)]
         pub profile: Object<'a> = "profile",
         #[serde(borrow)]
-        pub data: Object<'a> = "data",
+        data: Object<'a> = "data",
         /// What this user has chosen, beside what is stored.
         pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
         #[serde(borrow)]
@@ -45,7 +46,7 @@ members! {
         #[serde(borrow)]
         pub phone_number: Text<'a> = "phone_number",
         #[serde(borrow)]
-        pub data: Object<'a> = "data",
+        data: Object<'a> = "data",
         #[serde(borrow)]
         pub locale: Text<'a> = "locale",
         #[serde(borrow)]
@@ -97,6 +98,11 @@ impl<'a> User<'a> {
 
     pub fn to(&self) -> Option<&To<'a>> {
         self.to.as_ref().map(|Fields(to)| to)
+    }
+
+    /// The user's own data.
+    pub fn data_layers(&self) -> UserLayers<'a> {
+        [self.data, self.to().and_then(|to| to.data)]
     }
 
     /// The tenant that this user is meant in, if it is another than that of the message.

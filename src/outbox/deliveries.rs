@@ -88,7 +88,7 @@ impl<'a> Deliveries<'a> {
         let db = self.db;
         let common = self.common(job)?;
         let passes_data_on = provider::passes_data_on(it.provider);
-        let origin =
+        let mut origin =
             passes_data_on.then(|| Origin::of(db, job, message, &common.definition, &common.about)).transpose()?;
         let frame = common.frame.as_ref().filter(|_| it.channel == Channel::Email);
         let brand = frame.map(|frame| {
@@ -96,7 +96,7 @@ impl<'a> Deliveries<'a> {
             Ok::<_, Error>(frame.fill(&message.recipient, &user, stored_profile.as_deref()))
         });
         let brand = brand.transpose()?;
-        let profile = origin.as_ref().map(|origin| Value::Object(origin.merged_profile()));
+        let profile = origin.as_mut().map(|origin| Value::Object(std::mem::take(&mut origin.merged_profile)));
         let overriding = provider::overrides(&common.about, it.channel, it.provider);
         Ok(use_it(&ProviderMessage {
             message_id: &message.message_id,

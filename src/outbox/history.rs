@@ -53,7 +53,7 @@ fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Va
         "PROFILE_LOADED",
         enqueued_at,
         json!({
-            "merged_profile": origin.merged_profile(), "received_profile": origin.received_profile, "stored_profile": origin.stored_profile,
+            "merged_profile": origin.merged_profile, "received_profile": origin.received_profile, "stored_profile": origin.stored_profile,
         }),
     );
     let settled_at = tracked.events.last().map_or(enqueued_at, |(_, at)| *at);

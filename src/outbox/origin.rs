@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::model::about::About;
 use crate::model::message::StoredMessage;
 use crate::model::user::User;
+use crate::model::{data, definition};
 use crate::store::{Db, profile, user};
 
 /// What a message was made of.
@@ -16,6 +17,8 @@ pub struct Origin {
     pub overriding: Value,
     pub received_profile: Map<String, Value>,
     pub stored_profile: Map<String, Value>,
+    /// The profile that was received over the one that was stored.
+    pub merged_profile: Map<String, Value>,
 }
 
 impl Origin {
@@ -25,34 +28,29 @@ impl Origin {
         Ok(Origin::read(definition, about, &user, stored_profile.as_deref()))
     }
 
-    /// From what was checked when it came. `about` is of the definition.
+    /// From what was checked when it came.
     fn read(definition: &str, about: &About, user: &str, stored_profile: Option<&str>) -> Self {
-        let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let mut received_profile = Map::new();
-        if let Ok(user) = User::read(user, String::new) {
-            let each = |name: &str, value: &str| drop(received_profile.insert(name.to_owned(), tree(value)));
-            user.received_profile(each).unwrap_or_default();
-        }
-        let (definition, user) = (tree(definition), tree(user));
-        let mut data = Map::new();
-        let layers = [&definition["message"]["data"], &definition["data"], &user["data"], &user["to"]["data"]];
-        for layer in layers.into_iter().filter_map(Value::as_object) {
-            data.extend(layer.clone());
-        }
-        Origin {
-            data: Value::Object(data),
-            overriding: Some(&about.overrides).filter(|it| !it.is_empty()).cloned().map_or(Value::Null, Value::Object),
-            received_profile,
+        let user = User::read(user, String::new).unwrap_or_default();
+        let job_data = definition::stored_data(definition);
+        let data = data::of_message(&job_data, user.data_layers()).unwrap_or_default();
+        let mut origin = Origin {
+            data: data.into_iter().map(|(name, value)| (name.into_owned(), tree(value))).collect(),
             stored_profile: stored_profile.map(tree).and_then(|it| it.as_object().cloned()).unwrap_or_default(),
+            ..Origin::default()
+        };
+        if !about.overrides.is_empty() {
+            origin.overriding = Value::Object(about.overrides.clone());
         }
+        let member = |name: &str, value: &str| (name.to_owned(), tree(value));
+        user.received_profile(|name, value| origin.received_profile.extend([member(name, value)])).unwrap_or_default();
+        let merge = |name: &str, value: &str| origin.merged_profile.extend([member(name, value)]);
+        user.merged_profile(stored_profile, merge).unwrap_or_default();
+        origin
     }
+}
 
-    /// The profile that was received over the one that was stored.
-    pub fn merged_profile(&self) -> Map<String, Value> {
-        let mut merged = self.stored_profile.clone();
-        merged.extend(self.received_profile.clone());
-        merged
-    }
+fn tree(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// The stored profile that a message was made with, and the user as it was sent.

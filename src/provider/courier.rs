@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::elements::{self, Element};
+use super::elements;
 use super::message::ProviderMessage;
+use crate::render::node::Node;
 
 /// Characters of a body that a list of messages shows.
 const PREVIEW: usize = 160;
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
-    let action = |element: &Element| match element {
-        Element::Action { content, href, action_id, is_link } => {
+    let action = |element: &Node| match element {
+        Node::Action { content, href, action_id, is_link } => {
             let style = if *is_link { "link" } else { "button" };
             let mut action = json!({ "content": content, "href": href, "style": style });
             if let Some(id) = action_id {

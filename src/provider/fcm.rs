@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::elements::{self, Element};
+use super::elements;
 use super::message::ProviderMessage;
+use crate::render::node::Node;
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let mut notification = json!({ "body": message.text() });
@@ -20,8 +21,8 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     let elements = elements::read(message);
     for element in elements.iter().rev() {
         match element {
-            Element::Action { href, .. } if !href.is_empty() => add("clickAction", href),
-            Element::Image { src, .. } => notification["image"] = src.as_str().into(),
+            Node::Action { href, .. } if !href.is_empty() => add("clickAction", href),
+            Node::Image { src, .. } => notification["image"] = src.as_str().into(),
             _ => {}
         }
     }

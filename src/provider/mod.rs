@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use crate::json::merge;
 use crate::model::channel::Channel;
 use crate::model::provider::{Form, Provider};
-use crate::render::markdown;
+use crate::render::{markdown, node};
 
 pub use message::ProviderMessage;
 pub use overrides::overrides;
@@ -47,9 +47,9 @@ pub fn shown(message: &ProviderMessage<'_>) -> Shown {
         Value::Array(elements) => elements,
         _ => Vec::new(),
     };
-    for element in elements.iter_mut().filter(|it| elements::is_markdown(it)) {
-        if let Some(plain) = element["content"].as_str().map(markdown::plain) {
-            element["content"] = plain.into();
+    for element in elements.iter_mut().filter(|it| node::is_markdown(it)) {
+        if let Some(plain) = element[node::CONTENT].as_str().map(markdown::plain) {
+            element[node::CONTENT] = plain.into();
         }
     }
     if message.channel == Channel::Email {

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::elements::{self, Element, Style};
+use super::elements;
 use super::message::ProviderMessage;
 use crate::json::merge;
+use crate::model::content::TextStyle;
 use crate::render::markdown;
+use crate::render::node::Node;
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let mut body = Vec::new();
@@ -14,12 +16,12 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     }
     let mut separator = false;
     for element in elements::read(message) {
-        if let Element::Divider = element {
+        if let Node::Divider = element {
             separator = true;
             continue;
         }
         // Buttons that follow one another stand in one row.
-        if let (Element::Action { is_link: false, .. }, Some(last), false) = (&element, body.last_mut(), separator)
+        if let (Node::Action { is_link: false, .. }, Some(last), false) = (&element, body.last_mut(), separator)
             && last["type"] == "ActionSet"
             && let Some(row) = last["actions"].as_array_mut()
         {
@@ -45,14 +47,14 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     })
 }
 
-fn item(element: Element) -> Value {
+fn item(element: Node) -> Value {
     match element {
-        Element::Text { content, markdown: is_markdown, style, bold, italic, strikethrough } => match style {
-            Style::H1 => text(&content, json!({ "size": "ExtraLarge", "weight": "Bolder", "style": "heading" })),
-            Style::H2 => text(&content, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })),
-            Style::Subtext => text(&content, json!({ "size": "Small", "isSubtle": true })),
+        Node::Text { content, markdown: is_markdown, style, bold, italic, strikethrough } => match style {
+            TextStyle::H1 => text(&content, json!({ "size": "ExtraLarge", "weight": "Bolder", "style": "heading" })),
+            TextStyle::H2 => text(&content, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })),
+            TextStyle::Subtext => text(&content, json!({ "size": "Small", "isSubtle": true })),
             // Only runs of text know more than weights, and no Markdown.
-            Style::Text if italic || strikethrough => {
+            TextStyle::Text if italic || strikethrough => {
                 let content = if is_markdown { markdown::plain(&content) } else { content };
                 let mut run =
                     json!({ "type": "TextRun", "text": content, "italic": italic, "strikethrough": strikethrough });
@@ -61,33 +63,33 @@ fn item(element: Element) -> Value {
                 }
                 json!({ "type": "RichTextBlock", "inlines": [run] })
             }
-            Style::Text if bold => text(&content, json!({ "weight": "Bolder" })),
-            Style::Text => text(&content, json!({})),
+            TextStyle::Text if bold => text(&content, json!({ "weight": "Bolder" })),
+            TextStyle::Text => text(&content, json!({})),
         },
-        Element::Action { ref content, ref href, is_link: true, .. } => {
+        Node::Action { ref content, ref href, is_link: true, .. } => {
             let run = json!({ "type": "TextRun", "text": content, "selectAction": { "type": "Action.OpenUrl", "url": href } });
             json!({ "type": "RichTextBlock", "inlines": [run] })
         }
-        Element::Action { .. } => json!({ "type": "ActionSet", "actions": [action(&element)] }),
-        Element::Image { src, alt_text, href } => {
+        Node::Action { .. } => json!({ "type": "ActionSet", "actions": [action(&element)] }),
+        Node::Image { src, alt_text, href } => {
             let mut image = json!({ "type": "Image", "url": src, "altText": alt_text });
             if let Some(href) = href {
                 image["selectAction"] = json!({ "type": "Action.OpenUrl", "url": href });
             }
             image
         }
-        Element::Quote { content } => {
+        Node::Quote { content } => {
             let words = text(&content, json!({ "isSubtle": true }));
             json!({ "type": "Container", "style": "emphasis", "items": [words] })
         }
-        Element::List { lines } => text(&lines.join("\n\n"), json!({})),
-        Element::Divider => json!({}),
+        Node::List { lines } => text(&lines.join("\n\n"), json!({})),
+        Node::Divider => json!({}),
     }
 }
 
-fn action(element: &Element) -> Value {
+fn action(element: &Node) -> Value {
     match element {
-        Element::Action { content, href, action_id, .. } => {
+        Node::Action { content, href, action_id, .. } => {
             let mut action = json!({ "type": "Action.OpenUrl", "title": content, "url": href });
             if let Some(action_id) = action_id {
                 action["id"] = action_id.as_str().into();

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::elements::{self, Element, Style};
+use super::elements;
 use super::message::{ProviderMessage, shortened};
+use crate::model::content::TextStyle;
 use crate::render::markdown;
+use crate::render::node::Node;
 
 /// What Slack takes, in characters and blocks.
 const HEADER: usize = 150;
@@ -37,25 +39,25 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     request
 }
 
-fn add(element: Element, blocks: &mut Vec<Value>) {
+fn add(element: Node, blocks: &mut Vec<Value>) {
     match element {
-        Element::Text { content, markdown: true, style: Style::H1 | Style::H2, .. } => {
+        Node::Text { content, markdown: true, style: TextStyle::H1 | TextStyle::H2, .. } => {
             heading(&markdown::plain(&content), blocks);
         }
-        Element::Text { content, style: Style::H1 | Style::H2, .. } => heading(&content, blocks),
-        Element::Text { content, markdown: is_markdown, style: Style::Subtext, .. } => {
+        Node::Text { content, style: TextStyle::H1 | TextStyle::H2, .. } => heading(&content, blocks),
+        Node::Text { content, markdown: is_markdown, style: TextStyle::Subtext, .. } => {
             let words = marked_up(&content, is_markdown);
             blocks.push(json!({ "type": "context", "elements": [mrkdwn(&shortened(&words, SECTION))] }));
         }
-        Element::Text { content, markdown: is_markdown, bold, italic, strikethrough, .. } => {
+        Node::Text { content, markdown: is_markdown, bold, italic, strikethrough, .. } => {
             let marks = [(bold, "*"), (italic, "_"), (strikethrough, "~")];
             let marks: Vec<&str> = marks.into_iter().filter(|(set, _)| *set).map(|(_, mark)| mark).collect();
             section(&marked(&marked_up(&content, is_markdown), &marks), blocks);
         }
-        Element::Action { content, href, is_link: true, .. } => {
+        Node::Action { content, href, is_link: true, .. } => {
             section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), escape(&content)), blocks);
         }
-        Element::Action { content, href, action_id, .. } => {
+        Node::Action { content, href, action_id, .. } => {
             let mut button =
                 json!({ "type": "button", "text": { "type": "plain_text", "text": shortened(&content, BUTTON) } });
             if !href.is_empty() {
@@ -69,16 +71,16 @@ fn add(element: Element, blocks: &mut Vec<Value>) {
                 None => blocks.push(json!({ "type": "actions", "elements": [button] })),
             }
         }
-        Element::Image { src, alt_text, .. } => {
+        Node::Image { src, alt_text, .. } => {
             let alt_text = if alt_text.is_empty() { "image" } else { &alt_text };
             blocks.push(json!({ "type": "image", "image_url": src, "alt_text": shortened(alt_text, ALT_TEXT) }));
         }
-        Element::Divider => blocks.push(json!({ "type": "divider" })),
-        Element::Quote { content } => {
+        Node::Divider => blocks.push(json!({ "type": "divider" })),
+        Node::Quote { content } => {
             let lines: Vec<String> = escape(&content).lines().map(|line| format!("> {line}")).collect();
             section(&lines.join("\n"), blocks);
         }
-        Element::List { lines } => section(&escape(&lines.join("\n")), blocks),
+        Node::List { lines } => section(&escape(&lines.join("\n")), blocks),
     }
 }
 

@@ -10,7 +10,7 @@ use super::target::{Target, provider};
 use super::text::{Parsed, Text, Writer};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
-use crate::model::content::{Content, Element, Kind, Raw, locale};
+use crate::model::content::{Content, Element, Kind, Raw, find_locale, locale};
 use crate::model::provider::Provider;
 use crate::template::Partials;
 
@@ -75,25 +75,17 @@ impl Compiled {
         Ok(Compiled { sugar: None, targets: mentioned.targets, locales: mentioned.locales, texts })
     }
 
-    /// The texts for somebody; `None` if the content has nothing for this channel.
-    pub fn texts(&self, channel: Channel, provider: Provider, locale: Option<&str>) -> Option<&Texts> {
+    /// The texts for a recipient with this locale; `None` if the content has nothing for this channel.
+    pub fn texts(&self, channel: Channel, provider: Provider, wanted: Option<&str>) -> Option<&Texts> {
         if self.sugar.is_some() {
             return self.sugar.as_ref();
         }
         let of = |provider| self.targets.iter().position(|it| *it == Target { channel, provider });
         let target = of(Some(provider)).or_else(|| of(None))?;
-        let locale = locale.filter(|_| !self.locales.is_empty()).and_then(|locale| self.locale(locale));
-        self.texts.get(target * (self.locales.len() + 1) + locale.map_or(0, |i| i + 1))?.as_ref()
-    }
-
-    /// The locale itself, else its language, else, for a language alone, the first of its locales.
-    fn locale(&self, name: &str) -> Option<usize> {
-        let wanted = locale(name);
-        let find = |wanted: &str| self.locales.iter().position(|it| it == wanted);
-        find(&wanted).or_else(|| match wanted.split_once('_') {
-            Some((language, _)) => find(language),
-            None => self.locales.iter().position(|it| it.split('_').next() == Some(&wanted)),
-        })
+        let found = wanted
+            .filter(|_| !self.locales.is_empty())
+            .and_then(|name| find_locale(&locale(name), self.locales.iter().map(String::as_str)));
+        self.texts.get(target * (self.locales.len() + 1) + found.map_or(0, |i| i + 1))?.as_ref()
     }
 }
 

@@ -11,6 +11,7 @@ mod escape;
 pub mod helpers;
 mod limits;
 pub mod markdown;
+pub mod node;
 pub mod scope;
 mod target;
 pub mod text;

@@ -1,6 +1,5 @@
 //! What the texts of one message may mention: the merged data, the profile and the recipient.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::OnceLock;
 
@@ -11,7 +10,8 @@ use serde_json::json;
 use super::limits::{TEXT_BYTES, too_long};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::json::{self, Object};
+use crate::json;
+use crate::model::data::{self, Data, UserLayers};
 use crate::model::definition::Definition;
 use crate::model::plan::Topic;
 use crate::model::user::User;
@@ -161,7 +161,7 @@ impl JobVariables {
 
 /// The global data of a job.
 pub struct JobData {
-    members: IndexMap<String, String>,
+    members: Data,
     /// Of the names that are mentioned, which member each is.
     places: Vec<Option<usize>>,
     words: JobVariables,
@@ -170,7 +170,7 @@ pub struct JobData {
 }
 
 impl JobData {
-    pub fn new(members: IndexMap<String, String>, words: JobVariables, names: &Names) -> Self {
+    pub fn new(members: Data, words: JobVariables, names: &Names) -> Self {
         let places = names.data.iter().map(|name| members.get_index_of(name)).collect();
         JobData { members, places, words, roots: Default::default() }
     }
@@ -187,7 +187,7 @@ pub struct Scope<'a> {
     /// The stored profile.
     stored: Option<&'a str>,
     job: &'a JobData,
-    layers: [Option<Object<'a>>; 2],
+    layers: UserLayers<'a>,
     /// The tenant of the user, a JSON object, in place of that of the job.
     tenant: Option<String>,
     data_values: Vec<Option<&'a str>>,
@@ -207,7 +207,7 @@ impl<'a> Scope<'a> {
         job: &'a JobData,
         names: &'a Names,
     ) -> Result<Self> {
-        let layers = [user.data, user.to().and_then(|to| to.data)];
+        let layers = user.data_layers();
         let value = |place: &Option<usize>| Some(job.members.get_index((*place)?)?.1.as_str());
         let mut data_values: Vec<_> = job.places.iter().map(value).collect();
         if !names.data.is_empty() {
@@ -227,14 +227,7 @@ impl<'a> Scope<'a> {
     /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were
     /// sent.
     pub fn write_data(&self, out: &mut String) -> std::result::Result<(), String> {
-        let mut members: IndexMap<Cow<'_, str>, &str> =
-            self.job.members.iter().map(|(name, value)| (Cow::from(name), value.as_str())).collect();
-        for layer in self.layers.iter().flatten() {
-            let lay = |name: &str, value| {
-                members.insert(Cow::from(name.to_owned()), value);
-            };
-            layer.for_each(lay).map_err(|error| error.public_message())?;
-        }
+        let members = data::of_message(&self.job.members, self.layers).map_err(|error| error.public_message())?;
         let start = out.len();
         out.push('{');
         for (i, (name, value)) in members.iter().enumerate() {
