@@ -6,8 +6,8 @@ use std::path::Path;
 use bulkd::model::bulk::JobStatus;
 use bulkd::model::channel::Channel;
 use bulkd::model::preference::PreferenceStatus;
+use bulkd::model::status::{MessageStatus, Reason};
 use bulkd::model::token::ProviderKey;
-use bulkd::model::verdict::{MessageStatus, Reason};
 use bulkd::model::webhook::EventStatus;
 
 /// A room, the rooms that it imports, and whether of these only what a setting may be.

@@ -16,7 +16,7 @@ use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::list::Pattern;
-use crate::model::outcomes::Outcomes;
+use crate::model::outcomes::RenderedBatch;
 use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
 use crate::store::plan::{self, Names, Versions};
@@ -110,7 +110,7 @@ impl Sending {
         let now = db.now();
         Ok(Box::new(move || {
             let renderer = Renderer::new(found.plan, self.templates, now)?;
-            let mut outcomes = Outcomes::default();
+            let mut outcomes = RenderedBatch::default();
             for ((recipient, user), known) in users.iter().zip(&found.known) {
                 if outcomes.bytes() > COMMIT_BYTES {
                     break;
@@ -153,7 +153,7 @@ impl Sending {
         environment: Option<EnvironmentRow>,
         versions: &Versions,
         users: &[(String, String)],
-        outcomes: Option<&Outcomes>,
+        outcomes: Option<&RenderedBatch>,
     ) -> Result<String> {
         let users: Vec<(&str, &str)> =
             users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();

@@ -3,10 +3,10 @@
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::definition::Source;
-use crate::model::outcomes::{Outcomes, Write, Written};
+use crate::model::outcomes::{RenderedBatch, RenderedDelivery, Write};
 use crate::model::plan::Stored;
 use crate::model::provider::Provider;
-use crate::model::verdict::{MessageStatus, Reason, Verdict};
+use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::render::content::{Compiled, Texts};
 use crate::render::scope::{Names, Scope};
 use crate::template::Partials;
@@ -99,22 +99,22 @@ impl ChannelBody<'_> {
         self,
         to: (Channel, Provider, &str),
         scope: &Scope<'_>,
-        outcomes: &mut Outcomes,
-    ) -> std::result::Result<Written, String> {
+        batch: &mut RenderedBatch,
+    ) -> std::result::Result<RenderedDelivery, String> {
         match self {
             ChannelBody::Texts(Texts { subject, body, content }) => {
                 let subject = subject.as_ref().map(|it| |out: &mut String| it.render(scope, out));
                 let content = content.as_ref().map(|it| |out: &mut String| it.render(scope, out));
                 let subject = subject.as_ref().map(|write| write as Write<'_>);
                 let content = content.as_ref().map(|write| write as Write<'_>);
-                outcomes.write(to, subject, &|out| body.render(scope, out), content)
+                batch.write(to, subject, &|out| body.render(scope, out), content)
             }
             ChannelBody::Placeholder(id) => {
                 let write_id = |out: &mut String| {
                     out.push_str(id);
                     Ok(())
                 };
-                outcomes.write(to, Some(&write_id), &|out| scope.write_data(out), None)
+                batch.write(to, Some(&write_id), &|out| scope.write_data(out), None)
             }
         }
     }

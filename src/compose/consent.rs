@@ -5,8 +5,8 @@ use crate::json::Fields;
 use crate::model::channel::Channel;
 use crate::model::plan::Topic;
 use crate::model::preference::{PreferenceDetails, PreferenceStatus, TopicPreference};
+use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::model::user::User;
-use crate::model::verdict::{MessageStatus, Reason, Verdict};
 
 /// What is decided about one recipient.
 pub enum Consent {

@@ -11,10 +11,10 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
 use crate::model::known::Known;
-use crate::model::outcomes::Outcomes;
+use crate::model::outcomes::RenderedBatch;
 use crate::model::plan::Plan;
+use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::model::user::User;
-use crate::model::verdict::{MessageStatus, Reason, Verdict};
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
 
@@ -57,9 +57,9 @@ impl Renderer {
 
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
     /// wait; one that `is_due` has waited.
-    pub fn render(&self, user: Recipient<'_>, now: Timestamp, is_due: bool, outcomes: &mut Outcomes) {
-        let start = outcomes.bytes();
-        let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, is_due, outcomes)));
+    pub fn render(&self, user: Recipient<'_>, now: Timestamp, is_due: bool, batch: &mut RenderedBatch) {
+        let start = batch.bytes();
+        let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, is_due, batch)));
         let problem = match made {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.public_message(),
@@ -68,53 +68,53 @@ impl Renderer {
                 "bulkd could not render this message; its log on standard error says more".to_owned()
             }
         };
-        outcomes.truncate(start);
-        self.push_failure(&user, &problem, is_due, outcomes);
+        batch.truncate(start);
+        self.push_failure(&user, &problem, is_due, batch);
     }
 
     /// Adds that a message could not be made. Where there is no job whose failures could be looked at, or the message is
     /// there already, it is one that could not be delivered.
-    fn push_failure(&self, user: &Recipient<'_>, problem: &str, is_due: bool, outcomes: &mut Outcomes) {
+    fn push_failure(&self, user: &Recipient<'_>, problem: &str, is_due: bool, batch: &mut RenderedBatch) {
         if self.job.kind == JobKind::Bulk && !is_due {
-            outcomes.push_failure(problem);
+            batch.push_failure(problem);
         } else {
             let verdict = Verdict::new(MessageStatus::Undeliverable, Reason::Failed, problem);
-            outcomes.push_message(user.recipient, verdict, None, user.profile_version(), None, []);
+            batch.push_message(user.recipient, verdict, None, user.profile_version(), None, []);
         }
     }
 
-    fn try_render(&self, it: &Recipient<'_>, now: Timestamp, is_due: bool, outcomes: &mut Outcomes) -> Result<()> {
+    fn try_render(&self, it: &Recipient<'_>, now: Timestamp, is_due: bool, batch: &mut RenderedBatch) -> Result<()> {
         let (recipient, job) = (it.recipient, &self.job);
         let user = User::read(it.user, || "user".to_owned())?;
         let version = it.profile_version();
         let stored = it.known.profile.as_ref().map(|(_, profile)| profile.as_str());
-        let without_delivery = |verdict: Verdict, due_at: Option<Timestamp>, outcomes: &mut Outcomes| {
-            outcomes.push_message(recipient, verdict, None, version, due_at.map(Timestamp::millis), []);
+        let without_delivery = |verdict: Verdict, due_at: Option<Timestamp>, batch: &mut RenderedBatch| {
+            batch.push_message(recipient, verdict, None, version, due_at.map(Timestamp::millis), []);
             Ok(())
         };
         if let Body::Fixed(verdict) = &job.body {
-            return without_delivery(verdict.clone(), None, outcomes);
+            return without_delivery(verdict.clone(), None, batch);
         }
         let chosen_for_topic = it.known.preference.as_ref();
         let chosen = match consent::ask(&user, job.consent_names(), job.topic.as_ref(), chosen_for_topic, now) {
             Consent::Given => None,
             Consent::Channels(channels) => Some(channels),
-            Consent::Refused(verdict) => return without_delivery(verdict, None, outcomes),
+            Consent::Refused(verdict) => return without_delivery(verdict, None, batch),
         };
         let delayed = Verdict::of(MessageStatus::Delayed);
         let due_at = job.definition.delay.filter(|_| !is_due).map(|delay| delay.due_at(now));
         if let Some(due_at) = due_at.filter(|due_at| *due_at > now) {
-            return without_delivery(delayed, Some(due_at), outcomes);
+            return without_delivery(delayed, Some(due_at), batch);
         }
         let contact = Contact::new(recipient, &user, stored, &it.known.tokens)?;
         let scope = Scope::new(recipient, &user, stored, &job.data, &job.names)?;
         let invalid = |problem: String| Error::new(Kind::Invalid, problem);
         match Router::new(job, &contact, &scope, is_due).route(chosen).map_err(invalid)? {
-            Routed::Deliveries(planned) => write(recipient, version, planned, &scope, outcomes).map_err(invalid),
-            Routed::Nowhere(verdict) => without_delivery(verdict, None, outcomes),
+            Routed::Deliveries(planned) => write(recipient, version, planned, &scope, batch).map_err(invalid),
+            Routed::Nowhere(verdict) => without_delivery(verdict, None, batch),
             Routed::WithoutContent => Err(invalid("the content has nothing for this channel".to_owned())),
             Routed::Delayed { delay_ms } => {
-                without_delivery(delayed, Some(Timestamp(now.millis().saturating_add(delay_ms))), outcomes)
+                without_delivery(delayed, Some(Timestamp(now.millis().saturating_add(delay_ms))), batch)
             }
         }
     }
@@ -126,20 +126,20 @@ fn write(
     profile_version: Option<i64>,
     planned: Vec<PlannedDelivery<'_>>,
     scope: &Scope<'_>,
-    outcomes: &mut Outcomes,
+    batch: &mut RenderedBatch,
 ) -> std::result::Result<(), String> {
-    let start = outcomes.bytes();
+    let start = batch.bytes();
     let deciding = planned.iter().position(|it| it.verdict.reason.is_none());
     let deciding = deciding.unwrap_or(planned.len().saturating_sub(1));
     let (mut decides, mut others) = (None, Vec::new());
     for (i, delivery) in planned.into_iter().enumerate() {
         let PlannedDelivery { channel, provider, address, is_accepted, body, verdict } = delivery;
-        let written = body.write((channel, provider, &*address.text), scope, outcomes)?;
-        if outcomes.bytes() - start > MESSAGE_BYTES {
+        let written = body.write((channel, provider, &*address.text), scope, batch)?;
+        if batch.bytes() - start > MESSAGE_BYTES {
             return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
         }
         if is_accepted && !address.in_profile {
-            outcomes.count_off_profile_address();
+            batch.count_off_profile_address();
         }
         match i {
             _ if i == deciding => decides = Some((verdict, written)),
@@ -148,7 +148,7 @@ fn write(
         }
     }
     if let Some((verdict, written)) = decides {
-        outcomes.push_message(recipient, verdict, Some(written), profile_version, None, others);
+        batch.push_message(recipient, verdict, Some(written), profile_version, None, others);
     }
     Ok(())
 }

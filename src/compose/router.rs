@@ -8,7 +8,7 @@ use crate::model::bulk::JobKind;
 use crate::model::channel::Channel;
 use crate::model::provider::Provider;
 use crate::model::routing::{ChannelOptions, Config, Method, Routing, Target};
-use crate::model::verdict::{MessageStatus, Reason, Verdict};
+use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::render::scope::Scope;
 
 /// Where no routing is given: the first of these that the recipient has.

@@ -1,7 +1,7 @@
 //! Recipients that decide their own fate, as mail simulators and Twilio's test numbers do.
 
 use crate::model::channel::Channel;
-use crate::model::verdict::{MessageStatus, Reason, Verdict};
+use crate::model::status::{MessageStatus, Reason, Verdict};
 
 /// What becomes of a message to a simulated address.
 pub enum Fate {

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp as JiffTimestamp, ToSpan};
 
 use super::names;
-use super::verdict::MessageStatus;
+use super::status::MessageStatus;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 

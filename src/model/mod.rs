@@ -22,11 +22,11 @@ pub mod provider;
 pub mod recipient;
 pub mod routing;
 pub mod seed;
+pub mod status;
 pub mod stored_elements;
 pub mod template;
 pub mod token;
 pub mod user;
-pub mod verdict;
 pub mod webhook;
 
 /// An enum whose members have one spelling each, in JSON and SQL alike.

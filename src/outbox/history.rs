@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::about::About;
 use crate::model::message::{MessageJob, StoredDelivery, TrackedMessage};
-use crate::model::verdict::MessageStatus;
+use crate::model::status::MessageStatus;
 use crate::store::message::{self, Place};
 use crate::store::{Db, bulk};
 
@@ -94,7 +94,7 @@ fn channel(delivery: &StoredDelivery) -> Map<String, Value> {
 fn tell(delivery: &StoredDelivery, at: Timestamp, add: &mut impl FnMut(&str, Timestamp, Value)) {
     use MessageStatus::{Delivered, Undeliverable};
     add("DELIVERING", at, Value::Object(channel(delivery)));
-    for step in delivery.status.steps() {
+    for step in delivery.status.up_to() {
         let mut members = channel(delivery);
         if step == Undeliverable {
             members.insert("error_message".to_owned(), json!(delivery.error));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::elements::{self, Builder, html, nodes, plain, subject};
-use super::escape::Escape;
+use super::escape::OutputContext;
 use super::scope::Names;
 use super::target::{Target, provider};
 use super::text::{Parsed, Text, Writer};
@@ -168,12 +168,12 @@ struct Kit<'k> {
 }
 
 impl Variant<'_> {
-    fn builder<'b>(&'b self, kit: &'b mut Kit<'_>, escape: Escape) -> Builder<'b> {
+    fn builder<'b>(&'b self, kit: &'b mut Kit<'_>, context: OutputContext) -> Builder<'b> {
         let named =
             |it: &Element| matches!(&it.kind, Kind::Channel { channel, .. } if self.target.is_provider(channel));
         let by_provider = self.elements.iter().any(named);
         let writer = Writer::new(kit.names, kit.partials, kit.parsed);
-        Builder::new(writer, self.path, self.target, by_provider, self.locale, self.refs, escape)
+        Builder::new(writer, self.path, self.target, by_provider, self.locale, self.refs, context)
     }
 
     fn compile(&self, kit: &mut Kit<'_>) -> Result<Option<Texts>> {
@@ -208,12 +208,12 @@ impl Variant<'_> {
     }
 
     fn compile_form(&self, form: Form, kit: &mut Kit<'_>) -> Result<Option<Text>> {
-        let escape = match form {
-            Form::Subject | Form::Body => Escape::Plain,
-            Form::Html => Escape::Html,
-            Form::Nodes { .. } => Escape::Json,
+        let context = match form {
+            Form::Subject | Form::Body => OutputContext::Plain,
+            Form::Html => OutputContext::Html,
+            Form::Nodes { .. } => OutputContext::Json,
         };
-        let mut builder = self.builder(kit, escape);
+        let mut builder = self.builder(kit, context);
         let is_something = match form {
             Form::Body => {
                 builder.separated("\n\n", |it| it.elements(self.elements, plain::write))?;
@@ -242,7 +242,7 @@ impl Variant<'_> {
         if self.is_shared {
             return None;
         }
-        let builder = self.builder(kit, Escape::Plain);
+        let builder = self.builder(kit, OutputContext::Plain);
         self.elements.iter().filter(|element| builder.is_meant(element)).find_map(|element| match &element.kind {
             Kind::Channel { raw: Some(raw), .. } => Some((element, raw)),
             _ => None,
@@ -251,7 +251,7 @@ impl Variant<'_> {
 
     fn compile_raw(&self, element: &Element, raw: &Raw, kit: &mut Kit<'_>) -> Result<Texts> {
         let mut text = |write: &dyn Fn(&mut Builder<'_>) -> Result<()>| -> Result<Arc<Text>> {
-            let mut builder = self.builder(kit, Escape::Plain);
+            let mut builder = self.builder(kit, OutputContext::Plain);
             write(&mut builder)?;
             let text = builder.finish()?;
             kit.bytes += text.bytes();
@@ -264,7 +264,7 @@ impl Variant<'_> {
             (None, None) => text(&|_| Ok(()))?,
         };
         let subject = raw.subject.as_ref().map(|subject| text(&|it| it.words(subject, element))).transpose()?;
-        let content = html.map(|html| text(&|it| it.words_in(html, element, Escape::Markup))).transpose()?;
+        let content = html.map(|html| text(&|it| it.words_in(html, element, OutputContext::Markup))).transpose()?;
         Ok(Texts { subject, body, content })
     }
 }

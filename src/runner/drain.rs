@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::compose::Recipient;
 use crate::error::{Error, Result};
 use crate::model::known::Known;
-use crate::model::outcomes::Outcomes;
+use crate::model::outcomes::RenderedBatch;
 use crate::store::known::Lookup;
 use crate::store::{Pending, Store, SyncWhen, Undo, bulk, user};
 
@@ -75,10 +75,10 @@ struct Users {
 }
 
 /// Reads first and renders then: a slow text must not hold on to the file.
-fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bool) -> Result<Outcomes> {
+fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bool) -> Result<RenderedBatch> {
     let users = read(store, chunk, from_seq)?;
     // Most messages are about as long as what they are made of.
-    let mut outcomes = Outcomes::with_capacity(users.rows.len(), users.text.len());
+    let mut outcomes = RenderedBatch::with_capacity(users.rows.len(), users.text.len());
     let nothing = Known::default();
     for (i, (recipient, user)) in users.rows.iter().enumerate() {
         let known = users.known.get(i).unwrap_or(&nothing);

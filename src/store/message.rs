@@ -17,8 +17,8 @@ use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::message::{MessageJob, StoredDelivery, StoredMessage, TrackedMessage};
 use crate::model::outcomes::Message;
 use crate::model::provider::Provider;
+use crate::model::status::{MessageStatus, Reason};
 use crate::model::user as model;
-use crate::model::verdict::{MessageStatus, Reason};
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug)]

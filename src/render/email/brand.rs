@@ -9,28 +9,28 @@ use crate::error::{Error, Result};
 use crate::model::brand::BrandPayload;
 use crate::model::plan::{Plan, Stored};
 use crate::model::user::User;
-use crate::render::escape::Escape;
+use crate::render::escape::OutputContext;
 use crate::render::scope::{JobData, JobVariables, Names, Scope};
 use crate::render::text::{Parsed, Text, Writer};
 use crate::template::{Partials, Template};
 
 /// The texts, by their place in the settings, and how data are put into them.
-const TEXTS: [(&str, Escape); 10] = [
-    ("/email/footer", Escape::Footer),
-    ("/email/footer/content", Escape::Footer),
-    ("/email/footer/markdown", Escape::Footer),
-    ("/email/head", Escape::Markup),
-    ("/email/head/content", Escape::Markup),
-    ("/email/header/logo/href", Escape::Plain),
-    ("/email/header/logo/image", Escape::Plain),
-    ("/email/templateOverride/head", Escape::Markup),
-    ("/email/templateOverride/header", Escape::Markup),
-    ("/email/templateOverride/footer", Escape::Markup),
+const TEXTS: [(&str, OutputContext); 10] = [
+    ("/email/footer", OutputContext::Footer),
+    ("/email/footer/content", OutputContext::Footer),
+    ("/email/footer/markdown", OutputContext::Footer),
+    ("/email/head", OutputContext::Markup),
+    ("/email/head/content", OutputContext::Markup),
+    ("/email/header/logo/href", OutputContext::Plain),
+    ("/email/header/logo/image", OutputContext::Plain),
+    ("/email/templateOverride/head", OutputContext::Markup),
+    ("/email/templateOverride/header", OutputContext::Markup),
+    ("/email/templateOverride/footer", OutputContext::Markup),
 ];
 
 /// The texts of these settings that hold variables.
-fn texts(settings: &Value) -> impl Iterator<Item = (&'static str, Escape, &str)> {
-    let text = |(place, escape)| Some((place, escape, settings.pointer(place)?.as_str()?));
+fn texts(settings: &Value) -> impl Iterator<Item = (&'static str, OutputContext, &str)> {
+    let text = |(place, context)| Some((place, context, settings.pointer(place)?.as_str()?));
     TEXTS.into_iter().filter_map(text).filter(|(.., text)| text.contains("{{"))
 }
 
@@ -47,13 +47,13 @@ pub fn partials(brand: Option<&Value>) -> Partials {
 
 fn compile(
     source: &str,
-    escape: Escape,
+    context: OutputContext,
     names: &mut Names,
     partials: &Partials,
     parsed: &mut Parsed,
 ) -> std::result::Result<Text, String> {
     let mut writer = Writer::new(names, partials, parsed);
-    writer.text(source, escape).map_err(|problem| problem.to_string())?;
+    writer.text(source, context).map_err(|problem| problem.to_string())?;
     let text = writer.finish();
     match text.failure() {
         Some(reason) => Err(reason),
@@ -66,16 +66,20 @@ fn compile(
 pub fn check(brand: &BrandPayload, at: &str) -> Result<()> {
     let at = if at.is_empty() { String::new() } else { format!("{at}.") };
     let mut parsed = Parsed::default();
-    let mut refuse = |source: &str, escape: Escape, field: String| {
-        let compiled = compile(source, escape, &mut Names::default(), &Partials::new(), &mut parsed);
+    let mut refuse = |source: &str, context: OutputContext, field: String| {
+        let compiled = compile(source, context, &mut Names::default(), &Partials::new(), &mut parsed);
         compiled.map(drop).map_err(|problem| Error::invalid(format_args!("{at}{field}"), problem))
     };
-    for (place, escape, source) in brand.settings.iter().flat_map(texts) {
-        refuse(source, escape, format!("settings{}", place.replace('/', ".")))?;
+    for (place, context, source) in brand.settings.iter().flat_map(texts) {
+        refuse(source, context, format!("settings{}", place.replace('/', ".")))?;
     }
     let snippets = brand.snippets.as_ref().and_then(|snippets| snippets["items"].as_array());
     for (i, snippet) in snippets.into_iter().flatten().enumerate() {
-        refuse(snippet["value"].as_str().unwrap_or_default(), Escape::Plain, format!("snippets.items[{i}].value"))?;
+        refuse(
+            snippet["value"].as_str().unwrap_or_default(),
+            OutputContext::Plain,
+            format!("snippets.items[{i}].value"),
+        )?;
     }
     Ok(())
 }
@@ -101,8 +105,8 @@ impl Frame {
         let mut names = Names::default();
         let (partials, mut parsed) = (partials(Some(&brand)), Parsed::default());
         let compiled = texts(&brand["settings"])
-            .filter_map(|(place, escape, source)| {
-                Some((place, compile(source, escape, &mut names, &partials, &mut parsed).ok()?))
+            .filter_map(|(place, context, source)| {
+                Some((place, compile(source, context, &mut names, &partials, &mut parsed).ok()?))
             })
             .collect();
         let template_id = match plan.stored {

@@ -27,19 +27,19 @@ names! {
 }
 
 impl MessageStatus {
-    /// The way of a message that goes well.
-    pub const WAY: [MessageStatus; 4] =
+    /// The statuses of a message that arrives and is read, in their order.
+    pub const LIFECYCLE: [MessageStatus; 4] =
         [MessageStatus::Sent, MessageStatus::Delivered, MessageStatus::Opened, MessageStatus::Clicked];
 
-    /// The statuses on the way to this one, which is the last of them.
-    pub fn steps(self) -> impl Iterator<Item = MessageStatus> {
-        let before = Self::WAY.iter().position(|it| *it == self).unwrap_or(0);
-        Self::WAY.into_iter().take(before).chain([self])
+    /// The statuses that lead to this one, which is the last of them.
+    pub fn up_to(self) -> impl Iterator<Item = MessageStatus> {
+        let before = Self::LIFECYCLE.iter().position(|it| *it == self).unwrap_or(0);
+        Self::LIFECYCLE.into_iter().take(before).chain([self])
     }
 
-    /// Whether `other` is this status or was on the way to it.
-    pub fn has_passed(self, other: MessageStatus) -> bool {
-        self.steps().any(|it| it == other)
+    /// Whether a message with this status has, or had, the other one.
+    pub fn includes(self, other: MessageStatus) -> bool {
+        self.up_to().any(|it| it == other)
     }
 }
 
