@@ -18,7 +18,7 @@ pub enum Consent {
 }
 
 /// Asks, in this order: what was sent with the user for this template, by whichever of its names, and for this topic, what is stored for the topic,
-/// and the topic's default. A choice whose rules do not hold `now` is none. A topic that is REQUIRED asks nobody.
+/// and the topic's default. A choice whose rules do not hold `now` is none. For a topic that is REQUIRED none of this counts.
 pub fn ask(
     user: &User<'_>,
     named: [Option<&str>; 4],

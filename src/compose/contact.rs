@@ -125,15 +125,15 @@ impl<'a> Contact<'a> {
         match channel {
             Channel::Email => {
                 let elsewhere = [to.and_then(|to| to.email.as_ref()), self.user.email.as_ref()];
-                self.text(const { Provider::first_of(Channel::Email) }, |it| it.email.as_ref(), elsewhere)
+                self.text(const { Provider::default_of(Channel::Email) }, |it| it.email.as_ref(), elsewhere)
             }
             Channel::Sms => {
                 let elsewhere = [to.and_then(|to| to.phone_number.as_ref()), self.user.phone_number.as_ref()];
-                self.text(const { Provider::first_of(Channel::Sms) }, |it| it.phone_number.as_ref(), elsewhere)
+                self.text(const { Provider::default_of(Channel::Sms) }, |it| it.phone_number.as_ref(), elsewhere)
             }
             Channel::Push => self.push(),
             Channel::Inbox => {
-                let (provider, text) = (const { Provider::first_of(Channel::Inbox) }, Cow::Borrowed(self.recipient));
+                let (provider, text) = (const { Provider::default_of(Channel::Inbox) }, Cow::Borrowed(self.recipient));
                 vec![Address { provider, text, in_profile: true }]
             }
             Channel::DirectMessage | Channel::Webhook => {

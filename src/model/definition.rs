@@ -139,8 +139,8 @@ impl Definition {
             (None, None) => None,
         };
         let metadata = &about.metadata;
-        if metadata.tags.len() > TAGS || metadata.tags.iter().any(|tag| tag.chars().count() > TAG_CHARS) {
-            let expected = format!("expected at most {TAGS} tags of at most {TAG_CHARS} characters");
+        if metadata.tags.len() > TAGS_LIMIT || metadata.tags.iter().any(|tag| tag.chars().count() > TAG_CHARS) {
+            let expected = format!("expected at most {TAGS_LIMIT} tags of at most {TAG_CHARS} characters");
             return Err(Error::invalid("message.metadata.tags", expected));
         }
         let place = |is_nested: bool| if is_nested { PLACES[0] } else { PLACES[1] };
@@ -187,13 +187,13 @@ pub fn stored_data(definition: &str) -> Data {
 fn read_delay(delay: Object<'_>, at: &str, reading: Reading) -> Result<Option<Delay>> {
     let fields: DelayFields = json::read(delay.as_str(), || at.to_owned())?;
     let read = || match (fields.duration, &fields.until) {
-        (Some(millis), None) if (0.0..=LONGEST_DELAY).contains(&millis) => Ok(Some(Delay::For(millis as i64))),
+        (Some(millis), None) if (0.0..=LONGEST_DELAY_MS).contains(&millis) => Ok(Some(Delay::For(millis as i64))),
         (Some(_), None) => Err(Error::invalid(format_args!("{at}.duration"), "expected milliseconds, up to a year")),
         (_, Some(until)) => match instant(until, fields.timezone.as_deref()) {
             Some(at) => Ok(Some(Delay::Until(at))),
             None => Err(Error::invalid(
                 format_args!("{at}.until"),
-                "expected an ISO 8601 date and time; opening hours are not known here",
+                "expected an ISO 8601 date and time; opening hours are not supported",
             )),
         },
         (None, None) => Ok(None),
@@ -205,11 +205,10 @@ fn read_delay(delay: Object<'_>, at: &str, reading: Reading) -> Result<Option<De
 }
 
 /// After the OpenAPI text.
-const TAGS: usize = 9;
+const TAGS_LIMIT: usize = 9;
 const TAG_CHARS: usize = 30;
 
-/// Milliseconds.
-const LONGEST_DELAY: f64 = 366.0 * 24.0 * 60.0 * 60.0 * 1000.0;
+const LONGEST_DELAY_MS: f64 = 366.0 * 24.0 * 60.0 * 60.0 * 1000.0;
 
 /// An ISO date and time; one without a zone is of `timezone`, or else UTC.
 pub fn instant(text: &str, timezone: Option<&str>) -> Option<Timestamp> {

@@ -12,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::json::{self, Fields, Object};
 
 names! {
-    /// Where somebody stands with a subscription topic.
+    /// What a user has chosen for a subscription topic.
     PreferenceStatus {
         OptedIn = "OPTED_IN",
         OptedOut = "OPTED_OUT",
-        /// A topic that nobody can opt out of. Never a user's own choice.
+        /// A topic that users cannot opt out of. Never a user's own choice.
         Required = "REQUIRED",
     }
 }
@@ -30,7 +30,7 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Where somebody stands who made this choice, if any: nobody is out of a topic that is required.
+    /// What this choice comes to, if there is one: a topic that is required has no way out.
     pub fn status(&self, choice: Option<&TopicPreference>) -> PreferenceStatus {
         match choice {
             Some(choice) if choice.refused_by(self).is_none() => choice.status,

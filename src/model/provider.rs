@@ -1,4 +1,4 @@
-//! Who carries messages: the one table of providers. A new one is a row here, and a file in `src/provider` if its request
+//! The one table of providers. A new one is a row here, and a file in `src/provider` if its request
 //! has a form of its own.
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ pub struct Row {
     pub also: Option<Channel>,
     /// What it may be called besides its name.
     pub aliases: &'static [&'static str],
-    /// The keys of a profile that hold addresses which it alone can reach.
+    /// The keys of a profile that hold addresses which no other provider can reach.
     pub profile_keys: &'static [&'static str],
     /// The members of the object under such a key that are an address, the best first. Without them what is there is push
     /// tokens, alone, in a list, or in an object.
@@ -67,7 +67,7 @@ macro_rules! providers {
     };
 }
 
-// The first row of a channel carries what names nobody. Chats and push tokens are tried in the order of the rows.
+// The first row of a channel is its default provider. Chats and push tokens are tried in the order of the rows.
 providers! {
     Sendgrid = "sendgrid": Row { form: Form::Sendgrid, ..EMAIL },
     Smtp = "smtp": Row { form: Form::Smtp, ..EMAIL },
@@ -165,8 +165,8 @@ impl Provider {
         [self.name()].into_iter().chain(self.row().aliases.iter().copied())
     }
 
-    /// Who carries what goes by a channel and names nobody.
-    pub const fn first_of(channel: Channel) -> Self {
+    /// The default provider of a channel.
+    pub const fn default_of(channel: Channel) -> Self {
         let mut i = 0;
         while Self::ALL[i].row().channel as u8 != channel as u8 {
             i += 1;
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn every_channel_has_a_provider() {
         for (_, channel) in Channel::NAMES {
-            assert_eq!(Provider::of_channel(*channel).next(), Some(Provider::first_of(*channel)));
+            assert_eq!(Provider::of_channel(*channel).next(), Some(Provider::default_of(*channel)));
         }
     }
 

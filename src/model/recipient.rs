@@ -1,4 +1,4 @@
-//! Whom a send goes to: the `to` of its `message`, in all its forms.
+//! The recipients of a send: the `to` of its `message`, in all its forms.
 
 use std::borrow::Cow;
 
@@ -14,12 +14,12 @@ use crate::error::{Error, Kind, Result};
 use crate::json::{self, Object, Text};
 
 /// Recipients in one call (`patterns.md` of Courier's integration guides, August 2026).
-const LIMIT: usize = 500;
+const RECIPIENTS_LIMIT: usize = 500;
 
 /// One of the recipients of a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
-    /// Somebody, with what was sent as a bulk job's user.
+    /// One user, with what was sent as a bulk job's user.
     User { recipient: String, user: String },
     /// Everybody who is subscribed to a list and whom all filters take.
     List { list_id: String, data: Option<String>, filters: Vec<Filter> },
@@ -64,7 +64,7 @@ struct SentFilter {
 }
 
 /// Filters of one recipient.
-const FILTERS: usize = 100;
+const FILTERS_LIMIT: usize = 100;
 
 #[derive(Deserialize)]
 struct Fields<'a> {
@@ -111,8 +111,8 @@ pub fn read(raw: &str) -> Result<Vec<To>> {
     }
     let all: Vec<&RawValue> = serde_json::from_str(raw)
         .map_err(|error| Error::invalid("message.to", format_args!("not valid JSON: {error}")))?;
-    if all.len() > LIMIT {
-        let text = format!("message.to has {} recipients. Max is {LIMIT}", all.len());
+    if all.len() > RECIPIENTS_LIMIT {
+        let text = format!("message.to has {} recipients. Max is {RECIPIENTS_LIMIT}", all.len());
         return Err(Error::new(Kind::Invalid, text));
     }
     if all.is_empty() {
@@ -137,8 +137,11 @@ fn one(raw: &str, at: &str) -> Result<To> {
         }
     }
     let filters = to.filters.unwrap_or_default();
-    if filters.len() > FILTERS {
-        return Err(Error::invalid(format_args!("{at}.filters"), format_args!("expected at most {FILTERS} filters")));
+    if filters.len() > FILTERS_LIMIT {
+        return Err(Error::invalid(
+            format_args!("{at}.filters"),
+            format_args!("expected at most {FILTERS_LIMIT} filters"),
+        ));
     }
     let filters = filters.into_iter().map(|json::Fields(it)| Filter { path: it.path, value: it.value }).collect();
     if let Some(list_id) = text("list_id", &to.list_id)? {
@@ -148,12 +151,12 @@ fn one(raw: &str, at: &str) -> Result<To> {
         return Ok(To::Pattern { pattern, data, filters });
     }
     if to.pagerduty.is_some() {
-        return Err(Error::invalid(format_args!("{at}.pagerduty"), "PagerDuty is not known here"));
+        return Err(Error::invalid(format_args!("{at}.pagerduty"), "PagerDuty is not supported"));
     }
     if to.audience_id.is_some() {
         return Err(Error::invalid(
             format_args!("{at}.audience_id"),
-            "audiences are not known here; name a list or users",
+            "audiences are not supported; name a list or users",
         ));
     }
     let direct = [

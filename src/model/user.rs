@@ -68,7 +68,7 @@ members! {
 }
 
 members! {
-    /// Where somebody is meant.
+    /// The tenant that a user is meant in.
     pub struct Context<'a> {
         #[serde(borrow)]
         tenant_id: Text<'a> = "tenant_id",
@@ -131,7 +131,7 @@ impl<'a> User<'a> {
         self.received_profile(each)
     }
 
-    /// Who this is: `recipient`, else `to.user_id`, else `user_id`. Nobody's name is empty.
+    /// Who this is: `recipient`, else `to.user_id`, else `user_id`. No name is empty.
     pub fn recipient(&self, at: impl FnOnce() -> String) -> Result<Option<&Cow<'a, str>>> {
         let to = self.to().and_then(|to| to.user_id.as_ref());
         let named = [("recipient", self.recipient.as_ref()), ("to.user_id", to), ("user_id", self.user_id.as_ref())];

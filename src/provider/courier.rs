@@ -7,7 +7,7 @@ use super::message::ProviderMessage;
 use crate::render::node::Node;
 
 /// Characters of a body that a list of messages shows.
-const PREVIEW: usize = 160;
+const PREVIEW_CHARS: usize = 160;
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let action = |element: &Node| match element {
@@ -26,7 +26,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     let mut request = json!({
         "messageId": message.message_id,
         "userId": message.address,
-        "preview": super::message::shortened(&words, PREVIEW),
+        "preview": super::message::shortened(&words, PREVIEW_CHARS),
         "body": message.text(),
         "blocks": elements::raw(message),
         "actions": actions,

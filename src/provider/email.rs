@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::message::ProviderMessage;
 use crate::render::email::document;
 
-/// Who sends if nobody says who does. No mailbox of anybody's: the domain is set aside for examples.
+/// The sender where none is given. There is no such mailbox: the domain is set aside for examples.
 const FROM: &str = "no-reply@example.com";
 
 /// An address, maybe with a name.

@@ -6,8 +6,8 @@ use super::email::{self, Attachment, Mailbox};
 use super::message::{ProviderMessage, shortened};
 
 /// Categories of one e-mail, and the characters of one.
-const CATEGORIES: usize = 10;
-const CATEGORY_CHARACTERS: usize = 255;
+const CATEGORIES_LIMIT: usize = 10;
+const CATEGORY_CHARS: usize = 255;
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let email = email::read(message, None);
@@ -35,7 +35,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     let tags = message.tags();
     if !tags.is_empty() {
         request["categories"] =
-            tags.into_iter().take(CATEGORIES).map(|tag| shortened(tag, CATEGORY_CHARACTERS)).collect();
+            tags.into_iter().take(CATEGORIES_LIMIT).map(|tag| shortened(tag, CATEGORY_CHARS)).collect();
     }
     let mut custom: Map<String, Value> = Map::new();
     custom.insert("message_id".to_owned(), message.message_id.into());

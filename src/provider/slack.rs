@@ -9,13 +9,13 @@ use crate::render::markdown;
 use crate::render::node::Node;
 
 /// What Slack takes, in characters and blocks.
-const HEADER: usize = 150;
-const SECTION: usize = 3_000;
-const BUTTON: usize = 75;
-const ALT_TEXT: usize = 2_000;
-const BLOCKS: usize = 50;
+const HEADER_CHARS: usize = 150;
+const SECTION_CHARS: usize = 3_000;
+const BUTTON_CHARS: usize = 75;
+const ALT_TEXT_CHARS: usize = 2_000;
+const BLOCKS_LIMIT: usize = 50;
 /// Buttons in a row.
-const BUTTONS: usize = 25;
+const ROW_BUTTONS: usize = 25;
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let mut blocks = Vec::new();
@@ -25,7 +25,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     for element in elements::read(message) {
         add(element, &mut blocks);
     }
-    blocks.truncate(BLOCKS);
+    blocks.truncate(BLOCKS_LIMIT);
     // Shown where blocks are not: in notifications, and to screen readers.
     let text = match (message.text(), message.title()) {
         ("", Some(title)) => title,
@@ -47,7 +47,7 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
         Node::Text { content, style: TextStyle::H1 | TextStyle::H2, .. } => heading(&content, blocks),
         Node::Text { content, markdown: is_markdown, style: TextStyle::Subtext, .. } => {
             let words = marked_up(&content, is_markdown);
-            blocks.push(json!({ "type": "context", "elements": [mrkdwn(&shortened(&words, SECTION))] }));
+            blocks.push(json!({ "type": "context", "elements": [mrkdwn(&shortened(&words, SECTION_CHARS))] }));
         }
         Node::Text { content, markdown: is_markdown, bold, italic, strikethrough, .. } => {
             let marks = [(bold, "*"), (italic, "_"), (strikethrough, "~")];
@@ -58,8 +58,7 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
             section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), escape(&content)), blocks);
         }
         Node::Action { content, href, action_id, .. } => {
-            let mut button =
-                json!({ "type": "button", "text": { "type": "plain_text", "text": shortened(&content, BUTTON) } });
+            let mut button = json!({ "type": "button", "text": { "type": "plain_text", "text": shortened(&content, BUTTON_CHARS) } });
             if !href.is_empty() {
                 button["url"] = href.into();
             }
@@ -73,7 +72,7 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
         }
         Node::Image { src, alt_text, .. } => {
             let alt_text = if alt_text.is_empty() { "image" } else { &alt_text };
-            blocks.push(json!({ "type": "image", "image_url": src, "alt_text": shortened(alt_text, ALT_TEXT) }));
+            blocks.push(json!({ "type": "image", "image_url": src, "alt_text": shortened(alt_text, ALT_TEXT_CHARS) }));
         }
         Node::Divider => blocks.push(json!({ "type": "divider" })),
         Node::Quote { content } => {
@@ -90,13 +89,13 @@ fn marked_up(content: &str, is_markdown: bool) -> String {
 
 fn row_with_room(block: &mut Value) -> Option<&mut Vec<Value>> {
     let is_row = block["type"] == "actions";
-    block.get_mut("elements")?.as_array_mut().filter(|row| is_row && row.len() < BUTTONS)
+    block.get_mut("elements")?.as_array_mut().filter(|row| is_row && row.len() < ROW_BUTTONS)
 }
 
 fn heading(text: &str, blocks: &mut Vec<Value>) {
     match text.chars().count() {
         0 => {}
-        count if count <= HEADER => {
+        count if count <= HEADER_CHARS => {
             blocks.push(json!({ "type": "header", "text": { "type": "plain_text", "text": text } }));
         }
         _ => section(&marked(&escape(text), &["*"]), blocks),
@@ -106,8 +105,8 @@ fn heading(text: &str, blocks: &mut Vec<Value>) {
 /// A long text goes on in further sections.
 fn section(text: &str, blocks: &mut Vec<Value>) {
     let mut rest = text;
-    while !rest.is_empty() && blocks.len() < BLOCKS {
-        let (part, after) = match rest.char_indices().nth(SECTION) {
+    while !rest.is_empty() && blocks.len() < BLOCKS_LIMIT {
+        let (part, after) = match rest.char_indices().nth(SECTION_CHARS) {
             None => (rest, ""),
             Some((limit, _)) => rest.split_at(cut(&rest[..limit])),
         };
@@ -135,7 +134,7 @@ fn marked(text: &str, marks: &[&str]) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The three characters that Slack asks to have escaped; with them nobody can be mentioned, and no link faked.
+/// The three characters that Slack asks to have escaped; escaped, they mention no user and fake no link.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -154,12 +153,12 @@ mod tests {
             let lengths: Vec<usize> =
                 blocks.iter().map(|block| block["text"]["text"].as_str().unwrap().chars().count()).collect();
             assert_eq!(lengths.len(), count, "{lengths:?}");
-            assert!(lengths.iter().all(|length| *length <= SECTION), "{lengths:?}");
+            assert!(lengths.iter().all(|length| *length <= SECTION_CHARS), "{lengths:?}");
         }
     }
 
     #[test]
-    fn nobody_is_mentioned_by_a_text() {
+    fn a_text_mentions_no_user() {
         assert_eq!(escape("<!channel> & <@U1|x>"), "&lt;!channel&gt; &amp; &lt;@U1|x&gt;");
     }
 

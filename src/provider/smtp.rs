@@ -19,7 +19,7 @@ use crate::model::channel::Channel;
 use crate::model::provider::{Form, Provider};
 
 /// The last second that has four digits for its year, which is as far as a `Date` can tell.
-const LAST_SECOND: i64 = 253_402_300_799;
+const LAST_EPOCH_SECONDS: i64 = 253_402_300_799;
 
 /// `{from, to, data}`, or instead of `data` an `error` that says why there can be none.
 pub fn request(message: &ProviderMessage<'_>) -> Value {
@@ -41,7 +41,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
 fn mail(message: &ProviderMessage<'_>, email: &Email) -> Result<Message, String> {
     // No address of a message's own, and nothing that could not stand in a header.
     let id: String = message.message_id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
-    let seconds = message.created_at.seconds().clamp(0, LAST_SECOND).unsigned_abs();
+    let seconds = message.created_at.seconds().clamp(0, LAST_EPOCH_SECONDS).unsigned_abs();
     let mut builder = Message::builder()
         .from(parsed(&email.from)?)
         .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))

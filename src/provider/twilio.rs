@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::message::ProviderMessage;
 
-/// Who sends if nobody says who does: the number that Twilio takes from test accounts.
+/// The sender where none is given: the number that Twilio takes from test accounts.
 const FROM: &str = "+15005550006";
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {

@@ -17,7 +17,7 @@ use crate::template::Partials;
 /// Locales in one content.
 const LOCALES_LIMIT: usize = 100;
 /// Bytes that one content may come to for all its channels and locales together, before any data.
-const BYTES_LIMIT: usize = 64 * 1024 * 1024;
+const CONTENT_BYTES: usize = 64 * 1024 * 1024;
 
 /// The texts of a message on one channel.
 pub struct Texts {
@@ -66,7 +66,7 @@ impl Compiled {
                 let has_markdown = mentioned.has_markdown;
                 let variant = Variant { elements, path, target, locale, refs, is_shared, has_markdown };
                 texts.push(variant.compile(&mut kit)?);
-                if kit.bytes > BYTES_LIMIT {
+                if kit.bytes > CONTENT_BYTES {
                     let problem = "the content is too long for all its channels and locales together";
                     return Err(Error::invalid(format_args!("{path}.elements"), problem));
                 }

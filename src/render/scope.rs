@@ -72,7 +72,7 @@ fn object(json: Option<&String>) -> String {
     json.map_or("null", String::as_str).to_owned()
 }
 
-/// There is no page behind any of them; the domain is one that nobody can have.
+/// There is no page behind any of them; the domain is one that cannot be registered.
 fn urls() -> String {
     let urls = json!({
         "opened": "https://bulkd.invalid/opened",
@@ -341,11 +341,11 @@ fn tenant(tenant_id: &str) -> String {
 }
 
 /// Among so few names it takes longer to hash one than to look at them all.
-const FEW: usize = 12;
+const FEW_NAMES: usize = 12;
 
 fn fill<'a>(names: &NameSet, values: &mut [Option<&'a str>], name: &str, value: &'a str) {
     let slot = match names.len() {
-        0..=FEW => names.iter().position(|known| known == name),
+        0..=FEW_NAMES => names.iter().position(|known| known == name),
         _ => names.get_index_of(name),
     };
     if let Some(slot) = slot {

@@ -49,7 +49,7 @@ impl Text {
         self.0.bytes()
     }
 
-    /// Why it fails for everybody.
+    /// Why it fails for every recipient.
     pub fn failure(&self) -> Option<String> {
         self.0.failure()
     }

@@ -61,7 +61,7 @@ fn compile(
     }
 }
 
-/// Refuses a brand with texts or snippets that cannot be rendered for anybody. `at` is its path in the request, or
+/// Refuses a brand with texts or snippets that cannot be rendered for any recipient. `at` is its path in the request, or
 /// nothing for the body itself.
 pub fn check(brand: &BrandPayload, at: &str) -> Result<()> {
     let at = if at.is_empty() { String::new() } else { format!("{at}.") };

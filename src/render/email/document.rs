@@ -14,7 +14,7 @@ const INK: &str = "#24292f";
 const FAINT: &str = "#6e7781";
 const BACKGROUND: &str = "#f3f4f6";
 const FONT: &str = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
-const WIDTH: u64 = 600;
+const WIDTH_PIXELS: u64 = 600;
 
 /// The networks of a footer, by their names in a brand's settings.
 const SOCIAL: &[(&str, &str)] = &[
@@ -103,7 +103,7 @@ pub fn is_document(content: &str) -> bool {
     has_prefix(start, "<!doctype") || has_prefix(start, "<html")
 }
 
-/// What mailboxes show behind the subject and nobody sees in the message. The spaces keep them from going on with its
+/// What mailboxes show behind the subject; it is hidden in the message itself. The spaces keep them from going on with its
 /// first words.
 fn hidden(text: &str) -> String {
     format!(
@@ -144,7 +144,7 @@ impl<'a> Look<'a> {
             primary: primary.unwrap_or(PRIMARY),
             background: own("backgroundColor").unwrap_or(BACKGROUND),
             card: own("blocksBackgroundColor").unwrap_or("#ffffff"),
-            width: width.filter(|width| (200..=2000).contains(width)).unwrap_or(WIDTH),
+            width: width.filter(|width| (200..=2000).contains(width)).unwrap_or(WIDTH_PIXELS),
         }
     }
 
