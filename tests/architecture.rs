@@ -24,7 +24,7 @@ const RULES: &[Rule] = &[
     ("app", &["cli", "config", "http", "api", "runner", "outbound", "store", "compose", "render", "model"], false),
     ("cli", &["config", "http", "api", "store", "compose", "render", "model"], true),
     ("config", &["http", "api", "store", "compose", "render", "model"], true),
-    ("api", &["http", "outbox", "store", "compose", "provider", "render", "model"], false),
+    ("api", &["http", "outbox", "store", "compose", "render", "model"], false),
     ("runner", &["store", "compose", "render", "model"], false),
     ("outbound", &["outbox", "store", "model"], false),
     ("outbox", &["store", "provider", "render", "model"], false),

@@ -1,12 +1,12 @@
 #![no_main]
 
 use bulkd::clock::Timestamp;
+use bulkd::compose::{Recipient, Renderer, UnknownTemplates};
 use bulkd::model::bulk::JobKind;
 use bulkd::model::definition::{Definition, Reading};
 use bulkd::model::known::Known;
 use bulkd::model::outcomes::{Outcome, RenderedBatch};
 use bulkd::model::plan::Plan;
-use bulkd::compose::{Recipient, Renderer, UnknownTemplates};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 

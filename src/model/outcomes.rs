@@ -200,11 +200,6 @@ impl RenderedBatch {
         self.text.truncate(bytes);
     }
 
-    /// The address of a delivery that was written.
-    pub fn address(&self, it: &RenderedDelivery) -> &str {
-        &self.text[it.address.clone()]
-    }
-
     fn delivery(&self, it: &RenderedDelivery) -> Delivery<'_> {
         let text = |range: &Range<usize>| &self.text[range.clone()];
         Delivery {

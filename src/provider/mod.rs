@@ -34,7 +34,7 @@ pub fn passes_data_on(provider: Provider) -> bool {
 }
 
 /// What the recipient would see.
-pub struct Shown {
+pub struct Output {
     pub subject: String,
     pub body: String,
     /// An e-mail's; other channels have none.
@@ -42,7 +42,7 @@ pub struct Shown {
     pub elements: Vec<Value>,
 }
 
-pub fn shown(message: &ProviderMessage<'_>) -> Shown {
+pub fn output(message: &ProviderMessage<'_>) -> Output {
     let mut elements = match elements::raw(message) {
         Value::Array(elements) => elements,
         _ => Vec::new(),
@@ -54,10 +54,10 @@ pub fn shown(message: &ProviderMessage<'_>) -> Shown {
     }
     if message.channel == Channel::Email {
         let email = email::read(message, None);
-        return Shown { subject: email.subject, body: email.text, html: email.html, elements };
+        return Output { subject: email.subject, body: email.text, html: email.html, elements };
     }
     let subject = message.title().unwrap_or_default().to_owned();
-    Shown { subject, body: message.text().to_owned(), html: String::new(), elements }
+    Output { subject, body: message.text().to_owned(), html: String::new(), elements }
 }
 
 /// The complete HTML of an e-mail, as its provider would have been given it; other channels have none.

@@ -90,7 +90,7 @@ pub fn has_variables(brand: &Value) -> bool {
 }
 
 /// The brand of a job, compiled.
-pub struct Frame {
+pub struct CompiledBrand {
     brand: Value,
     /// By their place in the settings.
     texts: Vec<(&'static str, Text)>,
@@ -98,7 +98,7 @@ pub struct Frame {
     data: JobData,
 }
 
-impl Frame {
+impl CompiledBrand {
     /// `None` if there is no brand. A text that was stored when it was not looked at stays as it is.
     pub fn new(plan: Plan, now: Timestamp) -> Option<Self> {
         let brand = plan.brand.clone()?;
@@ -115,7 +115,7 @@ impl Frame {
         };
         let words = JobVariables::new(&plan.definition, plan.brand, template_id.as_deref(), plan.topic.as_ref(), now);
         let data = JobData::new(plan.definition.data, words, &names);
-        Some(Frame { brand, texts: compiled, names, data })
+        Some(CompiledBrand { brand, texts: compiled, names, data })
     }
 
     /// The brand for one message. A text that cannot be rendered is left out.
