@@ -15,7 +15,7 @@ use crate::id::Ids;
 use crate::model::seed::Seed;
 use crate::model::webhook::Destination;
 use crate::outbound::Outbound;
-use crate::render::STACK;
+use crate::render::RENDER_STACK_BYTES;
 use crate::runner::Runner;
 use crate::seed;
 use crate::settings::UnknownTemplates;
@@ -167,7 +167,8 @@ fn register_webhooks(store: &Store, given: Vec<Destination>) -> Result<()> {
 /// Runs `work` in a thread with the stack that compiling and rendering templates may need.
 fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
-        let spawned = thread::Builder::new().name("seed".to_owned()).stack_size(STACK).spawn_scoped(scope, work);
+        let spawned =
+            thread::Builder::new().name("seed".to_owned()).stack_size(RENDER_STACK_BYTES).spawn_scoped(scope, work);
         let spawned = spawned.map_err(|error| Error::startup(format!("the seed has no thread: {error}")))?;
         spawned.join().unwrap_or_else(|_| Err(Error::internal("reading the seed panicked")))
     })

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
-use crate::render::STACK;
+use crate::render::RENDER_STACK_BYTES;
 use crate::settings::{Contract, Durability, UnknownTemplates};
 
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ impl Config {
 
 /// Templates are compiled in the threads of connections.
 pub fn default_limits() -> Limits {
-    Limits { stack_bytes: STACK, ..Limits::default() }
+    Limits { stack_bytes: RENDER_STACK_BYTES, ..Limits::default() }
 }
 
 /// One more than processors, since one of them mostly waits for its turn. More would have a small job that is run

@@ -21,8 +21,11 @@ pub mod outbound;
 pub mod runner;
 
 pub mod follow;
+pub mod outbox;
 pub mod store;
 
+pub mod compose;
+pub mod provider;
 pub mod render;
 
 pub mod model;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::{fs, io};
 
 use crate::clock::Timestamp;
+use crate::compose::{self, Renderer};
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
@@ -15,7 +16,7 @@ use crate::model::resolved::ResolvedDefinition;
 use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submission};
 use crate::model::stored_elements;
 use crate::model::template::Check;
-use crate::render::{self, Renderer};
+use crate::render::email::brand as email_brand;
 use crate::send::SendRequest;
 use crate::settings::UnknownTemplates;
 use crate::store::plan::Names;
@@ -55,10 +56,10 @@ pub fn read(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
 fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     for template in &seed.templates {
         let at = format!("{}.content", template.at);
-        render::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
+        compose::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
     }
     for brand in &seed.brands {
-        render::brand::check(&brand.value, &brand.at)?;
+        email_brand::check(&brand.value, &brand.at)?;
     }
     let jobs = seed.jobs.iter().map(|job| (&job.at, &job.value.definition, JobKind::Bulk));
     let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));

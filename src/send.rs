@@ -6,15 +6,15 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::compose::{Recipient, Renderer};
 use crate::error::{Error, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::Definition;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::list::Pattern;
-use crate::model::outcomes::Outcomes;
-use crate::model::resolved::ResolvedDefinition;
+use crate::model::outcomes::RenderedBatch;
 use crate::model::recipient::{self, Filter, To};
-use crate::render::{Recipient, Renderer};
+use crate::model::resolved::ResolvedDefinition;
 use crate::settings::UnknownTemplates;
 use crate::store::plan::{self, Names, Versions};
 use crate::store::{Db, Store, Tx, bulk, environment, list, profile};
@@ -46,7 +46,7 @@ pub struct PreparedSend {
     /// Recipients, and the users as they were sent.
     users: Vec<(String, String)>,
     /// What became of each of them. `None` leaves them to the runner.
-    outcomes: Option<Outcomes>,
+    outcomes: Option<RenderedBatch>,
 }
 
 impl SendRequest {
@@ -58,7 +58,7 @@ impl SendRequest {
             Ok((plan::prepare(db, &self.environment, definition, &sent, COMMIT_BYTES)?, db.now()))
         })?;
         let renderer = Renderer::new(found.plan, self.templates, now)?;
-        let mut outcomes = Outcomes::default();
+        let mut outcomes = RenderedBatch::default();
         for ((recipient, user), known) in users.iter().zip(&found.known) {
             if outcomes.bytes() > COMMIT_BYTES {
                 break;

@@ -4,9 +4,9 @@ use bulkd::clock::Timestamp;
 use bulkd::model::bulk::JobKind;
 use bulkd::model::definition::{Definition, Reading};
 use bulkd::model::known::Known;
-use bulkd::model::outcomes::{Outcome, Outcomes};
+use bulkd::model::outcomes::{Outcome, RenderedBatch};
 use bulkd::model::resolved::ResolvedDefinition;
-use bulkd::render::{Recipient, Renderer};
+use bulkd::compose::{Recipient, Renderer};
 use bulkd::settings::UnknownTemplates;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn rendered(content: Value, snippet: &str, user: &str) -> Result<Option<String>,
     plan.brand = Some(json!({ "id": "b", "name": "B", "snippets": { "items": [{ "name": "s", "value": snippet }] } }));
     let renderer =
         Renderer::new(plan, UnknownTemplates::Lenient, Timestamp::default()).map_err(|error| error.to_string())?;
-    let mut outcomes = Outcomes::default();
+    let mut outcomes = RenderedBatch::default();
     let user = Recipient { recipient: "r", user, known: &Known::default() };
     renderer.render(user, Timestamp::default(), false, &mut outcomes);
     let mut each = outcomes.iter();

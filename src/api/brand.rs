@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::brand::BrandPayload;
-use crate::render;
+use crate::render::email::brand as email_brand;
 use crate::store::brand::{self, Brand};
 
 /// `POST /brands` with `{name, settings, id?, snippets?}`: 200 and the brand, 409 if the id is taken.
@@ -17,7 +17,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     if payload.settings.is_none() {
         return Err(Error::invalid("settings", "expected an object, which may be empty"));
     }
-    render::brand::check(&payload, "")?;
+    email_brand::check(&payload, "")?;
     let environment = call.environment;
     Action::change(move |tx| shown(&brand::create(tx, &environment, &payload)?))
 }
@@ -46,7 +46,7 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 /// `PUT /brands/{brand_id}` with `{name, settings?, snippets?}`: 200 and the brand, of which nothing else is left.
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let payload = BrandPayload::read(&call.json()?, "")?;
-    render::brand::check(&payload, "")?;
+    email_brand::check(&payload, "")?;
     let (brand_id, environment) = (call.path("brand_id"), call.environment);
     Action::change(move |tx| {
         let brand = brand::get(tx, &environment, &brand_id)?;

@@ -3,15 +3,14 @@
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change};
-use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor, List};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
-use crate::model::options::MessageOptions;
-use crate::model::{history, user};
+use crate::model::user;
+use crate::outbox::{Deliveries, history};
 use crate::send::SendRequest;
 use crate::settings::Contract;
 use crate::store;
@@ -89,12 +88,7 @@ pub fn history(mut call: Call<'_>) -> Result<Action> {
     let (message_id, environment) = (call.path("message_id"), call.environment);
     Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
-        let message = message::get(db, &place)?;
-        let job = message::get_job(db, place.job)?;
-        let (_, definition) = bulk::get_by_number(db, place.job)?;
-        let options = MessageOptions::of_stored(&definition);
-        let origin = delivery::origin(db, place.job, &message.stored, &definition, &options)?;
-        let mut events = history::events(&message, &job, &origin);
+        let mut events = history::of(db, &place)?;
         events.retain(|event| wanted.as_ref().is_none_or(|wanted| event["type"] == wanted.as_str()));
         Ok(Answer::new(200, json!({ "results": events }).to_string()))
     })

@@ -5,7 +5,6 @@ mod auth;
 mod brand;
 mod bulk;
 mod call;
-mod delivery;
 mod hook;
 pub mod idempotency;
 mod list;

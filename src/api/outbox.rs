@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
-use super::delivery::Deliveries;
 use super::paging::{self, Cursor, List};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
+use crate::outbox::Deliveries;
 use crate::store::outbox::{self, Filter, OutboxMessage};
 use crate::store::{bulk, message};
 

@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, List};
 use crate::clock::Timestamp;
+use crate::compose;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State, TemplatePayload, Version};
-use crate::render;
 use crate::settings::Contract;
 use crate::store::Db;
 use crate::store::template::{self, Summary, Template};
@@ -43,7 +43,7 @@ impl WriteBody {
 /// Refuses content whose texts cannot be rendered. `path` is where it stands in the request, nothing for the body itself.
 fn compile(content: &Map<String, Value>, path: &'static str) -> Result<()> {
     let content = stored_elements::understand(content, path)?;
-    render::check(&content, path)
+    compose::check(&content, path)
 }
 
 /// `POST /notifications` with `{notification, state?}`: 201 and the template, a draft unless `state` is PUBLISHED. 409 if

@@ -2,6 +2,7 @@
 //! the field.
 
 pub mod members;
+mod merge;
 pub mod scan;
 
 use std::borrow::Cow;
@@ -14,6 +15,8 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Kind, Result, shown};
+
+pub use merge::merge;
 
 /// Reads `text`, an object, as a `T`. An error names the field by its path below `at` (`users[3]`, or nothing for the
 /// body itself) and says what was expected.

@@ -1,11 +1,11 @@
 //! What a job is to send: the `message` given when it was created.
 
-use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::Value;
 
 use super::content::Content;
+use super::data::{self, Data};
 use super::delay::Delay;
 use super::layers::{FLAT, Layer, Layers, NESTED, RawSource, optional};
 use super::options::{MessageOptions, Metadata};
@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::json::{Fields, Text};
 
 /// After the OpenAPI text.
-const TAGS: usize = 9;
+const TAGS_LIMIT: usize = 9;
 /// After the OpenAPI text.
 const TAG_CHARS: usize = 30;
 
@@ -23,8 +23,8 @@ const TAG_CHARS: usize = 30;
 pub struct Definition {
     pub source: Source,
     pub options: MessageOptions,
-    /// Global data for all users: names and raw JSON values, in the order in which they were sent.
-    pub data: IndexMap<String, String>,
+    /// Global data for all users.
+    pub data: Data,
     pub brand_id: Option<String>,
     pub locale: Option<String>,
     pub routing: Option<Routing>,
@@ -94,7 +94,7 @@ impl Definition {
         let brand: Option<String> = optional(layers.flat.brand, || format!("{FLAT}.brand"))?;
         let locale: Option<Locale> = optional(layers.flat.locale, || format!("{FLAT}.locale"))?;
         let source = read_source(&layers, reading)?;
-        let data = read_data(&layers)?;
+        let data = data::of_job([layers.nested.data, layers.flat.data])?;
         let delay = read_delay(&layers, reading)?;
         check_tags(&options.metadata)?;
         let conditions = conditions(&options, routing.as_ref())?;
@@ -163,13 +163,10 @@ fn check_source(layer: &Layer<'_>, form: &str, reading: Reading) -> Result<()> {
     }
 }
 
-/// The data of the nested form, and over them those of the flat one.
-fn read_data(layers: &Layers<'_>) -> Result<IndexMap<String, String>> {
-    let mut data = IndexMap::new();
-    for layer in layers.forms().into_iter().filter_map(|(layer, _)| layer.data) {
-        layer.for_each(|name, value| drop(data.insert(name.to_owned(), value.to_owned())))?;
-    }
-    Ok(data)
+/// The data of a definition that was checked when it came, for all users.
+pub fn stored_data(definition: &str) -> Data {
+    let data = Layers::read(definition).and_then(|it| data::of_job([it.nested.data, it.flat.data]));
+    data.unwrap_or_default()
 }
 
 fn read_delay(layers: &Layers<'_>, reading: Reading) -> Result<Option<Delay>> {
@@ -182,8 +179,8 @@ fn read_delay(layers: &Layers<'_>, reading: Reading) -> Result<Option<Delay>> {
 }
 
 fn check_tags(metadata: &Metadata) -> Result<()> {
-    if metadata.tags.len() > TAGS || metadata.tags.iter().any(|tag| tag.chars().count() > TAG_CHARS) {
-        let expected = format!("expected at most {TAGS} tags of at most {TAG_CHARS} characters");
+    if metadata.tags.len() > TAGS_LIMIT || metadata.tags.iter().any(|tag| tag.chars().count() > TAG_CHARS) {
+        let expected = format!("expected at most {TAGS_LIMIT} tags of at most {TAG_CHARS} characters");
         return Err(Error::invalid("message.metadata.tags", expected));
     }
     Ok(())

@@ -61,7 +61,7 @@ impl DelayFields {
                 Some(at) => Ok(Some(Delay::Until(at))),
                 None => Err(Error::invalid(
                     format_args!("{at}.until"),
-                    "expected an ISO 8601 date and time; opening hours are not known here",
+                    "expected an ISO 8601 date and time; opening hours are not supported",
                 )),
             },
             (None, None) => Ok(None),

@@ -1,7 +1,7 @@
 //! What is stored under a recipient's id.
 
-use super::channel::Provider;
 use super::preference::TopicPreference;
+use super::provider::Provider;
 
 /// What is stored of one recipient.
 #[derive(Debug, Default)]

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::bulk::JobKind;
-use super::channel::{Channel, Provider};
-use super::verdict::{MessageStatus, Reason};
+use super::channel::Channel;
+use super::provider::Provider;
+use super::status::{MessageStatus, Reason};
 use crate::clock::Timestamp;
 
 /// A message with what went out.
@@ -99,13 +100,13 @@ impl TrackedMessage {
             None if self.events.is_empty() => self.stored.status,
             None => MessageStatus::Delayed,
         };
-        status.steps().map(move |step| Stage { status: Some(step), events })
+        status.up_to().map(move |step| Stage { status: Some(step), events })
     }
 
     /// When the message came to this status, if it had at that stage.
     fn reached(&self, status: MessageStatus, stage: Stage) -> Option<Timestamp> {
-        stage.status.filter(|it| it.has_passed(status))?;
-        let event = self.events.iter().take(stage.events).find(|(it, _)| it.has_passed(status));
+        stage.status.filter(|it| it.includes(status))?;
+        let event = self.events.iter().take(stage.events).find(|(it, _)| it.includes(status));
         Some(event.map_or(self.stored.enqueued_at, |(_, at)| *at))
     }
 
@@ -178,14 +179,14 @@ impl TrackedMessage {
                 channel => channel.name().to_owned(),
             };
             // No delivery is further than its message was.
-            let status = if !is_over && it.status.has_passed(status) { status } else { it.status };
+            let status = if !is_over && it.status.includes(status) { status } else { it.status };
             entry.insert("channel".to_owned(), json!({ "key": key, "name": it.channel.name() }));
             entry.insert("provider".to_owned(), json!(it.provider.name()));
             entry.insert("status".to_owned(), json!(status.name()));
             if it.reason.is_none() {
                 entry.insert("sent".to_owned(), json!(at.millis()));
             }
-            for later in status.steps().skip(1) {
+            for later in status.up_to().skip(1) {
                 entry.insert(later.name().to_lowercase(), json!(at.millis()));
             }
             if let Some(error) = &it.error {

@@ -4,7 +4,7 @@ use jiff::civil::{DateTime, Weekday};
 use jiff::{Span, ToSpan};
 
 use super::names;
-use super::verdict::MessageStatus;
+use super::status::MessageStatus;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 

@@ -4,10 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::layers::{FLAT, Layers, RawSource};
-use super::routing::{Channels, Providers};
+use super::provider::Provider;
+use super::routing::{Channels, ProviderOptions, Providers};
 use crate::error::{Error, Result};
 use crate::json::members::Raw;
-use crate::json::{self, Fields};
+use crate::json::{self, Fields, merge};
 
 /// Everything but content and routing, which makes it cheap to read where the content is not needed.
 #[derive(Debug, Default)]
@@ -26,8 +27,8 @@ pub struct MessageOptions {
     /// The metadata as they were sent, with what is not known here.
     pub raw_metadata: Option<Value>,
     pub tenant_id: Option<String>,
-    /// The `override` of the nested form and the one of the flat form, which is laid over it. Members are providers.
-    pub overrides: Vec<Map<String, Value>>,
+    /// The `override` of the nested form, and that of the flat form laid over it. Members are providers.
+    pub overrides: Map<String, Value>,
 }
 
 /// What a message says about itself.
@@ -55,6 +56,11 @@ impl MessageOptions {
     /// Of a definition that was checked when it came. Version 1 of the file did not look at all of it.
     pub fn of_stored(definition: &str) -> Self {
         MessageOptions::read(definition).unwrap_or_default()
+    }
+
+    /// What it says of a provider, under whichever of its names.
+    pub fn options_of(&self, provider: Provider) -> Option<&ProviderOptions> {
+        provider.spellings().find_map(|name| self.providers.get(name))
     }
 
     pub fn of(layers: &Layers<'_>) -> Result<Self> {
@@ -92,7 +98,7 @@ fn read_metadata(layers: &Layers<'_>) -> Result<(Metadata, Option<Value>)> {
     Ok((metadata, serde_json::from_str(sent.as_str()).ok()))
 }
 
-fn read_overrides(layers: &Layers<'_>) -> Result<Vec<Map<String, Value>>> {
+fn read_overrides(layers: &Layers<'_>) -> Result<Map<String, Value>> {
     if let Some(Raw(sent)) = layers.flat.overrides
         && !sent.starts_with('{')
     {
@@ -100,8 +106,10 @@ fn read_overrides(layers: &Layers<'_>) -> Result<Vec<Map<String, Value>>> {
         return Err(Error::invalid(format_args!("{FLAT}.override"), expected));
     }
     // A nested one of another type is passed over.
-    let object = |value| if let Value::Object(members) = value { Some(members) } else { None };
-    Ok(layers.each("override", |it| it.overrides)?.into_iter().flatten().filter_map(object).collect())
+    let mut merged = Value::Object(Map::new());
+    let sent: [Option<Value>; 2] = layers.each("override", |it| it.overrides)?;
+    sent.iter().flatten().filter(|it| it.is_object()).for_each(|it| merge(&mut merged, it));
+    Ok(if let Value::Object(members) = merged { members } else { Map::new() })
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::channel::{Channel, Provider};
-use super::verdict::Verdict;
+use super::channel::Channel;
+use super::provider::Provider;
+use super::status::Verdict;
 
 /// What went out on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,36 +31,36 @@ pub struct Message<'a> {
     pub profile_version: Option<i64>,
     /// With status `DELAYED`: when it is to be looked at again.
     pub due_at: Option<i64>,
-    outcomes: &'a Outcomes,
-    further: &'a [Further],
+    batch: &'a RenderedBatch,
+    further: &'a [OtherDelivery],
 }
 
 /// A delivery besides the one that decides.
 #[derive(Debug)]
-struct Further {
+struct OtherDelivery {
     position: i64,
     verdict: Verdict,
-    delivery: Written,
+    delivery: RenderedDelivery,
 }
 
 impl<'a> Message<'a> {
     /// The deliveries besides the one that decides: below 0 those that were tried before it, above 0 those that went
     /// out as well.
     pub fn further(&self) -> impl Iterator<Item = (i64, &'a Verdict, Delivery<'a>)> {
-        let outcomes = self.outcomes;
-        self.further.iter().map(|it| (it.position, &it.verdict, outcomes.delivery(&it.delivery)))
+        let batch = self.batch;
+        self.further.iter().map(|it| (it.position, &it.verdict, batch.delivery(&it.delivery)))
     }
 }
 
 /// What became of a run of users: a message each, or the reason why there is none. All texts share one buffer, so that
 /// a thousand messages cost a few allocations and not thousands.
 #[derive(Debug, Default)]
-pub struct Outcomes {
+pub struct RenderedBatch {
     text: String,
     rows: Vec<Row>,
-    further: Vec<Further>,
+    further: Vec<OtherDelivery>,
     failures: usize,
-    reached_outside_profile: usize,
+    off_profile_addresses: usize,
 }
 
 #[derive(Debug)]
@@ -67,7 +68,7 @@ enum Row {
     Message {
         recipient: Range<usize>,
         verdict: Verdict,
-        delivery: Option<Written>,
+        delivery: Option<RenderedDelivery>,
         profile_version: Option<i64>,
         due_at: Option<i64>,
         further: Range<usize>,
@@ -79,7 +80,7 @@ enum Row {
 
 /// A delivery whose texts are in the buffer.
 #[derive(Debug)]
-pub struct Written {
+pub struct RenderedDelivery {
     pub channel: Channel,
     pub provider: Provider,
     address: Range<usize>,
@@ -98,27 +99,31 @@ pub enum Outcome<'a> {
 /// Writes a text at the end of the buffer that it is given, or says why it cannot.
 pub type Write<'a> = &'a dyn Fn(&mut String) -> Result<(), String>;
 
-impl Outcomes {
+impl RenderedBatch {
     /// With room for so many users and bytes of text.
     pub fn with_capacity(users: usize, bytes: usize) -> Self {
-        Outcomes { text: String::with_capacity(bytes), rows: Vec::with_capacity(users), ..Outcomes::default() }
+        RenderedBatch {
+            text: String::with_capacity(bytes),
+            rows: Vec::with_capacity(users),
+            ..RenderedBatch::default()
+        }
     }
 
-    /// Writes the texts of a delivery, to be handed to [`Outcomes::push_message`].
+    /// Writes the texts of a delivery, to be handed to [`RenderedBatch::push_message`].
     pub fn write(
         &mut self,
         (channel, provider, address): (Channel, Provider, &str),
         subject: Option<Write<'_>>,
         body: Write<'_>,
         content: Option<Write<'_>>,
-    ) -> Result<Written, String> {
+    ) -> Result<RenderedDelivery, String> {
         let start = self.text.len();
         let address = self.append(address);
         let texts = || {
             let subject = subject.map(|write| self.write_text(write)).transpose()?;
             let body = self.write_text(body)?;
             let content = content.map(|write| self.write_text(write)).transpose()?;
-            Ok(Written { channel, provider, address, subject, body, content })
+            Ok(RenderedDelivery { channel, provider, address, subject, body, content })
         };
         let written = texts();
         if written.is_err() {
@@ -132,14 +137,15 @@ impl Outcomes {
         &mut self,
         recipient: &str,
         verdict: Verdict,
-        delivery: Option<Written>,
+        delivery: Option<RenderedDelivery>,
         profile_version: Option<i64>,
         due_at: Option<i64>,
-        further: impl IntoIterator<Item = (i64, Verdict, Written)>,
+        further: impl IntoIterator<Item = (i64, Verdict, RenderedDelivery)>,
     ) {
         let recipient = self.append(recipient);
         let first = self.further.len();
-        let further = further.into_iter().map(|(position, verdict, delivery)| Further { position, verdict, delivery });
+        let further =
+            further.into_iter().map(|(position, verdict, delivery)| OtherDelivery { position, verdict, delivery });
         self.further.extend(further);
         let further = first..self.further.len();
         self.rows.push(Row::Message { recipient, verdict, delivery, profile_version, due_at, further });
@@ -175,13 +181,13 @@ impl Outcomes {
         self.failures
     }
 
-    /// Counts a user who was reached by an address that is not in the profile.
-    pub fn count_reached_outside_profile(&mut self) {
-        self.reached_outside_profile += 1;
+    /// Counts a delivery to an address that is not in the profile.
+    pub fn count_off_profile_address(&mut self) {
+        self.off_profile_addresses += 1;
     }
 
-    pub fn reached_outside_profile(&self) -> usize {
-        self.reached_outside_profile
+    pub fn off_profile_addresses(&self) -> usize {
+        self.off_profile_addresses
     }
 
     /// Bytes of text held.
@@ -190,16 +196,11 @@ impl Outcomes {
     }
 
     /// Gives up the text from there on, of which no outcome was made.
-    pub fn forget(&mut self, bytes: usize) {
+    pub fn truncate(&mut self, bytes: usize) {
         self.text.truncate(bytes);
     }
 
-    /// The address of a delivery that was written.
-    pub fn address(&self, it: &Written) -> &str {
-        &self.text[it.address.clone()]
-    }
-
-    fn delivery(&self, it: &Written) -> Delivery<'_> {
+    fn delivery(&self, it: &RenderedDelivery) -> Delivery<'_> {
         let text = |range: &Range<usize>| &self.text[range.clone()];
         Delivery {
             channel: it.channel,
@@ -220,7 +221,7 @@ impl Outcomes {
                     delivery: delivery.as_ref().map(|it| self.delivery(it)),
                     profile_version: *profile_version,
                     due_at: *due_at,
-                    outcomes: self,
+                    batch: self,
                     further: &self.further[further.clone()],
                 })
             }

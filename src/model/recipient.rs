@@ -1,4 +1,6 @@
-//! Whom a send goes to: the `to` of its `message`, in all its forms.
+//! The recipients of a send: the `to` of its `message`, in all its forms.
+
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -6,17 +8,18 @@ use serde_json::value::RawValue;
 
 use super::names;
 use super::preference::RecipientPreferences;
+use super::provider::Provider;
 use super::user::Context;
 use crate::error::{Error, Kind, Result};
 use crate::json::{self, Object, Text};
 
 /// Recipients in one call (`patterns.md` of Courier's integration guides, August 2026).
-const RECIPIENTS: usize = 500;
+const RECIPIENTS_LIMIT: usize = 500;
 
 /// One of the recipients of a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
-    /// One user, as a bulk job's user is sent.
+    /// One user, with what was sent as a bulk job's user.
     User { recipient: String, user: String },
     /// All users who are subscribed to a list and whom all filters match.
     List { list_id: String, data: Option<String>, filters: Vec<Filter> },
@@ -61,7 +64,7 @@ struct SentFilter {
 }
 
 /// Filters of one recipient.
-const FILTERS: usize = 100;
+const FILTERS_LIMIT: usize = 100;
 
 #[derive(Deserialize)]
 struct Fields<'a> {
@@ -101,24 +104,6 @@ struct Fields<'a> {
     pagerduty: Option<Object<'a>>,
 }
 
-#[derive(Deserialize)]
-struct Direct<'a> {
-    #[serde(borrow, default)]
-    channel: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    email: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    user_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    channel_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    conversation_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    channel_name: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    url: Option<Text<'a>>,
-}
-
 /// Reads one recipient or an array of up to 500.
 pub fn read(raw: &str) -> Result<Vec<To>> {
     if !raw.starts_with('[') {
@@ -126,8 +111,8 @@ pub fn read(raw: &str) -> Result<Vec<To>> {
     }
     let all: Vec<&RawValue> = serde_json::from_str(raw)
         .map_err(|error| Error::invalid("message.to", format_args!("not valid JSON: {error}")))?;
-    if all.len() > RECIPIENTS {
-        let text = format!("message.to has {} recipients. Max is {RECIPIENTS}", all.len());
+    if all.len() > RECIPIENTS_LIMIT {
+        let text = format!("message.to has {} recipients. Max is {RECIPIENTS_LIMIT}", all.len());
         return Err(Error::new(Kind::Invalid, text));
     }
     if all.is_empty() {
@@ -152,8 +137,11 @@ fn one(raw: &str, at: &str) -> Result<To> {
         }
     }
     let filters = to.filters.unwrap_or_default();
-    if filters.len() > FILTERS {
-        return Err(Error::invalid(format_args!("{at}.filters"), format_args!("expected at most {FILTERS} filters")));
+    if filters.len() > FILTERS_LIMIT {
+        return Err(Error::invalid(
+            format_args!("{at}.filters"),
+            format_args!("expected at most {FILTERS_LIMIT} filters"),
+        ));
     }
     let filters = filters.into_iter().map(|json::Fields(it)| Filter { path: it.path, value: it.value }).collect();
     if let Some(list_id) = text("list_id", &to.list_id)? {
@@ -163,30 +151,22 @@ fn one(raw: &str, at: &str) -> Result<To> {
         return Ok(To::Pattern { pattern, data, filters });
     }
     if to.pagerduty.is_some() {
-        return Err(Error::invalid(format_args!("{at}.pagerduty"), "PagerDuty is not known here"));
+        return Err(Error::invalid(format_args!("{at}.pagerduty"), "PagerDuty is not supported"));
     }
     if to.audience_id.is_some() {
         return Err(Error::invalid(
             format_args!("{at}.audience_id"),
-            "audiences are not known here; name a list or users",
+            "audiences are not supported; name a list or users",
         ));
     }
-    let direct = [("slack", to.slack), ("ms_teams", to.ms_teams), ("webhook", to.webhook)];
-    for (name, object) in direct {
+    let direct = [
+        ("slack", Provider::Slack, to.slack),
+        ("ms_teams", Provider::MsTeams, to.ms_teams),
+        ("webhook", Provider::Webhook, to.webhook),
+    ];
+    for (name, provider, object) in direct {
         if let Some(object) = object {
-            let it: Direct<'_> = json::read(object.as_str(), || format!("{at}.{name}"))?;
-            let address =
-                [it.conversation_id, it.channel, it.channel_id, it.user_id, it.email, it.channel_name, it.url];
-            let recipient =
-                address.into_iter().flatten().map(|text| text.as_str().to_owned()).find(|it| !it.is_empty());
-            let recipient = recipient.ok_or_else(|| {
-                let expected = match name {
-                    "slack" => "expected channel, user_id or email",
-                    "webhook" => "expected url",
-                    _ => "expected conversation_id, channel_id, user_id, email or channel_name",
-                };
-                Error::invalid(format_args!("{at}.{name}"), expected)
-            })?;
+            let recipient = address(provider, object, &format!("{at}.{name}"))?;
             return Ok(To::User { recipient, user: format!("{{\"to\":{raw}}}") });
         }
     }
@@ -194,6 +174,27 @@ fn one(raw: &str, at: &str) -> Result<To> {
         at,
         "expected a recipient: user_id, email, phone_number, list_id, list_pattern, slack, ms_teams or webhook",
     ))
+}
+
+/// The address in an object that stands at `at`.
+fn address(provider: Provider, object: Object<'_>, at: &str) -> Result<String> {
+    let members = provider.row().address_members;
+    let mut checked = Ok(());
+    object.for_each(|name, value| {
+        if members.contains(&name) && checked.is_ok() {
+            checked = json::value::<Option<Text<'_>>>(value, || format!("{at}.{name}")).map(drop);
+        }
+    })?;
+    checked?;
+    let expected = || match members {
+        [before @ .., other, last] => {
+            let before: String = before.iter().map(|name| format!("{name}, ")).collect();
+            format!("expected {before}{other} or {last}")
+        }
+        members => format!("expected {}", members.concat()),
+    };
+    let address = provider.row().address(object).map(Cow::into_owned);
+    address.ok_or_else(|| Error::invalid(at, expected()))
 }
 
 /// A subscriber of a list as the user of a job.

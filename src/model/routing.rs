@@ -57,12 +57,12 @@ pub struct Config {
     pub routing_method: Option<Method>,
 }
 
-/// Routings within one another.
+/// How deep routings may be nested.
 const NESTING_LIMIT: usize = 16;
 /// Entries of a routing, with those of the routings within it.
-const ENTRIES: usize = 100;
+const ENTRIES_LIMIT: usize = 100;
 /// Providers of one channel.
-const PROVIDERS: usize = 100;
+const PROVIDERS_LIMIT: usize = 100;
 
 const EXPECTED: &str = "expected {\"method\", \"channels\"} with an array of channels";
 
@@ -133,13 +133,10 @@ impl Routing {
         self.walk(at, 0, &mut |path, entry, depth| {
             entries += 1;
             if depth > NESTING_LIMIT {
-                return Err(Error::invalid(
-                    at,
-                    format_args!("expected at most {NESTING_LIMIT} routings within one another"),
-                ));
+                return Err(Error::invalid(at, format_args!("expected routings nested at most {NESTING_LIMIT} deep")));
             }
-            if entries > ENTRIES {
-                let expected = format!("expected at most {ENTRIES} entries, with those of routings within it");
+            if entries > ENTRIES_LIMIT {
+                let expected = format!("expected at most {ENTRIES_LIMIT} entries, with those of routings within it");
                 return Err(Error::invalid(format_args!("{at}.channels"), expected));
             }
             match &entry.target {
@@ -151,7 +148,7 @@ impl Routing {
         })
     }
 
-    /// Calls `each` with every entry, its path and its depth, those within one another as well.
+    /// Calls `each` with every entry, its path and its depth, those of nested routings as well.
     pub fn walk<'r>(
         &'r self,
         at: &str,
@@ -171,8 +168,8 @@ impl Routing {
 
 /// Refuses too many providers of one channel; `at` is their path in the request.
 pub fn check_providers(providers: Option<&[String]>, at: impl FnOnce() -> String) -> Result<()> {
-    if providers.is_some_and(|it| it.len() > PROVIDERS) {
-        return Err(Error::invalid(at(), format_args!("expected at most {PROVIDERS} providers")));
+    if providers.is_some_and(|it| it.len() > PROVIDERS_LIMIT) {
+        return Err(Error::invalid(at(), format_args!("expected at most {PROVIDERS_LIMIT} providers")));
     }
     Ok(())
 }

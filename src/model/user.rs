@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::data::UserLayers;
 use super::preference::RecipientPreferences;
 use crate::error::{Error, Result};
 use crate::json::members::{self, members};
@@ -28,7 +29,7 @@ members! {
         #[serde(borrow)]
         pub profile: Object<'a> = "profile",
         #[serde(borrow)]
-        pub data: Object<'a> = "data",
+        data: Object<'a> = "data",
         /// What this user has chosen, beside what is stored.
         pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
         #[serde(borrow)]
@@ -46,7 +47,7 @@ members! {
         #[serde(borrow)]
         pub phone_number: Text<'a> = "phone_number",
         #[serde(borrow)]
-        pub data: Object<'a> = "data",
+        data: Object<'a> = "data",
         #[serde(borrow)]
         pub locale: Text<'a> = "locale",
         #[serde(borrow)]
@@ -58,17 +59,17 @@ members! {
         context: Fields<Context<'a>> = "context",
         pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
         #[serde(borrow)]
-        pub slack: Object<'a> = "slack",
+        slack: Object<'a> = "slack",
         #[serde(borrow)]
-        pub ms_teams: Object<'a> = "ms_teams",
+        ms_teams: Object<'a> = "ms_teams",
         #[serde(borrow)]
-        pub webhook: Object<'a> = "webhook",
+        webhook: Object<'a> = "webhook",
         ; text
     }
 }
 
 members! {
-    /// Where a user is meant.
+    /// The tenant that a user is meant in.
     pub struct Context<'a> {
         #[serde(borrow)]
         tenant_id: Text<'a> = "tenant_id",
@@ -78,6 +79,18 @@ members! {
 /// Members of `to` that are about the message, and not about who it is for.
 const OF_THE_MESSAGE: [&str; 6] = ["data", "preferences", "context", "list_id", "tenant_id", "account_id"];
 
+impl<'a> To<'a> {
+    /// What it says of a chat or a webhook, by the key that this has in a profile.
+    pub fn object(&self, key: &str) -> Option<Object<'a>> {
+        match key {
+            "slack" => self.slack,
+            "ms_teams" => self.ms_teams,
+            "webhook" => self.webhook,
+            _ => None,
+        }
+    }
+}
+
 impl<'a> User<'a> {
     /// Reads a user, whose text is known to be JSON; `at` is its path in the request.
     pub fn read(text: &'a str, at: impl FnOnce() -> String) -> Result<Self> {
@@ -86,6 +99,11 @@ impl<'a> User<'a> {
 
     pub fn to(&self) -> Option<&To<'a>> {
         self.to.as_ref().map(|Fields(to)| to)
+    }
+
+    /// The user's own data.
+    pub fn data_layers(&self) -> UserLayers<'a> {
+        [self.data, self.to().and_then(|to| to.data)]
     }
 
     /// The tenant that this user is meant in, if it is another than that of the message.

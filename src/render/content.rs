@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::elements::{self, Builder, html, nodes, plain, subject};
-use super::escape::Escape;
+use super::escape::OutputContext;
 use super::scope::Names;
+use super::target::{Target, provider};
 use super::text::{Parsed, Text, Writer};
 use crate::error::{Error, Result};
-use crate::model::channel::{Channel, Provider};
-use crate::model::content::{Content, Element, ElementKind, Raw, locale};
+use crate::model::channel::Channel;
+use crate::model::content::{Content, Element, ElementKind, Raw, find_locale, locale};
+use crate::model::provider::Provider;
 use crate::template::Partials;
 
 /// Locales in one content.
 const LOCALES_LIMIT: usize = 100;
 /// Bytes that one content may come to for all its channels and locales together, before any data.
-const BYTES_LIMIT: usize = 64 * 1024 * 1024;
+const CONTENT_BYTES: usize = 64 * 1024 * 1024;
 
 /// The texts of a message on one channel.
 pub struct Texts {
@@ -34,37 +36,6 @@ pub struct Compiled {
     locales: Vec<String>,
     /// By target and, within it, first for no locale and then for each.
     texts: Vec<Option<Texts>>,
-}
-
-/// Who elements are chosen for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    pub channel: Channel,
-    /// `None` is any that no element names.
-    pub provider: Option<Provider>,
-}
-
-impl Target {
-    /// Whether this name of a channel or provider means it.
-    pub fn is_called(&self, name: &str) -> bool {
-        match Channel::from_name(name) {
-            Some(channel) => channel == self.channel,
-            None => self.is_provider(name),
-        }
-    }
-
-    pub fn is_provider(&self, name: &str) -> bool {
-        self.provider.is_some() && provider(name) == self.provider
-    }
-}
-
-/// A provider by its name, or by the one that its profile key has.
-fn provider(name: &str) -> Option<Provider> {
-    match name {
-        "ms_teams" | "teams" => Some(Provider::MsTeams),
-        "webhook" => None,
-        name => Provider::from_name(name),
-    }
 }
 
 impl Compiled {
@@ -95,7 +66,7 @@ impl Compiled {
                 let has_markdown = mentioned.has_markdown;
                 let variant = Variant { elements, path, target, locale, refs, is_shared, has_markdown };
                 texts.push(variant.compile(&mut kit)?);
-                if kit.bytes > BYTES_LIMIT {
+                if kit.bytes > CONTENT_BYTES {
                     let problem = "the content is too long for all its channels and locales together";
                     return Err(Error::invalid(format_args!("{path}.elements"), problem));
                 }
@@ -104,25 +75,17 @@ impl Compiled {
         Ok(Compiled { sugar: None, targets: mentioned.targets, locales: mentioned.locales, texts })
     }
 
-    /// The texts for somebody; `None` if the content has nothing for this channel.
-    pub fn texts(&self, channel: Channel, provider: Provider, locale: Option<&str>) -> Option<&Texts> {
+    /// The texts for a recipient with this locale; `None` if the content has nothing for this channel.
+    pub fn texts(&self, channel: Channel, provider: Provider, wanted: Option<&str>) -> Option<&Texts> {
         if self.sugar.is_some() {
             return self.sugar.as_ref();
         }
         let of = |provider| self.targets.iter().position(|it| *it == Target { channel, provider });
         let target = of(Some(provider)).or_else(|| of(None))?;
-        let locale = locale.filter(|_| !self.locales.is_empty()).and_then(|locale| self.locale(locale));
-        self.texts.get(target * (self.locales.len() + 1) + locale.map_or(0, |i| i + 1))?.as_ref()
-    }
-
-    /// The locale itself, else its language, else, for a language alone, the first of its locales.
-    fn locale(&self, name: &str) -> Option<usize> {
-        let wanted = locale(name);
-        let find = |wanted: &str| self.locales.iter().position(|it| it == wanted);
-        find(&wanted).or_else(|| match wanted.split_once('_') {
-            Some((language, _)) => find(language),
-            None => self.locales.iter().position(|it| it.split('_').next() == Some(&wanted)),
-        })
+        let found = wanted
+            .filter(|_| !self.locales.is_empty())
+            .and_then(|name| find_locale(&locale(name), self.locales.iter().map(String::as_str)));
+        self.texts.get(target * (self.locales.len() + 1) + found.map_or(0, |i| i + 1))?.as_ref()
     }
 }
 
@@ -205,12 +168,12 @@ struct Kit<'k> {
 }
 
 impl Variant<'_> {
-    fn builder<'b>(&'b self, kit: &'b mut Kit<'_>, escape: Escape) -> Builder<'b> {
+    fn builder<'b>(&'b self, kit: &'b mut Kit<'_>, context: OutputContext) -> Builder<'b> {
         let named =
             |it: &Element| matches!(&it.kind, ElementKind::Channel { channel, .. } if self.target.is_provider(channel));
         let by_provider = self.elements.iter().any(named);
         let writer = Writer::new(kit.names, kit.partials, kit.parsed);
-        Builder::new(writer, self.path, self.target, by_provider, self.locale, self.refs, escape)
+        Builder::new(writer, self.path, self.target, by_provider, self.locale, self.refs, context)
     }
 
     fn compile(&self, kit: &mut Kit<'_>) -> Result<Option<Texts>> {
@@ -245,12 +208,12 @@ impl Variant<'_> {
     }
 
     fn compile_form(&self, form: Form, kit: &mut Kit<'_>) -> Result<Option<Text>> {
-        let escape = match form {
-            Form::Subject | Form::Body => Escape::Plain,
-            Form::Html => Escape::Html,
-            Form::Nodes { .. } => Escape::Json,
+        let context = match form {
+            Form::Subject | Form::Body => OutputContext::Plain,
+            Form::Html => OutputContext::Html,
+            Form::Nodes { .. } => OutputContext::Json,
         };
-        let mut builder = self.builder(kit, escape);
+        let mut builder = self.builder(kit, context);
         let is_something = match form {
             Form::Body => {
                 builder.separated("\n\n", |it| it.elements(self.elements, plain::write))?;
@@ -279,7 +242,7 @@ impl Variant<'_> {
         if self.is_shared {
             return None;
         }
-        let builder = self.builder(kit, Escape::Plain);
+        let builder = self.builder(kit, OutputContext::Plain);
         self.elements.iter().filter(|element| builder.is_meant(element)).find_map(|element| match &element.kind {
             ElementKind::Channel { raw: Some(raw), .. } => Some((element, raw)),
             _ => None,
@@ -288,7 +251,7 @@ impl Variant<'_> {
 
     fn compile_raw(&self, element: &Element, raw: &Raw, kit: &mut Kit<'_>) -> Result<Texts> {
         let mut text = |write: &dyn Fn(&mut Builder<'_>) -> Result<()>| -> Result<Arc<Text>> {
-            let mut builder = self.builder(kit, Escape::Plain);
+            let mut builder = self.builder(kit, OutputContext::Plain);
             write(&mut builder)?;
             let text = builder.finish()?;
             kit.bytes += text.bytes();
@@ -301,7 +264,7 @@ impl Variant<'_> {
             (None, None) => text(&|_| Ok(()))?,
         };
         let subject = raw.subject.as_ref().map(|subject| text(&|it| it.words(subject, element))).transpose()?;
-        let content = html.map(|html| text(&|it| it.words_in(html, element, Escape::Markup))).transpose()?;
+        let content = html.map(|html| text(&|it| it.words_in(html, element, OutputContext::Markup))).transpose()?;
         Ok(Texts { subject, body, content })
     }
 }

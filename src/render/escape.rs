@@ -5,7 +5,7 @@ use crate::template::{self, Rewrite, WhenChanged, escape_html, keep};
 
 /// Where a text is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Escape {
+pub enum OutputContext {
     /// Plain text.
     Plain,
     /// The text of an HTML element; a line's end is one there too.
@@ -55,47 +55,47 @@ pub static MARKDOWN_BLOCK: template::Escape = template::Escape {
 };
 
 fn html(out: &mut String, start: usize) {
-    Escape::Html.rewrite(out, start);
+    OutputContext::Html.rewrite(out, start);
 }
 
 pub fn attribute(out: &mut String, start: usize) {
-    Escape::Attribute.rewrite(out, start);
+    OutputContext::Attribute.rewrite(out, start);
 }
 
 pub fn css(out: &mut String, start: usize) {
-    Escape::Css.rewrite(out, start);
+    OutputContext::Css.rewrite(out, start);
 }
 
 pub fn json(out: &mut String, start: usize) {
-    Escape::Json.rewrite(out, start);
+    OutputContext::Json.rewrite(out, start);
 }
 
 fn literal(out: &mut String, start: usize) {
-    Escape::Literal.rewrite(out, start);
+    OutputContext::Literal.rewrite(out, start);
 }
 
 fn source(out: &mut String, start: usize) {
     blank_address(out, start);
-    Escape::Source.rewrite(out, start);
+    OutputContext::Source.rewrite(out, start);
 }
 
 fn markdown(out: &mut String, start: usize) {
     blank_address(out, start);
-    Escape::Markdown.rewrite(out, start);
+    OutputContext::Markdown.rewrite(out, start);
 }
 
 fn footer(out: &mut String, start: usize) {
-    Escape::Footer.rewrite(out, start);
+    OutputContext::Footer.rewrite(out, start);
 }
 
-fn address(escape: Escape, out: &mut String, start: usize) {
+fn address(context: OutputContext, out: &mut String, start: usize) {
     blank_script(out, start);
-    escape.rewrite(out, start);
+    context.rewrite(out, start);
 }
 
-fn strip(escape: Escape, out: &mut String, start: usize) {
+fn strip(context: OutputContext, out: &mut String, start: usize) {
     let html = out.split_off(start);
-    escape.push(&strip_tags(&html), out);
+    context.push(&strip_tags(&html), out);
 }
 
 /// Data in Markdown may be the address of a link.
@@ -108,51 +108,51 @@ fn blank_address(out: &mut String, start: usize) {
 /// The brackets of data in a footer, which are no link's. Unicode keeps both characters out of texts.
 pub const BRACKETS: [(char, &str); 2] = [('\u{fdd0}', "["), ('\u{fdd1}', "]")];
 
-impl Escape {
-    /// How the engine writes texts there.
+impl OutputContext {
+    /// How the template engine writes texts there.
     pub fn of_text(self) -> &'static template::Escape {
         match self {
-            Escape::Plain => &template::PLAIN,
-            Escape::Html => &HTML,
-            Escape::Markup => &MARKUP,
-            Escape::Attribute => &ATTRIBUTE,
-            Escape::Css => &CSS,
-            Escape::Json => &JSON,
-            Escape::Literal => &LITERAL,
-            Escape::Source => &SOURCE,
-            Escape::Markdown => &MARKDOWN,
-            Escape::Footer => &FOOTER,
+            OutputContext::Plain => &template::PLAIN,
+            OutputContext::Html => &HTML,
+            OutputContext::Markup => &MARKUP,
+            OutputContext::Attribute => &ATTRIBUTE,
+            OutputContext::Css => &CSS,
+            OutputContext::Json => &JSON,
+            OutputContext::Literal => &LITERAL,
+            OutputContext::Source => &SOURCE,
+            OutputContext::Markdown => &MARKDOWN,
+            OutputContext::Footer => &FOOTER,
         }
     }
 
     /// How the text of HTML is written there.
     pub fn of_stripped(self) -> Rewrite {
         match self {
-            Escape::Json => |out, start| strip(Escape::Json, out, start),
-            _ => |out, start| strip(Escape::Plain, out, start),
+            OutputContext::Json => |out, start| strip(OutputContext::Json, out, start),
+            _ => |out, start| strip(OutputContext::Plain, out, start),
         }
     }
 
     /// How an address is written there whose scheme is only known when it is rendered: not at all if it would run.
     pub fn of_address(self) -> Rewrite {
         match self {
-            Escape::Attribute => |out, start| address(Escape::Attribute, out, start),
-            Escape::Json => |out, start| address(Escape::Json, out, start),
+            OutputContext::Attribute => |out, start| address(OutputContext::Attribute, out, start),
+            OutputContext::Json => |out, start| address(OutputContext::Json, out, start),
             _ => blank_script,
         }
     }
 
     fn touches(self, b: u8) -> bool {
         match self {
-            Escape::Plain => false,
-            Escape::Html => matches!(b, b'&' | b'<' | b'>' | b'"' | b'\'' | b'\n'),
-            Escape::Markup | Escape::Attribute => matches!(b, b'&' | b'<' | b'>' | b'"' | b'\''),
-            Escape::Css => !(b.is_ascii_alphanumeric() || b"#.,%() -".contains(&b)),
-            Escape::Json => b == b'"' || b == b'\\' || b < 0x20,
-            Escape::Footer => b == b'[' || b == b']',
-            Escape::Literal => b.is_ascii_punctuation() || b == b'\n' || b == b'\r',
-            Escape::Source => b"\\*_`[]<>()~#&\n\r".contains(&b),
-            Escape::Markdown => Escape::Json.touches(b) || Escape::Source.touches(b),
+            OutputContext::Plain => false,
+            OutputContext::Html => matches!(b, b'&' | b'<' | b'>' | b'"' | b'\'' | b'\n'),
+            OutputContext::Markup | OutputContext::Attribute => matches!(b, b'&' | b'<' | b'>' | b'"' | b'\''),
+            OutputContext::Css => !(b.is_ascii_alphanumeric() || b"#.,%() -".contains(&b)),
+            OutputContext::Json => b == b'"' || b == b'\\' || b < 0x20,
+            OutputContext::Footer => b == b'[' || b == b']',
+            OutputContext::Literal => b.is_ascii_punctuation() || b == b'\n' || b == b'\r',
+            OutputContext::Source => b"\\*_`[]<>()~#&\n\r".contains(&b),
+            OutputContext::Markdown => OutputContext::Json.touches(b) || OutputContext::Source.touches(b),
         }
     }
 
@@ -167,29 +167,29 @@ impl Escape {
     }
 
     pub fn push(self, text: &str, out: &mut String) {
-        if self == Escape::Markdown {
-            return Escape::Json.push(&Escape::Source.escaped(text), out);
+        if self == OutputContext::Markdown {
+            return OutputContext::Json.push(&OutputContext::Source.escaped(text), out);
         }
         for c in text.chars() {
-            if !u8::try_from(c).map_or(self == Escape::Css, |b| self.touches(b)) {
+            if !u8::try_from(c).map_or(self == OutputContext::Css, |b| self.touches(b)) {
                 out.push(c);
                 continue;
             }
             match (self, c) {
-                (Escape::Css, _) => {}
-                (Escape::Footer, '[') => out.push(BRACKETS[0].0),
-                (Escape::Footer, ']') => out.push(BRACKETS[1].0),
-                (Escape::Literal | Escape::Source, '\r') => {}
+                (OutputContext::Css, _) => {}
+                (OutputContext::Footer, '[') => out.push(BRACKETS[0].0),
+                (OutputContext::Footer, ']') => out.push(BRACKETS[1].0),
+                (OutputContext::Literal | OutputContext::Source, '\r') => {}
                 // A line's end that no list, heading or code can follow.
-                (Escape::Literal, '\n') => out.push_str("\\\n"),
-                (Escape::Source, '\n') => out.push(' '),
-                (Escape::Literal | Escape::Source, c) => out.extend(['\\', c]),
-                (Escape::Json, '"') => out.push_str("\\\""),
-                (Escape::Json, '\\') => out.push_str("\\\\"),
-                (Escape::Json, '\n') => out.push_str("\\n"),
-                (Escape::Json, '\r') => out.push_str("\\r"),
-                (Escape::Json, '\t') => out.push_str("\\t"),
-                (Escape::Json, c) => out.push_str(&format!("\\u{:04x}", c as u32)),
+                (OutputContext::Literal, '\n') => out.push_str("\\\n"),
+                (OutputContext::Source, '\n') => out.push(' '),
+                (OutputContext::Literal | OutputContext::Source, c) => out.extend(['\\', c]),
+                (OutputContext::Json, '"') => out.push_str("\\\""),
+                (OutputContext::Json, '\\') => out.push_str("\\\\"),
+                (OutputContext::Json, '\n') => out.push_str("\\n"),
+                (OutputContext::Json, '\r') => out.push_str("\\r"),
+                (OutputContext::Json, '\t') => out.push_str("\\t"),
+                (OutputContext::Json, c) => out.push_str(&format!("\\u{:04x}", c as u32)),
                 (_, '&') => out.push_str("&amp;"),
                 (_, '<') => out.push_str("&lt;"),
                 (_, '>') => out.push_str("&gt;"),

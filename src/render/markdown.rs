@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 
-use super::escape::{Escape, blank_script, is_scheme_open};
+use super::escape::{OutputContext, blank_script, is_scheme_open};
 use crate::model::content::is_script;
 use crate::template::{Compiler, Part, Rewrite};
 
@@ -14,8 +14,8 @@ use crate::template::{Compiler, Part, Rewrite};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Html,
-    /// Plain text, which is put where the escape says.
-    Plain(Escape),
+    /// Plain text in such a context.
+    Plain(OutputContext),
 }
 
 impl Form {
@@ -30,16 +30,16 @@ impl Form {
     pub fn rewrite(self) -> Rewrite {
         match self {
             Form::Html => |out, start| rewrite(Form::Html, out, start),
-            Form::Plain(Escape::Json) => |out, start| rewrite(Form::Plain(Escape::Json), out, start),
-            Form::Plain(_) => |out, start| rewrite(Form::Plain(Escape::Plain), out, start),
+            Form::Plain(OutputContext::Json) => |out, start| rewrite(Form::Plain(OutputContext::Json), out, start),
+            Form::Plain(_) => |out, start| rewrite(Form::Plain(OutputContext::Plain), out, start),
         }
     }
 
-    /// How markup, words and addresses are escaped.
-    fn escapes(self) -> [Escape; 3] {
+    /// Of markup, words and addresses.
+    fn contexts(self) -> [OutputContext; 3] {
         match self {
-            Form::Html => [Escape::Plain, Escape::Html, Escape::Attribute],
-            Form::Plain(escape) => [escape; 3],
+            Form::Html => [OutputContext::Plain, OutputContext::Html, OutputContext::Attribute],
+            Form::Plain(context) => [context; 3],
         }
     }
 }
@@ -53,15 +53,15 @@ enum Piece<'a> {
 
 /// Writes Markdown in another form.
 pub fn render(source: &str, form: Form, out: &mut String) {
-    let [markup_escape, words_escape, address_escape] = form.escapes();
+    let [markup_context, words_context, address_context] = form.contexts();
     form.walk(source, &mut |piece| match piece {
-        Piece::Markup(markup) => markup_escape.push(markup, out),
-        Piece::Words(words) => words_escape.push(words, out),
+        Piece::Markup(markup) => markup_context.push(markup, out),
+        Piece::Words(words) => words_context.push(words, out),
         Piece::Address(address) => {
             let at = out.len();
             out.push_str(address);
             blank_script(out, at);
-            address_escape.rewrite(out, at);
+            address_context.rewrite(out, at);
         }
     });
 }
@@ -84,7 +84,7 @@ fn rewrite(form: Form, out: &mut String, start: usize) {
 /// Markdown as plain text.
 pub fn plain(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
-    render(source, Form::Plain(Escape::Plain), &mut out);
+    render(source, Form::Plain(OutputContext::Plain), &mut out);
     out
 }
 
@@ -118,8 +118,8 @@ pub fn compile(parts: &[Part<'_>], form: Form, compiler: &mut Compiler<'_>) {
             }
         }
     }
-    let put = |text: &str, escape: Escape, compiler: &mut Compiler<'_>| {
-        let escape = escape.of_text();
+    let put = |text: &str, context: OutputContext, compiler: &mut Compiler<'_>| {
+        let escape = context.of_text();
         let mut parts = text.split(mark.as_str());
         compiler.words_escaped(parts.next().unwrap_or_default(), escape.words);
         for part in parts {
@@ -130,18 +130,18 @@ pub fn compile(parts: &[Part<'_>], form: Form, compiler: &mut Compiler<'_>) {
             compiler.words_escaped(rest, escape.words);
         }
     };
-    let [markup_escape, words_escape, address_escape] = form.escapes();
+    let [markup_context, words_context, address_context] = form.contexts();
     form.walk(&source, &mut |piece| match piece {
-        Piece::Markup(markup) => compiler.words_escaped(markup, markup_escape.of_text().words),
-        Piece::Words(words) => put(words, words_escape, compiler),
+        Piece::Markup(markup) => compiler.words_escaped(markup, markup_context.of_text().words),
+        Piece::Words(words) => put(words, words_context, compiler),
         Piece::Address(address) => {
             let beginning = address.split(mark.as_str()).next().unwrap_or_default();
             if !is_scheme_open(beginning) && !is_script(address) {
-                return put(address, address_escape, compiler);
+                return put(address, address_context, compiler);
             }
             compiler.begin();
-            put(address, Escape::Plain, compiler);
-            compiler.finish_with(address_escape.of_address());
+            put(address, OutputContext::Plain, compiler);
+            compiler.finish_with(address_context.of_address());
         }
     });
 }

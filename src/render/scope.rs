@@ -1,6 +1,5 @@
 //! What the texts of one message may mention: the merged data, the profile and the recipient.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::OnceLock;
 
@@ -8,10 +7,11 @@ use hashbrown::DefaultHashBuilder;
 use indexmap::{Equivalent, IndexMap, IndexSet};
 use serde_json::json;
 
-use super::{TEXT_LIMIT, brand};
+use super::limits::{TEXT_BYTES, too_long};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::json::{self, Object};
+use crate::json;
+use crate::model::data::{self, Data, UserLayers};
 use crate::model::definition::Definition;
 use crate::model::resolved::Topic;
 use crate::model::user::User;
@@ -66,13 +66,13 @@ const JOB_ROOTS: [(&str, JobRoot); 11] = [
     ("unsubscribeTrackingId", |_| json::quoted("")),
 ];
 
-type JobRoot = fn(&JobWords) -> String;
+type JobRoot = fn(&JobVariables) -> String;
 
 fn object(json: Option<&String>) -> String {
     json.map_or("null", String::as_str).to_owned()
 }
 
-/// There is no page behind any of them; the domain is one that nobody can have.
+/// There is no page behind any of them; the domain is one that cannot be registered.
 fn urls() -> String {
     let urls = json!({
         "opened": "https://bulkd.invalid/opened",
@@ -126,7 +126,7 @@ fn slot(names: &mut NameSet, name: &str) -> usize {
 }
 
 /// What is the same for all messages of a job, besides its data. What is `None` or empty renders as nothing.
-pub struct JobWords {
+pub struct JobVariables {
     /// A JSON object.
     brand: Option<String>,
     /// A JSON object.
@@ -139,7 +139,7 @@ pub struct JobWords {
     year: i16,
 }
 
-impl JobWords {
+impl JobVariables {
     /// Of messages that are made `now`, some of them of a template.
     pub fn new(
         definition: &Definition,
@@ -148,8 +148,8 @@ impl JobWords {
         topic: Option<&Topic>,
         now: Timestamp,
     ) -> Self {
-        JobWords {
-            brand: brand.map(|brand| brand::words(brand).to_string()),
+        JobVariables {
+            brand: brand.map(|brand| brand_values(brand).to_string()),
             event: definition.options.event.clone().unwrap_or_default(),
             template: template_id.unwrap_or_default().to_owned(),
             topic: topic.map(|topic| topic.topic_id.clone()).unwrap_or_default(),
@@ -161,16 +161,16 @@ impl JobWords {
 
 /// The global data of a job.
 pub struct JobData {
-    members: IndexMap<String, String>,
+    members: Data,
     /// Of the names that are mentioned, which member each is.
     places: Vec<Option<usize>>,
-    words: JobWords,
+    words: JobVariables,
     /// As JSON, in the order of [`JOB_ROOTS`]. Few are ever asked for.
     roots: [OnceLock<String>; JOB_ROOTS.len()],
 }
 
 impl JobData {
-    pub fn new(members: IndexMap<String, String>, words: JobWords, names: &Names) -> Self {
+    pub fn new(members: Data, words: JobVariables, names: &Names) -> Self {
         let places = names.data.iter().map(|name| members.get_index_of(name)).collect();
         JobData { members, places, words, roots: Default::default() }
     }
@@ -187,7 +187,7 @@ pub struct Scope<'a> {
     /// The stored profile.
     stored: Option<&'a str>,
     job: &'a JobData,
-    layers: [Option<Object<'a>>; 2],
+    layers: UserLayers<'a>,
     /// The tenant of the user, a JSON object, in place of that of the job.
     tenant: Option<String>,
     data_values: Vec<Option<&'a str>>,
@@ -207,7 +207,7 @@ impl<'a> Scope<'a> {
         job: &'a JobData,
         names: &'a Names,
     ) -> Result<Self> {
-        let layers = [user.data, user.to().and_then(|to| to.data)];
+        let layers = user.data_layers();
         let value = |place: &Option<usize>| Some(job.members.get_index((*place)?)?.1.as_str());
         let mut data_values: Vec<_> = job.places.iter().map(value).collect();
         if !names.data.is_empty() {
@@ -227,14 +227,7 @@ impl<'a> Scope<'a> {
     /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were
     /// sent.
     pub fn write_data(&self, out: &mut String) -> std::result::Result<(), String> {
-        let mut members: IndexMap<Cow<'_, str>, &str> =
-            self.job.members.iter().map(|(name, value)| (Cow::from(name), value.as_str())).collect();
-        for layer in self.layers.iter().flatten() {
-            let lay = |name: &str, value| {
-                members.insert(Cow::from(name.to_owned()), value);
-            };
-            layer.for_each(lay).map_err(|error| error.public_message())?;
-        }
+        let members = data::of_message(&self.job.members, self.layers).map_err(|error| error.public_message())?;
         let start = out.len();
         out.push('{');
         for (i, (name, value)) in members.iter().enumerate() {
@@ -246,7 +239,7 @@ impl<'a> Scope<'a> {
             out.push_str(value);
         }
         out.push('}');
-        if out.len() - start > TEXT_LIMIT { Err(super::too_long()) } else { Ok(()) }
+        if out.len() - start > TEXT_BYTES { Err(too_long()) } else { Ok(()) }
     }
 
     fn profile(&self) -> std::result::Result<&str, Problem> {
@@ -331,17 +324,28 @@ impl Root for Scope<'_> {
     }
 }
 
+/// What texts know of a brand: its settings, such as `brand.colors.primary`, its id and its name.
+fn brand_values(mut brand: serde_json::Value) -> serde_json::Value {
+    let mut values = brand["settings"].take();
+    if !values.is_object() {
+        values = json!({});
+    }
+    values["id"] = brand["id"].take();
+    values["name"] = brand["name"].take();
+    values
+}
+
 /// What texts know of a tenant, a JSON object.
 fn tenant(tenant_id: &str) -> String {
     json!({ "id": tenant_id }).to_string()
 }
 
 /// Among so few names it takes longer to hash one than to look at them all.
-const FEW: usize = 12;
+const FEW_NAMES: usize = 12;
 
 fn fill<'a>(names: &NameSet, values: &mut [Option<&'a str>], name: &str, value: &'a str) {
     let slot = match names.len() {
-        0..=FEW => names.iter().position(|known| known == name),
+        0..=FEW_NAMES => names.iter().position(|known| known == name),
         _ => names.get_index_of(name),
     };
     if let Some(slot) = slot {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
-use super::escape::{self, Escape};
+use super::escape::{self, OutputContext};
 use super::helpers::helpers;
 use super::markdown::{self, Form};
 use super::scope::{Names, Scope};
@@ -24,7 +24,7 @@ impl Text {
         let mut parsed = Parsed::default();
         let mut writer = Writer::new(names, partials, &mut parsed);
         writer.compiler.texts_at(path);
-        writer.text(source, Escape::Plain).map_err(|problem| Error::invalid(path, problem))?;
+        writer.text(source, OutputContext::Plain).map_err(|problem| Error::invalid(path, problem))?;
         Ok(writer.finish())
     }
 
@@ -49,7 +49,7 @@ impl Text {
         self.0.bytes()
     }
 
-    /// Why it fails for everybody.
+    /// Why it fails for every recipient.
     pub fn failure(&self) -> Option<String> {
         self.0.failure()
     }
@@ -98,9 +98,9 @@ impl<'w> Writer<'w> {
         Text(self.compiler.finish())
     }
 
-    /// Writes a text where `escape` says.
-    pub fn text(&mut self, source: &str, escape: Escape) -> std::result::Result<(), CompileError> {
-        let escape = escape.of_text();
+    /// Writes a text into such a context.
+    pub fn text(&mut self, source: &str, context: OutputContext) -> std::result::Result<(), CompileError> {
+        let escape = context.of_text();
         if !source.contains(['{', '\\', '\0']) {
             self.compiler.words_escaped(source, escape.words);
             return Ok(());
@@ -110,22 +110,22 @@ impl<'w> Writer<'w> {
     }
 
     /// Writes what of HTML is text. A tag may hold parts of blocks, so that is told apart when it is rendered.
-    pub fn stripped(&mut self, source: &str, escape: Escape) -> std::result::Result<(), CompileError> {
+    pub fn stripped(&mut self, source: &str, context: OutputContext) -> std::result::Result<(), CompileError> {
         self.compiler.begin();
-        self.text(source, Escape::Markup)?;
-        self.compiler.finish_with(escape.of_stripped());
+        self.text(source, OutputContext::Markup)?;
+        self.compiler.finish_with(context.of_stripped());
         Ok(())
     }
 
     /// Writes an address, blank if it is one that would run.
-    pub fn address(&mut self, source: &str, escape: Escape) -> std::result::Result<(), CompileError> {
+    pub fn address(&mut self, source: &str, context: OutputContext) -> std::result::Result<(), CompileError> {
         let beginning = source.split("{{").next().unwrap_or_default();
         if !source.contains("{{") || !escape::is_scheme_open(beginning) {
-            return self.text(source, escape);
+            return self.text(source, context);
         }
         self.compiler.begin();
-        self.text(source, Escape::Plain)?;
-        self.compiler.finish_with(escape.of_address());
+        self.text(source, OutputContext::Plain)?;
+        self.compiler.finish_with(context.of_address());
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl<'w> Writer<'w> {
             return Ok(());
         }
         self.compiler.begin();
-        self.compiler.template(&template, Escape::Literal.of_text())?;
+        self.compiler.template(&template, OutputContext::Literal.of_text())?;
         self.compiler.limit(markdown::BYTES);
         self.compiler.finish_with(form.rewrite());
         Ok(())
@@ -147,6 +147,6 @@ impl<'w> Writer<'w> {
 
     /// Writes Markdown as it is into JSON, with data that is no markup in it.
     pub fn markdown_source(&mut self, source: &str) -> std::result::Result<(), CompileError> {
-        self.text(source, Escape::Markdown)
+        self.text(source, OutputContext::Markdown)
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Timestamp;
+use crate::compose::{Recipient, Renderer};
 use crate::error::{Error, Kind, Result};
 use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
-use crate::model::outcomes::{Outcome, Outcomes};
+use crate::model::outcomes::{Outcome, RenderedBatch};
 use crate::model::resolved::ResolvedDefinition;
-use crate::model::verdict::{MessageStatus, Reason, Verdict};
-use crate::render::{Recipient, Renderer};
+use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::settings::UnknownTemplates;
 use crate::store::known::Lookup;
 use crate::store::message::{self, Place};
@@ -24,7 +24,7 @@ const BATCH_MESSAGES: usize = 100;
 const BATCH_BYTES: usize = 1024 * 1024;
 
 /// The numbers of messages, each with what became of it.
-type Made = Vec<(i64, Outcomes)>;
+type Made = Vec<(i64, RenderedBatch)>;
 
 /// A job of which messages are due.
 struct Due {
@@ -113,11 +113,11 @@ impl DelayedSender<'_> {
 
     /// What becomes of one message. Trouble with the file fails, and is tried again. A message that cannot be made is
     /// written as one that could not be delivered, so that the others have their turn.
-    fn render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<Outcomes> {
+    fn render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<RenderedBatch> {
         match self.try_render_due(place, now, job) {
             Err(error) if error.kind() != Kind::Unavailable => {
                 log::error!("a delayed message of job number {} cannot be made: {error}", place.job);
-                let mut outcomes = Outcomes::default();
+                let mut outcomes = RenderedBatch::default();
                 let verdict = Verdict::new(MessageStatus::Undeliverable, Reason::Failed, error.public_message());
                 outcomes.push_message("", verdict, None, None, None, []);
                 Ok(outcomes)
@@ -126,7 +126,7 @@ impl DelayedSender<'_> {
         }
     }
 
-    fn try_render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<Outcomes> {
+    fn try_render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<RenderedBatch> {
         let due = match job.take().filter(|due| due.job == place.job) {
             Some(due) => job.insert(due),
             None => {
@@ -142,7 +142,7 @@ impl DelayedSender<'_> {
             let known = lookup.get(db, (&recipient, &user), renderer.topic_id(), renderer.tenant_id())?;
             Ok((recipient, user, known))
         })?;
-        let mut outcomes = Outcomes::default();
+        let mut outcomes = RenderedBatch::default();
         let user = Recipient { recipient: &recipient, user: &user, known: &known };
         renderer.render(user, now, true, &mut outcomes);
         Ok(outcomes)
@@ -169,7 +169,7 @@ impl Failed {
     }
 }
 
-fn settle(tx: &mut Tx<'_>, made: &[(i64, Outcomes)]) -> Result<()> {
+fn settle(tx: &mut Tx<'_>, made: &[(i64, RenderedBatch)]) -> Result<()> {
     made.iter().try_for_each(|(number, outcomes)| match outcomes.iter().next() {
         Some(Outcome::Message(message)) => message::settle(tx, *number, &message),
         _ => Err(Error::internal("a delayed message that came to nothing")),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::schedule::{Chunk, Run};
 use crate::clock::Timestamp;
+use crate::compose::Recipient;
 use crate::error::{Error, Result};
 use crate::model::known::Known;
-use crate::model::outcomes::Outcomes;
-use crate::render::Recipient;
+use crate::model::outcomes::RenderedBatch;
 use crate::store::known::Lookup;
 use crate::store::{Pending, Store, SyncWhen, Undo, bulk, user};
 
@@ -38,7 +38,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
             return Err(Error::unavailable("bulkd is stopping"));
         }
         let outcomes = render(store, chunk, seq, &stopping)?;
-        if outcomes.reached_outside_profile() > 0 && run.is_first_notice() {
+        if outcomes.off_profile_addresses() > 0 && run.is_first_notice() {
             log::warn!(
                 "job {}: users are reached by an address outside of their profile (such as to.email); \
                  Courier may deliver only to one in `profile`",
@@ -75,10 +75,10 @@ struct Users {
 }
 
 /// Reads first and renders then: a slow text must not hold on to the file.
-fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bool) -> Result<Outcomes> {
+fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bool) -> Result<RenderedBatch> {
     let users = read(store, chunk, from_seq)?;
     // Most messages are about as long as what they are made of.
-    let mut outcomes = Outcomes::with_capacity(users.rows.len(), users.text.len());
+    let mut outcomes = RenderedBatch::with_capacity(users.rows.len(), users.text.len());
     let nothing = Known::default();
     for (i, (recipient, user)) in users.rows.iter().enumerate() {
         let known = users.known.get(i).unwrap_or(&nothing);
@@ -120,12 +120,12 @@ fn read(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Users> {
 mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
+    use crate::compose::Renderer;
     use crate::id::Ids;
     use crate::model::bulk::JobKind;
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
     use crate::model::resolved::ResolvedDefinition;
-    use crate::render::Renderer;
     use crate::settings::{Durability, UnknownTemplates};
     use crate::store::user::NewUsers;
     use crate::store::{Options, environment, profile};

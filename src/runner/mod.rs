@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use crate::compose::Renderer;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
-use crate::render::{self, Renderer};
+use crate::render::RENDER_STACK_BYTES;
 use crate::settings::UnknownTemplates;
 use crate::store::{Store, bulk, plan};
 use delayed::DelayedSender;
@@ -49,7 +50,7 @@ impl Runner {
             .chain((1..=workers).map(|worker| (format!("drain {worker}"), Runner::work as fn(&Runner))));
         for (name, role) in roles {
             let ours = runner.clone();
-            let thread = std::thread::Builder::new().name(name.clone()).stack_size(render::STACK);
+            let thread = std::thread::Builder::new().name(name.clone()).stack_size(RENDER_STACK_BYTES);
             match thread.spawn(move || role(&ours)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {

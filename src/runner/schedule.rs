@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Timestamp;
+use crate::compose::Renderer;
 use crate::model::bulk::Job;
 use crate::model::environment::EnvironmentRow;
-use crate::render::Renderer;
 
 /// Users claimed at a time: enough to make a commit worth its while, few enough that no other job waits long behind
 /// them.

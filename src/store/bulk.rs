@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobKind, JobStatus};
 use crate::model::environment::{Environment, EnvironmentRow};
-use crate::model::outcomes::{Outcome, Outcomes};
+use crate::model::outcomes::{Outcome, RenderedBatch};
 
 const COLUMNS: &str = "jobs.job, jobs.job_id, jobs.environment, jobs.kind, jobs.status, jobs.received, jobs.enqueued, \
                        jobs.failures, jobs.error, jobs.template_version, jobs.brand_version, jobs.created_at";
@@ -122,11 +122,11 @@ pub fn create_send(
     definition: &str,
     versions: &Versions,
     users: &[(&str, &str)],
-    outcomes: Option<&Outcomes>,
+    outcomes: Option<&RenderedBatch>,
 ) -> Result<String> {
     let job_id = tx.ids.job(tx.now);
     let is_complete = users.is_empty() || outcomes.is_some();
-    let failures = outcomes.map_or(0, Outcomes::failures);
+    let failures = outcomes.map_or(0, RenderedBatch::failures);
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO jobs (job_id, environment, kind, status, received, enqueued, failures, template_version,
              brand_version, created_at, run_at, completed_at)
@@ -137,7 +137,7 @@ pub fn create_send(
         environment,
         if is_complete { JobStatus::Completed } else { JobStatus::Processing }.name(),
         users.len(),
-        outcomes.map_or(0, Outcomes::len) - failures,
+        outcomes.map_or(0, RenderedBatch::len) - failures,
         failures,
         versions.template_version,
         versions.brand_version,
@@ -178,7 +178,7 @@ pub fn find_processing(db: &Db<'_>, job: i64) -> Result<Option<(Job, String)>> {
 
 /// Writes what became of the users from `first_seq` on: messages, failures, counters and progress together. Fails,
 /// changing nothing, if the job's progress is not exactly `first_seq`.
-pub fn drain(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> Result<()> {
+pub fn drain(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &RenderedBatch) -> Result<()> {
     let failures = outcomes.failures() as u64;
     let enqueued = outcomes.len() as u64 - failures;
     let mut progress = tx.conn.prepare_cached(
@@ -196,7 +196,7 @@ pub fn drain(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> 
 }
 
 /// Writes messages and failures of the users from `first_seq` on. Returns the first one's number.
-fn append_outcomes(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &Outcomes) -> Result<i64> {
+fn append_outcomes(tx: &mut Tx<'_>, job: i64, first_seq: u64, outcomes: &RenderedBatch) -> Result<i64> {
     let mut failed = tx.conn.prepare_cached("INSERT INTO failures (job, seq, reason) VALUES (?1, ?2, ?3)")?;
     let mut messages = Vec::with_capacity(outcomes.len());
     let first_number = outbox::append_range(tx, job, first_seq, outcomes.len())?;

@@ -11,13 +11,14 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
 use crate::model::bulk::JobKind;
-use crate::model::channel::{Channel, Provider};
+use crate::model::channel::Channel;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::message::{MessageJob, StoredDelivery, StoredMessage, TrackedMessage};
 use crate::model::options::MessageOptions;
 use crate::model::outcomes::Message;
+use crate::model::provider::Provider;
+use crate::model::status::{MessageStatus, Reason};
 use crate::model::user as model;
-use crate::model::verdict::{MessageStatus, Reason};
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use super::{Db, rows};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::Environment;
-use crate::model::verdict::MessageStatus;
+use crate::model::status::MessageStatus;
 
 /// Messages of one commit that went the same way.
 pub struct Count {

@@ -10,7 +10,7 @@ use crate::id;
 use crate::model::environment::Environment;
 use crate::model::message::StoredMessage;
 use crate::model::outcomes::Message;
-use crate::model::verdict::Reason;
+use crate::model::status::Reason;
 
 /// Numbers for the messages of `count` users of a job, from `first_seq` on. Returns the first of them.
 pub(in crate::store) fn append_range(tx: &Tx<'_>, job: i64, first_seq: u64, count: usize) -> Result<i64> {

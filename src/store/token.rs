@@ -4,8 +4,8 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Db, Tx, rows};
 use crate::error::{Error, Result, shown};
-use crate::model::channel::Provider;
 use crate::model::environment::EnvironmentRow;
+use crate::model::provider::Provider;
 use crate::model::token::{ProviderKey, Token};
 
 const COLUMNS: &str = "token, provider_key, token_json";

@@ -4,9 +4,9 @@
 //! was found, to be looked at.
 
 use bulkd::clock::Timestamp;
-use bulkd::model::channel::Provider;
 use bulkd::model::options::MessageOptions;
-use bulkd::render::provider::{self, Outgoing};
+use bulkd::model::provider::Provider;
+use bulkd::provider::{self, ProviderMessage};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,8 +18,8 @@ fn request(given: &Value) -> Value {
     let elements = given.get("elements").map(Value::to_string);
     let options = MessageOptions::of_stored(&given["definition"].to_string());
     let overrides = provider::overrides(&options, provider.channel(), provider);
-    let passed_on = |value| Some(value).filter(|_| provider::takes_data(provider));
-    provider::request(&Outgoing {
+    let passed_on = |value| Some(value).filter(|_| provider::passes_data_on(provider));
+    provider::request(&ProviderMessage {
         message_id: "1-6ab13b70-000000000000000000000001",
         created_at: Timestamp(1_790_000_000_000),
         recipient: "ada",

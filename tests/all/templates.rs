@@ -443,7 +443,7 @@ fn elements_cannot_be_nested_until_they_cannot_be_read() {
     one["id"] = json!("elem_3");
     put(&acme, &format!("{path}/elements/elem_3"), &one).ok(200);
     let message = put(&acme, &format!("{path}/elements/a"), &nested("b", 15)).refused(400);
-    assert!(message.contains("expected at most 20 elements in each other"), "{message:.200}");
+    assert!(message.contains("expected elements nested at most 20 deep"), "{message:.200}");
     acme.get(&format!("{path}/content?version=draft")).ok(200);
 }
 

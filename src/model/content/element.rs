@@ -184,14 +184,10 @@ impl LocalizedText {
 
     fn find(&self, locale: Option<&str>) -> Option<&LocalText> {
         let locale = locale.filter(|_| !self.locales.is_empty())?;
-        let find = |wanted: &str| self.locales.iter().find(|it| it.locale == wanted);
-        find(locale).or_else(|| match locale.split_once('_') {
-            Some((language, _)) => find(language),
-            None => self.locales.iter().find(|it| it.locale.split('_').next() == Some(locale)),
-        })
+        find_locale(locale, self.locales()).and_then(|found| self.locales.get(found))
     }
 
-    pub fn locales(&self) -> impl Iterator<Item = &str> {
+    pub fn locales(&self) -> impl Iterator<Item = &str> + Clone {
         self.locales.iter().map(|it| it.locale.as_str())
     }
 }
@@ -199,6 +195,16 @@ impl LocalizedText {
 /// One spelling for `en_US`, `en-US` and `en-us`.
 pub fn locale(name: &str) -> String {
     name.trim().replace('-', "_").to_ascii_lowercase()
+}
+
+/// Which of the locales is meant, all of them as [`locale`] spells them: the same one, else its language, else, for a
+/// language alone, the first of its locales.
+pub fn find_locale<'l>(wanted: &str, locales: impl Iterator<Item = &'l str> + Clone) -> Option<usize> {
+    let find = |wanted: &str| locales.clone().position(|it| it == wanted);
+    find(wanted).or_else(|| match wanted.split_once('_') {
+        Some((language, _)) => find(language),
+        None => locales.clone().position(|it| it.split('_').next() == Some(wanted)),
+    })
 }
 
 impl Element {

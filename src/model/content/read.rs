@@ -8,9 +8,9 @@ use super::element::*;
 use crate::error::{Error, Result};
 use crate::json::scan::{self, Items, Quoted};
 
-/// How deep elements may stand in each other.
+/// How deep elements may be nested.
 const NESTING_LIMIT: usize = 20;
-/// How deep lists may stand in each other: Courier's own limit.
+/// How deep lists may be nested: Courier's own limit.
 const LIST_LIMIT: usize = 5;
 
 /// Reads `elements`, the array of those of the content at `content`, whose text is known to be JSON.
@@ -99,10 +99,10 @@ impl Reader<'_> {
         depth.elements += 1;
         depth.lists += usize::from(name == "list");
         if depth.elements > NESTING_LIMIT {
-            return Err(self.refuse(&path, format_args!("expected at most {NESTING_LIMIT} elements in each other")));
+            return Err(self.refuse(&path, format_args!("expected elements nested at most {NESTING_LIMIT} deep")));
         }
         if depth.lists > LIST_LIMIT {
-            return Err(self.refuse(&path, format_args!("expected at most {LIST_LIMIT} lists in each other")));
+            return Err(self.refuse(&path, format_args!("expected lists nested at most {LIST_LIMIT} deep")));
         }
         let fields = Fields { reader: self, path: &path, members };
         let (channels, condition) = (fields.channels()?, fields.condition()?);

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::content::Target;
-use super::super::escape::{self, Escape};
+use super::super::escape::{self, OutputContext};
+use super::super::limits::{TEXT_BYTES, too_long};
 use super::super::markdown::Form;
+use super::super::target::Target;
 use super::super::text::{Text, Writer};
-use super::super::{TEXT_LIMIT, too_long};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::content::{Element, ElementKind, LocalizedText};
@@ -32,7 +32,7 @@ pub struct Builder<'b> {
     refs: &'b HashMap<&'b str, &'b Element>,
     /// The marks of the names that came already.
     earlier: HashMap<String, u32>,
-    escape: Escape,
+    context: OutputContext,
     lists: Vec<List>,
     found: bool,
     subject: bool,
@@ -54,15 +54,15 @@ impl<'b> Builder<'b> {
         by_provider: bool,
         locale: Option<&'b str>,
         refs: &'b HashMap<&'b str, &'b Element>,
-        escape: Escape,
+        context: OutputContext,
     ) -> Self {
         let (earlier, lists, found, subject) = (HashMap::new(), Vec::new(), false, false);
-        Builder { writer, path, target, by_provider, locale, refs, earlier, escape, lists, found, subject }
+        Builder { writer, path, target, by_provider, locale, refs, earlier, context, lists, found, subject }
     }
 
     pub fn finish(self) -> Result<Text> {
         let text = self.writer.finish();
-        if text.words() > TEXT_LIMIT {
+        if text.words() > TEXT_BYTES {
             return Err(Error::invalid(format_args!("{}.elements", self.path), too_long()));
         }
         Ok(text)
@@ -195,11 +195,11 @@ impl<'b> Builder<'b> {
 
     /// Writes a text of the element where texts are in this form.
     pub fn words(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
-        self.words_in(words, element, self.escape)
+        self.words_in(words, element, self.context)
     }
 
-    pub fn words_in(&mut self, words: &LocalizedText, element: &Element, escape: Escape) -> Result<()> {
-        self.write(words, element, |writer, source| writer.text(source, escape))
+    pub fn words_in(&mut self, words: &LocalizedText, element: &Element, context: OutputContext) -> Result<()> {
+        self.write(words, element, |writer, source| writer.text(source, context))
     }
 
     fn write(
@@ -215,9 +215,15 @@ impl<'b> Builder<'b> {
     }
 
     /// Writes a text that stands in this field of the element.
-    pub fn source(&mut self, source: &str, escape: Escape, element: &Element, field: &'static str) -> Result<()> {
+    pub fn source(
+        &mut self,
+        source: &str,
+        context: OutputContext,
+        element: &Element,
+        field: &'static str,
+    ) -> Result<()> {
         self.texts_at(element, Cow::Borrowed(field));
-        let written = self.writer.text(source, escape);
+        let written = self.writer.text(source, context);
         written.map_err(|problem| self.refused(element, field, problem.to_string()))
     }
 
@@ -227,8 +233,8 @@ impl<'b> Builder<'b> {
     }
 
     pub fn address(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
-        let escape = if self.escape == Escape::Html { Escape::Attribute } else { self.escape };
-        self.write(words, element, |writer, source| writer.address(source, escape))
+        let context = if self.context == OutputContext::Html { OutputContext::Attribute } else { self.context };
+        self.write(words, element, |writer, source| writer.address(source, context))
     }
 
     /// Whether readers of the elements are given Markdown as it is.
@@ -242,14 +248,14 @@ impl<'b> Builder<'b> {
 
     /// Writes Markdown in this form.
     pub fn markdown(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
-        let form = if self.escape == Escape::Html { Form::Html } else { Form::Plain(self.escape) };
+        let form = if self.context == OutputContext::Html { Form::Html } else { Form::Plain(self.context) };
         self.write(words, element, |writer, source| writer.markdown(source, form))
     }
 
     /// HTML as plain text.
     pub fn stripped(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
-        let escape = self.escape;
-        self.write(words, element, |writer, source| writer.stripped(source, escape))
+        let context = self.context;
+        self.write(words, element, |writer, source| writer.stripped(source, context))
     }
 
     /// The brand's primary colour, or this one.
@@ -300,7 +306,7 @@ impl<'b> Builder<'b> {
 
     /// How a line ends in this form.
     pub fn line_end(&self) -> &'static str {
-        if self.escape == Escape::Json { "\\n" } else { "\n" }
+        if self.context == OutputContext::Json { "\\n" } else { "\n" }
     }
 
     /// How deep lists stand in each other here, the outermost not counted.

@@ -1,6 +1,6 @@
 //! Elements as the HTML of an e-mail: blocks with their styles inline, for the brand's frame to stand around.
 
-use super::super::escape::Escape;
+use super::super::escape::OutputContext;
 use super::Builder;
 use crate::error::Result;
 use crate::model::content::{
@@ -67,7 +67,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             Ok(())
         }
         ElementKind::Html { words } => {
-            builder.words_in(words, element, Escape::Markup)?;
+            builder.words_in(words, element, OutputContext::Markup)?;
             builder.markup("\n");
             Ok(())
         }
@@ -128,7 +128,7 @@ fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         ElementKind::Image { src, href, alt, width, .. } => {
             picture(builder, element, src, href.as_ref(), alt.as_ref(), width.as_deref())
         }
-        ElementKind::Html { words } => builder.words_in(words, element, Escape::Markup),
+        ElementKind::Html { words } => builder.words_in(words, element, OutputContext::Markup),
         ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider { .. } => Ok(()),
         _ => {
             element.words().try_for_each(|words| builder.words(words, element))?;
@@ -154,7 +154,7 @@ fn picture(
     builder.address(src, element)?;
     builder.markup("\" alt=\"");
     if let Some(alt) = alt {
-        builder.words_in(alt, element, Escape::Attribute)?;
+        builder.words_in(alt, element, OutputContext::Attribute)?;
     }
     builder.markup("\" style=\"border:0;max-width:100%");
     if let Some(width) = width {
@@ -271,7 +271,7 @@ fn side(align: Align) -> &'static str {
 }
 
 fn css(builder: &mut Builder<'_>, element: &Element, source: &str, field: &'static str) -> Result<()> {
-    builder.source(source, Escape::Css, element, field)
+    builder.source(source, OutputContext::Css, element, field)
 }
 
 /// What a text style is for the eye.

@@ -1,76 +1,83 @@
 //! Elements as a JSON array in a form that suits any app: `text`, `action`, `image`, `divider`, `quote` and `list`.
 
+use super::super::node::{
+    ACTION_ID, ALT_TEXT, BOLD, CONTENT, FORMAT, HREF, ITALIC, ITEMS, LIST_TYPE, MARKDOWN, NodeType, SRC, STRIKETHROUGH,
+    STYLE, TEXT_STYLE, TYPE, UNDERLINE,
+};
 use super::{Builder, plain};
 use crate::error::Result;
-use crate::model::content::{Element, ElementKind, LocalizedText, TextRole, TextStyle};
+use crate::model::content::{ActionStyle, Element, ElementKind, LocalizedText, TextRole, TextStyle};
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
         ElementKind::Text { words: Some(words), children, look, markdown: true } if builder.keeps_markdown() => {
-            begin(builder, "text");
-            builder.markup(",\"format\":\"markdown\",\"content\":\"");
+            begin(builder, NodeType::Text);
+            named(builder, FORMAT, MARKDOWN);
+            begin_string(builder, CONTENT);
             builder.markdown_source(words, element)?;
             builder.elements(children, plain::inline)?;
             builder.markup("\"");
             end(builder, look);
         }
         ElementKind::Text { look, .. } => {
-            begin(builder, "text");
-            builder.markup(",\"content\":\"");
+            begin(builder, NodeType::Text);
+            begin_string(builder, CONTENT);
             plain::inline(builder, element)?;
             builder.markup("\"");
             end(builder, look);
         }
         ElementKind::Span { words, look } => {
-            begin(builder, "text");
+            begin(builder, NodeType::Text);
             text(builder, element, Some(words))?;
             end(builder, look);
         }
         ElementKind::Quote { words, look, .. } => {
-            begin(builder, "quote");
+            begin(builder, NodeType::Quote);
             text(builder, element, Some(words))?;
             end(builder, look);
         }
         ElementKind::Link { words, href } => {
-            begin(builder, "action");
+            begin(builder, NodeType::Action);
             text(builder, element, Some(words))?;
-            address(builder, element, "href", Some(href))?;
-            builder.markup(",\"style\":\"link\"}");
+            address(builder, element, HREF, Some(href))?;
+            named(builder, STYLE, ActionStyle::Link.name());
+            builder.markup("}");
         }
         ElementKind::Action { words, href, style, id, .. } => {
-            begin(builder, "action");
+            begin(builder, NodeType::Action);
             text(builder, element, Some(words))?;
-            address(builder, element, "href", Some(href))?;
-            builder.markup(&format!(",\"style\":\"{}\"", style.name()));
+            address(builder, element, HREF, Some(href))?;
+            named(builder, STYLE, style.name());
             if let Some(id) = id {
-                builder.markup(&format!(",\"action_id\":{}", crate::json::quoted(id)));
+                builder.markup(&format!(",\"{ACTION_ID}\":{}", crate::json::quoted(id)));
             }
             builder.markup("}");
         }
         ElementKind::Image { src, href, alt, .. } => {
-            begin(builder, "image");
-            address(builder, element, "src", Some(src))?;
+            begin(builder, NodeType::Image);
+            address(builder, element, SRC, Some(src))?;
             if let Some(alt) = alt {
-                builder.markup(",\"alt_text\":\"");
+                begin_string(builder, ALT_TEXT);
                 builder.words(alt, element)?;
                 builder.markup("\"");
             }
-            address(builder, element, "href", href.as_ref())?;
+            address(builder, element, HREF, href.as_ref())?;
             builder.markup("}");
         }
         ElementKind::Divider { .. } => {
-            begin(builder, "divider");
+            begin(builder, NodeType::Divider);
             builder.markup("}");
         }
         ElementKind::List { list, elements, .. } => {
-            begin(builder, "list");
-            builder.markup(&format!(",\"list_type\":\"{}\",\"items\":[", list.name()));
+            begin(builder, NodeType::List);
+            named(builder, LIST_TYPE, list.name());
+            builder.markup(&format!(",\"{ITEMS}\":["));
             builder.separated(",", |builder| builder.elements(elements, item))?;
             builder.markup("]}");
         }
         ElementKind::ListItem { words, elements, .. } | ElementKind::Other { words, elements } => {
             if words.is_some() {
-                begin(builder, "text");
+                begin(builder, NodeType::Text);
                 text(builder, element, words.as_ref())?;
                 builder.markup("}");
             }
@@ -110,13 +117,23 @@ fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     builder.elements(elements.iter().filter(is_list), write)
 }
 
-fn begin(builder: &mut Builder<'_>, name: &str) {
+fn begin(builder: &mut Builder<'_>, node: NodeType) {
     builder.next();
-    builder.markup(&format!("{{\"type\":\"{name}\""));
+    builder.markup(&format!("{{\"{TYPE}\":\"{}\"", node.name()));
+}
+
+/// A member that is one of some names.
+fn named(builder: &mut Builder<'_>, member: &str, name: &str) {
+    builder.markup(&format!(",\"{member}\":\"{name}\""));
+}
+
+/// A member whose text follows, and then a quote.
+fn begin_string(builder: &mut Builder<'_>, member: &str) {
+    builder.markup(&format!(",\"{member}\":\""));
 }
 
 fn text(builder: &mut Builder<'_>, element: &Element, words: Option<&LocalizedText>) -> Result<()> {
-    builder.markup(",\"content\":\"");
+    begin_string(builder, CONTENT);
     if let Some(words) = words {
         builder.words(words, element)?;
     }
@@ -124,9 +141,9 @@ fn text(builder: &mut Builder<'_>, element: &Element, words: Option<&LocalizedTe
     Ok(())
 }
 
-fn address(builder: &mut Builder<'_>, element: &Element, field: &str, words: Option<&LocalizedText>) -> Result<()> {
+fn address(builder: &mut Builder<'_>, element: &Element, member: &str, words: Option<&LocalizedText>) -> Result<()> {
     let Some(words) = words else { return Ok(()) };
-    builder.markup(&format!(",\"{field}\":\""));
+    begin_string(builder, member);
     builder.address(words, element)?;
     builder.markup("\"");
     Ok(())
@@ -134,16 +151,13 @@ fn address(builder: &mut Builder<'_>, element: &Element, field: &str, words: Opt
 
 fn end(builder: &mut Builder<'_>, look: &TextStyle) {
     if let Some(style) = look.style.filter(|style| *style != TextRole::Text) {
-        builder.markup(&format!(",\"text_style\":\"{}\"", style.name()));
+        named(builder, TEXT_STYLE, style.name());
     }
-    for (flag, name) in [
-        (look.bold, "bold"),
-        (look.italic, "italic"),
-        (look.strikethrough, "strikethrough"),
-        (look.underline, "underline"),
-    ] {
+    for (flag, member) in
+        [(look.bold, BOLD), (look.italic, ITALIC), (look.strikethrough, STRIKETHROUGH), (look.underline, UNDERLINE)]
+    {
         if flag {
-            builder.markup(&format!(",\"{name}\":true"));
+            builder.markup(&format!(",\"{member}\":true"));
         }
     }
     builder.markup("}");

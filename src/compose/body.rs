@@ -1,0 +1,115 @@
+//! What the messages of a job say, before it is known who gets them.
+
+use crate::error::Result;
+use crate::model::channel::Channel;
+use crate::model::definition::Source;
+use crate::model::outcomes::{RenderedBatch, RenderedDelivery, Write};
+use crate::model::provider::Provider;
+use crate::model::resolved::TemplateSource;
+use crate::model::status::{MessageStatus, Reason, Verdict};
+use crate::render::content::{Compiled, Texts};
+use crate::render::scope::{Names, Scope};
+use crate::settings::UnknownTemplates;
+use crate::template::Partials;
+
+pub enum Body {
+    Content(Compiled),
+    /// The id of a template that is not stored here. With the data it stands for the texts.
+    Placeholder(String),
+    /// Nothing goes out, and for every recipient this is why.
+    Fixed(Verdict),
+}
+
+/// The template that the texts come from, by all its names.
+#[derive(Default)]
+pub struct TemplateNames {
+    pub template_id: Option<String>,
+    pub alias: Option<String>,
+    /// What the definition calls it.
+    pub called: Option<String>,
+}
+
+impl Body {
+    /// Compiles the texts. A malformed one is named by its path in the request.
+    pub fn compile(
+        source: Source,
+        stored: TemplateSource,
+        templates: UnknownTemplates,
+        names: &mut Names,
+        partials: &Partials,
+    ) -> Result<(Self, TemplateNames)> {
+        let mut template = TemplateNames::default();
+        if let Source::Template(id) = &source {
+            template.called = Some(id.clone());
+        }
+        let body = match (source, stored) {
+            (Source::Content { path, content }, _) => {
+                Body::Content(Compiled::compile(&content, path, names, partials)?)
+            }
+            (_, TemplateSource::Template { template_id, alias, content }) => {
+                (template.template_id, template.alias) = (Some(template_id), alias);
+                Body::Content(Compiled::compile(&content, "content", names, partials)?)
+            }
+            (_, TemplateSource::Unpublished { template_id }) => {
+                let error = format!("the template {template_id} is not published");
+                template.template_id = Some(template_id);
+                Body::Fixed(Verdict::new(MessageStatus::Undeliverable, Reason::Unpublished, error))
+            }
+            (Source::Template(id), TemplateSource::Nothing) => match templates {
+                UnknownTemplates::Lenient => Body::Placeholder(id),
+                UnknownTemplates::Strict => unmapped(format!("there is no template {id}")),
+            },
+            (Source::Nothing, TemplateSource::Nothing) => {
+                unmapped("neither content nor a template was given".to_owned())
+            }
+        };
+        Ok((body, template))
+    }
+
+    /// What it says on a channel; `None` if it has nothing for that.
+    pub fn for_channel(&self, channel: Channel, provider: Provider, locale: Option<&str>) -> Option<ChannelBody<'_>> {
+        match self {
+            Body::Content(content) => content.texts(channel, provider, locale).map(ChannelBody::Texts),
+            Body::Placeholder(id) => Some(ChannelBody::Placeholder(id)),
+            Body::Fixed(_) => None,
+        }
+    }
+}
+
+fn unmapped(error: String) -> Body {
+    Body::Fixed(Verdict { status: MessageStatus::Unmapped, reason: None, error: Some(error) })
+}
+
+/// What a message says on one channel, before it is written for one recipient.
+#[derive(Clone, Copy)]
+pub enum ChannelBody<'a> {
+    Texts(&'a Texts),
+    Placeholder(&'a str),
+}
+
+impl ChannelBody<'_> {
+    /// Writes it for one address, or says why it cannot be written.
+    pub fn write(
+        self,
+        to: (Channel, Provider, &str),
+        scope: &Scope<'_>,
+        batch: &mut RenderedBatch,
+    ) -> std::result::Result<RenderedDelivery, String> {
+        match self {
+            ChannelBody::Texts(Texts { subject, body, content }) => {
+                let subject = subject.as_ref().map(|it| |out: &mut String| it.render(scope, out));
+                let content = content.as_ref().map(|it| |out: &mut String| it.render(scope, out));
+                let subject = subject.as_ref().map(|write| write as Write<'_>);
+                let content = content.as_ref().map(|write| write as Write<'_>);
+                batch.write(to, subject, &|out| body.render(scope, out), content)
+            }
+            ChannelBody::Placeholder(id) => {
+                let write_id = |out: &mut String| {
+                    out.push_str(id);
+                    Ok(())
+                };
+                batch.write(to, Some(&write_id), &|out| scope.write_data(out), None)
+            }
+        }
+    }
+}

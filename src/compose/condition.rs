@@ -1,0 +1,26 @@
+//! The `if` of a channel, of a provider or of an entry of a routing.
+
+use crate::error::{Error, Result};
+use crate::render::helpers::helpers;
+use crate::render::scope::{Names, Scope};
+use crate::template::{self, Compiler, Partials, Program};
+
+/// A condition, compiled.
+pub struct Condition(Program);
+
+impl Condition {
+    /// Compiles what stands at `path` of the request.
+    pub fn compile(source: &str, path: &str, names: &mut Names) -> Result<Self> {
+        let partials = Partials::new();
+        let mut compiler = Compiler::new(names, helpers(), &partials);
+        compiler.texts_at(path);
+        let pushed = template::Condition::parse(source)
+            .and_then(|condition| compiler.condition(&condition, &mut template::resolve_at_top));
+        pushed.map_err(|problem| Error::invalid(path, problem))?;
+        Ok(Condition(compiler.finish()))
+    }
+
+    pub fn holds(&self, scope: &Scope<'_>) -> std::result::Result<bool, String> {
+        template::holds(&self.0, scope).map_err(|problem| problem.to_string())
+    }
+}

@@ -1,0 +1,221 @@
+//! The addresses of a recipient.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::json::members::{self, Member, members};
+use crate::json::{self, Object, Text};
+use crate::model::channel::Channel;
+use crate::model::provider::{PROFILE_KEYS, Provider};
+use crate::model::user::User;
+
+members! {
+    /// What every profile says in the same words.
+    struct Texts<'a> {
+        #[serde(borrow)]
+        email: Text<'a> = "email",
+        #[serde(borrow)]
+        phone_number: Text<'a> = "phone_number",
+        #[serde(borrow)]
+        locale: Text<'a> = "locale",
+    }
+}
+
+/// What routing looks at in a profile.
+#[derive(Default)]
+struct Fields<'a> {
+    texts: Texts<'a>,
+    /// What stands under each of the [`PROFILE_KEYS`].
+    addresses: [Option<&'a str>; PROFILE_KEYS.len()],
+}
+
+impl<'a> Fields<'a> {
+    /// In one pass over the profile, whose text is known to be JSON.
+    fn read(profile: &'a str) -> Result<Self> {
+        let mut fields = Fields::default();
+        let (mut email, mut phone_number, mut locale, mut sound) = (None, None, None, true);
+        Object::of(profile).for_each(|name, value| match name {
+            "email" => sound &= members::fill(&mut email, value),
+            "phone_number" => sound &= members::fill(&mut phone_number, value),
+            "locale" => sound &= members::fill(&mut locale, value),
+            name => {
+                if let Some(slot) = PROFILE_KEYS.iter().position(|(key, _)| *key == name) {
+                    fields.addresses[slot] = Some(value).filter(|value| *value != "null");
+                }
+            }
+        })?;
+        fields.texts = match sound {
+            true => Texts { email: email.flatten(), phone_number: phone_number.flatten(), locale: locale.flatten() },
+            false => json::read(profile, || "profile".to_owned())?,
+        };
+        Ok(fields)
+    }
+
+    /// What stands under the keys of a provider.
+    fn of(&self, provider: Provider) -> impl Iterator<Item = &'a str> {
+        let slots = PROFILE_KEYS.iter().zip(&self.addresses);
+        slots.filter(move |((_, it), _)| *it == provider).filter_map(|(_, value)| *value)
+    }
+}
+
+/// One way to reach a recipient.
+#[derive(Clone)]
+pub struct Address<'a> {
+    /// The provider that carries what goes there, unless another one is asked for.
+    pub provider: Provider,
+    pub text: Cow<'a, str>,
+    /// Whether it stands in the profile, or needs none. Courier's own routing may look nowhere else.
+    pub in_profile: bool,
+}
+
+impl Address<'_> {
+    /// Whether this provider of `channel` can carry something there. Push tokens and chats are known to the provider
+    /// alone that gave them out.
+    pub fn is_for(&self, channel: Channel, provider: Provider) -> bool {
+        match channel {
+            Channel::Push | Channel::DirectMessage => self.provider == provider,
+            _ => true,
+        }
+    }
+}
+
+/// Where one recipient can be reached.
+pub struct Contact<'a> {
+    recipient: &'a str,
+    user: &'a User<'a>,
+    stored: Fields<'a>,
+    given: Fields<'a>,
+    tokens: &'a [(Provider, String)],
+}
+
+impl<'a> Contact<'a> {
+    /// From the stored profile under the one that was given with the user, and from stored push tokens.
+    pub fn new(
+        recipient: &'a str,
+        user: &'a User<'a>,
+        stored: Option<&'a str>,
+        tokens: &'a [(Provider, String)],
+    ) -> Result<Self> {
+        let read = |profile: Option<&'a str>| match profile {
+            Some(profile) => Fields::read(profile)
+                .map_err(|error: Error| Error::invalid("the message could not be addressed", error.public_message())),
+            None => Ok(Fields::default()),
+        };
+        let given = read(user.profile.map(|profile| profile.as_str()))?;
+        Ok(Contact { recipient, user, stored: read(stored)?, given, tokens })
+    }
+
+    pub fn locale(&self) -> Option<&str> {
+        let to = self.user.to().and_then(|to| to.locale.as_ref());
+        to.or(self.given.texts.locale.as_ref()).or(self.stored.texts.locale.as_ref()).map(Text::as_str)
+    }
+
+    /// Whether the recipient was named by an id, and not by an address alone.
+    pub fn has_user_id(&self) -> bool {
+        self.user.recipient.is_some()
+            || self.user.user_id.is_some()
+            || self.user.to().is_some_and(|to| to.user_id.is_some())
+    }
+
+    /// The addresses on a channel: one, or as many as there are chats or push tokens, which may name one twice.
+    pub fn addresses(&self, channel: Channel) -> Vec<Address<'_>> {
+        let to = self.user.to();
+        match channel {
+            Channel::Email => {
+                let elsewhere = [to.and_then(|to| to.email.as_ref()), self.user.email.as_ref()];
+                self.text(const { Provider::default_of(Channel::Email) }, |it| it.email.as_ref(), elsewhere)
+            }
+            Channel::Sms => {
+                let elsewhere = [to.and_then(|to| to.phone_number.as_ref()), self.user.phone_number.as_ref()];
+                self.text(const { Provider::default_of(Channel::Sms) }, |it| it.phone_number.as_ref(), elsewhere)
+            }
+            Channel::Push => self.push(),
+            Channel::Inbox => {
+                let (provider, text) = (const { Provider::default_of(Channel::Inbox) }, Cow::Borrowed(self.recipient));
+                vec![Address { provider, text, in_profile: true }]
+            }
+            Channel::DirectMessage | Channel::Webhook => {
+                Provider::of_channel(channel).filter_map(|provider| self.object(provider)).collect()
+            }
+        }
+    }
+
+    /// An address in an object: of the profile that was sent, else of `to`, else of the stored profile.
+    fn object(&self, provider: Provider) -> Option<Address<'_>> {
+        let address =
+            |value: &'a str| provider.row().address(Some(value).filter(|it| it.starts_with('{')).map(Object::of)?);
+        let given = || self.given.of(provider).find_map(address);
+        let sent = || {
+            let to = self.user.to()?;
+            provider.row().profile_keys.iter().find_map(|key| provider.row().address(to.object(key)?))
+        };
+        let stored = || self.stored.of(provider).find_map(address);
+        let text = given().or_else(sent).or_else(stored)?;
+        Some(Address { provider, text, in_profile: true })
+    }
+
+    /// An address that is a text: of the profile that was sent, else elsewhere in what was sent, else of the stored
+    /// profile.
+    fn text<'s>(
+        &'s self,
+        provider: Provider,
+        profile: impl Fn(&'s Texts<'a>) -> Option<&'s Text<'a>>,
+        elsewhere: [Option<&'s Text<'a>>; 2],
+    ) -> Vec<Address<'s>> {
+        let usable = |address: &&Text<'a>| !address.0.is_empty();
+        let given = profile(&self.given.texts).filter(usable).map(|address| (address, true));
+        let sent = || elsewhere.into_iter().flatten().find(usable).map(|address| (address, false));
+        let stored = || profile(&self.stored.texts).filter(usable).map(|address| (address, true));
+        let found = given.or_else(sent).or_else(stored).map(|(address, in_profile)| Address {
+            provider,
+            text: Cow::Borrowed(address.as_str()),
+            in_profile,
+        });
+        found.into_iter().collect()
+    }
+
+    /// All tokens: those of the profile, key by key, and those that are stored.
+    fn push(&self) -> Vec<Address<'_>> {
+        let mut found = Vec::new();
+        for (slot, (_, provider)) in PROFILE_KEYS.iter().enumerate().filter(|(_, (_, it))| it.serves(Channel::Push)) {
+            let before = found.len();
+            for value in [self.given.addresses[slot], self.stored.addresses[slot]].into_iter().flatten() {
+                if found.len() == before {
+                    tokens(value, &mut |text| found.push(Address { provider: *provider, text, in_profile: true }));
+                }
+            }
+        }
+        found.extend(self.tokens.iter().map(|(provider, token)| Address {
+            provider: *provider,
+            text: Cow::Borrowed(token.as_str()),
+            in_profile: true,
+        }));
+        found
+    }
+}
+
+/// Members under which a profile has push tokens, OneSignal's players, Amazon's targets and Airship's audience.
+const TOKENS: [&str; 7] = ["token", "tokens", "player_id", "target_arn", "audience", "named_user", "channel"];
+
+/// Push tokens stand alone, in a list, or in an object. One that stands alone is not copied.
+fn tokens<'a>(value: &'a str, each: &mut impl FnMut(Cow<'a, str>)) {
+    if value.starts_with('"') {
+        let token = Text::read(value).map(|Text(token)| token).filter(|token| !token.is_empty());
+        token.into_iter().for_each(each);
+    } else if let Ok(value) = serde_json::from_str(value) {
+        tokens_within(&value, &mut |token| each(Cow::Owned(token.to_owned())));
+    }
+}
+
+fn tokens_within(value: &Value, each: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(token) if !token.is_empty() => each(token),
+        Value::Array(values) => values.iter().for_each(|value| tokens_within(value, each)),
+        Value::Object(object) => {
+            TOKENS.iter().filter_map(|name| object.get(*name)).for_each(|value| tokens_within(value, each));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,71 @@
+//! What the messages of a job have in common, compiled.
+
+use std::collections::HashMap;
+
+use super::body::{Body, TemplateNames};
+use super::condition::Condition;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::model::bulk::JobKind;
+use crate::model::definition::{Definition, Source};
+use crate::model::resolved::{ResolvedDefinition, Topic};
+use crate::provider::SmtpChecks;
+use crate::render::email::brand;
+use crate::render::scope::{JobData, JobVariables, Names, Scope};
+use crate::settings::UnknownTemplates;
+
+pub struct CompiledJob {
+    pub kind: JobKind,
+    pub is_simulation: bool,
+    pub definition: Definition,
+    pub body: Body,
+    pub template: TemplateNames,
+    pub topic: Option<Topic>,
+    pub data: JobData,
+    pub names: Names,
+    pub smtp_checks: SmtpChecks,
+    /// By their sources.
+    conditions: HashMap<String, Condition>,
+}
+
+impl CompiledJob {
+    /// Compiles the texts, of which some say which year it is `now`, and the conditions. Fails if one of them is malformed,
+    /// naming it by its path in the request.
+    pub fn compile(plan: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
+        let mut definition = plan.definition;
+        let mut names = Names::default();
+        let partials = brand::partials(plan.brand.as_ref());
+        let source = std::mem::replace(&mut definition.source, Source::Nothing);
+        let (body, template) = Body::compile(source, plan.stored, templates, &mut names, &partials)?;
+        let mut conditions = HashMap::new();
+        for (path, source) in &definition.conditions {
+            conditions.insert(source.clone(), Condition::compile(source, path, &mut names)?);
+        }
+        let template_id = template.template_id.as_deref();
+        let variables = JobVariables::new(&definition, plan.brand, template_id, plan.topic.as_ref(), now);
+        Ok(CompiledJob {
+            kind: plan.kind,
+            is_simulation: plan.is_simulation,
+            data: JobData::new(std::mem::take(&mut definition.data), variables, &names),
+            smtp_checks: SmtpChecks::of(&definition.options),
+            definition,
+            body,
+            template,
+            topic: plan.topic,
+            names,
+            conditions,
+        })
+    }
+
+    /// The names under which recipients may have chosen whether they want the messages.
+    pub fn consent_names(&self) -> [Option<&str>; 4] {
+        let TemplateNames { template_id, alias, called } = &self.template;
+        let event = self.definition.options.event.as_deref();
+        [template_id.as_deref(), alias.as_deref(), event, called.as_deref()]
+    }
+
+    /// Whether a condition of the definition holds.
+    pub fn holds(&self, condition: &str, scope: &Scope<'_>) -> std::result::Result<bool, String> {
+        self.conditions.get(condition).map_or(Ok(true), |condition| condition.holds(scope))
+    }
+}

@@ -1,0 +1,28 @@
+//! Who gets what: from a job's definition and one user to the message that this user would receive. Pure: no clock, no
+//! file, no socket.
+//!
+//! [`Renderer`] is made once a job and used by many threads. For each user it asks whether the recipient wants the message
+//! (`consent`), where the recipient can be reached (`contact`), and which deliveries that leads to (`router`); then it
+//! writes their texts.
+
+mod body;
+mod condition;
+mod consent;
+mod contact;
+mod job;
+mod renderer;
+mod router;
+mod simulator;
+
+use crate::error::Result;
+use crate::model::content::Content;
+use crate::render::content::Compiled;
+use crate::render::scope::Names;
+use crate::template::Partials;
+
+pub use renderer::{Recipient, Renderer};
+
+/// Refuses content whose texts no recipient could be given. `path` is where it stands in the request.
+pub fn check(content: &Content, path: &str) -> Result<()> {
+    Compiled::compile(content, path, &mut Names::default(), &Partials::new()).map(drop)
+}

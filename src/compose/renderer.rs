@@ -1,0 +1,155 @@
+//! The messages of one job: a user at a time, in many threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::body::Body;
+use super::consent::{self, Consent};
+use super::contact::Contact;
+use super::job::CompiledJob;
+use super::router::{PlannedDelivery, Routed, Router};
+use crate::clock::Timestamp;
+use crate::error::{Error, Kind, Result};
+use crate::model::bulk::JobKind;
+use crate::model::known::Known;
+use crate::model::outcomes::RenderedBatch;
+use crate::model::resolved::ResolvedDefinition;
+use crate::model::status::{MessageStatus, Reason, Verdict};
+use crate::model::user::User;
+use crate::render::MESSAGE_BYTES;
+use crate::render::scope::Scope;
+use crate::settings::UnknownTemplates;
+
+/// A user of a job with what is stored under its recipient id.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient<'a> {
+    pub recipient: &'a str,
+    /// As it was sent.
+    pub user: &'a str,
+    pub known: &'a Known,
+}
+
+impl Recipient<'_> {
+    fn profile_version(&self) -> Option<i64> {
+        self.known.profile.as_ref().map(|(version, _)| *version)
+    }
+}
+
+/// Makes the messages of one job.
+pub struct Renderer {
+    job: CompiledJob,
+}
+
+impl Renderer {
+    /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its
+    /// path in the request.
+    pub fn new(plan: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
+        Ok(Renderer { job: CompiledJob::compile(plan, templates, now)? })
+    }
+
+    /// The topic of the messages.
+    pub fn topic_id(&self) -> Option<&str> {
+        self.job.topic.as_ref().map(|topic| topic.topic_id.as_str())
+    }
+
+    /// The tenant that the messages are sent for.
+    pub fn tenant_id(&self) -> Option<&str> {
+        self.job.definition.options.tenant_id.as_deref()
+    }
+
+    /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
+    /// wait; one that `is_due` has waited.
+    pub fn render(&self, user: Recipient<'_>, now: Timestamp, is_due: bool, batch: &mut RenderedBatch) {
+        let start = batch.bytes();
+        let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, is_due, batch)));
+        let problem = match made {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.public_message(),
+            Err(_) => {
+                log::error!("rendering a message for {:?} panicked", user.recipient);
+                "bulkd could not render this message; its log on standard error says more".to_owned()
+            }
+        };
+        batch.truncate(start);
+        self.push_failure(&user, &problem, is_due, batch);
+    }
+
+    /// Adds that a message could not be made. Where there is no job whose failures could be looked at, or the message is
+    /// there already, it is one that could not be delivered.
+    fn push_failure(&self, user: &Recipient<'_>, problem: &str, is_due: bool, batch: &mut RenderedBatch) {
+        if self.job.kind == JobKind::Bulk && !is_due {
+            batch.push_failure(problem);
+        } else {
+            let verdict = Verdict::new(MessageStatus::Undeliverable, Reason::Failed, problem);
+            batch.push_message(user.recipient, verdict, None, user.profile_version(), None, []);
+        }
+    }
+
+    fn try_render(&self, it: &Recipient<'_>, now: Timestamp, is_due: bool, batch: &mut RenderedBatch) -> Result<()> {
+        let (recipient, job) = (it.recipient, &self.job);
+        let user = User::read(it.user, || "user".to_owned())?;
+        let version = it.profile_version();
+        let stored = it.known.profile.as_ref().map(|(_, profile)| profile.as_str());
+        let without_delivery = |verdict: Verdict, due_at: Option<Timestamp>, batch: &mut RenderedBatch| {
+            batch.push_message(recipient, verdict, None, version, due_at.map(Timestamp::millis), []);
+            Ok(())
+        };
+        if let Body::Fixed(verdict) = &job.body {
+            return without_delivery(verdict.clone(), None, batch);
+        }
+        let chosen_for_topic = it.known.preference.as_ref();
+        let chosen = match consent::ask(&user, job.consent_names(), job.topic.as_ref(), chosen_for_topic, now) {
+            Consent::Given => None,
+            Consent::Channels(channels) => Some(channels),
+            Consent::Refused(verdict) => return without_delivery(verdict, None, batch),
+        };
+        let delayed = Verdict::of(MessageStatus::Delayed);
+        let due_at = job.definition.delay.filter(|_| !is_due).map(|delay| delay.due_at(now));
+        if let Some(due_at) = due_at.filter(|due_at| *due_at > now) {
+            return without_delivery(delayed, Some(due_at), batch);
+        }
+        let contact = Contact::new(recipient, &user, stored, &it.known.tokens)?;
+        let scope = Scope::new(recipient, &user, stored, &job.data, &job.names)?;
+        let invalid = |problem: String| Error::new(Kind::Invalid, problem);
+        match Router::new(job, &contact, &scope, is_due).route(chosen).map_err(invalid)? {
+            Routed::Deliveries(planned) => write(recipient, version, planned, &scope, batch).map_err(invalid),
+            Routed::Nowhere(verdict) => without_delivery(verdict, None, batch),
+            Routed::WithoutContent => Err(invalid("the content has nothing for this channel".to_owned())),
+            Routed::Delayed { delay_ms } => {
+                without_delivery(delayed, Some(Timestamp(now.millis().saturating_add(delay_ms))), batch)
+            }
+        }
+    }
+}
+
+/// Writes the deliveries of a message. The first that was not refused decides what became of it, or else the last one.
+fn write(
+    recipient: &str,
+    profile_version: Option<i64>,
+    planned: Vec<PlannedDelivery<'_>>,
+    scope: &Scope<'_>,
+    batch: &mut RenderedBatch,
+) -> std::result::Result<(), String> {
+    let start = batch.bytes();
+    let deciding = planned.iter().position(|it| it.verdict.reason.is_none());
+    let deciding = deciding.unwrap_or(planned.len().saturating_sub(1));
+    let (mut decides, mut others) = (None, Vec::new());
+    for (i, delivery) in planned.into_iter().enumerate() {
+        let PlannedDelivery { channel, provider, address, is_accepted, body, verdict } = delivery;
+        let written = body.write((channel, provider, &*address.text), scope, batch)?;
+        if batch.bytes() - start > MESSAGE_BYTES {
+            return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
+        }
+        if is_accepted && !address.in_profile {
+            batch.count_off_profile_address();
+        }
+        match i {
+            _ if i == deciding => decides = Some((verdict, written)),
+            // Below 0 what was tried before it, above 0 what went out as well.
+            _ => others.push((i as i64 - deciding as i64, verdict, written)),
+        }
+    }
+    if let Some((verdict, written)) = decides {
+        batch.push_message(recipient, verdict, Some(written), profile_version, None, others);
+    }
+    Ok(())
+}

@@ -1,0 +1,366 @@
+//! Which deliveries a message leads to: its routing followed for one recipient. Nothing is written here.
+
+use super::body::ChannelBody;
+use super::contact::{Address, Contact};
+use super::job::CompiledJob;
+use super::simulator::{self, Fate};
+use crate::model::bulk::JobKind;
+use crate::model::channel::Channel;
+use crate::model::provider::Provider;
+use crate::model::routing::{ChannelOptions, Config, Method, Routing, Target};
+use crate::model::status::{MessageStatus, Reason, Verdict};
+use crate::render::scope::Scope;
+
+/// Where no routing is given: the first of these that the recipient has.
+const DEFAULT_CHANNELS: [Channel; 6] =
+    [Channel::Email, Channel::Sms, Channel::Push, Channel::DirectMessage, Channel::Webhook, Channel::Inbox];
+
+/// A message goes to no more addresses.
+const DELIVERIES_LIMIT: usize = 1000;
+
+/// A channel that Courier has and bulkd has not.
+const BANNER: &str = "banner";
+
+/// How a channel is asked for.
+#[derive(Clone, Copy, Default)]
+struct ChannelRequest<'r> {
+    /// By the name of this provider.
+    only: Option<Provider>,
+    config: Option<&'r Config>,
+    /// By the recipient: the message's conditions do not count.
+    is_choice: bool,
+}
+
+/// What is to be written for one address.
+pub struct PlannedDelivery<'a> {
+    pub channel: Channel,
+    pub provider: Provider,
+    pub address: Address<'a>,
+    /// Whether the provider takes it; what it refuses leads to the next provider or channel.
+    pub is_accepted: bool,
+    pub body: ChannelBody<'a>,
+    pub verdict: Verdict,
+}
+
+/// What routing has led to.
+pub enum Routed<'a> {
+    /// In the order in which they are tried, at least one.
+    Deliveries(Vec<PlannedDelivery<'a>>),
+    Nowhere(Verdict),
+    /// The recipient can be reached, and the content has nothing for the channels.
+    WithoutContent,
+    Delayed {
+        delay_ms: i64,
+    },
+}
+
+/// Follows the routing of one message.
+pub struct Router<'a> {
+    job: &'a CompiledJob,
+    contact: &'a Contact<'a>,
+    scope: &'a Scope<'a>,
+    locale: Option<&'a str>,
+    /// Whether this message has waited already.
+    is_due: bool,
+    deliveries: Vec<PlannedDelivery<'a>>,
+    /// Channels and providers that have no address.
+    unreachable: Vec<&'static str>,
+    /// Whether a condition stopped a channel.
+    filtered: bool,
+    without_content: bool,
+    /// What is wrong with a name that is not known.
+    unknown_name: Option<String>,
+    /// What is said of a channel that no provider carries.
+    without_providers: Option<String>,
+    delay_ms: Option<i64>,
+}
+
+impl<'a> Router<'a> {
+    pub fn new(job: &'a CompiledJob, contact: &'a Contact<'a>, scope: &'a Scope<'a>, is_due: bool) -> Self {
+        Router {
+            job,
+            contact,
+            scope,
+            locale: contact.locale().or(job.definition.locale.as_deref()),
+            is_due,
+            deliveries: Vec::new(),
+            unreachable: Vec::new(),
+            filtered: false,
+            without_content: false,
+            unknown_name: None,
+            without_providers: None,
+            delay_ms: None,
+        }
+    }
+
+    /// Follows the routing to its end, or only the channels that the recipient has `chosen`. Fails if a condition cannot be
+    /// decided.
+    pub fn route(mut self, chosen: Option<Vec<Channel>>) -> Result<Routed<'a>, String> {
+        match (chosen, self.job.definition.routing.as_ref()) {
+            (None, None) => self.try_default()?,
+            (None, Some(routing)) => drop(self.try_routing(routing)?),
+            (Some(chosen), routing) => self.try_chosen(&chosen, routing.map_or(Method::Single, |it| it.method))?,
+        }
+        Ok(self.end())
+    }
+
+    fn end(self) -> Routed<'a> {
+        if let Some(delay_ms) = self.delay_ms {
+            return Routed::Delayed { delay_ms };
+        }
+        if !self.deliveries.is_empty() {
+            return Routed::Deliveries(self.deliveries);
+        }
+        Routed::Nowhere(if self.filtered {
+            Verdict::new(MessageStatus::Filtered, Reason::Filtered, "a condition stopped every channel that was left")
+        } else if self.without_content {
+            return Routed::WithoutContent;
+        } else if let Some(error) = self.unknown_name {
+            Verdict::new(MessageStatus::Unroutable, Reason::ProviderError, error)
+        } else if let Some(error) = self.without_providers {
+            Verdict::new(MessageStatus::Unroutable, Reason::NoProviders, error)
+        } else {
+            let error = match self.unreachable.as_slice() {
+                [] => "the routing names no channel".to_owned(),
+                unreachable => format!("the recipient cannot be reached by {}", unreachable.join(", ")),
+            };
+            Verdict::new(MessageStatus::Unroutable, Reason::NoChannels, error)
+        })
+    }
+
+    /// Whether the message names a channel or a provider that there is not.
+    fn has_config_error(&self) -> bool {
+        self.unknown_name.is_some() || self.without_providers.is_some()
+    }
+
+    fn try_default(&mut self) -> Result<(), String> {
+        for channel in DEFAULT_CHANNELS {
+            let went = self.try_channel(channel, ChannelRequest::default())?;
+            // No other channel stands in for one that is stopped or refused.
+            if went || !self.deliveries.is_empty() || self.filtered || self.has_config_error() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn try_chosen(&mut self, chosen: &[Channel], method: Method) -> Result<(), String> {
+        for channel in chosen {
+            let went = self.try_channel(*channel, ChannelRequest { is_choice: true, ..ChannelRequest::default() })?;
+            if self.delay_ms.is_some() || went && method == Method::Single {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something goes out.
+    fn try_routing(&mut self, routing: &Routing) -> Result<bool, String> {
+        let mut success = false;
+        for entry in &routing.channels {
+            if let Some(condition) = &entry.condition
+                && !self.holds(condition)?
+            {
+                continue;
+            }
+            success |= match &entry.target {
+                Target::Nested(routing) => self.try_routing(routing)?,
+                Target::Name { name, config } => self.try_named(name, config)?,
+            };
+            if self.delay_ms.is_some() || success && routing.method == Method::Single {
+                break;
+            }
+        }
+        Ok(success)
+    }
+
+    fn try_named(&mut self, name: &str, config: &Config) -> Result<bool, String> {
+        let asked = ChannelRequest { config: Some(config), ..ChannelRequest::default() };
+        if let Some(channel) = Channel::from_name(name) {
+            return self.try_channel(channel, asked);
+        }
+        if name == BANNER {
+            self.without_providers.get_or_insert_with(|| "banners are not supported".to_owned());
+            return Ok(false);
+        }
+        let Some(provider) = Provider::named(name) else {
+            self.unknown_name.get_or_insert_with(|| format!("there is no channel or provider '{name}'"));
+            return Ok(false);
+        };
+        let asked = ChannelRequest { only: Some(provider), ..asked };
+        let went = self.try_channel(provider.channel(), asked)?;
+        match provider.row().also {
+            Some(channel) if !went => self.try_channel(channel, asked),
+            _ => Ok(went),
+        }
+    }
+
+    fn holds(&mut self, condition: &str) -> Result<bool, String> {
+        let holds = self.job.holds(condition, self.scope)?;
+        self.filtered |= !holds;
+        Ok(holds)
+    }
+
+    fn try_channel(&mut self, channel: Channel, asked: ChannelRequest<'_>) -> Result<bool, String> {
+        let job = self.job;
+        let options = job.definition.options.channels.get(channel.name());
+        let addresses = self.contact.addresses(channel);
+        if addresses.is_empty() || !self.has_inbox(channel) {
+            self.cannot_reach(asked.only.map_or(channel.name(), Provider::name));
+            return Ok(false);
+        }
+        let (only, named);
+        let of_entry = || asked.config.and_then(|it| it.providers.as_deref());
+        let of_channel = || options.and_then(|it| it.providers.as_deref());
+        let providers: Option<&[Provider]> = match (asked.only, of_entry().or_else(of_channel)) {
+            (Some(provider), _) => {
+                only = [provider];
+                Some(&only)
+            }
+            (None, Some(names)) => {
+                named = self.select_providers(channel, names);
+                Some(&named)
+            }
+            (None, None) => None,
+        };
+        if let Some(providers) = providers
+            && !providers.iter().any(|&provider| addresses.iter().any(|it| it.is_for(channel, provider)))
+        {
+            providers.iter().for_each(|provider| self.cannot_reach(provider.name()));
+            return Ok(false);
+        }
+        // A condition is only looked at where it makes a difference.
+        if let Some(condition) = options.and_then(|it| it.condition.as_deref())
+            && !asked.is_choice
+            && !self.holds(condition)?
+        {
+            return Ok(false);
+        }
+        let method = method(asked, options);
+        match providers {
+            Some(providers) => self.try_providers(channel, providers, &addresses, method),
+            None => self.try_addresses(channel, addresses, method),
+        }
+    }
+
+    /// A send to an address alone reaches no inbox.
+    fn has_inbox(&self, channel: Channel) -> bool {
+        channel != Channel::Inbox || self.job.kind != JobKind::Send || self.contact.has_user_id()
+    }
+
+    /// Each address by its own provider.
+    fn try_addresses(&mut self, channel: Channel, addresses: Vec<Address<'a>>, method: Method) -> Result<bool, String> {
+        let mut success = false;
+        for address in addresses {
+            success |= self.try_address(channel, address.provider, address)?;
+            // Devices are not tried in turn: each has a token of its own.
+            if self.delay_ms.is_some() || success && method == Method::Single && channel != Channel::Push {
+                break;
+            }
+        }
+        Ok(success)
+    }
+
+    /// All addresses by one provider after the other.
+    fn try_providers(
+        &mut self,
+        channel: Channel,
+        providers: &[Provider],
+        addresses: &[Address<'a>],
+        method: Method,
+    ) -> Result<bool, String> {
+        let mut success = false;
+        for &provider in providers {
+            for address in addresses.iter().filter(|it| it.is_for(channel, provider)) {
+                success |= self.try_address(channel, provider, address.clone())?;
+            }
+            if self.delay_ms.is_some() || success && method == Method::Single {
+                break;
+            }
+        }
+        Ok(success)
+    }
+
+    fn cannot_reach(&mut self, name: &'static str) {
+        if !self.unreachable.contains(&name) {
+            self.unreachable.push(name);
+        }
+    }
+
+    /// Those of the named providers that serve a channel.
+    fn select_providers(&mut self, channel: Channel, names: &[String]) -> Vec<Provider> {
+        if names.is_empty() {
+            self.without_providers.get_or_insert_with(|| "No providers added".to_owned());
+        }
+        let mut found = Vec::with_capacity(names.len());
+        for name in names {
+            match Provider::named(name) {
+                Some(provider) if provider.serves(channel) => found.push(provider),
+                known => drop(self.unknown_name.get_or_insert_with(|| match known {
+                    Some(_) => format!("the provider '{name}' does not serve {}", channel.name()),
+                    None => format!("there is no provider '{name}'"),
+                })),
+            }
+        }
+        found
+    }
+
+    /// Whether it was accepted, if it went to the same address by the same provider before.
+    fn previous_result(&self, channel: Channel, provider: Provider, address: &str) -> Option<bool> {
+        let is_same =
+            |it: &&PlannedDelivery<'_>| it.channel == channel && it.provider == provider && it.address.text == address;
+        self.deliveries.iter().find(is_same).map(|it| it.is_accepted)
+    }
+
+    /// Whether it goes out, or will.
+    fn try_address(&mut self, channel: Channel, provider: Provider, address: Address<'a>) -> Result<bool, String> {
+        if let Some(is_accepted) = self.previous_result(channel, provider, &address.text) {
+            return Ok(is_accepted);
+        }
+        let job = self.job;
+        if let Some(condition) = job.definition.options.options_of(provider).and_then(|it| it.condition.as_deref())
+            && !self.holds(condition)?
+        {
+            return Ok(false);
+        }
+        let Some((is_accepted, verdict)) = self.fate(channel, provider, &address.text) else { return Ok(true) };
+        let Some(body) = job.body.for_channel(channel, provider, self.locale) else {
+            self.without_content = true;
+            return Ok(false);
+        };
+        if self.deliveries.len() == DELIVERIES_LIMIT {
+            return Err(format!("the message would go to more than {DELIVERIES_LIMIT} addresses"));
+        }
+        self.deliveries.push(PlannedDelivery { channel, provider, address, is_accepted, body, verdict });
+        Ok(is_accepted)
+    }
+
+    /// Whether the provider accepts it, and what becomes of it; `None` if it waits.
+    fn fate(&mut self, channel: Channel, provider: Provider, address: &str) -> Option<(bool, Verdict)> {
+        if self.job.is_simulation {
+            return Some((true, Verdict::of(MessageStatus::Simulated)));
+        }
+        let refused =
+            |error: String| Some((false, Verdict::new(MessageStatus::Undeliverable, Reason::ProviderError, error)));
+        match simulator::fate(channel, address) {
+            // Such an address could add headers to a mail, and no provider takes it.
+            None if address.contains(char::is_control) => refused("the address holds a control character".to_owned()),
+            Some(Fate::Delayed { delay_ms }) if !self.is_due => {
+                self.delay_ms = Some(delay_ms);
+                None
+            }
+            Some(Fate::Is(verdict)) => Some((true, verdict)),
+            Some(Fate::Refused(verdict)) => Some((false, verdict)),
+            Some(Fate::Delayed { .. }) | None => match self.job.smtp_checks.refusal(provider, address) {
+                Some(error) => refused(error),
+                None => Some((true, Verdict::SENT)),
+            },
+        }
+    }
+}
+
+/// Of an entry of the routing, else of the channel's options, whether the first success is enough.
+fn method(asked: ChannelRequest<'_>, options: Option<&ChannelOptions>) -> Method {
+    let of_entry = asked.config.and_then(|it| it.routing_method);
+    of_entry.or_else(|| options.and_then(|it| it.routing_method)).unwrap_or(Method::Single)
+}

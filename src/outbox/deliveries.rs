@@ -1,0 +1,143 @@
+//! What went out, in full: an e-mail's document with its brand, and the request that the provider would have been given.
+//! Neither is stored. Both follow from a message's own texts and from what its job was made of, which never change.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::origin::{Origin, made_for};
+use crate::error::{Error, Result};
+use crate::model::channel::Channel;
+use crate::model::definition::{Definition, Reading};
+use crate::model::message::{StoredDelivery, StoredMessage};
+use crate::model::options::MessageOptions;
+use crate::provider::{self, ProviderMessage, segments};
+use crate::render::email::brand::{self as email_brand, CompiledBrand};
+use crate::render::node;
+use crate::store::{Db, brand, bulk, plan};
+
+/// What the messages of a job have in common.
+struct Common {
+    definition: String,
+    options: MessageOptions,
+    brand: Option<Value>,
+    /// If the brand has variables, and so is another one for each message.
+    compiled_brand: Option<CompiledBrand>,
+}
+
+/// The jobs that were looked up so far.
+pub struct Deliveries<'a> {
+    db: &'a Db<'a>,
+    jobs: HashMap<i64, Common>,
+}
+
+impl<'a> Deliveries<'a> {
+    pub fn new(db: &'a Db<'a>) -> Self {
+        Deliveries { db, jobs: HashMap::new() }
+    }
+
+    fn common(&mut self, job: i64) -> Result<&Common> {
+        use std::collections::hash_map::Entry;
+        match self.jobs.entry(job) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let (job, definition) = bulk::get_by_number(self.db, job)?;
+                let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
+                let brand = brand.and_then(|brand| serde_json::from_str(&brand).ok());
+                let compiled_brand = match brand.as_ref().is_some_and(email_brand::has_variables) {
+                    true => {
+                        let read = Definition::read(&definition, Reading::Lenient)?;
+                        CompiledBrand::new(plan::load(self.db, &job, read)?, job.created_at)
+                    }
+                    false => None,
+                };
+                Ok(place.insert(Common {
+                    options: MessageOptions::of_stored(&definition),
+                    definition,
+                    brand,
+                    compiled_brand,
+                }))
+            }
+        }
+    }
+
+    /// The complete HTML of an e-mail; other channels have none.
+    pub fn html(&mut self, job: i64, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Option<String>> {
+        if delivery.channel != Channel::Email {
+            return Ok(None);
+        }
+        self.read(job, message, delivery, provider::html)
+    }
+
+    /// The provider's request.
+    pub fn request(&mut self, job: i64, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Value> {
+        self.read(job, message, delivery, provider::request)
+    }
+
+    /// The parts that an SMS is cut into; other channels have none.
+    pub fn segments(&mut self, job: i64, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Option<Value>> {
+        if delivery.channel != Channel::Sms {
+            return Ok(None);
+        }
+        let counted = self.read(job, message, delivery, |it| segments::segments(&provider::output(it).body))?;
+        Ok(Some(json!({ "count": counted.count, "encoding": counted.encoding.name() })))
+    }
+
+    /// Hands over all that the provider would have been given.
+    fn read<T>(
+        &mut self,
+        job: i64,
+        message: &StoredMessage,
+        delivery: &StoredDelivery,
+        read: impl FnOnce(&ProviderMessage<'_>) -> T,
+    ) -> Result<T> {
+        let db = self.db;
+        let common = self.common(job)?;
+        let passes_data_on = provider::passes_data_on(delivery.provider);
+        let mut origin =
+            passes_data_on.then(|| Origin::of(db, job, message, &common.definition, &common.options)).transpose()?;
+        let compiled = common.compiled_brand.as_ref().filter(|_| delivery.channel == Channel::Email);
+        let brand = compiled.map(|compiled| {
+            let (stored_profile, user) = made_for(db, job, message)?;
+            Ok::<_, Error>(compiled.fill(&message.recipient, &user, stored_profile.as_deref()))
+        });
+        let brand = brand.transpose()?;
+        let profile = origin.as_mut().map(|origin| Value::Object(std::mem::take(&mut origin.merged_profile)));
+        let overriding = provider::overrides(&common.options, delivery.channel, delivery.provider);
+        Ok(read(&ProviderMessage {
+            message_id: &message.message_id,
+            created_at: message.enqueued_at,
+            recipient: &message.recipient,
+            provider: delivery.provider,
+            channel: delivery.channel,
+            address: &delivery.address,
+            subject: delivery.subject.as_deref(),
+            body: &delivery.body,
+            content: delivery.content.as_deref(),
+            brand: brand.as_ref().or(common.brand.as_ref()),
+            override_: overriding.as_ref(),
+            metadata: common.options.raw_metadata.as_ref(),
+            data: origin.as_ref().map(|origin| &origin.data),
+            profile: profile.as_ref(),
+        }))
+    }
+
+    /// An entry of `GET /messages/{id}/output`. Courier's SDKs want every member there, empty where it does not apply.
+    pub fn output(&mut self, job: i64, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Value> {
+        let output = self.read(job, message, delivery, provider::output)?;
+        let block = |element: &Value| {
+            let text =
+                element.get(node::CONTENT).or(element.get(node::ALT_TEXT)).and_then(Value::as_str).unwrap_or_default();
+            json!({ "type": element.get(node::TYPE).and_then(Value::as_str).unwrap_or_default(), "text": text })
+        };
+        let blocks: Vec<Value> = output.elements.iter().map(block).collect();
+        Ok(json!({
+            "channel": delivery.channel.name(),
+            "channel_id": delivery.channel.name(),
+            "content": {
+                "html": output.html, "title": output.subject, "subject": output.subject,
+                "body": output.body, "text": output.body, "blocks": blocks,
+            },
+        }))
+    }
+}

@@ -1,0 +1,108 @@
+//! What happened to a message, as `GET /messages/{id}/history` tells it. The shapes are `MessageHistory*Item` in Courier's
+//! documentation of October 2024.
+
+use serde_json::{Map, Value, json};
+
+use super::origin::Origin;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::model::message::{MessageJob, StoredDelivery, TrackedMessage};
+use crate::model::options::MessageOptions;
+use crate::model::status::MessageStatus;
+use crate::store::message::{self, Place};
+use crate::store::{Db, bulk};
+
+/// The history of the message that stands there.
+pub fn of(db: &Db<'_>, place: &Place) -> Result<Vec<Value>> {
+    let message = message::get(db, place)?;
+    let job = message::get_job(db, place.job)?;
+    let (_, definition) = bulk::get_by_number(db, place.job)?;
+    let options = MessageOptions::of_stored(&definition);
+    let origin = Origin::of(db, place.job, &message.stored, &definition, &options)?;
+    Ok(events(&message, &job, &origin))
+}
+
+/// The events of a message in their order. What is made in one commit has one time.
+fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Value> {
+    let message = &tracked.stored;
+    let enqueued_at = message.enqueued_at;
+    let mut events = Vec::new();
+    let mut add = |kind: &str, at: Timestamp, members: Value| {
+        let mut event = Map::new();
+        event.insert("type".to_owned(), json!(kind));
+        event.insert("ts".to_owned(), json!(at.millis()));
+        event.extend(members.as_object().cloned().unwrap_or_default());
+        events.push(Value::Object(event));
+    };
+    add(
+        "ENQUEUED",
+        enqueued_at,
+        json!({
+            "data": origin.data, "event": job.event(), "profile": origin.received_profile,
+            "override": origin.overriding, "recipient": message.recipient,
+        }),
+    );
+    if message.status == MessageStatus::Unmapped {
+        add("UNMAPPED", enqueued_at, json!({ "event_id": job.event() }));
+        return events;
+    }
+    if let Some(template_id) = &job.template_id {
+        add("MAPPED", enqueued_at, json!({ "event_id": job.event(), "notification_id": template_id }));
+    }
+    add(
+        "PROFILE_LOADED",
+        enqueued_at,
+        json!({
+            "merged_profile": origin.merged_profile, "received_profile": origin.received_profile, "stored_profile": origin.stored_profile,
+        }),
+    );
+    let settled_at = tracked.events.last().map_or(enqueued_at, |(_, at)| *at);
+    let waited = message.status == MessageStatus::Delayed || !tracked.events.is_empty();
+    if waited {
+        add("DELAYED", enqueued_at, json!({}));
+    }
+    for delivery in &message.deliveries {
+        let mut output = Map::new();
+        for part in ["html", "title", "body", "subject", "blocks", "text"] {
+            output.insert(part.to_owned(), json!(format!("/messages/{}/output", message.message_id)));
+        }
+        let mut rendered = channel(delivery);
+        rendered.insert("output".to_owned(), Value::Object(output));
+        add("RENDERED", settled_at, Value::Object(rendered));
+        tell(delivery, settled_at, &mut add);
+    }
+    let members = json!({ "reason": message.reason.map(|it| it.name()), "error_message": message.error });
+    match message.status {
+        MessageStatus::Unroutable => add("UNROUTABLE", settled_at, members),
+        MessageStatus::Filtered => add("FILTERED", settled_at, members),
+        MessageStatus::Canceled => add("CANCELED", settled_at, json!({})),
+        MessageStatus::Undeliverable if message.deliveries.is_empty() => add("UNDELIVERABLE", settled_at, members),
+        _ => {}
+    }
+    events
+}
+
+fn channel(delivery: &StoredDelivery) -> Map<String, Value> {
+    let mut members = Map::new();
+    members.insert("channel".to_owned(), json!({ "id": delivery.channel.name() }));
+    let provider = delivery.provider.name();
+    members.insert("integration".to_owned(), json!({ "id": provider, "provider": provider }));
+    members
+}
+
+/// From the hand-over to a provider to what it led to.
+fn tell(delivery: &StoredDelivery, at: Timestamp, add: &mut impl FnMut(&str, Timestamp, Value)) {
+    use MessageStatus::{Delivered, Undeliverable};
+    add("DELIVERING", at, Value::Object(channel(delivery)));
+    for step in delivery.status.up_to() {
+        let mut members = channel(delivery);
+        if step == Undeliverable {
+            members.insert("error_message".to_owned(), json!(delivery.error));
+            members.insert("reason".to_owned(), json!(delivery.reason.map(|it| it.name())));
+        }
+        if step == Delivered {
+            members.insert("reference".to_owned(), json!({}));
+        }
+        add(step.name(), at, Value::Object(members));
+    }
+}

@@ -1,0 +1,7 @@
+//! From a row of the outbox to what went out in full, and to what happened to it.
+
+mod deliveries;
+pub mod history;
+mod origin;
+
+pub use deliveries::Deliveries;

@@ -1,0 +1,93 @@
+//! What every form of request is written from.
+
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::json::merge;
+use crate::model::channel::Channel;
+use crate::model::provider::Provider;
+
+/// A message on its way to a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct ProviderMessage<'a> {
+    pub message_id: &'a str,
+    pub created_at: Timestamp,
+    pub recipient: &'a str,
+    pub provider: Provider,
+    pub channel: Channel,
+    /// E-mail address, phone number, push token, Slack channel, URL; for the inbox the recipient.
+    pub address: &'a str,
+    pub subject: Option<&'a str>,
+    /// As plain text.
+    pub body: &'a str,
+    /// Beyond the plain text: an e-mail's HTML without its frame, elsewhere the rendered elements as a JSON array.
+    pub content: Option<&'a str>,
+    /// A brand as it is stored: `{name, settings}`.
+    pub brand: Option<&'a Value>,
+    /// What [`overrides`] found for this channel and provider.
+    pub override_: Option<&'a Value>,
+    /// The definition's `metadata`: `tags`, `trace_id`.
+    pub metadata: Option<&'a Value>,
+    /// The merged data, for providers that pass it on.
+    pub data: Option<&'a Value>,
+    /// The profile, for providers that pass it on.
+    pub profile: Option<&'a Value>,
+}
+
+impl ProviderMessage<'_> {
+    /// A member of what the definition overrides.
+    pub fn overridden(&self, names: &[&str]) -> Option<&Value> {
+        names.iter().find_map(|name| self.override_?.get(name)).filter(|value| !value.is_null())
+    }
+
+    pub fn overridden_text(&self, names: &[&str]) -> Option<&str> {
+        self.overridden(names)?.as_str()
+    }
+
+    /// Subject or title, as the definition has it.
+    pub fn title(&self) -> Option<&str> {
+        self.overridden_text(&["title", "subject"]).or(self.subject).filter(|title| !title.is_empty())
+    }
+
+    /// The body, as the definition has it.
+    pub fn text(&self) -> &str {
+        self.overridden_text(&["body", "text"]).unwrap_or(self.body)
+    }
+
+    /// The data that the provider is given, with those of the definition over it.
+    pub fn data(&self) -> Option<Value> {
+        let over = self.overridden(&["data"]).filter(|it| it.is_object());
+        let mut data = self.data.or(over)?.clone();
+        over.into_iter().for_each(|over| merge(&mut data, over));
+        Some(data)
+    }
+
+    /// The `tags` of the definition's metadata.
+    pub fn tags(&self) -> Vec<&str> {
+        let tags = self.metadata.and_then(|it| it.get("tags")?.as_array());
+        tags.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    pub fn trace_id(&self) -> Option<&str> {
+        self.metadata?.get("trace_id")?.as_str()
+    }
+}
+
+/// At most so many characters, the last of them an ellipsis if something was left out.
+pub fn shortened(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_shortened_by_characters() {
+        assert_eq!(shortened("äöü", 3), "äöü");
+        assert_eq!(shortened("äöüx", 3), "äö…");
+    }
+}

@@ -1,0 +1,107 @@
+//! Microsoft Teams: a message with an Adaptive Card.
+
+use serde_json::{Value, json};
+
+use super::elements;
+use super::message::ProviderMessage;
+use crate::json::merge;
+use crate::model::content::TextRole;
+use crate::render::markdown;
+use crate::render::node::Node;
+
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    let mut body = Vec::new();
+    if let Some(title) = message.title() {
+        body.push(text(title, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })));
+    }
+    let mut separator = false;
+    for element in elements::read(message) {
+        if let Node::Divider = element {
+            separator = true;
+            continue;
+        }
+        // Buttons that follow one another stand in one row.
+        if let (Node::Action { is_link: false, .. }, Some(last), false) = (&element, body.last_mut(), separator)
+            && last["type"] == "ActionSet"
+            && let Some(row) = last["actions"].as_array_mut()
+        {
+            row.push(action(&element));
+            continue;
+        }
+        let mut item = item(element);
+        if std::mem::take(&mut separator) {
+            item["separator"] = true.into();
+        }
+        body.push(item);
+    }
+    let card = json!({
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": body,
+    });
+    json!({
+        "type": "message",
+        "summary": message.title().unwrap_or(message.text()),
+        "attachments": [{ "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card }],
+    })
+}
+
+fn item(element: Node) -> Value {
+    match element {
+        Node::Text { content, markdown: is_markdown, style, bold, italic, strikethrough } => match style {
+            TextRole::H1 => text(&content, json!({ "size": "ExtraLarge", "weight": "Bolder", "style": "heading" })),
+            TextRole::H2 => text(&content, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })),
+            TextRole::Subtext => text(&content, json!({ "size": "Small", "isSubtle": true })),
+            // Only runs of text know more than weights, and no Markdown.
+            TextRole::Text if italic || strikethrough => {
+                let content = if is_markdown { markdown::plain(&content) } else { content };
+                let mut run =
+                    json!({ "type": "TextRun", "text": content, "italic": italic, "strikethrough": strikethrough });
+                if bold {
+                    run["weight"] = "Bolder".into();
+                }
+                json!({ "type": "RichTextBlock", "inlines": [run] })
+            }
+            TextRole::Text if bold => text(&content, json!({ "weight": "Bolder" })),
+            TextRole::Text => text(&content, json!({})),
+        },
+        Node::Action { ref content, ref href, is_link: true, .. } => {
+            let run = json!({ "type": "TextRun", "text": content, "selectAction": { "type": "Action.OpenUrl", "url": href } });
+            json!({ "type": "RichTextBlock", "inlines": [run] })
+        }
+        Node::Action { .. } => json!({ "type": "ActionSet", "actions": [action(&element)] }),
+        Node::Image { src, alt_text, href } => {
+            let mut image = json!({ "type": "Image", "url": src, "altText": alt_text });
+            if let Some(href) = href {
+                image["selectAction"] = json!({ "type": "Action.OpenUrl", "url": href });
+            }
+            image
+        }
+        Node::Quote { content } => {
+            let words = text(&content, json!({ "isSubtle": true }));
+            json!({ "type": "Container", "style": "emphasis", "items": [words] })
+        }
+        Node::List { lines } => text(&lines.join("\n\n"), json!({})),
+        Node::Divider => json!({}),
+    }
+}
+
+fn action(element: &Node) -> Value {
+    match element {
+        Node::Action { content, href, action_id, .. } => {
+            let mut action = json!({ "type": "Action.OpenUrl", "title": content, "url": href });
+            if let Some(action_id) = action_id {
+                action["id"] = action_id.as_str().into();
+            }
+            action
+        }
+        _ => Value::Null,
+    }
+}
+
+fn text(content: &str, more: Value) -> Value {
+    let mut block = json!({ "type": "TextBlock", "text": content, "wrap": true });
+    merge(&mut block, &more);
+    block
+}

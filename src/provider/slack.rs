@@ -1,0 +1,169 @@
+//! Slack: the body of `chat.postMessage`, with blocks.
+
+use serde_json::{Value, json};
+
+use super::elements;
+use super::message::{ProviderMessage, shortened};
+use crate::model::content::TextRole;
+use crate::render::markdown;
+use crate::render::node::Node;
+
+/// What Slack takes, in characters and blocks.
+const HEADER_CHARS: usize = 150;
+const SECTION_CHARS: usize = 3_000;
+const BUTTON_CHARS: usize = 75;
+const ALT_TEXT_CHARS: usize = 2_000;
+const BLOCKS_LIMIT: usize = 50;
+/// Buttons in a row.
+const ROW_BUTTONS: usize = 25;
+
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    let mut blocks = Vec::new();
+    if let Some(title) = message.title() {
+        heading(title, &mut blocks);
+    }
+    for element in elements::read(message) {
+        add(element, &mut blocks);
+    }
+    blocks.truncate(BLOCKS_LIMIT);
+    // Shown where blocks are not: in notifications, and to screen readers.
+    let text = match (message.text(), message.title()) {
+        ("", Some(title)) => title,
+        (body, _) => body,
+    };
+    let mut request = json!({ "text": escape(text), "blocks": blocks });
+    // The address of an incoming webhook stands for its channel.
+    if !message.address.starts_with("https://") {
+        request["channel"] = message.address.into();
+    }
+    request
+}
+
+fn add(element: Node, blocks: &mut Vec<Value>) {
+    match element {
+        Node::Text { content, markdown: true, style: TextRole::H1 | TextRole::H2, .. } => {
+            heading(&markdown::plain(&content), blocks);
+        }
+        Node::Text { content, style: TextRole::H1 | TextRole::H2, .. } => heading(&content, blocks),
+        Node::Text { content, markdown: is_markdown, style: TextRole::Subtext, .. } => {
+            let words = marked_up(&content, is_markdown);
+            blocks.push(json!({ "type": "context", "elements": [mrkdwn(&shortened(&words, SECTION_CHARS))] }));
+        }
+        Node::Text { content, markdown: is_markdown, bold, italic, strikethrough, .. } => {
+            let marks = [(bold, "*"), (italic, "_"), (strikethrough, "~")];
+            let marks: Vec<&str> = marks.into_iter().filter(|(set, _)| *set).map(|(_, mark)| mark).collect();
+            section(&marked(&marked_up(&content, is_markdown), &marks), blocks);
+        }
+        Node::Action { content, href, is_link: true, .. } => {
+            section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), escape(&content)), blocks);
+        }
+        Node::Action { content, href, action_id, .. } => {
+            let mut button = json!({ "type": "button", "text": { "type": "plain_text", "text": shortened(&content, BUTTON_CHARS) } });
+            if !href.is_empty() {
+                button["url"] = href.into();
+            }
+            if let Some(action_id) = action_id {
+                button["action_id"] = action_id.into();
+            }
+            match blocks.last_mut().and_then(row_with_room) {
+                Some(row) => row.push(button),
+                None => blocks.push(json!({ "type": "actions", "elements": [button] })),
+            }
+        }
+        Node::Image { src, alt_text, .. } => {
+            let alt_text = if alt_text.is_empty() { "image" } else { &alt_text };
+            blocks.push(json!({ "type": "image", "image_url": src, "alt_text": shortened(alt_text, ALT_TEXT_CHARS) }));
+        }
+        Node::Divider => blocks.push(json!({ "type": "divider" })),
+        Node::Quote { content } => {
+            let lines: Vec<String> = escape(&content).lines().map(|line| format!("> {line}")).collect();
+            section(&lines.join("\n"), blocks);
+        }
+        Node::List { lines } => section(&escape(&lines.join("\n")), blocks),
+    }
+}
+
+fn marked_up(content: &str, is_markdown: bool) -> String {
+    if is_markdown { markdown::slack(content, escape) } else { escape(content) }
+}
+
+fn row_with_room(block: &mut Value) -> Option<&mut Vec<Value>> {
+    let is_row = block["type"] == "actions";
+    block.get_mut("elements")?.as_array_mut().filter(|row| is_row && row.len() < ROW_BUTTONS)
+}
+
+fn heading(text: &str, blocks: &mut Vec<Value>) {
+    match text.chars().count() {
+        0 => {}
+        count if count <= HEADER_CHARS => {
+            blocks.push(json!({ "type": "header", "text": { "type": "plain_text", "text": text } }));
+        }
+        _ => section(&marked(&escape(text), &["*"]), blocks),
+    }
+}
+
+/// A long text goes on in further sections.
+fn section(text: &str, blocks: &mut Vec<Value>) {
+    let mut rest = text;
+    while !rest.is_empty() && blocks.len() < BLOCKS_LIMIT {
+        let (part, after) = match rest.char_indices().nth(SECTION_CHARS) {
+            None => (rest, ""),
+            Some((limit, _)) => rest.split_at(cut(&rest[..limit])),
+        };
+        blocks.push(json!({ "type": "section", "text": mrkdwn(part) }));
+        rest = after.trim_start();
+    }
+}
+
+/// Where a text that is cut may end: at a space, and if there is none, not inside of an escape.
+fn cut(text: &str) -> usize {
+    let space = text.rfind(char::is_whitespace).filter(|at| *at > 0);
+    let escape = || text.rfind('&').filter(|at| *at > 0 && text.len() - at <= "&amp".len());
+    space.or_else(escape).unwrap_or(text.len())
+}
+
+fn mrkdwn(text: &str) -> Value {
+    json!({ "type": "mrkdwn", "text": text })
+}
+
+/// Marks hold for a line.
+fn marked(text: &str, marks: &[&str]) -> String {
+    let before = marks.concat();
+    let after: String = marks.iter().rev().copied().collect();
+    let line = |line: &str| if line.trim().is_empty() { line.to_owned() } else { format!("{before}{line}{after}") };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The three characters that Slack asks to have escaped; escaped, they mention no user and fake no link.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_goes_on_in_further_sections() {
+        let cases = [("word ".repeat(1_000), 2), ("x".repeat(3_000), 1), ("ä".repeat(3_001), 2), (String::new(), 0)];
+        assert_eq!((cut("one two"), cut("onetwo&am"), cut("onetwo&amp;")), (3, 6, 11));
+        for (text, count) in cases {
+            let mut blocks = Vec::new();
+            section(&text, &mut blocks);
+            let lengths: Vec<usize> =
+                blocks.iter().map(|block| block["text"]["text"].as_str().unwrap().chars().count()).collect();
+            assert_eq!(lengths.len(), count, "{lengths:?}");
+            assert!(lengths.iter().all(|length| *length <= SECTION_CHARS), "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_mentions_no_user() {
+        assert_eq!(escape("<!channel> & <@U1|x>"), "&lt;!channel&gt; &amp; &lt;@U1|x&gt;");
+    }
+
+    #[test]
+    fn marks_hold_for_a_line() {
+        assert_eq!(marked("a\n\nb", &["*", "_"]), "*_a_*\n\n*_b_*");
+    }
+}

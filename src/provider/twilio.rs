@@ -1,0 +1,37 @@
+//! Twilio: the form fields of `POST /2010-04-01/Accounts/{sid}/Messages.json`.
+
+use serde_json::{Map, Value, json};
+
+use super::message::ProviderMessage;
+
+/// The sender where none is given: the number that Twilio takes from test accounts.
+const FROM: &str = "+15005550006";
+
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    let from = message.overridden_text(&["from"]).unwrap_or(FROM);
+    let (to, body) = (message.overridden_text(&["to"]).unwrap_or(message.address), message.text());
+    // A messaging service picks the number.
+    let service = message.override_.and_then(|it| it.pointer("/config/messagingServiceSid")?.as_str());
+    match service {
+        Some(service) => json!({ "To": to, "MessagingServiceSid": service, "Body": body }),
+        None => json!({ "To": to, "From": from, "Body": body }),
+    }
+}
+
+/// Fields by the names that they have in Twilio's libraries and in its forms alike; a list is a field that is repeated.
+pub fn fields(members: &Map<String, Value>) -> Value {
+    members.iter().map(|(name, value)| (capitalized(name), field(value))).collect::<Map<_, _>>().into()
+}
+
+fn field(value: &Value) -> Value {
+    match value {
+        Value::String(_) => value.clone(),
+        Value::Array(values) => values.iter().map(field).collect(),
+        value => value.to_string().into(),
+    }
+}
+
+fn capitalized(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,86 @@
+//! The webhook channel: what is sent to the address in the user's profile, and how.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::elements;
+use super::message::ProviderMessage;
+
+/// What a receiver learns of a user whose profile is `limited`.
+const LIMITED: [&str; 4] = ["user_id", "email", "phone_number", "locale"];
+
+/// `{method, url, headers, body}`.
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    // Of several profiles that name one, the address is of the same.
+    let webhook = message.profile.and_then(|profile| profile.get("webhook"));
+    let webhook = webhook.filter(|it| it.get("url").is_some_and(|url| url == message.address));
+    let member = |name: &str| webhook.and_then(|it| it.get(name));
+    let text = |name: &str| member(name).and_then(Value::as_str);
+    // By their names in small letters: of two that differ in their case the last one counts.
+    let mut headers = BTreeMap::new();
+    let mut add = |name: &str, value: Value| headers.insert(name.to_ascii_lowercase(), (name.to_owned(), value));
+    add("Content-Type", "application/json".into());
+    for (name, value) in member("headers").and_then(Value::as_object).into_iter().flatten() {
+        if value.is_string() {
+            add(name, value.clone());
+        }
+    }
+    if let Some(authorization) = member("authentication").and_then(authorization) {
+        add("Authorization", authorization.into());
+    }
+    let headers: Map<String, Value> = headers.into_values().collect();
+    let is_put = text("method").is_some_and(|method| method.eq_ignore_ascii_case("PUT"));
+    json!({
+        "method": if is_put { "PUT" } else { "POST" },
+        "url": message.address,
+        "headers": headers,
+        "body": body(message, text("profile") == Some("expanded")),
+    })
+}
+
+/// `{mode, token}` or `{mode, username, password}` as a header.
+fn authorization(authentication: &Value) -> Option<String> {
+    let text = |name: &str| authentication.get(name).and_then(Value::as_str);
+    match text("mode")? {
+        "bearer" => Some(format!("Bearer {}", text("token")?)),
+        "basic" => {
+            let credentials = format!("{}:{}", text("username")?, text("password").unwrap_or_default());
+            Some(format!("Basic {}", BASE64_STANDARD.encode(credentials)))
+        }
+        _ => None,
+    }
+}
+
+fn body(message: &ProviderMessage<'_>, expanded: bool) -> Value {
+    let mut content = json!({ "body": message.text(), "elements": elements::raw(message) });
+    if let Some(title) = message.title() {
+        content["title"] = title.into();
+    }
+    let mut body = json!({
+        "messageId": message.message_id,
+        "recipient": message.recipient,
+        "profile": profile(message, expanded),
+        "data": message.data().unwrap_or_else(|| json!({})),
+        "content": content,
+    });
+    if let Some(metadata) = message.metadata {
+        body["metadata"] = metadata.clone();
+    }
+    body
+}
+
+/// The profile without what opens other doors: how webhooks are called, and the access to chats.
+fn profile(message: &ProviderMessage<'_>, expanded: bool) -> Map<String, Value> {
+    let mut shown = message.profile.and_then(Value::as_object).cloned().unwrap_or_default();
+    shown.retain(|name, _| expanded || LIMITED.contains(&name.as_str()));
+    if let Some(webhook) = shown.get_mut("webhook").and_then(Value::as_object_mut) {
+        webhook.retain(|name, _| name == "url");
+    }
+    for member in shown.values_mut().filter_map(Value::as_object_mut) {
+        member.remove("access_token");
+    }
+    shown
+}

@@ -1,0 +1,31 @@
+//! Who elements are chosen for.
+
+use crate::model::channel::Channel;
+use crate::model::provider::Provider;
+
+/// Who elements are chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub channel: Channel,
+    /// `None` is any that no element names.
+    pub provider: Option<Provider>,
+}
+
+impl Target {
+    /// Whether this name of a channel or provider means it.
+    pub fn is_called(&self, name: &str) -> bool {
+        match Channel::from_name(name) {
+            Some(channel) => channel == self.channel,
+            None => self.is_provider(name),
+        }
+    }
+
+    pub fn is_provider(&self, name: &str) -> bool {
+        self.provider.is_some() && provider(name) == self.provider
+    }
+}
+
+/// A provider by its name or an alias. What names a channel means all of it.
+pub fn provider(name: &str) -> Option<Provider> {
+    Provider::named(name).filter(|_| Channel::from_name(name).is_none())
+}
