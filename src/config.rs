@@ -45,7 +45,7 @@ impl Config {
         }
     }
 
-    /// What only makes sense together.
+    /// Checks settings that depend on one another.
     pub fn validate(&self) -> Result<()> {
         if !self.listen.ip().is_loopback() && self.api_keys.is_empty() {
             return Err(Error::startup(format!(

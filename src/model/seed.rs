@@ -74,7 +74,7 @@ impl Seed {
             && self.messages.is_empty()
     }
 
-    /// What only makes sense together.
+    /// Checks what spans several entries.
     fn check_together(&self) -> Result<()> {
         let mut aliases = HashMap::new();
         for template in &self.templates {

@@ -32,7 +32,7 @@ names! {
 }
 
 names! {
-    /// Whose word a check is.
+    /// Where a check comes from.
     CheckKind {
         Custom = "custom",
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::json;
 
 names! {
-    /// Who takes the token.
+    /// The provider that gave the token out.
     ProviderKey {
         FirebaseFcm = "firebase-fcm",
         Apn = "apn",

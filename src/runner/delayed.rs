@@ -130,8 +130,8 @@ impl DelayedSender<'_> {
         let due = match job.take().filter(|due| due.job == place.job) {
             Some(due) => job.insert(due),
             None => {
-                let (plan, environment) = self.store.read(|db| plan_of(db, place.job))?;
-                let renderer = Renderer::new(plan, self.templates, now)?;
+                let (definition, environment) = self.store.read(|db| resolve(db, place.job))?;
+                let renderer = Renderer::new(definition, self.templates, now)?;
                 job.insert(Due { job: place.job, renderer, environment })
             }
         };
@@ -177,7 +177,7 @@ fn settle(tx: &mut Tx<'_>, made: &[(i64, RenderedBatch)]) -> Result<()> {
 }
 
 /// What the messages of a job have in common, and its environment.
-fn plan_of(db: &Db<'_>, job: i64) -> Result<(ResolvedDefinition, EnvironmentRow)> {
+fn resolve(db: &Db<'_>, job: i64) -> Result<(ResolvedDefinition, EnvironmentRow)> {
     let (job, definition) = bulk::get_by_number(db, job)?;
     Ok((plan::load(db, &job, Definition::read(&definition, Reading::Lenient)?)?, job.environment))
 }
