@@ -348,15 +348,21 @@ fn names_in_the_schema_are_those_of_the_enums() {
         check.split('\'').skip(1).step_by(2).collect()
     };
     assert_eq!(checked("jobs", "status"), names(JobStatus::NAMES));
-    assert_eq!(checked("messages", "channel"), names(Channel::NAMES));
-    assert_eq!(checked("messages", "status"), names(MessageStatus::NAMES));
-    assert_eq!(checked("messages", "reason"), names(Reason::NAMES));
-    assert_eq!(checked("deliveries", "channel"), names(Channel::NAMES));
-    assert_eq!(checked("deliveries", "status"), names(MessageStatus::NAMES));
     assert_eq!(checked("topics", "default_status"), names(PreferenceStatus::NAMES));
     assert_eq!(checked("user_preferences", "status"), names(PreferenceStatus::NAMES));
     assert_eq!(checked("user_tokens", "provider_key"), names(ProviderKey::NAMES));
     assert_eq!(checked("webhook_events", "status"), names(EventStatus::NAMES));
+    // The large tables check nothing; `bulkd check` goes by the enums, and the words stand above the table for readers.
+    let (before, messages) = schema.split_once("CREATE TABLE messages (").unwrap();
+    let (_, told) = before.rsplit_once(";\n\n").unwrap();
+    let told: Vec<&str> = told.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    for name in [names(MessageStatus::NAMES), names(Reason::NAMES), names(Channel::NAMES)].concat() {
+        assert!(told.contains(&name), "{name} is not told above the table messages");
+    }
+    let (_, deliveries) = schema.split_once("CREATE TABLE deliveries (").unwrap();
+    for table in [messages, deliveries] {
+        assert!(!table.split_once(") STRICT").unwrap().0.contains("CHECK"), "a new word would need a migration");
+    }
 }
 
 fn names<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{file, migrate};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
+use crate::model::channel::{Channel, Provider};
+use crate::model::verdict::{MessageStatus, Reason};
 
 /// Each must count zero: what it counts, and how.
 const MUST_BE_ZERO: &[(&str, &str)] = &[
@@ -104,6 +106,43 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
     ),
 ];
 
+/// The columns of the large tables that hold one of a few words, which no CHECK of theirs lists.
+fn columns_of_words() -> [(&'static str, &'static str, Vec<&'static str>); 9] {
+    let (statuses, reasons) = (words(MessageStatus::NAMES), words(Reason::NAMES));
+    let (channels, providers) = (words(Channel::NAMES), words(Provider::NAMES));
+    [
+        ("messages", "status", statuses.clone()),
+        ("messages", "reason", reasons.clone()),
+        ("messages", "channel", channels.clone()),
+        ("messages", "provider", providers.clone()),
+        ("deliveries", "status", statuses.clone()),
+        ("deliveries", "reason", reasons),
+        ("deliveries", "channel", channels),
+        ("deliveries", "provider", providers),
+        ("message_events", "status", statuses),
+    ]
+}
+
+fn words<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
+    names.iter().map(|(name, _)| *name).collect()
+}
+
+/// The first row with a word that this bulkd does not know.
+fn find_unknown_word(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    for (table, column, words) in columns_of_words() {
+        let known = words.join("','");
+        let sql = format!("SELECT number, {column} FROM {table} WHERE {column} NOT IN ('{known}') LIMIT 1");
+        let found = conn.query_row(&sql, [], |row| {
+            let (number, word): (i64, String) = (row.get(0)?, row.get(1)?);
+            Ok(format!("the row of {table} with number {number} has the {column} '{}'", shown(&word)))
+        });
+        if let Some(found) = found.optional()? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 /// What the file holds, if it is sound.
 pub struct Summary {
     pub jobs: u64,
@@ -154,6 +193,9 @@ pub fn check(path: &Path) -> Result<Summary> {
             0 => {}
             found => return Err(unsound(format!("{found} {what}"))),
         }
+    }
+    if let Some(found) = find_unknown_word(&snapshot).map_err(unreadable)? {
+        return Err(unsound(found));
     }
     let count =
         |table: &str| count(&format!("SELECT count(*) FROM {table}")).map(i64::unsigned_abs).map_err(unreadable);

@@ -15,9 +15,6 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Ids;
 
-/// `PRAGMA application_id` of our files: "blkd".
-pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"blkd");
-
 /// How long to wait for somebody else's lock, such as that of a sqlite3 shell.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -94,7 +91,7 @@ pub fn inspect(path: &Path) -> Result<()> {
             "{shown} is not a bulkd database (nor any SQLite database); it was left alone"
         )));
     }
-    if application_id != APPLICATION_ID {
+    if application_id != migrate::APPLICATION_ID {
         return Err(Error::startup(format!("{shown} is a SQLite database, but not one of bulkd's; it was left alone")));
     }
     migrate::refuse_newer(path, i64::from(user_version))
