@@ -60,10 +60,11 @@ impl App {
             Settings { contract: config.contract, templates: config.templates, keys: Keys::new(&config.api_keys) };
         let seeded = Api::new(store.clone(), settings, seed);
         let given = config.webhooks;
-        let ready = on_deep_stack(|| seeded.begin()).and_then(|()| match store.read(webhook::list_given)? == given {
-            true => Ok(()),
-            false => store.write(move |tx| webhook::set_given(tx, &given)),
-        });
+        let ready =
+            on_deep_stack(|| seeded.begin()).and_then(|()| match store.read(webhook::list_from_flags)? == given {
+                true => Ok(()),
+                false => store.write(move |tx| webhook::set_from_flags(tx, &given)),
+            });
         let running = ready.and_then(|()| Runner::start(store.clone(), config.templates, config.workers));
         let started = running.and_then(|(runner, workers)| match Outbound::start(store.clone()) {
             Ok((outbound, webhooks)) => Ok((runner, workers, outbound, webhooks)),

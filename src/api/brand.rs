@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::brand::BrandPayload;
+use crate::model::row::BrandRow;
 use crate::render;
 use crate::store::brand::{self, Brand};
 
@@ -26,13 +27,13 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
 /// `GET /brands?cursor=&limit=`: 200 `{paging, results}`, in the order in which they were made.
 pub fn list(call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
-    let from = Cursor::read(query::cursor(query).as_deref(), List::Brands)? as i64;
+    let from = BrandRow(Cursor::read(query::cursor(query).as_deref(), List::Brands)? as i64);
     let limit = query::limit(query) as usize;
     let environment = call.environment;
     Act::query(move |db| {
         let (brands, more) = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;
         let next =
-            brands.last().filter(|_| more).map(|last| Cursor { list: List::Brands, position: last.brand as u64 + 1 });
+            brands.last().filter(|_| more).map(|last| Cursor { list: List::Brands, position: last.brand.0 as u64 + 1 });
         let items = brands.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::results(&items, next)))
     })

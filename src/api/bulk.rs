@@ -14,9 +14,10 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::plan::Plan;
 use crate::model::user;
 use crate::render::Renderer;
-use crate::store::bulk;
-use crate::store::plan::Names;
-use crate::store::user::{self as users, JobUser, NewUsers};
+use crate::store::ingest::{self, NewUsers};
+use crate::store::job_users::{self, JobUser};
+use crate::store::plan::References;
+use crate::store::{job, run};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -36,7 +37,7 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
     Renderer::new(plan, call.settings.templates, Timestamp::default())?;
     let (definition, environment) = (definition.to_owned(), call.environment);
     Act::change(move |tx| {
-        let job_id = bulk::create(tx, &environment, &definition)?;
+        let job_id = job::create(tx, &environment, &definition)?;
         let status = if contract == Contract::OpenApi { 200 } else { 201 };
         Ok(Answer::new(status, format!("{{\"jobId\":\"{job_id}\"}}")))
     })
@@ -58,11 +59,11 @@ pub fn ingest(mut call: Call<'_>) -> Result<Act> {
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
     let of = job_id.clone();
     let change = Change::new(move |tx| {
-        let job = bulk::get(tx, &environment, &job_id)?;
+        let job = job::get(tx, &environment, &job_id)?;
         if job.status != JobStatus::Created {
             return Err(Error::invalid("job_id", "this job was run already and takes no more users; create a new job"));
         }
-        let duplicates = users::ingest(tx, &job, &mut users)?;
+        let duplicates = ingest::ingest(tx, &job, &mut users)?;
         Ok(match contract {
             Contract::OpenApi => Answer::new(204, ""),
             Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
@@ -85,15 +86,15 @@ pub fn run(mut call: Call<'_>) -> Result<Act> {
     let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
     Act::staged(move |db| {
         // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
-        let (_, definition) = bulk::get_with_definition(db, &environment, &job_id)?;
+        let (_, definition) = job::get_with_definition(db, &environment, &job_id)?;
         Ok(Box::new(move || {
-            let names = Names::of(&Definition::read(&definition, Reading::Lenient)?);
+            let references = References::of(&Definition::read(&definition, Reading::Lenient)?);
             Ok(Change::new(move |tx| {
-                let job = bulk::get(tx, &environment, &job_id)?;
+                let job = job::get(tx, &environment, &job_id)?;
                 if job.status != JobStatus::Created {
                     return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
                 }
-                bulk::start(tx, &job, &names)?;
+                run::start(tx, &job, &references)?;
                 Ok(match contract {
                     Contract::OpenApi => Answer::new(204, ""),
                     Contract::Tutorial => Answer::new(202, "{}"),
@@ -108,7 +109,7 @@ pub fn run(mut call: Call<'_>) -> Result<Act> {
 pub fn get(mut call: Call<'_>) -> Result<Act> {
     let (job_id, environment) = (call.param(), call.environment);
     Act::query(move |db| {
-        let (job, definition) = bulk::get_with_definition(db, &environment, &job_id)?;
+        let (job, definition) = job::get_with_definition(db, &environment, &job_id)?;
         let error = job.error.map(|error| format!(",\"error\":{}", json::quoted(&error))).unwrap_or_default();
         let body = format!(
             "{{\"job\":{{\"definition\":{definition},\"enqueued\":{},\"failures\":{},\"received\":{},\"status\":\"{}\"{error}}}}}",
@@ -128,9 +129,9 @@ pub fn list_users(mut call: Call<'_>) -> Result<Act> {
     let (cursor, limit) = (query::cursor(query), query::limit(query));
     let environment = call.environment;
     Act::query(move |db| {
-        let job = bulk::get(db, &environment, &job_id)?;
+        let job = job::get(db, &environment, &job_id)?;
         let from_seq = Cursor::read(cursor.as_deref(), List::Users(job.job))?;
-        let users = users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
+        let users = job_users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
         let end = users.last().map_or(job.received, |user| user.seq + 1);
         let next = (end < job.received).then_some(Cursor { list: List::Users(job.job), position: end });
         let items = users.iter().map(item).collect::<Result<Vec<String>>>()?;

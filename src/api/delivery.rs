@@ -11,10 +11,11 @@ use crate::model::channel::Channel;
 use crate::model::definition::{Definition, Reading};
 use crate::model::history::Origin;
 use crate::model::message::{StoredDelivery, StoredMessage};
+use crate::model::row::JobRow;
 use crate::render::brand::Frame;
 use crate::render::provider::{self, Outgoing};
 use crate::render::{self, segments};
-use crate::store::{Db, brand, bulk, plan, profile, user};
+use crate::store::{Db, brand, job, plan, profile, user};
 
 /// What the messages of a job have in common.
 struct Common {
@@ -28,7 +29,7 @@ struct Common {
 /// The jobs that were looked up so far.
 pub struct Deliveries<'a> {
     db: &'a Db<'a>,
-    jobs: HashMap<i64, Common>,
+    jobs: HashMap<JobRow, Common>,
 }
 
 impl<'a> Deliveries<'a> {
@@ -36,12 +37,12 @@ impl<'a> Deliveries<'a> {
         Deliveries { db, jobs: HashMap::new() }
     }
 
-    fn common(&mut self, job: i64) -> Result<&Common> {
+    fn common(&mut self, job: JobRow) -> Result<&Common> {
         use std::collections::hash_map::Entry;
         match self.jobs.entry(job) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
-                let (job, definition) = bulk::get_by_number(self.db, job)?;
+                let (job, definition) = job::get_by_number(self.db, job)?;
                 let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
                 let brand = brand.and_then(|brand| serde_json::from_str(&brand).ok());
                 let frame = match brand.as_ref().is_some_and(render::brand::has_variables) {
@@ -57,7 +58,7 @@ impl<'a> Deliveries<'a> {
     }
 
     /// The complete HTML of an e-mail; other channels have none.
-    pub fn html(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Option<String>> {
+    pub fn html(&mut self, job: JobRow, message: &StoredMessage, it: &StoredDelivery) -> Result<Option<String>> {
         if it.channel != Channel::Email {
             return Ok(None);
         }
@@ -65,12 +66,12 @@ impl<'a> Deliveries<'a> {
     }
 
     /// The provider's request.
-    pub fn request(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Value> {
+    pub fn request(&mut self, job: JobRow, message: &StoredMessage, it: &StoredDelivery) -> Result<Value> {
         self.outgoing(job, message, it, provider::request)
     }
 
     /// The parts that an SMS is cut into; other channels have none.
-    pub fn segments(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Option<Value>> {
+    pub fn segments(&mut self, job: JobRow, message: &StoredMessage, it: &StoredDelivery) -> Result<Option<Value>> {
         if it.channel != Channel::Sms {
             return Ok(None);
         }
@@ -81,7 +82,7 @@ impl<'a> Deliveries<'a> {
 
     fn outgoing<T>(
         &mut self,
-        job: i64,
+        job: JobRow,
         message: &StoredMessage,
         it: &StoredDelivery,
         use_it: impl FnOnce(&Outgoing<'_>) -> T,
@@ -117,7 +118,7 @@ impl<'a> Deliveries<'a> {
     }
 
     /// An entry of `GET /messages/{id}/output`. Courier's SDKs want every member there, empty where it does not apply.
-    pub fn output(&mut self, job: i64, message: &StoredMessage, it: &StoredDelivery) -> Result<Value> {
+    pub fn output(&mut self, job: JobRow, message: &StoredMessage, it: &StoredDelivery) -> Result<Value> {
         let shown = self.outgoing(job, message, it, provider::shown)?;
         let block = |element: &Value| {
             let text = element.get("content").or(element.get("alt_text")).and_then(Value::as_str).unwrap_or_default();
@@ -136,13 +137,13 @@ impl<'a> Deliveries<'a> {
 }
 
 /// What a message of a job with this definition was made of.
-pub fn origin(db: &Db<'_>, job: i64, message: &StoredMessage, definition: &str, about: &About) -> Result<Origin> {
+pub fn origin(db: &Db<'_>, job: JobRow, message: &StoredMessage, definition: &str, about: &About) -> Result<Origin> {
     let (stored_profile, user) = made_for(db, job, message)?;
     Ok(Origin::read(definition, about, &user, stored_profile.as_deref()))
 }
 
 /// The stored profile that a message was made with, and the user as it was sent.
-fn made_for(db: &Db<'_>, job: i64, message: &StoredMessage) -> Result<(Option<String>, String)> {
+fn made_for(db: &Db<'_>, job: JobRow, message: &StoredMessage) -> Result<(Option<String>, String)> {
     let stored_profile = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
     Ok((stored_profile, user::get(db, job, message.seq)?.1))
 }

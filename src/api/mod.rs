@@ -37,7 +37,7 @@ use crate::http::{self, Method, Request, Response};
 use crate::model::environment::Environment;
 use crate::model::seed::Seed;
 use crate::render::UnknownTemplates;
-use crate::store::{Db, Store, SyncWhen, Tx, Undo, environment, user};
+use crate::store::{Db, Store, SyncWhen, Tx, Undo, environment, ingest};
 
 /// Which of two readings of Courier's documentation is answered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,7 +262,7 @@ impl Api {
             Act::Change(change) => change,
             Act::Staged(stage) => self.store.read_for_request(stage)?()?,
             Act::Ingest(job_id, change) => {
-                user::prepare(&self.store, &of, &job_id)?;
+                ingest::prepare(&self.store, &of, &job_id)?;
                 change
             }
             Act::Reset => return self.seeds.reset(&self.store, &of, once),

@@ -9,8 +9,9 @@ use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
+use crate::model::row::MessageNumber;
 use crate::store::outbox::{self, Filter, OutboxMessage};
-use crate::store::{bulk, message};
+use crate::store::{job, message};
 
 /// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
 /// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
@@ -30,12 +31,12 @@ pub fn list(call: Call<'_>) -> Result<Act> {
         let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
         return Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))));
     }
-    let from = Cursor::read(query::cursor(query).as_deref(), List::Outbox)? as i64;
+    let from = MessageNumber(Cursor::read(query::cursor(query).as_deref(), List::Outbox)? as i64);
     let limit = query::limit(query);
     let environment = call.environment;
     Act::query(move |db| {
         if let Some(job_id) = &filter.job_id {
-            bulk::find(db, &environment, job_id)?.ok_or_else(|| bulk::not_found(job_id))?;
+            job::find(db, &environment, job_id)?.ok_or_else(|| job::not_found(job_id))?;
         }
         if let Some(message_id) = &message_id {
             let place = message::find(db, &environment, message_id)?;
@@ -43,11 +44,11 @@ pub fn list(call: Call<'_>) -> Result<Act> {
             filter.number = Some(place.number);
         }
         let (messages, more) = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
-        let mut next = messages.last().filter(|_| more).map(|last| last.message.number + 1);
+        let mut next = messages.last().filter(|_| more).map(|last| last.message.number.0 + 1);
         let (mut items, mut bytes, mut deliveries) = (Vec::new(), 0, Deliveries::new(db));
         for found in &messages {
             if bytes >= paging::PAGE_BYTES {
-                next = Some(found.message.number);
+                next = Some(found.message.number.0);
                 break;
             }
             let first = items.len();

@@ -19,8 +19,9 @@ use crate::model::outcomes::Outcomes;
 use crate::model::plan::Plan;
 use crate::model::recipient::{self, Filter, To};
 use crate::render::{Recipient, Renderer, UnknownTemplates};
-use crate::store::plan::{self, Names, Versions};
-use crate::store::{Db, Tx, bulk, environment, list, profile};
+use crate::store::job::PinnedVersions;
+use crate::store::plan::{self, References};
+use crate::store::{self, Db, Tx, environment, list, profile};
 
 /// Subscribers of all lists of one send: they are written in one commit,
 const FAN_OUT_LIMIT: usize = 1_000_000;
@@ -106,7 +107,7 @@ impl Sending {
         answer: fn(String) -> String,
     ) -> Result<super::Make> {
         let sent: Vec<_> = users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
-        let found = plan::prepare(db, &self.environment, definition, &sent, COMMIT_BYTES)?;
+        let found = store::send::resolve(db, &self.environment, definition, &sent, COMMIT_BYTES)?;
         let now = db.now();
         Ok(Box::new(move || {
             let renderer = Renderer::new(found.plan, self.templates, now)?;
@@ -129,7 +130,7 @@ impl Sending {
     fn fan_out(self, db: &Db<'_>, definition: Definition, to: Vec<To>) -> Result<super::Make> {
         let environment = environment::find(db, &self.environment)?;
         let row = environment.unwrap_or(environment::NOTHING);
-        let versions = plan::resolve(db, row, &Names::of(&definition))?;
+        let versions = plan::resolve(db, row, &References::of(&definition))?;
         let users = everybody(db, row, &to)?;
         Ok(Box::new(move || {
             // Compiled only to see whether it can be: the runner does it again.
@@ -151,7 +152,7 @@ impl Sending {
         &self,
         tx: &mut Tx<'_>,
         environment: Option<EnvironmentRow>,
-        versions: &Versions,
+        versions: &PinnedVersions,
         users: &[(String, String)],
         outcomes: Option<&Outcomes>,
     ) -> Result<String> {
@@ -162,7 +163,7 @@ impl Sending {
             Some(environment) => environment,
             None => environment::find_or_create(tx, &self.environment)?,
         };
-        bulk::create_send(tx, environment, &self.definition, versions, &users, outcomes)
+        store::send::create(tx, environment, &self.definition, versions, &users, outcomes)
     }
 }
 

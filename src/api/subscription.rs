@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::json::{self, Fields, Object, Text};
 use crate::model::list as model;
 use crate::model::preference;
+use crate::model::row::ListRow;
 use crate::store::list::List;
 use crate::store::subscription::{self, Subscriber, Subscription};
 use crate::store::{Tx, environment, list};
@@ -53,7 +54,7 @@ pub fn replace(call: Call<'_>) -> Result<Act> {
     change(call, subscription::replace)
 }
 
-fn change(mut call: Call<'_>, change: fn(&mut Tx<'_>, i64, &[Subscriber]) -> Result<()>) -> Result<Act> {
+fn change(mut call: Call<'_>, change: fn(&mut Tx<'_>, ListRow, &[Subscriber]) -> Result<()>) -> Result<Act> {
     let recipients = read_recipients(&call.json()?)?;
     let (list_id, environment) = (call.param(), call.environment);
     model::check_id(&list_id, || "list_id".to_owned())?;
@@ -136,7 +137,7 @@ pub fn list_of_user(mut call: Call<'_>) -> Result<Act> {
     let name = format!("lists of {user_id}");
     let query = call.request.query();
     let after = TextCursor::read(query::cursor(query).as_deref(), &name)?;
-    let after: i64 = after.and_then(|row| row.parse().ok()).unwrap_or(0);
+    let after = ListRow(after.and_then(|row| row.parse().ok()).unwrap_or(0));
     let limit = query::limit(query) as usize;
     let environment = call.environment;
     Act::query(move |db| {

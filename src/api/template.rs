@@ -13,6 +13,7 @@ use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
+use crate::model::row::TemplateRow;
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State, TemplatePayload, Version};
 use crate::render;
@@ -68,7 +69,7 @@ fn written(publish: bool) -> State {
 /// made, without archived ones. Notes belong to templates of an older kind, of which there are none here.
 pub fn list(call: Call<'_>) -> Result<Act> {
     let query = call.request.query();
-    let from = Cursor::read(query::cursor(query).as_deref(), List::Templates)? as i64;
+    let from = TemplateRow(Cursor::read(query::cursor(query).as_deref(), List::Templates)? as i64);
     let (alias, limit) = (query::one(query, "event_id"), query::limit(query) as usize);
     let tags = query::one(query, "tags").unwrap_or_default();
     let tags: Vec<String> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
@@ -76,7 +77,7 @@ pub fn list(call: Call<'_>) -> Result<Act> {
     Act::query(move |db| {
         let (summaries, more) = template::list(db, &environment, alias.as_deref(), &tags, from, limit)?;
         let last = summaries.last().filter(|_| more);
-        let next = last.map(|last| Cursor { list: List::Templates, position: last.template as u64 + 1 });
+        let next = last.map(|last| Cursor { list: List::Templates, position: last.template.0 as u64 + 1 });
         let items: Vec<String> = summaries.iter().map(item).collect();
         Ok(Answer::new(200, paging::results(&items, next)))
     })

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::channel::{Channel, Provider};
+use super::row::ProfileVersion;
 use super::verdict::Verdict;
 
 /// What went out on one channel.
@@ -27,7 +28,7 @@ pub struct Message<'a> {
     /// What the verdict is about; `None` if nothing went out.
     pub delivery: Option<Delivery<'a>>,
     /// The stored profile that it was made with.
-    pub profile_version: Option<i64>,
+    pub profile_version: Option<ProfileVersion>,
     /// With status `DELAYED`: when it is to be looked at again.
     pub due_at: Option<i64>,
     outcomes: &'a Outcomes,
@@ -68,7 +69,7 @@ enum Row {
         recipient: Range<usize>,
         verdict: Verdict,
         delivery: Option<Written>,
-        profile_version: Option<i64>,
+        profile_version: Option<ProfileVersion>,
         due_at: Option<i64>,
         further: Range<usize>,
     },
@@ -133,7 +134,7 @@ impl Outcomes {
         recipient: &str,
         verdict: Verdict,
         delivery: Option<Written>,
-        profile_version: Option<i64>,
+        profile_version: Option<ProfileVersion>,
         due_at: Option<i64>,
         further: impl IntoIterator<Item = (i64, Verdict, Written)>,
     ) {

@@ -30,9 +30,10 @@ use crate::model::bulk::JobKind;
 use crate::model::channel::{Channel, Provider};
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
-use crate::model::known::Known;
 use crate::model::outcomes::{Outcomes, Write, Written};
 use crate::model::plan::{Plan, Stored, Topic};
+use crate::model::row::ProfileVersion;
+use crate::model::stored_recipient::StoredRecipient;
 use crate::model::user::User;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
 use crate::template::Partials;
@@ -73,11 +74,11 @@ pub struct Recipient<'a> {
     pub recipient: &'a str,
     /// As it was sent.
     pub user: &'a str,
-    pub known: &'a Known,
+    pub known: &'a StoredRecipient,
 }
 
 impl Recipient<'_> {
-    fn profile_version(&self) -> Option<i64> {
+    fn profile_version(&self) -> Option<ProfileVersion> {
         self.known.profile.as_ref().map(|(version, _)| *version)
     }
 }
@@ -246,7 +247,7 @@ impl Renderer {
     fn push(
         &self,
         recipient: &str,
-        version: Option<i64>,
+        version: Option<ProfileVersion>,
         mut deliveries: Vec<(Verdict, Written)>,
         outcomes: &mut Outcomes,
     ) {

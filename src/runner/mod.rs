@@ -17,8 +17,9 @@ use std::time::Duration;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 use crate::model::definition::{Definition, Reading};
+use crate::model::row::JobRow;
 use crate::render::{self, Renderer, UnknownTemplates};
-use crate::store::{Store, bulk, plan};
+use crate::store::{Store, job, plan};
 use drain::Part;
 use schedule::{Chunk, Run, Schedule};
 
@@ -85,7 +86,7 @@ impl Runner {
                 return;
             }
             let pause = self.schedule.end_pauses();
-            let timeout = match self.store.read(bulk::list_processing) {
+            let timeout = match self.store.read(job::list_processing) {
                 Ok(jobs) => {
                     jobs.into_iter().filter(|job| !self.schedule.knows(*job)).for_each(|job| self.take_up(job));
                     pause.unwrap_or(LOOK)
@@ -99,7 +100,7 @@ impl Runner {
         }
     }
 
-    fn take_up(&self, job: i64) {
+    fn take_up(&self, job: JobRow) {
         if let Err(error) = self.try_take_up(job) {
             log::error!("job number {job} could not be taken up, and pauses: {error}");
             self.schedule.pause(job);
@@ -107,9 +108,9 @@ impl Runner {
         }
     }
 
-    fn try_take_up(&self, number: i64) -> Result<()> {
+    fn try_take_up(&self, number: JobRow) -> Result<()> {
         // It may have come to its end since it was listed.
-        let Some((job, definition)) = self.store.read(|db| bulk::find_processing(db, number))? else {
+        let Some((job, definition)) = self.store.read(|db| job::find_processing(db, number))? else {
             return Ok(());
         };
         let plan = Definition::read(&definition, Reading::Lenient)
@@ -123,7 +124,7 @@ impl Runner {
             Err(error) => {
                 log::error!("job {} cannot be run: {error}", job.job_id);
                 let reason = error.public_message();
-                self.store.write(move |tx| bulk::fail(tx, number, &reason))
+                self.store.write(move |tx| job::fail(tx, number, &reason))
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::bulk::Job;
 use crate::model::environment::EnvironmentRow;
+use crate::model::row::JobRow;
 use crate::render::Renderer;
 
 /// Users claimed at a time: enough to make a commit worth its while, few enough that nobody waits long behind them.
@@ -17,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// A job that is being drained.
 pub struct Run {
-    pub job: i64,
+    pub job: JobRow,
     pub job_id: String,
     /// The row's number of its environment.
     pub environment: EnvironmentRow,
@@ -112,9 +113,9 @@ struct Queue {
     /// Those with users to claim, in the order of their turns.
     turns: VecDeque<Arc<Run>>,
     /// All runs with users to claim or chunks open.
-    runs: HashMap<i64, Arc<Run>>,
+    runs: HashMap<JobRow, Arc<Run>>,
     /// Jobs that have failed, and until when they pause.
-    pauses: HashMap<i64, Instant>,
+    pauses: HashMap<JobRow, Instant>,
     stopped: bool,
 }
 
@@ -124,7 +125,7 @@ impl Schedule {
     }
 
     /// Whether the job has a place in the schedule, or pauses.
-    pub fn knows(&self, job: i64) -> bool {
+    pub fn knows(&self, job: JobRow) -> bool {
         let queue = self.queue();
         queue.runs.contains_key(&job) || queue.pauses.contains_key(&job)
     }
@@ -137,7 +138,7 @@ impl Schedule {
         queue.pauses.values().min().map(|until| until.duration_since(now))
     }
 
-    pub fn pause(&self, job: i64) {
+    pub fn pause(&self, job: JobRow) {
         self.queue().pauses.insert(job, Instant::now() + PAUSE);
     }
 

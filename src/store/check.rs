@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{file, migrate};
+use super::engine::{file, migrate};
 use crate::error::{Error, Result, shown};
 use crate::model::channel::{Channel, Provider};
 use crate::model::verdict::{MessageStatus, Reason};
@@ -210,7 +210,7 @@ pub fn check(path: &Path) -> Result<Summary> {
 /// A connection that leaves the file as it is, and nothing beside it.
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let has_log = file::with_suffix(path, "-wal").exists();
-    // Whoever cannot write the file cannot remove the log that SQLite makes for those who read it.
+    // A process that cannot write the file cannot remove the log that SQLite makes for its readers.
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     conn.busy_timeout(file::BUSY_TIMEOUT)?;
     conn.pragma_update(None, "query_only", true)?;
@@ -220,7 +220,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     if has_log || writable {
         return Ok(conn);
     }
-    // Without a log, and where none can be made, nobody changes the file while it is read.
+    // Without a log, and where none can be made, no process changes the file while it is read.
     let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)

@@ -2,7 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Db, Tx, environment};
+use super::engine::{Db, Tx};
+use super::environment;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::Environment;

@@ -2,17 +2,18 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx};
+use super::engine::{Db, Tx};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
 use crate::model::list::Pattern;
+use crate::model::row::ListRow;
 
 /// A list that is not deleted.
 #[derive(Debug)]
 pub struct List {
     /// The row's number in the file.
-    pub list: i64,
+    pub list: ListRow,
     pub list_id: String,
     pub name: String,
     /// JSON.
@@ -118,7 +119,7 @@ pub fn put(
     list_id: &str,
     name: &str,
     preferences: Option<&str>,
-) -> Result<i64> {
+) -> Result<ListRow> {
     let list = find_or_create(tx, environment, list_id)?;
     let mut update = tx.conn.prepare_cached(
         "UPDATE lists SET name = ?2, preferences = ?3, updated_at = ?4
@@ -129,7 +130,7 @@ pub fn put(
 }
 
 /// The row of a list, which is made if it is missing, with its id for a name.
-pub fn find_or_create(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<i64> {
+pub fn find_or_create(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<ListRow> {
     if let Some(list) = find(tx, environment, list_id)? {
         return Ok(list.list);
     }

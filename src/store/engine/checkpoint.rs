@@ -24,7 +24,7 @@ const COPY_AFTER: i64 = 4 * 1024 * 1024 / PAGE_BYTES;
 /// Pages in the log at which the writer finishes the copy and starts the log over.
 const RESTART_AFTER: i64 = LOG_BYTES / PAGE_BYTES;
 
-/// How long the writer waits for those who still read the log, when it starts it over.
+/// How long the writer waits for readers of the log, when it starts it over.
 const READERS_HAVE: Duration = Duration::from_millis(10);
 
 /// What is known of the log: when to ring for the copier, and when the writer has to start it over.
@@ -40,7 +40,7 @@ struct Shared {
     copy_at: AtomicI64,
     /// Pages at which to start the log over next.
     restart_at: AtomicI64,
-    /// Held by whoever copies: SQLite lets one at a time, and turns the other away.
+    /// Held by the thread that copies: SQLite lets one at a time, and turns the other away.
     copying: Mutex<()>,
     /// A sync of the database has failed: the kernel may count as written what is not, and only the log still has it.
     /// Nothing is written over it any more; the next start copies all of it again.

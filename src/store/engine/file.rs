@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Ids;
 
-/// How long to wait for somebody else's lock, such as that of a sqlite3 shell.
+/// How long to wait for another program's lock, such as that of a sqlite3 shell.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The size of a page of the database.
@@ -130,7 +130,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Still locked while it is removed: whoever opened it meanwhile finds out that it is gone.
+        // Still locked while it is removed: a process that opened it meanwhile finds out that it is gone.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -205,7 +205,7 @@ pub fn open_reader(path: &Path) -> Result<Connection> {
     Ok(conn)
 }
 
-/// The database file, for syncing it beside SQLite. It must not be closed before the last connection: whoever closes
+/// The database file, for syncing it beside SQLite. It must not be closed before the last connection: to close
 /// any handle on a file gives up all the locks that the process has on it, SQLite's among them.
 pub fn open_for_sync(path: &Path, durability: Durability) -> Result<Option<Arc<File>>> {
     if durability == Durability::Ephemeral {

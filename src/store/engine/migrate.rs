@@ -13,10 +13,10 @@ use crate::id::Ids;
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"blkd");
 
 /// What a file made today begins with.
-const SCHEMA: &str = include_str!("../../schema.sql");
+const SCHEMA: &str = include_str!("../../../schema.sql");
 
-/// The way of an old file to today's version: entry `i` leads from version `i + 1` to the next one. Never remove or edit an
-/// entry: it has run on people's files.
+/// The way of an old file to today's version: entry `i` leads from version `i + 1` to the next one. Never remove or edit
+/// an entry: it has run on people's files.
 const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/1_to_2.sql"),
     include_str!("migrations/2_to_3.sql"),

@@ -1,4 +1,4 @@
-//! What SQLite's errors mean to whoever made a request.
+//! What SQLite's errors mean to a client.
 
 use crate::error::Error;
 

@@ -12,7 +12,7 @@ UPDATE sqlite_schema SET sql = 'CREATE TABLE messages (
     error     TEXT,
     channel   TEXT,
     provider  TEXT,
-    address   TEXT,                -- e-mail address, phone number, push token, Slack channel, URL; for the inbox the recipient
+    address   TEXT,                -- e-mail address, phone number, push token, channel, URL; of the inbox the recipient
     subject   TEXT,
     body      TEXT,                -- as plain text
     content   TEXT,                -- beyond the plain text: an e-mail''s HTML without its frame, or a channel''s own JSON
