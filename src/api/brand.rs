@@ -31,10 +31,9 @@ pub fn list(call: Call<'_>) -> Result<Act> {
     let limit = query::limit(query) as usize;
     let environment = call.environment;
     Act::query(move |db| {
-        let (brands, more) = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;
-        let next =
-            brands.last().filter(|_| more).map(|last| Cursor { list: List::Brands, position: last.brand.0 as u64 + 1 });
-        let items = brands.iter().map(item).collect::<Result<Vec<String>>>()?;
+        let page = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;
+        let next = page.next.map(|row| Cursor { list: List::Brands, position: row.0.unsigned_abs() });
+        let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }

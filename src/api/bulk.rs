@@ -126,15 +126,14 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 pub fn list_users(mut call: Call<'_>) -> Result<Act> {
     let job_id = call.param();
     let query = call.request.query();
-    let (cursor, limit) = (query::cursor(query), query::limit(query));
+    let (cursor, limit) = (query::cursor(query), query::limit(query) as usize);
     let environment = call.environment;
     Act::query(move |db| {
         let job = job::get(db, &environment, &job_id)?;
         let from_seq = Cursor::read(cursor.as_deref(), List::Users(job.job))?;
-        let users = job_users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
-        let end = users.last().map_or(job.received, |user| user.seq + 1);
-        let next = (end < job.received).then_some(Cursor { list: List::Users(job.job), position: end });
-        let items = users.iter().map(item).collect::<Result<Vec<String>>>()?;
+        let page = job_users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
+        let next = page.next.map(|seq| Cursor { list: List::Users(job.job), position: seq });
+        let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }

@@ -43,19 +43,19 @@ pub fn list(call: Call<'_>) -> Result<Act> {
             let place = place.ok_or_else(|| Error::unknown("message_id", "message", message_id))?;
             filter.number = Some(place.number);
         }
-        let (messages, more) = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
-        let mut next = messages.last().filter(|_| more).map(|last| last.message.number.0 + 1);
+        let page = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
+        let mut next = page.next;
         let (mut items, mut bytes, mut deliveries) = (Vec::new(), 0, Deliveries::new(db));
-        for found in &messages {
+        for found in &page.items {
             if bytes >= paging::PAGE_BYTES {
-                next = Some(found.message.number.0);
+                next = Some(found.message.number);
                 break;
             }
             let first = items.len();
             items.append(&mut entries(found, &filter, &mut deliveries)?);
             bytes += items.iter().skip(first).map(String::len).sum::<usize>();
         }
-        let next = next.map(|number| Cursor { list: List::Outbox, position: number.unsigned_abs() });
+        let next = next.map(|number| Cursor { list: List::Outbox, position: number.0.unsigned_abs() });
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }

@@ -108,9 +108,9 @@ pub fn list(mut call: Call<'_>) -> Result<Act> {
         let list = list::get(db, environment, &list_id)?.list;
         let name = format!("subscriptions {list}");
         let after = TextCursor::read(cursor.as_deref(), &name)?;
-        let (page, more) = subscription::list(db, list, after.as_deref(), limit as usize, paging::PAGE_BYTES)?;
-        let next = page.last().filter(|_| more).map(|last| TextCursor::new(&name, &last.user_id));
-        let items: Vec<String> = page.iter().map(item).collect();
+        let page = subscription::list(db, list, after.as_deref(), limit as usize, paging::PAGE_BYTES)?;
+        let next = page.next.map(|user_id| TextCursor::new(&name, &user_id));
+        let items: Vec<String> = page.items.iter().map(item).collect();
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }
@@ -142,9 +142,9 @@ pub fn list_of_user(mut call: Call<'_>) -> Result<Act> {
     let environment = call.environment;
     Act::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
-        let (page, more) = subscription::list_of_user(db, environment, &user_id, after, limit, paging::PAGE_BYTES)?;
-        let next = page.last().filter(|_| more).map(|last| TextCursor::new(&name, &last.list.to_string()));
-        let items: Vec<String> = page.iter().map(result).collect();
+        let page = subscription::list_of_user(db, environment, &user_id, after, limit, paging::PAGE_BYTES)?;
+        let next = page.next.map(|list| TextCursor::new(&name, &list.to_string()));
+        let items: Vec<String> = page.items.iter().map(result).collect();
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }

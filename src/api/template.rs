@@ -75,10 +75,9 @@ pub fn list(call: Call<'_>) -> Result<Act> {
     let tags: Vec<String> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     let environment = call.environment;
     Act::query(move |db| {
-        let (summaries, more) = template::list(db, &environment, alias.as_deref(), &tags, from, limit)?;
-        let last = summaries.last().filter(|_| more);
-        let next = last.map(|last| Cursor { list: List::Templates, position: last.template.0 as u64 + 1 });
-        let items: Vec<String> = summaries.iter().map(item).collect();
+        let page = template::list(db, &environment, alias.as_deref(), &tags, from, limit)?;
+        let next = page.next.map(|row| Cursor { list: List::Templates, position: row.0.unsigned_abs() });
+        let items: Vec<String> = page.items.iter().map(item).collect();
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }

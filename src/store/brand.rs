@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::engine::{Db, Tx};
 use super::environment;
+use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::model::brand::BrandPayload;
@@ -83,14 +84,14 @@ fn find(db: &Db<'_>, environment: &Environment, brand_id: &str) -> Result<Option
     Ok(find.query_row(params![brand_id, environment.key_hash], from_row).optional()?)
 }
 
-/// Brands in the order in which they were made, from a row on, about `bytes` of them at most; and whether there are more.
+/// Brands in the order in which they were made, from a row on, about `bytes` of them at most.
 pub fn list(
     db: &Db<'_>,
     environment: &Environment,
     from: BrandRow,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<Brand>, bool)> {
+) -> Result<Page<Brand, BrandRow>> {
     let mut list = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS} {FROM} JOIN environments USING (environment)
          WHERE key_hash = ?1 AND brand >= ?2 ORDER BY brand LIMIT ?3"
@@ -99,13 +100,13 @@ pub fn list(
     let (mut brands, mut read): (Vec<Brand>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         if brands.len() == limit || read >= bytes {
-            return Ok((brands, true));
+            return Ok(Page { items: brands, next: Some(row.get(0)?) });
         }
         let brand = from_row(row)?;
         read += brand.brand_json.len();
         brands.push(brand);
     }
-    Ok((brands, false))
+    Ok(Page { items: brands, next: None })
 }
 
 /// Makes the brand what the payload says. What does not change it makes no version.

@@ -30,20 +30,38 @@ pub fn read(db: &Db<'_>, webhook: &Webhook, position: Position) -> Result<EventB
         return Ok(batch);
     }
     let mut builder = EventBuilder { db, jobs: HashMap::new() };
-    let (numbers, mut end) = messages_after(db, webhook, position.number, (room / 2).min(PAGE_ROWS))?;
+    add_creations(&mut batch, &mut builder, webhook, room)?;
+    // What happened to a message comes after the message.
+    add_updates(&mut batch, &mut builder, webhook, room)?;
+    Ok(batch)
+}
+
+/// Adds the events, unless they are more than there is room for.
+fn add(batch: &mut EventBatch, mut events: Vec<NewEvent>, room: usize) -> bool {
+    let fits = batch.events.len() + events.len() <= room;
+    if fits {
+        batch.events.append(&mut events);
+    }
+    fits
+}
+
+fn add_creations(batch: &mut EventBatch, builder: &mut EventBuilder<'_>, webhook: &Webhook, room: usize) -> Result<()> {
+    let before = batch.position.number;
+    let (numbers, mut end) = messages_after(builder.db, webhook, before, (room / 2).min(PAGE_ROWS))?;
     for number in numbers {
-        let mut events = builder.creation_events(number)?;
-        if batch.events.len() + events.len() > room {
+        if !add(batch, builder.creation_events(number)?, room) {
             end = None;
             break;
         }
-        batch.events.append(&mut events);
         batch.position.number = number;
     }
     batch.position.number = end.unwrap_or(batch.position.number);
-    batch.more = batch.position != position;
-    // What happened to a message comes after the message.
-    let mut list = db.conn.prepare_cached(
+    batch.more |= batch.position.number != before;
+    Ok(())
+}
+
+fn add_updates(batch: &mut EventBatch, builder: &mut EventBuilder<'_>, webhook: &Webhook, room: usize) -> Result<()> {
+    let mut list = builder.db.conn.prepare_cached(
         "SELECT event, number, (
              SELECT environment FROM message_ranges
              WHERE first_number <= message_events.number ORDER BY first_number DESC LIMIT 1), (
@@ -51,24 +69,21 @@ pub fn read(db: &Db<'_>, webhook: &Webhook, position: Position) -> Result<EventB
              WHERE earlier.number = message_events.number AND earlier.event <= message_events.event)
          FROM message_events WHERE event > ?1 ORDER BY event LIMIT ?2",
     )?;
-    let mut rows = list.query(params![position.event, PAGE_ROWS as i64])?;
+    let mut rows = list.query(params![batch.position.event, PAGE_ROWS as i64])?;
     while let Some(row) = rows.next()? {
         let (event, number, environment, count): (MessageEventRow, MessageNumber, Option<EnvironmentRow>, usize) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         if number > batch.position.number {
             break;
         }
-        if webhook.environment.is_none() || webhook.environment == environment {
-            let mut events = builder.update_events(number, event, count)?;
-            if batch.events.len() + events.len() > room {
-                break;
-            }
-            batch.events.append(&mut events);
+        let concerns_it = webhook.environment.is_none() || webhook.environment == environment;
+        if concerns_it && !add(batch, builder.update_events(number, event, count)?, room) {
+            break;
         }
         batch.position.event = event;
         batch.more = true;
     }
-    Ok(batch)
+    Ok(())
 }
 
 /// Builds the events of messages, and remembers their jobs.

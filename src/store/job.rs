@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobKind, JobStatus};
 use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::outcomes::Outcomes;
 use crate::model::row::{BrandVersion, JobRow, TemplateVersion};
 
 /// What was found of a definition's template and brand when the job was run. Neither is ever rewritten.
@@ -181,9 +182,11 @@ pub fn find_processing(db: &Db<'_>, job: JobRow) -> Result<Option<(Job, String)>
     Ok(find.query_row([job], with_definition).optional()?)
 }
 
-/// Counts users from `first_seq` on that have become messages and failures. Fails, changing nothing, if the job's
-/// progress is not exactly `first_seq`.
-pub(in crate::store) fn advance(tx: &Tx<'_>, job: JobRow, first_seq: u64, enqueued: u64, failures: u64) -> Result<()> {
+/// Counts what became of the users from `first_seq` on. Fails, changing nothing, if the job's progress is not exactly
+/// `first_seq`.
+pub(in crate::store) fn advance(tx: &Tx<'_>, job: JobRow, first_seq: u64, outcomes: &Outcomes) -> Result<()> {
+    let failures = outcomes.failures();
+    let enqueued = outcomes.len() - failures;
     let mut progress = tx.conn.prepare_cached(
         "UPDATE jobs SET
              enqueued = enqueued + ?3,

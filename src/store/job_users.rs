@@ -2,6 +2,7 @@
 
 use super::engine::Db;
 use super::message::MessageIds;
+use super::page::Page;
 use super::{failure, user};
 use crate::error::Result;
 use crate::model::bulk::{Job, UserState};
@@ -17,10 +18,10 @@ pub struct JobUser {
 
 /// A page of a job's users in ingest order: from `from_seq` on, at most `limit`, and not much more than `bytes` of
 /// text.
-pub fn list(db: &Db<'_>, job: &Job, from_seq: u64, limit: u64, bytes: usize) -> Result<Vec<JobUser>> {
+pub fn list(db: &Db<'_>, job: &Job, from_seq: u64, limit: usize, bytes: usize) -> Result<Page<JobUser, u64>> {
     let mut users: Vec<JobUser> = Vec::new();
     let mut read = 0;
-    user::for_each(db, job.job, from_seq..from_seq.saturating_add(limit), |seq, recipient, user| {
+    user::for_each(db, job.job, from_seq..from_seq.saturating_add(limit as u64), |seq, recipient, user| {
         read += recipient.len() + user.len();
         users.push(JobUser { seq, recipient: recipient.to_owned(), user: user.to_owned(), state: UserState::Pending });
         Ok(read < bytes)
@@ -34,5 +35,6 @@ pub fn list(db: &Db<'_>, job: &Job, from_seq: u64, limit: u64, bytes: usize) -> 
             None => UserState::Enqueued { message_id: message_ids.of(user.seq)? },
         };
     }
-    Ok(users)
+    let next = users.last().map(|last| last.seq + 1).filter(|next| *next < job.received);
+    Ok(Page { items: users, next })
 }

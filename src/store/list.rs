@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::engine::{Db, Tx};
+use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
@@ -79,8 +80,8 @@ fn for_each(
     Ok(())
 }
 
-/// A page of the lists that match, those behind `after`, at most `limit`, and not much more than `bytes` of text; and
-/// whether there are more.
+/// A page of the lists that match, those behind `after`, at most `limit`, and not much more than `bytes` of text. The next
+/// one begins behind an id.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -88,8 +89,8 @@ pub fn list(
     after: Option<&str>,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<List>, bool)> {
-    let (mut lists, mut read, mut more) = (Vec::new(), 0, false);
+) -> Result<Page<List, String>> {
+    let (mut lists, mut read, mut more): (Vec<List>, usize, bool) = (Vec::new(), 0, false);
     for_each(db, environment, pattern, after, |list| {
         more = lists.len() == limit || read >= bytes;
         if !more {
@@ -98,7 +99,8 @@ pub fn list(
         }
         !more
     })?;
-    Ok((lists, more))
+    let next = lists.last().filter(|_| more).map(|last| last.list_id.clone());
+    Ok(Page { items: lists, next })
 }
 
 /// All lists that match.

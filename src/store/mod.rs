@@ -124,8 +124,8 @@ impl Store {
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
-        let requests = Readers::new(&path, readers::OF_REQUESTS);
-        let followers = Readers::new(&path, readers::OF_FOLLOWERS);
+        let requests = Readers::new(&path, readers::REQUEST_READERS);
+        let followers = Readers::new(&path, readers::FOLLOWER_READERS);
 
         let bells = Bells::default();
         let clock = options.clock.clone();
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn requests_that_have_all_readers_hold_up_requests_only() {
         let (store, threads) = open();
-        let searches: Vec<_> = (0..readers::OF_REQUESTS).map(|_| store.requests.take().unwrap()).collect();
+        let searches: Vec<_> = (0..readers::REQUEST_READERS).map(|_| store.requests.take().unwrap()).collect();
         assert!(store.read_at_once(vec![is_marked]).is_none());
         assert!(!store.read(is_marked).unwrap());
         drop(searches);

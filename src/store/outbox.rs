@@ -5,6 +5,7 @@ use rusqlite::params;
 use super::engine::Db;
 use super::environment;
 use super::message::{self, MessageLocation};
+use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::Environment;
@@ -33,7 +34,7 @@ const OF_ONE_JOB: &str = "jobs CROSS JOIN message_ranges ON message_ranges.job =
 const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_ranges.job";
 
 /// Messages of an environment in the order of commit: those from the number `from` on, at most `limit`, and not much
-/// more than `bytes` of text; and whether there are more. No index serves recipient and channel: the ranges are read
+/// more than `bytes` of text. No index serves recipient and channel: the ranges are read
 /// through.
 pub fn list(
     db: &Db<'_>,
@@ -42,9 +43,9 @@ pub fn list(
     from: MessageNumber,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<OutboxMessage>, bool)> {
+) -> Result<Page<OutboxMessage, MessageNumber>> {
     let Some(environment) = environment::find(db, environment)? else {
-        return Ok((Vec::new(), false));
+        return Ok(Page { items: Vec::new(), next: None });
     };
     let (ranges, after_ranges, order) = match filter.job_id {
         Some(_) => (OF_ONE_JOB, "message_ranges.last_number >= ?2", "message_ranges.first_seq"),
@@ -78,7 +79,7 @@ pub fn list(
     let mut read = 0;
     while let Some(row) = rows.next()? {
         if messages.len() == limit || read >= bytes {
-            return Ok((messages, true));
+            return Ok(Page { items: messages, next: Some(row.get(0)?) });
         }
         let found = message::from_row(row)?;
         let (job, job_id) = (row.get("job")?, row.get("job_id")?);
@@ -93,5 +94,5 @@ pub fn list(
         read += message.bytes();
         messages.push(OutboxMessage { message, job, job_id });
     }
-    Ok((messages, false))
+    Ok(Page { items: messages, next: None })
 }

@@ -20,9 +20,7 @@ pub fn start(tx: &mut Tx<'_>, job: &Job, references: &References) -> Result<()> 
 /// Writes what became of the users from `first_seq` on: messages, failures, counters and progress together. Fails,
 /// changing nothing, if the job's progress is not exactly `first_seq`.
 pub fn drain(tx: &mut Tx<'_>, job: JobRow, first_seq: u64, outcomes: &Outcomes) -> Result<()> {
-    let failures = outcomes.failures() as u64;
-    let enqueued = outcomes.len() as u64 - failures;
-    job::advance(tx, job, first_seq, enqueued, failures)?;
+    job::advance(tx, job, first_seq, outcomes)?;
     append(tx, job, first_seq, outcomes).map(drop)
 }
 

@@ -1,7 +1,6 @@
 //! One send: what it needs to know before it is made, and its job with users and messages.
 
-use super::engine::Db;
-use super::engine::Tx;
+use super::engine::{Db, Tx};
 use super::job::{PinnedVersions, Progress};
 use super::plan::{self, References};
 use super::recipient_lookup::RecipientLookup;

@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use super::engine::{Db, Tx};
 use super::list::{self, List};
+use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
@@ -78,34 +79,36 @@ pub fn delete_of_user(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &st
 }
 
 /// A page of a list's subscriptions in the order of the users' ids: those behind `after`, at most `limit`, and not much
-/// more than `bytes` of text; and whether there are more.
+/// more than `bytes` of text. The next one begins behind a user's id.
 pub fn list(
     db: &Db<'_>,
     list: ListRow,
     after: Option<&str>,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<Subscription>, bool)> {
+) -> Result<Page<Subscription, String>> {
     let mut page = db.conn.prepare_cached(
         "SELECT user_id, preferences, created_at FROM subscriptions WHERE list = ?1 AND user_id > ?2
          ORDER BY user_id",
     )?;
     // No user's id is empty.
     let mut rows = page.query(params![list, after.unwrap_or_default()])?;
-    let (mut subscriptions, mut read) = (Vec::new(), 0);
+    let (mut subscriptions, mut read): (Vec<Subscription>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         if subscriptions.len() == limit || read >= bytes {
-            return Ok((subscriptions, true));
+            let next = subscriptions.last().map(|last| last.user_id.clone());
+            return Ok(Page { items: subscriptions, next });
         }
         let found = Subscription { user_id: row.get(0)?, preferences: row.get(1)?, created_at: Timestamp(row.get(2)?) };
         read += found.user_id.len() + found.preferences.as_ref().map_or(0, String::len);
         subscriptions.push(found);
     }
-    Ok((subscriptions, false))
+    Ok(Page { items: subscriptions, next: None })
 }
 
 /// A page of the lists that a user is on, oldest first, with the preferences of the subscription in place of the list's:
-/// those behind the row `after`, at most `limit`, and not much more than `bytes` of text; and whether there are more.
+/// those behind the row `after`, at most `limit`, and not much more than `bytes` of text. The next one begins behind
+/// a row.
 pub fn list_of_user(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -113,7 +116,7 @@ pub fn list_of_user(
     after: ListRow,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<List>, bool)> {
+) -> Result<Page<List, ListRow>> {
     let mut page = db.conn.prepare_cached(&format!(
         "SELECT {}, subscriptions.preferences FROM subscriptions CROSS JOIN lists USING (list)
          WHERE subscriptions.user_id = ?2 AND subscriptions.list > ?3
@@ -122,14 +125,15 @@ pub fn list_of_user(
         list::COLUMNS
     ))?;
     let mut rows = page.query(params![environment, user_id, after])?;
-    let (mut lists, mut read) = (Vec::new(), 0);
+    let (mut lists, mut read): (Vec<List>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         if lists.len() == limit || read >= bytes {
-            return Ok((lists, true));
+            let next = lists.last().map(|last| last.list);
+            return Ok(Page { items: lists, next });
         }
         let found = List { preferences: row.get(6)?, ..list::from_row(row)? };
         read += found.list_id.len() + found.name.len() + found.preferences.as_ref().map_or(0, String::len);
         lists.push(found);
     }
-    Ok((lists, false))
+    Ok(Page { items: lists, next: None })
 }

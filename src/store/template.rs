@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::engine::{Db, Tx};
 use super::environment;
+use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -127,7 +128,7 @@ pub struct Summary {
 }
 
 /// Templates that are not archived, in the order in which they were made, from a row on, with this alias and with all
-/// of these tags, compared without case; and whether there are more.
+/// of these tags, compared without case.
 pub fn list(
     db: &Db<'_>,
     environment: &Environment,
@@ -135,7 +136,7 @@ pub fn list(
     tags: &[String],
     from: TemplateRow,
     limit: usize,
-) -> Result<(Vec<Summary>, bool)> {
+) -> Result<Page<Summary, TemplateRow>> {
     let mut list = db.conn.prepare_cached(
         "SELECT templates.template, template_id, json_extract(draft, '$.name'), json_extract(draft, '$.tags'),
              templates.created_at, updated_at, newest.template_version IS NOT NULL,
@@ -155,7 +156,7 @@ pub fn list(
             continue;
         }
         if summaries.len() == limit {
-            return Ok((summaries, true));
+            return Ok(Page { items: summaries, next: Some(row.get(0)?) });
         }
         summaries.push(Summary {
             template: row.get(0)?,
@@ -168,7 +169,7 @@ pub fn list(
             topic_id: row.get(7)?,
         });
     }
-    Ok((summaries, false))
+    Ok(Page { items: summaries, next: None })
 }
 
 /// Makes the draft what the payload says.

@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 
 /// Queries of requests that run at once; the next waits for one of them. Each connection holds a cache and a few file
 /// descriptors.
-pub const OF_REQUESTS: usize = 16;
+pub const REQUEST_READERS: usize = 16;
 /// And of threads that follow the rows, whose queries are short.
-pub const OF_FOLLOWERS: usize = 8;
+pub const FOLLOWER_READERS: usize = 8;
 
 /// Channels hold what is idle, because a lock would make readers queue for it: connections, and room for those that are
 /// not open. An open one is taken first: most of the time a few are enough.

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::model::row::JobRow;
 
 /// Jobs whose sets are kept; beyond that the one longest unused goes.
-const JOBS: usize = 512;
+const CACHED_JOBS: usize = 512;
 /// A table that grows moves all of its entries at once. Many small ones move a few at a time.
 const SHARDS: usize = 64;
 
@@ -150,7 +150,7 @@ impl Recipients {
     }
 
     fn make_room(&mut self) {
-        if self.jobs.len() >= JOBS
+        if self.jobs.len() >= CACHED_JOBS
             && let Some(oldest) = self.jobs.iter().min_by_key(|(_, set)| set.used).map(|(job, _)| *job)
         {
             self.drop_job(oldest);
