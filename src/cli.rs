@@ -4,14 +4,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::api::Contract;
 use crate::config::{Config, default_limits, default_workers};
 use crate::model::webhook::Destination;
-use crate::render::UnknownTemplates;
-use crate::store::Durability;
+use crate::settings::{Contract, Durability, UnknownTemplates};
 
+/// Of `--log`.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// A local daemon compatible with Courier's Bulk API.
@@ -66,15 +65,15 @@ pub struct Serve {
 
     /// What an acknowledged request survives.
     #[arg(long, env = "BULKD_DURABILITY", value_enum, default_value = "full")]
-    pub durability: DurabilityArg,
+    pub durability: Durability,
 
     /// Which of two readings of Courier's documentation to answer by.
     #[arg(long, env = "BULKD_CONTRACT", value_enum, default_value = "tutorial")]
-    pub contract: ContractArg,
+    pub contract: Contract,
 
     /// What to do with an event or template that is not stored here.
     #[arg(long, env = "BULKD_TEMPLATES", value_enum, default_value = "lenient")]
-    pub templates: TemplatesArg,
+    pub templates: UnknownTemplates,
 
     /// Post an event to this URL whenever a message changes, in whichever environment; with `,secret=...` behind it,
     /// signed. Repeatable; in the environment separated by spaces.
@@ -104,51 +103,17 @@ pub struct Demo {
     pub exit: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum DurabilityArg {
-    /// A power cut: every commit is on the disk before it is acknowledged.
-    Full,
-    /// A killed process, but not a power cut.
-    Fast,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ContractArg {
-    /// Create answers 201, ingest 200 with a body, run 202.
-    Tutorial,
-    /// Create answers 200, ingest and run 204, `event` is required, and what its samples send is taken.
-    Openapi,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum TemplatesArg {
-    /// Its id and the merged data are the message.
-    Lenient,
-    /// The message is UNMAPPED.
-    Strict,
-}
-
 impl Serve {
     /// The settings that these flags mean.
     pub fn config(self) -> Config {
         Config {
             listen: self.listen,
-            durability: match self.durability {
-                _ if self.ephemeral => Durability::Ephemeral,
-                DurabilityArg::Full => Durability::Full,
-                DurabilityArg::Fast => Durability::Fast,
-            },
+            durability: if self.ephemeral { Durability::Ephemeral } else { self.durability },
             database: (!self.ephemeral).then_some(self.db),
             api_keys: self.api_keys,
             workers: self.workers.map_or_else(default_workers, usize::from),
-            contract: match self.contract {
-                ContractArg::Tutorial => Contract::Tutorial,
-                ContractArg::Openapi => Contract::OpenApi,
-            },
-            templates: match self.templates {
-                TemplatesArg::Lenient => UnknownTemplates::Lenient,
-                TemplatesArg::Strict => UnknownTemplates::Strict,
-            },
+            contract: self.contract,
+            templates: self.templates,
             webhooks: self.webhooks,
             seed: self.seed,
             limits: default_limits(),

@@ -1,9 +1,12 @@
-//! The time, as milliseconds since 1970 in UTC.
+//! The time, as milliseconds since 1970 in UTC, and how it is written.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// An instant in milliseconds since 1970, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,18 +23,63 @@ impl Timestamp {
 
     /// The year, in UTC.
     pub fn year(self) -> i16 {
-        let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
-        jiff::tz::TimeZone::UTC.to_datetime(instant).year()
+        self.utc().year()
+    }
+
+    /// The date and time in UTC.
+    pub fn utc(self) -> DateTime {
+        TimeZone::UTC.to_datetime(jiff::Timestamp::from_millisecond(self.0).unwrap_or_default())
+    }
+
+    /// The instant of a date and time in UTC; `None` if it is too far away.
+    pub fn of_utc(date: DateTime) -> Option<Self> {
+        TimeZone::UTC.to_timestamp(date).ok().map(of_jiff)
     }
 
     /// As ISO 8601 with milliseconds, as JavaScript writes it.
     pub fn iso(self) -> String {
-        let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
-        instant.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+        self.utc().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+
+    /// An instant in any of the forms that Courier's clients send: epoch seconds, epoch milliseconds or an ISO 8601
+    /// date, in UTC if it has no offset.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Some(Timestamp::of_epoch(number)),
+            _ => Timestamp::parse_iso(text, None),
+        }
+    }
+
+    /// An ISO 8601 date, at midnight if it has no time. One without an offset is in `timezone`, a name of IANA's, or
+    /// else in UTC.
+    pub fn parse_iso(text: &str, timezone: Option<&str>) -> Option<Self> {
+        if let Some(at) = Timestamp::parse_with_offset(text) {
+            return Some(at);
+        }
+        let date: DateTime = text.parse().ok()?;
+        let zone = timezone.map_or(Ok(TimeZone::UTC), TimeZone::get).ok()?;
+        zone.to_timestamp(date).ok().map(of_jiff)
+    }
+
+    /// An ISO 8601 date and time with an offset.
+    pub fn parse_with_offset(text: &str) -> Option<Self> {
+        text.parse().ok().map(of_jiff)
+    }
+
+    /// Seconds or milliseconds since 1970: as seconds, the larger numbers would be after the year 5138, and as
+    /// milliseconds, the smaller ones before March 1973.
+    fn of_epoch(number: f64) -> Self {
+        const LEAST_MILLIS: f64 = 1e11;
+        let millis = if number.abs() >= LEAST_MILLIS { number } else { number * 1000.0 };
+        Timestamp(millis as i64)
     }
 }
 
-/// Where the store takes its time from: the system, or a test.
+fn of_jiff(at: jiff::Timestamp) -> Timestamp {
+    Timestamp(at.as_millisecond())
+}
+
+/// Where the daemon takes its time from.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
     #[default]
@@ -40,6 +88,7 @@ pub enum Clock {
 }
 
 impl Clock {
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others ask")]
     pub fn now(&self) -> Timestamp {
         match self {
             Clock::System => {
@@ -50,8 +99,8 @@ impl Clock {
         }
     }
 
-    /// How long to wait for this moment at most, before looking at the clock again. One that a test moves says nothing
-    /// of when it will be: whoever waits is rung by [`Clock::on_advance`].
+    /// How long to wait for this moment at most, before looking at the clock again. A manual clock does not tell when it
+    /// will be that late: the bells that [`Clock::on_advance`] rings wake the threads that wait.
     pub fn until(&self, at: Timestamp) -> Duration {
         const LONGEST: Duration = Duration::from_secs(60);
         match self {
@@ -64,7 +113,7 @@ impl Clock {
         }
     }
 
-    /// Has `ring` called whenever a test moves the clock. The system's moves by itself, and calls nobody.
+    /// Has `ring` called whenever a manual clock is moved.
     pub fn on_advance(&self, ring: impl Fn() + Send + 'static) {
         if let Clock::Manual(clock) = self {
             clock.rings.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(ring));
@@ -92,9 +141,52 @@ impl ManualClock {
         ManualClock { now: Arc::new(AtomicI64::new(millis)), rings: Arc::default() }
     }
 
-    /// Moves it, and wakes those who wait for a moment.
+    /// Moves it, and wakes the threads that wait for a moment.
     pub fn advance(&self, by: Duration) {
         self.now.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
         self.rings.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|ring| ring());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-09-21T14:13:20Z
+    const NOW: i64 = 1_790_000_000_000;
+
+    #[test]
+    fn an_instant_is_a_number_or_a_date() {
+        let cases = [
+            ("1790000000", NOW),
+            ("1790000000.5", NOW + 500),
+            ("1790000000000", NOW),
+            ("2026-09-21T14:13:20Z", NOW),
+            ("2026-09-21T16:13:20+02:00", NOW),
+            ("2026-09-21T16:13:20.250+0200", NOW + 250),
+            ("2026-09-21T14:13:20", NOW),
+            ("2026-09-21 14:13:20", NOW),
+            ("2026-09-21", NOW - 51_200_000),
+            ("0", 0),
+            ("-1", -1_000),
+        ];
+        for (text, millis) in cases {
+            assert_eq!(Timestamp::parse(text), Some(Timestamp(millis)), "{text}");
+        }
+        for text in ["", "soon", "NaN", "inf", "2026-13-01", "14:13", "2026-09-21T", "1 day"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_without_an_offset_is_in_the_zone_that_is_named() {
+        let read = |text, zone| Timestamp::parse_iso(text, zone).map(Timestamp::millis);
+        assert_eq!(read("2026-09-21T16:13:20", Some("Europe/Paris")), Some(NOW));
+        assert_eq!(read("2026-09-21T14:13:20Z", Some("Europe/Paris")), Some(NOW));
+        assert_eq!(read("2026-09-21T14:13:20Z", Some("Atlantis")), Some(NOW));
+        assert_eq!(read("2026-09-21T14:13:20", Some("Atlantis")), None);
+        assert_eq!(read("1790000000", None), None);
+        assert_eq!(Timestamp::parse_with_offset("2026-09-21T14:13:20"), None);
+        assert_eq!(Timestamp(NOW).iso(), "2026-09-21T14:13:20.000Z");
     }
 }

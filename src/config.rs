@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::api::Contract;
 use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
-use crate::render::{STACK, UnknownTemplates};
-use crate::store::Durability;
+use crate::render::STACK;
+use crate::settings::{Contract, Durability, UnknownTemplates};
 
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -8,7 +8,7 @@
 pub enum Point {
     /// A group of changes was made, and not committed.
     BeforeCommit,
-    /// It was committed, and nobody was answered.
+    /// It was committed, and no request was answered.
     AfterCommit,
     /// A part of a job's chunk is in the outbox, and the whole of the job is not yet known to be.
     AfterPart,
@@ -16,14 +16,14 @@ pub enum Point {
     Migration,
     /// Some of the write-ahead log was copied into the database.
     Checkpoint,
-    /// A commit was written over what had been copied of it, and nobody was answered.
+    /// A commit was written over what had been copied of it, and no request was answered.
     Restart,
     /// Requests and jobs have ended, and the file is still open.
     Shutdown,
 }
 
 impl Point {
-    /// How the points are called.
+    /// The points by their names.
     pub const NAMES: &[(&str, Point)] = &[
         ("before-commit", Point::BeforeCommit),
         ("after-commit", Point::AfterCommit),

@@ -13,19 +13,21 @@ use crate::app::App;
 use crate::cli::Demo;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::store::Durability;
+use crate::settings::Durability;
 
 const KEY: &str = "demo";
 const TOPIC: &str = "statements";
 /// The brand's, to be found in the HTML of e-mails.
 const COLOR: &str = "#5b21b6";
 const BATCHES: usize = 10;
-const BATCH: usize = 100;
+const BATCH_USERS: usize = 100;
 /// The last few of each batch were sent before.
 const DUPLICATES: usize = 4;
-const ACCEPTED: usize = BATCHES * (BATCH - DUPLICATES);
+const ACCEPTED: usize = BATCHES * (BATCH_USERS - DUPLICATES);
 /// How long the job may take before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at the job.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Plays the demo, and stays up until a signal unless told to end.
 pub fn run(flags: &Demo, signals: impl FnOnce() -> Result<Signals>) -> Result<()> {
@@ -58,7 +60,7 @@ fn free(wanted: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Prints a line; nobody may be reading, and that is no reason to end.
+/// Prints a line. A closed output is no reason to end.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -154,7 +156,7 @@ fn ingest(customer: &Customer, job_id: &str) -> Result<usize> {
         total += ingested["total"].as_u64().unwrap_or_default();
         duplicates += ingested["errors"].as_array().map_or(0, Vec::len);
     }
-    let sent = BATCHES * BATCH;
+    let sent = BATCHES * BATCH_USERS;
     let outcome = format!("{BATCHES} calls: {total} accepted, {duplicates} 'Duplicate user'");
     step("POST /bulk/{job_id}", &format!("ingest {sent} users"), &outcome);
     Ok(duplicates)
@@ -162,8 +164,8 @@ fn ingest(customer: &Customer, job_id: &str) -> Result<usize> {
 
 /// A batch of sample users, a few of them sent before.
 fn users(batch: usize) -> Vec<Value> {
-    let first = batch * (BATCH - DUPLICATES);
-    let fresh = (first..first + BATCH - DUPLICATES).map(user);
+    let first = batch * (BATCH_USERS - DUPLICATES);
+    let fresh = (first..first + BATCH_USERS - DUPLICATES).map(user);
     fresh.chain((0..DUPLICATES).map(|i| user(first / 2 + i))).collect()
 }
 
@@ -194,7 +196,7 @@ impl Way {
         }
     }
 
-    /// What becomes of a message to somebody of this kind.
+    /// What becomes of a message to a user of this kind.
     fn outcome(self) -> Outcome {
         let (channel, status, reason) = match self {
             Way::Email | Way::StoredProfile => ("email", "SENT", ""),
@@ -247,10 +249,14 @@ fn watch(customer: &Customer, job_id: &str) -> Result<Value> {
         let status = job["status"].as_str().unwrap_or_default();
         bar.set_position(drained.iter().sum());
         bar.set_message(status.to_owned());
-        if !matches!(status, "CREATED" | "PROCESSING") || begun.elapsed() > PATIENCE {
+        if !matches!(status, "CREATED" | "PROCESSING") {
             bar.finish();
             return Ok(job);
         }
+        if begun.elapsed() > PATIENCE {
+            return Err(Error::startup(format!("the demo's job is still {status} after {} s", PATIENCE.as_secs())));
+        }
+        std::thread::park_timeout(LOOK);
     }
 }
 
@@ -327,7 +333,7 @@ fn send(customer: &Customer, template_id: &str) -> Result<bool> {
     Ok(status == "SENT" && html.contains(COLOR) && html.contains("Hello Grace"))
 }
 
-/// Somebody with an API key and an HTTP client.
+/// A client with an API key.
 struct Customer {
     base: String,
     agent: ureq::Agent,

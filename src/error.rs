@@ -142,7 +142,7 @@ impl Error {
     }
 }
 
-/// As much of an id or a name that somebody sent as a message shows.
+/// As much of an id or a name from a request as a message shows.
 pub fn shown(text: &str) -> &str {
     text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end])
 }

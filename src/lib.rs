@@ -14,8 +14,13 @@ pub mod http;
 
 pub mod api;
 
+pub mod seed;
+pub mod send;
+
 pub mod outbound;
 pub mod runner;
+
+pub mod follow;
 pub mod store;
 
 pub mod render;
@@ -30,3 +35,5 @@ pub mod clock;
 pub mod crash;
 pub mod error;
 pub mod id;
+pub mod logging;
+pub mod settings;

@@ -10,6 +10,7 @@ use signal_hook::iterator::Signals;
 use bulkd::app::App;
 use bulkd::cli::{Cli, Command, Serve};
 use bulkd::error::{Error, Result};
+use bulkd::logging::Logging;
 use bulkd::{demo, store};
 
 fn main() -> ExitCode {
@@ -29,11 +30,17 @@ fn main() -> ExitCode {
 }
 
 fn serve(flags: Serve) -> Result<()> {
-    log_to_stderr(&flags.log)?;
+    let logging = Logging::start(&flags.log)?;
+    let served = serve_logged(flags);
+    logging.flush();
+    served
+}
+
+fn serve_logged(flags: Serve) -> Result<()> {
     let mut signals = signals()?;
     let app = App::start(flags.config())?;
     let url = format!("http://{}", app.address());
-    // Here as elsewhere: that nobody reads what is written is no reason to fail.
+    // Here as elsewhere: a closed output is no reason to fail.
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "bulkd answers on {url}, with its file {}", app.database().display());
     let _ = writeln!(out, "Point Courier's SDKs at it with COURIER_BASE_URL={url}");
@@ -57,16 +64,6 @@ fn check(file: &std::path::Path) -> Result<()> {
         summary.failures
     );
     Ok(())
-}
-
-fn log_to_stderr(filter: &str) -> Result<()> {
-    // Of the calls to webhooks only what bulkd itself says, unless everything is asked for.
-    let filter = if filter == "debug" { "debug,ureq=info,ureq_proto=info" } else { filter };
-    env_logger::Builder::new()
-        .parse_filters(filter)
-        .format_target(false)
-        .try_init()
-        .map_err(|error| Error::startup(format!("--log {filter}: {error}")))
 }
 
 /// SIGINT and SIGTERM, from now on.

@@ -14,6 +14,8 @@ pub const BLOCKS: &str = "Hello {{name}}, your {{plan}} plan in {{city}} came to
 
 /// Between two looks at a large job: looking costs the drain something, too.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long a job may take before something must be wrong.
+const PATIENCE: Duration = Duration::from_secs(1_800);
 
 pub fn create(customer: &mut Connection, body: &str) -> String {
     let content = serde_json::json!({ "title": SUBJECT, "body": body });
@@ -185,6 +187,7 @@ fn run_job_looking(customer: &mut Connection, job: &str, look: Duration) -> Dura
     let begun = Instant::now();
     customer.send("POST", &format!("/bulk/{job}/run"), b"", 202);
     while status(customer, job) != "COMPLETED" {
+        assert!(begun.elapsed() < PATIENCE, "job {job} is not COMPLETED after {PATIENCE:?}");
         std::thread::park_timeout(look);
     }
     begun.elapsed()

@@ -3,6 +3,7 @@
 //! Starts the real binary, drives it over loopback, and prints each figure beside its floor: what SQLite, or a bare
 //! server, does with the same rows or bytes on the same machine in the same minute. Floor and figure take turns, round
 //! by round; what counts is the median of the rounds' ratios.
+#![allow(clippy::disallowed_methods, reason = "its threads need no names")]
 
 mod bare;
 mod client;

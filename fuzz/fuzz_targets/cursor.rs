@@ -1,15 +1,16 @@
 #![no_main]
 
 use bulkd::api::paging::{Cursor, List};
-use bulkd::api::query::{self, MAX_LIMIT};
+use bulkd::api::query::{MAX_LIMIT, Query};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, u32, u64)| {
     let (text, list, position) = input;
     let (list, other) = (List::Users(i64::from(list)), List::Users(i64::from(list) + 1));
     let position = position >> 1;
-    assert!((1..=MAX_LIMIT).contains(&query::limit(text)));
-    let given = query::one(text, "cursor");
+    let query = Query::new(text, &["cursor", "limit"]);
+    assert!((1..=MAX_LIMIT).contains(&query.limit()));
+    let given = query.one("cursor");
     for text in [Some(text), given.as_deref()].into_iter().flatten() {
         if let Ok(position) = Cursor::read(Some(text), list) {
             assert_eq!(Cursor { list, position }.encode(), text);

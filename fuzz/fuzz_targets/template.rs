@@ -4,9 +4,10 @@ use bulkd::clock::Timestamp;
 use bulkd::model::bulk::JobKind;
 use bulkd::model::definition::{Definition, Reading};
 use bulkd::model::outcomes::{Outcome, Outcomes};
-use bulkd::model::plan::Plan;
+use bulkd::model::resolved::ResolvedDefinition;
 use bulkd::model::stored_recipient::StoredRecipient;
-use bulkd::render::{Recipient, Renderer, UnknownTemplates};
+use bulkd::render::{Recipient, Renderer};
+use bulkd::settings::UnknownTemplates;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ const USER: &str = r#"{
 /// What a content comes to: its body, or `None` if there is none; or the refusal of the text.
 fn rendered(content: Value, snippet: &str, user: &str) -> Result<Option<String>, String> {
     let definition = json!({ "content": content, "data": { "j": "J", "a": 5 } }).to_string();
-    let mut plan = Plan::new(Definition::read(&definition, Reading::Bulk).unwrap(), JobKind::Bulk);
+    let mut plan = ResolvedDefinition::new(Definition::read(&definition, Reading::Bulk).unwrap(), JobKind::Bulk);
     plan.brand = Some(json!({ "id": "b", "name": "B", "snippets": { "items": [{ "name": "s", "value": snippet }] } }));
     let renderer =
         Renderer::new(plan, UnknownTemplates::Lenient, Timestamp::default()).map_err(|error| error.to_string())?;

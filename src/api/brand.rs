@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, List};
-use super::query;
-use super::{Act, Answer, Call};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
@@ -14,23 +13,23 @@ use crate::render;
 use crate::store::brand::{self, Brand};
 
 /// `POST /brands` with `{name, settings, id?, snippets?}`: 200 and the brand, 409 if the id is taken.
-pub fn create(mut call: Call<'_>) -> Result<Act> {
+pub fn create(mut call: Call<'_>) -> Result<Action> {
     let payload = BrandPayload::read(&call.json()?, "")?;
     if payload.settings.is_none() {
         return Err(Error::invalid("settings", "expected an object, which may be empty"));
     }
     render::brand::check(&payload, "")?;
     let environment = call.environment;
-    Act::change(move |tx| shown(&brand::create(tx, &environment, &payload)?))
+    Action::change(move |tx| shown(&brand::create(tx, &environment, &payload)?))
 }
 
 /// `GET /brands?cursor=&limit=`: 200 `{paging, results}`, in the order in which they were made.
-pub fn list(call: Call<'_>) -> Result<Act> {
-    let query = call.request.query();
-    let from = BrandRow(Cursor::read(query::cursor(query).as_deref(), List::Brands)? as i64);
-    let limit = query::limit(query) as usize;
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let query = call.query();
+    let from = BrandRow(Cursor::read(query.cursor().as_deref(), List::Brands)? as i64);
+    let limit = query.limit() as usize;
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let page = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|row| Cursor { list: List::Brands, position: row.0.unsigned_abs() });
         let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
@@ -39,17 +38,17 @@ pub fn list(call: Call<'_>) -> Result<Act> {
 }
 
 /// `GET /brands/{brand_id}`: 200 and the brand.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (brand_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| shown(&brand::get(db, &environment, &brand_id)?))
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (brand_id, environment) = (call.path("brand_id"), call.environment);
+    Action::query(move |db| shown(&brand::get(db, &environment, &brand_id)?))
 }
 
 /// `PUT /brands/{brand_id}` with `{name, settings?, snippets?}`: 200 and the brand, of which nothing else is left.
-pub fn replace(mut call: Call<'_>) -> Result<Act> {
+pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let payload = BrandPayload::read(&call.json()?, "")?;
     render::brand::check(&payload, "")?;
-    let (brand_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+    let (brand_id, environment) = (call.path("brand_id"), call.environment);
+    Action::change(move |tx| {
         let brand = brand::get(tx, &environment, &brand_id)?;
         brand::replace(tx, &brand, &payload)?;
         shown(&brand::get(tx, &environment, &brand_id)?)
@@ -57,9 +56,9 @@ pub fn replace(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /brands/{brand_id}`: 204, or 409 while a template uses it.
-pub fn delete(mut call: Call<'_>) -> Result<Act> {
-    let (brand_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let (brand_id, environment) = (call.path("brand_id"), call.environment);
+    Action::change(move |tx| {
         let brand = brand::get(tx, &environment, &brand_id)?;
         brand::delete(tx, &brand)?;
         Ok(Answer::new(204, ""))

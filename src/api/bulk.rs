@@ -3,17 +3,17 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::call::{Action, Answer, Call, Change};
 use super::paging::{self, Cursor, List};
-use super::query;
-use super::{Act, Answer, Call, Change, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 use crate::model::bulk::{JobKind, JobStatus, UserState, UserStatus};
 use crate::model::definition::{Definition, Reading};
-use crate::model::plan::Plan;
+use crate::model::resolved::ResolvedDefinition;
 use crate::model::user;
 use crate::render::Renderer;
+use crate::settings::Contract;
 use crate::store::ingest::{self, NewUsers};
 use crate::store::job_users::{self, JobUser};
 use crate::store::plan::References;
@@ -27,16 +27,16 @@ struct CreateBody<'a> {
 
 /// `POST /bulk` with `{message}`: 201 `{jobId}` (the tutorial's reading) or 200 (the OpenAPI's). The message is kept as
 /// it was sent. An event or template that is not known here is no error.
-pub fn create(mut call: Call<'_>) -> Result<Act> {
+pub fn create(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let definition = json::read::<CreateBody<'_>>(&body, String::new)?.message.get();
     let contract = call.settings.contract;
     let reading = if contract == Contract::OpenApi { Reading::EventRequired } else { Reading::Bulk };
     // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
-    let plan = Plan::new(Definition::read(definition, reading)?, JobKind::Bulk);
+    let plan = ResolvedDefinition::new(Definition::read(definition, reading)?, JobKind::Bulk);
     Renderer::new(plan, call.settings.templates, Timestamp::default())?;
     let (definition, environment) = (definition.to_owned(), call.environment);
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let job_id = job::create(tx, &environment, &definition)?;
         let status = if contract == Contract::OpenApi { 200 } else { 201 };
         Ok(Answer::new(status, format!("{{\"jobId\":\"{job_id}\"}}")))
@@ -52,24 +52,27 @@ struct IngestBody<'a> {
 /// `POST /bulk/{job_id}` with `{users}`: 200 `{errors, total}`, or 204 in the OpenAPI's reading. `errors` holds the
 /// users who are in the job already, as they were sent, and `total` counts those whom this call added. One user that
 /// cannot be read refuses the call.
-pub fn ingest(mut call: Call<'_>) -> Result<Act> {
+pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
-    let mut users =
-        NewUsers::read(body, |body, add| user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, add))?;
-    let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
-    let of = job_id.clone();
-    let change = Change::new(move |tx| {
-        let job = job::get(tx, &environment, &job_id)?;
-        if job.status != JobStatus::Created {
-            return Err(Error::invalid("job_id", "this job was run already and takes no more users; create a new job"));
-        }
-        let duplicates = ingest::ingest(tx, &job, &mut users)?;
-        Ok(match contract {
-            Contract::OpenApi => Answer::new(204, ""),
-            Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
-        })
-    });
-    Ok(Act::Ingest(of, change))
+    let mut users = NewUsers::read(body, |body, add| {
+        user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, "users", add)
+    })?;
+    let (job_id, environment, contract) = (call.path("job_id"), call.environment, call.settings.contract);
+    Action::prepare(move |store| {
+        ingest::prepare(store, &environment, &job_id)?;
+        Ok(Change::new(move |tx| {
+            let job = job::get(tx, &environment, &job_id)?;
+            if job.status != JobStatus::Created {
+                let problem = "this job was run already and takes no more users; create a new job";
+                return Err(Error::invalid("job_id", problem));
+            }
+            let duplicates = ingest::ingest(tx, &job, &mut users)?;
+            Ok(match contract {
+                Contract::OpenApi => Answer::new(204, ""),
+                Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
+            })
+        }))
+    })
 }
 
 fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
@@ -82,33 +85,31 @@ fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
 
 /// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job; the body,
 /// which older SDKs send as `{}`, does not matter.
-pub fn run(mut call: Call<'_>) -> Result<Act> {
-    let (job_id, environment, contract) = (call.param(), call.environment, call.settings.contract);
-    Act::staged(move |db| {
+pub fn run(mut call: Call<'_>) -> Result<Action> {
+    let (job_id, environment, contract) = (call.path("job_id"), call.environment, call.settings.contract);
+    Action::prepare(move |store| {
         // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
-        let (_, definition) = job::get_with_definition(db, &environment, &job_id)?;
-        Ok(Box::new(move || {
-            let references = References::of(&Definition::read(&definition, Reading::Lenient)?);
-            Ok(Change::new(move |tx| {
-                let job = job::get(tx, &environment, &job_id)?;
-                if job.status != JobStatus::Created {
-                    return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
-                }
-                run::start(tx, &job, &references)?;
-                Ok(match contract {
-                    Contract::OpenApi => Answer::new(204, ""),
-                    Contract::Tutorial => Answer::new(202, "{}"),
-                })
-            }))
+        let (_, definition) = store.read_for_request(|db| job::get_with_definition(db, &environment, &job_id))?;
+        let references = References::of(&Definition::read(&definition, Reading::Lenient)?);
+        Ok(Change::new(move |tx| {
+            let job = job::get(tx, &environment, &job_id)?;
+            if job.status != JobStatus::Created {
+                return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
+            }
+            run::start(tx, &job, &references)?;
+            Ok(match contract {
+                Contract::OpenApi => Answer::new(204, ""),
+                Contract::Tutorial => Answer::new(202, "{}"),
+            })
         }))
     })
 }
 
 /// `GET /bulk/{job_id}`: 200 `{job: {definition, enqueued, failures, received, status}}`, and for a job that cannot go
 /// on the reason as `error`, which is ours.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (job_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (job_id, environment) = (call.path("job_id"), call.environment);
+    Action::query(move |db| {
         let (job, definition) = job::get_with_definition(db, &environment, &job_id)?;
         let error = job.error.map(|error| format!(",\"error\":{}", json::quoted(&error))).unwrap_or_default();
         let body = format!(
@@ -123,12 +124,12 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `GET /bulk/{job_id}/users?cursor=&limit=`: 200 `{items, paging}`, in ingest order.
-pub fn list_users(mut call: Call<'_>) -> Result<Act> {
-    let job_id = call.param();
-    let query = call.request.query();
-    let (cursor, limit) = (query::cursor(query), query::limit(query) as usize);
+pub fn list_users(mut call: Call<'_>) -> Result<Action> {
+    let job_id = call.path("job_id");
+    let query = call.query();
+    let (cursor, limit) = (query.cursor(), query.limit() as usize);
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let job = job::get(db, &environment, &job_id)?;
         let from_seq = Cursor::read(cursor.as_deref(), List::Users(job.job))?;
         let page = job_users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::model::about::About;
 use crate::model::channel::Channel;
 use crate::model::definition::{Definition, Reading};
 use crate::model::history::Origin;
 use crate::model::message::{StoredDelivery, StoredMessage};
+use crate::model::options::MessageOptions;
 use crate::model::row::JobRow;
 use crate::render::brand::Frame;
 use crate::render::provider::{self, Outgoing};
@@ -20,7 +20,7 @@ use crate::store::{Db, brand, job, plan, profile, user};
 /// What the messages of a job have in common.
 struct Common {
     definition: String,
-    about: About,
+    options: MessageOptions,
     brand: Option<Value>,
     /// If the brand is another one for each message.
     frame: Option<Frame>,
@@ -52,7 +52,7 @@ impl<'a> Deliveries<'a> {
                     }
                     false => None,
                 };
-                Ok(place.insert(Common { about: About::of_stored(&definition), definition, brand, frame }))
+                Ok(place.insert(Common { options: MessageOptions::of_stored(&definition), definition, brand, frame }))
             }
         }
     }
@@ -90,7 +90,7 @@ impl<'a> Deliveries<'a> {
         let db = self.db;
         let common = self.common(job)?;
         let takes_data = provider::takes_data(it.provider);
-        let origin = takes_data.then(|| origin(db, job, message, &common.definition, &common.about)).transpose()?;
+        let origin = takes_data.then(|| origin(db, job, message, &common.definition, &common.options)).transpose()?;
         let frame = common.frame.as_ref().filter(|_| it.channel == Channel::Email);
         let brand = frame.map(|frame| {
             let (stored_profile, user) = made_for(db, job, message)?;
@@ -98,7 +98,7 @@ impl<'a> Deliveries<'a> {
         });
         let brand = brand.transpose()?;
         let profile = origin.as_ref().map(|origin| Value::Object(origin.merged_profile()));
-        let overriding = provider::overrides(&common.about, it.channel, it.provider);
+        let overriding = provider::overrides(&common.options, it.channel, it.provider);
         Ok(use_it(&Outgoing {
             message_id: &message.message_id,
             created_at: message.enqueued_at,
@@ -111,7 +111,7 @@ impl<'a> Deliveries<'a> {
             content: it.content.as_deref(),
             brand: brand.as_ref().or(common.brand.as_ref()),
             override_: overriding.as_ref(),
-            metadata: common.about.metadata_as_sent.as_ref(),
+            metadata: common.options.raw_metadata.as_ref(),
             data: origin.as_ref().map(|origin| &origin.data),
             profile: profile.as_ref(),
         }))
@@ -137,9 +137,15 @@ impl<'a> Deliveries<'a> {
 }
 
 /// What a message of a job with this definition was made of.
-pub fn origin(db: &Db<'_>, job: JobRow, message: &StoredMessage, definition: &str, about: &About) -> Result<Origin> {
+pub fn origin(
+    db: &Db<'_>,
+    job: JobRow,
+    message: &StoredMessage,
+    definition: &str,
+    options: &MessageOptions,
+) -> Result<Origin> {
     let (stored_profile, user) = made_for(db, job, message)?;
-    Ok(Origin::read(definition, about, &user, stored_profile.as_deref()))
+    Ok(Origin::read(definition, options, &user, stored_profile.as_deref()))
 }
 
 /// The stored profile that a message was made with, and the user as it was sent.

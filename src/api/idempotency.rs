@@ -4,15 +4,14 @@
 //! work; later ones, and those that race it, get the same answer, whatever their body. Refusals are not stored: they
 //! would come out the same again.
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp as JiffTimestamp};
+use jiff::Span;
 
-use super::{Answer, Contract};
+use super::call::Answer;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::{self, Header, Request};
 use crate::model::environment::Environment;
+use crate::settings::Contract;
 use crate::store::{Db, Tx, idempotency};
 
 const HOUR: i64 = 60 * 60 * 1000;
@@ -22,8 +21,6 @@ const SHORTEST_LIFE: i64 = 24 * HOUR;
 const LONGEST_LIFE: i64 = 366 * 24 * HOUR;
 /// Clocks differ, and requests take time.
 const SLACK: i64 = 5 * 60 * 1000;
-/// Numbers below this are seconds, the others milliseconds.
-const LEAST_MILLIS: f64 = 1e11;
 /// Characters of a key.
 const KEY_LIMIT: usize = 255;
 
@@ -106,29 +103,14 @@ impl Expiration {
     /// Courier's sources give it as a number of seconds or milliseconds, as an ISO date with or without a zone, or as a
     /// duration such as `1 Day`.
     pub fn parse(value: &str) -> Result<Self> {
-        if let Ok(number) = value.parse::<f64>()
-            && number.is_finite()
-        {
-            let millis = if number.abs() >= LEAST_MILLIS { number } else { number * 1000.0 };
-            return Ok(Expiration::At(Timestamp(millis as i64)));
-        }
-        let at = |instant: JiffTimestamp| Expiration::At(Timestamp(instant.as_millisecond()));
-        let utc = |date: DateTime| TimeZone::UTC.to_timestamp(date).ok().map(at);
         let lower = value.to_ascii_lowercase();
         let span = || value.parse::<Span>().or_else(|_| lower.parse::<Span>()).ok().map(Expiration::In);
-        value
-            .parse::<JiffTimestamp>()
-            .ok()
-            .map(at)
-            .or_else(|| value.parse::<DateTime>().ok().and_then(utc))
-            .or_else(|| value.parse::<Date>().ok().and_then(|date| utc(date.into())))
-            .or_else(span)
-            .ok_or_else(|| {
-                Error::invalid(
-                    EXPIRATION,
-                    "expected epoch seconds or milliseconds, an ISO 8601 date, or a duration such as '1 Day'",
-                )
-            })
+        Timestamp::parse(value).map(Expiration::At).or_else(span).ok_or_else(|| {
+            Error::invalid(
+                EXPIRATION,
+                "expected epoch seconds or milliseconds, an ISO 8601 date, or a duration such as '1 Day'",
+            )
+        })
     }
 
     /// The moment that it means, if it is neither too near nor too far.
@@ -149,11 +131,7 @@ impl Expiration {
     fn life(&self, now: Timestamp) -> Option<i64> {
         let at = match self {
             Expiration::At(at) => *at,
-            Expiration::In(span) => JiffTimestamp::from_millisecond(now.millis())
-                .and_then(|now| TimeZone::UTC.to_datetime(now).checked_add(*span))
-                .and_then(|then| TimeZone::UTC.to_timestamp(then))
-                .map(|then| Timestamp(then.as_millisecond()))
-                .ok()?,
+            Expiration::In(span) => Timestamp::of_utc(now.utc().checked_add(*span).ok()?)?,
         };
         at.millis().checked_sub(now.millis())
     }

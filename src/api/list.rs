@@ -3,9 +3,8 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use super::call::{Action, Answer, Call};
 use super::paging::{self, TextCursor};
-use super::query;
-use super::{Act, Answer, Call};
 use crate::error::Result;
 use crate::json::{self, Object};
 use crate::model::list::{self as model, Pattern};
@@ -14,14 +13,14 @@ use crate::store::list::List;
 use crate::store::{environment, list};
 
 /// `GET /lists?cursor=&pattern=&limit=`: 200 `{items, paging}`, in the order of the ids.
-pub fn list(call: Call<'_>) -> Result<Act> {
+pub fn list(call: Call<'_>) -> Result<Action> {
     const NAME: &str = "lists";
-    let query = call.request.query();
-    let pattern = query::one(query, "pattern").map(|pattern| Pattern::new(&pattern));
-    let after = TextCursor::read(query::cursor(query).as_deref(), NAME)?;
-    let limit = query::limit(query) as usize;
+    let query = call.query();
+    let pattern = query.one("pattern").map(|pattern| Pattern::new(&pattern));
+    let after = TextCursor::read(query.cursor().as_deref(), NAME)?;
+    let limit = query.limit() as usize;
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
         let page = list::list(db, environment, pattern.as_ref(), after.as_deref(), limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|list_id| TextCursor::new(NAME, &list_id));
@@ -41,9 +40,9 @@ pub(super) fn item(list: &List) -> String {
 }
 
 /// `GET /lists/{list_id}`: 200.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (list_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (list_id, environment) = (call.path("list_id"), call.environment);
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
         Ok(Answer::new(200, item(&list::get(db, environment, &list_id)?)))
     })
@@ -57,13 +56,13 @@ struct ListBody<'a> {
 }
 
 /// `PUT /lists/{list_id}` with `{name, preferences?}`: 204. Its subscriptions stay; one that was deleted begins anew.
-pub fn put(mut call: Call<'_>) -> Result<Act> {
+pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let ListBody { name, preferences } = json::read(&body, String::new)?;
     let preferences = preference::checked(preferences, || "preferences".to_owned())?;
-    let (list_id, environment) = (call.param(), call.environment);
+    let (list_id, environment) = (call.path("list_id"), call.environment);
     model::check_id(&list_id, || "list_id".to_owned())?;
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &environment)?;
         list::put(tx, environment, &list_id, &name, preferences.as_deref())?;
         Ok(Answer::new(204, ""))
@@ -71,9 +70,9 @@ pub fn put(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /lists/{list_id}`: 204, whether or not there was one.
-pub fn delete(mut call: Call<'_>) -> Result<Act> {
-    let (list_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let (list_id, environment) = (call.path("list_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_nothing(tx, &environment)?;
         list::delete(tx, environment, &list_id)?;
         Ok(Answer::new(204, ""))
@@ -81,9 +80,9 @@ pub fn delete(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `PUT /lists/{list_id}/restore`: 204, and its subscriptions are back as well. The body, if any, does not matter.
-pub fn restore(mut call: Call<'_>) -> Result<Act> {
-    let (list_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn restore(mut call: Call<'_>) -> Result<Action> {
+    let (list_id, environment) = (call.path("list_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_nothing(tx, &environment)?;
         list::restore(tx, environment, &list_id)?;
         Ok(Answer::new(204, ""))

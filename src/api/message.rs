@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
+use super::call::{Action, Answer, Call, Change};
 use super::delivery::{self, Deliveries};
 use super::paging::{self, Cursor, List};
-use super::query;
-use super::send::Sending;
-use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::about::About;
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
+use crate::model::options::MessageOptions;
 use crate::model::row::MessageNumber;
 use crate::model::{history, user};
+use crate::send::SendRequest;
+use crate::settings::Contract;
 use crate::store;
 use crate::store::message::{self, MessageLocation};
 use crate::store::message_search::{self, Filter, Limits};
@@ -25,9 +25,9 @@ const SCAN_BUDGET: i64 = 1_000_000;
 
 /// `GET /messages` with its filters: 200 `{paging, results}`, the newest first. A page may be empty although there are
 /// more.
-pub fn list(call: Call<'_>) -> Result<Act> {
-    let query = call.request.query();
-    let text = |name| query::one(query, name);
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let query = call.query();
+    let text = |name| query.one(name);
     let filter = Filter {
         archived: text("archived").is_some_and(|it| it == "true" || it == "1"),
         enqueued_after: enqueued_after(&call)?,
@@ -35,22 +35,22 @@ pub fn list(call: Call<'_>) -> Result<Act> {
         list_id: text("list"),
         message_id: text("messageId"),
         notification: text("notification"),
-        providers: query::all(query, "provider"),
+        providers: query.all("provider"),
         recipient: text("recipient"),
-        statuses: query::all(query, "status"),
-        tags: query::all(query, "tag"),
-        any_tags: query::all(query, "tags"),
+        statuses: query.all("status"),
+        tags: query.all("tag"),
+        any_tags: query.all("tags"),
         tenant_id: text("tenant_id"),
         trace_id: text("traceId"),
     };
-    let up_to = match Cursor::read(query::cursor(query).as_deref(), List::Messages)? {
+    let up_to = match Cursor::read(query.cursor().as_deref(), List::Messages)? {
         0 => i64::MAX,
         number => i64::try_from(number).unwrap_or(i64::MAX),
     };
     let up_to = MessageNumber(up_to);
-    let limits = Limits { messages: query::limit(query) as usize, bytes: paging::PAGE_BYTES, scan_budget: SCAN_BUDGET };
+    let limits = Limits { messages: query.limit() as usize, bytes: paging::PAGE_BYTES, scan_budget: SCAN_BUDGET };
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let page = message_search::list(db, &environment, &filter, up_to, limits)?;
         let items: Vec<String> =
             page.items.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
@@ -59,16 +59,14 @@ pub fn list(call: Call<'_>) -> Result<Act> {
     })
 }
 
-/// Epoch milliseconds or an ISO date. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
+/// An instant. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
 fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
-    let Some(text) = query::one(call.request.query(), "enqueued_after") else {
+    let Some(text) = call.query().one("enqueued_after") else {
         return Ok(None);
     };
-    let millis = text.parse::<i64>().ok().map(Timestamp);
-    let instant = || text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()));
-    match millis.or_else(instant) {
+    match Timestamp::parse(&text) {
         None if call.settings.contract == Contract::OpenApi => Ok(None),
-        None => Err(Error::invalid("enqueued_after", "expected epoch milliseconds or an ISO 8601 date and time")),
+        None => Err(Error::invalid("enqueued_after", "expected epoch milliseconds or an ISO 8601 date")),
         at => Ok(at),
     }
 }
@@ -78,9 +76,9 @@ fn place(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<Mes
 }
 
 /// `GET /messages/{message_id}`: 200, the record with its `providers`.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (message_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (message_id, environment) = (call.path("message_id"), call.environment);
+    Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
         let record = tracking::record(db, &place)?;
         Ok(Answer::new(200, record.to_string()))
@@ -89,16 +87,16 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 
 /// `GET /messages/{message_id}/history?type=`: 200 `{results}`, in the order in which it happened. A type that is not
 /// known finds nothing.
-pub fn history(mut call: Call<'_>) -> Result<Act> {
-    let wanted = query::one(call.request.query(), "type");
-    let (message_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn history(mut call: Call<'_>) -> Result<Action> {
+    let wanted = call.query().one("type");
+    let (message_id, environment) = (call.path("message_id"), call.environment);
+    Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
         let message = tracking::get(db, &place)?;
         let job = tracking::get_job(db, place.job)?;
         let (_, definition) = job::get_by_number(db, place.job)?;
-        let about = About::of_stored(&definition);
-        let origin = delivery::origin(db, place.job, &message.stored, &definition, &about)?;
+        let options = MessageOptions::of_stored(&definition);
+        let origin = delivery::origin(db, place.job, &message.stored, &definition, &options)?;
         let mut events = history::events(&message, &job, &origin);
         events.retain(|event| wanted.as_ref().is_none_or(|wanted| event["type"] == wanted.as_str()));
         Ok(Answer::new(200, json!({ "results": events }).to_string()))
@@ -106,9 +104,9 @@ pub fn history(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `GET /messages/{message_id}/output`: 200 `{results}`, an entry a channel.
-pub fn output(mut call: Call<'_>) -> Result<Act> {
-    let (message_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn output(mut call: Call<'_>) -> Result<Action> {
+    let (message_id, environment) = (call.path("message_id"), call.environment);
+    Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
         let message = tracking::get(db, &place)?.stored;
         let mut deliveries = Deliveries::new(db);
@@ -119,9 +117,9 @@ pub fn output(mut call: Call<'_>) -> Result<Act> {
 
 /// `POST /messages/{message_id}/cancel`: 200 with the record if the message was waiting for its time, else 409 with the
 /// same record.
-pub fn cancel(mut call: Call<'_>) -> Result<Act> {
-    let (message_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn cancel(mut call: Call<'_>) -> Result<Action> {
+    let (message_id, environment) = (call.path("message_id"), call.environment);
+    Action::change(move |tx| {
         let place = place(tx, &environment, &message_id)?;
         let status = if settle::cancel(tx, place.number)? { 200 } else { 409 };
         let record = tracking::record(tx, &place)?;
@@ -131,26 +129,32 @@ pub fn cancel(mut call: Call<'_>) -> Result<Act> {
 
 /// `POST /messages/{message_id}/resend`: 202 `{messageId}` of a new message, made of the same definition and user with
 /// what is stored now.
-pub fn resend(mut call: Call<'_>) -> Result<Act> {
-    let (message_id, environment, templates) = (call.param(), call.environment, call.settings.templates);
-    Act::staged(move |db| {
-        let place = place(db, &environment, &message_id)?;
-        let (job, definition) = job::get_by_number(db, place.job)?;
-        let (recipient, mut user) = store::user::get(db, place.job, place.seq)?;
-        if job.kind == JobKind::Bulk {
-            // A user of a job is somebody, also under a name that was given here.
-            user = user::named(user, &recipient)?;
-        }
+pub fn resend(mut call: Call<'_>) -> Result<Action> {
+    let (message_id, environment, templates) = (call.path("message_id"), call.environment, call.settings.templates);
+    Action::prepare(move |store| {
+        let (definition, recipient, user) = store.read_for_request(|db| {
+            let place = place(db, &environment, &message_id)?;
+            let (job, definition) = job::get_by_number(db, place.job)?;
+            let (recipient, user) = store::user::get(db, place.job, place.seq)?;
+            // A user of a job keeps its recipient id, also one that was made up here.
+            let is_of_job = job.kind == JobKind::Bulk;
+            let user = if is_of_job { user::named(user, &recipient)? } else { user };
+            Ok((definition, recipient, user))
+        })?;
         let understood = Definition::read(&definition, Reading::Lenient)?;
-        let send = Sending { definition, environment, templates };
-        send.stage(db, understood, vec![(recipient, user)], |message_id| format!("{{\"messageId\":\"{message_id}\"}}"))
+        let send = SendRequest { definition, environment, templates };
+        let send = send.prepare(store, understood, vec![(recipient, user)])?;
+        Ok(Change::sure(move |tx| {
+            let message_id = send.write(tx)?;
+            Ok(Answer::new(202, format!("{{\"messageId\":\"{message_id}\"}}")))
+        }))
     })
 }
 
 /// `PUT /requests/{request_id}/archive`: 204. The messages of the request are left out of lists from now on.
-pub fn archive(mut call: Call<'_>) -> Result<Act> {
-    let (request_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| match tracking::archive(tx, &environment, &request_id)? {
+pub fn archive(mut call: Call<'_>) -> Result<Action> {
+    let (request_id, environment) = (call.path("request_id"), call.environment);
+    Action::change(move |tx| match tracking::archive(tx, &environment, &request_id)? {
         true => Ok(Answer::new(204, "")),
         false => Err(Error::unknown("request_id", "request", &request_id)),
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Call, query};
+use super::call::{Action, Answer, Call};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::metrics::{Asked, Funnel, Window};
@@ -15,23 +15,22 @@ type Bucket = BTreeMap<(String, String), Funnel>;
 
 /// `GET /notifications/{id}/metrics?start=&end=&lookback=&granularity=`: 200 `{notificationId, granularity, start, end,
 /// series}`, all buckets empty for a template that does not exist.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let query = call.request.query();
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let query = call.query();
     let asked = Asked {
-        start: query::one(query, "start"),
-        end: query::one(query, "end"),
-        lookback: query::one(query, "lookback"),
-        granularity: query::one(query, "granularity"),
+        start: query.one("start"),
+        end: query.one("end"),
+        lookback: query.one("lookback"),
+        granularity: query.one("granularity"),
     };
-    let (id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+    let (id, environment) = (call.path("id"), call.environment);
+    Action::query(move |db| {
         let window = Window::read(&asked, db.now())?;
-        let instants: Vec<Timestamp> = window.boundaries.iter().map(|at| Timestamp(at.as_millisecond())).collect();
-        let counts = match instants[..] {
+        let counts = match window.boundaries[..] {
             [start, .., end] => metrics::count(db, &environment, &id, start, end)?,
             _ => Vec::new(),
         };
-        Ok(Answer::new(200, shown(&id, &window, &fill(&instants, counts))))
+        Ok(Answer::new(200, shown(&id, &window, &fill(&window.boundaries, counts))))
     })
 }
 
@@ -55,16 +54,21 @@ fn shown(id: &str, window: &Window, buckets: &[Bucket]) -> String {
         .boundaries
         .iter()
         .zip(buckets)
-        .map(|(period, bucket)| json!({ "period": period.to_string(), "data": data(bucket) }))
+        .map(|(period, bucket)| json!({ "period": iso_seconds(period), "data": data(bucket) }))
         .collect();
     json!({
         "notificationId": id,
         "granularity": window.granularity.name(),
-        "start": window.boundaries.first().map(ToString::to_string),
-        "end": window.boundaries.last().map(ToString::to_string),
+        "start": window.boundaries.first().map(iso_seconds),
+        "end": window.boundaries.last().map(iso_seconds),
         "series": series,
     })
     .to_string()
+}
+
+/// Boundaries are whole hours.
+fn iso_seconds(at: &Timestamp) -> String {
+    format!("{}Z", at.utc())
 }
 
 fn data(bucket: &Bucket) -> Vec<Value> {

@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::call::{Action, Answer, Call};
 use super::delivery::Deliveries;
 use super::paging::{self, Cursor, List};
-use super::query;
-use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
@@ -16,25 +15,25 @@ use crate::store::{job, message};
 /// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
 /// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
 /// `job_id`.
-pub fn list(call: Call<'_>) -> Result<Act> {
-    let query = call.request.query();
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let query = call.query();
     let mut filter = Filter {
-        job_id: query::one(query, "job_id"),
+        job_id: query.one("job_id"),
         number: None,
-        recipient: query::one(query, "recipient"),
-        channel: query::one(query, "channel"),
+        recipient: query.one("recipient"),
+        channel: query.one("channel"),
     };
-    let message_id = query::one(query, "message_id");
+    let message_id = query.one("message_id");
     if let Some(channel) = &filter.channel
         && Channel::from_name(channel).is_none()
     {
         let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
         return Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))));
     }
-    let from = MessageNumber(Cursor::read(query::cursor(query).as_deref(), List::Outbox)? as i64);
-    let limit = query::limit(query);
+    let from = MessageNumber(Cursor::read(query.cursor().as_deref(), List::Outbox)? as i64);
+    let limit = query.limit();
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         if let Some(job_id) = &filter.job_id {
             job::find(db, &environment, job_id)?.ok_or_else(|| job::not_found(job_id))?;
         }

@@ -4,9 +4,8 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor};
-use super::query;
-use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::json::{self, Text};
 use crate::model::environment::EnvironmentRow;
@@ -18,8 +17,8 @@ use crate::store::{Db, environment};
 const TOPICS: usize = 50;
 
 fn owner(call: &mut Call<'_>) -> PreferenceOwner {
-    let tenant_id = query::one(call.request.query(), "tenant_id").unwrap_or_default();
-    PreferenceOwner { user_id: call.param(), tenant_id }
+    let tenant_id = call.query().one("tenant_id").unwrap_or_default();
+    PreferenceOwner { user_id: call.path("user_id"), tenant_id }
 }
 
 #[derive(Deserialize)]
@@ -53,9 +52,9 @@ fn read_choices(body: &str, least: usize) -> Result<Vec<Choice>> {
 }
 
 /// `GET /users/{user_id}/preferences?tenant_id=`: 200 `{items, paging}`: what the user has chosen, all on one page.
-pub fn list(mut call: Call<'_>) -> Result<Act> {
+pub fn list(mut call: Call<'_>) -> Result<Action> {
     let (of, owner) = (call.environment.clone(), owner(&mut call));
-    Act::query(move |db| {
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &of)?;
         let chosen = preference::list(db, environment, &owner)?;
         let items = chosen.iter().map(|(topic_id, choice)| item(db, environment, topic_id, Some(choice)));
@@ -84,10 +83,10 @@ fn routing(choice: &TopicPreference) -> serde_json::Value {
 }
 
 /// `POST /users/{user_id}/preferences?tenant_id=` with `{topics}`: 200 `{errors, items}`. Topics that are not named stay.
-pub fn update(mut call: Call<'_>) -> Result<Act> {
+pub fn update(mut call: Call<'_>) -> Result<Action> {
     let choices = read_choices(&call.json()?, 1)?;
     let (of, owner) = (call.environment.clone(), owner(&mut call));
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &of)?;
         let (mut items, mut errors) = (Vec::new(), Vec::new());
         for (topic_id, choice) in &choices {
@@ -115,10 +114,10 @@ fn echo(topic_id: &str, choice: &TopicPreference) -> serde_json::Value {
 
 /// `PUT /users/{user_id}/preferences?tenant_id=` with `{topics}`: 200 `{deleted, items}`. Topics that are not named fall
 /// back to their defaults.
-pub fn replace(mut call: Call<'_>) -> Result<Act> {
+pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let choices = read_choices(&call.json()?, 0)?;
     let (of, owner) = (call.environment.clone(), owner(&mut call));
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &of)?;
         let mut deleted = Vec::new();
         for (topic_id, _) in preference::list(tx, environment, &owner)? {
@@ -141,9 +140,9 @@ pub fn replace(mut call: Call<'_>) -> Result<Act> {
 
 /// `GET /users/{user_id}/preferences/{topic_id}?tenant_id=`: 200 `{topic}`, the default if the user has not chosen. A
 /// topic that is not stored is no error.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.param());
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.path("topic_id"));
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &of)?;
         let choice = preference::find(db, environment, &owner.user_id, &owner.tenant_id, &topic_id)?;
         let topic = item(db, environment, &topic_id, choice.as_ref())?;
@@ -158,12 +157,12 @@ struct TopicBody<'a> {
 }
 
 /// `PUT /users/{user_id}/preferences/{topic_id}?tenant_id=` with `{topic}`: 200 `{message}`.
-pub fn put(mut call: Call<'_>) -> Result<Act> {
+pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let topic = json::read::<TopicBody<'_>>(&body, String::new)?.topic.get();
     let choice = TopicPreference::read(topic, || "topic".to_owned())?;
-    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.param());
-    Act::change(move |tx| {
+    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.path("topic_id"));
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &of)?;
         if let Some(reason) = choice.refused_by(&preference::topic(tx, environment, &topic_id)?) {
             return Err(Error::invalid("topic.status", reason));
@@ -174,9 +173,9 @@ pub fn put(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /users/{user_id}/preferences/{topic_id}?tenant_id=`: 204, and the topic's default holds again.
-pub fn delete(mut call: Call<'_>) -> Result<Act> {
-    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.param());
-    Act::change(move |tx| {
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.path("topic_id"));
+    Action::change(move |tx| {
         let environment = environment::find_or_nothing(tx, &of)?;
         preference::delete(tx, environment, &owner, &topic_id)?;
         Ok(Answer::new(204, ""))

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Act, Answer, Call};
+use super::call::{Action, Answer, Call};
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 use crate::model::patch::Patch;
@@ -24,9 +24,9 @@ fn read_profile(call: &mut Call<'_>) -> Result<Profile> {
 }
 
 /// `GET /profiles/{user_id}`: 200 `{profile}`, an empty one if nothing is stored.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (user_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (user_id, environment) = (call.path("user_id"), call.environment);
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
         let found = profile::find_current(db, environment, &user_id)?;
         let profile = found.as_ref().map_or("{}", |(_, profile)| profile);
@@ -35,10 +35,10 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `POST /profiles/{user_id}` with `{profile}`: 200 `{status}`. What is not named in it stays as it is.
-pub fn merge(mut call: Call<'_>) -> Result<Act> {
+pub fn merge(mut call: Call<'_>) -> Result<Action> {
     let given = read_profile(&mut call)?;
-    let (user_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+    let (user_id, environment) = (call.path("user_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &environment)?;
         let profile = match profile::find_current(tx, environment, &user_id)? {
             Some((_, stored)) => given.merged_into(&stored)?,
@@ -50,10 +50,10 @@ pub fn merge(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `PUT /profiles/{user_id}` with `{profile}`: 200 `{status}`.
-pub fn replace(mut call: Call<'_>) -> Result<Act> {
+pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let profile = read_profile(&mut call)?;
-    let (user_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+    let (user_id, environment) = (call.path("user_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &environment)?;
         profile::replace(tx, environment, &user_id, profile.as_str())?;
         Ok(Answer::new(200, SUCCESS))
@@ -61,10 +61,10 @@ pub fn replace(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `PATCH /profiles/{user_id}` with `{patch}`, a JSON Patch: 204. It is applied whole or not at all.
-pub fn patch(mut call: Call<'_>) -> Result<Act> {
+pub fn patch(mut call: Call<'_>) -> Result<Action> {
     let patch = Patch::read(&call.json()?)?;
-    let (user_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+    let (user_id, environment) = (call.path("user_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &environment)?;
         let found = profile::find_current(tx, environment, &user_id)?;
         let stored = found.as_ref().map_or("{}", |(_, profile)| profile);
@@ -77,9 +77,9 @@ pub fn patch(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /profiles/{user_id}`: 204, whether or not there was one. Lists, preferences and tokens of the user stay.
-pub fn delete(mut call: Call<'_>) -> Result<Act> {
-    let (user_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let (user_id, environment) = (call.path("user_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_nothing(tx, &environment)?;
         profile::delete(tx, environment, &user_id)?;
         Ok(Answer::new(204, ""))

@@ -3,10 +3,9 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use super::call::{Action, Answer, Call};
 use super::paging::{self, TextCursor};
 use super::profile::SUCCESS;
-use super::query;
-use super::{Act, Answer, Call};
 use crate::error::{Error, Result};
 use crate::json::{self, Fields, Object, Text};
 use crate::model::list as model;
@@ -45,20 +44,20 @@ fn read_recipients(body: &str) -> Result<Vec<Subscriber>> {
 
 /// `POST /lists/{list_id}/subscriptions` with `{recipients}`: 204. Who is on the list already stays as they are; a list
 /// that is missing is made.
-pub fn add(call: Call<'_>) -> Result<Act> {
+pub fn add(call: Call<'_>) -> Result<Action> {
     change(call, subscription::add)
 }
 
 /// `PUT /lists/{list_id}/subscriptions` with `{recipients}`: 204. Exactly these are on the list then.
-pub fn replace(call: Call<'_>) -> Result<Act> {
+pub fn replace(call: Call<'_>) -> Result<Action> {
     change(call, subscription::replace)
 }
 
-fn change(mut call: Call<'_>, change: fn(&mut Tx<'_>, ListRow, &[Subscriber]) -> Result<()>) -> Result<Act> {
+fn change(mut call: Call<'_>, change: fn(&mut Tx<'_>, ListRow, &[Subscriber]) -> Result<()>) -> Result<Action> {
     let recipients = read_recipients(&call.json()?)?;
-    let (list_id, environment) = (call.param(), call.environment);
+    let (list_id, environment) = (call.path("list_id"), call.environment);
     model::check_id(&list_id, || "list_id".to_owned())?;
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &environment)?;
         let list = list::find_or_create(tx, environment, &list_id)?;
         change(tx, list, &recipients)?;
@@ -73,13 +72,13 @@ struct SubscriptionBody<'a> {
 }
 
 /// `PUT /lists/{list_id}/subscriptions/{user_id}` with `{preferences?}`: 204. A list that is missing is made.
-pub fn put(mut call: Call<'_>) -> Result<Act> {
+pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json_or_none()?;
     let SubscriptionBody { preferences } = json::read(&body, String::new)?;
     let preferences = preference::checked(preferences, || "preferences".to_owned())?;
-    let (list_id, user_id, environment) = (call.param(), call.param(), call.environment);
+    let (list_id, user_id, environment) = (call.path("list_id"), call.path("user_id"), call.environment);
     model::check_id(&list_id, || "list_id".to_owned())?;
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &environment)?;
         let list = list::find_or_create(tx, environment, &list_id)?;
         subscription::put(tx, list, &user_id, preferences.as_deref())?;
@@ -88,9 +87,9 @@ pub fn put(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /lists/{list_id}/subscriptions/{user_id}`: 204, whether or not the user was on the list.
-pub fn delete(mut call: Call<'_>) -> Result<Act> {
-    let (list_id, user_id, environment) = (call.param(), call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let (list_id, user_id, environment) = (call.path("list_id"), call.path("user_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_nothing(tx, &environment)?;
         let list = list::get(tx, environment, &list_id)?;
         subscription::delete(tx, list.list, &user_id)?;
@@ -99,11 +98,11 @@ pub fn delete(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `GET /lists/{list_id}/subscriptions?cursor=&limit=`: 200 `{items, paging}`, in the order of the users' ids.
-pub fn list(mut call: Call<'_>) -> Result<Act> {
-    let list_id = call.param();
-    let (cursor, limit) = (query::cursor(call.request.query()), query::limit(call.request.query()));
+pub fn list(mut call: Call<'_>) -> Result<Action> {
+    let list_id = call.path("list_id");
+    let (cursor, limit) = (call.query().cursor(), call.query().limit());
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
         let list = list::get(db, environment, &list_id)?.list;
         let name = format!("subscriptions {list}");
@@ -132,15 +131,15 @@ fn with_preferences(mut item: String, preferences: Option<&str>) -> String {
 }
 
 /// `GET /profiles/{user_id}/lists?cursor=&limit=`: 200 `{paging, results}`, with the preferences of each subscription.
-pub fn list_of_user(mut call: Call<'_>) -> Result<Act> {
-    let user_id = call.param();
+pub fn list_of_user(mut call: Call<'_>) -> Result<Action> {
+    let user_id = call.path("user_id");
     let name = format!("lists of {user_id}");
-    let query = call.request.query();
-    let after = TextCursor::read(query::cursor(query).as_deref(), &name)?;
+    let query = call.query();
+    let after = TextCursor::read(query.cursor().as_deref(), &name)?;
     let after = ListRow(after.and_then(|row| row.parse().ok()).unwrap_or(0));
-    let limit = query::limit(query) as usize;
+    let limit = query.limit() as usize;
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
         let page = subscription::list_of_user(db, environment, &user_id, after, limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|list| TextCursor::new(&name, &list.to_string()));
@@ -168,7 +167,7 @@ struct Wanted<'a> {
 }
 
 /// `POST /profiles/{user_id}/lists` with `{lists}`: 200 `{status}`. Lists that are missing are made.
-pub fn put_of_user(mut call: Call<'_>) -> Result<Act> {
+pub fn put_of_user(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let ListsBody { lists } = json::read(&body, String::new)?;
     let wanted = |(i, Fields(sent)): (usize, Fields<Wanted<'_>>)| {
@@ -177,8 +176,8 @@ pub fn put_of_user(mut call: Call<'_>) -> Result<Act> {
         Ok((sent.list_id.0.into_owned(), preferences))
     };
     let lists: Vec<Subscriber> = lists.into_iter().enumerate().map(wanted).collect::<Result<_>>()?;
-    let (user_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+    let (user_id, environment) = (call.path("user_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &environment)?;
         for (list_id, preferences) in &lists {
             let list = list::find_or_create(tx, environment, list_id)?;
@@ -189,9 +188,9 @@ pub fn put_of_user(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /profiles/{user_id}/lists`: 200 `{status}`. The user is on no list then.
-pub fn delete_of_user(mut call: Call<'_>) -> Result<Act> {
-    let (user_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn delete_of_user(mut call: Call<'_>) -> Result<Action> {
+    let (user_id, environment) = (call.path("user_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_nothing(tx, &environment)?;
         subscription::delete_of_user(tx, environment, &user_id)?;
         Ok(Answer::new(200, SUCCESS))

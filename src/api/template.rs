@@ -7,9 +7,8 @@ pub mod content;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, List};
-use super::query;
-use super::{Act, Answer, Call, Contract};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
@@ -17,12 +16,13 @@ use crate::model::row::TemplateRow;
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State, TemplatePayload, Version};
 use crate::render;
+use crate::settings::Contract;
 use crate::store::Db;
 use crate::store::template::{self, Summary, Template};
 
 /// Versions on a page, at most.
 const VERSIONS_LIMIT: usize = 10;
-/// Courier names the user who made something; here nobody is known but the key.
+/// Courier names the user who made something. Here only the key is known.
 const CREATOR: &str = "bulkd";
 
 #[derive(Deserialize)]
@@ -49,10 +49,10 @@ fn compile(content: &Map<String, Value>, path: &'static str) -> Result<()> {
 
 /// `POST /notifications` with `{notification, state?}`: 201 and the template, a draft unless `state` is PUBLISHED. 409 if
 /// the alias is taken.
-pub fn create(mut call: Call<'_>) -> Result<Act> {
+pub fn create(mut call: Call<'_>) -> Result<Action> {
     let (payload, publish) = WriteBody::read(&mut call)?;
     let environment = call.environment;
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let template = template::create(tx, &environment, &payload)?;
         if publish {
             template::publish(tx, &template, &template.draft)?;
@@ -67,14 +67,14 @@ fn written(publish: bool) -> State {
 
 /// `GET /notifications?cursor=&event_id=&tags=&notes=&limit=`: 200 `{paging, results}`, in the order in which they were
 /// made, without archived ones. Notes belong to templates of an older kind, of which there are none here.
-pub fn list(call: Call<'_>) -> Result<Act> {
-    let query = call.request.query();
-    let from = TemplateRow(Cursor::read(query::cursor(query).as_deref(), List::Templates)? as i64);
-    let (alias, limit) = (query::one(query, "event_id"), query::limit(query) as usize);
-    let tags = query::one(query, "tags").unwrap_or_default();
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let query = call.query();
+    let from = TemplateRow(Cursor::read(query.cursor().as_deref(), List::Templates)? as i64);
+    let (alias, limit) = (query.one("event_id"), query.limit() as usize);
+    let tags = query.one("tags").unwrap_or_default();
     let tags: Vec<String> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let page = template::list(db, &environment, alias.as_deref(), &tags, from, limit)?;
         let next = page.next.map(|row| Cursor { list: List::Templates, position: row.0.unsigned_abs() });
         let items: Vec<String> = page.items.iter().map(item).collect();
@@ -105,10 +105,10 @@ fn item(summary: &Summary) -> String {
 
 /// `GET /notifications/{id}?version=draft|published|v001`: 200 and the template, as it was published last unless
 /// `version` says otherwise. Archived ones can still be read.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
     let asked = Asked::read(&call)?;
-    let (id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+    let (id, environment) = (call.path("id"), call.environment);
+    Action::query(move |db| {
         let template = template::get(db, &environment, &id)?;
         let (template_json, state) = text(db, &template, asked)?;
         shown(200, &template, &template_json, state)
@@ -125,7 +125,7 @@ struct Asked {
 
 impl Asked {
     fn read(call: &Call<'_>) -> Result<Self> {
-        let label = query::one(call.request.query(), "version");
+        let label = call.query().one("version");
         Asked::of(label.as_deref(), Version::Published, call.settings.contract)
     }
 
@@ -176,10 +176,10 @@ fn shown(status: u16, template: &Template, template_json: &str, state: State) ->
 
 /// `PUT /notifications/{id}` with `{notification, state?}`: 200 and the template, of which nothing else is left but an
 /// alias and e-mail headers that were not mentioned. What is published stays so until `state` is PUBLISHED.
-pub fn replace(mut call: Call<'_>) -> Result<Act> {
+pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let (payload, publish) = WriteBody::read(&mut call)?;
-    let (id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+    let (id, environment) = (call.path("id"), call.environment);
+    Action::change(move |tx| {
         let template = template::get_to_change(tx, &environment, &id)?;
         template::replace(tx, &template, &payload)?;
         let template = template::get(tx, &environment, &id)?;
@@ -191,9 +191,9 @@ pub fn replace(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /notifications/{id}`: 204, also for one that is archived already.
-pub fn archive(mut call: Call<'_>) -> Result<Act> {
-    let (id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn archive(mut call: Call<'_>) -> Result<Action> {
+    let (id, environment) = (call.path("id"), call.environment);
+    Action::change(move |tx| {
         let template = template::get(tx, &environment, &id)?;
         template::archive(tx, &template)?;
         Ok(Answer::new(204, ""))
@@ -202,12 +202,12 @@ pub fn archive(mut call: Call<'_>) -> Result<Act> {
 
 /// `GET /notifications/{id}/versions?cursor=&limit=`: 200 `{paging, versions}`, the draft first and then what was
 /// published, the newest first.
-pub fn list_versions(mut call: Call<'_>) -> Result<Act> {
-    let query = call.request.query();
-    let (cursor, limit) = (query::cursor(query), query::limit(query));
+pub fn list_versions(mut call: Call<'_>) -> Result<Action> {
+    let query = call.query();
+    let (cursor, limit) = (query.cursor(), query.limit());
     let limit = VERSIONS_LIMIT.min(limit as usize);
-    let (id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+    let (id, environment) = (call.path("id"), call.environment);
+    Action::query(move |db| {
         let template = template::get(db, &environment, &id)?;
         let from = Cursor::read(cursor.as_deref(), List::Versions(template.template))? as i64;
         let (items, next) = versions(db, &template, from, limit)?;
@@ -250,15 +250,15 @@ struct PublishBody {
 }
 
 /// `POST /notifications/{id}/publish`, perhaps with `{version}`: 204. The draft is published, or an older version again.
-pub fn publish(mut call: Call<'_>) -> Result<Act> {
+pub fn publish(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let label = match body.trim().is_empty() {
         true => None,
         false => json::read::<PublishBody>(&body, String::new)?.version,
     };
     let asked = Asked::of(label.as_deref(), Version::Draft, call.settings.contract)?;
-    let (id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+    let (id, environment) = (call.path("id"), call.environment);
+    Action::change(move |tx| {
         let template = template::get_to_change(tx, &environment, &id)?;
         let (template_json, _) = text(tx, &template, asked)?;
         template::publish(tx, &template, &template_json)?;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Act, Answer, Call};
+use super::call::{Action, Answer, Call};
 use crate::error::Result;
 use crate::json;
 use crate::model::patch::Patch;
@@ -12,9 +12,9 @@ use crate::model::token::Token;
 use crate::store::{environment, token};
 
 /// `GET /users/{user_id}/tokens`: 200 `{tokens}`.
-pub fn list(mut call: Call<'_>) -> Result<Act> {
-    let (user_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn list(mut call: Call<'_>) -> Result<Action> {
+    let (user_id, environment) = (call.path("user_id"), call.environment);
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
         let tokens: Vec<String> = token::list(db, environment, &user_id)?.iter().map(item).collect();
         Ok(Answer::new(200, format!("{{\"tokens\":[{}]}}", tokens.join(","))))
@@ -28,20 +28,20 @@ fn item(token: &Token) -> String {
 }
 
 /// `GET /users/{user_id}/tokens/{token}`: 200.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (user_id, text, environment) = (call.param(), call.param(), call.environment);
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (user_id, text, environment) = (call.path("user_id"), call.path("token"), call.environment);
+    Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
         Ok(Answer::new(200, item(&token::get(db, environment, &user_id, &text)?)))
     })
 }
 
 /// `PUT /users/{user_id}/tokens/{token}` with `{provider_key, device?, expiry_date?, properties?, tracking?}`: 204.
-pub fn put(mut call: Call<'_>) -> Result<Act> {
+pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
-    let (user_id, text, environment) = (call.param(), call.param(), call.environment);
+    let (user_id, text, environment) = (call.path("user_id"), call.path("token"), call.environment);
     let token = Token::read(&body, "", Some(&text))?;
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &environment)?;
         token::put(tx, environment, &user_id, &token)?;
         Ok(Answer::new(204, ""))
@@ -55,13 +55,13 @@ struct TokensBody<'a> {
 }
 
 /// `PUT /users/{user_id}/tokens` with `{tokens}`: 204. Other tokens of the user stay. Courier's SDKs send no body.
-pub fn put_many(mut call: Call<'_>) -> Result<Act> {
+pub fn put_many(mut call: Call<'_>) -> Result<Action> {
     let body = call.json_or_none()?;
     let sent = json::read::<TokensBody<'_>>(&body, String::new)?.tokens;
     let read = |(i, token): (usize, &RawValue)| Token::read(token.get(), &format!("tokens[{i}]"), None);
     let tokens: Vec<Token> = sent.into_iter().enumerate().map(read).collect::<Result<_>>()?;
-    let (user_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+    let (user_id, environment) = (call.path("user_id"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_create(tx, &environment)?;
         for token in &tokens {
             token::put(tx, environment, &user_id, token)?;
@@ -72,10 +72,10 @@ pub fn put_many(mut call: Call<'_>) -> Result<Act> {
 
 /// `PATCH /users/{user_id}/tokens/{token}` with `{patch}`, a JSON Patch: 204. A value that is not there is null, as the
 /// SDKs leave it out.
-pub fn patch(mut call: Call<'_>) -> Result<Act> {
+pub fn patch(mut call: Call<'_>) -> Result<Action> {
     let patch = Patch::read(&call.json()?)?.or_null();
-    let (user_id, text, environment) = (call.param(), call.param(), call.environment);
-    Act::change(move |tx| {
+    let (user_id, text, environment) = (call.path("user_id"), call.path("token"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_nothing(tx, &environment)?;
         let stored = token::get(tx, environment, &user_id, &text)?;
         let mut document: Value = json::read(&item(&stored), String::new)?;
@@ -87,9 +87,9 @@ pub fn patch(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /users/{user_id}/tokens/{token}`: 204, whether or not there was one.
-pub fn delete(mut call: Call<'_>) -> Result<Act> {
-    let (user_id, text, environment) = (call.param(), call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let (user_id, text, environment) = (call.path("user_id"), call.path("token"), call.environment);
+    Action::change(move |tx| {
         let environment = environment::find_or_nothing(tx, &environment)?;
         token::delete(tx, environment, &user_id, &text)?;
         Ok(Answer::new(204, ""))

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Call};
+use super::call::{Action, Answer, Call};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::environment::Environment;
@@ -23,7 +23,7 @@ struct CreateBody {
 
 /// `POST /_bulkd/webhooks` with `{url, secret?}`: 201 with the webhook, which follows the environment's messages from
 /// now on.
-pub fn create(mut call: Call<'_>) -> Result<Act> {
+pub fn create(mut call: Call<'_>) -> Result<Action> {
     let body: CreateBody = json::read(&call.json()?, String::new)?;
     let destination = Destination::new(&body.url, body.secret.as_deref())
         .map_err(|(field, expected)| Error::invalid(field, expected))?;
@@ -32,7 +32,7 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
         return Err(Error::invalid("url", "expected an address of this machine; others are given with --webhook"));
     }
     let environment = call.environment;
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         let webhook_id = webhook::create(tx, &environment, &destination)?;
         let webhook = webhook::get(tx, &environment, &webhook_id)?;
         Ok(Answer::new(201, item(tx, &webhook)?.to_string()))
@@ -40,9 +40,9 @@ pub fn create(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `GET /_bulkd/webhooks`: 200 `{items}`, the environment's and those of all.
-pub fn list(call: Call<'_>) -> Result<Act> {
+pub fn list(call: Call<'_>) -> Result<Action> {
     let environment = call.environment;
-    Act::query(move |db| {
+    Action::query(move |db| {
         let webhooks = webhook::list(db, &environment)?;
         let items = webhooks.iter().map(|webhook| item(db, webhook)).collect::<Result<Vec<Value>>>()?;
         Ok(Answer::new(200, json!({ "items": items }).to_string()))
@@ -50,9 +50,9 @@ pub fn list(call: Call<'_>) -> Result<Act> {
 }
 
 /// `GET /_bulkd/webhooks/{webhook_id}`: 200 with the webhook and the newest events that it did not take.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
-    let (webhook_id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let (webhook_id, environment) = (call.path("webhook_id"), call.environment);
+    Action::query(move |db| {
         let webhook = webhook::get(db, &environment, &webhook_id)?;
         let mut shown = item(db, &webhook)?;
         shown["failed_events"] = failed(db, &environment, &webhook)?;
@@ -61,9 +61,9 @@ pub fn get(mut call: Call<'_>) -> Result<Act> {
 }
 
 /// `DELETE /_bulkd/webhooks/{webhook_id}`: 204; what waits in its queue is forgotten.
-pub fn delete(mut call: Call<'_>) -> Result<Act> {
-    let (webhook_id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let (webhook_id, environment) = (call.path("webhook_id"), call.environment);
+    Action::change(move |tx| {
         webhook::delete(tx, &environment, &webhook_id)?;
         Ok(Answer::new(204, ""))
     })

@@ -1,89 +1,104 @@
-//! One connection, from its first request to its last.
+//! One connection in a thread of its own, from its first request to its last.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use tiny_http::{HTTPVersion, Method};
-
 use super::body::{self, Budget, Reserved};
+use super::handle::{ConnectionHandle, Handover, Parked};
 use super::head::{Framing, Head};
-use super::response::{self, Response};
-use super::server::Open;
+use super::limits::Limits;
+use super::reply::{self, Later, Reply};
+use super::request::Request;
+use super::response;
 use super::socket::Socket;
-use super::{Limits, Request};
+use super::write::{Encoded, Meta};
 use crate::error::{Error, Kind, Result};
 
-/// Answers that are shorter are not counted.
-const SMALL: usize = 64 * 1024;
 /// How much of what follows the last answer is read before the connection is closed, and for how long.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
-const LINGER: Duration = Duration::from_secs(5);
+const LINGER_TIME: Duration = Duration::from_secs(5);
 
 /// Bytes that are read at once.
 pub const READ_BYTES: usize = 8 * 1024;
 
-/// What a connection has come to when it is given a thread.
-pub struct Begun {
-    /// What was read and belongs to what comes next.
-    pub ahead: Vec<u8>,
-    /// What is still to be written of an answer.
-    pub unsent: Option<(Vec<u8>, Reserved)>,
+/// Goes on in a thread of its own.
+pub fn spawn(handle: ConnectionHandle, handover: Handover) -> io::Result<()> {
+    handle.stream.set_nonblocking(false)?;
+    let thread = std::thread::Builder::new().name(format!("connection {}", handle.id));
+    let thread = thread.stack_size(handle.shared.limits.stack_bytes);
+    thread.spawn(move || serve(handle, handover))?;
+    Ok(())
 }
 
-/// Answers the requests of a connection, one after the other, until either side has had enough.
-pub fn serve(open: &Open, begun: Begun) {
-    let (shared, Begun { ahead, unsent }) = (&open.shared, begun);
-    let (budget, limits) = (&shared.budget, &shared.limits);
-    let socket = Socket::new(open.stream.clone());
-    let mut connection = Connection { socket, ahead, scratch: [0; READ_BYTES], limits };
-    if let Some((bytes, _reserved)) = unsent
+/// Answers the requests of a connection, one after the other, until either side has had enough, or until it has to wait
+/// for something else than the next request.
+fn serve(mut handle: ConnectionHandle, handover: Handover) {
+    let shared = handle.shared.clone();
+    let Handover { buffered, pending_write, closes } = handover;
+    let socket = Socket::new(handle.stream.clone());
+    let mut connection = Connection { socket, buffered, scratch: [0; READ_BYTES], limits: &shared.limits };
+    if let Some((bytes, _reserved)) = pending_write
         && connection.write(&bytes).is_err()
     {
         return;
     }
+    if closes {
+        return connection.linger();
+    }
     loop {
+        let refused = |error: &Error| {
+            log::debug!("a request was refused: {error}");
+            shared.encode(&Meta::of_refused(), response::of_error(error))
+        };
         let head = match connection.read_head() {
             Ok(Some(head)) => head,
             Ok(None) => return,
-            Err(error) => return connection.refuse(&error),
+            Err(error) => return drop(connection.answer(refused(&error))),
         };
-        let (request, reserved) = match connection.read_body(head, budget) {
+        let (request, reserved) = match connection.read_body(head, &shared.budget) {
             Ok(whole) => whole,
             // The stop has cut it short, which is no fault of the peer's: without an answer it is sent again.
             Err(_) if shared.stopping() => return,
-            Err(error) => return connection.refuse(&error),
+            Err(error) => return drop(connection.answer(refused(&error))),
         };
-        let (version, method, keeps_alive) =
-            (request.head.version.clone(), request.head.method.clone(), request.head.keeps_alive());
-        let response = shared.handler.answer(request);
+        let meta = Meta::of(&request.head);
+        let reply = shared.handler.answer(request);
         drop(reserved);
-        let (response, _reserved) = within(budget, &method, response);
-        let closing = !keeps_alive || shared.stopping();
-        if connection.answer(response, &version, method == Method::Head, closing).is_err() || closing {
-            return;
+        let response = match reply {
+            Reply::Answer(response) => response,
+            Reply::Hangup => return,
+            Reply::Later(_) if shared.stopping() => reply::stopping(),
+            Reply::Later(Later(mailbox)) => {
+                return park(handle, Parked::Later { mailbox, meta, buffered: connection.buffered });
+            }
+            Reply::Stream(_) if !handle.become_stream() => response::of_error(&reply::too_many_streams()),
+            Reply::Stream(stream) => {
+                let pending_write = meta.stream_head(&stream.content_type);
+                if meta.is_head() {
+                    let _ = connection.write(&pending_write);
+                    return connection.linger();
+                }
+                return park(handle, Parked::Stream { mailbox: stream.mailbox, meta, pending_write });
+            }
+        };
+        match connection.answer(shared.encode(&meta, response)) {
+            Ok(false) => {}
+            Ok(true) | Err(_) => return,
         }
     }
 }
 
-/// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal, but
-/// for one that tells of a change: that was made, and would be asked for again.
-pub fn within(budget: &Budget, method: &Method, response: Response) -> (Response, Reserved) {
-    let mut reserved = budget.reserve();
-    let length = response.data_length().unwrap_or(0);
-    if length < SMALL || reserved.grow(length) {
-        return (response, reserved);
+fn park(handle: ConnectionHandle, parked: Parked) {
+    let id = handle.id;
+    if let Err(error) = handle.park(parked) {
+        log::warn!("connection {id} cannot wait: {error}");
     }
-    if !matches!(method, Method::Get | Method::Head) {
-        reserved.overdraw(length);
-        return (response, reserved);
-    }
-    (response::of_error(&Error::unavailable("too many large answers at once; try again later")), reserved)
 }
 
 struct Connection<'a> {
     socket: Socket,
     /// Bytes that were read and belong to what comes next.
-    ahead: Vec<u8>,
+    buffered: Vec<u8>,
     /// What a read of a head reads into.
     scratch: [u8; READ_BYTES],
     limits: &'a Limits,
@@ -95,19 +110,19 @@ impl Connection<'_> {
         let mut begun = false;
         loop {
             // A line end too many after a body is forgiven, as RFC 9112 asks.
-            let blank = self.ahead.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count() * 2;
-            self.ahead.drain(..blank);
-            if self.ahead.is_empty() {
+            let blank = self.buffered.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count() * 2;
+            self.buffered.drain(..blank);
+            if self.buffered.is_empty() {
                 begun = false;
             } else {
-                if let Some((head, length)) = Head::parse(&self.ahead)? {
+                if let Some((head, length)) = Head::parse(&self.buffered)? {
                     if length > self.limits.head_bytes {
                         return Err(self.head_too_large());
                     }
-                    self.ahead.drain(..length);
+                    self.buffered.drain(..length);
                     return Ok(Some(head));
                 }
-                if self.ahead.len() > self.limits.head_bytes {
+                if self.buffered.len() > self.limits.head_bytes {
                     return Err(self.head_too_large());
                 }
                 if !begun {
@@ -122,7 +137,7 @@ impl Connection<'_> {
             };
             match read {
                 Ok(0) => return Ok(None),
-                Ok(n) => self.ahead.extend_from_slice(&self.scratch[..n]),
+                Ok(n) => self.buffered.extend_from_slice(&self.scratch[..n]),
                 Err(error) if begun && error.kind() == io::ErrorKind::TimedOut => {
                     return Err(Error::new(Kind::TimedOut, "the request did not arrive in time"));
                 }
@@ -148,32 +163,33 @@ impl Connection<'_> {
             return Err(body::too_large(limit));
         }
         self.socket.set_deadline(self.limits.body);
-        if head.expects_continue() && self.ahead.is_empty() {
+        if head.expects_continue() && self.buffered.is_empty() {
             // If the peer has gone, the read that follows says so.
             let _ = self.socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        let ahead = std::mem::take(&mut self.ahead);
-        let mut source = io::Cursor::new(ahead).chain(&mut self.socket);
+        let buffered = std::mem::take(&mut self.buffered);
+        let mut source = io::Cursor::new(buffered).chain(&mut self.socket);
         let (body, mut unread) = match framing {
             Framing::Length(_) => (body::read(&mut source, framing, limit, &mut reserved)?, Vec::new()),
             // Chunks are announced byte by byte; the socket is not read that way.
             Framing::Chunked => {
-                let mut buffered = io::BufReader::new(&mut source);
-                (body::read(&mut buffered, framing, limit, &mut reserved)?, buffered.buffer().to_vec())
+                let mut reader = io::BufReader::new(&mut source);
+                (body::read(&mut reader, framing, limit, &mut reserved)?, reader.buffer().to_vec())
             }
         };
         let (rest, _) = source.get_ref();
         unread.extend_from_slice(&rest.get_ref()[rest.position() as usize..]);
-        self.ahead = unread;
+        self.buffered = unread;
         Ok((Request { head, body }, reserved))
     }
 
-    fn answer(&mut self, response: Response, version: &HTTPVersion, head_only: bool, closing: bool) -> io::Result<()> {
-        self.write(&response::to_bytes(response, version, head_only, closing))?;
-        if closing {
-            self.socket.linger(LINGER, LINGER_BYTES);
+    /// Writes an answer, and says whether the connection was closed after it.
+    fn answer(&mut self, answer: Encoded) -> io::Result<bool> {
+        self.write(&answer.bytes)?;
+        if answer.closes {
+            self.linger();
         }
-        Ok(())
+        Ok(answer.closes)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -181,9 +197,7 @@ impl Connection<'_> {
         self.socket.write_all(bytes)
     }
 
-    /// After a request that cannot be read there is no telling where the next one begins.
-    fn refuse(&mut self, error: &Error) {
-        log::debug!("a request was refused: {error}");
-        let _ = self.answer(response::of_error(error), &HTTPVersion(1, 1), false, true);
+    fn linger(&mut self) {
+        self.socket.linger(LINGER_TIME, LINGER_BYTES);
     }
 }

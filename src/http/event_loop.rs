@@ -1,30 +1,34 @@
-//! Connections between two requests. A few threads wait for all of them, and answer there and then what takes a moment
-//! only: a thread that wakes for one request costs more than such an answer. Whoever asks for more, sends in pieces or
-//! reads slowly is given a thread of its own, and keeps it.
+//! Connections that wait: for a request, for an answer that is given later, for the next piece of a stream. A few threads
+//! wait for all of them. They answer there and then what takes a moment only: a thread that wakes for one request costs more
+//! than such an answer. A connection that asks for more, sends in pieces or reads slowly is given a thread of its own, and
+//! keeps it until it has to wait for something else than a request.
 
 use std::collections::HashMap;
-use std::io::{self, PipeWriter, Read, Write};
+use std::io::{self, PipeWriter, Write};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
-use tiny_http::HTTPVersion;
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
-use super::connection::{self, Begun, READ_BYTES};
+use super::connection::{self, READ_BYTES};
+use super::handle::{ConnectionHandle, Handover, Parked, Parking};
 use super::head::{Framing, Head};
+use super::limits::Limits;
+use super::reply::{self, Later, Mailbox, Reply};
+use super::request::Request;
 use super::response;
-use super::server::Open;
-use super::{Limits, Method, Request};
+use super::write::{Encoded, Meta};
 
 /// Connections that one look at the kernel finds ready, at most.
 const EVENTS: usize = 16;
 /// One of them answers some 50,000 requests a second.
 const LOOPS: usize = 4;
-/// What no connection is numbered.
+/// Event ids of the stop pipe and of the wakes; connection ids start at 1.
 const STOP: u64 = 0;
+const WAKE: u64 = u64::MAX;
 
 /// The threads and what they wait for.
 pub struct EventLoops {
@@ -36,14 +40,23 @@ pub struct EventLoops {
 
 struct EventLoop {
     epoll: OwnedFd,
-    parked: Mutex<HashMap<u64, Parked>>,
+    /// `None` once the loop has ended.
+    waiting: Mutex<Option<HashMap<u64, Waiting>>>,
+    wakes: Arc<Wakes>,
     limits: Limits,
 }
 
-/// A connection from which nothing has come since its last answer.
-struct Parked {
-    open: Open,
+/// Connections for which something was given.
+struct Wakes {
+    ids: Mutex<Vec<u64>>,
+    event: OwnedFd,
+}
+
+/// A connection that waits.
+struct Waiting {
+    handle: ConnectionHandle,
     since: Instant,
+    parked: Parked,
 }
 
 impl EventLoops {
@@ -55,7 +68,11 @@ impl EventLoops {
             let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
             let (stopped, stop) = io::pipe()?;
             epoll::add(&epoll, &stopped, epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
-            let this = Arc::new(EventLoop { epoll, parked: Mutex::default(), limits: limits.clone() });
+            let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+            epoll::add(&epoll, &event, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
+            let wakes = Arc::new(Wakes { ids: Mutex::default(), event });
+            let waiting = Mutex::new(Some(HashMap::new()));
+            let this = Arc::new(EventLoop { epoll, waiting, wakes, limits: limits.clone() });
             let running = this.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("event loop {number}"))
@@ -71,17 +88,9 @@ impl EventLoops {
         Ok(started)
     }
 
-    /// Takes a connection of which nothing is known yet.
-    pub fn park(&self, open: Open) -> io::Result<()> {
-        open.stream.set_nonblocking(true)?;
-        let (id, stream) = (open.id, open.stream.clone());
-        let event_loop = &self.loops[(id % self.loops.len() as u64) as usize];
-        event_loop.parked().insert(id, Parked { open, since: Instant::now() });
-        let added = epoll::add(&event_loop.epoll, &*stream, epoll::EventData::new_u64(id), epoll::EventFlags::IN);
-        added.map_err(|error| {
-            event_loop.parked().remove(&id);
-            error.into()
-        })
+    /// Where connections are parked.
+    pub fn parking(&self) -> Arc<dyn Parking> {
+        Arc::new(Loops(self.loops.clone()))
     }
 
     /// Answers what has arrived, closes all connections, and ends the threads.
@@ -95,9 +104,73 @@ impl EventLoops {
     }
 }
 
+struct Loops(Vec<Arc<EventLoop>>);
+
+impl Parking for Loops {
+    fn park(&self, handle: ConnectionHandle, parked: Parked) -> io::Result<()> {
+        handle.stream.set_nonblocking(true)?;
+        self.0[(handle.id % self.0.len() as u64) as usize].park(handle, parked)
+    }
+}
+
+impl Wakes {
+    fn wake(&self, id: u64) {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        // Full, it is awake already.
+        let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+    }
+
+    fn take(&self) -> Vec<u64> {
+        let _ = rustix::io::read(&self.event, &mut [0; 8]);
+        std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What is asked of the kernel about a connection. One that waits for an answer is not read from meanwhile.
+fn interest(parked: &Parked) -> epoll::EventFlags {
+    match parked {
+        Parked::Request => epoll::EventFlags::IN,
+        Parked::Later { .. } => epoll::EventFlags::empty(),
+        Parked::Stream { pending_write, .. } if pending_write.is_empty() => epoll::EventFlags::RDHUP,
+        Parked::Stream { .. } => epoll::EventFlags::RDHUP | epoll::EventFlags::OUT,
+    }
+}
+
 impl EventLoop {
-    fn parked(&self) -> MutexGuard<'_, HashMap<u64, Parked>> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Option<HashMap<u64, Waiting>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a connection of which the kernel is not asked yet.
+    fn park(&self, handle: ConnectionHandle, parked: Parked) -> io::Result<()> {
+        let (id, stream, interest) = (handle.id, handle.stream.clone(), interest(&parked));
+        let mailbox = mailbox(&parked).cloned();
+        self.keep(handle, parked)?;
+        let added = epoll::add(&self.epoll, &*stream, epoll::EventData::new_u64(id), interest);
+        if let Err(error) = added {
+            self.remove(id);
+            return Err(error.into());
+        }
+        if let Some(mailbox) = mailbox {
+            let wakes = self.wakes.clone();
+            mailbox.wake_by(Box::new(move || wakes.wake(id)));
+        }
+        Ok(())
+    }
+
+    fn keep(&self, handle: ConnectionHandle, parked: Parked) -> io::Result<()> {
+        let waiting = Waiting { since: Instant::now(), parked, handle };
+        match &mut *self.waiting() {
+            Some(all) => {
+                all.insert(waiting.handle.id, waiting);
+                Ok(())
+            }
+            None => Err(io::Error::other("the event loop has ended")),
+        }
+    }
+
+    fn remove(&self, id: u64) -> Option<Waiting> {
+        self.waiting().as_mut()?.remove(&id)
     }
 
     fn run(&self) {
@@ -107,117 +180,283 @@ impl EventLoop {
             let left = Timespec::try_from(sweep_at.saturating_duration_since(Instant::now())).unwrap_or_default();
             // All that can befall it on a descriptor of our own is to be interrupted.
             let _ = epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&left));
-            let stopping = events.iter().any(|event| event.data.u64() == STOP);
-            if stopping {
-                let ids: Vec<u64> = self.parked().keys().copied().collect();
-                self.attend(ids.into_iter());
-                self.parked().clear();
-                return;
+            if events.iter().any(|event| event.data.u64() == STOP) {
+                return self.end();
             }
-            self.attend(events.drain(..).map(|event| event.data.u64()));
+            let mut arrived = Vec::new();
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    WAKE => arrived.extend(self.wakes.take().into_iter().filter_map(|id| self.proceed(id))),
+                    id => arrived.extend(self.ready(id, event.flags)),
+                }
+            }
+            self.attend(arrived);
             if sweep_at <= Instant::now() {
                 sweep_at = self.close_idle();
             }
         }
     }
 
-    /// Closes connections that have kept silent for too long, and tells when to look again.
-    fn close_idle(&self) -> Instant {
-        let (now, idle) = (Instant::now(), self.limits.idle);
-        let mut parked = self.parked();
-        parked.retain(|_, parked| now < parked.since + idle);
-        parked.values().map(|parked| parked.since + idle).min().unwrap_or(now + idle)
-    }
-
-    /// Answers what has come from these connections: first all is read, then all is answered together, then all is
-    /// written, since each answer wakes somebody who takes the processor.
-    fn attend(&self, ids: impl Iterator<Item = u64>) {
-        let mut arrived: Vec<Arrived> = ids.filter_map(|id| self.read(id)).collect();
-        while !arrived.is_empty() {
-            let (mut asking, mut requests) = (Vec::new(), Vec::new());
-            for Arrived { open, bytes } in arrived.drain(..) {
-                match Asked::read(&open, &bytes) {
-                    Some((asked, request)) => {
-                        asking.push((open, bytes, asked));
-                        requests.push(request);
-                    }
-                    None => self.hand_over(open, Begun { ahead: bytes, unsent: None }),
-                }
-            }
-            let Some((Open { shared, .. }, ..)) = asking.first() else { return };
-            let answers = shared.handler.answer_at_once(requests);
-            for ((open, mut bytes, asked), answer) in asking.into_iter().zip(answers) {
-                let Some(response) = answer else {
-                    self.hand_over(open, Begun { ahead: bytes, unsent: None });
+    /// Answers what has arrived, and ends what waits for something else.
+    fn end(&self) {
+        let Some(all) = self.waiting().take() else { return };
+        for (_, Waiting { handle, parked, .. }) in all {
+            let mut bytes = Vec::new();
+            match parked {
+                Parked::Request => {
+                    self.answer_last(handle);
                     continue;
-                };
-                bytes.drain(..asked.length);
-                let (response, reserved) = connection::within(&open.shared.budget, &asked.method, response);
-                let answer = response::to_bytes(response, &asked.version, asked.method == Method::Head, false);
-                match (&*open.stream).write(&answer) {
-                    Ok(written) if written == answer.len() && bytes.is_empty() => self.keep(open),
-                    Ok(written) if written == answer.len() => arrived.push(Arrived { open, bytes }),
-                    Err(error) if !is_passing(&error) => {}
-                    taken => {
-                        let unsent = (answer[taken.unwrap_or(0)..].to_vec(), reserved);
-                        self.hand_over(open, Begun { ahead: bytes, unsent: Some(unsent) });
-                    }
+                }
+                Parked::Later { mailbox, meta, .. } => {
+                    let answer = mailbox.take().and_then(|taken| taken.answer).unwrap_or_else(reply::stopping);
+                    bytes = handle.shared.encode(&meta, answer).bytes;
+                    mailbox.close();
+                }
+                Parked::Stream { mailbox, meta, pending_write } => {
+                    bytes.extend(pending_write);
+                    mailbox.take().iter().flat_map(|it| &it.pieces).for_each(|it| meta.push_piece(it, &mut bytes));
+                    meta.push_end(&mut bytes);
+                    mailbox.close();
                 }
             }
+            let _ = (&*handle.stream).write(&bytes);
         }
     }
 
-    /// What has come from a connection; `None` if it has gone, or if there is nothing.
-    fn read(&self, id: u64) -> Option<Arrived> {
-        let Parked { open, .. } = self.parked().remove(&id)?;
-        let mut scratch = [0; READ_BYTES];
-        match (&*open.stream).read(&mut scratch) {
-            Ok(0) => None,
-            Ok(read) => Some(Arrived { open, bytes: scratch[..read].to_vec() }),
-            Err(error) => {
-                if is_passing(&error) {
-                    self.keep(open);
+    /// A request that came before the stop is still answered, in a thread.
+    fn answer_last(&self, handle: ConnectionHandle) {
+        if let Read::Some(buffered) = read(&handle) {
+            self.hand_over(handle, Handover { buffered, ..Handover::default() });
+        }
+    }
+
+    /// Closes connections that have kept silent for too long, and tells when to look again.
+    fn close_idle(&self) -> Instant {
+        let (now, idle) = (Instant::now(), self.limits.idle);
+        let mut waiting = self.waiting();
+        let Some(all) = &mut *waiting else { return now + idle };
+        all.retain(|_, it| !matches!(it.parked, Parked::Request) || now < it.since + idle);
+        let requests = all.values().filter(|it| matches!(it.parked, Parked::Request));
+        requests.map(|it| it.since + idle).min().unwrap_or(now + idle)
+    }
+
+    /// What the kernel says of a connection: a request may have come, or a stream may be written to.
+    fn ready(&self, id: u64, flags: epoll::EventFlags) -> Option<Arrived> {
+        let waiting = self.remove(id)?;
+        let has_gone = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR | epoll::EventFlags::RDHUP);
+        match waiting.parked {
+            Parked::Request => match read(&waiting.handle) {
+                Read::Some(bytes) => return Some(Arrived { handle: waiting.handle, bytes }),
+                Read::Nothing => drop(self.keep(waiting.handle, Parked::Request)),
+                Read::Gone => {}
+            },
+            Parked::Later { mailbox, .. } => mailbox.close(),
+            Parked::Stream { mailbox, .. } if has_gone && !waiting.handle.shared.stopping() => mailbox.close(),
+            Parked::Stream { mailbox, meta, pending_write } => {
+                self.proceed_stream(waiting.handle, mailbox, meta, pending_write);
+            }
+        }
+        None
+    }
+
+    /// Goes on with a connection for which something was given.
+    fn proceed(&self, id: u64) -> Option<Arrived> {
+        let Waiting { handle, parked, since } = self.remove(id)?;
+        match parked {
+            Parked::Later { mailbox, meta, buffered } => match mailbox.take()?.answer {
+                Some(response) => {
+                    mailbox.close();
+                    let answer = handle.shared.encode(&meta, response);
+                    self.listen_again(&handle);
+                    self.write(handle, answer, buffered)
+                }
+                None => {
+                    let _ = self.keep(handle, Parked::Later { mailbox, meta, buffered });
+                    None
+                }
+            },
+            Parked::Stream { mailbox, meta, pending_write } => {
+                self.proceed_stream(handle, mailbox, meta, pending_write);
+                None
+            }
+            // It was woken by what it has taken already.
+            Parked::Request => {
+                if let Some(all) = &mut *self.waiting() {
+                    all.insert(id, Waiting { handle, parked, since });
                 }
                 None
             }
         }
     }
 
-    fn keep(&self, open: Open) {
-        self.parked().insert(open.id, Parked { open, since: Instant::now() });
+    /// The kernel is asked about requests again.
+    fn listen_again(&self, handle: &ConnectionHandle) {
+        let data = epoll::EventData::new_u64(handle.id);
+        let _ = epoll::modify(&self.epoll, &*handle.stream, data, epoll::EventFlags::IN);
     }
 
-    fn hand_over(&self, open: Open, begun: Begun) {
-        let freed = epoll::delete(&self.epoll, &*open.stream).map_err(io::Error::from);
-        if let Err(error) = freed.and_then(|()| open.serve(begun)) {
+    /// Writes as much of a stream as its peer takes now.
+    fn proceed_stream(&self, handle: ConnectionHandle, mailbox: Arc<Mailbox>, meta: Meta, mut bytes: Vec<u8>) {
+        let Some(taken) = mailbox.take() else { return };
+        taken.pieces.iter().for_each(|piece| meta.push_piece(piece, &mut bytes));
+        if taken.is_over {
+            meta.push_end(&mut bytes);
+        }
+        let written = match (&*handle.stream).write(&bytes) {
+            Ok(written) => written,
+            Err(error) if is_passing(&error) => 0,
+            Err(_) => return mailbox.close(),
+        };
+        if taken.is_over {
+            mailbox.close();
+            let pending_write = (bytes.split_off(written), handle.shared.budget.reserve());
+            return self.hand_over(
+                handle,
+                Handover { pending_write: Some(pending_write), closes: true, ..Handover::default() },
+            );
+        }
+        let parked = Parked::Stream { mailbox, meta, pending_write: bytes.split_off(written) };
+        let data = epoll::EventData::new_u64(handle.id);
+        if epoll::modify(&self.epoll, &*handle.stream, data, interest(&parked)).is_ok() {
+            let _ = self.keep(handle, parked);
+        }
+    }
+
+    /// Answers what has come: first all is read, then all is answered together, then all is written, since each answer
+    /// wakes a peer that takes the processor.
+    fn attend(&self, mut arrived: Vec<Arrived>) {
+        while !arrived.is_empty() {
+            let (mut pending, mut requests) = (Vec::new(), Vec::new());
+            for Arrived { handle, bytes } in arrived.drain(..) {
+                match PendingRequest::read(&handle, &bytes) {
+                    Some((it, request)) => {
+                        pending.push((handle, bytes, it));
+                        requests.push(request);
+                    }
+                    None => self.hand_over(handle, Handover { buffered: bytes, ..Handover::default() }),
+                }
+            }
+            let Some((ConnectionHandle { shared, .. }, ..)) = pending.first() else { return };
+            let replies = shared.handler.answer_batch(requests);
+            for ((handle, mut bytes, PendingRequest { length, meta }), reply) in pending.into_iter().zip(replies) {
+                let Some(reply) = reply else {
+                    self.hand_over(handle, Handover { buffered: bytes, ..Handover::default() });
+                    continue;
+                };
+                bytes.drain(..length);
+                arrived.extend(self.reply(handle, meta, reply, bytes));
+            }
+        }
+    }
+
+    /// Writes what a request has led to, or lets the connection wait for it.
+    fn reply(&self, mut handle: ConnectionHandle, meta: Meta, reply: Reply, buffered: Vec<u8>) -> Option<Arrived> {
+        let response = match reply {
+            Reply::Answer(response) => response,
+            Reply::Hangup => return None,
+            Reply::Later(Later(mailbox)) => {
+                self.wait(handle, Parked::Later { mailbox, meta, buffered });
+                return None;
+            }
+            Reply::Stream(_) if !handle.become_stream() => response::of_error(&reply::too_many_streams()),
+            Reply::Stream(stream) => {
+                let pending_write = meta.stream_head(&stream.content_type);
+                match meta.is_head() {
+                    true => {
+                        let pending_write = Some((pending_write, handle.shared.budget.reserve()));
+                        self.hand_over(handle, Handover { pending_write, closes: true, ..Handover::default() });
+                    }
+                    false => self.wait(handle, Parked::Stream { mailbox: stream.mailbox, meta, pending_write }),
+                }
+                return None;
+            }
+        };
+        let answer = handle.shared.encode(&meta, response);
+        self.write(handle, answer, buffered)
+    }
+
+    /// Lets a connection wait for something else than a request.
+    fn wait(&self, handle: ConnectionHandle, parked: Parked) {
+        let (id, taken) = (handle.id, epoll::delete(&self.epoll, &*handle.stream));
+        if let Err(error) = taken.map_err(io::Error::from).and_then(|()| self.park(handle, parked)) {
+            log::warn!("connection {id} cannot wait: {error}");
+        }
+    }
+
+    /// Writes an answer. If the next request has come already, it is next.
+    fn write(&self, handle: ConnectionHandle, answer: Encoded, buffered: Vec<u8>) -> Option<Arrived> {
+        let Encoded { bytes, reserved, closes } = answer;
+        match (&*handle.stream).write(&bytes) {
+            Ok(written) if written == bytes.len() && !closes => {
+                if !buffered.is_empty() {
+                    return Some(Arrived { handle, bytes: buffered });
+                }
+                let _ = self.keep(handle, Parked::Request);
+            }
+            Err(error) if !is_passing(&error) => {}
+            written => {
+                let pending_write = Some((bytes[written.unwrap_or(0)..].to_vec(), reserved));
+                self.hand_over(handle, Handover { buffered, pending_write, closes });
+            }
+        }
+        None
+    }
+
+    fn hand_over(&self, handle: ConnectionHandle, handover: Handover) {
+        let freed = epoll::delete(&self.epoll, &*handle.stream).map_err(io::Error::from);
+        if let Err(error) = freed.and_then(|()| connection::spawn(handle, handover)) {
             log::warn!("a connection could not be given a thread: {error}");
         }
     }
 }
 
+fn mailbox(parked: &Parked) -> Option<&Arc<Mailbox>> {
+    match parked {
+        Parked::Request => None,
+        Parked::Later { mailbox, .. } | Parked::Stream { mailbox, .. } => Some(mailbox),
+    }
+}
+
 /// A connection and what has come from it.
 struct Arrived {
-    open: Open,
+    handle: ConnectionHandle,
     bytes: Vec<u8>,
 }
 
-/// What has to be known of a request when it is answered.
-struct Asked {
-    length: usize,
-    version: HTTPVersion,
-    method: Method,
+/// What a look at a connection has found.
+enum Read {
+    Some(Vec<u8>),
+    Nothing,
+    Gone,
 }
 
-impl Asked {
+fn read(handle: &ConnectionHandle) -> Read {
+    let mut scratch = [0; READ_BYTES];
+    match io::Read::read(&mut &*handle.stream, &mut scratch) {
+        Ok(0) => Read::Gone,
+        Ok(read) => Read::Some(scratch[..read].to_vec()),
+        Err(error) if is_passing(&error) => Read::Nothing,
+        Err(_) => Read::Gone,
+    }
+}
+
+/// A request that is about to be answered.
+struct PendingRequest {
+    /// Bytes that it takes.
+    length: usize,
+    meta: Meta,
+}
+
+impl PendingRequest {
     /// The first request in `bytes`, if it is whole and the connection goes on after it.
-    fn read(open: &Open, bytes: &[u8]) -> Option<(Asked, Request)> {
+    fn read(handle: &ConnectionHandle, bytes: &[u8]) -> Option<(Self, Request)> {
         let (head, length) = Head::parse(bytes).ok()??;
-        let whole = head.framing().ok()? == Framing::Length(0) && length <= open.shared.limits.head_bytes;
-        if !whole || !head.keeps_alive() || open.shared.stopping() {
+        let meta = Meta::of(&head);
+        let whole = head.framing().ok()? == Framing::Length(0) && length <= handle.shared.limits.head_bytes;
+        if !whole || !meta.keeps_alive() || handle.shared.stopping() {
             return None;
         }
-        let asked = Asked { length, version: head.version.clone(), method: head.method.clone() };
-        Some((asked, Request { head, body: Vec::new() }))
+        Some((PendingRequest { length, meta }, Request { head, body: Vec::new() }))
     }
 }
 

@@ -1,20 +1,19 @@
-//! The listener and its connections' threads.
+//! The listener: accepts connections, and lets each wait for its first request.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tiny_http::HTTPVersion;
 
-use super::body::Budget;
-use super::connection::{self, Begun};
 use super::event_loop::EventLoops;
-use super::{Handler, Limits, response};
+use super::handle::{Parked, Shared};
+use super::limits::Limits;
+use super::request::Handler;
+use super::response;
+use super::write::Meta;
 use crate::error::{Error, Result};
 
 /// Connections that the kernel holds until they are accepted.
@@ -26,32 +25,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
-}
-
-/// What all connections have in common.
-pub struct Shared {
-    pub limits: Limits,
-    pub handler: Arc<dyn Handler>,
-    pub budget: Budget,
-    stopping: AtomicBool,
-    connections: Mutex<Connections>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Connections {
-    next: u64,
-    open: HashMap<u64, Arc<TcpStream>>,
-}
-
-impl Shared {
-    fn connections(&self) -> MutexGuard<'_, Connections> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
-    }
 }
 
 impl Server {
@@ -66,20 +39,13 @@ impl Server {
         let failed = |error: io::Error| Error::startup(format!("{address} cannot be listened on: {error}"));
         let address = listener.local_addr().map_err(failed)?;
         let event_loops = EventLoops::start(&limits).map_err(failed)?;
-        let budget = Budget::new(limits.bodies_bytes);
-        let shared = Arc::new(Shared {
-            limits,
-            handler,
-            budget,
-            stopping: AtomicBool::new(false),
-            connections: Mutex::default(),
-            changed: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new(limits, handler));
+        shared.park_at(event_loops.parking());
         let accepting = shared.clone();
         let thread = std::thread::Builder::new()
             .name("listener".to_owned())
             .spawn(move || {
-                accept(&listener, &accepting, &event_loops);
+                accept(&listener, &accepting);
                 event_loops.stop();
             })
             .map_err(failed)?;
@@ -92,22 +58,7 @@ impl Server {
 
     /// Takes no more requests, and waits until those that have arrived are answered, up to [`Limits::stop`].
     pub fn stop(&self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        self.wake_listener();
-        let connections = self.shared.connections();
-        for stream in connections.open.values() {
-            // Whoever waits for a request sees the end of the stream; an answer can still be written.
-            let _ = stream.shutdown(Shutdown::Read);
-        }
-        let open = |connections: &mut Connections| !connections.open.is_empty();
-        let (connections, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(connections, self.shared.limits.stop, open)
-            .unwrap_or_else(PoisonError::into_inner);
-        for stream in connections.open.values() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.shared.stop(|| self.wake_listener());
     }
 
     /// The listener sits in `accept`; a connection makes it look up.
@@ -133,7 +84,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>, event_loops: &EventLoops) {
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     loop {
         let accepted = listener.accept();
         if shared.stopping() {
@@ -141,76 +92,35 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>, event_loops: &EventLoops
         }
         match accepted {
             Ok((stream, _)) => {
-                if let Err(error) = take(stream, shared, event_loops) {
+                if let Err(error) = take(stream, shared) {
                     log::warn!("a connection could not be taken: {error}");
-                    pause(shared);
+                    shared.wait_for_room(ACCEPT_PAUSE);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 log::warn!("no connection could be accepted: {error}");
-                pause(shared);
+                shared.wait_for_room(ACCEPT_PAUSE);
             }
         }
     }
 }
 
-/// Waits for a connection to end, or a moment.
-fn pause(shared: &Shared) {
-    let _ = shared.changed.wait_timeout(shared.connections(), ACCEPT_PAUSE);
-}
-
-fn take(stream: TcpStream, shared: &Arc<Shared>, event_loops: &EventLoops) -> io::Result<()> {
+fn take(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let stream = Arc::new(stream);
-    let id = {
-        let mut connections = shared.connections();
-        // Whoever comes in after the others were told to go would not be told.
-        if shared.stopping() {
-            return Ok(());
-        }
-        if connections.open.len() >= shared.limits.connections {
-            drop(connections);
-            return refuse(&stream);
-        }
-        connections.next += 1;
-        let id = connections.next;
-        connections.open.insert(id, stream.clone());
-        id
-    };
-    event_loops.park(Open { id, stream, shared: shared.clone() })
-}
-
-/// Counts a connection until it is closed, however it ends.
-pub struct Open {
-    pub id: u64,
-    pub stream: Arc<TcpStream>,
-    pub shared: Arc<Shared>,
-}
-
-impl Open {
-    /// Goes on in a thread of its own.
-    pub fn serve(self, begun: Begun) -> io::Result<()> {
-        self.stream.set_nonblocking(false)?;
-        let thread = std::thread::Builder::new().name(format!("connection {}", self.id));
-        let thread = thread.stack_size(self.shared.limits.stack_bytes);
-        thread.spawn(move || connection::serve(&self, begun))?;
-        Ok(())
+    match shared.add(&stream) {
+        Some(handle) => handle.park(Parked::Request),
+        None if shared.stopping() => Ok(()),
+        None => refuse(&stream, shared),
     }
 }
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.shared.connections().open.remove(&self.id);
-        self.shared.changed.notify_all();
-    }
-}
-
-fn refuse(mut stream: &TcpStream) -> io::Result<()> {
+fn refuse(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     let error = Error::unavailable("too many connections; try again later");
-    let bytes = response::to_bytes(response::of_error(&error), &HTTPVersion(1, 1), false, true);
+    let answer = shared.encode(&Meta::of_refused(), response::of_error(&error));
     stream.set_nonblocking(true)?;
-    let _ = stream.write(&bytes);
+    let _ = stream.write(&answer.bytes);
     let _ = stream.shutdown(Shutdown::Write);
     Ok(())
 }

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::about::About;
 use super::message::{MessageJob, StoredDelivery, TrackedMessage};
+use super::options::MessageOptions;
 use super::user::User;
 use super::verdict::MessageStatus;
 use crate::clock::Timestamp;
@@ -19,8 +19,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// From what was checked when it came. `about` is of the definition.
-    pub fn read(definition: &str, about: &About, user: &str, stored_profile: Option<&str>) -> Self {
+    /// From what was checked when it came. `options` are those of the definition.
+    pub fn read(definition: &str, options: &MessageOptions, user: &str, stored_profile: Option<&str>) -> Self {
         let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
         let mut received_profile = Map::new();
         if let Ok(user) = User::read(user, String::new) {
@@ -35,7 +35,7 @@ impl Origin {
         }
         Origin {
             data: Value::Object(data),
-            overriding: merged_overrides(about),
+            overriding: merged_overrides(options),
             received_profile,
             stored_profile: stored_profile.map(tree).and_then(|it| it.as_object().cloned()).unwrap_or_default(),
         }
@@ -50,9 +50,9 @@ impl Origin {
 }
 
 /// Providers with what is overridden for each, null if nothing is.
-fn merged_overrides(about: &About) -> Value {
+fn merged_overrides(options: &MessageOptions) -> Value {
     let mut merged: Option<Map<String, Value>> = None;
-    for (provider, over) in about.overrides.iter().flatten() {
+    for (provider, over) in options.overrides.iter().flatten() {
         let merged = merged.get_or_insert_default();
         match (merged.get_mut(provider), over) {
             (Some(Value::Object(known)), Value::Object(over)) => known.extend(over.clone()),

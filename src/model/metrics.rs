@@ -1,8 +1,7 @@
 //! What became of a template's messages, in buckets of time. All boundaries are in UTC.
 
 use jiff::civil::{DateTime, Weekday};
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp as JiffTimestamp, ToSpan};
+use jiff::{Span, ToSpan};
 
 use super::names;
 use super::verdict::MessageStatus;
@@ -72,7 +71,7 @@ pub struct Asked {
 pub struct Window {
     pub granularity: Granularity,
     /// Where the buckets begin, and where the last one ends.
-    pub boundaries: Vec<JiffTimestamp>,
+    pub boundaries: Vec<Timestamp>,
 }
 
 impl Window {
@@ -84,11 +83,9 @@ impl Window {
             Some(name) => Granularity::from_name(&name)
                 .ok_or_else(|| Error::invalid("granularity", "expected HOUR, DAY, WEEK or MONTH"))?,
         };
-        let now = JiffTimestamp::from_millisecond(now.millis())
-            .map_err(|error| Error::internal("the clock").caused_by(error))?;
         let (start, end) = match (&asked.start, &asked.end) {
             (Some(start), Some(end)) => (instant("start", start)?, instant("end", end)?),
-            (None, None) => (utc(back(now, asked.lookback.as_deref().unwrap_or(LOOKBACK))?), utc(now)),
+            (None, None) => (back(now.utc(), asked.lookback.as_deref().unwrap_or(LOOKBACK))?, now.utc()),
             _ => return Err(Error::invalid("start", "expected together with 'end', or none of them")),
         };
         if start > end {
@@ -109,29 +106,25 @@ impl Window {
 }
 
 fn instant(name: &str, text: &str) -> Result<DateTime> {
-    text.parse::<JiffTimestamp>().map(utc).map_err(|_| {
+    Timestamp::parse_with_offset(text).map(Timestamp::utc).ok_or_else(|| {
         Error::invalid(name, "expected an ISO 8601 timestamp with an offset, such as 2026-04-01T00:00:00Z")
     })
 }
 
-fn utc(at: JiffTimestamp) -> DateTime {
-    TimeZone::UTC.to_datetime(at)
-}
-
-fn back(now: JiffTimestamp, lookback: &str) -> Result<JiffTimestamp> {
+fn back(now: DateTime, lookback: &str) -> Result<DateTime> {
     let refused = || Error::invalid("lookback", "expected an ISO 8601 duration such as P30D");
     let span: Span =
         Some(lookback).filter(|it| it.starts_with('P')).and_then(|it| it.parse().ok()).ok_or_else(refused)?;
-    let then = utc(now).checked_sub(span).and_then(|then| TimeZone::UTC.to_timestamp(then)).map_err(|_| refused())?;
+    let then = now.checked_sub(span).map_err(|_| refused())?;
     if then < now { Ok(then) } else { Err(refused()) }
 }
 
-fn boundaries(granularity: Granularity, start: DateTime, end: DateTime) -> Result<Vec<JiffTimestamp>> {
+fn boundaries(granularity: Granularity, start: DateTime, end: DateTime) -> Result<Vec<Timestamp>> {
     let too_far = || Error::invalid("start", "expected a time that is not as far away");
     let mut at = granularity.floor(start).ok_or_else(too_far)?;
     let mut boundaries = Vec::new();
     loop {
-        boundaries.push(TimeZone::UTC.to_timestamp(at).map_err(|_| too_far())?);
+        boundaries.push(Timestamp::of_utc(at).ok_or_else(too_far)?);
         if at >= end {
             return Ok(boundaries);
         }

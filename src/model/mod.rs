@@ -1,23 +1,25 @@
 //! The nouns and their states. No SQL, no HTTP.
 
-pub mod about;
 pub mod brand;
 pub mod bulk;
 pub mod channel;
 pub mod content;
 pub mod definition;
-mod elements;
+pub mod delay;
 pub mod environment;
 pub mod history;
+mod layers;
 pub mod list;
+pub mod mailbox;
 pub mod message;
 pub mod metrics;
+pub mod options;
 pub mod outcomes;
 pub mod patch;
-pub mod plan;
 pub mod preference;
 pub mod profile;
 pub mod recipient;
+pub mod resolved;
 pub mod routing;
 pub mod row;
 pub mod seed;

@@ -5,18 +5,17 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::channel::Channel;
-use super::definition::instant;
 use super::names;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields, Object};
 
 names! {
-    /// Where somebody stands with a subscription topic.
+    /// What a user has chosen for a subscription topic.
     PreferenceStatus {
         OptedIn = "OPTED_IN",
         OptedOut = "OPTED_OUT",
-        /// A topic that nobody can opt out of. Never a user's own choice.
+        /// A topic that no user can opt out of. Never a user's own choice.
         Required = "REQUIRED",
     }
 }
@@ -30,7 +29,7 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Where somebody stands who made this choice, if any: nobody is out of a topic that is required.
+    /// What holds for a user who made this choice, if any: no user is out of a topic that is required.
     pub fn status(&self, choice: Option<&TopicPreference>) -> PreferenceStatus {
         match choice {
             Some(choice) if choice.refused_by(self).is_none() => choice.status,
@@ -124,8 +123,8 @@ impl PreferenceDetails {
     /// Whether the choice holds: always, or at the times that one of its rules names.
     pub fn holds(&self, now: Timestamp) -> bool {
         let is_within = |Fields(rule): &Fields<Rule>| {
-            let start = rule.start.as_deref().and_then(|date| instant(date, None));
-            let until = instant(&rule.until, None);
+            let start = rule.start.as_deref().and_then(|date| Timestamp::parse_iso(date, None));
+            let until = Timestamp::parse_iso(&rule.until, None);
             start.is_none_or(|start| start <= now) && until.is_none_or(|until| now < until)
         };
         match self.rules.as_deref() {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::json::{self, Object};
 
 /// Bytes of a profile, however it came about. As many as a request can bring.
-const BYTES: usize = 6 * 1024 * 1024;
+const LONGEST_BYTES: usize = 6 * 1024 * 1024;
 
 /// A profile that can be stored and worked with.
 #[derive(Debug)]
@@ -20,8 +20,8 @@ impl Profile {
 
     /// Refuses what is too large, or nested so deeply that it could not be read again.
     fn checked(text: String) -> Result<Self> {
-        if text.len() > BYTES {
-            return Err(Error::invalid("profile", format_args!("expected at most {BYTES} bytes in all")));
+        if text.len() > LONGEST_BYTES {
+            return Err(Error::invalid("profile", format_args!("expected at most {LONGEST_BYTES} bytes in all")));
         }
         serde_json::from_str::<Value>(&text).map_err(|error| Error::invalid("profile", error))?;
         Ok(Profile(text))
@@ -93,7 +93,7 @@ mod tests {
     fn a_profile_that_could_not_be_read_again_is_refused() {
         let deep = format!("{}1{}", "{\"a\":".repeat(200), "}".repeat(200));
         assert!(Profile::new(Object::of(&deep)).unwrap_err().to_string().starts_with("profile: recursion limit"));
-        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(BYTES));
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(LONGEST_BYTES));
         assert!(Profile::new(Object::of(&large)).is_err());
     }
 }

@@ -11,20 +11,20 @@ use crate::error::{Error, Kind, Result};
 use crate::json::{self, Object, Text};
 
 /// Recipients in one call (`patterns.md` of Courier's integration guides, August 2026).
-const LIMIT: usize = 500;
+const RECIPIENTS: usize = 500;
 
 /// One of the recipients of a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
-    /// Somebody, with what was sent as a bulk job's user.
+    /// One user, as a bulk job's user is sent.
     User { recipient: String, user: String },
-    /// Everybody who is subscribed to a list and whom all filters take.
+    /// All users who are subscribed to a list and whom all filters match.
     List { list_id: String, data: Option<String>, filters: Vec<Filter> },
     /// The same of all lists whose id has this pattern.
     Pattern { pattern: String, data: Option<String>, filters: Vec<Filter> },
 }
 
-/// `MEMBER_OF`: takes those in whose stored profile `path` leads to `value`, or to a list that holds it.
+/// `MEMBER_OF`: matches users in whose stored profile `path` leads to `value`, or to a list that holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
     path: String,
@@ -32,7 +32,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub fn takes(&self, profile: &Value) -> bool {
+    pub fn matches(&self, profile: &Value) -> bool {
         let is_value = |found: &Value| match found {
             Value::String(text) => *text == self.value,
             Value::Number(number) => number.to_string() == self.value,
@@ -126,8 +126,8 @@ pub fn read(raw: &str) -> Result<Vec<To>> {
     }
     let all: Vec<&RawValue> = serde_json::from_str(raw)
         .map_err(|error| Error::invalid("message.to", format_args!("not valid JSON: {error}")))?;
-    if all.len() > LIMIT {
-        let text = format!("message.to has {} recipients. Max is {LIMIT}", all.len());
+    if all.len() > RECIPIENTS {
+        let text = format!("message.to has {} recipients. Max is {RECIPIENTS}", all.len());
         return Err(Error::new(Kind::Invalid, text));
     }
     if all.is_empty() {

@@ -39,7 +39,7 @@ pub struct Entry {
 /// What an entry leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A channel or a provider by its name. One that is not known reaches nobody.
+    /// A channel or a provider by its name. One that is not known reaches no recipient.
     Name {
         name: String,
         config: Config,

@@ -1,21 +1,23 @@
 //! What environments begin with, as a repository keeps it in JSON files: templates, brands, profiles and so on, each
 //! under the id that it is to have.
 
-mod things;
+mod entries;
+mod read;
 
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
+pub use entries::{Choice, Entry, Job, List, Message, Submission, Template};
+use entries::{array, members};
+
 use super::brand::BrandPayload;
 use super::names;
 use super::preference::{self, TopicPreference};
 use super::profile::Profile;
-use super::template::{Check, TemplatePayload};
 use super::token::Token;
 use super::user;
 use crate::error::{Error, Result};
-use crate::json::{self, Object};
 
 names! {
     /// What stands at the top of a file.
@@ -48,64 +50,8 @@ pub struct Seed {
     pub messages: Vec<Entry<Message>>,
 }
 
-/// One thing of a seed.
-#[derive(Debug)]
-pub struct Entry<T> {
-    /// The file and the path in it, such as `fixtures/welcome.json: templates.welcome`.
-    pub at: String,
-    /// Of the template, the brand, the user, ...
-    pub id: String,
-    pub value: T,
-}
-
-#[derive(Debug)]
-pub struct Template {
-    pub payload: TemplatePayload,
-    pub is_published: bool,
-}
-
-/// The checks of one submission of a template.
-#[derive(Debug)]
-pub struct Submission {
-    pub submission_id: String,
-    pub checks: Vec<Check>,
-}
-
-#[derive(Debug)]
-pub struct List {
-    pub name: String,
-    /// JSON, as they were written.
-    pub preferences: Option<String>,
-    /// Users' ids with the preferences of their subscriptions. `None` leaves the list's as they are.
-    pub subscribers: Option<Vec<(String, Option<String>)>>,
-}
-
-#[derive(Debug)]
-pub struct Choice {
-    pub topic_id: String,
-    pub preference: TopicPreference,
-}
-
-#[derive(Debug)]
-pub struct Job {
-    /// The `message`, as it was written.
-    pub definition: String,
-    /// A JSON array, each user as it was written.
-    pub users: String,
-    pub is_run: bool,
-}
-
-#[derive(Debug)]
-pub struct Message {
-    /// The `message`, as it was written.
-    pub definition: String,
-    pub recipient: String,
-    /// As a job's user.
-    pub user: String,
-}
-
 impl Seed {
-    /// Reads files, each with its name. An error names the file and the path in it; no thing may be defined twice.
+    /// Reads files, each with its name. An error names the file and the path in it; nothing may be defined twice.
     pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Seed> {
         let mut reader = Reader::default();
         for (file, text) in files {
@@ -163,21 +109,6 @@ struct Reader {
     files: HashMap<String, String>,
 }
 
-/// An object's members in their order, each with its name and its text.
-fn members<'a>(text: &'a str, at: &str) -> Result<Vec<(String, &'a str)>> {
-    if !text.starts_with('{') {
-        return Err(Error::invalid(at, format_args!("expected an object, found {}", json::kind(text))));
-    }
-    let mut members = Vec::new();
-    Object::of(text).for_each(|name, value| members.push((name.to_owned(), value)))?;
-    Ok(members)
-}
-
-fn array<'a>(text: &'a str, at: &str) -> Result<Vec<&'a RawValue>> {
-    serde_json::from_str(text)
-        .map_err(|_| Error::invalid(at, format_args!("expected an array, found {}", json::kind(text))))
-}
-
 impl Reader {
     fn read(&mut self, file: &str, text: &str) -> Result<()> {
         let document: &RawValue = serde_json::from_str(text)
@@ -211,13 +142,13 @@ impl Reader {
     fn entry(&mut self, file: &str, section: Section, id: String, text: &str, at: &str) -> Result<()> {
         let seed = &mut self.seed;
         match section {
-            Section::Brands => put(&mut seed.brands, at, id.clone(), things::brand(text, at, &id)?),
-            Section::Templates => put(&mut seed.templates, at, id, things::template(text, at)?),
-            Section::Topics => put(&mut seed.topics, at, id, things::topic(text, at)?),
-            Section::Profiles => put(&mut seed.profiles, at, id, things::profile(text, at)?),
-            Section::Lists => put(&mut seed.lists, at, id.clone(), things::list(text, at, id)?),
-            Section::Jobs => put(&mut seed.jobs, at, id, things::job(text, at)?),
-            Section::Messages => put(&mut seed.messages, at, id, things::message(text, at)?),
+            Section::Brands => put(&mut seed.brands, at, id.clone(), read::brand(text, at, &id)?),
+            Section::Templates => put(&mut seed.templates, at, id, read::template(text, at)?),
+            Section::Topics => put(&mut seed.topics, at, id, read::topic(text, at)?),
+            Section::Profiles => put(&mut seed.profiles, at, id, read::profile(text, at)?),
+            Section::Lists => put(&mut seed.lists, at, id.clone(), read::list(text, at, id)?),
+            Section::Jobs => put(&mut seed.jobs, at, id, read::job(text, at)?),
+            Section::Messages => put(&mut seed.messages, at, id, read::message(text, at)?),
             Section::Checks | Section::Preferences | Section::Tokens => {
                 for (inner, text) in members(text, at)? {
                     let at = self.define(file, format!("{}.{id}.{inner}", section.name()), &inner)?;
@@ -232,7 +163,7 @@ impl Reader {
     fn inner(&mut self, section: Section, id: String, inner: String, text: &str, at: &str) -> Result<()> {
         let seed = &mut self.seed;
         match section {
-            Section::Checks => put(&mut seed.checks, at, id, things::submission(text, at, inner)?),
+            Section::Checks => put(&mut seed.checks, at, id, read::submission(text, at, inner)?),
             Section::Tokens => put(&mut seed.tokens, at, id, Token::read(text, at, Some(&inner))?),
             _ => {
                 let preference = TopicPreference::read(text, || at.to_owned())?;
@@ -247,7 +178,7 @@ fn put<T>(entries: &mut Vec<Entry<T>>, at: &str, id: String, value: T) {
     entries.push(Entry { at: at.to_owned(), id, value });
 }
 
-/// Whatever is read by code that knows nothing of files says so by a path that begins with a field, or by none.
+/// An error of a reader that knows nothing of files has a path that begins with a field, or none.
 fn within(at: &str, file: &str, error: Error) -> Error {
     error.with_path(|path| match path {
         "" | "the body" | "profile" => at.to_owned(),
@@ -258,5 +189,5 @@ fn within(at: &str, file: &str, error: Error) -> Error {
 
 /// The users of a job one by one, each with its text and who it is, if it says so.
 pub fn for_each_user(users: &str, each: &mut dyn FnMut(&str, Option<&str>)) -> Result<()> {
-    user::read_each(array(users, "users")?, each)
+    user::read_each(array(users, "users")?, "users", each)
 }

@@ -10,7 +10,7 @@ use crate::json;
 /// The version of Elemental that content has unless it says otherwise.
 const ELEMENTAL: &str = "2022-01-01";
 /// Levels of arrays and objects in content: what is stored has to be readable, wherever it is put in.
-const DEPTH: usize = 64;
+const LEVELS: usize = 64;
 
 /// The elements of content, or of an element.
 pub fn of(content: &Map<String, Value>) -> &[Value] {
@@ -30,8 +30,8 @@ pub fn complete(content: &mut Map<String, Value>, at: &str) -> Result<()> {
     if version.is_null() {
         *version = ELEMENTAL.into();
     }
-    if content.values().any(|value| depth(value) > DEPTH) {
-        return Err(Error::invalid(at, format_args!("expected at most {DEPTH} levels of arrays and objects")));
+    if content.values().any(|value| depth(value) > LEVELS) {
+        return Err(Error::invalid(at, format_args!("expected at most {LEVELS} levels of arrays and objects")));
     }
     if let Some(elements) = content.get_mut("elements") {
         let mut taken = Vec::new();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_get_the_ids_that_nobody_has() {
+    fn elements_get_ids_that_are_free() {
         let given = json!({ "elements": [
             { "type": "group", "elements": [{ "type": "divider" }, { "type": "divider", "id": "elem_2" }] },
             { "type": "divider", "id": "mine" },

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::json::{self, Fields};
 
 /// Bytes of a template: what can be sent at once, and not grown beyond element by element.
-const BYTES: usize = 6 * 1024 * 1024;
+const LONGEST_BYTES: usize = 6 * 1024 * 1024;
 /// No alias begins with this: Courier's own templates of tenants are addressed by it.
 const TENANTS: &str = "tenant/";
 
@@ -219,10 +219,10 @@ pub fn parse(template_json: &str) -> Result<Map<String, Value>> {
 pub fn to_text(stored: Map<String, Value>) -> Result<String> {
     let text = Value::Object(stored).to_string();
     match text.len() {
-        ..=BYTES => Ok(text),
+        ..=LONGEST_BYTES => Ok(text),
         _ => Err(Error::invalid(
             "content",
-            format_args!("a template takes at most {BYTES} bytes, ids and defaults included"),
+            format_args!("a template takes at most {LONGEST_BYTES} bytes, ids and defaults included"),
         )),
     }
 }

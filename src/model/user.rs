@@ -1,6 +1,7 @@
 //! One user of a bulk job, as it was sent.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -67,7 +68,7 @@ members! {
 }
 
 members! {
-    /// Where somebody is meant.
+    /// Where a user is meant.
     pub struct Context<'a> {
         #[serde(borrow)]
         tenant_id: Text<'a> = "tenant_id",
@@ -113,7 +114,7 @@ impl<'a> User<'a> {
         self.received_profile(each)
     }
 
-    /// Who this is: `recipient`, else `to.user_id`, else `user_id`. Nobody's name is empty.
+    /// Who this is: `recipient`, else `to.user_id`, else `user_id`. No name is empty.
     pub fn recipient(&self, at: impl FnOnce() -> String) -> Result<Option<&Cow<'a, str>>> {
         let to = self.to().and_then(|to| to.user_id.as_ref());
         let named = [("recipient", self.recipient.as_ref()), ("to.user_id", to), ("user_id", self.user_id.as_ref())];
@@ -141,14 +142,34 @@ pub fn named(user: String, recipient: &str) -> Result<String> {
     Ok(user.replacen('{', &format!("{{\"recipient\":{}{comma}", json::quoted(recipient)), 1))
 }
 
-/// Reads users and calls `each` with each one's own text and who it is, if it says so.
-pub fn read_each(users: Vec<&RawValue>, each: &mut dyn FnMut(&str, Option<&str>)) -> Result<()> {
+/// Reads users and calls `each` with each one's own text and who it is, if it says so: two that say the same are the
+/// same user, and one that says nothing is another than all others. `at` is their path in the request.
+pub fn read_each(users: Vec<&RawValue>, at: &str, each: &mut dyn FnMut(&str, Option<&str>)) -> Result<()> {
     for (index, user) in users.into_iter().enumerate() {
-        let at = || format!("users[{index}]");
+        let at = || format!("{at}[{index}]");
         let parsed = User::read(user.get(), at)?;
         each(user.get(), parsed.recipient(at)?.map(|name| &**name));
     }
     Ok(())
+}
+
+/// The same of users that are to be in a job together from the start: refuses one that is in it already.
+pub fn read_distinct(users: Vec<&RawValue>, at: &str) -> Result<()> {
+    let (mut index, mut duplicate, mut recipients) = (0, None, HashSet::new());
+    read_each(users, at, &mut |_, recipient| {
+        if let Some(recipient) = recipient
+            && !recipients.insert(recipient.to_owned())
+        {
+            duplicate.get_or_insert_with(|| (index, recipient.to_owned()));
+        }
+        index += 1;
+    })?;
+    match duplicate {
+        None => Ok(()),
+        Some((index, recipient)) => {
+            Err(Error::invalid(format_args!("{at}[{index}]"), format_args!("'{recipient}' is in this job already")))
+        }
+    }
 }
 
 /// The tenant that a user is meant in, if that was said.

@@ -22,7 +22,7 @@ pub struct Destination {
 }
 
 /// Longer URLs and secrets are refused.
-const LONGEST: usize = 2_000;
+const LONGEST_BYTES: usize = 2_000;
 
 impl Destination {
     /// Checks what can be checked without asking anybody. The error says what was expected, of which field.
@@ -30,7 +30,7 @@ impl Destination {
         const EXPECTED: &str = "expected an absolute URL such as http://127.0.0.1:3000/events";
         let url = url.trim();
         let refused = |why: &str| Err(("url", format!("{EXPECTED}{why}")));
-        if url.len() > LONGEST {
+        if url.len() > LONGEST_BYTES {
             return refused(", of at most 2000 bytes");
         }
         if url.get(..8).is_some_and(|it| it.eq_ignore_ascii_case("https://")) {
@@ -46,7 +46,7 @@ impl Destination {
         }
         match secret {
             Some("") => Err(("secret", "expected one that is not empty, or none".to_owned())),
-            Some(secret) if secret.len() > LONGEST => Err(("secret", "expected at most 2000 bytes".to_owned())),
+            Some(secret) if secret.len() > LONGEST_BYTES => Err(("secret", "expected at most 2000 bytes".to_owned())),
             secret => Ok(Destination { url: url.to_owned(), secret: secret.map(str::to_owned) }),
         }
     }

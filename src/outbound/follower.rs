@@ -1,25 +1,25 @@
 //! One webhook: rows → its queue → its receiver.
 
-use std::time::Duration;
-
-use super::post::{Poster, Reach};
-use super::{LOOK, LOOK_AGAIN, Outbound, signature};
+use super::post::Poster;
+use super::posters::Posters;
+use super::signature;
 use crate::error::Result;
+use crate::follow::{self, Next};
 use crate::model::row::{WebhookEventRow, WebhookRow};
 use crate::store::webhook::{self, Position, Webhook};
 use crate::store::webhook_event::{self, Attempt, Due};
 use crate::store::{Store, SyncWhen, Undo, event_batch};
 
-/// Before the second attempt, the third, and so on, in seconds: Courier's schedule. Behind the last one an event is
-/// given up.
-const PAUSES: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
+/// Before the second attempt, the third, and so on: Courier's schedule. After the last one an event is given up.
+const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
 
 /// Events that are delivered before it is written down that they were. A kill has as many delivered again.
-const PAGE: usize = 32;
+const PAGE_EVENTS: usize = 32;
 
-/// What a webhook's thread remembers. All of it is in the rows as well, or follows from them.
-#[derive(Default)]
-struct Follower {
+/// A webhook's thread. All that it remembers is in the rows as well, or follows from them.
+struct Follower<'a> {
+    store: &'a Store,
+    posters: &'a Posters,
     /// The position in the rows, and one behind it up to where there was nothing to queue.
     positions: Option<(Position, Position)>,
     /// What came of attempts and could not be written down yet.
@@ -27,58 +27,49 @@ struct Follower {
 }
 
 /// Follows a webhook until it is gone or all stops.
-pub fn follow(outbound: &Outbound, webhook_id: &str) {
-    let mut follower = Follower::default();
-    let bell = outbound.store.messages_bell();
-    loop {
-        let heard = bell.rung();
-        if outbound.stopping() {
-            break;
-        }
-        match follower.turn(outbound, webhook_id) {
-            Ok(None) => break,
-            Ok(Some(Duration::ZERO)) => {}
-            Ok(Some(pause)) => bell.wait(heard, pause),
-            Err(error) => {
-                log::warn!("webhook {webhook_id} pauses: {error}");
-                bell.wait(heard, LOOK_AGAIN);
-            }
-        }
-    }
-    outbound.posters().remove(webhook_id);
-    // Whoever looks after the threads looks again at once.
-    outbound.store.webhooks_bell().ring();
+pub fn follow(store: &Store, posters: &Posters, webhook_id: &str) {
+    let mut follower = Follower::new(store, posters);
+    let bell = store.messages_bell();
+    let trouble = format!("webhook {webhook_id} pauses");
+    let turn = || follower.turn(webhook_id);
+    follow::follow(store, bell, &trouble, || posters.is_stopping(), turn);
+    posters.remove(webhook_id);
+    // Has this thread joined at once.
+    store.webhooks_bell().ring();
 }
 
-impl Follower {
-    /// Fills the queue and delivers some of it. Returns how long there is nothing to do, or `None` if the webhook is
-    /// gone.
-    fn turn(&mut self, outbound: &Outbound, webhook_id: &str) -> Result<Option<Duration>> {
-        let store = &outbound.store;
+impl<'a> Follower<'a> {
+    fn new(store: &'a Store, posters: &'a Posters) -> Self {
+        Follower { store, posters, positions: None, unsettled: Vec::new() }
+    }
+
+    /// Fills the queue and delivers some of it. Ends when the webhook is gone.
+    fn turn(&mut self, webhook_id: &str) -> Result<Next> {
+        let store = self.store;
         let Some(webhook) = store.read(|db| webhook::find(db, webhook_id))? else {
-            return Ok(None);
+            return Ok(Next::End);
         };
-        self.settle(store, webhook.webhook)?;
-        if !self.fill(outbound, webhook.clone())? {
-            return Ok(Some(Duration::ZERO));
+        self.settle(webhook.webhook)?;
+        if !self.fill(webhook.clone())? {
+            return Ok(Next::Again);
         }
-        let (due, next) = store.read(|db| webhook_event::due(db, webhook.webhook, PAGE))?;
+        let (due, next) = store.read(|db| webhook_event::due(db, webhook.webhook, PAGE_EVENTS))?;
         if due.is_empty() {
-            return Ok(Some(next.map_or(LOOK, |next| store.until(next))));
+            return Ok(Next::wait(next));
         }
-        let delivered = self.deliver(outbound, &webhook, &due);
-        self.settle(store, webhook.webhook)?;
+        let delivered = self.deliver(&webhook, &due);
+        self.settle(webhook.webhook)?;
         delivered?;
-        Ok(Some(Duration::ZERO))
+        Ok(Next::Again)
     }
 
     /// Queues what has come to pass, as long as there is room. Returns whether the webhook was where it was thought to
     /// be.
-    fn fill(&mut self, outbound: &Outbound, mut webhook: Webhook) -> Result<bool> {
-        let store = &outbound.store;
+    fn fill(&mut self, mut webhook: Webhook) -> Result<bool> {
+        let store = self.store;
         let here = webhook.position;
         let (mut since, mut position) = self.positions.filter(|(since, _)| *since == here).unwrap_or((here, here));
-        while !outbound.stopping() {
+        while !self.posters.is_stopping() {
             let batch = store.read(|db| event_batch::read(db, &webhook, position))?;
             position = batch.position;
             let more = batch.more;
@@ -104,18 +95,18 @@ impl Follower {
 
     /// Delivers events one after the other, up to the first that fails: what came of it is to be seen at once. Nor any
     /// once the webhook is gone.
-    fn deliver(&mut self, outbound: &Outbound, webhook: &Webhook, due: &[Due]) -> Result<()> {
-        let Some(poster) = poster(outbound, webhook) else {
+    fn deliver(&mut self, webhook: &Webhook, due: &[Due]) -> Result<()> {
+        let Some(poster) = self.posters.of(webhook) else {
             return Ok(());
         };
         for event in due {
-            let there = outbound.store.read(|db| webhook::find(db, &webhook.webhook_id))?.is_some();
-            if !there || outbound.stopping() {
+            let there = self.store.read(|db| webhook::find(db, &webhook.webhook_id))?.is_some();
+            if !there || self.posters.is_stopping() {
                 break;
             }
-            let attempt = attempt(&outbound.store, &poster, webhook, event);
+            let attempt = attempt(self.store, &poster, webhook, event);
             // A call that was broken off says nothing about the receiver.
-            if outbound.stopping() && !matches!(attempt, Attempt::Delivered) {
+            if self.posters.is_stopping() && !matches!(attempt, Attempt::Delivered) {
                 break;
             }
             let failed = !matches!(attempt, Attempt::Delivered);
@@ -127,27 +118,18 @@ impl Follower {
         Ok(())
     }
 
-    fn settle(&mut self, store: &Store, webhook: WebhookRow) -> Result<()> {
+    fn settle(&mut self, webhook: WebhookRow) -> Result<()> {
         if self.unsettled.is_empty() {
             return Ok(());
         }
         let attempts = self.unsettled.clone();
         // What a power cut undoes is delivered again.
-        store.submit(SyncWhen::Later, Undo::Change, move |tx| webhook_event::settle(tx, webhook, &attempts)).wait()?;
+        self.store
+            .submit(SyncWhen::Later, Undo::Change, move |tx| webhook_event::settle(tx, webhook, &attempts))
+            .wait()?;
         self.unsettled.clear();
         Ok(())
     }
-}
-
-/// The webhook's connections, which [`Outbound::stop`] can break off.
-fn poster(outbound: &Outbound, webhook: &Webhook) -> Option<Poster> {
-    let mut posters = outbound.posters();
-    // Whoever comes after the stop was not told of it.
-    if outbound.stopping() {
-        return None;
-    }
-    let reach = if webhook.environment.is_some() { Reach::Loopback } else { Reach::Anywhere };
-    Some(posters.entry(webhook.webhook_id.clone()).or_insert_with(|| Poster::new(reach)).clone())
 }
 
 fn attempt(store: &Store, poster: &Poster, webhook: &Webhook, event: &Due) -> Attempt {
@@ -157,8 +139,8 @@ fn attempt(store: &Store, poster: &Poster, webhook: &Webhook, event: &Due) -> At
         return Attempt::Delivered;
     };
     let error = refused.reason;
-    match PAUSES.get(event.attempts) {
-        Some(seconds) if refused.may_pass => Attempt::Retry { error, after_millis: seconds * 1000 },
+    match RETRY_SECONDS.get(event.attempts) {
+        Some(seconds) if refused.retryable => Attempt::Retry { error, after_millis: seconds * 1000 },
         _ => {
             log::warn!("webhook {} does not get the event {}: {error}", webhook.webhook_id, event.event_id);
             Attempt::GivenUp { error }

@@ -9,17 +9,17 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{NextTimeout, TcpConnector};
 
-/// A receiver has this long for the whole of a call [Courier's documentation],
+/// A receiver has this long for the whole of a call [Courier's documentation].
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// of which a connection may take this long; no stop can break that off.
+/// A connection may take this much of it; a stop cannot break that off.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Of an answer so much is read, so that the connection can be used again.
+/// So much of an answer is read, so that the connection can be used again.
 const ANSWER_BYTES: u64 = 64 * 1024;
 
 /// Which addresses may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    Anywhere,
+pub enum AllowedHosts {
+    Any,
     /// This machine's own: what was registered over HTTP must not open a way into the network.
     Loopback,
 }
@@ -28,15 +28,15 @@ pub enum Reach {
 #[derive(Clone, Debug)]
 pub struct Poster(Agent);
 
-/// Why an event was not taken.
+/// Why an event was not accepted.
 pub struct Refused {
     pub reason: String,
     /// Whether another attempt may succeed.
-    pub may_pass: bool,
+    pub retryable: bool,
 }
 
 impl Poster {
-    pub fn new(reach: Reach) -> Self {
+    pub fn new(hosts: AllowedHosts) -> Self {
         // Whatever proxy the environment names, a receiver is called as it was named.
         let config = Agent::config_builder()
             .proxy(None)
@@ -47,7 +47,7 @@ impl Poster {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .user_agent(concat!("bulkd/", env!("CARGO_PKG_VERSION")))
             .build();
-        let names = Names { reach, resolver: DefaultResolver::default() };
+        let names = LoopbackResolver { hosts, resolver: DefaultResolver::default() };
         Poster(Agent::with_parts(config, TcpConnector::default(), names))
     }
 
@@ -56,7 +56,7 @@ impl Poster {
         self.0.shutdown();
     }
 
-    /// Posts an event. Taken is what is answered by a status from 200 to 299.
+    /// Posts an event. A status from 200 to 299 accepts it.
     pub fn post(&self, url: &str, event_id: &str, signature: Option<&str>, body: &str) -> Result<(), Refused> {
         let mut request = self.0.post(url).content_type("application/json").header("x-bulkd-event-id", event_id);
         if let Some(signature) = signature {
@@ -70,23 +70,23 @@ impl Poster {
                     200..=299 => Ok(()),
                     status => Err(Refused {
                         reason: format!("the receiver answered {status}"),
-                        may_pass: matches!(status, 408 | 429 | 500..),
+                        retryable: matches!(status, 408 | 429 | 500..),
                     }),
                 }
             }
-            Err(error) => Err(Refused { reason: error.to_string(), may_pass: true }),
+            Err(error) => Err(Refused { reason: error.to_string(), retryable: true }),
         }
     }
 }
 
 /// Looks names up, and refuses addresses that may not be called: only here it is known which one will be.
 #[derive(Debug)]
-struct Names {
-    reach: Reach,
+struct LoopbackResolver {
+    hosts: AllowedHosts,
     resolver: DefaultResolver,
 }
 
-impl Resolver for Names {
+impl Resolver for LoopbackResolver {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let mut found = self.empty();
@@ -97,7 +97,7 @@ impl Resolver for Names {
         }
         let mut allowed = self.empty();
         let may_be_called =
-            |address: &SocketAddr| self.reach == Reach::Anywhere || address.ip().to_canonical().is_loopback();
+            |address: &SocketAddr| self.hosts == AllowedHosts::Any || address.ip().to_canonical().is_loopback();
         found.iter().copied().filter(may_be_called).for_each(|address| allowed.push(address));
         match allowed.is_empty() {
             false => Ok(allowed),
@@ -114,19 +114,19 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_called_unless_more_is_allowed() {
-        let names = |reach| Names { reach, resolver: DefaultResolver::default() };
-        let resolve = |reach, url: &str| {
+        let names = |hosts| LoopbackResolver { hosts, resolver: DefaultResolver::default() };
+        let resolve = |hosts, url: &str| {
             let timeout = NextTimeout::default();
-            let found = names(reach).resolve(&url.parse().unwrap(), &Config::default(), timeout);
+            let found = names(hosts).resolve(&url.parse().unwrap(), &Config::default(), timeout);
             found.map(|found| found.len()).map_err(|error| error.to_string())
         };
         for url in ["http://127.0.0.1:80/", "http://127.9.9.9/", "http://[::1]:80/", "http://[::ffff:127.0.0.1]/"] {
-            assert_eq!(resolve(Reach::Loopback, url), Ok(1), "{url}");
+            assert_eq!(resolve(AllowedHosts::Loopback, url), Ok(1), "{url}");
         }
         for url in ["http://10.0.0.1/", "http://0.0.0.0/", "http://169.254.169.254/", "http://[::ffff:10.0.0.1]/"] {
-            let refused = resolve(Reach::Loopback, url).unwrap_err();
+            let refused = resolve(AllowedHosts::Loopback, url).unwrap_err();
             assert!(refused.contains("not an address of this machine"), "{url}: {refused}");
-            assert_eq!(resolve(Reach::Anywhere, url), Ok(1), "{url}");
+            assert_eq!(resolve(AllowedHosts::Any, url), Ok(1), "{url}");
         }
     }
 }

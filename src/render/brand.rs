@@ -10,7 +10,7 @@ use super::text::{Parsed, Text, Writer};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::brand::BrandPayload;
-use crate::model::plan::{Plan, Stored};
+use crate::model::resolved::{ResolvedDefinition, TemplateSource};
 use crate::model::user::User;
 use crate::template::{Partials, Template};
 
@@ -107,7 +107,7 @@ pub struct Frame {
 
 impl Frame {
     /// `None` if there is no brand. A text that was stored when it was not looked at stays as it is.
-    pub fn new(plan: Plan, now: Timestamp) -> Option<Self> {
+    pub fn new(plan: ResolvedDefinition, now: Timestamp) -> Option<Self> {
         let brand = plan.brand.clone()?;
         let mut names = Names::default();
         let (partials, mut parsed) = (partials(Some(&brand)), Parsed::default());
@@ -117,7 +117,7 @@ impl Frame {
             })
             .collect();
         let template_id = match plan.stored {
-            Stored::Template { template_id, .. } => Some(template_id),
+            TemplateSource::Template { template_id, .. } => Some(template_id),
             _ => None,
         };
         let words = JobWords::new(&plan.definition, plan.brand, template_id.as_deref(), plan.topic.as_ref(), now);

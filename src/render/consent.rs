@@ -3,8 +3,8 @@
 use crate::clock::Timestamp;
 use crate::json::Fields;
 use crate::model::channel::Channel;
-use crate::model::plan::Topic;
 use crate::model::preference::{PreferenceDetails, PreferenceStatus, TopicPreference};
+use crate::model::resolved::Topic;
 use crate::model::user::User;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
 

@@ -9,7 +9,7 @@ use super::scope::Names;
 use super::text::{Parsed, Text, Writer};
 use crate::error::{Error, Result};
 use crate::model::channel::{Channel, Provider};
-use crate::model::content::{Content, Element, Kind, Raw, locale};
+use crate::model::content::{Content, Element, ElementKind, Raw, locale};
 use crate::template::Partials;
 
 /// Locales in one content.
@@ -148,11 +148,11 @@ impl<'a> Mentioned<'a> {
     fn add(&mut self, elements: &'a [Element]) {
         for element in elements {
             let channel = match &element.kind {
-                Kind::Channel { channel, .. } => Some(channel),
+                ElementKind::Channel { channel, .. } => Some(channel),
                 _ => None,
             };
             self.names_channels |= element.channels.is_some() || channel.is_some();
-            self.has_markdown |= matches!(element.kind, Kind::Text { markdown: true, .. });
+            self.has_markdown |= matches!(element.kind, ElementKind::Text { markdown: true, .. });
             for provider in element.channels.iter().flatten().chain(channel).filter_map(|name| provider(name)) {
                 let target = Target { channel: provider.channel(), provider: Some(provider) };
                 if !self.targets.contains(&target) {
@@ -207,7 +207,7 @@ struct Kit<'k> {
 impl Variant<'_> {
     fn builder<'b>(&'b self, kit: &'b mut Kit<'_>, escape: Escape) -> Builder<'b> {
         let named =
-            |it: &Element| matches!(&it.kind, Kind::Channel { channel, .. } if self.target.is_provider(channel));
+            |it: &Element| matches!(&it.kind, ElementKind::Channel { channel, .. } if self.target.is_provider(channel));
         let by_provider = self.elements.iter().any(named);
         let writer = Writer::new(kit.names, kit.partials, kit.parsed);
         Builder::new(writer, self.path, self.target, by_provider, self.locale, self.refs, escape)
@@ -281,7 +281,7 @@ impl Variant<'_> {
         }
         let builder = self.builder(kit, Escape::Plain);
         self.elements.iter().filter(|element| builder.is_meant(element)).find_map(|element| match &element.kind {
-            Kind::Channel { raw: Some(raw), .. } => Some((element, raw)),
+            ElementKind::Channel { raw: Some(raw), .. } => Some((element, raw)),
             _ => None,
         })
     }

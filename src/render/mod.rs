@@ -31,11 +31,12 @@ use crate::model::channel::{Channel, Provider};
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
 use crate::model::outcomes::{Outcomes, Write, Written};
-use crate::model::plan::{Plan, Stored, Topic};
+use crate::model::resolved::{ResolvedDefinition, TemplateSource, Topic};
 use crate::model::row::ProfileVersion;
 use crate::model::stored_recipient::StoredRecipient;
 use crate::model::user::User;
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
+use crate::settings::UnknownTemplates;
 use crate::template::Partials;
 
 use condition::Condition;
@@ -58,15 +59,6 @@ fn too_long() -> String {
 
 /// Stack that a thread needs to compile and render texts: both recurse with the blocks and brackets in them.
 pub const STACK: usize = 8 * 1024 * 1024;
-
-/// What to do with an event or template that is not stored here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnknownTemplates {
-    /// Its id and its data are the message: most people's templates live in Courier's cloud.
-    Lenient,
-    /// The message is `UNMAPPED`, as it would be at Courier for a typo.
-    Strict,
-}
 
 /// A user of a job with what is stored under its recipient id.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +103,7 @@ enum Words {
 impl Renderer {
     /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its
     /// path in the request.
-    pub fn new(plan: Plan, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
+    pub fn new(plan: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
         let mut definition = plan.definition;
         let mut names = Names::default();
         let partials = brand::partials(plan.brand.as_ref());
@@ -125,20 +117,24 @@ impl Renderer {
             (Source::Content { path, content }, _) => {
                 Words::Content(Compiled::compile(&content, path, &mut names, &partials)?)
             }
-            (_, Stored::Template { template_id: id, alias: of_template, content }) => {
+            (_, TemplateSource::Template { template_id: id, alias: of_template, content }) => {
                 alias = of_template;
                 let texts = Compiled::compile(&content, "content", &mut names, &partials)?;
                 template_id = Some(id);
                 Words::Content(texts)
             }
-            (_, Stored::Unpublished { template_id: id }) => {
+            (_, TemplateSource::Unpublished { template_id: id }) => {
                 let error = format!("the template {id} is not published");
                 template_id = Some(id);
                 Words::Nothing(Verdict::new(MessageStatus::Undeliverable, Reason::Unpublished, error))
             }
-            (Source::Template(id), Stored::Nothing) if templates == UnknownTemplates::Lenient => Words::Elsewhere(id),
-            (Source::Template(id), Stored::Nothing) => Words::Nothing(unmapped(format!("there is no template {id}"))),
-            (Source::Nothing, Stored::Nothing) => {
+            (Source::Template(id), TemplateSource::Nothing) if templates == UnknownTemplates::Lenient => {
+                Words::Elsewhere(id)
+            }
+            (Source::Template(id), TemplateSource::Nothing) => {
+                Words::Nothing(unmapped(format!("there is no template {id}")))
+            }
+            (Source::Nothing, TemplateSource::Nothing) => {
                 Words::Nothing(unmapped("neither content nor a template was given".to_owned()))
             }
         };
@@ -150,7 +146,7 @@ impl Renderer {
         Ok(Renderer {
             data: JobData::new(data, words_of_job, &names),
             conditions,
-            mails: Mails::of(&definition.about),
+            mails: Mails::of(&definition.options),
             template_id,
             alias,
             named,
@@ -170,7 +166,7 @@ impl Renderer {
 
     /// The tenant that the messages are sent for.
     pub fn tenant_id(&self) -> Option<&str> {
-        self.definition.about.tenant_id.as_deref()
+        self.definition.options.tenant_id.as_deref()
     }
 
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
@@ -213,7 +209,7 @@ impl Renderer {
             nowhere(verdict.clone(), None, outcomes);
             return Ok(());
         }
-        let event = self.definition.about.event.as_deref();
+        let event = self.definition.options.event.as_deref();
         let named = [self.template_id.as_deref(), self.alias.as_deref(), event, self.named.as_deref()];
         let chosen = match consent::ask(&user, named, self.topic.as_ref(), it.known.preference.as_ref(), now) {
             Consent::Given => None,

@@ -195,7 +195,7 @@ impl<'a> Trip<'a> {
     }
 
     fn channel(&mut self, channel: Channel, asked: Asked<'_>) -> Result<bool, String> {
-        let options = self.renderer.definition.about.channels.get(channel.name());
+        let options = self.renderer.definition.options.channels.get(channel.name());
         let addresses = self.contact.addresses(channel);
         let nobody = channel == Channel::Inbox && self.renderer.kind == JobKind::Send && !self.contact.has_user_id();
         if addresses.is_empty() || nobody {
@@ -293,7 +293,7 @@ impl<'a> Trip<'a> {
             return Ok(went);
         }
         if let Some(condition) =
-            self.renderer.definition.about.providers.get(provider.name()).and_then(|it| it.condition.as_deref())
+            self.renderer.definition.options.providers.get(provider.name()).and_then(|it| it.condition.as_deref())
             && !self.holds(condition)?
         {
             return Ok(false);

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::json::{self, Object};
 use crate::model::definition::Definition;
-use crate::model::plan::Topic;
+use crate::model::resolved::Topic;
 use crate::model::user::User;
 use crate::template::{self, Heap, Noted, Problem, Root, Value};
 
@@ -150,10 +150,10 @@ impl JobWords {
     ) -> Self {
         JobWords {
             brand: brand.map(|brand| brand::words(brand).to_string()),
-            event: definition.about.event.clone().unwrap_or_default(),
+            event: definition.options.event.clone().unwrap_or_default(),
             template: template_id.unwrap_or_default().to_owned(),
             topic: topic.map(|topic| topic.topic_id.clone()).unwrap_or_default(),
-            tenant: definition.about.tenant_id.as_deref().map(tenant),
+            tenant: definition.options.tenant_id.as_deref().map(tenant),
             year: now.year(),
         }
     }

@@ -2,28 +2,29 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{LOOK, LOOK_AGAIN, Runner};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
+use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::{Outcome, Outcomes};
-use crate::model::plan::Plan;
+use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::{JobRow, MessageNumber};
 use crate::model::verdict::{MessageStatus, Reason, Verdict};
 use crate::render::{Recipient, Renderer};
+use crate::settings::UnknownTemplates;
 use crate::store::message::{self, MessageLocation};
 use crate::store::recipient_lookup::RecipientLookup;
-use crate::store::{Db, Tx, job, plan, settle, user};
+use crate::store::{Db, Store, Tx, job, plan, settle, user};
 
-/// Messages at a time, in one commit,
-const BATCH: usize = 100;
-/// unless their text is longer before.
+/// Messages that are written in one commit, at most.
+const BATCH_MESSAGES: usize = 100;
+/// Text after which a batch ends earlier.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// What became of the messages with these numbers.
+/// The numbers of messages, each with what became of it.
 type Made = Vec<(MessageNumber, Outcomes)>;
 
 /// A job of which messages are due.
@@ -34,39 +35,38 @@ struct Due {
     environment: EnvironmentRow,
 }
 
-impl Runner {
-    /// Sends what is due, as long as nobody stops it.
-    pub(super) fn send_delayed(&self) {
+/// What sends delayed messages.
+pub struct DelayedSender<'a> {
+    pub store: &'a Store,
+    pub templates: UnknownTemplates,
+    pub stopping: &'a AtomicBool,
+}
+
+impl DelayedSender<'_> {
+    /// Sends what is due, until the runner stops.
+    pub fn follow(&self) {
         let bell = self.store.jobs_bell();
-        loop {
-            let heard = bell.rung();
-            if self.stopping() {
-                return;
-            }
-            let timeout = match self.send_due() {
-                Ok(next) => next,
-                Err(error) => {
-                    log::error!("delayed messages could not be sent: {error}");
-                    LOOK_AGAIN
-                }
-            };
-            bell.wait(heard, timeout);
-        }
+        let trouble = "delayed messages could not be sent";
+        follow::follow(self.store, bell, trouble, || self.is_stopping(), || self.send_due());
     }
 
-    /// Sends what is due now, and tells how long the next message waits. What cannot be made or written holds up nobody
-    /// else; it is tried again.
-    fn send_due(&self) -> Result<Duration> {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Sends what is due now, and tells when the next message is. What cannot be made or written holds up no other
+    /// message; it is tried again.
+    fn send_due(&self) -> Result<Next> {
         // Those of one job mostly come one after the other, and a job may be large.
         let mut job = None;
         let mut failed = Failed::default();
         loop {
             let (mut due, next, now) = self.store.read(|db| {
-                let (due, next) = message::list_due(db, BATCH + failed.numbers.len())?;
+                let (due, next) = message::list_due(db, BATCH_MESSAGES + failed.numbers.len())?;
                 Ok((due, next, db.now()))
             })?;
-            if self.stopping() {
-                return Ok(LOOK);
+            if self.is_stopping() {
+                return Ok(Next::Wait);
             }
             let (mut made, mut bytes, mut all) = (Made::new(), 0, true);
             due.retain(|place| !failed.numbers.contains(&place.number));
@@ -91,7 +91,7 @@ impl Runner {
             }
             return match failed.error {
                 Some(error) => Err(error),
-                None => Ok(next.map_or(LOOK, |at| self.store.until(at))),
+                None => Ok(Next::wait(next)),
             };
         }
     }
@@ -112,8 +112,8 @@ impl Runner {
         Ok(())
     }
 
-    /// What becomes of one message. Trouble with the file fails, and is tried again; what cannot be made is told as a
-    /// message that could not be delivered, so that the others have their turn.
+    /// What becomes of one message. Trouble with the file fails, and is tried again. A message that cannot be made is
+    /// written as one that could not be delivered, so that the others have their turn.
     fn render_due(&self, place: &MessageLocation, now: Timestamp, job: &mut Option<Due>) -> Result<Outcomes> {
         match self.try_render_due(place, now, job) {
             Err(error) if error.kind() != Kind::Unavailable => {
@@ -161,7 +161,7 @@ struct Failed {
 impl Failed {
     /// Fails when there are so many that it is no longer a matter of single messages.
     fn add(&mut self, number: MessageNumber, error: Error) -> Result<()> {
-        if self.numbers.len() == BATCH {
+        if self.numbers.len() == BATCH_MESSAGES {
             return Err(error);
         }
         self.numbers.insert(number);
@@ -178,7 +178,7 @@ fn settle(tx: &mut Tx<'_>, made: &[(MessageNumber, Outcomes)]) -> Result<()> {
 }
 
 /// What the messages of a job have in common, and its environment.
-fn plan_of(db: &Db<'_>, job: JobRow) -> Result<(Plan, EnvironmentRow)> {
+fn plan_of(db: &Db<'_>, job: JobRow) -> Result<(ResolvedDefinition, EnvironmentRow)> {
     let (job, definition) = job::get_by_number(db, job)?;
     Ok((plan::load(db, &job, Definition::read(&definition, Reading::Lenient)?)?, job.environment))
 }

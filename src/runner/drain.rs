@@ -56,7 +56,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
         });
         match written {
             Some(written) => submitted(Part { run: run.clone(), written }),
-            // The run was given up, and whoever did that has said why.
+            // The run was given up, which was logged with its reason.
             None => return Ok(()),
         }
         seq = end;
@@ -69,7 +69,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
 struct Users {
     text: String,
     rows: Vec<(Range<usize>, Range<usize>)>,
-    /// None at all if nothing is stored of anybody.
+    /// Empty if the environment has nothing stored of users.
     known: Vec<StoredRecipient>,
     read_at: Timestamp,
 }
@@ -124,10 +124,11 @@ mod tests {
     use crate::model::bulk::JobKind;
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
-    use crate::model::plan::Plan;
-    use crate::render::{Renderer, UnknownTemplates};
+    use crate::model::resolved::ResolvedDefinition;
+    use crate::render::Renderer;
+    use crate::settings::{Durability, UnknownTemplates};
     use crate::store::ingest::{self, NewUsers};
-    use crate::store::{Durability, Options, environment, job, profile};
+    use crate::store::{Options, environment, job, profile};
 
     #[test]
     fn a_part_is_bounded_by_what_is_stored_of_its_users_too() {
@@ -150,9 +151,12 @@ mod tests {
         });
         let job = made.unwrap();
         let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
-        let renderer =
-            Renderer::new(Plan::new(definition, JobKind::Bulk), UnknownTemplates::Lenient, Timestamp::default())
-                .unwrap();
+        let renderer = Renderer::new(
+            ResolvedDefinition::new(definition, JobKind::Bulk),
+            UnknownTemplates::Lenient,
+            Timestamp::default(),
+        )
+        .unwrap();
         let chunk = Chunk { run: Arc::new(Run::new(&job, renderer)), users: 0..4 };
         let users = |from_seq| read(&store, &chunk, from_seq).unwrap();
         assert_eq!(users(0).known.iter().map(StoredRecipient::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12; 2]);

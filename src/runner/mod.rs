@@ -1,8 +1,8 @@
 //! The pool that drains jobs: users become messages in the outbox.
 //!
 //! One thread follows the rows: whichever job is PROCESSING gets a place in the schedule, at start-up as after a bell.
-//! Another sends what was delayed, when its time has come. The others claim a chunk at a time, of each job in turn, render it, and hand it to the writer in the order of the
-//! users.
+//! Another sends what was delayed, when its time has come. The others claim a chunk at a time, of each job in turn,
+//! render it, and hand it to the writer in the order of the users.
 
 mod delayed;
 mod drain;
@@ -12,21 +12,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
+use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
 use crate::model::row::JobRow;
-use crate::render::{self, Renderer, UnknownTemplates};
+use crate::render::{self, Renderer};
+use crate::settings::UnknownTemplates;
 use crate::store::{Store, job, plan};
+use delayed::DelayedSender;
 use drain::Part;
 use schedule::{Chunk, Run, Schedule};
-
-/// Between two looks at the rows when no bell rings. The bell is enough; this is for those who change the file by hand.
-const LOOK: Duration = Duration::from_secs(60);
-/// And when the rows could not be read.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 pub struct Runner {
     store: Arc<Store>,
@@ -45,7 +42,8 @@ impl Runner {
         let runner =
             Arc::new(Runner { store, templates, schedule: Schedule::default(), stopping: AtomicBool::new(false) });
         let mut threads: Vec<JoinHandle<()>> = Vec::new();
-        let followers = [("runner", Runner::follow as fn(&Runner)), ("delayed", Runner::send_delayed as fn(&Runner))];
+        let followers =
+            [("runner", Runner::follow_jobs as fn(&Runner)), ("delayed", Runner::send_delayed as fn(&Runner))];
         let roles = followers
             .into_iter()
             .map(|(name, role)| (name.to_owned(), role))
@@ -57,7 +55,7 @@ impl Runner {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     runner.stop();
-                    // What one of them has to tell of its end it has told.
+                    // A thread that panicked has logged it.
                     threads.into_iter().for_each(|thread| drop(thread.join()));
                     return Err(Error::startup(format!("the thread '{name}' cannot be started: {error}")));
                 }
@@ -73,42 +71,40 @@ impl Runner {
         self.store.jobs_bell().ring();
     }
 
-    fn stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
     /// Puts every job that is PROCESSING into the schedule.
-    fn follow(&self) {
+    fn follow_jobs(&self) {
         let bell = self.store.jobs_bell();
-        loop {
-            let heard = bell.rung();
-            if self.stopping() {
-                return;
-            }
-            let pause = self.schedule.end_pauses();
-            let timeout = match self.store.read(job::list_processing) {
-                Ok(jobs) => {
-                    jobs.into_iter().filter(|job| !self.schedule.knows(*job)).for_each(|job| self.take_up(job));
-                    pause.unwrap_or(LOOK)
-                }
-                Err(error) => {
-                    log::error!("the jobs could not be read: {error}");
-                    LOOK_AGAIN
-                }
-            };
-            bell.wait(heard, timeout);
-        }
+        follow::follow(
+            &self.store,
+            bell,
+            "the jobs could not be read",
+            || self.is_stopping(),
+            || {
+                let next_end = self.schedule.end_pauses(self.store.now());
+                let jobs = self.store.read(job::list_processing)?;
+                jobs.into_iter().filter(|job| !self.schedule.knows(*job)).for_each(|job| self.schedule_job(job));
+                Ok(Next::wait(next_end))
+            },
+        );
     }
 
-    fn take_up(&self, job: JobRow) {
-        if let Err(error) = self.try_take_up(job) {
-            log::error!("job number {job} could not be taken up, and pauses: {error}");
-            self.schedule.pause(job);
+    fn send_delayed(&self) {
+        DelayedSender { store: &self.store, templates: self.templates, stopping: &self.stopping }.follow();
+    }
+
+    fn schedule_job(&self, job: JobRow) {
+        if let Err(error) = self.try_schedule_job(job) {
+            log::error!("job number {job} could not be scheduled, and pauses: {error}");
+            self.schedule.pause(job, self.store.now());
             self.store.jobs_bell().ring();
         }
     }
 
-    fn try_take_up(&self, number: JobRow) -> Result<()> {
+    fn try_schedule_job(&self, number: JobRow) -> Result<()> {
         // It may have come to its end since it was listed.
         let Some((job, definition)) = self.store.read(|db| job::find_processing(db, number))? else {
             return Ok(());
@@ -156,7 +152,7 @@ impl Runner {
                 self.settle(before);
             }
         };
-        catch_unwind(AssertUnwindSafe(|| drain::drain(&self.store, chunk, || self.stopping(), submitted)))
+        catch_unwind(AssertUnwindSafe(|| drain::drain(&self.store, chunk, || self.is_stopping(), submitted)))
             .unwrap_or_else(|_| Err(Error::internal("draining panicked")))
     }
 
@@ -171,12 +167,12 @@ impl Runner {
         if let Err(error) = outcome
             && run.fail()
         {
-            match self.stopping() {
+            match self.is_stopping() {
                 true => log::info!("job {} goes on at the next start", run.job_id),
                 false => log::warn!("job {} pauses: {error}", run.job_id),
             }
         }
-        if self.schedule.close(run) {
+        if self.schedule.close(run, self.store.now()) {
             self.store.jobs_bell().ring();
         }
     }

@@ -4,17 +4,18 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
+use crate::clock::Timestamp;
 use crate::model::bulk::Job;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::JobRow;
 use crate::render::Renderer;
 
-/// Users claimed at a time: enough to make a commit worth its while, few enough that nobody waits long behind them.
-const CHUNK: u64 = 1_000;
-/// Before a job is taken up again after its messages could not be written.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Users claimed at a time: enough to make a commit worth its while, few enough that no other job waits long behind
+/// them.
+const CHUNK_USERS: u64 = 1_000;
+/// Before a job is scheduled again after its messages could not be written.
+const PAUSE_MILLIS: i64 = 1_000;
 
 /// A job that is being drained.
 pub struct Run {
@@ -30,7 +31,7 @@ pub struct Run {
 }
 
 struct State {
-    /// The first user that nobody has claimed.
+    /// The first user that no worker has claimed.
     unclaimed: u64,
     /// The first user whose outcome was not yet handed to the writer.
     unsubmitted: u64,
@@ -76,7 +77,7 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until everybody before `seq` is with the writer, then calls `submit`, which hands over the users up to
+    /// Waits until all users before `seq` are with the writer, then calls `submit`, which hands over the users up to
     /// `end`. `None` if the run has failed meanwhile.
     pub fn in_turn<T>(&self, seq: u64, end: u64, submit: impl FnOnce() -> T) -> Option<T> {
         let early = |state: &mut State| state.unsubmitted < seq && !state.failed;
@@ -91,7 +92,7 @@ impl Run {
         Some(submitted)
     }
 
-    /// Gives the run up; whoever waits for a turn in it goes home. Returns whether it was still going.
+    /// Gives the run up; threads that wait for a turn in it return. Returns whether it was still going.
     pub fn fail(&self) -> bool {
         let mut state = self.state();
         let was_going = !state.failed;
@@ -115,7 +116,7 @@ struct Queue {
     /// All runs with users to claim or chunks open.
     runs: HashMap<JobRow, Arc<Run>>,
     /// Jobs that have failed, and until when they pause.
-    pauses: HashMap<JobRow, Instant>,
+    pauses: HashMap<JobRow, Timestamp>,
     stopped: bool,
 }
 
@@ -130,19 +131,18 @@ impl Schedule {
         queue.runs.contains_key(&job) || queue.pauses.contains_key(&job)
     }
 
-    /// Ends the pauses that are over, and tells how long the next one lasts.
-    pub fn end_pauses(&self) -> Option<Duration> {
+    /// Ends the pauses that are over, and tells when the next one is.
+    pub fn end_pauses(&self, now: Timestamp) -> Option<Timestamp> {
         let mut queue = self.queue();
-        let now = Instant::now();
         queue.pauses.retain(|_, until| *until > now);
-        queue.pauses.values().min().map(|until| until.duration_since(now))
+        queue.pauses.values().min().copied()
     }
 
-    pub fn pause(&self, job: JobRow) {
-        self.queue().pauses.insert(job, Instant::now() + PAUSE);
+    pub fn pause(&self, job: JobRow, now: Timestamp) {
+        self.queue().pause(job, now);
     }
 
-    /// Adds a run; its first turn comes after everybody else's next.
+    /// Adds a run; its first turn comes after every other run's next.
     pub fn add(&self, run: Run) {
         let run = Arc::new(run);
         let mut queue = self.queue();
@@ -163,7 +163,7 @@ impl Schedule {
     }
 
     /// Tells that a chunk, or a part that was with the writer, has ended. Returns whether its job now pauses.
-    pub fn close(&self, run: &Arc<Run>) -> bool {
+    pub fn close(&self, run: &Arc<Run>, now: Timestamp) -> bool {
         let mut queue = self.queue();
         let (outstanding, failed, unclaimed) = {
             let mut state = run.state();
@@ -178,7 +178,7 @@ impl Schedule {
             queue.runs.remove(&run.job);
         }
         if over && failed {
-            queue.pauses.insert(run.job, Instant::now() + PAUSE);
+            queue.pause(run.job, now);
         }
         over && failed
     }
@@ -190,6 +190,10 @@ impl Schedule {
 }
 
 impl Queue {
+    fn pause(&mut self, job: JobRow, now: Timestamp) {
+        self.pauses.insert(job, Timestamp(now.millis().saturating_add(PAUSE_MILLIS)));
+    }
+
     fn claim(&mut self) -> Option<Chunk> {
         if self.stopped {
             return None;
@@ -197,7 +201,7 @@ impl Queue {
         let run = self.turns.pop_front()?;
         let mut state = run.state();
         let start = state.unclaimed;
-        let end = run.received.min(start + CHUNK);
+        let end = run.received.min(start + CHUNK_USERS);
         state.unclaimed = end;
         state.outstanding += 1;
         drop(state);
@@ -205,5 +209,23 @@ impl Queue {
             self.turns.push_back(run.clone());
         }
         Some(Chunk { run, users: start..end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_ends_by_the_clock_that_it_began_by() {
+        let schedule = Schedule::default();
+        schedule.pause(JobRow(1), Timestamp(0));
+        schedule.pause(JobRow(2), Timestamp(400));
+        assert!(schedule.knows(JobRow(1)) && schedule.knows(JobRow(2)));
+        assert_eq!(schedule.end_pauses(Timestamp(999)), Some(Timestamp(1_000)));
+        assert_eq!(schedule.end_pauses(Timestamp(1_000)), Some(Timestamp(1_400)));
+        assert!(!schedule.knows(JobRow(1)) && schedule.knows(JobRow(2)));
+        assert_eq!(schedule.end_pauses(Timestamp(9_000)), None);
+        assert!(!schedule.knows(JobRow(2)));
     }
 }

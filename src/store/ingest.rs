@@ -176,7 +176,8 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::id::Ids;
-    use crate::store::{Durability, Options};
+    use crate::settings::Durability;
+    use crate::store::Options;
 
     /// Ingests so many recipients from `first` on, and returns how many were added.
     fn ingest_named(store: &Store, of: &Environment, job_id: &str, first: u64, count: u64) -> u64 {

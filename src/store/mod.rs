@@ -49,7 +49,6 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 pub use engine::bell::Bell;
-pub use engine::file::Durability;
 pub use engine::writer::{Pending, SyncWhen, Undo};
 pub use engine::{Db, Tx};
 pub use page::Page;
@@ -57,6 +56,7 @@ pub use page::Page;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Kind, Result};
 use crate::id::Ids;
+use crate::settings::Durability;
 use engine::bell::{Bells, Wakeups};
 use engine::readers::{self, Reader, Readers};
 use engine::recipients::{CachedJobs, Recipients};

@@ -11,7 +11,7 @@ use crate::model::bulk::Job;
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
 use crate::model::environment::EnvironmentRow;
-use crate::model::plan::{Plan, Stored, Topic};
+use crate::model::resolved::{ResolvedDefinition, TemplateSource, Topic};
 
 /// What a definition refers to that may be stored.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ impl References {
             Source::Template(id) => Some(id.clone()),
             _ => None,
         };
-        let email = definition.about.channels.get("email").and_then(|it| it.brand_id.as_ref());
+        let email = definition.options.channels.get("email").and_then(|it| it.brand_id.as_ref());
         References { template, brand_id: email.or(definition.brand_id.as_ref()).cloned() }
     }
 }
@@ -89,16 +89,16 @@ pub(in crate::store) fn warn_without_brand(brand_id: &str) {
 }
 
 /// All that the messages of a job have in common. `definition` is the job's own.
-pub fn load(db: &Db<'_>, job: &Job, definition: Definition) -> Result<Plan> {
+pub fn load(db: &Db<'_>, job: &Job, definition: Definition) -> Result<ResolvedDefinition> {
     let versions = PinnedVersions { template_version: job.template_version, brand_version: job.brand_version };
-    let mut plan = Plan::new(definition, job.kind);
+    let mut plan = ResolvedDefinition::new(definition, job.kind);
     resolve_into(&mut plan, db, job.environment, &versions)?;
     Ok(plan)
 }
 
 /// Adds to a plan what is stored of the versions that its definition led to.
 pub(in crate::store) fn resolve_into(
-    plan: &mut Plan,
+    plan: &mut ResolvedDefinition,
     db: &Db<'_>,
     environment: EnvironmentRow,
     versions: &PinnedVersions,
@@ -109,12 +109,12 @@ pub(in crate::store) fn resolve_into(
         let template = read::<Template>(&template_json)?;
         topic_id = topic_id.or(template.subscription.and_then(|it| it.topic_id));
         let alias = template::find_alias(db, version)?;
-        plan.stored = Stored::Template { template_id, alias, content: template.content };
+        plan.stored = TemplateSource::Template { template_id, alias, content: template.content };
     } else if let Source::Template(id) = &plan.definition.source
         && let Some(found) = template::find_to_send(db, environment, id)?
         && found.template_version.is_none()
     {
-        plan.stored = Stored::Unpublished { template_id: found.template_id };
+        plan.stored = TemplateSource::Unpublished { template_id: found.template_id };
     }
     if let Some(version) = versions.brand_version {
         plan.brand = serde_json::from_str(&brand::get_version(db, version)?).ok();

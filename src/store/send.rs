@@ -10,7 +10,7 @@ use crate::model::bulk::{JobKind, JobStatus};
 use crate::model::definition::Definition;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::outcomes::Outcomes;
-use crate::model::plan::Plan;
+use crate::model::resolved::ResolvedDefinition;
 use crate::model::stored_recipient::StoredRecipient;
 
 /// All that a send needs to know before it is made.
@@ -18,7 +18,7 @@ pub struct ResolvedSend {
     /// The row of the environment in which it was looked up, if it had one.
     pub environment: Option<EnvironmentRow>,
     pub versions: PinnedVersions,
-    pub plan: Plan,
+    pub plan: ResolvedDefinition,
     /// Of each recipient, or only of the first ones if what is stored of all is too much to hold.
     pub known: Vec<StoredRecipient>,
 }
@@ -31,7 +31,7 @@ pub fn resolve(
     users: &[(&str, &str)],
     bytes: usize,
 ) -> Result<ResolvedSend> {
-    let mut plan = Plan::new(definition, JobKind::Send);
+    let mut plan = ResolvedDefinition::new(definition, JobKind::Send);
     let Some(environment) = environment::find(db, environment)? else {
         plan.is_simulation = environment.is_simulation();
         References::of(&plan.definition).brand_id.iter().for_each(|brand_id| plan::warn_without_brand(brand_id));
@@ -42,7 +42,7 @@ pub fn resolve(
     plan::resolve_into(&mut plan, db, environment, &versions)?;
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = RecipientLookup::new(db, environment)?;
-    let tenant_id = plan.definition.about.tenant_id.as_deref();
+    let tenant_id = plan.definition.options.tenant_id.as_deref();
     let (mut known, mut held) = (Vec::new(), 0);
     for user in users {
         if held > bytes {

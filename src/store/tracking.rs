@@ -6,10 +6,10 @@ use super::engine::{Db, Tx, rows};
 use super::message::{self, MessageLocation, MessageRow};
 use super::{job, template, user};
 use crate::error::Result;
-use crate::model::about::About;
 use crate::model::bulk::JobKind;
 use crate::model::environment::Environment;
 use crate::model::message::{MessageJob, TrackedMessage};
+use crate::model::options::MessageOptions;
 use crate::model::row::JobRow;
 use crate::model::user as model;
 
@@ -41,7 +41,7 @@ pub fn get_job(db: &Db<'_>, job: JobRow) -> Result<MessageJob> {
          FROM jobs JOIN definitions USING (job) WHERE job = ?1",
     )?;
     let (about, environment, version, found) = get.query_row([job], |row| {
-        let about = About::of_stored(row.get_ref("definition")?.as_str()?);
+        let about = MessageOptions::of_stored(row.get_ref("definition")?.as_str()?);
         let job_id: String = row.get("job_id")?;
         let found = MessageJob {
             trace_id: about.metadata.trace_id.clone().unwrap_or_else(|| job_id.clone()),

@@ -24,7 +24,7 @@ pub struct Helper {
     pub checks: &'static [Check],
 }
 
-/// What constants in a call have to be: a call that cannot work for anybody is refused before anything is sent.
+/// What constants in a call have to be: a call that can never work is refused before anything is sent.
 #[derive(Clone, Copy)]
 pub enum Check {
     /// The argument of that name in [`Helper::arguments`]. One that is not given is not asked.

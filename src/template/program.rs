@@ -154,7 +154,7 @@ pub enum Op {
     },
     /// As many inline partials are forgotten.
     Forget(u32),
-    /// What would fail for everybody, and at Courier fails when it is rendered.
+    /// What always fails, and at Courier fails when it is rendered.
     Fail(u32),
     /// Sets a counter or a mark.
     SetRegister {
@@ -343,7 +343,7 @@ impl Program {
         Problem(format!("{path}{place}: {problem}"))
     }
 
-    /// What fails for everybody.
+    /// Why it always fails.
     pub fn failure(&self) -> Option<String> {
         let at = self.ops.iter().position(|op| matches!(op, Op::Fail(_)))?;
         let Some(Op::Fail(failure)) = self.ops.get(at) else { return None };

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Asked, compile, text, written};
-use crate::api::{Act, Answer, Call};
+use crate::api::call::{Action, Answer, Call};
 use crate::error::{Error, Result, shown};
 use crate::json;
 use crate::model::environment::Environment;
@@ -14,10 +14,10 @@ use crate::store::Tx;
 use crate::store::template::{self, Template};
 
 /// `GET /notifications/{id}/content?version=`: 200 `{version, elements}`, every element with its checksum.
-pub fn get(mut call: Call<'_>) -> Result<Act> {
+pub fn get(mut call: Call<'_>) -> Result<Action> {
     let asked = Asked::read(&call)?;
-    let (id, environment) = (call.param(), call.environment);
-    Act::query(move |db| {
+    let (id, environment) = (call.path("id"), call.environment);
+    Action::query(move |db| {
         let template = template::get(db, &environment, &id)?;
         let (template_json, _) = text(db, &template, asked)?;
         let content = model::content(&model::parse(&template_json)?);
@@ -34,12 +34,12 @@ struct ContentBody {
 }
 
 /// `PUT /notifications/{id}/content` with `{content: {elements, version?}, state?}`: 200 and checksums.
-pub fn replace(mut call: Call<'_>) -> Result<Act> {
+pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let ContentBody { mut content, state } = json::read(&call.json()?, String::new)?;
     stored_elements::complete(&mut content, "content")?;
     compile(&content, "content")?;
-    let (id, environment) = (call.param(), call.environment);
-    Act::change(move |tx| {
+    let (id, environment) = (call.path("id"), call.environment);
+    Action::change(move |tx| {
         change(tx, &environment, &id, state, |stored| {
             *stored = content;
             Ok(())
@@ -49,13 +49,13 @@ pub fn replace(mut call: Call<'_>) -> Result<Act> {
 
 /// `PUT /notifications/{id}/elements/{element_id}` with `{type, channels?, if?, loop?, ref?, data?, state?}`: 200 and
 /// checksums. Nothing of the old element is left but its place and its id.
-pub fn replace_element(mut call: Call<'_>) -> Result<Act> {
+pub fn replace_element(mut call: Call<'_>) -> Result<Action> {
     let mut fields: Map<String, Value> = json::read(&call.json()?, String::new)?;
     let state = state(fields.remove("state"))?;
-    let (id, element_id, environment) = (call.param(), call.param(), call.environment);
+    let (id, element_id, environment) = (call.path("id"), call.path("element_id"), call.environment);
     let element = stored_elements::element(&element_id, fields)?;
     check_element(&element)?;
-    Act::change(move |tx| {
+    Action::change(move |tx| {
         change(tx, &environment, &id, state, |content| {
             let found = stored_elements::find_element(content, &element_id).ok_or_else(|| no_element(&element_id))?;
             *found = element;
@@ -92,13 +92,13 @@ struct LocaleBody {
 
 /// `PUT /notifications/{id}/locales/{locale_id}` with `{elements: [{id, ...}], state?}`: 200 and checksums. Elements that
 /// are not named keep what they say in this locale.
-pub fn set_locale(mut call: Call<'_>) -> Result<Act> {
+pub fn set_locale(mut call: Call<'_>) -> Result<Action> {
     let LocaleBody { elements, state } = json::read(&call.json()?, String::new)?;
     for (index, element) in elements.iter().enumerate() {
         check_override(element, &format!("elements[{index}]"))?;
     }
-    let (id, locale_id, environment) = (call.param(), call.param(), call.environment);
-    Act::change(move |tx| {
+    let (id, locale_id, environment) = (call.path("id"), call.path("locale_id"), call.environment);
+    Action::change(move |tx| {
         change(tx, &environment, &id, state, |content| {
             for (index, mut element) in elements.into_iter().enumerate() {
                 let id = element.remove("id");

@@ -11,7 +11,7 @@ use super::super::text::{Text, Writer};
 use super::super::{TEXT_LIMIT, too_long};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
-use crate::model::content::{Element, Kind, Words};
+use crate::model::content::{Element, ElementKind, LocalizedText};
 use crate::template::{
     CompileError, Compiler, Condition, Constant, Jump, Template, TextPath, parse_path, resolve_at_top,
 };
@@ -87,8 +87,8 @@ impl<'b> Builder<'b> {
     pub fn is_meant(&self, element: &Element) -> bool {
         let named = |name: &String| self.target.is_called(name);
         let by_channel = match &element.kind {
-            Kind::Channel { channel, .. } if self.by_provider => self.target.is_provider(channel),
-            Kind::Channel { channel, .. } => self.target.is_called(channel),
+            ElementKind::Channel { channel, .. } if self.by_provider => self.target.is_provider(channel),
+            ElementKind::Channel { channel, .. } => self.target.is_called(channel),
             _ => true,
         };
         by_channel && element.channels.as_ref().is_none_or(|names| names.iter().any(named))
@@ -99,7 +99,7 @@ impl<'b> Builder<'b> {
         for element in elements {
             let meant = self.is_meant(element);
             if meant {
-                self.found |= !matches!(element.kind, Kind::Hidden);
+                self.found |= !matches!(element.kind, ElementKind::Hidden);
                 self.element(element, write)?;
             }
             if let Some(name) = &element.name {
@@ -111,11 +111,13 @@ impl<'b> Builder<'b> {
 
     /// Whether an element has nothing of what it is there to show.
     fn is_nothing(&self, element: &Element) -> bool {
-        let empty = |words: &Words| words.of(self.locale).is_empty();
+        let empty = |words: &LocalizedText| words.of(self.locale).is_empty();
         match &element.kind {
-            Kind::Text { words: Some(words), children, .. } => empty(words) && children.is_empty(),
-            Kind::Action { words, href, .. } => empty(words) && empty(href),
-            Kind::Image { src: words, .. } | Kind::Quote { words, .. } | Kind::Html { words } => empty(words),
+            ElementKind::Text { words: Some(words), children, .. } => empty(words) && children.is_empty(),
+            ElementKind::Action { words, href, .. } => empty(words) && empty(href),
+            ElementKind::Image { src: words, .. } | ElementKind::Quote { words, .. } | ElementKind::Html { words } => {
+                empty(words)
+            }
             _ => false,
         }
     }
@@ -192,17 +194,17 @@ impl<'b> Builder<'b> {
     }
 
     /// Writes a text of the element where texts are in this form.
-    pub fn words(&mut self, words: &Words, element: &Element) -> Result<()> {
+    pub fn words(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         self.words_in(words, element, self.escape)
     }
 
-    pub fn words_in(&mut self, words: &Words, element: &Element, escape: Escape) -> Result<()> {
+    pub fn words_in(&mut self, words: &LocalizedText, element: &Element, escape: Escape) -> Result<()> {
         self.write(words, element, |writer, source| writer.text(source, escape))
     }
 
     fn write(
         &mut self,
-        words: &Words,
+        words: &LocalizedText,
         element: &Element,
         write: impl FnOnce(&mut Writer<'_>, &str) -> std::result::Result<(), CompileError>,
     ) -> Result<()> {
@@ -224,7 +226,7 @@ impl<'b> Builder<'b> {
         self.writer.compiler.texts_at(TextPath { around, field });
     }
 
-    pub fn address(&mut self, words: &Words, element: &Element) -> Result<()> {
+    pub fn address(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         let escape = if self.escape == Escape::Html { Escape::Attribute } else { self.escape };
         self.write(words, element, |writer, source| writer.address(source, escape))
     }
@@ -234,18 +236,18 @@ impl<'b> Builder<'b> {
         keeps_markdown(self.target.channel)
     }
 
-    pub fn markdown_source(&mut self, words: &Words, element: &Element) -> Result<()> {
+    pub fn markdown_source(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         self.write(words, element, |writer, source| writer.markdown_source(source))
     }
 
     /// Writes Markdown in this form.
-    pub fn markdown(&mut self, words: &Words, element: &Element) -> Result<()> {
+    pub fn markdown(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         let form = if self.escape == Escape::Html { Form::Html } else { Form::Plain(self.escape) };
         self.write(words, element, |writer, source| writer.markdown(source, form))
     }
 
     /// HTML as plain text.
-    pub fn stripped(&mut self, words: &Words, element: &Element) -> Result<()> {
+    pub fn stripped(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         let escape = self.escape;
         self.write(words, element, |writer, source| writer.stripped(source, escape))
     }

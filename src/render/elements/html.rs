@@ -3,18 +3,20 @@
 use super::super::escape::Escape;
 use super::Builder;
 use crate::error::Result;
-use crate::model::content::{ActionStyle, Align, ChannelLook, Element, Kind, ListType, Look, TextStyle, Words};
+use crate::model::content::{
+    ActionStyle, Align, ChannelStyle, Element, ElementKind, ListType, LocalizedText, TextRole, TextStyle,
+};
 
 /// Of buttons without a brand, as Courier's own are.
 const BUTTON: &str = "#9d3789";
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        Kind::Text { words, children, look, markdown } => {
+        ElementKind::Text { words, children, look, markdown } => {
             let tag = match look.style {
-                Some(TextStyle::H1) => "h1",
-                Some(TextStyle::H2) => "h2",
-                Some(TextStyle::Subtext) => "p",
+                Some(TextRole::H1) => "h1",
+                Some(TextRole::H2) => "h2",
+                Some(TextRole::Subtext) => "p",
                 _ if *markdown => "div",
                 _ => "p",
             };
@@ -32,29 +34,29 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup(&format!("</{tag}>\n"));
             Ok(())
         }
-        Kind::Span { .. } | Kind::Link { .. } => {
+        ElementKind::Span { .. } | ElementKind::Link { .. } => {
             builder.markup("<p style=\"margin:0 0 16px\">");
             inline(builder, element)?;
             builder.markup("</p>\n");
             Ok(())
         }
-        Kind::Action { words, href, style, align, color, .. } => {
+        ElementKind::Action { words, href, style, align, color, .. } => {
             action(builder, element, words, href, *style, *align, color.as_deref())
         }
-        Kind::Image { align, .. } => {
+        ElementKind::Image { align, .. } => {
             let align = align.map_or("center", side);
             builder.markup(&format!("<div style=\"margin:0 0 16px;text-align:{align}\">"));
             inline(builder, element)?;
             builder.markup("</div>\n");
             Ok(())
         }
-        Kind::Divider { color } => {
+        ElementKind::Divider { color } => {
             builder.markup("<hr style=\"border:0;border-top:1px solid ");
             css(builder, element, color.as_deref().unwrap_or("#dde3ea"), "color")?;
             builder.markup(";margin:16px 0\">\n");
             Ok(())
         }
-        Kind::Quote { words, look, border_color } => {
+        ElementKind::Quote { words, look, border_color } => {
             builder.markup("<blockquote style=\"margin:0 0 16px;padding:4px 0 4px 16px;border-left:4px solid ");
             css(builder, element, border_color.as_deref().unwrap_or("#cbd5e0"), "border_color")?;
             builder.markup(&format!(";{}", size(look)));
@@ -64,19 +66,19 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup("</blockquote>\n");
             Ok(())
         }
-        Kind::Html { words } => {
+        ElementKind::Html { words } => {
             builder.words_in(words, element, Escape::Markup)?;
             builder.markup("\n");
             Ok(())
         }
-        Kind::Channel { elements, look, .. } => channel(builder, element, look, elements),
-        Kind::Columns { elements } => {
+        ElementKind::Channel { elements, look, .. } => channel(builder, element, look, elements),
+        ElementKind::Columns { elements } => {
             builder.markup("<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\"><tr>\n");
             builder.elements(elements, column)?;
             builder.markup("</tr></table>\n");
             Ok(())
         }
-        Kind::List { list, elements, image, href } => {
+        ElementKind::List { list, elements, image, href } => {
             if let Some(src) = image {
                 builder.markup("<div style=\"margin:0 0 16px;text-align:center\">");
                 picture(builder, element, src, href.as_ref(), None, None)?;
@@ -88,7 +90,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup(&format!("</{tag}>\n"));
             Ok(())
         }
-        Kind::ListItem { words, elements, .. } | Kind::Other { words, elements } => {
+        ElementKind::ListItem { words, elements, .. } | ElementKind::Other { words, elements } => {
             if let Some(words) = words {
                 builder.markup("<p style=\"margin:0 0 16px\">");
                 builder.words(words, element)?;
@@ -96,15 +98,15 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             }
             builder.elements(elements, write)
         }
-        Kind::Group { elements } | Kind::Column { elements, .. } => builder.elements(elements, write),
-        Kind::Meta { .. } | Kind::Hidden => Ok(()),
+        ElementKind::Group { elements } | ElementKind::Column { elements, .. } => builder.elements(elements, write),
+        ElementKind::Meta { .. } | ElementKind::Hidden => Ok(()),
     }
 }
 
 /// A part of a paragraph.
 fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        Kind::Span { words, look } => formatted(builder, look, |builder| match &look.color {
+        ElementKind::Span { words, look } => formatted(builder, look, |builder| match &look.color {
             Some(color) => {
                 builder.markup("<span style=\"color:");
                 css(builder, element, color, "color")?;
@@ -115,7 +117,7 @@ fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             }
             None => builder.words(words, element),
         }),
-        Kind::Link { words, href } | Kind::Action { words, href, .. } => {
+        ElementKind::Link { words, href } | ElementKind::Action { words, href, .. } => {
             builder.markup("<a href=\"");
             builder.address(href, element)?;
             builder.markup("\" style=\"color:#2a6fdb\">");
@@ -123,11 +125,11 @@ fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup("</a>");
             Ok(())
         }
-        Kind::Image { src, href, alt, width, .. } => {
+        ElementKind::Image { src, href, alt, width, .. } => {
             picture(builder, element, src, href.as_ref(), alt.as_ref(), width.as_deref())
         }
-        Kind::Html { words } => builder.words_in(words, element, Escape::Markup),
-        Kind::Meta { .. } | Kind::Hidden | Kind::Divider { .. } => Ok(()),
+        ElementKind::Html { words } => builder.words_in(words, element, Escape::Markup),
+        ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider { .. } => Ok(()),
         _ => {
             element.words().try_for_each(|words| builder.words(words, element))?;
             builder.elements(element.children(), inline)
@@ -138,9 +140,9 @@ fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
 fn picture(
     builder: &mut Builder<'_>,
     element: &Element,
-    src: &Words,
-    href: Option<&Words>,
-    alt: Option<&Words>,
+    src: &LocalizedText,
+    href: Option<&LocalizedText>,
+    alt: Option<&LocalizedText>,
     width: Option<&str>,
 ) -> Result<()> {
     if let Some(href) = href {
@@ -169,8 +171,8 @@ fn picture(
 fn action(
     builder: &mut Builder<'_>,
     element: &Element,
-    words: &Words,
-    href: &Words,
+    words: &LocalizedText,
+    href: &LocalizedText,
     style: ActionStyle,
     align: Option<Align>,
     color: Option<&str>,
@@ -200,7 +202,7 @@ fn action(
     Ok(())
 }
 
-fn channel(builder: &mut Builder<'_>, element: &Element, look: &ChannelLook, elements: &[Element]) -> Result<()> {
+fn channel(builder: &mut Builder<'_>, element: &Element, look: &ChannelStyle, elements: &[Element]) -> Result<()> {
     let styles = [
         ("font-size", "font_size", &look.font_size),
         ("line-height", "line_height", &look.line_height),
@@ -225,7 +227,7 @@ fn channel(builder: &mut Builder<'_>, element: &Element, look: &ChannelLook, ele
 
 fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     builder.markup("<td style=\"vertical-align:top;padding:0 8px");
-    if let Kind::Column { width: Some(width), .. } = &element.kind {
+    if let ElementKind::Column { width: Some(width), .. } = &element.kind {
         builder.markup(";width:");
         css(builder, element, width, "width")?;
     }
@@ -237,7 +239,7 @@ fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
 
 fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        Kind::ListItem { words, elements, color } => {
+        ElementKind::ListItem { words, elements, color } => {
             builder.markup("<li style=\"margin:0 0 4px");
             if let Some(color) = color {
                 builder.markup(";background-color:");
@@ -251,7 +253,7 @@ fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup("</li>\n");
             Ok(())
         }
-        Kind::Group { elements } => builder.elements(elements, item),
+        ElementKind::Group { elements } => builder.elements(elements, item),
         _ => {
             builder.markup("<li>");
             write(builder, element)?;
@@ -273,16 +275,16 @@ fn css(builder: &mut Builder<'_>, element: &Element, source: &str, field: &'stat
 }
 
 /// What a text style is for the eye.
-fn size(look: &Look) -> &'static str {
+fn size(look: &TextStyle) -> &'static str {
     match look.style {
-        Some(TextStyle::H1) => "font-size:24px;line-height:1.3;",
-        Some(TextStyle::H2) => "font-size:20px;line-height:1.3;",
-        Some(TextStyle::Subtext) => "font-size:12px;color:#73819b;",
+        Some(TextRole::H1) => "font-size:24px;line-height:1.3;",
+        Some(TextRole::H2) => "font-size:20px;line-height:1.3;",
+        Some(TextRole::Subtext) => "font-size:12px;color:#73819b;",
         _ => "",
     }
 }
 
-fn style(builder: &mut Builder<'_>, element: &Element, look: &Look) -> Result<()> {
+fn style(builder: &mut Builder<'_>, element: &Element, look: &TextStyle) -> Result<()> {
     if let Some(align) = look.align {
         builder.markup(&format!("text-align:{};", side(align)));
     }
@@ -296,7 +298,7 @@ fn style(builder: &mut Builder<'_>, element: &Element, look: &Look) -> Result<()
 
 fn formatted<'b>(
     builder: &mut Builder<'b>,
-    look: &Look,
+    look: &TextStyle,
     write: impl FnOnce(&mut Builder<'b>) -> Result<()>,
 ) -> Result<()> {
     let tags = [(look.bold, "strong"), (look.italic, "em"), (look.strikethrough, "s"), (look.underline, "u")];

@@ -2,11 +2,11 @@
 
 use super::{Builder, plain};
 use crate::error::Result;
-use crate::model::content::{Element, Kind, Look, TextStyle, Words};
+use crate::model::content::{Element, ElementKind, LocalizedText, TextRole, TextStyle};
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        Kind::Text { words: Some(words), children, look, markdown: true } if builder.keeps_markdown() => {
+        ElementKind::Text { words: Some(words), children, look, markdown: true } if builder.keeps_markdown() => {
             begin(builder, "text");
             builder.markup(",\"format\":\"markdown\",\"content\":\"");
             builder.markdown_source(words, element)?;
@@ -14,30 +14,30 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup("\"");
             end(builder, look);
         }
-        Kind::Text { look, .. } => {
+        ElementKind::Text { look, .. } => {
             begin(builder, "text");
             builder.markup(",\"content\":\"");
             plain::inline(builder, element)?;
             builder.markup("\"");
             end(builder, look);
         }
-        Kind::Span { words, look } => {
+        ElementKind::Span { words, look } => {
             begin(builder, "text");
             text(builder, element, Some(words))?;
             end(builder, look);
         }
-        Kind::Quote { words, look, .. } => {
+        ElementKind::Quote { words, look, .. } => {
             begin(builder, "quote");
             text(builder, element, Some(words))?;
             end(builder, look);
         }
-        Kind::Link { words, href } => {
+        ElementKind::Link { words, href } => {
             begin(builder, "action");
             text(builder, element, Some(words))?;
             address(builder, element, "href", Some(href))?;
             builder.markup(",\"style\":\"link\"}");
         }
-        Kind::Action { words, href, style, id, .. } => {
+        ElementKind::Action { words, href, style, id, .. } => {
             begin(builder, "action");
             text(builder, element, Some(words))?;
             address(builder, element, "href", Some(href))?;
@@ -47,7 +47,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             }
             builder.markup("}");
         }
-        Kind::Image { src, href, alt, .. } => {
+        ElementKind::Image { src, href, alt, .. } => {
             begin(builder, "image");
             address(builder, element, "src", Some(src))?;
             if let Some(alt) = alt {
@@ -58,17 +58,17 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             address(builder, element, "href", href.as_ref())?;
             builder.markup("}");
         }
-        Kind::Divider { .. } => {
+        ElementKind::Divider { .. } => {
             begin(builder, "divider");
             builder.markup("}");
         }
-        Kind::List { list, elements, .. } => {
+        ElementKind::List { list, elements, .. } => {
             begin(builder, "list");
             builder.markup(&format!(",\"list_type\":\"{}\",\"items\":[", list.name()));
             builder.separated(",", |builder| builder.elements(elements, item))?;
             builder.markup("]}");
         }
-        Kind::ListItem { words, elements, .. } | Kind::Other { words, elements } => {
+        ElementKind::ListItem { words, elements, .. } | ElementKind::Other { words, elements } => {
             if words.is_some() {
                 begin(builder, "text");
                 text(builder, element, words.as_ref())?;
@@ -76,24 +76,24 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             }
             builder.elements(elements, write)?;
         }
-        Kind::Channel { elements, .. } | Kind::Group { elements } | Kind::Columns { elements } => {
+        ElementKind::Channel { elements, .. } | ElementKind::Group { elements } | ElementKind::Columns { elements } => {
             builder.elements(elements, write)?;
         }
-        Kind::Column { elements, .. } => builder.elements(elements, write)?,
-        Kind::Meta { .. } | Kind::Html { .. } | Kind::Hidden => {}
+        ElementKind::Column { elements, .. } => builder.elements(elements, write)?,
+        ElementKind::Meta { .. } | ElementKind::Html { .. } | ElementKind::Hidden => {}
     }
     Ok(())
 }
 
 /// A text for each item, and the lists in it after it.
 fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
-    let Kind::ListItem { words, elements, .. } = &element.kind else {
+    let ElementKind::ListItem { words, elements, .. } = &element.kind else {
         return match &element.kind {
-            Kind::Group { elements } => builder.elements(elements, item),
+            ElementKind::Group { elements } => builder.elements(elements, item),
             _ => write(builder, element),
         };
     };
-    let is_list = |it: &&Element| matches!(it.kind, Kind::List { .. });
+    let is_list = |it: &&Element| matches!(it.kind, ElementKind::List { .. });
     if words.is_some() || !elements.iter().all(|it| is_list(&it)) {
         builder.next();
         builder.markup("\"");
@@ -115,7 +115,7 @@ fn begin(builder: &mut Builder<'_>, name: &str) {
     builder.markup(&format!("{{\"type\":\"{name}\""));
 }
 
-fn text(builder: &mut Builder<'_>, element: &Element, words: Option<&Words>) -> Result<()> {
+fn text(builder: &mut Builder<'_>, element: &Element, words: Option<&LocalizedText>) -> Result<()> {
     builder.markup(",\"content\":\"");
     if let Some(words) = words {
         builder.words(words, element)?;
@@ -124,7 +124,7 @@ fn text(builder: &mut Builder<'_>, element: &Element, words: Option<&Words>) -> 
     Ok(())
 }
 
-fn address(builder: &mut Builder<'_>, element: &Element, field: &str, words: Option<&Words>) -> Result<()> {
+fn address(builder: &mut Builder<'_>, element: &Element, field: &str, words: Option<&LocalizedText>) -> Result<()> {
     let Some(words) = words else { return Ok(()) };
     builder.markup(&format!(",\"{field}\":\""));
     builder.address(words, element)?;
@@ -132,8 +132,8 @@ fn address(builder: &mut Builder<'_>, element: &Element, field: &str, words: Opt
     Ok(())
 }
 
-fn end(builder: &mut Builder<'_>, look: &Look) {
-    if let Some(style) = look.style.filter(|style| *style != TextStyle::Text) {
+fn end(builder: &mut Builder<'_>, look: &TextStyle) {
+    if let Some(style) = look.style.filter(|style| *style != TextRole::Text) {
         builder.markup(&format!(",\"text_style\":\"{}\"", style.name()));
     }
     for (flag, name) in [

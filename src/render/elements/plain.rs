@@ -2,38 +2,38 @@
 
 use super::Builder;
 use crate::error::Result;
-use crate::model::content::{Element, Kind, ListType};
+use crate::model::content::{Element, ElementKind, ListType};
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        Kind::Text { .. } => {
+        ElementKind::Text { .. } => {
             builder.next();
             inline(builder, element)
         }
-        Kind::Span { words, .. } | Kind::Quote { words, .. } => {
+        ElementKind::Span { words, .. } | ElementKind::Quote { words, .. } => {
             builder.next();
             builder.words(words, element)
         }
-        Kind::Link { words, href } | Kind::Action { words, href, .. } => {
+        ElementKind::Link { words, href } | ElementKind::Action { words, href, .. } => {
             builder.next();
             builder.words(words, element)?;
             builder.markup(": ");
             builder.address(href, element)
         }
-        Kind::Image { src, alt, .. } => {
+        ElementKind::Image { src, alt, .. } => {
             builder.next();
             builder.words(alt.as_ref().unwrap_or(src), element)
         }
-        Kind::Divider { .. } => {
+        ElementKind::Divider { .. } => {
             builder.next();
             builder.markup("---");
             Ok(())
         }
-        Kind::Html { words } => {
+        ElementKind::Html { words } => {
             builder.next();
             builder.stripped(words, element)
         }
-        Kind::List { list, elements, .. } => {
+        ElementKind::List { list, elements, .. } => {
             builder.next();
             let item = match list {
                 ListType::Ordered => ordered,
@@ -42,35 +42,35 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             let line_end = builder.line_end();
             builder.separated(line_end, |builder| builder.elements(elements, item))
         }
-        Kind::ListItem { words, elements, .. } | Kind::Other { words, elements } => {
+        ElementKind::ListItem { words, elements, .. } | ElementKind::Other { words, elements } => {
             if let Some(words) = words {
                 builder.next();
                 builder.words(words, element)?;
             }
             builder.elements(elements, write)
         }
-        Kind::Channel { elements, .. } | Kind::Group { elements } | Kind::Columns { elements } => {
+        ElementKind::Channel { elements, .. } | ElementKind::Group { elements } | ElementKind::Columns { elements } => {
             builder.elements(elements, write)
         }
-        Kind::Column { elements, .. } => builder.elements(elements, write),
-        Kind::Meta { .. } | Kind::Hidden => Ok(()),
+        ElementKind::Column { elements, .. } => builder.elements(elements, write),
+        ElementKind::Meta { .. } | ElementKind::Hidden => Ok(()),
     }
 }
 
 /// A part of a paragraph.
 pub fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        Kind::Link { words, href } | Kind::Action { words, href, .. } => {
+        ElementKind::Link { words, href } | ElementKind::Action { words, href, .. } => {
             builder.words(words, element)?;
             builder.markup(" (");
             builder.address(href, element)?;
             builder.markup(")");
             Ok(())
         }
-        Kind::Image { alt, .. } => alt.iter().try_for_each(|alt| builder.words(alt, element)),
-        Kind::Html { words } => builder.stripped(words, element),
-        Kind::Meta { .. } | Kind::Hidden | Kind::Divider { .. } => Ok(()),
-        Kind::Text { words: Some(words), children, markdown: true, .. } => {
+        ElementKind::Image { alt, .. } => alt.iter().try_for_each(|alt| builder.words(alt, element)),
+        ElementKind::Html { words } => builder.stripped(words, element),
+        ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider { .. } => Ok(()),
+        ElementKind::Text { words: Some(words), children, markdown: true, .. } => {
             builder.markdown(words, element)?;
             builder.elements(children, inline)
         }
@@ -92,7 +92,7 @@ fn unordered(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
 /// An item stands on a line of its own, and what is in it on lines below.
 fn item(builder: &mut Builder<'_>, element: &Element, numbered: bool) -> Result<()> {
     match &element.kind {
-        Kind::ListItem { .. } => {
+        ElementKind::ListItem { .. } => {
             builder.next();
             let indent = "  ".repeat(builder.depth());
             builder.markup(&indent);
@@ -104,7 +104,7 @@ fn item(builder: &mut Builder<'_>, element: &Element, numbered: bool) -> Result<
             let line_end = builder.line_end();
             builder.separated(line_end, |builder| write(builder, element))
         }
-        Kind::Group { elements } => builder.elements(elements, if numbered { ordered } else { unordered }),
+        ElementKind::Group { elements } => builder.elements(elements, if numbered { ordered } else { unordered }),
         _ => write(builder, element),
     }
 }

@@ -2,11 +2,11 @@
 
 use super::Builder;
 use crate::error::Result;
-use crate::model::content::{Element, Kind};
+use crate::model::content::{Element, ElementKind};
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        Kind::Meta { title: Some(title) } => {
+        ElementKind::Meta { title: Some(title) } => {
             builder.begin_subject();
             builder.words(title, element)
         }

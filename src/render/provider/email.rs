@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Outgoing;
+use crate::model::mailbox::Mailbox;
 use crate::render::frame;
 
 /// Who sends if nobody says who does. No mailbox of anybody's: the domain is set aside for examples.
@@ -77,7 +78,9 @@ fn attachment(given: &Value) -> Attachment {
 /// `"Ada <ada@example.com>, b@example.com"`, `{email, name}`, or a list of these.
 fn parties(value: &Value) -> Vec<Party> {
     match value {
-        Value::String(text) => text.split(',').filter_map(party).collect(),
+        Value::String(text) => {
+            Mailbox::list(text).into_iter().map(|Mailbox { name, email }| Party { name, email }).collect()
+        }
         Value::Array(values) => values.iter().flat_map(parties).collect(),
         Value::Object(object) => {
             let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -85,16 +88,5 @@ fn parties(value: &Value) -> Vec<Party> {
             email.map(|email| Party { name: text("name"), email }).into_iter().collect()
         }
         _ => Vec::new(),
-    }
-}
-
-fn party(text: &str) -> Option<Party> {
-    let text = text.trim();
-    match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-        Some((name, email)) => {
-            let name = name.trim().trim_matches('"').to_owned();
-            Some(Party { name: Some(name).filter(|name| !name.is_empty()), email: email.trim().to_owned() })
-        }
-        None => (!text.is_empty()).then(|| Party { name: None, email: text.to_owned() }),
     }
 }

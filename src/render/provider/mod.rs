@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 
 use super::markdown;
 use crate::clock::Timestamp;
-use crate::model::about::About;
 use crate::model::channel::{Channel, Provider};
+use crate::model::options::MessageOptions;
 use smtp::Mail;
 
 /// A message on its way to a provider.
@@ -158,9 +158,9 @@ pub struct Mails {
 }
 
 impl Mails {
-    pub fn of(about: &About) -> Self {
+    pub fn of(options: &MessageOptions) -> Self {
         let mail = |provider| {
-            let over = overrides(about, Channel::Email, provider)?;
+            let over = overrides(options, Channel::Email, provider)?;
             Some(Mail::overridden(provider, &over))
         };
         Mails { smtp: mail(Provider::Smtp).unwrap_or_default(), gmail: mail(Provider::Gmail).unwrap_or_default() }
@@ -178,10 +178,10 @@ impl Mails {
 
 /// What a definition overrides for a channel and a provider: members of `channels.<channel>.override`, over these those
 /// of `override.<provider>`, over these those of `providers.<provider>.override`.
-pub fn overrides(about: &About, channel: Channel, provider: Provider) -> Option<Value> {
-    let of_channel = about.channels.get(channel.name()).and_then(|it| it.overriding.as_ref());
-    let of_provider = about.providers.get(provider.name()).and_then(|it| it.overriding.as_ref());
-    let named = about.overrides.iter().filter_map(|it| it.get(provider.name()));
+pub fn overrides(options: &MessageOptions, channel: Channel, provider: Provider) -> Option<Value> {
+    let of_channel = options.channels.get(channel.name()).and_then(|it| it.overriding.as_ref());
+    let of_provider = options.providers.get(provider.name()).and_then(|it| it.overriding.as_ref());
+    let named = options.overrides.iter().filter_map(|it| it.get(provider.name()));
     let mut merged = Value::Object(Map::new());
     let found = of_channel.into_iter().chain(named).chain(of_provider).filter(|it| it.is_object());
     found.for_each(|found| merge(&mut merged, found));
@@ -225,14 +225,14 @@ mod tests {
             "override": { "sendgrid": { "body": { "a": { "b": 1, "c": [1, 2] } } } },
             "providers": { "sendgrid": { "override": { "body": { "a": { "c": [3], "d": null } } } } },
         });
-        let about = About::read(&definition.to_string()).unwrap();
+        let options = MessageOptions::read(&definition.to_string()).unwrap();
         assert_eq!(
-            overrides(&about, Channel::Email, Provider::Sendgrid),
+            overrides(&options, Channel::Email, Provider::Sendgrid),
             Some(json!({ "subject": "channel", "from": "b@x", "body": { "a": { "b": 1, "c": [3], "d": null } } }))
         );
-        assert_eq!(overrides(&about, Channel::Push, Provider::FirebaseFcm), None);
+        assert_eq!(overrides(&options, Channel::Push, Provider::FirebaseFcm), None);
         // The channels are the nested form's.
-        assert_eq!(overrides(&about, Channel::Sms, Provider::Twilio), None);
+        assert_eq!(overrides(&options, Channel::Sms, Provider::Twilio), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::migrate;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Ids;
+use crate::settings::Durability;
 
 /// How long to wait for another program's lock, such as that of a sqlite3 shell.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,17 +28,6 @@ pub const LOG_BYTES: i64 = 64 * 1024 * 1024;
 /// Without rusqlite's default of taking a name such as `file:x` for a URI: a name is a name.
 const WRITING: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE).union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
-
-/// What an acknowledged request survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// A power cut: what an answer acknowledges is on the disk before it is answered.
-    Full,
-    /// A killed process.
-    Fast,
-    /// Nothing: the file is thrown away.
-    Ephemeral,
-}
 
 impl Durability {
     /// How SQLite calls it.

@@ -15,13 +15,13 @@ use rusqlite::{Connection, ffi};
 
 use super::bell::{Bells, Wakeups};
 use super::checkpoint::Checkpoints;
-use super::file::Durability;
 use super::recipients::Recipients;
 use super::tx::Tx;
 use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
+use crate::settings::Durability;
 
 /// A group that holds so many changes is committed.
 const GROUP_CHANGES: usize = 256;

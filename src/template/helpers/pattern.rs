@@ -330,7 +330,7 @@ impl Pattern {
     }
 }
 
-/// A text that is made of another, and what its parts are if somebody asks.
+/// A text that is made of another, and what its parts are, where that is asked for.
 struct Made<'t> {
     text: &'t str,
     out: String,

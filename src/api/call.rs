@@ -1,0 +1,121 @@
+//! What a handler is given, and what it gives back.
+
+use super::query::Query;
+use super::settings::Settings;
+use crate::error::{Error, Result};
+use crate::http::Request;
+use crate::model::environment::Environment;
+use crate::seed::Seeder;
+use crate::store::{Db, Store, Tx, Undo};
+
+/// A request with what its route and its key say about it.
+pub struct Call<'a> {
+    pub request: Request,
+    pub(super) params: Params,
+    /// The query parameters that the route knows.
+    pub(super) known_query: &'static [&'static str],
+    pub environment: Environment,
+    pub settings: &'a Settings,
+    pub seeder: &'a Seeder,
+}
+
+/// What stands in the request's path in place of the names in the route's.
+pub type Params = Vec<(&'static str, String)>;
+
+/// What is left to do once a request has been read.
+pub enum Action {
+    Answer(Answer),
+    /// Looks something up.
+    Query(Read),
+    /// Changes something, in a commit.
+    Change(Change),
+    /// Works out a change: looks up what it needs, and does what must hold up neither readers nor the writer.
+    Prepare(Prepare),
+}
+
+pub type Read = Box<dyn FnOnce(&Db<'_>) -> Result<Answer>>;
+pub type Prepare = Box<dyn FnOnce(&Store) -> Result<Change>>;
+type Apply = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
+
+/// What is to be done in a commit.
+pub struct Change {
+    pub(super) apply: Apply,
+    pub(super) undo: Undo,
+}
+
+/// A status and a JSON body, which may be empty.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+    /// Whether this is the answer to an earlier request with the same idempotency key.
+    pub replayed: bool,
+}
+
+impl Answer {
+    pub fn new(status: u16, body: impl Into<String>) -> Self {
+        Answer { status, body: body.into(), replayed: false }
+    }
+}
+
+impl Change {
+    pub fn new(apply: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Self {
+        Change { apply: Box::new(apply), undo: Undo::Change }
+    }
+
+    /// One that does not fail unless the file does.
+    pub fn sure(apply: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Self {
+        Change { undo: Undo::Group, ..Change::new(apply) }
+    }
+}
+
+impl Action {
+    pub fn query(query: impl FnOnce(&Db<'_>) -> Result<Answer> + 'static) -> Result<Action> {
+        Ok(Action::Query(Box::new(query)))
+    }
+
+    pub fn change(apply: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Result<Action> {
+        Ok(Action::Change(Change::new(apply)))
+    }
+
+    pub fn prepare(prepare: impl FnOnce(&Store) -> Result<Change> + 'static) -> Result<Action> {
+        Ok(Action::Prepare(Box::new(prepare)))
+    }
+}
+
+impl Call<'_> {
+    /// What stands in the path in place of `{name}`. Each is taken once.
+    pub fn path(&mut self, name: &str) -> String {
+        let place = self.params.iter().position(|(known, _)| *known == name);
+        debug_assert!(place.is_some(), "the route's path has no {{{name}}}");
+        place.map(|place| self.params.swap_remove(place).1).unwrap_or_default()
+    }
+
+    /// The query, of which the route's row names the parameters.
+    pub fn query(&self) -> Query {
+        Query::new(self.request.query(), self.known_query)
+    }
+
+    /// The body as text, provided it is declared as JSON or not declared at all.
+    pub fn json(&mut self) -> Result<String> {
+        if let Some(declared) = self.request.header("content-type") {
+            let kind = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if !kind.is_empty() && kind != "application/json" && !kind.ends_with("+json") {
+                return Err(Error::invalid("Content-Type", "expected application/json"));
+            }
+        }
+        if self.request.header("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            return Err(Error::invalid("Content-Encoding", "expected none; send the body as it is"));
+        }
+        String::from_utf8(std::mem::take(&mut self.request.body)).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Error::invalid("the body", format_args!("expected UTF-8, found something else at byte {at}"))
+        })
+    }
+
+    /// The body as text, an empty object if there is none: for requests of which everything is optional.
+    pub fn json_or_none(&mut self) -> Result<String> {
+        let body = self.json()?;
+        Ok(if body.trim_ascii().is_empty() { "{}".to_owned() } else { body })
+    }
+}

@@ -1,0 +1,223 @@
+//! One pipeline for all requests: route → environment → seeded → idempotency key → action → answer.
+//!
+//! A handler turns a request into an [`Action`](super::call::Action), without the database, and refuses what is wrong with it. The pipeline does
+//! what the action says: a query, or a change in a group commit. [Hooks](super::hook::Hook) stand before the work and after the
+//! commit. Requests of routes that are [inline](super::routes::Route::inline) take the same way on the event loop's thread, several
+//! at a time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::call::{Action, Answer, Call, Change, Params, Read};
+use super::hook::{Exchange, Hook, RequestLog};
+use super::idempotency::{self, Once};
+use super::routes::{self, Access, Route};
+use super::settings::Settings;
+
+use crate::error::{Error, Kind, Result};
+use crate::http::{self, Method, Reply, Request, Response};
+use crate::model::environment::Environment;
+use crate::model::seed::Seed;
+use crate::seed::Seeder;
+use crate::store::{Db, Store, SyncWhen, environment};
+
+/// The API over a store.
+pub struct Api {
+    store: Arc<Store>,
+    settings: Settings,
+    seeder: Seeder,
+    hooks: Vec<Box<dyn Hook>>,
+}
+
+/// A request whose route and environment are known.
+struct Routed {
+    route: &'static Route,
+    params: Params,
+    environment: Environment,
+}
+
+/// What a request came to.
+enum Outcome {
+    Answer(Answer),
+    /// A hook's own.
+    Reply(Reply),
+}
+
+impl Api {
+    /// `seed` is what every environment begins with; it was [checked](crate::seed::check).
+    pub fn new(store: Arc<Store>, settings: Settings, seed: Seed) -> Self {
+        let seeder = Seeder::new(seed, settings.templates);
+        Api { store, settings, seeder, hooks: vec![Box::new(RequestLog)] }
+    }
+
+    /// Seeds the environments that are known: those of the file, and those of the keys that are accepted.
+    pub fn begin(&self) -> Result<()> {
+        if self.seeder.is_empty() {
+            return Ok(());
+        }
+        let in_file = self.store.read(environment::list)?;
+        in_file.iter().chain(self.settings.keys.known()).try_for_each(|environment| {
+            self.seeder
+                .ensure_seeded(&self.store, environment)
+                .map_err(|error| Error::startup(format!("{error} (environment {})", environment.label())))
+        })
+    }
+
+    /// Replies to a request, whatever it is.
+    pub fn answer(&self, request: Request) -> Reply {
+        let mut exchange = Exchange::begin(&request);
+        let outcome = guarded(|| self.run(request, &mut exchange));
+        self.finish(&exchange, outcome)
+    }
+
+    /// Replies to those of the requests whose routes are inline and that wait for nothing, all from one state of the file.
+    pub fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>> {
+        let mut replies: Vec<Option<Reply>> = requests.iter().map(|_| None).collect();
+        let (mut waiting, mut queries) = (Vec::new(), Vec::new());
+        for (place, request) in requests.into_iter().enumerate() {
+            let mut exchange = Exchange::begin(&request);
+            match guarded(|| self.begin_inline(request, &mut exchange)) {
+                Ok(None) => {}
+                Ok(Some(Begun::Query(query))) => {
+                    waiting.push((place, exchange));
+                    queries.push(|db: &Db<'_>| guarded(|| query(db)));
+                }
+                Ok(Some(Begun::Over(outcome))) => replies[place] = Some(self.finish(&exchange, Ok(outcome))),
+                Err(error) => replies[place] = Some(self.finish(&exchange, Err(error))),
+            }
+        }
+        if !queries.is_empty()
+            && let Some(answers) = self.store.read_at_once(queries)
+        {
+            for ((place, exchange), answer) in waiting.into_iter().zip(answers) {
+                replies[place] = Some(self.finish(&exchange, answer.map(Outcome::Answer)));
+            }
+        }
+        replies
+    }
+
+    /// Takes a request through the pipeline.
+    fn run(&self, request: Request, exchange: &mut Exchange) -> Result<Outcome> {
+        let (route, params) = routes::find(request.method(), request.path())?;
+        let routed = self.identify(route, params, &request, exchange)?;
+        if routed.route.access == Access::Key {
+            self.seeder.ensure_seeded(&self.store, &routed.environment)?;
+        }
+        if let Some(reply) = self.before(exchange) {
+            return Ok(Outcome::Reply(reply));
+        }
+        let once = match request.method() {
+            Method::Post => idempotency::read(&request, &routed.environment, self.settings.contract)?,
+            _ => None,
+        };
+        // Before anything is made of the body. Those who race are told apart by the writer.
+        if let Some(once) = &once
+            && let Some(answer) = self.store.read_for_request(|db| once.find(db))?
+        {
+            return Ok(Outcome::Answer(answer));
+        }
+        let environment = routed.environment.clone();
+        let answer = match self.call(routed, request)? {
+            Action::Answer(answer) => answer,
+            Action::Query(query) => self.store.read_for_request(query)?,
+            Action::Change(change) => self.commit(change, once, &environment)?,
+            Action::Prepare(prepare) => self.commit(prepare(&self.store)?, once, &environment)?,
+        };
+        Ok(Outcome::Answer(answer))
+    }
+
+    /// The same up to the query, if the request's route is inline. `None` if it has to wait for something.
+    fn begin_inline(&self, request: Request, exchange: &mut Exchange) -> Result<Option<Begun>> {
+        let found = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.inline);
+        let Some((route, params)) = found else { return Ok(None) };
+        let routed = self.identify(route, params, &request, exchange)?;
+        if route.access == Access::Key && !self.seeder.is_seeded(&routed.environment) {
+            return Ok(None);
+        }
+        if let Some(reply) = self.before(exchange) {
+            return Ok(Some(Begun::Over(Outcome::Reply(reply))));
+        }
+        Ok(match self.call(routed, request)? {
+            Action::Answer(answer) => Some(Begun::Over(Outcome::Answer(answer))),
+            Action::Query(query) => Some(Begun::Query(query)),
+            // Inline routes only look something up.
+            Action::Change(_) | Action::Prepare(_) => None,
+        })
+    }
+
+    /// The environment of a request. A request that needs no key is in none.
+    fn identify(
+        &self,
+        route: &'static Route,
+        params: Params,
+        request: &Request,
+        exchange: &mut Exchange,
+    ) -> Result<Routed> {
+        exchange.route = Some(route);
+        let environment = match route.access {
+            Access::Key => self.settings.keys.environment(request.header("authorization"))?,
+            Access::Open => Environment::of_key(""),
+        };
+        exchange.environment = (route.access == Access::Key).then(|| environment.clone());
+        Ok(Routed { route, params, environment })
+    }
+
+    fn before(&self, exchange: &Exchange) -> Option<Reply> {
+        self.hooks.iter().find_map(|hook| hook.before(exchange))
+    }
+
+    fn call(&self, routed: Routed, request: Request) -> Result<Action> {
+        let Routed { route, params, environment } = routed;
+        let (known_query, settings, seeder) = (route.query, &self.settings, &self.seeder);
+        (route.handler)(Call { request, params, known_query, environment, settings, seeder })
+    }
+
+    fn commit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
+        let Change { apply, undo } = change;
+        let answer = match once {
+            Some(once) => self.store.write(move |tx| once.run(tx, apply)),
+            None => self.store.submit(SyncWhen::Now, undo, apply).wait(),
+        }?;
+        // A reset has taken the seed away.
+        self.seeder.ensure_seeded(&self.store, environment)?;
+        Ok(answer)
+    }
+
+    /// The reply to a request, after all that it has changed is committed.
+    fn finish(&self, exchange: &Exchange, outcome: Result<Outcome>) -> Reply {
+        let status = |response: &Response| response.status_code().0;
+        let reply = match outcome {
+            Ok(Outcome::Reply(reply)) => reply,
+            Ok(Outcome::Answer(answer)) => Reply::Answer(respond(answer)),
+            Err(error) => Reply::Answer(refuse(&error)),
+        };
+        let status = if let Reply::Answer(response) = &reply { status(response) } else { 200 };
+        self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, status, reply))
+    }
+}
+
+/// How far an inline request has come.
+enum Begun {
+    Over(Outcome),
+    Query(Read),
+}
+
+/// A panic in a handler is an error of ours, and no more.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("answering a request panicked")))
+}
+
+fn respond(answer: Answer) -> Response {
+    let response = http::json(answer.status, answer.body);
+    let response = if answer.status >= 400 { http::final_refusal(response) } else { response };
+    if answer.replayed { response.with_header(idempotency::replayed()) } else { response }
+}
+
+fn refuse(error: &Error) -> Response {
+    match error.kind() {
+        Kind::Internal => log::error!("{error}"),
+        Kind::Unavailable => log::warn!("{error}"),
+        _ => {}
+    }
+    http::of_error(error)
+}

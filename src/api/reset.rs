@@ -1,0 +1,16 @@
+//! `/_bulkd/reset`. Ours; Courier has nothing of the kind.
+
+use super::call::{Action, Answer, Call, Change};
+use crate::error::Result;
+
+/// `POST /_bulkd/reset`: 204. The environment is as new: empty, then seeded.
+pub fn reset(call: Call<'_>) -> Result<Action> {
+    let (seeder, environment) = (call.seeder.clone(), call.environment);
+    Action::prepare(move |_| {
+        seeder.forget(&environment);
+        Ok(Change::new(move |tx| {
+            seeder.reset(tx, &environment)?;
+            Ok(Answer::new(204, ""))
+        }))
+    })
+}

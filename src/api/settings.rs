@@ -1,0 +1,11 @@
+//! What the answers depend on besides the request.
+
+use super::auth::Keys;
+use crate::settings::{Contract, UnknownTemplates};
+
+/// What the answers depend on besides the request.
+pub struct Settings {
+    pub contract: Contract,
+    pub templates: UnknownTemplates,
+    pub keys: Keys,
+}

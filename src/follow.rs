@@ -1,0 +1,140 @@
+//! The loop of a thread that follows the rows: the jobs to run, the messages to send, the webhooks to call.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::store::{Bell, Store};
+
+/// Between two looks at the rows when no bell rings. The bell is enough; this is for a file that is changed by hand.
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
+/// Before the next look after the rows could not be read or written. By the time of the machine: whatever the daemon's
+/// clock says, the disk needs a while to recover.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a follower does after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Takes the next turn at once.
+    Again,
+    /// Waits for the bell.
+    Wait,
+    /// Waits for the bell, but not beyond this moment of the daemon's clock.
+    WaitUntil(Timestamp),
+    /// Ends: there is nothing left to follow.
+    End,
+}
+
+impl Next {
+    /// Waits for the bell and for this moment, if there is one.
+    pub fn wait(until: Option<Timestamp>) -> Self {
+        until.map_or(Next::Wait, Next::WaitUntil)
+    }
+}
+
+/// Takes one turn after the other until one says that it was the last, or until `is_stopping`. A turn looks at the rows
+/// and does what they ask for; a bell that rings meanwhile has the next one follow at once. One that fails is logged as
+/// `trouble`, and followed by another after a while. To stop a follower, ring its bell after `is_stopping` has turned
+/// true. A manual clock rings the bells of jobs and messages when it is moved.
+pub fn follow(
+    store: &Store,
+    bell: &Bell,
+    trouble: &str,
+    is_stopping: impl Fn() -> bool,
+    mut turn: impl FnMut() -> Result<Next>,
+) {
+    loop {
+        let heard = bell.rung();
+        if is_stopping() {
+            return;
+        }
+        let timeout = match turn() {
+            Ok(Next::Again) => continue,
+            Ok(Next::Wait) => POLL_INTERVAL,
+            Ok(Next::WaitUntil(at)) => store.until(at),
+            Ok(Next::End) => return,
+            Err(error) => {
+                log::error!("{trouble}: {error}");
+                RETRY_INTERVAL
+            }
+        };
+        bell.wait(heard, timeout);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::error::Error;
+    use crate::id::Ids;
+    use crate::settings::Durability;
+    use crate::store::Options;
+
+    fn with_store(test: impl FnOnce(&Store, &ManualClock)) {
+        let clock = ManualClock::at(0);
+        let options = Options {
+            path: None,
+            durability: Durability::Ephemeral,
+            clock: Clock::Manual(clock.clone()),
+            ids: Ids::sequential(0),
+        };
+        let (store, threads) = Store::open(options).unwrap();
+        test(&store, &clock);
+        store.stop();
+        threads.join();
+    }
+
+    #[test]
+    fn turns_follow_bells_failures_and_the_moved_clock() {
+        with_store(|store, clock| {
+            let (took_turn, turns) = crossbeam_channel::bounded(0);
+            let stopping = AtomicBool::new(false);
+            let mut steps = vec![
+                Ok(Next::Again),
+                Err(Error::unavailable("the disk is full")),
+                Ok(Next::Wait),
+                Ok(Next::WaitUntil(Timestamp(5_000))),
+                Ok(Next::Wait),
+            ]
+            .into_iter();
+            thread::scope(|scope| {
+                let turn = || {
+                    took_turn.send(store.now()).unwrap();
+                    steps.next().unwrap()
+                };
+                scope.spawn(|| follow(store, store.jobs_bell(), "no", || stopping.load(Ordering::SeqCst), turn));
+                // The first, the one that fails, and the one after it.
+                (0..3).for_each(|_| assert_eq!(turns.recv().unwrap(), Timestamp(0)));
+                store.jobs_bell().ring();
+                assert_eq!(turns.recv().unwrap(), Timestamp(0));
+                clock.advance(Duration::from_secs(5));
+                assert_eq!(turns.recv().unwrap(), Timestamp(5_000));
+                stopping.store(true, Ordering::SeqCst);
+                store.jobs_bell().ring();
+            });
+            assert!(steps.next().is_none());
+        });
+    }
+
+    #[test]
+    fn a_follower_ends_by_itself() {
+        with_store(|store, _| {
+            let mut turns = 0;
+            follow(
+                store,
+                store.messages_bell(),
+                "no",
+                || false,
+                || {
+                    turns += 1;
+                    Ok(if turns < 3 { Next::Again } else { Next::End })
+                },
+            );
+            assert_eq!(turns, 3);
+        });
+    }
+}

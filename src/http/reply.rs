@@ -1,0 +1,186 @@
+//! What a request leads to: an answer, now or later, a stream, or nothing at all.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::response::{self, Response};
+use crate::error::Error;
+
+/// Bytes that a stream may be ahead of its reader. One that is further ahead is ended.
+const STREAM_AHEAD_BYTES: usize = 1024 * 1024;
+
+/// What a request leads to.
+pub enum Reply {
+    /// The whole answer, bytes in memory.
+    Answer(Response),
+    /// An answer that is not known yet. It costs no thread until it is given.
+    Later(Later),
+    /// A long-lived answer, written piece by piece. It costs no thread while it is silent.
+    Stream(Stream),
+    /// None: the connection is closed, as if the daemon or the network had failed.
+    Hangup,
+}
+
+/// A connection's side of an answer that is given later.
+pub struct Later(pub(super) Arc<Mailbox>);
+
+/// The side of an answer that is given later which gives it. Dropped without one, it answers 503.
+pub struct Answerer(Arc<Mailbox>);
+
+/// A connection's side of a stream.
+pub struct Stream {
+    pub(super) content_type: String,
+    pub(super) mailbox: Arc<Mailbox>,
+}
+
+/// The side of a stream that writes it. Dropped, it ends the stream.
+pub struct StreamWriter(Arc<Mailbox>);
+
+/// What was given for a connection and not yet taken from it.
+#[derive(Default)]
+pub struct Mailbox(Mutex<Contents>);
+
+#[derive(Default)]
+struct Contents {
+    answer: Option<Response>,
+    pieces: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Nothing more is given.
+    is_over: bool,
+    /// Nothing more is taken: the peer has gone, or has not kept up.
+    is_closed: bool,
+    wake: Option<Wake>,
+}
+
+/// Tells the event loop that there is something to take.
+pub type Wake = Box<dyn Fn() + Send>;
+
+/// What is taken from a mailbox at once.
+pub struct Taken {
+    pub answer: Option<Response>,
+    pub pieces: Vec<Vec<u8>>,
+    /// Whether that was all.
+    pub is_over: bool,
+}
+
+impl Reply {
+    /// An answer that is given later, and the side that gives it.
+    pub fn later() -> (Reply, Answerer) {
+        let mailbox = Arc::<Mailbox>::default();
+        (Reply::Later(Later(mailbox.clone())), Answerer(mailbox))
+    }
+
+    /// A stream with this content type, and what writes it.
+    pub fn stream(content_type: &str) -> (Reply, StreamWriter) {
+        let mailbox = Arc::<Mailbox>::default();
+        let stream = Stream { content_type: content_type.to_owned(), mailbox: mailbox.clone() };
+        (Reply::Stream(stream), StreamWriter(mailbox))
+    }
+}
+
+/// What is answered where the stop comes before the answer.
+pub fn stopping() -> Response {
+    response::of_error(&Error::unavailable("bulkd is stopping; try again later"))
+}
+
+pub fn too_many_streams() -> Error {
+    Error::unavailable("too many streams are open; close one, or try again later")
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Self {
+        Reply::Answer(response)
+    }
+}
+
+impl Answerer {
+    pub fn answer(self, response: Response) {
+        self.0.give(|contents| {
+            contents.answer = Some(response);
+            contents.is_over = true;
+        });
+    }
+
+    /// Whether its connection has gone.
+    pub fn is_closed(&self) -> bool {
+        self.0.contents().is_closed
+    }
+}
+
+impl Drop for Answerer {
+    fn drop(&mut self) {
+        self.0.give(|contents| {
+            if !contents.is_over {
+                contents.answer = Some(stopping());
+                contents.is_over = true;
+            }
+        });
+    }
+}
+
+impl StreamWriter {
+    /// Writes a piece. False if the stream has ended: its peer has gone, or is too far behind.
+    pub fn write(&self, piece: impl Into<Vec<u8>>) -> bool {
+        let piece = piece.into();
+        self.0.give(|contents| {
+            contents.is_closed |= contents.bytes + piece.len() > STREAM_AHEAD_BYTES;
+            if !contents.is_closed && !piece.is_empty() {
+                contents.bytes += piece.len();
+                contents.pieces.push_back(piece);
+            }
+        })
+    }
+}
+
+impl Drop for StreamWriter {
+    fn drop(&mut self) {
+        self.0.give(|contents| contents.is_over = true);
+    }
+}
+
+impl Mailbox {
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is there, and wakes the event loop. False if nothing is taken any more.
+    fn give(&self, change: impl FnOnce(&mut Contents)) -> bool {
+        let mut contents = self.contents();
+        if contents.is_closed {
+            return false;
+        }
+        change(&mut contents);
+        if let Some(wake) = &contents.wake {
+            wake();
+        }
+        !contents.is_closed
+    }
+
+    /// Has `wake` called from now on when something is given, and at once if something was.
+    pub fn wake_by(&self, wake: Wake) {
+        let mut contents = self.contents();
+        if contents.answer.is_some() || contents.is_over || !contents.pieces.is_empty() {
+            wake();
+        }
+        contents.wake = Some(wake);
+    }
+
+    /// Takes what was given. `None` if the stream was ahead of its reader by too much.
+    pub fn take(&self) -> Option<Taken> {
+        let mut contents = self.contents();
+        if contents.is_closed {
+            return None;
+        }
+        contents.bytes = 0;
+        let pieces = contents.pieces.drain(..).collect();
+        Some(Taken { answer: contents.answer.take(), pieces, is_over: contents.is_over })
+    }
+
+    /// Nothing is taken any more.
+    pub fn close(&self) {
+        let mut contents = self.contents();
+        contents.is_closed = true;
+        contents.pieces.clear();
+        contents.wake = None;
+    }
+}

@@ -1,0 +1,47 @@
+//! Requests, and what answers them.
+
+use tiny_http::Method;
+
+use super::head::Head;
+use super::reply::Reply;
+
+/// What stands behind the front door.
+pub trait Handler: Send + Sync {
+    /// Answers a request, in a thread of its connection's own: it may take its time.
+    fn answer(&self, request: Request) -> Reply;
+
+    /// Answers requests that have come together, in a thread for which other connections wait: those of them that take
+    /// a moment only. The others are `None`, and asked again with [`answer`](Handler::answer).
+    fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>>;
+}
+
+/// A request that has arrived whole.
+pub struct Request {
+    pub(super) head: Head,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The path as it was sent, without the query.
+    pub fn path(&self) -> &str {
+        self.head.path()
+    }
+
+    /// What follows the question mark.
+    pub fn query(&self) -> &str {
+        self.head.query()
+    }
+
+    pub fn has_header(&self, name: &str) -> bool {
+        self.head.headers(name).next().is_some()
+    }
+
+    /// The first header of this name, if it is text. Names are compared without case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.headers(name).next().and_then(|value| std::str::from_utf8(value).ok()).map(str::trim)
+    }
+}

@@ -1,0 +1,102 @@
+//! Replies as bytes: the one place for event loops and threads.
+
+use tiny_http::{HTTPVersion, Method};
+
+use super::body::{Budget, Reserved};
+use super::head::Head;
+use super::response::{self, Response};
+use crate::error::Error;
+
+/// Answers from this size on are counted.
+const COUNTED_FROM_BYTES: usize = 64 * 1024;
+
+/// What has to be known of a request when it is answered.
+pub struct Meta {
+    version: HTTPVersion,
+    method: Method,
+    keeps_alive: bool,
+}
+
+/// An answer as it is written.
+pub struct Encoded {
+    pub bytes: Vec<u8>,
+    /// The room that it takes until it is written.
+    pub reserved: Reserved,
+    /// Whether the connection is closed after it.
+    pub closes: bool,
+}
+
+impl Meta {
+    pub fn of(head: &Head) -> Self {
+        Meta { version: head.version.clone(), method: head.method.clone(), keeps_alive: head.keeps_alive() }
+    }
+
+    /// For a request that could not be read: there is no telling where the next one begins.
+    pub fn of_refused() -> Self {
+        Meta { version: HTTPVersion(1, 1), method: Method::Get, keeps_alive: false }
+    }
+
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub fn keeps_alive(&self) -> bool {
+        self.keeps_alive
+    }
+
+    /// Whether no body follows the head of the answer.
+    pub fn is_head(&self) -> bool {
+        self.method == Method::Head
+    }
+
+    /// An answer as it is written. After the last one before the stop the connection is closed.
+    pub fn encode(&self, budget: &Budget, stopping: bool, response: Response) -> Encoded {
+        let (response, reserved) = self.reserve(budget, response);
+        let closes = !self.keeps_alive || stopping;
+        Encoded { bytes: response::to_bytes(response, &self.version, self.is_head(), closes), reserved, closes }
+    }
+
+    /// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal,
+    /// but for one that tells of a change: that was made, and would be asked for again.
+    fn reserve(&self, budget: &Budget, response: Response) -> (Response, Reserved) {
+        let mut reserved = budget.reserve();
+        let length = response.data_length().unwrap_or(0);
+        if length < COUNTED_FROM_BYTES || reserved.grow(length) {
+            return (response, reserved);
+        }
+        if !matches!(self.method, Method::Get | Method::Head) {
+            reserved.overdraw(length);
+            return (response, reserved);
+        }
+        (response::of_error(&Error::unavailable("too many large answers at once; try again later")), reserved)
+    }
+
+    /// The head of a stream, after which the connection is closed.
+    pub fn stream_head(&self, content_type: &str) -> Vec<u8> {
+        let framing = if self.is_chunked() { "Transfer-Encoding: chunked\r\n" } else { "" };
+        let HTTPVersion(major, minor) = self.version;
+        format!(
+            "HTTP/{major}.{minor} 200 OK\r\nServer: bulkd\r\nContent-Type: {content_type}\r\nCache-Control: no-store\r\n\
+             {framing}Connection: close\r\n\r\n"
+        )
+        .into_bytes()
+    }
+
+    /// Before HTTP/1.1 a stream ends with its connection.
+    fn is_chunked(&self) -> bool {
+        self.version >= HTTPVersion(1, 1)
+    }
+
+    /// Appends a piece of a stream. An empty one would end it.
+    pub fn push_piece(&self, piece: &[u8], out: &mut Vec<u8>) {
+        if !self.is_chunked() {
+            return out.extend_from_slice(piece);
+        }
+        out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        out.extend_from_slice(piece);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    pub fn push_end(&self, out: &mut Vec<u8>) {
+        if self.is_chunked() {
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+    }
+}

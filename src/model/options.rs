@@ -1,0 +1,151 @@
+//! What a definition says of its messages besides their text and their routing.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::layers::{FLAT, Layers, RawSource};
+use super::routing::{Channels, Providers};
+use crate::error::{Error, Result};
+use crate::json::members::Raw;
+use crate::json::{self, Fields};
+
+/// Everything but content and routing, which makes it cheap to read where the content is not needed.
+#[derive(Debug, Default)]
+pub struct MessageOptions {
+    /// The event that was named, whether or not the text comes from it.
+    pub event: Option<String>,
+    /// The id, alias or event of the template that the text comes from.
+    pub template: Option<String>,
+    pub channels: Channels,
+    pub providers: Providers,
+    /// Whether the channels are the nested form's.
+    pub channels_nested: bool,
+    /// Whether the providers are the nested form's.
+    pub providers_nested: bool,
+    pub metadata: Metadata,
+    /// The metadata as they were sent, with what is not known here.
+    pub raw_metadata: Option<Value>,
+    pub tenant_id: Option<String>,
+    /// The `override` of the nested form and the one of the flat form, which is laid over it. Members are providers.
+    pub overrides: Vec<Map<String, Value>>,
+}
+
+/// What a message says about itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Metadata {
+    #[serde(default)]
+    pub event: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub trace_id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Tenant {
+    #[serde(default)]
+    tenant_id: Option<String>,
+}
+
+impl MessageOptions {
+    pub fn read(definition: &str) -> Result<Self> {
+        MessageOptions::of(&Layers::read(definition)?)
+    }
+
+    /// Of a definition that was checked when it came. Version 1 of the file did not look at all of it.
+    pub fn of_stored(definition: &str) -> Self {
+        MessageOptions::read(definition).unwrap_or_default()
+    }
+
+    pub fn of(layers: &Layers<'_>) -> Result<Self> {
+        let (metadata, raw_metadata) = read_metadata(layers)?;
+        let overrides = read_overrides(layers)?;
+        let [channels, flat_channels] = layers.each("channels", |it| it.channels)?;
+        let [providers, flat_providers] = layers.each("providers", |it| it.providers)?;
+        let tenants: [Option<Fields<Tenant>>; 2] = layers.each("context", |it| it.context)?;
+        Ok(MessageOptions {
+            event: layers.event.clone().or_else(|| metadata.event.clone()),
+            template: template(layers),
+            channels_nested: channels.is_some(),
+            providers_nested: providers.is_some(),
+            channels: channels.or(flat_channels).unwrap_or_default(),
+            providers: providers.or(flat_providers).unwrap_or_default(),
+            metadata,
+            raw_metadata,
+            tenant_id: tenants.into_iter().flatten().find_map(|Fields(it)| it.tenant_id),
+            overrides,
+        })
+    }
+}
+
+fn template(layers: &Layers<'_>) -> Option<String> {
+    match layers.sources().into_iter().flatten().next() {
+        Some(RawSource::Content { .. }) => None,
+        Some(RawSource::Template(template)) => Some(template.to_owned()),
+        None => layers.event.clone(),
+    }
+}
+
+fn read_metadata(layers: &Layers<'_>) -> Result<(Metadata, Option<Value>)> {
+    let Some((sent, form)) = layers.find(|it| it.metadata) else { return Ok(Default::default()) };
+    let metadata = json::read(sent.as_str(), || format!("{form}.metadata"))?;
+    Ok((metadata, serde_json::from_str(sent.as_str()).ok()))
+}
+
+fn read_overrides(layers: &Layers<'_>) -> Result<Vec<Map<String, Value>>> {
+    if let Some(Raw(sent)) = layers.flat.overrides
+        && !sent.starts_with('{')
+    {
+        let expected = format_args!("expected an object, found {}", json::kind(sent));
+        return Err(Error::invalid(format_args!("{FLAT}.override"), expected));
+    }
+    // A nested one of another type is passed over.
+    let object = |value| if let Value::Object(members) = value { Some(members) } else { None };
+    Ok(layers.each("override", |it| it.overrides)?.into_iter().flatten().filter_map(object).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::definition::{Definition, Reading, Source};
+
+    #[test]
+    fn the_nested_form_goes_before_the_flat_one() {
+        let content = || json!({ "title": "t", "body": "b" });
+        let cases = [
+            (json!({ "event": "e" }), [Some("e"), Some("e"), None, None]),
+            (json!({ "event": "", "template": "t" }), [None, Some("t"), None, None]),
+            (json!({ "event": "", "template": "t", "metadata": { "event": "m" } }), [Some("m"), Some("t"), None, None]),
+            (json!({ "event": "e", "content": content() }), [Some("e"), None, None, None]),
+            (json!({ "message": { "content": content() }, "template": "t" }), [None, None, None, None]),
+            (json!({ "message": { "template": "n", "message": 5 }, "template": "t" }), [None, Some("n"), None, None]),
+            (
+                json!({ "message": { "template": "n", "context": {} }, "context": { "tenant_id": "acme" } }),
+                [None, Some("n"), Some("acme"), None],
+            ),
+            (
+                json!({ "message": { "template": "n", "metadata": null }, "metadata": { "trace_id": "1" } }),
+                [None, Some("n"), None, Some("1")],
+            ),
+            (
+                json!({ "message": { "template": "n", "metadata": { "tags": [] } }, "metadata": { "trace_id": "1" } }),
+                [None, Some("n"), None, None],
+            ),
+        ];
+        for (definition, [event, template, tenant_id, trace_id]) in cases {
+            let options = MessageOptions::read(&definition.to_string()).unwrap();
+            let named = (options.event.as_deref(), options.template.as_deref());
+            assert_eq!(named, (event, template), "{definition}");
+            let rest = (options.tenant_id.as_deref(), options.metadata.trace_id.as_deref());
+            assert_eq!(rest, (tenant_id, trace_id), "{definition}");
+            // What is made of it is read the same.
+            let source = match Definition::read(&definition.to_string(), Reading::Bulk).unwrap().source {
+                Source::Template(id) => Some(id),
+                _ => None,
+            };
+            assert_eq!(source, options.template);
+        }
+    }
+}

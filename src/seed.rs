@@ -1,0 +1,239 @@
+//! What environments begin with: a seed is put into each before its first request since the start is answered, and again
+//! after a reset. Ours; Courier has nothing of the kind.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::{fs, io};
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Kind, Result};
+use crate::model::bulk::JobKind;
+use crate::model::definition::{Definition, Reading};
+use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::resolved::ResolvedDefinition;
+use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submission};
+use crate::model::stored_elements;
+use crate::model::template::Check;
+use crate::render::{self, Renderer};
+use crate::send::SendRequest;
+use crate::settings::UnknownTemplates;
+use crate::store::ingest::{self, NewUsers};
+use crate::store::plan::References;
+use crate::store::preference::PreferenceOwner;
+use crate::store::{
+    Db, Store, Tx, brand, environment, job, list, message, preference, profile, run, subscription, template, token,
+};
+
+/// Reads the seed in a file, or in the JSON files of a folder in the order of their names, and checks it.
+pub fn read(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
+    let unreadable = |path: &Path, error: io::Error| {
+        Error::startup(format!("--seed {}: it cannot be read: {error}", path.display()))
+    };
+    let mut paths = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let entries = entries.map_err(|error| unreadable(path, error))?;
+        paths = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        paths.sort();
+        if paths.is_empty() {
+            return Err(Error::startup(format!("--seed {}: there is no *.json file in this folder", path.display())));
+        }
+    }
+    let read = |path: &PathBuf| match fs::read_to_string(path) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(error) => Err(unreadable(path, error)),
+    };
+    let files: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_>>()?;
+    let seed = Seed::read(files.iter().map(|(file, text)| (file.as_str(), text.as_str())))?;
+    check(&seed, templates)?;
+    Ok(seed)
+}
+
+/// Refuses a seed with texts that cannot be rendered for any recipient.
+fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
+    for template in &seed.templates {
+        let at = format!("{}.content", template.at);
+        render::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
+    }
+    for brand in &seed.brands {
+        render::brand::check(&brand.value, &brand.at)?;
+    }
+    let jobs = seed.jobs.iter().map(|job| (&job.at, &job.value.definition, JobKind::Bulk));
+    let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));
+    for (at, definition, kind) in jobs.chain(messages) {
+        let plan = ResolvedDefinition::new(Definition::read(definition, Reading::Lenient)?, kind);
+        Renderer::new(plan, templates, Timestamp::default())
+            .map_err(|error| error.with_path(|path| format!("{at}.{path}")))?;
+    }
+    Ok(())
+}
+
+/// A seed, and which environments were seeded since the start.
+#[derive(Clone)]
+pub struct Seeder(Arc<Shared>);
+
+struct Shared {
+    seed: Seed,
+    templates: UnknownTemplates,
+    /// Whether the seed is all there. The thread that puts it there holds the lock, and others of the same environment
+    /// wait.
+    seeded: RwLock<HashMap<[u8; 32], Arc<Mutex<bool>>>>,
+}
+
+impl Seeder {
+    /// `seed` was [checked](check).
+    pub fn new(seed: Seed, templates: UnknownTemplates) -> Self {
+        Seeder(Arc::new(Shared { seed, templates, seeded: RwLock::default() }))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.seed.is_empty()
+    }
+
+    fn seeded(&self, environment: &Environment) -> Arc<Mutex<bool>> {
+        let known = self.0.seeded.read().unwrap_or_else(PoisonError::into_inner).get(&environment.key_hash).cloned();
+        known.unwrap_or_else(|| {
+            let mut seeded = self.0.seeded.write().unwrap_or_else(PoisonError::into_inner);
+            seeded.entry(environment.key_hash).or_default().clone()
+        })
+    }
+
+    /// Whether there is nothing left to do for an environment.
+    pub fn is_seeded(&self, environment: &Environment) -> bool {
+        self.is_empty() || self.seeded(environment).try_lock().is_ok_and(|seeded| *seeded)
+    }
+
+    /// Puts the seed into an environment that was not seeded yet. What is there already and is the same stays untouched.
+    pub fn ensure_seeded(&self, store: &Store, environment: &Environment) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let seeded = self.seeded(environment);
+        let mut seeded = lock(&seeded);
+        if !*seeded {
+            let (shared, of) = (self.0.clone(), environment.clone());
+            store.write(move |tx| put(tx, &of, &shared.seed))?;
+            self.send(store, environment)?;
+            *seeded = true;
+        }
+        Ok(())
+    }
+
+    /// Says that an environment is about to be reset. It is seeded again before its next request is answered.
+    pub fn forget(&self, environment: &Environment) {
+        if !self.is_empty() {
+            *lock(&self.seeded(environment)) = false;
+        }
+    }
+
+    /// Takes everything away from an environment, and puts back all of the seed but the messages. They come when the
+    /// environment is next [seeded](Seeder::ensure_seeded).
+    pub fn reset(&self, tx: &mut Tx<'_>, environment: &Environment) -> Result<()> {
+        environment::retire(tx, environment)?;
+        put(tx, environment, &self.0.seed)
+    }
+
+    /// Makes the messages that are not there yet, as if they were sent.
+    fn send(&self, store: &Store, environment: &Environment) -> Result<()> {
+        for message in &self.0.seed.messages {
+            let Entry { id, value: Message { definition, recipient, user }, .. } = message;
+            if store.read_for_request(|db| is_there(db, environment, id))? {
+                continue;
+            }
+            let understood = Definition::read(definition, Reading::Lenient)?;
+            let (definition, environment) = (definition.clone(), environment.clone());
+            let of = environment.clone();
+            let send = SendRequest { definition, environment, templates: self.0.templates };
+            let users = vec![(recipient.clone(), user.clone())];
+            let send = send.prepare(store, understood, users)?;
+            let id = id.clone();
+            store.write(move |tx| {
+                if is_there(tx, &of, &id)? {
+                    return Ok(());
+                }
+                let message_id = send.write(tx)?;
+                message::name(tx, &of, &id, &message_id)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A thread that panicked with the lock has left it where it was.
+fn lock(seeded: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    seeded.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_there(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<bool> {
+    Ok(message::find(db, environment, message_id)?.is_some())
+}
+
+/// Everything but the messages, which need it to be there.
+fn put(tx: &mut Tx<'_>, environment: &Environment, seed: &Seed) -> Result<()> {
+    if seed.is_empty() {
+        return Ok(());
+    }
+    let row = environment::find_or_create(tx, environment)?;
+    each(&seed.brands, |it| brand::put(tx, environment, &it.id, &it.value))?;
+    // An alias may move from one of them to another.
+    each(&seed.templates, |it| template::free_alias(tx, row, &it.id, it.value.payload.alias()))?;
+    each(&seed.templates, |it| template::put(tx, environment, &it.id, &it.value.payload, it.value.is_published))?;
+    each(&seed.checks, |it| put_checks(tx, environment, &it.id, &it.value))?;
+    each(&seed.topics, |it| preference::put_topic(tx, row, &it.id, &it.value))?;
+    each(&seed.profiles, |it| profile::replace(tx, row, &it.id, it.value.as_str()))?;
+    each(&seed.lists, |it| put_list(tx, row, &it.id, &it.value))?;
+    each(&seed.preferences, |it| {
+        let owner = PreferenceOwner { user_id: it.id.clone(), tenant_id: String::new() };
+        preference::put(tx, row, &owner, &it.value.topic_id, &it.value.preference)
+    })?;
+    each(&seed.tokens, |it| token::put(tx, row, &it.id, &it.value))?;
+    each(&seed.jobs, |it| put_job(tx, environment, &it.id, &it.value))
+}
+
+/// A refusal tells which of the things it is about.
+fn each<T>(entries: &[Entry<T>], mut put: impl FnMut(&Entry<T>) -> Result<()>) -> Result<()> {
+    entries.iter().try_for_each(|it| {
+        put(it).map_err(|error| match error.kind() {
+            Kind::Invalid | Kind::NotFound | Kind::Conflict => error.with_path(|path| match path {
+                "" => it.at.clone(),
+                path => format!("{}: {path}", it.at),
+            }),
+            _ => error,
+        })
+    })
+}
+
+fn put_checks(tx: &mut Tx<'_>, environment: &Environment, template_id: &str, it: &Submission) -> Result<()> {
+    let template = template::get(tx, environment, template_id)?;
+    let known = template::find_checks(tx, &template, &it.submission_id)?;
+    let known: Option<Vec<Check>> = known.and_then(|known| serde_json::from_str(&known).ok());
+    if known.as_ref() == Some(&it.checks) {
+        return Ok(());
+    }
+    template::put_checks(tx, &template, &it.submission_id, &Check::to_json(&it.checks, tx.now()))
+}
+
+fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &List) -> Result<()> {
+    let list = list::put(tx, environment, list_id, &it.name, it.preferences.as_deref())?;
+    match &it.subscribers {
+        Some(subscribers) => subscription::replace(tx, list, subscribers),
+        None => Ok(()),
+    }
+}
+
+/// A job that is there stays as it is, however far it has come.
+fn put_job(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, it: &Job) -> Result<()> {
+    if job::find(tx, environment, job_id)?.is_some() {
+        return Ok(());
+    }
+    job::create_as(tx, environment, job_id, &it.definition)?;
+    let mut users = NewUsers::read(it.users.clone(), |users, add| model::for_each_user(users, add))?;
+    ingest::ingest(tx, &job::get(tx, environment, job_id)?, &mut users)?;
+    if it.is_run {
+        let job = job::get(tx, environment, job_id)?;
+        run::start(tx, &job, &References::of(&Definition::read(&it.definition, Reading::Lenient)?))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! One send: what it needs is looked up, its messages are rendered, and all is written in one commit. For `POST /send`, a
+//! message that is sent again, and the messages of a seed.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::model::bulk::JobKind;
+use crate::model::definition::Definition;
+use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::list::Pattern;
+use crate::model::outcomes::Outcomes;
+use crate::model::recipient::{self, Filter, To};
+use crate::model::resolved::ResolvedDefinition;
+use crate::render::{Recipient, Renderer};
+use crate::settings::UnknownTemplates;
+use crate::store::job::PinnedVersions;
+use crate::store::plan::{self, References};
+use crate::store::{self, Db, Store, Tx, environment, list, profile};
+
+/// Subscribers of all lists of one send, at most: they are written in one commit.
+const FAN_OUT_RECIPIENTS: usize = 1_000_000;
+/// Bytes of their text, with the data of its list in each, for the same reason.
+const FAN_OUT_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes of one send's messages, and of what is stored of its recipients, that are held to be written in the request's own
+/// commit.
+const COMMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// A message that is to be sent.
+pub struct SendRequest {
+    /// The `message`, as it was sent.
+    pub definition: String,
+    pub environment: Environment,
+    pub templates: UnknownTemplates,
+}
+
+/// A send that only has to be written.
+pub struct PreparedSend {
+    definition: String,
+    environment: Environment,
+    /// The row of the environment in which all was looked up, if it had one.
+    row: Option<EnvironmentRow>,
+    versions: PinnedVersions,
+    /// Recipients, and the users as they were sent.
+    users: Vec<(String, String)>,
+    /// What became of each of them. `None` leaves them to the runner.
+    outcomes: Option<Outcomes>,
+}
+
+impl SendRequest {
+    /// Looks up what there is to know of the recipients; then, without the file, renders. `definition` is the send's own,
+    /// understood.
+    pub fn prepare(self, store: &Store, definition: Definition, users: Vec<(String, String)>) -> Result<PreparedSend> {
+        let sent: Vec<_> = users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
+        let (found, now) = store.read_for_request(|db| {
+            Ok((store::send::resolve(db, &self.environment, definition, &sent, COMMIT_BYTES)?, db.now()))
+        })?;
+        let renderer = Renderer::new(found.plan, self.templates, now)?;
+        let mut outcomes = Outcomes::default();
+        for ((recipient, user), known) in users.iter().zip(&found.known) {
+            if outcomes.bytes() > COMMIT_BYTES {
+                break;
+            }
+            renderer.render(Recipient { recipient, user, known }, now, false, &mut outcomes);
+        }
+        let outcomes = Some(outcomes).filter(|outcomes| outcomes.len() == users.len());
+        let SendRequest { definition, environment, .. } = self;
+        Ok(PreparedSend { definition, environment, row: found.environment, versions: found.versions, users, outcomes })
+    }
+
+    /// The same of recipients of whom some are the subscribers of lists. All are left to the runner.
+    pub fn prepare_lists(self, store: &Store, definition: Definition, to: &[To]) -> Result<PreparedSend> {
+        let (row, versions, users) = store.read_for_request(|db| {
+            let found = environment::find(db, &self.environment)?;
+            let row = found.unwrap_or(environment::NOTHING);
+            Ok((found, plan::resolve(db, row, &References::of(&definition))?, expand_recipients(db, row, to)?))
+        })?;
+        // Compiled only to see whether it can be: the runner does it again.
+        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
+        if users.is_empty() {
+            log::warn!("a send to {to:?} reaches no recipient: no list that it names has a subscriber who matches");
+        }
+        let SendRequest { definition, environment, .. } = self;
+        Ok(PreparedSend { definition, environment, row, versions, users, outcomes: None })
+    }
+}
+
+impl PreparedSend {
+    /// Writes the job and its messages, or leaves these to the runner. Returns the id of the request: of one recipient its
+    /// message's, else the job's.
+    pub fn write(&self, tx: &mut Tx<'_>) -> Result<String> {
+        let users: Vec<(&str, &str)> =
+            self.users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
+        // Should the environment have been reset meanwhile, this was sent before.
+        let row = match self.row {
+            Some(row) => row,
+            None => environment::find_or_create(tx, &self.environment)?,
+        };
+        store::send::create(tx, row, &self.definition, &self.versions, &users, self.outcomes.as_ref())
+    }
+}
+
+/// Whether a subscriber of a list matches all filters. One without a stored profile matches none.
+fn matches_filters(db: &Db<'_>, environment: EnvironmentRow, filters: &[Filter], subscriber: &str) -> Result<bool> {
+    if filters.is_empty() {
+        return Ok(true);
+    }
+    let profile = profile::find_current(db, environment, subscriber)?;
+    let profile = profile.and_then(|(_, profile)| serde_json::from_str::<Value>(&profile).ok());
+    Ok(profile.is_some_and(|profile| filters.iter().all(|filter| filter.matches(&profile))))
+}
+
+/// Recipients and users: those who are named, and the subscribers of the lists.
+fn expand_recipients(db: &Db<'_>, environment: EnvironmentRow, to: &[To]) -> Result<Vec<(String, String)>> {
+    let mut users: Vec<(String, String)> = Vec::new();
+    let mut bytes = 0;
+    // A list that is meant twice, with the same data and filters, is meant once.
+    let mut seen = HashSet::new();
+    for to in to {
+        let (lists, data, filters) = match to {
+            To::User { recipient, user } => {
+                users.push((recipient.clone(), user.clone()));
+                continue;
+            }
+            To::List { list_id, data, filters } => (vec![list_id.clone()], data, filters),
+            To::Pattern { pattern, data, filters } => {
+                let lists = list::match_pattern(db, environment, &Pattern::new(pattern))?;
+                (lists.into_iter().map(|list| list.list_id).collect(), data, filters)
+            }
+        };
+        for list_id in lists {
+            if !seen.insert((list_id.clone(), data, filters)) {
+                continue;
+            }
+            list::subscribers(db, environment, &list_id, |subscriber, preferences| {
+                if !matches_filters(db, environment, filters, subscriber)? {
+                    return Ok(true);
+                }
+                let user = recipient::subscriber(subscriber, &list_id, data.as_deref(), preferences);
+                bytes += subscriber.len() + user.len();
+                users.push((subscriber.to_owned(), user));
+                if users.len() > FAN_OUT_RECIPIENTS {
+                    let expected = format!("expected lists of at most {FAN_OUT_RECIPIENTS} subscribers together");
+                    return Err(Error::invalid("message.to", expected));
+                }
+                if bytes > FAN_OUT_BYTES {
+                    let expected = format!(
+                        "expected lists whose subscribers, each with the list's data, take at most {FAN_OUT_BYTES} \
+                         bytes together; what is the same for all belongs into message.data"
+                    );
+                    return Err(Error::invalid("message.to", expected));
+                }
+                Ok(true)
+            })?;
+        }
+    }
+    Ok(users)
+}

@@ -1,0 +1,35 @@
+//! Tests from outside, in one binary: linking is paid for once, and no core idles while one file ends.
+//!
+//! `cargo test NAME` runs what has the name in its path, such as `webhooks` or `send::a_delay`.
+
+mod architecture;
+mod brands;
+mod bulk;
+mod crash;
+mod daemon;
+mod demo;
+mod disk;
+mod docs;
+mod environments;
+mod fixtures;
+mod handlebars;
+mod http;
+mod idempotency;
+mod lists;
+mod lookups;
+mod migration;
+mod model;
+mod peers;
+mod preferences;
+mod profiles;
+mod properties;
+mod providers;
+mod rendering;
+mod replies;
+mod seed;
+mod send;
+mod soak;
+mod support;
+mod templates;
+mod tokens;
+mod webhooks;

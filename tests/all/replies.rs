@@ -1,0 +1,310 @@
+//! What the front door can give besides an answer at once: answers later, streams, nothing. On real sockets, with a
+//! handler of the test's own.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bulkd::http::{self, Answerer, Handler, Limits, Reply, Request, Server, StreamWriter};
+
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Keeps what answers later and what writes streams, for the test to do so.
+#[derive(Default)]
+struct Desk {
+    answerers: Mutex<Vec<Answerer>>,
+    writers: Mutex<Vec<StreamWriter>>,
+    changed: Condvar,
+}
+
+impl Desk {
+    fn reply(&self, request: &Request) -> Reply {
+        let reply = match request.path() {
+            "/later" => {
+                let (reply, answerer) = Reply::later();
+                self.answerers.lock().unwrap().push(answerer);
+                reply
+            }
+            "/stream" => {
+                let (reply, writer) = Reply::stream("text/event-stream");
+                self.writers.lock().unwrap().push(writer);
+                reply
+            }
+            "/hangup" => Reply::Hangup,
+            _ => http::json(200, "{}").into(),
+        };
+        self.changed.notify_all();
+        reply
+    }
+
+    fn answerers(&self, count: usize) -> Vec<Answerer> {
+        let answerers = self.answerers.lock().unwrap();
+        let few = |answerers: &mut Vec<Answerer>| answerers.len() < count;
+        let (mut answerers, timeout) = self.changed.wait_timeout_while(answerers, PATIENCE, few).unwrap();
+        assert!(!timeout.timed_out(), "{} of {count} requests came", answerers.len());
+        std::mem::take(&mut *answerers)
+    }
+
+    fn writers(&self, count: usize) -> Vec<StreamWriter> {
+        let writers = self.writers.lock().unwrap();
+        let few = |writers: &mut Vec<StreamWriter>| writers.len() < count;
+        let (mut writers, timeout) = self.changed.wait_timeout_while(writers, PATIENCE, few).unwrap();
+        assert!(!timeout.timed_out(), "{} of {count} streams were opened", writers.len());
+        std::mem::take(&mut *writers)
+    }
+}
+
+/// The handler: requests with `?thread` are replied to in a thread of their connection's own.
+struct Front(Arc<Desk>);
+
+impl Handler for Front {
+    fn answer(&self, request: Request) -> Reply {
+        self.0.reply(&request)
+    }
+
+    fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>> {
+        requests.iter().map(|request| (request.query() != "thread").then(|| self.0.reply(request))).collect()
+    }
+}
+
+struct Running {
+    server: Server,
+    listener: JoinHandle<()>,
+    desk: Arc<Desk>,
+}
+
+impl Running {
+    fn start(set: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits::default();
+        set(&mut limits);
+        let desk = Arc::<Desk>::default();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (server, listener) = Server::start(any, limits, Arc::new(Front(desk.clone()))).unwrap();
+        Running { server, listener, desk }
+    }
+
+    fn open(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.server.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn ask(&self, path: &str) -> TcpStream {
+        let mut stream = self.open();
+        ask(&mut stream, path);
+        stream
+    }
+
+    fn stop(self) {
+        self.server.stop();
+        self.listener.join().unwrap();
+    }
+}
+
+fn ask(stream: &mut TcpStream, path: &str) {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+}
+
+/// Reads until what was read ends with this.
+fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut read = Vec::new();
+    while !read.ends_with(end.as_bytes()) {
+        let mut byte = [0];
+        let count = stream.read(&mut byte).unwrap_or_else(|error| panic!("{error} after {read:?}"));
+        assert_eq!(count, 1, "the connection ended after {:?}", String::from_utf8_lossy(&read));
+        read.push(byte[0]);
+    }
+    String::from_utf8(read).unwrap()
+}
+
+fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut read = String::new();
+    stream.read_to_string(&mut read).unwrap();
+    read
+}
+
+fn is_closed(stream: &mut TcpStream) -> bool {
+    matches!(stream.read(&mut [0]), Ok(0))
+        || stream.read(&mut [0]).is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
+}
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+const WAYS: [&str; 2] = ["", "?thread"];
+
+#[test]
+fn a_request_that_waits_is_answered_when_its_answer_is_given_and_the_connection_goes_on() {
+    let running = Running::start(|_| {});
+    for way in WAYS {
+        let mut stream = running.ask(&format!("/later{way}"));
+        // The next request may come meanwhile.
+        ask(&mut stream, "/next");
+        for answerer in running.desk.answerers(1) {
+            assert!(!answerer.is_closed());
+            answerer.answer(http::json(202, "{\"late\":true}"));
+        }
+        let first = read_until(&mut stream, "{\"late\":true}");
+        assert!(first.starts_with("HTTP/1.1 202"), "{first}");
+        assert!(read_until(&mut stream, "{}").starts_with("HTTP/1.1 200"));
+        ask(&mut stream, "/again");
+        read_until(&mut stream, "{}");
+    }
+    running.stop();
+}
+
+#[test]
+fn requests_that_wait_have_no_threads() {
+    let running = Running::start(|_| {});
+    let mut streams: Vec<TcpStream> = (0..100).map(|i| running.ask(&format!("/later{}", WAYS[i % 2]))).collect();
+    let answerers = running.desk.answerers(100);
+    if cfg!(target_os = "linux") {
+        // The threads in which half of them came have parked them, and end.
+        let mut left = 1_000;
+        while threads() > 40 && left > 0 {
+            std::thread::park_timeout(Duration::from_millis(10));
+            left -= 1;
+        }
+        assert!(threads() <= 40, "{} threads", threads());
+    }
+    answerers.into_iter().for_each(|answerer| answerer.answer(http::json(200, "{\"late\":true}")));
+    streams.iter_mut().for_each(|stream| drop(read_until(stream, "{\"late\":true}")));
+    running.stop();
+}
+
+#[test]
+fn an_answer_that_is_not_given_and_a_stop_are_told() {
+    let running = Running::start(|_| {});
+    let mut given_up = running.ask("/later");
+    drop(running.desk.answerers(1));
+    assert!(read_until(&mut given_up, "}").starts_with("HTTP/1.1 503"));
+    let mut streams: Vec<TcpStream> = WAYS.iter().map(|way| running.ask(&format!("/later{way}"))).collect();
+    let answerers = running.desk.answerers(2);
+    // Both are parked, since a later request of theirs' event loops is answered.
+    running.stop();
+    for stream in &mut streams {
+        let reply = read_to_end(stream);
+        assert!(reply.starts_with("HTTP/1.1 503") && reply.contains("Connection: close"), "{reply}");
+    }
+    assert!(answerers.iter().all(|answerer| answerer.is_closed()));
+}
+
+#[test]
+fn a_stream_is_read_piece_by_piece_and_ends_when_its_writer_does() {
+    let running = Running::start(|_| {});
+    for way in WAYS {
+        let mut stream = running.ask(&format!("/stream{way}"));
+        let writer = running.desk.writers(1).remove(0);
+        let head = read_until(&mut stream, "\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("Content-Type: text/event-stream"), "{head}");
+        assert!(head.contains("Transfer-Encoding: chunked"), "{head}");
+        for piece in ["data: 1\n\n", "data: 23\n\n"] {
+            assert!(writer.write(piece));
+            let expected = format!("{:x}\r\n{piece}\r\n", piece.len());
+            assert_eq!(read_until(&mut stream, "\n\n\r\n"), expected);
+        }
+        drop(writer);
+        assert_eq!(read_to_end(&mut stream), "0\r\n\r\n");
+    }
+    running.stop();
+}
+
+#[test]
+fn streams_have_a_bound_of_their_own_and_leave_room_for_requests() {
+    let running = Running::start(|limits| {
+        limits.connections = 2;
+        limits.streams = 3;
+    });
+    let streams: Vec<TcpStream> = (0..3).map(|i| running.ask(&format!("/stream{}", WAYS[i % 2]))).collect();
+    let writers = running.desk.writers(3);
+    let mut refused = running.ask("/stream");
+    assert!(read_until(&mut refused, "}").starts_with("HTTP/1.1 503"));
+    drop(running.desk.writers(1));
+    let mut asking = running.ask("/");
+    read_until(&mut asking, "{}");
+    // One that has gone leaves its room to the next.
+    drop(streams);
+    let mut left = 1_000;
+    while writers.iter().any(|writer| writer.write("x")) && left > 0 {
+        std::thread::park_timeout(Duration::from_millis(10));
+        left -= 1;
+    }
+    assert!(left > 0, "a stream whose peer has gone is still written");
+    ask(&mut refused, "/stream");
+    let _writer = running.desk.writers(1);
+    assert!(read_until(&mut refused, "\r\n\r\n").starts_with("HTTP/1.1 200"));
+    running.stop();
+}
+
+#[test]
+fn a_stream_that_is_not_read_ends_and_one_that_is_read_slowly_loses_nothing() {
+    let running = Running::start(|_| {});
+    let _unread = running.ask("/stream");
+    let writer = running.desk.writers(1).remove(0);
+    let piece = vec![b'x'; 64 * 1024];
+    let written = (0..10_000).take_while(|_| writer.write(piece.clone())).count();
+    assert!(written < 10_000, "a stream that is not read takes all the memory that there is");
+
+    let mut slow = running.ask("/stream");
+    let writer = running.desk.writers(1).remove(0);
+    read_until(&mut slow, "\r\n\r\n");
+    // As much as the kernel does not hold, and less than a stream may be ahead.
+    let pieces: Vec<String> = (0..8).map(|i| i.to_string().repeat(100_000)).collect();
+    for piece in &pieces {
+        assert!(writer.write(piece.as_str()));
+    }
+    drop(writer);
+    let read = read_to_end(&mut slow);
+    let expected: String = pieces.iter().map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len())).collect();
+    assert!(read == expected + "0\r\n\r\n", "{} bytes", read.len());
+    running.stop();
+}
+
+#[test]
+fn streams_end_at_the_stop_and_hold_up_nobody() {
+    let running = Running::start(|_| {});
+    let mut streams: Vec<TcpStream> = WAYS.iter().map(|way| running.ask(&format!("/stream{way}"))).collect();
+    let writers = running.desk.writers(2);
+    for (stream, writer) in streams.iter_mut().zip(&writers) {
+        read_until(stream, "\r\n\r\n");
+        assert!(writer.write("last"));
+    }
+    streams.iter_mut().for_each(|stream| drop(read_until(stream, "last\r\n")));
+    running.stop();
+    for stream in &mut streams {
+        assert_eq!(read_to_end(stream), "0\r\n\r\n");
+    }
+    assert!(!writers.iter().any(|writer| writer.write("more")));
+}
+
+#[test]
+fn a_hangup_closes_the_connection_without_a_byte() {
+    let running = Running::start(|_| {});
+    for way in WAYS {
+        let mut stream = running.ask(&format!("/hangup{way}"));
+        assert!(is_closed(&mut stream));
+    }
+    running.stop();
+}
+
+#[test]
+fn head_and_http_1_0_get_streams_in_their_form() {
+    let running = Running::start(|_| {});
+    let mut stream = running.open();
+    write!(stream, "HEAD /stream HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    let reply = read_to_end(&mut stream);
+    assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with("\r\n\r\n"), "{reply}");
+    drop(running.desk.writers(1));
+    let mut stream = running.open();
+    write!(stream, "GET /stream HTTP/1.0\r\n\r\n").unwrap();
+    let writer = running.desk.writers(1).remove(0);
+    assert!(!read_until(&mut stream, "\r\n\r\n").contains("chunked"));
+    assert!(writer.write("piece"));
+    drop(writer);
+    assert_eq!(read_to_end(&mut stream), "piece");
+    running.stop();
+}
