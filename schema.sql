@@ -1,12 +1,17 @@
--- The file of a bulkd daemon, version 3 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 4 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
--- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone out.
--- Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job, environment)
--- are this file's own row numbers.
+-- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone
+-- out. Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job,
+-- environment) are this file's own row numbers.
 --
--- Users and messages are only ever appended, each under the next number of its table, and never rewritten but for messages
--- that waited for their time. Which job a number belongs to is told by a range, so that neither table needs an index of its
--- own.
+-- A column that holds one of a few words has a CHECK, written as an OR chain: for IN ('a', 'b') SQLite fills a table
+-- with the words in every statement that inserts, for OR it only compares. The large tables messages and deliveries
+-- have none, so that a new word does not lead to a migration; `bulkd check` names a row of theirs that has an unknown
+-- one.
+--
+-- Users and messages are only ever appended, each under the next number of its table, and never rewritten but for
+-- messages that waited for their time. Which job a number belongs to is told by a range, so that neither table needs an
+-- index of its own.
 
 -- What is true of the file as a whole: one row.
 CREATE TABLE file (
@@ -18,13 +23,15 @@ CREATE TABLE file (
 -- One bearer key, one environment. Keys themselves are not kept.
 CREATE TABLE environments (
     environment INTEGER PRIMARY KEY,
-    key_hash    BLOB    NOT NULL UNIQUE,  -- SHA-256 of the key; finds the environment of a request. 'retired <n>' after a reset
+    -- SHA-256 of the key; finds the environment of a request. 'retired <n>' after a reset.
+    key_hash    BLOB    NOT NULL UNIQUE,
     label       TEXT    NOT NULL,         -- how logs call it
     created_at  INTEGER NOT NULL
 ) STRICT;
 
--- Jobs with their counters: bulk jobs, and every /send, which is a job that is run when it is made. Users 0 to drained - 1 have been turned into messages or failures, the rest have not:
--- the status of a user follows from its place, and a restart goes on from here.
+-- Jobs with their counters: bulk jobs, and every /send, which is a job that is run when it is made. The users
+-- before the place `drained` (counted from 0) have been turned into messages or failures, the rest have not: the status
+-- of a user follows from its place, and a restart goes on from here.
 CREATE TABLE jobs (
     job          INTEGER PRIMARY KEY,
     job_id       TEXT    NOT NULL,         -- '1-<8 hex: seconds>-<24 hex>'; of a send, its request id
@@ -75,45 +82,38 @@ CREATE TABLE user_ranges (
 -- The users of a job from a place on.
 CREATE UNIQUE INDEX user_ranges_of_job ON user_ranges (job, first_seq);
 
--- Every message, in the order of commit, with what went out first or, if nothing did, the reason. People read it through
--- the view outbox. A row is written once, unless its message waits (status DELAYED): when that is sent or refused, all but
--- number and recipient is written anew, and when it is canceled, the status.
+-- Every message, in the order of commit, with what went out first or, if nothing did, the reason. People read it
+-- through the view outbox. A row is written once, unless its message waits (status DELAYED): when that is sent or
+-- refused, all but number and recipient is written anew, and when it is canceled, the status.
+--
+-- status is SENT, DELIVERED, OPENED, CLICKED, SIMULATED, DELAYED, CANCELED, FILTERED, UNMAPPED, UNROUTABLE or
+-- UNDELIVERABLE; reason is NULL or BOUNCED, FAILED, FILTERED, NO_CHANNELS, NO_PROVIDERS, OPT_IN_REQUIRED,
+-- PROVIDER_ERROR, UNPUBLISHED or UNSUBSCRIBED; channel is NULL (nothing went out) or email, sms, push, inbox,
+-- direct_message or webhook; provider is NULL where channel is, else the service that would have carried it: sendgrid,
+-- twilio, ...
 CREATE TABLE messages (
     number    INTEGER PRIMARY KEY,
     recipient TEXT    NOT NULL,
-    status    TEXT    NOT NULL CHECK (
-        status = 'SENT' OR status = 'DELIVERED' OR status = 'OPENED' OR status = 'CLICKED' OR status = 'SIMULATED' OR
-        status = 'DELAYED' OR status = 'CANCELED' OR status = 'FILTERED' OR status = 'UNMAPPED' OR
-        status = 'UNROUTABLE' OR status = 'UNDELIVERABLE'),
-    reason    TEXT CHECK (
-        reason = 'BOUNCED' OR reason = 'FAILED' OR reason = 'FILTERED' OR reason = 'NO_CHANNELS' OR
-        reason = 'NO_PROVIDERS' OR reason = 'OPT_IN_REQUIRED' OR reason = 'PROVIDER_ERROR' OR
-        reason = 'UNPUBLISHED' OR reason = 'UNSUBSCRIBED'),
+    status    TEXT    NOT NULL,
+    reason    TEXT,
     error     TEXT,
-    channel   TEXT CHECK (
-        channel = 'email' OR channel = 'sms' OR channel = 'push' OR channel = 'inbox' OR
-        channel = 'direct_message' OR channel = 'webhook'),  -- NULL: nothing went out
-    provider  TEXT,                -- who would have carried it: 'sendgrid', 'twilio', ...
-    address   TEXT,                -- e-mail address, phone number, push token, Slack channel, URL; for the inbox the recipient
+    channel   TEXT,
+    provider  TEXT,
+    address   TEXT,                -- e-mail address, phone number, push token, channel, URL; of the inbox the recipient
     subject   TEXT,
     body      TEXT,                -- as plain text
     content   TEXT,                -- beyond the plain text: an e-mail's HTML without its frame, or a channel's own JSON
     profile_version INTEGER REFERENCES profile_versions  -- the stored profile that it was made with
 ) STRICT;
 
--- What went out besides, or was refused before: the further channels of one message.
+-- What went out besides, or was refused before: the further channels of one message. Its words are those of messages.
 CREATE TABLE deliveries (
     number   INTEGER NOT NULL REFERENCES messages,
     position INTEGER NOT NULL,     -- below 0 before the one in messages, above 0 after it
-    status   TEXT    NOT NULL CHECK (
-        status = 'SENT' OR status = 'DELIVERED' OR status = 'OPENED' OR status = 'CLICKED' OR status = 'SIMULATED' OR
-        status = 'DELAYED' OR status = 'CANCELED' OR status = 'FILTERED' OR status = 'UNMAPPED' OR
-        status = 'UNROUTABLE' OR status = 'UNDELIVERABLE'),
+    status   TEXT    NOT NULL,
     reason   TEXT,
     error    TEXT,
-    channel  TEXT    NOT NULL CHECK (
-        channel = 'email' OR channel = 'sms' OR channel = 'push' OR channel = 'inbox' OR
-        channel = 'direct_message' OR channel = 'webhook'),
+    channel  TEXT    NOT NULL,
     provider TEXT    NOT NULL,
     address  TEXT    NOT NULL,
     subject  TEXT,
@@ -275,7 +275,7 @@ CREATE TABLE lists (
     UNIQUE (environment, list_id)   -- finds a list, and pages through all of them
 ) STRICT;
 
--- Who is on which list.
+-- Subscriptions: the users of lists.
 CREATE TABLE subscriptions (
     list        INTEGER NOT NULL REFERENCES lists,
     user_id     TEXT    NOT NULL,
@@ -317,15 +317,16 @@ CREATE TABLE user_tokens (
     user_id      TEXT    NOT NULL,
     token        TEXT    NOT NULL,
     provider_key TEXT    NOT NULL
-                 CHECK (provider_key = 'firebase-fcm' OR provider_key = 'apn' OR provider_key = 'expo' OR provider_key = 'onesignal'),
+                 CHECK (provider_key = 'firebase-fcm' OR provider_key = 'apn' OR provider_key = 'expo' OR
+                        provider_key = 'onesignal'),
     token_json   TEXT    NOT NULL,  -- {device, expiry_date, properties, tracking, status, status_reason}
     created_at   INTEGER NOT NULL,
     PRIMARY KEY (environment, user_id, token)
 ) STRICT, WITHOUT ROWID;
 
--- Where events are posted to. Its position in messages and in message_events moves in the same commit in which what is up to
--- there enters its queue. No number is given twice, in either table: whoever still works for a webhook that was removed
--- finds nothing under it, and nothing of another's. SQLite keeps the last ones in sqlite_sequence.
+-- Where events are posted to. Its position in messages and in message_events moves in the same commit in which what is
+-- up to there enters its queue. No number is given twice, in either table: a thread that still works for a webhook that
+-- was removed finds nothing under it, and nothing of another's. SQLite keeps the last ones in sqlite_sequence.
 CREATE TABLE webhooks (
     webhook      INTEGER PRIMARY KEY AUTOINCREMENT,
     environment  INTEGER REFERENCES environments,  -- NULL: of all environments, given by flag
@@ -358,11 +359,14 @@ CREATE TABLE webhook_events (
 -- The events of a webhook, those of one message in their order.
 CREATE INDEX webhook_events_of_webhook ON webhook_events (webhook, status, number, webhook_event);
 
--- The outbox, as people and tests read it. A message id is '1-<8 hex: seconds>-<12 hex: the file><12 hex: the number>'.
--- A message that went out on several channels has several rows; one that did not go out has a row that says why.
+-- The outbox, as people and tests read it. A message id is '1-<8 hex: seconds>-<12 hex: the file><12 hex: the number>',
+-- unless a seed has given it another. A message that went out on several channels has several rows; one that did not go
+-- out has a row that says why.
 CREATE VIEW outbox AS
 SELECT
-    printf('1-%08x-%s%012x', message_ranges.created_at / 1000, file.message_tag, messages.number) AS message_id,
+    coalesce(
+        (SELECT message_id FROM message_names WHERE message_names.number = messages.number),
+        printf('1-%08x-%s%012x', message_ranges.created_at / 1000, file.message_tag, messages.number)) AS message_id,
     jobs.job_id,
     messages.recipient,
     messages.channel,
@@ -380,7 +384,9 @@ JOIN message_ranges ON message_ranges.job = jobs.job
 JOIN messages ON messages.number BETWEEN message_ranges.first_number AND message_ranges.last_number
 UNION ALL
 SELECT
-    printf('1-%08x-%s%012x', message_ranges.created_at / 1000, file.message_tag, deliveries.number),
+    coalesce(
+        (SELECT message_id FROM message_names WHERE message_names.number = deliveries.number),
+        printf('1-%08x-%s%012x', message_ranges.created_at / 1000, file.message_tag, deliveries.number)),
     jobs.job_id,
     messages.recipient,
     deliveries.channel,

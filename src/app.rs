@@ -158,9 +158,9 @@ impl Handler for StartupGate {
 
 /// Writes down the webhooks that were given by flags, if they are not those of the last start.
 fn register_webhooks(store: &Store, given: Vec<Destination>) -> Result<()> {
-    match store.read(webhook::list_given)? == given {
+    match store.read(webhook::list_from_flags)? == given {
         true => Ok(()),
-        false => store.write(move |tx| webhook::set_given(tx, &given)),
+        false => store.write(move |tx| webhook::set_from_flags(tx, &given)),
     }
 }
 

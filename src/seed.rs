@@ -19,11 +19,11 @@ use crate::model::template::Check;
 use crate::render::email::brand as email_brand;
 use crate::send::SendRequest;
 use crate::settings::UnknownTemplates;
-use crate::store::plan::Names;
-use crate::store::preference::Chooser;
-use crate::store::user::{self, NewUsers};
+use crate::store::ingest::{self, NewUsers};
+use crate::store::plan::References;
+use crate::store::preference::PreferenceOwner;
 use crate::store::{
-    Db, Store, Tx, brand, bulk, environment, list, message, preference, profile, subscription, template, token,
+    Db, Store, Tx, brand, environment, job, list, message, preference, profile, run, subscription, template, token,
 };
 
 /// Reads the seed in a file, or in the JSON files of a folder in the order of their names, and checks it.
@@ -186,8 +186,8 @@ fn put(tx: &mut Tx<'_>, environment: &Environment, seed: &Seed) -> Result<()> {
     each(&seed.profiles, |it| profile::replace(tx, row, &it.id, it.value.as_str()))?;
     each(&seed.lists, |it| put_list(tx, row, &it.id, &it.value))?;
     each(&seed.preferences, |it| {
-        let chooser = Chooser { environment: row, user_id: &it.id, tenant_id: "" };
-        preference::put(tx, chooser, &it.value.topic_id, &it.value.preference)
+        let owner = PreferenceOwner { user_id: it.id.clone(), tenant_id: String::new() };
+        preference::put(tx, row, &owner, &it.value.topic_id, &it.value.preference)
     })?;
     each(&seed.tokens, |it| token::put(tx, row, &it.id, &it.value))?;
     each(&seed.jobs, |it| put_job(tx, environment, &it.id, &it.value))
@@ -226,15 +226,15 @@ fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &Li
 
 /// A job that is there stays as it is, however far it has come.
 fn put_job(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, it: &Job) -> Result<()> {
-    if bulk::find(tx, environment, job_id)?.is_some() {
+    if job::find(tx, environment, job_id)?.is_some() {
         return Ok(());
     }
-    bulk::create_as(tx, environment, job_id, &it.definition)?;
+    job::create_as(tx, environment, job_id, &it.definition)?;
     let mut users = NewUsers::read(it.users.clone(), |users, add| model::for_each_user(users, add))?;
-    user::ingest(tx, &bulk::get(tx, environment, job_id)?, &mut users)?;
+    ingest::ingest(tx, &job::get(tx, environment, job_id)?, &mut users)?;
     if it.is_run {
-        let job = bulk::get(tx, environment, job_id)?;
-        bulk::start(tx, &job, &Names::of(&Definition::read(&it.definition, Reading::Lenient)?))?;
+        let job = job::get(tx, environment, job_id)?;
+        run::start(tx, &job, &References::of(&Definition::read(&it.definition, Reading::Lenient)?))?;
     }
     Ok(())
 }

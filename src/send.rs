@@ -16,8 +16,9 @@ use crate::model::outcomes::RenderedBatch;
 use crate::model::recipient::{self, Filter, To};
 use crate::model::resolved::ResolvedDefinition;
 use crate::settings::UnknownTemplates;
-use crate::store::plan::{self, Names, Versions};
-use crate::store::{Db, Store, Tx, bulk, environment, list, profile};
+use crate::store::job::PinnedVersions;
+use crate::store::plan::{self, References};
+use crate::store::{self, Db, Store, Tx, environment, list, profile};
 
 /// Subscribers of all lists of one send, at most: they are written in one commit.
 const FAN_OUT_RECIPIENTS: usize = 1_000_000;
@@ -42,7 +43,7 @@ pub struct PreparedSend {
     environment: Environment,
     /// The row of the environment in which all was looked up, if it had one.
     row: Option<EnvironmentRow>,
-    versions: Versions,
+    versions: PinnedVersions,
     /// Recipients, and the users as they were sent.
     users: Vec<(String, String)>,
     /// What became of each of them. `None` leaves them to the runner.
@@ -55,7 +56,7 @@ impl SendRequest {
     pub fn prepare(self, store: &Store, definition: Definition, users: Vec<(String, String)>) -> Result<PreparedSend> {
         let sent: Vec<_> = users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
         let (found, now) = store.read_for_request(|db| {
-            Ok((plan::prepare(db, &self.environment, definition, &sent, COMMIT_BYTES)?, db.now()))
+            Ok((store::send::resolve(db, &self.environment, definition, &sent, COMMIT_BYTES)?, db.now()))
         })?;
         let renderer = Renderer::new(found.plan, self.templates, now)?;
         let mut outcomes = RenderedBatch::default();
@@ -75,7 +76,7 @@ impl SendRequest {
         let (row, versions, users) = store.read_for_request(|db| {
             let found = environment::find(db, &self.environment)?;
             let row = found.unwrap_or(environment::NOTHING);
-            Ok((found, plan::resolve(db, row, &Names::of(&definition))?, expand_recipients(db, row, to)?))
+            Ok((found, plan::resolve(db, row, &References::of(&definition))?, expand_recipients(db, row, to)?))
         })?;
         // Compiled only to see whether it can be: the runner does it again.
         Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
@@ -98,7 +99,7 @@ impl PreparedSend {
             Some(row) => row,
             None => environment::find_or_create(tx, &self.environment)?,
         };
-        bulk::create_send(tx, row, &self.definition, &self.versions, &users, self.outcomes.as_ref())
+        store::send::create(tx, row, &self.definition, &self.versions, &users, self.outcomes.as_ref())
     }
 }
 

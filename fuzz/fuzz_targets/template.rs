@@ -3,9 +3,9 @@
 use bulkd::clock::Timestamp;
 use bulkd::model::bulk::JobKind;
 use bulkd::model::definition::{Definition, Reading};
-use bulkd::model::known::Known;
 use bulkd::model::outcomes::{Outcome, RenderedBatch};
 use bulkd::model::resolved::ResolvedDefinition;
+use bulkd::model::stored_recipient::StoredRecipient;
 use bulkd::compose::{Recipient, Renderer};
 use bulkd::settings::UnknownTemplates;
 use libfuzzer_sys::fuzz_target;
@@ -24,7 +24,7 @@ fn rendered(content: Value, snippet: &str, user: &str) -> Result<Option<String>,
     let renderer =
         Renderer::new(plan, UnknownTemplates::Lenient, Timestamp::default()).map_err(|error| error.to_string())?;
     let mut outcomes = RenderedBatch::default();
-    let user = Recipient { recipient: "r", user, known: &Known::default() };
+    let user = Recipient { recipient: "r", user, known: &StoredRecipient::default() };
     renderer.render(user, Timestamp::default(), false, &mut outcomes);
     let mut each = outcomes.iter();
     let outcome = match each.next().unwrap() {

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::brand::BrandPayload;
+use crate::model::row::BrandRow;
 use crate::render::email::brand as email_brand;
 use crate::store::brand::{self, Brand};
 
@@ -25,14 +26,13 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
 /// `GET /brands?cursor=&limit=`: 200 `{paging, results}`, in the order in which they were made.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.query();
-    let from = Cursor::read(query.cursor().as_deref(), List::Brands)? as i64;
+    let from = BrandRow(Cursor::read(query.cursor().as_deref(), List::Brands)? as i64);
     let limit = query.limit() as usize;
     let environment = call.environment;
     Action::query(move |db| {
-        let (brands, more) = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;
-        let next =
-            brands.last().filter(|_| more).map(|last| Cursor { list: List::Brands, position: last.brand as u64 + 1 });
-        let items = brands.iter().map(item).collect::<Result<Vec<String>>>()?;
+        let page = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;
+        let next = page.next.map(|row| Cursor { list: List::Brands, position: row.0.unsigned_abs() });
+        let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }

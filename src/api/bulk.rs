@@ -14,9 +14,10 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::user;
 use crate::settings::Contract;
-use crate::store::bulk;
-use crate::store::plan::Names;
-use crate::store::user::{self as users, JobUser, NewUsers};
+use crate::store::ingest::{self, NewUsers};
+use crate::store::job_users::{self, JobUser};
+use crate::store::plan::References;
+use crate::store::{job, run};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -36,7 +37,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     Renderer::new(plan, call.settings.templates, Timestamp::default())?;
     let (definition, environment) = (definition.to_owned(), call.environment);
     Action::change(move |tx| {
-        let job_id = bulk::create(tx, &environment, &definition)?;
+        let job_id = job::create(tx, &environment, &definition)?;
         let status = if contract == Contract::OpenApi { 200 } else { 201 };
         Ok(Answer::new(status, format!("{{\"jobId\":\"{job_id}\"}}")))
     })
@@ -58,14 +59,14 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     })?;
     let (job_id, environment, contract) = (call.path("job_id"), call.environment, call.settings.contract);
     Action::prepare(move |store| {
-        users::prepare(store, &environment, &job_id)?;
+        ingest::prepare(store, &environment, &job_id)?;
         Ok(Change::new(move |tx| {
-            let job = bulk::get(tx, &environment, &job_id)?;
+            let job = job::get(tx, &environment, &job_id)?;
             if job.status != JobStatus::Created {
                 let problem = "this job was run already and takes no more users; create a new job";
                 return Err(Error::invalid("job_id", problem));
             }
-            let duplicates = users::ingest(tx, &job, &mut users)?;
+            let duplicates = ingest::ingest(tx, &job, &mut users)?;
             Ok(match contract {
                 Contract::OpenApi => Answer::new(204, ""),
                 Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
@@ -88,14 +89,14 @@ pub fn run(mut call: Call<'_>) -> Result<Action> {
     let (job_id, environment, contract) = (call.path("job_id"), call.environment, call.settings.contract);
     Action::prepare(move |store| {
         // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
-        let (_, definition) = store.read_for_request(|db| bulk::get_with_definition(db, &environment, &job_id))?;
-        let names = Names::of(&Definition::read(&definition, Reading::Lenient)?);
+        let (_, definition) = store.read_for_request(|db| job::get_with_definition(db, &environment, &job_id))?;
+        let references = References::of(&Definition::read(&definition, Reading::Lenient)?);
         Ok(Change::new(move |tx| {
-            let job = bulk::get(tx, &environment, &job_id)?;
+            let job = job::get(tx, &environment, &job_id)?;
             if job.status != JobStatus::Created {
                 return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
             }
-            bulk::start(tx, &job, &names)?;
+            run::start(tx, &job, &references)?;
             Ok(match contract {
                 Contract::OpenApi => Answer::new(204, ""),
                 Contract::Tutorial => Answer::new(202, "{}"),
@@ -109,7 +110,7 @@ pub fn run(mut call: Call<'_>) -> Result<Action> {
 pub fn get(mut call: Call<'_>) -> Result<Action> {
     let (job_id, environment) = (call.path("job_id"), call.environment);
     Action::query(move |db| {
-        let (job, definition) = bulk::get_with_definition(db, &environment, &job_id)?;
+        let (job, definition) = job::get_with_definition(db, &environment, &job_id)?;
         let error = job.error.map(|error| format!(",\"error\":{}", json::quoted(&error))).unwrap_or_default();
         let body = format!(
             "{{\"job\":{{\"definition\":{definition},\"enqueued\":{},\"failures\":{},\"received\":{},\"status\":\"{}\"{error}}}}}",
@@ -126,15 +127,14 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 pub fn list_users(mut call: Call<'_>) -> Result<Action> {
     let job_id = call.path("job_id");
     let query = call.query();
-    let (cursor, limit) = (query.cursor(), query.limit());
+    let (cursor, limit) = (query.cursor(), query.limit() as usize);
     let environment = call.environment;
     Action::query(move |db| {
-        let job = bulk::get(db, &environment, &job_id)?;
+        let job = job::get(db, &environment, &job_id)?;
         let from_seq = Cursor::read(cursor.as_deref(), List::Users(job.job))?;
-        let users = users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
-        let end = users.last().map_or(job.received, |user| user.seq + 1);
-        let next = (end < job.received).then_some(Cursor { list: List::Users(job.job), position: end });
-        let items = users.iter().map(item).collect::<Result<Vec<String>>>()?;
+        let page = job_users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
+        let next = page.next.map(|seq| Cursor { list: List::Users(job.job), position: seq });
+        let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }

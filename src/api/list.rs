@@ -22,9 +22,9 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let environment = call.environment;
     Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
-        let (lists, more) = list::list(db, environment, pattern.as_ref(), after.as_deref(), limit, paging::PAGE_BYTES)?;
-        let next = lists.last().filter(|_| more).map(|last| TextCursor::new(NAME, &last.list_id));
-        let items: Vec<String> = lists.iter().map(item).collect();
+        let page = list::list(db, environment, pattern.as_ref(), after.as_deref(), limit, paging::PAGE_BYTES)?;
+        let next = page.next.map(|list_id| TextCursor::new(NAME, &list_id));
+        let items: Vec<String> = page.items.iter().map(item).collect();
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }

@@ -9,16 +9,18 @@ use crate::error::{Error, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::Environment;
+use crate::model::row::MessageNumber;
 use crate::model::user;
 use crate::outbox::{Deliveries, history};
 use crate::send::SendRequest;
 use crate::settings::Contract;
 use crate::store;
-use crate::store::message::{self, Filter, Page, Place};
-use crate::store::{Db, bulk};
+use crate::store::message::{self, MessageLocation};
+use crate::store::message_search::{self, Filter, Limits};
+use crate::store::{Db, job, settle, tracking};
 
 /// Messages that a search looks at before it ends a page, found or not: about a second.
-const LOOKS: i64 = 1_000_000;
+const SCAN_BUDGET: i64 = 1_000_000;
 
 /// `GET /messages` with its filters: 200 `{paging, results}`, the newest first. A page may be empty although there are
 /// more.
@@ -44,13 +46,14 @@ pub fn list(call: Call<'_>) -> Result<Action> {
         0 => i64::MAX,
         number => i64::try_from(number).unwrap_or(i64::MAX),
     };
-    let page = Page { limit: query.limit() as usize, bytes: paging::PAGE_BYTES, looks: LOOKS };
+    let up_to = MessageNumber(up_to);
+    let limits = Limits { messages: query.limit() as usize, bytes: paging::PAGE_BYTES, scan_budget: SCAN_BUDGET };
     let environment = call.environment;
     Action::query(move |db| {
-        let (messages, next) = message::list(db, &environment, &filter, up_to, page)?;
+        let page = message_search::list(db, &environment, &filter, up_to, limits)?;
         let items: Vec<String> =
-            messages.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
-        let next = next.map(|number| Cursor { list: List::Messages, position: number.unsigned_abs() });
+            page.items.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
+        let next = page.next.map(|number| Cursor { list: List::Messages, position: number.0.unsigned_abs() });
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }
@@ -67,7 +70,7 @@ fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
     }
 }
 
-fn place(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<Place> {
+fn place(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<MessageLocation> {
     message::find(db, environment, message_id)?.ok_or_else(|| Error::not_found("Not Found"))
 }
 
@@ -76,7 +79,7 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
     let (message_id, environment) = (call.path("message_id"), call.environment);
     Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
-        let record = message::record(db, &place)?;
+        let record = tracking::record(db, &place)?;
         Ok(Answer::new(200, record.to_string()))
     })
 }
@@ -99,7 +102,7 @@ pub fn output(mut call: Call<'_>) -> Result<Action> {
     let (message_id, environment) = (call.path("message_id"), call.environment);
     Action::query(move |db| {
         let place = place(db, &environment, &message_id)?;
-        let message = message::get(db, &place)?.stored;
+        let message = tracking::get(db, &place)?.stored;
         let mut deliveries = Deliveries::new(db);
         let results = message.deliveries.iter().map(|it| deliveries.output(place.job, &message, it));
         Ok(Answer::new(200, json!({ "results": results.collect::<Result<Vec<_>>>()? }).to_string()))
@@ -112,8 +115,8 @@ pub fn cancel(mut call: Call<'_>) -> Result<Action> {
     let (message_id, environment) = (call.path("message_id"), call.environment);
     Action::change(move |tx| {
         let place = place(tx, &environment, &message_id)?;
-        let status = if message::cancel(tx, &place)? { 200 } else { 409 };
-        let record = message::record(tx, &place)?;
+        let status = if settle::cancel(tx, place.number)? { 200 } else { 409 };
+        let record = tracking::record(tx, &place)?;
         Ok(Answer::new(status, record.to_string()))
     })
 }
@@ -125,7 +128,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |store| {
         let (definition, recipient, user) = store.read_for_request(|db| {
             let place = place(db, &environment, &message_id)?;
-            let (job, definition) = bulk::get_by_number(db, place.job)?;
+            let (job, definition) = job::get_by_number(db, place.job)?;
             let (recipient, user) = store::user::get(db, place.job, place.seq)?;
             // A user of a job keeps its recipient id, also one that was made up here.
             let is_of_job = job.kind == JobKind::Bulk;
@@ -145,7 +148,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
 /// `PUT /requests/{request_id}/archive`: 204. The messages of the request are left out of lists from now on.
 pub fn archive(mut call: Call<'_>) -> Result<Action> {
     let (request_id, environment) = (call.path("request_id"), call.environment);
-    Action::change(move |tx| match message::archive(tx, &environment, &request_id)? {
+    Action::change(move |tx| match tracking::archive(tx, &environment, &request_id)? {
         true => Ok(Answer::new(204, "")),
         false => Err(Error::unknown("request_id", "request", &request_id)),
     })

@@ -7,9 +7,10 @@ use super::paging::{self, Cursor, List};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
+use crate::model::row::MessageNumber;
 use crate::outbox::Deliveries;
 use crate::store::outbox::{self, Filter, OutboxMessage};
-use crate::store::{bulk, message};
+use crate::store::{job, message};
 
 /// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
 /// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
@@ -29,22 +30,22 @@ pub fn list(call: Call<'_>) -> Result<Action> {
         let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
         return Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))));
     }
-    let from = Cursor::read(query.cursor().as_deref(), List::Outbox)? as i64;
+    let from = MessageNumber(Cursor::read(query.cursor().as_deref(), List::Outbox)? as i64);
     let limit = query.limit();
     let environment = call.environment;
     Action::query(move |db| {
         if let Some(job_id) = &filter.job_id {
-            bulk::find(db, &environment, job_id)?.ok_or_else(|| bulk::not_found(job_id))?;
+            job::find(db, &environment, job_id)?.ok_or_else(|| job::not_found(job_id))?;
         }
         if let Some(message_id) = &message_id {
             let place = message::find(db, &environment, message_id)?;
             let place = place.ok_or_else(|| Error::unknown("message_id", "message", message_id))?;
             filter.number = Some(place.number);
         }
-        let (messages, more) = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
-        let mut next = messages.last().filter(|_| more).map(|last| last.message.number + 1);
+        let page = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
+        let mut next = page.next;
         let (mut items, mut bytes, mut deliveries) = (Vec::new(), 0, Deliveries::new(db));
-        for found in &messages {
+        for found in &page.items {
             if bytes >= paging::PAGE_BYTES {
                 next = Some(found.message.number);
                 break;
@@ -53,7 +54,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
             items.append(&mut entries(found, &filter, &mut deliveries)?);
             bytes += items.iter().skip(first).map(String::len).sum::<usize>();
         }
-        let next = next.map(|number| Cursor { list: List::Outbox, position: number.unsigned_abs() });
+        let next = next.map(|number| Cursor { list: List::Outbox, position: number.0.unsigned_abs() });
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
+use crate::model::row::{JobRow, TemplateRow};
 
 /// How much JSON a page holds, about: it ends early rather than grow beyond.
 pub const PAGE_BYTES: usize = 6 * 1024 * 1024;
@@ -15,9 +16,9 @@ pub enum List {
     Brands,
     Templates,
     /// Of a job, by its row.
-    Users(i64),
+    Users(JobRow),
     /// Of a template, by its row.
-    Versions(i64),
+    Versions(TemplateRow),
 }
 
 impl List {
@@ -26,10 +27,10 @@ impl List {
         const KIND: i64 = 1 << 48;
         match self {
             List::Outbox => 0,
-            List::Users(job) => job,
+            List::Users(job) => job.0,
             List::Templates => KIND,
             List::Brands => 2 * KIND,
-            List::Versions(template) => 3 * KIND + template,
+            List::Versions(template) => 3 * KIND + template.0,
             List::Messages => 4 * KIND,
         }
     }
@@ -188,7 +189,7 @@ mod tests {
                 assert!(TextCursor::read(Some(&bad), "lists").is_err(), "{bad}");
             }
         }
-        let numbered = Cursor { list: List::Users(1), position: 2 }.encode();
+        let numbered = Cursor { list: List::Users(JobRow(1)), position: 2 }.encode();
         assert!(TextCursor::read(Some(&numbered), "lists").is_err());
     }
 }

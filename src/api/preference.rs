@@ -8,30 +8,17 @@ use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor};
 use crate::error::{Error, Result};
 use crate::json::{self, Text};
-use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::environment::EnvironmentRow;
 use crate::model::preference::TopicPreference;
-use crate::store::preference::{self, Chooser};
+use crate::store::preference::{self, PreferenceOwner};
 use crate::store::{Db, environment};
 
 /// Topics in one request.
 const TOPICS: usize = 50;
 
-/// Whose preferences a request is about.
-struct Whose {
-    environment: Environment,
-    user_id: String,
-    tenant_id: String,
-}
-
-impl Whose {
-    fn read(call: &mut Call<'_>) -> Self {
-        let tenant_id = call.query().one("tenant_id").unwrap_or_default();
-        Whose { environment: call.environment.clone(), user_id: call.path("user_id"), tenant_id }
-    }
-
-    fn within(&self, environment: EnvironmentRow) -> Chooser<'_> {
-        Chooser { environment, user_id: &self.user_id, tenant_id: &self.tenant_id }
-    }
+fn owner(call: &mut Call<'_>) -> PreferenceOwner {
+    let tenant_id = call.query().one("tenant_id").unwrap_or_default();
+    PreferenceOwner { user_id: call.path("user_id"), tenant_id }
 }
 
 #[derive(Deserialize)]
@@ -66,10 +53,10 @@ fn read_choices(body: &str, least: usize) -> Result<Vec<Choice>> {
 
 /// `GET /users/{user_id}/preferences?tenant_id=`: 200 `{items, paging}`: what the user has chosen, all on one page.
 pub fn list(mut call: Call<'_>) -> Result<Action> {
-    let whose = Whose::read(&mut call);
+    let (of, owner) = (call.environment.clone(), owner(&mut call));
     Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &whose.environment)?;
-        let chosen = preference::list(db, whose.within(environment))?;
+        let environment = environment::find_or_nothing(db, &of)?;
+        let chosen = preference::list(db, environment, &owner)?;
         let items = chosen.iter().map(|(topic_id, choice)| item(db, environment, topic_id, Some(choice)));
         Ok(Answer::new(200, paging::page(&items.collect::<Result<Vec<_>>>()?, None::<Cursor>)))
     })
@@ -98,15 +85,15 @@ fn routing(choice: &TopicPreference) -> serde_json::Value {
 /// `POST /users/{user_id}/preferences?tenant_id=` with `{topics}`: 200 `{errors, items}`. Topics that are not named stay.
 pub fn update(mut call: Call<'_>) -> Result<Action> {
     let choices = read_choices(&call.json()?, 1)?;
-    let whose = Whose::read(&mut call);
+    let (of, owner) = (call.environment.clone(), owner(&mut call));
     Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &whose.environment)?;
+        let environment = environment::find_or_create(tx, &of)?;
         let (mut items, mut errors) = (Vec::new(), Vec::new());
         for (topic_id, choice) in &choices {
             match choice.refused_by(&preference::topic(tx, environment, topic_id)?) {
                 Some(reason) => errors.push(json!({ "topic_id": topic_id, "reason": reason })),
                 None => {
-                    preference::put(tx, whose.within(environment), topic_id, choice)?;
+                    preference::put(tx, environment, &owner, topic_id, choice)?;
                     items.push(echo(topic_id, choice));
                 }
             }
@@ -129,14 +116,13 @@ fn echo(topic_id: &str, choice: &TopicPreference) -> serde_json::Value {
 /// back to their defaults.
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let choices = read_choices(&call.json()?, 0)?;
-    let whose = Whose::read(&mut call);
+    let (of, owner) = (call.environment.clone(), owner(&mut call));
     Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &whose.environment)?;
-        let whose = whose.within(environment);
+        let environment = environment::find_or_create(tx, &of)?;
         let mut deleted = Vec::new();
-        for (topic_id, _) in preference::list(tx, whose)? {
+        for (topic_id, _) in preference::list(tx, environment, &owner)? {
             if !choices.iter().any(|(wanted, _)| *wanted == topic_id) {
-                preference::delete(tx, whose, &topic_id)?;
+                preference::delete(tx, environment, &owner, &topic_id)?;
                 deleted.push(topic_id);
             }
         }
@@ -144,9 +130,9 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
             if let Some(reason) = choice.refused_by(&preference::topic(tx, environment, topic_id)?) {
                 return Err(Error::invalid(format_args!("topics[{i}].status"), reason));
             }
-            preference::put(tx, whose, topic_id, choice)?;
+            preference::put(tx, environment, &owner, topic_id, choice)?;
         }
-        let chosen = preference::list(tx, whose)?;
+        let chosen = preference::list(tx, environment, &owner)?;
         let items: Vec<_> = chosen.iter().map(|(topic_id, choice)| echo(topic_id, choice)).collect();
         Ok(Answer::new(200, json!({ "items": items, "deleted": deleted }).to_string()))
     })
@@ -155,10 +141,10 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
 /// `GET /users/{user_id}/preferences/{topic_id}?tenant_id=`: 200 `{topic}`, the default if the user has not chosen. A
 /// topic that is not stored is no error.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let (whose, topic_id) = (Whose::read(&mut call), call.path("topic_id"));
+    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.path("topic_id"));
     Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &whose.environment)?;
-        let choice = preference::find(db, environment, &whose.user_id, &whose.tenant_id, &topic_id)?;
+        let environment = environment::find_or_nothing(db, &of)?;
+        let choice = preference::find(db, environment, &owner.user_id, &owner.tenant_id, &topic_id)?;
         let topic = item(db, environment, &topic_id, choice.as_ref())?;
         Ok(Answer::new(200, format!("{{\"topic\":{topic}}}")))
     })
@@ -175,23 +161,23 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let topic = json::read::<TopicBody<'_>>(&body, String::new)?.topic.get();
     let choice = TopicPreference::read(topic, || "topic".to_owned())?;
-    let (whose, topic_id) = (Whose::read(&mut call), call.path("topic_id"));
+    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.path("topic_id"));
     Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &whose.environment)?;
+        let environment = environment::find_or_create(tx, &of)?;
         if let Some(reason) = choice.refused_by(&preference::topic(tx, environment, &topic_id)?) {
             return Err(Error::invalid("topic.status", reason));
         }
-        preference::put(tx, whose.within(environment), &topic_id, &choice)?;
+        preference::put(tx, environment, &owner, &topic_id, &choice)?;
         Ok(Answer::new(200, "{\"message\":\"success\"}"))
     })
 }
 
 /// `DELETE /users/{user_id}/preferences/{topic_id}?tenant_id=`: 204, and the topic's default holds again.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let (whose, topic_id) = (Whose::read(&mut call), call.path("topic_id"));
+    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.path("topic_id"));
     Action::change(move |tx| {
-        let environment = environment::find_or_nothing(tx, &whose.environment)?;
-        preference::delete(tx, whose.within(environment), &topic_id)?;
+        let environment = environment::find_or_nothing(tx, &of)?;
+        preference::delete(tx, environment, &owner, &topic_id)?;
         Ok(Answer::new(204, ""))
     })
 }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::json::{self, Fields, Object, Text};
 use crate::model::list as model;
 use crate::model::preference;
+use crate::model::row::ListRow;
 use crate::store::list::List;
 use crate::store::subscription::{self, Subscriber, Subscription};
 use crate::store::{Tx, environment, list};
@@ -52,7 +53,7 @@ pub fn replace(call: Call<'_>) -> Result<Action> {
     change(call, subscription::replace)
 }
 
-fn change(mut call: Call<'_>, change: fn(&mut Tx<'_>, i64, &[Subscriber]) -> Result<()>) -> Result<Action> {
+fn change(mut call: Call<'_>, change: fn(&mut Tx<'_>, ListRow, &[Subscriber]) -> Result<()>) -> Result<Action> {
     let recipients = read_recipients(&call.json()?)?;
     let (list_id, environment) = (call.path("list_id"), call.environment);
     model::check_id(&list_id, || "list_id".to_owned())?;
@@ -106,9 +107,9 @@ pub fn list(mut call: Call<'_>) -> Result<Action> {
         let list = list::get(db, environment, &list_id)?.list;
         let name = format!("subscriptions {list}");
         let after = TextCursor::read(cursor.as_deref(), &name)?;
-        let (page, more) = subscription::list(db, list, after.as_deref(), limit as usize, paging::PAGE_BYTES)?;
-        let next = page.last().filter(|_| more).map(|last| TextCursor::new(&name, &last.user_id));
-        let items: Vec<String> = page.iter().map(item).collect();
+        let page = subscription::list(db, list, after.as_deref(), limit as usize, paging::PAGE_BYTES)?;
+        let next = page.next.map(|user_id| TextCursor::new(&name, &user_id));
+        let items: Vec<String> = page.items.iter().map(item).collect();
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }
@@ -135,14 +136,14 @@ pub fn list_of_user(mut call: Call<'_>) -> Result<Action> {
     let name = format!("lists of {user_id}");
     let query = call.query();
     let after = TextCursor::read(query.cursor().as_deref(), &name)?;
-    let after: i64 = after.and_then(|row| row.parse().ok()).unwrap_or(0);
+    let after = ListRow(after.and_then(|row| row.parse().ok()).unwrap_or(0));
     let limit = query.limit() as usize;
     let environment = call.environment;
     Action::query(move |db| {
         let environment = environment::find_or_nothing(db, &environment)?;
-        let (page, more) = subscription::list_of_user(db, environment, &user_id, after, limit, paging::PAGE_BYTES)?;
-        let next = page.last().filter(|_| more).map(|last| TextCursor::new(&name, &last.list.to_string()));
-        let items: Vec<String> = page.iter().map(result).collect();
+        let page = subscription::list_of_user(db, environment, &user_id, after, limit, paging::PAGE_BYTES)?;
+        let next = page.next.map(|list| TextCursor::new(&name, &list.to_string()));
+        let items: Vec<String> = page.items.iter().map(result).collect();
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }

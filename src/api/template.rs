@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::compose;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
+use crate::model::row::TemplateRow;
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State, TemplatePayload, Version};
 use crate::settings::Contract;
@@ -68,16 +69,15 @@ fn written(publish: bool) -> State {
 /// made, without archived ones. Notes belong to templates of an older kind, of which there are none here.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.query();
-    let from = Cursor::read(query.cursor().as_deref(), List::Templates)? as i64;
+    let from = TemplateRow(Cursor::read(query.cursor().as_deref(), List::Templates)? as i64);
     let (alias, limit) = (query.one("event_id"), query.limit() as usize);
     let tags = query.one("tags").unwrap_or_default();
     let tags: Vec<String> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     let environment = call.environment;
     Action::query(move |db| {
-        let (summaries, more) = template::list(db, &environment, alias.as_deref(), &tags, from, limit)?;
-        let last = summaries.last().filter(|_| more);
-        let next = last.map(|last| Cursor { list: List::Templates, position: last.template as u64 + 1 });
-        let items: Vec<String> = summaries.iter().map(item).collect();
+        let page = template::list(db, &environment, alias.as_deref(), &tags, from, limit)?;
+        let next = page.next.map(|row| Cursor { list: List::Templates, position: row.0.unsigned_abs() });
+        let items: Vec<String> = page.items.iter().map(item).collect();
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }

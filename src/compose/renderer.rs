@@ -10,10 +10,11 @@ use super::router::{PlannedDelivery, Routed, Router};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
-use crate::model::known::Known;
 use crate::model::outcomes::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
+use crate::model::row::ProfileVersion;
 use crate::model::status::{MessageStatus, Reason, Verdict};
+use crate::model::stored_recipient::StoredRecipient;
 use crate::model::user::User;
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
@@ -25,11 +26,11 @@ pub struct Recipient<'a> {
     pub recipient: &'a str,
     /// As it was sent.
     pub user: &'a str,
-    pub known: &'a Known,
+    pub known: &'a StoredRecipient,
 }
 
 impl Recipient<'_> {
-    fn profile_version(&self) -> Option<i64> {
+    fn profile_version(&self) -> Option<ProfileVersion> {
         self.known.profile.as_ref().map(|(version, _)| *version)
     }
 }
@@ -124,7 +125,7 @@ impl Renderer {
 /// Writes the deliveries of a message. The first that was not refused decides what became of it, or else the last one.
 fn write(
     recipient: &str,
-    profile_version: Option<i64>,
+    profile_version: Option<ProfileVersion>,
     planned: Vec<PlannedDelivery<'_>>,
     scope: &Scope<'_>,
     batch: &mut RenderedBatch,

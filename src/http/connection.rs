@@ -67,7 +67,10 @@ fn serve(mut handle: ConnectionHandle, handover: Handover) {
         let response = match reply {
             Reply::Answer(response) => response,
             Reply::Hangup => return,
-            Reply::Later(_) if shared.stopping() => reply::stopping(),
+            Reply::Later(Later(mailbox)) if shared.stopping() => {
+                mailbox.close();
+                reply::stopping()
+            }
             Reply::Later(Later(mailbox)) => {
                 return park(handle, Parked::Later { mailbox, meta, buffered: connection.buffered });
             }

@@ -145,7 +145,11 @@ impl EventLoop {
     fn park(&self, handle: ConnectionHandle, parked: Parked) -> io::Result<()> {
         let (id, stream, interest) = (handle.id, handle.stream.clone(), interest(&parked));
         let mailbox = mailbox(&parked).cloned();
-        self.keep(handle, parked)?;
+        if let Err(waiting) = self.keep(handle, parked) {
+            // The stop was faster.
+            end(*waiting);
+            return Ok(());
+        }
         let added = epoll::add(&self.epoll, &*stream, epoll::EventData::new_u64(id), interest);
         if let Err(error) = added {
             self.remove(id);
@@ -158,14 +162,15 @@ impl EventLoop {
         Ok(())
     }
 
-    fn keep(&self, handle: ConnectionHandle, parked: Parked) -> io::Result<()> {
+    /// Gives the connection back if the loop has ended.
+    fn keep(&self, handle: ConnectionHandle, parked: Parked) -> Result<(), Box<Waiting>> {
         let waiting = Waiting { since: Instant::now(), parked, handle };
         match &mut *self.waiting() {
             Some(all) => {
                 all.insert(waiting.handle.id, waiting);
                 Ok(())
             }
-            None => Err(io::Error::other("the event loop has ended")),
+            None => Err(Box::new(waiting)),
         }
     }
 
@@ -200,26 +205,11 @@ impl EventLoop {
     /// Answers what has arrived, and ends what waits for something else.
     fn end(&self) {
         let Some(all) = self.waiting().take() else { return };
-        for (_, Waiting { handle, parked, .. }) in all {
-            let mut bytes = Vec::new();
-            match parked {
-                Parked::Request => {
-                    self.answer_last(handle);
-                    continue;
-                }
-                Parked::Later { mailbox, meta, .. } => {
-                    let answer = mailbox.take().and_then(|taken| taken.answer).unwrap_or_else(reply::stopping);
-                    bytes = handle.shared.encode(&meta, answer).bytes;
-                    mailbox.close();
-                }
-                Parked::Stream { mailbox, meta, pending_write } => {
-                    bytes.extend(pending_write);
-                    mailbox.take().iter().flat_map(|it| &it.pieces).for_each(|it| meta.push_piece(it, &mut bytes));
-                    meta.push_end(&mut bytes);
-                    mailbox.close();
-                }
+        for (_, waiting) in all {
+            match waiting.parked {
+                Parked::Request => self.answer_last(waiting.handle),
+                _ => end(waiting),
             }
-            let _ = (&*handle.stream).write(&bytes);
         }
     }
 
@@ -408,6 +398,27 @@ impl EventLoop {
             log::warn!("a connection could not be given a thread: {error}");
         }
     }
+}
+
+/// Ends what a connection waits for at the stop.
+fn end(waiting: Waiting) {
+    let Waiting { handle, parked, .. } = waiting;
+    let mut bytes = Vec::new();
+    match parked {
+        Parked::Request => {}
+        Parked::Later { mailbox, meta, .. } => {
+            let answer = mailbox.take().and_then(|taken| taken.answer).unwrap_or_else(reply::stopping);
+            bytes = handle.shared.encode(&meta, answer).bytes;
+            mailbox.close();
+        }
+        Parked::Stream { mailbox, meta, pending_write } => {
+            bytes.extend(pending_write);
+            mailbox.take().iter().flat_map(|it| &it.pieces).for_each(|it| meta.push_piece(it, &mut bytes));
+            meta.push_end(&mut bytes);
+            mailbox.close();
+        }
+    }
+    let _ = (&*handle.stream).write(&bytes);
 }
 
 fn mailbox(parked: &Parked) -> Option<&Arc<Mailbox>> {

@@ -2,6 +2,7 @@
 
 use super::environment::EnvironmentRow;
 use super::names;
+use super::row::{BrandVersion, JobRow, TemplateVersion};
 use crate::clock::Timestamp;
 
 names! {
@@ -44,7 +45,7 @@ names! {
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The row's number in the file.
-    pub job: i64,
+    pub job: JobRow,
     pub job_id: String,
     /// The row's number of its environment.
     pub environment: EnvironmentRow,
@@ -59,8 +60,8 @@ pub struct Job {
     /// Why the job as a whole cannot go on.
     pub error: Option<String>,
     /// What the run found stored.
-    pub template_version: Option<i64>,
-    pub brand_version: Option<i64>,
+    pub template_version: Option<TemplateVersion>,
+    pub brand_version: Option<BrandVersion>,
     pub created_at: Timestamp,
 }
 

@@ -2,12 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
+pub use super::row::EnvironmentRow;
+
 /// What the keys for simulations begin with: nothing goes out under them.
 pub const MOCK: &str = "mock_";
-
-/// The row of an environment in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct EnvironmentRow(pub i64);
 
 /// A bearer key names an environment of its own, in which everything that it makes lives. Only the key's hash is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::bulk::JobKind;
 use super::channel::Channel;
 use super::provider::Provider;
+use super::row::{MessageNumber, ProfileVersion};
 use super::status::{MessageStatus, Reason};
 use crate::clock::Timestamp;
 
@@ -12,7 +13,7 @@ use crate::clock::Timestamp;
 #[derive(Clone, Debug)]
 pub struct StoredMessage {
     /// The row's number in the file.
-    pub number: i64,
+    pub number: MessageNumber,
     pub message_id: String,
     pub recipient: String,
     pub status: MessageStatus,
@@ -24,7 +25,7 @@ pub struct StoredMessage {
     /// The place of its user in the job.
     pub seq: u64,
     /// The stored profile that it was made with.
-    pub profile_version: Option<i64>,
+    pub profile_version: Option<ProfileVersion>,
 }
 
 /// A message with what else is known of it.

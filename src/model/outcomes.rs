@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::channel::Channel;
 use super::provider::Provider;
+use super::row::ProfileVersion;
 use super::status::Verdict;
 
 /// What went out on one channel.
@@ -28,7 +29,7 @@ pub struct Message<'a> {
     /// What the verdict is about; `None` if nothing went out.
     pub delivery: Option<Delivery<'a>>,
     /// The stored profile that it was made with.
-    pub profile_version: Option<i64>,
+    pub profile_version: Option<ProfileVersion>,
     /// With status `DELAYED`: when it is to be looked at again.
     pub due_at: Option<i64>,
     batch: &'a RenderedBatch,
@@ -69,7 +70,7 @@ enum Row {
         recipient: Range<usize>,
         verdict: Verdict,
         delivery: Option<RenderedDelivery>,
-        profile_version: Option<i64>,
+        profile_version: Option<ProfileVersion>,
         due_at: Option<i64>,
         further: Range<usize>,
     },
@@ -138,7 +139,7 @@ impl RenderedBatch {
         recipient: &str,
         verdict: Verdict,
         delivery: Option<RenderedDelivery>,
-        profile_version: Option<i64>,
+        profile_version: Option<ProfileVersion>,
         due_at: Option<i64>,
         further: impl IntoIterator<Item = (i64, Verdict, RenderedDelivery)>,
     ) {

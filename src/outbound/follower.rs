@@ -5,9 +5,10 @@ use super::posters::Posters;
 use super::signature;
 use crate::error::Result;
 use crate::follow::{self, Next};
+use crate::model::row::{WebhookEventRow, WebhookRow};
 use crate::store::webhook::{self, Position, Webhook};
 use crate::store::webhook_event::{self, Attempt, Due};
-use crate::store::{Store, SyncWhen, Undo};
+use crate::store::{Store, SyncWhen, Undo, event_batch};
 
 /// Before the second attempt, the third, and so on: Courier's schedule. After the last one an event is given up.
 const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
@@ -22,7 +23,7 @@ struct Follower<'a> {
     /// The position in the rows, and one behind it up to where there was nothing to queue.
     positions: Option<(Position, Position)>,
     /// What came of attempts and could not be written down yet.
-    unsettled: Vec<(i64, Attempt)>,
+    unsettled: Vec<(WebhookEventRow, Attempt)>,
 }
 
 /// Follows a webhook until it is gone or all stops.
@@ -69,14 +70,14 @@ impl<'a> Follower<'a> {
         let here = webhook.position;
         let (mut since, mut position) = self.positions.filter(|(since, _)| *since == here).unwrap_or((here, here));
         while !self.posters.is_stopping() {
-            let ahead = store.read(|db| webhook_event::read_ahead(db, &webhook, position))?;
-            position = ahead.position;
-            let more = ahead.more;
-            if ahead.matters(since) {
+            let batch = store.read(|db| event_batch::read(db, &webhook, position))?;
+            position = batch.position;
+            let more = batch.more;
+            if batch.needs_commit(since) {
                 let (number, from) = (webhook.webhook, since);
                 // No event is posted before what it tells of is on the disk: this sync has the log up to here written,
                 // with the parts of a job that were not waited for.
-                let queued = store.write(move |tx| webhook_event::append(tx, number, from, &ahead))?;
+                let queued = store.write(move |tx| webhook_event::append(tx, number, from, &batch))?;
                 if !queued {
                     self.positions = None;
                     return Ok(false);
@@ -117,7 +118,7 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    fn settle(&mut self, webhook: i64) -> Result<()> {
+    fn settle(&mut self, webhook: WebhookRow) -> Result<()> {
         if self.unsettled.is_empty() {
             return Ok(());
         }

@@ -11,10 +11,11 @@ use crate::model::channel::Channel;
 use crate::model::definition::{Definition, Reading};
 use crate::model::message::{StoredDelivery, StoredMessage};
 use crate::model::options::MessageOptions;
+use crate::model::row::JobRow;
 use crate::provider::{self, ProviderMessage, segments};
 use crate::render::email::brand::{self as email_brand, CompiledBrand};
 use crate::render::node;
-use crate::store::{Db, brand, bulk, plan};
+use crate::store::{Db, brand, job, plan};
 
 /// What the messages of a job have in common.
 struct Common {
@@ -28,7 +29,7 @@ struct Common {
 /// The jobs that were looked up so far.
 pub struct Deliveries<'a> {
     db: &'a Db<'a>,
-    jobs: HashMap<i64, Common>,
+    jobs: HashMap<JobRow, Common>,
 }
 
 impl<'a> Deliveries<'a> {
@@ -36,12 +37,12 @@ impl<'a> Deliveries<'a> {
         Deliveries { db, jobs: HashMap::new() }
     }
 
-    fn common(&mut self, job: i64) -> Result<&Common> {
+    fn common(&mut self, job: JobRow) -> Result<&Common> {
         use std::collections::hash_map::Entry;
         match self.jobs.entry(job) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
-                let (job, definition) = bulk::get_by_number(self.db, job)?;
+                let (job, definition) = job::get_by_number(self.db, job)?;
                 let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
                 let brand = brand.and_then(|brand| serde_json::from_str(&brand).ok());
                 let compiled_brand = match brand.as_ref().is_some_and(email_brand::has_variables) {
@@ -62,7 +63,7 @@ impl<'a> Deliveries<'a> {
     }
 
     /// The complete HTML of an e-mail; other channels have none.
-    pub fn html(&mut self, job: i64, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Option<String>> {
+    pub fn html(&mut self, job: JobRow, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Option<String>> {
         if delivery.channel != Channel::Email {
             return Ok(None);
         }
@@ -70,12 +71,17 @@ impl<'a> Deliveries<'a> {
     }
 
     /// The provider's request.
-    pub fn request(&mut self, job: i64, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Value> {
+    pub fn request(&mut self, job: JobRow, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Value> {
         self.read(job, message, delivery, provider::request)
     }
 
     /// The parts that an SMS is cut into; other channels have none.
-    pub fn segments(&mut self, job: i64, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Option<Value>> {
+    pub fn segments(
+        &mut self,
+        job: JobRow,
+        message: &StoredMessage,
+        delivery: &StoredDelivery,
+    ) -> Result<Option<Value>> {
         if delivery.channel != Channel::Sms {
             return Ok(None);
         }
@@ -86,7 +92,7 @@ impl<'a> Deliveries<'a> {
     /// Hands over all that the provider would have been given.
     fn read<T>(
         &mut self,
-        job: i64,
+        job: JobRow,
         message: &StoredMessage,
         delivery: &StoredDelivery,
         read: impl FnOnce(&ProviderMessage<'_>) -> T,
@@ -123,7 +129,7 @@ impl<'a> Deliveries<'a> {
     }
 
     /// An entry of `GET /messages/{id}/output`. Courier's SDKs want every member there, empty where it does not apply.
-    pub fn output(&mut self, job: i64, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Value> {
+    pub fn output(&mut self, job: JobRow, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Value> {
         let output = self.read(job, message, delivery, provider::output)?;
         let block = |element: &Value| {
             let text =

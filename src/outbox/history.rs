@@ -9,14 +9,15 @@ use crate::error::Result;
 use crate::model::message::{MessageJob, StoredDelivery, TrackedMessage};
 use crate::model::options::MessageOptions;
 use crate::model::status::MessageStatus;
-use crate::store::message::{self, Place};
-use crate::store::{Db, bulk};
+use crate::store::message::MessageLocation;
+use crate::store::tracking;
+use crate::store::{Db, job};
 
 /// The history of the message that stands there.
-pub fn of(db: &Db<'_>, place: &Place) -> Result<Vec<Value>> {
-    let message = message::get(db, place)?;
-    let job = message::get_job(db, place.job)?;
-    let (_, definition) = bulk::get_by_number(db, place.job)?;
+pub fn of(db: &Db<'_>, place: &MessageLocation) -> Result<Vec<Value>> {
+    let message = tracking::get(db, place)?;
+    let job = tracking::get_job(db, place.job)?;
+    let (_, definition) = job::get_by_number(db, place.job)?;
     let options = MessageOptions::of_stored(&definition);
     let origin = Origin::of(db, place.job, &message.stored, &definition, &options)?;
     Ok(events(&message, &job, &origin))

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::error::Result;
 use crate::model::message::StoredMessage;
 use crate::model::options::MessageOptions;
+use crate::model::row::JobRow;
 use crate::model::user::User;
 use crate::model::{data, definition};
 use crate::store::{Db, profile, user};
@@ -25,7 +26,7 @@ impl Origin {
     /// Of a message of a job with this definition, which `options` were read from.
     pub fn of(
         db: &Db<'_>,
-        job: i64,
+        job: JobRow,
         message: &StoredMessage,
         definition: &str,
         options: &MessageOptions,
@@ -60,7 +61,7 @@ fn tree(text: &str) -> Value {
 }
 
 /// The stored profile that a message was made with, and the user as it was sent.
-pub fn made_for(db: &Db<'_>, job: i64, message: &StoredMessage) -> Result<(Option<String>, String)> {
+pub fn made_for(db: &Db<'_>, job: JobRow, message: &StoredMessage) -> Result<(Option<String>, String)> {
     let stored_profile = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
     Ok((stored_profile, user::get(db, job, message.seq)?.1))
 }

@@ -12,11 +12,12 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::{Outcome, RenderedBatch};
 use crate::model::resolved::ResolvedDefinition;
+use crate::model::row::{JobRow, MessageNumber};
 use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::settings::UnknownTemplates;
-use crate::store::known::Lookup;
-use crate::store::message::{self, Place};
-use crate::store::{Db, Store, Tx, bulk, plan, user};
+use crate::store::message::{self, MessageLocation};
+use crate::store::recipient_lookup::RecipientLookup;
+use crate::store::{Db, Store, Tx, job, plan, settle, user};
 
 /// Messages that are written in one commit, at most.
 const BATCH_MESSAGES: usize = 100;
@@ -24,11 +25,11 @@ const BATCH_MESSAGES: usize = 100;
 const BATCH_BYTES: usize = 1024 * 1024;
 
 /// The numbers of messages, each with what became of it.
-type Made = Vec<(i64, RenderedBatch)>;
+type Made = Vec<(MessageNumber, RenderedBatch)>;
 
 /// A job of which messages are due.
 struct Due {
-    job: i64,
+    job: JobRow,
     renderer: Renderer,
     /// The row's number of its environment.
     environment: EnvironmentRow,
@@ -113,7 +114,7 @@ impl DelayedSender<'_> {
 
     /// What becomes of one message. Trouble with the file fails, and is tried again. A message that cannot be made is
     /// written as one that could not be delivered, so that the others have their turn.
-    fn render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<RenderedBatch> {
+    fn render_due(&self, place: &MessageLocation, now: Timestamp, job: &mut Option<Due>) -> Result<RenderedBatch> {
         match self.try_render_due(place, now, job) {
             Err(error) if error.kind() != Kind::Unavailable => {
                 log::error!("a delayed message of job number {} cannot be made: {error}", place.job);
@@ -126,7 +127,7 @@ impl DelayedSender<'_> {
         }
     }
 
-    fn try_render_due(&self, place: &Place, now: Timestamp, job: &mut Option<Due>) -> Result<RenderedBatch> {
+    fn try_render_due(&self, place: &MessageLocation, now: Timestamp, job: &mut Option<Due>) -> Result<RenderedBatch> {
         let due = match job.take().filter(|due| due.job == place.job) {
             Some(due) => job.insert(due),
             None => {
@@ -138,7 +139,7 @@ impl DelayedSender<'_> {
         let renderer = &due.renderer;
         let (recipient, user, known) = self.store.read(|db| {
             let (recipient, user) = user::get(db, place.job, place.seq)?;
-            let lookup = Lookup::new(db, due.environment)?;
+            let lookup = RecipientLookup::new(db, due.environment)?;
             let known = lookup.get(db, (&recipient, &user), renderer.topic_id(), renderer.tenant_id())?;
             Ok((recipient, user, known))
         })?;
@@ -152,14 +153,14 @@ impl DelayedSender<'_> {
 /// Messages that could not be made or written in this round.
 #[derive(Default)]
 struct Failed {
-    numbers: HashSet<i64>,
+    numbers: HashSet<MessageNumber>,
     /// Why the first of them could not.
     error: Option<Error>,
 }
 
 impl Failed {
     /// Fails when there are so many that it is no longer a matter of single messages.
-    fn add(&mut self, number: i64, error: Error) -> Result<()> {
+    fn add(&mut self, number: MessageNumber, error: Error) -> Result<()> {
         if self.numbers.len() == BATCH_MESSAGES {
             return Err(error);
         }
@@ -169,15 +170,15 @@ impl Failed {
     }
 }
 
-fn settle(tx: &mut Tx<'_>, made: &[(i64, RenderedBatch)]) -> Result<()> {
+fn settle(tx: &mut Tx<'_>, made: &[(MessageNumber, RenderedBatch)]) -> Result<()> {
     made.iter().try_for_each(|(number, outcomes)| match outcomes.iter().next() {
-        Some(Outcome::Message(message)) => message::settle(tx, *number, &message),
+        Some(Outcome::Message(message)) => settle::settle(tx, *number, &message),
         _ => Err(Error::internal("a delayed message that came to nothing")),
     })
 }
 
 /// What the messages of a job have in common, and its environment.
-fn resolve(db: &Db<'_>, job: i64) -> Result<(ResolvedDefinition, EnvironmentRow)> {
-    let (job, definition) = bulk::get_by_number(db, job)?;
+fn resolve(db: &Db<'_>, job: JobRow) -> Result<(ResolvedDefinition, EnvironmentRow)> {
+    let (job, definition) = job::get_by_number(db, job)?;
     Ok((plan::load(db, &job, Definition::read(&definition, Reading::Lenient)?)?, job.environment))
 }

@@ -7,10 +7,10 @@ use super::schedule::{Chunk, Run};
 use crate::clock::Timestamp;
 use crate::compose::Recipient;
 use crate::error::{Error, Result};
-use crate::model::known::Known;
 use crate::model::outcomes::RenderedBatch;
-use crate::store::known::Lookup;
-use crate::store::{Pending, Store, SyncWhen, Undo, bulk, user};
+use crate::model::stored_recipient::StoredRecipient;
+use crate::store::recipient_lookup::RecipientLookup;
+use crate::store::{Pending, Store, SyncWhen, Undo, run, user};
 
 /// Text, read or rendered, after which a part of a chunk is written: memory is bounded by bytes, not by heads.
 const PART_BYTES: usize = 1024 * 1024;
@@ -52,7 +52,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
         // Until the job is over a power cut costs no more than rendering again what was not synced yet.
         let sync = if run.ends_at(end) { SyncWhen::Now } else { SyncWhen::Later };
         let written = run.in_turn(first_seq, end, || {
-            store.submit(sync, Undo::Change, move |tx| bulk::drain(tx, job, first_seq, &outcomes))
+            store.submit(sync, Undo::Change, move |tx| run::drain(tx, job, first_seq, &outcomes))
         });
         match written {
             Some(written) => submitted(Part { run: run.clone(), written }),
@@ -70,7 +70,7 @@ struct Users {
     text: String,
     rows: Vec<(Range<usize>, Range<usize>)>,
     /// Empty if the environment has nothing stored of users.
-    known: Vec<Known>,
+    known: Vec<StoredRecipient>,
     read_at: Timestamp,
 }
 
@@ -79,7 +79,7 @@ fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bo
     let users = read(store, chunk, from_seq)?;
     // Most messages are about as long as what they are made of.
     let mut outcomes = RenderedBatch::with_capacity(users.rows.len(), users.text.len());
-    let nothing = Known::default();
+    let nothing = StoredRecipient::default();
     for (i, (recipient, user)) in users.rows.iter().enumerate() {
         let known = users.known.get(i).unwrap_or(&nothing);
         let user = Recipient { recipient: &users.text[recipient.clone()], user: &users.text[user.clone()], known };
@@ -96,9 +96,9 @@ fn read(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Users> {
     let mut users = Users::default();
     store.read(|db| {
         users.read_at = db.now();
-        let lookup = Lookup::new(db, run.environment)?;
+        let lookup = RecipientLookup::new(db, run.environment)?;
         let mut known_bytes = 0;
-        user::for_each(db, run.job, from_seq, chunk.users.end - from_seq, |_, recipient, user| {
+        user::for_each(db, run.job, from_seq..chunk.users.end, |_, recipient, user| {
             let start = users.text.len();
             users.text.push_str(recipient);
             let middle = users.text.len();
@@ -127,8 +127,8 @@ mod tests {
     use crate::model::environment::Environment;
     use crate::model::resolved::ResolvedDefinition;
     use crate::settings::{Durability, UnknownTemplates};
-    use crate::store::user::NewUsers;
-    use crate::store::{Options, environment, profile};
+    use crate::store::ingest::{self, NewUsers};
+    use crate::store::{Options, environment, job, profile};
 
     #[test]
     fn a_part_is_bounded_by_what_is_stored_of_its_users_too() {
@@ -141,13 +141,13 @@ mod tests {
             let row = environment::find_or_create(tx, &of)?;
             let profile = format!("{{\"large\":\"{}\"}}", "x".repeat(PART_BYTES / 2));
             USERS[..3].iter().try_for_each(|name| profile::replace(tx, row, name.trim_matches('"'), &profile))?;
-            let job_id = bulk::create(tx, &of, "{}")?;
+            let job_id = job::create(tx, &of, "{}")?;
             let mut users = NewUsers::read(USERS.join(" "), |users, add| {
                 users.split(' ').for_each(|name| add(name, Some(name.trim_matches('"'))));
                 Ok(())
             })?;
-            user::ingest(tx, &bulk::get(tx, &of, &job_id)?, &mut users)?;
-            bulk::get(tx, &of, &job_id)
+            ingest::ingest(tx, &job::get(tx, &of, &job_id)?, &mut users)?;
+            job::get(tx, &of, &job_id)
         });
         let job = made.unwrap();
         let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
@@ -159,8 +159,8 @@ mod tests {
         .unwrap();
         let chunk = Chunk { run: Arc::new(Run::new(&job, renderer)), users: 0..4 };
         let users = |from_seq| read(&store, &chunk, from_seq).unwrap();
-        assert_eq!(users(0).known.iter().map(Known::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12; 2]);
-        assert_eq!(users(2).known.iter().map(Known::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12, 0]);
+        assert_eq!(users(0).known.iter().map(StoredRecipient::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12; 2]);
+        assert_eq!(users(2).known.iter().map(StoredRecipient::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12, 0]);
         assert_eq!((users(0).rows.len(), users(2).rows.len()), (2, 2));
         store.stop();
         threads.join();

@@ -18,9 +18,10 @@ use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
+use crate::model::row::JobRow;
 use crate::render::RENDER_STACK_BYTES;
 use crate::settings::UnknownTemplates;
-use crate::store::{Store, bulk, plan};
+use crate::store::{Store, job, plan};
 use delayed::DelayedSender;
 use drain::Part;
 use schedule::{Chunk, Run, Schedule};
@@ -85,7 +86,7 @@ impl Runner {
             || self.is_stopping(),
             || {
                 let next_end = self.schedule.end_pauses(self.store.now());
-                let jobs = self.store.read(bulk::list_processing)?;
+                let jobs = self.store.read(job::list_processing)?;
                 jobs.into_iter().filter(|job| !self.schedule.knows(*job)).for_each(|job| self.schedule_job(job));
                 Ok(Next::wait(next_end))
             },
@@ -96,7 +97,7 @@ impl Runner {
         DelayedSender { store: &self.store, templates: self.templates, stopping: &self.stopping }.follow();
     }
 
-    fn schedule_job(&self, job: i64) {
+    fn schedule_job(&self, job: JobRow) {
         if let Err(error) = self.try_schedule_job(job) {
             log::error!("job number {job} could not be scheduled, and pauses: {error}");
             self.schedule.pause(job, self.store.now());
@@ -104,9 +105,9 @@ impl Runner {
         }
     }
 
-    fn try_schedule_job(&self, number: i64) -> Result<()> {
+    fn try_schedule_job(&self, number: JobRow) -> Result<()> {
         // It may have come to its end since it was listed.
-        let Some((job, definition)) = self.store.read(|db| bulk::find_processing(db, number))? else {
+        let Some((job, definition)) = self.store.read(|db| job::find_processing(db, number))? else {
             return Ok(());
         };
         let plan = Definition::read(&definition, Reading::Lenient)
@@ -120,7 +121,7 @@ impl Runner {
             Err(error) => {
                 log::error!("job {} cannot be run: {error}", job.job_id);
                 let reason = error.public_message();
-                self.store.write(move |tx| bulk::fail(tx, number, &reason))
+                self.store.write(move |tx| job::fail(tx, number, &reason))
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::compose::Renderer;
 use crate::model::bulk::Job;
 use crate::model::environment::EnvironmentRow;
+use crate::model::row::JobRow;
 
 /// Users claimed at a time: enough to make a commit worth its while, few enough that no other job waits long behind
 /// them.
@@ -18,7 +19,7 @@ const PAUSE_MILLIS: i64 = 1_000;
 
 /// A job that is being drained.
 pub struct Run {
-    pub job: i64,
+    pub job: JobRow,
     pub job_id: String,
     /// The row's number of its environment.
     pub environment: EnvironmentRow,
@@ -113,9 +114,9 @@ struct Queue {
     /// Those with users to claim, in the order of their turns.
     turns: VecDeque<Arc<Run>>,
     /// All runs with users to claim or chunks open.
-    runs: HashMap<i64, Arc<Run>>,
+    runs: HashMap<JobRow, Arc<Run>>,
     /// Jobs that have failed, and until when they pause.
-    pauses: HashMap<i64, Timestamp>,
+    pauses: HashMap<JobRow, Timestamp>,
     stopped: bool,
 }
 
@@ -125,7 +126,7 @@ impl Schedule {
     }
 
     /// Whether the job has a place in the schedule, or pauses.
-    pub fn knows(&self, job: i64) -> bool {
+    pub fn knows(&self, job: JobRow) -> bool {
         let queue = self.queue();
         queue.runs.contains_key(&job) || queue.pauses.contains_key(&job)
     }
@@ -137,7 +138,7 @@ impl Schedule {
         queue.pauses.values().min().copied()
     }
 
-    pub fn pause(&self, job: i64, now: Timestamp) {
+    pub fn pause(&self, job: JobRow, now: Timestamp) {
         self.queue().pause(job, now);
     }
 
@@ -189,7 +190,7 @@ impl Schedule {
 }
 
 impl Queue {
-    fn pause(&mut self, job: i64, now: Timestamp) {
+    fn pause(&mut self, job: JobRow, now: Timestamp) {
         self.pauses.insert(job, Timestamp(now.millis().saturating_add(PAUSE_MILLIS)));
     }
 
@@ -218,13 +219,13 @@ mod tests {
     #[test]
     fn a_pause_ends_by_the_clock_that_it_began_by() {
         let schedule = Schedule::default();
-        schedule.pause(1, Timestamp(0));
-        schedule.pause(2, Timestamp(400));
-        assert!(schedule.knows(1) && schedule.knows(2));
+        schedule.pause(JobRow(1), Timestamp(0));
+        schedule.pause(JobRow(2), Timestamp(400));
+        assert!(schedule.knows(JobRow(1)) && schedule.knows(JobRow(2)));
         assert_eq!(schedule.end_pauses(Timestamp(999)), Some(Timestamp(1_000)));
         assert_eq!(schedule.end_pauses(Timestamp(1_000)), Some(Timestamp(1_400)));
-        assert!(!schedule.knows(1) && schedule.knows(2));
+        assert!(!schedule.knows(JobRow(1)) && schedule.knows(JobRow(2)));
         assert_eq!(schedule.end_pauses(Timestamp(9_000)), None);
-        assert!(!schedule.knows(2));
+        assert!(!schedule.knows(JobRow(2)));
     }
 }

@@ -2,11 +2,14 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx, environment};
+use super::engine::{Db, Tx};
+use super::environment;
+use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::model::brand::BrandPayload;
 use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::row::{BrandRow, BrandVersion};
 
 const COLUMNS: &str = "brands.brand, brands.brand_id, brands.created_at, brands.updated_at, brand_version, brand_json, \
                        brand_versions.created_at";
@@ -14,11 +17,11 @@ const FROM: &str = "FROM brands JOIN brand_versions USING (brand_version)";
 
 /// A brand as it is now.
 pub struct Brand {
-    pub brand: i64,
+    pub brand: BrandRow,
     pub brand_id: String,
     pub created_at: Timestamp,
     pub updated_at: Option<Timestamp>,
-    pub brand_version: i64,
+    pub brand_version: BrandVersion,
     /// `{id, name, settings?, snippets?}`.
     pub brand_json: String,
     /// When the current version was made.
@@ -64,9 +67,9 @@ fn insert(tx: &Tx<'_>, environment: EnvironmentRow, brand_id: &str, payload: &Br
     Ok(())
 }
 
-fn add_version(tx: &Tx<'_>, brand_json: &str) -> Result<i64> {
+fn add_version(tx: &Tx<'_>, brand_json: &str) -> Result<BrandVersion> {
     let mut add = tx.conn.prepare_cached("INSERT INTO brand_versions (brand_json, created_at) VALUES (?1, ?2)")?;
-    Ok(add.insert(params![brand_json, tx.now.millis()])?)
+    Ok(BrandVersion(add.insert(params![brand_json, tx.now.millis()])?))
 }
 
 /// The brand with this id in this environment.
@@ -81,14 +84,14 @@ fn find(db: &Db<'_>, environment: &Environment, brand_id: &str) -> Result<Option
     Ok(find.query_row(params![brand_id, environment.key_hash], from_row).optional()?)
 }
 
-/// Brands in the order in which they were made, from a row on, about `bytes` of them at most; and whether there are more.
+/// Brands in the order in which they were made, from a row on, about `bytes` of them at most.
 pub fn list(
     db: &Db<'_>,
     environment: &Environment,
-    from: i64,
+    from: BrandRow,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<Brand>, bool)> {
+) -> Result<Page<Brand, BrandRow>> {
     let mut list = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS} {FROM} JOIN environments USING (environment)
          WHERE key_hash = ?1 AND brand >= ?2 ORDER BY brand LIMIT ?3"
@@ -97,13 +100,14 @@ pub fn list(
     let (mut brands, mut read): (Vec<Brand>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         if brands.len() == limit || read >= bytes {
-            return Ok((brands, true));
+            let next = brands.last().map(|it| BrandRow(it.brand.0 + 1));
+            return Ok(Page { items: brands, next });
         }
         let brand = from_row(row)?;
         read += brand.brand_json.len();
         brands.push(brand);
     }
-    Ok((brands, false))
+    Ok(Page { items: brands, next: None })
 }
 
 /// Makes the brand what the payload says. What does not change it makes no version.
@@ -154,14 +158,14 @@ pub fn delete(tx: &mut Tx<'_>, brand: &Brand) -> Result<()> {
 }
 
 /// The current version of a brand.
-pub fn find_current(db: &Db<'_>, environment: EnvironmentRow, brand_id: &str) -> Result<Option<i64>> {
+pub fn find_current(db: &Db<'_>, environment: EnvironmentRow, brand_id: &str) -> Result<Option<BrandVersion>> {
     let mut find =
         db.conn.prepare_cached("SELECT brand_version FROM brands WHERE environment = ?1 AND brand_id = ?2")?;
     Ok(find.query_row(params![environment, brand_id], |row| row.get(0)).optional()?)
 }
 
 /// A version of a brand, as JSON: `{id, name, settings?, snippets?}`.
-pub fn get_version(db: &Db<'_>, brand_version: i64) -> Result<String> {
+pub fn get_version(db: &Db<'_>, brand_version: BrandVersion) -> Result<String> {
     let mut get = db.conn.prepare_cached("SELECT brand_json FROM brand_versions WHERE brand_version = ?1")?;
     Ok(get.query_row([brand_version], |row| row.get(0))?)
 }

@@ -4,10 +4,13 @@ use std::path::Path;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{file, migrate};
-use crate::error::{Error, Result};
+use super::engine::{file, migrate};
+use crate::error::{Error, Result, shown};
+use crate::model::channel::Channel;
+use crate::model::provider::Provider;
+use crate::model::status::{MessageStatus, Reason};
 
 /// Each must count zero: what it counts, and how.
 const MUST_BE_ZERO: &[(&str, &str)] = &[
@@ -104,6 +107,43 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
     ),
 ];
 
+/// The columns of the large tables that hold one of a few words, which no CHECK of theirs lists.
+fn columns_of_words() -> [(&'static str, &'static str, Vec<&'static str>); 9] {
+    let (statuses, reasons) = (words(MessageStatus::NAMES), words(Reason::NAMES));
+    let (channels, providers) = (words(Channel::NAMES), words(Provider::NAMES));
+    [
+        ("messages", "status", statuses.clone()),
+        ("messages", "reason", reasons.clone()),
+        ("messages", "channel", channels.clone()),
+        ("messages", "provider", providers.clone()),
+        ("deliveries", "status", statuses.clone()),
+        ("deliveries", "reason", reasons),
+        ("deliveries", "channel", channels),
+        ("deliveries", "provider", providers),
+        ("message_events", "status", statuses),
+    ]
+}
+
+fn words<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
+    names.iter().map(|(name, _)| *name).collect()
+}
+
+/// The first row with a word that this bulkd does not know.
+fn find_unknown_word(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    for (table, column, words) in columns_of_words() {
+        let known = words.join("','");
+        let sql = format!("SELECT number, {column} FROM {table} WHERE {column} NOT IN ('{known}') LIMIT 1");
+        let found = conn.query_row(&sql, [], |row| {
+            let (number, word): (i64, String) = (row.get(0)?, row.get(1)?);
+            Ok(format!("the row of {table} with number {number} has the {column} '{}'", shown(&word)))
+        });
+        if let Some(found) = found.optional()? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 /// What the file holds, if it is sound.
 pub struct Summary {
     pub jobs: u64,
@@ -155,6 +195,9 @@ pub fn check(path: &Path) -> Result<Summary> {
             found => return Err(unsound(format!("{found} {what}"))),
         }
     }
+    if let Some(found) = find_unknown_word(&snapshot).map_err(unreadable)? {
+        return Err(unsound(found));
+    }
     let count =
         |table: &str| count(&format!("SELECT count(*) FROM {table}")).map(i64::unsigned_abs).map_err(unreadable);
     Ok(Summary {
@@ -168,7 +211,7 @@ pub fn check(path: &Path) -> Result<Summary> {
 /// A connection that leaves the file as it is, and nothing beside it.
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let has_log = file::with_suffix(path, "-wal").exists();
-    // Whoever cannot write the file cannot remove the log that SQLite makes for those who read it.
+    // A process that cannot write the file cannot remove the log that SQLite makes for its readers.
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     conn.busy_timeout(file::BUSY_TIMEOUT)?;
     conn.pragma_update(None, "query_only", true)?;
@@ -178,7 +221,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     if has_log || writable {
         return Ok(conn);
     }
-    // Without a log, and where none can be made, nobody changes the file while it is read.
+    // Without a log, and where none can be made, no process changes the file while it is read.
     let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)

@@ -1,23 +1,10 @@
 //! Environments: one row a bearer key.
 
-use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, params};
 
-use super::{Db, Tx};
+use super::engine::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow, MOCK};
-
-impl ToSql for EnvironmentRow {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.into())
-    }
-}
-
-impl FromSql for EnvironmentRow {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value.as_i64().map(EnvironmentRow)
-    }
-}
 
 /// A row that no environment has: nothing is found there.
 pub const NOTHING: EnvironmentRow = EnvironmentRow(0);
@@ -67,8 +54,8 @@ pub fn retire(tx: &mut Tx<'_>, environment: &Environment) -> Result<()> {
     };
     tx.conn.execute("DELETE FROM message_names WHERE environment = ?1", [row])?;
     if tx.conn.execute("DELETE FROM webhooks WHERE environment = ?1", [row])? > 0 {
-        tx.rings.messages = true;
-        tx.rings.webhooks = true;
+        tx.wakeups.messages = true;
+        tx.wakeups.webhooks = true;
     }
     let mut retire = tx.conn.prepare_cached(
         "UPDATE environments SET key_hash = CAST('retired ' || environment AS BLOB) WHERE environment = ?1",

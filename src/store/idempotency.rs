@@ -2,13 +2,14 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Db, Tx, environment};
+use super::engine::{Db, Tx};
+use super::environment;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::Environment;
 
 /// Expired keys that are removed for each one that is added.
-const SWEEP: i64 = 4;
+const SWEPT_KEYS: i64 = 4;
 
 /// What a key is scoped to.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &Scope, expires_at: Timestamp, answer: &St
         "DELETE FROM idempotency_keys WHERE id IN (
              SELECT id FROM idempotency_keys WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
     )?;
-    sweep.execute(params![tx.now.millis(), SWEEP])?;
+    sweep.execute(params![tx.now.millis(), SWEPT_KEYS])?;
     let mut create = tx.conn.prepare_cached(
         "INSERT OR REPLACE INTO idempotency_keys (environment, endpoint, key, status, body, created_at, expires_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -2,17 +2,19 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx};
+use super::engine::{Db, Tx};
+use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
 use crate::model::list::Pattern;
+use crate::model::row::ListRow;
 
 /// A list that is not deleted.
 #[derive(Debug)]
 pub struct List {
     /// The row's number in the file.
-    pub list: i64,
+    pub list: ListRow,
     pub list_id: String,
     pub name: String,
     /// JSON.
@@ -78,8 +80,8 @@ fn for_each(
     Ok(())
 }
 
-/// A page of the lists that match, those behind `after`, at most `limit`, and not much more than `bytes` of text; and
-/// whether there are more.
+/// A page of the lists that match, those behind `after`, at most `limit`, and not much more than `bytes` of text. The next
+/// one begins behind an id.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -87,8 +89,8 @@ pub fn list(
     after: Option<&str>,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<List>, bool)> {
-    let (mut lists, mut read, mut more) = (Vec::new(), 0, false);
+) -> Result<Page<List, String>> {
+    let (mut lists, mut read, mut more): (Vec<List>, usize, bool) = (Vec::new(), 0, false);
     for_each(db, environment, pattern, after, |list| {
         more = lists.len() == limit || read >= bytes;
         if !more {
@@ -97,7 +99,8 @@ pub fn list(
         }
         !more
     })?;
-    Ok((lists, more))
+    let next = lists.last().filter(|_| more).map(|last| last.list_id.clone());
+    Ok(Page { items: lists, next })
 }
 
 /// All lists that match.
@@ -118,7 +121,7 @@ pub fn put(
     list_id: &str,
     name: &str,
     preferences: Option<&str>,
-) -> Result<i64> {
+) -> Result<ListRow> {
     let list = find_or_create(tx, environment, list_id)?;
     let mut update = tx.conn.prepare_cached(
         "UPDATE lists SET name = ?2, preferences = ?3, updated_at = ?4
@@ -129,7 +132,7 @@ pub fn put(
 }
 
 /// The row of a list, which is made if it is missing, with its id for a name.
-pub fn find_or_create(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<i64> {
+pub fn find_or_create(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<ListRow> {
     if let Some(list) = find(tx, environment, list_id)? {
         return Ok(list.list);
     }

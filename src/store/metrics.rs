@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Db, rows};
+use super::engine::{Db, rows};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::Environment;
@@ -27,7 +27,7 @@ pub fn count(
     start: Timestamp,
     end: Timestamp,
 ) -> Result<Vec<Count>> {
-    // No index leads from a template to its jobs: who looks at metrics can wait, who sends should not.
+    // No index leads from a template to its jobs: metrics may take their time, sends should not.
     let mut count = db.conn.prepare_cached(
         "WITH ranges AS MATERIALIZED (
              SELECT message_ranges.* FROM jobs CROSS JOIN message_ranges USING (job)

@@ -1,20 +1,20 @@
-//! The file and all SQL.
+//! The file and all SQL: an engine that knows SQLite and no table, the tables above it, and above them what is done
+//! with several tables at once.
 //!
 //! [`Store::write`] queues a closure for the one writer, which runs it inside a group commit and answers after the
 //! commit; [`Store::read`] runs a closure on a connection of its own, beside the writer. Only this room sees a
 //! connection, and a test refuses SQL anywhere else.
 
+mod engine;
+
+// The tables, each with what is read and written in it. One calls another only downward.
 pub mod brand;
-pub mod bulk;
-pub mod check;
 pub mod environment;
+pub mod failure;
 pub mod idempotency;
-pub mod known;
+pub mod job;
 pub mod list;
 pub mod message;
-pub mod metrics;
-pub mod outbox;
-pub mod plan;
 pub mod preference;
 pub mod profile;
 pub mod subscription;
@@ -24,16 +24,22 @@ pub mod user;
 pub mod webhook;
 pub mod webhook_event;
 
-mod bell;
-mod checkpoint;
-mod error;
-mod file;
-mod migrate;
-mod readers;
-mod recipients;
-mod rows;
-mod tx;
-mod writer;
+mod page;
+
+// What is done with several tables at once.
+pub mod check;
+pub mod event_batch;
+pub mod ingest;
+pub mod job_users;
+pub mod message_search;
+pub mod metrics;
+pub mod outbox;
+pub mod plan;
+pub mod recipient_lookup;
+pub mod run;
+pub mod send;
+pub mod settle;
+pub mod tracking;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -42,18 +48,20 @@ use std::thread::JoinHandle;
 
 use tempfile::TempDir;
 
-pub use bell::Bell;
-pub use tx::{Db, Tx};
-pub use writer::{Pending, SyncWhen, Undo};
+pub use engine::bell::Bell;
+pub use engine::writer::{Pending, SyncWhen, Undo};
+pub use engine::{Db, Tx};
+pub use page::Page;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Kind, Result};
 use crate::id::Ids;
 use crate::settings::Durability;
-use readers::{Reader, Readers};
-use recipients::{AtHand, Recipients};
-use tx::Rings;
-use writer::Writer;
+use engine::bell::{Bells, Wakeups};
+use engine::readers::{self, Reader, Readers};
+use engine::recipients::{CachedJobs, Recipients};
+use engine::writer::{Setup, Writer};
+use engine::{checkpoint, file};
 
 /// What to open, and how.
 pub struct Options {
@@ -71,27 +79,10 @@ pub struct Store {
     requests: Readers,
     followers: Readers,
     bells: Bells,
-    at_hand: AtHand,
-    /// Held by whoever makes a large set of recipients: one at a time.
+    cached_jobs: CachedJobs,
+    /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
     clock: Clock,
-}
-
-/// Those who follow the rows are woken by these.
-#[derive(Clone, Default)]
-struct Bells {
-    jobs: Bell,
-    messages: Bell,
-    webhooks: Bell,
-}
-
-impl Bells {
-    fn ring(&self, rings: Rings) {
-        [(rings.jobs, &self.jobs), (rings.messages, &self.messages), (rings.webhooks, &self.webhooks)]
-            .into_iter()
-            .filter(|(rings, _)| *rings)
-            .for_each(|(_, bell)| bell.ring());
-    }
 }
 
 /// The store's threads, to be joined after [`Store::stop`], and what is given back when they have ended.
@@ -133,22 +124,28 @@ impl Store {
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
-        let requests = Readers::new(&path, readers::OF_REQUESTS);
-        let followers = Readers::new(&path, readers::OF_FOLLOWERS);
+        let requests = Readers::new(&path, readers::REQUEST_READERS);
+        let followers = Readers::new(&path, readers::FOLLOWER_READERS);
 
         let bells = Bells::default();
         let clock = options.clock.clone();
         let moved = bells.clone();
-        clock.on_advance(move || moved.ring(Rings { jobs: true, messages: true, webhooks: false }));
+        clock.on_advance(move || moved.ring(Wakeups { jobs: true, messages: true, webhooks: false }));
         let database = file::open_for_sync(&path, options.durability)?;
         let copier = file::open_checkpointer(&path, options.durability)?;
         let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
         let clock = options.clock.clone();
-        let at_hand = AtHand::default();
-        let recipients = Recipients::new(at_hand.clone());
-        let (durability, copied) = (options.durability, checkpoints.clone());
-        let started = Writer::start(conn, durability, options.clock, options.ids, recipients, copied, bells.clone());
-        let (writer, writer_thread) = match started {
+        let cached_jobs = CachedJobs::default();
+        let setup = Setup {
+            conn,
+            durability: options.durability,
+            clock: options.clock,
+            ids: options.ids,
+            recipients: Recipients::new(cached_jobs.clone()),
+            checkpoints: checkpoints.clone(),
+            bells: bells.clone(),
+        };
+        let (writer, writer_thread) = match Writer::start(setup) {
             Ok(started) => started,
             Err(error) => {
                 checkpoints.stop();
@@ -156,7 +153,7 @@ impl Store {
                 return Err(error);
             }
         };
-        let store = Store { path, writer, requests, followers, bells, at_hand, loading: Mutex::default(), clock };
+        let store = Store { path, writer, requests, followers, bells, cached_jobs, loading: Mutex::default(), clock };
         Ok((
             store,
             Threads { threads: vec![writer_thread, checkpointer], _database: database, _lock: lock, _folder: folder },
@@ -227,7 +224,7 @@ impl Store {
         &self.bells.jobs
     }
 
-    /// Rings when those who follow messages are to look again: a commit has made some or has changed what is to be done
+    /// Rings when threads that follow messages are to look again: a commit has made some or has changed what is to be done
     /// with them, a test has moved the clock, or all stops.
     pub fn messages_bell(&self) -> &Bell {
         &self.bells.messages
@@ -314,7 +311,7 @@ mod tests {
     #[test]
     fn requests_that_have_all_readers_hold_up_requests_only() {
         let (store, threads) = open();
-        let searches: Vec<_> = (0..readers::OF_REQUESTS).map(|_| store.requests.take().unwrap()).collect();
+        let searches: Vec<_> = (0..readers::REQUEST_READERS).map(|_| store.requests.take().unwrap()).collect();
         assert!(store.read_at_once(vec![is_marked]).is_none());
         assert!(!store.read(is_marked).unwrap());
         drop(searches);

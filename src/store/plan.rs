@@ -1,41 +1,34 @@
-//! What a job's definition leads to: the template and the brand that are stored under the ids that it names.
+//! What a job's definition leads to: the template and the brand that are stored under the ids that it references.
 
 use serde::Deserialize;
 
-use super::known::Lookup;
-use super::{Db, brand, environment, preference, template};
+use super::engine::Db;
+use super::job::PinnedVersions;
+use super::{brand, environment, preference, template};
 use crate::error::{Result, shown};
 use crate::json;
-use crate::model::bulk::{Job, JobKind};
+use crate::model::bulk::Job;
 use crate::model::content::Content;
 use crate::model::definition::{Definition, Source};
-use crate::model::environment::{Environment, EnvironmentRow};
-use crate::model::known::Known;
+use crate::model::environment::EnvironmentRow;
 use crate::model::resolved::{ResolvedDefinition, TemplateSource, Topic};
 
-/// What was found when a job was run. Neither is ever rewritten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Versions {
-    pub template_version: Option<i64>,
-    pub brand_version: Option<i64>,
-}
-
-/// What a definition names that may be stored.
+/// What a definition refers to that may be stored.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
+pub struct References {
     template: Option<String>,
     /// For e-mail, or else for the message.
-    brand_id: Option<String>,
+    pub(in crate::store) brand_id: Option<String>,
 }
 
-impl Names {
+impl References {
     pub fn of(definition: &Definition) -> Self {
         let template = match &definition.source {
             Source::Template(id) => Some(id.clone()),
             _ => None,
         };
         let email = definition.options.channels.get("email").and_then(|it| it.brand_id.as_ref());
-        Names { template, brand_id: email.or(definition.brand_id.as_ref()).cloned() }
+        References { template, brand_id: email.or(definition.brand_id.as_ref()).cloned() }
     }
 }
 
@@ -66,85 +59,50 @@ struct Subscription {
     topic_id: Option<String>,
 }
 
-/// Looks up what a definition names as it is now. The brand is the one for e-mail, or the message's, or the template's.
-pub fn resolve(db: &Db<'_>, environment: EnvironmentRow, names: &Names) -> Result<Versions> {
-    let named = match &names.template {
+/// Looks up what a definition refers to, as it is now. The brand is the one for e-mail, or the message's, or the
+/// template's.
+pub fn resolve(db: &Db<'_>, environment: EnvironmentRow, references: &References) -> Result<PinnedVersions> {
+    let named = match &references.template {
         Some(id) => template::find_to_send(db, environment, id)?,
         None => None,
     };
     let template_version = named.as_ref().and_then(|it| it.template_version);
     let of_template = match (&named, template_version) {
-        (Some(found), Some(_)) if names.brand_id.is_none() => {
+        (Some(found), Some(_)) if references.brand_id.is_none() => {
             read::<Branded>(&found.template_json)?.brand.and_then(|brand| brand.id)
         }
         _ => None,
     };
-    let Some(brand_id) = names.brand_id.as_ref().or(of_template.as_ref()) else {
-        return Ok(Versions { template_version, brand_version: None });
+    let Some(brand_id) = references.brand_id.as_ref().or(of_template.as_ref()) else {
+        return Ok(PinnedVersions { template_version, brand_version: None });
     };
     let brand_version = brand::find_current(db, environment, brand_id)?;
     if brand_version.is_none() {
         warn_without_brand(brand_id);
     }
-    Ok(Versions { template_version, brand_version })
+    Ok(PinnedVersions { template_version, brand_version })
 }
 
 /// Most brands live in Courier's cloud: the messages go without.
-fn warn_without_brand(brand_id: &str) {
+pub(in crate::store) fn warn_without_brand(brand_id: &str) {
     log::warn!("there is no brand '{}' under this API key; the messages go without it", shown(brand_id));
-}
-
-/// All that a send needs to know before it is made.
-pub struct Prepared {
-    /// The row of the environment in which it was looked up, if it had one.
-    pub environment: Option<EnvironmentRow>,
-    pub versions: Versions,
-    pub plan: ResolvedDefinition,
-    /// Of each recipient, or only of the first ones if what is stored of all is too much to hold.
-    pub known: Vec<Known>,
-}
-
-/// Looks up what is stored of recipients until that is more than `bytes` of text.
-pub fn prepare(
-    db: &Db<'_>,
-    environment: &Environment,
-    definition: Definition,
-    users: &[(&str, &str)],
-    bytes: usize,
-) -> Result<Prepared> {
-    let mut plan = ResolvedDefinition::new(definition, JobKind::Send);
-    let Some(environment) = environment::find(db, environment)? else {
-        plan.is_simulation = environment.is_simulation();
-        Names::of(&plan.definition).brand_id.iter().for_each(|brand_id| warn_without_brand(brand_id));
-        let known = users.iter().map(|_| Known::default()).collect();
-        return Ok(Prepared { environment: None, versions: Versions::default(), plan, known });
-    };
-    let versions = resolve(db, environment, &Names::of(&plan.definition))?;
-    fill(db, environment, &versions, &mut plan)?;
-    let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
-    let lookup = Lookup::new(db, environment)?;
-    let tenant_id = plan.definition.options.tenant_id.as_deref();
-    let (mut known, mut held) = (Vec::new(), 0);
-    for user in users {
-        if held > bytes {
-            break;
-        }
-        let of_one = lookup.get(db, *user, topic_id, tenant_id)?;
-        held += of_one.bytes();
-        known.push(of_one);
-    }
-    Ok(Prepared { environment: Some(environment), versions, plan, known })
 }
 
 /// All that the messages of a job have in common. `definition` is the job's own.
 pub fn load(db: &Db<'_>, job: &Job, definition: Definition) -> Result<ResolvedDefinition> {
-    let versions = Versions { template_version: job.template_version, brand_version: job.brand_version };
+    let versions = PinnedVersions { template_version: job.template_version, brand_version: job.brand_version };
     let mut plan = ResolvedDefinition::new(definition, job.kind);
-    fill(db, job.environment, &versions, &mut plan)?;
+    resolve_into(&mut plan, db, job.environment, &versions)?;
     Ok(plan)
 }
 
-fn fill(db: &Db<'_>, environment: EnvironmentRow, versions: &Versions, plan: &mut ResolvedDefinition) -> Result<()> {
+/// Adds to a plan what is stored of the versions that its definition led to.
+pub(in crate::store) fn resolve_into(
+    plan: &mut ResolvedDefinition,
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    versions: &PinnedVersions,
+) -> Result<()> {
     let mut topic_id = plan.definition.topic_id.clone();
     if let Some(version) = versions.template_version {
         let (template_id, template_json) = template::get_version(db, version)?;

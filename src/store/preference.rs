@@ -2,18 +2,17 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx, rows};
+use super::engine::{Db, Tx, rows};
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::environment::EnvironmentRow;
 use crate::model::preference::{PreferenceStatus, Topic, TopicPreference};
 
-/// Whose choices: a user of an environment, within a tenant or (with an empty id) outside of any.
-#[derive(Clone, Copy, Debug)]
-pub struct Chooser<'a> {
-    pub environment: EnvironmentRow,
-    pub user_id: &'a str,
-    pub tenant_id: &'a str,
+/// The owner of choices: a user, within a tenant or (with an empty id) outside of any.
+#[derive(Clone, Debug)]
+pub struct PreferenceOwner {
+    pub user_id: String,
+    pub tenant_id: String,
 }
 
 const COLUMNS: &str = "status, has_custom_routing, custom_routing";
@@ -49,17 +48,21 @@ pub fn find(
 }
 
 /// All that the user has chosen, with the ids of the topics and in their order.
-pub fn list(db: &Db<'_>, of: Chooser<'_>) -> Result<Vec<(String, TopicPreference)>> {
+pub fn list(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    owner: &PreferenceOwner,
+) -> Result<Vec<(String, TopicPreference)>> {
     let mut list = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS}, topic_id FROM user_preferences
          WHERE environment = ?1 AND user_id = ?2 AND tenant_id = ?3 ORDER BY topic_id"
     ))?;
     let chosen =
-        list.query_map(params![of.environment, of.user_id, of.tenant_id], |row| Ok((row.get(3)?, from_row(row)?)))?;
+        list.query_map(params![environment, owner.user_id, owner.tenant_id], |row| Ok((row.get(3)?, from_row(row)?)))?;
     Ok(chosen.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Whether anything is known of anybody's wishes in the environment: a choice, or a topic with a default of its own.
+/// Whether the environment has any choice of a user, or a topic with a default of its own.
 pub fn any(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut any = db.conn.prepare_cached(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM user_preferences WHERE environment = ?1)
@@ -69,7 +72,13 @@ pub fn any(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
 }
 
 /// Stores a choice. The same one again changes nothing.
-pub fn put(tx: &mut Tx<'_>, of: Chooser<'_>, topic_id: &str, choice: &TopicPreference) -> Result<()> {
+pub fn put(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentRow,
+    owner: &PreferenceOwner,
+    topic_id: &str,
+    choice: &TopicPreference,
+) -> Result<()> {
     let mut put = tx.conn.prepare_cached(
         "INSERT INTO user_preferences
              (environment, user_id, tenant_id, topic_id, status, has_custom_routing, custom_routing, updated_at)
@@ -81,9 +90,9 @@ pub fn put(tx: &mut Tx<'_>, of: Chooser<'_>, topic_id: &str, choice: &TopicPrefe
             OR custom_routing <> excluded.custom_routing",
     )?;
     put.execute(params![
-        of.environment,
-        of.user_id,
-        of.tenant_id,
+        environment,
+        owner.user_id,
+        owner.tenant_id,
         topic_id,
         choice.status.name(),
         choice.has_custom_routing,
@@ -94,15 +103,15 @@ pub fn put(tx: &mut Tx<'_>, of: Chooser<'_>, topic_id: &str, choice: &TopicPrefe
 }
 
 /// The user has no choice for this topic any more.
-pub fn delete(tx: &mut Tx<'_>, of: Chooser<'_>, topic_id: &str) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, owner: &PreferenceOwner, topic_id: &str) -> Result<()> {
     let mut delete = tx.conn.prepare_cached(
         "DELETE FROM user_preferences WHERE environment = ?1 AND user_id = ?2 AND tenant_id = ?3 AND topic_id = ?4",
     )?;
-    delete.execute(params![of.environment, of.user_id, of.tenant_id, topic_id])?;
+    delete.execute(params![environment, owner.user_id, owner.tenant_id, topic_id])?;
     Ok(())
 }
 
-/// A topic. One that is not stored has its id for a name, and everybody has opted in.
+/// A topic. One that is not stored has its id for a name, and is OPTED_IN by default.
 pub fn topic(db: &Db<'_>, environment: EnvironmentRow, topic_id: &str) -> Result<Topic> {
     let mut find =
         db.conn.prepare_cached("SELECT name, default_status FROM topics WHERE environment = ?1 AND topic_id = ?2")?;

@@ -2,12 +2,17 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Db, Tx};
+use super::engine::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
+use crate::model::row::ProfileVersion;
 
 /// A user's profile as it is now, with the number of this version of it.
-pub fn find_current(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<Option<(i64, String)>> {
+pub fn find_current(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    user_id: &str,
+) -> Result<Option<(ProfileVersion, String)>> {
     let mut find = db.conn.prepare_cached(
         "SELECT profile_version, profile FROM profiles LEFT JOIN profile_versions USING (profile_version)
          WHERE environment = ?1 AND user_id = ?2",
@@ -16,7 +21,7 @@ pub fn find_current(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> 
 }
 
 /// A profile as it was.
-pub fn get_version(db: &Db<'_>, profile_version: i64) -> Result<String> {
+pub fn get_version(db: &Db<'_>, profile_version: ProfileVersion) -> Result<String> {
     let mut get = db.conn.prepare_cached("SELECT profile FROM profile_versions WHERE profile_version = ?1")?;
     let profile = get.query_row([profile_version], |row| row.get(0)).optional()?;
     profile.ok_or_else(|| Error::internal("a version of a profile is missing"))

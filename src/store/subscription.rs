@@ -1,14 +1,16 @@
-//! Who is on which list.
+//! Subscriptions: the users of lists.
 
 use std::collections::HashSet;
 
 use rusqlite::params;
 
+use super::engine::{Db, Tx};
 use super::list::{self, List};
-use super::{Db, Tx};
+use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
+use crate::model::row::ListRow;
 
 /// A user to be put on a list, or a list to put a user on: its id, and the subscription's preferences (JSON).
 pub type Subscriber = (String, Option<String>);
@@ -22,8 +24,8 @@ pub struct Subscription {
     pub created_at: Timestamp,
 }
 
-/// Puts users on a list. Those who are on it already stay as they are.
-pub fn add(tx: &mut Tx<'_>, list: i64, subscribers: &[Subscriber]) -> Result<()> {
+/// Puts users on a list. Subscriptions that are there already stay as they are.
+pub fn add(tx: &mut Tx<'_>, list: ListRow, subscribers: &[Subscriber]) -> Result<()> {
     let mut add = tx.conn.prepare_cached(
         "INSERT INTO subscriptions (list, user_id, preferences, created_at) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO NOTHING",
@@ -35,7 +37,7 @@ pub fn add(tx: &mut Tx<'_>, list: i64, subscribers: &[Subscriber]) -> Result<()>
 }
 
 /// Puts a user on a list, or replaces the preferences of a subscription that is there.
-pub fn put(tx: &mut Tx<'_>, list: i64, user_id: &str, preferences: Option<&str>) -> Result<()> {
+pub fn put(tx: &mut Tx<'_>, list: ListRow, user_id: &str, preferences: Option<&str>) -> Result<()> {
     let mut put = tx.conn.prepare_cached(
         "INSERT INTO subscriptions (list, user_id, preferences, created_at) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET preferences = excluded.preferences WHERE preferences IS NOT excluded.preferences",
@@ -45,7 +47,7 @@ pub fn put(tx: &mut Tx<'_>, list: i64, user_id: &str, preferences: Option<&str>)
 }
 
 /// Leaves exactly these users on a list.
-pub fn replace(tx: &mut Tx<'_>, list: i64, subscribers: &[Subscriber]) -> Result<()> {
+pub fn replace(tx: &mut Tx<'_>, list: ListRow, subscribers: &[Subscriber]) -> Result<()> {
     let wanted: HashSet<&str> = subscribers.iter().map(|(user_id, _)| user_id.as_str()).collect();
     let mut present = tx.conn.prepare_cached("SELECT user_id FROM subscriptions WHERE list = ?1")?;
     let present: Vec<String> = present.query_map([list], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
@@ -59,7 +61,7 @@ pub fn replace(tx: &mut Tx<'_>, list: i64, subscribers: &[Subscriber]) -> Result
 }
 
 /// Takes a user off a list.
-pub fn delete(tx: &mut Tx<'_>, list: i64, user_id: &str) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, list: ListRow, user_id: &str) -> Result<()> {
     let mut delete = tx.conn.prepare_cached("DELETE FROM subscriptions WHERE list = ?1 AND user_id = ?2")?;
     delete.execute(params![list, user_id])?;
     Ok(())
@@ -77,42 +79,44 @@ pub fn delete_of_user(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &st
 }
 
 /// A page of a list's subscriptions in the order of the users' ids: those behind `after`, at most `limit`, and not much
-/// more than `bytes` of text; and whether there are more.
+/// more than `bytes` of text. The next one begins behind a user's id.
 pub fn list(
     db: &Db<'_>,
-    list: i64,
+    list: ListRow,
     after: Option<&str>,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<Subscription>, bool)> {
+) -> Result<Page<Subscription, String>> {
     let mut page = db.conn.prepare_cached(
         "SELECT user_id, preferences, created_at FROM subscriptions WHERE list = ?1 AND user_id > ?2
          ORDER BY user_id",
     )?;
-    // Nobody's id is empty.
+    // No user's id is empty.
     let mut rows = page.query(params![list, after.unwrap_or_default()])?;
-    let (mut subscriptions, mut read) = (Vec::new(), 0);
+    let (mut subscriptions, mut read): (Vec<Subscription>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         if subscriptions.len() == limit || read >= bytes {
-            return Ok((subscriptions, true));
+            let next = subscriptions.last().map(|last| last.user_id.clone());
+            return Ok(Page { items: subscriptions, next });
         }
         let found = Subscription { user_id: row.get(0)?, preferences: row.get(1)?, created_at: Timestamp(row.get(2)?) };
         read += found.user_id.len() + found.preferences.as_ref().map_or(0, String::len);
         subscriptions.push(found);
     }
-    Ok((subscriptions, false))
+    Ok(Page { items: subscriptions, next: None })
 }
 
 /// A page of the lists that a user is on, oldest first, with the preferences of the subscription in place of the list's:
-/// those behind the row `after`, at most `limit`, and not much more than `bytes` of text; and whether there are more.
+/// those behind the row `after`, at most `limit`, and not much more than `bytes` of text. The next one begins behind
+/// a row.
 pub fn list_of_user(
     db: &Db<'_>,
     environment: EnvironmentRow,
     user_id: &str,
-    after: i64,
+    after: ListRow,
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<List>, bool)> {
+) -> Result<Page<List, ListRow>> {
     let mut page = db.conn.prepare_cached(&format!(
         "SELECT {}, subscriptions.preferences FROM subscriptions CROSS JOIN lists USING (list)
          WHERE subscriptions.user_id = ?2 AND subscriptions.list > ?3
@@ -121,14 +125,15 @@ pub fn list_of_user(
         list::COLUMNS
     ))?;
     let mut rows = page.query(params![environment, user_id, after])?;
-    let (mut lists, mut read) = (Vec::new(), 0);
+    let (mut lists, mut read): (Vec<List>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         if lists.len() == limit || read >= bytes {
-            return Ok((lists, true));
+            let next = lists.last().map(|last| last.list);
+            return Ok(Page { items: lists, next });
         }
         let found = List { preferences: row.get(6)?, ..list::from_row(row)? };
         read += found.list_id.len() + found.name.len() + found.preferences.as_ref().map_or(0, String::len);
         lists.push(found);
     }
-    Ok((lists, false))
+    Ok(Page { items: lists, next: None })
 }

@@ -3,10 +3,13 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::{Map, Value};
 
-use super::{Db, Tx, environment};
+use super::engine::{Db, Tx};
+use super::environment;
+use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::row::{TemplateRow, TemplateVersion};
 use crate::model::template::{self, Change, TemplatePayload};
 
 const COLUMNS: &str = "templates.template, templates.environment, template_id, alias, draft, templates.created_at, \
@@ -14,7 +17,7 @@ const COLUMNS: &str = "templates.template, templates.environment, template_id, a
 
 /// A template with its draft.
 pub struct Template {
-    pub template: i64,
+    pub template: TemplateRow,
     environment: EnvironmentRow,
     pub template_id: String,
     pub alias: Option<String>,
@@ -27,7 +30,7 @@ pub struct Template {
 
 /// What was published of a template at some time.
 pub struct Version {
-    pub template_version: i64,
+    pub template_version: TemplateVersion,
     pub version: i64,
     /// As [`Template::draft`].
     pub template_json: String,
@@ -39,7 +42,7 @@ pub struct Version {
 pub struct Found {
     pub template_id: String,
     /// None: it exists but is not published.
-    pub template_version: Option<i64>,
+    pub template_version: Option<TemplateVersion>,
     /// What was published last, or else the draft.
     pub template_json: String,
 }
@@ -113,7 +116,7 @@ fn find(db: &Db<'_>, environment: &Environment, template_id: &str) -> Result<Opt
 
 /// What a list shows of a template.
 pub struct Summary {
-    pub template: i64,
+    pub template: TemplateRow,
     pub template_id: String,
     pub name: String,
     pub tags: Vec<String>,
@@ -125,15 +128,15 @@ pub struct Summary {
 }
 
 /// Templates that are not archived, in the order in which they were made, from a row on, with this alias and with all
-/// of these tags, compared without case; and whether there are more.
+/// of these tags, compared without case.
 pub fn list(
     db: &Db<'_>,
     environment: &Environment,
     alias: Option<&str>,
     tags: &[String],
-    from: i64,
+    from: TemplateRow,
     limit: usize,
-) -> Result<(Vec<Summary>, bool)> {
+) -> Result<Page<Summary, TemplateRow>> {
     let mut list = db.conn.prepare_cached(
         "SELECT templates.template, template_id, json_extract(draft, '$.name'), json_extract(draft, '$.tags'),
              templates.created_at, updated_at, newest.template_version IS NOT NULL,
@@ -153,7 +156,9 @@ pub fn list(
             continue;
         }
         if summaries.len() == limit {
-            return Ok((summaries, true));
+            // Right behind the last one, also under another filter.
+            let next = summaries.last().map(|it: &Summary| TemplateRow(it.template.0 + 1));
+            return Ok(Page { items: summaries, next });
         }
         summaries.push(Summary {
             template: row.get(0)?,
@@ -166,7 +171,7 @@ pub fn list(
             topic_id: row.get(7)?,
         });
     }
-    Ok((summaries, false))
+    Ok(Page { items: summaries, next: None })
 }
 
 /// Makes the draft what the payload says.
@@ -233,7 +238,7 @@ pub fn publish(tx: &mut Tx<'_>, template: &Template, template_json: &str) -> Res
 }
 
 /// What was published last.
-pub fn find_newest(db: &Db<'_>, template: i64) -> Result<Option<Version>> {
+pub fn find_newest(db: &Db<'_>, template: TemplateRow) -> Result<Option<Version>> {
     let mut find = db.conn.prepare_cached(
         "SELECT template_version, version, template_json, created_at FROM template_versions
          WHERE template = ?1 ORDER BY version DESC LIMIT 1",
@@ -242,16 +247,16 @@ pub fn find_newest(db: &Db<'_>, template: i64) -> Result<Option<Version>> {
 }
 
 /// What was published as this version.
-pub fn find_version(db: &Db<'_>, template: i64, version: i64) -> Result<Option<Version>> {
+pub fn find_version(db: &Db<'_>, template: TemplateRow, version: i64) -> Result<Option<Version>> {
     let mut find = db.conn.prepare_cached(
         "SELECT template_version, version, template_json, created_at FROM template_versions
          WHERE template = ?1 AND version = ?2",
     )?;
-    Ok(find.query_row([template, version], version_from_row).optional()?)
+    Ok(find.query_row(params![template, version], version_from_row).optional()?)
 }
 
 /// Numbers and times of the versions up to this one, the newest first.
-pub fn list_versions(db: &Db<'_>, template: i64, up_to: i64, limit: usize) -> Result<Vec<(i64, Timestamp)>> {
+pub fn list_versions(db: &Db<'_>, template: TemplateRow, up_to: i64, limit: usize) -> Result<Vec<(i64, Timestamp)>> {
     let mut list = db.conn.prepare_cached(
         "SELECT version, created_at FROM template_versions
          WHERE template = ?1 AND version <= ?2 ORDER BY version DESC LIMIT ?3",
@@ -339,7 +344,7 @@ pub fn find_to_send(db: &Db<'_>, environment: EnvironmentRow, id_or_alias: &str)
     )?;
     let found = find
         .query_map(params![environment, id_or_alias], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
-        .collect::<rusqlite::Result<Vec<(i64, String, String, bool)>>>()?;
+        .collect::<rusqlite::Result<Vec<(TemplateRow, String, String, bool)>>>()?;
     let found = found.into_iter().min_by_key(|(_, template_id, ..)| template_id != id_or_alias);
     let Some((template, template_id, draft, is_archived)) = found else {
         return Ok(None);
@@ -365,7 +370,7 @@ pub fn find_id(db: &Db<'_>, environment: EnvironmentRow, id_or_alias: &str) -> R
 }
 
 /// The alias that the template of a version has now.
-pub fn find_alias(db: &Db<'_>, template_version: i64) -> Result<Option<String>> {
+pub fn find_alias(db: &Db<'_>, template_version: TemplateVersion) -> Result<Option<String>> {
     let mut find = db.conn.prepare_cached(
         "SELECT alias FROM template_versions JOIN templates USING (template) WHERE template_version = ?1",
     )?;
@@ -373,7 +378,7 @@ pub fn find_alias(db: &Db<'_>, template_version: i64) -> Result<Option<String>> 
 }
 
 /// The id of the template that a version is of, and the version as JSON.
-pub fn get_version(db: &Db<'_>, template_version: i64) -> Result<(String, String)> {
+pub fn get_version(db: &Db<'_>, template_version: TemplateVersion) -> Result<(String, String)> {
     let mut get = db.conn.prepare_cached(
         "SELECT template_id, template_json FROM template_versions JOIN templates USING (template)
          WHERE template_version = ?1",

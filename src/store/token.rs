@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx, rows};
+use super::engine::{Db, Tx, rows};
 use crate::error::{Error, Result, shown};
 use crate::model::environment::EnvironmentRow;
 use crate::model::provider::Provider;
@@ -60,7 +60,7 @@ pub fn list_active(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> R
     Ok(active)
 }
 
-/// Whether anybody in the environment has a token.
+/// Whether any user of the environment has a token.
 pub fn any(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut any = db.conn.prepare_cached("SELECT 1 FROM user_tokens WHERE environment = ?1 LIMIT 1")?;
     Ok(any.exists([environment])?)

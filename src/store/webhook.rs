@@ -1,32 +1,34 @@
-//! Webhooks: where events are posted to, and what waits for them. How the events get there stands in
+//! Webhooks: where events are posted to, and what waits for them. The queue itself stands in
 //! `webhook_event.rs`.
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Db, Tx, environment};
+use super::engine::{Db, Tx};
+use super::environment;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::row::{MessageEventRow, MessageNumber, WebhookRow};
 use crate::model::webhook::{Destination, EventStatus};
 
-/// Webhooks of one environment,
-pub const OWN: usize = 20;
-/// and of all environments together: each has a thread.
+/// Webhooks that one environment has at most.
+pub const PER_ENVIRONMENT: usize = 20;
+/// Webhooks of all environments together: each has a thread.
 pub const WEBHOOKS: usize = 100;
 
 /// How far a webhook has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// Messages up to this one,
-    pub number: i64,
-    /// and of what happened to messages up to this one.
-    pub event: i64,
+    /// Messages up to this one.
+    pub number: MessageNumber,
+    /// What happened to messages up to this event.
+    pub event: MessageEventRow,
 }
 
 #[derive(Clone, Debug)]
 pub struct Webhook {
     /// The row's number in the file.
-    pub webhook: i64,
+    pub webhook: WebhookRow,
     pub webhook_id: String,
     /// `None`: of all environments.
     pub environment: Option<EnvironmentRow>,
@@ -80,8 +82,8 @@ pub fn create(tx: &mut Tx<'_>, environment: &Environment, destination: &Destinat
     let mut count =
         tx.conn.prepare_cached("SELECT count(*), count(*) FILTER (WHERE environment = ?1) FROM webhooks")?;
     let (all, own): (usize, usize) = count.query_row([environment], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if own >= OWN {
-        let reason = format_args!("there are {OWN} webhooks under this API key already; delete one first");
+    if own >= PER_ENVIRONMENT {
+        let reason = format_args!("there are {PER_ENVIRONMENT} webhooks under this API key already; delete one first");
         return Err(Error::invalid("url", reason));
     }
     if all >= WEBHOOKS {
@@ -101,16 +103,16 @@ fn insert(tx: &mut Tx<'_>, environment: Option<EnvironmentRow>, destination: &De
              (SELECT coalesce(max(event), 0) FROM message_events))",
         params![environment, webhook_id, destination.url, destination.secret, tx.now.millis()],
     )?;
-    tx.rings.webhooks = true;
+    tx.wakeups.webhooks = true;
     Ok(webhook_id)
 }
 
 /// Makes the webhooks of all environments those that were given by flag: known ones go on where they were.
-pub fn set_given(tx: &mut Tx<'_>, given: &[Destination]) -> Result<()> {
+pub fn set_from_flags(tx: &mut Tx<'_>, from_flags: &[Destination]) -> Result<()> {
     let mut known = tx.conn.prepare(&format!("SELECT {COLUMNS} FROM webhooks WHERE environment IS NULL"))?;
     let known = known.query_map([], from_row)?.collect::<rusqlite::Result<Vec<_>>>()?;
     for webhook in &known {
-        match given.iter().find(|destination| destination.url == webhook.destination.url) {
+        match from_flags.iter().find(|destination| destination.url == webhook.destination.url) {
             Some(destination) => tx.conn.execute(
                 "UPDATE webhooks SET secret = ?2 WHERE webhook = ?1",
                 params![webhook.webhook, destination.secret],
@@ -118,20 +120,20 @@ pub fn set_given(tx: &mut Tx<'_>, given: &[Destination]) -> Result<()> {
             None => tx.conn.execute("DELETE FROM webhooks WHERE webhook = ?1", [webhook.webhook])?,
         };
     }
-    for (i, destination) in given.iter().enumerate() {
+    for (i, destination) in from_flags.iter().enumerate() {
         let same = |other: &Destination| other.url == destination.url;
-        if !known.iter().any(|webhook| same(&webhook.destination)) && !given.iter().take(i).any(same) {
+        if !known.iter().any(|webhook| same(&webhook.destination)) && !from_flags.iter().take(i).any(same) {
             insert(tx, None, destination)?;
         }
     }
     Ok(())
 }
 
-/// What [`set_given`] was last told.
-pub fn list_given(db: &Db<'_>) -> Result<Vec<Destination>> {
+/// What [`set_from_flags`] was last told.
+pub fn list_from_flags(db: &Db<'_>) -> Result<Vec<Destination>> {
     let mut list = db.conn.prepare("SELECT url, secret FROM webhooks WHERE environment IS NULL ORDER BY webhook")?;
-    let given = list.query_map([], |row| Ok(Destination { url: row.get(0)?, secret: row.get(1)? }))?;
-    Ok(given.collect::<rusqlite::Result<_>>()?)
+    let from_flags = list.query_map([], |row| Ok(Destination { url: row.get(0)?, secret: row.get(1)? }))?;
+    Ok(from_flags.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The webhooks that an environment sees: its own and those of all.
@@ -157,8 +159,8 @@ pub fn delete(tx: &mut Tx<'_>, environment: &Environment, webhook_id: &str) -> R
     }
     tx.conn.execute("DELETE FROM webhooks WHERE webhook = ?1", [webhook.webhook])?;
     // Its own thread ends, and is looked after.
-    tx.rings.messages = true;
-    tx.rings.webhooks = true;
+    tx.wakeups.messages = true;
+    tx.wakeups.webhooks = true;
     Ok(())
 }
 
@@ -174,7 +176,7 @@ pub fn find(db: &Db<'_>, webhook_id: &str) -> Result<Option<Webhook>> {
     Ok(find.query_row([webhook_id], from_row).optional()?)
 }
 
-pub fn queue(db: &Db<'_>, webhook: i64) -> Result<Queue> {
+pub fn queue(db: &Db<'_>, webhook: WebhookRow) -> Result<Queue> {
     let mut queue = db
         .conn
         .prepare_cached("SELECT count(*), min(created_at) FROM webhook_events WHERE webhook = ?1 AND status = ?2")?;
@@ -186,7 +188,12 @@ pub fn queue(db: &Db<'_>, webhook: i64) -> Result<Queue> {
 }
 
 /// The newest events that were given up, of this environment's messages.
-pub fn list_failed(db: &Db<'_>, environment: &Environment, webhook: i64, limit: usize) -> Result<Vec<FailedEvent>> {
+pub fn list_failed(
+    db: &Db<'_>,
+    environment: &Environment,
+    webhook: WebhookRow,
+    limit: usize,
+) -> Result<Vec<FailedEvent>> {
     let mut list = db.conn.prepare_cached(
         "SELECT event_id, attempts, last_error, webhook_events.created_at FROM webhook_events
          WHERE webhook = ?1 AND webhook_events.status = ?2 AND ?3 = (

@@ -1,197 +1,57 @@
-//! Events on their way to a webhook. It has a position in the messages and in what happened to them; the events from there
-//! on are put into its queue, as many as fit, in one commit with its new position.
-
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+//! Queues of webhooks: events that wait, their attempts, and the newest that were given up. Events enter in one commit
+//! with the webhook's new position.
 
 use rusqlite::params;
-use serde_json::json;
 
-use super::webhook::{self, Position, Webhook};
-use super::{Db, Tx, message};
+use super::engine::{Db, Tx};
+use super::webhook::Position;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::environment::EnvironmentRow;
-use crate::model::message::{MessageJob, Stage, TrackedMessage};
+use crate::model::row::{MessageNumber, WebhookEventRow, WebhookRow};
 use crate::model::webhook::EventStatus;
 
-/// Events that a webhook's queue holds at most,
-pub const QUEUE: usize = 1_000;
-/// and the newest of those given up.
-pub const FAILED: usize = 1_000;
+/// Events that a webhook's queue holds at most.
+pub const QUEUE_EVENTS: usize = 1_000;
+/// Events of those given up that are kept, the newest.
+pub const FAILED_EVENTS: usize = 1_000;
 
-/// Messages that are looked at for one commit,
-const PAGE: usize = 64;
-/// and ranges of messages, of which many may be other environments'.
-const RANGES: usize = 256;
-/// A position that has moved so far is kept even if there was nothing to queue.
-const STRIDE: i64 = 10_000;
+/// A position that has moved so far is written down even if there was nothing to queue.
+const STRIDE_ROWS: i64 = 10_000;
 
 /// An event that is to be queued.
 #[derive(Debug)]
 pub struct NewEvent {
-    number: i64,
-    event_id: String,
-    body: String,
+    pub(in crate::store) number: MessageNumber,
+    pub(in crate::store) event_id: String,
+    pub(in crate::store) body: String,
 }
 
 /// What comes next for a webhook.
 #[derive(Debug)]
-pub struct Ahead {
+pub struct EventBatch {
     pub events: Vec<NewEvent>,
     pub position: Position,
     /// Whether there may be more.
     pub more: bool,
 }
 
-impl Ahead {
+impl EventBatch {
     /// Whether it has to be written down, and not only remembered.
-    pub fn matters(&self, since: Position) -> bool {
+    pub fn needs_commit(&self, since: Position) -> bool {
         !self.events.is_empty()
-            || self.position.number - since.number >= STRIDE
-            || self.position.event - since.event >= STRIDE
+            || self.position.number.0 - since.number.0 >= STRIDE_ROWS
+            || self.position.event.0 - since.event.0 >= STRIDE_ROWS
     }
-}
-
-/// Reads a page of events behind `position`, not more than there is room for in the queue.
-pub fn read_ahead(db: &Db<'_>, webhook: &Webhook, position: Position) -> Result<Ahead> {
-    let room = QUEUE.saturating_sub(webhook::queue(db, webhook.webhook)?.pending);
-    let mut ahead = Ahead { events: Vec::new(), position, more: false };
-    // A message that was just made has two at least.
-    if room < 2 {
-        return Ok(ahead);
-    }
-    let mut teller = Teller { db, jobs: HashMap::new() };
-    let (numbers, mut end) = messages_after(db, webhook, position.number, (room / 2).min(PAGE))?;
-    for number in numbers {
-        let mut events = teller.made(number)?;
-        if ahead.events.len() + events.len() > room {
-            end = None;
-            break;
-        }
-        ahead.events.append(&mut events);
-        ahead.position.number = number;
-    }
-    ahead.position.number = end.unwrap_or(ahead.position.number);
-    ahead.more = ahead.position != position;
-    // What happened to a message comes after the message.
-    let mut list = db.conn.prepare_cached(
-        "SELECT event, number, (
-             SELECT environment FROM message_ranges
-             WHERE first_number <= message_events.number ORDER BY first_number DESC LIMIT 1), (
-             SELECT count(*) FROM message_events AS earlier
-             WHERE earlier.number = message_events.number AND earlier.event <= message_events.event)
-         FROM message_events WHERE event > ?1 ORDER BY event LIMIT ?2",
-    )?;
-    let mut rows = list.query(params![position.event, PAGE as i64])?;
-    while let Some(row) = rows.next()? {
-        let (event, number, environment, count): (i64, i64, Option<EnvironmentRow>, usize) =
-            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        if number > ahead.position.number {
-            break;
-        }
-        if webhook.environment.is_none() || webhook.environment == environment {
-            let mut events = teller.happened(number, event, count)?;
-            if ahead.events.len() + events.len() > room {
-                break;
-            }
-            ahead.events.append(&mut events);
-        }
-        ahead.position.event = event;
-        ahead.more = true;
-    }
-    Ok(ahead)
-}
-
-/// Tells of messages, and remembers their jobs.
-struct Teller<'a> {
-    db: &'a Db<'a>,
-    jobs: HashMap<i64, MessageJob>,
-}
-
-impl Teller<'_> {
-    /// The events of a message that was made: that it was enqueued, and the stages with which it began.
-    fn made(&mut self, number: i64) -> Result<Vec<NewEvent>> {
-        self.tell(number, |message| {
-            let stages = called(message.stages(0).collect(), "1");
-            [vec![("0".to_owned(), Stage::ENQUEUED)], stages].concat()
-        })
-    }
-
-    /// The events of what happened to a message, which is the `count`th thing that did.
-    fn happened(&mut self, number: i64, event: i64, count: usize) -> Result<Vec<NewEvent>> {
-        self.tell(number, |message| called(message.stages(count).collect(), &format!("e{event}")))
-    }
-
-    fn tell(
-        &mut self,
-        number: i64,
-        stages: impl FnOnce(&TrackedMessage) -> Vec<(String, Stage)>,
-    ) -> Result<Vec<NewEvent>> {
-        let Some(place) = message::find_number(self.db, number)? else {
-            return Ok(Vec::new());
-        };
-        let message = message::get(self.db, &place)?;
-        let job = match self.jobs.entry(place.job) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(message::get_job(self.db, place.job)?),
-        };
-        let event = |(suffix, stage)| {
-            let body = json!({ "data": message.told(job, stage), "type": "message:updated" }).to_string();
-            NewEvent { number, event_id: format!("{}-{suffix}", message.stored.message_id), body }
-        };
-        Ok(stages(&message).into_iter().map(event).collect())
-    }
-}
-
-/// Stages with what the ids of their events end in. Those on the way to the last one are told apart by their names.
-fn called(stages: Vec<Stage>, last: &str) -> Vec<(String, Stage)> {
-    let before = stages.len().saturating_sub(1);
-    let suffix = |i, stage: Stage| {
-        if i < before { format!("{last}-{}", stage.name().to_lowercase()) } else { last.to_owned() }
-    };
-    stages.into_iter().enumerate().map(|(i, stage)| (suffix(i, stage), stage)).collect()
-}
-
-/// The numbers of the next messages of a webhook's environment, and up to where that is all there are.
-fn messages_after(db: &Db<'_>, webhook: &Webhook, after: i64, limit: usize) -> Result<(Vec<i64>, Option<i64>)> {
-    let mut ranges = db.conn.prepare_cached(
-        "SELECT first_number, last_number, environment FROM message_ranges
-         WHERE first_number >= (SELECT coalesce(max(first_number), 0) FROM message_ranges WHERE first_number <= ?1)
-         ORDER BY first_number LIMIT ?2",
-    )?;
-    let mut in_range = db
-        .conn
-        .prepare_cached("SELECT number FROM messages WHERE number BETWEEN ?1 AND ?2 ORDER BY number LIMIT ?3")?;
-    let (mut numbers, mut end) = (Vec::new(), None);
-    let mut rows = ranges.query(params![after + 1, RANGES as i64])?;
-    while let Some(row) = rows.next()? {
-        let (first, last, environment): (i64, i64, EnvironmentRow) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if last <= after {
-            continue;
-        }
-        if webhook.environment.is_none_or(|own| own == environment) {
-            let left = limit - numbers.len();
-            let from = first.max(after + 1);
-            let found = in_range.query_map(params![from, last, left as i64], |row| row.get(0))?;
-            numbers.extend(found.collect::<rusqlite::Result<Vec<i64>>>()?);
-            if numbers.len() == limit {
-                return Ok((numbers.clone(), numbers.last().copied()));
-            }
-        }
-        end = Some(last);
-    }
-    Ok((numbers, end))
 }
 
 /// Queues events in one commit with the position that they lead to. Changes nothing, and says so, if the webhook is gone
 /// or somewhere else.
-pub fn append(tx: &mut Tx<'_>, webhook: i64, since: Position, ahead: &Ahead) -> Result<bool> {
+pub fn append(tx: &mut Tx<'_>, webhook: WebhookRow, since: Position, batch: &EventBatch) -> Result<bool> {
     let mut advance = tx.conn.prepare_cached(
         "UPDATE webhooks SET last_number = ?4, last_event = ?5
          WHERE webhook = ?1 AND last_number = ?2 AND last_event = ?3",
     )?;
-    let to = ahead.position;
+    let to = batch.position;
     if advance.execute(params![webhook, since.number, since.event, to.number, to.event])? != 1 {
         return Ok(false);
     }
@@ -199,7 +59,7 @@ pub fn append(tx: &mut Tx<'_>, webhook: i64, since: Position, ahead: &Ahead) -> 
         "INSERT INTO webhook_events (webhook, number, event_id, body, status, attempts, next_at, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6)",
     )?;
-    for event in &ahead.events {
+    for event in &batch.events {
         let pending = EventStatus::Pending.name();
         insert.execute(params![webhook, event.number, event.event_id, event.body, pending, tx.now.millis()])?;
     }
@@ -209,9 +69,9 @@ pub fn append(tx: &mut Tx<'_>, webhook: i64, since: Position, ahead: &Ahead) -> 
 /// An event whose time has come.
 #[derive(Debug)]
 pub struct Due {
-    pub webhook_event: i64,
+    pub webhook_event: WebhookEventRow,
     /// The message.
-    pub number: i64,
+    pub number: MessageNumber,
     pub event_id: String,
     pub body: String,
     /// Attempts so far.
@@ -220,7 +80,7 @@ pub struct Due {
 
 /// Events whose time has come, those of one message in their order and none before its time has come for all that were
 /// before it; and when the next one's comes.
-pub fn due(db: &Db<'_>, webhook: i64, limit: usize) -> Result<(Vec<Due>, Option<Timestamp>)> {
+pub fn due(db: &Db<'_>, webhook: WebhookRow, limit: usize) -> Result<(Vec<Due>, Option<Timestamp>)> {
     let now = db.now();
     let mut due = db.conn.prepare_cached(
         "SELECT webhook_event, number, event_id, body, attempts FROM webhook_events AS event
@@ -262,7 +122,7 @@ pub enum Attempt {
 }
 
 /// Writes down what came of attempts: webhook_event and outcome. Says nothing of a webhook that is gone.
-pub fn settle(tx: &mut Tx<'_>, webhook: i64, attempts: &[(i64, Attempt)]) -> Result<()> {
+pub fn settle(tx: &mut Tx<'_>, webhook: WebhookRow, attempts: &[(WebhookEventRow, Attempt)]) -> Result<()> {
     let mut delivered =
         tx.conn.prepare_cached("DELETE FROM webhook_events WHERE webhook_event = ?1 AND webhook = ?2")?;
     let mut failed = tx.conn.prepare_cached(
@@ -274,7 +134,7 @@ pub fn settle(tx: &mut Tx<'_>, webhook: i64, attempts: &[(i64, Attempt)]) -> Res
     for (event, attempt) in attempts {
         let (error, next_at, status) = match attempt {
             Attempt::Delivered => {
-                delivered.execute([*event, webhook])?;
+                delivered.execute(params![event, webhook])?;
                 continue;
             }
             Attempt::Retry { error, after_millis } => (error, now.saturating_add(*after_millis), EventStatus::Pending),
@@ -296,7 +156,7 @@ pub fn settle(tx: &mut Tx<'_>, webhook: i64, attempts: &[(i64, Attempt)]) -> Res
             "DELETE FROM webhook_events WHERE webhook = ?1 AND status = 'FAILED' AND webhook_event <= (
                  SELECT webhook_event FROM webhook_events WHERE webhook = ?1 AND status = 'FAILED'
                  ORDER BY webhook_event DESC LIMIT 1 OFFSET ?2)",
-            params![webhook, FAILED as i64],
+            params![webhook, FAILED_EVENTS as i64],
         )?;
     }
     Ok(())

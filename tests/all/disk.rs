@@ -25,7 +25,7 @@ const EROFS: i32 = 30;
 
 const FULL: &str = "the disk is full; try again later";
 const FAILING: &str = "the disk reports an error; try again later";
-const DAMAGED: &str = "the database file is damaged; `bulkd check` tells more; try again later";
+const DAMAGED: &str = "the database file is damaged; `bulkd check` shows where; try again later";
 
 /// Runs a command that has to succeed.
 #[track_caller]

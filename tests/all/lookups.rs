@@ -10,9 +10,10 @@ use bulkd::model::list::Pattern;
 use bulkd::model::preference::{PreferenceStatus, Topic, TopicPreference};
 use bulkd::model::profile::Profile;
 use bulkd::model::provider::Provider;
+use bulkd::model::row::ProfileVersion;
 use bulkd::model::token::Token;
 use bulkd::settings::Durability;
-use bulkd::store::preference::Chooser;
+use bulkd::store::preference::PreferenceOwner;
 use bulkd::store::{Db, Options, Store, Threads, Tx, environment, list, preference, profile, subscription, token};
 
 fn open() -> (Store, Threads) {
@@ -48,7 +49,7 @@ fn a_profile_is_found_with_its_version_and_old_versions_stay() {
     let second = read(&store, |db| profile::find_current(db, row, "ada")).unwrap();
     assert_eq!((first.1.as_str(), second.1.as_str()), ("{\"a\":1}", "{\"a\":2}"));
     assert_eq!(read(&store, |db| profile::get_version(db, first.0)), "{\"a\":1}");
-    assert!(store.read(|db| profile::get_version(db, 99)).is_err());
+    assert!(store.read(|db| profile::get_version(db, ProfileVersion(99))).is_err());
     assert!(read(&store, |db| profile::any(db, row)) && !read(&store, |db| profile::any(db, empty)));
     assert_eq!(read(&store, |db| profile::find_current(db, empty, "ada")), None);
     store.stop();
@@ -79,8 +80,8 @@ fn choices_and_topics_are_found_where_they_were_made() {
     let chosen = choice.clone();
     store
         .write(move |tx| {
-            let ada = Chooser { environment: row, user_id: "ada", tenant_id: "acme" };
-            preference::put(tx, ada, "ads", &chosen)
+            let ada = PreferenceOwner { user_id: "ada".to_owned(), tenant_id: "acme".to_owned() };
+            preference::put(tx, row, &ada, "ads", &chosen)
         })
         .unwrap();
     let found = |row, tenant_id: &'static str| read(&store, |db| preference::find(db, row, "ada", tenant_id, "ads"));

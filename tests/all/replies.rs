@@ -184,7 +184,6 @@ fn an_answer_that_is_not_given_and_a_stop_are_told() {
     assert!(read_until(&mut given_up, "}").starts_with("HTTP/1.1 503"));
     let mut streams: Vec<TcpStream> = WAYS.iter().map(|way| running.ask(&format!("/later{way}"))).collect();
     let answerers = running.desk.answerers(2);
-    // Both are parked, since a later request of theirs' event loops is answered.
     running.stop();
     for stream in &mut streams {
         let reply = read_to_end(stream);
@@ -219,8 +218,14 @@ fn streams_have_a_bound_of_their_own_and_leave_room_for_requests() {
         limits.connections = 2;
         limits.streams = 3;
     });
-    let streams: Vec<TcpStream> = (0..3).map(|i| running.ask(&format!("/stream{}", WAYS[i % 2]))).collect();
-    let writers = running.desk.writers(3);
+    // One after the other: a connection counts as one until its stream is open.
+    let (mut streams, mut writers) = (Vec::new(), Vec::new());
+    for i in 0..3 {
+        let mut stream = running.ask(&format!("/stream{}", WAYS[i % 2]));
+        writers.extend(running.desk.writers(1));
+        read_until(&mut stream, "\r\n\r\n");
+        streams.push(stream);
+    }
     let mut refused = running.ask("/stream");
     assert!(read_until(&mut refused, "}").starts_with("HTTP/1.1 503"));
     drop(running.desk.writers(1));

@@ -233,6 +233,10 @@ fn jobs_and_messages_have_the_ids_that_the_seed_gives_them() {
         acme.get(&format!("/messages/{id}/history")).ok(200);
         assert_eq!(acme.get(&format!("/messages/{id}/output")).ok(200)["results"][0]["channel"], "email");
         assert_eq!(acme.get(&format!("/_bulkd/outbox?message_id={id}")).ok(200)["items"][0]["message_id"], id);
+        let in_view = "SELECT recipient, status FROM outbox WHERE message_id = ?1";
+        let in_view = open_file(&daemon.database()).query_row(in_view, [id], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (recipient, status): (String, String) = in_view.unwrap();
+        assert_eq!((message["recipient"].as_str(), &*status), (Some(&*recipient), "SENT"));
         acme.send("PUT", &format!("/requests/{id}/archive"), None).done();
     }
     let resent = acme.send("POST", "/messages/message-1/resend", None).ok(202)["messageId"].take();

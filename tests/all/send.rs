@@ -6,8 +6,9 @@ use crate::support::{Customer, Daemon, NOW, Reply, json, wait_until};
 use bulkd::clock::{Clock, ManualClock};
 use bulkd::id::Ids;
 use bulkd::model::environment::Environment;
+use bulkd::model::row::MessageNumber;
 use bulkd::settings::Durability;
-use bulkd::store::message::{self, Filter, Page};
+use bulkd::store::message_search::{self, Filter, Limits};
 use bulkd::store::{Options, Store};
 use serde_json::Value;
 
@@ -836,23 +837,23 @@ fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
         (Filter { statuses: vec!["SENT".to_owned()], ..Filter::default() }, 180),
     ];
     for (filter, count) in filters {
-        let pages = |looks| {
-            let (mut up_to, mut pages) = (i64::MAX, Vec::new());
+        let pages = |scan_budget| {
+            let (mut up_to, mut pages) = (MessageNumber(i64::MAX), Vec::new());
             loop {
-                let page = Page { limit: 1000, bytes: usize::MAX, looks };
-                let (found, next) = store.read(|db| message::list(db, &of, &filter, up_to, page)).unwrap();
-                pages.push(found.into_iter().map(|(message, _)| message.stored.number).collect::<Vec<_>>());
-                let Some(next) = next else { return pages };
+                let limits = Limits { messages: 1000, bytes: usize::MAX, scan_budget };
+                let page = store.read(|db| message_search::list(db, &of, &filter, up_to, limits)).unwrap();
+                pages.push(page.items.into_iter().map(|(message, _)| message.stored.number).collect::<Vec<_>>());
+                let Some(next) = page.next else { return pages };
                 assert!(next < up_to, "{filter:?}");
                 up_to = next;
             }
         };
         let whole = pages(i64::MAX);
         assert_eq!((whole.len(), whole[0].len()), (1, count), "{filter:?}");
-        for looks in [1, 7, 40, 200] {
-            let pages = pages(looks);
-            assert!(pages.len() > 1, "{filter:?}, {looks}");
-            assert_eq!(pages.concat(), whole[0], "{filter:?}, {looks}");
+        for scan_budget in [1, 7, 40, 200] {
+            let pages = pages(scan_budget);
+            assert!(pages.len() > 1, "{filter:?}, {scan_budget}");
+            assert_eq!(pages.concat(), whole[0], "{filter:?}, {scan_budget}");
         }
     }
     store.stop();

@@ -16,10 +16,7 @@ use crate::error::{Error, Result};
 use crate::id::Ids;
 use crate::settings::Durability;
 
-/// `PRAGMA application_id` of our files: "blkd".
-pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"blkd");
-
-/// How long to wait for somebody else's lock, such as that of a sqlite3 shell.
+/// How long to wait for another program's lock, such as that of a sqlite3 shell.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The size of a page of the database.
@@ -84,7 +81,7 @@ pub fn inspect(path: &Path) -> Result<()> {
             "{shown} is not a bulkd database (nor any SQLite database); it was left alone"
         )));
     }
-    if application_id != APPLICATION_ID {
+    if application_id != migrate::APPLICATION_ID {
         return Err(Error::startup(format!("{shown} is a SQLite database, but not one of bulkd's; it was left alone")));
     }
     migrate::refuse_newer(path, i64::from(user_version))
@@ -123,7 +120,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Still locked while it is removed: whoever opened it meanwhile finds out that it is gone.
+        // Still locked while it is removed: a process that opened it meanwhile finds out that it is gone.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -198,7 +195,7 @@ pub fn open_reader(path: &Path) -> Result<Connection> {
     Ok(conn)
 }
 
-/// The database file, for syncing it beside SQLite. It must not be closed before the last connection: whoever closes
+/// The database file, for syncing it beside SQLite. It must not be closed before the last connection: to close
 /// any handle on a file gives up all the locks that the process has on it, SQLite's among them.
 pub fn open_for_sync(path: &Path, durability: Durability) -> Result<Option<Arc<File>>> {
     if durability == Durability::Ephemeral {

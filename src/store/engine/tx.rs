@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
+use super::bell::Wakeups;
 use super::recipients::Recipients;
 use crate::clock::Timestamp;
 use crate::id::Ids;
@@ -25,23 +26,13 @@ impl<'a> Db<'a> {
     }
 }
 
-/// Whom a change concerns, once it is committed.
-#[derive(Clone, Copy, Default)]
-pub(in crate::store) struct Rings {
-    /// Those who run jobs.
-    pub jobs: bool,
-    /// Those who follow messages.
-    pub messages: bool,
-    /// Those who look after webhooks.
-    pub webhooks: bool,
-}
-
 /// One change: everything that it does is committed together or not at all. Time and ids come from here.
 pub struct Tx<'a> {
     db: Db<'a>,
     pub(in crate::store) ids: &'a mut Ids,
     pub(in crate::store) recipients: &'a mut Recipients,
-    pub(in crate::store) rings: Rings,
+    /// Bells to ring after the commit.
+    pub(in crate::store) wakeups: Wakeups,
 }
 
 impl<'a> Tx<'a> {
@@ -51,7 +42,7 @@ impl<'a> Tx<'a> {
         ids: &'a mut Ids,
         recipients: &'a mut Recipients,
     ) -> Self {
-        Tx { db: Db::new(conn, now), ids, recipients, rings: Rings::default() }
+        Tx { db: Db::new(conn, now), ids, recipients, wakeups: Wakeups::default() }
     }
 }
 

@@ -20,12 +20,12 @@ use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 
 /// Pages in the log before a copy is worth its while.
-const COPY_AFTER: i64 = 4 * 1024 * 1024 / PAGE_BYTES;
+const COPY_AFTER_PAGES: i64 = 4 * 1024 * 1024 / PAGE_BYTES;
 /// Pages in the log at which the writer finishes the copy and starts the log over.
-const RESTART_AFTER: i64 = LOG_BYTES / PAGE_BYTES;
+const RESTART_AFTER_PAGES: i64 = LOG_BYTES / PAGE_BYTES;
 
-/// How long the writer waits for those who still read the log, when it starts it over.
-const READERS_HAVE: Duration = Duration::from_millis(10);
+/// How long the writer waits for readers of the log, when it starts it over.
+const READERS_WAIT: Duration = Duration::from_millis(10);
 
 /// What is known of the log: when to ring for the copier, and when the writer has to start it over.
 #[derive(Clone, Default)]
@@ -40,7 +40,7 @@ struct Shared {
     copy_at: AtomicI64,
     /// Pages at which to start the log over next.
     restart_at: AtomicI64,
-    /// Held by whoever copies: SQLite lets one at a time, and turns the other away.
+    /// Held by the thread that copies: SQLite lets one at a time, and turns the other away.
     copying: Mutex<()>,
     /// A sync of the database has failed: the kernel may count as written what is not, and only the log still has it.
     /// Nothing is written over it any more; the next start copies all of it again.
@@ -70,14 +70,14 @@ impl Checkpoints {
             crash::point(Point::Restart);
         }
         if pages >= self.0.copy_at.load(Ordering::Relaxed) {
-            self.0.copy_at.store(pages + COPY_AFTER, Ordering::Relaxed);
+            self.0.copy_at.store(pages + COPY_AFTER_PAGES, Ordering::Relaxed);
             self.0.bell.ring();
         }
     }
 
     fn log_starts_over(&self) {
-        self.0.copy_at.store(COPY_AFTER, Ordering::Relaxed);
-        self.0.restart_at.store(RESTART_AFTER, Ordering::Relaxed);
+        self.0.copy_at.store(COPY_AFTER_PAGES, Ordering::Relaxed);
+        self.0.restart_at.store(RESTART_AFTER_PAGES, Ordering::Relaxed);
     }
 
     /// Called by the writer between groups.
@@ -91,7 +91,7 @@ impl Checkpoints {
             false
         });
         if !starts_over {
-            self.0.restart_at.store(pages + RESTART_AFTER / 8, Ordering::Relaxed);
+            self.0.restart_at.store(pages + RESTART_AFTER_PAGES / 8, Ordering::Relaxed);
         }
     }
 
@@ -107,7 +107,7 @@ impl Checkpoints {
         let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
         // Most readers have done with the log in a moment; one that holds on to it must not hold up the writer: then it
         // is tried again later.
-        let _ = conn.busy_timeout(READERS_HAVE);
+        let _ = conn.busy_timeout(READERS_WAIT);
         let held = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, bool>(0));
         let _ = conn.busy_timeout(BUSY_TIMEOUT);
         Ok(!held?)

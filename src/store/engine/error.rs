@@ -1,4 +1,4 @@
-//! What SQLite's errors mean to whoever made a request.
+//! What SQLite's errors mean to a client.
 
 use crate::error::Error;
 
@@ -7,7 +7,7 @@ use crate::error::Error;
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::*;
-        const DAMAGED: &str = "the database file is damaged; `bulkd check` tells more";
+        const DAMAGED: &str = "the database file is damaged; `bulkd check` shows where";
         let trouble = match error.sqlite_error_code() {
             _ if no_room_to_share(&error) => "the disk is full",
             Some(DiskFull) => "the disk is full",

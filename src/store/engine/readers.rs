@@ -1,7 +1,7 @@
 //! Reading connections: a bounded number of them, handed from one reader to the next.
 //!
-//! Requests and those who follow the rows have connections each of their own: however many searches run at once, a job
-//! goes on.
+//! Requests and the threads that follow the rows have connections each of their own: however many searches run at once,
+//! a job goes on.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,12 @@ use crate::error::{Error, Result};
 
 /// Queries of requests that run at once; the next waits for one of them. Each connection holds a cache and a few file
 /// descriptors.
-pub const OF_REQUESTS: usize = 16;
-/// And of those who follow the rows, whose queries are short.
-pub const OF_FOLLOWERS: usize = 8;
+pub const REQUEST_READERS: usize = 16;
+/// And of threads that follow the rows, whose queries are short.
+pub const FOLLOWER_READERS: usize = 8;
 
-/// Channels hold what nobody uses at the moment, because a lock would make readers queue for it: connections, and room
-/// for those that are not open. An open one is taken first: most of the time a few are enough.
+/// Channels hold what is idle, because a lock would make readers queue for it: connections, and room for those that are
+/// not open. An open one is taken first: most of the time a few are enough.
 pub struct Readers {
     path: PathBuf,
     idle: Receiver<Connection>,
@@ -44,7 +44,7 @@ impl Readers {
         Readers { path: path.to_owned(), idle, back, room, leave }
     }
 
-    /// One of them, as soon as there is one that nobody uses.
+    /// One of them, as soon as one is idle.
     pub fn take(&self) -> Result<Reader<'_>> {
         if let Some(reader) = self.try_take()? {
             return Ok(reader);
@@ -56,7 +56,7 @@ impl Readers {
         self.reader(conn.map_err(|_| Error::internal("there are no readers"))?)
     }
 
-    /// One that nobody uses, if there is one.
+    /// An idle one, if there is one.
     pub fn try_take(&self) -> Result<Option<Reader<'_>>> {
         let conn = self.idle.try_recv().map(Some).or_else(|_| self.room.try_recv().map(|()| None));
         conn.ok().map(|conn| self.reader(conn)).transpose()
@@ -70,7 +70,7 @@ impl Readers {
         Ok(reader)
     }
 
-    /// Closes those that nobody uses.
+    /// Closes the idle ones.
     pub fn close(&self) {
         for _ in self.idle.try_iter() {
             let _ = self.leave.try_send(());

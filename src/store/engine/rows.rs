@@ -1,11 +1,32 @@
-//! Many rows in few statements: what a statement costs by itself is a good part of what a small row costs.
+//! Values of rows, and many rows in few statements: what a statement costs by itself is a good part of what a small row
+//! costs.
 
 use std::sync::OnceLock;
 
-use rusqlite::types::Type;
+use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, Row, Statement, ToSql};
 
 use crate::error::{Error, Result};
+use crate::model::row::row_numbers;
+
+macro_rules! to_and_from_sql {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        $(
+            impl ToSql for $crate::model::row::$name {
+                fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                    Ok(self.0.into())
+                }
+            }
+
+            impl FromSql for $crate::model::row::$name {
+                fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                    value.as_i64().map(Self)
+                }
+            }
+        )+
+    };
+}
+row_numbers!(to_and_from_sql);
 
 /// The value of a column that holds one of an enum's names.
 pub fn name<T>(row: &Row<'_>, column: usize, from_name: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
@@ -30,9 +51,9 @@ pub fn unknown(column: usize) -> rusqlite::Error {
 const ROWS: usize = 16;
 
 /// A row that is appended under the next number of its table.
-pub trait Appended {
-    /// The statement up to its VALUES, with the number first, then the [shared](Appended::SHARED)
-    /// columns, then those of its [own](Appended::OWN).
+pub trait InsertRow {
+    /// The statement up to its VALUES, with the number first, then the [shared](InsertRow::SHARED)
+    /// columns, then those of its [own](InsertRow::OWN).
     const INSERT: &'static str;
     /// Columns in which most rows are like their neighbours: a statement is told them once for all of its rows, since
     /// every value that it is told is copied.
@@ -48,15 +69,15 @@ pub trait Appended {
 }
 
 /// Appends `rows`, numbered from `first_number` on, which has to be beyond every number in the table.
-pub fn append<R: Appended>(conn: &Connection, first_number: i64, rows: &[R]) -> Result<()> {
+pub fn append<R: InsertRow>(conn: &Connection, first_number: i64, rows: &[R]) -> Result<()> {
     let (full, rest) = rows.as_chunks::<ROWS>();
-    let alike = |rows: &[R; ROWS]| rows.iter().all(|row| row.shares(&rows[0]));
+    let shared = |rows: &[R; ROWS]| rows.iter().all(|row| row.shares(&rows[0]));
     let mut number = first_number;
-    for chunks in full.chunk_by(|one, next| alike(one) == alike(next)) {
-        let layout = Layout { rows: ROWS, alike: alike(&chunks[0]) };
+    for chunks in full.chunk_by(|one, next| shared(one) == shared(next)) {
+        let layout = Layout { rows: ROWS, shared_columns: shared(&chunks[0]) };
         number = insert(conn, layout, number, chunks.as_flattened())?;
     }
-    insert(conn, Layout { rows: 1, alike: true }, number, rest).map(drop)
+    insert(conn, Layout { rows: 1, shared_columns: true }, number, rest).map(drop)
 }
 
 /// The texts of statements, each made when it is first needed: that takes longer than many a row.
@@ -72,23 +93,23 @@ impl Statements {
 #[derive(Clone, Copy)]
 struct Layout {
     rows: usize,
-    alike: bool,
+    shared_columns: bool,
 }
 
 /// Inserts rows, as many as the layout has at a time, and returns the number after the last one.
-fn insert<R: Appended>(conn: &Connection, layout: Layout, first_number: i64, rows: &[R]) -> Result<i64> {
+fn insert<R: InsertRow>(conn: &Connection, layout: Layout, first_number: i64, rows: &[R]) -> Result<i64> {
     if rows.is_empty() {
         return Ok(first_number);
     }
     let Statements(texts) = R::statements();
-    let text = &texts[usize::from(layout.rows > 1) + usize::from(!layout.alike)];
+    let text = &texts[usize::from(layout.rows > 1) + usize::from(!layout.shared_columns)];
     let mut statement = conn.prepare_cached(text.get_or_init(|| layout.statement::<R>()))?;
     let mut number = first_number;
     for rows in rows.chunks(layout.rows) {
         let mut parameters = Parameters { statement: &mut statement, next: 1 };
         parameters.bind(number)?;
         for (i, row) in rows.iter().enumerate() {
-            if i == 0 || !layout.alike {
+            if i == 0 || !layout.shared_columns {
                 row.bind_shared(&mut parameters)?;
             }
             row.bind_own(&mut parameters)?;
@@ -104,7 +125,7 @@ fn insert<R: Appended>(conn: &Connection, layout: Layout, first_number: i64, row
 
 impl Layout {
     /// The parameters are numbered in the order in which [`insert`] binds them.
-    fn statement<R: Appended>(self) -> String {
+    fn statement<R: InsertRow>(self) -> String {
         let mut next = 1;
         let mut parameters = |count: usize| {
             let numbered = (next..next + count).map(|number| format!(", ?{number}")).collect::<String>();
@@ -115,7 +136,7 @@ impl Layout {
         let mut shared = parameters(R::SHARED);
         let mut rows = Vec::new();
         for row in 0..self.rows {
-            if row > 0 && !self.alike {
+            if row > 0 && !self.shared_columns {
                 shared = parameters(R::SHARED);
             }
             // SQLite gives a row without a number the next one, and need not look for its place.

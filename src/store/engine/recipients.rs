@@ -1,10 +1,10 @@
-//! Who is in a job already: a set in memory for each job that takes users.
+//! The recipients that are in a job already: a set in memory for each job that takes users.
 //!
 //! A unique index on random ids costs many times the insert itself, and more as it grows. The set costs about 20 bytes
 //! a user and the same at any size. It holds 32 bits of each recipient's hash beside the place of its row, and a hit is
 //! confirmed against the row, so that the answer is exact. It is only a cache of the table: it is made again from the
 //! rows when it is missing, and dropped when the writer takes something back. One that is large and missing is made
-//! beside the writer, which then only adds who has come since.
+//! beside the writer, which then only adds those that have come since.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -14,13 +14,14 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::error::Result;
+use crate::model::row::JobRow;
 
 /// Jobs whose sets are kept; beyond that the one longest unused goes.
-const JOBS: usize = 512;
+const CACHED_JOBS: usize = 512;
 /// A table that grows moves all of its entries at once. Many small ones move a few at a time.
 const SHARDS: usize = 64;
 
-/// A hash of a recipient, different in every process, so that nobody can choose ids that collide.
+/// A hash of a recipient, different in every process, so that no client can choose ids that collide.
 pub fn hash(recipient: &str) -> u32 {
     static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     let hash = STATE.hash_one(recipient);
@@ -30,17 +31,17 @@ pub fn hash(recipient: &str) -> u32 {
 /// The sets of all jobs that take users.
 #[derive(Default)]
 pub struct Recipients {
-    jobs: HashMap<i64, Set>,
-    at_hand: AtHand,
-    touched: Vec<i64>,
+    jobs: HashMap<JobRow, RecipientSet>,
+    cached: CachedJobs,
+    dirty: Vec<JobRow>,
     clock: u64,
 }
 
-/// The ids of the jobs whose sets the writer has, for those who would make one for it.
+/// The ids of the jobs whose sets the writer has: for these, no other thread has to read the recipients.
 #[derive(Clone, Default)]
-pub struct AtHand(Arc<Mutex<HashSet<String>>>);
+pub struct CachedJobs(Arc<Mutex<HashSet<String>>>);
 
-impl AtHand {
+impl CachedJobs {
     fn job_ids(&self) -> MutexGuard<'_, HashSet<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,16 +52,16 @@ impl AtHand {
 }
 
 /// The recipients of one job, from its first user on.
-pub struct Set {
+pub struct RecipientSet {
     job_id: String,
     shards: Vec<HashTable<(u32, u32)>>,
     len: u64,
     used: u64,
 }
 
-impl Set {
+impl RecipientSet {
     pub fn new(job_id: &str) -> Self {
-        Set { job_id: job_id.to_owned(), shards: Vec::new(), len: 0, used: 0 }
+        RecipientSet { job_id: job_id.to_owned(), shards: Vec::new(), len: 0, used: 0 }
     }
 
     /// How many users it knows.
@@ -103,25 +104,25 @@ fn spread(hash: u32) -> u64 {
 }
 
 impl Recipients {
-    pub fn new(at_hand: AtHand) -> Self {
-        Recipients { at_hand, ..Recipients::default() }
+    pub fn new(cached: CachedJobs) -> Self {
+        Recipients { cached, ..Recipients::default() }
     }
 
     /// The set of a job that has `received` users; `load` adds those that it does not know yet. Until the end of the
-    /// group it counts as touched.
+    /// group it counts as dirty.
     pub fn of_job(
         &mut self,
-        job: i64,
+        job: JobRow,
         job_id: &str,
         received: u64,
-        load: impl FnOnce(&mut Set) -> Result<()>,
-    ) -> Result<&mut Set> {
+        load: impl FnOnce(&mut RecipientSet) -> Result<()>,
+    ) -> Result<&mut RecipientSet> {
         self.clock += 1;
-        self.touched.push(job);
+        self.dirty.push(job);
         if !self.jobs.contains_key(&job) {
-            self.offer(job, Set::new(job_id));
+            self.insert_if_absent(job, RecipientSet::new(job_id));
         }
-        let set = self.jobs.entry(job).or_insert_with(|| Set::new(job_id));
+        let set = self.jobs.entry(job).or_insert_with(|| RecipientSet::new(job_id));
         set.used = self.clock;
         if set.len < received {
             load(set)?;
@@ -130,46 +131,46 @@ impl Recipients {
     }
 
     /// Takes a set that was made of what is committed, unless there is one.
-    pub fn offer(&mut self, job: i64, set: Set) {
+    pub fn insert_if_absent(&mut self, job: JobRow, set: RecipientSet) {
         if self.jobs.contains_key(&job) {
-            // Another job of this id may have taken the mark with it.
-            self.at_hand.job_ids().insert(set.job_id);
+            // A job of the same id in another environment may have dropped the mark that both share.
+            self.cached.job_ids().insert(set.job_id);
             return;
         }
         self.make_room();
-        self.at_hand.job_ids().insert(set.job_id.clone());
-        self.jobs.insert(job, Set { used: self.clock, ..set });
+        self.cached.job_ids().insert(set.job_id.clone());
+        self.jobs.insert(job, RecipientSet { used: self.clock, ..set });
     }
 
     /// A job that was run takes no more users.
-    pub fn drop_job(&mut self, job: i64) {
+    pub fn drop_job(&mut self, job: JobRow) {
         if let Some(set) = self.jobs.remove(&job) {
-            self.at_hand.job_ids().remove(&set.job_id);
+            self.cached.job_ids().remove(&set.job_id);
         }
     }
 
     fn make_room(&mut self) {
-        if self.jobs.len() >= JOBS
+        if self.jobs.len() >= CACHED_JOBS
             && let Some(oldest) = self.jobs.iter().min_by_key(|(_, set)| set.used).map(|(job, _)| *job)
         {
             self.drop_job(oldest);
         }
     }
 
-    /// How many sets the group has touched up to now, some perhaps twice.
-    pub fn touched(&self) -> usize {
-        self.touched.len()
+    /// How many sets the group has changed up to now, some perhaps twice.
+    pub fn dirty(&self) -> usize {
+        self.dirty.len()
     }
 
-    /// What was touched since it was `from` many is taken back.
-    pub fn forget_touched(&mut self, from: usize) {
-        for job in self.touched.split_off(from) {
+    /// What was changed since it was `from` many is undone in the file, and dropped here.
+    pub fn rollback(&mut self, from: usize) {
+        for job in self.dirty.split_off(from) {
             self.drop_job(job);
         }
     }
 
-    /// What was touched is committed.
-    pub fn keep_touched(&mut self) {
-        self.touched.clear();
+    /// What was changed is committed.
+    pub fn commit(&mut self) {
+        self.dirty.clear();
     }
 }

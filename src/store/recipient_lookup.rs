@@ -1,22 +1,23 @@
-//! What is stored of a recipient, whoever asks: profile, preference, push tokens.
+//! What is stored of a recipient: profile, preference, push tokens.
 
-use super::{Db, preference, profile, token};
+use super::engine::Db;
+use super::{preference, profile, token};
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
-use crate::model::known::Known;
+use crate::model::stored_recipient::StoredRecipient;
 use crate::model::user::tenant_id as tenant_of;
 
-/// Looks recipients of one environment up; of what the environment has none at all, nobody is asked for.
-pub struct Lookup {
+/// Looks recipients of one environment up. Skips kinds that the environment has no rows of.
+pub struct RecipientLookup {
     environment: EnvironmentRow,
     profiles: bool,
     preferences: bool,
     tokens: bool,
 }
 
-impl Lookup {
+impl RecipientLookup {
     pub fn new(db: &Db<'_>, environment: EnvironmentRow) -> Result<Self> {
-        Ok(Lookup {
+        Ok(RecipientLookup {
             environment,
             profiles: profile::any(db, environment)?,
             preferences: preference::any(db, environment)?,
@@ -24,7 +25,7 @@ impl Lookup {
         })
     }
 
-    /// Whether nothing is stored of anybody.
+    /// Whether nothing is stored of any recipient.
     pub fn is_empty(&self) -> bool {
         !(self.profiles || self.preferences || self.tokens)
     }
@@ -36,21 +37,21 @@ impl Lookup {
         (recipient, user): (&str, &str),
         topic_id: Option<&str>,
         tenant_id: Option<&str>,
-    ) -> Result<Known> {
-        let mut known = Known::default();
+    ) -> Result<StoredRecipient> {
+        let mut stored = StoredRecipient::default();
         if self.profiles {
-            known.profile = profile::find_current(db, self.environment, recipient)?;
+            stored.profile = profile::find_current(db, self.environment, recipient)?;
         }
         if self.preferences
             && let Some(topic_id) = topic_id
         {
             let own = tenant_of(user);
             let tenant_id = own.as_deref().or(tenant_id).unwrap_or_default();
-            known.preference = preference::find(db, self.environment, recipient, tenant_id, topic_id)?;
+            stored.preference = preference::find(db, self.environment, recipient, tenant_id, topic_id)?;
         }
         if self.tokens {
-            known.tokens = token::list_active(db, self.environment, recipient)?;
+            stored.tokens = token::list_active(db, self.environment, recipient)?;
         }
-        Ok(known)
+        Ok(stored)
     }
 }

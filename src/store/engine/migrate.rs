@@ -2,37 +2,29 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, ffi, params};
 
-use super::file::APPLICATION_ID;
 use crate::clock::Timestamp;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 
+/// `PRAGMA application_id` of our files: "blkd".
+pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"blkd");
+
 /// What a file made today begins with.
-const SCHEMA: &str = include_str!("../../schema.sql");
+const SCHEMA: &str = include_str!("../../../schema.sql");
+
+/// The way of an old file to today's version: entry `i` leads from version `i + 1` to the next one. Never remove or edit
+/// an entry: it has run on people's files.
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/1_to_2.sql"),
+    include_str!("migrations/2_to_3.sql"),
+    include_str!("migrations/3_to_4.sql"),
+];
 
 /// The version that this bulkd writes.
-pub const VERSION: i64 = 3;
-
-type Step = fn(&Connection) -> rusqlite::Result<()>;
-
-/// Step i leads from version i + 1 to the version beside it.
-const STEPS: [(Step, i64); VERSION as usize - 1] = [(rebuild, VERSION), (widen_deliveries, 3)];
-
-/// From version 1, which knew jobs and their messages: the old tables step aside and their rows move over to those of
-/// today.
-fn rebuild(conn: &Connection) -> rusqlite::Result<()> {
-    conn.execute_batch(include_str!("migrations/1_aside.sql"))?;
-    conn.execute_batch(SCHEMA)?;
-    conn.execute_batch(include_str!("migrations/1_move.sql"))
-}
-
-/// From version 2, in which a further delivery could not be opened or clicked.
-fn widen_deliveries(conn: &Connection) -> rusqlite::Result<()> {
-    conn.execute_batch(include_str!("migrations/2_deliveries.sql"))
-}
+pub const VERSION: i64 = MIGRATIONS.len() as i64 + 1;
 
 pub fn refuse_newer(path: &Path, version: i64) -> Result<()> {
     if version > VERSION {
@@ -65,23 +57,38 @@ fn step(conn: &mut Connection, now: Timestamp, ids: &mut Ids) -> rusqlite::Resul
     let from = version(&tx)?;
     let to = match usize::try_from(from).ok().and_then(|from| from.checked_sub(1)) {
         None => {
-            tx.execute_batch(SCHEMA)?;
-            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-            tx.execute(
-                "INSERT INTO file (file, message_tag, created_at) VALUES (1, ?1, ?2)",
-                params![ids.message_tag(), now.millis()],
-            )?;
+            create(&tx, now, ids)?;
             VERSION
         }
-        Some(step) => {
-            let Some((step, to)) = STEPS.get(step) else {
+        Some(entry) => {
+            let Some(migration) = MIGRATIONS.get(entry) else {
                 return Ok(());
             };
-            step(&tx)?;
-            *to
+            tx.execute_batch(migration)?;
+            refuse_unsound(&tx)?;
+            from + 1
         }
     };
     tx.pragma_update(None, "user_version", to)?;
     crash::point(Point::Migration);
     tx.commit()
+}
+
+fn create(conn: &Connection, now: Timestamp, ids: &mut Ids) -> rusqlite::Result<()> {
+    conn.execute_batch(SCHEMA)?;
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.execute(
+        "INSERT INTO file (file, message_tag, created_at) VALUES (1, ?1, ?2)",
+        params![ids.message_tag(), now.millis()],
+    )?;
+    Ok(())
+}
+
+/// A migration may write the schema past SQLite's own rules: what it leaves has to fit the rows.
+fn refuse_unsound(conn: &Connection) -> rusqlite::Result<()> {
+    let finding: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    match finding.as_str() {
+        "ok" => Ok(()),
+        _ => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(finding))),
+    }
 }

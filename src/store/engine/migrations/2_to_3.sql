@@ -1,3 +1,5 @@
+-- From version 2 to version 3. Frozen: it has run on people's files.
+
 -- Deliveries come to more than version 2 let them. The view stays as it is.
 PRAGMA legacy_alter_table = ON;
 ALTER TABLE deliveries RENAME TO old_deliveries;

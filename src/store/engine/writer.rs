@@ -1,8 +1,9 @@
 //! The one writer: a thread that runs queued changes, many in one commit.
 //!
-//! A group is what has queued up while the group before it was written to the disk, so that a commit is shared by
-//! everybody who waits for one. Whoever comes later is in the next group: else all of a few clients would end up in the
-//! same one, and nobody would be at work while it is written. Nobody is answered before the commit.
+//! A group is what has queued up while the group before it was written to the disk, so that all requests that wait for
+//! a commit share one. A request that comes later is in the next group. If it were let in, the few clients that there are
+//! would all end up in the same group, and none of them would prepare its next request while that group is written. No
+//! request is answered before the commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,19 +13,19 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::{Connection, ffi};
 
-use super::Bells;
+use super::bell::{Bells, Wakeups};
 use super::checkpoint::Checkpoints;
 use super::recipients::Recipients;
-use super::tx::{Rings, Tx};
+use super::tx::Tx;
 use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 use crate::settings::Durability;
 
-/// A group is committed at the latest when it holds this many changes,
+/// A group that holds so many changes is committed.
 const GROUP_CHANGES: usize = 256;
-/// or when it has been open for this long.
+/// A group that has been open for so long is committed.
 const GROUP_TIME: Duration = Duration::from_millis(10);
 
 /// When a commit has to be on the disk.
@@ -46,12 +47,12 @@ pub enum Undo {
     Group,
 }
 
-/// A queued change: made inside a group, answered once the fate of the group is known.
+/// A queued change: applied inside a group, answered once the fate of the group is known.
 trait Change: Send {
     fn sync(&self) -> SyncWhen;
     fn undo(&self) -> Undo;
     /// Runs it, and says whether to keep what it did.
-    fn make(&mut self, tx: &mut Tx<'_>) -> bool;
+    fn apply(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Takes out why it is not to be kept, for when that is true of the whole group.
     fn take_error(&mut self) -> Option<Error>;
     fn answer(self: Box<Self>, commit: Result<()>);
@@ -77,7 +78,7 @@ where
         self.undo
     }
 
-    fn make(&mut self, tx: &mut Tx<'_>) -> bool {
+    fn apply(&mut self, tx: &mut Tx<'_>) -> bool {
         self.outcome = self.change.take().map(|change| change(tx));
         matches!(self.outcome, Some(Ok(_)))
     }
@@ -87,7 +88,7 @@ where
     }
 
     fn answer(mut self: Box<Self>, commit: Result<()>) {
-        let outcome = self.outcome.take().unwrap_or_else(|| Err(Error::internal("a change was not made")));
+        let outcome = self.outcome.take().unwrap_or_else(|| Err(Error::internal("a change was not applied")));
         self.answer.give(commit.and(outcome));
     }
 }
@@ -96,7 +97,7 @@ where
 pub struct Pending<T>(Arc<Slot<T>>);
 
 /// Where one answer is put and waited for. A channel's receiver looks again and again before it sleeps: a commit takes
-/// longer than that, and many who wait so keep those from the processor who have work to do.
+/// longer than that, and threads that wait so keep the processor from those with work to do.
 struct Slot<T> {
     answer: Mutex<Option<Result<T>>>,
     given: Condvar,
@@ -133,48 +134,42 @@ impl<T> Drop for Answer<T> {
     }
 }
 
+/// What the writer's thread works with.
+pub struct Setup {
+    pub conn: Connection,
+    /// What the answer to a change promises.
+    pub durability: Durability,
+    pub clock: Clock,
+    pub ids: Ids,
+    pub recipients: Recipients,
+    pub checkpoints: Checkpoints,
+    pub bells: Bells,
+}
+
 pub struct Writer {
     queue: Mutex<Option<Sender<Box<dyn Change>>>>,
 }
 
 impl Writer {
-    pub fn start(
-        mut conn: Connection,
-        durability: Durability,
-        clock: Clock,
-        ids: Ids,
-        recipients: Recipients,
-        checkpoints: Checkpoints,
-        bells: Bells,
-    ) -> Result<(Writer, JoinHandle<()>)> {
-        let watch = checkpoints.clone();
-        conn.wal_hook(Some(move |_: &mut _, pages| {
-            watch.log_has(pages);
+    pub fn start(mut setup: Setup) -> Result<(Writer, JoinHandle<()>)> {
+        let checkpoints = setup.checkpoints.clone();
+        setup.conn.wal_hook(Some(move |_: &mut _, pages| {
+            checkpoints.log_has(pages);
             Ok(())
         }))?;
         let (sender, queue) = bounded(1024);
-        let stop_checkpoints = checkpoints.clone();
+        let checkpoints = setup.checkpoints.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
-                let writer = Loop {
-                    conn,
-                    durability,
-                    synchronous: durability,
-                    suspect: false,
-                    clock,
-                    ids,
-                    recipients,
-                    checkpoints,
-                    bells,
-                };
+                let writer = WriterThread { synchronous: setup.durability, suspect: false, setup };
                 if catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
                     log::error!("the writer panicked; without it nothing can be kept, so bulkd ends");
                     std::process::abort();
                 }
                 // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the
                 // other.
-                stop_checkpoints.stop();
+                checkpoints.stop();
             })
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
         Ok((Writer { queue: Mutex::new(Some(sender)) }, thread))
@@ -204,32 +199,26 @@ impl Writer {
 /// Changes that share a commit.
 #[derive(Default)]
 struct Group {
-    made: Vec<Box<dyn Change>>,
-    rings: Rings,
-    left: Option<Box<dyn Change>>,
+    applied: Vec<Box<dyn Change>>,
+    wakeups: Wakeups,
+    /// Taken from the queue, and for the next group.
+    carried_over: Option<Box<dyn Change>>,
 }
 
-struct Loop {
-    conn: Connection,
-    /// What the answer to a change promises.
-    durability: Durability,
+struct WriterThread {
+    setup: Setup,
     /// What SQLite was last told.
     synchronous: Durability,
     /// Whether a sync has failed, and nothing was done about it.
     suspect: bool,
-    clock: Clock,
-    ids: Ids,
-    recipients: Recipients,
-    checkpoints: Checkpoints,
-    bells: Bells,
 }
 
-impl Loop {
+impl WriterThread {
     fn run(mut self, queue: &Receiver<Box<dyn Change>>) {
-        let mut left = None;
-        while let Some(first) = left.take().or_else(|| queue.recv().ok()) {
-            left = self.group(first, queue);
-            self.checkpoints.restart_if_long(&self.conn);
+        let mut carried_over = None;
+        while let Some(first) = carried_over.take().or_else(|| queue.recv().ok()) {
+            carried_over = self.group(first, queue);
+            self.setup.checkpoints.restart_if_long(&self.setup.conn);
         }
     }
 
@@ -238,53 +227,51 @@ impl Loop {
         let mut group = Group::default();
         let outcome = self.changes(first, queue, &mut group);
         if let Err(error) = &outcome {
-            log::error!("a group of {} changes was not committed: {error}", group.made.len());
-            self.recipients.forget_touched(0);
-            if !self.conn.is_autocommit()
-                && let Err(error) = self.conn.execute_batch("ROLLBACK")
+            log::error!("a group of {} changes was not committed: {error}", group.applied.len());
+            self.setup.recipients.rollback(0);
+            if !self.setup.conn.is_autocommit()
+                && let Err(error) = self.setup.conn.execute_batch("ROLLBACK")
             {
                 log::error!("and could not be rolled back: {error}");
             }
         } else {
-            self.recipients.keep_touched();
+            self.setup.recipients.commit();
         }
-        for change in group.made {
+        for change in group.applied {
             change.answer(match &outcome {
                 Ok(()) => Ok(()),
                 Err(error) => Err(Error::new(error.kind(), error.public_message())),
             });
         }
         if outcome.is_ok() {
-            self.bells.ring(group.rings);
+            self.setup.bells.ring(group.wakeups);
         }
-        group.left
+        group.carried_over
     }
 
     fn changes(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>, group: &mut Group) -> Result<()> {
         let opened = Instant::now();
         let sync = first.sync();
         if let Err(error) = self.clear_suspicion().and_then(|()| self.begin(sync)) {
-            // Nor would it begin for those who wait behind: they are told now, and not one after the other.
-            group.made.push(first);
-            group.made.extend(queue.try_iter());
+            // Nor would it begin for the changes behind it: they are answered now, and not one after the other.
+            group.applied.push(first);
+            group.applied.extend(queue.try_iter());
             return Err(error);
         }
         let mut waiting = queue.len().min(GROUP_CHANGES - 1);
         let mut next = Some(first);
         while let Some(change) = next {
-            let rings = self.change(change, &mut group.made)?;
-            group.rings.jobs |= rings.jobs;
-            group.rings.messages |= rings.messages;
-            group.rings.webhooks |= rings.webhooks;
+            let wakeups = self.apply(change, &mut group.applied)?;
+            group.wakeups.add(wakeups);
             let full = waiting == 0 || opened.elapsed() >= GROUP_TIME;
             next = if full { None } else { queue.try_recv().ok() };
             waiting = waiting.saturating_sub(1);
             if sync == SyncWhen::Later && next.as_ref().is_some_and(|next| next.sync() == SyncWhen::Now) {
-                group.left = next.take();
+                group.carried_over = next.take();
             }
         }
         crash::point(Point::BeforeCommit);
-        if let Err(error) = self.conn.prepare_cached("COMMIT")?.execute([]) {
+        if let Err(error) = self.setup.conn.prepare_cached("COMMIT")?.execute([]) {
             self.suspect |= error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_FSYNC);
             return Err(error.into());
         }
@@ -295,7 +282,7 @@ impl Loop {
     /// When a sync has failed the kernel may count as written what is not, and the next sync proves nothing. Before
     /// anything more is promised, what the log holds is copied into the database, and the log is emptied.
     fn clear_suspicion(&mut self) -> Result<()> {
-        if self.suspect && !self.checkpoints.empty(&self.conn)? {
+        if self.suspect && !self.setup.checkpoints.empty(&self.setup.conn)? {
             return Err(Error::unavailable("the disk has reported an error; try again later"));
         }
         self.suspect = false;
@@ -305,47 +292,47 @@ impl Loop {
     /// Sets what the commit survives, and begins. SQLite does not let itself be told while a transaction is open, so a
     /// group that need not be synced ends where a change comes that must be.
     fn begin(&mut self, sync: SyncWhen) -> Result<()> {
-        let wanted = match (sync, self.durability) {
+        let wanted = match (sync, self.setup.durability) {
             (SyncWhen::Later, Durability::Full) => Durability::Fast,
             (_, durability) => durability,
         };
         if self.synchronous != wanted {
-            self.conn.pragma_update(None, "synchronous", wanted.synchronous())?;
+            self.setup.conn.pragma_update(None, "synchronous", wanted.synchronous())?;
             self.synchronous = wanted;
         }
-        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.setup.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(())
     }
 
-    /// Makes one change. Fails only if the whole group is lost.
-    fn change(&mut self, change: Box<dyn Change>, made: &mut Vec<Box<dyn Change>>) -> Result<Rings> {
-        made.push(change);
-        let Some(change) = made.last_mut() else {
-            return Ok(Rings::default());
+    /// Applies one change. Fails only if the whole group is lost.
+    fn apply(&mut self, change: Box<dyn Change>, applied: &mut Vec<Box<dyn Change>>) -> Result<Wakeups> {
+        applied.push(change);
+        let Some(change) = applied.last_mut() else {
+            return Ok(Wakeups::default());
         };
         let undo = change.undo();
         if undo == Undo::Change {
-            self.conn.prepare_cached("SAVEPOINT change")?.execute([])?;
+            self.setup.conn.prepare_cached("SAVEPOINT change")?.execute([])?;
         }
-        let touched = self.recipients.touched();
-        let mut tx = Tx::new(&self.conn, self.clock.now(), &mut self.ids, &mut self.recipients);
-        let keep = catch_unwind(AssertUnwindSafe(|| change.make(&mut tx))).unwrap_or_else(|_| {
+        let dirty = self.setup.recipients.dirty();
+        let mut tx = Tx::new(&self.setup.conn, self.setup.clock.now(), &mut self.setup.ids, &mut self.setup.recipients);
+        let keep = catch_unwind(AssertUnwindSafe(|| change.apply(&mut tx))).unwrap_or_else(|_| {
             log::error!("a change panicked; it is undone");
             false
         });
-        let rings = tx.rings;
+        let wakeups = tx.wakeups;
         // On some errors, a full disk among them, SQLite takes the whole transaction back by itself.
-        if self.conn.is_autocommit() || undo == Undo::Group && !keep {
+        if self.setup.conn.is_autocommit() || undo == Undo::Group && !keep {
             let unknown = || Error::unavailable("the commit that it was in failed; try again later");
             return Err(change.take_error().unwrap_or_else(unknown));
         }
         if undo == Undo::Change {
             if !keep {
-                self.conn.prepare_cached("ROLLBACK TO change")?.execute([])?;
-                self.recipients.forget_touched(touched);
+                self.setup.conn.prepare_cached("ROLLBACK TO change")?.execute([])?;
+                self.setup.recipients.rollback(dirty);
             }
-            self.conn.prepare_cached("RELEASE change")?.execute([])?;
+            self.setup.conn.prepare_cached("RELEASE change")?.execute([])?;
         }
-        Ok(if keep { rings } else { Rings::default() })
+        Ok(if keep { wakeups } else { Wakeups::default() })
     }
 }

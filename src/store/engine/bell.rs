@@ -1,0 +1,64 @@
+//! How threads that follow the rows are woken. A bell says that there may be something new to look at, never what: that
+//! is in the rows.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Which bells a change rings, once it is committed.
+#[derive(Clone, Copy, Default)]
+pub(in crate::store) struct Wakeups {
+    /// The runner's: there is a job to run, or a message to wait for.
+    pub jobs: bool,
+    /// Those of the threads that follow messages.
+    pub messages: bool,
+    /// That of the thread that looks after webhooks.
+    pub webhooks: bool,
+}
+
+impl Wakeups {
+    pub fn add(&mut self, other: Wakeups) {
+        self.jobs |= other.jobs;
+        self.messages |= other.messages;
+        self.webhooks |= other.webhooks;
+    }
+}
+
+/// The bells of one store.
+#[derive(Clone, Default)]
+pub struct Bells {
+    pub jobs: Bell,
+    pub messages: Bell,
+    pub webhooks: Bell,
+}
+
+impl Bells {
+    pub(in crate::store) fn ring(&self, wakeups: Wakeups) {
+        [(wakeups.jobs, &self.jobs), (wakeups.messages, &self.messages), (wakeups.webhooks, &self.webhooks)]
+            .into_iter()
+            .filter(|(wakes, _)| *wakes)
+            .for_each(|(_, bell)| bell.ring());
+    }
+}
+
+#[derive(Clone, Default)]
+pub struct Bell(Arc<(Mutex<u64>, Condvar)>);
+
+impl Bell {
+    pub fn ring(&self) {
+        let (rung, heard) = &*self.0;
+        *rung.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        heard.notify_all();
+    }
+
+    /// How often it has rung. Ask before looking at the rows, and hand it to [`Bell::wait`] afterwards.
+    pub fn rung(&self) -> u64 {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it has rung more than `heard` times, or for at most `timeout`.
+    pub fn wait(&self, heard: u64, timeout: Duration) {
+        let (rung, changed) = &*self.0;
+        let guard = rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = changed.wait_timeout_while(guard, timeout, |rung| *rung <= heard);
+    }
+}

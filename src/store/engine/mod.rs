@@ -1,0 +1,16 @@
+//! What knows SQLite as a machine, and nothing of any table: the file and its versions, the connections, the one writer
+//! with its transactions, and rows as such.
+
+pub mod bell;
+pub mod checkpoint;
+pub mod file;
+pub mod migrate;
+pub mod readers;
+pub mod recipients;
+pub mod rows;
+pub mod writer;
+
+mod error;
+mod tx;
+
+pub use tx::{Db, Tx};

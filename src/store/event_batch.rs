@@ -1,0 +1,173 @@
+//! The next events of a webhook, which has a position in the messages and in what happened to them: those from there
+//! on, as many as fit into its queue.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rusqlite::params;
+use serde_json::json;
+
+use super::engine::Db;
+use super::webhook::{self, Position, Webhook};
+use super::webhook_event::{EventBatch, NewEvent, QUEUE_EVENTS};
+use super::{message, tracking};
+use crate::error::Result;
+use crate::model::environment::EnvironmentRow;
+use crate::model::message::{MessageJob, Stage, TrackedMessage};
+use crate::model::row::{JobRow, MessageEventRow, MessageNumber};
+
+/// Messages, and events of messages, that are looked at for one commit.
+const PAGE_ROWS: usize = 64;
+/// Ranges of messages that are looked at for one commit: many may be other environments'.
+const PAGE_RANGES: usize = 256;
+
+/// Reads a page of events behind `position`, not more than there is room for in the queue.
+pub fn read(db: &Db<'_>, webhook: &Webhook, position: Position) -> Result<EventBatch> {
+    let room = QUEUE_EVENTS.saturating_sub(webhook::queue(db, webhook.webhook)?.pending);
+    let mut batch = EventBatch { events: Vec::new(), position, more: false };
+    // A message that was just made has two at least.
+    if room < 2 {
+        return Ok(batch);
+    }
+    let mut builder = EventBuilder { db, jobs: HashMap::new() };
+    add_creations(&mut batch, &mut builder, webhook, room)?;
+    // What happened to a message comes after the message.
+    add_updates(&mut batch, &mut builder, webhook, room)?;
+    Ok(batch)
+}
+
+/// Adds the events, unless they are more than there is room for.
+fn add(batch: &mut EventBatch, mut events: Vec<NewEvent>, room: usize) -> bool {
+    let fits = batch.events.len() + events.len() <= room;
+    if fits {
+        batch.events.append(&mut events);
+    }
+    fits
+}
+
+fn add_creations(batch: &mut EventBatch, builder: &mut EventBuilder<'_>, webhook: &Webhook, room: usize) -> Result<()> {
+    let before = batch.position.number;
+    let (numbers, mut end) = messages_after(builder.db, webhook, before, (room / 2).min(PAGE_ROWS))?;
+    for number in numbers {
+        if !add(batch, builder.creation_events(number)?, room) {
+            end = None;
+            break;
+        }
+        batch.position.number = number;
+    }
+    batch.position.number = end.unwrap_or(batch.position.number);
+    batch.more |= batch.position.number != before;
+    Ok(())
+}
+
+fn add_updates(batch: &mut EventBatch, builder: &mut EventBuilder<'_>, webhook: &Webhook, room: usize) -> Result<()> {
+    let mut list = builder.db.conn.prepare_cached(
+        "SELECT event, number, (
+             SELECT environment FROM message_ranges
+             WHERE first_number <= message_events.number ORDER BY first_number DESC LIMIT 1), (
+             SELECT count(*) FROM message_events AS earlier
+             WHERE earlier.number = message_events.number AND earlier.event <= message_events.event)
+         FROM message_events WHERE event > ?1 ORDER BY event LIMIT ?2",
+    )?;
+    let mut rows = list.query(params![batch.position.event, PAGE_ROWS as i64])?;
+    while let Some(row) = rows.next()? {
+        let (event, number, environment, count): (MessageEventRow, MessageNumber, Option<EnvironmentRow>, usize) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        if number > batch.position.number {
+            break;
+        }
+        let concerns_it = webhook.environment.is_none() || webhook.environment == environment;
+        if concerns_it && !add(batch, builder.update_events(number, event, count)?, room) {
+            break;
+        }
+        batch.position.event = event;
+        batch.more = true;
+    }
+    Ok(())
+}
+
+/// Builds the events of messages, and remembers their jobs.
+struct EventBuilder<'a> {
+    db: &'a Db<'a>,
+    jobs: HashMap<JobRow, MessageJob>,
+}
+
+impl EventBuilder<'_> {
+    /// The events of a message that was made: that it was enqueued, and the stages with which it began.
+    fn creation_events(&mut self, number: MessageNumber) -> Result<Vec<NewEvent>> {
+        self.build(number, |message| {
+            let stages = event_ids(message.stages(0).collect(), "1");
+            [vec![("0".to_owned(), Stage::ENQUEUED)], stages].concat()
+        })
+    }
+
+    /// The events of what happened to a message, which is the `count`th thing that did.
+    fn update_events(&mut self, number: MessageNumber, event: MessageEventRow, count: usize) -> Result<Vec<NewEvent>> {
+        self.build(number, |message| event_ids(message.stages(count).collect(), &format!("e{}", event.0)))
+    }
+
+    fn build(
+        &mut self,
+        number: MessageNumber,
+        stages: impl FnOnce(&TrackedMessage) -> Vec<(String, Stage)>,
+    ) -> Result<Vec<NewEvent>> {
+        let Some(location) = message::locate(self.db, number)? else {
+            return Ok(Vec::new());
+        };
+        let message = tracking::get(self.db, &location)?;
+        let job = match self.jobs.entry(location.job) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(tracking::get_job(self.db, location.job)?),
+        };
+        let event = |(suffix, stage)| {
+            let body = json!({ "data": message.told(job, stage), "type": "message:updated" }).to_string();
+            NewEvent { number, event_id: format!("{}-{suffix}", message.stored.message_id), body }
+        };
+        Ok(stages(&message).into_iter().map(event).collect())
+    }
+}
+
+/// Stages with what the ids of their events end in. Those on the way to the last one are told apart by their names.
+fn event_ids(stages: Vec<Stage>, last: &str) -> Vec<(String, Stage)> {
+    let before = stages.len().saturating_sub(1);
+    let suffix = |i, stage: Stage| {
+        if i < before { format!("{last}-{}", stage.name().to_lowercase()) } else { last.to_owned() }
+    };
+    stages.into_iter().enumerate().map(|(i, stage)| (suffix(i, stage), stage)).collect()
+}
+
+/// The numbers of the next messages of a webhook's environment, and up to where that is all there are.
+fn messages_after(
+    db: &Db<'_>,
+    webhook: &Webhook,
+    after: MessageNumber,
+    limit: usize,
+) -> Result<(Vec<MessageNumber>, Option<MessageNumber>)> {
+    let mut ranges = db.conn.prepare_cached(
+        "SELECT first_number, last_number, environment FROM message_ranges
+         WHERE first_number >= (SELECT coalesce(max(first_number), 0) FROM message_ranges WHERE first_number <= ?1)
+         ORDER BY first_number LIMIT ?2",
+    )?;
+    let mut in_range = db
+        .conn
+        .prepare_cached("SELECT number FROM messages WHERE number BETWEEN ?1 AND ?2 ORDER BY number LIMIT ?3")?;
+    let (mut numbers, mut end) = (Vec::new(), None);
+    let mut rows = ranges.query(params![after.0 + 1, PAGE_RANGES as i64])?;
+    while let Some(row) = rows.next()? {
+        let (first, last, environment): (i64, i64, EnvironmentRow) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if last <= after.0 {
+            continue;
+        }
+        if webhook.environment.is_none_or(|own| own == environment) {
+            let left = limit - numbers.len();
+            let from = first.max(after.0 + 1);
+            let found = in_range.query_map(params![from, last, left as i64], |row| row.get(0))?;
+            numbers.extend(found.collect::<rusqlite::Result<Vec<MessageNumber>>>()?);
+            if numbers.len() == limit {
+                return Ok((numbers.clone(), numbers.last().copied()));
+            }
+        }
+        end = Some(MessageNumber(last));
+    }
+    Ok((numbers, end))
+}

@@ -1,0 +1,241 @@
+//! Users that are added to a job: read out of a body, told from those that are in the job already, and appended.
+
+use std::sync::PoisonError;
+
+use super::engine::recipients::{self, RecipientSet};
+use super::engine::{Db, Tx};
+use super::{Store, job, user};
+use crate::error::{Error, Result};
+use crate::model::bulk::{Job, JobStatus};
+use crate::model::environment::Environment;
+use crate::model::row::JobRow;
+
+/// Users of a job whose recipients take a moment to read.
+const LARGE_JOB_USERS: u64 = 10_000;
+
+/// Users to be ingested, still inside the body in which they came: a call of thousands is not copied user by user on
+/// its way to the writer. They are kept as places in the body, since a struct cannot hold both a text and references
+/// into it.
+pub struct NewUsers {
+    body: String,
+    users: Vec<NewUser>,
+}
+
+struct NewUser {
+    recipient: Recipient,
+    user: (u32, u32),
+}
+
+enum Recipient {
+    /// Named, and spelled in the body without an escape.
+    Within {
+        span: (u32, u32),
+        hash: u32,
+    },
+    Apart {
+        name: String,
+        hash: u32,
+    },
+    /// Not named: it gets a name when it is inserted.
+    Unnamed,
+}
+
+impl NewUsers {
+    /// Takes the body apart into users; `read` calls its argument with each user's own text and its recipient, both of
+    /// which have to lie within the body, and may fail.
+    pub fn read(
+        body: String,
+        read: impl FnOnce(&str, &mut dyn FnMut(&str, Option<&str>)) -> Result<()>,
+    ) -> Result<Self> {
+        let span = |text: &str| -> Option<(u32, u32)> {
+            let start = (text.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
+            let end = start + text.len();
+            (end <= body.len()).then_some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
+        };
+        let mut users = Vec::new();
+        let mut lost = false;
+        read(&body, &mut |user, recipient| {
+            let recipient = match recipient {
+                None => Recipient::Unnamed,
+                Some(name) => {
+                    let hash = recipients::hash(name);
+                    match span(name) {
+                        Some(span) => Recipient::Within { span, hash },
+                        None => Recipient::Apart { name: name.to_owned(), hash },
+                    }
+                }
+            };
+            match span(user) {
+                Some(user) => users.push(NewUser { recipient, user }),
+                None => lost = true,
+            }
+        })?;
+        if lost {
+            return Err(Error::internal("a user outside of its body"));
+        }
+        Ok(NewUsers { body, users })
+    }
+
+    pub fn len(&self) -> usize {
+        self.users.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    /// A user as it was sent.
+    pub fn user(&self, index: usize) -> &str {
+        self.text(self.users[index].user)
+    }
+
+    fn text(&self, (start, end): (u32, u32)) -> &str {
+        &self.body[start as usize..end as usize]
+    }
+}
+
+/// Adds users to a job that was not run yet. Returns the indexes of those that are in it already, or twice
+/// in this call.
+pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<usize>> {
+    let first_seq = job.received;
+    let seq_of = |accepted: usize| {
+        u32::try_from(first_seq + accepted as u64)
+            .map_err(|_| Error::invalid("users", format_args!("a job holds at most {} users", u32::MAX)))
+    };
+    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, Recipient::Unnamed)) {
+        let name = tx.ids.recipient();
+        user.recipient = Recipient::Apart { hash: recipients::hash(&name), name };
+    }
+
+    let mut accepted: Vec<(&str, &str)> = Vec::with_capacity(users.users.len());
+    let mut duplicates = Vec::new();
+    let db = Db::new(tx.conn, tx.now);
+    let load = |set: &mut RecipientSet| load_recipients(&db, job.job, set);
+    let set = tx.recipients.of_job(job.job, &job.job_id, first_seq, load)?;
+    for (index, user) in users.users.iter().enumerate() {
+        let (recipient, hash) = match &user.recipient {
+            Recipient::Within { span, hash } => (users.text(*span), *hash),
+            Recipient::Apart { name, hash } => (name.as_str(), *hash),
+            Recipient::Unnamed => return Err(Error::internal("a user without a name")),
+        };
+        let added = set.add(hash, seq_of(accepted.len())?, |seq| match u64::from(seq).checked_sub(first_seq) {
+            Some(here) => Ok(accepted.get(here as usize).is_some_and(|(known, _)| *known == recipient)),
+            None => user::is_recipient_at(&db, job.job, seq, recipient),
+        })?;
+        if added {
+            accepted.push((recipient, users.text(user.user)));
+        } else {
+            duplicates.push(index);
+        }
+    }
+    if accepted.is_empty() {
+        return Ok(duplicates);
+    }
+
+    user::append(tx, job.job, first_seq, &accepted)?;
+    job::add_received(tx, job.job, first_seq, accepted.len())?;
+    Ok(duplicates)
+}
+
+/// Makes ready for [`ingest`] what would hold up the writer: the recipients of a large job of which it has no set.
+pub fn prepare(store: &Store, environment: &Environment, job_id: &str) -> Result<()> {
+    if store.cached_jobs.has(job_id) {
+        return Ok(());
+    }
+    let job = store.read_for_request(|db| job::find(db, environment, job_id))?;
+    let Some(job) = job.filter(|job| job.status == JobStatus::Created && job.received >= LARGE_JOB_USERS) else {
+        return Ok(());
+    };
+    let _one = store.loading.lock().unwrap_or_else(PoisonError::into_inner);
+    if store.cached_jobs.has(job_id) {
+        return Ok(());
+    }
+    let mut set = RecipientSet::new(job_id);
+    store.read_for_request(|db| load_recipients(db, job.job, &mut set))?;
+    let (environment, job_id) = (environment.clone(), job_id.to_owned());
+    store.write(move |tx| {
+        // A set of a job that was run meanwhile would never be dropped.
+        if let Some(job) = job::find(tx, &environment, &job_id)?.filter(|job| job.status == JobStatus::Created) {
+            tx.recipients.insert_if_absent(job.job, set);
+        }
+        Ok(())
+    })
+}
+
+/// Adds the recipients that are not in the set yet.
+fn load_recipients(db: &Db<'_>, job: JobRow, set: &mut RecipientSet) -> Result<()> {
+    user::for_each_recipient(db, job, set.len(), |seq, recipient| {
+        let seq = u32::try_from(seq).map_err(|_| Error::internal("a job with too many users"))?;
+        set.add(recipients::hash(recipient), seq, |_| Ok(false))?;
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::id::Ids;
+    use crate::settings::Durability;
+    use crate::store::Options;
+
+    /// Ingests so many recipients from `first` on, and returns how many were added.
+    fn ingest_named(store: &Store, of: &Environment, job_id: &str, first: u64, count: u64) -> u64 {
+        let body: Vec<String> = (first..first + count).map(|i| format!("user-{i}")).collect();
+        let read = |body: &str, add: &mut dyn FnMut(&str, Option<&str>)| {
+            body.split(' ').for_each(|name| add(name, Some(name)));
+            Ok(())
+        };
+        let mut users = NewUsers::read(body.join(" "), read).unwrap();
+        let (of, job_id) = (of.clone(), job_id.to_owned());
+        let ingested = store.write(move |tx| {
+            let job = job::get(tx, &of, &job_id)?;
+            ingest(tx, &job, &mut users)
+        });
+        count - ingested.unwrap().len() as u64
+    }
+
+    #[test]
+    fn a_set_made_beside_the_writer_is_taken_and_completed() {
+        let clock = Clock::Manual(ManualClock::at(0));
+        let options = Options { path: None, durability: Durability::Ephemeral, clock, ids: Ids::sequential(0) };
+        let (store, threads) = Store::open(options).unwrap();
+        let of = Environment::of_key("acme");
+        let (create, forget) = (of.clone(), |job| {
+            move |tx: &mut Tx<'_>| {
+                tx.recipients.drop_job(job);
+                Ok(())
+            }
+        });
+        let job_id = store.write(move |tx| job::create(tx, &create, "{}")).unwrap();
+        let job = store.read(|db| job::get(db, &of, &job_id)).unwrap().job;
+        assert_eq!(ingest_named(&store, &of, &job_id, 0, LARGE_JOB_USERS - 1), LARGE_JOB_USERS - 1);
+        assert!(store.cached_jobs.has(&job_id));
+
+        // A small one is left to the writer.
+        store.write(forget(job)).unwrap();
+        prepare(&store, &of, &job_id).unwrap();
+        assert!(!store.cached_jobs.has(&job_id));
+        assert_eq!(ingest_named(&store, &of, &job_id, LARGE_JOB_USERS - 10, 20), 11);
+
+        store.write(forget(job)).unwrap();
+        prepare(&store, &of, &job_id).unwrap();
+        assert!(store.cached_jobs.has(&job_id));
+        assert_eq!(ingest_named(&store, &of, &job_id, LARGE_JOB_USERS, 20), 10);
+
+        // Other users may come while it is made.
+        store.write(forget(job)).unwrap();
+        let mut set = RecipientSet::new(&job_id);
+        store.read(|db| load_recipients(db, job, &mut set)).unwrap();
+        assert_eq!(ingest_named(&store, &of, &job_id, LARGE_JOB_USERS + 20, 10), 10);
+        store.write(forget(job)).unwrap();
+        let taken = store.write(move |tx| {
+            tx.recipients.insert_if_absent(job, set);
+            Ok(())
+        });
+        taken.unwrap();
+        assert_eq!(ingest_named(&store, &of, &job_id, 0, LARGE_JOB_USERS + 31), 1);
+        store.stop();
+        threads.join();
+    }
+}

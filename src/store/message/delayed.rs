@@ -1,0 +1,41 @@
+//! Messages that wait for their time.
+
+use rusqlite::params;
+
+use super::range::{MessageLocation, locate};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::model::row::MessageNumber;
+use crate::store::engine::{Db, Tx};
+
+pub(in crate::store) fn add(tx: &Tx<'_>, number: MessageNumber, due_at: i64) -> Result<()> {
+    let mut insert = tx.conn.prepare_cached("INSERT INTO delayed (number, due_at) VALUES (?1, ?2)")?;
+    insert.execute(params![number, due_at])?;
+    Ok(())
+}
+
+/// The message waits no more. False if it did not wait.
+pub(in crate::store) fn remove(tx: &Tx<'_>, number: MessageNumber) -> Result<bool> {
+    let mut remove = tx.conn.prepare_cached("DELETE FROM delayed WHERE number = ?1")?;
+    Ok(remove.execute([number])? > 0)
+}
+
+/// Delayed messages whose time has come, at most `limit`, and when the next one's comes.
+pub fn list_due(db: &Db<'_>, limit: usize) -> Result<(Vec<MessageLocation>, Option<Timestamp>)> {
+    let mut due = db.conn.prepare_cached(
+        "SELECT number, due_at FROM delayed WHERE EXISTS (SELECT 1 FROM messages WHERE messages.number = delayed.number)
+         ORDER BY due_at, number LIMIT ?1",
+    )?;
+    let rows = due.query_map([limit as i64 + 1], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    let mut locations = Vec::new();
+    for row in rows {
+        let (number, due_at) = row?;
+        if due_at > db.now.millis() || locations.len() == limit {
+            return Ok((locations, Some(Timestamp(due_at))));
+        }
+        let location = locate(db, number)?;
+        locations
+            .push(location.ok_or_else(|| Error::unavailable("the database file is damaged: a message without a job"))?);
+    }
+    Ok((locations, None))
+}

@@ -1,0 +1,26 @@
+//! What happened to messages after they were made.
+
+use rusqlite::params;
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::model::row::MessageNumber;
+use crate::model::status::MessageStatus;
+use crate::store::engine::{Db, Tx, rows};
+
+pub(in crate::store) fn add(tx: &mut Tx<'_>, number: MessageNumber, status: MessageStatus) -> Result<()> {
+    let mut add =
+        tx.conn.prepare_cached("INSERT INTO message_events (number, status, created_at) VALUES (?1, ?2, ?3)")?;
+    add.execute(params![number, status.name(), tx.now.millis()])?;
+    tx.wakeups.messages = true;
+    Ok(())
+}
+
+/// What happened to one message, in its order.
+pub(in crate::store) fn list(db: &Db<'_>, number: MessageNumber) -> Result<Vec<(MessageStatus, Timestamp)>> {
+    let mut list =
+        db.conn.prepare_cached("SELECT status, created_at FROM message_events WHERE number = ?1 ORDER BY event")?;
+    let events =
+        list.query_map([number], |row| Ok((rows::name(row, 0, MessageStatus::from_name)?, Timestamp(row.get(1)?))))?;
+    Ok(events.collect::<rusqlite::Result<_>>()?)
+}
