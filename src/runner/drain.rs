@@ -18,6 +18,8 @@ const PART_BYTES: usize = 1024 * 1024;
 /// A part of a chunk that is with the writer.
 pub struct Part {
     pub run: Arc<Run>,
+    /// Whether the job has come to its end with it.
+    pub is_last: bool,
     written: Pending<()>,
 }
 
@@ -55,7 +57,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
             store.submit(sync, Undo::Change, move |tx| run::drain(tx, job, first_seq, &outcomes))
         });
         match written {
-            Some(written) => submitted(Part { run: run.clone(), written }),
+            Some(written) => submitted(Part { run: run.clone(), is_last: run.ends_at(end), written }),
             // The run was given up, which was logged with its reason.
             None => return Ok(()),
         }

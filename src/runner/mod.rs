@@ -17,6 +17,7 @@ use crate::compose::Renderer;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 use crate::follow::{self, Next};
+use crate::model::bulk::Job;
 use crate::model::definition::{Definition, Reading};
 use crate::model::row::JobRow;
 use crate::render::RENDER_STACK_BYTES;
@@ -158,9 +159,25 @@ impl Runner {
     }
 
     fn settle(&self, part: Part) {
-        let run = part.run.clone();
-        self.ended(&run, part.settle());
+        let (run, is_last) = (part.run.clone(), part.is_last);
+        let written = part.settle();
+        if is_last && written.is_ok() {
+            self.log_end(&run);
+        }
+        self.ended(&run, written);
         crash::point(Point::AfterPart);
+    }
+
+    fn log_end(&self, run: &Run) {
+        if log::log_enabled!(log::Level::Info)
+            && let Ok((job, _)) = self.store.read(|db| job::get_by_number(db, run.job))
+        {
+            let Job { job_id, status, received, enqueued, failures, .. } = job;
+            let (status, seconds) = (status.name(), run.taken().as_secs_f64());
+            log::info!(
+                "job {job_id} {status}: {received} received, {enqueued} enqueued, {failures} failures, {seconds:.2} s"
+            );
+        }
     }
 
     /// A chunk, or a part of it that was with the writer, has come to its end.

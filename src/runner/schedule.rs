@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
@@ -28,6 +29,7 @@ pub struct Run {
     state: Mutex<State>,
     changed: Condvar,
     noticed: AtomicBool,
+    begun: Instant,
 }
 
 struct State {
@@ -60,12 +62,18 @@ impl Run {
             state: Mutex::new(state),
             changed: Condvar::new(),
             noticed: AtomicBool::new(false),
+            begun: Instant::now(),
         }
     }
 
     /// True once a run: what there is to say about all users of a job is said once.
     pub fn is_first_notice(&self) -> bool {
         !self.noticed.swap(true, Ordering::Relaxed)
+    }
+
+    /// For how long it has been drained since it was run, or since the start.
+    pub fn taken(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// Whether the job has no user from `seq` on.

@@ -196,7 +196,11 @@ fn it_answers_where_its_first_line_says_and_logs_elsewhere() {
         let line = daemon.first_line();
         assert!(line.contains(&format!("http://127.0.0.1:{}", address.port())) && line.contains(&database), "{line}");
         assert_eq!(daemon.customer("acme").without_key().get("/_bulkd/health").ok(200)["status"], "ok");
-        daemon.customer("a-secret").create(newsletter());
+        let secret = daemon.customer("a-secret");
+        let job_id = secret.create(newsletter());
+        secret.ingest(&job_id, crowd(0, 10));
+        secret.run_to_the_end(&job_id);
+        daemon.logs(&format!("job {job_id} COMPLETED: 10 received, 9 enqueued, 1 failures"));
 
         let ended = daemon.terminate();
         assert_eq!(ended.stdout.lines().count(), 2, "{ended:?}");

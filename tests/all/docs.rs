@@ -259,7 +259,6 @@ fn lines_are_short_and_links_lead_somewhere() {
 }
 
 #[test]
-#[ignore = "some of the files have yet to move to where the documents have them"]
 fn files_that_are_named_exist() {
     for path in documents().iter().filter(|path| !path.ends_with("CHANGELOG.md")) {
         let text = fs::read_to_string(path).unwrap();
