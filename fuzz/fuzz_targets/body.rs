@@ -19,7 +19,7 @@ fuzz_target!(|body: &[u8]| {
             assert_ne!(user.recipient(|| "users[0]".to_owned()).ok().flatten().map(|name| &**name), Some(""));
             // A list of users takes each one apart again.
             Object::of(body.trim()).for_each(|_, value| assert!(body.contains(value))).unwrap();
-            for object in [user.profile, user.data, user.to().and_then(|to| to.data)].into_iter().flatten() {
+            for object in user.profile.into_iter().chain(user.data_layers().into_iter().flatten()) {
                 assert!(body.contains(object.as_str()));
                 let _ = object.for_each(|name, _| assert!(serde_json::from_str::<String>(&json::quoted(name)).is_ok()));
             }
