@@ -83,7 +83,7 @@ impl TopicPreference {
     /// Why a topic does not allow this choice.
     pub fn refused_by(&self, topic: &Topic) -> Option<&'static str> {
         let refused = topic.default_status == PreferenceStatus::Required && self.status == PreferenceStatus::OptedOut;
-        refused.then_some("this topic is REQUIRED; nobody can opt out of it")
+        refused.then_some("this topic is REQUIRED; users cannot opt out of it")
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Destination {
 const LONGEST_BYTES: usize = 2_000;
 
 impl Destination {
-    /// Checks what can be checked without asking anybody. The error says what was expected, of which field.
+    /// Checks what can be checked without a look-up. The error says what was expected, of which field.
     pub fn new(url: &str, secret: Option<&str>) -> Result<Self, (&'static str, String)> {
         const EXPECTED: &str = "expected an absolute URL such as http://127.0.0.1:3000/events";
         let url = url.trim();

@@ -92,13 +92,13 @@ fn no_user_opts_out_of_a_required_topic() {
 
     let out = json!({ "topic": { "status": "OPTED_OUT" } });
     let refusal = customer.put("/users/ada/preferences/security", &out).refused(400);
-    assert_eq!(refusal, "topic.status: this topic is REQUIRED; nobody can opt out of it");
+    assert_eq!(refusal, "topic.status: this topic is REQUIRED; users cannot opt out of it");
     let topics = json!({ "topics": [choice("news", "OPTED_OUT"), choice("security", "OPTED_OUT")] });
     let refusal = customer.put("/users/ada/preferences", &topics).refused(400);
-    assert_eq!(refusal, "topics[1].status: this topic is REQUIRED; nobody can opt out of it");
+    assert_eq!(refusal, "topics[1].status: this topic is REQUIRED; users cannot opt out of it");
     assert_eq!(customer.get("/users/ada/preferences").ok(200)["items"], json!([]));
     let updated = customer.post("/users/ada/preferences", &topics).ok(200);
-    let reason = "this topic is REQUIRED; nobody can opt out of it";
+    let reason = "this topic is REQUIRED; users cannot opt out of it";
     assert_eq!(updated["errors"], json!([{ "topic_id": "security", "reason": reason }]));
     assert_eq!(updated["items"][0]["topic_id"], "news");
     customer.put("/users/ada/preferences/security", &json!({ "topic": { "status": "OPTED_IN" } })).ok(200);
