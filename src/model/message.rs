@@ -89,45 +89,45 @@ impl StoredMessage {
 
 impl TrackedMessage {
     /// What the message has come to.
-    fn now(&self) -> Stage {
-        Stage { status: Some(self.stored.status), events: self.events.len() }
+    fn current(&self) -> Snapshot {
+        Snapshot { status: Some(self.stored.status), events: self.events.len() }
     }
 
-    /// The stages that so many of its events led to, or, without any, those with which it was made. What happens to a
+    /// The snapshots that so many of its events led to, or, without any, those with which it was made. What happens to a
     /// message happens to one that has waited.
-    pub fn stages(&self, events: usize) -> impl Iterator<Item = Stage> {
+    pub fn snapshots(&self, events: usize) -> impl Iterator<Item = Snapshot> {
         let status = match events.checked_sub(1) {
             Some(last) => self.events.get(last).map_or(self.stored.status, |(status, _)| *status),
             None if self.events.is_empty() => self.stored.status,
             None => MessageStatus::Delayed,
         };
-        status.up_to().map(move |step| Stage { status: Some(step), events })
+        status.up_to().map(move |step| Snapshot { status: Some(step), events })
     }
 
-    /// When the message came to this status, if it had at that stage.
-    fn reached(&self, status: MessageStatus, stage: Stage) -> Option<Timestamp> {
-        stage.status.filter(|it| it.includes(status))?;
-        let event = self.events.iter().take(stage.events).find(|(it, _)| it.includes(status));
+    /// When the message came to this status, if it had at that snapshot.
+    fn reached(&self, status: MessageStatus, snapshot: Snapshot) -> Option<Timestamp> {
+        snapshot.status.filter(|it| it.includes(status))?;
+        let event = self.events.iter().take(snapshot.events).find(|(it, _)| it.includes(status));
         Some(event.map_or(self.stored.enqueued_at, |(_, at)| *at))
     }
 
     /// The record of `GET /messages`: `MessageDetails` of Courier's Node SDK 9, with what is optional in Courier's
     /// documentation of October 2024.
     pub fn record(&self, job: &MessageJob) -> Map<String, Value> {
-        self.record_at(job, self.now())
+        self.record_at(job, self.current())
     }
 
-    fn record_at(&self, job: &MessageJob, stage: Stage) -> Map<String, Value> {
+    fn record_at(&self, job: &MessageJob, snapshot: Snapshot) -> Map<String, Value> {
         let mut record = Map::new();
         let mut put = |name: &str, value: Value| {
             if !value.is_null() {
                 record.insert(name.to_owned(), value);
             }
         };
-        let reached = |status| json!(self.reached(status, stage).map(Timestamp::millis));
-        let is_over = stage.status == Some(self.stored.status);
+        let reached = |status| json!(self.reached(status, snapshot).map(Timestamp::millis));
+        let is_over = snapshot.status == Some(self.stored.status);
         put("id", json!(self.stored.message_id));
-        put("status", json!(stage.name()));
+        put("status", json!(snapshot.name()));
         put("enqueued", json!(self.stored.enqueued_at.millis()));
         put("event", json!(job.event()));
         put("notification", json!(job.notification()));
@@ -151,20 +151,20 @@ impl TrackedMessage {
 
     /// The record of a message that is asked for by its id.
     pub fn record_with_providers(&self, job: &MessageJob) -> Map<String, Value> {
-        self.told(job, self.now())
+        self.record_with_providers_at(job, self.current())
     }
 
-    /// That record as it was at a stage: without what was not known then.
-    pub fn told(&self, job: &MessageJob, stage: Stage) -> Map<String, Value> {
-        let mut record = self.record_at(job, stage);
-        record.insert("providers".to_owned(), Value::Array(self.providers(stage)));
+    /// That record as it was at a snapshot: without what was not known then.
+    pub fn record_with_providers_at(&self, job: &MessageJob, snapshot: Snapshot) -> Map<String, Value> {
+        let mut record = self.record_at(job, snapshot);
+        record.insert("providers".to_owned(), Value::Array(self.providers(snapshot)));
         record
     }
 
     /// Its `providers`: an entry a delivery, or one that says that the recipient had opted out, as in the sample of
     /// Courier's page on outbound webhooks.
-    fn providers(&self, stage: Stage) -> Vec<Value> {
-        let (Some(status), true) = (stage.status, stage.status != Some(MessageStatus::Delayed)) else {
+    fn providers(&self, snapshot: Snapshot) -> Vec<Value> {
+        let (Some(status), true) = (snapshot.status, snapshot.status != Some(MessageStatus::Delayed)) else {
             return Vec::new();
         };
         let is_over = status == self.stored.status;
@@ -172,7 +172,7 @@ impl TrackedMessage {
         if is_over && has_opted_out && self.stored.deliveries.is_empty() {
             return vec![json!({ "error": self.stored.error, "status": status.name() })];
         }
-        let at = self.reached(status, stage).unwrap_or(self.stored.enqueued_at);
+        let at = self.reached(status, snapshot).unwrap_or(self.stored.enqueued_at);
         let entry = |it: &StoredDelivery| {
             let mut entry = Map::new();
             let key = match it.channel {
@@ -201,15 +201,15 @@ impl TrackedMessage {
 
 /// A status that a message had.
 #[derive(Clone, Copy, Debug)]
-pub struct Stage {
+pub struct Snapshot {
     /// `None`: it was enqueued, and no more.
     status: Option<MessageStatus>,
     /// How many of its events had happened.
     events: usize,
 }
 
-impl Stage {
-    pub const ENQUEUED: Stage = Stage { status: None, events: 0 };
+impl Snapshot {
+    pub const ENQUEUED: Snapshot = Snapshot { status: None, events: 0 };
 
     pub fn name(self) -> &'static str {
         self.status.map_or("ENQUEUED", MessageStatus::name)

@@ -13,7 +13,7 @@ use super::webhook_event::{EventBatch, NewEvent, QUEUE_EVENTS};
 use super::{message, tracking};
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
-use crate::model::message::{MessageJob, Stage, TrackedMessage};
+use crate::model::message::{MessageJob, Snapshot, TrackedMessage};
 use crate::model::row::{JobRow, MessageEventRow, MessageNumber};
 
 /// Messages, and events of messages, that are looked at for one commit.
@@ -93,23 +93,23 @@ struct EventBuilder<'a> {
 }
 
 impl EventBuilder<'_> {
-    /// The events of a message that was made: that it was enqueued, and the stages with which it began.
+    /// The events of a message that was made: that it was enqueued, and the snapshots with which it began.
     fn creation_events(&mut self, number: MessageNumber) -> Result<Vec<NewEvent>> {
         self.build(number, |message| {
-            let stages = event_ids(message.stages(0).collect(), "1");
-            [vec![("0".to_owned(), Stage::ENQUEUED)], stages].concat()
+            let snapshots = event_ids(message.snapshots(0).collect(), "1");
+            [vec![("0".to_owned(), Snapshot::ENQUEUED)], snapshots].concat()
         })
     }
 
     /// The events of what happened to a message, which is the `count`th thing that did.
     fn update_events(&mut self, number: MessageNumber, event: MessageEventRow, count: usize) -> Result<Vec<NewEvent>> {
-        self.build(number, |message| event_ids(message.stages(count).collect(), &format!("e{}", event.0)))
+        self.build(number, |message| event_ids(message.snapshots(count).collect(), &format!("e{}", event.0)))
     }
 
     fn build(
         &mut self,
         number: MessageNumber,
-        stages: impl FnOnce(&TrackedMessage) -> Vec<(String, Stage)>,
+        snapshots: impl FnOnce(&TrackedMessage) -> Vec<(String, Snapshot)>,
     ) -> Result<Vec<NewEvent>> {
         let Some(location) = message::locate(self.db, number)? else {
             return Ok(Vec::new());
@@ -119,21 +119,22 @@ impl EventBuilder<'_> {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(tracking::get_job(self.db, location.job)?),
         };
-        let event = |(suffix, stage)| {
-            let body = json!({ "data": message.told(job, stage), "type": "message:updated" }).to_string();
+        let event = |(suffix, snapshot)| {
+            let body = json!({ "data": message.record_with_providers_at(job, snapshot), "type": "message:updated" })
+                .to_string();
             NewEvent { number, event_id: format!("{}-{suffix}", message.stored.message_id), body }
         };
-        Ok(stages(&message).into_iter().map(event).collect())
+        Ok(snapshots(&message).into_iter().map(event).collect())
     }
 }
 
 /// Stages with what the ids of their events end in. Those on the way to the last one are told apart by their names.
-fn event_ids(stages: Vec<Stage>, last: &str) -> Vec<(String, Stage)> {
-    let before = stages.len().saturating_sub(1);
-    let suffix = |i, stage: Stage| {
-        if i < before { format!("{last}-{}", stage.name().to_lowercase()) } else { last.to_owned() }
+fn event_ids(snapshots: Vec<Snapshot>, last: &str) -> Vec<(String, Snapshot)> {
+    let before = snapshots.len().saturating_sub(1);
+    let suffix = |i, snapshot: Snapshot| {
+        if i < before { format!("{last}-{}", snapshot.name().to_lowercase()) } else { last.to_owned() }
     };
-    stages.into_iter().enumerate().map(|(i, stage)| (suffix(i, stage), stage)).collect()
+    snapshots.into_iter().enumerate().map(|(i, snapshot)| (suffix(i, snapshot), snapshot)).collect()
 }
 
 /// The numbers of the next messages of a webhook's environment, and up to where that is all there are.
