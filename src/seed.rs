@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::{fs, io};
 
 use crate::clock::Timestamp;
@@ -78,32 +78,74 @@ pub struct Seeder(Arc<Shared>);
 struct Shared {
     seed: Seed,
     templates: UnknownTemplates,
-    /// Whether the seed is all there. The thread that puts it there holds the lock, and others of the same environment
-    /// wait.
-    seeded: RwLock<HashMap<[u8; 32], Arc<Mutex<bool>>>>,
+    /// By the hash of the environment's key.
+    progress: RwLock<HashMap<[u8; 32], Arc<Progress>>>,
+}
+
+/// How far the seeding of an environment has come.
+#[derive(Default)]
+struct Progress {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Unseeded,
+    /// A thread seeds or resets it, and others of the same environment wait.
+    Busy,
+    Seeded,
+}
+
+/// Keeps others of an environment waiting, until it is dropped.
+pub struct Hold {
+    progress: Arc<Progress>,
+    then: State,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        *lock(&self.progress.state) = self.then;
+        self.progress.changed.notify_all();
+    }
+}
+
+impl Progress {
+    /// Waits until no other thread is at work, and holds the environment. `None` if it is in this state already.
+    fn hold_unless(self: &Arc<Self>, enough: State) -> Option<Hold> {
+        let is_busy = |state: &mut State| *state == State::Busy;
+        let waited = self.changed.wait_while(lock(&self.state), is_busy);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        if *state == enough {
+            return None;
+        }
+        *state = State::Busy;
+        Some(Hold { progress: self.clone(), then: State::Unseeded })
+    }
 }
 
 impl Seeder {
-    /// `seed` was [checked](check).
+    /// `seed` was [read](read) and so checked.
     pub fn new(seed: Seed, templates: UnknownTemplates) -> Self {
-        Seeder(Arc::new(Shared { seed, templates, seeded: RwLock::default() }))
+        Seeder(Arc::new(Shared { seed, templates, progress: RwLock::default() }))
     }
 
     pub fn is_empty(&self) -> bool {
         self.0.seed.is_empty()
     }
 
-    fn seeded(&self, environment: &Environment) -> Arc<Mutex<bool>> {
-        let known = self.0.seeded.read().unwrap_or_else(PoisonError::into_inner).get(&environment.key_hash).cloned();
+    fn progress(&self, environment: &Environment) -> Arc<Progress> {
+        let known = self.0.progress.read().unwrap_or_else(PoisonError::into_inner).get(&environment.key_hash).cloned();
         known.unwrap_or_else(|| {
-            let mut seeded = self.0.seeded.write().unwrap_or_else(PoisonError::into_inner);
-            seeded.entry(environment.key_hash).or_default().clone()
+            let mut progress = self.0.progress.write().unwrap_or_else(PoisonError::into_inner);
+            progress.entry(environment.key_hash).or_default().clone()
         })
     }
 
-    /// Whether there is nothing left to do for an environment.
+    /// Whether there is nothing left to do for an environment. Does not wait.
     pub fn is_seeded(&self, environment: &Environment) -> bool {
-        self.is_empty() || self.seeded(environment).try_lock().is_ok_and(|seeded| *seeded)
+        self.is_empty() || self.progress(environment).state.try_lock().is_ok_and(|state| *state == State::Seeded)
     }
 
     /// Puts the seed into an environment that was not seeded yet. What is there already and is the same stays untouched.
@@ -111,22 +153,17 @@ impl Seeder {
         if self.is_empty() {
             return Ok(());
         }
-        let seeded = self.seeded(environment);
-        let mut seeded = lock(&seeded);
-        if !*seeded {
-            let (shared, of) = (self.0.clone(), environment.clone());
-            store.write(move |tx| put(tx, &of, &shared.seed))?;
-            self.send(store, environment)?;
-            *seeded = true;
-        }
+        let Some(mut hold) = self.progress(environment).hold_unless(State::Seeded) else { return Ok(()) };
+        let (shared, of) = (self.0.clone(), environment.clone());
+        store.write(move |tx| put(tx, &of, &shared.seed))?;
+        self.send(store, environment)?;
+        hold.then = State::Seeded;
         Ok(())
     }
 
-    /// Says that an environment is about to be reset. It is seeded again before its next request is answered.
-    pub fn forget(&self, environment: &Environment) {
-        if !self.is_empty() {
-            *lock(&self.seeded(environment)) = false;
-        }
+    /// Keeps others of an environment waiting until its [reset](Seeder::reset) is committed. After that it is unseeded.
+    pub fn hold(&self, environment: &Environment) -> Option<Hold> {
+        if self.is_empty() { None } else { self.progress(environment).hold_unless(State::Busy) }
     }
 
     /// Takes everything away from an environment, and puts back all of the seed but the messages. They come when the
@@ -163,15 +200,15 @@ impl Seeder {
 }
 
 /// A thread that panicked with the lock has left it where it was.
-fn lock(seeded: &Mutex<bool>) -> MutexGuard<'_, bool> {
-    seeded.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_there(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<bool> {
     Ok(message::find(db, environment, message_id)?.is_some())
 }
 
-/// Everything but the messages, which need it to be there.
+/// Puts everything but the messages: these are sent afterwards, with what is there by then.
 fn put(tx: &mut Tx<'_>, environment: &Environment, seed: &Seed) -> Result<()> {
     if seed.is_empty() {
         return Ok(());

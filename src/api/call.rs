@@ -5,7 +5,7 @@ use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::http::Request;
 use crate::model::environment::Environment;
-use crate::seed::Seeder;
+use crate::seed::{Hold, Seeder};
 use crate::store::{Db, Store, Tx, Undo};
 
 /// A request with what its route and its key say about it.
@@ -41,6 +41,8 @@ type Apply = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
 pub struct Change {
     pub(super) apply: Apply,
     pub(super) undo: Undo,
+    /// Dropped after the commit.
+    pub(super) hold: Option<Hold>,
 }
 
 /// A status and a JSON body, which may be empty.
@@ -60,12 +62,19 @@ impl Answer {
 
 impl Change {
     pub fn new(apply: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Self {
-        Change { apply: Box::new(apply), undo: Undo::Change }
+        Change { apply: Box::new(apply), undo: Undo::Change, hold: None }
     }
 
     /// One that does not fail unless the file does.
     pub fn sure(apply: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Self {
         Change { undo: Undo::Group, ..Change::new(apply) }
+    }
+}
+
+impl Change {
+    /// Keeps others waiting until it is committed.
+    pub fn holding(self, hold: Option<Hold>) -> Self {
+        Change { hold, ..self }
     }
 }
 

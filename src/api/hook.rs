@@ -30,16 +30,16 @@ impl Exchange {
     }
 }
 
-/// Sees every request of the daemon. All of them see a request before any of its work is done, and its reply once that
-/// is committed, in the order in which they stand.
+/// Sees every request of the daemon, in the order in which the hooks stand.
 pub trait Hook: Send + Sync {
-    /// May reply in place of the handler: then nothing is done.
+    /// Before the handler. May reply in its place: then nothing is done, and the hooks behind it are not asked.
     fn before(&self, _exchange: &Exchange) -> Option<Reply> {
         None
     }
 
-    /// May reply in another way, or not at all: what was done stays done. `status` is that of the reply.
-    fn after(&self, _exchange: &Exchange, _status: u16, reply: Reply) -> Reply {
+    /// With the reply, after the commit. May reply in another way, or not at all: what was done stays done. Every hook is
+    /// asked, also about a reply that a hook gave before the handler.
+    fn after(&self, _exchange: &Exchange, reply: Reply) -> Reply {
         reply
     }
 }
@@ -48,11 +48,12 @@ pub trait Hook: Send + Sync {
 pub struct RequestLog;
 
 impl Hook for RequestLog {
-    fn after(&self, exchange: &Exchange, status: u16, reply: Reply) -> Reply {
+    fn after(&self, exchange: &Exchange, reply: Reply) -> Reply {
         if log::log_enabled!(log::Level::Info) {
             let Exchange { method, path, environment, .. } = exchange;
             let millis = exchange.taken().as_secs_f64() * 1000.0;
             let label = environment.as_ref().map_or_else(|| "-".to_owned(), Environment::label);
+            let status = reply.status().map_or_else(|| "-".to_owned(), |status| status.to_string());
             log::info!("{method} {path} {status} {millis:.1} ms {label}");
         }
         reply

@@ -73,6 +73,8 @@ impl Api {
     /// Replies to those of the requests whose routes are inline and that wait for nothing, all from one state of the file.
     pub fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>> {
         let mut replies: Vec<Option<Reply>> = requests.iter().map(|_| None).collect();
+        // Taken first: what has begun is not put off.
+        let Some(reader) = self.store.reader_at_once() else { return replies };
         let (mut waiting, mut queries) = (Vec::new(), Vec::new());
         for (place, request) in requests.into_iter().enumerate() {
             let mut exchange = Exchange::begin(&request);
@@ -86,11 +88,20 @@ impl Api {
                 Err(error) => replies[place] = Some(self.finish(&exchange, Err(error))),
             }
         }
-        if !queries.is_empty()
-            && let Some(answers) = self.store.read_at_once(queries)
-        {
-            for ((place, exchange), answer) in waiting.into_iter().zip(answers) {
-                replies[place] = Some(self.finish(&exchange, answer.map(Outcome::Answer)));
+        if queries.is_empty() {
+            return replies;
+        }
+        match self.store.read_at_once(reader, queries) {
+            Ok(answers) => {
+                for ((place, exchange), answer) in waiting.into_iter().zip(answers) {
+                    replies[place] = Some(self.finish(&exchange, answer.map(Outcome::Answer)));
+                }
+            }
+            Err(error) => {
+                for (place, exchange) in waiting {
+                    let failed = Error::new(error.kind(), error.public_message());
+                    replies[place] = Some(self.finish(&exchange, Err(failed)));
+                }
             }
         }
         replies
@@ -173,11 +184,12 @@ impl Api {
     }
 
     fn commit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
-        let Change { apply, undo } = change;
+        let Change { apply, undo, hold } = change;
         let answer = match once {
             Some(once) => self.store.write(move |tx| once.run(tx, apply)),
             None => self.store.submit(SyncWhen::Now, undo, apply).wait(),
         }?;
+        drop(hold);
         // A reset has taken the seed away. The work is done: a seed that fails is told to the next request.
         if let Err(error) = self.seeder.ensure_seeded(&self.store, environment) {
             log::warn!("environment {} could not be seeded: {error}", environment.label());
@@ -187,14 +199,13 @@ impl Api {
 
     /// The reply to a request, after all that it has changed is committed.
     fn finish(&self, exchange: &Exchange, outcome: Result<Outcome>) -> Reply {
-        let status = |response: &Response| response.status_code().0;
         let reply = match outcome {
             Ok(Outcome::Reply(reply)) => reply,
             Ok(Outcome::Answer(answer)) => Reply::Answer(respond(answer)),
             Err(error) => Reply::Answer(refuse(&error)),
         };
-        let status = if let Reply::Answer(response) = &reply { status(response) } else { 200 };
-        self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, status, reply))
+        guarded(|| Ok(self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, reply))))
+            .unwrap_or_else(|error| Reply::Answer(refuse(&error)))
     }
 }
 

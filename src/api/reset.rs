@@ -7,10 +7,11 @@ use crate::error::Result;
 pub fn reset(call: Call<'_>) -> Result<Action> {
     let (seeder, environment) = (call.seeder.clone(), call.environment);
     Action::prepare(move |_| {
-        seeder.forget(&environment);
-        Ok(Change::new(move |tx| {
+        let hold = seeder.hold(&environment);
+        let change = Change::new(move |tx| {
             seeder.reset(tx, &environment)?;
             Ok(Answer::new(204, ""))
-        }))
+        });
+        Ok(change.holding(hold))
     })
 }

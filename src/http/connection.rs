@@ -68,8 +68,9 @@ fn serve(mut handle: ConnectionHandle, handover: Handover) {
             Reply::Answer(response) => response,
             Reply::Hangup => return,
             Reply::Later(Later(mailbox)) if shared.stopping() => {
+                let answer = mailbox.take().and_then(|taken| taken.answer);
                 mailbox.close();
-                reply::stopping()
+                answer.unwrap_or_else(reply::stopping)
             }
             Reply::Later(Later(mailbox)) => {
                 return park(handle, Parked::Later { mailbox, meta, buffered: connection.buffered });

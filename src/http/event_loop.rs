@@ -14,7 +14,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
 use super::connection::{self, READ_BYTES};
-use super::handle::{ConnectionHandle, Handover, Parked, Parking};
+use super::handle::{ConnectionHandle, Handover, Parked, Parking, Shared};
 use super::head::{Framing, Head};
 use super::limits::Limits;
 use super::reply::{self, Later, Mailbox, Reply};
@@ -130,7 +130,8 @@ impl Wakes {
 fn interest(parked: &Parked) -> epoll::EventFlags {
     match parked {
         Parked::Request => epoll::EventFlags::IN,
-        Parked::Later { .. } => epoll::EventFlags::empty(),
+        // That the peer has closed its side is told once.
+        Parked::Later { .. } => epoll::EventFlags::RDHUP | epoll::EventFlags::ONESHOT,
         Parked::Stream { pending_write, .. } if pending_write.is_empty() => epoll::EventFlags::RDHUP,
         Parked::Stream { .. } => epoll::EventFlags::RDHUP | epoll::EventFlags::OUT,
     }
@@ -183,7 +184,7 @@ impl EventLoop {
         let mut sweep_at = Instant::now() + self.limits.idle;
         loop {
             let left = Timespec::try_from(sweep_at.saturating_duration_since(Instant::now())).unwrap_or_default();
-            // All that can befall it on a descriptor of our own is to be interrupted.
+            // On a descriptor of our own it can fail by an interruption only.
             let _ = epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&left));
             if events.iter().any(|event| event.data.u64() == STOP) {
                 return self.end();
@@ -240,6 +241,10 @@ impl EventLoop {
                 Read::Nothing => drop(self.keep(waiting.handle, Parked::Request)),
                 Read::Gone => {}
             },
+            Parked::Later { mailbox, meta, buffered } if !flags.contains(epoll::EventFlags::HUP) => {
+                mailbox.peer_has_ended();
+                let _ = self.keep(waiting.handle, Parked::Later { mailbox, meta, buffered });
+            }
             Parked::Later { mailbox, .. } => mailbox.close(),
             Parked::Stream { mailbox, .. } if has_gone && !waiting.handle.shared.stopping() => mailbox.close(),
             Parked::Stream { mailbox, meta, pending_write } => {
@@ -285,27 +290,36 @@ impl EventLoop {
         let _ = epoll::modify(&self.epoll, &*handle.stream, data, epoll::EventFlags::IN);
     }
 
-    /// Writes as much of a stream as its peer takes now.
+    /// Writes as much of a stream as its peer takes now. Nothing more is taken from the mailbox before all that was taken is
+    /// written: it has the bound.
     fn proceed_stream(&self, handle: ConnectionHandle, mailbox: Arc<Mailbox>, meta: Meta, mut bytes: Vec<u8>) {
-        let Some(taken) = mailbox.take() else { return };
-        taken.pieces.iter().for_each(|piece| meta.push_piece(piece, &mut bytes));
-        if taken.is_over {
-            meta.push_end(&mut bytes);
+        loop {
+            let mut is_over = false;
+            if bytes.is_empty() {
+                let Some(taken) = mailbox.take() else { return };
+                taken.pieces.iter().for_each(|piece| meta.push_piece(piece, &mut bytes));
+                is_over = taken.is_over;
+                if !is_over && bytes.is_empty() {
+                    break;
+                }
+            }
+            let written = match (&*handle.stream).write(&bytes) {
+                Ok(written) => written,
+                Err(error) if is_passing(&error) => 0,
+                Err(_) => return mailbox.close(),
+            };
+            bytes.drain(..written);
+            if is_over {
+                mailbox.close();
+                meta.push_end(&mut bytes);
+                let handover = last(&handle.shared, bytes);
+                return self.hand_over(handle, handover);
+            }
+            if !bytes.is_empty() {
+                break;
+            }
         }
-        let written = match (&*handle.stream).write(&bytes) {
-            Ok(written) => written,
-            Err(error) if is_passing(&error) => 0,
-            Err(_) => return mailbox.close(),
-        };
-        if taken.is_over {
-            mailbox.close();
-            let pending_write = (bytes.split_off(written), handle.shared.budget.reserve());
-            return self.hand_over(
-                handle,
-                Handover { pending_write: Some(pending_write), closes: true, ..Handover::default() },
-            );
-        }
-        let parked = Parked::Stream { mailbox, meta, pending_write: bytes.split_off(written) };
+        let parked = Parked::Stream { mailbox, meta, pending_write: bytes };
         let data = epoll::EventData::new_u64(handle.id);
         if epoll::modify(&self.epoll, &*handle.stream, data, interest(&parked)).is_ok() {
             let _ = self.keep(handle, parked);
@@ -353,8 +367,8 @@ impl EventLoop {
                 let pending_write = meta.stream_head(&stream.content_type);
                 match meta.is_head() {
                     true => {
-                        let pending_write = Some((pending_write, handle.shared.budget.reserve()));
-                        self.hand_over(handle, Handover { pending_write, closes: true, ..Handover::default() });
+                        let handover = last(&handle.shared, pending_write);
+                        self.hand_over(handle, handover);
                     }
                     false => self.wait(handle, Parked::Stream { mailbox: stream.mailbox, meta, pending_write }),
                 }
@@ -405,7 +419,7 @@ fn end(waiting: Waiting) {
     let Waiting { handle, parked, .. } = waiting;
     let mut bytes = Vec::new();
     match parked {
-        Parked::Request => {}
+        Parked::Request => return,
         Parked::Later { mailbox, meta, .. } => {
             let answer = mailbox.take().and_then(|taken| taken.answer).unwrap_or_else(reply::stopping);
             bytes = handle.shared.encode(&meta, answer).bytes;
@@ -418,7 +432,15 @@ fn end(waiting: Waiting) {
             mailbox.close();
         }
     }
-    let _ = (&*handle.stream).write(&bytes);
+    let handover = last(&handle.shared, bytes);
+    if let Err(error) = connection::spawn(handle, handover) {
+        log::warn!("a connection could not be given a thread: {error}");
+    }
+}
+
+/// What is still to be written before a connection is closed.
+fn last(shared: &Shared, bytes: Vec<u8>) -> Handover {
+    Handover { pending_write: Some((bytes, shared.budget.reserve())), closes: true, ..Handover::default() }
 }
 
 fn mailbox(parked: &Parked) -> Option<&Arc<Mailbox>> {

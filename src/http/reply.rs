@@ -49,6 +49,8 @@ struct Contents {
     is_over: bool,
     /// Nothing more is taken: the peer has gone, or has not kept up.
     is_closed: bool,
+    /// The peer has closed its side, and may still read.
+    has_peer_ended: bool,
     wake: Option<Wake>,
 }
 
@@ -68,6 +70,11 @@ impl Reply {
     pub fn later() -> (Reply, Answerer) {
         let mailbox = Arc::<Mailbox>::default();
         (Reply::Later(Later(mailbox.clone())), Answerer(mailbox))
+    }
+
+    /// The status, if it is an answer that is known.
+    pub fn status(&self) -> Option<u16> {
+        if let Reply::Answer(response) = self { Some(response.status_code().0) } else { None }
     }
 
     /// A stream with this content type, and what writes it.
@@ -101,9 +108,10 @@ impl Answerer {
         });
     }
 
-    /// Whether its connection has gone.
+    /// Whether its connection has gone, or is about to go: the peer sends nothing more.
     pub fn is_closed(&self) -> bool {
-        self.0.contents().is_closed
+        let contents = self.0.contents();
+        contents.is_closed || contents.has_peer_ended || Arc::strong_count(&self.0) == 1
     }
 }
 
@@ -111,7 +119,7 @@ impl Drop for Answerer {
     fn drop(&mut self) {
         self.0.give(|contents| {
             if !contents.is_over {
-                contents.answer = Some(stopping());
+                contents.answer = Some(response::of_error(&Error::unavailable("no answer was given; try again later")));
                 contents.is_over = true;
             }
         });
@@ -122,6 +130,10 @@ impl StreamWriter {
     /// Writes a piece. False if the stream has ended: its peer has gone, or is too far behind.
     pub fn write(&self, piece: impl Into<Vec<u8>>) -> bool {
         let piece = piece.into();
+        // No connection has the other end any more.
+        if Arc::strong_count(&self.0) == 1 {
+            return false;
+        }
         self.0.give(|contents| {
             contents.is_closed |= contents.bytes + piece.len() > STREAM_AHEAD_BYTES;
             if !contents.is_closed && !piece.is_empty() {
@@ -174,6 +186,11 @@ impl Mailbox {
         contents.bytes = 0;
         let pieces = contents.pieces.drain(..).collect();
         Some(Taken { answer: contents.answer.take(), pieces, is_over: contents.is_over })
+    }
+
+    /// The peer has closed its side.
+    pub fn peer_has_ended(&self) {
+        self.contents().has_peer_ended = true;
     }
 
     /// Nothing is taken any more.

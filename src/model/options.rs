@@ -105,11 +105,17 @@ fn read_overrides(layers: &Layers<'_>) -> Result<Map<String, Value>> {
         let expected = format_args!("expected an object, found {}", json::kind(sent));
         return Err(Error::invalid(format_args!("{FLAT}.override"), expected));
     }
-    // A nested one of another type is passed over.
-    let mut merged = Value::Object(Map::new());
+    let mut merged = Map::new();
     let sent: [Option<Value>; 2] = layers.each("override", |it| it.overrides)?;
-    sent.iter().flatten().filter(|it| it.is_object()).for_each(|it| merge(&mut merged, it));
-    Ok(if let Value::Object(members) = merged { members } else { Map::new() })
+    // What is no object, as a whole or for a provider, is passed over.
+    for (name, over) in
+        sent.iter().flatten().filter_map(Value::as_object).flatten().filter(|(_, over)| over.is_object())
+    {
+        let provider = Provider::ALL.iter().find(|it| it.spellings().any(|spelling| spelling == name));
+        let known = provider.and_then(|it| it.spellings().find(|spelling| merged.contains_key(*spelling)));
+        merge(merged.entry(known.unwrap_or(name)).or_insert(Value::Null), over);
+    }
+    Ok(merged)
 }
 
 #[cfg(test)]
@@ -154,6 +160,24 @@ mod tests {
                 _ => None,
             };
             assert_eq!(source, options.template);
+        }
+    }
+
+    #[test]
+    fn overrides_are_laid_over_one_another_by_provider_under_any_of_its_names() {
+        let cases = [
+            (json!({ "sendgrid": { "a": 1 } }), json!({ "sendgrid": null }), json!({ "sendgrid": { "a": 1 } })),
+            (json!({ "sendgrid": 5 }), json!({ "sendgrid": { "b": 2 } }), json!({ "sendgrid": { "b": 2 } })),
+            (
+                json!({ "ms_teams": { "a": { "x": 1 } } }),
+                json!({ "msteams": { "a": { "y": 2 } } }),
+                json!({ "ms_teams": { "a": { "x": 1, "y": 2 } } }),
+            ),
+        ];
+        for (nested, flat, expected) in cases {
+            let definition = json!({ "message": { "template": "t", "override": nested }, "override": flat });
+            let options = MessageOptions::read(&definition.to_string()).unwrap();
+            assert_eq!(Value::Object(options.overrides), expected);
         }
     }
 }

@@ -56,7 +56,7 @@ macro_rules! providers {
         }
 
         impl Provider {
-            const ALL: &'static [Provider] = &[$(Provider::$variant),+];
+            pub const ALL: &'static [Provider] = &[$(Provider::$variant),+];
 
             pub const fn row(self) -> &'static Row {
                 match self {

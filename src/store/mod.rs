@@ -194,11 +194,19 @@ impl Store {
         self.run(self.requests.take()?, query, leaves_sound)?
     }
 
-    /// Runs short queries of requests, all of them on the same state. `None` if others would have to be waited for.
-    pub fn read_at_once<T>(&self, queries: Vec<impl FnOnce(&Db<'_>) -> Result<T>>) -> Option<Vec<Result<T>>> {
-        let reader = self.requests.try_take().ok()??;
+    /// A reader for short queries of requests. `None` if there is none without waiting.
+    pub fn reader_at_once(&self) -> Option<Reader<'_>> {
+        self.requests.try_take().ok()?
+    }
+
+    /// Runs short queries of requests, all of them on the same state.
+    pub fn read_at_once<T>(
+        &self,
+        reader: Reader<'_>,
+        queries: Vec<impl FnOnce(&Db<'_>) -> Result<T>>,
+    ) -> Result<Vec<Result<T>>> {
         let all = |db: &Db<'_>| queries.into_iter().map(|query| query(db)).collect::<Vec<_>>();
-        self.run(reader, all, |results| results.iter().all(leaves_sound)).ok()
+        self.run(reader, all, |results| results.iter().all(leaves_sound))
     }
 
     /// The reader is used again if `is_sound` says so of what came of the query.
@@ -295,7 +303,7 @@ mod tests {
         for (kind, again) in cases {
             let (store, threads) = open();
             let ways: [&dyn Fn() -> Result<()>; 2] = [&|| store.read_for_request(marked(kind)), &|| {
-                store.read_at_once(vec![marked(kind)]).unwrap().remove(0)
+                store.read_at_once(store.reader_at_once().unwrap(), vec![marked(kind)]).unwrap().remove(0)
             }];
             for fails in ways {
                 assert_eq!(fails().unwrap_err().kind(), kind);
@@ -312,10 +320,10 @@ mod tests {
     fn requests_that_have_all_readers_hold_up_requests_only() {
         let (store, threads) = open();
         let searches: Vec<_> = (0..readers::REQUEST_READERS).map(|_| store.requests.take().unwrap()).collect();
-        assert!(store.read_at_once(vec![is_marked]).is_none());
+        assert!(store.reader_at_once().is_none());
         assert!(!store.read(is_marked).unwrap());
         drop(searches);
-        assert!(store.read_at_once(vec![is_marked]).is_some());
+        assert!(store.reader_at_once().is_some());
         store.stop();
         threads.join();
     }

@@ -495,6 +495,32 @@ fn a_job_that_is_running_ends_in_peace_after_a_reset() {
 }
 
 #[test]
+fn a_reset_brings_the_messages_of_the_seed_back_whatever_is_asked_meanwhile() {
+    let daemon = Fixtures::one(&everything()).daemon();
+    let acme = daemon.customer("acme");
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            let (acme, is_over) = (acme.clone(), &is_over);
+            scope.spawn(move || {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    acme.get("/messages").ok(200);
+                    acme.get("/brands").ok(200);
+                }
+            });
+        }
+        let resets = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..30 {
+                acme.send("POST", "/_bulkd/reset", None).done();
+                acme.get("/messages/message-1").ok(200);
+            }
+        }));
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        resets.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+}
+
+#[test]
 fn resets_beside_requests_in_flight_do_no_harm() {
     let mut seed = everything();
     seed["jobs"] = json!({});

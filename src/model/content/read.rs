@@ -63,7 +63,8 @@ impl<'a> Members<'a> {
     /// Texts, numbers, booleans and nulls.
     fn scalars(&self) -> Map<String, Value> {
         let is_scalar = |value: &str| !value.starts_with(['{', '[']);
-        let scalars = self.0.iter().filter(|(_, value)| is_scalar(value));
+        let counts = |name: &str, value: &str| is_scalar(value) && self.find(name) == Some(value);
+        let scalars = self.0.iter().filter(|(name, value)| counts(name, value));
         scalars.filter_map(|(name, value)| Some((name.to_string(), serde_json::from_str(value).ok()?))).collect()
     }
 }
@@ -217,7 +218,10 @@ impl<'a> Fields<'a> {
         let Some(Members(mut members)) = Members::of(locales) else {
             return Err(self.refuse("locales", "expected an object"));
         };
-        members.sort();
+        // Of several of one name the last counts.
+        members.reverse();
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        members.dedup_by(|(one, _), (kept, _)| one == kept);
         let mut found = Vec::new();
         for (name, fields) in members {
             let Some(fields) = Members::of(fields) else {
@@ -360,5 +364,20 @@ impl<'a> Fields<'a> {
                 elements: self.elements(depth)?.unwrap_or_default(),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_members_of_one_name_the_last_counts() {
+        let elements = r#"[{ "type": "html", "type": "text", "content": "x", "content": "y", "ref": "r", "color": "a",
+            "color": {}, "locales": { "fr": 5, "fr": { "content": "B" }, "fr": { "content": "A" } } }]"#;
+        let read = super::elements(elements, "content").unwrap();
+        let ElementKind::Text { words: Some(words), .. } = &read[0].kind else { panic!("{read:?}") };
+        assert_eq!((words.of(None), words.of(Some("fr"))), ("y", "A"));
+        assert_eq!(read[0].properties.get("color"), None);
     }
 }
