@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::routes::Route;
+use crate::clock::Clock;
 use crate::http::{Method, Reply, Request};
+use crate::logging::{self, RequestLine};
 use crate::model::environment::Environment;
 
 /// A request on its way through the pipeline.
@@ -50,11 +52,14 @@ pub struct RequestLog;
 impl Hook for RequestLog {
     fn after(&self, exchange: &Exchange, reply: Reply) -> Reply {
         if log::log_enabled!(log::Level::Info) {
-            let Exchange { method, path, environment, .. } = exchange;
-            let millis = exchange.taken().as_secs_f64() * 1000.0;
-            let label = environment.as_ref().map_or_else(|| "-".to_owned(), Environment::label);
-            let status = reply.status().map_or_else(|| "-".to_owned(), |status| status.to_string());
-            log::info!("{method} {path} {status} {millis:.1} ms {label}");
+            logging::request(RequestLine {
+                at: Clock::System.now(),
+                method: exchange.method.to_string(),
+                path: exchange.path.clone(),
+                status: reply.status(),
+                taken: exchange.taken(),
+                environment: exchange.environment.clone(),
+            });
         }
         reply
     }

@@ -23,7 +23,7 @@ const RULES: &[Rule] = &[
     ("app", &["cli", "config", "http", "api", "seed", "runner", "outbound", "store", "compose", "render", "model"]),
     ("cli", &["config", "model"]),
     ("config", &["http", "render", "model"]),
-    ("api", &["http", "seed", "send", "outbox", "store", "compose", "render", "model"]),
+    ("api", &["logging", "http", "seed", "send", "outbox", "store", "compose", "render", "model"]),
     ("seed", &["send", "store", "compose", "render", "model"]),
     ("send", &["store", "compose", "model"]),
     ("runner", &["follow", "store", "compose", "render", "model"]),
@@ -43,7 +43,7 @@ const RULES: &[Rule] = &[
     ("crash", &[]),
     ("id", &[]),
     ("settings", &[]),
-    ("logging", &["error"]),
+    ("logging", &["error", "model"]),
 ];
 /// What every room may import.
 const COMMON: &[&str] = &["json", "error", "clock", "id", "crash", "settings"];
