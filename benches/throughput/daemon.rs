@@ -22,11 +22,9 @@ impl Daemon {
     pub fn start(file: &Path, durability: &str) -> Self {
         let begun = Instant::now();
         let mut child = Command::new(BINARY)
-            .args(["serve", "--listen", "127.0.0.1:0", "--durability", durability, "--db"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--durability", durability, "--db"])
             .arg(file)
             .stdout(Stdio::piped())
-            // A line a request, as by default; it is read by none.
-            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
