@@ -34,7 +34,8 @@ impl Next {
 
 /// Takes one turn after the other until one says that it was the last, or until `is_stopping`. A turn looks at the rows
 /// and does what they ask for; a bell that rings meanwhile has the next one follow at once. One that fails is logged as
-/// `trouble`, and followed by another after a while. To stop a follower, ring its bell after `is_stopping` has turned
+/// `trouble`, and followed by another after [`RETRY_INTERVAL`], however often the bell rings: a disk that is full fails
+/// each of them, and a line a commit would bury the log. To stop a follower, ring its bell after `is_stopping` has turned
 /// true. A manual clock rings the bells of jobs and messages when it is moved.
 pub fn follow(
     store: &Store,
@@ -55,7 +56,8 @@ pub fn follow(
             Ok(Next::End) => return,
             Err(error) => {
                 log::error!("{trouble}: {error}");
-                RETRY_INTERVAL
+                bell.pause(RETRY_INTERVAL, &is_stopping);
+                continue;
             }
         };
         bell.wait(heard, timeout);

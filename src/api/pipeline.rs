@@ -137,7 +137,8 @@ impl Api {
         Ok(Outcome::Answer(answer))
     }
 
-    /// The same up to the query, if the request's route is inline. `None` if it has to wait for something.
+    /// Takes a request of an inline route as far as its query, which the caller runs together with those of others.
+    /// `None` if the route is not inline, or if the request has to wait for something.
     fn begin_inline(&self, request: Request, exchange: &mut Exchange) -> Result<Option<Begun>> {
         let found = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.inline);
         let Some((route, params)) = found else { return Ok(None) };

@@ -17,7 +17,7 @@ pub struct Meta {
     keeps_alive: bool,
 }
 
-/// An answer as it is written.
+/// An answer's bytes, ready for the connection.
 pub struct Encoded {
     pub bytes: Vec<u8>,
     /// The room that it takes until it is written.
@@ -46,7 +46,7 @@ impl Meta {
         self.method == Method::Head
     }
 
-    /// An answer as it is written. After the last one before the stop the connection is closed.
+    /// Turns an answer into bytes. When the daemon is `stopping`, the connection is closed after it.
     pub fn encode(&self, budget: &Budget, stopping: bool, response: Response) -> Encoded {
         let (response, reserved) = self.reserve(budget, response);
         let closes = !self.keeps_alive || stopping;

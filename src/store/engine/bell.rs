@@ -61,4 +61,42 @@ impl Bell {
         let guard = rung.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = changed.wait_timeout_while(guard, timeout, |rung| *rung <= heard);
     }
+
+    /// Waits for `span`, however often it rings meanwhile. At each ring it asks whether it `is_over` before. That is
+    /// asked under the bell's lock, and must not touch the bell.
+    pub fn pause(&self, span: Duration, is_over: impl Fn() -> bool) {
+        let (rung, changed) = &*self.0;
+        let guard = rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = changed.wait_timeout_while(guard, span, |_| !is_over());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_ring_does_not_end_a_pause() {
+        let (bell, is_over) = (Bell::default(), AtomicBool::new(false));
+        let (asked, asks) = crossbeam_channel::unbounded();
+        thread::scope(|scope| {
+            let paused = scope.spawn(|| {
+                bell.pause(Duration::from_secs(3600), || {
+                    asked.send(()).unwrap();
+                    is_over.load(Ordering::SeqCst)
+                });
+                assert!(is_over.load(Ordering::SeqCst), "a ring ended the pause");
+            });
+            // At the beginning, and after a ring.
+            asks.recv().unwrap();
+            bell.ring();
+            asks.recv().unwrap();
+            is_over.store(true, Ordering::SeqCst);
+            bell.ring();
+            paused.join().unwrap();
+        });
+    }
 }
