@@ -1,6 +1,7 @@
 //! Recipients that decide their own fate, as mail simulators and Twilio's test numbers do.
 
 use crate::model::channel::Channel;
+use crate::model::mailbox;
 use crate::model::status::{MessageStatus, Reason, Verdict};
 
 /// What becomes of a message to a simulated address.
@@ -21,7 +22,7 @@ const DELAY_MS: i64 = 60_000;
 pub fn fate(channel: Channel, address: &str) -> Option<Fate> {
     match channel {
         Channel::Email => {
-            let (name, domain) = address.rsplit_once('@')?;
+            let (name, domain) = mailbox::parts(address)?;
             if !domain.eq_ignore_ascii_case(DOMAIN) {
                 return None;
             }

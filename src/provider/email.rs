@@ -3,17 +3,11 @@
 use serde_json::Value;
 
 use super::message::ProviderMessage;
+use crate::model::mailbox::Mailbox;
 use crate::render::email::document;
 
 /// The sender where none is given. There is no such mailbox: the domain is set aside for examples.
 const FROM: &str = "no-reply@example.com";
-
-/// An address, maybe with a name.
-#[derive(Clone, Debug)]
-pub struct Mailbox {
-    pub name: Option<String>,
-    pub email: String,
-}
 
 /// A file that goes with an e-mail: Courier's `{filename, contentType, data}`.
 pub struct Attachment {
@@ -77,7 +71,7 @@ fn attachment(given: &Value) -> Attachment {
 /// `"Ada <ada@example.com>, b@example.com"`, `{email, name}`, or a list of these.
 fn mailboxes(value: &Value) -> Vec<Mailbox> {
     match value {
-        Value::String(text) => text.split(',').filter_map(mailbox).collect(),
+        Value::String(text) => Mailbox::list(text),
         Value::Array(values) => values.iter().flat_map(mailboxes).collect(),
         Value::Object(object) => {
             let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -85,16 +79,5 @@ fn mailboxes(value: &Value) -> Vec<Mailbox> {
             email.map(|email| Mailbox { name: text("name"), email }).into_iter().collect()
         }
         _ => Vec::new(),
-    }
-}
-
-fn mailbox(text: &str) -> Option<Mailbox> {
-    let text = text.trim();
-    match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-        Some((name, email)) => {
-            let name = name.trim().trim_matches('"').to_owned();
-            Some(Mailbox { name: Some(name).filter(|name| !name.is_empty()), email: email.trim().to_owned() })
-        }
-        None => (!text.is_empty()).then(|| Mailbox { name: None, email: text.to_owned() }),
     }
 }

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use super::message::ProviderMessage;
 use super::{elements, email};
 use crate::model::channel::Channel;
+use crate::model::mailbox::Mailbox;
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let provider = message.provider.name();
     match message.channel {
         Channel::Email => {
             let email = email::read(message, None);
-            let all = |mailboxes: &[email::Mailbox]| {
-                mailboxes.iter().map(|mailbox| Value::from(mailbox_text(mailbox))).collect()
-            };
+            let all =
+                |mailboxes: &[Mailbox]| mailboxes.iter().map(|mailbox| Value::from(mailbox_text(mailbox))).collect();
             let mut request = json!({
                 "provider": provider,
                 "from": mailbox_text(&email.from),
@@ -65,7 +65,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     }
 }
 
-fn mailbox_text(mailbox: &email::Mailbox) -> String {
+fn mailbox_text(mailbox: &Mailbox) -> String {
     match &mailbox.name {
         Some(name) => format!("{name} <{}>", mailbox.email),
         None => mailbox.email.clone(),

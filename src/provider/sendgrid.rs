@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::email::{self, Attachment, Mailbox};
+use super::email::{self, Attachment};
 use super::message::{ProviderMessage, shortened};
+use crate::model::mailbox::Mailbox;
 
 /// Categories of one e-mail, and the characters of one.
 const CATEGORIES_LIMIT: usize = 10;

@@ -10,11 +10,12 @@ use lettre::message::{self as wire, Attachment, Body, Message, MultiPart, Single
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::email::{self, Email, Mailbox};
+use super::email::{self, Email};
 use super::message::ProviderMessage;
 use super::overrides::overrides;
 use crate::clock::Timestamp;
 use crate::model::channel::Channel;
+use crate::model::mailbox::Mailbox;
 use crate::model::options::MessageOptions;
 use crate::model::provider::{Form, Provider};
 
