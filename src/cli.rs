@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, default_limits, default_workers};
 use crate::model::webhook::Destination;
-use crate::settings::{Contract, Durability, UnknownTemplates};
+use crate::settings::{Contract, Durability, LogFormat, UnknownTemplates};
 
 /// Of `--log`.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -90,6 +90,10 @@ pub struct Serve {
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
     #[arg(hide_possible_values = true)]
     pub log: String,
+
+    /// How a line of the log is written.
+    #[arg(long, env = "BULKD_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
 }
 
 #[derive(Args, Debug)]

@@ -1,7 +1,7 @@
 //! `bulkd demo`: a customer's first job, played through the daemon's own HTTP API.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::cli::Demo;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::output::Output;
 use crate::settings::Durability;
 
 const KEY: &str = "demo";
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Plays the demo, and stays up until a signal unless told to end.
-pub fn run(flags: &Demo, signals: impl FnOnce() -> Result<Signals>) -> Result<()> {
+pub fn run(flags: &Demo, out: &Output, signals: impl FnOnce() -> Result<Signals>) -> Result<()> {
     let mut signals = signals()?;
     let folder = tempfile::Builder::new()
         .prefix("bulkd-demo-")
@@ -43,9 +44,9 @@ pub fn run(flags: &Demo, signals: impl FnOnce() -> Result<Signals>) -> Result<()
         ..Config::ephemeral()
     };
     let app = App::start(config)?;
-    let played = play(&app);
+    let played = play(&app, out);
     if played.is_ok() && !flags.exit {
-        say("\nbulkd stays up; Ctrl-C ends it and removes its file.");
+        say(out, "\nbulkd stays up; Ctrl-C ends it and removes its file.");
         signals.forever().next();
     }
     app.stop();
@@ -60,40 +61,43 @@ fn free(wanted: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Prints a line. A closed output is no reason to end.
-fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stdout(), "{line}");
+/// Prints a line.
+fn say(out: &Output, line: impl std::fmt::Display) {
+    out.put(format!("{line}\n").as_bytes());
 }
 
-fn play(app: &App) -> Result<()> {
+fn play(app: &App, out: &Output) -> Result<()> {
     // Whatever proxy the environment names, the daemon is here.
     let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
     let customer = Customer { base: format!("http://{}", app.address()), agent };
-    say(format_args!("bulkd answers on {}; its file is {}\n", customer.base, app.database().display()));
+    say(out, format_args!("bulkd answers on {}; its file is {}\n", customer.base, app.database().display()));
 
-    let template_id = prepare(&customer)?;
+    let template_id = prepare(&customer, out)?;
     let definition = json!({ "message": { "template": template_id }, "data": { "month": "November" } });
     let created = customer.post("/bulk", &json!({ "message": definition }))?;
     let job_id = created["jobId"].as_str().unwrap_or_default().to_owned();
-    step("POST /bulk", "create a job", &job_id);
-    let duplicates = ingest(&customer, &job_id)?;
+    step(out, "POST /bulk", "create a job", &job_id);
+    let duplicates = ingest(&customer, out, &job_id)?;
     customer.post(&format!("/bulk/{job_id}/run"), &json!({}))?;
-    step("POST /bulk/{job_id}/run", "run it", "");
-    say("");
+    step(out, "POST /bulk/{job_id}/run", "run it", "");
+    say(out, "");
 
     let job = watch(&customer, &job_id)?;
     let counters = ["received", "enqueued", "failures"].map(|name| format!("{name} {}", job[name]));
-    say(format_args!("  {}: {}\n", job["status"].as_str().unwrap_or_default(), counters.join(", ")));
+    say(out, format_args!("  {}: {}\n", job["status"].as_str().unwrap_or_default(), counters.join(", ")));
     let outcomes = outcomes(&customer, &job_id)?;
-    show(&outcomes);
-    let is_framed = send(&customer, &template_id)?;
+    show(out, &outcomes);
+    let is_framed = send(&customer, out, &template_id)?;
 
-    say("\nGo on with");
+    say(out, "\nGo on with");
     for path in [format!("/bulk/{job_id}/users"), "/_bulkd/outbox?channel=sms&limit=3".to_owned()] {
-        say(format_args!("  curl -H 'Authorization: Bearer {KEY}' '{}{path}'", customer.base));
+        say(out, format_args!("  curl -H 'Authorization: Bearer {KEY}' '{}{path}'", customer.base));
     }
-    say(format_args!("  sqlite3 {} 'SELECT channel, address, subject FROM outbox LIMIT 5'", app.database().display()));
-    say(format_args!("or point Courier's SDKs here: COURIER_BASE_URL={} COURIER_API_KEY={KEY}", customer.base));
+    say(
+        out,
+        format_args!("  sqlite3 {} 'SELECT channel, address, subject FROM outbox LIMIT 5'", app.database().display()),
+    );
+    say(out, format_args!("or point Courier's SDKs here: COURIER_BASE_URL={} COURIER_API_KEY={KEY}", customer.base));
 
     let as_expected = job
         == json!({
@@ -106,18 +110,18 @@ fn play(app: &App) -> Result<()> {
     Ok(())
 }
 
-fn step(call: &str, what: &str, outcome: &str) {
-    say(format!("  {call:<45}{what:<24}{outcome}").trim_end());
+fn step(out: &Output, call: &str, what: &str, outcome: &str) {
+    say(out, format!("  {call:<45}{what:<24}{outcome}").trim_end());
 }
 
 /// Stores a brand, a template that is published, and what is known of users before any job. Returns the template's id.
-fn prepare(customer: &Customer) -> Result<String> {
+fn prepare(customer: &Customer, out: &Output) -> Result<String> {
     let settings = json!({
         "colors": { "primary": COLOR },
         "email": { "footer": { "markdown": "Acme Corp, 1 Road Runner Way" } },
     });
     customer.post("/brands", &json!({ "id": "acme", "name": "Acme Corp", "settings": settings }))?;
-    step("POST /brands", "a brand", "acme");
+    step(out, "POST /brands", "a brand", "acme");
     let elements = json!([
         { "type": "meta", "title": "{{first_name}}, your {{month}} statement is ready" },
         { "type": "text", "content": "Hello {{first_name}}, your {{plan}} plan came to {{amount}} euro." },
@@ -131,25 +135,25 @@ fn prepare(customer: &Customer) -> Result<String> {
     });
     let template = customer.post("/notifications", &json!({ "notification": template, "state": "PUBLISHED" }))?;
     let template_id = template["id"].as_str().unwrap_or_default().to_owned();
-    step("POST /notifications", "a published template", &template_id);
+    step(out, "POST /notifications", "a published template", &template_id);
 
     let of = |way: Way| (0..ACCEPTED).filter(move |number| Way::of(*number) == way);
     for number in of(Way::StoredProfile) {
         let profile = json!({ "email": format!("{}@example.org", user_id(number)) });
         customer.put(&format!("/profiles/{}", user_id(number)), &json!({ "profile": profile }))?;
     }
-    step("PUT /profiles/{user_id}", "stored profiles", &of(Way::StoredProfile).count().to_string());
+    step(out, "PUT /profiles/{user_id}", "stored profiles", &of(Way::StoredProfile).count().to_string());
     for number in of(Way::OptedOut) {
         let path = format!("/users/{}/preferences/{TOPIC}", user_id(number));
         customer.put(&path, &json!({ "topic": { "status": "OPTED_OUT" } }))?;
     }
     let call = format!("PUT /users/{{user_id}}/preferences/{TOPIC}");
-    step(&call, "who has opted out", &of(Way::OptedOut).count().to_string());
+    step(out, &call, "who has opted out", &of(Way::OptedOut).count().to_string());
     Ok(template_id)
 }
 
 /// Ingests all users, some of them twice. Returns how many came back as duplicates.
-fn ingest(customer: &Customer, job_id: &str) -> Result<usize> {
+fn ingest(customer: &Customer, out: &Output, job_id: &str) -> Result<usize> {
     let (mut total, mut duplicates) = (0, 0);
     for batch in 0..BATCHES {
         let ingested = customer.post(&format!("/bulk/{job_id}"), &json!({ "users": users(batch) }))?;
@@ -158,7 +162,7 @@ fn ingest(customer: &Customer, job_id: &str) -> Result<usize> {
     }
     let sent = BATCHES * BATCH_USERS;
     let outcome = format!("{BATCHES} calls: {total} accepted, {duplicates} 'Duplicate user'");
-    step("POST /bulk/{job_id}", &format!("ingest {sent} users"), &outcome);
+    step(out, "POST /bulk/{job_id}", &format!("ingest {sent} users"), &outcome);
     Ok(duplicates)
 }
 
@@ -295,29 +299,32 @@ fn outcomes(customer: &Customer, job_id: &str) -> Result<BTreeMap<Outcome, Found
 }
 
 /// How many messages went which way, and one of each as a person would read it.
-fn show(outcomes: &BTreeMap<Outcome, Found>) {
-    say(format_args!("The outbox holds {} messages:", outcomes.values().map(|found| found.count).sum::<usize>()));
+fn show(out: &Output, outcomes: &BTreeMap<Outcome, Found>) {
+    say(out, format_args!("The outbox holds {} messages:", outcomes.values().map(|found| found.count).sum::<usize>()));
     let went_out = |(outcome, _): &(&Outcome, &Found)| !outcome[0].is_empty();
     let (went_out, nowhere): (Vec<_>, Vec<_>) = outcomes.iter().partition(went_out);
     for ([channel, status, reason], Found { count, first }) in went_out.into_iter().chain(nowhere) {
         let text = |name: &str| first[name].as_str().unwrap_or_default();
         match channel.as_str() {
             "" => {
-                say(format_args!("\n  {count:>3} {status} as {reason}, such as to {}", text("recipient")));
-                say(format_args!("      {}", text("error")));
+                say(out, format_args!("\n  {count:>3} {status} as {reason}, such as to {}", text("recipient")));
+                say(out, format_args!("      {}", text("error")));
             }
             channel => {
                 let provider = text("provider");
-                say(format_args!("\n  {count:>3} {status} by {channel} ({provider}), such as to {}", text("address")));
+                say(
+                    out,
+                    format_args!("\n  {count:>3} {status} by {channel} ({provider}), such as to {}", text("address")),
+                );
                 let lines = [text("subject"), text("body")].into_iter().flat_map(str::lines);
-                lines.filter(|line| !line.trim().is_empty()).for_each(|line| say(format_args!("      {line}")));
+                lines.filter(|line| !line.trim().is_empty()).for_each(|line| say(out, format_args!("      {line}")));
             }
         }
     }
 }
 
 /// Sends one message more and says where its HTML is. Returns whether it was sent in its brand's frame.
-fn send(customer: &Customer, template_id: &str) -> Result<bool> {
+fn send(customer: &Customer, out: &Output, template_id: &str) -> Result<bool> {
     let to = json!({ "user_id": "grace", "email": "grace@example.com" });
     let data = json!({ "first_name": "Grace", "month": "November", "plan": "Team", "amount": 20 });
     let message = json!({ "to": to, "template": template_id, "data": data });
@@ -326,8 +333,8 @@ fn send(customer: &Customer, template_id: &str) -> Result<bool> {
     let path = format!("/messages/{message_id}");
     let message = customer.get(&path)?;
     let status = message["status"].as_str().unwrap_or_default();
-    say(format_args!("\n  POST /send to grace@example.com: {message_id}, {status}; its HTML is at"));
-    say(format_args!("      curl -H 'Authorization: Bearer {KEY}' '{}{path}/output'", customer.base));
+    say(out, format_args!("\n  POST /send to grace@example.com: {message_id}, {status}; its HTML is at"));
+    say(out, format_args!("      curl -H 'Authorization: Bearer {KEY}' '{}{path}/output'", customer.base));
     let output = customer.get(&format!("{path}/output"))?;
     let html = output["results"][0]["content"]["html"].as_str().unwrap_or_default();
     Ok(status == "SENT" && html.contains(COLOR) && html.contains("Hello Grace"))

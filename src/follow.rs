@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::outage::Outage;
 use crate::store::{Bell, Store};
 
 /// Between two looks at the rows when no bell rings. The bell is enough; this is for a file that is changed by hand.
@@ -44,18 +45,23 @@ pub fn follow(
     is_stopping: impl Fn() -> bool,
     mut turn: impl FnMut() -> Result<Next>,
 ) {
+    let outage = Outage::new(trouble);
     loop {
         let heard = bell.rung();
         if is_stopping() {
             return;
         }
-        let timeout = match turn() {
+        let turned = turn();
+        if turned.is_ok() {
+            outage.succeeded();
+        }
+        let timeout = match turned {
             Ok(Next::Again) => continue,
             Ok(Next::Wait) => POLL_INTERVAL,
             Ok(Next::WaitUntil(at)) => store.until(at),
             Ok(Next::End) => return,
             Err(error) => {
-                log::error!("{trouble}: {error}");
+                outage.failed(error);
                 bell.pause(RETRY_INTERVAL, &is_stopping);
                 continue;
             }

@@ -39,4 +39,6 @@ pub mod crash;
 pub mod error;
 pub mod id;
 pub mod logging;
+pub mod outage;
+pub mod output;
 pub mod settings;

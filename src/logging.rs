@@ -1,105 +1,131 @@
-//! The log, on standard error. Lines go through a bounded queue to a thread of its own: a reader that is slow, or that has
-//! stopped reading, never holds up what the lines tell of. Lines that find no room are dropped and counted.
+//! The log, on standard error: one line an event, as text or as JSON.
 
-use std::fmt;
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use serde_json::json;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
-use crate::model::environment::Environment;
+use crate::output::Output;
+use crate::settings::LogFormat;
 
-/// Lines that wait to be written, at most.
-const QUEUE_LINES: usize = 8 * 1024;
-/// Bytes that are written at once, about.
-const WRITE_BYTES: usize = 32 * 1024;
-/// For what is queued to be written before the end.
-const FLUSH_TIME: Duration = Duration::from_secs(1);
+/// Bytes of a request's path that are logged, at most.
+const PATH_BYTES: usize = 512;
 
-/// For lines to come together before they are written: to wake the thread for each costs more than to write it.
-const GATHER_TIME: Duration = Duration::from_millis(10);
-
-enum Entry {
-    Line(Vec<u8>),
-    Request(RequestLine),
-}
-
-/// What is logged of a request. It is put into words by the log's own thread.
-pub struct RequestLine {
-    pub at: Timestamp,
-    pub method: String,
-    pub path: String,
+/// What is logged of a request.
+pub struct RequestLine<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
     /// `None` if it has no answer, or none yet.
     pub status: Option<u16>,
     pub taken: Duration,
     /// `None` if it is in no environment.
-    pub environment: Option<Environment>,
+    pub environment: Option<&'a str>,
 }
 
-impl RequestLine {
-    /// Appends it. Piece by piece, which takes a fraction of the time that a format takes: there may be a hundred thousand a
-    /// second.
-    fn push(&self, out: &mut Vec<u8>) {
-        let mut digits = itoa::Buffer::new();
-        out.extend_from_slice(self.method.as_bytes());
+/// Where requests are logged, once the log is open.
+static LOG: OnceLock<(Output, LogFormat)> = OnceLock::new();
+
+/// Logs a request at `info`; `log::log_enabled!` says whether it is to be.
+pub fn request(line: &RequestLine<'_>) {
+    let Some((output, format)) = LOG.get() else { return };
+    thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.bytes.clear();
+        match format {
+            LogFormat::Text => scratch.push_text(line),
+            LogFormat::Json => scratch.push_json(line),
+        }
+        output.put(&scratch.bytes);
+    });
+}
+
+/// Ends the process, with a last line in the log.
+pub fn abort(reason: &str) -> ! {
+    log::error!("{reason}");
+    if let Some((output, _)) = LOG.get() {
+        output.flush();
+    }
+    std::process::abort()
+}
+
+/// A line that is put together, with what stays from one to the next.
+#[derive(Default)]
+struct Scratch {
+    bytes: Vec<u8>,
+    /// The last second, and how it is spelled.
+    second: (i64, String),
+}
+
+impl Scratch {
+    /// Piece by piece, which takes a fraction of the time that a format takes: there may be a hundred thousand a second.
+    fn push_text(&mut self, line: &RequestLine<'_>) {
+        let second = Clock::System.now().seconds();
+        if self.second.1.is_empty() || self.second.0 != second {
+            self.second = (second, Timestamp(second * 1000).iso().replace(".000Z", "Z"));
+        }
+        let (out, mut digits) = (&mut self.bytes, itoa::Buffer::new());
+        out.push(b'[');
+        out.extend_from_slice(self.second.1.as_bytes());
+        out.extend_from_slice(b" INFO ] ");
+        out.extend_from_slice(line.method.as_bytes());
         out.push(b' ');
-        out.extend_from_slice(self.path.as_bytes());
+        push_path(line.path, out);
         out.push(b' ');
-        out.extend_from_slice(self.status.map_or("-", |status| digits.format(status)).as_bytes());
+        out.extend_from_slice(line.status.map_or("-", |status| digits.format(status)).as_bytes());
         out.push(b' ');
-        let tenths = self.taken.as_micros() / 100;
+        let tenths = line.taken.as_micros() / 100;
         out.extend_from_slice(digits.format(tenths / 10).as_bytes());
         out.push(b'.');
         out.extend_from_slice(digits.format(tenths % 10).as_bytes());
         out.extend_from_slice(b" ms ");
-        match &self.environment {
-            Some(environment) => out.extend_from_slice(environment.label().as_bytes()),
-            None => out.push(b'-'),
-        }
+        out.extend_from_slice(line.environment.unwrap_or("-").as_bytes());
+        out.push(b'\n');
+    }
+
+    fn push_json(&mut self, line: &RequestLine<'_>) {
+        let mut path = Vec::new();
+        push_path(line.path, &mut path);
+        let line = json!({
+            "time": Clock::System.now().iso(),
+            "level": "info",
+            "method": line.method,
+            "path": String::from_utf8_lossy(&path),
+            "status": line.status,
+            "ms": line.taken.as_micros() as f64 / 1000.0,
+            "environment": line.environment,
+        });
+        let _ = writeln!(self.bytes, "{line}");
     }
 }
 
-impl fmt::Display for RequestLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = Vec::new();
-        self.push(&mut line);
-        f.write_str(&String::from_utf8_lossy(&line))
+/// A path as it is logged: what could be taken for another line is escaped, and what is long is cut.
+fn push_path(path: &str, out: &mut Vec<u8>) {
+    if path.len() <= PATH_BYTES && path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return out.extend_from_slice(path.as_bytes());
+    }
+    let mut end = path.len().min(PATH_BYTES);
+    while !path.is_char_boundary(end) {
+        end -= 1;
+    }
+    out.extend_from_slice(path[..end].escape_debug().to_string().as_bytes());
+    if end < path.len() {
+        out.extend_from_slice("\u{2026}".as_bytes());
     }
 }
 
-/// Where requests are logged, once the log is open.
-static QUEUE: OnceLock<Queue> = OnceLock::new();
+/// The log while it is open.
+pub struct Logging(Output);
 
-/// Logs a request at `info`; `log::log_enabled!` says whether it is to be.
-pub fn request(line: RequestLine) {
-    match QUEUE.get() {
-        Some(queue) => queue.put(Entry::Request(line)),
-        None => log::info!("{line}"),
-    }
-}
+/// env_logger writes every line whole.
+struct Lines(Output);
 
-/// The way to the log's thread. env_logger writes every line whole.
-#[derive(Clone)]
-struct Queue {
-    entries: Sender<Entry>,
-    dropped: Arc<AtomicU64>,
-}
-
-impl Queue {
-    fn put(&self, entry: Entry) {
-        if let Err(TrySendError::Full(_)) = self.entries.try_send(entry) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Write for Queue {
+impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.put(Entry::Line(line.to_vec()));
+        self.0.put(line);
         Ok(line.len())
     }
 
@@ -108,101 +134,42 @@ impl Write for Queue {
     }
 }
 
-/// The log while it is open. Asks for a flush, and is told when it is done.
-pub struct Logging(Sender<Sender<()>>);
-
 impl Logging {
     /// Writes what `filter` lets through: a level, or levels by module.
-    pub fn start(filter: &str) -> Result<Logging> {
+    pub fn start(filter: &str, format: LogFormat) -> Result<Logging> {
         // The HTTP client logs each call to a webhook at debug; `trace` and filters by module still show that.
         let filter = if filter == "debug" { "debug,ureq=info,ureq_proto=info" } else { filter };
         let failed = |error: &dyn std::fmt::Display| Error::startup(format!("--log {filter}: {error}"));
-        let (entries, lines) = bounded(QUEUE_LINES);
-        let (flush, flushes) = bounded(1);
-        let queue = Queue { entries, dropped: Arc::default() };
-        let count = queue.dropped.clone();
-        let thread = std::thread::Builder::new().name("log".to_owned());
-        thread.spawn(move || write_all(&lines, &flushes, &count, &mut io::stderr())).map_err(|error| failed(&error))?;
-        env_logger::Builder::new()
+        let output = Output::start("log", io::stderr()).map_err(|error| failed(&error))?;
+        let mut logger = env_logger::Builder::new();
+        logger
             .parse_filters(filter)
             .format_target(false)
-            .target(env_logger::Target::Pipe(Box::new(queue.clone())))
-            .try_init()
-            .map_err(|error| failed(&error))?;
-        let _ = QUEUE.set(queue);
-        Ok(Logging(flush))
+            .target(env_logger::Target::Pipe(Box::new(Lines(output.clone()))));
+        if format == LogFormat::Json {
+            logger.format(|out, record| {
+                let level = record.level().as_str().to_ascii_lowercase();
+                let (time, message) = (Clock::System.now().iso(), record.args().to_string());
+                writeln!(out, "{}", json!({ "time": time, "level": level, "message": message }))
+            });
+        }
+        logger.try_init().map_err(|error| failed(&error))?;
+        let _ = LOG.set((output.clone(), format));
+        // The standard one writes to standard error itself, and would wait for a reader.
+        std::panic::set_hook(Box::new(|panic| {
+            let thread = std::thread::current();
+            log::error!("the thread '{}' panicked: {panic}", thread.name().unwrap_or("without a name"));
+        }));
+        Ok(Logging(output))
+    }
+
+    /// Writes a line that no level holds back.
+    pub fn print(&self, line: &str) {
+        self.0.put(format!("{line}\n").as_bytes());
     }
 
     /// Waits until what was logged is written, but not for a reader that does not read.
     pub fn flush(&self) {
-        let (written, is_written) = bounded(1);
-        if self.0.try_send(written).is_ok() {
-            let _ = is_written.recv_timeout(FLUSH_TIME);
-        }
-    }
-}
-
-/// Writes what comes, many lines at once.
-fn write_all(lines: &Receiver<Entry>, flushes: &Receiver<Sender<()>>, dropped: &AtomicU64, out: &mut impl Write) {
-    let mut words = Words::default();
-    loop {
-        let flushed = crossbeam_channel::select! {
-            recv(lines) -> first => match first {
-                Ok(first) => {
-                    words.push(first);
-                    flushes.recv_timeout(GATHER_TIME).ok()
-                }
-                Err(_) => return,
-            },
-            recv(flushes) -> flush => flush.ok(),
-        };
-        while let Ok(entry) = lines.try_recv() {
-            words.push(entry);
-            if words.bytes.len() >= WRITE_BYTES {
-                words.write(out);
-            }
-        }
-        let count = dropped.swap(0, Ordering::Relaxed);
-        if count > 0 {
-            let told = format!("[{count} lines were dropped: the log was not read as fast as it was written]\n");
-            words.bytes.extend(told.into_bytes());
-        }
-        words.write(out);
-        if let Some(written) = flushed {
-            let _ = written.send(());
-        }
-    }
-}
-
-/// Lines that are about to be written.
-#[derive(Default)]
-struct Words {
-    bytes: Vec<u8>,
-    /// The last second, and how it is spelled.
-    second: (i64, String),
-}
-
-impl Words {
-    fn push(&mut self, entry: Entry) {
-        match entry {
-            Entry::Line(line) => self.bytes.extend(line),
-            Entry::Request(line) => {
-                let second = line.at.millis() / 1000;
-                if self.second.1.is_empty() || self.second.0 != second {
-                    self.second = (second, Timestamp(second * 1000).iso().replace(".000Z", "Z"));
-                }
-                self.bytes.push(b'[');
-                self.bytes.extend_from_slice(self.second.1.as_bytes());
-                self.bytes.extend_from_slice(b" INFO ] ");
-                line.push(&mut self.bytes);
-                self.bytes.push(b'\n');
-            }
-        }
-    }
-
-    /// A log that has no reader at all is no reason to fail.
-    fn write(&mut self, out: &mut impl Write) {
-        let _ = out.write_all(&self.bytes).and_then(|()| out.flush());
-        self.bytes.clear();
+        self.0.flush();
     }
 }

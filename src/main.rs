@@ -8,20 +8,21 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use bulkd::app::App;
-use bulkd::cli::{Cli, Command, Serve};
+use bulkd::cli::{Cli, Command, Demo, Serve};
 use bulkd::error::{Error, Result};
 use bulkd::logging::Logging;
+use bulkd::output::Output;
 use bulkd::{demo, store};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(flags) => serve(flags),
-        Command::Demo(flags) => demo::run(&flags, signals),
-        Command::Check { file } => check(&file),
+        Command::Demo(flags) => demo(&flags),
+        Command::Check { file } => check(&file).map(|()| ExitCode::SUCCESS),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "bulkd: {error}");
             ExitCode::FAILURE
@@ -29,27 +30,46 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(flags: Serve) -> Result<()> {
-    let logging = Logging::start(&flags.log)?;
-    let served = serve_logged(flags);
+fn serve(flags: Serve) -> Result<ExitCode> {
+    let logging = Logging::start(&flags.log, flags.log_format)?;
+    let output = output()?;
+    let served = serve_logged(flags, &output);
+    if let Err(error) = &served {
+        logging.print(&format!("bulkd: {error}"));
+    }
+    output.flush();
     logging.flush();
-    served
+    Ok(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn serve_logged(flags: Serve) -> Result<()> {
+/// Standard output.
+fn output() -> Result<Output> {
+    Output::start("output", std::io::stdout())
+        .map_err(|error| Error::startup(format!("no thread can be started: {error}")))
+}
+
+fn serve_logged(flags: Serve, output: &Output) -> Result<()> {
     let mut signals = signals()?;
     let app = App::start(flags.config())?;
     let url = format!("http://{}", app.address());
-    // Here as elsewhere: a closed output is no reason to fail.
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "bulkd answers on {url}, with its file {}", app.database().display());
-    let _ = writeln!(out, "Point Courier's SDKs at it with COURIER_BASE_URL={url}");
-    let _ = out.flush();
-    drop(out);
+    output.put(
+        format!(
+            "bulkd answers on {url}, with its file {}\nPoint Courier's SDKs at it with COURIER_BASE_URL={url}\n",
+            app.database().display()
+        )
+        .as_bytes(),
+    );
     signals.forever().next();
     log::info!("stopping");
     app.stop();
     Ok(())
+}
+
+fn demo(flags: &Demo) -> Result<ExitCode> {
+    let output = output()?;
+    let played = demo::run(flags, &output, signals);
+    output.flush();
+    played.map(|()| ExitCode::SUCCESS)
 }
 
 fn check(file: &std::path::Path) -> Result<()> {

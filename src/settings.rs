@@ -34,3 +34,13 @@ pub enum UnknownTemplates {
     /// The message is UNMAPPED.
     Strict,
 }
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: an object a line.
+    Json,
+}

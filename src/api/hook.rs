@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::routes::Route;
-use crate::clock::Clock;
 use crate::http::{Method, Reply, Request};
 use crate::logging::{self, RequestLine};
 use crate::model::environment::Environment;
@@ -52,13 +51,13 @@ pub struct RequestLog;
 impl Hook for RequestLog {
     fn after(&self, exchange: &Exchange, reply: Reply) -> Reply {
         if log::log_enabled!(log::Level::Info) {
-            logging::request(RequestLine {
-                at: Clock::System.now(),
-                method: exchange.method.to_string(),
-                path: exchange.path.clone(),
+            let label = exchange.environment.as_ref().map(Environment::label);
+            logging::request(&RequestLine {
+                method: exchange.method.as_str(),
+                path: &exchange.path,
                 status: reply.status(),
                 taken: exchange.taken(),
-                environment: exchange.environment.clone(),
+                environment: label.as_deref(),
             });
         }
         reply

@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{self, Method, Reply, Request, Response};
 use crate::model::environment::Environment;
 use crate::model::seed::Seed;
+use crate::outage::Outage;
 use crate::seed::Seeder;
 use crate::store::{Db, Store, SyncWhen, environment};
 
@@ -27,6 +28,8 @@ pub struct Api {
     settings: Settings,
     seeder: Seeder,
     hooks: Vec<Box<dyn Hook>>,
+    reads: Outage,
+    changes: Outage,
 }
 
 /// A request whose route and environment are known.
@@ -47,7 +50,9 @@ impl Api {
     /// `seed` is what every environment begins with; it was [checked](crate::seed::check).
     pub fn new(store: Arc<Store>, settings: Settings, seed: Seed) -> Self {
         let seeder = Seeder::new(seed, settings.templates);
-        Api { store, settings, seeder, hooks: vec![Box::new(RequestLog)] }
+        let reads = Outage::new("requests to read are refused");
+        let changes = Outage::new("requests to change something are refused");
+        Api { store, settings, seeder, hooks: vec![Box::new(RequestLog)], reads, changes }
     }
 
     /// Seeds the environments that are known: those of the file, and those of the keys that are accepted.
@@ -200,7 +205,8 @@ impl Api {
 
     /// The reply to a request, after all that it has changed is committed.
     fn finish(&self, exchange: &Exchange, outcome: Result<Outcome>) -> Reply {
-        let reply = match outcome {
+        let outage = if exchange.method == Method::Get { &self.reads } else { &self.changes };
+        let reply = match outage.watch(outcome) {
             Ok(Outcome::Reply(reply)) => reply,
             Ok(Outcome::Answer(answer)) => Reply::Answer(respond(answer)),
             Err(error) => Reply::Answer(refuse(&error)),
@@ -228,10 +234,9 @@ fn respond(answer: Answer) -> Response {
 }
 
 fn refuse(error: &Error) -> Response {
-    match error.kind() {
-        Kind::Internal => log::error!("{error}"),
-        Kind::Unavailable => log::warn!("{error}"),
-        _ => {}
+    // What is not available is told as an outage.
+    if error.kind() == Kind::Internal {
+        log::error!("{error}");
     }
     http::of_error(error)
 }

@@ -868,3 +868,55 @@ fn check_works_beside_a_daemon_and_after_a_kill() {
     assert!(folder.contents() == before, "{:?}", folder.names());
     assert_drained(&folder.daemon(&[]).customer("acme"), &job_id);
 }
+
+#[test]
+fn neither_output_holds_up_a_daemon_that_is_started_by_a_program_that_never_reads() {
+    let folder = Folder::new();
+    // Both are pipes that are full before it starts, as after hours of lines that were not read.
+    let full = || {
+        let (unread, mut full) = std::io::pipe().unwrap();
+        let flags = rustix::fs::fcntl_getfl(&full).unwrap();
+        rustix::fs::fcntl_setfl(&full, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+        while full.write(&[b'x'; 4096]).is_ok() {}
+        rustix::fs::fcntl_setfl(&full, flags).unwrap();
+        (unread, full)
+    };
+    let ((unread_out, out), (unread_log, log)) = (full(), full());
+    let (_ours, address) = unheard();
+    let mut command = bulkd(&["--db", &folder.database(), "--listen", &address.to_string()]);
+    let daemon = Binary::spawn(command.stdout(out).stderr(log));
+    wait_until("it listens", || TcpStream::connect(address).is_ok());
+    let customer = Customer::new(address, "acme");
+    for _ in 0..1_000 {
+        customer.get("/bulk/any").refused(404);
+    }
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, crowd(0, 10));
+    assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 9);
+    daemon.terminate();
+    drop((unread_out, unread_log));
+}
+
+#[test]
+fn a_log_for_programs_has_an_object_a_line() {
+    let folder = Folder::new();
+    let args = ["--listen", ":0", "--db", &folder.database(), "--log-format", "json"];
+    let daemon = Binary::start_by(bulkd(&args).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let customer = daemon.customer("acme");
+    customer.create(newsletter());
+    customer.get("/bulk/%22%0a%22").refused(404);
+    let lines: Vec<Value> =
+        daemon.terminate().stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let of = |path: &str| lines.iter().find(|line| line["path"] == path).unwrap_or_else(|| panic!("{path}: {lines:?}"));
+    let created = of("/bulk");
+    assert_eq!(
+        (&created["level"], &created["method"], &created["status"]),
+        (&json!("info"), &json!("POST"), &json!(201))
+    );
+    assert!(
+        created["time"].is_string() && created["ms"].is_number() && created["environment"].is_string(),
+        "{created}"
+    );
+    assert_eq!(of("/bulk/%22%0a%22")["status"], 404);
+    assert!(lines.iter().any(|line| line["message"] == "stopping"), "{lines:?}");
+}

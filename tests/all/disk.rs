@@ -461,8 +461,8 @@ fn a_log_that_cannot_be_written_is_told_and_loses_no_user() {
             assert_eq!(trouble.log_header() != log, kind == "sync", "{kind} {errno}");
         }
     }
-    daemon.logs("was not committed: the disk is full");
-    daemon.logs("was not committed: the disk reports an error");
+    daemon.logs("changes are not committed: the disk is full");
+    daemon.logs("changes are not committed: the disk reports an error");
     kill(daemon);
     let daemon = trouble.start();
     let customer = daemon.customer("acme");
@@ -561,7 +561,7 @@ fn a_log_that_cannot_be_copied_is_warned_of_and_copied_later() {
     let before = size("bulkd.db");
     trouble.begin("write", EIO, 0, "bulkd.db");
     ingest(5);
-    daemon.logs("the write-ahead log could not be copied into the database: disk I/O error");
+    daemon.logs("the write-ahead log cannot be copied into the database: disk I/O error");
     ingest(60);
     daemon.logs("the write-ahead log could not be started over: disk I/O error");
     assert!(size("bulkd.db") == before && size("bulkd.db-wal") > 64 << 20);
@@ -574,7 +574,7 @@ fn a_log_that_cannot_be_copied_is_warned_of_and_copied_later() {
     wait_until("a sync has failed", || trouble.failures() > 0);
     let ended = stop(daemon);
     let warned = |what: &str| ended.stderr.contains(&format!("{what}: "));
-    assert!(warned("the database could not be synced") || warned("could not be copied into the database"));
+    assert!(warned("the database could not be synced") || warned("cannot be copied into the database"));
     assert!(size("bulkd.db-wal") > 0, "what is not synced is not removed");
     trouble.end();
     let daemon = trouble.start();

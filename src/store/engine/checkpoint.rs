@@ -18,6 +18,7 @@ use super::bell::Bell;
 use super::file::{BUSY_TIMEOUT, LOG_BYTES, PAGE_BYTES};
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
+use crate::outage::Outage;
 
 /// Pages in the log before a copy is worth its while.
 const COPY_AFTER_PAGES: i64 = 4 * 1024 * 1024 / PAGE_BYTES;
@@ -120,13 +121,14 @@ impl Checkpoints {
     }
 
     fn copy(&self, conn: &Connection, database: Option<&File>) {
+        let outage = Outage::new("the write-ahead log cannot be copied into the database");
         let mut heard = 0;
         loop {
             self.0.bell.wait(heard, Duration::from_secs(3600));
             heard = self.0.bell.rung();
             let stopping = self.0.stopping.load(Ordering::Relaxed);
             if !self.0.unsynced.load(Ordering::Relaxed) {
-                self.copy_once(conn, database);
+                self.copy_once(conn, database, &outage);
             }
             // Now that this connection has seen the log, it removes it when it is closed as the last one.
             if stopping {
@@ -135,14 +137,15 @@ impl Checkpoints {
         }
     }
 
-    fn copy_once(&self, conn: &Connection, database: Option<&File>) {
+    fn copy_once(&self, conn: &Connection, database: Option<&File>, outage: &Outage) {
         let copied = {
             let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
             conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0))
         };
         crash::point(Point::Checkpoint);
-        if let Err(error) = copied {
-            log::warn!("the write-ahead log could not be copied into the database: {error}");
+        match copied {
+            Ok(_) => outage.succeeded(),
+            Err(error) => outage.failed(error),
         }
         // Otherwise the writer would find all of it to be synced when it starts the log over.
         if let Some(Err(error)) = database.map(File::sync_data) {

@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
+use crate::logging;
+use crate::outage::Outage;
 use crate::settings::Durability;
 
 /// A group that holds so many changes is committed.
@@ -162,10 +164,14 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
-                let writer = WriterThread { synchronous: setup.durability, suspect: false, setup };
+                let writer = WriterThread {
+                    synchronous: setup.durability,
+                    suspect: false,
+                    outage: Outage::new("changes are not committed"),
+                    setup,
+                };
                 if catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
-                    log::error!("the writer panicked; without it nothing can be kept, so bulkd ends");
-                    std::process::abort();
+                    logging::abort("the writer panicked; without it nothing can be kept, so bulkd ends");
                 }
                 // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the
                 // other.
@@ -211,6 +217,7 @@ struct WriterThread {
     synchronous: Durability,
     /// Whether a sync has failed, and nothing was done about it.
     suspect: bool,
+    outage: Outage,
 }
 
 impl WriterThread {
@@ -227,7 +234,7 @@ impl WriterThread {
         let mut group = Group::default();
         let outcome = self.changes(first, queue, &mut group);
         if let Err(error) = &outcome {
-            log::error!("a group of {} changes was not committed: {error}", group.applied.len());
+            self.outage.failed(error);
             self.setup.recipients.rollback(0);
             if !self.setup.conn.is_autocommit()
                 && let Err(error) = self.setup.conn.execute_batch("ROLLBACK")
@@ -235,6 +242,7 @@ impl WriterThread {
                 log::error!("and could not be rolled back: {error}");
             }
         } else {
+            self.outage.succeeded();
             self.setup.recipients.commit();
         }
         for change in group.applied {

@@ -1,0 +1,91 @@
+//! A state that fails one piece of work after the other, such as a full disk: it is logged when it begins and when it ends,
+//! with a count, and not for each.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind, Result};
+
+/// What has not failed for so long is over. Without it, a state in which some work fails and some does not would be a line
+/// for each.
+const QUIET_TIME: Duration = Duration::from_secs(1);
+
+/// Different messages of one outage that are logged, at most.
+const MESSAGES: usize = 8;
+
+/// One kind of work that may fail for a while.
+pub struct Outage {
+    /// What fails, as a sentence's beginning, such as "changes cannot be committed".
+    what: String,
+    is_on: AtomicBool,
+    current: Mutex<Option<Current>>,
+}
+
+struct Current {
+    /// Those that were logged.
+    messages: Vec<String>,
+    begun: Instant,
+    last: Instant,
+    failures: u64,
+}
+
+impl Outage {
+    pub fn new(what: impl Into<String>) -> Self {
+        Outage { what: what.into(), is_on: AtomicBool::new(false), current: Mutex::new(None) }
+    }
+
+    /// Counts a failure, and logs it if it is the first that says this.
+    pub fn failed(&self, message: impl std::fmt::Display) {
+        let (message, now) = (message.to_string(), Instant::now());
+        let mut current = self.current();
+        match &mut *current {
+            None => {
+                log::error!("{}: {message}", self.what);
+                *current = Some(Current { messages: vec![message], begun: now, last: now, failures: 1 });
+            }
+            Some(current) => {
+                current.failures += 1;
+                current.last = now;
+                if current.messages.len() < MESSAGES && !current.messages.contains(&message) {
+                    log::error!("{}: {message}", self.what);
+                    current.messages.push(message);
+                }
+            }
+        }
+        self.is_on.store(true, Ordering::Relaxed);
+    }
+
+    /// The work succeeds. Costs one look while it did so before, too.
+    pub fn succeeded(&self) {
+        if !self.is_on.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut current = self.current();
+        let is_over = current.as_ref().is_some_and(|current| current.last.elapsed() >= QUIET_TIME);
+        if let Some(over) = current.take_if(|_| is_over) {
+            self.is_on.store(false, Ordering::Relaxed);
+            let seconds = over.last.duration_since(over.begun).as_secs_f64();
+            log::warn!("over: {}, {} times in {seconds:.1} s", self.what, over.failures);
+        }
+    }
+
+    /// Takes note of what work has come to. Only what is not available now is an outage.
+    pub fn watch<T>(&self, result: Result<T>) -> Result<T> {
+        match &result {
+            Ok(_) => self.succeeded(),
+            Err(error) => self.watch_error(error),
+        }
+        result
+    }
+
+    fn watch_error(&self, error: &Error) {
+        if error.kind() == Kind::Unavailable {
+            self.failed(error);
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

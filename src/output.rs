@@ -1,0 +1,103 @@
+//! Lines on their way out of the process. They wait in memory for a thread of their own to write them, so that a reader
+//! that is slow, or that has stopped reading, never holds up what the lines tell of. Lines that find no room are dropped
+//! and counted.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Bytes that wait to be written, at most.
+const WAITING_BYTES: usize = 1024 * 1024;
+/// For lines to come together before they are written: to wake the thread for each costs more than to write it.
+const GATHER_TIME: Duration = Duration::from_millis(10);
+/// For what waits to be written before the end.
+const FLUSH_TIME: Duration = Duration::from_secs(1);
+
+/// The way out. Copies share it.
+#[derive(Clone)]
+pub struct Output(Arc<Shared>);
+
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// There is something to write, or it is to be written at once.
+    arrived: Condvar,
+    /// All is written.
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    dropped: u64,
+    is_hurried: bool,
+    /// The thread is writing what waited before.
+    is_writing: bool,
+}
+
+impl Output {
+    /// Starts the thread that writes to `out`. It lives as long as the process.
+    pub fn start(name: &str, out: impl Write + Send + 'static) -> io::Result<Output> {
+        let shared = Arc::new(Shared { waiting: Mutex::default(), arrived: Condvar::new(), written: Condvar::new() });
+        let writing = shared.clone();
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || writing.write_all(out))?;
+        Ok(Output(shared))
+    }
+
+    /// Puts whole lines on their way, each with its line feed.
+    pub fn put(&self, lines: &[u8]) {
+        let mut waiting = self.0.waiting();
+        if waiting.bytes.len() + lines.len() > WAITING_BYTES {
+            waiting.dropped += 1;
+            return;
+        }
+        let is_first = waiting.bytes.is_empty();
+        waiting.bytes.extend_from_slice(lines);
+        drop(waiting);
+        if is_first {
+            self.0.arrived.notify_one();
+        }
+    }
+
+    /// Waits until all is written, but not for a reader that does not read.
+    pub fn flush(&self) {
+        let mut waiting = self.0.waiting();
+        waiting.is_hurried = true;
+        self.0.arrived.notify_one();
+        let is_busy = |waiting: &mut Waiting| waiting.is_writing || !waiting.bytes.is_empty();
+        let _ = self.0.written.wait_timeout_while(waiting, FLUSH_TIME, is_busy);
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what comes, many lines at once.
+    fn write_all(&self, mut out: impl Write) {
+        let mut bytes = Vec::new();
+        loop {
+            let waiting = self.arrived.wait_while(self.waiting(), |waiting| waiting.bytes.is_empty());
+            let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+            let gathered = self.arrived.wait_timeout_while(waiting, GATHER_TIME, |waiting| !waiting.is_hurried);
+            let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut bytes, &mut waiting.bytes);
+            let dropped = std::mem::take(&mut waiting.dropped);
+            waiting.is_writing = true;
+            drop(waiting);
+            if dropped > 0 {
+                let told = format!("[{dropped} lines were dropped: they were not read as fast as they were written]\n");
+                bytes.extend(told.into_bytes());
+            }
+            // That there is no reader at all is no reason to fail.
+            let _ = out.write_all(&bytes).and_then(|()| out.flush());
+            bytes.clear();
+            let mut waiting = self.waiting();
+            waiting.is_writing = false;
+            if waiting.bytes.is_empty() {
+                waiting.is_hurried = false;
+                self.written.notify_all();
+            }
+        }
+    }
+}
