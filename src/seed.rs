@@ -19,6 +19,7 @@ use crate::model::template::Check;
 use crate::render::email::brand as email_brand;
 use crate::send::SendRequest;
 use crate::settings::UnknownTemplates;
+use crate::store::environment::View;
 use crate::store::ingest::{self, NewUsers};
 use crate::store::plan::References;
 use crate::store::preference::PreferenceOwner;
@@ -155,7 +156,10 @@ impl Seeder {
         }
         let Some(mut hold) = self.progress(environment).hold_unless(State::Seeded) else { return Ok(()) };
         let (shared, of) = (self.0.clone(), environment.clone());
-        store.write(move |tx| put(tx, &of, &shared.seed))?;
+        store.write(move |tx| {
+            let row = environment::find_or_create(tx, &of)?;
+            put(tx, row, &shared.seed)
+        })?;
         self.send(store, environment)?;
         hold.then = State::Seeded;
         Ok(())
@@ -168,31 +172,34 @@ impl Seeder {
 
     /// Takes everything away from an environment, and puts back all of the seed but the messages. They come when the
     /// environment is next [seeded](Seeder::ensure_seeded).
-    pub fn reset(&self, tx: &mut Tx<'_>, environment: &Environment) -> Result<()> {
-        environment::retire(tx, environment)?;
-        put(tx, environment, &self.0.seed)
+    pub fn reset(&self, tx: &mut Tx<'_>, environment: &Environment, row: EnvironmentRow) -> Result<()> {
+        environment::retire(tx, row)?;
+        if self.is_empty() {
+            return Ok(());
+        }
+        let row = environment::find_or_create(tx, environment)?;
+        put(tx, row, &self.0.seed)
     }
 
     /// Makes the messages that are not there yet, as if they were sent.
     fn send(&self, store: &Store, environment: &Environment) -> Result<()> {
+        let view = View::new(store, environment);
         for message in &self.0.seed.messages {
             let Entry { id, value: Message { definition, recipient, user }, .. } = message;
-            if store.read_for_request(|db| is_there(db, environment, id))? {
+            if view.read(|db, row| is_there(db, row, id))? {
                 continue;
             }
             let understood = Definition::read(definition, Reading::Lenient)?;
-            let (definition, environment) = (definition.clone(), environment.clone());
-            let of = environment.clone();
-            let send = SendRequest { definition, environment, templates: self.0.templates };
-            let users = vec![(recipient.clone(), user.clone())];
-            let send = send.prepare(store, understood, users)?;
+            let send = SendRequest { definition: definition.clone(), templates: self.0.templates };
+            let send = send.prepare(&view, understood, vec![(recipient.clone(), user.clone())])?;
             let id = id.clone();
             store.write(move |tx| {
-                if is_there(tx, &of, &id)? {
+                let row = send.environment();
+                if is_there(tx, row, &id)? {
                     return Ok(());
                 }
-                let message_id = send.write(tx)?;
-                message::name(tx, &of, &id, &message_id)
+                let message_id = send.write(tx, row)?;
+                message::name(tx, row, &id, &message_id)
             })?;
         }
         Ok(())
@@ -204,29 +211,25 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn is_there(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<bool> {
+fn is_there(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<bool> {
     Ok(message::find(db, environment, message_id)?.is_some())
 }
 
 /// Puts everything but the messages: these are sent afterwards, with what is there by then.
-fn put(tx: &mut Tx<'_>, environment: &Environment, seed: &Seed) -> Result<()> {
-    if seed.is_empty() {
-        return Ok(());
-    }
-    let row = environment::find_or_create(tx, environment)?;
+fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, seed: &Seed) -> Result<()> {
     each(&seed.brands, |it| brand::put(tx, environment, &it.id, &it.value))?;
     // An alias may move from one of them to another.
-    each(&seed.templates, |it| template::free_alias(tx, row, &it.id, it.value.payload.alias()))?;
+    each(&seed.templates, |it| template::free_alias(tx, environment, &it.id, it.value.payload.alias()))?;
     each(&seed.templates, |it| template::put(tx, environment, &it.id, &it.value.payload, it.value.is_published))?;
     each(&seed.checks, |it| put_checks(tx, environment, &it.id, &it.value))?;
-    each(&seed.topics, |it| preference::put_topic(tx, row, &it.id, &it.value))?;
-    each(&seed.profiles, |it| profile::replace(tx, row, &it.id, it.value.as_str()))?;
-    each(&seed.lists, |it| put_list(tx, row, &it.id, &it.value))?;
+    each(&seed.topics, |it| preference::put_topic(tx, environment, &it.id, &it.value))?;
+    each(&seed.profiles, |it| profile::replace(tx, environment, &it.id, it.value.as_str()))?;
+    each(&seed.lists, |it| put_list(tx, environment, &it.id, &it.value))?;
     each(&seed.preferences, |it| {
         let owner = PreferenceOwner { user_id: it.id.clone(), tenant_id: String::new() };
-        preference::put(tx, row, &owner, &it.value.topic_id, &it.value.preference)
+        preference::put(tx, environment, &owner, &it.value.topic_id, &it.value.preference)
     })?;
-    each(&seed.tokens, |it| token::put(tx, row, &it.id, &it.value))?;
+    each(&seed.tokens, |it| token::put(tx, environment, &it.id, &it.value))?;
     each(&seed.jobs, |it| put_job(tx, environment, &it.id, &it.value))
 }
 
@@ -243,7 +246,7 @@ fn each<T>(entries: &[Entry<T>], mut put: impl FnMut(&Entry<T>) -> Result<()>) -
     })
 }
 
-fn put_checks(tx: &mut Tx<'_>, environment: &Environment, template_id: &str, it: &Submission) -> Result<()> {
+fn put_checks(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, it: &Submission) -> Result<()> {
     let template = template::get(tx, environment, template_id)?;
     let known = template::find_checks(tx, &template, &it.submission_id)?;
     let known: Option<Vec<Check>> = known.and_then(|known| serde_json::from_str(&known).ok());
@@ -262,7 +265,7 @@ fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &Li
 }
 
 /// A job that is there stays as it is, however far it has come.
-fn put_job(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, it: &Job) -> Result<()> {
+fn put_job(tx: &mut Tx<'_>, environment: EnvironmentRow, job_id: &str, it: &Job) -> Result<()> {
     if job::find(tx, environment, job_id)?.is_some() {
         return Ok(());
     }

@@ -4,10 +4,10 @@ use std::sync::PoisonError;
 
 use super::engine::recipients::{self, RecipientSet};
 use super::engine::{Db, Tx};
-use super::{Store, job, user};
+use super::environment::View;
+use super::{job, user};
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobStatus};
-use crate::model::environment::Environment;
 use crate::model::row::JobRow;
 
 /// Users of a job whose recipients take a moment to read.
@@ -138,11 +138,12 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
 }
 
 /// Makes ready for [`ingest`] what would hold up the writer: the recipients of a large job of which it has no set.
-pub fn prepare(store: &Store, environment: &Environment, job_id: &str) -> Result<()> {
+pub fn prepare(view: &View<'_>, job_id: &str) -> Result<()> {
+    let store = view.store();
     if store.cached_jobs.has(job_id) {
         return Ok(());
     }
-    let job = store.read_for_request(|db| job::find(db, environment, job_id))?;
+    let job = view.read(|db, environment| job::find(db, environment, job_id))?;
     let Some(job) = job.filter(|job| job.status == JobStatus::Created && job.received >= LARGE_JOB_USERS) else {
         return Ok(());
     };
@@ -152,10 +153,9 @@ pub fn prepare(store: &Store, environment: &Environment, job_id: &str) -> Result
     }
     let mut set = RecipientSet::new(job_id);
     store.read_for_request(|db| load_recipients(db, job.job, &mut set))?;
-    let (environment, job_id) = (environment.clone(), job_id.to_owned());
     store.write(move |tx| {
         // A set of a job that was run meanwhile would never be dropped.
-        if let Some(job) = job::find(tx, &environment, &job_id)?.filter(|job| job.status == JobStatus::Created) {
+        if let Some(job) = job::find(tx, job.environment, &job.job_id)?.filter(|job| job.status == JobStatus::Created) {
             tx.recipients.insert_if_absent(job.job, set);
         }
         Ok(())
@@ -176,20 +176,21 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::id::Ids;
+    use crate::model::environment::{Environment, EnvironmentRow};
     use crate::settings::Durability;
-    use crate::store::Options;
+    use crate::store::{Options, Store, environment};
 
     /// Ingests so many recipients from `first` on, and returns how many were added.
-    fn ingest_named(store: &Store, of: &Environment, job_id: &str, first: u64, count: u64) -> u64 {
+    fn ingest_named(store: &Store, row: EnvironmentRow, job_id: &str, first: u64, count: u64) -> u64 {
         let body: Vec<String> = (first..first + count).map(|i| format!("user-{i}")).collect();
         let read = |body: &str, add: &mut dyn FnMut(&str, Option<&str>)| {
             body.split(' ').for_each(|name| add(name, Some(name)));
             Ok(())
         };
         let mut users = NewUsers::read(body.join(" "), read).unwrap();
-        let (of, job_id) = (of.clone(), job_id.to_owned());
+        let job_id = job_id.to_owned();
         let ingested = store.write(move |tx| {
-            let job = job::get(tx, &of, &job_id)?;
+            let job = job::get(tx, row, &job_id)?;
             ingest(tx, &job, &mut users)
         });
         count - ingested.unwrap().len() as u64
@@ -201,40 +202,46 @@ mod tests {
         let options = Options { path: None, durability: Durability::Ephemeral, clock, ids: Ids::sequential(0) };
         let (store, threads) = Store::open(options).unwrap();
         let of = Environment::of_key("acme");
-        let (create, forget) = (of.clone(), |job| {
+        let view = View::new(&store, &of);
+        let forget = |job| {
             move |tx: &mut Tx<'_>| {
                 tx.recipients.drop_job(job);
                 Ok(())
             }
+        };
+        let made_of = of.clone();
+        let made = store.write(move |tx| {
+            let row = environment::find_or_create(tx, &made_of)?;
+            Ok((row, job::create(tx, row, "{}")?))
         });
-        let job_id = store.write(move |tx| job::create(tx, &create, "{}")).unwrap();
-        let job = store.read(|db| job::get(db, &of, &job_id)).unwrap().job;
-        assert_eq!(ingest_named(&store, &of, &job_id, 0, LARGE_JOB_USERS - 1), LARGE_JOB_USERS - 1);
+        let (row, job_id) = made.unwrap();
+        let job = store.read(|db| job::get(db, row, &job_id)).unwrap().job;
+        assert_eq!(ingest_named(&store, row, &job_id, 0, LARGE_JOB_USERS - 1), LARGE_JOB_USERS - 1);
         assert!(store.cached_jobs.has(&job_id));
 
         // A small one is left to the writer.
         store.write(forget(job)).unwrap();
-        prepare(&store, &of, &job_id).unwrap();
+        prepare(&view, &job_id).unwrap();
         assert!(!store.cached_jobs.has(&job_id));
-        assert_eq!(ingest_named(&store, &of, &job_id, LARGE_JOB_USERS - 10, 20), 11);
+        assert_eq!(ingest_named(&store, row, &job_id, LARGE_JOB_USERS - 10, 20), 11);
 
         store.write(forget(job)).unwrap();
-        prepare(&store, &of, &job_id).unwrap();
+        prepare(&view, &job_id).unwrap();
         assert!(store.cached_jobs.has(&job_id));
-        assert_eq!(ingest_named(&store, &of, &job_id, LARGE_JOB_USERS, 20), 10);
+        assert_eq!(ingest_named(&store, row, &job_id, LARGE_JOB_USERS, 20), 10);
 
         // Other users may come while it is made.
         store.write(forget(job)).unwrap();
         let mut set = RecipientSet::new(&job_id);
         store.read(|db| load_recipients(db, job, &mut set)).unwrap();
-        assert_eq!(ingest_named(&store, &of, &job_id, LARGE_JOB_USERS + 20, 10), 10);
+        assert_eq!(ingest_named(&store, row, &job_id, LARGE_JOB_USERS + 20, 10), 10);
         store.write(forget(job)).unwrap();
         let taken = store.write(move |tx| {
             tx.recipients.insert_if_absent(job, set);
             Ok(())
         });
         taken.unwrap();
-        assert_eq!(ingest_named(&store, &of, &job_id, 0, LARGE_JOB_USERS + 31), 1);
+        assert_eq!(ingest_named(&store, row, &job_id, 0, LARGE_JOB_USERS + 31), 1);
         store.stop();
         threads.join();
     }
