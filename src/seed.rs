@@ -72,7 +72,10 @@ fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     Ok(())
 }
 
-/// A seed, and which environments were seeded since the start.
+/// Environments of which is remembered that they are seeded. Of others the file tells.
+const REMEMBERED_ENVIRONMENTS: usize = 1024;
+
+/// A seed, and which environments were seeded lately or are being seeded.
 #[derive(Clone)]
 pub struct Seeder(Arc<Shared>);
 
@@ -140,6 +143,10 @@ impl Seeder {
         let known = self.0.progress.read().unwrap_or_else(PoisonError::into_inner).get(&environment.key_hash).cloned();
         known.unwrap_or_else(|| {
             let mut progress = self.0.progress.write().unwrap_or_else(PoisonError::into_inner);
+            if progress.len() >= REMEMBERED_ENVIRONMENTS {
+                // Those that a thread holds or waits for stay; nothing else is lost.
+                progress.retain(|_, it| Arc::strong_count(it) > 1);
+            }
             progress.entry(environment.key_hash).or_default().clone()
         })
     }
@@ -149,17 +156,34 @@ impl Seeder {
         self.is_empty() || self.progress(environment).state.try_lock().is_ok_and(|state| *state == State::Seeded)
     }
 
-    /// Puts the seed into an environment that was not seeded yet. What is there already and is the same stays untouched.
+    /// Puts the seed into an environment, as at every start. What is there already and is the same stays untouched.
+    pub fn seed(&self, store: &Store, environment: &Environment) -> Result<()> {
+        self.put_unless(store, environment, |_| Ok(false))
+    }
+
+    /// Puts the seed into an environment that was not seeded yet. Those of the file were [seeded](Seeder::seed) at the
+    /// start, and a new one has its row together with the seed: one that has a row lacks messages at most.
     pub fn ensure_seeded(&self, store: &Store, environment: &Environment) -> Result<()> {
+        self.put_unless(store, environment, |db| Ok(environment::find(db, environment)?.is_some()))
+    }
+
+    fn put_unless(
+        &self,
+        store: &Store,
+        environment: &Environment,
+        is_put: impl FnOnce(&Db<'_>) -> Result<bool>,
+    ) -> Result<()> {
         if self.is_empty() {
             return Ok(());
         }
         let Some(mut hold) = self.progress(environment).hold_unless(State::Seeded) else { return Ok(()) };
         let (shared, of) = (self.0.clone(), environment.clone());
-        store.write(move |tx| {
-            let row = environment::find_or_create(tx, &of)?;
-            put(tx, row, &shared.seed)
-        })?;
+        if !store.read_for_request(is_put)? {
+            store.write(move |tx| {
+                let row = environment::find_or_create(tx, &of)?;
+                put(tx, row, &shared.seed)
+            })?;
+        }
         self.send(store, environment)?;
         hold.then = State::Seeded;
         Ok(())

@@ -53,7 +53,7 @@ impl Api {
         let in_file = self.store.read(environment::list)?;
         in_file.iter().chain(self.settings.keys.known()).try_for_each(|environment| {
             self.seeder
-                .ensure_seeded(&self.store, environment)
+                .seed(&self.store, environment)
                 .map_err(|error| Error::startup(format!("{error} (environment {})", environment.label())))
         })
     }
