@@ -225,12 +225,12 @@ fn versions(db: &Db<'_>, template: &Template, from: i64, limit: usize) -> Result
     let newest = newest.map_or(0, |newest| newest.version);
     let from = if from == 0 { newest } else { from };
     let room = limit.saturating_sub(items.len());
-    let found = template::list_versions(db, template.template, from, room + 1)?;
-    items.extend(found.iter().take(room).map(|&(version, created_at)| {
+    let page = template::list_versions(db, template.template, from, room)?;
+    items.extend(page.items.iter().map(|&(version, created_at)| {
         let current = if version == newest { "published:" } else { "" };
         version_item(&format!("{current}{}", model::label(version)), created_at, None)
     }));
-    Ok((items, found.get(room).map(|&(version, _)| version)))
+    Ok((items, page.next))
 }
 
 fn version_item(label: &str, created_at: Timestamp, has_changes: Option<bool>) -> String {

@@ -253,15 +253,23 @@ pub fn find_version(db: &Db<'_>, template: TemplateRow, version: i64) -> Result<
     Ok(find.query_row(params![template, version], version_from_row).optional()?)
 }
 
-/// Numbers and times of the versions up to this one, the newest first.
-pub fn list_versions(db: &Db<'_>, template: TemplateRow, up_to: i64, limit: usize) -> Result<Vec<(i64, Timestamp)>> {
+/// Numbers and times of the versions up to this one, the newest first, at most `limit`.
+pub fn list_versions(
+    db: &Db<'_>,
+    template: TemplateRow,
+    up_to: i64,
+    limit: usize,
+) -> Result<Page<(i64, Timestamp), i64>> {
     let mut list = db.conn.prepare_cached(
         "SELECT version, created_at FROM template_versions
          WHERE template = ?1 AND version <= ?2 ORDER BY version DESC LIMIT ?3",
     )?;
     let rows =
-        list.query_map(params![template, up_to, limit as i64], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        list.query_map(params![template, up_to, limit as i64 + 1], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?;
+    let mut items: Vec<(i64, Timestamp)> = rows.collect::<rusqlite::Result<_>>()?;
+    let next = items.get(limit).map(|&(version, _)| version);
+    items.truncate(limit);
+    Ok(Page { items, next })
 }
 
 /// The checks of a submission, a JSON array, if there are any.
