@@ -53,7 +53,7 @@ pub fn read(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
     Ok(seed)
 }
 
-/// Refuses a seed with texts that cannot be rendered for any recipient.
+/// Refuses a seed with texts that cannot be rendered for any recipient, or with a job that has a user twice.
 fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     for template in &seed.templates {
         let at = format!("{}.content", template.at);
@@ -61,6 +61,14 @@ fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     }
     for brand in &seed.brands {
         email_brand::check(&brand.value, &brand.at)?;
+    }
+    for Entry { at, value: job, .. } in &seed.jobs {
+        let users = new_users(job)?;
+        if let Some(&index) = ingest::duplicates(&users)?.first() {
+            let recipient = users.recipient(index).unwrap_or_default();
+            let problem = format_args!("'{recipient}' is in this job already").to_string();
+            return Err(Error::invalid(format_args!("{at}.users[{index}]"), problem));
+        }
     }
     let jobs = seed.jobs.iter().map(|job| (&job.at, &job.value.definition, JobKind::Bulk));
     let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));
@@ -288,13 +296,17 @@ fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &Li
     }
 }
 
+fn new_users(job: &Job) -> Result<NewUsers> {
+    NewUsers::read(job.users.clone(), |users, add| model::for_each_user(users, add))
+}
+
 /// A job that is there stays as it is, however far it has come.
 fn put_job(tx: &mut Tx<'_>, environment: EnvironmentRow, job_id: &str, it: &Job) -> Result<()> {
     if job::find(tx, environment, job_id)?.is_some() {
         return Ok(());
     }
     job::create_as(tx, environment, job_id, &it.definition)?;
-    let mut users = NewUsers::read(it.users.clone(), |users, add| model::for_each_user(users, add))?;
+    let mut users = new_users(it)?;
     ingest::ingest(tx, &job::get(tx, environment, job_id)?, &mut users)?;
     if it.is_run {
         let job = job::get(tx, environment, job_id)?;

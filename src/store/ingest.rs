@@ -89,45 +89,78 @@ impl NewUsers {
         self.text(self.users[index].user)
     }
 
+    /// Who a user is, if it has a name.
+    pub fn recipient(&self, index: usize) -> Option<&str> {
+        self.named(&self.users[index]).map(|(name, _)| name)
+    }
+
+    fn named<'a>(&'a self, user: &'a NewUser) -> Option<(&'a str, u32)> {
+        match &user.recipient {
+            Recipient::Within { span, hash } => Some((self.text(*span), *hash)),
+            Recipient::Apart { name, hash } => Some((name, *hash)),
+            Recipient::Unnamed => None,
+        }
+    }
+
     fn text(&self, (start, end): (u32, u32)) -> &str {
         &self.body[start as usize..end as usize]
     }
 }
 
-/// Adds users to a job that was not run yet. Returns the indexes of those that are in it already, or twice
-/// in this call.
-pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<usize>> {
-    let first_seq = job.received;
-    let seq_of = |accepted: usize| {
-        u32::try_from(first_seq + accepted as u64)
-            .map_err(|_| Error::invalid("users", format_args!("a job holds at most {} users", u32::MAX)))
-    };
-    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, Recipient::Unnamed)) {
-        let name = tx.ids.recipient();
-        user.recipient = Recipient::Apart { hash: recipients::hash(&name), name };
-    }
+/// Users who stay in a job, as recipients and texts, and the indexes of those who do not.
+type Split<'a> = (Vec<(&'a str, &'a str)>, Vec<usize>);
 
+/// What a duplicate is. Two users with the same name, letter for letter, are the same recipient, and one without a name
+/// is another than all others; the first of a recipient stays. `set` knows the `first_seq` recipients who are in the job,
+/// and `is_at` whether one of them stands at a place.
+fn split<'a>(
+    users: &'a NewUsers,
+    set: &mut RecipientSet,
+    first_seq: u64,
+    is_at: impl Fn(u32, &str) -> Result<bool>,
+) -> Result<Split<'a>> {
     let mut accepted: Vec<(&str, &str)> = Vec::with_capacity(users.users.len());
     let mut duplicates = Vec::new();
-    let db = Db::new(tx.conn, tx.now);
-    let load = |set: &mut RecipientSet| load_recipients(&db, job.job, set);
-    let set = tx.recipients.of_job(job.job, &job.job_id, first_seq, load)?;
     for (index, user) in users.users.iter().enumerate() {
-        let (recipient, hash) = match &user.recipient {
-            Recipient::Within { span, hash } => (users.text(*span), *hash),
-            Recipient::Apart { name, hash } => (name.as_str(), *hash),
-            Recipient::Unnamed => return Err(Error::internal("a user without a name")),
+        let seq = u32::try_from(first_seq + accepted.len() as u64)
+            .map_err(|_| Error::invalid("users", format_args!("a job holds at most {} users", u32::MAX)))?;
+        let (recipient, added) = match users.named(user) {
+            None => ("", true),
+            Some((recipient, hash)) => {
+                let is_same = |seq: u32| match u64::from(seq).checked_sub(first_seq) {
+                    Some(here) => Ok(accepted.get(here as usize).is_some_and(|(known, _)| *known == recipient)),
+                    None => is_at(seq, recipient),
+                };
+                (recipient, set.add(hash, seq, is_same)?)
+            }
         };
-        let added = set.add(hash, seq_of(accepted.len())?, |seq| match u64::from(seq).checked_sub(first_seq) {
-            Some(here) => Ok(accepted.get(here as usize).is_some_and(|(known, _)| *known == recipient)),
-            None => user::is_recipient_at(&db, job.job, seq, recipient),
-        })?;
         if added {
             accepted.push((recipient, users.text(user.user)));
         } else {
             duplicates.push(index);
         }
     }
+    Ok((accepted, duplicates))
+}
+
+/// The indexes of the users that would not stay in a new job.
+pub fn duplicates(users: &NewUsers) -> Result<Vec<usize>> {
+    split(users, &mut RecipientSet::new(""), 0, |_, _| Ok(false)).map(|(_, duplicates)| duplicates)
+}
+
+/// Adds users to a job that was not run yet. Returns the indexes of those that are in it already, or twice
+/// in this call.
+pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<usize>> {
+    let first_seq = job.received;
+    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, Recipient::Unnamed)) {
+        let name = tx.ids.recipient();
+        user.recipient = Recipient::Apart { hash: recipients::hash(&name), name };
+    }
+    let db = Db::new(tx.conn, tx.now);
+    let load = |set: &mut RecipientSet| load_recipients(&db, job.job, set);
+    let set = tx.recipients.of_job(job.job, &job.job_id, first_seq, load)?;
+    let is_at = |seq, recipient: &str| user::is_recipient_at(&db, job.job, seq, recipient);
+    let (accepted, duplicates) = split(users, set, first_seq, is_at)?;
     if accepted.is_empty() {
         return Ok(duplicates);
     }
