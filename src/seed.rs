@@ -19,6 +19,7 @@ use crate::model::template::Check;
 use crate::render::email::brand as email_brand;
 use crate::send::SendRequest;
 use crate::settings::UnknownTemplates;
+use crate::store::environment::View;
 use crate::store::ingest::{self, NewUsers};
 use crate::store::plan::References;
 use crate::store::preference::PreferenceOwner;
@@ -52,7 +53,7 @@ pub fn read(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
     Ok(seed)
 }
 
-/// Refuses a seed with texts that cannot be rendered for any recipient.
+/// Refuses a seed with texts that cannot be rendered for any recipient, or with a job that has a user twice.
 fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     for template in &seed.templates {
         let at = format!("{}.content", template.at);
@@ -60,6 +61,14 @@ fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     }
     for brand in &seed.brands {
         email_brand::check(&brand.value, &brand.at)?;
+    }
+    for Entry { at, value: job, .. } in &seed.jobs {
+        let users = new_users(job)?;
+        if let Some(&index) = ingest::duplicates(&users)?.first() {
+            let recipient = users.recipient(index).unwrap_or_default();
+            let problem = format_args!("'{recipient}' is in this job already").to_string();
+            return Err(Error::invalid(format_args!("{at}.users[{index}]"), problem));
+        }
     }
     let jobs = seed.jobs.iter().map(|job| (&job.at, &job.value.definition, JobKind::Bulk));
     let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));
@@ -71,7 +80,10 @@ fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     Ok(())
 }
 
-/// A seed, and which environments were seeded since the start.
+/// Environments of which is remembered that they are seeded. Of others the file tells.
+const REMEMBERED_ENVIRONMENTS: usize = 1024;
+
+/// A seed, and which environments were seeded lately or are being seeded.
 #[derive(Clone)]
 pub struct Seeder(Arc<Shared>);
 
@@ -139,6 +151,10 @@ impl Seeder {
         let known = self.0.progress.read().unwrap_or_else(PoisonError::into_inner).get(&environment.key_hash).cloned();
         known.unwrap_or_else(|| {
             let mut progress = self.0.progress.write().unwrap_or_else(PoisonError::into_inner);
+            if progress.len() >= REMEMBERED_ENVIRONMENTS {
+                // Those that a thread holds or waits for stay; nothing else is lost.
+                progress.retain(|_, it| Arc::strong_count(it) > 1);
+            }
             progress.entry(environment.key_hash).or_default().clone()
         })
     }
@@ -148,14 +164,34 @@ impl Seeder {
         self.is_empty() || self.progress(environment).state.try_lock().is_ok_and(|state| *state == State::Seeded)
     }
 
-    /// Puts the seed into an environment that was not seeded yet. What is there already and is the same stays untouched.
+    /// Puts the seed into an environment, as at every start. What is there already and is the same stays untouched.
+    pub fn seed(&self, store: &Store, environment: &Environment) -> Result<()> {
+        self.put_unless(store, environment, |_| Ok(false))
+    }
+
+    /// Puts the seed into an environment that was not seeded yet. Those of the file were [seeded](Seeder::seed) at the
+    /// start, and a new one has its row together with the seed: one that has a row lacks messages at most.
     pub fn ensure_seeded(&self, store: &Store, environment: &Environment) -> Result<()> {
+        self.put_unless(store, environment, |db| Ok(environment::find(db, environment)?.is_some()))
+    }
+
+    fn put_unless(
+        &self,
+        store: &Store,
+        environment: &Environment,
+        is_put: impl FnOnce(&Db<'_>) -> Result<bool>,
+    ) -> Result<()> {
         if self.is_empty() {
             return Ok(());
         }
         let Some(mut hold) = self.progress(environment).hold_unless(State::Seeded) else { return Ok(()) };
         let (shared, of) = (self.0.clone(), environment.clone());
-        store.write(move |tx| put(tx, &of, &shared.seed))?;
+        if !store.read_for_request(is_put)? {
+            store.write(move |tx| {
+                let row = environment::find_or_create(tx, &of)?;
+                put(tx, row, &shared.seed)
+            })?;
+        }
         self.send(store, environment)?;
         hold.then = State::Seeded;
         Ok(())
@@ -168,31 +204,34 @@ impl Seeder {
 
     /// Takes everything away from an environment, and puts back all of the seed but the messages. They come when the
     /// environment is next [seeded](Seeder::ensure_seeded).
-    pub fn reset(&self, tx: &mut Tx<'_>, environment: &Environment) -> Result<()> {
-        environment::retire(tx, environment)?;
-        put(tx, environment, &self.0.seed)
+    pub fn reset(&self, tx: &mut Tx<'_>, environment: &Environment, row: EnvironmentRow) -> Result<()> {
+        environment::retire(tx, row)?;
+        if self.is_empty() {
+            return Ok(());
+        }
+        let row = environment::find_or_create(tx, environment)?;
+        put(tx, row, &self.0.seed)
     }
 
     /// Makes the messages that are not there yet, as if they were sent.
     fn send(&self, store: &Store, environment: &Environment) -> Result<()> {
+        let view = View::new(store, environment);
         for message in &self.0.seed.messages {
             let Entry { id, value: Message { definition, recipient, user }, .. } = message;
-            if store.read_for_request(|db| is_there(db, environment, id))? {
+            if view.read(|db, row| is_there(db, row, id))? {
                 continue;
             }
             let understood = Definition::read(definition, Reading::Lenient)?;
-            let (definition, environment) = (definition.clone(), environment.clone());
-            let of = environment.clone();
-            let send = SendRequest { definition, environment, templates: self.0.templates };
-            let users = vec![(recipient.clone(), user.clone())];
-            let send = send.prepare(store, understood, users)?;
+            let send = SendRequest { definition: definition.clone(), templates: self.0.templates };
+            let send = send.prepare(&view, understood, vec![(recipient.clone(), user.clone())])?;
             let id = id.clone();
             store.write(move |tx| {
-                if is_there(tx, &of, &id)? {
+                let row = send.environment();
+                if is_there(tx, row, &id)? {
                     return Ok(());
                 }
-                let message_id = send.write(tx)?;
-                message::name(tx, &of, &id, &message_id)
+                let message_id = send.write(tx, row)?;
+                message::name(tx, row, &id, &message_id)
             })?;
         }
         Ok(())
@@ -204,29 +243,25 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn is_there(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<bool> {
+fn is_there(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<bool> {
     Ok(message::find(db, environment, message_id)?.is_some())
 }
 
 /// Puts everything but the messages: these are sent afterwards, with what is there by then.
-fn put(tx: &mut Tx<'_>, environment: &Environment, seed: &Seed) -> Result<()> {
-    if seed.is_empty() {
-        return Ok(());
-    }
-    let row = environment::find_or_create(tx, environment)?;
+fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, seed: &Seed) -> Result<()> {
     each(&seed.brands, |it| brand::put(tx, environment, &it.id, &it.value))?;
     // An alias may move from one of them to another.
-    each(&seed.templates, |it| template::free_alias(tx, row, &it.id, it.value.payload.alias()))?;
+    each(&seed.templates, |it| template::free_alias(tx, environment, &it.id, it.value.payload.alias()))?;
     each(&seed.templates, |it| template::put(tx, environment, &it.id, &it.value.payload, it.value.is_published))?;
     each(&seed.checks, |it| put_checks(tx, environment, &it.id, &it.value))?;
-    each(&seed.topics, |it| preference::put_topic(tx, row, &it.id, &it.value))?;
-    each(&seed.profiles, |it| profile::replace(tx, row, &it.id, it.value.as_str()))?;
-    each(&seed.lists, |it| put_list(tx, row, &it.id, &it.value))?;
+    each(&seed.topics, |it| preference::put_topic(tx, environment, &it.id, &it.value))?;
+    each(&seed.profiles, |it| profile::replace(tx, environment, &it.id, it.value.as_str()))?;
+    each(&seed.lists, |it| put_list(tx, environment, &it.id, &it.value))?;
     each(&seed.preferences, |it| {
         let owner = PreferenceOwner { user_id: it.id.clone(), tenant_id: String::new() };
-        preference::put(tx, row, &owner, &it.value.topic_id, &it.value.preference)
+        preference::put(tx, environment, &owner, &it.value.topic_id, &it.value.preference)
     })?;
-    each(&seed.tokens, |it| token::put(tx, row, &it.id, &it.value))?;
+    each(&seed.tokens, |it| token::put(tx, environment, &it.id, &it.value))?;
     each(&seed.jobs, |it| put_job(tx, environment, &it.id, &it.value))
 }
 
@@ -243,7 +278,7 @@ fn each<T>(entries: &[Entry<T>], mut put: impl FnMut(&Entry<T>) -> Result<()>) -
     })
 }
 
-fn put_checks(tx: &mut Tx<'_>, environment: &Environment, template_id: &str, it: &Submission) -> Result<()> {
+fn put_checks(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, it: &Submission) -> Result<()> {
     let template = template::get(tx, environment, template_id)?;
     let known = template::find_checks(tx, &template, &it.submission_id)?;
     let known: Option<Vec<Check>> = known.and_then(|known| serde_json::from_str(&known).ok());
@@ -261,13 +296,17 @@ fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &Li
     }
 }
 
+fn new_users(job: &Job) -> Result<NewUsers> {
+    NewUsers::read(job.users.clone(), |users, add| model::for_each_user(users, add))
+}
+
 /// A job that is there stays as it is, however far it has come.
-fn put_job(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, it: &Job) -> Result<()> {
+fn put_job(tx: &mut Tx<'_>, environment: EnvironmentRow, job_id: &str, it: &Job) -> Result<()> {
     if job::find(tx, environment, job_id)?.is_some() {
         return Ok(());
     }
     job::create_as(tx, environment, job_id, &it.definition)?;
-    let mut users = NewUsers::read(it.users.clone(), |users, add| model::for_each_user(users, add))?;
+    let mut users = new_users(it)?;
     ingest::ingest(tx, &job::get(tx, environment, job_id)?, &mut users)?;
     if it.is_run {
         let job = job::get(tx, environment, job_id)?;

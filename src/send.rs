@@ -10,15 +10,16 @@ use crate::compose::{Recipient, Renderer};
 use crate::error::{Error, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::Definition;
-use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::environment::EnvironmentRow;
 use crate::model::list::Pattern;
 use crate::model::outcomes::RenderedBatch;
 use crate::model::recipient::{self, Filter, To};
 use crate::model::resolved::ResolvedDefinition;
 use crate::settings::UnknownTemplates;
+use crate::store::environment::View;
 use crate::store::job::PinnedVersions;
 use crate::store::plan::{self, References};
-use crate::store::{self, Db, Store, Tx, environment, list, profile};
+use crate::store::{self, Db, Tx, list, profile};
 
 /// Subscribers of all lists of one send, at most: they are written in one commit.
 const FAN_OUT_RECIPIENTS: usize = 1_000_000;
@@ -33,16 +34,14 @@ const COMMIT_BYTES: usize = 16 * 1024 * 1024;
 pub struct SendRequest {
     /// The `message`, as it was sent.
     pub definition: String,
-    pub environment: Environment,
     pub templates: UnknownTemplates,
 }
 
 /// A send that only has to be written.
 pub struct PreparedSend {
     definition: String,
-    environment: Environment,
-    /// The row of the environment in which all was looked up, if it had one.
-    row: Option<EnvironmentRow>,
+    /// In which all was looked up.
+    environment: EnvironmentRow,
     versions: PinnedVersions,
     /// Recipients, and the users as they were sent.
     users: Vec<(String, String)>,
@@ -53,10 +52,17 @@ pub struct PreparedSend {
 impl SendRequest {
     /// Looks up what there is to know of the recipients; then, without the file, renders. `definition` is the send's own,
     /// understood.
-    pub fn prepare(self, store: &Store, definition: Definition, users: Vec<(String, String)>) -> Result<PreparedSend> {
+    pub fn prepare(
+        self,
+        view: &View<'_>,
+        definition: Definition,
+        users: Vec<(String, String)>,
+    ) -> Result<PreparedSend> {
         let sent: Vec<_> = users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
-        let (found, now) = store.read_for_request(|db| {
-            Ok((store::send::resolve(db, &self.environment, definition, &sent, COMMIT_BYTES)?, db.now()))
+        let mut plan = ResolvedDefinition::new(definition, JobKind::Send);
+        plan.is_simulation = view.environment().is_simulation();
+        let (environment, found, now) = view.read(|db, environment| {
+            Ok((environment, store::send::resolve(db, environment, plan, &sent, COMMIT_BYTES)?, db.now()))
         })?;
         let renderer = Renderer::new(found.plan, self.templates, now)?;
         let mut outcomes = RenderedBatch::default();
@@ -67,39 +73,37 @@ impl SendRequest {
             renderer.render(Recipient { recipient, user, known }, now, false, &mut outcomes);
         }
         let outcomes = Some(outcomes).filter(|outcomes| outcomes.len() == users.len());
-        let SendRequest { definition, environment, .. } = self;
-        Ok(PreparedSend { definition, environment, row: found.environment, versions: found.versions, users, outcomes })
+        Ok(PreparedSend { definition: self.definition, environment, versions: found.versions, users, outcomes })
     }
 
     /// The same of recipients of whom some are the subscribers of lists. All are left to the runner.
-    pub fn prepare_lists(self, store: &Store, definition: Definition, to: &[To]) -> Result<PreparedSend> {
-        let (row, versions, users) = store.read_for_request(|db| {
-            let found = environment::find(db, &self.environment)?;
-            let row = found.unwrap_or(environment::NOTHING);
-            Ok((found, plan::resolve(db, row, &References::of(&definition))?, expand_recipients(db, row, to)?))
+    pub fn prepare_lists(self, view: &View<'_>, definition: Definition, to: &[To]) -> Result<PreparedSend> {
+        let (environment, versions, users) = view.read(|db, environment| {
+            let versions = plan::resolve(db, environment, &References::of(&definition))?;
+            Ok((environment, versions, expand_recipients(db, environment, to)?))
         })?;
         // Compiled only to see whether it can be: the runner does it again.
         Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
         if users.is_empty() {
             log::warn!("a send to {to:?} reaches no recipient: no list that it names has a subscriber who matches");
         }
-        let SendRequest { definition, environment, .. } = self;
-        Ok(PreparedSend { definition, environment, row, versions, users, outcomes: None })
+        Ok(PreparedSend { definition: self.definition, environment, versions, users, outcomes: None })
     }
 }
 
 impl PreparedSend {
+    /// The environment in which all was looked up. Should it have been reset meanwhile, this was sent before, and is
+    /// written there.
+    pub fn environment(&self) -> EnvironmentRow {
+        self.environment
+    }
+
     /// Writes the job and its messages, or leaves these to the runner. Returns the id of the request: of one recipient its
     /// message's, else the job's.
-    pub fn write(&self, tx: &mut Tx<'_>) -> Result<String> {
+    pub fn write(&self, tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<String> {
         let users: Vec<(&str, &str)> =
             self.users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
-        // Should the environment have been reset meanwhile, this was sent before.
-        let row = match self.row {
-            Some(row) => row,
-            None => environment::find_or_create(tx, &self.environment)?,
-        };
-        store::send::create(tx, row, &self.definition, &self.versions, &users, self.outcomes.as_ref())
+        store::send::create(tx, environment, &self.definition, &self.versions, &users, self.outcomes.as_ref())
     }
 }
 

@@ -19,8 +19,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
         return Err(Error::invalid("settings", "expected an object, which may be empty"));
     }
     email_brand::check(&payload, "")?;
-    let environment = call.environment;
-    Action::change(move |tx| shown(&brand::create(tx, &environment, &payload)?))
+    Action::change(move |tx, environment| shown(&brand::create(tx, environment, &payload)?))
 }
 
 /// `GET /brands?cursor=&limit=`: 200 `{paging, results}`, in the order in which they were made.
@@ -28,9 +27,8 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.query();
     let from = BrandRow(Cursor::read(query.cursor().as_deref(), List::Brands)? as i64);
     let limit = query.limit() as usize;
-    let environment = call.environment;
-    Action::query(move |db| {
-        let page = brand::list(db, &environment, from, limit, paging::PAGE_BYTES)?;
+    Action::query(move |db, environment| {
+        let page = brand::list(db, environment, from, limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|row| Cursor { list: List::Brands, position: row.0.unsigned_abs() });
         let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::results(&items, next)))
@@ -39,27 +37,27 @@ pub fn list(call: Call<'_>) -> Result<Action> {
 
 /// `GET /brands/{brand_id}`: 200 and the brand.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let (brand_id, environment) = (call.path("brand_id"), call.environment);
-    Action::query(move |db| shown(&brand::get(db, &environment, &brand_id)?))
+    let brand_id = call.path("brand_id");
+    Action::query(move |db, environment| shown(&brand::get(db, environment, &brand_id)?))
 }
 
 /// `PUT /brands/{brand_id}` with `{name, settings?, snippets?}`: 200 and the brand, of which nothing else is left.
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let payload = BrandPayload::read(&call.json()?, "")?;
     email_brand::check(&payload, "")?;
-    let (brand_id, environment) = (call.path("brand_id"), call.environment);
-    Action::change(move |tx| {
-        let brand = brand::get(tx, &environment, &brand_id)?;
+    let brand_id = call.path("brand_id");
+    Action::change_existing(move |tx, environment| {
+        let brand = brand::get(tx, environment, &brand_id)?;
         brand::replace(tx, &brand, &payload)?;
-        shown(&brand::get(tx, &environment, &brand_id)?)
+        shown(&brand::get(tx, environment, &brand_id)?)
     })
 }
 
 /// `DELETE /brands/{brand_id}`: 204, or 409 while a template uses it.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let (brand_id, environment) = (call.path("brand_id"), call.environment);
-    Action::change(move |tx| {
-        let brand = brand::get(tx, &environment, &brand_id)?;
+    let brand_id = call.path("brand_id");
+    Action::change_existing(move |tx, environment| {
+        let brand = brand::get(tx, environment, &brand_id)?;
         brand::delete(tx, &brand)?;
         Ok(Answer::new(204, ""))
     })

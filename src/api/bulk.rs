@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::{Action, Answer, Call, Change};
+use super::call::{Action, Answer, Call, Change, Place};
 use super::paging::{self, Cursor, List};
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
@@ -35,9 +35,9 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
     let plan = ResolvedDefinition::new(Definition::read(definition, reading)?, JobKind::Bulk);
     Renderer::new(plan, call.settings.templates, Timestamp::default())?;
-    let (definition, environment) = (definition.to_owned(), call.environment);
-    Action::change(move |tx| {
-        let job_id = job::create(tx, &environment, &definition)?;
+    let definition = definition.to_owned();
+    Action::change(move |tx, environment| {
+        let job_id = job::create(tx, environment, &definition)?;
         let status = if contract == Contract::OpenApi { 200 } else { 201 };
         Ok(Answer::new(status, format!("{{\"jobId\":\"{job_id}\"}}")))
     })
@@ -57,11 +57,11 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let mut users = NewUsers::read(body, |body, add| {
         user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, "users", add)
     })?;
-    let (job_id, environment, contract) = (call.path("job_id"), call.environment, call.settings.contract);
-    Action::prepare(move |store| {
-        ingest::prepare(store, &environment, &job_id)?;
-        Ok(Change::new(move |tx| {
-            let job = job::get(tx, &environment, &job_id)?;
+    let (job_id, contract) = (call.path("job_id"), call.settings.contract);
+    Action::prepare(move |view| {
+        ingest::prepare(view, &job_id)?;
+        Ok(Change::new(Place::Existing, move |tx, environment| {
+            let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {
                 let problem = "this job was run already and takes no more users; create a new job";
                 return Err(Error::invalid("job_id", problem));
@@ -86,13 +86,13 @@ fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
 /// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job; the body,
 /// which older SDKs send as `{}`, does not matter.
 pub fn run(mut call: Call<'_>) -> Result<Action> {
-    let (job_id, environment, contract) = (call.path("job_id"), call.environment, call.settings.contract);
-    Action::prepare(move |store| {
+    let (job_id, contract) = (call.path("job_id"), call.settings.contract);
+    Action::prepare(move |view| {
         // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
-        let (_, definition) = store.read_for_request(|db| job::get_with_definition(db, &environment, &job_id))?;
+        let (_, definition) = view.read(|db, environment| job::get_with_definition(db, environment, &job_id))?;
         let references = References::of(&Definition::read(&definition, Reading::Lenient)?);
-        Ok(Change::new(move |tx| {
-            let job = job::get(tx, &environment, &job_id)?;
+        Ok(Change::new(Place::Existing, move |tx, environment| {
+            let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {
                 return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
             }
@@ -108,9 +108,9 @@ pub fn run(mut call: Call<'_>) -> Result<Action> {
 /// `GET /bulk/{job_id}`: 200 `{job: {definition, enqueued, failures, received, status}}`, and for a job that cannot go
 /// on the reason as `error`, which is ours.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let (job_id, environment) = (call.path("job_id"), call.environment);
-    Action::query(move |db| {
-        let (job, definition) = job::get_with_definition(db, &environment, &job_id)?;
+    let job_id = call.path("job_id");
+    Action::query(move |db, environment| {
+        let (job, definition) = job::get_with_definition(db, environment, &job_id)?;
         let error = job.error.map(|error| format!(",\"error\":{}", json::quoted(&error))).unwrap_or_default();
         let body = format!(
             "{{\"job\":{{\"definition\":{definition},\"enqueued\":{},\"failures\":{},\"received\":{},\"status\":\"{}\"{error}}}}}",
@@ -128,9 +128,8 @@ pub fn list_users(mut call: Call<'_>) -> Result<Action> {
     let job_id = call.path("job_id");
     let query = call.query();
     let (cursor, limit) = (query.cursor(), query.limit() as usize);
-    let environment = call.environment;
-    Action::query(move |db| {
-        let job = job::get(db, &environment, &job_id)?;
+    Action::query(move |db, environment| {
+        let job = job::get(db, environment, &job_id)?;
         let from_seq = Cursor::read(cursor.as_deref(), List::Users(job.job))?;
         let page = job_users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|seq| Cursor { list: List::Users(job.job), position: seq });

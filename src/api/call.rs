@@ -4,17 +4,17 @@ use super::query::Query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::http::Request;
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
-use crate::store::{Db, Store, Tx, Undo};
+use crate::store::environment::{self, NOTHING, View};
+use crate::store::{Db, Tx, Undo};
 
-/// A request with what its route and its key say about it.
+/// A request with what its route says about it. Its environment is given to what is left to do.
 pub struct Call<'a> {
     pub request: Request,
     pub(super) params: Params,
     /// The query parameters that the route knows.
     pub(super) known_query: &'static [&'static str],
-    pub environment: Environment,
     pub settings: &'a Settings,
     pub seeder: &'a Seeder,
 }
@@ -24,7 +24,6 @@ pub type Params = Vec<(&'static str, String)>;
 
 /// What is left to do once a request has been read.
 pub enum Action {
-    Answer(Answer),
     /// Looks something up.
     Query(Read),
     /// Changes something, in a commit.
@@ -33,16 +32,39 @@ pub enum Action {
     Prepare(Prepare),
 }
 
-pub type Read = Box<dyn FnOnce(&Db<'_>) -> Result<Answer>>;
-pub type Prepare = Box<dyn FnOnce(&Store) -> Result<Change>>;
-type Apply = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
+pub type Read = Box<dyn FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer>>;
+pub type Prepare = Box<dyn FnOnce(&View<'_>) -> Result<Change>>;
+type Apply = Box<dyn FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send>;
 
 /// What is to be done in a commit.
 pub struct Change {
     pub(super) apply: Apply,
+    pub(super) place: Place,
     pub(super) undo: Undo,
     /// Dropped after the commit.
     pub(super) hold: Option<Hold>,
+}
+
+/// The environment that a change is made in.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// The key's, which is made if there is none.
+    Made,
+    /// The key's as it is: one that has nothing is not made.
+    Existing,
+    /// The one in which the change was prepared, also if it was reset meanwhile. It is made if there was none.
+    Prepared(EnvironmentRow),
+}
+
+impl Place {
+    /// Looks for the row, in the change's own transaction.
+    pub(super) fn resolve(self, tx: &mut Tx<'_>, environment: &Environment) -> Result<EnvironmentRow> {
+        match self {
+            Place::Existing => environment::find_or_nothing(tx, environment),
+            Place::Made | Place::Prepared(NOTHING) => environment::find_or_create(tx, environment),
+            Place::Prepared(row) => Ok(row),
+        }
+    }
 }
 
 /// A status and a JSON body, which may be empty.
@@ -61,17 +83,18 @@ impl Answer {
 }
 
 impl Change {
-    pub fn new(apply: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Self {
-        Change { apply: Box::new(apply), undo: Undo::Change, hold: None }
+    pub fn new(
+        place: Place,
+        apply: impl FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send + 'static,
+    ) -> Self {
+        Change { apply: Box::new(apply), place, undo: Undo::Change, hold: None }
     }
 
     /// One that does not fail unless the file does.
-    pub fn sure(apply: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Self {
-        Change { undo: Undo::Group, ..Change::new(apply) }
+    pub fn sure(self) -> Self {
+        Change { undo: Undo::Group, ..self }
     }
-}
 
-impl Change {
     /// Keeps others waiting until it is committed.
     pub fn holding(self, hold: Option<Hold>) -> Self {
         Change { hold, ..self }
@@ -79,15 +102,26 @@ impl Change {
 }
 
 impl Action {
-    pub fn query(query: impl FnOnce(&Db<'_>) -> Result<Answer> + 'static) -> Result<Action> {
+    /// Of an environment that has nothing, nothing is found.
+    pub fn query(query: impl FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer> + 'static) -> Result<Action> {
         Ok(Action::Query(Box::new(query)))
     }
 
-    pub fn change(apply: impl FnOnce(&mut Tx<'_>) -> Result<Answer> + Send + 'static) -> Result<Action> {
-        Ok(Action::Change(Change::new(apply)))
+    /// May make something: an environment that has nothing is made.
+    pub fn change(
+        apply: impl FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send + 'static,
+    ) -> Result<Action> {
+        Ok(Action::Change(Change::new(Place::Made, apply)))
     }
 
-    pub fn prepare(prepare: impl FnOnce(&Store) -> Result<Change> + 'static) -> Result<Action> {
+    /// Changes or removes only what is there.
+    pub fn change_existing(
+        apply: impl FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send + 'static,
+    ) -> Result<Action> {
+        Ok(Action::Change(Change::new(Place::Existing, apply)))
+    }
+
+    pub fn prepare(prepare: impl FnOnce(&View<'_>) -> Result<Change> + 'static) -> Result<Action> {
         Ok(Action::Prepare(Box::new(prepare)))
     }
 }

@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::json::{self, Object};
 use crate::model::list::{self as model, Pattern};
 use crate::model::preference;
+use crate::store::list;
 use crate::store::list::List;
-use crate::store::{environment, list};
 
 /// `GET /lists?cursor=&pattern=&limit=`: 200 `{items, paging}`, in the order of the ids.
 pub fn list(call: Call<'_>) -> Result<Action> {
@@ -19,9 +19,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let pattern = query.one("pattern").map(|pattern| Pattern::new(&pattern));
     let after = TextCursor::read(query.cursor().as_deref(), NAME)?;
     let limit = query.limit() as usize;
-    let environment = call.environment;
-    Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &environment)?;
+    Action::query(move |db, environment| {
         let page = list::list(db, environment, pattern.as_ref(), after.as_deref(), limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|list_id| TextCursor::new(NAME, &list_id));
         let items: Vec<String> = page.items.iter().map(item).collect();
@@ -41,11 +39,8 @@ pub(super) fn item(list: &List) -> String {
 
 /// `GET /lists/{list_id}`: 200.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let (list_id, environment) = (call.path("list_id"), call.environment);
-    Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &environment)?;
-        Ok(Answer::new(200, item(&list::get(db, environment, &list_id)?)))
-    })
+    let list_id = call.path("list_id");
+    Action::query(move |db, environment| Ok(Answer::new(200, item(&list::get(db, environment, &list_id)?))))
 }
 
 #[derive(Deserialize)]
@@ -60,10 +55,9 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let ListBody { name, preferences } = json::read(&body, String::new)?;
     let preferences = preference::checked(preferences, || "preferences".to_owned())?;
-    let (list_id, environment) = (call.path("list_id"), call.environment);
+    let list_id = call.path("list_id");
     model::check_id(&list_id, || "list_id".to_owned())?;
-    Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &environment)?;
+    Action::change(move |tx, environment| {
         list::put(tx, environment, &list_id, &name, preferences.as_deref())?;
         Ok(Answer::new(204, ""))
     })
@@ -71,9 +65,8 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /lists/{list_id}`: 204, whether or not there was one.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let (list_id, environment) = (call.path("list_id"), call.environment);
-    Action::change(move |tx| {
-        let environment = environment::find_or_nothing(tx, &environment)?;
+    let list_id = call.path("list_id");
+    Action::change_existing(move |tx, environment| {
         list::delete(tx, environment, &list_id)?;
         Ok(Answer::new(204, ""))
     })
@@ -81,9 +74,8 @@ pub fn delete(mut call: Call<'_>) -> Result<Action> {
 
 /// `PUT /lists/{list_id}/restore`: 204, and its subscriptions are back as well. The body, if any, does not matter.
 pub fn restore(mut call: Call<'_>) -> Result<Action> {
-    let (list_id, environment) = (call.path("list_id"), call.environment);
-    Action::change(move |tx| {
-        let environment = environment::find_or_nothing(tx, &environment)?;
+    let list_id = call.path("list_id");
+    Action::change_existing(move |tx, environment| {
         list::restore(tx, environment, &list_id)?;
         Ok(Answer::new(204, ""))
     })

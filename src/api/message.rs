@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::call::{Action, Answer, Call, Change};
+use super::call::{Action, Answer, Call, Change, Place};
 use super::paging::{self, Cursor, List};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
-use crate::model::environment::Environment;
+use crate::model::environment::EnvironmentRow;
 use crate::model::row::MessageNumber;
 use crate::model::user;
 use crate::outbox::{Deliveries, history};
@@ -48,9 +48,8 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     };
     let up_to = MessageNumber(up_to);
     let limits = Limits { messages: query.limit() as usize, bytes: paging::PAGE_BYTES, scan_budget: SCAN_BUDGET };
-    let environment = call.environment;
-    Action::query(move |db| {
-        let page = message_search::list(db, &environment, &filter, up_to, limits)?;
+    Action::query(move |db, environment| {
+        let page = message_search::list(db, environment, &filter, up_to, limits)?;
         let items: Vec<String> =
             page.items.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
         let next = page.next.map(|number| Cursor { list: List::Messages, position: number.0.unsigned_abs() });
@@ -70,15 +69,15 @@ fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
     }
 }
 
-fn place(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<MessageLocation> {
+fn place(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<MessageLocation> {
     message::find(db, environment, message_id)?.ok_or_else(|| Error::not_found("Not Found"))
 }
 
 /// `GET /messages/{message_id}`: 200, the record with its `providers`.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let (message_id, environment) = (call.path("message_id"), call.environment);
-    Action::query(move |db| {
-        let place = place(db, &environment, &message_id)?;
+    let message_id = call.path("message_id");
+    Action::query(move |db, environment| {
+        let place = place(db, environment, &message_id)?;
         let record = tracking::record(db, &place)?;
         Ok(Answer::new(200, record.to_string()))
     })
@@ -88,9 +87,9 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 /// known finds nothing.
 pub fn history(mut call: Call<'_>) -> Result<Action> {
     let wanted = call.query().one("type");
-    let (message_id, environment) = (call.path("message_id"), call.environment);
-    Action::query(move |db| {
-        let place = place(db, &environment, &message_id)?;
+    let message_id = call.path("message_id");
+    Action::query(move |db, environment| {
+        let place = place(db, environment, &message_id)?;
         let mut events = history::of(db, &place)?;
         events.retain(|event| wanted.as_ref().is_none_or(|wanted| event["type"] == wanted.as_str()));
         Ok(Answer::new(200, json!({ "results": events }).to_string()))
@@ -99,9 +98,9 @@ pub fn history(mut call: Call<'_>) -> Result<Action> {
 
 /// `GET /messages/{message_id}/output`: 200 `{results}`, an entry a channel.
 pub fn output(mut call: Call<'_>) -> Result<Action> {
-    let (message_id, environment) = (call.path("message_id"), call.environment);
-    Action::query(move |db| {
-        let place = place(db, &environment, &message_id)?;
+    let message_id = call.path("message_id");
+    Action::query(move |db, environment| {
+        let place = place(db, environment, &message_id)?;
         let message = tracking::get(db, &place)?.stored;
         let mut deliveries = Deliveries::new(db);
         let results = message.deliveries.iter().map(|it| deliveries.output(place.job, &message, it));
@@ -112,9 +111,9 @@ pub fn output(mut call: Call<'_>) -> Result<Action> {
 /// `POST /messages/{message_id}/cancel`: 200 with the record if the message was waiting for its time, else 409 with the
 /// same record.
 pub fn cancel(mut call: Call<'_>) -> Result<Action> {
-    let (message_id, environment) = (call.path("message_id"), call.environment);
-    Action::change(move |tx| {
-        let place = place(tx, &environment, &message_id)?;
+    let message_id = call.path("message_id");
+    Action::change_existing(move |tx, environment| {
+        let place = place(tx, environment, &message_id)?;
         let status = if settle::cancel(tx, place.number)? { 200 } else { 409 };
         let record = tracking::record(tx, &place)?;
         Ok(Answer::new(status, record.to_string()))
@@ -124,10 +123,10 @@ pub fn cancel(mut call: Call<'_>) -> Result<Action> {
 /// `POST /messages/{message_id}/resend`: 202 `{messageId}` of a new message, made of the same definition and user with
 /// what is stored now.
 pub fn resend(mut call: Call<'_>) -> Result<Action> {
-    let (message_id, environment, templates) = (call.path("message_id"), call.environment, call.settings.templates);
-    Action::prepare(move |store| {
-        let (definition, recipient, user) = store.read_for_request(|db| {
-            let place = place(db, &environment, &message_id)?;
+    let (message_id, templates) = (call.path("message_id"), call.settings.templates);
+    Action::prepare(move |view| {
+        let (definition, recipient, user) = view.read(|db, environment| {
+            let place = place(db, environment, &message_id)?;
             let (job, definition) = job::get_by_number(db, place.job)?;
             let (recipient, user) = store::user::get(db, place.job, place.seq)?;
             // A user of a job keeps its recipient id, also one that was made up here.
@@ -136,19 +135,20 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
             Ok((definition, recipient, user))
         })?;
         let understood = Definition::read(&definition, Reading::Lenient)?;
-        let send = SendRequest { definition, environment, templates };
-        let send = send.prepare(store, understood, vec![(recipient, user)])?;
-        Ok(Change::sure(move |tx| {
-            let message_id = send.write(tx)?;
+        let send = SendRequest { definition, templates };
+        let send = send.prepare(view, understood, vec![(recipient, user)])?;
+        let change = Change::new(Place::Prepared(send.environment()), move |tx, environment| {
+            let message_id = send.write(tx, environment)?;
             Ok(Answer::new(202, format!("{{\"messageId\":\"{message_id}\"}}")))
-        }))
+        });
+        Ok(change.sure())
     })
 }
 
 /// `PUT /requests/{request_id}/archive`: 204. The messages of the request are left out of lists from now on.
 pub fn archive(mut call: Call<'_>) -> Result<Action> {
-    let (request_id, environment) = (call.path("request_id"), call.environment);
-    Action::change(move |tx| match tracking::archive(tx, &environment, &request_id)? {
+    let request_id = call.path("request_id");
+    Action::change_existing(move |tx, environment| match tracking::archive(tx, environment, &request_id)? {
         true => Ok(Answer::new(204, "")),
         false => Err(Error::unknown("request_id", "request", &request_id)),
     })

@@ -23,11 +23,11 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
         lookback: query.one("lookback"),
         granularity: query.one("granularity"),
     };
-    let (id, environment) = (call.path("id"), call.environment);
-    Action::query(move |db| {
+    let id = call.path("id");
+    Action::query(move |db, environment| {
         let window = Window::read(&asked, db.now())?;
         let counts = match window.boundaries[..] {
-            [start, .., end] => metrics::count(db, &environment, &id, start, end)?,
+            [start, .., end] => metrics::count(db, environment, &id, start, end)?,
             _ => Vec::new(),
         };
         Ok(Answer::new(200, shown(&id, &window, &fill(&window.boundaries, counts))))

@@ -32,17 +32,16 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     }
     let from = MessageNumber(Cursor::read(query.cursor().as_deref(), List::Outbox)? as i64);
     let limit = query.limit();
-    let environment = call.environment;
-    Action::query(move |db| {
+    Action::query(move |db, environment| {
         if let Some(job_id) = &filter.job_id {
-            job::find(db, &environment, job_id)?.ok_or_else(|| job::not_found(job_id))?;
+            job::find(db, environment, job_id)?.ok_or_else(|| job::not_found(job_id))?;
         }
         if let Some(message_id) = &message_id {
-            let place = message::find(db, &environment, message_id)?;
+            let place = message::find(db, environment, message_id)?;
             let place = place.ok_or_else(|| Error::unknown("message_id", "message", message_id))?;
             filter.number = Some(place.number);
         }
-        let page = outbox::list(db, &environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
+        let page = outbox::list(db, environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
         let mut next = page.next;
         let (mut items, mut bytes, mut deliveries) = (Vec::new(), 0, Deliveries::new(db));
         for found in &page.items {

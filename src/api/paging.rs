@@ -5,6 +5,10 @@ use std::fmt;
 use crate::error::{Error, Result};
 use crate::model::row::{JobRow, TemplateRow};
 
+/// Items on a page, unless asked otherwise.
+pub const DEFAULT_LIMIT: u64 = 100;
+/// Items on a page, at most.
+pub const MAX_LIMIT: u64 = 1_000;
 /// How much JSON a page holds, about: it ends early rather than grow beyond.
 pub const PAGE_BYTES: usize = 6 * 1024 * 1024;
 

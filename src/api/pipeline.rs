@@ -5,22 +5,24 @@
 //! commit. Requests of routes that are [inline](super::routes::Route::inline) take the same way on the event loop's thread, several
 //! at a time.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::call::{Action, Answer, Call, Change, Params, Read};
 use super::hook::{Exchange, Hook, RequestLog};
 use super::idempotency::{self, Once};
-use super::routes::{self, Access, Route};
+use super::routes::{self, Access, Handler, Route};
 use super::settings::Settings;
 
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, Method, Reply, Request, Response};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::seed::Seed;
 use crate::outage::Outage;
 use crate::seed::Seeder;
-use crate::store::{Db, Store, SyncWhen, environment};
+use crate::store::environment::{self, View};
+use crate::store::{Db, Store, SyncWhen, Tx};
 
 /// The API over a store.
 pub struct Api {
@@ -30,13 +32,6 @@ pub struct Api {
     hooks: Vec<Box<dyn Hook>>,
     reads: Outage,
     changes: Outage,
-}
-
-/// A request whose route and environment are known.
-struct Routed {
-    route: &'static Route,
-    params: Params,
-    environment: Environment,
 }
 
 /// What a request came to.
@@ -63,7 +58,7 @@ impl Api {
         let in_file = self.store.read(environment::list)?;
         in_file.iter().chain(self.settings.keys.known()).try_for_each(|environment| {
             self.seeder
-                .ensure_seeded(&self.store, environment)
+                .seed(&self.store, environment)
                 .map_err(|error| Error::startup(format!("{error} (environment {})", environment.label())))
         })
     }
@@ -81,13 +76,14 @@ impl Api {
         // Taken first: what has begun is not put off.
         let Some(reader) = self.store.reader_at_once() else { return replies };
         let (mut waiting, mut queries) = (Vec::new(), Vec::new());
+        let rows = &Rows::default();
         for (place, request) in requests.into_iter().enumerate() {
             let mut exchange = Exchange::begin(&request);
             match guarded(|| self.begin_inline(request, &mut exchange)) {
                 Ok(None) => {}
-                Ok(Some(Begun::Query(query))) => {
+                Ok(Some(Begun::Query(query, environment))) => {
                     waiting.push((place, exchange));
-                    queries.push(|db: &Db<'_>| guarded(|| query(db)));
+                    queries.push(move |db: &Db<'_>| guarded(|| query(db, rows.find(db, &environment)?)));
                 }
                 Ok(Some(Begun::Over(outcome))) => replies[place] = Some(self.finish(&exchange, Ok(outcome))),
                 Err(error) => replies[place] = Some(self.finish(&exchange, Err(error))),
@@ -115,15 +111,16 @@ impl Api {
     /// Takes a request through the pipeline.
     fn run(&self, request: Request, exchange: &mut Exchange) -> Result<Outcome> {
         let (route, params) = routes::find(request.method(), request.path())?;
-        let routed = self.identify(route, params, &request, exchange)?;
-        if routed.route.access == Access::Key {
-            self.seeder.ensure_seeded(&self.store, &routed.environment)?;
-        }
+        let (handler, environment) = match self.enter(route, &request, exchange)? {
+            Entry::Key(handler, environment) => (handler, environment),
+            Entry::Open(answer) => return Ok(self.answer_open(answer, exchange)),
+        };
+        self.seeder.ensure_seeded(&self.store, &environment)?;
         if let Some(reply) = self.before(exchange) {
             return Ok(Outcome::Reply(reply));
         }
         let once = match request.method() {
-            Method::Post => idempotency::read(&request, &routed.environment, self.settings.contract)?,
+            Method::Post => idempotency::read(&request, &environment, self.settings.contract)?,
             _ => None,
         };
         // Before anything is made of the body. Those who race are told apart by the writer.
@@ -132,12 +129,11 @@ impl Api {
         {
             return Ok(Outcome::Answer(answer));
         }
-        let environment = routed.environment.clone();
-        let answer = match self.call(routed, request)? {
-            Action::Answer(answer) => answer,
-            Action::Query(query) => self.store.read_for_request(query)?,
+        let view = View::new(&self.store, &environment);
+        let answer = match handler(self.call(route, params, request))? {
+            Action::Query(query) => view.read(query)?,
             Action::Change(change) => self.commit(change, once, &environment)?,
-            Action::Prepare(prepare) => self.commit(prepare(&self.store)?, once, &environment)?,
+            Action::Prepare(prepare) => self.commit(prepare(&view)?, once, &environment)?,
         };
         Ok(Outcome::Answer(answer))
     }
@@ -147,50 +143,55 @@ impl Api {
     fn begin_inline(&self, request: Request, exchange: &mut Exchange) -> Result<Option<Begun>> {
         let found = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.inline);
         let Some((route, params)) = found else { return Ok(None) };
-        let routed = self.identify(route, params, &request, exchange)?;
-        if route.access == Access::Key && !self.seeder.is_seeded(&routed.environment) {
+        let (handler, environment) = match self.enter(route, &request, exchange)? {
+            Entry::Key(handler, environment) => (handler, environment),
+            Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange)))),
+        };
+        if !self.seeder.is_seeded(&environment) {
             return Ok(None);
         }
         if let Some(reply) = self.before(exchange) {
             return Ok(Some(Begun::Over(Outcome::Reply(reply))));
         }
-        Ok(match self.call(routed, request)? {
-            Action::Answer(answer) => Some(Begun::Over(Outcome::Answer(answer))),
-            Action::Query(query) => Some(Begun::Query(query)),
+        Ok(match handler(self.call(route, params, request))? {
+            Action::Query(query) => Some(Begun::Query(query, environment)),
             // Inline routes only look something up.
             Action::Change(_) | Action::Prepare(_) => None,
         })
     }
 
-    /// The environment of a request. A request that needs no key is in none.
-    fn identify(
-        &self,
-        route: &'static Route,
-        params: Params,
-        request: &Request,
-        exchange: &mut Exchange,
-    ) -> Result<Routed> {
+    /// What answers a request of a route, and the environment of its key, if it needs one.
+    fn enter(&self, route: &'static Route, request: &Request, exchange: &mut Exchange) -> Result<Entry> {
         exchange.route = Some(route);
-        let environment = match route.access {
-            Access::Key => self.settings.keys.environment(request.header("authorization"))?,
-            Access::Open => Environment::of_key(""),
-        };
-        exchange.environment = (route.access == Access::Key).then(|| environment.clone());
-        Ok(Routed { route, params, environment })
+        Ok(match route.access {
+            Access::Open(answer) => Entry::Open(answer),
+            Access::Key(handler) => {
+                let environment = self.settings.keys.environment(request.header("authorization"))?;
+                exchange.environment = Some(environment.clone());
+                Entry::Key(handler, environment)
+            }
+        })
     }
 
     fn before(&self, exchange: &Exchange) -> Option<Reply> {
         self.hooks.iter().find_map(|hook| hook.before(exchange))
     }
 
-    fn call(&self, routed: Routed, request: Request) -> Result<Action> {
-        let Routed { route, params, environment } = routed;
-        let (known_query, settings, seeder) = (route.query, &self.settings, &self.seeder);
-        (route.handler)(Call { request, params, known_query, environment, settings, seeder })
+    fn answer_open(&self, answer: fn() -> Answer, exchange: &Exchange) -> Outcome {
+        self.before(exchange).map_or_else(|| Outcome::Answer(answer()), Outcome::Reply)
+    }
+
+    fn call(&self, route: &'static Route, params: Params, request: Request) -> Call<'_> {
+        Call { request, params, known_query: route.query, settings: &self.settings, seeder: &self.seeder }
     }
 
     fn commit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
-        let Change { apply, undo, hold } = change;
+        let Change { apply, place, undo, hold } = change;
+        let of = environment.clone();
+        let apply = move |tx: &mut Tx<'_>| {
+            let row = place.resolve(tx, &of)?;
+            apply(tx, row)
+        };
         let answer = match once {
             Some(once) => self.store.write(move |tx| once.run(tx, apply)),
             None => self.store.submit(SyncWhen::Now, undo, apply).wait(),
@@ -216,10 +217,34 @@ impl Api {
     }
 }
 
+/// Finds the rows of a batch's environments. Requests in a row mostly have the same key, and all see the same state: what
+/// was found for the last one is found.
+#[derive(Default)]
+struct Rows(Cell<Option<([u8; 32], EnvironmentRow)>>);
+
+impl Rows {
+    fn find(&self, db: &Db<'_>, environment: &Environment) -> Result<EnvironmentRow> {
+        if let Some((key_hash, row)) = self.0.get()
+            && key_hash == environment.key_hash
+        {
+            return Ok(row);
+        }
+        let row = environment::find_or_nothing(db, environment)?;
+        self.0.set(Some((environment.key_hash, row)));
+        Ok(row)
+    }
+}
+
+/// How a request goes on once its route is known.
+enum Entry {
+    Key(Handler, Environment),
+    Open(fn() -> Answer),
+}
+
 /// How far an inline request has come.
 enum Begun {
     Over(Outcome),
-    Query(Read),
+    Query(Read, Environment),
 }
 
 /// A panic in a handler is an error of ours, and no more.

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::json::{self, Text};
 use crate::model::environment::EnvironmentRow;
 use crate::model::preference::TopicPreference;
+use crate::store::Db;
 use crate::store::preference::{self, PreferenceOwner};
-use crate::store::{Db, environment};
 
 /// Topics in one request.
 const TOPICS: usize = 50;
@@ -53,9 +53,8 @@ fn read_choices(body: &str, least: usize) -> Result<Vec<Choice>> {
 
 /// `GET /users/{user_id}/preferences?tenant_id=`: 200 `{items, paging}`: what the user has chosen, all on one page.
 pub fn list(mut call: Call<'_>) -> Result<Action> {
-    let (of, owner) = (call.environment.clone(), owner(&mut call));
-    Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &of)?;
+    let owner = owner(&mut call);
+    Action::query(move |db, environment| {
         let chosen = preference::list(db, environment, &owner)?;
         let items = chosen.iter().map(|(topic_id, choice)| item(db, environment, topic_id, Some(choice)));
         Ok(Answer::new(200, paging::page(&items.collect::<Result<Vec<_>>>()?, None::<Cursor>)))
@@ -85,9 +84,8 @@ fn routing(choice: &TopicPreference) -> serde_json::Value {
 /// `POST /users/{user_id}/preferences?tenant_id=` with `{topics}`: 200 `{errors, items}`. Topics that are not named stay.
 pub fn update(mut call: Call<'_>) -> Result<Action> {
     let choices = read_choices(&call.json()?, 1)?;
-    let (of, owner) = (call.environment.clone(), owner(&mut call));
-    Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &of)?;
+    let owner = owner(&mut call);
+    Action::change(move |tx, environment| {
         let (mut items, mut errors) = (Vec::new(), Vec::new());
         for (topic_id, choice) in &choices {
             match choice.refused_by(&preference::topic(tx, environment, topic_id)?) {
@@ -116,9 +114,8 @@ fn echo(topic_id: &str, choice: &TopicPreference) -> serde_json::Value {
 /// back to their defaults.
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let choices = read_choices(&call.json()?, 0)?;
-    let (of, owner) = (call.environment.clone(), owner(&mut call));
-    Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &of)?;
+    let owner = owner(&mut call);
+    Action::change(move |tx, environment| {
         let mut deleted = Vec::new();
         for (topic_id, _) in preference::list(tx, environment, &owner)? {
             if !choices.iter().any(|(wanted, _)| *wanted == topic_id) {
@@ -141,9 +138,8 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
 /// `GET /users/{user_id}/preferences/{topic_id}?tenant_id=`: 200 `{topic}`, the default if the user has not chosen. A
 /// topic that is not stored is no error.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.path("topic_id"));
-    Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &of)?;
+    let (owner, topic_id) = (owner(&mut call), call.path("topic_id"));
+    Action::query(move |db, environment| {
         let choice = preference::find(db, environment, &owner.user_id, &owner.tenant_id, &topic_id)?;
         let topic = item(db, environment, &topic_id, choice.as_ref())?;
         Ok(Answer::new(200, format!("{{\"topic\":{topic}}}")))
@@ -161,9 +157,8 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let topic = json::read::<TopicBody<'_>>(&body, String::new)?.topic.get();
     let choice = TopicPreference::read(topic, || "topic".to_owned())?;
-    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.path("topic_id"));
-    Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &of)?;
+    let (owner, topic_id) = (owner(&mut call), call.path("topic_id"));
+    Action::change(move |tx, environment| {
         if let Some(reason) = choice.refused_by(&preference::topic(tx, environment, &topic_id)?) {
             return Err(Error::invalid("topic.status", reason));
         }
@@ -174,9 +169,8 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /users/{user_id}/preferences/{topic_id}?tenant_id=`: 204, and the topic's default holds again.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let (of, owner, topic_id) = (call.environment.clone(), owner(&mut call), call.path("topic_id"));
-    Action::change(move |tx| {
-        let environment = environment::find_or_nothing(tx, &of)?;
+    let (owner, topic_id) = (owner(&mut call), call.path("topic_id"));
+    Action::change_existing(move |tx, environment| {
         preference::delete(tx, environment, &owner, &topic_id)?;
         Ok(Answer::new(204, ""))
     })

@@ -2,10 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-/// Users or messages on a page, unless asked otherwise.
-const DEFAULT_LIMIT: u64 = 100;
-/// Users or messages on a page, at most.
-pub const MAX_LIMIT: u64 = 1_000;
+use super::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 
 /// The query of a request, and the parameters that its route knows.
 pub struct Query {

@@ -1,15 +1,16 @@
 //! `/_bulkd/reset`. Ours; Courier has nothing of the kind.
 
-use super::call::{Action, Answer, Call, Change};
+use super::call::{Action, Answer, Call, Change, Place};
 use crate::error::Result;
 
 /// `POST /_bulkd/reset`: 204. The environment is as new: empty, then seeded.
 pub fn reset(call: Call<'_>) -> Result<Action> {
-    let (seeder, environment) = (call.seeder.clone(), call.environment);
-    Action::prepare(move |_| {
+    let seeder = call.seeder.clone();
+    Action::prepare(move |view| {
+        let environment = view.environment().clone();
         let hold = seeder.hold(&environment);
-        let change = Change::new(move |tx| {
-            seeder.reset(tx, &environment)?;
+        let change = Change::new(Place::Existing, move |tx, row| {
+            seeder.reset(tx, &environment, row)?;
             Ok(Answer::new(204, ""))
         });
         Ok(change.holding(hold))

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::call::{Action, Call, Params};
+use super::call::{Action, Answer, Call, Params};
 use super::template::{checks, content};
 use super::{
     brand, bulk, list, message, metrics, outbox, preference, profile, reset, send, status, subscription, template,
@@ -29,28 +29,25 @@ pub struct Route {
     pub answers: &'static str,
     /// Whether the answer takes no more than a look at a few rows, so that an event loop may answer it.
     pub inline: bool,
-    pub handler: Handler,
 }
 
-/// Who may call a route.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Who may call a route, and what answers.
+#[derive(Clone, Copy)]
 pub enum Access {
     /// An API key is needed; it names the environment.
-    Key,
-    /// No key is needed.
-    Open,
+    Key(Handler),
+    /// No key is needed. Without one there is no environment, and nothing to look up.
+    Open(fn() -> Answer),
 }
 
 const fn route(method: Method, path: &'static str, handler: Handler) -> Route {
     let (about, query, body, answers): (_, &[&str], _, _) = ("", &[], "", "");
-    Route { method, path, about, query, body, answers, access: Access::Key, inline: false, handler }
+    Route { method, path, about, query, body, answers, access: Access::Key(handler), inline: false }
 }
 
-const fn open(method: Method, path: &'static str, handler: Handler) -> Route {
-    let mut route = route(method, path, handler);
-    route.access = Access::Open;
-    route.inline = true;
-    route
+const fn open(method: Method, path: &'static str, answer: fn() -> Answer) -> Route {
+    let (about, query, body, answers): (_, &[&str], _, _) = ("", &[], "", "");
+    Route { method, path, about, query, body, answers, access: Access::Open(answer), inline: true }
 }
 
 /// A `GET` of a few rows.

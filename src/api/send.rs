@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::{Action, Answer, Call, Change};
+use super::call::{Action, Answer, Call, Change, Place};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::json::members::{self, Raw, members};
@@ -39,16 +39,17 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
     let (definition_as_sent, templates) = (message.to_owned(), call.settings.templates);
-    let send = SendRequest { definition: definition_as_sent, environment: call.environment, templates };
-    Action::prepare(move |store| {
+    let send = SendRequest { definition: definition_as_sent, templates };
+    Action::prepare(move |view| {
         let send = match users(&to) {
-            Some(users) => send.prepare(store, definition, users)?,
-            None => send.prepare_lists(store, definition, &to)?,
+            Some(users) => send.prepare(view, definition, users)?,
+            None => send.prepare_lists(view, definition, &to)?,
         };
-        Ok(Change::sure(move |tx| {
-            let request_id = send.write(tx)?;
+        let change = Change::new(Place::Prepared(send.environment()), move |tx, environment| {
+            let request_id = send.write(tx, environment)?;
             Ok(Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
-        }))
+        });
+        Ok(change.sure())
     })
 }
 

@@ -13,7 +13,7 @@ use crate::model::preference;
 use crate::model::row::ListRow;
 use crate::store::list::List;
 use crate::store::subscription::{self, Subscriber, Subscription};
-use crate::store::{Tx, environment, list};
+use crate::store::{Tx, list};
 
 #[derive(Deserialize)]
 struct RecipientsBody<'a> {
@@ -55,10 +55,9 @@ pub fn replace(call: Call<'_>) -> Result<Action> {
 
 fn change(mut call: Call<'_>, change: fn(&mut Tx<'_>, ListRow, &[Subscriber]) -> Result<()>) -> Result<Action> {
     let recipients = read_recipients(&call.json()?)?;
-    let (list_id, environment) = (call.path("list_id"), call.environment);
+    let list_id = call.path("list_id");
     model::check_id(&list_id, || "list_id".to_owned())?;
-    Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &environment)?;
+    Action::change(move |tx, environment| {
         let list = list::find_or_create(tx, environment, &list_id)?;
         change(tx, list, &recipients)?;
         Ok(Answer::new(204, ""))
@@ -76,10 +75,9 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json_or_none()?;
     let SubscriptionBody { preferences } = json::read(&body, String::new)?;
     let preferences = preference::checked(preferences, || "preferences".to_owned())?;
-    let (list_id, user_id, environment) = (call.path("list_id"), call.path("user_id"), call.environment);
+    let (list_id, user_id) = (call.path("list_id"), call.path("user_id"));
     model::check_id(&list_id, || "list_id".to_owned())?;
-    Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &environment)?;
+    Action::change(move |tx, environment| {
         let list = list::find_or_create(tx, environment, &list_id)?;
         subscription::put(tx, list, &user_id, preferences.as_deref())?;
         Ok(Answer::new(204, ""))
@@ -88,9 +86,8 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /lists/{list_id}/subscriptions/{user_id}`: 204, whether or not the user was on the list.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let (list_id, user_id, environment) = (call.path("list_id"), call.path("user_id"), call.environment);
-    Action::change(move |tx| {
-        let environment = environment::find_or_nothing(tx, &environment)?;
+    let (list_id, user_id) = (call.path("list_id"), call.path("user_id"));
+    Action::change_existing(move |tx, environment| {
         let list = list::get(tx, environment, &list_id)?;
         subscription::delete(tx, list.list, &user_id)?;
         Ok(Answer::new(204, ""))
@@ -101,9 +98,7 @@ pub fn delete(mut call: Call<'_>) -> Result<Action> {
 pub fn list(mut call: Call<'_>) -> Result<Action> {
     let list_id = call.path("list_id");
     let (cursor, limit) = (call.query().cursor(), call.query().limit());
-    let environment = call.environment;
-    Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &environment)?;
+    Action::query(move |db, environment| {
         let list = list::get(db, environment, &list_id)?.list;
         let name = format!("subscriptions {list}");
         let after = TextCursor::read(cursor.as_deref(), &name)?;
@@ -138,9 +133,7 @@ pub fn list_of_user(mut call: Call<'_>) -> Result<Action> {
     let after = TextCursor::read(query.cursor().as_deref(), &name)?;
     let after = ListRow(after.and_then(|row| row.parse().ok()).unwrap_or(0));
     let limit = query.limit() as usize;
-    let environment = call.environment;
-    Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &environment)?;
+    Action::query(move |db, environment| {
         let page = subscription::list_of_user(db, environment, &user_id, after, limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|list| TextCursor::new(&name, &list.to_string()));
         let items: Vec<String> = page.items.iter().map(result).collect();
@@ -176,9 +169,8 @@ pub fn put_of_user(mut call: Call<'_>) -> Result<Action> {
         Ok((sent.list_id.0.into_owned(), preferences))
     };
     let lists: Vec<Subscriber> = lists.into_iter().enumerate().map(wanted).collect::<Result<_>>()?;
-    let (user_id, environment) = (call.path("user_id"), call.environment);
-    Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &environment)?;
+    let user_id = call.path("user_id");
+    Action::change(move |tx, environment| {
         for (list_id, preferences) in &lists {
             let list = list::find_or_create(tx, environment, list_id)?;
             subscription::put(tx, list, &user_id, preferences.as_deref())?;
@@ -189,9 +181,8 @@ pub fn put_of_user(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /profiles/{user_id}/lists`: 200 `{status}`. The user is on no list then.
 pub fn delete_of_user(mut call: Call<'_>) -> Result<Action> {
-    let (user_id, environment) = (call.path("user_id"), call.environment);
-    Action::change(move |tx| {
-        let environment = environment::find_or_nothing(tx, &environment)?;
+    let user_id = call.path("user_id");
+    Action::change_existing(move |tx, environment| {
         subscription::delete_of_user(tx, environment, &user_id)?;
         Ok(Answer::new(200, SUCCESS))
     })

@@ -51,9 +51,8 @@ fn compile(content: &Map<String, Value>, path: &'static str) -> Result<()> {
 /// the alias is taken.
 pub fn create(mut call: Call<'_>) -> Result<Action> {
     let (payload, publish) = WriteBody::read(&mut call)?;
-    let environment = call.environment;
-    Action::change(move |tx| {
-        let template = template::create(tx, &environment, &payload)?;
+    Action::change(move |tx, environment| {
+        let template = template::create(tx, environment, &payload)?;
         if publish {
             template::publish(tx, &template, &template.draft)?;
         }
@@ -73,9 +72,8 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let (alias, limit) = (query.one("event_id"), query.limit() as usize);
     let tags = query.one("tags").unwrap_or_default();
     let tags: Vec<String> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
-    let environment = call.environment;
-    Action::query(move |db| {
-        let page = template::list(db, &environment, alias.as_deref(), &tags, from, limit)?;
+    Action::query(move |db, environment| {
+        let page = template::list(db, environment, alias.as_deref(), &tags, from, limit)?;
         let next = page.next.map(|row| Cursor { list: List::Templates, position: row.0.unsigned_abs() });
         let items: Vec<String> = page.items.iter().map(item).collect();
         Ok(Answer::new(200, paging::results(&items, next)))
@@ -107,9 +105,9 @@ fn item(summary: &Summary) -> String {
 /// `version` says otherwise. Archived ones can still be read.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
     let asked = Asked::read(&call)?;
-    let (id, environment) = (call.path("id"), call.environment);
-    Action::query(move |db| {
-        let template = template::get(db, &environment, &id)?;
+    let id = call.path("id");
+    Action::query(move |db, environment| {
+        let template = template::get(db, environment, &id)?;
         let (template_json, state) = text(db, &template, asked)?;
         shown(200, &template, &template_json, state)
     })
@@ -178,11 +176,11 @@ fn shown(status: u16, template: &Template, template_json: &str, state: State) ->
 /// alias and e-mail headers that were not mentioned. What is published stays so until `state` is PUBLISHED.
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let (payload, publish) = WriteBody::read(&mut call)?;
-    let (id, environment) = (call.path("id"), call.environment);
-    Action::change(move |tx| {
-        let template = template::get_to_change(tx, &environment, &id)?;
+    let id = call.path("id");
+    Action::change_existing(move |tx, environment| {
+        let template = template::get_to_change(tx, environment, &id)?;
         template::replace(tx, &template, &payload)?;
-        let template = template::get(tx, &environment, &id)?;
+        let template = template::get(tx, environment, &id)?;
         if publish {
             template::publish(tx, &template, &template.draft)?;
         }
@@ -192,9 +190,9 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /notifications/{id}`: 204, also for one that is archived already.
 pub fn archive(mut call: Call<'_>) -> Result<Action> {
-    let (id, environment) = (call.path("id"), call.environment);
-    Action::change(move |tx| {
-        let template = template::get(tx, &environment, &id)?;
+    let id = call.path("id");
+    Action::change_existing(move |tx, environment| {
+        let template = template::get(tx, environment, &id)?;
         template::archive(tx, &template)?;
         Ok(Answer::new(204, ""))
     })
@@ -206,9 +204,9 @@ pub fn list_versions(mut call: Call<'_>) -> Result<Action> {
     let query = call.query();
     let (cursor, limit) = (query.cursor(), query.limit());
     let limit = VERSIONS_LIMIT.min(limit as usize);
-    let (id, environment) = (call.path("id"), call.environment);
-    Action::query(move |db| {
-        let template = template::get(db, &environment, &id)?;
+    let id = call.path("id");
+    Action::query(move |db, environment| {
+        let template = template::get(db, environment, &id)?;
         let from = Cursor::read(cursor.as_deref(), List::Versions(template.template))? as i64;
         let (items, next) = versions(db, &template, from, limit)?;
         let next = next.map(|version| Cursor { list: List::Versions(template.template), position: version as u64 });
@@ -227,12 +225,12 @@ fn versions(db: &Db<'_>, template: &Template, from: i64, limit: usize) -> Result
     let newest = newest.map_or(0, |newest| newest.version);
     let from = if from == 0 { newest } else { from };
     let room = limit.saturating_sub(items.len());
-    let found = template::list_versions(db, template.template, from, room + 1)?;
-    items.extend(found.iter().take(room).map(|&(version, created_at)| {
+    let page = template::list_versions(db, template.template, from, room)?;
+    items.extend(page.items.iter().map(|&(version, created_at)| {
         let current = if version == newest { "published:" } else { "" };
         version_item(&format!("{current}{}", model::label(version)), created_at, None)
     }));
-    Ok((items, found.get(room).map(|&(version, _)| version)))
+    Ok((items, page.next))
 }
 
 fn version_item(label: &str, created_at: Timestamp, has_changes: Option<bool>) -> String {
@@ -257,9 +255,9 @@ pub fn publish(mut call: Call<'_>) -> Result<Action> {
         false => json::read::<PublishBody>(&body, String::new)?.version,
     };
     let asked = Asked::of(label.as_deref(), Version::Draft, call.settings.contract)?;
-    let (id, environment) = (call.path("id"), call.environment);
-    Action::change(move |tx| {
-        let template = template::get_to_change(tx, &environment, &id)?;
+    let id = call.path("id");
+    Action::change_existing(move |tx, environment| {
+        let template = template::get_to_change(tx, environment, &id)?;
         let (template_json, _) = text(tx, &template, asked)?;
         template::publish(tx, &template, &template_json)?;
         Ok(Answer::new(204, ""))

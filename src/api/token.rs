@@ -9,13 +9,12 @@ use crate::error::Result;
 use crate::json;
 use crate::model::patch::Patch;
 use crate::model::token::Token;
-use crate::store::{environment, token};
+use crate::store::token;
 
 /// `GET /users/{user_id}/tokens`: 200 `{tokens}`.
 pub fn list(mut call: Call<'_>) -> Result<Action> {
-    let (user_id, environment) = (call.path("user_id"), call.environment);
-    Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &environment)?;
+    let user_id = call.path("user_id");
+    Action::query(move |db, environment| {
         let tokens: Vec<String> = token::list(db, environment, &user_id)?.iter().map(item).collect();
         Ok(Answer::new(200, format!("{{\"tokens\":[{}]}}", tokens.join(","))))
     })
@@ -29,20 +28,16 @@ fn item(token: &Token) -> String {
 
 /// `GET /users/{user_id}/tokens/{token}`: 200.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let (user_id, text, environment) = (call.path("user_id"), call.path("token"), call.environment);
-    Action::query(move |db| {
-        let environment = environment::find_or_nothing(db, &environment)?;
-        Ok(Answer::new(200, item(&token::get(db, environment, &user_id, &text)?)))
-    })
+    let (user_id, text) = (call.path("user_id"), call.path("token"));
+    Action::query(move |db, environment| Ok(Answer::new(200, item(&token::get(db, environment, &user_id, &text)?))))
 }
 
 /// `PUT /users/{user_id}/tokens/{token}` with `{provider_key, device?, expiry_date?, properties?, tracking?}`: 204.
 pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
-    let (user_id, text, environment) = (call.path("user_id"), call.path("token"), call.environment);
+    let (user_id, text) = (call.path("user_id"), call.path("token"));
     let token = Token::read(&body, "", Some(&text))?;
-    Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &environment)?;
+    Action::change(move |tx, environment| {
         token::put(tx, environment, &user_id, &token)?;
         Ok(Answer::new(204, ""))
     })
@@ -60,9 +55,8 @@ pub fn put_many(mut call: Call<'_>) -> Result<Action> {
     let sent = json::read::<TokensBody<'_>>(&body, String::new)?.tokens;
     let read = |(i, token): (usize, &RawValue)| Token::read(token.get(), &format!("tokens[{i}]"), None);
     let tokens: Vec<Token> = sent.into_iter().enumerate().map(read).collect::<Result<_>>()?;
-    let (user_id, environment) = (call.path("user_id"), call.environment);
-    Action::change(move |tx| {
-        let environment = environment::find_or_create(tx, &environment)?;
+    let user_id = call.path("user_id");
+    Action::change(move |tx, environment| {
         for token in &tokens {
             token::put(tx, environment, &user_id, token)?;
         }
@@ -74,9 +68,8 @@ pub fn put_many(mut call: Call<'_>) -> Result<Action> {
 /// SDKs leave it out.
 pub fn patch(mut call: Call<'_>) -> Result<Action> {
     let patch = Patch::read(&call.json()?)?.or_null();
-    let (user_id, text, environment) = (call.path("user_id"), call.path("token"), call.environment);
-    Action::change(move |tx| {
-        let environment = environment::find_or_nothing(tx, &environment)?;
+    let (user_id, text) = (call.path("user_id"), call.path("token"));
+    Action::change_existing(move |tx, environment| {
         let stored = token::get(tx, environment, &user_id, &text)?;
         let mut document: Value = json::read(&item(&stored), String::new)?;
         patch.apply(&mut document)?;
@@ -88,9 +81,8 @@ pub fn patch(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /users/{user_id}/tokens/{token}`: 204, whether or not there was one.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let (user_id, text, environment) = (call.path("user_id"), call.path("token"), call.environment);
-    Action::change(move |tx| {
-        let environment = environment::find_or_nothing(tx, &environment)?;
+    let (user_id, text) = (call.path("user_id"), call.path("token"));
+    Action::change_existing(move |tx, environment| {
         token::delete(tx, environment, &user_id, &text)?;
         Ok(Answer::new(204, ""))
     })

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::call::{Action, Answer, Call};
 use crate::error::{Error, Result};
 use crate::json;
-use crate::model::environment::Environment;
+use crate::model::environment::EnvironmentRow;
 use crate::model::webhook::Destination;
 use crate::store::Db;
 use crate::store::webhook::{self, Webhook};
@@ -31,19 +31,17 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     if !destination.is_loopback() {
         return Err(Error::invalid("url", "expected an address of this machine; others are given with --webhook"));
     }
-    let environment = call.environment;
-    Action::change(move |tx| {
-        let webhook_id = webhook::create(tx, &environment, &destination)?;
-        let webhook = webhook::get(tx, &environment, &webhook_id)?;
+    Action::change(move |tx, environment| {
+        let webhook_id = webhook::create(tx, environment, &destination)?;
+        let webhook = webhook::get(tx, environment, &webhook_id)?;
         Ok(Answer::new(201, item(tx, &webhook)?.to_string()))
     })
 }
 
 /// `GET /_bulkd/webhooks`: 200 `{items}`, the environment's and those of all.
-pub fn list(call: Call<'_>) -> Result<Action> {
-    let environment = call.environment;
-    Action::query(move |db| {
-        let webhooks = webhook::list(db, &environment)?;
+pub fn list(_: Call<'_>) -> Result<Action> {
+    Action::query(move |db, environment| {
+        let webhooks = webhook::list(db, environment)?;
         let items = webhooks.iter().map(|webhook| item(db, webhook)).collect::<Result<Vec<Value>>>()?;
         Ok(Answer::new(200, json!({ "items": items }).to_string()))
     })
@@ -51,20 +49,20 @@ pub fn list(call: Call<'_>) -> Result<Action> {
 
 /// `GET /_bulkd/webhooks/{webhook_id}`: 200 with the webhook and the newest events that it did not take.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let (webhook_id, environment) = (call.path("webhook_id"), call.environment);
-    Action::query(move |db| {
-        let webhook = webhook::get(db, &environment, &webhook_id)?;
+    let webhook_id = call.path("webhook_id");
+    Action::query(move |db, environment| {
+        let webhook = webhook::get(db, environment, &webhook_id)?;
         let mut shown = item(db, &webhook)?;
-        shown["failed_events"] = failed(db, &environment, &webhook)?;
+        shown["failed_events"] = failed(db, environment, &webhook)?;
         Ok(Answer::new(200, shown.to_string()))
     })
 }
 
 /// `DELETE /_bulkd/webhooks/{webhook_id}`: 204; what waits in its queue is forgotten.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let (webhook_id, environment) = (call.path("webhook_id"), call.environment);
-    Action::change(move |tx| {
-        webhook::delete(tx, &environment, &webhook_id)?;
+    let webhook_id = call.path("webhook_id");
+    Action::change_existing(move |tx, environment| {
+        webhook::delete(tx, environment, &webhook_id)?;
         Ok(Answer::new(204, ""))
     })
 }
@@ -86,7 +84,7 @@ fn item(db: &Db<'_>, webhook: &Webhook) -> Result<Value> {
     }))
 }
 
-fn failed(db: &Db<'_>, environment: &Environment, webhook: &Webhook) -> Result<Value> {
+fn failed(db: &Db<'_>, environment: EnvironmentRow, webhook: &Webhook) -> Result<Value> {
     let events = webhook::list_failed(db, environment, webhook.webhook, FAILED)?;
     let shown = events.into_iter().map(|event| {
         json!({

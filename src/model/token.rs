@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::names;
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
 
@@ -25,6 +26,14 @@ names! {
         Failed = "failed",
         Revoked = "revoked",
     }
+}
+
+/// Whether a user can be reached by a token: neither failed, revoked nor expired. A date that cannot be read expires
+/// nothing.
+pub fn is_active(status: &str, expiry_date: Option<&str>, now: Timestamp) -> bool {
+    let is_used = matches!(TokenStatus::from_name(status), Some(TokenStatus::Active | TokenStatus::Unknown));
+    let expires_at = expiry_date.and_then(|date| date.parse::<jiff::Timestamp>().ok());
+    is_used && expires_at.is_none_or(|at| at.as_millisecond() > now.millis())
 }
 
 /// A token as it is sent and shown, but for its own text. What is absent is null.

@@ -1,7 +1,6 @@
 //! One user of a bulk job, as it was sent.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -160,8 +159,7 @@ pub fn named(user: String, recipient: &str) -> Result<String> {
     Ok(user.replacen('{', &format!("{{\"recipient\":{}{comma}", json::quoted(recipient)), 1))
 }
 
-/// Reads users and calls `each` with each one's own text and who it is, if it says so: two that say the same are the
-/// same user, and one that says nothing is another than all others. `at` is their path in the request.
+/// Reads users and calls `each` with each one's own text and who it is, if it says so. `at` is their path in the request.
 pub fn read_each(users: Vec<&RawValue>, at: &str, each: &mut dyn FnMut(&str, Option<&str>)) -> Result<()> {
     for (index, user) in users.into_iter().enumerate() {
         let at = || format!("{at}[{index}]");
@@ -169,25 +167,6 @@ pub fn read_each(users: Vec<&RawValue>, at: &str, each: &mut dyn FnMut(&str, Opt
         each(user.get(), parsed.recipient(at)?.map(|name| &**name));
     }
     Ok(())
-}
-
-/// The same of users that are to be in a job together from the start: refuses one that is in it already.
-pub fn read_distinct(users: Vec<&RawValue>, at: &str) -> Result<()> {
-    let (mut index, mut duplicate, mut recipients) = (0, None, HashSet::new());
-    read_each(users, at, &mut |_, recipient| {
-        if let Some(recipient) = recipient
-            && !recipients.insert(recipient.to_owned())
-        {
-            duplicate.get_or_insert_with(|| (index, recipient.to_owned()));
-        }
-        index += 1;
-    })?;
-    match duplicate {
-        None => Ok(()),
-        Some((index, recipient)) => {
-            Err(Error::invalid(format_args!("{at}[{index}]"), format_args!("'{recipient}' is in this job already")))
-        }
-    }
 }
 
 /// The tenant that a user is meant in, if that was said.

@@ -143,13 +143,13 @@ mod tests {
             let row = environment::find_or_create(tx, &of)?;
             let profile = format!("{{\"large\":\"{}\"}}", "x".repeat(PART_BYTES / 2));
             USERS[..3].iter().try_for_each(|name| profile::replace(tx, row, name.trim_matches('"'), &profile))?;
-            let job_id = job::create(tx, &of, "{}")?;
+            let job_id = job::create(tx, row, "{}")?;
             let mut users = NewUsers::read(USERS.join(" "), |users, add| {
                 users.split(' ').for_each(|name| add(name, Some(name.trim_matches('"'))));
                 Ok(())
             })?;
-            ingest::ingest(tx, &job::get(tx, &of, &job_id)?, &mut users)?;
-            job::get(tx, &of, &job_id)
+            ingest::ingest(tx, &job::get(tx, row, &job_id)?, &mut users)?;
+            job::get(tx, row, &job_id)
         });
         let job = made.unwrap();
         let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();

@@ -3,12 +3,11 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::engine::{Db, Tx};
-use super::environment;
 use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::model::brand::BrandPayload;
-use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::environment::EnvironmentRow;
 use crate::model::row::{BrandRow, BrandVersion};
 
 const COLUMNS: &str = "brands.brand, brands.brand_id, brands.created_at, brands.updated_at, brand_version, brand_json, \
@@ -41,10 +40,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Brand> {
 }
 
 /// Creates a brand, under the id that it names or a new one.
-pub fn create(tx: &mut Tx<'_>, environment: &Environment, payload: &BrandPayload) -> Result<Brand> {
-    let row = environment::find_or_create(tx, environment)?;
+pub fn create(tx: &mut Tx<'_>, environment: EnvironmentRow, payload: &BrandPayload) -> Result<Brand> {
     let brand_id = match &payload.id {
-        Some(id) if find_current(tx, row, id)?.is_some() => {
+        Some(id) if find_current(tx, environment, id)?.is_some() => {
             let shown = shown(id);
             return Err(Error::conflict(format!("id: there is a brand '{shown}' already")));
         }
@@ -54,7 +52,7 @@ pub fn create(tx: &mut Tx<'_>, environment: &Environment, payload: &BrandPayload
             tx.ids.brand(now)
         }
     };
-    insert(tx, row, &brand_id, payload)?;
+    insert(tx, environment, &brand_id, payload)?;
     get(tx, environment, &brand_id)
 }
 
@@ -73,30 +71,28 @@ fn add_version(tx: &Tx<'_>, brand_json: &str) -> Result<BrandVersion> {
 }
 
 /// The brand with this id in this environment.
-pub fn get(db: &Db<'_>, environment: &Environment, brand_id: &str) -> Result<Brand> {
+pub fn get(db: &Db<'_>, environment: EnvironmentRow, brand_id: &str) -> Result<Brand> {
     find(db, environment, brand_id)?.ok_or_else(|| Error::unknown("brand_id", "brand", brand_id))
 }
 
-fn find(db: &Db<'_>, environment: &Environment, brand_id: &str) -> Result<Option<Brand>> {
-    let mut find = db.conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} {FROM} JOIN environments USING (environment) WHERE brand_id = ?1 AND key_hash = ?2"
-    ))?;
-    Ok(find.query_row(params![brand_id, environment.key_hash], from_row).optional()?)
+fn find(db: &Db<'_>, environment: EnvironmentRow, brand_id: &str) -> Result<Option<Brand>> {
+    let mut find =
+        db.conn.prepare_cached(&format!("SELECT {COLUMNS} {FROM} WHERE environment = ?1 AND brand_id = ?2"))?;
+    Ok(find.query_row(params![environment, brand_id], from_row).optional()?)
 }
 
 /// Brands in the order in which they were made, from a row on, about `bytes` of them at most.
 pub fn list(
     db: &Db<'_>,
-    environment: &Environment,
+    environment: EnvironmentRow,
     from: BrandRow,
     limit: usize,
     bytes: usize,
 ) -> Result<Page<Brand, BrandRow>> {
     let mut list = db.conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} {FROM} JOIN environments USING (environment)
-         WHERE key_hash = ?1 AND brand >= ?2 ORDER BY brand LIMIT ?3"
+        "SELECT {COLUMNS} {FROM} WHERE environment = ?1 AND brand >= ?2 ORDER BY brand LIMIT ?3"
     ))?;
-    let mut rows = list.query(params![environment.key_hash, from, limit as i64 + 1])?;
+    let mut rows = list.query(params![environment, from, limit as i64 + 1])?;
     let (mut brands, mut read): (Vec<Brand>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         if brands.len() == limit || read >= bytes {
@@ -126,13 +122,10 @@ pub fn replace(tx: &mut Tx<'_>, brand: &Brand, payload: &BrandPayload) -> Result
 }
 
 /// Creates or replaces a brand under a given id, as a seed does.
-pub fn put(tx: &mut Tx<'_>, environment: &Environment, brand_id: &str, payload: &BrandPayload) -> Result<()> {
+pub fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, brand_id: &str, payload: &BrandPayload) -> Result<()> {
     match find(tx, environment, brand_id)? {
         Some(brand) => replace(tx, &brand, payload),
-        None => {
-            let environment = environment::find_or_create(tx, environment)?;
-            insert(tx, environment, brand_id, payload)
-        }
+        None => insert(tx, environment, brand_id, payload),
     }
 }
 

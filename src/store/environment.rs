@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::Store;
 use super::engine::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow, MOCK};
@@ -32,6 +33,33 @@ pub fn find_or_create(tx: &mut Tx<'_>, environment: &Environment) -> Result<Envi
     Ok(EnvironmentRow(tx.conn.last_insert_rowid()))
 }
 
+/// The file, for a request of one environment that looks something up.
+pub struct View<'a> {
+    store: &'a Store,
+    environment: &'a Environment,
+}
+
+impl<'a> View<'a> {
+    pub fn new(store: &'a Store, environment: &'a Environment) -> Self {
+        View { store, environment }
+    }
+
+    /// Runs `query` with the environment's row: all its statements see the same state. What is made or reset between two
+    /// of these may lead to another row.
+    pub fn read<T>(&self, query: impl FnOnce(&Db<'_>, EnvironmentRow) -> Result<T>) -> Result<T> {
+        self.store.read_for_request(|db| query(db, find_or_nothing(db, self.environment)?))
+    }
+
+    /// For what is done to the environment as a whole.
+    pub fn environment(&self) -> &'a Environment {
+        self.environment
+    }
+
+    pub fn store(&self) -> &'a Store {
+        self.store
+    }
+}
+
 /// All environments of the file.
 pub fn list(db: &Db<'_>) -> Result<Vec<Environment>> {
     let mut list = db.conn.prepare_cached("SELECT key_hash, label FROM environments ORDER BY environment")?;
@@ -48,10 +76,10 @@ pub fn list(db: &Db<'_>) -> Result<Vec<Environment>> {
 
 /// Takes all that an environment has away from it: the row stays, under a hash that no key has, and the next one that is
 /// made begins anew. A job that is running ends in peace. What would still be looked through or posted to goes.
-pub fn retire(tx: &mut Tx<'_>, environment: &Environment) -> Result<()> {
-    let Some(row) = find(tx, environment)? else {
+pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
+    if row == NOTHING {
         return Ok(());
-    };
+    }
     tx.conn.execute("DELETE FROM message_names WHERE environment = ?1", [row])?;
     if tx.conn.execute("DELETE FROM webhooks WHERE environment = ?1", [row])? > 0 {
         tx.wakeups.messages = true;

@@ -4,10 +4,10 @@ use std::sync::PoisonError;
 
 use super::engine::recipients::{self, RecipientSet};
 use super::engine::{Db, Tx};
-use super::{Store, job, user};
+use super::environment::View;
+use super::{job, user};
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobStatus};
-use crate::model::environment::Environment;
 use crate::model::row::JobRow;
 
 /// Users of a job whose recipients take a moment to read.
@@ -89,45 +89,78 @@ impl NewUsers {
         self.text(self.users[index].user)
     }
 
+    /// Who a user is, if it has a name.
+    pub fn recipient(&self, index: usize) -> Option<&str> {
+        self.named(&self.users[index]).map(|(name, _)| name)
+    }
+
+    fn named<'a>(&'a self, user: &'a NewUser) -> Option<(&'a str, u32)> {
+        match &user.recipient {
+            Recipient::Within { span, hash } => Some((self.text(*span), *hash)),
+            Recipient::Apart { name, hash } => Some((name, *hash)),
+            Recipient::Unnamed => None,
+        }
+    }
+
     fn text(&self, (start, end): (u32, u32)) -> &str {
         &self.body[start as usize..end as usize]
     }
 }
 
-/// Adds users to a job that was not run yet. Returns the indexes of those that are in it already, or twice
-/// in this call.
-pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<usize>> {
-    let first_seq = job.received;
-    let seq_of = |accepted: usize| {
-        u32::try_from(first_seq + accepted as u64)
-            .map_err(|_| Error::invalid("users", format_args!("a job holds at most {} users", u32::MAX)))
-    };
-    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, Recipient::Unnamed)) {
-        let name = tx.ids.recipient();
-        user.recipient = Recipient::Apart { hash: recipients::hash(&name), name };
-    }
+/// Users who stay in a job, as recipients and texts, and the indexes of those who do not.
+type Split<'a> = (Vec<(&'a str, &'a str)>, Vec<usize>);
 
+/// What a duplicate is. Two users with the same name, letter for letter, are the same recipient, and one without a name
+/// is another than all others; the first of a recipient stays. `set` knows the `first_seq` recipients who are in the job,
+/// and `is_at` whether one of them stands at a place.
+fn split<'a>(
+    users: &'a NewUsers,
+    set: &mut RecipientSet,
+    first_seq: u64,
+    is_at: impl Fn(u32, &str) -> Result<bool>,
+) -> Result<Split<'a>> {
     let mut accepted: Vec<(&str, &str)> = Vec::with_capacity(users.users.len());
     let mut duplicates = Vec::new();
-    let db = Db::new(tx.conn, tx.now);
-    let load = |set: &mut RecipientSet| load_recipients(&db, job.job, set);
-    let set = tx.recipients.of_job(job.job, &job.job_id, first_seq, load)?;
     for (index, user) in users.users.iter().enumerate() {
-        let (recipient, hash) = match &user.recipient {
-            Recipient::Within { span, hash } => (users.text(*span), *hash),
-            Recipient::Apart { name, hash } => (name.as_str(), *hash),
-            Recipient::Unnamed => return Err(Error::internal("a user without a name")),
+        let seq = u32::try_from(first_seq + accepted.len() as u64)
+            .map_err(|_| Error::invalid("users", format_args!("a job holds at most {} users", u32::MAX)))?;
+        let (recipient, added) = match users.named(user) {
+            None => ("", true),
+            Some((recipient, hash)) => {
+                let is_same = |seq: u32| match u64::from(seq).checked_sub(first_seq) {
+                    Some(here) => Ok(accepted.get(here as usize).is_some_and(|(known, _)| *known == recipient)),
+                    None => is_at(seq, recipient),
+                };
+                (recipient, set.add(hash, seq, is_same)?)
+            }
         };
-        let added = set.add(hash, seq_of(accepted.len())?, |seq| match u64::from(seq).checked_sub(first_seq) {
-            Some(here) => Ok(accepted.get(here as usize).is_some_and(|(known, _)| *known == recipient)),
-            None => user::is_recipient_at(&db, job.job, seq, recipient),
-        })?;
         if added {
             accepted.push((recipient, users.text(user.user)));
         } else {
             duplicates.push(index);
         }
     }
+    Ok((accepted, duplicates))
+}
+
+/// The indexes of the users that would not stay in a new job.
+pub fn duplicates(users: &NewUsers) -> Result<Vec<usize>> {
+    split(users, &mut RecipientSet::new(""), 0, |_, _| Ok(false)).map(|(_, duplicates)| duplicates)
+}
+
+/// Adds users to a job that was not run yet. Returns the indexes of those that are in it already, or twice
+/// in this call.
+pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<usize>> {
+    let first_seq = job.received;
+    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, Recipient::Unnamed)) {
+        let name = tx.ids.recipient();
+        user.recipient = Recipient::Apart { hash: recipients::hash(&name), name };
+    }
+    let db = Db::new(tx.conn, tx.now);
+    let load = |set: &mut RecipientSet| load_recipients(&db, job.job, set);
+    let set = tx.recipients.of_job(job.job, &job.job_id, first_seq, load)?;
+    let is_at = |seq, recipient: &str| user::is_recipient_at(&db, job.job, seq, recipient);
+    let (accepted, duplicates) = split(users, set, first_seq, is_at)?;
     if accepted.is_empty() {
         return Ok(duplicates);
     }
@@ -138,11 +171,12 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
 }
 
 /// Makes ready for [`ingest`] what would hold up the writer: the recipients of a large job of which it has no set.
-pub fn prepare(store: &Store, environment: &Environment, job_id: &str) -> Result<()> {
+pub fn prepare(view: &View<'_>, job_id: &str) -> Result<()> {
+    let store = view.store();
     if store.cached_jobs.has(job_id) {
         return Ok(());
     }
-    let job = store.read_for_request(|db| job::find(db, environment, job_id))?;
+    let job = view.read(|db, environment| job::find(db, environment, job_id))?;
     let Some(job) = job.filter(|job| job.status == JobStatus::Created && job.received >= LARGE_JOB_USERS) else {
         return Ok(());
     };
@@ -152,10 +186,9 @@ pub fn prepare(store: &Store, environment: &Environment, job_id: &str) -> Result
     }
     let mut set = RecipientSet::new(job_id);
     store.read_for_request(|db| load_recipients(db, job.job, &mut set))?;
-    let (environment, job_id) = (environment.clone(), job_id.to_owned());
     store.write(move |tx| {
         // A set of a job that was run meanwhile would never be dropped.
-        if let Some(job) = job::find(tx, &environment, &job_id)?.filter(|job| job.status == JobStatus::Created) {
+        if let Some(job) = job::find(tx, job.environment, &job.job_id)?.filter(|job| job.status == JobStatus::Created) {
             tx.recipients.insert_if_absent(job.job, set);
         }
         Ok(())
@@ -176,20 +209,21 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::id::Ids;
+    use crate::model::environment::{Environment, EnvironmentRow};
     use crate::settings::Durability;
-    use crate::store::Options;
+    use crate::store::{Options, Store, environment};
 
     /// Ingests so many recipients from `first` on, and returns how many were added.
-    fn ingest_named(store: &Store, of: &Environment, job_id: &str, first: u64, count: u64) -> u64 {
+    fn ingest_named(store: &Store, row: EnvironmentRow, job_id: &str, first: u64, count: u64) -> u64 {
         let body: Vec<String> = (first..first + count).map(|i| format!("user-{i}")).collect();
         let read = |body: &str, add: &mut dyn FnMut(&str, Option<&str>)| {
             body.split(' ').for_each(|name| add(name, Some(name)));
             Ok(())
         };
         let mut users = NewUsers::read(body.join(" "), read).unwrap();
-        let (of, job_id) = (of.clone(), job_id.to_owned());
+        let job_id = job_id.to_owned();
         let ingested = store.write(move |tx| {
-            let job = job::get(tx, &of, &job_id)?;
+            let job = job::get(tx, row, &job_id)?;
             ingest(tx, &job, &mut users)
         });
         count - ingested.unwrap().len() as u64
@@ -201,40 +235,46 @@ mod tests {
         let options = Options { path: None, durability: Durability::Ephemeral, clock, ids: Ids::sequential(0) };
         let (store, threads) = Store::open(options).unwrap();
         let of = Environment::of_key("acme");
-        let (create, forget) = (of.clone(), |job| {
+        let view = View::new(&store, &of);
+        let forget = |job| {
             move |tx: &mut Tx<'_>| {
                 tx.recipients.drop_job(job);
                 Ok(())
             }
+        };
+        let made_of = of.clone();
+        let made = store.write(move |tx| {
+            let row = environment::find_or_create(tx, &made_of)?;
+            Ok((row, job::create(tx, row, "{}")?))
         });
-        let job_id = store.write(move |tx| job::create(tx, &create, "{}")).unwrap();
-        let job = store.read(|db| job::get(db, &of, &job_id)).unwrap().job;
-        assert_eq!(ingest_named(&store, &of, &job_id, 0, LARGE_JOB_USERS - 1), LARGE_JOB_USERS - 1);
+        let (row, job_id) = made.unwrap();
+        let job = store.read(|db| job::get(db, row, &job_id)).unwrap().job;
+        assert_eq!(ingest_named(&store, row, &job_id, 0, LARGE_JOB_USERS - 1), LARGE_JOB_USERS - 1);
         assert!(store.cached_jobs.has(&job_id));
 
         // A small one is left to the writer.
         store.write(forget(job)).unwrap();
-        prepare(&store, &of, &job_id).unwrap();
+        prepare(&view, &job_id).unwrap();
         assert!(!store.cached_jobs.has(&job_id));
-        assert_eq!(ingest_named(&store, &of, &job_id, LARGE_JOB_USERS - 10, 20), 11);
+        assert_eq!(ingest_named(&store, row, &job_id, LARGE_JOB_USERS - 10, 20), 11);
 
         store.write(forget(job)).unwrap();
-        prepare(&store, &of, &job_id).unwrap();
+        prepare(&view, &job_id).unwrap();
         assert!(store.cached_jobs.has(&job_id));
-        assert_eq!(ingest_named(&store, &of, &job_id, LARGE_JOB_USERS, 20), 10);
+        assert_eq!(ingest_named(&store, row, &job_id, LARGE_JOB_USERS, 20), 10);
 
         // Other users may come while it is made.
         store.write(forget(job)).unwrap();
         let mut set = RecipientSet::new(&job_id);
         store.read(|db| load_recipients(db, job, &mut set)).unwrap();
-        assert_eq!(ingest_named(&store, &of, &job_id, LARGE_JOB_USERS + 20, 10), 10);
+        assert_eq!(ingest_named(&store, row, &job_id, LARGE_JOB_USERS + 20, 10), 10);
         store.write(forget(job)).unwrap();
         let taken = store.write(move |tx| {
             tx.recipients.insert_if_absent(job, set);
             Ok(())
         });
         taken.unwrap();
-        assert_eq!(ingest_named(&store, &of, &job_id, 0, LARGE_JOB_USERS + 31), 1);
+        assert_eq!(ingest_named(&store, row, &job_id, 0, LARGE_JOB_USERS + 31), 1);
         store.stop();
         threads.join();
     }

@@ -3,11 +3,10 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::engine::{Db, Tx, rows};
-use super::environment;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobKind, JobStatus};
-use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::RenderedBatch;
 use crate::model::row::{BrandVersion, JobRow, TemplateVersion};
 
@@ -47,15 +46,14 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Job> {
 }
 
 /// Creates a job and returns its id.
-pub fn create(tx: &mut Tx<'_>, environment: &Environment, definition: &str) -> Result<String> {
+pub fn create(tx: &mut Tx<'_>, environment: EnvironmentRow, definition: &str) -> Result<String> {
     let job_id = tx.ids.job(tx.now());
     create_as(tx, environment, &job_id, definition)?;
     Ok(job_id)
 }
 
 /// Creates a job under an id that no other has in this environment.
-pub fn create_as(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, definition: &str) -> Result<()> {
-    let environment = environment::find_or_create(tx, environment)?;
+pub fn create_as(tx: &mut Tx<'_>, environment: EnvironmentRow, job_id: &str, definition: &str) -> Result<()> {
     let mut job = tx.conn.prepare_cached("INSERT INTO jobs (job_id, environment, created_at) VALUES (?1, ?2, ?3)")?;
     let job = JobRow(job.insert(params![job_id, environment, tx.now.millis()])?);
     define(tx, job, definition)
@@ -98,25 +96,24 @@ fn define(tx: &Tx<'_>, job: JobRow, definition: &str) -> Result<()> {
 }
 
 /// The bulk job with this id in this environment.
-pub fn get(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<Job> {
+pub fn get(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<Job> {
     find(db, environment, job_id)?.filter(|job| job.kind == JobKind::Bulk).ok_or_else(|| not_found(job_id))
 }
 
 /// The job of either kind with this id.
-pub fn find(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<Option<Job>> {
-    let mut find = db.conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM jobs JOIN environments USING (environment) WHERE job_id = ?1 AND key_hash = ?2"
-    ))?;
-    Ok(find.query_row(params![job_id, environment.key_hash], from_row).optional()?)
+pub fn find(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<Option<Job>> {
+    let mut find =
+        db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE job_id = ?1 AND environment = ?2"))?;
+    Ok(find.query_row(params![job_id, environment], from_row).optional()?)
 }
 
 /// The bulk job with this id in this environment, and the `message` that it was created with, as it was sent.
-pub fn get_with_definition(db: &Db<'_>, environment: &Environment, job_id: &str) -> Result<(Job, String)> {
+pub fn get_with_definition(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<(Job, String)> {
     let mut get = db.conn.prepare_cached(&format!(
-        "SELECT {COLUMNS}, definition FROM jobs JOIN environments USING (environment) LEFT JOIN definitions USING (job)
-         WHERE job_id = ?1 AND key_hash = ?2 AND kind = 'BULK'"
+        "SELECT {COLUMNS}, definition FROM jobs LEFT JOIN definitions USING (job)
+         WHERE job_id = ?1 AND environment = ?2 AND kind = 'BULK'"
     ))?;
-    let found = get.query_row(params![job_id, environment.key_hash], with_definition).optional()?;
+    let found = get.query_row(params![job_id, environment], with_definition).optional()?;
     found.ok_or_else(|| not_found(job_id))
 }
 

@@ -8,10 +8,10 @@ use rusqlite::{Statement, params};
 use super::engine::Db;
 use super::message::{self, MessageLocation};
 use super::page::Page;
-use super::{environment, tracking};
+use super::tracking;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::environment::EnvironmentRow;
 use crate::model::message::{MessageJob, TrackedMessage};
 use crate::model::row::{JobRow, MessageNumber};
 
@@ -81,17 +81,14 @@ pub type Found = (TrackedMessage, Rc<MessageJob>);
 /// names is looked for, from the newest on, and a page on which little or nothing was found ends when the budget is spent.
 pub fn list(
     db: &Db<'_>,
-    of: &Environment,
+    environment: EnvironmentRow,
     filter: &Filter,
     up_to: MessageNumber,
     limits: Limits,
 ) -> Result<Page<Found, MessageNumber>> {
-    let Some(environment) = environment::find(db, of)? else {
-        return Ok(Page { items: Vec::new(), next: None });
-    };
     // A message that is asked for by its id is not looked for.
     let wanted = match &filter.message_id {
-        Some(message_id) => Some(message::find(db, of, message_id)?.map_or(0, |location| location.number.0)),
+        Some(message_id) => Some(message::find(db, environment, message_id)?.map_or(0, |location| location.number.0)),
         None => None,
     };
     let mut search = Search {

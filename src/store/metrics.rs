@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::engine::{Db, rows};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::environment::Environment;
+use crate::model::environment::EnvironmentRow;
 use crate::model::status::MessageStatus;
 
 /// Messages of one commit that went the same way.
@@ -22,7 +22,7 @@ pub struct Count {
 /// What went out, or was refused, of the messages that were made with a template from `start` until before `end`.
 pub fn count(
     db: &Db<'_>,
-    environment: &Environment,
+    environment: EnvironmentRow,
     template_id: &str,
     start: Timestamp,
     end: Timestamp,
@@ -32,9 +32,8 @@ pub fn count(
         "WITH ranges AS MATERIALIZED (
              SELECT message_ranges.* FROM jobs CROSS JOIN message_ranges USING (job)
              WHERE jobs.template_version IN (
-                 SELECT template_version FROM template_versions
-                 JOIN templates USING (template) JOIN environments USING (environment)
-                 WHERE key_hash = ?1 AND template_id = ?2)
+                 SELECT template_version FROM template_versions JOIN templates USING (template)
+                 WHERE environment = ?1 AND template_id = ?2)
                AND message_ranges.created_at >= ?3 AND message_ranges.created_at < ?4)
          SELECT ranges.created_at, provider, channel, status, 0, count(*)
          FROM ranges CROSS JOIN messages ON number BETWEEN first_number AND last_number
@@ -44,7 +43,7 @@ pub fn count(
          FROM ranges CROSS JOIN deliveries ON number BETWEEN first_number AND last_number
          GROUP BY 1, 2, 3, 4, 5",
     )?;
-    let counts = count.query_map(params![environment.key_hash, template_id, start.millis(), end.millis()], |row| {
+    let counts = count.query_map(params![environment, template_id, start.millis(), end.millis()], |row| {
         Ok(Count {
             created_at: Timestamp(row.get(0)?),
             provider: row.get::<_, Option<String>>(1)?.unwrap_or_default(),

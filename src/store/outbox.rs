@@ -3,12 +3,11 @@
 use rusqlite::params;
 
 use super::engine::Db;
-use super::environment;
 use super::message::{self, MessageLocation};
 use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::environment::Environment;
+use crate::model::environment::EnvironmentRow;
 use crate::model::message::StoredMessage;
 use crate::model::row::{JobRow, MessageNumber};
 
@@ -38,15 +37,12 @@ const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_
 /// through.
 pub fn list(
     db: &Db<'_>,
-    environment: &Environment,
+    environment: EnvironmentRow,
     filter: &Filter,
     from: MessageNumber,
     limit: usize,
     bytes: usize,
 ) -> Result<Page<OutboxMessage, MessageNumber>> {
-    let Some(environment) = environment::find(db, environment)? else {
-        return Ok(Page { items: Vec::new(), next: None });
-    };
     let (ranges, after_ranges, order) = match filter.job_id {
         Some(_) => (OF_ONE_JOB, "message_ranges.last_number >= ?2", "message_ranges.first_seq"),
         None => (

@@ -18,7 +18,7 @@ use crate::model::resolved::{ResolvedDefinition, TemplateSource, Topic};
 pub struct References {
     template: Option<String>,
     /// For e-mail, or else for the message.
-    pub(in crate::store) brand_id: Option<String>,
+    brand_id: Option<String>,
 }
 
 impl References {
@@ -84,7 +84,7 @@ pub fn resolve(db: &Db<'_>, environment: EnvironmentRow, references: &References
 }
 
 /// Most brands live in Courier's cloud: the messages go without.
-pub(in crate::store) fn warn_without_brand(brand_id: &str) {
+fn warn_without_brand(brand_id: &str) {
     log::warn!("there is no brand '{}' under this API key; the messages go without it", shown(brand_id));
 }
 
@@ -93,6 +93,7 @@ pub fn load(db: &Db<'_>, job: &Job, definition: Definition) -> Result<ResolvedDe
     let versions = PinnedVersions { template_version: job.template_version, brand_version: job.brand_version };
     let mut plan = ResolvedDefinition::new(definition, job.kind);
     resolve_into(&mut plan, db, job.environment, &versions)?;
+    plan.is_simulation = environment::is_simulation(db, job.environment)?;
     Ok(plan)
 }
 
@@ -126,7 +127,6 @@ pub(in crate::store) fn resolve_into(
         }
         None => None,
     };
-    plan.is_simulation = environment::is_simulation(db, environment)?;
     Ok(())
 }
 

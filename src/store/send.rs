@@ -4,40 +4,30 @@ use super::engine::{Db, Tx};
 use super::job::{PinnedVersions, Progress};
 use super::plan::{self, References};
 use super::recipient_lookup::RecipientLookup;
-use super::{environment, job, message, run, user};
+use super::{job, message, run, user};
 use crate::error::Result;
-use crate::model::bulk::{JobKind, JobStatus};
-use crate::model::definition::Definition;
-use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::bulk::JobStatus;
+use crate::model::environment::EnvironmentRow;
 use crate::model::outcomes::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::stored_recipient::StoredRecipient;
 
 /// All that a send needs to know before it is made.
 pub struct ResolvedSend {
-    /// The row of the environment in which it was looked up, if it had one.
-    pub environment: Option<EnvironmentRow>,
     pub versions: PinnedVersions,
     pub plan: ResolvedDefinition,
     /// Of each recipient, or only of the first ones if what is stored of all is too much to hold.
     pub known: Vec<StoredRecipient>,
 }
 
-/// Looks up what is stored of recipients until that is more than `bytes` of text.
+/// Looks up what is stored of what `plan` names, and of recipients until that is more than `bytes` of text.
 pub fn resolve(
     db: &Db<'_>,
-    environment: &Environment,
-    definition: Definition,
+    environment: EnvironmentRow,
+    mut plan: ResolvedDefinition,
     users: &[(&str, &str)],
     bytes: usize,
 ) -> Result<ResolvedSend> {
-    let mut plan = ResolvedDefinition::new(definition, JobKind::Send);
-    let Some(environment) = environment::find(db, environment)? else {
-        plan.is_simulation = environment.is_simulation();
-        References::of(&plan.definition).brand_id.iter().for_each(|brand_id| plan::warn_without_brand(brand_id));
-        let known = users.iter().map(|_| StoredRecipient::default()).collect();
-        return Ok(ResolvedSend { environment: None, versions: PinnedVersions::default(), plan, known });
-    };
     let versions = plan::resolve(db, environment, &References::of(&plan.definition))?;
     plan::resolve_into(&mut plan, db, environment, &versions)?;
     let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
@@ -52,7 +42,7 @@ pub fn resolve(
         held += of_one.bytes();
         known.push(of_one);
     }
-    Ok(ResolvedSend { environment: Some(environment), versions, plan, known })
+    Ok(ResolvedSend { versions, plan, known })
 }
 
 /// Makes the job of a send, in the state that it is in by then. `users` are all of its recipients and what was sent of

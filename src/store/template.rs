@@ -4,11 +4,10 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde_json::{Map, Value};
 
 use super::engine::{Db, Tx};
-use super::environment;
 use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::environment::EnvironmentRow;
 use crate::model::row::{TemplateRow, TemplateVersion};
 use crate::model::template::{self, Change, TemplatePayload};
 
@@ -71,15 +70,14 @@ fn version_from_row(row: &Row<'_>) -> rusqlite::Result<Version> {
 }
 
 /// Creates a template under a new id, as a draft.
-pub fn create(tx: &mut Tx<'_>, environment: &Environment, payload: &TemplatePayload) -> Result<Template> {
+pub fn create(tx: &mut Tx<'_>, environment: EnvironmentRow, payload: &TemplatePayload) -> Result<Template> {
     let now = tx.now();
     let template_id = tx.ids.template(now);
     insert(tx, environment, &template_id, payload)?;
     get(tx, environment, &template_id)
 }
 
-fn insert(tx: &mut Tx<'_>, environment: &Environment, template_id: &str, payload: &TemplatePayload) -> Result<()> {
-    let environment = environment::find_or_create(tx, environment)?;
+fn insert(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, payload: &TemplatePayload) -> Result<()> {
     refuse_taken(tx, environment, payload.alias(), template_id)?;
     let draft = template::to_text(payload.to_json(None)?)?;
     let mut insert = tx.conn.prepare_cached(
@@ -103,15 +101,15 @@ fn refuse_taken(db: &Db<'_>, environment: EnvironmentRow, alias: Option<&str>, t
 }
 
 /// The template with this id in this environment, archived or not.
-pub fn get(db: &Db<'_>, environment: &Environment, template_id: &str) -> Result<Template> {
+pub fn get(db: &Db<'_>, environment: EnvironmentRow, template_id: &str) -> Result<Template> {
     find(db, environment, template_id)?.ok_or_else(|| Error::unknown("id", "template", template_id))
 }
 
-fn find(db: &Db<'_>, environment: &Environment, template_id: &str) -> Result<Option<Template>> {
-    let mut find = db.conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM templates JOIN environments USING (environment) WHERE template_id = ?1 AND key_hash = ?2"
-    ))?;
-    Ok(find.query_row(params![template_id, environment.key_hash], from_row).optional()?)
+fn find(db: &Db<'_>, environment: EnvironmentRow, template_id: &str) -> Result<Option<Template>> {
+    let mut find = db
+        .conn
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM templates WHERE environment = ?1 AND template_id = ?2"))?;
+    Ok(find.query_row(params![environment, template_id], from_row).optional()?)
 }
 
 /// What a list shows of a template.
@@ -131,7 +129,7 @@ pub struct Summary {
 /// of these tags, compared without case.
 pub fn list(
     db: &Db<'_>,
-    environment: &Environment,
+    environment: EnvironmentRow,
     alias: Option<&str>,
     tags: &[String],
     from: TemplateRow,
@@ -141,14 +139,14 @@ pub fn list(
         "SELECT templates.template, template_id, json_extract(draft, '$.name'), json_extract(draft, '$.tags'),
              templates.created_at, updated_at, newest.template_version IS NOT NULL,
              json_extract(newest.template_json, '$.subscription.topic_id')
-         FROM templates JOIN environments USING (environment)
+         FROM templates
          LEFT JOIN template_versions AS newest ON newest.template_version = (
              SELECT template_version FROM template_versions AS of_template
              WHERE of_template.template = templates.template ORDER BY version DESC LIMIT 1)
-         WHERE key_hash = ?1 AND archived_at IS NULL AND templates.template >= ?2 AND (?3 IS NULL OR alias = ?3)
+         WHERE environment = ?1 AND archived_at IS NULL AND templates.template >= ?2 AND (?3 IS NULL OR alias = ?3)
          ORDER BY templates.template",
     )?;
-    let mut rows = list.query(params![environment.key_hash, from, alias])?;
+    let mut rows = list.query(params![environment, from, alias])?;
     let mut summaries = Vec::new();
     while let Some(row) = rows.next()? {
         let has: Vec<String> = serde_json::from_str(row.get_ref(3)?.as_str().unwrap_or("[]")).unwrap_or_default();
@@ -255,15 +253,23 @@ pub fn find_version(db: &Db<'_>, template: TemplateRow, version: i64) -> Result<
     Ok(find.query_row(params![template, version], version_from_row).optional()?)
 }
 
-/// Numbers and times of the versions up to this one, the newest first.
-pub fn list_versions(db: &Db<'_>, template: TemplateRow, up_to: i64, limit: usize) -> Result<Vec<(i64, Timestamp)>> {
+/// Numbers and times of the versions up to this one, the newest first, at most `limit`.
+pub fn list_versions(
+    db: &Db<'_>,
+    template: TemplateRow,
+    up_to: i64,
+    limit: usize,
+) -> Result<Page<(i64, Timestamp), i64>> {
     let mut list = db.conn.prepare_cached(
         "SELECT version, created_at FROM template_versions
          WHERE template = ?1 AND version <= ?2 ORDER BY version DESC LIMIT ?3",
     )?;
     let rows =
-        list.query_map(params![template, up_to, limit as i64], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        list.query_map(params![template, up_to, limit as i64 + 1], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?;
+    let mut items: Vec<(i64, Timestamp)> = rows.collect::<rusqlite::Result<_>>()?;
+    let next = items.get(limit).map(|&(version, _)| version);
+    items.truncate(limit);
+    Ok(Page { items, next })
 }
 
 /// The checks of a submission, a JSON array, if there are any.
@@ -294,7 +300,7 @@ pub fn delete_checks(tx: &mut Tx<'_>, template: &Template, submission_id: &str) 
 /// makes no version.
 pub fn put(
     tx: &mut Tx<'_>,
-    environment: &Environment,
+    environment: EnvironmentRow,
     template_id: &str,
     payload: &TemplatePayload,
     publish: bool,
@@ -314,7 +320,7 @@ pub fn put(
 }
 
 /// A template that can still be changed.
-pub fn get_to_change(db: &Db<'_>, environment: &Environment, template_id: &str) -> Result<Template> {
+pub fn get_to_change(db: &Db<'_>, environment: EnvironmentRow, template_id: &str) -> Result<Template> {
     match get(db, environment, template_id)? {
         Template { archived_at: Some(_), .. } => {
             Err(Error::not_found(format!("id: the template '{template_id}' is archived")))

@@ -6,7 +6,7 @@ use super::engine::{Db, Tx, rows};
 use crate::error::{Error, Result, shown};
 use crate::model::environment::EnvironmentRow;
 use crate::model::provider::Provider;
-use crate::model::token::{ProviderKey, Token};
+use crate::model::token::{ProviderKey, Token, is_active};
 
 const COLUMNS: &str = "token, provider_key, token_json";
 
@@ -35,26 +35,19 @@ pub fn list(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<V
     Ok(tokens.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The tokens by which a user can be reached: neither failed, revoked nor expired. The one that was registered last
-/// comes first.
+/// The tokens by which a user can be [reached](is_active). The one that was registered last comes first.
 pub fn list_active(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<Vec<(Provider, String)>> {
     let mut list = db.conn.prepare_cached(
-        "SELECT provider_key, token, token_json ->> 'expiry_date' FROM user_tokens
-         WHERE environment = ?1 AND user_id = ?2 AND token_json ->> 'status' IN ('active', 'unknown')
-         ORDER BY created_at DESC, token",
+        "SELECT provider_key, token, token_json ->> 'status', token_json ->> 'expiry_date' FROM user_tokens
+         WHERE environment = ?1 AND user_id = ?2 ORDER BY created_at DESC, token",
     )?;
-    let tokens = list.query_map(params![environment, user_id], |row| {
-        let provider = rows::name(row, 0, Provider::from_name)?;
-        let token: String = row.get(1)?;
-        // A date that cannot be read expires nothing; `false` is kept as a number.
-        let expires_at = row.get_ref(2)?.as_str().ok().and_then(|date| date.parse::<jiff::Timestamp>().ok());
-        Ok((provider, token, expires_at))
-    })?;
+    let mut rows = list.query(params![environment, user_id])?;
     let mut active = Vec::new();
-    for token in tokens {
-        let (provider, token, expires_at) = token?;
-        if expires_at.is_none_or(|at| at.as_millisecond() > db.now.millis()) {
-            active.push((provider, token));
+    while let Some(row) = rows.next()? {
+        // What is no text is none: `false` for an expiry is kept as a number.
+        let text = |column| row.get_ref(column).map(|value| value.as_str().ok());
+        if is_active(text(2)?.unwrap_or_default(), text(3)?, db.now) {
+            active.push((rows::name(row, 0, Provider::from_name)?, row.get(1)?));
         }
     }
     Ok(active)

@@ -7,7 +7,7 @@ use super::message::{self, MessageLocation, MessageRow};
 use super::{job, template, user};
 use crate::error::Result;
 use crate::model::bulk::JobKind;
-use crate::model::environment::Environment;
+use crate::model::environment::EnvironmentRow;
 use crate::model::message::{MessageJob, TrackedMessage};
 use crate::model::options::MessageOptions;
 use crate::model::row::JobRow;
@@ -65,7 +65,7 @@ pub fn get_job(db: &Db<'_>, job: JobRow) -> Result<MessageJob> {
 }
 
 /// Hides the messages of a job from lists that do not ask for them. False if there is no such request.
-pub fn archive(tx: &mut Tx<'_>, environment: &Environment, request_id: &str) -> Result<bool> {
+pub fn archive(tx: &mut Tx<'_>, environment: EnvironmentRow, request_id: &str) -> Result<bool> {
     let job = match job::find(tx, environment, request_id)? {
         Some(job) => job.job,
         None => match message::find(tx, environment, request_id)? {

@@ -4,10 +4,9 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::engine::{Db, Tx};
-use super::environment;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::environment::EnvironmentRow;
 use crate::model::row::{MessageEventRow, MessageNumber, WebhookRow};
 use crate::model::webhook::{Destination, EventStatus};
 
@@ -77,8 +76,7 @@ pub struct FailedEvent {
 }
 
 /// Registers a webhook that follows from now on, and returns its id.
-pub fn create(tx: &mut Tx<'_>, environment: &Environment, destination: &Destination) -> Result<String> {
-    let environment = environment::find_or_create(tx, environment)?;
+pub fn create(tx: &mut Tx<'_>, environment: EnvironmentRow, destination: &Destination) -> Result<String> {
     let mut count =
         tx.conn.prepare_cached("SELECT count(*), count(*) FILTER (WHERE environment = ?1) FROM webhooks")?;
     let (all, own): (usize, usize) = count.query_row([environment], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -137,22 +135,21 @@ pub fn list_from_flags(db: &Db<'_>) -> Result<Vec<Destination>> {
 }
 
 /// The webhooks that an environment sees: its own and those of all.
-pub fn list(db: &Db<'_>, environment: &Environment) -> Result<Vec<Webhook>> {
+pub fn list(db: &Db<'_>, environment: EnvironmentRow) -> Result<Vec<Webhook>> {
     let mut list = db.conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM webhooks LEFT JOIN environments USING (environment)
-         WHERE webhooks.environment IS NULL OR key_hash = ?1 ORDER BY webhook"
+        "SELECT {COLUMNS} FROM webhooks WHERE environment IS NULL OR environment = ?1 ORDER BY webhook"
     ))?;
-    Ok(list.query_map(params![environment.key_hash], from_row)?.collect::<rusqlite::Result<_>>()?)
+    Ok(list.query_map([environment], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The webhook with this id, if the environment sees it.
-pub fn get(db: &Db<'_>, environment: &Environment, webhook_id: &str) -> Result<Webhook> {
+pub fn get(db: &Db<'_>, environment: EnvironmentRow, webhook_id: &str) -> Result<Webhook> {
     let found = list(db, environment)?.into_iter().find(|webhook| webhook.webhook_id == webhook_id);
     found.ok_or_else(|| Error::unknown("webhook_id", "webhook", webhook_id))
 }
 
 /// Removes a webhook with its queue. Those given by flag stay.
-pub fn delete(tx: &mut Tx<'_>, environment: &Environment, webhook_id: &str) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, webhook_id: &str) -> Result<()> {
     let webhook = get(tx, environment, webhook_id)?;
     if webhook.environment.is_none() {
         return Err(Error::invalid("webhook_id", "this webhook was given by --webhook; start bulkd without it"));
@@ -190,19 +187,19 @@ pub fn queue(db: &Db<'_>, webhook: WebhookRow) -> Result<Queue> {
 /// The newest events that were given up, of this environment's messages.
 pub fn list_failed(
     db: &Db<'_>,
-    environment: &Environment,
+    environment: EnvironmentRow,
     webhook: WebhookRow,
     limit: usize,
 ) -> Result<Vec<FailedEvent>> {
     let mut list = db.conn.prepare_cached(
         "SELECT event_id, attempts, last_error, webhook_events.created_at FROM webhook_events
          WHERE webhook = ?1 AND webhook_events.status = ?2 AND ?3 = (
-             SELECT key_hash FROM message_ranges JOIN environments USING (environment)
+             SELECT environment FROM message_ranges
              WHERE first_number <= webhook_events.number ORDER BY first_number DESC LIMIT 1)
          ORDER BY webhook_event DESC LIMIT ?4",
     )?;
     let failed = EventStatus::Failed.name();
-    let events = list.query_map(params![webhook, failed, environment.key_hash, limit as i64], |row| {
+    let events = list.query_map(params![webhook, failed, environment, limit as i64], |row| {
         Ok(FailedEvent { event_id: row.get(0)?, attempts: row.get(1)?, error: row.get(2)?, created_at: row.get(3)? })
     })?;
     Ok(events.collect::<rusqlite::Result<_>>()?)

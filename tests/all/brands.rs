@@ -8,7 +8,7 @@ use bulkd::id::Ids;
 use bulkd::model::brand::BrandPayload;
 use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::settings::Durability;
-use bulkd::store::{self, Store, brand};
+use bulkd::store::{self, Store, brand, environment};
 
 fn put(customer: &Customer, path: &str, body: &serde_json::Value) -> Reply {
     customer.send("PUT", path, Some(&body.to_string()))
@@ -172,7 +172,11 @@ fn a_brand_that_is_put_has_a_version_for_every_change() {
     let (store, threads) = Store::open(options).unwrap();
     let put = |name: &str| {
         let payload = BrandPayload::read(&json!({ "name": name }).to_string(), "brands[0]").unwrap();
-        store.write(move |tx| brand::put(tx, &Environment::of_key("acme"), "acme", &payload)).unwrap();
+        let put = store.write(move |tx| {
+            let acme = environment::find_or_create(tx, &Environment::of_key("acme"))?;
+            brand::put(tx, acme, "acme", &payload)
+        });
+        put.unwrap();
         store.read(|db| brand::find_current(db, EnvironmentRow(1), "acme")).unwrap().unwrap()
     };
     let first = put("Acme");

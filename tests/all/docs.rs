@@ -73,7 +73,7 @@ fn documents() -> Vec<PathBuf> {
 /// A row of a table of routes.
 fn route(route: &Route) -> String {
     let query = route.query.iter().map(|name| format!("`{name}`"));
-    let no_key = (route.access == Access::Open).then(|| "no key needed".to_owned());
+    let no_key = matches!(route.access, Access::Open(_)).then(|| "no key needed".to_owned());
     let body = Some(route.body.to_owned()).filter(|body| !body.is_empty());
     let takes: Vec<String> = no_key.into_iter().chain(query).chain(body).collect();
     let (takes, space) = (takes.join(", "), if takes.is_empty() { "" } else { " " });

@@ -168,3 +168,20 @@ fn what_is_no_choice_is_refused_by_its_path() {
     }
     assert_eq!(customer.get(all).ok(200)["items"], json!([]));
 }
+
+#[test]
+fn what_was_sent_of_a_topic_counts_from_the_first_request_of_an_environment_on() {
+    let daemon = Daemon::start();
+    let acme = daemon.customer("acme");
+    for _ in 0..2 {
+        let preferences = json!({ "categories": { "news": { "status": "OPTED_OUT" } } });
+        let message = json!({
+            "to": { "email": "ada@example.com", "preferences": preferences },
+            "preferences": { "subscription_topic_id": "news" },
+            "content": { "title": "News", "body": "Hello" },
+        });
+        let request_id = acme.post("/send", &json!({ "message": message })).ok(202)["requestId"].take();
+        let path = format!("/_bulkd/outbox?message_id={}", request_id.as_str().unwrap());
+        assert_eq!(acme.get(&path).ok(200)["items"][0]["reason"], "UNSUBSCRIBED");
+    }
+}

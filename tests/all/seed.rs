@@ -163,6 +163,19 @@ fn every_environment_begins_with_the_seed_and_goes_its_own_way() {
 }
 
 #[test]
+fn an_environment_keeps_what_was_changed_in_it_however_many_others_begin() {
+    let seed = json!({ "profiles": { "ada": { "name": "Ada" } } });
+    let daemon = Fixtures::one(&seed).daemon();
+    let first = daemon.customer("first");
+    first.send("PUT", "/profiles/ada", Some(&json!({ "profile": { "name": "Countess" } }).to_string())).ok(200);
+    // More than are remembered.
+    for i in 0..1100 {
+        assert_eq!(daemon.customer(&format!("key-{i}")).get("/profiles/ada").ok(200)["profile"]["name"], "Ada");
+    }
+    assert_eq!(first.get("/profiles/ada").ok(200)["profile"]["name"], "Countess");
+}
+
+#[test]
 fn a_restart_changes_nothing_and_puts_right_what_was_changed() {
     let fixtures = Fixtures::one(&everything());
     let mut daemon = fixtures.daemon();

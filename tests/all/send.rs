@@ -9,7 +9,7 @@ use bulkd::model::environment::Environment;
 use bulkd::model::row::MessageNumber;
 use bulkd::settings::Durability;
 use bulkd::store::message_search::{self, Filter, Limits};
-use bulkd::store::{Options, Store};
+use bulkd::store::{Options, Store, environment};
 use serde_json::Value;
 
 fn send(customer: &Customer, message: Value) -> String {
@@ -825,7 +825,7 @@ fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
     let options =
         Options { path: Some(daemon.database()), durability: Durability::Fast, clock, ids: Ids::sequential(0) };
     let (store, threads) = Store::open(options).unwrap();
-    let of = Environment::of_key("acme");
+    let acme = store.read(|db| environment::find_or_nothing(db, &Environment::of_key("acme"))).unwrap();
     let some = |text: &str| Some(text.to_owned());
     let filters = [
         (Filter::default(), 180),
@@ -841,7 +841,7 @@ fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
             let (mut up_to, mut pages) = (MessageNumber(i64::MAX), Vec::new());
             loop {
                 let limits = Limits { messages: 1000, bytes: usize::MAX, scan_budget };
-                let page = store.read(|db| message_search::list(db, &of, &filter, up_to, limits)).unwrap();
+                let page = store.read(|db| message_search::list(db, acme, &filter, up_to, limits)).unwrap();
                 pages.push(page.items.into_iter().map(|(message, _)| message.stored.number).collect::<Vec<_>>());
                 let Some(next) = page.next else { return pages };
                 assert!(next < up_to, "{filter:?}");

@@ -8,7 +8,7 @@ use bulkd::id::Ids;
 use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::model::template::TemplatePayload;
 use bulkd::settings::Durability;
-use bulkd::store::{self, Store, Threads, template};
+use bulkd::store::{self, Store, Threads, environment, template};
 use serde_json::Value;
 
 fn put(customer: &Customer, path: &str, body: &Value) -> Reply {
@@ -536,7 +536,10 @@ fn what_a_definition_names_is_found_by_id_and_then_by_alias() {
     let put = |id: &'static str, words: &str, alias: Value, publish: bool| {
         let body = with(saying(words), "/notification/alias", alias)["notification"].take();
         let payload = TemplatePayload::read(&body.to_string(), "template").unwrap();
-        store.write(move |tx| template::put(tx, &Environment::of_key("acme"), id, &payload, publish))
+        store.write(move |tx| {
+            let acme = environment::find_or_create(tx, &Environment::of_key("acme"))?;
+            template::put(tx, acme, id, &payload, publish)
+        })
     };
     let find = |name: &str| store.read(|db| template::find_to_send(db, EnvironmentRow(1), name)).unwrap();
     assert!(find("welcome").is_none());
@@ -569,7 +572,7 @@ fn what_a_definition_names_is_found_by_id_and_then_by_alias() {
     // An archived one is not published until it is put again, and its alias is free in between.
     store
         .write(|tx| {
-            let archived = template::get(tx, &Environment::of_key("acme"), "nt_one")?;
+            let archived = template::get(tx, EnvironmentRow(1), "nt_one")?;
             template::archive(tx, &archived)
         })
         .unwrap();

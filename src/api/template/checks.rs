@@ -10,9 +10,9 @@ use crate::store::template;
 
 /// `GET /notifications/{id}/{submission_id}/checks`: 200 `{checks}`, which may be none.
 pub fn list(mut call: Call<'_>) -> Result<Action> {
-    let (id, submission_id, environment) = (call.path("id"), call.path("submission_id"), call.environment);
-    Action::query(move |db| {
-        let template = template::get(db, &environment, &id)?;
+    let (id, submission_id) = (call.path("id"), call.path("submission_id"));
+    Action::query(move |db, environment| {
+        let template = template::get(db, environment, &id)?;
         let checks = template::find_checks(db, &template, &submission_id)?;
         Ok(shown(checks.as_deref().unwrap_or("[]")))
     })
@@ -31,9 +31,9 @@ struct ChecksBody {
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let ChecksBody { checks } = json::read(&call.json()?, String::new)?;
     let checks: Vec<Check> = checks.into_iter().map(|Fields(check)| check).collect();
-    let (id, submission_id, environment) = (call.path("id"), call.path("submission_id"), call.environment);
-    Action::change(move |tx| {
-        let template = template::get(tx, &environment, &id)?;
+    let (id, submission_id) = (call.path("id"), call.path("submission_id"));
+    Action::change_existing(move |tx, environment| {
+        let template = template::get(tx, environment, &id)?;
         let checks = Check::to_json(&checks, tx.now());
         template::put_checks(tx, &template, &submission_id, &checks)?;
         Ok(shown(&checks))
@@ -42,9 +42,9 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /notifications/{id}/{submission_id}/checks`: 204. The submission is withdrawn, if there was one.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let (id, submission_id, environment) = (call.path("id"), call.path("submission_id"), call.environment);
-    Action::change(move |tx| {
-        let template = template::get(tx, &environment, &id)?;
+    let (id, submission_id) = (call.path("id"), call.path("submission_id"));
+    Action::change_existing(move |tx, environment| {
+        let template = template::get(tx, environment, &id)?;
         template::delete_checks(tx, &template, &submission_id)?;
         Ok(Answer::new(204, ""))
     })

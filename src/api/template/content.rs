@@ -7,7 +7,7 @@ use super::{Asked, compile, text, written};
 use crate::api::call::{Action, Answer, Call};
 use crate::error::{Error, Result, shown};
 use crate::json;
-use crate::model::environment::Environment;
+use crate::model::environment::EnvironmentRow;
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State};
 use crate::store::Tx;
@@ -16,9 +16,9 @@ use crate::store::template::{self, Template};
 /// `GET /notifications/{id}/content?version=`: 200 `{version, elements}`, every element with its checksum.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
     let asked = Asked::read(&call)?;
-    let (id, environment) = (call.path("id"), call.environment);
-    Action::query(move |db| {
-        let template = template::get(db, &environment, &id)?;
+    let id = call.path("id");
+    Action::query(move |db, environment| {
+        let template = template::get(db, environment, &id)?;
         let (template_json, _) = text(db, &template, asked)?;
         let content = model::content(&model::parse(&template_json)?);
         Ok(Answer::new(200, Value::Object(stored_elements::with_checksums(content)).to_string()))
@@ -38,9 +38,9 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let ContentBody { mut content, state } = json::read(&call.json()?, String::new)?;
     stored_elements::complete(&mut content, "content")?;
     compile(&content, "content")?;
-    let (id, environment) = (call.path("id"), call.environment);
-    Action::change(move |tx| {
-        change(tx, &environment, &id, state, |stored| {
+    let id = call.path("id");
+    Action::change_existing(move |tx, environment| {
+        change(tx, environment, &id, state, |stored| {
             *stored = content;
             Ok(())
         })
@@ -52,11 +52,11 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
 pub fn replace_element(mut call: Call<'_>) -> Result<Action> {
     let mut fields: Map<String, Value> = json::read(&call.json()?, String::new)?;
     let state = state(fields.remove("state"))?;
-    let (id, element_id, environment) = (call.path("id"), call.path("element_id"), call.environment);
+    let (id, element_id) = (call.path("id"), call.path("element_id"));
     let element = stored_elements::element(&element_id, fields)?;
     check_element(&element)?;
-    Action::change(move |tx| {
-        change(tx, &environment, &id, state, |content| {
+    Action::change_existing(move |tx, environment| {
+        change(tx, environment, &id, state, |content| {
             let found = stored_elements::find_element(content, &element_id).ok_or_else(|| no_element(&element_id))?;
             *found = element;
             Ok(())
@@ -97,9 +97,9 @@ pub fn set_locale(mut call: Call<'_>) -> Result<Action> {
     for (index, element) in elements.iter().enumerate() {
         check_override(element, &format!("elements[{index}]"))?;
     }
-    let (id, locale_id, environment) = (call.path("id"), call.path("locale_id"), call.environment);
-    Action::change(move |tx| {
-        change(tx, &environment, &id, state, |content| {
+    let (id, locale_id) = (call.path("id"), call.path("locale_id"));
+    Action::change_existing(move |tx, environment| {
+        change(tx, environment, &id, state, |content| {
             for (index, mut element) in elements.into_iter().enumerate() {
                 let id = element.remove("id");
                 let found =
@@ -136,7 +136,7 @@ fn check_words(words: &str) -> Result<()> {
 /// Changes the draft's content, publishes it if the state says so, and answers with the checksums of its elements.
 fn change(
     tx: &mut Tx<'_>,
-    environment: &Environment,
+    environment: EnvironmentRow,
     id: &str,
     state: Option<State>,
     change: impl FnOnce(&mut Map<String, Value>) -> Result<()>,

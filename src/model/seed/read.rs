@@ -121,7 +121,7 @@ pub fn job(text: &str, at: &str) -> Result<Job> {
     Definition::read(message.get(), Reading::Bulk)?;
     let users = users.map_or("[]", RawValue::get);
     let users_at = format!("{at}.users");
-    user::read_distinct(array(users, &users_at)?, &users_at)?;
+    user::read_each(array(users, &users_at)?, &users_at, &mut |_, _| {})?;
     Ok(Job { definition: message.get().to_owned(), users: users.to_owned(), is_run: run })
 }
 

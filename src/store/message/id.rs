@@ -8,16 +8,12 @@ use super::range::{MessageLocation, MessageRange, list_ranges, locate};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id;
-use crate::model::environment::Environment;
+use crate::model::environment::EnvironmentRow;
 use crate::model::row::{JobRow, MessageNumber};
 use crate::store::engine::{Db, Tx};
-use crate::store::environment;
 
 /// The location of the message with this id in this environment.
-pub fn find(db: &Db<'_>, environment: &Environment, message_id: &str) -> Result<Option<MessageLocation>> {
-    let Some(environment) = environment::find(db, environment)? else {
-        return Ok(None);
-    };
+pub fn find(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<Option<MessageLocation>> {
     if let Some(number) = id::number_of_message(message_id)
         && let Some(location) = locate(db, MessageNumber(number))?
         && made_id_of(db, &location)? == message_id
@@ -58,9 +54,8 @@ fn name_of(db: &Db<'_>, location: &MessageLocation) -> Result<Option<String>> {
 }
 
 /// Gives the message that was made under the id `made` an id of the seed's own.
-pub fn name(tx: &mut Tx<'_>, environment: &Environment, message_id: &str, made: &str) -> Result<()> {
+pub fn name(tx: &mut Tx<'_>, environment: EnvironmentRow, message_id: &str, made: &str) -> Result<()> {
     let number = id::number_of_message(made).ok_or_else(|| Error::internal("a message id without its number"))?;
-    let environment = environment::find_or_create(tx, environment)?;
     let mut name =
         tx.conn.prepare_cached("INSERT INTO message_names (environment, message_id, number) VALUES (?1, ?2, ?3)")?;
     name.execute(params![environment, message_id, number])?;
