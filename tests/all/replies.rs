@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bulkd::http::{self, Answerer, Handler, Limits, Reply, Request, Server, StreamWriter};
+use bulkd::http::{self, Answerer, Limits, Reply, Request, Server, Service, StreamWriter};
 
 /// How long a test waits for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,7 +60,7 @@ impl Desk {
 /// The handler: requests with `?thread` are replied to in a thread of their connection's own.
 struct Front(Arc<Desk>);
 
-impl Handler for Front {
+impl Service for Front {
     fn answer(&self, request: Request) -> Reply {
         self.0.reply(&request)
     }
