@@ -13,7 +13,7 @@ use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::resolved::ResolvedDefinition;
-use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submission};
+use crate::model::seed::{self as model, Seed, SeedEntry, SeedJob, SeedList, SeedMessage, Submission};
 use crate::model::stored_elements;
 use crate::model::template::Check;
 use crate::render::email::brand as email_brand;
@@ -176,7 +176,7 @@ impl Seeder {
     /// Makes the messages that are not there yet, as if they were sent.
     fn send(&self, store: &Store, environment: &Environment) -> Result<()> {
         for message in &self.0.seed.messages {
-            let Entry { id, value: Message { definition, recipient, user }, .. } = message;
+            let SeedEntry { id, value: SeedMessage { definition, recipient, user }, .. } = message;
             if store.read_for_request(|db| is_there(db, environment, id))? {
                 continue;
             }
@@ -231,7 +231,7 @@ fn put(tx: &mut Tx<'_>, environment: &Environment, seed: &Seed) -> Result<()> {
 }
 
 /// A refusal tells which of the things it is about.
-fn each<T>(entries: &[Entry<T>], mut put: impl FnMut(&Entry<T>) -> Result<()>) -> Result<()> {
+fn each<T>(entries: &[SeedEntry<T>], mut put: impl FnMut(&SeedEntry<T>) -> Result<()>) -> Result<()> {
     entries.iter().try_for_each(|it| {
         put(it).map_err(|error| match error.kind() {
             Kind::Invalid | Kind::NotFound | Kind::Conflict => error.with_path(|path| match path {
@@ -253,7 +253,7 @@ fn put_checks(tx: &mut Tx<'_>, environment: &Environment, template_id: &str, it:
     template::put_checks(tx, &template, &it.submission_id, &Check::to_json(&it.checks, tx.now()))
 }
 
-fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &List) -> Result<()> {
+fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &SeedList) -> Result<()> {
     let list = list::put(tx, environment, list_id, &it.name, it.preferences.as_deref())?;
     match &it.subscribers {
         Some(subscribers) => subscription::replace(tx, list, subscribers),
@@ -262,7 +262,7 @@ fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &Li
 }
 
 /// A job that is there stays as it is, however far it has come.
-fn put_job(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, it: &Job) -> Result<()> {
+fn put_job(tx: &mut Tx<'_>, environment: &Environment, job_id: &str, it: &SeedJob) -> Result<()> {
     if job::find(tx, environment, job_id)?.is_some() {
         return Ok(());
     }

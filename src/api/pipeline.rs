@@ -37,7 +37,7 @@ struct Routed {
 }
 
 /// What a request came to.
-enum Outcome {
+enum RequestOutcome {
     Answer(Answer),
     /// A hook's own.
     Reply(Reply),
@@ -94,7 +94,7 @@ impl Api {
         match self.store.read_at_once(reader, queries) {
             Ok(answers) => {
                 for ((place, exchange), answer) in waiting.into_iter().zip(answers) {
-                    replies[place] = Some(self.finish(&exchange, answer.map(Outcome::Answer)));
+                    replies[place] = Some(self.finish(&exchange, answer.map(RequestOutcome::Answer)));
                 }
             }
             Err(error) => {
@@ -108,24 +108,24 @@ impl Api {
     }
 
     /// Takes a request through the pipeline.
-    fn run(&self, request: Request, exchange: &mut Exchange) -> Result<Outcome> {
+    fn run(&self, request: Request, exchange: &mut Exchange) -> Result<RequestOutcome> {
         let (route, params) = routes::find(request.method(), request.path())?;
         let routed = self.identify(route, params, &request, exchange)?;
         if routed.route.access == Access::Key {
             self.seeder.ensure_seeded(&self.store, &routed.environment)?;
         }
         if let Some(reply) = self.before(exchange) {
-            return Ok(Outcome::Reply(reply));
+            return Ok(RequestOutcome::Reply(reply));
         }
         let once = match request.method() {
             Method::Post => idempotency::read(&request, &routed.environment, self.settings.contract)?,
             _ => None,
         };
-        // Before anything is made of the body. Those who race are told apart by the writer.
+        // Before anything is made of the body. Requests that race are told apart by the writer.
         if let Some(once) = &once
             && let Some(answer) = self.store.read_for_request(|db| once.find(db))?
         {
-            return Ok(Outcome::Answer(answer));
+            return Ok(RequestOutcome::Answer(answer));
         }
         let environment = routed.environment.clone();
         let answer = match self.call(routed, request)? {
@@ -134,7 +134,7 @@ impl Api {
             Action::Change(change) => self.commit(change, once, &environment)?,
             Action::Prepare(prepare) => self.commit(prepare(&self.store)?, once, &environment)?,
         };
-        Ok(Outcome::Answer(answer))
+        Ok(RequestOutcome::Answer(answer))
     }
 
     /// Takes a request of an inline route as far as its query, which the caller runs together with those of others.
@@ -147,10 +147,10 @@ impl Api {
             return Ok(None);
         }
         if let Some(reply) = self.before(exchange) {
-            return Ok(Some(Begun::Over(Outcome::Reply(reply))));
+            return Ok(Some(Begun::Over(RequestOutcome::Reply(reply))));
         }
         Ok(match self.call(routed, request)? {
-            Action::Answer(answer) => Some(Begun::Over(Outcome::Answer(answer))),
+            Action::Answer(answer) => Some(Begun::Over(RequestOutcome::Answer(answer))),
             Action::Query(query) => Some(Begun::Query(query)),
             // Inline routes only look something up.
             Action::Change(_) | Action::Prepare(_) => None,
@@ -199,10 +199,10 @@ impl Api {
     }
 
     /// The reply to a request, after all that it has changed is committed.
-    fn finish(&self, exchange: &Exchange, outcome: Result<Outcome>) -> Reply {
+    fn finish(&self, exchange: &Exchange, outcome: Result<RequestOutcome>) -> Reply {
         let reply = match outcome {
-            Ok(Outcome::Reply(reply)) => reply,
-            Ok(Outcome::Answer(answer)) => Reply::Answer(respond(answer)),
+            Ok(RequestOutcome::Reply(reply)) => reply,
+            Ok(RequestOutcome::Answer(answer)) => Reply::Answer(respond(answer)),
             Err(error) => Reply::Answer(refuse(&error)),
         };
         guarded(|| Ok(self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, reply))))
@@ -212,7 +212,7 @@ impl Api {
 
 /// How far an inline request has come.
 enum Begun {
-    Over(Outcome),
+    Over(RequestOutcome),
     Query(Read),
 }
 

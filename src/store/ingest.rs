@@ -22,11 +22,11 @@ pub struct NewUsers {
 }
 
 struct NewUser {
-    recipient: Recipient,
+    recipient: IngestedRecipient,
     user: (u32, u32),
 }
 
-enum Recipient {
+enum IngestedRecipient {
     /// Named, and spelled in the body without an escape.
     Within {
         span: (u32, u32),
@@ -56,12 +56,12 @@ impl NewUsers {
         let mut lost = false;
         read(&body, &mut |user, recipient| {
             let recipient = match recipient {
-                None => Recipient::Unnamed,
+                None => IngestedRecipient::Unnamed,
                 Some(name) => {
                     let hash = recipients::hash(name);
                     match span(name) {
-                        Some(span) => Recipient::Within { span, hash },
-                        None => Recipient::Apart { name: name.to_owned(), hash },
+                        Some(span) => IngestedRecipient::Within { span, hash },
+                        None => IngestedRecipient::Apart { name: name.to_owned(), hash },
                     }
                 }
             };
@@ -102,9 +102,9 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
         u32::try_from(first_seq + accepted as u64)
             .map_err(|_| Error::invalid("users", format_args!("a job holds at most {} users", u32::MAX)))
     };
-    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, Recipient::Unnamed)) {
+    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, IngestedRecipient::Unnamed)) {
         let name = tx.ids.recipient();
-        user.recipient = Recipient::Apart { hash: recipients::hash(&name), name };
+        user.recipient = IngestedRecipient::Apart { hash: recipients::hash(&name), name };
     }
 
     let mut accepted: Vec<(&str, &str)> = Vec::with_capacity(users.users.len());
@@ -114,9 +114,9 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
     let set = tx.recipients.of_job(job.job, &job.job_id, first_seq, load)?;
     for (index, user) in users.users.iter().enumerate() {
         let (recipient, hash) = match &user.recipient {
-            Recipient::Within { span, hash } => (users.text(*span), *hash),
-            Recipient::Apart { name, hash } => (name.as_str(), *hash),
-            Recipient::Unnamed => return Err(Error::internal("a user without a name")),
+            IngestedRecipient::Within { span, hash } => (users.text(*span), *hash),
+            IngestedRecipient::Apart { name, hash } => (name.as_str(), *hash),
+            IngestedRecipient::Unnamed => return Err(Error::internal("a user without a name")),
         };
         let added = set.add(hash, seq_of(accepted.len())?, |seq| match u64::from(seq).checked_sub(first_seq) {
             Some(here) => Ok(accepted.get(here as usize).is_some_and(|(known, _)| *known == recipient)),

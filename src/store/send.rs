@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::model::bulk::{JobKind, JobStatus};
 use crate::model::definition::Definition;
 use crate::model::environment::{Environment, EnvironmentRow};
-use crate::model::outcomes::RenderedBatch;
+use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::stored_recipient::StoredRecipient;
 

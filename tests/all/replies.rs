@@ -274,7 +274,7 @@ fn a_stream_that_is_not_read_ends_and_one_that_is_read_slowly_loses_nothing() {
 }
 
 #[test]
-fn streams_end_at_the_stop_and_hold_up_nobody() {
+fn streams_end_at_the_stop_and_hold_up_no_request() {
     let running = Running::start(|_| {});
     let mut streams: Vec<TcpStream> = WAYS.iter().map(|way| running.ask(&format!("/stream{way}"))).collect();
     let writers = running.desk.writers(2);

@@ -63,7 +63,7 @@ struct Queued<F, T> {
     undo: Undo,
     change: Option<F>,
     outcome: Option<Result<T>>,
-    answer: Answer<T>,
+    answer: Promise<T>,
 }
 
 impl<F, T: Send> Change for Queued<F, T>
@@ -117,9 +117,9 @@ impl<T> Pending<T> {
 }
 
 /// The writer's end of a slot. Dropped without an answer, it says that there will be none.
-struct Answer<T>(Option<Arc<Slot<T>>>);
+struct Promise<T>(Option<Arc<Slot<T>>>);
 
-impl<T> Answer<T> {
+impl<T> Promise<T> {
     fn give(&mut self, outcome: Result<T>) {
         if let Some(slot) = self.0.take() {
             *slot.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
@@ -128,7 +128,7 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T> Drop for Answer<T> {
+impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
         self.give(Err(Error::unavailable("bulkd is stopping; nothing was changed")));
     }
@@ -182,7 +182,7 @@ impl Writer {
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         let slot = Arc::new(Slot { answer: Mutex::new(None), given: Condvar::new() });
-        let answer = Answer(Some(slot.clone()));
+        let answer = Promise(Some(slot.clone()));
         let change: Box<dyn Change> = Box::new(Queued { sync, undo, change: Some(change), outcome: None, answer });
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(queue) = queue {
