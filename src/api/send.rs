@@ -19,7 +19,7 @@ struct SendBody<'a> {
 }
 
 members! {
-    struct MessageBody<'a> {
+    struct MessageTo<'a> {
         #[serde(borrow)]
         to: Raw<'a> = "to",
     }
@@ -33,7 +33,7 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
     let message = json::read::<SendBody<'_>>(&body, String::new)?.message.get();
     let lenient = call.settings.contract == Contract::OpenApi;
     let definition = Definition::read(message, if lenient { Reading::Lenient } else { Reading::Send })?;
-    let to = match members::read::<MessageBody<'_>>(message, || "message".to_owned())?.to {
+    let to = match members::read::<MessageTo<'_>>(message, || "message".to_owned())?.to {
         Some(Raw(to)) => recipient::read(to)?,
         _ if lenient => Vec::new(),
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),

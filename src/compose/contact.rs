@@ -25,16 +25,16 @@ members! {
 
 /// What routing looks at in a profile.
 #[derive(Default)]
-struct RoutingFields<'a> {
+struct ContactFields<'a> {
     texts: ContactTexts<'a>,
     /// What stands under each of the [`PROFILE_KEYS`].
     addresses: [Option<&'a str>; PROFILE_KEYS.len()],
 }
 
-impl<'a> RoutingFields<'a> {
+impl<'a> ContactFields<'a> {
     /// In one pass over the profile, whose text is known to be JSON.
     fn read(profile: &'a str) -> Result<Self> {
-        let mut fields = RoutingFields::default();
+        let mut fields = ContactFields::default();
         let (mut email, mut phone_number, mut locale, mut sound) = (None, None, None, true);
         Object::of(profile).for_each(|name, value| match name {
             "email" => sound &= members::fill(&mut email, value),
@@ -87,8 +87,8 @@ impl Address<'_> {
 pub struct Contact<'a> {
     recipient: &'a str,
     user: &'a User<'a>,
-    stored: RoutingFields<'a>,
-    given: RoutingFields<'a>,
+    stored: ContactFields<'a>,
+    given: ContactFields<'a>,
     tokens: &'a [(Provider, String)],
 }
 
@@ -101,9 +101,9 @@ impl<'a> Contact<'a> {
         tokens: &'a [(Provider, String)],
     ) -> Result<Self> {
         let read = |profile: Option<&'a str>| match profile {
-            Some(profile) => RoutingFields::read(profile)
+            Some(profile) => ContactFields::read(profile)
                 .map_err(|error: Error| Error::invalid("the message could not be addressed", error.public_message())),
-            None => Ok(RoutingFields::default()),
+            None => Ok(ContactFields::default()),
         };
         let given = read(user.profile.map(|profile| profile.as_str()))?;
         Ok(Contact { recipient, user, stored: read(stored)?, given, tokens })

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-pub use entries::{SeedEntry, SeedJob, SeedList, SeedMessage, SeedPreference, Submission, Template};
+pub use entries::{SeedEntry, SeedJob, SeedList, SeedMessage, SeedPreference, SeedTemplate, Submission};
 use entries::{array, members};
 
 use super::brand::BrandPayload;
@@ -39,7 +39,7 @@ names! {
 #[derive(Debug, Default)]
 pub struct Seed {
     pub brands: Vec<SeedEntry<BrandPayload>>,
-    pub templates: Vec<SeedEntry<Template>>,
+    pub templates: Vec<SeedEntry<SeedTemplate>>,
     pub checks: Vec<SeedEntry<Submission>>,
     pub topics: Vec<SeedEntry<preference::Topic>>,
     pub profiles: Vec<SeedEntry<Profile>>,

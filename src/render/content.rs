@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::elements::{self, Builder, html, nodes, plain, subject};
 use super::escape::OutputContext;
 use super::scope::NameTable;
-use super::target::{Target, provider};
+use super::target::{RenderTarget, provider};
 use super::text::{CompiledText, ParsedTexts, TextCompiler};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
@@ -32,7 +32,7 @@ pub struct MessageTexts {
 pub struct Compiled {
     /// The same for every channel.
     sugar: Option<MessageTexts>,
-    targets: Vec<Target>,
+    targets: Vec<RenderTarget>,
     locales: Vec<String>,
     /// By target and, within it, first for no locale and then for each.
     texts: Vec<Option<MessageTexts>>,
@@ -80,7 +80,7 @@ impl Compiled {
         if self.sugar.is_some() {
             return self.sugar.as_ref();
         }
-        let of = |provider| self.targets.iter().position(|it| *it == Target { channel, provider });
+        let of = |provider| self.targets.iter().position(|it| *it == RenderTarget { channel, provider });
         let target = of(Some(provider)).or_else(|| of(None))?;
         let found = wanted
             .filter(|_| !self.locales.is_empty())
@@ -91,7 +91,7 @@ impl Compiled {
 
 /// What the elements speak of.
 struct Mentioned<'a> {
-    targets: Vec<Target>,
+    targets: Vec<RenderTarget>,
     /// Whether any is for some channels only.
     names_channels: bool,
     has_markdown: bool,
@@ -101,7 +101,8 @@ struct Mentioned<'a> {
 
 impl<'a> Mentioned<'a> {
     fn in_elements(elements: &'a [Element]) -> Self {
-        let targets = Channel::NAMES.iter().map(|(_, channel)| Target { channel: *channel, provider: None }).collect();
+        let targets =
+            Channel::NAMES.iter().map(|(_, channel)| RenderTarget { channel: *channel, provider: None }).collect();
         let (locales, refs) = (Vec::new(), HashMap::new());
         let mut mentioned = Mentioned { targets, names_channels: false, has_markdown: false, locales, refs };
         mentioned.add(elements);
@@ -117,7 +118,7 @@ impl<'a> Mentioned<'a> {
             self.names_channels |= element.channels.is_some() || channel.is_some();
             self.has_markdown |= matches!(element.kind, ElementKind::Text { markdown: true, .. });
             for provider in element.channels.iter().flatten().chain(channel).filter_map(|name| provider(name)) {
-                let target = Target { channel: provider.channel(), provider: Some(provider) };
+                let target = RenderTarget { channel: provider.channel(), provider: Some(provider) };
                 if !self.targets.contains(&target) {
                     self.targets.push(target);
                 }
@@ -138,7 +139,7 @@ impl<'a> Mentioned<'a> {
 struct Variant<'a> {
     elements: &'a [Element],
     path: &'a Arc<str>,
-    target: Target,
+    target: RenderTarget,
     locale: Option<&'a str>,
     refs: &'a HashMap<&'a str, &'a Element>,
     /// Whether its texts are those of every other target as well, as long as they have the same form.

@@ -18,7 +18,7 @@ pub struct SeedEntry<T> {
 }
 
 #[derive(Debug)]
-pub struct Template {
+pub struct SeedTemplate {
     pub payload: TemplatePayload,
     pub is_published: bool,
 }

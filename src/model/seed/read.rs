@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::entries::{SeedJob, SeedList, SeedMessage, Submission, Template, array, members};
+use super::entries::{SeedJob, SeedList, SeedMessage, SeedTemplate, Submission, array, members};
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 use crate::model::brand::BrandPayload;
@@ -32,9 +32,9 @@ struct StateOf {
 }
 
 /// Published, unless its `state` is DRAFT.
-pub fn template(text: &str, at: &str) -> Result<Template> {
+pub fn template(text: &str, at: &str) -> Result<SeedTemplate> {
     let StateOf { state } = json::read(text, || at.to_owned())?;
-    Ok(Template { payload: TemplatePayload::read(text, at)?.whole(), is_published: state != Some(State::Draft) })
+    Ok(SeedTemplate { payload: TemplatePayload::read(text, at)?.whole(), is_published: state != Some(State::Draft) })
 }
 
 pub fn submission(text: &str, at: &str, submission_id: String) -> Result<Submission> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::escape::{self, OutputContext};
 use super::super::limits::{TEXT_BYTES, too_long};
 use super::super::markdown::MarkdownForm;
-use super::super::target::Target;
+use super::super::target::RenderTarget;
 use super::super::text::{CompiledText, TextCompiler};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
@@ -24,7 +24,7 @@ pub struct Builder<'b> {
     writer: TextCompiler<'b>,
     /// The content's path in the request.
     path: &'b Arc<str>,
-    target: Target,
+    target: RenderTarget,
     /// Whether a channel element names the very provider; then those for the whole channel are not for it.
     by_provider: bool,
     locale: Option<&'b str>,
@@ -50,7 +50,7 @@ impl<'b> Builder<'b> {
     pub fn new(
         writer: TextCompiler<'b>,
         path: &'b Arc<str>,
-        target: Target,
+        target: RenderTarget,
         by_provider: bool,
         locale: Option<&'b str>,
         refs: &'b HashMap<&'b str, &'b Element>,

@@ -48,7 +48,7 @@ pub enum Undo {
 }
 
 /// A queued change: applied inside a group, answered once the fate of the group is known.
-trait Change: Send {
+trait QueuedChange: Send {
     fn sync(&self) -> SyncWhen;
     fn undo(&self) -> Undo;
     /// Runs it, and says whether to keep what it did.
@@ -66,7 +66,7 @@ struct Queued<F, T> {
     answer: Promise<T>,
 }
 
-impl<F, T: Send> Change for Queued<F, T>
+impl<F, T: Send> QueuedChange for Queued<F, T>
 where
     F: FnOnce(&mut Tx<'_>) -> Result<T> + Send,
 {
@@ -147,7 +147,7 @@ pub struct Setup {
 }
 
 pub struct Writer {
-    queue: Mutex<Option<Sender<Box<dyn Change>>>>,
+    queue: Mutex<Option<Sender<Box<dyn QueuedChange>>>>,
 }
 
 impl Writer {
@@ -183,7 +183,8 @@ impl Writer {
     ) -> Pending<T> {
         let slot = Arc::new(Slot { answer: Mutex::new(None), given: Condvar::new() });
         let answer = Promise(Some(slot.clone()));
-        let change: Box<dyn Change> = Box::new(Queued { sync, undo, change: Some(change), outcome: None, answer });
+        let change: Box<dyn QueuedChange> =
+            Box::new(Queued { sync, undo, change: Some(change), outcome: None, answer });
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(queue) = queue {
             let _ = queue.send(change);
@@ -199,10 +200,10 @@ impl Writer {
 /// Changes that share a commit.
 #[derive(Default)]
 struct Group {
-    applied: Vec<Box<dyn Change>>,
+    applied: Vec<Box<dyn QueuedChange>>,
     wakeups: Wakeups,
     /// Taken from the queue, and for the next group.
-    carried_over: Option<Box<dyn Change>>,
+    carried_over: Option<Box<dyn QueuedChange>>,
 }
 
 struct WriterThread {
@@ -214,7 +215,7 @@ struct WriterThread {
 }
 
 impl WriterThread {
-    fn run(mut self, queue: &Receiver<Box<dyn Change>>) {
+    fn run(mut self, queue: &Receiver<Box<dyn QueuedChange>>) {
         let mut carried_over = None;
         while let Some(first) = carried_over.take().or_else(|| queue.recv().ok()) {
             carried_over = self.group(first, queue);
@@ -223,7 +224,11 @@ impl WriterThread {
     }
 
     /// Commits a group, and returns a change that was taken from the queue but has to go into the next one.
-    fn group(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>) -> Option<Box<dyn Change>> {
+    fn group(
+        &mut self,
+        first: Box<dyn QueuedChange>,
+        queue: &Receiver<Box<dyn QueuedChange>>,
+    ) -> Option<Box<dyn QueuedChange>> {
         let mut group = Group::default();
         let outcome = self.changes(first, queue, &mut group);
         if let Err(error) = &outcome {
@@ -249,7 +254,12 @@ impl WriterThread {
         group.carried_over
     }
 
-    fn changes(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>, group: &mut Group) -> Result<()> {
+    fn changes(
+        &mut self,
+        first: Box<dyn QueuedChange>,
+        queue: &Receiver<Box<dyn QueuedChange>>,
+        group: &mut Group,
+    ) -> Result<()> {
         let opened = Instant::now();
         let sync = first.sync();
         if let Err(error) = self.clear_suspicion().and_then(|()| self.begin(sync)) {
@@ -305,7 +315,7 @@ impl WriterThread {
     }
 
     /// Applies one change. Fails only if the whole group is lost.
-    fn apply(&mut self, change: Box<dyn Change>, applied: &mut Vec<Box<dyn Change>>) -> Result<Wakeups> {
+    fn apply(&mut self, change: Box<dyn QueuedChange>, applied: &mut Vec<Box<dyn QueuedChange>>) -> Result<Wakeups> {
         applied.push(change);
         let Some(change) = applied.last_mut() else {
             return Ok(Wakeups::default());
