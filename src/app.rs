@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
-use crate::http::{self, Handler, Limits, Reply, Request, Server};
+use crate::http::{self, Limits, Reply, Request, Server, Service};
 use crate::id::Ids;
 use crate::model::seed::Seed;
 use crate::model::webhook::Destination;
@@ -140,7 +140,7 @@ impl StartupGate {
     }
 }
 
-impl Handler for StartupGate {
+impl Service for StartupGate {
     fn answer(&self, request: Request) -> Reply {
         match self.0.wait() {
             Some(api) => api.answer(request),

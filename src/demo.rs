@@ -22,7 +22,7 @@ const TOPIC: &str = "statements";
 const COLOR: &str = "#5b21b6";
 const BATCHES: usize = 10;
 const BATCH_USERS: usize = 100;
-/// The last few of each batch were sent before.
+/// The last few users of each batch repeat earlier users.
 const DUPLICATES: usize = 4;
 const ACCEPTED: usize = BATCHES * (BATCH_USERS - DUPLICATES);
 /// How long the job may take before something must be wrong.
@@ -103,7 +103,8 @@ fn play(app: &App, out: &Output) -> Result<()> {
         == json!({
             "definition": definition, "enqueued": ACCEPTED, "failures": 0, "received": ACCEPTED, "status": "COMPLETED",
         });
-    let found: BTreeMap<Outcome, usize> = outcomes.into_iter().map(|(outcome, found)| (outcome, found.count)).collect();
+    let found: BTreeMap<OutcomeKey, usize> =
+        outcomes.into_iter().map(|(outcome, found)| (outcome, found.count)).collect();
     if !as_expected || duplicates != BATCHES * DUPLICATES || found != expected() || !is_framed {
         return Err(Error::startup("the demo did not come out as expected"));
     }
@@ -201,7 +202,7 @@ impl Way {
     }
 
     /// What becomes of a message to a user of this kind.
-    fn outcome(self) -> Outcome {
+    fn outcome(self) -> OutcomeKey {
         let (channel, status, reason) = match self {
             Way::Email | Way::StoredProfile => ("email", "SENT", ""),
             Way::OptedOut => ("", "UNDELIVERABLE", "UNSUBSCRIBED"),
@@ -265,15 +266,15 @@ fn watch(customer: &Customer, job_id: &str) -> Result<Value> {
 }
 
 /// Channel, status and reason of messages; a message that went nowhere has no channel, and one that was sent no reason.
-type Outcome = [String; 3];
+type OutcomeKey = [String; 3];
 
 /// The messages of one outcome.
-struct Found {
+struct OutcomeCount {
     count: usize,
     first: Value,
 }
 
-fn expected() -> BTreeMap<Outcome, usize> {
+fn expected() -> BTreeMap<OutcomeKey, usize> {
     let mut expected = BTreeMap::new();
     for number in 0..ACCEPTED {
         *expected.entry(Way::of(number).outcome()).or_default() += 1;
@@ -282,14 +283,14 @@ fn expected() -> BTreeMap<Outcome, usize> {
 }
 
 /// What became of a job's messages, read from the outbox page by page.
-fn outcomes(customer: &Customer, job_id: &str) -> Result<BTreeMap<Outcome, Found>> {
-    let mut outcomes: BTreeMap<Outcome, Found> = BTreeMap::new();
+fn outcomes(customer: &Customer, job_id: &str) -> Result<BTreeMap<OutcomeKey, OutcomeCount>> {
+    let mut outcomes: BTreeMap<OutcomeKey, OutcomeCount> = BTreeMap::new();
     let mut cursor = String::new();
     loop {
         let mut page = customer.get(&format!("/_bulkd/outbox?job_id={job_id}&limit=200&cursor={cursor}"))?;
         for message in page["items"].as_array_mut().into_iter().flatten() {
             let outcome = ["channel", "status", "reason"].map(|it| message[it].as_str().unwrap_or_default().to_owned());
-            outcomes.entry(outcome).or_insert_with(|| Found { count: 0, first: message.take() }).count += 1;
+            outcomes.entry(outcome).or_insert_with(|| OutcomeCount { count: 0, first: message.take() }).count += 1;
         }
         match page["paging"]["cursor"].as_str() {
             Some(next) => cursor = next.to_owned(),
@@ -299,11 +300,11 @@ fn outcomes(customer: &Customer, job_id: &str) -> Result<BTreeMap<Outcome, Found
 }
 
 /// How many messages went which way, and one of each as a person would read it.
-fn show(out: &Output, outcomes: &BTreeMap<Outcome, Found>) {
+fn show(out: &Output, outcomes: &BTreeMap<OutcomeKey, OutcomeCount>) {
     say(out, format_args!("The outbox holds {} messages:", outcomes.values().map(|found| found.count).sum::<usize>()));
-    let went_out = |(outcome, _): &(&Outcome, &Found)| !outcome[0].is_empty();
+    let went_out = |(outcome, _): &(&OutcomeKey, &OutcomeCount)| !outcome[0].is_empty();
     let (went_out, nowhere): (Vec<_>, Vec<_>) = outcomes.iter().partition(went_out);
-    for ([channel, status, reason], Found { count, first }) in went_out.into_iter().chain(nowhere) {
+    for ([channel, status, reason], OutcomeCount { count, first }) in went_out.into_iter().chain(nowhere) {
         let text = |name: &str| first[name].as_str().unwrap_or_default();
         match channel.as_str() {
             "" => {

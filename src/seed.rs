@@ -13,7 +13,7 @@ use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::resolved::ResolvedDefinition;
-use crate::model::seed::{self as model, Entry, Job, List, Message, Seed, Submission};
+use crate::model::seed::{self as model, Seed, SeedEntry, SeedJob, SeedList, SeedMessage, Submission};
 use crate::model::stored_elements;
 use crate::model::template::Check;
 use crate::render::email::brand as email_brand;
@@ -62,7 +62,7 @@ fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     for brand in &seed.brands {
         email_brand::check(&brand.value, &brand.at)?;
     }
-    for Entry { at, value: job, .. } in &seed.jobs {
+    for SeedEntry { at, value: job, .. } in &seed.jobs {
         let users = new_users(job)?;
         if let Some(&index) = ingest::duplicates(&users)?.first() {
             let recipient = users.recipient(index).unwrap_or_default();
@@ -217,7 +217,7 @@ impl Seeder {
     fn send(&self, store: &Store, environment: &Environment) -> Result<()> {
         let view = View::new(store, environment);
         for message in &self.0.seed.messages {
-            let Entry { id, value: Message { definition, recipient, user }, .. } = message;
+            let SeedEntry { id, value: SeedMessage { definition, recipient, user }, .. } = message;
             if view.read(|db, row| is_there(db, row, id))? {
                 continue;
             }
@@ -266,7 +266,7 @@ fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, seed: &Seed) -> Result<()> 
 }
 
 /// A refusal tells which of the things it is about.
-fn each<T>(entries: &[Entry<T>], mut put: impl FnMut(&Entry<T>) -> Result<()>) -> Result<()> {
+fn each<T>(entries: &[SeedEntry<T>], mut put: impl FnMut(&SeedEntry<T>) -> Result<()>) -> Result<()> {
     entries.iter().try_for_each(|it| {
         put(it).map_err(|error| match error.kind() {
             Kind::Invalid | Kind::NotFound | Kind::Conflict => error.with_path(|path| match path {
@@ -288,7 +288,7 @@ fn put_checks(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, i
     template::put_checks(tx, &template, &it.submission_id, &Check::to_json(&it.checks, tx.now()))
 }
 
-fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &List) -> Result<()> {
+fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &SeedList) -> Result<()> {
     let list = list::put(tx, environment, list_id, &it.name, it.preferences.as_deref())?;
     match &it.subscribers {
         Some(subscribers) => subscription::replace(tx, list, subscribers),
@@ -296,12 +296,12 @@ fn put_list(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, it: &Li
     }
 }
 
-fn new_users(job: &Job) -> Result<NewUsers> {
+fn new_users(job: &SeedJob) -> Result<NewUsers> {
     NewUsers::read(job.users.clone(), |users, add| model::for_each_user(users, add))
 }
 
 /// A job that is there stays as it is, however far it has come.
-fn put_job(tx: &mut Tx<'_>, environment: EnvironmentRow, job_id: &str, it: &Job) -> Result<()> {
+fn put_job(tx: &mut Tx<'_>, environment: EnvironmentRow, job_id: &str, it: &SeedJob) -> Result<()> {
     if job::find(tx, environment, job_id)?.is_some() {
         return Ok(());
     }

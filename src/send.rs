@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 use crate::model::bulk::JobKind;
 use crate::model::definition::Definition;
 use crate::model::environment::EnvironmentRow;
-use crate::model::list::Pattern;
-use crate::model::outcomes::RenderedBatch;
-use crate::model::recipient::{self, Filter, To};
+use crate::model::list::ListPattern;
+use crate::model::recipient::{self, Filter, SendRecipient};
+use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::settings::UnknownTemplates;
 use crate::store::environment::View;
@@ -77,7 +77,7 @@ impl SendRequest {
     }
 
     /// The same of recipients of whom some are the subscribers of lists. All are left to the runner.
-    pub fn prepare_lists(self, view: &View<'_>, definition: Definition, to: &[To]) -> Result<PreparedSend> {
+    pub fn prepare_lists(self, view: &View<'_>, definition: Definition, to: &[SendRecipient]) -> Result<PreparedSend> {
         let (environment, versions, users) = view.read(|db, environment| {
             let versions = plan::resolve(db, environment, &References::of(&definition))?;
             Ok((environment, versions, expand_recipients(db, environment, to)?))
@@ -118,20 +118,20 @@ fn matches_filters(db: &Db<'_>, environment: EnvironmentRow, filters: &[Filter],
 }
 
 /// Recipients and users: those who are named, and the subscribers of the lists.
-fn expand_recipients(db: &Db<'_>, environment: EnvironmentRow, to: &[To]) -> Result<Vec<(String, String)>> {
+fn expand_recipients(db: &Db<'_>, environment: EnvironmentRow, to: &[SendRecipient]) -> Result<Vec<(String, String)>> {
     let mut users: Vec<(String, String)> = Vec::new();
     let mut bytes = 0;
     // A list that is meant twice, with the same data and filters, is meant once.
     let mut seen = HashSet::new();
     for to in to {
         let (lists, data, filters) = match to {
-            To::User { recipient, user } => {
+            SendRecipient::User { recipient, user } => {
                 users.push((recipient.clone(), user.clone()));
                 continue;
             }
-            To::List { list_id, data, filters } => (vec![list_id.clone()], data, filters),
-            To::Pattern { pattern, data, filters } => {
-                let lists = list::match_pattern(db, environment, &Pattern::new(pattern))?;
+            SendRecipient::List { list_id, data, filters } => (vec![list_id.clone()], data, filters),
+            SendRecipient::Pattern { pattern, data, filters } => {
+                let lists = list::match_pattern(db, environment, &ListPattern::new(pattern))?;
                 (lists.into_iter().map(|list| list.list_id).collect(), data, filters)
             }
         };

@@ -110,7 +110,7 @@ pub fn ingest_users(address: SocketAddr, job: &str, users: usize, batch: usize, 
     })
 }
 
-/// Sends messages with this content over several connections at once, shared by two threads, each to somebody of its own,
+/// Sends messages with this content over several connections at once, shared by two threads, each to a recipient of its own,
 /// and tells how long it took.
 pub fn send_messages(
     address: SocketAddr,

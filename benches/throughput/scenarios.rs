@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bulkd::render::helpers::helpers;
-use bulkd::template::{Compiler, Names, Noted, PLAIN, Partials, Template};
+use bulkd::template::{Compiler, Names, Noted, PLAIN, ParsedText, Partials};
 use tempfile::TempDir;
 
 use crate::client::Connection;
@@ -159,7 +159,7 @@ fn compile(_: &Settings, report: &mut Report) {
         for text in &texts {
             let mut names = Slots::default();
             let mut compiler = Compiler::new(&mut names, helpers(), &partials);
-            compiler.template(&Template::parse(text).unwrap(), &PLAIN).unwrap();
+            compiler.template(&ParsedText::parse(text).unwrap(), &PLAIN).unwrap();
             bytes += compiler.finish().bytes();
         }
     });
@@ -238,7 +238,7 @@ fn beside(settings: &Settings, report: &mut Report) {
     report.add("peak memory", daemon.peak_memory(), memory_bound(settings.users));
 }
 
-/// The drain beside one that a webhook follows: first one where nobody listens, then one that takes what it gets.
+/// The drain beside one that a webhook follows: first one to an address that refuses, then one that takes what it gets.
 fn webhooks(settings: &Settings, report: &mut Report) {
     let folder = Folder::new();
     let daemon = Daemon::start(&folder.database(), &settings.durability);

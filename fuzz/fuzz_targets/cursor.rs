@@ -1,13 +1,13 @@
 #![no_main]
 
-use bulkd::api::paging::{Cursor, List};
+use bulkd::api::paging::{Cursor, PagedList};
 use bulkd::api::query::{MAX_LIMIT, Query};
 use bulkd::model::row::JobRow;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, u32, u64)| {
     let (text, list, position) = input;
-    let (list, other) = (List::Users(JobRow(i64::from(list))), List::Users(JobRow(i64::from(list) + 1)));
+    let (list, other) = (PagedList::Users(JobRow(i64::from(list))), PagedList::Users(JobRow(i64::from(list) + 1)));
     let position = position >> 1;
     let query = Query::new(text, &["cursor", "limit"]);
     assert!((1..=MAX_LIMIT).contains(&query.limit()));

@@ -1,7 +1,7 @@
 #![no_main]
 
 use bulkd::error::Kind;
-use bulkd::http::body::{self, Budget};
+use bulkd::http::body::{self, MemoryBudget};
 use bulkd::http::head::{Framing, Head};
 use libfuzzer_sys::fuzz_target;
 
@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(!matches!(Head::parse(&bytes[..length - 1]), Ok(Some(_))));
 
     let Ok(framing) = head.framing() else { return };
-    let budget = Budget::new(2 * LIMIT);
+    let budget = MemoryBudget::new(2 * LIMIT);
     let mut rest = &bytes[length..];
     match body::read(&mut rest, framing, LIMIT, &mut budget.reserve()) {
         Ok(body) => {

@@ -3,7 +3,7 @@
 use bulkd::clock::Timestamp;
 use bulkd::model::bulk::JobKind;
 use bulkd::model::definition::{Definition, Reading};
-use bulkd::model::outcomes::{Outcome, RenderedBatch};
+use bulkd::model::rendered_batch::{Outcome, RenderedBatch};
 use bulkd::model::resolved::ResolvedDefinition;
 use bulkd::model::stored_recipient::StoredRecipient;
 use bulkd::compose::{Recipient, Renderer};

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::call::{Action, Answer, Call};
-use super::paging::{self, Cursor, List};
+use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
@@ -25,11 +25,11 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
 /// `GET /brands?cursor=&limit=`: 200 `{paging, results}`, in the order in which they were made.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.query();
-    let from = BrandRow(Cursor::read(query.cursor().as_deref(), List::Brands)? as i64);
+    let from = BrandRow(Cursor::read(query.cursor().as_deref(), PagedList::Brands)? as i64);
     let limit = query.limit() as usize;
     Action::query(move |db, environment| {
         let page = brand::list(db, environment, from, limit, paging::PAGE_BYTES)?;
-        let next = page.next.map(|row| Cursor { list: List::Brands, position: row.0.unsigned_abs() });
+        let next = page.next.map(|row| Cursor { list: PagedList::Brands, position: row.0.unsigned_abs() });
         let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::results(&items, next)))
     })

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call, Change, Place};
-use super::paging::{self, Cursor, List};
+use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
 use crate::error::{Error, Result};
@@ -130,9 +130,9 @@ pub fn list_users(mut call: Call<'_>) -> Result<Action> {
     let (cursor, limit) = (query.cursor(), query.limit() as usize);
     Action::query(move |db, environment| {
         let job = job::get(db, environment, &job_id)?;
-        let from_seq = Cursor::read(cursor.as_deref(), List::Users(job.job))?;
+        let from_seq = Cursor::read(cursor.as_deref(), PagedList::Users(job.job))?;
         let page = job_users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
-        let next = page.next.map(|seq| Cursor { list: List::Users(job.job), position: seq });
+        let next = page.next.map(|seq| Cursor { list: PagedList::Users(job.job), position: seq });
         let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
         Ok(Answer::new(200, paging::page(&items, next)))
     })

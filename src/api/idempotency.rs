@@ -29,7 +29,7 @@ const EXPIRATION: &str = "x-idempotency-expiration";
 /// What makes a request happen once.
 #[derive(Debug)]
 pub struct Once {
-    scope: idempotency::Scope,
+    scope: idempotency::KeyScope,
     expiration: Option<Expiration>,
     /// Whether an expiration that is too near or too far means the nearest that is neither: the OpenAPI's samples send
     /// a fixed one, which is past by now.
@@ -55,7 +55,7 @@ pub fn read(request: &Request, environment: &Environment, contract: Contract) ->
         Error::invalid("Idempotency-Key", format_args!("expected 1 to {KEY_LIMIT} characters of UTF-8"))
     })?;
     let expiration = request.header(EXPIRATION).filter(|value| !value.is_empty()).map(Expiration::parse).transpose()?;
-    let scope = idempotency::Scope {
+    let scope = idempotency::KeyScope {
         environment: environment.clone(),
         endpoint: format!("{} {}", request.method(), request.path()),
         key: key.to_owned(),

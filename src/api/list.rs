@@ -7,7 +7,7 @@ use super::call::{Action, Answer, Call};
 use super::paging::{self, TextCursor};
 use crate::error::Result;
 use crate::json::{self, Object};
-use crate::model::list::{self as model, Pattern};
+use crate::model::list::{self as model, ListPattern};
 use crate::model::preference;
 use crate::store::list;
 use crate::store::list::List;
@@ -16,7 +16,7 @@ use crate::store::list::List;
 pub fn list(call: Call<'_>) -> Result<Action> {
     const NAME: &str = "lists";
     let query = call.query();
-    let pattern = query.one("pattern").map(|pattern| Pattern::new(&pattern));
+    let pattern = query.one("pattern").map(|pattern| ListPattern::new(&pattern));
     let after = TextCursor::read(query.cursor().as_deref(), NAME)?;
     let limit = query.limit() as usize;
     Action::query(move |db, environment| {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, Place};
-use super::paging::{self, Cursor, List};
+use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::JobKind;
@@ -16,7 +16,7 @@ use crate::send::SendRequest;
 use crate::settings::Contract;
 use crate::store;
 use crate::store::message::{self, MessageLocation};
-use crate::store::message_search::{self, Filter, Limits};
+use crate::store::message_search::{self, MessageFilter, PageLimits};
 use crate::store::{Db, job, settle, tracking};
 
 /// Messages that a search looks at before it ends a page, found or not: about a second.
@@ -27,7 +27,7 @@ const SCAN_BUDGET: i64 = 1_000_000;
 pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.query();
     let text = |name| query.one(name);
-    let filter = Filter {
+    let filter = MessageFilter {
         archived: text("archived").is_some_and(|it| it == "true" || it == "1"),
         enqueued_after: enqueued_after(&call)?,
         event: text("event"),
@@ -42,17 +42,17 @@ pub fn list(call: Call<'_>) -> Result<Action> {
         tenant_id: text("tenant_id"),
         trace_id: text("traceId"),
     };
-    let up_to = match Cursor::read(query.cursor().as_deref(), List::Messages)? {
+    let up_to = match Cursor::read(query.cursor().as_deref(), PagedList::Messages)? {
         0 => i64::MAX,
         number => i64::try_from(number).unwrap_or(i64::MAX),
     };
     let up_to = MessageNumber(up_to);
-    let limits = Limits { messages: query.limit() as usize, bytes: paging::PAGE_BYTES, scan_budget: SCAN_BUDGET };
+    let limits = PageLimits { messages: query.limit() as usize, bytes: paging::PAGE_BYTES, scan_budget: SCAN_BUDGET };
     Action::query(move |db, environment| {
         let page = message_search::list(db, environment, &filter, up_to, limits)?;
         let items: Vec<String> =
             page.items.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
-        let next = page.next.map(|number| Cursor { list: List::Messages, position: number.0.unsigned_abs() });
+        let next = page.next.map(|number| Cursor { list: PagedList::Messages, position: number.0.unsigned_abs() });
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::call::{Action, Answer, Call};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::metrics::{Asked, Funnel, Window};
+use crate::model::metrics::{Funnel, MetricsQuery, Window};
 use crate::store::metrics::{self, Count};
 
 /// One bucket, by provider and channel.
@@ -17,7 +17,7 @@ type Bucket = BTreeMap<(String, String), Funnel>;
 /// series}`, all buckets empty for a template that does not exist.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
     let query = call.query();
-    let asked = Asked {
+    let asked = MetricsQuery {
         start: query.one("start"),
         end: query.one("end"),
         lookback: query.one("lookback"),

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
-use super::paging::{self, Cursor, List};
+use super::paging::{self, Cursor, PagedList};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
 use crate::model::row::MessageNumber;
 use crate::outbox::Deliveries;
-use crate::store::outbox::{self, Filter, OutboxMessage};
+use crate::store::outbox::{self, OutboxFilter, OutboxMessage};
 use crate::store::{job, message};
 
 /// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
@@ -17,7 +17,7 @@ use crate::store::{job, message};
 /// `job_id`.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.query();
-    let mut filter = Filter {
+    let mut filter = OutboxFilter {
         job_id: query.one("job_id"),
         number: None,
         recipient: query.one("recipient"),
@@ -30,7 +30,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
         let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
         return Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))));
     }
-    let from = MessageNumber(Cursor::read(query.cursor().as_deref(), List::Outbox)? as i64);
+    let from = MessageNumber(Cursor::read(query.cursor().as_deref(), PagedList::Outbox)? as i64);
     let limit = query.limit();
     Action::query(move |db, environment| {
         if let Some(job_id) = &filter.job_id {
@@ -53,12 +53,12 @@ pub fn list(call: Call<'_>) -> Result<Action> {
             items.append(&mut entries(found, &filter, &mut deliveries)?);
             bytes += items.iter().skip(first).map(String::len).sum::<usize>();
         }
-        let next = next.map(|number| Cursor { list: List::Outbox, position: number.0.unsigned_abs() });
+        let next = next.map(|number| Cursor { list: PagedList::Outbox, position: number.0.unsigned_abs() });
         Ok(Answer::new(200, paging::page(&items, next)))
     })
 }
 
-fn entries(found: &OutboxMessage, filter: &Filter, deliveries: &mut Deliveries<'_>) -> Result<Vec<String>> {
+fn entries(found: &OutboxMessage, filter: &OutboxFilter, deliveries: &mut Deliveries<'_>) -> Result<Vec<String>> {
     let message = &found.message;
     if message.deliveries.is_empty() {
         return Ok(vec![entry(found, None, Value::Null, None, None).to_string()]);

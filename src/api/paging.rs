@@ -14,7 +14,7 @@ pub const PAGE_BYTES: usize = 6 * 1024 * 1024;
 
 /// What a [`Cursor`] leads through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum List {
+pub enum PagedList {
     Outbox,
     Messages,
     Brands,
@@ -25,17 +25,17 @@ pub enum List {
     Versions(TemplateRow),
 }
 
-impl List {
+impl PagedList {
     /// Rows stay far below the numbers of what there is only one of.
     fn number(self) -> i64 {
         const KIND: i64 = 1 << 48;
         match self {
-            List::Outbox => 0,
-            List::Users(job) => job.0,
-            List::Templates => KIND,
-            List::Brands => 2 * KIND,
-            List::Versions(template) => 3 * KIND + template.0,
-            List::Messages => 4 * KIND,
+            PagedList::Outbox => 0,
+            PagedList::Users(job) => job.0,
+            PagedList::Templates => KIND,
+            PagedList::Brands => 2 * KIND,
+            PagedList::Versions(template) => 3 * KIND + template.0,
+            PagedList::Messages => 4 * KIND,
         }
     }
 }
@@ -44,7 +44,7 @@ impl List {
 /// be made of characters that need no encoding). It is bound to the list that it was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    pub list: List,
+    pub list: PagedList,
     /// The place to go on from.
     pub position: u64,
 }
@@ -55,7 +55,7 @@ impl Cursor {
     }
 
     /// The position that a request asks for, 0 without a cursor.
-    pub fn read(query: Option<&str>, list: List) -> Result<u64> {
+    pub fn read(query: Option<&str>, list: PagedList) -> Result<u64> {
         let Some(text) = query else {
             return Ok(0);
         };
@@ -193,7 +193,7 @@ mod tests {
                 assert!(TextCursor::read(Some(&bad), "lists").is_err(), "{bad}");
             }
         }
-        let numbered = Cursor { list: List::Users(JobRow(1)), position: 2 }.encode();
+        let numbered = Cursor { list: PagedList::Users(JobRow(1)), position: 2 }.encode();
         assert!(TextCursor::read(Some(&numbered), "lists").is_err());
     }
 }

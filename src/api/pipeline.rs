@@ -35,7 +35,7 @@ pub struct Api {
 }
 
 /// What a request came to.
-enum Outcome {
+enum RequestOutcome {
     Answer(Answer),
     /// A hook's own.
     Reply(Reply),
@@ -95,7 +95,7 @@ impl Api {
         match self.store.read_at_once(reader, queries) {
             Ok(answers) => {
                 for ((place, exchange), answer) in waiting.into_iter().zip(answers) {
-                    replies[place] = Some(self.finish(&exchange, answer.map(Outcome::Answer)));
+                    replies[place] = Some(self.finish(&exchange, answer.map(RequestOutcome::Answer)));
                 }
             }
             Err(error) => {
@@ -109,7 +109,7 @@ impl Api {
     }
 
     /// Takes a request through the pipeline.
-    fn run(&self, request: Request, exchange: &mut Exchange) -> Result<Outcome> {
+    fn run(&self, request: Request, exchange: &mut Exchange) -> Result<RequestOutcome> {
         let (route, params) = routes::find(request.method(), request.path())?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
@@ -117,17 +117,17 @@ impl Api {
         };
         self.seeder.ensure_seeded(&self.store, &environment)?;
         if let Some(reply) = self.before(exchange) {
-            return Ok(Outcome::Reply(reply));
+            return Ok(RequestOutcome::Reply(reply));
         }
         let once = match request.method() {
             Method::Post => idempotency::read(&request, &environment, self.settings.contract)?,
             _ => None,
         };
-        // Before anything is made of the body. Those who race are told apart by the writer.
+        // Before anything is made of the body. Requests that race are told apart by the writer.
         if let Some(once) = &once
             && let Some(answer) = self.store.read_for_request(|db| once.find(db))?
         {
-            return Ok(Outcome::Answer(answer));
+            return Ok(RequestOutcome::Answer(answer));
         }
         let view = View::new(&self.store, &environment);
         let answer = match handler(self.call(route, params, request))? {
@@ -135,7 +135,7 @@ impl Api {
             Action::Change(change) => self.commit(change, once, &environment)?,
             Action::Prepare(prepare) => self.commit(prepare(&view)?, once, &environment)?,
         };
-        Ok(Outcome::Answer(answer))
+        Ok(RequestOutcome::Answer(answer))
     }
 
     /// Takes a request of an inline route as far as its query, which the caller runs together with those of others.
@@ -151,7 +151,7 @@ impl Api {
             return Ok(None);
         }
         if let Some(reply) = self.before(exchange) {
-            return Ok(Some(Begun::Over(Outcome::Reply(reply))));
+            return Ok(Some(Begun::Over(RequestOutcome::Reply(reply))));
         }
         Ok(match handler(self.call(route, params, request))? {
             Action::Query(query) => Some(Begun::Query(query, environment)),
@@ -177,8 +177,8 @@ impl Api {
         self.hooks.iter().find_map(|hook| hook.before(exchange))
     }
 
-    fn answer_open(&self, answer: fn() -> Answer, exchange: &Exchange) -> Outcome {
-        self.before(exchange).map_or_else(|| Outcome::Answer(answer()), Outcome::Reply)
+    fn answer_open(&self, answer: fn() -> Answer, exchange: &Exchange) -> RequestOutcome {
+        self.before(exchange).map_or_else(|| RequestOutcome::Answer(answer()), RequestOutcome::Reply)
     }
 
     fn call(&self, route: &'static Route, params: Params, request: Request) -> Call<'_> {
@@ -205,11 +205,11 @@ impl Api {
     }
 
     /// The reply to a request, after all that it has changed is committed.
-    fn finish(&self, exchange: &Exchange, outcome: Result<Outcome>) -> Reply {
+    fn finish(&self, exchange: &Exchange, outcome: Result<RequestOutcome>) -> Reply {
         let outage = if exchange.method == Method::Get { &self.reads } else { &self.changes };
         let reply = match outage.watch(outcome) {
-            Ok(Outcome::Reply(reply)) => reply,
-            Ok(Outcome::Answer(answer)) => Reply::Answer(respond(answer)),
+            Ok(RequestOutcome::Reply(reply)) => reply,
+            Ok(RequestOutcome::Answer(answer)) => Reply::Answer(respond(answer)),
             Err(error) => Reply::Answer(refuse(&error)),
         };
         guarded(|| Ok(self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, reply))))
@@ -243,7 +243,7 @@ enum Entry {
 
 /// How far an inline request has come.
 enum Begun {
-    Over(Outcome),
+    Over(RequestOutcome),
     Query(Read, Environment),
 }
 

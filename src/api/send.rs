@@ -8,18 +8,18 @@ use crate::error::{Error, Result};
 use crate::json;
 use crate::json::members::{self, Raw, members};
 use crate::model::definition::{Definition, Reading};
-use crate::model::recipient::{self, To};
+use crate::model::recipient::{self, SendRecipient};
 use crate::send::SendRequest;
 use crate::settings::Contract;
 
 #[derive(Deserialize)]
-struct Body<'a> {
+struct SendBody<'a> {
     #[serde(borrow)]
     message: &'a RawValue,
 }
 
 members! {
-    struct Message<'a> {
+    struct MessageTo<'a> {
         #[serde(borrow)]
         to: Raw<'a> = "to",
     }
@@ -30,10 +30,10 @@ members! {
 /// the runner.
 pub fn send(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
-    let message = json::read::<Body<'_>>(&body, String::new)?.message.get();
+    let message = json::read::<SendBody<'_>>(&body, String::new)?.message.get();
     let lenient = call.settings.contract == Contract::OpenApi;
     let definition = Definition::read(message, if lenient { Reading::Lenient } else { Reading::Send })?;
-    let to = match members::read::<Message<'_>>(message, || "message".to_owned())?.to {
+    let to = match members::read::<MessageTo<'_>>(message, || "message".to_owned())?.to {
         Some(Raw(to)) => recipient::read(to)?,
         _ if lenient => Vec::new(),
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
@@ -54,9 +54,9 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
 }
 
 /// Recipients and users, if no list has to be looked up.
-fn users(to: &[To]) -> Option<Vec<(String, String)>> {
-    let user = |to: &To| match to {
-        To::User { recipient, user } => Some((recipient.clone(), user.clone())),
+fn users(to: &[SendRecipient]) -> Option<Vec<(String, String)>> {
+    let user = |to: &SendRecipient| match to {
+        SendRecipient::User { recipient, user } => Some((recipient.clone(), user.clone())),
         _ => None,
     };
     to.iter().map(user).collect()

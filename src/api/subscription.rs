@@ -18,11 +18,11 @@ use crate::store::{Tx, list};
 #[derive(Deserialize)]
 struct RecipientsBody<'a> {
     #[serde(borrow)]
-    recipients: Vec<Fields<Recipient<'a>>>,
+    recipients: Vec<Fields<RecipientBody<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct Recipient<'a> {
+struct RecipientBody<'a> {
     #[serde(borrow, rename = "recipientId")]
     recipient_id: Text<'a>,
     #[serde(borrow, default)]
@@ -31,7 +31,7 @@ struct Recipient<'a> {
 
 fn read_recipients(body: &str) -> Result<Vec<Subscriber>> {
     let RecipientsBody { recipients } = json::read(body, String::new)?;
-    let subscriber = |(i, Fields(sent)): (usize, Fields<Recipient<'_>>)| {
+    let subscriber = |(i, Fields(sent)): (usize, Fields<RecipientBody<'_>>)| {
         if sent.recipient_id.as_str().is_empty() {
             let at = format_args!("recipients[{i}].recipientId").to_string();
             return Err(Error::invalid(at, "expected a user's id, found an empty string"));

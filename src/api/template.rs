@@ -8,17 +8,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::call::{Action, Answer, Call};
-use super::paging::{self, Cursor, List};
+use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
 use crate::compose;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
 use crate::model::row::TemplateRow;
 use crate::model::stored_elements;
-use crate::model::template::{self as model, State, TemplatePayload, Version};
+use crate::model::template::{self as model, State, TemplatePayload, VersionSelector};
 use crate::settings::Contract;
 use crate::store::Db;
-use crate::store::template::{self, Summary, Template};
+use crate::store::template::{self, Template, TemplateSummary};
 
 /// Versions on a page, at most.
 const VERSIONS_LIMIT: usize = 10;
@@ -68,19 +68,19 @@ fn written(publish: bool) -> State {
 /// made, without archived ones. Notes belong to templates of an older kind, of which there are none here.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.query();
-    let from = TemplateRow(Cursor::read(query.cursor().as_deref(), List::Templates)? as i64);
+    let from = TemplateRow(Cursor::read(query.cursor().as_deref(), PagedList::Templates)? as i64);
     let (alias, limit) = (query.one("event_id"), query.limit() as usize);
     let tags = query.one("tags").unwrap_or_default();
     let tags: Vec<String> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     Action::query(move |db, environment| {
         let page = template::list(db, environment, alias.as_deref(), &tags, from, limit)?;
-        let next = page.next.map(|row| Cursor { list: List::Templates, position: row.0.unsigned_abs() });
+        let next = page.next.map(|row| Cursor { list: PagedList::Templates, position: row.0.unsigned_abs() });
         let items: Vec<String> = page.items.iter().map(item).collect();
         Ok(Answer::new(200, paging::results(&items, next)))
     })
 }
 
-fn item(summary: &Summary) -> String {
+fn item(summary: &TemplateSummary) -> String {
     let mut item = json!({
         "id": summary.template_id,
         "name": summary.name,
@@ -116,19 +116,19 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 /// Which version a request means.
 #[derive(Clone, Copy)]
 struct Asked {
-    version: Version,
+    version: VersionSelector,
     /// What is meant by one that there is not. The OpenAPI's samples name such ones.
-    instead: Option<Version>,
+    instead: Option<VersionSelector>,
 }
 
 impl Asked {
     fn read(call: &Call<'_>) -> Result<Self> {
         let label = call.query().one("version");
-        Asked::of(label.as_deref(), Version::Published, call.settings.contract)
+        Asked::of(label.as_deref(), VersionSelector::Published, call.settings.contract)
     }
 
-    fn of(label: Option<&str>, current: Version, contract: Contract) -> Result<Self> {
-        let version = label.map_or(Ok(current), Version::read);
+    fn of(label: Option<&str>, current: VersionSelector, contract: Contract) -> Result<Self> {
+        let version = label.map_or(Ok(current), VersionSelector::read);
         match contract {
             Contract::Tutorial => Ok(Asked { version: version?, instead: None }),
             Contract::OpenApi => Ok(Asked { version: version.unwrap_or(current), instead: Some(current) }),
@@ -139,13 +139,13 @@ impl Asked {
 /// What a template says in one of its versions.
 fn text(db: &Db<'_>, template: &Template, asked: Asked) -> Result<(String, State)> {
     let found = match asked.version {
-        Version::Draft => return Ok((template.draft.clone(), State::Draft)),
-        Version::Published => template::find_newest(db, template.template)?,
-        Version::Number(number) => template::find_version(db, template.template, number)?,
+        VersionSelector::Draft => return Ok((template.draft.clone(), State::Draft)),
+        VersionSelector::Published => template::find_newest(db, template.template)?,
+        VersionSelector::Number(number) => template::find_version(db, template.template, number)?,
     };
     match (found, asked.version) {
         (Some(found), _) => Ok((found.template_json, State::Published)),
-        (None, Version::Number(number)) => {
+        (None, VersionSelector::Number(number)) => {
             if let Some(version) = asked.instead {
                 return text(db, template, Asked { version, instead: None });
             }
@@ -207,9 +207,10 @@ pub fn list_versions(mut call: Call<'_>) -> Result<Action> {
     let id = call.path("id");
     Action::query(move |db, environment| {
         let template = template::get(db, environment, &id)?;
-        let from = Cursor::read(cursor.as_deref(), List::Versions(template.template))? as i64;
+        let from = Cursor::read(cursor.as_deref(), PagedList::Versions(template.template))? as i64;
         let (items, next) = versions(db, &template, from, limit)?;
-        let next = next.map(|version| Cursor { list: List::Versions(template.template), position: version as u64 });
+        let next =
+            next.map(|version| Cursor { list: PagedList::Versions(template.template), position: version as u64 });
         Ok(Answer::new(200, paging::versions(&items, next)))
     })
 }
@@ -254,7 +255,7 @@ pub fn publish(mut call: Call<'_>) -> Result<Action> {
         true => None,
         false => json::read::<PublishBody>(&body, String::new)?.version,
     };
-    let asked = Asked::of(label.as_deref(), Version::Draft, call.settings.contract)?;
+    let asked = Asked::of(label.as_deref(), VersionSelector::Draft, call.settings.contract)?;
     let id = call.path("id");
     Action::change_existing(move |tx, environment| {
         let template = template::get_to_change(tx, environment, &id)?;

@@ -2,17 +2,17 @@
 
 use crate::error::Result;
 use crate::model::channel::Channel;
-use crate::model::definition::Source;
-use crate::model::outcomes::{RenderedBatch, RenderedDelivery, Write};
+use crate::model::definition::ContentSource;
 use crate::model::provider::Provider;
+use crate::model::rendered_batch::{RenderedBatch, RenderedDelivery, WriteText};
 use crate::model::resolved::TemplateSource;
 use crate::model::status::{MessageStatus, Reason, Verdict};
-use crate::render::content::{Compiled, Texts};
-use crate::render::scope::{Names, Scope};
+use crate::render::content::{Compiled, MessageTexts};
+use crate::render::scope::{NameTable, Scope};
 use crate::settings::UnknownTemplates;
 use crate::template::Partials;
 
-pub enum Body {
+pub enum MessageBody {
     Content(Compiled),
     /// The id of a template that is not stored here. With the data it stands for the texts.
     Placeholder(String),
@@ -29,37 +29,37 @@ pub struct TemplateNames {
     pub called: Option<String>,
 }
 
-impl Body {
+impl MessageBody {
     /// Compiles the texts. A malformed one is named by its path in the request.
     pub fn compile(
-        source: Source,
+        source: ContentSource,
         stored: TemplateSource,
         templates: UnknownTemplates,
-        names: &mut Names,
+        names: &mut NameTable,
         partials: &Partials,
     ) -> Result<(Self, TemplateNames)> {
         let mut template = TemplateNames::default();
-        if let Source::Template(id) = &source {
+        if let ContentSource::Template(id) = &source {
             template.called = Some(id.clone());
         }
         let body = match (source, stored) {
-            (Source::Content { path, content }, _) => {
-                Body::Content(Compiled::compile(&content, path, names, partials)?)
+            (ContentSource::Content { path, content }, _) => {
+                MessageBody::Content(Compiled::compile(&content, path, names, partials)?)
             }
             (_, TemplateSource::Template { template_id, alias, content }) => {
                 (template.template_id, template.alias) = (Some(template_id), alias);
-                Body::Content(Compiled::compile(&content, "content", names, partials)?)
+                MessageBody::Content(Compiled::compile(&content, "content", names, partials)?)
             }
             (_, TemplateSource::Unpublished { template_id }) => {
                 let error = format!("the template {template_id} is not published");
                 template.template_id = Some(template_id);
-                Body::Fixed(Verdict::new(MessageStatus::Undeliverable, Reason::Unpublished, error))
+                MessageBody::Fixed(Verdict::new(MessageStatus::Undeliverable, Reason::Unpublished, error))
             }
-            (Source::Template(id), TemplateSource::Nothing) => match templates {
-                UnknownTemplates::Lenient => Body::Placeholder(id),
+            (ContentSource::Template(id), TemplateSource::Nothing) => match templates {
+                UnknownTemplates::Lenient => MessageBody::Placeholder(id),
                 UnknownTemplates::Strict => unmapped(format!("there is no template {id}")),
             },
-            (Source::Nothing, TemplateSource::Nothing) => {
+            (ContentSource::Nothing, TemplateSource::Nothing) => {
                 unmapped("neither content nor a template was given".to_owned())
             }
         };
@@ -69,21 +69,21 @@ impl Body {
     /// What it says on a channel; `None` if it has nothing for that.
     pub fn for_channel(&self, channel: Channel, provider: Provider, locale: Option<&str>) -> Option<ChannelBody<'_>> {
         match self {
-            Body::Content(content) => content.texts(channel, provider, locale).map(ChannelBody::Texts),
-            Body::Placeholder(id) => Some(ChannelBody::Placeholder(id)),
-            Body::Fixed(_) => None,
+            MessageBody::Content(content) => content.texts(channel, provider, locale).map(ChannelBody::Texts),
+            MessageBody::Placeholder(id) => Some(ChannelBody::Placeholder(id)),
+            MessageBody::Fixed(_) => None,
         }
     }
 }
 
-fn unmapped(error: String) -> Body {
-    Body::Fixed(Verdict { status: MessageStatus::Unmapped, reason: None, error: Some(error) })
+fn unmapped(error: String) -> MessageBody {
+    MessageBody::Fixed(Verdict { status: MessageStatus::Unmapped, reason: None, error: Some(error) })
 }
 
 /// What a message says on one channel, before it is written for one recipient.
 #[derive(Clone, Copy)]
 pub enum ChannelBody<'a> {
-    Texts(&'a Texts),
+    Texts(&'a MessageTexts),
     Placeholder(&'a str),
 }
 
@@ -96,11 +96,11 @@ impl ChannelBody<'_> {
         batch: &mut RenderedBatch,
     ) -> std::result::Result<RenderedDelivery, String> {
         match self {
-            ChannelBody::Texts(Texts { subject, body, content }) => {
+            ChannelBody::Texts(MessageTexts { subject, body, content }) => {
                 let subject = subject.as_ref().map(|it| |out: &mut String| it.render(scope, out));
                 let content = content.as_ref().map(|it| |out: &mut String| it.render(scope, out));
-                let subject = subject.as_ref().map(|write| write as Write<'_>);
-                let content = content.as_ref().map(|write| write as Write<'_>);
+                let subject = subject.as_ref().map(|write| write as WriteText<'_>);
+                let content = content.as_ref().map(|write| write as WriteText<'_>);
                 batch.write(to, subject, &|out| body.render(scope, out), content)
             }
             ChannelBody::Placeholder(id) => {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::render::helpers::helpers;
-use crate::render::scope::{Names, Scope};
+use crate::render::scope::{NameTable, Scope};
 use crate::template::{self, Compiler, Partials, Program};
 
 /// A condition, compiled.
@@ -10,11 +10,11 @@ pub struct Condition(Program);
 
 impl Condition {
     /// Compiles what stands at `path` of the request.
-    pub fn compile(source: &str, path: &str, names: &mut Names) -> Result<Self> {
+    pub fn compile(source: &str, path: &str, names: &mut NameTable) -> Result<Self> {
         let partials = Partials::new();
         let mut compiler = Compiler::new(names, helpers(), &partials);
         compiler.texts_at(path);
-        let pushed = template::Condition::parse(source)
+        let pushed = template::ParsedCondition::parse(source)
             .and_then(|condition| compiler.condition(&condition, &mut template::resolve_at_top));
         pushed.map_err(|problem| Error::invalid(path, problem))?;
         Ok(Condition(compiler.finish()))

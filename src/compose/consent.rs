@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::json::Fields;
 use crate::model::channel::Channel;
 use crate::model::preference::{PreferenceDetails, PreferenceStatus, TopicPreference};
-use crate::model::resolved::Topic;
+use crate::model::resolved::ResolvedTopic;
 use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::model::user::User;
 
@@ -22,7 +22,7 @@ pub enum Consent {
 pub fn ask(
     user: &User<'_>,
     named: [Option<&str>; 4],
-    topic: Option<&Topic>,
+    topic: Option<&ResolvedTopic>,
     stored: Option<&TopicPreference>,
     now: Timestamp,
 ) -> Consent {

@@ -13,7 +13,7 @@ use crate::model::user::User;
 
 members! {
     /// What every profile says in the same words.
-    struct Texts<'a> {
+    struct ContactTexts<'a> {
         #[serde(borrow)]
         email: Text<'a> = "email",
         #[serde(borrow)]
@@ -25,16 +25,16 @@ members! {
 
 /// What routing looks at in a profile.
 #[derive(Default)]
-struct Fields<'a> {
-    texts: Texts<'a>,
+struct ContactFields<'a> {
+    texts: ContactTexts<'a>,
     /// What stands under each of the [`PROFILE_KEYS`].
     addresses: [Option<&'a str>; PROFILE_KEYS.len()],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> ContactFields<'a> {
     /// In one pass over the profile, whose text is known to be JSON.
     fn read(profile: &'a str) -> Result<Self> {
-        let mut fields = Fields::default();
+        let mut fields = ContactFields::default();
         let (mut email, mut phone_number, mut locale, mut sound) = (None, None, None, true);
         Object::of(profile).for_each(|name, value| match name {
             "email" => sound &= members::fill(&mut email, value),
@@ -47,7 +47,9 @@ impl<'a> Fields<'a> {
             }
         })?;
         fields.texts = match sound {
-            true => Texts { email: email.flatten(), phone_number: phone_number.flatten(), locale: locale.flatten() },
+            true => {
+                ContactTexts { email: email.flatten(), phone_number: phone_number.flatten(), locale: locale.flatten() }
+            }
             false => json::read(profile, || "profile".to_owned())?,
         };
         Ok(fields)
@@ -85,8 +87,8 @@ impl Address<'_> {
 pub struct Contact<'a> {
     recipient: &'a str,
     user: &'a User<'a>,
-    stored: Fields<'a>,
-    given: Fields<'a>,
+    stored: ContactFields<'a>,
+    given: ContactFields<'a>,
     tokens: &'a [(Provider, String)],
 }
 
@@ -99,9 +101,9 @@ impl<'a> Contact<'a> {
         tokens: &'a [(Provider, String)],
     ) -> Result<Self> {
         let read = |profile: Option<&'a str>| match profile {
-            Some(profile) => Fields::read(profile)
+            Some(profile) => ContactFields::read(profile)
                 .map_err(|error: Error| Error::invalid("the message could not be addressed", error.public_message())),
-            None => Ok(Fields::default()),
+            None => Ok(ContactFields::default()),
         };
         let given = read(user.profile.map(|profile| profile.as_str()))?;
         Ok(Contact { recipient, user, stored: read(stored)?, given, tokens })
@@ -161,7 +163,7 @@ impl<'a> Contact<'a> {
     fn text<'s>(
         &'s self,
         provider: Provider,
-        profile: impl Fn(&'s Texts<'a>) -> Option<&'s Text<'a>>,
+        profile: impl Fn(&'s ContactTexts<'a>) -> Option<&'s Text<'a>>,
         elsewhere: [Option<&'s Text<'a>>; 2],
     ) -> Vec<Address<'s>> {
         let usable = |address: &&Text<'a>| !address.0.is_empty();

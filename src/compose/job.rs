@@ -2,27 +2,27 @@
 
 use std::collections::HashMap;
 
-use super::body::{Body, TemplateNames};
+use super::body::{MessageBody, TemplateNames};
 use super::condition::Condition;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::bulk::JobKind;
-use crate::model::definition::{Definition, Source};
-use crate::model::resolved::{ResolvedDefinition, Topic};
+use crate::model::definition::{ContentSource, Definition};
+use crate::model::resolved::{ResolvedDefinition, ResolvedTopic};
 use crate::provider::SmtpChecks;
 use crate::render::email::brand;
-use crate::render::scope::{JobData, JobVariables, Names, Scope};
+use crate::render::scope::{JobData, JobVariables, NameTable, Scope};
 use crate::settings::UnknownTemplates;
 
 pub struct CompiledJob {
     pub kind: JobKind,
     pub is_simulation: bool,
     pub definition: Definition,
-    pub body: Body,
+    pub body: MessageBody,
     pub template: TemplateNames,
-    pub topic: Option<Topic>,
+    pub topic: Option<ResolvedTopic>,
     pub data: JobData,
-    pub names: Names,
+    pub names: NameTable,
     pub smtp_checks: SmtpChecks,
     /// By their sources.
     conditions: HashMap<String, Condition>,
@@ -33,10 +33,10 @@ impl CompiledJob {
     /// naming it by its path in the request.
     pub fn compile(plan: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
         let mut definition = plan.definition;
-        let mut names = Names::default();
+        let mut names = NameTable::default();
         let partials = brand::partials(plan.brand.as_ref());
-        let source = std::mem::replace(&mut definition.source, Source::Nothing);
-        let (body, template) = Body::compile(source, plan.stored, templates, &mut names, &partials)?;
+        let source = std::mem::replace(&mut definition.source, ContentSource::Nothing);
+        let (body, template) = MessageBody::compile(source, plan.stored, templates, &mut names, &partials)?;
         let mut conditions = HashMap::new();
         for (path, source) in &definition.conditions {
             conditions.insert(source.clone(), Condition::compile(source, path, &mut names)?);

@@ -17,12 +17,12 @@ mod simulator;
 use crate::error::Result;
 use crate::model::content::Content;
 use crate::render::content::Compiled;
-use crate::render::scope::Names;
+use crate::render::scope::NameTable;
 use crate::template::Partials;
 
 pub use renderer::{Recipient, Renderer};
 
 /// Refuses content whose texts no recipient could be given. `path` is where it stands in the request.
 pub fn check(content: &Content, path: &str) -> Result<()> {
-    Compiled::compile(content, path, &mut Names::default(), &Partials::new()).map(drop)
+    Compiled::compile(content, path, &mut NameTable::default(), &Partials::new()).map(drop)
 }

@@ -2,15 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::body::Body;
+use super::body::MessageBody;
 use super::consent::{self, Consent};
 use super::contact::Contact;
 use super::job::CompiledJob;
-use super::router::{PlannedDelivery, Routed, Router};
+use super::router::{PlannedDelivery, Router, RoutingOutcome};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
-use crate::model::outcomes::RenderedBatch;
+use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::ProfileVersion;
 use crate::model::status::{MessageStatus, Reason, Verdict};
@@ -94,7 +94,7 @@ impl Renderer {
             batch.push_message(recipient, verdict, None, version, due_at.map(Timestamp::millis), []);
             Ok(())
         };
-        if let Body::Fixed(verdict) = &job.body {
+        if let MessageBody::Fixed(verdict) = &job.body {
             return without_delivery(verdict.clone(), None, batch);
         }
         let chosen_for_topic = it.known.preference.as_ref();
@@ -112,10 +112,10 @@ impl Renderer {
         let scope = Scope::new(recipient, &user, stored, &job.data, &job.names)?;
         let invalid = |problem: String| Error::new(Kind::Invalid, problem);
         match Router::new(job, &contact, &scope, is_due).route(chosen).map_err(invalid)? {
-            Routed::Deliveries(planned) => write(recipient, version, planned, &scope, batch).map_err(invalid),
-            Routed::Nowhere(verdict) => without_delivery(verdict, None, batch),
-            Routed::WithoutContent => Err(invalid("the content has nothing for this channel".to_owned())),
-            Routed::Delayed { delay_ms } => {
+            RoutingOutcome::Deliveries(planned) => write(recipient, version, planned, &scope, batch).map_err(invalid),
+            RoutingOutcome::Nowhere(verdict) => without_delivery(verdict, None, batch),
+            RoutingOutcome::WithoutContent => Err(invalid("the content has nothing for this channel".to_owned())),
+            RoutingOutcome::Delayed { delay_ms } => {
                 without_delivery(delayed, Some(Timestamp(now.millis().saturating_add(delay_ms))), batch)
             }
         }

@@ -7,7 +7,7 @@ use super::simulator::{self, Fate};
 use crate::model::bulk::JobKind;
 use crate::model::channel::Channel;
 use crate::model::provider::Provider;
-use crate::model::routing::{ChannelOptions, Config, Method, Routing, Target};
+use crate::model::routing::{ChannelConfig, ChannelOptions, Method, Routing, RoutingTarget};
 use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::render::scope::Scope;
 
@@ -26,7 +26,7 @@ const BANNER: &str = "banner";
 struct ChannelRequest<'r> {
     /// By the name of this provider.
     only: Option<Provider>,
-    config: Option<&'r Config>,
+    config: Option<&'r ChannelConfig>,
     /// By the recipient: the message's conditions do not count.
     is_choice: bool,
 }
@@ -43,7 +43,7 @@ pub struct PlannedDelivery<'a> {
 }
 
 /// What routing has led to.
-pub enum Routed<'a> {
+pub enum RoutingOutcome<'a> {
     /// In the order in which they are tried, at least one.
     Deliveries(Vec<PlannedDelivery<'a>>),
     Nowhere(Verdict),
@@ -95,7 +95,7 @@ impl<'a> Router<'a> {
 
     /// Follows the routing to its end, or only the channels that the recipient has `chosen`. Fails if a condition cannot be
     /// decided.
-    pub fn route(mut self, chosen: Option<Vec<Channel>>) -> Result<Routed<'a>, String> {
+    pub fn route(mut self, chosen: Option<Vec<Channel>>) -> Result<RoutingOutcome<'a>, String> {
         match (chosen, self.job.definition.routing.as_ref()) {
             (None, None) => self.try_default()?,
             (None, Some(routing)) => drop(self.try_routing(routing)?),
@@ -104,17 +104,17 @@ impl<'a> Router<'a> {
         Ok(self.end())
     }
 
-    fn end(self) -> Routed<'a> {
+    fn end(self) -> RoutingOutcome<'a> {
         if let Some(delay_ms) = self.delay_ms {
-            return Routed::Delayed { delay_ms };
+            return RoutingOutcome::Delayed { delay_ms };
         }
         if !self.deliveries.is_empty() {
-            return Routed::Deliveries(self.deliveries);
+            return RoutingOutcome::Deliveries(self.deliveries);
         }
-        Routed::Nowhere(if self.filtered {
+        RoutingOutcome::Nowhere(if self.filtered {
             Verdict::new(MessageStatus::Filtered, Reason::Filtered, "a condition stopped every channel that was left")
         } else if self.without_content {
-            return Routed::WithoutContent;
+            return RoutingOutcome::WithoutContent;
         } else if let Some(error) = self.unknown_name {
             Verdict::new(MessageStatus::Unroutable, Reason::ProviderError, error)
         } else if let Some(error) = self.without_providers {
@@ -164,8 +164,8 @@ impl<'a> Router<'a> {
                 continue;
             }
             success |= match &entry.target {
-                Target::Nested(routing) => self.try_routing(routing)?,
-                Target::Name { name, config } => self.try_named(name, config)?,
+                RoutingTarget::Nested(routing) => self.try_routing(routing)?,
+                RoutingTarget::Name { name, config } => self.try_named(name, config)?,
             };
             if self.delay_ms.is_some() || success && routing.method == Method::Single {
                 break;
@@ -174,7 +174,7 @@ impl<'a> Router<'a> {
         Ok(success)
     }
 
-    fn try_named(&mut self, name: &str, config: &Config) -> Result<bool, String> {
+    fn try_named(&mut self, name: &str, config: &ChannelConfig) -> Result<bool, String> {
         let asked = ChannelRequest { config: Some(config), ..ChannelRequest::default() };
         if let Some(channel) = Channel::from_name(name) {
             return self.try_channel(channel, asked);

@@ -12,11 +12,11 @@ const CHUNK_LINE: usize = 4 * 1024;
 
 /// Memory for bodies, shared by all connections: what is left of it. Below 0 it is overdrawn.
 #[derive(Clone)]
-pub struct Budget(Arc<AtomicIsize>);
+pub struct MemoryBudget(Arc<AtomicIsize>);
 
-impl Budget {
+impl MemoryBudget {
     pub fn new(bytes: usize) -> Self {
-        Budget(Arc::new(AtomicIsize::new(isize::try_from(bytes).unwrap_or(isize::MAX))))
+        MemoryBudget(Arc::new(AtomicIsize::new(isize::try_from(bytes).unwrap_or(isize::MAX))))
     }
 
     /// Nothing yet, to be grown while a body arrives and given back when it is dropped.
@@ -26,7 +26,7 @@ impl Budget {
 }
 
 pub struct Reserved {
-    budget: Budget,
+    budget: MemoryBudget,
     bytes: usize,
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use super::body::{self, Budget, Reserved};
+use super::body::{self, MemoryBudget, Reserved};
 use super::handle::{ConnectionHandle, Handover, Parked};
 use super::head::{Framing, Head};
 use super::limits::Limits;
@@ -25,7 +25,7 @@ pub const READ_BYTES: usize = 8 * 1024;
 pub fn spawn(handle: ConnectionHandle, handover: Handover) -> io::Result<()> {
     handle.stream.set_nonblocking(false)?;
     let thread = std::thread::Builder::new().name(format!("connection {}", handle.id));
-    let thread = thread.stack_size(handle.shared.limits.stack_bytes);
+    let thread = thread.stack_size(handle.state.limits.stack_bytes);
     thread.spawn(move || serve(handle, handover))?;
     Ok(())
 }
@@ -33,10 +33,10 @@ pub fn spawn(handle: ConnectionHandle, handover: Handover) -> io::Result<()> {
 /// Answers the requests of a connection, one after the other, until either side has had enough, or until it has to wait
 /// for something else than the next request.
 fn serve(mut handle: ConnectionHandle, handover: Handover) {
-    let shared = handle.shared.clone();
+    let state = handle.state.clone();
     let Handover { buffered, pending_write, closes } = handover;
     let socket = Socket::new(handle.stream.clone());
-    let mut connection = Connection { socket, buffered, scratch: [0; READ_BYTES], limits: &shared.limits };
+    let mut connection = Connection { socket, buffered, scratch: [0; READ_BYTES], limits: &state.limits };
     if let Some((bytes, _reserved)) = pending_write
         && connection.write(&bytes).is_err()
     {
@@ -48,32 +48,32 @@ fn serve(mut handle: ConnectionHandle, handover: Handover) {
     loop {
         let refused = |error: &Error| {
             log::debug!("a request was refused: {error}");
-            shared.encode(&Meta::of_refused(), response::of_error(error))
+            state.encode(&Meta::of_refused(), response::of_error(error))
         };
         let head = match connection.read_head() {
             Ok(Some(head)) => head,
             Ok(None) => return,
             Err(error) => return drop(connection.answer(refused(&error))),
         };
-        let (request, reserved) = match connection.read_body(head, &shared.budget) {
+        let (request, reserved) = match connection.read_body(head, &state.budget) {
             Ok(whole) => whole,
             // The stop has cut it short, which is no fault of the peer's: without an answer it is sent again.
-            Err(_) if shared.stopping() => return,
+            Err(_) if state.stopping() => return,
             Err(error) => return drop(connection.answer(refused(&error))),
         };
         let meta = Meta::of(&request.head);
-        let reply = shared.handler.answer(request);
+        let reply = state.service.answer(request);
         drop(reserved);
         let response = match reply {
             Reply::Answer(response) => response,
             Reply::Hangup => return,
-            Reply::Later(Later(mailbox)) if shared.stopping() => {
-                let answer = mailbox.take().and_then(|taken| taken.answer);
-                mailbox.close();
+            Reply::Later(Later(slot)) if state.stopping() => {
+                let answer = slot.take().and_then(|taken| taken.answer);
+                slot.close();
                 answer.unwrap_or_else(reply::stopping)
             }
-            Reply::Later(Later(mailbox)) => {
-                return park(handle, Parked::Later { mailbox, meta, buffered: connection.buffered });
+            Reply::Later(Later(slot)) => {
+                return park(handle, Parked::Later { slot, meta, buffered: connection.buffered });
             }
             Reply::Stream(_) if !handle.become_stream() => response::of_error(&reply::too_many_streams()),
             Reply::Stream(stream) => {
@@ -82,10 +82,10 @@ fn serve(mut handle: ConnectionHandle, handover: Handover) {
                     let _ = connection.write(&pending_write);
                     return connection.linger();
                 }
-                return park(handle, Parked::Stream { mailbox: stream.mailbox, meta, pending_write });
+                return park(handle, Parked::Stream { slot: stream.slot, meta, pending_write });
             }
         };
-        match connection.answer(shared.encode(&meta, response)) {
+        match connection.answer(state.encode(&meta, response)) {
             Ok(false) => {}
             Ok(true) | Err(_) => return,
         }
@@ -156,7 +156,7 @@ impl Connection<'_> {
     }
 
     /// The request with its body, and the memory reserved for it.
-    fn read_body(&mut self, head: Head, budget: &Budget) -> Result<(Request, Reserved)> {
+    fn read_body(&mut self, head: Head, budget: &MemoryBudget) -> Result<(Request, Reserved)> {
         let framing = head.framing()?;
         let limit = self.limits.body_bytes;
         let mut reserved = budget.reserve();

@@ -14,12 +14,13 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
 use super::connection::{self, READ_BYTES};
-use super::handle::{ConnectionHandle, Handover, Parked, Parking, Shared};
+use super::handle::{ConnectionHandle, Handover, Parked, Parking};
 use super::head::{Framing, Head};
 use super::limits::Limits;
-use super::reply::{self, Later, Mailbox, Reply};
+use super::reply::{self, Later, Reply, ReplySlot};
 use super::request::Request;
 use super::response;
+use super::server_state::ServerState;
 use super::write::{Encoded, Meta};
 
 /// Connections that one look at the kernel finds ready, at most.
@@ -145,7 +146,7 @@ impl EventLoop {
     /// Takes a connection of which the kernel is not asked yet.
     fn park(&self, handle: ConnectionHandle, parked: Parked) -> io::Result<()> {
         let (id, stream, interest) = (handle.id, handle.stream.clone(), interest(&parked));
-        let mailbox = mailbox(&parked).cloned();
+        let slot = reply_slot(&parked).cloned();
         if let Err(waiting) = self.keep(handle, parked) {
             // The stop was faster.
             end(*waiting);
@@ -156,9 +157,9 @@ impl EventLoop {
             self.remove(id);
             return Err(error.into());
         }
-        if let Some(mailbox) = mailbox {
+        if let Some(slot) = slot {
             let wakes = self.wakes.clone();
-            mailbox.wake_by(Box::new(move || wakes.wake(id)));
+            slot.wake_by(Box::new(move || wakes.wake(id)));
         }
         Ok(())
     }
@@ -216,7 +217,7 @@ impl EventLoop {
 
     /// A request that came before the stop is still answered, in a thread.
     fn answer_last(&self, handle: ConnectionHandle) {
-        if let Read::Some(buffered) = read(&handle) {
+        if let ReadOutcome::Bytes(buffered) = read(&handle) {
             self.hand_over(handle, Handover { buffered, ..Handover::default() });
         }
     }
@@ -237,18 +238,18 @@ impl EventLoop {
         let has_gone = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR | epoll::EventFlags::RDHUP);
         match waiting.parked {
             Parked::Request => match read(&waiting.handle) {
-                Read::Some(bytes) => return Some(Arrived { handle: waiting.handle, bytes }),
-                Read::Nothing => drop(self.keep(waiting.handle, Parked::Request)),
-                Read::Gone => {}
+                ReadOutcome::Bytes(bytes) => return Some(Arrived { handle: waiting.handle, bytes }),
+                ReadOutcome::Nothing => drop(self.keep(waiting.handle, Parked::Request)),
+                ReadOutcome::Gone => {}
             },
-            Parked::Later { mailbox, meta, buffered } if !flags.contains(epoll::EventFlags::HUP) => {
-                mailbox.peer_has_ended();
-                let _ = self.keep(waiting.handle, Parked::Later { mailbox, meta, buffered });
+            Parked::Later { slot, meta, buffered } if !flags.contains(epoll::EventFlags::HUP) => {
+                slot.peer_has_ended();
+                let _ = self.keep(waiting.handle, Parked::Later { slot, meta, buffered });
             }
-            Parked::Later { mailbox, .. } => mailbox.close(),
-            Parked::Stream { mailbox, .. } if has_gone && !waiting.handle.shared.stopping() => mailbox.close(),
-            Parked::Stream { mailbox, meta, pending_write } => {
-                self.proceed_stream(waiting.handle, mailbox, meta, pending_write);
+            Parked::Later { slot, .. } => slot.close(),
+            Parked::Stream { slot, .. } if has_gone && !waiting.handle.state.stopping() => slot.close(),
+            Parked::Stream { slot, meta, pending_write } => {
+                self.proceed_stream(waiting.handle, slot, meta, pending_write);
             }
         }
         None
@@ -258,20 +259,20 @@ impl EventLoop {
     fn proceed(&self, id: u64) -> Option<Arrived> {
         let Waiting { handle, parked, since } = self.remove(id)?;
         match parked {
-            Parked::Later { mailbox, meta, buffered } => match mailbox.take()?.answer {
+            Parked::Later { slot, meta, buffered } => match slot.take()?.answer {
                 Some(response) => {
-                    mailbox.close();
-                    let answer = handle.shared.encode(&meta, response);
+                    slot.close();
+                    let answer = handle.state.encode(&meta, response);
                     self.listen_again(&handle);
                     self.write(handle, answer, buffered)
                 }
                 None => {
-                    let _ = self.keep(handle, Parked::Later { mailbox, meta, buffered });
+                    let _ = self.keep(handle, Parked::Later { slot, meta, buffered });
                     None
                 }
             },
-            Parked::Stream { mailbox, meta, pending_write } => {
-                self.proceed_stream(handle, mailbox, meta, pending_write);
+            Parked::Stream { slot, meta, pending_write } => {
+                self.proceed_stream(handle, slot, meta, pending_write);
                 None
             }
             // It was woken by what it has taken already.
@@ -290,13 +291,13 @@ impl EventLoop {
         let _ = epoll::modify(&self.epoll, &*handle.stream, data, epoll::EventFlags::IN);
     }
 
-    /// Writes as much of a stream as its peer takes now. Nothing more is taken from the mailbox before all that was taken is
+    /// Writes as much of a stream as its peer takes now. Nothing more is taken from its slot before all that was taken is
     /// written: it has the bound.
-    fn proceed_stream(&self, handle: ConnectionHandle, mailbox: Arc<Mailbox>, meta: Meta, mut bytes: Vec<u8>) {
+    fn proceed_stream(&self, handle: ConnectionHandle, slot: Arc<ReplySlot>, meta: Meta, mut bytes: Vec<u8>) {
         loop {
             let mut is_over = false;
             if bytes.is_empty() {
-                let Some(taken) = mailbox.take() else { return };
+                let Some(taken) = slot.take() else { return };
                 taken.pieces.iter().for_each(|piece| meta.push_piece(piece, &mut bytes));
                 is_over = taken.is_over;
                 if !is_over && bytes.is_empty() {
@@ -306,20 +307,20 @@ impl EventLoop {
             let written = match (&*handle.stream).write(&bytes) {
                 Ok(written) => written,
                 Err(error) if is_passing(&error) => 0,
-                Err(_) => return mailbox.close(),
+                Err(_) => return slot.close(),
             };
             bytes.drain(..written);
             if is_over {
-                mailbox.close();
+                slot.close();
                 meta.push_end(&mut bytes);
-                let handover = last(&handle.shared, bytes);
+                let handover = last(&handle.state, bytes);
                 return self.hand_over(handle, handover);
             }
             if !bytes.is_empty() {
                 break;
             }
         }
-        let parked = Parked::Stream { mailbox, meta, pending_write: bytes };
+        let parked = Parked::Stream { slot, meta, pending_write: bytes };
         let data = epoll::EventData::new_u64(handle.id);
         if epoll::modify(&self.epoll, &*handle.stream, data, interest(&parked)).is_ok() {
             let _ = self.keep(handle, parked);
@@ -330,19 +331,19 @@ impl EventLoop {
     /// wakes a peer that takes the processor.
     fn attend(&self, mut arrived: Vec<Arrived>) {
         while !arrived.is_empty() {
-            let (mut pending, mut requests) = (Vec::new(), Vec::new());
+            let (mut batch, mut requests) = (Vec::new(), Vec::new());
             for Arrived { handle, bytes } in arrived.drain(..) {
-                match PendingRequest::read(&handle, &bytes) {
+                match BatchedRequest::read(&handle, &bytes) {
                     Some((it, request)) => {
-                        pending.push((handle, bytes, it));
+                        batch.push((handle, bytes, it));
                         requests.push(request);
                     }
                     None => self.hand_over(handle, Handover { buffered: bytes, ..Handover::default() }),
                 }
             }
-            let Some((ConnectionHandle { shared, .. }, ..)) = pending.first() else { return };
-            let replies = shared.handler.answer_batch(requests);
-            for ((handle, mut bytes, PendingRequest { length, meta }), reply) in pending.into_iter().zip(replies) {
+            let Some((ConnectionHandle { state, .. }, ..)) = batch.first() else { return };
+            let replies = state.service.answer_batch(requests);
+            for ((handle, mut bytes, BatchedRequest { length, meta }), reply) in batch.into_iter().zip(replies) {
                 let Some(reply) = reply else {
                     self.hand_over(handle, Handover { buffered: bytes, ..Handover::default() });
                     continue;
@@ -358,8 +359,8 @@ impl EventLoop {
         let response = match reply {
             Reply::Answer(response) => response,
             Reply::Hangup => return None,
-            Reply::Later(Later(mailbox)) => {
-                self.wait(handle, Parked::Later { mailbox, meta, buffered });
+            Reply::Later(Later(slot)) => {
+                self.repark(handle, Parked::Later { slot, meta, buffered });
                 return None;
             }
             Reply::Stream(_) if !handle.become_stream() => response::of_error(&reply::too_many_streams()),
@@ -367,20 +368,20 @@ impl EventLoop {
                 let pending_write = meta.stream_head(&stream.content_type);
                 match meta.is_head() {
                     true => {
-                        let handover = last(&handle.shared, pending_write);
+                        let handover = last(&handle.state, pending_write);
                         self.hand_over(handle, handover);
                     }
-                    false => self.wait(handle, Parked::Stream { mailbox: stream.mailbox, meta, pending_write }),
+                    false => self.repark(handle, Parked::Stream { slot: stream.slot, meta, pending_write }),
                 }
                 return None;
             }
         };
-        let answer = handle.shared.encode(&meta, response);
+        let answer = handle.state.encode(&meta, response);
         self.write(handle, answer, buffered)
     }
 
-    /// Lets a connection wait for something else than a request.
-    fn wait(&self, handle: ConnectionHandle, parked: Parked) {
+    /// Parks a connection that has been answering requests: from now on it waits for something else.
+    fn repark(&self, handle: ConnectionHandle, parked: Parked) {
         let (id, taken) = (handle.id, epoll::delete(&self.epoll, &*handle.stream));
         if let Err(error) = taken.map_err(io::Error::from).and_then(|()| self.park(handle, parked)) {
             log::warn!("connection {id} cannot wait: {error}");
@@ -420,33 +421,33 @@ fn end(waiting: Waiting) {
     let mut bytes = Vec::new();
     match parked {
         Parked::Request => return,
-        Parked::Later { mailbox, meta, .. } => {
-            let answer = mailbox.take().and_then(|taken| taken.answer).unwrap_or_else(reply::stopping);
-            bytes = handle.shared.encode(&meta, answer).bytes;
-            mailbox.close();
+        Parked::Later { slot, meta, .. } => {
+            let answer = slot.take().and_then(|taken| taken.answer).unwrap_or_else(reply::stopping);
+            bytes = handle.state.encode(&meta, answer).bytes;
+            slot.close();
         }
-        Parked::Stream { mailbox, meta, pending_write } => {
+        Parked::Stream { slot, meta, pending_write } => {
             bytes.extend(pending_write);
-            mailbox.take().iter().flat_map(|it| &it.pieces).for_each(|it| meta.push_piece(it, &mut bytes));
+            slot.take().iter().flat_map(|it| &it.pieces).for_each(|it| meta.push_piece(it, &mut bytes));
             meta.push_end(&mut bytes);
-            mailbox.close();
+            slot.close();
         }
     }
-    let handover = last(&handle.shared, bytes);
+    let handover = last(&handle.state, bytes);
     if let Err(error) = connection::spawn(handle, handover) {
         log::warn!("a connection could not be given a thread: {error}");
     }
 }
 
 /// What is still to be written before a connection is closed.
-fn last(shared: &Shared, bytes: Vec<u8>) -> Handover {
-    Handover { pending_write: Some((bytes, shared.budget.reserve())), closes: true, ..Handover::default() }
+fn last(state: &ServerState, bytes: Vec<u8>) -> Handover {
+    Handover { pending_write: Some((bytes, state.budget.reserve())), closes: true, ..Handover::default() }
 }
 
-fn mailbox(parked: &Parked) -> Option<&Arc<Mailbox>> {
+fn reply_slot(parked: &Parked) -> Option<&Arc<ReplySlot>> {
     match parked {
         Parked::Request => None,
-        Parked::Later { mailbox, .. } | Parked::Stream { mailbox, .. } => Some(mailbox),
+        Parked::Later { slot, .. } | Parked::Stream { slot, .. } => Some(slot),
     }
 }
 
@@ -457,39 +458,39 @@ struct Arrived {
 }
 
 /// What a look at a connection has found.
-enum Read {
-    Some(Vec<u8>),
+enum ReadOutcome {
+    Bytes(Vec<u8>),
     Nothing,
     Gone,
 }
 
-fn read(handle: &ConnectionHandle) -> Read {
+fn read(handle: &ConnectionHandle) -> ReadOutcome {
     let mut scratch = [0; READ_BYTES];
     match io::Read::read(&mut &*handle.stream, &mut scratch) {
-        Ok(0) => Read::Gone,
-        Ok(read) => Read::Some(scratch[..read].to_vec()),
-        Err(error) if is_passing(&error) => Read::Nothing,
-        Err(_) => Read::Gone,
+        Ok(0) => ReadOutcome::Gone,
+        Ok(read) => ReadOutcome::Bytes(scratch[..read].to_vec()),
+        Err(error) if is_passing(&error) => ReadOutcome::Nothing,
+        Err(_) => ReadOutcome::Gone,
     }
 }
 
-/// A request that is about to be answered.
-struct PendingRequest {
+/// A request that is answered together with others.
+struct BatchedRequest {
     /// Bytes that it takes.
     length: usize,
     meta: Meta,
 }
 
-impl PendingRequest {
+impl BatchedRequest {
     /// The first request in `bytes`, if it is whole and the connection goes on after it.
     fn read(handle: &ConnectionHandle, bytes: &[u8]) -> Option<(Self, Request)> {
         let (head, length) = Head::parse(bytes).ok()??;
         let meta = Meta::of(&head);
-        let whole = head.framing().ok()? == Framing::Length(0) && length <= handle.shared.limits.head_bytes;
-        if !whole || !meta.keeps_alive() || handle.shared.stopping() {
+        let whole = head.framing().ok()? == Framing::Length(0) && length <= handle.state.limits.head_bytes;
+        if !whole || !meta.keeps_alive() || handle.state.stopping() {
             return None;
         }
-        Some((PendingRequest { length, meta }, Request { head, body: Vec::new() }))
+        Some((BatchedRequest { length, meta }, Request { head, body: Vec::new() }))
     }
 }
 

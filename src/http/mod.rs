@@ -15,12 +15,13 @@ mod reply;
 mod request;
 mod response;
 mod server;
+mod server_state;
 mod socket;
 mod write;
 
 pub use limits::Limits;
 pub use reply::{Answerer, Reply, StreamWriter};
-pub use request::{Handler, Request};
+pub use request::{Request, Service};
 pub use response::{Response, final_refusal, header, json, of_error};
 pub use server::Server;
 pub use tiny_http::{Header, Method};

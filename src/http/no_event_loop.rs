@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::connection;
 use super::handle::{ConnectionHandle, Handover, Parked, Parking};
 use super::limits::Limits;
-use super::reply::{self, Mailbox};
+use super::reply::{self, ReplySlot};
 use super::write::Meta;
 
 /// How long a thread waits until it looks again whether all stops.
@@ -35,9 +35,9 @@ impl Parking for Threads {
         handle.stream.set_nonblocking(false)?;
         match parked {
             Parked::Request => connection::spawn(handle, Handover::default()),
-            Parked::Later { mailbox, meta, buffered } => spawn(move || wait(handle, &mailbox, &meta, buffered)),
-            Parked::Stream { mailbox, meta, pending_write } => {
-                spawn(move || drop(stream(&handle, &mailbox, &meta, pending_write)))
+            Parked::Later { slot, meta, buffered } => spawn(move || wait(handle, &slot, &meta, buffered)),
+            Parked::Stream { slot, meta, pending_write } => {
+                spawn(move || drop(stream(&handle, &slot, &meta, pending_write)))
             }
         }
     }
@@ -49,17 +49,17 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 }
 
 /// Waits for an answer, and goes on with the next request.
-fn wait(handle: ConnectionHandle, mailbox: &Mailbox, meta: &Meta, buffered: Vec<u8>) {
-    wake_this_thread(mailbox);
+fn wait(handle: ConnectionHandle, slot: &ReplySlot, meta: &Meta, buffered: Vec<u8>) {
+    wake_this_thread(slot);
     let response = loop {
-        match mailbox.take().and_then(|taken| taken.answer) {
+        match slot.take().and_then(|taken| taken.answer) {
             Some(response) => break response,
-            None if handle.shared.stopping() => break reply::stopping(),
+            None if handle.state.stopping() => break reply::stopping(),
             None => std::thread::park_timeout(LOOK_AGAIN),
         }
     };
-    mailbox.close();
-    let answer = handle.shared.encode(&meta, response);
+    slot.close();
+    let answer = handle.state.encode(&meta, response);
     let handover = Handover { buffered, pending_write: Some((answer.bytes, answer.reserved)), closes: answer.closes };
     if let Err(error) = connection::spawn(handle, handover) {
         log::warn!("a connection could not be given a thread: {error}");
@@ -67,18 +67,18 @@ fn wait(handle: ConnectionHandle, mailbox: &Mailbox, meta: &Meta, buffered: Vec<
 }
 
 /// Writes a stream to its end.
-fn stream(handle: &ConnectionHandle, mailbox: &Mailbox, meta: &Meta, mut bytes: Vec<u8>) -> io::Result<()> {
-    wake_this_thread(mailbox);
-    handle.stream.set_write_timeout(Some(handle.shared.limits.answer))?;
-    while let Some(taken) = mailbox.take() {
+fn stream(handle: &ConnectionHandle, slot: &ReplySlot, meta: &Meta, mut bytes: Vec<u8>) -> io::Result<()> {
+    wake_this_thread(slot);
+    handle.stream.set_write_timeout(Some(handle.state.limits.answer))?;
+    while let Some(taken) = slot.take() {
         taken.pieces.iter().for_each(|piece| meta.push_piece(piece, &mut bytes));
-        let is_over = taken.is_over || handle.shared.stopping();
+        let is_over = taken.is_over || handle.state.stopping();
         if is_over {
             meta.push_end(&mut bytes);
         }
         let written = (&*handle.stream).write_all(&bytes);
         if is_over || written.is_err() {
-            mailbox.close();
+            slot.close();
             return written;
         }
         bytes.clear();
@@ -87,7 +87,7 @@ fn stream(handle: &ConnectionHandle, mailbox: &Mailbox, meta: &Meta, mut bytes: 
     Ok(())
 }
 
-fn wake_this_thread(mailbox: &Mailbox) {
+fn wake_this_thread(slot: &ReplySlot) {
     let thread = std::thread::current();
-    mailbox.wake_by(Box::new(move || thread.unpark()));
+    slot.wake_by(Box::new(move || thread.unpark()));
 }

@@ -22,23 +22,23 @@ pub enum Reply {
 }
 
 /// A connection's side of an answer that is given later.
-pub struct Later(pub(super) Arc<Mailbox>);
+pub struct Later(pub(super) Arc<ReplySlot>);
 
 /// The side of an answer that is given later which gives it. Dropped without one, it answers 503.
-pub struct Answerer(Arc<Mailbox>);
+pub struct Answerer(Arc<ReplySlot>);
 
 /// A connection's side of a stream.
 pub struct Stream {
     pub(super) content_type: String,
-    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) slot: Arc<ReplySlot>,
 }
 
 /// The side of a stream that writes it. Dropped, it ends the stream.
-pub struct StreamWriter(Arc<Mailbox>);
+pub struct StreamWriter(Arc<ReplySlot>);
 
-/// What was given for a connection and not yet taken from it.
+/// What was given for a connection and not yet written to it.
 #[derive(Default)]
-pub struct Mailbox(Mutex<Contents>);
+pub struct ReplySlot(Mutex<Contents>);
 
 #[derive(Default)]
 struct Contents {
@@ -57,7 +57,7 @@ struct Contents {
 /// Tells the event loop that there is something to take.
 pub type Wake = Box<dyn Fn() + Send>;
 
-/// What is taken from a mailbox at once.
+/// What is taken from a slot at once.
 pub struct Taken {
     pub answer: Option<Response>,
     pub pieces: Vec<Vec<u8>>,
@@ -68,8 +68,8 @@ pub struct Taken {
 impl Reply {
     /// An answer that is given later, and the side that gives it.
     pub fn later() -> (Reply, Answerer) {
-        let mailbox = Arc::<Mailbox>::default();
-        (Reply::Later(Later(mailbox.clone())), Answerer(mailbox))
+        let slot = Arc::<ReplySlot>::default();
+        (Reply::Later(Later(slot.clone())), Answerer(slot))
     }
 
     /// The status, if it is an answer that is known.
@@ -79,9 +79,9 @@ impl Reply {
 
     /// A stream with this content type, and what writes it.
     pub fn stream(content_type: &str) -> (Reply, StreamWriter) {
-        let mailbox = Arc::<Mailbox>::default();
-        let stream = Stream { content_type: content_type.to_owned(), mailbox: mailbox.clone() };
-        (Reply::Stream(stream), StreamWriter(mailbox))
+        let slot = Arc::<ReplySlot>::default();
+        let stream = Stream { content_type: content_type.to_owned(), slot: slot.clone() };
+        (Reply::Stream(stream), StreamWriter(slot))
     }
 }
 
@@ -150,7 +150,7 @@ impl Drop for StreamWriter {
     }
 }
 
-impl Mailbox {
+impl ReplySlot {
     fn contents(&self) -> MutexGuard<'_, Contents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,17 +1,17 @@
-//! Requests, and what answers them.
+//! Requests, and the service that answers them.
 
 use tiny_http::Method;
 
 use super::head::Head;
 use super::reply::Reply;
 
-/// What stands behind the front door.
-pub trait Handler: Send + Sync {
+/// What answers requests: the API, or a stand-in for it.
+pub trait Service: Send + Sync {
     /// Answers a request, in a thread of its connection's own: it may take its time.
     fn answer(&self, request: Request) -> Reply;
 
     /// Answers requests that have come together, in a thread for which other connections wait: those of them that take
-    /// a moment only. The others are `None`, and asked again with [`answer`](Handler::answer).
+    /// a moment only. The others are `None`, and asked again with [`answer`](Service::answer).
     fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>>;
 }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::event_loop::EventLoops;
-use super::handle::{Parked, Shared};
+use super::handle::{ConnectionHandle, Parked, Parking};
 use super::limits::Limits;
-use super::request::Handler;
+use super::request::Service;
 use super::response;
+use super::server_state::ServerState;
 use super::write::Meta;
 use crate::error::{Error, Result};
 
@@ -24,12 +25,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A listening server.
 pub struct Server {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
 }
 
 impl Server {
     /// Listens on `address` (port 0 takes a free one) and answers from now on.
-    pub fn start(address: SocketAddr, limits: Limits, handler: Arc<dyn Handler>) -> Result<(Server, JoinHandle<()>)> {
+    pub fn start(address: SocketAddr, limits: Limits, service: Arc<dyn Service>) -> Result<(Server, JoinHandle<()>)> {
         let listener = listen(address).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => {
                 Error::startup(format!("{address} is taken by another program; choose another with --listen"))
@@ -39,17 +40,16 @@ impl Server {
         let failed = |error: io::Error| Error::startup(format!("{address} cannot be listened on: {error}"));
         let address = listener.local_addr().map_err(failed)?;
         let event_loops = EventLoops::start(&limits).map_err(failed)?;
-        let shared = Arc::new(Shared::new(limits, handler));
-        shared.park_at(event_loops.parking());
-        let accepting = shared.clone();
+        let state = Arc::new(ServerState::new(limits, service));
+        let (accepting, parking) = (state.clone(), event_loops.parking());
         let thread = std::thread::Builder::new()
             .name("listener".to_owned())
             .spawn(move || {
-                accept(&listener, &accepting);
+                accept(&listener, &accepting, &parking);
                 event_loops.stop();
             })
             .map_err(failed)?;
-        Ok((Server { address, shared }, thread))
+        Ok((Server { address, state }, thread))
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -58,7 +58,7 @@ impl Server {
 
     /// Takes no more requests, and waits until those that have arrived are answered, up to [`Limits::stop`].
     pub fn stop(&self) {
-        self.shared.stop(|| self.wake_listener());
+        self.state.stop(|| self.wake_listener());
     }
 
     /// The listener sits in `accept`; a connection makes it look up.
@@ -84,41 +84,41 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, state: &Arc<ServerState>, parking: &Arc<dyn Parking>) {
     loop {
         let accepted = listener.accept();
-        if shared.stopping() {
+        if state.stopping() {
             return;
         }
         match accepted {
             Ok((stream, _)) => {
-                if let Err(error) = take(stream, shared) {
+                if let Err(error) = take(stream, state, parking) {
                     log::warn!("a connection could not be taken: {error}");
-                    shared.wait_for_room(ACCEPT_PAUSE);
+                    state.wait_for_room(ACCEPT_PAUSE);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 log::warn!("no connection could be accepted: {error}");
-                shared.wait_for_room(ACCEPT_PAUSE);
+                state.wait_for_room(ACCEPT_PAUSE);
             }
         }
     }
 }
 
-fn take(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+fn take(stream: TcpStream, state: &Arc<ServerState>, parking: &Arc<dyn Parking>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let stream = Arc::new(stream);
-    match shared.add(&stream) {
+    match ConnectionHandle::open(&stream, state, parking) {
         Some(handle) => handle.park(Parked::Request),
-        None if shared.stopping() => Ok(()),
-        None => refuse(&stream, shared),
+        None if state.stopping() => Ok(()),
+        None => refuse(&stream, state),
     }
 }
 
-fn refuse(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {
+fn refuse(mut stream: &TcpStream, state: &ServerState) -> io::Result<()> {
     let error = Error::unavailable("too many connections; try again later");
-    let answer = shared.encode(&Meta::of_refused(), response::of_error(&error));
+    let answer = state.encode(&Meta::of_refused(), response::of_error(&error));
     stream.set_nonblocking(true)?;
     let _ = stream.write(&answer.bytes);
     let _ = stream.shutdown(Shutdown::Write);

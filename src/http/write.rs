@@ -2,7 +2,7 @@
 
 use tiny_http::{HTTPVersion, Method};
 
-use super::body::{Budget, Reserved};
+use super::body::{MemoryBudget, Reserved};
 use super::head::Head;
 use super::response::{self, Response};
 use crate::error::Error;
@@ -47,7 +47,7 @@ impl Meta {
     }
 
     /// Turns an answer into bytes. When the daemon is `stopping`, the connection is closed after it.
-    pub fn encode(&self, budget: &Budget, stopping: bool, response: Response) -> Encoded {
+    pub fn encode(&self, budget: &MemoryBudget, stopping: bool, response: Response) -> Encoded {
         let (response, reserved) = self.reserve(budget, response);
         let closes = !self.keeps_alive || stopping;
         Encoded { bytes: response::to_bytes(response, &self.version, self.is_head(), closes), reserved, closes }
@@ -55,7 +55,7 @@ impl Meta {
 
     /// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal,
     /// but for one that tells of a change: that was made, and would be asked for again.
-    fn reserve(&self, budget: &Budget, response: Response) -> (Response, Reserved) {
+    fn reserve(&self, budget: &MemoryBudget, response: Response) -> (Response, Reserved) {
         let mut reserved = budget.reserve();
         let length = response.data_length().unwrap_or(0);
         if length < COUNTED_FROM_BYTES || reserved.grow(length) {

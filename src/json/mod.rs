@@ -29,7 +29,7 @@ pub fn value<'a, T: Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String)
     serde_json::from_str(text).map_err(|_| explain::<T>(text, &at()))
 }
 
-/// Reads once more, this time keeping track of the path: only those who made a mistake pay for it.
+/// Reads once more, this time keeping track of the path: only bodies with a mistake pay for it.
 #[cold]
 fn explain<'a, T: Deserialize<'a>>(text: &'a str, at: &str) -> Error {
     let mut deserializer = serde_json::Deserializer::from_str(text);

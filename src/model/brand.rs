@@ -20,36 +20,36 @@ pub struct BrandPayload {
 
 /// What of a brand is looked at. Other fields are kept and mean nothing here.
 #[derive(Deserialize)]
-struct Known {
+struct BrandBody {
     #[serde(default)]
     id: Option<String>,
     name: String,
     #[serde(default, rename = "settings")]
-    _settings: Option<Fields<Settings>>,
+    _settings: Option<Fields<BrandSettings>>,
     #[serde(default, rename = "snippets")]
     _snippets: Option<Fields<Snippets>>,
 }
 
-type Texts = BTreeMap<String, Option<String>>;
+type BrandTexts = BTreeMap<String, Option<String>>;
 
 #[derive(Deserialize)]
-struct Settings {
+struct BrandSettings {
     #[serde(default, rename = "colors")]
-    _colors: Option<Texts>,
+    _colors: Option<BrandTexts>,
     #[serde(default, rename = "email")]
-    _email: Option<Fields<Email>>,
+    _email: Option<Fields<BrandEmail>>,
     #[serde(default, rename = "inapp")]
     _inapp: Option<Map<String, Value>>,
 }
 
 #[derive(Deserialize)]
-struct Email {
+struct BrandEmail {
     #[serde(default, rename = "header")]
     _header: Option<Fields<Header>>,
     #[serde(default, rename = "footer")]
     _footer: Option<Fields<Footer>>,
     #[serde(default, rename = "head")]
-    _head: Option<Fields<Head>>,
+    _head: Option<Fields<BrandHead>>,
     #[serde(default, rename = "templateOverride")]
     _template_override: Option<Fields<TemplateOverride>>,
 }
@@ -57,7 +57,7 @@ struct Email {
 #[derive(Deserialize)]
 struct Header {
     #[serde(default, rename = "logo")]
-    _logo: Option<Texts>,
+    _logo: Option<BrandTexts>,
     #[serde(default, rename = "barColor")]
     _bar_color: Option<String>,
     #[serde(default, rename = "inheritDefault")]
@@ -69,13 +69,13 @@ struct Footer {
     #[serde(default, rename = "markdown")]
     _markdown: Option<String>,
     #[serde(default, rename = "social")]
-    _social: Option<BTreeMap<String, Option<Texts>>>,
+    _social: Option<BTreeMap<String, Option<BrandTexts>>>,
     #[serde(default, rename = "inheritDefault")]
     _inherit_default: Option<bool>,
 }
 
 #[derive(Deserialize)]
-struct Head {
+struct BrandHead {
     #[serde(default, rename = "content")]
     _content: Option<String>,
     #[serde(default, rename = "inheritDefault")]
@@ -117,7 +117,7 @@ struct Snippet {
 impl BrandPayload {
     /// Reads a brand; `at` is its path in the request, or nothing for the body itself. An error names the field.
     pub fn read(text: &str, at: &str) -> Result<Self> {
-        let known: Known = json::read(text, || at.to_owned())?;
+        let known: BrandBody = json::read(text, || at.to_owned())?;
         let field = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
         if known.name.trim().is_empty() {
             return Err(Error::invalid(field("name"), "expected a name, found an empty string"));

@@ -10,7 +10,7 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 pub use element::*;
-use read::Members;
+use read::ObjectMembers;
 
 use crate::error::{Error, Result};
 
@@ -27,7 +27,7 @@ impl Content {
 
     /// Reads what stands at `path` of a request, whose text is known to be JSON.
     pub fn read(content: &str, path: &str) -> Result<Self> {
-        let Some(content) = Members::of(content) else { return Err(Error::invalid(path, Content::FORMS)) };
+        let Some(content) = ObjectMembers::of(content) else { return Err(Error::invalid(path, Content::FORMS)) };
         let text = |name: &str| match content.get(name).map(read::text) {
             None => Ok(None),
             Some(Some(text)) => Ok(Some(text)),

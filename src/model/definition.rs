@@ -21,7 +21,7 @@ const TAG_CHARS: usize = 30;
 /// The definition of a job, understood.
 #[derive(Debug)]
 pub struct Definition {
-    pub source: Source,
+    pub source: ContentSource,
     pub options: MessageOptions,
     /// Global data for all users.
     pub data: Data,
@@ -51,7 +51,7 @@ pub enum Reading {
 
 /// Where the text of the messages comes from.
 #[derive(Debug)]
-pub enum Source {
+pub enum ContentSource {
     /// Content given in the definition itself; `path` is where.
     Content { path: &'static str, content: Content },
     /// The id of a template, or an event that is mapped to one.
@@ -61,19 +61,19 @@ pub enum Source {
 }
 
 #[derive(Default, Deserialize)]
-struct Topic {
+struct SentTopic {
     #[serde(default)]
     subscription_topic_id: Option<String>,
 }
 
 /// A locale is a string in older sources, a map from locale to map in newer ones. What the maps say is not documented.
-struct Locale(Option<String>);
+struct SentLocale(Option<String>);
 
-impl<'de> Deserialize<'de> for Locale {
+impl<'de> Deserialize<'de> for SentLocale {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
-            Value::String(locale) => Ok(Locale(Some(locale))),
-            Value::Object(_) => Ok(Locale(None)),
+            Value::String(locale) => Ok(SentLocale(Some(locale))),
+            Value::Object(_) => Ok(SentLocale(None)),
             _ => Err(de::Error::custom("expected a string such as \"en_US\", or an object")),
         }
     }
@@ -90,9 +90,9 @@ impl Definition {
         let layers = Layers::read(definition)?;
         let options = MessageOptions::of(&layers)?;
         let routing = read_routing(&layers)?;
-        let topics: [Option<Fields<Topic>>; 2] = layers.each("preferences", |it| it.preferences)?;
+        let topics: [Option<Fields<SentTopic>>; 2] = layers.each("preferences", |it| it.preferences)?;
         let brand: Option<String> = optional(layers.flat.brand, || format!("{FLAT}.brand"))?;
-        let locale: Option<Locale> = optional(layers.flat.locale, || format!("{FLAT}.locale"))?;
+        let locale: Option<SentLocale> = optional(layers.flat.locale, || format!("{FLAT}.locale"))?;
         let source = read_source(&layers, reading)?;
         let data = data::of_job([layers.nested.data, layers.flat.data])?;
         let delay = read_delay(&layers, reading)?;
@@ -104,7 +104,7 @@ impl Definition {
             options,
             data,
             brand_id: brand_id.or(brand),
-            locale: locale.and_then(|Locale(locale)| locale),
+            locale: locale.and_then(|SentLocale(locale)| locale),
             routing: routing.map(|(routing, _)| routing),
             conditions,
             topic_id: topics.into_iter().flatten().find_map(|Fields(it)| it.subscription_topic_id),
@@ -122,7 +122,7 @@ fn read_routing(layers: &Layers<'_>) -> Result<Option<(Routing, String)>> {
 
 /// Where the text of the messages comes from: the nested form, else the flat one, else the event. All of them have to be
 /// in order.
-fn read_source(layers: &Layers<'_>, reading: Reading) -> Result<Source> {
+fn read_source(layers: &Layers<'_>, reading: Reading) -> Result<ContentSource> {
     let missing = match reading {
         Reading::Send => "Invalid Request. Either 'content' or 'template' must be defined.",
         _ => "The 'event' parameter is required.",
@@ -136,16 +136,16 @@ fn read_source(layers: &Layers<'_>, reading: Reading) -> Result<Source> {
         check_source(layer, form, reading)?;
         let source = match source {
             Some(RawSource::Content { path, raw }) => {
-                Some(Source::Content { path, content: Content::read(raw, path)? })
+                Some(ContentSource::Content { path, content: Content::read(raw, path)? })
             }
-            Some(RawSource::Template(template)) => Some(Source::Template(template.to_owned())),
+            Some(RawSource::Template(template)) => Some(ContentSource::Template(template.to_owned())),
             None => None,
         };
         found = found.or(source);
     }
-    match found.or_else(|| layers.event.clone().map(Source::Template)) {
+    match found.or_else(|| layers.event.clone().map(ContentSource::Template)) {
         Some(source) => Ok(source),
-        None if reading == Reading::Lenient => Ok(Source::Nothing),
+        None if reading == Reading::Lenient => Ok(ContentSource::Nothing),
         None => Err(missing()),
     }
 }

@@ -20,11 +20,11 @@ pub fn check_id(list_id: &str, at: impl FnOnce() -> String) -> Result<()> {
 
 /// Which lists are meant: an id, of which `*` stands for any one part and `**` for any parts, one at least.
 #[derive(Clone, Debug)]
-pub struct Pattern(Vec<String>);
+pub struct ListPattern(Vec<String>);
 
-impl Pattern {
+impl ListPattern {
     pub fn new(pattern: &str) -> Self {
-        Pattern(pattern.split('.').map(str::to_owned).collect())
+        ListPattern(pattern.split('.').map(str::to_owned).collect())
     }
 
     /// What the ids of all lists that match begin with.
@@ -81,7 +81,7 @@ mod tests {
             ("", "a", false),
         ];
         for (pattern, list_id, expected) in cases {
-            let found = Pattern::new(pattern);
+            let found = ListPattern::new(pattern);
             assert_eq!(found.matches(list_id), expected, "{pattern} {list_id}");
             assert!(!expected || list_id.starts_with(&found.prefix()), "{pattern} {list_id}");
         }

@@ -59,7 +59,7 @@ impl Granularity {
 
 /// What a request asks for, as it was sent.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
+pub struct MetricsQuery {
     pub start: Option<String>,
     pub end: Option<String>,
     pub lookback: Option<String>,
@@ -77,7 +77,7 @@ pub struct Window {
 impl Window {
     /// The window that is asked for, snapped outwards to whole buckets: `start` and `end` as ISO 8601 timestamps with an
     /// offset, or else `lookback` as an ISO 8601 duration until now.
-    pub fn read(asked: &Asked, now: Timestamp) -> Result<Self> {
+    pub fn read(asked: &MetricsQuery, now: Timestamp) -> Result<Self> {
         let granularity = match asked.granularity.as_deref().map(str::to_ascii_uppercase) {
             None => Granularity::Day,
             Some(name) => Granularity::from_name(&name)

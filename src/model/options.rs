@@ -123,7 +123,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::definition::{Definition, Reading, Source};
+    use crate::model::definition::{ContentSource, Definition, Reading};
 
     #[test]
     fn the_nested_form_goes_before_the_flat_one() {
@@ -156,7 +156,7 @@ mod tests {
             assert_eq!(rest, (tenant_id, trace_id), "{definition}");
             // What is made of it is read the same.
             let source = match Definition::read(&definition.to_string(), Reading::Bulk).unwrap().source {
-                Source::Template(id) => Some(id),
+                ContentSource::Template(id) => Some(id),
                 _ => None,
             };
             assert_eq!(source, options.template);

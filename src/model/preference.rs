@@ -57,7 +57,7 @@ impl TopicPreference {
 
 /// The choice as it is sent. `digest_schedule_id` is taken and means nothing here.
 #[derive(Debug, Deserialize)]
-struct Choice {
+struct PreferenceBody {
     status: PreferenceStatus,
     #[serde(default)]
     has_custom_routing: Option<bool>,
@@ -68,7 +68,7 @@ struct Choice {
 impl TopicPreference {
     /// Reads a choice; `at` is its path in the request.
     pub fn read(text: &str, at: impl Fn() -> String) -> Result<Self> {
-        let choice: Choice = json::read(text, &at)?;
+        let choice: PreferenceBody = json::read(text, &at)?;
         if choice.status == PreferenceStatus::Required {
             let expected = "expected OPTED_IN or OPTED_OUT; REQUIRED is a topic's default and no choice of a user";
             return Err(Error::invalid(format_args!("{}.status", at()), expected));

@@ -10,7 +10,7 @@ use crate::json::{Object, Text};
 
 /// What is known of a provider.
 #[derive(Debug)]
-pub struct Row {
+pub struct ProviderRow {
     /// The channel that it serves.
     pub channel: Channel,
     /// A second channel that it serves.
@@ -22,12 +22,12 @@ pub struct Row {
     /// The members of the object under such a key that are an address, the best first. Without them what is there is push
     /// tokens, alone, in a list, or in an object.
     pub address_members: &'static [&'static str],
-    pub form: Form,
+    pub form: RequestForm,
 }
 
 /// The forms of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum RequestForm {
     Sendgrid,
     /// The message as it goes over the wire.
     Smtp,
@@ -43,10 +43,10 @@ pub enum Form {
 }
 
 /// Rows that only a name sets apart.
-const EMAIL: Row = Row::of(Channel::Email);
-const SMS: Row = Row::of(Channel::Sms);
-const PUSH: Row = Row::of(Channel::Push);
-const CHAT: Row = Row::of(Channel::DirectMessage);
+const EMAIL: ProviderRow = ProviderRow::of(Channel::Email);
+const SMS: ProviderRow = ProviderRow::of(Channel::Sms);
+const PUSH: ProviderRow = ProviderRow::of(Channel::Push);
+const CHAT: ProviderRow = ProviderRow::of(Channel::DirectMessage);
 
 macro_rules! providers {
     ($($variant:ident = $name:literal: $row:expr),+ $(,)?) => {
@@ -58,7 +58,7 @@ macro_rules! providers {
         impl Provider {
             pub const ALL: &'static [Provider] = &[$(Provider::$variant),+];
 
-            pub const fn row(self) -> &'static Row {
+            pub const fn row(self) -> &'static ProviderRow {
                 match self {
                     $(Provider::$variant => const { &$row }),+
                 }
@@ -69,8 +69,8 @@ macro_rules! providers {
 
 // The first row of a channel is its default provider. Chats and push tokens are tried in the order of the rows.
 providers! {
-    Sendgrid = "sendgrid": Row { form: Form::Sendgrid, ..EMAIL },
-    Smtp = "smtp": Row { form: Form::Smtp, ..EMAIL },
+    Sendgrid = "sendgrid": ProviderRow { form: RequestForm::Sendgrid, ..EMAIL },
+    Smtp = "smtp": ProviderRow { form: RequestForm::Smtp, ..EMAIL },
     AwsSes = "aws-ses": EMAIL,
     Mailgun = "mailgun": EMAIL,
     Mailjet = "mailjet": EMAIL,
@@ -78,50 +78,57 @@ providers! {
     Postmark = "postmark": EMAIL,
     Resend = "resend": EMAIL,
     Sparkpost = "sparkpost": EMAIL,
-    Gmail = "gmail": Row { form: Form::Smtp, ..EMAIL },
-    Twilio = "twilio": Row { form: Form::Twilio, ..SMS },
+    Gmail = "gmail": ProviderRow { form: RequestForm::Smtp, ..EMAIL },
+    Twilio = "twilio": ProviderRow { form: RequestForm::Twilio, ..SMS },
     Messagebird = "messagebird": SMS,
     Plivo = "plivo": SMS,
     Telnyx = "telnyx": SMS,
     Vonage = "vonage": SMS,
-    FirebaseFcm = "firebase-fcm": Row { profile_keys: &["firebaseToken"], form: Form::Fcm, ..PUSH },
-    Apn = "apn": Row { profile_keys: &["apn"], ..PUSH },
-    Expo = "expo": Row { profile_keys: &["expo"], ..PUSH },
-    OneSignal = "onesignal": Row { profile_keys: &["oneSignalPlayerID", "onesignal"], ..PUSH },
-    Airship = "airship": Row { profile_keys: &["airship"], ..PUSH },
+    FirebaseFcm = "firebase-fcm": ProviderRow { profile_keys: &["firebaseToken"], form: RequestForm::Fcm, ..PUSH },
+    Apn = "apn": ProviderRow { profile_keys: &["apn"], ..PUSH },
+    Expo = "expo": ProviderRow { profile_keys: &["expo"], ..PUSH },
+    OneSignal = "onesignal": ProviderRow { profile_keys: &["oneSignalPlayerID", "onesignal"], ..PUSH },
+    Airship = "airship": ProviderRow { profile_keys: &["airship"], ..PUSH },
     // It takes numbers and push targets.
-    AwsSns = "aws-sns": Row { also: Some(Channel::Push), profile_keys: &["aws_sns"], ..SMS },
-    Courier = "courier": Row { form: Form::Inbox, ..Row::of(Channel::Inbox) },
-    Slack = "slack": Row {
+    AwsSns = "aws-sns": ProviderRow { also: Some(Channel::Push), profile_keys: &["aws_sns"], ..SMS },
+    Courier = "courier": ProviderRow { form: RequestForm::Inbox, ..ProviderRow::of(Channel::Inbox) },
+    Slack = "slack": ProviderRow {
         profile_keys: &["slack"],
         address_members: &["channel", "user_id", "email"],
-        form: Form::Slack,
+        form: RequestForm::Slack,
         ..CHAT
     },
-    MsTeams = "msteams": Row {
+    MsTeams = "msteams": ProviderRow {
         aliases: &["ms_teams", "teams"],
         profile_keys: &["ms_teams"],
         address_members: &["conversation_id", "channel_id", "user_id", "email", "channel_name"],
-        form: Form::MsTeams,
+        form: RequestForm::MsTeams,
         ..CHAT
     },
-    Discord = "discord": Row {
+    Discord = "discord": ProviderRow {
         profile_keys: &["discord"],
         address_members: &["channel_id", "user_id"],
         ..CHAT
     },
-    Webhook = "webhook": Row {
+    Webhook = "webhook": ProviderRow {
         profile_keys: &["webhook"],
         address_members: &["url"],
-        form: Form::Webhook,
-        ..Row::of(Channel::Webhook)
+        form: RequestForm::Webhook,
+        ..ProviderRow::of(Channel::Webhook)
     },
 }
 
-impl Row {
+impl ProviderRow {
     const fn of(channel: Channel) -> Self {
         let none: &[&str] = &[];
-        Row { channel, also: None, aliases: none, profile_keys: none, address_members: none, form: Form::Common }
+        ProviderRow {
+            channel,
+            also: None,
+            aliases: none,
+            profile_keys: none,
+            address_members: none,
+            form: RequestForm::Common,
+        }
     }
 
     /// The address in such an object.

@@ -18,7 +18,7 @@ const RECIPIENTS_LIMIT: usize = 500;
 
 /// One of the recipients of a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum To {
+pub enum SendRecipient {
     /// One user, with what was sent as a bulk job's user.
     User { recipient: String, user: String },
     /// All users who are subscribed to a list and whom all filters match.
@@ -67,7 +67,7 @@ struct SentFilter {
 const FILTERS_LIMIT: usize = 100;
 
 #[derive(Deserialize)]
-struct Fields<'a> {
+struct RecipientFields<'a> {
     #[serde(borrow, default)]
     user_id: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -105,7 +105,7 @@ struct Fields<'a> {
 }
 
 /// Reads one recipient or an array of up to 500.
-pub fn read(raw: &str) -> Result<Vec<To>> {
+pub fn read(raw: &str) -> Result<Vec<SendRecipient>> {
     if !raw.starts_with('[') {
         return Ok(vec![one(raw, "message.to")?]);
     }
@@ -121,8 +121,8 @@ pub fn read(raw: &str) -> Result<Vec<To>> {
     all.into_iter().enumerate().map(|(i, to)| one(to.get(), &format!("message.to[{i}]"))).collect()
 }
 
-fn one(raw: &str, at: &str) -> Result<To> {
-    let to: Fields<'_> = json::read(raw, || at.to_owned())?;
+fn one(raw: &str, at: &str) -> Result<SendRecipient> {
+    let to: RecipientFields<'_> = json::read(raw, || at.to_owned())?;
     let text = |name: &str, value: &Option<Text<'_>>| match value {
         Some(text) if text.as_str().is_empty() => {
             Err(Error::invalid(format_args!("{at}.{name}"), "expected a text, found an empty string"))
@@ -133,7 +133,7 @@ fn one(raw: &str, at: &str) -> Result<To> {
     let named = [("user_id", &to.user_id), ("email", &to.email), ("phone_number", &to.phone_number)];
     for (name, value) in named {
         if let Some(recipient) = text(name, value)? {
-            return Ok(To::User { recipient, user: format!("{{\"to\":{raw}}}") });
+            return Ok(SendRecipient::User { recipient, user: format!("{{\"to\":{raw}}}") });
         }
     }
     let filters = to.filters.unwrap_or_default();
@@ -145,10 +145,10 @@ fn one(raw: &str, at: &str) -> Result<To> {
     }
     let filters = filters.into_iter().map(|json::Fields(it)| Filter { path: it.path, value: it.value }).collect();
     if let Some(list_id) = text("list_id", &to.list_id)? {
-        return Ok(To::List { list_id, data, filters });
+        return Ok(SendRecipient::List { list_id, data, filters });
     }
     if let Some(pattern) = text("list_pattern", &to.list_pattern)? {
-        return Ok(To::Pattern { pattern, data, filters });
+        return Ok(SendRecipient::Pattern { pattern, data, filters });
     }
     if to.pagerduty.is_some() {
         return Err(Error::invalid(format_args!("{at}.pagerduty"), "PagerDuty is not supported"));
@@ -167,7 +167,7 @@ fn one(raw: &str, at: &str) -> Result<To> {
     for (name, provider, object) in direct {
         if let Some(object) = object {
             let recipient = address(provider, object, &format!("{at}.{name}"))?;
-            return Ok(To::User { recipient, user: format!("{{\"to\":{raw}}}") });
+            return Ok(SendRecipient::User { recipient, user: format!("{{\"to\":{raw}}}") });
         }
     }
     Err(Error::invalid(

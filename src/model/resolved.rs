@@ -15,7 +15,7 @@ pub struct ResolvedDefinition {
     /// `{id, name, settings, snippets}`.
     pub brand: Option<Value>,
     /// The topic of the messages.
-    pub topic: Option<Topic>,
+    pub topic: Option<ResolvedTopic>,
     /// Whether nothing goes out, however far it gets: the key is one for simulations.
     pub is_simulation: bool,
 }
@@ -38,9 +38,9 @@ pub enum TemplateSource {
 
 /// A topic that users can choose.
 #[derive(Clone, Debug)]
-pub struct Topic {
+pub struct ResolvedTopic {
     pub topic_id: String,
-    /// For those who have not chosen.
+    /// For users who have not chosen.
     pub default_status: PreferenceStatus,
 }
 

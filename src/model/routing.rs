@@ -26,30 +26,30 @@ names! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routing {
     pub method: Method,
-    pub channels: Vec<Entry>,
+    pub channels: Vec<RoutingEntry>,
 }
 
 /// One of the `channels` of a routing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct RoutingEntry {
     pub condition: Option<String>,
-    pub target: Target,
+    pub target: RoutingTarget,
 }
 
 /// What an entry leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum RoutingTarget {
     /// A channel or a provider by its name. One that is not known reaches no recipient.
     Name {
         name: String,
-        config: Config,
+        config: ChannelConfig,
     },
     Nested(Routing),
 }
 
 /// What an entry says of its channel. It goes before what is said under the channel's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Config {
+pub struct ChannelConfig {
     /// In order of preference.
     #[serde(default)]
     pub providers: Option<Vec<String>>,
@@ -71,7 +71,7 @@ struct RoutingFields {
     #[serde(default)]
     method: Option<Method>,
     #[serde(default)]
-    channels: Option<Vec<Entry>>,
+    channels: Option<Vec<RoutingEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -79,13 +79,13 @@ struct EntryFields {
     #[serde(default)]
     channel: Option<String>,
     #[serde(default)]
-    config: Option<Fields<Config>>,
+    config: Option<Fields<ChannelConfig>>,
     #[serde(default, rename = "if")]
     condition: Option<String>,
     #[serde(default)]
     method: Option<Method>,
     #[serde(default)]
-    channels: Option<Vec<Entry>>,
+    channels: Option<Vec<RoutingEntry>>,
 }
 
 impl<'de> Deserialize<'de> for Routing {
@@ -96,30 +96,30 @@ impl<'de> Deserialize<'de> for Routing {
     }
 }
 
-impl<'de> Deserialize<'de> for Entry {
+impl<'de> Deserialize<'de> for RoutingEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct EntryVisitor;
         impl<'de> Visitor<'de> for EntryVisitor {
-            type Value = Entry;
+            type Value = RoutingEntry;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("the name of a channel, or an object")
             }
-            fn visit_str<E>(self, name: &str) -> std::result::Result<Entry, E> {
-                let target = Target::Name { name: name.to_owned(), config: Config::default() };
-                Ok(Entry { condition: None, target })
+            fn visit_str<E>(self, name: &str) -> std::result::Result<RoutingEntry, E> {
+                let target = RoutingTarget::Name { name: name.to_owned(), config: ChannelConfig::default() };
+                Ok(RoutingEntry { condition: None, target })
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Entry, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<RoutingEntry, A::Error> {
                 let it = EntryFields::deserialize(MapAccessDeserializer::new(map))?;
                 let target = match (it.channels, it.channel) {
                     (Some(channels), _) => {
-                        Target::Nested(Routing { method: it.method.unwrap_or(Method::Single), channels })
+                        RoutingTarget::Nested(Routing { method: it.method.unwrap_or(Method::Single), channels })
                     }
                     (None, Some(name)) => {
-                        Target::Name { name, config: it.config.map(|Fields(config)| config).unwrap_or_default() }
+                        RoutingTarget::Name { name, config: it.config.map(|Fields(config)| config).unwrap_or_default() }
                     }
                     (None, None) => return Err(de::Error::custom("expected `channel` or `channels`")),
                 };
-                Ok(Entry { condition: it.condition, target })
+                Ok(RoutingEntry { condition: it.condition, target })
             }
         }
         deserializer.deserialize_any(EntryVisitor)
@@ -140,10 +140,10 @@ impl Routing {
                 return Err(Error::invalid(format_args!("{at}.channels"), expected));
             }
             match &entry.target {
-                Target::Name { config, .. } => {
+                RoutingTarget::Name { config, .. } => {
                     check_providers(config.providers.as_deref(), || format!("{path}.config.providers"))
                 }
-                Target::Nested(_) => Ok(()),
+                RoutingTarget::Nested(_) => Ok(()),
             }
         })
     }
@@ -153,12 +153,12 @@ impl Routing {
         &'r self,
         at: &str,
         depth: usize,
-        each: &mut dyn FnMut(&str, &'r Entry, usize) -> Result<()>,
+        each: &mut dyn FnMut(&str, &'r RoutingEntry, usize) -> Result<()>,
     ) -> Result<()> {
         for (i, entry) in self.channels.iter().enumerate() {
             let path = format!("{at}.channels[{i}]");
             each(&path, entry, depth)?;
-            if let Target::Nested(routing) = &entry.target {
+            if let RoutingTarget::Nested(routing) = &entry.target {
                 routing.walk(&path, depth + 1, each)?;
             }
         }

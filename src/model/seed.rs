@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-pub use entries::{Choice, Entry, Job, List, Message, Submission, Template};
+pub use entries::{SeedEntry, SeedJob, SeedList, SeedMessage, SeedPreference, SeedTemplate, Submission};
 use entries::{array, members};
 
 use super::brand::BrandPayload;
@@ -38,16 +38,16 @@ names! {
 /// All that the files hold.
 #[derive(Debug, Default)]
 pub struct Seed {
-    pub brands: Vec<Entry<BrandPayload>>,
-    pub templates: Vec<Entry<Template>>,
-    pub checks: Vec<Entry<Submission>>,
-    pub topics: Vec<Entry<preference::Topic>>,
-    pub profiles: Vec<Entry<Profile>>,
-    pub lists: Vec<Entry<List>>,
-    pub preferences: Vec<Entry<Choice>>,
-    pub tokens: Vec<Entry<Token>>,
-    pub jobs: Vec<Entry<Job>>,
-    pub messages: Vec<Entry<Message>>,
+    pub brands: Vec<SeedEntry<BrandPayload>>,
+    pub templates: Vec<SeedEntry<SeedTemplate>>,
+    pub checks: Vec<SeedEntry<Submission>>,
+    pub topics: Vec<SeedEntry<preference::Topic>>,
+    pub profiles: Vec<SeedEntry<Profile>>,
+    pub lists: Vec<SeedEntry<SeedList>>,
+    pub preferences: Vec<SeedEntry<SeedPreference>>,
+    pub tokens: Vec<SeedEntry<Token>>,
+    pub jobs: Vec<SeedEntry<SeedJob>>,
+    pub messages: Vec<SeedEntry<SeedMessage>>,
 }
 
 impl Seed {
@@ -167,15 +167,15 @@ impl Reader {
             Section::Tokens => put(&mut seed.tokens, at, id, Token::read(text, at, Some(&inner))?),
             _ => {
                 let preference = TopicPreference::read(text, || at.to_owned())?;
-                put(&mut seed.preferences, at, id, Choice { topic_id: inner, preference });
+                put(&mut seed.preferences, at, id, SeedPreference { topic_id: inner, preference });
             }
         }
         Ok(())
     }
 }
 
-fn put<T>(entries: &mut Vec<Entry<T>>, at: &str, id: String, value: T) {
-    entries.push(Entry { at: at.to_owned(), id, value });
+fn put<T>(entries: &mut Vec<SeedEntry<T>>, at: &str, id: String, value: T) {
+    entries.push(SeedEntry { at: at.to_owned(), id, value });
 }
 
 /// An error of a reader that knows nothing of files has a path that begins with a field, or none.

@@ -61,7 +61,7 @@ impl Check {
 
 /// What a request does to a field that it may leave alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Change<T> {
+pub enum FieldUpdate<T> {
     /// It is absent.
     #[default]
     Keep,
@@ -70,9 +70,9 @@ pub enum Change<T> {
     Set(T),
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for FieldUpdate<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        Ok(Option::deserialize(deserializer)?.map_or(Change::Clear, Change::Set))
+        Ok(Option::deserialize(deserializer)?.map_or(FieldUpdate::Clear, FieldUpdate::Set))
     }
 }
 
@@ -92,9 +92,9 @@ pub struct TemplatePayload {
     #[serde(deserialize_with = "object")]
     pub content: Map<String, Value>,
     #[serde(default)]
-    email: Change<Fields<EmailHeaders>>,
+    email: FieldUpdate<Fields<EmailHeaders>>,
     #[serde(default)]
-    pub alias: Change<String>,
+    pub alias: FieldUpdate<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -146,7 +146,7 @@ impl TemplatePayload {
         if self.name.trim().is_empty() {
             return Err(Error::invalid(format_args!("{at}.name"), "expected a name, found an empty string"));
         }
-        if let Change::Set(alias) = &self.alias {
+        if let FieldUpdate::Set(alias) = &self.alias {
             let path = format_args!("{at}.alias");
             if alias.is_empty() {
                 return Err(Error::invalid(path, "expected a name, or null for none; found an empty string"));
@@ -160,11 +160,11 @@ impl TemplatePayload {
 
     /// The same with nothing left to what it replaces: what is absent is none.
     pub fn whole(mut self) -> Self {
-        if self.alias == Change::Keep {
-            self.alias = Change::Clear;
+        if self.alias == FieldUpdate::Keep {
+            self.alias = FieldUpdate::Clear;
         }
-        if matches!(self.email, Change::Keep) {
-            self.email = Change::Clear;
+        if matches!(self.email, FieldUpdate::Keep) {
+            self.email = FieldUpdate::Clear;
         }
         self
     }
@@ -172,7 +172,7 @@ impl TemplatePayload {
     /// The alias that it sets.
     pub fn alias(&self) -> Option<&str> {
         match &self.alias {
-            Change::Set(alias) => Some(alias),
+            FieldUpdate::Set(alias) => Some(alias),
             _ => None,
         }
     }
@@ -191,10 +191,10 @@ impl TemplatePayload {
         stored.insert("subscription".to_owned(), value(serde_json::to_value(subscription))?);
         stored.insert("tags".to_owned(), self.tags.clone().unwrap_or_default().into());
         let email = match &self.email {
-            Change::Keep => before.and_then(|before| before.get("email")).cloned(),
-            Change::Clear => None,
-            Change::Set(Fields(headers)) if *headers == EmailHeaders::default() => None,
-            Change::Set(Fields(headers)) => Some(value(serde_json::to_value(headers))?),
+            FieldUpdate::Keep => before.and_then(|before| before.get("email")).cloned(),
+            FieldUpdate::Clear => None,
+            FieldUpdate::Set(Fields(headers)) if *headers == EmailHeaders::default() => None,
+            FieldUpdate::Set(Fields(headers)) => Some(value(serde_json::to_value(headers))?),
         };
         // Courier keeps them only beside an e-mail channel.
         if let Some(email) = email.filter(|_| has_email(&self.content)) {
@@ -242,23 +242,23 @@ pub fn content(stored: &Map<String, Value>) -> Map<String, Value> {
 
 /// Which of a template's texts a request means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
+pub enum VersionSelector {
     Draft,
     /// The newest that was published.
     Published,
     Number(i64),
 }
 
-impl Version {
+impl VersionSelector {
     /// Reads `draft`, `published`, `v001`, or `published:v001` as a list of versions spells the newest.
     pub fn read(label: &str) -> Result<Self> {
         let number =
             |label: &str| label.strip_prefix('v').filter(|it| it.bytes().all(|b| b.is_ascii_digit()))?.parse().ok();
         match label {
-            "draft" => Ok(Version::Draft),
-            "published" => Ok(Version::Published),
+            "draft" => Ok(VersionSelector::Draft),
+            "published" => Ok(VersionSelector::Published),
             _ => number(label.strip_prefix("published:").unwrap_or(label))
-                .map(Version::Number)
+                .map(VersionSelector::Number)
                 .ok_or_else(|| Error::invalid("version", "expected 'draft', 'published', or a version such as 'v001'")),
         }
     }
@@ -275,11 +275,11 @@ mod tests {
 
     #[test]
     fn versions_are_named_in_few_ways() {
-        assert_eq!(Version::read("draft").unwrap(), Version::Draft);
-        assert_eq!(Version::read("v012").unwrap(), Version::Number(12));
-        assert_eq!(Version::read("published:v012").unwrap(), Version::Number(12));
+        assert_eq!(VersionSelector::read("draft").unwrap(), VersionSelector::Draft);
+        assert_eq!(VersionSelector::read("v012").unwrap(), VersionSelector::Number(12));
+        assert_eq!(VersionSelector::read("published:v012").unwrap(), VersionSelector::Number(12));
         for label in ["", "v", "12", "v-1", "v+1", "v99999999999999999999", "latest", "vNNN", "published:"] {
-            assert!(Version::read(label).is_err(), "{label}");
+            assert!(VersionSelector::read(label).is_err(), "{label}");
         }
     }
 }

@@ -32,13 +32,13 @@ members! {
         /// What this user has chosen, beside what is stored.
         pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
         #[serde(borrow)]
-        to: Fields<To<'a>> = "to",
+        to: Fields<UserTo<'a>> = "to",
     }
 }
 
 members! {
     /// The recipient as Send spells it.
-    pub struct To<'a> {
+    pub struct UserTo<'a> {
         #[serde(borrow)]
         pub user_id: Text<'a> = "user_id",
         #[serde(borrow)]
@@ -78,7 +78,7 @@ members! {
 /// Members of `to` that are about the message, and not about who it is for.
 const OF_THE_MESSAGE: [&str; 6] = ["data", "preferences", "context", "list_id", "tenant_id", "account_id"];
 
-impl<'a> To<'a> {
+impl<'a> UserTo<'a> {
     /// What it says of a chat or a webhook, by the key that this has in a profile.
     pub fn object(&self, key: &str) -> Option<Object<'a>> {
         match key {
@@ -96,7 +96,7 @@ impl<'a> User<'a> {
         members::read(text, at)
     }
 
-    pub fn to(&self) -> Option<&To<'a>> {
+    pub fn to(&self) -> Option<&UserTo<'a>> {
         self.to.as_ref().map(|Fields(to)| to)
     }
 

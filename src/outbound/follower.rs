@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::follow::{self, Next};
 use crate::model::row::{WebhookEventRow, WebhookRow};
 use crate::store::webhook::{self, Position, Webhook};
-use crate::store::webhook_event::{self, Attempt, Due};
+use crate::store::webhook_event::{self, Attempt, DueEvent};
 use crate::store::{Store, SyncWhen, Undo, event_batch};
 
 /// Before the second attempt, the third, and so on: Courier's schedule. After the last one an event is given up.
@@ -95,7 +95,7 @@ impl<'a> Follower<'a> {
 
     /// Delivers events one after the other, up to the first that fails: what came of it is to be seen at once. Nor any
     /// once the webhook is gone.
-    fn deliver(&mut self, webhook: &Webhook, due: &[Due]) -> Result<()> {
+    fn deliver(&mut self, webhook: &Webhook, due: &[DueEvent]) -> Result<()> {
         let Some(poster) = self.posters.of(webhook) else {
             return Ok(());
         };
@@ -132,7 +132,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-fn attempt(store: &Store, poster: &Poster, webhook: &Webhook, event: &Due) -> Attempt {
+fn attempt(store: &Store, poster: &Poster, webhook: &Webhook, event: &DueEvent) -> Attempt {
     let destination = &webhook.destination;
     let signature = destination.secret.as_ref().map(|secret| signature::header(secret, store.now(), &event.body));
     let Err(refused) = poster.post(&destination.url, &event.event_id, signature.as_deref(), &event.body) else {

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::json::merge;
 use crate::model::channel::Channel;
-use crate::model::provider::{Form, Provider};
+use crate::model::provider::{Provider, RequestForm};
 use crate::render::{markdown, node};
 
 pub use message::ProviderMessage;
@@ -79,20 +79,20 @@ enum BodyTarget {
     Read,
 }
 
-type Write = fn(&ProviderMessage<'_>) -> Value;
+type WriteRequest = fn(&ProviderMessage<'_>) -> Value;
 
 /// How a request of this form is written.
-fn form(form: Form) -> (Write, BodyTarget) {
+fn form(form: RequestForm) -> (WriteRequest, BodyTarget) {
     match form {
-        Form::Sendgrid => (sendgrid::request, BodyTarget::Request),
-        Form::Smtp => (smtp::request, BodyTarget::Read),
-        Form::Twilio => (twilio::request, BodyTarget::Fields(twilio::fields)),
-        Form::Fcm => (fcm::request, BodyTarget::MemberUnlessNamed("message")),
-        Form::Slack => (slack::request, BodyTarget::Request),
-        Form::MsTeams => (msteams::request, BodyTarget::Request),
-        Form::Webhook => (webhook::request, BodyTarget::Member("body")),
-        Form::Inbox => (courier::request, BodyTarget::Request),
-        Form::Common => (other::request, BodyTarget::Request),
+        RequestForm::Sendgrid => (sendgrid::request, BodyTarget::Request),
+        RequestForm::Smtp => (smtp::request, BodyTarget::Read),
+        RequestForm::Twilio => (twilio::request, BodyTarget::Fields(twilio::fields)),
+        RequestForm::Fcm => (fcm::request, BodyTarget::MemberUnlessNamed("message")),
+        RequestForm::Slack => (slack::request, BodyTarget::Request),
+        RequestForm::MsTeams => (msteams::request, BodyTarget::Request),
+        RequestForm::Webhook => (webhook::request, BodyTarget::Member("body")),
+        RequestForm::Inbox => (courier::request, BodyTarget::Request),
+        RequestForm::Common => (other::request, BodyTarget::Request),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::model::channel::Channel;
 use crate::model::mailbox::Mailbox;
 use crate::model::options::MessageOptions;
-use crate::model::provider::{Form, Provider};
+use crate::model::provider::{Provider, RequestForm};
 
 /// The last second that has four digits for its year, which is as far as a `Date` can tell.
 const LAST_EPOCH_SECONDS: i64 = 253_402_300_799;
@@ -106,14 +106,14 @@ fn parsed(mailbox: &Mailbox) -> Result<wire::Mailbox, String> {
 }
 
 /// What SMTP can make of a job's messages, as far as that is the same for all of them.
-pub struct SmtpChecks(Vec<(Provider, Check)>);
+pub struct SmtpChecks(Vec<(Provider, OverrideCheck)>);
 
 impl SmtpChecks {
     pub fn of(options: &MessageOptions) -> Self {
-        let is_smtp = |it: &Provider| it.row().form == Form::Smtp;
+        let is_smtp = |it: &Provider| it.row().form == RequestForm::Smtp;
         let check = |provider| match overrides(options, Channel::Email, provider) {
-            Some(over) => Check::overridden(provider, &over),
-            None => Check::default(),
+            Some(over) => OverrideCheck::overridden(provider, &over),
+            None => OverrideCheck::default(),
         };
         SmtpChecks(Provider::of_channel(Channel::Email).filter(is_smtp).map(|it| (it, check(it))).collect())
     }
@@ -126,12 +126,12 @@ impl SmtpChecks {
 
 /// What a definition's overrides make of every mail.
 #[derive(Default)]
-struct Check {
+struct OverrideCheck {
     names_recipients: bool,
     problem: Option<String>,
 }
 
-impl Check {
+impl OverrideCheck {
     fn overridden(provider: Provider, over: &Value) -> Self {
         const ADDRESS: &str = "any@example.com";
         let message = ProviderMessage {
@@ -152,7 +152,7 @@ impl Check {
         };
         let email = email::read(&message, message.overridden(&["body"]));
         let names_recipients = email.to.iter().any(|mailbox| mailbox.email != ADDRESS);
-        Check { names_recipients, problem: mail(&message, &email).err() }
+        OverrideCheck { names_recipients, problem: mail(&message, &email).err() }
     }
 
     /// Why there can be no mail to this address.

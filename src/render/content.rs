@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::elements::{self, Builder, html, nodes, plain, subject};
 use super::escape::OutputContext;
-use super::scope::Names;
-use super::target::{Target, provider};
-use super::text::{Parsed, Text, Writer};
+use super::scope::NameTable;
+use super::target::{RenderTarget, provider};
+use super::text::{CompiledText, ParsedTexts, TextCompiler};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
-use crate::model::content::{Content, Element, ElementKind, Raw, find_locale, locale};
+use crate::model::content::{Content, Element, ElementKind, RawTexts, find_locale, locale};
 use crate::model::provider::Provider;
 use crate::template::Partials;
 
@@ -20,35 +20,35 @@ const LOCALES_LIMIT: usize = 100;
 const CONTENT_BYTES: usize = 64 * 1024 * 1024;
 
 /// The texts of a message on one channel.
-pub struct Texts {
-    pub subject: Option<Arc<Text>>,
+pub struct MessageTexts {
+    pub subject: Option<Arc<CompiledText>>,
     /// Plain.
-    pub body: Arc<Text>,
+    pub body: Arc<CompiledText>,
     /// An e-mail's HTML, elsewhere a JSON array of elements; `None` if the body says it all.
-    pub content: Option<Arc<Text>>,
+    pub content: Option<Arc<CompiledText>>,
 }
 
 /// All texts of a content.
 pub struct Compiled {
     /// The same for every channel.
-    sugar: Option<Texts>,
-    targets: Vec<Target>,
+    sugar: Option<MessageTexts>,
+    targets: Vec<RenderTarget>,
     locales: Vec<String>,
     /// By target and, within it, first for no locale and then for each.
-    texts: Vec<Option<Texts>>,
+    texts: Vec<Option<MessageTexts>>,
 }
 
 impl Compiled {
     /// Compiles what stands at `path` of the request. A text that is malformed is named by its path.
-    pub fn compile(content: &Content, path: &str, names: &mut Names, partials: &Partials) -> Result<Self> {
+    pub fn compile(content: &Content, path: &str, names: &mut NameTable, partials: &Partials) -> Result<Self> {
         let elements = match content {
             Content::Elemental { elements } => elements,
             Content::Sugar { title, body } => {
                 let subject =
-                    title.as_ref().map(|title| Text::compile(title, &format!("{path}.title"), names, partials));
-                let body = Text::compile(body, &format!("{path}.body"), names, partials)?;
+                    title.as_ref().map(|title| CompiledText::compile(title, &format!("{path}.title"), names, partials));
+                let body = CompiledText::compile(body, &format!("{path}.body"), names, partials)?;
                 let subject = subject.transpose()?.map(Arc::new);
-                let sugar = Some(Texts { subject, body: Arc::new(body), content: None });
+                let sugar = Some(MessageTexts { subject, body: Arc::new(body), content: None });
                 return Ok(Compiled { sugar, targets: Vec::new(), locales: Vec::new(), texts: Vec::new() });
             }
         };
@@ -57,7 +57,7 @@ impl Compiled {
             return Err(Error::invalid(path, format_args!("expected at most {LOCALES_LIMIT} locales")));
         }
         let path: &Arc<str> = &path.into();
-        let mut parsed = Parsed::default();
+        let mut parsed = ParsedTexts::default();
         let mut kit = Kit { names, partials, parsed: &mut parsed, shared: HashMap::new(), bytes: 0 };
         let mut texts = Vec::new();
         for target in &mentioned.targets {
@@ -76,11 +76,11 @@ impl Compiled {
     }
 
     /// The texts for a recipient with this locale; `None` if the content has nothing for this channel.
-    pub fn texts(&self, channel: Channel, provider: Provider, wanted: Option<&str>) -> Option<&Texts> {
+    pub fn texts(&self, channel: Channel, provider: Provider, wanted: Option<&str>) -> Option<&MessageTexts> {
         if self.sugar.is_some() {
             return self.sugar.as_ref();
         }
-        let of = |provider| self.targets.iter().position(|it| *it == Target { channel, provider });
+        let of = |provider| self.targets.iter().position(|it| *it == RenderTarget { channel, provider });
         let target = of(Some(provider)).or_else(|| of(None))?;
         let found = wanted
             .filter(|_| !self.locales.is_empty())
@@ -91,7 +91,7 @@ impl Compiled {
 
 /// What the elements speak of.
 struct Mentioned<'a> {
-    targets: Vec<Target>,
+    targets: Vec<RenderTarget>,
     /// Whether any is for some channels only.
     names_channels: bool,
     has_markdown: bool,
@@ -101,7 +101,8 @@ struct Mentioned<'a> {
 
 impl<'a> Mentioned<'a> {
     fn in_elements(elements: &'a [Element]) -> Self {
-        let targets = Channel::NAMES.iter().map(|(_, channel)| Target { channel: *channel, provider: None }).collect();
+        let targets =
+            Channel::NAMES.iter().map(|(_, channel)| RenderTarget { channel: *channel, provider: None }).collect();
         let (locales, refs) = (Vec::new(), HashMap::new());
         let mut mentioned = Mentioned { targets, names_channels: false, has_markdown: false, locales, refs };
         mentioned.add(elements);
@@ -117,7 +118,7 @@ impl<'a> Mentioned<'a> {
             self.names_channels |= element.channels.is_some() || channel.is_some();
             self.has_markdown |= matches!(element.kind, ElementKind::Text { markdown: true, .. });
             for provider in element.channels.iter().flatten().chain(channel).filter_map(|name| provider(name)) {
-                let target = Target { channel: provider.channel(), provider: Some(provider) };
+                let target = RenderTarget { channel: provider.channel(), provider: Some(provider) };
                 if !self.targets.contains(&target) {
                     self.targets.push(target);
                 }
@@ -138,7 +139,7 @@ impl<'a> Mentioned<'a> {
 struct Variant<'a> {
     elements: &'a [Element],
     path: &'a Arc<str>,
-    target: Target,
+    target: RenderTarget,
     locale: Option<&'a str>,
     refs: &'a HashMap<&'a str, &'a Element>,
     /// Whether its texts are those of every other target as well, as long as they have the same form.
@@ -149,7 +150,7 @@ struct Variant<'a> {
 
 /// The forms in which elements are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Form {
+enum ElementForm {
     Subject,
     Body,
     Html,
@@ -158,11 +159,11 @@ enum Form {
 
 /// What texts are compiled with.
 struct Kit<'k> {
-    names: &'k mut Names,
+    names: &'k mut NameTable,
     partials: &'k Partials,
-    parsed: &'k mut Parsed,
+    parsed: &'k mut ParsedTexts,
     /// Texts of more than one target, by their form and locale.
-    shared: HashMap<(Form, Option<String>), Option<Arc<Text>>>,
+    shared: HashMap<(ElementForm, Option<String>), Option<Arc<CompiledText>>>,
     /// All that was compiled.
     bytes: usize,
 }
@@ -172,62 +173,62 @@ impl Variant<'_> {
         let named =
             |it: &Element| matches!(&it.kind, ElementKind::Channel { channel, .. } if self.target.is_provider(channel));
         let by_provider = self.elements.iter().any(named);
-        let writer = Writer::new(kit.names, kit.partials, kit.parsed);
+        let writer = TextCompiler::new(kit.names, kit.partials, kit.parsed);
         Builder::new(writer, self.path, self.target, by_provider, self.locale, self.refs, context)
     }
 
-    fn compile(&self, kit: &mut Kit<'_>) -> Result<Option<Texts>> {
+    fn compile(&self, kit: &mut Kit<'_>) -> Result<Option<MessageTexts>> {
         if let Some((element, raw)) = self.raw(kit) {
             return self.compile_raw(element, raw, kit).map(Some);
         }
-        let Some(body) = self.form(Form::Body, kit)? else { return Ok(None) };
-        let subject = self.form(Form::Subject, kit)?;
+        let Some(body) = self.form(ElementForm::Body, kit)? else { return Ok(None) };
+        let subject = self.form(ElementForm::Subject, kit)?;
         let content = match self.target.channel {
             Channel::Sms => None,
-            Channel::Email => self.form(Form::Html, kit)?,
+            Channel::Email => self.form(ElementForm::Html, kit)?,
             channel => {
                 let keeps_markdown = self.has_markdown && elements::keeps_markdown(channel);
-                self.form(Form::Nodes { keeps_markdown }, kit)?
+                self.form(ElementForm::Nodes { keeps_markdown }, kit)?
             }
         };
-        Ok(Some(Texts { subject, body, content }))
+        Ok(Some(MessageTexts { subject, body, content }))
     }
 
     /// The elements in a form, compiled once for all targets that share it; `None` if there is nothing to write.
-    fn form(&self, form: Form, kit: &mut Kit<'_>) -> Result<Option<Arc<Text>>> {
+    fn form(&self, form: ElementForm, kit: &mut Kit<'_>) -> Result<Option<Arc<CompiledText>>> {
         let key = (form, self.locale.map(str::to_owned));
         if let Some(text) = kit.shared.get(&key).filter(|_| self.is_shared) {
             return Ok(text.clone());
         }
         let text = self.compile_form(form, kit)?.map(Arc::new);
-        kit.bytes += text.as_deref().map_or(0, Text::bytes);
+        kit.bytes += text.as_deref().map_or(0, CompiledText::bytes);
         if self.is_shared {
             kit.shared.insert(key, text.clone());
         }
         Ok(text)
     }
 
-    fn compile_form(&self, form: Form, kit: &mut Kit<'_>) -> Result<Option<Text>> {
+    fn compile_form(&self, form: ElementForm, kit: &mut Kit<'_>) -> Result<Option<CompiledText>> {
         let context = match form {
-            Form::Subject | Form::Body => OutputContext::Plain,
-            Form::Html => OutputContext::Html,
-            Form::Nodes { .. } => OutputContext::Json,
+            ElementForm::Subject | ElementForm::Body => OutputContext::Plain,
+            ElementForm::Html => OutputContext::Html,
+            ElementForm::Nodes { .. } => OutputContext::Json,
         };
         let mut builder = self.builder(kit, context);
         let is_something = match form {
-            Form::Body => {
+            ElementForm::Body => {
                 builder.separated("\n\n", |it| it.elements(self.elements, plain::write))?;
                 builder.has_found() || self.elements.is_empty()
             }
-            Form::Subject => {
+            ElementForm::Subject => {
                 builder.elements(self.elements, subject::write)?;
                 builder.has_subject()
             }
-            Form::Html => {
+            ElementForm::Html => {
                 builder.elements(self.elements, html::write)?;
                 true
             }
-            Form::Nodes { .. } => {
+            ElementForm::Nodes { .. } => {
                 builder.markup("[");
                 builder.separated(",", |it| it.elements(self.elements, nodes::write))?;
                 builder.markup("]");
@@ -238,7 +239,7 @@ impl Variant<'_> {
     }
 
     /// What a channel element for this target says as a whole, instead of elements.
-    fn raw(&self, kit: &mut Kit<'_>) -> Option<(&Element, &Raw)> {
+    fn raw(&self, kit: &mut Kit<'_>) -> Option<(&Element, &RawTexts)> {
         if self.is_shared {
             return None;
         }
@@ -249,8 +250,8 @@ impl Variant<'_> {
         })
     }
 
-    fn compile_raw(&self, element: &Element, raw: &Raw, kit: &mut Kit<'_>) -> Result<Texts> {
-        let mut text = |write: &dyn Fn(&mut Builder<'_>) -> Result<()>| -> Result<Arc<Text>> {
+    fn compile_raw(&self, element: &Element, raw: &RawTexts, kit: &mut Kit<'_>) -> Result<MessageTexts> {
+        let mut text = |write: &dyn Fn(&mut Builder<'_>) -> Result<()>| -> Result<Arc<CompiledText>> {
             let mut builder = self.builder(kit, OutputContext::Plain);
             write(&mut builder)?;
             let text = builder.finish()?;
@@ -265,7 +266,7 @@ impl Variant<'_> {
         };
         let subject = raw.subject.as_ref().map(|subject| text(&|it| it.words(subject, element))).transpose()?;
         let content = html.map(|html| text(&|it| it.words_in(html, element, OutputContext::Markup))).transpose()?;
-        Ok(Texts { subject, body, content })
+        Ok(MessageTexts { subject, body, content })
     }
 }
 
@@ -285,7 +286,7 @@ mod tests {
         };
         let elements: Vec<serde_json::Value> = (0..10).flat_map(|i| element(i).as_array().cloned()).flatten().collect();
         let content = Content::read(&serde_json::json!({ "elements": elements }).to_string(), "content").unwrap();
-        let compiled = Compiled::compile(&content, "content", &mut Names::default(), &Partials::new()).unwrap();
+        let compiled = Compiled::compile(&content, "content", &mut NameTable::default(), &Partials::new()).unwrap();
         for (channel, provider) in [(Channel::Email, Provider::Sendgrid), (Channel::Inbox, Provider::Courier)] {
             let texts = compiled.texts(channel, provider, None).unwrap();
             for text in [&texts.body, texts.content.as_ref().unwrap()] {

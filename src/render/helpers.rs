@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::escape;
-use super::markdown::{self, Form as MarkdownForm};
-use crate::template::{Call, Form, HELPERS, Helper, Helpers, Problem, Table, Value};
+use super::markdown::{self, MarkdownForm};
+use crate::template::{Form, HELPERS, Helper, HelperCall, Helpers, Problem, Table, Value};
 
 static ALL: LazyLock<Helpers> = LazyLock::new(|| Helpers::new(HELPERS.into_iter().chain([OWN])));
 
@@ -21,7 +21,7 @@ pub fn helpers() -> Table {
     &ALL
 }
 
-fn to_html<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn to_html<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (text, mut html) = (call.content(&escape::MARKDOWN_BLOCK)?, String::new());
     markdown::check_length(text).map_err(Problem)?;
     markdown::render(text, MarkdownForm::Html, &mut html);

@@ -8,56 +8,58 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Pars
 
 use super::escape::{OutputContext, blank_script, is_scheme_open};
 use crate::model::content::is_script;
-use crate::template::{Compiler, Part, Rewrite};
+use crate::template::{Compiler, Rewrite, TextPart};
 
 /// What Markdown is to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum MarkdownForm {
     Html,
     /// Plain text in such a context.
     Plain(OutputContext),
 }
 
-impl Form {
-    fn walk(self, source: &str, put: &mut dyn FnMut(Piece<'_>)) {
+impl MarkdownForm {
+    fn walk(self, source: &str, put: &mut dyn FnMut(MarkdownPiece<'_>)) {
         match self {
-            Form::Html => walk(source, put),
-            Form::Plain(_) => walk_text(source, false, put),
+            MarkdownForm::Html => walk(source, put),
+            MarkdownForm::Plain(_) => walk_text(source, false, put),
         }
     }
 
     /// Puts what stands in a text from a place on into this form.
     pub fn rewrite(self) -> Rewrite {
         match self {
-            Form::Html => |out, start| rewrite(Form::Html, out, start),
-            Form::Plain(OutputContext::Json) => |out, start| rewrite(Form::Plain(OutputContext::Json), out, start),
-            Form::Plain(_) => |out, start| rewrite(Form::Plain(OutputContext::Plain), out, start),
+            MarkdownForm::Html => |out, start| rewrite(MarkdownForm::Html, out, start),
+            MarkdownForm::Plain(OutputContext::Json) => {
+                |out, start| rewrite(MarkdownForm::Plain(OutputContext::Json), out, start)
+            }
+            MarkdownForm::Plain(_) => |out, start| rewrite(MarkdownForm::Plain(OutputContext::Plain), out, start),
         }
     }
 
     /// Of markup, words and addresses.
     fn contexts(self) -> [OutputContext; 3] {
         match self {
-            Form::Html => [OutputContext::Plain, OutputContext::Html, OutputContext::Attribute],
-            Form::Plain(context) => [context; 3],
+            MarkdownForm::Html => [OutputContext::Plain, OutputContext::Html, OutputContext::Attribute],
+            MarkdownForm::Plain(context) => [context; 3],
         }
     }
 }
 
 /// A part of what Markdown becomes.
-enum Piece<'a> {
+enum MarkdownPiece<'a> {
     Markup(&'a str),
     Words(&'a str),
     Address(&'a str),
 }
 
 /// Writes Markdown in another form.
-pub fn render(source: &str, form: Form, out: &mut String) {
+pub fn render(source: &str, form: MarkdownForm, out: &mut String) {
     let [markup_context, words_context, address_context] = form.contexts();
     form.walk(source, &mut |piece| match piece {
-        Piece::Markup(markup) => markup_context.push(markup, out),
-        Piece::Words(words) => words_context.push(words, out),
-        Piece::Address(address) => {
+        MarkdownPiece::Markup(markup) => markup_context.push(markup, out),
+        MarkdownPiece::Words(words) => words_context.push(words, out),
+        MarkdownPiece::Address(address) => {
             let at = out.len();
             out.push_str(address);
             blank_script(out, at);
@@ -76,7 +78,7 @@ pub fn check_length(source: &str) -> std::result::Result<(), String> {
     }
 }
 
-fn rewrite(form: Form, out: &mut String, start: usize) {
+fn rewrite(form: MarkdownForm, out: &mut String, start: usize) {
     let source = out.split_off(start);
     render(&source, form, out);
 }
@@ -84,7 +86,7 @@ fn rewrite(form: Form, out: &mut String, start: usize) {
 /// Markdown as plain text.
 pub fn plain(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
-    render(source, Form::Plain(OutputContext::Plain), &mut out);
+    render(source, MarkdownForm::Plain(OutputContext::Plain), &mut out);
     out
 }
 
@@ -92,27 +94,27 @@ pub fn plain(source: &str) -> String {
 pub fn slack(source: &str, escape: fn(&str) -> String) -> String {
     let mut out = String::with_capacity(source.len());
     walk_text(source, true, &mut |piece| match piece {
-        Piece::Markup(markup) => out.push_str(markup),
-        Piece::Words(words) => out.push_str(&escape(words)),
-        Piece::Address(address) => out.push_str(&escape(address).replace('|', "%7C")),
+        MarkdownPiece::Markup(markup) => out.push_str(markup),
+        MarkdownPiece::Words(words) => out.push_str(&escape(words)),
+        MarkdownPiece::Address(address) => out.push_str(&escape(address).replace('|', "%7C")),
     });
     out
 }
 
 /// Markdown of words and variables, compiled to what stands around its variables.
-pub fn compile(parts: &[Part<'_>], form: Form, compiler: &mut Compiler<'_>) {
+pub fn compile(parts: &[TextPart<'_>], form: MarkdownForm, compiler: &mut Compiler<'_>) {
     // While it is read, letters stand for the variables.
-    let words = |part: &Part<'_>| match part {
-        Part::Words(words) => (*words).to_owned(),
-        Part::Variable(_) => String::new(),
+    let words = |part: &TextPart<'_>| match part {
+        TextPart::Words(words) => (*words).to_owned(),
+        TextPart::Variable(_) => String::new(),
     };
     let all: String = parts.iter().map(words).collect();
     let mark = letters_without(&all);
     let (mut source, mut variables) = (String::new(), Vec::new());
     for part in parts {
         match part {
-            Part::Words(words) => source.push_str(words),
-            Part::Variable(variable) => {
+            TextPart::Words(words) => source.push_str(words),
+            TextPart::Variable(variable) => {
                 source.push_str(&format!("{mark}{}z", variables.len()));
                 variables.push(*variable);
             }
@@ -132,9 +134,9 @@ pub fn compile(parts: &[Part<'_>], form: Form, compiler: &mut Compiler<'_>) {
     };
     let [markup_context, words_context, address_context] = form.contexts();
     form.walk(&source, &mut |piece| match piece {
-        Piece::Markup(markup) => compiler.words_escaped(markup, markup_context.of_text().words),
-        Piece::Words(words) => put(words, words_context, compiler),
-        Piece::Address(address) => {
+        MarkdownPiece::Markup(markup) => compiler.words_escaped(markup, markup_context.of_text().words),
+        MarkdownPiece::Words(words) => put(words, words_context, compiler),
+        MarkdownPiece::Address(address) => {
             let beginning = address.split(mark.as_str()).next().unwrap_or_default();
             if !is_scheme_open(beginning) && !is_script(address) {
                 return put(address, address_context, compiler);
@@ -201,51 +203,51 @@ fn too_deep(line: &str) -> Option<usize> {
     (is_item || marks.starts_with('>')).then(|| line.len() - marks.len())
 }
 
-fn walk(source: &str, put: &mut dyn FnMut(Piece<'_>)) {
+fn walk(source: &str, put: &mut dyn FnMut(MarkdownPiece<'_>)) {
     let source = &shallow(source);
     let mut tight = Vec::new();
     let mut open_paragraphs = 0_usize;
     let events = Parser::new_ext(source, Options::ENABLE_STRIKETHROUGH);
     for event in events {
         match event {
-            Event::Text(words) | Event::Html(words) | Event::InlineHtml(words) => put(Piece::Words(&words)),
+            Event::Text(words) | Event::Html(words) | Event::InlineHtml(words) => put(MarkdownPiece::Words(&words)),
             Event::Code(words) => {
-                put(Piece::Markup("<code>"));
-                put(Piece::Words(&words));
-                put(Piece::Markup("</code>"));
+                put(MarkdownPiece::Markup("<code>"));
+                put(MarkdownPiece::Words(&words));
+                put(MarkdownPiece::Markup("</code>"));
             }
-            Event::SoftBreak | Event::HardBreak => put(Piece::Markup("<br>\n")),
-            Event::Rule => put(Piece::Markup("<hr>")),
+            Event::SoftBreak | Event::HardBreak => put(MarkdownPiece::Markup("<br>\n")),
+            Event::Rule => put(MarkdownPiece::Markup("<hr>")),
             Event::Start(tag) => match tag {
                 Tag::Paragraph => {
                     // Between paragraphs only: the text itself is one.
                     if open_paragraphs > 0 && tight.is_empty() {
-                        put(Piece::Markup("<br><br>\n"));
+                        put(MarkdownPiece::Markup("<br><br>\n"));
                     }
                     open_paragraphs += 1;
                 }
                 Tag::Link { link_type, dest_url, .. } => {
                     let scheme = if link_type == LinkType::Email { "mailto:" } else { "" };
-                    put(Piece::Markup(&format!("<a href=\"{scheme}")));
-                    put(Piece::Address(&dest_url));
-                    put(Piece::Markup("\" style=\"color:#2a6fdb\">"));
+                    put(MarkdownPiece::Markup(&format!("<a href=\"{scheme}")));
+                    put(MarkdownPiece::Address(&dest_url));
+                    put(MarkdownPiece::Markup("\" style=\"color:#2a6fdb\">"));
                 }
                 Tag::Image { dest_url, .. } => {
-                    put(Piece::Markup("<img src=\""));
-                    put(Piece::Address(&dest_url));
-                    put(Piece::Markup("\" style=\"max-width:100%\">"));
+                    put(MarkdownPiece::Markup("<img src=\""));
+                    put(MarkdownPiece::Address(&dest_url));
+                    put(MarkdownPiece::Markup("\" style=\"max-width:100%\">"));
                 }
                 Tag::List(first) => {
                     tight.push(first.is_some());
-                    put(Piece::Markup(if first.is_some() { "<ol>" } else { "<ul>" }));
+                    put(MarkdownPiece::Markup(if first.is_some() { "<ol>" } else { "<ul>" }));
                 }
-                tag => put(Piece::Markup(opening(&tag))),
+                tag => put(MarkdownPiece::Markup(opening(&tag))),
             },
             Event::End(tag) => match tag {
                 TagEnd::List(_) => {
-                    put(Piece::Markup(if tight.pop() == Some(true) { "</ol>" } else { "</ul>" }));
+                    put(MarkdownPiece::Markup(if tight.pop() == Some(true) { "</ol>" } else { "</ul>" }));
                 }
-                tag => put(Piece::Markup(closing(tag))),
+                tag => put(MarkdownPiece::Markup(closing(tag))),
             },
             _ => {}
         }
@@ -256,7 +258,7 @@ fn walk(source: &str, put: &mut dyn FnMut(Piece<'_>)) {
 const INDENT_LIMIT: usize = 8;
 
 /// Walks through Markdown as through a text of paragraphs, with the marks of Slack or without any.
-fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(Piece<'_>)) {
+fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_>)) {
     let source = &shallow(source);
     let mut text =
         Paragraphs { put, slack, lines: 0, begun: false, is_fresh: true, quotes: 0, lists: Vec::new(), link: None };
@@ -337,7 +339,7 @@ fn slack_mark(tag: &TagEnd) -> &'static str {
 
 /// A text while it is written.
 struct Paragraphs<'p> {
-    put: &'p mut dyn FnMut(Piece<'_>),
+    put: &'p mut dyn FnMut(MarkdownPiece<'_>),
     slack: bool,
     /// Ends of lines that stand before what comes next.
     lines: usize,
@@ -363,11 +365,11 @@ impl Paragraphs<'_> {
         let begun = std::mem::replace(&mut self.begun, true);
         let quote = if self.slack && self.quotes > 0 { "> " } else { "" };
         if !begun {
-            (self.put)(Piece::Markup(quote));
+            (self.put)(MarkdownPiece::Markup(quote));
         }
         for _ in 0..if begun { lines } else { 0 } {
-            (self.put)(Piece::Markup("\n"));
-            (self.put)(Piece::Markup(quote));
+            (self.put)(MarkdownPiece::Markup("\n"));
+            (self.put)(MarkdownPiece::Markup(quote));
         }
     }
 
@@ -380,20 +382,20 @@ impl Paragraphs<'_> {
         if let Some((_, text)) = &mut self.link {
             text.push_str(words);
         }
-        (self.put)(Piece::Words(words));
+        (self.put)(MarkdownPiece::Words(words));
     }
 
     /// In the words of a link Slack knows no marks.
     fn mark(&mut self, mark: &str) {
         if self.slack && self.link.is_none() && !mark.is_empty() {
             self.begin();
-            (self.put)(Piece::Markup(mark));
+            (self.put)(MarkdownPiece::Markup(mark));
         }
     }
 
     fn line_end(&mut self) {
         match self.link.is_some() && self.slack {
-            true => (self.put)(Piece::Markup(" ")),
+            true => (self.put)(MarkdownPiece::Markup(" ")),
             false => self.lines = self.lines.max(1),
         }
     }
@@ -402,13 +404,13 @@ impl Paragraphs<'_> {
         self.lines = self.lines.max(1);
         self.begin();
         let depth = self.lists.len().saturating_sub(1).min(INDENT_LIMIT);
-        (self.put)(Piece::Markup(&"  ".repeat(depth)));
+        (self.put)(MarkdownPiece::Markup(&"  ".repeat(depth)));
         match self.lists.last_mut() {
             Some(Some(number)) => {
-                (self.put)(Piece::Markup(&format!("{number}. ")));
+                (self.put)(MarkdownPiece::Markup(&format!("{number}. ")));
                 *number += 1;
             }
-            _ => (self.put)(Piece::Markup(if self.slack { "• " } else { "- " })),
+            _ => (self.put)(MarkdownPiece::Markup(if self.slack { "• " } else { "- " })),
         }
         self.is_fresh = true;
     }
@@ -416,9 +418,9 @@ impl Paragraphs<'_> {
     fn begin_link(&mut self, address: &str) {
         if self.slack && !is_script(address) {
             self.begin();
-            (self.put)(Piece::Markup("<"));
-            (self.put)(Piece::Address(address));
-            (self.put)(Piece::Markup("|"));
+            (self.put)(MarkdownPiece::Markup("<"));
+            (self.put)(MarkdownPiece::Address(address));
+            (self.put)(MarkdownPiece::Markup("|"));
         }
         self.link = Some((address.to_owned(), String::new()));
     }
@@ -426,12 +428,12 @@ impl Paragraphs<'_> {
     fn end_link(&mut self) {
         let Some((address, words)) = self.link.take().filter(|(address, _)| !is_script(address)) else { return };
         if self.slack {
-            return (self.put)(Piece::Markup(">"));
+            return (self.put)(MarkdownPiece::Markup(">"));
         }
         if words != address && address.strip_prefix("mailto:") != Some(&words) {
-            (self.put)(Piece::Markup(" ("));
-            (self.put)(Piece::Address(&address));
-            (self.put)(Piece::Markup(")"));
+            (self.put)(MarkdownPiece::Markup(" ("));
+            (self.put)(MarkdownPiece::Address(&address));
+            (self.put)(MarkdownPiece::Markup(")"));
         }
     }
 }

@@ -13,13 +13,13 @@ use crate::error::Result;
 use crate::json;
 use crate::model::data::{self, Data, UserLayers};
 use crate::model::definition::Definition;
-use crate::model::resolved::Topic;
+use crate::model::resolved::ResolvedTopic;
 use crate::model::user::User;
 use crate::template::{self, Heap, Noted, Problem, Root, Value};
 
 /// The names that the texts of a job mention, so that only these are looked up in each user.
 #[derive(Default)]
-pub struct Names {
+pub struct NameTable {
     data: NameSet,
     profile: NameSet,
     /// By the numbers that texts know them by.
@@ -82,7 +82,7 @@ fn urls() -> String {
     urls.to_string()
 }
 
-impl template::Names for Names {
+impl template::Names for NameTable {
     /// What follows `$.` is as it is without.
     fn note(&mut self, path: &[&str]) -> Noted {
         let (root, rest, dollar) = match path {
@@ -111,7 +111,7 @@ impl template::Names for Names {
     }
 }
 
-/// A key of [`Names::variables`] that is looked up.
+/// A key of [`NameTable::variables`] that is looked up.
 #[derive(Hash)]
 struct Name<'n>(&'n str, Option<&'n str>);
 
@@ -145,7 +145,7 @@ impl JobVariables {
         definition: &Definition,
         brand: Option<serde_json::Value>,
         template_id: Option<&str>,
-        topic: Option<&Topic>,
+        topic: Option<&ResolvedTopic>,
         now: Timestamp,
     ) -> Self {
         JobVariables {
@@ -170,7 +170,7 @@ pub struct JobData {
 }
 
 impl JobData {
-    pub fn new(members: Data, words: JobVariables, names: &Names) -> Self {
+    pub fn new(members: Data, words: JobVariables, names: &NameTable) -> Self {
         let places = names.data.iter().map(|name| members.get_index_of(name)).collect();
         JobData { members, places, words, roots: Default::default() }
     }
@@ -192,7 +192,7 @@ pub struct Scope<'a> {
     tenant: Option<String>,
     data_values: Vec<Option<&'a str>>,
     profile_values: Vec<Option<&'a str>>,
-    names: &'a Names,
+    names: &'a NameTable,
     /// The merged profile, as JSON. Made when first asked for.
     profile: OnceCell<std::result::Result<String, String>>,
 }
@@ -205,7 +205,7 @@ impl<'a> Scope<'a> {
         user: &'a User<'a>,
         stored: Option<&'a str>,
         job: &'a JobData,
-        names: &'a Names,
+        names: &'a NameTable,
     ) -> Result<Self> {
         let layers = user.data_layers();
         let value = |place: &Option<usize>| Some(job.members.get_index((*place)?)?.1.as_str());

@@ -5,13 +5,13 @@ use crate::model::provider::Provider;
 
 /// Who elements are chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct RenderTarget {
     pub channel: Channel,
     /// `None` is any that no element names.
     pub provider: Option<Provider>,
 }
 
-impl Target {
+impl RenderTarget {
     /// Whether this name of a channel or provider means it.
     pub fn is_called(&self, name: &str) -> bool {
         match Channel::from_name(name) {

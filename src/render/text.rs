@@ -6,23 +6,23 @@ use hashbrown::HashMap;
 
 use super::escape::{self, OutputContext};
 use super::helpers::helpers;
-use super::markdown::{self, Form};
-use super::scope::{Names, Scope};
+use super::markdown::{self, MarkdownForm};
+use super::scope::{NameTable, Scope};
 use crate::error::{Error, Result};
-use crate::template::{CompileError, Compiler, PARTS, Partials, Program, Template, render};
+use crate::template::{CompileError, Compiler, PARTS, ParsedText, Partials, Program, render};
 
 /// A compiled text. The usual one is only words and variables.
-pub struct Text(Program);
+pub struct CompiledText(Program);
 
-impl Text {
+impl CompiledText {
     pub fn new(program: Program) -> Self {
-        Text(program)
+        CompiledText(program)
     }
 
     /// Compiles `source`, which stands at `path` of the request.
-    pub fn compile(source: &str, path: &str, names: &mut Names, partials: &Partials) -> Result<Self> {
-        let mut parsed = Parsed::default();
-        let mut writer = Writer::new(names, partials, &mut parsed);
+    pub fn compile(source: &str, path: &str, names: &mut NameTable, partials: &Partials) -> Result<Self> {
+        let mut parsed = ParsedTexts::default();
+        let mut writer = TextCompiler::new(names, partials, &mut parsed);
         writer.compiler.texts_at(path);
         writer.text(source, OutputContext::Plain).map_err(|problem| Error::invalid(path, problem))?;
         Ok(writer.finish())
@@ -62,17 +62,17 @@ impl Text {
 
 /// The texts of one content, taken apart once, however often they are used.
 #[derive(Default)]
-pub struct Parsed {
-    templates: HashMap<String, Rc<Template>>,
+pub struct ParsedTexts {
+    templates: HashMap<String, Rc<ParsedText>>,
     parts: usize,
 }
 
-impl Parsed {
-    fn template(&mut self, source: &str) -> std::result::Result<Rc<Template>, CompileError> {
+impl ParsedTexts {
+    fn template(&mut self, source: &str) -> std::result::Result<Rc<ParsedText>, CompileError> {
         if let Some(template) = self.templates.get(source) {
             return Ok(template.clone());
         }
-        let template = Rc::new(Template::parse(source)?);
+        let template = Rc::new(ParsedText::parse(source)?);
         self.parts += template.parts_count();
         if self.parts > PARTS {
             let problem = format!("expected at most {PARTS} tags and arguments in all texts together");
@@ -84,18 +84,18 @@ impl Parsed {
 }
 
 /// A text while it is compiled.
-pub struct Writer<'w> {
+pub struct TextCompiler<'w> {
     pub compiler: Compiler<'w>,
-    parsed: &'w mut Parsed,
+    parsed: &'w mut ParsedTexts,
 }
 
-impl<'w> Writer<'w> {
-    pub fn new(names: &'w mut Names, partials: &'w Partials, parsed: &'w mut Parsed) -> Self {
-        Writer { compiler: Compiler::new(names, helpers(), partials), parsed }
+impl<'w> TextCompiler<'w> {
+    pub fn new(names: &'w mut NameTable, partials: &'w Partials, parsed: &'w mut ParsedTexts) -> Self {
+        TextCompiler { compiler: Compiler::new(names, helpers(), partials), parsed }
     }
 
-    pub fn finish(self) -> Text {
-        Text(self.compiler.finish())
+    pub fn finish(self) -> CompiledText {
+        CompiledText(self.compiler.finish())
     }
 
     /// Writes a text into such a context.
@@ -131,7 +131,7 @@ impl<'w> Writer<'w> {
 
     /// Writes Markdown in another form. Of words and variables that is worked out now, of anything else when it is
     /// rendered.
-    pub fn markdown(&mut self, source: &str, form: Form) -> std::result::Result<(), CompileError> {
+    pub fn markdown(&mut self, source: &str, form: MarkdownForm) -> std::result::Result<(), CompileError> {
         markdown::check_length(source).map_err(CompileError::Other)?;
         let template = self.parsed.template(source)?;
         if let Some(parts) = template.parts(self.compiler.helpers()) {

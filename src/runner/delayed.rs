@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::follow::{self, Next};
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
-use crate::model::outcomes::{Outcome, RenderedBatch};
+use crate::model::rendered_batch::{Outcome, RenderedBatch};
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::{JobRow, MessageNumber};
 use crate::model::status::{MessageStatus, Reason, Verdict};
@@ -25,10 +25,10 @@ const BATCH_MESSAGES: usize = 100;
 const BATCH_BYTES: usize = 1024 * 1024;
 
 /// The numbers of messages, each with what became of it.
-type Made = Vec<(MessageNumber, RenderedBatch)>;
+type DelayedBatches = Vec<(MessageNumber, RenderedBatch)>;
 
 /// A job of which messages are due.
-struct Due {
+struct DueJob {
     job: JobRow,
     renderer: Renderer,
     /// The row's number of its environment.
@@ -68,7 +68,7 @@ impl DelayedSender<'_> {
             if self.is_stopping() {
                 return Ok(Next::Wait);
             }
-            let (mut made, mut bytes, mut all) = (Made::new(), 0, true);
+            let (mut made, mut bytes, mut all) = (DelayedBatches::new(), 0, true);
             due.retain(|place| !failed.numbers.contains(&place.number));
             for place in &due {
                 if bytes >= BATCH_BYTES {
@@ -97,7 +97,7 @@ impl DelayedSender<'_> {
     }
 
     /// Writes a batch in one commit, or if that cannot be, each message in one of its own.
-    fn settle_due(&self, made: Made, failed: &mut Failed) -> Result<()> {
+    fn settle_due(&self, made: DelayedBatches, failed: &mut Failed) -> Result<()> {
         let made = Arc::new(made);
         let batch = made.clone();
         if self.store.write(move |tx| settle(tx, &batch)).is_ok() {
@@ -114,7 +114,7 @@ impl DelayedSender<'_> {
 
     /// What becomes of one message. Trouble with the file fails, and is tried again. A message that cannot be made is
     /// written as one that could not be delivered, so that the others have their turn.
-    fn render_due(&self, place: &MessageLocation, now: Timestamp, job: &mut Option<Due>) -> Result<RenderedBatch> {
+    fn render_due(&self, place: &MessageLocation, now: Timestamp, job: &mut Option<DueJob>) -> Result<RenderedBatch> {
         match self.try_render_due(place, now, job) {
             Err(error) if error.kind() != Kind::Unavailable => {
                 log::error!("a delayed message of job number {} cannot be made: {error}", place.job);
@@ -127,13 +127,18 @@ impl DelayedSender<'_> {
         }
     }
 
-    fn try_render_due(&self, place: &MessageLocation, now: Timestamp, job: &mut Option<Due>) -> Result<RenderedBatch> {
+    fn try_render_due(
+        &self,
+        place: &MessageLocation,
+        now: Timestamp,
+        job: &mut Option<DueJob>,
+    ) -> Result<RenderedBatch> {
         let due = match job.take().filter(|due| due.job == place.job) {
             Some(due) => job.insert(due),
             None => {
                 let (definition, environment) = self.store.read(|db| resolve(db, place.job))?;
                 let renderer = Renderer::new(definition, self.templates, now)?;
-                job.insert(Due { job: place.job, renderer, environment })
+                job.insert(DueJob { job: place.job, renderer, environment })
             }
         };
         let renderer = &due.renderer;

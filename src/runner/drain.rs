@@ -7,7 +7,7 @@ use super::schedule::{Chunk, Run};
 use crate::clock::Timestamp;
 use crate::compose::Recipient;
 use crate::error::{Error, Result};
-use crate::model::outcomes::RenderedBatch;
+use crate::model::rendered_batch::RenderedBatch;
 use crate::model::stored_recipient::StoredRecipient;
 use crate::store::recipient_lookup::RecipientLookup;
 use crate::store::{Pending, Store, SyncWhen, Undo, run, user};

@@ -113,12 +113,12 @@ impl Run {
 /// The runs that have work left.
 #[derive(Default)]
 pub struct Schedule {
-    queue: Mutex<Queue>,
+    queue: Mutex<RunQueue>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Queue {
+struct RunQueue {
     /// Those with users to claim, in the order of their turns.
     turns: VecDeque<Arc<Run>>,
     /// All runs with users to claim or chunks open.
@@ -129,7 +129,7 @@ struct Queue {
 }
 
 impl Schedule {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, RunQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -161,7 +161,7 @@ impl Schedule {
 
     /// Claims the next chunk, waiting for one if need be. `None` when the schedule was stopped.
     pub fn claim(&self) -> Option<Chunk> {
-        let idle = |queue: &mut Queue| queue.turns.is_empty() && !queue.stopped;
+        let idle = |queue: &mut RunQueue| queue.turns.is_empty() && !queue.stopped;
         self.changed.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner).claim()
     }
 
@@ -197,7 +197,7 @@ impl Schedule {
     }
 }
 
-impl Queue {
+impl RunQueue {
     fn pause(&mut self, job: JobRow, now: Timestamp) {
         self.pauses.insert(job, Timestamp(now.millis().saturating_add(PAUSE_MILLIS)));
     }

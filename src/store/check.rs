@@ -145,7 +145,7 @@ fn find_unknown_word(conn: &Connection) -> rusqlite::Result<Option<String>> {
 }
 
 /// What the file holds, if it is sound.
-pub struct Summary {
+pub struct FileSummary {
     pub jobs: u64,
     pub users: u64,
     pub messages: u64,
@@ -153,7 +153,7 @@ pub struct Summary {
 }
 
 /// Looks the whole file over: SQLite's own integrity check, then the promises that bulkd makes. Changes nothing.
-pub fn check(path: &Path) -> Result<Summary> {
+pub fn check(path: &Path) -> Result<FileSummary> {
     if !path.exists() {
         return Err(Error::startup(format!("there is no file {}", path.display())));
     }
@@ -200,7 +200,7 @@ pub fn check(path: &Path) -> Result<Summary> {
     }
     let count =
         |table: &str| count(&format!("SELECT count(*) FROM {table}")).map(i64::unsigned_abs).map_err(unreadable);
-    Ok(Summary {
+    Ok(FileSummary {
         jobs: count("jobs")?,
         users: count("users")?,
         messages: count("messages")?,

@@ -13,7 +13,7 @@ const SWEPT_KEYS: i64 = 4;
 
 /// What a key is scoped to.
 #[derive(Clone, Debug)]
-pub struct Scope {
+pub struct KeyScope {
     pub environment: Environment,
     /// Method and path.
     pub endpoint: String,
@@ -28,7 +28,7 @@ pub struct StoredAnswer {
 }
 
 /// The answer that this key already got and that has not expired.
-pub fn find(db: &Db<'_>, now: Timestamp, scope: &Scope) -> Result<Option<StoredAnswer>> {
+pub fn find(db: &Db<'_>, now: Timestamp, scope: &KeyScope) -> Result<Option<StoredAnswer>> {
     let Some(environment) = environment::find(db, &scope.environment)? else {
         return Ok(None);
     };
@@ -45,7 +45,7 @@ pub fn find(db: &Db<'_>, now: Timestamp, scope: &Scope) -> Result<Option<StoredA
 }
 
 /// Stores the answer, in place of an expired one, and removes a few others that have expired.
-pub fn create(tx: &mut Tx<'_>, scope: &Scope, expires_at: Timestamp, answer: &StoredAnswer) -> Result<()> {
+pub fn create(tx: &mut Tx<'_>, scope: &KeyScope, expires_at: Timestamp, answer: &StoredAnswer) -> Result<()> {
     let environment = environment::find_or_create(tx, &scope.environment)?;
     let mut sweep = tx.conn.prepare_cached(
         "DELETE FROM idempotency_keys WHERE id IN (

@@ -22,11 +22,11 @@ pub struct NewUsers {
 }
 
 struct NewUser {
-    recipient: Recipient,
+    recipient: IngestedRecipient,
     user: (u32, u32),
 }
 
-enum Recipient {
+enum IngestedRecipient {
     /// Named, and spelled in the body without an escape.
     Within {
         span: (u32, u32),
@@ -56,12 +56,12 @@ impl NewUsers {
         let mut lost = false;
         read(&body, &mut |user, recipient| {
             let recipient = match recipient {
-                None => Recipient::Unnamed,
+                None => IngestedRecipient::Unnamed,
                 Some(name) => {
                     let hash = recipients::hash(name);
                     match span(name) {
-                        Some(span) => Recipient::Within { span, hash },
-                        None => Recipient::Apart { name: name.to_owned(), hash },
+                        Some(span) => IngestedRecipient::Within { span, hash },
+                        None => IngestedRecipient::Apart { name: name.to_owned(), hash },
                     }
                 }
             };
@@ -96,9 +96,9 @@ impl NewUsers {
 
     fn named<'a>(&'a self, user: &'a NewUser) -> Option<(&'a str, u32)> {
         match &user.recipient {
-            Recipient::Within { span, hash } => Some((self.text(*span), *hash)),
-            Recipient::Apart { name, hash } => Some((name, *hash)),
-            Recipient::Unnamed => None,
+            IngestedRecipient::Within { span, hash } => Some((self.text(*span), *hash)),
+            IngestedRecipient::Apart { name, hash } => Some((name, *hash)),
+            IngestedRecipient::Unnamed => None,
         }
     }
 
@@ -152,9 +152,9 @@ pub fn duplicates(users: &NewUsers) -> Result<Vec<usize>> {
 /// in this call.
 pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<usize>> {
     let first_seq = job.received;
-    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, Recipient::Unnamed)) {
+    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, IngestedRecipient::Unnamed)) {
         let name = tx.ids.recipient();
-        user.recipient = Recipient::Apart { hash: recipients::hash(&name), name };
+        user.recipient = IngestedRecipient::Apart { hash: recipients::hash(&name), name };
     }
     let db = Db::new(tx.conn, tx.now);
     let load = |set: &mut RecipientSet| load_recipients(&db, job.job, set);

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobKind, JobStatus};
 use crate::model::environment::EnvironmentRow;
-use crate::model::outcomes::RenderedBatch;
+use crate::model::rendered_batch::RenderedBatch;
 use crate::model::row::{BrandVersion, JobRow, TemplateVersion};
 
 /// What was found of a definition's template and brand when the job was run. Neither is ever rewritten.

@@ -7,7 +7,7 @@ use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
-use crate::model::list::Pattern;
+use crate::model::list::ListPattern;
 use crate::model::row::ListRow;
 
 /// A list that is not deleted.
@@ -58,11 +58,11 @@ fn not_found(list_id: &str) -> Error {
 fn for_each(
     db: &Db<'_>,
     environment: EnvironmentRow,
-    pattern: Option<&Pattern>,
+    pattern: Option<&ListPattern>,
     after: Option<&str>,
     mut each: impl FnMut(List) -> bool,
 ) -> Result<()> {
-    let prefix = pattern.map(Pattern::prefix).unwrap_or_default();
+    let prefix = pattern.map(ListPattern::prefix).unwrap_or_default();
     let mut list = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM lists
          WHERE environment = ?1 AND list_id >= ?2 AND list_id IS NOT ?3 AND deleted_at IS NULL ORDER BY list_id"
@@ -85,7 +85,7 @@ fn for_each(
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
-    pattern: Option<&Pattern>,
+    pattern: Option<&ListPattern>,
     after: Option<&str>,
     limit: usize,
     bytes: usize,
@@ -104,7 +104,7 @@ pub fn list(
 }
 
 /// All lists that match.
-pub fn match_pattern(db: &Db<'_>, environment: EnvironmentRow, pattern: &Pattern) -> Result<Vec<List>> {
+pub fn match_pattern(db: &Db<'_>, environment: EnvironmentRow, pattern: &ListPattern) -> Result<Vec<List>> {
     let mut lists = Vec::new();
     for_each(db, environment, Some(pattern), None, |list| {
         lists.push(list);

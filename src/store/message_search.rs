@@ -17,7 +17,7 @@ use crate::model::row::{JobRow, MessageNumber};
 
 /// What to list.
 #[derive(Debug, Default)]
-pub struct Filter {
+pub struct MessageFilter {
     pub archived: bool,
     pub enqueued_after: Option<Timestamp>,
     pub event: Option<String>,
@@ -36,7 +36,7 @@ pub struct Filter {
     pub trace_id: Option<String>,
 }
 
-impl Filter {
+impl MessageFilter {
     fn matches_job(&self, job: &MessageJob) -> bool {
         let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|it| Some(it) == found);
         job.is_archived == self.archived
@@ -58,7 +58,7 @@ impl Filter {
 
 /// How long a page may get, and how much work it may make.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct PageLimits {
     /// Messages on it.
     pub messages: usize,
     /// About as many bytes of text.
@@ -75,17 +75,17 @@ const ROW_COST: i64 = 10;
 const CACHED_JOBS: usize = 16;
 
 /// A message with its job.
-pub type Found = (TrackedMessage, Rc<MessageJob>);
+pub type MessageWithJob = (TrackedMessage, Rc<MessageJob>);
 
 /// Messages of an environment, the newest first: those up to the number `up_to`. No index serves the filter: what it
 /// names is looked for, from the newest on, and a page on which little or nothing was found ends when the budget is spent.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
-    filter: &Filter,
+    filter: &MessageFilter,
     up_to: MessageNumber,
-    limits: Limits,
-) -> Result<Page<Found, MessageNumber>> {
+    limits: PageLimits,
+) -> Result<Page<MessageWithJob, MessageNumber>> {
     // A message that is asked for by its id is not looked for.
     let wanted = match &filter.message_id {
         Some(message_id) => Some(message::find(db, environment, message_id)?.map_or(0, |location| location.number.0)),
@@ -110,8 +110,8 @@ pub fn list(
 struct Search<'a> {
     db: &'a Db<'a>,
     environment: EnvironmentRow,
-    filter: &'a Filter,
-    limits: Limits,
+    filter: &'a MessageFilter,
+    limits: PageLimits,
     /// The number of the only message that can match.
     wanted: Option<i64>,
     /// What is left of it.
@@ -119,7 +119,7 @@ struct Search<'a> {
     /// How much text was found.
     bytes: usize,
     jobs: HashMap<JobRow, Rc<MessageJob>>,
-    found: Vec<Found>,
+    found: Vec<MessageWithJob>,
 }
 
 /// Messages of one job, of which numbers up to `last` are to be looked at.

@@ -20,7 +20,7 @@ pub struct OutboxMessage {
 
 /// What to list of the outbox.
 #[derive(Debug, Default)]
-pub struct Filter {
+pub struct OutboxFilter {
     pub job_id: Option<String>,
     pub number: Option<MessageNumber>,
     pub recipient: Option<String>,
@@ -38,7 +38,7 @@ const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
-    filter: &Filter,
+    filter: &OutboxFilter,
     from: MessageNumber,
     limit: usize,
     bytes: usize,

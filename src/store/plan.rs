@@ -9,9 +9,9 @@ use crate::error::{Result, shown};
 use crate::json;
 use crate::model::bulk::Job;
 use crate::model::content::Content;
-use crate::model::definition::{Definition, Source};
+use crate::model::definition::{ContentSource, Definition};
 use crate::model::environment::EnvironmentRow;
-use crate::model::resolved::{ResolvedDefinition, TemplateSource, Topic};
+use crate::model::resolved::{ResolvedDefinition, ResolvedTopic, TemplateSource};
 
 /// What a definition refers to that may be stored.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ pub struct References {
 impl References {
     pub fn of(definition: &Definition) -> Self {
         let template = match &definition.source {
-            Source::Template(id) => Some(id.clone()),
+            ContentSource::Template(id) => Some(id.clone()),
             _ => None,
         };
         let email = definition.options.channels.get("email").and_then(|it| it.brand_id.as_ref());
@@ -34,27 +34,27 @@ impl References {
 
 /// The parts of a stored template that messages are made of.
 #[derive(Deserialize)]
-struct Template {
+struct TemplateParts {
     content: Content,
     #[serde(default)]
-    subscription: Option<Subscription>,
+    subscription: Option<TopicReference>,
 }
 
 /// Nothing but the brand of a stored template.
 #[derive(Deserialize)]
 struct Branded {
     #[serde(default)]
-    brand: Option<Brand>,
+    brand: Option<BrandReference>,
 }
 
 #[derive(Deserialize)]
-struct Brand {
+struct BrandReference {
     #[serde(default)]
     id: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Subscription {
+struct TopicReference {
     #[serde(default)]
     topic_id: Option<String>,
 }
@@ -107,11 +107,11 @@ pub(in crate::store) fn resolve_into(
     let mut topic_id = plan.definition.topic_id.clone();
     if let Some(version) = versions.template_version {
         let (template_id, template_json) = template::get_version(db, version)?;
-        let template = read::<Template>(&template_json)?;
+        let template = read::<TemplateParts>(&template_json)?;
         topic_id = topic_id.or(template.subscription.and_then(|it| it.topic_id));
         let alias = template::find_alias(db, version)?;
         plan.stored = TemplateSource::Template { template_id, alias, content: template.content };
-    } else if let Source::Template(id) = &plan.definition.source
+    } else if let ContentSource::Template(id) = &plan.definition.source
         && let Some(found) = template::find_to_send(db, environment, id)?
         && found.template_version.is_none()
     {
@@ -123,7 +123,7 @@ pub(in crate::store) fn resolve_into(
     plan.topic = match topic_id {
         Some(topic_id) => {
             let default_status = preference::topic(db, environment, &topic_id)?.default_status;
-            Some(Topic { topic_id, default_status })
+            Some(ResolvedTopic { topic_id, default_status })
         }
         None => None,
     };

@@ -5,7 +5,7 @@ use super::plan::{self, References};
 use super::{failure, job, message};
 use crate::error::Result;
 use crate::model::bulk::Job;
-use crate::model::outcomes::{Outcome, RenderedBatch};
+use crate::model::rendered_batch::{Outcome, RenderedBatch};
 use crate::model::row::{JobRow, MessageNumber};
 
 /// Starts a job that was not run yet. What its definition refers to is looked up now, and stays as it is now.

@@ -8,7 +8,7 @@ use super::{job, message, run, user};
 use crate::error::Result;
 use crate::model::bulk::JobStatus;
 use crate::model::environment::EnvironmentRow;
-use crate::model::outcomes::RenderedBatch;
+use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::stored_recipient::StoredRecipient;
 

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::{TemplateRow, TemplateVersion};
-use crate::model::template::{self, Change, TemplatePayload};
+use crate::model::template::{self, FieldUpdate, TemplatePayload};
 
 const COLUMNS: &str = "templates.template, templates.environment, template_id, alias, draft, templates.created_at, \
                        updated_at, archived_at";
@@ -28,7 +28,7 @@ pub struct Template {
 }
 
 /// What was published of a template at some time.
-pub struct Version {
+pub struct PublishedVersion {
     pub template_version: TemplateVersion,
     pub version: i64,
     /// As [`Template::draft`].
@@ -38,7 +38,7 @@ pub struct Version {
 
 /// What is known of a template that a definition names.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundTemplate {
     pub template_id: String,
     /// None: it exists but is not published.
     pub template_version: Option<TemplateVersion>,
@@ -60,8 +60,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Template> {
     })
 }
 
-fn version_from_row(row: &Row<'_>) -> rusqlite::Result<Version> {
-    Ok(Version {
+fn version_from_row(row: &Row<'_>) -> rusqlite::Result<PublishedVersion> {
+    Ok(PublishedVersion {
         template_version: row.get(0)?,
         version: row.get(1)?,
         template_json: row.get(2)?,
@@ -113,7 +113,7 @@ fn find(db: &Db<'_>, environment: EnvironmentRow, template_id: &str) -> Result<O
 }
 
 /// What a list shows of a template.
-pub struct Summary {
+pub struct TemplateSummary {
     pub template: TemplateRow,
     pub template_id: String,
     pub name: String,
@@ -134,7 +134,7 @@ pub fn list(
     tags: &[String],
     from: TemplateRow,
     limit: usize,
-) -> Result<Page<Summary, TemplateRow>> {
+) -> Result<Page<TemplateSummary, TemplateRow>> {
     let mut list = db.conn.prepare_cached(
         "SELECT templates.template, template_id, json_extract(draft, '$.name'), json_extract(draft, '$.tags'),
              templates.created_at, updated_at, newest.template_version IS NOT NULL,
@@ -155,10 +155,10 @@ pub fn list(
         }
         if summaries.len() == limit {
             // Right behind the last one, also under another filter.
-            let next = summaries.last().map(|it: &Summary| TemplateRow(it.template.0 + 1));
+            let next = summaries.last().map(|it: &TemplateSummary| TemplateRow(it.template.0 + 1));
             return Ok(Page { items: summaries, next });
         }
-        summaries.push(Summary {
+        summaries.push(TemplateSummary {
             template: row.get(0)?,
             template_id: row.get(1)?,
             name: row.get(2)?,
@@ -181,9 +181,9 @@ pub fn replace(tx: &mut Tx<'_>, template: &Template, payload: &TemplatePayload) 
 /// The alias that the template has once the payload is written.
 fn alias_after<'a>(template: &'a Template, payload: &'a TemplatePayload) -> Option<&'a str> {
     match &payload.alias {
-        Change::Keep => template.alias.as_deref(),
-        Change::Clear => None,
-        Change::Set(alias) => Some(alias),
+        FieldUpdate::Keep => template.alias.as_deref(),
+        FieldUpdate::Clear => None,
+        FieldUpdate::Set(alias) => Some(alias),
     }
 }
 
@@ -236,7 +236,7 @@ pub fn publish(tx: &mut Tx<'_>, template: &Template, template_json: &str) -> Res
 }
 
 /// What was published last.
-pub fn find_newest(db: &Db<'_>, template: TemplateRow) -> Result<Option<Version>> {
+pub fn find_newest(db: &Db<'_>, template: TemplateRow) -> Result<Option<PublishedVersion>> {
     let mut find = db.conn.prepare_cached(
         "SELECT template_version, version, template_json, created_at FROM template_versions
          WHERE template = ?1 ORDER BY version DESC LIMIT 1",
@@ -245,7 +245,7 @@ pub fn find_newest(db: &Db<'_>, template: TemplateRow) -> Result<Option<Version>
 }
 
 /// What was published as this version.
-pub fn find_version(db: &Db<'_>, template: TemplateRow, version: i64) -> Result<Option<Version>> {
+pub fn find_version(db: &Db<'_>, template: TemplateRow, version: i64) -> Result<Option<PublishedVersion>> {
     let mut find = db.conn.prepare_cached(
         "SELECT template_version, version, template_json, created_at FROM template_versions
          WHERE template = ?1 AND version = ?2",
@@ -340,7 +340,7 @@ pub fn free_alias(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &st
 
 /// The template that a definition names: by its id, else by its alias. An archived one is found by
 /// its id, and counts as not published.
-pub fn find_to_send(db: &Db<'_>, environment: EnvironmentRow, id_or_alias: &str) -> Result<Option<Found>> {
+pub fn find_to_send(db: &Db<'_>, environment: EnvironmentRow, id_or_alias: &str) -> Result<Option<FoundTemplate>> {
     let mut find = db.conn.prepare_cached(
         "SELECT template, template_id, draft, archived_at IS NOT NULL FROM templates
          WHERE environment = ?1 AND template_id = ?2
@@ -356,10 +356,12 @@ pub fn find_to_send(db: &Db<'_>, environment: EnvironmentRow, id_or_alias: &str)
         return Ok(None);
     };
     Ok(Some(match find_newest(db, template)?.filter(|_| !is_archived) {
-        Some(newest) => {
-            Found { template_id, template_version: Some(newest.template_version), template_json: newest.template_json }
-        }
-        None => Found { template_id, template_version: None, template_json: draft },
+        Some(newest) => FoundTemplate {
+            template_id,
+            template_version: Some(newest.template_version),
+            template_json: newest.template_json,
+        },
+        None => FoundTemplate { template_id, template_version: None, template_json: draft },
     }))
 }
 

@@ -59,7 +59,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Webhook> {
 
 /// What waits in a webhook's queue.
 #[derive(Clone, Copy, Debug)]
-pub struct Queue {
+pub struct QueueState {
     pub pending: usize,
     pub failed: usize,
     /// When the oldest event that waits was queued.
@@ -173,7 +173,7 @@ pub fn find(db: &Db<'_>, webhook_id: &str) -> Result<Option<Webhook>> {
     Ok(find.query_row([webhook_id], from_row).optional()?)
 }
 
-pub fn queue(db: &Db<'_>, webhook: WebhookRow) -> Result<Queue> {
+pub fn queue(db: &Db<'_>, webhook: WebhookRow) -> Result<QueueState> {
     let mut queue = db
         .conn
         .prepare_cached("SELECT count(*), min(created_at) FROM webhook_events WHERE webhook = ?1 AND status = ?2")?;
@@ -181,7 +181,7 @@ pub fn queue(db: &Db<'_>, webhook: WebhookRow) -> Result<Queue> {
         |status: EventStatus| queue.query_row(params![webhook, status.name()], |row| Ok((row.get(0)?, row.get(1)?)));
     let (pending, oldest_at) = of(EventStatus::Pending)?;
     let (failed, _): (_, Option<i64>) = of(EventStatus::Failed)?;
-    Ok(Queue { pending, failed, oldest_at })
+    Ok(QueueState { pending, failed, oldest_at })
 }
 
 /// The newest events that were given up, of this environment's messages.

@@ -68,7 +68,7 @@ pub fn append(tx: &mut Tx<'_>, webhook: WebhookRow, since: Position, batch: &Eve
 
 /// An event whose time has come.
 #[derive(Debug)]
-pub struct Due {
+pub struct DueEvent {
     pub webhook_event: WebhookEventRow,
     /// The message.
     pub number: MessageNumber,
@@ -80,7 +80,7 @@ pub struct Due {
 
 /// Events whose time has come, those of one message in their order and none before its time has come for all that were
 /// before it; and when the next one's comes.
-pub fn due(db: &Db<'_>, webhook: WebhookRow, limit: usize) -> Result<(Vec<Due>, Option<Timestamp>)> {
+pub fn due(db: &Db<'_>, webhook: WebhookRow, limit: usize) -> Result<(Vec<DueEvent>, Option<Timestamp>)> {
     let now = db.now();
     let mut due = db.conn.prepare_cached(
         "SELECT webhook_event, number, event_id, body, attempts FROM webhook_events AS event
@@ -91,7 +91,7 @@ pub fn due(db: &Db<'_>, webhook: WebhookRow, limit: usize) -> Result<(Vec<Due>, 
          ORDER BY number, webhook_event LIMIT ?3",
     )?;
     let rows = due.query_map(params![webhook, now.millis(), limit as i64], |row| {
-        Ok(Due {
+        Ok(DueEvent {
             webhook_event: row.get(0)?,
             number: row.get(1)?,
             event_id: row.get(2)?,

@@ -43,18 +43,18 @@ impl fmt::Display for Problem {
 
 /// What is left for the text that is being rendered.
 #[derive(Debug)]
-pub struct Budget {
+pub struct RenderBudget {
     steps: Cell<usize>,
     bytes: Cell<usize>,
 }
 
-impl Default for Budget {
+impl Default for RenderBudget {
     fn default() -> Self {
-        Budget { steps: Cell::new(STEPS), bytes: Cell::new(WORK_BYTES) }
+        RenderBudget { steps: Cell::new(STEPS), bytes: Cell::new(WORK_BYTES) }
     }
 }
 
-impl Budget {
+impl RenderBudget {
     /// Takes note of work that is not in proportion to any bytes.
     pub fn steps(&self, count: usize) -> Result<(), Problem> {
         match self.steps.get().checked_sub(count) {

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::budget::Problem;
-use super::change::Change;
+use super::change::TextChange;
 use super::escape::Escape;
 use super::heap::Heap;
 use super::number;
@@ -21,27 +21,27 @@ pub struct Helper {
     /// Where that is documented.
     pub source: &'static str,
     /// What is asked of a call when its text comes.
-    pub checks: &'static [Check],
+    pub checks: &'static [CallCheck],
 }
 
 /// What constants in a call have to be: a call that can never work is refused before anything is sent.
 #[derive(Clone, Copy)]
-pub enum Check {
+pub enum CallCheck {
     /// The argument of that name in [`Helper::arguments`]. One that is not given is not asked.
     Argument(&'static str, for<'a> fn(Value<'a>, &Heap<'a>) -> Result<(), Problem>),
     /// All arguments together.
-    Call(for<'a> fn(&Known<'_, 'a>) -> Result<(), Problem>),
+    Call(for<'a> fn(&KnownArguments<'_, 'a>) -> Result<(), Problem>),
 }
 
 /// What a call says before there are any data.
-pub struct Known<'c, 'a> {
+pub struct KnownArguments<'c, 'a> {
     /// `None` is what only the data say.
     pub args: &'c [Option<Value<'a>>],
     pub named: &'c [(&'a str, Option<Value<'a>>)],
     pub heap: &'c Heap<'a>,
 }
 
-impl<'a> Known<'_, 'a> {
+impl<'a> KnownArguments<'_, 'a> {
     /// The argument at this place, which is nothing if there is none; `None` if only the data say it.
     pub fn arg(&self, place: usize) -> Option<Value<'a>> {
         self.args.get(place).copied().unwrap_or(Some(Value::Undefined))
@@ -74,7 +74,7 @@ pub enum Form {
     /// The same, or `{{#name …}}…{{/name}}`, which shows what stands in it if the value is true.
     Condition(ValueFn),
     /// The same as a value, or `{{#name …}}…{{/name}}`, which changes what stands in it: its first argument. One that makes
-    /// a new text of it, and does not cut it, tells [`Call::change`] of what.
+    /// a new text of it, and does not cut it, tells [`HelperCall::change`] of what.
     Content(ValueFn),
     /// What only the compiler can do.
     Language(Keyword),
@@ -91,10 +91,10 @@ pub enum Keyword {
     Intl,
 }
 
-pub type ValueFn = for<'a> fn(&Call<'_, 'a>) -> Result<Value<'a>, Problem>;
+pub type ValueFn = for<'a> fn(&HelperCall<'_, 'a>) -> Result<Value<'a>, Problem>;
 
 /// What a helper is called with.
-pub struct Call<'c, 'a> {
+pub struct HelperCall<'c, 'a> {
     pub args: &'c [Value<'a>],
     pub named: &'c [(&'a str, Value<'a>)],
     /// `this` where it is called.
@@ -103,10 +103,10 @@ pub struct Call<'c, 'a> {
     pub element: Option<[Value<'a>; 2]>,
     pub heap: &'c Heap<'a>,
     /// What is known of its first argument, if that stands in its block and is escaped later.
-    pub change: Option<&'c Change>,
+    pub change: Option<&'c TextChange>,
 }
 
-impl<'a> Call<'_, 'a> {
+impl<'a> HelperCall<'_, 'a> {
     /// The argument at this place, which is nothing if there is none.
     pub fn arg(&self, place: usize) -> Value<'a> {
         self.args.get(place).copied().unwrap_or(Value::Undefined)
@@ -172,10 +172,12 @@ impl Helper {
     }
 
     /// What its arguments have to be and are not, as far as that is known.
-    pub fn check(&self, known: &Known<'_, '_>) -> Result<(), Problem> {
+    pub fn check(&self, known: &KnownArguments<'_, '_>) -> Result<(), Problem> {
         self.checks.iter().try_for_each(|check| match check {
-            Check::Argument(name, check) => known.constant(self, name).map_or(Ok(()), |value| check(value, known.heap)),
-            Check::Call(check) => check(known),
+            CallCheck::Argument(name, check) => {
+                known.constant(self, name).map_or(Ok(()), |value| check(value, known.heap))
+            }
+            CallCheck::Call(check) => check(known),
         })
     }
 }
@@ -241,14 +243,14 @@ pub fn one_of(words: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Check;
+    use super::CallCheck;
     use crate::template::HELPERS;
 
     #[test]
     fn checks_are_of_arguments_that_there_are() {
         for helper in HELPERS.iter().flat_map(|group| group.iter()) {
             for check in helper.checks {
-                let Check::Argument(name, _) = check else { continue };
+                let CallCheck::Argument(name, _) = check else { continue };
                 let is_named =
                     || helper.arguments.split_whitespace().any(|word| word.trim_matches(['[', ']']) == *name);
                 assert!(helper.place(name).is_some() || name.ends_with('=') && is_named(), "{}: {name}", helper.name);

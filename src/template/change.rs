@@ -4,15 +4,15 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::budget::{Budget, Problem};
-use super::escape::{Escape, Kind};
+use super::budget::{Problem, RenderBudget};
+use super::escape::{Escape, PrintKind};
 
 /// A part of a text that is not the author's words. Texts are far shorter than a `u32` counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stretch {
     start: u32,
     end: u32,
-    kind: Kind,
+    kind: PrintKind,
 }
 
 /// The parts of a text, in order. What lies between them is words.
@@ -21,9 +21,9 @@ pub struct Stretches(Vec<Stretch>);
 
 impl Stretches {
     /// Notes what stands there, behind all that was noted before.
-    pub fn note(&mut self, place: Range<usize>, kind: Kind, budget: &Budget) -> Result<(), Problem> {
+    pub fn note(&mut self, place: Range<usize>, kind: PrintKind, budget: &RenderBudget) -> Result<(), Problem> {
         let (start, end) = (place.start as u32, place.end as u32);
-        if start >= end || kind == Kind::Words {
+        if start >= end || kind == PrintKind::Words {
             return Ok(());
         }
         match self.0.last_mut() {
@@ -54,7 +54,13 @@ impl Stretches {
     }
 
     /// Notes elsewhere what is known of a part that was copied to a place there.
-    pub fn copy(&self, part: Range<usize>, to: usize, into: &mut Stretches, budget: &Budget) -> Result<(), Problem> {
+    pub fn copy(
+        &self,
+        part: Range<usize>,
+        to: usize,
+        into: &mut Stretches,
+        budget: &RenderBudget,
+    ) -> Result<(), Problem> {
         let first = self.0.partition_point(|stretch| stretch.end as usize <= part.start);
         let touched = self.0.iter().skip(first).take_while(|stretch| (stretch.start as usize) < part.end);
         for Stretch { start, end, kind } in touched.copied() {
@@ -66,24 +72,24 @@ impl Stretches {
 
     /// Writes the text of which this is known, each part escaped as what it is.
     pub fn escape(&self, text: &str, escape: &Escape, out: &mut String) {
-        let mut write = |part: Range<usize>, kind: Kind| {
+        let mut write = |part: Range<usize>, kind: PrintKind| {
             let at = out.len();
             out.push_str(text.get(part).unwrap_or_default());
             escape.of(kind)(out, at);
         };
         let mut written = 0;
         for Stretch { start, end, kind } in self.0.iter().copied() {
-            write(written..start as usize, Kind::Words);
+            write(written..start as usize, PrintKind::Words);
             write(start as usize..end as usize, kind);
             written = end as usize;
         }
-        write(written..text.len(), Kind::Words);
+        write(written..text.len(), PrintKind::Words);
     }
 }
 
 /// A part of what a helper made.
 #[derive(Clone, Copy)]
-enum Piece {
+enum ChangePiece {
     /// It stood there in the text before.
     Copied {
         start: u32,
@@ -91,52 +97,52 @@ enum Piece {
     },
     Added {
         length: u32,
-        kind: Kind,
+        kind: PrintKind,
     },
 }
 
 /// A text in a block that a helper changes.
-pub struct Change {
+pub struct TextChange {
     pub stretches: Stretches,
     /// What its arguments behind the text are.
-    arguments: Vec<Kind>,
-    pieces: RefCell<Vec<Piece>>,
+    arguments: Vec<PrintKind>,
+    pieces: RefCell<Vec<ChangePiece>>,
 }
 
-impl Change {
-    pub fn new(stretches: Stretches, arguments: Vec<Kind>) -> Self {
-        Change { stretches, arguments, pieces: RefCell::default() }
+impl TextChange {
+    pub fn new(stretches: Stretches, arguments: Vec<PrintKind>) -> Self {
+        TextChange { stretches, arguments, pieces: RefCell::default() }
     }
 
     /// What the argument is that comes at this place, the text being number 0.
-    pub fn argument(&self, place: usize) -> Kind {
-        place.checked_sub(1).and_then(|place| self.arguments.get(place)).copied().unwrap_or(Kind::Data)
+    pub fn argument(&self, place: usize) -> PrintKind {
+        place.checked_sub(1).and_then(|place| self.arguments.get(place)).copied().unwrap_or(PrintKind::Data)
     }
 
     /// A helper says what it made, from its beginning to its end: here a part that stood in the text.
-    pub fn copied(&self, part: Range<usize>, budget: &Budget) -> Result<(), Problem> {
+    pub fn copied(&self, part: Range<usize>, budget: &RenderBudget) -> Result<(), Problem> {
         let (from, to) = (part.start as u32, part.end as u32);
         let mut pieces = self.pieces.borrow_mut();
         match pieces.last_mut() {
             _ if from >= to => {}
-            Some(Piece::Copied { end, .. }) if *end == from => *end = to,
+            Some(ChangePiece::Copied { end, .. }) if *end == from => *end = to,
             _ => {
-                budget.bytes(size_of::<Piece>())?;
-                pieces.push(Piece::Copied { start: from, end: to });
+                budget.bytes(size_of::<ChangePiece>())?;
+                pieces.push(ChangePiece::Copied { start: from, end: to });
             }
         }
         Ok(())
     }
 
     /// And here something else.
-    pub fn added(&self, bytes: usize, kind: Kind, budget: &Budget) -> Result<(), Problem> {
+    pub fn added(&self, bytes: usize, kind: PrintKind, budget: &RenderBudget) -> Result<(), Problem> {
         let mut pieces = self.pieces.borrow_mut();
         match pieces.last_mut() {
             _ if bytes == 0 => {}
-            Some(Piece::Added { length, kind: known }) if *known == kind => *length += bytes as u32,
+            Some(ChangePiece::Added { length, kind: known }) if *known == kind => *length += bytes as u32,
             _ => {
-                budget.bytes(size_of::<Piece>())?;
-                pieces.push(Piece::Added { length: bytes as u32, kind });
+                budget.bytes(size_of::<ChangePiece>())?;
+                pieces.push(ChangePiece::Added { length: bytes as u32, kind });
             }
         }
         Ok(())
@@ -150,7 +156,7 @@ impl Change {
         content: &str,
         place: usize,
         into: &mut Stretches,
-        budget: &Budget,
+        budget: &RenderBudget,
     ) -> Result<(), Problem> {
         if let Some(part) = part_of(content, made) {
             return self.stretches.copy(part, place, into, budget);
@@ -158,22 +164,22 @@ impl Change {
         let (pieces, mut at) = (self.pieces.borrow(), place);
         for piece in pieces.iter().copied() {
             match piece {
-                Piece::Copied { start, end } => {
+                ChangePiece::Copied { start, end } => {
                     self.stretches.copy(start as usize..end as usize, at, into, budget)?;
                     at += (end - start) as usize;
                 }
-                Piece::Added { length, kind } => {
+                ChangePiece::Added { length, kind } => {
                     into.note(at..at + length as usize, kind, budget)?;
                     at += length as usize;
                 }
             }
         }
-        into.note(at..place + made.len(), Kind::Data, budget)
+        into.note(at..place + made.len(), PrintKind::Data, budget)
     }
 }
 
 /// Where a text lies in another of which it was cut, which its address tells. A helper that gives a copy has to say what it
-/// made ([`Change::copied`], [`Change::added`]); what it does not say counts as data.
+/// made ([`TextChange::copied`], [`TextChange::added`]); what it does not say counts as data.
 fn part_of(whole: &str, part: &str) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     let end = start + part.len();
@@ -204,23 +210,23 @@ mod tests {
         out
     }
 
-    fn noted(places: &[(Range<usize>, Kind)]) -> Stretches {
+    fn noted(places: &[(Range<usize>, PrintKind)]) -> Stretches {
         let mut stretches = Stretches::default();
-        places.iter().for_each(|(place, kind)| stretches.note(place.clone(), *kind, &Budget::default()).unwrap());
+        places.iter().for_each(|(place, kind)| stretches.note(place.clone(), *kind, &RenderBudget::default()).unwrap());
         stretches
     }
 
     #[test]
     fn parts_are_cut_and_moved_with_their_text() {
-        let places = [(1..2, Kind::Data), (2..4, Kind::Data), (4..4, Kind::Raw), (5..7, Kind::Raw)];
+        let places = [(1..2, PrintKind::Data), (2..4, PrintKind::Data), (4..4, PrintKind::Raw), (5..7, PrintKind::Raw)];
         let mut stretches = noted(&places);
         assert_eq!(shown(&stretches, "abcdefgh"), "a(bcd)e[fg]h");
-        let mut copied = noted(&[(0..2, Kind::Raw)]);
-        stretches.copy(2..6, 3, &mut copied, &Budget::default()).unwrap();
+        let mut copied = noted(&[(0..2, PrintKind::Raw)]);
+        stretches.copy(2..6, 3, &mut copied, &RenderBudget::default()).unwrap();
         assert_eq!(shown(&copied, "xyzcdef"), "[xy]z(cd)e[f]");
         assert_eq!(shown(&stretches.split_off(5), "fgh"), "[fg]h");
         assert_eq!(shown(&stretches, "abcde"), "a(bcd)e");
-        let mut across = noted(&[(0..2, Kind::Data), (2..4, Kind::Data)]);
+        let mut across = noted(&[(0..2, PrintKind::Data), (2..4, PrintKind::Data)]);
         assert_eq!(shown(&across.split_off(2), "cd"), "(cd)");
         assert_eq!(shown(&across, "ab"), "(ab)");
     }
@@ -228,21 +234,21 @@ mod tests {
     #[test]
     fn what_a_helper_made_is_known_as_far_as_it_says() {
         let content = "abcdef";
-        let made_of = |change: &Change, made: &str| {
+        let made_of = |change: &TextChange, made: &str| {
             let mut into = Stretches::default();
-            change.note(made, content, 0, &mut into, &Budget::default()).unwrap();
+            change.note(made, content, 0, &mut into, &RenderBudget::default()).unwrap();
             shown(&into, made)
         };
-        let change = || Change::new(noted(&[(1..3, Kind::Raw)]), Vec::new());
+        let change = || TextChange::new(noted(&[(1..3, PrintKind::Raw)]), Vec::new());
         assert_eq!(made_of(&change(), &content[2..5]), "[c]de");
         assert_eq!(made_of(&change(), "new"), "(new)");
         assert_eq!(made_of(&change(), ""), "");
         let said = change();
-        said.copied(0..2, &Budget::default()).unwrap();
-        said.copied(2..2, &Budget::default()).unwrap();
-        said.added(1, Kind::Data, &Budget::default()).unwrap();
-        said.added(1, Kind::Words, &Budget::default()).unwrap();
-        said.copied(1..4, &Budget::default()).unwrap();
+        said.copied(0..2, &RenderBudget::default()).unwrap();
+        said.copied(2..2, &RenderBudget::default()).unwrap();
+        said.added(1, PrintKind::Data, &RenderBudget::default()).unwrap();
+        said.added(1, PrintKind::Words, &RenderBudget::default()).unwrap();
+        said.copied(1..4, &RenderBudget::default()).unwrap();
         assert_eq!(made_of(&said, "abxybcd!"), "a[b](x)y[bc]d(!)");
     }
 }

@@ -2,7 +2,7 @@
 
 /// What a part of a text is, which tells how it is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PrintKind {
     /// The author's own words.
     Words,
     /// `{{name}}`
@@ -48,11 +48,11 @@ impl Escape {
         Escape { words, data, raw, when_changed: WhenChanged::ChangeFirst, line_break: None }
     }
 
-    pub fn of(&self, kind: Kind) -> Rewrite {
+    pub fn of(&self, kind: PrintKind) -> Rewrite {
         match kind {
-            Kind::Words => self.words,
-            Kind::Data => self.data,
-            Kind::Raw => self.raw,
+            PrintKind::Words => self.words,
+            PrintKind::Data => self.data,
+            PrintKind::Raw => self.raw,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::cell::{OnceCell, RefCell};
 use bumpalo::Bump;
 use hashbrown::HashMap;
 
-use super::budget::{Budget, Problem, TEXT_BYTES};
+use super::budget::{Problem, RenderBudget, TEXT_BYTES};
 use super::number;
 use super::values::{MemberList, Value};
 use crate::json::scan::{Items, Members, Quoted};
@@ -26,7 +26,7 @@ pub trait Root {
 pub struct Heap<'a> {
     arena: &'a Bump,
     pub root: &'a dyn Root,
-    pub budget: Budget,
+    pub budget: RenderBudget,
     /// Most texts need none of it.
     seen: OnceCell<Box<Seen<'a>>>,
     /// What `set` set, by the object that it was set on.
@@ -57,7 +57,7 @@ const FEW: usize = 16;
 
 impl<'a> Heap<'a> {
     pub fn new(arena: &'a Bump, root: &'a dyn Root) -> Self {
-        Heap { arena, root, budget: Budget::default(), seen: OnceCell::new(), assigned: OnceCell::new() }
+        Heap { arena, root, budget: RenderBudget::default(), seen: OnceCell::new(), assigned: OnceCell::new() }
     }
 
     fn seen(&self) -> &Seen<'a> {

@@ -20,9 +20,10 @@ mod syntax;
 mod values;
 
 pub use budget::{PARTS, Problem, TEXT_BYTES};
-pub use call::{Call, Check, Form, Helper, Helpers, Known, Table};
+pub use call::{CallCheck, Form, Helper, HelperCall, Helpers, KnownArguments, Table};
 pub use compile::{
-    CompileError, Compiler, Condition, Jump, Loop, Names, Noted, Part, Partials, Template, parse_path, resolve_at_top,
+    CompileError, Compiler, Jump, Loop, Names, Noted, ParsedCondition, ParsedText, Partials, TextPart, parse_path,
+    resolve_at_top,
 };
 pub use escape::{Escape, PLAIN, Rewrite, WhenChanged, escape_html, keep};
 pub use evaluate::{holds, render};

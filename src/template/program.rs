@@ -13,19 +13,19 @@ use super::syntax::Place;
 use super::syntax::tree::Span;
 
 /// A place in the list of instructions.
-pub type Target = usize;
+pub type JumpTarget = usize;
 
 /// A part of [`Program::words`].
 #[derive(Clone, Copy, Debug)]
-pub struct Words {
+pub struct LiteralSpan {
     pub start: u32,
     pub end: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Op {
+pub enum Instruction {
     /// Writes words.
-    Literal(Words),
+    Literal(LiteralSpan),
     /// Takes the value that was pushed last and prints it.
     Print {
         rewrite: Rewrite,
@@ -40,7 +40,7 @@ pub enum Op {
     /// Takes the last value and prints it, or these words if there is nothing to print.
     PrintOr {
         rewrite: Rewrite,
-        words: Words,
+        words: LiteralSpan,
     },
     /// Pushes a constant.
     Constant(u32),
@@ -70,7 +70,7 @@ pub enum Op {
         outer: u32,
         index: u8,
     },
-    /// The same as [`Op::Name`] where `set` sets that name somewhere in the text.
+    /// The same as [`Instruction::Name`] where `set` sets that name somewhere in the text.
     Variable {
         depth: u32,
         name: u32,
@@ -87,7 +87,7 @@ pub enum Op {
     Set(u32),
     /// Calls a helper.
     Call(u32),
-    /// Prints what a helper makes of the text since [`Op::Begin`], as its first argument.
+    /// Prints what a helper makes of the text since [`Instruction::Begin`], as its first argument.
     CallContent(u32),
     /// The same, where it is noted what the parts of the text are.
     ChangeTracked(u32),
@@ -95,53 +95,53 @@ pub enum Op {
     PrintTracked {
         is_raw: bool,
     },
-    /// Escapes what was written since [`Op::Begin`], each part as what was noted of it.
+    /// Escapes what was written since [`Instruction::Begin`], each part as what was noted of it.
     EscapeTracked(&'static Escape),
     /// What is written from here on is looked at again.
     Begin,
-    /// Fails if more than so many bytes were written since [`Op::Begin`].
+    /// Fails if more than so many bytes were written since [`Instruction::Begin`].
     Limit(u32),
-    /// Changes what was written since [`Op::Begin`].
+    /// Changes what was written since [`Instruction::Begin`].
     Finish(Rewrite),
-    /// Takes what was written since [`Op::Begin`] and pushes it as the answer of a condition: a text that is
+    /// Takes what was written since [`Instruction::Begin`] and pushes it as the answer of a condition: a text that is
     /// blank or says `false`, `0`, `null` or `undefined` counts as an empty one.
     CaptureAnswer,
-    Jump(Target),
+    Jump(JumpTarget),
     /// Takes the last value and jumps unless it holds in a condition.
-    JumpUnless(Target),
+    JumpUnless(JumpTarget),
     /// Takes the value of `includeZero` and then a value, and jumps unless that holds. A zero holds if `includeZero` is true.
-    JumpUnlessOrZero(Target),
+    JumpUnlessOrZero(JumpTarget),
     /// Jumps unless the last value holds in a condition, with the value left where it is; takes it otherwise.
-    JumpUnlessOrPop(Target),
+    JumpUnlessOrPop(JumpTarget),
     /// The same if it holds.
-    JumpIfOrPop(Target),
+    JumpIfOrPop(JumpTarget),
     /// Whether the last value does not hold in a condition.
     Not,
     Compare(Comparison),
-    /// From here up to [`Op::EndNullContext`] `this` is an empty object if it is nothing. That is what handlebars.js gives
+    /// From here up to [`Instruction::EndNullContext`] `this` is an empty object if it is nothing. That is what handlebars.js gives
     /// helpers as `this`, and they what stands in their block.
     NullContext,
     EndNullContext,
     /// Takes the last value and goes through it, or jumps if there is nothing to go through. Where a path leads out of
     /// what is around, `this` is compared with that: `../` passes by what is equal.
     Each {
-        otherwise: Target,
+        otherwise: JumpTarget,
         is_compared: bool,
     },
     /// Takes the last value as `this`, or jumps if it is empty.
     With {
-        otherwise: Target,
+        otherwise: JumpTarget,
         is_compared: bool,
     },
     /// What `{{#name}}` does with the last value: goes through a list, takes an object as `this`, jumps if it is nothing.
     Section {
-        otherwise: Target,
+        otherwise: JumpTarget,
         is_compared: bool,
     },
     /// An element's loop: goes through a list with what is here as `this`.
-    Loop(Target),
+    Loop(JumpTarget),
     /// Goes on with the next round at the target, or leaves the block.
-    Next(Target),
+    Next(JumpTarget),
     /// Calls a partial.
     Partial(u32),
     /// Ends a partial.
@@ -149,7 +149,7 @@ pub enum Op {
     /// From here on a name is this inline partial. Whether it sees the frame that is open, or what is around that.
     Define {
         name: u32,
-        routine: Target,
+        routine: JumpTarget,
         is_in_frame: bool,
     },
     /// As many inline partials are forgotten.
@@ -166,7 +166,7 @@ pub enum Op {
     /// Writes words between this and what the counter has counted before.
     Separate {
         register: u32,
-        words: Words,
+        words: LiteralSpan,
     },
     /// Writes what the counter has counted.
     WriteCount(u32),
@@ -188,7 +188,7 @@ pub enum DataName {
 
 /// Where in which text something stands.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin {
+pub struct SourceSpan {
     pub source: u32,
     pub span: Span,
 }
@@ -219,7 +219,7 @@ pub enum CalledPartial {
     Written {
         name: String,
         /// Where it begins, if it is one that was given with the text.
-        routine: Option<Target>,
+        routine: Option<JumpTarget>,
     },
     /// The name was pushed before the rest. The table is that of the partials that were given with the text.
     Computed { table: u32 },
@@ -232,11 +232,11 @@ pub struct PartialSite {
     /// Names of values that were pushed behind that. With none of them its `this` is still an object of its own.
     pub names: Option<Vec<String>>,
     /// What stands in its block.
-    pub block: Option<Target>,
+    pub block: Option<JumpTarget>,
     /// Whether `this` of the block is compared with what is around it.
     pub is_compared: bool,
     /// Inline partials that stand at the beginning of its block.
-    pub inlines: Vec<(u32, Target)>,
+    pub inlines: Vec<(u32, JumpTarget)>,
     pub indent: String,
 }
 
@@ -277,20 +277,20 @@ pub struct SourceText {
 /// A text, compiled.
 #[derive(Default)]
 pub struct Program {
-    pub ops: Vec<Op>,
+    pub ops: Vec<Instruction>,
     pub words: String,
     pub constants: Vec<Constant>,
     pub names: Vec<String>,
     pub calls: Vec<CallSite>,
     pub partials: Vec<PartialSite>,
     /// Where partials begin that a name may lead to which is only known when the text is rendered.
-    pub partial_tables: Vec<HashMap<String, Target>>,
+    pub partial_tables: Vec<HashMap<String, JumpTarget>>,
     /// The names of all partials that were given with the text, if one was called that is not among them.
     pub partial_names: Vec<String>,
     /// Texts that it was made of.
     pub sources: Vec<SourceText>,
     /// Where instructions stand: from each target on up to the next.
-    pub origins: Vec<(Target, Option<Origin>)>,
+    pub origins: Vec<(JumpTarget, Option<SourceSpan>)>,
     pub failures: Vec<String>,
     pub registers: usize,
 }
@@ -299,7 +299,7 @@ impl Program {
     /// Whether there is nothing to decide when it is rendered.
     #[cfg(test)]
     pub fn is_flat(&self) -> bool {
-        self.ops.iter().all(|op| matches!(op, Op::Literal(_) | Op::PrintSlot { .. }))
+        self.ops.iter().all(|op| matches!(op, Instruction::Literal(_) | Instruction::PrintSlot { .. }))
     }
 
     /// Bytes that it takes, about. Its sources are shared.
@@ -315,8 +315,8 @@ impl Program {
         let partials: usize = self.partials.iter().map(|site| size_of::<PartialSite>() + named(site)).sum();
         let tables: usize = self.partial_tables.iter().map(|table| table.len() * 64).sum();
         self.words.len()
-            + self.ops.len() * size_of::<Op>()
-            + self.origins.len() * size_of::<(Target, Option<Origin>)>()
+            + self.ops.len() * size_of::<Instruction>()
+            + self.origins.len() * size_of::<(JumpTarget, Option<SourceSpan>)>()
             + [constants, calls, partials, tables].iter().sum::<usize>()
             + texts(&self.names)
             + texts(&self.failures)
@@ -324,15 +324,15 @@ impl Program {
     }
 
     /// The text in which an instruction stands, and its tag there.
-    fn origin(&self, at: Target) -> Option<(&SourceText, Span)> {
+    fn origin(&self, at: JumpTarget) -> Option<(&SourceText, Span)> {
         let before = self.origins.partition_point(|(from, _)| *from <= at);
-        let Origin { source, span } = before.checked_sub(1).and_then(|found| self.origins.get(found)?.1)?;
+        let SourceSpan { source, span } = before.checked_sub(1).and_then(|found| self.origins.get(found)?.1)?;
         Some((self.sources.get(source as usize)?, span))
     }
 
     /// A problem, with where the instruction stands that has it. The outermost call of a partial tells which text it is in
     /// if that is a snippet.
-    pub fn placed(&self, at: Target, outermost: Option<Target>, problem: Problem) -> Problem {
+    pub fn placed(&self, at: JumpTarget, outermost: Option<JumpTarget>, problem: Problem) -> Problem {
         let Some((source, span)) = self.origin(at) else { return problem };
         let outer = outermost.and_then(|call| self.origin(call)).map_or(source, |(outer, _)| outer);
         let mut path = outer.path.to_string();
@@ -345,8 +345,8 @@ impl Program {
 
     /// Why it always fails.
     pub fn failure(&self) -> Option<String> {
-        let at = self.ops.iter().position(|op| matches!(op, Op::Fail(_)))?;
-        let Some(Op::Fail(failure)) = self.ops.get(at) else { return None };
+        let at = self.ops.iter().position(|op| matches!(op, Instruction::Fail(_)))?;
+        let Some(Instruction::Fail(failure)) = self.ops.get(at) else { return None };
         let problem = self.failures.get(*failure as usize)?;
         Some(self.placed(at, None, Problem::new(problem.as_str())).0)
     }

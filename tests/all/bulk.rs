@@ -488,7 +488,7 @@ fn a_large_job_knows_its_users_after_a_restart_whichever_call_comes_first() {
         let calls: Vec<_> = (0..8)
             .map(|call| {
                 let (customer, job_id) = (daemon.customer("acme"), &job_id);
-                // Each has the last thousand of those who are there, and a thousand who come with others as well.
+                // Each has the last thousand of the users that are there, and a thousand that other calls send as well.
                 scope.spawn(move || customer.ingest(job_id, readers(LARGE - 1000 + call, 2000)))
             })
             .collect();

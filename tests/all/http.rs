@@ -1156,7 +1156,7 @@ fn the_answer_to_a_change_is_told_even_if_there_is_no_room_for_it() {
     wait_until("there is room again", || Peer::of(&daemon).ask(post(&path, &body)).status == 200);
 }
 
-// Those who leave.
+// Peers that leave.
 
 #[test]
 fn a_body_that_is_cut_short_counts_for_nothing() {

@@ -6,7 +6,7 @@ use bulkd::id::Ids;
 use bulkd::json::Object;
 use bulkd::model::channel::Channel;
 use bulkd::model::environment::{Environment, EnvironmentRow};
-use bulkd::model::list::Pattern;
+use bulkd::model::list::ListPattern;
 use bulkd::model::preference::{PreferenceStatus, Topic, TopicPreference};
 use bulkd::model::profile::Profile;
 use bulkd::model::provider::Provider;
@@ -120,7 +120,7 @@ fn lists_are_matched_and_their_subscribers_told_one_by_one() {
         }
         list::delete(tx, row, "eu.offers")
     });
-    let matched = read(&store, |db| list::match_pattern(db, row, &Pattern::new("eu.*")));
+    let matched = read(&store, |db| list::match_pattern(db, row, &ListPattern::new("eu.*")));
     assert_eq!(matched.iter().map(|list| list.list_id.as_str()).collect::<Vec<_>>(), ["eu.news"]);
     let subscribers = |row, list_id: &'static str, wanted: usize| {
         let mut found = Vec::new();

@@ -10,7 +10,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::support::{Customer, Daemon, NOW, Reply, json, newsletter, open_file, readers, seed, sized};
-use bulkd::api::paging::{Cursor, List};
+use bulkd::api::paging::{Cursor, PagedList};
 use bulkd::json::scan;
 use jiff::tz::{Offset, TimeZone};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
@@ -453,7 +453,7 @@ fn any_text_is_a_cursor_or_is_refused() {
     let customer = daemon.customer("acme");
     let number = prop_oneof![any::<i64>(), 0..60i64, i64::MAX - 2..=i64::MAX];
     let forged = (0..5i64, number).prop_map(|(job, position)| {
-        let list = if job == 0 { List::Outbox } else { List::Users(bulkd::model::row::JobRow(job)) };
+        let list = if job == 0 { PagedList::Outbox } else { PagedList::Users(bulkd::model::row::JobRow(job)) };
         Cursor { list, position: position.unsigned_abs().min(i64::MAX as u64) }.encode().into_bytes()
     });
     let cursor = prop_oneof![

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bulkd::http::{self, Answerer, Handler, Limits, Reply, Request, Server, StreamWriter};
+use bulkd::http::{self, Answerer, Limits, Reply, Request, Server, Service, StreamWriter};
 
 /// How long a test waits for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,7 +60,7 @@ impl Desk {
 /// The handler: requests with `?thread` are replied to in a thread of their connection's own.
 struct Front(Arc<Desk>);
 
-impl Handler for Front {
+impl Service for Front {
     fn answer(&self, request: Request) -> Reply {
         self.0.reply(&request)
     }
@@ -274,7 +274,7 @@ fn a_stream_that_is_not_read_ends_and_one_that_is_read_slowly_loses_nothing() {
 }
 
 #[test]
-fn streams_end_at_the_stop_and_hold_up_nobody() {
+fn streams_end_at_the_stop_and_hold_up_no_request() {
     let running = Running::start(|_| {});
     let mut streams: Vec<TcpStream> = WAYS.iter().map(|way| running.ask(&format!("/stream{way}"))).collect();
     let writers = running.desk.writers(2);

@@ -8,7 +8,7 @@ use bulkd::id::Ids;
 use bulkd::model::environment::Environment;
 use bulkd::model::row::MessageNumber;
 use bulkd::settings::Durability;
-use bulkd::store::message_search::{self, Filter, Limits};
+use bulkd::store::message_search::{self, MessageFilter, PageLimits};
 use bulkd::store::{Options, Store, environment};
 use serde_json::Value;
 
@@ -828,19 +828,19 @@ fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
     let acme = store.read(|db| environment::find_or_nothing(db, &Environment::of_key("acme"))).unwrap();
     let some = |text: &str| Some(text.to_owned());
     let filters = [
-        (Filter::default(), 180),
-        (Filter { recipient: some("user-3"), ..Filter::default() }, 5),
-        (Filter { recipient: some("nobody"), ..Filter::default() }, 0),
-        (Filter { event: some("round-1"), recipient: some("17"), ..Filter::default() }, 1),
-        (Filter { event: some("round-0"), ..Filter::default() }, 50),
-        (Filter { providers: vec!["twilio".to_owned()], ..Filter::default() }, 0),
-        (Filter { statuses: vec!["SENT".to_owned()], ..Filter::default() }, 180),
+        (MessageFilter::default(), 180),
+        (MessageFilter { recipient: some("user-3"), ..MessageFilter::default() }, 5),
+        (MessageFilter { recipient: some("nobody"), ..MessageFilter::default() }, 0),
+        (MessageFilter { event: some("round-1"), recipient: some("17"), ..MessageFilter::default() }, 1),
+        (MessageFilter { event: some("round-0"), ..MessageFilter::default() }, 50),
+        (MessageFilter { providers: vec!["twilio".to_owned()], ..MessageFilter::default() }, 0),
+        (MessageFilter { statuses: vec!["SENT".to_owned()], ..MessageFilter::default() }, 180),
     ];
     for (filter, count) in filters {
         let pages = |scan_budget| {
             let (mut up_to, mut pages) = (MessageNumber(i64::MAX), Vec::new());
             loop {
-                let limits = Limits { messages: 1000, bytes: usize::MAX, scan_budget };
+                let limits = PageLimits { messages: 1000, bytes: usize::MAX, scan_budget };
                 let page = store.read(|db| message_search::list(db, acme, &filter, up_to, limits)).unwrap();
                 pages.push(page.items.into_iter().map(|(message, _)| message.stored.number).collect::<Vec<_>>());
                 let Some(next) = page.next else { return pages };

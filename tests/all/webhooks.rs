@@ -1,4 +1,4 @@
-//! What happens to messages, posted to those who registered for it.
+//! What happens to messages, posted to the webhooks that are registered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

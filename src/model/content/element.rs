@@ -47,7 +47,7 @@ pub enum ElementKind {
     },
     Channel {
         channel: String,
-        raw: Option<Raw>,
+        raw: Option<RawTexts>,
         elements: Vec<Element>,
         look: ChannelStyle,
     },
@@ -145,7 +145,7 @@ pub struct ChannelStyle {
 
 /// A channel's texts as they are, instead of elements.
 #[derive(Debug, Default)]
-pub struct Raw {
+pub struct RawTexts {
     pub subject: Option<LocalizedText>,
     pub text: Option<LocalizedText>,
     pub html: Option<LocalizedText>,

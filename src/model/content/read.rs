@@ -32,9 +32,9 @@ struct Reader<'a> {
 }
 
 /// The members of an object, by their names. Of several of one name the last counts, as everywhere in JSON.
-pub struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
+pub struct ObjectMembers<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
-impl<'a> Members<'a> {
+impl<'a> ObjectMembers<'a> {
     /// `None` if the value is no object.
     pub fn of(value: &'a str) -> Option<Self> {
         if !value.starts_with('{') {
@@ -43,7 +43,7 @@ impl<'a> Members<'a> {
         scan::Members::of(value)
             .map(|(name, value)| Some((name.unescaped()?, value)))
             .collect::<Option<_>>()
-            .map(Members)
+            .map(ObjectMembers)
     }
 
     /// The raw value of a member.
@@ -75,10 +75,10 @@ pub fn text(value: &str) -> Option<String> {
 }
 
 /// The members of one element.
-struct Fields<'a> {
+struct ElementMembers<'a> {
     reader: &'a Reader<'a>,
     path: &'a str,
-    members: Members<'a>,
+    members: ObjectMembers<'a>,
 }
 
 impl Reader<'_> {
@@ -92,7 +92,7 @@ impl Reader<'_> {
     }
 
     fn element(&self, element: &str, path: String, mut depth: Depth) -> Result<Element> {
-        let members = Members::of(element);
+        let members = ObjectMembers::of(element);
         let typed = members.and_then(|members| Some((members.text("type")?, members)));
         let Some((name, members)) = typed else {
             return Err(self.refuse(&path, "expected an object with a 'type'"));
@@ -105,7 +105,7 @@ impl Reader<'_> {
         if depth.lists > LIST_LIMIT {
             return Err(self.refuse(&path, format_args!("expected lists nested at most {LIST_LIMIT} deep")));
         }
-        let fields = Fields { reader: self, path: &path, members };
+        let fields = ElementMembers { reader: self, path: &path, members };
         let (channels, condition) = (fields.channels()?, fields.condition()?);
         let (repeat, name_of_it) = (fields.text("loop")?, fields.text("ref")?);
         let properties = if name_of_it.is_some() { fields.members.scalars() } else { Map::new() };
@@ -134,7 +134,7 @@ impl Reader<'_> {
     }
 }
 
-impl<'a> Fields<'a> {
+impl<'a> ElementMembers<'a> {
     fn refuse(&self, field: &str, expected: impl std::fmt::Display) -> Error {
         self.reader.refuse(&format!("{}.{field}", self.path), expected)
     }
@@ -215,7 +215,7 @@ impl<'a> Fields<'a> {
 
     /// What locales say under any of these names, in the order of the locales.
     fn locales(&self, locales: &str, names: &[&'static str]) -> Result<Vec<LocalText>> {
-        let Some(Members(mut members)) = Members::of(locales) else {
+        let Some(ObjectMembers(mut members)) = ObjectMembers::of(locales) else {
             return Err(self.refuse("locales", "expected an object"));
         };
         // Of several of one name the last counts.
@@ -224,7 +224,7 @@ impl<'a> Fields<'a> {
         members.dedup_by(|(one, _), (kept, _)| one == kept);
         let mut found = Vec::new();
         for (name, fields) in members {
-            let Some(fields) = Members::of(fields) else {
+            let Some(fields) = ObjectMembers::of(fields) else {
                 return Err(self.refuse(&format!("locales.{name}"), "expected an object"));
             };
             match names.iter().chain(&["content"]).find_map(|field| fields.find(field).map(|it| (*field, it))) {
@@ -281,9 +281,9 @@ impl<'a> Fields<'a> {
         Ok((words, elements.unwrap_or_default()))
     }
 
-    fn raw(&self) -> Result<Option<Raw>> {
+    fn raw(&self) -> Result<Option<RawTexts>> {
         let Some(raw) = self.members.get("raw") else { return Ok(None) };
-        let raw = Members::of(raw).ok_or_else(|| self.refuse("raw", "expected an object"))?;
+        let raw = ObjectMembers::of(raw).ok_or_else(|| self.refuse("raw", "expected an object"))?;
         let text = |fields: &[&'static str]| {
             let find = |field: &&'static str| {
                 let text = raw.text(field.trim_start_matches("raw."))?;
@@ -291,7 +291,7 @@ impl<'a> Fields<'a> {
             };
             fields.iter().find_map(find)
         };
-        Ok(Some(Raw {
+        Ok(Some(RawTexts {
             subject: text(&["raw.subject", "raw.title"]),
             text: text(&["raw.text", "raw.body", "raw.content", "raw.message"]),
             html: text(&["raw.html"]),

@@ -9,7 +9,7 @@ use crate::model::template::{Check, TemplatePayload};
 
 /// What a seed defines under one id.
 #[derive(Debug)]
-pub struct Entry<T> {
+pub struct SeedEntry<T> {
     /// The file and the path in it, such as `fixtures/welcome.json: templates.welcome`.
     pub at: String,
     /// Of the template, the brand, the user, ...
@@ -18,7 +18,7 @@ pub struct Entry<T> {
 }
 
 #[derive(Debug)]
-pub struct Template {
+pub struct SeedTemplate {
     pub payload: TemplatePayload,
     pub is_published: bool,
 }
@@ -31,7 +31,7 @@ pub struct Submission {
 }
 
 #[derive(Debug)]
-pub struct List {
+pub struct SeedList {
     pub name: String,
     /// JSON, as they were written.
     pub preferences: Option<String>,
@@ -40,13 +40,13 @@ pub struct List {
 }
 
 #[derive(Debug)]
-pub struct Choice {
+pub struct SeedPreference {
     pub topic_id: String,
     pub preference: TopicPreference,
 }
 
 #[derive(Debug)]
-pub struct Job {
+pub struct SeedJob {
     /// The `message`, as it was written.
     pub definition: String,
     /// A JSON array, each user as it was written.
@@ -55,7 +55,7 @@ pub struct Job {
 }
 
 #[derive(Debug)]
-pub struct Message {
+pub struct SeedMessage {
     /// The `message`, as it was written.
     pub definition: String,
     pub recipient: String,

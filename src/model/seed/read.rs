@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::entries::{Job, List, Message, Submission, Template, array, members};
+use super::entries::{SeedJob, SeedList, SeedMessage, SeedTemplate, Submission, array, members};
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 use crate::model::brand::BrandPayload;
@@ -11,7 +11,7 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::list as model_list;
 use crate::model::preference::{self, PreferenceStatus};
 use crate::model::profile::Profile;
-use crate::model::recipient::{self, To};
+use crate::model::recipient::{self, SendRecipient};
 use crate::model::template::{State, TemplatePayload};
 use crate::model::user;
 
@@ -32,9 +32,9 @@ struct StateOf {
 }
 
 /// Published, unless its `state` is DRAFT.
-pub fn template(text: &str, at: &str) -> Result<Template> {
+pub fn template(text: &str, at: &str) -> Result<SeedTemplate> {
     let StateOf { state } = json::read(text, || at.to_owned())?;
-    Ok(Template { payload: TemplatePayload::read(text, at)?.whole(), is_published: state != Some(State::Draft) })
+    Ok(SeedTemplate { payload: TemplatePayload::read(text, at)?.whole(), is_published: state != Some(State::Draft) })
 }
 
 pub fn submission(text: &str, at: &str, submission_id: String) -> Result<Submission> {
@@ -78,12 +78,12 @@ struct SubscriberBody<'a> {
     preferences: Option<Object<'a>>,
 }
 
-pub fn list(text: &str, at: &str, list_id: String) -> Result<List> {
+pub fn list(text: &str, at: &str, list_id: String) -> Result<SeedList> {
     model_list::check_id(&list_id, || at.to_owned())?;
     let ListBody { name, preferences, subscribers } = json::read(text, || at.to_owned())?;
     let preferences = preference::checked(preferences, || format!("{at}.preferences"))?;
     let subscribers = subscribers.map(|it| read_subscribers(it.get(), &format!("{at}.subscribers"))).transpose()?;
-    Ok(List { name: name.unwrap_or(list_id), preferences, subscribers })
+    Ok(SeedList { name: name.unwrap_or(list_id), preferences, subscribers })
 }
 
 /// `{user_id: {preferences?}}`, or only the ids in an array.
@@ -116,13 +116,13 @@ struct JobBody<'a> {
     run: bool,
 }
 
-pub fn job(text: &str, at: &str) -> Result<Job> {
+pub fn job(text: &str, at: &str) -> Result<SeedJob> {
     let JobBody { message, users, run } = json::read(text, || at.to_owned())?;
     Definition::read(message.get(), Reading::Bulk)?;
     let users = users.map_or("[]", RawValue::get);
     let users_at = format!("{at}.users");
     user::read_each(array(users, &users_at)?, &users_at, &mut |_, _| {})?;
-    Ok(Job { definition: message.get().to_owned(), users: users.to_owned(), is_run: run })
+    Ok(SeedJob { definition: message.get().to_owned(), users: users.to_owned(), is_run: run })
 }
 
 #[derive(Deserialize)]
@@ -137,13 +137,13 @@ struct Addressed<'a> {
     to: &'a RawValue,
 }
 
-pub fn message(text: &str, at: &str) -> Result<Message> {
+pub fn message(text: &str, at: &str) -> Result<SeedMessage> {
     let MessageBody { message } = json::read(text, || at.to_owned())?;
     Definition::read(message.get(), Reading::Send)?;
     let Addressed { to } = json::read(message.get(), || format!("{at}.message"))?;
     match recipient::read(to.get())?.as_slice() {
-        [To::User { recipient, user }] => {
-            Ok(Message { definition: message.get().to_owned(), recipient: recipient.clone(), user: user.clone() })
+        [SendRecipient::User { recipient, user }] => {
+            Ok(SeedMessage { definition: message.get().to_owned(), recipient: recipient.clone(), user: user.clone() })
         }
         _ => Err(Error::invalid(format_args!("{at}.message.to"), "expected one user; a message has one recipient")),
     }

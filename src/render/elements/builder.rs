@@ -6,25 +6,25 @@ use std::sync::Arc;
 
 use super::super::escape::{self, OutputContext};
 use super::super::limits::{TEXT_BYTES, too_long};
-use super::super::markdown::Form;
-use super::super::target::Target;
-use super::super::text::{Text, Writer};
+use super::super::markdown::MarkdownForm;
+use super::super::target::RenderTarget;
+use super::super::text::{CompiledText, TextCompiler};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::content::{Element, ElementKind, LocalizedText};
 use crate::template::{
-    CompileError, Compiler, Condition, Constant, Jump, Template, TextPath, parse_path, resolve_at_top,
+    CompileError, Compiler, Constant, Jump, ParsedCondition, ParsedText, TextPath, parse_path, resolve_at_top,
 };
 
 /// Writes one element in some form.
-pub type Write = fn(&mut Builder<'_>, &Element) -> Result<()>;
+pub type WriteElement = fn(&mut Builder<'_>, &Element) -> Result<()>;
 
 /// A text while it is compiled.
 pub struct Builder<'b> {
-    writer: Writer<'b>,
+    writer: TextCompiler<'b>,
     /// The content's path in the request.
     path: &'b Arc<str>,
-    target: Target,
+    target: RenderTarget,
     /// Whether a channel element names the very provider; then those for the whole channel are not for it.
     by_provider: bool,
     locale: Option<&'b str>,
@@ -33,13 +33,13 @@ pub struct Builder<'b> {
     /// The marks of the names that came already.
     earlier: HashMap<String, u32>,
     context: OutputContext,
-    lists: Vec<List>,
+    lists: Vec<SeparatedList>,
     found: bool,
     subject: bool,
 }
 
 /// A list of things with something between them.
-struct List {
+struct SeparatedList {
     counter: u32,
     /// How many there are so far; `None` if that is not known before the text is rendered.
     count: Option<u32>,
@@ -48,9 +48,9 @@ struct List {
 
 impl<'b> Builder<'b> {
     pub fn new(
-        writer: Writer<'b>,
+        writer: TextCompiler<'b>,
         path: &'b Arc<str>,
-        target: Target,
+        target: RenderTarget,
         by_provider: bool,
         locale: Option<&'b str>,
         refs: &'b HashMap<&'b str, &'b Element>,
@@ -60,7 +60,7 @@ impl<'b> Builder<'b> {
         Builder { writer, path, target, by_provider, locale, refs, earlier, context, lists, found, subject }
     }
 
-    pub fn finish(self) -> Result<Text> {
+    pub fn finish(self) -> Result<CompiledText> {
         let text = self.writer.finish();
         if text.words() > TEXT_BYTES {
             return Err(Error::invalid(format_args!("{}.elements", self.path), too_long()));
@@ -95,7 +95,7 @@ impl<'b> Builder<'b> {
     }
 
     /// Writes those of the elements that are meant for this channel, as often as they say.
-    pub fn elements<'e>(&mut self, elements: impl IntoIterator<Item = &'e Element>, write: Write) -> Result<()> {
+    pub fn elements<'e>(&mut self, elements: impl IntoIterator<Item = &'e Element>, write: WriteElement) -> Result<()> {
         for element in elements {
             let meant = self.is_meant(element);
             if meant {
@@ -132,7 +132,7 @@ impl<'b> Builder<'b> {
         mark
     }
 
-    fn element(&mut self, element: &Element, write: Write) -> Result<()> {
+    fn element(&mut self, element: &Element, write: WriteElement) -> Result<()> {
         let mark = element.name.as_ref().map(|name| self.mark_of(name));
         if element.condition.is_none() && element.repeat.is_none() {
             if !self.is_nothing(element) {
@@ -171,7 +171,7 @@ impl<'b> Builder<'b> {
         let (refs, earlier) = (self.refs, &self.earlier);
         let mut resolve = |compiler: &mut Compiler<'_>, path: &[String]| resolve(compiler, path, refs, earlier);
         let compiler = &mut self.writer.compiler;
-        let begun = Condition::parse(source).and_then(|condition| compiler.begin_if(&condition, &mut resolve));
+        let begun = ParsedCondition::parse(source).and_then(|condition| compiler.begin_if(&condition, &mut resolve));
         begun.map_err(|problem| self.refused(element, "if", problem.to_string()))
     }
 
@@ -206,7 +206,7 @@ impl<'b> Builder<'b> {
         &mut self,
         words: &LocalizedText,
         element: &Element,
-        write: impl FnOnce(&mut Writer<'_>, &str) -> std::result::Result<(), CompileError>,
+        write: impl FnOnce(&mut TextCompiler<'_>, &str) -> std::result::Result<(), CompileError>,
     ) -> Result<()> {
         let (source, field) = (words.of(self.locale), words.field(self.locale));
         self.texts_at(element, field);
@@ -248,7 +248,8 @@ impl<'b> Builder<'b> {
 
     /// Writes Markdown in this form.
     pub fn markdown(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
-        let form = if self.context == OutputContext::Html { Form::Html } else { Form::Plain(self.context) };
+        let form =
+            if self.context == OutputContext::Html { MarkdownForm::Html } else { MarkdownForm::Plain(self.context) };
         self.write(words, element, |writer, source| writer.markdown(source, form))
     }
 
@@ -266,7 +267,7 @@ impl<'b> Builder<'b> {
     /// Lets something stand between the things that `write` writes, each begun by [`Builder::next`].
     pub fn separated(&mut self, between: &'static str, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let counter = self.writer.compiler.register();
-        self.lists.push(List { counter, count: Some(0), between });
+        self.lists.push(SeparatedList { counter, count: Some(0), between });
         let written = write(self);
         self.lists.pop();
         written
@@ -289,8 +290,8 @@ impl<'b> Builder<'b> {
     /// Writes the number of the thing that was begun last.
     pub fn number(&mut self) {
         match self.lists.last() {
-            Some(List { count: Some(count), .. }) => self.writer.compiler.literal(&format!("{count}. ")),
-            Some(List { counter, .. }) => self.writer.compiler.write_count(*counter),
+            Some(SeparatedList { count: Some(count), .. }) => self.writer.compiler.literal(&format!("{count}. ")),
+            Some(SeparatedList { counter, .. }) => self.writer.compiler.write_count(*counter),
             None => {}
         }
     }
@@ -340,7 +341,7 @@ fn resolve(
             None => compiler.push_constant(Constant::Bool(false)),
         },
         (_, Some(serde_json::Value::String(text))) if text.contains("{{") => {
-            compiler.push_answer(&Template::parse(text)?)?;
+            compiler.push_answer(&ParsedText::parse(text)?)?;
         }
         (_, value) => compiler.push_constant(constant(value)),
     }

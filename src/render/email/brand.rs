@@ -10,9 +10,9 @@ use crate::model::brand::BrandPayload;
 use crate::model::resolved::{ResolvedDefinition, TemplateSource};
 use crate::model::user::User;
 use crate::render::escape::OutputContext;
-use crate::render::scope::{JobData, JobVariables, Names, Scope};
-use crate::render::text::{Parsed, Text, Writer};
-use crate::template::{Partials, Template};
+use crate::render::scope::{JobData, JobVariables, NameTable, Scope};
+use crate::render::text::{CompiledText, ParsedTexts, TextCompiler};
+use crate::template::{ParsedText, Partials};
 
 /// The texts, by their place in the settings, and how data are put into them.
 const TEXTS: [(&str, OutputContext); 10] = [
@@ -40,7 +40,7 @@ pub fn partials(brand: Option<&Value>) -> Partials {
     let items = brand.and_then(|brand| brand["snippets"]["items"].as_array());
     let snippet = |item: &Value| {
         let (name, value) = (item["name"].as_str()?, item["value"].as_str()?);
-        Some((name.to_owned(), Template::parse(value).ok()?))
+        Some((name.to_owned(), ParsedText::parse(value).ok()?))
     };
     items.into_iter().flatten().filter_map(snippet).collect()
 }
@@ -48,11 +48,11 @@ pub fn partials(brand: Option<&Value>) -> Partials {
 fn compile(
     source: &str,
     context: OutputContext,
-    names: &mut Names,
+    names: &mut NameTable,
     partials: &Partials,
-    parsed: &mut Parsed,
-) -> std::result::Result<Text, String> {
-    let mut writer = Writer::new(names, partials, parsed);
+    parsed: &mut ParsedTexts,
+) -> std::result::Result<CompiledText, String> {
+    let mut writer = TextCompiler::new(names, partials, parsed);
     writer.text(source, context).map_err(|problem| problem.to_string())?;
     let text = writer.finish();
     match text.failure() {
@@ -65,9 +65,9 @@ fn compile(
 /// nothing for the body itself.
 pub fn check(brand: &BrandPayload, at: &str) -> Result<()> {
     let at = if at.is_empty() { String::new() } else { format!("{at}.") };
-    let mut parsed = Parsed::default();
+    let mut parsed = ParsedTexts::default();
     let mut refuse = |source: &str, context: OutputContext, field: String| {
-        let compiled = compile(source, context, &mut Names::default(), &Partials::new(), &mut parsed);
+        let compiled = compile(source, context, &mut NameTable::default(), &Partials::new(), &mut parsed);
         compiled.map(drop).map_err(|problem| Error::invalid(format_args!("{at}{field}"), problem))
     };
     for (place, context, source) in brand.settings.iter().flat_map(texts) {
@@ -93,8 +93,8 @@ pub fn has_variables(brand: &Value) -> bool {
 pub struct CompiledBrand {
     brand: Value,
     /// By their place in the settings.
-    texts: Vec<(&'static str, Text)>,
-    names: Names,
+    texts: Vec<(&'static str, CompiledText)>,
+    names: NameTable,
     data: JobData,
 }
 
@@ -102,8 +102,8 @@ impl CompiledBrand {
     /// `None` if there is no brand. A text that was stored when it was not looked at stays as it is.
     pub fn new(plan: ResolvedDefinition, now: Timestamp) -> Option<Self> {
         let brand = plan.brand.clone()?;
-        let mut names = Names::default();
-        let (partials, mut parsed) = (partials(Some(&brand)), Parsed::default());
+        let mut names = NameTable::default();
+        let (partials, mut parsed) = (partials(Some(&brand)), ParsedTexts::default());
         let compiled = texts(&brand["settings"])
             .filter_map(|(place, context, source)| {
                 Some((place, compile(source, context, &mut names, &partials, &mut parsed).ok()?))

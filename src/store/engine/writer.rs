@@ -50,7 +50,7 @@ pub enum Undo {
 }
 
 /// A queued change: applied inside a group, answered once the fate of the group is known.
-trait Change: Send {
+trait QueuedChange: Send {
     fn sync(&self) -> SyncWhen;
     fn undo(&self) -> Undo;
     /// Runs it, and says whether to keep what it did.
@@ -65,10 +65,10 @@ struct Queued<F, T> {
     undo: Undo,
     change: Option<F>,
     outcome: Option<Result<T>>,
-    answer: Answer<T>,
+    answer: Promise<T>,
 }
 
-impl<F, T: Send> Change for Queued<F, T>
+impl<F, T: Send> QueuedChange for Queued<F, T>
 where
     F: FnOnce(&mut Tx<'_>) -> Result<T> + Send,
 {
@@ -119,9 +119,9 @@ impl<T> Pending<T> {
 }
 
 /// The writer's end of a slot. Dropped without an answer, it says that there will be none.
-struct Answer<T>(Option<Arc<Slot<T>>>);
+struct Promise<T>(Option<Arc<Slot<T>>>);
 
-impl<T> Answer<T> {
+impl<T> Promise<T> {
     fn give(&mut self, outcome: Result<T>) {
         if let Some(slot) = self.0.take() {
             *slot.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
@@ -130,7 +130,7 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T> Drop for Answer<T> {
+impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
         self.give(Err(Error::unavailable("bulkd is stopping; nothing was changed")));
     }
@@ -149,7 +149,7 @@ pub struct Setup {
 }
 
 pub struct Writer {
-    queue: Mutex<Option<Sender<Box<dyn Change>>>>,
+    queue: Mutex<Option<Sender<Box<dyn QueuedChange>>>>,
 }
 
 impl Writer {
@@ -188,8 +188,9 @@ impl Writer {
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         let slot = Arc::new(Slot { answer: Mutex::new(None), given: Condvar::new() });
-        let answer = Answer(Some(slot.clone()));
-        let change: Box<dyn Change> = Box::new(Queued { sync, undo, change: Some(change), outcome: None, answer });
+        let answer = Promise(Some(slot.clone()));
+        let change: Box<dyn QueuedChange> =
+            Box::new(Queued { sync, undo, change: Some(change), outcome: None, answer });
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(queue) = queue {
             let _ = queue.send(change);
@@ -205,10 +206,10 @@ impl Writer {
 /// Changes that share a commit.
 #[derive(Default)]
 struct Group {
-    applied: Vec<Box<dyn Change>>,
+    applied: Vec<Box<dyn QueuedChange>>,
     wakeups: Wakeups,
     /// Taken from the queue, and for the next group.
-    carried_over: Option<Box<dyn Change>>,
+    carried_over: Option<Box<dyn QueuedChange>>,
 }
 
 struct WriterThread {
@@ -221,7 +222,7 @@ struct WriterThread {
 }
 
 impl WriterThread {
-    fn run(mut self, queue: &Receiver<Box<dyn Change>>) {
+    fn run(mut self, queue: &Receiver<Box<dyn QueuedChange>>) {
         let mut carried_over = None;
         while let Some(first) = carried_over.take().or_else(|| queue.recv().ok()) {
             carried_over = self.group(first, queue);
@@ -230,7 +231,11 @@ impl WriterThread {
     }
 
     /// Commits a group, and returns a change that was taken from the queue but has to go into the next one.
-    fn group(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>) -> Option<Box<dyn Change>> {
+    fn group(
+        &mut self,
+        first: Box<dyn QueuedChange>,
+        queue: &Receiver<Box<dyn QueuedChange>>,
+    ) -> Option<Box<dyn QueuedChange>> {
         let mut group = Group::default();
         let outcome = self.changes(first, queue, &mut group);
         if let Err(error) = &outcome {
@@ -257,7 +262,12 @@ impl WriterThread {
         group.carried_over
     }
 
-    fn changes(&mut self, first: Box<dyn Change>, queue: &Receiver<Box<dyn Change>>, group: &mut Group) -> Result<()> {
+    fn changes(
+        &mut self,
+        first: Box<dyn QueuedChange>,
+        queue: &Receiver<Box<dyn QueuedChange>>,
+        group: &mut Group,
+    ) -> Result<()> {
         let opened = Instant::now();
         let sync = first.sync();
         if let Err(error) = self.clear_suspicion().and_then(|()| self.begin(sync)) {
@@ -313,7 +323,7 @@ impl WriterThread {
     }
 
     /// Applies one change. Fails only if the whole group is lost.
-    fn apply(&mut self, change: Box<dyn Change>, applied: &mut Vec<Box<dyn Change>>) -> Result<Wakeups> {
+    fn apply(&mut self, change: Box<dyn QueuedChange>, applied: &mut Vec<Box<dyn QueuedChange>>) -> Result<Wakeups> {
         applied.push(change);
         let Some(change) = applied.last_mut() else {
             return Ok(Wakeups::default());

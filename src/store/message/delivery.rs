@@ -5,14 +5,14 @@ use rusqlite::params;
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
-use crate::model::outcomes::Message;
 use crate::model::provider::Provider;
+use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::MessageNumber;
 use crate::model::status::{MessageStatus, Reason};
 use crate::store::engine::{Db, Tx, rows};
 
 /// Writes what went out besides, or was refused before.
-pub(in crate::store) fn append(tx: &Tx<'_>, number: MessageNumber, message: &Message<'_>) -> Result<()> {
+pub(in crate::store) fn append(tx: &Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
     for (position, verdict, delivery) in message.further() {
         let mut insert = tx.conn.prepare_cached(
             "INSERT INTO deliveries

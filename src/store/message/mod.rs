@@ -19,8 +19,8 @@ pub use range::{MessageLocation, locate};
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::message::{StoredDelivery, StoredMessage};
-use crate::model::outcomes::Message;
 use crate::model::provider::Provider;
+use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::{MessageNumber, ProfileVersion};
 use crate::model::status::{MessageStatus, Reason};
 use crate::store::engine::{Db, Tx, rows};
@@ -101,7 +101,7 @@ pub(in crate::store) fn with_deliveries(
     })
 }
 
-impl rows::InsertRow for Message<'_> {
+impl rows::InsertRow for RenderedMessage<'_> {
     const INSERT: &'static str = "INSERT INTO messages (number, status, reason, error, channel, provider, \
                                   profile_version, recipient, address, subject, body, content)";
     const SHARED: usize = 6;
@@ -139,7 +139,11 @@ impl rows::InsertRow for Message<'_> {
 }
 
 /// Appends messages, numbered from `first_number` on, with what went out besides and what waits.
-pub(in crate::store) fn append(tx: &Tx<'_>, first_number: MessageNumber, messages: &[Message<'_>]) -> Result<()> {
+pub(in crate::store) fn append(
+    tx: &Tx<'_>,
+    first_number: MessageNumber,
+    messages: &[RenderedMessage<'_>],
+) -> Result<()> {
     rows::append(tx.conn, first_number.0, messages)?;
     for (number, message) in (first_number.0..).zip(messages) {
         append_further(tx, MessageNumber(number), message)?;
@@ -147,7 +151,7 @@ pub(in crate::store) fn append(tx: &Tx<'_>, first_number: MessageNumber, message
     Ok(())
 }
 
-fn append_further(tx: &Tx<'_>, number: MessageNumber, message: &Message<'_>) -> Result<()> {
+fn append_further(tx: &Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
     delivery::append(tx, number, message)?;
     match message.due_at {
         Some(due_at) => delayed::add(tx, number, due_at),
@@ -156,7 +160,7 @@ fn append_further(tx: &Tx<'_>, number: MessageNumber, message: &Message<'_>) -> 
 }
 
 /// Writes a message that has waited anew.
-pub(in crate::store) fn rewrite(tx: &Tx<'_>, number: MessageNumber, message: &Message<'_>) -> Result<()> {
+pub(in crate::store) fn rewrite(tx: &Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
     let mut rewrite = tx.conn.prepare_cached(
         "UPDATE messages SET status = ?2, reason = ?3, error = ?4, channel = ?5, provider = ?6, address = ?7,
              subject = ?8, body = ?9, content = ?10, profile_version = ?11

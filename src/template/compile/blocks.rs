@@ -1,37 +1,42 @@
 //! Blocks: of handlebars.js's own helpers, of Courier's, and over data.
 
-use super::compiler::{CompileError, Compiler, Jump, Source};
+use super::compiler::{ActiveSource, CompileError, Compiler, Jump};
 use super::levels::Effect;
-use super::template::BUILTIN;
+use super::parsed_text::BUILTIN;
 use super::text::Meaning;
 use crate::template::call::{Form, Helper, Keyword};
 use crate::template::escape::WhenChanged;
 use crate::template::operations::Comparison;
-use crate::template::program::{Constant, Op, Target};
-use crate::template::syntax::tree::{self, Block, Call, Node, Operand};
+use crate::template::program::{Constant, Instruction, JumpTarget};
+use crate::template::syntax::tree::{self, AstNode, Block, CallExpression, Operand};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
 impl Compiler<'_> {
     /// Compiles what stands in a block.
-    pub(super) fn body(&mut self, body: Option<&tree::Body>, frame: Effect, source: &Source<'_>) -> Result<()> {
+    pub(super) fn body(
+        &mut self,
+        body: Option<&tree::BlockBody>,
+        frame: Effect,
+        source: &ActiveSource<'_>,
+    ) -> Result<()> {
         let Some(body) = body else { return Ok(()) };
-        let asks_for_this = body.nodes.iter().any(|node| !matches!(node, Node::Content(_) | Node::Comment(_)));
+        let asks_for_this = body.nodes.iter().any(|node| !matches!(node, AstNode::Content(_) | AstNode::Comment(_)));
         let has_null_context =
             frame == Effect::If && asks_for_this && !self.levels.is_at_top() && !self.levels.is_in_if();
         if has_null_context {
-            self.push(Op::NullContext);
+            self.push(Instruction::NullContext);
         }
         self.levels.push(body.block_params.clone(), frame);
         let written = self.contents(body, source);
         self.levels.pop();
         if has_null_context {
-            self.push(Op::EndNullContext);
+            self.push(Instruction::EndNullContext);
         }
         written
     }
 
-    pub(super) fn block(&mut self, block: &Block, source: &Source<'_>) -> Result<()> {
+    pub(super) fn block(&mut self, block: &Block, source: &ActiveSource<'_>) -> Result<()> {
         let call = &block.call;
         let is_called = call.has_arguments();
         let opening = match &call.name {
@@ -82,24 +87,24 @@ impl Compiler<'_> {
     /// A block that goes through the last value or takes it as `this`.
     pub(super) fn going_through(
         &mut self,
-        op: fn(Target, bool) -> Op,
+        op: fn(JumpTarget, bool) -> Instruction,
         frame: Effect,
         block: &Block,
-        source: &Source<'_>,
+        source: &ActiveSource<'_>,
     ) -> Result<()> {
         let or_else = if frame == Effect::Section { Effect::Else } else { Effect::If };
         self.stands_at(source, block.call.tag);
         // handlebars.js compares where it calls what stands in the block.
         let is_compared = self.leads_out && block.program.is_some();
-        let Jump(head) = self.jump(op(Target::MAX, is_compared));
+        let Jump(head) = self.jump(op(JumpTarget::MAX, is_compared));
         self.body(block.program.as_ref(), frame, source)?;
         self.stands_at(source, block.call.tag);
-        self.push(Op::Next(head + 1));
+        self.push(Instruction::Next(head + 1));
         self.otherwise(Jump(head), block.inverse.as_ref(), or_else, source)
     }
 
-    pub(super) fn section(&mut self, block: &Block, source: &Source<'_>) -> Result<()> {
-        let op = |otherwise, is_compared| Op::Section { otherwise, is_compared };
+    pub(super) fn section(&mut self, block: &Block, source: &ActiveSource<'_>) -> Result<()> {
+        let op = |otherwise, is_compared| Instruction::Section { otherwise, is_compared };
         self.going_through(op, Effect::Section, block, source)
     }
 
@@ -107,22 +112,22 @@ impl Compiler<'_> {
     pub(super) fn otherwise(
         &mut self,
         jump: Jump,
-        body: Option<&tree::Body>,
+        body: Option<&tree::BlockBody>,
         frame: Effect,
-        source: &Source<'_>,
+        source: &ActiveSource<'_>,
     ) -> Result<()> {
         let Some(body) = body else {
             self.land(jump);
             return Ok(());
         };
-        let end = self.jump(Op::Jump(Target::MAX));
+        let end = self.jump(Instruction::Jump(JumpTarget::MAX));
         self.land(jump);
         self.body(Some(body), frame, source)?;
         self.land(end);
         Ok(())
     }
 
-    fn language_block(&mut self, keyword: Keyword, name: &str, block: &Block, source: &Source<'_>) -> Result<()> {
+    fn language_block(&mut self, keyword: Keyword, name: &str, block: &Block, source: &ActiveSource<'_>) -> Result<()> {
         let one = |it: &mut Self| match block.call.params.as_slice() {
             [value] => it.operand(value, source),
             params => {
@@ -138,12 +143,12 @@ impl Compiler<'_> {
             }
             Keyword::Each => {
                 one(self)?;
-                let op = |otherwise, is_compared| Op::Each { otherwise, is_compared };
+                let op = |otherwise, is_compared| Instruction::Each { otherwise, is_compared };
                 self.going_through(op, Effect::Other, block, source)
             }
             Keyword::With => {
                 one(self)?;
-                let op = |otherwise, is_compared| Op::With { otherwise, is_compared };
+                let op = |otherwise, is_compared| Instruction::With { otherwise, is_compared };
                 self.going_through(op, Effect::Other, block, source)
             }
             Keyword::If => {
@@ -158,31 +163,36 @@ impl Compiler<'_> {
     }
 
     /// Shows the first of two bodies if the last value holds, and else the second.
-    fn if_block(&mut self, bodies: [Option<&tree::Body>; 2], block: &Block, source: &Source<'_>) -> Result<()> {
+    fn if_block(
+        &mut self,
+        bodies: [Option<&tree::BlockBody>; 2],
+        block: &Block,
+        source: &ActiveSource<'_>,
+    ) -> Result<()> {
         let include_zero = block.call.named().iter().find(|(name, _)| name == "includeZero");
         let jump = match include_zero {
             Some((_, value)) => {
                 self.operand(value, source)?;
-                self.jump(Op::JumpUnlessOrZero(Target::MAX))
+                self.jump(Instruction::JumpUnlessOrZero(JumpTarget::MAX))
             }
-            None => self.jump(Op::JumpUnless(Target::MAX)),
+            None => self.jump(Instruction::JumpUnless(JumpTarget::MAX)),
         };
         self.body(bodies[0], Effect::If, source)?;
         self.otherwise(jump, bodies[1], Effect::If, source)
     }
 
     /// `{{#intl locales="de-DE"}}`: what stands in it is written in that language.
-    pub(super) fn intl(&mut self, call: &Call, block: &Block, source: &Source<'_>) -> Result<()> {
+    pub(super) fn intl(&mut self, call: &CallExpression, block: &Block, source: &ActiveSource<'_>) -> Result<()> {
         let Some(params) = self.helpers.find("params") else { return Ok(()) };
         let name = self.name_number("intl");
         // What it was before is set again behind the block, and lies under what is set in it.
-        self.push(Op::TopVariable { name, slot: None });
-        self.push(Op::TopVariable { name, slot: None });
+        self.push(Instruction::TopVariable { name, slot: None });
+        self.push(Instruction::TopVariable { name, slot: None });
         self.call(params, call, source)?;
-        self.push(Op::Merge);
-        self.push(Op::Set(name));
+        self.push(Instruction::Merge);
+        self.push(Instruction::Set(name));
         self.body(block.program.as_ref(), Effect::If, source)?;
-        self.push(Op::Set(name));
+        self.push(Instruction::Set(name));
         Ok(())
     }
 
@@ -190,7 +200,7 @@ impl Compiler<'_> {
         &mut self,
         helper: &'static Helper,
         block: &Block,
-        source: &Source<'_>,
+        source: &ActiveSource<'_>,
     ) -> Result<()> {
         self.call(helper, &block.call, source)?;
         if helper.name == "conditional" {
@@ -201,30 +211,35 @@ impl Compiler<'_> {
             }
             self.push_constant(Constant::Text("show".to_owned()));
             let same = Comparison::Equal { strict: true, negated: false };
-            self.push(Op::Compare(same));
-            self.push(Op::Compare(same));
+            self.push(Instruction::Compare(same));
+            self.push(Instruction::Compare(same));
         }
-        let jump = self.jump(Op::JumpUnless(Target::MAX));
+        let jump = self.jump(Instruction::JumpUnless(JumpTarget::MAX));
         self.body(block.program.as_ref(), Effect::If, source)?;
         self.otherwise(jump, block.inverse.as_ref(), Effect::If, source)
     }
 
-    pub(super) fn content_block(&mut self, helper: &'static Helper, block: &Block, source: &Source<'_>) -> Result<()> {
+    pub(super) fn content_block(
+        &mut self,
+        helper: &'static Helper,
+        block: &Block,
+        source: &ActiveSource<'_>,
+    ) -> Result<()> {
         self.check_arguments(helper, &block.call, 1, source)?;
         let site = self.arguments(helper, &block.call, source)?;
         self.begin();
         self.body(block.program.as_ref(), Effect::If, source)?;
         self.stands_at(source, block.call.tag);
         self.push(match source.escape.when_changed {
-            WhenChanged::Tracked => Op::ChangeTracked(site),
-            WhenChanged::EscapeFirst | WhenChanged::ChangeFirst => Op::CallContent(site),
+            WhenChanged::Tracked => Instruction::ChangeTracked(site),
+            WhenChanged::EscapeFirst | WhenChanged::ChangeFirst => Instruction::CallContent(site),
         });
         Ok(())
     }
 }
 
 /// What to write instead of an `if` that compares or joins values of its own.
-fn instead(name: &str, call: &Call) -> String {
+fn instead(name: &str, call: &CallExpression) -> String {
     let compares = call.params.len() > 1 || call.named().iter().any(|(name, _)| name != "includeZero");
     if !compares || !matches!(name, "if" | "unless") {
         return String::new();

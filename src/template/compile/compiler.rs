@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::levels::{Effect, Levels};
-use super::template::Partials;
+use super::parsed_text::Partials;
 use crate::template::call::Table;
 use crate::template::escape::{Escape, Rewrite};
-use crate::template::program::{Constant, Op, Origin, Program, Target, TextPath, Words};
+use crate::template::program::{Constant, Instruction, JumpTarget, LiteralSpan, Program, SourceSpan, TextPath};
 use crate::template::syntax::tree::Span;
 use crate::template::syntax::{Place, SyntaxError};
 
@@ -63,7 +63,7 @@ pub struct Compiler<'n> {
     pub(super) program: Program,
     pub(super) levels: Levels,
     /// Where partials begin, by name and how they are compiled.
-    pub(super) routines: HashMap<(String, Manner), Target>,
+    pub(super) routines: HashMap<(String, Manner), JumpTarget>,
     /// The numbers of the tables of all partials.
     pub(super) partial_tables: HashMap<Manner, u32>,
     name_numbers: HashMap<String, u32>,
@@ -89,7 +89,7 @@ pub struct Compiler<'n> {
 pub type Manner = (usize, Rc<BTreeSet<String>>);
 
 /// A text while it is compiled.
-pub struct Source<'t> {
+pub struct ActiveSource<'t> {
     pub text: &'t str,
     /// Among those of the program.
     pub number: u32,
@@ -98,12 +98,12 @@ pub struct Source<'t> {
 
 /// A jump whose target is not known yet.
 #[must_use]
-pub struct Jump(pub Target);
+pub struct Jump(pub JumpTarget);
 
 /// A loop that is not closed yet.
 #[must_use]
 pub struct Loop {
-    head: Target,
+    head: JumpTarget,
 }
 
 impl<'n> Compiler<'n> {
@@ -136,11 +136,11 @@ impl<'n> Compiler<'n> {
         self.helpers
     }
 
-    pub(super) fn here(&self) -> Target {
+    pub(super) fn here(&self) -> JumpTarget {
         self.program.ops.len()
     }
 
-    pub(super) fn push(&mut self, op: Op) {
+    pub(super) fn push(&mut self, op: Instruction) {
         self.program.ops.push(op);
     }
 
@@ -150,8 +150,8 @@ impl<'n> Compiler<'n> {
     }
 
     /// What comes next is what a tag says; if it fails, it fails there.
-    pub(super) fn stands_at(&mut self, source: &Source<'_>, span: Span) {
-        self.program.origins.push((self.here(), Some(Origin { source: source.number, span })));
+    pub(super) fn stands_at(&mut self, source: &ActiveSource<'_>, span: Span) {
+        self.program.origins.push((self.here(), Some(SourceSpan { source: source.number, span })));
     }
 
     /// What comes next stands in no text.
@@ -160,10 +160,10 @@ impl<'n> Compiler<'n> {
     }
 
     /// Keeps words of the program.
-    fn keep_words(&mut self, words: &str) -> Words {
+    fn keep_words(&mut self, words: &str) -> LiteralSpan {
         let start = self.program.words.len() as u32;
         self.program.words.push_str(words);
-        Words { start, end: self.program.words.len() as u32 }
+        LiteralSpan { start, end: self.program.words.len() as u32 }
     }
 
     /// Writes words as they are.
@@ -175,14 +175,14 @@ impl<'n> Compiler<'n> {
 
     /// Writes the words that are kept from `start` on.
     fn write_kept(&mut self, start: usize) {
-        let added = Words { start: start as u32, end: self.program.words.len() as u32 };
+        let added = LiteralSpan { start: start as u32, end: self.program.words.len() as u32 };
         if added.start == added.end {
             return;
         }
         match self.program.ops.last_mut() {
             // A jump to what follows it begins anew.
-            Some(Op::Literal(known)) if known.end == added.start && !self.is_target => known.end = added.end,
-            _ => self.push(Op::Literal(added)),
+            Some(Instruction::Literal(known)) if known.end == added.start && !self.is_target => known.end = added.end,
+            _ => self.push(Instruction::Literal(added)),
         }
         self.is_target = false;
     }
@@ -198,12 +198,12 @@ impl<'n> Compiler<'n> {
     /// Prints what was pushed last. Markup that a helper made is escaped only as far as `{{{name}}}` is there.
     pub(super) fn print(&mut self, rewrite: Rewrite, markup: Rewrite) {
         match self.program.ops.last() {
-            Some(Op::Slot(slot)) => {
+            Some(Instruction::Slot(slot)) => {
                 let slot = *slot;
                 self.program.ops.pop();
-                self.push(Op::PrintSlot { slot, rewrite });
+                self.push(Instruction::PrintSlot { slot, rewrite });
             }
-            _ => self.push(Op::Print { rewrite, markup }),
+            _ => self.push(Instruction::Print { rewrite, markup }),
         }
     }
 
@@ -211,30 +211,30 @@ impl<'n> Compiler<'n> {
     pub fn variable_or(&mut self, path: &[&str], rewrite: Rewrite, words: &str) {
         self.top(path);
         let words = self.keep_words(words);
-        self.push(Op::PrintOr { rewrite, words });
+        self.push(Instruction::PrintOr { rewrite, words });
     }
 
     /// What is written from here up to [`Compiler::finish_with`] is changed as a whole.
     pub fn begin(&mut self) {
-        self.push(Op::Begin);
+        self.push(Instruction::Begin);
     }
 
     pub fn finish_with(&mut self, rewrite: Rewrite) {
-        self.push(Op::Finish(rewrite));
+        self.push(Instruction::Finish(rewrite));
     }
 
     /// Fails if more than so many bytes were written since [`Compiler::begin`].
     pub fn limit(&mut self, bytes: u32) {
-        self.push(Op::Limit(bytes));
+        self.push(Instruction::Limit(bytes));
     }
 
     pub fn reset(&mut self) {
-        self.push(Op::Reset);
+        self.push(Instruction::Reset);
     }
 
     /// Fails when it is rendered.
     pub fn fail(&mut self, reason: String) {
-        self.push(Op::Fail(self.program.failures.len() as u32));
+        self.push(Instruction::Fail(self.program.failures.len() as u32));
         self.program.failures.push(reason);
     }
 
@@ -245,21 +245,21 @@ impl<'n> Compiler<'n> {
     }
 
     pub fn set_register(&mut self, register: u32, value: u32) {
-        self.push(Op::SetRegister { register, value });
+        self.push(Instruction::SetRegister { register, value });
     }
 
     pub fn separate(&mut self, register: u32, words: &str) {
         let words = self.keep_words(words);
-        self.push(Op::Separate { register, words });
+        self.push(Instruction::Separate { register, words });
     }
 
     pub fn write_count(&mut self, register: u32) {
-        self.push(Op::WriteCount(register));
+        self.push(Instruction::WriteCount(register));
     }
 
     /// Pushes a constant.
     pub fn push_constant(&mut self, constant: Constant) {
-        self.push(Op::Constant(self.program.constants.len() as u32));
+        self.push(Instruction::Constant(self.program.constants.len() as u32));
         self.program.constants.push(constant);
     }
 
@@ -276,19 +276,19 @@ impl<'n> Compiler<'n> {
     /// Pushes what a path at the top leads to.
     pub(super) fn top(&mut self, path: &[&str]) {
         let Noted { slot, taken } = self.names.note(path);
-        self.push(Op::Slot(slot));
+        self.push(Instruction::Slot(slot));
         self.members(path.get(taken..).unwrap_or_default());
     }
 
     pub(super) fn members(&mut self, path: &[&str]) {
         for name in path {
             let name = self.name_number(name);
-            self.push(Op::Member(name));
+            self.push(Instruction::Member(name));
         }
     }
 
     /// Goes on at a place that is not known yet.
-    pub(super) fn jump(&mut self, op: Op) -> Jump {
+    pub(super) fn jump(&mut self, op: Instruction) -> Jump {
         self.push(op);
         Jump(self.here() - 1)
     }
@@ -299,15 +299,15 @@ impl<'n> Compiler<'n> {
         self.is_target = true;
         let target = match self.program.ops.get_mut(jump.0) {
             Some(
-                Op::Jump(target)
-                | Op::JumpUnless(target)
-                | Op::JumpUnlessOrZero(target)
-                | Op::JumpUnlessOrPop(target)
-                | Op::JumpIfOrPop(target)
-                | Op::Each { otherwise: target, .. }
-                | Op::With { otherwise: target, .. }
-                | Op::Section { otherwise: target, .. }
-                | Op::Loop(target),
+                Instruction::Jump(target)
+                | Instruction::JumpUnless(target)
+                | Instruction::JumpUnlessOrZero(target)
+                | Instruction::JumpUnlessOrPop(target)
+                | Instruction::JumpIfOrPop(target)
+                | Instruction::Each { otherwise: target, .. }
+                | Instruction::With { otherwise: target, .. }
+                | Instruction::Section { otherwise: target, .. }
+                | Instruction::Loop(target),
             ) => target,
             _ => return,
         };
@@ -317,7 +317,7 @@ impl<'n> Compiler<'n> {
     /// What follows up to [`Compiler::end_loop`] is written for each item of the list that a path leads to.
     pub fn begin_loop(&mut self, path: &[&str]) -> Loop {
         self.push_path(path);
-        let Jump(head) = self.jump(Op::Loop(Target::MAX));
+        let Jump(head) = self.jump(Instruction::Loop(JumpTarget::MAX));
         self.levels.push(Vec::new(), Effect::Loop);
         Loop { head }
     }
@@ -325,7 +325,7 @@ impl<'n> Compiler<'n> {
     pub fn end_loop(&mut self, opened: Loop) {
         self.levels.pop();
         self.stands_nowhere();
-        self.push(Op::Next(opened.head + 1));
+        self.push(Instruction::Next(opened.head + 1));
         self.land(Jump(opened.head));
     }
 
@@ -334,7 +334,7 @@ impl<'n> Compiler<'n> {
         if let ["$", name @ ("item" | "index"), rest @ ..] = path
             && let Some(outer) = self.levels.innermost_loop()
         {
-            self.push(Op::Param { outer, index: u8::from(*name == "index") });
+            self.push(Instruction::Param { outer, index: u8::from(*name == "index") });
             return self.members(rest);
         }
         self.top(path);
@@ -342,7 +342,7 @@ impl<'n> Compiler<'n> {
 
     /// Pushes whether a mark is set.
     pub fn push_mark(&mut self, register: u32) {
-        self.push(Op::Marked(register));
+        self.push(Instruction::Marked(register));
     }
 
     pub(super) fn error(&self, source: &str, span: Span, problem: impl Into<String>) -> CompileError {

@@ -2,11 +2,11 @@
 //! Jsonnet's `==`, and `{{user.isPremium}}`), so all of these are understood.
 
 use super::compiler::{CompileError, Compiler, Jump, Resolve};
-use super::template::Template;
+use super::parsed_text::ParsedText;
 use crate::error::shown;
 use crate::json::cut;
 use crate::template::operations::Comparison;
-use crate::template::program::{Constant, Op, Target};
+use crate::template::program::{Constant, Instruction, JumpTarget};
 use crate::template::syntax::SyntaxError;
 
 type Result<T> = std::result::Result<T, CompileError>;
@@ -16,32 +16,32 @@ const TOKENS_LIMIT: usize = 400;
 
 /// A condition, understood.
 #[derive(Debug)]
-pub struct Condition(Node);
+pub struct ParsedCondition(ConditionNode);
 
 #[derive(Debug)]
-enum Node {
+enum ConditionNode {
     Literal(Constant),
     /// A path such as `data.items.length`.
     Path(Vec<String>),
     /// A text that is rendered first.
-    Text(Template),
-    Not(Box<Node>),
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
-    Compare(Comparison, Box<Node>, Box<Node>),
+    Text(ParsedText),
+    Not(Box<ConditionNode>),
+    And(Box<ConditionNode>, Box<ConditionNode>),
+    Or(Box<ConditionNode>, Box<ConditionNode>),
+    Compare(Comparison, Box<ConditionNode>, Box<ConditionNode>),
 }
 
-impl Condition {
+impl ParsedCondition {
     pub fn parse(source: &str) -> Result<Self> {
         let trimmed = source.trim();
         let tag = trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
         let is_path = |tag: &str| tag.trim().chars().all(|c| c.is_alphanumeric() || "_$.[]".contains(c));
         if tag.is_some_and(|tag| tag.starts_with(['#', '^']) || !tag.contains("}}") && !is_path(tag)) {
-            let text = Template::parse(trimmed).map_err(|error| wrong_text(error.into()))?;
-            return Ok(Condition(Node::Text(text)));
+            let text = ParsedText::parse(trimmed).map_err(|error| wrong_text(error.into()))?;
+            return Ok(ParsedCondition(ConditionNode::Text(text)));
         }
         if trimmed.starts_with("{{#") {
-            Template::parse(trimmed).map_err(|error| wrong_text(error.into()))?;
+            ParsedText::parse(trimmed).map_err(|error| wrong_text(error.into()))?;
         }
         let tokens = tokens(trimmed).map_err(wrong)?;
         if tokens.len() > TOKENS_LIMIT {
@@ -51,12 +51,12 @@ impl Condition {
         let mut parser = Parser { tokens: &tokens };
         let parsed = parser.any().and_then(|node| match parser.tokens {
             [] => Ok(node),
-            [(at, Token::Sign("=")), ..] => Err(format!("expected '==' at character {at}, found '='")),
+            [(at, ConditionToken::Sign("=")), ..] => Err(format!("expected '==' at character {at}, found '='")),
             [(at, token), ..] => {
                 Err(format!("expected an operator such as == or && at character {at}, found {}", token.name()))
             }
         });
-        parsed.map(Condition).map_err(wrong)
+        parsed.map(ParsedCondition).map_err(wrong)
     }
 }
 
@@ -74,41 +74,41 @@ fn wrong_text(error: CompileError) -> CompileError {
 
 impl Compiler<'_> {
     /// What follows up to [`Compiler::land`] is written if the condition holds. `resolve` pushes what a name stands for.
-    pub fn begin_if(&mut self, condition: &Condition, resolve: &mut Resolve<'_>) -> Result<Jump> {
+    pub fn begin_if(&mut self, condition: &ParsedCondition, resolve: &mut Resolve<'_>) -> Result<Jump> {
         self.condition(condition, resolve)?;
-        Ok(self.jump(Op::JumpUnless(Target::MAX)))
+        Ok(self.jump(Instruction::JumpUnless(JumpTarget::MAX)))
     }
 
     /// Pushes what a condition comes to.
-    pub fn condition(&mut self, condition: &Condition, resolve: &mut Resolve<'_>) -> Result<()> {
+    pub fn condition(&mut self, condition: &ParsedCondition, resolve: &mut Resolve<'_>) -> Result<()> {
         self.check_size()?;
         self.condition_node(&condition.0, resolve)
     }
 
-    fn condition_node(&mut self, node: &Node, resolve: &mut Resolve<'_>) -> Result<()> {
+    fn condition_node(&mut self, node: &ConditionNode, resolve: &mut Resolve<'_>) -> Result<()> {
         match node {
-            Node::Literal(constant) => self.push_constant(constant.clone()),
-            Node::Path(path) => resolve(self, path).map_err(wrong)?,
-            Node::Text(text) => self.push_answer(text).map_err(wrong_text)?,
-            Node::Not(node) => {
+            ConditionNode::Literal(constant) => self.push_constant(constant.clone()),
+            ConditionNode::Path(path) => resolve(self, path).map_err(wrong)?,
+            ConditionNode::Text(text) => self.push_answer(text).map_err(wrong_text)?,
+            ConditionNode::Not(node) => {
                 self.condition_node(node, resolve)?;
-                self.push(Op::Not);
+                self.push(Instruction::Not);
             }
-            Node::And(left, right) | Node::Or(left, right) => {
-                let op = if matches!(node, Node::And(..)) {
-                    Op::JumpUnlessOrPop(Target::MAX)
+            ConditionNode::And(left, right) | ConditionNode::Or(left, right) => {
+                let op = if matches!(node, ConditionNode::And(..)) {
+                    Instruction::JumpUnlessOrPop(JumpTarget::MAX)
                 } else {
-                    Op::JumpIfOrPop(Target::MAX)
+                    Instruction::JumpIfOrPop(JumpTarget::MAX)
                 };
                 self.condition_node(left, resolve)?;
                 let decided = self.jump(op);
                 self.condition_node(right, resolve)?;
                 self.land(decided);
             }
-            Node::Compare(comparison, left, right) => {
+            ConditionNode::Compare(comparison, left, right) => {
                 self.condition_node(left, resolve)?;
                 self.condition_node(right, resolve)?;
-                self.push(Op::Compare(*comparison));
+                self.push(Instruction::Compare(*comparison));
             }
         }
         Ok(())
@@ -116,21 +116,21 @@ impl Compiler<'_> {
 }
 
 #[derive(Clone, Debug)]
-enum Token {
+enum ConditionToken {
     Value(Constant),
     Name(Vec<String>),
     Sign(&'static str),
 }
 
-impl Token {
+impl ConditionToken {
     fn name(&self) -> String {
         match self {
-            Token::Value(Constant::Text(text)) => cut(text),
-            Token::Value(Constant::Number(number)) => number.to_string(),
-            Token::Value(Constant::Bool(flag)) => flag.to_string(),
-            Token::Value(_) => "null".to_owned(),
-            Token::Name(path) => format!("'{}'", shown(&path.join("."))),
-            Token::Sign(sign) => format!("'{sign}'"),
+            ConditionToken::Value(Constant::Text(text)) => cut(text),
+            ConditionToken::Value(Constant::Number(number)) => number.to_string(),
+            ConditionToken::Value(Constant::Bool(flag)) => flag.to_string(),
+            ConditionToken::Value(_) => "null".to_owned(),
+            ConditionToken::Name(path) => format!("'{}'", shown(&path.join("."))),
+            ConditionToken::Sign(sign) => format!("'{sign}'"),
         }
     }
 }
@@ -156,10 +156,10 @@ const SIGNS: [(&str, &str); 16] = [
     ("=", "="),
 ];
 
-type Read<T> = std::result::Result<T, String>;
+type ParseResult<T> = std::result::Result<T, String>;
 
 /// The words and signs of a condition, each with the character at which it begins.
-fn tokens(source: &str) -> Read<Vec<(usize, Token)>> {
+fn tokens(source: &str) -> ParseResult<Vec<(usize, ConditionToken)>> {
     let count = |text: Option<&str>| text.unwrap_or_default().chars().count();
     let (mut found, mut rest, mut at) = (Vec::new(), source, 1);
     loop {
@@ -175,28 +175,31 @@ fn tokens(source: &str) -> Read<Vec<(usize, Token)>> {
 }
 
 /// What a text begins with, and how long that is.
-fn token(text: &str, first: char, at: usize) -> Read<(Token, usize)> {
+fn token(text: &str, first: char, at: usize) -> ParseResult<(ConditionToken, usize)> {
     if let Some((sign, meaning)) = SIGNS.iter().find(|(sign, _)| text.starts_with(sign)) {
-        return Ok((Token::Sign(meaning), sign.len()));
+        return Ok((ConditionToken::Sign(meaning), sign.len()));
     }
     if matches!(first, '"' | '\'' | '`') {
         let (text, length) = quoted(text, first).ok_or_else(|| format!("the quote at character {at} is left open"))?;
         let variable = text.trim().strip_prefix("{{").and_then(|it| it.strip_suffix("}}")).and_then(whole_path);
-        return Ok((variable.map_or_else(|| Token::Value(Constant::Text(text)), Token::Name), length));
+        return Ok((
+            variable.map_or_else(|| ConditionToken::Value(Constant::Text(text)), ConditionToken::Name),
+            length,
+        ));
     }
     if first.is_ascii_digit() || first == '-' {
         let length = number_length(text);
         let number = text.get(..length).and_then(|text| text.parse().ok());
         let number = number.ok_or_else(|| format!("expected a number at character {at}"))?;
-        return Ok((Token::Value(Constant::Number(number)), length));
+        return Ok((ConditionToken::Value(Constant::Number(number)), length));
     }
     let (path, length) =
         path(text).ok_or_else(|| format!("expected a value or an operator at character {at}, found '{first}'"))?;
     let token = match path.as_slice() {
-        [word] if word == "true" || word == "false" => Token::Value(Constant::Bool(word == "true")),
-        [word] if word == "null" => Token::Value(Constant::Null),
-        [word] if word == "undefined" => Token::Value(Constant::Undefined),
-        _ => Token::Name(path),
+        [word] if word == "true" || word == "false" => ConditionToken::Value(Constant::Bool(word == "true")),
+        [word] if word == "null" => ConditionToken::Value(Constant::Null),
+        [word] if word == "undefined" => ConditionToken::Value(Constant::Undefined),
+        _ => ConditionToken::Name(path),
     };
     Ok((token, length))
 }
@@ -276,13 +279,13 @@ pub fn path(text: &str) -> Option<(Vec<String>, usize)> {
 }
 
 struct Parser<'a> {
-    tokens: &'a [(usize, Token)],
+    tokens: &'a [(usize, ConditionToken)],
 }
 
 impl Parser<'_> {
     fn take(&mut self, signs: &[&str]) -> Option<&'static str> {
         match self.tokens {
-            [(_, Token::Sign(sign)), rest @ ..] if signs.contains(sign) => {
+            [(_, ConditionToken::Sign(sign)), rest @ ..] if signs.contains(sign) => {
                 self.tokens = rest;
                 Some(sign)
             }
@@ -290,34 +293,34 @@ impl Parser<'_> {
         }
     }
 
-    fn any(&mut self) -> Read<Node> {
+    fn any(&mut self) -> ParseResult<ConditionNode> {
         let mut node = self.all()?;
         while self.take(&["||"]).is_some() {
-            node = Node::Or(Box::new(node), Box::new(self.all()?));
+            node = ConditionNode::Or(Box::new(node), Box::new(self.all()?));
         }
         Ok(node)
     }
 
-    fn all(&mut self) -> Read<Node> {
+    fn all(&mut self) -> ParseResult<ConditionNode> {
         let mut node = self.comparison()?;
         while self.take(&["&&"]).is_some() {
-            node = Node::And(Box::new(node), Box::new(self.comparison()?));
+            node = ConditionNode::And(Box::new(node), Box::new(self.comparison()?));
         }
         Ok(node)
     }
 
-    fn comparison(&mut self) -> Read<Node> {
+    fn comparison(&mut self) -> ParseResult<ConditionNode> {
         let mut node = self.single()?;
         while let Some(sign) = self.take(&["===", "!==", "==", "!=", "<=", ">=", "<", ">"]) {
             let comparison = Comparison::of(sign).ok_or_else(|| format!("expected a comparison, found '{sign}'"))?;
-            node = Node::Compare(comparison, Box::new(node), Box::new(self.single()?));
+            node = ConditionNode::Compare(comparison, Box::new(node), Box::new(self.single()?));
         }
         Ok(node)
     }
 
-    fn single(&mut self) -> Read<Node> {
+    fn single(&mut self) -> ParseResult<ConditionNode> {
         if self.take(&["!"]).is_some() {
-            return Ok(Node::Not(Box::new(self.single()?)));
+            return Ok(ConditionNode::Not(Box::new(self.single()?)));
         }
         if self.take(&["("]).is_some() {
             let node = self.any()?;
@@ -336,10 +339,10 @@ impl Parser<'_> {
             })
             .ok_or("expected a value at its end")?;
         match token {
-            Token::Value(value) => Ok(Node::Literal(value.clone())),
-            Token::Name(path) => Ok(Node::Path(path.clone())),
-            Token::Sign("=") => Err(format!("expected '==' at character {at}")),
-            Token::Sign(sign) => Err(format!("expected a value at character {at}, found '{sign}'")),
+            ConditionToken::Value(value) => Ok(ConditionNode::Literal(value.clone())),
+            ConditionToken::Name(path) => Ok(ConditionNode::Path(path.clone())),
+            ConditionToken::Sign("=") => Err(format!("expected '==' at character {at}")),
+            ConditionToken::Sign(sign) => Err(format!("expected a value at character {at}, found '{sign}'")),
         }
     }
 }

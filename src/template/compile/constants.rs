@@ -3,9 +3,9 @@
 use bumpalo::Bump;
 
 use crate::template::budget::Problem;
-use crate::template::call::{Helper, Known};
+use crate::template::call::{Helper, KnownArguments};
 use crate::template::heap::{Heap, Root};
-use crate::template::syntax::tree::{Call, Operand};
+use crate::template::syntax::tree::{CallExpression, Operand};
 use crate::template::values::Value;
 
 /// There are no data yet.
@@ -26,7 +26,7 @@ impl Root for NoData {
 }
 
 /// Why a call cannot work whatever the data are. `held` is how many arguments its block supplies.
-pub fn check(helper: &Helper, call: &Call, held: usize) -> Result<(), Problem> {
+pub fn check(helper: &Helper, call: &CallExpression, held: usize) -> Result<(), Problem> {
     if helper.checks.is_empty() {
         return Ok(());
     }
@@ -34,7 +34,7 @@ pub fn check(helper: &Helper, call: &Call, held: usize) -> Result<(), Problem> {
     let heap = Heap::new(&arena, &root);
     let args: Vec<_> = std::iter::repeat_n(None, held).chain(call.params.iter().map(constant)).collect();
     let named: Vec<_> = call.named().iter().map(|(name, value)| (name.as_str(), constant(value))).collect();
-    helper.check(&Known { args: &args, named: &named, heap: &heap })
+    helper.check(&KnownArguments { args: &args, named: &named, heap: &heap })
 }
 
 fn constant(operand: &Operand) -> Option<Value<'_>> {

@@ -5,11 +5,11 @@ mod compiler;
 mod condition;
 mod constants;
 mod levels;
+mod parsed_text;
 mod partials;
 mod path;
-mod template;
 mod text;
 
 pub use compiler::{CompileError, Compiler, Jump, Loop, Names, Noted, resolve_at_top};
-pub use condition::{Condition, path as parse_path};
-pub use template::{Part, Partials, Template};
+pub use condition::{ParsedCondition, path as parse_path};
+pub use parsed_text::{ParsedText, Partials, TextPart};

@@ -2,29 +2,29 @@
 
 use std::collections::HashMap;
 
-use super::compiler::{CompileError, Compiler, Manner, Source};
+use super::compiler::{ActiveSource, CompileError, Compiler, Manner};
 use super::levels::Effect;
 use crate::template::budget::NESTING;
 use crate::template::escape::Escape;
-use crate::template::program::{CalledPartial, Op, PartialSite, Target};
-use crate::template::syntax::tree::{Block, Node, Operand, Partial, PartialName, Span};
+use crate::template::program::{CalledPartial, Instruction, JumpTarget, PartialSite};
+use crate::template::syntax::tree::{AstNode, Block, Operand, Partial, PartialName, Span};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
 impl Compiler<'_> {
     /// Compiles something that is called from elsewhere, and gives its beginning.
-    pub(super) fn routine(&mut self, compile: impl FnOnce(&mut Self) -> Result<()>) -> Result<Target> {
-        let end = self.jump(Op::Jump(Target::MAX));
+    pub(super) fn routine(&mut self, compile: impl FnOnce(&mut Self) -> Result<()>) -> Result<JumpTarget> {
+        let end = self.jump(Instruction::Jump(JumpTarget::MAX));
         let start = self.here();
         self.is_target = true;
         compile(self)?;
-        self.push(Op::Return);
+        self.push(Instruction::Return);
         self.land(end);
         Ok(start)
     }
 
     /// An inline partial. As in handlebars.js it sees what is around the block that it stands in.
-    pub(super) fn inline(&mut self, block: &Block, source: &Source<'_>) -> Result<(u32, Target)> {
+    pub(super) fn inline(&mut self, block: &Block, source: &ActiveSource<'_>) -> Result<(u32, JumpTarget)> {
         let is_inline = matches!(&block.call.name, Operand::Path(path) if path.original == "inline");
         let name = match block.call.params.as_slice() {
             [name, ..] if is_inline && !matches!(name, Operand::Path(_) | Operand::Call(_)) => name.as_name(),
@@ -50,12 +50,12 @@ impl Compiler<'_> {
         Ok((name, routine?))
     }
 
-    pub(super) fn partial(&mut self, partial: &Partial, source: &Source<'_>) -> Result<()> {
+    pub(super) fn partial(&mut self, partial: &Partial, source: &ActiveSource<'_>) -> Result<()> {
         let inlines = partial.program.iter().flat_map(|program| &program.nodes).filter_map(|node| match node {
-            Node::Inline(block) => Some(block),
+            AstNode::Inline(block) => Some(block),
             _ => None,
         });
-        let inlines: Vec<(u32, Target)> = inlines.map(|block| self.inline(block, source)).collect::<Result<_>>()?;
+        let inlines: Vec<(u32, JumpTarget)> = inlines.map(|block| self.inline(block, source)).collect::<Result<_>>()?;
         let block = match &partial.program {
             Some(program) => Some(self.routine(|it| it.body(Some(program), Effect::Section, source))?),
             None => None,
@@ -81,7 +81,7 @@ impl Compiler<'_> {
             self.operand(value, source)?;
         }
         self.stands_at(source, partial.tag);
-        self.push(Op::Partial(self.program.partials.len() as u32));
+        self.push(Instruction::Partial(self.program.partials.len() as u32));
         self.program.partials.push(PartialSite {
             name,
             has_context: !partial.params.is_empty(),
@@ -99,7 +99,7 @@ impl Compiler<'_> {
     }
 
     /// Where all partials begin that were given with the text, since any of them may be meant.
-    fn partial_table(&mut self, escape: &'static Escape, from: (&Source<'_>, Span)) -> Result<u32> {
+    fn partial_table(&mut self, escape: &'static Escape, from: (&ActiveSource<'_>, Span)) -> Result<u32> {
         let key = self.manner(escape);
         if let Some(table) = self.partial_tables.get(&key) {
             return Ok(*table);
@@ -121,7 +121,12 @@ impl Compiler<'_> {
     }
 
     /// Where the partial of a name begins that was given with the text. `from` is the tag that calls it.
-    fn included(&mut self, name: &str, escape: &'static Escape, from: (&Source<'_>, Span)) -> Result<Option<Target>> {
+    fn included(
+        &mut self,
+        name: &str,
+        escape: &'static Escape,
+        from: (&ActiveSource<'_>, Span),
+    ) -> Result<Option<JumpTarget>> {
         let partials = self.partials;
         let Some(template) = partials.get(name).filter(|_| !name.is_empty()) else { return Ok(None) };
         let key = (name.to_owned(), self.manner(escape));
@@ -142,7 +147,7 @@ impl Compiler<'_> {
         // It may include itself.
         self.routines.insert(key, self.here() + 1);
         let routine = self.routine(|it| {
-            let source = Source { text: &template.source, number, escape };
+            let source = ActiveSource { text: &template.source, number, escape };
             it.levels.push(Vec::new(), Effect::Section);
             it.contents(&template.tree, &source)
         });

@@ -2,19 +2,19 @@
 
 use super::compiler::{Compiler, Noted};
 use super::levels::{Effect, Param};
-use crate::template::program::{Constant, DataName, Op};
-use crate::template::syntax::tree::Path;
+use crate::template::program::{Constant, DataName, Instruction};
+use crate::template::syntax::tree::PathExpression;
 
 impl Compiler<'_> {
     /// The block parameter that a path begins with.
-    pub(super) fn block_param(&self, path: &Path) -> Option<Param> {
+    pub(super) fn block_param(&self, path: &PathExpression) -> Option<Param> {
         let name = path.parts.first()?;
         // As in handlebars.js `@index` is one, too, where a block calls a parameter so.
         if path.depth > 0 || path.is_scoped { None } else { self.levels.param(name) }
     }
 
     /// Pushes what a path leads to.
-    pub(super) fn path(&mut self, path: &Path) {
+    pub(super) fn path(&mut self, path: &PathExpression) {
         match path.parts.as_slice() {
             // Most have one name, or two.
             [name] => self.path_of(path, &[name]),
@@ -23,7 +23,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn path_of(&mut self, path: &Path, parts: &[&str]) {
+    fn path_of(&mut self, path: &PathExpression, parts: &[&str]) {
         if let Some(param) = self.block_param(path) {
             return self.param(param, parts);
         }
@@ -33,7 +33,7 @@ impl Compiler<'_> {
         let depth = path.depth as u32;
         // As in handlebars.js an empty name is what is around.
         let Some((name, rest)) = parts.split_first().filter(|(name, _)| !name.is_empty()) else {
-            return self.push(Op::Context(depth));
+            return self.push(Instruction::Context(depth));
         };
         // As in JSONPath it leads to the top, wherever it stands.
         if depth == 0 && *name == "$" {
@@ -45,13 +45,13 @@ impl Compiler<'_> {
         if self.set_names.contains(*name) {
             let slot = self.slot_if_top(path.depth, name);
             let name = self.name_number(name);
-            self.push(Op::Variable { depth, name, slot });
+            self.push(Instruction::Variable { depth, name, slot });
         } else if depth == 0 && self.levels.is_at_top() {
             return self.top(parts);
         } else {
             let slot = self.slot_if_top(path.depth, name);
             let name = self.name_number(name);
-            self.push(Op::Name { depth, name, slot });
+            self.push(Instruction::Name { depth, name, slot });
         }
         self.members(rest);
     }
@@ -60,7 +60,7 @@ impl Compiler<'_> {
     fn param(&mut self, Param { outer, index, is_given }: Param, parts: &[&str]) {
         match (is_given, index) {
             (true, 0..=1) => {
-                self.push(Op::Param { outer, index: index as u8 });
+                self.push(Instruction::Param { outer, index: index as u8 });
                 self.members(&parts[1..]);
             }
             (true, _) => self.push_constant(Constant::Undefined),
@@ -75,23 +75,23 @@ impl Compiler<'_> {
     pub(super) fn top_variable(&mut self, name: &str, rest: &[&str]) {
         let slot = self.slot_if_top(1, name);
         let name = self.name_number(name);
-        self.push(Op::TopVariable { name, slot });
+        self.push(Instruction::TopVariable { name, slot });
         self.members(rest);
     }
 
     pub(super) fn named(&mut self, name: &str) {
         if name.is_empty() {
-            return self.push(Op::Context(0));
+            return self.push(Instruction::Context(0));
         }
         if let Some(Param { outer, index: index @ 0..=1, is_given: true }) = self.levels.param(name) {
-            return self.push(Op::Param { outer, index: index as u8 });
+            return self.push(Instruction::Param { outer, index: index as u8 });
         }
         match self.levels.is_at_top() {
             true => self.top(&[name]),
             false => {
                 let slot = self.slot_if_top(0, name);
                 let name = self.name_number(name);
-                self.push(Op::Name { depth: 0, name, slot });
+                self.push(Instruction::Name { depth: 0, name, slot });
             }
         }
     }
@@ -104,9 +104,9 @@ impl Compiler<'_> {
     }
 
     /// `@index` and the like.
-    pub(super) fn data(&mut self, path: &Path, parts: &[&str]) {
+    pub(super) fn data(&mut self, path: &PathExpression, parts: &[&str]) {
         let Some((mut name, mut rest)) = parts.split_first() else {
-            return self.push(Op::Context(path.depth as u32));
+            return self.push(Instruction::Context(path.depth as u32));
         };
         let mut outer = path.depth as u32;
         while let ("_parent", Some((next, further))) = (*name, rest.split_first()) {
@@ -121,7 +121,7 @@ impl Compiler<'_> {
                     }
                     false => {
                         let Noted { slot, taken } = self.names.note(rest);
-                        self.push(Op::Slot(slot));
+                        self.push(Instruction::Slot(slot));
                         rest.get(taken..).unwrap_or_default()
                     }
                 };
@@ -137,8 +137,8 @@ impl Compiler<'_> {
             _ => return self.push_constant(Constant::Undefined),
         };
         match name {
-            Some(name) => self.push(Op::Data { name, outer }),
-            None => self.push(Op::Root),
+            Some(name) => self.push(Instruction::Data { name, outer }),
+            None => self.push(Instruction::Root),
         }
         self.data_members(rest);
     }
@@ -146,7 +146,7 @@ impl Compiler<'_> {
     fn data_members(&mut self, path: &[&str]) {
         for name in path {
             let name = self.name_number(name);
-            self.push(Op::DataMember(name));
+            self.push(Instruction::DataMember(name));
         }
     }
 }

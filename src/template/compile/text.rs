@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::compiler::{CompileError, Compiler, Source};
+use super::compiler::{ActiveSource, CompileError, Compiler};
 use super::constants;
-use super::template::{BUILTIN, Facts, Template, called_without_arguments};
+use super::parsed_text::{BUILTIN, Facts, ParsedText, called_without_arguments};
 use crate::error::shown;
 use crate::json;
 use crate::template::call::{Form, Helper, Keyword};
 use crate::template::escape::{Escape, PLAIN, TRACKED, WhenChanged};
-use crate::template::program::{CallSite, Constant, Op, SourceText, TextPath};
+use crate::template::program::{CallSite, Constant, Instruction, SourceText, TextPath};
 use crate::template::syntax::nearest;
-use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path};
+use crate::template::syntax::tree::{self, AstNode, CallExpression, Mustache, Operand, PathExpression};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
@@ -33,7 +33,7 @@ const RESERVED: [&str; 2] = ["helperMissing", "blockHelperMissing"];
 
 /// What a name with its arguments is.
 pub enum Meaning<'t> {
-    Path(&'t Path),
+    Path(&'t PathExpression),
     /// A literal in the place of a name is one.
     Named(String),
     Helper(&'static Helper),
@@ -41,12 +41,12 @@ pub enum Meaning<'t> {
 
 impl Compiler<'_> {
     /// Writes what a text says where `escape` says.
-    pub fn template(&mut self, template: &Template, escape: &'static Escape) -> Result<()> {
+    pub fn template(&mut self, template: &ParsedText, escape: &'static Escape) -> Result<()> {
         let number = self.source_number(template);
         let facts = template.facts(self.helpers);
         if let Some((name, tag)) = &facts.dashed {
             let rule = "Courier knows only names in camelCase and snake_case";
-            self.stands_at(&Source { text: &template.source, number, escape }, *tag);
+            self.stands_at(&ActiveSource { text: &template.source, number, escape }, *tag);
             self.fail(format!("the name '{}' holds a dash; {rule}", shown(name)));
             self.stands_nowhere();
             return Ok(());
@@ -54,7 +54,7 @@ impl Compiler<'_> {
         let set_names = self.all_set_names(facts);
         let outer = std::mem::replace(&mut self.set_names, set_names);
         let changes_text = facts.changes_text || facts.includes && self.has_changing_partial();
-        let source = Source { text: &template.source, number, escape };
+        let source = ActiveSource { text: &template.source, number, escape };
         let written = match escape.when_changed {
             WhenChanged::ChangeFirst if changes_text => self.tracked(template, &source),
             _ => self.contents(&template.tree, &source),
@@ -65,10 +65,10 @@ impl Compiler<'_> {
     }
 
     /// Writes a text that helpers change, and escapes its parts afterwards.
-    fn tracked(&mut self, template: &Template, source: &Source<'_>) -> Result<()> {
+    fn tracked(&mut self, template: &ParsedText, source: &ActiveSource<'_>) -> Result<()> {
         self.begin();
-        self.contents(&template.tree, &Source { escape: &TRACKED, ..*source })?;
-        self.push(Op::EscapeTracked(source.escape));
+        self.contents(&template.tree, &ActiveSource { escape: &TRACKED, ..*source })?;
+        self.push(Instruction::EscapeTracked(source.escape));
         Ok(())
     }
 
@@ -90,20 +90,20 @@ impl Compiler<'_> {
     }
 
     /// Prints what a path leads to that was found among the parts of a text.
-    pub fn variable(&mut self, path: &Path, escape: &'static Escape) {
+    pub fn variable(&mut self, path: &PathExpression, escape: &'static Escape) {
         self.path(path);
         self.print(escape.data, escape.raw);
     }
 
     /// Pushes what a text says, as the answer of a condition.
-    pub fn push_answer(&mut self, text: &Template) -> Result<()> {
+    pub fn push_answer(&mut self, text: &ParsedText) -> Result<()> {
         self.begin();
         self.template(text, &PLAIN)?;
-        self.push(Op::CaptureAnswer);
+        self.push(Instruction::CaptureAnswer);
         Ok(())
     }
 
-    pub(super) fn source_number(&mut self, template: &Template) -> u32 {
+    pub(super) fn source_number(&mut self, template: &ParsedText) -> u32 {
         // A snippet is the same wherever it is included.
         let path = if self.snippet.is_some() { TextPath::default() } else { self.text_path.clone() };
         self.program.sources.push(SourceText { text: template.source.clone(), path, snippet: self.snippet.clone() });
@@ -111,40 +111,40 @@ impl Compiler<'_> {
     }
 
     /// Writes what stands in a block, or the whole text.
-    pub(super) fn contents(&mut self, body: &tree::Body, source: &Source<'_>) -> Result<()> {
+    pub(super) fn contents(&mut self, body: &tree::BlockBody, source: &ActiveSource<'_>) -> Result<()> {
         let outer = std::mem::replace(&mut self.leads_out, body.leads_out);
         let written = self.nodes(body, source);
         self.leads_out = outer;
         written
     }
 
-    fn nodes(&mut self, body: &tree::Body, source: &Source<'_>) -> Result<()> {
+    fn nodes(&mut self, body: &tree::BlockBody, source: &ActiveSource<'_>) -> Result<()> {
         let mut defined = 0;
         for node in &body.nodes {
-            if let Node::Inline(block) = node {
+            if let AstNode::Inline(block) = node {
                 let (name, routine) = self.inline(block, source)?;
                 let is_in_frame = self.levels.innermost().is_some_and(|frame| !frame.is_opened());
-                self.push(Op::Define { name, routine, is_in_frame });
+                self.push(Instruction::Define { name, routine, is_in_frame });
                 defined += 1;
             }
         }
         for node in &body.nodes {
             self.check_size()?;
             match node {
-                Node::Content(content) => self.words_escaped(content.value(), source.escape.words),
-                Node::Comment(_) | Node::Inline(_) => {}
-                Node::Mustache(mustache) => self.mustache(mustache, source)?,
-                Node::Block(block) => self.block(block, source)?,
-                Node::Partial(partial) | Node::PartialBlock(partial) => self.partial(partial, source)?,
+                AstNode::Content(content) => self.words_escaped(content.value(), source.escape.words),
+                AstNode::Comment(_) | AstNode::Inline(_) => {}
+                AstNode::Mustache(mustache) => self.mustache(mustache, source)?,
+                AstNode::Block(block) => self.block(block, source)?,
+                AstNode::Partial(partial) | AstNode::PartialBlock(partial) => self.partial(partial, source)?,
             }
         }
         if defined > 0 {
-            self.push(Op::Forget(defined));
+            self.push(Instruction::Forget(defined));
         }
         Ok(())
     }
 
-    pub(super) fn mustache(&mut self, mustache: &Mustache, source: &Source<'_>) -> Result<()> {
+    pub(super) fn mustache(&mut self, mustache: &Mustache, source: &ActiveSource<'_>) -> Result<()> {
         let call = &mustache.call;
         self.stands_at(source, call.tag);
         match self.meaning(call, false, source)? {
@@ -158,16 +158,21 @@ impl Compiler<'_> {
     }
 
     /// Prints what was pushed last, as `{{name}}` or as `{{{name}}}`.
-    pub(super) fn print_value(&mut self, is_escaped: bool, source: &Source<'_>) {
+    pub(super) fn print_value(&mut self, is_escaped: bool, source: &ActiveSource<'_>) {
         let escape = source.escape;
         match escape.when_changed {
-            WhenChanged::Tracked => self.push(Op::PrintTracked { is_raw: !is_escaped }),
+            WhenChanged::Tracked => self.push(Instruction::PrintTracked { is_raw: !is_escaped }),
             _ => self.print(if is_escaped { escape.data } else { escape.raw }, escape.raw),
         }
     }
 
     /// What a name stands for. In brackets it is always called.
-    pub(super) fn meaning<'t>(&self, call: &'t Call, in_brackets: bool, source: &Source<'_>) -> Result<Meaning<'t>> {
+    pub(super) fn meaning<'t>(
+        &self,
+        call: &'t CallExpression,
+        in_brackets: bool,
+        source: &ActiveSource<'_>,
+    ) -> Result<Meaning<'t>> {
         let is_called = in_brackets || call.has_arguments();
         let path = match &call.name {
             Operand::Path(path) => path,
@@ -194,7 +199,7 @@ impl Compiler<'_> {
         helper.map(Meaning::Helper).ok_or_else(|| self.unknown(&path.original, call, source))
     }
 
-    pub(super) fn unknown(&self, name: &str, call: &Call, source: &Source<'_>) -> CompileError {
+    pub(super) fn unknown(&self, name: &str, call: &CallExpression, source: &ActiveSource<'_>) -> CompileError {
         let name = shown(name);
         let problem = match ELSEWHERE.iter().find(|(known, _)| *known == name) {
             Some((_, instead)) => format!("'{name}' is no helper of Courier's; write {instead}"),
@@ -210,7 +215,12 @@ impl Compiler<'_> {
     }
 
     /// Pushes what a helper gives.
-    pub(super) fn call(&mut self, helper: &'static Helper, call: &Call, source: &Source<'_>) -> Result<()> {
+    pub(super) fn call(
+        &mut self,
+        helper: &'static Helper,
+        call: &CallExpression,
+        source: &ActiveSource<'_>,
+    ) -> Result<()> {
         if let Form::Language(keyword) = helper.form {
             let name = helper.name;
             let problem = match keyword {
@@ -226,13 +236,19 @@ impl Compiler<'_> {
         self.check_arguments(helper, call, 0, source)?;
         let site = self.arguments(helper, call, source)?;
         self.stands_at(source, call.tag);
-        self.push(Op::Call(site));
+        self.push(Instruction::Call(site));
         Ok(())
     }
 
     /// Refuses a call without what the helper cannot do without, and one that cannot work whatever the data are. So many
     /// arguments are what its block holds.
-    pub(super) fn check_arguments(&self, helper: &Helper, call: &Call, held: usize, source: &Source<'_>) -> Result<()> {
+    pub(super) fn check_arguments(
+        &self,
+        helper: &Helper,
+        call: &CallExpression,
+        held: usize,
+        source: &ActiveSource<'_>,
+    ) -> Result<()> {
         let (needed, found) = (helper.required().saturating_sub(held), call.params.len());
         if found >= needed {
             let checked = constants::check(helper, call, held);
@@ -247,7 +263,12 @@ impl Compiler<'_> {
     }
 
     /// Pushes the arguments of a call, and gives the number of the call.
-    pub(super) fn arguments(&mut self, helper: &'static Helper, call: &Call, source: &Source<'_>) -> Result<u32> {
+    pub(super) fn arguments(
+        &mut self,
+        helper: &'static Helper,
+        call: &CallExpression,
+        source: &ActiveSource<'_>,
+    ) -> Result<u32> {
         for param in &call.params {
             self.operand(param, source)?;
         }
@@ -263,7 +284,7 @@ impl Compiler<'_> {
         Ok(self.program.calls.len() as u32 - 1)
     }
 
-    pub(super) fn operand(&mut self, operand: &Operand, source: &Source<'_>) -> Result<()> {
+    pub(super) fn operand(&mut self, operand: &Operand, source: &ActiveSource<'_>) -> Result<()> {
         match operand {
             Operand::Path(path) => self.path(path),
             Operand::Call(call) => {
@@ -282,7 +303,7 @@ impl Compiler<'_> {
     }
 
     /// `{{set "name" value}}`
-    pub(super) fn set(&mut self, call: &Call, source: &Source<'_>) -> Result<()> {
+    pub(super) fn set(&mut self, call: &CallExpression, source: &ActiveSource<'_>) -> Result<()> {
         let Some(Operand::Text(name)) = call.params.first() else {
             return Err(self.error(source.text, call.tag, "the helper 'set' needs a name in quotes"));
         };
@@ -297,7 +318,7 @@ impl Compiler<'_> {
             None => self.push_constant(Constant::Undefined),
         }
         let name = self.name_number(name);
-        self.push(Op::Set(name));
+        self.push(Instruction::Set(name));
         Ok(())
     }
 }

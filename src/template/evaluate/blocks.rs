@@ -1,9 +1,9 @@
 //! Blocks that are gone through: `each`, `with`, sections and the loops of elements.
 
-use super::machine::{Data, Frame, Machine, OpenBlock, Source};
+use super::machine::{DataVariables, Frame, LoopItems, Machine, OpenBlock};
 use crate::json::scan::Items;
 use crate::template::budget::Problem;
-use crate::template::program::Target;
+use crate::template::program::JumpTarget;
 use crate::template::values::Value;
 
 impl<'a> Machine<'_, 'a> {
@@ -51,25 +51,31 @@ impl<'a> Machine<'_, 'a> {
         let up = Some(self.frames.len());
         let is_other = !is_compared || self.is_other(this, up)?;
         self.open_frame(Frame { this, up, is_null_context: false, params, given, ..*self.frame() }, is_other);
-        self.blocks.push(OpenBlock { source: Source::Once, count: 0, keeps_this: false, has_data: false, is_compared });
+        self.blocks.push(OpenBlock {
+            source: LoopItems::Once,
+            count: 0,
+            keeps_this: false,
+            has_data: false,
+            is_compared,
+        });
         Ok(())
     }
 
     /// What there is to go through in a list.
-    fn items(&self, value: Value<'a>) -> Result<Option<Source<'a>>, Problem> {
+    fn items(&self, value: Value<'a>) -> Result<Option<LoopItems<'a>>, Problem> {
         Ok(match value {
             Value::JsonList(list) => {
                 self.heap.budget.scanned(list.len())?;
-                Some(Source::Json(Items::of(list)))
+                Some(LoopItems::Json(Items::of(list)))
             }
-            Value::List(items) => Some(Source::Values(items)),
+            Value::List(items) => Some(LoopItems::Values(items)),
             _ => None,
         })
     }
 
-    pub(super) fn each(&mut self, value: Value<'a>, otherwise: Target, is_compared: bool) -> Result<(), Problem> {
+    pub(super) fn each(&mut self, value: Value<'a>, otherwise: JumpTarget, is_compared: bool) -> Result<(), Problem> {
         let source = match self.items(value)? {
-            None if value.is_object() => Some(Source::Members(value.members(self.heap)?)),
+            None if value.is_object() => Some(LoopItems::Members(value.members(self.heap)?)),
             source => source,
         };
         let Some(source) = source else {
@@ -78,11 +84,11 @@ impl<'a> Machine<'_, 'a> {
         };
         let outer = self.frame().data;
         let block = self.data_at(outer).and_then(|data| data.block);
-        self.data.push(Data { up: Some(outer), block, ..Data::TOP });
+        self.data.push(DataVariables { up: Some(outer), block, ..DataVariables::TOP });
         self.begin(OpenBlock { source, count: 0, keeps_this: false, has_data: true, is_compared }, otherwise)
     }
 
-    pub(super) fn each_element(&mut self, value: Value<'a>, otherwise: Target) -> Result<(), Problem> {
+    pub(super) fn each_element(&mut self, value: Value<'a>, otherwise: JumpTarget) -> Result<(), Problem> {
         let Some(source) = self.items(value)? else {
             self.at = otherwise;
             return Ok(());
@@ -92,7 +98,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Opens a block's frame for its first round, or jumps if there is none.
-    fn begin(&mut self, block: OpenBlock<'a>, otherwise: Target) -> Result<(), Problem> {
+    fn begin(&mut self, block: OpenBlock<'a>, otherwise: JumpTarget) -> Result<(), Problem> {
         self.blocks.push(block);
         let up = Some(self.frames.len());
         self.open_frame(Frame { up, is_null_context: false, ..*self.frame() }, false);
@@ -112,7 +118,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Goes on behind `head` if there is another round.
-    pub(super) fn next(&mut self, head: Target) -> Result<(), Problem> {
+    pub(super) fn next(&mut self, head: JumpTarget) -> Result<(), Problem> {
         match self.next_round()? {
             true => self.at = head,
             false => self.end(),
@@ -126,16 +132,16 @@ impl<'a> Machine<'_, 'a> {
         let count = block.count;
         let index = Value::Number(count as f64);
         let (item, key, is_last) = match &mut block.source {
-            Source::Once => return Ok(false),
-            Source::Json(items) => match items.next() {
+            LoopItems::Once => return Ok(false),
+            LoopItems::Json(items) => match items.next() {
                 Some(raw) => (self.heap.json(raw)?, index, items.is_over()),
                 None => return Ok(false),
             },
-            Source::Values(items) => match items.get(count) {
+            LoopItems::Values(items) => match items.get(count) {
                 Some(item) => (*item, index, count + 1 == items.len()),
                 None => return Ok(false),
             },
-            Source::Members(members) => match members.get(count) {
+            LoopItems::Members(members) => match members.get(count) {
                 Some((name, value)) => (*value, Value::Text(name), count + 1 == members.len()),
                 None => return Ok(false),
             },

@@ -2,8 +2,8 @@
 
 use super::machine::Machine;
 use crate::template::budget::Problem;
-use crate::template::change::Change;
-use crate::template::escape::{Escape, Kind};
+use crate::template::change::TextChange;
+use crate::template::escape::{Escape, PrintKind};
 use crate::template::program::CallSite;
 use crate::template::values::Value;
 
@@ -12,7 +12,7 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn print_tracked(&mut self, is_raw: bool) -> Result<(), Problem> {
         let (value, at) = (self.pop(), self.out.len());
         value.print(self.heap, self.out)?;
-        let kind = if is_raw { Kind::Raw } else { kind_of(value, false) };
+        let kind = if is_raw { PrintKind::Raw } else { kind_of(value, false) };
         self.tracked.note(at..self.out.len(), kind, &self.heap.budget)
     }
 
@@ -20,7 +20,7 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn change_tracked(&mut self, call: u32) -> Result<(), Problem> {
         let at = self.marks.pop().unwrap_or(self.start);
         let content = self.heap.text(&self.out.split_off(at))?;
-        let change = Change::new(self.tracked.split_off(at), self.kinds_of_arguments(call));
+        let change = TextChange::new(self.tracked.split_off(at), self.kinds_of_arguments(call));
         let value = self.call(call, Some(content), Some(&change))?;
         value.print(self.heap, self.out)?;
         match value {
@@ -30,7 +30,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// What the arguments of a call are that were pushed.
-    fn kinds_of_arguments(&self, call: u32) -> Vec<Kind> {
+    fn kinds_of_arguments(&self, call: u32) -> Vec<PrintKind> {
         let Some(CallSite { positional, names, worded, .. }) = self.program.calls.get(call as usize) else {
             return Vec::new();
         };
@@ -49,10 +49,10 @@ impl<'a> Machine<'_, 'a> {
     }
 }
 
-fn kind_of(value: Value<'_>, is_worded: bool) -> Kind {
+fn kind_of(value: Value<'_>, is_worded: bool) -> PrintKind {
     match value {
-        Value::Markup(_) => Kind::Raw,
-        _ if is_worded => Kind::Words,
-        _ => Kind::Data,
+        Value::Markup(_) => PrintKind::Raw,
+        _ if is_worded => PrintKind::Words,
+        _ => PrintKind::Data,
     }
 }

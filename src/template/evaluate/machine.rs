@@ -5,7 +5,7 @@ use crate::template::budget::{Problem, TEXT_BYTES};
 use crate::template::change::Stretches;
 use crate::template::escape::Rewrite;
 use crate::template::heap::Heap;
-use crate::template::program::{Constant, DataName, Program, Target, Words};
+use crate::template::program::{Constant, DataName, JumpTarget, LiteralSpan, Program};
 use crate::template::values::{MemberList, Value};
 
 /// A block or partial that is being rendered.
@@ -48,7 +48,7 @@ impl Frame<'_> {
 
 /// What `@index` and the like are.
 #[derive(Clone, Copy)]
-pub struct Data<'a> {
+pub struct DataVariables<'a> {
     pub up: Option<usize>,
     pub key: Value<'a>,
     pub index: Value<'a>,
@@ -58,8 +58,8 @@ pub struct Data<'a> {
     pub block: Option<Closure>,
 }
 
-impl Data<'_> {
-    pub const TOP: Data<'static> = Data {
+impl DataVariables<'_> {
+    pub const TOP: DataVariables<'static> = DataVariables {
         up: None,
         key: Value::Undefined,
         index: Value::Undefined,
@@ -72,7 +72,7 @@ impl Data<'_> {
 /// A part of a text with what is around it.
 #[derive(Clone, Copy)]
 pub struct Closure {
-    pub routine: Target,
+    pub routine: JumpTarget,
     pub up: Option<usize>,
     pub scope: usize,
     /// The data of the place where it stands. A block has its `@partial-block` from there.
@@ -84,7 +84,7 @@ pub struct Closure {
 
 /// A block that is gone through.
 pub struct OpenBlock<'a> {
-    pub source: Source<'a>,
+    pub source: LoopItems<'a>,
     /// How often it was gone through.
     pub count: usize,
     /// Whether `this` stays what it is, as in a loop of elements.
@@ -96,7 +96,7 @@ pub struct OpenBlock<'a> {
 }
 
 /// What a block goes through.
-pub enum Source<'a> {
+pub enum LoopItems<'a> {
     Once,
     Json(Items<'a>),
     Values(&'a [Value<'a>]),
@@ -113,7 +113,7 @@ pub struct Inline {
 
 /// Where to go on behind a partial.
 pub struct Return {
-    pub at: Target,
+    pub at: JumpTarget,
     pub frames: usize,
     pub data: usize,
     pub scopes: usize,
@@ -130,12 +130,12 @@ pub struct Machine<'p, 'a> {
     /// Where the text begins in it.
     pub start: usize,
     /// The next instruction.
-    pub at: Target,
+    pub at: JumpTarget,
     pub stack: Vec<Value<'a>>,
     /// Those above [`Frame::TOP`], which is number 0.
     pub frames: Vec<Frame<'a>>,
-    /// Those above [`Data::TOP`], which is number 0.
-    pub data: Vec<Data<'a>>,
+    /// Those above [`DataVariables::TOP`], which is number 0.
+    pub data: Vec<DataVariables<'a>>,
     pub blocks: Vec<OpenBlock<'a>>,
     pub marks: Vec<usize>,
     /// What is known of the parts of texts that are escaped later.
@@ -152,7 +152,7 @@ impl<'a> Machine<'_, 'a> {
         self.stack.pop().unwrap_or(Value::Undefined)
     }
 
-    pub(super) fn words(&self, words: Words) -> &'a str {
+    pub(super) fn words(&self, words: LiteralSpan) -> &'a str {
         self.program.words.get(words.start as usize..words.end as usize).unwrap_or_default()
     }
 
@@ -206,10 +206,10 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    pub(super) fn data_at(&self, number: usize) -> Option<&Data<'a>> {
+    pub(super) fn data_at(&self, number: usize) -> Option<&DataVariables<'a>> {
         match number.checked_sub(1) {
             Some(place) => self.data.get(place),
-            None => Some(&Data::TOP),
+            None => Some(&DataVariables::TOP),
         }
     }
 

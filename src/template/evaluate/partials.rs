@@ -1,15 +1,15 @@
 //! Partials: those that were given with the text, inline ones, and the blocks of their calls.
 
-use super::machine::{Closure, Data, Frame, Inline, Machine, Return};
+use super::machine::{Closure, DataVariables, Frame, Inline, Machine, Return};
 use crate::template::budget::{CALL_DEPTH, Problem};
 use crate::template::heap::in_order;
-use crate::template::program::{CalledPartial, PartialSite, Target};
+use crate::template::program::{CalledPartial, JumpTarget, PartialSite};
 use crate::template::syntax::nearest;
 use crate::template::values::Value;
 
 impl<'a> Machine<'_, 'a> {
     /// From here on a name is this inline partial.
-    pub(super) fn define(&mut self, name: u32, routine: Target, is_in_frame: bool) {
+    pub(super) fn define(&mut self, name: u32, routine: JumpTarget, is_in_frame: bool) {
         let frame = *self.frame();
         let up = if is_in_frame && !frame.is_null_context { Some(self.frames.len()) } else { frame.up };
         let (scope, data) = (frame.scope, frame.data);
@@ -122,8 +122,8 @@ impl<'a> Machine<'_, 'a> {
 
     /// The same `@index` and so on as around it, with this `@partial-block`. Gives its number.
     fn open_data(&mut self, outer: usize, block: Option<Closure>) -> usize {
-        let inherited = self.data_at(outer).copied().unwrap_or(Data::TOP);
-        self.data.push(Data { up: Some(outer), block, ..inherited });
+        let inherited = self.data_at(outer).copied().unwrap_or(DataVariables::TOP);
+        self.data.push(DataVariables { up: Some(outer), block, ..inherited });
         self.data.len()
     }
 

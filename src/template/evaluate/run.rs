@@ -4,11 +4,11 @@ use bumpalo::Bump;
 
 use super::machine::{Frame, Machine};
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Form};
-use crate::template::change::{Change, Stretches};
+use crate::template::call::{Form, HelperCall};
+use crate::template::change::{Stretches, TextChange};
 use crate::template::escape::Rewrite;
 use crate::template::heap::{Heap, Root, in_order};
-use crate::template::program::{CallSite, Op, Program, Target, Words};
+use crate::template::program::{CallSite, Instruction, JumpTarget, LiteralSpan, Program};
 use crate::template::values::Value;
 
 /// Writes a text for what `root` knows, or says why it cannot be written.
@@ -63,130 +63,132 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Runs one instruction within what one text may take.
-    fn charged_step(&mut self, op: &'a Op) -> Result<(), Problem> {
+    fn charged_step(&mut self, op: &'a Instruction) -> Result<(), Problem> {
         self.heap.budget.steps(1)?;
         self.step(op)?;
         self.check_length()
     }
 
     /// Runs one instruction. Where it goes on elsewhere than at the next one it sets [`Machine::at`].
-    fn step(&mut self, op: &'a Op) -> Result<(), Problem> {
+    fn step(&mut self, op: &'a Instruction) -> Result<(), Problem> {
         match *op {
-            Op::Literal(words) => self.out.push_str(self.words(words)),
+            Instruction::Literal(words) => self.out.push_str(self.words(words)),
             // Matched where it lies: to move a value out at once waits for the stores that have just written it.
-            Op::PrintSlot { slot, rewrite } => match &self.heap.root.noted(slot as usize, self.heap) {
+            Instruction::PrintSlot { slot, rewrite } => match &self.heap.root.noted(slot as usize, self.heap) {
                 Ok(value) => self.print(value, rewrite, rewrite)?,
                 Err(problem) => return Err(problem.clone()),
             },
-            Op::Print { rewrite, markup } => {
+            Instruction::Print { rewrite, markup } => {
                 let value = self.pop();
                 self.print(&value, rewrite, markup)?;
             }
-            Op::PrintOr { rewrite, words } => self.print_or(rewrite, words)?,
-            Op::Constant(number) => self.stack.push(self.constant(number)),
-            Op::Slot(slot) => self.stack.push(self.heap.root.noted(slot as usize, self.heap)?),
-            Op::Root => self.stack.push(Value::Root),
-            Op::Context(depth) => self.stack.push(self.this(depth)?),
-            Op::Name { depth, name, slot } => self.stack.push(self.named(self.this(depth)?, name, slot)?),
-            Op::Variable { depth, name, slot } => self.stack.push(self.variable(self.this(depth)?, name, slot)?),
-            Op::TopVariable { name, slot } => self.stack.push(self.variable(Value::Root, name, slot)?),
-            Op::Member(name) => self.member(name, |value| !value.is_nothing())?,
-            Op::DataMember(name) => self.member(name, Value::is_truthy)?,
-            Op::Data { name, outer } => self.stack.push(self.data_named(name, outer)?),
-            Op::Param { outer, index } => self.stack.push(self.param(outer, index)?),
-            Op::Merge => self.merge()?,
-            Op::Set(name) => self.set(name)?,
-            Op::Call(call) => {
+            Instruction::PrintOr { rewrite, words } => self.print_or(rewrite, words)?,
+            Instruction::Constant(number) => self.stack.push(self.constant(number)),
+            Instruction::Slot(slot) => self.stack.push(self.heap.root.noted(slot as usize, self.heap)?),
+            Instruction::Root => self.stack.push(Value::Root),
+            Instruction::Context(depth) => self.stack.push(self.this(depth)?),
+            Instruction::Name { depth, name, slot } => self.stack.push(self.named(self.this(depth)?, name, slot)?),
+            Instruction::Variable { depth, name, slot } => {
+                self.stack.push(self.variable(self.this(depth)?, name, slot)?)
+            }
+            Instruction::TopVariable { name, slot } => self.stack.push(self.variable(Value::Root, name, slot)?),
+            Instruction::Member(name) => self.member(name, |value| !value.is_nothing())?,
+            Instruction::DataMember(name) => self.member(name, Value::is_truthy)?,
+            Instruction::Data { name, outer } => self.stack.push(self.data_named(name, outer)?),
+            Instruction::Param { outer, index } => self.stack.push(self.param(outer, index)?),
+            Instruction::Merge => self.merge()?,
+            Instruction::Set(name) => self.set(name)?,
+            Instruction::Call(call) => {
                 let value = self.call(call, None, None)?;
                 self.stack.push(value);
             }
-            Op::CallContent(call) => {
+            Instruction::CallContent(call) => {
                 let content = self.take_written()?;
                 self.call(call, Some(content), None)?.print(self.heap, self.out)?;
             }
-            Op::ChangeTracked(call) => self.change_tracked(call)?,
-            Op::PrintTracked { is_raw } => self.print_tracked(is_raw)?,
-            Op::EscapeTracked(escape) => self.escape_tracked(escape)?,
-            Op::Begin => self.marks.push(self.out.len()),
-            Op::Limit(bytes) => {
+            Instruction::ChangeTracked(call) => self.change_tracked(call)?,
+            Instruction::PrintTracked { is_raw } => self.print_tracked(is_raw)?,
+            Instruction::EscapeTracked(escape) => self.escape_tracked(escape)?,
+            Instruction::Begin => self.marks.push(self.out.len()),
+            Instruction::Limit(bytes) => {
                 if self.out.len() - self.marks.last().copied().unwrap_or(self.start) > bytes as usize {
                     return Err(Problem(format!("expected at most {bytes} bytes of text here")));
                 }
             }
-            Op::Finish(rewrite) => {
+            Instruction::Finish(rewrite) => {
                 let mark = self.marks.pop().unwrap_or(self.start);
                 self.heap.budget.bytes(self.out.len() - mark)?;
                 rewrite(self.out, mark);
             }
-            Op::CaptureAnswer => {
+            Instruction::CaptureAnswer => {
                 let text = self.take_written()?;
                 let is_nothing = matches!(text.trim(), "" | "false" | "0" | "null" | "undefined");
                 self.stack.push(Value::Text(if is_nothing { "" } else { text }));
             }
-            Op::Jump(target) => self.at = target,
-            Op::JumpUnless(target) => {
+            Instruction::Jump(target) => self.at = target,
+            Instruction::JumpUnless(target) => {
                 if !self.pop().holds(self.heap)? {
                     self.at = target;
                 }
             }
-            Op::JumpUnlessOrZero(target) => {
+            Instruction::JumpUnlessOrZero(target) => {
                 let (include_zero, value) = (self.pop(), self.pop());
                 if !include_zero.is_truthy() && !value.is_truthy() || value.is_empty(self.heap)? {
                     self.at = target;
                 }
             }
-            Op::JumpUnlessOrPop(target) => self.jump_or_take(false, target)?,
-            Op::JumpIfOrPop(target) => self.jump_or_take(true, target)?,
-            Op::Not => {
+            Instruction::JumpUnlessOrPop(target) => self.jump_or_take(false, target)?,
+            Instruction::JumpIfOrPop(target) => self.jump_or_take(true, target)?,
+            Instruction::Not => {
                 let holds = self.pop().holds(self.heap)?;
                 self.stack.push(Value::Bool(!holds));
             }
-            Op::Compare(comparison) => {
+            Instruction::Compare(comparison) => {
                 let (right, left) = (self.pop(), self.pop());
                 let is_so = comparison.holds(left, right, self.heap)?;
                 self.stack.push(Value::Bool(is_so));
             }
-            Op::NullContext => self.open_null_context(),
-            Op::EndNullContext => self.close_null_context(),
-            Op::Each { otherwise, is_compared } => {
+            Instruction::NullContext => self.open_null_context(),
+            Instruction::EndNullContext => self.close_null_context(),
+            Instruction::Each { otherwise, is_compared } => {
                 let value = self.pop();
                 self.each(value, otherwise, is_compared)?;
             }
-            Op::With { otherwise, is_compared } => {
+            Instruction::With { otherwise, is_compared } => {
                 let value = self.pop();
                 match value.is_empty(self.heap)? {
                     true => self.at = otherwise,
                     false => self.once(value, [value, Value::Undefined], 2, is_compared)?,
                 }
             }
-            Op::Section { otherwise, is_compared } => self.section(otherwise, is_compared)?,
-            Op::Loop(otherwise) => {
+            Instruction::Section { otherwise, is_compared } => self.section(otherwise, is_compared)?,
+            Instruction::Loop(otherwise) => {
                 let value = self.pop();
                 self.each_element(value, otherwise)?;
             }
-            Op::Next(head) => self.next(head)?,
-            Op::Partial(site) => self.partial(site)?,
-            Op::Return => self.return_from_partial()?,
-            Op::Define { name, routine, is_in_frame } => self.define(name, routine, is_in_frame),
-            Op::Forget(count) => self.forget(count),
-            Op::Fail(failure) => {
+            Instruction::Next(head) => self.next(head)?,
+            Instruction::Partial(site) => self.partial(site)?,
+            Instruction::Return => self.return_from_partial()?,
+            Instruction::Define { name, routine, is_in_frame } => self.define(name, routine, is_in_frame),
+            Instruction::Forget(count) => self.forget(count),
+            Instruction::Fail(failure) => {
                 let reason = self.program.failures.get(failure as usize).cloned().unwrap_or_default();
                 return Err(Problem(reason));
             }
-            Op::SetRegister { register, value } => self.set_register(register, value),
-            Op::Marked(register) => self.stack.push(Value::Bool(self.register(register) != 0)),
-            Op::Separate { register, words } => {
+            Instruction::SetRegister { register, value } => self.set_register(register, value),
+            Instruction::Marked(register) => self.stack.push(Value::Bool(self.register(register) != 0)),
+            Instruction::Separate { register, words } => {
                 let count = self.register(register);
                 if count > 0 {
                     self.out.push_str(self.words(words));
                 }
                 self.set_register(register, count.saturating_add(1));
             }
-            Op::WriteCount(register) => {
+            Instruction::WriteCount(register) => {
                 let count = self.register(register);
                 self.out.push_str(&format!("{count}. "));
             }
-            Op::Reset => {
+            Instruction::Reset => {
                 self.heap.budget.bytes(self.out.len() - self.start)?;
                 self.out.truncate(self.start);
             }
@@ -194,7 +196,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    fn print_or(&mut self, rewrite: Rewrite, words: Words) -> Result<(), Problem> {
+    fn print_or(&mut self, rewrite: Rewrite, words: LiteralSpan) -> Result<(), Problem> {
         let (value, at) = (self.pop(), self.out.len());
         self.print(&value, rewrite, rewrite)?;
         if self.out.len() == at {
@@ -203,7 +205,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    /// Takes what was written since [`Op::Begin`].
+    /// Takes what was written since [`Instruction::Begin`].
     fn take_written(&mut self) -> Result<&'a str, Problem> {
         let mark = self.marks.pop().unwrap_or(self.start);
         let text = self.heap.text(self.out.get(mark..).unwrap_or_default())?;
@@ -234,7 +236,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Jumps if whether the last value holds is `decides`, and takes the value otherwise.
-    fn jump_or_take(&mut self, decides: bool, target: Target) -> Result<(), Problem> {
+    fn jump_or_take(&mut self, decides: bool, target: JumpTarget) -> Result<(), Problem> {
         let value = self.stack.last().copied().unwrap_or(Value::Undefined);
         match value.holds(self.heap)? == decides {
             true => self.at = target,
@@ -243,7 +245,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    fn section(&mut self, otherwise: Target, is_compared: bool) -> Result<(), Problem> {
+    fn section(&mut self, otherwise: JumpTarget, is_compared: bool) -> Result<(), Problem> {
         match self.pop() {
             Value::Undefined | Value::Null | Value::Bool(false) => {
                 self.at = otherwise;
@@ -260,7 +262,7 @@ impl<'a> Machine<'_, 'a> {
         &mut self,
         call: u32,
         content: Option<&'a str>,
-        change: Option<&Change>,
+        change: Option<&TextChange>,
     ) -> Result<Value<'a>, Problem> {
         let Some(CallSite { helper, positional, names, .. }) = self.program.calls.get(call as usize) else {
             return Ok(Value::Undefined);
@@ -283,7 +285,7 @@ impl<'a> Machine<'_, 'a> {
         self.heap.budget.steps(args.len() + named.len())?;
         let Frame { this, element, .. } = *self.frame();
         let element = element.and_then(|element| self.frame_at(element)).map(|frame| frame.params);
-        let made = make(&Call { args, named: &named, this, element, heap: self.heap, change });
+        let made = make(&HelperCall { args, named: &named, this, element, heap: self.heap, change });
         self.stack.truncate(base);
         made.map_err(|problem| Problem(format!("{}: {problem}", helper.name)))
     }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::dates;
 use super::locale::{DatePattern, Joint, Locale, TimePattern, UNITS, category};
 use super::numerals::NumberFormat;
-use super::options::{Language, Options};
+use super::options::{FormatOptions, Language};
 use crate::template::budget::Problem;
 use crate::template::call::expected;
 use crate::template::values::Value;
@@ -42,7 +42,7 @@ pub struct DateFormat {
 const LENGTHS: [&str; 4] = ["short", "medium", "long", "full"];
 
 impl DateFormat {
-    pub fn of(options: &Options<'_, '_>) -> Result<Self, Problem> {
+    pub fn of(options: &FormatOptions<'_, '_>) -> Result<Self, Problem> {
         let number = |name| width(options, name, &[Width::Numeric, Width::TwoDigits]);
         let name = |name| width(options, name, &[Width::Long, Width::Short, Width::Narrow]);
         let all = [Width::Numeric, Width::TwoDigits, Width::Long, Width::Short, Width::Narrow];
@@ -81,7 +81,7 @@ impl DateFormat {
         };
         let time = self.time(locale);
         let joint = if date.is_empty() || time.is_empty() { "10" } else { locale.dates.joint(joint) };
-        let writer = Writer { format: self, at: &at, locale };
+        let writer = DateWriter { format: self, at: &at, locale };
         writer.write(joint, [&time, &date], out);
     }
 
@@ -144,7 +144,7 @@ fn with_zone(time: &str, locale: &Locale) -> String {
     }
 }
 
-fn width(options: &Options<'_, '_>, name: &str, allowed: &[Width]) -> Result<Option<Width>, Problem> {
+fn width(options: &FormatOptions<'_, '_>, name: &str, allowed: &[Width]) -> Result<Option<Width>, Problem> {
     let word = |width: &Width| match width {
         Width::Numeric => "numeric",
         Width::TwoDigits => "2-digit",
@@ -156,7 +156,7 @@ fn width(options: &Options<'_, '_>, name: &str, allowed: &[Width]) -> Result<Opt
     Ok(options.word(name, &words)?.and_then(|place| allowed.get(place).copied()))
 }
 
-fn hours(options: &Options<'_, '_>) -> Result<Option<bool>, Problem> {
+fn hours(options: &FormatOptions<'_, '_>) -> Result<Option<bool>, Problem> {
     match options.get("hour12")? {
         Value::Undefined => {}
         value => return Ok(Some(value.is_truthy() && value.as_text() != Some("false"))),
@@ -164,20 +164,20 @@ fn hours(options: &Options<'_, '_>) -> Result<Option<bool>, Problem> {
     Ok(options.word("hourCycle", &["h11", "h12", "h23", "h24"])?.map(|place| place < 2))
 }
 
-fn zone(options: &Options<'_, '_>) -> Result<TimeZone, Problem> {
+fn zone(options: &FormatOptions<'_, '_>) -> Result<TimeZone, Problem> {
     match options.get("timeZone")? {
         value if value.is_nothing() || value.as_text() == Some("") => Ok(TimeZone::UTC),
         value => dates::zone(value.as_text().ok_or_else(|| expected("the name of a time zone in quotes", value))?),
     }
 }
 
-struct Writer<'w> {
+struct DateWriter<'w> {
     format: &'w DateFormat,
     at: &'w ZonedDateTime,
     locale: &'w Locale,
 }
 
-impl Writer<'_> {
+impl DateWriter<'_> {
     /// Writes a pattern as CLDR has them. Digits in it stand for other patterns.
     fn write(&self, pattern: &str, parts: [&str; 2], out: &mut String) {
         let mut rest = pattern;
@@ -289,7 +289,7 @@ pub struct RelativeFormat {
 const THRESHOLDS: [i64; 5] = [45, 45, 22, 26, 11];
 
 impl RelativeFormat {
-    pub fn of(options: &Options<'_, '_>) -> Result<Self, Problem> {
+    pub fn of(options: &FormatOptions<'_, '_>) -> Result<Self, Problem> {
         Ok(RelativeFormat {
             is_numeric: options.word("style", &["best fit", "numeric"])? == Some(1),
             unit: options.word("units", &UNITS)?,

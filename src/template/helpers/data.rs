@@ -2,12 +2,12 @@
 
 use serde_json::value::RawValue;
 
-use super::json_path::Path;
+use super::json_path::JsonPath;
 use super::json_text;
 use super::math::{is_number, number};
 use crate::error::shown;
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Check, Form, Helper, expected};
+use crate::template::call::{CallCheck, Form, Helper, HelperCall, expected};
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
@@ -21,7 +21,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(path),
         about: "The value that a JSONPath leads to; nothing if there is none.",
         source: PAGE,
-        checks: &[Check::Argument("path", is_path)],
+        checks: &[CallCheck::Argument("path", is_path)],
     },
     Helper {
         name: "var",
@@ -29,7 +29,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(var),
         about: "What `path` gives, as a text, lists joined with `, `; the path in braces if there is none.",
         source: PAGE,
-        checks: &[Check::Argument("path", is_path)],
+        checks: &[CallCheck::Argument("path", is_path)],
     },
     Helper {
         name: "inline-var",
@@ -37,7 +37,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(var),
         about: "`var` under another name.",
         source: PREVIEW,
-        checks: &[Check::Argument("path", is_path)],
+        checks: &[CallCheck::Argument("path", is_path)],
     },
     Helper {
         name: "get-list-items",
@@ -45,7 +45,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(list_items),
         about: "The list that a JSONPath leads to; an object there is a list of one, anything else an empty one.",
         source: PREVIEW,
-        checks: &[Check::Argument("path", is_path)],
+        checks: &[CallCheck::Argument("path", is_path)],
     },
     Helper {
         name: "json-parse",
@@ -53,7 +53,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(json_parse),
         about: "The value that a text of JSON stands for.",
         source: PREVIEW,
-        checks: &[Check::Argument("text", is_json)],
+        checks: &[CallCheck::Argument("text", is_json)],
     },
     Helper {
         name: "range",
@@ -63,9 +63,9 @@ pub const HELPERS: &[Helper] = &[
                 apart.",
         source: PREVIEW,
         checks: &[
-            Check::Argument("first", is_number),
-            Check::Argument("stop", is_number),
-            Check::Argument("step", is_step),
+            CallCheck::Argument("first", is_number),
+            CallCheck::Argument("stop", is_number),
+            CallCheck::Argument("step", is_step),
         ],
     },
     Helper {
@@ -104,18 +104,18 @@ pub fn is_path<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
 }
 
 /// The path that is the first argument, and what it leads to; `None` if it is no path.
-fn found<'a>(call: &Call<'_, 'a>) -> Result<(&'a str, Option<Value<'a>>), Problem> {
+fn found<'a>(call: &HelperCall<'_, 'a>) -> Result<(&'a str, Option<Value<'a>>), Problem> {
     let path = path_of(call.arg(0))?;
     call.heap.budget.steps(path.len() / 16)?;
-    let found = Path::parse(path).map(|path| path.find(call)).transpose()?;
+    let found = JsonPath::parse(path).map(|path| path.find(call)).transpose()?;
     Ok((path, found))
 }
 
-fn path<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn path<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     Ok(found(call)?.1.unwrap_or(Value::Undefined))
 }
 
-fn var<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn var<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     match found(call)? {
         ("", _) => Ok(Value::Text("{}")),
         (_, None) => Ok(Value::Text("[Error]")),
@@ -133,7 +133,7 @@ fn var<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     }
 }
 
-fn list_items<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn list_items<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     match path(call)? {
         list if list.is_list() => Ok(list),
         object if object.is_object() => call.heap.list(&[object]).map(Value::List),
@@ -155,7 +155,7 @@ fn is_json<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
     json_of(argument, heap).map(drop)
 }
 
-fn json_parse<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn json_parse<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.heap.json(json_of(call.arg(0), call.heap)?)
 }
 
@@ -171,7 +171,7 @@ fn is_step<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
     step_of(argument, heap).map(drop)
 }
 
-fn range<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn range<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let at = |place: usize| number(call.arg(place), call.heap);
     let (start, stop) = if call.args.len() < 2 { (0.0, at(0)?) } else { (at(0)?, at(1)?) };
     let step = if call.args.len() < 3 { 1.0 } else { step_of(call.arg(2), call.heap)? };
@@ -186,7 +186,7 @@ fn range<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.heap.list(&numbers).map(Value::List)
 }
 
-fn lookup<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn lookup<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let object = call.arg(0);
     if !object.is_truthy() {
         return Ok(object);
@@ -201,7 +201,7 @@ fn lookup<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     }
 }
 
-fn log<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn log<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     if log::log_enabled!(log::Level::Debug) {
         let words = call.args.iter().map(|value| Ok(shown(value.text(call.heap)?)));
         log::debug!("a text logs {:?}", words.collect::<Result<Vec<_>, Problem>>()?);

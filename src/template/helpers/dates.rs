@@ -8,16 +8,16 @@ use jiff::{Timestamp, ZonedDateTime};
 
 use crate::json::cut;
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Check, Form, Helper, expected, one_of};
+use crate::template::call::{CallCheck, Form, Helper, HelperCall, expected, one_of};
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
 
-const FORMAT: &[Check] = &[
-    Check::Argument("date", has_whole_millis),
-    Check::Argument("format", is_format),
-    Check::Argument("timezone", is_zone),
+const FORMAT: &[CallCheck] = &[
+    CallCheck::Argument("date", has_whole_millis),
+    CallCheck::Argument("format", is_format),
+    CallCheck::Argument("timezone", is_zone),
 ];
 
 pub const HELPERS: &[Helper] = &[
@@ -45,7 +45,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(iso_to_time),
         about: "The milliseconds since 1970 of a date in ISO 8601.",
         source: PAGE,
-        checks: &[Check::Argument("text", is_iso)],
+        checks: &[CallCheck::Argument("text", is_iso)],
     },
     Helper {
         name: "swu_timestamp_to_time",
@@ -53,7 +53,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(timestamp_to_time),
         about: "The milliseconds since 1970 of seconds since then.",
         source: PAGE,
-        checks: &[Check::Argument("seconds", is_timestamp)],
+        checks: &[CallCheck::Argument("seconds", is_timestamp)],
     },
 ];
 
@@ -173,7 +173,7 @@ fn is_zone<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     zone_of(value).map(drop)
 }
 
-fn format<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn format<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let moment = whole_millis(call.arg(0), call.heap)?;
     let format = format_of(call.arg(1))?;
     let of_date = || moment.offset.map_or(TimeZone::UTC, Offset::to_time_zone);
@@ -305,7 +305,7 @@ fn ordinal(day: i8) -> String {
     format!("{day}{ending}")
 }
 
-fn iso_to_time<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn iso_to_time<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     millis_of_iso(call.arg(0), call.heap).map(Value::Number)
 }
 
@@ -320,7 +320,7 @@ fn is_iso<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
     millis_of_iso(argument, heap).map(drop)
 }
 
-fn timestamp_to_time<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn timestamp_to_time<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     millis_of_seconds(call.arg(0)).map(Value::Number)
 }
 

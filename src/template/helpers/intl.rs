@@ -7,20 +7,23 @@ use super::data::{is_path, path_of};
 use super::dates::moment;
 use super::message;
 use super::numerals::NumberFormat;
-use super::options::{Language, Options, constants};
+use super::options::{FormatOptions, Language, constants};
 use crate::error::shown;
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Check, Form, Helper, Keyword, Known, expected};
+use crate::template::call::{CallCheck, Form, Helper, HelperCall, Keyword, KnownArguments, expected};
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
 const README: &str = "github.com/formatjs/handlebars-intl#helpers";
 const USES: &str = "docs/platform/content/template-designer/handlebars-designer#use-cases";
 
-const NUMBER: &[Check] =
-    &[Check::Argument("number", is_number), Check::Argument("format", is_name), Check::Call(has_number_options)];
-const DATE: &[Check] =
-    &[Check::Argument("date", is_date), Check::Argument("format", is_name), Check::Call(has_date_options)];
+const NUMBER: &[CallCheck] = &[
+    CallCheck::Argument("number", is_number),
+    CallCheck::Argument("format", is_name),
+    CallCheck::Call(has_number_options),
+];
+const DATE: &[CallCheck] =
+    &[CallCheck::Argument("date", is_date), CallCheck::Argument("format", is_name), CallCheck::Call(has_date_options)];
 
 pub const HELPERS: &[Helper] = &[
     Helper {
@@ -37,7 +40,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(intl_get),
         about: "What a path such as `messages.greeting` leads to in what `intl` knows.",
         source: README,
-        checks: &[Check::Argument("path", is_path)],
+        checks: &[CallCheck::Argument("path", is_path)],
     },
     Helper {
         name: "formatMessage",
@@ -46,7 +49,7 @@ pub const HELPERS: &[Helper] = &[
         about: "A message in ICU's MessageFormat with its named arguments: `{name}`, `number`, `date`, `time`, `plural`, \
                 `selectordinal` and `select`.",
         source: USES,
-        checks: &[Check::Call(has_message)],
+        checks: &[CallCheck::Call(has_message)],
     },
     Helper {
         name: "formatHTMLMessage",
@@ -54,7 +57,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format_html_message),
         about: "`formatMessage` for a message of HTML: its arguments are escaped, it is not.",
         source: README,
-        checks: &[Check::Call(has_message)],
+        checks: &[CallCheck::Call(has_message)],
     },
     Helper {
         name: "formatNumber",
@@ -87,10 +90,10 @@ pub const HELPERS: &[Helper] = &[
         about: "How long ago or ahead a date is, such as `in 3 days`.",
         source: README,
         checks: &[
-            Check::Argument("date", is_date),
-            Check::Argument("format", is_name),
-            Check::Argument("now=", is_date),
-            Check::Call(has_relative_options),
+            CallCheck::Argument("date", is_date),
+            CallCheck::Argument("format", is_name),
+            CallCheck::Argument("now=", is_date),
+            CallCheck::Call(has_relative_options),
         ],
     },
     Helper {
@@ -99,7 +102,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format_message),
         about: "`formatMessage` under another name.",
         source: README,
-        checks: &[Check::Call(has_message)],
+        checks: &[CallCheck::Call(has_message)],
     },
     Helper {
         name: "intlHTMLMessage",
@@ -107,7 +110,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(format_html_message),
         about: "`formatHTMLMessage` under another name.",
         source: README,
-        checks: &[Check::Call(has_message)],
+        checks: &[CallCheck::Call(has_message)],
     },
     Helper {
         name: "intlNumber",
@@ -136,14 +139,14 @@ pub const HELPERS: &[Helper] = &[
 ];
 
 /// What a path leads to in what `intl` knows.
-fn known<'a>(path: &str, call: &Call<'_, 'a>, language: &Language<'a>) -> Result<Value<'a>, Problem> {
+fn known<'a>(path: &str, call: &HelperCall<'_, 'a>, language: &Language<'a>) -> Result<Value<'a>, Problem> {
     match language.find(path, call.heap)? {
         Value::Undefined => Err(Problem(format!("there is no '{}' in what intl was given", shown(path)))),
         value => Ok(value),
     }
 }
 
-fn intl_get<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn intl_get<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     known(path_of(call.arg(0))?, call, &Language::of(call)?)
 }
 
@@ -159,25 +162,29 @@ fn is_name<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     name_of(argument).map(drop)
 }
 
-fn has_number_options(known: &Known<'_, '_>) -> Result<(), Problem> {
-    NumberFormat::of(&Options::plain(&constants(known), known.heap)).map(drop)
+fn has_number_options(known: &KnownArguments<'_, '_>) -> Result<(), Problem> {
+    NumberFormat::of(&FormatOptions::plain(&constants(known), known.heap)).map(drop)
 }
 
-fn has_date_options(known: &Known<'_, '_>) -> Result<(), Problem> {
-    DateFormat::of(&Options::plain(&constants(known), known.heap)).map(drop)
+fn has_date_options(known: &KnownArguments<'_, '_>) -> Result<(), Problem> {
+    DateFormat::of(&FormatOptions::plain(&constants(known), known.heap)).map(drop)
 }
 
-fn has_relative_options(known: &Known<'_, '_>) -> Result<(), Problem> {
-    RelativeFormat::of(&Options::plain(&constants(known), known.heap)).map(drop)
+fn has_relative_options(known: &KnownArguments<'_, '_>) -> Result<(), Problem> {
+    RelativeFormat::of(&FormatOptions::plain(&constants(known), known.heap)).map(drop)
 }
 
 /// The options of a call, and of the format that it names.
-fn options<'o, 'a>(group: &str, call: &'o Call<'o, 'a>, language: &Language<'a>) -> Result<Options<'o, 'a>, Problem> {
+fn options<'o, 'a>(
+    group: &str,
+    call: &'o HelperCall<'o, 'a>,
+    language: &Language<'a>,
+) -> Result<FormatOptions<'o, 'a>, Problem> {
     let format = match name_of(call.arg(1))? {
         None => Value::Undefined,
         Some(name) => known(&format!("formats.{group}.{}", shown(name)), call, language)?,
     };
-    Ok(Options { named: call.named, format, heap: call.heap })
+    Ok(FormatOptions { named: call.named, format, heap: call.heap })
 }
 
 fn number_of(argument: Value<'_>) -> Result<f64, Problem> {
@@ -195,7 +202,7 @@ fn is_date<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<(), Problem> {
     moment(argument, heap).map(drop)
 }
 
-fn format_number<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn format_number<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let number = number_of(call.arg(0))?;
     let language = Language::of(call)?;
     let format = NumberFormat::of(&options("number", call, &language)?)?;
@@ -204,7 +211,7 @@ fn format_number<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.give(&out)
 }
 
-fn format_date<'a>(call: &Call<'_, 'a>, group: &str) -> Result<Value<'a>, Problem> {
+fn format_date<'a>(call: &HelperCall<'_, 'a>, group: &str) -> Result<Value<'a>, Problem> {
     let moment = moment(call.arg(0), call.heap)?;
     let language = Language::of(call)?;
     let format = DateFormat::of(&options(group, call, &language)?)?;
@@ -213,7 +220,7 @@ fn format_date<'a>(call: &Call<'_, 'a>, group: &str) -> Result<Value<'a>, Proble
     call.give(&out)
 }
 
-fn format_relative<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn format_relative<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let at = moment(call.arg(0), call.heap)?.at.as_millisecond();
     let language = Language::of(call)?;
     let options = options("relative", call, &language)?;
@@ -236,7 +243,7 @@ fn now() -> i64 {
     }
 }
 
-fn message_of<'a>(call: &Call<'_, 'a>, is_html: bool) -> Result<String, Problem> {
+fn message_of<'a>(call: &HelperCall<'_, 'a>, is_html: bool) -> Result<String, Problem> {
     let message = match (call.arg(0), call.named("intlName")) {
         (Value::Undefined, Some(path)) => {
             let path = path.as_text().ok_or_else(|| expected("intlName= to be a path in quotes", path))?;
@@ -252,7 +259,7 @@ fn text_of(message: Value<'_>) -> Result<&str, Problem> {
 }
 
 /// Whether a message can be written, as far as it is known.
-fn has_message(known: &Known<'_, '_>) -> Result<(), Problem> {
+fn has_message(known: &KnownArguments<'_, '_>) -> Result<(), Problem> {
     match known.arg(0) {
         None => Ok(()),
         Some(Value::Undefined) if known.has_named("intlName") => Ok(()),
@@ -260,11 +267,11 @@ fn has_message(known: &Known<'_, '_>) -> Result<(), Problem> {
     }
 }
 
-fn format_message<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn format_message<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.give(&message_of(call, false)?)
 }
 
-fn format_html_message<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn format_html_message<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.heap.text(&message_of(call, true)?).map(Value::Markup)
 }
 

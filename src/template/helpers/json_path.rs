@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::template::budget::Problem;
-use crate::template::call::Call;
+use crate::template::call::HelperCall;
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
@@ -16,7 +16,7 @@ const PATH_BYTES: usize = 1_000;
 const DEPTH: usize = 200;
 
 #[derive(Debug)]
-pub struct Path<'p> {
+pub struct JsonPath<'p> {
     start: Start,
     steps: Vec<Step<'p>>,
 }
@@ -34,19 +34,19 @@ enum Start {
 struct Step<'p> {
     /// After two points: it is taken from whatever is in the value, too.
     is_deep: bool,
-    choice: Choice<'p>,
+    choice: Selector<'p>,
 }
 
 #[derive(Debug)]
-enum Choice<'p> {
+enum Selector<'p> {
     Name(Cow<'p, str>),
     Index(i64),
     Slice { start: Option<i64>, end: Option<i64>, step: i64 },
     All,
-    Union(Vec<Choice<'p>>),
+    Union(Vec<Selector<'p>>),
 }
 
-impl<'p> Path<'p> {
+impl<'p> JsonPath<'p> {
     /// `None` if it is no path.
     pub fn parse(path: &'p str) -> Option<Self> {
         if path.len() > PATH_BYTES {
@@ -68,13 +68,13 @@ impl<'p> Path<'p> {
         while !reader.0.is_empty() {
             steps.push(reader.step()?);
         }
-        Some(Path { start, steps })
+        Some(JsonPath { start, steps })
     }
 
     /// What it leads to: a value if it can lead to one only, else a list of all; nothing if there is none.
-    pub fn find<'a>(&self, call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+    pub fn find<'a>(&self, call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
         match (self.start, self.steps.as_slice()) {
-            (Start::Root, [Step { is_deep: false, choice: Choice::Name(name) }, rest @ ..]) => {
+            (Start::Root, [Step { is_deep: false, choice: Selector::Name(name) }, rest @ ..]) => {
                 let first = match (name.as_ref(), call.element) {
                     ("item", Some([item, _])) => item,
                     ("index", Some([_, index])) => index,
@@ -84,7 +84,7 @@ impl<'p> Path<'p> {
             }
             (Start::Root, steps) => follow(steps, Value::Root, call.heap),
             (Start::This, steps) => follow(steps, call.this, call.heap),
-            (Start::Anywhere, [Step { is_deep: false, choice: Choice::Name(name) }, rest @ ..]) => {
+            (Start::Anywhere, [Step { is_deep: false, choice: Selector::Name(name) }, rest @ ..]) => {
                 let first = match call.this.is_list() {
                     true => call.this.member(name, call.heap)?,
                     false => Value::Undefined,
@@ -134,16 +134,16 @@ impl<'p> Reader<'p> {
         Some(Step { is_deep, choice })
     }
 
-    fn name_or_all(&mut self) -> Option<Choice<'p>> {
+    fn name_or_all(&mut self) -> Option<Selector<'p>> {
         if self.take("*") {
-            return Some(Choice::All);
+            return Some(Selector::All);
         }
         let name = self.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$'));
-        (!name.is_empty()).then_some(Choice::Name(Cow::Borrowed(name)))
+        (!name.is_empty()).then_some(Selector::Name(Cow::Borrowed(name)))
     }
 
     /// What stands in brackets, the closing one included.
-    fn bracket(&mut self) -> Option<Choice<'p>> {
+    fn bracket(&mut self) -> Option<Selector<'p>> {
         let mut choices = Vec::new();
         loop {
             self.take_while(|c| c == ' ');
@@ -156,25 +156,25 @@ impl<'p> Reader<'p> {
                 return None;
             }
         }
-        if choices.len() == 1 { choices.pop() } else { Some(Choice::Union(choices)) }
+        if choices.len() == 1 { choices.pop() } else { Some(Selector::Union(choices)) }
     }
 
-    fn choice(&mut self) -> Option<Choice<'p>> {
+    fn choice(&mut self) -> Option<Selector<'p>> {
         if self.take("*") {
-            return Some(Choice::All);
+            return Some(Selector::All);
         }
         for quote in ["\"", "'"] {
             if self.take(quote) {
-                return self.quoted(quote).map(Choice::Name);
+                return self.quoted(quote).map(Selector::Name);
             }
         }
         let start = self.integer()?;
         if !self.take(":") {
-            return start.map(Choice::Index);
+            return start.map(Selector::Index);
         }
         let end = self.integer()?;
         let step = if self.take(":") { self.integer()? } else { None };
-        Some(Choice::Slice { start, end, step: step.unwrap_or(1) })
+        Some(Selector::Slice { start, end, step: step.unwrap_or(1) })
     }
 
     /// What stands before the closing quote; a backslash has the next character be itself.
@@ -208,8 +208,8 @@ fn follow<'a>(steps: &[Step<'_>], value: Value<'a>, heap: &Heap<'a>) -> Result<V
     let mut value = value;
     for (place, step) in steps.iter().enumerate() {
         value = match &step.choice {
-            Choice::Name(name) if !step.is_deep => member(value, name, heap)?,
-            Choice::Index(index) if !step.is_deep => item(value, *index, heap)?,
+            Selector::Name(name) if !step.is_deep => member(value, name, heap)?,
+            Selector::Index(index) if !step.is_deep => item(value, *index, heap)?,
             _ => return follow_all(steps.get(place..).unwrap_or_default(), value, heap),
         };
         if matches!(value, Value::Undefined) {
@@ -252,19 +252,19 @@ impl<'a> Found<'_, 'a> {
         Ok(())
     }
 
-    fn choose(&mut self, choice: &Choice<'_>, value: Value<'a>) -> Result<(), Problem> {
+    fn choose(&mut self, choice: &Selector<'_>, value: Value<'a>) -> Result<(), Problem> {
         match choice {
-            Choice::Name(name) => self.add(member(value, name, self.heap)?),
-            Choice::Index(index) => self.add(item(value, *index, self.heap)?),
-            Choice::Slice { start, end, step } => {
+            Selector::Name(name) => self.add(member(value, name, self.heap)?),
+            Selector::Index(index) => self.add(item(value, *index, self.heap)?),
+            Selector::Slice { start, end, step } => {
                 slice(value.items(self.heap)?, *start, *end, *step).try_for_each(|value| self.add(value))
             }
-            Choice::All => children(value, self.heap)?.try_for_each(|value| self.add(value)),
-            Choice::Union(choices) => choices.iter().try_for_each(|choice| self.choose(choice, value)),
+            Selector::All => children(value, self.heap)?.try_for_each(|value| self.add(value)),
+            Selector::Union(choices) => choices.iter().try_for_each(|choice| self.choose(choice, value)),
         }
     }
 
-    fn deep(&mut self, choice: &Choice<'_>, value: Value<'a>, depth: usize) -> Result<(), Problem> {
+    fn deep(&mut self, choice: &Selector<'_>, value: Value<'a>, depth: usize) -> Result<(), Problem> {
         if depth > DEPTH {
             return Err(Problem(format!("the path goes through more than {DEPTH} objects and lists in each other")));
         }
@@ -327,7 +327,7 @@ fn slice<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::Path;
+    use super::JsonPath;
     use crate::template::helpers::testing::printed_in;
 
     const DATA: &str = r#"{
@@ -450,11 +450,11 @@ mod tests {
             "**",
             "a*",
         ] {
-            assert!(Path::parse(path).is_none(), "{path}");
+            assert!(JsonPath::parse(path).is_none(), "{path}");
         }
-        assert!(Path::parse(&"a".repeat(1_000)).is_some());
-        assert!(Path::parse(&"a".repeat(1_001)).is_none());
-        assert!(Path::parse("$name.x").is_some());
+        assert!(JsonPath::parse(&"a".repeat(1_000)).is_some());
+        assert!(JsonPath::parse(&"a".repeat(1_001)).is_none());
+        assert!(JsonPath::parse("$name.x").is_some());
     }
 
     #[test]

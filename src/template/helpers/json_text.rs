@@ -1,4 +1,4 @@
-//! JSON in texts: what is wrong with it and where, in words for those who wrote it.
+//! JSON in texts: what is wrong with it and where, in words for its author.
 
 use crate::json::{cut, quoted};
 use crate::template::budget::Problem;

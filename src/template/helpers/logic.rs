@@ -1,9 +1,9 @@
 //! What is true and what is not.
 
 use super::data::{is_path, path_of};
-use super::json_path::Path;
+use super::json_path::JsonPath;
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Check, Form, Helper, Known, expected, one_of};
+use crate::template::call::{CallCheck, Form, Helper, HelperCall, KnownArguments, expected, one_of};
 use crate::template::heap::Heap;
 use crate::template::operations::Comparison;
 use crate::template::values::Value;
@@ -43,7 +43,7 @@ pub const HELPERS: &[Helper] = &[
         about: "Compares two values: `==` and `===` are both strict, so are `!=` and `!==`; `<`, `<=`, `>` and `>=` \
                 are JavaScript's.",
         source: PAGE,
-        checks: &[Check::Argument("operator", is_comparison)],
+        checks: &[CallCheck::Argument("operator", is_comparison)],
     },
     Helper {
         name: "conditional",
@@ -52,7 +52,7 @@ pub const HELPERS: &[Helper] = &[
         about: "Whether all are true, or with `logicalOperator=\"or\"` one. As a block it hides what stands in it if \
                 so, and with `behavior=\"show\"` shows it.",
         source: PAGE,
-        checks: &[Check::Argument("logicalOperator=", is_join), Check::Argument("behavior=", is_behavior)],
+        checks: &[CallCheck::Argument("logicalOperator=", is_join), CallCheck::Argument("behavior=", is_behavior)],
     },
     Helper {
         name: "filter",
@@ -62,7 +62,11 @@ pub const HELPERS: &[Helper] = &[
                 CONTAINS, NOT_CONTAINS, GREATER_THAN, GREATER_THAN_EQUALS, LESS_THAN, LESS_THAN_EQUALS, \
                 IS_EMPTY, NOT_EMPTY.",
         source: PAGE,
-        checks: &[Check::Argument("path", is_path), Check::Argument("operator", is_filter), Check::Call(has_part)],
+        checks: &[
+            CallCheck::Argument("path", is_path),
+            CallCheck::Argument("operator", is_filter),
+            CallCheck::Call(has_part),
+        ],
     },
     Helper {
         name: "contains",
@@ -82,7 +86,7 @@ pub const HELPERS: &[Helper] = &[
     },
 ];
 
-fn not<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn not<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let value = call.arg(0);
     Ok(Value::Bool(!value.is_truthy() || value.is_list() && value.is_empty(call.heap)?))
 }
@@ -110,7 +114,7 @@ fn comparison_of(sign: Value<'_>) -> Result<Comparison, Problem> {
     }
 }
 
-fn condition<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn condition<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     comparison_of(call.arg(1))?.holds(call.arg(0), call.arg(2), call.heap).map(Value::Bool)
 }
 
@@ -135,7 +139,7 @@ fn is_behavior<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     chosen("behavior", ["hide", "show"], value).map(drop)
 }
 
-fn conditional<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn conditional<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let named = |name: &str| call.named(name).unwrap_or(Value::Undefined);
     let is_or = join(named("logicalOperator"))?;
     // What it is as a block is the compiler's work.
@@ -159,7 +163,7 @@ const FILTERS: [&str; 10] = [
 ];
 
 /// What CONTAINS looks for has to be given.
-fn has_part(known: &Known<'_, '_>) -> Result<(), Problem> {
+fn has_part(known: &KnownArguments<'_, '_>) -> Result<(), Problem> {
     let looks = known.arg(2).and_then(Value::as_text).is_some_and(|operator| operator.ends_with("CONTAINS"));
     known.arg(3).filter(|_| looks).map_or(Ok(()), part_of)
 }
@@ -172,11 +176,11 @@ fn is_filter<'a>(operator: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     is_one_of(&FILTERS, operator)
 }
 
-fn filter<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn filter<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (heap, path, operator, right) = (call.heap, call.arg(1), call.arg(2), call.arg(3));
     let path = path_of(path)?;
     heap.budget.steps(path.len() / 16)?;
-    let left = match Path::parse(path) {
+    let left = match JsonPath::parse(path) {
         Some(path) if call.arg(0).as_text() == Some("profile") => {
             path.find_in(Value::Root.member("profile", heap)?, heap)?
         }
@@ -230,7 +234,7 @@ fn is_empty<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
     })
 }
 
-fn contains<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn contains<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let &[text, part, ..] = call.args else { return Ok(Value::Bool(false)) };
     let text = text.as_text().unwrap_or_default();
     let part = part.text(call.heap)?;
@@ -238,7 +242,7 @@ fn contains<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     Ok(Value::Bool(!text.is_empty() && text.contains(part)))
 }
 
-fn default<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn default<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     Ok(call.args.iter().take(2).copied().find(|value| !value.is_nothing()).unwrap_or(Value::Undefined))
 }
 

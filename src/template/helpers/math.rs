@@ -1,16 +1,16 @@
 //! Arithmetic. Texts that are numbers are numbers: that is what `var` gives.
 
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Check, Form, Helper, expected};
+use crate::template::call::{CallCheck, Form, Helper, HelperCall, expected};
 use crate::template::heap::Heap;
 use crate::template::number;
 use crate::template::values::Value;
 
 const PAGE: &str = "docs/platform/content/template-designer/handlebars-helpers";
 
-const ONE: &[Check] = &[Check::Argument("value", is_number)];
-const TWO: &[Check] = &[Check::Argument("a", is_number), Check::Argument("b", is_number)];
-const PARTS: &[Check] = &[Check::Argument("a", is_number), Check::Argument("b", can_divide)];
+const ONE: &[CallCheck] = &[CallCheck::Argument("value", is_number)];
+const TWO: &[CallCheck] = &[CallCheck::Argument("a", is_number), CallCheck::Argument("b", is_number)];
+const PARTS: &[CallCheck] = &[CallCheck::Argument("a", is_number), CallCheck::Argument("b", can_divide)];
 
 pub const HELPERS: &[Helper] = &[
     Helper {
@@ -124,15 +124,15 @@ pub fn number<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<f64, Problem> {
     if number.is_nan() { Err(expected("a number", value)) } else { Ok(number) }
 }
 
-fn one<'a>(call: &Call<'_, 'a>, of: fn(f64) -> f64) -> Result<Value<'a>, Problem> {
+fn one<'a>(call: &HelperCall<'_, 'a>, of: fn(f64) -> f64) -> Result<Value<'a>, Problem> {
     Ok(Value::Number(of(number(call.arg(0), call.heap)?)))
 }
 
-fn two<'a>(call: &Call<'_, 'a>, of: fn(f64, f64) -> f64) -> Result<Value<'a>, Problem> {
+fn two<'a>(call: &HelperCall<'_, 'a>, of: fn(f64, f64) -> f64) -> Result<Value<'a>, Problem> {
     Ok(Value::Number(of(number(call.arg(0), call.heap)?, number(call.arg(1), call.heap)?)))
 }
 
-fn parts<'a>(call: &Call<'_, 'a>, of: fn(f64, f64) -> f64) -> Result<Value<'a>, Problem> {
+fn parts<'a>(call: &HelperCall<'_, 'a>, of: fn(f64, f64) -> f64) -> Result<Value<'a>, Problem> {
     can_divide(call.arg(1), call.heap)?;
     two(call, of)
 }

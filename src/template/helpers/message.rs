@@ -10,10 +10,10 @@ use super::calendar::DateFormat;
 use super::dates::moment;
 use super::locale::category;
 use super::numerals::NumberFormat;
-use super::options::{Language, Options};
+use super::options::{FormatOptions, Language};
 use crate::error::shown;
 use crate::template::budget::{Problem, TEXT_BYTES};
-use crate::template::call::{Call, Known};
+use crate::template::call::{HelperCall, KnownArguments};
 use crate::template::escape::escape_html;
 use crate::template::heap::Heap;
 use crate::template::values::Value;
@@ -22,17 +22,17 @@ use crate::template::values::Value;
 const DEPTH: usize = 20;
 
 /// What a message consists of.
-enum Part<'a> {
+enum MessagePart<'a> {
     Words(String),
     /// `#`: the number that is counted.
     Count,
     Plain(&'a str),
-    Styled(&'a str, Kind, &'a str),
+    Styled(&'a str, FormatKind, &'a str),
     Choice(Choice<'a>),
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum FormatKind {
     Number,
     Date,
     Time,
@@ -44,7 +44,7 @@ struct Choice<'a> {
     /// What is counted, if it is a number.
     rule: Option<PluralRuleType>,
     offset: f64,
-    options: Vec<(Key<'a>, Vec<Part<'a>>)>,
+    options: Vec<(Key<'a>, Vec<MessagePart<'a>>)>,
 }
 
 enum Key<'a> {
@@ -56,16 +56,16 @@ enum Key<'a> {
 type Named<'a> = Vec<(&'a str, Value<'a>)>;
 
 /// Writes a message with the arguments of a call.
-pub fn format<'a>(message: &'a str, is_html: bool, call: &Call<'_, 'a>) -> Result<String, Problem> {
+pub fn format<'a>(message: &'a str, is_html: bool, call: &HelperCall<'_, 'a>) -> Result<String, Problem> {
     let parts = read(message, call.heap)?;
     // As many are looked up as the message names, each a few times.
     let named: HashMap<&str, Value<'a>> = call.named.iter().rev().copied().collect();
-    let mut writer = Writer { call, named, language: Language::of(call)?, is_html, out: String::new() };
+    let mut writer = MessageWriter { call, named, language: Language::of(call)?, is_html, out: String::new() };
     writer.message(&parts, None)?;
     Ok(writer.out)
 }
 
-fn read<'a>(message: &'a str, heap: &Heap<'a>) -> Result<Vec<Part<'a>>, Problem> {
+fn read<'a>(message: &'a str, heap: &Heap<'a>) -> Result<Vec<MessagePart<'a>>, Problem> {
     heap.budget.bytes(message.len())?;
     let mut reader = Reader { rest: message, heap };
     let parts = reader.message(0, false)?;
@@ -73,10 +73,10 @@ fn read<'a>(message: &'a str, heap: &Heap<'a>) -> Result<Vec<Part<'a>>, Problem>
 }
 
 /// Whether a message can be written: it can be read, it is given what it needs in any case, and options in it are some.
-pub fn check<'a>(message: &'a str, known: &Known<'_, 'a>) -> Result<(), Problem> {
+pub fn check<'a>(message: &'a str, known: &KnownArguments<'_, 'a>) -> Result<(), Problem> {
     let parts = read(message, known.heap)?;
     let named: HashSet<&str> = known.named.iter().map(|(name, _)| *name).collect();
-    parts.iter().filter_map(Part::name).try_for_each(|name| match named.contains(name) {
+    parts.iter().filter_map(MessagePart::name).try_for_each(|name| match named.contains(name) {
         true => Ok(()),
         false => Err(no_value(name)),
     })?;
@@ -87,29 +87,29 @@ fn no_value(name: &str) -> Problem {
     Problem(format!("expected a value for '{}' of the message", shown(name)))
 }
 
-impl<'a> Part<'a> {
+impl<'a> MessagePart<'a> {
     /// The argument that it is made of.
     fn name(&self) -> Option<&'a str> {
         match self {
-            Part::Words(_) | Part::Count => None,
-            Part::Plain(name) | Part::Styled(name, ..) => Some(name),
-            Part::Choice(choice) => Some(choice.name),
+            MessagePart::Words(_) | MessagePart::Count => None,
+            MessagePart::Plain(name) | MessagePart::Styled(name, ..) => Some(name),
+            MessagePart::Choice(choice) => Some(choice.name),
         }
     }
 
     /// Whether options in it are some.
     fn check(&self, heap: &Heap<'a>) -> Result<(), Problem> {
         match self {
-            Part::Words(_) | Part::Count | Part::Plain(_) => Ok(()),
-            Part::Styled(_, kind, style) => {
+            MessagePart::Words(_) | MessagePart::Count | MessagePart::Plain(_) => Ok(()),
+            MessagePart::Styled(_, kind, style) => {
                 let Some(named) = written_out(*kind, style)? else { return Ok(()) };
-                let options = Options::plain(&named, heap);
+                let options = FormatOptions::plain(&named, heap);
                 match kind {
-                    Kind::Number => NumberFormat::of(&options).map(drop),
-                    Kind::Date | Kind::Time => DateFormat::of(&options).map(drop),
+                    FormatKind::Number => NumberFormat::of(&options).map(drop),
+                    FormatKind::Date | FormatKind::Time => DateFormat::of(&options).map(drop),
                 }
             }
-            Part::Choice(choice) => {
+            MessagePart::Choice(choice) => {
                 choice.options.iter().flat_map(|(_, message)| message).try_for_each(|part| part.check(heap))
             }
         }
@@ -117,10 +117,10 @@ impl<'a> Part<'a> {
 }
 
 /// The options of a style that says them itself.
-fn written_out(kind: Kind, style: &str) -> Result<Option<Named<'_>>, Problem> {
+fn written_out(kind: FormatKind, style: &str) -> Result<Option<Named<'_>>, Problem> {
     match (style.strip_prefix("::"), kind) {
-        (Some(skeleton), Kind::Number) => number_skeleton(skeleton).map(Some),
-        (Some(skeleton), Kind::Date | Kind::Time) => date_skeleton(skeleton).map(Some),
+        (Some(skeleton), FormatKind::Number) => number_skeleton(skeleton).map(Some),
+        (Some(skeleton), FormatKind::Date | FormatKind::Time) => date_skeleton(skeleton).map(Some),
         (None, _) if style.contains('=') => pairs(style).map(Some),
         (None, _) => Ok(None),
     }
@@ -168,7 +168,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// Everything up to a brace that closes, or the end.
-    fn message(&mut self, depth: usize, is_counted: bool) -> Result<Vec<Part<'a>>, Problem> {
+    fn message(&mut self, depth: usize, is_counted: bool) -> Result<Vec<MessagePart<'a>>, Problem> {
         if depth > DEPTH {
             return Err(Problem(format!("the messages in the message are nested deeper than {DEPTH} levels")));
         }
@@ -178,19 +178,19 @@ impl<'a> Reader<'_, 'a> {
                 '{' => Some(self.argument(depth)?),
                 '#' if is_counted => {
                     self.rest = self.rest.strip_prefix('#').unwrap_or_default();
-                    Some(Part::Count)
+                    Some(MessagePart::Count)
                 }
                 _ => None,
             };
             match part {
                 Some(part) => {
-                    self.heap.budget.bytes(size_of::<Part<'_>>())?;
-                    parts.extend([Part::Words(std::mem::take(&mut words)), part]);
+                    self.heap.budget.bytes(size_of::<MessagePart<'_>>())?;
+                    parts.extend([MessagePart::Words(std::mem::take(&mut words)), part]);
                 }
                 None => self.words(is_counted, &mut words),
             }
         }
-        parts.push(Part::Words(words));
+        parts.push(MessagePart::Words(words));
         Ok(parts)
     }
 
@@ -247,18 +247,18 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn argument(&mut self, depth: usize) -> Result<Part<'a>, Problem> {
+    fn argument(&mut self, depth: usize) -> Result<MessagePart<'a>, Problem> {
         self.take("{")?;
         let name = self.word("the name of an argument")?;
         if self.takes("}") {
-            return Ok(Part::Plain(name));
+            return Ok(MessagePart::Plain(name));
         }
         self.take(",")?;
         let rest = self.rest;
         let kind = match self.word("a type of argument")? {
-            "number" => Kind::Number,
-            "date" => Kind::Date,
-            "time" => Kind::Time,
+            "number" => FormatKind::Number,
+            "date" => FormatKind::Date,
+            "time" => FormatKind::Time,
             "select" => return self.choice(name, None, depth),
             "plural" => return self.choice(name, Some(PluralRuleType::Cardinal), depth),
             "selectordinal" => return self.choice(name, Some(PluralRuleType::Ordinal), depth),
@@ -269,7 +269,7 @@ impl<'a> Reader<'_, 'a> {
         };
         let style = if self.takes(",") { self.style()? } else { "" };
         self.take("}")?;
-        Ok(Part::Styled(name, kind, style))
+        Ok(MessagePart::Styled(name, kind, style))
     }
 
     fn style(&mut self) -> Result<&'a str, Problem> {
@@ -283,7 +283,12 @@ impl<'a> Reader<'_, 'a> {
         Ok(style.trim())
     }
 
-    fn choice(&mut self, name: &'a str, rule: Option<PluralRuleType>, depth: usize) -> Result<Part<'a>, Problem> {
+    fn choice(
+        &mut self,
+        name: &'a str,
+        rule: Option<PluralRuleType>,
+        depth: usize,
+    ) -> Result<MessagePart<'a>, Problem> {
         self.take(",")?;
         let mut choice = Choice { name, rule, offset: 0.0, options: Vec::new() };
         if rule.is_some() && self.takes("offset:") {
@@ -294,13 +299,13 @@ impl<'a> Reader<'_, 'a> {
             self.take("{")?;
             let message = self.message(depth + 1, rule.is_some())?;
             self.take("}")?;
-            self.heap.budget.bytes(size_of::<(Key<'_>, Vec<Part<'_>>)>())?;
+            self.heap.budget.bytes(size_of::<(Key<'_>, Vec<MessagePart<'_>>)>())?;
             choice.options.push((key, message));
         }
         if choice.options.is_empty() {
             return Err(Problem(format!("expected options for '{}' in the message, found none", shown(name))));
         }
-        Ok(Part::Choice(choice))
+        Ok(MessagePart::Choice(choice))
     }
 
     fn key(&mut self, is_counted: bool) -> Result<Key<'a>, Problem> {
@@ -324,27 +329,27 @@ fn unicode(text: &str) -> Option<char> {
     char::from_u32(u32::from_str_radix(digits, 16).ok()?)
 }
 
-struct Writer<'w, 'c, 'a> {
-    call: &'w Call<'c, 'a>,
+struct MessageWriter<'w, 'c, 'a> {
+    call: &'w HelperCall<'c, 'a>,
     named: HashMap<&'w str, Value<'a>>,
     language: Language<'a>,
     is_html: bool,
     out: String,
 }
 
-impl<'a> Writer<'_, '_, 'a> {
-    fn message(&mut self, parts: &[Part<'a>], count: Option<f64>) -> Result<(), Problem> {
+impl<'a> MessageWriter<'_, '_, 'a> {
+    fn message(&mut self, parts: &[MessagePart<'a>], count: Option<f64>) -> Result<(), Problem> {
         for part in parts {
             let start = self.out.len();
             match part {
-                Part::Words(words) => self.out.push_str(words),
-                Part::Count => {
+                MessagePart::Words(words) => self.out.push_str(words),
+                MessagePart::Count => {
                     NumberFormat::PLAIN.write(count.unwrap_or(f64::NAN), self.language.locale, &mut self.out)
                 }
-                Part::Plain(name) => self.plain(name)?,
-                Part::Styled(name, kind, style) => self.styled(name, *kind, style)?,
+                MessagePart::Plain(name) => self.plain(name)?,
+                MessagePart::Styled(name, kind, style) => self.styled(name, *kind, style)?,
                 // What it writes is counted there.
-                Part::Choice(choice) => {
+                MessagePart::Choice(choice) => {
                     self.choice(choice)?;
                     continue;
                 }
@@ -373,7 +378,7 @@ impl<'a> Writer<'_, '_, 'a> {
         Ok(())
     }
 
-    fn styled(&mut self, name: &str, kind: Kind, style: &'a str) -> Result<(), Problem> {
+    fn styled(&mut self, name: &str, kind: FormatKind, style: &'a str) -> Result<(), Problem> {
         let value = self.value(name)?;
         let (heap, locale) = (self.call.heap, self.language.locale);
         let (format, named) = match written_out(kind, style)? {
@@ -381,20 +386,22 @@ impl<'a> Writer<'_, '_, 'a> {
             None if style.is_empty() => (Value::Undefined, Vec::new()),
             None => self.style(kind, style)?,
         };
-        let options = Options { named: &named, format, heap };
+        let options = FormatOptions { named: &named, format, heap };
         match kind {
-            Kind::Number => NumberFormat::of(&options)?.write(value.number(heap)?, locale, &mut self.out),
-            Kind::Date | Kind::Time => DateFormat::of(&options)?.write(moment(value, heap)?, locale, &mut self.out),
+            FormatKind::Number => NumberFormat::of(&options)?.write(value.number(heap)?, locale, &mut self.out),
+            FormatKind::Date | FormatKind::Time => {
+                DateFormat::of(&options)?.write(moment(value, heap)?, locale, &mut self.out)
+            }
         }
         Ok(())
     }
 
     /// What a style with a name is: one of the data, else one that is always there. One that is neither changes nothing.
-    fn style(&self, kind: Kind, style: &str) -> Result<(Value<'a>, Named<'a>), Problem> {
+    fn style(&self, kind: FormatKind, style: &str) -> Result<(Value<'a>, Named<'a>), Problem> {
         let (group, known) = match kind {
-            Kind::Number => ("number", NUMBERS),
-            Kind::Date => ("date", DATES),
-            Kind::Time => ("time", TIMES),
+            FormatKind::Number => ("number", NUMBERS),
+            FormatKind::Date => ("date", DATES),
+            FormatKind::Time => ("time", TIMES),
         };
         let formats = self.language.find("formats", self.call.heap)?.member(group, self.call.heap)?;
         let format = formats.member(style, self.call.heap)?;

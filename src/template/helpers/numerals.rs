@@ -3,7 +3,7 @@
 use fixed_decimal::{Decimal, UnsignedRoundingMode};
 
 use super::locale::{Locale, decimal, minor_digits, narrow_symbol};
-use super::options::Options;
+use super::options::FormatOptions;
 use crate::template::budget::Problem;
 use crate::template::call::expected;
 use crate::template::values::Value;
@@ -64,7 +64,7 @@ impl<'a> NumberFormat<'a> {
         sign: Sign::Usual,
     };
 
-    pub fn of(options: &Options<'_, 'a>) -> Result<Self, Problem> {
+    pub fn of(options: &FormatOptions<'_, 'a>) -> Result<Self, Problem> {
         let style = style(options)?;
         let usual = match style {
             Style::Decimal => [0, 3],
@@ -183,7 +183,7 @@ impl<'a> NumberFormat<'a> {
     }
 }
 
-fn style<'a>(options: &Options<'_, 'a>) -> Result<Style<'a>, Problem> {
+fn style<'a>(options: &FormatOptions<'_, 'a>) -> Result<Style<'a>, Problem> {
     match options.word("style", &["decimal", "percent", "currency"])? {
         Some(1) => return Ok(Style::Percent),
         Some(2) => {}
@@ -205,7 +205,7 @@ fn style<'a>(options: &Options<'_, 'a>) -> Result<Style<'a>, Problem> {
     Ok(Style::Currency(code, display))
 }
 
-fn grouping(options: &Options<'_, '_>) -> Result<Grouping, Problem> {
+fn grouping(options: &FormatOptions<'_, '_>) -> Result<Grouping, Problem> {
     Ok(match options.get("useGrouping")? {
         Value::Undefined => Grouping::Usual,
         value => match value.as_text() {

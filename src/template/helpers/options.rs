@@ -2,7 +2,7 @@
 
 use super::locale::{self, Locale};
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Known, expected};
+use crate::template::call::{HelperCall, KnownArguments, expected};
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
@@ -19,7 +19,7 @@ pub struct Language<'a> {
 
 impl<'a> Language<'a> {
     /// `locales=`, else what an `intl` around the call or the data's own says, else en-US.
-    pub fn of(call: &Call<'_, 'a>) -> Result<Self, Problem> {
+    pub fn of(call: &HelperCall<'_, 'a>) -> Result<Self, Problem> {
         let intl = call.find("intl")?;
         let asked = match call.named("locales").filter(|locales| !locales.is_nothing()) {
             Some(locales) => locales,
@@ -52,7 +52,7 @@ impl<'a> Language<'a> {
 
 /// What a call asks for, and behind it what a format with a name does.
 #[derive(Clone, Copy)]
-pub struct Options<'o, 'a> {
+pub struct FormatOptions<'o, 'a> {
     pub named: &'o [(&'a str, Value<'a>)],
     pub format: Value<'a>,
     pub heap: &'o Heap<'a>,
@@ -60,7 +60,7 @@ pub struct Options<'o, 'a> {
 
 /// The options that a call gives as constants. What only the data say is as if it was not given, but for a currency, which
 /// has to be there.
-pub fn constants<'a>(known: &Known<'_, 'a>) -> Vec<(&'a str, Value<'a>)> {
+pub fn constants<'a>(known: &KnownArguments<'_, 'a>) -> Vec<(&'a str, Value<'a>)> {
     let mut named: Vec<_> = known.named.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
     let has_format = known.arg(1).is_none_or(|format| !format.is_nothing());
     if has_format || known.named("currency").is_none() {
@@ -69,10 +69,10 @@ pub fn constants<'a>(known: &Known<'_, 'a>) -> Vec<(&'a str, Value<'a>)> {
     named
 }
 
-impl<'a> Options<'_, 'a> {
+impl<'a> FormatOptions<'_, 'a> {
     /// Those without a format that has a name.
-    pub fn plain<'o>(named: &'o [(&'a str, Value<'a>)], heap: &'o Heap<'a>) -> Options<'o, 'a> {
-        Options { named, format: Value::Undefined, heap }
+    pub fn plain<'o>(named: &'o [(&'a str, Value<'a>)], heap: &'o Heap<'a>) -> FormatOptions<'o, 'a> {
+        FormatOptions { named, format: Value::Undefined, heap }
     }
 
     /// An option; nothing if it was not given.

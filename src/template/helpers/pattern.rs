@@ -6,10 +6,10 @@
 use std::ops::Range;
 
 use crate::json::cut;
-use crate::template::budget::{Budget, Problem, TEXT_BYTES};
-use crate::template::call::Call;
-use crate::template::change::Change;
-use crate::template::escape::Kind;
+use crate::template::budget::{Problem, RenderBudget, TEXT_BYTES};
+use crate::template::call::HelperCall;
+use crate::template::change::TextChange;
+use crate::template::escape::PrintKind;
 use crate::template::heap::Heap;
 use crate::template::number::is_space;
 
@@ -25,14 +25,14 @@ const RANGES_A_STEP: usize = 16;
 const CHOICES: usize = 1_000_000;
 
 pub struct Pattern {
-    ops: Vec<Op>,
+    ops: Vec<PatternOp>,
     sets: Vec<Set>,
     groups: usize,
     slots: usize,
 }
 
 #[derive(Clone, Copy)]
-enum Op {
+enum PatternOp {
     /// One character of the set of that number.
     One(usize),
     /// Goes on at the first; if that leads nowhere, at the second.
@@ -95,41 +95,41 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-enum Node {
+enum PatternNode {
     /// What takes one character, or none.
-    Op(Op),
-    Sequence(Vec<Node>),
-    Either(Vec<Node>),
-    Group(usize, Box<Node>),
+    Op(PatternOp),
+    Sequence(Vec<PatternNode>),
+    Either(Vec<PatternNode>),
+    Group(usize, Box<PatternNode>),
     Repeat {
-        node: Box<Node>,
+        node: Box<PatternNode>,
         least: usize,
         most: Option<usize>,
         is_lazy: bool,
     },
 }
 
-impl Node {
+impl PatternNode {
     fn groups(&self) -> usize {
         match self {
-            Node::Op(_) => 0,
-            Node::Sequence(nodes) | Node::Either(nodes) => nodes.iter().map(Node::groups).sum(),
-            Node::Group(_, node) => 1 + node.groups(),
-            Node::Repeat { node, .. } => node.groups(),
+            PatternNode::Op(_) => 0,
+            PatternNode::Sequence(nodes) | PatternNode::Either(nodes) => nodes.iter().map(PatternNode::groups).sum(),
+            PatternNode::Group(_, node) => 1 + node.groups(),
+            PatternNode::Repeat { node, .. } => node.groups(),
         }
     }
 
     /// How many instructions it is compiled to.
     fn size(&self) -> usize {
         match self {
-            Node::Op(_) => 1,
-            Node::Sequence(nodes) => nodes.iter().map(Node::size).fold(0, usize::saturating_add),
-            Node::Either(nodes) => {
-                let size = nodes.iter().map(Node::size).fold(0, usize::saturating_add);
+            PatternNode::Op(_) => 1,
+            PatternNode::Sequence(nodes) => nodes.iter().map(PatternNode::size).fold(0, usize::saturating_add),
+            PatternNode::Either(nodes) => {
+                let size = nodes.iter().map(PatternNode::size).fold(0, usize::saturating_add);
                 size.saturating_add(2 * nodes.len().saturating_sub(1))
             }
-            Node::Group(_, node) => node.size().saturating_add(2),
-            Node::Repeat { node, least, most, .. } => {
+            PatternNode::Group(_, node) => node.size().saturating_add(2),
+            PatternNode::Repeat { node, least, most, .. } => {
                 let size = node.size().saturating_add(2 * node.groups());
                 let times = |times: usize, more: usize| times.saturating_mul(size.saturating_add(more));
                 let rest = most.map_or(times(1, 4), |most| times(most.saturating_sub(*least), 3));
@@ -140,13 +140,13 @@ impl Node {
 }
 
 /// A pattern that was read.
-struct Parsed {
-    node: Node,
+struct ParsedPattern {
+    node: PatternNode,
     sets: Vec<Set>,
     groups: usize,
 }
 
-impl Parsed {
+impl ParsedPattern {
     fn read(pattern: &str) -> Result<Self, Problem> {
         let mut reader = Reader { rest: pattern, groups: 1, sets: Vec::new() };
         let failed =
@@ -159,52 +159,52 @@ impl Parsed {
             return Err(failed("a group is closed that is not open"));
         }
         let Reader { groups, sets, .. } = reader;
-        let node = Node::Group(0, Box::new(node));
-        if node.size() > OPS { Err(failed("it is too long")) } else { Ok(Parsed { node, sets, groups }) }
+        let node = PatternNode::Group(0, Box::new(node));
+        if node.size() > OPS { Err(failed("it is too long")) } else { Ok(ParsedPattern { node, sets, groups }) }
     }
 }
 
 impl Pattern {
     /// Whether it is one.
     pub fn check(pattern: &str) -> Result<(), Problem> {
-        Parsed::read(pattern).map(drop)
+        ParsedPattern::read(pattern).map(drop)
     }
 
     pub fn new(pattern: &str, heap: &Heap<'_>) -> Result<Self, Problem> {
         heap.budget.bytes(pattern.len())?;
-        let Parsed { node, sets, groups } = Parsed::read(pattern)?;
+        let ParsedPattern { node, sets, groups } = ParsedPattern::read(pattern)?;
         heap.budget.steps(node.size())?;
         let mut made = Pattern { ops: Vec::new(), sets, groups, slots: 2 * groups };
         made.compile(&node);
-        made.ops.push(Op::Match);
+        made.ops.push(PatternOp::Match);
         Ok(made)
     }
 
-    fn push(&mut self, op: Op) -> usize {
+    fn push(&mut self, op: PatternOp) -> usize {
         self.ops.push(op);
         self.ops.len() - 1
     }
 
-    fn set(&mut self, place: usize, op: Op) {
+    fn set(&mut self, place: usize, op: PatternOp) {
         if let Some(slot) = self.ops.get_mut(place) {
             *slot = op;
         }
     }
 
-    fn compile(&mut self, node: &Node) {
+    fn compile(&mut self, node: &PatternNode) {
         match node {
-            Node::Op(op) => drop(self.push(*op)),
-            Node::Sequence(nodes) => nodes.iter().for_each(|node| self.compile(node)),
-            Node::Either(nodes) => self.either(nodes),
-            Node::Group(group, node) => {
-                self.push(Op::Note(2 * group));
+            PatternNode::Op(op) => drop(self.push(*op)),
+            PatternNode::Sequence(nodes) => nodes.iter().for_each(|node| self.compile(node)),
+            PatternNode::Either(nodes) => self.either(nodes),
+            PatternNode::Group(group, node) => {
+                self.push(PatternOp::Note(2 * group));
                 self.compile(node);
-                self.push(Op::Note(2 * group + 1));
+                self.push(PatternOp::Note(2 * group + 1));
             }
-            Node::Repeat { node, least, most, is_lazy } => {
+            PatternNode::Repeat { node, least, most, is_lazy } => {
                 for _ in 0..*least {
                     // A repetition of nothing is bounded, too.
-                    self.push(Op::Jump(self.ops.len() + 1));
+                    self.push(PatternOp::Jump(self.ops.len() + 1));
                     self.forget_groups(node);
                     self.compile(node);
                 }
@@ -216,54 +216,56 @@ impl Pattern {
         }
     }
 
-    fn either(&mut self, nodes: &[Node]) {
+    fn either(&mut self, nodes: &[PatternNode]) {
         let mut ends = Vec::new();
         for (place, node) in nodes.iter().enumerate() {
             if place + 1 == nodes.len() {
                 self.compile(node);
                 break;
             }
-            let choice = self.push(Op::Match);
+            let choice = self.push(PatternOp::Match);
             self.compile(node);
-            ends.push(self.push(Op::Match));
-            self.set(choice, Op::Choice(choice + 1, self.ops.len()));
+            ends.push(self.push(PatternOp::Match));
+            self.set(choice, PatternOp::Choice(choice + 1, self.ops.len()));
         }
-        ends.into_iter().for_each(|end| self.set(end, Op::Jump(self.ops.len())));
+        ends.into_iter().for_each(|end| self.set(end, PatternOp::Jump(self.ops.len())));
     }
 
     /// As in JavaScript a group has found nothing when what it stands in is repeated.
-    fn forget_groups(&mut self, node: &Node) {
+    fn forget_groups(&mut self, node: &PatternNode) {
         match node {
-            Node::Op(_) => {}
-            Node::Sequence(nodes) | Node::Either(nodes) => nodes.iter().for_each(|node| self.forget_groups(node)),
-            Node::Repeat { node, .. } => self.forget_groups(node),
-            Node::Group(group, node) => {
-                self.push(Op::Forget(2 * group));
-                self.push(Op::Forget(2 * group + 1));
+            PatternNode::Op(_) => {}
+            PatternNode::Sequence(nodes) | PatternNode::Either(nodes) => {
+                nodes.iter().for_each(|node| self.forget_groups(node))
+            }
+            PatternNode::Repeat { node, .. } => self.forget_groups(node),
+            PatternNode::Group(group, node) => {
+                self.push(PatternOp::Forget(2 * group));
+                self.push(PatternOp::Forget(2 * group + 1));
                 self.forget_groups(node);
             }
         }
     }
 
     /// Once more or not, again and again if it loops.
-    fn repeat(&mut self, node: &Node, is_lazy: bool, loops: bool) {
-        let choice = self.push(Op::Match);
+    fn repeat(&mut self, node: &PatternNode, is_lazy: bool, loops: bool) {
+        let choice = self.push(PatternOp::Match);
         let slot = self.slots;
         self.slots += 1;
-        self.push(Op::Note(slot));
+        self.push(PatternOp::Note(slot));
         self.forget_groups(node);
         self.compile(node);
-        self.push(Op::Moved(slot));
+        self.push(PatternOp::Moved(slot));
         if loops {
-            self.push(Op::Jump(choice));
+            self.push(PatternOp::Jump(choice));
         }
         let (once, end) = (choice + 1, self.ops.len());
-        self.set(choice, if is_lazy { Op::Choice(end, once) } else { Op::Choice(once, end) });
+        self.set(choice, if is_lazy { PatternOp::Choice(end, once) } else { PatternOp::Choice(once, end) });
     }
 
     /// Puts the replacement, in which `$1`, `$&`, `` $` ``, `$'` and `$$` have a meaning, in the place of every match.
-    pub fn replace_all(&self, text: &str, replacement: &str, call: &Call<'_, '_>) -> Result<String, Problem> {
-        let (mut made, mut copied, mut from) = (Made::new(text, call), 0, 0);
+    pub fn replace_all(&self, text: &str, replacement: &str, call: &HelperCall<'_, '_>) -> Result<String, Problem> {
+        let (mut made, mut copied, mut from) = (RewrittenText::new(text, call), 0, 0);
         while let Some(slots) = self.find(text, from, call.heap)? {
             let (start, end) = self.group(&slots, 0).unwrap_or((from, from));
             made.copy(copied..start)?;
@@ -283,7 +285,7 @@ impl Pattern {
         Some(((*slots.get(2 * group)?)?, (*slots.get(2 * group + 1)?)?))
     }
 
-    fn expand(&self, replacement: &str, slots: &[Option<usize>], made: &mut Made<'_>) -> Result<(), Problem> {
+    fn expand(&self, replacement: &str, slots: &[Option<usize>], made: &mut RewrittenText<'_>) -> Result<(), Problem> {
         let (start, end) = self.group(slots, 0).unwrap_or_default();
         let mut rest = replacement;
         while let Some((before, after)) = rest.split_once('$') {
@@ -320,7 +322,8 @@ impl Pattern {
     fn find(&self, text: &str, from: usize, heap: &Heap<'_>) -> Result<Option<Vec<Option<usize>>>, Problem> {
         let Some(rest) = text.get(from..) else { return Ok(None) };
         heap.budget.bytes(self.slots * size_of::<Option<usize>>())?;
-        let mut attempt = Attempt { pattern: self, text, slots: vec![None; self.slots], choices: Vec::new(), heap };
+        let mut attempt =
+            MatchAttempt { pattern: self, text, slots: vec![None; self.slots], choices: Vec::new(), heap };
         for (at, _) in rest.char_indices().chain([(rest.len(), ' ')]) {
             if attempt.matches(from + at)? {
                 return Ok(Some(attempt.slots));
@@ -331,19 +334,19 @@ impl Pattern {
 }
 
 /// A text that is made of another, and what its parts are, where that is asked for.
-struct Made<'t> {
+struct RewrittenText<'t> {
     text: &'t str,
     out: String,
-    change: Option<&'t Change>,
+    change: Option<&'t TextChange>,
     /// What the replacement is.
-    kind: Kind,
-    budget: &'t Budget,
+    kind: PrintKind,
+    budget: &'t RenderBudget,
 }
 
-impl<'t> Made<'t> {
-    fn new(text: &'t str, call: &Call<'t, '_>) -> Self {
-        let kind = call.change.map_or(Kind::Data, |change| change.argument(2));
-        Made { text, out: String::new(), change: call.change, kind, budget: &call.heap.budget }
+impl<'t> RewrittenText<'t> {
+    fn new(text: &'t str, call: &HelperCall<'t, '_>) -> Self {
+        let kind = call.change.map_or(PrintKind::Data, |change| change.argument(2));
+        RewrittenText { text, out: String::new(), change: call.change, kind, budget: &call.heap.budget }
     }
 
     /// Writes a part of the text.
@@ -368,27 +371,27 @@ impl<'t> Made<'t> {
 }
 
 /// One try to match a pattern somewhere.
-struct Attempt<'t, 'h, 'a> {
+struct MatchAttempt<'t, 'h, 'a> {
     pattern: &'t Pattern,
     text: &'t str,
     slots: Vec<Option<usize>>,
-    choices: Vec<Undo>,
+    choices: Vec<Backtrack>,
     heap: &'h Heap<'a>,
 }
 
 /// What is done on the way back.
-enum Undo {
+enum Backtrack {
     Try { op: usize, at: usize },
     Forget { slot: usize, noted: Option<usize> },
 }
 
-impl Attempt<'_, '_, '_> {
+impl MatchAttempt<'_, '_, '_> {
     fn matches(&mut self, start: usize) -> Result<bool, Problem> {
         let (mut next, mut at) = (0, start);
         loop {
             self.heap.budget.steps(1)?;
             let Some(op) = self.pattern.ops.get(next) else { return Ok(false) };
-            if matches!(op, Op::Match) {
+            if matches!(op, PatternOp::Match) {
                 self.choices.clear();
                 return Ok(true);
             }
@@ -406,39 +409,39 @@ impl Attempt<'_, '_, '_> {
     }
 
     /// Where it goes on after an instruction; nowhere if that does not match.
-    fn step(&mut self, op: Op, place: usize, at: usize) -> Result<Option<(usize, usize)>, Problem> {
+    fn step(&mut self, op: PatternOp, place: usize, at: usize) -> Result<Option<(usize, usize)>, Problem> {
         let next = place + 1;
         let goes_on = match op {
-            Op::One(set) => {
+            PatternOp::One(set) => {
                 let (Some(c), Some(set)) = (self.char_at(at), self.pattern.sets.get(set)) else { return Ok(None) };
                 self.heap.budget.steps((set.ranges.len() + set.classes.len()) / RANGES_A_STEP)?;
                 return Ok(set.has(c).then(|| (next, at + c.len_utf8())));
             }
-            Op::Choice(first, second) => {
-                self.choices.push(Undo::Try { op: second, at });
+            PatternOp::Choice(first, second) => {
+                self.choices.push(Backtrack::Try { op: second, at });
                 return Ok(Some((first, at)));
             }
-            Op::Jump(target) => return Ok(Some((target, at))),
-            Op::Note(slot) => {
+            PatternOp::Jump(target) => return Ok(Some((target, at))),
+            PatternOp::Note(slot) => {
                 if let Some(noted) = self.slots.get_mut(slot) {
-                    self.choices.push(Undo::Forget { slot, noted: noted.replace(at) });
+                    self.choices.push(Backtrack::Forget { slot, noted: noted.replace(at) });
                 }
                 true
             }
-            Op::Forget(slot) => {
+            PatternOp::Forget(slot) => {
                 if let Some(noted) = self.slots.get_mut(slot).filter(|noted| noted.is_some()) {
-                    self.choices.push(Undo::Forget { slot, noted: noted.take() });
+                    self.choices.push(Backtrack::Forget { slot, noted: noted.take() });
                 }
                 true
             }
-            Op::Moved(slot) => self.slots.get(slot).copied().flatten() != Some(at),
-            Op::Start => at == 0,
-            Op::End => at == self.text.len(),
-            Op::Boundary(wanted) => {
+            PatternOp::Moved(slot) => self.slots.get(slot).copied().flatten() != Some(at),
+            PatternOp::Start => at == 0,
+            PatternOp::End => at == self.text.len(),
+            PatternOp::Boundary(wanted) => {
                 let before = self.text.get(..at).and_then(|text| text.chars().next_back()).is_some_and(is_word);
                 (before != self.char_at(at).is_some_and(is_word)) == wanted
             }
-            Op::Match => false,
+            PatternOp::Match => false,
         };
         Ok(goes_on.then_some((next, at)))
     }
@@ -450,8 +453,8 @@ impl Attempt<'_, '_, '_> {
     fn back(&mut self) -> Option<(usize, usize)> {
         loop {
             match self.choices.pop()? {
-                Undo::Try { op, at } => return Some((op, at)),
-                Undo::Forget { slot, noted } => {
+                Backtrack::Try { op, at } => return Some((op, at)),
+                Backtrack::Forget { slot, noted } => {
                     if let Some(slot) = self.slots.get_mut(slot) {
                         *slot = noted;
                     }
@@ -469,7 +472,7 @@ struct Reader<'p> {
     sets: Vec<Set>,
 }
 
-type Read<T> = Result<T, &'static str>;
+type ParseResult<T> = Result<T, &'static str>;
 
 impl Reader<'_> {
     fn peek(&self) -> Option<char> {
@@ -489,7 +492,7 @@ impl Reader<'_> {
         rest.is_some()
     }
 
-    fn either(&mut self, depth: usize) -> Read<Node> {
+    fn either(&mut self, depth: usize) -> ParseResult<PatternNode> {
         if depth > DEPTH {
             return Err("its groups are nested too deep");
         }
@@ -497,32 +500,35 @@ impl Reader<'_> {
         while self.take("|") {
             nodes.push(self.sequence(depth)?);
         }
-        Ok(Node::Either(nodes))
+        Ok(PatternNode::Either(nodes))
     }
 
-    fn sequence(&mut self, depth: usize) -> Read<Node> {
+    fn sequence(&mut self, depth: usize) -> ParseResult<PatternNode> {
         let mut nodes = Vec::new();
         while self.peek().is_some_and(|c| !matches!(c, '|' | ')')) {
             let node = self.one(depth)?;
-            let can_repeat = !matches!(node, Node::Op(Op::Start | Op::End | Op::Boundary(_)));
+            let can_repeat =
+                !matches!(node, PatternNode::Op(PatternOp::Start | PatternOp::End | PatternOp::Boundary(_)));
             nodes.push(match self.count() {
                 Some(_) if !can_repeat => return Err("there is nothing to repeat"),
                 Some((least, Some(most))) if most < least => return Err("numbers of a repetition are out of order"),
-                Some((least, most)) => Node::Repeat { node: Box::new(node), least, most, is_lazy: self.take("?") },
+                Some((least, most)) => {
+                    PatternNode::Repeat { node: Box::new(node), least, most, is_lazy: self.take("?") }
+                }
                 None => node,
             });
         }
-        Ok(Node::Sequence(nodes))
+        Ok(PatternNode::Sequence(nodes))
     }
 
-    fn one(&mut self, depth: usize) -> Read<Node> {
+    fn one(&mut self, depth: usize) -> ParseResult<PatternNode> {
         let set = match self.next().ok_or("it ends too early")? {
-            '^' => return Ok(Node::Op(Op::Start)),
-            '$' => return Ok(Node::Op(Op::End)),
+            '^' => return Ok(PatternNode::Op(PatternOp::Start)),
+            '$' => return Ok(PatternNode::Op(PatternOp::End)),
             '(' => return self.group(depth),
             '*' | '+' | '?' => return Err("there is nothing to repeat"),
-            '\\' if self.take("b") => return Ok(Node::Op(Op::Boundary(true))),
-            '\\' if self.take("B") => return Ok(Node::Op(Op::Boundary(false))),
+            '\\' if self.take("b") => return Ok(PatternNode::Op(PatternOp::Boundary(true))),
+            '\\' if self.take("B") => return Ok(PatternNode::Op(PatternOp::Boundary(false))),
             '\\' => self.escaped()?,
             '.' => {
                 let ranges = "\n\r\u{2028}\u{2029}".chars().map(|c| (c, c)).collect();
@@ -532,10 +538,10 @@ impl Reader<'_> {
             c => Set::of(c),
         };
         self.sets.push(set);
-        Ok(Node::Op(Op::One(self.sets.len() - 1)))
+        Ok(PatternNode::Op(PatternOp::One(self.sets.len() - 1)))
     }
 
-    fn group(&mut self, depth: usize) -> Read<Node> {
+    fn group(&mut self, depth: usize) -> ParseResult<PatternNode> {
         let group = if self.take("?:") { None } else { Some(self.groups) };
         if self.rest.starts_with('?') {
             return Err("groups that begin with (? are not understood, but for (?:");
@@ -546,7 +552,7 @@ impl Reader<'_> {
             return Err("a group is not closed");
         }
         Ok(match group {
-            Some(group) => Node::Group(group, Box::new(node)),
+            Some(group) => PatternNode::Group(group, Box::new(node)),
             None => node,
         })
     }
@@ -572,7 +578,7 @@ impl Reader<'_> {
         Some(count)
     }
 
-    fn set(&mut self) -> Read<Set> {
+    fn set(&mut self) -> ParseResult<Set> {
         let mut set = Set { is_negated: self.take("^"), ..Set::default() };
         while !self.take("]") {
             let part = self.part_of_set()?;
@@ -596,7 +602,7 @@ impl Reader<'_> {
         Ok(set)
     }
 
-    fn part_of_set(&mut self) -> Read<Set> {
+    fn part_of_set(&mut self) -> ParseResult<Set> {
         match self.next().ok_or("a set is not closed")? {
             '\\' if self.take("b") => Ok(Set::of('\u{8}')),
             '\\' => self.escaped(),
@@ -605,7 +611,7 @@ impl Reader<'_> {
     }
 
     /// What a character behind a backslash is.
-    fn escaped(&mut self) -> Read<Set> {
+    fn escaped(&mut self) -> ParseResult<Set> {
         let c = self.next().ok_or("it ends with a backslash")?;
         Ok(Set::of(match c {
             'd' | 'w' | 's' | 'D' | 'W' | 'S' => {
@@ -636,7 +642,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Heap, Parsed, Pattern};
+    use super::{Heap, ParsedPattern, Pattern};
     use crate::template::helpers::testing::{Json, check, printed};
 
     #[test]
@@ -718,7 +724,7 @@ mod tests {
         for pattern in ["", "a", "a|b|cd", "(a)(?:b)", "a*b+?c?", "a{3}", "a{2,}", "(a|b){1,4}c{0}", "(x{2,5}y*){3}"] {
             let (arena, root) = (bumpalo::Bump::new(), Json("{}"));
             let made = Pattern::new(pattern, &Heap::new(&arena, &root)).unwrap();
-            assert_eq!(made.ops.len(), Parsed::read(pattern).unwrap().node.size() + 1, "{pattern}");
+            assert_eq!(made.ops.len(), ParsedPattern::read(pattern).unwrap().node.size() + 1, "{pattern}");
         }
     }
 

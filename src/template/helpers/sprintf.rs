@@ -1,7 +1,7 @@
 //! The patterns of `format`: sprintf-js's, such as `%s`, `%05.1f` and `%2$s`.
 //! Source: the README of github.com/alexei/sprintf.js, to which Courier's documentation of `format` leads.
 
-use super::json_path::Path;
+use super::json_path::JsonPath;
 use crate::json::cut;
 use crate::json::quoted;
 use crate::template::budget::{Problem, TEXT_BYTES};
@@ -216,8 +216,8 @@ impl<'p> Placeholder<'p> {
 }
 
 /// The path of a placeholder such as `%(name)s`.
-fn named(path: &str) -> Result<Path<'_>, Problem> {
-    Path::parse(path).ok_or_else(|| Problem(format!("expected a name in %(…), found {}", cut(path))))
+fn named(path: &str) -> Result<JsonPath<'_>, Problem> {
+    JsonPath::parse(path).ok_or_else(|| Problem(format!("expected a name in %(…), found {}", cut(path))))
 }
 
 impl<'p> Which<'p> {

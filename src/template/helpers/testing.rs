@@ -3,9 +3,9 @@
 use bumpalo::Bump;
 
 use super::HELPERS;
-use super::json_path::Path;
+use super::json_path::JsonPath;
 use crate::template::budget::Problem;
-use crate::template::call::{Call, Form};
+use crate::template::call::{Form, HelperCall};
 use crate::template::heap::{Heap, Root};
 use crate::template::values::Value;
 
@@ -55,8 +55,8 @@ fn seen(
 ) -> Result<String, String> {
     let (arena, root) = (Bump::new(), Json(data));
     let heap = Heap::new(&arena, &root);
-    let outer = Call { args: &[], named: &[], this: Value::Root, element: None, heap: &heap, change: None };
-    let this = Path::parse(this).expect(this).find(&outer).unwrap();
+    let outer = HelperCall { args: &[], named: &[], this: Value::Root, element: None, heap: &heap, change: None };
+    let this = JsonPath::parse(this).expect(this).find(&outer).unwrap();
     let mut reader = Reader { rest: call, this, heap: &heap };
     let value = reader.call();
     assert!(value.is_err() || reader.rest.is_empty(), "{call}: {:?} is left", reader.rest);
@@ -104,7 +104,7 @@ impl<'r, 'a> Reader<'r, '_, 'a> {
             .find(|helper| helper.name == name)
             .unwrap_or_else(|| panic!("no helper {name}"));
         let (Form::Value(make) | Form::Condition(make) | Form::Content(make)) = helper.form else { panic!("{name}") };
-        make(&Call { args: &args, named: &named, this: self.this, element: None, heap: self.heap, change: None })
+        make(&HelperCall { args: &args, named: &named, this: self.this, element: None, heap: self.heap, change: None })
     }
 
     fn value(&mut self) -> Result<Value<'a>, Problem> {
@@ -130,8 +130,8 @@ impl<'r, 'a> Reader<'r, '_, 'a> {
             }
             path => {
                 let outer =
-                    Call { args: &[], named: &[], this: self.this, element: None, heap: self.heap, change: None };
-                Path::parse(path).expect(path).find(&outer)
+                    HelperCall { args: &[], named: &[], this: self.this, element: None, heap: self.heap, change: None };
+                JsonPath::parse(path).expect(path).find(&outer)
             }
         }
     }

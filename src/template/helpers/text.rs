@@ -4,7 +4,7 @@ use super::json_text;
 use super::pattern::Pattern;
 use super::sprintf;
 use crate::template::budget::{Problem, TEXT_BYTES};
-use crate::template::call::{Call, Check, Form, Helper, Known, expected, printed};
+use crate::template::call::{CallCheck, Form, Helper, HelperCall, KnownArguments, expected, printed};
 use crate::template::heap::Heap;
 use crate::template::number::is_space;
 use crate::template::values::{Value, first_units};
@@ -19,7 +19,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(capitalize),
         about: "The text with its first letter large.",
         source: PAGE,
-        checks: &[Check::Argument("text", has_letters)],
+        checks: &[CallCheck::Argument("text", has_letters)],
     },
     Helper {
         name: "concat",
@@ -36,7 +36,7 @@ pub const HELPERS: &[Helper] = &[
         about: "The pattern with its arguments, or the items of a list that is the only one, where it has \
                 placeholders: sprintf-js's, such as `%s`, `%d`, `%.2f`, `%05d` and `%2$s`.",
         source: PAGE,
-        checks: &[Check::Call(is_filled)],
+        checks: &[CallCheck::Call(is_filled)],
     },
     Helper {
         name: "trim",
@@ -68,7 +68,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Content(trim_one_char_right),
         about: "The text without its last character.",
         source: PAGE,
-        checks: &[Check::Argument("text", is_text)],
+        checks: &[CallCheck::Argument("text", is_text)],
     },
     Helper {
         name: "truncate",
@@ -85,7 +85,7 @@ pub const HELPERS: &[Helper] = &[
         about: "The text with every match of a regular expression replaced; `$1` and `$&` in the replacement are \
                 JavaScript's.",
         source: PREVIEW,
-        checks: &[Check::Argument("search", is_search), Check::Argument("replacement", is_replacement)],
+        checks: &[CallCheck::Argument("search", is_search), CallCheck::Argument("replacement", is_replacement)],
     },
     Helper {
         name: "split",
@@ -93,7 +93,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(split),
         about: "A list of what stands between the separators.",
         source: PREVIEW,
-        checks: &[Check::Argument("text", is_text), Check::Argument("separator", is_text)],
+        checks: &[CallCheck::Argument("text", is_text), CallCheck::Argument("separator", is_text)],
     },
     Helper {
         name: "parse-string",
@@ -101,7 +101,7 @@ pub const HELPERS: &[Helper] = &[
         form: Form::Value(parse_string),
         about: "The text with JSON's escapes in it, such as `\\n`, read.",
         source: PREVIEW,
-        checks: &[Check::Argument("text", is_escaped)],
+        checks: &[CallCheck::Argument("text", is_escaped)],
     },
     Helper {
         name: "line-break",
@@ -150,7 +150,7 @@ fn has_letters<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     if value.is_truthy() { text_of(value).map(drop) } else { Ok(()) }
 }
 
-fn capitalize<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn capitalize<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let value = call.arg(0);
     if !value.is_truthy() {
         return Ok(value);
@@ -160,7 +160,7 @@ fn capitalize<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.give(&first.chain(rest).collect::<String>())
 }
 
-fn concat<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn concat<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let separator = match call.named("separator") {
         Some(separator) if !separator.is_nothing() => separator.text(call.heap)?,
         _ => "",
@@ -187,14 +187,14 @@ fn pattern_of<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Probl
 }
 
 /// Whether the pattern of `format` can be filled.
-fn is_filled(known: &Known<'_, '_>) -> Result<(), Problem> {
+fn is_filled(known: &KnownArguments<'_, '_>) -> Result<(), Problem> {
     match known.arg(0) {
         Some(pattern) => sprintf::check(pattern_of(pattern, known.heap)?),
         None => Ok(()),
     }
 }
 
-fn format<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn format<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (pattern, values) = call.args.split_first().map_or((Value::Undefined, &[][..]), |(first, rest)| (*first, rest));
     let pattern = pattern_of(pattern, call.heap)?;
     let values = match values {
@@ -204,7 +204,7 @@ fn format<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.give(&sprintf::format(pattern, values, call.heap)?)
 }
 
-fn trimmed<'a>(call: &Call<'_, 'a>, trim: fn(&'a str) -> &'a str) -> Result<Value<'a>, Problem> {
+fn trimmed<'a>(call: &HelperCall<'_, 'a>, trim: fn(&'a str) -> &'a str) -> Result<Value<'a>, Problem> {
     let text = match (call.arg(0), call.this) {
         // Courier drops members that are null before it renders, and leaves items.
         (Value::Null, Value::Null) => "null",
@@ -214,13 +214,13 @@ fn trimmed<'a>(call: &Call<'_, 'a>, trim: fn(&'a str) -> &'a str) -> Result<Valu
     Ok(Value::Text(trim(text)))
 }
 
-fn trim_one_char_right<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn trim_one_char_right<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let mut chars = text_of(call.arg(0))?.chars();
     chars.next_back();
     Ok(Value::Text(chars.as_str()))
 }
 
-fn truncate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn truncate<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let value = call.arg(0);
     let Some(text) = value.as_text() else { return Ok(value) };
     let length = if call.arg(1).is_nothing() { f64::NAN } else { call.arg(1).number(call.heap)? };
@@ -238,7 +238,7 @@ fn truncate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
     }
 }
 
-fn replace_all<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn replace_all<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (text, search) = (call.printed(0)?, search_of(call.arg(1), call.heap)?);
     call.give(&Pattern::new(search, call.heap)?.replace_all(text, replacement_of(call.arg(2))?, call)?)
 }
@@ -263,7 +263,7 @@ fn is_replacement<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> 
     replacement_of(argument).map(drop)
 }
 
-fn split<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn split<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (text, separator) = (text_of(call.arg(0))?, text_of(call.arg(1))?);
     call.heap.budget.scanned(text.len())?;
     let mut parts = Vec::new();
@@ -285,7 +285,7 @@ fn is_escaped<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     json_text::unescaped(text_of(argument)?).map(drop)
 }
 
-fn parse_string<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn parse_string<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let text = text_of(call.arg(0))?;
     call.heap.budget.bytes(text.len())?;
     call.give(&json_text::unescaped(text)?)
@@ -293,7 +293,7 @@ fn parse_string<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 /// The first letter that has a direction tells, by the ranges of the package `direction`, which takes all characters of
 /// other planes as written from left to right.
-fn text_direction<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn text_direction<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let text = call.printed(0)?;
     call.heap.budget.scanned(text.len())?;
     let is_rtl = |c: char| match c {
@@ -307,7 +307,7 @@ fn text_direction<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
 }
 
 /// There are no translations, so that it is the key.
-fn translate<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Problem> {
+fn translate<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.printed(0).map(Value::Text)
 }
 

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use super::error::{Place, SyntaxError};
 use super::lexer::{Lexer, Opening, OpeningKind, Token};
-use super::tree::{Block, Body, Call, Content, Hash, Mustache, Node, Operand, Partial, PartialName, Path, Span, Strip};
+use super::tree::{
+    AstNode, Block, BlockBody, CallExpression, ContentNode, Hash, Mustache, Operand, Partial, PartialName,
+    PathExpression, Span, Strip,
+};
 use super::whitespace;
 use crate::template::budget::{NESTING, PARTS};
 
@@ -14,7 +17,7 @@ type Result<T> = std::result::Result<T, SyntaxError>;
 const BLOCK_PARAMS_LIMIT: usize = 16;
 
 /// Takes a text apart, and says how many parts its tags have.
-pub fn parse(source: &str) -> Result<(Body, usize)> {
+pub fn parse(source: &str) -> Result<(BlockBody, usize)> {
     let mut lexer = Lexer::new(source);
     let token = lexer.next()?;
     let mut parser = Parser { lexer, token, end: 0, nesting: 0, parts: 0, leads_out: false };
@@ -59,7 +62,7 @@ struct Parser<'s> {
 /// What follows the words of a block.
 enum Otherwise {
     /// `{{else}}`
-    Plain(Strip, Body),
+    Plain(Strip, BlockBody),
     /// `{{else if …}}`
     Chain(Strip, Box<Block>, LeadsOut),
 }
@@ -68,7 +71,7 @@ type LeadsOut = bool;
 
 /// The opening tag of a block.
 struct Opened {
-    call: Call,
+    call: CallExpression,
     block_params: Vec<String>,
     strip: Strip,
 }
@@ -152,9 +155,9 @@ impl Parser<'_> {
         read
     }
 
-    fn body(&mut self) -> Result<Body> {
+    fn body(&mut self) -> Result<BlockBody> {
         let (nodes, leads_out) = self.watched(Self::nodes)?;
-        Ok(Body { nodes, block_params: Vec::new(), leads_out, chained: false })
+        Ok(BlockBody { nodes, block_params: Vec::new(), leads_out, chained: false })
     }
 
     /// Reads a program, and says whether a path in it leads out.
@@ -166,16 +169,16 @@ impl Parser<'_> {
         Ok((read, leads_out))
     }
 
-    fn nodes(&mut self) -> Result<Vec<Node>> {
+    fn nodes(&mut self) -> Result<Vec<AstNode>> {
         let mut nodes = Vec::new();
         loop {
             let node = match &self.token {
-                Token::Content(_) => Node::Content(Content::new(self.content()?)),
+                Token::Content(_) => AstNode::Content(ContentNode::new(self.content()?)),
                 Token::Comment { open, close } => {
                     let strip = Strip { open: *open, close: *close };
                     self.count_part()?;
                     self.next()?;
-                    Node::Comment(strip)
+                    AstNode::Comment(strip)
                 }
                 Token::OpenRawBlock => self.raw_block()?,
                 Token::Open(opening) => {
@@ -211,7 +214,7 @@ impl Parser<'_> {
         }
     }
 
-    fn mustache(&mut self, opening: Opening) -> Result<Node> {
+    fn mustache(&mut self, opening: Opening) -> Result<AstNode> {
         let tag = self.lexer.tag();
         self.next()?;
         let call = self.call(tag)?;
@@ -224,15 +227,15 @@ impl Parser<'_> {
         };
         self.next()?;
         let is_escaped = !is_triple && opening.kind != OpeningKind::Ampersand;
-        Ok(Node::Mustache(Mustache { call, is_escaped, strip: Strip { open: opening.strip, close } }))
+        Ok(AstNode::Mustache(Mustache { call, is_escaped, strip: Strip { open: opening.strip, close } }))
     }
 
     /// A name, what follows it, and nothing behind.
-    fn call(&mut self, tag: Span) -> Result<Call> {
+    fn call(&mut self, tag: Span) -> Result<CallExpression> {
         let name = self.name()?;
         let params = self.params()?;
         let hash = self.hash()?;
-        Ok(Call { name, params, hash, tag })
+        Ok(CallExpression { name, params, hash, tag })
     }
 
     fn begins_operand(&self) -> bool {
@@ -308,7 +311,7 @@ impl Parser<'_> {
         }
         let tag = Span { start, end: self.lexer.end() };
         self.next()?;
-        Ok(Operand::Call(Box::new(Call { tag, ..call })))
+        Ok(Operand::Call(Box::new(CallExpression { tag, ..call })))
     }
 
     fn count_part(&mut self) -> Result<()> {
@@ -334,12 +337,13 @@ impl Parser<'_> {
         Ok(operand)
     }
 
-    fn path(&mut self) -> Result<Path> {
+    fn path(&mut self) -> Result<PathExpression> {
         let start = self.lexer.start;
         let is_data = self.token == Token::Data;
         let original = if is_data { "@" } else { "" }.to_owned();
         let tag = Span { start, end: start };
-        let mut path = Path { is_data, depth: 0, parts: Vec::new(), original, is_scoped: false, is_dashed: false, tag };
+        let mut path =
+            PathExpression { is_data, depth: 0, parts: Vec::new(), original, is_scoped: false, is_dashed: false, tag };
         if is_data {
             self.next()?;
         }
@@ -427,13 +431,13 @@ impl Parser<'_> {
         Ok(Opened { call, block_params, strip })
     }
 
-    fn block(&mut self, opening: Opening) -> Result<Node> {
+    fn block(&mut self, opening: Opening) -> Result<AstNode> {
         let tag = self.lexer.tag();
         self.next()?;
         let Opened { call, block_params, strip } = self.opened(opening, tag)?;
         let is_inline = opening.kind == OpeningKind::DecoratorBlock;
         let is_inverted = opening.kind == OpeningKind::Inverse;
-        let program = Body { block_params, ..self.body()? };
+        let program = BlockBody { block_params, ..self.body()? };
         let otherwise = self.otherwise(!is_inverted, tag)?;
         let close_strip = self.end_of_block(&call.name, tag)?;
         let block =
@@ -442,9 +446,9 @@ impl Parser<'_> {
             true if block.inverse.is_some() => Err(self.error_at(tag, "expected no {{else}} in an inline partial")),
             true => {
                 self.leads_out = true;
-                Ok(Node::Inline(Box::new(block)))
+                Ok(AstNode::Inline(Box::new(block)))
             }
-            false => Ok(Node::Block(Box::new(block))),
+            false => Ok(AstNode::Block(Box::new(block))),
         }
     }
 
@@ -467,7 +471,7 @@ impl Parser<'_> {
         let tag = self.lexer.tag();
         self.next()?;
         let Opened { call, block_params, strip } = self.opened(opening, tag)?;
-        let program = Body { block_params, ..self.body()? };
+        let program = BlockBody { block_params, ..self.body()? };
         let otherwise = self.otherwise(true, opened)?;
         // As in handlebars.js, what follows stands for the closing tag until the whole block knows its own.
         let close_strip = match &otherwise {
@@ -499,7 +503,7 @@ impl Parser<'_> {
         Ok(Strip { open, close: self.close()? })
     }
 
-    fn raw_block(&mut self) -> Result<Node> {
+    fn raw_block(&mut self) -> Result<AstNode> {
         let tag = self.lexer.tag();
         self.next()?;
         let call = self.call(tag)?;
@@ -509,7 +513,7 @@ impl Parser<'_> {
         self.next()?;
         let mut nodes = Vec::new();
         while matches!(self.token, Token::Content(_)) {
-            nodes.push(Node::Content(Content::new(self.content()?)));
+            nodes.push(AstNode::Content(ContentNode::new(self.content()?)));
         }
         let name = call.name.as_name();
         match &self.token {
@@ -521,9 +525,9 @@ impl Parser<'_> {
         }
         self.next()?;
         let strip = Strip::default();
-        Ok(Node::Block(Box::new(Block {
+        Ok(AstNode::Block(Box::new(Block {
             call,
-            program: Some(Body { nodes, ..Body::default() }),
+            program: Some(BlockBody { nodes, ..BlockBody::default() }),
             inverse: None,
             open_strip: strip,
             inverse_strip: strip,
@@ -555,16 +559,16 @@ impl Parser<'_> {
         Ok((Partial { name, params, hash, program, indent, open_strip, close_strip, tag }, closed_by))
     }
 
-    fn partial(&mut self, opening: Opening) -> Result<Node> {
+    fn partial(&mut self, opening: Opening) -> Result<AstNode> {
         let (partial, _) = self.partial_tag(opening)?;
-        Ok(Node::Partial(Box::new(partial)))
+        Ok(AstNode::Partial(Box::new(partial)))
     }
 
-    fn partial_block(&mut self, opening: Opening) -> Result<Node> {
+    fn partial_block(&mut self, opening: Opening) -> Result<AstNode> {
         let (mut partial, name) = self.partial_tag(opening)?;
         partial.program = Some(self.body()?);
         partial.close_strip = self.end_of_block(&Operand::Text(name), partial.tag)?;
-        Ok(Node::PartialBlock(Box::new(partial)))
+        Ok(AstNode::PartialBlock(Box::new(partial)))
     }
 }
 
@@ -577,14 +581,20 @@ fn is_scoped(original: &str) -> bool {
 }
 
 /// A block of its parts.
-fn joined(opened: Opened, program: Body, otherwise: Option<Otherwise>, close_strip: Strip, is_inverted: bool) -> Block {
+fn joined(
+    opened: Opened,
+    program: BlockBody,
+    otherwise: Option<Otherwise>,
+    close_strip: Strip,
+    is_inverted: bool,
+) -> Block {
     let (inverse_strip, inverse) = match otherwise {
         None => (Strip::default(), None),
         Some(Otherwise::Plain(strip, program)) => (strip, Some(program)),
         Some(Otherwise::Chain(strip, mut block, leads_out)) => {
             block.close_strip = close_strip;
-            let nodes = vec![Node::Block(block)];
-            (strip, Some(Body { nodes, block_params: Vec::new(), leads_out, chained: true }))
+            let nodes = vec![AstNode::Block(block)];
+            (strip, Some(BlockBody { nodes, block_params: Vec::new(), leads_out, chained: true }))
         }
     };
     let (program, inverse) = match is_inverted {

@@ -4,8 +4,8 @@ use crate::template::number;
 
 /// What stands between a block's tags, or the whole text.
 #[derive(Debug, Default)]
-pub struct Body {
-    pub nodes: Vec<Node>,
+pub struct BlockBody {
+    pub nodes: Vec<AstNode>,
     pub block_params: Vec<String>,
     /// Whether a path in it leads out with `../`, or an inline partial could see what is around it.
     pub leads_out: bool,
@@ -13,14 +13,14 @@ pub struct Body {
     pub chained: bool,
 }
 
-impl Body {
+impl BlockBody {
     /// Shows every node in it, those that stand in others behind them.
-    pub fn each_node<'t>(&'t self, see: &mut dyn FnMut(&'t Node)) {
+    pub fn each_node<'t>(&'t self, see: &mut dyn FnMut(&'t AstNode)) {
         for node in &self.nodes {
             see(node);
             let parts = match node {
-                Node::Block(block) | Node::Inline(block) => [block.program.as_ref(), block.inverse.as_ref()],
-                Node::PartialBlock(partial) => [partial.program.as_ref(), None],
+                AstNode::Block(block) | AstNode::Inline(block) => [block.program.as_ref(), block.inverse.as_ref()],
+                AstNode::PartialBlock(partial) => [partial.program.as_ref(), None],
                 _ => [None, None],
             };
             parts.into_iter().flatten().for_each(|program| program.each_node(see));
@@ -29,8 +29,8 @@ impl Body {
 }
 
 #[derive(Debug)]
-pub enum Node {
-    Content(Content),
+pub enum AstNode {
+    Content(ContentNode),
     Comment(Strip),
     /// `{{name}}`, `{{{name}}}` or a call.
     Mustache(Mustache),
@@ -45,7 +45,7 @@ pub enum Node {
 
 /// Words as they stand in the text, and how much of them is left when the space around tags is taken off.
 #[derive(Debug)]
-pub struct Content {
+pub struct ContentNode {
     pub original: String,
     pub from: usize,
     pub to: usize,
@@ -53,10 +53,10 @@ pub struct Content {
     pub right_stripped: bool,
 }
 
-impl Content {
+impl ContentNode {
     pub fn new(original: String) -> Self {
         let (left_stripped, right_stripped) = (false, false);
-        Content { from: 0, to: original.len(), original, left_stripped, right_stripped }
+        ContentNode { from: 0, to: original.len(), original, left_stripped, right_stripped }
     }
 
     pub fn value(&self) -> &str {
@@ -73,14 +73,14 @@ pub struct Strip {
 
 #[derive(Debug)]
 pub struct Mustache {
-    pub call: Call,
+    pub call: CallExpression,
     pub is_escaped: bool,
     pub strip: Strip,
 }
 
 /// A name with what it is called with, if it is called.
 #[derive(Debug)]
-pub struct Call {
+pub struct CallExpression {
     pub name: Operand,
     pub params: Vec<Operand>,
     pub hash: Option<Hash>,
@@ -93,9 +93,9 @@ pub type Hash = Vec<(String, Operand)>;
 
 #[derive(Debug)]
 pub struct Block {
-    pub call: Call,
-    pub program: Option<Body>,
-    pub inverse: Option<Body>,
+    pub call: CallExpression,
+    pub program: Option<BlockBody>,
+    pub inverse: Option<BlockBody>,
     pub open_strip: Strip,
     pub inverse_strip: Strip,
     pub close_strip: Strip,
@@ -107,7 +107,7 @@ pub struct Partial {
     pub params: Vec<Operand>,
     pub hash: Option<Hash>,
     /// What stands in the block.
-    pub program: Option<Body>,
+    pub program: Option<BlockBody>,
     /// The space in front of a tag that stands alone on its line.
     pub indent: String,
     pub open_strip: Strip,
@@ -125,17 +125,17 @@ pub enum PartialName {
 /// What a call is given, or a name.
 #[derive(Debug)]
 pub enum Operand {
-    Path(Path),
+    Path(PathExpression),
     Text(String),
     Number(f64),
     Bool(bool),
     Null,
     Undefined,
-    Call(Box<Call>),
+    Call(Box<CallExpression>),
 }
 
 #[derive(Debug)]
-pub struct Path {
+pub struct PathExpression {
     /// Whether it begins with `@`.
     pub is_data: bool,
     /// How many `../` it begins with.
@@ -150,7 +150,7 @@ pub struct Path {
     pub tag: Span,
 }
 
-impl Path {
+impl PathExpression {
     /// Whether it is one name that could be a helper's.
     pub fn is_simple(&self) -> bool {
         self.parts.len() == 1 && self.depth == 0 && !self.is_scoped
@@ -181,7 +181,7 @@ impl Operand {
     }
 }
 
-impl Call {
+impl CallExpression {
     /// Whether it is given anything.
     pub fn has_arguments(&self) -> bool {
         !self.params.is_empty() || self.hash.is_some()
@@ -193,7 +193,7 @@ impl Call {
     }
 
     /// Shows every path that is looked up for it, its own name included if it is called with nothing.
-    pub fn each_path<'t>(&'t self, in_brackets: bool, see: &mut dyn FnMut(&'t Path)) {
+    pub fn each_path<'t>(&'t self, in_brackets: bool, see: &mut dyn FnMut(&'t PathExpression)) {
         if !in_brackets
             && !self.has_arguments()
             && let Operand::Path(path) = &self.name
@@ -211,7 +211,7 @@ impl Partial {
     }
 
     /// Shows every path that is looked up for it.
-    pub fn each_path<'t>(&'t self, see: &mut dyn FnMut(&'t Path)) {
+    pub fn each_path<'t>(&'t self, see: &mut dyn FnMut(&'t PathExpression)) {
         if let PartialName::Computed(Operand::Call(call)) = &self.name {
             call.each_path(true, see);
         }
@@ -219,7 +219,7 @@ impl Partial {
     }
 }
 
-fn each_path<'t>(params: &'t [Operand], hash: &'t [(String, Operand)], see: &mut dyn FnMut(&'t Path)) {
+fn each_path<'t>(params: &'t [Operand], hash: &'t [(String, Operand)], see: &mut dyn FnMut(&'t PathExpression)) {
     for operand in params.iter().chain(hash.iter().map(|(_, value)| value)) {
         match operand {
             Operand::Path(path) => see(path),

@@ -1,7 +1,7 @@
 //! Takes away the space that `~` says and that around tags that stand alone on their line. The steps are those of
 //! handlebars.js 4.7 (`whitespace-control.js`): their order decides.
 
-use super::tree::{Block, Body, Content, Node, Strip};
+use super::tree::{AstNode, Block, BlockBody, ContentNode, Strip};
 use crate::template::number::is_space;
 
 /// What a node says of the space around it.
@@ -25,19 +25,19 @@ impl Space {
     }
 }
 
-pub fn strip(program: &mut Body) {
+pub fn strip(program: &mut BlockBody) {
     strip_program(program, true);
 }
 
-fn strip_program(program: &mut Body, is_root: bool) {
+fn strip_program(program: &mut BlockBody, is_root: bool) {
     for i in 0..program.nodes.len() {
         let space = match &mut program.nodes[i] {
-            Node::Content(_) => continue,
-            Node::Comment(strip) => Space::inline(*strip),
-            Node::Mustache(mustache) => Space::of(mustache.strip),
-            Node::Partial(partial) => Space::inline(partial.open_strip),
-            Node::Block(block) | Node::Inline(block) => strip_block(block),
-            Node::PartialBlock(partial) => match &mut partial.program {
+            AstNode::Content(_) => continue,
+            AstNode::Comment(strip) => Space::inline(*strip),
+            AstNode::Mustache(mustache) => Space::of(mustache.strip),
+            AstNode::Partial(partial) => Space::inline(partial.open_strip),
+            AstNode::Block(block) | AstNode::Inline(block) => strip_block(block),
+            AstNode::PartialBlock(partial) => match &mut partial.program {
                 Some(program) => {
                     strip_parts(program, None, [partial.open_strip, Strip::default(), partial.close_strip])
                 }
@@ -74,30 +74,31 @@ fn strip_program(program: &mut Body, is_root: bool) {
     }
 }
 
-fn first_program(node: &mut Node) -> Option<&mut Body> {
+fn first_program(node: &mut AstNode) -> Option<&mut BlockBody> {
     match node {
-        Node::Block(block) | Node::Inline(block) => block.program.as_mut().or(block.inverse.as_mut()),
-        Node::PartialBlock(partial) => partial.program.as_mut(),
+        AstNode::Block(block) | AstNode::Inline(block) => block.program.as_mut().or(block.inverse.as_mut()),
+        AstNode::PartialBlock(partial) => partial.program.as_mut(),
         _ => None,
     }
 }
 
-fn last_program(node: &mut Node) -> Option<&mut Body> {
+fn last_program(node: &mut AstNode) -> Option<&mut BlockBody> {
     match node {
-        Node::Block(block) | Node::Inline(block) => block.inverse.as_mut().or(block.program.as_mut()),
-        Node::PartialBlock(partial) => partial.program.as_mut(),
+        AstNode::Block(block) | AstNode::Inline(block) => block.inverse.as_mut().or(block.program.as_mut()),
+        AstNode::PartialBlock(partial) => partial.program.as_mut(),
         _ => None,
     }
 }
 
 /// The space in front of a partial's tag stands before each of its lines.
-fn keep_indent(body: &mut [Node], i: usize) {
-    let Some(Node::Content(Content { original, .. })) = i.checked_sub(1).and_then(|before| body.get(before)) else {
+fn keep_indent(body: &mut [AstNode], i: usize) {
+    let Some(AstNode::Content(ContentNode { original, .. })) = i.checked_sub(1).and_then(|before| body.get(before))
+    else {
         return;
     };
     let words = original.trim_end_matches([' ', '\t']);
     let indent = original[words.len()..].to_owned();
-    if let Some(Node::Partial(partial)) = body.get_mut(i) {
+    if let Some(AstNode::Partial(partial)) = body.get_mut(i) {
         partial.indent = indent;
     }
 }
@@ -111,15 +112,15 @@ fn strip_block(block: &mut Block) -> Space {
     }
 }
 
-fn strip_parts(program: &mut Body, mut inverse: Option<&mut Body>, strips: [Strip; 3]) -> Space {
+fn strip_parts(program: &mut BlockBody, mut inverse: Option<&mut BlockBody>, strips: [Strip; 3]) -> Space {
     let [open, between, close] = strips;
     strip_program(program, false);
     if let Some(inverse) = &mut inverse {
         strip_program(inverse, false);
     }
-    let first = |inverse: &mut Body, read: &mut dyn FnMut(&mut Body)| match inverse.chained {
+    let first = |inverse: &mut BlockBody, read: &mut dyn FnMut(&mut BlockBody)| match inverse.chained {
         true => {
-            if let Some(Node::Block(block)) = inverse.nodes.first_mut()
+            if let Some(AstNode::Block(block)) = inverse.nodes.first_mut()
                 && let Some(program) = &mut block.program
             {
                 read(program);
@@ -166,15 +167,15 @@ fn strip_parts(program: &mut Body, mut inverse: Option<&mut Body>, strips: [Stri
     space
 }
 
-fn content(body: &[Node], i: Option<usize>) -> Option<&Content> {
+fn content(body: &[AstNode], i: Option<usize>) -> Option<&ContentNode> {
     match body.get(i?)? {
-        Node::Content(content) => Some(content),
+        AstNode::Content(content) => Some(content),
         _ => None,
     }
 }
 
 /// Whether what stands before the node `i`, or at the end, ends a line.
-fn ends_line(body: &[Node], i: Option<usize>, is_root: bool) -> bool {
+fn ends_line(body: &[AstNode], i: Option<usize>, is_root: bool) -> bool {
     let i = i.unwrap_or(body.len());
     if i == 0 {
         return is_root;
@@ -186,7 +187,7 @@ fn ends_line(body: &[Node], i: Option<usize>, is_root: bool) -> bool {
 }
 
 /// Whether what stands behind the node `i`, or at the beginning, begins with the end of a line.
-fn begins_line(body: &[Node], i: Option<usize>, is_root: bool) -> bool {
+fn begins_line(body: &[AstNode], i: Option<usize>, is_root: bool) -> bool {
     let next = i.map_or(0, |i| i + 1);
     if next >= body.len() {
         return is_root;
@@ -198,8 +199,8 @@ fn begins_line(body: &[Node], i: Option<usize>, is_root: bool) -> bool {
 }
 
 /// Takes space from behind the node `i`, or from the beginning: all of it, or up to the end of the line.
-fn omit_right(body: &mut [Node], i: Option<usize>, all: bool) {
-    let Some(Node::Content(content)) = body.get_mut(i.map_or(0, |i| i + 1)) else { return };
+fn omit_right(body: &mut [AstNode], i: Option<usize>, all: bool) {
+    let Some(AstNode::Content(content)) = body.get_mut(i.map_or(0, |i| i + 1)) else { return };
     if !all && content.right_stripped {
         return;
     }
@@ -218,9 +219,9 @@ fn omit_right(body: &mut [Node], i: Option<usize>, all: bool) {
 }
 
 /// Takes space from before the node `i`, or from the end, and says whether there was any: all of it, or that of the line.
-fn omit_left(body: &mut [Node], i: Option<usize>, all: bool) -> bool {
+fn omit_left(body: &mut [AstNode], i: Option<usize>, all: bool) -> bool {
     let Some(place) = i.unwrap_or(body.len()).checked_sub(1) else { return false };
-    let Some(Node::Content(content)) = body.get_mut(place) else { return false };
+    let Some(AstNode::Content(content)) = body.get_mut(place) else { return false };
     if !all && content.left_stripped {
         return false;
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::template::call::{Form, Helper, Table};
-use crate::template::syntax::tree::{self, Call, Mustache, Node, Operand, Path, Span};
+use crate::template::syntax::tree::{self, AstNode, CallExpression, Mustache, Operand, PathExpression, Span};
 use crate::template::syntax::{self, SyntaxError};
 
 /// Helpers of handlebars.js's own.
@@ -14,24 +14,24 @@ pub const BUILTIN: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"]
 
 /// A text, taken apart. One is compiled as often as it is put somewhere.
 #[derive(Debug)]
-pub struct Template {
+pub struct ParsedText {
     pub(super) source: Arc<str>,
-    pub(super) tree: tree::Body,
+    pub(super) tree: tree::BlockBody,
     parts: usize,
     facts: OnceCell<Facts>,
 }
 
 /// A part of a text that has no more than words and variables.
 #[derive(Debug)]
-pub enum Part<'t> {
+pub enum TextPart<'t> {
     Words(&'t str),
-    Variable(&'t Path),
+    Variable(&'t PathExpression),
 }
 
-impl Template {
+impl ParsedText {
     pub fn parse(source: &str) -> Result<Self, SyntaxError> {
         let (tree, parts) = syntax::parse(source)?;
-        Ok(Template { source: source.into(), tree, parts, facts: OnceCell::new() })
+        Ok(ParsedText { source: source.into(), tree, parts, facts: OnceCell::new() })
     }
 
     /// How many tags it has, with what they are given: what it takes in memory is in proportion.
@@ -45,13 +45,15 @@ impl Template {
     }
 
     /// Its parts, if it has no more than words and escaped variables. A name that calls a helper is none.
-    pub fn parts(&self, helpers: Table) -> Option<Vec<Part<'_>>> {
+    pub fn parts(&self, helpers: Table) -> Option<Vec<TextPart<'_>>> {
         let mut parts = Vec::new();
         for node in &self.tree.nodes {
             parts.push(match node {
-                Node::Content(content) => Part::Words(content.value()),
-                Node::Comment(_) => continue,
-                Node::Mustache(mustache) if mustache.is_escaped => Part::Variable(variable(&mustache.call, helpers)?),
+                AstNode::Content(content) => TextPart::Words(content.value()),
+                AstNode::Comment(_) => continue,
+                AstNode::Mustache(mustache) if mustache.is_escaped => {
+                    TextPart::Variable(variable(&mustache.call, helpers)?)
+                }
                 _ => return None,
             });
         }
@@ -60,17 +62,17 @@ impl Template {
 }
 
 /// Texts by the names by which others include them.
-pub type Partials = HashMap<String, Template>;
+pub type Partials = HashMap<String, ParsedText>;
 
 /// The path that a call without arguments is, unless a helper is meant.
-pub fn variable(call: &Call, helpers: Table) -> Option<&Path> {
+pub fn variable(call: &CallExpression, helpers: Table) -> Option<&PathExpression> {
     let Operand::Path(path) = &call.name else { return None };
     (!call.has_arguments() && !path.is_dashed && called_without_arguments(path, helpers).is_none()).then_some(path)
 }
 
 /// The helper that a name alone calls: one of handlebars.js's own, or one that needs no arguments. A name alone that is
 /// another of Courier's helpers shows the variable of that name.
-pub fn called_without_arguments(path: &Path, helpers: Table) -> Option<&'static Helper> {
+pub fn called_without_arguments(path: &PathExpression, helpers: Table) -> Option<&'static Helper> {
     let [name] = path.parts.as_slice() else { return None };
     let helper = helpers.find(name).filter(|_| path.is_simple() && !path.is_data)?;
     let needs_nothing = !matches!(helper.form, Form::Language(_)) && helper.required() == 0;
@@ -78,12 +80,12 @@ pub fn called_without_arguments(path: &Path, helpers: Table) -> Option<&'static 
 }
 
 /// Paths that a node looks up.
-fn each_path<'t>(node: &'t Node, see: &mut dyn FnMut(&'t Path)) {
+fn each_path<'t>(node: &'t AstNode, see: &mut dyn FnMut(&'t PathExpression)) {
     match node {
-        Node::Mustache(mustache) => mustache.call.each_path(false, see),
-        Node::Block(block) => block.call.each_path(false, see),
-        Node::Partial(partial) | Node::PartialBlock(partial) => partial.each_path(see),
-        Node::Content(_) | Node::Comment(_) | Node::Inline(_) => {}
+        AstNode::Mustache(mustache) => mustache.call.each_path(false, see),
+        AstNode::Block(block) => block.call.each_path(false, see),
+        AstNode::Partial(partial) | AstNode::PartialBlock(partial) => partial.each_path(see),
+        AstNode::Content(_) | AstNode::Comment(_) | AstNode::Inline(_) => {}
     }
 }
 
@@ -101,23 +103,23 @@ pub struct Facts {
 }
 
 impl Facts {
-    pub fn of(program: &tree::Body, helpers: Table) -> Self {
+    pub fn of(program: &tree::BlockBody, helpers: Table) -> Self {
         let mut facts = Facts::default();
         program.each_node(&mut |node| facts.see(node, helpers));
         facts
     }
 
-    fn see(&mut self, node: &Node, helpers: Table) {
+    fn see(&mut self, node: &AstNode, helpers: Table) {
         let opened = match node {
-            Node::Block(block) => helpers.find(&block.call.name.as_name()),
+            AstNode::Block(block) => helpers.find(&block.call.name.as_name()),
             _ => None,
         };
-        self.includes |= matches!(node, Node::Partial(_) | Node::PartialBlock(_));
+        self.includes |= matches!(node, AstNode::Partial(_) | AstNode::PartialBlock(_));
         self.changes_text |= match node {
-            Node::Partial(partial) => !partial.indent.is_empty(),
+            AstNode::Partial(partial) => !partial.indent.is_empty(),
             _ => opened.is_some_and(|helper| matches!(helper.form, Form::Content(_))),
         };
-        if let Node::Mustache(Mustache { call, .. }) = node
+        if let AstNode::Mustache(Mustache { call, .. }) = node
             && let (Operand::Path(path), Some(Operand::Text(name))) = (&call.name, call.params.first())
             && path.original == "set"
         {

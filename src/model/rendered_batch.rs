@@ -23,7 +23,7 @@ pub struct Delivery<'a> {
 
 /// One message.
 #[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
+pub struct RenderedMessage<'a> {
     pub recipient: &'a str,
     pub verdict: &'a Verdict,
     /// What the verdict is about; `None` if nothing went out.
@@ -44,7 +44,7 @@ struct OtherDelivery {
     delivery: RenderedDelivery,
 }
 
-impl<'a> Message<'a> {
+impl<'a> RenderedMessage<'a> {
     /// The deliveries besides the one that decides: below 0 those that were tried before it, above 0 those that went
     /// out as well.
     pub fn further(&self) -> impl Iterator<Item = (i64, &'a Verdict, Delivery<'a>)> {
@@ -58,14 +58,14 @@ impl<'a> Message<'a> {
 #[derive(Debug, Default)]
 pub struct RenderedBatch {
     text: String,
-    rows: Vec<Row>,
+    rows: Vec<OutcomeRow>,
     further: Vec<OtherDelivery>,
     failures: usize,
     off_profile_addresses: usize,
 }
 
 #[derive(Debug)]
-enum Row {
+enum OutcomeRow {
     Message {
         recipient: Range<usize>,
         verdict: Verdict,
@@ -93,12 +93,12 @@ pub struct RenderedDelivery {
 /// One user's outcome.
 #[derive(Debug)]
 pub enum Outcome<'a> {
-    Message(Message<'a>),
+    Message(RenderedMessage<'a>),
     Failure { reason: &'a str },
 }
 
 /// Writes a text at the end of the buffer that it is given, or says why it cannot.
-pub type Write<'a> = &'a dyn Fn(&mut String) -> Result<(), String>;
+pub type WriteText<'a> = &'a dyn Fn(&mut String) -> Result<(), String>;
 
 impl RenderedBatch {
     /// With room for so many users and bytes of text.
@@ -114,9 +114,9 @@ impl RenderedBatch {
     pub fn write(
         &mut self,
         (channel, provider, address): (Channel, Provider, &str),
-        subject: Option<Write<'_>>,
-        body: Write<'_>,
-        content: Option<Write<'_>>,
+        subject: Option<WriteText<'_>>,
+        body: WriteText<'_>,
+        content: Option<WriteText<'_>>,
     ) -> Result<RenderedDelivery, String> {
         let start = self.text.len();
         let address = self.append(address);
@@ -149,12 +149,12 @@ impl RenderedBatch {
             further.into_iter().map(|(position, verdict, delivery)| OtherDelivery { position, verdict, delivery });
         self.further.extend(further);
         let further = first..self.further.len();
-        self.rows.push(Row::Message { recipient, verdict, delivery, profile_version, due_at, further });
+        self.rows.push(OutcomeRow::Message { recipient, verdict, delivery, profile_version, due_at, further });
     }
 
     pub fn push_failure(&mut self, reason: impl Into<String>) {
         self.failures += 1;
-        self.rows.push(Row::Failure { reason: reason.into() });
+        self.rows.push(OutcomeRow::Failure { reason: reason.into() });
     }
 
     fn append(&mut self, text: &str) -> Range<usize> {
@@ -163,7 +163,7 @@ impl RenderedBatch {
         start..self.text.len()
     }
 
-    fn write_text(&mut self, write: Write<'_>) -> Result<Range<usize>, String> {
+    fn write_text(&mut self, write: WriteText<'_>) -> Result<Range<usize>, String> {
         let start = self.text.len();
         write(&mut self.text)?;
         Ok(start..self.text.len())
@@ -215,8 +215,8 @@ impl RenderedBatch {
 
     pub fn iter(&self) -> impl Iterator<Item = Outcome<'_>> {
         self.rows.iter().map(|row| match row {
-            Row::Message { recipient, verdict, delivery, profile_version, due_at, further } => {
-                Outcome::Message(Message {
+            OutcomeRow::Message { recipient, verdict, delivery, profile_version, due_at, further } => {
+                Outcome::Message(RenderedMessage {
                     recipient: &self.text[recipient.clone()],
                     verdict,
                     delivery: delivery.as_ref().map(|it| self.delivery(it)),
@@ -226,7 +226,7 @@ impl RenderedBatch {
                     further: &self.further[further.clone()],
                 })
             }
-            Row::Failure { reason } => Outcome::Failure { reason },
+            OutcomeRow::Failure { reason } => Outcome::Failure { reason },
         })
     }
 }
