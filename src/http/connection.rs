@@ -75,7 +75,7 @@ fn serve(mut handle: ConnectionHandle, handover: Handover) {
             Reply::Later(Later(slot)) => {
                 return park(handle, Parked::Later { slot, meta, buffered: connection.buffered });
             }
-            Reply::Stream(_) if !handle.become_stream() => response::of_error(&reply::too_many_streams()),
+            Reply::Stream(stream) if !handle.become_stream() => reply::refuse_stream(stream),
             Reply::Stream(stream) => {
                 let pending_write = meta.stream_head(&stream.content_type);
                 if meta.is_head() {

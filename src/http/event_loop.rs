@@ -19,7 +19,6 @@ use super::head::{Framing, Head};
 use super::limits::Limits;
 use super::reply::{self, Later, Reply, ReplySlot};
 use super::request::Request;
-use super::response;
 use super::server_state::ServerState;
 use super::write::{Encoded, Meta};
 
@@ -363,7 +362,7 @@ impl EventLoop {
                 self.repark(handle, Parked::Later { slot, meta, buffered });
                 return None;
             }
-            Reply::Stream(_) if !handle.become_stream() => response::of_error(&reply::too_many_streams()),
+            Reply::Stream(stream) if !handle.become_stream() => reply::refuse_stream(stream),
             Reply::Stream(stream) => {
                 let pending_write = meta.stream_head(&stream.content_type);
                 match meta.is_head() {

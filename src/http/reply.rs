@@ -90,8 +90,11 @@ pub fn stopping() -> Response {
     response::of_error(&Error::unavailable("bulkd is stopping; try again later"))
 }
 
-pub fn too_many_streams() -> Error {
-    Error::unavailable("too many streams are open; close one, or try again later")
+/// The answer in place of a stream that has no room. The side that would write the stream learns of it before the peer
+/// does.
+pub(super) fn refuse_stream(stream: Stream) -> Response {
+    drop(stream);
+    response::of_error(&Error::unavailable("too many streams are open; close one, or try again later"))
 }
 
 impl From<Response> for Reply {
