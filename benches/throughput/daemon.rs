@@ -1,5 +1,6 @@
 //! The real binary on a real file.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,9 +23,11 @@ impl Daemon {
     pub fn start(file: &Path, durability: &str) -> Self {
         let begun = Instant::now();
         let mut child = Command::new(BINARY)
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--durability", durability, "--db"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--durability", durability, "--db"])
             .arg(file)
             .stdout(Stdio::piped())
+            // Lines at the default level, a line a request, to a file as an install has it.
+            .stderr(File::create(file.with_extension("log")).unwrap())
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
