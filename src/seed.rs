@@ -73,8 +73,8 @@ fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     let jobs = seed.jobs.iter().map(|job| (&job.at, &job.value.definition, JobKind::Bulk));
     let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));
     for (at, definition, kind) in jobs.chain(messages) {
-        let plan = ResolvedDefinition::new(Definition::read(definition, Reading::Lenient)?, kind);
-        Renderer::new(plan, templates, Timestamp::default())
+        let resolved = ResolvedDefinition::new(Definition::read(definition, Reading::Lenient)?, kind);
+        Renderer::new(resolved, templates, Timestamp::default())
             .map_err(|error| error.with_path(|path| format!("{at}.{path}")))?;
     }
     Ok(())

@@ -76,7 +76,7 @@ impl SendRequest {
         Ok(PreparedSend { definition: self.definition, environment, versions: found.versions, users, outcomes })
     }
 
-    /// The same of recipients of whom some are the subscribers of lists. All are left to the runner.
+    /// The same for recipients of which some are the subscribers of lists. All are left to the runner.
     pub fn prepare_lists(self, view: &View<'_>, definition: Definition, to: &[SendRecipient]) -> Result<PreparedSend> {
         let (environment, versions, users) = view.read(|db, environment| {
             let versions = plan::resolve(db, environment, &References::of(&definition))?;

@@ -33,8 +33,8 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     let contract = call.settings.contract;
     let reading = if contract == Contract::OpenApi { Reading::EventRequired } else { Reading::Bulk };
     // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
-    let plan = ResolvedDefinition::new(Definition::read(definition, reading)?, JobKind::Bulk);
-    Renderer::new(plan, call.settings.templates, Timestamp::default())?;
+    let resolved = ResolvedDefinition::new(Definition::read(definition, reading)?, JobKind::Bulk);
+    Renderer::new(resolved, call.settings.templates, Timestamp::default())?;
     let definition = definition.to_owned();
     Action::change(move |tx, environment| {
         let job_id = job::create(tx, environment, &definition)?;
@@ -50,7 +50,7 @@ struct IngestBody<'a> {
 }
 
 /// `POST /bulk/{job_id}` with `{users}`: 200 `{errors, total}`, or 204 in the OpenAPI's reading. `errors` holds the
-/// users who are in the job already, as they were sent, and `total` counts those whom this call added. One user that
+/// users who are in the job already, as they were sent, and `total` counts the users that this call added. One user that
 /// cannot be read refuses the call.
 pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;

@@ -31,27 +31,27 @@ pub struct CompiledJob {
 impl CompiledJob {
     /// Compiles the texts, of which some say which year it is `now`, and the conditions. Fails if one of them is malformed,
     /// naming it by its path in the request.
-    pub fn compile(plan: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
-        let mut definition = plan.definition;
+    pub fn compile(resolved: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
+        let mut definition = resolved.definition;
         let mut names = NameTable::default();
-        let partials = brand::partials(plan.brand.as_ref());
+        let partials = brand::partials(resolved.brand.as_ref());
         let source = std::mem::replace(&mut definition.source, ContentSource::Nothing);
-        let (body, template) = MessageBody::compile(source, plan.stored, templates, &mut names, &partials)?;
+        let (body, template) = MessageBody::compile(source, resolved.stored, templates, &mut names, &partials)?;
         let mut conditions = HashMap::new();
         for (path, source) in &definition.conditions {
             conditions.insert(source.clone(), Condition::compile(source, path, &mut names)?);
         }
         let template_id = template.template_id.as_deref();
-        let variables = JobVariables::new(&definition, plan.brand, template_id, plan.topic.as_ref(), now);
+        let variables = JobVariables::new(&definition, resolved.brand, template_id, resolved.topic.as_ref(), now);
         Ok(CompiledJob {
-            kind: plan.kind,
-            is_simulation: plan.is_simulation,
+            kind: resolved.kind,
+            is_simulation: resolved.is_simulation,
             data: JobData::new(std::mem::take(&mut definition.data), variables, &names),
             smtp_checks: SmtpChecks::of(&definition.options),
             definition,
             body,
             template,
-            topic: plan.topic,
+            topic: resolved.topic,
             names,
             conditions,
         })

@@ -43,8 +43,8 @@ pub struct Renderer {
 impl Renderer {
     /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its
     /// path in the request.
-    pub fn new(plan: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
-        Ok(Renderer { job: CompiledJob::compile(plan, templates, now)? })
+    pub fn new(definition: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
+        Ok(Renderer { job: CompiledJob::compile(definition, templates, now)? })
     }
 
     /// The topic of the messages.

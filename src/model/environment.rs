@@ -1,4 +1,4 @@
-//! Whom a request belongs to.
+//! The environment that a request belongs to.
 
 use sha2::{Digest, Sha256};
 

@@ -21,7 +21,7 @@ const RECIPIENTS_LIMIT: usize = 500;
 pub enum SendRecipient {
     /// One user, with what was sent as a bulk job's user.
     User { recipient: String, user: String },
-    /// All users who are subscribed to a list and whom all filters match.
+    /// All users who are subscribed to a list and match all filters.
     List { list_id: String, data: Option<String>, filters: Vec<Filter> },
     /// The same of all lists whose id has this pattern.
     Pattern { pattern: String, data: Option<String>, filters: Vec<Filter> },

@@ -111,9 +111,9 @@ impl Runner {
         let Some((job, definition)) = self.store.read(|db| job::find_processing(db, number))? else {
             return Ok(());
         };
-        let plan = Definition::read(&definition, Reading::Lenient)
+        let resolved = Definition::read(&definition, Reading::Lenient)
             .and_then(|definition| self.store.read(|db| Ok((plan::load(db, &job, definition)?, db.now()))));
-        match plan.and_then(|(plan, now)| Renderer::new(plan, self.templates, now)) {
+        match resolved.and_then(|(resolved, now)| Renderer::new(resolved, self.templates, now)) {
             Ok(renderer) => {
                 self.schedule.add(Run::new(&job, renderer));
                 Ok(())

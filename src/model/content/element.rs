@@ -30,13 +30,13 @@ pub enum ElementKind {
     Text {
         words: Option<LocalizedText>,
         children: Vec<Element>,
-        look: TextStyle,
+        text_style: TextStyle,
         markdown: bool,
     },
     /// A part of a text.
     Span {
         words: LocalizedText,
-        look: TextStyle,
+        text_style: TextStyle,
     },
     Link {
         words: LocalizedText,
@@ -49,7 +49,7 @@ pub enum ElementKind {
         channel: String,
         raw: Option<RawTexts>,
         elements: Vec<Element>,
-        look: ChannelStyle,
+        channel_style: ChannelStyle,
     },
     Action {
         words: LocalizedText,
@@ -71,7 +71,7 @@ pub enum ElementKind {
     },
     Quote {
         words: LocalizedText,
-        look: TextStyle,
+        text_style: TextStyle,
         border_color: Option<String>,
     },
     Html {
@@ -244,7 +244,8 @@ impl Element {
     }
 }
 
-/// Whether opening this address would run it. Browsers skip blanks and control characters in a scheme.
+/// Whether opening this address would run it. Browsers skip blanks and control characters in a scheme. This is refused
+/// wherever a link is written; HTML that bulkd writes itself has only the few schemes of `render::email::html::link`.
 pub fn is_script(address: &str) -> bool {
     let scheme = address.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(24);
     let scheme = scheme.collect::<String>().to_ascii_lowercase();

@@ -161,7 +161,7 @@ impl<'a> ElementMembers<'a> {
         matches!(self.members.get(name), Some("true" | "\"true\""))
     }
 
-    fn look(&self) -> TextStyle {
+    fn text_style(&self) -> TextStyle {
         TextStyle {
             align: self.choice("align", Align::from_name),
             style: self.choice("text_style", TextRole::from_name),
@@ -303,9 +303,9 @@ impl<'a> ElementMembers<'a> {
             "text" => {
                 let (words, children) = self.words_or_elements(depth)?;
                 let markdown = self.style_value(&["format"]).is_some_and(|format| format == "markdown");
-                ElementKind::Text { words, children, look: self.look(), markdown }
+                ElementKind::Text { words, children, text_style: self.text_style(), markdown }
             }
-            "string" => ElementKind::Span { words: self.required("content")?, look: self.look() },
+            "string" => ElementKind::Span { words: self.required("content")?, text_style: self.text_style() },
             "link" => ElementKind::Link { words: self.required("content")?, href: self.required_address("href")? },
             "meta" => ElementKind::Meta { title: self.words(&["title"])? },
             "channel" => {
@@ -314,12 +314,12 @@ impl<'a> ElementMembers<'a> {
                 if raw.is_none() && elements.is_none() {
                     return Err(self.reader.refuse(self.path, "expected 'elements' or 'raw'"));
                 }
-                let look = ChannelStyle {
+                let channel_style = ChannelStyle {
                     font_size: self.style_value(&["font_size"]),
                     line_height: self.style_value(&["line_height"]),
                     padding: self.style_value(&["padding"]),
                 };
-                ElementKind::Channel { channel, raw, elements: elements.unwrap_or_default(), look }
+                ElementKind::Channel { channel, raw, elements: elements.unwrap_or_default(), channel_style }
             }
             "action" => ElementKind::Action {
                 words: self.required("content")?,
@@ -339,7 +339,7 @@ impl<'a> ElementMembers<'a> {
             "divider" => ElementKind::Divider { color: self.style_value(&["color"]) },
             "quote" => ElementKind::Quote {
                 words: self.required("content")?,
-                look: self.look(),
+                text_style: self.text_style(),
                 border_color: self.style_value(&["border_color", "borderColor"]),
             },
             "html" => ElementKind::Html { words: self.required("content")? },

@@ -12,18 +12,18 @@ const BUTTON: &str = "#9d3789";
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        ElementKind::Text { words, children, look, markdown } => {
-            let tag = match look.style {
+        ElementKind::Text { words, children, text_style, markdown } => {
+            let tag = match text_style.style {
                 Some(TextRole::H1) => "h1",
                 Some(TextRole::H2) => "h2",
                 Some(TextRole::Subtext) => "p",
                 _ if *markdown => "div",
                 _ => "p",
             };
-            builder.markup(&format!("<{tag} style=\"margin:0 0 16px;{}", size(look)));
-            style(builder, element, look)?;
+            builder.markup(&format!("<{tag} style=\"margin:0 0 16px;{}", size(text_style)));
+            style(builder, element, text_style)?;
             builder.markup("\">");
-            formatted(builder, look, |builder| {
+            formatted(builder, text_style, |builder| {
                 match words {
                     Some(words) if *markdown => builder.markdown(words, element)?,
                     Some(words) => builder.words(words, element)?,
@@ -56,13 +56,13 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup(";margin:16px 0\">\n");
             Ok(())
         }
-        ElementKind::Quote { words, look, border_color } => {
+        ElementKind::Quote { words, text_style, border_color } => {
             builder.markup("<blockquote style=\"margin:0 0 16px;padding:4px 0 4px 16px;border-left:4px solid ");
             css(builder, element, border_color.as_deref().unwrap_or("#cbd5e0"), "border_color")?;
-            builder.markup(&format!(";{}", size(look)));
-            style(builder, element, look)?;
+            builder.markup(&format!(";{}", size(text_style)));
+            style(builder, element, text_style)?;
             builder.markup("\">");
-            formatted(builder, look, |builder| builder.words(words, element))?;
+            formatted(builder, text_style, |builder| builder.words(words, element))?;
             builder.markup("</blockquote>\n");
             Ok(())
         }
@@ -71,7 +71,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup("\n");
             Ok(())
         }
-        ElementKind::Channel { elements, look, .. } => channel(builder, element, look, elements),
+        ElementKind::Channel { elements, channel_style, .. } => channel(builder, element, channel_style, elements),
         ElementKind::Columns { elements } => {
             builder.markup("<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\"><tr>\n");
             builder.elements(elements, column)?;
@@ -106,7 +106,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
 /// A part of a paragraph.
 fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        ElementKind::Span { words, look } => formatted(builder, look, |builder| match &look.color {
+        ElementKind::Span { words, text_style } => formatted(builder, text_style, |builder| match &text_style.color {
             Some(color) => {
                 builder.markup("<span style=\"color:");
                 css(builder, element, color, "color")?;
@@ -202,11 +202,16 @@ fn action(
     Ok(())
 }
 
-fn channel(builder: &mut Builder<'_>, element: &Element, look: &ChannelStyle, elements: &[Element]) -> Result<()> {
+fn channel(
+    builder: &mut Builder<'_>,
+    element: &Element,
+    channel_style: &ChannelStyle,
+    elements: &[Element],
+) -> Result<()> {
     let styles = [
-        ("font-size", "font_size", &look.font_size),
-        ("line-height", "line_height", &look.line_height),
-        ("padding", "padding", &look.padding),
+        ("font-size", "font_size", &channel_style.font_size),
+        ("line-height", "line_height", &channel_style.line_height),
+        ("padding", "padding", &channel_style.padding),
     ];
     if styles.iter().all(|(_, _, value)| value.is_none()) {
         return builder.elements(elements, write);
@@ -275,8 +280,8 @@ fn css(builder: &mut Builder<'_>, element: &Element, source: &str, field: &'stat
 }
 
 /// What a text style is for the eye.
-fn size(look: &TextStyle) -> &'static str {
-    match look.style {
+fn size(text_style: &TextStyle) -> &'static str {
+    match text_style.style {
         Some(TextRole::H1) => "font-size:24px;line-height:1.3;",
         Some(TextRole::H2) => "font-size:20px;line-height:1.3;",
         Some(TextRole::Subtext) => "font-size:12px;color:#73819b;",
@@ -284,11 +289,11 @@ fn size(look: &TextStyle) -> &'static str {
     }
 }
 
-fn style(builder: &mut Builder<'_>, element: &Element, look: &TextStyle) -> Result<()> {
-    if let Some(align) = look.align {
+fn style(builder: &mut Builder<'_>, element: &Element, text_style: &TextStyle) -> Result<()> {
+    if let Some(align) = text_style.align {
         builder.markup(&format!("text-align:{};", side(align)));
     }
-    if let Some(color) = &look.color {
+    if let Some(color) = &text_style.color {
         builder.markup("color:");
         css(builder, element, color, "color")?;
         builder.markup(";");
@@ -298,10 +303,15 @@ fn style(builder: &mut Builder<'_>, element: &Element, look: &TextStyle) -> Resu
 
 fn formatted<'b>(
     builder: &mut Builder<'b>,
-    look: &TextStyle,
+    text_style: &TextStyle,
     write: impl FnOnce(&mut Builder<'b>) -> Result<()>,
 ) -> Result<()> {
-    let tags = [(look.bold, "strong"), (look.italic, "em"), (look.strikethrough, "s"), (look.underline, "u")];
+    let tags = [
+        (text_style.bold, "strong"),
+        (text_style.italic, "em"),
+        (text_style.strikethrough, "s"),
+        (text_style.underline, "u"),
+    ];
     for (_, tag) in tags.iter().filter(|(is_on, _)| *is_on) {
         builder.markup(&format!("<{tag}>"));
     }

@@ -10,31 +10,31 @@ use crate::model::content::{ActionStyle, Element, ElementKind, LocalizedText, Te
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        ElementKind::Text { words: Some(words), children, look, markdown: true } if builder.keeps_markdown() => {
+        ElementKind::Text { words: Some(words), children, text_style, markdown: true } if builder.keeps_markdown() => {
             begin(builder, NodeType::Text);
             named(builder, FORMAT, MARKDOWN);
             begin_string(builder, CONTENT);
             builder.markdown_source(words, element)?;
             builder.elements(children, plain::inline)?;
             builder.markup("\"");
-            end(builder, look);
+            end(builder, text_style);
         }
-        ElementKind::Text { look, .. } => {
+        ElementKind::Text { text_style, .. } => {
             begin(builder, NodeType::Text);
             begin_string(builder, CONTENT);
             plain::inline(builder, element)?;
             builder.markup("\"");
-            end(builder, look);
+            end(builder, text_style);
         }
-        ElementKind::Span { words, look } => {
+        ElementKind::Span { words, text_style } => {
             begin(builder, NodeType::Text);
             text(builder, element, Some(words))?;
-            end(builder, look);
+            end(builder, text_style);
         }
-        ElementKind::Quote { words, look, .. } => {
+        ElementKind::Quote { words, text_style, .. } => {
             begin(builder, NodeType::Quote);
             text(builder, element, Some(words))?;
-            end(builder, look);
+            end(builder, text_style);
         }
         ElementKind::Link { words, href } => {
             begin(builder, NodeType::Action);
@@ -149,13 +149,16 @@ fn address(builder: &mut Builder<'_>, element: &Element, member: &str, words: Op
     Ok(())
 }
 
-fn end(builder: &mut Builder<'_>, look: &TextStyle) {
-    if let Some(style) = look.style.filter(|style| *style != TextRole::Text) {
+fn end(builder: &mut Builder<'_>, text_style: &TextStyle) {
+    if let Some(style) = text_style.style.filter(|style| *style != TextRole::Text) {
         named(builder, TEXT_STYLE, style.name());
     }
-    for (flag, member) in
-        [(look.bold, BOLD), (look.italic, ITALIC), (look.strikethrough, STRIKETHROUGH), (look.underline, UNDERLINE)]
-    {
+    for (flag, member) in [
+        (text_style.bold, BOLD),
+        (text_style.italic, ITALIC),
+        (text_style.strikethrough, STRIKETHROUGH),
+        (text_style.underline, UNDERLINE),
+    ] {
         if flag {
             builder.markup(&format!(",\"{member}\":true"));
         }

@@ -56,14 +56,14 @@ pub fn html(
     if let Some(content) = content.filter(|content| is_document(content)) {
         return content.to_owned();
     }
-    let look = Look::of(brand);
+    let text_style = Look::of(brand);
     let inner = match content {
         Some(content) => content.to_owned(),
         None => paragraphs(body, &format!("margin:0 0 16px;color:{INK}")),
     };
     let title = escape(subject.unwrap_or_default());
     let preheader = preheader.map(hidden).unwrap_or_default();
-    let Look { background, card, width, .. } = &look;
+    let Look { background, card, width, .. } = &text_style;
     format!(
         r#"<!doctype html>
 <html lang="en" xmlns="http://www.w3.org/1999/xhtml">
@@ -90,10 +90,10 @@ pub fn html(
 </body>
 </html>
 "#,
-        head = look.head(),
-        bar = look.bar(),
-        header = look.header(),
-        footer = look.footer(),
+        head = text_style.head(),
+        bar = text_style.bar(),
+        header = text_style.header(),
+        footer = text_style.footer(),
     )
 }
 
