@@ -169,7 +169,8 @@ fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> 
     thread::scope(|scope| {
         let spawned =
             thread::Builder::new().name("seed".to_owned()).stack_size(RENDER_STACK_BYTES).spawn_scoped(scope, work);
-        let spawned = spawned.map_err(|error| Error::startup(format!("the seed has no thread: {error}")))?;
+        let spawned = spawned
+            .map_err(|error| Error::startup(format!("the thread that reads the seed cannot be started: {error}")))?;
         spawned.join().unwrap_or_else(|_| Err(Error::internal("reading the seed panicked")))
     })
 }

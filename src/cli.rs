@@ -98,7 +98,7 @@ pub struct Serve {
 
 #[derive(Args, Debug)]
 pub struct Demo {
-    /// Where to listen, should it be free; otherwise a free port is taken.
+    /// Where to listen. If the address is taken, a free port is used.
     #[arg(long, value_name = "ADDRESS", env = "BULKD_LISTEN", default_value = "127.0.0.1:4010", value_parser = address)]
     pub listen: SocketAddr,
 

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::cli::Demo;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::output::Output;
+use crate::output::LineOutput;
 use crate::settings::Durability;
 
 const KEY: &str = "demo";
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Plays the demo, and stays up until a signal unless told to end.
-pub fn run(flags: &Demo, out: &Output, signals: impl FnOnce() -> Result<Signals>) -> Result<()> {
+pub fn run(flags: &Demo, out: &LineOutput, signals: impl FnOnce() -> Result<Signals>) -> Result<()> {
     let mut signals = signals()?;
     let folder = tempfile::Builder::new()
         .prefix("bulkd-demo-")
@@ -62,11 +62,11 @@ fn free(wanted: SocketAddr) -> SocketAddr {
 }
 
 /// Prints a line.
-fn say(out: &Output, line: impl std::fmt::Display) {
+fn say(out: &LineOutput, line: impl std::fmt::Display) {
     out.put(format!("{line}\n").as_bytes());
 }
 
-fn play(app: &App, out: &Output) -> Result<()> {
+fn play(app: &App, out: &LineOutput) -> Result<()> {
     // Whatever proxy the environment names, the daemon is here.
     let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
     let customer = Customer { base: format!("http://{}", app.address()), agent };
@@ -111,12 +111,12 @@ fn play(app: &App, out: &Output) -> Result<()> {
     Ok(())
 }
 
-fn step(out: &Output, call: &str, what: &str, outcome: &str) {
+fn step(out: &LineOutput, call: &str, what: &str, outcome: &str) {
     say(out, format!("  {call:<45}{what:<24}{outcome}").trim_end());
 }
 
 /// Stores a brand, a template that is published, and what is known of users before any job. Returns the template's id.
-fn prepare(customer: &Customer, out: &Output) -> Result<String> {
+fn prepare(customer: &Customer, out: &LineOutput) -> Result<String> {
     let settings = json!({
         "colors": { "primary": COLOR },
         "email": { "footer": { "markdown": "Acme Corp, 1 Road Runner Way" } },
@@ -154,7 +154,7 @@ fn prepare(customer: &Customer, out: &Output) -> Result<String> {
 }
 
 /// Ingests all users, some of them twice. Returns how many came back as duplicates.
-fn ingest(customer: &Customer, out: &Output, job_id: &str) -> Result<usize> {
+fn ingest(customer: &Customer, out: &LineOutput, job_id: &str) -> Result<usize> {
     let (mut total, mut duplicates) = (0, 0);
     for batch in 0..BATCHES {
         let ingested = customer.post(&format!("/bulk/{job_id}"), &json!({ "users": users(batch) }))?;
@@ -300,7 +300,7 @@ fn outcomes(customer: &Customer, job_id: &str) -> Result<BTreeMap<OutcomeKey, Ou
 }
 
 /// How many messages went which way, and one of each as a person would read it.
-fn show(out: &Output, outcomes: &BTreeMap<OutcomeKey, OutcomeCount>) {
+fn show(out: &LineOutput, outcomes: &BTreeMap<OutcomeKey, OutcomeCount>) {
     say(out, format_args!("The outbox holds {} messages:", outcomes.values().map(|found| found.count).sum::<usize>()));
     let went_out = |(outcome, _): &(&OutcomeKey, &OutcomeCount)| !outcome[0].is_empty();
     let (went_out, nowhere): (Vec<_>, Vec<_>) = outcomes.iter().partition(went_out);
@@ -325,7 +325,7 @@ fn show(out: &Output, outcomes: &BTreeMap<OutcomeKey, OutcomeCount>) {
 }
 
 /// Sends one message more and says where its HTML is. Returns whether it was sent in its brand's frame.
-fn send(customer: &Customer, out: &Output, template_id: &str) -> Result<bool> {
+fn send(customer: &Customer, out: &LineOutput, template_id: &str) -> Result<bool> {
     let to = json!({ "user_id": "grace", "email": "grace@example.com" });
     let data = json!({ "first_name": "Grace", "month": "November", "plan": "Team", "amount": 20 });
     let message = json!({ "to": to, "template": template_id, "data": data });

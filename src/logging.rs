@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
-use crate::output::Output;
+use crate::output::LineOutput;
 use crate::settings::LogFormat;
 
 /// Bytes of a request's path that are logged, at most.
@@ -27,7 +27,7 @@ pub struct RequestLine<'a> {
 }
 
 /// Where requests are logged, once the log is open.
-static LOG: OnceLock<(Output, LogFormat)> = OnceLock::new();
+static LOG: OnceLock<(LineOutput, LogFormat)> = OnceLock::new();
 
 /// Logs a request at `info`; `log::log_enabled!` says whether it is to be.
 pub fn request(line: &RequestLine<'_>) {
@@ -50,6 +50,23 @@ pub fn abort(reason: &str) -> ! {
         output.flush();
     }
     std::process::abort()
+}
+
+impl LogFormat {
+    /// A line that belongs to no level.
+    fn line(self, message: &str) -> String {
+        match self {
+            LogFormat::Text => message.to_owned(),
+            LogFormat::Json => {
+                json!({ "time": Clock::System.now().iso(), "level": "error", "message": message }).to_string()
+            }
+        }
+    }
+}
+
+/// What stands in place of lines that found no room.
+pub fn dropped_lines(count: u64) -> String {
+    format!("[{count} lines were dropped: they were not read as fast as they were written]")
 }
 
 /// A line that is put together, with what stays from one to the next.
@@ -118,10 +135,10 @@ fn push_path(path: &str, out: &mut Vec<u8>) {
 }
 
 /// The log while it is open.
-pub struct Logging(Output);
+pub struct Logging(LineOutput, LogFormat);
 
 /// env_logger writes every line whole.
-struct Lines(Output);
+struct Lines(LineOutput);
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
@@ -140,7 +157,8 @@ impl Logging {
         // The HTTP client logs each call to a webhook at debug; `trace` and filters by module still show that.
         let filter = if filter == "debug" { "debug,ureq=info,ureq_proto=info" } else { filter };
         let failed = |error: &dyn std::fmt::Display| Error::startup(format!("--log {filter}: {error}"));
-        let output = Output::start("log", io::stderr()).map_err(|error| failed(&error))?;
+        let output = LineOutput::start("log", io::stderr(), move |dropped| format.line(&dropped_lines(dropped)))
+            .map_err(|error| failed(&error))?;
         let mut logger = env_logger::Builder::new();
         logger
             .parse_filters(filter)
@@ -160,11 +178,12 @@ impl Logging {
             let thread = std::thread::current();
             log::error!("the thread '{}' panicked: {panic}", thread.name().unwrap_or("without a name"));
         }));
-        Ok(Logging(output))
+        Ok(Logging(output, format))
     }
 
-    /// Writes a line that no level holds back.
-    pub fn print(&self, line: &str) {
+    /// Writes the error with which the process ends, which no level holds back.
+    pub fn print(&self, error: &Error) {
+        let line = self.1.line(&format!("bulkd: {error}"));
         self.0.put(format!("{line}\n").as_bytes());
     }
 

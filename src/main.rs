@@ -10,8 +10,8 @@ use signal_hook::iterator::Signals;
 use bulkd::app::App;
 use bulkd::cli::{Cli, Command, Demo, Serve};
 use bulkd::error::{Error, Result};
-use bulkd::logging::Logging;
-use bulkd::output::Output;
+use bulkd::logging::{self, Logging};
+use bulkd::output::LineOutput;
 use bulkd::{demo, store};
 
 fn main() -> ExitCode {
@@ -35,7 +35,7 @@ fn serve(flags: Serve) -> Result<ExitCode> {
     let output = output()?;
     let served = serve_logged(flags, &output);
     if let Err(error) = &served {
-        logging.print(&format!("bulkd: {error}"));
+        logging.print(error);
     }
     output.flush();
     logging.flush();
@@ -43,12 +43,12 @@ fn serve(flags: Serve) -> Result<ExitCode> {
 }
 
 /// Standard output.
-fn output() -> Result<Output> {
-    Output::start("output", std::io::stdout())
+fn output() -> Result<LineOutput> {
+    LineOutput::start("output", std::io::stdout(), logging::dropped_lines)
         .map_err(|error| Error::startup(format!("no thread can be started: {error}")))
 }
 
-fn serve_logged(flags: Serve, output: &Output) -> Result<()> {
+fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {
     let mut signals = signals()?;
     let app = App::start(flags.config())?;
     let url = format!("http://{}", app.address());

@@ -66,7 +66,7 @@ impl Outage {
         if let Some(over) = current.take_if(|_| is_over) {
             self.is_on.store(false, Ordering::Relaxed);
             let seconds = over.last.duration_since(over.begun).as_secs_f64();
-            log::warn!("over: {}, {} times in {seconds:.1} s", self.what, over.failures);
+            log::warn!("no longer: {} ({} times in {seconds:.1} s)", self.what, over.failures);
         }
     }
 

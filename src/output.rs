@@ -15,7 +15,7 @@ const FLUSH_TIME: Duration = Duration::from_secs(1);
 
 /// The way out. Copies share it.
 #[derive(Clone)]
-pub struct Output(Arc<Shared>);
+pub struct LineOutput(Arc<Shared>);
 
 struct Shared {
     waiting: Mutex<Waiting>,
@@ -34,13 +34,18 @@ struct Waiting {
     is_writing: bool,
 }
 
-impl Output {
+impl LineOutput {
     /// Starts the thread that writes to `out`. It lives as long as the process.
-    pub fn start(name: &str, out: impl Write + Send + 'static) -> io::Result<Output> {
+    /// `notice` makes a line of how many lines were dropped.
+    pub fn start(
+        name: &str,
+        out: impl Write + Send + 'static,
+        notice: impl Fn(u64) -> String + Send + 'static,
+    ) -> io::Result<LineOutput> {
         let shared = Arc::new(Shared { waiting: Mutex::default(), arrived: Condvar::new(), written: Condvar::new() });
         let writing = shared.clone();
-        std::thread::Builder::new().name(name.to_owned()).spawn(move || writing.write_all(out))?;
-        Ok(Output(shared))
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || writing.write_all(out, notice))?;
+        Ok(LineOutput(shared))
     }
 
     /// Puts whole lines on their way, each with its line feed.
@@ -74,7 +79,7 @@ impl Shared {
     }
 
     /// Writes what comes, many lines at once.
-    fn write_all(&self, mut out: impl Write) {
+    fn write_all(&self, mut out: impl Write, notice: impl Fn(u64) -> String) {
         let mut bytes = Vec::new();
         loop {
             let waiting = self.arrived.wait_while(self.waiting(), |waiting| waiting.bytes.is_empty());
@@ -86,8 +91,8 @@ impl Shared {
             waiting.is_writing = true;
             drop(waiting);
             if dropped > 0 {
-                let told = format!("[{dropped} lines were dropped: they were not read as fast as they were written]\n");
-                bytes.extend(told.into_bytes());
+                bytes.extend(notice(dropped).into_bytes());
+                bytes.push(b'\n');
             }
             // That there is no reader at all is no reason to fail.
             let _ = out.write_all(&bytes).and_then(|()| out.flush());

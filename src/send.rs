@@ -12,9 +12,9 @@ use crate::model::bulk::JobKind;
 use crate::model::definition::Definition;
 use crate::model::environment::EnvironmentRow;
 use crate::model::list::ListPattern;
-use crate::model::recipient::{self, Filter, SendRecipient};
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
+use crate::model::send_to::{self, Filter, SendRecipient};
 use crate::settings::UnknownTemplates;
 use crate::store::environment::View;
 use crate::store::job::PinnedVersions;
@@ -143,7 +143,7 @@ fn expand_recipients(db: &Db<'_>, environment: EnvironmentRow, to: &[SendRecipie
                 if !matches_filters(db, environment, filters, subscriber)? {
                     return Ok(true);
                 }
-                let user = recipient::subscriber(subscriber, &list_id, data.as_deref(), preferences);
+                let user = send_to::subscriber(subscriber, &list_id, data.as_deref(), preferences);
                 bytes += subscriber.len() + user.len();
                 users.push((subscriber.to_owned(), user));
                 if users.len() > FAN_OUT_RECIPIENTS {

@@ -3,7 +3,7 @@
 use bulkd::error::{Error, Kind};
 use bulkd::model::definition::{Definition, Reading};
 use bulkd::json::{self, Object};
-use bulkd::model::recipient;
+use bulkd::model::send_to;
 use bulkd::model::user::User;
 use libfuzzer_sys::fuzz_target;
 

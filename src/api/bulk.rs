@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::{Action, Answer, Call, Change, Place};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
@@ -60,7 +60,7 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let (job_id, contract) = (call.path("job_id"), call.settings.contract);
     Action::prepare(move |view| {
         ingest::prepare(view, &job_id)?;
-        Ok(Change::new(Place::Existing, move |tx, environment| {
+        Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
             let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {
                 let problem = "this job was run already and takes no more users; create a new job";
@@ -91,7 +91,7 @@ pub fn run(mut call: Call<'_>) -> Result<Action> {
         // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
         let (_, definition) = view.read(|db, environment| job::get_with_definition(db, environment, &job_id))?;
         let references = References::of(&Definition::read(&definition, Reading::Lenient)?);
-        Ok(Change::new(Place::Existing, move |tx, environment| {
+        Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
             let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {
                 return Err(Error::invalid("job_id", "this job was run already; a job runs once"));

@@ -39,7 +39,7 @@ type Apply = Box<dyn FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Sen
 /// What is to be done in a commit.
 pub struct Change {
     pub(super) apply: Apply,
-    pub(super) place: Place,
+    pub(super) environment: ChangedEnvironment,
     pub(super) undo: Undo,
     /// Dropped after the commit.
     pub(super) hold: Option<Hold>,
@@ -47,22 +47,40 @@ pub struct Change {
 
 /// The environment that a change is made in.
 #[derive(Clone, Copy, Debug)]
-pub enum Place {
+pub enum ChangedEnvironment {
     /// The key's, which is made if there is none.
     Made,
     /// The key's as it is: one that has nothing is not made.
     Existing,
+    /// The same, and the change takes everything away from it.
+    Retired,
     /// The one in which the change was prepared, also if it was reset meanwhile. It is made if there was none.
     Prepared(EnvironmentRow),
 }
 
-impl Place {
+impl ChangedEnvironment {
     /// Looks for the row, in the change's own transaction.
     pub(super) fn resolve(self, tx: &mut Tx<'_>, environment: &Environment) -> Result<EnvironmentRow> {
         match self {
-            Place::Existing => environment::find_or_nothing(tx, environment),
-            Place::Made | Place::Prepared(NOTHING) => environment::find_or_create(tx, environment),
-            Place::Prepared(row) => Ok(row),
+            ChangedEnvironment::Existing | ChangedEnvironment::Retired => environment::find_or_nothing(tx, environment),
+            ChangedEnvironment::Made | ChangedEnvironment::Prepared(NOTHING) => {
+                environment::find_or_create(tx, environment)
+            }
+            ChangedEnvironment::Prepared(row) => Ok(row),
+        }
+    }
+
+    /// Where the change's answer is kept: after a reset that is a new environment.
+    pub(super) fn row_of_answer(
+        self,
+        tx: &mut Tx<'_>,
+        environment: &Environment,
+        row: EnvironmentRow,
+    ) -> Result<EnvironmentRow> {
+        match self {
+            _ if row == NOTHING => environment::find_or_create(tx, environment),
+            ChangedEnvironment::Retired => environment::find_or_create(tx, environment),
+            _ => Ok(row),
         }
     }
 }
@@ -84,10 +102,10 @@ impl Answer {
 
 impl Change {
     pub fn new(
-        place: Place,
+        environment: ChangedEnvironment,
         apply: impl FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send + 'static,
     ) -> Self {
-        Change { apply: Box::new(apply), place, undo: Undo::Change, hold: None }
+        Change { apply: Box::new(apply), environment, undo: Undo::Change, hold: None }
     }
 
     /// One that does not fail unless the file does.
@@ -111,14 +129,14 @@ impl Action {
     pub fn change(
         apply: impl FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send + 'static,
     ) -> Result<Action> {
-        Ok(Action::Change(Change::new(Place::Made, apply)))
+        Ok(Action::Change(Change::new(ChangedEnvironment::Made, apply)))
     }
 
     /// Changes or removes only what is there.
     pub fn change_existing(
         apply: impl FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send + 'static,
     ) -> Result<Action> {
-        Ok(Action::Change(Change::new(Place::Existing, apply)))
+        Ok(Action::Change(Change::new(ChangedEnvironment::Existing, apply)))
     }
 
     pub fn prepare(prepare: impl FnOnce(&View<'_>) -> Result<Change> + 'static) -> Result<Action> {

@@ -10,7 +10,7 @@ use super::call::Answer;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::{self, Header, Request};
-use crate::model::environment::Environment;
+use crate::model::environment::EnvironmentRow;
 use crate::settings::Contract;
 use crate::store::{Db, Tx, idempotency};
 
@@ -44,7 +44,7 @@ pub enum Expiration {
 }
 
 /// The request's key, if it has one.
-pub fn read(request: &Request, environment: &Environment, contract: Contract) -> Result<Option<Once>> {
+pub fn read(request: &Request, contract: Contract) -> Result<Option<Once>> {
     // Courier's Ruby SDK spells it with an underscore.
     let names = ["idempotency-key", "idempotency_key"];
     let Some(name) = names.into_iter().find(|name| request.has_header(name)) else {
@@ -55,19 +55,16 @@ pub fn read(request: &Request, environment: &Environment, contract: Contract) ->
         Error::invalid("Idempotency-Key", format_args!("expected 1 to {KEY_LIMIT} characters of UTF-8"))
     })?;
     let expiration = request.header(EXPIRATION).filter(|value| !value.is_empty()).map(Expiration::parse).transpose()?;
-    let scope = idempotency::KeyScope {
-        environment: environment.clone(),
-        endpoint: format!("{} {}", request.method(), request.path()),
-        key: key.to_owned(),
-    };
+    let endpoint = format!("{} {}", request.method(), request.path());
+    let scope = idempotency::KeyScope { endpoint, key: key.to_owned() };
     Ok(Some(Once { scope, expiration, nearest: contract == Contract::OpenApi }))
 }
 
 impl Once {
     /// The answer, if it is known already. If not, the expiration has to be one that a key can have.
-    pub fn find(&self, db: &Db<'_>) -> Result<Option<Answer>> {
+    pub fn find(&self, db: &Db<'_>, environment: EnvironmentRow) -> Result<Option<Answer>> {
         // The answer first: a repeated request carries the same expiration, which may be near by now.
-        if let Some(stored) = idempotency::find(db, db.now(), &self.scope)? {
+        if let Some(stored) = idempotency::find(db, environment, &self.scope)? {
             return Ok(Some(Answer { status: stored.status, body: stored.body, replayed: true }));
         }
         self.expires_at(db.now()).map(|_| None)
@@ -81,16 +78,10 @@ impl Once {
         }
     }
 
-    /// Runs the change, unless its answer is known by now.
-    pub fn run(self, tx: &mut Tx<'_>, change: impl FnOnce(&mut Tx<'_>) -> Result<Answer>) -> Result<Answer> {
-        if let Some(answer) = self.find(tx)? {
-            return Ok(answer);
-        }
-        let expires_at = self.expires_at(tx.now())?;
-        let answer = change(tx)?;
+    /// Keeps the answer for requests with the same key.
+    pub fn keep(&self, tx: &mut Tx<'_>, environment: EnvironmentRow, answer: &Answer) -> Result<()> {
         let stored = idempotency::StoredAnswer { status: answer.status, body: answer.body.clone() };
-        idempotency::create(tx, &self.scope, expires_at, &stored)?;
-        Ok(answer)
+        idempotency::create(tx, environment, &self.scope, self.expires_at(tx.now())?, &stored)
     }
 }
 

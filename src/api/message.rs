@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::call::{Action, Answer, Call, Change, Place};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -137,7 +137,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
         let understood = Definition::read(&definition, Reading::Lenient)?;
         let send = SendRequest { definition, templates };
         let send = send.prepare(view, understood, vec![(recipient, user)])?;
-        let change = Change::new(Place::Prepared(send.environment()), move |tx, environment| {
+        let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {
             let message_id = send.write(tx, environment)?;
             Ok(Answer::new(202, format!("{{\"messageId\":\"{message_id}\"}}")))
         });

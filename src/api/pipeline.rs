@@ -1,9 +1,9 @@
 //! One pipeline for all requests: route → environment → seeded → idempotency key → action → answer.
 //!
-//! A handler turns a request into an [`Action`](super::call::Action), without the database, and refuses what is wrong with it. The pipeline does
-//! what the action says: a query, or a change in a group commit. [Hooks](super::hook::Hook) stand before the work and after the
-//! commit. Requests of routes that are [inline](super::routes::Route::inline) take the same way on the event loop's thread, several
-//! at a time.
+//! A handler turns a request into an [`Action`](super::call::Action), without the database, and refuses what is wrong with
+//! it. The pipeline does what the action says: a query, or a change in a group commit. [Hooks](super::hook::Hook) stand
+//! before the work and after the commit. Requests of routes that are [inline](super::routes::Route::inline) take the same
+//! way on the event loop's thread, several at a time.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,6 @@ use super::hook::{Exchange, Hook, RequestLog};
 use super::idempotency::{self, Once};
 use super::routes::{self, Access, Handler, Route};
 use super::settings::Settings;
-
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, Method, Reply, Request, Response};
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -22,7 +21,7 @@ use crate::model::seed::Seed;
 use crate::outage::Outage;
 use crate::seed::Seeder;
 use crate::store::environment::{self, View};
-use crate::store::{Db, Store, SyncWhen, Tx};
+use crate::store::{Db, Store, SyncWhen, Tx, Undo};
 
 /// The API over a store.
 pub struct Api {
@@ -119,17 +118,17 @@ impl Api {
         if let Some(reply) = self.before(exchange) {
             return Ok(RequestOutcome::Reply(reply));
         }
+        let view = View::new(&self.store, &environment);
         let once = match request.method() {
-            Method::Post => idempotency::read(&request, &environment, self.settings.contract)?,
+            Method::Post => idempotency::read(&request, self.settings.contract)?,
             _ => None,
         };
         // Before anything is made of the body. Requests that race are told apart by the writer.
         if let Some(once) = &once
-            && let Some(answer) = self.store.read_for_request(|db| once.find(db))?
+            && let Some(answer) = view.read(|db, row| once.find(db, row))?
         {
             return Ok(RequestOutcome::Answer(answer));
         }
-        let view = View::new(&self.store, &environment);
         let answer = match handler(self.call(route, params, request))? {
             Action::Query(query) => view.read(query)?,
             Action::Change(change) => self.commit(change, once, &environment)?,
@@ -186,16 +185,22 @@ impl Api {
     }
 
     fn commit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
-        let Change { apply, place, undo, hold } = change;
+        let Change { apply, environment: changed, undo, hold } = change;
         let of = environment.clone();
+        // To store an answer can fail, even where the change cannot.
+        let undo = if once.is_some() { Undo::Change } else { undo };
         let apply = move |tx: &mut Tx<'_>| {
-            let row = place.resolve(tx, &of)?;
-            apply(tx, row)
+            let row = changed.resolve(tx, &of)?;
+            let Some(once) = once else { return apply(tx, row) };
+            if let Some(answer) = once.find(tx, row)? {
+                return Ok(answer);
+            }
+            let answer = apply(tx, row)?;
+            let row = changed.row_of_answer(tx, &of, row)?;
+            once.keep(tx, row, &answer)?;
+            Ok(answer)
         };
-        let answer = match once {
-            Some(once) => self.store.write(move |tx| once.run(tx, apply)),
-            None => self.store.submit(SyncWhen::Now, undo, apply).wait(),
-        }?;
+        let answer = self.store.submit(SyncWhen::Now, undo, apply).wait()?;
         drop(hold);
         // A reset has taken the seed away. The work is done: a seed that fails is told to the next request.
         if let Err(error) = self.seeder.ensure_seeded(&self.store, environment) {

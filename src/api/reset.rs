@@ -1,6 +1,6 @@
 //! `/_bulkd/reset`. Ours; Courier has nothing of the kind.
 
-use super::call::{Action, Answer, Call, Change, Place};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use crate::error::Result;
 
 /// `POST /_bulkd/reset`: 204. The environment is as new: empty, then seeded.
@@ -9,7 +9,7 @@ pub fn reset(call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         let environment = view.environment().clone();
         let hold = seeder.hold(&environment);
-        let change = Change::new(Place::Existing, move |tx, row| {
+        let change = Change::new(ChangedEnvironment::Retired, move |tx, row| {
             seeder.reset(tx, &environment, row)?;
             Ok(Answer::new(204, ""))
         });

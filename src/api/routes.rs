@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use super::call::{Action, Answer, Call, Params};
 use super::template::{checks, content};
 use super::{
-    brand, bulk, list, message, metrics, outbox, preference, profile, reset, send, status, subscription, template,
+    brand, bulk, health, list, message, metrics, outbox, preference, profile, reset, send, subscription, template,
     token, webhook,
 };
 use crate::error::{Error, Result};
@@ -92,7 +92,7 @@ pub static ROUTES: &[Route] = &[
         .answers("202 `{}`"),
     inline("/bulk/{job_id}", bulk::get)
         .about("Get a job")
-        .answers("200 `{job: {definition, received, enqueued, failures, status, error?}}`"),
+        .answers("200 `{job: {definition, received, enqueued, failures, health, error?}}`"),
     route(Method::Get, "/bulk/{job_id}/users", bulk::list_users)
         .about("List the users of a job")
         .query(&["cursor", "limit"])
@@ -293,7 +293,7 @@ pub static ROUTES: &[Route] = &[
         .answers("200 `{checks}`"),
     route(Method::Put, "/notifications/{id}/{submission_id}/checks", checks::replace)
         .about("Replace checks")
-        .body("`{checks: [{id, status, type}]}`")
+        .body("`{checks: [{id, health, type}]}`")
         .answers("200 `{checks}`"),
     route(Method::Delete, "/notifications/{id}/{submission_id}/checks", checks::delete)
         .about("Delete checks")
@@ -331,9 +331,9 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/_bulkd/reset", reset::reset)
         .about("Reset the environment")
         .answers("204; the environment is empty, then seeded"),
-    open(Method::Get, "/_bulkd/health", status::health)
+    open(Method::Get, "/_bulkd/health", health::health)
         .about("Ask whether bulkd answers")
-        .answers("200 `{status, version}`"),
+        .answers("200 `{health, version}`"),
 ];
 
 /// The route for a request, and what stands in place of its parameters.

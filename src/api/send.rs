@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::{Action, Answer, Call, Change, Place};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::json::members::{self, Raw, members};
 use crate::model::definition::{Definition, Reading};
-use crate::model::recipient::{self, SendRecipient};
+use crate::model::send_to::{self, SendRecipient};
 use crate::send::SendRequest;
 use crate::settings::Contract;
 
@@ -34,7 +34,7 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
     let lenient = call.settings.contract == Contract::OpenApi;
     let definition = Definition::read(message, if lenient { Reading::Lenient } else { Reading::Send })?;
     let to = match members::read::<MessageTo<'_>>(message, || "message".to_owned())?.to {
-        Some(Raw(to)) => recipient::read(to)?,
+        Some(Raw(to)) => send_to::read(to)?,
         _ if lenient => Vec::new(),
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
@@ -45,7 +45,7 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
             Some(users) => send.prepare(view, definition, users)?,
             None => send.prepare_lists(view, definition, &to)?,
         };
-        let change = Change::new(Place::Prepared(send.environment()), move |tx, environment| {
+        let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {
             let request_id = send.write(tx, environment)?;
             Ok(Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
         });

@@ -3,10 +3,10 @@
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::definition::ContentSource;
+use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::{RenderedBatch, RenderedDelivery, WriteText};
 use crate::model::resolved::TemplateSource;
-use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::render::content::{Compiled, MessageTexts};
 use crate::render::scope::{NameTable, Scope};
 use crate::settings::UnknownTemplates;

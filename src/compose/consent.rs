@@ -3,9 +3,9 @@
 use crate::clock::Timestamp;
 use crate::json::Fields;
 use crate::model::channel::Channel;
+use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::preference::{PreferenceDetails, PreferenceStatus, TopicPreference};
 use crate::model::resolved::ResolvedTopic;
-use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::model::user::User;
 
 /// What is decided about one recipient.

@@ -10,10 +10,10 @@ use super::router::{PlannedDelivery, Router, RoutingOutcome};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
+use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::ProfileVersion;
-use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::model::stored_recipient::StoredRecipient;
 use crate::model::user::User;
 use crate::render::MESSAGE_BYTES;
@@ -58,10 +58,10 @@ impl Renderer {
     }
 
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
-    /// wait; one that `is_due` has waited.
-    pub fn render(&self, user: Recipient<'_>, now: Timestamp, is_due: bool, batch: &mut RenderedBatch) {
+    /// wait; one that `has_waited` has waited.
+    pub fn render(&self, user: Recipient<'_>, now: Timestamp, has_waited: bool, batch: &mut RenderedBatch) {
         let start = batch.bytes();
-        let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, is_due, batch)));
+        let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, has_waited, batch)));
         let problem = match made {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.public_message(),
@@ -71,13 +71,13 @@ impl Renderer {
             }
         };
         batch.truncate(start);
-        self.push_failure(&user, &problem, is_due, batch);
+        self.push_failure(&user, &problem, has_waited, batch);
     }
 
     /// Adds that a message could not be made. Where there is no job whose failures could be looked at, or the message is
     /// there already, it is one that could not be delivered.
-    fn push_failure(&self, user: &Recipient<'_>, problem: &str, is_due: bool, batch: &mut RenderedBatch) {
-        if self.job.kind == JobKind::Bulk && !is_due {
+    fn push_failure(&self, user: &Recipient<'_>, problem: &str, has_waited: bool, batch: &mut RenderedBatch) {
+        if self.job.kind == JobKind::Bulk && !has_waited {
             batch.push_failure(problem);
         } else {
             let verdict = Verdict::new(MessageStatus::Undeliverable, Reason::Failed, problem);
@@ -85,7 +85,13 @@ impl Renderer {
         }
     }
 
-    fn try_render(&self, it: &Recipient<'_>, now: Timestamp, is_due: bool, batch: &mut RenderedBatch) -> Result<()> {
+    fn try_render(
+        &self,
+        it: &Recipient<'_>,
+        now: Timestamp,
+        has_waited: bool,
+        batch: &mut RenderedBatch,
+    ) -> Result<()> {
         let (recipient, job) = (it.recipient, &self.job);
         let user = User::read(it.user, || "user".to_owned())?;
         let version = it.profile_version();
@@ -104,14 +110,14 @@ impl Renderer {
             Consent::Refused(verdict) => return without_delivery(verdict, None, batch),
         };
         let delayed = Verdict::of(MessageStatus::Delayed);
-        let due_at = job.definition.delay.filter(|_| !is_due).map(|delay| delay.due_at(now));
+        let due_at = job.definition.delay.filter(|_| !has_waited).map(|delay| delay.due_at(now));
         if let Some(due_at) = due_at.filter(|due_at| *due_at > now) {
             return without_delivery(delayed, Some(due_at), batch);
         }
         let contact = Contact::new(recipient, &user, stored, &it.known.tokens)?;
         let scope = Scope::new(recipient, &user, stored, &job.data, &job.names)?;
         let invalid = |problem: String| Error::new(Kind::Invalid, problem);
-        match Router::new(job, &contact, &scope, is_due).route(chosen).map_err(invalid)? {
+        match Router::new(job, &contact, &scope, has_waited).route(chosen).map_err(invalid)? {
             RoutingOutcome::Deliveries(planned) => write(recipient, version, planned, &scope, batch).map_err(invalid),
             RoutingOutcome::Nowhere(verdict) => without_delivery(verdict, None, batch),
             RoutingOutcome::WithoutContent => Err(invalid("the content has nothing for this channel".to_owned())),

@@ -6,9 +6,9 @@ use super::job::CompiledJob;
 use super::simulator::{self, Fate};
 use crate::model::bulk::JobKind;
 use crate::model::channel::Channel;
+use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
 use crate::model::routing::{ChannelConfig, ChannelOptions, Method, Routing, RoutingTarget};
-use crate::model::status::{MessageStatus, Reason, Verdict};
 use crate::render::scope::Scope;
 
 /// Where no routing is given: the first of these that the recipient has.
@@ -61,7 +61,7 @@ pub struct Router<'a> {
     scope: &'a Scope<'a>,
     locale: Option<&'a str>,
     /// Whether this message has waited already.
-    is_due: bool,
+    has_waited: bool,
     deliveries: Vec<PlannedDelivery<'a>>,
     /// Channels and providers that have no address.
     unreachable: Vec<&'static str>,
@@ -76,13 +76,13 @@ pub struct Router<'a> {
 }
 
 impl<'a> Router<'a> {
-    pub fn new(job: &'a CompiledJob, contact: &'a Contact<'a>, scope: &'a Scope<'a>, is_due: bool) -> Self {
+    pub fn new(job: &'a CompiledJob, contact: &'a Contact<'a>, scope: &'a Scope<'a>, has_waited: bool) -> Self {
         Router {
             job,
             contact,
             scope,
             locale: contact.locale().or(job.definition.locale.as_deref()),
-            is_due,
+            has_waited,
             deliveries: Vec::new(),
             unreachable: Vec::new(),
             filtered: false,
@@ -345,7 +345,7 @@ impl<'a> Router<'a> {
         match simulator::fate(channel, address) {
             // Such an address could add headers to a mail, and no provider takes it.
             None if address.contains(char::is_control) => refused("the address holds a control character".to_owned()),
-            Some(Fate::Delayed { delay_ms }) if !self.is_due => {
+            Some(Fate::Delayed { delay_ms }) if !self.has_waited => {
                 self.delay_ms = Some(delay_ms);
                 None
             }

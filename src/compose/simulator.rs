@@ -2,7 +2,7 @@
 
 use crate::model::channel::Channel;
 use crate::model::mailbox;
-use crate::model::status::{MessageStatus, Reason, Verdict};
+use crate::model::message_status::{MessageStatus, Reason, Verdict};
 
 /// What becomes of a message to a simulated address.
 pub enum Fate {

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::bulk::JobKind;
 use super::channel::Channel;
+use super::message_status::{MessageStatus, Reason};
 use super::provider::Provider;
 use super::row::{MessageNumber, ProfileVersion};
-use super::status::{MessageStatus, Reason};
 use crate::clock::Timestamp;
 
 /// A message with what went out.

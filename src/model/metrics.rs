@@ -3,8 +3,8 @@
 use jiff::civil::{DateTime, Weekday};
 use jiff::{Span, ToSpan};
 
+use super::message_status::MessageStatus;
 use super::names;
-use super::status::MessageStatus;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 

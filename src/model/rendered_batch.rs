@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::channel::Channel;
+use super::message_status::Verdict;
 use super::provider::Provider;
 use super::row::ProfileVersion;
-use super::status::Verdict;
 
 /// What went out on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

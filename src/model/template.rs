@@ -181,7 +181,7 @@ impl TemplatePayload {
     /// replaces.
     pub fn to_json(&self, before: Option<&Map<String, Value>>) -> Result<Map<String, Value>> {
         let value = |value: serde_json::Result<Value>| {
-            value.map_err(|error| Error::internal("a template is no JSON").caused_by(error))
+            value.map_err(|error| Error::internal("a template is not JSON").caused_by(error))
         };
         let mut stored = Map::new();
         stored.insert("name".to_owned(), self.name.clone().into());
@@ -212,7 +212,7 @@ fn has_email(content: &Map<String, Value>) -> bool {
 /// A stored template, to change its content.
 pub fn parse(template_json: &str) -> Result<Map<String, Value>> {
     serde_json::from_str(template_json)
-        .map_err(|error| Error::internal("a stored template is no JSON").caused_by(error))
+        .map_err(|error| Error::internal("a stored template is not JSON").caused_by(error))
 }
 
 /// A template as text, if it is not too long to be stored.

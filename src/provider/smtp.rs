@@ -101,7 +101,7 @@ fn boundary(parts: &[&str]) -> String {
 
 fn parsed(mailbox: &Mailbox) -> Result<wire::Mailbox, String> {
     let address = clean(&mailbox.email);
-    let address = address.parse().map_err(|error| format!("'{address}' is no e-mail address: {error}"))?;
+    let address = address.parse().map_err(|error| format!("'{address}' is not an e-mail address: {error}"))?;
     Ok(wire::Mailbox::new(mailbox.name.as_deref().map(clean), address))
 }
 
@@ -161,7 +161,7 @@ impl OverrideCheck {
             return self.problem.clone();
         }
         let error = address.parse::<Address>().err()?;
-        Some(format!("'{}' is no e-mail address: {error}", clean(address)))
+        Some(format!("'{}' is not an e-mail address: {error}", clean(address)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::schedule::{Chunk, Run};
 use crate::clock::Timestamp;
@@ -35,11 +36,14 @@ impl Part {
 pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut submitted: impl FnMut(Part)) -> Result<()> {
     let (job, run) = (chunk.run.job, &chunk.run);
     let mut seq = chunk.users.start;
+    let mut rendering = Duration::ZERO;
     while seq < chunk.users.end {
         if stopping() {
             return Err(Error::unavailable("bulkd is stopping"));
         }
+        let begun = Instant::now();
         let outcomes = render(store, chunk, seq, &stopping)?;
+        rendering += begun.elapsed();
         if outcomes.off_profile_addresses() > 0 && run.is_first_notice() {
             log::warn!(
                 "job {}: users are reached by an address outside of their profile (such as to.email); \
@@ -63,6 +67,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
         }
         seq = end;
     }
+    run.note_pace(seq - chunk.users.start, rendering);
     Ok(())
 }
 

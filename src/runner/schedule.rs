@@ -12,9 +12,14 @@ use crate::model::bulk::Job;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::JobRow;
 
-/// Users claimed at a time: enough to make a commit worth its while, few enough that no other job waits long behind
-/// them.
+/// How long rendering a chunk is to take: other jobs wait for their turn behind it.
+const CHUNK_TIME: Duration = Duration::from_millis(100);
+/// Users of a chunk, at most: enough to make a commit worth its while.
 const CHUNK_USERS: u64 = 1_000;
+/// Users of a job's first chunk, of which it is not known how long they take.
+const FIRST_CHUNK_USERS: u64 = 16;
+/// A chunk has at most so many times the users of the one before it: texts may take longer from one user on.
+const CHUNK_GROWTH: u64 = 8;
 /// Before a job is scheduled again after its messages could not be written.
 const PAUSE_MILLIS: i64 = 1_000;
 
@@ -37,6 +42,8 @@ struct State {
     unclaimed: u64,
     /// The first user whose outcome was not yet handed to the writer.
     unsubmitted: u64,
+    /// Users of the next chunk.
+    chunk_users: u64,
     /// Chunks that were claimed and have not ended, and parts that are with the writer: as often as [`Schedule::close`]
     /// has yet to be called.
     outstanding: usize,
@@ -52,7 +59,13 @@ pub struct Chunk {
 impl Run {
     pub fn new(job: &Job, renderer: Renderer) -> Self {
         let drained = job.drained();
-        let state = State { unclaimed: drained, unsubmitted: drained, outstanding: 0, failed: false };
+        let state = State {
+            unclaimed: drained,
+            unsubmitted: drained,
+            chunk_users: FIRST_CHUNK_USERS,
+            outstanding: 0,
+            failed: false,
+        };
         Run {
             job: job.job,
             job_id: job.job_id.clone(),
@@ -74,6 +87,13 @@ impl Run {
     /// For how long it has been drained since it was run, or since the start.
     pub fn taken(&self) -> Duration {
         self.begun.elapsed()
+    }
+
+    /// Takes note of how long rendering took, for the next chunk to take about [`CHUNK_TIME`].
+    pub fn note_pace(&self, users: u64, taken: Duration) {
+        let in_time = (CHUNK_TIME.as_nanos() * u128::from(users)) / taken.as_nanos().max(1);
+        let most = users.saturating_mul(CHUNK_GROWTH).min(CHUNK_USERS);
+        self.state().chunk_users = u64::try_from(in_time).unwrap_or(most).clamp(1, most.max(1));
     }
 
     /// Whether the job has no user from `seq` on.
@@ -209,7 +229,7 @@ impl RunQueue {
         let run = self.turns.pop_front()?;
         let mut state = run.state();
         let start = state.unclaimed;
-        let end = run.received.min(start + CHUNK_USERS);
+        let end = run.received.min(start + state.chunk_users);
         state.unclaimed = end;
         state.outstanding += 1;
         drop(state);

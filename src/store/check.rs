@@ -9,8 +9,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::engine::{file, migrate};
 use crate::error::{Error, Result, shown};
 use crate::model::channel::Channel;
+use crate::model::message_status::{MessageStatus, Reason};
 use crate::model::provider::Provider;
-use crate::model::status::{MessageStatus, Reason};
 
 /// Each must count zero: what it counts, and how.
 const MUST_BE_ZERO: &[(&str, &str)] = &[

@@ -1,11 +1,13 @@
 //! Environments: one row a bearer key.
 
+use std::cell::Cell;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::Store;
 use super::engine::{Db, Tx};
 use crate::error::{Error, Result};
-use crate::model::environment::{Environment, EnvironmentRow, MOCK};
+use crate::model::environment::{Environment, EnvironmentRow};
 
 /// A row that no environment has: nothing is found there.
 pub const NOTHING: EnvironmentRow = EnvironmentRow(0);
@@ -37,17 +39,22 @@ pub fn find_or_create(tx: &mut Tx<'_>, environment: &Environment) -> Result<Envi
 pub struct View<'a> {
     store: &'a Store,
     environment: &'a Environment,
+    row: Cell<Option<EnvironmentRow>>,
 }
 
 impl<'a> View<'a> {
     pub fn new(store: &'a Store, environment: &'a Environment) -> Self {
-        View { store, environment }
+        View { store, environment, row: Cell::new(None) }
     }
 
-    /// Runs `query` with the environment's row: all its statements see the same state. What is made or reset between two
-    /// of these may lead to another row.
+    /// Runs `query` with the environment's row: all its statements see the same state. The row is that of the first of
+    /// these, also if the environment is made or reset meanwhile.
     pub fn read<T>(&self, query: impl FnOnce(&Db<'_>, EnvironmentRow) -> Result<T>) -> Result<T> {
-        self.store.read_for_request(|db| query(db, find_or_nothing(db, self.environment)?))
+        self.store.read_for_request(|db| {
+            let row = self.row.get().map_or_else(|| find_or_nothing(db, self.environment), Ok)?;
+            self.row.set(Some(row));
+            query(db, row)
+        })
     }
 
     /// For what is done to the environment as a whole.
@@ -98,5 +105,5 @@ pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
 pub(in crate::store) fn is_simulation(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut label = db.conn.prepare_cached("SELECT label FROM environments WHERE environment = ?1")?;
     let label: Option<String> = label.query_row(params![environment], |row| row.get(0)).optional()?;
-    Ok(label.is_some_and(|label| label.starts_with(MOCK)))
+    Ok(label.is_some_and(|label| Environment::of_hash([0; 32], &label).is_simulation()))
 }

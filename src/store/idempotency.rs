@@ -3,18 +3,16 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::engine::{Db, Tx};
-use super::environment;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::environment::Environment;
+use crate::model::environment::EnvironmentRow;
 
 /// Expired keys that are removed for each one that is added.
 const SWEPT_KEYS: i64 = 4;
 
-/// What a key is scoped to.
+/// What a key is scoped to, besides its environment.
 #[derive(Clone, Debug)]
 pub struct KeyScope {
-    pub environment: Environment,
     /// Method and path.
     pub endpoint: String,
     pub key: String,
@@ -28,16 +26,13 @@ pub struct StoredAnswer {
 }
 
 /// The answer that this key already got and that has not expired.
-pub fn find(db: &Db<'_>, now: Timestamp, scope: &KeyScope) -> Result<Option<StoredAnswer>> {
-    let Some(environment) = environment::find(db, &scope.environment)? else {
-        return Ok(None);
-    };
+pub fn find(db: &Db<'_>, environment: EnvironmentRow, scope: &KeyScope) -> Result<Option<StoredAnswer>> {
     let mut find = db.conn.prepare_cached(
         "SELECT status, body FROM idempotency_keys
          WHERE environment = ?1 AND endpoint = ?2 AND key = ?3 AND expires_at > ?4",
     )?;
     let answer = find
-        .query_row(params![environment, scope.endpoint, scope.key, now.millis()], |row| {
+        .query_row(params![environment, scope.endpoint, scope.key, db.now.millis()], |row| {
             Ok(StoredAnswer { status: row.get(0)?, body: row.get(1)? })
         })
         .optional()?;
@@ -45,8 +40,13 @@ pub fn find(db: &Db<'_>, now: Timestamp, scope: &KeyScope) -> Result<Option<Stor
 }
 
 /// Stores the answer, in place of an expired one, and removes a few others that have expired.
-pub fn create(tx: &mut Tx<'_>, scope: &KeyScope, expires_at: Timestamp, answer: &StoredAnswer) -> Result<()> {
-    let environment = environment::find_or_create(tx, &scope.environment)?;
+pub fn create(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentRow,
+    scope: &KeyScope,
+    expires_at: Timestamp,
+    answer: &StoredAnswer,
+) -> Result<()> {
     let mut sweep = tx.conn.prepare_cached(
         "DELETE FROM idempotency_keys WHERE id IN (
              SELECT id FROM idempotency_keys WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",

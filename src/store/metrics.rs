@@ -6,7 +6,7 @@ use super::engine::{Db, rows};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
-use crate::model::status::MessageStatus;
+use crate::model::message_status::MessageStatus;
 
 /// Messages of one commit that went the same way.
 pub struct Count {

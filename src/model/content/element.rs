@@ -245,7 +245,7 @@ impl Element {
 }
 
 /// Whether opening this address would run it. Browsers skip blanks and control characters in a scheme. This is refused
-/// wherever a link is written; HTML that bulkd writes itself has only the few schemes of `render::email::html::link`.
+/// wherever a link is written; HTML that bulkd writes itself has only the few schemes of `render::email::sanitize::link`.
 pub fn is_script(address: &str) -> bool {
     let scheme = address.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(24);
     let scheme = scheme.collect::<String>().to_ascii_lowercase();

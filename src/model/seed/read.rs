@@ -11,7 +11,7 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::list as model_list;
 use crate::model::preference::{self, PreferenceStatus};
 use crate::model::profile::Profile;
-use crate::model::recipient::{self, SendRecipient};
+use crate::model::send_to::{self, SendRecipient};
 use crate::model::template::{State, TemplatePayload};
 use crate::model::user;
 
@@ -141,7 +141,7 @@ pub fn message(text: &str, at: &str) -> Result<SeedMessage> {
     let MessageBody { message } = json::read(text, || at.to_owned())?;
     Definition::read(message.get(), Reading::Send)?;
     let Addressed { to } = json::read(message.get(), || format!("{at}.message"))?;
-    match recipient::read(to.get())?.as_slice() {
+    match send_to::read(to.get())?.as_slice() {
         [SendRecipient::User { recipient, user }] => {
             Ok(SeedMessage { definition: message.get().to_owned(), recipient: recipient.clone(), user: user.clone() })
         }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::html::{colour, escape, has_prefix, image, link, paragraphs};
+use super::sanitize::{colour, escape, has_prefix, image, link, paragraphs};
 use crate::render::escape::BRACKETS;
 
 /// Courier's own default, which brands start from.

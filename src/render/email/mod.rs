@@ -2,4 +2,4 @@
 
 pub mod brand;
 pub mod document;
-mod html;
+mod sanitize;

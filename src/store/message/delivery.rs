@@ -5,10 +5,10 @@ use rusqlite::params;
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
+use crate::model::message_status::{MessageStatus, Reason};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::MessageNumber;
-use crate::model::status::{MessageStatus, Reason};
 use crate::store::engine::{Db, Tx, rows};
 
 /// Writes what went out besides, or was refused before.

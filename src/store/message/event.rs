@@ -4,8 +4,8 @@ use rusqlite::params;
 
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::model::message_status::MessageStatus;
 use crate::model::row::MessageNumber;
-use crate::model::status::MessageStatus;
 use crate::store::engine::{Db, Tx, rows};
 
 pub(in crate::store) fn add(tx: &mut Tx<'_>, number: MessageNumber, status: MessageStatus) -> Result<()> {

@@ -19,10 +19,10 @@ pub use range::{MessageLocation, locate};
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::message::{StoredDelivery, StoredMessage};
+use crate::model::message_status::{MessageStatus, Reason};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::{MessageNumber, ProfileVersion};
-use crate::model::status::{MessageStatus, Reason};
 use crate::store::engine::{Db, Tx, rows};
 use id::current_id_of;
 

@@ -136,8 +136,7 @@ impl Compiler<'_> {
         let outer_depth = self.depth;
         let depth = outer_depth + 1 + self.levels.len();
         if depth > NESTING {
-            let problem =
-                format!("partials and the blocks around them stand in each other more than {NESTING} levels deep");
+            let problem = format!("partials and the blocks around them are nested more than {NESTING} levels deep");
             return Err(self.error(from.0.text, from.1, problem));
         }
         self.depth = depth;

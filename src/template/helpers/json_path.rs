@@ -266,7 +266,7 @@ impl<'a> Found<'_, 'a> {
 
     fn deep(&mut self, choice: &Selector<'_>, value: Value<'a>, depth: usize) -> Result<(), Problem> {
         if depth > DEPTH {
-            return Err(Problem(format!("the path goes through more than {DEPTH} objects and lists in each other")));
+            return Err(Problem(format!("the path goes through more than {DEPTH} nested objects and lists")));
         }
         self.heap.budget.steps(1)?;
         self.choose(choice, value)?;
@@ -464,6 +464,6 @@ mod tests {
         assert!(problem.contains("more than"), "{problem}");
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000));
         let problem = printed_in(&deep, "$", "path \"$..b\"").unwrap_err();
-        assert_eq!(problem, "the path goes through more than 200 objects and lists in each other");
+        assert_eq!(problem, "the path goes through more than 200 nested objects and lists");
     }
 }

@@ -147,7 +147,7 @@ impl Parser<'_> {
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.nesting += 1;
         if self.nesting > NESTING {
-            let problem = format!("expected at most {NESTING} blocks and brackets in each other");
+            let problem = format!("expected at most {NESTING} nested blocks and brackets");
             return Err(self.error_at(self.lexer.tag(), problem));
         }
         let read = read(self);
