@@ -12,6 +12,9 @@ use jiff::tz::TimeZone;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
+/// 9999-12-30T22:00:00Z: later ones cannot be written in every time zone.
+const LATEST_MILLIS: i64 = 253_402_207_200_000;
+
 impl Timestamp {
     pub fn millis(self) -> i64 {
         self.0
@@ -24,6 +27,11 @@ impl Timestamp {
     /// The year, in UTC.
     pub fn year(self) -> i16 {
         self.utc().year()
+    }
+
+    /// As HTTP writes it, which knows no year of more than four digits.
+    pub fn http_date(self) -> String {
+        Timestamp(self.0.clamp(0, LATEST_MILLIS)).utc().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
     /// The date and time in UTC.
@@ -39,6 +47,11 @@ impl Timestamp {
     /// As ISO 8601 with milliseconds, as JavaScript writes it.
     pub fn iso(self) -> String {
         self.utc().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+
+    /// As ISO 8601 with whole seconds.
+    pub fn second_iso(self) -> String {
+        self.utc().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
     /// An instant in any of the forms that Courier's clients send: epoch seconds, epoch milliseconds or an ISO 8601
@@ -92,8 +105,10 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Clock::System => {
+                // A machine without a battery may begin anywhere. Its clock is read as the nearest moment that can be
+                // written.
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+                Timestamp(i64::try_from(since_epoch.as_millis()).map_or(LATEST_MILLIS, |it| it.min(LATEST_MILLIS)))
             }
             Clock::Manual(clock) => Timestamp(clock.now.load(Ordering::SeqCst)),
         }
@@ -154,6 +169,19 @@ mod tests {
 
     /// 2026-09-21T14:13:20Z
     const NOW: i64 = 1_790_000_000_000;
+
+    #[test]
+    fn any_clock_has_a_date_for_http() {
+        assert_eq!(Timestamp(NOW).http_date(), "Mon, 21 Sep 2026 14:13:20 GMT");
+        for (millis, date) in [
+            (i64::MIN, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (-1, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (LATEST_MILLIS, "Thu, 30 Dec 9999 22:00:00 GMT"),
+            (i64::MAX, "Thu, 30 Dec 9999 22:00:00 GMT"),
+        ] {
+            assert_eq!(Timestamp(millis).http_date(), date, "{millis}");
+        }
+    }
 
     #[test]
     fn an_instant_is_a_number_or_a_date() {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::outage::Outage;
 use crate::store::{Bell, Store};
+use crate::threads::catch;
 
 /// Between two looks at the rows when no bell rings. The bell is enough; this is for a file that is changed by hand.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
@@ -51,7 +52,8 @@ pub fn follow(
         if is_stopping() {
             return;
         }
-        let turned = turn();
+        // A turn that panics has failed, and the next one begins with the rows.
+        let turned = catch(&mut turn).unwrap_or_else(|| Err(Error::internal("a turn panicked")));
         if turned.is_ok() {
             outage.succeeded();
         }
@@ -77,7 +79,6 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::error::Error;
     use crate::id::Ids;
     use crate::settings::Durability;
     use crate::store::Options;
