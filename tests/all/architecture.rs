@@ -16,7 +16,7 @@ type Rule = (&'static str, &'static [&'static str]);
 /// Imports run downward.
 const RULES: &[Rule] = &[
     ("main", &["app", "demo", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"]),
-    ("demo", &["app", "cli", "config"]),
+    ("demo", &["app", "cli", "config", "store"]),
     ("app", &["cli", "config", "http", "api", "seed", "runner", "outbound", "store", "compose", "render", "model"]),
     ("cli", &["config", "model"]),
     ("config", &["http", "render", "model"]),

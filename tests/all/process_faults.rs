@@ -227,6 +227,42 @@ fn a_daemon_takes_as_many_descriptors_as_it_may() {
     daemon.terminate();
 }
 
+fn folders(temporary: &TempDir) -> Vec<PathBuf> {
+    fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn what_a_killed_daemon_threw_away_is_gone_after_the_next_start() {
+    let temporary = tempfile::tempdir().unwrap();
+    let start = |args: &[&str]| Binary::start_by(bulkd(args).env("TMPDIR", temporary.path()));
+    let ephemeral = ["--ephemeral", "--listen", ":0"];
+    let demo = ["demo", "--listen", "127.0.0.1:0"];
+    let killed = [start(&ephemeral), start(&demo)];
+    assert_eq!(folders(&temporary).len(), 2);
+    killed.into_iter().for_each(Binary::kill);
+    assert_eq!(folders(&temporary).len(), 2);
+    // None of these is one: a person's own, one that has yet to make its file, and one that is in use.
+    let (own, young) = (temporary.path().join("bulkd-myfile"), temporary.path().join("bulkd-abcdef"));
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("bulkd.db"), "mine").unwrap();
+    fs::create_dir(&young).unwrap();
+    fs::write(young.join("thrown-away-by-bulkd"), "").unwrap();
+    let first = start(&ephemeral);
+    let used: Vec<PathBuf> = folders(&temporary).into_iter().filter(|it| *it != own && *it != young).collect();
+    assert_eq!(used.len(), 1, "{used:?}");
+    first.logs("was left by a process that was killed");
+    let second = start(&demo);
+    assert!(used[0].join("bulkd.db").exists() && own.join("bulkd.db").exists() && young.exists());
+    let customer = first.customer("acme");
+    let job_id = customer.create(newsletter());
+    assert_eq!(customer.run_to_the_end(&job_id)["received"], 0);
+    first.terminate();
+    second.terminate();
+    let mut left = folders(&temporary);
+    left.sort();
+    assert_eq!(left, [young, own]);
+}
+
 #[test]
 fn a_request_without_a_thread_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
