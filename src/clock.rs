@@ -15,6 +15,10 @@ pub struct Timestamp(pub i64);
 /// 9999-12-30T22:00:00Z: later ones cannot be written in every time zone.
 const LATEST_MILLIS: i64 = 253_402_207_200_000;
 
+/// Between two looks at the machine's clock by a thread that waits for a moment: so late is it at most when the clock was
+/// set forward. A look costs microseconds.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 impl Timestamp {
     pub fn millis(self) -> i64 {
         self.0
@@ -114,17 +118,17 @@ impl Clock {
         }
     }
 
-    /// How long to wait for this moment at most, before looking at the clock again. A manual clock does not tell when it
+    /// How long to wait for this moment at most, before looking at the clock again. The machine's may be set meanwhile,
+    /// and runs on while the machine sleeps and its threads' waits stand still. A manual clock does not tell when it
     /// will be that late: the bells that [`Clock::on_advance`] rings wake the threads that wait.
     pub fn until(&self, at: Timestamp) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(60);
         match self {
+            _ if at <= self.now() => Duration::ZERO,
             Clock::System => {
                 let millis = at.millis().saturating_sub(self.now().millis());
-                Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(LONGEST)
+                Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(LOOK_AGAIN)
             }
-            Clock::Manual(_) if at <= self.now() => Duration::ZERO,
-            Clock::Manual(_) => LONGEST,
+            Clock::Manual(_) => Duration::MAX,
         }
     }
 
@@ -169,6 +173,18 @@ mod tests {
 
     /// 2026-09-21T14:13:20Z
     const NOW: i64 = 1_790_000_000_000;
+
+    #[test]
+    fn a_wait_by_the_machines_clock_is_looked_at_again() {
+        let now = Clock::System.now();
+        assert_eq!(Clock::System.until(now), Duration::ZERO);
+        assert_eq!(Clock::System.until(Timestamp(now.millis() + 3_600_000)), LOOK_AGAIN);
+        assert_eq!(Clock::System.until(Timestamp(i64::MAX)), LOOK_AGAIN);
+        let manual = ManualClock::at(NOW);
+        assert_eq!(Clock::Manual(manual.clone()).until(Timestamp(NOW + 1)), Duration::MAX);
+        manual.advance(Duration::from_millis(1));
+        assert_eq!(Clock::Manual(manual).until(Timestamp(NOW + 1)), Duration::ZERO);
+    }
 
     #[test]
     fn any_clock_has_a_date_for_http() {

@@ -1,6 +1,6 @@
 //! The loop of a thread that follows the rows: the jobs to run, the messages to send, the webhooks to call.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -60,7 +60,10 @@ pub fn follow(
         let timeout = match turned {
             Ok(Next::Again) => continue,
             Ok(Next::Wait) => POLL_INTERVAL,
-            Ok(Next::WaitUntil(at)) => store.until(at),
+            Ok(Next::WaitUntil(at)) => {
+                wait_until(store, bell, heard, at);
+                continue;
+            }
             Ok(Next::End) => return,
             Err(error) => {
                 outage.failed(error);
@@ -69,6 +72,19 @@ pub fn follow(
             }
         };
         bell.wait(heard, timeout);
+    }
+}
+
+/// Waits for the bell and for this moment, and no longer than [`POLL_INTERVAL`]. It looks at the clock now and then, which
+/// costs nothing beside a turn.
+fn wait_until(store: &Store, bell: &Bell, heard: u64, at: Timestamp) {
+    let begun = Instant::now();
+    loop {
+        let left = store.until(at).min(POLL_INTERVAL.saturating_sub(begun.elapsed()));
+        if left.is_zero() || bell.rung() > heard {
+            return;
+        }
+        bell.wait(heard, left);
     }
 }
 
