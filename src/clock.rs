@@ -12,6 +12,13 @@ use jiff::tz::TimeZone;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
+/// 9999-12-30T22:00:00Z: later ones cannot be written in every time zone.
+const LATEST_MILLIS: i64 = 253_402_207_200_000;
+
+/// Between two looks at the machine's clock by a thread that waits for a moment: so late is it at most when the clock was
+/// set forward. A look costs microseconds.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 impl Timestamp {
     pub fn millis(self) -> i64 {
         self.0
@@ -24,6 +31,11 @@ impl Timestamp {
     /// The year, in UTC.
     pub fn year(self) -> i16 {
         self.utc().year()
+    }
+
+    /// As HTTP writes it, which knows no year of more than four digits.
+    pub fn http_date(self) -> String {
+        Timestamp(self.0.clamp(0, LATEST_MILLIS)).utc().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
     /// The date and time in UTC.
@@ -39,6 +51,11 @@ impl Timestamp {
     /// As ISO 8601 with milliseconds, as JavaScript writes it.
     pub fn iso(self) -> String {
         self.utc().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+
+    /// As ISO 8601 with whole seconds.
+    pub fn second_iso(self) -> String {
+        self.utc().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
     /// An instant in any of the forms that Courier's clients send: epoch seconds, epoch milliseconds or an ISO 8601
@@ -92,24 +109,26 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Clock::System => {
+                // A machine without a battery may begin anywhere. Its clock is read as the nearest moment that can be
+                // written.
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+                Timestamp(i64::try_from(since_epoch.as_millis()).map_or(LATEST_MILLIS, |it| it.min(LATEST_MILLIS)))
             }
             Clock::Manual(clock) => Timestamp(clock.now.load(Ordering::SeqCst)),
         }
     }
 
-    /// How long to wait for this moment at most, before looking at the clock again. A manual clock does not tell when it
+    /// How long to wait for this moment at most, before looking at the clock again. The machine's may be set meanwhile,
+    /// and runs on while the machine sleeps and its threads' waits stand still. A manual clock does not tell when it
     /// will be that late: the bells that [`Clock::on_advance`] rings wake the threads that wait.
     pub fn until(&self, at: Timestamp) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(60);
         match self {
+            _ if at <= self.now() => Duration::ZERO,
             Clock::System => {
                 let millis = at.millis().saturating_sub(self.now().millis());
-                Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(LONGEST)
+                Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(LOOK_AGAIN)
             }
-            Clock::Manual(_) if at <= self.now() => Duration::ZERO,
-            Clock::Manual(_) => LONGEST,
+            Clock::Manual(_) => Duration::MAX,
         }
     }
 
@@ -154,6 +173,31 @@ mod tests {
 
     /// 2026-09-21T14:13:20Z
     const NOW: i64 = 1_790_000_000_000;
+
+    #[test]
+    fn a_wait_by_the_machines_clock_is_looked_at_again() {
+        let now = Clock::System.now();
+        assert_eq!(Clock::System.until(now), Duration::ZERO);
+        assert_eq!(Clock::System.until(Timestamp(now.millis() + 3_600_000)), LOOK_AGAIN);
+        assert_eq!(Clock::System.until(Timestamp(i64::MAX)), LOOK_AGAIN);
+        let manual = ManualClock::at(NOW);
+        assert_eq!(Clock::Manual(manual.clone()).until(Timestamp(NOW + 1)), Duration::MAX);
+        manual.advance(Duration::from_millis(1));
+        assert_eq!(Clock::Manual(manual).until(Timestamp(NOW + 1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn any_clock_has_a_date_for_http() {
+        assert_eq!(Timestamp(NOW).http_date(), "Mon, 21 Sep 2026 14:13:20 GMT");
+        for (millis, date) in [
+            (i64::MIN, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (-1, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (LATEST_MILLIS, "Thu, 30 Dec 9999 22:00:00 GMT"),
+            (i64::MAX, "Thu, 30 Dec 9999 22:00:00 GMT"),
+        ] {
+            assert_eq!(Timestamp(millis).http_date(), date, "{millis}");
+        }
+    }
 
     #[test]
     fn an_instant_is_a_number_or_a_date() {

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::output::LineOutput;
 use crate::settings::Durability;
+use crate::store::temporary;
 
 const KEY: &str = "demo";
 const TOPIC: &str = "statements";
@@ -33,13 +34,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Plays the demo, and stays up until a signal unless told to end.
 pub fn run(flags: &Demo, out: &LineOutput, signals: impl FnOnce() -> Result<Signals>) -> Result<()> {
     let mut signals = signals()?;
-    let folder = tempfile::Builder::new()
-        .prefix("bulkd-demo-")
-        .tempdir()
-        .map_err(|error| Error::startup(format!("no temporary folder can be made: {error}")))?;
+    // Removed when the file in it is closed.
+    let (_folder, database) = temporary::folder("demo-")?;
     let config = Config {
         listen: free(flags.listen),
-        database: Some(folder.path().join("bulkd.db")),
+        database: Some(database),
         durability: Durability::Full,
         ..Config::ephemeral()
     };

@@ -1,11 +1,12 @@
 //! The loop of a thread that follows the rows: the jobs to run, the messages to send, the webhooks to call.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::outage::Outage;
 use crate::store::{Bell, Store};
+use crate::threads::catch;
 
 /// Between two looks at the rows when no bell rings. The bell is enough; this is for a file that is changed by hand.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
@@ -51,14 +52,18 @@ pub fn follow(
         if is_stopping() {
             return;
         }
-        let turned = turn();
+        // A turn that panics has failed, and the next one begins with the rows.
+        let turned = catch(&mut turn).unwrap_or_else(|| Err(Error::internal("a turn panicked")));
         if turned.is_ok() {
             outage.succeeded();
         }
         let timeout = match turned {
             Ok(Next::Again) => continue,
             Ok(Next::Wait) => POLL_INTERVAL,
-            Ok(Next::WaitUntil(at)) => store.until(at),
+            Ok(Next::WaitUntil(at)) => {
+                wait_until(store, bell, heard, at);
+                continue;
+            }
             Ok(Next::End) => return,
             Err(error) => {
                 outage.failed(error);
@@ -70,6 +75,19 @@ pub fn follow(
     }
 }
 
+/// Waits for the bell and for this moment, and no longer than [`POLL_INTERVAL`]. It looks at the clock now and then, which
+/// costs nothing beside a turn.
+fn wait_until(store: &Store, bell: &Bell, heard: u64, at: Timestamp) {
+    let begun = Instant::now();
+    loop {
+        let left = store.until(at).min(POLL_INTERVAL.saturating_sub(begun.elapsed()));
+        if left.is_zero() || bell.rung() > heard {
+            return;
+        }
+        bell.wait(heard, left);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,7 +95,6 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::error::Error;
     use crate::id::Ids;
     use crate::settings::Durability;
     use crate::store::Options;

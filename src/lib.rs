@@ -42,3 +42,4 @@ pub mod logging;
 pub mod outage;
 pub mod output;
 pub mod settings;
+pub mod threads;

@@ -82,7 +82,7 @@ impl Scratch {
     fn push_text(&mut self, line: &RequestLine<'_>) {
         let second = Clock::System.now().seconds();
         if self.second.1.is_empty() || self.second.0 != second {
-            self.second = (second, Timestamp(second * 1000).iso().replace(".000Z", "Z"));
+            self.second = (second, Timestamp(second * 1000).second_iso());
         }
         let (out, mut digits) = (&mut self.bytes, itoa::Buffer::new());
         out.push(b'[');
@@ -160,17 +160,19 @@ impl Logging {
         let output = LineOutput::start("log", io::stderr(), move |dropped| format.line(&dropped_lines(dropped)))
             .map_err(|error| failed(&error))?;
         let mut logger = env_logger::Builder::new();
-        logger
-            .parse_filters(filter)
-            .format_target(false)
-            .target(env_logger::Target::Pipe(Box::new(Lines(output.clone()))));
-        if format == LogFormat::Json {
-            logger.format(|out, record| {
+        logger.parse_filters(filter).target(env_logger::Target::Pipe(Box::new(Lines(output.clone()))));
+        match format {
+            // env_logger's own times panic where the clock is beyond its calendar.
+            LogFormat::Text => logger.format(|out, record| {
+                let (second, message) = (Clock::System.now().second_iso(), record.args().to_string());
+                writeln!(out, "[{second} {:<5}] {}", record.level(), message.replace('\n', "\n    "))
+            }),
+            LogFormat::Json => logger.format(|out, record| {
                 let level = record.level().as_str().to_ascii_lowercase();
                 let (time, message) = (Clock::System.now().iso(), record.args().to_string());
                 writeln!(out, "{}", json!({ "time": time, "level": level, "message": message }))
-            });
-        }
+            }),
+        };
         logger.try_init().map_err(|error| failed(&error))?;
         let _ = LOG.set((output.clone(), format));
         // The standard one writes to standard error itself, and would wait for a reader.

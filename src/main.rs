@@ -2,9 +2,10 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use bulkd::app::App;
@@ -16,6 +17,9 @@ use bulkd::{demo, store};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // A write beyond the largest file that may be is then one that fails, as it does on a full disk.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    raise_descriptor_limit();
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(flags) => serve(flags),
         Command::Demo(flags) => demo(&flags),
@@ -86,7 +90,26 @@ fn check(file: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-/// SIGINT and SIGTERM, from now on.
+/// The signals that stop bulkd, from now on. A process that was told to ignore the end of its terminal, as `nohup` does,
+/// goes on ignoring it.
 fn signals() -> Result<Signals> {
-    Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::startup(format!("signals cannot be handled: {error}")))
+    let stops = [SIGINT, SIGTERM, SIGQUIT, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !ignores(SIGHUP));
+    Signals::new(stops).map_err(|error| Error::startup(format!("signals cannot be handled: {error}")))
+}
+
+/// Whether the process was started with this signal ignored. Where that cannot be known, it is taken to have been.
+fn ignores(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & 1 << (signal - 1) != 0)
+}
+
+/// Takes as many descriptors as may be had: shells and supervisors often give fewer than there may be connections.
+fn raise_descriptor_limit() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
 }

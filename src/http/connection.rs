@@ -1,6 +1,7 @@
 //! One connection in a thread of its own, from its first request to its last.
 
 use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use super::body::{self, MemoryBudget, Reserved};
@@ -10,6 +11,7 @@ use super::limits::Limits;
 use super::reply::{self, Later, Reply};
 use super::request::Request;
 use super::response;
+use super::server_state::ServerState;
 use super::socket::Socket;
 use super::write::{Encoded, Meta};
 use crate::error::{Error, Kind, Result};
@@ -18,16 +20,40 @@ use crate::error::{Error, Kind, Result};
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(5);
 
+/// Reads of what a refused peer has sent already.
+const REFUSED_READS: usize = 128;
+
 /// Bytes that are read at once.
 pub const READ_BYTES: usize = 8 * 1024;
 
-/// Goes on in a thread of its own.
+/// Goes on in a thread of its own. Where none is to be had, a request that has no answer yet is refused.
 pub fn spawn(handle: ConnectionHandle, handover: Handover) -> io::Result<()> {
     handle.stream.set_nonblocking(false)?;
+    let (stream, state, answers) = (handle.stream.clone(), handle.state.clone(), handover.pending_write.is_some());
     let thread = std::thread::Builder::new().name(format!("connection {}", handle.id));
     let thread = thread.stack_size(handle.state.limits.stack_bytes);
-    thread.spawn(move || serve(handle, handover))?;
-    Ok(())
+    let spawned = thread.spawn(move || serve(handle, handover));
+    if spawned.is_err() && !answers {
+        refuse(&stream, &state, &Error::unavailable("there is no thread for the request; try again later"));
+    }
+    spawned.map(drop)
+}
+
+/// Tells a peer why it is not served, and closes the connection, without waiting for the peer.
+pub fn refuse(stream: &TcpStream, state: &ServerState, error: &Error) {
+    let (answer, mut stream) = (state.encode(&Meta::of_refused(), response::of_error(error)), stream);
+    if stream.set_nonblocking(true).is_err() {
+        return;
+    }
+    let _ = stream.write(&answer.bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    // The kernel takes the answer back from a peer of whom something is left unread.
+    let mut scratch = [0; READ_BYTES];
+    for _ in 0..REFUSED_READS {
+        if !stream.read(&mut scratch).is_ok_and(|read| read > 0) {
+            return;
+        }
+    }
 }
 
 /// Answers the requests of a connection, one after the other, until either side has had enough, or until it has to wait

@@ -21,6 +21,7 @@ use super::reply::{self, Later, Reply, ReplySlot};
 use super::request::Request;
 use super::server_state::ServerState;
 use super::write::{Encoded, Meta};
+use crate::threads::{self, catch};
 
 /// Connections that one look at the kernel finds ready, at most.
 const EVENTS: usize = 16;
@@ -74,13 +75,11 @@ impl EventLoops {
             let waiting = Mutex::new(Some(HashMap::new()));
             let this = Arc::new(EventLoop { epoll, waiting, wakes, limits: limits.clone() });
             let running = this.clone();
-            let thread = std::thread::Builder::new()
-                .name(format!("event loop {number}"))
-                .stack_size(limits.stack_bytes)
-                .spawn(move || {
-                    running.run();
-                    drop(stopped);
-                })?;
+            let thread = std::thread::Builder::new().name(format!("event loop {number}"));
+            let thread = threads::spawn_service(thread.stack_size(limits.stack_bytes), move || {
+                running.run();
+                drop(stopped);
+            })?;
             started.loops.push(this);
             started.threads.push(thread);
             started.stops.push(stop);
@@ -192,8 +191,11 @@ impl EventLoop {
             let mut arrived = Vec::new();
             for event in events.drain(..) {
                 match event.data.u64() {
-                    WAKE => arrived.extend(self.wakes.take().into_iter().filter_map(|id| self.proceed(id))),
-                    id => arrived.extend(self.ready(id, event.flags)),
+                    WAKE => {
+                        let proceed = |id| catch(|| self.proceed(id)).flatten();
+                        arrived.extend(self.wakes.take().into_iter().filter_map(proceed));
+                    }
+                    id => arrived.extend(catch(|| self.ready(id, event.flags)).flatten()),
                 }
             }
             self.attend(arrived);
@@ -208,9 +210,9 @@ impl EventLoop {
         let Some(all) = self.waiting().take() else { return };
         for (_, waiting) in all {
             match waiting.parked {
-                Parked::Request => self.answer_last(waiting.handle),
-                _ => end(waiting),
-            }
+                Parked::Request => catch(|| self.answer_last(waiting.handle)),
+                _ => catch(|| end(waiting)),
+            };
         }
     }
 
@@ -327,28 +329,31 @@ impl EventLoop {
     }
 
     /// Answers what has come: first all is read, then all is answered together, then all is written, since each answer
-    /// wakes a peer that takes the processor.
+    /// wakes a peer that takes the processor. A panic costs the connection that it came over, and no other.
     fn attend(&self, mut arrived: Vec<Arrived>) {
         while !arrived.is_empty() {
             let (mut batch, mut requests) = (Vec::new(), Vec::new());
             for Arrived { handle, bytes } in arrived.drain(..) {
-                match BatchedRequest::read(&handle, &bytes) {
-                    Some((it, request)) => {
+                match catch(|| BatchedRequest::read(&handle, &bytes)) {
+                    Some(Some((it, request))) => {
                         batch.push((handle, bytes, it));
                         requests.push(request);
                     }
-                    None => self.hand_over(handle, Handover { buffered: bytes, ..Handover::default() }),
+                    Some(None) => self.hand_over(handle, Handover { buffered: bytes, ..Handover::default() }),
+                    None => {}
                 }
             }
             let Some((ConnectionHandle { state, .. }, ..)) = batch.first() else { return };
-            let replies = state.service.answer_batch(requests);
+            // If they cannot be answered together, each has a thread of its own to fail in.
+            let replies = catch(|| state.service.answer_batch(requests));
+            let replies = replies.unwrap_or_else(|| batch.iter().map(|_| None).collect());
             for ((handle, mut bytes, BatchedRequest { length, meta }), reply) in batch.into_iter().zip(replies) {
                 let Some(reply) = reply else {
                     self.hand_over(handle, Handover { buffered: bytes, ..Handover::default() });
                     continue;
                 };
                 bytes.drain(..length);
-                arrived.extend(self.reply(handle, meta, reply, bytes));
+                arrived.extend(catch(|| self.reply(handle, meta, reply, bytes)).flatten());
             }
         }
     }

@@ -1,21 +1,21 @@
 //! The listener: accepts connections, and lets each wait for its first request.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::connection;
 use super::event_loop::EventLoops;
 use super::handle::{ConnectionHandle, Parked, Parking};
 use super::limits::Limits;
 use super::request::Service;
-use super::response;
 use super::server_state::ServerState;
-use super::write::Meta;
 use crate::error::{Error, Result};
+use crate::threads::{self, catch};
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -25,13 +25,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A listening server.
 pub struct Server {
     address: SocketAddr,
+    listener: Arc<TcpListener>,
     state: Arc<ServerState>,
 }
 
 impl Server {
     /// Listens on `address` (port 0 takes a free one) and answers from now on.
     pub fn start(address: SocketAddr, limits: Limits, service: Arc<dyn Service>) -> Result<(Server, JoinHandle<()>)> {
-        let listener = listen(address).map_err(|error| match error.kind() {
+        let listener = listen(address).map(Arc::new).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => {
                 Error::startup(format!("{address} is taken by another program; choose another with --listen"))
             }
@@ -41,15 +42,14 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let event_loops = EventLoops::start(&limits).map_err(failed)?;
         let state = Arc::new(ServerState::new(limits, service));
-        let (accepting, parking) = (state.clone(), event_loops.parking());
-        let thread = std::thread::Builder::new()
-            .name("listener".to_owned())
-            .spawn(move || {
-                accept(&listener, &accepting, &parking);
-                event_loops.stop();
-            })
-            .map_err(failed)?;
-        Ok((Server { address, state }, thread))
+        let (accepting, parking, listening) = (state.clone(), event_loops.parking(), listener.clone());
+        let thread = threads::spawn_service(std::thread::Builder::new().name("listener".to_owned()), move || {
+            accept(&listening, &accepting, &parking);
+            drop(listening);
+            event_loops.stop();
+        });
+        let thread = thread.map_err(failed)?;
+        Ok((Server { address, listener, state }, thread))
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -61,8 +61,12 @@ impl Server {
         self.state.stop(|| self.wake_listener());
     }
 
-    /// The listener sits in `accept`; a connection makes it look up.
+    /// The listener sits in `accept`, and has reserved a descriptor there, maybe the last. On Linux the end of its socket
+    /// makes it look up, and needs no descriptor; elsewhere a connection does.
     fn wake_listener(&self) {
+        if cfg!(target_os = "linux") && SockRef::from(&*self.listener).shutdown(Shutdown::Both).is_ok() {
+            return;
+        }
         let mut address = self.address;
         if address.ip().is_unspecified() {
             address.set_ip(match address {
@@ -92,7 +96,7 @@ fn accept(listener: &TcpListener, state: &Arc<ServerState>, parking: &Arc<dyn Pa
         }
         match accepted {
             Ok((stream, _)) => {
-                if let Err(error) = take(stream, state, parking) {
+                if let Some(Err(error)) = catch(|| take(stream, state, parking)) {
                     log::warn!("a connection could not be taken: {error}");
                     state.wait_for_room(ACCEPT_PAUSE);
                 }
@@ -112,15 +116,10 @@ fn take(stream: TcpStream, state: &Arc<ServerState>, parking: &Arc<dyn Parking>)
     match ConnectionHandle::open(&stream, state, parking) {
         Some(handle) => handle.park(Parked::Request),
         None if state.stopping() => Ok(()),
-        None => refuse(&stream, state),
+        None => {
+            let error = Error::unavailable("too many connections; try again later");
+            connection::refuse(&stream, state, &error);
+            Ok(())
+        }
     }
-}
-
-fn refuse(mut stream: &TcpStream, state: &ServerState) -> io::Result<()> {
-    let error = Error::unavailable("too many connections; try again later");
-    let answer = state.encode(&Meta::of_refused(), response::of_error(&error));
-    stream.set_nonblocking(true)?;
-    let _ = stream.write(&answer.bytes);
-    let _ = stream.shutdown(Shutdown::Write);
-    Ok(())
 }

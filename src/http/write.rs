@@ -1,10 +1,13 @@
 //! Replies as bytes: the one place for event loops and threads.
 
-use tiny_http::{HTTPVersion, Method};
+use std::cell::RefCell;
+
+use tiny_http::{HTTPVersion, Header, Method};
 
 use super::body::{MemoryBudget, Reserved};
 use super::head::Head;
 use super::response::{self, Response};
+use crate::clock::Clock;
 use crate::error::Error;
 
 /// Answers from this size on are counted.
@@ -24,6 +27,20 @@ pub struct Encoded {
     pub reserved: Reserved,
     /// Whether the connection is closed after it.
     pub closes: bool,
+}
+
+/// The `Date` of an answer that is given now. tiny_http's own panics where the clock is before 1970 or after 9999.
+fn date() -> Header {
+    thread_local!(static LAST: RefCell<Option<(i64, Header)>> = const { RefCell::new(None) });
+    let now = Clock::System.now();
+    LAST.with_borrow_mut(|last| match last {
+        Some((second, date)) if *second == now.seconds() => date.clone(),
+        _ => {
+            let date = response::header("Date", &now.http_date());
+            *last = Some((now.seconds(), date.clone()));
+            date
+        }
+    })
 }
 
 impl Meta {
@@ -49,6 +66,7 @@ impl Meta {
     /// Turns an answer into bytes. When the daemon is `stopping`, the connection is closed after it.
     pub fn encode(&self, budget: &MemoryBudget, stopping: bool, response: Response) -> Encoded {
         let (response, reserved) = self.reserve(budget, response);
+        let response = response.with_header(date());
         let closes = !self.keeps_alive || stopping;
         Encoded { bytes: response::to_bytes(response, &self.version, self.is_head(), closes), reserved, closes }
     }

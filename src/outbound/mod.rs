@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use crate::error::{Error, Result};
 use crate::follow::{self, Next};
 use crate::store::{Store, webhook};
+use crate::threads;
 use posters::Posters;
 
 pub struct Outbound {
@@ -27,7 +28,8 @@ impl Outbound {
     pub fn start(store: Arc<Store>) -> Result<(Arc<Outbound>, JoinHandle<()>)> {
         let outbound = Arc::new(Outbound { store, posters: Posters::default() });
         let ours = outbound.clone();
-        let thread = std::thread::Builder::new().name("webhooks".to_owned()).spawn(move || ours.supervise());
+        let thread = std::thread::Builder::new().name("webhooks".to_owned());
+        let thread = threads::spawn_service(thread, move || ours.supervise());
         let thread =
             thread.map_err(|error| Error::startup(format!("the webhooks' thread cannot be started: {error}")))?;
         Ok((outbound, thread))
@@ -69,7 +71,8 @@ impl Outbound {
     fn start_follower(self: &Arc<Self>, webhook_id: String) -> Option<JoinHandle<()>> {
         let outbound = self.clone();
         let thread = std::thread::Builder::new().name("webhook".to_owned());
-        match thread.spawn(move || follower::follow(&outbound.store, &outbound.posters, &webhook_id)) {
+        let follow = move || follower::follow(&outbound.store, &outbound.posters, &webhook_id);
+        match threads::spawn_service(thread, follow) {
             Ok(thread) => Some(thread),
             Err(error) => {
                 log::error!("no thread can be started for a webhook: {error}");

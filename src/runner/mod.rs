@@ -8,7 +8,6 @@ mod delayed;
 mod drain;
 mod schedule;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -23,6 +22,7 @@ use crate::model::row::JobRow;
 use crate::render::RENDER_STACK_BYTES;
 use crate::settings::UnknownTemplates;
 use crate::store::{Store, job, plan};
+use crate::threads::{self, catch};
 use delayed::DelayedSender;
 use drain::Part;
 use schedule::{Chunk, Run, Schedule};
@@ -53,7 +53,7 @@ impl Runner {
         for (name, role) in roles {
             let ours = runner.clone();
             let thread = std::thread::Builder::new().name(name.clone()).stack_size(RENDER_STACK_BYTES);
-            match thread.spawn(move || role(&ours)) {
+            match threads::spawn_service(thread, move || role(&ours)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     runner.stop();
@@ -113,7 +113,11 @@ impl Runner {
         };
         let resolved = Definition::read(&definition, Reading::Lenient)
             .and_then(|definition| self.store.read(|db| Ok((plan::load(db, &job, definition)?, db.now()))));
-        match resolved.and_then(|(resolved, now)| Renderer::new(resolved, self.templates, now)) {
+        let renderer = |(resolved, now)| {
+            catch(|| Renderer::new(resolved, self.templates, now))
+                .unwrap_or_else(|| Err(Error::internal("what its messages are made of could not be read")))
+        };
+        match resolved.and_then(renderer) {
             Ok(renderer) => {
                 self.schedule.add(Run::new(&job, renderer));
                 Ok(())
@@ -154,8 +158,8 @@ impl Runner {
                 self.settle(before);
             }
         };
-        catch_unwind(AssertUnwindSafe(|| drain::drain(&self.store, chunk, || self.is_stopping(), submitted)))
-            .unwrap_or_else(|_| Err(Error::internal("draining panicked")))
+        catch(|| drain::drain(&self.store, chunk, || self.is_stopping(), submitted))
+            .unwrap_or_else(|| Err(Error::internal("draining panicked")))
     }
 
     fn settle(&self, part: Part) {

@@ -25,6 +25,7 @@ pub mod webhook;
 pub mod webhook_event;
 
 mod page;
+pub mod temporary;
 
 // What is done with several tables at once.
 pub mod check;
@@ -54,7 +55,7 @@ pub use engine::{Db, Tx};
 pub use page::Page;
 
 use crate::clock::{Clock, Timestamp};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::id::Ids;
 use crate::settings::Durability;
 use engine::bell::{Bells, Wakeups};
@@ -107,19 +108,9 @@ impl Threads {
 impl Store {
     /// Opens or creates the file and starts the threads that write it.
     pub fn open(mut options: Options) -> Result<(Store, Threads)> {
-        let folder = match options.path {
-            Some(_) => None,
-            None => Some(
-                tempfile::Builder::new()
-                    .prefix("bulkd-")
-                    .tempdir()
-                    .map_err(|error| Error::startup(format!("no temporary folder can be made: {error}")))?,
-            ),
-        };
-        let path = match (options.path, &folder) {
-            (Some(path), _) => path,
-            (None, Some(folder)) => folder.path().join("bulkd.db"),
-            (None, None) => return Err(Error::internal("a store without a file")),
+        let (folder, path) = match options.path {
+            Some(path) => (None, path),
+            None => temporary::folder("").map(|(folder, path)| (Some(folder), path))?,
         };
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
@@ -271,6 +262,7 @@ fn leaves_sound<T>(result: &Result<T>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::model::environment::Environment;
 
     /// Marks the connection, then fails.

@@ -21,6 +21,7 @@ mod migration;
 mod model;
 mod peers;
 mod preferences;
+mod process_faults;
 mod profiles;
 mod properties;
 mod providers;

@@ -19,6 +19,7 @@ use super::file::{BUSY_TIMEOUT, LOG_BYTES, PAGE_BYTES};
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::outage::Outage;
+use crate::threads;
 
 /// Pages in the log before a copy is worth its while.
 const COPY_AFTER_PAGES: i64 = 4 * 1024 * 1024 / PAGE_BYTES;
@@ -54,9 +55,8 @@ pub fn start(conn: Connection, database: Option<Arc<File>>) -> Result<(Checkpoin
     let checkpoints = Checkpoints::default();
     checkpoints.log_starts_over();
     let shared = checkpoints.clone();
-    let thread = std::thread::Builder::new()
-        .name("checkpointer".to_owned())
-        .spawn(move || shared.copy(&conn, database.as_deref()))
+    let thread = std::thread::Builder::new().name("checkpointer".to_owned());
+    let thread = threads::spawn_service(thread, move || shared.copy(&conn, database.as_deref()))
         .map_err(|error| Error::startup(format!("the checkpointer cannot be started: {error}")))?;
     Ok((checkpoints, thread))
 }

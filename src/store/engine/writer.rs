@@ -21,9 +21,9 @@ use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
-use crate::logging;
 use crate::outage::Outage;
 use crate::settings::Durability;
+use crate::threads;
 
 /// A group that holds so many changes is committed.
 const GROUP_CHANGES: usize = 256;
@@ -161,22 +161,19 @@ impl Writer {
         }))?;
         let (sender, queue) = bounded(1024);
         let checkpoints = setup.checkpoints.clone();
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || {
-                let writer = WriterThread {
-                    synchronous: setup.durability,
-                    suspect: false,
-                    outage: Outage::new("changes are not committed"),
-                    setup,
-                };
-                if catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
-                    logging::abort("the writer panicked; without it nothing can be kept, so bulkd ends");
-                }
-                // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the
-                // other.
-                checkpoints.stop();
-            })
+        let work = move || {
+            let writer = WriterThread {
+                synchronous: setup.durability,
+                suspect: false,
+                outage: Outage::new("changes are not committed"),
+                setup,
+            };
+            writer.run(&queue);
+            // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the
+            // other.
+            checkpoints.stop();
+        };
+        let thread = threads::spawn_service(std::thread::Builder::new().name("writer".to_owned()), work)
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
         Ok((Writer { queue: Mutex::new(Some(sender)) }, thread))
     }

@@ -1,0 +1,24 @@
+//! Threads that the process cannot do without, and work that must not end one.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{self, Builder, JoinHandle};
+
+use crate::logging;
+
+/// Starts a thread without which nothing is served. Should it panic, the process ends with it: one that lives on and
+/// serves nobody is not started again by anything.
+pub fn spawn_service(builder: Builder, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    builder.spawn(move || {
+        if catch(work).is_none() {
+            let thread = thread::current();
+            let name = thread.name().unwrap_or("without a name");
+            logging::abort(&format!("bulkd cannot go on without the thread '{name}', and ends"));
+        }
+    })
+}
+
+/// What a piece of work comes to. `None` if it panicked, which the panic's hook has logged.
+pub fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
