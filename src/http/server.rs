@@ -63,15 +63,19 @@ impl Server {
 
     /// The listener sits in `accept`; a connection makes it look up.
     fn wake_listener(&self) {
-        let mut address = self.address;
-        if address.ip().is_unspecified() {
-            address.set_ip(match address {
-                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-            });
-        }
-        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+        let _ = TcpStream::connect_timeout(&reachable(self.address), Duration::from_secs(1));
     }
+}
+
+/// An address of this machine at which one that is listened on can be called.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

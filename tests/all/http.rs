@@ -173,7 +173,7 @@ impl Peer {
 }
 
 fn request(line: &str, headers: &str, body: &str) -> String {
-    format!("{line}\r\nHost: bulkd\r\nAuthorization: Bearer acme\r\n{headers}\r\n{body}")
+    format!("{line}\r\nHost: localhost\r\nAuthorization: Bearer acme\r\n{headers}\r\n{body}")
 }
 
 fn get(path: &str) -> String {
@@ -864,7 +864,7 @@ fn a_head_may_be_sixteen_kilobytes_long_and_not_a_byte_longer() {
 
     // Lines that never end: a header, a path, a method.
     let endless = "x".repeat(MIB);
-    for start in ["GET / HTTP/1.1\r\nHost: a\r\nX-Endless: ", "GET / HTTP/1.1\r\n", "GET /", ""] {
+    for start in ["GET / HTTP/1.1\r\nHost: localhost\r\nX-Endless: ", "GET / HTTP/1.1\r\n", "GET /", ""] {
         assert_eq!(refused_and_closed(&daemon, format!("{start}{endless}"), 431), too_large, "{start}");
     }
 }
@@ -895,7 +895,7 @@ fn what_is_no_http_is_refused() {
         b"\0",
         b"{\"users\": []}\r\n\r\n",
         b"\xff\xfe\xfd\xfc",
-        b"GET /\x80\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /\x80\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
         &all_bytes,
     ];
     for bytes in cases {
@@ -910,14 +910,14 @@ fn what_is_no_http_is_refused() {
 #[test]
 fn a_head_that_does_not_end_in_time_is_given_up() {
     let daemon = limited(|limits| limits.head = SOON);
-    let beginnings = ["G", "\r", "GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r"];
+    let beginnings = ["G", "\r", "GET / HTTP/1.1\r\nHost: localhost\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n\r"];
     for mut peer in silent_after(&daemon, &beginnings) {
         assert_eq!(peer.hear_last_refusal(408), "the request did not arrive in time");
     }
     // Nor does it help to keep talking, or to have been answered before.
     let mut peer = Peer::of(&daemon);
     assert!(peer.is_answered());
-    peer.trickle("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: yes yes yes yes");
+    peer.trickle("GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: yes yes yes yes");
     peer.hear_last_refusal(408);
 
     let mut peer = Peer::of(&daemon);
@@ -1224,7 +1224,7 @@ fn peers_that_leave_before_their_answers_do_no_harm() {
 fn every_refusal_has_couriers_envelope_and_says_whether_to_try_again() {
     let daemon = limited(|limits| limits.head = SOON);
     let cases: [(String, u16, Option<&str>); 8] = [
-        ("GET /bulk/1 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 401, Some("false")),
+        ("GET /bulk/1 HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), 401, Some("false")),
         (get("/nothing"), 404, Some("false")),
         (post("/bulk", "{"), 400, Some("false")),
         ("no http\r\n\r\n".to_owned(), 400, Some("false")),
