@@ -1,11 +1,14 @@
 //! What a page in a browser, a wrong key or a crafted body cannot do to a daemon on this machine.
 
+use bulkd::app::App;
+use bulkd::config::Config;
 use std::io::{Read, Write};
+
 use std::net::{TcpListener, TcpStream};
 
 #[cfg(unix)]
 use crate::support::binary::Binary;
-use crate::support::{Daemon, PATIENCE};
+use crate::support::{Daemon, PATIENCE, newsletter};
 
 /// What a request of these lines is told, on a connection of its own.
 fn ask(daemon: &Daemon, lines: &[&str]) -> (u16, String) {
@@ -140,4 +143,104 @@ fn the_address_that_is_printed_can_be_called() {
         assert!(ended.stdout.contains(&format!("It listens on all interfaces ({all}")), "{ended:?}");
         assert!(ended.stdout.contains(&format!("COURIER_BASE_URL=http://{host}:")), "{ended:?}");
     }
+}
+
+fn nested(levels: usize) -> String {
+    format!("{}{}", "[".repeat(levels), "]".repeat(levels))
+}
+
+#[test]
+fn a_body_is_taken_only_if_it_can_be_read_again() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    // Body, users, user, data.
+    let user = |place: usize, value: &str| match place {
+        0 => format!("{{\"users\":[{{\"recipient\":\"a\",\"data\":{{\"x\":{value}}}}}]}}"),
+        1 => format!("{{\"users\":[{{\"recipient\":\"b\",\"unknown\":{{\"x\":{value}}}}}]}}"),
+        _ => format!("{{\"users\":[{{\"recipient\":\"c\",\"profile\":{{\"x\":{value}}}}}]}}"),
+    };
+    let path = format!("/bulk/{job_id}");
+    for place in 0..3 {
+        assert_eq!(customer.post_text(&path, &user(place, &nested(124))).ok(200)["total"], 1);
+        for (value, told) in [
+            (nested(125), "the body: expected at most 128 levels"),
+            (nested(100_000), "the body: expected at most 128 levels"),
+        ] {
+            let refused = customer.post_text(&path, &user(place, &value)).refused(400);
+            assert!(refused.starts_with(told), "{refused}");
+        }
+    }
+    // What nobody here reads is kept as it was sent.
+    let kept = "[1e999,\"\\udc00\"]";
+    for place in 0..2 {
+        let body = user(place, kept).replace("recipient\":\"", "recipient\":\"again-");
+        assert_eq!(customer.post_text(&path, &body).ok(200)["total"], 1);
+    }
+    assert_eq!(customer.run_to_the_end(&job_id)["received"], 5);
+    assert_eq!(customer.get(&format!("{path}/users")).text.matches(kept).count(), 2);
+    assert!(customer.get(&format!("{path}/users")).text.contains(&nested(124)));
+
+    // What is read as a whole, and what is stored and read again.
+    let profile = |levels: usize| format!("{{\"profile\":{{\"x\":{}}}}}", nested(levels));
+    assert_eq!(customer.post_text("/profiles/ada", &profile(126)).status, 200);
+    assert!(
+        customer.post_text("/profiles/ada", &profile(127)).refused(400).starts_with("the body: expected at most 128")
+    );
+    assert_eq!(customer.post_text("/profiles/ada", "{\"profile\":{\"y\":1}}").status, 200);
+    assert!(customer.get("/profiles/ada").text.contains(&nested(126)));
+    let patch = "{\"patch\":[{\"op\":\"add\",\"path\":\"/z\",\"value\":2}]}";
+    assert_eq!(customer.send("PATCH", "/profiles/ada", Some(patch)).status, 204);
+
+    let refused = customer.post_text("/bulk", "\u{feff}{\"message\":{\"event\":\"e\"}}").refused(400);
+    assert_eq!(refused, "the body: expected JSON without a byte order mark");
+}
+
+#[test]
+fn a_seed_is_taken_by_the_same_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, told) in [
+        (format!("{{\"profiles\":{{\"ada\":{{\"x\":{}}}}}}}", nested(126)), "expected at most 128 levels"),
+        ("\u{feff}{}".to_owned(), "expected JSON without a byte order mark"),
+    ] {
+        let file = folder.path().join("seed.json");
+        std::fs::write(&file, text).unwrap();
+        let config = Config { seed: Some(file), ..Config::ephemeral() };
+        let refused = App::start(config).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains(told) && refused.contains("seed.json: "), "{refused}");
+    }
+}
+
+#[test]
+fn a_path_that_is_no_utf_8_names_nobody() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for (path, name) in [
+        ("/profiles/%ff", "user_id"),
+        ("/profiles/a%c3", "user_id"),
+        ("/users/%fe/preferences/t", "user_id"),
+        ("/users/ada/preferences/%ED%A0%80", "topic_id"),
+        ("/users/%ff/preferences/%ff", "user_id"),
+        ("/bulk/%c0%80/users", "job_id"),
+    ] {
+        let refused = customer.get(path).refused(400);
+        assert_eq!(refused, format!("{name}: expected UTF-8 after percent-decoding"), "{path}");
+    }
+    assert_eq!(customer.get("/profiles/caf%C3%A9").status, 200);
+    customer.get("/nowhere/%ff").refused(404);
+}
+
+#[cfg(unix)]
+#[test]
+fn wrong_keys_are_told_in_the_log_and_do_not_stand_there() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral", "--api-key", "acme", "--log", "error"]);
+    for _ in 0..20 {
+        daemon.customer("guess-1").get("/lists").refused(401);
+        daemon.customer("guess-2").get("/profiles/ada").refused(401);
+        daemon.customer("acme").without_key().get("/lists").refused(401);
+    }
+    daemon.logs("requests are refused with 401: there is no such key");
+    daemon.logs("requests are refused with 401: no 'Authorization: Bearer' with a key");
+    let log = daemon.terminate().stderr;
+    assert_eq!((log.matches("401").count(), log.contains("guess")), (2, false), "{log}");
 }
