@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::api::{Api, Keys, Settings};
+use crate::api::{Api, Hosts, Keys, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
@@ -44,8 +44,12 @@ impl App {
         let mut started = Started::listen(config.listen, config.limits)?;
         let options = store::Options { path: config.database, durability: config.durability, clock, ids };
         let store = started.open(options)?;
-        let settings =
-            Settings { contract: config.contract, templates: config.templates, keys: Keys::new(&config.api_keys) };
+        let settings = Settings {
+            contract: config.contract,
+            templates: config.templates,
+            keys: Keys::new(&config.api_keys),
+            hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
+        };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
         register_webhooks(&store, config.webhooks)?;

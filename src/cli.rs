@@ -42,8 +42,8 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Serve {
     /// Where to listen: HOST:PORT, or :PORT. Port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", env = "BULKD_LISTEN", default_value = "127.0.0.1:4010", value_parser = address)]
-    pub listen: SocketAddr,
+    #[arg(long, value_name = "ADDRESS", env = "BULKD_LISTEN", default_value = "127.0.0.1:4010", value_parser = listen)]
+    pub listen: Listen,
 
     /// The database file. It is created if there is none.
     #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
@@ -58,6 +58,11 @@ pub struct Serve {
     #[arg(long = "api-key", value_name = "KEY", env = "BULKD_API_KEY", value_delimiter = ',', hide_env_values = true)]
     #[arg(value_parser = api_key)]
     pub api_keys: Vec<String>,
+
+    /// Answer requests to this host as well. Without --api-key, others than this machine's own names and addresses are
+    /// refused. Repeatable; in the environment separated by commas.
+    #[arg(long = "allow-host", value_name = "NAME", env = "BULKD_ALLOW_HOST", value_delimiter = ',', value_parser = host)]
+    pub hosts: Vec<String>,
 
     /// Threads that drain jobs [default: one more than processors].
     #[arg(long, value_name = "N", env = "BULKD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -111,10 +116,11 @@ impl Serve {
     /// The settings that these flags mean.
     pub fn config(self) -> Config {
         Config {
-            listen: self.listen,
+            listen: self.listen.address,
             durability: if self.ephemeral { Durability::Ephemeral } else { self.durability },
             database: (!self.ephemeral).then_some(self.db),
             api_keys: self.api_keys,
+            hosts: self.hosts.into_iter().chain(self.listen.name).collect(),
             workers: self.workers.map_or_else(default_workers, usize::from),
             contract: self.contract,
             templates: self.templates,
@@ -123,6 +129,28 @@ impl Serve {
             limits: default_limits(),
         }
     }
+}
+
+/// Where to listen, and the name by which it was given.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    pub address: SocketAddr,
+    pub name: Option<String>,
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    let name = text.rsplit_once(':').map(|(name, _)| name).filter(|name| host(name).is_ok());
+    Ok(Listen { address: address(text)?, name: name.map(str::to_owned) })
+}
+
+/// The name of a host, as a `Host` header has it before the port.
+fn host(text: &str) -> Result<String, &'static str> {
+    let is_part_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let name = text.trim().trim_end_matches('.');
+    if name.is_empty() || !name.bytes().all(is_part_of_name) {
+        return Err("expected the name of a host without a port, such as bulkd.test");
+    }
+    Ok(name.to_owned())
 }
 
 /// `HOST:PORT` or `:PORT`, the host a name or a number.

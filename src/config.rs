@@ -16,6 +16,8 @@ pub struct Config {
     pub database: Option<PathBuf>,
     /// Keys that are accepted; none means any.
     pub api_keys: Vec<String>,
+    /// Names by which the daemon may be called besides this machine's own, where any key is accepted.
+    pub hosts: Vec<String>,
     /// Threads that drain jobs.
     pub workers: usize,
     pub durability: Durability,
@@ -35,6 +37,7 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             database: None,
             api_keys: Vec::new(),
+            hosts: Vec::new(),
             workers: default_workers(),
             durability: Durability::Ephemeral,
             contract: Contract::Tutorial,

@@ -25,6 +25,10 @@ pub enum Kind {
     Invalid,
     /// No key, a malformed one, or one that is not configured.
     Unauthorized,
+    /// A page of another site has sent it.
+    Forbidden,
+    /// It is meant for a host that this daemon is not.
+    Misdirected,
     /// The route or the thing does not exist in this environment.
     NotFound,
     /// It clashes with something else that exists, such as a name that is taken.
@@ -51,6 +55,8 @@ impl Kind {
         match self {
             Kind::Invalid => (400, "invalid_request_error"),
             Kind::Unauthorized => (401, "authentication_error"),
+            Kind::Forbidden => (403, "invalid_request_error"),
+            Kind::Misdirected => (421, "invalid_request_error"),
             Kind::NotFound => (404, "invalid_request_error"),
             Kind::Conflict => (409, "invalid_request_error"),
             Kind::TimedOut => (408, "invalid_request_error"),

@@ -11,6 +11,7 @@ use signal_hook::iterator::Signals;
 use bulkd::app::App;
 use bulkd::cli::{Cli, Command, Demo, Serve};
 use bulkd::error::{Error, Result};
+use bulkd::http::reachable;
 use bulkd::logging::{self, Logging};
 use bulkd::output::LineOutput;
 use bulkd::{demo, store};
@@ -55,10 +56,16 @@ fn output() -> Result<LineOutput> {
 fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {
     let mut signals = signals()?;
     let app = App::start(flags.config())?;
-    let url = format!("http://{}", app.address());
+    let address = app.address();
+    let url = format!("http://{}", reachable(address));
+    let interfaces = match address.ip().is_unspecified() {
+        true => format!("It listens on all interfaces ({address}).\n"),
+        false => String::new(),
+    };
     output.put(
         format!(
-            "bulkd answers on {url}, with its file {}\nPoint Courier's SDKs at it with COURIER_BASE_URL={url}\n",
+            "bulkd answers on {url}, with its file {}\n{interfaces}\
+             Point Courier's SDKs at it with COURIER_BASE_URL={url}\n",
             app.database().display()
         )
         .as_bytes(),

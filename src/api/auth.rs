@@ -2,17 +2,20 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::model::environment::Environment;
+use crate::outage::Outage;
 
 /// The keys that are accepted.
 pub struct Keys {
     /// None means any.
     known: Vec<Environment>,
+    refusals: Outage,
 }
 
 impl Keys {
     /// With no keys, every key that is not empty is accepted and opens its own environment.
     pub fn new(keys: &[String]) -> Self {
-        Keys { known: keys.iter().map(|key| Environment::of_key(key)).collect() }
+        let known = keys.iter().map(|key| Environment::of_key(key)).collect();
+        Keys { known, refusals: Outage::new("requests are refused with 401") }
     }
 
     /// The environments of the keys that were named.
@@ -20,15 +23,25 @@ impl Keys {
         &self.known
     }
 
-    /// The environment of a request. Missing, malformed, empty and unknown keys are all told the same.
+    /// The environment of a request. Missing, malformed, empty and unknown keys are all told the same; the log tells them
+    /// apart, with a count and without the key.
     pub fn environment(&self, authorization: Option<&str>) -> Result<Environment> {
-        let environment = authorization
+        let key = authorization
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, key)| key.trim())
-            .filter(|key| !key.is_empty())
-            .map(Environment::of_key)
-            .filter(|environment| self.known.is_empty() || self.known.contains(environment));
-        environment.ok_or_else(|| Error::new(Kind::Unauthorized, "Unauthorized"))
+            .filter(|key| !key.is_empty());
+        let refused = |why: &str| {
+            self.refusals.failed(why);
+            Err(Error::new(Kind::Unauthorized, "Unauthorized"))
+        };
+        let Some(environment) = key.map(Environment::of_key) else {
+            return refused("no 'Authorization: Bearer' with a key");
+        };
+        if !self.known.is_empty() && !self.known.contains(&environment) {
+            return refused("there is no such key");
+        }
+        self.refusals.succeeded();
+        Ok(environment)
     }
 }

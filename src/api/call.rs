@@ -4,6 +4,7 @@ use super::query::Query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::http::Request;
+use crate::json;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
 use crate::store::environment::{self, NOTHING, View};
@@ -168,10 +169,12 @@ impl Call<'_> {
         if self.request.header("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Error::invalid("Content-Encoding", "expected none; send the body as it is"));
         }
-        String::from_utf8(std::mem::take(&mut self.request.body)).map_err(|error| {
+        let text = String::from_utf8(std::mem::take(&mut self.request.body)).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             Error::invalid("the body", format_args!("expected UTF-8, found something else at byte {at}"))
-        })
+        })?;
+        json::accept(&text, "the body")?;
+        Ok(text)
     }
 
     /// The body as text, an empty object if there is none: for requests of which everything is optional.

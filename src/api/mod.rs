@@ -7,6 +7,7 @@ mod bulk;
 mod call;
 mod health;
 mod hook;
+mod hosts;
 pub mod idempotency;
 mod list;
 mod message;
@@ -27,6 +28,7 @@ mod token;
 mod webhook;
 
 pub use auth::Keys;
+pub use hosts::Hosts;
 pub use pipeline::Api;
 pub use routes::{Access, ROUTES, Route};
 pub use settings::Settings;

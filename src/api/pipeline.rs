@@ -1,4 +1,4 @@
-//! One pipeline for all requests: route → environment → seeded → idempotency key → action → answer.
+//! One pipeline for all requests: host → route → environment → seeded → idempotency key → action → answer.
 //!
 //! A handler turns a request into an [`Action`](super::call::Action), without the database, and refuses what is wrong with
 //! it. The pipeline does what the action says: a query, or a change in a group commit. [Hooks](super::hook::Hook) stand
@@ -109,6 +109,7 @@ impl Api {
 
     /// Takes a request through the pipeline.
     fn run(&self, request: Request, exchange: &mut Exchange) -> Result<RequestOutcome> {
+        self.settings.hosts.check(&request)?;
         let (route, params) = routes::find(request.method(), request.path())?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
@@ -142,6 +143,7 @@ impl Api {
     fn begin_inline(&self, request: Request, exchange: &mut Exchange) -> Result<Option<Begun>> {
         let found = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.inline);
         let Some((route, params)) = found else { return Ok(None) };
+        self.settings.hosts.check(&request)?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange)))),

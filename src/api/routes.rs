@@ -343,26 +343,33 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
         .iter()
         .filter(|route| route.method == *wanted)
         .find_map(|route| Some((route, matches(route.path, path)?)));
-    found.ok_or_else(|| {
+    let (route, params) = found.ok_or_else(|| {
         let shown: String = path.chars().take(100).collect();
         Error::not_found(format!("there is no route {method} {shown}"))
-    })
+    })?;
+    Ok((route, params?))
 }
 
-fn matches(pattern: &'static str, path: &str) -> Option<Params> {
-    let mut params = Vec::new();
+/// What stands in place of a pattern's names. Two users must not become one because neither can be read.
+fn matches(pattern: &'static str, path: &str) -> Option<Result<Params>> {
+    let (mut params, mut unreadable) = (Vec::new(), None);
     let mut parts = path.split('/');
     for expected in pattern.split('/') {
         let part = parts.next()?;
         if let Some(name) = expected.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            let value = percent_decode_str(part).decode_utf8_lossy();
-            if value.is_empty() {
+            if part.is_empty() {
                 return None;
             }
-            params.push((name, value.into_owned()));
+            match percent_decode_str(part).decode_utf8() {
+                Ok(value) => params.push((name, value.into_owned())),
+                Err(_) => unreadable = unreadable.or(Some(name)),
+            }
         } else if expected != part {
             return None;
         }
     }
-    parts.next().is_none().then_some(params)
+    parts.next().is_none().then(|| match unreadable {
+        None => Ok(params),
+        Some(name) => Err(Error::invalid(name, "expected UTF-8 after percent-decoding")),
+    })
 }

@@ -1,6 +1,7 @@
 //! What the answers depend on besides the request.
 
 use super::auth::Keys;
+use super::hosts::Hosts;
 use crate::settings::{Contract, UnknownTemplates};
 
 /// What the answers depend on besides the request.
@@ -8,4 +9,5 @@ pub struct Settings {
     pub contract: Contract,
     pub templates: UnknownTemplates,
     pub keys: Keys,
+    pub hosts: Hosts,
 }

@@ -23,5 +23,5 @@ pub use limits::Limits;
 pub use reply::{Answerer, Reply, StreamWriter};
 pub use request::{Request, Service};
 pub use response::{Response, final_refusal, header, json, of_error};
-pub use server::Server;
+pub use server::{Server, reachable};
 pub use tiny_http::{Header, Method};

@@ -36,6 +36,11 @@ impl Request {
         self.head.query()
     }
 
+    /// The bytes of all headers of this name.
+    pub fn raw_headers(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+        self.head.headers(name)
+    }
+
     pub fn has_header(&self, name: &str) -> bool {
         self.head.headers(name).next().is_some()
     }

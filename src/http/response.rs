@@ -43,11 +43,18 @@ pub fn header(name: &str, value: &str) -> Header {
     Header::from_bytes(name, value).expect("our own headers are ASCII")
 }
 
+/// Headers of every answer: no browser takes it for a page, and none keeps it.
+macro_rules! always {
+    () => {
+        "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store"
+    };
+}
+
 /// The bytes of an answer, complete, so that it takes one write.
 pub fn to_bytes(response: Response, version: &HTTPVersion, head_only: bool, closing: bool) -> Vec<u8> {
     const NO_LENGTH: &[u8] = b"Content-Length: 0\r\n";
     let (body, status) = (response.data_length().unwrap_or(0), response.status_code().0);
-    let mut bytes = Vec::with_capacity(256 + body);
+    let mut bytes = Vec::with_capacity(384 + body);
     response
         .with_chunked_threshold(usize::MAX)
         .with_header(header("Server", "bulkd"))
@@ -59,16 +66,14 @@ pub fn to_bytes(response: Response, version: &HTTPVersion, head_only: bool, clos
         // Where there cannot be a body its length must not be told.
         bytes.drain(at..at + NO_LENGTH.len());
     }
-    // tiny_http keeps this header for itself.
-    let connection = match (closing, version) {
-        (true, _) => "\r\nConnection: close",
-        (false, HTTPVersion(1, 0)) => "\r\nConnection: keep-alive",
-        (false, _) => "",
+    // tiny_http keeps the last one for itself.
+    let more: &[u8] = match (closing, version) {
+        (true, _) => concat!(always!(), "\r\nConnection: close").as_bytes(),
+        (false, HTTPVersion(1, 0)) => concat!(always!(), "\r\nConnection: keep-alive").as_bytes(),
+        (false, _) => always!().as_bytes(),
     };
-    if !connection.is_empty()
-        && let Some(end) = find(&bytes, b"\r\n")
-    {
-        bytes.splice(end..end, connection.bytes());
+    if let Some(end) = find(&bytes, b"\r\n") {
+        bytes.splice(end..end, more.iter().copied());
     }
     bytes
 }

@@ -67,15 +67,19 @@ impl Server {
         if cfg!(target_os = "linux") && SockRef::from(&*self.listener).shutdown(Shutdown::Both).is_ok() {
             return;
         }
-        let mut address = self.address;
-        if address.ip().is_unspecified() {
-            address.set_ip(match address {
-                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-            });
-        }
-        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+        let _ = TcpStream::connect_timeout(&reachable(self.address), Duration::from_secs(1));
     }
+}
+
+/// An address of this machine at which one that is listened on can be called.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

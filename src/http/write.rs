@@ -92,7 +92,7 @@ impl Meta {
         let HTTPVersion(major, minor) = self.version;
         format!(
             "HTTP/{major}.{minor} 200 OK\r\nServer: bulkd\r\nContent-Type: {content_type}\r\nCache-Control: no-store\r\n\
-             {framing}Connection: close\r\n\r\n"
+             X-Content-Type-Options: nosniff\r\n{framing}Connection: close\r\n\r\n"
         )
         .into_bytes()
     }

@@ -1,6 +1,7 @@
 //! Reading JSON without losing what was sent: texts and objects that still point into the body, and errors that name
 //! the field.
 
+mod accept;
 pub mod members;
 mod merge;
 pub mod scan;
@@ -16,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Kind, Result, shown};
 
+pub use accept::accept;
 pub use merge::merge;
 
 /// Reads `text`, an object, as a `T`. An error names the field by its path below `at` (`users[3]`, or nothing for the

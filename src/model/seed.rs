@@ -111,6 +111,7 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, file: &str, text: &str) -> Result<()> {
+        crate::json::accept(text, file)?;
         let document: &RawValue = serde_json::from_str(text)
             .map_err(|error| Error::invalid(file, format_args!("not valid JSON: {error}")))?;
         for (name, value) in members(document.get(), file)? {

@@ -28,7 +28,6 @@ impl Destination {
     /// Checks what can be checked without a look-up. The error says what was expected, of which field.
     pub fn new(url: &str, secret: Option<&str>) -> Result<Self, (&'static str, String)> {
         const EXPECTED: &str = "expected an absolute URL such as http://127.0.0.1:3000/events";
-        let url = url.trim();
         let refused = |why: &str| Err(("url", format!("{EXPECTED}{why}")));
         if url.len() > LONGEST_BYTES {
             return refused(", of at most 2000 bytes");
@@ -36,13 +35,19 @@ impl Destination {
         if url.get(..8).is_some_and(|it| it.eq_ignore_ascii_case("https://")) {
             return refused("; https is not spoken here");
         }
-        match url.parse::<ureq::http::Uri>() {
-            Ok(uri) if uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty()) => {
-                if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-                    return refused(", without a user or a password");
-                }
-            }
-            _ => return refused(""),
+        if url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return refused(", without blanks and control characters");
+        }
+        let uri = url.parse::<ureq::http::Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
+        let Some(authority) = uri.as_ref().and_then(|uri| uri.authority()) else { return refused("") };
+        if authority.as_str().contains('@') {
+            return refused(", without a user or a password");
+        }
+        if authority.host().is_empty() {
+            return refused("");
+        }
+        if !is_port(&authority.as_str()[authority.host().len()..]) {
+            return refused(", with a port from 1 to 65535 or none");
         }
         match secret {
             Some("") => Err(("secret", "expected one that is not empty, or none".to_owned())),
@@ -79,6 +84,12 @@ impl Destination {
     }
 }
 
+/// What follows the host: nothing, or a port behind a colon. The parser takes any number there, and then knows of none.
+fn is_port(text: &str) -> bool {
+    let Some(port) = text.strip_prefix(':') else { return text.is_empty() };
+    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +115,20 @@ mod tests {
             "http://a b",
             "http://a.test,secret=",
             "HTTPS://é",
+            " http://a.test",
+            "http://a.test ",
+            "http://a.test/\tx",
+            "http://a.test/\r\nx",
+            "http://a.test/a\u{a0}b",
+            "http://:80/",
+            "http://a.test:/",
+            "http://a.test:0",
+            "http://a.test:+80",
+            "http://a.test:65536",
+            "http://a.test:99999/x",
+            "http://[::1]:99999",
+            "http://[::1",
+            "http://a.test@evil.test",
         ];
         for text in refused {
             assert!(Destination::parse(text).is_err(), "{text}");

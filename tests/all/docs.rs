@@ -157,10 +157,12 @@ fn the_errors_are_those_of_the_program() {
     let kinds = [
         Invalid,
         Unauthorized,
+        Forbidden,
         NotFound,
         TimedOut,
         Conflict,
         BodyTooLarge,
+        Misdirected,
         HeadTooLarge,
         Internal,
         NotImplemented,

@@ -27,6 +27,7 @@ mod properties;
 mod providers;
 mod rendering;
 mod replies;
+mod security;
 mod seed;
 mod send;
 mod soak;

@@ -80,7 +80,7 @@ fn what_is_no_profile_is_refused_by_its_path() {
         (r#"{"profile":null}"#, "profile: expected an object, found null"),
         ("[]", "the body: expected an object, found an array"),
         ("", "the body: not valid JSON"),
-        (deep.as_str(), "profile: recursion limit exceeded"),
+        (deep.as_str(), "the body: expected at most 128 levels"),
     ];
     for method in ["POST", "PUT"] {
         for (body, expected) in &cases {

@@ -65,8 +65,10 @@ fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 
 /// One request by hand, which has to be answered.
 fn ask(address: SocketAddr, head: &[&[u8]], body: &[u8]) -> Reply {
-    let fixed =
-        format!("Host: x\r\nAuthorization: Bearer acme\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let fixed = format!(
+        "Host: localhost\r\nAuthorization: Bearer acme\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     let [line, headers @ ..] = head else { panic!("a request without a line") };
     let mut request = [*line, b" HTTP/1.1\r\n", fixed.as_bytes()].concat();
     for header in headers {
@@ -990,7 +992,7 @@ fn any_bytes_are_answered_or_the_connection_is_closed_and_the_next_is_served() {
         "\r\n\r\n",
         "\n",
         "\r",
-        "Host: x",
+        "Host: localhost",
         "Host:",
         "Content-Length: ",
         "0",
@@ -1018,11 +1020,11 @@ fn any_bytes_are_answered_or_the_connection_is_closed_and_the_next_is_served() {
     ];
     const STARTS: &[&str] = &[
         "",
-        "GET /_bulkd/health HTTP/1.1\r\nHost: x\r\n\r\n",
-        "GET /_bulkd/health HTTP/1.1\r\nHost: x\r\n",
-        "POST /bulk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer acme\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "POST /bulk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer acme\r\n",
-        "POST /bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n",
+        "GET /_bulkd/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /_bulkd/health HTTP/1.1\r\nHost: localhost\r\n",
+        "POST /bulk HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer acme\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST /bulk HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer acme\r\n",
+        "POST /bulk HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n",
     ];
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");

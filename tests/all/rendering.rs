@@ -280,22 +280,6 @@ fn what_a_job_and_its_users_hold_may_be_large() {
 }
 
 #[test]
-fn data_that_nests_too_deeply_to_be_printed_is_kept_as_it_is() {
-    let daemon = Daemon::start();
-    let customer = daemon.customer("acme");
-    let job_id = customer.create(json!({ "content": { "body": "{{list}} {{name}}" } }));
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let users = format!("{{\"users\":[{{\"recipient\":\"e\",\"data\":{{\"list\":{deep}}}}},{{\"recipient\":\"f\"}}]}}");
-    customer.post_text(&format!("/bulk/{job_id}"), &users).ok(200);
-    let job = customer.run_to_the_end(&job_id);
-    assert_eq!((&job["enqueued"], &job["failures"]), (&json!(1), &json!(1)));
-    let listed = customer.get(&format!("/bulk/{job_id}/users"));
-    assert!(listed.text.contains(&deep));
-    let problem = "message.content.body: line 1, column 1, {{list}}: a list is nested deeper than 200 levels";
-    assert!(listed.text.contains(&format!("\"status\":\"ERROR\",\"error\":\"{problem}")));
-}
-
-#[test]
 fn blocks_may_nest_but_not_without_end() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");

@@ -70,8 +70,10 @@ fn work(address: SocketAddr, name: usize, seed: u64, until: Instant, jobs: &Atom
         }
         assert_eq!(customer.post(&format!("/bulk/{job_id}"), &json!({ "users": 7 })).status, 400);
         let mut broken = TcpStream::connect(address).unwrap();
-        let _ =
-            std::io::Write::write_all(&mut broken, b"POST /bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+        let _ = std::io::Write::write_all(
+            &mut broken,
+            b"POST /bulk HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+        );
         drop(broken);
         // Some jobs are never run.
         if random.random_bool(0.9) {

@@ -654,7 +654,15 @@ fn only_this_machine_can_be_registered_over_http() {
         let refused = customer.post("/_bulkd/webhooks", &json!({ "url": url })).refused(400);
         assert!(refused.starts_with("url: ") && refused.contains("--webhook"), "{refused}");
     }
-    for url in ["", "x", "ftp://127.0.0.1", "https://127.0.0.1", "http://", "http://u:p@127.0.0.1/"] {
+    let ports = ["http://127.0.0.1:99999/", "http://127.0.0.1:0", "http://[::1]:65536", "http://localhost:/"];
+    for url in ports {
+        let refused = customer.post("/_bulkd/webhooks", &json!({ "url": url })).refused(400);
+        assert!(refused.starts_with("url: ") && refused.ends_with("with a port from 1 to 65535 or none"), "{refused}");
+        assert!(Destination::parse(url).is_err_and(|told| refused == format!("url: {told}")), "{url}");
+    }
+    let blank = [" http://127.0.0.1/", "http://127.0.0.1/\t"];
+    let others = ["", "x", "ftp://127.0.0.1", "https://127.0.0.1", "http://", "http://u:p@127.0.0.1/"];
+    for url in blank.into_iter().chain(others) {
         let refused = customer.post("/_bulkd/webhooks", &json!({ "url": url })).refused(400);
         assert!(refused.starts_with("url: expected an absolute URL"), "{refused}");
     }

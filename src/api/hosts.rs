@@ -1,0 +1,97 @@
+//! Which sites a request may come from. A page of the web can have a name of its own point at this machine (DNS rebinding),
+//! and its requests then look like those of any local program, but for the `Host` that they name.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::error::{Error, Kind, Result, shown};
+use crate::http::Request;
+
+/// Where SDKs send to unless told otherwise: people have the name lead here.
+const COURIER: &str = "api.courier.com";
+
+/// The hosts by which the daemon may be called.
+pub struct Hosts {
+    /// In small letters. `None` lets all pass: a page of the web does not know the keys.
+    named: Option<Vec<String>>,
+}
+
+impl Hosts {
+    /// Those that are named, besides this machine's own.
+    pub fn new(named: &[String]) -> Self {
+        Hosts { named: Some(named.iter().map(|name| name.to_ascii_lowercase()).collect()) }
+    }
+
+    pub fn any() -> Self {
+        Hosts { named: None }
+    }
+
+    /// Refuses a request that a page of another site may have sent. One without `Host` and `Origin` is of no browser.
+    pub fn check(&self, request: &Request) -> Result<()> {
+        if self.named.is_none() {
+            return Ok(());
+        }
+        if let Some(host) = request.raw_headers("host").find(|host| !self.passes(host)) {
+            return Err(Error::new(
+                Kind::Misdirected,
+                format!(
+                    "Host: '{}' is no name of this daemon; name it with --allow-host, or name the keys that are let in with \
+                     --api-key",
+                    shown(&String::from_utf8_lossy(host))
+                ),
+            ));
+        }
+        let mut origins = request.raw_headers("origin").peekable();
+        if origins.peek().is_none() {
+            // Where a page of another site reads or embeds something, the browser names no origin.
+            let is_foreign = |site: &[u8]| site.eq_ignore_ascii_case(b"cross-site");
+            return match request.raw_headers("sec-fetch-site").any(is_foreign) {
+                true => Err(Error::new(
+                    Kind::Forbidden,
+                    "Sec-Fetch-Site: a page of another site has sent this; such requests pass with --api-key only",
+                )),
+                false => Ok(()),
+            };
+        }
+        match origins.find(|origin| !self.passes_origin(origin)) {
+            None => Ok(()),
+            Some(origin) => Err(Error::new(
+                Kind::Forbidden,
+                format!(
+                    "Origin: '{}' is another site; allow its host with --allow-host, or name the keys that are let in with \
+                     --api-key",
+                    shown(&String::from_utf8_lossy(origin))
+                ),
+            )),
+        }
+    }
+
+    fn passes_origin(&self, origin: &[u8]) -> bool {
+        let host = origin.windows(3).position(|part| part == b"://").map(|at| &origin[at + 3..]);
+        host.is_some_and(|host| !host.is_empty() && self.passes(host))
+    }
+
+    /// Whether a host is one of ours, with whichever port. An address passes: only a name can be pointed elsewhere.
+    fn passes(&self, host: &[u8]) -> bool {
+        let Ok(host) = std::str::from_utf8(host.trim_ascii()) else { return false };
+        let (name, port) = match host.rfind(']') {
+            Some(end) => host.split_at(end + 1),
+            None => host.split_at(host.find(':').unwrap_or(host.len())),
+        };
+        if !port.strip_prefix(':').unwrap_or(port).bytes().all(|byte| byte.is_ascii_digit()) {
+            return false;
+        }
+        if let Some(ip) = name.strip_prefix('[') {
+            return ip.strip_suffix(']').is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
+        }
+        name.is_empty() && port.is_empty() || name.parse::<IpAddr>().is_ok() || self.passes_name(name)
+    }
+
+    fn passes_name(&self, name: &str) -> bool {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let is_local = |name: &str| name.eq_ignore_ascii_case("localhost");
+        is_local(name)
+            || name.rsplit_once('.').is_some_and(|(_, last)| is_local(last))
+            || name.eq_ignore_ascii_case(COURIER)
+            || self.named.iter().flatten().any(|known| name.eq_ignore_ascii_case(known))
+    }
+}
