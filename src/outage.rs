@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use log::Level;
+
 use crate::error::{Error, Kind, Result};
 
 /// What has not failed for so long is over. Without it, a state in which some work fails and some does not would be a line
@@ -18,6 +20,7 @@ const MESSAGES: usize = 8;
 pub struct Outage {
     /// What fails, as a sentence's beginning, such as "changes cannot be committed".
     what: String,
+    level: Level,
     is_on: AtomicBool,
     current: Mutex<Option<Current>>,
 }
@@ -32,7 +35,12 @@ struct Current {
 
 impl Outage {
     pub fn new(what: impl Into<String>) -> Self {
-        Outage { what: what.into(), is_on: AtomicBool::new(false), current: Mutex::new(None) }
+        Outage { what: what.into(), level: Level::Error, is_on: AtomicBool::new(false), current: Mutex::new(None) }
+    }
+
+    /// One that is not ours to mend: it is logged as a warning.
+    pub fn of_callers(what: impl Into<String>) -> Self {
+        Outage { level: Level::Warn, ..Outage::new(what) }
     }
 
     /// Counts a failure, and logs it if it is the first that says this.
@@ -41,14 +49,14 @@ impl Outage {
         let mut current = self.current();
         match &mut *current {
             None => {
-                log::error!("{}: {message}", self.what);
+                log::log!(self.level, "{}: {message}", self.what);
                 *current = Some(Current { messages: vec![message], begun: now, last: now, failures: 1 });
             }
             Some(current) => {
                 current.failures += 1;
                 current.last = now;
                 if current.messages.len() < MESSAGES && !current.messages.contains(&message) {
-                    log::error!("{}: {message}", self.what);
+                    log::log!(self.level, "{}: {message}", self.what);
                     current.messages.push(message);
                 }
             }

@@ -15,7 +15,7 @@ impl Keys {
     /// With no keys, every key that is not empty is accepted and opens its own environment.
     pub fn new(keys: &[String]) -> Self {
         let known = keys.iter().map(|key| Environment::of_key(key)).collect();
-        Keys { known, refusals: Outage::new("requests are refused with 401") }
+        Keys { known, refusals: Outage::of_callers("requests are refused with 401") }
     }
 
     /// The environments of the keys that were named.

@@ -9,7 +9,7 @@ use super::{Fields, Object, Text};
 use crate::error::Result;
 
 /// What is read of an object: see [`members!`].
-pub trait Members<'a>: Sized {
+pub trait MemberReader<'a>: Sized {
     /// `None` if the text is no such object.
     fn read(object: &'a str) -> Option<Self>;
 }
@@ -22,7 +22,7 @@ pub trait Member<'a>: Sized {
 
 /// Reads an object whose text is known to be JSON. An error names the field as [`super::read`] does, which has the last
 /// word.
-pub fn read<'a, T: Members<'a> + Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String) -> Result<T> {
+pub fn read<'a, T: MemberReader<'a> + Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String) -> Result<T> {
     match T::read(text) {
         Some(members) => Ok(members),
         None => super::read(text, at),
@@ -44,7 +44,7 @@ macro_rules! members {
             $(#[serde(skip)] $text: Option<Object<$a>>,)?
         }
 
-        impl<$a> $crate::json::members::Members<$a> for $type<$a> {
+        impl<$a> $crate::json::members::MemberReader<$a> for $type<$a> {
             fn read(object: &$a str) -> Option<Self> {
                 $(let mut $field: Option<Option<$value>> = None;)+
                 let mut sound = true;
@@ -83,7 +83,7 @@ impl<'a> Member<'a> for Object<'a> {
     }
 }
 
-impl<'a, T: Members<'a>> Member<'a> for Fields<T> {
+impl<'a, T: MemberReader<'a>> Member<'a> for Fields<T> {
     fn read(value: &'a str) -> Option<Self> {
         T::read(value).map(Fields)
     }

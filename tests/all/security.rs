@@ -233,7 +233,7 @@ fn a_path_that_is_no_utf_8_names_nobody() {
 #[cfg(unix)]
 #[test]
 fn wrong_keys_are_told_in_the_log_and_do_not_stand_there() {
-    let daemon = Binary::start(&["--listen", ":0", "--ephemeral", "--api-key", "acme", "--log", "error"]);
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral", "--api-key", "acme", "--log", "warn"]);
     for _ in 0..20 {
         daemon.customer("guess-1").get("/lists").refused(401);
         daemon.customer("guess-2").get("/profiles/ada").refused(401);

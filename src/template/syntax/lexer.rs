@@ -8,7 +8,7 @@ use crate::json::cut;
 use crate::template::number::is_space;
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Token {
+pub enum Lexeme {
     Content(String),
     /// With its strip flags.
     Comment {
@@ -75,41 +75,41 @@ pub enum OpeningKind {
     Mustache,
 }
 
-impl Token {
+impl Lexeme {
     /// What it is, for an error.
     pub fn name(&self) -> String {
         match self {
-            Token::Content(_) => "text".to_owned(),
-            Token::Comment { .. } => "a comment".to_owned(),
-            Token::Open(opening) => match opening.kind {
+            Lexeme::Content(_) => "text".to_owned(),
+            Lexeme::Comment { .. } => "a comment".to_owned(),
+            Lexeme::Open(opening) => match opening.kind {
                 OpeningKind::EndBlock => "'{{/'".to_owned(),
                 OpeningKind::InverseChain => "'{{else'".to_owned(),
                 _ => "'{{'".to_owned(),
             },
-            Token::Inverse { .. } => "'{{else}}'".to_owned(),
-            Token::OpenRawBlock => "'{{{{'".to_owned(),
-            Token::CloseRawBlock => "'}}}}'".to_owned(),
-            Token::EndRawBlock(name) => format!("'{{{{{{{{/{name}}}}}}}}}'"),
-            Token::Close(_) => "'}}'".to_owned(),
-            Token::CloseUnescaped(_) => "'}}}'".to_owned(),
-            Token::OpenCall => "'('".to_owned(),
-            Token::CloseCall => "')'".to_owned(),
-            Token::Equals => "'='".to_owned(),
-            Token::Id(name, _) => format!("the name '{}'", shown(name)),
-            Token::Index(index) => format!("'[{}]'", shown(index)),
-            Token::Separator(c) => format!("'{c}'"),
-            Token::Text(text) => format!("the text {}", cut(text)),
-            Token::Number(number) => format!("the number {number}"),
-            Token::Bool(flag) => format!("'{flag}'"),
-            Token::Undefined => "'undefined'".to_owned(),
-            Token::Null => "'null'".to_owned(),
-            Token::Data => "'@'".to_owned(),
-            Token::OpenBlockParams => "'as |'".to_owned(),
-            Token::Pipe => "'|'".to_owned(),
-            Token::Invalid(c) => format!("'{c}'"),
-            Token::Unended(name, Some(c)) => format!("'{c}' behind '{}'", shown(name)),
-            Token::Unended(name, None) => format!("the name '{}'", shown(name)),
-            Token::End => "the end of the text".to_owned(),
+            Lexeme::Inverse { .. } => "'{{else}}'".to_owned(),
+            Lexeme::OpenRawBlock => "'{{{{'".to_owned(),
+            Lexeme::CloseRawBlock => "'}}}}'".to_owned(),
+            Lexeme::EndRawBlock(name) => format!("'{{{{{{{{/{name}}}}}}}}}'"),
+            Lexeme::Close(_) => "'}}'".to_owned(),
+            Lexeme::CloseUnescaped(_) => "'}}}'".to_owned(),
+            Lexeme::OpenCall => "'('".to_owned(),
+            Lexeme::CloseCall => "')'".to_owned(),
+            Lexeme::Equals => "'='".to_owned(),
+            Lexeme::Id(name, _) => format!("the name '{}'", shown(name)),
+            Lexeme::Index(index) => format!("'[{}]'", shown(index)),
+            Lexeme::Separator(c) => format!("'{c}'"),
+            Lexeme::Text(text) => format!("the text {}", cut(text)),
+            Lexeme::Number(number) => format!("the number {number}"),
+            Lexeme::Bool(flag) => format!("'{flag}'"),
+            Lexeme::Undefined => "'undefined'".to_owned(),
+            Lexeme::Null => "'null'".to_owned(),
+            Lexeme::Data => "'@'".to_owned(),
+            Lexeme::OpenBlockParams => "'as |'".to_owned(),
+            Lexeme::Pipe => "'|'".to_owned(),
+            Lexeme::Invalid(c) => format!("'{c}'"),
+            Lexeme::Unended(name, Some(c)) => format!("'{c}' behind '{}'", shown(name)),
+            Lexeme::Unended(name, None) => format!("the name '{}'", shown(name)),
+            Lexeme::End => "the end of the text".to_owned(),
         }
     }
 }
@@ -187,19 +187,19 @@ impl<'s> Lexer<'s> {
         SyntaxError { problem: problem.into(), place: Place::of(self.source, self.tag()) }
     }
 
-    pub fn next(&mut self) -> Result<Token> {
+    pub fn next(&mut self) -> Result<Lexeme> {
         self.start = self.at;
         let token = match self.state {
             State::Content => self.content()?,
             State::Escaped => self.escaped(),
             State::Tag => {
                 let token = self.in_tag()?;
-                self.is_name = matches!(token, Token::Open(_) | Token::OpenRawBlock | Token::OpenCall);
+                self.is_name = matches!(token, Lexeme::Open(_) | Lexeme::OpenRawBlock | Lexeme::OpenCall);
                 return Ok(token);
             }
             State::Raw(depth) => self.raw(depth)?,
         };
-        if let Token::Content(words) = &token
+        if let Lexeme::Content(words) = &token
             && words.contains('\0')
         {
             let place = Place::of(self.source, Span { start: self.start, end: self.start });
@@ -208,14 +208,14 @@ impl<'s> Lexer<'s> {
         Ok(token)
     }
 
-    fn content(&mut self) -> Result<Token> {
+    fn content(&mut self) -> Result<Lexeme> {
         let rest = self.rest();
         if rest.is_empty() {
-            return Ok(Token::End);
+            return Ok(Lexeme::End);
         }
         let Some(end) = rest.find("{{") else {
             self.at = self.source.len();
-            return Ok(Token::Content(rest.to_owned()));
+            return Ok(Lexeme::Content(rest.to_owned()));
         };
         let mut words = &rest[..end];
         self.at += end;
@@ -229,11 +229,11 @@ impl<'s> Lexer<'s> {
         } else {
             self.state = State::Tag;
         }
-        if words.is_empty() { self.next() } else { Ok(Token::Content(words.to_owned())) }
+        if words.is_empty() { self.next() } else { Ok(Lexeme::Content(words.to_owned())) }
     }
 
     /// Text up to the next tag, whether that is escaped or not.
-    fn escaped(&mut self) -> Token {
+    fn escaped(&mut self) -> Lexeme {
         let rest = self.rest();
         let from = rest.char_indices().nth(2).map_or(rest.len(), |(at, _)| at);
         let end = rest[from..].find("{{").map_or(rest.len(), |at| {
@@ -243,41 +243,41 @@ impl<'s> Lexer<'s> {
         });
         self.at += end;
         self.state = State::Content;
-        Token::Content(rest[..end].to_owned())
+        Lexeme::Content(rest[..end].to_owned())
     }
 
-    fn raw(&mut self, depth: usize) -> Result<Token> {
+    fn raw(&mut self, depth: usize) -> Result<Lexeme> {
         let rest = self.rest();
         if rest.starts_with("{{{{") && !rest.starts_with("{{{{/") && rest.len() > 4 {
             self.at += 4;
             self.state = State::Raw(depth + 1);
-            return Ok(Token::Content("{{{{".to_owned()));
+            return Ok(Lexeme::Content("{{{{".to_owned()));
         }
         if let Some((name, length)) = raw_end(rest) {
             self.at += length;
             if depth > 1 {
                 self.state = State::Raw(depth - 1);
-                return Ok(Token::Content(rest[..length].to_owned()));
+                return Ok(Lexeme::Content(rest[..length].to_owned()));
             }
             self.state = State::Content;
-            return Ok(Token::EndRawBlock(name.to_owned()));
+            return Ok(Lexeme::EndRawBlock(name.to_owned()));
         }
         let from = rest.chars().next().map_or(0, char::len_utf8);
         match rest[from..].find("{{{{") {
             Some(end) => {
                 self.at += from + end;
-                Ok(Token::Content(rest[..from + end].to_owned()))
+                Ok(Lexeme::Content(rest[..from + end].to_owned()))
             }
             None => Err(self.error("the raw block is left open: expected '{{{{/' and its name and '}}}}' behind it")),
         }
     }
 
-    fn in_tag(&mut self) -> Result<Token> {
+    fn in_tag(&mut self) -> Result<Lexeme> {
         if let Some(token) = self.opening()? {
             return Ok(token);
         }
         let rest = self.rest();
-        let Some(first) = rest.chars().next() else { return Ok(Token::End) };
+        let Some(first) = rest.chars().next() else { return Ok(Lexeme::End) };
         if is_space(first) {
             self.at += rest.find(|c| !is_space(c)).unwrap_or(rest.len());
             return self.next();
@@ -287,60 +287,60 @@ impl<'s> Lexer<'s> {
         }
         if let Some((number, length)) = self.pointed(rest) {
             self.at += length;
-            return Ok(Token::Number(number));
+            return Ok(Lexeme::Number(number));
         }
         let second = rest[first.len_utf8()..].chars().next();
         let (token, length) = match first {
             '"' | '\'' => self.quoted(rest, first)?,
             '[' => self.bracketed(rest)?,
-            '(' => (Token::OpenCall, 1),
-            ')' => (Token::CloseCall, 1),
-            '=' => (Token::Equals, 1),
-            '.' if second == Some('.') => (Token::Id("..".to_owned(), false), 2),
-            '.' if follows_id(second) && second != Some('[') => (Token::Id(".".to_owned(), false), 1),
-            '.' | '/' => (Token::Separator(first), 1),
-            '@' => (Token::Data, 1),
-            '|' => (Token::Pipe, 1),
-            _ => word(rest).unwrap_or((Token::Invalid(first), first.len_utf8())),
+            '(' => (Lexeme::OpenCall, 1),
+            ')' => (Lexeme::CloseCall, 1),
+            '=' => (Lexeme::Equals, 1),
+            '.' if second == Some('.') => (Lexeme::Id("..".to_owned(), false), 2),
+            '.' if follows_id(second) && second != Some('[') => (Lexeme::Id(".".to_owned(), false), 1),
+            '.' | '/' => (Lexeme::Separator(first), 1),
+            '@' => (Lexeme::Data, 1),
+            '|' => (Lexeme::Pipe, 1),
+            _ => word(rest).unwrap_or((Lexeme::Invalid(first), first.len_utf8())),
         };
         self.at += length;
         Ok(token)
     }
 
     /// The end of a tag, if it comes next.
-    fn closing(&mut self, rest: &str) -> Option<Token> {
-        const CLOSINGS: [(&str, Token); 5] = [
-            ("}}}}", Token::CloseRawBlock),
-            ("}~}}", Token::CloseUnescaped(true)),
-            ("}}}", Token::CloseUnescaped(false)),
-            ("~}}", Token::Close(true)),
-            ("}}", Token::Close(false)),
+    fn closing(&mut self, rest: &str) -> Option<Lexeme> {
+        const CLOSINGS: [(&str, Lexeme); 5] = [
+            ("}}}}", Lexeme::CloseRawBlock),
+            ("}~}}", Lexeme::CloseUnescaped(true)),
+            ("}}}", Lexeme::CloseUnescaped(false)),
+            ("~}}", Lexeme::Close(true)),
+            ("}}", Lexeme::Close(false)),
         ];
         let (text, token) = CLOSINGS.into_iter().find(|(text, _)| rest.starts_with(text))?;
         self.at += text.len();
-        self.state = if token == Token::CloseRawBlock { State::Raw(1) } else { State::Content };
+        self.state = if token == Lexeme::CloseRawBlock { State::Raw(1) } else { State::Content };
         Some(token)
     }
 
-    fn quoted(&self, rest: &str, quote: char) -> Result<(Token, usize)> {
+    fn quoted(&self, rest: &str, quote: char) -> Result<(Lexeme, usize)> {
         let length = closed(rest, quote)
             .ok_or_else(|| self.error(format!("the quote {quote} is left open: expected another one behind it")))?;
         let text = rest[1..length - 1].replace(&format!("\\{quote}"), &quote.to_string());
-        Ok((Token::Text(text), length))
+        Ok((Lexeme::Text(text), length))
     }
 
     /// What stands in brackets: a name, or an index behind one.
-    fn bracketed(&self, rest: &str) -> Result<(Token, usize)> {
+    fn bracketed(&self, rest: &str) -> Result<(Lexeme, usize)> {
         let length =
             closed(rest, ']').ok_or_else(|| self.error("the bracket [ is left open: expected ']' behind it"))?;
         let name = unescaped_brackets(&rest[1..length - 1]);
         let before = self.source[..self.at].chars().next_back().filter(|_| !self.is_name);
         let token = match (index(&name), before) {
             // As in handlebars.js brackets around more than a line are a part of the name.
-            _ if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) => Token::Id(format!("[{name}]"), false),
-            (Some(index), Some(before)) if is_id(before) || before == ']' => Token::Index(index),
-            (None, Some(before)) if is_id(before) => Token::Invalid('['),
-            _ => Token::Id(name, true),
+            _ if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) => Lexeme::Id(format!("[{name}]"), false),
+            (Some(index), Some(before)) if is_id(before) || before == ']' => Lexeme::Index(index),
+            (None, Some(before)) if is_id(before) => Lexeme::Invalid('['),
+            _ => Lexeme::Id(name, true),
         };
         Ok((token, length))
     }
@@ -361,25 +361,25 @@ impl<'s> Lexer<'s> {
     }
 
     /// The beginning of a tag, or a tag that says no more than that.
-    fn opening(&mut self) -> Result<Option<Token>> {
+    fn opening(&mut self) -> Result<Option<Lexeme>> {
         let rest = self.rest();
         let Some(inside) = rest.strip_prefix("{{") else { return Ok(None) };
         self.tag_start = self.at;
         if inside.starts_with("{{") {
             self.at += 4;
-            return Ok(Some(Token::OpenRawBlock));
+            return Ok(Some(Lexeme::OpenRawBlock));
         }
         let strip = inside.starts_with('~');
         let inside = inside.strip_prefix('~').unwrap_or(inside);
         let head = rest.len() - inside.len();
-        let opens = |kind| Token::Open(Opening { kind, strip });
+        let opens = |kind| Lexeme::Open(Opening { kind, strip });
         // `{{^}}` and `{{else}}`, with what may stand around them.
         let alone = |word: &str| {
             let after = inside.trim_start_matches(|c| word == "else" && is_space(c)).strip_prefix(word)?;
             let after = after.trim_start_matches(is_space);
             let (close, after) = after.strip_prefix('~').map_or((false, after), |after| (true, after));
             let after = after.strip_prefix("}}")?;
-            Some((Token::Inverse { open: strip, close }, rest.len() - after.len()))
+            Some((Lexeme::Inverse { open: strip, close }, rest.len() - after.len()))
         };
         let chain = || {
             let after = inside.trim_start_matches(is_space).strip_prefix("else")?;
@@ -419,7 +419,7 @@ impl<'s> Lexer<'s> {
         Ok(Some(token))
     }
 
-    fn comment(&mut self, inside: &str, open: bool) -> Result<Token> {
+    fn comment(&mut self, inside: &str, open: bool) -> Result<Lexeme> {
         let rest = self.rest();
         let head = rest.len() - inside.len();
         let length = if inside.starts_with("!--") {
@@ -433,7 +433,7 @@ impl<'s> Lexer<'s> {
         let text = &rest[..head + length];
         self.at += text.len();
         self.state = State::Content;
-        Ok(Token::Comment { open, close: text[..text.len() - 2].ends_with('~') })
+        Ok(Lexeme::Comment { open, close: text[..text.len() - 2].ends_with('~') })
     }
 }
 
@@ -505,30 +505,30 @@ fn index(text: &str) -> Option<String> {
 }
 
 /// A literal or a name at the beginning of the text, and how long it is.
-fn word(text: &str) -> Option<(Token, usize)> {
+fn word(text: &str) -> Option<(Lexeme, usize)> {
     let after = |length: usize| text[length..].chars().next();
     for (word, token) in [
-        ("true", Token::Bool(true)),
-        ("false", Token::Bool(false)),
-        ("undefined", Token::Undefined),
-        ("null", Token::Null),
+        ("true", Lexeme::Bool(true)),
+        ("false", Lexeme::Bool(false)),
+        ("undefined", Lexeme::Undefined),
+        ("null", Lexeme::Null),
     ] {
         if text.starts_with(word) && follows_literal(after(word.len())) {
             return Some((token, word.len()));
         }
     }
     if let Some(length) = number(text).filter(|length| follows_literal(after(*length))) {
-        return Some((Token::Number(text[..length].parse().unwrap_or(f64::NAN)), length));
+        return Some((Lexeme::Number(text[..length].parse().unwrap_or(f64::NAN)), length));
     }
     if let Some(rest) = text.strip_prefix("as") {
         let pipe = rest.trim_start_matches(is_space);
         if pipe.len() < rest.len() && pipe.starts_with('|') {
-            return Some((Token::OpenBlockParams, text.len() - pipe.len() + 1));
+            return Some((Lexeme::OpenBlockParams, text.len() - pipe.len() + 1));
         }
     }
     let length = text.find(|c| !is_id(c)).unwrap_or(text.len());
     let (name, next) = (text.get(..length).filter(|name| !name.is_empty())?.to_owned(), after(length));
-    Some((if follows_id(next) { Token::Id(name, false) } else { Token::Unended(name, next) }, length))
+    Some((if follows_id(next) { Lexeme::Id(name, false) } else { Lexeme::Unended(name, next) }, length))
 }
 
 /// How long the number is with which the text begins.

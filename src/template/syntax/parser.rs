@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::error::{Place, SyntaxError};
-use super::lexer::{Lexer, Opening, OpeningKind, Token};
+use super::lexer::{Lexer, Opening, OpeningKind, Lexeme};
 use super::tree::{
     AstNode, Block, BlockBody, CallExpression, ContentNode, Hash, Mustache, Operand, Partial, PartialName,
     PathExpression, Span, Strip,
@@ -22,7 +22,7 @@ pub fn parse(source: &str) -> Result<(BlockBody, usize)> {
     let token = lexer.next()?;
     let mut parser = Parser { lexer, token, end: 0, nesting: 0, parts: 0, leads_out: false };
     let mut body = parser.body()?;
-    if parser.token != Token::End {
+    if parser.token != Lexeme::End {
         return Err(parser.stray());
     }
     whitespace::strip(&mut body);
@@ -50,7 +50,7 @@ const OPERATORS: [(&str, &str); 14] = [
 struct Parser<'s> {
     lexer: Lexer<'s>,
     /// The one that comes next.
-    token: Token,
+    token: Lexeme,
     /// Where the one before it ends.
     end: usize,
     nesting: usize,
@@ -77,7 +77,7 @@ struct Opened {
 }
 
 impl Parser<'_> {
-    fn next(&mut self) -> Result<Token> {
+    fn next(&mut self) -> Result<Lexeme> {
         self.end = self.lexer.end();
         let next = self.lexer.next()?;
         Ok(std::mem::replace(&mut self.token, next))
@@ -89,9 +89,9 @@ impl Parser<'_> {
 
     /// What stands here is not what was expected.
     fn expected(&self, what: &str) -> SyntaxError {
-        let is_open = matches!(self.token, Token::End) || !self.lexer.closes();
+        let is_open = matches!(self.token, Lexeme::End) || !self.lexer.closes();
         if is_open {
-            let is_there = what == "'}}'" || matches!(self.token, Token::Unended(_, None));
+            let is_there = what == "'}}'" || matches!(self.token, Lexeme::Unended(_, None));
             let what = if is_there { String::new() } else { format!("{what} and ") };
             return self.error_at(self.lexer.tag(), format!("the tag is left open: expected {what}'}}}}'"));
         }
@@ -99,7 +99,7 @@ impl Parser<'_> {
             return error;
         }
         let mut problem = format!("expected {what}, found {}", self.token.name());
-        if matches!(self.token, Token::CloseUnescaped(_)) {
+        if matches!(self.token, Lexeme::CloseUnescaped(_)) {
             problem.push_str("; put a space between '}}' and '}' if the last is not the tag's");
         }
         self.error_at(self.lexer.tag(), problem)
@@ -110,9 +110,9 @@ impl Parser<'_> {
         let (source, start) = (self.lexer.source, self.lexer.start);
         let at = match self.token {
             // The first sign was taken for one behind a name.
-            Token::Equals if source.get(..start)?.ends_with('=') => start - 1,
-            Token::Equals | Token::Pipe => start,
-            Token::Invalid(_) | Token::Unended(..) => {
+            Lexeme::Equals if source.get(..start)?.ends_with('=') => start - 1,
+            Lexeme::Equals | Lexeme::Pipe => start,
+            Lexeme::Invalid(_) | Lexeme::Unended(..) => {
                 let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '@');
                 source.len() - source.get(start..)?.trim_start_matches(is_part).len()
             }
@@ -134,10 +134,10 @@ impl Parser<'_> {
     /// A tag that closes or goes on with what was not opened.
     fn stray(&self) -> SyntaxError {
         let problem = match &self.token {
-            Token::Inverse { .. } | Token::Open(Opening { kind: OpeningKind::InverseChain, .. }) => {
+            Lexeme::Inverse { .. } | Lexeme::Open(Opening { kind: OpeningKind::InverseChain, .. }) => {
                 "expected an open block before it, such as {{#if …}}"
             }
-            Token::Open(_) => "expected an open block that it closes",
+            Lexeme::Open(_) => "expected an open block that it closes",
             _ => "was not expected here",
         };
         self.error_at(self.lexer.tag(), problem)
@@ -173,15 +173,15 @@ impl Parser<'_> {
         let mut nodes = Vec::new();
         loop {
             let node = match &self.token {
-                Token::Content(_) => AstNode::Content(ContentNode::new(self.content()?)),
-                Token::Comment { open, close } => {
+                Lexeme::Content(_) => AstNode::Content(ContentNode::new(self.content()?)),
+                Lexeme::Comment { open, close } => {
                     let strip = Strip { open: *open, close: *close };
                     self.count_part()?;
                     self.next()?;
                     AstNode::Comment(strip)
                 }
-                Token::OpenRawBlock => self.raw_block()?,
-                Token::Open(opening) => {
+                Lexeme::OpenRawBlock => self.raw_block()?,
+                Lexeme::Open(opening) => {
                     let opening = *opening;
                     match opening.kind {
                         OpeningKind::EndBlock | OpeningKind::InverseChain => break,
@@ -209,7 +209,7 @@ impl Parser<'_> {
     /// The words that come next.
     fn content(&mut self) -> Result<String> {
         match self.next()? {
-            Token::Content(words) => Ok(words),
+            Lexeme::Content(words) => Ok(words),
             _ => Ok(String::new()),
         }
     }
@@ -220,8 +220,8 @@ impl Parser<'_> {
         let call = self.call(tag)?;
         let is_triple = opening.kind == OpeningKind::Unescaped;
         let close = match self.token {
-            Token::CloseUnescaped(close) if is_triple => close,
-            Token::Close(close) if !is_triple => close,
+            Lexeme::CloseUnescaped(close) if is_triple => close,
+            Lexeme::Close(close) if !is_triple => close,
             _ if is_triple => return Err(self.expected("'}}}'")),
             _ => return Err(self.expected("'}}'")),
         };
@@ -241,20 +241,20 @@ impl Parser<'_> {
     fn begins_operand(&self) -> bool {
         matches!(
             self.token,
-            Token::Id(..)
-                | Token::Data
-                | Token::Text(_)
-                | Token::Number(_)
-                | Token::Bool(_)
-                | Token::Undefined
-                | Token::Null
-                | Token::OpenCall
+            Lexeme::Id(..)
+                | Lexeme::Data
+                | Lexeme::Text(_)
+                | Lexeme::Number(_)
+                | Lexeme::Bool(_)
+                | Lexeme::Undefined
+                | Lexeme::Null
+                | Lexeme::OpenCall
         )
     }
 
     /// Whether a name comes next that is given a value.
     fn begins_pair(&self) -> bool {
-        matches!(self.token, Token::Id(..)) && self.lexer.is_followed_by('=')
+        matches!(self.token, Lexeme::Id(..)) && self.lexer.is_followed_by('=')
     }
 
     fn params(&mut self) -> Result<Vec<Operand>> {
@@ -270,7 +270,7 @@ impl Parser<'_> {
     fn hash(&mut self) -> Result<Option<Hash>> {
         let mut pairs: Hash = Vec::new();
         while self.begins_pair() {
-            let Token::Id(name, _) = self.next()? else { break };
+            let Lexeme::Id(name, _) = self.next()? else { break };
             self.next()?;
             if !self.begins_operand() {
                 return Err(self.expected(&format!("a value behind '{name}='")));
@@ -300,13 +300,13 @@ impl Parser<'_> {
     }
 
     fn operand(&mut self) -> Result<Operand> {
-        if self.token != Token::OpenCall {
+        if self.token != Lexeme::OpenCall {
             return self.name();
         }
         let start = self.lexer.start;
         self.next()?;
         let call = self.nested(|it| it.call(Span::default()))?;
-        if self.token != Token::CloseCall {
+        if self.token != Lexeme::CloseCall {
             return Err(self.expected("')'"));
         }
         let tag = Span { start, end: self.lexer.end() };
@@ -325,12 +325,12 @@ impl Parser<'_> {
     fn name(&mut self) -> Result<Operand> {
         self.count_part()?;
         let operand = match &self.token {
-            Token::Text(text) => Operand::Text(text.clone()),
-            Token::Number(number) => Operand::Number(*number),
-            Token::Bool(flag) => Operand::Bool(*flag),
-            Token::Undefined => Operand::Undefined,
-            Token::Null => Operand::Null,
-            Token::Id(..) | Token::Data => return self.path().map(Operand::Path),
+            Lexeme::Text(text) => Operand::Text(text.clone()),
+            Lexeme::Number(number) => Operand::Number(*number),
+            Lexeme::Bool(flag) => Operand::Bool(*flag),
+            Lexeme::Undefined => Operand::Undefined,
+            Lexeme::Null => Operand::Null,
+            Lexeme::Id(..) | Lexeme::Data => return self.path().map(Operand::Path),
             _ => return Err(self.expected("a name")),
         };
         self.next()?;
@@ -339,7 +339,7 @@ impl Parser<'_> {
 
     fn path(&mut self) -> Result<PathExpression> {
         let start = self.lexer.start;
-        let is_data = self.token == Token::Data;
+        let is_data = self.token == Lexeme::Data;
         let original = if is_data { "@" } else { "" }.to_owned();
         let tag = Span { start, end: start };
         let mut path =
@@ -348,11 +348,11 @@ impl Parser<'_> {
             self.next()?;
         }
         loop {
-            let Token::Id(name, in_brackets) = &self.token else {
+            let Lexeme::Id(name, in_brackets) = &self.token else {
                 let what =
                     if path.original.is_empty() || path.original == "@" { "a name" } else { "a name behind '.'" };
                 let mut error = self.expected(what);
-                if let Token::Number(number) = &self.token {
+                if let Lexeme::Number(number) = &self.token {
                     error.problem.push_str(&format!("; write [{number}] for an index"));
                 }
                 return Err(error);
@@ -374,18 +374,18 @@ impl Parser<'_> {
             } else {
                 is_part = true;
             }
-            if let (Token::Id(name, _), true) = (self.next()?, is_part) {
+            if let (Lexeme::Id(name, _), true) = (self.next()?, is_part) {
                 path.parts.push(name);
             }
-            while matches!(self.token, Token::Index(_)) {
-                if let Token::Index(index) = self.next()? {
+            while matches!(self.token, Lexeme::Index(_)) {
+                if let Lexeme::Index(index) = self.next()? {
                     path.original.push('.');
                     path.original.push_str(&index);
                     path.parts.push(index);
                 }
             }
             path.tag.end = self.end;
-            let Token::Separator(separator) = self.token else {
+            let Lexeme::Separator(separator) = self.token else {
                 path.is_scoped = is_scoped(&path.original);
                 return Ok(path);
             };
@@ -395,18 +395,18 @@ impl Parser<'_> {
     }
 
     fn close(&mut self) -> Result<bool> {
-        let Token::Close(close) = self.token else { return Err(self.expected("'}}'")) };
+        let Lexeme::Close(close) = self.token else { return Err(self.expected("'}}'")) };
         self.next()?;
         Ok(close)
     }
 
     fn block_params(&mut self) -> Result<Vec<String>> {
-        if self.token != Token::OpenBlockParams {
+        if self.token != Lexeme::OpenBlockParams {
             return Ok(Vec::new());
         }
         self.next()?;
         let mut names = Vec::new();
-        while let Token::Id(name, in_brackets) = &self.token {
+        while let Lexeme::Id(name, in_brackets) = &self.token {
             if *in_brackets {
                 return Err(self.expected("names without brackets"));
             }
@@ -416,7 +416,7 @@ impl Parser<'_> {
             }
             self.next()?;
         }
-        if names.is_empty() || self.token != Token::Pipe {
+        if names.is_empty() || self.token != Lexeme::Pipe {
             return Err(self.expected("names and then '|'"));
         }
         self.next()?;
@@ -455,11 +455,11 @@ impl Parser<'_> {
     /// `{{else}}` and what is behind it, or a chain of `{{else if}}`.
     fn otherwise(&mut self, may_chain: bool, opened: Span) -> Result<Option<Otherwise>> {
         match self.token {
-            Token::Inverse { open, close } => {
+            Lexeme::Inverse { open, close } => {
                 self.next()?;
                 Ok(Some(Otherwise::Plain(Strip { open, close }, self.body()?)))
             }
-            Token::Open(opening) if opening.kind == OpeningKind::InverseChain && may_chain => {
+            Lexeme::Open(opening) if opening.kind == OpeningKind::InverseChain && may_chain => {
                 let ((strip, block), leads_out) = self.watched(|it| it.nested(|it| it.chain(opening, opened)))?;
                 Ok(Some(Otherwise::Chain(strip, block, leads_out)))
             }
@@ -485,9 +485,9 @@ impl Parser<'_> {
     fn end_of_block(&mut self, name: &Operand, opened: Span) -> Result<Strip> {
         let opened_name = name;
         let name = name.as_name();
-        let Token::Open(Opening { kind: OpeningKind::EndBlock, strip: open }) = self.token else {
+        let Lexeme::Open(Opening { kind: OpeningKind::EndBlock, strip: open }) = self.token else {
             let found = match self.token {
-                Token::End => String::new(),
+                Lexeme::End => String::new(),
                 _ => format!(", found {} of {}", self.token.name(), Place::of(self.lexer.source, self.lexer.tag())),
             };
             let problem = format!("the block is left open: expected {{{{/{name}}}}} behind it{found}");
@@ -507,17 +507,17 @@ impl Parser<'_> {
         let tag = self.lexer.tag();
         self.next()?;
         let call = self.call(tag)?;
-        if self.token != Token::CloseRawBlock {
+        if self.token != Lexeme::CloseRawBlock {
             return Err(self.expected("'}}}}'"));
         }
         self.next()?;
         let mut nodes = Vec::new();
-        while matches!(self.token, Token::Content(_)) {
+        while matches!(self.token, Lexeme::Content(_)) {
             nodes.push(AstNode::Content(ContentNode::new(self.content()?)));
         }
         let name = call.name.as_name();
         match &self.token {
-            Token::EndRawBlock(closed) if *closed == name => {}
+            Lexeme::EndRawBlock(closed) if *closed == name => {}
             _ => {
                 let problem = format!("expected {{{{{{{{/{name}}}}}}}}} behind it, found {}", self.token.name());
                 return Err(self.error_at(tag, problem));
