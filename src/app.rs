@@ -66,6 +66,11 @@ impl App {
         self.store.path()
     }
 
+    /// Whether what is kept is in the file of that name: an error tells that it is lost at the stop.
+    pub fn check_place(&self) -> Result<()> {
+        self.store.check_place()
+    }
+
     /// Finishes what is in flight, commits it, and closes the file. Dropping it does the same.
     pub fn stop(self) {
         drop(self.started);

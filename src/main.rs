@@ -17,6 +17,9 @@ use bulkd::output::LineOutput;
 use bulkd::{demo, store};
 
 fn main() -> ExitCode {
+    // Files hold profiles, tokens and secrets: what is made here is for this user alone.
+    #[cfg(target_os = "linux")]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     // A write beyond the largest file that may be is then one that fails, as it does on a full disk.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
@@ -72,8 +75,9 @@ fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {
     );
     signals.forever().next();
     log::info!("stopping");
+    let placed = app.check_place();
     app.stop();
-    Ok(())
+    placed
 }
 
 fn demo(flags: &Demo) -> Result<ExitCode> {

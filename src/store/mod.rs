@@ -59,6 +59,7 @@ use crate::error::{Kind, Result};
 use crate::id::Ids;
 use crate::settings::Durability;
 use engine::bell::{Bells, Wakeups};
+use engine::in_place::InPlace;
 use engine::readers::{self, Reader, Readers};
 use engine::recipients::{CachedJobs, Recipients};
 use engine::writer::{Setup, Writer};
@@ -76,6 +77,7 @@ pub struct Options {
 /// The open file.
 pub struct Store {
     path: PathBuf,
+    in_place: InPlace,
     writer: Writer,
     requests: Readers,
     followers: Readers,
@@ -91,6 +93,7 @@ pub struct Threads {
     threads: Vec<JoinHandle<()>>,
     // Dropped in this order, all after the last connection and the folder last of all.
     _database: Option<Arc<File>>,
+    _in_place: InPlace,
     _lock: file::Lock,
     _folder: Option<TempDir>,
 }
@@ -114,7 +117,10 @@ impl Store {
         };
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
+        // Before SQLite touches it, unless there is none yet.
+        let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
+        let in_place = held.map_or_else(|| InPlace::hold(&path), Ok)?;
         let requests = Readers::new(&path, readers::REQUEST_READERS);
         let followers = Readers::new(&path, readers::FOLLOWER_READERS);
 
@@ -135,6 +141,7 @@ impl Store {
             recipients: Recipients::new(cached_jobs.clone()),
             checkpoints: checkpoints.clone(),
             bells: bells.clone(),
+            in_place: in_place.clone(),
         };
         let (writer, writer_thread) = match Writer::start(setup) {
             Ok(started) => started,
@@ -144,15 +151,36 @@ impl Store {
                 return Err(error);
             }
         };
-        let store = Store { path, writer, requests, followers, bells, cached_jobs, loading: Mutex::default(), clock };
+        let store = Store {
+            path,
+            in_place: in_place.clone(),
+            writer,
+            requests,
+            followers,
+            bells,
+            cached_jobs,
+            loading: Mutex::default(),
+            clock,
+        };
         Ok((
             store,
-            Threads { threads: vec![writer_thread, checkpointer], _database: database, _lock: lock, _folder: folder },
+            Threads {
+                threads: vec![writer_thread, checkpointer],
+                _database: database,
+                _in_place: in_place,
+                _lock: lock,
+                _folder: folder,
+            },
         ))
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether what is kept is in the file of that name.
+    pub fn check_place(&self) -> Result<()> {
+        self.in_place.check()
     }
 
     /// Runs `change` in the writer's transaction and returns its result once that is committed. An error undoes what it

@@ -11,6 +11,8 @@ mod demo;
 mod disk;
 mod docs;
 mod environments;
+#[cfg(unix)]
+mod file_faults;
 mod fixtures;
 mod handlebars;
 mod http;

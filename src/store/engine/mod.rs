@@ -4,6 +4,7 @@
 pub mod bell;
 pub mod checkpoint;
 pub mod file;
+pub mod in_place;
 pub mod migrate;
 pub mod readers;
 pub mod recipients;

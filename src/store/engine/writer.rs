@@ -15,6 +15,7 @@ use rusqlite::{Connection, ffi};
 
 use super::bell::{Bells, Wakeups};
 use super::checkpoint::Checkpoints;
+use super::in_place::InPlace;
 use super::recipients::Recipients;
 use super::tx::Tx;
 use crate::clock::Clock;
@@ -146,6 +147,7 @@ pub struct Setup {
     pub recipients: Recipients,
     pub checkpoints: Checkpoints,
     pub bells: Bells,
+    pub in_place: InPlace,
 }
 
 pub struct Writer {
@@ -267,7 +269,9 @@ impl WriterThread {
     ) -> Result<()> {
         let opened = Instant::now();
         let sync = first.sync();
-        if let Err(error) = self.clear_suspicion().and_then(|()| self.begin(sync)) {
+        if let Err(error) =
+            self.setup.in_place.check().and_then(|()| self.clear_suspicion()).and_then(|()| self.begin(sync))
+        {
             // Nor would it begin for the changes behind it: they are answered now, and not one after the other.
             group.applied.push(first);
             group.applied.extend(queue.try_iter());

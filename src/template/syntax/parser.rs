@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::error::{Place, SyntaxError};
-use super::lexer::{Lexer, Opening, OpeningKind, Lexeme};
+use super::lexer::{Lexeme, Lexer, Opening, OpeningKind};
 use super::tree::{
     AstNode, Block, BlockBody, CallExpression, ContentNode, Hash, Mustache, Operand, Partial, PartialName,
     PathExpression, Span, Strip,

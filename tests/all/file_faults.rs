@@ -1,0 +1,113 @@
+//! What is done to the database file under a running daemon.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::support::binary::{Binary, bulkd};
+use crate::support::{Customer, json, newsletter, readers};
+
+fn serve(database: &Path) -> Binary {
+    Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()])
+}
+
+/// What a change is refused with.
+fn missing(customer: &Customer) -> String {
+    let reply = customer.post("/bulk", &json!({ "message": newsletter() }));
+    assert_eq!(reply.status, 503, "{reply:?}");
+    reply.text
+}
+
+#[test]
+fn a_second_daemon_is_refused_by_whatever_name_it_knows_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, link) = (folder.path().join("bulkd.db"), folder.path().join("link.db"));
+    let daemon = serve(&database);
+    let job_id = daemon.customer("acme").create(newsletter());
+    fs::hard_link(&database, &link).unwrap();
+    let second = |database: &Path| {
+        let args = ["--listen", ":0", "--db", database.to_str().unwrap()];
+        let ended = Binary::spawn(bulkd(&args).stderr(std::process::Stdio::piped())).wait();
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("is in use by another bulkd"), "{ended:?}");
+    };
+    second(&link);
+    second(&database);
+    fs::remove_file(folder.path().join("bulkd.db-lock")).unwrap();
+    second(&database);
+    assert_eq!(daemon.customer("acme").job(&job_id)["status"], "CREATED");
+    assert_eq!(daemon.terminate().code, Some(0));
+    assert_eq!(serve(&database).customer("acme").job(&job_id)["status"], "CREATED");
+}
+
+#[test]
+fn a_file_that_is_moved_away_is_missed_at_once_and_served_again_when_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, away) = (folder.path().join("bulkd.db"), folder.path().join("away.db"));
+    let daemon = serve(&database);
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 10));
+    let create = json!({ "message": newsletter() });
+    fs::rename(&database, &away).unwrap();
+    for _ in 0..20 {
+        assert!(missing(&customer).contains("was deleted or moved away"));
+    }
+    fs::write(&database, "something else").unwrap();
+    assert!(missing(&customer).contains("another file has the name"));
+    fs::rename(&away, &database).unwrap();
+    customer.post("/bulk", &create).ok(201);
+    assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 10);
+    let ended = daemon.terminate();
+    // A line for each of the two states, from the writer and for requests, and not one for each request.
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.matches("was deleted or moved away").count() <= 4, "{ended:?}");
+    assert_eq!(serve(&database).customer("acme").job(&job_id)["status"], "COMPLETED");
+}
+
+#[test]
+fn a_file_that_is_gone_for_good_is_told_by_every_answer_and_by_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    type Fault<'a> = (&'a str, &'a dyn Fn());
+    let log = folder.path().join("bulkd.db-wal");
+    let faults: [Fault<'_>; 4] = [
+        ("was deleted or moved away", &|| fs::remove_file(&database).unwrap()),
+        ("was cut off", &|| fs::write(&database, "").unwrap()),
+        ("was written over", &|| {
+            let length = fs::metadata(&database).unwrap().len() as usize;
+            fs::write(&database, vec![b'x'; length]).unwrap();
+        }),
+        ("write-ahead log was deleted", &|| fs::remove_file(&log).unwrap()),
+    ];
+    for (told, fault) in faults {
+        for name in ["bulkd.db", "bulkd.db-wal", "bulkd.db-shm"] {
+            let _ = fs::remove_file(folder.path().join(name));
+        }
+        let daemon = serve(&database);
+        let customer = daemon.customer("acme");
+        customer.create(newsletter());
+        fault();
+        for _ in 0..3 {
+            assert!(missing(&customer).contains(told), "{told}");
+        }
+        customer.get("/_bulkd/health").ok(200);
+        daemon.signal("TERM");
+        let ended = daemon.wait();
+        assert_eq!(ended.code, Some(1), "{told}: {ended:?}");
+        assert!(ended.stderr.contains(told) && !ended.stderr.contains("panicked"), "{told}: {ended:?}");
+    }
+}
+
+#[test]
+fn files_are_for_their_user_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let daemon = serve(&database);
+    daemon.customer("acme").create(newsletter());
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.file_name());
+    }
+    daemon.terminate();
+}
