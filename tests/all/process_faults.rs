@@ -22,8 +22,15 @@ fn text(path: &Path) -> &str {
 
 /// A daemon by way of a shell, which sets limits or signals first.
 fn serve_after(preparation: &str, folder: &TempDir, more: &[&str]) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("{preparation} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_bulkd")]);
+    let mut command = Command::new("env");
+    // A shell cannot undo that the process which runs the tests ignores it, as under `nohup`.
+    command.args([
+        "--default-signal=HUP",
+        "sh",
+        "-c",
+        &format!("{preparation} && exec \"$0\" \"$@\""),
+        env!("CARGO_BIN_EXE_bulkd"),
+    ]);
     command.args(["--listen", "127.0.0.1:0", "--db", text(&folder.path().join("bulkd.db"))]).args(more);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
