@@ -51,6 +51,13 @@ impl InPlace {
     }
 }
 
+impl Drop for Held {
+    /// By name, and not only by closing: a process that is being started at this moment has a copy of every handle.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 #[cfg(unix)]
 impl Held {
     /// What is wrong, if anything is.
