@@ -33,6 +33,6 @@ fuzz_target!(|body: &[u8]| {
     let outcomes = readings.map(|reading| Definition::read(body, reading));
     assert!(outcomes[0].is_ok() || outcomes[1].is_err(), "more is asked of it, and it passes");
     assert!(outcomes[2].is_ok() || outcomes[3].is_err(), "more is asked of it, and it passes");
-    recipient::read(body).as_ref().err().into_iter().for_each(refused);
+    send_to::read(body).as_ref().err().into_iter().for_each(refused);
     outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).for_each(refused);
 });

@@ -1,7 +1,7 @@
 #![no_main]
 
-use bulkd::api::paging::{Cursor, PagedList};
-use bulkd::api::query::{MAX_LIMIT, Query};
+use bulkd::api::paging::{Cursor, MAX_LIMIT, PagedList};
+use bulkd::api::query::Query;
 use bulkd::model::row::JobRow;
 use libfuzzer_sys::fuzz_target;
 
