@@ -92,7 +92,7 @@ pub static ROUTES: &[Route] = &[
         .answers("202 `{}`"),
     inline("/bulk/{job_id}", bulk::get)
         .about("Get a job")
-        .answers("200 `{job: {definition, received, enqueued, failures, health, error?}}`"),
+        .answers("200 `{job: {definition, received, enqueued, failures, status, error?}}`"),
     route(Method::Get, "/bulk/{job_id}/users", bulk::list_users)
         .about("List the users of a job")
         .query(&["cursor", "limit"])
@@ -293,7 +293,7 @@ pub static ROUTES: &[Route] = &[
         .answers("200 `{checks}`"),
     route(Method::Put, "/notifications/{id}/{submission_id}/checks", checks::replace)
         .about("Replace checks")
-        .body("`{checks: [{id, health, type}]}`")
+        .body("`{checks: [{id, status, type}]}`")
         .answers("200 `{checks}`"),
     route(Method::Delete, "/notifications/{id}/{submission_id}/checks", checks::delete)
         .about("Delete checks")
@@ -333,7 +333,7 @@ pub static ROUTES: &[Route] = &[
         .answers("204; the environment is empty, then seeded"),
     open(Method::Get, "/_bulkd/health", health::health)
         .about("Ask whether bulkd answers")
-        .answers("200 `{health, version}`"),
+        .answers("200 `{status, version}`"),
 ];
 
 /// The route for a request, and what stands in place of its parameters.
