@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
@@ -57,11 +57,13 @@ impl LogFormat {
     fn line(self, message: &str) -> String {
         match self {
             LogFormat::Text => message.to_owned(),
-            LogFormat::Json => {
-                json!({ "time": Clock::System.now().iso(), "level": "error", "message": message }).to_string()
-            }
+            LogFormat::Json => json_line("error", message).to_string(),
         }
     }
+}
+
+fn json_line(level: &str, message: &str) -> Value {
+    json!({ "time": Clock::System.now().iso(), "level": level, "message": message })
 }
 
 /// What stands in place of lines that found no room.
@@ -169,8 +171,7 @@ impl Logging {
             }),
             LogFormat::Json => logger.format(|out, record| {
                 let level = record.level().as_str().to_ascii_lowercase();
-                let (time, message) = (Clock::System.now().iso(), record.args().to_string());
-                writeln!(out, "{}", json!({ "time": time, "level": level, "message": message }))
+                writeln!(out, "{}", json_line(&level, &record.args().to_string()))
             }),
         };
         logger.try_init().map_err(|error| failed(&error))?;

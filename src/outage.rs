@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 
 /// What has not failed for so long is over. Without it, a state in which some work fails and some does not would be a line
 /// for each.
@@ -82,15 +82,10 @@ impl Outage {
     pub fn watch<T>(&self, result: Result<T>) -> Result<T> {
         match &result {
             Ok(_) => self.succeeded(),
-            Err(error) => self.watch_error(error),
+            Err(error) if error.kind() == Kind::Unavailable => self.failed(error),
+            Err(_) => {}
         }
         result
-    }
-
-    fn watch_error(&self, error: &Error) {
-        if error.kind() == Kind::Unavailable {
-            self.failed(error);
-        }
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Current>> {

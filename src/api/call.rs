@@ -78,11 +78,10 @@ impl ChangedEnvironment {
         environment: &Environment,
         row: EnvironmentRow,
     ) -> Result<EnvironmentRow> {
-        match self {
-            _ if row == NOTHING => environment::find_or_create(tx, environment),
-            ChangedEnvironment::Retired => environment::find_or_create(tx, environment),
-            _ => Ok(row),
+        if row == NOTHING || matches!(self, ChangedEnvironment::Retired) {
+            return environment::find_or_create(tx, environment);
         }
+        Ok(row)
     }
 }
 

@@ -11,14 +11,14 @@ const COURIER: &str = "api.courier.com";
 
 /// The hosts by which the daemon may be called.
 pub struct Hosts {
-    /// In small letters. `None` lets all pass: a page of the web does not know the keys.
+    /// `None` lets all pass: a page of the web does not know the keys.
     named: Option<Vec<String>>,
 }
 
 impl Hosts {
     /// Those that are named, besides this machine's own.
     pub fn new(named: &[String]) -> Self {
-        Hosts { named: Some(named.iter().map(|name| name.to_ascii_lowercase()).collect()) }
+        Hosts { named: Some(named.to_vec()) }
     }
 
     pub fn any() -> Self {

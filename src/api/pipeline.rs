@@ -6,7 +6,6 @@
 //! way on the event loop's thread, several at a time.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::call::{Action, Answer, Call, Change, Params, Read};
@@ -22,6 +21,7 @@ use crate::outage::Outage;
 use crate::seed::Seeder;
 use crate::store::environment::{self, View};
 use crate::store::{Db, Store, SyncWhen, Tx, Undo};
+use crate::threads::catch;
 
 /// The API over a store.
 pub struct Api {
@@ -256,7 +256,7 @@ enum Begun {
 
 /// A panic in a handler is an error of ours, and no more.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("answering a request panicked")))
+    catch(work).unwrap_or_else(|| Err(Error::internal("answering a request panicked")))
 }
 
 fn respond(answer: Answer) -> Response {

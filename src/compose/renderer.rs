@@ -1,7 +1,5 @@
 //! The messages of one job: a user at a time, in many threads.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::body::MessageBody;
 use super::consent::{self, Consent};
 use super::contact::Contact;
@@ -19,6 +17,7 @@ use crate::model::user::User;
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
 use crate::settings::UnknownTemplates;
+use crate::threads::catch;
 
 /// A user of a job with what is stored under its recipient id.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +57,14 @@ impl Renderer {
     }
 
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
-    /// wait; one that `has_waited` has waited.
+    /// wait; one that `has_waited` does not wait again.
     pub fn render(&self, user: Recipient<'_>, now: Timestamp, has_waited: bool, batch: &mut RenderedBatch) {
         let start = batch.bytes();
-        let made = catch_unwind(AssertUnwindSafe(|| self.try_render(&user, now, has_waited, batch)));
+        let made = catch(|| self.try_render(&user, now, has_waited, batch));
         let problem = match made {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.public_message(),
-            Err(_) => {
+            Some(Ok(())) => return,
+            Some(Err(error)) => error.public_message(),
+            None => {
                 log::error!("rendering a message for {:?} panicked", user.recipient);
                 "bulkd could not render this message; its log on standard error says more".to_owned()
             }

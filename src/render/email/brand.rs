@@ -1,7 +1,5 @@
 //! A brand's own texts around an e-mail, with the variables of its message in them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use serde_json::Value;
 
 use crate::clock::Timestamp;
@@ -13,6 +11,7 @@ use crate::render::escape::OutputContext;
 use crate::render::scope::{JobData, JobVariables, NameTable, Scope};
 use crate::render::text::{CompiledText, ParsedTexts, TextCompiler};
 use crate::template::{ParsedText, Partials};
+use crate::threads::catch;
 
 /// The texts, by their place in the settings, and how data are put into them.
 const TEXTS: [(&str, OutputContext); 10] = [
@@ -125,8 +124,8 @@ impl CompiledBrand {
         let scope = Scope::new(recipient, &user, stored_profile, &self.data, &self.names).ok();
         for (place, text) in &self.texts {
             let mut words = String::new();
-            let mut render = || scope.as_ref().is_some_and(|scope| text.render(scope, &mut words).is_ok());
-            let is_rendered = catch_unwind(AssertUnwindSafe(&mut render)).unwrap_or(false);
+            let render = || scope.as_ref().is_some_and(|scope| text.render(scope, &mut words).is_ok());
+            let is_rendered = catch(render).unwrap_or(false);
             if let Some(found) = brand["settings"].pointer_mut(place) {
                 *found = if is_rendered { words.into() } else { Value::Null };
             }

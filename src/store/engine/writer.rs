@@ -5,7 +5,6 @@
 //! would all end up in the same group, and none of them would prepare its next request while that group is written. No
 //! request is answered before the commit.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::id::Ids;
 use crate::outage::Outage;
 use crate::settings::Durability;
-use crate::threads;
+use crate::threads::{self, catch};
 
 /// A group that holds so many changes is committed.
 const GROUP_CHANGES: usize = 256;
@@ -335,7 +334,7 @@ impl WriterThread {
         }
         let dirty = self.setup.recipients.dirty();
         let mut tx = Tx::new(&self.setup.conn, self.setup.clock.now(), &mut self.setup.ids, &mut self.setup.recipients);
-        let keep = catch_unwind(AssertUnwindSafe(|| change.apply(&mut tx))).unwrap_or_else(|_| {
+        let keep = catch(|| change.apply(&mut tx)).unwrap_or_else(|| {
             log::error!("a change panicked; it is undone");
             false
         });
