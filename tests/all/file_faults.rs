@@ -111,3 +111,23 @@ fn files_are_for_their_user_alone() {
     }
     daemon.terminate();
 }
+
+#[test]
+fn a_file_that_a_shell_has_made_smaller_is_still_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let daemon = serve(&database);
+    let customer = daemon.customer("acme");
+    customer.create(newsletter());
+    let shell = rusqlite::Connection::open(&database).unwrap();
+    let run = |sql: &str| shell.execute_batch(sql).unwrap();
+    run("CREATE TABLE large AS SELECT randomblob(8000000) AS bytes; PRAGMA wal_checkpoint(TRUNCATE)");
+    let large = fs::metadata(&database).unwrap().len();
+    customer.create(newsletter());
+    run("DROP TABLE large; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    assert!(fs::metadata(&database).unwrap().len() < large / 2);
+    let job_id = customer.create(newsletter());
+    drop(shell);
+    assert_eq!(daemon.terminate().code, Some(0));
+    assert_eq!(serve(&database).customer("acme").job(&job_id)["status"], "CREATED");
+}

@@ -19,7 +19,7 @@ struct Held {
     log_path: PathBuf,
     /// Device and inode of the write-ahead log, once there is one. SQLite keeps it as long as a connection is open.
     log: Option<(u64, u64)>,
-    /// A database never becomes smaller while it is served.
+    /// At the last look. It becomes smaller only by a VACUUM, after which the header has the new size.
     bytes: u64,
 }
 
@@ -70,12 +70,13 @@ impl Held {
             Ok(_) => return Some("another file has the name of the database; put the database back"),
             Err(_) => return Some("the database file was deleted or moved away; put it back"),
         }
-        if open.len() < self.bytes {
+        let mut header = [0; 100];
+        let is_read = self.file.read_exact_at(&mut header, 0).is_ok();
+        if open.len() < self.bytes && !(is_read && open.len() >= bytes_of(&header)) {
             return Some("the database file was cut off; stop bulkd and restore the file");
         }
         self.bytes = open.len();
-        let mut magic = [0; 16];
-        if open.len() > 0 && (self.file.read_exact_at(&mut magic, 0).is_err() || &magic != b"SQLite format 3\0") {
+        if open.len() > 0 && !(is_read && header.starts_with(b"SQLite format 3\0")) {
             return Some("the database file was written over; stop bulkd and restore the file");
         }
         match (fs::metadata(&self.log_path), self.log) {
@@ -86,6 +87,16 @@ impl Held {
         }
         None
     }
+}
+
+/// How large a database is, as its header says. Source: "The Database Header" of SQLite's file format.
+#[cfg(unix)]
+fn bytes_of(header: &[u8; 100]) -> u64 {
+    let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        bytes => u64::from(bytes),
+    };
+    page_bytes * u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]))
 }
 
 #[cfg(not(unix))]
