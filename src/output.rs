@@ -4,11 +4,11 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes that wait to be written, at most.
 const WAITING_BYTES: usize = 1024 * 1024;
-/// For lines to come together before they are written: to wake the thread for each costs more than to write it.
+/// From one write to the next, for lines to come together: to wake the thread for each costs more than to write it.
 const GATHER_TIME: Duration = Duration::from_millis(10);
 /// For what waits to be written before the end.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
@@ -81,10 +81,12 @@ impl Shared {
     /// Writes what comes, many lines at once.
     fn write_all(&self, mut out: impl Write, notice: impl Fn(u64) -> String) {
         let mut bytes = Vec::new();
+        let mut last_write: Option<Instant> = None;
         loop {
             let waiting = self.arrived.wait_while(self.waiting(), |waiting| waiting.bytes.is_empty());
             let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-            let gathered = self.arrived.wait_timeout_while(waiting, GATHER_TIME, |waiting| !waiting.is_hurried);
+            let pause = last_write.map_or(Duration::ZERO, |at| GATHER_TIME.saturating_sub(at.elapsed()));
+            let gathered = self.arrived.wait_timeout_while(waiting, pause, |waiting| !waiting.is_hurried);
             let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut bytes, &mut waiting.bytes);
             let dropped = std::mem::take(&mut waiting.dropped);
@@ -97,6 +99,7 @@ impl Shared {
             // That there is no reader at all is no reason to fail.
             let _ = out.write_all(&bytes).and_then(|()| out.flush());
             bytes.clear();
+            last_write = Some(Instant::now());
             let mut waiting = self.waiting();
             waiting.is_writing = false;
             if waiting.bytes.is_empty() {
