@@ -9,7 +9,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use signal_hook::consts::SIGABRT;
 use tempfile::TempDir;
 
@@ -36,16 +35,23 @@ fn serve_after(preparation: &str, folder: &TempDir, more: &[&str]) -> Command {
     command
 }
 
+/// Compiles a library of `tests/process` into the folder.
+fn preloaded(name: &str, folder: &TempDir) -> PathBuf {
+    let source = format!("{}/tests/process/{name}.c", env!("CARGO_MANIFEST_DIR"));
+    let library = folder.path().join(format!("{name}.so"));
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-O1", &source, "-o", text(&library), "-ldl"]);
+    assert!(cc.status().unwrap().success());
+    library
+}
+
 /// A daemon whose clock can be ordered.
 struct Clockwork(TempDir);
 
 impl Clockwork {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/process/clock.c");
-        let library = folder.path().join("clock.so");
-        let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", source, "-o", text(&library)]).status().unwrap();
-        assert!(made.success());
+        preloaded("clock", &folder);
         Clockwork(folder)
     }
 
@@ -72,10 +78,15 @@ impl Clockwork {
 
 /// Asks for the daemon's health on a connection of its own; the answer, which is empty if there is none.
 fn health(address: SocketAddr) -> String {
+    ask(address, "GET /_bulkd/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+/// Sends a request in one piece, on a connection of its own; the answer, which is empty if there is none.
+fn ask(address: SocketAddr, request: &str) -> String {
     let mut answer = String::new();
     if let Ok(mut stream) = TcpStream::connect(address) {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let _ = stream.write_all(b"GET /_bulkd/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let _ = stream.write_all(request.as_bytes());
         let mut chunk = [0; 1024];
         while !answer.ends_with('}') {
             match stream.read(&mut chunk) {
@@ -140,12 +151,11 @@ fn a_panic_costs_the_request_that_it_came_over() {
 fn a_process_without_one_of_its_threads_ends() {
     let clockwork = Clockwork::new();
     let daemon = Binary::start_by(&mut clockwork.serve());
-    // One of these reads is not a request's, but the loop's own.
-    let over = (0..12).any(|first| {
-        clockwork.fail(1, first, "event loop");
-        wait_until("a read of the clock has failed", || {
-            health(daemon.address());
-            clockwork.has_failed()
+    // Some of these reads are not a request's, but the loop's own. Which ones changes from one turn to the next.
+    let over = (0..120).any(|round| {
+        clockwork.fail(1, round % 12, "event loop");
+        wait_until("a read of the clock has failed, or the process has ended", || {
+            health(daemon.address()).is_empty() || clockwork.has_failed()
         });
         daemon.stderr().contains("cannot go on") || health(daemon.address()).is_empty()
     });
@@ -273,17 +283,24 @@ fn what_a_killed_daemon_threw_away_is_gone_after_the_next_start() {
 #[test]
 fn a_request_without_a_thread_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Binary::start_by(&mut serve_after("true", &folder, &[]));
-    let customer = daemon.customer("acme");
-    let id = Pid::from_raw(i32::try_from(daemon.id()).unwrap()).unwrap();
-    // No room for the stack of a thread; what is smaller still finds some.
-    let bytes = daemon.kernel_says("VmSize") * 1024 + 4 * 1024 * 1024;
-    let before = prlimit(Some(id), Resource::As, Rlimit { current: Some(bytes), maximum: None }).unwrap();
-    let refused = customer.post("/bulk", &json!({ "message": newsletter() }));
-    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
-    assert_eq!(refused.json()["message"], "there is no thread for the request; try again later");
+    let refused = folder.path().join("refused");
+    let mut serve = serve_after("true", &folder, &[]);
+    serve.env("LD_PRELOAD", preloaded("threads", &folder)).env("THREADS_REFUSED", &refused);
+    let daemon = Binary::start_by(&mut serve);
+    fs::write(&refused, "").unwrap();
+    // In one piece: the kernel takes the answer back from a peer that sends more once the connection is closed.
+    let body = json!({ "message": newsletter() }).to_string();
+    let head = format!(
+        "POST /bulk HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer acme\r\nContent-Length: {}",
+        body.len()
+    );
+    let answer = ask(daemon.address(), &format!("{head}\r\n\r\n{body}"));
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 1\r\n"), "{answer}");
+    let (_, refusal) = answer.split_once("\r\n\r\n").unwrap();
+    let refusal: serde_json::Value = serde_json::from_str(refusal).unwrap();
+    assert_eq!(refusal["message"], "there is no thread for the request; try again later");
     assert!(health(daemon.address()).starts_with("HTTP/1.1 200"));
-    prlimit(Some(id), Resource::As, before).unwrap();
-    customer.create(newsletter());
+    fs::remove_file(&refused).unwrap();
+    daemon.customer("acme").create(newsletter());
     daemon.terminate();
 }
