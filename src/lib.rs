@@ -1,7 +1,7 @@
 //! bulkd: a local daemon compatible with Courier's Bulk API, in one binary with one SQLite file.
 //!
-//! The modules, in the order in which a request meets them. A folder is a room on the path of a request, a file is a
-//! resource, and the same resource has the same file name in every room. Imports run downward only.
+//! The modules, in the order in which a request meets them. A folder is a room on the path of a request. In `api`, `model`
+//! and `store` a file is a resource, most often under one name. Imports run downward only.
 #![forbid(unsafe_code)]
 
 pub mod cli;

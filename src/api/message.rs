@@ -25,23 +25,7 @@ const SCAN_BUDGET: i64 = 1_000_000;
 /// `GET /messages` with its filters: 200 `{paging, results}`, the newest first. A page may be empty although there are
 /// more.
 pub fn list(call: Call<'_>) -> Result<Action> {
-    let query = call.query();
-    let text = |name| query.one(name);
-    let filter = MessageFilter {
-        archived: text("archived").is_some_and(|it| it == "true" || it == "1"),
-        enqueued_after: enqueued_after(&call)?,
-        event: text("event"),
-        list_id: text("list"),
-        message_id: text("messageId"),
-        notification: text("notification"),
-        providers: query.all("provider"),
-        recipient: text("recipient"),
-        statuses: query.all("status"),
-        tags: query.all("tag"),
-        any_tags: query.all("tags"),
-        tenant_id: text("tenant_id"),
-        trace_id: text("traceId"),
-    };
+    let (query, filter) = (call.query(), filter(&call)?);
     let up_to = match Cursor::read(query.cursor().as_deref(), PagedList::Messages)? {
         0 => i64::MAX,
         number => i64::try_from(number).unwrap_or(i64::MAX),
@@ -54,6 +38,26 @@ pub fn list(call: Call<'_>) -> Result<Action> {
             page.items.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
         let next = page.next.map(|number| Cursor { list: PagedList::Messages, position: number.0.unsigned_abs() });
         Ok(Answer::new(200, paging::results(&items, next)))
+    })
+}
+
+fn filter(call: &Call<'_>) -> Result<MessageFilter> {
+    let query = call.query();
+    let text = |name| query.one(name);
+    Ok(MessageFilter {
+        archived: text("archived").is_some_and(|it| it == "true" || it == "1"),
+        enqueued_after: enqueued_after(call)?,
+        event: text("event"),
+        list_id: text("list"),
+        message_id: text("messageId"),
+        notification: text("notification"),
+        providers: query.all("provider"),
+        recipient: text("recipient"),
+        statuses: query.all("status"),
+        tags: query.all("tag"),
+        any_tags: query.all("tags"),
+        tenant_id: text("tenant_id"),
+        trace_id: text("traceId"),
     })
 }
 

@@ -6,30 +6,22 @@ use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, PagedList};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
+use crate::model::environment::EnvironmentRow;
 use crate::model::message::StoredDelivery;
 use crate::model::row::MessageNumber;
 use crate::outbox::Deliveries;
 use crate::store::outbox::{self, OutboxFilter, OutboxMessage};
-use crate::store::{job, message};
+use crate::store::{Db, job, message};
 
 /// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
 /// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
 /// `job_id`.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.query();
-    let mut filter = OutboxFilter {
-        job_id: query.one("job_id"),
-        number: None,
-        recipient: query.one("recipient"),
-        channel: query.one("channel"),
-    };
+    let (job_id, recipient, channel) = (query.one("job_id"), query.one("recipient"), query.one("channel"));
     let message_id = query.one("message_id");
-    if let Some(channel) = &filter.channel
-        && Channel::from_name(channel).is_none()
-    {
-        let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
-        return Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))));
-    }
+    channel.as_deref().map_or(Ok(()), known_channel)?;
+    let mut filter = OutboxFilter { job_id, number: None, recipient, channel };
     let from = MessageNumber(Cursor::read(query.cursor().as_deref(), PagedList::Outbox)? as i64);
     let limit = query.limit();
     Action::query(move |db, environment| {
@@ -41,21 +33,40 @@ pub fn list(call: Call<'_>) -> Result<Action> {
             let place = place.ok_or_else(|| Error::unknown("message_id", "message", message_id))?;
             filter.number = Some(place.number);
         }
-        let page = outbox::list(db, environment, &filter, from, limit as usize, paging::PAGE_BYTES)?;
-        let mut next = page.next;
-        let (mut items, mut bytes, mut deliveries) = (Vec::new(), 0, Deliveries::new(db));
-        for found in &page.items {
-            if bytes >= paging::PAGE_BYTES {
-                next = Some(found.message.number);
-                break;
-            }
-            let first = items.len();
-            items.append(&mut entries(found, &filter, &mut deliveries)?);
-            bytes += items.iter().skip(first).map(String::len).sum::<usize>();
-        }
-        let next = next.map(|number| Cursor { list: PagedList::Outbox, position: number.0.unsigned_abs() });
-        Ok(Answer::new(200, paging::page(&items, next)))
+        page(db, environment, &filter, from, limit as usize)
     })
+}
+
+fn known_channel(name: &str) -> Result<()> {
+    if Channel::from_name(name).is_some() {
+        return Ok(());
+    }
+    let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
+    Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))))
+}
+
+/// The page ends early where what is derived from its rows is larger than a page may be.
+fn page(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    filter: &OutboxFilter,
+    from: MessageNumber,
+    limit: usize,
+) -> Result<Answer> {
+    let page = outbox::list(db, environment, filter, from, limit, paging::PAGE_BYTES)?;
+    let mut next = page.next;
+    let (mut items, mut bytes, mut deliveries) = (Vec::new(), 0, Deliveries::new(db));
+    for found in &page.items {
+        if bytes >= paging::PAGE_BYTES {
+            next = Some(found.message.number);
+            break;
+        }
+        let first = items.len();
+        items.append(&mut entries(found, filter, &mut deliveries)?);
+        bytes += items.iter().skip(first).map(String::len).sum::<usize>();
+    }
+    let next = next.map(|number| Cursor { list: PagedList::Outbox, position: number.0.unsigned_abs() });
+    Ok(Answer::new(200, paging::page(&items, next)))
 }
 
 fn entries(found: &OutboxMessage, filter: &OutboxFilter, deliveries: &mut Deliveries<'_>) -> Result<Vec<String>> {
