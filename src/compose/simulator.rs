@@ -16,7 +16,8 @@ pub enum Fate {
 }
 
 const DOMAIN: &str = "simulator.bulkd";
-const DELAY_MS: i64 = 60_000;
+/// How long a message waits whose recipient is told to let it wait.
+pub const DELAY_MILLIS: i64 = 60_000;
 
 /// The fate of an address, if it is one of the simulator's. What stands behind a `+` in the name makes no difference.
 pub fn fate(channel: Channel, address: &str) -> Option<Fate> {
@@ -42,7 +43,7 @@ fn of_name(name: &str) -> Option<Fate> {
         "bounce" => Fate::Is(undeliverable(Reason::Bounced, "the mailbox does not exist (simulated)")),
         "unsubscribed" => Fate::Is(undeliverable(Reason::Unsubscribed, "the recipient has unsubscribed (simulated)")),
         "reject" => Fate::Refused(undeliverable(Reason::ProviderError, "the provider refused the message (simulated)")),
-        "delay" => Fate::Delayed { delay_ms: DELAY_MS },
+        "delay" => Fate::Delayed { delay_ms: DELAY_MILLIS },
         _ => return None,
     })
 }
@@ -56,7 +57,7 @@ fn of_number(digits: &str) -> Option<Fate> {
         "003" => refused("21408: no permission to send to this country (simulated)"),
         "004" => Fate::Is(undeliverable(Reason::Unsubscribed, "21610: the number has unsubscribed (simulated)")),
         "006" => Fate::Is(Verdict::of(MessageStatus::Delivered)),
-        "008" => Fate::Delayed { delay_ms: DELAY_MS },
+        "008" => Fate::Delayed { delay_ms: DELAY_MILLIS },
         "009" => Fate::Is(undeliverable(Reason::Bounced, "21614: the number cannot take messages (simulated)")),
         _ => return None,
     })
