@@ -30,7 +30,7 @@ pub struct App {
 impl App {
     /// Starts a daemon; when this returns, requests are being answered and unfinished jobs go on.
     pub fn start(config: Config) -> Result<App> {
-        App::start_with(config, Clock::System, Ids::random())
+        App::start_with(config, Clock::system(), Ids::random())
     }
 
     /// Starts a daemon with a clock and ids of a test's own.

@@ -86,8 +86,8 @@ pub struct Serve {
     #[arg(value_parser = Destination::parse)]
     pub webhooks: Vec<Destination>,
 
-    /// What every environment begins with: a JSON file, or a folder of them. It is put there before the first request is
-    /// answered, and again at every start.
+    /// What every environment begins with: a JSON file, or a folder of them. It is put there before the first request
+    /// since the start is answered.
     #[arg(long, value_name = "FILE", env = "BULKD_SEED")]
     pub seed: Option<PathBuf>,
 

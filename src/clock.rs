@@ -1,9 +1,8 @@
 //! The time, as milliseconds since 1970 in UTC, and how it is written.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -18,10 +17,27 @@ const LATEST_MILLIS: i64 = 253_402_207_200_000;
 /// Between two looks at the machine's clock by a thread that waits for a moment: so late is it at most when the clock was
 /// set forward. A look costs microseconds.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The least that counts as setting a clock back: what waits is late by less.
+const LEAST_SET_BACK_MILLIS: i64 = 1_000;
+/// Both clocks of the machine are read within this time, or not compared: the thread may have been stopped in between.
+const READ_TOGETHER: Duration = Duration::from_millis(100);
 
 impl Timestamp {
+    /// What the machine's clock says.
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others ask")]
+    pub fn of_machine() -> Self {
+        // A machine without a battery may begin anywhere. Its clock is read as the nearest moment that can be written.
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since_epoch.as_millis()).map_or(LATEST_MILLIS, |it| it.min(LATEST_MILLIS)))
+    }
+
     pub fn millis(self) -> i64 {
         self.0
+    }
+
+    /// So much later.
+    pub fn after(self, millis: i64) -> Self {
+        Timestamp(self.0.saturating_add(millis))
     }
 
     pub fn seconds(self) -> i64 {
@@ -97,35 +113,45 @@ fn of_jiff(at: jiff::Timestamp) -> Timestamp {
 }
 
 /// Where the daemon takes its time from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub enum Clock {
-    #[default]
-    System,
+    System(SystemClock),
     Manual(ManualClock),
 }
 
+/// What a look at a clock tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    pub now: Timestamp,
+    /// By how much the clock was set back since it was first looked at, all in all.
+    pub set_back_millis: i64,
+}
+
 impl Clock {
-    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others ask")]
+    pub fn system() -> Self {
+        Clock::System(SystemClock::default())
+    }
+
     pub fn now(&self) -> Timestamp {
+        self.read().now
+    }
+
+    pub fn read(&self) -> Reading {
         match self {
-            Clock::System => {
-                // A machine without a battery may begin anywhere. Its clock is read as the nearest moment that can be
-                // written.
-                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp(i64::try_from(since_epoch.as_millis()).map_or(LATEST_MILLIS, |it| it.min(LATEST_MILLIS)))
-            }
-            Clock::Manual(clock) => Timestamp(clock.now.load(Ordering::SeqCst)),
+            Clock::System(clock) => clock.read(),
+            Clock::Manual(clock) => *clock.reading(),
         }
     }
 
     /// How long to wait for this moment at most, before looking at the clock again. The machine's may be set meanwhile,
     /// and runs on while the machine sleeps and its threads' waits stand still. A manual clock does not tell when it
-    /// will be that late: the bells that [`Clock::on_advance`] rings wake the threads that wait.
+    /// will be that late: the bells that [`Clock::on_change`] rings wake the threads that wait.
     pub fn until(&self, at: Timestamp) -> Duration {
+        let now = self.now();
         match self {
-            _ if at <= self.now() => Duration::ZERO,
-            Clock::System => {
-                let millis = at.millis().saturating_sub(self.now().millis());
+            _ if at <= now => Duration::ZERO,
+            Clock::System(_) => {
+                let millis = at.millis().saturating_sub(now.millis());
                 Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(LOOK_AGAIN)
             }
             Clock::Manual(_) => Duration::MAX,
@@ -133,9 +159,52 @@ impl Clock {
     }
 
     /// Has `ring` called whenever a manual clock is moved.
-    pub fn on_advance(&self, ring: impl Fn() + Send + 'static) {
+    pub fn on_change(&self, ring: impl Fn() + Send + 'static) {
         if let Clock::Manual(clock) = self {
             clock.rings.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(ring));
+        }
+    }
+}
+
+/// The machine's clock, and what tells whether it was set back: the one that only runs on. That it was set forward cannot
+/// be told from the machine having slept, and counts as time that has passed.
+#[derive(Clone, Debug, Default)]
+pub struct SystemClock(Arc<Mutex<Option<Compared>>>);
+
+/// Both clocks at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Compared {
+    wall: Timestamp,
+    runs_on: Instant,
+    set_back_millis: i64,
+}
+
+impl SystemClock {
+    fn read(&self) -> Reading {
+        // The clocks are read under the lock: a thread with an older reading would see the clock jump.
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs_on = Instant::now();
+        let wall = Timestamp::of_machine();
+        let together = runs_on.elapsed() < READ_TOGETHER;
+        let known = last.unwrap_or(Compared { wall, runs_on, set_back_millis: 0 });
+        let now = if together { known.then(wall, runs_on) } else { known };
+        *last = Some(now);
+        Reading { now: wall, set_back_millis: now.set_back_millis }
+    }
+}
+
+impl Compared {
+    /// Compares them again.
+    fn then(self, wall: Timestamp, runs_on: Instant) -> Self {
+        let elapsed = runs_on.saturating_duration_since(self.runs_on).as_millis();
+        let expected = self.wall.after(i64::try_from(elapsed).unwrap_or(i64::MAX));
+        match expected.millis().saturating_sub(wall.millis()) {
+            // The clock is ahead of what was expected, or exactly there.
+            ..=0 => Compared { wall, runs_on, ..self },
+            behind @ LEAST_SET_BACK_MILLIS.. => {
+                Compared { wall, runs_on, set_back_millis: self.set_back_millis.saturating_add(behind) }
+            }
+            _ => self,
         }
     }
 }
@@ -143,7 +212,7 @@ impl Clock {
 /// A clock that stands still until it is moved.
 #[derive(Clone)]
 pub struct ManualClock {
-    now: Arc<AtomicI64>,
+    reading: Arc<Mutex<Reading>>,
     rings: Arc<Mutex<Vec<Ring>>>,
 }
 
@@ -151,20 +220,41 @@ type Ring = Box<dyn Fn() + Send>;
 
 impl fmt::Debug for ManualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ManualClock").field(&self.now).finish()
+        f.debug_tuple("ManualClock").field(&*self.reading()).finish()
     }
 }
 
 impl ManualClock {
     pub fn at(millis: i64) -> Self {
-        ManualClock { now: Arc::new(AtomicI64::new(millis)), rings: Arc::default() }
+        let reading = Reading { now: Timestamp(millis), set_back_millis: 0 };
+        ManualClock { reading: Arc::new(Mutex::new(reading)), rings: Arc::default() }
     }
 
-    /// Moves it, and wakes the threads that wait for a moment.
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has time pass, and wakes the threads that wait for a moment.
     pub fn advance(&self, by: Duration) {
-        self.now.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.change(|reading| reading.now = reading.now.after(millis(by)));
+    }
+
+    /// Sets it back, while no time passes.
+    pub fn set_back(&self, by: Duration) {
+        self.change(|reading| {
+            reading.now = reading.now.after(-millis(by));
+            reading.set_back_millis += millis(by);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Reading)) {
+        change(&mut self.reading());
         self.rings.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|ring| ring());
     }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -176,14 +266,38 @@ mod tests {
 
     #[test]
     fn a_wait_by_the_machines_clock_is_looked_at_again() {
-        let now = Clock::System.now();
-        assert_eq!(Clock::System.until(now), Duration::ZERO);
-        assert_eq!(Clock::System.until(Timestamp(now.millis() + 3_600_000)), LOOK_AGAIN);
-        assert_eq!(Clock::System.until(Timestamp(i64::MAX)), LOOK_AGAIN);
+        let clock = Clock::system();
+        let now = clock.now();
+        assert_eq!(clock.until(now), Duration::ZERO);
+        assert_eq!(clock.until(now.after(3_600_000)), LOOK_AGAIN);
+        assert_eq!(clock.until(Timestamp(i64::MAX)), LOOK_AGAIN);
         let manual = ManualClock::at(NOW);
         assert_eq!(Clock::Manual(manual.clone()).until(Timestamp(NOW + 1)), Duration::MAX);
         manual.advance(Duration::from_millis(1));
         assert_eq!(Clock::Manual(manual).until(Timestamp(NOW + 1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_clock_is_set_back_when_it_falls_behind_the_one_that_runs_on() {
+        let begun = Instant::now();
+        let at = |wall, elapsed: u64| (Timestamp(NOW + wall), begun + Duration::from_millis(elapsed));
+        let (wall, runs_on) = at(0, 0);
+        let mut clocks = Compared { wall, runs_on, set_back_millis: 0 };
+        for (wall, elapsed, set_back_millis) in [
+            (60_000, 60_000, 0),
+            (60_500, 61_000, 0),
+            (3_660_000, 62_000, 0),
+            (3_600_000, 72_000, 70_000),
+            (3_599_200, 72_000, 70_000),
+            // What is too little by itself counts once it has added up.
+            (3_598_700, 72_000, 71_300),
+            (0, 73_000, 3_671_000),
+            (1_000, 74_000, 3_671_000),
+        ] {
+            let (wall, runs_on) = at(wall, elapsed);
+            clocks = clocks.then(wall, runs_on);
+            assert_eq!(clocks.set_back_millis, set_back_millis, "{wall:?}");
+        }
     }
 
     #[test]

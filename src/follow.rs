@@ -53,18 +53,22 @@ pub fn follow(
             return;
         }
         // A turn that panics has failed, and the next one begins with the rows.
-        let turned = catch(&mut turn).unwrap_or_else(|| Err(Error::internal("a turn panicked")));
+        let turned = catch(|| {
+            let set_back_millis = store.set_back_millis();
+            turn().map(|next| (next, set_back_millis))
+        });
+        let turned = turned.unwrap_or_else(|| Err(Error::internal("a turn panicked")));
         if turned.is_ok() {
             outage.succeeded();
         }
         let timeout = match turned {
-            Ok(Next::Again) => continue,
-            Ok(Next::Wait) => POLL_INTERVAL,
-            Ok(Next::WaitUntil(at)) => {
-                wait_until(store, bell, heard, at);
+            Ok((Next::Again, _)) => continue,
+            Ok((Next::Wait, _)) => POLL_INTERVAL,
+            Ok((Next::WaitUntil(at), set_back_millis)) => {
+                wait_until(store, bell, (heard, set_back_millis), at);
                 continue;
             }
-            Ok(Next::End) => return,
+            Ok((Next::End, _)) => return,
             Err(error) => {
                 outage.failed(error);
                 bell.pause(RETRY_INTERVAL, &is_stopping);
@@ -75,13 +79,13 @@ pub fn follow(
     }
 }
 
-/// Waits for the bell and for this moment, and no longer than [`POLL_INTERVAL`]. It looks at the clock now and then, which
-/// costs nothing beside a turn.
-fn wait_until(store: &Store, bell: &Bell, heard: u64, at: Timestamp) {
+/// Waits for the bell and for this moment, and no longer than [`POLL_INTERVAL`], or until the clock is set back: then the
+/// moment may be another one. It looks at the clock now and then, which costs nothing beside a turn.
+fn wait_until(store: &Store, bell: &Bell, (heard, set_back_millis): (u64, i64), at: Timestamp) {
     let begun = Instant::now();
     loop {
         let left = store.until(at).min(POLL_INTERVAL.saturating_sub(begun.elapsed()));
-        if left.is_zero() || bell.rung() > heard {
+        if left.is_zero() || bell.rung() > heard || store.set_back_millis() != set_back_millis {
             return;
         }
         bell.wait(heard, left);

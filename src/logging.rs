@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::output::LineOutput;
 use crate::settings::LogFormat;
@@ -63,7 +63,7 @@ impl LogFormat {
 }
 
 fn json_line(level: &str, message: &str) -> Value {
-    json!({ "time": Clock::System.now().iso(), "level": level, "message": message })
+    json!({ "time": Timestamp::of_machine().iso(), "level": level, "message": message })
 }
 
 /// What stands in place of lines that found no room.
@@ -82,7 +82,7 @@ struct Scratch {
 impl Scratch {
     /// Piece by piece, which takes a fraction of the time that a format takes: there may be a hundred thousand a second.
     fn push_text(&mut self, line: &RequestLine<'_>) {
-        let second = Clock::System.now().seconds();
+        let second = Timestamp::of_machine().seconds();
         if self.second.1.is_empty() || self.second.0 != second {
             self.second = (second, Timestamp(second * 1000).second_iso());
         }
@@ -109,7 +109,7 @@ impl Scratch {
         let mut path = Vec::new();
         push_path(line.path, &mut path);
         let line = json!({
-            "time": Clock::System.now().iso(),
+            "time": Timestamp::of_machine().iso(),
             "level": "info",
             "method": line.method,
             "path": String::from_utf8_lossy(&path),
@@ -166,7 +166,7 @@ impl Logging {
         match format {
             // env_logger's own times panic where the clock is beyond its calendar.
             LogFormat::Text => logger.format(|out, record| {
-                let (second, message) = (Clock::System.now().second_iso(), record.args().to_string());
+                let (second, message) = (Timestamp::of_machine().second_iso(), record.args().to_string());
                 writeln!(out, "[{second} {:<5}] {}", record.level(), message.replace('\n', "\n    "))
             }),
             LogFormat::Json => logger.format(|out, record| {

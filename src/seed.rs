@@ -1,5 +1,5 @@
 //! What environments begin with: a seed is put into each before its first request since the start is answered, and again
-//! after a reset. Ours; Courier has nothing of the kind.
+//! after a reset. Those of the file are not seeded at the start, which would take long with many of them. Ours; Courier has nothing of the kind.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -92,6 +92,40 @@ struct Shared {
     templates: UnknownTemplates,
     /// By the hash of the environment's key.
     progress: RwLock<HashMap<[u8; 32], Arc<Progress>>>,
+    from_before: Mutex<FromBefore>,
+}
+
+/// The environments that the file had at the start: which of them were seeded since.
+#[derive(Default)]
+struct FromBefore {
+    last: EnvironmentRow,
+    /// A bit for each row up to the last.
+    seeded: Vec<u64>,
+}
+
+impl FromBefore {
+    fn new(last: EnvironmentRow) -> Self {
+        FromBefore { last, seeded: Vec::new() }
+    }
+
+    fn bit(row: EnvironmentRow) -> (usize, u64) {
+        let row = usize::try_from(row.0).unwrap_or(0);
+        (row / 64, 1 << (row % 64))
+    }
+
+    /// A later one has its row together with the seed.
+    fn is_seeded(&self, row: EnvironmentRow) -> bool {
+        let (word, bit) = FromBefore::bit(row);
+        row > self.last || self.seeded.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn is_seeded_now(&mut self, row: EnvironmentRow) {
+        if row <= self.last {
+            let (word, bit) = FromBefore::bit(row);
+            self.seeded.resize(self.seeded.len().max(word + 1), 0);
+            self.seeded[word] |= bit;
+        }
+    }
 }
 
 /// How far the seeding of an environment has come.
@@ -140,7 +174,16 @@ impl Progress {
 impl Seeder {
     /// `seed` was [read](read) and so checked.
     pub fn new(seed: Seed, templates: UnknownTemplates) -> Self {
-        Seeder(Arc::new(Shared { seed, templates, progress: RwLock::default() }))
+        let shared = Shared { seed, templates, progress: RwLock::default(), from_before: Mutex::default() };
+        Seeder(Arc::new(shared))
+    }
+
+    /// Takes note of the environments that are in the file: each is seeded when it is first used.
+    pub fn begin(&self, store: &Store) -> Result<()> {
+        if !self.is_empty() {
+            *lock(&self.0.from_before) = FromBefore::new(store.read(environment::last)?);
+        }
+        Ok(())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -164,33 +207,23 @@ impl Seeder {
         self.is_empty() || self.progress(environment).state.try_lock().is_ok_and(|state| *state == State::Seeded)
     }
 
-    /// Puts the seed into an environment, as at every start. What is there already and is the same stays untouched.
-    pub fn seed(&self, store: &Store, environment: &Environment) -> Result<()> {
-        self.put_unless(store, environment, |_| Ok(false))
-    }
-
-    /// Puts the seed into an environment that was not seeded yet. Those of the file were [seeded](Seeder::seed) at the
-    /// start, and a new one has its row together with the seed: one that has a row lacks messages at most.
+    /// Puts the seed into an environment that was not seeded since the start. What is there already and is the same stays
+    /// untouched.
     pub fn ensure_seeded(&self, store: &Store, environment: &Environment) -> Result<()> {
-        self.put_unless(store, environment, |db| Ok(environment::find(db, environment)?.is_some()))
-    }
-
-    fn put_unless(
-        &self,
-        store: &Store,
-        environment: &Environment,
-        is_put: impl FnOnce(&Db<'_>) -> Result<bool>,
-    ) -> Result<()> {
         if self.is_empty() {
             return Ok(());
         }
         let Some(mut hold) = self.progress(environment).hold_unless(State::Seeded) else { return Ok(()) };
         let (shared, of) = (self.0.clone(), environment.clone());
-        if !store.read_for_request(is_put)? {
-            store.write(move |tx| {
+        let row = store.read_for_request(|db| environment::find(db, environment))?;
+        // One that is seeded lacks messages at most.
+        if !row.is_some_and(|row| lock(&self.0.from_before).is_seeded(row)) {
+            let row = store.write(move |tx| {
                 let row = environment::find_or_create(tx, &of)?;
-                put(tx, row, &shared.seed)
+                put(tx, row, &shared.seed)?;
+                Ok(row)
             })?;
+            lock(&self.0.from_before).is_seeded_now(row);
         }
         self.send(store, environment)?;
         hold.then = State::Seeded;
@@ -239,7 +272,7 @@ impl Seeder {
 }
 
 /// A thread that panicked with the lock has left it where it was.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

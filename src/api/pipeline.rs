@@ -49,15 +49,12 @@ impl Api {
         Api { store, settings, seeder, hooks: vec![Box::new(RequestLog)], reads, changes }
     }
 
-    /// Seeds the environments that are known: those of the file, and those of the keys that are accepted.
+    /// Seeds the environments of the keys that were named. Others are seeded when they are first used.
     pub fn begin(&self) -> Result<()> {
-        if self.seeder.is_empty() {
-            return Ok(());
-        }
-        let in_file = self.store.read(environment::list)?;
-        in_file.iter().chain(self.settings.keys.known()).try_for_each(|environment| {
+        self.seeder.begin(&self.store)?;
+        self.settings.keys.known().iter().try_for_each(|environment| {
             self.seeder
-                .seed(&self.store, environment)
+                .ensure_seeded(&self.store, environment)
                 .map_err(|error| Error::startup(format!("{error} (environment {})", environment.label())))
         })
     }

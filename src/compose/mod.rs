@@ -21,6 +21,7 @@ use crate::render::scope::NameTable;
 use crate::template::Partials;
 
 pub use renderer::{Recipient, Renderer};
+pub use simulator::DELAY_MILLIS as SIMULATED_DELAY_MILLIS;
 
 /// Refuses content whose texts no recipient could be given. `path` is where it stands in the request.
 pub fn check(content: &Content, path: &str) -> Result<()> {

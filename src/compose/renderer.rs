@@ -8,6 +8,7 @@ use super::router::{PlannedDelivery, Router, RoutingOutcome};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::bulk::JobKind;
+use crate::model::delay::Delay;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
@@ -95,8 +96,8 @@ impl Renderer {
         let user = User::read(it.user, || "user".to_owned())?;
         let version = it.profile_version();
         let stored = it.known.profile.as_ref().map(|(_, profile)| profile.as_str());
-        let without_delivery = |verdict: Verdict, due_at: Option<Timestamp>, batch: &mut RenderedBatch| {
-            batch.push_message(recipient, verdict, None, version, due_at.map(Timestamp::millis), []);
+        let without_delivery = |verdict: Verdict, delay: Option<Delay>, batch: &mut RenderedBatch| {
+            batch.push_message(recipient, verdict, None, version, delay, []);
             Ok(())
         };
         if let MessageBody::Fixed(verdict) = &job.body {
@@ -109,9 +110,8 @@ impl Renderer {
             Consent::Refused(verdict) => return without_delivery(verdict, None, batch),
         };
         let delayed = Verdict::of(MessageStatus::Delayed);
-        let due_at = job.definition.delay.filter(|_| !has_waited).map(|delay| delay.due_at(now));
-        if let Some(due_at) = due_at.filter(|due_at| *due_at > now) {
-            return without_delivery(delayed, Some(due_at), batch);
+        if let Some(delay) = job.definition.delay.filter(|delay| !has_waited && delay.due_at(now) > now) {
+            return without_delivery(delayed, Some(delay), batch);
         }
         let contact = Contact::new(recipient, &user, stored, &it.known.tokens)?;
         let scope = Scope::new(recipient, &user, stored, &job.data, &job.names)?;
@@ -120,9 +120,7 @@ impl Renderer {
             RoutingOutcome::Deliveries(planned) => write(recipient, version, planned, &scope, batch).map_err(invalid),
             RoutingOutcome::Nowhere(verdict) => without_delivery(verdict, None, batch),
             RoutingOutcome::WithoutContent => Err(invalid("the content has nothing for this channel".to_owned())),
-            RoutingOutcome::Delayed { delay_ms } => {
-                without_delivery(delayed, Some(Timestamp(now.millis().saturating_add(delay_ms))), batch)
-            }
+            RoutingOutcome::Delayed { delay_ms } => without_delivery(delayed, Some(Delay::For(delay_ms)), batch),
         }
     }
 }

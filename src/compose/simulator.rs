@@ -16,7 +16,8 @@ pub enum Fate {
 }
 
 const DOMAIN: &str = "simulator.bulkd";
-const DELAY_MILLIS: i64 = 60_000;
+/// How long a message waits whose recipient is told to let it wait.
+pub const DELAY_MILLIS: i64 = 60_000;
 
 /// The fate of an address, if it is one of the simulator's. What stands behind a `+` in the name makes no difference.
 pub fn fate(channel: Channel, address: &str) -> Option<Fate> {

@@ -7,7 +7,7 @@ use tiny_http::{HTTPVersion, Header, Method};
 use super::body::{MemoryBudget, Reserved};
 use super::head::Head;
 use super::response::{self, Response};
-use crate::clock::Clock;
+use crate::clock::Timestamp;
 use crate::error::Error;
 
 /// Answers from this size on are counted.
@@ -32,7 +32,7 @@ pub struct Encoded {
 /// The `Date` of an answer that is given now. tiny_http's own panics where the clock is before 1970 or after 9999.
 fn date() -> Header {
     thread_local!(static LAST: RefCell<Option<(i64, Header)>> = const { RefCell::new(None) });
-    let now = Clock::System.now();
+    let now = Timestamp::of_machine();
     LAST.with_borrow_mut(|last| match last {
         Some((second, date)) if *second == now.seconds() => date.clone(),
         _ => {

@@ -30,7 +30,7 @@ impl Delay {
     /// When a message of `now` is due.
     pub fn due_at(self, now: Timestamp) -> Timestamp {
         match self {
-            Delay::For(millis) => Timestamp(now.millis().saturating_add(millis)),
+            Delay::For(millis) => now.after(millis),
             Delay::Until(at) => at,
         }
     }

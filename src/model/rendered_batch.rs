@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::channel::Channel;
+use super::delay::Delay;
 use super::message_status::Verdict;
 use super::provider::Provider;
 use super::row::ProfileVersion;
@@ -30,8 +31,8 @@ pub struct RenderedMessage<'a> {
     pub delivery: Option<Delivery<'a>>,
     /// The stored profile that it was made with.
     pub profile_version: Option<ProfileVersion>,
-    /// With status `DELAYED`: when it is to be looked at again.
-    pub due_at: Option<i64>,
+    /// With status `DELAYED`: for how long, counted from the commit.
+    pub delay: Option<Delay>,
     batch: &'a RenderedBatch,
     further: &'a [OtherDelivery],
 }
@@ -71,7 +72,7 @@ enum OutcomeRow {
         verdict: Verdict,
         delivery: Option<RenderedDelivery>,
         profile_version: Option<ProfileVersion>,
-        due_at: Option<i64>,
+        delay: Option<Delay>,
         further: Range<usize>,
     },
     Failure {
@@ -140,7 +141,7 @@ impl RenderedBatch {
         verdict: Verdict,
         delivery: Option<RenderedDelivery>,
         profile_version: Option<ProfileVersion>,
-        due_at: Option<i64>,
+        delay: Option<Delay>,
         further: impl IntoIterator<Item = (i64, Verdict, RenderedDelivery)>,
     ) {
         let recipient = self.append(recipient);
@@ -149,7 +150,7 @@ impl RenderedBatch {
             further.into_iter().map(|(position, verdict, delivery)| OtherDelivery { position, verdict, delivery });
         self.further.extend(further);
         let further = first..self.further.len();
-        self.rows.push(OutcomeRow::Message { recipient, verdict, delivery, profile_version, due_at, further });
+        self.rows.push(OutcomeRow::Message { recipient, verdict, delivery, profile_version, delay, further });
     }
 
     pub fn push_failure(&mut self, reason: impl Into<String>) {
@@ -215,13 +216,13 @@ impl RenderedBatch {
 
     pub fn iter(&self) -> impl Iterator<Item = Outcome<'_>> {
         self.rows.iter().map(|row| match row {
-            OutcomeRow::Message { recipient, verdict, delivery, profile_version, due_at, further } => {
+            OutcomeRow::Message { recipient, verdict, delivery, profile_version, delay, further } => {
                 Outcome::Message(RenderedMessage {
                     recipient: &self.text[recipient.clone()],
                     verdict,
                     delivery: delivery.as_ref().map(|it| self.delivery(it)),
                     profile_version: *profile_version,
-                    due_at: *due_at,
+                    delay: *delay,
                     batch: self,
                     further: &self.further[further.clone()],
                 })

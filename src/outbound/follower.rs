@@ -8,7 +8,7 @@ use crate::follow::{self, Next};
 use crate::model::row::{WebhookEventRow, WebhookRow};
 use crate::store::webhook::{self, Position, Webhook};
 use crate::store::webhook_event::{self, Attempt, DueEvent};
-use crate::store::{Store, SyncWhen, Undo, event_batch};
+use crate::store::{Store, SyncWhen, Tx, Undo, event_batch};
 
 /// Before the second attempt, the third, and so on: Courier's schedule. After the last one an event is given up.
 const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
@@ -24,6 +24,9 @@ struct Follower<'a> {
     positions: Option<(Position, Position)>,
     /// What came of attempts and could not be written down yet.
     unsettled: Vec<(WebhookEventRow, Attempt)>,
+    /// By how much the clock had been set back when the rows were last looked through for what that has moved away. `None`
+    /// before the first time.
+    set_back_millis: Option<i64>,
 }
 
 /// Follows a webhook until it is gone or all stops.
@@ -40,7 +43,7 @@ pub fn follow(store: &Store, posters: &Posters, webhook_id: &str) {
 
 impl<'a> Follower<'a> {
     fn new(store: &'a Store, posters: &'a Posters) -> Self {
-        Follower { store, posters, positions: None, unsettled: Vec::new() }
+        Follower { store, posters, positions: None, unsettled: Vec::new(), set_back_millis: None }
     }
 
     /// Fills the queue and delivers some of it. Ends when the webhook is gone.
@@ -49,6 +52,7 @@ impl<'a> Follower<'a> {
         let Some(webhook) = store.read(|db| webhook::find(db, webhook_id))? else {
             return Ok(Next::End);
         };
+        self.keep_waits(webhook.webhook)?;
         self.settle(webhook.webhook)?;
         if !self.fill(webhook.clone())? {
             return Ok(Next::Again);
@@ -118,18 +122,53 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
+    /// Has events wait for their next attempt as long as they should, also when the clock is set back.
+    fn keep_waits(&mut self, webhook: WebhookRow) -> Result<()> {
+        let known = self.set_back_millis;
+        let set_back_millis = self.store.set_back_millis();
+        if known == Some(set_back_millis) {
+            return Ok(());
+        }
+        let is_any_waiting = self.store.read(|db| webhook_event::is_any_waiting(db, webhook))?;
+        self.set_back_millis = Some(match is_any_waiting {
+            true => self.store.write(move |tx| bring_forward(tx, webhook, known))?,
+            false => set_back_millis,
+        });
+        Ok(())
+    }
+
     fn settle(&mut self, webhook: WebhookRow) -> Result<()> {
         if self.unsettled.is_empty() {
             return Ok(());
         }
-        let attempts = self.unsettled.clone();
+        let (attempts, known) = (self.unsettled.clone(), self.set_back_millis);
         // What a power cut undoes is delivered again.
-        self.store
-            .submit(SyncWhen::Later, Undo::Change, move |tx| webhook_event::settle(tx, webhook, &attempts))
-            .wait()?;
+        let settle = move |tx: &mut Tx<'_>| {
+            let set_back_millis = bring_forward(tx, webhook, known)?;
+            webhook_event::settle(tx, webhook, &attempts)?;
+            Ok(set_back_millis)
+        };
+        self.set_back_millis = Some(self.store.submit(SyncWhen::Later, Undo::Change, settle).wait()?);
         self.unsettled.clear();
         Ok(())
     }
+}
+
+/// What the clock's set-backs since those that are `known` have moved away from its time is brought forward. Returns what
+/// is known then.
+fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookRow, known: Option<i64>) -> Result<i64> {
+    let set_back_millis = tx.set_back_millis();
+    if known != Some(set_back_millis) {
+        // Before the first time it is not known by how much.
+        let by = known.map_or(0, |known| set_back_millis - known);
+        webhook_event::bring_forward(tx, webhook, by, wait_millis)?;
+    }
+    Ok(set_back_millis)
+}
+
+/// How long an event waits after so many attempts.
+fn wait_millis(attempts: usize) -> i64 {
+    attempts.checked_sub(1).and_then(|last| RETRY_SECONDS.get(last)).map_or(0, |seconds| seconds * 1000)
 }
 
 fn attempt(store: &Store, poster: &Poster, webhook: &Webhook, event: &DueEvent) -> Attempt {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::spans::Spans;
 use crate::clock::Timestamp;
 use crate::compose::{Recipient, Renderer};
 use crate::error::{Error, Kind, Result};
@@ -47,7 +48,17 @@ impl DelayedSender<'_> {
     pub fn follow(&self) {
         let bell = self.store.jobs_bell();
         let trouble = "delayed messages could not be sent";
-        follow::follow(self.store, bell, trouble, || self.is_stopping(), || self.send_due());
+        let mut spans = Spans::new();
+        follow::follow(
+            self.store,
+            bell,
+            trouble,
+            || self.is_stopping(),
+            || {
+                spans.correct(self.store, || self.is_stopping())?;
+                self.send_due()
+            },
+        );
     }
 
     fn is_stopping(&self) -> bool {

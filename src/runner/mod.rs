@@ -7,6 +7,7 @@
 mod delayed;
 mod drain;
 mod schedule;
+mod spans;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -162,7 +162,8 @@ impl Schedule {
     /// Ends the pauses that are over, and tells when the next one is.
     pub fn end_pauses(&self, now: Timestamp) -> Option<Timestamp> {
         let mut queue = self.queue();
-        queue.pauses.retain(|_, until| *until > now);
+        // One that lies farther ahead than a pause takes began before the clock was set back.
+        queue.pauses.retain(|_, until| *until > now && *until <= now.after(PAUSE_MILLIS));
         queue.pauses.values().min().copied()
     }
 
@@ -219,7 +220,7 @@ impl Schedule {
 
 impl RunQueue {
     fn pause(&mut self, job: JobRow, now: Timestamp) {
-        self.pauses.insert(job, Timestamp(now.millis().saturating_add(PAUSE_MILLIS)));
+        self.pauses.insert(job, now.after(PAUSE_MILLIS));
     }
 
     fn claim(&mut self) -> Option<Chunk> {
@@ -254,6 +255,9 @@ mod tests {
         assert_eq!(schedule.end_pauses(Timestamp(1_000)), Some(Timestamp(1_400)));
         assert!(!schedule.knows(JobRow(1)) && schedule.knows(JobRow(2)));
         assert_eq!(schedule.end_pauses(Timestamp(9_000)), None);
+        assert!(!schedule.knows(JobRow(2)));
+        schedule.pause(JobRow(2), Timestamp(9_000));
+        assert_eq!(schedule.end_pauses(Timestamp(2_000)), None);
         assert!(!schedule.knows(JobRow(2)));
     }
 }

@@ -67,18 +67,11 @@ impl<'a> View<'a> {
     }
 }
 
-/// All environments of the file.
-pub fn list(db: &Db<'_>) -> Result<Vec<Environment>> {
-    let mut list = db.conn.prepare_cached("SELECT key_hash, label FROM environments ORDER BY environment")?;
-    let mut rows = list.query([])?;
-    let mut environments = Vec::new();
-    while let Some(row) = rows.next()? {
-        // What a retired one has in place of a hash is none.
-        if let Ok(key_hash) = row.get(0) {
-            environments.push(Environment::of_hash(key_hash, row.get_ref(1)?.as_str().unwrap_or_default()));
-        }
-    }
-    Ok(environments)
+/// The last environment that was made, [`NOTHING`] before the first.
+pub fn last(db: &Db<'_>) -> Result<EnvironmentRow> {
+    let mut last = db.conn.prepare_cached("SELECT max(environment) FROM environments")?;
+    let last: Option<EnvironmentRow> = last.query_row([], |row| row.get(0))?;
+    Ok(last.unwrap_or(NOTHING))
 }
 
 /// Takes all that an environment has away from it: the row stays, under a hash that no key has, and the next one that is

@@ -39,6 +39,7 @@ pub mod plan;
 pub mod recipient_lookup;
 pub mod run;
 pub mod send;
+pub mod set_back;
 pub mod settle;
 pub mod tracking;
 
@@ -64,6 +65,7 @@ use engine::readers::{self, Reader, Readers};
 use engine::recipients::{CachedJobs, Recipients};
 use engine::writer::{Setup, Writer};
 use engine::{checkpoint, file};
+use set_back::{SetBack, SetBacks};
 
 /// What to open, and how.
 pub struct Options {
@@ -86,6 +88,7 @@ pub struct Store {
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
     clock: Clock,
+    set_backs: SetBacks,
 }
 
 /// The store's threads, to be joined after [`Store::stop`], and what is given back when they have ended.
@@ -127,16 +130,19 @@ impl Store {
         let bells = Bells::default();
         let clock = options.clock.clone();
         let moved = bells.clone();
-        clock.on_advance(move || moved.ring(Wakeups { jobs: true, messages: true, webhooks: false }));
+        clock.on_change(move || moved.ring(Wakeups { jobs: true, messages: true, webhooks: false }));
         let database = file::open_for_sync(&path, options.durability)?;
         let copier = file::open_checkpointer(&path, options.durability)?;
         let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
         let clock = options.clock.clone();
         let cached_jobs = CachedJobs::default();
+        let set_backs = SetBacks::default();
+        let noted = set_backs.clone();
         let setup = Setup {
             conn,
             durability: options.durability,
             clock: options.clock,
+            on_set_back: Box::new(move |db, millis| noted.note(db, millis)),
             ids: options.ids,
             recipients: Recipients::new(cached_jobs.clone()),
             checkpoints: checkpoints.clone(),
@@ -161,6 +167,7 @@ impl Store {
             cached_jobs,
             loading: Mutex::default(),
             clock,
+            set_backs,
         };
         Ok((
             store,
@@ -265,6 +272,16 @@ impl Store {
     /// The time, as changes have it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// By how much the clock was set back since the start, all in all.
+    pub fn set_back_millis(&self) -> i64 {
+        self.clock.read().set_back_millis
+    }
+
+    /// The times that the clock was set back of which the writer has taken note since this was last asked.
+    pub fn take_set_backs(&self) -> Vec<SetBack> {
+        self.set_backs.take()
     }
 
     /// How long to wait at most for this moment, if no bell rings before.

@@ -121,6 +121,34 @@ pub enum Attempt {
     },
 }
 
+/// Whether an event waits for its next attempt.
+pub fn is_any_waiting(db: &Db<'_>, webhook: WebhookRow) -> Result<bool> {
+    let mut find = db.conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM webhook_events WHERE webhook = ?1 AND status = 'PENDING' AND next_at > ?2)",
+    )?;
+    Ok(find.query_row(params![webhook, db.now.millis()], |row| row.get(0))?)
+}
+
+/// After the clock was set back: brings the next attempts of a webhook's events forward by as much. None is farther ahead
+/// then than its `wait` is long, in milliseconds, after so many attempts.
+pub fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookRow, millis: i64, wait: impl Fn(usize) -> i64) -> Result<()> {
+    let mut list = tx.conn.prepare_cached(
+        "SELECT webhook_event, attempts, next_at FROM webhook_events
+         WHERE webhook = ?1 AND status = 'PENDING' AND next_at > ?2",
+    )?;
+    let mut bring = tx.conn.prepare_cached("UPDATE webhook_events SET next_at = ?2 WHERE webhook_event = ?1")?;
+    let waiting = list.query_map(params![webhook, tx.now.millis()], |row| {
+        Ok((row.get::<_, WebhookEventRow>(0)?, row.get::<_, usize>(1)?, Timestamp(row.get(2)?)))
+    })?;
+    for (event, attempts, next_at) in waiting.collect::<rusqlite::Result<Vec<_>>>()? {
+        let at = next_at.after(-millis).min(tx.now.after(wait(attempts)));
+        if at < next_at {
+            bring.execute(params![event, at.millis()])?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes down what came of attempts: webhook_event and outcome. Says nothing of a webhook that is gone.
 pub fn settle(tx: &mut Tx<'_>, webhook: WebhookRow, attempts: &[(WebhookEventRow, Attempt)]) -> Result<()> {
     let mut delivered =

@@ -35,5 +35,6 @@ mod send;
 mod soak;
 mod support;
 mod templates;
+mod time;
 mod tokens;
 mod webhooks;

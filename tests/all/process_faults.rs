@@ -13,7 +13,7 @@ use signal_hook::consts::SIGABRT;
 use tempfile::TempDir;
 
 use crate::support::binary::{Binary, bulkd, check};
-use crate::support::{PATIENCE, json, newsletter, readers, wait_until};
+use crate::support::{PATIENCE, json, newsletter, open_file, readers, unheard, wait_until};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -120,6 +120,34 @@ fn any_clock_will_do() {
             assert!(!ended.stderr.contains("panicked") && ended.stderr.contains("stopping"), "{ended:?}");
         }
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_an_hour_makes_nothing_late() {
+    let clockwork = Clockwork::new();
+    let mut serve = clockwork.serve();
+    let daemon = Binary::start_by(serve.env("CLOCK_OFFSET", clockwork.path("offset")));
+    let customer = daemon.customer("acme");
+    let (_socket, unheard) = unheard();
+    customer.post("/_bulkd/webhooks", &json!({ "url": format!("http://{unheard}/") })).ok(201);
+    let message = json!({ "message": {
+        "to": { "user_id": "ada", "email": "ada@example.com" }, "content": { "title": "Hi", "body": "Hello" },
+        "delay": { "duration": 4_000 },
+    } });
+    let sent = customer.post("/send", &message).ok(202);
+    let path = format!("/messages/{}", sent["requestId"].as_str().unwrap());
+    let attempts = || {
+        let file = open_file(&clockwork.path("bulkd.db"));
+        file.query_row("SELECT max(attempts) FROM webhook_events", [], |row| row.get::<_, Option<u64>>(0)).unwrap()
+    };
+    wait_until("an attempt has failed", || attempts() == Some(1));
+    fs::write(clockwork.path("offset-to-be"), "-3600").unwrap();
+    fs::rename(clockwork.path("offset-to-be"), clockwork.path("offset")).unwrap();
+    wait_until("the message is sent", || customer.get(&path).ok(200)["status"] == "SENT");
+    wait_until("the attempt is made again", || attempts() > Some(1));
+    let record = customer.get(&path).ok(200);
+    assert!(record["sent"].as_i64() < record["enqueued"].as_i64(), "{record}");
+    daemon.terminate();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::binary::{Binary, bulkd, check};
-use crate::support::{Customer, Daemon, json, newsletter, open_file, readers, wait_until};
+use crate::support::{Customer, Daemon, json, newsletter, open_file, readers, sized, wait_until};
 use rusqlite::OpenFlags;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -387,7 +387,7 @@ fn mistakes_are_refused_by_file_and_path_before_there_is_anything() {
 }
 
 #[test]
-fn what_clashes_with_an_environment_of_the_file_is_refused_at_the_start() {
+fn what_clashes_with_an_environment_of_the_file_is_refused() {
     let fixtures = Fixtures::one(&json!({}));
     let database = fixtures.file("bulkd.db");
     let args = ["--listen", ":0", "--db", database.to_str().unwrap()];
@@ -397,11 +397,45 @@ fn what_clashes_with_an_environment_of_the_file_is_refused_at_the_start() {
 
     fixtures.write("seed.json", &everything());
     let path = fixtures.file("seed.json");
-    let mut command = bulkd(&args);
-    let ended = Binary::spawn(command.env("BULKD_SEED", &path)).wait();
     let expected = "seed.json: templates.welcome: notification.alias: it is taken by the template 'nt_";
+    // At the start, if the key was named.
+    let mut command = bulkd(&args);
+    let ended = Binary::spawn(command.env("BULKD_SEED", &path).env("BULKD_API_KEY", "acme")).wait();
     assert!(ended.refusal().contains(expected), "{ended:?}");
+    // Else to the requests of this environment.
+    let daemon = Binary::start_by(bulkd(&args).env("BULKD_SEED", &path));
+    let refused = daemon.customer("acme").get("/brands").refused(409);
+    assert!(refused.contains(expected), "{refused}");
+    assert_eq!(daemon.customer("other").get("/brands").ok(200)["results"].as_array().unwrap().len(), 1);
+    daemon.terminate();
     check(&database);
+}
+
+#[test]
+fn environments_of_the_file_are_seeded_when_they_are_first_used() {
+    let fixtures = Fixtures::one(&json!({}));
+    let mut daemon = Daemon::start_with(|config| config.seed = Some(fixtures.path()));
+    let environments = sized(200, 10_000);
+    let named = |name: &str| json!({ "notification": { "name": name, "content": saying("Hi")["content"] } });
+    for i in 0..environments {
+        daemon.customer(&format!("key-{i}")).post("/notifications", &named("Ours")).ok(201);
+    }
+    daemon.stop();
+    fixtures.write("seed.json", &everything());
+    daemon.open();
+    let seeded = |daemon: &Daemon| count(daemon, "user_tokens");
+    assert_eq!(seeded(&daemon), 0);
+    let customer = |daemon: &Daemon, i: usize| daemon.customer(&format!("key-{i}"));
+    let tokens = |customer: &Customer| customer.get("/users/eve/tokens").ok(200)["tokens"].as_array().unwrap().len();
+    for i in [0, environments / 2, environments - 1] {
+        assert_eq!(tokens(&customer(&daemon, i)), 1);
+    }
+    assert_eq!(seeded(&daemon), 3);
+    // Once since the start: what is changed in one stays so, and a start puts it right when it is next used.
+    customer(&daemon, 0).delete("/users/eve/tokens/device-1").done();
+    assert_eq!(tokens(&customer(&daemon, 0)), 0);
+    daemon.restart();
+    assert_eq!((seeded(&daemon), tokens(&customer(&daemon, 0)), seeded(&daemon)), (2, 1, 3));
 }
 
 #[test]

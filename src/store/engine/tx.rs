@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::bell::Wakeups;
 use super::recipients::Recipients;
-use crate::clock::Timestamp;
+use crate::clock::{Reading, Timestamp};
 use crate::id::Ids;
 
 /// A view of the file as it is at one moment.
@@ -31,6 +31,8 @@ pub struct Tx<'a> {
     db: Db<'a>,
     pub(in crate::store) ids: &'a mut Ids,
     pub(in crate::store) recipients: &'a mut Recipients,
+    /// By how much the clock was set back until then.
+    set_back_millis: i64,
     /// Bells to ring after the commit.
     pub(in crate::store) wakeups: Wakeups,
 }
@@ -38,11 +40,17 @@ pub struct Tx<'a> {
 impl<'a> Tx<'a> {
     pub(in crate::store) fn new(
         conn: &'a Connection,
-        now: Timestamp,
+        clock: Reading,
         ids: &'a mut Ids,
         recipients: &'a mut Recipients,
     ) -> Self {
-        Tx { db: Db::new(conn, now), ids, recipients, wakeups: Wakeups::default() }
+        let Reading { now, set_back_millis } = clock;
+        Tx { db: Db::new(conn, now), set_back_millis, ids, recipients, wakeups: Wakeups::default() }
+    }
+
+    /// By how much the clock was set back since the daemon's start, all in all, at the time of this change.
+    pub fn set_back_millis(&self) -> i64 {
+        self.set_back_millis
     }
 }
 

@@ -16,7 +16,7 @@ use super::bell::{Bells, Wakeups};
 use super::checkpoint::Checkpoints;
 use super::in_place::InPlace;
 use super::recipients::Recipients;
-use super::tx::Tx;
+use super::tx::{Db, Tx};
 use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
@@ -136,12 +136,17 @@ impl<T> Drop for Promise<T> {
     }
 }
 
+/// What is told by how many milliseconds the clock was set back.
+type OnSetBack = Box<dyn Fn(&Db<'_>, i64) + Send>;
+
 /// What the writer's thread works with.
 pub struct Setup {
     pub conn: Connection,
     /// What the answer to a change promises.
     pub durability: Durability,
     pub clock: Clock,
+    /// Called before the first change after that.
+    pub on_set_back: OnSetBack,
     pub ids: Ids,
     pub recipients: Recipients,
     pub checkpoints: Checkpoints,
@@ -166,6 +171,7 @@ impl Writer {
             let writer = WriterThread {
                 synchronous: setup.durability,
                 suspect: false,
+                set_back_millis: setup.clock.read().set_back_millis,
                 outage: Outage::new("changes are not committed"),
                 setup,
             };
@@ -217,6 +223,8 @@ struct WriterThread {
     /// Whether a sync has failed, and nothing was done about it.
     suspect: bool,
     outage: Outage,
+    /// By how much the clock had been set back at the last change.
+    set_back_millis: i64,
 }
 
 impl WriterThread {
@@ -333,7 +341,13 @@ impl WriterThread {
             self.setup.conn.prepare_cached("SAVEPOINT change")?.execute([])?;
         }
         let dirty = self.setup.recipients.dirty();
-        let mut tx = Tx::new(&self.setup.conn, self.setup.clock.now(), &mut self.setup.ids, &mut self.setup.recipients);
+        let clock = self.setup.clock.read();
+        if clock.set_back_millis != self.set_back_millis {
+            let millis = clock.set_back_millis - self.set_back_millis;
+            (self.setup.on_set_back)(&Db::new(&self.setup.conn, clock.now), millis);
+            self.set_back_millis = clock.set_back_millis;
+        }
+        let mut tx = Tx::new(&self.setup.conn, clock, &mut self.setup.ids, &mut self.setup.recipients);
         let keep = catch(|| change.apply(&mut tx)).unwrap_or_else(|| {
             log::error!("a change panicked; it is undone");
             false

@@ -8,13 +8,13 @@ mod range;
 
 use rusqlite::{Row, params};
 
-pub use delayed::list_due;
 pub(in crate::store) use delayed::remove as remove_delayed;
+pub use delayed::{DelayedMessage, bring_forward, list_delayed, list_due};
 pub(in crate::store) use event::{add as add_event, list as list_events};
 pub(in crate::store) use id::{MessageIds, id_of};
 pub use id::{find, name};
-pub(in crate::store) use range::append_range;
 pub use range::{MessageLocation, locate};
+pub(in crate::store) use range::{append_range, last_number};
 
 use crate::error::Result;
 use crate::model::channel::Channel;
@@ -153,8 +153,8 @@ pub(in crate::store) fn append(
 
 fn append_further(tx: &Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
     delivery::append(tx, number, message)?;
-    match message.due_at {
-        Some(due_at) => delayed::add(tx, number, due_at),
+    match message.delay {
+        Some(delay) => delayed::add(tx, number, delay.due_at(tx.now)),
         None => Ok(()),
     }
 }

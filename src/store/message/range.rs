@@ -28,12 +28,16 @@ pub struct MessageRange {
     pub created_at: Timestamp,
 }
 
+/// The last number that was given to a message, 0 before the first.
+pub(in crate::store) fn last_number(db: &Db<'_>) -> Result<MessageNumber> {
+    let mut last =
+        db.conn.prepare_cached("SELECT last_number FROM message_ranges ORDER BY first_number DESC LIMIT 1")?;
+    Ok(last.query_row([], |row| row.get(0)).optional()?.unwrap_or(MessageNumber(0)))
+}
+
 /// Numbers for the messages of `count` users of a job, from `first_seq` on. Returns the first of them.
 pub(in crate::store) fn append_range(tx: &Tx<'_>, job: JobRow, first_seq: u64, count: usize) -> Result<MessageNumber> {
-    let mut last =
-        tx.conn.prepare_cached("SELECT last_number FROM message_ranges ORDER BY first_number DESC LIMIT 1")?;
-    let last: Option<i64> = last.query_row([], |row| row.get(0)).optional()?;
-    let first_number = last.unwrap_or(0) + 1;
+    let first_number = last_number(tx)?.0 + 1;
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO message_ranges (first_number, last_number, job, environment, first_seq, created_at)
          VALUES (?1, ?2, ?3, (SELECT environment FROM jobs WHERE job = ?3), ?4, ?5)",

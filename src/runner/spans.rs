@@ -1,0 +1,105 @@
+//! What waits for a span when the clock was set back. Messages that are delayed until an instant go by the clock. Those
+//! that are delayed for a span are brought forward, so that they wait as long as they should.
+
+use crate::compose::SIMULATED_DELAY_MILLIS;
+use crate::error::Result;
+use crate::model::definition::{Definition, Reading};
+use crate::model::delay::Delay;
+use crate::model::row::{JobRow, MessageNumber};
+use crate::store::message::{self, DelayedMessage};
+use crate::store::set_back::SetBack;
+use crate::store::{Db, Store, job};
+
+/// Delayed messages that are looked at or written at a time: others have their turn in between.
+const PIECE_MESSAGES: usize = 2_000;
+/// No message is brought forward for less.
+const SLACK_MILLIS: i64 = 1_000;
+
+/// Keeps delayed messages from waiting longer than they should.
+#[derive(Default)]
+pub struct Spans {
+    /// How much of it the writer has taken note of.
+    noted_millis: i64,
+    /// What is being corrected.
+    set_backs: Vec<SetBack>,
+    /// How far that has come. `None` if there is nothing to be corrected.
+    next: Option<MessageNumber>,
+}
+
+impl Spans {
+    /// At the start. The clock may have been set back since the last one: nobody knows by how much, but no message
+    /// waits for longer from now on than it should have all in all.
+    pub fn new() -> Self {
+        Spans { next: Some(MessageNumber(0)), ..Spans::default() }
+    }
+
+    /// Corrects what the clock's set-backs since the last time have moved away. What fails is gone on with the next time.
+    pub fn correct(&mut self, store: &Store, is_stopping: impl Fn() -> bool) -> Result<()> {
+        let millis = store.set_back_millis();
+        if millis != self.noted_millis {
+            // The writer takes note of it with any change.
+            store.write(|_| Ok(()))?;
+            self.noted_millis = millis;
+        }
+        // What comes while something is corrected has its turn afterwards.
+        while !is_stopping() {
+            if self.next.is_none() {
+                self.set_backs = store.take_set_backs();
+                if self.set_backs.is_empty() {
+                    break;
+                }
+            }
+            let from = self.next.get_or_insert(MessageNumber(0));
+            let (late, next) = store.read(|db| list_late(db, *from, &self.set_backs))?;
+            if !late.is_empty() {
+                store.write(move |tx| late.iter().try_for_each(|it| message::bring_forward(tx, it)))?;
+            }
+            self.next = next;
+        }
+        Ok(())
+    }
+}
+
+/// Which of a piece of the delayed messages are due too late, with the instants when they should be; and where the next
+/// piece begins.
+fn list_late(
+    db: &Db<'_>,
+    from: MessageNumber,
+    set_backs: &[SetBack],
+) -> Result<(Vec<DelayedMessage>, Option<MessageNumber>)> {
+    let delayed = message::list_delayed(db, from, PIECE_MESSAGES)?;
+    let next = delayed.get(PIECE_MESSAGES - 1).map(|last| MessageNumber(last.number.0 + 1));
+    let (mut late, mut last_job) = (Vec::new(), None);
+    for it in delayed.into_iter().filter(|it| it.due_at > db.now()) {
+        let Some(place) = message::locate(db, it.number)? else { continue };
+        let delay = match last_job {
+            Some((job, delay)) if job == place.job => delay,
+            _ => delay_of(db, place.job)?,
+        };
+        last_job = Some((place.job, delay));
+        let Some(span) = span(delay, &it) else { continue };
+        let moved = set_backs.iter().filter(|set_back| it.number <= set_back.last_number);
+        let by = moved.fold(0_i64, |by, set_back| by.saturating_add(set_back.millis));
+        let due_at = it.due_at.after(-by).min(db.now().after(span.saturating_add(SLACK_MILLIS)));
+        if due_at < it.due_at {
+            late.push(DelayedMessage { due_at, ..it });
+        }
+    }
+    Ok((late, next))
+}
+
+/// What the messages of a job were told.
+fn delay_of(db: &Db<'_>, job: JobRow) -> Result<Option<Delay>> {
+    let (_, definition) = job::get_by_number(db, job)?;
+    Ok(Definition::read(&definition, Reading::Lenient)?.delay)
+}
+
+/// For how long a message waits all in all. `None` if it waits for an instant.
+fn span(delay: Option<Delay>, it: &DelayedMessage) -> Option<i64> {
+    match delay {
+        Some(Delay::Until(at)) if at == it.due_at => None,
+        Some(Delay::For(millis @ 1..)) => Some(millis),
+        // Its recipient is a simulated one.
+        _ => Some(SIMULATED_DELAY_MILLIS),
+    }
+}
