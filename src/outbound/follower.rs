@@ -8,7 +8,7 @@ use crate::follow::{self, Next};
 use crate::model::row::{WebhookEventRow, WebhookRow};
 use crate::store::webhook::{self, Position, Webhook};
 use crate::store::webhook_event::{self, Attempt, DueEvent};
-use crate::store::{Store, SyncWhen, Undo, event_batch};
+use crate::store::{Lane, Store, SyncWhen, Undo, event_batch};
 
 /// Before the second attempt, the third, and so on: Courier's schedule. After the last one an event is given up.
 const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
@@ -125,7 +125,7 @@ impl<'a> Follower<'a> {
         let attempts = self.unsettled.clone();
         // What a power cut undoes is delivered again.
         self.store
-            .submit(SyncWhen::Later, Undo::Change, move |tx| webhook_event::settle(tx, webhook, &attempts))
+            .submit(Lane::Behind, SyncWhen::Later, Undo::Change, move |tx| webhook_event::settle(tx, webhook, &attempts))
             .wait()?;
         self.unsettled.clear();
         Ok(())
