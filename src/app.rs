@@ -85,7 +85,7 @@ struct Started {
     listener: Option<JoinHandle<()>>,
     store: Option<(Arc<Store>, store::Threads)>,
     runner: Option<(Arc<Runner>, Vec<JoinHandle<()>>)>,
-    outbound: Option<(Arc<Outbound>, JoinHandle<()>)>,
+    outbound: Option<(Arc<Outbound>, Vec<JoinHandle<()>>)>,
 }
 
 impl Started {
@@ -124,7 +124,7 @@ impl Drop for Started {
         }
         if let Some((outbound, webhooks)) = self.outbound.take() {
             outbound.stop();
-            join("webhooks", webhooks);
+            webhooks.into_iter().for_each(|thread| join("webhooks", thread));
         }
         if let Some((store, threads)) = self.store.take() {
             crash::point(Point::Shutdown);

@@ -147,6 +147,18 @@ pub fn send_messages(
     })
 }
 
+/// How long each of some sends took, one after the other.
+pub fn send_latencies(customer: &mut Connection) -> Vec<f64> {
+    let content = serde_json::json!({ "title": SUBJECT, "body": BODY });
+    let send = |i| {
+        let message = message(&content, 0, i).to_string();
+        timed(|| {
+            customer.send("POST", "/send", message.as_bytes(), 202);
+        })
+    };
+    (0..500).map(send).collect()
+}
+
 fn message(content: &serde_json::Value, client: usize, i: usize) -> serde_json::Value {
     serde_json::json!({ "message": {
         "to": { "user_id": format!("reader-{client}-{i:06}"), "email": format!("reader-{client}-{i:06}@example.com") },

@@ -238,8 +238,10 @@ fn beside(settings: &Settings, report: &mut Report) {
     report.add("peak memory", daemon.peak_memory(), memory_bound(settings.users));
 }
 
-/// The drain beside one that a webhook follows: first one to an address that refuses, then one that takes what it gets.
+/// Drains and sends that webhooks follow: addresses that refuse, receivers that never answer, and one that takes what it
+/// gets.
 fn webhooks(settings: &Settings, report: &mut Report) {
+    const MANY: usize = 20;
     let folder = Folder::new();
     let daemon = Daemon::start(&folder.database(), &settings.durability);
     let mut customer = Connection::open(daemon.address);
@@ -247,20 +249,41 @@ fn webhooks(settings: &Settings, report: &mut Report) {
         let (job, _) = ingested(settings, &daemon, BODY, settings.users);
         rate(settings.users, customer::run_job(customer, &job))
     };
-    let follow = |customer: &mut Connection, address: std::net::SocketAddr| {
+    let follow = |customer: &mut Connection, address: std::net::SocketAddr, count: usize| -> Vec<String> {
         let webhook = serde_json::json!({ "url": format!("http://{address}/") }).to_string();
-        let webhook = customer.json("POST", "/_bulkd/webhooks", webhook.as_bytes(), 201);
-        format!("/_bulkd/webhooks/{}", webhook["id"].as_str().unwrap())
+        let mut register = || customer.json("POST", "/_bulkd/webhooks", webhook.as_bytes(), 201);
+        (0..count).map(|_| format!("/_bulkd/webhooks/{}", register()["id"].as_str().unwrap())).collect()
     };
-    let before = drained(&mut customer);
-    // A port that was free a moment ago.
+    let forget = |customer: &mut Connection, webhooks: Vec<String>| {
+        for webhook in webhooks {
+            customer.send("DELETE", &webhook, b"", 204);
+        }
+    };
+    // A port that was free a moment ago, and one where nobody accepts.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let webhook = follow(&mut customer, gone);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let alone = median(customer::send_latencies(&mut customer));
+    let before = drained(&mut customer);
+    let webhook = follow(&mut customer, gone, 1);
     report.add("drain beside a webhook that is gone", drained(&mut customer), before);
-    customer.send("DELETE", &webhook, b"", 204);
+    forget(&mut customer, webhook);
+    let many = [
+        (gone, "a send beside twenty webhooks that are gone", "drain beside twenty webhooks that are gone"),
+        (
+            silent.local_addr().unwrap(),
+            "a send beside twenty webhooks that never answer",
+            "drain beside twenty webhooks that never answer",
+        ),
+    ];
+    for (address, send, drain) in many {
+        let webhooks = follow(&mut customer, address, MANY);
+        report.add(send, median(customer::send_latencies(&mut customer)), alone);
+        report.add(drain, drained(&mut customer), before);
+        forget(&mut customer, webhooks);
+    }
     let before = drained(&mut customer);
     let receiver = Receiver::start();
-    follow(&mut customer, receiver.address);
+    follow(&mut customer, receiver.address, 1);
     let listening = drained(&mut customer);
     report.add("drain beside a webhook that listens", listening, before);
     eprintln!("    it took {} events meanwhile", receiver.taken());

@@ -20,7 +20,7 @@ use crate::model::seed::Seed;
 use crate::outage::Outage;
 use crate::seed::Seeder;
 use crate::store::environment::{self, View};
-use crate::store::{Db, Store, SyncWhen, Tx, Undo};
+use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo};
 use crate::threads::catch;
 
 /// The API over a store.
@@ -199,7 +199,7 @@ impl Api {
             once.keep(tx, row, &answer)?;
             Ok(answer)
         };
-        let answer = self.store.submit(SyncWhen::Now, undo, apply).wait()?;
+        let answer = self.store.submit(Lane::Ahead, SyncWhen::Now, undo, apply).wait()?;
         drop(hold);
         // A reset has taken the seed away. The work is done: a seed that fails is told to the next request.
         if let Err(error) = self.seeder.ensure_seeded(&self.store, environment) {

@@ -1,14 +1,17 @@
-//! One webhook: rows → its queue → its receiver.
+//! One webhook: its queue → its receiver.
+
+use std::time::Duration;
 
 use super::post::Poster;
 use super::posters::Posters;
+use super::queues::Queues;
 use super::signature;
 use crate::error::Result;
 use crate::follow::{self, Next};
 use crate::model::row::{WebhookEventRow, WebhookRow};
-use crate::store::webhook::{self, Position, Webhook};
+use crate::store::webhook::{self, Webhook};
 use crate::store::webhook_event::{self, Attempt, DueEvent};
-use crate::store::{Store, SyncWhen, Tx, Undo, event_batch};
+use crate::store::{Bell, Lane, Store, SyncWhen, Tx, Undo};
 
 /// Before the second attempt, the third, and so on: Courier's schedule. After the last one an event is given up.
 const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
@@ -16,12 +19,19 @@ const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
 /// Events that are delivered before it is written down that they were. A kill has as many delivered again.
 const PAGE_EVENTS: usize = 32;
 
-/// A webhook's thread. All that it remembers is in the rows as well, or follows from them.
+/// After an attempt that failed, before the next event is tried: a receiver that is gone is not called over and over
+/// for a queue full of events. Twice as long after each, up to [`LONGEST_REST`].
+const SHORTEST_REST: Duration = Duration::from_millis(10);
+const LONGEST_REST: Duration = Duration::from_millis(250);
+
+/// A webhook's thread.
 struct Follower<'a> {
     store: &'a Store,
     posters: &'a Posters,
-    /// The position in the rows, and one behind it up to where there was nothing to queue.
-    positions: Option<(Position, Position)>,
+    queues: &'a Queues,
+    bell: &'a Bell,
+    /// How long to rest after the next attempt that fails.
+    rest: Duration,
     /// What came of attempts and could not be written down yet.
     unsettled: Vec<(WebhookEventRow, Attempt)>,
     /// By how much the clock had been set back when the rows were last looked through for what that has moved away. `None`
@@ -29,72 +39,46 @@ struct Follower<'a> {
     set_back_millis: Option<i64>,
 }
 
-/// Follows a webhook until it is gone or all stops.
-pub fn follow(store: &Store, posters: &Posters, webhook_id: &str) {
-    let mut follower = Follower::new(store, posters);
-    let bell = store.messages_bell();
+/// Delivers to a webhook until it is gone or all stops.
+pub fn follow(store: &Store, posters: &Posters, queues: &Queues, webhook_id: &str) {
+    let bell = &queues.bell(webhook_id);
+    let (rest, unsettled, set_back_millis) = (SHORTEST_REST, Vec::new(), None);
+    let mut follower = Follower { store, posters, queues, bell, rest, unsettled, set_back_millis };
     let trouble = format!("webhook {webhook_id} pauses");
     let turn = || follower.turn(webhook_id);
     follow::follow(store, bell, &trouble, || posters.is_stopping(), turn);
     posters.remove(webhook_id);
+    queues.remove(webhook_id);
     // Has this thread joined at once.
     store.webhooks_bell().ring();
 }
 
-impl<'a> Follower<'a> {
-    fn new(store: &'a Store, posters: &'a Posters) -> Self {
-        Follower { store, posters, positions: None, unsettled: Vec::new(), set_back_millis: None }
-    }
-
-    /// Fills the queue and delivers some of it. Ends when the webhook is gone.
+impl Follower<'_> {
+    /// Delivers some of the queue. Ends when the webhook is gone.
     fn turn(&mut self, webhook_id: &str) -> Result<Next> {
         let store = self.store;
         let Some(webhook) = store.read(|db| webhook::find(db, webhook_id))? else {
             return Ok(Next::End);
         };
         self.keep_waits(webhook.webhook)?;
-        self.settle(webhook.webhook)?;
-        if !self.fill(webhook.clone())? {
-            return Ok(Next::Again);
-        }
+        self.settle(&webhook)?;
         let (due, next) = store.read(|db| webhook_event::due(db, webhook.webhook, PAGE_EVENTS))?;
         if due.is_empty() {
             return Ok(Next::wait(next));
         }
         let delivered = self.deliver(&webhook, &due);
-        self.settle(webhook.webhook)?;
-        delivered?;
-        Ok(Next::Again)
-    }
-
-    /// Queues what has come to pass, as long as there is room. Returns whether the webhook was where it was thought to
-    /// be.
-    fn fill(&mut self, mut webhook: Webhook) -> Result<bool> {
-        let store = self.store;
-        let here = webhook.position;
-        let (mut since, mut position) = self.positions.filter(|(since, _)| *since == here).unwrap_or((here, here));
-        while !self.posters.is_stopping() {
-            let batch = store.read(|db| event_batch::read(db, &webhook, position))?;
-            position = batch.position;
-            let more = batch.more;
-            if batch.needs_commit(since) {
-                let (number, from) = (webhook.webhook, since);
-                // No event is posted before what it tells of is on the disk: this sync has the log up to here written,
-                // with the parts of a job that were not waited for.
-                let queued = store.write(move |tx| webhook_event::append(tx, number, from, &batch))?;
-                if !queued {
-                    self.positions = None;
-                    return Ok(false);
-                }
-                since = position;
-                webhook.position = position;
-            }
-            self.positions = Some((since, position));
-            if !more {
-                break;
-            }
+        let is_failure = |(_, attempt): &(WebhookEventRow, Attempt)| matches!(attempt, Attempt::Retry { .. });
+        let has_failed = self.unsettled.last().is_some_and(is_failure);
+        if !self.unsettled.iter().all(is_failure) {
+            self.rest = SHORTEST_REST;
         }
-        Ok(true)
+        self.settle(&webhook)?;
+        delivered?;
+        if has_failed {
+            self.bell.pause(self.rest, || self.posters.is_stopping());
+            self.rest = (self.rest * 2).min(LONGEST_REST);
+        }
+        Ok(Next::Again)
     }
 
     /// Delivers events one after the other, up to the first that fails: what came of it is to be seen at once. Nor any
@@ -137,18 +121,24 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    fn settle(&mut self, webhook: WebhookRow) -> Result<()> {
+    /// Writes down what came of attempts, in one commit with what other webhooks have to write down.
+    fn settle(&mut self, webhook: &Webhook) -> Result<()> {
         if self.unsettled.is_empty() {
             return Ok(());
         }
-        let (attempts, known) = (self.unsettled.clone(), self.set_back_millis);
-        // What a power cut undoes is delivered again.
+        let (attempts, number, known) = (self.unsettled.clone(), webhook.webhook, self.set_back_millis);
         let settle = move |tx: &mut Tx<'_>| {
-            let set_back_millis = bring_forward(tx, webhook, known)?;
-            webhook_event::settle(tx, webhook, &attempts)?;
+            let set_back_millis = bring_forward(tx, number, known)?;
+            webhook_event::settle(tx, number, &attempts)?;
             Ok(set_back_millis)
         };
-        self.set_back_millis = Some(self.store.submit(SyncWhen::Later, Undo::Change, settle).wait()?);
+        // What a power cut undoes is delivered again.
+        let settled = self.store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, settle);
+        self.set_back_millis = Some(settled.wait()?);
+        if !self.unsettled.iter().all(|(_, attempt)| matches!(attempt, Attempt::Retry { .. })) {
+            self.queues.shrunk(&webhook.webhook_id);
+            self.store.messages_bell().ring();
+        }
         self.unsettled.clear();
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! What leaves the daemon: events, posted to webhooks. The only room that dials out.
 //!
-//! Each webhook has a thread of its own that follows the rows, so that a slow receiver holds up no other webhook; one
-//! more starts and joins these. No request waits for them: messages are made whether or not there is a receiver.
+//! One thread follows the rows and fills the queues of all webhooks. Each webhook has a thread of its own that delivers
+//! from its queue, so that a slow receiver holds up no other webhook; one more starts and joins these. No request waits
+//! for them: messages are made whether or not there is a receiver.
 
+mod filler;
 mod follower;
 mod post;
 mod posters;
+mod queues;
 mod signature;
 
 use std::collections::HashMap;
@@ -17,29 +20,45 @@ use crate::follow::{self, Next};
 use crate::store::{Store, webhook};
 use crate::threads;
 use posters::Posters;
+use queues::Queues;
 
 pub struct Outbound {
     store: Arc<Store>,
     posters: Posters,
+    queues: Arc<Queues>,
 }
 
 impl Outbound {
-    /// Starts the thread that starts and joins the webhooks' own.
-    pub fn start(store: Arc<Store>) -> Result<(Arc<Outbound>, JoinHandle<()>)> {
-        let outbound = Arc::new(Outbound { store, posters: Posters::default() });
-        let ours = outbound.clone();
-        let thread = std::thread::Builder::new().name("webhooks".to_owned());
-        let thread = threads::spawn_service(thread, move || ours.supervise());
-        let thread =
-            thread.map_err(|error| Error::startup(format!("the webhooks' thread cannot be started: {error}")))?;
-        Ok((outbound, thread))
+    /// Starts the thread that fills the queues, and the one that starts and joins the webhooks' own.
+    pub fn start(store: Arc<Store>) -> Result<(Arc<Outbound>, Vec<JoinHandle<()>>)> {
+        let outbound = Arc::new(Outbound { store, posters: Posters::default(), queues: Arc::default() });
+        let queues = outbound.queues.clone();
+        outbound.store.on_clock_change(move || queues.ring_all());
+        let mut threads: Vec<JoinHandle<()>> = Vec::new();
+        for (name, role) in [("webhooks", Outbound::supervise as fn(&Arc<Self>)), ("webhook queues", Outbound::fill)] {
+            let (ours, thread) = (outbound.clone(), std::thread::Builder::new().name(name.to_owned()));
+            match threads::spawn_service(thread, move || role(&ours)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    outbound.stop();
+                    threads.into_iter().for_each(join);
+                    return Err(Error::startup(format!("the thread '{name}' cannot be started: {error}")));
+                }
+            }
+        }
+        Ok((outbound, threads))
     }
 
     /// Calls that are under way are broken off, and made again at the next start.
     pub fn stop(&self) {
         self.posters.stop();
+        self.queues.ring_all();
         self.store.webhooks_bell().ring();
         self.store.messages_bell().ring();
+    }
+
+    fn fill(self: &Arc<Self>) {
+        filler::fill(&self.store, &self.posters, &self.queues);
     }
 
     /// Has every webhook followed by a thread, until all stops.
@@ -55,13 +74,18 @@ impl Outbound {
             || self.posters.is_stopping(),
             || {
                 threads.extract_if(|_, thread| thread.is_finished()).for_each(|(_, thread)| join(thread));
-                for webhook_id in self.store.read(webhook::ids)? {
+                let there = self.store.read(webhook::ids)?;
+                let gone = threads.keys().filter(|webhook_id| !there.contains(webhook_id));
+                gone.for_each(|webhook_id| self.queues.ring(webhook_id));
+                for webhook_id in there {
                     if !threads.contains_key(&webhook_id)
                         && let Some(thread) = self.start_follower(webhook_id.clone())
                     {
                         threads.insert(webhook_id, thread);
                     }
                 }
+                // The thread that fills the queues may have looked before this bell has rung.
+                self.store.messages_bell().ring();
                 Ok(Next::Wait)
             },
         );
@@ -71,7 +95,7 @@ impl Outbound {
     fn start_follower(self: &Arc<Self>, webhook_id: String) -> Option<JoinHandle<()>> {
         let outbound = self.clone();
         let thread = std::thread::Builder::new().name("webhook".to_owned());
-        let follow = move || follower::follow(&outbound.store, &outbound.posters, &webhook_id);
+        let follow = move || follower::follow(&outbound.store, &outbound.posters, &outbound.queues, &webhook_id);
         match threads::spawn_service(thread, follow) {
             Ok(thread) => Some(thread),
             Err(error) => {

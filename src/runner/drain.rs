@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::stored_recipient::StoredRecipient;
 use crate::store::recipient_lookup::RecipientLookup;
-use crate::store::{Pending, Store, SyncWhen, Undo, run, user};
+use crate::store::{Lane, Pending, Store, SyncWhen, Undo, run, user};
 
 /// Text, read or rendered, after which a part of a chunk is written: memory is bounded by bytes, not by heads.
 const PART_BYTES: usize = 1024 * 1024;
@@ -57,8 +57,9 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
         }
         // Until the job is over a power cut costs no more than rendering again what was not synced yet.
         let sync = if run.ends_at(end) { SyncWhen::Now } else { SyncWhen::Later };
+        let lane = if run.is_small() { Lane::Ahead } else { Lane::Behind };
         let written = run.in_turn(first_seq, end, || {
-            store.submit(sync, Undo::Change, move |tx| run::drain(tx, job, first_seq, &outcomes))
+            store.submit(lane, sync, Undo::Change, move |tx| run::drain(tx, job, first_seq, &outcomes))
         });
         match written {
             Some(written) => submitted(Part { run: run.clone(), is_last: run.ends_at(end), written }),

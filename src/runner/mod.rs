@@ -1,14 +1,16 @@
 //! The pool that drains jobs: users become messages in the outbox.
 //!
 //! One thread follows the rows: whichever job is PROCESSING gets a place in the schedule, at start-up as after a bell.
-//! Another sends what was delayed, when its time has come. The others claim a chunk at a time, of each job in turn,
-//! render it, and hand it to the writer in the order of the users.
+//! Another sends what was delayed, when its time has come. The others claim a chunk at a time, of new jobs first and then
+//! of each job in turn, render it, and hand it to the writer in the order of the users. One of them is there for new jobs
+//! only.
 
 mod delayed;
 mod drain;
 mod schedule;
 mod spans;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -26,7 +28,10 @@ use crate::store::{Store, job, plan};
 use crate::threads::{self, catch};
 use delayed::DelayedSender;
 use drain::Part;
-use schedule::{Chunk, Run, Schedule};
+use schedule::{Chunk, Claim, Run, Schedule};
+
+/// Parts of a thread that are with the writer at once, while it works on a small job. Of a large one it is one.
+const SMALL_PARTS: usize = 4;
 
 pub struct Runner {
     store: Arc<Store>,
@@ -36,7 +41,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Starts `workers` threads and the one that feeds them; all of them or none.
+    /// Starts `workers` threads, those that feed them, and if there are any, the one for new jobs; all of them or none.
     pub fn start(
         store: Arc<Store>,
         templates: UnknownTemplates,
@@ -47,8 +52,10 @@ impl Runner {
         let mut threads: Vec<JoinHandle<()>> = Vec::new();
         let followers =
             [("runner", Runner::follow_jobs as fn(&Runner)), ("delayed", Runner::send_delayed as fn(&Runner))];
+        let of_new = (workers > 0).then_some(("new jobs", Runner::work_on_new as fn(&Runner)));
         let roles = followers
             .into_iter()
+            .chain(of_new)
             .map(|(name, role)| (name.to_owned(), role))
             .chain((1..=workers).map(|worker| (format!("drain {worker}"), Runner::work as fn(&Runner))));
         for (name, role) in roles {
@@ -132,31 +139,42 @@ impl Runner {
         }
     }
 
-    /// One part is with the writer while the next is rendered: neither waits for the other.
     fn work(&self) {
-        let mut before: Option<Part> = None;
+        self.drain_chunks(Claim::Any);
+    }
+
+    fn work_on_new(&self) {
+        self.drain_chunks(Claim::New);
+    }
+
+    /// Some parts are with the writer while the next is rendered: neither waits for the other.
+    fn drain_chunks(&self, of: Claim) {
+        let mut parts = VecDeque::new();
         loop {
-            let chunk = match &before {
-                Some(_) => self.schedule.try_claim(),
-                None => self.schedule.claim(),
-            };
-            match (chunk, before.take()) {
-                (Some(chunk), part) => {
-                    before = part;
-                    let drained = self.drain(&chunk, &mut before);
+            let chunk = if parts.is_empty() { self.schedule.claim(of) } else { self.schedule.try_claim(of) };
+            match chunk {
+                Some(chunk) => {
+                    let drained = self.drain(&chunk, &mut parts);
                     self.ended(&chunk.run, drained);
                 }
-                (None, Some(part)) => self.settle(part),
-                (None, None) => return,
+                None => match parts.pop_front() {
+                    Some(part) => self.settle(part),
+                    None => return,
+                },
             }
         }
     }
 
     /// A panic must not leave a chunk open: the others would wait for it.
-    fn drain(&self, chunk: &Chunk, before: &mut Option<Part>) -> Result<()> {
+    fn drain(&self, chunk: &Chunk, parts: &mut VecDeque<Part>) -> Result<()> {
+        // A small job's next chunk does not wait until a large one's part is written.
+        let under_way = if chunk.run.is_small() { SMALL_PARTS } else { 1 };
         let submitted = |part: Part| {
-            if let Some(before) = before.replace(part) {
-                self.settle(before);
+            parts.push_back(part);
+            while parts.len() > under_way
+                && let Some(part) = parts.pop_front()
+            {
+                self.settle(part);
             }
         };
         catch(|| drain::drain(&self.store, chunk, || self.is_stopping(), submitted))

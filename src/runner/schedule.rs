@@ -1,4 +1,4 @@
-//! Whose turn it is: between jobs, a chunk each in turn; within a job, the order of its users.
+//! Whose turn it is: new jobs first, for a moment, then a chunk of each job in turn; within a job, the order of its users.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -12,14 +12,22 @@ use crate::model::bulk::Job;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::JobRow;
 
-/// How long rendering a chunk is to take: other jobs wait for their turn behind it.
+/// How long rendering a chunk is to take.
 const CHUNK_TIME: Duration = Duration::from_millis(100);
+/// The same while other jobs wait for their turn behind it.
+const SHARED_CHUNK_TIME: Duration = Duration::from_millis(10);
 /// Users of a chunk, at most: enough to make a commit worth its while.
 const CHUNK_USERS: u64 = 1_000;
 /// Users of a job's first chunk, of which it is not known how long they take.
 const FIRST_CHUNK_USERS: u64 = 16;
 /// A chunk has at most so many times the users of the one before it: texts may take longer from one user on.
 const CHUNK_GROWTH: u64 = 8;
+/// Rendering that a job may have done and still be new: a small one is over before.
+const NEW_TIME: Duration = Duration::from_millis(20);
+/// Chunks of new jobs in a row, after which another job has its turn.
+const NEW_CHUNKS: usize = 3;
+/// Users of a small job, at most. It goes on ahead of large ones until its end, for which a client may well wait.
+const SMALL_JOB_USERS: u64 = 2_000;
 /// Before a job is scheduled again after its messages could not be written.
 const PAUSE_MILLIS: i64 = 1_000;
 
@@ -31,6 +39,7 @@ pub struct Run {
     pub environment: EnvironmentRow,
     pub renderer: Renderer,
     received: u64,
+    is_small: bool,
     state: Mutex<State>,
     changed: Condvar,
     noticed: AtomicBool,
@@ -42,8 +51,12 @@ struct State {
     unclaimed: u64,
     /// The first user whose outcome was not yet handed to the writer.
     unsubmitted: u64,
-    /// Users of the next chunk.
-    chunk_users: u64,
+    /// Users that are rendered in [`CHUNK_TIME`], as far as is known.
+    in_time: u64,
+    /// Users of the next chunk, at most.
+    most: u64,
+    /// How long rendering has taken, in all threads.
+    rendered: Duration,
     /// Chunks that were claimed and have not ended, and parts that are with the writer: as often as [`Schedule::close`]
     /// has yet to be called.
     outstanding: usize,
@@ -62,7 +75,9 @@ impl Run {
         let state = State {
             unclaimed: drained,
             unsubmitted: drained,
-            chunk_users: FIRST_CHUNK_USERS,
+            in_time: FIRST_CHUNK_USERS * (CHUNK_TIME.as_nanos() / SHARED_CHUNK_TIME.as_nanos()) as u64,
+            most: FIRST_CHUNK_USERS,
+            rendered: Duration::ZERO,
             outstanding: 0,
             failed: false,
         };
@@ -72,6 +87,7 @@ impl Run {
             environment: job.environment,
             renderer,
             received: job.received,
+            is_small: job.received - drained <= SMALL_JOB_USERS,
             state: Mutex::new(state),
             changed: Condvar::new(),
             noticed: AtomicBool::new(false),
@@ -92,8 +108,19 @@ impl Run {
     /// Takes note of how long rendering took, for the next chunk to take about [`CHUNK_TIME`].
     pub fn note_pace(&self, users: u64, taken: Duration) {
         let in_time = (CHUNK_TIME.as_nanos() * u128::from(users)) / taken.as_nanos().max(1);
-        let most = users.saturating_mul(CHUNK_GROWTH).min(CHUNK_USERS);
-        self.state().chunk_users = u64::try_from(in_time).unwrap_or(most).clamp(1, most.max(1));
+        let mut state = self.state();
+        state.in_time = u64::try_from(in_time).unwrap_or(u64::MAX);
+        state.most = users.saturating_mul(CHUNK_GROWTH).clamp(1, CHUNK_USERS);
+        state.rendered += taken;
+    }
+
+    /// Whether its messages are written ahead of those of large jobs.
+    pub fn is_small(&self) -> bool {
+        self.is_small
+    }
+
+    fn is_new(&self) -> bool {
+        self.state().rendered < NEW_TIME
     }
 
     /// Whether the job has no user from `seq` on.
@@ -130,6 +157,14 @@ impl Run {
     }
 }
 
+/// Which chunks a thread claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    Any,
+    /// Of new jobs only: they do not wait until a large one's text is rendered, or written.
+    New,
+}
+
 /// The runs that have work left.
 #[derive(Default)]
 pub struct Schedule {
@@ -139,8 +174,12 @@ pub struct Schedule {
 
 #[derive(Default)]
 struct RunQueue {
-    /// Those with users to claim, in the order of their turns.
+    /// New ones with users to claim, in the order of their turns.
+    new: VecDeque<Arc<Run>>,
+    /// The others.
     turns: VecDeque<Arc<Run>>,
+    /// Chunks of new ones that were claimed since the last one of another.
+    new_in_a_row: usize,
     /// All runs with users to claim or chunks open.
     runs: HashMap<JobRow, Arc<Run>>,
     /// Jobs that have failed, and until when they pause.
@@ -171,24 +210,24 @@ impl Schedule {
         self.queue().pause(job, now);
     }
 
-    /// Adds a run; its first turn comes after every other run's next.
+    /// Adds a run, which is new.
     pub fn add(&self, run: Run) {
         let run = Arc::new(run);
         let mut queue = self.queue();
         queue.runs.insert(run.job, run.clone());
-        queue.turns.push_back(run);
+        queue.new.push_back(run);
         self.changed.notify_all();
     }
 
     /// Claims the next chunk, waiting for one if need be. `None` when the schedule was stopped.
-    pub fn claim(&self) -> Option<Chunk> {
-        let idle = |queue: &mut RunQueue| queue.turns.is_empty() && !queue.stopped;
-        self.changed.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner).claim()
+    pub fn claim(&self, of: Claim) -> Option<Chunk> {
+        let idle = |queue: &mut RunQueue| !queue.has_turn(of) && !queue.stopped;
+        self.changed.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner).claim(of)
     }
 
     /// Like [`Schedule::claim`], but `None` as well when there is nothing to claim now.
-    pub fn try_claim(&self) -> Option<Chunk> {
-        self.queue().claim()
+    pub fn try_claim(&self, of: Claim) -> Option<Chunk> {
+        self.queue().claim(of)
     }
 
     /// Tells that a chunk, or a part that was with the writer, has ended. Returns whether its job now pauses.
@@ -201,6 +240,7 @@ impl Schedule {
         };
         if failed {
             queue.turns.retain(|other| !Arc::ptr_eq(other, run));
+            queue.new.retain(|other| !Arc::ptr_eq(other, run));
         }
         let over = outstanding == 0 && (failed || unclaimed == run.received);
         if over {
@@ -223,19 +263,42 @@ impl RunQueue {
         self.pauses.insert(job, now.after(PAUSE_MILLIS));
     }
 
-    fn claim(&mut self) -> Option<Chunk> {
-        if self.stopped {
+    fn has_turn(&mut self, of: Claim) -> bool {
+        let (new, old) = self.new.drain(..).partition(|run| run.is_new());
+        self.new = new;
+        self.turns.extend::<VecDeque<_>>(old);
+        !self.new.is_empty() || of == Claim::Any && !self.turns.is_empty()
+    }
+
+    fn claim(&mut self, of: Claim) -> Option<Chunk> {
+        if self.stopped || !self.has_turn(of) {
             return None;
         }
-        let run = self.turns.pop_front()?;
+        let is_turn_of_new = of == Claim::New || self.turns.is_empty() || self.new_in_a_row < NEW_CHUNKS;
+        let new = if is_turn_of_new { self.new.pop_front() } else { None };
+        let run = match new {
+            Some(new) => {
+                self.new_in_a_row += 1;
+                new
+            }
+            None if of == Claim::New => return None,
+            None => {
+                self.new_in_a_row = 0;
+                self.turns.pop_front()?
+            }
+        };
+        let is_alone = self.new.is_empty() && self.turns.is_empty();
         let mut state = run.state();
+        let share = if is_alone { 1 } else { CHUNK_TIME.as_nanos() / SHARED_CHUNK_TIME.as_nanos() };
+        let users = (state.in_time / share as u64).clamp(1, state.most);
         let start = state.unclaimed;
-        let end = run.received.min(start + state.chunk_users);
+        let end = run.received.min(start.saturating_add(users));
         state.unclaimed = end;
         state.outstanding += 1;
         drop(state);
         if end < run.received {
-            self.turns.push_back(run.clone());
+            let turns = if run.is_new() { &mut self.new } else { &mut self.turns };
+            turns.push_back(run.clone());
         }
         Some(Chunk { run, users: start..end })
     }
@@ -244,6 +307,54 @@ impl RunQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::bulk::{JobKind, JobStatus};
+    use crate::model::definition::{Definition, Reading};
+    use crate::model::resolved::ResolvedDefinition;
+    use crate::settings::UnknownTemplates;
+
+    fn run(job: i64, received: u64) -> Run {
+        let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
+        let resolved = ResolvedDefinition::new(definition, JobKind::Bulk);
+        let renderer = Renderer::new(resolved, UnknownTemplates::Lenient, Timestamp(0)).unwrap();
+        let job = Job {
+            job: JobRow(job),
+            job_id: job.to_string(),
+            environment: EnvironmentRow(1),
+            kind: JobKind::Bulk,
+            status: JobStatus::Processing,
+            received,
+            enqueued: 0,
+            failures: 0,
+            error: None,
+            template_version: None,
+            brand_version: None,
+            created_at: Timestamp(0),
+        };
+        Run::new(&job, renderer)
+    }
+
+    fn claimed(schedule: &Schedule, of: Claim) -> Option<(i64, u64)> {
+        let chunk = schedule.try_claim(of)?;
+        Some((chunk.run.job.0, chunk.users.end - chunk.users.start))
+    }
+
+    #[test]
+    fn a_new_job_comes_first_and_leaves_every_other_its_turns() {
+        let schedule = Schedule::default();
+        schedule.add(run(1, 1_000_000));
+        let large = schedule.try_claim(Claim::Any).unwrap().run;
+        // 10,000 users a second: as many as are rendered in a tenth of one, but not many times what was tried.
+        large.note_pace(1_000, Duration::from_millis(100));
+        assert_eq!(claimed(&schedule, Claim::New), None);
+        assert_eq!(claimed(&schedule, Claim::Any), Some((1, 1_000)));
+        schedule.add(run(2, 100));
+        // Now each chunk takes a hundredth of a second.
+        let turns: Vec<_> = (0..8).map(|_| claimed(&schedule, Claim::Any).unwrap()).collect();
+        assert_eq!(turns, [(2, 16), (2, 16), (2, 16), (1, 100), (2, 16), (2, 16), (2, 16), (1, 100)]);
+        assert_eq!(claimed(&schedule, Claim::New), Some((2, 4)));
+        // It is alone again.
+        assert_eq!(claimed(&schedule, Claim::Any), Some((1, 1_000)));
+    }
 
     #[test]
     fn a_pause_ends_by_the_clock_that_it_began_by() {

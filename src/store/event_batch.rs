@@ -1,5 +1,5 @@
-//! The next events of a webhook, which has a position in the messages and in what happened to them: those from there
-//! on, as many as fit into its queue.
+//! The next events behind a position in the messages and in what happened to them. Webhooks of one environment that
+//! have come as far as one another are told the same.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,31 +8,32 @@ use rusqlite::params;
 use serde_json::json;
 
 use super::engine::Db;
-use super::webhook::{self, Position, Webhook};
-use super::webhook_event::{EventBatch, NewEvent, QUEUE_EVENTS};
+use super::webhook::Position;
+use super::webhook_event::{EventBatch, NewEvent};
 use super::{message, tracking};
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::message::{MessageJob, Snapshot, TrackedMessage};
 use crate::model::row::{JobRow, MessageEventRow, MessageNumber};
 
+/// With less room nothing is read.
+pub const LEAST_ROOM: usize = 2;
 /// Messages, and events of messages, that are looked at for one commit.
 const PAGE_ROWS: usize = 64;
 /// Ranges of messages that are looked at for one commit: many may be other environments'.
 const PAGE_RANGES: usize = 256;
 
-/// Reads a page of events behind `position`, not more than there is room for in the queue.
-pub fn read(db: &Db<'_>, webhook: &Webhook, position: Position) -> Result<EventBatch> {
-    let room = QUEUE_EVENTS.saturating_sub(webhook::queue(db, webhook.webhook)?.pending);
+/// Reads a page of events behind `position`, of one environment or of all, and not more than there is `room` for.
+pub fn read(db: &Db<'_>, environment: Option<EnvironmentRow>, position: Position, room: usize) -> Result<EventBatch> {
     let mut batch = EventBatch { events: Vec::new(), position, more: false };
     // A message that was just made has two at least.
-    if room < 2 {
+    if room < LEAST_ROOM {
         return Ok(batch);
     }
     let mut builder = EventBuilder { db, jobs: HashMap::new() };
-    add_creations(&mut batch, &mut builder, webhook, room)?;
+    add_creations(&mut batch, &mut builder, environment, room)?;
     // What happened to a message comes after the message.
-    add_updates(&mut batch, &mut builder, webhook, room)?;
+    add_updates(&mut batch, &mut builder, environment, room)?;
     Ok(batch)
 }
 
@@ -45,9 +46,14 @@ fn add(batch: &mut EventBatch, mut events: Vec<NewEvent>, room: usize) -> bool {
     fits
 }
 
-fn add_creations(batch: &mut EventBatch, builder: &mut EventBuilder<'_>, webhook: &Webhook, room: usize) -> Result<()> {
+fn add_creations(
+    batch: &mut EventBatch,
+    builder: &mut EventBuilder<'_>,
+    environment: Option<EnvironmentRow>,
+    room: usize,
+) -> Result<()> {
     let before = batch.position.number;
-    let (numbers, mut end) = messages_after(builder.db, webhook, before, (room / 2).min(PAGE_ROWS))?;
+    let (numbers, mut end) = messages_after(builder.db, environment, before, (room / 2).min(PAGE_ROWS))?;
     for number in numbers {
         if !add(batch, builder.creation_events(number)?, room) {
             end = None;
@@ -60,7 +66,12 @@ fn add_creations(batch: &mut EventBatch, builder: &mut EventBuilder<'_>, webhook
     Ok(())
 }
 
-fn add_updates(batch: &mut EventBatch, builder: &mut EventBuilder<'_>, webhook: &Webhook, room: usize) -> Result<()> {
+fn add_updates(
+    batch: &mut EventBatch,
+    builder: &mut EventBuilder<'_>,
+    environment: Option<EnvironmentRow>,
+    room: usize,
+) -> Result<()> {
     let mut list = builder.db.conn.prepare_cached(
         "SELECT event, number, (
              SELECT environment FROM message_ranges
@@ -71,12 +82,12 @@ fn add_updates(batch: &mut EventBatch, builder: &mut EventBuilder<'_>, webhook: 
     )?;
     let mut rows = list.query(params![batch.position.event, PAGE_ROWS as i64])?;
     while let Some(row) = rows.next()? {
-        let (event, number, environment, count): (MessageEventRow, MessageNumber, Option<EnvironmentRow>, usize) =
+        let (event, number, of_message, count): (MessageEventRow, MessageNumber, Option<EnvironmentRow>, usize) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         if number > batch.position.number {
             break;
         }
-        let concerns_it = webhook.environment.is_none() || webhook.environment == environment;
+        let concerns_it = environment.is_none() || environment == of_message;
         if concerns_it && !add(batch, builder.update_events(number, event, count)?, room) {
             break;
         }
@@ -137,10 +148,10 @@ fn event_ids(snapshots: Vec<Snapshot>, last: &str) -> Vec<(String, Snapshot)> {
     snapshots.into_iter().enumerate().map(|(i, snapshot)| (suffix(i, snapshot), snapshot)).collect()
 }
 
-/// The numbers of the next messages of a webhook's environment, and up to where that is all there are.
+/// The numbers of the next messages of an environment or of all, and up to where that is all there are.
 fn messages_after(
     db: &Db<'_>,
-    webhook: &Webhook,
+    environment: Option<EnvironmentRow>,
     after: MessageNumber,
     limit: usize,
 ) -> Result<(Vec<MessageNumber>, Option<MessageNumber>)> {
@@ -155,11 +166,11 @@ fn messages_after(
     let (mut numbers, mut end) = (Vec::new(), None);
     let mut rows = ranges.query(params![after.0 + 1, PAGE_RANGES as i64])?;
     while let Some(row) = rows.next()? {
-        let (first, last, environment): (i64, i64, EnvironmentRow) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (first, last, of_range): (i64, i64, EnvironmentRow) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if last <= after.0 {
             continue;
         }
-        if webhook.environment.is_none_or(|own| own == environment) {
+        if environment.is_none_or(|own| own == of_range) {
             let left = limit - numbers.len();
             let from = first.max(after.0 + 1);
             let found = in_range.query_map(params![from, last, left as i64], |row| row.get(0))?;

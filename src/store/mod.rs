@@ -51,7 +51,7 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 pub use engine::bell::Bell;
-pub use engine::writer::{Pending, SyncWhen, Undo};
+pub use engine::writer::{Lane, Pending, SyncWhen, Undo};
 pub use engine::{Db, Tx};
 pub use page::Page;
 
@@ -63,7 +63,7 @@ use engine::bell::{Bells, Wakeups};
 use engine::in_place::InPlace;
 use engine::readers::{self, Reader, Readers};
 use engine::recipients::{CachedJobs, Recipients};
-use engine::writer::{Setup, Writer};
+use engine::writer::{MessageCommits, Setup, Writer};
 use engine::{checkpoint, file};
 use set_back::{SetBack, SetBacks};
 
@@ -84,6 +84,7 @@ pub struct Store {
     requests: Readers,
     followers: Readers,
     bells: Bells,
+    message_commits: MessageCommits,
     cached_jobs: CachedJobs,
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
@@ -135,7 +136,7 @@ impl Store {
         let copier = file::open_checkpointer(&path, options.durability)?;
         let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
         let clock = options.clock.clone();
-        let cached_jobs = CachedJobs::default();
+        let (cached_jobs, message_commits) = (CachedJobs::default(), MessageCommits::default());
         let set_backs = SetBacks::default();
         let noted = set_backs.clone();
         let setup = Setup {
@@ -147,6 +148,7 @@ impl Store {
             recipients: Recipients::new(cached_jobs.clone()),
             checkpoints: checkpoints.clone(),
             bells: bells.clone(),
+            message_commits: message_commits.clone(),
             in_place: in_place.clone(),
         };
         let (writer, writer_thread) = match Writer::start(setup) {
@@ -164,6 +166,7 @@ impl Store {
             requests,
             followers,
             bells,
+            message_commits,
             cached_jobs,
             loading: Mutex::default(),
             clock,
@@ -196,17 +199,18 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.submit(SyncWhen::Now, Undo::Change, change).wait()
+        self.submit(Lane::Ahead, SyncWhen::Now, Undo::Change, change).wait()
     }
 
-    /// Like [`Store::write`], but does not wait. Changes are made in the order in which they are submitted.
+    /// Like [`Store::write`], but does not wait. Changes of a lane are made in the order in which they are submitted.
     pub fn submit<T: Send + 'static>(
         &self,
+        lane: Lane,
         sync: SyncWhen,
         undo: Undo,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
-        self.writer.submit(sync, undo, change)
+        self.writer.submit(lane, sync, undo, change)
     }
 
     /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer, nor for
@@ -267,6 +271,16 @@ impl Store {
     /// Rings when a webhook was registered or removed, when its thread ends, or all stops.
     pub fn webhooks_bell(&self) -> &Bell {
         &self.bells.webhooks
+    }
+
+    /// The commits that [`Store::messages_bell`] has rung for, or is about to.
+    pub fn message_commits(&self) -> &MessageCommits {
+        &self.message_commits
+    }
+
+    /// Has `ring` called whenever a test has moved or set the clock.
+    pub fn on_clock_change(&self, ring: impl Fn() + Send + 'static) {
+        self.clock.on_change(ring);
     }
 
     /// The time, as changes have it.
@@ -366,6 +380,46 @@ mod tests {
     }
 
     #[test]
+    fn a_client_waits_for_one_part_and_no_part_for_all_clients() {
+        let (store, threads) = open();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let note = |name: &'static str| {
+            let order = order.clone();
+            move |_: &mut Tx<'_>| {
+                order.lock().unwrap().push(name);
+                Ok(())
+            }
+        };
+        // While this part is written, the others queue up.
+        let (begin, begun) = crossbeam_channel::bounded(1);
+        let (release, released) = crossbeam_channel::bounded::<()>(0);
+        let noted = note("part 1");
+        let mut pending = vec![store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, move |tx| {
+            let _ = begin.send(());
+            let _ = released.recv();
+            noted(tx)
+        })];
+        begun.recv().unwrap();
+        for name in ["part 2", "part 3"] {
+            pending.push(store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, note(name)));
+        }
+        // The second comes while the first one's group is written.
+        let (first, store) = (note("request 1"), Arc::new(store));
+        let (queue, queued, of_second) = (store.clone(), Arc::new(Mutex::new(None)), note("request 2"));
+        let second = queued.clone();
+        pending.push(store.submit(Lane::Ahead, SyncWhen::Now, Undo::Change, move |tx| {
+            *second.lock().unwrap() = Some(queue.submit(Lane::Ahead, SyncWhen::Now, Undo::Change, of_second));
+            first(tx)
+        }));
+        drop(release);
+        pending.into_iter().for_each(|pending| pending.wait().unwrap());
+        queued.lock().unwrap().take().unwrap().wait().unwrap();
+        assert_eq!(*order.lock().unwrap(), ["part 1", "request 1", "part 2", "request 2", "part 3"]);
+        store.stop();
+        threads.join();
+    }
+
+    #[test]
     fn a_change_that_is_to_fail_with_its_group_undoes_the_group_and_no_more() {
         let (store, threads) = open();
         let make =
@@ -380,16 +434,16 @@ mod tests {
         // While this one is made, the others queue up, and so come into one group.
         let (begin, begun) = crossbeam_channel::bounded(1);
         let (release, released) = crossbeam_channel::bounded::<()>(0);
-        let first = store.submit(SyncWhen::Now, Undo::Change, move |_| {
+        let first = store.submit(Lane::Ahead, SyncWhen::Now, Undo::Change, move |_| {
             let _ = begin.send(());
             let _ = released.recv();
             Ok(())
         });
         begun.recv().unwrap();
-        let alone = store.submit(SyncWhen::Now, Undo::Change, fails("alone"));
-        let before = store.submit(SyncWhen::Now, Undo::Change, make("before"));
-        let group = store.submit(SyncWhen::Now, Undo::Group, fails("group"));
-        let after = store.submit(SyncWhen::Now, Undo::Group, make("after"));
+        let alone = store.submit(Lane::Ahead, SyncWhen::Now, Undo::Change, fails("alone"));
+        let before = store.submit(Lane::Ahead, SyncWhen::Now, Undo::Change, make("before"));
+        let group = store.submit(Lane::Ahead, SyncWhen::Now, Undo::Group, fails("group"));
+        let after = store.submit(Lane::Ahead, SyncWhen::Now, Undo::Group, make("after"));
         drop(release);
         first.wait().unwrap();
         assert!(alone.wait().is_err() && before.wait().is_err() && group.wait().is_err());

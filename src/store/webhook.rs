@@ -161,6 +161,12 @@ pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, webhook_id: &str) ->
     Ok(())
 }
 
+/// All webhooks of all environments.
+pub fn all(db: &Db<'_>) -> Result<Vec<Webhook>> {
+    let mut all = db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM webhooks ORDER BY webhook"))?;
+    Ok(all.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The ids of all webhooks.
 pub fn ids(db: &Db<'_>) -> Result<Vec<String>> {
     let mut ids = db.conn.prepare_cached("SELECT webhook_id FROM webhooks ORDER BY webhook")?;

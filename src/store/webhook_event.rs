@@ -26,7 +26,7 @@ pub struct NewEvent {
     pub(in crate::store) body: String,
 }
 
-/// What comes next for a webhook.
+/// What comes next for a webhook, or for several that have come as far as one another.
 #[derive(Debug)]
 pub struct EventBatch {
     pub events: Vec<NewEvent>,
@@ -44,26 +44,46 @@ impl EventBatch {
     }
 }
 
-/// Queues events in one commit with the position that they lead to. Changes nothing, and says so, if the webhook is gone
-/// or somewhere else.
-pub fn append(tx: &mut Tx<'_>, webhook: WebhookRow, since: Position, batch: &EventBatch) -> Result<bool> {
+/// Events to be queued, and the webhooks whose they are, each with the position that its row has.
+#[derive(Debug)]
+pub struct Fill {
+    pub webhooks: Vec<(WebhookRow, Position)>,
+    pub batch: EventBatch,
+}
+
+/// Queues events in one commit with the positions that they lead to. Changes nothing of a webhook that is gone or
+/// somewhere else, and returns these.
+pub fn append(tx: &mut Tx<'_>, fills: &[Fill]) -> Result<Vec<WebhookRow>> {
+    let mut elsewhere = Vec::new();
     let mut advance = tx.conn.prepare_cached(
         "UPDATE webhooks SET last_number = ?4, last_event = ?5
          WHERE webhook = ?1 AND last_number = ?2 AND last_event = ?3",
     )?;
-    let to = batch.position;
-    if advance.execute(params![webhook, since.number, since.event, to.number, to.event])? != 1 {
-        return Ok(false);
-    }
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO webhook_events (webhook, number, event_id, body, status, attempts, next_at, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6)",
     )?;
-    for event in &batch.events {
-        let pending = EventStatus::Pending.name();
-        insert.execute(params![webhook, event.number, event.event_id, event.body, pending, tx.now.millis()])?;
+    for Fill { webhooks, batch } in fills {
+        let to = batch.position;
+        for (webhook, since) in webhooks {
+            if advance.execute(params![webhook, since.number, since.event, to.number, to.event])? != 1 {
+                elsewhere.push(*webhook);
+                continue;
+            }
+            for event in &batch.events {
+                let pending = EventStatus::Pending.name();
+                insert.execute(params![webhook, event.number, event.event_id, event.body, pending, tx.now.millis()])?;
+            }
+        }
     }
-    Ok(true)
+    Ok(elsewhere)
+}
+
+/// How many events of a webhook wait.
+pub fn count_pending(db: &Db<'_>, webhook: WebhookRow) -> Result<usize> {
+    let mut count =
+        db.conn.prepare_cached("SELECT count(*) FROM webhook_events WHERE webhook = ?1 AND status = 'PENDING'")?;
+    Ok(count.query_row([webhook], |row| row.get(0))?)
 }
 
 /// An event whose time has come.
@@ -79,7 +99,7 @@ pub struct DueEvent {
 }
 
 /// Events whose time has come, those of one message in their order and none before its time has come for all that were
-/// before it; and when the next one's comes.
+/// before it; or, if there is none, when the next one's comes.
 pub fn due(db: &Db<'_>, webhook: WebhookRow, limit: usize) -> Result<(Vec<DueEvent>, Option<Timestamp>)> {
     let now = db.now();
     let mut due = db.conn.prepare_cached(
@@ -100,6 +120,9 @@ pub fn due(db: &Db<'_>, webhook: WebhookRow, limit: usize) -> Result<(Vec<DueEve
         })
     })?;
     let events = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    if !events.is_empty() {
+        return Ok((events, None));
+    }
     let mut next = db.conn.prepare_cached(
         "SELECT min(next_at) FROM webhook_events WHERE webhook = ?1 AND status = 'PENDING' AND next_at > ?2",
     )?;

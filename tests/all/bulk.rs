@@ -13,6 +13,28 @@ fn is_id(id: &str) -> bool {
 }
 
 #[test]
+fn small_jobs_do_not_wait_for_a_large_one() {
+    let daemon = Daemon::start_with(|config| config.workers = 1);
+    let customer = daemon.customer("acme");
+    // Each text takes a while, and one thread has minutes to do.
+    let (body, items) = ("{{#each items}}{{#each ../items}}{{this}}{{/each}}{{/each}}", vec![1; 300]);
+    let content = json!({ "title": "{{@root.name}}", "body": body });
+    let large = customer.create(json!({ "message": { "content": content }, "data": { "items": items } }));
+    customer.ingest(&large, readers(0, 10_000));
+    customer.run(&large);
+    wait_until("the large job has begun", || customer.job(&large)["enqueued"] != 0);
+    for first in [0, 50] {
+        let small = customer.create(newsletter());
+        customer.ingest(&small, readers(first, 50));
+        assert_eq!(customer.run_to_the_end(&small)["enqueued"], 50);
+        assert_eq!(customer.job(&large)["status"], "PROCESSING");
+    }
+    // Nor does the large one stand still.
+    let enqueued = customer.job(&large)["enqueued"].as_u64();
+    wait_until("the large job goes on", || customer.job(&large)["enqueued"].as_u64() > enqueued);
+}
+
+#[test]
 fn a_job_goes_from_users_to_a_full_outbox() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");

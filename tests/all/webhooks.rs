@@ -624,6 +624,42 @@ fn a_receiver_that_never_answers_holds_up_no_other() {
 }
 
 #[test]
+fn twenty_webhooks_are_told_the_same_and_wait_for_none_of_each_other() {
+    let (_ours, address) = unheard();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (daemon, willing) = (Daemon::start(), Receiver::willing());
+    let customer = daemon.customer("acme");
+    let deaf = [address, silent.local_addr().unwrap()];
+    let ids: Vec<String> = (0..19).map(|i| register(&customer, &format!("http://{}", deaf[i % 2]))).collect();
+    register(&customer, &willing.url());
+    // Some find room one by one, and then more come than do.
+    for first in 0..3 {
+        send(&customer, first, 1);
+    }
+    send(&customer, 3, 600);
+    wait_until("the one that listens has all events", || willing.event_ids().len() == 2 * 603);
+    assert!(told(&willing.calls()).values().all(|statuses| statuses == &["ENQUEUED", "SENT"]));
+    for id in &ids {
+        wait_for(&customer, id, "has a full queue", |it| it["pending"] == QUEUE);
+    }
+    // All the others have come as far as one another, with the same events.
+    let file = open_file(&daemon.database());
+    let ask = |sql: &str| -> u64 { file.query_row(sql, [], |row| row.get(0)).unwrap() };
+    assert_eq!(ask("SELECT count(DISTINCT webhook) FROM webhook_events"), 19);
+    assert_eq!(ask("SELECT count(DISTINCT event_id) FROM webhook_events"), QUEUE);
+    assert_eq!(ask("SELECT count(DISTINCT event_id || body) FROM webhook_events"), QUEUE);
+    assert_eq!(ask("SELECT count(DISTINCT last_number) FROM webhooks"), 2);
+    // What comes next is told to those with room.
+    let before = webhook(&customer, &ids[1]);
+    remove(&customer, &ids[0]);
+    let next = register(&customer, &willing.url());
+    send(&customer, 700, 1);
+    wait_until("both that listen are told", || willing.calls().len() == 2 * 603 + 4);
+    wait_for(&customer, &next, "is done", |it| it["pending"] == 0);
+    assert_eq!(webhook(&customer, &ids[1])["pending"], before["pending"]);
+}
+
+#[test]
 fn a_dead_receiver_costs_no_more_than_its_queue() {
     let (_ours, address) = unheard();
     let daemon = Daemon::start();

@@ -4,12 +4,16 @@
 //! a commit share one. A request that comes later is in the next group. If it were let in, the few clients that there are
 //! would all end up in the same group, and none of them would prepare its next request while that group is written. No
 //! request is answered before the commit.
+//!
+//! Changes wait in two lanes. Those that a client waits for come first. What is done beside them, such as the parts of a
+//! large job, has a turn after each of their groups, which ends as soon as one of them waits again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use rusqlite::{Connection, ffi};
 
 use super::bell::{Bells, Wakeups};
@@ -29,6 +33,18 @@ use crate::threads::{self, catch};
 const GROUP_CHANGES: usize = 256;
 /// A group that has been open for so long is committed.
 const GROUP_TIME: Duration = Duration::from_millis(10);
+
+/// Changes that a lane holds; a thread that submits one more waits.
+const LANE_CHANGES: usize = 1024;
+
+/// Where a change waits for the writer. Within a lane changes are made in the order in which they were submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Of what a client waits for: requests, and small jobs.
+    Ahead,
+    /// Of what is done beside it.
+    Behind,
+}
 
 /// When a commit has to be on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +154,28 @@ impl<T> Drop for Promise<T> {
 
 /// What is told by how many milliseconds the clock was set back.
 type OnSetBack = Box<dyn Fn(&Db<'_>, i64) + Send>;
+/// How many commits there were that made messages, or changed what is known of them.
+#[derive(Clone, Default)]
+pub struct MessageCommits(Arc<CommitCounters>);
+
+#[derive(Default)]
+struct CommitCounters {
+    /// Counted before they are made: a look at the rows sees no other.
+    all: AtomicU64,
+    /// Those that are on the disk, if they are to be.
+    synced: AtomicU64,
+}
+
+impl MessageCommits {
+    pub fn count(&self) -> u64 {
+        self.0.all.load(Ordering::SeqCst)
+    }
+
+    /// Whether so many of them are on the disk, as far as that is promised of any commit.
+    pub fn are_synced(&self, count: u64) -> bool {
+        self.0.synced.load(Ordering::SeqCst) >= count
+    }
+}
 
 /// What the writer's thread works with.
 pub struct Setup {
@@ -151,11 +189,51 @@ pub struct Setup {
     pub recipients: Recipients,
     pub checkpoints: Checkpoints,
     pub bells: Bells,
+    pub message_commits: MessageCommits,
     pub in_place: InPlace,
 }
 
+/// One end of each lane.
+#[derive(Clone)]
+struct Lanes<End> {
+    ahead: End,
+    behind: End,
+}
+
+type Changes = Receiver<Box<dyn QueuedChange>>;
+type ChangesIn = Sender<Box<dyn QueuedChange>>;
+
+impl Lanes<Changes> {
+    /// The next change, as soon as there is one; of the lane behind if it is that one's turn. `None` when all is over.
+    fn next(&self, is_turn_of_behind: bool) -> Option<(Lane, Box<dyn QueuedChange>)> {
+        let ahead = || self.ahead.try_recv().ok().map(|change| (Lane::Ahead, change));
+        let behind = || self.behind.try_recv().ok().map(|change| (Lane::Behind, change));
+        let next = if is_turn_of_behind { behind().or_else(ahead) } else { ahead().or_else(behind) };
+        // An empty lane ends when the store stops, and what is left is in the other one.
+        next.or_else(|| {
+            select! {
+                recv(self.ahead) -> change => match change {
+                    Ok(change) => Some((Lane::Ahead, change)),
+                    Err(_) => self.behind.recv().ok().map(|change| (Lane::Behind, change)),
+                },
+                recv(self.behind) -> change => match change {
+                    Ok(change) => Some((Lane::Behind, change)),
+                    Err(_) => self.ahead.recv().ok().map(|change| (Lane::Ahead, change)),
+                },
+            }
+        })
+    }
+
+    fn of(&self, lane: Lane) -> &Changes {
+        match lane {
+            Lane::Ahead => &self.ahead,
+            Lane::Behind => &self.behind,
+        }
+    }
+}
+
 pub struct Writer {
-    queue: Mutex<Option<Sender<Box<dyn QueuedChange>>>>,
+    lanes: Mutex<Option<Lanes<ChangesIn>>>,
 }
 
 impl Writer {
@@ -165,7 +243,8 @@ impl Writer {
             checkpoints.log_has(pages);
             Ok(())
         }))?;
-        let (sender, queue) = bounded(1024);
+        let (ahead, behind) = (bounded(LANE_CHANGES), bounded(LANE_CHANGES));
+        let lanes = Lanes { ahead: ahead.1, behind: behind.1 };
         let checkpoints = setup.checkpoints.clone();
         let work = move || {
             let writer = WriterThread {
@@ -175,18 +254,19 @@ impl Writer {
                 outage: Outage::new("changes are not committed"),
                 setup,
             };
-            writer.run(&queue);
+            writer.run(&lanes);
             // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the
             // other.
             checkpoints.stop();
         };
         let thread = threads::spawn_service(std::thread::Builder::new().name("writer".to_owned()), work)
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
-        Ok((Writer { queue: Mutex::new(Some(sender)) }, thread))
+        Ok((Writer { lanes: Mutex::new(Some(Lanes { ahead: ahead.0, behind: behind.0 })) }, thread))
     }
 
     pub fn submit<T: Send + 'static>(
         &self,
+        lane: Lane,
         sync: SyncWhen,
         undo: Undo,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -195,15 +275,16 @@ impl Writer {
         let answer = Promise(Some(slot.clone()));
         let change: Box<dyn QueuedChange> =
             Box::new(Queued { sync, undo, change: Some(change), outcome: None, answer });
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(queue) = queue {
-            let _ = queue.send(change);
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(lanes) = lanes {
+            let lane = if lane == Lane::Ahead { lanes.ahead } else { lanes.behind };
+            let _ = lane.send(change);
         }
         Pending(slot)
     }
 
     pub fn stop(&self) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -212,7 +293,7 @@ impl Writer {
 struct Group {
     applied: Vec<Box<dyn QueuedChange>>,
     wakeups: Wakeups,
-    /// Taken from the queue, and for the next group.
+    /// Taken from its lane, and for the next group.
     carried_over: Option<Box<dyn QueuedChange>>,
 }
 
@@ -228,22 +309,32 @@ struct WriterThread {
 }
 
 impl WriterThread {
-    fn run(mut self, queue: &Receiver<Box<dyn QueuedChange>>) {
-        let mut carried_over = None;
-        while let Some(first) = carried_over.take().or_else(|| queue.recv().ok()) {
-            carried_over = self.group(first, queue);
+    fn run(mut self, lanes: &Lanes<Changes>) {
+        let (mut carried_over, mut lane) = (None, Lane::Behind);
+        loop {
+            let first = match carried_over.take() {
+                Some(first) => first,
+                None => {
+                    let Some(next) = lanes.next(lane == Lane::Ahead) else { return };
+                    lane = next.0;
+                    next.1
+                }
+            };
+            carried_over = self.group(lane, first, lanes);
             self.setup.checkpoints.restart_if_long(&self.setup.conn);
         }
     }
 
-    /// Commits a group, and returns a change that was taken from the queue but has to go into the next one.
+    /// Commits a group of changes of one lane, and returns a change that was taken from it but has to go into the next
+    /// one.
     fn group(
         &mut self,
+        lane: Lane,
         first: Box<dyn QueuedChange>,
-        queue: &Receiver<Box<dyn QueuedChange>>,
+        lanes: &Lanes<Changes>,
     ) -> Option<Box<dyn QueuedChange>> {
         let mut group = Group::default();
-        let outcome = self.changes(first, queue, &mut group);
+        let outcome = self.changes(lane, first, lanes, &mut group);
         if let Err(error) = &outcome {
             self.outage.failed(error);
             self.setup.recipients.rollback(0);
@@ -270,8 +361,9 @@ impl WriterThread {
 
     fn changes(
         &mut self,
+        lane: Lane,
         first: Box<dyn QueuedChange>,
-        queue: &Receiver<Box<dyn QueuedChange>>,
+        lanes: &Lanes<Changes>,
         group: &mut Group,
     ) -> Result<()> {
         let opened = Instant::now();
@@ -281,25 +373,34 @@ impl WriterThread {
         {
             // Nor would it begin for the changes behind it: they are answered now, and not one after the other.
             group.applied.push(first);
-            group.applied.extend(queue.try_iter());
+            group.applied.extend(lanes.ahead.try_iter().chain(lanes.behind.try_iter()));
             return Err(error);
         }
-        let mut waiting = queue.len().min(GROUP_CHANGES - 1);
+        let changes = lanes.of(lane);
+        let mut waiting = changes.len().min(GROUP_CHANGES - 1);
         let mut next = Some(first);
         while let Some(change) = next {
             let wakeups = self.apply(change, &mut group.applied)?;
             group.wakeups.add(wakeups);
+            let gives_way = lane == Lane::Behind && !lanes.ahead.is_empty();
             let full = waiting == 0 || opened.elapsed() >= GROUP_TIME;
-            next = if full { None } else { queue.try_recv().ok() };
+            next = if full || gives_way { None } else { changes.try_recv().ok() };
             waiting = waiting.saturating_sub(1);
             if sync == SyncWhen::Later && next.as_ref().is_some_and(|next| next.sync() == SyncWhen::Now) {
                 group.carried_over = next.take();
             }
         }
         crash::point(Point::BeforeCommit);
+        let commits = &self.setup.message_commits.0;
+        if group.wakeups.messages {
+            commits.all.fetch_add(1, Ordering::SeqCst);
+        }
         if let Err(error) = self.setup.conn.prepare_cached("COMMIT")?.execute([]) {
             self.suspect |= error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_FSYNC);
             return Err(error.into());
+        }
+        if self.synchronous == self.setup.durability {
+            commits.synced.store(commits.all.load(Ordering::SeqCst), Ordering::SeqCst);
         }
         crash::point(Point::AfterCommit);
         Ok(())

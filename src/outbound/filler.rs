@@ -1,0 +1,192 @@
+//! Rows → the queues of all webhooks: one thread, and one commit for all of them, so that neither a send nor a drain
+//! takes longer for how many there are.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::posters::Posters;
+use super::queues::Queues;
+use crate::error::Result;
+use crate::follow::{self, Next};
+use crate::model::environment::EnvironmentRow;
+use crate::model::row::{MessageEventRow, MessageNumber};
+use crate::store::event_batch::LEAST_ROOM;
+use crate::store::webhook::{self, Position, Webhook};
+use crate::store::webhook_event::{self, EventBatch, Fill, QUEUE_EVENTS};
+use crate::store::{Lane, Store, SyncWhen, Tx, Undo, event_batch};
+
+/// Events of one commit, shared by the webhooks with room for some: the writer takes a few milliseconds for them.
+const COMMIT_EVENTS: usize = 512;
+/// But so many for each: those of one message must fit.
+const LEAST_EVENTS: usize = 16;
+
+/// Events of all webhooks that are queued in a second while messages are made. To build, queue and post one takes about
+/// a tenth of a millisecond, which the messages' own work needs more than that.
+const EVENTS_PER_SECOND: f64 = 1_000.0;
+/// Events that are queued at once whatever else goes on.
+const BURST_EVENTS: f64 = 256.0;
+/// After so long without a new message all there is may be queued.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// A webhook whose queue is filled. All that is remembered of it is in the rows as well, or follows from them.
+struct Filled {
+    webhook: Webhook,
+    /// Behind the row's position, up to where there was nothing to queue.
+    position: Position,
+    /// Events in its queue. Only this thread adds some. `None`: some have left it, and they are to be counted.
+    pending: Option<usize>,
+}
+
+impl Filled {
+    fn room(&self) -> usize {
+        QUEUE_EVENTS.saturating_sub(self.pending.unwrap_or(QUEUE_EVENTS))
+    }
+
+    /// Webhooks of which this is the same are told the same.
+    fn place(&self) -> Place {
+        (self.position.number, self.position.event, self.webhook.environment)
+    }
+}
+
+/// Events, and the places of the webhooks that are told them.
+type Batches = Vec<(Vec<usize>, EventBatch)>;
+
+type Place = (MessageNumber, MessageEventRow, Option<EnvironmentRow>);
+
+struct Filler<'a> {
+    store: &'a Store,
+    posters: &'a Posters,
+    queues: &'a Queues,
+    known: Vec<Filled>,
+    /// How often the bell of webhooks had rung when they were read. `None`: they are to be read anew.
+    known_at: Option<u64>,
+    budget: Budget,
+}
+
+/// Fills the queues until all stops.
+pub fn fill(store: &Store, posters: &Posters, queues: &Queues) {
+    let budget = Budget { left: BURST_EVENTS, at: Instant::now() };
+    let mut filler = Filler { store, posters, queues, known: Vec::new(), known_at: None, budget };
+    let trouble = "events are not queued";
+    follow::follow(store, store.messages_bell(), trouble, || posters.is_stopping(), || filler.turn());
+}
+
+impl Filler<'_> {
+    /// Queues what has come to pass, as long as there is room, in one commit. After a failure it begins with the rows.
+    fn turn(&mut self) -> Result<Next> {
+        let rung = self.store.webhooks_bell().rung();
+        let mut known = std::mem::take(&mut self.known);
+        if self.known_at.take() != Some(rung) {
+            known = look_at_webhooks(self.store, &known)?;
+        }
+        let (batches, commits) = self.read(&mut known)?;
+        let (mut fills, mut filled, mut more) = (Vec::new(), Vec::new(), false);
+        for (places, batch) in batches {
+            more |= batch.more;
+            let needs_commit = |place: &usize| batch.needs_commit(known[*place].webhook.position);
+            let (told, others): (Vec<usize>, Vec<usize>) = places.into_iter().partition(needs_commit);
+            others.into_iter().for_each(|place| known[place].position = batch.position);
+            if !told.is_empty() {
+                let row = |place: &usize| (known[*place].webhook.webhook, known[*place].webhook.position);
+                let webhooks = told.iter().map(row).collect();
+                filled.push((told, batch.position, batch.events.len()));
+                fills.push(Fill { webhooks, batch });
+            }
+        }
+        let (mut events, mut elsewhere) = (0, Vec::new());
+        if !fills.is_empty() {
+            // No event is posted before what it tells of is on the disk: if need be, this sync has the log up to here
+            // written, with the parts of a job that were not waited for.
+            let sync = if self.store.message_commits().are_synced(commits) { SyncWhen::Later } else { SyncWhen::Now };
+            let append = move |tx: &mut Tx<'_>| webhook_event::append(tx, &fills);
+            elsewhere = self.store.submit(Lane::Behind, sync, Undo::Change, append).wait()?;
+        }
+        for (told, position, count) in filled {
+            for place in told {
+                let filled = &mut known[place];
+                filled.webhook.position = position;
+                filled.position = position;
+                filled.pending = filled.pending.map(|pending| pending + count);
+                events += count;
+                if count > 0 {
+                    self.queues.ring(&filled.webhook.webhook_id);
+                }
+            }
+        }
+        self.known = known;
+        self.known_at = elsewhere.is_empty().then_some(rung);
+        self.budget.spend(events, self.store, self.posters);
+        Ok(if more { Next::Again } else { Next::Wait })
+    }
+
+    /// The next events, each batch with the webhooks that are told it; and how many commits may have been seen.
+    fn read(&self, known: &mut [Filled]) -> Result<(Batches, u64)> {
+        for filled in known.iter_mut() {
+            if self.queues.has_shrunk(&filled.webhook.webhook_id) {
+                filled.pending = None;
+            }
+        }
+        if known.iter().all(|filled| filled.pending.is_some() && filled.room() < LEAST_ROOM) {
+            return Ok((Vec::new(), 0));
+        }
+        self.store.read(|db| {
+            let mut places: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
+            for (place, filled) in known.iter_mut().enumerate() {
+                if filled.pending.is_none() {
+                    filled.pending = Some(webhook_event::count_pending(db, filled.webhook.webhook)?);
+                }
+                if filled.room() >= LEAST_ROOM {
+                    places.entry(filled.place()).or_default().push(place);
+                }
+            }
+            let webhooks: usize = places.values().map(Vec::len).sum();
+            let share = (COMMIT_EVENTS / webhooks.max(1)).max(LEAST_EVENTS);
+            let batches = places.into_iter().map(|((number, event, environment), places)| {
+                let room = places.iter().map(|&place| known[place].room()).min().unwrap_or_default();
+                let batch = event_batch::read(db, environment, Position { number, event }, room.min(share))?;
+                Ok((places, batch))
+            });
+            Ok((batches.collect::<Result<_>>()?, self.store.message_commits().count()))
+        })
+    }
+}
+
+/// Those that are there now. One that is where it was is remembered.
+fn look_at_webhooks(store: &Store, known: &[Filled]) -> Result<Vec<Filled>> {
+    let there = store.read(webhook::all)?;
+    let filled = |webhook: Webhook| {
+        let is_same =
+            |known: &&Filled| known.webhook.webhook == webhook.webhook && known.webhook.position == webhook.position;
+        let position = known.iter().find(is_same).map_or(webhook.position, |known| known.position);
+        Filled { position, webhook, pending: None }
+    };
+    Ok(there.into_iter().map(filled).collect())
+}
+
+/// How many events may be queued.
+struct Budget {
+    left: f64,
+    at: Instant,
+}
+
+impl Budget {
+    /// Takes these from it, and if there are none left, waits until there are, or until no messages are made.
+    fn spend(&mut self, events: usize, store: &Store, posters: &Posters) {
+        self.grow();
+        self.left -= events as f64;
+        while self.left < 0.0 && !posters.is_stopping() {
+            let commits = store.message_commits().count();
+            store.messages_bell().pause(QUIET, || posters.is_stopping());
+            if store.message_commits().count() == commits {
+                self.left = BURST_EVENTS;
+            }
+            self.grow();
+        }
+    }
+
+    fn grow(&mut self) {
+        let span = self.at.elapsed();
+        self.at += span;
+        self.left = (self.left + span.as_secs_f64() * EVENTS_PER_SECOND).min(BURST_EVENTS);
+    }
+}
