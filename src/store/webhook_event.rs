@@ -57,8 +57,9 @@ pub fn append(tx: &mut Tx<'_>, webhook: WebhookRow, since: Position, batch: &Eve
     }
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO webhook_events (webhook, number, event_id, body, status, attempts, next_at, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6)",
+         SELECT ?1, number, ?3, ?4, ?5, 0, ?6, ?6 FROM messages WHERE number = ?2",
     )?;
+    // What was dropped since it was read is not told any more.
     for event in &batch.events {
         let pending = EventStatus::Pending.name();
         insert.execute(params![webhook, event.number, event.event_id, event.body, pending, tx.now.millis()])?;

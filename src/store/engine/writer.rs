@@ -5,6 +5,7 @@
 //! would all end up in the same group, and none of them would prepare its next request while that group is written. No
 //! request is answered before the commit.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -151,6 +152,8 @@ pub struct Setup {
 
 pub struct Writer {
     queue: Mutex<Option<Sender<Box<dyn QueuedChange>>>>,
+    /// Changes that were submitted.
+    changes: AtomicU64,
 }
 
 impl Writer {
@@ -176,7 +179,7 @@ impl Writer {
         };
         let thread = threads::spawn_service(std::thread::Builder::new().name("writer".to_owned()), work)
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
-        Ok((Writer { queue: Mutex::new(Some(sender)) }, thread))
+        Ok((Writer { queue: Mutex::new(Some(sender)), changes: AtomicU64::new(0) }, thread))
     }
 
     pub fn submit<T: Send + 'static>(
@@ -185,6 +188,7 @@ impl Writer {
         undo: Undo,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
+        self.changes.fetch_add(1, Ordering::Relaxed);
         let slot = Arc::new(Slot { answer: Mutex::new(None), given: Condvar::new() });
         let answer = Promise(Some(slot.clone()));
         let change: Box<dyn QueuedChange> =
@@ -194,6 +198,10 @@ impl Writer {
             let _ = queue.send(change);
         }
         Pending(slot)
+    }
+
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     pub fn stop(&self) {
