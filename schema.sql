@@ -305,6 +305,14 @@ CREATE TABLE profile_versions (
 -- The versions of a user, and those of an environment.
 CREATE INDEX profile_versions_of_user ON profile_versions (environment, user_id);
 
+-- Profiles that were deleted and had more versions than one commit overwrites: those up to this one are yet to be.
+CREATE TABLE deleted_profiles (
+    environment     INTEGER NOT NULL REFERENCES environments,
+    user_id         TEXT    NOT NULL,
+    profile_version INTEGER NOT NULL,
+    PRIMARY KEY (environment, user_id)
+) STRICT, WITHOUT ROWID;
+
 -- Lists of users.
 CREATE TABLE lists (
     list        INTEGER PRIMARY KEY,

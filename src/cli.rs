@@ -29,7 +29,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the daemon. The same as `bulkd` alone.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Start a daemon on a fresh file and play a customer: a job, 1,000 users, a full outbox.
     Demo(Demo),
     /// Say whether a database file is sound.

@@ -24,8 +24,8 @@ fn main() -> ExitCode {
     // A write beyond the largest file that may be is then one that fails, as it does on a full disk.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     raise_descriptor_limit();
-    let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(flags) => serve(flags),
+    let outcome = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
+        Command::Serve(flags) => serve(*flags),
         Command::Demo(flags) => demo(&flags),
         Command::Check { file } => check(&file).map(|()| ExitCode::SUCCESS),
         Command::Compact { file } => compact(&file).map(|()| ExitCode::SUCCESS),

@@ -14,11 +14,11 @@ use crate::model::row::JobRow;
 use crate::output::megabytes;
 use crate::settings::Keep;
 use crate::store::retention::{self, DropRule, Versions};
-use crate::store::{Store, SyncWhen, Tx, Undo, retired};
+use crate::store::{Store, SyncWhen, Tx, Undo, profile, retired};
 use crate::threads;
 
 /// Between two looks for jobs that have become old.
-const LOOK_MILLIS: i64 = 10_000;
+const LOOK_MILLIS: i64 = 2_000;
 /// How often the log says how large the file is.
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// Jobs of an environment that was reset, for one commit.
@@ -120,6 +120,10 @@ impl<'a> Sweeper<'a> {
             self.commit(retention::drop_piece)?;
             return Ok(true);
         }
+        if self.store.read(profile::any_deleted)? {
+            self.commit(profile::overwrite_deleted)?;
+            return Ok(true);
+        }
         if self.store.read(retention::any_expired)? {
             self.commit(retention::drop_expired)?;
             return Ok(true);
@@ -132,7 +136,7 @@ impl<'a> Sweeper<'a> {
         for environment in self.store.read(retired::list)? {
             let (jobs, has_jobs) = self.store.read(|db| retired::jobs(db, environment, MARKED_JOBS))?;
             if !jobs.is_empty() {
-                self.commit(move |tx| marked(tx, &jobs, None))?;
+                self.commit(move |tx| retention::mark(tx, &jobs, None))?;
                 return Ok(true);
             }
             if !has_jobs {
@@ -163,7 +167,7 @@ impl<'a> Sweeper<'a> {
             if !found.jobs.is_empty() {
                 let by = keep.to_string();
                 let jobs = found.jobs;
-                self.commit(move |tx| marked(tx, &jobs, Some(&by)))?;
+                self.commit(move |tx| retention::mark(tx, &jobs, Some(&by)))?;
                 self.versions = Versions::ALL.map(|it| (it, 0)).to_vec();
                 return Ok(true);
             }
@@ -203,9 +207,15 @@ impl<'a> Sweeper<'a> {
     }
 
     /// Makes a change, and gives way to others afterwards. What a power cut undoes of it is done again.
-    fn commit(&mut self, change: impl FnOnce(&mut Tx<'_>) -> Result<Duration> + Send + 'static) -> Result<()> {
+    fn commit(&mut self, change: impl FnOnce(&mut Tx<'_>) -> Result<()> + Send + 'static) -> Result<()> {
         let others = self.store.changes() != self.changes;
-        let took = self.store.submit(SyncWhen::Later, Undo::Change, change).wait()?;
+        // Without the time in the queue, and without the commit, which costs about as much again.
+        let timed = move |tx: &mut Tx<'_>| {
+            let begun = Instant::now();
+            change(tx)?;
+            Ok(begun.elapsed())
+        };
+        let took = self.store.submit(SyncWhen::Later, Undo::Change, timed).wait()?;
         crash::point(Point::Retention);
         self.changes = self.store.changes();
         if others {
@@ -217,22 +227,62 @@ impl<'a> Sweeper<'a> {
     }
 
     fn tell_size(&mut self) -> Result<()> {
-        let now = self.store.now();
-        if now.millis().abs_diff(self.told_at.millis()) < DAY_MILLIS.unsigned_abs() {
-            return Ok(());
-        }
-        self.told_at = now;
-        let (bytes, free) = self.store.read(retention::size)?;
-        log::info!("the file has {}, of which {} are free to be used again", megabytes(bytes), megabytes(free));
-        if let Some(webhook_id) = self.held_up_by.take() {
-            log::warn!("{} does not drop what webhook {webhook_id} has yet to deliver", self.retention.keep);
+        if let Some(line) = self.size_line()? {
+            log::info!("{line}");
+            if let Some(webhook_id) = self.held_up_by.take() {
+                log::warn!("{} does not drop what webhook {webhook_id} has yet to deliver", self.retention.keep);
+            }
         }
         Ok(())
     }
+
+    /// How large the file is, once a day.
+    fn size_line(&mut self) -> Result<Option<String>> {
+        let now = self.store.now();
+        if now.millis().abs_diff(self.told_at.millis()) < DAY_MILLIS.unsigned_abs() {
+            return Ok(None);
+        }
+        self.told_at = now;
+        let (bytes, free) = self.store.read(retention::size)?;
+        let (bytes, free) = (megabytes(bytes), megabytes(free));
+        Ok(Some(format!("the file has {bytes}, of which {free} are free to be used again")))
+    }
 }
 
-fn marked(tx: &mut Tx<'_>, jobs: &[JobRow], by: Option<&str>) -> Result<Duration> {
-    let begun = Instant::now();
-    retention::mark(tx, jobs, by)?;
-    Ok(begun.elapsed())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::id::Ids;
+    use crate::settings::Durability;
+    use crate::store::Options;
+
+    #[test]
+    fn the_size_of_the_file_is_told_once_a_day() {
+        let clock = ManualClock::at(0);
+        let options = Options {
+            path: None,
+            durability: Durability::Ephemeral,
+            clock: Clock::Manual(clock.clone()),
+            ids: Ids::sequential(0),
+        };
+        let (store, threads) = Store::open(options).unwrap();
+        let retention = Retention { store: Arc::new(store), keep: Keep::default(), stopping: AtomicBool::new(false) };
+        let mut sweeper = Sweeper::new(&retention);
+        let hour = Duration::from_secs(3_600);
+        let told: Vec<String> = (0..72)
+            .filter_map(|_| {
+                clock.advance(hour);
+                sweeper.size_line().unwrap()
+            })
+            .collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told[0].starts_with("the file has 0.") && told[0].ends_with("0.0 MB are free to be used again"),
+            "{told:?}"
+        );
+        retention.store.stop();
+        drop(retention);
+        threads.join();
+    }
 }

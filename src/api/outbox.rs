@@ -33,10 +33,10 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let from = MessageNumber(Cursor::read(query.cursor().as_deref(), PagedList::Outbox)? as i64);
     let limit = query.limit();
     Action::query(move |db, environment| {
-        if let Some(job_id) = &filter.job_id {
-            if job::find(db, environment, job_id)?.is_none() {
-                return Err(job::not_found(db, job_id)?);
-            }
+        if let Some(job_id) = &filter.job_id
+            && job::find(db, environment, job_id)?.is_none()
+        {
+            return Err(job::not_found(db, job_id)?);
         }
         if let Some(message_id) = &message_id {
             let place = message::find(db, environment, message_id)?;

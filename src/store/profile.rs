@@ -9,6 +9,8 @@ use crate::model::row::ProfileVersion;
 
 /// What stands in place of a profile that was deleted.
 const DELETED: &str = "null";
+/// Versions that one commit overwrites.
+const OVERWRITTEN_VERSIONS: usize = 256;
 
 /// A user's profile as it is now, with the number of this version of it.
 pub fn find_current(
@@ -25,8 +27,12 @@ pub fn find_current(
 
 /// A profile as it was. `None` if it was deleted since.
 pub fn get_version(db: &Db<'_>, profile_version: ProfileVersion) -> Result<Option<String>> {
-    let mut get = db.conn.prepare_cached("SELECT profile FROM profile_versions WHERE profile_version = ?1")?;
-    let profile = get.query_row([profile_version], |row| row.get(0)).optional()?;
+    let mut get = db.conn.prepare_cached(
+        "SELECT iif(version.profile_version <= deleted_profiles.profile_version, ?2, profile)
+         FROM profile_versions AS version LEFT JOIN deleted_profiles USING (environment, user_id)
+         WHERE version.profile_version = ?1",
+    )?;
+    let profile = get.query_row(params![profile_version, DELETED], |row| row.get(0)).optional()?;
     let profile: String = profile.ok_or_else(|| Error::internal("a version of a profile is missing"))?;
     Ok(Some(profile).filter(|profile| profile != DELETED))
 }
@@ -65,10 +71,46 @@ pub fn replace(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str, prof
 pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str) -> Result<()> {
     let mut delete = tx.conn.prepare_cached("DELETE FROM profiles WHERE environment = ?1 AND user_id = ?2")?;
     delete.execute(params![environment, user_id])?;
-    let mut forget = tx.conn.prepare_cached(
-        "UPDATE profile_versions SET profile = ?3, user_id = NULL, replaced_at = coalesce(replaced_at, ?4)
-         WHERE environment = ?1 AND user_id = ?2",
+    if overwrite(tx, environment, user_id, ProfileVersion(i64::MAX))? == OVERWRITTEN_VERSIONS {
+        let mut rest = tx.conn.prepare_cached(
+            "INSERT OR REPLACE INTO deleted_profiles (environment, user_id, profile_version)
+             VALUES (?1, ?2, (SELECT max(profile_version) FROM profile_versions))",
+        )?;
+        rest.execute(params![environment, user_id])?;
+        tx.wakeups.retention = true;
+    }
+    Ok(())
+}
+
+/// Overwrites some of a user's versions up to this one. Returns how many.
+fn overwrite(tx: &Tx<'_>, environment: EnvironmentRow, user_id: &str, up_to: ProfileVersion) -> Result<usize> {
+    let mut overwrite = tx.conn.prepare_cached(
+        "UPDATE profile_versions SET profile = ?4, user_id = NULL, replaced_at = coalesce(replaced_at, ?5)
+         WHERE profile_version IN (
+             SELECT profile_version FROM profile_versions
+             WHERE environment = ?1 AND user_id = ?2 AND profile_version <= ?3
+             ORDER BY profile_version DESC LIMIT ?6)",
     )?;
-    forget.execute(params![environment, user_id, DELETED, tx.now.millis()])?;
+    let limit = OVERWRITTEN_VERSIONS as i64;
+    Ok(overwrite.execute(params![environment, user_id, up_to, DELETED, tx.now.millis(), limit])?)
+}
+
+/// Whether versions of profiles that were deleted are yet to be overwritten.
+pub fn any_deleted(db: &Db<'_>) -> Result<bool> {
+    Ok(db.conn.prepare_cached("SELECT 1 FROM deleted_profiles LIMIT 1")?.exists([])?)
+}
+
+/// Overwrites some of the versions of one such profile.
+pub fn overwrite_deleted(tx: &mut Tx<'_>) -> Result<()> {
+    let mut first =
+        tx.conn.prepare_cached("SELECT environment, user_id, profile_version FROM deleted_profiles LIMIT 1")?;
+    let first: Option<(EnvironmentRow, String, ProfileVersion)> =
+        first.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+    let Some((environment, user_id, up_to)) = first else { return Ok(()) };
+    if overwrite(tx, environment, &user_id, up_to)? < OVERWRITTEN_VERSIONS {
+        let mut done =
+            tx.conn.prepare_cached("DELETE FROM deleted_profiles WHERE environment = ?1 AND user_id = ?2")?;
+        done.execute(params![environment, user_id])?;
+    }
     Ok(())
 }

@@ -3,8 +3,6 @@
 //! A job is marked in one commit, from which on nothing of it is found, and its rows are removed in pieces of bounded size
 //! after that. No number is ever given twice: the file keeps the highest of those that went.
 
-use std::time::{Duration, Instant};
-
 use rusqlite::{OptionalExtension, params};
 
 use super::engine::{Db, Tx};
@@ -203,9 +201,8 @@ struct Piece {
     event: i64,
 }
 
-/// Removes a piece of the jobs that are being dropped, and returns how long that took, without the commit.
-pub fn drop_piece(tx: &mut Tx<'_>) -> Result<Duration> {
-    let begun = Instant::now();
+/// Removes a piece of the jobs that are being dropped.
+pub fn drop_piece(tx: &mut Tx<'_>) -> Result<()> {
     let mut piece = Piece { rows: PIECE_ROWS, bytes: PIECE_BYTES, job: 0, user: 0, message: 0, event: 0 };
     while piece.has_room()
         && let Some(job) = first_dropping(tx)?
@@ -217,7 +214,7 @@ pub fn drop_piece(tx: &mut Tx<'_>) -> Result<Duration> {
              dropped_message = max(dropped_message, ?3), dropped_event = max(dropped_event, ?4)",
     )?;
     told.execute(params![piece.job, piece.user, piece.message, piece.event])?;
-    Ok(begun.elapsed())
+    Ok(())
 }
 
 fn first_dropping(db: &Db<'_>) -> Result<Option<JobRow>> {
@@ -401,8 +398,7 @@ pub fn find_unused(db: &Db<'_>, versions: Versions, by: Timestamp, after: i64) -
 }
 
 /// Removes those of the versions that still nothing refers to.
-pub fn drop_unused(tx: &mut Tx<'_>, versions: Versions, by: Timestamp, found: &[i64]) -> Result<Duration> {
-    let begun = Instant::now();
+pub fn drop_unused(tx: &mut Tx<'_>, versions: Versions, by: Timestamp, found: &[i64]) -> Result<()> {
     let (table, key, is_unused) = versions.table();
     let mut drop = tx.conn.prepare_cached(&format!(
         "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} AS version WHERE {key} = ?1 AND {is_unused})"
@@ -410,7 +406,7 @@ pub fn drop_unused(tx: &mut Tx<'_>, versions: Versions, by: Timestamp, found: &[
     for version in found {
         drop.execute(params![version, by.millis()])?;
     }
-    Ok(begun.elapsed())
+    Ok(())
 }
 
 /// Whether idempotency keys have expired.
@@ -422,14 +418,13 @@ pub fn any_expired(db: &Db<'_>) -> Result<bool> {
 }
 
 /// Removes some of the idempotency keys that have expired.
-pub fn drop_expired(tx: &mut Tx<'_>) -> Result<Duration> {
-    let begun = Instant::now();
+pub fn drop_expired(tx: &mut Tx<'_>) -> Result<()> {
     let mut sweep = tx.conn.prepare_cached(
         "DELETE FROM idempotency_keys WHERE id IN (
              SELECT id FROM idempotency_keys WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
     )?;
     sweep.execute(params![tx.now.millis(), PIECE_ROWS as i64])?;
-    Ok(begun.elapsed())
+    Ok(())
 }
 
 /// How large the database is, and how much of it is free to be used again, in bytes.

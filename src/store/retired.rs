@@ -1,7 +1,5 @@
 //! Environments that were reset: all that belongs to one goes, piece by piece, and its own row as the last.
 
-use std::time::{Duration, Instant};
-
 use rusqlite::params;
 
 use super::engine::{Db, Tx};
@@ -35,7 +33,12 @@ pub fn jobs(db: &Db<'_>, environment: EnvironmentRow, limit: usize) -> Result<(V
 
 /// What an environment has besides jobs, in an order in which nothing is referred to when it goes: at most so many rows of
 /// a table at a time.
-const TABLES: [(&str, usize); 13] = [
+const TABLES: [(&str, usize); 14] = [
+    (
+        "DELETE FROM deleted_profiles WHERE environment = ?1 AND user_id IN (
+             SELECT user_id FROM deleted_profiles WHERE environment = ?1 LIMIT ?2)",
+        PIECE_ROWS,
+    ),
     (
         "DELETE FROM profiles WHERE environment = ?1 AND user_id IN (
              SELECT user_id FROM profiles WHERE environment = ?1 LIMIT ?2)",
@@ -96,16 +99,14 @@ const TABLES: [(&str, usize); 13] = [
     ),
 ];
 
-/// Removes a piece of an environment that has no jobs any more; when nothing is left, the environment itself. Returns how
-/// long that took, without the commit.
-pub fn drop_piece(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<Duration> {
-    let begun = Instant::now();
+/// Removes a piece of an environment that has no jobs any more; when nothing is left, the environment itself.
+pub fn drop_piece(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
     for (rows, limit) in TABLES {
         if tx.conn.prepare_cached(rows)?.execute(params![environment, limit as i64])? > 0 {
-            return Ok(begun.elapsed());
+            return Ok(());
         }
     }
     tx.conn.execute("UPDATE file SET dropped_environment = max(dropped_environment, ?1)", [environment])?;
     tx.conn.execute("DELETE FROM environments WHERE environment = ?1", [environment])?;
-    Ok(begun.elapsed())
+    Ok(())
 }

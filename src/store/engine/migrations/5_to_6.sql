@@ -44,6 +44,14 @@ UPDATE profile_versions SET profile = 'null', user_id = NULL WHERE NOT EXISTS (
     SELECT 1 FROM profiles
     WHERE profiles.environment = profile_versions.environment AND profiles.user_id = profile_versions.user_id);
 
+-- Profiles that were deleted and had more versions than one commit overwrites: those up to this one are yet to be.
+CREATE TABLE deleted_profiles (
+    environment     INTEGER NOT NULL REFERENCES environments,
+    user_id         TEXT    NOT NULL,
+    profile_version INTEGER NOT NULL,
+    PRIMARY KEY (environment, user_id)
+) STRICT, WITHOUT ROWID;
+
 -- The view leaves out what is being dropped.
 DROP VIEW outbox;
 CREATE VIEW outbox AS
