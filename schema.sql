@@ -1,4 +1,4 @@
--- The file of a bulkd daemon, version 4 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 6 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
 -- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone
 -- out. Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job,
@@ -12,18 +12,32 @@
 -- Users and messages are only ever appended, each under the next number of its table, and never rewritten but for
 -- messages that waited for their time. Which job a number belongs to is told by a range, so that neither table needs an
 -- index of its own.
+--
+-- A job that is dropped, by --keep, by --keep-messages or with its environment by a reset, is marked first, and nothing
+-- of it is found from then on. Its rows are removed piece by piece, and its own row as the last. No number is given
+-- twice: `file` has the highest of those that are gone.
 
 -- What is true of the file as a whole: one row.
 CREATE TABLE file (
     file        INTEGER PRIMARY KEY CHECK (file = 1),
     message_tag TEXT    NOT NULL,  -- 12 hex digits: the middle of every message id, different in every file
-    created_at  INTEGER NOT NULL
+    created_at  INTEGER NOT NULL,
+    -- The highest numbers that were dropped.
+    dropped_job         INTEGER NOT NULL DEFAULT 0,
+    dropped_user        INTEGER NOT NULL DEFAULT 0,
+    dropped_message     INTEGER NOT NULL DEFAULT 0,
+    dropped_event       INTEGER NOT NULL DEFAULT 0,
+    dropped_environment INTEGER NOT NULL DEFAULT 0,
+    -- When the newest of the jobs and messages was made that retention has dropped, and by which flags. NULL: none was.
+    dropped_until       INTEGER,
+    dropped_by          TEXT
 ) STRICT;
 
 -- One bearer key, one environment. Keys themselves are not kept.
 CREATE TABLE environments (
     environment INTEGER PRIMARY KEY,
-    -- SHA-256 of the key; finds the environment of a request. 'retired <n>' after a reset.
+    -- SHA-256 of the key; finds the environment of a request. 'retired <n>' after a reset, and
+    -- the row goes when all that belongs to it is gone.
     key_hash    BLOB    NOT NULL UNIQUE,
     label       TEXT    NOT NULL,         -- how logs call it
     created_at  INTEGER NOT NULL
@@ -51,12 +65,23 @@ CREATE TABLE jobs (
     template_version INTEGER REFERENCES template_versions,
     brand_version    INTEGER REFERENCES brand_versions,
     archived_at  INTEGER,                     -- when its messages were archived
+    dropped_at   INTEGER,                     -- since when it is being dropped; its job_id is 'dropped <job>' by then
     UNIQUE (job_id, environment),             -- finds the job of a request
     CHECK (drained <= received)
 ) STRICT;
 
 -- The jobs that the runner has to work on.
 CREATE INDEX jobs_processing ON jobs (job) WHERE status = 'PROCESSING';
+
+-- The jobs that are being dropped.
+CREATE INDEX jobs_dropped ON jobs (job) WHERE dropped_at IS NOT NULL;
+
+-- The jobs of an environment that was reset.
+CREATE INDEX jobs_of_environment ON jobs (environment);
+
+-- Whether a version is still needed. Jobs without one cost nothing.
+CREATE INDEX jobs_of_template_version ON jobs (template_version) WHERE template_version IS NOT NULL;
+CREATE INDEX jobs_of_brand_version ON jobs (brand_version) WHERE brand_version IS NOT NULL;
 
 -- The `message` given when the job was created, as it was sent. Apart from the counters, which change all the time.
 CREATE TABLE definitions (
@@ -105,6 +130,9 @@ CREATE TABLE messages (
     content   TEXT,                -- beyond the plain text: an e-mail's HTML without its frame, or a channel's own JSON
     profile_version INTEGER REFERENCES profile_versions  -- the stored profile that it was made with
 ) STRICT;
+
+-- Whether a version is still needed. A message that was made without a stored profile costs nothing.
+CREATE INDEX messages_of_profile_version ON messages (profile_version) WHERE profile_version IS NOT NULL;
 
 -- What went out besides, or was refused before: the further channels of one message. Its words are those of messages.
 CREATE TABLE deliveries (
@@ -244,8 +272,13 @@ CREATE TABLE brands (
 CREATE TABLE brand_versions (
     brand_version INTEGER PRIMARY KEY,
     brand_json    TEXT    NOT NULL,  -- {id, name, settings?, snippets?}
-    created_at    INTEGER NOT NULL
+    created_at    INTEGER NOT NULL,
+    environment   INTEGER REFERENCES environments,
+    replaced_at   INTEGER            -- since when it is not the current one
 ) STRICT;
+
+-- The versions of an environment.
+CREATE INDEX brand_versions_of_environment ON brand_versions (environment);
 
 -- Users' stored profiles.
 CREATE TABLE profiles (
@@ -255,12 +288,30 @@ CREATE TABLE profiles (
     PRIMARY KEY (environment, user_id)
 ) STRICT, WITHOUT ROWID;
 
--- What a profile was at some time. Never rewritten: a message's history shows the profile that it was made with.
+-- Whether a version is the current one.
+CREATE UNIQUE INDEX profiles_of_version ON profiles (profile_version);
+
+-- What a profile was at some time: a message's history shows the profile that it was made with. Rewritten only when the
+-- user's profile is deleted: then nothing is left in any of its versions.
 CREATE TABLE profile_versions (
     profile_version INTEGER PRIMARY KEY,
-    profile         TEXT    NOT NULL,  -- JSON object
-    created_at      INTEGER NOT NULL
+    profile         TEXT    NOT NULL,  -- JSON object; null once it was deleted
+    created_at      INTEGER NOT NULL,
+    environment     INTEGER REFERENCES environments,
+    user_id         TEXT,              -- NULL once it was deleted
+    replaced_at     INTEGER            -- since when it is not the current one
 ) STRICT;
+
+-- The versions of a user, and those of an environment.
+CREATE INDEX profile_versions_of_user ON profile_versions (environment, user_id);
+
+-- Profiles that were deleted and had more versions than one commit overwrites: those up to this one are yet to be.
+CREATE TABLE deleted_profiles (
+    environment     INTEGER NOT NULL REFERENCES environments,
+    user_id         TEXT    NOT NULL,
+    profile_version INTEGER NOT NULL,
+    PRIMARY KEY (environment, user_id)
+) STRICT, WITHOUT ROWID;
 
 -- Lists of users.
 CREATE TABLE lists (
@@ -361,7 +412,7 @@ CREATE INDEX webhook_events_of_webhook ON webhook_events (webhook, status, numbe
 
 -- The outbox, as people and tests read it. A message id is '1-<8 hex: seconds>-<12 hex: the file><12 hex: the number>',
 -- unless a seed has given it another. A message that went out on several channels has several rows; one that did not go
--- out has a row that says why.
+-- out has a row that says why. Jobs that are being dropped are not in it.
 CREATE VIEW outbox AS
 SELECT
     coalesce(
@@ -379,7 +430,7 @@ SELECT
     messages.content,
     message_ranges.created_at
 FROM file
-JOIN jobs
+JOIN jobs ON jobs.dropped_at IS NULL
 JOIN message_ranges ON message_ranges.job = jobs.job
 JOIN messages ON messages.number BETWEEN message_ranges.first_number AND message_ranges.last_number
 UNION ALL
@@ -399,7 +450,7 @@ SELECT
     deliveries.content,
     message_ranges.created_at
 FROM file
-JOIN jobs
+JOIN jobs ON jobs.dropped_at IS NULL
 JOIN message_ranges ON message_ranges.job = jobs.job
 JOIN deliveries ON deliveries.number BETWEEN message_ranges.first_number AND message_ranges.last_number
 JOIN messages USING (number);

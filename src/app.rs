@@ -16,9 +16,10 @@ use crate::model::seed::Seed;
 use crate::model::webhook::Destination;
 use crate::outbound::Outbound;
 use crate::render::RENDER_STACK_BYTES;
+use crate::retention::Retention;
 use crate::runner::Runner;
 use crate::seed;
-use crate::settings::UnknownTemplates;
+use crate::settings::{Keep, UnknownTemplates};
 use crate::store::{self, Store, webhook};
 
 /// A running daemon.
@@ -53,7 +54,7 @@ impl App {
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
         register_webhooks(&store, config.webhooks)?;
-        started.run(&store, config.templates, config.workers)?;
+        started.run(&store, config.templates, config.workers, config.keep)?;
         started.gate.open(api);
         Ok(App { store, started })
     }
@@ -86,6 +87,7 @@ struct Started {
     store: Option<(Arc<Store>, store::Threads)>,
     runner: Option<(Arc<Runner>, Vec<JoinHandle<()>>)>,
     outbound: Option<(Arc<Outbound>, Vec<JoinHandle<()>>)>,
+    retention: Option<(Arc<Retention>, JoinHandle<()>)>,
 }
 
 impl Started {
@@ -93,7 +95,15 @@ impl Started {
     fn listen(address: SocketAddr, limits: Limits) -> Result<Self> {
         let gate: Arc<StartupGate> = Arc::default();
         let (server, listener) = Server::start(address, limits, gate.clone())?;
-        Ok(Started { gate, server, listener: Some(listener), store: None, runner: None, outbound: None })
+        Ok(Started {
+            gate,
+            server,
+            listener: Some(listener),
+            store: None,
+            runner: None,
+            outbound: None,
+            retention: None,
+        })
     }
 
     fn open(&mut self, options: store::Options) -> Result<Arc<Store>> {
@@ -103,9 +113,10 @@ impl Started {
         Ok(store)
     }
 
-    fn run(&mut self, store: &Arc<Store>, templates: UnknownTemplates, workers: usize) -> Result<()> {
+    fn run(&mut self, store: &Arc<Store>, templates: UnknownTemplates, workers: usize, keep: Keep) -> Result<()> {
         self.runner = Some(Runner::start(store.clone(), templates, workers)?);
         self.outbound = Some(Outbound::start(store.clone())?);
+        self.retention = Some(Retention::start(store.clone(), keep)?);
         Ok(())
     }
 }
@@ -125,6 +136,10 @@ impl Drop for Started {
         if let Some((outbound, webhooks)) = self.outbound.take() {
             outbound.stop();
             webhooks.into_iter().for_each(|thread| join("webhooks", thread));
+        }
+        if let Some((retention, thread)) = self.retention.take() {
+            retention.stop();
+            join("retention", thread);
         }
         if let Some((store, threads)) = self.store.take() {
             crash::point(Point::Shutdown);

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, default_limits, default_workers};
 use crate::model::webhook::Destination;
-use crate::settings::{Contract, Durability, LogFormat, UnknownTemplates};
+use crate::settings::{Contract, Durability, Keep, KeepSpan, LogFormat, UnknownTemplates};
 
 /// Of `--log`.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -29,12 +29,17 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the daemon. The same as `bulkd` alone.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Start a daemon on a fresh file and play a customer: a job, 1,000 users, a full outbox.
     Demo(Demo),
     /// Say whether a database file is sound.
     Check {
         /// The file to look at. It is not changed.
+        file: PathBuf,
+    },
+    /// Give the disk back what a database file has free, such as after a reset. No daemon may have it open.
+    Compact {
+        /// The file to make smaller.
         file: PathBuf,
     },
 }
@@ -91,6 +96,15 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", env = "BULKD_SEED")]
     pub seed: Option<PathBuf>,
 
+    /// Drop jobs that were over so long ago, with their users and messages: days, hours or minutes, such as 30d. Without
+    /// it and --keep-messages, all are kept.
+    #[arg(long, value_name = "SPAN", env = "BULKD_KEEP", value_parser = KeepSpan::parse)]
+    pub keep: Option<KeepSpan>,
+
+    /// Drop the oldest jobs that are over, as long as so many messages are left.
+    #[arg(long, value_name = "N", env = "BULKD_KEEP_MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub keep_messages: Option<u64>,
+
     /// What to log on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
     #[arg(hide_possible_values = true)]
@@ -126,6 +140,7 @@ impl Serve {
             templates: self.templates,
             webhooks: self.webhooks,
             seed: self.seed,
+            keep: Keep { span: self.keep, messages: self.keep_messages },
             limits: default_limits(),
         }
     }

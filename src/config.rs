@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
 use crate::render::RENDER_STACK_BYTES;
-use crate::settings::{Contract, Durability, UnknownTemplates};
+use crate::settings::{Contract, Durability, Keep, UnknownTemplates};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -27,6 +27,8 @@ pub struct Config {
     pub webhooks: Vec<Destination>,
     /// A JSON file, or a folder of them, with what every environment begins with.
     pub seed: Option<PathBuf>,
+    /// Which jobs are kept once they are over.
+    pub keep: Keep,
     pub limits: Limits,
 }
 
@@ -44,6 +46,7 @@ impl Config {
             templates: UnknownTemplates::Lenient,
             webhooks: Vec::new(),
             seed: None,
+            keep: Keep::default(),
             limits: default_limits(),
         }
     }

@@ -18,6 +18,10 @@ pub enum Point {
     Checkpoint,
     /// A commit was written over what had been copied of it, and no request was answered.
     Restart,
+    /// A piece of what is dropped was committed.
+    Retention,
+    /// A step of making a file smaller was done.
+    Compact,
     /// Requests and jobs have ended, and the file is still open.
     Shutdown,
 }
@@ -31,6 +35,8 @@ impl Point {
         ("migration", Point::Migration),
         ("checkpoint", Point::Checkpoint),
         ("restart", Point::Restart),
+        ("retention", Point::Retention),
+        ("compact", Point::Compact),
         ("shutdown", Point::Shutdown),
     ];
 }

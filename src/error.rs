@@ -116,6 +116,12 @@ impl Error {
         self
     }
 
+    /// The same with more to say.
+    pub fn explained(mut self, more: &str) -> Self {
+        self.message.push_str(more);
+        self
+    }
+
     /// The same about another field: `change` is given the path up to now, empty if it was about none.
     pub fn with_path(mut self, change: impl FnOnce(&str) -> String) -> Self {
         let path = change(self.path.as_deref().unwrap_or_default());

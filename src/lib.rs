@@ -18,6 +18,7 @@ pub mod seed;
 pub mod send;
 
 pub mod outbound;
+pub mod retention;
 pub mod runner;
 
 pub mod follow;

@@ -13,7 +13,7 @@ use bulkd::cli::{Cli, Command, Demo, Serve};
 use bulkd::error::{Error, Result};
 use bulkd::http::reachable;
 use bulkd::logging::{self, Logging};
-use bulkd::output::LineOutput;
+use bulkd::output::{LineOutput, megabytes};
 use bulkd::{demo, store};
 
 fn main() -> ExitCode {
@@ -24,10 +24,11 @@ fn main() -> ExitCode {
     // A write beyond the largest file that may be is then one that fails, as it does on a full disk.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     raise_descriptor_limit();
-    let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(flags) => serve(flags),
+    let outcome = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
+        Command::Serve(flags) => serve(*flags),
         Command::Demo(flags) => demo(&flags),
         Command::Check { file } => check(&file).map(|()| ExitCode::SUCCESS),
+        Command::Compact { file } => compact(&file).map(|()| ExitCode::SUCCESS),
     };
     match outcome {
         Ok(code) => code,
@@ -98,6 +99,13 @@ fn check(file: &std::path::Path) -> Result<()> {
         summary.messages,
         summary.failures
     );
+    Ok(())
+}
+
+fn compact(file: &std::path::Path) -> Result<()> {
+    let compacted = store::compact::compact(file)?;
+    let (before, after) = (megabytes(compacted.before), megabytes(compacted.after));
+    let _ = writeln!(std::io::stdout(), "{} had {before}, and has {after}", file.display());
     Ok(())
 }
 

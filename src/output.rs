@@ -109,3 +109,8 @@ impl Shared {
         }
     }
 }
+
+/// A size for people.
+pub fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+}

@@ -1,5 +1,7 @@
 //! The settings that have names, as the flags spell them and every room knows them.
 
+use std::fmt;
+
 use clap::ValueEnum;
 
 /// Which of two readings of Courier's documentation is answered by.
@@ -43,4 +45,78 @@ pub enum LogFormat {
     Text,
     /// For programs: an object a line.
     Json,
+}
+
+/// Which of the jobs that are over are kept: without either, all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Keep {
+    /// Those that were over less than this ago.
+    pub span: Option<KeepSpan>,
+    /// The newest, with at least so many messages together.
+    pub messages: Option<u64>,
+}
+
+impl Keep {
+    /// Whether anything is dropped.
+    pub fn is_some(&self) -> bool {
+        self.span.is_some() || self.messages.is_some()
+    }
+}
+
+/// As the flags.
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = self.span.as_ref().map(|span| format!("--keep {}", span.text));
+        let messages = self.messages.map(|messages| format!("--keep-messages {messages}"));
+        f.write_str(&span.into_iter().chain(messages).collect::<Vec<_>>().join(" and "))
+    }
+}
+
+/// A span such as `30d`.
+#[derive(Clone, Debug)]
+pub struct KeepSpan {
+    pub millis: i64,
+    text: String,
+}
+
+impl KeepSpan {
+    /// Days, hours or minutes.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "expected days, hours or minutes, such as 30d, 12h or 90m, and at most 36500d";
+        const MINUTE_MILLIS: i64 = 60_000;
+        const DAY_MILLIS: i64 = 24 * 60 * MINUTE_MILLIS;
+        let units = [('d', DAY_MILLIS), ('h', 60 * MINUTE_MILLIS), ('m', MINUTE_MILLIS)];
+        let found = units.into_iter().find_map(|(unit, millis)| Some((text.strip_suffix(unit)?, millis)));
+        let (count, unit) =
+            found.filter(|(count, _)| count.bytes().all(|byte| byte.is_ascii_digit())).ok_or(EXPECTED)?;
+        let millis = count.parse::<i64>().ok().and_then(|count| count.checked_mul(unit)).ok_or(EXPECTED)?;
+        match (MINUTE_MILLIS..=36_500 * DAY_MILLIS).contains(&millis) {
+            true => Ok(KeepSpan { millis, text: text.to_owned() }),
+            false => Err(EXPECTED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_a_unit() {
+        let millis = |text| KeepSpan::parse(text).map(|span| span.millis);
+        assert_eq!(millis("30d"), Ok(30 * 86_400_000));
+        assert_eq!(millis("12h"), Ok(12 * 3_600_000));
+        assert_eq!(millis("1m"), Ok(60_000));
+        for text in ["", "d", "30", "0d", "-1d", "+1d", "1 d", "1w", "1.5d", "36501d", "99999999999999999999d", "1é"] {
+            assert!(millis(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_told_as_its_flags() {
+        let span = KeepSpan::parse("30d").ok();
+        assert_eq!(Keep { span: span.clone(), messages: None }.to_string(), "--keep 30d");
+        assert_eq!(Keep { span, messages: Some(9) }.to_string(), "--keep 30d and --keep-messages 9");
+        assert!(!Keep::default().is_some());
+    }
 }

@@ -17,7 +17,7 @@ use crate::settings::Contract;
 use crate::store;
 use crate::store::message::{self, MessageLocation};
 use crate::store::message_search::{self, MessageFilter, PageLimits};
-use crate::store::{Db, job, settle, tracking};
+use crate::store::{Db, gone, job, settle, tracking};
 
 /// Messages that a search looks at before it ends a page, found or not: about a second.
 const SCAN_BUDGET: i64 = 1_000_000;
@@ -74,7 +74,10 @@ fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
 }
 
 fn place(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<MessageLocation> {
-    message::find(db, environment, message_id)?.ok_or_else(|| Error::not_found("Not Found"))
+    match message::find(db, environment, message_id)? {
+        Some(place) => Ok(place),
+        None => Err(Error::not_found("Not Found").explained(&gone::reason(db, message_id)?)),
+    }
 }
 
 /// `GET /messages/{message_id}`: 200, the record with its `providers`.
@@ -154,6 +157,9 @@ pub fn archive(mut call: Call<'_>) -> Result<Action> {
     let request_id = call.path("request_id");
     Action::change_existing(move |tx, environment| match tracking::archive(tx, environment, &request_id)? {
         true => Ok(Answer::new(204, "")),
-        false => Err(Error::unknown("request_id", "request", &request_id)),
+        false => {
+            let unknown = Error::unknown("request_id", "request", &request_id);
+            Err(unknown.explained(&gone::reason(tx, &request_id)?))
+        }
     })
 }

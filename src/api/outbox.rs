@@ -11,7 +11,7 @@ use crate::model::message::StoredDelivery;
 use crate::model::row::MessageNumber;
 use crate::outbox::Deliveries;
 use crate::store::outbox::{self, OutboxFilter, OutboxMessage};
-use crate::store::{Db, job, message};
+use crate::store::{Db, gone, job, message};
 
 /// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
 /// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
@@ -25,12 +25,17 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let from = MessageNumber(Cursor::read(query.cursor().as_deref(), PagedList::Outbox)? as i64);
     let limit = query.limit();
     Action::query(move |db, environment| {
-        if let Some(job_id) = &filter.job_id {
-            job::find(db, environment, job_id)?.ok_or_else(|| job::not_found(job_id))?;
+        if let Some(job_id) = &filter.job_id
+            && job::find(db, environment, job_id)?.is_none()
+        {
+            return Err(job::not_found(db, job_id)?);
         }
         if let Some(message_id) = &message_id {
             let place = message::find(db, environment, message_id)?;
-            let place = place.ok_or_else(|| Error::unknown("message_id", "message", message_id))?;
+            let Some(place) = place else {
+                let unknown = Error::unknown("message_id", "message", message_id);
+                return Err(unknown.explained(&gone::reason(db, message_id)?));
+            };
             filter.number = Some(place.number);
         }
         page(db, environment, &filter, from, limit as usize)

@@ -50,13 +50,14 @@ fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Va
     if let Some(template_id) = &job.template_id {
         add("MAPPED", enqueued_at, json!({ "event_id": job.event(), "notification_id": template_id }));
     }
-    add(
-        "PROFILE_LOADED",
-        enqueued_at,
-        json!({
-            "merged_profile": origin.merged_profile, "received_profile": origin.received_profile, "stored_profile": origin.stored_profile,
-        }),
-    );
+    let mut loaded = json!({
+        "merged_profile": origin.merged_profile, "received_profile": origin.received_profile, "stored_profile": origin.stored_profile,
+    });
+    // Ours.
+    if origin.is_deleted {
+        loaded["stored_profile_deleted"] = json!(true);
+    }
+    add("PROFILE_LOADED", enqueued_at, loaded);
     let settled_at = tracked.events.last().map_or(enqueued_at, |(_, at)| *at);
     let waited = message.status == MessageStatus::Delayed || !tracked.events.is_empty();
     if waited {

@@ -18,6 +18,8 @@ pub struct Origin {
     pub overriding: Value,
     pub received_profile: Map<String, Value>,
     pub stored_profile: Map<String, Value>,
+    /// Whether there was a stored profile that was deleted since.
+    pub is_deleted: bool,
     /// The profile that was received over the one that was stored.
     pub merged_profile: Map<String, Value>,
 }
@@ -32,7 +34,8 @@ impl Origin {
         options: &MessageOptions,
     ) -> Result<Self> {
         let (stored_profile, user) = made_for(db, job, message)?;
-        Ok(Origin::read(definition, options, &user, stored_profile.as_deref()))
+        let is_deleted = message.profile_version.is_some() && stored_profile.is_none();
+        Ok(Origin { is_deleted, ..Origin::read(definition, options, &user, stored_profile.as_deref()) })
     }
 
     /// From what was checked when it came.
@@ -60,9 +63,12 @@ fn tree(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// The stored profile that a message was made with, and the user as it was sent.
+/// The stored profile that a message was made with, unless it was deleted since, and the user as it was sent.
 pub fn made_for(db: &Db<'_>, job: JobRow, message: &StoredMessage) -> Result<(Option<String>, String)> {
-    let stored_profile = message.profile_version.map(|version| profile::get_version(db, version)).transpose()?;
+    let stored_profile = match message.profile_version {
+        Some(version) => profile::get_version(db, version)?,
+        None => None,
+    };
     Ok((stored_profile, user::get(db, job, message.seq)?.1))
 }
 

@@ -87,6 +87,8 @@ impl DelayedSender<'_> {
                     break;
                 }
                 match self.render_due(place, now, &mut job) {
+                    // It is being dropped.
+                    Err(_) if self.store.read(|db| message::locate(db, place.number))?.is_none() => {}
                     Ok(outcomes) => {
                         bytes += outcomes.bytes();
                         made.push((place.number, outcomes));

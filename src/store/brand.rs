@@ -11,12 +11,13 @@ use crate::model::environment::EnvironmentRow;
 use crate::model::row::{BrandRow, BrandVersion};
 
 const COLUMNS: &str = "brands.brand, brands.brand_id, brands.created_at, brands.updated_at, brand_version, brand_json, \
-                       brand_versions.created_at";
+                       brand_versions.created_at, brands.environment";
 const FROM: &str = "FROM brands JOIN brand_versions USING (brand_version)";
 
 /// A brand as it is now.
 pub struct Brand {
     pub brand: BrandRow,
+    environment: EnvironmentRow,
     pub brand_id: String,
     pub created_at: Timestamp,
     pub updated_at: Option<Timestamp>,
@@ -36,6 +37,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Brand> {
         brand_version: row.get(4)?,
         brand_json: row.get(5)?,
         published_at: Timestamp(row.get(6)?),
+        environment: row.get(7)?,
     })
 }
 
@@ -57,7 +59,7 @@ pub fn create(tx: &mut Tx<'_>, environment: EnvironmentRow, payload: &BrandPaylo
 }
 
 fn insert(tx: &Tx<'_>, environment: EnvironmentRow, brand_id: &str, payload: &BrandPayload) -> Result<()> {
-    let version = add_version(tx, &payload.to_json(brand_id))?;
+    let version = add_version(tx, environment, &payload.to_json(brand_id))?;
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO brands (environment, brand_id, brand_version, created_at) VALUES (?1, ?2, ?3, ?4)",
     )?;
@@ -65,9 +67,11 @@ fn insert(tx: &Tx<'_>, environment: EnvironmentRow, brand_id: &str, payload: &Br
     Ok(())
 }
 
-fn add_version(tx: &Tx<'_>, brand_json: &str) -> Result<BrandVersion> {
-    let mut add = tx.conn.prepare_cached("INSERT INTO brand_versions (brand_json, created_at) VALUES (?1, ?2)")?;
-    Ok(BrandVersion(add.insert(params![brand_json, tx.now.millis()])?))
+fn add_version(tx: &Tx<'_>, environment: EnvironmentRow, brand_json: &str) -> Result<BrandVersion> {
+    let mut add = tx
+        .conn
+        .prepare_cached("INSERT INTO brand_versions (brand_json, created_at, environment) VALUES (?1, ?2, ?3)")?;
+    Ok(BrandVersion(add.insert(params![brand_json, tx.now.millis(), environment])?))
 }
 
 /// The brand with this id in this environment.
@@ -77,7 +81,7 @@ pub fn get(db: &Db<'_>, environment: EnvironmentRow, brand_id: &str) -> Result<B
 
 fn find(db: &Db<'_>, environment: EnvironmentRow, brand_id: &str) -> Result<Option<Brand>> {
     let mut find =
-        db.conn.prepare_cached(&format!("SELECT {COLUMNS} {FROM} WHERE environment = ?1 AND brand_id = ?2"))?;
+        db.conn.prepare_cached(&format!("SELECT {COLUMNS} {FROM} WHERE brands.environment = ?1 AND brand_id = ?2"))?;
     Ok(find.query_row(params![environment, brand_id], from_row).optional()?)
 }
 
@@ -90,7 +94,7 @@ pub fn list(
     bytes: usize,
 ) -> Result<Page<Brand, BrandRow>> {
     let mut list = db.conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} {FROM} WHERE environment = ?1 AND brand >= ?2 ORDER BY brand LIMIT ?3"
+        "SELECT {COLUMNS} {FROM} WHERE brands.environment = ?1 AND brand >= ?2 ORDER BY brand LIMIT ?3"
     ))?;
     let mut rows = list.query(params![environment, from, limit as i64 + 1])?;
     let (mut brands, mut read): (Vec<Brand>, usize) = (Vec::new(), 0);
@@ -112,13 +116,21 @@ pub fn replace(tx: &mut Tx<'_>, brand: &Brand, payload: &BrandPayload) -> Result
     if brand_json == brand.brand_json {
         return Ok(());
     }
-    let version = add_version(tx, &brand_json)?;
+    let version = add_version(tx, brand.environment, &brand_json)?;
+    note_replaced(tx, brand)?;
     let mut replace =
         tx.conn.prepare_cached("UPDATE brands SET brand_version = ?2, updated_at = ?3 WHERE brand = ?1")?;
     match replace.execute(params![brand.brand, version, tx.now.millis()])? {
         1 => Ok(()),
         _ => Err(Error::internal("a brand changed inside its own transaction")),
     }
+}
+
+/// The current version is not that any more.
+fn note_replaced(tx: &Tx<'_>, brand: &Brand) -> Result<()> {
+    let mut told = tx.conn.prepare_cached("UPDATE brand_versions SET replaced_at = ?2 WHERE brand_version = ?1")?;
+    told.execute(params![brand.brand_version, tx.now.millis()])?;
+    Ok(())
 }
 
 /// Creates or replaces a brand under a given id, as a seed does.
@@ -146,6 +158,7 @@ pub fn delete(tx: &mut Tx<'_>, brand: &Brand) -> Result<()> {
             "brand_id: the template '{template_id}' uses this brand; change that first"
         )));
     }
+    note_replaced(tx, brand)?;
     tx.conn.execute("DELETE FROM brands WHERE brand = ?1", [brand.brand])?;
     Ok(())
 }

@@ -20,7 +20,7 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
     ),
     (
         "jobs whose users are not as many as they received",
-        "SELECT count(*) FROM jobs WHERE received <> (
+        "SELECT count(*) FROM jobs WHERE dropped_at IS NULL AND received <> (
              SELECT coalesce(sum(last_number - first_number + 1), 0) FROM user_ranges WHERE user_ranges.job = jobs.job)",
     ),
     (
@@ -34,41 +34,45 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
     ),
     (
         "jobs whose messages are not as many as they enqueued",
-        "SELECT count(*) FROM jobs WHERE enqueued <> (
+        "SELECT count(*) FROM jobs WHERE dropped_at IS NULL AND enqueued <> (
              SELECT count(*) FROM message_ranges
              JOIN messages ON number BETWEEN first_number AND last_number WHERE message_ranges.job = jobs.job)",
     ),
     (
         "jobs whose failures are not as many as they count",
-        "SELECT count(*) FROM jobs WHERE failures <> (SELECT count(*) FROM failures WHERE failures.job = jobs.job)",
+        "SELECT count(*) FROM jobs
+         WHERE dropped_at IS NULL AND failures <> (SELECT count(*) FROM failures WHERE failures.job = jobs.job)",
     ),
     (
         "jobs whose progress is not what their messages and failures cover",
-        "SELECT count(*) FROM jobs WHERE drained <> (
+        "SELECT count(*) FROM jobs WHERE dropped_at IS NULL AND drained <> (
              SELECT coalesce(sum(last_number - first_number + 1), 0) FROM message_ranges
              WHERE message_ranges.job = jobs.job)",
     ),
     (
         "messages that belong to no job",
-        "SELECT (SELECT count(*) FROM messages) - (SELECT coalesce(sum(enqueued), 0) FROM jobs)",
+        "SELECT (SELECT count(*) FROM messages) - (
+             SELECT count(*) FROM message_ranges JOIN messages ON number BETWEEN first_number AND last_number)",
     ),
     (
         "ranges of users that do not follow one another",
         "SELECT count(*) FROM (
              SELECT first_seq, sum(last_number - first_number + 1) OVER (PARTITION BY job ORDER BY first_seq)
-                 - (last_number - first_number + 1) AS expected FROM user_ranges)
+                 - (last_number - first_number + 1) AS expected FROM user_ranges JOIN jobs USING (job)
+             WHERE dropped_at IS NULL)
          WHERE first_seq <> expected",
     ),
     (
         "ranges of messages that do not follow one another",
         "SELECT count(*) FROM (
              SELECT first_seq, sum(last_number - first_number + 1) OVER (PARTITION BY job ORDER BY first_seq)
-                 - (last_number - first_number + 1) AS expected FROM message_ranges)
+                 - (last_number - first_number + 1) AS expected FROM message_ranges JOIN jobs USING (job)
+             WHERE dropped_at IS NULL)
          WHERE first_seq <> expected",
     ),
     (
         "failures of users that have a message, or had no turn",
-        "SELECT count(*) FROM failures WHERE (
+        "SELECT count(*) FROM failures JOIN jobs USING (job) WHERE dropped_at IS NULL AND (
              SELECT seq - first_seq > last_number - first_number
                  OR EXISTS (SELECT 1 FROM messages WHERE number = first_number + seq - first_seq)
              FROM message_ranges WHERE message_ranges.job = failures.job AND first_seq <= seq
@@ -85,6 +89,24 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
         "messages that wait without being DELAYED, or the other way round",
         "SELECT (SELECT count(*) FROM delayed LEFT JOIN messages USING (number) WHERE status IS NOT 'DELAYED')
              + (SELECT count(*) FROM messages WHERE status = 'DELAYED' AND number NOT IN (SELECT number FROM delayed))",
+    ),
+    (
+        "jobs that are being dropped and are still running, or whose id is still theirs",
+        "SELECT count(*) FROM jobs
+         WHERE (dropped_at IS NOT NULL AND status = 'PROCESSING')
+             OR (dropped_at IS NOT NULL) <> (job_id = 'dropped ' || job)",
+    ),
+    (
+        "numbers that were dropped and are there",
+        "SELECT (SELECT dropped_environment IN (SELECT environment FROM environments) FROM file)
+             + (SELECT count(*) FROM file JOIN jobs ON job = dropped_job)
+             + (SELECT count(*) FROM file JOIN users ON number = dropped_user)
+             + (SELECT count(*) FROM file JOIN messages ON number = dropped_message)",
+    ),
+    (
+        "profiles that were deleted and are current, or of which is known whose they were",
+        "SELECT count(*) FROM profile_versions LEFT JOIN profiles USING (profile_version)
+         WHERE profile = 'null' AND (profiles.user_id IS NOT NULL OR profile_versions.user_id IS NOT NULL)",
     ),
     (
         "messages with a channel and nothing else, or the other way round",

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Store;
 use super::engine::{Db, Tx};
+use super::number;
 use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
 
@@ -28,11 +29,12 @@ pub fn find_or_create(tx: &mut Tx<'_>, environment: &Environment) -> Result<Envi
     if let Some(known) = find(tx, environment)? {
         return Ok(known);
     }
+    let row = number::next_environment(tx.conn)?;
     tx.conn.execute(
-        "INSERT INTO environments (key_hash, label, created_at) VALUES (?1, ?2, ?3)",
-        params![environment.key_hash, environment.label(), tx.now.millis()],
+        "INSERT INTO environments (environment, key_hash, label, created_at) VALUES (?1, ?2, ?3, ?4)",
+        params![row, environment.key_hash, environment.label(), tx.now.millis()],
     )?;
-    Ok(EnvironmentRow(tx.conn.last_insert_rowid()))
+    Ok(row)
 }
 
 /// The file, for a request of one environment that looks something up.
@@ -75,7 +77,8 @@ pub fn last(db: &Db<'_>) -> Result<EnvironmentRow> {
 }
 
 /// Takes all that an environment has away from it: the row stays, under a hash that no key has, and the next one that is
-/// made begins anew. A job that is running ends in peace. What would still be looked through or posted to goes.
+/// made begins anew. A job that is running ends in peace. What would still be looked through or posted to goes at once,
+/// and all else in pieces after the commit.
 pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
     if row == NOTHING {
         return Ok(());
@@ -89,9 +92,21 @@ pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
         "UPDATE environments SET key_hash = CAST('retired ' || environment AS BLOB) WHERE environment = ?1",
     )?;
     match retire.execute([row])? {
-        1 => Ok(()),
+        1 => {
+            tx.wakeups.retention = true;
+            Ok(())
+        }
         _ => Err(Error::internal("an environment changed inside its own transaction")),
     }
+}
+
+/// Whether an environment was not reset.
+pub(in crate::store) fn is_there(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
+    let mut is_there = db.conn.prepare_cached(
+        "SELECT 1 FROM environments
+         WHERE environment = ?1 AND key_hash <> CAST('retired ' || environment AS BLOB)",
+    )?;
+    Ok(is_there.exists([environment])?)
 }
 
 /// A key that begins with `mock_` opens an environment in which nothing goes out.

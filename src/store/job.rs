@@ -1,8 +1,12 @@
 //! Jobs.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::engine::{Db, Tx, rows};
+use super::gone;
+use super::number;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobKind, JobStatus};
@@ -54,8 +58,10 @@ pub fn create(tx: &mut Tx<'_>, environment: EnvironmentRow, definition: &str) ->
 
 /// Creates a job under an id that no other has in this environment.
 pub fn create_as(tx: &mut Tx<'_>, environment: EnvironmentRow, job_id: &str, definition: &str) -> Result<()> {
-    let mut job = tx.conn.prepare_cached("INSERT INTO jobs (job_id, environment, created_at) VALUES (?1, ?2, ?3)")?;
-    let job = JobRow(job.insert(params![job_id, environment, tx.now.millis()])?);
+    let job = number::next_job(tx.conn)?;
+    let mut insert =
+        tx.conn.prepare_cached("INSERT INTO jobs (job, job_id, environment, created_at) VALUES (?1, ?2, ?3, ?4)")?;
+    insert.execute(params![job, job_id, environment, tx.now.millis()])?;
     define(tx, job, definition)
 }
 
@@ -68,12 +74,13 @@ pub(in crate::store) fn create_send(
     versions: &PinnedVersions,
     progress: &Progress,
 ) -> Result<JobRow> {
+    let job = number::next_job(tx.conn)?;
     let mut insert = tx.conn.prepare_cached(
-        "INSERT INTO jobs (job_id, environment, kind, status, received, enqueued, failures, template_version,
+        "INSERT INTO jobs (job, job_id, environment, kind, status, received, enqueued, failures, template_version,
              brand_version, created_at, run_at, completed_at)
-         VALUES (?1, ?2, 'SEND', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
+         VALUES (?11, ?1, ?2, 'SEND', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
     )?;
-    let job = JobRow(insert.insert(params![
+    insert.execute(params![
         job_id,
         environment,
         progress.status.name(),
@@ -84,7 +91,8 @@ pub(in crate::store) fn create_send(
         versions.brand_version,
         tx.now.millis(),
         (progress.status == JobStatus::Completed).then_some(tx.now.millis()),
-    ])?);
+        job,
+    ])?;
     define(tx, job, definition)?;
     Ok(job)
 }
@@ -97,13 +105,17 @@ fn define(tx: &Tx<'_>, job: JobRow, definition: &str) -> Result<()> {
 
 /// The bulk job with this id in this environment.
 pub fn get(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<Job> {
-    find(db, environment, job_id)?.filter(|job| job.kind == JobKind::Bulk).ok_or_else(|| not_found(job_id))
+    match find(db, environment, job_id)?.filter(|job| job.kind == JobKind::Bulk) {
+        Some(job) => Ok(job),
+        None => Err(not_found(db, job_id)?),
+    }
 }
 
 /// The job of either kind with this id.
 pub fn find(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<Option<Job>> {
-    let mut find =
-        db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE job_id = ?1 AND environment = ?2"))?;
+    let mut find = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM jobs WHERE job_id = ?1 AND environment = ?2 AND dropped_at IS NULL"
+    ))?;
     Ok(find.query_row(params![job_id, environment], from_row).optional()?)
 }
 
@@ -111,10 +123,13 @@ pub fn find(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<Op
 pub fn get_with_definition(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<(Job, String)> {
     let mut get = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS}, definition FROM jobs LEFT JOIN definitions USING (job)
-         WHERE job_id = ?1 AND environment = ?2 AND kind = 'BULK'"
+         WHERE job_id = ?1 AND environment = ?2 AND kind = 'BULK' AND dropped_at IS NULL"
     ))?;
     let found = get.query_row(params![job_id, environment], with_definition).optional()?;
-    found.ok_or_else(|| not_found(job_id))
+    match found {
+        Some(found) => Ok(found),
+        None => Err(not_found(db, job_id)?),
+    }
 }
 
 /// Any job, with its definition.
@@ -130,9 +145,9 @@ fn with_definition(row: &Row<'_>) -> rusqlite::Result<(Job, String)> {
     Ok((from_row(row)?, row.get("definition")?))
 }
 
-/// There is no such job.
-pub fn not_found(job_id: &str) -> Error {
-    Error::unknown("job_id", "bulk job", job_id)
+/// There is no such job (any more).
+pub fn not_found(db: &Db<'_>, job_id: &str) -> Result<Error> {
+    Ok(Error::unknown("job_id", "bulk job", job_id).explained(&gone::reason(db, job_id)?))
 }
 
 /// Counts users that were added to a job that was not run yet and has `received` users.
@@ -169,6 +184,12 @@ pub fn list_processing(db: &Db<'_>) -> Result<Vec<JobRow>> {
     let mut list = db.conn.prepare_cached("SELECT job FROM jobs WHERE status = 'PROCESSING' ORDER BY job")?;
     let jobs = list.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     Ok(jobs)
+}
+
+/// The jobs that are being dropped.
+pub(in crate::store) fn dropping(db: &Db<'_>) -> Result<HashSet<JobRow>> {
+    let mut list = db.conn.prepare_cached("SELECT job FROM jobs WHERE dropped_at IS NOT NULL")?;
+    Ok(list.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// A job with its definition, if it is being processed.

@@ -1,6 +1,6 @@
 //! Messages listed from the newest on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use rusqlite::{Statement, params};
@@ -8,7 +8,7 @@ use rusqlite::{Statement, params};
 use super::engine::Db;
 use super::message::{self, MessageLocation};
 use super::page::Page;
-use super::tracking;
+use super::{job, tracking};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
@@ -100,6 +100,7 @@ pub fn list(
         budget: limits.scan_budget,
         bytes: 0,
         jobs: HashMap::new(),
+        dropped: job::dropping(db)?,
         found: Vec::new(),
     };
     let next = search.run(up_to)?;
@@ -119,6 +120,8 @@ struct Search<'a> {
     /// How much text was found.
     bytes: usize,
     jobs: HashMap<JobRow, Rc<MessageJob>>,
+    /// Jobs that are being dropped.
+    dropped: HashSet<JobRow>,
     found: Vec<MessageWithJob>,
 }
 
@@ -170,6 +173,9 @@ impl Search<'_> {
     /// Looks through a range. Returns the number to go on from if the page ends in it.
     fn scan(&mut self, range: &Range, messages: &mut Statement<'_>, statuses: &str) -> Result<Option<i64>> {
         self.budget -= RANGE_COST;
+        if self.dropped.contains(&range.job) {
+            return Ok(None);
+        }
         let (low, high) = match self.wanted {
             Some(number) => (number.max(range.first), number.min(range.last)),
             None => (range.first.max(range.last - self.budget.max(0)), range.last),

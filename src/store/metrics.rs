@@ -34,6 +34,7 @@ pub fn count(
              WHERE jobs.template_version IN (
                  SELECT template_version FROM template_versions JOIN templates USING (template)
                  WHERE environment = ?1 AND template_id = ?2)
+               AND jobs.dropped_at IS NULL
                AND message_ranges.created_at >= ?3 AND message_ranges.created_at < ?4)
          SELECT ranges.created_at, provider, channel, status, 0, count(*)
          FROM ranges CROSS JOIN messages ON number BETWEEN first_number AND last_number

@@ -24,11 +24,14 @@ pub mod user;
 pub mod webhook;
 pub mod webhook_event;
 
+pub mod gone;
+mod number;
 mod page;
 pub mod temporary;
 
 // What is done with several tables at once.
 pub mod check;
+pub mod compact;
 pub mod event_batch;
 pub mod ingest;
 pub mod job_users;
@@ -37,6 +40,8 @@ pub mod metrics;
 pub mod outbox;
 pub mod plan;
 pub mod recipient_lookup;
+pub mod retention;
+pub mod retired;
 pub mod run;
 pub mod send;
 pub mod set_back;
@@ -121,6 +126,7 @@ impl Store {
         };
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
+        compact::remove_left_over(&path);
         // Before SQLite touches it, unless there is none yet.
         let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
@@ -131,7 +137,7 @@ impl Store {
         let bells = Bells::default();
         let clock = options.clock.clone();
         let moved = bells.clone();
-        clock.on_change(move || moved.ring(Wakeups { jobs: true, messages: true, webhooks: false }));
+        clock.on_change(move || moved.ring(Wakeups { jobs: true, messages: true, webhooks: false, retention: true }));
         let database = file::open_for_sync(&path, options.durability)?;
         let copier = file::open_checkpointer(&path, options.durability)?;
         let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
@@ -281,6 +287,16 @@ impl Store {
     /// Has `ring` called whenever a test has moved or set the clock.
     pub fn on_clock_change(&self, ring: impl Fn() + Send + 'static) {
         self.clock.on_change(ring);
+    }
+
+    /// Rings when an environment was reset, a test has moved the clock, or all stops.
+    pub fn retention_bell(&self) -> &Bell {
+        &self.bells.retention
+    }
+
+    /// How many changes were made since the start.
+    pub fn changes(&self) -> u64 {
+        self.writer.changes()
     }
 
     /// The time, as changes have it.

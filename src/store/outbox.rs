@@ -59,7 +59,7 @@ pub fn list(
          FROM {ranges}
          CROSS JOIN messages ON messages.number
              BETWEEN max(message_ranges.first_number, ?2) AND min(message_ranges.last_number, ?7)
-         WHERE message_ranges.environment = ?1 AND message_ranges.first_number <= ?7 AND {after_ranges}
+         WHERE message_ranges.environment = ?1 AND jobs.dropped_at IS NULL AND message_ranges.first_number <= ?7 AND {after_ranges}
            AND (?4 IS NULL OR messages.recipient = ?4)
            AND (?5 IS NULL OR messages.channel = ?5 OR EXISTS (
                SELECT 1 FROM deliveries WHERE deliveries.number = messages.number AND deliveries.channel = ?5))

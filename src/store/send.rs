@@ -4,7 +4,7 @@ use super::engine::{Db, Tx};
 use super::job::{PinnedVersions, Progress};
 use super::plan::{self, References};
 use super::recipient_lookup::RecipientLookup;
-use super::{job, message, run, user};
+use super::{environment as environments, job, message, run, user};
 use crate::error::Result;
 use crate::model::bulk::JobStatus;
 use crate::model::environment::EnvironmentRow;
@@ -57,6 +57,10 @@ pub fn create(
     outcomes: Option<&RenderedBatch>,
 ) -> Result<String> {
     let job_id = tx.ids.job(tx.now);
+    // It was sent before the reset, and went with it.
+    if !environments::is_there(tx, environment)? {
+        return Ok(job_id);
+    }
     let is_complete = users.is_empty() || outcomes.is_some();
     let failures = outcomes.map_or(0, RenderedBatch::failures);
     let progress = Progress {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rusqlite::{OptionalExtension, params};
 
 use super::engine::{Db, Tx, rows};
+use super::number;
 use crate::error::{Error, Result};
 use crate::model::row::{JobRow, UserNumber};
 
@@ -54,7 +55,8 @@ fn append_range(conn: &rusqlite::Connection, job: JobRow, first_seq: u64, count:
             Ok(UserNumber(last_number + 1))
         }
         last => {
-            let first_number = last.map_or(1, |(_, last_number, _)| last_number + 1);
+            let last_number = last.map_or(0, |(_, last_number, _)| last_number);
+            let first_number = 1 + last_number.max(number::last_dropped_user(conn)?);
             let mut insert = conn.prepare_cached(
                 "INSERT INTO user_ranges (first_number, last_number, job, first_seq) VALUES (?1, ?2, ?3, ?4)",
             )?;

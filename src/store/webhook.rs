@@ -96,9 +96,9 @@ fn insert(tx: &mut Tx<'_>, environment: Option<EnvironmentRow>, destination: &De
     tx.conn.execute(
         "INSERT INTO webhooks (environment, webhook_id, url, secret, created_at, last_number, last_event)
          VALUES (?1, ?2, ?3, ?4, ?5,
-             (SELECT coalesce(max(last_number), 0) FROM message_ranges
-              WHERE first_number = (SELECT max(first_number) FROM message_ranges)),
-             (SELECT coalesce(max(event), 0) FROM message_events))",
+             (SELECT max(dropped_message, coalesce((
+                  SELECT last_number FROM message_ranges ORDER BY first_number DESC LIMIT 1), 0)) FROM file),
+             (SELECT max(dropped_event, coalesce((SELECT max(event) FROM message_events), 0)) FROM file))",
         params![environment, webhook_id, destination.url, destination.secret, tx.now.millis()],
     )?;
     tx.wakeups.webhooks = true;

@@ -61,7 +61,7 @@ pub fn append(tx: &mut Tx<'_>, fills: &[Fill]) -> Result<Vec<WebhookRow>> {
     )?;
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO webhook_events (webhook, number, event_id, body, status, attempts, next_at, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6)",
+         SELECT ?1, number, ?3, ?4, ?5, 0, ?6, ?6 FROM messages WHERE number = ?2",
     )?;
     for Fill { webhooks, batch } in fills {
         let to = batch.position;
@@ -70,9 +70,15 @@ pub fn append(tx: &mut Tx<'_>, fills: &[Fill]) -> Result<Vec<WebhookRow>> {
                 elsewhere.push(*webhook);
                 continue;
             }
+            let mut queued = 0;
             for event in &batch.events {
                 let pending = EventStatus::Pending.name();
-                insert.execute(params![webhook, event.number, event.event_id, event.body, pending, tx.now.millis()])?;
+                let event = params![webhook, event.number, event.event_id, event.body, pending, tx.now.millis()];
+                queued += insert.execute(event)?;
+            }
+            // What was dropped since it was read is not told any more.
+            if queued < batch.events.len() {
+                elsewhere.push(*webhook);
             }
         }
     }

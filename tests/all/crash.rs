@@ -500,6 +500,14 @@ mod points {
             ],
         ),
         ("restart", &[a_log_that_was_copied_in_part_is_still_good]),
+        (
+            "retention",
+            &[
+                a_job_that_is_dropped_goes_piece_by_piece_however_often_it_ends,
+                an_environment_that_was_reset_goes_however_often_it_ends,
+            ],
+        ),
+        ("compact", &[a_file_is_whole_wherever_its_copying_ends]),
         ("shutdown", &[a_stop_that_was_cut_off_loses_nothing_and_does_not_lock_the_file]),
     ];
 
@@ -708,6 +716,89 @@ mod points {
         let daemon = folder.daemon();
         let there = assert_one_turn_each(&daemon.customer("acme"), &job_id, (NAME, true), &[(0..CHUNKS, true)]);
         assert_eq!(there, [CHUNKS, CHUNKS - CHUNKS / 10]);
+    }
+
+    /// Starts daemons that end after a piece until this many rows are left. Returns how many daemons that took.
+    fn drop_piece_by_piece(folder: &Folder, flags: &[&str], rows: &str, left: usize) -> usize {
+        let mut ends = 0;
+        while folder.ask::<usize>(&format!("SELECT count(*) FROM {rows}")) > left {
+            assert_ended_at_its_point(folder.doomed("retention", flags));
+            folder.check();
+            ends += 1;
+            assert!(ends < 1_000, "nothing goes");
+        }
+        ends
+    }
+
+    #[test]
+    fn a_job_that_is_dropped_goes_piece_by_piece_however_often_it_ends() {
+        let (folder, old) = with_a_job(0..700);
+        let daemon = folder.daemon();
+        let customer = daemon.customer("acme");
+        customer.run_to_the_end(&old);
+        let young = customer.create(definition(true));
+        customer.ingest(&young, json!(users(NAME, 0..20)));
+        customer.run_to_the_end(&young);
+        daemon.terminate();
+        let age = format!("UPDATE jobs SET created_at = 0, completed_at = 0 WHERE job_id = '{old}'");
+        rusqlite::Connection::open(folder.database()).unwrap().execute_batch(&age).unwrap();
+        assert_ended_at_its_point(folder.doomed("retention", &["--keep", "1d"]));
+        // Whatever is left of it, none of it is found.
+        let [jobs, ..] = folder.check();
+        assert_eq!((jobs, folder.ask::<usize>("SELECT count(*) FROM jobs WHERE dropped_at IS NULL")), (2, 1));
+        assert!(folder.ask::<usize>("SELECT count(*) FROM outbox") < 20);
+        let ends = drop_piece_by_piece(&folder, &["--keep", "1d"], "jobs", 1);
+        assert!(ends >= 5, "{ends}");
+        let daemon = folder.daemon();
+        let customer = daemon.customer("acme");
+        assert_one_turn_each(&customer, &young, (NAME, true), &[(0..20, true)]);
+        assert!(customer.get(&format!("/bulk/{old}")).refused(404).ends_with("were dropped by --keep 1d"));
+        daemon.terminate();
+        assert_eq!(folder.check(), [1, 20, 18, 2]);
+    }
+
+    #[test]
+    fn an_environment_that_was_reset_goes_however_often_it_ends() {
+        let (folder, job_id) = with_a_job(0..300);
+        let daemon = folder.daemon();
+        daemon.customer("acme").run_to_the_end(&job_id);
+        let profile = json!({ "profile": { "name": "Ada" } });
+        daemon.customer("acme").put("/profiles/ada", &profile).ok(200);
+        let other = daemon.customer("globex");
+        other.put("/profiles/ada", &profile).ok(200);
+        daemon.terminate();
+        let doomed = folder.doomed("retention", &[]);
+        try_post(&doomed.customer("acme"), "/_bulkd/reset", &json!({}));
+        assert_ended_at_its_point(doomed);
+        let ends = drop_piece_by_piece(&folder, &[], "environments", 1);
+        assert!(ends >= 4, "{ends}");
+        assert_eq!(folder.check(), [0, 0, 0, 0]);
+        assert_eq!(folder.ask::<usize>("SELECT count(*) FROM profile_versions"), 1);
+        let daemon = folder.daemon();
+        assert_eq!(daemon.customer("globex").get("/profiles/ada").ok(200), profile);
+    }
+
+    #[test]
+    fn a_file_is_whole_wherever_its_copying_ends() {
+        for step in 1..=3 {
+            let (folder, job_id) = with_a_job(0..20);
+            let database = folder.database();
+            // A daemon that was killed has left its log.
+            let daemon = folder.daemon();
+            daemon.customer("acme").run_to_the_end(&job_id);
+            daemon.kill();
+            let mut command = bulkd(&["compact", database.to_str().unwrap()]);
+            assert_ended_at_its_point(Binary::spawn(command.env("BULKD_CRASH_AT", format!("compact:{step}"))));
+            assert_eq!(folder.check(), [1, 20, 18, 2], "{step}");
+            let again = Binary::spawn(&mut bulkd(&["compact", database.to_str().unwrap()])).wait();
+            assert_eq!(again.code, Some(0), "{again:?}");
+            assert_eq!(folder.check(), [1, 20, 18, 2], "{step}");
+            let daemon = folder.daemon();
+            assert_one_turn_each(&daemon.customer("acme"), &job_id, (NAME, true), &[(0..20, true)]);
+            daemon.terminate();
+            let names = fs::read_dir(database.parent().unwrap()).unwrap();
+            assert_eq!(names.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), ["bulkd.db"]);
+        }
     }
 
     #[test]

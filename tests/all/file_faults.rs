@@ -131,3 +131,59 @@ fn a_file_that_a_shell_has_made_smaller_is_still_whole() {
     assert_eq!(daemon.terminate().code, Some(0));
     assert_eq!(serve(&database).customer("acme").job(&job_id)["status"], "CREATED");
 }
+
+#[test]
+fn a_lock_that_is_a_symbolic_link_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, target) = (folder.path().join("bulkd.db"), folder.path().join("target"));
+    std::os::unix::fs::symlink(&target, folder.path().join("bulkd.db-lock")).unwrap();
+    let ended = Binary::spawn(&mut bulkd(&["--listen", ":0", "--db", database.to_str().unwrap()])).wait();
+    assert!(ended.refusal().contains("bulkd.db-lock cannot be written"), "{ended:?}");
+    assert!(ended.refusal().ends_with("(it is a symbolic link)"), "{ended:?}");
+    assert!(!target.exists() && !database.exists());
+}
+
+#[test]
+fn a_file_that_is_there_keeps_its_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    serve(&database).terminate();
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o640)).unwrap();
+    let daemon = serve(&database);
+    daemon.customer("acme").create(newsletter());
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    // Whoever may read the database may read its log.
+    let modes = ["bulkd.db", "bulkd.db-wal", "bulkd.db-shm", "bulkd.db-lock"].map(mode);
+    assert_eq!(modes, [0o640, 0o640, 0o640, 0o600], "{modes:?}");
+    daemon.terminate();
+    assert_eq!(mode("bulkd.db"), 0o640);
+}
+
+/// Whether any file in the folder holds this text.
+fn holds(folder: &Path, text: &str) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    })
+}
+
+#[test]
+fn a_token_that_is_deleted_is_not_in_the_file_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = serve(&folder.path().join("bulkd.db"));
+    let customer = daemon.customer("acme");
+    // Many fill pages that are freed as a whole; the data of one fills pages of its own.
+    let path = |number: usize| format!("/users/ada/tokens/device-to-forget-{number}");
+    for number in 0..400 {
+        let secret = format!("data-to-forget {}", "x".repeat(if number == 0 { 40_000 } else { 10 }));
+        let token = json!({ "provider_key": "expo", "properties": { "secret": secret } });
+        customer.put(&path(number), &token).done();
+    }
+    customer.put("/users/ada/tokens/device-to-keep", &json!({ "provider_key": "expo" })).done();
+    for number in 0..400 {
+        customer.send("DELETE", &path(number), None).done();
+    }
+    daemon.terminate();
+    assert!(holds(folder.path(), "device-to-keep"));
+    assert!(!holds(folder.path(), "to-forget"));
+}

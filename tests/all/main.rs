@@ -29,6 +29,7 @@ mod properties;
 mod providers;
 mod rendering;
 mod replies;
+mod retention;
 mod security;
 mod seed;
 mod send;

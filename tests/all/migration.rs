@@ -90,6 +90,8 @@ fn schema(database: &Path) -> Vec<(String, String)> {
         let sql: Option<String> = row.get(3)?;
         let lines = sql.iter().flat_map(|sql| sql.lines()).map(|line| line.split("--").next().unwrap());
         let words = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+        // A column that was added stands behind the last one's line.
+        let words = words.replace(" ,", ",").replace(" )", ")");
         let (kind, name, table): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok((format!("{kind} {name} of {table}"), words))
     });

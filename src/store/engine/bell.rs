@@ -13,6 +13,8 @@ pub(in crate::store) struct Wakeups {
     pub messages: bool,
     /// That of the thread that looks after webhooks.
     pub webhooks: bool,
+    /// That of the thread that drops what is old.
+    pub retention: bool,
 }
 
 impl Wakeups {
@@ -20,6 +22,7 @@ impl Wakeups {
         self.jobs |= other.jobs;
         self.messages |= other.messages;
         self.webhooks |= other.webhooks;
+        self.retention |= other.retention;
     }
 }
 
@@ -29,14 +32,20 @@ pub struct Bells {
     pub jobs: Bell,
     pub messages: Bell,
     pub webhooks: Bell,
+    pub retention: Bell,
 }
 
 impl Bells {
     pub(in crate::store) fn ring(&self, wakeups: Wakeups) {
-        [(wakeups.jobs, &self.jobs), (wakeups.messages, &self.messages), (wakeups.webhooks, &self.webhooks)]
-            .into_iter()
-            .filter(|(wakes, _)| *wakes)
-            .for_each(|(_, bell)| bell.ring());
+        [
+            (wakeups.jobs, &self.jobs),
+            (wakeups.messages, &self.messages),
+            (wakeups.webhooks, &self.webhooks),
+            (wakeups.retention, &self.retention),
+        ]
+        .into_iter()
+        .filter(|(wakes, _)| *wakes)
+        .for_each(|(_, bell)| bell.ring());
     }
 }
 

@@ -100,9 +100,10 @@ impl Lock {
         let real = fs::canonicalize(database);
         let path = with_suffix(real.as_deref().unwrap_or(database), "-lock");
         loop {
-            let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-            let file =
-                open.map_err(|error| Error::startup(format!("{} cannot be written: {error}", path.display())))?;
+            let file = open_lock(&path).map_err(|error| {
+                let hint = if path.is_symlink() { " (it is a symbolic link)" } else { "" };
+                Error::startup(format!("{} cannot be written: {error}{hint}", path.display()))
+            })?;
             match file.try_lock() {
                 Ok(()) if same_file(&file, &path) => return Ok(Lock { path, _file: file }),
                 // Its owner removed it on the way out, between our opening and our locking.
@@ -116,6 +117,15 @@ impl Lock {
             }
         }
     }
+}
+
+/// Follows no symbolic link: its target would be made, or locked, in place of the lock.
+fn open_lock(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(target_os = "linux")]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    options.open(path)
 }
 
 impl Drop for Lock {
@@ -159,6 +169,9 @@ pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) 
         tune(conn)?;
         conn.pragma_update(None, "page_size", PAGE_BYTES)?;
         conn.pragma_update(None, "foreign_keys", true)?;
+        // What is deleted is overwritten. FAST would leave what is on pages that a deletion frees as a whole. ON writes
+        // these to the log once more.
+        conn.pragma_update(None, "secure_delete", true)?;
         conn.pragma_update(None, "synchronous", durability.synchronous())
     };
     prepare(&conn).map_err(refused)?;

@@ -234,6 +234,8 @@ impl Lanes<Changes> {
 
 pub struct Writer {
     lanes: Mutex<Option<Lanes<ChangesIn>>>,
+    /// Changes that were submitted.
+    changes: AtomicU64,
 }
 
 impl Writer {
@@ -261,7 +263,8 @@ impl Writer {
         };
         let thread = threads::spawn_service(std::thread::Builder::new().name("writer".to_owned()), work)
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
-        Ok((Writer { lanes: Mutex::new(Some(Lanes { ahead: ahead.0, behind: behind.0 })) }, thread))
+        let lanes = Mutex::new(Some(Lanes { ahead: ahead.0, behind: behind.0 }));
+        Ok((Writer { lanes, changes: AtomicU64::new(0) }, thread))
     }
 
     pub fn submit<T: Send + 'static>(
@@ -271,6 +274,7 @@ impl Writer {
         undo: Undo,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
+        self.changes.fetch_add(1, Ordering::Relaxed);
         let slot = Arc::new(Slot { answer: Mutex::new(None), given: Condvar::new() });
         let answer = Promise(Some(slot.clone()));
         let change: Box<dyn QueuedChange> =
@@ -281,6 +285,10 @@ impl Writer {
             let _ = lane.send(change);
         }
         Pending(slot)
+    }
+
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     pub fn stop(&self) {

@@ -7,11 +7,13 @@ use crate::error::Result;
 use crate::model::message_status::MessageStatus;
 use crate::model::row::MessageNumber;
 use crate::store::engine::{Db, Tx, rows};
+use crate::store::number;
 
 pub(in crate::store) fn add(tx: &mut Tx<'_>, number: MessageNumber, status: MessageStatus) -> Result<()> {
-    let mut add =
-        tx.conn.prepare_cached("INSERT INTO message_events (number, status, created_at) VALUES (?1, ?2, ?3)")?;
-    add.execute(params![number, status.name(), tx.now.millis()])?;
+    let mut add = tx
+        .conn
+        .prepare_cached("INSERT INTO message_events (event, number, status, created_at) VALUES (?1, ?2, ?3, ?4)")?;
+    add.execute(params![number::next_event(tx.conn)?, number, status.name(), tx.now.millis()])?;
     tx.wakeups.messages = true;
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::{JobRow, MessageNumber};
 use crate::store::engine::{Db, Tx};
+use crate::store::number;
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +33,8 @@ pub struct MessageRange {
 pub(in crate::store) fn last_number(db: &Db<'_>) -> Result<MessageNumber> {
     let mut last =
         db.conn.prepare_cached("SELECT last_number FROM message_ranges ORDER BY first_number DESC LIMIT 1")?;
-    Ok(last.query_row([], |row| row.get(0)).optional()?.unwrap_or(MessageNumber(0)))
+    let last: Option<i64> = last.query_row([], |row| row.get(0)).optional()?;
+    Ok(MessageNumber(last.unwrap_or(0).max(number::last_dropped_message(db.conn)?)))
 }
 
 /// Numbers for the messages of `count` users of a job, from `first_seq` on. Returns the first of them.
@@ -47,12 +49,13 @@ pub(in crate::store) fn append_range(tx: &Tx<'_>, job: JobRow, first_seq: u64, c
     Ok(MessageNumber(first_number))
 }
 
-/// The location of the message with this number.
+/// The location of the message with this number, unless it is being dropped.
 pub fn locate(db: &Db<'_>, number: MessageNumber) -> Result<Option<MessageLocation>> {
     let mut find = db.conn.prepare_cached(
         "SELECT job, environment, first_seq + ?1 - first_number, created_at FROM (
-             SELECT * FROM message_ranges WHERE first_number <= ?1 ORDER BY first_number DESC LIMIT 1)
-         WHERE last_number >= ?1 AND EXISTS (SELECT 1 FROM messages WHERE number = ?1)",
+             SELECT * FROM message_ranges WHERE first_number <= ?1 ORDER BY first_number DESC LIMIT 1) AS found
+         WHERE last_number >= ?1 AND EXISTS (SELECT 1 FROM messages WHERE number = ?1)
+             AND (SELECT dropped_at FROM jobs WHERE jobs.job = found.job) IS NULL",
     )?;
     let location = find.query_row([number], |row| {
         Ok(MessageLocation {

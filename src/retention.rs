@@ -1,0 +1,288 @@
+//! What keeps the file from growing for ever: a thread that drops the oldest jobs, the environments that were reset, and
+//! what nothing refers to any more. It removes a little at a time, and gives way to all other changes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::clock::Timestamp;
+use crate::crash::{self, Point};
+use crate::error::{Error, Result};
+use crate::follow::{self, Next};
+use crate::model::row::JobRow;
+use crate::output::megabytes;
+use crate::settings::Keep;
+use crate::store::retention::{self, DropRule, Versions};
+use crate::store::{Lane, Store, SyncWhen, Tx, Undo, profile, retired};
+use crate::threads;
+
+/// Between two looks for jobs that have become old.
+const LOOK_MILLIS: i64 = 2_000;
+/// How often the log says how large the file is.
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+/// Jobs of an environment that was reset, for one commit.
+const MARKED_JOBS: usize = 64;
+
+/// While others change something, it pauses so many times as long as it works: a drain keeps its speed. If it is not done
+/// after a while, more is made than it drops, and it gives way less with every [`PATIENCE`] that has gone by.
+const PAUSES: u32 = 48;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Retention {
+    store: Arc<Store>,
+    keep: Keep,
+    stopping: AtomicBool,
+}
+
+impl Retention {
+    pub fn start(store: Arc<Store>, keep: Keep) -> Result<(Arc<Retention>, JoinHandle<()>)> {
+        let retention = Arc::new(Retention { store, keep, stopping: AtomicBool::new(false) });
+        let ours = retention.clone();
+        let thread = std::thread::Builder::new().name("retention".to_owned());
+        let thread = threads::spawn_service(thread, move || ours.follow())
+            .map_err(|error| Error::startup(format!("the thread 'retention' cannot be started: {error}")))?;
+        Ok((retention, thread))
+    }
+
+    /// What is left goes after the next start.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.store.retention_bell().ring();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn follow(&self) {
+        let mut sweeper = Sweeper::new(self);
+        let bell = self.store.retention_bell();
+        let trouble = "what is old or was reset could not be dropped";
+        follow::follow(&self.store, bell, trouble, || self.is_stopping(), || sweeper.turn());
+    }
+}
+
+/// What the thread remembers. All of it follows from the rows.
+struct Sweeper<'a> {
+    retention: &'a Retention,
+    store: &'a Store,
+    /// Since when there has been something to drop.
+    busy_since: Option<Instant>,
+    /// How many changes there were when it last looked, its own included.
+    changes: u64,
+    /// After which job to look on.
+    after: JobRow,
+    /// The last message when jobs beyond --keep-messages were last looked for.
+    counted_at: Option<i64>,
+    before_job: Option<JobRow>,
+    /// Versions that are yet to be looked at since something was dropped.
+    versions: Vec<(Versions, i64)>,
+    /// When the size was last told.
+    told_at: Timestamp,
+    /// The webhook that holds up the oldest jobs, as long as that was not told.
+    held_up_by: Option<String>,
+}
+
+impl<'a> Sweeper<'a> {
+    fn new(retention: &'a Retention) -> Self {
+        let store = &*retention.store;
+        Sweeper {
+            retention,
+            store,
+            busy_since: None,
+            changes: store.changes(),
+            after: JobRow::default(),
+            counted_at: None,
+            before_job: None,
+            // Of what an earlier process has dropped.
+            versions: if retention.keep.is_some() { Versions::ALL.map(|it| (it, 0)).to_vec() } else { Vec::new() },
+            told_at: store.now(),
+            held_up_by: None,
+        }
+    }
+
+    fn turn(&mut self) -> Result<Next> {
+        self.tell_size()?;
+        if self.drop_something()? {
+            self.busy_since.get_or_insert_with(Instant::now);
+            return Ok(Next::Again);
+        }
+        self.busy_since = None;
+        let look_at = self.store.now().millis().saturating_add(LOOK_MILLIS);
+        let has_work_left = self.retention.keep.is_some() || !self.store.read(retired::list)?.is_empty();
+        Ok(if has_work_left { Next::WaitUntil(Timestamp(look_at)) } else { Next::Wait })
+    }
+
+    /// Takes one step. Returns whether there was one to take.
+    fn drop_something(&mut self) -> Result<bool> {
+        if self.store.read(retention::is_dropping)? {
+            self.commit(retention::drop_piece)?;
+            return Ok(true);
+        }
+        if self.store.read(profile::any_deleted)? {
+            self.commit(profile::overwrite_deleted)?;
+            return Ok(true);
+        }
+        if self.store.read(retention::any_expired)? {
+            self.commit(retention::drop_expired)?;
+            return Ok(true);
+        }
+        Ok(self.drop_retired()? || self.mark_old()? || self.drop_versions()?)
+    }
+
+    /// Something of the environments that were reset.
+    fn drop_retired(&mut self) -> Result<bool> {
+        for environment in self.store.read(retired::list)? {
+            let (jobs, has_jobs) = self.store.read(|db| retired::jobs(db, environment, MARKED_JOBS))?;
+            if !jobs.is_empty() {
+                self.commit(move |tx| retention::mark(tx, &jobs, None))?;
+                return Ok(true);
+            }
+            if !has_jobs {
+                self.commit(move |tx| retired::drop_piece(tx, environment))?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Marks jobs that have become old.
+    fn mark_old(&mut self) -> Result<bool> {
+        let keep = &self.retention.keep;
+        if !keep.is_some() {
+            return Ok(false);
+        }
+        self.count()?;
+        let now = self.store.now().millis();
+        let rule = DropRule {
+            over_by: keep.span.as_ref().map(|span| Timestamp(now.saturating_sub(span.millis))),
+            before_job: self.before_job,
+        };
+        loop {
+            let after = self.after;
+            let found = self.store.read(|db| retention::find(db, rule, after))?;
+            self.after = found.next.unwrap_or_default();
+            self.held_up_by = found.held_up_by.or(self.held_up_by.take());
+            if !found.jobs.is_empty() {
+                let by = keep.to_string();
+                let jobs = found.jobs;
+                self.commit(move |tx| retention::mark(tx, &jobs, Some(&by)))?;
+                self.versions = Versions::ALL.map(|it| (it, 0)).to_vec();
+                return Ok(true);
+            }
+            if found.next.is_none() || self.retention.is_stopping() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Looks which jobs are beyond --keep-messages, once a good part of so many has come.
+    fn count(&mut self) -> Result<()> {
+        let Some(messages) = self.retention.keep.messages else { return Ok(()) };
+        let last = self.store.read(retention::last_message)?;
+        let has_grown = |since: i64| last.abs_diff(since) > messages / 64;
+        if self.counted_at.is_none_or(has_grown) {
+            self.before_job = self.store.read(|db| retention::oldest_kept(db, messages))?;
+            self.counted_at = Some(last);
+        }
+        Ok(())
+    }
+
+    /// Versions that nothing refers to any more.
+    fn drop_versions(&mut self) -> Result<bool> {
+        if self.versions.is_empty() {
+            return Ok(false);
+        }
+        let Some(by) = self.store.read(retention::replaced_by)? else { return Ok(false) };
+        while let Some((versions, after)) = self.versions.pop() {
+            let (found, next) = self.store.read(|db| retention::find_unused(db, versions, by, after))?;
+            self.versions.extend(next.map(|next| (versions, next)));
+            if !found.is_empty() {
+                self.commit(move |tx| retention::drop_unused(tx, versions, by, &found))?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Makes a change, and gives way to others afterwards. What a power cut undoes of it is done again.
+    fn commit(&mut self, change: impl FnOnce(&mut Tx<'_>) -> Result<()> + Send + 'static) -> Result<()> {
+        let others = self.store.changes() != self.changes;
+        // Without the time in the queue, and without the commit, which costs about as much again.
+        let timed = move |tx: &mut Tx<'_>| {
+            let begun = Instant::now();
+            change(tx)?;
+            Ok(begun.elapsed())
+        };
+        let took = self.store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, timed).wait()?;
+        crash::point(Point::Retention);
+        self.changes = self.store.changes();
+        if others {
+            let patience = self.busy_since.map_or(0, |since| since.elapsed().as_secs() / PATIENCE.as_secs());
+            let pauses = PAUSES >> patience.min(u64::from(PAUSES.ilog2()));
+            self.store.retention_bell().pause(took * pauses, || self.retention.is_stopping());
+        }
+        Ok(())
+    }
+
+    fn tell_size(&mut self) -> Result<()> {
+        if let Some(line) = self.size_line()? {
+            log::info!("{line}");
+            if let Some(webhook_id) = self.held_up_by.take() {
+                log::warn!("{} does not drop what webhook {webhook_id} has yet to deliver", self.retention.keep);
+            }
+        }
+        Ok(())
+    }
+
+    /// How large the file is, once a day.
+    fn size_line(&mut self) -> Result<Option<String>> {
+        let now = self.store.now();
+        if now.millis().abs_diff(self.told_at.millis()) < DAY_MILLIS.unsigned_abs() {
+            return Ok(None);
+        }
+        self.told_at = now;
+        let (bytes, free) = self.store.read(retention::size)?;
+        let (bytes, free) = (megabytes(bytes), megabytes(free));
+        Ok(Some(format!("the file has {bytes}, of which {free} are free to be used again")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::id::Ids;
+    use crate::settings::Durability;
+    use crate::store::Options;
+
+    #[test]
+    fn the_size_of_the_file_is_told_once_a_day() {
+        let clock = ManualClock::at(0);
+        let options = Options {
+            path: None,
+            durability: Durability::Ephemeral,
+            clock: Clock::Manual(clock.clone()),
+            ids: Ids::sequential(0),
+        };
+        let (store, threads) = Store::open(options).unwrap();
+        let retention = Retention { store: Arc::new(store), keep: Keep::default(), stopping: AtomicBool::new(false) };
+        let mut sweeper = Sweeper::new(&retention);
+        let hour = Duration::from_secs(3_600);
+        let told: Vec<String> = (0..72)
+            .filter_map(|_| {
+                clock.advance(hour);
+                sweeper.size_line().unwrap()
+            })
+            .collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told[0].starts_with("the file has 0.") && told[0].ends_with("0.0 MB are free to be used again"),
+            "{told:?}"
+        );
+        retention.store.stop();
+        drop(retention);
+        threads.join();
+    }
+}

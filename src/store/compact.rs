@@ -1,0 +1,160 @@
+//! A file without its free pages: what `bulkd compact` makes. A copy is made beside the file, and takes its name when it
+//! is whole and on the disk. Until then the file is as it was.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::engine::file::{self, Lock};
+use super::engine::in_place::InPlace;
+use crate::crash::{self, Point};
+use crate::error::{Error, Result};
+
+/// Sizes of the file, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Compacted {
+    pub before: u64,
+    pub after: u64,
+}
+
+/// Makes a file as small as what it holds.
+pub fn compact(path: &Path) -> Result<Compacted> {
+    if !path.exists() {
+        return Err(Error::startup(format!("there is no file {}", path.display())));
+    }
+    file::inspect(path)?;
+    let refused = |what: &str| Error::startup(format!("{} {what}; it was left as it was", path.display()));
+    let failed = |what: &str, error: &dyn std::fmt::Display| refused(&format!("{what}: {error}"));
+    let _lock = Lock::take(path)?;
+    let real = fs::canonicalize(path).map_err(|error| failed("cannot be found", &error))?;
+    // Locks the file itself, whatever its name.
+    let held = InPlace::hold(&real)?;
+    refuse_hard_links(&real).map_err(|what| refused(&what))?;
+    remove_left_over(&real);
+    let before = size(&real).map_err(|error| failed("cannot be read", &error))?;
+    let copy = copy_of(&real);
+    let made = make(&real, &copy).and_then(|conn| {
+        crash::point(Point::Compact);
+        take_name(&real, &copy)?;
+        // Only now may another process write again: it finds the copy.
+        drop(conn);
+        Ok(())
+    });
+    made.map_err(|error| {
+        let _ = fs::remove_file(&copy);
+        failed("cannot be made smaller", &error)
+    })?;
+    crash::point(Point::Compact);
+    drop(held);
+    let after = size(&real).map_err(|error| failed("cannot be read", &error))?;
+    Ok(Compacted { before, after })
+}
+
+fn copy_of(database: &Path) -> PathBuf {
+    file::with_suffix(database, "-compact")
+}
+
+/// Removes the copy that a process left behind which was killed. Only who has the lock may do so.
+pub(in crate::store) fn remove_left_over(database: &Path) {
+    let real = fs::canonicalize(database);
+    let copy = copy_of(real.as_deref().unwrap_or(database));
+    for left_over in [file::with_suffix(&copy, "-journal"), copy] {
+        let _ = fs::remove_file(left_over);
+    }
+}
+
+fn size(path: &Path) -> std::io::Result<u64> {
+    Ok(fs::metadata(path)?.len())
+}
+
+/// Another name of the file would go on leading to the old one.
+fn refuse_hard_links(path: &Path) -> std::result::Result<(), String> {
+    #[cfg(unix)]
+    if let Ok(metadata) = fs::metadata(path)
+        && std::os::unix::fs::MetadataExt::nlink(&metadata) > 1
+    {
+        return Err("has another name (a hard link); remove that first".to_owned());
+    }
+    Ok(())
+}
+
+/// Makes a copy that holds all of the file and no more, with its mode and owner, on the disk. The file itself is left
+/// without a log, which must not be taken for the copy's, and locked as long as the connection lives.
+fn make(database: &Path, copy: &Path) -> std::result::Result<Connection, Box<dyn std::error::Error>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(database, flags)?;
+    conn.busy_timeout(file::BUSY_TIMEOUT)?;
+    if conn.is_readonly("main")? {
+        return Err("it is read-only".into());
+    }
+    conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    let mode: String = conn.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+    if mode != "delete" {
+        return Err("another process has it open".into());
+    }
+    conn.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+    crash::point(Point::Compact);
+    let pragma = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let needed = ((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?).unsigned_abs();
+    refuse_without_room(database, needed)?;
+    // Empty, with its mode before anything is in it.
+    let made = File::options().write(true).create_new(true).open(copy)?;
+    let like = fs::metadata(database)?;
+    own(&made, &like)?;
+    made.set_permissions(like.permissions())?;
+    drop(made);
+    let name = copy.to_str().ok_or("its name is not UTF-8")?;
+    conn.execute("VACUUM INTO ?1", [name]).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full".into(),
+        _ => Box::<dyn std::error::Error>::from(error),
+    })?;
+    let whole = Connection::open_with_flags(copy, flags)?;
+    let found: String = whole.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found != "ok" {
+        return Err(format!("its copy is not whole: {found}").into());
+    }
+    drop(whole);
+    File::open(copy)?.sync_all()?;
+    Ok(conn)
+}
+
+#[cfg(unix)]
+fn own(made: &File, like: &fs::Metadata) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let ours = made.metadata()?;
+    if (ours.uid(), ours.gid()) != (like.uid(), like.gid()) {
+        fchown(made, Some(like.uid()), Some(like.gid()))
+            .map_err(|error| format!("its copy cannot be given its owner: {error}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn own(_: &File, _: &fs::Metadata) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    Ok(())
+}
+
+fn refuse_without_room(database: &Path, needed: u64) -> std::result::Result<(), String> {
+    #[cfg(target_os = "linux")]
+    if let Some(folder) = database.parent()
+        && let Ok(disk) = rustix::fs::statvfs(folder)
+    {
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free < needed {
+            return Err(format!("its copy needs {needed} bytes, and the disk has {free} free"));
+        }
+    }
+    let _ = (database, needed);
+    Ok(())
+}
+
+fn take_name(database: &Path, copy: &Path) -> std::io::Result<()> {
+    fs::rename(copy, database)?;
+    // The new name is on the disk with its folder.
+    #[cfg(unix)]
+    if let Some(folder) = database.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}

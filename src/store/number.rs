@@ -1,0 +1,36 @@
+//! Numbers that are never given twice, though the rows that had them are gone: message ids, positions of webhooks, and
+//! threads that are still at work go by them.
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::model::environment::EnvironmentRow;
+use crate::model::row::{JobRow, MessageEventRow};
+
+fn ask(conn: &Connection, sql: &str) -> Result<i64> {
+    Ok(conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+pub(in crate::store) fn next_job(conn: &Connection) -> Result<JobRow> {
+    ask(conn, "SELECT 1 + max(dropped_job, coalesce((SELECT max(job) FROM jobs), 0)) FROM file").map(JobRow)
+}
+
+pub(in crate::store) fn next_event(conn: &Connection) -> Result<MessageEventRow> {
+    ask(conn, "SELECT 1 + max(dropped_event, coalesce((SELECT max(event) FROM message_events), 0)) FROM file")
+        .map(MessageEventRow)
+}
+
+pub(in crate::store) fn next_environment(conn: &Connection) -> Result<EnvironmentRow> {
+    ask(conn, "SELECT 1 + max(dropped_environment, coalesce((SELECT max(environment) FROM environments), 0)) FROM file")
+        .map(EnvironmentRow)
+}
+
+/// The highest number of a user that was dropped.
+pub(in crate::store) fn last_dropped_user(conn: &Connection) -> Result<i64> {
+    ask(conn, "SELECT dropped_user FROM file")
+}
+
+/// The highest number of a message that was dropped.
+pub(in crate::store) fn last_dropped_message(conn: &Connection) -> Result<i64> {
+    ask(conn, "SELECT dropped_message FROM file")
+}
