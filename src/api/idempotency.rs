@@ -7,7 +7,7 @@
 use jiff::Span;
 use sha2::{Digest, Sha256};
 
-use super::call::Answer;
+use super::call::{Answer, header};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::http::{self, Header, Request};
@@ -57,7 +57,8 @@ pub fn read(request: &Request, contract: Contract) -> Result<Option<Once>> {
     let key = key.ok_or_else(|| {
         Error::invalid("Idempotency-Key", format_args!("expected 1 to {KEY_LIMIT} characters of UTF-8"))
     })?;
-    let expiration = request.header(EXPIRATION).filter(|value| !value.is_empty()).map(Expiration::parse).transpose()?;
+    let expiration =
+        header(request, EXPIRATION)?.filter(|value| !value.is_empty()).map(Expiration::parse).transpose()?;
     let endpoint = format!("{} {}", request.method(), request.path());
     let scope = idempotency::KeyScope { endpoint, key: key.to_owned() };
     let request_hash = Sha256::digest(&request.body).into();
