@@ -1,4 +1,4 @@
--- The file of a bulkd daemon, version 6 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 5 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
 -- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone
 -- out. Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job,
@@ -217,6 +217,7 @@ CREATE TABLE idempotency_keys (
     body        TEXT    NOT NULL,
     created_at  INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
+    request_hash BLOB,             -- SHA-256 of the request's body; NULL if version 4 of the file has answered it
     UNIQUE (environment, endpoint, key)  -- finds the answer to a repeated request
 ) STRICT;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::api::{Api, Hosts, Keys, Settings};
+use crate::api::{Api, Hosts, Keys, LateRefusals, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
@@ -44,11 +44,13 @@ impl App {
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
         let mut started = Started::listen(config.listen, config.limits)?;
         let options = store::Options { path: config.database, durability: config.durability, clock, ids };
+        let late = if config.api_keys.is_empty() { None } else { Some(started.answer_late(options.clock.clone())?) };
         let store = started.open(options)?;
         let settings = Settings {
             contract: config.contract,
             templates: config.templates,
             keys: Keys::new(&config.api_keys),
+            late,
             hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
         };
         let api = Api::new(store.clone(), settings, seed);
@@ -88,6 +90,7 @@ struct Started {
     runner: Option<(Arc<Runner>, Vec<JoinHandle<()>>)>,
     outbound: Option<(Arc<Outbound>, Vec<JoinHandle<()>>)>,
     retention: Option<(Arc<Retention>, JoinHandle<()>)>,
+    late: Option<(Arc<LateRefusals>, JoinHandle<()>)>,
 }
 
 impl Started {
@@ -103,7 +106,14 @@ impl Started {
             runner: None,
             outbound: None,
             retention: None,
+            late: None,
         })
+    }
+
+    fn answer_late(&mut self, clock: Clock) -> Result<Arc<LateRefusals>> {
+        let (late, thread) = LateRefusals::start(clock)?;
+        self.late = Some((late.clone(), thread));
+        Ok(late)
     }
 
     fn open(&mut self, options: store::Options) -> Result<Arc<Store>> {
@@ -128,6 +138,10 @@ impl Drop for Started {
         self.server.stop();
         if let Some(listener) = self.listener.take() {
             join("listener", listener);
+        }
+        if let Some((late, refusals)) = self.late.take() {
+            late.stop();
+            join("refusals", refusals);
         }
         if let Some((runner, workers)) = self.runner.take() {
             runner.stop();

@@ -154,12 +154,47 @@ impl Error {
     }
 }
 
-/// As much of an id or a name from a request as a message shows.
-pub fn shown(text: &str) -> &str {
-    text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end])
+/// Text that comes from outside, such as an id in a request, as errors and the log show it: cut if it is long, and with
+/// escapes in place of what a reader would not see, or take for a line of its own.
+pub fn shown(text: &str) -> Shown<'_> {
+    shown_up_to(text, SHOWN)
 }
 
+/// The same, with another number of characters.
+pub fn shown_up_to(text: &str, characters: usize) -> Shown<'_> {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => Shown { beginning: &text[..end], is_cut: true },
+        None => Shown { beginning: text, is_cut: false },
+    }
+}
+
+/// Characters of it.
 const SHOWN: usize = 64;
+
+/// See [`shown`].
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    pub beginning: &'a str,
+    pub is_cut: bool,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.beginning;
+        while let Some((at, hidden)) = rest.char_indices().find(|(_, it)| is_hidden(*it)) {
+            write!(f, "{}{}", &rest[..at], hidden.escape_default())?;
+            rest = &rest[at + hidden.len_utf8()..];
+        }
+        f.write_str(rest)?;
+        if self.is_cut { f.write_str("\u{2026}") } else { Ok(()) }
+    }
+}
+
+/// Controls, what ends a line, and what has no width or turns the direction of the text around it.
+fn is_hidden(it: char) -> bool {
+    it.is_control()
+        || matches!(it, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,12 +8,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown_up_to};
 use crate::output::LineOutput;
 use crate::settings::LogFormat;
 
-/// Bytes of a request's path that are logged, at most.
-const PATH_BYTES: usize = 512;
+/// Characters of a request's path that are logged, at most.
+const PATH_CHARACTERS: usize = 512;
 
 /// What is logged of a request.
 pub struct RequestLine<'a> {
@@ -123,17 +123,10 @@ impl Scratch {
 
 /// A path as it is logged: what could be taken for another line is escaped, and what is long is cut.
 fn push_path(path: &str, out: &mut Vec<u8>) {
-    if path.len() <= PATH_BYTES && path.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if path.len() <= PATH_CHARACTERS && path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return out.extend_from_slice(path.as_bytes());
     }
-    let mut end = path.len().min(PATH_BYTES);
-    while !path.is_char_boundary(end) {
-        end -= 1;
-    }
-    out.extend_from_slice(path[..end].escape_debug().to_string().as_bytes());
-    if end < path.len() {
-        out.extend_from_slice("\u{2026}".as_bytes());
-    }
+    let _ = write!(out, "{}", shown_up_to(path, PATH_CHARACTERS));
 }
 
 /// The log while it is open.
@@ -167,7 +160,12 @@ impl Logging {
             // env_logger's own times panic where the clock is beyond its calendar.
             LogFormat::Text => logger.format(|out, record| {
                 let (second, message) = (Timestamp::of_machine().second_iso(), record.args().to_string());
-                writeln!(out, "[{second} {:<5}] {}", record.level(), message.replace('\n', "\n    "))
+                write!(out, "[{second} {:<5}] ", record.level())?;
+                // A panic has several lines. Nothing else is to come out as a line, or as commands of a terminal.
+                message.lines().enumerate().try_for_each(|(number, line)| {
+                    write!(out, "{}{}", if number == 0 { "" } else { "\n    " }, shown_up_to(line, usize::MAX))
+                })?;
+                writeln!(out)
             }),
             LogFormat::Json => logger.format(|out, record| {
                 let level = record.level().as_str().to_ascii_lowercase();

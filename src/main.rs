@@ -18,7 +18,7 @@ use bulkd::{demo, store};
 
 fn main() -> ExitCode {
     // Files hold profiles, tokens and secrets: what is made here is for this user alone.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     // A write beyond the largest file that may be is then one that fails, as it does on a full disk.

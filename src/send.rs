@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::compose::{Recipient, Renderer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown_up_to};
 use crate::model::bulk::JobKind;
 use crate::model::definition::Definition;
 use crate::model::environment::EnvironmentRow;
@@ -29,6 +29,9 @@ const FAN_OUT_BYTES: usize = 256 * 1024 * 1024;
 /// Bytes of one send's messages, and of what is stored of its recipients, that are held to be written in the request's own
 /// commit.
 const COMMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Characters of the recipients of a send, as the log shows them.
+const LOGGED_CHARACTERS: usize = 512;
 
 /// A message that is to be sent.
 pub struct SendRequest {
@@ -85,7 +88,11 @@ impl SendRequest {
         // Compiled only to see whether it can be: the runner does it again.
         Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
         if users.is_empty() {
-            log::warn!("a send to {to:?} reaches no recipient: no list that it names has a subscriber who matches");
+            let to = format!("{to:?}");
+            log::warn!(
+                "a send to {} reaches no recipient: no list that it names has a subscriber who matches",
+                shown_up_to(&to, LOGGED_CHARACTERS)
+            );
         }
         Ok(PreparedSend { definition: self.definition, environment, versions, users, outcomes: None })
     }

@@ -144,6 +144,14 @@ impl Action {
     }
 }
 
+/// A header that changes what a request means: one that is no text is refused, and not taken for none.
+pub(super) fn header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>> {
+    match request.header(name) {
+        None if request.has_header(name) => Err(Error::invalid(name, "expected UTF-8")),
+        value => Ok(value),
+    }
+}
+
 impl Call<'_> {
     /// What stands in the path in place of `{name}`. Each is taken once.
     pub fn path(&mut self, name: &str) -> String {
@@ -159,13 +167,14 @@ impl Call<'_> {
 
     /// The body as text, provided it is declared as JSON or not declared at all.
     pub fn json(&mut self) -> Result<String> {
-        if let Some(declared) = self.request.header("content-type") {
+        if let Some(declared) = header(&self.request, "Content-Type")? {
             let kind = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             if !kind.is_empty() && kind != "application/json" && !kind.ends_with("+json") {
                 return Err(Error::invalid("Content-Type", "expected application/json"));
             }
         }
-        if self.request.header("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        if header(&self.request, "Content-Encoding")?.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+        {
             return Err(Error::invalid("Content-Encoding", "expected none; send the body as it is"));
         }
         let text = String::from_utf8(std::mem::take(&mut self.request.body)).map_err(|error| {

@@ -1,14 +1,15 @@
 //! `Idempotency-Key` and `x-idempotency-expiration`.
 //!
 //! A key belongs to an environment, a method and a path. The first request that succeeds under it is stored with its
-//! work; later ones, and those that race it, get the same answer, whatever their body. Refusals are not stored: they
-//! would come out the same again.
+//! work; later ones, and those that race it, get the same answer, whatever their body. The log warns of another body.
+//! Refusals are not stored: they would come out the same again.
 
 use jiff::Span;
+use sha2::{Digest, Sha256};
 
-use super::call::Answer;
+use super::call::{Answer, header};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::http::{self, Header, Request};
 use crate::model::environment::EnvironmentRow;
 use crate::settings::Contract;
@@ -30,6 +31,8 @@ const EXPIRATION: &str = "x-idempotency-expiration";
 #[derive(Debug)]
 pub struct Once {
     scope: idempotency::KeyScope,
+    /// SHA-256 of the body, byte for byte: a client that repeats a request sends what it sent.
+    request_hash: [u8; 32],
     expiration: Option<Expiration>,
     /// Whether an expiration that is too near or too far means the nearest that is neither: the OpenAPI's samples send
     /// a fixed one, which is past by now.
@@ -54,10 +57,12 @@ pub fn read(request: &Request, contract: Contract) -> Result<Option<Once>> {
     let key = key.ok_or_else(|| {
         Error::invalid("Idempotency-Key", format_args!("expected 1 to {KEY_LIMIT} characters of UTF-8"))
     })?;
-    let expiration = request.header(EXPIRATION).filter(|value| !value.is_empty()).map(Expiration::parse).transpose()?;
+    let expiration =
+        header(request, EXPIRATION)?.filter(|value| !value.is_empty()).map(Expiration::parse).transpose()?;
     let endpoint = format!("{} {}", request.method(), request.path());
     let scope = idempotency::KeyScope { endpoint, key: key.to_owned() };
-    Ok(Some(Once { scope, expiration, nearest: contract == Contract::OpenApi }))
+    let request_hash = Sha256::digest(&request.body).into();
+    Ok(Some(Once { scope, request_hash, expiration, nearest: contract == Contract::OpenApi }))
 }
 
 impl Once {
@@ -65,6 +70,14 @@ impl Once {
     pub fn find(&self, db: &Db<'_>, environment: EnvironmentRow) -> Result<Option<Answer>> {
         // The answer first: a repeated request carries the same expiration, which may be near by now.
         if let Some(stored) = idempotency::find(db, environment, &self.scope)? {
+            if stored.request_hash.is_some_and(|hash| hash != self.request_hash) {
+                log::warn!(
+                    "{} with the Idempotency-Key '{}' has another body than before: nothing is done, and it is given the \
+                     first answer again",
+                    shown(&self.scope.endpoint),
+                    shown(&self.scope.key)
+                );
+            }
             return Ok(Some(Answer { status: stored.status, body: stored.body, replayed: true }));
         }
         self.expires_at(db.now()).map(|_| None)
@@ -80,7 +93,11 @@ impl Once {
 
     /// Keeps the answer for requests with the same key.
     pub fn keep(&self, tx: &mut Tx<'_>, environment: EnvironmentRow, answer: &Answer) -> Result<()> {
-        let stored = idempotency::StoredAnswer { status: answer.status, body: answer.body.clone() };
+        let stored = idempotency::StoredAnswer {
+            status: answer.status,
+            body: answer.body.clone(),
+            request_hash: Some(self.request_hash),
+        };
         idempotency::create(tx, environment, &self.scope, self.expires_at(tx.now())?, &stored)
     }
 }

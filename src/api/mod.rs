@@ -9,6 +9,7 @@ mod health;
 mod hook;
 mod hosts;
 pub mod idempotency;
+mod late;
 mod list;
 mod message;
 mod metrics;
@@ -29,6 +30,7 @@ mod webhook;
 
 pub use auth::Keys;
 pub use hosts::Hosts;
+pub use late::LateRefusals;
 pub use pipeline::Api;
 pub use routes::{Access, ROUTES, Route};
 pub use settings::Settings;

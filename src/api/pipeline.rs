@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::call::{Action, Answer, Call, Change, Params, Read};
 use super::hook::{Exchange, Hook, RequestLog};
 use super::idempotency::{self, Once};
+use super::query;
 use super::routes::{self, Access, Handler, Route};
 use super::settings::Settings;
 use crate::error::{Error, Kind, Result};
@@ -112,6 +113,7 @@ impl Api {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(self.answer_open(answer, exchange)),
         };
+        query::check(request.query(), route.query)?;
         self.seeder.ensure_seeded(&self.store, &environment)?;
         if let Some(reply) = self.before(exchange) {
             return Ok(RequestOutcome::Reply(reply));
@@ -145,6 +147,7 @@ impl Api {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange)))),
         };
+        query::check(request.query(), route.query)?;
         if !self.seeder.is_seeded(&environment) {
             return Ok(None);
         }
@@ -210,14 +213,19 @@ impl Api {
 
     /// The reply to a request, after all that it has changed is committed.
     fn finish(&self, exchange: &Exchange, outcome: Result<RequestOutcome>) -> Reply {
+        let is_unauthorized = outcome.as_ref().is_err_and(|error| error.kind() == Kind::Unauthorized);
         let outage = if exchange.method == Method::Get { &self.reads } else { &self.changes };
         let reply = match outage.watch(outcome) {
             Ok(RequestOutcome::Reply(reply)) => reply,
             Ok(RequestOutcome::Answer(answer)) => Reply::Answer(respond(answer)),
             Err(error) => Reply::Answer(refuse(&error)),
         };
-        guarded(|| Ok(self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, reply))))
-            .unwrap_or_else(|error| Reply::Answer(refuse(&error)))
+        let reply = guarded(|| Ok(self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, reply))))
+            .unwrap_or_else(|error| Reply::Answer(refuse(&error)));
+        match (reply, &self.settings.late) {
+            (Reply::Answer(response), Some(late)) if is_unauthorized => late.reply(response),
+            (reply, _) => reply,
+        }
     }
 }
 

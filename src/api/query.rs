@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::paging::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::error::{Error, Result};
 
 /// The query of a request, and the parameters that its route knows.
 pub struct Query {
@@ -53,6 +54,31 @@ fn is_given(value: &str) -> bool {
     !matches!(value, "" | "undefined" | "null")
 }
 
+/// Refuses a query of which a parameter that the route knows cannot be read. What it does not know is not looked at.
+pub fn check(text: &str, known: &'static [&'static str]) -> Result<()> {
+    for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
+        let name = decode(name);
+        if let Some(name) = known.iter().find(|known| **known == name.trim_end_matches("[]")) {
+            read_encoded(value).ok_or_else(|| Error::invalid(name, UNREADABLE))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is said of a part of a URL that cannot be read.
+pub const UNREADABLE: &str = "expected UTF-8 in percent-encoding, with '%25' for a percent sign";
+
+/// A part of a URL as it is meant. `None` if it is no UTF-8, or if a percent sign has no two hexadecimal digits behind it:
+/// two names must not become one because neither can be read.
+pub fn read_encoded(part: &str) -> Option<String> {
+    let is_encoded = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    if !part.split('%').skip(1).all(is_encoded) {
+        return None;
+    }
+    percent_decode_str(part).decode_utf8().ok().map(|text| text.into_owned())
+}
+
+/// A name or a value of a query. A value was checked before.
 fn decode(part: &str) -> String {
-    percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned()
+    read_encoded(&part.replace('+', " ")).unwrap_or_default()
 }

@@ -1,14 +1,13 @@
 //! The one table of what is answered.
 
-use percent_encoding::percent_decode_str;
-
 use super::call::{Action, Answer, Call, Params};
+use super::query;
 use super::template::{checks, content};
 use super::{
     brand, bulk, health, list, message, metrics, outbox, preference, profile, reset, send, subscription, template,
     token, webhook,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
 
 pub type Handler = fn(Call<'_>) -> Result<Action>;
@@ -344,8 +343,8 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
         .filter(|route| route.method == *wanted)
         .find_map(|route| Some((route, matches(route.path, path)?)));
     let (route, params) = found.ok_or_else(|| {
-        let shown: String = path.chars().take(100).collect();
-        Error::not_found(format!("there is no route {method} {shown}"))
+        let (method, path) = (shown(method.as_str()), shown_up_to(path, 100));
+        Error::not_found(format!("there is no route {method} {path}"))
     })?;
     Ok((route, params?))
 }
@@ -360,9 +359,9 @@ fn matches(pattern: &'static str, path: &str) -> Option<Result<Params>> {
             if part.is_empty() {
                 return None;
             }
-            match percent_decode_str(part).decode_utf8() {
-                Ok(value) => params.push((name, value.into_owned())),
-                Err(_) => unreadable = unreadable.or(Some(name)),
+            match query::read_encoded(part) {
+                Some(value) => params.push((name, value)),
+                None => unreadable = unreadable.or(Some(name)),
             }
         } else if expected != part {
             return None;
@@ -370,6 +369,6 @@ fn matches(pattern: &'static str, path: &str) -> Option<Result<Params>> {
     }
     parts.next().is_none().then(|| match unreadable {
         None => Ok(params),
-        Some(name) => Err(Error::invalid(name, "expected UTF-8 after percent-decoding")),
+        Some(name) => Err(Error::invalid(name, query::UNREADABLE)),
     })
 }

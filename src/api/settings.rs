@@ -1,7 +1,10 @@
 //! What the answers depend on besides the request.
 
+use std::sync::Arc;
+
 use super::auth::Keys;
 use super::hosts::Hosts;
+use super::late::LateRefusals;
 use crate::settings::{Contract, UnknownTemplates};
 
 /// What the answers depend on besides the request.
@@ -9,5 +12,7 @@ pub struct Settings {
     pub contract: Contract,
     pub templates: UnknownTemplates,
     pub keys: Keys,
+    /// What answers wrong keys late. `None` where any key is accepted.
+    pub late: Option<Arc<LateRefusals>>,
     pub hosts: Hosts,
 }

@@ -6,7 +6,7 @@ use super::contact::Contact;
 use super::job::CompiledJob;
 use super::router::{PlannedDelivery, Router, RoutingOutcome};
 use crate::clock::Timestamp;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, shown};
 use crate::model::bulk::JobKind;
 use crate::model::delay::Delay;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
@@ -66,7 +66,7 @@ impl Renderer {
             Some(Ok(())) => return,
             Some(Err(error)) => error.public_message(),
             None => {
-                log::error!("rendering a message for {:?} panicked", user.recipient);
+                log::error!("rendering a message for '{}' panicked", shown(user.recipient));
                 "bulkd could not render this message; its log on standard error says more".to_owned()
             }
         };

@@ -178,8 +178,8 @@ pub fn kind(raw: &str) -> &'static str {
 
 /// A text as an error shows it: quoted, and cut if it is long.
 pub fn cut(text: &str) -> String {
-    let beginning = shown(text);
-    quoted(beginning) + if beginning.len() < text.len() { "…" } else { "" }
+    let shown = shown(text);
+    quoted(shown.beginning) + if shown.is_cut { "…" } else { "" }
 }
 
 /// A JSON string holding `text`.

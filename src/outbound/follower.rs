@@ -6,7 +6,7 @@ use super::post::Poster;
 use super::posters::Posters;
 use super::queues::Queues;
 use super::signature;
-use crate::error::Result;
+use crate::error::{Result, shown_up_to};
 use crate::follow::{self, Next};
 use crate::model::row::{WebhookEventRow, WebhookRow};
 use crate::store::webhook::{self, Webhook};
@@ -171,7 +171,8 @@ fn attempt(store: &Store, poster: &Poster, webhook: &Webhook, event: &DueEvent) 
     match RETRY_SECONDS.get(event.attempts) {
         Some(seconds) if refused.retryable => Attempt::Retry { error, after_millis: seconds * 1000 },
         _ => {
-            log::warn!("webhook {} does not get the event {}: {error}", webhook.webhook_id, event.event_id);
+            let (webhook_id, event_id) = (&webhook.webhook_id, &event.event_id);
+            log::warn!("webhook {webhook_id} does not get the event {event_id}: {}", shown_up_to(&error, 512));
             Attempt::GivenUp { error }
         }
     }

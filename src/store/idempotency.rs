@@ -23,17 +23,19 @@ pub struct KeyScope {
 pub struct StoredAnswer {
     pub status: u16,
     pub body: String,
+    /// SHA-256 of the body of the request that it was given to, if that is known.
+    pub request_hash: Option<[u8; 32]>,
 }
 
 /// The answer that this key already got and that has not expired.
 pub fn find(db: &Db<'_>, environment: EnvironmentRow, scope: &KeyScope) -> Result<Option<StoredAnswer>> {
     let mut find = db.conn.prepare_cached(
-        "SELECT status, body FROM idempotency_keys
+        "SELECT status, body, request_hash FROM idempotency_keys
          WHERE environment = ?1 AND endpoint = ?2 AND key = ?3 AND expires_at > ?4",
     )?;
     let answer = find
         .query_row(params![environment, scope.endpoint, scope.key, db.now.millis()], |row| {
-            Ok(StoredAnswer { status: row.get(0)?, body: row.get(1)? })
+            Ok(StoredAnswer { status: row.get(0)?, body: row.get(1)?, request_hash: row.get(2)? })
         })
         .optional()?;
     Ok(answer)
@@ -53,8 +55,9 @@ pub fn create(
     )?;
     sweep.execute(params![tx.now.millis(), SWEPT_KEYS])?;
     let mut create = tx.conn.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency_keys (environment, endpoint, key, status, body, created_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO idempotency_keys (environment, endpoint, key, status, body, created_at, expires_at,
+             request_hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     create.execute(params![
         environment,
@@ -63,7 +66,8 @@ pub fn create(
         answer.status,
         answer.body,
         tx.now.millis(),
-        expires_at.millis()
+        expires_at.millis(),
+        answer.request_hash
     ])?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::engine::file;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown_up_to};
 
 /// In each such folder. Nobody else's has it, whatever its name.
 const MARK: &str = "thrown-away-by-bulkd";
@@ -48,9 +48,11 @@ fn is_left_over(entry: &DirEntry, ours: &Metadata) -> bool {
 fn remove(folder: &Path) {
     // Held until all is gone, so that of two processes that sweep only one does.
     let Ok(_lock) = file::Lock::take(&folder.join(DATABASE)) else { return };
+    let path = folder.display().to_string();
+    let path = shown_up_to(&path, 512);
     match fs::remove_dir_all(folder) {
-        Ok(()) => log::info!("{} was left by a process that was killed, and is removed", folder.display()),
-        Err(error) => log::warn!("{} is left over and cannot be removed: {error}", folder.display()),
+        Ok(()) => log::info!("{path} was left by a process that was killed, and is removed"),
+        Err(error) => log::warn!("{path} is left over and cannot be removed: {error}"),
     }
 }
 

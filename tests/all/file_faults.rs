@@ -113,6 +113,23 @@ fn files_are_for_their_user_alone() {
 }
 
 #[test]
+fn folders_that_are_thrown_away_are_for_their_user_alone() {
+    let temporary = tempfile::tempdir().unwrap();
+    for args in [&["--listen", ":0", "--ephemeral"][..], &["demo", "--listen", "127.0.0.1:0"]] {
+        let daemon = Binary::start_by(bulkd(args).env("TMPDIR", temporary.path()));
+        daemon.first_line();
+        let made: Vec<_> = fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap()).collect();
+        assert_eq!(made.len(), 1, "{made:?}");
+        assert_eq!(made[0].metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        for file in fs::read_dir(made[0].path()).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.file_name());
+        }
+        daemon.terminate();
+    }
+}
+
+#[test]
 fn a_file_that_a_shell_has_made_smaller_is_still_whole() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("bulkd.db");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(unix)]
+use crate::support::binary::Binary;
 use crate::support::{Daemon, NOW, json, newsletter, readers};
 
 const HOUR: u64 = 60 * 60;
@@ -205,4 +207,25 @@ fn keys_are_up_to_255_characters() {
     assert_eq!(message, "Idempotency-Key: expected 1 to 255 characters of UTF-8");
     let message = customer.once("").post("/bulk", &json!({ "message": newsletter() })).refused(400);
     assert_eq!(message, "Idempotency-Key: expected 1 to 255 characters of UTF-8");
+}
+
+#[cfg(unix)]
+#[test]
+fn another_body_under_the_same_key_is_told_in_the_log() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral", "--log", "warn"]);
+    let customer = daemon.customer("acme");
+    let once = customer.once(&format!("k\u{202e}{}", "k".repeat(100)));
+    let body = json!({ "message": newsletter() });
+    let first = once.post("/bulk", &body);
+    assert_eq!(once.post("/bulk", &body).text, first.text);
+    // The same under another key, and another path under the same key.
+    customer.once("other").create(json!({ "event": "other" }));
+    once.post("/send", &json!({ "message": { "to": { "email": "a@b.c" }, "content": { "title": "", "body": "" } } }));
+    daemon.customer("globex").once("other").create(newsletter());
+    assert_eq!(once.post_text("/bulk", "{\"message\":{\"event\":\"other\"}}").text, first.text);
+    let line =
+        format!("POST /bulk with the Idempotency-Key 'k\\u{{202e}}{}…' has another body than before", "k".repeat(62));
+    daemon.logs(&line);
+    let log = daemon.terminate().stderr;
+    assert_eq!(log.matches("another body").count(), 1, "{log}");
 }

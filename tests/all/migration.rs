@@ -1,7 +1,8 @@
 //! Files of older versions, each left behind by the last daemon that wrote its version, with what that had answered
 //! about it. That of `files/version-1.db` was killed while one of its jobs was running; that of `files/version-2.db` could
 //! neither finish a job nor send a delayed message, because of an e-mail beside a text message that was opened; that of
-//! `files/version-3.db` was killed before the first message of a job, and has a message with the id that a seed gave it.
+//! `files/version-3.db` and that of `files/version-4.db` were killed before the first message of a job, and have a message
+//! with the id that a seed gave it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 /// The versions of which a file is kept.
-const KEPT: [i64; 3] = [1, 2, 3];
+const KEPT: [i64; 4] = [1, 2, 3, 4];
 
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(name)
@@ -193,13 +194,30 @@ fn what_version_3_had_made_reads_as_before() {
 }
 
 #[test]
+fn what_version_4_had_made_reads_as_before() {
+    assert_made_reads_as_before(4, &[("failed_over", None), ("seeded", Some("message-1"))]);
+}
+
+#[test]
 fn jobs_of_version_3_go_on() {
-    let answered = answered(3);
-    let mut daemon = daemon(3);
+    assert_jobs_go_on(3);
+}
+
+#[test]
+fn jobs_of_version_4_go_on() {
+    assert_jobs_go_on(4);
+}
+
+fn assert_jobs_go_on(version: i64) {
+    let answered = answered(version);
+    let mut daemon = daemon(version);
     let customer = daemon.customer(id(&answered, "key"));
     let job = customer.completed(id(&answered, "processing"));
     assert_eq!((&job["enqueued"], &job["failures"]), (&json!(2), &json!(1)));
     assert_eq!(customer.run_to_the_end(id(&answered, "created"))["enqueued"], 2);
+    // What was answered under a key is answered again; which body it had is not known.
+    let repeated = customer.once(id(&answered, "idempotency_key")).post("/bulk", &json!({ "message": newsletter() }));
+    assert_eq!(repeated.ok(201), json!({ "jobId": answered["completed"] }));
     let waiting = format!("/messages/{}", answered["waiting"][0].as_str().unwrap());
     assert_eq!(customer.get(&waiting).ok(200)["status"], "DELAYED");
     daemon.clock.advance(Duration::from_secs(365 * 86_400));

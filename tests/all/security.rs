@@ -3,16 +3,21 @@
 use bulkd::app::App;
 use bulkd::config::Config;
 use std::io::{Read, Write};
+use std::time::Duration;
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 #[cfg(unix)]
-use crate::support::binary::Binary;
-use crate::support::{Daemon, PATIENCE, newsletter};
+use crate::support::binary::{Binary, bulkd};
+use crate::support::{Daemon, PATIENCE, json, newsletter, wait_until};
 
 /// What a request of these lines is told, on a connection of its own.
 fn ask(daemon: &Daemon, lines: &[&str]) -> (u16, String) {
-    let mut stream = TcpStream::connect(daemon.address()).unwrap();
+    ask_at(daemon.address(), lines)
+}
+
+fn ask_at(address: SocketAddr, lines: &[&str]) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(stream, "{}\r\nConnection: close\r\n\r\n", lines.join("\r\n")).unwrap();
     let mut text = String::new();
@@ -224,7 +229,14 @@ fn a_path_that_is_no_utf_8_names_nobody() {
         ("/bulk/%c0%80/users", "job_id"),
     ] {
         let refused = customer.get(path).refused(400);
-        assert_eq!(refused, format!("{name}: expected UTF-8 after percent-decoding"), "{path}");
+        assert_eq!(
+            refused,
+            format!("{name}: expected UTF-8 in percent-encoding, with '%25' for a percent sign"),
+            "{path}"
+        );
+    }
+    for path in ["/profiles/100%", "/profiles/a%2", "/profiles/%zz", "/profiles/%2%35"] {
+        assert_eq!(ask(&daemon, &[&format!("GET {path} HTTP/1.1"), KEY, "Host: localhost"]).0, 400, "{path}");
     }
     assert_eq!(customer.get("/profiles/caf%C3%A9").status, 200);
     customer.get("/nowhere/%ff").refused(404);
@@ -234,7 +246,7 @@ fn a_path_that_is_no_utf_8_names_nobody() {
 #[test]
 fn wrong_keys_are_told_in_the_log_and_do_not_stand_there() {
     let daemon = Binary::start(&["--listen", ":0", "--ephemeral", "--api-key", "acme", "--log", "warn"]);
-    for _ in 0..20 {
+    for _ in 0..3 {
         daemon.customer("guess-1").get("/lists").refused(401);
         daemon.customer("guess-2").get("/profiles/ada").refused(401);
         daemon.customer("acme").without_key().get("/lists").refused(401);
@@ -243,4 +255,168 @@ fn wrong_keys_are_told_in_the_log_and_do_not_stand_there() {
     daemon.logs("requests are refused with 401: no 'Authorization: Bearer' with a key");
     let log = daemon.terminate().stderr;
     assert_eq!((log.matches("401").count(), log.contains("guess")), (2, false), "{log}");
+}
+
+#[test]
+fn a_query_that_cannot_be_read_is_refused_by_the_parameters_name() {
+    let daemon = Daemon::start();
+    let get = |path: &str| ask(&daemon, &[&format!("GET {path} HTTP/1.1"), KEY, "Host: localhost"]);
+    for (path, name) in [
+        ("/messages?recipient=%ff", "recipient"),
+        ("/messages?cursor=&tag=a&tag=%C3", "tag"),
+        ("/messages?tags%5B%5D=%zz", "tags"),
+        ("/messages?recipient=100%", "recipient"),
+        ("/messages?recipient=%2", "recipient"),
+        ("/_bulkd/outbox?job_id=%ED%A0%80", "job_id"),
+        // One that is answered in a thread that waits for other connections, too.
+        ("/users/ada/preferences?tenant_id=%ff", "tenant_id"),
+    ] {
+        let (status, text) = get(path);
+        assert_eq!(status, 400, "{path}: {text}");
+        assert!(text.contains(&format!("\"{name}: expected UTF-8 in percent-encoding")), "{path}: {text}");
+    }
+    for path in
+        ["/messages?recipient=caf%C3%A9+x&tag=100%25", "/messages?unknown=%ff", "/messages?%ff=x", "/messages?%ff"]
+    {
+        assert_eq!(get(path).0, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_header_that_is_no_text_is_not_taken_for_none() {
+    let daemon = Daemon::start();
+    for (name, rest) in [
+        ("Content-Type", "Content-Type: application/json\u{e9}"),
+        ("Content-Encoding", "Content-Encoding: \u{e9}"),
+        ("x-idempotency-expiration", "Idempotency-Key: k\r\nX-Idempotency-Expiration: 2 days\u{e9}"),
+    ] {
+        let mut stream = TcpStream::connect(daemon.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let body = json!({ "message": newsletter() }).to_string();
+        let head = format!("POST /bulk HTTP/1.1\r\nHost: localhost\r\n{KEY}\r\nConnection: close\r\n{rest}\r\n");
+        // As Latin-1, which is no UTF-8.
+        let mut bytes: Vec<u8> = head.chars().map(|it| it as u8).collect();
+        bytes.extend(format!("Content-Length: {}\r\n\r\n{body}", body.len()).bytes());
+        stream.write_all(&bytes).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(&format!("{name}: expected UTF-8")), "{answer}");
+    }
+}
+
+/// A connection on which a request with this key was sent.
+fn knock(daemon: &Daemon, key: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(daemon.address()).unwrap();
+    write!(stream, "GET /lists HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n").unwrap();
+    stream.set_nonblocking(true).unwrap();
+    stream
+}
+
+/// Whether an answer has come, which has to be a 401.
+fn is_refused(stream: &TcpStream) -> bool {
+    let mut beginning = [0; 13];
+    match stream.peek(&mut beginning) {
+        Ok(13) => {
+            assert_eq!(&beginning, b"HTTP/1.1 401 ");
+            true
+        }
+        Ok(0) => panic!("the connection was closed"),
+        _ => false,
+    }
+}
+
+#[test]
+fn wrong_keys_are_answered_late_and_right_ones_at_once() {
+    let daemon = Daemon::start_with(|config| config.api_keys = vec!["acme".to_owned()]);
+    for _ in 0..5 {
+        daemon.customer("guess").get("/lists").refused(401);
+        daemon.customer("acme").without_key().post("/bulk", &json!({})).refused(401);
+    }
+    let late: Vec<TcpStream> = (0..3).map(|_| knock(&daemon, "guess")).collect();
+    for _ in 0..20 {
+        daemon.customer("acme").get("/lists").ok(200);
+        daemon.customer("acme").create(newsletter());
+    }
+    assert!(!late.iter().any(is_refused));
+    for stream in &late {
+        wait_until("it is refused once the time has come", || {
+            daemon.clock.advance(Duration::from_millis(100));
+            is_refused(stream)
+        });
+    }
+    // The connection goes on.
+    let mut stream = &late[0];
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET /lists HTTP/1.1\r\nHost: localhost\r\n{KEY}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert!(answers.contains("\r\n\r\n{\"") && answers.contains("HTTP/1.1 200 "), "{answers}");
+    // After a quiet minute, they are answered at once.
+    daemon.clock.advance(Duration::from_secs(60));
+    for _ in 0..10 {
+        daemon.customer("guess").get("/lists").refused(401);
+    }
+}
+
+#[test]
+fn late_answers_are_bounded_and_end_with_the_daemon() {
+    let mut daemon = Daemon::start_with(|config| config.api_keys = vec!["acme".to_owned()]);
+    for _ in 0..10 {
+        daemon.customer("guess").get("/lists").refused(401);
+    }
+    let streams: Vec<TcpStream> = (0..70).map(|_| knock(&daemon, "guess")).collect();
+    wait_until("what does not fit is answered", || streams.iter().filter(|stream| is_refused(stream)).count() == 6);
+    daemon.customer("acme").get("/lists").ok(200);
+    assert_eq!(streams.iter().filter(|stream| is_refused(stream)).count(), 6);
+    daemon.stop();
+    let told = streams.into_iter().map(|mut stream| {
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    });
+    let told: Vec<bool> = told.map(|text| text.starts_with("HTTP/1.1 503 ")).collect();
+    assert_eq!(told.iter().filter(|stopping| **stopping).count(), 64);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_host_that_is_allowed_is_served() {
+    for (args, variable) in [(&["--allow-host", "bulkd.test"][..], ""), (&[], "other.test,bulkd.test")] {
+        let mut command = bulkd(&[&["--listen", ":0", "--ephemeral"], args].concat());
+        if !variable.is_empty() {
+            command.env("BULKD_ALLOW_HOST", variable);
+        }
+        let daemon = Binary::start_by(&mut command);
+        let (address, line) = (daemon.address(), "GET /lists HTTP/1.1");
+        assert_eq!(ask_at(address, &[line, KEY, "Host: bulkd.test:4010"]).0, 200);
+        assert_eq!(ask_at(address, &[line, KEY, "Host: bulkd.test", "Origin: https://bulkd.test"]).0, 200);
+        let (status, text) = ask_at(address, &[line, KEY, "Host: evil.test"]);
+        assert!(status == 421 && text.contains("--allow-host"), "{text}");
+    }
+}
+
+/// Names that would end a line, colour the terminal or turn the text around, and long ones.
+#[cfg(unix)]
+#[test]
+fn text_of_others_is_escaped_and_cut_in_the_log_and_in_errors() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral", "--log", "debug"]);
+    let customer = daemon.customer("acme");
+    let (long, forged) = ("y".repeat(100_000), "x\n[2026-01-01T00:00:00Z ERROR] \u{1b}[31m\u{202e}");
+    let content = json!({ "title": "T", "body": "{{log name}}{{log long}}", "brand_id": forged });
+    let (data, brand) = (json!({ "name": forged, "long": long }), json!(format!("{forged}{long}")));
+    let to = json!({ "email": "ada@example.com" });
+    customer.post("/send", &json!({ "message": { "to": to, "content": content, "data": data, "brand_id": brand } }));
+    customer
+        .post("/send", &json!({ "message": { "to": { "list_id": format!("{forged}{long}") }, "content": content } }));
+    let refused = customer.get(&format!("/nowhere/{}", "y".repeat(10_000)));
+    assert!(refused.status == 404 && refused.text.len() < 300, "{refused:?}");
+    let refused = customer.get(&format!("/bulk/{}%0A%1b", "y".repeat(40)));
+    assert!(refused.status == 404 && refused.text.contains("y\\\\n\\\\u{1b}"), "{refused:?}");
+    daemon.logs("a text logs");
+    let log = daemon.terminate().stderr;
+    assert!(!log.contains(['\u{1b}', '\u{202e}']) && log.lines().all(|line| line.len() < 2_000), "{log:.3000}");
+    assert!(!log.lines().any(|line| line.starts_with("[2026-01-01")), "{log:.3000}");
 }

@@ -201,11 +201,11 @@ impl Compiler<'_> {
 
     pub(super) fn unknown(&self, name: &str, call: &CallExpression, source: &ActiveSource<'_>) -> CompileError {
         let name = shown(name);
-        let problem = match ELSEWHERE.iter().find(|(known, _)| *known == name) {
+        let problem = match ELSEWHERE.iter().find(|(known, _)| *known == name.beginning) {
             Some((_, instead)) => format!("'{name}' is no helper of Courier's; write {instead}"),
             None => {
                 let known = self.helpers.iter().map(|helper| helper.name);
-                match nearest(name, known) {
+                match nearest(name.beginning, known) {
                     Some(nearest) => format!("there is no helper '{name}'; did you mean '{nearest}'?"),
                     None => format!("there is no helper '{name}'"),
                 }

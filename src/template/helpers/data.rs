@@ -203,8 +203,8 @@ fn lookup<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 fn log<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     if log::log_enabled!(log::Level::Debug) {
-        let words = call.args.iter().map(|value| Ok(shown(value.text(call.heap)?)));
-        log::debug!("a text logs {:?}", words.collect::<Result<Vec<_>, Problem>>()?);
+        let words = call.args.iter().map(|value| Ok(format!("'{}'", shown(value.text(call.heap)?))));
+        log::debug!("a text logs {}", words.collect::<Result<Vec<_>, Problem>>()?.join(", "));
     }
     Ok(Value::Undefined)
 }
