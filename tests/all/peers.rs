@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use crate::support::binary::Binary;
 use crate::support::{PATIENCE, json, newsletter, readers, wait_until};
-use bulkd::http::Limits;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -74,32 +73,6 @@ fn a_daemon_without_descriptors_left_waits_for_some_and_goes_on() {
     assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 100);
     assert_eq!(customer.outbox(&job_id).len(), 100);
     assert!(!daemon.terminate().stderr.contains("panicked"));
-}
-
-#[test]
-fn more_peers_than_there_is_room_for_take_no_more_than_the_room() {
-    let bound = Limits::default().connections;
-    let folder = tempfile::tempdir().unwrap();
-    let daemon = daemon(&folder, &[]);
-    let idle_threads = daemon.kernel_says("Threads");
-    let mut crowd = Vec::new();
-    wait_until("the room is full", || {
-        let peer = connect(daemon.address());
-        let answered = is_answered(&peer);
-        crowd.push(peer);
-        !answered
-    });
-    assert!(crowd.len() > bound, "{}", crowd.len());
-    // Further peers are told so, and cost neither a thread nor a descriptor that stays.
-    for _ in 0..400 {
-        let mut told = String::new();
-        let _ = connect(daemon.address()).read_to_string(&mut told);
-        assert!(told.is_empty() || told.starts_with("HTTP/1.1 503") && told.contains("Retry-After: 1\r\n"), "{told}");
-    }
-    assert!(daemon.kernel_says("Threads") <= idle_threads + bound as u64);
-    assert!(daemon.descriptors() < bound + 64, "{}", daemon.descriptors());
-    assert!(peak_memory(&daemon) < ROOM, "{}", peak_memory(&daemon));
-    assert_eq!(crowd.iter().filter(|peer| is_answered(peer)).count(), bound);
 }
 
 #[test]
