@@ -8,9 +8,8 @@ use crate::error::{Error, Kind, Result};
 
 /// A line that announces a chunk, extensions included, and all trailers together are no longer than this.
 const CHUNK_LINE: usize = 4 * 1024;
-/// Room that is made for a body at first, if so much is announced, and for one in chunks, which announces nothing.
-const LENGTH_STEP: usize = 256 * 1024;
-const CHUNKED_STEP: usize = 16 * 1024;
+/// Room that is made for a body at first. It is doubled as the bytes arrive.
+const FIRST_ROOM: usize = 16 * 1024;
 
 /// Memory for bodies, shared by all connections: what is left of it. Below 0 it is overdrawn.
 #[derive(Clone)]
@@ -158,8 +157,7 @@ impl BodyReader {
         if end > self.room {
             // Room is made as the bytes arrive, not as they are announced.
             let most = if is_chunk { self.limit } else { self.body.len() + left } - self.room;
-            let least = if is_chunk { CHUNKED_STEP } else { LENGTH_STEP };
-            self.make_room(most.min(self.room.max(least)).max(end - self.room))?;
+            self.make_room(most.min(self.room.max(FIRST_ROOM)).max(end - self.room))?;
         }
         self.body.extend_from_slice(bytes);
         self.place = match left - bytes.len() {

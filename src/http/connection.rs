@@ -267,6 +267,10 @@ impl Connection {
     fn read(&mut self, state: &ServerState, scratch: &mut [u8]) -> Option<Step> {
         match self.incoming.next(&state.limits, &state.budget) {
             Ok(Next::Request(whole)) => {
+                if let Err(error) = self.incoming.hold(&state.budget) {
+                    self.refuse(state, &error);
+                    return None;
+                }
                 self.has_asked = true;
                 self.enter(Phase::Working { is_queued: true });
                 return Some(Step::Request(whole));

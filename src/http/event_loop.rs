@@ -240,8 +240,9 @@ impl EventLoop {
 
     /// Hands a request to a thread. Without room for it, it is refused.
     fn hand_on(&mut self, work: Work) {
-        if let Err(refused) = self.pool.submit(work) {
-            self.refuse(refused);
+        match self.pool.submit(work) {
+            Ok(()) => self.sweep_at = self.sweep_at.min(Instant::now() + self.state.limits.queue_time),
+            Err(refused) => self.refuse(refused),
         }
     }
 

@@ -1,13 +1,14 @@
 //! Which connections make room for new ones: those that never asked anything first, then those that have been silent
 //! longest. One with a request in flight never does.
 
+use std::cmp::Reverse;
 use std::sync::{Arc, Weak};
 
 use super::connection::Silence;
 use super::event_loop::Connections;
 use super::handle::ConnectionHandle;
 
-/// One look finds one candidate of so many connections, and no more than that.
+/// Of so many connections one is kept in mind for the next time, and no more than that.
 const SHARE: usize = 16;
 const CANDIDATES: usize = 256;
 
@@ -27,10 +28,15 @@ struct Candidate {
 impl Evictions {
     /// Closes a connection that is silent. False if there is none.
     pub fn make_room(&mut self, loops: &[Arc<Connections>]) -> bool {
-        self.close_next() || {
-            self.candidates = look(loops);
-            self.close_next()
+        if self.close_next() {
+            return true;
         }
+        self.candidates = look(loops);
+        let kept = (self.candidates.len() / SHARE).min(CANDIDATES);
+        let made = self.close_next();
+        let forgotten = self.candidates.len().saturating_sub(kept);
+        self.candidates.drain(..forgotten);
+        made
     }
 
     fn close_next(&mut self) -> bool {
@@ -46,6 +52,7 @@ impl Evictions {
     }
 }
 
+/// All that are silent.
 fn look(loops: &[Arc<Connections>]) -> Vec<Candidate> {
     let mut found = Vec::new();
     for connections in loops {
@@ -54,8 +61,6 @@ fn look(loops: &[Arc<Connections>]) -> Vec<Candidate> {
             Some(Candidate { silence, handle: Arc::downgrade(handle), connections: connections.clone() })
         }));
     }
-    found.sort_by_key(|candidate| candidate.silence);
-    found.truncate((found.len() / SHARE).clamp(1, CANDIDATES));
-    found.reverse();
+    found.sort_by_key(|candidate| Reverse(candidate.silence));
     found
 }

@@ -79,12 +79,12 @@ impl Incoming {
         let next = self.advance(limits, budget);
         if self.buffered.is_empty() {
             // A connection that waits holds no buffer.
-            self.buffered = Vec::new();
+            (self.buffered, self.reserved) = (Vec::new(), None);
         }
         next
     }
 
-    /// Has the bytes that wait for more counted. An error if there is no room for them.
+    /// Has the bytes that wait counted. An error if there is no room for them.
     pub fn hold(&mut self, budget: &MemoryBudget) -> Result<()> {
         if self.buffered.is_empty() || self.reserved.is_some() {
             return Ok(());

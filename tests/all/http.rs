@@ -327,6 +327,41 @@ fn hundreds_of_idle_connections_do_not_delay_others() {
     assert!(idle.iter_mut().all(Peer::is_answered));
 }
 
+// More requests than there are threads for.
+
+/// The writer is kept from its work for as long as this is there.
+fn occupied_writer(daemon: &Daemon) -> rusqlite::Connection {
+    let shell = rusqlite::Connection::open(daemon.database()).unwrap();
+    shell.busy_timeout(PATIENCE).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    shell
+}
+
+#[test]
+fn health_is_answered_while_all_threads_are_busy_and_the_queue_is_full() {
+    let daemon = limited(|limits| (limits.requests, limits.queue, limits.queue_time) = (2, 1, PATIENCE));
+    let create = post("/bulk", &json!({ "message": newsletter() }).to_string());
+    let mut peers: Vec<Peer> = (0..8).map(|_| Peer::of(&daemon)).collect();
+    let writer = occupied_writer(&daemon);
+    peers.iter_mut().for_each(|peer| peer.say(&create));
+    wait_until("five are refused", || peers.iter().filter(|peer| peer.is_told_something()).count() == 5);
+    for _ in 0..20 {
+        answers_others(&daemon);
+    }
+    // These have a thread, or are next.
+    let (mut refused, mut taken): (Vec<Peer>, Vec<Peer>) = peers.into_iter().partition(Peer::is_told_something);
+    for peer in &mut refused {
+        let reply = peer.hear();
+        assert_eq!(refusal(&reply, 503), "too many requests at once; try again later");
+        assert_eq!((reply.header("retry-after"), reply.header("connection")), (Some("1"), None));
+        assert!(peer.is_answered());
+    }
+    drop(writer);
+    let statuses: Vec<u16> = taken.iter_mut().map(|peer| peer.hear().status).collect();
+    assert!(statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
+    assert!(refused[0].ask(&create).status == 201);
+}
+
 // One request after the other.
 
 #[test]
@@ -1022,6 +1057,7 @@ fn dozens_of_peers_that_stall_do_not_keep_others_waiting() {
 
 #[test]
 fn memory_for_bodies_is_bounded_and_free_again_afterwards() {
+    const MOST: usize = 70_000;
     let daemon = limited(|limits| limits.bodies_bytes = 100_000);
     let path = format!("/bulk/{}", daemon.customer("acme").create(newsletter()));
     let body = users_of_length(99_999, 500);
@@ -1032,7 +1068,8 @@ fn memory_for_bodies_is_bounded_and_free_again_afterwards() {
         let framing = format!("Content-Length: {}\r\nExpect: 100-continue\r\n", body.len());
         peer.say(request(&format!("POST {path} HTTP/1.1"), &framing, ""));
         assert_eq!(peer.hear_head().status, 100);
-        peer.say(&body[..1000]);
+        // Room is doubled as it arrives: there is room for all of it now.
+        peer.say(&body[..MOST]);
         peer
     };
     for total in [500, 0] {
@@ -1054,7 +1091,7 @@ fn memory_for_bodies_is_bounded_and_free_again_afterwards() {
         });
         // A request without a body needs no room.
         answers_others(&daemon);
-        assert_eq!(holder.ask(&body[1000..]).ok(200)["total"], total);
+        assert_eq!(holder.ask(&body[MOST..]).ok(200)["total"], total);
         assert_eq!(Peer::of(&daemon).ask(&small).status, 200);
     }
     assert_eq!(Peer::of(&daemon).ask(post(&path, &body)).status, 200);

@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Desk {
     answerers: Mutex<Vec<Answerer>>,
     writers: Mutex<Vec<StreamWriter>>,
+    /// What is worked on for as long as this is held.
+    work: Mutex<()>,
     changed: Condvar,
 }
 
@@ -34,6 +36,10 @@ impl Desk {
                 reply
             }
             "/hangup" => Reply::Hangup,
+            "/work" => {
+                drop(self.work.lock().unwrap());
+                http::json(200, "{}").into()
+            }
             _ => http::json(200, "{}").into(),
         };
         self.changed.notify_all();
@@ -320,6 +326,29 @@ fn the_giving_side_learns_that_a_peer_has_gone_or_that_its_reply_was_not_used() 
     let writer = running.desk.writers(1).remove(0);
     assert!(read_until(&mut refused, "}").starts_with("HTTP/1.1 503"));
     assert!(!writer.write("x"));
+    running.stop();
+}
+
+#[test]
+fn a_request_that_waits_for_a_thread_for_too_long_is_told_so_and_its_connection_goes_on() {
+    let running = Running::start(|limits| {
+        (limits.requests, limits.queue, limits.queue_time) = (1, 2, Duration::from_millis(100));
+    });
+    let work = running.desk.work.lock().unwrap();
+    let mut working = running.ask("/work?thread");
+    let mut waiting: Vec<TcpStream> = (0..2).map(|_| running.ask("/work?thread")).collect();
+    for stream in &mut waiting {
+        let reply = read_until(stream, "}");
+        assert!(reply.starts_with("HTTP/1.1 503") && reply.contains("\r\nRetry-After: 1\r\n"), "{reply}");
+        assert!(reply.contains("too many requests at once; try again later"), "{reply}");
+        ask(stream, "/");
+        assert!(read_until(stream, "{}").starts_with("HTTP/1.1 200"));
+    }
+    drop(work);
+    // Work that was begun is done, however long it takes.
+    assert!(read_until(&mut working, "{}").starts_with("HTTP/1.1 200"));
+    ask(&mut working, "/work?thread");
+    assert!(read_until(&mut working, "{}").starts_with("HTTP/1.1 200"));
     running.stop();
 }
 
