@@ -19,6 +19,8 @@ struct Desk {
     writers: Mutex<Vec<StreamWriter>>,
     /// What is worked on for as long as this is held.
     work: Mutex<()>,
+    /// How much work was begun.
+    begun: Mutex<usize>,
     changed: Condvar,
 }
 
@@ -37,6 +39,8 @@ impl Desk {
             }
             "/hangup" => Reply::Hangup,
             "/work" => {
+                *self.begun.lock().unwrap() += 1;
+                self.changed.notify_all();
                 drop(self.work.lock().unwrap());
                 http::json(200, "{}").into()
             }
@@ -336,6 +340,11 @@ fn a_request_that_waits_for_a_thread_for_too_long_is_told_so_and_its_connection_
     });
     let work = running.desk.work.lock().unwrap();
     let mut working = running.ask("/work?thread");
+    let begun = running.desk.begun.lock().unwrap();
+    let none = |begun: &mut usize| *begun == 0;
+    let (begun, timeout) = running.desk.changed.wait_timeout_while(begun, PATIENCE, none).unwrap();
+    assert!(!timeout.timed_out(), "{begun} of 1 was begun");
+    drop(begun);
     let mut waiting: Vec<TcpStream> = (0..2).map(|_| running.ask("/work?thread")).collect();
     for stream in &mut waiting {
         let reply = read_until(stream, "}");
