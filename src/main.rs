@@ -125,10 +125,15 @@ fn ignores(signal: i32) -> bool {
 
 /// Takes as many descriptors as may be had: shells and supervisors often give fewer than there may be connections.
 fn raise_descriptor_limit() {
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+        // macOS says that there is no hard limit, and then takes no more than this.
+        let least = Some(10_240);
+        if raised.is_err() && current.is_some() && current < least {
+            let _ = setrlimit(Resource::Nofile, Rlimit { current: least, maximum });
+        }
     }
 }

@@ -1,7 +1,7 @@
 #![no_main]
 
 use bulkd::error::Kind;
-use bulkd::http::body::{self, MemoryBudget};
+use bulkd::http::body::{BodyReader, MemoryBudget};
 use bulkd::http::head::{Framing, Head};
 use libfuzzer_sys::fuzz_target;
 
@@ -22,19 +22,35 @@ fuzz_target!(|bytes: &[u8]| {
 
     let Ok(framing) = head.framing() else { return };
     let budget = MemoryBudget::new(2 * LIMIT);
-    let mut rest = &bytes[length..];
-    match body::read(&mut rest, framing, LIMIT, &mut budget.reserve()) {
-        Ok(body) => {
-            assert!(body.len() <= LIMIT && body.len() <= bytes.len() - length - rest.len());
+    let rest = &bytes[length..];
+    let whole = read(framing, LIMIT, &budget, [rest]);
+    match &whole {
+        Ok((taken, Some(body))) => {
+            assert!(body.len() <= LIMIT && body.len() <= *taken);
             assert!(framing == Framing::Chunked || framing == Framing::Length(body.len() as u64));
         }
-        Err(error) => assert!(matches!(error.kind(), Kind::Invalid | Kind::BodyTooLarge), "{error}"),
+        Ok((taken, None)) => assert_eq!(*taken, rest.len()),
+        Err(kind) => assert!(matches!(kind, Kind::Invalid | Kind::BodyTooLarge), "{kind:?}"),
     }
+    // The pieces in which it comes make no difference.
+    assert_eq!(read(framing, LIMIT, &budget, rest.chunks(1)), whole);
+    assert_eq!(read(framing, LIMIT, &budget, rest.chunks(7)), whole);
     // All of the budget has been given back.
-    assert_eq!(
-        body::read(&mut &[0; 2 * LIMIT][..], Framing::Length(2 * LIMIT as u64), 2 * LIMIT, &mut budget.reserve())
-            .unwrap()
-            .len(),
-        2 * LIMIT
-    );
+    let most = read(Framing::Length(2 * LIMIT as u64), 2 * LIMIT, &budget, [&[0; 2 * LIMIT][..]]);
+    assert_eq!(most.unwrap().0, 2 * LIMIT);
 });
+
+/// How many bytes the body takes, and the body if it is whole.
+fn read<'a>(
+    framing: Framing,
+    limit: usize,
+    budget: &MemoryBudget,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<(usize, Option<Vec<u8>>), Kind> {
+    let mut reader = BodyReader::new(framing, limit, budget).map_err(|error| error.kind())?;
+    let mut taken = 0;
+    for piece in pieces {
+        taken += reader.take(piece).map_err(|error| error.kind())?;
+    }
+    Ok((taken, reader.is_whole().then(|| reader.finish().0)))
+}

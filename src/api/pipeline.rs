@@ -68,15 +68,16 @@ impl Api {
     }
 
     /// Replies to those of the requests whose routes are inline and that wait for nothing, all from one state of the file.
+    /// What needs no file, such as the health, is answered however busy all readers are.
     pub fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>> {
         let mut replies: Vec<Option<Reply>> = requests.iter().map(|_| None).collect();
         // Taken first: what has begun is not put off.
-        let Some(reader) = self.store.reader_at_once() else { return replies };
+        let reader = self.store.reader_at_once();
         let (mut waiting, mut queries) = (Vec::new(), Vec::new());
         let rows = &Rows::default();
         for (place, request) in requests.into_iter().enumerate() {
             let mut exchange = Exchange::begin(&request);
-            match guarded(|| self.begin_inline(request, &mut exchange)) {
+            match guarded(|| self.begin_inline(request, &mut exchange, reader.is_some())) {
                 Ok(None) => {}
                 Ok(Some(Begun::Query(query, environment))) => {
                     waiting.push((place, exchange));
@@ -86,9 +87,7 @@ impl Api {
                 Err(error) => replies[place] = Some(self.finish(&exchange, Err(error))),
             }
         }
-        if queries.is_empty() {
-            return replies;
-        }
+        let Some(reader) = reader.filter(|_| !queries.is_empty()) else { return replies };
         match self.store.read_at_once(reader, queries) {
             Ok(answers) => {
                 for ((place, exchange), answer) in waiting.into_iter().zip(answers) {
@@ -138,8 +137,8 @@ impl Api {
     }
 
     /// Takes a request of an inline route as far as its query, which the caller runs together with those of others.
-    /// `None` if the route is not inline, or if the request has to wait for something.
-    fn begin_inline(&self, request: Request, exchange: &mut Exchange) -> Result<Option<Begun>> {
+    /// `None` if the route is not inline, or if the request has to wait for something, such as a reader.
+    fn begin_inline(&self, request: Request, exchange: &mut Exchange, has_reader: bool) -> Result<Option<Begun>> {
         let found = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.inline);
         let Some((route, params)) = found else { return Ok(None) };
         self.settings.hosts.check(&request)?;
@@ -148,7 +147,7 @@ impl Api {
             Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange)))),
         };
         query::check(request.query(), route.query)?;
-        if !self.seeder.is_seeded(&environment) {
+        if !has_reader || !self.seeder.is_seeded(&environment) {
             return Ok(None);
         }
         if let Some(reply) = self.before(exchange) {

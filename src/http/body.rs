@@ -1,6 +1,5 @@
 //! Bodies, whole or in chunks, and the memory that all of them together may take.
 
-use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
@@ -9,6 +8,8 @@ use crate::error::{Error, Kind, Result};
 
 /// A line that announces a chunk, extensions included, and all trailers together are no longer than this.
 const CHUNK_LINE: usize = 4 * 1024;
+/// Room that is made for a body at first. It is doubled as the bytes arrive.
+const FIRST_ROOM: usize = 16 * 1024;
 
 /// Memory for bodies, shared by all connections: what is left of it. Below 0 it is overdrawn.
 #[derive(Clone)]
@@ -52,102 +53,174 @@ impl Drop for Reserved {
     }
 }
 
-/// Reads a body from `source`, which begins where the head ended.
-pub fn read(source: &mut impl Read, framing: Framing, limit: usize, reserved: &mut Reserved) -> Result<Vec<u8>> {
-    let mut body = Vec::new();
-    match framing {
-        Framing::Length(length) => {
-            let length =
-                usize::try_from(length).ok().filter(|length| *length <= limit).ok_or_else(|| too_large(limit))?;
-            append(source, length, &mut body, reserved)?;
-        }
-        Framing::Chunked => loop {
-            let size = chunk_size(source)?;
-            if size > limit - body.len() {
-                return Err(too_large(limit));
-            }
-            if size == 0 {
-                skip_trailers(source)?;
-                break;
-            }
-            append(source, size, &mut body, reserved)?;
-            let mut end = [0; 2];
-            source.read_exact(&mut end).map_err(cut_short)?;
-            if end != *b"\r\n" {
-                return Err(Error::new(Kind::Invalid, "the body: expected a line end after a chunk"));
-            }
-        },
+/// A body that arrives, piece by piece.
+pub struct BodyReader {
+    body: Vec<u8>,
+    reserved: Reserved,
+    /// Bytes of the body for which room was made.
+    room: usize,
+    limit: usize,
+    place: Place,
+}
+
+/// What the next byte belongs to.
+enum Place {
+    /// The body, of which so much is left.
+    Length(usize),
+    /// The line that announces a chunk.
+    ChunkSize(Vec<u8>),
+    /// A chunk, of which so much is left.
+    Chunk(usize),
+    /// The line end after a chunk, of which this has come.
+    ChunkEnd(Vec<u8>),
+    /// A line behind the last chunk. So much has come before it.
+    Trailer(Vec<u8>, usize),
+    /// What comes next.
+    Beyond,
+}
+
+impl BodyReader {
+    pub fn new(framing: Framing, limit: usize, budget: &MemoryBudget) -> Result<Self> {
+        let place = match framing {
+            Framing::Length(0) => Place::Beyond,
+            Framing::Length(length) => match usize::try_from(length) {
+                Ok(length) if length <= limit => Place::Length(length),
+                _ => return Err(too_large(limit)),
+            },
+            Framing::Chunked => Place::ChunkSize(Vec::new()),
+        };
+        Ok(BodyReader { body: Vec::new(), reserved: budget.reserve(), room: 0, limit, place })
     }
-    Ok(body)
+
+    pub fn is_whole(&self) -> bool {
+        matches!(self.place, Place::Beyond)
+    }
+
+    /// The body, and the memory reserved for it.
+    pub fn finish(self) -> (Vec<u8>, Reserved) {
+        (self.body, self.reserved)
+    }
+
+    /// Takes what belongs to the body from the beginning of `bytes`, and tells how much that was.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<usize> {
+        let mut taken = 0;
+        while taken < bytes.len() && !self.is_whole() {
+            taken += self.take_some(&bytes[taken..])?;
+        }
+        Ok(taken)
+    }
+
+    /// Takes what belongs to the present place; at least a byte.
+    fn take_some(&mut self, bytes: &[u8]) -> Result<usize> {
+        match &mut self.place {
+            Place::Length(left) | Place::Chunk(left) => {
+                let left = *left;
+                return self.append(&bytes[..bytes.len().min(left)], left);
+            }
+            Place::ChunkSize(line) => {
+                if push(line, bytes[0])? {
+                    let size = chunk_size(line)?;
+                    self.place = self.announced(size)?;
+                }
+            }
+            Place::ChunkEnd(line) => {
+                line.push(bytes[0]);
+                if !b"\r\n".starts_with(line) {
+                    return Err(Error::new(Kind::Invalid, "the body: expected a line end after a chunk"));
+                }
+                if line.len() == 2 {
+                    self.place = Place::ChunkSize(Vec::new());
+                }
+            }
+            Place::Trailer(line, skipped) => {
+                if push(line, bytes[0])? {
+                    self.place = after_trailer(line, *skipped)?;
+                }
+            }
+            Place::Beyond => return Ok(0),
+        }
+        Ok(1)
+    }
+
+    fn announced(&self, size: usize) -> Result<Place> {
+        match size {
+            size if size > self.limit - self.body.len() => Err(too_large(self.limit)),
+            0 => Ok(Place::Trailer(Vec::new(), 0)),
+            size => Ok(Place::Chunk(size)),
+        }
+    }
+
+    /// Appends bytes of a run of which `left` are to come, these included.
+    fn append(&mut self, bytes: &[u8], left: usize) -> Result<usize> {
+        let is_chunk = matches!(self.place, Place::Chunk(_));
+        let end = self.body.len() + bytes.len();
+        if end > self.room {
+            // Room is made as the bytes arrive, not as they are announced.
+            let most = if is_chunk { self.limit } else { self.body.len() + left } - self.room;
+            self.make_room(most.min(self.room.max(FIRST_ROOM)).max(end - self.room))?;
+        }
+        self.body.extend_from_slice(bytes);
+        self.place = match left - bytes.len() {
+            0 if is_chunk => Place::ChunkEnd(Vec::new()),
+            0 => Place::Beyond,
+            left if is_chunk => Place::Chunk(left),
+            left => Place::Length(left),
+        };
+        Ok(bytes.len())
+    }
+
+    fn make_room(&mut self, bytes: usize) -> Result<()> {
+        if !self.reserved.grow(bytes) {
+            return Err(too_many());
+        }
+        self.room += bytes;
+        self.body.reserve_exact(self.room - self.body.len());
+        Ok(())
+    }
 }
 
 pub fn too_large(limit: usize) -> Error {
     Error::new(Kind::BodyTooLarge, format!("the body is larger than {limit} bytes; send the users in several calls"))
 }
 
-fn append(source: &mut impl Read, length: usize, body: &mut Vec<u8>, reserved: &mut Reserved) -> Result<()> {
-    let end = body.len() + length;
-    while body.len() < end {
-        // Room is made as the bytes arrive, not as they are announced.
-        let step = (end - body.len()).min(256 * 1024);
-        if !reserved.grow(step) {
-            return Err(Error::unavailable("too many large bodies at once; try again later"));
-        }
-        body.reserve(step);
-        let read = source.by_ref().take(step as u64).read_to_end(body).map_err(cut_short)?;
-        if read < step {
-            return Err(cut_short(io::ErrorKind::UnexpectedEof.into()));
-        }
-    }
-    Ok(())
+/// There is no memory left for what arrives.
+pub fn too_many() -> Error {
+    Error::unavailable("too many large bodies at once; try again later")
 }
 
-fn chunk_size(source: &mut impl Read) -> Result<usize> {
-    let invalid = || Error::new(Kind::Invalid, "the body: expected the size of a chunk, in hexadecimal");
-    let line = line(source)?;
-    match httparse::parse_chunk_size(&line) {
+/// A body that ends too early.
+pub fn cut_short() -> Error {
+    Error::new(Kind::Invalid, "the body ends before its announced length")
+}
+
+fn chunk_size(line: &[u8]) -> Result<usize> {
+    match httparse::parse_chunk_size(line) {
         // httparse takes a line without any digit for a zero.
         Ok(httparse::Status::Complete((_, size))) if line[0].is_ascii_hexdigit() => {
             Ok(usize::try_from(size).unwrap_or(usize::MAX))
         }
-        _ => Err(invalid()),
+        _ => Err(Error::new(Kind::Invalid, "the body: expected the size of a chunk, in hexadecimal")),
     }
 }
 
-fn skip_trailers(source: &mut impl Read) -> Result<()> {
-    let mut skipped = 0;
-    loop {
-        let line = line(source)?;
-        skipped += line.len();
-        if line == b"\r\n" {
-            return Ok(());
-        }
-        if skipped > CHUNK_LINE {
-            return Err(Error::new(Kind::Invalid, "the body: its trailers are too long"));
-        }
+/// What follows a line behind the last chunk: an empty one is the last.
+fn after_trailer(line: &[u8], skipped: usize) -> Result<Place> {
+    match skipped + line.len() {
+        _ if line == b"\r\n" => Ok(Place::Beyond),
+        skipped if skipped <= CHUNK_LINE => Ok(Place::Trailer(Vec::new(), skipped)),
+        _ => Err(Error::new(Kind::Invalid, "the body: its trailers are too long")),
     }
 }
 
-/// One line, its end included. Others may take a bare CR or LF for a line end, so there is none inside a line.
-fn line(source: &mut impl Read) -> Result<Vec<u8>> {
-    let mut line = Vec::new();
-    let mut byte = [0];
-    while !line.ends_with(b"\r\n") {
-        if line.len() >= CHUNK_LINE {
-            return Err(Error::new(Kind::Invalid, "the body: a line between chunks is too long"));
-        }
-        source.read_exact(&mut byte).map_err(cut_short)?;
-        if line.ends_with(b"\r") != (byte == *b"\n") {
-            return Err(Error::new(Kind::Invalid, "the body: expected CR and LF, found one without the other"));
-        }
-        line.push(byte[0]);
+/// Adds a byte to a line, and tells whether the line is whole, its end included. Others may take a bare CR or LF for a
+/// line end, so there is none inside a line.
+fn push(line: &mut Vec<u8>, byte: u8) -> Result<bool> {
+    if line.len() >= CHUNK_LINE {
+        return Err(Error::new(Kind::Invalid, "the body: a line between chunks is too long"));
     }
-    Ok(line)
-}
-
-fn cut_short(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::TimedOut => Error::new(Kind::TimedOut, "the body did not arrive in time"),
-        _ => Error::new(Kind::Invalid, "the body ends before its announced length"),
+    if line.ends_with(b"\r") != (byte == b'\n') {
+        return Err(Error::new(Kind::Invalid, "the body: expected CR and LF, found one without the other"));
     }
+    line.push(byte);
+    Ok(byte == b'\n')
 }

@@ -1,233 +1,465 @@
-//! One connection in a thread of its own, from its first request to its last.
+//! One connection: what it waits for, and how it goes on when that has come. It never blocks. A peer that is slow, in
+//! whichever direction, costs the memory that its request or answer takes, and no thread.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::body::{self, MemoryBudget, Reserved};
-use super::handle::{ConnectionHandle, Handover, Parked};
-use super::head::{Framing, Head};
+use mio::event::{Event, Source};
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use super::body;
+use super::incoming::{Incoming, Next, Stage, Whole};
 use super::limits::Limits;
-use super::reply::{self, Later, Reply};
-use super::request::Request;
+use super::outgoing::{self, Outgoing, Progress};
+use super::reply::{self, Later, Reply, ReplySlot, Stream, Wake};
 use super::response;
-use super::server_state::ServerState;
-use super::socket::Socket;
+use super::server_state::{OpenStream, ServerState};
 use super::write::{Encoded, Meta};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 
-/// How much of what follows the last answer is read before the connection is closed, and for how long.
+/// How much of what follows the last answer is read before the connection is closed, and for how long. A socket that is
+/// closed with unread bytes in it is reset, and its peer loses the answer.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(5);
 
-/// Reads of what a refused peer has sent already.
-const REFUSED_READS: usize = 128;
+/// Steps that a connection takes before others have their turn. One reads once, at most.
+const TURN: usize = 8;
 
-/// Bytes that are read at once.
-pub const READ_BYTES: usize = 8 * 1024;
-
-/// Goes on in a thread of its own. Where none is to be had, a request that has no answer yet is refused.
-pub fn spawn(handle: ConnectionHandle, handover: Handover) -> io::Result<()> {
-    handle.stream.set_nonblocking(false)?;
-    let (stream, state, answers) = (handle.stream.clone(), handle.state.clone(), handover.pending_write.is_some());
-    let thread = std::thread::Builder::new().name(format!("connection {}", handle.id));
-    let thread = thread.stack_size(handle.state.limits.stack_bytes);
-    let spawned = thread.spawn(move || serve(handle, handover));
-    if spawned.is_err() && !answers {
-        refuse(&stream, &state, &Error::unavailable("there is no thread for the request; try again later"));
-    }
-    spawned.map(drop)
+pub struct Connection {
+    stream: TcpStream,
+    incoming: Incoming,
+    phase: Phase,
+    /// How far the request that is being read has come.
+    stage: Stage,
+    /// When the phase, or that stage, began.
+    since: Instant,
+    /// Whether the kernel may have something to read, and take something to write. It tells of changes only.
+    is_readable: bool,
+    is_writable: bool,
+    /// The peer sends nothing more, and may still read.
+    has_peer_ended: bool,
+    /// The peer is gone.
+    is_broken: bool,
+    has_asked: bool,
 }
 
-/// Tells a peer why it is not served, and closes the connection, without waiting for the peer.
-pub fn refuse(stream: &TcpStream, state: &ServerState, error: &Error) {
-    let (answer, mut stream) = (state.encode(&Meta::of_refused(), response::of_error(error)), stream);
-    if stream.set_nonblocking(true).is_err() {
-        return;
-    }
-    let _ = stream.write(&answer.bytes);
-    let _ = stream.shutdown(Shutdown::Write);
-    // The kernel takes the answer back from a peer of whom something is left unread.
-    let mut scratch = [0; READ_BYTES];
-    for _ in 0..REFUSED_READS {
-        if !stream.read(&mut scratch).is_ok_and(|read| read > 0) {
-            return;
+/// What a connection waits for, or does.
+enum Phase {
+    /// The next request, or the rest of one.
+    Reading,
+    /// What a request leads to. `is_queued` until it is known that a thread works on it.
+    Working {
+        is_queued: bool,
+    },
+    /// An answer that is given later.
+    Later(Box<Awaited>),
+    /// Pieces of a stream, and that the peer takes them.
+    Streaming(Box<Streaming>),
+    /// That the peer takes an answer.
+    Writing(Box<Outgoing>),
+    /// That the peer closes the connection. So many bytes are read and dropped.
+    Lingering(usize),
+    Closed,
+}
+
+struct Awaited {
+    slot: Arc<ReplySlot>,
+    meta: Meta,
+}
+
+struct Streaming {
+    slot: Arc<ReplySlot>,
+    meta: Meta,
+    /// What was taken from the slot and not yet written.
+    pending: Vec<u8>,
+    _counted: OpenStream,
+}
+
+/// What a turn has come to.
+pub enum Step {
+    /// It waits, until then at most.
+    Waits(Option<Instant>),
+    /// It goes on when others have had their turn.
+    Again,
+    Request(Box<Whole>),
+    Closed,
+}
+
+/// Whether a connection can make room for another, in the order in which they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Silence {
+    NeverAsked(Instant),
+    Idle(Instant),
+    /// Something that is no request yet.
+    HalfAsked(Instant),
+}
+
+/// What a read has come to.
+enum Received {
+    Bytes(usize),
+    Nothing,
+    End,
+    Broken,
+}
+
+impl Connection {
+    pub fn new(stream: TcpStream) -> Self {
+        Connection {
+            stream,
+            incoming: Incoming::default(),
+            phase: Phase::Reading,
+            stage: Stage::Silent,
+            since: Instant::now(),
+            is_readable: false,
+            is_writable: true,
+            has_peer_ended: false,
+            is_broken: false,
+            has_asked: false,
         }
     }
-}
 
-/// Answers the requests of a connection, one after the other, until either side has had enough, or until it has to wait
-/// for something else than the next request.
-fn serve(mut handle: ConnectionHandle, handover: Handover) {
-    let state = handle.state.clone();
-    let Handover { buffered, pending_write, closes } = handover;
-    let socket = Socket::new(handle.stream.clone());
-    let mut connection = Connection { socket, buffered, scratch: [0; READ_BYTES], limits: &state.limits };
-    if let Some((bytes, _reserved)) = pending_write
-        && connection.write(&bytes).is_err()
-    {
-        return;
+    /// Has the event loop told of what happens to the socket.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.stream.register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }
-    if closes {
-        return connection.linger();
+
+    /// Takes note of what the kernel says.
+    pub fn notice(&mut self, event: &Event) {
+        self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.is_writable |= event.is_writable() || event.is_error();
+        self.has_peer_ended |= event.is_read_closed();
+        self.is_broken |= event.is_write_closed();
     }
-    loop {
-        let refused = |error: &Error| {
-            log::debug!("a request was refused: {error}");
-            state.encode(&Meta::of_refused(), response::of_error(error))
-        };
-        let head = match connection.read_head() {
-            Ok(Some(head)) => head,
-            Ok(None) => return,
-            Err(error) => return drop(connection.answer(refused(&error))),
-        };
-        let (request, reserved) = match connection.read_body(head, &state.budget) {
-            Ok(whole) => whole,
-            // The stop has cut it short, which is no fault of the peer's: without an answer it is sent again.
-            Err(_) if state.stopping() => return,
-            Err(error) => return drop(connection.answer(refused(&error))),
-        };
-        let meta = Meta::of(&request.head);
-        let reply = state.service.answer(request);
-        drop(reserved);
+
+    /// What has arrived before the stop is looked at once more.
+    pub fn look_again(&mut self) {
+        self.is_readable = true;
+    }
+
+    /// Goes on for a turn. `scratch` is what is read into.
+    pub fn advance(&mut self, state: &ServerState, scratch: &mut [u8]) -> Step {
+        for _ in 0..TURN {
+            let step = match self.phase {
+                Phase::Reading => self.read(state, scratch),
+                Phase::Working { .. } => Some(self.waits(state)),
+                Phase::Later(_) => self.take_answer(state),
+                Phase::Streaming(_) => self.take_pieces(state),
+                Phase::Writing(_) => self.write(state),
+                Phase::Lingering(left) => self.linger(state, scratch, left),
+                Phase::Closed => Some(Step::Closed),
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+        Step::Again
+    }
+
+    /// Goes on with what a request has led to. `wake` tells the event loop that something was given later.
+    pub fn reply(&mut self, state: &Arc<ServerState>, meta: Meta, reply: Reply, wake: impl FnOnce() -> Wake) {
         let response = match reply {
             Reply::Answer(response) => response,
-            Reply::Hangup => return,
-            Reply::Later(Later(slot)) if state.stopping() => {
-                let answer = slot.take().and_then(|taken| taken.answer);
-                slot.close();
-                answer.unwrap_or_else(reply::stopping)
-            }
+            Reply::Hangup => return self.close(),
             Reply::Later(Later(slot)) => {
-                return park(handle, Parked::Later { slot, meta, buffered: connection.buffered });
+                self.enter(Phase::Later(Box::new(Awaited { slot: slot.clone(), meta })));
+                return slot.wake_by(wake());
             }
-            Reply::Stream(stream) if !handle.become_stream() => reply::refuse_stream(stream),
-            Reply::Stream(stream) => {
-                let pending_write = meta.stream_head(&stream.content_type);
-                if meta.is_head() {
-                    let _ = connection.write(&pending_write);
-                    return connection.linger();
-                }
-                return park(handle, Parked::Stream { slot: stream.slot, meta, pending_write });
-            }
+            Reply::Stream(stream) => match state.open_stream() {
+                Some(counted) => return self.stream(state, meta, stream, counted, wake),
+                None => reply::refuse_stream(stream),
+            },
         };
-        match connection.answer(state.encode(&meta, response)) {
-            Ok(false) => {}
-            Ok(true) | Err(_) => return,
+        self.send(state.encode(&meta, response));
+    }
+
+    /// Refuses whatever its peer asks.
+    pub fn refuse(&mut self, state: &ServerState, error: &Error) {
+        log::debug!("a request was refused: {error}");
+        self.incoming = Incoming::default();
+        self.send(state.encode(&Meta::of_refused(), response::of_error(error)));
+    }
+
+    pub fn close(&mut self) {
+        match &self.phase {
+            Phase::Later(awaited) => awaited.slot.close(),
+            Phase::Streaming(streaming) => streaming.slot.close(),
+            _ => {}
+        }
+        self.incoming = Incoming::default();
+        self.enter(Phase::Closed);
+    }
+
+    /// Whether it waits for the next request alone.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Reading) && self.incoming.is_empty() && !self.is_readable
+    }
+
+    /// A thread works on its request.
+    pub fn is_worked_on(&mut self) {
+        if let Phase::Working { is_queued } = &mut self.phase {
+            *is_queued = false;
         }
     }
-}
 
-fn park(handle: ConnectionHandle, parked: Parked) {
-    let id = handle.id;
-    if let Err(error) = handle.park(parked) {
-        log::warn!("connection {id} cannot wait: {error}");
+    /// Until when it may wait for what it waits for.
+    pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let span = match (&self.phase, self.stage) {
+            (Phase::Reading, Stage::Silent) => limits.idle,
+            (Phase::Reading, Stage::Head) => limits.head,
+            (Phase::Reading, Stage::Body) => limits.body,
+            (Phase::Working { is_queued: true }, _) => limits.queue_time,
+            (Phase::Writing(_), _) => limits.answer,
+            (Phase::Lingering(_), _) => LINGER_TIME,
+            _ => return None,
+        };
+        Some(self.since + span)
     }
-}
 
-struct Connection<'a> {
-    socket: Socket,
-    /// Bytes that were read and belong to what comes next.
-    buffered: Vec<u8>,
-    /// What a read of a head reads into.
-    scratch: [u8; READ_BYTES],
-    limits: &'a Limits,
-}
+    /// Whether a request waits for a thread.
+    pub fn is_queued(&self) -> bool {
+        matches!(self.phase, Phase::Working { is_queued: true })
+    }
 
-impl Connection<'_> {
-    /// The next head; `None` if the peer has gone, or keeps silent.
-    fn read_head(&mut self) -> Result<Option<Head>> {
-        let mut begun = false;
-        loop {
-            // A line end too many after a body is forgiven, as RFC 9112 asks.
-            let blank = self.buffered.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count() * 2;
-            self.buffered.drain(..blank);
-            if self.buffered.is_empty() {
-                begun = false;
-            } else {
-                if let Some((head, length)) = Head::parse(&self.buffered)? {
-                    if length > self.limits.head_bytes {
-                        return Err(self.head_too_large());
-                    }
-                    self.buffered.drain(..length);
-                    return Ok(Some(head));
+    /// Ends what has waited for too long.
+    pub fn time_out(&mut self, state: &ServerState) {
+        let late = |what: &str| Error::new(Kind::TimedOut, format!("the {what} did not arrive in time"));
+        match (&self.phase, self.stage) {
+            (Phase::Reading, Stage::Head) => self.refuse(state, &late("request")),
+            (Phase::Reading, Stage::Body) => self.refuse(state, &late("body")),
+            _ => self.close(),
+        }
+    }
+
+    /// How long it has been silent. `None` if it has a request in flight.
+    pub fn silence(&self) -> Option<Silence> {
+        match (&self.phase, self.stage) {
+            (Phase::Reading, Stage::Silent) if !self.has_asked => Some(Silence::NeverAsked(self.since)),
+            (Phase::Reading, Stage::Silent) => Some(Silence::Idle(self.since)),
+            (Phase::Reading, Stage::Head) => Some(Silence::HalfAsked(self.since)),
+            _ => None,
+        }
+    }
+
+    /// Whether its peer has said something that was not read yet.
+    pub fn is_spoken_to(&self) -> bool {
+        self.is_readable || !self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Ends the connection, so that its peer learns of it whoever else still knows the socket.
+    pub fn cut(&mut self) {
+        self.close();
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.stage = Stage::Silent;
+        self.since = Instant::now();
+    }
+
+    fn waits(&self, state: &ServerState) -> Step {
+        Step::Waits(self.deadline(&state.limits))
+    }
+
+    fn read(&mut self, state: &ServerState, scratch: &mut [u8]) -> Option<Step> {
+        match self.incoming.next(&state.limits, &state.budget) {
+            Ok(Next::Request(whole)) => {
+                if let Err(error) = self.incoming.hold(&state.budget) {
+                    self.refuse(state, &error);
+                    return None;
                 }
-                if self.buffered.len() > self.limits.head_bytes {
-                    return Err(self.head_too_large());
-                }
-                if !begun {
-                    begun = true;
-                    self.socket.set_deadline(self.limits.head);
+                self.has_asked = true;
+                self.enter(Phase::Working { is_queued: true });
+                return Some(Step::Request(whole));
+            }
+            Ok(Next::ExpectsContinue) => {
+                self.tell_to_go_on();
+                return None;
+            }
+            Ok(Next::More) => {}
+            Err(error) => {
+                self.refuse(state, &error);
+                return None;
+            }
+        }
+        if self.stage != self.incoming.stage() {
+            self.stage = self.incoming.stage();
+            self.since = Instant::now();
+        }
+        match self.receive(scratch) {
+            Received::Bytes(count) => {
+                if let Err(error) = self.incoming.feed(&scratch[..count]) {
+                    self.refuse(state, &error);
                 }
             }
-            let read = if begun {
-                self.socket.read(&mut self.scratch)
-            } else {
-                self.socket.read_within(self.limits.idle, &mut self.scratch)
+            // What the stop has cut short is no fault of the peer's: without an answer it is sent again.
+            Received::Nothing if state.stopping() => self.close(),
+            Received::Nothing => match self.incoming.hold(&state.budget) {
+                Ok(()) => return Some(self.waits(state)),
+                Err(error) => self.refuse(state, &error),
+            },
+            Received::End if self.stage == Stage::Body && !state.stopping() => self.refuse(state, &body::cut_short()),
+            Received::End | Received::Broken => self.close(),
+        }
+        None
+    }
+
+    /// Says that the body may come. A peer that does not read is not told.
+    fn tell_to_go_on(&mut self) {
+        let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+        match outgoing::write(&self.stream, go_on) {
+            (0, Progress::Blocked) | (_, Progress::Whole) => {}
+            _ => self.close(),
+        }
+    }
+
+    fn receive(&mut self, scratch: &mut [u8]) -> Received {
+        while self.is_readable {
+            match (&self.stream).read(scratch) {
+                Ok(0) => return Received::End,
+                Ok(count) => {
+                    // Where less came than there is room for, the next change is told (not on Windows), but an end that
+                    // was told before is to be found.
+                    self.is_readable = count == scratch.len() || self.has_peer_ended || cfg!(not(unix));
+                    return Received::Bytes(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_readable = false,
+                Err(_) => return Received::Broken,
+            }
+        }
+        Received::Nothing
+    }
+
+    /// Sends an answer, or what of it the peer takes now.
+    fn send(&mut self, answer: Encoded) {
+        let mut outgoing = Outgoing::new(answer);
+        match outgoing.write(&self.stream) {
+            Progress::Whole => self.answered(outgoing.closes),
+            Progress::Blocked => {
+                self.is_writable = false;
+                self.enter(Phase::Writing(Box::new(outgoing)));
+            }
+            Progress::Failed => self.close(),
+        }
+    }
+
+    fn write(&mut self, state: &ServerState) -> Option<Step> {
+        let Phase::Writing(outgoing) = &mut self.phase else { return None };
+        if !self.is_writable {
+            return Some(self.waits(state));
+        }
+        match outgoing.write(&self.stream) {
+            Progress::Whole => {
+                let closes = outgoing.closes;
+                self.answered(closes);
+            }
+            Progress::Blocked => self.is_writable = false,
+            Progress::Failed => self.close(),
+        }
+        None
+    }
+
+    fn answered(&mut self, closes: bool) {
+        if !closes {
+            return self.enter(Phase::Reading);
+        }
+        self.incoming = Incoming::default();
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.enter(Phase::Lingering(LINGER_BYTES));
+    }
+
+    fn linger(&mut self, state: &ServerState, scratch: &mut [u8], left: usize) -> Option<Step> {
+        match self.receive(scratch) {
+            Received::Bytes(count) if count < left => self.phase = Phase::Lingering(left - count),
+            Received::Nothing if !state.stopping() => return Some(self.waits(state)),
+            _ => self.close(),
+        }
+        None
+    }
+
+    /// Goes on with an answer that was given.
+    fn take_answer(&mut self, state: &ServerState) -> Option<Step> {
+        let Phase::Later(awaited) = &self.phase else { return None };
+        if self.has_peer_ended {
+            awaited.slot.peer_has_ended();
+        }
+        let taken = awaited.slot.take().filter(|_| !self.is_broken);
+        let Some(taken) = taken else {
+            self.close();
+            return None;
+        };
+        let Some(response) = taken.answer.or_else(|| state.stopping().then(reply::stopping)) else {
+            return Some(self.waits(state));
+        };
+        awaited.slot.close();
+        let answer = state.encode(&awaited.meta, response);
+        self.send(answer);
+        None
+    }
+
+    /// Begins a stream.
+    fn stream(
+        &mut self,
+        state: &ServerState,
+        meta: Meta,
+        stream: Stream,
+        counted: OpenStream,
+        wake: impl FnOnce() -> Wake,
+    ) {
+        let (slot, head) = (stream.slot, meta.stream_head(&stream.content_type));
+        if meta.is_head() {
+            return self.send(last(state, head));
+        }
+        let streaming = Streaming { slot: slot.clone(), meta, pending: head, _counted: counted };
+        self.enter(Phase::Streaming(Box::new(streaming)));
+        slot.wake_by(wake());
+    }
+
+    /// Writes as much of a stream as its peer takes now. Nothing more is taken from its slot before all that was taken is
+    /// written: it has the bound.
+    fn take_pieces(&mut self, state: &ServerState) -> Option<Step> {
+        let Phase::Streaming(streaming) = &mut self.phase else { return None };
+        let Streaming { slot, meta, pending, .. } = &mut **streaming;
+        let stopping = state.stopping();
+        if (self.has_peer_ended || self.is_broken) && !stopping {
+            self.close();
+            return None;
+        }
+        let mut is_over = stopping;
+        if pending.is_empty() || stopping {
+            let Some(taken) = slot.take() else {
+                self.close();
+                return None;
             };
-            match read {
-                Ok(0) => return Ok(None),
-                Ok(n) => self.buffered.extend_from_slice(&self.scratch[..n]),
-                Err(error) if begun && error.kind() == io::ErrorKind::TimedOut => {
-                    return Err(Error::new(Kind::TimedOut, "the request did not arrive in time"));
-                }
-                Err(_) => return Ok(None),
-            }
+            taken.pieces.iter().for_each(|piece| meta.push_piece(piece, pending));
+            is_over |= taken.is_over;
         }
-    }
-
-    fn head_too_large(&self) -> Error {
-        let limit = self.limits.head_bytes;
-        Error::new(Kind::HeadTooLarge, format!("request line and headers are larger than {limit} bytes"))
-    }
-
-    /// The request with its body, and the memory reserved for it.
-    fn read_body(&mut self, head: Head, budget: &MemoryBudget) -> Result<(Request, Reserved)> {
-        let framing = head.framing()?;
-        let limit = self.limits.body_bytes;
-        let mut reserved = budget.reserve();
-        if framing == Framing::Length(0) {
-            return Ok((Request { head, body: Vec::new() }, reserved));
+        if is_over {
+            slot.close();
+            meta.push_end(pending);
+            let rest = last(state, std::mem::take(pending));
+            self.send(rest);
+            return None;
         }
-        if matches!(framing, Framing::Length(length) if length > limit as u64) {
-            return Err(body::too_large(limit));
+        if pending.is_empty() || !self.is_writable {
+            return Some(self.waits(state));
         }
-        self.socket.set_deadline(self.limits.body);
-        if head.expects_continue() && self.buffered.is_empty() {
-            // If the peer has gone, the read that follows says so.
-            let _ = self.socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
+        let (written, progress) = outgoing::write(&self.stream, pending);
+        pending.drain(..written);
+        match progress {
+            Progress::Whole => {}
+            Progress::Blocked => self.is_writable = false,
+            Progress::Failed => self.close(),
         }
-        let buffered = std::mem::take(&mut self.buffered);
-        let mut source = io::Cursor::new(buffered).chain(&mut self.socket);
-        let (body, mut unread) = match framing {
-            Framing::Length(_) => (body::read(&mut source, framing, limit, &mut reserved)?, Vec::new()),
-            // Chunks are announced byte by byte; the socket is not read that way.
-            Framing::Chunked => {
-                let mut reader = io::BufReader::new(&mut source);
-                (body::read(&mut reader, framing, limit, &mut reserved)?, reader.buffer().to_vec())
-            }
-        };
-        let (rest, _) = source.get_ref();
-        unread.extend_from_slice(&rest.get_ref()[rest.position() as usize..]);
-        self.buffered = unread;
-        Ok((Request { head, body }, reserved))
+        None
     }
+}
 
-    /// Writes an answer, and says whether the connection was closed after it.
-    fn answer(&mut self, answer: Encoded) -> io::Result<bool> {
-        self.write(&answer.bytes)?;
-        if answer.closes {
-            self.linger();
-        }
-        Ok(answer.closes)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.socket.set_deadline(self.limits.answer);
-        self.socket.write_all(bytes)
-    }
-
-    fn linger(&mut self) {
-        self.socket.linger(LINGER_TIME, LINGER_BYTES);
-    }
+/// What is to be written before a connection is closed.
+fn last(state: &ServerState, bytes: Vec<u8>) -> Encoded {
+    Encoded { bytes, reserved: state.budget.reserve(), closes: true }
 }

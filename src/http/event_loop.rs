@@ -1,504 +1,302 @@
-//! Connections that wait: for a request, for an answer that is given later, for the next piece of a stream. A few threads
-//! wait for all of them. They answer there and then what takes a moment only: a thread that wakes for one request costs more
-//! than such an answer. A connection that asks for more, sends in pieces or reads slowly is given a thread of its own, and
-//! keeps it until it has to wait for something else than a request.
+//! The threads that wait for all connections: for requests, for answers that are given later, for peers that read. They
+//! answer there and then what takes a moment only: a thread that wakes for one request costs more than such an answer. All
+//! other requests are [handed on](super::request_pool).
 
 use std::collections::HashMap;
-use std::io::{self, PipeWriter, Write};
-use std::os::fd::OwnedFd;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rustix::buffer::spare_capacity;
-use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use mio::net::TcpStream;
+use mio::{Events, Poll, Registry, Token};
 
-use super::connection::{self, READ_BYTES};
-use super::handle::{ConnectionHandle, Handover, Parked, Parking};
-use super::head::{Framing, Head};
-use super::limits::Limits;
-use super::reply::{self, Later, Reply, ReplySlot};
+use super::connection::{Connection, Step};
+use super::handle::{ConnectionHandle, Then};
+use super::incoming::Whole;
 use super::request::Request;
+use super::request_pool::{RequestPool, Work};
+use super::response;
 use super::server_state::ServerState;
-use super::write::{Encoded, Meta};
+use super::wakes::Wakes;
+use crate::error::Error;
 use crate::threads::{self, catch};
 
 /// Connections that one look at the kernel finds ready, at most.
 const EVENTS: usize = 16;
 /// One of them answers some 50,000 requests a second.
 const LOOPS: usize = 4;
-/// Event ids of the stop pipe and of the wakes; connection ids start at 1.
-const STOP: u64 = 0;
-const WAKE: u64 = u64::MAX;
+/// Bytes that are read at once, into memory that all connections of a loop share.
+const READ_BYTES: usize = 64 * 1024;
+/// What the kernel tells of wakes with; connections count from 0.
+const WAKE: Token = Token(usize::MAX);
+/// The least time between two looks at all deadlines.
+const SWEEP_PAUSE: Duration = Duration::from_millis(50);
 
-/// The threads and what they wait for.
+/// The threads, from outside.
 pub struct EventLoops {
-    loops: Vec<Arc<EventLoop>>,
+    pub loops: Vec<Arc<Connections>>,
     threads: Vec<JoinHandle<()>>,
-    /// Closed, they tell the threads to end.
-    stops: Vec<PipeWriter>,
+    pool: RequestPool,
+}
+
+/// The connections of an event loop, as others see them.
+pub struct Connections {
+    registry: Registry,
+    wakes: Arc<Wakes>,
+    state: Arc<ServerState>,
+    /// `None` once the loop has ended.
+    all: Mutex<Option<HashMap<usize, Arc<ConnectionHandle>>>>,
 }
 
 struct EventLoop {
-    epoll: OwnedFd,
-    /// `None` once the loop has ended.
-    waiting: Mutex<Option<HashMap<u64, Waiting>>>,
-    wakes: Arc<Wakes>,
-    limits: Limits,
+    poll: Poll,
+    connections: Arc<Connections>,
+    state: Arc<ServerState>,
+    pool: RequestPool,
+    scratch: Vec<u8>,
+    /// Connections that are to have another turn.
+    again: Vec<Arc<ConnectionHandle>>,
+    /// When to look at all deadlines. None is earlier: a request's thread sets none but that of an idle connection.
+    sweep_at: Instant,
+    has_noticed_stop: bool,
 }
 
-/// Connections for which something was given.
-struct Wakes {
-    ids: Mutex<Vec<u64>>,
-    event: OwnedFd,
-}
-
-/// A connection that waits.
-struct Waiting {
-    handle: ConnectionHandle,
-    since: Instant,
-    parked: Parked,
-}
+/// Requests that have come, each with its connection.
+type Arrived = Vec<Work>;
 
 impl EventLoops {
     /// As many as there are processors, within bounds.
-    pub fn start(limits: &Limits) -> io::Result<Self> {
+    pub fn start(state: &Arc<ServerState>) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(2, usize::from).min(LOOPS);
-        let mut started = EventLoops { loops: Vec::new(), threads: Vec::new(), stops: Vec::new() };
+        let pool = RequestPool::new(&state.limits);
+        let mut started = EventLoops { loops: Vec::new(), threads: Vec::new(), pool: pool.clone() };
         for number in 1..=count {
-            let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-            let (stopped, stop) = io::pipe()?;
-            epoll::add(&epoll, &stopped, epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
-            let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-            epoll::add(&epoll, &event, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
-            let wakes = Arc::new(Wakes { ids: Mutex::default(), event });
-            let waiting = Mutex::new(Some(HashMap::new()));
-            let this = Arc::new(EventLoop { epoll, waiting, wakes, limits: limits.clone() });
-            let running = this.clone();
+            let mut event_loop = EventLoop::new(state, &pool)?;
+            started.loops.push(event_loop.connections.clone());
             let thread = std::thread::Builder::new().name(format!("event loop {number}"));
-            let thread = threads::spawn_service(thread.stack_size(limits.stack_bytes), move || {
-                running.run();
-                drop(stopped);
-            })?;
-            started.loops.push(this);
+            let thread = threads::spawn_service(thread.stack_size(state.limits.stack_bytes), move || event_loop.run())?;
             started.threads.push(thread);
-            started.stops.push(stop);
         }
         Ok(started)
     }
 
-    /// Where connections are parked.
-    pub fn parking(&self) -> Arc<dyn Parking> {
-        Arc::new(Loops(self.loops.clone()))
-    }
-
-    /// Answers what has arrived, closes all connections, and ends the threads.
-    pub fn stop(self) {
-        drop(self.stops);
+    /// Waits for the threads, which end when all stops.
+    pub fn join(self) {
         for thread in self.threads {
             if thread.join().is_err() {
                 log::error!("an event loop panicked");
             }
         }
+        self.pool.stop();
     }
 }
 
-struct Loops(Vec<Arc<EventLoop>>);
-
-impl Parking for Loops {
-    fn park(&self, handle: ConnectionHandle, parked: Parked) -> io::Result<()> {
-        handle.stream.set_nonblocking(true)?;
-        self.0[(handle.id % self.0.len() as u64) as usize].park(handle, parked)
+impl Connections {
+    /// Takes a connection. One that is not to be served is told `refusal`.
+    pub fn add(&self, id: usize, stream: TcpStream, refusal: Option<&Error>) -> io::Result<()> {
+        let handle = Arc::new(ConnectionHandle::new(id, &self.state, &self.wakes, Connection::new(stream)));
+        match &mut *self.all() {
+            Some(all) => all.insert(id, handle.clone()),
+            None => return Ok(()),
+        };
+        // What happens before this is told then.
+        let registered = handle.register(&self.registry);
+        if registered.is_err() {
+            self.remove(id);
+        }
+        if let Some(error) = refusal {
+            handle.refuse(error);
+        }
+        // A stop that has passed by would not be noticed.
+        if refusal.is_some() || self.state.stopping() {
+            handle.wake();
+        }
+        registered
     }
-}
 
-impl Wakes {
-    fn wake(&self, id: u64) {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
-        // Full, it is awake already.
-        let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+    /// Has the event loop look up.
+    pub fn wake_loop(&self) {
+        self.wakes.wake_loop();
     }
 
-    fn take(&self) -> Vec<u64> {
-        let _ = rustix::io::read(&self.event, &mut [0; 8]);
-        std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Those that are open.
+    pub fn list(&self) -> Vec<Arc<ConnectionHandle>> {
+        self.all().iter().flat_map(HashMap::values).cloned().collect()
     }
-}
 
-/// What is asked of the kernel about a connection. One that waits for an answer is not read from meanwhile.
-fn interest(parked: &Parked) -> epoll::EventFlags {
-    match parked {
-        Parked::Request => epoll::EventFlags::IN,
-        // That the peer has closed its side is told once.
-        Parked::Later { .. } => epoll::EventFlags::RDHUP | epoll::EventFlags::ONESHOT,
-        Parked::Stream { pending_write, .. } if pending_write.is_empty() => epoll::EventFlags::RDHUP,
-        Parked::Stream { .. } => epoll::EventFlags::RDHUP | epoll::EventFlags::OUT,
+    pub fn remove(&self, id: usize) {
+        let removed = self.all().as_mut().and_then(|all| all.remove(&id));
+        drop(removed);
+    }
+
+    fn find(&self, id: usize) -> Option<Arc<ConnectionHandle>> {
+        self.all().as_ref()?.get(&id).cloned()
+    }
+
+    fn all(&self) -> MutexGuard<'_, Option<HashMap<usize, Arc<ConnectionHandle>>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends, if all connections are closed or all is over.
+    fn end(&self) -> bool {
+        let mut all = self.all();
+        let ends = self.state.is_over() || all.as_ref().is_none_or(HashMap::is_empty);
+        let left = if ends { all.take() } else { None };
+        drop(all);
+        left.iter().flat_map(HashMap::values).for_each(|handle| handle.cut());
+        ends
     }
 }
 
 impl EventLoop {
-    fn waiting(&self) -> MutexGuard<'_, Option<HashMap<u64, Waiting>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new(state: &Arc<ServerState>, pool: &RequestPool) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let wakes = Arc::new(Wakes::new(poll.registry(), WAKE)?);
+        let (registry, all) = (poll.registry().try_clone()?, Mutex::new(Some(HashMap::new())));
+        Ok(EventLoop {
+            poll,
+            connections: Arc::new(Connections { registry, wakes, state: state.clone(), all }),
+            state: state.clone(),
+            pool: pool.clone(),
+            scratch: vec![0; READ_BYTES],
+            again: Vec::new(),
+            sweep_at: Instant::now() + state.limits.idle,
+            has_noticed_stop: false,
+        })
     }
 
-    /// Takes a connection of which the kernel is not asked yet.
-    fn park(&self, handle: ConnectionHandle, parked: Parked) -> io::Result<()> {
-        let (id, stream, interest) = (handle.id, handle.stream.clone(), interest(&parked));
-        let slot = reply_slot(&parked).cloned();
-        if let Err(waiting) = self.keep(handle, parked) {
-            // The stop was faster.
-            end(*waiting);
-            return Ok(());
-        }
-        let added = epoll::add(&self.epoll, &*stream, epoll::EventData::new_u64(id), interest);
-        if let Err(error) = added {
-            self.remove(id);
-            return Err(error.into());
-        }
-        if let Some(slot) = slot {
-            let wakes = self.wakes.clone();
-            slot.wake_by(Box::new(move || wakes.wake(id)));
-        }
-        Ok(())
-    }
-
-    /// Gives the connection back if the loop has ended.
-    fn keep(&self, handle: ConnectionHandle, parked: Parked) -> Result<(), Box<Waiting>> {
-        let waiting = Waiting { since: Instant::now(), parked, handle };
-        match &mut *self.waiting() {
-            Some(all) => {
-                all.insert(waiting.handle.id, waiting);
-                Ok(())
-            }
-            None => Err(Box::new(waiting)),
-        }
-    }
-
-    fn remove(&self, id: u64) -> Option<Waiting> {
-        self.waiting().as_mut()?.remove(&id)
-    }
-
-    fn run(&self) {
-        let mut events = Vec::with_capacity(EVENTS);
-        let mut sweep_at = Instant::now() + self.limits.idle;
+    fn run(&mut self) {
+        let mut events = Events::with_capacity(EVENTS);
         loop {
-            let left = Timespec::try_from(sweep_at.saturating_duration_since(Instant::now())).unwrap_or_default();
+            let left = match self.again.is_empty() {
+                true => self.sweep_at.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
             // On a descriptor of our own it can fail by an interruption only.
-            let _ = epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&left));
-            if events.iter().any(|event| event.data.u64() == STOP) {
-                return self.end();
+            if self.poll.poll(&mut events, Some(left)).is_err() {
+                events.clear();
             }
-            let mut arrived = Vec::new();
-            for event in events.drain(..) {
-                match event.data.u64() {
-                    WAKE => {
-                        let proceed = |id| catch(|| self.proceed(id)).flatten();
-                        arrived.extend(self.wakes.take().into_iter().filter_map(proceed));
-                    }
-                    id => arrived.extend(catch(|| self.ready(id, event.flags)).flatten()),
+            self.turn(&events);
+            if self.sweep_at <= Instant::now() {
+                self.sweep();
+            }
+            if self.state.stopping() && self.stops() {
+                return;
+            }
+        }
+    }
+
+    /// Goes on with all connections to which something has happened.
+    fn turn(&mut self, events: &Events) {
+        let mut due = std::mem::take(&mut self.again);
+        for event in events {
+            if event.token() == WAKE {
+                due.extend(self.connections.wakes.take().into_iter().filter_map(|id| self.connections.find(id)));
+            } else if let Some(handle) = self.connections.find(event.token().0) {
+                handle.notice(event);
+                due.push(handle);
+            }
+        }
+        let mut arrived = Vec::new();
+        due.into_iter().for_each(|handle| self.advance(handle, &mut arrived));
+        self.attend(arrived);
+    }
+
+    /// Gives a connection its turn. A panic costs the connection that it came over, and no other.
+    fn advance(&mut self, handle: Arc<ConnectionHandle>, arrived: &mut Arrived) {
+        match catch(|| handle.advance(&mut self.scratch)) {
+            Some(Step::Waits(deadline)) => self.sweep_at = deadline.map_or(self.sweep_at, |it| it.min(self.sweep_at)),
+            Some(Step::Again) => self.again.push(handle),
+            Some(Step::Request(whole)) => arrived.push(Work { connection: handle, whole }),
+            Some(Step::Closed) | None => self.connections.remove(handle.id),
+        }
+    }
+
+    /// Sees to the requests that have come. All that take a moment are answered together, and then all is written, since
+    /// each answer wakes a peer that takes the processor.
+    fn attend(&mut self, arrived: Arrived) {
+        let (short, long): (Arrived, Arrived) =
+            arrived.into_iter().partition(|work| work.whole.request.body.is_empty());
+        long.into_iter().for_each(|work| self.hand_on(work));
+        if short.is_empty() {
+            return;
+        }
+        let again = |work: &Work| Request { head: work.whole.request.head.clone(), body: Vec::new() };
+        // If they cannot be answered together, each has a thread of its own to fail in.
+        let replies = catch(|| self.state.service.answer_batch(short.iter().map(again).collect()));
+        let mut replies = replies.unwrap_or_default().into_iter();
+        for work in short {
+            match replies.next().flatten() {
+                Some(reply) => {
+                    let Whole { meta, .. } = *work.whole;
+                    let then = catch(|| work.connection.reply(meta, reply));
+                    self.go_on(work.connection, then);
                 }
-            }
-            self.attend(arrived);
-            if sweep_at <= Instant::now() {
-                sweep_at = self.close_idle();
+                None => self.hand_on(work),
             }
         }
     }
 
-    /// Answers what has arrived, and ends what waits for something else.
-    fn end(&self) {
-        let Some(all) = self.waiting().take() else { return };
-        for (_, waiting) in all {
-            match waiting.parked {
-                Parked::Request => catch(|| self.answer_last(waiting.handle)),
-                _ => catch(|| end(waiting)),
-            };
+    /// Hands a request to a thread. Without room for it, it is refused.
+    fn hand_on(&mut self, work: Work) {
+        match self.pool.submit(work) {
+            Ok(()) => self.sweep_at = self.sweep_at.min(Instant::now() + self.state.limits.queue_time),
+            Err(refused) => self.refuse(refused),
         }
     }
 
-    /// A request that came before the stop is still answered, in a thread.
-    fn answer_last(&self, handle: ConnectionHandle) {
-        if let ReadOutcome::Bytes(buffered) = read(&handle) {
-            self.hand_over(handle, Handover { buffered, ..Handover::default() });
+    fn refuse(&mut self, (work, error): (Work, Error)) {
+        let Work { connection, whole } = work;
+        let then = catch(|| connection.reply(whole.meta, response::of_error(&error).into()));
+        self.go_on(connection, then);
+    }
+
+    /// Goes on with a connection that was answered; `None` if that has panicked.
+    fn go_on(&mut self, handle: Arc<ConnectionHandle>, then: Option<Then>) {
+        match then {
+            Some(Then::Idle) => {}
+            Some(Then::Again) => self.again.push(handle),
+            None => self.connections.remove(handle.id),
         }
     }
 
-    /// Closes connections that have kept silent for too long, and tells when to look again.
-    fn close_idle(&self) -> Instant {
-        let (now, idle) = (Instant::now(), self.limits.idle);
-        let mut waiting = self.waiting();
-        let Some(all) = &mut *waiting else { return now + idle };
-        all.retain(|_, it| !matches!(it.parked, Parked::Request) || now < it.since + idle);
-        let requests = all.values().filter(|it| matches!(it.parked, Parked::Request));
-        requests.map(|it| it.since + idle).min().unwrap_or(now + idle)
-    }
-
-    /// What the kernel says of a connection: a request may have come, or a stream may be written to.
-    fn ready(&self, id: u64, flags: epoll::EventFlags) -> Option<Arrived> {
-        let waiting = self.remove(id)?;
-        let has_gone = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR | epoll::EventFlags::RDHUP);
-        match waiting.parked {
-            Parked::Request => match read(&waiting.handle) {
-                ReadOutcome::Bytes(bytes) => return Some(Arrived { handle: waiting.handle, bytes }),
-                ReadOutcome::Nothing => drop(self.keep(waiting.handle, Parked::Request)),
-                ReadOutcome::Gone => {}
-            },
-            Parked::Later { slot, meta, buffered } if !flags.contains(epoll::EventFlags::HUP) => {
-                slot.peer_has_ended();
-                let _ = self.keep(waiting.handle, Parked::Later { slot, meta, buffered });
-            }
-            Parked::Later { slot, .. } => slot.close(),
-            Parked::Stream { slot, .. } if has_gone && !waiting.handle.state.stopping() => slot.close(),
-            Parked::Stream { slot, meta, pending_write } => {
-                self.proceed_stream(waiting.handle, slot, meta, pending_write);
-            }
-        }
-        None
-    }
-
-    /// Goes on with a connection for which something was given.
-    fn proceed(&self, id: u64) -> Option<Arrived> {
-        let Waiting { handle, parked, since } = self.remove(id)?;
-        match parked {
-            Parked::Later { slot, meta, buffered } => match slot.take()?.answer {
-                Some(response) => {
-                    slot.close();
-                    let answer = handle.state.encode(&meta, response);
-                    self.listen_again(&handle);
-                    self.write(handle, answer, buffered)
+    /// Ends what has waited for too long, and finds out when to look again.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        self.sweep_at = now + self.state.limits.idle;
+        for handle in self.connections.list() {
+            match handle.deadline() {
+                Some((Some(deadline), true)) if deadline <= now => self.withdraw(handle),
+                Some((Some(deadline), _)) if deadline <= now => {
+                    handle.time_out(now);
+                    self.again.push(handle);
                 }
-                None => {
-                    let _ = self.keep(handle, Parked::Later { slot, meta, buffered });
-                    None
-                }
-            },
-            Parked::Stream { slot, meta, pending_write } => {
-                self.proceed_stream(handle, slot, meta, pending_write);
-                None
+                Some((Some(deadline), _)) => self.sweep_at = self.sweep_at.min(deadline),
+                Some((None, _)) => {}
+                // Busy at this moment.
+                None => self.sweep_at = now,
             }
-            // It was woken by what it has taken already.
-            Parked::Request => {
-                if let Some(all) = &mut *self.waiting() {
-                    all.insert(id, Waiting { handle, parked, since });
-                }
-                None
-            }
+        }
+        self.sweep_at = self.sweep_at.max(now + SWEEP_PAUSE);
+    }
+
+    /// Refuses a request that has waited for a thread for too long.
+    fn withdraw(&mut self, handle: Arc<ConnectionHandle>) {
+        match self.pool.withdraw(&handle) {
+            Some(refused) => self.refuse(refused),
+            None => handle.is_worked_on(),
         }
     }
 
-    /// The kernel is asked about requests again.
-    fn listen_again(&self, handle: &ConnectionHandle) {
-        let data = epoll::EventData::new_u64(handle.id);
-        let _ = epoll::modify(&self.epoll, &*handle.stream, data, epoll::EventFlags::IN);
-    }
-
-    /// Writes as much of a stream as its peer takes now. Nothing more is taken from its slot before all that was taken is
-    /// written: it has the bound.
-    fn proceed_stream(&self, handle: ConnectionHandle, slot: Arc<ReplySlot>, meta: Meta, mut bytes: Vec<u8>) {
-        loop {
-            let mut is_over = false;
-            if bytes.is_empty() {
-                let Some(taken) = slot.take() else { return };
-                taken.pieces.iter().for_each(|piece| meta.push_piece(piece, &mut bytes));
-                is_over = taken.is_over;
-                if !is_over && bytes.is_empty() {
-                    break;
-                }
-            }
-            let written = match (&*handle.stream).write(&bytes) {
-                Ok(written) => written,
-                Err(error) if is_passing(&error) => 0,
-                Err(_) => return slot.close(),
-            };
-            bytes.drain(..written);
-            if is_over {
-                slot.close();
-                meta.push_end(&mut bytes);
-                let handover = last(&handle.state, bytes);
-                return self.hand_over(handle, handover);
-            }
-            if !bytes.is_empty() {
-                break;
-            }
+    /// Has each connection notice the stop. True if the loop is to end.
+    fn stops(&mut self) -> bool {
+        if !self.has_noticed_stop {
+            self.has_noticed_stop = true;
+            let all = self.connections.list();
+            all.iter().for_each(|handle| handle.look_again());
+            self.again = all;
         }
-        let parked = Parked::Stream { slot, meta, pending_write: bytes };
-        let data = epoll::EventData::new_u64(handle.id);
-        if epoll::modify(&self.epoll, &*handle.stream, data, interest(&parked)).is_ok() {
-            let _ = self.keep(handle, parked);
-        }
+        self.connections.end()
     }
-
-    /// Answers what has come: first all is read, then all is answered together, then all is written, since each answer
-    /// wakes a peer that takes the processor. A panic costs the connection that it came over, and no other.
-    fn attend(&self, mut arrived: Vec<Arrived>) {
-        while !arrived.is_empty() {
-            let (mut batch, mut requests) = (Vec::new(), Vec::new());
-            for Arrived { handle, bytes } in arrived.drain(..) {
-                match catch(|| BatchedRequest::read(&handle, &bytes)) {
-                    Some(Some((it, request))) => {
-                        batch.push((handle, bytes, it));
-                        requests.push(request);
-                    }
-                    Some(None) => self.hand_over(handle, Handover { buffered: bytes, ..Handover::default() }),
-                    None => {}
-                }
-            }
-            let Some((ConnectionHandle { state, .. }, ..)) = batch.first() else { return };
-            // If they cannot be answered together, each has a thread of its own to fail in.
-            let replies = catch(|| state.service.answer_batch(requests));
-            let replies = replies.unwrap_or_else(|| batch.iter().map(|_| None).collect());
-            for ((handle, mut bytes, BatchedRequest { length, meta }), reply) in batch.into_iter().zip(replies) {
-                let Some(reply) = reply else {
-                    self.hand_over(handle, Handover { buffered: bytes, ..Handover::default() });
-                    continue;
-                };
-                bytes.drain(..length);
-                arrived.extend(catch(|| self.reply(handle, meta, reply, bytes)).flatten());
-            }
-        }
-    }
-
-    /// Writes what a request has led to, or lets the connection wait for it.
-    fn reply(&self, mut handle: ConnectionHandle, meta: Meta, reply: Reply, buffered: Vec<u8>) -> Option<Arrived> {
-        let response = match reply {
-            Reply::Answer(response) => response,
-            Reply::Hangup => return None,
-            Reply::Later(Later(slot)) => {
-                self.repark(handle, Parked::Later { slot, meta, buffered });
-                return None;
-            }
-            Reply::Stream(stream) if !handle.become_stream() => reply::refuse_stream(stream),
-            Reply::Stream(stream) => {
-                let pending_write = meta.stream_head(&stream.content_type);
-                match meta.is_head() {
-                    true => {
-                        let handover = last(&handle.state, pending_write);
-                        self.hand_over(handle, handover);
-                    }
-                    false => self.repark(handle, Parked::Stream { slot: stream.slot, meta, pending_write }),
-                }
-                return None;
-            }
-        };
-        let answer = handle.state.encode(&meta, response);
-        self.write(handle, answer, buffered)
-    }
-
-    /// Parks a connection that has been answering requests: from now on it waits for something else.
-    fn repark(&self, handle: ConnectionHandle, parked: Parked) {
-        let (id, taken) = (handle.id, epoll::delete(&self.epoll, &*handle.stream));
-        if let Err(error) = taken.map_err(io::Error::from).and_then(|()| self.park(handle, parked)) {
-            log::warn!("connection {id} cannot wait: {error}");
-        }
-    }
-
-    /// Writes an answer. If the next request has come already, it is next.
-    fn write(&self, handle: ConnectionHandle, answer: Encoded, buffered: Vec<u8>) -> Option<Arrived> {
-        let Encoded { bytes, reserved, closes } = answer;
-        match (&*handle.stream).write(&bytes) {
-            Ok(written) if written == bytes.len() && !closes => {
-                if !buffered.is_empty() {
-                    return Some(Arrived { handle, bytes: buffered });
-                }
-                let _ = self.keep(handle, Parked::Request);
-            }
-            Err(error) if !is_passing(&error) => {}
-            written => {
-                let pending_write = Some((bytes[written.unwrap_or(0)..].to_vec(), reserved));
-                self.hand_over(handle, Handover { buffered, pending_write, closes });
-            }
-        }
-        None
-    }
-
-    fn hand_over(&self, handle: ConnectionHandle, handover: Handover) {
-        let freed = epoll::delete(&self.epoll, &*handle.stream).map_err(io::Error::from);
-        if let Err(error) = freed.and_then(|()| connection::spawn(handle, handover)) {
-            log::warn!("a connection could not be given a thread: {error}");
-        }
-    }
-}
-
-/// Ends what a connection waits for at the stop.
-fn end(waiting: Waiting) {
-    let Waiting { handle, parked, .. } = waiting;
-    let mut bytes = Vec::new();
-    match parked {
-        Parked::Request => return,
-        Parked::Later { slot, meta, .. } => {
-            let answer = slot.take().and_then(|taken| taken.answer).unwrap_or_else(reply::stopping);
-            bytes = handle.state.encode(&meta, answer).bytes;
-            slot.close();
-        }
-        Parked::Stream { slot, meta, pending_write } => {
-            bytes.extend(pending_write);
-            slot.take().iter().flat_map(|it| &it.pieces).for_each(|it| meta.push_piece(it, &mut bytes));
-            meta.push_end(&mut bytes);
-            slot.close();
-        }
-    }
-    let handover = last(&handle.state, bytes);
-    if let Err(error) = connection::spawn(handle, handover) {
-        log::warn!("a connection could not be given a thread: {error}");
-    }
-}
-
-/// What is still to be written before a connection is closed.
-fn last(state: &ServerState, bytes: Vec<u8>) -> Handover {
-    Handover { pending_write: Some((bytes, state.budget.reserve())), closes: true, ..Handover::default() }
-}
-
-fn reply_slot(parked: &Parked) -> Option<&Arc<ReplySlot>> {
-    match parked {
-        Parked::Request => None,
-        Parked::Later { slot, .. } | Parked::Stream { slot, .. } => Some(slot),
-    }
-}
-
-/// A connection and what has come from it.
-struct Arrived {
-    handle: ConnectionHandle,
-    bytes: Vec<u8>,
-}
-
-/// What a look at a connection has found.
-enum ReadOutcome {
-    Bytes(Vec<u8>),
-    Nothing,
-    Gone,
-}
-
-fn read(handle: &ConnectionHandle) -> ReadOutcome {
-    let mut scratch = [0; READ_BYTES];
-    match io::Read::read(&mut &*handle.stream, &mut scratch) {
-        Ok(0) => ReadOutcome::Gone,
-        Ok(read) => ReadOutcome::Bytes(scratch[..read].to_vec()),
-        Err(error) if is_passing(&error) => ReadOutcome::Nothing,
-        Err(_) => ReadOutcome::Gone,
-    }
-}
-
-/// A request that is answered together with others.
-struct BatchedRequest {
-    /// Bytes that it takes.
-    length: usize,
-    meta: Meta,
-}
-
-impl BatchedRequest {
-    /// The first request in `bytes`, if it is whole and the connection goes on after it.
-    fn read(handle: &ConnectionHandle, bytes: &[u8]) -> Option<(Self, Request)> {
-        let (head, length) = Head::parse(bytes).ok()??;
-        let meta = Meta::of(&head);
-        let whole = head.framing().ok()? == Framing::Length(0) && length <= handle.state.limits.head_bytes;
-        if !whole || !meta.keeps_alive() || handle.state.stopping() {
-            return None;
-        }
-        Some((BatchedRequest { length, meta }, Request { head, body: Vec::new() }))
-    }
-}
-
-/// Whether it is to be tried again.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

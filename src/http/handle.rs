@@ -1,71 +1,131 @@
-//! A connection as it is handed from one thread to another, and what it waits for in between.
+//! A connection as event loops, request threads and the listener share it. It is theirs one at a time, and waits are
+//! never done while it is held.
 
-use std::io;
-use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use super::body::Reserved;
-use super::reply::ReplySlot;
-use super::server_state::ServerState;
+use mio::event::Event;
+use mio::{Registry, Token};
+
+use super::connection::{Connection, Silence, Step};
+use super::reply::Reply;
+use super::server_state::{OpenConnection, ServerState};
+use super::wakes::Wakes;
 use super::write::Meta;
+use crate::error::Error;
+use crate::threads::catch;
 
-/// Where connections wait without a thread of their own.
-pub trait Parking: Send + Sync {
-    fn park(&self, connection: ConnectionHandle, parked: Parked) -> io::Result<()>;
-}
-
-/// What a connection waits for.
-pub enum Parked {
-    /// The next request.
-    Request,
-    /// Its answer. Bytes of the next request may have been read.
-    Later { slot: Arc<ReplySlot>, meta: Meta, buffered: Vec<u8> },
-    /// The pieces of a stream. Its head is still to be written.
-    Stream { slot: Arc<ReplySlot>, meta: Meta, pending_write: Vec<u8> },
-}
-
-/// What a connection has come to when it is given a thread.
-#[derive(Default)]
-pub struct Handover {
-    /// What was read and belongs to what comes next.
-    pub buffered: Vec<u8>,
-    /// What is still to be written of an answer.
-    pub pending_write: Option<(Vec<u8>, Reserved)>,
-    /// Whether that answer is the last.
-    pub closes: bool,
-}
-
-/// Counts a connection until it is closed, however it ends.
 pub struct ConnectionHandle {
-    pub id: u64,
-    pub stream: Arc<TcpStream>,
+    pub id: usize,
     pub state: Arc<ServerState>,
-    parking: Arc<dyn Parking>,
-    is_stream: bool,
+    wakes: Arc<Wakes>,
+    connection: Mutex<Connection>,
+    /// Closed after the socket.
+    _counted: OpenConnection,
+}
+
+/// What an answer leaves to be done by the event loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing until the next request comes.
+    Idle,
+    /// Another turn.
+    Again,
 }
 
 impl ConnectionHandle {
-    /// `None` if there are as many connections as there may be, or if no more are taken.
-    pub fn open(stream: &Arc<TcpStream>, state: &Arc<ServerState>, parking: &Arc<dyn Parking>) -> Option<Self> {
-        let id = state.add(stream)?;
-        let (stream, state, parking) = (stream.clone(), state.clone(), parking.clone());
-        Some(ConnectionHandle { id, stream, state, parking, is_stream: false })
+    pub fn new(id: usize, state: &Arc<ServerState>, wakes: &Arc<Wakes>, connection: Connection) -> Self {
+        let (counted, connection) = (state.open_connection(), Mutex::new(connection));
+        ConnectionHandle { id, state: state.clone(), wakes: wakes.clone(), connection, _counted: counted }
     }
 
-    /// Counts it among the streams from now on. False if there is no room.
-    pub fn become_stream(&mut self) -> bool {
-        self.is_stream = self.is_stream || self.state.add_stream();
-        self.is_stream
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets it wait without a thread.
-    pub fn park(self, parked: Parked) -> io::Result<()> {
-        self.parking.clone().park(self, parked)
+    pub fn register(&self, registry: &Registry) -> std::io::Result<()> {
+        self.connection().register(registry, Token(self.id))
     }
-}
 
-impl Drop for ConnectionHandle {
-    fn drop(&mut self) {
-        self.state.remove(self.id, self.is_stream);
+    pub fn notice(&self, event: &Event) {
+        self.connection().notice(event);
+    }
+
+    pub fn look_again(&self) {
+        self.connection().look_again();
+    }
+
+    pub fn advance(&self, scratch: &mut [u8]) -> Step {
+        self.connection().advance(&self.state, scratch)
+    }
+
+    /// Goes on with what its request has led to.
+    pub fn reply(&self, meta: Meta, reply: Reply) -> Then {
+        let mut connection = self.connection();
+        connection.reply(&self.state, meta, reply, || {
+            let (wakes, id) = (self.wakes.clone(), self.id);
+            Box::new(move || wakes.wake(id))
+        });
+        // A stop that has passed by while it was worked on would not be noticed.
+        if connection.is_idle() && !self.state.stopping() { Then::Idle } else { Then::Again }
+    }
+
+    /// The same by a request's thread. `None` closes it: the work has panicked.
+    pub fn reply_from_thread(&self, meta: Meta, reply: Option<Reply>) {
+        let then = reply.and_then(|reply| catch(|| self.reply(meta, reply)));
+        if then.is_none() {
+            self.connection().close();
+        }
+        if then != Some(Then::Idle) {
+            self.wakes.wake(self.id);
+        }
+    }
+
+    /// Has the event loop go on with it.
+    pub fn wake(&self) {
+        self.wakes.wake(self.id);
+    }
+
+    pub fn is_worked_on(&self) {
+        self.connection().is_worked_on();
+    }
+
+    /// Until when it may wait, and whether for a thread. `None` if it is busy at this moment.
+    pub fn deadline(&self) -> Option<(Option<Instant>, bool)> {
+        let connection = self.connection.try_lock().ok()?;
+        Some((connection.deadline(&self.state.limits), connection.is_queued()))
+    }
+
+    /// Ends what has waited for too long.
+    pub fn time_out(&self, now: Instant) {
+        let mut connection = self.connection();
+        if connection.deadline(&self.state.limits).is_some_and(|deadline| deadline <= now) {
+            connection.time_out(&self.state);
+        }
+    }
+
+    /// How long it has been silent. `None` if it has a request in flight.
+    pub fn silence(&self) -> Option<Silence> {
+        self.connection.try_lock().ok()?.silence()
+    }
+
+    /// Closes it if it is still silent.
+    pub fn make_room(&self, silence: Silence) -> bool {
+        let Ok(mut connection) = self.connection.try_lock() else { return false };
+        let is_silent = connection.silence() == Some(silence) && !connection.is_spoken_to();
+        if is_silent {
+            connection.cut();
+        }
+        is_silent
+    }
+
+    /// Tells its peer why it is not served.
+    pub fn refuse(&self, error: &Error) {
+        self.connection().refuse(&self.state, error);
+    }
+
+    /// Closes it, whatever it does.
+    pub fn cut(&self) {
+        self.connection().cut();
     }
 }

@@ -5,15 +5,19 @@ use std::time::Duration;
 /// What a peer may ask of us. Spans of time are for one request unless they say otherwise.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections open at once, streams not counted; the next is answered 503 and closed.
-    pub connections: usize,
+    /// Requests that are worked on at once, each in a thread. The next wait in a queue.
+    pub requests: usize,
+    /// Requests in that queue; the next is answered 503.
+    pub queue: usize,
+    /// For a thread; then 503.
+    pub queue_time: Duration,
     /// Streams open at once; the next is answered 503.
     pub streams: usize,
     /// Bytes of request line and headers, then 431.
     pub head_bytes: usize,
     /// Bytes of a body, then 413. Courier's own limit is 6 MB.
     pub body_bytes: usize,
-    /// Bytes of all bodies and large answers held at once, then 503.
+    /// Bytes of all that is held at once of bodies, large answers and what waits to be read on, then 503.
     pub bodies_bytes: usize,
     /// From the first byte of a head to its last.
     pub head: Duration,
@@ -23,7 +27,7 @@ pub struct Limits {
     pub idle: Duration,
     /// For the peer to take the answer.
     pub answer: Duration,
-    /// Stack of a connection's thread. Memory is taken only as it is used.
+    /// Stack of a request's thread. Memory is taken only as it is used.
     pub stack_bytes: usize,
     /// For requests that are being handled when the server stops.
     pub stop: Duration,
@@ -32,7 +36,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            connections: 512,
+            requests: 128,
+            queue: 4096,
+            queue_time: Duration::from_secs(10),
             streams: 64,
             head_bytes: 16 * 1024,
             body_bytes: 6 * 1024 * 1024,

@@ -1,5 +1,7 @@
 //! Requests, and the service that answers them.
 
+use std::sync::Arc;
+
 use tiny_http::Method;
 
 use super::head::Head;
@@ -7,7 +9,7 @@ use super::reply::Reply;
 
 /// What answers requests: the API, or a stand-in for it.
 pub trait Service: Send + Sync {
-    /// Answers a request, in a thread of its connection's own: it may take its time.
+    /// Answers a request, in a thread of its own: it may take its time.
     fn answer(&self, request: Request) -> Reply;
 
     /// Answers requests that have come together, in a thread for which other connections wait: those of them that take
@@ -17,7 +19,7 @@ pub trait Service: Send + Sync {
 
 /// A request that has arrived whole.
 pub struct Request {
-    pub(super) head: Head,
+    pub(super) head: Arc<Head>,
     pub body: Vec<u8>,
 }
 

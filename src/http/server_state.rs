@@ -1,10 +1,7 @@
-//! What all connections share: limits, the service, the memory budget, and which of them are open.
+//! What all connections share: limits, the service, the memory budget, how many there are, and whether all stops.
 
-use std::collections::HashMap;
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::body::MemoryBudget;
 use super::limits::Limits;
@@ -18,31 +15,40 @@ pub struct ServerState {
     pub service: Arc<dyn Service>,
     pub budget: MemoryBudget,
     stopping: AtomicBool,
-    connections: Mutex<Connections>,
-    changed: Condvar,
+    over: AtomicBool,
+    open: Mutex<usize>,
+    all_closed: Condvar,
+    streams: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Connections {
-    next: u64,
-    open: HashMap<u64, Arc<TcpStream>>,
-    /// How many of them are streams.
-    streams: usize,
-}
+/// Counts a connection until it is closed.
+pub struct OpenConnection(Arc<ServerState>);
+
+/// Counts a stream until it is over.
+pub struct OpenStream(Arc<ServerState>);
 
 impl ServerState {
     pub fn new(limits: Limits, service: Arc<dyn Service>) -> Self {
-        let budget = MemoryBudget::new(limits.bodies_bytes);
-        let (connections, changed) = (Mutex::default(), Condvar::new());
-        ServerState { limits, service, budget, stopping: AtomicBool::new(false), connections, changed }
+        ServerState {
+            budget: MemoryBudget::new(limits.bodies_bytes),
+            limits,
+            service,
+            stopping: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            open: Mutex::new(0),
+            all_closed: Condvar::new(),
+            streams: AtomicUsize::new(0),
+        }
     }
 
-    fn connections(&self) -> MutexGuard<'_, Connections> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+    /// Whether no more requests are taken than have arrived.
     pub fn stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Whether connections that are still open are closed, whatever they do.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
     }
 
     /// An answer as it is written.
@@ -50,56 +56,51 @@ impl ServerState {
         meta.encode(&self.budget, self.stopping(), response)
     }
 
-    /// Counts a connection and gives it an id. `None` if there are as many as there may be, or if no more are taken.
-    pub fn add(&self, stream: &Arc<TcpStream>) -> Option<u64> {
-        let mut connections = self.connections();
-        // One that came in after the others were told to end would not be told.
-        if self.stopping() || connections.open.len() - connections.streams >= self.limits.connections {
-            return None;
-        }
-        connections.next += 1;
-        let id = connections.next;
-        connections.open.insert(id, stream.clone());
-        Some(id)
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        *self.count()
     }
 
-    /// Counts one of the connections among the streams, which have a bound of their own. False if there is no room.
-    pub fn add_stream(&self) -> bool {
-        let mut connections = self.connections();
-        let has_room = connections.streams < self.limits.streams;
-        connections.streams += usize::from(has_room);
-        has_room
+    pub fn open_connection(self: &Arc<Self>) -> OpenConnection {
+        *self.count() += 1;
+        OpenConnection(self.clone())
     }
 
-    /// A connection is closed.
-    pub fn remove(&self, id: u64, is_stream: bool) {
-        let mut connections = self.connections();
-        connections.open.remove(&id);
-        connections.streams -= usize::from(is_stream);
-        drop(connections);
-        self.changed.notify_all();
+    /// `None` if there are as many streams as there may be.
+    pub fn open_stream(self: &Arc<Self>) -> Option<OpenStream> {
+        let more = |streams: usize| (streams < self.limits.streams).then_some(streams + 1);
+        let counted = self.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        counted.ok().map(|_| OpenStream(self.clone()))
     }
 
-    /// Waits for a connection to end, or for so long.
-    pub fn wait_for_room(&self, longest: Duration) {
-        let _ = self.changed.wait_timeout(self.connections(), longest);
-    }
-
-    /// Takes no more requests, and waits until those that have arrived are answered, up to [`Limits::stop`]. `wake` is
-    /// called when no new connection is taken any more.
-    pub fn stop(&self, wake: impl FnOnce()) {
+    /// Takes no more requests, and waits until those that have arrived are answered, up to [`Limits::stop`]. `wake` has
+    /// the threads that wait look up.
+    pub fn stop(&self, wake: impl Fn()) {
         self.stopping.store(true, Ordering::SeqCst);
         wake();
-        let connections = self.connections();
-        for stream in connections.open.values() {
-            // A connection that waits for a request sees the end of it; an answer can still be written.
-            let _ = stream.shutdown(std::net::Shutdown::Read);
+        let waited = self.all_closed.wait_timeout_while(self.count(), self.limits.stop, |open| *open > 0);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.over.store(true, Ordering::SeqCst);
+        wake();
+    }
+
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let mut open = self.0.count();
+        *open -= 1;
+        if *open == 0 {
+            self.0.all_closed.notify_all();
         }
-        let open = |connections: &mut Connections| !connections.open.is_empty();
-        let waited = self.changed.wait_timeout_while(connections, self.limits.stop, open);
-        let (connections, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        for stream in connections.open.values() {
-            let _ = stream.shutdown(std::net::Shutdown::Both);
-        }
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! Replies as bytes: the one place for event loops and threads.
+//! Replies as bytes.
 
 use std::cell::RefCell;
 
@@ -51,11 +51,6 @@ impl Meta {
     /// For a request that could not be read: there is no telling where the next one begins.
     pub fn of_refused() -> Self {
         Meta { version: HTTPVersion(1, 1), method: Method::Get, keeps_alive: false }
-    }
-
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
-    pub fn keeps_alive(&self) -> bool {
-        self.keeps_alive
     }
 
     /// Whether no body follows the head of the answer.

@@ -193,7 +193,9 @@ fn seconds(span: Duration) -> String {
 fn the_limits_are_those_of_the_program() {
     // A field that is new does not compile until it stands here.
     let Limits {
-        connections,
+        requests,
+        queue,
+        queue_time,
         streams,
         head_bytes,
         body_bytes,
@@ -206,7 +208,9 @@ fn the_limits_are_those_of_the_program() {
         stop,
     } = default_limits();
     let expected = [
-        ("connections", connections.to_string()),
+        ("requests", requests.to_string()),
+        ("queue", queue.to_string()),
+        ("queue_time", seconds(queue_time)),
         ("streams", streams.to_string()),
         ("head_bytes", bytes(head_bytes)),
         ("body_bytes", bytes(body_bytes)),

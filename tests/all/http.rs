@@ -327,32 +327,39 @@ fn hundreds_of_idle_connections_do_not_delay_others() {
     assert!(idle.iter_mut().all(Peer::is_answered));
 }
 
+// More requests than there are threads for.
+
+/// The writer is kept from its work for as long as this is there.
+fn occupied_writer(daemon: &Daemon) -> rusqlite::Connection {
+    let shell = rusqlite::Connection::open(daemon.database()).unwrap();
+    shell.busy_timeout(PATIENCE).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    shell
+}
+
 #[test]
-fn a_connection_beyond_the_bound_is_told_to_come_back_and_finds_room_when_one_has_closed() {
-    let daemon = limited(|limits| limits.connections = 3);
-    let mut inside: Vec<Peer> = (0..3).map(|_| Peer::of(&daemon)).collect();
-    assert!(inside.iter_mut().all(Peer::is_answered));
-
-    for _ in 0..5 {
-        let mut outside = Peer::of(&daemon);
-        let reply = outside.hear();
-        assert_eq!(refusal(&reply, 503), "too many connections; try again later");
-        assert_eq!((reply.header("retry-after"), reply.header("connection")), (Some("1"), Some("close")));
-        assert_eq!(reply.header("x-should-retry"), None);
-        outside.hear_end();
+fn health_is_answered_while_all_threads_are_busy_and_the_queue_is_full() {
+    let daemon = limited(|limits| (limits.requests, limits.queue, limits.queue_time) = (2, 1, PATIENCE));
+    let create = post("/bulk", &json!({ "message": newsletter() }).to_string());
+    let mut peers: Vec<Peer> = (0..8).map(|_| Peer::of(&daemon)).collect();
+    let writer = occupied_writer(&daemon);
+    peers.iter_mut().for_each(|peer| peer.say(&create));
+    wait_until("five are refused", || peers.iter().filter(|peer| peer.is_told_something()).count() == 5);
+    for _ in 0..20 {
+        answers_others(&daemon);
     }
-
-    assert!(inside.iter_mut().all(Peer::is_answered));
-    inside.pop();
-    let mut newcomer = None;
-    wait_until("there is room again", || {
-        let mut peer = Peer::of(&daemon);
-        let answered = peer.is_answered();
-        newcomer = Some(peer);
-        answered
-    });
-    assert!(newcomer.unwrap().is_answered());
-    assert!(inside.iter_mut().all(Peer::is_answered));
+    // These have a thread, or are next.
+    let (mut refused, mut taken): (Vec<Peer>, Vec<Peer>) = peers.into_iter().partition(Peer::is_told_something);
+    for peer in &mut refused {
+        let reply = peer.hear();
+        assert_eq!(refusal(&reply, 503), "too many requests at once; try again later");
+        assert_eq!((reply.header("retry-after"), reply.header("connection")), (Some("1"), None));
+        assert!(peer.is_answered());
+    }
+    drop(writer);
+    let statuses: Vec<u16> = taken.iter_mut().map(|peer| peer.hear().status).collect();
+    assert!(statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
+    assert!(refused[0].ask(&create).status == 201);
 }
 
 // One request after the other.
@@ -979,21 +986,18 @@ fn a_connection_on_which_nothing_is_asked_is_closed_without_a_word() {
 #[test]
 fn a_peer_that_does_not_read_its_answers_is_dropped() {
     let daemon = limited(|limits| {
-        limits.connections = 1;
+        limits.bodies_bytes = 2 * LARGE;
         limits.answer = SOON;
     });
     let path = path_of_a_large_answer(&daemon);
-    let mut deaf = None;
-    wait_until("there is room", || {
-        let mut peer = Peer::with_small_ears(&daemon);
-        let answered = peer.is_answered();
-        deaf = Some(peer);
-        answered
-    });
-    let mut deaf = deaf.unwrap();
+    let mut deaf = Peer::with_small_ears(&daemon);
     deaf.say(get(&path).repeat(MANY));
     deaf.notice_an_answer();
-    wait_until("it was dropped and another is answered", || Peer::of(&daemon).is_answered());
+    wait_until("it was dropped and another has its room", || {
+        let mut other = Peer::of(&daemon);
+        other.say(get(&path));
+        other.try_hear().is_ok_and(|reply| reply.status == 200)
+    });
     let mut heard = Vec::new();
     // Where the connection was broken off is for the kernels to say.
     let _ = deaf.stream.read_to_end(&mut heard);
@@ -1053,6 +1057,7 @@ fn dozens_of_peers_that_stall_do_not_keep_others_waiting() {
 
 #[test]
 fn memory_for_bodies_is_bounded_and_free_again_afterwards() {
+    const MOST: usize = 70_000;
     let daemon = limited(|limits| limits.bodies_bytes = 100_000);
     let path = format!("/bulk/{}", daemon.customer("acme").create(newsletter()));
     let body = users_of_length(99_999, 500);
@@ -1063,7 +1068,8 @@ fn memory_for_bodies_is_bounded_and_free_again_afterwards() {
         let framing = format!("Content-Length: {}\r\nExpect: 100-continue\r\n", body.len());
         peer.say(request(&format!("POST {path} HTTP/1.1"), &framing, ""));
         assert_eq!(peer.hear_head().status, 100);
-        peer.say(&body[..1000]);
+        // Room is doubled as it arrives: there is room for all of it now.
+        peer.say(&body[..MOST]);
         peer
     };
     for total in [500, 0] {
@@ -1085,7 +1091,7 @@ fn memory_for_bodies_is_bounded_and_free_again_afterwards() {
         });
         // A request without a body needs no room.
         answers_others(&daemon);
-        assert_eq!(holder.ask(&body[1000..]).ok(200)["total"], total);
+        assert_eq!(holder.ask(&body[MOST..]).ok(200)["total"], total);
         assert_eq!(Peer::of(&daemon).ask(&small).status, 200);
     }
     assert_eq!(Peer::of(&daemon).ask(post(&path, &body)).status, 200);
@@ -1199,22 +1205,15 @@ fn a_body_that_is_cut_short_counts_for_nothing() {
 
 #[test]
 fn peers_that_leave_before_their_answers_do_no_harm() {
-    let daemon = limited(|limits| limits.connections = 8);
+    let daemon = limited(|limits| limits.bodies_bytes = 2 * LARGE);
     let path = path_of_a_large_answer(&daemon);
     for _ in 0..20 {
         let mut peer = Peer::with_small_ears(&daemon);
-        // If there is no room yet, this is where it is noticed.
-        let _ = peer.stream.get_mut().write_all(get(&path).repeat(MANY).as_bytes());
-        let _ = peer.stream.get_ref().peek(&mut [0]);
+        peer.say(get(&path).repeat(MANY));
+        peer.notice_an_answer();
     }
-    let mut peers = Vec::new();
-    wait_until("there is room for as many as before", || {
-        let mut peer = Peer::of(&daemon);
-        if peer.is_answered() {
-            peers.push(peer);
-        }
-        peers.len() == 8
-    });
+    wait_until("there is room for an answer", || Peer::of(&daemon).ask(get(&path)).status == 200);
+    let mut peers: Vec<Peer> = (0..8).map(|_| Peer::of(&daemon)).collect();
     assert!(peers.iter_mut().all(Peer::is_answered));
 }
 

@@ -6,6 +6,7 @@ mod architecture;
 mod brands;
 mod bulk;
 mod crash;
+mod crowds;
 mod daemon;
 mod demo;
 mod disk;

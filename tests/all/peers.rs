@@ -4,13 +4,11 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::binary::Binary;
 use crate::support::{PATIENCE, json, newsletter, readers, wait_until};
-use bulkd::http::Limits;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -50,56 +48,6 @@ fn is_answered(mut stream: &TcpStream) -> bool {
         open = read > 0;
     }
     open && answer.starts_with(b"HTTP/1.1 200")
-}
-
-#[test]
-fn a_daemon_without_descriptors_left_waits_for_some_and_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("bulkd.db");
-    let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -n 48 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bulkd")]);
-    limited.args(["serve", "--listen", "127.0.0.1:0", "--db", file.to_str().unwrap()]);
-    let daemon = Binary::spawn(limited.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()));
-    let customer = daemon.customer("acme");
-    let job_id = customer.create(newsletter());
-    customer.ingest(&job_id, readers(0, 100));
-
-    let crowd: Vec<TcpStream> = (0..100).map(|_| connect(daemon.address())).collect();
-    daemon.logs("Too many open files");
-    assert!(daemon.descriptors() >= 40, "{}", daemon.descriptors());
-    assert!(is_answered(&crowd[0]));
-    drop(crowd);
-
-    wait_until("there is room again", || is_answered(&connect(daemon.address())));
-    assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 100);
-    assert_eq!(customer.outbox(&job_id).len(), 100);
-    assert!(!daemon.terminate().stderr.contains("panicked"));
-}
-
-#[test]
-fn more_peers_than_there_is_room_for_take_no_more_than_the_room() {
-    let bound = Limits::default().connections;
-    let folder = tempfile::tempdir().unwrap();
-    let daemon = daemon(&folder, &[]);
-    let idle_threads = daemon.kernel_says("Threads");
-    let mut crowd = Vec::new();
-    wait_until("the room is full", || {
-        let peer = connect(daemon.address());
-        let answered = is_answered(&peer);
-        crowd.push(peer);
-        !answered
-    });
-    assert!(crowd.len() > bound, "{}", crowd.len());
-    // Further peers are told so, and cost neither a thread nor a descriptor that stays.
-    for _ in 0..400 {
-        let mut told = String::new();
-        let _ = connect(daemon.address()).read_to_string(&mut told);
-        assert!(told.is_empty() || told.starts_with("HTTP/1.1 503") && told.contains("Retry-After: 1\r\n"), "{told}");
-    }
-    assert!(daemon.kernel_says("Threads") <= idle_threads + bound as u64);
-    assert!(daemon.descriptors() < bound + 64, "{}", daemon.descriptors());
-    assert!(peak_memory(&daemon) < ROOM, "{}", peak_memory(&daemon));
-    assert_eq!(crowd.iter().filter(|peer| is_answered(peer)).count(), bound);
 }
 
 #[test]

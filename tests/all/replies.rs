@@ -17,6 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Desk {
     answerers: Mutex<Vec<Answerer>>,
     writers: Mutex<Vec<StreamWriter>>,
+    /// What is worked on for as long as this is held.
+    work: Mutex<()>,
+    /// How much work was begun.
+    begun: Mutex<usize>,
     changed: Condvar,
 }
 
@@ -34,6 +38,12 @@ impl Desk {
                 reply
             }
             "/hangup" => Reply::Hangup,
+            "/work" => {
+                *self.begun.lock().unwrap() += 1;
+                self.changed.notify_all();
+                drop(self.work.lock().unwrap());
+                http::json(200, "{}").into()
+            }
             _ => http::json(200, "{}").into(),
         };
         self.changed.notify_all();
@@ -57,7 +67,7 @@ impl Desk {
     }
 }
 
-/// The handler: requests with `?thread` are replied to in a thread of their connection's own.
+/// The handler: requests with `?thread` are replied to in a thread of their own.
 struct Front(Arc<Desk>);
 
 impl Service for Front {
@@ -163,8 +173,8 @@ fn requests_that_wait_have_no_threads() {
     let mut streams: Vec<TcpStream> = (0..100).map(|i| running.ask(&format!("/later{}", WAYS[i % 2]))).collect();
     let answerers = running.desk.answerers(100);
     if cfg!(target_os = "linux") {
-        // The threads in which half of them came have parked them, and end.
-        let mut left = 1_000;
+        // The threads that half of them were given have no more work, and end.
+        let mut left = 3_000;
         while threads() > 40 && left > 0 {
             std::thread::park_timeout(Duration::from_millis(10));
             left -= 1;
@@ -214,11 +224,7 @@ fn a_stream_is_read_piece_by_piece_and_ends_when_its_writer_does() {
 
 #[test]
 fn streams_have_a_bound_of_their_own_and_leave_room_for_requests() {
-    let running = Running::start(|limits| {
-        limits.connections = 2;
-        limits.streams = 3;
-    });
-    // One after the other: a connection counts as one until its stream is open.
+    let running = Running::start(|limits| limits.streams = 3);
     let (mut streams, mut writers) = (Vec::new(), Vec::new());
     for i in 0..3 {
         let mut stream = running.ask(&format!("/stream{}", WAYS[i % 2]));
@@ -324,6 +330,34 @@ fn the_giving_side_learns_that_a_peer_has_gone_or_that_its_reply_was_not_used() 
     let writer = running.desk.writers(1).remove(0);
     assert!(read_until(&mut refused, "}").starts_with("HTTP/1.1 503"));
     assert!(!writer.write("x"));
+    running.stop();
+}
+
+#[test]
+fn a_request_that_waits_for_a_thread_for_too_long_is_told_so_and_its_connection_goes_on() {
+    let running = Running::start(|limits| {
+        (limits.requests, limits.queue, limits.queue_time) = (1, 2, Duration::from_millis(100));
+    });
+    let work = running.desk.work.lock().unwrap();
+    let mut working = running.ask("/work?thread");
+    let begun = running.desk.begun.lock().unwrap();
+    let none = |begun: &mut usize| *begun == 0;
+    let (begun, timeout) = running.desk.changed.wait_timeout_while(begun, PATIENCE, none).unwrap();
+    assert!(!timeout.timed_out(), "{begun} of 1 was begun");
+    drop(begun);
+    let mut waiting: Vec<TcpStream> = (0..2).map(|_| running.ask("/work?thread")).collect();
+    for stream in &mut waiting {
+        let reply = read_until(stream, "}");
+        assert!(reply.starts_with("HTTP/1.1 503") && reply.contains("\r\nRetry-After: 1\r\n"), "{reply}");
+        assert!(reply.contains("too many requests at once; try again later"), "{reply}");
+        ask(stream, "/");
+        assert!(read_until(stream, "{}").starts_with("HTTP/1.1 200"));
+    }
+    drop(work);
+    // Work that was begun is done, however long it takes.
+    assert!(read_until(&mut working, "{}").starts_with("HTTP/1.1 200"));
+    ask(&mut working, "/work?thread");
+    assert!(read_until(&mut working, "{}").starts_with("HTTP/1.1 200"));
     running.stop();
 }
 

@@ -1,0 +1,366 @@
+//! The real binary among more peers than there are threads, or descriptors: what a connection costs, and whose turn it is.
+#![cfg(target_os = "linux")]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tempfile::TempDir;
+
+use crate::support::binary::{Binary, bulkd};
+use crate::support::{PATIENCE, json, newsletter, readers, sized, wait_until};
+
+/// Descriptors that this process needs beside its sockets, for all tests that run meanwhile.
+const OTHERS: usize = 500;
+
+/// A folder, and a daemon on a file in it.
+struct Crowded {
+    daemon: Binary,
+    _folder: TempDir,
+    /// These stories are told one at a time: descriptors are limited.
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Crowded {
+    fn start() -> Self {
+        Crowded::start_by(bulkd(&[]))
+    }
+
+    /// One with as many descriptors as this.
+    fn with_descriptors(limit: usize) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_bulkd")]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Crowded::start_by(command)
+    }
+
+    fn start_by(mut command: Command) -> Self {
+        static CROWD: Mutex<()> = Mutex::new(());
+        let alone = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bulkd.db");
+        command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--db", file.to_str().unwrap()]);
+        Crowded { daemon: Binary::start_by(&mut command), _folder: folder, _alone: alone }
+    }
+
+    fn connect(&self) -> Peer {
+        Peer::connect(self.daemon.address())
+    }
+
+    /// Peers each of whom says this and no more.
+    fn crowd(&self, count: usize, said: &str) -> Vec<Peer> {
+        (0..count)
+            .map(|_| {
+                let peer = self.connect();
+                peer.say(said);
+                peer
+            })
+            .collect()
+    }
+
+    fn threads(&self) -> u64 {
+        self.daemon.kernel_says("Threads")
+    }
+
+    fn memory(&self) -> u64 {
+        self.daemon.kernel_says("VmRSS") * 1024
+    }
+
+    fn stop(self) {
+        let ended = self.daemon.terminate();
+        assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+    }
+}
+
+/// A client that speaks HTTP by hand.
+struct Peer(TcpStream);
+
+impl Peer {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Peer(stream)
+    }
+
+    /// Where the daemon does not listen any more, what it says shows.
+    fn say(&self, text: &str) {
+        let _ = (&self.0).write_all(text.as_bytes());
+    }
+
+    /// The next answer; empty if there is none.
+    fn hear(&self) -> String {
+        let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
+        while !is_whole(&answer) {
+            match (&self.0).read(&mut chunk) {
+                Ok(read @ 1..) => answer.extend_from_slice(&chunk[..read]),
+                Ok(_) => break,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+                    break;
+                }
+            }
+        }
+        String::from_utf8(answer).unwrap()
+    }
+
+    fn ask(&self, request: &str) -> String {
+        self.say(request);
+        self.hear()
+    }
+
+    fn is_answered(&self) -> bool {
+        self.ask(HEALTH).starts_with("HTTP/1.1 200 ")
+    }
+
+    /// Waits for an answer, and takes nothing of it.
+    fn notice_an_answer(&self) {
+        assert_eq!(self.0.peek(&mut [0]).unwrap(), 1);
+    }
+
+    /// Whether the daemon has closed the connection.
+    fn is_closed(&self) -> bool {
+        self.0.set_nonblocking(true).unwrap();
+        let peeked = self.0.peek(&mut [0]);
+        self.0.set_nonblocking(false).unwrap();
+        peeked.map_or_else(|error| error.kind() != ErrorKind::WouldBlock, |count| count == 0)
+    }
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    length.is_none_or(|length| body.len() >= length.parse().unwrap())
+}
+
+const HEALTH: &str = "GET /_bulkd/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const HALF_A_HEAD: &str = "GET /_bulkd/health HTTP/1.1\r\nHost:";
+/// A body that begins.
+const UPLOAD: &str =
+    "POST /bulk HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer acme\r\nContent-Length: 100000\r\n\r\n{ ";
+
+fn create() -> String {
+    let body = json!({ "message": newsletter() }).to_string();
+    let head = "POST /bulk HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer acme\r\nContent-Length:";
+    format!("{head} {}\r\n\r\n{body}", body.len())
+}
+
+fn is_told_to_come_again(answer: &str) -> bool {
+    answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 1\r\n") && answer.ends_with('}')
+}
+
+/// Takes as many descriptors as may be had. Where that is too few for a story, it is not told, and says so.
+#[track_caller]
+fn has_descriptors(needed: usize) -> bool {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let enough = maximum.is_none_or(|most| most >= (needed + OTHERS) as u64);
+    if !enough {
+        eprintln!("NOT TESTED: it needs {} file descriptors, and `ulimit -Hn` is {maximum:?}", needed + OTHERS);
+    }
+    enough
+}
+
+#[test]
+fn a_newcomer_is_answered_beside_hundreds_who_are_silent_or_do_not_go_on() {
+    let (idle, halves, uploads) = (600, 200, 512);
+    if !has_descriptors(idle + halves + uploads) {
+        return;
+    }
+    let crowded = Crowded::start();
+    let threads = crowded.threads();
+    let crowd = [crowded.crowd(idle, ""), crowded.crowd(halves, HALF_A_HEAD), crowded.crowd(uploads, UPLOAD)];
+    for _ in 0..50 {
+        assert!(crowded.connect().is_answered());
+    }
+    // None of them has a thread.
+    assert!(crowded.threads() <= threads + 1, "{} threads, {threads} before", crowded.threads());
+    assert!(crowded.connect().ask(&create()).starts_with("HTTP/1.1 201 "));
+    let customer = crowded.daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 100));
+    assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 100);
+    // They were not sent away, but for those whose time was over.
+    assert!(crowd[0].iter().chain(&crowd[2]).all(|peer| !peer.is_closed()) || cfg!(debug_assertions));
+    drop(crowd);
+    crowded.stop();
+}
+
+#[test]
+fn thousands_who_ask_once_and_all_at_once_are_all_answered() {
+    let count = sized(1_000, 3_000);
+    if !has_descriptors(count) {
+        return;
+    }
+    let crowded = Crowded::start();
+    let (crowd, create) = (crowded.crowd(count, ""), create());
+    for (i, peer) in crowd.iter().enumerate() {
+        peer.say(if i % 2 == 0 { &create } else { HEALTH });
+    }
+    for (i, peer) in crowd.iter().enumerate() {
+        let (answer, expected) = (peer.hear(), if i % 2 == 0 { "HTTP/1.1 201 " } else { "HTTP/1.1 200 " });
+        let is_busy = i % 2 == 0 && is_told_to_come_again(&answer);
+        assert!(answer.starts_with(expected) || is_busy, "peer {i} of {count}: {answer:?}");
+    }
+    drop(crowd);
+    // The same without waiting for each other: connect, ask, hear, go.
+    let address = crowded.daemon.address();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..count / 8 {
+                    let answer = Peer::connect(address).ask(&create);
+                    assert!(answer.starts_with("HTTP/1.1 201 ") || is_told_to_come_again(&answer), "{answer:?}");
+                }
+            });
+        }
+    });
+    crowded.stop();
+}
+
+#[test]
+fn thousands_of_idle_connections_cost_little_beside_forty_busy_ones() {
+    let (count, rounds) = (sized(2_000, 10_000), sized(10, 50));
+    if !has_descriptors(count + 40) {
+        return;
+    }
+    let crowded = Crowded::start();
+    assert!(crowded.connect().ask(&create()).starts_with("HTTP/1.1 201 "));
+    let (memory, threads) = (crowded.memory(), crowded.threads());
+    let idle = crowded.crowd(count, "");
+    // Every other one has been answered: some at once, and some by a thread.
+    for (i, peer) in idle.iter().enumerate().step_by(2) {
+        assert!(if i % 20 == 0 { peer.ask(&create()).starts_with("HTTP/1.1 201 ") } else { peer.is_answered() });
+    }
+    let grown = crowded.memory().saturating_sub(memory);
+    assert!(grown < (8 << 20) + count as u64 * 1024, "{grown} bytes for {count} connections");
+    wait_until("their threads have ended", || crowded.threads() <= threads);
+
+    let busy: Vec<Peer> = (0..40).map(|_| crowded.connect()).collect();
+    for _ in 0..rounds {
+        busy.iter().for_each(|peer| peer.say(&create()));
+        for peer in &busy {
+            assert!(peer.hear().starts_with("HTTP/1.1 201 "));
+        }
+        assert!(busy.iter().all(Peer::is_answered));
+    }
+    assert!(crowded.threads() <= threads + 40, "{} threads", crowded.threads());
+    assert!(idle.iter().step_by(count / 100).all(Peer::is_answered));
+    wait_until("their threads have ended", || crowded.threads() <= threads);
+    drop((idle, busy));
+    crowded.stop();
+}
+
+#[test]
+fn the_silent_make_room_and_of_these_first_those_that_never_asked() {
+    let crowded = Crowded::with_descriptors(64);
+    let asking = crowded.connect();
+    asking.say(UPLOAD);
+    // More than there is room for.
+    let silent = crowded.crowd(40, "");
+    let answered: Vec<Peer> = (0..8).map(|_| crowded.connect()).collect();
+    assert!(answered.iter().all(Peer::is_answered));
+    let more = crowded.crowd(40, "");
+    assert!(crowded.connect().is_answered());
+    assert!(answered.iter().all(|peer| !peer.is_closed()), "one that has asked made room for one that has not");
+    wait_until("those that never asked have made room", || silent.iter().all(Peer::is_closed));
+    assert!(answered.iter().all(Peer::is_answered));
+
+    // Of those that have asked it is the one that has been silent longest.
+    let newcomers: Vec<Peer> = (0..20).map(|_| crowded.connect()).collect();
+    for (i, newcomer) in newcomers.iter().enumerate() {
+        assert!(newcomer.is_answered() || newcomer.is_closed(), "newcomer {i}");
+    }
+    drop(more);
+    let kept: Vec<Peer> = (0..40)
+        .map(|_| {
+            let peer = crowded.connect();
+            assert!(peer.is_answered());
+            peer
+        })
+        .collect();
+    assert!(answered.iter().all(Peer::is_closed));
+    let closed = kept.iter().take_while(|peer| peer.is_closed()).count();
+    assert!(closed > 20 && kept[closed..].iter().all(|peer| !peer.is_closed()), "{closed} of {}", kept.len());
+
+    // A request in flight is never given up for another.
+    asking.say(&" ".repeat(100_000 - 3));
+    assert!(asking.ask("}").starts_with("HTTP/1.1 400 "));
+    assert!(asking.is_answered());
+    drop((silent, answered, newcomers, kept));
+    crowded.daemon.logs("silent connections are closed to make room for new ones");
+    crowded.stop();
+}
+
+#[test]
+fn one_for_whom_there_is_no_room_reads_why_also_if_its_request_is_still_arriving() {
+    let crowded = Crowded::with_descriptors(64);
+    // Those for whom there is room are told to go on.
+    let upload = UPLOAD.replace("\r\n\r\n{ ", "\r\nExpect: 100-continue\r\n\r\n");
+    let mut asking = Vec::new();
+    let refused = loop {
+        let peer = crowded.connect();
+        let told = peer.ask(&upload);
+        if !told.starts_with("HTTP/1.1 100 ") {
+            break told;
+        }
+        asking.push(peer);
+        assert!(asking.len() < 64);
+    };
+    assert!(is_told_to_come_again(&refused) && refused.contains("too many connections"), "{refused}");
+    for _ in 0..20 {
+        let peer = crowded.connect();
+        peer.say("POST /bulk HTTP/1.1\r\nHost: localhost\r\n");
+        peer.notice_an_answer();
+        peer.say(&format!("Content-Length: 200000\r\n\r\n{}", " ".repeat(200_000)));
+        let told = peer.hear();
+        assert!(is_told_to_come_again(&told) && told.contains("\r\nConnection: close\r\n"), "{told:?}");
+        // Closed in good order.
+        peer.0.shutdown(Shutdown::Write).unwrap();
+        assert_eq!((&peer.0).read(&mut [0]).unwrap(), 0);
+    }
+    // One that leaves makes room.
+    asking.pop();
+    wait_until("there is room again", || crowded.connect().is_answered());
+    crowded.stop();
+}
+
+#[test]
+fn connections_that_cannot_be_accepted_are_a_line_when_that_begins_and_one_when_it_ends() {
+    let crowded = Crowded::with_descriptors(48);
+    // In flight as long as there is room, then refused, then not accepted.
+    let crowd = crowded.crowd(100, UPLOAD);
+    crowded.daemon.logs("connections cannot be accepted: ");
+    assert!(crowded.daemon.descriptors() <= 48, "{}", crowded.daemon.descriptors());
+    // Some of them are refused after each other, as those before them leave; there are still more.
+    let told = crowd.iter().rev().take(50).filter(|peer| peer.is_closed()).count();
+    assert!(told < 50, "{told}");
+    drop(crowd);
+    wait_until("there is room again, and it was said", || {
+        crowded.connect().is_answered() && crowded.daemon.stderr().contains("no longer: connections cannot be accepted")
+    });
+    let log = crowded.daemon.stderr();
+    assert_eq!(log.matches(" connections cannot be accepted: ").count(), 1, "{log}");
+    crowded.stop();
+}
+
+#[test]
+fn hundreds_that_have_posted_keep_no_thread() {
+    if !has_descriptors(500) {
+        return;
+    }
+    let crowded = Crowded::start();
+    let threads = crowded.threads();
+    let (crowd, create) = (crowded.crowd(500, ""), create());
+    for peer in &crowd {
+        assert!(peer.ask(&create).starts_with("HTTP/1.1 201 "));
+    }
+    wait_until("their threads have ended", || crowded.threads() == threads);
+    assert!(crowd.iter().all(Peer::is_answered));
+    drop(crowd);
+    crowded.stop();
+}
