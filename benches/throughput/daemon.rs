@@ -21,10 +21,16 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn start(file: &Path, durability: &str) -> Self {
+        Daemon::start_with(file, durability, &[])
+    }
+
+    /// Starts a daemon with further flags.
+    pub fn start_with(file: &Path, durability: &str, flags: &[&str]) -> Self {
         let begun = Instant::now();
         let mut child = Command::new(BINARY)
             .args(["serve", "--listen", "127.0.0.1:0", "--durability", durability, "--db"])
             .arg(file)
+            .args(flags)
             .stdout(Stdio::piped())
             // Lines at the default level, a line a request, to a file as an install has it.
             .stderr(File::create(file.with_extension("log")).unwrap())

@@ -19,13 +19,14 @@ use crate::{Settings, bare, floor};
 type Scenario = fn(&Settings, &mut Report);
 
 /// By the words of `--only`, in the order in which they are played.
-pub const SCENARIOS: [(&str, Scenario); 9] = [
+pub const SCENARIOS: [(&str, Scenario); 10] = [
     ("ingest", ingest),
     ("singles", singles),
     ("sends", sends),
     ("drain", drain),
     ("beside", beside),
     ("webhooks", webhooks),
+    ("keep", keep),
     ("gets", gets),
     ("compile", compile),
     ("large", large),
@@ -287,6 +288,26 @@ fn webhooks(settings: &Settings, report: &mut Report) {
     let listening = drained(&mut customer);
     report.add("drain beside a webhook that listens", listening, before);
     eprintln!("    it took {} events meanwhile", receiver.taken());
+}
+
+/// The drain beside retention, which drops a job of as many users meanwhile.
+fn keep(settings: &Settings, report: &mut Report) {
+    let folder = Folder::new();
+    let database = folder.database();
+    let drained = |daemon: &Daemon| {
+        let mut customer = Connection::open(daemon.address);
+        let (job, _) = ingested(settings, daemon, BODY, settings.users);
+        rate(settings.users, customer::run_job(&mut customer, &job))
+    };
+    let daemon = Daemon::start(&database, &settings.durability);
+    let before = drained(&daemon);
+    let alone = drained(&daemon);
+    daemon.stop();
+    // The newest job is kept, so that the first one is dropped at once, and the second when the third has come.
+    let keep = settings.users.to_string();
+    let daemon = Daemon::start_with(&database, &settings.durability, &["--keep-messages", &keep]);
+    let beside = drained(&daemon);
+    report.add("drain beside retention", beside, median(vec![before, alone]));
 }
 
 /// A job that is over, in a file full of its users and messages.
