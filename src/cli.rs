@@ -7,6 +7,8 @@ use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, default_limits, default_workers};
+use crate::http::Limits;
+use crate::memory;
 use crate::model::webhook::Destination;
 use crate::settings::{Contract, Durability, LogFormat, UnknownTemplates};
 
@@ -91,6 +93,11 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", env = "BULKD_SEED")]
     pub seed: Option<PathBuf>,
 
+    /// Memory for bodies and answers in flight, such as 64M or 2G [default: a quarter of what the machine or the
+    /// container has, and 512M at most].
+    #[arg(long, value_name = "SIZE", env = "BULKD_MEMORY", value_parser = memory::size)]
+    pub memory: Option<u64>,
+
     /// What to log on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
     #[arg(hide_possible_values = true)]
@@ -126,7 +133,10 @@ impl Serve {
             templates: self.templates,
             webhooks: self.webhooks,
             seed: self.seed,
-            limits: default_limits(),
+            limits: Limits {
+                bodies_bytes: self.memory.unwrap_or_else(memory::share).try_into().unwrap_or(usize::MAX),
+                ..default_limits()
+            },
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::error::{Error, Kind, Result};
 /// A line that announces a chunk, extensions included, and all trailers together are no longer than this.
 const CHUNK_LINE: usize = 4 * 1024;
 
+/// Bytes of a body that are waited for at once.
+const STEP_BYTES: usize = 256 * 1024;
+
 /// Memory for bodies, shared by all connections: what is left of it. Below 0 it is overdrawn.
 #[derive(Clone)]
 pub struct MemoryBudget(Arc<AtomicIsize>);
@@ -39,6 +42,11 @@ impl Reserved {
         taken
     }
 
+    /// Takes as much as is lacking to this, whether or not it is left.
+    pub fn cover(&mut self, bytes: usize) {
+        self.overdraw(bytes.saturating_sub(self.bytes));
+    }
+
     /// Takes so much more, whether or not it is left: others wait until it is given back.
     pub fn overdraw(&mut self, bytes: usize) {
         self.budget.0.fetch_sub(bytes.cast_signed(), Ordering::Relaxed);
@@ -59,7 +67,7 @@ pub fn read(source: &mut impl Read, framing: Framing, limit: usize, reserved: &m
         Framing::Length(length) => {
             let length =
                 usize::try_from(length).ok().filter(|length| *length <= limit).ok_or_else(|| too_large(limit))?;
-            append(source, length, &mut body, reserved)?;
+            append(source, length, length, &mut body, reserved)?;
         }
         Framing::Chunked => loop {
             let size = chunk_size(source)?;
@@ -70,7 +78,7 @@ pub fn read(source: &mut impl Read, framing: Framing, limit: usize, reserved: &m
                 skip_trailers(source)?;
                 break;
             }
-            append(source, size, &mut body, reserved)?;
+            append(source, size, limit, &mut body, reserved)?;
             let mut end = [0; 2];
             source.read_exact(&mut end).map_err(cut_short)?;
             if end != *b"\r\n" {
@@ -85,15 +93,26 @@ pub fn too_large(limit: usize) -> Error {
     Error::new(Kind::BodyTooLarge, format!("the body is larger than {limit} bytes; send the users in several calls"))
 }
 
-fn append(source: &mut impl Read, length: usize, body: &mut Vec<u8>, reserved: &mut Reserved) -> Result<()> {
+/// Appends `length` bytes to a body that has `most` of them in the end.
+fn append(
+    source: &mut impl Read,
+    length: usize,
+    most: usize,
+    body: &mut Vec<u8>,
+    reserved: &mut Reserved,
+) -> Result<()> {
     let end = body.len() + length;
     while body.len() < end {
-        // Room is made as the bytes arrive, not as they are announced.
-        let step = (end - body.len()).min(256 * 1024);
+        // Counted as it arrives, not as it is announced.
+        let step = (end - body.len()).min(STEP_BYTES);
         if !reserved.grow(step) {
             return Err(Error::unavailable("too many large bodies at once; try again later"));
         }
-        body.reserve(step);
+        if body.capacity() - body.len() < step {
+            // A second step is given room for all that may come, of which memory is taken as it arrives: a body that
+            // grows step by step leaves as much behind, and is copied each time.
+            body.reserve_exact(if body.is_empty() { step } else { most - body.len() });
+        }
         let read = source.by_ref().take(step as u64).read_to_end(body).map_err(cut_short)?;
         if read < step {
             return Err(cut_short(io::ErrorKind::UnexpectedEof.into()));

@@ -404,7 +404,9 @@ impl EventLoop {
             }
             Err(error) if !is_passing(&error) => {}
             written => {
-                let pending_write = Some((bytes[written.unwrap_or(0)..].to_vec(), reserved));
+                let mut bytes = bytes;
+                bytes.drain(..written.unwrap_or(0));
+                let pending_write = Some((bytes, reserved));
                 self.hand_over(handle, Handover { buffered, pending_write, closes });
             }
         }

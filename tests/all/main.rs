@@ -19,6 +19,7 @@ mod http;
 mod idempotency;
 mod lists;
 mod lookups;
+mod memory;
 mod migration;
 mod model;
 mod peers;
