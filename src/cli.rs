@@ -7,6 +7,8 @@ use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, default_limits, default_workers};
+use crate::http::Limits;
+use crate::memory;
 use crate::model::webhook::Destination;
 use crate::settings::{Contract, Durability, Keep, KeepSpan, LogFormat, UnknownTemplates};
 
@@ -104,6 +106,10 @@ pub struct Serve {
     /// Drop the oldest jobs that are over, as long as so many messages are left.
     #[arg(long, value_name = "N", env = "BULKD_KEEP_MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
     pub keep_messages: Option<u64>,
+    /// Memory for bodies and answers in flight, such as 64M or 2G [default: a quarter of what the machine or the
+    /// container has, and 512M at most].
+    #[arg(long, value_name = "SIZE", env = "BULKD_MEMORY", value_parser = memory::size)]
+    pub memory: Option<u64>,
 
     /// What to log on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
@@ -141,7 +147,10 @@ impl Serve {
             webhooks: self.webhooks,
             seed: self.seed,
             keep: Keep { span: self.keep, messages: self.keep_messages },
-            limits: default_limits(),
+            limits: Limits {
+                bodies_bytes: self.memory.unwrap_or_else(memory::share).try_into().unwrap_or(usize::MAX),
+                ..default_limits()
+            },
         }
     }
 }

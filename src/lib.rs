@@ -40,6 +40,7 @@ pub mod crash;
 pub mod error;
 pub mod id;
 pub mod logging;
+pub mod memory;
 pub mod outage;
 pub mod output;
 pub mod settings;

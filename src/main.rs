@@ -16,6 +16,10 @@ use bulkd::logging::{self, Logging};
 use bulkd::output::{LineOutput, megabytes};
 use bulkd::{demo, store};
 
+/// glibc's keeps what a burst has used: of a gigabyte half was still there when all was over.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Files hold profiles, tokens and secrets: what is made here is for this user alone.
     #[cfg(unix)]

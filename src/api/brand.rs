@@ -30,8 +30,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     Action::query(move |db, environment| {
         let page = brand::list(db, environment, from, limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|row| Cursor { list: PagedList::Brands, position: row.0.unsigned_abs() });
-        let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
-        Ok(Answer::new(200, paging::results(&items, next)))
+        Ok(Answer::new(200, paging::results(page.items.iter().map(item), next)?))
     })
 }
 

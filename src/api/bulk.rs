@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
-use super::paging::{self, Cursor, PagedList};
+use super::paging::{Cursor, PageText, PagedList};
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
 use crate::error::{Error, Result};
@@ -131,20 +131,23 @@ pub fn list_users(mut call: Call<'_>) -> Result<Action> {
     Action::query(move |db, environment| {
         let job = job::get(db, environment, &job_id)?;
         let from_seq = Cursor::read(cursor.as_deref(), PagedList::Users(job.job))?;
-        let page = job_users::list(db, &job, from_seq, limit, paging::PAGE_BYTES)?;
-        let next = page.next.map(|seq| Cursor { list: PagedList::Users(job.job), position: seq });
-        let items = page.items.iter().map(item).collect::<Result<Vec<String>>>()?;
-        Ok(Answer::new(200, paging::page(&items, next)))
+        let mut text = PageText::of_items();
+        let next = job_users::for_each(db, &job, from_seq, limit, |user| {
+            text.push(&item(user)?);
+            Ok(text.has_room())
+        })?;
+        let next = next.map(|seq| Cursor { list: PagedList::Users(job.job), position: seq });
+        Ok(Answer::new(200, text.end_items(next)?))
     })
 }
 
 /// A user as it was sent, plus `recipient`, `status`, `messageId`, and for a failure its reason as `error`, which is
 /// ours.
-fn item(user: &JobUser) -> Result<String> {
-    let sent = Object::of(&user.user);
+fn item(user: &JobUser<'_>) -> Result<String> {
+    let sent = Object::of(user.user);
     let mut item = String::with_capacity(user.user.len() + user.recipient.len() + 128);
     item.push_str("{\"recipient\":");
-    item.push_str(&json::quoted(&user.recipient));
+    item.push_str(&json::quoted(user.recipient));
     let failed = user.state.status() == UserStatus::Error;
     sent.for_each(|name, value| {
         let ours = matches!(name, "recipient" | "status" | "messageId") || failed && name == "error";

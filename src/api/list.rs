@@ -22,8 +22,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     Action::query(move |db, environment| {
         let page = list::list(db, environment, pattern.as_ref(), after.as_deref(), limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|list_id| TextCursor::new(NAME, &list_id));
-        let items: Vec<String> = page.items.iter().map(item).collect();
-        Ok(Answer::new(200, paging::page(&items, next)))
+        Ok(Answer::new(200, paging::page(page.items.iter().map(|it| Ok(item(it))), next)?))
     })
 }
 

@@ -34,10 +34,12 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let limits = PageLimits { messages: query.limit() as usize, bytes: paging::PAGE_BYTES, scan_budget: SCAN_BUDGET };
     Action::query(move |db, environment| {
         let page = message_search::list(db, environment, &filter, up_to, limits)?;
-        let items: Vec<String> =
-            page.items.iter().map(|(message, job)| Value::Object(message.record(job)).to_string()).collect();
         let next = page.next.map(|number| Cursor { list: PagedList::Messages, position: number.0.unsigned_abs() });
-        Ok(Answer::new(200, paging::results(&items, next)))
+        let items = page.items.into_iter();
+        Ok(Answer::new(
+            200,
+            paging::results(items.map(|(message, job)| Ok(Value::Object(message.record(&job)).to_string())), next)?,
+        ))
     })
 }
 

@@ -1,9 +1,10 @@
 //! The outbox over HTTP, for tests that assert on what was sent. Ours; Courier has nothing of the kind.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::call::{Action, Answer, Call};
-use super::paging::{self, Cursor, PagedList};
+use super::paging::{self, Cursor, PageText, PagedList};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::environment::EnvironmentRow;
@@ -60,59 +61,83 @@ fn page(
 ) -> Result<Answer> {
     let page = outbox::list(db, environment, filter, from, limit, paging::PAGE_BYTES)?;
     let mut next = page.next;
-    let (mut items, mut bytes, mut deliveries) = (Vec::new(), 0, Deliveries::new(db));
-    for found in &page.items {
-        if bytes >= paging::PAGE_BYTES {
+    let (mut text, mut deliveries) = (PageText::of_items(), Deliveries::new(db));
+    for found in page.items {
+        if !text.has_room() {
             next = Some(found.message.number);
             break;
         }
-        let first = items.len();
-        items.append(&mut entries(found, filter, &mut deliveries)?);
-        bytes += items.iter().skip(first).map(String::len).sum::<usize>();
+        write_entries(&found, filter, &mut deliveries, &mut text)?;
     }
     let next = next.map(|number| Cursor { list: PagedList::Outbox, position: number.0.unsigned_abs() });
-    Ok(Answer::new(200, paging::page(&items, next)))
+    Ok(Answer::new(200, text.end_items(next)?))
 }
 
-fn entries(found: &OutboxMessage, filter: &OutboxFilter, deliveries: &mut Deliveries<'_>) -> Result<Vec<String>> {
+fn write_entries(
+    found: &OutboxMessage,
+    filter: &OutboxFilter,
+    deliveries: &mut Deliveries<'_>,
+    text: &mut PageText,
+) -> Result<()> {
     let message = &found.message;
     if message.deliveries.is_empty() {
-        return Ok(vec![entry(found, None, Value::Null, None, None).to_string()]);
+        return text.push_value(&Entry::new(found, None), 0);
     }
     let wanted = |it: &&StoredDelivery| filter.channel.as_deref().is_none_or(|channel| channel == it.channel.name());
-    let entries = message.deliveries.iter().filter(wanted).map(|it| {
+    for it in message.deliveries.iter().filter(wanted) {
         let request = deliveries.request(found.job, message, it)?;
         let html = deliveries.html(found.job, message, it)?;
         let segments = deliveries.segments(found.job, message, it)?;
-        Ok(entry(found, Some(it), request, html, segments).to_string())
-    });
-    entries.collect()
+        // The request says most of it once more.
+        let bytes =
+            2 * (it.body.len() + html.as_ref().map_or(0, String::len)) + it.content.as_ref().map_or(0, String::len);
+        text.push_value(&Entry { request, html, segments, ..Entry::new(found, Some(it)) }, bytes)?;
+    }
+    Ok(())
 }
 
-fn entry(
-    found: &OutboxMessage,
-    it: Option<&StoredDelivery>,
-    request: Value,
+/// An entry as it is shown. Its texts may be long: they are written from where they are.
+#[derive(Serialize)]
+struct Entry<'a> {
+    message_id: &'a str,
+    job_id: &'a str,
+    recipient: &'a str,
+    channel: Option<&'static str>,
+    provider: Option<&'static str>,
+    address: Option<&'a str>,
+    status: &'static str,
+    reason: Option<&'static str>,
+    error: Option<&'a str>,
+    subject: Option<&'a str>,
+    body: Option<&'a str>,
+    content: Option<&'a str>,
     html: Option<String>,
     segments: Option<Value>,
-) -> Value {
-    let message = &found.message;
-    json!({
-        "message_id": message.message_id,
-        "job_id": found.job_id,
-        "recipient": message.recipient,
-        "channel": it.map(|it| it.channel.name()),
-        "provider": it.map(|it| it.provider.name()),
-        "address": it.map(|it| &it.address),
-        "status": it.map_or(message.status, |it| it.status).name(),
-        "reason": it.map_or(message.reason, |it| it.reason).map(|reason| reason.name()),
-        "error": it.map_or(&message.error, |it| &it.error),
-        "subject": it.and_then(|it| it.subject.as_ref()),
-        "body": it.map(|it| &it.body),
-        "content": it.and_then(|it| it.content.as_ref()),
-        "html": html,
-        "segments": segments,
-        "request": request,
-        "created_at": message.enqueued_at.millis(),
-    })
+    request: Value,
+    created_at: i64,
+}
+
+impl<'a> Entry<'a> {
+    /// Of a delivery, or of a message that did not go out.
+    fn new(found: &'a OutboxMessage, it: Option<&'a StoredDelivery>) -> Self {
+        let message = &found.message;
+        Entry {
+            message_id: &message.message_id,
+            job_id: &found.job_id,
+            recipient: &message.recipient,
+            channel: it.map(|it| it.channel.name()),
+            provider: it.map(|it| it.provider.name()),
+            address: it.map(|it| it.address.as_str()),
+            status: it.map_or(message.status, |it| it.status).name(),
+            reason: it.map_or(message.reason, |it| it.reason).map(|reason| reason.name()),
+            error: it.map_or(&message.error, |it| &it.error).as_deref(),
+            subject: it.and_then(|it| it.subject.as_deref()),
+            body: it.map(|it| it.body.as_str()),
+            content: it.and_then(|it| it.content.as_deref()),
+            html: None,
+            segments: None,
+            request: Value::Null,
+            created_at: message.enqueued_at.millis(),
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 use crate::model::row::{JobRow, TemplateRow};
 
@@ -141,32 +143,90 @@ fn check(list: u64, position: u64) -> u32 {
 }
 
 /// `{"items": [...], "paging": {...}}`, with a cursor if there is more.
-pub fn page(items: &[String], next: Option<impl fmt::Display>) -> String {
-    format!("{{{},{}}}", list("items", items), paging(next))
+pub fn page(items: impl IntoIterator<Item = Result<String>>, next: Option<impl fmt::Display>) -> Result<String> {
+    let mut page = PageText::of_items();
+    items.into_iter().try_for_each(|item| item.map(|item| page.push(&item)))?;
+    page.end_items(next)
 }
 
 /// `{"paging": {...}, "results": [...]}`: the other shape that lists have at Courier.
-pub fn results(items: &[String], next: Option<impl fmt::Display>) -> String {
-    format!("{{{},{}}}", paging(next), list("results", items))
+pub fn results(items: impl IntoIterator<Item = Result<String>>, next: Option<impl fmt::Display>) -> Result<String> {
+    named("results", items, next)
 }
 
 /// `{"paging": {...}, "versions": [...]}`.
-pub fn versions(items: &[String], next: Option<impl fmt::Display>) -> String {
-    format!("{{{},{}}}", paging(next), list("versions", items))
+pub fn versions(items: impl IntoIterator<Item = Result<String>>, next: Option<impl fmt::Display>) -> Result<String> {
+    named("versions", items, next)
 }
 
-fn list(name: &str, items: &[String]) -> String {
-    let length: usize = items.iter().map(|item| item.len() + 1).sum();
-    let mut list = String::with_capacity(length + name.len() + 5);
-    list.push_str(&format!("\"{name}\":["));
-    for (i, item) in items.iter().enumerate() {
-        if i > 0 {
-            list.push(',');
-        }
-        list.push_str(item);
+fn named(
+    name: &str,
+    items: impl IntoIterator<Item = Result<String>>,
+    next: Option<impl fmt::Display>,
+) -> Result<String> {
+    let mut page = PageText::new(&format!("{{{},\"{name}\":[", paging(next)));
+    items.into_iter().try_for_each(|item| item.map(|item| page.push(&item)))?;
+    page.end("]}")
+}
+
+/// A page of this size is given room for a whole one.
+const LARGE_BYTES: usize = 128 * 1024;
+
+/// A page as it is written. Items are made and written one by one: the text is the only copy of them all.
+pub struct PageText {
+    text: Vec<u8>,
+    begun: bool,
+}
+
+impl PageText {
+    fn new(beginning: &str) -> Self {
+        PageText { text: beginning.as_bytes().to_vec(), begun: false }
     }
-    list.push(']');
-    list
+
+    /// `{"items": [...], "paging": {...}}`, of which it is known at the end whether there is more.
+    pub fn of_items() -> Self {
+        PageText::new("{\"items\":[")
+    }
+
+    pub fn push(&mut self, item: &str) {
+        self.begin_item(item.len());
+        self.text.extend_from_slice(item.as_bytes());
+    }
+
+    /// The same of a value that is written for it, and has about so many bytes then.
+    pub fn push_value(&mut self, item: &impl Serialize, bytes: usize) -> Result<()> {
+        self.begin_item(bytes);
+        serde_json::to_writer(&mut self.text, item)
+            .map_err(|error| Error::internal(format!("an item of a page cannot be written: {error}")))
+    }
+
+    fn begin_item(&mut self, bytes: usize) {
+        let length = self.text.len() + bytes;
+        if length > LARGE_BYTES && length >= self.text.capacity() {
+            // Room for all of it at once, of which memory is taken as it is written: a text that grows step by step
+            // leaves as much behind.
+            self.text.reserve_exact(length.max(PAGE_BYTES) + LARGE_BYTES - self.text.len());
+        }
+        if self.begun {
+            self.text.push(b',');
+        }
+        self.begun = true;
+    }
+
+    /// Whether the page goes on.
+    pub fn has_room(&self) -> bool {
+        self.text.len() < PAGE_BYTES
+    }
+
+    /// Ends one that was begun with [`PageText::of_items`].
+    pub fn end_items(self, next: Option<impl fmt::Display>) -> Result<String> {
+        self.end(&format!("],{}}}", paging(next)))
+    }
+
+    fn end(mut self, end: &str) -> Result<String> {
+        self.text.extend_from_slice(end.as_bytes());
+        String::from_utf8(self.text).map_err(|_| Error::internal("a page is no text"))
+    }
 }
 
 fn paging(next: Option<impl fmt::Display>) -> String {

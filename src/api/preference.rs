@@ -57,7 +57,7 @@ pub fn list(mut call: Call<'_>) -> Result<Action> {
     Action::query(move |db, environment| {
         let chosen = preference::list(db, environment, &owner)?;
         let items = chosen.iter().map(|(topic_id, choice)| item(db, environment, topic_id, Some(choice)));
-        Ok(Answer::new(200, paging::page(&items.collect::<Result<Vec<_>>>()?, None::<Cursor>)))
+        Ok(Answer::new(200, paging::page(items, None::<Cursor>)?))
     })
 }
 

@@ -104,8 +104,7 @@ pub fn list(mut call: Call<'_>) -> Result<Action> {
         let after = TextCursor::read(cursor.as_deref(), &name)?;
         let page = subscription::list(db, list, after.as_deref(), limit as usize, paging::PAGE_BYTES)?;
         let next = page.next.map(|user_id| TextCursor::new(&name, &user_id));
-        let items: Vec<String> = page.items.iter().map(item).collect();
-        Ok(Answer::new(200, paging::page(&items, next)))
+        Ok(Answer::new(200, paging::page(page.items.into_iter().map(|it| Ok(item(&it))), next)?))
     })
 }
 
@@ -136,8 +135,7 @@ pub fn list_of_user(mut call: Call<'_>) -> Result<Action> {
     Action::query(move |db, environment| {
         let page = subscription::list_of_user(db, environment, &user_id, after, limit, paging::PAGE_BYTES)?;
         let next = page.next.map(|list| TextCursor::new(&name, &list.to_string()));
-        let items: Vec<String> = page.items.iter().map(result).collect();
-        Ok(Answer::new(200, paging::results(&items, next)))
+        Ok(Answer::new(200, paging::results(page.items.into_iter().map(|it| Ok(result(&it))), next)?))
     })
 }
 

@@ -75,8 +75,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     Action::query(move |db, environment| {
         let page = template::list(db, environment, alias.as_deref(), &tags, from, limit)?;
         let next = page.next.map(|row| Cursor { list: PagedList::Templates, position: row.0.unsigned_abs() });
-        let items: Vec<String> = page.items.iter().map(item).collect();
-        Ok(Answer::new(200, paging::results(&items, next)))
+        Ok(Answer::new(200, paging::results(page.items.into_iter().map(|it| Ok(item(&it))), next)?))
     })
 }
 
@@ -211,7 +210,7 @@ pub fn list_versions(mut call: Call<'_>) -> Result<Action> {
         let (items, next) = versions(db, &template, from, limit)?;
         let next =
             next.map(|version| Cursor { list: PagedList::Versions(template.template), position: version as u64 });
-        Ok(Answer::new(200, paging::versions(&items, next)))
+        Ok(Answer::new(200, paging::versions(items.into_iter().map(Ok), next)?))
     })
 }
 

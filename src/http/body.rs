@@ -40,6 +40,11 @@ impl Reserved {
         taken
     }
 
+    /// Takes as much as is lacking to this, whether or not it is left.
+    pub fn cover(&mut self, bytes: usize) {
+        self.overdraw(bytes.saturating_sub(self.bytes));
+    }
+
     /// Takes so much more, whether or not it is left: others wait until it is given back.
     pub fn overdraw(&mut self, bytes: usize) {
         self.budget.0.fetch_sub(bytes.cast_signed(), Ordering::Relaxed);

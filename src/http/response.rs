@@ -50,12 +50,20 @@ macro_rules! always {
     };
 }
 
+/// Room for the head of an answer.
+const HEAD_BYTES: usize = 512;
+/// A body up to this size is copied behind its head.
+const JOINED_BYTES: usize = 64 * 1024;
+
 /// The bytes of an answer, complete, so that it takes one write.
 pub fn to_bytes(response: Response, version: &HTTPVersion, head_only: bool, closing: bool) -> Vec<u8> {
     const NO_LENGTH: &[u8] = b"Content-Length: 0\r\n";
-    let (body, status) = (response.data_length().unwrap_or(0), response.status_code().0);
-    let mut bytes = Vec::with_capacity(384 + body);
-    response
+    let (length, status) = (response.data_length(), response.status_code().0);
+    let headers = response.headers().to_vec();
+    let body = response.into_reader().into_inner();
+    let joins = body.len() <= JOINED_BYTES;
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + if joins { body.len() } else { 0 });
+    Response::new(StatusCode(status), headers, Cursor::default(), length, None)
         .with_chunked_threshold(usize::MAX)
         .with_header(header("Server", "bulkd"))
         .raw_print(&mut bytes, version.clone(), &[], head_only, None)
@@ -75,7 +83,19 @@ pub fn to_bytes(response: Response, version: &HTTPVersion, head_only: bool, clos
     if let Some(end) = find(&bytes, b"\r\n") {
         bytes.splice(end..end, more.iter().copied());
     }
-    bytes
+    if head_only {
+        return bytes;
+    }
+    if joins {
+        bytes.extend_from_slice(&body);
+        return bytes;
+    }
+    // There is one copy of a large body at any time: the head is put before it, into the room that it has left.
+    let mut whole = body;
+    // What grew step by step may have twice the room that it needs.
+    whole.shrink_to(whole.len() + HEAD_BYTES);
+    whole.splice(0..0, bytes);
+    whole
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {

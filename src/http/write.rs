@@ -60,10 +60,14 @@ impl Meta {
 
     /// Turns an answer into bytes. When the daemon is `stopping`, the connection is closed after it.
     pub fn encode(&self, budget: &MemoryBudget, stopping: bool, response: Response) -> Encoded {
-        let (response, reserved) = self.reserve(budget, response);
+        let (response, mut reserved) = self.reserve(budget, response);
         let response = response.with_header(date());
         let closes = !self.keeps_alive || stopping;
-        Encoded { bytes: response::to_bytes(response, &self.version, self.is_head(), closes), reserved, closes }
+        let bytes = response::to_bytes(response, &self.version, self.is_head(), closes);
+        if bytes.capacity() >= COUNTED_FROM_BYTES {
+            reserved.cover(bytes.capacity());
+        }
+        Encoded { bytes, reserved, closes }
     }
 
     /// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal,

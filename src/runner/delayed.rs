@@ -48,7 +48,7 @@ impl DelayedSender<'_> {
     pub fn follow(&self) {
         let bell = self.store.jobs_bell();
         let trouble = "delayed messages could not be sent";
-        let mut spans = Spans::new();
+        let mut spans = Spans::new(self.store);
         follow::follow(
             self.store,
             bell,

@@ -1,6 +1,7 @@
 //! What waits for a span when the clock was set back. Messages that are delayed until an instant go by the clock. Those
 //! that are delayed for a span are brought forward, so that they wait as long as they should.
 
+use crate::clock::Timestamp;
 use crate::compose::SIMULATED_DELAY_MILLIS;
 use crate::error::Result;
 use crate::model::definition::{Definition, Reading};
@@ -16,12 +17,11 @@ const PIECE_MESSAGES: usize = 2_000;
 const SLACK_MILLIS: i64 = 1_000;
 
 /// Keeps delayed messages from waiting longer than they should.
-#[derive(Default)]
 pub struct Spans {
-    /// How much of it the writer has taken note of.
-    noted_millis: i64,
     /// What is being corrected.
     set_backs: Vec<SetBack>,
+    /// By how much the clock had been set back after these, all in all.
+    set_back_millis: i64,
     /// How far that has come. `None` if there is nothing to be corrected.
     next: Option<MessageNumber>,
 }
@@ -29,28 +29,34 @@ pub struct Spans {
 impl Spans {
     /// At the start. The clock may have been set back since the last one: nobody knows by how much, but no message
     /// waits for longer from now on than it should have all in all.
-    pub fn new() -> Self {
-        Spans { next: Some(MessageNumber(0)), ..Spans::default() }
+    pub fn new(store: &Store) -> Self {
+        let (set_backs, set_back_millis) = store.take_set_backs();
+        Spans { set_backs, set_back_millis, next: Some(MessageNumber(0)) }
     }
 
     /// Corrects what the clock's set-backs since the last time have moved away. What fails is gone on with the next time.
     pub fn correct(&mut self, store: &Store, is_stopping: impl Fn() -> bool) -> Result<()> {
-        let millis = store.set_back_millis();
-        if millis != self.noted_millis {
+        if store.set_back_millis() != self.set_back_millis {
             // The writer takes note of it with any change.
             store.write(|_| Ok(()))?;
-            self.noted_millis = millis;
         }
         // What comes while something is corrected has its turn afterwards.
         while !is_stopping() {
-            if self.next.is_none() {
-                self.set_backs = store.take_set_backs();
+            let Some(from) = self.next else {
+                (self.set_backs, self.set_back_millis) = store.take_set_backs();
                 if self.set_backs.is_empty() {
                     break;
                 }
+                self.next = Some(MessageNumber(0));
+                continue;
+            };
+            let set_back_millis = store.set_back_millis();
+            // By this much everything is moved afterwards: until then, it is so much later than the clock says.
+            let to_come = set_back_millis - self.set_back_millis;
+            let (late, next) = store.read(|db| list_late(db, from, &self.set_backs, db.now().after(to_come)))?;
+            if store.set_back_millis() != set_back_millis {
+                continue;
             }
-            let from = self.next.get_or_insert(MessageNumber(0));
-            let (late, next) = store.read(|db| list_late(db, *from, &self.set_backs))?;
             if !late.is_empty() {
                 store.write(move |tx| late.iter().try_for_each(|it| message::bring_forward(tx, it)))?;
             }
@@ -66,11 +72,12 @@ fn list_late(
     db: &Db<'_>,
     from: MessageNumber,
     set_backs: &[SetBack],
+    now: Timestamp,
 ) -> Result<(Vec<DelayedMessage>, Option<MessageNumber>)> {
     let delayed = message::list_delayed(db, from, PIECE_MESSAGES)?;
     let next = delayed.get(PIECE_MESSAGES - 1).map(|last| MessageNumber(last.number.0 + 1));
     let (mut late, mut last_job) = (Vec::new(), None);
-    for it in delayed.into_iter().filter(|it| it.due_at > db.now()) {
+    for it in delayed.into_iter().filter(|it| it.due_at > now) {
         let Some(place) = message::locate(db, it.number)? else { continue };
         let delay = match last_job {
             Some((job, delay)) if job == place.job => delay,
@@ -80,7 +87,7 @@ fn list_late(
         let Some(span) = span(delay, &it) else { continue };
         let moved = set_backs.iter().filter(|set_back| it.number <= set_back.last_number);
         let by = moved.fold(0_i64, |by, set_back| by.saturating_add(set_back.millis));
-        let due_at = it.due_at.after(-by).min(db.now().after(span.saturating_add(SLACK_MILLIS)));
+        let due_at = it.due_at.after(-by).min(now.after(span.saturating_add(SLACK_MILLIS)));
         if due_at < it.due_at {
             late.push(DelayedMessage { due_at, ..it });
         }

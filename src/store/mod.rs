@@ -143,12 +143,14 @@ impl Store {
         let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
         let clock = options.clock.clone();
         let (cached_jobs, message_commits) = (CachedJobs::default(), MessageCommits::default());
-        let set_backs = SetBacks::default();
+        let set_back_millis = options.clock.read().set_back_millis;
+        let set_backs = SetBacks::new(set_back_millis);
         let noted = set_backs.clone();
         let setup = Setup {
             conn,
             durability: options.durability,
             clock: options.clock,
+            set_back_millis,
             on_set_back: Box::new(move |db, millis| noted.note(db, millis)),
             ids: options.ids,
             recipients: Recipients::new(cached_jobs.clone()),
@@ -309,8 +311,9 @@ impl Store {
         self.clock.read().set_back_millis
     }
 
-    /// The times that the clock was set back of which the writer has taken note since this was last asked.
-    pub fn take_set_backs(&self) -> Vec<SetBack> {
+    /// The times that the clock was set back of which the writer has taken note since this was last asked, and by how much
+    /// that was since the start, all in all.
+    pub fn take_set_backs(&self) -> (Vec<SetBack>, i64) {
         self.set_backs.take()
     }
 

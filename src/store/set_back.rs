@@ -17,23 +17,33 @@ pub struct SetBack {
 }
 
 /// Those that nothing was done about yet.
-#[derive(Clone, Default)]
-pub struct SetBacks(Arc<Mutex<Vec<SetBack>>>);
+#[derive(Clone)]
+pub struct SetBacks(Arc<Mutex<(Vec<SetBack>, i64)>>);
 
 impl SetBacks {
-    fn lock(&self) -> MutexGuard<'_, Vec<SetBack>> {
+    /// `set_back_millis` is what the clock tells at the start.
+    pub(in crate::store) fn new(set_back_millis: i64) -> Self {
+        SetBacks(Arc::new(Mutex::new((Vec::new(), set_back_millis))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Vec<SetBack>, i64)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `db` is the writer's.
     pub(in crate::store) fn note(&self, db: &Db<'_>, millis: i64) {
-        match message::last_number(db) {
-            Ok(last_number) => self.lock().push(SetBack { millis, last_number }),
-            Err(error) => log::warn!("the clock was set back by {millis} ms; delayed messages may be late: {error}"),
-        }
+        let last_number = message::last_number(db).unwrap_or_else(|error| {
+            log::warn!("the clock was set back by {millis} ms; delayed messages may be late: {error}");
+            MessageNumber(0)
+        });
+        let mut noted = self.lock();
+        noted.0.push(SetBack { millis, last_number });
+        noted.1 += millis;
     }
 
-    pub(in crate::store) fn take(&self) -> Vec<SetBack> {
-        mem::take(&mut *self.lock())
+    /// Takes them, and tells by how much the clock had been set back after the last of them, all in all.
+    pub(in crate::store) fn take(&self) -> (Vec<SetBack>, i64) {
+        let mut noted = self.lock();
+        (mem::take(&mut noted.0), noted.1)
     }
 }

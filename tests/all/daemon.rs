@@ -701,7 +701,7 @@ fn what_may_not_be_written_is_refused() {
 #[test]
 fn what_cannot_be_understood_ends_with_usage() {
     let folder = Folder::new();
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 16] = [
         (&["--nonsense"], "unexpected argument '--nonsense' found"),
         (&["start"], "unrecognized subcommand 'start'"),
         (&["check"], "required arguments were not provided"),
@@ -710,6 +710,8 @@ fn what_cannot_be_understood_ends_with_usage() {
         (&["--listen", "127.0.0.1:70000"], "expected HOST:PORT or :PORT, such as 127.0.0.1:4010"),
         (&["--db", ""], "a value is required for '--db <FILE>'"),
         (&["--workers", "0"], "0 is not in 1..=256"),
+        (&["--memory", "much"], "expected a size from 16M on, such as 512M or 2G"),
+        (&["--memory", "15M"], "expected a size from 16M on, such as 512M or 2G"),
         (&["--workers", "many"], "invalid value 'many' for '--workers <N>'"),
         (&["--durability", "some"], "[possible values: full, fast]"),
         (&["--contract", "none"], "[possible values: tutorial, openapi]"),

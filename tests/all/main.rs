@@ -20,6 +20,7 @@ mod http;
 mod idempotency;
 mod lists;
 mod lookups;
+mod memory;
 mod migration;
 mod model;
 mod peers;

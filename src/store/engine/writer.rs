@@ -183,6 +183,8 @@ pub struct Setup {
     /// What the answer to a change promises.
     pub durability: Durability,
     pub clock: Clock,
+    /// By how much it has been set back before.
+    pub set_back_millis: i64,
     /// Called before the first change after that.
     pub on_set_back: OnSetBack,
     pub ids: Ids,
@@ -252,7 +254,7 @@ impl Writer {
             let writer = WriterThread {
                 synchronous: setup.durability,
                 suspect: false,
-                set_back_millis: setup.clock.read().set_back_millis,
+                set_back_millis: setup.set_back_millis,
                 outage: Outage::new("changes are not committed"),
                 setup,
             };
