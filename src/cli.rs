@@ -37,6 +37,10 @@ pub enum Command {
         /// The file to look at. It is not changed.
         file: PathBuf,
     },
+    /// Copy a database to another file, also while it is served, and check the copy.
+    Backup(Backup),
+    /// Put a backup in place of a database that is not served. It is checked before.
+    Restore(Restore),
 }
 
 #[derive(Args, Debug)]
@@ -72,6 +76,10 @@ pub struct Serve {
     #[arg(long, env = "BULKD_DURABILITY", value_enum, default_value = "full")]
     pub durability: Durability,
 
+    /// Leave copying the write-ahead log into the database to Litestream, which has to run: else the log only grows.
+    #[arg(long, env = "BULKD_LITESTREAM", value_parser = FalseyValueParser::new())]
+    pub litestream: bool,
+
     /// Which of two readings of Courier's documentation to answer by.
     #[arg(long, env = "BULKD_CONTRACT", value_enum, default_value = "tutorial")]
     pub contract: Contract,
@@ -90,6 +98,10 @@ pub struct Serve {
     /// answered, and again at every start.
     #[arg(long, value_name = "FILE", env = "BULKD_SEED")]
     pub seed: Option<PathBuf>,
+
+    /// Where POST /_bulkd/backup may put backups. Without it, that is refused.
+    #[arg(long, value_name = "FOLDER", env = "BULKD_BACKUP_DIR")]
+    pub backup_dir: Option<PathBuf>,
 
     /// What to log on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
@@ -112,6 +124,36 @@ pub struct Demo {
     pub exit: bool,
 }
 
+#[derive(Args, Debug)]
+pub struct Backup {
+    /// The file to make.
+    #[arg(value_parser = database())]
+    pub file: PathBuf,
+
+    /// The database file to copy.
+    #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
+    pub db: PathBuf,
+
+    /// Replace a file that is there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The backup. It is not changed.
+    #[arg(value_parser = database())]
+    pub file: PathBuf,
+
+    /// The database file to put it in place of.
+    #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
+    pub db: PathBuf,
+
+    /// Give a database that is there another name, under which it is kept.
+    #[arg(long)]
+    pub force: bool,
+}
+
 impl Serve {
     /// The settings that these flags mean.
     pub fn config(self) -> Config {
@@ -122,10 +164,12 @@ impl Serve {
             api_keys: self.api_keys,
             hosts: self.hosts.into_iter().chain(self.listen.name).collect(),
             workers: self.workers.map_or_else(default_workers, usize::from),
+            litestream: self.litestream,
             contract: self.contract,
             templates: self.templates,
             webhooks: self.webhooks,
             seed: self.seed,
+            backup_dir: self.backup_dir,
             limits: default_limits(),
         }
     }

@@ -5,8 +5,8 @@ use percent_encoding::percent_decode_str;
 use super::call::{Action, Answer, Call, Params};
 use super::template::{checks, content};
 use super::{
-    brand, bulk, health, list, message, metrics, outbox, preference, profile, reset, send, subscription, template,
-    token, webhook,
+    backup, brand, bulk, health, list, message, metrics, outbox, preference, profile, reset, send, subscription,
+    template, token, webhook,
 };
 use crate::error::{Error, Result};
 use crate::http::Method;
@@ -331,6 +331,10 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/_bulkd/reset", reset::reset)
         .about("Reset the environment")
         .answers("204; the environment is empty, then seeded"),
+    route(Method::Post, "/_bulkd/backup", backup::create)
+        .about("Make a backup of the file")
+        .body("`{file}`")
+        .answers("201 `{file, bytes, pages, seconds, check}`, 409 if there is one of that name"),
     open(Method::Get, "/_bulkd/health", health::health)
         .about("Ask whether bulkd answers")
         .answers("200 `{status, version}`"),

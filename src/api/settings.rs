@@ -1,5 +1,7 @@
 //! What the answers depend on besides the request.
 
+use std::path::PathBuf;
+
 use super::auth::Keys;
 use super::hosts::Hosts;
 use crate::settings::{Contract, UnknownTemplates};
@@ -10,4 +12,6 @@ pub struct Settings {
     pub templates: UnknownTemplates,
     pub keys: Keys,
     pub hosts: Hosts,
+    /// Where backups may be put.
+    pub backup_dir: Option<PathBuf>,
 }

@@ -754,9 +754,11 @@ fn the_help_says_what_may_be_typed() {
         "A local daemon compatible with Courier's Bulk API.",
         "COURIER_BASE_URL=http://127.0.0.1:4010",
         "Usage: bulkd [OPTIONS]",
-        "  serve  Start the daemon.",
-        "  demo   Start a daemon on a fresh file",
-        "  check  Say whether a database file is sound",
+        "  serve    Start the daemon.",
+        "  demo     Start a daemon on a fresh file",
+        "  check    Say whether a database file is sound",
+        "  backup   Copy a database to another file",
+        "  restore  Put a backup in place",
     ] {
         assert!(help.contains(phrase), "{phrase} in {help}");
     }
