@@ -43,7 +43,13 @@ impl App {
         };
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
         let mut started = Started::listen(config.listen, config.limits)?;
-        let options = store::Options { path: config.database, durability: config.durability, clock, ids };
+        let options = store::Options {
+            path: config.database,
+            durability: config.durability,
+            litestream: config.litestream,
+            clock,
+            ids,
+        };
         let late = if config.api_keys.is_empty() { None } else { Some(started.answer_late(options.clock.clone())?) };
         let store = started.open(options)?;
         let settings = Settings {
@@ -51,6 +57,7 @@ impl App {
             templates: config.templates,
             keys: Keys::new(&config.api_keys),
             late,
+            backup_dir: config.backup_dir,
             hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
         };
         let api = Api::new(store.clone(), settings, seed);
@@ -135,6 +142,9 @@ impl Drop for Started {
     fn drop(&mut self) {
         // Requests that still wait are told that there is no daemon.
         self.gate.close();
+        if let Some((store, _)) = &self.store {
+            store.stop_long_reads();
+        }
         self.server.stop();
         if let Some(listener) = self.listener.take() {
             join("listener", listener);

@@ -44,6 +44,10 @@ pub enum Command {
         /// The file to make smaller.
         file: PathBuf,
     },
+    /// Copy a database to another file, also while it is served, and check the copy.
+    Backup(Backup),
+    /// Put a backup in place of a database that is not served. It is checked before.
+    Restore(Restore),
 }
 
 #[derive(Args, Debug)]
@@ -79,6 +83,10 @@ pub struct Serve {
     #[arg(long, env = "BULKD_DURABILITY", value_enum, default_value = "full")]
     pub durability: Durability,
 
+    /// Leave copying the write-ahead log into the database to Litestream, which has to run: else the log only grows.
+    #[arg(long, env = "BULKD_LITESTREAM", value_parser = FalseyValueParser::new())]
+    pub litestream: bool,
+
     /// Which of two readings of Courier's documentation to answer by.
     #[arg(long, env = "BULKD_CONTRACT", value_enum, default_value = "tutorial")]
     pub contract: Contract,
@@ -110,6 +118,9 @@ pub struct Serve {
     /// container has, and 512M at most].
     #[arg(long, value_name = "SIZE", env = "BULKD_MEMORY", value_parser = memory::size)]
     pub memory: Option<u64>,
+    /// Where POST /_bulkd/backup may put backups. Without it, that is refused.
+    #[arg(long, value_name = "FOLDER", env = "BULKD_BACKUP_DIR")]
+    pub backup_dir: Option<PathBuf>,
 
     /// What to log on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
@@ -132,6 +143,36 @@ pub struct Demo {
     pub exit: bool,
 }
 
+#[derive(Args, Debug)]
+pub struct Backup {
+    /// The file to make.
+    #[arg(value_parser = database())]
+    pub file: PathBuf,
+
+    /// The database file to copy.
+    #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
+    pub db: PathBuf,
+
+    /// Replace a file that is there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The backup. It is not changed.
+    #[arg(value_parser = database())]
+    pub file: PathBuf,
+
+    /// The database file to put it in place of.
+    #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
+    pub db: PathBuf,
+
+    /// Give a database that is there another name, under which it is kept.
+    #[arg(long)]
+    pub force: bool,
+}
+
 impl Serve {
     /// The settings that these flags mean.
     pub fn config(self) -> Config {
@@ -142,11 +183,13 @@ impl Serve {
             api_keys: self.api_keys,
             hosts: self.hosts.into_iter().chain(self.listen.name).collect(),
             workers: self.workers.map_or_else(default_workers, usize::from),
+            litestream: self.litestream,
             contract: self.contract,
             templates: self.templates,
             webhooks: self.webhooks,
             seed: self.seed,
             keep: Keep { span: self.keep, messages: self.keep_messages },
+            backup_dir: self.backup_dir,
             limits: Limits {
                 bodies_bytes: self.memory.unwrap_or_else(memory::share).try_into().unwrap_or(usize::MAX),
                 ..default_limits()

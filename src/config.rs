@@ -21,6 +21,8 @@ pub struct Config {
     /// Threads that drain jobs.
     pub workers: usize,
     pub durability: Durability,
+    /// Copying the log into the database is left to Litestream.
+    pub litestream: bool,
     pub contract: Contract,
     pub templates: UnknownTemplates,
     /// Where the events of all environments are posted to.
@@ -29,6 +31,8 @@ pub struct Config {
     pub seed: Option<PathBuf>,
     /// Which jobs are kept once they are over.
     pub keep: Keep,
+    /// Where requests may put backups.
+    pub backup_dir: Option<PathBuf>,
     pub limits: Limits,
 }
 
@@ -42,11 +46,13 @@ impl Config {
             hosts: Vec::new(),
             workers: default_workers(),
             durability: Durability::Ephemeral,
+            litestream: false,
             contract: Contract::Tutorial,
             templates: UnknownTemplates::Lenient,
             webhooks: Vec::new(),
             seed: None,
             keep: Keep::default(),
+            backup_dir: None,
             limits: default_limits(),
         }
     }
@@ -58,6 +64,9 @@ impl Config {
                 "--listen {} can be reached from other machines; name the keys that are let in with --api-key",
                 self.listen
             )));
+        }
+        if let Some(folder) = self.backup_dir.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(Error::startup(format!("--backup-dir {} is not a folder", folder.display())));
         }
         Ok(())
     }

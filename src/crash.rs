@@ -1,7 +1,8 @@
 //! Named points at which a test has the process end as a power cut would: nothing is unwound, flushed or closed.
 //!
 //! `BULKD_CRASH_AT=before-commit` ends it when the point is reached for the first time, `before-commit:3` when it is
-//! for the third. Only builds with debug assertions know of it; in a release build a point is nothing at all.
+//! for the third. `BULKD_STOP_AT` stops it there (SIGSTOP), so that a test can do something before it goes on. Only builds
+//! with debug assertions know of either; in a release build a point is nothing at all.
 
 /// A place between two steps that a crash must be able to come between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,14 @@ pub enum Point {
     Compact,
     /// Requests and jobs have ended, and the file is still open.
     Shutdown,
+    /// A part of a backup was copied, or of a file that is restored.
+    Copy,
+    /// All was copied and checked, and does not have its name yet.
+    Copied,
+    /// A file that is to be replaced has another name as well, under which it is kept.
+    Kept,
+    /// A backup, or the file that was restored, has its name.
+    Placed,
 }
 
 impl Point {
@@ -38,27 +47,47 @@ impl Point {
         ("retention", Point::Retention),
         ("compact", Point::Compact),
         ("shutdown", Point::Shutdown),
+        ("copy", Point::Copy),
+        ("copied", Point::Copied),
+        ("kept", Point::Kept),
+        ("placed", Point::Placed),
     ];
 }
 
-/// Ends the process if this is where it is to end.
+/// Ends or stops the process if this is where it is to.
 #[cfg(debug_assertions)]
 pub fn point(here: Point) {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    static AT: LazyLock<Option<(Point, AtomicU32)>> = LazyLock::new(|| {
-        let setting = std::env::var("BULKD_CRASH_AT").ok()?;
-        let (name, times) = setting.split_once(':').unwrap_or((&setting, "1"));
-        let (_, point) = Point::NAMES.iter().find(|(known, _)| *known == name)?;
-        Some((*point, AtomicU32::new(times.parse().ok()?)))
-    });
-    if let Some((point, times)) = &*AT
-        && *point == here
-        && times.fetch_sub(1, Ordering::SeqCst) == 1
-    {
+    struct At(Point, AtomicU32);
+
+    impl At {
+        fn setting(name: &str) -> Option<Self> {
+            let setting = std::env::var(name).ok()?;
+            let (name, times) = setting.split_once(':').unwrap_or((&setting, "1"));
+            let (_, point) = Point::NAMES.iter().find(|(known, _)| *known == name)?;
+            Some(At(*point, AtomicU32::new(times.parse().ok()?)))
+        }
+
+        fn is(&self, here: Point) -> bool {
+            self.0 == here && self.1.fetch_sub(1, Ordering::SeqCst) == 1
+        }
+    }
+
+    static CRASH: LazyLock<Option<At>> = LazyLock::new(|| At::setting("BULKD_CRASH_AT"));
+    static STOP: LazyLock<Option<At>> = LazyLock::new(|| At::setting("BULKD_STOP_AT"));
+    if CRASH.as_ref().is_some_and(|at| at.is(here)) {
         std::process::abort();
     }
+    #[cfg(target_os = "linux")]
+    if STOP.as_ref().is_some_and(|at| at.is(here)) {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        // Another thread may be the one that takes the signal: this one goes no further until all are stopped.
+        std::thread::park_timeout(std::time::Duration::from_millis(200));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = &STOP;
 }
 
 #[cfg(not(debug_assertions))]

@@ -25,7 +25,7 @@ pub enum Kind {
     Invalid,
     /// No key, a malformed one, or one that is not configured.
     Unauthorized,
-    /// A page of another site has sent it.
+    /// A page of another site has sent it, or it asks for what was not allowed at the start.
     Forbidden,
     /// It is meant for a host that this daemon is not.
     Misdirected,

@@ -108,6 +108,7 @@ mod tests {
         let options = Options {
             path: None,
             durability: Durability::Ephemeral,
+            litestream: false,
             clock: Clock::Manual(clock.clone()),
             ids: Ids::sequential(0),
         };

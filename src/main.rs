@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use bulkd::app::App;
-use bulkd::cli::{Cli, Command, Demo, Serve};
+use bulkd::cli::{Backup, Cli, Command, Demo, Restore, Serve};
 use bulkd::error::{Error, Result};
 use bulkd::http::reachable;
 use bulkd::logging::{self, Logging};
@@ -33,6 +33,8 @@ fn main() -> ExitCode {
         Command::Demo(flags) => demo(&flags),
         Command::Check { file } => check(&file).map(|()| ExitCode::SUCCESS),
         Command::Compact { file } => compact(&file).map(|()| ExitCode::SUCCESS),
+        Command::Backup(flags) => backup(&flags).map(|()| ExitCode::SUCCESS),
+        Command::Restore(flags) => restore(&flags).map(|()| ExitCode::SUCCESS),
     };
     match outcome {
         Ok(code) => code,
@@ -94,15 +96,21 @@ fn demo(flags: &Demo) -> Result<ExitCode> {
 
 fn check(file: &std::path::Path) -> Result<()> {
     let summary = store::check::check(file)?;
-    let _ = writeln!(
-        std::io::stdout(),
-        "{} is sound: {} jobs, {} users, {} messages, {} failures",
-        file.display(),
-        summary.jobs,
-        summary.users,
-        summary.messages,
-        summary.failures
-    );
+    let _ = writeln!(std::io::stdout(), "{} is sound: {summary}", file.display());
+    Ok(())
+}
+
+fn backup(flags: &Backup) -> Result<()> {
+    let made = store::backup::backup(&flags.db, &flags.file, flags.force)?;
+    let (db, file) = (flags.db.display(), flags.file.display());
+    let _ = writeln!(std::io::stdout(), "{db} was copied to {file}: {}", made.words());
+    Ok(())
+}
+
+fn restore(flags: &Restore) -> Result<()> {
+    let restored = store::restore::restore(&flags.file, &flags.db, flags.force)?;
+    let (file, db) = (flags.file.display(), flags.db.display());
+    let _ = writeln!(std::io::stdout(), "{db} was restored from {file}: {}", restored.words());
     Ok(())
 }
 

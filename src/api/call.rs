@@ -8,7 +8,7 @@ use crate::json;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
 use crate::store::environment::{self, NOTHING, View};
-use crate::store::{Db, Tx, Undo};
+use crate::store::{Db, Store, Tx, Undo};
 
 /// A request with what its route says about it. Its environment is given to what is left to do.
 pub struct Call<'a> {
@@ -31,10 +31,13 @@ pub enum Action {
     Change(Change),
     /// Works out a change: looks up what it needs, and does what must hold up neither readers nor the writer.
     Prepare(Prepare),
+    /// Does something with the file as a whole, beside readers and the writer.
+    Whole(Whole),
 }
 
 pub type Read = Box<dyn FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer>>;
 pub type Prepare = Box<dyn FnOnce(&View<'_>) -> Result<Change>>;
+pub type Whole = Box<dyn FnOnce(&Store) -> Result<Answer>>;
 type Apply = Box<dyn FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send>;
 
 /// What is to be done in a commit.
@@ -141,6 +144,10 @@ impl Action {
 
     pub fn prepare(prepare: impl FnOnce(&View<'_>) -> Result<Change> + 'static) -> Result<Action> {
         Ok(Action::Prepare(Box::new(prepare)))
+    }
+
+    pub fn whole(work: impl FnOnce(&Store) -> Result<Answer> + 'static) -> Result<Action> {
+        Ok(Action::Whole(Box::new(work)))
     }
 }
 

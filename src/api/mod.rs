@@ -2,6 +2,7 @@
 //! requests take.
 
 mod auth;
+mod backup;
 mod brand;
 mod bulk;
 mod call;

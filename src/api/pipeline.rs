@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::call::{Action, Answer, Call, Change, Params, Read};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
 use super::hook::{Exchange, Hook, RequestLog};
 use super::idempotency::{self, Once};
 use super::query;
@@ -132,6 +132,17 @@ impl Api {
             Action::Query(query) => view.read(query)?,
             Action::Change(change) => self.commit(change, once, &environment)?,
             Action::Prepare(prepare) => self.commit(prepare(&view)?, once, &environment)?,
+            Action::Whole(work) => {
+                let answer = work(&self.store)?;
+                match once {
+                    // The work is done, and only its answer is kept.
+                    Some(_) => {
+                        let change = Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer));
+                        self.commit(change, once, &environment)?
+                    }
+                    None => answer,
+                }
+            }
         };
         Ok(RequestOutcome::Answer(answer))
     }
@@ -156,7 +167,7 @@ impl Api {
         Ok(match handler(self.call(route, params, request))? {
             Action::Query(query) => Some(Begun::Query(query, environment)),
             // Inline routes only look something up.
-            Action::Change(_) | Action::Prepare(_) => None,
+            Action::Change(_) | Action::Prepare(_) | Action::Whole(_) => None,
         })
     }
 

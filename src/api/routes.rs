@@ -4,8 +4,8 @@ use super::call::{Action, Answer, Call, Params};
 use super::query;
 use super::template::{checks, content};
 use super::{
-    brand, bulk, health, list, message, metrics, outbox, preference, profile, reset, send, subscription, template,
-    token, webhook,
+    backup, brand, bulk, health, list, message, metrics, outbox, preference, profile, reset, send, subscription,
+    template, token, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
@@ -330,6 +330,10 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/_bulkd/reset", reset::reset)
         .about("Reset the environment")
         .answers("204; the environment is empty, then seeded"),
+    route(Method::Post, "/_bulkd/backup", backup::create)
+        .about("Make a backup of the file")
+        .body("`{file}`")
+        .answers("201 `{file, bytes, pages, seconds, check}`, 409 if there is one of that name"),
     open(Method::Get, "/_bulkd/health", health::health)
         .about("Ask whether bulkd answers")
         .answers("200 `{status, version}`"),

@@ -1,5 +1,6 @@
 //! What the answers depend on besides the request.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::auth::Keys;
@@ -15,4 +16,6 @@ pub struct Settings {
     /// What answers wrong keys late. `None` where any key is accepted.
     pub late: Option<Arc<LateRefusals>>,
     pub hosts: Hosts,
+    /// Where backups may be put.
+    pub backup_dir: Option<PathBuf>,
 }

@@ -142,7 +142,13 @@ mod tests {
     fn a_part_is_bounded_by_what_is_stored_of_its_users_too() {
         const USERS: [&str; 4] = ["\"ada\"", "\"bob\"", "\"cy\"", "\"dan\""];
         let clock = Clock::Manual(ManualClock::at(0));
-        let options = Options { path: None, durability: Durability::Ephemeral, clock, ids: Ids::sequential(0) };
+        let options = Options {
+            path: None,
+            durability: Durability::Ephemeral,
+            litestream: false,
+            clock,
+            ids: Ids::sequential(0),
+        };
         let (store, threads) = Store::open(options).unwrap();
         let of = Environment::of_key("acme");
         let made = store.write(move |tx| {

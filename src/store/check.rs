@@ -1,11 +1,13 @@
 //! Whether a file is sound: what `bulkd check` looks at.
 
+use std::fmt;
 use std::path::Path;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::engine::stopping::Stopping;
 use super::engine::{file, migrate};
 use crate::error::{Error, Result, shown};
 use crate::model::channel::Channel;
@@ -167,6 +169,7 @@ fn find_unknown_word(conn: &Connection) -> rusqlite::Result<Option<String>> {
 }
 
 /// What the file holds, if it is sound.
+#[derive(Debug, Default)]
 pub struct FileSummary {
     pub jobs: u64,
     pub users: u64,
@@ -174,64 +177,113 @@ pub struct FileSummary {
     pub failures: u64,
 }
 
+impl fmt::Display for FileSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FileSummary { jobs, users, messages, failures } = self;
+        write!(f, "{jobs} jobs, {users} users, {messages} messages, {failures} failures")
+    }
+}
+
 /// Looks the whole file over: SQLite's own integrity check, then the promises that bulkd makes. Changes nothing.
 pub fn check(path: &Path) -> Result<FileSummary> {
-    if !path.exists() {
-        return Err(Error::startup(format!("there is no file {}", path.display())));
-    }
-    file::inspect(path)?;
-    // Names out of a damaged file may hold anything.
-    let refused = |what: String| Error::startup(format!("{} {}", path.display(), what.replace(char::is_control, " ")));
-    let unreadable = |error: rusqlite::Error| refused(format!("cannot be read: {error}"));
-    let conn = open(path).map_err(unreadable)?;
-    let snapshot = conn.unchecked_transaction().map_err(unreadable)?;
-    let version = migrate::version(&snapshot).map_err(unreadable)?;
-    migrate::refuse_newer(path, version)?;
-    if version < migrate::VERSION {
-        return Err(Error::startup(format!(
+    inspect_existing(path)?;
+    let conn = open(path).map_err(|error| Reporter(path).unreadable(error))?;
+    let summary = look_over(&conn, path, Reporter(path))?;
+    summary.ok_or_else(|| {
+        let version = migrate::version(&conn).unwrap_or_default();
+        Error::startup(format!(
             "{} is of file version {version}; `bulkd serve` brings it to version {} first",
             path.display(),
             migrate::VERSION
-        )));
+        ))
+    })
+}
+
+/// The same of a file that no other process changes, which is called `shown`. Without a summary if it is of an older
+/// version: then it is looked over by SQLite alone.
+pub(in crate::store) fn check_alone(path: &Path, shown: &Path, stopping: &Stopping) -> Result<Option<FileSummary>> {
+    file::inspect(path)?;
+    let unreadable = |error: rusqlite::Error| Reporter(shown).unreadable(error);
+    let mut conn = open_alone(path).map_err(unreadable)?;
+    stopping.watch(&mut conn).map_err(unreadable)?;
+    let summary = look_over(&conn, path, Reporter(shown));
+    stopping.check()?;
+    summary
+}
+
+/// Refuses a file that is not there, or is none of ours.
+pub(in crate::store) fn inspect_existing(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Err(Error::startup(format!("there is no file {}", path.display())));
     }
-    let unsound = |what: String| refused(format!("is not sound: {what}"));
+    file::inspect(path)
+}
+
+/// Tells what is wrong with a file of this name.
+#[derive(Clone, Copy)]
+struct Reporter<'a>(&'a Path);
+
+impl Reporter<'_> {
+    /// Names out of a damaged file may hold anything.
+    fn refused(self, what: &str) -> Error {
+        Error::startup(format!("{} {}", self.0.display(), what.replace(char::is_control, " ")))
+    }
+
+    fn unreadable(self, error: rusqlite::Error) -> Error {
+        self.refused(&format!("cannot be read: {error}"))
+    }
+
+    fn unsound(self, what: &str) -> Error {
+        self.refused(&format!("is not sound: {what}"))
+    }
+}
+
+/// Without a summary if the file is of an older version.
+fn look_over(conn: &Connection, path: &Path, reporter: Reporter<'_>) -> Result<Option<FileSummary>> {
+    let unreadable = |error: rusqlite::Error| reporter.unreadable(error);
+    let snapshot = conn.unchecked_transaction().map_err(unreadable)?;
+    let version = migrate::version(&snapshot).map_err(unreadable)?;
+    migrate::refuse_newer(path, version)?;
     // SQLite fills up a last page that is cut short, and says nothing.
     let page_bytes: u64 = snapshot.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(unreadable)?;
-    let file_bytes = path.metadata().map_err(|error| refused(format!("cannot be read: {error}")))?.len();
+    let file_bytes = path.metadata().map_err(|error| reporter.refused(&format!("cannot be read: {error}")))?.len();
     if file_bytes % page_bytes != 0 {
-        return Err(unsound("its last page is cut short".to_owned()));
+        return Err(reporter.unsound("its last page is cut short"));
     }
     let mut integrity = snapshot.prepare("PRAGMA integrity_check(3)").map_err(unreadable)?;
     // What was found before it could not go on is told, too.
     let findings: Vec<String> = integrity
         .query_map([], |row| row.get(0))
         .map(|rows| rows.map(|row| row.unwrap_or_else(|error| error.to_string())).collect())
-        .map_err(|error| unsound(error.to_string()))?;
+        .map_err(|error| reporter.unsound(&error.to_string()))?;
     if findings != ["ok"] {
-        return Err(unsound(findings.join("; ")));
+        return Err(reporter.unsound(&findings.join("; ")));
+    }
+    if version < migrate::VERSION {
+        return Ok(None);
     }
     let count = |sql: &str| snapshot.query_row(sql, [], |row| row.get::<_, i64>(0));
     for (what, sql) in MUST_BE_ZERO {
         match count(sql).map_err(unreadable)? {
             0 => {}
-            found => return Err(unsound(format!("{found} {what}"))),
+            found => return Err(reporter.unsound(&format!("{found} {what}"))),
         }
     }
     if let Some(found) = find_unknown_word(&snapshot).map_err(unreadable)? {
-        return Err(unsound(found));
+        return Err(reporter.unsound(&found));
     }
     let count =
         |table: &str| count(&format!("SELECT count(*) FROM {table}")).map(i64::unsigned_abs).map_err(unreadable);
-    Ok(FileSummary {
+    Ok(Some(FileSummary {
         jobs: count("jobs")?,
         users: count("users")?,
         messages: count("messages")?,
         failures: count("failures")?,
-    })
+    }))
 }
 
 /// A connection that leaves the file as it is, and nothing beside it.
-fn open(path: &Path) -> rusqlite::Result<Connection> {
+pub(in crate::store) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let has_log = file::with_suffix(path, "-wal").exists();
     // A process that cannot write the file cannot remove the log that SQLite makes for its readers.
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -244,6 +296,11 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
         return Ok(conn);
     }
     // Without a log, and where none can be made, no process changes the file while it is read.
+    open_alone(path)
+}
+
+/// A connection to a file that no process changes while it is read.
+fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
     let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::engine::file::{self, Lock};
+use super::engine::file::{self, Lock, Stage};
 use super::engine::in_place::InPlace;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
@@ -26,12 +26,16 @@ pub fn compact(path: &Path) -> Result<Compacted> {
     file::inspect(path)?;
     let refused = |what: &str| Error::startup(format!("{} {what}; it was left as it was", path.display()));
     let failed = |what: &str, error: &dyn std::fmt::Display| refused(&format!("{what}: {error}"));
-    let _lock = Lock::take(path)?;
+    let lock = Lock::take(path)?;
     let real = fs::canonicalize(path).map_err(|error| failed("cannot be found", &error))?;
     // Locks the file itself, whatever its name.
     let held = InPlace::hold(&real)?;
     refuse_hard_links(&real).map_err(|what| refused(&what))?;
     remove_left_over(&real);
+    // The log goes. One that is missing after an end that was not clean is left for the next start to tell of.
+    if lock.left() != Some(Stage::Serving) || file::with_suffix(&real, "-wal").exists() {
+        lock.mark().set(Stage::Closing);
+    }
     let before = size(&real).map_err(|error| failed("cannot be read", &error))?;
     let copy = copy_of(&real);
     let made = make(&real, &copy).and_then(|conn| {

@@ -73,7 +73,7 @@ fn add_updates(
     room: usize,
 ) -> Result<()> {
     let mut list = builder.db.conn.prepare_cached(
-        "SELECT event, number, (
+        "SELECT event, number, created_at, (
              SELECT environment FROM message_ranges
              WHERE first_number <= message_events.number ORDER BY first_number DESC LIMIT 1), (
              SELECT count(*) FROM message_events AS earlier
@@ -82,13 +82,14 @@ fn add_updates(
     )?;
     let mut rows = list.query(params![batch.position.event, PAGE_ROWS as i64])?;
     while let Some(row) = rows.next()? {
-        let (event, number, of_message, count): (MessageEventRow, MessageNumber, Option<EnvironmentRow>, usize) =
-            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let (event, number): (MessageEventRow, MessageNumber) = (row.get(0)?, row.get(1)?);
+        let (created_at, of_message, count): (i64, Option<EnvironmentRow>, usize) =
+            (row.get(2)?, row.get(3)?, row.get(4)?);
         if number > batch.position.number {
             break;
         }
         let concerns_it = environment.is_none() || environment == of_message;
-        if concerns_it && !add(batch, builder.update_events(number, event, count)?, room) {
+        if concerns_it && !add(batch, builder.update_events(number, event, created_at, count)?, room) {
             break;
         }
         batch.position.event = event;
@@ -112,9 +113,17 @@ impl EventBuilder<'_> {
         })
     }
 
-    /// The events of what happened to a message, which is the `count`th thing that did.
-    fn update_events(&mut self, number: MessageNumber, event: MessageEventRow, count: usize) -> Result<Vec<NewEvent>> {
-        self.build(number, |message| event_ids(message.snapshots(count).collect(), &format!("e{}", event.0)))
+    /// The events of what happened to a message, which is the `count`th thing that did. Their ids have the moment in them:
+    /// in a file that was restored from a backup, a row's number may have been that of something else.
+    fn update_events(
+        &mut self,
+        number: MessageNumber,
+        event: MessageEventRow,
+        created_at: i64,
+        count: usize,
+    ) -> Result<Vec<NewEvent>> {
+        let last = format!("e{}-{created_at:x}", event.0);
+        self.build(number, |message| event_ids(message.snapshots(count).collect(), &last))
     }
 
     fn build(

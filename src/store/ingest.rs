@@ -232,7 +232,13 @@ mod tests {
     #[test]
     fn a_set_made_beside_the_writer_is_taken_and_completed() {
         let clock = Clock::Manual(ManualClock::at(0));
-        let options = Options { path: None, durability: Durability::Ephemeral, clock, ids: Ids::sequential(0) };
+        let options = Options {
+            path: None,
+            durability: Durability::Ephemeral,
+            litestream: false,
+            clock,
+            ids: Ids::sequential(0),
+        };
         let (store, threads) = Store::open(options).unwrap();
         let of = Environment::of_key("acme");
         let view = View::new(&store, &of);

@@ -30,6 +30,7 @@ mod page;
 pub mod temporary;
 
 // What is done with several tables at once.
+pub mod backup;
 pub mod check;
 pub mod compact;
 pub mod event_batch;
@@ -40,6 +41,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod plan;
 pub mod recipient_lookup;
+pub mod restore;
 pub mod retention;
 pub mod retired;
 pub mod run;
@@ -50,7 +52,7 @@ pub mod tracking;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
@@ -65,9 +67,12 @@ use crate::error::{Kind, Result};
 use crate::id::Ids;
 use crate::settings::Durability;
 use engine::bell::{Bells, Wakeups};
+use engine::file::{Mark, Stage};
 use engine::in_place::InPlace;
 use engine::readers::{self, Reader, Readers};
 use engine::recipients::{CachedJobs, Recipients};
+use engine::recovery::{self, Found};
+use engine::stopping::Stopping;
 use engine::writer::{MessageCommits, Setup, Writer};
 use engine::{checkpoint, file};
 use set_back::{SetBack, SetBacks};
@@ -77,6 +82,8 @@ pub struct Options {
     /// `None` is a file of its own, thrown away at the end.
     pub path: Option<PathBuf>,
     pub durability: Durability,
+    /// Copying the log into the database is left to Litestream.
+    pub litestream: bool,
     pub clock: Clock,
     pub ids: Ids,
 }
@@ -85,6 +92,7 @@ pub struct Options {
 pub struct Store {
     path: PathBuf,
     in_place: InPlace,
+    mark: Option<Mark>,
     writer: Writer,
     requests: Readers,
     followers: Readers,
@@ -93,6 +101,11 @@ pub struct Store {
     cached_jobs: CachedJobs,
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
+    /// Held while a backup is made.
+    backing_up: Mutex<()>,
+    stopping: Stopping,
+    /// Looks the file over after an end that was not clean.
+    recovery: Mutex<Option<JoinHandle<()>>>,
     clock: Clock,
     set_backs: SetBacks,
 }
@@ -127,10 +140,16 @@ impl Store {
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
         compact::remove_left_over(&path);
+        let found = Found::look(&path, &lock);
         // Before SQLite touches it, unless there is none yet.
         let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
         let in_place = held.map_or_else(|| InPlace::hold(&path), Ok)?;
+        // A file that is thrown away is not looked for by any next start.
+        let mark = (options.durability != Durability::Ephemeral).then(|| lock.mark().clone());
+        mark.iter().for_each(|mark| mark.set(Stage::Serving));
+        let stopping = Stopping::default();
+        let recovery = if found.tell(&conn)? { Some(recovery::look_over(&path, &stopping)?) } else { None };
         let requests = Readers::new(&path, readers::REQUEST_READERS);
         let followers = Readers::new(&path, readers::FOLLOWER_READERS);
 
@@ -140,7 +159,7 @@ impl Store {
         clock.on_change(move || moved.ring(Wakeups { jobs: true, messages: true, webhooks: false, retention: true }));
         let database = file::open_for_sync(&path, options.durability)?;
         let copier = file::open_checkpointer(&path, options.durability)?;
-        let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
+        let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone(), options.litestream)?;
         let clock = options.clock.clone();
         let (cached_jobs, message_commits) = (CachedJobs::default(), MessageCommits::default());
         let set_back_millis = options.clock.read().set_back_millis;
@@ -170,6 +189,7 @@ impl Store {
         let store = Store {
             path,
             in_place: in_place.clone(),
+            mark,
             writer,
             requests,
             followers,
@@ -177,6 +197,9 @@ impl Store {
             message_commits,
             cached_jobs,
             loading: Mutex::default(),
+            backing_up: Mutex::default(),
+            stopping,
+            recovery: Mutex::new(recovery),
             clock,
             set_backs,
         };
@@ -322,9 +345,25 @@ impl Store {
         self.clock.until(at)
     }
 
+    /// Cuts short what may take minutes, such as a backup.
+    pub fn stop_long_reads(&self) {
+        self.stopping.stop();
+    }
+
     /// No more changes are taken; those already queued are still committed.
     pub fn stop(&self) {
+        self.stop_long_reads();
+        match (&self.mark, self.in_place.check()) {
+            (Some(mark), Ok(())) => mark.set(Stage::Closing),
+            // What was kept is lost, or lies elsewhere: the next start says so, too.
+            (Some(mark), Err(_)) => mark.keep(),
+            (None, _) => {}
+        }
         // The last connection to close folds the log in and removes it, and a reader cannot.
+        let recovery = self.recovery.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if recovery.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("looking over the file panicked");
+        }
         self.requests.close();
         self.followers.close();
         self.writer.stop();
@@ -357,7 +396,13 @@ mod tests {
 
     fn open() -> (Store, Threads) {
         let clock = Clock::Manual(crate::clock::ManualClock::at(0));
-        let options = Options { path: None, durability: Durability::Ephemeral, clock, ids: Ids::sequential(0) };
+        let options = Options {
+            path: None,
+            durability: Durability::Ephemeral,
+            litestream: false,
+            clock,
+            ids: Ids::sequential(0),
+        };
         Store::open(options).unwrap()
     }
 

@@ -468,6 +468,9 @@ mod points {
     use signal_hook::consts::SIGABRT;
 
     use super::*;
+    use crate::backups::{
+        a_backup_that_was_cut_off_leaves_no_half_of_one, a_restore_that_was_cut_off_leaves_the_old_file_or_the_new_one,
+    };
 
     type Tests = &'static [fn()];
 
@@ -509,6 +512,10 @@ mod points {
         ),
         ("compact", &[a_file_is_whole_wherever_its_copying_ends]),
         ("shutdown", &[a_stop_that_was_cut_off_loses_nothing_and_does_not_lock_the_file]),
+        ("copy", &[a_backup_that_was_cut_off_leaves_no_half_of_one]),
+        ("copied", &[a_backup_that_was_cut_off_leaves_no_half_of_one]),
+        ("kept", &[a_restore_that_was_cut_off_leaves_the_old_file_or_the_new_one]),
+        ("placed", &[a_restore_that_was_cut_off_leaves_the_old_file_or_the_new_one]),
     ];
 
     #[test]

@@ -761,6 +761,8 @@ fn the_help_says_what_may_be_typed() {
         "demo Start a daemon on a fresh file",
         "check Say whether a database file is sound",
         "compact Give the disk back what a database file has free",
+        "backup Copy a database to another file",
+        "restore Put a backup in place",
     ] {
         assert!(words.contains(phrase), "{phrase} in {help}");
     }

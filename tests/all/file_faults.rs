@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::binary::{Binary, bulkd};
-use crate::support::{Customer, json, newsletter, readers};
+use crate::support::{Customer, json, newsletter, readers, wait_until};
 
 fn serve(database: &Path) -> Binary {
     Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()])
@@ -203,4 +203,131 @@ fn a_token_that_is_deleted_is_not_in_the_file_any_more() {
     daemon.terminate();
     assert!(holds(folder.path(), "device-to-keep"));
     assert!(!holds(folder.path(), "to-forget"));
+}
+
+/// What the daemon says at a start; it is stopped again.
+#[track_caller]
+fn told_at_start(database: &Path, what: &str) -> String {
+    let daemon = serve(database);
+    daemon.logs(what);
+    let ended = daemon.terminate();
+    assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+    ended.stderr
+}
+
+#[test]
+fn a_start_says_what_an_end_that_was_not_clean_has_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let killed = |users: usize| {
+        let daemon = serve(&database);
+        let customer = daemon.customer("acme");
+        let job_id = customer.create(newsletter());
+        customer.ingest(&job_id, readers(0, users));
+        daemon.kill();
+        job_id
+    };
+    let kept = killed(100);
+    let told = told_at_start(&database, "the last run did not end cleanly");
+    let (_, rest) = told.split_once("the last run did not end cleanly; ").unwrap();
+    assert!(rest.split_once(" pages (").unwrap().0.parse::<usize>().unwrap() > 3, "{told}");
+    assert!(rest.contains(" of its log were taken over") && !told.contains("ERROR"), "{told}");
+    // That is told once, and after a clean end nothing is.
+    let ended = serve(&database).terminate();
+    assert!(!ended.stderr.contains("the last run"), "{ended:?}");
+
+    let lost = killed(100);
+    fs::remove_file(folder.path().join("bulkd.db-wal")).unwrap();
+    let told = told_at_start(&database, "bulkd.db-wal is missing: changes that were acknowledged may be lost");
+    assert!(told.contains("ERROR"), "{told}");
+    let daemon = serve(&database);
+    assert_eq!(daemon.customer("acme").job(&kept)["received"], 100);
+    daemon.customer("acme").get(&format!("/bulk/{lost}")).refused(404);
+    daemon.terminate();
+
+    // Nor is a new file in the place of one that was taken away made without a word, whether the daemon was killed or not.
+    killed(1);
+    fs::remove_file(&database).unwrap();
+    told_at_start(&database, "bulkd.db is missing: what it held is lost, and a new file is made");
+    let daemon = serve(&database);
+    daemon.customer("acme").create(newsletter());
+    for name in ["bulkd.db", "bulkd.db-wal", "bulkd.db-shm"] {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code, Some(1));
+    told_at_start(&database, "bulkd.db is missing: what it held is lost, and a new file is made");
+    let ended = serve(&database).terminate();
+    assert!(!ended.stderr.contains("the last run"), "{ended:?}");
+}
+
+#[test]
+fn a_file_that_does_not_hold_together_after_a_kill_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let daemon = serve(&database);
+    let job_id = daemon.customer("acme").create(newsletter());
+    daemon.customer("acme").ingest(&job_id, readers(0, 5_000));
+    daemon.terminate();
+    let whole = fs::read(&database).unwrap();
+    let kill = || {
+        let daemon = serve(&database);
+        daemon.customer("acme").create(newsletter());
+        daemon.kill();
+    };
+    // The end is cut off, and pages in the middle are written over.
+    kill();
+    fs::write(&database, &whole[..whole.len() / 2]).unwrap();
+    let told = told_at_start(&database, "does not hold together");
+    assert!(told.contains("pages are missing; `bulkd check "), "{told}");
+    for name in ["bulkd.db", "bulkd.db-wal", "bulkd.db-shm"] {
+        let _ = fs::remove_file(folder.path().join(name));
+    }
+    fs::write(&database, &whole).unwrap();
+    kill();
+    let mut damaged = fs::read(&database).unwrap();
+    let middle = damaged.len() / 8192 / 2 * 8192;
+    damaged[middle..middle + 8 * 8192].fill(0x5a);
+    fs::write(&database, &damaged).unwrap();
+    let told = told_at_start(&database, "does not hold together");
+    assert!(told.contains("ERROR") && told.contains("bulkd.db` shows where"), "{told}");
+    // A file that is whole is not told of.
+    for name in ["bulkd.db", "bulkd.db-wal", "bulkd.db-shm"] {
+        let _ = fs::remove_file(folder.path().join(name));
+    }
+    fs::write(&database, &whole).unwrap();
+    kill();
+    let daemon = serve(&database);
+    assert_eq!(daemon.customer("acme").run_to_the_end(&job_id)["enqueued"], 5_000);
+    let ended = daemon.terminate();
+    assert!(ended.stderr.contains("the last run did not end cleanly"), "{ended:?}");
+    assert!(!ended.stderr.contains("does not hold together"), "{ended:?}");
+}
+
+#[test]
+fn a_file_that_is_taken_away_between_the_look_and_the_commit_acknowledges_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, away) = (folder.path().join("bulkd.db"), folder.path().join("away.db"));
+    serve(&database).terminate();
+    for point in ["before-commit", "after-commit"] {
+        let mut command = bulkd(&["--listen", ":0", "--db", database.to_str().unwrap()]);
+        let daemon = Binary::start_by(command.env("BULKD_STOP_AT", format!("{point}:2")));
+        let customer = daemon.customer("acme");
+        let job_id = customer.create(newsletter());
+        let reply = std::thread::scope(|scope| {
+            let asked = scope.spawn(|| customer.post(&format!("/bulk/{job_id}"), &json!({ "users": readers(0, 5) })));
+            wait_until("the daemon is stopped", || daemon.is_stopped());
+            fs::rename(&database, &away).unwrap();
+            daemon.signal("CONT");
+            asked.join().unwrap()
+        });
+        assert_eq!(reply.status, 503, "{point}: {reply:?}");
+        assert!(reply.text.contains("was deleted or moved away"), "{point}: {reply:?}");
+        fs::rename(&away, &database).unwrap();
+        // It was not promised, and it was not lost: the same users are there already.
+        let again = customer.ingest(&job_id, readers(0, 5));
+        assert_eq!((&again["total"], again["errors"].as_array().unwrap().len()), (&json!(0), 5), "{point}");
+        assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 5);
+        daemon.terminate();
+    }
 }

@@ -3,6 +3,7 @@
 //! `cargo test NAME` runs what has the name in its path, such as `webhooks` or `send::a_delay`.
 
 mod architecture;
+mod backups;
 mod brands;
 mod bulk;
 mod crash;

@@ -229,9 +229,10 @@ fn a_file_that_may_not_grow_is_answered_with_503() {
     }
     let refusal = refusal.unwrap();
     assert_eq!((refusal.status, refusal.header("retry-after")), (503, Some("1")), "{refusal:?}");
+    assert!(refusal.text.contains("has reached the size that this process may give to a file"), "{refusal:?}");
     assert_eq!(customer.job(&job_id)["received"], received);
     let ended = daemon.terminate();
-    assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+    assert!(!ended.stderr.contains("panicked") && ended.stderr.contains("(`ulimit -f`)"), "{ended:?}");
 
     let daemon = Binary::start_by(&mut serve_after("true", &folder, &[]));
     let customer = daemon.customer("acme");

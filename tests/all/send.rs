@@ -822,8 +822,13 @@ fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
     daemon.stop();
 
     let clock = Clock::Manual(ManualClock::at(NOW));
-    let options =
-        Options { path: Some(daemon.database()), durability: Durability::Fast, clock, ids: Ids::sequential(0) };
+    let options = Options {
+        path: Some(daemon.database()),
+        durability: Durability::Fast,
+        litestream: false,
+        clock,
+        ids: Ids::sequential(0),
+    };
     let (store, threads) = Store::open(options).unwrap();
     let acme = store.read(|db| environment::find_or_nothing(db, &Environment::of_key("acme"))).unwrap();
     let some = |text: &str| Some(text.to_owned());

@@ -47,12 +47,15 @@ struct Shared {
     /// A sync of the database has failed: the kernel may count as written what is not, and only the log still has it.
     /// Nothing is written over it any more; the next start copies all of it again.
     unsynced: AtomicBool,
+    /// Another program copies the log, and has to see all of it before it is started over.
+    is_left: bool,
     stopping: AtomicBool,
 }
 
-/// `database` is the file that `conn` has open; without it nothing is synced that SQLite does not sync itself.
-pub fn start(conn: Connection, database: Option<Arc<File>>) -> Result<(Checkpoints, JoinHandle<()>)> {
-    let checkpoints = Checkpoints::default();
+/// `database` is the file that `conn` has open; without it nothing is synced that SQLite does not sync itself. With
+/// `is_left` all of it is left to another program, but for the last copy at the end.
+pub fn start(conn: Connection, database: Option<Arc<File>>, is_left: bool) -> Result<(Checkpoints, JoinHandle<()>)> {
+    let checkpoints = Checkpoints(Arc::new(Shared { is_left, ..Shared::default() }));
     checkpoints.log_starts_over();
     let shared = checkpoints.clone();
     let thread = std::thread::Builder::new().name("checkpointer".to_owned());
@@ -70,7 +73,7 @@ impl Checkpoints {
             self.log_starts_over();
             crash::point(Point::Restart);
         }
-        if pages >= self.0.copy_at.load(Ordering::Relaxed) {
+        if pages >= self.0.copy_at.load(Ordering::Relaxed) && !self.0.is_left {
             self.0.copy_at.store(pages + COPY_AFTER_PAGES, Ordering::Relaxed);
             self.0.bell.ring();
         }
@@ -84,7 +87,7 @@ impl Checkpoints {
     /// Called by the writer between groups.
     pub fn restart_if_long(&self, conn: &Connection) {
         let pages = self.0.pages.load(Ordering::Relaxed);
-        if pages < self.0.restart_at.load(Ordering::Relaxed) {
+        if pages < self.0.restart_at.load(Ordering::Relaxed) || self.0.is_left {
             return;
         }
         let starts_over = self.finish(conn, "RESTART").unwrap_or_else(|error| {

@@ -1,9 +1,10 @@
 //! The file itself: what is refused, the lock that keeps other daemons out, and connections to it.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -88,10 +89,43 @@ pub fn inspect(path: &Path) -> Result<()> {
 }
 
 /// The lock on a file: one daemon at a time. It stands beside the database, because a lock on the database file itself
-/// would get in the way of SQLite's own on some systems.
+/// would get in the way of SQLite's own on some systems. A clean end removes it, so one that is found tells of another.
 pub struct Lock {
+    left: Option<Stage>,
+    mark: Mark,
+}
+
+/// What is written into a lock, for the next start in case that we do not end cleanly. Copies share it.
+#[derive(Clone)]
+pub struct Mark(Arc<Marked>);
+
+struct Marked {
     path: PathBuf,
-    _file: File,
+    file: File,
+    /// Whether the lock is left to the next start, as after an end that was not clean.
+    keep: AtomicBool,
+}
+
+/// How far a process has come with the file that it has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// What stands beside the file is as it was found.
+    Opening,
+    /// The write-ahead log is there, and may have what the database has not.
+    Serving,
+    /// The log may be copied into the database and removed.
+    Closing,
+}
+
+impl Stage {
+    const WORDS: [(&str, Stage); 2] = [("serving", Stage::Serving), ("closing", Stage::Closing)];
+
+    fn read(mut file: &File) -> Self {
+        let mut text = [0; 7];
+        let word = file.read_exact(&mut text).ok().and_then(|()| std::str::from_utf8(&text).ok());
+        let found = Stage::WORDS.iter().find(|(known, _)| word == Some(*known));
+        found.map_or(Stage::Opening, |(_, stage)| *stage)
+    }
 }
 
 impl Lock {
@@ -100,12 +134,17 @@ impl Lock {
         let real = fs::canonicalize(database);
         let path = with_suffix(real.as_deref().unwrap_or(database), "-lock");
         loop {
+            let is_new = File::options().write(true).create_new(true).open(&path).is_ok();
             let file = open_lock(&path).map_err(|error| {
                 let hint = if path.is_symlink() { " (it is a symbolic link)" } else { "" };
                 Error::startup(format!("{} cannot be written: {error}{hint}", path.display()))
             })?;
             match file.try_lock() {
-                Ok(()) if same_file(&file, &path) => return Ok(Lock { path, _file: file }),
+                Ok(()) if same_file(&file, &path) => {
+                    let left = (!is_new).then(|| Stage::read(&file));
+                    let keep = AtomicBool::new(left.is_some());
+                    return Ok(Lock { left, mark: Mark(Arc::new(Marked { path, file, keep })) });
+                }
                 // Its owner removed it on the way out, between our opening and our locking.
                 Ok(()) => continue,
                 Err(TryLockError::WouldBlock) => {
@@ -116,6 +155,34 @@ impl Lock {
                 }
             }
         }
+    }
+
+    /// How far the process had come that has left the lock behind: it was killed, or the machine stopped.
+    pub fn left(&self) -> Option<Stage> {
+        self.left
+    }
+
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+}
+
+impl Mark {
+    /// Writes down how far we are. What cannot be written, as on a full disk, makes the next start say less.
+    pub fn set(&self, stage: Stage) {
+        let Marked { path, file, keep } = &*self.0;
+        let Some((word, _)) = Stage::WORDS.iter().find(|(_, known)| *known == stage) else { return };
+        let mut file = file;
+        let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(word.as_bytes()));
+        if let Err(error) = written.and_then(|()| file.sync_all()).and_then(|()| sync_folder(path)) {
+            log::debug!("{} cannot be written: {error}", path.display());
+        }
+        keep.store(false, Ordering::Relaxed);
+    }
+
+    /// Leaves the lock to the next start.
+    pub fn keep(&self) {
+        self.0.keep.store(true, Ordering::Relaxed);
     }
 }
 
@@ -130,13 +197,27 @@ fn open_lock(path: &Path) -> std::io::Result<File> {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Still locked while it is removed: a process that opened it meanwhile finds out that it is gone.
-        let _ = fs::remove_file(&self.path);
+        let Marked { path, file, keep } = &*self.mark.0;
+        if !keep.load(Ordering::Relaxed) {
+            // Still locked while it is removed: a process that opened it meanwhile finds out that it is gone.
+            let _ = fs::remove_file(path);
+        }
+        let _ = file.unlock();
     }
 }
 
+/// Brings the names in a file's folder to the disk.
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
+    if cfg!(unix) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Whether an open file is the one of that name.
 #[cfg(unix)]
-fn same_file(file: &File, path: &Path) -> bool {
+pub fn same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     match (file.metadata(), fs::metadata(path)) {
         (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
@@ -145,7 +226,7 @@ fn same_file(file: &File, path: &Path) -> bool {
 }
 
 #[cfg(not(unix))]
-fn same_file(_: &File, path: &Path) -> bool {
+pub fn same_file(_: &File, path: &Path) -> bool {
     path.exists()
 }
 

@@ -49,6 +49,23 @@ impl InPlace {
             None => Ok(()),
         }
     }
+
+    /// Whether the database or its log has grown as large as this process may let a file become (`ulimit -f`). SQLite
+    /// says of it no more than that a write has failed.
+    #[cfg(target_os = "linux")]
+    pub fn is_at_size_limit(&self) -> bool {
+        use super::file::PAGE_BYTES;
+        let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Fsize).current else { return false };
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sizes = [held.file.metadata(), fs::metadata(&held.log_path)];
+        // What would go beyond it is written in part or not at all.
+        sizes.into_iter().flatten().any(|metadata| metadata.len() + PAGE_BYTES as u64 > limit)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn is_at_size_limit(&self) -> bool {
+        false
+    }
 }
 
 impl Drop for Held {

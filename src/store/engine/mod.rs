@@ -6,9 +6,12 @@ pub mod checkpoint;
 pub mod file;
 pub mod in_place;
 pub mod migrate;
+pub mod partial;
 pub mod readers;
 pub mod recipients;
+pub mod recovery;
 pub mod rows;
+pub mod stopping;
 pub mod writer;
 
 mod error;

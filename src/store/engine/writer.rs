@@ -45,6 +45,8 @@ pub enum Lane {
     /// Of what is done beside it.
     Behind,
 }
+const AT_SIZE_LIMIT: &str =
+    "the database file has reached the size that this process may give to a file (`ulimit -f`); try again later";
 
 /// When a commit has to be on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -344,7 +346,13 @@ impl WriterThread {
         lanes: &Lanes<Changes>,
     ) -> Option<Box<dyn QueuedChange>> {
         let mut group = Group::default();
-        let outcome = self.changes(lane, first, lanes, &mut group);
+        let outcome = self.changes(lane, first, lanes, &mut group).map_err(|error| self.explain(error));
+        // The file may have been taken away since the group was begun. Its changes are made, in a file that has another
+        // name or none: to say so is to promise that they are in the file of this one.
+        let placed = outcome.as_ref().map_or(Ok(()), |()| self.setup.in_place.check());
+        if let Err(error) = &placed {
+            self.outage.failed(error);
+        }
         if let Err(error) = &outcome {
             self.outage.failed(error);
             self.setup.recipients.rollback(0);
@@ -354,19 +362,32 @@ impl WriterThread {
                 log::error!("and could not be rolled back: {error}");
             }
         } else {
-            self.outage.succeeded();
+            if placed.is_ok() {
+                self.outage.succeeded();
+            }
             self.setup.recipients.commit();
         }
+        let answered = outcome.as_ref().and(placed.as_ref());
         for change in group.applied {
-            change.answer(match &outcome {
-                Ok(()) => Ok(()),
-                Err(error) => Err(Error::new(error.kind(), error.public_message())),
-            });
+            change.answer(answered.map(|_| ()).map_err(|error| Error::new(error.kind(), error.public_message())));
         }
         if outcome.is_ok() {
             self.setup.bells.ring(group.wakeups);
         }
         group.carried_over
+    }
+
+    /// What SQLite's error does not tell.
+    fn explain(&self, error: Error) -> Error {
+        use std::error::Error as _;
+        let cause = error.source().and_then(|source| source.downcast_ref::<rusqlite::Error>());
+        let is_of_a_write = cause
+            .and_then(rusqlite::Error::sqlite_error)
+            .is_some_and(|cause| matches!(cause.extended_code, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_TRUNCATE));
+        if is_of_a_write && self.setup.in_place.is_at_size_limit() {
+            return Error::unavailable(AT_SIZE_LIMIT);
+        }
+        error
     }
 
     fn changes(

@@ -121,6 +121,12 @@ impl Binary {
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
+    /// Whether a signal has stopped it, until another has it go on.
+    pub fn is_stopped(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        status.lines().any(|line| line.starts_with("State:\tT"))
+    }
+
     /// How many file descriptors it has open.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()

@@ -1,0 +1,105 @@
+//! What a start finds after an end that was not clean, and says in the log.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use super::file::{self, Lock, PAGE_BYTES, Stage, with_suffix};
+use super::stopping::Stopping;
+use crate::error::{Error, Result};
+use crate::threads::catch;
+
+/// A larger file is not looked over by itself: that takes seconds of the disk, and holds on to the log.
+const LOOKED_OVER_BYTES: u64 = 1 << 30;
+
+/// What stood there before SQLite touched it.
+pub struct Found {
+    path: PathBuf,
+    left: Option<Stage>,
+    /// Size of the database. `None` if there is none.
+    database: Option<u64>,
+    /// Size of the write-ahead log.
+    log: Option<u64>,
+}
+
+impl Found {
+    pub fn look(path: &Path, lock: &Lock) -> Self {
+        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let size = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.len());
+        let (database, log) = (size(&real).filter(|bytes| *bytes > 0), size(&with_suffix(&real, "-wal")));
+        Found { path: real, left: lock.left(), database, log }
+    }
+
+    /// Tells of an end that was not clean, once `conn` has taken over what the log held. Returns whether the file is to be
+    /// looked over.
+    pub fn tell(&self, conn: &Connection) -> Result<bool> {
+        let log_path = with_suffix(&self.path, "-wal");
+        let (path, log_path) = (self.path.display(), log_path.display());
+        const UNCLEAN: &str = "the last run did not end cleanly";
+        match (self.left, self.database, self.log) {
+            (Some(Stage::Serving), None, _) => {
+                log::error!("{UNCLEAN}, and {path} is missing: what it held is lost, and a new file is made");
+            }
+            (Some(Stage::Serving), Some(_), None) => {
+                log::error!("{UNCLEAN}, and its log {log_path} is missing: changes that were acknowledged may be lost");
+            }
+            (Some(_), Some(_), Some(_)) => {
+                let pages = pages_in_log(conn)?;
+                log::warn!("{UNCLEAN}; {pages} pages ({} bytes) of its log were taken over", pages * PAGE_BYTES);
+            }
+            (Some(Stage::Closing), Some(_), None) => log::info!("the last run was ended while it closed the file"),
+            (None, Some(_), Some(1..)) => {
+                log::info!("{log_path} was left by another program; {} pages were taken over", pages_in_log(conn)?);
+            }
+            _ => {}
+        }
+        Ok(self.left.is_some() && self.database.is_some())
+    }
+}
+
+/// Pages in the log as it is read: what is damaged in it, and all that comes after, is not.
+fn pages_in_log(conn: &Connection) -> Result<i64> {
+    Ok(conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get::<_, i64>(1))?.max(0))
+}
+
+/// Looks over in a thread of its own whether the file holds together, and logs an error if it does not.
+pub fn look_over(path: &Path, stopping: &Stopping) -> Result<JoinHandle<()>> {
+    let (path, stopping) = (path.to_owned(), stopping.clone());
+    let work = move || {
+        let finding = catch(|| find(&path, &stopping)).unwrap_or(Ok(None));
+        if stopping.check().is_err() {
+            return;
+        }
+        let shown = path.display();
+        if let Some(finding) = finding.unwrap_or_else(|error| Some(error.to_string())) {
+            let finding = finding.replace(char::is_control, " ");
+            log::error!("{shown} does not hold together: {finding}; `bulkd check {shown}` shows where");
+        }
+    };
+    std::thread::Builder::new()
+        .name("recovery".to_owned())
+        .spawn(work)
+        .map_err(|error| Error::startup(format!("the file cannot be looked over: {error}")))
+}
+
+/// What is wrong, if anything is.
+fn find(path: &Path, stopping: &Stopping) -> Result<Option<String>> {
+    let mut conn = file::open_reader(path)?;
+    stopping.watch(&mut conn)?;
+    let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let page_bytes: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    // What is not in the file yet is in the log.
+    let there = (bytes / page_bytes.unsigned_abs()) as i64 + pages_in_log(&conn)?;
+    if there < pages {
+        return Ok(Some(format!("at least {} of its {pages} pages are missing", pages - there)));
+    }
+    if bytes > LOOKED_OVER_BYTES {
+        log::info!("{} is too large to be looked over at the start; `bulkd check` does", path.display());
+        return Ok(None);
+    }
+    let finding: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((finding != "ok").then_some(finding))
+}

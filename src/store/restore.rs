@@ -1,0 +1,161 @@
+//! A backup in place of the database. At each moment the name has what was there or what is restored.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::backup::{JOURNALS, copy, holds_something, of_source, unreadable};
+use super::check::{self, FileSummary, check_alone};
+use super::engine::file::{self, Lock, Stage, same_file, sync_folder, with_suffix};
+use super::engine::in_place::InPlace;
+use super::engine::partial::Partial;
+use super::engine::stopping::Stopping;
+use crate::crash::{self, Point};
+use crate::error::{Error, Result};
+
+/// What a restore has come to.
+#[derive(Debug)]
+pub struct Summary {
+    pub pages: u64,
+    /// `None` for a file of an older version.
+    pub holds: Option<FileSummary>,
+    /// Where that is which was there before.
+    pub kept: Option<PathBuf>,
+}
+
+impl Summary {
+    /// What was restored and kept, in words.
+    pub fn words(&self) -> String {
+        let found = self.holds.as_ref().map_or_else(
+            || "of an older version, which the next start brings up to date".to_owned(),
+            |holds| format!("sound, with {holds}"),
+        );
+        let kept = self.kept.as_ref().map(|kept| format!("; what was there is kept as {}", kept.display()));
+        format!("{} pages, {found}{}", self.pages, kept.unwrap_or_default())
+    }
+}
+
+/// Puts a copy of the database `from` in place of `to`, which no daemon may serve. What was there is kept under another
+/// name; without `force` there may be nothing.
+pub fn restore(from: &Path, to: &Path, force: bool) -> Result<Summary> {
+    check::inspect_existing(from)?;
+    // What a link leads to is replaced, and not the link.
+    let to = &fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
+    refuse_folder(to)?;
+    let lock = Lock::take(to)?;
+    // And by any other name that the file has.
+    let held = to.exists().then(|| InPlace::hold(to)).transpose()?;
+    let is_itself = File::open(from).is_ok_and(|file| same_file(&file, to));
+    if is_itself {
+        return Err(Error::startup(format!(
+            "{} is the file that is to be restored; expected a backup",
+            from.display()
+        )));
+    }
+    let beside = JOURNALS.map(|suffix| with_suffix(to, suffix));
+    let there = to.exists().then_some(to).or(beside.iter().find(|path| holds_something(path)));
+    if let Some(there) = there.filter(|_| !force) {
+        let there = there.display();
+        return Err(Error::startup(format!("there is a file {there}; --force keeps it under another name")));
+    }
+    let partial = Partial::create(to)?;
+    let source = check::open(from).map_err(|error| unreadable(from, &error))?;
+    let stopping = Stopping::default();
+    let pages = copy(source, &partial, &stopping).map_err(|error| of_source(from, error))?;
+    let holds = check_alone(partial.path(), from, &stopping)?;
+    crash::point(Point::Copied);
+    // From here on the log may be gone without anything being lost.
+    lock.mark().set(Stage::Closing);
+    // Before SQLite has the file open: to close any handle on it gives up SQLite's locks.
+    drop(held);
+    let kept = keep(to)?;
+    keep_owner(to, partial.path());
+    crash::point(Point::Kept);
+    partial.place(true)?;
+    crash::point(Point::Placed);
+    let _ = fs::remove_file(with_suffix(to, "-shm"));
+    Ok(Summary { pages, holds, kept })
+}
+
+fn refuse_folder(to: &Path) -> Result<()> {
+    match fs::symlink_metadata(to) {
+        Ok(metadata) if !metadata.is_file() => Err(Error::startup(format!("{} is not a regular file", to.display()))),
+        // Whatever it holds: it may well be damaged.
+        Ok(_) => Ok(()),
+        Err(_) => file::inspect(to),
+    }
+}
+
+/// Gives what is there another name, beside the one that it has. Nothing that SQLite reads together with a database is
+/// left.
+fn keep(to: &Path) -> Result<Option<PathBuf>> {
+    if to.exists() {
+        fold(to)?;
+    }
+    let failed = |error: std::io::Error| Error::startup(format!("{} cannot be kept: {error}", to.display()));
+    let there = |path: &Path| path.symlink_metadata().is_ok();
+    let beside = JOURNALS.map(|suffix| (suffix, with_suffix(to, suffix)));
+    if !there(to) && !beside.iter().any(|(_, path)| holds_something(path)) {
+        return Ok(None);
+    }
+    let kept = name_to_keep(to)?;
+    if there(to) && !there(&kept) {
+        // Where a file cannot have two names it is copied.
+        fs::hard_link(to, &kept).or_else(|_| fs::copy(to, &kept).map(drop)).map_err(failed)?;
+        File::open(&kept).and_then(|file| file.sync_all()).map_err(failed)?;
+    }
+    for (suffix, path) in beside.iter().filter(|(_, path)| there(path)) {
+        fs::rename(path, with_suffix(&kept, suffix)).map_err(failed)?;
+    }
+    sync_folder(to).map_err(failed)?;
+    Ok(Some(kept))
+}
+
+/// Gives the new file the owner and the mode of the one that it replaces, as far as we may: the daemon's user is to read
+/// it, whoever restores it.
+#[cfg(unix)]
+fn keep_owner(to: &Path, partial: &Path) {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if let Ok(old) = fs::metadata(to) {
+        let _ = chown(partial, Some(old.uid()), Some(old.gid()));
+        let _ = fs::set_permissions(partial, old.permissions());
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &Path) {}
+
+/// Copies what the log holds into the database and removes the log, as a clean stop does. A log whose database is too
+/// damaged for that stays.
+fn fold(to: &Path) -> Result<()> {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    let log = with_suffix(to, "-wal");
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let folded = Connection::open_with_flags(to, flags).and_then(|conn| {
+        conn.busy_timeout(file::BUSY_TIMEOUT)?;
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        conn.close().map_err(|(_, error)| error)
+    });
+    match folded {
+        Err(error) if !matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) => {
+            Err(Error::startup(format!("the log of {} cannot be copied into it: {error}", to.display())))
+        }
+        Ok(()) if log.exists() => {
+            Err(Error::startup(format!("{} is in use by another program, which has its log open", to.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One that is free, or that a restore which was cut off has already given to the same file.
+fn name_to_keep(to: &Path) -> Result<PathBuf> {
+    let is_ours = |path: &Path| File::open(path).is_ok_and(|file| same_file(&file, to));
+    let names = (1..10_000).map(|n| with_suffix(to, &format!("-replaced-{n}")));
+    let taken = |path: &PathBuf| {
+        let all = ["", "-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
+        all.iter().any(|path| path.symlink_metadata().is_ok())
+    };
+    let mut free = names.filter(|path| !taken(path) || is_ours(path));
+    free.next().ok_or_else(|| Error::startup(format!("too many files are kept of {}; remove some", to.display())))
+}
