@@ -1,5 +1,5 @@
-//! A connection as event loops, request threads and the listener share it. It is theirs one at a time, and waits are
-//! never done while it is held.
+//! A connection as event loops, request threads and the listener share it, one of them at a time. None of them waits for
+//! anything while it has it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

@@ -90,8 +90,14 @@ impl Listener {
 
     fn take(&mut self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let has_room = self.state.open() < self.most || self.make_room();
-        let refusal = (!has_room).then(|| Error::unavailable("too many connections; try again later"));
+        let refusal = match self.state.open() < self.most {
+            true => {
+                self.room.succeeded();
+                None
+            }
+            false if self.make_room() => None,
+            false => Some(Error::unavailable("too many connections; try again later")),
+        };
         let id = self.accepted;
         self.accepted = self.accepted.wrapping_add(1);
         self.loops.loops[id % self.loops.loops.len()].add(id, stream, refusal.as_ref())
@@ -100,7 +106,7 @@ impl Listener {
     fn make_room(&mut self) -> bool {
         let made = self.evictions.make_room(&self.loops.loops);
         if made {
-            self.room.failed(format_args!("there are {} connections", self.state.open() + 1));
+            self.room.failed(format_args!("descriptors are enough for {}", self.most));
         }
         made
     }

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Builder, JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
 use super::handle::ConnectionHandle;
 use super::incoming::Whole;
@@ -29,6 +30,7 @@ struct Shared {
     threads: usize,
     queue: usize,
     stack_bytes: usize,
+    is_stopping: AtomicBool,
     pool: Mutex<Pool>,
 }
 
@@ -36,40 +38,47 @@ struct Shared {
 struct Pool {
     queue: VecDeque<Work>,
     threads: usize,
-    /// Those that have no work, each with what wakes it. The last one to wait is woken first: the others may end.
-    idle: Vec<Arc<Condvar>>,
+    /// Those that have no work. The last one to wait has work first: the others may end.
+    idle: Vec<Arc<IdleThread>>,
     spawned: u64,
-    is_stopping: bool,
+}
+
+/// A thread without work. It is given work past the queue, so that it need not wait for the lock of the pool.
+struct IdleThread {
+    thread: Thread,
+    work: Mutex<Option<Work>>,
 }
 
 impl RequestPool {
     pub fn new(limits: &Limits) -> Self {
         let Limits { requests: threads, queue, stack_bytes, .. } = *limits;
-        RequestPool(Arc::new(Shared { threads, queue, stack_bytes, pool: Mutex::default() }))
+        let (is_stopping, pool) = (AtomicBool::new(false), Mutex::default());
+        RequestPool(Arc::new(Shared { threads, queue, stack_bytes, is_stopping, pool }))
     }
 
     /// Has a request worked on. It is given back, and why, if there is no room for it.
     pub fn submit(&self, work: Work) -> Result<(), (Work, Error)> {
         let mut pool = self.0.lock();
         if let Some(idle) = pool.idle.pop() {
-            pool.queue.push_back(work);
-            idle.notify_one();
+            drop(pool);
+            idle.give(work);
             return Ok(());
         }
         if pool.threads >= self.0.threads && pool.queue.len() >= self.0.queue {
             return Err((work, too_many()));
         }
-        pool.queue.push_back(work);
         if pool.threads < self.0.threads
             && let Err(error) = self.spawn(&mut pool)
         {
             log::debug!("a request's thread cannot be started: {error}");
-            if pool.threads == 0
-                && let Some(work) = pool.queue.pop_back()
-            {
-                return Err((work, Error::unavailable("there is no thread for the request; try again later")));
+            match pool.threads {
+                0 => return Err((work, Error::unavailable("there is no thread for the request; try again later"))),
+                _ if pool.queue.len() >= self.0.queue => return Err((work, too_many())),
+                _ => {}
             }
         }
+        // A thread that was started looks here first.
+        pool.queue.push_back(work);
         Ok(())
     }
 
@@ -82,9 +91,8 @@ impl RequestPool {
 
     /// Ends the threads when they have no work. None of them is waited for.
     pub fn stop(&self) {
-        let mut pool = self.0.lock();
-        pool.is_stopping = true;
-        pool.idle.drain(..).for_each(|idle| idle.notify_one());
+        self.0.is_stopping.store(true, Ordering::SeqCst);
+        self.0.lock().idle.iter().for_each(|idle| idle.thread.unpark());
     }
 
     fn spawn(&self, pool: &mut Pool) -> io::Result<()> {
@@ -102,7 +110,8 @@ impl Shared {
     }
 
     fn work(&self) {
-        while let Some(Work { connection, whole }) = self.next() {
+        let this = Arc::new(IdleThread { thread: thread::current(), work: Mutex::default() });
+        while let Some(Work { connection, whole }) = self.next(&this) {
             let Whole { request, meta, reserved } = *whole;
             let reply = catch(|| connection.state.service.answer(request));
             drop(reserved);
@@ -111,23 +120,46 @@ impl Shared {
     }
 
     /// The next request. `None` if the thread is to end, which is counted.
-    fn next(&self) -> Option<Work> {
+    fn next(&self, this: &Arc<IdleThread>) -> Option<Work> {
         let mut pool = self.lock();
-        let mut is_late = false;
+        if let Some(work) = pool.queue.pop_front() {
+            return Some(work);
+        }
+        pool.idle.push(this.clone());
+        drop(pool);
+        let until = Instant::now() + IDLE_TIME;
         loop {
-            if let Some(work) = pool.queue.pop_front() {
+            if let Some(work) = this.take() {
                 return Some(work);
             }
-            if is_late || pool.is_stopping {
-                pool.threads -= 1;
+            let left = until.saturating_duration_since(Instant::now());
+            if (left.is_zero() || self.is_stopping.load(Ordering::SeqCst)) && self.leave(this) {
                 return None;
             }
-            let woken = Arc::new(Condvar::new());
-            pool.idle.push(woken.clone());
-            let waited = woken.wait_timeout(pool, IDLE_TIME).unwrap_or_else(PoisonError::into_inner);
-            (pool, is_late) = (waited.0, waited.1.timed_out());
-            pool.idle.retain(|idle| !Arc::ptr_eq(idle, &woken));
+            thread::park_timeout(left);
         }
+    }
+
+    /// False if work is on its way to the thread.
+    fn leave(&self, this: &Arc<IdleThread>) -> bool {
+        let mut pool = self.lock();
+        let place = pool.idle.iter().position(|idle| Arc::ptr_eq(idle, this));
+        if let Some(place) = place {
+            pool.idle.remove(place);
+            pool.threads -= 1;
+        }
+        place.is_some()
+    }
+}
+
+impl IdleThread {
+    fn give(&self, work: Work) {
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+        self.thread.unpark();
+    }
+
+    fn take(&self) -> Option<Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

