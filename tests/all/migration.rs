@@ -226,6 +226,37 @@ fn assert_jobs_go_on(version: i64) {
     binary::check(&daemon.database());
 }
 
+/// `files/version-4-versions.db` has a profile that was replaced twice and used once, one that was used and deleted, and a
+/// brand that was replaced twice and used once.
+#[test]
+fn versions_of_version_4_are_kept_if_a_message_refers_to_them_and_deleted_profiles_are_overwritten() {
+    let mut daemon = Daemon::start_with(|config| {
+        fs::copy(kept("version-4-versions.db"), config.database.as_ref().unwrap()).unwrap();
+    });
+    let customer = daemon.customer("acme");
+    let loaded = |message_id: &str| {
+        let history = customer.get(&format!("/messages/{message_id}/history?type=PROFILE_LOADED")).ok(200);
+        history["results"][0].clone()
+    };
+    assert_eq!(loaded("1-6b0a9333-36ae3bb3713d000000000001")["stored_profile"]["name"], "Ada, the first");
+    assert_eq!(loaded("1-6b0a9334-36ae3bb3713d000000000002")["stored_profile_deleted"], true);
+    assert_eq!(customer.get("/profiles/ada").ok(200)["profile"]["name"], "Ada, the second");
+    assert_eq!(customer.get("/brands/blue").ok(200)["name"], "Red");
+    customer.delete("/profiles/ada").done();
+    assert_eq!(loaded("1-6b0a9333-36ae3bb3713d000000000001")["stored_profile_deleted"], true);
+    daemon.stop();
+    let database = daemon.database();
+    let rows = |table: &str| -> i64 {
+        open_file(&database).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((rows("profile_versions"), rows("brand_versions")), (3, 2));
+    let bytes = fs::read(&database).unwrap();
+    for gone in ["Bob, deleted", "Ada, "] {
+        assert!(!bytes.windows(gone.len()).any(|window| window == gone.as_bytes()), "{gone}");
+    }
+    binary::check(&database);
+}
+
 #[test]
 fn a_file_that_was_brought_up_to_date_has_the_schema_of_a_new_one() {
     let mut new = Daemon::start();
