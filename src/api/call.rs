@@ -31,10 +31,14 @@ pub enum Action {
     Change(Change),
     /// Works out a change: looks up what it needs, and does what must hold up neither readers nor the writer.
     Prepare(Prepare),
+    /// Works out a change from what is stored, in the same way. The change is [stale](Error::stale) if something else is
+    /// stored by then, and is worked out again.
+    Rework(Rework),
 }
 
 pub type Read = Box<dyn FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer>>;
 pub type Prepare = Box<dyn FnOnce(&View<'_>) -> Result<Change>>;
+pub type Rework = Box<dyn FnMut(&View<'_>) -> Result<Change>>;
 type Apply = Box<dyn FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send>;
 
 /// What is to be done in a commit.
@@ -86,7 +90,7 @@ impl ChangedEnvironment {
 }
 
 /// A status and a JSON body, which may be empty.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     pub body: String,
@@ -141,6 +145,10 @@ impl Action {
 
     pub fn prepare(prepare: impl FnOnce(&View<'_>) -> Result<Change> + 'static) -> Result<Action> {
         Ok(Action::Prepare(Box::new(prepare)))
+    }
+
+    pub fn rework(work: impl FnMut(&View<'_>) -> Result<Change> + 'static) -> Result<Action> {
+        Ok(Action::Rework(Box::new(work)))
     }
 }
 

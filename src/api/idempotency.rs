@@ -27,7 +27,7 @@ const KEY_LIMIT: usize = 255;
 const EXPIRATION: &str = "x-idempotency-expiration";
 
 /// What makes a request happen once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Once {
     scope: idempotency::KeyScope,
     expiration: Option<Expiration>,

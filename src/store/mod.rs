@@ -86,6 +86,8 @@ pub struct Store {
     cached_jobs: CachedJobs,
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
+    /// Whether recipients without a name get a random one, which any thread can make.
+    names_are_random: bool,
     clock: Clock,
 }
 
@@ -134,6 +136,7 @@ impl Store {
         let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone())?;
         let clock = options.clock.clone();
         let (cached_jobs, message_commits) = (CachedJobs::default(), MessageCommits::default());
+        let names_are_random = options.ids.are_random();
         let setup = Setup {
             conn,
             durability: options.durability,
@@ -163,6 +166,7 @@ impl Store {
             message_commits,
             cached_jobs,
             loading: Mutex::default(),
+            names_are_random,
             clock,
         };
         Ok((
