@@ -49,6 +49,17 @@ pub enum Kind {
     Startup,
 }
 
+#[derive(Debug)]
+struct Stale;
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it was made of something else")
+    }
+}
+
+impl std::error::Error for Stale {}
+
 impl Kind {
     /// HTTP status and Courier's error type.
     pub fn status_and_type(self) -> (u16, &'static str) {
@@ -96,6 +107,15 @@ impl Error {
     /// Something that cannot be because of something else; the message names both.
     pub fn conflict(message: impl Into<String>) -> Self {
         Error::new(Kind::Conflict, message)
+    }
+
+    /// What a change was worked out from is no longer what is stored: it is to be worked out again.
+    pub fn stale() -> Self {
+        Error::conflict("what this changes is changed all the time by others; send it again").caused_by(Stale)
+    }
+
+    pub fn is_stale(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.is::<Stale>())
     }
 
     pub fn startup(message: impl Into<String>) -> Self {

@@ -13,6 +13,9 @@ use crate::clock::Timestamp;
 
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
+/// Characters of a recipient that is made up.
+pub const RECIPIENT_CHARS: usize = 21;
+
 /// Makes ids: random ones, or for tests countable ones.
 pub enum Ids {
     Random(Generator),
@@ -71,10 +74,16 @@ impl Ids {
                 format!("generated-{last:011}")
             }
             Ids::Random(_) => {
-                let mut rng = rand::rng();
-                (0..21).map(|_| URL_SAFE[rng.random_range(0..URL_SAFE.len())] as char).collect()
+                let mut name = String::new();
+                push_random_recipient(&mut name);
+                name
             }
         }
+    }
+
+    /// Whether recipients are random, and can be made by [`push_random_recipient`] as well.
+    pub fn are_random(&self) -> bool {
+        matches!(self, Ids::Random(_))
     }
 
     /// The id of a webhook.
@@ -95,6 +104,12 @@ impl Ids {
             Ids::Random(_) => format!("{:012x}", Ulid::generate().random() >> 32),
         }
     }
+}
+
+/// Writes a random recipient behind what is there.
+pub fn push_random_recipient(into: &mut String) {
+    let random: [u8; RECIPIENT_CHARS] = rand::rng().random();
+    into.extend(random.map(|byte| char::from(URL_SAFE[usize::from(byte) % URL_SAFE.len()])));
 }
 
 /// A message id carries the number of its row, so that finding a message needs no index. The view `outbox` in

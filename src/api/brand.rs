@@ -1,12 +1,12 @@
 //! Brands: create, list, get, replace, delete. After Courier's SDKs.
 
-use serde_json::{Map, Value};
+use serde_json::json;
 
 use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::json;
+use crate::json::with_members;
 use crate::model::brand::BrandPayload;
 use crate::model::row::BrandRow;
 use crate::render::email::brand as email_brand;
@@ -69,13 +69,14 @@ fn shown(brand: &Brand) -> Result<Answer> {
 
 /// What is published is the current version, named by the time at which it was made.
 fn item(brand: &Brand) -> Result<String> {
-    let mut shown: Map<String, Value> = json::read(&brand.brand_json, || "the stored brand".to_owned())?;
     let updated_at = brand.updated_at.unwrap_or(brand.created_at);
-    shown.insert("created".to_owned(), brand.created_at.millis().into());
-    shown.insert("updated".to_owned(), updated_at.millis().into());
-    shown.insert("published".to_owned(), brand.published_at.millis().into());
-    shown.insert("version".to_owned(), version(brand.published_at).into());
-    Ok(Value::Object(shown).to_string())
+    let ours = json!({
+        "created": brand.created_at.millis(),
+        "updated": updated_at.millis(),
+        "published": brand.published_at.millis(),
+        "version": version(brand.published_at),
+    });
+    with_members(&brand.brand_json, &ours)
 }
 
 fn version(at: Timestamp) -> String {

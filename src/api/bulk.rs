@@ -43,6 +43,12 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
+/// Bytes that the users of a call take when they are stored, at most: each counts with some more than it has in the body,
+/// and other requests wait while they are stored. Only users with next to nothing in them come to more.
+const INGESTED_BYTES: usize = 20 * 1024 * 1024;
+/// As many of these as may come at least.
+const SMALL_USERS: usize = 200_000;
+
 #[derive(Deserialize)]
 struct IngestBody<'a> {
     #[serde(borrow)]
@@ -57,9 +63,13 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let mut users = NewUsers::read(body, |body, add| {
         user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, "users", add)
     })?;
+    if users.stored_bytes() > INGESTED_BYTES {
+        let expected = format_args!("expected fewer users in a call, such as {SMALL_USERS}; send them in several");
+        return Err(Error::invalid("users", expected));
+    }
     let (job_id, contract) = (call.path("job_id"), call.settings.contract);
     Action::prepare(move |view| {
-        ingest::prepare(view, &job_id)?;
+        ingest::prepare(view, &job_id, &mut users)?;
         Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
             let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {

@@ -33,11 +33,15 @@ pub enum Action {
     Prepare(Prepare),
     /// Does something with the file as a whole, beside readers and the writer.
     Whole(Whole),
+    /// Works out a change from what is stored, in the same way. The change is [stale](Error::stale) if something else is
+    /// stored by then, and is worked out again.
+    Rework(Rework),
 }
 
 pub type Read = Box<dyn FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer>>;
 pub type Prepare = Box<dyn FnOnce(&View<'_>) -> Result<Change>>;
 pub type Whole = Box<dyn FnOnce(&Store) -> Result<Answer>>;
+pub type Rework = Box<dyn FnMut(&View<'_>) -> Result<Change>>;
 type Apply = Box<dyn FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send>;
 
 /// What is to be done in a commit.
@@ -89,7 +93,7 @@ impl ChangedEnvironment {
 }
 
 /// A status and a JSON body, which may be empty.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     pub body: String,
@@ -148,6 +152,10 @@ impl Action {
 
     pub fn whole(work: impl FnOnce(&Store) -> Result<Answer> + 'static) -> Result<Action> {
         Ok(Action::Whole(Box::new(work)))
+    }
+
+    pub fn rework(work: impl FnMut(&View<'_>) -> Result<Change> + 'static) -> Result<Action> {
+        Ok(Action::Rework(Box::new(work)))
     }
 }
 

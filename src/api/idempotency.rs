@@ -28,7 +28,7 @@ const KEY_LIMIT: usize = 255;
 const EXPIRATION: &str = "x-idempotency-expiration";
 
 /// What makes a request happen once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Once {
     scope: idempotency::KeyScope,
     /// SHA-256 of the body, byte for byte: a client that repeats a request sends what it sent.

@@ -24,6 +24,10 @@ use crate::store::environment::{self, View};
 use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo};
 use crate::threads::catch;
 
+/// How often a change is worked out anew because others have changed what it was worked out from. Each time one of them
+/// was done.
+const REWORKED: usize = 100;
+
 /// The API over a store.
 pub struct Api {
     store: Arc<Store>,
@@ -143,6 +147,18 @@ impl Api {
                     None => answer,
                 }
             }
+            Action::Rework(mut work) => {
+                let mut worked =
+                    || self.commit(work(&View::new(&self.store, &environment))?, once.clone(), &environment);
+                let mut answer = worked();
+                for _ in 0..REWORKED {
+                    if !answer.as_ref().is_err_and(Error::is_stale) {
+                        break;
+                    }
+                    answer = worked();
+                }
+                answer?
+            }
         };
         Ok(RequestOutcome::Answer(answer))
     }
@@ -167,7 +183,7 @@ impl Api {
         Ok(match handler(self.call(route, params, request))? {
             Action::Query(query) => Some(Begun::Query(query, environment)),
             // Inline routes only look something up.
-            Action::Change(_) | Action::Prepare(_) | Action::Whole(_) => None,
+            Action::Change(_) | Action::Prepare(_) | Action::Rework(_) | Action::Whole(_) => None,
         })
     }
 

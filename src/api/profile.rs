@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::call::{Action, Answer, Call};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 use crate::model::patch::Patch;
@@ -36,14 +36,9 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 /// `POST /profiles/{user_id}` with `{profile}`: 200 `{status}`. What is not named in it stays as it is.
 pub fn merge(mut call: Call<'_>) -> Result<Action> {
     let given = read_profile(&mut call)?;
-    let user_id = call.path("user_id");
-    Action::change(move |tx, environment| {
-        let profile = match profile::find_current(tx, environment, &user_id)? {
-            Some((_, stored)) => given.merged_into(&stored)?,
-            None => given,
-        };
-        profile::replace(tx, environment, &user_id, profile.as_str())?;
-        Ok(Answer::new(200, SUCCESS))
+    worked_out(call.path("user_id"), Answer::new(200, SUCCESS), move |stored| match stored {
+        Some(stored) => given.merged_into(stored),
+        None => Ok(given.clone()),
     })
 }
 
@@ -60,15 +55,31 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
 /// `PATCH /profiles/{user_id}` with `{patch}`, a JSON Patch: 204. It is applied whole or not at all.
 pub fn patch(mut call: Call<'_>) -> Result<Action> {
     let patch = Patch::read(&call.json()?)?;
-    let user_id = call.path("user_id");
-    Action::change(move |tx, environment| {
-        let found = profile::find_current(tx, environment, &user_id)?;
-        let stored = found.as_ref().map_or("{}", |(_, profile)| profile);
-        let mut document: Value = serde_json::from_str(stored)
+    worked_out(call.path("user_id"), Answer::new(204, ""), move |stored| {
+        let mut document: Value = serde_json::from_str(stored.unwrap_or("{}"))
             .map_err(|error| Error::internal("a stored profile is not JSON").caused_by(error))?;
         patch.apply(&mut document)?;
-        profile::replace(tx, environment, &user_id, Profile::of(&document)?.as_str())?;
-        Ok(Answer::new(204, ""))
+        Profile::of(&document)
+    })
+}
+
+/// Stores what `work` makes of the profile that is stored, which takes as long as that is large.
+fn worked_out(
+    user_id: String,
+    answer: Answer,
+    work: impl Fn(Option<&str>) -> Result<Profile> + 'static,
+) -> Result<Action> {
+    Action::rework(move |view| {
+        let found = view.read(|db, environment| profile::find_current(db, environment, &user_id))?;
+        let profile = work(found.as_ref().map(|(_, stored)| stored.as_str()))?;
+        let (since, user_id, answer) = (found.map(|(version, _)| version), user_id.clone(), answer.clone());
+        Ok(Change::new(ChangedEnvironment::Made, move |tx, environment| {
+            if profile::current_version(tx, environment, &user_id)? != since {
+                return Err(Error::stale());
+            }
+            profile::replace(tx, environment, &user_id, profile.as_str())?;
+            Ok(answer)
+        }))
     })
 }
 

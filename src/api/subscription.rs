@@ -29,6 +29,11 @@ struct RecipientBody<'a> {
     preferences: Option<Object<'a>>,
 }
 
+/// What a subscription takes in the file besides its texts, in the table as in its index.
+const ROW_BYTES: usize = 40;
+/// Bytes that the subscriptions of a call take when they are stored, at most: other requests wait meanwhile.
+const STORED_BYTES: usize = 20 * 1024 * 1024;
+
 fn read_recipients(body: &str) -> Result<Vec<Subscriber>> {
     let RecipientsBody { recipients } = json::read(body, String::new)?;
     let subscriber = |(i, Fields(sent)): (usize, Fields<RecipientBody<'_>>)| {
@@ -39,7 +44,18 @@ fn read_recipients(body: &str) -> Result<Vec<Subscriber>> {
         let preferences = preference::checked(sent.preferences, || format!("recipients[{i}].preferences"))?;
         Ok((sent.recipient_id.0.into_owned(), preferences))
     };
-    recipients.into_iter().enumerate().map(subscriber).collect()
+    let mut subscribers: Vec<Subscriber> = recipients.into_iter().enumerate().map(subscriber).collect::<Result<_>>()?;
+    let bytes = |(user_id, preferences): &Subscriber| {
+        2 * (ROW_BYTES + user_id.len()) + preferences.as_ref().map_or(0, String::len)
+    };
+    if subscribers.iter().map(bytes).sum::<usize>() > STORED_BYTES {
+        let expected = "expected fewer recipients in a call, such as 100000; send them in several";
+        return Err(Error::invalid("recipients", expected));
+    }
+    // In the order in which they are stored, they are stored in a fraction of the time. Of those that are named twice,
+    // the first still comes first.
+    subscribers.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(subscribers)
 }
 
 /// `POST /lists/{list_id}/subscriptions` with `{recipients}`: 204. Who is on the list already stays as they are; a list
@@ -143,6 +159,9 @@ fn result(list: &List) -> String {
     with_preferences(super::list::item(list), list.preferences.as_deref())
 }
 
+/// Lists of a call, at most: each may have to be made, and other requests wait meanwhile.
+const LISTS: usize = 10_000;
+
 #[derive(Deserialize)]
 struct ListsBody<'a> {
     #[serde(borrow)]
@@ -161,6 +180,9 @@ struct Wanted<'a> {
 pub fn put_of_user(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let ListsBody { lists } = json::read(&body, String::new)?;
+    if lists.len() > LISTS {
+        return Err(Error::invalid("lists", format_args!("expected at most {LISTS}, found {}", lists.len())));
+    }
     let wanted = |(i, Fields(sent)): (usize, Fields<Wanted<'_>>)| {
         model::check_id(sent.list_id.as_str(), || format!("lists[{i}].listId"))?;
         let preferences = preference::checked(sent.preferences, || format!("lists[{i}].preferences"))?;

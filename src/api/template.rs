@@ -155,20 +155,20 @@ fn text(db: &Db<'_>, template: &Template, asked: Asked) -> Result<(String, State
 }
 
 fn shown(status: u16, template: &Template, template_json: &str, state: State) -> Result<Answer> {
-    let mut shown = model::parse(template_json)?;
-    let mut set = |name: &str, value: Value| drop(shown.insert(name.to_owned(), value));
-    set("id", template.template_id.as_str().into());
-    set("state", state.name().into());
-    set("created", template.created_at.millis().into());
-    set("creator", CREATOR.into());
+    let mut ours = json!({
+        "id": template.template_id,
+        "state": state.name(),
+        "created": template.created_at.millis(),
+        "creator": CREATOR,
+    });
     if let Some(updated_at) = template.updated_at {
-        set("updated", updated_at.millis().into());
-        set("updater", CREATOR.into());
+        ours["updated"] = updated_at.millis().into();
+        ours["updater"] = CREATOR.into();
     }
     if let Some(alias) = &template.alias {
-        set("alias", alias.as_str().into());
+        ours["alias"] = alias.as_str().into();
     }
-    Ok(Answer::new(status, Value::Object(shown).to_string()))
+    Ok(Answer::new(status, json::with_members(template_json, &ours)?))
 }
 
 /// `PUT /notifications/{id}` with `{notification, state?}`: 200 and the template, of which nothing else is left but an

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::call::{Action, Answer, Call};
-use crate::error::Result;
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use crate::error::{Error, Result};
 use crate::json;
 use crate::model::patch::Patch;
 use crate::model::token::Token;
@@ -69,13 +69,19 @@ pub fn put_many(mut call: Call<'_>) -> Result<Action> {
 pub fn patch(mut call: Call<'_>) -> Result<Action> {
     let patch = Patch::read(&call.json()?)?.or_null();
     let (user_id, text) = (call.path("user_id"), call.path("token"));
-    Action::change_existing(move |tx, environment| {
-        let stored = token::get(tx, environment, &user_id, &text)?;
+    Action::rework(move |view| {
+        let stored = view.read(|db, environment| token::get(db, environment, &user_id, &text))?;
         let mut document: Value = json::read(&item(&stored), String::new)?;
         patch.apply(&mut document)?;
         let patched = Token::read(&document.to_string(), "", Some(&text))?;
-        token::put(tx, environment, &user_id, &patched)?;
-        Ok(Answer::new(204, ""))
+        let (user_id, text) = (user_id.clone(), text.clone());
+        Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
+            if token::get(tx, environment, &user_id, &text)? != stored {
+                return Err(Error::stale());
+            }
+            token::put(tx, environment, &user_id, &patched)?;
+            Ok(Answer::new(204, ""))
+        }))
     })
 }
 

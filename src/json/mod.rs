@@ -13,6 +13,7 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Kind, Result, shown};
@@ -182,7 +183,39 @@ pub fn cut(text: &str) -> String {
     quoted(shown.beginning) + if shown.is_cut { "…" } else { "" }
 }
 
+/// An object as it is written, with the members of another one behind its own, of which none has the same name. To read it
+/// for that takes a hundred times as long.
+pub fn with_members(object: &str, members: &Value) -> Result<String> {
+    let inner = object.trim_ascii().strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
+    let inner = inner.ok_or_else(|| Error::internal("what is stored is no JSON object"))?;
+    let separator = if inner.trim_ascii().is_empty() { "" } else { "," };
+    let members = members.to_string();
+    Ok(format!("{{{inner}{separator}{}", members.strip_prefix('{').unwrap_or("}")))
+}
+
 /// A JSON string holding `text`.
 pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn members_come_behind_those_that_are_there() {
+        let cases = [
+            (r#"{"a":1}"#, json!({ "b": 2 }), r#"{"a":1,"b":2}"#),
+            (r#"{"a":{"b":[]}}"#, json!({ "c": "}" }), r#"{"a":{"b":[]},"c":"}"}"#),
+            (" { } ", json!({ "b": 2 }), r#"{ "b":2}"#),
+        ];
+        for (object, members, expected) in cases {
+            let whole = with_members(object, &members).unwrap();
+            assert_eq!(whole, expected);
+            serde_json::from_str::<Value>(&whole).unwrap();
+        }
+        assert!(with_members("[]", &json!({})).is_err());
+    }
 }

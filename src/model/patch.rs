@@ -13,9 +13,11 @@ const PARTS: usize = 100;
 /// Levels of arrays and objects around and in a value that is put somewhere: what is nested more deeply cannot be read
 /// again.
 const LEVELS: usize = 127;
-/// Bytes that one patch may copy from place to place, and values that it may move to deeper ones; doubling would fill
-/// any memory.
+/// Bytes that one patch may copy from place to place, each value with its place in memory, and values that it may move to
+/// deeper ones; doubling would fill any memory.
 const COPIED_BYTES: usize = 6 * 1024 * 1024;
+/// What a value takes in memory besides its text.
+const VALUE_BYTES: usize = 64;
 
 /// A patch, in the order in which it is applied.
 #[derive(Debug)]
@@ -104,14 +106,17 @@ impl Operation {
                 }
                 let moved = remove(document, &from).ok_or(("from", NOWHERE))?;
                 if path.len() > from.len() {
-                    spend(copied, check_levels(&path, &moved)?)?;
+                    let size = check_levels(&path, &moved)?;
+                    spend(copied, size.values)?;
                 }
                 add(document, &path, moved)
             }
             "copy" => {
-                let value = find(document, &self.from()?).ok_or(("from", NOWHERE))?.clone();
-                spend(copied, value.to_string().len())?;
-                check_levels(&path, &value)?;
+                let from = find(document, &self.from()?).ok_or(("from", NOWHERE))?;
+                let size = check_levels(&path, from)?;
+                // Before there is another of it.
+                spend(copied, size.bytes)?;
+                let value = from.clone();
                 add(document, &path, value)
             }
             _ => Err(("op", "expected one of add, remove, replace, move, copy, test")),
@@ -152,25 +157,39 @@ fn find<'a>(document: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
     })
 }
 
-/// Refuses a value that would be nested too deeply at the path. Returns how many values there are in it. It may be as
-/// deep as the stack is not.
-fn check_levels(path: &[String], value: &Value) -> std::result::Result<usize, Refusal> {
-    let (mut levels, mut count) = (path.len(), 0);
+#[derive(Debug, PartialEq, Eq)]
+struct Size {
+    /// How many values there are in it, itself included.
+    values: usize,
+    bytes: usize,
+}
+
+/// Refuses a value that would be nested too deeply at the path. Returns its size. It may be as deep as the stack is not.
+fn check_levels(path: &[String], value: &Value) -> std::result::Result<Size, Refusal> {
+    let (mut levels, mut size) = (path.len(), Size { values: 0, bytes: 0 });
     let mut level = vec![value];
     loop {
-        count += level.len();
+        size.values += level.len();
+        size.bytes += level.len() * VALUE_BYTES;
         let mut inside = Vec::new();
         let mut is_nested = false;
         for value in level {
             match value {
                 Value::Array(items) => inside.extend(items),
-                Value::Object(members) => inside.extend(members.values()),
+                Value::Object(members) => {
+                    size.bytes += members.keys().map(String::len).sum::<usize>();
+                    inside.extend(members.values());
+                }
+                Value::String(text) => {
+                    size.bytes += text.len();
+                    continue;
+                }
                 _ => continue,
             }
             is_nested = true;
         }
         if !is_nested {
-            return Ok(count);
+            return Ok(size);
         }
         levels += 1;
         if levels > LEVELS {
@@ -285,7 +304,8 @@ mod tests {
         let error = patched(json!({ "a": 1 }), Value::Array(deepening)).unwrap_err().to_string();
         assert_eq!(error, "patch[4].path: expected a place that is nested less deeply");
         let deep = check_levels(&["b".to_owned()], &chain(LEVELS));
-        assert_eq!((check_levels(&[], &chain(LEVELS)), deep.is_err()), (Ok(LEVELS + 1), true));
+        assert_eq!(check_levels(&[], &chain(LEVELS)).map(|size| size.values), Ok(LEVELS + 1));
+        assert!(deep.is_err());
         let below = (0..OPERATIONS / 2).flat_map(|_| {
             [json!({"op": "move", "from": "/a", "path": "/b/a"}), json!({"op": "move", "from": "/b/a", "path": "/a"})]
         });
@@ -295,5 +315,9 @@ mod tests {
         let doubling = vec![json!({"op": "copy", "from": "", "path": "/a"}); 200];
         let error = patched(json!({"text": "x".repeat(1000)}), Value::Array(doubling)).unwrap_err().to_string();
         assert!(error.ends_with("expected a patch that copies less"), "{error}");
+        // Values without much text take memory as well.
+        let doubling = (0..18).map(|i| json!({"op": "copy", "from": "", "path": format!("/{i}")}));
+        let error = patched(json!({"a": 1}), doubling.collect()).unwrap_err().to_string();
+        assert_eq!(error, "patch[15].op: expected a patch that copies less");
     }
 }

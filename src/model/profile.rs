@@ -10,7 +10,7 @@ use crate::json::{self, Object};
 const PROFILE_BYTES: usize = 6 * 1024 * 1024;
 
 /// A profile that can be stored and worked with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Profile(String);
 
 impl Profile {

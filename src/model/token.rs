@@ -68,7 +68,7 @@ struct Details {
 }
 
 /// A token to be stored.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Token {
     pub token: String,
     pub provider_key: ProviderKey,

@@ -2,8 +2,8 @@
 //! takes longer for how many there are.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
+use super::pace::Pace;
 use super::posters::Posters;
 use super::queues::Queues;
 use crate::error::Result;
@@ -19,14 +19,6 @@ use crate::store::{Lane, Store, SyncWhen, Tx, Undo, event_batch};
 const COMMIT_EVENTS: usize = 512;
 /// But so many for each: those of one message must fit.
 const LEAST_EVENTS: usize = 16;
-
-/// Events of all webhooks that are queued in a second while messages are made. To build, queue and post one takes about
-/// a tenth of a millisecond, which the messages' own work needs more than that.
-const EVENTS_PER_SECOND: f64 = 1_000.0;
-/// Events that are queued at once whatever else goes on.
-const BURST_EVENTS: f64 = 256.0;
-/// After so long without a new message all there is may be queued.
-const QUIET: Duration = Duration::from_millis(20);
 
 /// A webhook whose queue is filled. All that is remembered of it is in the rows as well, or follows from them.
 struct Filled {
@@ -60,13 +52,13 @@ struct Filler<'a> {
     known: Vec<Filled>,
     /// How often the bell of webhooks had rung when they were read. `None`: they are to be read anew.
     known_at: Option<u64>,
-    budget: Budget,
+    pace: Pace,
 }
 
 /// Fills the queues until all stops.
 pub fn fill(store: &Store, posters: &Posters, queues: &Queues) {
-    let budget = Budget { left: BURST_EVENTS, at: Instant::now() };
-    let mut filler = Filler { store, posters, queues, known: Vec::new(), known_at: None, budget };
+    let pace = Pace::default();
+    let mut filler = Filler { store, posters, queues, known: Vec::new(), known_at: None, pace };
     let trouble = "events are not queued";
     follow::follow(store, store.messages_bell(), trouble, || posters.is_stopping(), || filler.turn());
 }
@@ -115,7 +107,7 @@ impl Filler<'_> {
         }
         self.known = known;
         self.known_at = elsewhere.is_empty().then_some(rung);
-        self.budget.spend(events, self.store, self.posters);
+        self.pace.spend(events, self.store, self.store.messages_bell(), || self.posters.is_stopping());
         Ok(if more { Next::Again } else { Next::Wait })
     }
 
@@ -161,32 +153,4 @@ fn look_at_webhooks(store: &Store, known: &[Filled]) -> Result<Vec<Filled>> {
         Filled { position, webhook, pending: None }
     };
     Ok(there.into_iter().map(filled).collect())
-}
-
-/// How many events may be queued.
-struct Budget {
-    left: f64,
-    at: Instant,
-}
-
-impl Budget {
-    /// Takes these from it, and if there are none left, waits until there are, or until no messages are made.
-    fn spend(&mut self, events: usize, store: &Store, posters: &Posters) {
-        self.grow();
-        self.left -= events as f64;
-        while self.left < 0.0 && !posters.is_stopping() {
-            let commits = store.message_commits().count();
-            store.messages_bell().pause(QUIET, || posters.is_stopping());
-            if store.message_commits().count() == commits {
-                self.left = BURST_EVENTS;
-            }
-            self.grow();
-        }
-    }
-
-    fn grow(&mut self) {
-        let span = self.at.elapsed();
-        self.at += span;
-        self.left = (self.left + span.as_secs_f64() * EVENTS_PER_SECOND).min(BURST_EVENTS);
-    }
 }

@@ -68,6 +68,7 @@ impl Follower<'_> {
         }
         let delivered = self.deliver(&webhook, &due);
         let is_failure = |(_, attempt): &(WebhookEventRow, Attempt)| matches!(attempt, Attempt::Retry { .. });
+        let tried = self.unsettled.len();
         let has_failed = self.unsettled.last().is_some_and(is_failure);
         if !self.unsettled.iter().all(is_failure) {
             self.rest = SHORTEST_REST;
@@ -78,6 +79,7 @@ impl Follower<'_> {
             self.bell.pause(self.rest, || self.posters.is_stopping());
             self.rest = (self.rest * 2).min(LONGEST_REST);
         }
+        self.queues.pace.spend(tried, store, self.bell, || self.posters.is_stopping());
         Ok(Next::Again)
     }
 

@@ -6,6 +6,7 @@
 
 mod filler;
 mod follower;
+mod pace;
 mod post;
 mod posters;
 mod queues;

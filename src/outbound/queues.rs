@@ -3,11 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::pace::Pace;
 use crate::store::Bell;
 
-/// By the ids of the webhooks that a thread delivers to.
 #[derive(Default)]
-pub struct Queues(Mutex<HashMap<String, Queue>>);
+pub struct Queues {
+    /// By the ids of the webhooks that a thread delivers to.
+    queues: Mutex<HashMap<String, Queue>>,
+    /// How fast all of them deliver.
+    pub pace: Pace,
+}
 
 #[derive(Default)]
 struct Queue {
@@ -50,6 +55,6 @@ impl Queues {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

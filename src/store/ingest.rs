@@ -7,9 +7,14 @@ use super::engine::{Db, Tx};
 use super::environment::View;
 use super::{job, user};
 use crate::error::{Error, Result};
+use crate::id;
 use crate::model::bulk::{Job, JobStatus};
 use crate::model::row::JobRow;
 
+/// Users of a call whose set is made before its change.
+const LARGE_CALL_USERS: usize = 5_000;
+/// What a user's row takes in the file, and its place in a set, besides its text and recipient.
+const ROW_BYTES: usize = 40;
 /// Users of a job whose recipients take a moment to read.
 const LARGE_JOB_USERS: u64 = 10_000;
 
@@ -19,6 +24,16 @@ const LARGE_JOB_USERS: u64 = 10_000;
 pub struct NewUsers {
     body: String,
     users: Vec<NewUser>,
+    /// Names that were made for users without one.
+    names: String,
+    /// What they come to in a job without users.
+    alone: Option<Alone>,
+}
+
+/// What users come to if there are no others.
+struct Alone {
+    set: RecipientSet,
+    duplicates: Vec<usize>,
 }
 
 struct NewUser {
@@ -36,7 +51,12 @@ enum IngestedRecipient {
         name: String,
         hash: u32,
     },
-    /// Not named: it gets a name when it is inserted.
+    /// Not named by the client.
+    Made {
+        span: (u32, u32),
+        hash: u32,
+    },
+    /// Not named yet.
     Unnamed,
 }
 
@@ -73,7 +93,26 @@ impl NewUsers {
         if lost {
             return Err(Error::internal("a user outside of its body"));
         }
-        Ok(NewUsers { body, users })
+        Ok(NewUsers { body, users, names: String::new(), alone: None })
+    }
+
+    /// Names those that have none; `push` writes a name behind what it is given.
+    fn name_all(&mut self, mut push: impl FnMut(&mut String)) -> Result<()> {
+        let names = &mut self.names;
+        for user in self.users.iter_mut().filter(|user| matches!(user.recipient, IngestedRecipient::Unnamed)) {
+            let start = names.len();
+            push(names);
+            let place = |at| u32::try_from(at).map_err(|_| Error::internal("names that take gigabytes"));
+            let span = (place(start)?, place(names.len())?);
+            user.recipient = IngestedRecipient::Made { span, hash: recipients::hash(&names[start..]) };
+        }
+        Ok(())
+    }
+
+    /// Bytes that they take when they are stored, which for many small ones is a multiple of the body.
+    pub fn stored_bytes(&self) -> usize {
+        let name = |user: &NewUser| self.named(user).map_or(id::RECIPIENT_CHARS, |(name, _)| name.len());
+        self.users.iter().map(|user| ROW_BYTES + self.text(user.user).len() + name(user)).sum()
     }
 
     pub fn len(&self) -> usize {
@@ -94,10 +133,25 @@ impl NewUsers {
         self.named(&self.users[index]).map(|(name, _)| name)
     }
 
+    /// All but those with these indexes, which are in order, as recipients and texts.
+    fn without(&self, indexes: &[usize]) -> Vec<(&str, &str)> {
+        let mut left = indexes.iter().peekable();
+        let mut kept = Vec::with_capacity(self.users.len() - indexes.len());
+        for (index, user) in self.users.iter().enumerate() {
+            if left.next_if(|next| **next == index).is_none() {
+                kept.push((self.named(user).map_or("", |(name, _)| name), self.text(user.user)));
+            }
+        }
+        kept
+    }
+
     fn named<'a>(&'a self, user: &'a NewUser) -> Option<(&'a str, u32)> {
         match &user.recipient {
             IngestedRecipient::Within { span, hash } => Some((self.text(*span), *hash)),
             IngestedRecipient::Apart { name, hash } => Some((name, *hash)),
+            IngestedRecipient::Made { span: (start, end), hash } => {
+                Some((&self.names[*start as usize..*end as usize], *hash))
+            }
             IngestedRecipient::Unnamed => None,
         }
     }
@@ -152,15 +206,21 @@ pub fn duplicates(users: &NewUsers) -> Result<Vec<usize>> {
 /// in this call.
 pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<usize>> {
     let first_seq = job.received;
-    for user in users.users.iter_mut().filter(|user| matches!(user.recipient, IngestedRecipient::Unnamed)) {
-        let name = tx.ids.recipient();
-        user.recipient = IngestedRecipient::Apart { hash: recipients::hash(&name), name };
-    }
+    users.name_all(|names| names.push_str(&tx.ids.recipient()))?;
     let db = Db::new(tx.conn, tx.now);
-    let load = |set: &mut RecipientSet| load_recipients(&db, job.job, set);
-    let set = tx.recipients.of_job(job.job, &job.job_id, first_seq, load)?;
-    let is_at = |seq, recipient: &str| user::is_recipient_at(&db, job.job, seq, recipient);
-    let (accepted, duplicates) = split(users, set, first_seq, is_at)?;
+    let alone = users.alone.take().filter(|_| first_seq == 0 && !tx.recipients.has(job.job));
+    let (accepted, duplicates) = match alone {
+        Some(Alone { set, duplicates }) => {
+            tx.recipients.insert_new(job.job, set);
+            (users.without(&duplicates), duplicates)
+        }
+        None => {
+            let load = |set: &mut RecipientSet| load_recipients(&db, job.job, set);
+            let set = tx.recipients.of_job(job.job, &job.job_id, first_seq, load)?;
+            let is_at = |seq, recipient: &str| user::is_recipient_at(&db, job.job, seq, recipient);
+            split(users, set, first_seq, is_at)?
+        }
+    };
     if accepted.is_empty() {
         return Ok(duplicates);
     }
@@ -170,9 +230,19 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
     Ok(duplicates)
 }
 
-/// Makes ready for [`ingest`] what would hold up the writer: the recipients of a large job of which it has no set.
-pub fn prepare(view: &View<'_>, job_id: &str) -> Result<()> {
+/// Makes ready for [`ingest`] what would hold up the writer: names and hashes, the set of a large call, and the
+/// recipients of a large job of which it has no set.
+pub fn prepare(view: &View<'_>, job_id: &str, users: &mut NewUsers) -> Result<()> {
     let store = view.store();
+    if store.names_are_random {
+        users.name_all(id::push_random_recipient)?;
+    }
+    let is_named = |user: &NewUser| !matches!(user.recipient, IngestedRecipient::Unnamed);
+    if users.len() >= LARGE_CALL_USERS && users.users.iter().all(is_named) {
+        let mut set = RecipientSet::new(job_id);
+        let (_, duplicates) = split(users, &mut set, 0, |_, _| Ok(false))?;
+        users.alone = Some(Alone { set, duplicates });
+    }
     if store.cached_jobs.has(job_id) {
         return Ok(());
     }
@@ -215,18 +285,72 @@ mod tests {
 
     /// Ingests so many recipients from `first` on, and returns how many were added.
     fn ingest_named(store: &Store, row: EnvironmentRow, job_id: &str, first: u64, count: u64) -> u64 {
-        let body: Vec<String> = (first..first + count).map(|i| format!("user-{i}")).collect();
-        let read = |body: &str, add: &mut dyn FnMut(&str, Option<&str>)| {
-            body.split(' ').for_each(|name| add(name, Some(name)));
-            Ok(())
-        };
-        let mut users = NewUsers::read(body.join(" "), read).unwrap();
+        let mut users = named(first..first + count);
         let job_id = job_id.to_owned();
         let ingested = store.write(move |tx| {
             let job = job::get(tx, row, &job_id)?;
             ingest(tx, &job, &mut users)
         });
         count - ingested.unwrap().len() as u64
+    }
+
+    fn named(range: std::ops::Range<u64>) -> NewUsers {
+        let body: Vec<String> = range.map(|i| format!("user-{i}")).collect();
+        let read = |body: &str, add: &mut dyn FnMut(&str, Option<&str>)| {
+            body.split_terminator(' ').for_each(|name| add(name, Some(name)));
+            Ok(())
+        };
+        NewUsers::read(body.join(" "), read).unwrap()
+    }
+
+    fn none() -> NewUsers {
+        named(0..0)
+    }
+
+    #[test]
+    fn a_large_call_comes_to_the_same_as_small_ones() {
+        const LARGE: u64 = LARGE_CALL_USERS as u64;
+        let clock = Clock::Manual(ManualClock::at(0));
+        let options = Options {
+            path: None,
+            durability: Durability::Ephemeral,
+            litestream: false,
+            clock,
+            ids: Ids::sequential(0),
+        };
+        let (store, threads) = Store::open(options).unwrap();
+        let of = Environment::of_key("acme");
+        let view = View::new(&store, &of);
+        let made_of = of.clone();
+        let made = store.write(move |tx| {
+            let row = environment::find_or_create(tx, &made_of)?;
+            Ok((row, job::create(tx, row, "{}")?, job::create(tx, row, "{}")?))
+        });
+        let (row, fresh, other) = made.unwrap();
+        // In the second, some are there already when it is made, and in neither does a duplicate stay.
+        assert_eq!(ingest_named(&store, row, &other, 10, 5), 5);
+        for (job_id, there) in [(fresh, vec![]), (other, vec![10, 11, 12, 13, 14])] {
+            let text = (0..LARGE).chain([7, 3]).map(|i| format!("user-{i}")).collect::<Vec<_>>().join(" ");
+            let read = |body: &str, add: &mut dyn FnMut(&str, Option<&str>)| {
+                body.split(' ').for_each(|name| add(name, Some(name)));
+                Ok(())
+            };
+            let mut users = NewUsers::read(text, read).unwrap();
+            prepare(&view, &job_id, &mut users).unwrap();
+            assert!(users.alone.is_some());
+            let of = job_id.clone();
+            let duplicates = store.write(move |tx| {
+                let job = job::get(tx, row, &of)?;
+                let duplicates = ingest(tx, &job, &mut users)?;
+                Ok((duplicates, job::get(tx, row, &of)?.received))
+            });
+            let expected: Vec<usize> = there.iter().copied().chain([LARGE as usize, LARGE as usize + 1]).collect();
+            assert_eq!(duplicates.unwrap(), (expected, LARGE));
+            // The set knows them.
+            assert_eq!(ingest_named(&store, row, &job_id, 0, LARGE + 1), 1);
+        }
+        store.stop();
+        threads.join();
     }
 
     #[test]
@@ -260,12 +384,12 @@ mod tests {
 
         // A small one is left to the writer.
         store.write(forget(job)).unwrap();
-        prepare(&view, &job_id).unwrap();
+        prepare(&view, &job_id, &mut none()).unwrap();
         assert!(!store.cached_jobs.has(&job_id));
         assert_eq!(ingest_named(&store, row, &job_id, LARGE_JOB_USERS - 10, 20), 11);
 
         store.write(forget(job)).unwrap();
-        prepare(&view, &job_id).unwrap();
+        prepare(&view, &job_id, &mut none()).unwrap();
         assert!(store.cached_jobs.has(&job_id));
         assert_eq!(ingest_named(&store, row, &job_id, LARGE_JOB_USERS, 20), 10);
 

@@ -106,6 +106,8 @@ pub struct Store {
     stopping: Stopping,
     /// Looks the file over after an end that was not clean.
     recovery: Mutex<Option<JoinHandle<()>>>,
+    /// Whether recipients without a name get a random one, which any thread can make.
+    names_are_random: bool,
     clock: Clock,
     set_backs: SetBacks,
 }
@@ -165,6 +167,7 @@ impl Store {
         let set_back_millis = options.clock.read().set_back_millis;
         let set_backs = SetBacks::new(set_back_millis);
         let noted = set_backs.clone();
+        let names_are_random = options.ids.are_random();
         let setup = Setup {
             conn,
             durability: options.durability,
@@ -200,6 +203,7 @@ impl Store {
             backing_up: Mutex::default(),
             stopping,
             recovery: Mutex::new(recovery),
+            names_are_random,
             clock,
             set_backs,
         };

@@ -25,6 +25,13 @@ pub fn find_current(
     Ok(find.query_row(params![environment, user_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
+/// The number of the version that a user's profile has now.
+pub fn current_version(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<Option<ProfileVersion>> {
+    let mut find =
+        db.conn.prepare_cached("SELECT profile_version FROM profiles WHERE environment = ?1 AND user_id = ?2")?;
+    Ok(find.query_row(params![environment, user_id], |row| row.get(0)).optional()?)
+}
+
 /// A profile as it was. `None` if it was deleted since.
 pub fn get_version(db: &Db<'_>, profile_version: ProfileVersion) -> Result<Option<String>> {
     let mut get = db.conn.prepare_cached(

@@ -199,12 +199,11 @@ fn write(
     }
     let mut write = tx.conn.prepare_cached("UPDATE templates SET alias = ?2, archived_at = ?3 WHERE template = ?1")?;
     write.execute(params![template.template, alias, archived_at.map(Timestamp::millis)])?;
-    set_draft(tx, template, draft)
+    set_draft(tx, template, &template::to_text(draft)?)
 }
 
 /// Changes what is being worked on.
-pub fn set_draft(tx: &mut Tx<'_>, template: &Template, draft: Map<String, Value>) -> Result<()> {
-    let draft = template::to_text(draft)?;
+pub fn set_draft(tx: &mut Tx<'_>, template: &Template, draft: &str) -> Result<()> {
     let mut set = tx.conn.prepare_cached("UPDATE templates SET draft = ?2, updated_at = ?3 WHERE template = ?1")?;
     match set.execute(params![template.template, draft, tx.now.millis()])? {
         1 => Ok(()),

@@ -500,6 +500,19 @@ fn forty_calls_at_once_are_all_answered_and_each_user_counts_once() {
 }
 
 #[test]
+fn a_call_of_very_many_users_is_taken_whole_or_refused() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    let refusal = customer.post(&format!("/bulk/{job_id}"), &json!({ "users": vec![json!({}); 1_000_000] }));
+    assert_eq!(refusal.refused(400), "users: expected fewer users in a call, such as 200000; send them in several");
+    assert_eq!(customer.job(&job_id)["received"], 0);
+    let most = json!(vec![json!({}); 200_000]);
+    assert_eq!(customer.ingest(&job_id, most), json!({ "errors": [], "total": 200_000 }));
+    assert_eq!(customer.job(&job_id)["received"], 200_000);
+}
+
+#[test]
 fn a_large_job_knows_its_users_after_a_restart_whichever_call_comes_first() {
     const LARGE: usize = 12_000;
     let mut daemon = Daemon::start();

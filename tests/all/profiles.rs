@@ -173,3 +173,41 @@ fn taking_a_user_off_all_lists_leaves_other_environments_alone() {
     assert!(refusal.starts_with("lists[1].listId: expected the id of a list"), "{refusal}");
     ours.get("/lists/fine").refused(404);
 }
+
+#[test]
+fn patches_and_merges_that_race_are_all_applied() {
+    const CLIENTS: usize = 6;
+    const EACH: usize = 8;
+    let daemon = Daemon::start();
+    daemon.customer("key").put("/profiles/ada", &json!({ "profile": { "list": [] } })).ok(200);
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let customer = daemon.customer("key");
+            scope.spawn(move || {
+                for i in 0..EACH {
+                    let add = json!([{ "op": "add", "path": "/list/-", "value": client * EACH + i }]);
+                    customer.patch("/profiles/ada", &json!({ "patch": add })).done();
+                    let merged = json!({ "profile": { format!("of-{client}-{i}"): i } });
+                    customer.post("/profiles/ada", &merged).ok(200);
+                }
+            });
+        }
+    });
+    let mut profile = profile(&daemon.customer("key"), "ada");
+    let mut list: Vec<u64> = serde_json::from_value(profile["list"].take()).unwrap();
+    list.sort_unstable();
+    assert!(list.iter().copied().eq(0..(CLIENTS * EACH) as u64), "{list:?}");
+    assert_eq!(profile.as_object().unwrap().len(), 1 + CLIENTS * EACH);
+}
+
+#[test]
+fn a_patch_that_doubles_what_is_there_is_refused_while_it_is_made() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("key");
+    customer.put("/profiles/ada", &json!({ "profile": { "a": 1 } })).ok(200);
+    let copy = |i: usize| json!({ "op": "copy", "from": "", "path": format!("/copy-{i}") });
+    let doubling: Vec<_> = (0..18).map(copy).collect();
+    let refusal = customer.patch("/profiles/ada", &json!({ "patch": doubling })).refused(400);
+    assert_eq!(refusal, "patch[15].op: expected a patch that copies less");
+    assert_eq!(profile(&customer, "ada"), json!({ "a": 1 }));
+}

@@ -4,13 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Asked, compile, text, written};
-use crate::api::call::{Action, Answer, Call};
+use crate::api::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use crate::error::{Error, Result, shown};
 use crate::json;
-use crate::model::environment::EnvironmentRow;
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State};
-use crate::store::Tx;
 use crate::store::template::{self, Template};
 
 /// `GET /notifications/{id}/content?version=`: 200 `{version, elements}`, every element with its checksum.
@@ -39,11 +37,9 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
     stored_elements::complete(&mut content, "content")?;
     compile(&content, "content")?;
     let id = call.path("id");
-    Action::change_existing(move |tx, environment| {
-        change(tx, environment, &id, state, |stored| {
-            *stored = content;
-            Ok(())
-        })
+    change(id, state, move |stored| {
+        *stored = content.clone();
+        Ok(())
     })
 }
 
@@ -55,12 +51,10 @@ pub fn replace_element(mut call: Call<'_>) -> Result<Action> {
     let (id, element_id) = (call.path("id"), call.path("element_id"));
     let element = stored_elements::element(&element_id, fields)?;
     check_element(&element)?;
-    Action::change_existing(move |tx, environment| {
-        change(tx, environment, &id, state, |content| {
-            let found = stored_elements::find_element(content, &element_id).ok_or_else(|| no_element(&element_id))?;
-            *found = element;
-            Ok(())
-        })
+    change(id, state, move |content| {
+        let found = stored_elements::find_element(content, &element_id).ok_or_else(|| no_element(&element_id))?;
+        *found = element.clone();
+        Ok(())
     })
 }
 
@@ -98,18 +92,15 @@ pub fn set_locale(mut call: Call<'_>) -> Result<Action> {
         check_override(element, &format!("elements[{index}]"))?;
     }
     let (id, locale_id) = (call.path("id"), call.path("locale_id"));
-    Action::change_existing(move |tx, environment| {
-        change(tx, environment, &id, state, |content| {
-            for (index, mut element) in elements.into_iter().enumerate() {
-                let id = element.remove("id");
-                let found =
-                    id.as_ref().and_then(Value::as_str).and_then(|id| stored_elements::find_element(content, id));
-                let at = format!("elements[{index}].id");
-                let found = found.ok_or_else(|| Error::invalid(at, "expected the id of an element of the draft"))?;
-                stored_elements::set_locale(found, &locale_id, element);
-            }
-            Ok(())
-        })
+    change(id, state, move |content| {
+        for (index, mut element) in elements.iter().cloned().enumerate() {
+            let id = element.remove("id");
+            let found = id.as_ref().and_then(Value::as_str).and_then(|id| stored_elements::find_element(content, id));
+            let at = format!("elements[{index}].id");
+            let found = found.ok_or_else(|| Error::invalid(at, "expected the id of an element of the draft"))?;
+            stored_elements::set_locale(found, &locale_id, element);
+        }
+        Ok(())
     })
 }
 
@@ -135,25 +126,32 @@ fn check_words(words: &str) -> Result<()> {
 
 /// Changes the draft's content, publishes it if the state says so, and answers with the checksums of its elements.
 fn change(
-    tx: &mut Tx<'_>,
-    environment: EnvironmentRow,
-    id: &str,
+    id: String,
     state: Option<State>,
-    change: impl FnOnce(&mut Map<String, Value>) -> Result<()>,
-) -> Result<Answer> {
-    let template = template::get_to_change(tx, environment, id)?;
-    let mut stored = model::parse(&template.draft)?;
-    let mut content = model::content(&stored);
-    change(&mut content)?;
-    stored_elements::complete(&mut content, "content")?;
-    model::set_content(&mut stored, content.clone());
-    template::set_draft(tx, &template, stored)?;
-    let publish = state == Some(State::Published);
-    if publish {
-        let template = template::get_to_change(tx, environment, id)?;
-        template::publish(tx, &template, &template.draft)?;
-    }
-    Ok(Answer::new(200, checksums(&template, &content, publish)))
+    change: impl Fn(&mut Map<String, Value>) -> Result<()> + 'static,
+) -> Result<Action> {
+    Action::rework(move |view| {
+        let template = view.read(|db, environment| template::get_to_change(db, environment, &id))?;
+        let mut stored = model::parse(&template.draft)?;
+        let mut content = model::content(&stored);
+        change(&mut content)?;
+        stored_elements::complete(&mut content, "content")?;
+        let publish = state == Some(State::Published);
+        let answer = Answer::new(200, checksums(&template, &content, publish));
+        model::set_content(&mut stored, content);
+        let (draft, id) = (model::to_text(stored)?, id.clone());
+        Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
+            let now = template::get_to_change(tx, environment, &id)?;
+            if (now.template, &now.draft) != (template.template, &template.draft) {
+                return Err(Error::stale());
+            }
+            template::set_draft(tx, &now, &draft)?;
+            if publish {
+                template::publish(tx, &now, &draft)?;
+            }
+            Ok(answer)
+        }))
+    })
 }
 
 fn checksums(template: &Template, content: &Map<String, Value>, published: bool) -> String {

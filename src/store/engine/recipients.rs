@@ -142,6 +142,17 @@ impl Recipients {
         self.jobs.insert(job, RecipientSet { used: self.clock, ..set });
     }
 
+    pub fn has(&self, job: JobRow) -> bool {
+        self.jobs.contains_key(&job)
+    }
+
+    /// Takes the set of a job that had no users, made of those that the group adds. Until its end it counts as dirty.
+    pub fn insert_new(&mut self, job: JobRow, set: RecipientSet) {
+        self.clock += 1;
+        self.dirty.push(job);
+        self.insert_if_absent(job, set);
+    }
+
     /// A job that was run takes no more users.
     pub fn drop_job(&mut self, job: JobRow) {
         if let Some(set) = self.jobs.remove(&job) {
