@@ -1,10 +1,9 @@
 //! Threads that work on requests. There are as many as there is work, within a bound: beyond it requests wait in a queue.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Builder, JoinHandle, Thread};
+use std::thread::{self, Builder, Thread};
 use std::time::{Duration, Instant};
 
 use super::handle::ConnectionHandle;
@@ -64,20 +63,16 @@ impl RequestPool {
             idle.give(work);
             return Ok(());
         }
-        if pool.threads >= self.0.threads && pool.queue.len() >= self.0.queue {
+        let work = match self.spawn(&mut pool, work) {
+            None => return Ok(()),
+            Some(work) if pool.threads == 0 => {
+                return Err((work, Error::unavailable("there is no thread for the request; try again later")));
+            }
+            Some(work) => work,
+        };
+        if pool.queue.len() >= self.0.queue {
             return Err((work, too_many()));
         }
-        if pool.threads < self.0.threads
-            && let Err(error) = self.spawn(&mut pool)
-        {
-            log::debug!("a request's thread cannot be started: {error}");
-            match pool.threads {
-                0 => return Err((work, Error::unavailable("there is no thread for the request; try again later"))),
-                _ if pool.queue.len() >= self.0.queue => return Err((work, too_many())),
-                _ => {}
-            }
-        }
-        // A thread that was started looks here first.
         pool.queue.push_back(work);
         Ok(())
     }
@@ -95,12 +90,25 @@ impl RequestPool {
         self.0.lock().idle.iter().for_each(|idle| idle.thread.unpark());
     }
 
-    fn spawn(&self, pool: &mut Pool) -> io::Result<()> {
+    /// Starts a thread that begins with this. It is given back if there may be no more threads, or none can be had.
+    fn spawn(&self, pool: &mut Pool, work: Work) -> Option<Work> {
+        if pool.threads >= self.0.threads {
+            return Some(work);
+        }
         pool.spawned += 1;
-        let (shared, thread) = (self.0.clone(), Builder::new().name(format!("request {}", pool.spawned)));
-        let spawned: io::Result<JoinHandle<()>> = thread.stack_size(self.0.stack_bytes).spawn(move || shared.work());
-        pool.threads += usize::from(spawned.is_ok());
-        spawned.map(drop)
+        let first = Arc::new(Mutex::new(Some(work)));
+        let (shared, begins_with) = (self.0.clone(), first.clone());
+        let thread = Builder::new().name(format!("request {}", pool.spawned)).stack_size(self.0.stack_bytes);
+        match thread.spawn(move || shared.work(take(&begins_with))) {
+            Ok(_) => {
+                pool.threads += 1;
+                None
+            }
+            Err(error) => {
+                log::debug!("a request's thread cannot be started: {error}");
+                take(&first)
+            }
+        }
     }
 }
 
@@ -109,13 +117,15 @@ impl Shared {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    fn work(&self, first: Option<Work>) {
         let this = Arc::new(IdleThread { thread: thread::current(), work: Mutex::default() });
-        while let Some(Work { connection, whole }) = self.next(&this) {
+        let mut next = first;
+        while let Some(Work { connection, whole }) = next.or_else(|| self.next(&this)) {
             let Whole { request, meta, reserved } = *whole;
             let reply = catch(|| connection.state.service.answer(request));
             drop(reserved);
             connection.reply_from_thread(meta, reply);
+            next = None;
         }
     }
 
@@ -159,8 +169,12 @@ impl IdleThread {
     }
 
     fn take(&self) -> Option<Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).take()
+        take(&self.work)
     }
+}
+
+fn take(work: &Mutex<Option<Work>>) -> Option<Work> {
+    work.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 fn too_many() -> Error {

@@ -110,14 +110,14 @@ impl Follower<'_> {
 
     /// Has events wait for their next attempt as long as they should, also when the clock is set back.
     fn keep_waits(&mut self, webhook: WebhookRow) -> Result<()> {
-        let known = self.set_back_millis;
+        let (known, before) = (self.set_back_millis, self.store.set_back_before_millis());
         let set_back_millis = self.store.set_back_millis();
         if known == Some(set_back_millis) {
             return Ok(());
         }
         let is_any_waiting = self.store.read(|db| webhook_event::is_any_waiting(db, webhook))?;
         self.set_back_millis = Some(match is_any_waiting {
-            true => self.store.write(move |tx| bring_forward(tx, webhook, known))?,
+            true => self.store.write(move |tx| bring_forward(tx, webhook, known, before))?,
             false => set_back_millis,
         });
         Ok(())
@@ -129,8 +129,9 @@ impl Follower<'_> {
             return Ok(());
         }
         let (attempts, number, known) = (self.unsettled.clone(), webhook.webhook, self.set_back_millis);
+        let before = self.store.set_back_before_millis();
         let settle = move |tx: &mut Tx<'_>| {
-            let set_back_millis = bring_forward(tx, number, known)?;
+            let set_back_millis = bring_forward(tx, number, known, before)?;
             webhook_event::settle(tx, number, &attempts)?;
             Ok(set_back_millis)
         };
@@ -148,11 +149,11 @@ impl Follower<'_> {
 
 /// What the clock's set-backs since those that are `known` have moved away from its time is brought forward. Returns what
 /// is known then.
-fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookRow, known: Option<i64>) -> Result<i64> {
+fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookRow, known: Option<i64>, before: i64) -> Result<i64> {
     let set_back_millis = tx.set_back_millis();
     if known != Some(set_back_millis) {
-        // Before the first time it is not known by how much.
-        let by = known.map_or(0, |known| set_back_millis - known);
+        // The first time it may have been set back since the file was opened, which was `before`.
+        let by = set_back_millis - known.unwrap_or(before);
         webhook_event::bring_forward(tx, webhook, by, wait_millis)?;
     }
     Ok(set_back_millis)

@@ -110,6 +110,7 @@ pub struct Store {
     names_are_random: bool,
     clock: Clock,
     set_backs: SetBacks,
+    set_back_before_millis: i64,
 }
 
 /// The store's threads, to be joined after [`Store::stop`], and what is given back when they have ended.
@@ -206,6 +207,7 @@ impl Store {
             names_are_random,
             clock,
             set_backs,
+            set_back_before_millis: set_back_millis,
         };
         Ok((
             store,
@@ -336,6 +338,11 @@ impl Store {
     /// By how much the clock was set back since the start, all in all.
     pub fn set_back_millis(&self) -> i64 {
         self.clock.read().set_back_millis
+    }
+
+    /// By how much the clock had been set back when the file was opened.
+    pub fn set_back_before_millis(&self) -> i64 {
+        self.set_back_before_millis
     }
 
     /// The times that the clock was set back of which the writer has taken note since this was last asked, and by how much
