@@ -111,7 +111,7 @@ impl Error {
 
     /// What a change was worked out from is no longer what is stored: it is to be worked out again.
     pub fn stale() -> Self {
-        Error::conflict("what this changes is changed all the time by others; send it again").caused_by(Stale)
+        Error::unavailable("what this changes is changed all the time by others; try again later").caused_by(Stale)
     }
 
     pub fn is_stale(&self) -> bool {

@@ -52,7 +52,8 @@ impl Hosts {
                 false => Ok(()),
             };
         }
-        match origins.find(|origin| !self.passes_origin(origin)) {
+        let hosts: Vec<&[u8]> = request.raw_headers("host").collect();
+        match origins.find(|origin| !self.passes_origin(origin, &hosts)) {
             None => Ok(()),
             Some(origin) => Err(Error::new(
                 Kind::Forbidden,
@@ -65,25 +66,21 @@ impl Hosts {
         }
     }
 
-    fn passes_origin(&self, origin: &[u8]) -> bool {
-        let host = origin.windows(3).position(|part| part == b"://").map(|at| &origin[at + 3..]);
-        host.is_some_and(|host| !host.is_empty() && self.passes(host))
+    /// Whether an origin is a page of ours, or of this machine. Anybody may have a page at an address.
+    fn passes_origin(&self, origin: &[u8], hosts: &[&[u8]]) -> bool {
+        let Some(at) = origin.windows(3).position(|part| part == b"://") else { return false };
+        let host = &origin[at + 3..];
+        let is_of_another_machine = |ip: IpAddr| !ip.to_canonical().is_loopback() && !hosts.contains(&host);
+        !host.is_empty() && self.passes(host) && !address(host).is_some_and(is_of_another_machine)
     }
 
     /// Whether a host is one of ours, with whichever port. An address passes: only a name can be pointed elsewhere.
     fn passes(&self, host: &[u8]) -> bool {
-        let Ok(host) = std::str::from_utf8(host.trim_ascii()) else { return false };
-        let (name, port) = match host.rfind(']') {
-            Some(end) => host.split_at(end + 1),
-            None => host.split_at(host.find(':').unwrap_or(host.len())),
-        };
+        let Some((name, port)) = parts(host) else { return false };
         if !port.strip_prefix(':').unwrap_or(port).bytes().all(|byte| byte.is_ascii_digit()) {
             return false;
         }
-        if let Some(ip) = name.strip_prefix('[') {
-            return ip.strip_suffix(']').is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
-        }
-        name.is_empty() && port.is_empty() || name.parse::<IpAddr>().is_ok() || self.passes_name(name)
+        name.is_empty() && port.is_empty() || address(host).is_some() || self.passes_name(name)
     }
 
     fn passes_name(&self, name: &str) -> bool {
@@ -93,5 +90,23 @@ impl Hosts {
             || name.rsplit_once('.').is_some_and(|(_, last)| is_local(last))
             || name.eq_ignore_ascii_case(COURIER)
             || self.named.iter().flatten().any(|known| name.eq_ignore_ascii_case(known))
+    }
+}
+
+/// A host's name or address, and what follows it.
+fn parts(host: &[u8]) -> Option<(&str, &str)> {
+    let host = std::str::from_utf8(host.trim_ascii()).ok()?;
+    Some(match host.rfind(']') {
+        Some(end) => host.split_at(end + 1),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    })
+}
+
+/// The address that a host is.
+fn address(host: &[u8]) -> Option<IpAddr> {
+    let (name, _) = parts(host)?;
+    match name.strip_prefix('[') {
+        Some(ip) => ip.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => name.parse().ok(),
     }
 }

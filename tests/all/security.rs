@@ -92,6 +92,8 @@ fn a_page_of_another_site_is_refused() {
         for header in [
             "Origin: https://evil.test",
             "Origin: http://localhost.evil.test:4010",
+            "Origin: http://203.0.113.5",
+            "Origin: http://[2001:db8::1]:4010",
             "Origin: null",
             "Origin:",
             "Origin: https://",
@@ -101,6 +103,10 @@ fn a_page_of_another_site_is_refused() {
             assert_eq!(status, 403, "{line} {header}: {text}");
             assert!(text.contains("--api-key"), "{text}");
         }
+        // One that was called by its address has pages of its own there.
+        let own = "Host: 203.0.113.5:4010";
+        assert_eq!(ask(&daemon, &[line, KEY, own, "Origin: http://203.0.113.5:4010"]).0, expected, "{line}");
+        assert_eq!(ask(&daemon, &[line, KEY, own, "Origin: http://203.0.113.5:80"]).0, 403, "{line}");
         for site in ["same-origin", "same-site", "none"] {
             let (status, text) = ask(&daemon, &[line, KEY, "Host: localhost", &format!("Sec-Fetch-Site: {site}")]);
             assert_eq!(status, expected, "{line} {site}: {text}");
