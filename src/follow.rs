@@ -99,20 +99,10 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::id::Ids;
-    use crate::settings::Durability;
-    use crate::store::Options;
 
     fn with_store(test: impl FnOnce(&Store, &ManualClock)) {
         let clock = ManualClock::at(0);
-        let options = Options {
-            path: None,
-            durability: Durability::Ephemeral,
-            litestream: false,
-            clock: Clock::Manual(clock.clone()),
-            ids: Ids::sequential(0),
-        };
-        let (store, threads) = Store::open(options).unwrap();
+        let (store, threads) = Store::open_ephemeral(Clock::Manual(clock.clone()));
         test(&store, &clock);
         store.stop();
         threads.join();

@@ -253,21 +253,11 @@ impl<'a> Sweeper<'a> {
 mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::id::Ids;
-    use crate::settings::Durability;
-    use crate::store::Options;
 
     #[test]
     fn the_size_of_the_file_is_told_once_a_day() {
         let clock = ManualClock::at(0);
-        let options = Options {
-            path: None,
-            durability: Durability::Ephemeral,
-            litestream: false,
-            clock: Clock::Manual(clock.clone()),
-            ids: Ids::sequential(0),
-        };
-        let (store, threads) = Store::open(options).unwrap();
+        let (store, threads) = Store::open_ephemeral(Clock::Manual(clock.clone()));
         let retention = Retention { store: Arc::new(store), keep: Keep::default(), stopping: AtomicBool::new(false) };
         let mut sweeper = Sweeper::new(&retention);
         let hour = Duration::from_secs(3_600);

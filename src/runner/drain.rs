@@ -129,27 +129,19 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::compose::Renderer;
-    use crate::id::Ids;
+
     use crate::model::bulk::JobKind;
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
     use crate::model::resolved::ResolvedDefinition;
-    use crate::settings::{Durability, UnknownTemplates};
+    use crate::settings::UnknownTemplates;
     use crate::store::ingest::{self, NewUsers};
-    use crate::store::{Options, environment, job, profile};
+    use crate::store::{environment, job, profile};
 
     #[test]
     fn a_part_is_bounded_by_what_is_stored_of_its_users_too() {
         const USERS: [&str; 4] = ["\"ada\"", "\"bob\"", "\"cy\"", "\"dan\""];
-        let clock = Clock::Manual(ManualClock::at(0));
-        let options = Options {
-            path: None,
-            durability: Durability::Ephemeral,
-            litestream: false,
-            clock,
-            ids: Ids::sequential(0),
-        };
-        let (store, threads) = Store::open(options).unwrap();
+        let (store, threads) = Store::open_ephemeral(Clock::Manual(ManualClock::at(0)));
         let of = Environment::of_key("acme");
         let made = store.write(move |tx| {
             let row = environment::find_or_create(tx, &of)?;

@@ -278,10 +278,10 @@ fn load_recipients(db: &Db<'_>, job: JobRow, set: &mut RecipientSet) -> Result<(
 mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::id::Ids;
+
     use crate::model::environment::{Environment, EnvironmentRow};
-    use crate::settings::Durability;
-    use crate::store::{Options, Store, environment};
+
+    use crate::store::{Store, environment};
 
     /// Ingests so many recipients from `first` on, and returns how many were added.
     fn ingest_named(store: &Store, row: EnvironmentRow, job_id: &str, first: u64, count: u64) -> u64 {
@@ -310,15 +310,7 @@ mod tests {
     #[test]
     fn a_large_call_comes_to_the_same_as_small_ones() {
         const LARGE: u64 = LARGE_CALL_USERS as u64;
-        let clock = Clock::Manual(ManualClock::at(0));
-        let options = Options {
-            path: None,
-            durability: Durability::Ephemeral,
-            litestream: false,
-            clock,
-            ids: Ids::sequential(0),
-        };
-        let (store, threads) = Store::open(options).unwrap();
+        let (store, threads) = Store::open_ephemeral(Clock::Manual(ManualClock::at(0)));
         let of = Environment::of_key("acme");
         let view = View::new(&store, &of);
         let made_of = of.clone();
@@ -355,15 +347,7 @@ mod tests {
 
     #[test]
     fn a_set_made_beside_the_writer_is_taken_and_completed() {
-        let clock = Clock::Manual(ManualClock::at(0));
-        let options = Options {
-            path: None,
-            durability: Durability::Ephemeral,
-            litestream: false,
-            clock,
-            ids: Ids::sequential(0),
-        };
-        let (store, threads) = Store::open(options).unwrap();
+        let (store, threads) = Store::open_ephemeral(Clock::Manual(ManualClock::at(0)));
         let of = Environment::of_key("acme");
         let view = View::new(&store, &of);
         let forget = |job| {

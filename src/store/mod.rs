@@ -134,6 +134,13 @@ impl Threads {
 }
 
 impl Store {
+    /// For tests of what no request shows.
+    #[cfg(test)]
+    pub fn open_ephemeral(clock: Clock) -> (Store, Threads) {
+        let (durability, ids) = (Durability::Ephemeral, Ids::sequential(0));
+        Store::open(Options { path: None, durability, litestream: false, clock, ids }).unwrap()
+    }
+
     /// Opens or creates the file and starts the threads that write it.
     pub fn open(mut options: Options) -> Result<(Store, Threads)> {
         let (folder, path) = match options.path {
@@ -406,15 +413,7 @@ mod tests {
     }
 
     fn open() -> (Store, Threads) {
-        let clock = Clock::Manual(crate::clock::ManualClock::at(0));
-        let options = Options {
-            path: None,
-            durability: Durability::Ephemeral,
-            litestream: false,
-            clock,
-            ids: Ids::sequential(0),
-        };
-        Store::open(options).unwrap()
+        Store::open_ephemeral(Clock::Manual(crate::clock::ManualClock::at(0)))
     }
 
     #[test]
