@@ -465,9 +465,26 @@ fn a_file_is_compacted_to_what_it_holds() {
 fn a_copy_that_was_left_over_goes_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let (database, copy) = (folder.path().join("bulkd.db"), folder.path().join("bulkd.db-compact"));
-    fs::write(&copy, "forget").unwrap();
-    Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()]).terminate();
-    assert!(!copy.exists());
+    let journal = folder.path().join("bulkd.db-compact-journal");
+    let start = || Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()]).terminate();
+    start();
+    let whole = fs::read(&database).unwrap();
+    let mut unfinished = whole.clone();
+    unfinished[..4096].fill(0);
+    for left_over in [whole, unfinished, Vec::new()] {
+        fs::write(&copy, left_over).unwrap();
+        fs::write(&journal, "what it was").unwrap();
+        start();
+        assert!(!copy.exists() && !journal.exists());
+    }
+    // What is somebody else's stays, and is in the way.
+    for (file, text) in [(&copy, "notes"), (&journal, "more notes")] {
+        fs::write(file, text).unwrap();
+    }
+    start();
+    let refusal = Binary::spawn(&mut bulkd(&["compact", database.to_str().unwrap()])).wait();
+    assert!(refusal.refusal().contains("bulkd.db-compact is there, and not bulkd's; it was left as it was"));
+    assert_eq!((fs::read(&copy).unwrap(), fs::read(&journal).unwrap()), (b"notes".to_vec(), b"more notes".to_vec()));
 }
 
 #[test]
