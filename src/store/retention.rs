@@ -278,8 +278,9 @@ impl Piece {
             tx.conn.prepare_cached("SELECT max(event) FROM message_events WHERE number BETWEEN ?1 AND ?2")?;
         self.event = self.event.max(event.query_row([first, end], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0));
         for of_messages in [
+            // What waits in a queue is still delivered: it needs no message.
             "DELETE FROM webhook_events WHERE webhook IN (SELECT webhook FROM webhooks)
-                 AND status IN ('PENDING', 'FAILED') AND number BETWEEN ?1 AND ?2",
+                 AND status = 'FAILED' AND number BETWEEN ?1 AND ?2",
             "DELETE FROM message_events WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM delayed WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM deliveries WHERE number BETWEEN ?1 AND ?2",
