@@ -145,6 +145,14 @@ pub fn last_message(db: &Db<'_>) -> Result<i64> {
     Ok(last.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
+/// When the newest of the jobs was made that were made by then.
+pub fn newest_by(db: &Db<'_>, by: Timestamp) -> Result<Option<Timestamp>> {
+    let mut newest =
+        db.conn.prepare_cached("SELECT created_at FROM jobs WHERE created_at <= ?1 ORDER BY job DESC LIMIT 1")?;
+    let newest: Option<i64> = newest.query_row([by.millis()], |row| row.get(0)).optional()?;
+    Ok(newest.map(Timestamp))
+}
+
 /// Marks jobs that no thread works on: from now on nothing of them is found. `by` are the flags that have them dropped,
 /// for who asks for them later; none after a reset.
 pub fn mark(tx: &mut Tx<'_>, jobs: &[JobRow], by: Option<&str>) -> Result<()> {
