@@ -125,6 +125,8 @@ pub struct Reading {
     pub now: Timestamp,
     /// By how much the clock was set back since it was first looked at, all in all.
     pub set_back_millis: i64,
+    /// How much time has passed since it was first looked at, whatever the clock was set to. A machine's sleep is not in it.
+    pub passed_millis: i64,
 }
 
 impl Clock {
@@ -169,7 +171,7 @@ impl Clock {
 /// The machine's clock, and what tells whether it was set back: the one that only runs on. That it was set forward cannot
 /// be told from the machine having slept, and counts as time that has passed.
 #[derive(Clone, Debug, Default)]
-pub struct SystemClock(Arc<Mutex<Option<Compared>>>);
+pub struct SystemClock(Arc<Mutex<Option<(Instant, Compared)>>>);
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -186,10 +188,11 @@ impl SystemClock {
         let runs_on = Instant::now();
         let wall = Timestamp::of_machine();
         let together = runs_on.elapsed() < READ_TOGETHER;
-        let known = last.unwrap_or(Compared { wall, runs_on, set_back_millis: 0 });
+        let (begun, known) = last.unwrap_or((runs_on, Compared { wall, runs_on, set_back_millis: 0 }));
         let now = if together { known.then(wall, runs_on) } else { known };
-        *last = Some(now);
-        Reading { now: wall, set_back_millis: now.set_back_millis }
+        *last = Some((begun, now));
+        let passed_millis = millis(runs_on.saturating_duration_since(begun));
+        Reading { now: wall, set_back_millis: now.set_back_millis, passed_millis }
     }
 }
 
@@ -226,7 +229,7 @@ impl fmt::Debug for ManualClock {
 
 impl ManualClock {
     pub fn at(millis: i64) -> Self {
-        let reading = Reading { now: Timestamp(millis), set_back_millis: 0 };
+        let reading = Reading { now: Timestamp(millis), ..Reading::default() };
         ManualClock { reading: Arc::new(Mutex::new(reading)), rings: Arc::default() }
     }
 
@@ -236,6 +239,14 @@ impl ManualClock {
 
     /// Has time pass, and wakes the threads that wait for a moment.
     pub fn advance(&self, by: Duration) {
+        self.change(|reading| {
+            reading.now = reading.now.after(millis(by));
+            reading.passed_millis += millis(by);
+        });
+    }
+
+    /// Sets it forward, while no time passes.
+    pub fn set_forward(&self, by: Duration) {
         self.change(|reading| reading.now = reading.now.after(millis(by)));
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::clock::Timestamp;
+use crate::clock::{Reading, Timestamp};
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::follow::{self, Next};
@@ -21,6 +21,10 @@ use crate::threads;
 const LOOK_MILLIS: i64 = 2_000;
 /// How often the log says how large the file is.
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+/// A clock that is ahead by no more than this is believed at once.
+const AHEAD_MILLIS: i64 = 60_000;
+/// And one that is ahead by more, when it has been so for as long as this.
+const DOUBT_MILLIS: i64 = 60 * 60 * 1000;
 /// Jobs of an environment that was reset, for one commit.
 const MARKED_JOBS: usize = 64;
 
@@ -76,6 +80,7 @@ struct Sweeper<'a> {
     /// The last message when jobs beyond --keep-messages were last looked for.
     counted_at: Option<i64>,
     before_job: Option<JobRow>,
+    experience: Option<Experience>,
     /// Versions that are yet to be looked at since something was dropped.
     versions: Vec<(Versions, i64)>,
     /// When the size was last told.
@@ -95,6 +100,7 @@ impl<'a> Sweeper<'a> {
             after: JobRow::default(),
             counted_at: None,
             before_job: None,
+            experience: None,
             // Of what an earlier process has dropped.
             versions: if retention.keep.is_some() { Versions::ALL.map(|it| (it, 0)).to_vec() } else { Vec::new() },
             told_at: store.now(),
@@ -154,11 +160,10 @@ impl<'a> Sweeper<'a> {
             return Ok(false);
         }
         self.count()?;
-        let now = self.store.now().millis();
-        let rule = DropRule {
-            over_by: keep.span.as_ref().map(|span| Timestamp(now.saturating_sub(span.millis))),
-            before_job: self.before_job,
-        };
+        let rule = DropRule { over_by: self.over_by()?, before_job: self.before_job };
+        if rule.over_by.is_none() && rule.before_job.is_none() {
+            return Ok(false);
+        }
         loop {
             let after = self.after;
             let found = self.store.read(|db| retention::find(db, rule, after))?;
@@ -175,6 +180,23 @@ impl<'a> Sweeper<'a> {
                 return Ok(false);
             }
         }
+    }
+
+    /// Until when a job must have been over to go by --keep. `None` while the clock is in doubt, too.
+    fn over_by(&mut self) -> Result<Option<Timestamp>> {
+        let Some(span) = &self.retention.keep.span else { return Ok(None) };
+        // The moment that goes by this reading is the one that was believed.
+        let clock = self.store.clock_reading();
+        let experience = match &mut self.experience {
+            Some(experience) => experience,
+            None => {
+                let before = clock.now.after(-DOUBT_MILLIS);
+                let newest = self.store.read(|db| retention::newest_by(db, before))?;
+                let latest = newest.map(|newest| newest.after(DOUBT_MILLIS + span.millis.min(DAY_MILLIS)));
+                self.experience.insert(Experience::new(clock, latest))
+            }
+        };
+        Ok(experience.agrees(clock).then(|| clock.now.after(-span.millis)))
     }
 
     /// Looks which jobs are beyond --keep-messages, once a good part of so many has come.
@@ -249,10 +271,90 @@ impl<'a> Sweeper<'a> {
     }
 }
 
+/// What a clock has to agree with before anything is dropped by it: a clock that is a year ahead for a second would have all
+/// of a file dropped for good.
+struct Experience {
+    /// What it said when it was last believed.
+    believed: Reading,
+    /// Since when it has been ahead of that, as time passes, and by how much.
+    ahead: Option<(i64, i64)>,
+}
+
+impl Experience {
+    /// At a start, the clock is believed up to the `latest` that the file makes likely. A clock that is wrong may have made
+    /// jobs before the daemon was started again, so the last hour's do not speak for it.
+    fn new(clock: Reading, latest: Option<Timestamp>) -> Self {
+        let now = latest.map_or(clock.now, |latest| latest.min(clock.now));
+        Experience { believed: Reading { now, ..clock }, ahead: None }
+    }
+
+    /// Whether the clock is where it should be by now, or has been somewhere else for long.
+    fn agrees(&mut self, clock: Reading) -> bool {
+        let passed = clock.passed_millis.saturating_sub(self.believed.passed_millis);
+        let ahead = clock.now.millis().saturating_sub(self.believed.now.millis()).saturating_sub(passed);
+        let known = self.ahead.take();
+        if ahead > AHEAD_MILLIS {
+            let is_same = |&(_, before): &(i64, i64)| ahead.abs_diff(before) <= AHEAD_MILLIS.unsigned_abs();
+            let (since, by) = known.filter(is_same).unwrap_or((clock.passed_millis, ahead));
+            if clock.passed_millis.saturating_sub(since) < DOUBT_MILLIS {
+                if known.is_none() {
+                    let (now, ahead) = (clock.now.second_iso(), ahead / 1000);
+                    log::warn!(
+                        "the clock says {now}, which is {ahead} s ahead of what was to be expected: \
+                         --keep drops nothing until it has been so for an hour"
+                    );
+                }
+                self.ahead = Some((since, by));
+                return false;
+            }
+        }
+        if known.is_some() {
+            log::warn!("the clock says {}, and is believed: --keep drops what is old again", clock.now.second_iso());
+        }
+        self.believed = clock;
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
+
+    #[test]
+    fn a_clock_is_believed_when_it_is_where_it_should_be_or_has_been_elsewhere_for_an_hour() {
+        const YEAR: i64 = 365 * DAY_MILLIS;
+        let clock = |passed_millis: i64, off: i64| Reading {
+            now: Timestamp(YEAR + passed_millis + off),
+            set_back_millis: 0,
+            passed_millis,
+        };
+        let mut experience = Experience::new(clock(0, 0), None);
+        for (minutes, off, is_believed) in [
+            (0, 0, true),
+            (1, 50_000, true),
+            (2, YEAR, false),
+            (3, 0, true),
+            (10, YEAR, false),
+            // Somewhere else again.
+            (60, 2 * YEAR, false),
+            (71, 2 * YEAR, false),
+            (119, 2 * YEAR, false),
+            (120, 2 * YEAR, true),
+            (121, 0, true),
+            (122, -YEAR, true),
+            (123, 0, false),
+            (183, 0, true),
+            // No look for long, as time passes.
+            (100_000, 0, true),
+        ] {
+            assert_eq!(experience.agrees(clock(minutes * 60_000, off)), is_believed, "{minutes} min, off by {off}");
+        }
+        let mut started = Experience::new(clock(0, 0), Some(Timestamp(YEAR - DAY_MILLIS)));
+        assert!(!started.agrees(clock(0, 0)) && started.agrees(clock(1_000, -DAY_MILLIS)));
+        let mut started = Experience::new(clock(0, 0), Some(Timestamp(YEAR + DAY_MILLIS)));
+        assert!(started.agrees(clock(0, 0)) && !started.agrees(clock(0, DAY_MILLIS)));
+    }
 
     #[test]
     fn the_size_of_the_file_is_told_once_a_day() {

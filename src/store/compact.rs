@@ -2,6 +2,7 @@
 //! is whole and on the disk. Until then the file is as it was.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -31,7 +32,9 @@ pub fn compact(path: &Path) -> Result<Compacted> {
     // Locks the file itself, whatever its name.
     let held = InPlace::hold(&real)?;
     refuse_hard_links(&real).map_err(|what| refused(&what))?;
-    remove_left_over(&real);
+    if !remove_left_over(&real) {
+        return Err(refused(&format!("cannot be copied: {} is there, and not bulkd's", copy_of(&real).display())));
+    }
     // The log goes. One that is missing after an end that was not clean is left for the next start to tell of.
     if lock.left() != Some(Stage::Serving) || file::with_suffix(&real, "-wal").exists() {
         lock.mark().set(Stage::Closing);
@@ -59,13 +62,31 @@ fn copy_of(database: &Path) -> PathBuf {
     file::with_suffix(database, "-compact")
 }
 
-/// Removes the copy that a process left behind which was killed. Only who has the lock may do so.
-pub(in crate::store) fn remove_left_over(database: &Path) {
+/// Removes the copy that a process left behind which was killed. Only who has the lock may do so. False if something has
+/// its name that is none: that stays.
+pub(in crate::store) fn remove_left_over(database: &Path) -> bool {
     let real = fs::canonicalize(database);
     let copy = copy_of(real.as_deref().unwrap_or(database));
-    for left_over in [file::with_suffix(&copy, "-journal"), copy] {
-        let _ = fs::remove_file(left_over);
+    match is_copy(&copy) {
+        Ok(true) => {
+            for left_over in [file::with_suffix(&copy, "-journal"), copy] {
+                let _ = fs::remove_file(left_over);
+            }
+            true
+        }
+        Ok(false) => false,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
+}
+
+/// Whether a file is one of bulkd's, or the beginning of one: SQLite writes the first page as the last.
+fn is_copy(path: &Path) -> std::io::Result<bool> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    let mut header = Vec::new();
+    File::open(path)?.take(file::HEADER_BYTES).read_to_end(&mut header)?;
+    Ok(header.iter().all(|&byte| byte == 0) || file::is_ours(&header))
 }
 
 fn size(path: &Path) -> std::io::Result<u64> {

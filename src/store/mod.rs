@@ -62,7 +62,7 @@ pub use engine::writer::{Lane, Pending, SyncWhen, Undo};
 pub use engine::{Db, Tx};
 pub use page::Page;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Reading, Timestamp};
 use crate::error::{Kind, Result};
 use crate::id::Ids;
 use crate::settings::Durability;
@@ -335,6 +335,11 @@ impl Store {
     /// How many changes were made since the start.
     pub fn changes(&self) -> u64 {
         self.writer.changes()
+    }
+
+    /// The time, as changes have it, with what else is known of the clock.
+    pub fn clock_reading(&self) -> Reading {
+        self.clock.read()
     }
 
     /// The time, as changes have it.

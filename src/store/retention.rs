@@ -145,6 +145,14 @@ pub fn last_message(db: &Db<'_>) -> Result<i64> {
     Ok(last.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
+/// When the newest of the jobs was made that were made by then.
+pub fn newest_by(db: &Db<'_>, by: Timestamp) -> Result<Option<Timestamp>> {
+    let mut newest =
+        db.conn.prepare_cached("SELECT created_at FROM jobs WHERE created_at <= ?1 ORDER BY job DESC LIMIT 1")?;
+    let newest: Option<i64> = newest.query_row([by.millis()], |row| row.get(0)).optional()?;
+    Ok(newest.map(Timestamp))
+}
+
 /// Marks jobs that no thread works on: from now on nothing of them is found. `by` are the flags that have them dropped,
 /// for who asks for them later; none after a reset.
 pub fn mark(tx: &mut Tx<'_>, jobs: &[JobRow], by: Option<&str>) -> Result<()> {
@@ -278,8 +286,9 @@ impl Piece {
             tx.conn.prepare_cached("SELECT max(event) FROM message_events WHERE number BETWEEN ?1 AND ?2")?;
         self.event = self.event.max(event.query_row([first, end], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0));
         for of_messages in [
+            // What waits in a queue is still delivered: it needs no message.
             "DELETE FROM webhook_events WHERE webhook IN (SELECT webhook FROM webhooks)
-                 AND status IN ('PENDING', 'FAILED') AND number BETWEEN ?1 AND ?2",
+                 AND status = 'FAILED' AND number BETWEEN ?1 AND ?2",
             "DELETE FROM message_events WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM delayed WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM deliveries WHERE number BETWEEN ?1 AND ?2",

@@ -186,6 +186,11 @@ pub fn settle(tx: &mut Tx<'_>, webhook: WebhookRow, attempts: &[(WebhookEventRow
         "UPDATE webhook_events SET attempts = attempts + 1, last_error = ?2, next_at = ?3, status = ?4
          WHERE webhook_event = ?1 AND webhook = ?5",
     )?;
+    // Its message may have been dropped, which takes with it what was given up by then.
+    let mut forget = tx.conn.prepare_cached(
+        "DELETE FROM webhook_events WHERE webhook_event = ?1 AND webhook = ?2 AND status = 'FAILED'
+             AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.number = webhook_events.number)",
+    )?;
     let now = tx.now.millis();
     let (mut last_error, mut given_up) = (None, false);
     for (event, attempt) in attempts {
@@ -198,7 +203,10 @@ pub fn settle(tx: &mut Tx<'_>, webhook: WebhookRow, attempts: &[(WebhookEventRow
             Attempt::GivenUp { error } => (error, now, EventStatus::Failed),
         };
         failed.execute(params![event, error, next_at, status.name(), webhook])?;
-        given_up |= status == EventStatus::Failed;
+        if status == EventStatus::Failed {
+            forget.execute(params![event, webhook])?;
+            given_up = true;
+        }
         last_error = Some(error);
     }
     let any_delivered = attempts.iter().any(|(_, attempt)| matches!(attempt, Attempt::Delivered));

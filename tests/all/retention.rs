@@ -140,6 +140,47 @@ fn the_newest_messages_are_kept_by_whole_jobs() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_for_a_while_has_nothing_dropped() {
+    let year = 365 * DAY;
+    let hour = Duration::from_secs(3_600);
+    let mut daemon = Daemon::start_with(keep(Some("30d"), None));
+    let customer = daemon.customer("acme");
+    let old = job(&customer, 3);
+    daemon.clock.advance(29 * DAY);
+    let fresh = job(&customer, 3);
+    // Jumps, with jobs and starts while the clock is wrong, and back.
+    for starts in [false, true, false, true] {
+        daemon.clock.set_forward(year);
+        job(&daemon.customer("acme"), 1);
+        if starts {
+            daemon.restart();
+        }
+        daemon.clock.advance(hour / 8);
+        job(&daemon.customer("acme"), 1);
+        daemon.clock.set_back(year);
+        let customer = daemon.customer("acme");
+        assert!(!is_gone(&customer, &old) && !is_gone(&customer, &fresh));
+    }
+    // With the clock back, what is old goes.
+    daemon.clock.advance(DAY);
+    let customer = daemon.customer("acme");
+    wait_until("the old one is gone", || is_gone(&customer, &old));
+    assert!(!is_gone(&customer, &fresh));
+    // A file that was left alone for long is dropped an hour after the start.
+    daemon.stop();
+    daemon.clock.advance(31 * DAY);
+    daemon.open();
+    let customer = daemon.customer("acme");
+    daemon.clock.advance(hour / 2);
+    job(&customer, 1);
+    assert!(!is_gone(&customer, &fresh));
+    wait_until("it is gone", || {
+        daemon.clock.advance(Duration::from_secs(60));
+        is_gone(&customer, &fresh)
+    });
+}
+
+#[test]
 fn what_is_not_over_stays() {
     let daemon = Daemon::start_with(keep(Some("1d"), Some(1)));
     let customer = daemon.customer("acme");
@@ -465,9 +506,26 @@ fn a_file_is_compacted_to_what_it_holds() {
 fn a_copy_that_was_left_over_goes_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let (database, copy) = (folder.path().join("bulkd.db"), folder.path().join("bulkd.db-compact"));
-    fs::write(&copy, "forget").unwrap();
-    Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()]).terminate();
-    assert!(!copy.exists());
+    let journal = folder.path().join("bulkd.db-compact-journal");
+    let start = || Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()]).terminate();
+    start();
+    let whole = fs::read(&database).unwrap();
+    let mut unfinished = whole.clone();
+    unfinished[..4096].fill(0);
+    for left_over in [whole, unfinished, Vec::new()] {
+        fs::write(&copy, left_over).unwrap();
+        fs::write(&journal, "what it was").unwrap();
+        start();
+        assert!(!copy.exists() && !journal.exists());
+    }
+    // What is somebody else's stays, and is in the way.
+    for (file, text) in [(&copy, "notes"), (&journal, "more notes")] {
+        fs::write(file, text).unwrap();
+    }
+    start();
+    let refusal = Binary::spawn(&mut bulkd(&["compact", database.to_str().unwrap()])).wait();
+    assert!(refusal.refusal().contains("bulkd.db-compact is there, and not bulkd's; it was left as it was"));
+    assert_eq!((fs::read(&copy).unwrap(), fs::read(&journal).unwrap()), (b"notes".to_vec(), b"more notes".to_vec()));
 }
 
 #[test]

@@ -401,6 +401,43 @@ fn an_environment_hears_of_its_own_messages_and_a_flag_of_all() {
 }
 
 #[test]
+fn what_waits_for_a_flags_webhook_is_delivered_after_a_reset_and_nothing_is_left_of_it() {
+    let receiver = Receiver::start(|_, _| 503);
+    let given = vec![Destination::parse(&receiver.url()).unwrap()];
+    let daemon = Daemon::start_with(|config| config.webhooks = given);
+    let left = |rows: &str| -> usize {
+        let count = format!("SELECT count(*) FROM {rows}");
+        open_file(&daemon.database()).query_row(&count, [], |row| row.get(0)).unwrap()
+    };
+    let reset = |customer: &Customer| {
+        customer.post("/_bulkd/reset", &json!({})).done();
+        wait_until("all of the environment is gone", || left("messages") + left("environments") == 0);
+    };
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 20);
+    wait_until("each was attempted", || left("webhook_events WHERE attempts = 1") == 20);
+    reset(&customer);
+    assert_eq!(left("webhook_events WHERE status = 'PENDING'"), 40);
+    let refused = receiver.calls().len();
+    receiver.answers(|_, _| 200);
+    daemon.clock.advance(Duration::from_secs(5));
+    let calls = receiver.wait(refused + 40);
+    let expected = ["ENQUEUED", "SENT"].map(str::to_owned);
+    let told = told(&calls[refused..]);
+    assert!(told.len() == 20 && told.values().all(|statuses| statuses[..] == expected), "{told:?}");
+    wait_until("nothing is left", || left("webhook_events") == 0);
+    // Nor of what is given up.
+    receiver.answers(|_, _| 503);
+    send(&customer, 50, 1);
+    wait_until("it was attempted", || left("webhook_events WHERE attempts = 1") == 1);
+    reset(&customer);
+    wait_until("both are given up", || {
+        daemon.clock.advance(Duration::from_secs(60));
+        left("webhook_events") == 0
+    });
+}
+
+#[test]
 fn one_that_was_removed_is_called_no_more() {
     let (daemon, removed, kept) = (Daemon::start(), Receiver::willing(), Receiver::willing());
     let customer = daemon.customer("acme");

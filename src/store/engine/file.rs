@@ -88,6 +88,14 @@ pub fn inspect(path: &Path) -> Result<()> {
     migrate::refuse_newer(path, i64::from(user_version))
 }
 
+/// As much of a file as tells what it is.
+pub const HEADER_BYTES: u64 = 100;
+
+/// Whether a file that begins so is one of bulkd's.
+pub fn is_ours(header: &[u8]) -> bool {
+    header.starts_with(b"SQLite format 3\0") && header.get(68..72) == Some(&migrate::APPLICATION_ID.to_be_bytes())
+}
+
 /// The lock on a file: one daemon at a time. It stands beside the database, because a lock on the database file itself
 /// would get in the way of SQLite's own on some systems. A clean end removes it, so one that is found tells of another.
 pub struct Lock {

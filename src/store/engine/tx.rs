@@ -44,7 +44,7 @@ impl<'a> Tx<'a> {
         ids: &'a mut Ids,
         recipients: &'a mut Recipients,
     ) -> Self {
-        let Reading { now, set_back_millis } = clock;
+        let Reading { now, set_back_millis, .. } = clock;
         Tx { db: Db::new(conn, now), set_back_millis, ids, recipients, wakeups: Wakeups::default() }
     }
 
