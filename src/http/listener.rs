@@ -83,7 +83,7 @@ impl Listener {
             }
             pause = pauses.then_some(ACCEPT_PAUSE);
         }
-        drop(self.socket);
+        drop((self.socket, self.waiting));
         self.loops.join();
     }
 
