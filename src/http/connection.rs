@@ -25,6 +25,13 @@ use crate::error::{Error, Kind};
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(5);
 
+/// How long a body has not gone on, until its connection may make room for another: one that is on its way is not cut.
+const STUCK_BODY: Duration = Duration::from_secs(1);
+/// The same of an answer that its peer does not read.
+const STUCK_ANSWER: Duration = Duration::from_secs(5);
+/// How long a peer that was told all and says nothing has to close its connection where there is no room.
+const SHORT_LINGER: Duration = Duration::from_millis(200);
+
 /// Steps that a connection takes before others have their turn. One reads once, at most.
 const TURN: usize = 8;
 
@@ -36,6 +43,8 @@ pub struct Connection {
     stage: Stage,
     /// When the phase, or that stage, began.
     since: Instant,
+    /// When the last byte of a body came, or of an answer went.
+    moved: Instant,
     /// Whether the kernel may have something to read, and take something to write. It tells of changes only.
     is_readable: bool,
     is_writable: bool,
@@ -88,13 +97,32 @@ pub enum Step {
     Closed,
 }
 
-/// Whether a connection can make room for another, in the order in which they do.
+/// Whether a connection can make room for another, in the order in which they do, and since when it is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Silence {
+    /// All is said, and the peer has not closed it yet.
+    Told(Instant),
     NeverAsked(Instant),
     Idle(Instant),
     /// Something that is no request yet.
     HalfAsked(Instant),
+    /// A body that does not go on.
+    HalfSent(Instant),
+    /// An answer that the peer does not read.
+    Unread(Instant),
+}
+
+impl Silence {
+    /// Whether it has lasted for long enough.
+    pub fn is_ripe(self, now: Instant) -> bool {
+        let (since, least) = match self {
+            Silence::Told(since) => (since, SHORT_LINGER),
+            Silence::HalfSent(since) => (since, STUCK_BODY),
+            Silence::Unread(since) => (since, STUCK_ANSWER),
+            Silence::NeverAsked(_) | Silence::Idle(_) | Silence::HalfAsked(_) => return true,
+        };
+        now.saturating_duration_since(since) >= least
+    }
 }
 
 /// What a read has come to.
@@ -107,12 +135,14 @@ enum Received {
 
 impl Connection {
     pub fn new(stream: TcpStream) -> Self {
+        let now = Instant::now();
         Connection {
             stream,
             incoming: Incoming::default(),
             phase: Phase::Reading,
             stage: Stage::Silent,
-            since: Instant::now(),
+            since: now,
+            moved: now,
             is_readable: false,
             is_writable: true,
             has_peer_ended: false,
@@ -233,18 +263,35 @@ impl Connection {
         }
     }
 
-    /// How long it has been silent. `None` if it has a request in flight.
+    /// How long it has been silent. `None` if its request is worked on.
     pub fn silence(&self) -> Option<Silence> {
         match (&self.phase, self.stage) {
             (Phase::Reading, Stage::Silent) if !self.has_asked => Some(Silence::NeverAsked(self.since)),
             (Phase::Reading, Stage::Silent) => Some(Silence::Idle(self.since)),
             (Phase::Reading, Stage::Head) => Some(Silence::HalfAsked(self.since)),
+            (Phase::Reading, Stage::Body) => Some(Silence::HalfSent(self.moved)),
+            (Phase::Writing(_), _) => Some(Silence::Unread(self.moved)),
+            (Phase::Lingering(_), _) => Some(Silence::Told(self.moved)),
             _ => None,
         }
     }
 
+    /// Closes it, if it is silent still. The peer of a body is told why: since all that it has sent was read, it can read
+    /// that.
+    pub fn make_room(&mut self, state: &ServerState, silence: Silence) -> bool {
+        let reads = !matches!(silence, Silence::Unread(_));
+        if self.silence() != Some(silence) || (reads && self.is_spoken_to()) {
+            return false;
+        }
+        if matches!(silence, Silence::HalfSent(_)) {
+            self.refuse(state, &Error::unavailable("the body did not go on, and there is no room; try again later"));
+        }
+        self.cut();
+        true
+    }
+
     /// Whether its peer has said something that was not read yet.
-    pub fn is_spoken_to(&self) -> bool {
+    fn is_spoken_to(&self) -> bool {
         self.is_readable || !self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
@@ -258,6 +305,7 @@ impl Connection {
         self.phase = phase;
         self.stage = Stage::Silent;
         self.since = Instant::now();
+        self.moved = self.since;
     }
 
     fn waits(&self, state: &ServerState) -> Step {
@@ -288,9 +336,13 @@ impl Connection {
         if self.stage != self.incoming.stage() {
             self.stage = self.incoming.stage();
             self.since = Instant::now();
+            self.moved = self.since;
         }
         match self.receive(scratch) {
             Received::Bytes(count) => {
+                if self.stage == Stage::Body {
+                    self.moved = Instant::now();
+                }
                 if let Err(error) = self.incoming.feed(&scratch[..count]) {
                     self.refuse(state, &error);
                 }
@@ -352,12 +404,18 @@ impl Connection {
         if !self.is_writable {
             return Some(self.waits(state));
         }
+        let written = outgoing.written;
         match outgoing.write(&self.stream) {
             Progress::Whole => {
                 let closes = outgoing.closes;
                 self.answered(closes);
             }
-            Progress::Blocked => self.is_writable = false,
+            Progress::Blocked => {
+                self.is_writable = false;
+                if outgoing.written > written {
+                    self.moved = Instant::now();
+                }
+            }
             Progress::Failed => self.close(),
         }
         None
@@ -374,7 +432,10 @@ impl Connection {
 
     fn linger(&mut self, state: &ServerState, scratch: &mut [u8], left: usize) -> Option<Step> {
         match self.receive(scratch) {
-            Received::Bytes(count) if count < left => self.phase = Phase::Lingering(left - count),
+            Received::Bytes(count) if count < left => {
+                self.phase = Phase::Lingering(left - count);
+                self.moved = Instant::now();
+            }
             Received::Nothing if !state.stopping() => return Some(self.waits(state)),
             _ => self.close(),
         }

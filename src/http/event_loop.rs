@@ -281,7 +281,8 @@ impl EventLoop {
         self.sweep_at = self.sweep_at.max(now + SWEEP_PAUSE);
     }
 
-    /// Refuses a request that has waited for a thread for too long.
+    /// Refuses a request that has waited for a thread for too long. If it is not found, it is the same one that is worked
+    /// on, or it was answered: the next of its connection is read and queued by this thread only.
     fn withdraw(&mut self, handle: Arc<ConnectionHandle>) {
         match self.pool.withdraw(&handle) {
             Some(refused) => self.refuse(refused),

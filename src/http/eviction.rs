@@ -1,8 +1,9 @@
-//! Which connections make room for new ones: those that never asked anything first, then those that have been silent
-//! longest. One with a request in flight never does.
+//! Which connections make room for new ones, in the order of [`Silence`], and those first that have been silent longest.
+//! One whose request is worked on never does, nor one whose body or answer goes on.
 
 use std::cmp::Reverse;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use super::connection::Silence;
 use super::event_loop::Connections;
@@ -11,6 +12,16 @@ use super::handle::ConnectionHandle;
 /// Of so many connections one is kept in mind for the next time, and no more than that.
 const SHARE: usize = 16;
 const CANDIDATES: usize = 256;
+
+/// What an attempt to make room has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    Made,
+    /// There may be some in a moment: a body or an answer does not go on.
+    Soon,
+    /// None, or not for as long as all go on.
+    None,
+}
 
 /// Connections that may make room. All are looked at only when there are no candidates left.
 #[derive(Default)]
@@ -26,17 +37,21 @@ struct Candidate {
 }
 
 impl Evictions {
-    /// Closes a connection that is silent. False if there is none.
-    pub fn make_room(&mut self, loops: &[Arc<Connections>]) -> bool {
+    /// Closes a connection that is silent, if there is one.
+    pub fn make_room(&mut self, loops: &[Arc<Connections>]) -> Room {
         if self.close_next() {
-            return true;
+            return Room::Made;
         }
+        let now = Instant::now();
         self.candidates = look(loops);
+        let all = self.candidates.len();
+        self.candidates.retain(|candidate| candidate.silence.is_ripe(now));
+        let otherwise = if self.candidates.len() < all { Room::Soon } else { Room::None };
         let kept = (self.candidates.len() / SHARE).min(CANDIDATES);
         let made = self.close_next();
         let forgotten = self.candidates.len().saturating_sub(kept);
         self.candidates.drain(..forgotten);
-        made
+        if made { Room::Made } else { otherwise }
     }
 
     fn close_next(&mut self) -> bool {

@@ -104,19 +104,14 @@ impl ConnectionHandle {
         }
     }
 
-    /// How long it has been silent. `None` if it has a request in flight.
+    /// How long it has been silent. `None` if its request is worked on.
     pub fn silence(&self) -> Option<Silence> {
         self.connection.try_lock().ok()?.silence()
     }
 
     /// Closes it if it is still silent.
     pub fn make_room(&self, silence: Silence) -> bool {
-        let Ok(mut connection) = self.connection.try_lock() else { return false };
-        let is_silent = connection.silence() == Some(silence) && !connection.is_spoken_to();
-        if is_silent {
-            connection.cut();
-        }
-        is_silent
+        self.connection.try_lock().is_ok_and(|mut connection| connection.make_room(&self.state, silence))
     }
 
     /// Tells its peer why it is not served.

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::descriptors;
 use super::event_loop::EventLoops;
-use super::eviction::Evictions;
+use super::eviction::{Evictions, Room};
 use super::server_state::ServerState;
 use crate::error::Error;
 use crate::outage::Outage;
@@ -17,6 +17,9 @@ use crate::threads::catch;
 
 /// How long to wait after an accept that failed, for instance because there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long newcomers wait for room, if there may be some soon, before they are refused. Longer than a body has to be
+/// silent to make room.
+const ROOM_TIME: Duration = Duration::from_millis(1_500);
 const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
 
@@ -29,6 +32,9 @@ pub struct Listener {
     most: usize,
     most_refused: usize,
     accepted: usize,
+    /// The newcomer that waits for room, and since when there is none.
+    waiting: Option<TcpStream>,
+    full_since: Option<Instant>,
     evictions: Evictions,
     accepts: Outage,
     room: Outage,
@@ -41,8 +47,21 @@ impl Listener {
         let accepts = Outage::new("connections cannot be accepted");
         let room = Outage::of_callers("silent connections are closed to make room for new ones");
         let (most, most_refused) = (descriptors::for_connections(), descriptors::for_refusals());
-        let (accepted, evictions) = (0, Evictions::default());
-        Ok(Listener { socket, poll, loops, state, most, most_refused, accepted, evictions, accepts, room })
+        let (accepted, waiting, full_since, evictions) = (0, None, None, Evictions::default());
+        Ok(Listener {
+            socket,
+            poll,
+            loops,
+            state,
+            most,
+            most_refused,
+            accepted,
+            waiting,
+            full_since,
+            evictions,
+            accepts,
+            room,
+        })
     }
 
     /// Has the thread look up.
@@ -57,57 +76,83 @@ impl Listener {
         while !self.state.stopping() {
             // On a descriptor of our own it can fail by an interruption only.
             let _ = self.poll.poll(&mut events, pause);
-            pause = self.accept_all().err().map(|error| {
+            let accepted = self.accept_all();
+            let pauses = accepted.is_err() || self.waiting.is_some();
+            if let Err(error) = accepted {
                 self.accepts.failed(error);
-                ACCEPT_PAUSE
-            });
+            }
+            pause = pauses.then_some(ACCEPT_PAUSE);
         }
-        drop(self.socket);
+        drop((self.socket, self.waiting));
         self.loops.join();
     }
 
-    /// Accepts what has come. An error says why no more can be accepted now.
+    /// Accepts what has come, as long as none of it has to wait for room. An error says why no more can be accepted now.
     fn accept_all(&mut self) -> io::Result<()> {
         while !self.state.stopping() {
+            if let Some(stream) = self.waiting.take() {
+                catch(|| self.take(stream)).unwrap_or(Ok(()))?;
+                if self.waiting.is_some() {
+                    return Ok(());
+                }
+            }
             // Those that were refused are there for a moment more.
-            if self.state.open() >= self.most.saturating_add(self.most_refused) && !self.make_room() {
+            let most = self.most.saturating_add(self.most_refused);
+            if self.state.open() >= most && self.make_room() != Room::Made {
                 return Err(io::Error::other("as many as there may be have requests in flight"));
             }
             match self.socket.accept() {
                 Ok((stream, _)) => {
-                    catch(|| self.take(stream)).unwrap_or(Ok(()))?;
+                    self.waiting = Some(stream);
                     self.accepts.succeeded();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {
                 }
-                Err(error) if descriptors::are_lacking(&error) && self.make_room() => {}
+                Err(error) if descriptors::are_lacking(&error) && self.make_room() == Room::Made => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
+    /// Serves a newcomer, refuses it, or has it wait.
     fn take(&mut self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let refusal = match self.state.open() < self.most {
-            true => {
-                self.room.succeeded();
-                None
+        let refusal = match self.find_room() {
+            Room::Made => None,
+            Room::Soon => {
+                self.waiting = Some(stream);
+                return Ok(());
             }
-            false if self.make_room() => None,
-            false => Some(Error::unavailable("too many connections; try again later")),
+            Room::None => Some(Error::unavailable("too many connections; try again later")),
         };
         let id = self.accepted;
         self.accepted = self.accepted.wrapping_add(1);
         self.loops.loops[id % self.loops.loops.len()].add(id, stream, refusal.as_ref())
     }
 
-    fn make_room(&mut self) -> bool {
-        let made = self.evictions.make_room(&self.loops.loops);
-        if made {
+    /// Whether there is room for one more, and [`Room::Soon`] as long as it is to be waited for.
+    fn find_room(&mut self) -> Room {
+        // More than one if some that were refused are still there.
+        let lacking = (self.state.open() + 1).saturating_sub(self.most);
+        if lacking == 0 {
+            self.room.succeeded();
+        }
+        let not_made = (0..lacking).map(|_| self.make_room()).find(|room| *room != Room::Made);
+        let Some(room) = not_made else {
+            self.full_since = None;
+            return Room::Made;
+        };
+        let full_since = *self.full_since.get_or_insert_with(Instant::now);
+        if full_since.elapsed() < ROOM_TIME { room } else { Room::None }
+    }
+
+    fn make_room(&mut self) -> Room {
+        let room = self.evictions.make_room(&self.loops.loops);
+        if room == Room::Made {
             self.room.failed(format_args!("descriptors are enough for {}", self.most));
         }
-        made
+        room
     }
 }

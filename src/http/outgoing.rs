@@ -8,7 +8,7 @@ use super::write::Encoded;
 /// What is still to be written of an answer.
 pub struct Outgoing {
     bytes: Vec<u8>,
-    written: usize,
+    pub written: usize,
     /// The room that it takes until it is written.
     _reserved: Reserved,
     /// Whether the connection is closed after it.

@@ -4,7 +4,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
@@ -58,6 +60,27 @@ impl Crowded {
                 peer
             })
             .collect()
+    }
+
+    /// Tells a story while these uploads go on, byte by byte.
+    fn beside_uploads<T>(&self, peers: &[Peer], story: impl FnOnce() -> T) -> T {
+        struct Ends<'a>(&'a AtomicBool);
+        impl Drop for Ends<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    peers.iter().for_each(|peer| peer.say(" "));
+                    std::thread::park_timeout(Duration::from_millis(20));
+                }
+            });
+            let _ends = Ends(&is_over);
+            story()
+        })
     }
 
     fn threads(&self) -> u64 {
@@ -119,6 +142,14 @@ impl Peer {
     /// Waits for an answer, and takes nothing of it.
     fn notice_an_answer(&self) {
         assert_eq!(self.0.peek(&mut [0]).unwrap(), 1);
+    }
+
+    /// Whether the daemon has said something, or closed the connection.
+    fn has_news(&self) -> bool {
+        self.0.set_nonblocking(true).unwrap();
+        let peeked = self.0.peek(&mut [0]);
+        self.0.set_nonblocking(false).unwrap();
+        !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
     /// Whether the daemon has closed the connection.
@@ -286,7 +317,7 @@ fn the_silent_make_room_and_of_these_first_those_that_never_asked() {
     let closed: Vec<bool> = kept.iter().map(Peer::is_closed).collect();
     assert!(!closed[..20].contains(&false) && !closed[30..].contains(&true), "{closed:?}");
 
-    // A request in flight is never given up for another.
+    // A body makes room after all of these, however long it does not go on.
     asking.say(&" ".repeat(100_000 - 3));
     assert!(asking.ask("}").starts_with("HTTP/1.1 400 "));
     assert!(asking.is_answered());
@@ -302,44 +333,82 @@ fn the_silent_make_room_and_of_these_first_those_that_never_asked() {
 #[test]
 fn one_for_whom_there_is_no_room_reads_why_also_if_its_request_is_still_arriving() {
     let crowded = Crowded::with_descriptors(64);
-    // Those for whom there is room are told to go on.
-    let upload = UPLOAD.replace("\r\n\r\n{ ", "\r\nExpect: 100-continue\r\n\r\n");
-    let mut asking = Vec::new();
-    let refused = loop {
-        let peer = crowded.connect();
-        let told = peer.ask(&upload);
-        if !told.starts_with("HTTP/1.1 100 ") {
-            break told;
+    let mut uploads = crowded.crowd(16, UPLOAD);
+    crowded.beside_uploads(&uploads, || {
+        let mut refused = 0;
+        while refused < 20 {
+            let peer = crowded.connect();
+            peer.say("POST /bulk HTTP/1.1\r\nHost: localhost\r\n");
+            peer.notice_an_answer();
+            peer.say(&format!("Content-Length: 200000\r\n\r\n{}", " ".repeat(200_000)));
+            let told = peer.hear();
+            // The uploads were held up, one has made room, and what came was half a head.
+            if told.starts_with("HTTP/1.1 408 ") {
+                continue;
+            }
+            assert!(is_told_to_come_again(&told) && told.contains("too many connections"), "{told:?}");
+            assert!(told.contains("\r\nConnection: close\r\n"), "{told:?}");
+            // Closed in good order.
+            peer.0.shutdown(Shutdown::Write).unwrap();
+            assert_eq!((&peer.0).read(&mut [0]).unwrap(), 0);
+            refused += 1;
         }
-        asking.push(peer);
-        assert!(asking.len() < 64);
-    };
-    assert!(is_told_to_come_again(&refused) && refused.contains("too many connections"), "{refused}");
-    for _ in 0..20 {
-        let peer = crowded.connect();
-        peer.say("POST /bulk HTTP/1.1\r\nHost: localhost\r\n");
-        peer.notice_an_answer();
-        peer.say(&format!("Content-Length: 200000\r\n\r\n{}", " ".repeat(200_000)));
-        let told = peer.hear();
-        assert!(is_told_to_come_again(&told) && told.contains("\r\nConnection: close\r\n"), "{told:?}");
-        // Closed in good order.
-        peer.0.shutdown(Shutdown::Write).unwrap();
-        assert_eq!((&peer.0).read(&mut [0]).unwrap(), 0);
-    }
+    });
     // One that leaves makes room.
-    asking.pop();
+    uploads.pop();
     wait_until("there is room again", || crowded.connect().is_answered());
+    crowded.stop();
+}
+
+#[test]
+fn uploads_that_do_not_go_on_make_room_and_read_why() {
+    let crowded = Crowded::with_descriptors(200);
+    // More than there is room for: some have made room for others.
+    let uploads = crowded.crowd(160, UPLOAD);
+    let told = || uploads.iter().filter(|peer| peer.has_news()).count();
+    wait_until("all of them have had their turn", || told() >= 60);
+    let newcomer = crowded.connect();
+    assert!(newcomer.is_answered());
+    let answer = crowded.connect().ask(&create());
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert!(told() < 100, "{} were told", told());
+    // Of those that are silent it is not the last.
+    assert!(newcomer.is_answered());
+    for peer in uploads.iter().filter(|peer| peer.has_news()) {
+        let answer = peer.hear();
+        let says_why = answer.contains("did not go on") || answer.contains("too many connections");
+        assert!(is_told_to_come_again(&answer) && says_why, "{answer:?}");
+    }
+    crowded.stop();
+}
+
+#[test]
+fn an_answer_that_is_not_read_makes_room_after_bodies() {
+    let crowded = Crowded::with_descriptors(64);
+    let reader = crowded.connect();
+    // Far more answers than the kernel keeps for a peer.
+    reader.0.set_nonblocking(true).unwrap();
+    let asked = "GET /_bulkd/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    wait_until("the daemon reads no more", || (&reader.0).write(asked.as_bytes()).is_err());
+    reader.0.set_nonblocking(false).unwrap();
+    let uploads = crowded.crowd(30, UPLOAD);
+    wait_until("bodies have made room", || uploads.iter().filter(|peer| peer.has_news()).count() >= 15);
+    assert!(!reader.is_closed());
+    assert!(crowded.connect().is_answered());
     crowded.stop();
 }
 
 #[test]
 fn connections_that_cannot_be_accepted_are_a_line_when_that_begins_and_one_when_it_ends() {
     let crowded = Crowded::with_descriptors(48);
-    // In flight as long as there is room, then refused, then not accepted.
-    let crowd = crowded.crowd(100, UPLOAD);
-    crowded.daemon.logs("connections cannot be accepted: ");
-    assert!(crowded.daemon.descriptors() <= 48, "{}", crowded.daemon.descriptors());
-    drop(crowd);
+    let uploads = crowded.crowd(8, UPLOAD);
+    crowded.beside_uploads(&uploads, || {
+        // Refused at first, then not accepted.
+        let _crowd = crowded.crowd(100, UPLOAD);
+        crowded.daemon.logs("connections cannot be accepted: ");
+        assert!(crowded.daemon.descriptors() <= 48, "{}", crowded.daemon.descriptors());
+    });
+    drop(uploads);
     wait_until("there is room again, and it was said", || {
         crowded.connect().is_answered() && crowded.daemon.stderr().contains("no longer: connections cannot be accepted")
     });
