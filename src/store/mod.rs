@@ -152,7 +152,7 @@ impl Store {
         let mark = (options.durability != Durability::Ephemeral).then(|| lock.mark().clone());
         mark.iter().for_each(|mark| mark.set(Stage::Serving));
         let stopping = Stopping::default();
-        let recovery = if found.tell(&conn)? { Some(recovery::look_over(&path, &stopping)?) } else { None };
+        let recovery = if found.tell(&conn)? { recovery::look_over(&path, &stopping) } else { None };
         let requests = Readers::new(&path, readers::REQUEST_READERS);
         let followers = Readers::new(&path, readers::FOLLOWER_READERS);
 
