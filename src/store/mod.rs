@@ -118,7 +118,7 @@ pub struct Threads {
     threads: Vec<JoinHandle<()>>,
     // Dropped in this order, all after the last connection and the folder last of all.
     _database: Option<Arc<File>>,
-    _in_place: InPlace,
+    in_place: InPlace,
     _lock: file::Lock,
     _folder: Option<TempDir>,
 }
@@ -130,6 +130,7 @@ impl Threads {
                 log::error!("a thread of the store panicked");
             }
         }
+        self.in_place.set_log_aside();
     }
 }
 
@@ -155,11 +156,12 @@ impl Store {
         let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
         let in_place = held.map_or_else(|| InPlace::hold(&path), Ok)?;
+        in_place.check()?;
         // A file that is thrown away is not looked for by any next start.
         let mark = (options.durability != Durability::Ephemeral).then(|| lock.mark().clone());
         mark.iter().for_each(|mark| mark.set(Stage::Serving));
         let stopping = Stopping::default();
-        let recovery = if found.tell(&conn)? { Some(recovery::look_over(&path, &stopping)?) } else { None };
+        let recovery = if found.tell(&conn)? { recovery::look_over(&path, &stopping) } else { None };
         let requests = Readers::new(&path, readers::REQUEST_READERS);
         let followers = Readers::new(&path, readers::FOLLOWER_READERS);
 
@@ -169,7 +171,8 @@ impl Store {
         clock.on_change(move || moved.ring(Wakeups { jobs: true, messages: true, webhooks: false, retention: true }));
         let database = file::open_for_sync(&path, options.durability)?;
         let copier = file::open_checkpointer(&path, options.durability)?;
-        let (checkpoints, checkpointer) = checkpoint::start(copier, database.clone(), options.litestream)?;
+        let (checkpoints, checkpointer) =
+            checkpoint::start(copier, database.clone(), in_place.clone(), options.litestream)?;
         let clock = options.clock.clone();
         let (cached_jobs, message_commits) = (CachedJobs::default(), MessageCommits::default());
         let set_back_millis = options.clock.read().set_back_millis;
@@ -221,7 +224,7 @@ impl Store {
             Threads {
                 threads: vec![writer_thread, checkpointer],
                 _database: database,
-                _in_place: in_place,
+                in_place,
                 _lock: lock,
                 _folder: folder,
             },

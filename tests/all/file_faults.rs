@@ -3,9 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::binary::{Binary, bulkd};
-use crate::support::{Customer, json, newsletter, readers, wait_until};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::support::binary::{Binary, bulkd, check};
+use crate::support::{Customer, json, newsletter, readers, seed, setting, sized, wait_until};
 
 fn serve(database: &Path) -> Binary {
     Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()])
@@ -95,8 +99,133 @@ fn a_file_that_is_gone_for_good_is_told_by_every_answer_and_by_the_end() {
         daemon.signal("TERM");
         let ended = daemon.wait();
         assert_eq!(ended.code, Some(1), "{told}: {ended:?}");
+        // The last copy of the log would bring it back to its length, with holes.
+        let length = fs::metadata(&database).map_or(0, |metadata| metadata.len());
+        assert!(told != "was cut off" || length == 0, "{length}");
         assert!(ended.stderr.contains(told) && !ended.stderr.contains("panicked"), "{told}: {ended:?}");
     }
+}
+
+/// A sound database of another daemon, with so many users.
+fn another(folder: &Path, name: &str, users: usize) -> std::path::PathBuf {
+    let database = folder.join(name);
+    let daemon = serve(&database);
+    let job_id = daemon.customer("acme").create(newsletter());
+    daemon.customer("acme").ingest(&job_id, readers(0, users));
+    daemon.terminate();
+    database
+}
+
+#[test]
+fn a_sound_file_that_is_copied_over_is_noticed_and_left_as_it_was_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (small, large) = (another(folder.path(), "small.db", 1), another(folder.path(), "large.db", 6_000));
+    let (database, backup) = (folder.path().join("bulkd.db"), folder.path().join("backup.db"));
+    for (other, is_log_copied) in [(&small, false), (&small, true), (&large, false), (&large, true), (&backup, true)] {
+        let aside = folder.path().join("bulkd.db-wal-aside");
+        let _ = (fs::remove_file(&database), fs::remove_file(&aside));
+        let daemon = serve(&database);
+        let customer = daemon.customer("acme");
+        let job_id = customer.create(newsletter());
+        customer.ingest(&job_id, readers(0, 3_000));
+        if other == &backup {
+            let _ = fs::remove_file(&backup);
+            let args = ["backup", "--db", database.to_str().unwrap(), backup.to_str().unwrap()];
+            assert_eq!(Binary::spawn(&mut bulkd(&args)).wait().code, Some(0));
+        }
+        if is_log_copied {
+            // By another program. That is no fault.
+            let shell = rusqlite::Connection::open(&database).unwrap();
+            shell.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+            customer.create(newsletter());
+        }
+        fs::copy(other, &database).unwrap();
+        for _ in 0..3 {
+            assert!(missing(&customer).contains("was written over"), "{other:?}");
+        }
+        daemon.signal("TERM");
+        let ended = daemon.wait();
+        assert_eq!(ended.code, Some(1), "{other:?}: {ended:?}");
+        assert!(!ended.stderr.contains("panicked"), "{other:?}: {ended:?}");
+        assert!(fs::read(other).unwrap() == fs::read(&database).unwrap(), "{other:?} was written to");
+        // What was in the log is of the file that is gone, and does not get into this one.
+        assert!(aside.exists(), "{ended:?}");
+        let daemon = serve(&database);
+        daemon.customer("acme").create(newsletter());
+        daemon.terminate();
+        check(&database);
+    }
+}
+
+#[test]
+fn what_other_programs_copy_from_the_log_under_load_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let daemon = serve(&database);
+    let stop = AtomicBool::new(false);
+    let calls = sized(15, 150);
+    std::thread::scope(|scope| {
+        // With another program's connection and by the daemon itself, whose log is long enough for copies of its own.
+        let copies = scope.spawn(|| {
+            let shell = rusqlite::Connection::open(&database).unwrap();
+            let modes = ["PASSIVE", "FULL", "RESTART", "TRUNCATE", "PASSIVE"];
+            let copy = |mode: &&&str| {
+                let sql = format!("PRAGMA wal_checkpoint({mode})");
+                let copied = shell.query_row(&sql, [], |row| row.get::<_, i64>(2));
+                copied.is_ok_and(|frames| frames > 0)
+            };
+            modes.iter().cycle().take_while(|_| !stop.load(Ordering::SeqCst)).filter(copy).count()
+        });
+        let clients: Vec<_> = (0..3)
+            .map(|client| {
+                let customer = daemon.customer(&format!("acme-{client}"));
+                scope.spawn(move || {
+                    let job_id = customer.create(newsletter());
+                    for call in 0..calls {
+                        let users = json!({ "users": readers(call * 500, 500) });
+                        wait_until("the call is taken", || {
+                            let reply = customer.post(&format!("/bulk/{job_id}"), &users);
+                            // To wait for another program's lock may take too long.
+                            let is_fault = reply.text.contains("written over") || reply.text.contains("cut off");
+                            assert!(!is_fault, "{reply:?}");
+                            reply.status == 200
+                        });
+                    }
+                    assert_eq!(customer.job(&job_id)["received"], calls * 500);
+                })
+            })
+            .collect();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        stop.store(true, Ordering::SeqCst);
+        assert!(copies.join().unwrap() > 3);
+    });
+    daemon.terminate();
+    check(&database);
+}
+
+#[test]
+fn a_log_that_is_emptied_is_noticed_and_not_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, log) = (folder.path().join("bulkd.db"), folder.path().join("bulkd.db-wal"));
+    let daemon = serve(&database);
+    let customer = daemon.customer("acme");
+    // One that another program has emptied in the right way is no fault.
+    let shell = rusqlite::Connection::open(&database).unwrap();
+    customer.create(newsletter());
+    shell.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    assert_eq!(fs::metadata(&log).unwrap().len(), 0);
+    customer.create(newsletter());
+    drop(shell);
+    fs::write(&log, "").unwrap();
+    for _ in 0..3 {
+        assert!(missing(&customer).contains("write-ahead log was emptied"));
+    }
+    let before = fs::read(&database).unwrap();
+    daemon.signal("TERM");
+    let ended = daemon.wait();
+    assert!(ended.code == Some(1) && !ended.stderr.contains("panicked"), "{ended:?}");
+    assert!(before == fs::read(&database).unwrap());
+    check(&database);
 }
 
 #[test]
@@ -329,5 +458,129 @@ fn a_file_that_is_taken_away_between_the_look_and_the_commit_acknowledges_nothin
         assert_eq!((&again["total"], again["errors"].as_array().unwrap().len()), (&json!(0), 5), "{point}");
         assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 5);
         daemon.terminate();
+    }
+}
+
+/// Notes what was acknowledged: users of jobs, by the number of the call that brought them.
+#[derive(Default)]
+struct Ledger(std::collections::BTreeMap<String, Vec<usize>>);
+
+/// Users that one call brings.
+const CALL_USERS: usize = 20;
+
+/// Ingests until it is told to stop, or until nothing is taken any more: what was asked after `is_damaged` must not be.
+fn keep_ingesting(customer: &Customer, stop: &AtomicBool, is_damaged: &AtomicBool) -> (Ledger, usize) {
+    let (mut ledger, mut refused, mut job_id) = (Ledger::default(), 0, None);
+    for call in 0.. {
+        if stop.load(Ordering::SeqCst) {
+            break;
+        }
+        let was_damaged = is_damaged.load(Ordering::SeqCst);
+        let reply = match &job_id {
+            None => customer.post("/bulk", &json!({ "message": newsletter() })),
+            Some(job_id) => {
+                let first = call * CALL_USERS;
+                let users = json!({ "users": readers(first, CALL_USERS) });
+                customer.post(&format!("/bulk/{job_id}"), &users)
+            }
+        };
+        if reply.status == 503 {
+            refused += 1;
+            continue;
+        }
+        assert!(!was_damaged, "acknowledged into a file that is damaged: {reply:?}");
+        match job_id.take() {
+            None => job_id = Some(reply.ok(201)["jobId"].as_str().unwrap().to_owned()),
+            Some(known) => {
+                assert_eq!(reply.ok(200)["errors"], json!([]));
+                ledger.0.entry(known.clone()).or_default().push(call);
+                job_id = (call % 50 != 0).then_some(known);
+            }
+        }
+    }
+    (ledger, refused)
+}
+
+/// One daemon, its file taken away and given back under load, and then written over, its log emptied, or neither.
+fn fault_again_and_again(seed: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, away) = (folder.path().join("bulkd.db"), folder.path().join("away.db"));
+    let other = another(folder.path(), "other.db", 100);
+    let mut random = StdRng::seed_from_u64(seed);
+    let daemon = serve(&database);
+    let customers: Vec<Customer> = (0..3).map(|n| daemon.customer(&format!("acme-{n}"))).collect();
+    let probe = daemon.customer("probe");
+    let (stop, is_damaged) = (AtomicBool::new(false), AtomicBool::new(false));
+    let end = random.random_range(0..3);
+    let outcomes: Vec<(Ledger, usize)> = std::thread::scope(|scope| {
+        let clients = customers.iter().map(|customer| scope.spawn(|| keep_ingesting(customer, &stop, &is_damaged)));
+        let clients: Vec<_> = clients.collect();
+        let taken = |count: usize| {
+            for _ in 0..count {
+                let create = json!({ "message": newsletter() });
+                wait_until("a change is taken", || probe.post("/bulk", &create).status == 201);
+            }
+        };
+        for _ in 0..random.random_range(1..5) {
+            taken(random.random_range(1..40));
+            fs::rename(&database, &away).unwrap();
+            if random.random() {
+                missing(&probe);
+            }
+            if random.random() {
+                fs::copy(&other, &database).unwrap();
+            }
+            fs::rename(&away, &database).unwrap();
+        }
+        taken(random.random_range(1..40));
+        match end {
+            0 => drop(fs::copy(&other, &database).unwrap()),
+            1 => fs::write(folder.path().join("bulkd.db-wal"), "").unwrap(),
+            _ => {}
+        }
+        if end < 2 {
+            is_damaged.store(true, Ordering::SeqCst);
+            (0..3).for_each(|_| drop(missing(&probe)));
+        }
+        stop.store(true, Ordering::SeqCst);
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    daemon.signal("TERM");
+    let ended = daemon.wait();
+    assert_eq!(ended.code, Some(if end < 2 { 1 } else { 0 }), "{ended:?}");
+    assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+    if end == 0 {
+        assert!(fs::read(&other).unwrap() == fs::read(&database).unwrap(), "the copy was written to");
+    }
+    if end == 2 {
+        check(&database);
+        let daemon = serve(&database);
+        for (number, (ledger, _)) in outcomes.iter().enumerate() {
+            let customer = daemon.customer(&format!("acme-{number}"));
+            for (job_id, calls) in &ledger.0 {
+                let there: std::collections::BTreeSet<String> = customer.users(job_id).iter().map(recipient).collect();
+                let lost = |call: &&usize| {
+                    let first = *call * CALL_USERS;
+                    let users = readers(first, CALL_USERS);
+                    !users.as_array().unwrap().iter().all(|user| there.contains(&recipient(user)))
+                };
+                assert_eq!(calls.iter().find(lost), None, "a call of {job_id} is lost");
+            }
+        }
+        daemon.terminate();
+    }
+}
+
+fn recipient(user: &serde_json::Value) -> String {
+    user["recipient"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_acknowledged_is_in_the_file_of_the_name_whenever_that_is_taken_away_or_damaged() {
+    let seed = seed();
+    let rounds = setting("BULKD_TEST_ROUNDS").unwrap_or(sized(6, 60));
+    println!("BULKD_TEST_SEED={seed} BULKD_TEST_ROUNDS={rounds}");
+    for round in 0..rounds {
+        fault_again_and_again(seed + round);
     }
 }

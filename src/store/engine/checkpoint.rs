@@ -16,6 +16,7 @@ use rusqlite::config::DbConfig;
 
 use super::bell::Bell;
 use super::file::{BUSY_TIMEOUT, LOG_BYTES, PAGE_BYTES};
+use super::in_place::InPlace;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::outage::Outage;
@@ -30,11 +31,11 @@ const RESTART_AFTER_PAGES: i64 = LOG_BYTES / PAGE_BYTES;
 const READERS_WAIT: Duration = Duration::from_millis(10);
 
 /// What is known of the log: when to ring for the copier, and when the writer has to start it over.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Checkpoints(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    in_place: InPlace,
     bell: Bell,
     /// Pages in the log after the last commit.
     pages: AtomicI64,
@@ -54,8 +55,23 @@ struct Shared {
 
 /// `database` is the file that `conn` has open; without it nothing is synced that SQLite does not sync itself. With
 /// `is_left` all of it is left to another program, but for the last copy at the end.
-pub fn start(conn: Connection, database: Option<Arc<File>>, is_left: bool) -> Result<(Checkpoints, JoinHandle<()>)> {
-    let checkpoints = Checkpoints(Arc::new(Shared { is_left, ..Shared::default() }));
+pub fn start(
+    conn: Connection,
+    database: Option<Arc<File>>,
+    in_place: InPlace,
+    is_left: bool,
+) -> Result<(Checkpoints, JoinHandle<()>)> {
+    let checkpoints = Checkpoints(Arc::new(Shared {
+        in_place,
+        bell: Bell::default(),
+        pages: AtomicI64::default(),
+        copy_at: AtomicI64::default(),
+        restart_at: AtomicI64::default(),
+        copying: Mutex::default(),
+        unsynced: AtomicBool::default(),
+        is_left,
+        stopping: AtomicBool::default(),
+    }));
     checkpoints.log_starts_over();
     let shared = checkpoints.clone();
     let thread = std::thread::Builder::new().name("checkpointer".to_owned());
@@ -109,12 +125,21 @@ impl Checkpoints {
             return Ok(false);
         }
         let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.in_place.check_copy().is_err() {
+            return Ok(false);
+        }
         // Most readers have done with the log in a moment; one that holds on to it must not hold up the writer: then it
         // is tried again later.
         let _ = conn.busy_timeout(READERS_WAIT);
         let held = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, bool>(0));
         let _ = conn.busy_timeout(BUSY_TIMEOUT);
+        self.look_after_copy();
         Ok(!held?)
+    }
+
+    /// Takes note of the database as the copy has left it: what is written from now on, with no commit meanwhile, is not ours.
+    fn look_after_copy(&self) {
+        let _ = self.0.in_place.check_copy();
     }
 
     /// Called when all other connections are closed.
@@ -143,7 +168,15 @@ impl Checkpoints {
     fn copy_once(&self, conn: &Connection, database: Option<&File>, outage: &Outage) {
         let copied = {
             let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
-            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0))
+            if let Err(error) = self.0.in_place.check_copy() {
+                outage.failed(error);
+                // Nor is it copied by SQLite itself, which does so when the last connection is closed.
+                let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+                return;
+            }
+            let copied = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0));
+            self.look_after_copy();
+            copied
         };
         crash::point(Point::Checkpoint);
         match copied {

@@ -1,5 +1,9 @@
 //! Whether the open database is still the file of its name. A file that was deleted, moved, emptied or written over goes on
 //! taking commits, and all of them are lost at the stop.
+//!
+//! Beside a log the database is written by copies of the log alone, ours or another program's. Each copy is noted in the
+//! memory that the connections share (`-shm`), before and after. A database that was written without one was written over,
+//! however sound it looks.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -17,11 +21,20 @@ struct Held {
     file: File,
     path: PathBuf,
     log_path: PathBuf,
-    /// Device and inode of the write-ahead log, once there is one. SQLite keeps it as long as a connection is open.
-    log: Option<(u64, u64)>,
-    /// At the last look. It becomes smaller only by a VACUUM, after which the header has the new size.
+    /// The write-ahead log, once there is one. SQLite keeps it as long as a connection is open.
+    #[cfg(unix)]
+    log: Option<wal::Log>,
+    /// Size of the database at the last look. It becomes smaller only by a VACUUM, after which the header has the new size.
     bytes: u64,
+    /// When the database was written, in seconds and nanoseconds, and how far the log was copied then: as of the last look.
+    #[cfg(unix)]
+    seen: Option<((i64, i64), wal::Copied)>,
+    /// What is wrong with what the files hold. Nothing mends that while they are open.
+    damage: Option<&'static str>,
 }
+
+#[cfg(unix)]
+const WRITTEN_OVER: &str = "the database file was written over; stop bulkd and restore the file";
 
 impl InPlace {
     /// Locks the database itself: the lock beside it goes by a name, and a hard link is another.
@@ -38,7 +51,17 @@ impl InPlace {
         }
         let bytes = file.metadata().map_err(|error| failed(&error))?.len();
         let log_path = with_suffix(&path_of_file, "-wal");
-        Ok(InPlace(Arc::new(Mutex::new(Held { file, path: path_of_file, log_path, log: None, bytes }))))
+        Ok(InPlace(Arc::new(Mutex::new(Held {
+            file,
+            path: path_of_file,
+            log_path,
+            #[cfg(unix)]
+            log: None,
+            bytes,
+            #[cfg(unix)]
+            seen: None,
+            damage: None,
+        }))))
     }
 
     /// Refuses a change that would be lost. Costs a few microseconds.
@@ -47,6 +70,38 @@ impl InPlace {
         match held.problem() {
             Some(problem) => Err(Error::unavailable(problem)),
             None => Ok(()),
+        }
+    }
+
+    /// Refuses to copy a log into a database if what either of them holds is another's. Into one that has only another name
+    /// now, or none, it does no harm.
+    pub fn check_copy(&self) -> Result<()> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.problem();
+        match held.damage {
+            Some(damage) => Err(Error::unavailable(damage)),
+            None => {
+                #[cfg(unix)]
+                held.log.iter_mut().for_each(wal::Log::begin_copy);
+                Ok(())
+            }
+        }
+    }
+
+    /// To be called when all connections are closed. The log of a database that was written over gets another name: the
+    /// next start would put its pages into a file that they are not of.
+    pub fn set_log_aside(&self) {
+        #[cfg(unix)]
+        {
+            let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if held.damage != Some(WRITTEN_OVER) || !held.log_path.exists() {
+                return;
+            }
+            let (log_path, aside) = (held.log_path.display(), with_suffix(&held.path, "-wal-aside"));
+            match fs::rename(&held.log_path, &aside) {
+                Ok(()) => log::error!("{log_path} is of the file that was written over; it is now {}", aside.display()),
+                Err(error) => log::error!("{log_path} is of the file that was written over; remove it: {error}"),
+            }
         }
     }
 
@@ -79,30 +134,167 @@ impl Drop for Held {
 impl Held {
     /// What is wrong, if anything is.
     fn problem(&mut self) -> Option<&'static str> {
-        use std::os::unix::fs::{FileExt, MetadataExt};
-        let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
-        let Ok(open) = self.file.metadata() else { return Some("the database file cannot be looked at") };
-        match fs::metadata(&self.path) {
-            Ok(named) if id(&named) == id(&open) => {}
-            Ok(_) => return Some("another file has the name of the database; put the database back"),
-            Err(_) => return Some("the database file was deleted or moved away; put it back"),
+        if self.damage.is_none() {
+            self.damage = match self.look() {
+                Err(Problem::Damage(damage)) => Some(damage),
+                Err(Problem::Place(problem)) => return Some(problem),
+                Ok(()) => None,
+            };
         }
-        let mut header = [0; 100];
-        let is_read = self.file.read_exact_at(&mut header, 0).is_ok();
-        if open.len() < self.bytes && !(is_read && open.len() >= bytes_of(&header)) {
-            return Some("the database file was cut off; stop bulkd and restore the file");
+        self.damage
+    }
+
+    fn look(&mut self) -> std::result::Result<(), Problem> {
+        use std::os::unix::fs::{FileExt, MetadataExt};
+        // First: a copy that begins after this look at it has not written before it.
+        let log = self.log.as_ref().and_then(wal::Log::state);
+        let Ok(open) = self.file.metadata() else {
+            return Err(Problem::Place("the database file cannot be looked at"));
+        };
+        match fs::metadata(&self.path) {
+            Ok(named) if wal::id(&named) == wal::id(&open) => {}
+            Ok(_) => return Err(Problem::Place("another file has the name of the database; put the database back")),
+            Err(_) => return Err(Problem::Place("the database file was deleted or moved away; put it back")),
+        }
+        let written = (open.mtime(), open.mtime_nsec());
+        if open.len() != self.bytes || self.seen.is_none_or(|(seen, _)| seen != written) {
+            let mut header = [0; 100];
+            let is_read = self.file.read_exact_at(&mut header, 0).is_ok();
+            if open.len() < self.bytes && !(is_read && open.len() >= bytes_of(&header)) {
+                return Err(Problem::Damage("the database file was cut off; stop bulkd and restore the file"));
+            }
+            if open.len() > 0 && !(is_read && header.starts_with(b"SQLite format 3\0")) {
+                return Err(Problem::Damage(WRITTEN_OVER));
+            }
+            if let (Some(files), Some((_, copied)), Some(now)) = (&self.log, self.seen, &log)
+                && now.copied == copied
+                && !files.is_being_copied(now)
+                && files.state().is_some_and(|now| now.copied == copied)
+            {
+                return Err(Problem::Damage(WRITTEN_OVER));
+            }
         }
         self.bytes = open.len();
-        if open.len() > 0 && !(is_read && header.starts_with(b"SQLite format 3\0")) {
-            return Some("the database file was written over; stop bulkd and restore the file");
-        }
-        match (fs::metadata(&self.log_path), self.log) {
-            (Ok(log), None) => self.log = Some(id(&log)),
-            (Ok(log), Some(known)) if id(&log) == known => {}
+        self.seen = log.as_ref().map(|log| (written, log.copied));
+        match (fs::metadata(&self.log_path), &self.log) {
+            (Ok(found), Some(known)) if known.is(&found) => {
+                if log.is_some_and(|log| !known.holds(&log, found.len())) {
+                    const EMPTIED: &str =
+                        "the database's write-ahead log was emptied, cut off or written over; stop bulkd";
+                    return Err(Problem::Damage(EMPTIED));
+                }
+            }
+            (Ok(_), None) => {
+                self.log = wal::Log::open(&self.path, &self.log_path);
+                self.seen = self.log.as_ref().and_then(wal::Log::state).map(|log| (written, log.copied));
+            }
             (_, None) => {}
-            (_, Some(_)) => return Some("the database's write-ahead log was deleted or moved away; put it back"),
+            (_, Some(_)) => {
+                return Err(Problem::Place("the database's write-ahead log was deleted or moved away; put it back"));
+            }
         }
-        None
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+enum Problem {
+    /// With a file's name. It may be given back.
+    Place(&'static str),
+    /// With what a file holds.
+    Damage(&'static str),
+}
+
+/// The write-ahead log, and what the connections say of it in the memory that they share. Source: "The WAL-Index File
+/// Format" of SQLite's documentation.
+#[cfg(unix)]
+mod wal {
+    use std::fs::{File, Metadata};
+    use std::os::unix::fs::{FileExt, MetadataExt};
+    use std::path::Path;
+
+    use super::with_suffix;
+
+    /// Which file it is: device and inode.
+    pub fn id(metadata: &Metadata) -> (u64, u64) {
+        (metadata.dev(), metadata.ino())
+    }
+
+    /// Changes with each copy of the log into the database.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct Copied {
+        /// Other ones each time that the log starts over.
+        salts: [u8; 8],
+        frames: u32,
+        /// As many as a copy was to copy, noted before it began.
+        attempted: u32,
+    }
+
+    pub struct State {
+        pub copied: Copied,
+        /// Frames that are committed.
+        frames: u32,
+        page_bytes: u32,
+    }
+
+    pub struct Log {
+        id: (u64, u64),
+        file: File,
+        shared: File,
+        /// A copy that seemed to have begun when the log was opened: what takes over a log that was left says so.
+        found: Option<Copied>,
+    }
+
+    impl Log {
+        /// Not while it is being made.
+        pub fn open(database: &Path, path: &Path) -> Option<Self> {
+            let file = File::open(path).ok()?;
+            let shared = File::open(with_suffix(database, "-shm")).ok()?;
+            let mut log = Log { id: id(&file.metadata().ok()?), file, shared, found: None };
+            log.found = log.state().map(|state| state.copied);
+            Some(log)
+        }
+
+        pub fn is(&self, found: &Metadata) -> bool {
+            id(found) == self.id
+        }
+
+        pub fn state(&self) -> Option<State> {
+            let mut bytes = [0; 132];
+            self.shared.read_exact_at(&mut bytes, 0).ok()?;
+            let number = |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+            let mut salts = [0; 8];
+            salts.copy_from_slice(&bytes[32..40]);
+            let page_bytes = match u16::from_ne_bytes([bytes[14], bytes[15]]) {
+                1 => 65_536,
+                bytes => u32::from(bytes),
+            };
+            let copied = Copied { salts, frames: number(96), attempted: number(128) };
+            Some(State { copied, frames: number(16), page_bytes })
+        }
+
+        /// Whether another copy is under way, or was given up.
+        pub fn is_being_copied(&self, state: &State) -> bool {
+            state.copied.attempted > state.copied.frames && self.found != Some(state.copied)
+        }
+
+        /// From now on a copy that seems to have begun has.
+        pub fn begin_copy(&mut self) {
+            self.found = None;
+        }
+
+        /// Whether a log of this size has the frames that are committed, behind its own header.
+        pub fn holds(&self, state: &State, bytes: u64) -> bool {
+            let needed = 32 + u64::from(state.frames) * (24 + u64::from(state.page_bytes));
+            let mut salts = [0; 8];
+            let has = |state: &State, salts: &[u8; 8]| state.frames == 0 || *salts == state.copied.salts;
+            let is_read = state.frames == 0 || self.file.read_exact_at(&mut salts, 16).is_ok();
+            if is_read && (state.frames == 0 || bytes >= needed) && has(state, &salts) {
+                return true;
+            }
+            // It may have started over meanwhile.
+            self.state().is_none_or(|now| now.copied.salts != state.copied.salts)
+        }
     }
 }
 

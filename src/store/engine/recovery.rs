@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::file::{self, Lock, PAGE_BYTES, Stage, with_suffix};
 use super::stopping::Stopping;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::threads::catch;
 
 /// A larger file is not looked over by itself: that takes seconds of the disk, and holds on to the log.
@@ -64,8 +64,9 @@ fn pages_in_log(conn: &Connection) -> Result<i64> {
     Ok(conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get::<_, i64>(1))?.max(0))
 }
 
-/// Looks over in a thread of its own whether the file holds together, and logs an error if it does not.
-pub fn look_over(path: &Path, stopping: &Stopping) -> Result<JoinHandle<()>> {
+/// Looks over in a thread of its own whether the file holds together, and logs an error if it does not. Without room for
+/// the thread the file is served all the same.
+pub fn look_over(path: &Path, stopping: &Stopping) -> Option<JoinHandle<()>> {
     let (path, stopping) = (path.to_owned(), stopping.clone());
     let work = move || {
         let finding = catch(|| find(&path, &stopping)).unwrap_or(Ok(None));
@@ -78,21 +79,22 @@ pub fn look_over(path: &Path, stopping: &Stopping) -> Result<JoinHandle<()>> {
             log::error!("{shown} does not hold together: {finding}; `bulkd check {shown}` shows where");
         }
     };
-    std::thread::Builder::new()
-        .name("recovery".to_owned())
-        .spawn(work)
-        .map_err(|error| Error::startup(format!("the file cannot be looked over: {error}")))
+    let spawned = std::thread::Builder::new().name("recovery".to_owned()).spawn(work);
+    spawned.map_err(|error| log::warn!("the file cannot be looked over at the start: {error}")).ok()
 }
 
 /// What is wrong, if anything is.
 fn find(path: &Path, stopping: &Stopping) -> Result<Option<String>> {
     let mut conn = file::open_reader(path)?;
     stopping.watch(&mut conn)?;
+    // Of one moment: with it open no page of the log is written over, whatever is copied meanwhile.
+    let conn = conn.unchecked_transaction()?;
     let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    let in_log = pages_in_log(&file::open_reader(path)?)?;
     let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
     let page_bytes: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    // What is not in the file yet is in the log.
-    let there = (bytes / page_bytes.unsigned_abs()) as i64 + pages_in_log(&conn)?;
+    // What is not in the file yet is in the log. It is asked by another connection, since that of a transaction may not.
+    let there = (bytes / page_bytes.unsigned_abs()) as i64 + in_log;
     if there < pages {
         return Ok(Some(format!("at least {} of its {pages} pages are missing", pages - there)));
     }

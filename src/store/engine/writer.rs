@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ffi};
 
 use super::bell::{Bells, Wakeups};
@@ -327,13 +328,24 @@ impl WriterThread {
             let first = match carried_over.take() {
                 Some(first) => first,
                 None => {
-                    let Some(next) = lanes.next(lane == Lane::Ahead) else { return };
+                    let Some(next) = lanes.next(lane == Lane::Ahead) else { return self.end() };
                     lane = next.0;
                     next.1
                 }
             };
             carried_over = self.group(lane, first, lanes);
             self.setup.checkpoints.restart_if_long(&self.setup.conn);
+        }
+    }
+
+    /// SQLite copies the log when it closes the last connection that has seen it. That is this one if the checkpointer may
+    /// not copy it.
+    fn end(self) {
+        let Setup { in_place, conn, .. } = &self.setup;
+        if in_place.check_copy().is_err()
+            && let Err(error) = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        {
+            log::error!("the write-ahead log may be copied into a file that it is not of: {error}");
         }
     }
 
