@@ -1,6 +1,7 @@
 //! What keeps the file from growing for ever: a thread that drops the oldest jobs, the environments that were reset, and
 //! what nothing refers to any more. It removes a little at a time, and gives way to all other changes.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,10 +12,11 @@ use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::follow::{self, Next};
 use crate::model::row::JobRow;
+use crate::outage::Outage;
 use crate::output::megabytes;
 use crate::settings::Keep;
 use crate::store::retention::{self, DropRule, Versions};
-use crate::store::{Lane, Store, SyncWhen, Tx, Undo, profile, retired};
+use crate::store::{Lane, Store, SyncWhen, Tx, Undo, profile, retired, webhook};
 use crate::threads;
 
 /// Between two looks for jobs that have become old.
@@ -25,6 +27,10 @@ const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 const AHEAD_MILLIS: i64 = 60_000;
 /// And one that is ahead by more, when it has been so for as long as this.
 const DOUBT_MILLIS: i64 = 60 * 60 * 1000;
+/// Where webhooks hold up all that is old, it is looked for again after so long, and after twice as long each time.
+const RESTS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(600);
+/// And so many times as long as it took at least, as long as nothing else calls for it.
+const REST_FOR_WORK: u32 = 20;
 /// Jobs of an environment that was reset, for one commit.
 const MARKED_JOBS: usize = 64;
 
@@ -84,9 +90,22 @@ struct Sweeper<'a> {
     /// Versions that are yet to be looked at since something was dropped.
     versions: Vec<(Versions, i64)>,
     /// When the size was last told.
-    told_at: Timestamp,
-    /// The webhook that holds up the oldest jobs, as long as that was not told.
+    told_at: Option<Timestamp>,
+    /// The webhook that holds up jobs of those that were looked at since the oldest one.
     held_up_by: Option<String>,
+    held_up: Outage,
+    rest: Option<Rest>,
+}
+
+/// While webhooks hold up all that is old.
+struct Rest {
+    begun: Instant,
+    /// It is not looked for before, though webhooks go on,
+    least: Duration,
+    /// and then, though they do not.
+    most: Duration,
+    heard: u64,
+    webhooks: webhook::Progress,
 }
 
 impl<'a> Sweeper<'a> {
@@ -103,13 +122,16 @@ impl<'a> Sweeper<'a> {
             experience: None,
             // Of what an earlier process has dropped.
             versions: if retention.keep.is_some() { Versions::ALL.map(|it| (it, 0)).to_vec() } else { Vec::new() },
-            told_at: store.now(),
+            told_at: None,
             held_up_by: None,
+            held_up: Outage::of_callers(format!("{} does not drop all that is old", retention.keep)),
+            rest: None,
         }
     }
 
     fn turn(&mut self) -> Result<Next> {
         self.tell_size()?;
+        self.experience()?;
         if self.drop_something()? {
             self.busy_since.get_or_insert_with(Instant::now);
             return Ok(Next::Again);
@@ -130,8 +152,12 @@ impl<'a> Sweeper<'a> {
             self.commit(profile::overwrite_deleted)?;
             return Ok(true);
         }
-        if self.store.read(retention::any_expired)? {
-            self.commit(retention::drop_expired)?;
+        let now = self.store.now();
+        if self.store.read(|db| retention::any_expired(db, now))?
+            && let Some(now) = self.believed_now()?
+            && self.store.read(|db| retention::any_expired(db, now))?
+        {
+            self.commit(move |tx| retention::drop_expired(tx, now))?;
             return Ok(true);
         }
         Ok(self.drop_retired()? || self.mark_old()? || self.drop_versions()?)
@@ -159,7 +185,13 @@ impl<'a> Sweeper<'a> {
         if !keep.is_some() {
             return Ok(false);
         }
+        let heard = self.store.retention_bell().rung();
+        let webhooks = self.store.read(webhook::progress)?;
+        if self.rest.as_ref().is_some_and(|rest| rest.lasts(heard, webhooks)) {
+            return Ok(false);
+        }
         self.count()?;
+        let begun = Instant::now();
         let rule = DropRule { over_by: self.over_by()?, before_job: self.before_job };
         if rule.over_by.is_none() && rule.before_job.is_none() {
             return Ok(false);
@@ -176,27 +208,58 @@ impl<'a> Sweeper<'a> {
                 self.versions = Versions::ALL.map(|it| (it, 0)).to_vec();
                 return Ok(true);
             }
-            if found.next.is_none() || self.retention.is_stopping() {
+            if found.next.is_none() {
+                self.end_look(heard, webhooks, begun.elapsed());
+                return Ok(false);
+            }
+            if self.retention.is_stopping() {
                 return Ok(false);
             }
         }
     }
 
+    /// All jobs were looked at.
+    fn end_look(&mut self, heard: u64, webhooks: webhook::Progress, took: Duration) {
+        let before = self.rest.take();
+        let Some(webhook_id) = self.held_up_by.take() else { return self.held_up.succeeded() };
+        // One that is merely not yet there is not worth a line.
+        if before.is_some() {
+            self.held_up.failed(format!("webhook {webhook_id} has yet to deliver what it tells of"));
+        }
+        let most = match before {
+            Some(before) if before.webhooks == webhooks => (before.most * 2).min(*RESTS.end()),
+            _ => *RESTS.start(),
+        };
+        let least = (took * REST_FOR_WORK).min(*RESTS.end());
+        self.rest = Some(Rest { begun: Instant::now(), least, most: most.max(least), heard, webhooks });
+    }
+
     /// Until when a job must have been over to go by --keep. `None` while the clock is in doubt, too.
     fn over_by(&mut self) -> Result<Option<Timestamp>> {
-        let Some(span) = &self.retention.keep.span else { return Ok(None) };
-        // The moment that goes by this reading is the one that was believed.
+        let Some(span) = self.retention.keep.span.as_ref().map(|span| span.millis) else { return Ok(None) };
+        Ok(self.believed_now()?.map(|now| now.after(-span)))
+    }
+
+    /// The time, unless it is in doubt.
+    fn believed_now(&mut self) -> Result<Option<Timestamp>> {
+        // What is dropped goes by the reading that was believed.
         let clock = self.store.clock_reading();
-        let experience = match &mut self.experience {
-            Some(experience) => experience,
+        Ok(self.experience()?.agrees(clock).then_some(clock.now))
+    }
+
+    /// Begins with the first turn.
+    fn experience(&mut self) -> Result<&mut Experience> {
+        let known = match self.experience.take() {
+            Some(known) => known,
             None => {
+                let clock = self.store.clock_reading();
                 let before = clock.now.after(-DOUBT_MILLIS);
                 let newest = self.store.read(|db| retention::newest_by(db, before))?;
-                let latest = newest.map(|newest| newest.after(DOUBT_MILLIS + span.millis.min(DAY_MILLIS)));
-                self.experience.insert(Experience::new(clock, latest))
+                let span = self.retention.keep.span.as_ref().map_or(DAY_MILLIS, |span| span.millis.min(DAY_MILLIS));
+                Experience::new(clock, newest.map(|newest| newest.after(DOUBT_MILLIS + span)))
             }
         };
-        Ok(experience.agrees(clock).then(|| clock.now.after(-span.millis)))
+        Ok(self.experience.insert(known))
     }
 
     /// Looks which jobs are beyond --keep-messages, once a good part of so many has come.
@@ -251,23 +314,27 @@ impl<'a> Sweeper<'a> {
     fn tell_size(&mut self) -> Result<()> {
         if let Some(line) = self.size_line()? {
             log::info!("{line}");
-            if let Some(webhook_id) = self.held_up_by.take() {
-                log::warn!("{} does not drop what webhook {webhook_id} has yet to deliver", self.retention.keep);
-            }
         }
         Ok(())
     }
 
-    /// How large the file is, once a day.
+    /// How large the file is, at the start and once a day.
     fn size_line(&mut self) -> Result<Option<String>> {
         let now = self.store.now();
-        if now.millis().abs_diff(self.told_at.millis()) < DAY_MILLIS.unsigned_abs() {
+        if self.told_at.is_some_and(|at| now.millis().abs_diff(at.millis()) < DAY_MILLIS.unsigned_abs()) {
             return Ok(None);
         }
-        self.told_at = now;
+        self.told_at = Some(now);
         let (bytes, free) = self.store.read(retention::size)?;
         let (bytes, free) = (megabytes(bytes), megabytes(free));
         Ok(Some(format!("the file has {bytes}, of which {free} are free to be used again")))
+    }
+}
+
+impl Rest {
+    fn lasts(&self, heard: u64, webhooks: webhook::Progress) -> bool {
+        let span = if webhooks == self.webhooks { self.most } else { self.least };
+        heard == self.heard && self.begun.elapsed() < span
     }
 }
 
@@ -301,7 +368,7 @@ impl Experience {
                     let (now, ahead) = (clock.now.second_iso(), ahead / 1000);
                     log::warn!(
                         "the clock says {now}, which is {ahead} s ahead of what was to be expected: \
-                         --keep drops nothing until it has been so for an hour"
+                         nothing is dropped for its age until it has been so for an hour"
                     );
                 }
                 self.ahead = Some((since, by));
@@ -309,7 +376,7 @@ impl Experience {
             }
         }
         if known.is_some() {
-            log::warn!("the clock says {}, and is believed: --keep drops what is old again", clock.now.second_iso());
+            log::warn!("the clock says {}, and is believed: what is old is dropped again", clock.now.second_iso());
         }
         self.believed = clock;
         true
@@ -357,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_of_the_file_is_told_once_a_day() {
+    fn the_size_of_the_file_is_told_at_the_start_and_once_a_day() {
         let clock = ManualClock::at(0);
         let (store, threads) = Store::open_ephemeral(Clock::Manual(clock.clone()));
         let retention = Retention { store: Arc::new(store), keep: Keep::default(), stopping: AtomicBool::new(false) };

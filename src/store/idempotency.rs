@@ -7,9 +7,6 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 
-/// Expired keys that are removed for each one that is added.
-const SWEPT_KEYS: i64 = 4;
-
 /// What a key is scoped to, besides its environment.
 #[derive(Clone, Debug)]
 pub struct KeyScope {
@@ -41,7 +38,7 @@ pub fn find(db: &Db<'_>, environment: EnvironmentRow, scope: &KeyScope) -> Resul
     Ok(answer)
 }
 
-/// Stores the answer, in place of an expired one, and removes a few others that have expired.
+/// Stores the answer, in place of an expired one. Others that have expired go later: see `retention.rs`.
 pub fn create(
     tx: &mut Tx<'_>,
     environment: EnvironmentRow,
@@ -49,11 +46,6 @@ pub fn create(
     expires_at: Timestamp,
     answer: &StoredAnswer,
 ) -> Result<()> {
-    let mut sweep = tx.conn.prepare_cached(
-        "DELETE FROM idempotency_keys WHERE id IN (
-             SELECT id FROM idempotency_keys WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-    )?;
-    sweep.execute(params![tx.now.millis(), SWEPT_KEYS])?;
     let mut create = tx.conn.prepare_cached(
         "INSERT OR REPLACE INTO idempotency_keys (environment, endpoint, key, status, body, created_at, expires_at,
              request_hash)

@@ -145,12 +145,16 @@ pub fn last_message(db: &Db<'_>) -> Result<i64> {
     Ok(last.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// When the newest of the jobs was made that were made by then.
+/// When the newest of the jobs and idempotency keys was made that were made by then.
 pub fn newest_by(db: &Db<'_>, by: Timestamp) -> Result<Option<Timestamp>> {
     let mut newest =
         db.conn.prepare_cached("SELECT created_at FROM jobs WHERE created_at <= ?1 ORDER BY job DESC LIMIT 1")?;
-    let newest: Option<i64> = newest.query_row([by.millis()], |row| row.get(0)).optional()?;
-    Ok(newest.map(Timestamp))
+    let mut newest_key = db
+        .conn
+        .prepare_cached("SELECT created_at FROM idempotency_keys WHERE created_at <= ?1 ORDER BY id DESC LIMIT 1")?;
+    let job: Option<i64> = newest.query_row([by.millis()], |row| row.get(0)).optional()?;
+    let key: Option<i64> = newest_key.query_row([by.millis()], |row| row.get(0)).optional()?;
+    Ok(job.max(key).map(Timestamp))
 }
 
 /// Marks jobs that no thread works on: from now on nothing of them is found. `by` are the flags that have them dropped,
@@ -418,21 +422,21 @@ pub fn drop_unused(tx: &mut Tx<'_>, versions: Versions, by: Timestamp, found: &[
     Ok(())
 }
 
-/// Whether idempotency keys have expired.
-pub fn any_expired(db: &Db<'_>) -> Result<bool> {
+/// Whether idempotency keys have expired by then.
+pub fn any_expired(db: &Db<'_>, by: Timestamp) -> Result<bool> {
     Ok(db
         .conn
         .prepare_cached("SELECT 1 FROM idempotency_keys WHERE expires_at <= ?1 LIMIT 1")?
-        .exists([db.now.millis()])?)
+        .exists([by.millis()])?)
 }
 
-/// Removes some of the idempotency keys that have expired.
-pub fn drop_expired(tx: &mut Tx<'_>) -> Result<()> {
+/// Removes some of the idempotency keys that have expired by then.
+pub fn drop_expired(tx: &mut Tx<'_>, by: Timestamp) -> Result<()> {
     let mut sweep = tx.conn.prepare_cached(
         "DELETE FROM idempotency_keys WHERE id IN (
              SELECT id FROM idempotency_keys WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
     )?;
-    sweep.execute(params![tx.now.millis(), PIECE_ROWS as i64])?;
+    sweep.execute(params![by.millis(), PIECE_ROWS as i64])?;
     Ok(())
 }
 

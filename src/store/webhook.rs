@@ -161,6 +161,17 @@ pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, webhook_id: &str) ->
     Ok(())
 }
 
+/// What changes when a webhook comes or goes, reads on, or has delivered something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress(i64, i64, i64);
+
+pub fn progress(db: &Db<'_>) -> Result<Progress> {
+    let mut progress = db.conn.prepare_cached(
+        "SELECT count(*), coalesce(sum(last_number + last_event), 0), coalesce(max(last_delivered_at), 0) FROM webhooks",
+    )?;
+    Ok(progress.query_row([], |row| Ok(Progress(row.get(0)?, row.get(1)?, row.get(2)?)))?)
+}
+
 /// All webhooks of all environments.
 pub fn all(db: &Db<'_>) -> Result<Vec<Webhook>> {
     let mut all = db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM webhooks ORDER BY webhook"))?;

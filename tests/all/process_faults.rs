@@ -123,6 +123,26 @@ fn any_clock_will_do() {
 }
 
 #[test]
+fn a_clock_that_is_a_year_ahead_for_seconds_has_nothing_dropped() {
+    let clockwork = Clockwork::new();
+    let mut serve = clockwork.serve();
+    let daemon = Binary::start_by(serve.args(["--keep", "30d"]).env("CLOCK_OFFSET", clockwork.path("offset")));
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 10));
+    customer.run_to_the_end(&job_id);
+    // It has looked at the clock by then.
+    daemon.logs("are free to be used again");
+    fs::write(clockwork.path("offset-to-be"), "31536000").unwrap();
+    fs::rename(clockwork.path("offset-to-be"), clockwork.path("offset")).unwrap();
+    daemon.logs("ahead of what was to be expected: nothing is dropped for its age");
+    fs::remove_file(clockwork.path("offset")).unwrap();
+    daemon.logs("and is believed: what is old is dropped again");
+    assert_eq!(customer.job(&job_id)["enqueued"], 10);
+    daemon.terminate();
+}
+
+#[test]
 fn a_clock_that_is_set_back_an_hour_makes_nothing_late() {
     let clockwork = Clockwork::new();
     let mut serve = clockwork.serve();

@@ -6,7 +6,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::support::{Customer, Daemon, NOW, json, open_file, readers, seed, sized, wait_until};
+use bulkd::settings::{Keep, KeepSpan};
 use rand::rngs::StdRng;
+use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
@@ -19,6 +21,8 @@ const DAY: i64 = 24 * HOUR;
 const RETRIES: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
 /// How long an idempotency key lives.
 const KEY_LIFE: i64 = 25 * HOUR;
+/// How long jobs are kept in a year of clock.
+const KEEP: i64 = 7 * DAY;
 
 fn span(millis: i64) -> Duration {
     Duration::from_millis(millis.try_into().unwrap())
@@ -199,6 +203,8 @@ struct Ledger {
     keys: BTreeMap<String, (Value, i64)>,
     /// When the users' tokens expire.
     tokens: BTreeMap<String, i64>,
+    /// What was sent at once, and how much time had passed by then: it is kept for a time, whatever the clock says.
+    kept: BTreeMap<String, i64>,
 }
 
 impl Ledger {
@@ -267,14 +273,16 @@ impl Ledger {
     }
 }
 
-/// Delays, retries, keys and tokens over days or a year, in which the clock jumps back and forth, the machine sleeps and
+/// Delays, retries, keys, tokens and retention over days or a year, in which the clock jumps back and forth, the machine sleeps and
 /// the daemon is started again. The ledger tells to the millisecond what must be so after each step.
 #[test]
 fn a_year_of_clock_passes_as_the_ledger_says() {
     let seed = seed();
     println!("BULKD_TEST_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let (mut daemon, receiver) = (Daemon::start(), Receiver::start());
+    let receiver = Receiver::start();
+    let span_kept = KeepSpan::parse("7d").unwrap();
+    let mut daemon = Daemon::start_with(|config| config.keep = Keep { span: Some(span_kept), messages: None });
     let mut customer = daemon.customer("acme");
     customer.post("/_bulkd/webhooks", &json!({ "url": receiver.url() })).ok(201);
     let mut ledger = Ledger {
@@ -283,6 +291,7 @@ fn a_year_of_clock_passes_as_the_ledger_says() {
         events: BTreeMap::new(),
         keys: BTreeMap::new(),
         tokens: BTreeMap::new(),
+        kept: BTreeMap::new(),
     };
     let (mut passed, mut step) = (0, 0);
     while passed < sized(14 * DAY, 366 * DAY) {
@@ -290,7 +299,7 @@ fn a_year_of_clock_passes_as_the_ledger_says() {
         let now = ledger.now;
         for i in 0..random.random_range(0..3) {
             let name = format!("{step}-{i}");
-            match random.random_range(0..6) {
+            match random.random_range(0..7) {
                 0 | 1 => {
                     let longest = if random.random() { MINUTE } else { 20 * DAY };
                     let millis = random.random_range(1..longest);
@@ -309,6 +318,10 @@ fn a_year_of_clock_passes_as_the_ledger_says() {
                     ledger.events.insert(name, Refused { attempts: 1, refusals, left: RETRIES[0] * SECOND });
                 }
                 4 => {
+                    let id = send(&customer, &name, json!({}));
+                    ledger.kept.insert(id, passed);
+                }
+                5 => {
                     let created = customer.once(&name).post("/bulk", &json!({ "message": { "event": "e" } })).ok(201);
                     ledger.keys.insert(name, (created, now + KEY_LIFE));
                 }
@@ -330,7 +343,7 @@ fn a_year_of_clock_passes_as_the_ledger_says() {
             });
         };
         as_told(&daemon, &ledger, "before");
-        match random.random_range(0..12) {
+        match random.random_range(0..13) {
             // The clock is set back, by seconds or by days. Nobody is late for it.
             0 | 1 => {
                 let longest = if random.random() { MINUTE } else { 3 * DAY };
@@ -349,6 +362,21 @@ fn a_year_of_clock_passes_as_the_ledger_says() {
                 daemon.open();
                 customer = daemon.customer("acme");
                 as_told(&daemon, &ledger, "started");
+            }
+            // It is ahead for a while, and then back: what was due by it is sent, and nothing is dropped.
+            12 => {
+                let millis = random.random_range(DAY..400 * DAY);
+                daemon.clock.set_forward(span(millis));
+                ledger.pass(millis);
+                as_told(&daemon, &ledger, "ahead");
+                let while_ahead = random.random_range(1..HOUR / 2);
+                daemon.clock.advance(span(while_ahead));
+                passed += while_ahead;
+                ledger.pass(while_ahead);
+                as_told(&daemon, &ledger, "still ahead");
+                daemon.clock.set_back(span(millis));
+                ledger.now -= millis;
+                as_told(&daemon, &ledger, "back");
             }
             // Time passes: up to when something happens, or any time. A sleep of the machine and a clock that is set
             // forward are no more than that.
@@ -396,8 +424,19 @@ fn a_year_of_clock_passes_as_the_ledger_says() {
                 ledger.tokens.remove(&user);
             }
         }
-        // Here is the place for what is kept for a time and then dropped.
+        // What is kept for a time and then dropped is not dropped before. When it is depends on how often the clock jumped.
+        let young = ledger.kept.iter().filter(|(_, at)| passed - **at < KEEP);
+        for (id, at) in young.sample(&mut random, 3) {
+            let there = customer.get(&format!("/messages/{id}")).status;
+            assert_eq!(there, 200, "step {step}: a message of {} h: seed {seed}", (passed - at) / HOUR);
+        }
     }
+    let mut kept: Vec<String> = ledger.kept.into_keys().collect();
+    wait_until("all is old and gone", || {
+        daemon.clock.advance(span(DAY));
+        kept.retain(|id| customer.get(&format!("/messages/{id}")).status != 404);
+        kept.is_empty()
+    });
     daemon.stop();
     bulkd::store::check::check(&daemon.database()).unwrap();
 }
