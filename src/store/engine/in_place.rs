@@ -29,6 +29,13 @@ struct Held {
     /// When the database was written, in seconds and nanoseconds, and how far the log was copied then: as of the last look.
     #[cfg(unix)]
     seen: Option<((i64, i64), wal::Copied)>,
+    /// The database's header at the last look.
+    #[cfg(unix)]
+    header: [u8; 100],
+    /// Whether the file system says at once when a file was written. Those of a network or of a virtual machine's host may
+    /// say it later, when nothing was.
+    #[cfg(unix)]
+    is_prompt: bool,
     /// What is wrong with what the files hold. Nothing mends that while they are open.
     damage: Option<&'static str>,
 }
@@ -51,6 +58,8 @@ impl InPlace {
         }
         let bytes = file.metadata().map_err(|error| failed(&error))?.len();
         let log_path = with_suffix(&path_of_file, "-wal");
+        #[cfg(unix)]
+        let is_prompt = is_prompt(&file);
         Ok(InPlace(Arc::new(Mutex::new(Held {
             file,
             path: path_of_file,
@@ -60,6 +69,10 @@ impl InPlace {
             bytes,
             #[cfg(unix)]
             seen: None,
+            #[cfg(unix)]
+            header: [0; 100],
+            #[cfg(unix)]
+            is_prompt,
             damage: None,
         }))))
     }
@@ -166,7 +179,10 @@ impl Held {
             if open.len() > 0 && !(is_read && header.starts_with(b"SQLite format 3\0")) {
                 return Err(Problem::Damage(WRITTEN_OVER));
             }
+            let may_be_told_late = !self.is_prompt && open.len() == self.bytes && header == self.header;
+            self.header = header;
             if let (Some(files), Some((_, copied)), Some(now)) = (&self.log, self.seen, &log)
+                && !may_be_told_late
                 && now.copied == copied
                 && !files.is_being_copied(now)
                 && files.state().is_some_and(|now| now.copied == copied)
@@ -195,6 +211,19 @@ impl Held {
         }
         Ok(())
     }
+}
+
+/// Whether a file lies on one of the file systems of Linux that keep the time of the last write themselves.
+#[cfg(target_os = "linux")]
+fn is_prompt(file: &File) -> bool {
+    // Source: `statfs(2)`. btrfs, ext2 to ext4, F2FS, overlayfs, tmpfs, XFS, ZFS.
+    const PROMPT: [u64; 7] = [0x9123_683e, 0xef53, 0xf2f5_2010, 0x794c_7630, 0x0102_1994, 0x5846_5342, 0x2fc1_2fc1];
+    rustix::fs::fstatfs(file).is_ok_and(|found| PROMPT.contains(&(found.f_type as u64 & 0xffff_ffff)))
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn is_prompt(_: &File) -> bool {
+    false
 }
 
 #[cfg(unix)]
