@@ -747,8 +747,12 @@ mod points {
         customer.ingest(&young, json!(users(NAME, 0..20)));
         customer.run_to_the_end(&young);
         daemon.terminate();
-        let age = format!("UPDATE jobs SET created_at = 0, completed_at = 0 WHERE job_id = '{old}'");
-        rusqlite::Connection::open(folder.database()).unwrap().execute_batch(&age).unwrap();
+        // The clock of these daemons is the machine's. One that was far ahead of what is in the file would not be believed.
+        let ages = format!(
+            "UPDATE jobs SET created_at = 0, completed_at = 0 WHERE job_id = '{old}';
+             UPDATE jobs SET created_at = (unixepoch() - 7200) * 1000, completed_at = created_at WHERE job_id = '{young}'"
+        );
+        rusqlite::Connection::open(folder.database()).unwrap().execute_batch(&ages).unwrap();
         assert_ended_at_its_point(folder.doomed("retention", &["--keep", "1d"]));
         // Whatever is left of it, none of it is found.
         let [jobs, ..] = folder.check();
