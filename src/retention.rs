@@ -16,7 +16,7 @@ use crate::outage::Outage;
 use crate::output::megabytes;
 use crate::settings::Keep;
 use crate::store::retention::{self, DropRule, Versions};
-use crate::store::{Lane, Store, SyncWhen, Tx, Undo, profile, retired, webhook};
+use crate::store::{Lane, Store, SyncWhen, Tx, Undo, message, profile, retired, webhook};
 use crate::threads;
 
 /// Between two looks for jobs that have become old.
@@ -265,7 +265,7 @@ impl<'a> Sweeper<'a> {
     /// Looks which jobs are beyond --keep-messages, once a good part of so many has come.
     fn count(&mut self) -> Result<()> {
         let Some(messages) = self.retention.keep.messages else { return Ok(()) };
-        let last = self.store.read(retention::last_message)?;
+        let last = self.store.read(message::last_number)?.0;
         let has_grown = |since: i64| last.abs_diff(since) > messages / 64;
         if self.counted_at.is_none_or(has_grown) {
             self.before_job = self.store.read(|db| retention::oldest_kept(db, messages))?;

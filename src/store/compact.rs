@@ -43,7 +43,8 @@ pub fn compact(path: &Path) -> Result<Compacted> {
     let copy = copy_of(&real);
     let made = make(&real, &copy).and_then(|conn| {
         crash::point(Point::Compact);
-        take_name(&real, &copy)?;
+        fs::rename(&copy, &real)?;
+        file::sync_folder(&real)?;
         // Only now may another process write again: it finds the copy.
         drop(conn);
         Ok(())
@@ -171,15 +172,5 @@ fn refuse_without_room(database: &Path, needed: u64) -> std::result::Result<(), 
         }
     }
     let _ = (database, needed);
-    Ok(())
-}
-
-fn take_name(database: &Path, copy: &Path) -> std::io::Result<()> {
-    fs::rename(copy, database)?;
-    // The new name is on the disk with its folder.
-    #[cfg(unix)]
-    if let Some(folder) = database.parent() {
-        File::open(folder)?.sync_all()?;
-    }
     Ok(())
 }

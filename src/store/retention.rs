@@ -138,13 +138,6 @@ pub fn oldest_kept(db: &Db<'_>, messages: u64) -> Result<Option<JobRow>> {
     Ok(None)
 }
 
-/// The number of the last message that was made, to see how many have come.
-pub fn last_message(db: &Db<'_>) -> Result<i64> {
-    let mut last =
-        db.conn.prepare_cached("SELECT last_number FROM message_ranges ORDER BY first_number DESC LIMIT 1")?;
-    Ok(last.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
-}
-
 /// When the newest of the jobs and idempotency keys was made that were made by then.
 pub fn newest_by(db: &Db<'_>, by: Timestamp) -> Result<Option<Timestamp>> {
     let mut newest =

@@ -30,7 +30,7 @@ pub struct MessageRange {
 }
 
 /// The last number that was given to a message, 0 before the first.
-pub(in crate::store) fn last_number(db: &Db<'_>) -> Result<MessageNumber> {
+pub fn last_number(db: &Db<'_>) -> Result<MessageNumber> {
     let mut last =
         db.conn.prepare_cached("SELECT last_number FROM message_ranges ORDER BY first_number DESC LIMIT 1")?;
     let last: Option<i64> = last.query_row([], |row| row.get(0)).optional()?;
