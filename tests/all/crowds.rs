@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -21,30 +21,32 @@ const OTHERS: usize = 500;
 struct Crowded {
     daemon: Binary,
     _folder: TempDir,
-    /// These stories are told one at a time: descriptors are limited.
-    _alone: MutexGuard<'static, ()>,
+    _descriptors: Descriptors,
 }
 
 impl Crowded {
-    fn start() -> Self {
-        Crowded::start_by(bulkd(&[]))
+    /// For a story with so many peers. Where there are too few descriptors for it, it is not told, and says so.
+    #[track_caller]
+    fn start(peers: usize) -> Option<Self> {
+        let descriptors = Descriptors::take(peers)?;
+        Some(Crowded::start_by(bulkd(&[]), descriptors))
     }
 
-    /// One with as many descriptors as this.
-    fn with_descriptors(limit: usize) -> Self {
+    /// One that has as many descriptors as this.
+    #[track_caller]
+    fn with_descriptors(limit: usize, peers: usize) -> Option<Self> {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_bulkd")]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Crowded::start_by(command)
+        let descriptors = Descriptors::take(peers)?;
+        Some(Crowded::start_by(command, descriptors))
     }
 
-    fn start_by(mut command: Command) -> Self {
-        static CROWD: Mutex<()> = Mutex::new(());
-        let alone = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
+    fn start_by(mut command: Command, descriptors: Descriptors) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bulkd.db");
         command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--db", file.to_str().unwrap()]);
-        Crowded { daemon: Binary::start_by(&mut command), _folder: folder, _alone: alone }
+        Crowded { daemon: Binary::start_by(&mut command), _folder: folder, _descriptors: descriptors }
     }
 
     fn connect(&self) -> Peer {
@@ -184,25 +186,46 @@ fn is_told_to_come_again(answer: &str) -> bool {
     answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 1\r\n") && answer.ends_with('}')
 }
 
-/// Takes as many descriptors as may be had. Where that is too few for a story, it is not told, and says so.
-#[track_caller]
-fn has_descriptors(needed: usize) -> bool {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let enough = maximum.is_none_or(|most| most >= (needed + OTHERS) as u64);
-    if !enough {
-        eprintln!("NOT TESTED: it needs {} file descriptors, and `ulimit -Hn` is {maximum:?}", needed + OTHERS);
+/// Descriptors of this process that one story has. The stories that run beside it wait for theirs.
+struct Descriptors(usize);
+
+impl Descriptors {
+    #[track_caller]
+    fn take(needed: usize) -> Option<Self> {
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+        let most = maximum.map_or(usize::MAX, |most| most as usize).saturating_sub(OTHERS);
+        if most < needed {
+            eprintln!("NOT TESTED: it needs {} file descriptors, and `ulimit -Hn` is {maximum:?}", needed + OTHERS);
+            return None;
+        }
+        let mut taken = Descriptors::taken();
+        while *taken + needed > most {
+            taken = GIVEN_BACK.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *taken += needed;
+        Some(Descriptors(needed))
     }
-    enough
+
+    fn taken() -> MutexGuard<'static, usize> {
+        static TAKEN: Mutex<usize> = Mutex::new(0);
+        TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+impl Drop for Descriptors {
+    fn drop(&mut self) {
+        *Descriptors::taken() -= self.0;
+        GIVEN_BACK.notify_all();
+    }
+}
+
+static GIVEN_BACK: Condvar = Condvar::new();
 
 #[test]
 fn a_newcomer_is_answered_beside_hundreds_who_are_silent_or_do_not_go_on() {
     let (idle, halves, uploads) = (600, 200, 512);
-    if !has_descriptors(idle + halves + uploads) {
-        return;
-    }
-    let crowded = Crowded::start();
+    let Some(crowded) = Crowded::start(idle + halves + uploads) else { return };
     let threads = crowded.threads();
     let crowd = [crowded.crowd(idle, ""), crowded.crowd(halves, HALF_A_HEAD), crowded.crowd(uploads, UPLOAD)];
     for _ in 0..50 {
@@ -222,10 +245,7 @@ fn a_newcomer_is_answered_beside_hundreds_who_are_silent_or_do_not_go_on() {
 #[test]
 fn thousands_who_ask_once_and_all_at_once_are_all_answered() {
     let count = sized(1_000, 3_000);
-    if !has_descriptors(count) {
-        return;
-    }
-    let crowded = Crowded::start();
+    let Some(crowded) = Crowded::start(count) else { return };
     let (crowd, create) = (crowded.crowd(count, ""), create());
     for (i, peer) in crowd.iter().enumerate() {
         peer.say(if i % 2 == 0 { &create } else { HEALTH });
@@ -254,10 +274,7 @@ fn thousands_who_ask_once_and_all_at_once_are_all_answered() {
 #[test]
 fn thousands_of_idle_connections_cost_little_beside_forty_busy_ones() {
     let (count, rounds) = (sized(2_000, 10_000), sized(10, 50));
-    if !has_descriptors(count + 40) {
-        return;
-    }
-    let crowded = Crowded::start();
+    let Some(crowded) = Crowded::start(count + 40) else { return };
     assert!(crowded.connect().ask(&create()).starts_with("HTTP/1.1 201 "));
     let (memory, threads) = (crowded.memory(), crowded.threads());
     let idle = crowded.crowd(count, "");
@@ -286,7 +303,7 @@ fn thousands_of_idle_connections_cost_little_beside_forty_busy_ones() {
 
 #[test]
 fn the_silent_make_room_and_of_these_first_those_that_never_asked() {
-    let crowded = Crowded::with_descriptors(64);
+    let Some(crowded) = Crowded::with_descriptors(64, 200) else { return };
     let asking = crowded.connect();
     asking.say(UPLOAD);
     // More than there is room for.
@@ -332,7 +349,7 @@ fn the_silent_make_room_and_of_these_first_those_that_never_asked() {
 
 #[test]
 fn one_for_whom_there_is_no_room_reads_why_also_if_its_request_is_still_arriving() {
-    let crowded = Crowded::with_descriptors(64);
+    let Some(crowded) = Crowded::with_descriptors(64, 200) else { return };
     let mut uploads = crowded.crowd(16, UPLOAD);
     crowded.beside_uploads(&uploads, || {
         let mut refused = 0;
@@ -362,7 +379,7 @@ fn one_for_whom_there_is_no_room_reads_why_also_if_its_request_is_still_arriving
 
 #[test]
 fn uploads_that_do_not_go_on_make_room_and_read_why() {
-    let crowded = Crowded::with_descriptors(200);
+    let Some(crowded) = Crowded::with_descriptors(200, 200) else { return };
     // More than there is room for: some have made room for others.
     let uploads = crowded.crowd(160, UPLOAD);
     let told = || uploads.iter().filter(|peer| peer.has_news()).count();
@@ -381,7 +398,7 @@ fn uploads_that_do_not_go_on_make_room_and_read_why() {
 
 #[test]
 fn an_answer_that_is_not_read_makes_room_after_bodies() {
-    let crowded = Crowded::with_descriptors(64);
+    let Some(crowded) = Crowded::with_descriptors(64, 200) else { return };
     let reader = crowded.connect();
     // Far more answers than the kernel keeps for a peer.
     reader.0.set_nonblocking(true).unwrap();
@@ -397,7 +414,7 @@ fn an_answer_that_is_not_read_makes_room_after_bodies() {
 
 #[test]
 fn connections_that_cannot_be_accepted_are_a_line_when_that_begins_and_one_when_it_ends() {
-    let crowded = Crowded::with_descriptors(48);
+    let Some(crowded) = Crowded::with_descriptors(48, 200) else { return };
     let uploads = crowded.crowd(8, UPLOAD);
     crowded.beside_uploads(&uploads, || {
         // Refused at first, then not accepted.
@@ -416,10 +433,7 @@ fn connections_that_cannot_be_accepted_are_a_line_when_that_begins_and_one_when_
 
 #[test]
 fn hundreds_that_have_posted_keep_no_thread() {
-    if !has_descriptors(500) {
-        return;
-    }
-    let crowded = Crowded::start();
+    let Some(crowded) = Crowded::start(500) else { return };
     let threads = crowded.threads();
     let (crowd, create) = (crowded.crowd(500, ""), create());
     for peer in &crowd {
