@@ -1,10 +1,9 @@
 //! Time passes, clocks are set, machines sleep: what waits has its turn when it should.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::support::receiver::Receiver;
 use crate::support::{Customer, Daemon, NOW, json, open_file, readers, seed, sized, wait_until};
 use bulkd::settings::{Keep, KeepSpan};
 use rand::rngs::StdRng;
@@ -60,41 +59,16 @@ fn retried(daemon: &Daemon) -> BTreeMap<String, (usize, i64)> {
 }
 
 /// Takes an event about the recipient `flaky-N-...` at the attempt after N that it has refused, and any other at once.
-struct Receiver {
-    server: Arc<tiny_http::Server>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Receiver {
-    #[allow(clippy::disallowed_methods, reason = "a test's thread needs no name")]
-    fn start() -> Self {
-        let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
-        let ours = server.clone();
-        let thread = std::thread::spawn(move || {
-            let mut refused: BTreeMap<String, usize> = BTreeMap::new();
-            while let Ok(mut request) = ours.recv() {
-                let body: Value = serde_json::from_reader(request.as_reader()).unwrap();
-                let recipient = body["data"]["recipientId"].as_str().unwrap().to_owned();
-                let wanted = recipient.split('-').nth(1).filter(|_| recipient.starts_with("flaky-"));
-                let refusals = refused.entry(recipient.clone()).or_default();
-                let refuses = wanted.is_some_and(|wanted| *refusals < wanted.parse().unwrap());
-                *refusals += usize::from(refuses);
-                let _ = request.respond(tiny_http::Response::empty(if refuses { 503 } else { 200 }));
-            }
-        });
-        Receiver { server, thread: Some(thread) }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/events", self.server.server_addr())
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.server.unblock();
-        let _ = self.thread.take().unwrap().join();
-    }
+fn receiver() -> Receiver {
+    let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+    Receiver::start(move |call| {
+        let recipient = call.data("recipientId").as_str().unwrap().to_owned();
+        let wanted = recipient.split('-').nth(1).filter(|_| recipient.starts_with("flaky-"));
+        let refusals = refused.entry(recipient.clone()).or_default();
+        let refuses = wanted.is_some_and(|wanted| *refusals < wanted.parse().unwrap());
+        *refusals += usize::from(refuses);
+        if refuses { 503 } else { 200 }
+    })
 }
 
 #[test]
@@ -135,7 +109,7 @@ fn a_clock_that_is_set_back_keeps_no_message_waiting_that_waits_for_a_span() {
 
 #[test]
 fn a_retry_waits_no_longer_when_the_clock_is_set_back() {
-    let (daemon, receiver) = (Daemon::start(), Receiver::start());
+    let (daemon, receiver) = (Daemon::start(), receiver());
     let customer = daemon.customer("acme");
     customer.post("/_bulkd/webhooks", &json!({ "url": receiver.url() })).ok(201);
     send(&customer, "flaky-2", json!({}));
@@ -155,7 +129,7 @@ fn a_retry_waits_no_longer_when_the_clock_is_set_back() {
 
 #[test]
 fn what_waits_for_a_span_waits_no_longer_than_that_after_a_start() {
-    let (mut daemon, receiver) = (Daemon::start(), Receiver::start());
+    let (mut daemon, receiver) = (Daemon::start(), receiver());
     let customer = daemon.customer("acme");
     customer.post("/_bulkd/webhooks", &json!({ "url": receiver.url() })).ok(201);
     send(&customer, "flaky-9", json!({ "delay": { "duration": HOUR } }));
@@ -280,7 +254,7 @@ fn a_year_of_clock_passes_as_the_ledger_says() {
     let seed = seed();
     println!("BULKD_TEST_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let receiver = Receiver::start();
+    let receiver = receiver();
     let span_kept = KeepSpan::parse("7d").unwrap();
     let mut daemon = Daemon::start_with(|config| config.keep = Keep { span: Some(span_kept), messages: None });
     let mut customer = daemon.customer("acme");

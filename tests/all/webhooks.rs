@@ -5,10 +5,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::support::binary::{Binary, check};
+use crate::support::receiver::{self, Call};
 use crate::support::{
     Customer, Daemon, NOW, PATIENCE, json, newsletter, open_file, readers, sized, unheard, wait_until,
 };
@@ -21,65 +21,28 @@ use sha2::Sha256;
 /// Events that wait for one receiver, at most.
 const QUEUE: u64 = 1_000;
 
-/// A call that a receiver was made.
-#[derive(Clone)]
-struct Call {
-    headers: BTreeMap<String, String>,
-    text: String,
-    body: Value,
-}
-
-impl Call {
-    fn event_id(&self) -> &str {
-        &self.headers["x-bulkd-event-id"]
-    }
-
-    fn data(&self, name: &str) -> &Value {
-        &self.body["data"][name]
-    }
-
-    /// Whom the event is about, and the message's status.
-    fn news(&self) -> (String, String) {
-        let text = |name: &str| self.data(name).as_str().unwrap().to_owned();
-        (text("recipientId"), text("status"))
-    }
-}
-
 /// What a receiver answers to a call, and how often it was called before.
 type Answer = Box<dyn FnMut(&Call, usize) -> u16 + Send>;
 
 /// A server that keeps what it is told.
 struct Receiver {
-    server: Arc<tiny_http::Server>,
-    thread: Option<JoinHandle<()>>,
+    server: receiver::Receiver,
     calls: Arc<Mutex<Vec<Call>>>,
     answer: Arc<Mutex<Answer>>,
 }
 
 impl Receiver {
-    #[allow(clippy::disallowed_methods, reason = "a test's thread needs no name")]
     fn start(answer: impl FnMut(&Call, usize) -> u16 + Send + 'static) -> Self {
-        let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(Box::new(answer)));
-        let (ours, kept, answers) = (server.clone(), calls.clone(), answer.clone());
-        let thread = std::thread::spawn(move || {
-            while let Ok(mut request) = ours.recv() {
-                let headers = request.headers().iter();
-                let headers = headers
-                    .map(|it| (it.field.as_str().as_str().to_ascii_lowercase(), it.value.as_str().to_owned()))
-                    .collect();
-                let mut text = String::new();
-                request.as_reader().read_to_string(&mut text).unwrap();
-                let call = Call { headers, body: serde_json::from_str(&text).unwrap(), text };
-                let before = kept.lock().unwrap().len();
-                let status = answers.lock().unwrap()(&call, before);
-                kept.lock().unwrap().push(call);
-                let location = tiny_http::Header::from_bytes("Location", "/elsewhere").unwrap();
-                let _ = request.respond(tiny_http::Response::empty(status).with_header(location));
-            }
+        let (kept, answers) = (calls.clone(), answer.clone());
+        let server = receiver::Receiver::start(move |call| {
+            let before = kept.lock().unwrap().len();
+            let status = answers.lock().unwrap()(&call, before);
+            kept.lock().unwrap().push(call);
+            status
         });
-        Receiver { server, thread: Some(thread), calls, answer }
+        Receiver { server, calls, answer }
     }
 
     /// One that takes everything.
@@ -88,7 +51,7 @@ impl Receiver {
     }
 
     fn url(&self) -> String {
-        format!("http://{}/events", self.server.server_addr())
+        self.server.url()
     }
 
     fn answers(&self, answer: impl FnMut(&Call, usize) -> u16 + Send + 'static) {
@@ -110,13 +73,6 @@ impl Receiver {
 
     fn event_ids(&self) -> BTreeSet<String> {
         self.calls.lock().unwrap().iter().map(|call| call.event_id().to_owned()).collect()
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.server.unblock();
-        let _ = self.thread.take().unwrap().join();
     }
 }
 
@@ -165,8 +121,10 @@ fn send(customer: &Customer, first: usize, count: usize) -> String {
     job_id
 }
 
+/// Whom each event is about, and the message's status.
 fn news(calls: &[Call]) -> Vec<(String, String)> {
-    calls.iter().map(Call::news).collect()
+    let text = |call: &Call, name: &str| call.data(name).as_str().unwrap().to_owned();
+    calls.iter().map(|call| (text(call, "recipientId"), text(call, "status"))).collect()
 }
 
 /// The statuses of each message, in the order in which they were told.
@@ -289,7 +247,9 @@ fn one_that_is_behind_is_told_the_same() {
     let told = told(&receiver.calls());
     assert_eq!(told["delivered"], ["ENQUEUED", "DELAYED", "SENT", "DELIVERED"]);
     assert_eq!(told["open"], ["ENQUEUED", "DELAYED", "CANCELED"]);
-    for call in receiver.calls().iter().filter(|call| call.news().1 == "ENQUEUED" || call.news().1 == "DELAYED") {
+    for call in
+        receiver.calls().iter().filter(|call| call.data("status") == "ENQUEUED" || call.data("status") == "DELAYED")
+    {
         assert_eq!((times(call), call.data("providers")), (vec![], &json!([])));
     }
 }
@@ -545,7 +505,7 @@ fn an_attempt_that_failed_is_made_again_in_its_time_and_keeps_its_place() {
 #[test]
 fn a_receiver_that_is_gone_is_given_up_after_ten_attempts() {
     let (daemon, receiver) =
-        (Daemon::start(), Receiver::start(|call, _| if call.news().1 == "SENT" { 200 } else { 500 }));
+        (Daemon::start(), Receiver::start(|call, _| if call.data("status") == "SENT" { 200 } else { 500 }));
     let customer = daemon.customer("acme");
     let id = register(&customer, &receiver.url());
     send(&customer, 0, 1);
@@ -556,7 +516,7 @@ fn a_receiver_that_is_gone_is_given_up_after_ten_attempts() {
     }
     // The next event of the message goes on behind it.
     let calls = receiver.wait(11);
-    assert_eq!(calls[10].news().1, "SENT");
+    assert_eq!(calls[10].data("status"), "SENT");
     let shown = wait_for(&customer, &id, "is done", |it| it["pending"] == 0);
     assert_eq!(shown["failed"], 1);
     let failed = &shown["failed_events"][0];

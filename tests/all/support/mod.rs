@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod cases;
+pub mod receiver;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
