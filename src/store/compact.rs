@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::engine::file::{self, Lock, Stage};
 use super::engine::in_place::InPlace;
+use super::engine::serving;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 
@@ -109,6 +110,7 @@ fn refuse_hard_links(path: &Path) -> std::result::Result<(), String> {
 /// without a log, which must not be taken for the copy's, and locked as long as the connection lives.
 fn make(database: &Path, copy: &Path) -> std::result::Result<Connection, Box<dyn std::error::Error>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let has_log = file::with_suffix(database, "-wal").exists();
     let conn = Connection::open_with_flags(database, flags)?;
     conn.busy_timeout(file::BUSY_TIMEOUT)?;
     if conn.is_readonly("main")? {
@@ -120,6 +122,9 @@ fn make(database: &Path, copy: &Path) -> std::result::Result<Connection, Box<dyn
         return Err("another process has it open".into());
     }
     conn.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+    if has_log {
+        serving::clear(&conn)?;
+    }
     crash::point(Point::Compact);
     let pragma = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let needed = ((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?).unsigned_abs();

@@ -73,7 +73,7 @@ use engine::readers::{self, Reader, Readers};
 use engine::recipients::{CachedJobs, Recipients};
 use engine::recovery::{self, Found};
 use engine::stopping::Stopping;
-use engine::writer::{MessageCommits, Setup, Writer};
+use engine::writer::{Marking, MessageCommits, Setup, Writer};
 use engine::{checkpoint, file};
 use set_back::{SetBack, SetBacks};
 
@@ -179,8 +179,15 @@ impl Store {
         let set_backs = SetBacks::new(set_back_millis);
         let noted = set_backs.clone();
         let names_are_random = options.ids.are_random();
+        let marking = match options.durability {
+            Durability::Ephemeral => Marking::None,
+            // A log that is there may be one that Litestream has open.
+            _ if options.litestream && !found.is_without_log() => Marking::InLog,
+            _ => Marking::InDatabase,
+        };
         let setup = Setup {
             conn,
+            marking,
             durability: options.durability,
             clock: options.clock,
             set_back_millis,

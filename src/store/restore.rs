@@ -10,6 +10,7 @@ use super::check::{self, FileSummary, check_alone};
 use super::engine::file::{self, Lock, Stage, same_file, sync_folder, with_suffix};
 use super::engine::in_place::InPlace;
 use super::engine::partial::Partial;
+use super::engine::serving;
 use super::engine::stopping::Stopping;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
@@ -131,9 +132,14 @@ fn keep_owner(_: &Path, _: &Path) {}
 fn fold(to: &Path) -> Result<()> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     let log = with_suffix(to, "-wal");
+    let has_log = log.exists();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let folded = Connection::open_with_flags(to, flags).and_then(|conn| {
         conn.busy_timeout(file::BUSY_TIMEOUT)?;
+        // Where that cannot be done, it only says more than there is to say when it is served again.
+        if has_log {
+            let _ = serving::clear(&conn);
+        }
         conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         conn.close().map_err(|(_, error)| error)
     });
