@@ -279,6 +279,99 @@ fn versions_go_when_nothing_refers_to_them() {
     assert_eq!(customer.get(&format!("/brands/{brand}")).ok(200)["name"], "b5");
 }
 
+#[test]
+fn environments_in_which_nothing_is_left_go() {
+    let mut daemon = Daemon::start_with(keep(Some("30d"), None));
+    let used = daemon.customer("used");
+    job(&used, 3);
+    used.once("k").post("/bulk/none/run", &json!({})).refused(404);
+    let emptied = daemon.customer("emptied");
+    emptied.put("/users/ada/tokens/t", &json!({ "provider_key": "expo" })).done();
+    emptied.delete("/users/ada/tokens/t").done();
+    // Each has something else left.
+    let fillings: [(&str, &str, &str, Value); 8] = [
+        ("profile", "PUT", "/profiles/ada", json!({ "profile": { "name": "Ada" } })),
+        ("list", "PUT", "/lists/a.b", json!({ "name": "A" })),
+        ("brand", "POST", "/brands", json!({ "id": "b", "name": "B", "settings": {} })),
+        ("token", "PUT", "/users/ada/tokens/t", json!({ "provider_key": "expo" })),
+        ("preference", "PUT", "/users/ada/preferences/t", json!({ "topic": { "status": "OPTED_IN" } })),
+        ("webhook", "POST", "/_bulkd/webhooks", json!({ "url": "http://127.0.0.1:9/" })),
+        (
+            "template",
+            "POST",
+            "/notifications",
+            json!({ "notification": {
+            "name": "N", "tags": null, "brand": null, "subscription": null, "routing": null,
+            "content": { "version": "2022-01-01", "elements": [] } } }),
+        ),
+        ("job", "POST", "/bulk", json!({ "message": newsletter() })),
+    ];
+    for (key, method, path, body) in &fillings {
+        let reply = daemon.customer(key).send(method, path, Some(&body.to_string()));
+        assert!(reply.status < 300, "{key}: {reply:?}");
+    }
+    // One that can be restored is something as well.
+    daemon.customer("list").delete("/lists/a.b").done();
+    let database = daemon.database();
+    let environments = || count(&database, "environments");
+    assert_eq!(environments(), 10);
+    daemon.clock.advance(29 * DAY);
+    let young = daemon.customer("young");
+    young.put("/users/ada/tokens/t", &json!({ "provider_key": "expo" })).done();
+    young.delete("/users/ada/tokens/t").done();
+    daemon.clock.advance(DAY + Duration::from_secs(3_600));
+    wait_until("the empty ones are gone", || environments() == 9);
+    // They are made anew, under numbers that none had.
+    let job_id = job(&used, 2);
+    emptied.put("/profiles/ada", &json!({ "profile": { "name": "Ada" } })).ok(200);
+    assert_eq!(used.outbox(&job_id).len(), 2);
+    assert_eq!((environments(), count(&database, "environments WHERE environment > 11")), (11, 2));
+    let message = json!({ "message": { "to": { "email": "a@b.c" }, "content": { "title": "t", "body": "b" } } });
+    daemon.customer("new").post("/send", &message).ok(202);
+    daemon.stop();
+    check(&database);
+
+    // Those of keys that were named stay.
+    daemon.reconfigure(|config| config.api_keys = ["named", "used"].map(str::to_owned).to_vec());
+    daemon.open();
+    let named = daemon.customer("named");
+    named.put("/users/ada/tokens/t", &json!({ "provider_key": "expo" })).done();
+    named.delete("/users/ada/tokens/t").done();
+    daemon.clock.advance(31 * DAY);
+    let later = job(&named, 1);
+    wait_until("what is old is gone", || {
+        daemon.clock.advance(Duration::from_secs(60));
+        count(&database, "environments") == 11
+    });
+    assert!(!is_gone(&named, &later));
+    assert_eq!(count(&database, &format!("jobs JOIN environments USING (environment) WHERE job_id = '{later}'")), 1);
+}
+
+/// More than one look, or one commit, takes.
+#[test]
+fn very_many_environments_go_in_pieces() {
+    let daemon = Daemon::start_with(keep(Some("1h"), None));
+    let keys = sized(600, 3_000);
+    std::thread::scope(|scope| {
+        for first in 0..4 {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                for number in (first..keys).step_by(4) {
+                    let customer = daemon.customer(&format!("key {number}"));
+                    customer.put("/users/ada/tokens/t", &json!({ "provider_key": "expo" })).done();
+                    if number % 100 > 0 {
+                        customer.delete("/users/ada/tokens/t").done();
+                    }
+                }
+            });
+        }
+    });
+    let database = daemon.database();
+    assert_eq!(count(&database, "environments"), keys);
+    daemon.clock.advance(Duration::from_secs(3_700));
+    wait_until("those with something are left", || count(&database, "environments") == keys / 100);
+}
+
 /// Whether a file in the folder holds this text.
 fn holds(folder: &Path, text: &str) -> bool {
     fs::read_dir(folder).unwrap().any(|entry| {

@@ -266,8 +266,9 @@ impl Writer {
         let (ahead, behind) = (bounded(LANE_CHANGES), bounded(LANE_CHANGES));
         let lanes = Lanes { ahead: ahead.1, behind: behind.1 };
         let checkpoints = setup.checkpoints.clone();
+        let (marked, is_marked) = bounded::<()>(1);
         let work = move || {
-            let writer = WriterThread {
+            let mut writer = WriterThread {
                 synchronous: setup.durability,
                 suspect: false,
                 is_marked: false,
@@ -275,6 +276,8 @@ impl Writer {
                 outage: Outage::new("changes are not committed"),
                 setup,
             };
+            writer.is_marked = writer.mark();
+            drop(marked);
             writer.run(&lanes);
             // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the
             // other.
@@ -282,6 +285,8 @@ impl Writer {
         };
         let thread = threads::spawn_service(std::thread::Builder::new().name("writer".to_owned()), work)
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
+        // What is read from now on is of a file that is served.
+        let _ = is_marked.recv();
         let lanes = Mutex::new(Some(Lanes { ahead: ahead.0, behind: behind.0 }));
         Ok((Writer { lanes, changes: AtomicU64::new(0) }, thread))
     }
@@ -339,7 +344,6 @@ struct WriterThread {
 
 impl WriterThread {
     fn run(mut self, lanes: &Lanes<Changes>) {
-        self.is_marked = self.mark();
         let (mut carried_over, mut lane) = (None, Lane::Behind);
         loop {
             let first = match carried_over.take() {
