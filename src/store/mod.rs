@@ -74,7 +74,7 @@ use engine::recipients::{CachedJobs, Recipients};
 use engine::recovery::{self, Found};
 use engine::stopping::Stopping;
 use engine::writer::{Marking, MessageCommits, Setup, Writer};
-use engine::{checkpoint, file};
+use engine::{checkpoint, file, partial};
 use set_back::{SetBack, SetBacks};
 
 /// What to open, and how.
@@ -150,7 +150,7 @@ impl Store {
         };
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
-        compact::remove_left_over(&path);
+        partial::remove_left_over_of(&path);
         let found = Found::look(&path, &lock);
         // Before SQLite touches it, unless there is none yet.
         let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;

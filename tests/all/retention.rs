@@ -598,8 +598,8 @@ fn a_file_is_compacted_to_what_it_holds() {
 #[test]
 fn a_copy_that_was_left_over_goes_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
-    let (database, copy) = (folder.path().join("bulkd.db"), folder.path().join("bulkd.db-compact"));
-    let journal = folder.path().join("bulkd.db-compact-journal");
+    let (database, copy) = (folder.path().join("bulkd.db"), folder.path().join("bulkd.db-partial"));
+    let journal = folder.path().join("bulkd.db-partial-journal");
     let start = || Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()]).terminate();
     start();
     let whole = fs::read(&database).unwrap();
@@ -617,7 +617,7 @@ fn a_copy_that_was_left_over_goes_at_the_next_start() {
     }
     start();
     let refusal = Binary::spawn(&mut bulkd(&["compact", database.to_str().unwrap()])).wait();
-    assert!(refusal.refusal().contains("bulkd.db-compact is there, and not bulkd's; it was left as it was"));
+    assert!(refusal.refusal().contains("bulkd.db-partial is there, and not bulkd's; it was left as it was"));
     assert_eq!((fs::read(&copy).unwrap(), fs::read(&journal).unwrap()), (b"notes".to_vec(), b"more notes".to_vec()));
 }
 
