@@ -42,11 +42,13 @@ impl App {
             None => Seed::default(),
         };
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
+        let recipient_bytes = config.limits.bodies_bytes;
         let mut started = Started::listen(config.listen, config.limits)?;
         let options = store::Options {
             path: config.database,
             durability: config.durability,
             litestream: config.litestream,
+            recipient_bytes,
             clock,
             ids,
         };

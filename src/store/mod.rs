@@ -84,6 +84,8 @@ pub struct Options {
     pub durability: Durability,
     /// Copying the log into the database is left to Litestream.
     pub litestream: bool,
+    /// What may be kept in memory of the recipients of jobs that take users.
+    pub recipient_bytes: usize,
     pub clock: Clock,
     pub ids: Ids,
 }
@@ -139,7 +141,8 @@ impl Store {
     #[cfg(test)]
     pub fn open_ephemeral(clock: Clock) -> (Store, Threads) {
         let (durability, ids) = (Durability::Ephemeral, Ids::sequential(0));
-        Store::open(Options { path: None, durability, litestream: false, clock, ids }).unwrap()
+        Store::open(Options { path: None, durability, litestream: false, recipient_bytes: 1 << 24, clock, ids })
+            .unwrap()
     }
 
     /// Opens or creates the file and starts the threads that write it.
@@ -193,7 +196,7 @@ impl Store {
             set_back_millis,
             on_set_back: Box::new(move |db, millis| noted.note(db, millis)),
             ids: options.ids,
-            recipients: Recipients::new(cached_jobs.clone()),
+            recipients: Recipients::new(cached_jobs.clone(), options.recipient_bytes),
             checkpoints: checkpoints.clone(),
             bells: bells.clone(),
             message_commits: message_commits.clone(),
