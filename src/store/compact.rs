@@ -79,6 +79,10 @@ fn make(database: &Path) -> std::result::Result<(Connection, Partial), Box<dyn s
     if conn.is_readonly("main")? {
         return Err("it is read-only".into());
     }
+    // Before anything is changed.
+    let pragma = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let needed = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
+    copy.refuse_without_room(needed.unsigned_abs())?;
     conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let mode: String = conn.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
     if mode != "delete" {
@@ -89,9 +93,6 @@ fn make(database: &Path) -> std::result::Result<(Connection, Partial), Box<dyn s
         serving::clear(&conn)?;
     }
     crash::point(Point::Compact);
-    let pragma = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let needed = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
-    copy.refuse_without_room(needed.unsigned_abs())?;
     let name = copy.path().to_str().ok_or("its name is not UTF-8")?;
     conn.execute("VACUUM INTO ?1", [name]).map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full".into(),

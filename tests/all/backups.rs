@@ -139,8 +139,15 @@ fn a_backup_beside_a_busy_daemon_is_of_one_moment() {
             backups += 1;
         }
     });
+    // What the log has grown by while the first was stopped is given back.
+    let mut more = 0;
+    wait_until("the log is cut back", || {
+        customer.ingest(&heavy_job(&customer, 0), heavy(0, 200));
+        more += 200;
+        fs::metadata(folder.path("bulkd.db-wal")).unwrap().len() <= 80 << 20
+    });
     daemon.terminate();
-    assert_eq!(folder.users("bulkd.db"), 27_000);
+    assert_eq!(folder.users("bulkd.db"), 27_000 + more);
 }
 
 #[test]
@@ -474,6 +481,24 @@ fn a_file_that_replaces_another_has_its_owner_and_mode() {
     }
 }
 
+/// As long as Litestream does not run, the log grows.
+#[test]
+fn with_litestream_the_log_is_copied_by_the_last_to_leave_alone() {
+    let folder = Folder::new();
+    let daemon = Binary::start_by(&mut folder.serve(&["--litestream"]));
+    let customer = daemon.customer("acme");
+    let length = |name: &str| fs::metadata(folder.path(name)).unwrap().len();
+    customer.create(newsletter());
+    let before = length("bulkd.db");
+    // Enough for the log to be copied by itself, and to be started over.
+    heavy_job(&customer, 16_000);
+    assert_eq!(length("bulkd.db"), before);
+    assert!(length("bulkd.db-wal") > 64 << 20);
+    daemon.terminate();
+    assert_eq!(folder.names(), ["bulkd.db".to_owned()].into());
+    assert_eq!(folder.users("bulkd.db"), 16_000);
+}
+
 #[test]
 fn a_file_of_an_older_version_is_copied_restored_and_then_brought_up_to_date() {
     let folder = Folder::new();
@@ -640,6 +665,8 @@ fn a_program_that_copies_the_log_from_outside_holds_up_nothing() {
         let _: i64 = other.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0)).unwrap();
     }
     assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], received);
+    let left_alone: i64 = other.query_row("SELECT seq FROM _litestream_seq", [], |row| row.get(0)).unwrap();
+    assert_eq!(left_alone, 11);
     // Its connections are open at the end of the daemon, and when the next one begins.
     let ended = daemon.terminate();
     assert!(!ended.stderr.contains("ERROR"), "{ended:?}");

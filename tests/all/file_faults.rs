@@ -157,6 +157,29 @@ fn a_sound_file_that_is_copied_over_is_noticed_and_left_as_it_was_copied() {
     }
 }
 
+/// On the file systems that say at once when a file was written.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_mere_touch_is_taken_for_writing_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let kind = std::process::Command::new("stat").args(["-f", "-c", "%T"]).arg(folder.path()).output().unwrap();
+    let kind = String::from_utf8(kind.stdout).unwrap();
+    if !["btrfs", "ext2/ext3", "overlayfs", "tmpfs", "xfs"].contains(&kind.trim()) {
+        return println!("not tested: a file system of the kind {kind}");
+    }
+    let database = folder.path().join("bulkd.db");
+    let daemon = serve(&database);
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    fs::File::options().write(true).open(&database).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert!(missing(&customer).contains("was written over"));
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code, Some(1));
+    // What was acknowledged is in the log that was set aside.
+    fs::rename(folder.path().join("bulkd.db-wal-aside"), folder.path().join("bulkd.db-wal")).unwrap();
+    assert_eq!(serve(&database).customer("acme").job(&job_id)["status"], "CREATED");
+}
+
 #[test]
 fn what_other_programs_copy_from_the_log_under_load_is_no_fault() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::binary::{self, Binary, bulkd, check};
-use crate::support::{Customer, Daemon, NOW, json, newsletter, open_file, readers, setting, sized, wait_until};
+use crate::support::{
+    Customer, Daemon, NOW, json, newsletter, open_file, readers, setting, sized, unheard, wait_until,
+};
 use bulkd::config::Config;
 use bulkd::settings::{Keep, KeepSpan};
 use serde_json::Value;
@@ -223,6 +225,80 @@ fn what_a_webhook_has_not_read_stays_until_it_has() {
     customer.delete(&format!("/_bulkd/webhooks/{}", webhook["id"].as_str().unwrap())).done();
     daemon.clock.advance(Duration::from_secs(10));
     wait_until("the other is gone, too", || is_gone(&customer, &followed));
+}
+
+#[test]
+fn a_webhook_that_holds_up_what_is_old_is_named_once_and_when_that_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bulkd.db");
+    let daemon = Binary::start(&["--listen", ":0", "--db", path.to_str().unwrap(), "--keep-messages", "1"]);
+    let customer = daemon.customer("acme");
+    let (_silent, nobody) = unheard();
+    let webhook = customer.post("/_bulkd/webhooks", &json!({ "url": format!("http://{nobody}/") })).ok(201);
+    let id = webhook["id"].as_str().unwrap();
+    let (old, new) = (job(&customer, 3), job(&customer, 3));
+    let told = "--keep-messages 1 does not drop all that is old";
+    daemon.logs(&format!("{told}: webhook {id} has yet to deliver what it tells of"));
+    assert!(!is_gone(&customer, &old));
+    customer.delete(&format!("/_bulkd/webhooks/{id}")).done();
+    wait_until("the old job is gone", || is_gone(&customer, &old));
+    let over = format!("no longer: {told}");
+    wait_until("it is told that it is over", || {
+        job(&customer, 1);
+        daemon.stderr().contains(&over)
+    });
+    assert!(is_gone(&customer, &new));
+    let ended = daemon.terminate();
+    assert_eq!(ended.stderr.matches(told).count(), 2, "{ended:?}");
+    // So is the size of the file, at the start.
+    assert_eq!(ended.stderr.matches("are free to be used again").count(), 1, "{ended:?}");
+}
+
+#[test]
+fn what_can_still_be_used_stays_and_what_has_expired_goes() {
+    let daemon = Daemon::start_with(keep(Some("30d"), None));
+    let (customer, database) = (daemon.customer("acme"), daemon.database());
+    let template = |words: &str| {
+        json!({ "state": "PUBLISHED", "notification": { "name": "N", "brand": null, "routing": null, "subscription": null,
+            "tags": null, "content": { "version": "2022-01-01", "elements": [{ "type": "text", "content": words }] } } })
+    };
+    let created = |words: &str| {
+        let id = customer.post("/notifications", &template(words)).ok(201)["id"].as_str().unwrap().to_owned();
+        format!("/notifications/{id}")
+    };
+    let (used, archived) = (created("first"), created("archived"));
+    let id = used.rsplit('/').next().unwrap();
+    let job_id = customer.create(json!({ "message": { "template": id } }));
+    customer.ingest(&job_id, readers(0, 3));
+    customer.run_to_the_end(&job_id);
+    customer.put(&used, &template("second")).ok(200);
+    customer.delete(&archived).done();
+    customer.put("/lists/a.b", &json!({ "name": "A" })).done();
+    customer.put("/lists/a.b/subscriptions/ada", &json!({})).done();
+    customer.delete("/lists/a.b").done();
+    customer.once("k").post("/bulk", &json!({ "message": newsletter() })).ok(201);
+    let versions = || {
+        let list = customer.get(&format!("{used}/versions")).ok(200)["versions"].take();
+        list.as_array().unwrap().iter().map(|it| it["version"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(), ["draft", "published:v002", "v001"]);
+    // Keys go long before anything is old.
+    daemon.clock.advance(2 * DAY);
+    wait_until("the key is gone", || count(&database, "idempotency_keys") == 0);
+    assert_eq!(versions(), ["draft", "published:v002", "v001"]);
+    daemon.clock.advance(29 * DAY);
+    wait_until("what nothing refers to is gone", || versions() == ["draft", "published:v002"]);
+    assert!(is_gone(&customer, &job_id));
+    let said = |path: &str| customer.get(path).ok(200).to_string();
+    assert!(said(&used).contains("second") && said(&archived).contains("archived"));
+    customer.put("/lists/a.b/restore", &json!({})).done();
+    let subscribers = customer.get("/lists/a.b/subscriptions").ok(200);
+    assert_eq!(subscribers["items"][0]["recipientId"], "ada");
+    // They go without the flags, too.
+    let daemon = Daemon::start();
+    daemon.customer("acme").once("k").post("/bulk", &json!({ "message": newsletter() })).ok(201);
+    daemon.clock.advance(2 * DAY);
+    wait_until("the key is gone", || count(&daemon.database(), "idempotency_keys") == 0);
 }
 
 #[test]
