@@ -1,4 +1,4 @@
--- The file of a bulkd daemon, version 5 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 6 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
 -- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone
 -- out. Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job,
@@ -30,7 +30,10 @@ CREATE TABLE file (
     dropped_environment INTEGER NOT NULL DEFAULT 0,
     -- When the newest of the jobs and messages was made that retention has dropped, and by which flags. NULL: none was.
     dropped_until       INTEGER,
-    dropped_by          TEXT
+    dropped_by          TEXT,
+    -- 1 while a daemon serves the file, and until it was closed cleanly: it is not whole without its log then. A copy that
+    -- was made by other means than `bulkd backup` has it, too.
+    serving             INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- One bearer key, one environment. Keys themselves are not kept.

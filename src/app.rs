@@ -19,7 +19,7 @@ use crate::render::RENDER_STACK_BYTES;
 use crate::retention::Retention;
 use crate::runner::Runner;
 use crate::seed;
-use crate::settings::{Keep, UnknownTemplates};
+use crate::settings::UnknownTemplates;
 use crate::store::{self, Store, webhook};
 
 /// A running daemon.
@@ -42,20 +42,24 @@ impl App {
             None => Seed::default(),
         };
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
+        let recipient_bytes = config.limits.bodies_bytes;
         let mut started = Started::listen(config.listen, config.limits)?;
         let options = store::Options {
             path: config.database,
             durability: config.durability,
             litestream: config.litestream,
+            recipient_bytes,
             clock,
             ids,
         };
         let late = if config.api_keys.is_empty() { None } else { Some(started.answer_late(options.clock.clone())?) };
         let store = started.open(options)?;
+        let keys = Keys::new(&config.api_keys);
+        let known = keys.known().to_vec();
         let settings = Settings {
             contract: config.contract,
             templates: config.templates,
-            keys: Keys::new(&config.api_keys),
+            keys,
             late,
             backup_dir: config.backup_dir,
             hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
@@ -63,7 +67,8 @@ impl App {
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
         register_webhooks(&store, config.webhooks)?;
-        started.run(&store, config.templates, config.workers, config.keep)?;
+        started.run(&store, config.templates, config.workers)?;
+        started.retention = Some(Retention::start(store.clone(), config.keep, known)?);
         started.gate.open(api);
         Ok(App { store, started })
     }
@@ -130,10 +135,9 @@ impl Started {
         Ok(store)
     }
 
-    fn run(&mut self, store: &Arc<Store>, templates: UnknownTemplates, workers: usize, keep: Keep) -> Result<()> {
+    fn run(&mut self, store: &Arc<Store>, templates: UnknownTemplates, workers: usize) -> Result<()> {
         self.runner = Some(Runner::start(store.clone(), templates, workers)?);
         self.outbound = Some(Outbound::start(store.clone())?);
-        self.retention = Some(Retention::start(store.clone(), keep)?);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::clock::{Reading, Timestamp};
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::follow::{self, Next};
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::row::JobRow;
 use crate::outage::Outage;
 use crate::output::megabytes;
@@ -31,6 +32,8 @@ const DOUBT_MILLIS: i64 = 60 * 60 * 1000;
 const RESTS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(600);
 /// And so many times as long as it took at least, as long as nothing else calls for it.
 const REST_FOR_WORK: u32 = 20;
+/// Between two looks for environments in which nothing is left, unless less is kept.
+const EMPTY_MILLIS: i64 = 60 * 60 * 1000;
 /// Jobs of an environment that was reset, for one commit.
 const MARKED_JOBS: usize = 64;
 
@@ -42,12 +45,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Retention {
     store: Arc<Store>,
     keep: Keep,
+    /// Stay, also if nothing is left in them.
+    known: Vec<Environment>,
     stopping: AtomicBool,
 }
 
 impl Retention {
-    pub fn start(store: Arc<Store>, keep: Keep) -> Result<(Arc<Retention>, JoinHandle<()>)> {
-        let retention = Arc::new(Retention { store, keep, stopping: AtomicBool::new(false) });
+    /// `known` are the environments of the keys that were named.
+    pub fn start(store: Arc<Store>, keep: Keep, known: Vec<Environment>) -> Result<(Arc<Retention>, JoinHandle<()>)> {
+        let retention = Arc::new(Retention { store, keep, known, stopping: AtomicBool::new(false) });
         let ours = retention.clone();
         let thread = std::thread::Builder::new().name("retention".to_owned());
         let thread = threads::spawn_service(thread, move || ours.follow())
@@ -89,6 +95,10 @@ struct Sweeper<'a> {
     experience: Option<Experience>,
     /// Versions that are yet to be looked at since something was dropped.
     versions: Vec<(Versions, i64)>,
+    /// When it last began to look for environments in which nothing is left,
+    emptied_at: Option<Timestamp>,
+    /// and behind which one to go on.
+    empty_after: Option<EnvironmentRow>,
     /// When the size was last told.
     told_at: Option<Timestamp>,
     /// The webhook that holds up jobs of those that were looked at since the oldest one.
@@ -122,6 +132,8 @@ impl<'a> Sweeper<'a> {
             experience: None,
             // Of what an earlier process has dropped.
             versions: if retention.keep.is_some() { Versions::ALL.map(|it| (it, 0)).to_vec() } else { Vec::new() },
+            emptied_at: None,
+            empty_after: None,
             told_at: None,
             held_up_by: None,
             held_up: Outage::of_callers(format!("{} does not drop all that is old", retention.keep)),
@@ -160,7 +172,7 @@ impl<'a> Sweeper<'a> {
             self.commit(move |tx| retention::drop_expired(tx, now))?;
             return Ok(true);
         }
-        Ok(self.drop_retired()? || self.mark_old()? || self.drop_versions()?)
+        Ok(self.drop_retired()? || self.mark_old()? || self.drop_versions()? || self.drop_empty()?)
     }
 
     /// Something of the environments that were reset.
@@ -289,6 +301,33 @@ impl<'a> Sweeper<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// Environments in which nothing is left: their next use makes them anew.
+    fn drop_empty(&mut self) -> Result<bool> {
+        let Some(by) = self.over_by()? else { return Ok(false) };
+        let now = self.store.now();
+        let after = match (self.empty_after.take(), self.emptied_at) {
+            (Some(after), _) => after,
+            (None, Some(at)) if now.millis().abs_diff(at.millis()) < self.empty_millis().unsigned_abs() => {
+                return Ok(false);
+            }
+            (None, _) => {
+                self.emptied_at = Some(now);
+                EnvironmentRow::default()
+            }
+        };
+        let (found, next) = self.store.read(|db| retention::find_empty(db, by, after, &self.retention.known))?;
+        self.empty_after = next;
+        let is_step = next.is_some() || !found.is_empty();
+        if !found.is_empty() {
+            self.commit(move |tx| retention::drop_empty(tx, by, &found))?;
+        }
+        Ok(is_step)
+    }
+
+    fn empty_millis(&self) -> i64 {
+        self.retention.keep.span.as_ref().map_or(EMPTY_MILLIS, |span| span.millis.min(EMPTY_MILLIS))
     }
 
     /// Makes a change, and gives way to others afterwards. What a power cut undoes of it is done again.
@@ -427,7 +466,12 @@ mod tests {
     fn the_size_of_the_file_is_told_at_the_start_and_once_a_day() {
         let clock = ManualClock::at(0);
         let (store, threads) = Store::open_ephemeral(Clock::Manual(clock.clone()));
-        let retention = Retention { store: Arc::new(store), keep: Keep::default(), stopping: AtomicBool::new(false) };
+        let retention = Retention {
+            store: Arc::new(store),
+            keep: Keep::default(),
+            known: Vec::new(),
+            stopping: AtomicBool::new(false),
+        };
         let mut sweeper = Sweeper::new(&retention);
         let hour = Duration::from_secs(3_600);
         let told: Vec<String> = (0..72)

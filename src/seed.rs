@@ -260,6 +260,7 @@ impl Seeder {
             let id = id.clone();
             store.write(move |tx| {
                 let row = send.environment();
+                environment::refuse_gone(tx, row)?;
                 if is_there(tx, row, &id)? {
                     return Ok(());
                 }

@@ -74,7 +74,7 @@ impl ChangedEnvironment {
             ChangedEnvironment::Made | ChangedEnvironment::Prepared(NOTHING) => {
                 environment::find_or_create(tx, environment)
             }
-            ChangedEnvironment::Prepared(row) => Ok(row),
+            ChangedEnvironment::Prepared(row) => environment::refuse_gone(tx, row).map(|()| row),
         }
     }
 

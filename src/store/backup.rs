@@ -11,6 +11,7 @@ use super::Store;
 use super::check::{self, FileSummary, check_alone};
 use super::engine::file::{self, with_suffix};
 use super::engine::partial::{self, Partial};
+use super::engine::serving;
 use super::engine::stopping::Stopping;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
@@ -149,6 +150,7 @@ pub(super) fn copy(source: Connection, partial: &Partial, stopping: &Stopping) -
         }
     }
     drop(snapshot);
+    serving::clear_copy(&target)?;
     target.close().map_err(|(_, error)| error)?;
     partial.sync()?;
     Ok(pages)

@@ -100,6 +100,16 @@ pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
     }
 }
 
+/// Refuses a row that was looked up before and is gone by now: because the environment was reset, or because nothing was
+/// left in it.
+pub fn refuse_gone(db: &Db<'_>, row: EnvironmentRow) -> Result<()> {
+    let mut is_there = db.conn.prepare_cached("SELECT 1 FROM environments WHERE environment = ?1")?;
+    match is_there.exists([row])? {
+        true => Ok(()),
+        false => Err(Error::unavailable("what this API key had was dropped meanwhile; try again")),
+    }
+}
+
 /// Whether an environment was not reset.
 pub(in crate::store) fn is_there(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut is_there = db.conn.prepare_cached(

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use super::engine::recipients::{self, RecipientSet};
+use super::engine::recipients::{self, RecipientSet, Wanted};
 use super::engine::{Db, Tx};
 use super::environment::View;
 use super::{job, user};
@@ -28,6 +28,8 @@ pub struct NewUsers {
     names: String,
     /// What they come to in a job without users.
     alone: Option<Alone>,
+    /// Until they are in their job.
+    _wanted: Option<Wanted>,
 }
 
 /// What users come to if there are no others.
@@ -93,7 +95,7 @@ impl NewUsers {
         if lost {
             return Err(Error::internal("a user outside of its body"));
         }
-        Ok(NewUsers { body, users, names: String::new(), alone: None })
+        Ok(NewUsers { body, users, names: String::new(), alone: None, _wanted: None })
     }
 
     /// Names those that have none; `push` writes a name behind what it is given.
@@ -234,6 +236,7 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
 /// recipients of a large job of which it has no set.
 pub fn prepare(view: &View<'_>, job_id: &str, users: &mut NewUsers) -> Result<()> {
     let store = view.store();
+    users._wanted = Some(store.cached_jobs.want(job_id));
     if store.names_are_random {
         users.name_all(id::push_random_recipient)?;
     }

@@ -73,8 +73,8 @@ use engine::readers::{self, Reader, Readers};
 use engine::recipients::{CachedJobs, Recipients};
 use engine::recovery::{self, Found};
 use engine::stopping::Stopping;
-use engine::writer::{MessageCommits, Setup, Writer};
-use engine::{checkpoint, file};
+use engine::writer::{Marking, MessageCommits, Setup, Writer};
+use engine::{checkpoint, file, partial};
 use set_back::{SetBack, SetBacks};
 
 /// What to open, and how.
@@ -84,6 +84,8 @@ pub struct Options {
     pub durability: Durability,
     /// Copying the log into the database is left to Litestream.
     pub litestream: bool,
+    /// What may be kept in memory of the recipients of jobs that take users.
+    pub recipient_bytes: usize,
     pub clock: Clock,
     pub ids: Ids,
 }
@@ -139,7 +141,8 @@ impl Store {
     #[cfg(test)]
     pub fn open_ephemeral(clock: Clock) -> (Store, Threads) {
         let (durability, ids) = (Durability::Ephemeral, Ids::sequential(0));
-        Store::open(Options { path: None, durability, litestream: false, clock, ids }).unwrap()
+        Store::open(Options { path: None, durability, litestream: false, recipient_bytes: 1 << 24, clock, ids })
+            .unwrap()
     }
 
     /// Opens or creates the file and starts the threads that write it.
@@ -150,7 +153,7 @@ impl Store {
         };
         file::inspect(&path)?;
         let lock = file::Lock::take(&path)?;
-        compact::remove_left_over(&path);
+        partial::remove_left_over_of(&path);
         let found = Found::look(&path, &lock);
         // Before SQLite touches it, unless there is none yet.
         let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;
@@ -179,14 +182,21 @@ impl Store {
         let set_backs = SetBacks::new(set_back_millis);
         let noted = set_backs.clone();
         let names_are_random = options.ids.are_random();
+        let marking = match options.durability {
+            Durability::Ephemeral => Marking::None,
+            // A log that is there may be one that Litestream has open.
+            _ if options.litestream && !found.is_without_log() => Marking::InLog,
+            _ => Marking::InDatabase,
+        };
         let setup = Setup {
             conn,
+            marking,
             durability: options.durability,
             clock: options.clock,
             set_back_millis,
             on_set_back: Box::new(move |db, millis| noted.note(db, millis)),
             ids: options.ids,
-            recipients: Recipients::new(cached_jobs.clone()),
+            recipients: Recipients::new(cached_jobs.clone(), options.recipient_bytes),
             checkpoints: checkpoints.clone(),
             bells: bells.clone(),
             message_commits: message_commits.clone(),

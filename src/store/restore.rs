@@ -10,6 +10,7 @@ use super::check::{self, FileSummary, check_alone};
 use super::engine::file::{self, Lock, Stage, same_file, sync_folder, with_suffix};
 use super::engine::in_place::InPlace;
 use super::engine::partial::Partial;
+use super::engine::serving;
 use super::engine::stopping::Stopping;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
@@ -59,7 +60,10 @@ pub fn restore(from: &Path, to: &Path, force: bool) -> Result<Summary> {
         let there = there.display();
         return Err(Error::startup(format!("there is a file {there}; --force keeps it under another name")));
     }
-    let partial = Partial::create(to)?;
+    let mut partial = Partial::create(to)?;
+    if let Ok(replaced) = fs::metadata(to) {
+        partial.take_owner_of(&replaced)?;
+    }
     let source = check::open(from).map_err(|error| unreadable(from, &error))?;
     let stopping = Stopping::default();
     let pages = copy(source, &partial, &stopping).map_err(|error| of_source(from, error))?;
@@ -70,7 +74,9 @@ pub fn restore(from: &Path, to: &Path, force: bool) -> Result<Summary> {
     // Before SQLite has the file open: to close any handle on it gives up SQLite's locks.
     drop(held);
     let kept = keep(to)?;
-    keep_owner(to, partial.path());
+    crash::point(Point::Kept);
+    // What is kept is whole by now, and the new file must not be read together with an old log.
+    remove_journals(to)?;
     crash::point(Point::Kept);
     partial.place(true)?;
     crash::point(Point::Placed);
@@ -87,8 +93,7 @@ fn refuse_folder(to: &Path) -> Result<()> {
     }
 }
 
-/// Gives what is there another name, beside the one that it has. Nothing that SQLite reads together with a database is
-/// left.
+/// Gives what is there another name, beside the one that it has, with all that SQLite reads together with it.
 fn keep(to: &Path) -> Result<Option<PathBuf>> {
     if to.exists() {
         fold(to)?;
@@ -100,40 +105,44 @@ fn keep(to: &Path) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     let kept = name_to_keep(to)?;
-    if there(to) && !there(&kept) {
+    for (suffix, path) in [("", to.to_owned())].iter().chain(&beside).filter(|(_, path)| there(path)) {
+        let kept = with_suffix(&kept, suffix);
+        if there(&kept) {
+            continue;
+        }
         // Where a file cannot have two names it is copied.
-        fs::hard_link(to, &kept).or_else(|_| fs::copy(to, &kept).map(drop)).map_err(failed)?;
+        fs::hard_link(path, &kept).or_else(|_| fs::copy(path, &kept).map(drop)).map_err(failed)?;
         File::open(&kept).and_then(|file| file.sync_all()).map_err(failed)?;
-    }
-    for (suffix, path) in beside.iter().filter(|(_, path)| there(path)) {
-        fs::rename(path, with_suffix(&kept, suffix)).map_err(failed)?;
     }
     sync_folder(to).map_err(failed)?;
     Ok(Some(kept))
 }
 
-/// Gives the new file the owner and the mode of the one that it replaces, as far as we may: the daemon's user is to read
-/// it, whoever restores it.
-#[cfg(unix)]
-fn keep_owner(to: &Path, partial: &Path) {
-    use std::os::unix::fs::{MetadataExt, chown};
-    if let Ok(old) = fs::metadata(to) {
-        let _ = chown(partial, Some(old.uid()), Some(old.gid()));
-        let _ = fs::set_permissions(partial, old.permissions());
+fn remove_journals(to: &Path) -> Result<()> {
+    for path in JOURNALS.map(|suffix| with_suffix(to, suffix)) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::startup(format!("{} cannot be removed: {error}", path.display())));
+            }
+            _ => {}
+        }
     }
+    sync_folder(to).map_err(|error| Error::startup(format!("{} cannot be replaced: {error}", to.display())))
 }
-
-#[cfg(not(unix))]
-fn keep_owner(_: &Path, _: &Path) {}
 
 /// Copies what the log holds into the database and removes the log, as a clean stop does. A log whose database is too
 /// damaged for that stays.
 fn fold(to: &Path) -> Result<()> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     let log = with_suffix(to, "-wal");
+    let has_log = log.exists();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let folded = Connection::open_with_flags(to, flags).and_then(|conn| {
         conn.busy_timeout(file::BUSY_TIMEOUT)?;
+        // Where that cannot be done, it only says more than there is to say when it is served again.
+        if has_log {
+            let _ = serving::clear(&conn);
+        }
         conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         conn.close().map_err(|(_, error)| error)
     });

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::engine::{Db, Tx};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::environment::EnvironmentRow;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::row::JobRow;
 
 /// Rows that one commit removes at most: what waits behind it waits for about a millisecond.
@@ -430,6 +430,73 @@ pub fn drop_expired(tx: &mut Tx<'_>, by: Timestamp) -> Result<()> {
              SELECT id FROM idempotency_keys WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
     )?;
     sweep.execute(params![by.millis(), PIECE_ROWS as i64])?;
+    Ok(())
+}
+
+/// Environments that are looked at in one read, and in one commit.
+const SCANNED_ENVIRONMENTS: i64 = 256;
+
+/// Whether nothing is left in an environment that was made by `?2` and was not reset. What belongs to something of these
+/// tables is not asked for.
+const IS_EMPTY: &str = "created_at <= ?2 AND key_hash <> CAST('retired ' || environment AS BLOB)
+     AND NOT EXISTS (SELECT 1 FROM jobs WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM idempotency_keys WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM profiles WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM profile_versions WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM deleted_profiles WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM lists WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM templates WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM brands WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM brand_versions WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM topics WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM user_preferences WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM user_tokens WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM message_names WHERE environment = it.environment)
+     AND NOT EXISTS (SELECT 1 FROM webhooks WHERE environment = it.environment)";
+
+/// The next environments behind `after` in which nothing is left and that were made by then, but for those that are
+/// `kept`; and after which one to look on.
+pub fn find_empty(
+    db: &Db<'_>,
+    by: Timestamp,
+    after: EnvironmentRow,
+    kept: &[Environment],
+) -> Result<(Vec<EnvironmentRow>, Option<EnvironmentRow>)> {
+    let mut end = db.conn.prepare_cached(
+        "SELECT max(environment), count(*) FROM (
+             SELECT environment FROM environments WHERE environment > ?1 ORDER BY environment LIMIT ?2)",
+    )?;
+    let (end, scanned): (Option<EnvironmentRow>, i64) =
+        end.query_row(params![after, SCANNED_ENVIRONMENTS], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some(end) = end else { return Ok((Vec::new(), None)) };
+    let mut find = db.conn.prepare_cached(&format!(
+        "SELECT environment, key_hash FROM environments AS it
+         WHERE environment > ?1 AND environment <= ?3 AND {IS_EMPTY} ORDER BY environment"
+    ))?;
+    let mut rows = find.query(params![after, by.millis(), end])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key_hash: Vec<u8> = row.get(1)?;
+        if !kept.iter().any(|kept| kept.key_hash[..] == key_hash) {
+            found.push(row.get(0)?);
+        }
+    }
+    Ok((found, (scanned == SCANNED_ENVIRONMENTS).then_some(end)))
+}
+
+/// Removes those of the environments in which still nothing is left.
+pub fn drop_empty(tx: &mut Tx<'_>, by: Timestamp, found: &[EnvironmentRow]) -> Result<()> {
+    let mut drop = tx.conn.prepare_cached(&format!(
+        "DELETE FROM environments WHERE environment = (
+             SELECT environment FROM environments AS it WHERE environment = ?1 AND {IS_EMPTY})"
+    ))?;
+    let mut last = EnvironmentRow(0);
+    for &environment in found {
+        if drop.execute(params![environment, by.millis()])? > 0 {
+            last = last.max(environment);
+        }
+    }
+    tx.conn.execute("UPDATE file SET dropped_environment = max(dropped_environment, ?1)", [last])?;
     Ok(())
 }
 

@@ -139,8 +139,15 @@ fn a_backup_beside_a_busy_daemon_is_of_one_moment() {
             backups += 1;
         }
     });
+    // What the log has grown by while the first was stopped is given back.
+    let mut more = 0;
+    wait_until("the log is cut back", || {
+        customer.ingest(&heavy_job(&customer, 0), heavy(0, 200));
+        more += 200;
+        fs::metadata(folder.path("bulkd.db-wal")).unwrap().len() <= 80 << 20
+    });
     daemon.terminate();
-    assert_eq!(folder.users("bulkd.db"), 27_000);
+    assert_eq!(folder.users("bulkd.db"), 27_000 + more);
 }
 
 #[test]
@@ -401,6 +408,97 @@ fn a_file_that_cannot_be_read_any_more_is_kept_and_replaced() {
     assert_eq!(folder.users("bulkd.db"), 100);
 }
 
+/// Whenever the restore ends, either the old name or the one under which it is kept has the old file with its log.
+#[test]
+fn a_file_that_cannot_be_read_is_kept_with_its_log_whenever_its_restore_ends() {
+    for point in ["kept", "kept:2"] {
+        let folder = Folder::new();
+        let daemon = folder.daemon();
+        heavy_job(&daemon.customer("acme"), 100);
+        succeeds(&mut folder.backup("copy.db", &[]));
+        daemon.kill();
+        let garbage = vec![0x5a; 50_000];
+        fs::write(folder.path("bulkd.db"), &garbage).unwrap();
+        let log = fs::read(folder.path("bulkd.db-wal")).unwrap();
+        let restore = Binary::spawn(folder.restore("copy.db", &["--force"]).env("BULKD_STOP_AT", point));
+        wait_until("the restore is stopped", || restore.is_stopped());
+        restore.kill();
+        let has_both = |name: &str| {
+            let found = fs::read(folder.path(name)).ok().zip(fs::read(folder.path(&format!("{name}-wal"))).ok());
+            found == Some((garbage.clone(), log.clone()))
+        };
+        assert_eq!((has_both("bulkd.db"), has_both("bulkd.db-replaced-1")), (point == "kept", true), "{point}");
+        succeeds(&mut folder.restore("copy.db", &["--force"]));
+        assert!(has_both("bulkd.db-replaced-1"), "{point}");
+        let names = ["bulkd.db", "bulkd.db-replaced-1", "bulkd.db-replaced-1-wal", "copy.db"];
+        assert_eq!(folder.names(), names.map(str::to_owned).into(), "{point}");
+        assert_eq!(folder.users("bulkd.db"), 100);
+    }
+}
+
+/// As far as a test can tell: another owner needs root.
+#[test]
+fn a_file_that_replaces_another_has_its_owner_and_mode() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    use std::os::unix::process::CommandExt;
+
+    let folder = Folder::new();
+    let (daemon, database) = (folder.daemon(), folder.path("bulkd.db"));
+    heavy_job(&daemon.customer("acme"), 10);
+    succeeds(&mut folder.backup("copy.db", &[]));
+    daemon.terminate();
+    let is_root = chown(&database, Some(4242), Some(4343)).is_ok();
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o640)).unwrap();
+    let whose = || {
+        let metadata = fs::metadata(&database).unwrap();
+        (metadata.uid(), metadata.gid(), metadata.mode() & 0o777)
+    };
+    let before = whose();
+    assert_eq!(before.2, 0o640);
+    succeeds(&mut bulkd(&["compact", &folder.text("bulkd.db")]));
+    assert_eq!(whose(), before);
+    succeeds(&mut folder.restore("copy.db", &["--force"]));
+    assert_eq!(whose(), before);
+    // A backup is its maker's alone, also in place of another file.
+    fs::copy(&database, folder.path("other.db")).unwrap();
+    fs::set_permissions(folder.path("other.db"), fs::Permissions::from_mode(0o644)).unwrap();
+    succeeds(&mut folder.backup("other.db", &["--force"]));
+    assert_eq!(fs::metadata(folder.path("other.db")).unwrap().mode() & 0o777, 0o600);
+    if !is_root {
+        return;
+    }
+    // Another user, who may write both the folder and the file, cannot give it back to its owner: nothing is changed.
+    for path in [folder.0.path().to_owned(), database.clone(), folder.path("copy.db")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let whole = fs::read(&database).unwrap();
+    for mut command in [bulkd(&["compact", &folder.text("bulkd.db")]), folder.restore("copy.db", &["--force"])] {
+        // Not where that user cannot run the binary.
+        if std::process::Command::new(env!("CARGO_BIN_EXE_bulkd")).arg("--version").uid(4545).output().is_ok() {
+            refuses(command.uid(4545), "belongs to user 4242 and group 4343");
+        }
+        assert_eq!((whose(), fs::read(&database).unwrap() == whole), ((4242, 4343, 0o777), true));
+    }
+}
+
+/// As long as Litestream does not run, the log grows.
+#[test]
+fn with_litestream_the_log_is_copied_by_the_last_to_leave_alone() {
+    let folder = Folder::new();
+    let daemon = Binary::start_by(&mut folder.serve(&["--litestream"]));
+    let customer = daemon.customer("acme");
+    let length = |name: &str| fs::metadata(folder.path(name)).unwrap().len();
+    customer.create(newsletter());
+    let before = length("bulkd.db");
+    // Enough for the log to be copied by itself, and to be started over.
+    heavy_job(&customer, 16_000);
+    assert_eq!(length("bulkd.db"), before);
+    assert!(length("bulkd.db-wal") > 64 << 20);
+    daemon.terminate();
+    assert_eq!(folder.names(), ["bulkd.db".to_owned()].into());
+    assert_eq!(folder.users("bulkd.db"), 16_000);
+}
+
 #[test]
 fn a_file_of_an_older_version_is_copied_restored_and_then_brought_up_to_date() {
     let folder = Folder::new();
@@ -464,7 +562,7 @@ pub fn a_backup_that_was_cut_off_leaves_no_half_of_one() {
 #[test]
 pub fn a_restore_that_was_cut_off_leaves_the_old_file_or_the_new_one() {
     for (point, killed) in
-        ["copy", "copied", "kept", "placed"].into_iter().flat_map(|point| [(point, false), (point, true)])
+        ["copy", "copied", "kept", "kept:2", "placed"].into_iter().flat_map(|point| [(point, false), (point, true)])
     {
         let folder = Folder::new();
         let daemon = folder.daemon();
@@ -567,6 +665,8 @@ fn a_program_that_copies_the_log_from_outside_holds_up_nothing() {
         let _: i64 = other.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0)).unwrap();
     }
     assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], received);
+    let left_alone: i64 = other.query_row("SELECT seq FROM _litestream_seq", [], |row| row.get(0)).unwrap();
+    assert_eq!(left_alone, 11);
     // Its connections are open at the end of the daemon, and when the next one begins.
     let ended = daemon.terminate();
     assert!(!ended.stderr.contains("ERROR"), "{ended:?}");

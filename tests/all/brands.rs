@@ -168,8 +168,14 @@ fn a_malformed_brand_is_refused_by_its_field_and_changes_nothing() {
 #[test]
 fn a_brand_that_is_put_has_a_version_for_every_change() {
     let clock = Clock::Manual(ManualClock::at(NOW));
-    let options =
-        store::Options { path: None, durability: Durability::Fast, litestream: false, clock, ids: Ids::sequential(0) };
+    let options = store::Options {
+        path: None,
+        durability: Durability::Fast,
+        litestream: false,
+        recipient_bytes: 1 << 20,
+        clock,
+        ids: Ids::sequential(0),
+    };
     let (store, threads) = Store::open(options).unwrap();
     let put = |name: &str| {
         let payload = BrandPayload::read(&json!({ "name": name }).to_string(), "brands[0]").unwrap();

@@ -219,6 +219,31 @@ fn users_are_taken_in_every_form_that_couriers_examples_use() {
     assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 9);
 }
 
+/// The sets by which duplicates are found have room for one of these jobs at a time.
+#[test]
+fn duplicates_are_found_also_where_the_memory_for_them_is_taken_by_other_jobs() {
+    let daemon = Daemon::start_with(|config| config.limits.bodies_bytes = 300_000);
+    let customer = daemon.customer("acme");
+    let jobs: Vec<String> = (0..4).map(|_| customer.create(newsletter())).collect();
+    std::thread::scope(|scope| {
+        for job_id in &jobs {
+            let customer = &customer;
+            scope.spawn(move || {
+                for first in (0..8_000).step_by(100) {
+                    // Half of them came with the call before.
+                    let ingested = customer.ingest(job_id, readers(first, 200));
+                    let new = if first == 0 { 200 } else { 100 };
+                    let duplicates = ingested["errors"].as_array().unwrap().len();
+                    assert_eq!((&ingested["total"], duplicates), (&json!(new), 200 - new), "{first}");
+                }
+            });
+        }
+    });
+    for job_id in jobs.iter().chain(&jobs) {
+        assert_eq!(customer.ingest(job_id, readers(3_000, 200))["total"], 0);
+    }
+}
+
 #[test]
 fn duplicates_are_told_and_the_others_stay() {
     let mut daemon = Daemon::start();

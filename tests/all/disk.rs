@@ -322,6 +322,29 @@ fn a_full_disk_is_told_and_leaves_no_half_a_call() {
 }
 
 #[test]
+fn a_copy_that_has_no_room_is_refused_before_it_is_made() {
+    where_disks_are_mounted("a_copy_that_has_no_room_is_refused_before_it_is_made", || {
+        let disk = Disk::mount("32m");
+        let database = disk.path("bulkd.db");
+        let daemon = start(&database);
+        let customer = daemon.customer("acme");
+        let job_id = customer.create(newsletter());
+        customer.ingest(&job_id, heavy(0, 200));
+        stop(daemon);
+        disk.fill_but(1 << 20);
+        let before = disk.contents();
+        let compact = || Binary::spawn(&mut bulkd(&["compact", text(&database)])).wait();
+        let ended = compact();
+        let told = ended.refusal();
+        assert!(told.contains(" bytes, and the disk has ") && told.ends_with("it was left as it was"), "{told}");
+        assert!(disk.contents() == before, "{:?}", disk.contents().keys());
+        disk.make_room();
+        assert_eq!(compact().code, Some(0));
+        assert!(check(&database).ends_with("is sound: 1 jobs, 200 users, 0 messages, 0 failures\n"));
+    });
+}
+
+#[test]
 fn a_job_that_fills_the_disk_pauses_and_completes_by_itself() {
     where_disks_are_mounted("a_job_that_fills_the_disk_pauses_and_completes_by_itself", || {
         const USERS: usize = 6_000;

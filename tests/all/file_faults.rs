@@ -157,6 +157,29 @@ fn a_sound_file_that_is_copied_over_is_noticed_and_left_as_it_was_copied() {
     }
 }
 
+/// On the file systems that say at once when a file was written.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_mere_touch_is_taken_for_writing_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let kind = std::process::Command::new("stat").args(["-f", "-c", "%T"]).arg(folder.path()).output().unwrap();
+    let kind = String::from_utf8(kind.stdout).unwrap();
+    if !["btrfs", "ext2/ext3", "overlayfs", "tmpfs", "xfs"].contains(&kind.trim()) {
+        return println!("not tested: a file system of the kind {kind}");
+    }
+    let database = folder.path().join("bulkd.db");
+    let daemon = serve(&database);
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    fs::File::options().write(true).open(&database).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert!(missing(&customer).contains("was written over"));
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code, Some(1));
+    // What was acknowledged is in the log that was set aside.
+    fs::rename(folder.path().join("bulkd.db-wal-aside"), folder.path().join("bulkd.db-wal")).unwrap();
+    assert_eq!(serve(&database).customer("acme").job(&job_id)["status"], "CREATED");
+}
+
 #[test]
 fn what_other_programs_copy_from_the_log_under_load_is_no_fault() {
     let folder = tempfile::tempdir().unwrap();
@@ -388,6 +411,98 @@ fn a_start_says_what_an_end_that_was_not_clean_has_left() {
     told_at_start(&database, "bulkd.db is missing: what it held is lost, and a new file is made");
     let ended = serve(&database).terminate();
     assert!(!ended.stderr.contains("the last run"), "{ended:?}");
+}
+
+/// All that stood beside a database is removed, as by `rm bulkd.db-*`.
+fn remove_what_is_beside(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_str().unwrap().contains(".db-") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_file_whose_log_was_removed_together_with_its_lock_is_told_of() {
+    const TOLD: &str = "bulkd.db-wal is missing: changes that were acknowledged may be lost";
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let args = ["--listen", ":0", "--db", database.to_str().unwrap()];
+    let ways = [vec![], vec!["--durability", "fast"], vec!["--litestream"]];
+    for (round, more) in ways.into_iter().enumerate() {
+        let args = [&args[..], &more].concat();
+        let daemon = Binary::start(&args);
+        let lost = daemon.customer("acme").create(newsletter());
+        daemon.kill();
+        remove_what_is_beside(folder.path());
+        let daemon = Binary::start(&args);
+        daemon.logs(TOLD);
+        assert!(daemon.stderr().contains("ERROR") && daemon.stderr().contains("was served when it was last written"));
+        // It is served all the same.
+        daemon.customer("acme").get(&format!("/bulk/{lost}")).refused(404);
+        let kept = daemon.customer("acme").create(newsletter());
+        daemon.terminate();
+        // It was told once. What another program has open at a stop is whole when that has closed it.
+        let daemon = Binary::start(&args);
+        assert_eq!(daemon.customer("acme").job(&kept)["status"], "CREATED", "{round}");
+        let shell = rusqlite::Connection::open(&database).unwrap();
+        shell.query_row("SELECT count(*) FROM jobs", [], |_| Ok(())).unwrap();
+        let ended = daemon.terminate();
+        assert!(!ended.stderr.contains("is missing"), "{round}: {ended:?}");
+        shell.close().unwrap();
+        let ended = Binary::start(&args).terminate();
+        assert!(!ended.stderr.contains("is missing") && !ended.stderr.contains("did not end"), "{round}: {ended:?}");
+    }
+    // With its log and without its lock nothing is lost.
+    let daemon = serve(&database);
+    let kept = daemon.customer("acme").create(newsletter());
+    daemon.kill();
+    fs::remove_file(folder.path().join("bulkd.db-lock")).unwrap();
+    let told = told_at_start(&database, "the last run did not end cleanly");
+    assert!(told.contains(" of its log were taken over") && !told.contains("ERROR"), "{told}");
+    assert_eq!(serve(&database).customer("acme").job(&kept)["status"], "CREATED");
+}
+
+#[test]
+fn copies_that_need_no_log_are_not_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let database = path("bulkd.db");
+    let run = |args: &[&str]| {
+        let ended = Binary::spawn(&mut bulkd(args)).wait();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    };
+    let says_nothing = |name: &str| {
+        let daemon = serve(&path(name));
+        assert_eq!(daemon.customer("acme").get("/_bulkd/outbox").ok(200)["items"], json!([]));
+        let ended = daemon.terminate();
+        assert!(!ended.stderr.contains("is missing") && !ended.stderr.contains("did not end"), "{name}: {ended:?}");
+    };
+    let daemon = serve(&database);
+    daemon.customer("acme").create(newsletter());
+    run(&["backup", "--db", database.to_str().unwrap(), path("copy.db").to_str().unwrap()]);
+    // A copy without its log that somebody else has made.
+    fs::copy(&database, path("bad.db")).unwrap();
+    daemon.kill();
+    says_nothing("copy.db");
+    told_at_start(&path("bad.db"), "bad.db-wal is missing: changes that were acknowledged may be lost");
+    // What the log held is in the file then, and in what is kept of it.
+    run(&["restore", "--force", "--db", database.to_str().unwrap(), path("copy.db").to_str().unwrap()]);
+    says_nothing("bulkd.db");
+    says_nothing("bulkd.db-replaced-1");
+    let daemon = serve(&database);
+    daemon.customer("acme").create(newsletter());
+    daemon.kill();
+    run(&["compact", database.to_str().unwrap()]);
+    says_nothing("bulkd.db");
+    // One that is made smaller without its log still lacks it.
+    let daemon = serve(&database);
+    daemon.customer("acme").create(newsletter());
+    daemon.kill();
+    remove_what_is_beside(folder.path());
+    run(&["compact", database.to_str().unwrap()]);
+    told_at_start(&database, "bulkd.db-wal is missing: changes that were acknowledged may be lost");
 }
 
 #[test]

@@ -18,8 +18,15 @@ use bulkd::store::{Db, Options, Store, Threads, Tx, environment, list, preferenc
 
 fn open() -> (Store, Threads) {
     let clock = Clock::Manual(ManualClock::at(0));
-    Store::open(Options { path: None, durability: Durability::Fast, litestream: false, clock, ids: Ids::sequential(0) })
-        .unwrap()
+    Store::open(Options {
+        path: None,
+        durability: Durability::Fast,
+        litestream: false,
+        recipient_bytes: 1 << 20,
+        clock,
+        ids: Ids::sequential(0),
+    })
+    .unwrap()
 }
 
 /// The row of the environment `key` after `change` was made in it.

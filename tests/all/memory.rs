@@ -85,3 +85,19 @@ fn a_burst_takes_what_it_may_and_is_given_back() {
     wait_until("most of it is given back", || memory("VmRSS") < peak / 2);
     daemon.terminate();
 }
+
+/// The figure in operations.md is the release binary's; this one holds for any.
+#[test]
+fn an_idle_daemon_takes_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let daemon = Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()]);
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, crate::support::readers(0, 100));
+    customer.run_to_the_end(&job_id);
+    let bytes = daemon.kernel_says("VmRSS") * 1024;
+    println!("{} MiB", bytes / MIB);
+    assert!(bytes < if cfg!(debug_assertions) { 64 } else { 24 } * MIB, "{bytes}");
+    daemon.terminate();
+}

@@ -1,8 +1,8 @@
 //! Files of older versions, each left behind by the last daemon that wrote its version, with what that had answered
 //! about it. That of `files/version-1.db` was killed while one of its jobs was running; that of `files/version-2.db` could
 //! neither finish a job nor send a delayed message, because of an e-mail beside a text message that was opened; that of
-//! `files/version-3.db` and that of `files/version-4.db` were killed before the first message of a job, and have a message
-//! with the id that a seed gave it.
+//! `files/version-3.db` and those of the later ones were killed before the first message of a job, and have a message with
+//! the id that a seed gave it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 /// The versions of which a file is kept.
-const KEPT: [i64; 4] = [1, 2, 3, 4];
+const KEPT: [i64; 5] = [1, 2, 3, 4, 5];
 
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(name)
@@ -199,6 +199,11 @@ fn what_version_4_had_made_reads_as_before() {
 }
 
 #[test]
+fn what_version_5_had_made_reads_as_before() {
+    assert_made_reads_as_before(5, &[("failed_over", None), ("seeded", Some("message-1"))]);
+}
+
+#[test]
 fn jobs_of_version_3_go_on() {
     assert_jobs_go_on(3);
 }
@@ -206,6 +211,11 @@ fn jobs_of_version_3_go_on() {
 #[test]
 fn jobs_of_version_4_go_on() {
     assert_jobs_go_on(4);
+}
+
+#[test]
+fn jobs_of_version_5_go_on() {
+    assert_jobs_go_on(5);
 }
 
 fn assert_jobs_go_on(version: i64) {

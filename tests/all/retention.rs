@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::binary::{self, Binary, bulkd, check};
-use crate::support::{Customer, Daemon, NOW, json, newsletter, open_file, readers, setting, sized, wait_until};
+use crate::support::{
+    Customer, Daemon, NOW, json, newsletter, open_file, readers, setting, sized, unheard, wait_until,
+};
 use bulkd::config::Config;
 use bulkd::settings::{Keep, KeepSpan};
 use serde_json::Value;
@@ -226,6 +228,80 @@ fn what_a_webhook_has_not_read_stays_until_it_has() {
 }
 
 #[test]
+fn a_webhook_that_holds_up_what_is_old_is_named_once_and_when_that_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bulkd.db");
+    let daemon = Binary::start(&["--listen", ":0", "--db", path.to_str().unwrap(), "--keep-messages", "1"]);
+    let customer = daemon.customer("acme");
+    let (_silent, nobody) = unheard();
+    let webhook = customer.post("/_bulkd/webhooks", &json!({ "url": format!("http://{nobody}/") })).ok(201);
+    let id = webhook["id"].as_str().unwrap();
+    let (old, new) = (job(&customer, 3), job(&customer, 3));
+    let told = "--keep-messages 1 does not drop all that is old";
+    daemon.logs(&format!("{told}: webhook {id} has yet to deliver what it tells of"));
+    assert!(!is_gone(&customer, &old));
+    customer.delete(&format!("/_bulkd/webhooks/{id}")).done();
+    wait_until("the old job is gone", || is_gone(&customer, &old));
+    let over = format!("no longer: {told}");
+    wait_until("it is told that it is over", || {
+        job(&customer, 1);
+        daemon.stderr().contains(&over)
+    });
+    assert!(is_gone(&customer, &new));
+    let ended = daemon.terminate();
+    assert_eq!(ended.stderr.matches(told).count(), 2, "{ended:?}");
+    // So is the size of the file, at the start.
+    assert_eq!(ended.stderr.matches("are free to be used again").count(), 1, "{ended:?}");
+}
+
+#[test]
+fn what_can_still_be_used_stays_and_what_has_expired_goes() {
+    let daemon = Daemon::start_with(keep(Some("30d"), None));
+    let (customer, database) = (daemon.customer("acme"), daemon.database());
+    let template = |words: &str| {
+        json!({ "state": "PUBLISHED", "notification": { "name": "N", "brand": null, "routing": null, "subscription": null,
+            "tags": null, "content": { "version": "2022-01-01", "elements": [{ "type": "text", "content": words }] } } })
+    };
+    let created = |words: &str| {
+        let id = customer.post("/notifications", &template(words)).ok(201)["id"].as_str().unwrap().to_owned();
+        format!("/notifications/{id}")
+    };
+    let (used, archived) = (created("first"), created("archived"));
+    let id = used.rsplit('/').next().unwrap();
+    let job_id = customer.create(json!({ "message": { "template": id } }));
+    customer.ingest(&job_id, readers(0, 3));
+    customer.run_to_the_end(&job_id);
+    customer.put(&used, &template("second")).ok(200);
+    customer.delete(&archived).done();
+    customer.put("/lists/a.b", &json!({ "name": "A" })).done();
+    customer.put("/lists/a.b/subscriptions/ada", &json!({})).done();
+    customer.delete("/lists/a.b").done();
+    customer.once("k").post("/bulk", &json!({ "message": newsletter() })).ok(201);
+    let versions = || {
+        let list = customer.get(&format!("{used}/versions")).ok(200)["versions"].take();
+        list.as_array().unwrap().iter().map(|it| it["version"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(), ["draft", "published:v002", "v001"]);
+    // Keys go long before anything is old.
+    daemon.clock.advance(2 * DAY);
+    wait_until("the key is gone", || count(&database, "idempotency_keys") == 0);
+    assert_eq!(versions(), ["draft", "published:v002", "v001"]);
+    daemon.clock.advance(29 * DAY);
+    wait_until("what nothing refers to is gone", || versions() == ["draft", "published:v002"]);
+    assert!(is_gone(&customer, &job_id));
+    let said = |path: &str| customer.get(path).ok(200).to_string();
+    assert!(said(&used).contains("second") && said(&archived).contains("archived"));
+    customer.put("/lists/a.b/restore", &json!({})).done();
+    let subscribers = customer.get("/lists/a.b/subscriptions").ok(200);
+    assert_eq!(subscribers["items"][0]["recipientId"], "ada");
+    // They go without the flags, too.
+    let daemon = Daemon::start();
+    daemon.customer("acme").once("k").post("/bulk", &json!({ "message": newsletter() })).ok(201);
+    daemon.clock.advance(2 * DAY);
+    wait_until("the key is gone", || count(&daemon.database(), "idempotency_keys") == 0);
+}
+
+#[test]
 fn a_large_job_goes_in_pieces_and_nobody_sees_a_part_of_it() {
     let mut daemon = Daemon::start_with(keep(Some("1d"), None));
     let customer = daemon.customer("acme");
@@ -277,6 +353,99 @@ fn versions_go_when_nothing_refers_to_them() {
     wait_until("only the current ones are left", || versions() == [1, 1]);
     assert_eq!(customer.get("/profiles/reader-0000").ok(200)["profile"]["round"], 5);
     assert_eq!(customer.get(&format!("/brands/{brand}")).ok(200)["name"], "b5");
+}
+
+#[test]
+fn environments_in_which_nothing_is_left_go() {
+    let mut daemon = Daemon::start_with(keep(Some("30d"), None));
+    let used = daemon.customer("used");
+    job(&used, 3);
+    used.once("k").post("/bulk/none/run", &json!({})).refused(404);
+    let emptied = daemon.customer("emptied");
+    emptied.put("/users/ada/tokens/t", &json!({ "provider_key": "expo" })).done();
+    emptied.delete("/users/ada/tokens/t").done();
+    // Each has something else left.
+    let fillings: [(&str, &str, &str, Value); 8] = [
+        ("profile", "PUT", "/profiles/ada", json!({ "profile": { "name": "Ada" } })),
+        ("list", "PUT", "/lists/a.b", json!({ "name": "A" })),
+        ("brand", "POST", "/brands", json!({ "id": "b", "name": "B", "settings": {} })),
+        ("token", "PUT", "/users/ada/tokens/t", json!({ "provider_key": "expo" })),
+        ("preference", "PUT", "/users/ada/preferences/t", json!({ "topic": { "status": "OPTED_IN" } })),
+        ("webhook", "POST", "/_bulkd/webhooks", json!({ "url": "http://127.0.0.1:9/" })),
+        (
+            "template",
+            "POST",
+            "/notifications",
+            json!({ "notification": {
+            "name": "N", "tags": null, "brand": null, "subscription": null, "routing": null,
+            "content": { "version": "2022-01-01", "elements": [] } } }),
+        ),
+        ("job", "POST", "/bulk", json!({ "message": newsletter() })),
+    ];
+    for (key, method, path, body) in &fillings {
+        let reply = daemon.customer(key).send(method, path, Some(&body.to_string()));
+        assert!(reply.status < 300, "{key}: {reply:?}");
+    }
+    // One that can be restored is something as well.
+    daemon.customer("list").delete("/lists/a.b").done();
+    let database = daemon.database();
+    let environments = || count(&database, "environments");
+    assert_eq!(environments(), 10);
+    daemon.clock.advance(29 * DAY);
+    let young = daemon.customer("young");
+    young.put("/users/ada/tokens/t", &json!({ "provider_key": "expo" })).done();
+    young.delete("/users/ada/tokens/t").done();
+    daemon.clock.advance(DAY + Duration::from_secs(3_600));
+    wait_until("the empty ones are gone", || environments() == 9);
+    // They are made anew, under numbers that none had.
+    let job_id = job(&used, 2);
+    emptied.put("/profiles/ada", &json!({ "profile": { "name": "Ada" } })).ok(200);
+    assert_eq!(used.outbox(&job_id).len(), 2);
+    assert_eq!((environments(), count(&database, "environments WHERE environment > 11")), (11, 2));
+    let message = json!({ "message": { "to": { "email": "a@b.c" }, "content": { "title": "t", "body": "b" } } });
+    daemon.customer("new").post("/send", &message).ok(202);
+    daemon.stop();
+    check(&database);
+
+    // Those of keys that were named stay.
+    daemon.reconfigure(|config| config.api_keys = ["named", "used"].map(str::to_owned).to_vec());
+    daemon.open();
+    let named = daemon.customer("named");
+    named.put("/users/ada/tokens/t", &json!({ "provider_key": "expo" })).done();
+    named.delete("/users/ada/tokens/t").done();
+    daemon.clock.advance(31 * DAY);
+    let later = job(&named, 1);
+    wait_until("what is old is gone", || {
+        daemon.clock.advance(Duration::from_secs(60));
+        count(&database, "environments") == 11
+    });
+    assert!(!is_gone(&named, &later));
+    assert_eq!(count(&database, &format!("jobs JOIN environments USING (environment) WHERE job_id = '{later}'")), 1);
+}
+
+/// More than one look, or one commit, takes.
+#[test]
+fn very_many_environments_go_in_pieces() {
+    let daemon = Daemon::start_with(keep(Some("1h"), None));
+    let keys = sized(600, 3_000);
+    std::thread::scope(|scope| {
+        for first in 0..4 {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                for number in (first..keys).step_by(4) {
+                    let customer = daemon.customer(&format!("key {number}"));
+                    customer.put("/users/ada/tokens/t", &json!({ "provider_key": "expo" })).done();
+                    if number % 100 > 0 {
+                        customer.delete("/users/ada/tokens/t").done();
+                    }
+                }
+            });
+        }
+    });
+    let database = daemon.database();
+    assert_eq!(count(&database, "environments"), keys);
+    daemon.clock.advance(Duration::from_secs(3_700));
+    wait_until("those with something are left", || count(&database, "environments") == keys / 100);
 }
 
 /// Whether a file in the folder holds this text.
@@ -505,8 +674,8 @@ fn a_file_is_compacted_to_what_it_holds() {
 #[test]
 fn a_copy_that_was_left_over_goes_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
-    let (database, copy) = (folder.path().join("bulkd.db"), folder.path().join("bulkd.db-compact"));
-    let journal = folder.path().join("bulkd.db-compact-journal");
+    let (database, copy) = (folder.path().join("bulkd.db"), folder.path().join("bulkd.db-partial"));
+    let journal = folder.path().join("bulkd.db-partial-journal");
     let start = || Binary::start(&["--listen", ":0", "--db", database.to_str().unwrap()]).terminate();
     start();
     let whole = fs::read(&database).unwrap();
@@ -524,7 +693,7 @@ fn a_copy_that_was_left_over_goes_at_the_next_start() {
     }
     start();
     let refusal = Binary::spawn(&mut bulkd(&["compact", database.to_str().unwrap()])).wait();
-    assert!(refusal.refusal().contains("bulkd.db-compact is there, and not bulkd's; it was left as it was"));
+    assert!(refusal.refusal().contains("bulkd.db-partial is there, and not bulkd's; it was left as it was"));
     assert_eq!((fs::read(&copy).unwrap(), fs::read(&journal).unwrap()), (b"notes".to_vec(), b"more notes".to_vec()));
 }
 

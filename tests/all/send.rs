@@ -826,6 +826,7 @@ fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
         path: Some(daemon.database()),
         durability: Durability::Fast,
         litestream: false,
+        recipient_bytes: 1 << 20,
         clock,
         ids: Ids::sequential(0),
     };

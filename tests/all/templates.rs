@@ -527,7 +527,15 @@ fn metrics_count_what_became_of_a_templates_messages() {
 fn store() -> (Store, Threads) {
     let clock = Clock::Manual(ManualClock::at(NOW));
     let ids = Ids::sequential(0);
-    Store::open(store::Options { path: None, durability: Durability::Fast, litestream: false, clock, ids }).unwrap()
+    Store::open(store::Options {
+        path: None,
+        durability: Durability::Fast,
+        litestream: false,
+        recipient_bytes: 1 << 20,
+        clock,
+        ids,
+    })
+    .unwrap()
 }
 
 #[test]

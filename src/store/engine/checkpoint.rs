@@ -50,6 +50,8 @@ struct Shared {
     unsynced: AtomicBool,
     /// Another program copies the log, and has to see all of it before it is started over.
     is_left: bool,
+    /// The log stays at the end.
+    is_kept: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -70,6 +72,7 @@ pub fn start(
         copying: Mutex::default(),
         unsynced: AtomicBool::default(),
         is_left,
+        is_kept: AtomicBool::default(),
         stopping: AtomicBool::default(),
     }));
     checkpoints.log_starts_over();
@@ -115,6 +118,11 @@ impl Checkpoints {
         }
     }
 
+    /// Copies what the log holds, as far as no reader holds on to it.
+    pub fn copy_now(&self, conn: &Connection) -> rusqlite::Result<()> {
+        self.finish(conn, "PASSIVE").map(drop)
+    }
+
     /// Copies what the log holds and leaves nothing in it. Returns false if that cannot be had now.
     pub fn empty(&self, conn: &Connection) -> rusqlite::Result<bool> {
         self.finish(conn, "TRUNCATE")
@@ -142,6 +150,11 @@ impl Checkpoints {
         let _ = self.0.in_place.check_copy();
     }
 
+    /// Has the log stay where it is at the end, also if no other connection has it open.
+    pub fn keep_log(&self) {
+        self.0.is_kept.store(true, Ordering::Relaxed);
+    }
+
     /// Called when all other connections are closed.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Relaxed);
@@ -160,6 +173,9 @@ impl Checkpoints {
             }
             // Now that this connection has seen the log, it removes it when it is closed as the last one.
             if stopping {
+                if self.0.is_kept.load(Ordering::Relaxed) {
+                    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+                }
                 return;
             }
         }

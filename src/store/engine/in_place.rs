@@ -120,7 +120,7 @@ impl InPlace {
 
     /// Whether the database or its log has grown as large as this process may let a file become (`ulimit -f`). SQLite
     /// says of it no more than that a write has failed.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub fn is_at_size_limit(&self) -> bool {
         use super::file::PAGE_BYTES;
         let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Fsize).current else { return false };
@@ -130,7 +130,7 @@ impl InPlace {
         sizes.into_iter().flatten().any(|metadata| metadata.len() + PAGE_BYTES as u64 > limit)
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(unix))]
     pub fn is_at_size_limit(&self) -> bool {
         false
     }

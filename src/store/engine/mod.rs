@@ -1,4 +1,4 @@
-//! What knows SQLite as a machine, and nothing of any table: the file and its versions, the connections, the one writer
+//! What knows SQLite as a machine, and of no table but that of the file as a whole: the file and its versions, the connections, the one writer
 //! with its transactions, and rows as such.
 
 pub mod bell;
@@ -11,6 +11,7 @@ pub mod readers;
 pub mod recipients;
 pub mod recovery;
 pub mod rows;
+pub mod serving;
 pub mod stopping;
 pub mod writer;
 

@@ -1,26 +1,31 @@
 //! A file on its way: under a name that tells so until it is complete, so that a kill leaves no half of one under its own.
 
-use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::file::{same_file, sync_folder, with_suffix};
+use super::file::{HEADER_BYTES, is_ours, same_file, sync_folder, with_suffix};
 use crate::error::{Error, Kind, Result};
 
 /// Behind the name that the file is to have.
 const SUFFIX: &str = "-partial";
+/// Behind that, what SQLite may have beside it.
+const JOURNALS: [&str; 2] = ["-wal", "-journal"];
 
 /// An empty file that is locked for us, and removed when it is dropped without having been given its name.
 pub struct Partial {
     path: Option<TempPath>,
     target: PathBuf,
     file: File,
+    /// What it gets together with its name.
+    permissions: Option<Permissions>,
 }
 
 impl Partial {
-    /// What an earlier process has left under this name is removed: it is locked as long as it is made.
+    /// What an earlier process has left under this name is removed: it is locked as long as it is made. What is none of
+    /// ours stays, and is in the way.
     pub fn create(target: &Path) -> Result<Self> {
         let path = with_suffix(target, SUFFIX);
         let failed =
@@ -30,8 +35,13 @@ impl Partial {
             let file = match new_file(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    remove_left_over(&path).map_err(failed)?.then_some(()).ok_or_else(is_made)?;
-                    continue;
+                    match remove_left_over(&path).map_err(failed)? {
+                        Removal::Removed => continue,
+                        Removal::InUse => return Err(is_made()),
+                        Removal::NotOurs => {
+                            return Err(Error::conflict(format!("{} is there, and not bulkd's", path.display())));
+                        }
+                    }
                 }
                 Err(error) => return Err(failed(error)),
             };
@@ -42,12 +52,49 @@ impl Partial {
                 Err(TryLockError::WouldBlock) => return Err(is_made()),
             }
             let path = TempPath::try_from_path(path.clone()).map_err(failed)?;
-            return Ok(Partial { path: Some(path), target: target.to_owned(), file });
+            return Ok(Partial { path: Some(path), target: target.to_owned(), file, permissions: None });
         }
     }
 
     pub fn path(&self) -> &Path {
         self.path.as_deref().unwrap_or(&self.target)
+    }
+
+    /// Gives it the owner of the file that it is to replace, and with its name that file's mode: whoever makes it, the
+    /// daemon's user is to read it. Until then it is for us alone.
+    pub fn take_owner_of(&mut self, replaced: &fs::Metadata) -> Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt, fchown};
+            let ours = self.file.metadata().map_err(|error| self.failed(error))?;
+            let (user, group) = (replaced.uid(), replaced.gid());
+            if (ours.uid(), ours.gid()) != (user, group) {
+                fchown(&self.file, Some(user), Some(group)).map_err(|error| {
+                    let target = self.target.display();
+                    Error::unavailable(format!(
+                        "{target} belongs to user {user} and group {group}, and a new one cannot be given to them \
+                         ({error}); do it as that user or as root"
+                    ))
+                })?;
+            }
+        }
+        self.permissions = Some(replaced.permissions());
+        Ok(())
+    }
+
+    /// Refuses to go on if the disk has not so much room.
+    pub fn refuse_without_room(&self, bytes: u64) -> Result<()> {
+        #[cfg(unix)]
+        if let Some(folder) = self.path().parent()
+            && let Ok(disk) = rustix::fs::statvfs(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+        {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            if free < bytes {
+                return Err(Error::unavailable(format!("a copy needs {bytes} bytes, and the disk has {free} free")));
+            }
+        }
+        let _ = bytes;
+        Ok(())
     }
 
     /// Brings to the disk what was written so far.
@@ -57,6 +104,10 @@ impl Partial {
 
     /// Gives it the name, in place of what has it, or only if nothing has.
     pub fn place(mut self, replace: bool) -> Result<()> {
+        if let Some(permissions) = self.permissions.take() {
+            let set = self.file.set_permissions(permissions).and_then(|()| self.file.sync_all());
+            set.map_err(|error| self.failed(error))?;
+        }
         let Some(path) = self.path.take() else { return Ok(()) };
         let placed = if replace { path.persist(&self.target) } else { path.persist_noclobber(&self.target) };
         placed.map_err(|error| match error.error.kind() {
@@ -84,23 +135,46 @@ fn new_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// False if a process is still at it. What is no regular file is none of ours.
-fn remove_left_over(path: &Path) -> std::io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if !metadata.is_file() => return Err(ErrorKind::AlreadyExists.into()),
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
-        Err(error) => return Err(error),
-    }
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+/// What became of a file that has the name of one on its way.
+enum Removal {
+    /// It was left over, or is gone by now.
+    Removed,
+    /// A process is still at it.
+    InUse,
+    NotOurs,
+}
+
+/// Removes what a process that was killed has left on the way to `target`.
+pub fn remove_left_over_of(target: &Path) {
+    let real = fs::canonicalize(target);
+    // What cannot be removed is in the way of the next that is made, which says so.
+    let _ = remove_left_over(&with_suffix(real.as_deref().unwrap_or(target), SUFFIX));
+}
+
+fn remove_left_over(path: &Path) -> std::io::Result<Removal> {
+    let file = match fs::symlink_metadata(path).and_then(|metadata| match metadata.is_file() {
+        true => File::open(path).map(Some),
+        false => Ok(None),
+    }) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(Removal::NotOurs),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Removal::Removed),
         Err(error) => return Err(error),
     };
     match file.try_lock() {
-        Ok(()) if same_file(&file, path) => fs::remove_file(path).map(|()| true),
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
+        Ok(()) if !same_file(&file, path) => return Ok(Removal::Removed),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(Removal::InUse),
+        Err(TryLockError::Error(error)) => return Err(error),
     }
+    // SQLite writes the first page as the last.
+    let mut header = Vec::new();
+    (&file).take(HEADER_BYTES).read_to_end(&mut header)?;
+    if !(header.iter().all(|&byte| byte == 0) || is_ours(&header)) {
+        return Ok(Removal::NotOurs);
+    }
+    for journal in JOURNALS {
+        let _ = fs::remove_file(with_suffix(path, journal));
+    }
+    fs::remove_file(path).map(|()| Removal::Removed)
 }

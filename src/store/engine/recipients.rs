@@ -4,7 +4,8 @@
 //! a user and the same at any size. It holds 32 bits of each recipient's hash beside the place of its row, and a hit is
 //! confirmed against the row, so that the answer is exact. It is only a cache of the table: it is made again from the
 //! rows when it is missing, and dropped when the writer takes something back. One that is large and missing is made
-//! beside the writer, which then only adds those that have come since.
+//! beside the writer, which then only adds those that have come since. All sets together have a bound: beyond it those
+//! that were used longest ago go, but for the one that was used last.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -16,7 +17,7 @@ use hashbrown::hash_table::Entry;
 use crate::error::Result;
 use crate::model::row::JobRow;
 
-/// Jobs whose sets are kept; beyond that the one longest unused goes.
+/// Jobs whose sets are kept at most.
 const CACHED_JOBS: usize = 512;
 /// A table that grows moves all of its entries at once. Many small ones move a few at a time.
 const SHARDS: usize = 64;
@@ -29,9 +30,12 @@ pub fn hash(recipient: &str) -> u32 {
 }
 
 /// The sets of all jobs that take users.
-#[derive(Default)]
 pub struct Recipients {
     jobs: HashMap<JobRow, RecipientSet>,
+    /// What they take, as of the last commit,
+    bytes: usize,
+    /// and may take.
+    most_bytes: usize,
     cached: CachedJobs,
     dirty: Vec<JobRow>,
     clock: u64,
@@ -39,15 +43,50 @@ pub struct Recipients {
 
 /// The ids of the jobs whose sets the writer has: for these, no other thread has to read the recipients.
 #[derive(Clone, Default)]
-pub struct CachedJobs(Arc<Mutex<HashSet<String>>>);
+pub struct CachedJobs(Arc<CachedIds>);
+
+#[derive(Default)]
+struct CachedIds {
+    job_ids: Mutex<HashSet<String>>,
+    /// Those that requests at work need, and how many of these do.
+    wanted: Mutex<HashMap<String, usize>>,
+}
 
 impl CachedJobs {
     fn job_ids(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.job_ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn has(&self, job_id: &str) -> bool {
         self.job_ids().contains(job_id)
+    }
+
+    /// Has a job's set make no room for others: the writer would have to read it anew for a request that is at work.
+    pub fn want(&self, job_id: &str) -> Wanted {
+        *self.wanted().entry(job_id.to_owned()).or_default() += 1;
+        Wanted { jobs: self.clone(), job_id: job_id.to_owned() }
+    }
+}
+
+/// As long as it lives, a job's set stays.
+pub struct Wanted {
+    jobs: CachedJobs,
+    job_id: String,
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        let mut wanted = self.jobs.wanted();
+        if let Some(count) = wanted.get_mut(&self.job_id) {
+            *count -= 1;
+            if *count == 0 {
+                wanted.remove(&self.job_id);
+            }
+        }
     }
 }
 
@@ -57,11 +96,17 @@ pub struct RecipientSet {
     shards: Vec<HashTable<(u32, u32)>>,
     len: u64,
     used: u64,
+    /// What is counted of it.
+    bytes: usize,
 }
 
 impl RecipientSet {
     pub fn new(job_id: &str) -> Self {
-        RecipientSet { job_id: job_id.to_owned(), shards: Vec::new(), len: 0, used: 0 }
+        RecipientSet { job_id: job_id.to_owned(), shards: Vec::new(), len: 0, used: 0, bytes: 0 }
+    }
+
+    fn allocated(&self) -> usize {
+        self.shards.iter().map(HashTable::allocation_size).sum()
     }
 
     /// How many users it knows.
@@ -104,8 +149,9 @@ fn spread(hash: u32) -> u64 {
 }
 
 impl Recipients {
-    pub fn new(cached: CachedJobs) -> Self {
-        Recipients { cached, ..Recipients::default() }
+    /// That take so many bytes together.
+    pub fn new(cached: CachedJobs, most_bytes: usize) -> Self {
+        Recipients { jobs: HashMap::new(), bytes: 0, most_bytes, cached, dirty: Vec::new(), clock: 0 }
     }
 
     /// The set of a job that has `received` users; `load` adds those that it does not know yet. Until the end of the
@@ -137,9 +183,21 @@ impl Recipients {
             self.cached.job_ids().insert(set.job_id);
             return;
         }
-        self.make_room();
+        if self.jobs.len() >= CACHED_JOBS {
+            self.drop_oldest();
+        }
+        self.clock += 1;
         self.cached.job_ids().insert(set.job_id.clone());
         self.jobs.insert(job, RecipientSet { used: self.clock, ..set });
+        self.count(job);
+    }
+
+    fn count(&mut self, job: JobRow) {
+        if let Some(set) = self.jobs.get_mut(&job) {
+            let bytes = set.allocated();
+            self.bytes = self.bytes - set.bytes + bytes;
+            set.bytes = bytes;
+        }
     }
 
     pub fn has(&self, job: JobRow) -> bool {
@@ -156,16 +214,18 @@ impl Recipients {
     /// A job that was run takes no more users.
     pub fn drop_job(&mut self, job: JobRow) {
         if let Some(set) = self.jobs.remove(&job) {
+            self.bytes -= set.bytes;
             self.cached.job_ids().remove(&set.job_id);
         }
     }
 
-    fn make_room(&mut self) {
-        if self.jobs.len() >= CACHED_JOBS
-            && let Some(oldest) = self.jobs.iter().min_by_key(|(_, set)| set.used).map(|(job, _)| *job)
-        {
-            self.drop_job(oldest);
-        }
+    /// Drops the set that was not used for longest, of those that may go. The one that was used last may not.
+    fn drop_oldest(&mut self) -> bool {
+        let wanted = self.cached.wanted();
+        let may_go = self.jobs.iter().filter(|(_, set)| set.used < self.clock && !wanted.contains_key(&set.job_id));
+        let oldest = may_go.min_by_key(|(_, set)| set.used).map(|(job, _)| *job);
+        drop(wanted);
+        oldest.map(|oldest| self.drop_job(oldest)).is_some()
     }
 
     /// How many sets the group has changed up to now, some perhaps twice.
@@ -180,8 +240,76 @@ impl Recipients {
         }
     }
 
-    /// What was changed is committed.
+    /// What was changed is committed. A set that is too large for all has to stay as long as no other is used: it would
+    /// be made again with each call.
     pub fn commit(&mut self) {
-        self.dirty.clear();
+        for job in std::mem::take(&mut self.dirty) {
+            self.count(job);
+        }
+        while self.bytes > self.most_bytes && self.drop_oldest() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Has a job take so many more users.
+    fn take(recipients: &mut Recipients, job: i64, count: u32) {
+        let set = recipients.of_job(JobRow(job), &format!("job {job}"), 0, |_| Ok(())).unwrap();
+        let first = set.len() as u32;
+        for seq in first..first + count {
+            assert!(set.add(hash(&format!("user {seq}")), seq, |_| Ok(false)).unwrap());
+        }
+        recipients.commit();
+    }
+
+    fn jobs(recipients: &Recipients) -> Vec<i64> {
+        let mut jobs: Vec<i64> = recipients.jobs.keys().map(|job| job.0).collect();
+        jobs.sort_unstable();
+        let all: usize = recipients.jobs.values().map(RecipientSet::allocated).sum();
+        assert_eq!((recipients.bytes, recipients.cached.job_ids().len()), (all, jobs.len()));
+        jobs
+    }
+
+    #[test]
+    fn sets_that_were_not_used_for_longest_make_room() {
+        let mut recipients = Recipients::new(CachedJobs::default(), 800_000);
+        (0..4).for_each(|job| take(&mut recipients, job, 10_000));
+        assert_eq!(jobs(&recipients), [0, 1, 2, 3]);
+        take(&mut recipients, 0, 1);
+        take(&mut recipients, 4, 20_000);
+        // The first was used again.
+        assert_eq!(jobs(&recipients), [0, 2, 3, 4]);
+        assert!(recipients.bytes <= 800_000);
+        // One that is too large for all stays as long as it is the only one that is used.
+        take(&mut recipients, 5, 200_000);
+        take(&mut recipients, 5, 1);
+        assert_eq!(jobs(&recipients), [5]);
+        let cached = recipients.cached.clone();
+        let wanted = (cached.want("job 5"), cached.want("job 5"));
+        take(&mut recipients, 6, 1);
+        drop(wanted.0);
+        take(&mut recipients, 6, 1);
+        assert_eq!(jobs(&recipients), [5, 6]);
+        drop(wanted.1);
+        take(&mut recipients, 6, 1);
+        assert_eq!(jobs(&recipients), [6]);
+        // What is undone counts for nothing, nor do jobs that were run.
+        recipients.of_job(JobRow(7), "job 7", 0, |_| Ok(())).unwrap();
+        recipients.rollback(0);
+        recipients.drop_job(JobRow(6));
+        assert_eq!(jobs(&recipients), [0; 0]);
+        (0..2 * CACHED_JOBS as i64).for_each(|job| take(&mut recipients, job, 1));
+        assert!(jobs(&recipients).len() <= CACHED_JOBS);
+    }
+
+    #[test]
+    fn a_user_takes_some_twenty_bytes() {
+        for count in [10_000, 100_000, 1_000_000] {
+            let mut recipients = Recipients::new(CachedJobs::default(), usize::MAX);
+            take(&mut recipients, 0, count);
+            assert!((8..26).contains(&(recipients.bytes / count as usize)), "{count}: {}", recipients.bytes);
+        }
     }
 }

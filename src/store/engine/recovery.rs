@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 use super::file::{self, Lock, PAGE_BYTES, Stage, with_suffix};
+use super::serving;
 use super::stopping::Stopping;
 use crate::error::Result;
 use crate::threads::catch;
@@ -25,6 +26,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// Whether there is no log.
+    pub fn is_without_log(&self) -> bool {
+        self.log.is_none()
+    }
+
     pub fn look(path: &Path, lock: &Lock) -> Self {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let size = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.len());
@@ -38,6 +44,8 @@ impl Found {
         let log_path = with_suffix(&self.path, "-wal");
         let (path, log_path) = (self.path.display(), log_path.display());
         const UNCLEAN: &str = "the last run did not end cleanly";
+        // Of a file whose lock is gone this is all that is known.
+        let is_marked = self.database.is_some() && serving::is_marked(conn)?;
         match (self.left, self.database, self.log) {
             (Some(Stage::Serving), None, _) => {
                 log::error!("{UNCLEAN}, and {path} is missing: what it held is lost, and a new file is made");
@@ -45,7 +53,13 @@ impl Found {
             (Some(Stage::Serving), Some(_), None) => {
                 log::error!("{UNCLEAN}, and its log {log_path} is missing: changes that were acknowledged may be lost");
             }
-            (Some(_), Some(_), Some(_)) => {
+            (None | Some(Stage::Opening), Some(_), None) if is_marked => {
+                log::error!(
+                    "{path} was served when it was last written, and its log {log_path} is missing: \
+                     changes that were acknowledged may be lost"
+                );
+            }
+            (_, Some(_), Some(_)) if is_marked || self.left.is_some() => {
                 let pages = pages_in_log(conn)?;
                 log::warn!("{UNCLEAN}; {pages} pages ({} bytes) of its log were taken over", pages * PAGE_BYTES);
             }
@@ -55,7 +69,7 @@ impl Found {
             }
             _ => {}
         }
-        Ok(self.left.is_some() && self.database.is_some())
+        Ok((is_marked || self.left.is_some()) && self.database.is_some())
     }
 }
 

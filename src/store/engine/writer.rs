@@ -21,6 +21,7 @@ use super::bell::{Bells, Wakeups};
 use super::checkpoint::Checkpoints;
 use super::in_place::InPlace;
 use super::recipients::Recipients;
+use super::serving;
 use super::tx::{Db, Tx};
 use crate::clock::Clock;
 use crate::crash::{self, Point};
@@ -180,9 +181,21 @@ impl MessageCommits {
     }
 }
 
+/// Whether the file is marked as one that is served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Marking {
+    /// It is thrown away.
+    None,
+    /// The mark is left in the log, which another program copies.
+    InLog,
+    /// The mark is copied into the database at once: it is there without the log.
+    InDatabase,
+}
+
 /// What the writer's thread works with.
 pub struct Setup {
     pub conn: Connection,
+    pub marking: Marking,
     /// What the answer to a change promises.
     pub durability: Durability,
     pub clock: Clock,
@@ -253,14 +266,18 @@ impl Writer {
         let (ahead, behind) = (bounded(LANE_CHANGES), bounded(LANE_CHANGES));
         let lanes = Lanes { ahead: ahead.1, behind: behind.1 };
         let checkpoints = setup.checkpoints.clone();
+        let (marked, is_marked) = bounded::<()>(1);
         let work = move || {
-            let writer = WriterThread {
+            let mut writer = WriterThread {
                 synchronous: setup.durability,
                 suspect: false,
+                is_marked: false,
                 set_back_millis: setup.set_back_millis,
                 outage: Outage::new("changes are not committed"),
                 setup,
             };
+            writer.is_marked = writer.mark();
+            drop(marked);
             writer.run(&lanes);
             // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the
             // other.
@@ -268,6 +285,8 @@ impl Writer {
         };
         let thread = threads::spawn_service(std::thread::Builder::new().name("writer".to_owned()), work)
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
+        // What is read from now on is of a file that is served.
+        let _ = is_marked.recv();
         let lanes = Mutex::new(Some(Lanes { ahead: ahead.0, behind: behind.0 }));
         Ok((Writer { lanes, changes: AtomicU64::new(0) }, thread))
     }
@@ -316,6 +335,8 @@ struct WriterThread {
     synchronous: Durability,
     /// Whether a sync has failed, and nothing was done about it.
     suspect: bool,
+    /// Whether the file says that it is served, if it is to.
+    is_marked: bool,
     outage: Outage,
     /// By how much the clock had been set back at the last change.
     set_back_millis: i64,
@@ -338,14 +359,37 @@ impl WriterThread {
         }
     }
 
+    /// Marks the file before anything is acknowledged. Where that cannot be done, as on a full disk, it is done behind the
+    /// first commit.
+    fn mark(&self) -> bool {
+        let Setup { conn, marking, checkpoints, .. } = &self.setup;
+        if *marking == Marking::None {
+            return true;
+        }
+        let marked = serving::mark(conn).and_then(|is_new| match marking {
+            Marking::InDatabase if is_new => checkpoints.copy_now(conn),
+            _ => Ok(()),
+        });
+        if let Err(error) = &marked {
+            log::debug!("the file could not be marked as one that is served: {error}");
+        }
+        marked.is_ok()
+    }
+
     /// SQLite copies the log when it closes the last connection that has seen it. That is this one if the checkpointer may
     /// not copy it.
     fn end(self) {
         let Setup { in_place, conn, .. } = &self.setup;
-        if in_place.check_copy().is_err()
-            && let Err(error) = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        if in_place.check_copy().is_err() {
+            if let Err(error) = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+                log::error!("the write-ahead log may be copied into a file that it is not of: {error}");
+            }
+        } else if in_place.check().is_ok()
+            && self.setup.marking != Marking::None
+            && let Err(error) = serving::clear(conn)
         {
-            log::error!("the write-ahead log may be copied into a file that it is not of: {error}");
+            log::warn!("the file could not be marked as closed: {error}; its log is kept");
+            self.setup.checkpoints.keep_log();
         }
     }
 
@@ -385,6 +429,7 @@ impl WriterThread {
         }
         if outcome.is_ok() {
             self.setup.bells.ring(group.wakeups);
+            self.is_marked = self.is_marked || self.mark();
         }
         group.carried_over
     }

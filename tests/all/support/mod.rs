@@ -66,6 +66,11 @@ impl Daemon {
         daemon
     }
 
+    /// Sets something for the next start.
+    pub fn reconfigure(&mut self, set: impl FnOnce(&mut Config)) {
+        set(&mut self.config);
+    }
+
     /// Starts it again after a stop.
     pub fn open(&mut self) {
         let clock = Clock::Manual(self.clock.clone());
