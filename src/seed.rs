@@ -24,7 +24,7 @@ use crate::store::ingest::{self, NewUsers};
 use crate::store::plan::References;
 use crate::store::preference::PreferenceOwner;
 use crate::store::{
-    Db, Store, Tx, brand, environment, job, list, message, preference, profile, run, subscription, template, token,
+    Db, Store, Tx, brand, environment, job, list, message, preference, profile, retired, run, subscription, template, token,
 };
 
 /// Reads the seed in a file, or in the JSON files of a folder in the order of their names, and checks it.
@@ -238,7 +238,7 @@ impl Seeder {
     /// Takes everything away from an environment, and puts back all of the seed but the messages. They come when the
     /// environment is next [seeded](Seeder::ensure_seeded).
     pub fn reset(&self, tx: &mut Tx<'_>, environment: &Environment, row: EnvironmentRow) -> Result<()> {
-        environment::retire(tx, row)?;
+        retired::retire(tx, row)?;
         if self.is_empty() {
             return Ok(());
         }

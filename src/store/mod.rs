@@ -39,6 +39,7 @@ pub mod job_users;
 pub mod message_search;
 pub mod metrics;
 pub mod outbox;
+pub mod pieces;
 pub mod plan;
 pub mod recipient_lookup;
 pub mod restore;
@@ -48,6 +49,7 @@ pub mod run;
 pub mod send;
 pub mod set_back;
 pub mod settle;
+pub mod staged;
 pub mod tracking;
 
 use std::fs::File;
@@ -76,6 +78,7 @@ use engine::stopping::Stopping;
 use engine::writer::{MessageCommits, Setup, Writer};
 use engine::{checkpoint, file};
 use set_back::{SetBack, SetBacks};
+use staged::StagedLists;
 
 /// What to open, and how.
 pub struct Options {
@@ -101,6 +104,8 @@ pub struct Store {
     cached_jobs: CachedJobs,
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
+    /// The lists that are being made beside others.
+    staged_lists: StagedLists,
     /// Held while a backup is made.
     backing_up: Mutex<()>,
     stopping: Stopping,
@@ -179,6 +184,7 @@ impl Store {
         let set_backs = SetBacks::new(set_back_millis);
         let noted = set_backs.clone();
         let names_are_random = options.ids.are_random();
+        let staged_lists = StagedLists::new(bells.retention.clone());
         let setup = Setup {
             conn,
             durability: options.durability,
@@ -211,6 +217,7 @@ impl Store {
             message_commits,
             cached_jobs,
             loading: Mutex::default(),
+            staged_lists,
             backing_up: Mutex::default(),
             stopping,
             recovery: Mutex::new(recovery),
@@ -330,9 +337,14 @@ impl Store {
         self.clock.on_change(ring);
     }
 
-    /// Rings when an environment was reset, a test has moved the clock, or all stops.
+    /// Rings when something was reset or set aside, a test has moved the clock, or all stops.
     pub fn retention_bell(&self) -> &Bell {
         &self.bells.retention
+    }
+
+    /// The lists that are being made beside others, and are no business of retention.
+    pub fn staged_lists(&self) -> &StagedLists {
+        &self.staged_lists
     }
 
     /// How many changes were made since the start.

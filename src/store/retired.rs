@@ -1,15 +1,40 @@
-//! Environments that were reset: all that belongs to one goes, piece by piece, and its own row as the last.
+//! Environments that were reset: all that belongs to one goes, piece by piece, and its own row as the last. Lists and
+//! webhooks that were set aside go in the same way.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::engine::{Db, Tx};
+use super::environment::{self, NOTHING};
 use super::retention::PIECE_ROWS;
-use crate::error::Result;
+use super::staged::StagedLists;
+use super::webhook;
+use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
-use crate::model::row::JobRow;
+use crate::model::row::{JobRow, ListRow, WebhookRow};
 
 /// Rows with texts of up to some MiB that one commit removes.
 const PIECE_TEXTS: usize = 4;
+
+/// Takes all that an environment has away from it: the row stays, under a hash that no key has, and the next one that is
+/// made begins anew. A job that is running ends in peace. Seeded ids are free at once, nothing is
+/// posted any more, and all else goes in pieces after the commit.
+pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
+    if row == NOTHING {
+        return Ok(());
+    }
+    tx.conn.execute("DELETE FROM message_names WHERE environment = ?1", [row])?;
+    webhook::set_all_aside(tx, row)?;
+    let mut retire = tx.conn.prepare_cached(
+        "UPDATE environments SET key_hash = CAST('retired ' || environment AS BLOB) WHERE environment = ?1",
+    )?;
+    match retire.execute([row])? {
+        1 => {
+            tx.wakeups.retention = true;
+            Ok(())
+        }
+        _ => Err(Error::internal("an environment changed inside its own transaction")),
+    }
+}
 
 /// The environments of which something is left.
 pub fn list(db: &Db<'_>) -> Result<Vec<EnvironmentRow>> {
@@ -108,5 +133,60 @@ pub fn drop_piece(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
     }
     tx.conn.execute("UPDATE file SET dropped_environment = max(dropped_environment, ?1)", [environment])?;
     tx.conn.execute("DELETE FROM environments WHERE environment = ?1", [environment])?;
+    Ok(())
+}
+
+/// A list that was set aside, and not one that is being made.
+fn list_aside(db: &Db<'_>, aside: EnvironmentRow, staged: &StagedLists) -> Result<Option<ListRow>> {
+    let mut list = db.conn.prepare_cached("SELECT list FROM lists WHERE environment = ?1")?;
+    let mut rows = list.query([aside])?;
+    while let Some(row) = rows.next()? {
+        let list = row.get(0)?;
+        if !staged.has(list) {
+            return Ok(Some(list));
+        }
+    }
+    Ok(None)
+}
+
+fn webhook_aside(db: &Db<'_>, aside: EnvironmentRow) -> Result<Option<WebhookRow>> {
+    let mut webhook = db.conn.prepare_cached("SELECT webhook FROM webhooks WHERE environment = ?1 LIMIT 1")?;
+    Ok(webhook.query_row([aside], |row| row.get(0)).optional()?)
+}
+
+/// Whether something is set aside.
+pub fn is_any_aside(db: &Db<'_>, staged: &StagedLists) -> Result<bool> {
+    let Some(aside) = environment::find_aside(db)? else { return Ok(false) };
+    Ok(webhook_aside(db, aside)?.is_some() || list_aside(db, aside, staged)?.is_some())
+}
+
+/// Removes a piece of a webhook or list that was set aside; when nothing is left of it, its own row.
+pub fn drop_aside(tx: &mut Tx<'_>, staged: &StagedLists) -> Result<()> {
+    let Some(aside) = environment::find_aside(tx)? else { return Ok(()) };
+    if let Some(webhook) = webhook_aside(tx, aside)? {
+        return drop_rows(
+            tx,
+            "DELETE FROM webhook_events WHERE webhook_event IN (
+                 SELECT webhook_event FROM webhook_events WHERE webhook = ?1 LIMIT ?2)",
+            "DELETE FROM webhooks WHERE webhook = ?1",
+            webhook.0,
+        );
+    }
+    match list_aside(tx, aside, staged)? {
+        Some(list) => drop_rows(
+            tx,
+            "DELETE FROM subscriptions WHERE list = ?1 AND user_id IN (
+                 SELECT user_id FROM subscriptions WHERE list = ?1 LIMIT ?2)",
+            "DELETE FROM lists WHERE list = ?1",
+            list.0,
+        ),
+        None => Ok(()),
+    }
+}
+
+fn drop_rows(tx: &mut Tx<'_>, rows: &str, whole: &str, of: i64) -> Result<()> {
+    if tx.conn.prepare_cached(rows)?.execute(params![of, PIECE_ROWS as i64])? < PIECE_ROWS {
+        tx.conn.prepare_cached(whole)?.execute([of])?;
+    }
     Ok(())
 }
