@@ -24,7 +24,8 @@ use crate::store::ingest::{self, NewUsers};
 use crate::store::plan::References;
 use crate::store::preference::PreferenceOwner;
 use crate::store::{
-    Db, Store, Tx, brand, environment, job, list, message, preference, profile, retired, run, subscription, template, token,
+    Db, Store, Tx, brand, environment, job, list, message, preference, profile, retired, run, subscription, template,
+    token,
 };
 
 /// Reads the seed in a file, or in the JSON files of a folder in the order of their names, and checks it.

@@ -16,7 +16,7 @@ use crate::model::row::ListRow;
 use crate::store::list::List;
 use crate::store::pieces::PIECE_ROWS;
 use crate::store::subscription::{self, Subscriber, Subscription};
-use crate::store::{Db, list, staged};
+use crate::store::{Db, list, list_replacement};
 
 #[derive(Deserialize)]
 struct RecipientsBody<'a> {
@@ -31,11 +31,6 @@ struct RecipientBody<'a> {
     #[serde(borrow, default)]
     preferences: Option<Object<'a>>,
 }
-
-/// What a subscription takes in the file besides its texts, in the table as in its index.
-const ROW_BYTES: usize = 40;
-/// Bytes that the subscriptions of a call take when they are stored, at most.
-const STORED_BYTES: usize = 20 * 1024 * 1024;
 
 /// The list's id, and the users to put on it.
 fn read_recipients(call: &mut Call<'_>) -> Result<(String, Vec<Subscriber>)> {
@@ -52,11 +47,6 @@ fn read_recipients(call: &mut Call<'_>) -> Result<(String, Vec<Subscriber>)> {
         Ok((sent.recipient_id.0.into_owned(), preferences))
     };
     let mut subscribers: Vec<Subscriber> = recipients.into_iter().enumerate().map(subscriber).collect::<Result<_>>()?;
-    let bytes = |it: &Subscriber| 2 * ROW_BYTES + it.0.len() + subscription::text_bytes(it);
-    if subscribers.iter().map(bytes).sum::<usize>() > STORED_BYTES {
-        let expected = "expected fewer recipients in a call, such as 100000; send them in several";
-        return Err(Error::invalid("recipients", expected));
-    }
     // In the order in which they are stored, they are stored in a fraction of the time. Of those that are named twice,
     // the first still comes first.
     subscribers.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -89,19 +79,19 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
     Action::rework(move |view| {
         let find = |db: &Db<'_>, environment| {
             let list = list::find(db, environment, &list_id)?.map(|it| it.list);
-            Ok((list, staged::is_needless(db, list, recipients.len())?))
+            Ok((list, list_replacement::is_needless(db, list, recipients.len())?))
         };
         let (list_id, recipients, (before, in_place)) = (list_id.clone(), recipients.clone(), view.read(find)?);
         if !in_place {
-            let staged = staged::make(view.store(), before, &recipients)?;
+            let staged = list_replacement::make(view.store(), before, &recipients)?;
             return Ok(Change::new(ChangedEnvironment::Made, move |tx, environment| {
-                staged.put(tx, environment, &list_id)?;
+                list_replacement::put(tx, environment, &list_id, &staged)?;
                 Ok(Answer::new(204, ""))
             }));
         }
         Ok(Change::new(ChangedEnvironment::Made, move |tx, environment| {
             let list = list::find_or_create(tx, environment, &list_id)?;
-            if !staged::is_needless(tx, Some(list), recipients.len())? {
+            if !list_replacement::is_needless(tx, Some(list), recipients.len())? {
                 return Err(Error::stale());
             }
             subscription::replace(tx, list, &recipients)?;
@@ -189,9 +179,6 @@ fn result(list: &List) -> String {
     with_preferences(super::list::item(list), list.preferences.as_deref())
 }
 
-/// Lists of a call, at most: each may have to be made, and other requests wait meanwhile.
-const LISTS: usize = 10_000;
-
 #[derive(Deserialize)]
 struct ListsBody<'a> {
     #[serde(borrow)]
@@ -210,9 +197,6 @@ struct Wanted<'a> {
 pub fn put_of_user(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let ListsBody { lists } = json::read(&body, String::new)?;
-    if lists.len() > LISTS {
-        return Err(Error::invalid("lists", format_args!("expected at most {LISTS}, found {}", lists.len())));
-    }
     let wanted = |(i, Fields(sent)): (usize, Fields<Wanted<'_>>)| {
         model::check_id(sent.list_id.as_str(), || format!("lists[{i}].listId"))?;
         let preferences = preference::checked(sent.preferences, || format!("lists[{i}].preferences"))?;

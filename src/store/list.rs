@@ -157,9 +157,8 @@ fn set_aside(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Res
         return Ok(());
     };
     let aside = environments::aside(tx)?;
-    let mut set_aside = tx
-        .conn
-        .prepare_cached("UPDATE lists SET environment = ?2, list_id = 'set aside ' || list WHERE list = ?1")?;
+    let mut set_aside =
+        tx.conn.prepare_cached("UPDATE lists SET environment = ?2, list_id = 'set aside ' || list WHERE list = ?1")?;
     set_aside.execute(params![list, aside])?;
     tx.wakeups.retention = true;
     Ok(())

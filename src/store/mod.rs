@@ -36,6 +36,7 @@ pub mod compact;
 pub mod event_batch;
 pub mod ingest;
 pub mod job_users;
+pub mod list_replacement;
 pub mod message_search;
 pub mod metrics;
 pub mod outbox;

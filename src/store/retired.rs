@@ -190,3 +190,37 @@ fn drop_rows(tx: &mut Tx<'_>, rows: &str, whole: &str, of: i64) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::model::environment::Environment;
+    use crate::store::environment::View;
+    use crate::store::{Store, list};
+
+    #[test]
+    fn what_is_written_ahead_goes_with_an_environment_that_is_reset_meanwhile() {
+        let (store, threads) = Store::open_ephemeral(Clock::Manual(ManualClock::at(0)));
+        let of = Environment::of_key("acme");
+        let view = View::new(&store, &of);
+        let put = |view: &View<'_>, list_id: &'static str| {
+            view.write(move |tx, row| list::find_or_create(tx, row, list_id).map(|_| ())).unwrap()
+        };
+        let row = put(&view, "first");
+        assert_eq!(put(&view, "second"), row);
+        store.write(move |tx| retire(tx, row)).unwrap();
+        assert_eq!(put(&view, "third"), row);
+        let lists = |row| store.read(|db| list::list(db, row, None, None, 10, 1000)).unwrap().items.len();
+        assert_eq!(lists(row), 2);
+        // Also if nothing of it is left.
+        store.write(move |tx| drop_piece(tx, row)).unwrap();
+        store.write(move |tx| drop_piece(tx, row)).unwrap();
+        assert_eq!(put(&view, "fourth"), row);
+        assert_eq!(lists(row), 0);
+        let anew = put(&View::new(&store, &of), "fifth");
+        assert!(anew != row && lists(anew) == 1);
+        store.stop();
+        threads.join();
+    }
+}

@@ -71,9 +71,8 @@ pub(in crate::store) fn put_new(
 
 /// How many users a list has, if that is no more than `limit`.
 pub(in crate::store) fn count_up_to(db: &Db<'_>, list: ListRow, limit: usize) -> Result<usize> {
-    let mut count = db
-        .conn
-        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM subscriptions WHERE list = ?1 LIMIT ?2)")?;
+    let mut count =
+        db.conn.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM subscriptions WHERE list = ?1 LIMIT ?2)")?;
     Ok(count.query_row(params![list, limit as i64], |row| row.get(0))?)
 }
 
