@@ -44,13 +44,13 @@ fn insert(tx: &mut Tx<'_>, key_hash: &[u8], label: &str) -> Result<EnvironmentRo
 const SET_ASIDE: &str = "set aside";
 
 /// The environment of what nothing finds: lists and webhooks that were there, and go in pieces, and lists that are yet to
-/// be put in their places. `None` if there never were any.
+/// be put in their places. `None` if there are none.
 pub(in crate::store) fn find_aside(db: &Db<'_>) -> Result<Option<EnvironmentRow>> {
     let mut find = db.conn.prepare_cached("SELECT environment FROM environments WHERE key_hash = ?1")?;
     Ok(find.query_row(params![SET_ASIDE.as_bytes()], |row| row.get(0)).optional()?)
 }
 
-/// The same environment, made if it is missing. It stays: SQLite would look through all jobs for one of it first.
+/// The same environment, made if it is missing. It goes with the last of what is there.
 pub(in crate::store) fn aside(tx: &mut Tx<'_>) -> Result<EnvironmentRow> {
     find_aside(tx)?.map_or_else(|| insert(tx, SET_ASIDE.as_bytes(), SET_ASIDE), Ok)
 }

@@ -131,55 +131,65 @@ pub fn drop_piece(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
             return Ok(());
         }
     }
+    drop_row(tx, environment)
+}
+
+fn drop_row(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
     tx.conn.execute("UPDATE file SET dropped_environment = max(dropped_environment, ?1)", [environment])?;
     tx.conn.execute("DELETE FROM environments WHERE environment = ?1", [environment])?;
     Ok(())
 }
 
-/// A list that was set aside, and not one that is being made.
-fn list_aside(db: &Db<'_>, aside: EnvironmentRow, staged: &StagedLists) -> Result<Option<ListRow>> {
-    let mut list = db.conn.prepare_cached("SELECT list FROM lists WHERE environment = ?1")?;
-    let mut rows = list.query([aside])?;
-    while let Some(row) = rows.next()? {
-        let list = row.get(0)?;
-        if !staged.has(list) {
-            return Ok(Some(list));
-        }
-    }
-    Ok(None)
+/// What of the environment of what is set aside goes next.
+enum NextAside {
+    Webhook(WebhookRow),
+    List(ListRow),
+    /// Nothing is there: its own row.
+    Environment(EnvironmentRow),
 }
 
-fn webhook_aside(db: &Db<'_>, aside: EnvironmentRow) -> Result<Option<WebhookRow>> {
+/// A list that is being made does not go, nor does the environment meanwhile.
+fn next_aside(db: &Db<'_>, staged: &StagedLists) -> Result<Option<NextAside>> {
+    let Some(aside) = environment::find_aside(db)? else { return Ok(None) };
     let mut webhook = db.conn.prepare_cached("SELECT webhook FROM webhooks WHERE environment = ?1 LIMIT 1")?;
-    Ok(webhook.query_row([aside], |row| row.get(0)).optional()?)
+    if let Some(webhook) = webhook.query_row([aside], |row| row.get(0)).optional()? {
+        return Ok(Some(NextAside::Webhook(webhook)));
+    }
+    let mut lists = db.conn.prepare_cached("SELECT list FROM lists WHERE environment = ?1")?;
+    let (mut lists, mut is_empty) = (lists.query([aside])?, true);
+    while let Some(row) = lists.next()? {
+        let list = row.get(0)?;
+        if !staged.has(list) {
+            return Ok(Some(NextAside::List(list)));
+        }
+        is_empty = false;
+    }
+    Ok(is_empty.then_some(NextAside::Environment(aside)))
 }
 
 /// Whether something is set aside.
 pub fn is_any_aside(db: &Db<'_>, staged: &StagedLists) -> Result<bool> {
-    let Some(aside) = environment::find_aside(db)? else { return Ok(false) };
-    Ok(webhook_aside(db, aside)?.is_some() || list_aside(db, aside, staged)?.is_some())
+    Ok(next_aside(db, staged)?.is_some())
 }
 
 /// Removes a piece of a webhook or list that was set aside; when nothing is left of it, its own row.
 pub fn drop_aside(tx: &mut Tx<'_>, staged: &StagedLists) -> Result<()> {
-    let Some(aside) = environment::find_aside(tx)? else { return Ok(()) };
-    if let Some(webhook) = webhook_aside(tx, aside)? {
-        return drop_rows(
+    match next_aside(tx, staged)? {
+        Some(NextAside::Webhook(webhook)) => drop_rows(
             tx,
             "DELETE FROM webhook_events WHERE webhook_event IN (
                  SELECT webhook_event FROM webhook_events WHERE webhook = ?1 LIMIT ?2)",
             "DELETE FROM webhooks WHERE webhook = ?1",
             webhook.0,
-        );
-    }
-    match list_aside(tx, aside, staged)? {
-        Some(list) => drop_rows(
+        ),
+        Some(NextAside::List(list)) => drop_rows(
             tx,
             "DELETE FROM subscriptions WHERE list = ?1 AND user_id IN (
                  SELECT user_id FROM subscriptions WHERE list = ?1 LIMIT ?2)",
             "DELETE FROM lists WHERE list = ?1",
             list.0,
         ),
+        Some(NextAside::Environment(aside)) => drop_row(tx, aside),
         None => Ok(()),
     }
 }

@@ -250,7 +250,8 @@ fn count(daemon: &Daemon, rows: &str) -> usize {
 /// Waits until nothing of what is not found any more is left.
 fn wait_for_rows(daemon: &Daemon, lists: usize, subscriptions: usize) {
     wait_until("the rest is removed", || {
-        (count(daemon, "lists"), count(daemon, "subscriptions")) == (lists, subscriptions)
+        let rows = ["lists", "subscriptions", "environments"].map(|rows| count(daemon, rows));
+        rows == [lists, subscriptions, 1]
     });
 }
 
