@@ -820,7 +820,7 @@ mod points {
         assert_ended_at_its_point(doomed);
         folder.check();
         assert_eq!(count_listed(&folder, "old"), 0);
-        assert!(drop_piece_by_piece(&folder, &[], "environments", 1) > 10);
+        assert!(drop_piece_by_piece(&folder, &[], "environments", 1) > 8);
 
         let (_unheard, address) = unheard();
         let doomed = folder.doomed("retention", &[]);
