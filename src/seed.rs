@@ -13,7 +13,7 @@ use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::resolved::ResolvedDefinition;
-use crate::model::seed::{self as model, Seed, SeedEntry, SeedJob, SeedList, SeedMessage, Submission};
+use crate::model::seed::{self as model, Seed, SeedEntry, SeedJob, SeedList, SeedMessage, SeedTemplate, Submission};
 use crate::model::stored_elements;
 use crate::model::template::Check;
 use crate::render::email::brand as email_brand;
@@ -286,7 +286,7 @@ fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, seed: &Seed) -> Result<()> 
     each(&seed.brands, |it| brand::put(tx, environment, &it.id, &it.value))?;
     // An alias may move from one of them to another.
     each(&seed.templates, |it| template::free_alias(tx, environment, &it.id, it.value.payload.alias()))?;
-    each(&seed.templates, |it| template::put(tx, environment, &it.id, &it.value.payload, it.value.is_published))?;
+    each(&seed.templates, |it| put_template(tx, environment, &it.id, &it.value))?;
     each(&seed.checks, |it| put_checks(tx, environment, &it.id, &it.value))?;
     each(&seed.topics, |it| preference::put_topic(tx, environment, &it.id, &it.value))?;
     each(&seed.profiles, |it| profile::replace(tx, environment, &it.id, it.value.as_str()))?;
@@ -310,6 +310,10 @@ fn each<T>(entries: &[SeedEntry<T>], mut put: impl FnMut(&SeedEntry<T>) -> Resul
             _ => error,
         })
     })
+}
+
+fn put_template(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, it: &SeedTemplate) -> Result<()> {
+    template::put(tx, environment, template_id, &it.payload, &it.draft, it.is_published)
 }
 
 fn put_checks(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, it: &Submission) -> Result<()> {

@@ -290,25 +290,23 @@ pub fn delete_checks(tx: &mut Tx<'_>, template: &Template, submission_id: &str) 
     Ok(())
 }
 
-/// Creates or replaces a template under a given id, as a seed does. An archived one comes back. What does not change it
-/// makes no version.
+/// Creates or replaces a template under a given id, as a seed does: `draft` is what the payload comes to as text. An
+/// archived one comes back. What does not change it makes no version.
 pub fn put(
     tx: &mut Tx<'_>,
     environment: EnvironmentRow,
     template_id: &str,
     payload: &TemplatePayload,
+    draft: &str,
     publish: bool,
 ) -> Result<()> {
     let template = match find(tx, environment, template_id)? {
-        None => {
-            let draft = template::to_text(payload.to_json(None)?)?;
-            insert(tx, environment, template_id.to_owned(), payload.alias(), draft)?
-        }
+        None => insert(tx, environment, template_id.to_owned(), payload.alias(), draft.to_owned())?,
         Some(template) => {
-            let before = template::parse(&template.draft)?;
-            let (draft, alias) = (payload.to_json(Some(&before))?, alias_after(&template, payload));
-            let is_same = draft == before && alias == template.alias.as_deref() && template.archived_at.is_none();
-            if is_same { template } else { replace(tx, template, payload, template::to_text(draft)?)? }
+            let is_same = alias_after(&template, payload) == template.alias.as_deref()
+                && template.archived_at.is_none()
+                && (template.draft == draft || template::parse(&template.draft)? == template::parse(draft)?);
+            if is_same { template } else { replace(tx, template, payload, draft.to_owned())? }
         }
     };
     if publish { self::publish(tx, &template, &template.draft) } else { Ok(()) }
