@@ -16,6 +16,10 @@
 -- A job that is dropped, by --keep, by --keep-messages or with its environment by a reset, is marked first, and nothing
 -- of it is found from then on. Its rows are removed piece by piece, and its own row as the last. No number is given
 -- twice: `file` has the highest of those that are gone.
+--
+-- A list or webhook that is out of use is set aside: it moves to an environment that no key opens, with 'set aside' for a
+-- key_hash, under the id 'set aside <row>'. Its rows are removed in the same way. A large list that is to replace another
+-- is made there, too, and moves to its place when it is complete.
 
 -- What is true of the file as a whole: one row.
 CREATE TABLE file (

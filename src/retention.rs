@@ -160,6 +160,12 @@ impl<'a> Sweeper<'a> {
             self.commit(retention::drop_piece)?;
             return Ok(true);
         }
+        let staged = self.store.staged_lists();
+        if self.store.read(|db| retired::is_any_aside(db, staged))? {
+            let staged = staged.clone();
+            self.commit(move |tx| retired::drop_aside(tx, &staged))?;
+            return Ok(true);
+        }
         if self.store.read(profile::any_deleted)? {
             self.commit(profile::overwrite_deleted)?;
             return Ok(true);

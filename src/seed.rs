@@ -13,7 +13,7 @@ use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::resolved::ResolvedDefinition;
-use crate::model::seed::{self as model, Seed, SeedEntry, SeedJob, SeedList, SeedMessage, Submission};
+use crate::model::seed::{self as model, Seed, SeedEntry, SeedJob, SeedList, SeedMessage, SeedTemplate, Submission};
 use crate::model::stored_elements;
 use crate::model::template::Check;
 use crate::render::email::brand as email_brand;
@@ -24,7 +24,8 @@ use crate::store::ingest::{self, NewUsers};
 use crate::store::plan::References;
 use crate::store::preference::PreferenceOwner;
 use crate::store::{
-    Db, Store, Tx, brand, environment, job, list, message, preference, profile, run, subscription, template, token,
+    Db, Store, Tx, brand, environment, job, list, message, preference, profile, retired, run, subscription, template,
+    token,
 };
 
 /// Reads the seed in a file, or in the JSON files of a folder in the order of their names, and checks it.
@@ -238,7 +239,7 @@ impl Seeder {
     /// Takes everything away from an environment, and puts back all of the seed but the messages. They come when the
     /// environment is next [seeded](Seeder::ensure_seeded).
     pub fn reset(&self, tx: &mut Tx<'_>, environment: &Environment, row: EnvironmentRow) -> Result<()> {
-        environment::retire(tx, row)?;
+        retired::retire(tx, row)?;
         if self.is_empty() {
             return Ok(());
         }
@@ -286,7 +287,7 @@ fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, seed: &Seed) -> Result<()> 
     each(&seed.brands, |it| brand::put(tx, environment, &it.id, &it.value))?;
     // An alias may move from one of them to another.
     each(&seed.templates, |it| template::free_alias(tx, environment, &it.id, it.value.payload.alias()))?;
-    each(&seed.templates, |it| template::put(tx, environment, &it.id, &it.value.payload, it.value.is_published))?;
+    each(&seed.templates, |it| put_template(tx, environment, &it.id, &it.value))?;
     each(&seed.checks, |it| put_checks(tx, environment, &it.id, &it.value))?;
     each(&seed.topics, |it| preference::put_topic(tx, environment, &it.id, &it.value))?;
     each(&seed.profiles, |it| profile::replace(tx, environment, &it.id, it.value.as_str()))?;
@@ -310,6 +311,10 @@ fn each<T>(entries: &[SeedEntry<T>], mut put: impl FnMut(&SeedEntry<T>) -> Resul
             _ => error,
         })
     })
+}
+
+fn put_template(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, it: &SeedTemplate) -> Result<()> {
+    template::put(tx, environment, template_id, &it.payload, &it.draft, it.is_published)
 }
 
 fn put_checks(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, it: &Submission) -> Result<()> {

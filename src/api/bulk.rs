@@ -64,7 +64,12 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
         user::read_each(json::read::<IngestBody<'_>>(body, String::new)?.users, "users", add)
     })?;
     if users.stored_bytes() > INGESTED_BYTES {
-        let expected = format_args!("expected fewer users in a call, such as {SMALL_USERS}; send them in several");
+        let mib = INGESTED_BYTES / (1024 * 1024);
+        let expected = format_args!(
+            "expected users that take at most {mib} MiB when they are stored, such as {SMALL_USERS} small ones; \
+             found {} that take more: send them in several calls",
+            users.len()
+        );
         return Err(Error::invalid("users", expected));
     }
     let (job_id, contract) = (call.path("job_id"), call.settings.contract);

@@ -1,5 +1,7 @@
 //! What a handler is given, and what it gives back.
 
+use std::sync::Arc;
+
 use super::query::Query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
@@ -8,7 +10,7 @@ use crate::json;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
 use crate::store::environment::{self, NOTHING, View};
-use crate::store::{Db, Store, Tx, Undo};
+use crate::store::{Db, Store, Tx, Undo, pieces};
 
 /// A request with what its route says about it. Its environment is given to what is left to do.
 pub struct Call<'a> {
@@ -148,6 +150,34 @@ impl Action {
 
     pub fn prepare(prepare: impl FnOnce(&View<'_>) -> Result<Change> + 'static) -> Result<Action> {
         Ok(Action::Prepare(Box::new(prepare)))
+    }
+
+    /// May make something, of many rows with so many bytes of text: a large call is made in pieces, so that others wait for
+    /// one of them at most. They can be seen before the request is answered. What a request leaves that came to no end
+    /// is completed when it is repeated.
+    pub fn change_rows<T: Send + Sync + 'static>(
+        rows: Vec<T>,
+        bytes: impl Fn(&T) -> usize,
+        answer: Answer,
+        make: impl Fn(&mut Tx<'_>, EnvironmentRow, &[T]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Action> {
+        let mut pieces = pieces::ranges(&rows, bytes);
+        let of_rows = Arc::new((rows, make));
+        Action::prepare(move |view| {
+            let last = pieces.pop().unwrap_or_default();
+            let mut begun = None;
+            for piece in pieces {
+                let of_rows = of_rows.clone();
+                begun = Some(view.write(move |tx, environment| (of_rows.1)(tx, environment, &of_rows.0[piece]))?);
+            }
+            Ok(Change::new(ChangedEnvironment::Made, move |tx, environment| {
+                // After a reset the other pieces are gone, too.
+                if begun.is_none_or(|begun| begun == environment) {
+                    (of_rows.1)(tx, environment, &of_rows.0[last])?;
+                }
+                Ok(answer)
+            }))
+        })
     }
 
     pub fn whole(work: impl FnOnce(&Store) -> Result<Answer> + 'static) -> Result<Action> {

@@ -1,9 +1,11 @@
 //! Who is on which list, from both sides.
 
+use std::sync::{Arc, OnceLock};
+
 use serde::Deserialize;
 use serde_json::json;
 
-use super::call::{Action, Answer, Call};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::paging::{self, TextCursor};
 use super::profile::SUCCESS;
 use crate::error::{Error, Result};
@@ -12,8 +14,9 @@ use crate::model::list as model;
 use crate::model::preference;
 use crate::model::row::ListRow;
 use crate::store::list::List;
+use crate::store::pieces::PIECE_ROWS;
 use crate::store::subscription::{self, Subscriber, Subscription};
-use crate::store::{Tx, list};
+use crate::store::{Db, list, list_replacement};
 
 #[derive(Deserialize)]
 struct RecipientsBody<'a> {
@@ -29,13 +32,12 @@ struct RecipientBody<'a> {
     preferences: Option<Object<'a>>,
 }
 
-/// What a subscription takes in the file besides its texts, in the table as in its index.
-const ROW_BYTES: usize = 40;
-/// Bytes that the subscriptions of a call take when they are stored, at most: other requests wait meanwhile.
-const STORED_BYTES: usize = 20 * 1024 * 1024;
-
-fn read_recipients(body: &str) -> Result<Vec<Subscriber>> {
-    let RecipientsBody { recipients } = json::read(body, String::new)?;
+/// The list's id, and the users to put on it.
+fn read_recipients(call: &mut Call<'_>) -> Result<(String, Vec<Subscriber>)> {
+    let body = call.json()?;
+    let list_id = call.path("list_id");
+    model::check_id(&list_id, || "list_id".to_owned())?;
+    let RecipientsBody { recipients } = json::read(&body, String::new)?;
     let subscriber = |(i, Fields(sent)): (usize, Fields<RecipientBody<'_>>)| {
         if sent.recipient_id.as_str().is_empty() {
             let at = format_args!("recipients[{i}].recipientId").to_string();
@@ -45,38 +47,56 @@ fn read_recipients(body: &str) -> Result<Vec<Subscriber>> {
         Ok((sent.recipient_id.0.into_owned(), preferences))
     };
     let mut subscribers: Vec<Subscriber> = recipients.into_iter().enumerate().map(subscriber).collect::<Result<_>>()?;
-    let bytes = |(user_id, preferences): &Subscriber| {
-        2 * (ROW_BYTES + user_id.len()) + preferences.as_ref().map_or(0, String::len)
-    };
-    if subscribers.iter().map(bytes).sum::<usize>() > STORED_BYTES {
-        let expected = "expected fewer recipients in a call, such as 100000; send them in several";
-        return Err(Error::invalid("recipients", expected));
-    }
     // In the order in which they are stored, they are stored in a fraction of the time. Of those that are named twice,
     // the first still comes first.
     subscribers.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(subscribers)
+    Ok((list_id, subscribers))
 }
 
 /// `POST /lists/{list_id}/subscriptions` with `{recipients}`: 204. Who is on the list already stays as they are; a list
 /// that is missing is made.
-pub fn add(call: Call<'_>) -> Result<Action> {
-    change(call, subscription::add)
+pub fn add(mut call: Call<'_>) -> Result<Action> {
+    let (list_id, recipients) = read_recipients(&mut call)?;
+    let begun: OnceLock<ListRow> = OnceLock::new();
+    Action::change_rows(recipients, subscription::text_bytes, Answer::new(204, ""), move |tx, environment, some| {
+        let list = match begun.get() {
+            None => {
+                let list = list::find_or_create(tx, environment, &list_id)?;
+                *begun.get_or_init(|| list)
+            }
+            // One that was replaced since has lost the others, too.
+            Some(&list) if !list::is_still(tx, environment, &list_id, list)? => return Ok(()),
+            Some(&list) => list,
+        };
+        subscription::add(tx, list, some)
+    })
 }
 
 /// `PUT /lists/{list_id}/subscriptions` with `{recipients}`: 204. Exactly these are on the list then.
-pub fn replace(call: Call<'_>) -> Result<Action> {
-    change(call, subscription::replace)
-}
-
-fn change(mut call: Call<'_>, change: fn(&mut Tx<'_>, ListRow, &[Subscriber]) -> Result<()>) -> Result<Action> {
-    let recipients = read_recipients(&call.json()?)?;
-    let list_id = call.path("list_id");
-    model::check_id(&list_id, || "list_id".to_owned())?;
-    Action::change(move |tx, environment| {
-        let list = list::find_or_create(tx, environment, &list_id)?;
-        change(tx, list, &recipients)?;
-        Ok(Answer::new(204, ""))
+pub fn replace(mut call: Call<'_>) -> Result<Action> {
+    let (list_id, recipients) = read_recipients(&mut call)?;
+    let recipients = Arc::new(recipients);
+    Action::rework(move |view| {
+        let find = |db: &Db<'_>, environment| {
+            let list = list::find(db, environment, &list_id)?.map(|it| it.list);
+            Ok((list, list_replacement::is_needless(db, list, recipients.len())?))
+        };
+        let (list_id, recipients, (before, in_place)) = (list_id.clone(), recipients.clone(), view.read(find)?);
+        if !in_place {
+            let staged = list_replacement::make(view.store(), before, &recipients)?;
+            return Ok(Change::new(ChangedEnvironment::Made, move |tx, environment| {
+                list_replacement::put(tx, environment, &list_id, &staged)?;
+                Ok(Answer::new(204, ""))
+            }));
+        }
+        Ok(Change::new(ChangedEnvironment::Made, move |tx, environment| {
+            let list = list::find_or_create(tx, environment, &list_id)?;
+            if !list_replacement::is_needless(tx, Some(list), recipients.len())? {
+                return Err(Error::stale());
+            }
+            subscription::replace(tx, list, &recipients)?;
+            Ok(Answer::new(204, ""))
+        }))
     })
 }
 
@@ -116,7 +136,7 @@ pub fn list(mut call: Call<'_>) -> Result<Action> {
     let (cursor, limit) = (call.query().cursor(), call.query().limit());
     Action::query(move |db, environment| {
         let list = list::get(db, environment, &list_id)?.list;
-        let name = format!("subscriptions {list}");
+        let name = format!("subscriptions of {list_id}");
         let after = TextCursor::read(cursor.as_deref(), &name)?;
         let page = subscription::list(db, list, after.as_deref(), limit as usize, paging::PAGE_BYTES)?;
         let next = page.next.map(|user_id| TextCursor::new(&name, &user_id));
@@ -159,9 +179,6 @@ fn result(list: &List) -> String {
     with_preferences(super::list::item(list), list.preferences.as_deref())
 }
 
-/// Lists of a call, at most: each may have to be made, and other requests wait meanwhile.
-const LISTS: usize = 10_000;
-
 #[derive(Deserialize)]
 struct ListsBody<'a> {
     #[serde(borrow)]
@@ -180,9 +197,6 @@ struct Wanted<'a> {
 pub fn put_of_user(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let ListsBody { lists } = json::read(&body, String::new)?;
-    if lists.len() > LISTS {
-        return Err(Error::invalid("lists", format_args!("expected at most {LISTS}, found {}", lists.len())));
-    }
     let wanted = |(i, Fields(sent)): (usize, Fields<Wanted<'_>>)| {
         model::check_id(sent.list_id.as_str(), || format!("lists[{i}].listId"))?;
         let preferences = preference::checked(sent.preferences, || format!("lists[{i}].preferences"))?;
@@ -190,20 +204,28 @@ pub fn put_of_user(mut call: Call<'_>) -> Result<Action> {
     };
     let lists: Vec<Subscriber> = lists.into_iter().enumerate().map(wanted).collect::<Result<_>>()?;
     let user_id = call.path("user_id");
-    Action::change(move |tx, environment| {
-        for (list_id, preferences) in &lists {
+    let answer = Answer::new(200, SUCCESS);
+    Action::change_rows(lists, subscription::text_bytes, answer, move |tx, environment, lists| {
+        lists.iter().try_for_each(|(list_id, preferences)| {
             let list = list::find_or_create(tx, environment, list_id)?;
-            subscription::put(tx, list, &user_id, preferences.as_deref())?;
-        }
-        Ok(Answer::new(200, SUCCESS))
+            subscription::put(tx, list, &user_id, preferences.as_deref())
+        })
     })
 }
 
 /// `DELETE /profiles/{user_id}/lists`: 200 `{status}`. The user is on no list then.
 pub fn delete_of_user(mut call: Call<'_>) -> Result<Action> {
     let user_id = call.path("user_id");
-    Action::change_existing(move |tx, environment| {
-        subscription::delete_of_user(tx, environment, &user_id)?;
-        Ok(Answer::new(200, SUCCESS))
+    Action::prepare(move |view| {
+        let lists = view.read(|db, environment| subscription::lists_of_user(db, environment, &user_id))?;
+        let pieces = lists.chunks(PIECE_ROWS);
+        for piece in pieces.take(lists.len().saturating_sub(1) / PIECE_ROWS) {
+            let (user_id, piece) = (user_id.clone(), piece.to_vec());
+            view.write(move |tx, row| subscription::delete_of_user_from(tx, row, &user_id, &piece))?;
+        }
+        Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
+            subscription::delete_of_user(tx, environment, &user_id)?;
+            Ok(Answer::new(200, SUCCESS))
+        }))
     })
 }

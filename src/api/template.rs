@@ -4,15 +4,18 @@
 pub mod checks;
 pub mod content;
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::{Action, Answer, Call};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
 use crate::compose;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
+use crate::model::environment::EnvironmentRow;
 use crate::model::row::TemplateRow;
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State, TemplatePayload, VersionSelector};
@@ -51,8 +54,9 @@ fn compile(content: &Map<String, Value>, path: &'static str) -> Result<()> {
 /// the alias is taken.
 pub fn create(mut call: Call<'_>) -> Result<Action> {
     let (payload, publish) = WriteBody::read(&mut call)?;
+    let draft = model::to_text(payload.to_json(None)?)?;
     Action::change(move |tx, environment| {
-        let template = template::create(tx, environment, &payload)?;
+        let template = template::create(tx, environment, payload.alias(), draft)?;
         if publish {
             template::publish(tx, &template, &template.draft)?;
         }
@@ -175,16 +179,29 @@ fn shown(status: u16, template: &Template, template_json: &str, state: State) ->
 /// alias and e-mail headers that were not mentioned. What is published stays so until `state` is PUBLISHED.
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let (payload, publish) = WriteBody::read(&mut call)?;
-    let id = call.path("id");
-    Action::change_existing(move |tx, environment| {
-        let template = template::get_to_change(tx, environment, &id)?;
-        template::replace(tx, &template, &payload)?;
-        let template = template::get(tx, environment, &id)?;
-        if publish {
-            template::publish(tx, &template, &template.draft)?;
-        }
-        shown(200, &template, &template.draft, written(publish))
+    let (payload, id) = (Arc::new(payload), call.path("id"));
+    Action::rework(move |view| {
+        let before = view.read(|db, environment| template::get_to_change(db, environment, &id))?;
+        let draft = model::to_text(payload.to_json(Some(&model::parse(&before.draft)?))?)?;
+        let (payload, id) = (payload.clone(), id.clone());
+        Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
+            let now = get_unchanged(tx, environment, &id, &before)?;
+            let template = template::replace(tx, now, &payload, draft)?;
+            if publish {
+                template::publish(tx, &template, &template.draft)?;
+            }
+            shown(200, &template, &template.draft, written(publish))
+        }))
     })
+}
+
+/// A template that can still be changed. What was worked out from it is stale if its draft is another by now.
+fn get_unchanged(db: &Db<'_>, environment: EnvironmentRow, id: &str, before: &Template) -> Result<Template> {
+    let now = template::get_to_change(db, environment, id)?;
+    if (now.template, &now.draft) != (before.template, &before.draft) {
+        return Err(Error::stale());
+    }
+    Ok(now)
 }
 
 /// `DELETE /notifications/{id}`: 204, also for one that is archived already.

@@ -54,13 +54,13 @@ pub fn put_many(mut call: Call<'_>) -> Result<Action> {
     let body = call.json_or_none()?;
     let sent = json::read::<TokensBody<'_>>(&body, String::new)?.tokens;
     let read = |(i, token): (usize, &RawValue)| Token::read(token.get(), &format!("tokens[{i}]"), None);
-    let tokens: Vec<Token> = sent.into_iter().enumerate().map(read).collect::<Result<_>>()?;
+    let mut tokens: Vec<Token> = sent.into_iter().enumerate().map(read).collect::<Result<_>>()?;
+    // As they are stored. Of those that are the same, the last still comes last.
+    tokens.sort_by(|one, other| one.token.cmp(&other.token));
     let user_id = call.path("user_id");
-    Action::change(move |tx, environment| {
-        for token in &tokens {
-            token::put(tx, environment, &user_id, token)?;
-        }
-        Ok(Answer::new(204, ""))
+    let bytes = |token: &Token| token.token.len() + token.details.len();
+    Action::change_rows(tokens, bytes, Answer::new(204, ""), move |tx, environment, tokens| {
+        tokens.iter().try_for_each(|token| token::put(tx, environment, &user_id, token))
     })
 }
 

@@ -16,6 +16,8 @@ pub struct BrandPayload {
     /// As they were sent.
     pub settings: Option<Value>,
     pub snippets: Option<Value>,
+    /// What is stored of it behind the id: the members of a JSON object.
+    stored: String,
 }
 
 /// What of a brand is looked at. Other fields are kept and mean nothing here.
@@ -128,18 +130,17 @@ impl BrandPayload {
         let mut sent: Map<String, Value> = json::read(text, || at.to_owned())?;
         let mut take = |name: &str| sent.remove(name).filter(|value| !value.is_null());
         let (settings, snippets) = (take("settings"), take("snippets"));
-        Ok(BrandPayload { id: known.id, name: known.name, settings, snippets })
+        let mut stored = format!("\"name\":{}", json::quoted(&known.name));
+        for (name, value) in [("settings", &settings), ("snippets", &snippets)] {
+            if let Some(value) = value {
+                stored.push_str(&format!(",\"{name}\":{value}"));
+            }
+        }
+        Ok(BrandPayload { id: known.id, name: known.name, settings, snippets, stored })
     }
 
     /// As a brand is stored: `{id, name, settings?, snippets?}`.
     pub fn to_json(&self, id: &str) -> String {
-        let mut stored = Map::new();
-        stored.insert("id".to_owned(), id.into());
-        stored.insert("name".to_owned(), self.name.as_str().into());
-        let optional = [("settings", &self.settings), ("snippets", &self.snippets)];
-        for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
-            stored.insert(name.to_owned(), value.clone());
-        }
-        Value::Object(stored).to_string()
+        format!("{{\"id\":{},{}}}", json::quoted(id), self.stored)
     }
 }

@@ -4,9 +4,8 @@ use std::cell::Cell;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::Store;
 use super::engine::{Db, Tx};
-use super::number;
+use super::{Lane, Store, SyncWhen, Undo, number};
 use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
 
@@ -29,12 +28,31 @@ pub fn find_or_create(tx: &mut Tx<'_>, environment: &Environment) -> Result<Envi
     if let Some(known) = find(tx, environment)? {
         return Ok(known);
     }
+    insert(tx, &environment.key_hash, &environment.label())
+}
+
+fn insert(tx: &mut Tx<'_>, key_hash: &[u8], label: &str) -> Result<EnvironmentRow> {
     let row = number::next_environment(tx.conn)?;
     tx.conn.execute(
         "INSERT INTO environments (environment, key_hash, label, created_at) VALUES (?1, ?2, ?3, ?4)",
-        params![row, environment.key_hash, environment.label(), tx.now.millis()],
+        params![row, key_hash, label, tx.now.millis()],
     )?;
     Ok(row)
+}
+
+/// What is called an environment that no key opens, in place of the hash of one.
+const SET_ASIDE: &str = "set aside";
+
+/// The environment of what nothing finds: lists and webhooks that were there, and go in pieces, and lists that are yet to
+/// be put in their places. `None` if there are none.
+pub(in crate::store) fn find_aside(db: &Db<'_>) -> Result<Option<EnvironmentRow>> {
+    let mut find = db.conn.prepare_cached("SELECT environment FROM environments WHERE key_hash = ?1")?;
+    Ok(find.query_row(params![SET_ASIDE.as_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// The same environment, made if it is missing. It goes with the last of what is there.
+pub(in crate::store) fn aside(tx: &mut Tx<'_>) -> Result<EnvironmentRow> {
+    find_aside(tx)?.map_or_else(|| insert(tx, SET_ASIDE.as_bytes(), SET_ASIDE), Ok)
 }
 
 /// The file, for a request of one environment that looks something up.
@@ -59,6 +77,26 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Makes a change ahead of the request's own, of which it is a part: both are on the disk when that one is. It is made
+    /// in the row of the first of these or of the first look, which is returned. An environment that was reset since has
+    /// lost the others, and nothing is made.
+    pub fn write(
+        &self,
+        change: impl FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<()> + Send + 'static,
+    ) -> Result<EnvironmentRow> {
+        let (known, environment) = (self.row.get().filter(|row| *row != NOTHING), self.environment.clone());
+        let write = move |tx: &mut Tx<'_>| {
+            let row = known.map_or_else(|| find_or_create(tx, &environment), Ok)?;
+            if is_there(tx, row)? {
+                change(tx, row)?;
+            }
+            Ok(row)
+        };
+        let row = self.store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, write).wait()?;
+        self.row.set(Some(row));
+        Ok(row)
+    }
+
     /// For what is done to the environment as a whole.
     pub fn environment(&self) -> &'a Environment {
         self.environment
@@ -74,30 +112,6 @@ pub fn last(db: &Db<'_>) -> Result<EnvironmentRow> {
     let mut last = db.conn.prepare_cached("SELECT max(environment) FROM environments")?;
     let last: Option<EnvironmentRow> = last.query_row([], |row| row.get(0))?;
     Ok(last.unwrap_or(NOTHING))
-}
-
-/// Takes all that an environment has away from it: the row stays, under a hash that no key has, and the next one that is
-/// made begins anew. A job that is running ends in peace. What would still be looked through or posted to goes at once,
-/// and all else in pieces after the commit.
-pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
-    if row == NOTHING {
-        return Ok(());
-    }
-    tx.conn.execute("DELETE FROM message_names WHERE environment = ?1", [row])?;
-    if tx.conn.execute("DELETE FROM webhooks WHERE environment = ?1", [row])? > 0 {
-        tx.wakeups.messages = true;
-        tx.wakeups.webhooks = true;
-    }
-    let mut retire = tx.conn.prepare_cached(
-        "UPDATE environments SET key_hash = CAST('retired ' || environment AS BLOB) WHERE environment = ?1",
-    )?;
-    match retire.execute([row])? {
-        1 => {
-            tx.wakeups.retention = true;
-            Ok(())
-        }
-        _ => Err(Error::internal("an environment changed inside its own transaction")),
-    }
 }
 
 /// Refuses a row that was looked up before and is gone by now: because the environment was reset, or because nothing was

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::engine::{Db, Tx};
+use super::environment as environments;
 use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -136,18 +137,72 @@ pub fn find_or_create(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &st
     if let Some(list) = find(tx, environment, list_id)? {
         return Ok(list.list);
     }
-    let mut forget = tx.conn.prepare_cached(
-        "DELETE FROM subscriptions WHERE list IN (SELECT list FROM lists WHERE environment = ?1 AND list_id = ?2)",
-    )?;
-    forget.execute(params![environment, list_id])?;
+    set_aside(tx, environment, list_id)?;
+    create(tx, environment, list_id)
+}
+
+fn create(tx: &Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<ListRow> {
     let mut create = tx.conn.prepare_cached(
         "INSERT INTO lists (environment, list_id, name, created_at, updated_at) VALUES (?1, ?2, ?2, ?3, ?3)
-         ON CONFLICT DO UPDATE SET
-             name = excluded.name, preferences = NULL, created_at = excluded.created_at,
-             updated_at = excluded.updated_at, deleted_at = NULL
          RETURNING list",
     )?;
     Ok(create.query_row(params![environment, list_id, tx.now.millis()], |row| row.get(0))?)
+}
+
+/// Takes the list with this id out of use, if there is one, deleted or not. Nothing finds it any more, and its subscriptions
+/// are removed in pieces.
+fn set_aside(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<()> {
+    let mut there = tx.conn.prepare_cached("SELECT list FROM lists WHERE environment = ?1 AND list_id = ?2")?;
+    let Some(list) = there.query_row(params![environment, list_id], |row| row.get::<_, ListRow>(0)).optional()? else {
+        return Ok(());
+    };
+    let aside = environments::aside(tx)?;
+    let mut set_aside =
+        tx.conn.prepare_cached("UPDATE lists SET environment = ?2, list_id = 'set aside ' || list WHERE list = ?1")?;
+    set_aside.execute(params![list, aside])?;
+    tx.wakeups.retention = true;
+    Ok(())
+}
+
+/// A list that nothing finds yet.
+pub(in crate::store) fn create_aside(tx: &mut Tx<'_>) -> Result<ListRow> {
+    let aside = environments::aside(tx)?;
+    let mut next = tx.conn.prepare_cached("SELECT 'set aside ' || (1 + coalesce(max(list), 0)) FROM lists")?;
+    let list_id: String = next.query_row([], |row| row.get(0))?;
+    create(tx, aside, &list_id)
+}
+
+/// Puts a list that was [created aside](create_aside) in the place of the one with this id, if there is one, whose name,
+/// preferences and time it takes over.
+pub(in crate::store) fn put_in_place(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentRow,
+    list_id: &str,
+    list: ListRow,
+) -> Result<()> {
+    let before = find(tx, environment, list_id)?;
+    set_aside(tx, environment, list_id)?;
+    let now = tx.now;
+    let (name, preferences, created_at, updated_at) = match &before {
+        Some(it) => (it.name.as_str(), it.preferences.as_deref(), it.created_at, it.updated_at),
+        None => (list_id, None, now, now),
+    };
+    let mut put = tx.conn.prepare_cached(
+        "UPDATE lists SET environment = ?2, list_id = ?3, name = ?4, preferences = ?5, created_at = ?6, updated_at = ?7
+         WHERE list = ?1 AND list_id = 'set aside ' || list",
+    )?;
+    let (created_at, updated_at) = (created_at.millis(), updated_at.millis());
+    match put.execute(params![list, environment, list_id, name, preferences, created_at, updated_at])? {
+        1 => Ok(()),
+        _ => Err(Error::internal("a list that was made is not there")),
+    }
+}
+
+/// Whether this is still the list with this id, or was when it was deleted.
+pub fn is_still(db: &Db<'_>, environment: EnvironmentRow, list_id: &str, list: ListRow) -> Result<bool> {
+    let mut is_still =
+        db.conn.prepare_cached("SELECT 1 FROM lists WHERE environment = ?1 AND list_id = ?2 AND list = ?3")?;
+    Ok(is_still.exists(params![environment, list_id, list])?)
 }
 
 /// Deletes a list, if there is one.

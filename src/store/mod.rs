@@ -36,9 +36,11 @@ pub mod compact;
 pub mod event_batch;
 pub mod ingest;
 pub mod job_users;
+pub mod list_replacement;
 pub mod message_search;
 pub mod metrics;
 pub mod outbox;
+pub mod pieces;
 pub mod plan;
 pub mod recipient_lookup;
 pub mod restore;
@@ -48,6 +50,7 @@ pub mod run;
 pub mod send;
 pub mod set_back;
 pub mod settle;
+pub mod staged;
 pub mod tracking;
 
 use std::fs::File;
@@ -76,6 +79,7 @@ use engine::stopping::Stopping;
 use engine::writer::{Marking, MessageCommits, Setup, Writer};
 use engine::{checkpoint, file, partial};
 use set_back::{SetBack, SetBacks};
+use staged::StagedLists;
 
 /// What to open, and how.
 pub struct Options {
@@ -103,6 +107,8 @@ pub struct Store {
     cached_jobs: CachedJobs,
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
+    /// The lists that are being made beside others.
+    staged_lists: StagedLists,
     /// Held while a backup is made.
     backing_up: Mutex<()>,
     stopping: Stopping,
@@ -188,6 +194,7 @@ impl Store {
             _ if options.litestream && !found.is_without_log() => Marking::InLog,
             _ => Marking::InDatabase,
         };
+        let staged_lists = StagedLists::new(bells.retention.clone());
         let setup = Setup {
             conn,
             marking,
@@ -221,6 +228,7 @@ impl Store {
             message_commits,
             cached_jobs,
             loading: Mutex::default(),
+            staged_lists,
             backing_up: Mutex::default(),
             stopping,
             recovery: Mutex::new(recovery),
@@ -340,9 +348,14 @@ impl Store {
         self.clock.on_change(ring);
     }
 
-    /// Rings when an environment was reset, a test has moved the clock, or all stops.
+    /// Rings when something was reset or set aside, a test has moved the clock, or all stops.
     pub fn retention_bell(&self) -> &Bell {
         &self.bells.retention
+    }
+
+    /// The lists that are being made beside others, and are no business of retention.
+    pub fn staged_lists(&self) -> &StagedLists {
+        &self.staged_lists
     }
 
     /// How many changes were made since the start.

@@ -1,15 +1,40 @@
-//! Environments that were reset: all that belongs to one goes, piece by piece, and its own row as the last.
+//! Environments that were reset: all that belongs to one goes, piece by piece, and its own row as the last. Lists and
+//! webhooks that were set aside go in the same way.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::engine::{Db, Tx};
+use super::environment::{self, NOTHING};
 use super::retention::PIECE_ROWS;
-use crate::error::Result;
+use super::staged::StagedLists;
+use super::webhook;
+use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
-use crate::model::row::JobRow;
+use crate::model::row::{JobRow, ListRow, WebhookRow};
 
 /// Rows with texts of up to some MiB that one commit removes.
 const PIECE_TEXTS: usize = 4;
+
+/// Takes all that an environment has away from it: the row stays, under a hash that no key has, and the next one that is
+/// made begins anew. A job that is running ends in peace. Seeded ids are free at once, nothing is
+/// posted any more, and all else goes in pieces after the commit.
+pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
+    if row == NOTHING {
+        return Ok(());
+    }
+    tx.conn.execute("DELETE FROM message_names WHERE environment = ?1", [row])?;
+    webhook::set_all_aside(tx, row)?;
+    let mut retire = tx.conn.prepare_cached(
+        "UPDATE environments SET key_hash = CAST('retired ' || environment AS BLOB) WHERE environment = ?1",
+    )?;
+    match retire.execute([row])? {
+        1 => {
+            tx.wakeups.retention = true;
+            Ok(())
+        }
+        _ => Err(Error::internal("an environment changed inside its own transaction")),
+    }
+}
 
 /// The environments of which something is left.
 pub fn list(db: &Db<'_>) -> Result<Vec<EnvironmentRow>> {
@@ -106,7 +131,106 @@ pub fn drop_piece(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
             return Ok(());
         }
     }
+    drop_row(tx, environment)
+}
+
+fn drop_row(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
     tx.conn.execute("UPDATE file SET dropped_environment = max(dropped_environment, ?1)", [environment])?;
     tx.conn.execute("DELETE FROM environments WHERE environment = ?1", [environment])?;
     Ok(())
+}
+
+/// What of the environment of what is set aside goes next.
+enum NextAside {
+    Webhook(WebhookRow),
+    List(ListRow),
+    /// Nothing is there: its own row.
+    Environment(EnvironmentRow),
+}
+
+/// A list that is being made does not go, nor does the environment meanwhile.
+fn next_aside(db: &Db<'_>, staged: &StagedLists) -> Result<Option<NextAside>> {
+    let Some(aside) = environment::find_aside(db)? else { return Ok(None) };
+    let mut webhook = db.conn.prepare_cached("SELECT webhook FROM webhooks WHERE environment = ?1 LIMIT 1")?;
+    if let Some(webhook) = webhook.query_row([aside], |row| row.get(0)).optional()? {
+        return Ok(Some(NextAside::Webhook(webhook)));
+    }
+    let mut lists = db.conn.prepare_cached("SELECT list FROM lists WHERE environment = ?1")?;
+    let (mut lists, mut is_empty) = (lists.query([aside])?, true);
+    while let Some(row) = lists.next()? {
+        let list = row.get(0)?;
+        if !staged.has(list) {
+            return Ok(Some(NextAside::List(list)));
+        }
+        is_empty = false;
+    }
+    Ok(is_empty.then_some(NextAside::Environment(aside)))
+}
+
+/// Whether something is set aside.
+pub fn is_any_aside(db: &Db<'_>, staged: &StagedLists) -> Result<bool> {
+    Ok(next_aside(db, staged)?.is_some())
+}
+
+/// Removes a piece of a webhook or list that was set aside; when nothing is left of it, its own row.
+pub fn drop_aside(tx: &mut Tx<'_>, staged: &StagedLists) -> Result<()> {
+    match next_aside(tx, staged)? {
+        Some(NextAside::Webhook(webhook)) => drop_rows(
+            tx,
+            "DELETE FROM webhook_events WHERE webhook_event IN (
+                 SELECT webhook_event FROM webhook_events WHERE webhook = ?1 LIMIT ?2)",
+            "DELETE FROM webhooks WHERE webhook = ?1",
+            webhook.0,
+        ),
+        Some(NextAside::List(list)) => drop_rows(
+            tx,
+            "DELETE FROM subscriptions WHERE list = ?1 AND user_id IN (
+                 SELECT user_id FROM subscriptions WHERE list = ?1 LIMIT ?2)",
+            "DELETE FROM lists WHERE list = ?1",
+            list.0,
+        ),
+        Some(NextAside::Environment(aside)) => drop_row(tx, aside),
+        None => Ok(()),
+    }
+}
+
+fn drop_rows(tx: &mut Tx<'_>, rows: &str, whole: &str, of: i64) -> Result<()> {
+    if tx.conn.prepare_cached(rows)?.execute(params![of, PIECE_ROWS as i64])? < PIECE_ROWS {
+        tx.conn.prepare_cached(whole)?.execute([of])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::model::environment::Environment;
+    use crate::store::environment::View;
+    use crate::store::{Store, list};
+
+    #[test]
+    fn what_is_written_ahead_goes_with_an_environment_that_is_reset_meanwhile() {
+        let (store, threads) = Store::open_ephemeral(Clock::Manual(ManualClock::at(0)));
+        let of = Environment::of_key("acme");
+        let view = View::new(&store, &of);
+        let put = |view: &View<'_>, list_id: &'static str| {
+            view.write(move |tx, row| list::find_or_create(tx, row, list_id).map(|_| ())).unwrap()
+        };
+        let row = put(&view, "first");
+        assert_eq!(put(&view, "second"), row);
+        store.write(move |tx| retire(tx, row)).unwrap();
+        assert_eq!(put(&view, "third"), row);
+        let lists = |row| store.read(|db| list::list(db, row, None, None, 10, 1000)).unwrap().items.len();
+        assert_eq!(lists(row), 2);
+        // Also if nothing of it is left.
+        store.write(move |tx| drop_piece(tx, row)).unwrap();
+        store.write(move |tx| drop_piece(tx, row)).unwrap();
+        assert_eq!(put(&view, "fourth"), row);
+        assert_eq!(lists(row), 0);
+        let anew = put(&View::new(&store, &of), "fifth");
+        assert!(anew != row && lists(anew) == 1);
+        store.stop();
+        threads.join();
+    }
 }

@@ -24,6 +24,11 @@ pub struct Subscription {
     pub created_at: Timestamp,
 }
 
+/// Bytes of text that a subscription has.
+pub fn text_bytes((id, preferences): &Subscriber) -> usize {
+    id.len() + preferences.as_ref().map_or(0, String::len)
+}
+
 /// Puts users on a list. Subscriptions that are there already stay as they are.
 pub fn add(tx: &mut Tx<'_>, list: ListRow, subscribers: &[Subscriber]) -> Result<()> {
     let mut add = tx.conn.prepare_cached(
@@ -44,6 +49,31 @@ pub fn put(tx: &mut Tx<'_>, list: ListRow, user_id: &str, preferences: Option<&s
     )?;
     put.execute(params![list, user_id, preferences, tx.now.millis()])?;
     Ok(())
+}
+
+/// Puts users on a list that is being made. One who is on the list `before` has been on this one for as long.
+pub(in crate::store) fn put_new(
+    tx: &mut Tx<'_>,
+    list: ListRow,
+    subscribers: &[Subscriber],
+    before: Option<ListRow>,
+) -> Result<()> {
+    let mut put = tx.conn.prepare_cached(
+        "INSERT INTO subscriptions (list, user_id, preferences, created_at) VALUES (?1, ?2, ?3, coalesce((
+             SELECT created_at FROM subscriptions WHERE list = ?5 AND user_id = ?2), ?4))
+         ON CONFLICT DO UPDATE SET preferences = excluded.preferences",
+    )?;
+    for (user_id, preferences) in subscribers {
+        put.execute(params![list, user_id, preferences, tx.now.millis(), before])?;
+    }
+    Ok(())
+}
+
+/// How many users a list has, if that is no more than `limit`.
+pub(in crate::store) fn count_up_to(db: &Db<'_>, list: ListRow, limit: usize) -> Result<usize> {
+    let mut count =
+        db.conn.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM subscriptions WHERE list = ?1 LIMIT ?2)")?;
+    Ok(count.query_row(params![list, limit as i64], |row| row.get(0))?)
 }
 
 /// Leaves exactly these users on a list.
@@ -75,6 +105,33 @@ pub fn delete_of_user(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &st
              WHERE subscriptions.user_id = ?2 AND lists.environment = ?1)",
     )?;
     delete.execute(params![environment, user_id])?;
+    Ok(())
+}
+
+/// The lists of the environment that a user is on, the deleted ones as well.
+pub fn lists_of_user(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<Vec<ListRow>> {
+    let mut lists = db.conn.prepare_cached(
+        "SELECT lists.list FROM subscriptions CROSS JOIN lists USING (list)
+         WHERE subscriptions.user_id = ?2 AND lists.environment = ?1",
+    )?;
+    let lists = lists.query_map(params![environment, user_id], |row| row.get(0))?;
+    Ok(lists.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Takes a user off those of these lists that are the environment's.
+pub fn delete_of_user_from(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentRow,
+    user_id: &str,
+    lists: &[ListRow],
+) -> Result<()> {
+    let mut delete = tx.conn.prepare_cached(
+        "DELETE FROM subscriptions WHERE list = ?3 AND user_id = ?2
+             AND EXISTS (SELECT 1 FROM lists WHERE list = ?3 AND environment = ?1)",
+    )?;
+    for list in lists {
+        delete.execute(params![environment, user_id, list])?;
+    }
     Ok(())
 }
 

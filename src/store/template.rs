@@ -1,7 +1,6 @@
 //! Templates: their drafts, what was published of them, and checks.
 
 use rusqlite::{OptionalExtension, Row, params};
-use serde_json::{Map, Value};
 
 use super::engine::{Db, Tx};
 use super::page::Page;
@@ -69,22 +68,27 @@ fn version_from_row(row: &Row<'_>) -> rusqlite::Result<PublishedVersion> {
     })
 }
 
-/// Creates a template under a new id, as a draft.
-pub fn create(tx: &mut Tx<'_>, environment: EnvironmentRow, payload: &TemplatePayload) -> Result<Template> {
+/// Creates a template under a new id.
+pub fn create(tx: &mut Tx<'_>, environment: EnvironmentRow, alias: Option<&str>, draft: String) -> Result<Template> {
     let now = tx.now();
     let template_id = tx.ids.template(now);
-    insert(tx, environment, &template_id, payload)?;
-    get(tx, environment, &template_id)
+    insert(tx, environment, template_id, alias, draft)
 }
 
-fn insert(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, payload: &TemplatePayload) -> Result<()> {
-    refuse_taken(tx, environment, payload.alias(), template_id)?;
-    let draft = template::to_text(payload.to_json(None)?)?;
+fn insert(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentRow,
+    template_id: String,
+    alias: Option<&str>,
+    draft: String,
+) -> Result<Template> {
+    refuse_taken(tx, environment, alias, &template_id)?;
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO templates (environment, template_id, alias, draft, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
-    insert.execute(params![environment, template_id, payload.alias(), draft, tx.now.millis()])?;
-    Ok(())
+    let template = TemplateRow(insert.insert(params![environment, template_id, alias, draft, tx.now.millis()])?);
+    let (alias, created_at) = (alias.map(str::to_owned), tx.now);
+    Ok(Template { template, environment, template_id, alias, draft, created_at, updated_at: None, archived_at: None })
 }
 
 fn refuse_taken(db: &Db<'_>, environment: EnvironmentRow, alias: Option<&str>, template_id: &str) -> Result<()> {
@@ -172,10 +176,16 @@ pub fn list(
     Ok(Page { items: summaries, next: None })
 }
 
-/// Makes the draft what the payload says.
-pub fn replace(tx: &mut Tx<'_>, template: &Template, payload: &TemplatePayload) -> Result<()> {
-    let draft = payload.to_json(Some(&template::parse(&template.draft)?))?;
-    write(tx, template, alias_after(template, payload), template.archived_at, draft)
+/// Makes the draft another, with the alias that the payload says. The template is not archived then.
+pub fn replace(tx: &mut Tx<'_>, template: Template, payload: &TemplatePayload, draft: String) -> Result<Template> {
+    let alias = alias_after(&template, payload);
+    refuse_taken(tx, template.environment, alias, &template.template_id)?;
+    let mut write =
+        tx.conn.prepare_cached("UPDATE templates SET alias = ?2, archived_at = NULL WHERE template = ?1")?;
+    write.execute(params![template.template, alias])?;
+    set_draft(tx, &template, &draft)?;
+    let alias = alias.map(str::to_owned);
+    Ok(Template { alias, draft, updated_at: Some(tx.now), archived_at: None, ..template })
 }
 
 /// The alias that the template has once the payload is written.
@@ -185,21 +195,6 @@ fn alias_after<'a>(template: &'a Template, payload: &'a TemplatePayload) -> Opti
         FieldUpdate::Clear => None,
         FieldUpdate::Set(alias) => Some(alias),
     }
-}
-
-fn write(
-    tx: &mut Tx<'_>,
-    template: &Template,
-    alias: Option<&str>,
-    archived_at: Option<Timestamp>,
-    draft: Map<String, Value>,
-) -> Result<()> {
-    if archived_at.is_none() {
-        refuse_taken(tx, template.environment, alias, &template.template_id)?;
-    }
-    let mut write = tx.conn.prepare_cached("UPDATE templates SET alias = ?2, archived_at = ?3 WHERE template = ?1")?;
-    write.execute(params![template.template, alias, archived_at.map(Timestamp::millis)])?;
-    set_draft(tx, template, &template::to_text(draft)?)
 }
 
 /// Changes what is being worked on.
@@ -295,26 +290,25 @@ pub fn delete_checks(tx: &mut Tx<'_>, template: &Template, submission_id: &str) 
     Ok(())
 }
 
-/// Creates or replaces a template under a given id, as a seed does. An archived one comes back. What does not change it
-/// makes no version.
+/// Creates or replaces a template under a given id, as a seed does: `draft` is what the payload comes to as text. An
+/// archived one comes back. What does not change it makes no version.
 pub fn put(
     tx: &mut Tx<'_>,
     environment: EnvironmentRow,
     template_id: &str,
     payload: &TemplatePayload,
+    draft: &str,
     publish: bool,
 ) -> Result<()> {
-    match find(tx, environment, template_id)? {
-        None => insert(tx, environment, template_id, payload)?,
+    let template = match find(tx, environment, template_id)? {
+        None => insert(tx, environment, template_id.to_owned(), payload.alias(), draft.to_owned())?,
         Some(template) => {
-            let before = template::parse(&template.draft)?;
-            let (draft, alias) = (payload.to_json(Some(&before))?, alias_after(&template, payload));
-            if draft != before || alias != template.alias.as_deref() || template.archived_at.is_some() {
-                write(tx, &template, alias, None, draft)?;
-            }
+            let is_same = alias_after(&template, payload) == template.alias.as_deref()
+                && template.archived_at.is_none()
+                && (template.draft == draft || template::parse(&template.draft)? == template::parse(draft)?);
+            if is_same { template } else { replace(tx, template, payload, draft.to_owned())? }
         }
-    }
-    let template = get(tx, environment, template_id)?;
+    };
     if publish { self::publish(tx, &template, &template.draft) } else { Ok(()) }
 }
 

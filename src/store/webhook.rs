@@ -1,9 +1,10 @@
 //! Webhooks: where events are posted to, and what waits for them. The queue itself stands in
 //! `webhook_event.rs`.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use super::engine::{Db, Tx};
+use super::environment;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
@@ -43,6 +44,9 @@ const COLUMNS: &str = "webhooks.webhook, webhooks.webhook_id, webhooks.environme
                        webhooks.created_at, webhooks.last_number, webhooks.last_event, webhooks.last_delivered_at, \
                        webhooks.last_error, webhooks.last_failed_at";
 
+/// The webhooks that were not [set aside](set_aside).
+const THERE: &str = "FROM webhooks WHERE webhook_id <> 'set aside ' || webhook";
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Webhook> {
     Ok(Webhook {
         webhook: row.get(0)?,
@@ -78,7 +82,7 @@ pub struct FailedEvent {
 /// Registers a webhook that follows from now on, and returns its id.
 pub fn create(tx: &mut Tx<'_>, environment: EnvironmentRow, destination: &Destination) -> Result<String> {
     let mut count =
-        tx.conn.prepare_cached("SELECT count(*), count(*) FILTER (WHERE environment = ?1) FROM webhooks")?;
+        tx.conn.prepare_cached(&format!("SELECT count(*), count(*) FILTER (WHERE environment = ?1) {THERE}"))?;
     let (all, own): (usize, usize) = count.query_row([environment], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if own >= PER_ENVIRONMENT {
         let reason = format_args!("there are {PER_ENVIRONMENT} webhooks under this API key already; delete one first");
@@ -154,10 +158,29 @@ pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, webhook_id: &str) ->
     if webhook.environment.is_none() {
         return Err(Error::invalid("webhook_id", "this webhook was given by --webhook; start bulkd without it"));
     }
-    tx.conn.execute("DELETE FROM webhooks WHERE webhook = ?1", [webhook.webhook])?;
-    // Its own thread ends, and is looked after.
+    set_aside(tx, "webhook = ?1", webhook.webhook)
+}
+
+/// Takes all webhooks of an environment out of use.
+pub(in crate::store) fn set_all_aside(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
+    set_aside(tx, "environment = ?1", environment)
+}
+
+/// Nothing finds these webhooks any more. Their queues are removed in pieces, and they themselves as the last.
+fn set_aside(tx: &mut Tx<'_>, which: &str, row: impl ToSql) -> Result<()> {
+    let mut there = tx.conn.prepare_cached(&format!("SELECT 1 FROM webhooks WHERE {which}"))?;
+    if !there.exists([&row])? {
+        return Ok(());
+    }
+    let aside = environment::aside(tx)?;
+    let mut set_aside = tx.conn.prepare_cached(&format!(
+        "UPDATE webhooks SET environment = ?2, webhook_id = 'set aside ' || webhook, secret = NULL WHERE {which}"
+    ))?;
+    set_aside.execute(params![row, aside])?;
+    // Their own threads end, and are looked after.
     tx.wakeups.messages = true;
     tx.wakeups.webhooks = true;
+    tx.wakeups.retention = true;
     Ok(())
 }
 
@@ -166,21 +189,21 @@ pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, webhook_id: &str) ->
 pub struct Progress(i64, i64, i64);
 
 pub fn progress(db: &Db<'_>) -> Result<Progress> {
-    let mut progress = db.conn.prepare_cached(
-        "SELECT count(*), coalesce(sum(last_number + last_event), 0), coalesce(max(last_delivered_at), 0) FROM webhooks",
-    )?;
+    let mut progress = db.conn.prepare_cached(&format!(
+        "SELECT count(*), coalesce(sum(last_number + last_event), 0), coalesce(max(last_delivered_at), 0) {THERE}"
+    ))?;
     Ok(progress.query_row([], |row| Ok(Progress(row.get(0)?, row.get(1)?, row.get(2)?)))?)
 }
 
 /// All webhooks of all environments.
 pub fn all(db: &Db<'_>) -> Result<Vec<Webhook>> {
-    let mut all = db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM webhooks ORDER BY webhook"))?;
+    let mut all = db.conn.prepare_cached(&format!("SELECT {COLUMNS} {THERE} ORDER BY webhook"))?;
     Ok(all.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The ids of all webhooks.
 pub fn ids(db: &Db<'_>) -> Result<Vec<String>> {
-    let mut ids = db.conn.prepare_cached("SELECT webhook_id FROM webhooks ORDER BY webhook")?;
+    let mut ids = db.conn.prepare_cached(&format!("SELECT webhook_id {THERE} ORDER BY webhook"))?;
     Ok(ids.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -57,7 +57,7 @@ pub fn append(tx: &mut Tx<'_>, fills: &[Fill]) -> Result<Vec<WebhookRow>> {
     let mut elsewhere = Vec::new();
     let mut advance = tx.conn.prepare_cached(
         "UPDATE webhooks SET last_number = ?4, last_event = ?5
-         WHERE webhook = ?1 AND last_number = ?2 AND last_event = ?3",
+         WHERE webhook = ?1 AND last_number = ?2 AND last_event = ?3 AND webhook_id <> 'set aside ' || webhook",
     )?;
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO webhook_events (webhook, number, event_id, body, status, attempts, next_at, created_at)

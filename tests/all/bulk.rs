@@ -530,7 +530,9 @@ fn a_call_of_very_many_users_is_taken_whole_or_refused() {
     let customer = daemon.customer("acme");
     let job_id = customer.create(newsletter());
     let refusal = customer.post(&format!("/bulk/{job_id}"), &json!({ "users": vec![json!({}); 1_000_000] }));
-    assert_eq!(refusal.refused(400), "users: expected fewer users in a call, such as 200000; send them in several");
+    let expected = "users: expected users that take at most 20 MiB when they are stored, such as 200000 small ones; found \
+                    1000000 that take more: send them in several calls";
+    assert_eq!(refusal.refused(400), expected);
     assert_eq!(customer.job(&job_id)["received"], 0);
     let most = json!(vec![json!({}); 200_000]);
     assert_eq!(customer.ingest(&job_id, most), json!({ "errors": [], "total": 200_000 }));

@@ -11,7 +11,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use crate::support::binary::{Binary, bulkd, check};
-use crate::support::{Customer, PATIENCE, Reply, json, newsletter, open_file, seed, setting, sized};
+use crate::support::{
+    Customer, PATIENCE, Reply, json, newsletter, open_file, seed, setting, sized, unheard, wait_until,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -485,7 +487,12 @@ mod points {
         ),
         (
             "after-commit",
-            &[what_was_committed_is_done_though_it_was_not_answered, a_group_that_was_committed_is_there_as_a_whole],
+            &[
+                what_was_committed_is_done_though_it_was_not_answered,
+                a_group_that_was_committed_is_there_as_a_whole,
+                a_large_list_is_replaced_as_a_whole_or_not_at_all,
+                a_large_call_that_was_cut_off_is_completed_by_its_repetition,
+            ],
         ),
         (
             "after-part",
@@ -508,6 +515,7 @@ mod points {
             &[
                 a_job_that_is_dropped_goes_piece_by_piece_however_often_it_ends,
                 an_environment_that_was_reset_goes_however_often_it_ends,
+                what_was_set_aside_goes_however_often_it_ends,
             ],
         ),
         ("compact", &[a_file_is_whole_wherever_its_copying_ends]),
@@ -723,6 +731,116 @@ mod points {
         let daemon = folder.daemon();
         let there = assert_one_turn_each(&daemon.customer("acme"), &job_id, (NAME, true), &[(0..CHUNKS, true)]);
         assert_eq!(there, [CHUNKS, CHUNKS - CHUNKS / 10]);
+    }
+
+    /// Users of a list, in three pieces.
+    const LISTED: usize = 2_500;
+
+    fn listed(name: &str, count: usize) -> Value {
+        let subscriber = |i| json!({ "recipientId": recipient(name, i) });
+        json!({ "recipients": (0..count).map(subscriber).collect::<Vec<Value>>() })
+    }
+
+    /// How many users of the list "news" have such a name.
+    fn count_listed(folder: &Folder, name: &str) -> usize {
+        folder.ask(&format!(
+            "SELECT count(*) FROM lists CROSS JOIN subscriptions USING (list)
+             WHERE list_id = 'news' AND user_id LIKE '{name}-%'"
+        ))
+    }
+
+    /// Sends such a request to daemons that end after their first commit, their second and so on. Returns how often it was
+    /// not answered.
+    fn cut_off(folder: &Folder, method: &str, body: &Value, mut look: impl FnMut()) -> usize {
+        const STEPS: usize = 7;
+        let cut = (1..=STEPS).filter(|step| {
+            let doomed = folder.doomed(&format!("after-commit:{step}"), &[]);
+            let customer = doomed.customer("acme");
+            let answer = customer.try_send(method, "/lists/news/subscriptions", Some(&body.to_string()));
+            match &answer {
+                Ok(reply) => reply.done(),
+                Err(_) => assert_ended_at_its_point(doomed),
+            }
+            folder.check();
+            look();
+            answer.is_err()
+        });
+        cut.count()
+    }
+
+    #[test]
+    fn a_large_list_is_replaced_as_a_whole_or_not_at_all() {
+        let folder = Folder::new();
+        let daemon = folder.daemon();
+        daemon.customer("acme").put("/lists/news/subscriptions", &listed("old", 2)).done();
+        daemon.terminate();
+        let mut looks = Vec::new();
+        let cut = cut_off(&folder, "PUT", &listed("new", LISTED), || {
+            looks.push((count_listed(&folder, "old"), count_listed(&folder, "new")));
+        });
+        assert!(cut >= 4, "{cut}");
+        assert!(looks.iter().all(|look| [(2, 0), (0, LISTED)].contains(look)) && looks.is_sorted_by(|a, b| a.1 <= b.1));
+        assert_eq!(looks[..3], [(2, 0); 3], "{looks:?}");
+        // What was left of the others is removed.
+        let daemon = folder.daemon();
+        wait_until("only the list is left", || {
+            folder.ask::<usize>("SELECT count(*) FROM lists") == 1
+                && folder.ask::<usize>("SELECT count(*) FROM subscriptions") == if looks[6].1 > 0 { LISTED } else { 2 }
+        });
+        daemon.customer("acme").put("/lists/news/subscriptions", &listed("new", LISTED)).done();
+        assert_eq!((count_listed(&folder, "old"), count_listed(&folder, "new")), (0, LISTED));
+    }
+
+    #[test]
+    fn a_large_call_that_was_cut_off_is_completed_by_its_repetition() {
+        let folder = Folder::new();
+        let daemon = folder.daemon();
+        daemon.customer("acme").put("/lists/news/subscriptions", &listed("old", 2)).done();
+        daemon.terminate();
+        let mut added = 0;
+        let cut = cut_off(&folder, "POST", &listed("new", LISTED), || {
+            let (old, new) = (count_listed(&folder, "old"), count_listed(&folder, "new"));
+            assert!(old == 2 && new >= added, "{old} {added} {new}");
+            added = new;
+        });
+        assert!(cut >= 2, "{cut}");
+        assert_eq!(added, LISTED);
+    }
+
+    #[test]
+    fn what_was_set_aside_goes_however_often_it_ends() {
+        let folder = Folder::new();
+        let daemon = folder.daemon();
+        daemon.customer("acme").put("/lists/news/subscriptions", &listed("old", LISTED)).done();
+        daemon.customer("acme").delete("/lists/news").done();
+        daemon.terminate();
+        let doomed = folder.doomed("retention", &[]);
+        let customer = doomed.customer("acme");
+        let _ = customer.try_send("PUT", "/lists/news", Some(&json!({ "name": "News" }).to_string()));
+        assert_ended_at_its_point(doomed);
+        folder.check();
+        assert_eq!(count_listed(&folder, "old"), 0);
+        assert!(drop_piece_by_piece(&folder, &[], "environments", 1) > 8);
+
+        let (_unheard, address) = unheard();
+        let doomed = folder.doomed("retention", &[]);
+        let customer = doomed.customer("acme");
+        let hook = customer.post("/_bulkd/webhooks", &json!({ "url": format!("http://{address}/") })).ok(201);
+        let path = format!("/_bulkd/webhooks/{}", hook["id"].as_str().unwrap());
+        let job_id = customer.create(definition(true));
+        customer.ingest(&job_id, json!(users(NAME, 0..400)));
+        customer.run_to_the_end(&job_id);
+        wait_until("the queue has filled", || customer.get(&path).ok(200)["pending"].as_u64().unwrap() >= 700);
+        let _ = customer.try_send("DELETE", &path, None);
+        assert_ended_at_its_point(doomed);
+        assert!(drop_piece_by_piece(&folder, &[], "environments", 1) > 2);
+        let daemon = folder.daemon();
+        let customer = daemon.customer("acme");
+        let left = ["lists", "subscriptions", "webhooks", "webhook_events"];
+        let left = left.map(|rows| folder.ask::<usize>(&format!("SELECT count(*) FROM {rows}")));
+        assert_eq!(left, [1, 0, 0, 0]);
+        customer.get(&path).refused(404);
+        assert_eq!(customer.get("/lists").ok(200)["items"][0]["name"], "News");
     }
 
     /// Starts daemons that end after a piece until this many rows are left. Returns how many daemons that took.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Customer, Daemon, json};
+use crate::support::{Customer, Daemon, json, open_file, wait_until};
 use serde_json::Value;
 
 const AT: &str = "2026-09-21T14:13:20.000Z";
@@ -212,4 +212,164 @@ fn a_list_belongs_to_one_environment() {
     assert_eq!(ours.get("/lists/news").ok(200)["name"], "news");
     assert_eq!(subscribers(&ours, "news"), ["ada"]);
     assert_eq!(ids(&theirs, "/lists"), [""; 0]);
+}
+
+/// More than are written in one piece.
+const MANY: usize = 2_500;
+
+fn many(name: &str, count: usize) -> Vec<String> {
+    (0..count).map(|i| format!("{name}-{i:05}")).collect()
+}
+
+fn body(user_ids: &[String]) -> Value {
+    recipients(&user_ids.iter().map(|it| &**it).collect::<Vec<_>>())
+}
+
+/// All subscriptions of a list, page by page.
+fn subscriptions(customer: &Customer, list_id: &str) -> Vec<Value> {
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = customer.get(&format!("/lists/{list_id}/subscriptions?limit=1000&cursor={cursor}")).ok(200);
+        found.extend(page["items"].as_array().unwrap().iter().cloned());
+        match page["paging"]["cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => return found,
+        }
+    }
+}
+
+fn all_subscribers(customer: &Customer, list_id: &str) -> Vec<String> {
+    subscriptions(customer, list_id).iter().map(|it| it["recipientId"].as_str().unwrap().to_owned()).collect()
+}
+
+fn count(daemon: &Daemon, rows: &str) -> usize {
+    let count = format!("SELECT count(*) FROM {rows}");
+    open_file(&daemon.database()).query_row(&count, [], |row| row.get(0)).unwrap()
+}
+
+/// Waits until nothing of what is not found any more is left.
+fn wait_for_rows(daemon: &Daemon, lists: usize, subscriptions: usize) {
+    wait_until("the rest is removed", || {
+        let rows = ["lists", "subscriptions", "environments"].map(|rows| count(daemon, rows));
+        rows == [lists, subscriptions, 1]
+    });
+}
+
+#[test]
+fn the_users_of_a_large_list_are_replaced_all_at_once() {
+    let mut daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let preferences = json!({ "notifications": { "welcome": { "status": "OPTED_IN" } } });
+    customer.put("/lists/news", &json!({ "name": "News", "preferences": preferences })).done();
+    let before = customer.get("/lists/news").ok(200);
+    customer.post("/lists/news/subscriptions", &body(&many("user", MANY))).done();
+    assert_eq!(all_subscribers(&customer, "news"), many("user", MANY));
+    let page = customer.get("/lists/news/subscriptions?limit=10").ok(200);
+    let cursor = page["paging"]["cursor"].as_str().unwrap();
+
+    daemon.clock.advance(Duration::from_secs(1));
+    // Some stay, all others are new.
+    let (mut wanted, added) = (many("user", 100), many("added", MANY));
+    wanted.extend_from_slice(&added);
+    std::thread::scope(|scope| {
+        let replaced = scope.spawn(|| customer.put("/lists/news/subscriptions", &body(&wanted)));
+        let look = open_file(&daemon.database());
+        let sql = "SELECT count(*) FROM lists JOIN subscriptions USING (list) WHERE list_id = 'news'";
+        wait_until("it is replaced", || {
+            let there: usize = look.query_row(sql, [], |row| row.get(0)).unwrap();
+            assert!([MANY, MANY + 100].contains(&there), "{there}");
+            assert_eq!(ids(&customer, "/lists"), ["news"]);
+            replaced.is_finished()
+        });
+        replaced.join().unwrap().done();
+    });
+    let found = subscriptions(&customer, "news");
+    let user = |user_id: &String, created: &str| json!({ "recipientId": user_id, "created": created });
+    let later = "2026-09-21T14:13:21.000Z";
+    let expected: Vec<Value> = added.iter().map(|it| user(it, later)).collect();
+    let expected: Vec<Value> = expected.into_iter().chain(many("user", 100).iter().map(|it| user(it, AT))).collect();
+    assert!(found == expected);
+    assert_eq!(customer.get("/lists/news").ok(200), before);
+    assert_eq!(customer.get("/profiles/user-00000/lists").ok(200)["results"][0]["id"], "news");
+    assert_eq!(customer.get("/profiles/user-00100/lists").ok(200)["results"], json!([]));
+    // A page that was begun before goes on.
+    let next = customer.get(&format!("/lists/news/subscriptions?limit=10&cursor={cursor}")).ok(200);
+    assert_eq!(next["items"][0]["recipientId"], "user-00010");
+    wait_for_rows(&daemon, 1, MANY + 100);
+
+    // A few in place of many, and many where there is no list yet.
+    customer.put("/lists/news/subscriptions", &recipients(&["ada"])).done();
+    customer.put("/lists/other/subscriptions", &body(&many("user", MANY))).done();
+    assert_eq!(subscribers(&customer, "news"), ["ada"]);
+    assert_eq!(all_subscribers(&customer, "other"), many("user", MANY));
+    assert_eq!(customer.get("/lists/other").ok(200)["name"], "other");
+    wait_for_rows(&daemon, 2, MANY + 1);
+    daemon.stop();
+    crate::support::binary::check(&daemon.database());
+}
+
+#[test]
+fn large_replacements_of_one_list_leave_one_of_them() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let names = ["ada", "bob", "cy", "dan"];
+    std::thread::scope(|scope| {
+        for name in names {
+            let customer = &customer;
+            scope.spawn(move || customer.put("/lists/news/subscriptions", &body(&many(name, MANY))).done());
+        }
+    });
+    let found = all_subscribers(&customer, "news");
+    assert!(names.iter().any(|name| found == many(name, MANY)), "{} {:?}", found.len(), found.first());
+    wait_for_rows(&daemon, 1, MANY);
+}
+
+#[test]
+fn of_a_large_list_that_was_deleted_nothing_comes_back_when_it_is_made_again() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    customer.put("/lists/news/subscriptions", &body(&many("user", MANY))).done();
+    customer.delete("/lists/news").done();
+    customer.send("PUT", "/lists/news/restore", None).done();
+    assert_eq!(all_subscribers(&customer, "news").len(), MANY);
+    customer.delete("/lists/news").done();
+    customer.put("/lists/news", &json!({ "name": "News" })).done();
+    assert_eq!(subscribers(&customer, "news"), [""; 0]);
+    customer.send("PUT", "/lists/news/restore", None).done();
+    assert_eq!(subscribers(&customer, "news"), [""; 0]);
+    assert_eq!(customer.get("/profiles/user-00000/lists").ok(200)["results"], json!([]));
+    wait_for_rows(&daemon, 1, 0);
+    // Others go by whichever way it is made again.
+    for path in ["/lists/news/subscriptions", "/lists/other/subscriptions"] {
+        customer.put(path, &body(&many("user", MANY))).done();
+    }
+    customer.delete("/lists/news").done();
+    customer.put("/lists/news/subscriptions", &body(&many("new", MANY))).done();
+    customer.delete("/lists/other").done();
+    customer.post("/lists/other/subscriptions", &recipients(&["ada"])).done();
+    assert_eq!(all_subscribers(&customer, "news"), many("new", MANY));
+    assert_eq!(subscribers(&customer, "other"), ["ada"]);
+    wait_for_rows(&daemon, 2, MANY + 1);
+}
+
+#[test]
+fn a_user_comes_on_very_many_lists_and_off_all_of_them() {
+    let daemon = Daemon::start();
+    let (customer, others) = (daemon.customer("acme"), daemon.customer("others"));
+    let lists: Vec<Value> = many("list", MANY).iter().map(|list_id| json!({ "listId": list_id })).collect();
+    for user_id in ["ada", "bob"] {
+        customer.post(&format!("/profiles/{user_id}/lists"), &json!({ "lists": lists })).ok(200);
+    }
+    others.post("/profiles/ada/lists", &json!({ "lists": [{ "listId": "list-00000" }] })).ok(200);
+    customer.delete("/lists/list-00007").done();
+    assert_eq!(count(&daemon, "subscriptions WHERE user_id = 'ada'"), MANY + 1);
+    for _ in 0..2 {
+        assert_eq!(customer.delete("/profiles/ada/lists").ok(200), json!({ "status": "SUCCESS" }));
+        assert_eq!(customer.get("/profiles/ada/lists").ok(200)["results"], json!([]));
+        assert_eq!(count(&daemon, "subscriptions WHERE user_id = 'ada'"), 1);
+        assert_eq!(count(&daemon, "subscriptions WHERE user_id = 'bob'"), MANY);
+    }
+    assert_eq!(others.get("/profiles/ada/lists").ok(200)["results"][0]["id"], "list-00000");
+    customer.send("PUT", "/lists/list-00007/restore", None).done();
+    assert_eq!(subscribers(&customer, "list-00007"), ["bob"]);
 }

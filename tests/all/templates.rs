@@ -546,7 +546,8 @@ fn what_a_definition_names_is_found_by_id_and_then_by_alias() {
         let payload = TemplatePayload::read(&body.to_string(), "template").unwrap();
         store.write(move |tx| {
             let acme = environment::find_or_create(tx, &Environment::of_key("acme"))?;
-            template::put(tx, acme, id, &payload, publish)
+            let draft = bulkd::model::template::to_text(payload.to_json(None)?)?;
+            template::put(tx, acme, id, &payload, &draft, publish)
         })
     };
     let find = |name: &str| store.read(|db| template::find_to_send(db, EnvironmentRow(1), name)).unwrap();

@@ -108,3 +108,19 @@ fn a_token_belongs_to_one_user_of_one_environment() {
     ours.delete("/users/bob/tokens/t").done();
     ours.get("/users/ada/tokens/t").ok(200);
 }
+
+#[test]
+fn very_many_tokens_are_registered_in_a_call_and_the_last_of_a_name_stays() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("key");
+    customer.put("/users/ada/tokens/before", &json!({ "provider_key": "apn" })).done();
+    let mut sent: Vec<Value> =
+        (0..3_000).rev().map(|i| json!({ "token": format!("{i:04}"), "provider_key": "apn" })).collect();
+    sent.push(json!({ "token": "0007", "provider_key": "expo" }));
+    customer.put("/users/ada/tokens", &json!({ "tokens": sent })).done();
+    let found = customer.get("/users/ada/tokens").ok(200);
+    let found = found["tokens"].as_array().unwrap();
+    assert_eq!(found.len(), 3_001);
+    assert_eq!((&found[7], &found[8]), (&shown("0007", "expo"), &shown("0008", "apn")));
+    assert_eq!(found[3_000], shown("before", "apn"));
+}

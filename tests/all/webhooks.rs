@@ -727,3 +727,39 @@ fn there_are_so_many_webhooks_and_no_more() {
     remove(&first, id.as_str().unwrap());
     daemon.customer("f").post("/_bulkd/webhooks", &more).ok(201);
 }
+
+#[test]
+fn a_reset_forgets_full_queues_at_once_and_they_are_removed_afterwards() {
+    const HOOKS: usize = 20;
+    let (_unheard, address) = unheard();
+    let daemon = Daemon::start();
+    let (customer, others) = (daemon.customer("acme"), daemon.customer("others"));
+    let kept = register(&others, &format!("http://{address}/kept"));
+    send(&others, 0, 5);
+    let count = |rows: &str| -> usize {
+        let count = format!("SELECT count(*) FROM {rows}");
+        open_file(&daemon.database()).query_row(&count, [], |row| row.get(0)).unwrap()
+    };
+    let full = |customer: &Customer| {
+        for hook in 0..HOOKS {
+            register(customer, &format!("http://{address}/{hook}"));
+        }
+        send(customer, 0, 150);
+        let items = || customer.get("/_bulkd/webhooks").ok(200)["items"].as_array().unwrap().clone();
+        wait_until("the queues have filled", || items().iter().all(|it| it["pending"] == 300));
+        items().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<String>>()
+    };
+    assert_eq!(full(&customer).len(), HOOKS);
+    customer.post("/_bulkd/reset", &json!({})).done();
+    // None of them counts any more, though some of their events may be there.
+    assert_eq!(customer.get("/_bulkd/webhooks").ok(200)["items"], json!([]));
+    let ids = full(&customer);
+    assert_eq!(ids.len(), HOOKS);
+    // One that is removed goes in the same way.
+    for id in &ids {
+        remove(&customer, id);
+        customer.get(&format!("/_bulkd/webhooks/{id}")).refused(404);
+    }
+    wait_until("their events are removed", || (count("webhooks"), count("webhook_events")) == (1, 10));
+    assert_eq!(webhook(&others, &kept)["pending"], 10);
+}

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, compile, text, written};
+use super::{Asked, compile, get_unchanged, text, written};
 use crate::api::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use crate::error::{Error, Result, shown};
 use crate::json;
@@ -141,10 +141,7 @@ fn change(
         model::set_content(&mut stored, content);
         let (draft, id) = (model::to_text(stored)?, id.clone());
         Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
-            let now = template::get_to_change(tx, environment, &id)?;
-            if (now.template, &now.draft) != (template.template, &template.draft) {
-                return Err(Error::stale());
-            }
+            let now = get_unchanged(tx, environment, &id, &template)?;
             template::set_draft(tx, &now, &draft)?;
             if publish {
                 template::publish(tx, &now, &draft)?;

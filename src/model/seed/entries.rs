@@ -19,6 +19,8 @@ pub struct SeedEntry<T> {
 
 #[derive(Debug)]
 pub struct SeedTemplate {
+    /// As it is stored.
+    pub draft: String,
     pub payload: TemplatePayload,
     pub is_published: bool,
 }

@@ -12,7 +12,7 @@ use crate::model::list as model_list;
 use crate::model::preference::{self, PreferenceStatus};
 use crate::model::profile::Profile;
 use crate::model::send_to::{self, SendRecipient};
-use crate::model::template::{State, TemplatePayload};
+use crate::model::template::{State, TemplatePayload, to_text};
 use crate::model::user;
 
 pub fn brand(text: &str, at: &str, id: &str) -> Result<BrandPayload> {
@@ -34,7 +34,10 @@ struct StateOf {
 /// Published, unless its `state` is DRAFT.
 pub fn template(text: &str, at: &str) -> Result<SeedTemplate> {
     let StateOf { state } = json::read(text, || at.to_owned())?;
-    Ok(SeedTemplate { payload: TemplatePayload::read(text, at)?.whole(), is_published: state != Some(State::Draft) })
+    let payload = TemplatePayload::read(text, at)?.whole();
+    let draft =
+        payload.to_json(None).and_then(to_text).map_err(|error| error.with_path(|path| format!("{at}.{path}")))?;
+    Ok(SeedTemplate { draft, payload, is_published: state != Some(State::Draft) })
 }
 
 pub fn submission(text: &str, at: &str, submission_id: String) -> Result<Submission> {
