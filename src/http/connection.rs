@@ -1,6 +1,7 @@
 //! One connection: what it waits for, and how it goes on when that has come. It never blocks. A peer that is slow, in
 //! whichever direction, costs the memory that its request or answer takes, and no thread.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -522,5 +523,5 @@ impl Connection {
 
 /// What is to be written before a connection is closed.
 fn last(state: &ServerState, bytes: Vec<u8>) -> Encoded {
-    Encoded { bytes, reserved: state.budget.reserve(), closes: true }
+    Encoded { bytes, more: VecDeque::new(), reserved: state.budget.reserve(), closes: true }
 }
