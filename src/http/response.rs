@@ -29,7 +29,7 @@ pub fn of_error(error: &Error) -> Response {
     let body = serde_json::json!({ "message": error.public_message(), "type": kind }).to_string();
     let response = json(status, body);
     match error.kind() {
-        Kind::Unavailable => response.with_header(header("Retry-After", "1")),
+        Kind::Unavailable | Kind::TooManyRequests => response.with_header(header("Retry-After", "1")),
         Kind::TimedOut | Kind::Internal | Kind::Startup => response,
         _ => final_refusal(response),
     }

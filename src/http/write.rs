@@ -56,6 +56,11 @@ impl Meta {
         Meta { version: HTTPVersion(1, 1), method: Method::Get, keeps_alive: false }
     }
 
+    /// The same request, after which the connection is closed.
+    pub fn closing(self) -> Self {
+        Meta { keeps_alive: false, ..self }
+    }
+
     /// Whether no body follows the head of the answer.
     pub fn is_head(&self) -> bool {
         self.method == Method::Head
