@@ -206,6 +206,10 @@ impl Service for StartupGate {
             _ => requests.iter().map(|_| None).collect(),
         }
     }
+
+    fn is_always_answered(&self, method: &str, path: &str) -> bool {
+        matches!(self.0.get(), Some(Some(api)) if api.is_always_answered(method, path))
+    }
 }
 
 /// Writes down the webhooks that were given by flags, if they are not those of the last start.

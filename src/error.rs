@@ -39,6 +39,8 @@ pub enum Kind {
     BodyTooLarge,
     /// The head is over the limit.
     HeadTooLarge,
+    /// So many wrong keys were sent that no more of them are looked at for a moment.
+    TooManyRequests,
     /// A part of HTTP that is not spoken here.
     NotImplemented,
     /// Nothing is wrong with the request; the same one may succeed later.
@@ -73,6 +75,7 @@ impl Kind {
             Kind::TimedOut => (408, "invalid_request_error"),
             Kind::BodyTooLarge => (413, "invalid_request_error"),
             Kind::HeadTooLarge => (431, "invalid_request_error"),
+            Kind::TooManyRequests => (429, "rate_limit_error"),
             Kind::NotImplemented => (501, "api_error"),
             Kind::Unavailable => (503, "api_error"),
             Kind::Internal | Kind::Startup => (500, "api_error"),

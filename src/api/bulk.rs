@@ -8,6 +8,7 @@ use super::paging::{Cursor, PageText, PagedList};
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
 use crate::error::{Error, Result};
+use crate::http::Pieces;
 use crate::json::{self, Object};
 use crate::model::bulk::{JobKind, JobStatus, UserState, UserStatus};
 use crate::model::definition::{Definition, Reading};
@@ -90,12 +91,16 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-fn ingested(users: &NewUsers, duplicates: &[usize]) -> String {
-    let errors: Vec<String> = duplicates
-        .iter()
-        .map(|&index| format!("{{\"error\":\"Duplicate user\",\"user\":{}}}", users.user(index)))
-        .collect();
-    format!("{{\"errors\":[{}],\"total\":{}}}", errors.join(","), users.len() - duplicates.len())
+fn ingested(users: &NewUsers, duplicates: &[usize]) -> Pieces {
+    let mut text = Pieces::from("{\"errors\":[");
+    for (i, &index) in duplicates.iter().enumerate() {
+        text.push(if i == 0 { b"" } else { b"," });
+        text.push(b"{\"error\":\"Duplicate user\",\"user\":");
+        text.push(users.user(index).as_bytes());
+        text.push(b"}");
+    }
+    text.push(format!("],\"total\":{}}}", users.len() - duplicates.len()).as_bytes());
+    text
 }
 
 /// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job; the body,
@@ -152,7 +157,7 @@ pub fn list_users(mut call: Call<'_>) -> Result<Action> {
             Ok(text.has_room())
         })?;
         let next = next.map(|seq| Cursor { list: PagedList::Users(job.job), position: seq });
-        Ok(Answer::new(200, text.end_items(next)?))
+        Ok(Answer::new(200, text.end_items(next)))
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::query::Query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::http::Request;
+use crate::http::{Pieces, Request};
 use crate::json;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
@@ -98,13 +98,13 @@ impl ChangedEnvironment {
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
-    pub body: String,
+    pub body: Pieces,
     /// Whether this is the answer to an earlier request with the same idempotency key.
     pub replayed: bool,
 }
 
 impl Answer {
-    pub fn new(status: u16, body: impl Into<String>) -> Self {
+    pub fn new(status: u16, body: impl Into<Pieces>) -> Self {
         Answer { status, body: body.into(), replayed: false }
     }
 }

@@ -78,7 +78,7 @@ impl Once {
                     shown(&self.scope.key)
                 );
             }
-            return Ok(Some(Answer { status: stored.status, body: stored.body, replayed: true }));
+            return Ok(Some(Answer { status: stored.status, body: stored.body.into(), replayed: true }));
         }
         self.expires_at(db.now()).map(|_| None)
     }
@@ -95,7 +95,7 @@ impl Once {
     pub fn keep(&self, tx: &mut Tx<'_>, environment: EnvironmentRow, answer: &Answer) -> Result<()> {
         let stored = idempotency::StoredAnswer {
             status: answer.status,
-            body: answer.body.clone(),
+            body: answer.body.to_text(),
             request_hash: Some(self.request_hash),
         };
         idempotency::create(tx, environment, &self.scope, self.expires_at(tx.now())?, &stored)

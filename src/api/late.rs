@@ -2,14 +2,16 @@
 //! waits, and a request with a right key never waits.
 //!
 //! What is counted is all that is wrong, whichever address it comes from: all peers of a local daemon have the same one.
+//! So their late answers come one after the other, however many connections there are. Where too many wait, the next one is
+//! told so, and has to connect anew.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
-use crate::error::{Error, Result};
-use crate::http::{Answerer, Reply, Response};
+use crate::error::{Error, Kind, Result};
+use crate::http::{self, Answerer, Reply, Response};
 use crate::threads;
 
 /// Wrong keys that are answered at once: somebody has mistyped one.
@@ -19,8 +21,10 @@ const STEP_MILLIS: i64 = 100;
 const LATEST_MILLIS: i64 = 1_000;
 /// After so long without a wrong key, the count begins again.
 const QUIET_MILLIS: i64 = 60_000;
-/// Answers that wait, at most. Each holds a connection: others must find room.
-const WAITING: usize = 64;
+/// The least time between two late answers of all peers: more connections try no more keys in a second.
+const PACE_MILLIS: i64 = 20;
+/// Answers that wait, at most: the last of them for some three seconds. Each holds a connection, which makes room for others.
+const WAITING: usize = 128;
 
 /// Gives refusals late. Without the thread, nothing is late.
 pub struct LateRefusals {
@@ -65,11 +69,17 @@ impl LateRefusals {
             if state.waiting.len() >= WAITING {
                 state.waiting.retain(|it| !it.answerer.is_closed());
             }
-            if late == 0 || state.waiting.len() >= WAITING {
+            if late == 0 {
                 return response.into();
             }
+            if state.waiting.len() >= WAITING {
+                let error = Error::new(Kind::TooManyRequests, "too many wrong API keys; try again later");
+                return Reply::Last(http::of_error(&error));
+            }
+            let after_last = state.waiting.last().map_or(0, |last| last.at.millis().saturating_add(PACE_MILLIS));
+            let at = Timestamp(now.millis().saturating_add(late).max(after_last));
             let (reply, answerer) = Reply::later();
-            state.waiting.push(Waiting { at: Timestamp(now.millis().saturating_add(late)), answerer, response });
+            state.waiting.push(Waiting { at, answerer, response });
             reply
         })
     }
@@ -112,6 +122,6 @@ impl LateRefusals {
 impl Waiting {
     /// A clock that was set back makes none of them later.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.at <= now || self.at.millis().saturating_sub(now.millis()) > LATEST_MILLIS
+        self.at <= now || self.at.millis().saturating_sub(now.millis()) > LATEST_MILLIS + WAITING as i64 * PACE_MILLIS
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::http::Pieces;
 use crate::model::row::{JobRow, TemplateRow};
 
 /// Items on a page, unless asked otherwise.
@@ -143,19 +144,19 @@ fn check(list: u64, position: u64) -> u32 {
 }
 
 /// `{"items": [...], "paging": {...}}`, with a cursor if there is more.
-pub fn page(items: impl IntoIterator<Item = Result<String>>, next: Option<impl fmt::Display>) -> Result<String> {
+pub fn page(items: impl IntoIterator<Item = Result<String>>, next: Option<impl fmt::Display>) -> Result<Pieces> {
     let mut page = PageText::of_items();
     items.into_iter().try_for_each(|item| item.map(|item| page.push(&item)))?;
-    page.end_items(next)
+    Ok(page.end_items(next))
 }
 
 /// `{"paging": {...}, "results": [...]}`: the other shape that lists have at Courier.
-pub fn results(items: impl IntoIterator<Item = Result<String>>, next: Option<impl fmt::Display>) -> Result<String> {
+pub fn results(items: impl IntoIterator<Item = Result<String>>, next: Option<impl fmt::Display>) -> Result<Pieces> {
     named("results", items, next)
 }
 
 /// `{"paging": {...}, "versions": [...]}`.
-pub fn versions(items: impl IntoIterator<Item = Result<String>>, next: Option<impl fmt::Display>) -> Result<String> {
+pub fn versions(items: impl IntoIterator<Item = Result<String>>, next: Option<impl fmt::Display>) -> Result<Pieces> {
     named("versions", items, next)
 }
 
@@ -163,24 +164,21 @@ fn named(
     name: &str,
     items: impl IntoIterator<Item = Result<String>>,
     next: Option<impl fmt::Display>,
-) -> Result<String> {
+) -> Result<Pieces> {
     let mut page = PageText::new(&format!("{{{},\"{name}\":[", paging(next)));
     items.into_iter().try_for_each(|item| item.map(|item| page.push(&item)))?;
-    page.end("]}")
+    Ok(page.end("]}"))
 }
 
-/// A page of this size is given room for a whole one.
-const LARGE_BYTES: usize = 128 * 1024;
-
-/// A page as it is written. Items are made and written one by one: the text is the only copy of them all.
+/// A page as it is written. Items are made and written one by one, into pieces that are sent as they are.
 pub struct PageText {
-    text: Vec<u8>,
+    text: Pieces,
     begun: bool,
 }
 
 impl PageText {
     fn new(beginning: &str) -> Self {
-        PageText { text: beginning.as_bytes().to_vec(), begun: false }
+        PageText { text: beginning.into(), begun: false }
     }
 
     /// `{"items": [...], "paging": {...}}`, of which it is known at the end whether there is more.
@@ -189,26 +187,20 @@ impl PageText {
     }
 
     pub fn push(&mut self, item: &str) {
-        self.begin_item(item.len());
-        self.text.extend_from_slice(item.as_bytes());
+        self.begin_item();
+        self.text.push(item.as_bytes());
     }
 
-    /// The same of a value that is written for it, and has about so many bytes then.
-    pub fn push_value(&mut self, item: &impl Serialize, bytes: usize) -> Result<()> {
-        self.begin_item(bytes);
+    /// The same of a value that is written for it.
+    pub fn push_value(&mut self, item: &impl Serialize) -> Result<()> {
+        self.begin_item();
         serde_json::to_writer(&mut self.text, item)
             .map_err(|error| Error::internal(format!("an item of a page cannot be written: {error}")))
     }
 
-    fn begin_item(&mut self, bytes: usize) {
-        let length = self.text.len() + bytes;
-        if length > LARGE_BYTES && length >= self.text.capacity() {
-            // Room for all of it at once, of which memory is taken as it is written: a text that grows step by step
-            // leaves as much behind.
-            self.text.reserve_exact(length.max(PAGE_BYTES) + LARGE_BYTES - self.text.len());
-        }
+    fn begin_item(&mut self) {
         if self.begun {
-            self.text.push(b',');
+            self.text.push(b",");
         }
         self.begun = true;
     }
@@ -219,13 +211,13 @@ impl PageText {
     }
 
     /// Ends one that was begun with [`PageText::of_items`].
-    pub fn end_items(self, next: Option<impl fmt::Display>) -> Result<String> {
+    pub fn end_items(self, next: Option<impl fmt::Display>) -> Pieces {
         self.end(&format!("],{}}}", paging(next)))
     }
 
-    fn end(mut self, end: &str) -> Result<String> {
-        self.text.extend_from_slice(end.as_bytes());
-        String::from_utf8(self.text).map_err(|_| Error::internal("a page is no text"))
+    fn end(mut self, end: &str) -> Pieces {
+        self.text.push(end.as_bytes());
+        self.text
     }
 }
 

@@ -64,6 +64,12 @@ impl Api {
         })
     }
 
+    /// Whether a request asks how the daemon is, which takes neither a key nor a look at the file.
+    pub fn is_always_answered(&self, method: &str, path: &str) -> bool {
+        let found = method.parse().ok().and_then(|method| routes::find(&method, path).ok());
+        found.is_some_and(|(route, _)| matches!(route.access, Access::Open(_)))
+    }
+
     /// Replies to a request, whatever it is.
     pub fn answer(&self, request: Request) -> Reply {
         let mut exchange = Exchange::begin(&request);

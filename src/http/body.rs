@@ -50,6 +50,13 @@ impl Reserved {
         self.budget.0.fetch_sub(bytes.cast_signed(), Ordering::Relaxed);
         self.bytes += bytes;
     }
+
+    /// Gives back so much of it.
+    pub fn give_back(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.budget.0.fetch_add(bytes.cast_signed(), Ordering::Relaxed);
+        self.bytes -= bytes;
+    }
 }
 
 impl Drop for Reserved {

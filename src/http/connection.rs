@@ -1,6 +1,7 @@
 //! One connection: what it waits for, and how it goes on when that has come. It never blocks. A peer that is slow, in
 //! whichever direction, costs the memory that its request or answer takes, and no thread.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ const STUCK_BODY: Duration = Duration::from_secs(1);
 const STUCK_ANSWER: Duration = Duration::from_secs(5);
 /// How long a peer that was told all and says nothing has to close its connection where there is no room.
 const SHORT_LINGER: Duration = Duration::from_millis(200);
+/// How long a peer for whom there is no room has to say what it asks, before it is refused whatever that is.
+const REFUSED_TIME: Duration = Duration::from_secs(1);
 
 /// Steps that a connection takes before others have their turn. One reads once, at most.
 const TURN: usize = 8;
@@ -53,6 +56,8 @@ pub struct Connection {
     /// The peer is gone.
     is_broken: bool,
     has_asked: bool,
+    /// There is no room for it, and this is what it is told unless it asks for what is always answered.
+    refusal: Option<Box<Error>>,
 }
 
 /// What a connection waits for, or does.
@@ -100,6 +105,8 @@ pub enum Step {
 /// Whether a connection can make room for another, in the order in which they do, and since when it is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Silence {
+    /// An answer that is given late.
+    Late(Instant),
     /// All is said, and the peer has not closed it yet.
     Told(Instant),
     NeverAsked(Instant),
@@ -119,7 +126,7 @@ impl Silence {
             Silence::Told(since) => (since, SHORT_LINGER),
             Silence::HalfSent(since) => (since, STUCK_BODY),
             Silence::Unread(since) => (since, STUCK_ANSWER),
-            Silence::NeverAsked(_) | Silence::Idle(_) | Silence::HalfAsked(_) => return true,
+            Silence::Late(_) | Silence::NeverAsked(_) | Silence::Idle(_) | Silence::HalfAsked(_) => return true,
         };
         now.saturating_duration_since(since) >= least
     }
@@ -134,7 +141,8 @@ enum Received {
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream) -> Self {
+    /// One with a refusal has its next request answered only if that is [always](super::Service::is_always_answered).
+    pub fn new(stream: TcpStream, refusal: Option<Box<Error>>) -> Self {
         let now = Instant::now();
         Connection {
             stream,
@@ -148,6 +156,7 @@ impl Connection {
             has_peer_ended: false,
             is_broken: false,
             has_asked: false,
+            refusal,
         }
     }
 
@@ -192,6 +201,7 @@ impl Connection {
     pub fn reply(&mut self, state: &Arc<ServerState>, meta: Meta, reply: Reply, wake: impl FnOnce() -> Wake) {
         let response = match reply {
             Reply::Answer(response) => response,
+            Reply::Last(response) => return self.send(state.encode(&meta.closing(), response)),
             Reply::Hangup => return self.close(),
             Reply::Later(Later(slot)) => {
                 self.enter(Phase::Later(Box::new(Awaited { slot: slot.clone(), meta })));
@@ -237,6 +247,7 @@ impl Connection {
     /// Until when it may wait for what it waits for.
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let span = match (&self.phase, self.stage) {
+            (Phase::Reading, _) if self.refusal.is_some() => REFUSED_TIME,
             (Phase::Reading, Stage::Silent) => limits.idle,
             (Phase::Reading, Stage::Head) => limits.head,
             (Phase::Reading, Stage::Body) => limits.body,
@@ -256,6 +267,11 @@ impl Connection {
     /// Ends what has waited for too long.
     pub fn time_out(&mut self, state: &ServerState) {
         let late = |what: &str| Error::new(Kind::TimedOut, format!("the {what} did not arrive in time"));
+        if matches!(self.phase, Phase::Reading)
+            && let Some(refusal) = self.refusal.take()
+        {
+            return self.refuse(state, &refusal);
+        }
         match (&self.phase, self.stage) {
             (Phase::Reading, Stage::Head) => self.refuse(state, &late("request")),
             (Phase::Reading, Stage::Body) => self.refuse(state, &late("body")),
@@ -266,10 +282,12 @@ impl Connection {
     /// How long it has been silent. `None` if its request is worked on.
     pub fn silence(&self) -> Option<Silence> {
         match (&self.phase, self.stage) {
+            (Phase::Reading, _) if self.refusal.is_some() => None,
             (Phase::Reading, Stage::Silent) if !self.has_asked => Some(Silence::NeverAsked(self.since)),
             (Phase::Reading, Stage::Silent) => Some(Silence::Idle(self.since)),
             (Phase::Reading, Stage::Head) => Some(Silence::HalfAsked(self.since)),
             (Phase::Reading, Stage::Body) => Some(Silence::HalfSent(self.moved)),
+            (Phase::Later(_), _) => Some(Silence::Late(self.since)),
             (Phase::Writing(_), _) => Some(Silence::Unread(self.moved)),
             (Phase::Lingering(_), _) => Some(Silence::Told(self.moved)),
             _ => None,
@@ -279,7 +297,7 @@ impl Connection {
     /// Closes it, if it is silent still. The peer of a body is told why: since all that it has sent was read, it can read
     /// that.
     pub fn make_room(&mut self, state: &ServerState, silence: Silence) -> bool {
-        let reads = !matches!(silence, Silence::Unread(_));
+        let reads = !matches!(silence, Silence::Unread(_) | Silence::Late(_));
         if self.silence() != Some(silence) || (reads && self.is_spoken_to()) {
             return false;
         }
@@ -313,8 +331,16 @@ impl Connection {
     }
 
     fn read(&mut self, state: &ServerState, scratch: &mut [u8]) -> Option<Step> {
+        if let Some(refusal) = self.refusal.take_if(|_| {
+            let line = self.incoming.request_line();
+            line.is_some_and(|(method, path)| !state.service.is_always_answered(method, path))
+        }) {
+            self.refuse(state, &refusal);
+            return None;
+        }
         match self.incoming.next(&state.limits, &state.budget) {
-            Ok(Next::Request(whole)) => {
+            Ok(Next::Request(mut whole)) => {
+                whole.meta = if self.refusal.is_some() { whole.meta.closing() } else { whole.meta };
                 if let Err(error) = self.incoming.hold(&state.budget) {
                     self.refuse(state, &error);
                     return None;
@@ -335,8 +361,9 @@ impl Connection {
         }
         if self.stage != self.incoming.stage() {
             self.stage = self.incoming.stage();
-            self.since = Instant::now();
-            self.moved = self.since;
+            self.moved = Instant::now();
+            // One for which there is no room has no more time for what follows.
+            self.since = if self.refusal.is_some() { self.since } else { self.moved };
         }
         match self.receive(scratch) {
             Received::Bytes(count) => {
@@ -522,5 +549,5 @@ impl Connection {
 
 /// What is to be written before a connection is closed.
 fn last(state: &ServerState, bytes: Vec<u8>) -> Encoded {
-    Encoded { bytes, reserved: state.budget.reserve(), closes: true }
+    Encoded { bytes, more: VecDeque::new(), reserved: state.budget.reserve(), closes: true }
 }

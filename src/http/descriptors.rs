@@ -14,7 +14,7 @@ pub fn for_connections() -> usize {
     limit().map_or(usize::MAX, |limit| limit.saturating_sub(reserve(limit)).max(LEAST))
 }
 
-/// How many more there may be for a moment, of peers that are told that there is no room.
+/// How many more there may be for a moment, of peers that are told that there is no room, or how the daemon is.
 pub fn for_refusals() -> usize {
     limit().map_or(RESERVE, reserve) / 8
 }

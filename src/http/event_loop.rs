@@ -93,9 +93,10 @@ impl EventLoops {
 }
 
 impl Connections {
-    /// Takes a connection. One that is not to be served is told `refusal`.
-    pub fn add(&self, id: usize, stream: TcpStream, refusal: Option<&Error>) -> io::Result<()> {
-        let handle = Arc::new(ConnectionHandle::new(id, &self.state, &self.wakes, Connection::new(stream)));
+    /// Takes a connection. One for which there is no room is told `refusal`, unless it asks for what is always answered.
+    pub fn add(&self, id: usize, stream: TcpStream, refusal: Option<Error>) -> io::Result<()> {
+        let connection = Connection::new(stream, refusal.map(Box::new));
+        let handle = Arc::new(ConnectionHandle::new(id, &self.state, &self.wakes, connection));
         match &mut *self.all() {
             Some(all) => all.insert(id, handle.clone()),
             None => return Ok(()),
@@ -105,11 +106,8 @@ impl Connections {
         if registered.is_err() {
             self.remove(id);
         }
-        if let Some(error) = refusal {
-            handle.refuse(error);
-        }
         // A stop that has passed by would not be noticed.
-        if refusal.is_some() || self.state.stopping() {
+        if self.state.stopping() {
             handle.wake();
         }
         registered

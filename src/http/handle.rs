@@ -12,7 +12,6 @@ use super::reply::Reply;
 use super::server_state::{OpenConnection, ServerState};
 use super::wakes::Wakes;
 use super::write::Meta;
-use crate::error::Error;
 use crate::threads::catch;
 
 pub struct ConnectionHandle {
@@ -112,11 +111,6 @@ impl ConnectionHandle {
     /// Closes it if it is still silent.
     pub fn make_room(&self, silence: Silence) -> bool {
         self.connection.try_lock().is_ok_and(|mut connection| connection.make_room(&self.state, silence))
-    }
-
-    /// Tells its peer why it is not served.
-    pub fn refuse(&self, error: &Error) {
-        self.connection().refuse(&self.state, error);
     }
 
     /// Closes it, whatever it does.

@@ -63,6 +63,18 @@ impl Incoming {
         self.stage() == Stage::Silent
     }
 
+    /// Method and path of the next request, as soon as its first line has arrived: what cannot be read of it is empty.
+    pub fn request_line(&self) -> Option<(&str, &str)> {
+        if self.upload.is_some() {
+            return None;
+        }
+        let line = self.buffered.split_inclusive(|byte| *byte == b'\n').find(|line| *line != b"\r\n")?;
+        let line = std::str::from_utf8(line.strip_suffix(b"\n")?).unwrap_or_default();
+        let mut words = line.split(' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        Some((method, target.split('?').next().unwrap_or_default()))
+    }
+
     /// Takes bytes that have arrived.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<()> {
         self.reserved = None;

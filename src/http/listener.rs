@@ -28,7 +28,7 @@ pub struct Listener {
     poll: Poll,
     loops: EventLoops,
     state: Arc<ServerState>,
-    /// How many connections there may be, and how many more that are refused.
+    /// How many connections there may be, and how many more that are refused all but what is always answered.
     most: usize,
     most_refused: usize,
     accepted: usize,
@@ -129,7 +129,7 @@ impl Listener {
         };
         let id = self.accepted;
         self.accepted = self.accepted.wrapping_add(1);
-        self.loops.loops[id % self.loops.loops.len()].add(id, stream, refusal.as_ref())
+        self.loops.loops[id % self.loops.loops.len()].add(id, stream, refusal)
     }
 
     /// Whether there is room for one more, and [`Room::Soon`] as long as it is to be waited for.

@@ -19,6 +19,7 @@ mod incoming;
 mod limits;
 mod listener;
 mod outgoing;
+mod pieces;
 mod reply;
 mod request;
 mod request_pool;
@@ -29,6 +30,7 @@ mod wakes;
 mod write;
 
 pub use limits::Limits;
+pub use pieces::Pieces;
 pub use reply::{Answerer, Reply, StreamWriter};
 pub use request::{Request, Service};
 pub use response::{Response, final_refusal, header, json, of_error};

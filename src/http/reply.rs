@@ -13,7 +13,10 @@ const STREAM_AHEAD_BYTES: usize = 1024 * 1024;
 pub enum Reply {
     /// The whole answer, bytes in memory.
     Answer(Response),
-    /// An answer that is not known yet. It costs no thread until it is given.
+    /// The same, after which the connection is closed.
+    Last(Response),
+    /// An answer that is not known yet. It costs no thread until it is given, and its connection is the first that is
+    /// closed where there is no room for another.
     Later(Later),
     /// A long-lived answer, written piece by piece. It costs no thread while it is silent.
     Stream(Stream),
@@ -74,7 +77,10 @@ impl Reply {
 
     /// The status, if it is an answer that is known.
     pub fn status(&self) -> Option<u16> {
-        if let Reply::Answer(response) = self { Some(response.status_code().0) } else { None }
+        match self {
+            Reply::Answer(response) | Reply::Last(response) => Some(response.status_code().0),
+            Reply::Later(_) | Reply::Stream(_) | Reply::Hangup => None,
+        }
     }
 
     /// A stream with this content type, and what writes it.

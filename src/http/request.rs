@@ -15,6 +15,11 @@ pub trait Service: Send + Sync {
     /// Answers requests that have come together, in a thread for which other connections wait: those of them that take
     /// a moment only. The others are `None`, and asked again with [`answer`](Service::answer).
     fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>>;
+
+    /// Whether a request is answered also to a peer for which there is no room: few are, and each in a moment.
+    fn is_always_answered(&self, _method: &str, _path: &str) -> bool {
+        false
+    }
 }
 
 /// A request that has arrived whole.

@@ -1,23 +1,25 @@
 //! Answers, and how they become bytes.
 
-use std::io::Cursor;
+use std::collections::VecDeque;
+use std::io;
 
 use tiny_http::{HTTPVersion, Header, StatusCode};
 
+use super::pieces::Pieces;
 use crate::error::{Error, Kind};
 
 /// An answer: tiny_http's, over bytes in memory.
-pub type Response = tiny_http::Response<Cursor<Vec<u8>>>;
+pub type Response = tiny_http::Response<Pieces>;
 
 /// Courier's older Node SDK parses a body only if its content type is exactly this.
 const JSON: &str = "application/json";
 
 /// An answer with a JSON body, or with none.
-pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Response {
+pub fn json(status: u16, body: impl Into<Pieces>) -> Response {
     let body = body.into();
     let headers = if body.is_empty() { Vec::new() } else { vec![header("Content-Type", JSON)] };
     let length = body.len();
-    Response::new(StatusCode(status), headers, Cursor::new(body), Some(length), None)
+    Response::new(StatusCode(status), headers, body, Some(length), None)
 }
 
 /// An error in Courier's envelope. Courier's SDKs send a request again on some statuses; `x-should-retry` tells them
@@ -27,7 +29,7 @@ pub fn of_error(error: &Error) -> Response {
     let body = serde_json::json!({ "message": error.public_message(), "type": kind }).to_string();
     let response = json(status, body);
     match error.kind() {
-        Kind::Unavailable => response.with_header(header("Retry-After", "1")),
+        Kind::Unavailable | Kind::TooManyRequests => response.with_header(header("Retry-After", "1")),
         Kind::TimedOut | Kind::Internal | Kind::Startup => response,
         _ => final_refusal(response),
     }
@@ -55,15 +57,20 @@ const HEAD_BYTES: usize = 512;
 /// A body up to this size is copied behind its head.
 const JOINED_BYTES: usize = 64 * 1024;
 
-/// The bytes of an answer, complete, so that it takes one write.
-pub fn to_bytes(response: Response, version: &HTTPVersion, head_only: bool, closing: bool) -> Vec<u8> {
+/// The bytes of an answer: a small one is complete, so that it takes one write; the pieces of a large one follow its head.
+pub fn to_bytes(
+    response: Response,
+    version: &HTTPVersion,
+    head_only: bool,
+    closing: bool,
+) -> (Vec<u8>, VecDeque<Vec<u8>>) {
     const NO_LENGTH: &[u8] = b"Content-Length: 0\r\n";
     let (length, status) = (response.data_length(), response.status_code().0);
     let headers = response.headers().to_vec();
-    let body = response.into_reader().into_inner();
+    let body = response.into_reader();
     let joins = body.len() <= JOINED_BYTES;
     let mut bytes = Vec::with_capacity(HEAD_BYTES + if joins { body.len() } else { 0 });
-    Response::new(StatusCode(status), headers, Cursor::default(), length, None)
+    tiny_http::Response::new(StatusCode(status), headers, io::empty(), length, None)
         .with_chunked_threshold(usize::MAX)
         .with_header(header("Server", "bulkd"))
         .raw_print(&mut bytes, version.clone(), &[], head_only, None)
@@ -84,18 +91,15 @@ pub fn to_bytes(response: Response, version: &HTTPVersion, head_only: bool, clos
         bytes.splice(end..end, more.iter().copied());
     }
     if head_only {
-        return bytes;
+        return (bytes, VecDeque::new());
     }
+    let (first, mut more) = body.into_parts();
     if joins {
-        bytes.extend_from_slice(&body);
-        return bytes;
+        bytes.extend_from_slice(&first);
+    } else {
+        more.push_front(first);
     }
-    // There is one copy of a large body at any time: the head is put before it, into the room that it has left.
-    let mut whole = body;
-    // What grew step by step may have twice the room that it needs.
-    whole.shrink_to(whole.len() + HEAD_BYTES);
-    whole.splice(0..0, bytes);
-    whole
+    (bytes, more)
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! Replies as bytes.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 use tiny_http::{HTTPVersion, Header, Method};
 
@@ -23,7 +24,9 @@ pub struct Meta {
 /// An answer's bytes, ready for the connection.
 pub struct Encoded {
     pub bytes: Vec<u8>,
-    /// The room that it takes until it is written.
+    /// What follows them, in pieces of which none is empty.
+    pub more: VecDeque<Vec<u8>>,
+    /// The room that all of it takes until it is written.
     pub reserved: Reserved,
     /// Whether the connection is closed after it.
     pub closes: bool,
@@ -53,6 +56,11 @@ impl Meta {
         Meta { version: HTTPVersion(1, 1), method: Method::Get, keeps_alive: false }
     }
 
+    /// The same request, after which the connection is closed.
+    pub fn closing(self) -> Self {
+        Meta { keeps_alive: false, ..self }
+    }
+
     /// Whether no body follows the head of the answer.
     pub fn is_head(&self) -> bool {
         self.method == Method::Head
@@ -63,11 +71,12 @@ impl Meta {
         let (response, mut reserved) = self.reserve(budget, response);
         let response = response.with_header(date());
         let closes = !self.keeps_alive || stopping;
-        let bytes = response::to_bytes(response, &self.version, self.is_head(), closes);
-        if bytes.capacity() >= COUNTED_FROM_BYTES {
-            reserved.cover(bytes.capacity());
+        let (bytes, more) = response::to_bytes(response, &self.version, self.is_head(), closes);
+        let room = bytes.capacity() + more.iter().map(Vec::capacity).sum::<usize>();
+        if room >= COUNTED_FROM_BYTES {
+            reserved.cover(room);
         }
-        Encoded { bytes, reserved, closes }
+        Encoded { bytes, more, reserved, closes }
     }
 
     /// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal,

@@ -444,3 +444,51 @@ fn hundreds_that_have_posted_keep_no_thread() {
     drop(crowd);
     crowded.stop();
 }
+
+const WITH_WRONG_KEY: &str = "GET /lists HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer guess\r\n\r\n";
+
+#[test]
+fn health_is_answered_where_uploads_hold_all_places() {
+    let crowded = Crowded::with_descriptors(64);
+    let uploads = crowded.crowd(16, UPLOAD);
+    crowded.beside_uploads(&uploads, || {
+        wait_until("the uploads hold all places", || {
+            let answer = crowded.connect().ask(&create());
+            is_told_to_come_again(&answer) && answer.contains("too many connections")
+        });
+        // Beside peers who do not say what they ask.
+        let silent = crowded.crowd(3, "");
+        let halves = crowded.crowd(3, HALF_A_HEAD);
+        for _ in 0..20 {
+            let answer = crowded.connect().ask(HEALTH);
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\r\nConnection: close\r\n"), "{answer:?}");
+            let other = crowded.connect().ask(&HEALTH.replace("health", "metrics"));
+            assert!(is_told_to_come_again(&other), "{other:?}");
+        }
+        // Their peers are told as well, though they asked nothing.
+        for peer in silent.iter().chain(&halves) {
+            let answer = peer.hear();
+            assert!(is_told_to_come_again(&answer) && answer.contains("too many connections"), "{answer:?}");
+        }
+    });
+    assert!(uploads.iter().all(|upload| !upload.is_closed()));
+    crowded.stop();
+}
+
+#[test]
+fn peers_with_wrong_keys_keep_no_place_from_others() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bulkd"), "--api-key", "acme"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let crowded = Crowded::start_by(command);
+    let guesser = crowded.connect();
+    for _ in 0..12 {
+        assert!(guesser.ask(WITH_WRONG_KEY).starts_with("HTTP/1.1 401 "));
+    }
+    let _guessers = crowded.crowd(60, WITH_WRONG_KEY);
+    for _ in 0..5 {
+        let answer = crowded.connect().ask(&create());
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer:?}");
+    }
+    crowded.stop();
+}

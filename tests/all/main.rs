@@ -2,6 +2,7 @@
 //!
 //! `cargo test NAME` runs what has the name in its path, such as `webhooks` or `send::a_delay`.
 
+mod answers;
 mod architecture;
 mod backups;
 mod brands;

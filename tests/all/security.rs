@@ -365,16 +365,38 @@ fn wrong_keys_are_answered_late_and_right_ones_at_once() {
     }
 }
 
+/// The beginning of an answer that has come.
+fn beginning(stream: &TcpStream) -> Option<String> {
+    let mut beginning = [0; 13];
+    matches!(stream.peek(&mut beginning), Ok(13)).then(|| String::from_utf8_lossy(&beginning).into_owned())
+}
+
 #[test]
-fn late_answers_are_bounded_and_end_with_the_daemon() {
+fn late_answers_come_one_after_the_other_are_bounded_and_end_with_the_daemon() {
     let mut daemon = Daemon::start_with(|config| config.api_keys = vec!["acme".to_owned()]);
     for _ in 0..10 {
         daemon.customer("guess").get("/lists").refused(401);
     }
-    let streams: Vec<TcpStream> = (0..70).map(|_| knock(&daemon, "guess")).collect();
-    wait_until("what does not fit is answered", || streams.iter().filter(|stream| is_refused(stream)).count() == 6);
+    let mut streams: Vec<TcpStream> = (0..134).map(|_| knock(&daemon, "guess")).collect();
+    let answered = |streams: &[TcpStream]| streams.iter().filter(|stream| beginning(stream).is_some()).count();
+    wait_until("what does not fit is answered", || answered(&streams) == 6);
     daemon.customer("acme").get("/lists").ok(200);
-    assert_eq!(streams.iter().filter(|stream| is_refused(stream)).count(), 6);
+    assert_eq!(answered(&streams), 6);
+    for mut stream in streams.extract_if(.., |stream| beginning(stream).is_some()) {
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 429 ") && text.contains("too many wrong API keys"), "{text}");
+        assert!(text.contains("\r\nRetry-After: 1\r\n") && text.contains("\r\nConnection: close\r\n"), "{text}");
+    }
+    // More connections are not answered faster: fifty in a second.
+    for count in [10, 60] {
+        daemon.clock.advance(Duration::from_secs(1));
+        wait_until("so many of them are answered", || streams.iter().filter(|it| is_refused(it)).count() >= count);
+        daemon.customer("acme").get("/lists").ok(200);
+        assert_eq!(answered(&streams), count);
+    }
     daemon.stop();
     let told = streams.into_iter().map(|mut stream| {
         stream.set_nonblocking(false).unwrap();
@@ -384,7 +406,7 @@ fn late_answers_are_bounded_and_end_with_the_daemon() {
         text
     });
     let told: Vec<bool> = told.map(|text| text.starts_with("HTTP/1.1 503 ")).collect();
-    assert_eq!(told.iter().filter(|stopping| **stopping).count(), 64);
+    assert_eq!(told.iter().filter(|stopping| **stopping).count(), 68);
 }
 
 #[cfg(unix)]
