@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::rngs::StdRng;
@@ -583,10 +584,29 @@ struct Ledger(std::collections::BTreeMap<String, Vec<usize>>);
 /// Users that one call brings.
 const CALL_USERS: usize = 20;
 
+/// What clients have to know. No call is on its way while the calls are held.
+#[derive(Default)]
+struct Turn {
+    stop: AtomicBool,
+    is_damaged: AtomicBool,
+    calls: RwLock<()>,
+}
+
+/// Waits until the daemon has ended to copy its log: a program that writes over the file meanwhile would have that in it.
+fn wait_for_copies(database: &Path) {
+    let mut before = Vec::new();
+    wait_until("the file is as it was", || {
+        let now = fs::read(database).unwrap();
+        std::mem::replace(&mut before, now) == before
+    });
+}
+
 /// Ingests until it is told to stop, or until nothing is taken any more: what was asked after `is_damaged` must not be.
-fn keep_ingesting(customer: &Customer, stop: &AtomicBool, is_damaged: &AtomicBool) -> (Ledger, usize) {
+fn keep_ingesting(customer: &Customer, turn: &Turn) -> (Ledger, usize) {
+    let Turn { stop, is_damaged, calls } = turn;
     let (mut ledger, mut refused, mut job_id) = (Ledger::default(), 0, None);
     for call in 0.. {
+        let _turn = calls.read().unwrap();
         if stop.load(Ordering::SeqCst) {
             break;
         }
@@ -625,10 +645,10 @@ fn fault_again_and_again(seed: u64) {
     let daemon = serve(&database);
     let customers: Vec<Customer> = (0..3).map(|n| daemon.customer(&format!("acme-{n}"))).collect();
     let probe = daemon.customer("probe");
-    let (stop, is_damaged) = (AtomicBool::new(false), AtomicBool::new(false));
+    let turn = Turn::default();
     let end = random.random_range(0..3);
     let outcomes: Vec<(Ledger, usize)> = std::thread::scope(|scope| {
-        let clients = customers.iter().map(|customer| scope.spawn(|| keep_ingesting(customer, &stop, &is_damaged)));
+        let clients = customers.iter().map(|customer| scope.spawn(|| keep_ingesting(customer, &turn)));
         let clients: Vec<_> = clients.collect();
         let taken = |count: usize| {
             for _ in 0..count {
@@ -649,15 +669,19 @@ fn fault_again_and_again(seed: u64) {
         }
         taken(random.random_range(1..40));
         match end {
-            0 => drop(fs::copy(&other, &database).unwrap()),
+            0 => {
+                let _held = turn.calls.write().unwrap();
+                wait_for_copies(&database);
+                fs::copy(&other, &database).unwrap();
+            }
             1 => fs::write(folder.path().join("bulkd.db-wal"), "").unwrap(),
             _ => {}
         }
         if end < 2 {
-            is_damaged.store(true, Ordering::SeqCst);
+            turn.is_damaged.store(true, Ordering::SeqCst);
             (0..3).for_each(|_| drop(missing(&probe)));
         }
-        stop.store(true, Ordering::SeqCst);
+        turn.stop.store(true, Ordering::SeqCst);
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
     daemon.signal("TERM");
