@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::rngs::StdRng;
@@ -584,29 +583,10 @@ struct Ledger(std::collections::BTreeMap<String, Vec<usize>>);
 /// Users that one call brings.
 const CALL_USERS: usize = 20;
 
-/// What clients have to know. No call is on its way while the calls are held.
-#[derive(Default)]
-struct Turn {
-    stop: AtomicBool,
-    is_damaged: AtomicBool,
-    calls: RwLock<()>,
-}
-
-/// Waits until the daemon has ended to copy its log: a program that writes over the file meanwhile would have that in it.
-fn wait_for_copies(database: &Path) {
-    let mut before = Vec::new();
-    wait_until("the file is as it was", || {
-        let now = fs::read(database).unwrap();
-        std::mem::replace(&mut before, now) == before
-    });
-}
-
 /// Ingests until it is told to stop, or until nothing is taken any more: what was asked after `is_damaged` must not be.
-fn keep_ingesting(customer: &Customer, turn: &Turn) -> (Ledger, usize) {
-    let Turn { stop, is_damaged, calls } = turn;
+fn keep_ingesting(customer: &Customer, stop: &AtomicBool, is_damaged: &AtomicBool) -> (Ledger, usize) {
     let (mut ledger, mut refused, mut job_id) = (Ledger::default(), 0, None);
     for call in 0.. {
-        let _turn = calls.read().unwrap();
         if stop.load(Ordering::SeqCst) {
             break;
         }
@@ -645,10 +625,10 @@ fn fault_again_and_again(seed: u64) {
     let daemon = serve(&database);
     let customers: Vec<Customer> = (0..3).map(|n| daemon.customer(&format!("acme-{n}"))).collect();
     let probe = daemon.customer("probe");
-    let turn = Turn::default();
+    let (stop, is_damaged) = (AtomicBool::new(false), AtomicBool::new(false));
     let end = random.random_range(0..3);
     let outcomes: Vec<(Ledger, usize)> = std::thread::scope(|scope| {
-        let clients = customers.iter().map(|customer| scope.spawn(|| keep_ingesting(customer, &turn)));
+        let clients = customers.iter().map(|customer| scope.spawn(|| keep_ingesting(customer, &stop, &is_damaged)));
         let clients: Vec<_> = clients.collect();
         let taken = |count: usize| {
             for _ in 0..count {
@@ -669,27 +649,25 @@ fn fault_again_and_again(seed: u64) {
         }
         taken(random.random_range(1..40));
         match end {
-            0 => {
-                let _held = turn.calls.write().unwrap();
-                wait_for_copies(&database);
-                fs::copy(&other, &database).unwrap();
-            }
+            0 => drop(fs::copy(&other, &database).unwrap()),
             1 => fs::write(folder.path().join("bulkd.db-wal"), "").unwrap(),
             _ => {}
         }
         if end < 2 {
-            turn.is_damaged.store(true, Ordering::SeqCst);
+            is_damaged.store(true, Ordering::SeqCst);
             (0..3).for_each(|_| drop(missing(&probe)));
         }
-        turn.stop.store(true, Ordering::SeqCst);
+        stop.store(true, Ordering::SeqCst);
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
+    // A part of the log may have been on its way into the file while that was written over.
+    let noticed = fs::read(&database).unwrap();
     daemon.signal("TERM");
     let ended = daemon.wait();
     assert_eq!(ended.code, Some(if end < 2 { 1 } else { 0 }), "{ended:?}");
     assert!(!ended.stderr.contains("panicked"), "{ended:?}");
-    if end == 0 {
-        assert!(fs::read(&other).unwrap() == fs::read(&database).unwrap(), "the copy was written to");
+    if end < 2 {
+        assert!(noticed == fs::read(&database).unwrap(), "the file was written to after it was noticed");
     }
     if end == 2 {
         check(&database);
