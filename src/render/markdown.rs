@@ -361,11 +361,11 @@ impl Html<'_> {
                 self.blocks.push(Block { is_item: true, ..Block::default() });
             }
             Tag::Table(alignments) => {
-                // On a narrow screen a wide table is moved aside instead of the page.
+                // On a narrow screen a table of many columns is moved aside instead of the page.
                 let margin = self.margin();
                 self.markup(&format!(
                     "<div style=\"{margin};overflow-x:auto\"><table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" \
-                     border=\"0\" style=\"border-collapse:collapse;word-break:normal;overflow-wrap:normal\">"
+                     border=\"0\" style=\"border-collapse:collapse;word-break:normal\">"
                 ));
                 self.table = Table { alignments, ..Table::default() };
                 self.blocks.push(Block::default());
@@ -389,9 +389,14 @@ impl Html<'_> {
                     _ => "text-align:left;text-align:start",
                 };
                 self.table.column += 1;
-                let (name, pixels) = if self.table.is_head { ("th scope=\"col\"", 2) } else { ("td", 1) };
-                let padding = "padding:8px 12px";
-                self.markup(&format!("<{name} style=\"{padding};border-bottom:{pixels}px solid {LINE};{align}\">"));
+                // A column is as wide as its heading at least; within it long words wrap, and short ones do not.
+                let (name, pixels, wrap) = match self.table.is_head {
+                    true => ("th scope=\"col\"", 2, "overflow-wrap:normal"),
+                    false => ("td", 1, "min-width:56px"),
+                };
+                self.markup(&format!(
+                    "<{name} style=\"padding:8px 12px;border-bottom:{pixels}px solid {LINE};{wrap};{align}\">"
+                ));
             }
             Tag::Link { link_type, dest_url, .. } => {
                 let scheme = if link_type == LinkType::Email { "mailto:" } else { "" };
@@ -746,7 +751,7 @@ mod tests {
         let tags: Vec<&str> = out.split('<').filter_map(|tag| tag.split([' ', '>']).next()).skip(3).collect();
         let expected = "thead tr th /th th /th /tr /thead tbody tr td /td td /td /tr tr td /td td /td /tr /tbody";
         assert_eq!(tags.join(" "), format!("{expected} /table /div"));
-        assert!(out.contains("border-bottom:1px solid #dde3ea;text-align:right\">2</td>"), "{out}");
+        assert!(out.contains("border-bottom:1px solid #dde3ea;min-width:56px;text-align:right\">2</td>"), "{out}");
         // Rows are filled up to the columns of the head, which must not be without bound.
         let columns = 30_000;
         let wide = format!("|{}\n|{}\n{}", "a|".repeat(columns), "-|".repeat(columns), "|a\n".repeat(columns));

@@ -10,6 +10,8 @@ use crate::model::content::{
 
 /// How a table begins that carries the layout.
 const TABLE: &str = "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"";
+/// What fits into a card of the usual width.
+const CARD_PIXELS: u32 = 520;
 /// Between columns, where they stand beside each other.
 const GAP: &str = "<td class=\"bulkd-gap\" width=\"16\" style=\"width:16px;font-size:0\">&nbsp;</td>\n";
 
@@ -164,8 +166,8 @@ fn picture(
     }
     let pixels = width.and_then(pixels);
     if let Some(pixels) = pixels {
-        // Outlook looks at nothing else.
-        builder.markup(&format!("\" width=\"{pixels}"));
+        // Outlook looks at nothing else, and lets an image widen the whole e-mail.
+        builder.markup(&format!("\" width=\"{}", pixels.min(CARD_PIXELS)));
     }
     builder.markup("\" style=\"border:0;max-width:100%;height:auto");
     match (pixels, width) {

@@ -33,12 +33,10 @@ body{margin:0;padding:0;width:100%!important;-webkit-text-size-adjust:100%;-ms-t
 table{border-collapse:separate;mso-table-lspace:0;mso-table-rspace:0}
 img{border:0;line-height:100%;outline:none;text-decoration:none;-ms-interpolation-mode:bicubic;max-width:100%}
 .bulkd-inner ul,.bulkd-inner ol{padding-inline-start:24px}
-@media only screen and (max-width:620px){
+@media only screen and (max-width:480px){
 .bulkd-card{border-radius:0!important;border-left:0!important;border-right:0!important}
 .bulkd-outer{padding:0 0 24px!important}
 .bulkd-inner{padding-left:20px!important;padding-right:20px!important}
-}
-@media only screen and (max-width:480px){
 .bulkd-column{display:block!important;box-sizing:border-box!important;width:100%!important;padding-left:0!important;padding-right:0!important}
 .bulkd-gap{display:none!important}
 }
