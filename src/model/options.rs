@@ -27,6 +27,8 @@ pub struct MessageOptions {
     /// The metadata as they were sent, with what is not known here.
     pub raw_metadata: Option<Value>,
     pub tenant_id: Option<String>,
+    /// Of all recipients that have none of their own.
+    pub locale: Option<String>,
     /// The `override` of the nested form, and that of the flat form laid over it. Members are providers.
     pub overrides: Map<String, Value>,
 }
@@ -78,6 +80,7 @@ impl MessageOptions {
             providers: providers.or(flat_providers).unwrap_or_default(),
             metadata,
             raw_metadata,
+            locale: layers.flat.locale.and_then(|Raw(locale)| serde_json::from_str(locale).ok()),
             tenant_id: tenants.into_iter().flatten().find_map(|Fields(it)| it.tenant_id),
             overrides,
         })

@@ -174,6 +174,22 @@ pub fn tenant_id(user: &str) -> Option<String> {
     User::read(user, String::new).ok()?.tenant_id().map(str::to_owned)
 }
 
+/// The locale of a user: what `to` says, else the profile that was sent, else the stored one.
+pub fn locale(user: &str, stored_profile: Option<&str>) -> Option<String> {
+    let user = User::read(user, String::new).ok()?;
+    if let Some(locale) = user.to().and_then(|to| to.locale.as_ref()) {
+        return Some(locale.as_str().to_owned());
+    }
+    let mut found = None;
+    let find = |name: &str, value: &str| {
+        if name == "locale" && value != "null" {
+            found = serde_json::from_str(value).ok();
+        }
+    };
+    user.merged_profile(stored_profile, find).ok()?;
+    found
+}
+
 /// The list that a user was found in.
 pub fn list_id(user: &str) -> Option<String> {
     #[derive(Deserialize)]

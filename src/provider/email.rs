@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::message::ProviderMessage;
 use crate::model::mailbox::Mailbox;
-use crate::render::email::document;
+use crate::render::email::document::{self, Frame};
 
 /// The sender where none is given. There is no such mailbox: the domain is set aside for examples.
 const FROM: &str = "no-reply@example.com";
@@ -40,7 +40,10 @@ pub fn read(message: &ProviderMessage<'_>, own: Option<&Value>) -> Email {
     let to = mailboxes(&["to"]);
     let subject = text(&["subject"]).unwrap_or_else(|| message.subject.unwrap_or_default().to_owned());
     let html = text(&["html"]).unwrap_or_else(|| {
-        document::html(message.content, message.body, Some(&subject), message.brand, text(&["preheader"]).as_deref())
+        let preheader = text(&["preheader"]);
+        let (preheader, locale) = (preheader.as_deref(), message.locale);
+        let frame = Frame { subject: Some(&subject), brand: message.brand, preheader, locale };
+        document::html(message.content, message.body, &frame)
     });
     let attachments = find(&["attachments"]).and_then(Value::as_array).into_iter().flatten();
     let headers = find(&["headers"]).and_then(Value::as_object).into_iter().flatten();
@@ -51,7 +54,7 @@ pub fn read(message: &ProviderMessage<'_>, own: Option<&Value>) -> Email {
         bcc: mailboxes(&["bcc"]),
         reply_to: first(&["replyTo", "reply_to"]),
         subject,
-        text: text(&["text"]).unwrap_or_else(|| message.body.to_owned()),
+        text: text(&["text"]).unwrap_or_else(|| document::text(message.content, message.body, message.brand)),
         html,
         headers: headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect(),
         attachments: attachments.map(attachment).collect(),

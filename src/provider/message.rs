@@ -24,6 +24,8 @@ pub struct ProviderMessage<'a> {
     pub content: Option<&'a str>,
     /// A brand as it is stored: `{name, settings}`.
     pub brand: Option<&'a Value>,
+    /// The recipient's, for e-mails.
+    pub locale: Option<&'a str>,
     /// What [`overrides`] found for this channel and provider.
     pub override_: Option<&'a Value>,
     /// The definition's `metadata`: `tags`, `trace_id`.

@@ -141,6 +141,7 @@ mod tests {
                     body: "\0\r\n.\r\n",
                     content: *content,
                     brand: Some(value),
+                    locale: None,
                     override_: Some(value),
                     metadata: Some(value),
                     data: Some(value),

@@ -145,6 +145,7 @@ impl OverrideCheck {
             body: "",
             content: None,
             brand: None,
+            locale: None,
             override_: Some(over),
             metadata: None,
             data: None,

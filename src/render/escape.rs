@@ -1,5 +1,6 @@
 //! What a text has to become so that it stays a text where it is put.
 
+use super::stripped;
 use crate::model::content::is_script;
 use crate::template::{self, Rewrite, WhenChanged, escape_html, keep};
 
@@ -95,7 +96,7 @@ fn address(context: OutputContext, out: &mut String, start: usize) {
 
 fn strip(context: OutputContext, out: &mut String, start: usize) {
     let html = out.split_off(start);
-    context.push(&strip_tags(&html), out);
+    context.push(&stripped::text(&html), out);
 }
 
 /// Data in Markdown may be the address of a link.
@@ -218,56 +219,4 @@ pub fn blank_script(out: &mut String, start: usize) {
     if out.get(start..).is_some_and(is_script) {
         out.truncate(start);
     }
-}
-
-/// HTML as plain text: without its tags, with lines where blocks end.
-fn strip_tags(html: &str) -> String {
-    let (mut out, mut rest) = (String::with_capacity(html.len()), html);
-    while let Some(at) = rest.find('<') {
-        let (before, tag) = rest.split_at(at);
-        push_words(before, &mut out);
-        let name: String =
-            tag.chars().skip(1).take_while(|c| c.is_ascii_alphanumeric() || *c == '/').take(12).collect();
-        let name = name.to_ascii_lowercase();
-        let end = match name.as_str() {
-            "style" | "script" | "head" | "title" => {
-                let closing = format!("</{name}");
-                let skipped = find_ignoring_case(tag, &closing).unwrap_or(tag.len());
-                tag.get(skipped..).and_then(|it| it.find('>')).map_or(tag.len(), |end| skipped + end + 1)
-            }
-            _ if tag.starts_with("<!--") => tag.find("-->").map_or(tag.len(), |end| end + 3),
-            _ => tag.find('>').map_or(tag.len(), |end| end + 1),
-        };
-        if matches!(name.as_str(), "br" | "br/" | "/p" | "/div" | "/tr" | "/li" | "/h1" | "/h2" | "/h3" | "hr") {
-            out.push('\n');
-        }
-        rest = tag.get(end..).unwrap_or_default();
-    }
-    push_words(rest, &mut out);
-    out.trim().to_owned()
-}
-
-fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
-    text.as_bytes().windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
-}
-
-fn push_words(words: &str, out: &mut String) {
-    const ENTITIES: [(&str, &str); 9] = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&#x27;", "'"),
-        ("&#x60;", "`"),
-        ("&#x3D;", "="),
-        ("&nbsp;", " "),
-        ("&amp;", "&"),
-    ];
-    let mut words = words.to_owned();
-    for (entity, c) in ENTITIES {
-        if words.contains(entity) {
-            words = words.replace(entity, c);
-        }
-    }
-    out.push_str(&words);
 }

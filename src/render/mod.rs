@@ -12,7 +12,9 @@ pub mod helpers;
 mod limits;
 pub mod markdown;
 pub mod node;
+pub mod palette;
 pub mod scope;
+mod stripped;
 mod target;
 pub mod text;
 

@@ -1,14 +1,19 @@
 //! Elements as the HTML of an e-mail: blocks with their styles inline, for the brand's frame to stand around.
 
 use super::super::escape::OutputContext;
+use super::super::palette::{BUTTON_CLASS, LINE, LINK, PRIMARY, QUOTE};
 use super::Builder;
 use crate::error::Result;
 use crate::model::content::{
     ActionStyle, Align, ChannelStyle, Element, ElementKind, ListType, LocalizedText, TextRole, TextStyle,
 };
 
-/// Of buttons without a brand, as Courier's own are.
-const BUTTON: &str = "#9d3789";
+/// How a table begins that carries the layout.
+const TABLE: &str = "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"";
+/// What fits into a card of the usual width.
+const CARD_PIXELS: u32 = 520;
+/// Between columns, where they stand beside each other.
+const GAP: &str = "<td class=\"bulkd-gap\" width=\"16\" style=\"width:16px;font-size:0\">&nbsp;</td>\n";
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
@@ -52,18 +57,21 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         }
         ElementKind::Divider { color } => {
             builder.markup("<hr style=\"border:0;border-top:1px solid ");
-            css(builder, element, color.as_deref().unwrap_or("#dde3ea"), "color")?;
+            css(builder, element, color.as_deref().unwrap_or(LINE), "color")?;
             builder.markup(";margin:16px 0\">\n");
             Ok(())
         }
         ElementKind::Quote { words, text_style, border_color } => {
-            builder.markup("<blockquote style=\"margin:0 0 16px;padding:4px 0 4px 16px;border-left:4px solid ");
-            css(builder, element, border_color.as_deref().unwrap_or("#cbd5e0"), "border_color")?;
-            builder.markup(&format!(";{}", size(text_style)));
+            // The bar is a cell, which also Outlook draws, and which stands where lines begin.
+            builder.markup(&format!(
+                "<blockquote style=\"margin:0 0 16px\">{TABLE}><tr><td style=\"border-left:4px solid "
+            ));
+            css(builder, element, border_color.as_deref().unwrap_or(QUOTE), "border_color")?;
+            builder.markup(&format!("\"></td><td style=\"padding:4px 16px;{}", size(text_style)));
             style(builder, element, text_style)?;
             builder.markup("\">");
             formatted(builder, text_style, |builder| builder.words(words, element))?;
-            builder.markup("</blockquote>\n");
+            builder.markup("</td></tr></table></blockquote>\n");
             Ok(())
         }
         ElementKind::Html { words } => {
@@ -73,8 +81,8 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         }
         ElementKind::Channel { elements, channel_style, .. } => channel(builder, element, channel_style, elements),
         ElementKind::Columns { elements } => {
-            builder.markup("<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\"><tr>\n");
-            builder.elements(elements, column)?;
+            builder.markup(&format!("{TABLE} width=\"100%\" style=\"table-layout:fixed\"><tr>\n"));
+            builder.separated(GAP, |builder| builder.elements(elements, column))?;
             builder.markup("</tr></table>\n");
             Ok(())
         }
@@ -85,7 +93,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
                 builder.markup("</div>\n");
             }
             let tag = if *list == ListType::Ordered { "ol" } else { "ul" };
-            builder.markup(&format!("<{tag} style=\"margin:0 0 16px;padding-left:24px\">\n"));
+            builder.markup(&format!("<{tag} style=\"margin:0 0 16px\">\n"));
             builder.elements(elements, item)?;
             builder.markup(&format!("</{tag}>\n"));
             Ok(())
@@ -120,7 +128,7 @@ fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         ElementKind::Link { words, href } | ElementKind::Action { words, href, .. } => {
             builder.markup("<a href=\"");
             builder.address(href, element)?;
-            builder.markup("\" style=\"color:#2a6fdb\">");
+            builder.markup(&format!("\" style=\"color:{LINK}\">"));
             builder.words(words, element)?;
             builder.markup("</a>");
             Ok(())
@@ -156,13 +164,19 @@ fn picture(
     if let Some(alt) = alt {
         builder.words_in(alt, element, OutputContext::Attribute)?;
     }
-    builder.markup("\" style=\"border:0;max-width:100%");
-    if let Some(width) = width {
-        builder.markup(";width:");
-        css(builder, element, width, "width")?;
-        if width.bytes().all(|b| b.is_ascii_digit()) {
-            builder.markup("px");
+    let pixels = width.and_then(pixels);
+    if let Some(pixels) = pixels {
+        // Outlook looks at nothing else, and lets an image widen the whole e-mail.
+        builder.markup(&format!("\" width=\"{}", pixels.min(CARD_PIXELS)));
+    }
+    builder.markup("\" style=\"border:0;max-width:100%;height:auto");
+    match (pixels, width) {
+        (Some(pixels), _) => builder.markup(&format!(";width:{pixels}px")),
+        (None, Some(width)) => {
+            builder.markup(";width:");
+            css(builder, element, width, "width")?;
         }
+        (None, None) => {}
     }
     builder.markup(if href.is_some() { "\"></a>" } else { "\">" });
     Ok(())
@@ -184,21 +198,23 @@ fn action(
         builder.markup("</p>\n");
         return Ok(());
     }
+    // Something that is aligned by itself would float beside what follows. Outlook keeps no padding but that of cells.
     let (width, display) = if align == Some(Align::Full) { (" width=\"100%\"", "block") } else { ("", "inline-block") };
     builder.markup(&format!(
-        "<table role=\"presentation\" align=\"{side}\"{width} cellpadding=\"0\" cellspacing=\"0\" \
-         style=\"margin:0 {margin} 16px\"><tr><td style=\"border-radius:4px;text-align:center;background-color:",
-        margin = if side == "center" { "auto" } else { "0" },
+        "{TABLE} width=\"100%\"><tr><td align=\"{side}\" style=\"padding:0 0 16px\">{TABLE}{width}><tr>\
+         <td class=\"{BUTTON_CLASS}\" align=\"center\" style=\"border-radius:4px;mso-padding-alt:10px 24px;background-color:"
     ));
     match color {
         Some(color) => css(builder, element, color, "background_color")?,
-        None => builder.brand_color(BUTTON),
+        None => builder.brand_color(PRIMARY),
     }
     builder.markup("\"><a href=\"");
     builder.address(href, element)?;
-    builder.markup(&format!("\" style=\"display:{display};padding:10px 24px;color:#ffffff;text-decoration:none\">"));
+    builder.markup(&format!(
+        "\" style=\"display:{display};padding:10px 24px;color:#ffffff;text-decoration:none;mso-padding-alt:0\">"
+    ));
     builder.words(words, element)?;
-    builder.markup("</a></td></tr></table>\n");
+    builder.markup("</a></td></tr></table></td></tr></table>\n");
     Ok(())
 }
 
@@ -231,12 +247,19 @@ fn channel(
 }
 
 fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
-    builder.markup("<td style=\"vertical-align:top;padding:0 8px");
+    builder.next();
+    builder.markup("<td class=\"bulkd-column\" valign=\"top\"");
     if let ElementKind::Column { width: Some(width), .. } = &element.kind {
-        builder.markup(";width:");
-        css(builder, element, width, "width")?;
+        match pixels(width) {
+            Some(pixels) => builder.markup(&format!(" width=\"{pixels}\"")),
+            None => {
+                builder.markup(" width=\"");
+                builder.source(width, OutputContext::Attribute, element, "width")?;
+                builder.markup("\"");
+            }
+        }
     }
-    builder.markup("\">\n");
+    builder.markup(">\n");
     write(builder, element)?;
     builder.markup("</td>\n");
     Ok(())
@@ -268,6 +291,11 @@ fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     }
 }
 
+/// A width in pixels, if it is one.
+fn pixels(width: &str) -> Option<u32> {
+    width.trim().trim_end_matches("px").parse().ok()
+}
+
 fn side(align: Align) -> &'static str {
     match align {
         Align::Full => "center",
@@ -284,7 +312,7 @@ fn size(text_style: &TextStyle) -> &'static str {
     match text_style.style {
         Some(TextRole::H1) => "font-size:24px;line-height:1.3;",
         Some(TextRole::H2) => "font-size:20px;line-height:1.3;",
-        Some(TextRole::Subtext) => "font-size:12px;color:#73819b;",
+        Some(TextRole::Subtext) => "font-size:12px;color:#5f6b7a;",
         _ => "",
     }
 }
