@@ -13,6 +13,7 @@ mod daemon;
 mod demo;
 mod disk;
 mod docs;
+mod door;
 mod environments;
 #[cfg(unix)]
 mod file_faults;
