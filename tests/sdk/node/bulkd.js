@@ -36,6 +36,7 @@ module.exports = {
   id: new RegExp(facts.id),
   tutorial: process.env.BULKD_URL,
   openapi: process.env.BULKD_OPENAPI_URL,
+  live: process.env.BULKD_LIVE_URL,
   freshKey: () => `sdk-${randomUUID()}`,
   overheard,
   outbox,

@@ -9,6 +9,7 @@ from pathlib import Path
 FACTS = json.loads(Path(__file__).with_name("..").joinpath("facts.json").read_text())
 TUTORIAL = os.environ["BULKD_URL"]
 OPENAPI = os.environ["BULKD_OPENAPI_URL"]
+LIVE = os.environ["BULKD_LIVE_URL"]
 
 
 def fresh_key():
