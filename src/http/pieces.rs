@@ -8,6 +8,9 @@ use std::io::{self, Read, Write};
 /// would not be given back to the system: the allocator does that with what is larger than 512 KiB.
 const PIECE_BYTES: usize = 1024 * 1024;
 
+/// The last piece may have more room than it needs, up to this.
+const KEPT_BYTES: usize = 64 * 1024;
+
 /// Bytes of an answer. Few of them are one piece.
 #[derive(Clone, Debug, Default)]
 pub struct Pieces {
@@ -44,7 +47,11 @@ impl Pieces {
     }
 
     /// The first piece, and those that follow it. None of these is empty.
-    pub fn into_parts(self) -> (Vec<u8>, VecDeque<Vec<u8>>) {
+    pub fn into_parts(mut self) -> (Vec<u8>, VecDeque<Vec<u8>>) {
+        let last = self.more.back_mut().unwrap_or(&mut self.first);
+        if last.capacity() > KEPT_BYTES {
+            last.shrink_to_fit();
+        }
         (self.first, self.more)
     }
 

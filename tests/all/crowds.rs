@@ -449,7 +449,7 @@ const WITH_WRONG_KEY: &str = "GET /lists HTTP/1.1\r\nHost: localhost\r\nAuthoriz
 
 #[test]
 fn health_is_answered_where_uploads_hold_all_places() {
-    let crowded = Crowded::with_descriptors(64);
+    let Some(crowded) = Crowded::with_descriptors(64, 200) else { return };
     let uploads = crowded.crowd(16, UPLOAD);
     crowded.beside_uploads(&uploads, || {
         wait_until("the uploads hold all places", || {
@@ -480,7 +480,8 @@ fn peers_with_wrong_keys_keep_no_place_from_others() {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bulkd"), "--api-key", "acme"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let crowded = Crowded::start_by(command);
+    let Some(descriptors) = Descriptors::take(200) else { return };
+    let crowded = Crowded::start_by(command, descriptors);
     let guesser = crowded.connect();
     for _ in 0..12 {
         assert!(guesser.ask(WITH_WRONG_KEY).starts_with("HTTP/1.1 401 "));

@@ -163,6 +163,7 @@ fn the_errors_are_those_of_the_program() {
         Conflict,
         BodyTooLarge,
         Misdirected,
+        TooManyRequests,
         HeadTooLarge,
         Internal,
         NotImplemented,
