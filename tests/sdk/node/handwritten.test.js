@@ -5,6 +5,7 @@ const { facts, id, tutorial, live, freshKey, overheard, outbox } = require('./bu
 const { completed, tell } = require('./stories');
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
+const { setTimeout: sleep } = require('node:timers/promises');
 const { CourierClient, CourierHttpClientError } = require('courier-handwritten');
 
 const sdk = {
@@ -78,24 +79,23 @@ test(`${sdk.name}: an event goes to a recipient, in the first form of a send`, a
 });
 
 test(`${sdk.name}: an event goes to a list and to a pattern`, async () => {
-  const { client } = await customer();
+  const { key, client } = await customer();
   for (const [list, recipientId] of [['news.eu', 'ada'], ['news.us', 'bob']]) {
     await client.replaceProfile({ recipientId, profile: { email: `${recipientId}@example.com`, name: recipientId } });
     await client.lists.subscribe(list, recipientId);
   }
-  const readers = async (params) => {
+  const readers = async (count, params) => {
     const { messageId } = await client.lists.send({ event: 'welcome', data: { place: 'Acme' }, ...params });
     assert.match(messageId, id);
     for (let poll = 0; poll < facts.polls; poll += 1) {
-      const { results } = await client.getMessages({ eventId: 'welcome' });
-      const found = results.filter(({ requestId }) => requestId === messageId);
-      if (found.length && found.every(({ status }) => status === 'SENT')) return found.map((it) => it.recipient).sort();
-      await new Promise((resolve) => { setTimeout(resolve, facts.poll_ms); });
+      const found = await sent(key, messageId);
+      if (found.length === count) return found.map(({ recipient, body }) => `${recipient}: ${body}`).sort();
+      await sleep(facts.poll_ms);
     }
-    return assert.fail('nothing was sent');
+    return assert.fail('they were not all reached');
   };
-  assert.deepEqual(await readers({ list: 'news.eu' }), ['ada']);
-  assert.deepEqual(await readers({ pattern: 'news.*' }), ['ada', 'bob']);
+  assert.deepEqual(await readers(1, { list: 'news.eu' }), ['ada: Welcome to Acme']);
+  assert.deepEqual(await readers(2, { pattern: 'news.*' }), ['ada: Welcome to Acme', 'bob: Welcome to Acme']);
 });
 
 test(`${sdk.name}: preferences are put, read and heeded`, async () => {

@@ -118,22 +118,22 @@ class Handwritten(Stories, unittest.TestCase):
         self.assertEqual(outbox(TUTORIAL, key, least)["items"][0]["address"], "old@example.com")
 
     def test_an_event_goes_to_a_list_and_to_a_pattern(self):
-        _, client = self.customer()
+        key, client = self.customer()
         for list_id, user in (("news.eu", "ada"), ("news.us", "bob")):
             client.replace_profile(user, {"email": f"{user}@example.com", "name": user})
             client.lists.subscribe(list_id, user)
 
-        def readers(**to):
+        def readers(count, **to):
             sent = client.lists.send("welcome", data={"place": "Acme"}, **to)["messageId"]
             for _ in range(FACTS["polls"]):
-                found = [it for it in client.messages.list()["results"] if it["requestId"] == sent]
-                if found and all(it["status"] == "SENT" for it in found):
-                    return sorted(it["recipient"] for it in found)
+                found = outbox(TUTORIAL, key, sent)["items"]
+                if len(found) == count:
+                    return sorted((it["recipient"], it["body"]) for it in found)
                 time.sleep(FACTS["poll_ms"] / 1000)
-            self.fail("nothing was sent")
+            return self.fail("they were not all reached")
 
-        self.assertEqual(readers(list="news.eu"), ["ada"])
-        self.assertEqual(readers(pattern="news.*"), ["ada", "bob"])
+        self.assertEqual(readers(1, list="news.eu"), [("ada", "Welcome to Acme")])
+        self.assertEqual(readers(2, pattern="news.*"), [("ada", "Welcome to Acme"), ("bob", "Welcome to Acme")])
 
     def test_a_template_is_read_by_the_older_name_of_its_draft(self):
         _, client = self.customer()
@@ -146,7 +146,7 @@ class Handwritten(Stories, unittest.TestCase):
         self.addCleanup(client.session.close)
         with self.assertRaises(CourierAPIException) as refused:
             self.sdk.create(client, MESSAGES["v2_nested_template"])
-        self.assertEqual(refused.exception.message, FACTS["event_required"])
+        self.assertIn(FACTS["event_required"], refused.exception.message)
         job = self.sdk.create(client, MESSAGES["v1_event"])
         self.assertEqual(self.sdk.ingest(client, job, FACTS["first_users"]), {"errors": [], "total": 2})
         self.sdk.run(client, job)
