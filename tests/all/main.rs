@@ -36,6 +36,7 @@ mod retention;
 mod security;
 mod seed;
 mod send;
+mod send_v1;
 mod soak;
 mod support;
 mod templates;
