@@ -100,6 +100,10 @@ pub static ROUTES: &[Route] = &[
         .about("Send a message")
         .body("`{message: {to, template or content, ...}}`")
         .answers("202 `{requestId}`"),
+    route(Method::Post, "/send/list", send::send_list)
+        .about("Send a message to lists")
+        .body("`{event, list or pattern, brand?, data?, override?}`")
+        .answers("200 `{messageId}`"),
     route(Method::Get, "/messages", message::list)
         .about("List messages")
         .query(&[

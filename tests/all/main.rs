@@ -38,6 +38,7 @@ mod retention;
 mod security;
 mod seed;
 mod send;
+mod send_v1;
 mod soak;
 mod support;
 mod templates;
