@@ -323,6 +323,9 @@ fn an_empty_array_is_an_object_without_members_wherever_one_is_expected() {
     let send = json!({ "to": { "user_id": "ada", "data": none, "preferences": none }, "data": none, "metadata": none,
         "content": { "version": "2022-01-01", "elements": [{ "type": "text", "content": "x", "locales": none }] } });
     customer.post("/send", &json!({ "message": send })).ok(202);
+    let first_form = json!({ "event": "e", "recipient": "ada", "data": none, "profile": none, "preferences": none,
+        "override": none });
+    customer.post("/send", &first_form).ok(200);
     customer.put("/profiles/ada", &json!({ "profile": none })).ok(200);
     assert_eq!(customer.get("/profiles/ada").ok(200), json!({ "profile": {} }));
     customer.put("/profiles/ada", &json!({ "profile": { "name": "Ada" } })).ok(200);

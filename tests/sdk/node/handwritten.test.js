@@ -35,9 +35,9 @@ test(`${sdk.name}: a listing without a cursor asks for the cursor "undefined" an
   assert.equal(value.items.length, 2);
 });
 
-/** What the message of a send shows, and where it went. */
-async function sent(key, message) {
-  const { items } = await outbox(tutorial, key, message);
+/** What a message shows, and where it went. */
+async function sent(key, id, by = 'message_id') {
+  const { items } = await outbox(tutorial, key, id, by);
   return items.map(({ recipient, channel, address, subject, body }) => ({ recipient, channel, address, subject, body }));
 }
 
@@ -88,7 +88,7 @@ test(`${sdk.name}: an event goes to a list and to a pattern`, async () => {
     const { messageId } = await client.lists.send({ event: 'welcome', data: { place: 'Acme' }, ...params });
     assert.match(messageId, id);
     for (let poll = 0; poll < facts.polls; poll += 1) {
-      const found = await sent(key, messageId);
+      const found = await sent(key, messageId, 'job_id');
       if (found.length === count) return found.map(({ recipient, body }) => `${recipient}: ${body}`).sort();
       await sleep(facts.poll_ms);
     }

@@ -16,9 +16,9 @@ def fresh_key():
     return f"sdk-{uuid.uuid4()}"
 
 
-def outbox(url, key, job):
+def outbox(url, key, id, by="job_id"):
     request = urllib.request.Request(
-        f"{url}/_bulkd/outbox?job_id={job}", headers={"Authorization": f"Bearer {key}"}
+        f"{url}/_bulkd/outbox?{by}={id}", headers={"Authorization": f"Bearer {key}"}
     )
     with urllib.request.urlopen(request) as response:
         return json.load(response)

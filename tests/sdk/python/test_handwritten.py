@@ -106,7 +106,7 @@ class Handwritten(Stories, unittest.TestCase):
         self.assertEqual(client.send("welcome", "ada", **form, **expiring("welcome-ada")), sent)
         message = client.messages.get(sent["messageId"])
         self.assertEqual((message["status"], message["event"]), ("SENT", "welcome"))
-        went = outbox(TUTORIAL, key, sent["messageId"])["items"][0]
+        went = outbox(TUTORIAL, key, sent["messageId"], "message_id")["items"][0]
         shown = (went["address"], went["subject"], went["body"])
         self.assertEqual(shown, ("ada@example.com", "Hi Ada", "Welcome to Acme"))
         self.assertEqual(went["request"]["categories"], ["welcome"])
@@ -115,7 +115,7 @@ class Handwritten(Stories, unittest.TestCase):
         unwanted = client.send("welcome", "ada", **form)["messageId"]
         self.assertEqual(client.messages.get(unwanted)["status"], "UNDELIVERABLE")
         least = client.send("welcome", "ada")["messageId"]
-        self.assertEqual(outbox(TUTORIAL, key, least)["items"][0]["address"], "old@example.com")
+        self.assertEqual(outbox(TUTORIAL, key, least, "message_id")["items"][0]["address"], "old@example.com")
 
     def test_an_event_goes_to_a_list_and_to_a_pattern(self):
         key, client = self.customer()
