@@ -1,11 +1,11 @@
 //! Opens, wires, spawns, joins: the only place that knows every room.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::api::{Api, Hosts, Keys, LateRefusals, Settings};
+use crate::api::{Api, Hosts, Keys, LateRefusals, Origins, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
@@ -43,7 +43,7 @@ impl App {
         };
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
         let recipient_bytes = config.limits.bodies_bytes;
-        let mut started = Started::listen(config.listen, config.limits)?;
+        let mut started = Started::listen(config.listen, config.listen_too, config.limits)?;
         let options = store::Options {
             path: config.database,
             durability: config.durability,
@@ -63,6 +63,8 @@ impl App {
             late,
             backup_dir: config.backup_dir,
             hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
+            origins: Origins::new(&config.origins),
+            notices: Arc::default(),
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
@@ -75,6 +77,11 @@ impl App {
 
     pub fn address(&self) -> SocketAddr {
         self.started.server.address()
+    }
+
+    /// The other address at which it answers, if there is one.
+    pub fn other_address(&self) -> Option<SocketAddr> {
+        self.started.server.other_address()
     }
 
     pub fn database(&self) -> &Path {
@@ -107,9 +114,9 @@ struct Started {
 
 impl Started {
     /// Listens; requests wait at the gate.
-    fn listen(address: SocketAddr, limits: Limits) -> Result<Self> {
+    fn listen(address: SocketAddr, other: Option<IpAddr>, limits: Limits) -> Result<Self> {
         let gate: Arc<StartupGate> = Arc::default();
-        let (server, listener) = Server::start(address, limits, gate.clone())?;
+        let (server, listener) = Server::start(address, other, limits, gate.clone())?;
         Ok(Started {
             gate,
             server,

@@ -1,6 +1,6 @@
 //! What the settings mean: one plain struct, with its defaults.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
@@ -12,12 +12,16 @@ use crate::settings::{Contract, Durability, Keep, UnknownTemplates};
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// Where else to listen, at the same port, if the machine has this address.
+    pub listen_too: Option<IpAddr>,
     /// `None` is a file that is thrown away at the end.
     pub database: Option<PathBuf>,
     /// Keys that are accepted; none means any.
     pub api_keys: Vec<String>,
     /// Names by which the daemon may be called besides this machine's own, where any key is accepted.
     pub hosts: Vec<String>,
+    /// Origins whose pages may call the API from a browser.
+    pub origins: Vec<String>,
     /// Threads that drain jobs.
     pub workers: usize,
     pub durability: Durability,
@@ -41,9 +45,11 @@ impl Config {
     pub fn ephemeral() -> Self {
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen_too: None,
             database: None,
             api_keys: Vec::new(),
             hosts: Vec::new(),
+            origins: Vec::new(),
             workers: default_workers(),
             durability: Durability::Ephemeral,
             litestream: false,

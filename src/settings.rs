@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 
-/// Which of two readings of Courier's documentation is answered by.
+/// Which of three readings of Courier's documentation is answered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Contract {
     /// Create answers 201, ingest 200 with a body, run 202.
@@ -12,6 +12,9 @@ pub enum Contract {
     /// Create answers 200, ingest and run 204, `event` is required, and what its samples send is taken.
     #[value(name = "openapi")]
     OpenApi,
+    /// Create answers 201, ingest 200 with a body, run 202, and `event` is required: what Courier's guide of August 2026
+    /// says that the service does.
+    Live,
 }
 
 /// What an acknowledged request survives.

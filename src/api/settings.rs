@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::auth::Keys;
 use super::hosts::Hosts;
 use super::late::LateRefusals;
+use super::notices::Notices;
+use super::origins::Origins;
 use crate::settings::{Contract, UnknownTemplates};
 
 /// What the answers depend on besides the request.
@@ -16,6 +18,9 @@ pub struct Settings {
     /// What answers wrong keys late. `None` where any key is accepted.
     pub late: Option<Arc<LateRefusals>>,
     pub hosts: Hosts,
+    /// Whose pages may call from a browser.
+    pub origins: Origins,
+    pub notices: Arc<Notices>,
     /// Where backups may be put.
     pub backup_dir: Option<PathBuf>,
 }

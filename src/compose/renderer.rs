@@ -13,7 +13,7 @@ use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::ProfileVersion;
-use crate::model::stored_recipient::StoredRecipient;
+use crate::model::stored_recipient::{StoredRecipient, Subject};
 use crate::model::user::User;
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
@@ -47,14 +47,13 @@ impl Renderer {
         Ok(Renderer { job: CompiledJob::compile(definition, templates, now)? })
     }
 
-    /// The topic of the messages.
-    pub fn topic_id(&self) -> Option<&str> {
-        self.job.topic.as_ref().map(|topic| topic.topic_id.as_str())
-    }
-
-    /// The tenant that the messages are sent for.
-    pub fn tenant_id(&self) -> Option<&str> {
-        self.job.definition.options.tenant_id.as_deref()
+    /// What the messages are about.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            names: self.job.consent_names(),
+            topic_id: self.job.topic.as_ref().map(|topic| topic.topic_id.as_str()),
+            tenant_id: self.job.definition.options.tenant_id.as_deref(),
+        }
     }
 
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to

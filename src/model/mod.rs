@@ -25,6 +25,7 @@ pub mod routing;
 pub mod row;
 pub mod seed;
 pub mod send_to;
+pub mod send_v1;
 pub mod stored_elements;
 pub mod stored_recipient;
 pub mod template;

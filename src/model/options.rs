@@ -8,7 +8,7 @@ use super::provider::Provider;
 use super::routing::{Channels, ProviderOptions, Providers};
 use crate::error::{Error, Result};
 use crate::json::members::Raw;
-use crate::json::{self, Fields, merge};
+use crate::json::{self, Fields, Object, merge};
 
 /// Everything but content and routing, which makes it cheap to read where the content is not needed.
 #[derive(Debug, Default)]
@@ -68,8 +68,10 @@ impl MessageOptions {
     pub fn of(layers: &Layers<'_>) -> Result<Self> {
         let (metadata, raw_metadata) = read_metadata(layers)?;
         let overrides = read_overrides(layers)?;
-        let [channels, flat_channels] = layers.each("channels", |it| it.channels)?;
-        let [providers, flat_providers] = layers.each("providers", |it| it.providers)?;
+        let channels: [Option<Fields<Channels>>; 2] = layers.each("channels", |it| it.channels)?;
+        let providers: [Option<Fields<Providers>>; 2] = layers.each("providers", |it| it.providers)?;
+        let [channels, flat_channels] = channels.map(|sent| sent.map(|Fields(channels)| channels));
+        let [providers, flat_providers] = providers.map(|sent| sent.map(|Fields(providers)| providers));
         let tenants: [Option<Fields<Tenant>>; 2] = layers.each("context", |it| it.context)?;
         Ok(MessageOptions {
             event: layers.event.clone().or_else(|| metadata.event.clone()),
@@ -103,7 +105,7 @@ fn read_metadata(layers: &Layers<'_>) -> Result<(Metadata, Option<Value>)> {
 
 fn read_overrides(layers: &Layers<'_>) -> Result<Map<String, Value>> {
     if let Some(Raw(sent)) = layers.flat.overrides
-        && !sent.starts_with('{')
+        && Object::sent(sent).is_none()
     {
         let expected = format_args!("expected an object, found {}", json::kind(sent));
         return Err(Error::invalid(format_args!("{FLAT}.override"), expected));

@@ -148,6 +148,7 @@ impl<'a> User<'a> {
 pub fn named(user: String, recipient: &str) -> Result<String> {
     let mut says_so = false;
     let mut is_empty = true;
+    let user = if json::is_empty_array(&user) { "{}".to_owned() } else { user };
     Object::of(&user).for_each(|name, value| {
         is_empty = false;
         says_so |= name == "recipient" && value != "null";

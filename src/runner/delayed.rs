@@ -158,7 +158,7 @@ impl DelayedSender<'_> {
         let (recipient, user, known) = self.store.read(|db| {
             let (recipient, user) = user::get(db, place.job, place.seq)?;
             let lookup = RecipientLookup::new(db, due.environment)?;
-            let known = lookup.get(db, (&recipient, &user), renderer.topic_id(), renderer.tenant_id())?;
+            let known = lookup.get(db, (&recipient, &user), renderer.subject())?;
             Ok((recipient, user, known))
         })?;
         let mut outcomes = RenderedBatch::default();

@@ -113,8 +113,7 @@ fn read(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Users> {
             users.text.push_str(user);
             users.rows.push((start..middle, middle..users.text.len()));
             if !lookup.is_empty() {
-                let (topic_id, tenant_id) = (run.renderer.topic_id(), run.renderer.tenant_id());
-                let known = lookup.get(db, (recipient, user), topic_id, tenant_id)?;
+                let known = lookup.get(db, (recipient, user), run.renderer.subject())?;
                 known_bytes += known.bytes();
                 users.known.push(known);
             }

@@ -569,7 +569,8 @@ fn methods_are_understood_in_lower_case() {
     let job_id = created["jobId"].as_str().unwrap();
     assert_eq!(peer.ask(request(&format!("get /bulk/{job_id} HTTP/1.1"), "", "")).status, 200);
     let unknown = peer.ask(request(&format!("patch /bulk/{job_id} HTTP/1.1"), "Content-Length: 2\r\n", "{}"));
-    assert_eq!(refusal(&unknown, 404), format!("there is no route PATCH /bulk/{job_id}"));
+    let told = refusal(&unknown, 404);
+    assert!(told.starts_with(&format!("there is no route PATCH /bulk/{job_id}; with this path there is ")), "{told}");
     let unheard_of = peer.ask(request("Brew /pot-1 HTTP/1.1", "", ""));
     assert_eq!(refusal(&unheard_of, 404), "there is no route BREW /pot-1");
 }

@@ -14,6 +14,7 @@ mod demo;
 mod disk;
 mod docs;
 mod emails;
+mod door;
 mod environments;
 #[cfg(unix)]
 mod file_faults;
@@ -38,6 +39,7 @@ mod retention;
 mod security;
 mod seed;
 mod send;
+mod send_v1;
 mod soak;
 mod support;
 mod templates;

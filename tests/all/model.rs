@@ -171,7 +171,6 @@ struct Malformed {
     method: &'static str,
     path: String,
     body: Option<&'static str>,
-    header: Option<(&'static str, &'static str)>,
     has_key: bool,
     status: u16,
     message: String,
@@ -400,7 +399,7 @@ impl Model<'_> {
                 self.seen.saw("a request is malformed");
                 Answer::refusal(*status, message)
             }
-            Act::Create(definition) if self.contract == Contract::OpenApi && !definition.has_event => {
+            Act::Create(definition) if self.contract != Contract::Tutorial && !definition.has_event => {
                 Answer::refusal(400, "The 'event' parameter is required.")
             }
             _ => self.act(request),
@@ -493,7 +492,7 @@ impl Model<'_> {
         }
         match self.contract {
             Contract::OpenApi => Answer::new(204, ""),
-            Contract::Tutorial => {
+            Contract::Tutorial | Contract::Live => {
                 let total = self.jobs[at].users.len() - before;
                 Answer::new(200, format!("{{\"errors\":[{}],\"total\":{total}}}", errors.join(",")))
             }
@@ -544,7 +543,7 @@ impl Model<'_> {
         job.outcomes = Some(outcomes);
         match self.contract {
             Contract::OpenApi => Answer::new(204, ""),
-            Contract::Tutorial => Answer::new(202, "{}"),
+            Contract::Tutorial | Contract::Live => Answer::new(202, "{}"),
         }
     }
 
@@ -918,9 +917,8 @@ impl Author {
                 "",
                 "channel: expected one of email, sms, push, inbox, direct_message, webhook",
             ),
-            ("POST", "/bulk", "text", "Content-Type: expected application/json"),
-            ("GET", "/bulk", "", "there is no route GET /bulk"),
-            ("POST", "/bulk/{job_id}/stop", "", "there is no route POST /bulk/{job_id}/stop"),
+            ("GET", "/nothing", "", "there is no route GET /nothing"),
+            ("POST", "/nothing/{job_id}/stop", "", "there is no route POST /nothing/{job_id}/stop"),
             ("GET", "/bulk/{job_id}", "", "Unauthorized"),
             ("POST", "/bulk/{job_id}/run", "", "Unauthorized"),
         ]);
@@ -929,7 +927,6 @@ impl Author {
             method,
             path: fill(path),
             body: (!body.is_empty()).then_some(body),
-            header: (body == "text").then_some(("Content-Type", "text/plain")),
             has_key: message != "Unauthorized",
             status: match message {
                 "Unauthorized" => 401,
@@ -957,7 +954,11 @@ struct Sequence<'a> {
 impl<'a> Sequence<'a> {
     fn begin(seed: u64, seen: &'a mut Seen) -> Self {
         let mut author = Author(StdRng::seed_from_u64(seed));
-        let contract = if author.chance(25) { Contract::OpenApi } else { Contract::Tutorial };
+        let contract = match author.0.random_range(0..8) {
+            0 | 1 => Contract::OpenApi,
+            2 => Contract::Live,
+            _ => Contract::Tutorial,
+        };
         let templates = if author.chance(25) { UnknownTemplates::Strict } else { UnknownTemplates::Lenient };
         let daemon = Daemon::start_with(|config| {
             config.contract = contract;
@@ -1117,9 +1118,8 @@ impl<'a> Sequence<'a> {
         }
         let (method, path, body) = request.act.spelled();
         let mut customer = self.customers[request.api_key].clone();
-        if let Act::Malformed(Malformed { has_key, header, .. }) = &request.act {
+        if let Act::Malformed(Malformed { has_key, .. }) = &request.act {
             customer = if *has_key { customer } else { customer.without_key() };
-            customer = header.map_or(customer.clone(), |(name, value)| customer.with_header(name, value));
         }
         if let Some(once) = &request.once {
             customer = customer.once(&once.key);

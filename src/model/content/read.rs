@@ -6,6 +6,7 @@ use serde_json::{Map, Number, Value};
 
 use super::element::*;
 use crate::error::{Error, Result};
+use crate::json;
 use crate::json::scan::{self, Items, Quoted};
 
 /// How deep elements may be nested.
@@ -37,7 +38,7 @@ pub struct ObjectMembers<'a>(Vec<(Cow<'a, str>, &'a str)>);
 impl<'a> ObjectMembers<'a> {
     /// `None` if the value is no object.
     pub fn of(value: &'a str) -> Option<Self> {
-        if !value.starts_with('{') {
+        if !value.starts_with('{') && !json::is_empty_array(value) {
             return None;
         }
         scan::Members::of(value)
