@@ -38,8 +38,8 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
         _ if lenient => Vec::new(),
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
-    let (definition_as_sent, templates) = (message.to_owned(), call.settings.templates);
-    let send = SendRequest { definition: definition_as_sent, templates };
+    let (definition_as_sent, messages) = (message.to_owned(), call.settings.messages);
+    let send = SendRequest { definition: definition_as_sent, messages };
     Action::prepare(move |view| {
         let send = match users(&to) {
             Some(users) => send.prepare(view, definition, users)?,

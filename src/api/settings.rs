@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::auth::Keys;
 use super::hosts::Hosts;
 use super::late::LateRefusals;
-use crate::settings::{Contract, UnknownTemplates};
+use crate::settings::{Contract, MessageSettings};
 
 /// What the answers depend on besides the request.
 pub struct Settings {
     pub contract: Contract,
-    pub templates: UnknownTemplates,
+    pub messages: MessageSettings,
     pub keys: Keys,
     /// What answers wrong keys late. `None` where any key is accepted.
     pub late: Option<Arc<LateRefusals>>,
