@@ -19,7 +19,7 @@ use crate::render::RENDER_STACK_BYTES;
 use crate::retention::Retention;
 use crate::runner::Runner;
 use crate::seed;
-use crate::settings::UnknownTemplates;
+use crate::settings::MessageSettings;
 use crate::store::{self, Store, webhook};
 
 /// A running daemon.
@@ -37,8 +37,9 @@ impl App {
     /// Starts a daemon with a clock and ids of a test's own.
     pub fn start_with(config: Config, clock: Clock, ids: Ids) -> Result<App> {
         config.validate()?;
+        let messages = config.messages();
         let seed = match &config.seed {
-            Some(path) => on_deep_stack(|| seed::read(path, config.templates))?,
+            Some(path) => on_deep_stack(|| seed::read(path, messages))?,
             None => Seed::default(),
         };
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
@@ -58,7 +59,7 @@ impl App {
         let known = keys.known().to_vec();
         let settings = Settings {
             contract: config.contract,
-            templates: config.templates,
+            messages,
             keys,
             late,
             backup_dir: config.backup_dir,
@@ -69,7 +70,7 @@ impl App {
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
         register_webhooks(&store, config.webhooks)?;
-        started.run(&store, config.templates, config.workers)?;
+        started.run(&store, messages, config.workers)?;
         started.retention = Some(Retention::start(store.clone(), config.keep, known)?);
         started.gate.open(api);
         Ok(App { store, started })
@@ -142,8 +143,8 @@ impl Started {
         Ok(store)
     }
 
-    fn run(&mut self, store: &Arc<Store>, templates: UnknownTemplates, workers: usize) -> Result<()> {
-        self.runner = Some(Runner::start(store.clone(), templates, workers)?);
+    fn run(&mut self, store: &Arc<Store>, messages: MessageSettings, workers: usize) -> Result<()> {
+        self.runner = Some(Runner::start(store.clone(), messages, workers)?);
         self.outbound = Some(Outbound::start(store.clone())?);
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::config::{Config, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
 use crate::model::webhook::Destination;
-use crate::settings::{Contract, Durability, Keep, KeepSpan, LogFormat, UnknownTemplates};
+use crate::settings::{Contract, Durability, Keep, KeepSpan, LogFormat, ProviderLimits, UnknownTemplates};
 
 /// Of `--log`.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -100,6 +100,10 @@ pub struct Serve {
     /// What to do with an event or template that is not stored here.
     #[arg(long, env = "BULKD_TEMPLATES", value_enum, default_value = "lenient")]
     pub templates: UnknownTemplates,
+
+    /// What to do with a message that its provider would refuse.
+    #[arg(long, env = "BULKD_PROVIDER_LIMITS", value_enum, default_value = "on")]
+    pub provider_limits: ProviderLimits,
 
     /// Post an event to this URL whenever a message changes, in whichever environment; with `,secret=...` behind it,
     /// signed. Repeatable; in the environment separated by spaces.
@@ -194,6 +198,7 @@ impl Serve {
             litestream: self.litestream,
             contract: self.contract,
             templates: self.templates,
+            provider_limits: self.provider_limits,
             webhooks: self.webhooks,
             seed: self.seed,
             keep: Keep { span: self.keep, messages: self.keep_messages },

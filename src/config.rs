@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
 use crate::render::RENDER_STACK_BYTES;
-use crate::settings::{Contract, Durability, Keep, UnknownTemplates};
+use crate::settings::{Contract, Durability, Keep, MessageSettings, ProviderLimits, UnknownTemplates};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -29,6 +29,7 @@ pub struct Config {
     pub litestream: bool,
     pub contract: Contract,
     pub templates: UnknownTemplates,
+    pub provider_limits: ProviderLimits,
     /// Where the events of all environments are posted to.
     pub webhooks: Vec<Destination>,
     /// A JSON file, or a folder of them, with what every environment begins with.
@@ -55,12 +56,18 @@ impl Config {
             litestream: false,
             contract: Contract::Tutorial,
             templates: UnknownTemplates::Lenient,
+            provider_limits: ProviderLimits::On,
             webhooks: Vec::new(),
             seed: None,
             keep: Keep::default(),
             backup_dir: None,
             limits: default_limits(),
         }
+    }
+
+    /// What decides about messages besides their definitions.
+    pub fn messages(&self) -> MessageSettings {
+        MessageSettings { templates: self.templates, limits: self.provider_limits }
     }
 
     /// Checks settings that depend on one another.

@@ -40,6 +40,29 @@ pub enum UnknownTemplates {
     Strict,
 }
 
+/// What becomes of a message that its provider would refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProviderLimits {
+    /// It is refused with the provider's own code, and the next provider or channel has its turn.
+    #[default]
+    On,
+    /// It is taken, unless it cannot be made at all.
+    Off,
+}
+
+/// What decides about messages besides their definitions.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageSettings {
+    pub templates: UnknownTemplates,
+    pub limits: ProviderLimits,
+}
+
+impl Default for MessageSettings {
+    fn default() -> Self {
+        MessageSettings { templates: UnknownTemplates::Lenient, limits: ProviderLimits::On }
+    }
+}
+
 /// How a line of the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {

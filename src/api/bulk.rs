@@ -44,7 +44,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     let has_event = understood.has_event;
     // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
     let resolved = ResolvedDefinition::new(understood, JobKind::Bulk);
-    Renderer::new(resolved, call.settings.templates, Timestamp::default())?;
+    Renderer::new(resolved, call.settings.messages, Timestamp::default())?;
     let definition = definition.to_owned();
     Action::change(move |tx, environment| {
         let job_id = job::create(tx, environment, &definition)?;

@@ -48,7 +48,7 @@ enum RequestOutcome {
 impl Api {
     /// `seed` is what every environment begins with; it was [checked](crate::seed::check).
     pub fn new(store: Arc<Store>, settings: Settings, seed: Seed) -> Self {
-        let seeder = Seeder::new(seed, settings.templates);
+        let seeder = Seeder::new(seed, settings.messages);
         let reads = Outage::new("requests to read are refused");
         let changes = Outage::new("requests to change something are refused");
         Api { store, settings, seeder, hooks: vec![Box::new(RequestLog)], reads, changes }

@@ -11,7 +11,7 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::send_to::{self, SendRecipient};
 use crate::model::send_v1::{self, SendV1};
 use crate::send::SendRequest;
-use crate::settings::{Contract, UnknownTemplates};
+use crate::settings::{Contract, MessageSettings};
 
 #[derive(Deserialize)]
 struct SendBody<'a> {
@@ -33,7 +33,7 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let message = match json::read::<SendBody<'_>>(&body, String::new)?.message {
         Some(message) => message.get(),
-        None if send_v1::is_v1(&body) => return send_v1(SendV1::to_user(&body)?, call.settings.templates),
+        None if send_v1::is_v1(&body) => return send_v1(SendV1::to_user(&body)?, call.settings.messages),
         None => return Err(Error::invalid("the body", "expected a field 'message'")),
     };
     let lenient = call.settings.contract == Contract::OpenApi;
@@ -43,19 +43,19 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
         _ if lenient => Vec::new(),
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
-    let send = SendRequest { definition: message.to_owned(), templates: call.settings.templates };
+    let send = SendRequest { definition: message.to_owned(), messages: call.settings.messages };
     prepare(send, definition, to, |request_id| Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
 }
 
 /// `POST /send/list` with `{event, list}` or `{event, pattern}`: 200 `{messageId}`.
 pub fn send_list(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
-    send_v1(SendV1::to_lists(&body)?, call.settings.templates)
+    send_v1(SendV1::to_lists(&body)?, call.settings.messages)
 }
 
-fn send_v1(SendV1 { definition, to }: SendV1, templates: UnknownTemplates) -> Result<Action> {
+fn send_v1(SendV1 { definition, to }: SendV1, messages: MessageSettings) -> Result<Action> {
     let understood = Definition::read(&definition, Reading::Bulk)?;
-    let send = SendRequest { definition, templates };
+    let send = SendRequest { definition, messages };
     prepare(send, understood, vec![to], |id| Answer::new(200, format!("{{\"messageId\":\"{id}\"}}")))
 }
 

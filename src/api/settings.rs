@@ -8,12 +8,12 @@ use super::hosts::Hosts;
 use super::late::LateRefusals;
 use super::notices::Notices;
 use super::origins::Origins;
-use crate::settings::{Contract, UnknownTemplates};
+use crate::settings::{Contract, MessageSettings};
 
 /// What the answers depend on besides the request.
 pub struct Settings {
     pub contract: Contract,
-    pub templates: UnknownTemplates,
+    pub messages: MessageSettings,
     pub keys: Keys,
     /// What answers wrong keys late. `None` where any key is accepted.
     pub late: Option<Arc<LateRefusals>>,

@@ -15,9 +15,9 @@ use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::ProfileVersion;
 use crate::model::stored_recipient::{StoredRecipient, Subject};
 use crate::model::user::User;
-use crate::render::MESSAGE_BYTES;
+use crate::provider;
 use crate::render::scope::Scope;
-use crate::settings::UnknownTemplates;
+use crate::settings::MessageSettings;
 use crate::threads::catch;
 
 /// A user of a job with what is stored under its recipient id.
@@ -43,8 +43,16 @@ pub struct Renderer {
 impl Renderer {
     /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its
     /// path in the request.
-    pub fn new(definition: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
-        Ok(Renderer { job: CompiledJob::compile(definition, templates, now)? })
+    pub fn new(definition: ResolvedDefinition, messages: MessageSettings, now: Timestamp) -> Result<Self> {
+        Ok(Renderer { job: CompiledJob::compile(definition, messages, now)? })
+    }
+
+    /// Warns of overrides that have no effect, once for `what`.
+    pub fn warn_of_overrides(&self, what: &str) {
+        let paths = provider::without_effect(&self.job.definition.options);
+        if !paths.is_empty() {
+            log::warn!("{what}: overrides without effect: {}", shown(&paths.join(", ")));
+        }
     }
 
     /// What the messages are about.
@@ -115,8 +123,16 @@ impl Renderer {
         let contact = Contact::new(recipient, &user, stored, &it.known.tokens)?;
         let scope = Scope::new(recipient, &user, stored, &job.data, &job.names)?;
         let invalid = |problem: String| Error::new(Kind::Invalid, problem);
-        match Router::new(job, &contact, &scope, has_waited).route(chosen).map_err(invalid)? {
-            RoutingOutcome::Deliveries(planned) => write(recipient, version, planned, &scope, batch).map_err(invalid),
+        let start = batch.bytes();
+        let outcome = Router::new(job, &contact, &scope, has_waited, batch).route(chosen).map_err(invalid)?;
+        if !matches!(outcome, RoutingOutcome::Deliveries(_)) {
+            batch.truncate(start);
+        }
+        match outcome {
+            RoutingOutcome::Deliveries(planned) => {
+                push(recipient, version, planned, batch);
+                Ok(())
+            }
             RoutingOutcome::Nowhere(verdict) => without_delivery(verdict, None, batch),
             RoutingOutcome::WithoutContent => Err(invalid("the content has nothing for this channel".to_owned())),
             RoutingOutcome::Delayed { delay_ms } => without_delivery(delayed, Some(Delay::For(delay_ms)), batch),
@@ -124,24 +140,18 @@ impl Renderer {
     }
 }
 
-/// Writes the deliveries of a message. The first that was not refused decides what became of it, or else the last one.
-fn write(
+/// Adds a message with its deliveries. The first that was not refused decides what became of it, or else the last one.
+fn push(
     recipient: &str,
     profile_version: Option<ProfileVersion>,
     planned: Vec<PlannedDelivery<'_>>,
-    scope: &Scope<'_>,
     batch: &mut RenderedBatch,
-) -> std::result::Result<(), String> {
-    let start = batch.bytes();
+) {
     let deciding = planned.iter().position(|it| it.verdict.reason.is_none());
     let deciding = deciding.unwrap_or(planned.len().saturating_sub(1));
     let (mut decides, mut others) = (None, Vec::new());
     for (i, delivery) in planned.into_iter().enumerate() {
-        let PlannedDelivery { channel, provider, address, is_accepted, body, verdict } = delivery;
-        let written = body.write((channel, provider, &*address.text), scope, batch)?;
-        if batch.bytes() - start > MESSAGE_BYTES {
-            return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
-        }
+        let PlannedDelivery { address, is_accepted, written, verdict, .. } = delivery;
         if is_accepted && !address.in_profile {
             batch.count_off_profile_address();
         }
@@ -154,5 +164,4 @@ fn write(
     if let Some((verdict, written)) = decides {
         batch.push_message(recipient, verdict, Some(written), profile_version, None, others);
     }
-    Ok(())
 }

@@ -193,7 +193,7 @@ fn address(provider: Provider, object: Object<'_>, at: &str) -> Result<String> {
         }
         members => format!("expected {}", members.concat()),
     };
-    let address = provider.row().address(object).map(Cow::into_owned);
+    let address = provider.row().address(object.as_str()).map(Cow::into_owned);
     address.ok_or_else(|| Error::invalid(at, expected()))
 }
 

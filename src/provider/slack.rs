@@ -8,12 +8,10 @@ use crate::model::content::TextRole;
 use crate::render::markdown;
 use crate::render::node::Node;
 
-/// What Slack takes, in characters and blocks.
+/// What Slack takes of a heading, of a button and of an image's text. What is longer has another form, or is shortened.
 const HEADER_CHARS: usize = 150;
-const SECTION_CHARS: usize = 3_000;
 const BUTTON_CHARS: usize = 75;
 const ALT_TEXT_CHARS: usize = 2_000;
-const BLOCKS_LIMIT: usize = 50;
 /// Buttons in a row.
 const ROW_BUTTONS: usize = 25;
 
@@ -25,7 +23,6 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     for element in elements::read(message) {
         add(element, &mut blocks);
     }
-    blocks.truncate(BLOCKS_LIMIT);
     // Shown where blocks are not: in notifications, and to screen readers.
     let text = match (message.text(), message.title()) {
         ("", Some(title)) => title,
@@ -47,7 +44,7 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
         Node::Text { content, style: TextRole::H1 | TextRole::H2, .. } => heading(&content, blocks),
         Node::Text { content, markdown: is_markdown, style: TextRole::Subtext, .. } => {
             let words = marked_up(&content, is_markdown);
-            blocks.push(json!({ "type": "context", "elements": [mrkdwn(&shortened(&words, SECTION_CHARS))] }));
+            blocks.push(json!({ "type": "context", "elements": [mrkdwn(&words)] }));
         }
         Node::Text { content, markdown: is_markdown, bold, italic, strikethrough, .. } => {
             let marks = [(bold, "*"), (italic, "_"), (strikethrough, "~")];
@@ -102,24 +99,10 @@ fn heading(text: &str, blocks: &mut Vec<Value>) {
     }
 }
 
-/// A long text goes on in further sections.
 fn section(text: &str, blocks: &mut Vec<Value>) {
-    let mut rest = text;
-    while !rest.is_empty() && blocks.len() < BLOCKS_LIMIT {
-        let (part, after) = match rest.char_indices().nth(SECTION_CHARS) {
-            None => (rest, ""),
-            Some((limit, _)) => rest.split_at(cut(&rest[..limit])),
-        };
-        blocks.push(json!({ "type": "section", "text": mrkdwn(part) }));
-        rest = after.trim_start();
+    if !text.is_empty() {
+        blocks.push(json!({ "type": "section", "text": mrkdwn(text) }));
     }
-}
-
-/// Where a text that is cut may end: at a space, and if there is none, not inside of an escape.
-fn cut(text: &str) -> usize {
-    let space = text.rfind(char::is_whitespace).filter(|at| *at > 0);
-    let escape = || text.rfind('&').filter(|at| *at > 0 && text.len() - at <= "&amp".len());
-    space.or_else(escape).unwrap_or(text.len())
 }
 
 fn mrkdwn(text: &str) -> Value {
@@ -142,20 +125,6 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_long_text_goes_on_in_further_sections() {
-        let cases = [("word ".repeat(1_000), 2), ("x".repeat(3_000), 1), ("ä".repeat(3_001), 2), (String::new(), 0)];
-        assert_eq!((cut("one two"), cut("onetwo&am"), cut("onetwo&amp;")), (3, 6, 11));
-        for (text, count) in cases {
-            let mut blocks = Vec::new();
-            section(&text, &mut blocks);
-            let lengths: Vec<usize> =
-                blocks.iter().map(|block| block["text"]["text"].as_str().unwrap().chars().count()).collect();
-            assert_eq!(lengths.len(), count, "{lengths:?}");
-            assert!(lengths.iter().all(|length| *length <= SECTION_CHARS), "{lengths:?}");
-        }
-    }
 
     #[test]
     fn a_text_mentions_no_user() {

@@ -133,7 +133,7 @@ mod tests {
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
     use crate::model::resolved::ResolvedDefinition;
-    use crate::settings::UnknownTemplates;
+    use crate::settings::MessageSettings;
     use crate::store::ingest::{self, NewUsers};
     use crate::store::{environment, job, profile};
 
@@ -158,7 +158,7 @@ mod tests {
         let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
         let renderer = Renderer::new(
             ResolvedDefinition::new(definition, JobKind::Bulk),
-            UnknownTemplates::Lenient,
+            MessageSettings::default(),
             Timestamp::default(),
         )
         .unwrap();

@@ -33,6 +33,7 @@ mod process_faults;
 mod profiles;
 mod properties;
 mod providers;
+mod providers_refusing;
 mod rendering;
 mod replies;
 mod retention;
