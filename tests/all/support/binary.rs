@@ -97,6 +97,13 @@ impl Binary {
         self.stdout.wait_until("anything", |_, _| true).contains('\n')
     }
 
+    /// Waits until it says that it answers. False if it has ended before.
+    pub fn comes_up(&self) -> bool {
+        self.stdout
+            .wait_until("the first line, or the end", |said, is_over| is_over || said.contains('\n'))
+            .contains('\n')
+    }
+
     /// Where the first line says that it answers.
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
