@@ -714,7 +714,7 @@ fn what_cannot_be_understood_ends_with_usage() {
         (&["--memory", "15M"], "expected a size from 16M on, such as 512M or 2G"),
         (&["--workers", "many"], "invalid value 'many' for '--workers <N>'"),
         (&["--durability", "some"], "[possible values: full, fast]"),
-        (&["--contract", "none"], "[possible values: tutorial, openapi]"),
+        (&["--contract", "none"], "[possible values: tutorial, openapi, live]"),
         (&["--templates", "none"], "[possible values: lenient, strict]"),
         (&["--log", "verbose"], "[possible values: error, warn, info, debug, trace, off]"),
         // A variable that was meant to hold a key must neither let every key in nor shut every key out.

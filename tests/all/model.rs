@@ -877,7 +877,7 @@ impl Author {
     fn malformed(&mut self, job_id: &str) -> Malformed {
         let (method, path, body, message) = self.pick(&[
             ("POST", "/bulk", "{}", "the body: expected a field 'message'"),
-            ("POST", "/bulk", "[]", "the body: expected an object, found an array"),
+            ("POST", "/bulk", "[1]", "the body: expected an object, found an array"),
             ("POST", "/bulk", r#"{"message":{"event":""}}"#, "The 'event' parameter is required."),
             (
                 "POST",
