@@ -8,12 +8,8 @@ use crate::model::bulk::JobKind;
 use crate::model::channel::Channel;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
-use crate::model::routing::{ChannelConfig, ChannelOptions, Method, Routing, RoutingTarget};
+use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingTarget};
 use crate::render::scope::Scope;
-
-/// Where no routing is given: the first of these that the recipient has.
-const DEFAULT_CHANNELS: [Channel; 6] =
-    [Channel::Email, Channel::Sms, Channel::Push, Channel::DirectMessage, Channel::Webhook, Channel::Inbox];
 
 /// A message goes to no more addresses.
 const DELIVERIES_LIMIT: usize = 1000;
@@ -134,7 +130,7 @@ impl<'a> Router<'a> {
     }
 
     fn try_default(&mut self) -> Result<(), String> {
-        for channel in DEFAULT_CHANNELS {
+        for channel in DEFAULT_ORDER {
             let went = self.try_channel(channel, ChannelRequest::default())?;
             // No other channel stands in for one that is stopped or refused.
             if went || !self.deliveries.is_empty() || self.filtered || self.has_config_error() {

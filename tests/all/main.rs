@@ -30,6 +30,7 @@ mod process_faults;
 mod profiles;
 mod properties;
 mod providers;
+mod reach;
 mod rendering;
 mod replies;
 mod retention;
