@@ -12,13 +12,14 @@ use crate::http::Pieces;
 use crate::json::{self, Object};
 use crate::model::bulk::{JobKind, JobStatus, UserState, UserStatus};
 use crate::model::definition::{Definition, Reading};
+use crate::model::no_effect;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::user;
 use crate::settings::Contract;
 use crate::store::ingest::{self, NewUsers};
 use crate::store::job_users::{self, JobUser};
 use crate::store::plan::References;
-use crate::store::{job, run};
+use crate::store::{Db, job, run};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -45,6 +46,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
     let resolved = ResolvedDefinition::new(understood, JobKind::Bulk);
     Renderer::new(resolved, call.settings.messages, Timestamp::default())?;
+    let told = no_effect::of(definition);
     let definition = definition.to_owned();
     Action::change(move |tx, environment| {
         let job_id = job::create(tx, environment, &definition)?;
@@ -54,6 +56,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
                  --contract live does"
             );
         }
+        told.iter().for_each(|it| log::warn!("job {job_id}: {it}"));
         let status = if contract == Contract::OpenApi { 200 } else { 201 };
         Ok(Answer::new(status, format!("{{\"jobId\":\"{job_id}\"}}")))
     })
@@ -92,6 +95,12 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let notices = call.settings.notices.clone();
     Action::prepare(move |view| {
         ingest::prepare(view, &job_id, &mut users)?;
+        let is_new = |db: &Db<'_>, environment| Ok(job::get(db, environment, &job_id)?.received == 0);
+        if view.read(is_new)?
+            && let Some(told) = members_without_effect(&users)
+        {
+            log::warn!("job {job_id}: {told}");
+        }
         Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
             let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {
@@ -112,6 +121,13 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
             })
         }))
     })
+}
+
+/// Users of the first call of a job that are looked over: those of one job look alike.
+const LOOKED_OVER: usize = 100;
+
+fn members_without_effect(users: &NewUsers) -> Option<String> {
+    (0..users.len().min(LOOKED_OVER)).find_map(|i| no_effect::of_user(users.user(i), || format!("users[{i}]")))
 }
 
 fn ingested(users: &NewUsers, duplicates: &[usize]) -> Pieces {

@@ -1,6 +1,7 @@
 //! The addresses of a recipient.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use serde_json::Value;
 
@@ -90,6 +91,8 @@ pub struct Contact<'a> {
     user: &'a User<'a>,
     stored: ContactFields<'a>,
     given: ContactFields<'a>,
+    /// Of `to`. Most messages are e-mails, for which it is not looked at.
+    sent: OnceCell<ContactFields<'a>>,
     tokens: &'a [(Provider, String)],
 }
 
@@ -107,7 +110,14 @@ impl<'a> Contact<'a> {
             None => Ok(ContactFields::default()),
         };
         let given = read(user.profile.map(|profile| profile.as_str()))?;
-        Ok(Contact { recipient, user, stored: read(stored)?, given, tokens })
+        Ok(Contact { recipient, user, stored: read(stored)?, given, sent: OnceCell::new(), tokens })
+    }
+
+    /// What `to` says under the keys of a profile.
+    fn sent(&self) -> &ContactFields<'a> {
+        // Its texts were read before.
+        let read = || ContactFields::read(self.user.to()?.as_profile()?).ok();
+        self.sent.get_or_init(|| read().unwrap_or_default())
     }
 
     pub fn locale(&self) -> Option<&str> {
@@ -149,10 +159,7 @@ impl<'a> Contact<'a> {
     fn object(&self, provider: Provider) -> Option<Address<'_>> {
         let address = |value: &'a str| provider.row().address(value);
         let given = || self.given.of(provider).find_map(address);
-        let sent = || {
-            let to = self.user.to()?;
-            provider.row().profile_keys.iter().find_map(|key| address(to.object(key)?.as_str()))
-        };
+        let sent = || self.sent().of(provider).find_map(address);
         let stored = || self.stored.of(provider).find_map(address);
         let text = given().or_else(sent).or_else(stored)?;
         Some(Address { provider, text, in_profile: true })
@@ -206,7 +213,8 @@ impl<'a> Contact<'a> {
         let mut found = Vec::new();
         for (slot, (_, provider)) in PROFILE_KEYS.iter().enumerate().filter(|(_, (_, it))| wanted(*it)) {
             let before = found.len();
-            for value in [self.given.addresses[slot], self.stored.addresses[slot]].into_iter().flatten() {
+            let profiles = [&self.given, self.sent(), &self.stored];
+            for value in profiles.into_iter().filter_map(|it| it.addresses[slot]) {
                 if found.len() == before {
                     tokens(value, &mut |text| found.push(Address { provider: *provider, text, in_profile: true }));
                 }

@@ -9,15 +9,11 @@ use crate::model::channel::Channel;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::{Delivery, RenderedBatch, RenderedDelivery};
-use crate::model::routing::{ChannelConfig, ChannelOptions, Method, Routing, RoutingTarget};
+use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingTarget};
 use crate::provider::Rendered;
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
 use crate::settings::ProviderLimits;
-
-/// Where no routing is given: the first of these that the recipient has.
-const DEFAULT_CHANNELS: [Channel; 6] =
-    [Channel::Email, Channel::Sms, Channel::Push, Channel::DirectMessage, Channel::Webhook, Channel::Inbox];
 
 /// A message goes to no more addresses.
 const DELIVERIES_LIMIT: usize = 1000;
@@ -149,7 +145,7 @@ impl<'a, 'b> Router<'a, 'b> {
     }
 
     fn try_default(&mut self) -> Result<(), String> {
-        for channel in DEFAULT_CHANNELS {
+        for channel in DEFAULT_ORDER {
             let went = self.try_channel(channel, ChannelRequest::default())?;
             // No other channel stands in for one that is stopped or refused.
             if went || !self.deliveries.is_empty() || self.filtered || self.has_config_error() {

@@ -9,7 +9,7 @@ use super::data::{self, Data};
 use super::delay::Delay;
 use super::layers::{FLAT, Layer, Layers, NESTED, RawSource, optional};
 use super::options::{MessageOptions, Metadata};
-use super::routing::{Routing, check_providers};
+use super::routing::{Routing, SentRouting, check_providers};
 use super::stored_elements;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Fields, Text};
@@ -123,8 +123,9 @@ impl Definition {
 /// The routing with its path.
 fn read_routing(layers: &Layers<'_>) -> Result<Option<(Routing, String)>> {
     let [nested, flat] = layers.each("routing", |it| it.routing)?;
-    let placed = |routing: Option<Routing>, form: &str| routing.map(|routing| (routing, format!("{form}.routing")));
-    Ok(placed(nested, NESTED).or(placed(flat, FLAT)))
+    let placed = |routing: SentRouting, form: &str| Some((routing.0?, format!("{form}.routing")));
+    let found = nested.map(|it| (it, NESTED)).or(flat.map(|it| (it, FLAT)));
+    Ok(found.and_then(|(routing, form)| placed(routing, form)))
 }
 
 /// Where the text of the messages comes from: the nested form, else the flat one, else the event. All of them have to be

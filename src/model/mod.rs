@@ -14,6 +14,7 @@ pub mod mailbox;
 pub mod message;
 pub mod message_status;
 pub mod metrics;
+pub mod no_effect;
 pub mod options;
 pub mod patch;
 pub mod preference;

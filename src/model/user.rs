@@ -37,7 +37,7 @@ members! {
 }
 
 members! {
-    /// The recipient as Send spells it.
+    /// The recipient as Send spells it. What is not named here belongs to the profile.
     pub struct UserTo<'a> {
         #[serde(borrow)]
         pub user_id: Text<'a> = "user_id",
@@ -57,12 +57,6 @@ members! {
         #[serde(borrow)]
         context: Fields<Context<'a>> = "context",
         pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
-        #[serde(borrow)]
-        slack: Object<'a> = "slack",
-        #[serde(borrow)]
-        ms_teams: Object<'a> = "ms_teams",
-        #[serde(borrow)]
-        webhook: Object<'a> = "webhook",
         ; text
     }
 }
@@ -79,14 +73,9 @@ members! {
 const OF_THE_MESSAGE: [&str; 6] = ["data", "preferences", "context", "list_id", "tenant_id", "account_id"];
 
 impl<'a> UserTo<'a> {
-    /// What it says of a chat or a webhook, by the key that this has in a profile.
-    pub fn object(&self, key: &str) -> Option<Object<'a>> {
-        match key {
-            "slack" => self.slack,
-            "ms_teams" => self.ms_teams,
-            "webhook" => self.webhook,
-            _ => None,
-        }
+    /// The object itself: its addresses stand under the same keys as those of a profile.
+    pub fn as_profile(&self) -> Option<&'a str> {
+        self.text.map(|text| text.as_str())
     }
 }
 

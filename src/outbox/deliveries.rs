@@ -45,7 +45,8 @@ impl<'a> Deliveries<'a> {
             Entry::Vacant(place) => {
                 let (job, definition) = job::get_by_number(self.db, job)?;
                 let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
-                let brand = brand.and_then(|brand| serde_json::from_str(&brand).ok());
+                let options = MessageOptions::of_stored(&definition);
+                let brand = options.branded(brand.and_then(|brand| serde_json::from_str(&brand).ok()));
                 let compiled_brand = match brand.as_ref().is_some_and(email_brand::has_variables) {
                     true => {
                         let read = Definition::read(&definition, Reading::Lenient)?;
@@ -53,12 +54,7 @@ impl<'a> Deliveries<'a> {
                     }
                     false => None,
                 };
-                Ok(place.insert(Common {
-                    options: MessageOptions::of_stored(&definition),
-                    definition,
-                    brand,
-                    compiled_brand,
-                }))
+                Ok(place.insert(Common { options, definition, brand, compiled_brand }))
             }
         }
     }

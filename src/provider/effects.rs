@@ -146,6 +146,7 @@ fn request(provider: Provider, channel: Channel, over: &Value) -> Value {
         body: "any",
         content: None,
         brand: None,
+        locale: None,
         override_: Some(over),
         metadata: None,
         data: None,

@@ -124,6 +124,7 @@ fn sample<'a>(rendered: Rendered<'a>, overriding: Option<&'a Value>) -> Provider
         body: rendered.body,
         content: rendered.content,
         brand: None,
+        locale: None,
         override_: overriding,
         metadata: None,
         data: None,

@@ -13,8 +13,8 @@ mod daemon;
 mod demo;
 mod disk;
 mod docs;
-mod emails;
 mod door;
+mod emails;
 mod environments;
 #[cfg(unix)]
 mod file_faults;
@@ -34,6 +34,7 @@ mod profiles;
 mod properties;
 mod providers;
 mod providers_refusing;
+mod reach;
 mod rendering;
 mod replies;
 mod retention;
