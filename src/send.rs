@@ -68,6 +68,7 @@ impl SendRequest {
             Ok((environment, store::send::resolve(db, environment, plan, &sent, COMMIT_BYTES)?, db.now()))
         })?;
         let renderer = Renderer::new(found.plan, self.templates, now)?;
+        renderer.warn_of_unused(format_args!("a send"));
         let mut outcomes = RenderedBatch::default();
         for ((recipient, user), known) in users.iter().zip(&found.known) {
             if outcomes.bytes() > COMMIT_BYTES {
@@ -86,7 +87,8 @@ impl SendRequest {
             Ok((environment, versions, expand_recipients(db, environment, to)?))
         })?;
         // Compiled only to see whether it can be: the runner does it again.
-        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
+        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.templates, Timestamp::default())?
+            .warn_of_unused(format_args!("a send"));
         if users.is_empty() {
             let to = format!("{to:?}");
             log::warn!(

@@ -47,6 +47,14 @@ impl Renderer {
         Ok(Renderer { job: CompiledJob::compile(definition, templates, now)? })
     }
 
+    /// Tells in the log what the content says that has no effect. `what` is the job or send that it belongs to.
+    pub fn warn_of_unused(&self, what: std::fmt::Arguments<'_>) {
+        let unused = self.job.body.unused();
+        if !unused.is_empty() {
+            log::warn!("{what}: {}", unused.join("; "));
+        }
+    }
+
     /// The topic of the messages.
     pub fn topic_id(&self) -> Option<&str> {
         self.job.topic.as_ref().map(|topic| topic.topic_id.as_str())

@@ -96,10 +96,28 @@ fn form(form: RequestForm) -> (WriteRequest, BodyTarget) {
     }
 }
 
+/// Lays the `payload` of a content's `raw` over a request. That of a webhook is its body, or has it.
+fn lay_payload(request: &mut Value, payload: Value, is_webhook: bool) {
+    let is_request = ["body", "headers", "method", "url"].iter().any(|name| payload.get(name).is_some());
+    match payload {
+        Value::Object(mut members) if is_webhook && is_request => {
+            if let Some(body) = members.remove("body") {
+                request["body"] = body;
+            }
+            merge(request, &Value::Object(members));
+        }
+        payload if is_webhook => request["body"] = payload,
+        payload => merge(request, &payload),
+    }
+}
+
 /// The request that the provider would have been given. Members of the override's `body` win over it.
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let (write, target) = form(message.provider.row().form);
     let mut request = write(message);
+    if let Some(payload) = elements::raw_member(message, &["payload"]) {
+        lay_payload(&mut request, payload, matches!(target, BodyTarget::Member("body")));
+    }
     let Some(body @ Value::Object(members)) = message.overridden(&["body"]) else { return request };
     match target {
         BodyTarget::MemberUnlessNamed(name) if members.contains_key(name) => merge(&mut request, body),

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::sanitize::{colour, escape, has_prefix, image, link, paragraphs};
+use crate::render::elements::html::{PAGE, PAGE_END};
 use crate::render::escape::BRACKETS;
 
 /// Courier's own default, which brands start from.
@@ -56,7 +57,10 @@ pub fn html(
     if let Some(content) = content.filter(|content| is_document(content)) {
         return content.to_owned();
     }
-    let text_style = Look::of(brand);
+    let (page, content) = page(content);
+    let mut text_style = Look::of(brand);
+    text_style.background = page.background.unwrap_or(text_style.background);
+    text_style.card = page.card.unwrap_or(text_style.card);
     let inner = match content {
         Some(content) => content.to_owned(),
         None => paragraphs(body, &format!("margin:0 0 16px;color:{INK}")),
@@ -95,6 +99,21 @@ pub fn html(
         header = text_style.header(),
         footer = text_style.footer(),
     )
+}
+
+/// The colours that a content asks for.
+#[derive(Default)]
+struct Page<'a> {
+    background: Option<&'a str>,
+    card: Option<&'a str>,
+}
+
+/// Takes them from before the content.
+fn page(content: Option<&str>) -> (Page<'_>, Option<&str>) {
+    let noted = content.and_then(|content| content.strip_prefix(PAGE)?.split_once(PAGE_END));
+    let Some((noted, rest)) = noted else { return (Page::default(), content) };
+    let value = |name: &str| noted.split(';').find_map(|it| it.strip_prefix(name)).and_then(colour);
+    (Page { background: value("background="), card: value("card=") }, Some(rest.trim_start()))
 }
 
 /// Whether an e-mail's content needs no frame.
