@@ -69,6 +69,7 @@ impl SendRequest {
         })?;
         let renderer = Renderer::new(found.plan, self.messages, now)?;
         renderer.warn_of_overrides("a send");
+        renderer.warn_of_unused(format_args!("a send"));
         let mut outcomes = RenderedBatch::default();
         for ((recipient, user), known) in users.iter().zip(&found.known) {
             if outcomes.bytes() > COMMIT_BYTES {
@@ -87,7 +88,8 @@ impl SendRequest {
             Ok((environment, versions, expand_recipients(db, environment, to)?))
         })?;
         // Compiled only to see whether it can be: the runner does it again.
-        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?;
+        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?
+            .warn_of_unused(format_args!("a send"));
         if users.is_empty() {
             let to = format!("{to:?}");
             log::warn!(

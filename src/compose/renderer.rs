@@ -55,6 +55,14 @@ impl Renderer {
         }
     }
 
+    /// Tells in the log what the content says that has no effect. `what` is the job or send that it belongs to.
+    pub fn warn_of_unused(&self, what: std::fmt::Arguments<'_>) {
+        let unused = self.job.body.unused();
+        if !unused.is_empty() {
+            log::warn!("{what}: {}", unused.join("; "));
+        }
+    }
+
     /// What the messages are about.
     pub fn subject(&self) -> Subject<'_> {
         Subject {

@@ -6,7 +6,7 @@ use super::elements;
 use super::http;
 use super::message::ProviderMessage;
 use crate::model::content::TextRole;
-use crate::render::node::Node;
+use crate::render::node::{Node, NodeText};
 
 const API: &str = "https://discord.com/api/v10";
 /// What stands for the channel that leads to a user, which is known when it is opened.
@@ -33,21 +33,25 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
 /// An element as Markdown.
 fn line(element: Node) -> Option<String> {
     Some(match element {
-        Node::Text { content, style, bold, italic, strikethrough, .. } => match style {
-            TextRole::H1 => format!("# {content}"),
-            TextRole::H2 => format!("## {content}"),
-            TextRole::Subtext => format!("-# {content}"),
+        Node::Text { content, style, bold, italic, strikethrough } => match style {
+            TextRole::H1 => format!("# {}", content.markdown()),
+            TextRole::H2 => format!("## {}", content.markdown()),
+            TextRole::H3 => format!("### {}", content.markdown()),
+            TextRole::Subtext => format!("-# {}", content.markdown()),
             TextRole::Text => {
                 let marks = [(bold, "**"), (italic, "*"), (strikethrough, "~~")];
                 let marks = || marks.into_iter().filter(|(set, _)| *set).map(|(_, mark)| mark);
-                format!("{}{content}{}", marks().collect::<String>(), marks().rev().collect::<String>())
+                let (before, after): (String, String) = (marks().collect(), marks().rev().collect());
+                format!("{before}{}{after}", content.markdown())
             }
         },
         Node::Action { content, href, .. } if href.is_empty() => content,
         Node::Action { content, href, .. } => format!("[{content}]({href})"),
         Node::Image { src, .. } => src,
-        Node::Quote { content } => content.lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n"),
-        Node::List { lines } => lines.join("\n"),
+        Node::Quote { content } => {
+            content.markdown().lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n")
+        }
+        Node::List { lines } => lines.iter().map(NodeText::markdown).collect::<Vec<_>>().join("\n"),
         Node::Divider => return None,
     })
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::email::{self, Email};
 use super::message::ProviderMessage;
 use super::{
-    airship, apns, courier, discord, expo, fcm, http, mailgun, mailjet, mandrill, msteams, onesignal, other, postmark,
-    resend, sendgrid, ses, slack, sms, smtp, sparkpost, twilio, webhook,
+    airship, apns, courier, discord, elements, expo, fcm, http, mailgun, mailjet, mandrill, msteams, onesignal, other,
+    postmark, resend, sendgrid, ses, slack, sms, smtp, sparkpost, twilio, webhook,
 };
 use crate::json::merge;
 use crate::model::channel::Channel;
@@ -102,8 +102,27 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
             (write(message, &email), target)
         }
     };
+    if let Some(payload) = elements::raw_member(message, &["payload"]) {
+        lay_payload(&mut request, payload, &target);
+    }
     lay_over(message, &mut request, target);
     request
+}
+
+/// Lays the `payload` of a content's `raw` over a request. That of a webhook is its body, or has it.
+fn lay_payload(request: &mut Value, payload: Value, target: &BodyTarget) {
+    let is_request = ["body", "headers", "method", "url"].iter().any(|name| payload.get(name).is_some());
+    match (target, payload) {
+        (BodyTarget::Member("body"), Value::Object(mut members)) if is_request => {
+            if let Some(body) = members.remove("body") {
+                request["body"] = body;
+            }
+            merge(request, &Value::Object(members));
+        }
+        (BodyTarget::Member("body"), payload) => request["body"] = payload,
+        (BodyTarget::Http | BodyTarget::HttpBy(_), payload) => merge(&mut request["body"], &payload),
+        (_, payload) => merge(request, &payload),
+    }
 }
 
 /// Why a provider of e-mail can be given nothing. A push address that stands for an e-mail's is not looked at.

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use pulldown_cmark::{Alignment, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Alignment, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream};
 
+use super::chat;
 use super::escape::{OutputContext, blank_script, is_scheme_open};
 use super::palette::{LINE, LINK, QUOTE, SHADE};
 use crate::model::content::is_script;
@@ -34,6 +35,9 @@ impl MarkdownForm {
             MarkdownForm::Plain(OutputContext::Json) => {
                 |out, start| rewrite(MarkdownForm::Plain(OutputContext::Json), out, start)
             }
+            MarkdownForm::Plain(OutputContext::Chat) => {
+                |out, start| rewrite(MarkdownForm::Plain(OutputContext::Chat), out, start)
+            }
             MarkdownForm::Plain(_) => |out, start| rewrite(MarkdownForm::Plain(OutputContext::Plain), out, start),
         }
     }
@@ -51,6 +55,8 @@ impl MarkdownForm {
 enum MarkdownPiece<'a> {
     Markup(&'a str),
     Words(&'a str),
+    /// Words in which no mark is one, in texts alone.
+    Code(&'a str),
     Address(&'a str),
     /// Words in an attribute.
     Attribute(&'a str),
@@ -61,7 +67,7 @@ pub fn render(source: &str, form: MarkdownForm, out: &mut String) {
     let [markup_context, words_context, address_context] = form.contexts();
     form.walk(source, &mut |piece| match piece {
         MarkdownPiece::Markup(markup) => markup_context.push(markup, out),
-        MarkdownPiece::Words(words) => words_context.push(words, out),
+        MarkdownPiece::Words(words) | MarkdownPiece::Code(words) => words_context.push(words, out),
         MarkdownPiece::Attribute(words) => address_context.push(words, out),
         MarkdownPiece::Address(address) => {
             let at = out.len();
@@ -94,15 +100,69 @@ pub fn plain(source: &str) -> String {
     out
 }
 
-/// Markdown in the markup of Slack. `escape` keeps words from being more than words there.
-pub fn slack(source: &str, escape: fn(&str) -> String) -> String {
+/// Markdown in the markup of Slack. References of the author's, such as `<@U123>`, pass.
+pub fn slack(source: &str) -> String {
+    let (source, references) = chat::without_references(source);
     let mut out = String::with_capacity(source.len());
-    walk_text(source, true, &mut |piece| match piece {
+    walk_text(&source, true, &mut |piece| match piece {
         MarkdownPiece::Markup(markup) => out.push_str(markup),
-        MarkdownPiece::Words(words) | MarkdownPiece::Attribute(words) => out.push_str(&escape(words)),
-        MarkdownPiece::Address(address) => out.push_str(&escape(address).replace('|', "%7C")),
+        MarkdownPiece::Words(words) | MarkdownPiece::Attribute(words) => {
+            out.push_str(&chat::with_references(words, &references))
+        }
+        MarkdownPiece::Code(words) => out.push_str(&chat::slack_code(words, &references)),
+        MarkdownPiece::Address(address) => out.push_str(&chat::slack_escaped(address).replace('|', "%7C")),
     });
     out
+}
+
+/// Whether the author's words have marks of Markdown, in a text that does not say whether it is. What stands in tags is
+/// none of theirs. Marks that would change nothing, such as a lone asterisk, are none, so that the text stays as it is.
+pub fn is_marked(source: &str) -> bool {
+    // What is Markdown in it says so already.
+    if !source.contains(['*', '_', '~', '`', ']', '<', '#', '>', '-', '+', '.', ')', '='])
+        || source.contains("{{#markdown")
+        || source.contains("{{{markdown")
+        || source.contains("{{markdown")
+    {
+        return false;
+    }
+    let mut words = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some((before, tag)) = rest.split_once("{{") {
+        words.push_str(before);
+        words.push('x');
+        rest = tag.split_once("}}").map_or("", |(_, after)| after.trim_start_matches('}'));
+    }
+    words.push_str(rest);
+    let pairs = ["*", "_", "~", "`"].iter().any(|mark| words.matches(mark).nth(1).is_some());
+    let is_autolink = || {
+        words.match_indices('<').any(|(at, _)| {
+            let inside = words[at + 1..].split('>').next().unwrap_or_default();
+            !inside.contains(char::is_whitespace)
+                && (inside.contains("://") || inside.contains('@'))
+                && !inside.contains('|')
+                && !inside.starts_with(['@', '!', '#'])
+        })
+    };
+    pairs || words.contains("](") || is_autolink() || words.lines().any(begins_block)
+}
+
+/// Whether a line begins a heading, quote, list or rule.
+fn begins_block(line: &str) -> bool {
+    let line = line.trim_start();
+    let after = |rest: &str| rest.is_empty() || rest.starts_with([' ', '\t']);
+    let hashes = line.bytes().take_while(|b| *b == b'#').count();
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let is_rule = |mark: char| line.trim_end().len() >= 3 && line.trim_end().chars().all(|c| c == mark);
+    (1..=6).contains(&hashes) && after(&line[hashes..])
+        || line.starts_with("> ")
+        || line.starts_with(['-', '*', '+']) && line[1..].starts_with([' ', '\t']) && line.len() > 2
+        || (1..=9).contains(&digits)
+            && line[digits..].starts_with(['.', ')'])
+            && line[digits + 1..].starts_with(' ')
+            && line.len() > digits + 2
+        || is_rule('-')
+        || is_rule('=')
 }
 
 /// Markdown of words and variables, compiled to what stands around its variables.
@@ -139,7 +199,7 @@ pub fn compile(parts: &[TextPart<'_>], form: MarkdownForm, compiler: &mut Compil
     let [markup_context, words_context, address_context] = form.contexts();
     form.walk(&source, &mut |piece| match piece {
         MarkdownPiece::Markup(markup) => compiler.words_escaped(markup, markup_context.of_text().words),
-        MarkdownPiece::Words(words) => put(words, words_context, compiler),
+        MarkdownPiece::Words(words) | MarkdownPiece::Code(words) => put(words, words_context, compiler),
         MarkdownPiece::Attribute(words) => put(words, address_context, compiler),
         MarkdownPiece::Address(address) => {
             let beginning = address.split(mark.as_str()).next().unwrap_or_default();
@@ -480,7 +540,8 @@ fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_>)) 
         Paragraphs { put, slack, lines: 0, begun: false, is_fresh: true, quotes: 0, lists: Vec::new(), link: None };
     let mut code: Option<String> = None;
     let mut is_first_cell = true;
-    for event in Parser::new_ext(source, OPTIONS) {
+    // Words in one piece: what stands beside a mark tells whether it is one.
+    for event in TextMergeStream::new(Parser::new_ext(source, OPTIONS)) {
         match event {
             Event::Text(words) => match &mut code {
                 Some(code) => code.push_str(&words),
@@ -492,7 +553,7 @@ fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_>)) 
             }
             Event::Code(words) => {
                 text.mark("`");
-                text.words(&words);
+                text.code(&words);
                 text.mark("`");
             }
             Event::SoftBreak | Event::HardBreak => text.line_end(),
@@ -543,7 +604,7 @@ fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_>)) 
                 TagEnd::CodeBlock => {
                     let code = code.take().unwrap_or_default();
                     text.mark("```\n");
-                    text.words(code.trim_end_matches('\n'));
+                    text.code(code.trim_end_matches('\n'));
                     text.mark("\n```");
                 }
                 TagEnd::BlockQuote(_) => text.quotes -= 1,
@@ -602,6 +663,14 @@ impl Paragraphs<'_> {
     }
 
     fn words(&mut self, words: &str) {
+        self.piece(words, MarkdownPiece::Words(words));
+    }
+
+    fn code(&mut self, words: &str) {
+        self.piece(words, MarkdownPiece::Code(words));
+    }
+
+    fn piece(&mut self, words: &str, piece: MarkdownPiece<'_>) {
         if words.is_empty() {
             return;
         }
@@ -610,7 +679,7 @@ impl Paragraphs<'_> {
         if let Some((_, text)) = &mut self.link {
             text.push_str(words);
         }
-        (self.put)(MarkdownPiece::Words(words));
+        (self.put)(piece);
     }
 
     /// In the words of a link Slack knows no marks.
@@ -693,20 +762,62 @@ mod tests {
             ("- one\n\n- two\n\n  more", "- one\n- two\n\nmore", "• one\n• two\n\nmore"),
             ("> so\n> it\n>\n> goes\n\non", "so\nit\n\ngoes\n\non", "> so\n> it\n> \n> goes\n\non"),
             ("```\na *b*\nc\n```\n\n---", "a *b*\nc\n\n---", "```\na *b*\nc\n```\n\n---"),
-            ("<b>x</b> & <!channel>", "<b>x</b> & <!channel>", "&lt;b&gt;x&lt;/b&gt; &amp; &lt;!channel&gt;"),
+            ("<b>x</b> & <!channel>", "<b>x</b> & <!channel>", "&lt;b&gt;x&lt;/b&gt; &amp; <!channel>"),
+            ("<b>x</b> & \\<!channel\\>", "<b>x</b> & <!channel>", "&lt;b&gt;x&lt;/b&gt; &amp; &lt;!channel&gt;"),
+            ("<@U1> **x** <https://x.y|z>", "<@U1> x https://x.y|z", "<@U1> *x* <https://x.y|z>"),
             ("<div>\nx\n</div>\n\ny", "<div>\nx\n</div>\n\ny", "&lt;div&gt;\nx\n&lt;/div&gt;\n\ny"),
             (
                 "So:\n\n| a | *b* |\n|---|---:|\n| 1 | |\n| | 2 |\n\nEnd",
                 "So:\n\na | b\n1 | \n | 2\n\nEnd",
                 "So:\n\na | _b_\n1 | \n | 2\n\nEnd",
             ),
-            ("a\\*b\\_c", "a*b_c", "a*b_c"),
+            ("a\\*b\\_c \\*d\\*", "a*b_c *d*", "a*b_c *\u{200b}d*\u{200b}"),
             ("", "", ""),
         ];
-        let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         for (source, as_plain, as_slack) in cases {
             assert_eq!(plain(source), as_plain, "{source}");
-            assert_eq!(slack(source, escape), as_slack, "{source}");
+            assert_eq!(slack(source), as_slack, "{source}");
+        }
+    }
+
+    #[test]
+    fn only_words_with_marks_are_markdown() {
+        for text in [
+            "**b**",
+            "*i*",
+            "see [x](y)",
+            "- a",
+            "1. a",
+            "# T",
+            "> q",
+            "a\n---",
+            "`c`",
+            "<https://x.y>",
+            "<a@x.y>",
+            "_{{x}}_",
+        ] {
+            assert!(is_marked(text), "{text}");
+        }
+        for text in [
+            "plain",
+            "5 * 3",
+            "{{a_b_c}} {{*}}",
+            "#tag",
+            "a - b",
+            "-5",
+            "1.5",
+            "snake_case",
+            "2026. ",
+            "[x]",
+            "a > b",
+            "<@U1>",
+            "<!here>",
+            "<https://x.y|z>",
+            "- ",
+            "1.",
+            "{{#markdown}}**b**{{/markdown}}",
+        ] {
+            assert!(!is_marked(text), "{text}");
         }
     }
 
@@ -761,7 +872,7 @@ mod tests {
     #[test]
     fn lists_in_lists_without_end_are_not_indented_without_end() {
         assert!(plain(&"- ".repeat(20_000)).len() < 20_000 * 20);
-        assert!(slack(&"> ".repeat(20_000), str::to_owned).len() < 200_000);
+        assert!(slack(&"> ".repeat(20_000)).len() < 200_000);
     }
 
     #[test]

@@ -149,8 +149,8 @@ impl Writer {
                     self.link = Some((self.out.len(), href.trim().to_owned()));
                 }
             }
-            "div" | "section" | "article" | "header" | "footer" | "main" | "nav" | "aside" | "dl" | "dt" | "dd"
-            | "center" | "form" | "fieldset" | "figure" | "figcaption" | "address" => self.block(1),
+            "div" | "mj" | "section" | "article" | "header" | "footer" | "main" | "nav" | "aside" | "dl" | "dt"
+            | "dd" | "center" | "form" | "fieldset" | "figure" | "figcaption" | "address" => self.block(1),
             _ => {}
         }
         rest

@@ -19,7 +19,7 @@ use crate::compose::Renderer;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 use crate::follow::{self, Next};
-use crate::model::bulk::Job;
+use crate::model::bulk::{Job, JobKind};
 use crate::model::definition::{Definition, Reading};
 use crate::model::row::JobRow;
 use crate::render::RENDER_STACK_BYTES;
@@ -128,6 +128,10 @@ impl Runner {
         match resolved.and_then(renderer) {
             Ok(renderer) => {
                 renderer.warn_of_overrides(&format!("job {}", job.job_id));
+                // A send was told of when it came.
+                if job.kind == JobKind::Bulk {
+                    renderer.warn_of_unused(format_args!("job {}", job.job_id));
+                }
                 self.schedule.add(Run::new(&job, renderer));
                 Ok(())
             }

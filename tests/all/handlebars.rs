@@ -56,7 +56,8 @@ enum Form {
 impl Form {
     fn content(self, template: &str) -> String {
         match self {
-            Form::Plain => json!({ "body": template }),
+            // Without Markdown, which handlebars.js knows nothing of.
+            Form::Plain => json!({ "elements": [{ "type": "text", "format": "plain", "content": template }] }),
             Form::Html => json!({ "version": "2022-01-01", "elements": [{ "type": "html", "content": template }] }),
         }
         .to_string()

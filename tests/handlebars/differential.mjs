@@ -73,7 +73,8 @@ const FORMS = {
   plain: {
     escape: (value) => (value == null ? '' : `${value}`),
     to: { phone_number: '+12025550123' },
-    content: (template) => ({ body: template }),
+    // Without Markdown, which handlebars knows nothing of.
+    content: (template) => ({ elements: [{ type: 'text', format: 'plain', content: template }] }),
     printed: (entry) => entry.body,
   },
   html: {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::dark::suits_dark;
 use super::language::Language;
 use super::sanitize::{colour, escape, has_prefix, image, link, paragraphs};
+use crate::render::elements::html::{PAGE, PAGE_END};
 use crate::render::escape::BRACKETS;
 use crate::render::palette::{BACKGROUND, CARD, FAINT, INK, LINE, LINK, PRIMARY, QUOTE, SHADE, SUBTEXT};
 use crate::render::stripped;
@@ -82,7 +83,10 @@ pub fn html(content: Option<&str>, body: &str, frame: &Frame<'_>) -> String {
     if let Some(content) = content.filter(|content| is_document(content)) {
         return content.to_owned();
     }
-    let look = Look::of(frame.brand);
+    let (page, content) = page(content);
+    let mut look = Look::of(frame.brand);
+    look.background = page.background.unwrap_or(look.background);
+    look.card = page.card.unwrap_or(look.card);
     let inner = match content {
         Some(content) => content.to_owned(),
         None => paragraphs(body, "margin:0 0 16px"),
@@ -146,6 +150,21 @@ pub fn text(content: Option<&str>, body: &str, brand: Option<&Value>) -> String 
         ("", footer) => footer,
         (body, footer) => format!("{body}\n\n{footer}"),
     }
+}
+
+/// The colours that a content asks for.
+#[derive(Default)]
+struct Page<'a> {
+    background: Option<&'a str>,
+    card: Option<&'a str>,
+}
+
+/// Takes them from before the content.
+fn page(content: Option<&str>) -> (Page<'_>, Option<&str>) {
+    let noted = content.and_then(|content| content.strip_prefix(PAGE)?.split_once(PAGE_END));
+    let Some((noted, rest)) = noted else { return (Page::default(), content) };
+    let value = |name: &str| noted.split(';').find_map(|it| it.strip_prefix(name)).and_then(colour);
+    (Page { background: value("background="), card: value("card=") }, Some(rest.trim_start()))
 }
 
 /// Whether an e-mail's content needs no frame.
