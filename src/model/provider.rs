@@ -184,7 +184,7 @@ providers! {
     Viber = "viber": ProviderRow { profile_keys: &["viber"], address_members: &["receiver"], ..CHAT },
     ChatApi = "chat-api": ProviderRow {
         aliases: &["chat_api"],
-        profile_keys: &["chat_api", "chat_id"],
+        profile_keys: &["chat_api"],
         address_members: &["phone_number", "chat_id"],
         ..CHAT
     },

@@ -171,42 +171,38 @@ pub fn about(provider: Provider) -> About {
     const ADDRESSES: &str = "addresses";
     match provider.row().form {
         RequestForm::Sendgrid => {
-            text("the JSON of mail/send", "addresses, no subject, no content, an address twice", "`@sendgrid/mail`")
+            text("the JSON of mail/send", "addresses, no subject, no content, an address twice", "")
         }
-        RequestForm::Smtp => text(
-            "`{from, to, data}`: the message with its headers, encodings and MIME parts",
-            ADDRESSES,
-            "`mailparser`",
-        ),
+        RequestForm::Smtp => {
+            text("`{from, to, data}`: the message with its headers, encodings and MIME parts", ADDRESSES, "")
+        }
         RequestForm::Ses => text("HTTP, version 2", ADDRESSES, "`@aws-sdk/client-sesv2`"),
         RequestForm::Mailgun => text("HTTP, fields of `multipart/form-data`", ADDRESSES, "`mailgun.js`"),
         RequestForm::Mailjet => text("HTTP, version 3.1", ADDRESSES, "`node-mailjet`"),
-        RequestForm::Mandrill => text("HTTP", ADDRESSES, "`mailchimp_transactional`"),
+        RequestForm::Mandrill => text("HTTP", ADDRESSES, "`@mailchimp/mailchimp_transactional`"),
         RequestForm::Postmark => text("HTTP", ADDRESSES, "`postmark`"),
         RequestForm::Resend => text("HTTP", ADDRESSES, "`resend`"),
         RequestForm::Sparkpost => text("HTTP", ADDRESSES, "`sparkpost`"),
-        RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", "`twilio`"),
+        RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", ""),
         RequestForm::Messagebird => text("HTTP", "", "`messagebird`"),
         RequestForm::Plivo => text("HTTP", "", "`plivo`"),
         RequestForm::Telnyx => text("HTTP, version 2", "", "`telnyx`"),
-        RequestForm::Vonage => text("HTTP, fields of the SMS API", "", "`@vonage/sms`"),
-        RequestForm::Fcm => {
-            text("the JSON of messages:send", "4,096 bytes, reserved keys of `data`", "`firebase-admin`")
-        }
-        RequestForm::Apns => text("HTTP, with APNs' headers", "4,096 bytes", "`apns2`"),
+        RequestForm::Vonage => text("HTTP, the SMS API", "", "`@vonage/sms`"),
+        RequestForm::Fcm => text("the JSON of messages:send", "4,096 bytes, reserved keys of `data`", ""),
+        RequestForm::Apns => text("HTTP, with APNs' headers", "4,096 bytes", ""),
         RequestForm::Expo => text("HTTP", "", "`expo-server-sdk`"),
         RequestForm::OneSignal => text("HTTP", "", "`@onesignal/node-onesignal`"),
-        RequestForm::Airship => text("HTTP, version 3", "", "Airship's reference alone"),
+        RequestForm::Airship => text("HTTP, version 3", "", ""),
         RequestForm::Sns => text("HTTP, fields of `Publish`", "", "`@aws-sdk/client-sns`"),
         RequestForm::Slack => text(
             "the JSON of chat.postMessage, with blocks",
             "50 blocks, 3,000 characters, URLs and ids of buttons",
-            "`@slack/web-api`",
+            "",
         ),
-        RequestForm::MsTeams => text("a message with an Adaptive Card", "28 KB", "`adaptivecards`"),
+        RequestForm::MsTeams => text("a message with an Adaptive Card", "28 KB", ""),
         RequestForm::Discord => text("HTTP, version 10", "2,000 characters", "`@discordjs/rest`"),
-        RequestForm::Webhook => text("HTTP", "", "Courier's page"),
-        RequestForm::Inbox => text("an inbox message", "", "Courier's page"),
+        RequestForm::Webhook => text("HTTP", "", ""),
+        RequestForm::Inbox => text("an inbox message", "", ""),
         RequestForm::Common if provider.channel() == Channel::Email && provider.row().borrows.is_none() => {
             text("generic", ADDRESSES, "")
         }

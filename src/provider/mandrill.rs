@@ -1,4 +1,4 @@
-//! Mandrill: `POST /api/1.0/messages/send`.
+//! Mandrill: `POST /api/1.3/messages/send`.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::email::{self, Attachment, Email};
 use super::http;
 use super::message::ProviderMessage;
 
-const URL: &str = "https://mandrillapp.com/api/1.0/messages/send";
+const URL: &str = "https://mandrillapp.com/api/1.3/messages/send";
 
 pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
     let mut to = Vec::new();

@@ -25,17 +25,13 @@ pub fn read<'a>(message: &ProviderMessage<'a>) -> Sms<'a> {
 /// Vonage: `POST /sms/json`. A text beyond the GSM alphabet says so.
 pub fn vonage(message: &ProviderMessage<'_>) -> Value {
     let Sms { from, to, text } = read(message);
-    let mut body = json!({
-        "api_key": http::key(message, &["apiKey"]),
-        "api_secret": message.config(&["apiSecret"]).unwrap_or("API_SECRET"),
-        "from": from,
-        "to": digits(to),
-        "text": text,
-    });
+    let mut body = json!({ "from": from, "to": digits(to), "text": text });
     if super::segments::segments(text).encoding == super::segments::Encoding::Ucs2 {
         body["type"] = "unicode".into();
     }
-    http::post("https://rest.nexmo.com/sms/json", http::FIELDS, &[], body)
+    let secret = message.config(&["apiSecret"]).unwrap_or("API_SECRET");
+    let authorization = http::basic(http::key(message, &["apiKey"]), secret);
+    http::post("https://rest.nexmo.com/sms/json", http::JSON, &[("Authorization", &authorization)], body)
 }
 
 /// MessageBird: `POST /messages`. Without `datacoding` a text beyond the GSM alphabet loses its letters.

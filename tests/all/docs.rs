@@ -248,10 +248,10 @@ fn the_table_of_providers_is_that_of_the_program() {
             [of_row.channel].into_iter().chain(of_row.also).map(|it| format!("`{}`", it.name())).collect();
         let names: Vec<String> = provider.spellings().map(|name| format!("`{name}`")).collect();
         let About { request, limits, validator } = bulkd::provider::about(*provider);
-        let cells = [&names.join(", "), &channels.join(", "), &of_row.reached_by(), request, limits, validator];
-        let cells: Vec<String> =
-            cells.iter().map(|cell| if cell.is_empty() { "|".to_owned() } else { format!("| {cell} ") }).collect();
-        format!("{}|\n", cells.concat().replace("||", "| |"))
+        let (names, channels, address) = (names.join(", "), channels.join(", "), of_row.reached_by());
+        let cells = [names.as_str(), &channels, &address, request, limits, validator];
+        let cell = |cell: &&str| if cell.is_empty() { "| ".to_owned() } else { format!("| {cell} ") };
+        format!("{}|\n", cells.iter().map(cell).collect::<String>())
     };
     let rows: String = Provider::ALL.iter().map(row).collect();
     let head = "| provider | channel | address | `request` | refuses | checked with |\n|---|---|---|---|---|---|\n";

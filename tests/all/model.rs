@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::support::{Customer, Daemon, NOW, json, open_file, seed, setting, sized};
-use bulkd::settings::{Contract, UnknownTemplates};
+use bulkd::settings::{Contract, ProviderLimits, UnknownTemplates};
 use bulkd::store::check;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::rngs::StdRng;
@@ -963,6 +963,8 @@ impl<'a> Sequence<'a> {
         let daemon = Daemon::start_with(|config| {
             config.contract = contract;
             config.templates = templates;
+            // The model knows no providers.
+            config.provider_limits = ProviderLimits::Off;
         });
         let model = Model {
             seen,
