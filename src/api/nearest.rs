@@ -36,7 +36,7 @@ const FILLED: usize = 5;
 /// Routes that are further away are none that was meant.
 const FAR: usize = 210;
 /// Words that have less than this in common, out of a hundred, are others.
-const ALIKE: usize = 76;
+const ALIKE: usize = 65;
 
 /// Routes that are named at once.
 const NAMED: usize = 3;

@@ -494,12 +494,12 @@ fn the_connection_is_closed_when_the_peer_asks_for_it() {
     let daemon = patient();
     for header in ["close", "Close", "keep-alive, close", "Foo , CLOSE", "keep-alive\r\nConnection: close"] {
         let mut peer = Peer::of(&daemon);
-        let last = request("GET /last HTTP/1.1", &format!("Connection: {header}\r\n"), "");
+        let last = request("GET /close HTTP/1.1", &format!("Connection: {header}\r\n"), "");
         peer.say([get("/first"), last, get("/never")].concat());
         let reply = peer.hear();
         assert_eq!((refusal(&reply, 404).as_str(), reply.header("connection")), ("there is no route GET /first", None));
         let reply = peer.hear();
-        assert_eq!(refusal(&reply, 404), "there is no route GET /last");
+        assert_eq!(refusal(&reply, 404), "there is no route GET /close");
         assert_eq!(reply.header("connection"), Some("close"));
         peer.hear_end();
     }
