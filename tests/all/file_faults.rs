@@ -660,12 +660,14 @@ fn fault_again_and_again(seed: u64) {
         stop.store(true, Ordering::SeqCst);
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
+    // A part of the log may have been on its way into the file while that was written over.
+    let noticed = fs::read(&database).unwrap();
     daemon.signal("TERM");
     let ended = daemon.wait();
     assert_eq!(ended.code, Some(if end < 2 { 1 } else { 0 }), "{ended:?}");
     assert!(!ended.stderr.contains("panicked"), "{ended:?}");
-    if end == 0 {
-        assert!(fs::read(&other).unwrap() == fs::read(&database).unwrap(), "the copy was written to");
+    if end < 2 {
+        assert!(noticed == fs::read(&database).unwrap(), "the file was written to after it was noticed");
     }
     if end == 2 {
         check(&database);

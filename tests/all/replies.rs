@@ -141,10 +141,6 @@ fn is_closed(stream: &mut TcpStream) -> bool {
         || stream.read(&mut [0]).is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
 }
 
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
-}
-
 const WAYS: [&str; 2] = ["", "?thread"];
 
 #[test]
@@ -169,18 +165,10 @@ fn a_request_that_waits_is_answered_when_its_answer_is_given_and_the_connection_
 
 #[test]
 fn requests_that_wait_have_no_threads() {
-    let running = Running::start(|_| {});
+    // Far fewer than requests: if those that wait had one each, the others would never come to the desk.
+    let running = Running::start(|limits| limits.requests = 4);
     let mut streams: Vec<TcpStream> = (0..100).map(|i| running.ask(&format!("/later{}", WAYS[i % 2]))).collect();
     let answerers = running.desk.answerers(100);
-    if cfg!(target_os = "linux") {
-        // The threads that half of them were given have no more work, and end.
-        let mut left = 3_000;
-        while threads() > 40 && left > 0 {
-            std::thread::park_timeout(Duration::from_millis(10));
-            left -= 1;
-        }
-        assert!(threads() <= 40, "{} threads", threads());
-    }
     answerers.into_iter().for_each(|answerer| answerer.answer(http::json(200, "{\"late\":true}")));
     streams.iter_mut().for_each(|stream| drop(read_until(stream, "{\"late\":true}")));
     running.stop();

@@ -1,15 +1,15 @@
 //! What a start finds after an end that was not clean, and says in the log.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::{fmt, fs};
 
 use rusqlite::Connection;
 
 use super::file::{self, Lock, PAGE_BYTES, Stage, with_suffix};
 use super::serving;
 use super::stopping::Stopping;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::threads::catch;
 
 /// A larger file is not looked over by itself: that takes seconds of the disk, and holds on to the log.
@@ -38,6 +38,10 @@ impl Found {
         Found { path: real, left: lock.left(), database, log }
     }
 
+    fn unreadable(&self, error: &dyn fmt::Display) -> Error {
+        Error::startup(format!("{} cannot be read: {error}; `bulkd check` shows where", self.path.display()))
+    }
+
     /// Tells of an end that was not clean, once `conn` has taken over what the log held. Returns whether the file is to be
     /// looked over.
     pub fn tell(&self, conn: &Connection) -> Result<bool> {
@@ -45,7 +49,7 @@ impl Found {
         let (path, log_path) = (self.path.display(), log_path.display());
         const UNCLEAN: &str = "the last run did not end cleanly";
         // Of a file whose lock is gone this is all that is known.
-        let is_marked = self.database.is_some() && serving::is_marked(conn)?;
+        let is_marked = self.database.is_some() && serving::is_marked(conn).map_err(|error| self.unreadable(&error))?;
         match (self.left, self.database, self.log) {
             (Some(Stage::Serving), None, _) => {
                 log::error!("{UNCLEAN}, and {path} is missing: what it held is lost, and a new file is made");
@@ -60,12 +64,13 @@ impl Found {
                 );
             }
             (_, Some(_), Some(_)) if is_marked || self.left.is_some() => {
-                let pages = pages_in_log(conn)?;
+                let pages = pages_in_log(conn).map_err(|error| self.unreadable(&error))?;
                 log::warn!("{UNCLEAN}; {pages} pages ({} bytes) of its log were taken over", pages * PAGE_BYTES);
             }
             (Some(Stage::Closing), Some(_), None) => log::info!("the last run was ended while it closed the file"),
             (None, Some(_), Some(1..)) => {
-                log::info!("{log_path} was left by another program; {} pages were taken over", pages_in_log(conn)?);
+                let pages = pages_in_log(conn).map_err(|error| self.unreadable(&error))?;
+                log::info!("{log_path} was left by another program; {pages} pages were taken over");
             }
             _ => {}
         }
