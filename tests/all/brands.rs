@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{Customer, Daemon, NOW, Reply, json};
-use bulkd::clock::{Clock, ManualClock};
-use bulkd::id::Ids;
+use crate::support::{Customer, Daemon, NOW, Reply, json, open_store};
 use bulkd::model::brand::BrandPayload;
 use bulkd::model::environment::{Environment, EnvironmentRow};
-use bulkd::settings::Durability;
-use bulkd::store::{self, Store, brand, environment};
+use bulkd::store::{brand, environment};
 
 fn put(customer: &Customer, path: &str, body: &serde_json::Value) -> Reply {
     customer.send("PUT", path, Some(&body.to_string()))
@@ -166,16 +163,7 @@ fn a_malformed_brand_is_refused_by_its_field_and_changes_nothing() {
 
 #[test]
 fn a_brand_that_is_put_has_a_version_for_every_change() {
-    let clock = Clock::Manual(ManualClock::at(NOW));
-    let options = store::Options {
-        path: None,
-        durability: Durability::Fast,
-        litestream: false,
-        recipient_bytes: 1 << 20,
-        clock,
-        ids: Ids::sequential(0),
-    };
-    let (store, threads) = Store::open(options).unwrap();
+    let (store, threads) = open_store(None, NOW);
     let put = |name: &str| {
         let payload = BrandPayload::read(&json!({ "name": name }).to_string(), "brands[0]").unwrap();
         let put = store.write(move |tx| {

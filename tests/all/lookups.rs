@@ -1,8 +1,7 @@
 //! What the runner asks of the store about the users whom it reaches, and what a seed puts there.
 
-use bulkd::clock::{Clock, ManualClock};
+use crate::support::open_store;
 use bulkd::error::Result;
-use bulkd::id::Ids;
 use bulkd::json::Object;
 use bulkd::model::channel::Channel;
 use bulkd::model::environment::{Environment, EnvironmentRow};
@@ -12,21 +11,11 @@ use bulkd::model::profile::Profile;
 use bulkd::model::provider::Provider;
 use bulkd::model::row::ProfileVersion;
 use bulkd::model::token::Token;
-use bulkd::settings::Durability;
 use bulkd::store::preference::PreferenceOwner;
-use bulkd::store::{Db, Options, Store, Threads, Tx, environment, list, preference, profile, subscription, token};
+use bulkd::store::{Db, Store, Threads, Tx, environment, list, preference, profile, subscription, token};
 
 fn open() -> (Store, Threads) {
-    let clock = Clock::Manual(ManualClock::at(0));
-    Store::open(Options {
-        path: None,
-        durability: Durability::Fast,
-        litestream: false,
-        recipient_bytes: 1 << 20,
-        clock,
-        ids: Ids::sequential(0),
-    })
-    .unwrap()
+    open_store(None, 0)
 }
 
 /// The row of the environment `key` after `change` was made in it.

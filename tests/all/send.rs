@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{Customer, Daemon, NOW, Reply, json, wait_until};
-use bulkd::clock::{Clock, ManualClock};
-use bulkd::id::Ids;
+use crate::support::{Customer, Daemon, NOW, Reply, json, open_store, wait_until};
 use bulkd::model::environment::Environment;
 use bulkd::model::row::MessageNumber;
-use bulkd::settings::Durability;
+use bulkd::store::environment;
 use bulkd::store::message_search::{self, MessageFilter, PageLimits};
-use bulkd::store::{Options, Store, environment};
 use serde_json::Value;
 
 fn send(customer: &Customer, message: Value) -> String {
@@ -820,16 +817,7 @@ fn a_search_ends_its_pages_after_some_work_and_finds_everything_all_the_same() {
     }
     daemon.stop();
 
-    let clock = Clock::Manual(ManualClock::at(NOW));
-    let options = Options {
-        path: Some(daemon.database()),
-        durability: Durability::Fast,
-        litestream: false,
-        recipient_bytes: 1 << 20,
-        clock,
-        ids: Ids::sequential(0),
-    };
-    let (store, threads) = Store::open(options).unwrap();
+    let (store, threads) = open_store(Some(daemon.database()), NOW);
     let acme = store.read(|db| environment::find_or_nothing(db, &Environment::of_key("acme"))).unwrap();
     let some = |text: &str| Some(text.to_owned());
     let filters = [

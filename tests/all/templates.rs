@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{Customer, Daemon, NOW, Reply, json, newsletter, readers};
-use bulkd::clock::{Clock, ManualClock};
-use bulkd::id::Ids;
+use crate::support::{Customer, Daemon, NOW, Reply, json, newsletter, open_store, readers};
 use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::model::template::TemplatePayload;
-use bulkd::settings::Durability;
-use bulkd::store::{self, Store, Threads, environment, template};
+use bulkd::store::{Store, Threads, environment, template};
 use serde_json::Value;
 
 fn put(customer: &Customer, path: &str, body: &Value) -> Reply {
@@ -525,17 +522,7 @@ fn metrics_count_what_became_of_a_templates_messages() {
 
 /// A store as the writer's and the runner's side sees it, with one environment, whose row is 1.
 fn store() -> (Store, Threads) {
-    let clock = Clock::Manual(ManualClock::at(NOW));
-    let ids = Ids::sequential(0);
-    Store::open(store::Options {
-        path: None,
-        durability: Durability::Fast,
-        litestream: false,
-        recipient_bytes: 1 << 20,
-        clock,
-        ids,
-    })
-    .unwrap()
+    open_store(None, NOW)
 }
 
 #[test]

@@ -13,6 +13,7 @@ use bulkd::clock::{Clock, ManualClock};
 use bulkd::config::Config;
 use bulkd::id::Ids;
 use bulkd::settings::Durability;
+use bulkd::store::{Options, Store, Threads};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -352,6 +353,19 @@ pub fn unheard() -> (socket2::Socket, SocketAddr) {
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     (socket, address)
+}
+
+/// The store as the runner's side sees it, at a moment that stays: on this file, or on one that is thrown away.
+pub fn open_store(path: Option<PathBuf>, millis: i64) -> (Store, Threads) {
+    Store::open(Options {
+        path,
+        durability: Durability::Fast,
+        litestream: false,
+        recipient_bytes: 1 << 20,
+        clock: Clock::Manual(ManualClock::at(millis)),
+        ids: Ids::sequential(0),
+    })
+    .unwrap()
 }
 
 /// A connection as another program has it that reads the file.
