@@ -69,7 +69,7 @@ fn long_words_wrap_and_columns_stack_on_a_phone() {
     let (inner, rest) = html.split_once("<td class=\"bulkd-inner\"").unwrap();
     assert!(inner.contains("table-layout:fixed"));
     assert!(rest.split('>').next().unwrap().contains("overflow-wrap:anywhere;word-break:break-word"));
-    assert_eq!(rest.matches("<td class=\"bulkd-column\" valign=\"top\">").count(), 2);
+    assert_eq!(rest.matches("<td class=\"bulkd-column\" valign=\"top\" ").count(), 2);
     let phone = inner.split_once("@media only screen and (max-width:480px){").unwrap().1.split("\n}").next().unwrap();
     assert!(phone.contains(".bulkd-column{display:block!important"), "{phone}");
 }
