@@ -293,6 +293,10 @@ impl Api {
     fn finish(&self, exchange: &Exchange, outcome: Result<RequestOutcome>) -> Reply {
         let is_unauthorized = outcome.as_ref().is_err_and(|error| error.kind() == Kind::Unauthorized);
         let outage = if exchange.method == Method::Get { &self.reads } else { &self.changes };
+        let outcome = outcome.map_err(|error| match error.kind() {
+            Kind::NotFound => self.store.check_contents().err().unwrap_or(error),
+            _ => error,
+        });
         let reply = match outage.watch(outcome) {
             Ok(RequestOutcome::Reply(reply)) => reply,
             Ok(RequestOutcome::Answer(answer)) => Reply::Answer(respond(answer)),
