@@ -1,11 +1,11 @@
 //! Opens, wires, spawns, joins: the only place that knows every room.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::api::{Api, Hosts, Keys, LateRefusals, Settings};
+use crate::api::{Api, Hosts, Keys, LateRefusals, Origins, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
@@ -19,7 +19,7 @@ use crate::render::RENDER_STACK_BYTES;
 use crate::retention::Retention;
 use crate::runner::Runner;
 use crate::seed;
-use crate::settings::UnknownTemplates;
+use crate::settings::MessageSettings;
 use crate::store::{self, Store, webhook};
 
 /// A running daemon.
@@ -37,13 +37,14 @@ impl App {
     /// Starts a daemon with a clock and ids of a test's own.
     pub fn start_with(config: Config, clock: Clock, ids: Ids) -> Result<App> {
         config.validate()?;
+        let messages = config.messages();
         let seed = match &config.seed {
-            Some(path) => on_deep_stack(|| seed::read(path, config.templates))?,
+            Some(path) => on_deep_stack(|| seed::read(path, messages))?,
             None => Seed::default(),
         };
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
         let recipient_bytes = config.limits.bodies_bytes;
-        let mut started = Started::listen(config.listen, config.limits)?;
+        let mut started = Started::listen(config.listen, config.listen_too, config.limits)?;
         let options = store::Options {
             path: config.database,
             durability: config.durability,
@@ -58,16 +59,18 @@ impl App {
         let known = keys.known().to_vec();
         let settings = Settings {
             contract: config.contract,
-            templates: config.templates,
+            messages,
             keys,
             late,
             backup_dir: config.backup_dir,
             hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
+            origins: Origins::new(&config.origins),
+            notices: Arc::default(),
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
         register_webhooks(&store, config.webhooks)?;
-        started.run(&store, config.templates, config.workers)?;
+        started.run(&store, messages, config.workers)?;
         started.retention = Some(Retention::start(store.clone(), config.keep, known)?);
         started.gate.open(api);
         Ok(App { store, started })
@@ -75,6 +78,11 @@ impl App {
 
     pub fn address(&self) -> SocketAddr {
         self.started.server.address()
+    }
+
+    /// The other address at which it answers, if there is one.
+    pub fn other_address(&self) -> Option<SocketAddr> {
+        self.started.server.other_address()
     }
 
     pub fn database(&self) -> &Path {
@@ -107,9 +115,9 @@ struct Started {
 
 impl Started {
     /// Listens; requests wait at the gate.
-    fn listen(address: SocketAddr, limits: Limits) -> Result<Self> {
+    fn listen(address: SocketAddr, other: Option<IpAddr>, limits: Limits) -> Result<Self> {
         let gate: Arc<StartupGate> = Arc::default();
-        let (server, listener) = Server::start(address, limits, gate.clone())?;
+        let (server, listener) = Server::start(address, other, limits, gate.clone())?;
         Ok(Started {
             gate,
             server,
@@ -135,8 +143,8 @@ impl Started {
         Ok(store)
     }
 
-    fn run(&mut self, store: &Arc<Store>, templates: UnknownTemplates, workers: usize) -> Result<()> {
-        self.runner = Some(Runner::start(store.clone(), templates, workers)?);
+    fn run(&mut self, store: &Arc<Store>, messages: MessageSettings, workers: usize) -> Result<()> {
+        self.runner = Some(Runner::start(store.clone(), messages, workers)?);
         self.outbound = Some(Outbound::start(store.clone())?);
         Ok(())
     }

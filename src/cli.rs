@@ -1,6 +1,6 @@
 //! What may be typed.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
@@ -10,7 +10,7 @@ use crate::config::{Config, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
 use crate::model::webhook::Destination;
-use crate::settings::{Contract, Durability, Keep, KeepSpan, LogFormat, UnknownTemplates};
+use crate::settings::{Contract, Durability, Keep, KeepSpan, LogFormat, ProviderLimits, UnknownTemplates};
 
 /// Of `--log`.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -75,6 +75,12 @@ pub struct Serve {
     #[arg(long = "allow-host", value_name = "NAME", env = "BULKD_ALLOW_HOST", value_delimiter = ',', value_parser = host)]
     pub hosts: Vec<String>,
 
+    /// Let pages of this origin, such as https://app.test, call the API from a browser, or those of any with *. Repeatable;
+    /// in the environment separated by commas.
+    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "BULKD_ALLOW_ORIGIN", value_delimiter = ',')]
+    #[arg(value_parser = origin)]
+    pub origins: Vec<String>,
+
     /// Threads that drain jobs [default: one more than processors].
     #[arg(long, value_name = "N", env = "BULKD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
@@ -87,13 +93,17 @@ pub struct Serve {
     #[arg(long, env = "BULKD_LITESTREAM", value_parser = FalseyValueParser::new())]
     pub litestream: bool,
 
-    /// Which of two readings of Courier's documentation to answer by.
+    /// Which of three readings of Courier's documentation to answer by.
     #[arg(long, env = "BULKD_CONTRACT", value_enum, default_value = "tutorial")]
     pub contract: Contract,
 
     /// What to do with an event or template that is not stored here.
     #[arg(long, env = "BULKD_TEMPLATES", value_enum, default_value = "lenient")]
     pub templates: UnknownTemplates,
+
+    /// What to do with a message that its provider would refuse.
+    #[arg(long, env = "BULKD_PROVIDER_LIMITS", value_enum, default_value = "on")]
+    pub provider_limits: ProviderLimits,
 
     /// Post an event to this URL whenever a message changes, in whichever environment; with `,secret=...` behind it,
     /// signed. Repeatable; in the environment separated by spaces.
@@ -178,14 +188,17 @@ impl Serve {
     pub fn config(self) -> Config {
         Config {
             listen: self.listen.address,
+            listen_too: self.listen.other,
             durability: if self.ephemeral { Durability::Ephemeral } else { self.durability },
             database: (!self.ephemeral).then_some(self.db),
             api_keys: self.api_keys,
             hosts: self.hosts.into_iter().chain(self.listen.name).collect(),
+            origins: self.origins,
             workers: self.workers.map_or_else(default_workers, usize::from),
             litestream: self.litestream,
             contract: self.contract,
             templates: self.templates,
+            provider_limits: self.provider_limits,
             webhooks: self.webhooks,
             seed: self.seed,
             keep: Keep { span: self.keep, messages: self.keep_messages },
@@ -202,12 +215,35 @@ impl Serve {
 #[derive(Clone, Debug)]
 pub struct Listen {
     pub address: SocketAddr,
+    /// `localhost` is both loopback addresses: what resolves it may try either.
+    pub other: Option<IpAddr>,
     pub name: Option<String>,
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
     let name = text.rsplit_once(':').map(|(name, _)| name).filter(|name| host(name).is_ok());
-    Ok(Listen { address: address(text)?, name: name.map(str::to_owned) })
+    let name = name.map(str::to_owned);
+    if name.as_deref().is_some_and(|name| name.trim_end_matches('.').eq_ignore_ascii_case("localhost")) {
+        let (_, port) = text.rsplit_once(':').unwrap_or_default();
+        return Ok(Listen { address: address(&format!(":{port}"))?, other: Some(Ipv6Addr::LOCALHOST.into()), name });
+    }
+    Ok(Listen { address: address(text)?, other: None, name })
+}
+
+/// An origin as a browser sends it: a scheme and a host, and the port if it is not the scheme's. Or all of them.
+fn origin(text: &str) -> Result<String, &'static str> {
+    const EXPECTED: &str = "expected * or an origin without a path, such as https://app.test or http://localhost:3000";
+    let origin = text.trim().trim_end_matches('/').to_ascii_lowercase();
+    if origin == "*" {
+        return Ok(origin);
+    }
+    let (scheme, host) = origin.split_once("://").ok_or(EXPECTED)?;
+    let is_of_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    if scheme.is_empty() || host.is_empty() || !scheme.bytes().all(is_of_scheme) || !host.bytes().all(is_of_host) {
+        return Err(EXPECTED);
+    }
+    Ok(origin)
 }
 
 /// The name of a host, as a `Host` header has it before the port.

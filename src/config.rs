@@ -1,23 +1,27 @@
 //! What the settings mean: one plain struct, with its defaults.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
 use crate::render::RENDER_STACK_BYTES;
-use crate::settings::{Contract, Durability, Keep, UnknownTemplates};
+use crate::settings::{Contract, Durability, Keep, MessageSettings, ProviderLimits, UnknownTemplates};
 
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// Where else to listen, at the same port, if the machine has this address.
+    pub listen_too: Option<IpAddr>,
     /// `None` is a file that is thrown away at the end.
     pub database: Option<PathBuf>,
     /// Keys that are accepted; none means any.
     pub api_keys: Vec<String>,
     /// Names by which the daemon may be called besides this machine's own, where any key is accepted.
     pub hosts: Vec<String>,
+    /// Origins whose pages may call the API from a browser.
+    pub origins: Vec<String>,
     /// Threads that drain jobs.
     pub workers: usize,
     pub durability: Durability,
@@ -25,6 +29,7 @@ pub struct Config {
     pub litestream: bool,
     pub contract: Contract,
     pub templates: UnknownTemplates,
+    pub provider_limits: ProviderLimits,
     /// Where the events of all environments are posted to.
     pub webhooks: Vec<Destination>,
     /// A JSON file, or a folder of them, with what every environment begins with.
@@ -41,20 +46,28 @@ impl Config {
     pub fn ephemeral() -> Self {
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen_too: None,
             database: None,
             api_keys: Vec::new(),
             hosts: Vec::new(),
+            origins: Vec::new(),
             workers: default_workers(),
             durability: Durability::Ephemeral,
             litestream: false,
             contract: Contract::Tutorial,
             templates: UnknownTemplates::Lenient,
+            provider_limits: ProviderLimits::On,
             webhooks: Vec::new(),
             seed: None,
             keep: Keep::default(),
             backup_dir: None,
             limits: default_limits(),
         }
+    }
+
+    /// What decides about messages besides their definitions.
+    pub fn messages(&self) -> MessageSettings {
+        MessageSettings { templates: self.templates, limits: self.provider_limits }
     }
 
     /// Checks settings that depend on one another.

@@ -157,6 +157,15 @@ impl Error {
         self.kind
     }
 
+    /// What is no JSON at all.
+    pub fn syntax(error: impl fmt::Display) -> Self {
+        Error::of_field(Kind::Invalid, "the body".to_owned(), format!("{NOT_JSON}{error}"))
+    }
+
+    pub fn is_of_syntax(&self) -> bool {
+        self.path.as_deref() == Some("the body") && self.message.starts_with(NOT_JSON)
+    }
+
     /// The JSON path of the field that it is about, if it is about one.
     pub fn path(&self) -> Option<&str> {
         self.path.as_deref()
@@ -176,6 +185,8 @@ impl Error {
         }
     }
 }
+
+const NOT_JSON: &str = "not valid JSON: ";
 
 /// Text that comes from outside, such as an id in a request, as errors and the log show it: cut if it is long, and with
 /// escapes in place of what a reader would not see, or take for a line of its own.

@@ -7,6 +7,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use rand::RngExt;
+use sha2::{Digest, Sha256};
 use ulid::{Generator, Ulid};
 
 use crate::clock::Timestamp;
@@ -15,6 +16,12 @@ const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// Characters of a recipient that is made up.
 pub const RECIPIENT_CHARS: usize = 21;
+
+/// The recipient of what names none: the same for the same text.
+pub fn recipient_of(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    digest.iter().take(RECIPIENT_CHARS).map(|byte| char::from(URL_SAFE[usize::from(byte % 64)])).collect()
+}
 
 /// Makes ids: random ones, or for tests countable ones.
 pub enum Ids {

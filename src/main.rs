@@ -72,7 +72,9 @@ fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {
     let url = format!("http://{}", reachable(address));
     let interfaces = match address.ip().is_unspecified() {
         true => format!("It listens on all interfaces ({address}).\n"),
-        false => String::new(),
+        false => {
+            app.other_address().map(|other| format!("It answers on http://{other} as well.\n")).unwrap_or_default()
+        }
     };
     output.put(
         format!(

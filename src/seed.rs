@@ -18,7 +18,7 @@ use crate::model::stored_elements;
 use crate::model::template::Check;
 use crate::render::email::brand as email_brand;
 use crate::send::SendRequest;
-use crate::settings::UnknownTemplates;
+use crate::settings::MessageSettings;
 use crate::store::environment::View;
 use crate::store::ingest::{self, NewUsers};
 use crate::store::plan::References;
@@ -29,7 +29,7 @@ use crate::store::{
 };
 
 /// Reads the seed in a file, or in the JSON files of a folder in the order of their names, and checks it.
-pub fn read(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
+pub fn read(path: &Path, settings: MessageSettings) -> Result<Seed> {
     let unreadable = |path: &Path, error: io::Error| {
         Error::startup(format!("--seed {}: it cannot be read: {error}", path.display()))
     };
@@ -50,12 +50,12 @@ pub fn read(path: &Path, templates: UnknownTemplates) -> Result<Seed> {
     };
     let files: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_>>()?;
     let seed = Seed::read(files.iter().map(|(file, text)| (file.as_str(), text.as_str())))?;
-    check(&seed, templates)?;
+    check(&seed, settings)?;
     Ok(seed)
 }
 
 /// Refuses a seed with texts that cannot be rendered for any recipient, or with a job that has a user twice.
-fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
+fn check(seed: &Seed, settings: MessageSettings) -> Result<()> {
     for template in &seed.templates {
         let at = format!("{}.content", template.at);
         compose::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
@@ -75,7 +75,7 @@ fn check(seed: &Seed, templates: UnknownTemplates) -> Result<()> {
     let messages = seed.messages.iter().map(|message| (&message.at, &message.value.definition, JobKind::Send));
     for (at, definition, kind) in jobs.chain(messages) {
         let resolved = ResolvedDefinition::new(Definition::read(definition, Reading::Lenient)?, kind);
-        Renderer::new(resolved, templates, Timestamp::default())
+        Renderer::new(resolved, settings, Timestamp::default())
             .map_err(|error| error.with_path(|path| format!("{at}.{path}")))?;
     }
     Ok(())
@@ -90,7 +90,7 @@ pub struct Seeder(Arc<Shared>);
 
 struct Shared {
     seed: Seed,
-    templates: UnknownTemplates,
+    settings: MessageSettings,
     /// By the hash of the environment's key.
     progress: RwLock<HashMap<[u8; 32], Arc<Progress>>>,
     from_before: Mutex<FromBefore>,
@@ -174,8 +174,8 @@ impl Progress {
 
 impl Seeder {
     /// `seed` was [read](read) and so checked.
-    pub fn new(seed: Seed, templates: UnknownTemplates) -> Self {
-        let shared = Shared { seed, templates, progress: RwLock::default(), from_before: Mutex::default() };
+    pub fn new(seed: Seed, settings: MessageSettings) -> Self {
+        let shared = Shared { seed, settings, progress: RwLock::default(), from_before: Mutex::default() };
         Seeder(Arc::new(shared))
     }
 
@@ -256,7 +256,7 @@ impl Seeder {
                 continue;
             }
             let understood = Definition::read(definition, Reading::Lenient)?;
-            let send = SendRequest { definition: definition.clone(), templates: self.0.templates };
+            let send = SendRequest { definition: definition.clone(), messages: self.0.settings };
             let send = send.prepare(&view, understood, vec![(recipient.clone(), user.clone())])?;
             let id = id.clone();
             store.write(move |tx| {

@@ -15,7 +15,7 @@ use crate::model::list::ListPattern;
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::send_to::{self, Filter, SendRecipient};
-use crate::settings::UnknownTemplates;
+use crate::settings::MessageSettings;
 use crate::store::environment::View;
 use crate::store::job::PinnedVersions;
 use crate::store::plan::{self, References};
@@ -37,7 +37,7 @@ const LOGGED_CHARACTERS: usize = 512;
 pub struct SendRequest {
     /// The `message`, as it was sent.
     pub definition: String,
-    pub templates: UnknownTemplates,
+    pub messages: MessageSettings,
 }
 
 /// A send that only has to be written.
@@ -67,7 +67,9 @@ impl SendRequest {
         let (environment, found, now) = view.read(|db, environment| {
             Ok((environment, store::send::resolve(db, environment, plan, &sent, COMMIT_BYTES)?, db.now()))
         })?;
-        let renderer = Renderer::new(found.plan, self.templates, now)?;
+        let renderer = Renderer::new(found.plan, self.messages, now)?;
+        renderer.warn_of_overrides("a send");
+        renderer.warn_of_unused(format_args!("a send"));
         let mut outcomes = RenderedBatch::default();
         for ((recipient, user), known) in users.iter().zip(&found.known) {
             if outcomes.bytes() > COMMIT_BYTES {
@@ -86,7 +88,8 @@ impl SendRequest {
             Ok((environment, versions, expand_recipients(db, environment, to)?))
         })?;
         // Compiled only to see whether it can be: the runner does it again.
-        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.templates, Timestamp::default())?;
+        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?
+            .warn_of_unused(format_args!("a send"));
         if users.is_empty() {
             let to = format!("{to:?}");
             log::warn!(

@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 
-/// Which of two readings of Courier's documentation is answered by.
+/// Which of three readings of Courier's documentation is answered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Contract {
     /// Create answers 201, ingest 200 with a body, run 202.
@@ -12,6 +12,9 @@ pub enum Contract {
     /// Create answers 200, ingest and run 204, `event` is required, and what its samples send is taken.
     #[value(name = "openapi")]
     OpenApi,
+    /// Create answers 201, ingest 200 with a body, run 202, and `event` is required: what Courier's guide of August 2026
+    /// says that the service does.
+    Live,
 }
 
 /// What an acknowledged request survives.
@@ -35,6 +38,29 @@ pub enum UnknownTemplates {
     // As it would be at Courier for a typo.
     /// The message is UNMAPPED.
     Strict,
+}
+
+/// What becomes of a message that its provider would refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProviderLimits {
+    /// It is refused with the provider's own code, and the next provider or channel has its turn.
+    #[default]
+    On,
+    /// It is taken, unless it cannot be made at all.
+    Off,
+}
+
+/// What decides about messages besides their definitions.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageSettings {
+    pub templates: UnknownTemplates,
+    pub limits: ProviderLimits,
+}
+
+impl Default for MessageSettings {
+    fn default() -> Self {
+        MessageSettings { templates: UnknownTemplates::Lenient, limits: ProviderLimits::On }
+    }
 }
 
 /// How a line of the log is written.

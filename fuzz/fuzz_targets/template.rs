@@ -7,7 +7,7 @@ use bulkd::model::rendered_batch::{Outcome, RenderedBatch};
 use bulkd::model::resolved::ResolvedDefinition;
 use bulkd::model::stored_recipient::StoredRecipient;
 use bulkd::compose::{Recipient, Renderer};
-use bulkd::settings::UnknownTemplates;
+use bulkd::settings::MessageSettings;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn rendered(content: Value, snippet: &str, user: &str) -> Result<Option<String>,
     let mut plan = ResolvedDefinition::new(Definition::read(&definition, Reading::Bulk).unwrap(), JobKind::Bulk);
     plan.brand = Some(json!({ "id": "b", "name": "B", "snippets": { "items": [{ "name": "s", "value": snippet }] } }));
     let renderer =
-        Renderer::new(plan, UnknownTemplates::Lenient, Timestamp::default()).map_err(|error| error.to_string())?;
+        Renderer::new(plan, MessageSettings::default(), Timestamp::default()).map_err(|error| error.to_string())?;
     let mut outcomes = RenderedBatch::default();
     let user = Recipient { recipient: "r", user, known: &StoredRecipient::default() };
     renderer.render(user, Timestamp::default(), false, &mut outcomes);

@@ -5,19 +5,16 @@ use serde_json::json;
 use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::json::with_members;
 use crate::model::brand::BrandPayload;
 use crate::model::row::BrandRow;
 use crate::render::email::brand as email_brand;
 use crate::store::brand::{self, Brand};
 
-/// `POST /brands` with `{name, settings, id?, snippets?}`: 200 and the brand, 409 if the id is taken.
+/// `POST /brands` with `{name, settings?, id?, snippets?}`: 200 and the brand, 409 if the id is taken.
 pub fn create(mut call: Call<'_>) -> Result<Action> {
     let payload = BrandPayload::read(&call.json()?, "")?;
-    if payload.settings.is_none() {
-        return Err(Error::invalid("settings", "expected an object, which may be empty"));
-    }
     email_brand::check(&payload, "")?;
     Action::change(move |tx, environment| shown(&brand::create(tx, environment, &payload)?))
 }

@@ -12,13 +12,14 @@ use crate::http::Pieces;
 use crate::json::{self, Object};
 use crate::model::bulk::{JobKind, JobStatus, UserState, UserStatus};
 use crate::model::definition::{Definition, Reading};
+use crate::model::no_effect;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::user;
 use crate::settings::Contract;
 use crate::store::ingest::{self, NewUsers};
 use crate::store::job_users::{self, JobUser};
 use crate::store::plan::References;
-use crate::store::{job, run};
+use crate::store::{Db, job, run};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -26,19 +27,36 @@ struct CreateBody<'a> {
     message: &'a RawValue,
 }
 
-/// `POST /bulk` with `{message}`: 201 `{jobId}` (the tutorial's reading) or 200 (the OpenAPI's). The message is kept as
-/// it was sent. An event or template that is not known here is no error.
+/// Users in a call from which on the service was seen to refuse it (`bulk.md` of Courier's integration guides, August 2026).
+const REFUSED_USERS: usize = 5_000;
+
+/// `POST /bulk` with `{message}`: 201 `{jobId}`, or 200 in the OpenAPI's reading. The message is kept as it was sent. An
+/// event or template that is not known here is no error.
 pub fn create(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let definition = json::read::<CreateBody<'_>>(&body, String::new)?.message.get();
     let contract = call.settings.contract;
-    let reading = if contract == Contract::OpenApi { Reading::EventRequired } else { Reading::Bulk };
+    let reading = match contract {
+        Contract::Tutorial => Reading::Bulk,
+        Contract::OpenApi => Reading::EventRequired,
+        Contract::Live => Reading::Live,
+    };
+    let understood = Definition::read(definition, reading)?;
+    let has_event = understood.has_event;
     // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
-    let resolved = ResolvedDefinition::new(Definition::read(definition, reading)?, JobKind::Bulk);
-    Renderer::new(resolved, call.settings.templates, Timestamp::default())?;
+    let resolved = ResolvedDefinition::new(understood, JobKind::Bulk);
+    Renderer::new(resolved, call.settings.messages, Timestamp::default())?;
+    let told = no_effect::of(definition);
     let definition = definition.to_owned();
     Action::change(move |tx, environment| {
         let job_id = job::create(tx, environment, &definition)?;
+        if !has_event {
+            log::warn!(
+                "job {job_id} has no 'event': Courier's guide of August 2026 says that the service refuses such a job, as \
+                 --contract live does"
+            );
+        }
+        told.iter().for_each(|it| log::warn!("job {job_id}: {it}"));
         let status = if contract == Contract::OpenApi { 200 } else { 201 };
         Ok(Answer::new(status, format!("{{\"jobId\":\"{job_id}\"}}")))
     })
@@ -74,8 +92,15 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
         return Err(Error::invalid("users", expected));
     }
     let (job_id, contract) = (call.path("job_id"), call.settings.contract);
+    let notices = call.settings.notices.clone();
     Action::prepare(move |view| {
         ingest::prepare(view, &job_id, &mut users)?;
+        let is_new = |db: &Db<'_>, environment| Ok(job::get(db, environment, &job_id)?.received == 0);
+        if view.read(is_new)?
+            && let Some(told) = members_without_effect(&users)
+        {
+            log::warn!("job {job_id}: {told}");
+        }
         Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
             let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {
@@ -83,12 +108,26 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
                 return Err(Error::invalid("job_id", problem));
             }
             let duplicates = ingest::ingest(tx, &job, &mut users)?;
+            if users.len() >= REFUSED_USERS && notices.is_new(&job_id) {
+                log::warn!(
+                    "job {job_id} is given {} users in one call: Courier's guide of August 2026 says that the service \
+                     refuses calls of {REFUSED_USERS} and more, and advises at most 1000",
+                    users.len()
+                );
+            }
             Ok(match contract {
                 Contract::OpenApi => Answer::new(204, ""),
-                Contract::Tutorial => Answer::new(200, ingested(&users, &duplicates)),
+                Contract::Tutorial | Contract::Live => Answer::new(200, ingested(&users, &duplicates)),
             })
         }))
     })
+}
+
+/// Users of the first call of a job that are looked over: those of one job look alike.
+const LOOKED_OVER: usize = 100;
+
+fn members_without_effect(users: &NewUsers) -> Option<String> {
+    (0..users.len().min(LOOKED_OVER)).find_map(|i| no_effect::of_user(users.user(i), || format!("users[{i}]")))
 }
 
 fn ingested(users: &NewUsers, duplicates: &[usize]) -> Pieces {
@@ -119,7 +158,7 @@ pub fn run(mut call: Call<'_>) -> Result<Action> {
             run::start(tx, &job, &references)?;
             Ok(match contract {
                 Contract::OpenApi => Answer::new(204, ""),
-                Contract::Tutorial => Answer::new(202, "{}"),
+                Contract::Tutorial | Contract::Live => Answer::new(202, "{}"),
             })
         }))
     })

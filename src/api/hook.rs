@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::origins::Origins;
 use super::routes::Route;
 use crate::http::{Method, Reply, Request};
 use crate::logging::{self, RequestLine};
@@ -16,13 +17,16 @@ pub struct Exchange {
     pub route: Option<&'static Route>,
     /// `None` if it came no further, or for a route that needs no key.
     pub environment: Option<Environment>,
+    /// The page that may read the answer, by its origin.
+    pub origin: Option<String>,
     begun: Instant,
 }
 
 impl Exchange {
-    pub fn begin(request: &Request) -> Self {
+    pub fn begin(request: &Request, origins: &Origins) -> Self {
         let (method, path) = (request.method().clone(), request.path().to_owned());
-        Exchange { method, path, route: None, environment: None, begun: Instant::now() }
+        let origin = origins.of(request).map(str::to_owned);
+        Exchange { method, path, route: None, environment: None, origin, begun: Instant::now() }
     }
 
     /// Since the request was read.

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::origins::Origins;
 use crate::error::{Error, Kind, Result, shown};
 use crate::http::Request;
 
@@ -25,8 +26,9 @@ impl Hosts {
         Hosts { named: None }
     }
 
-    /// Refuses a request that a page of another site may have sent. One without `Host` and `Origin` is of no browser.
-    pub fn check(&self, request: &Request) -> Result<()> {
+    /// Refuses a request that a page of another site may have sent, unless its origin is allowed. One without `Host` and
+    /// `Origin` is of no browser.
+    pub fn check(&self, request: &Request, allowed: &Origins) -> Result<()> {
         if self.named.is_none() {
             return Ok(());
         }
@@ -53,13 +55,13 @@ impl Hosts {
             };
         }
         let hosts: Vec<&[u8]> = request.raw_headers("host").collect();
-        match origins.find(|origin| !self.passes_origin(origin, &hosts)) {
+        match origins.find(|origin| !self.passes_origin(origin, &hosts) && !allowed.allow(origin)) {
             None => Ok(()),
             Some(origin) => Err(Error::new(
                 Kind::Forbidden,
                 format!(
-                    "Origin: '{}' is another site; allow its host with --allow-host, or name the keys that are let in with \
-                     --api-key",
+                    "Origin: '{}' is another site; allow it with --allow-origin, or its host with --allow-host, or name the keys \
+                     that are let in with --api-key",
                     shown(&String::from_utf8_lossy(origin))
                 ),
             )),

@@ -132,7 +132,7 @@ pub fn cancel(mut call: Call<'_>) -> Result<Action> {
 /// `POST /messages/{message_id}/resend`: 202 `{messageId}` of a new message, made of the same definition and user with
 /// what is stored now.
 pub fn resend(mut call: Call<'_>) -> Result<Action> {
-    let (message_id, templates) = (call.path("message_id"), call.settings.templates);
+    let (message_id, messages) = (call.path("message_id"), call.settings.messages);
     Action::prepare(move |view| {
         let (definition, recipient, user) = view.read(|db, environment| {
             let place = place(db, environment, &message_id)?;
@@ -144,7 +144,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
             Ok((definition, recipient, user))
         })?;
         let understood = Definition::read(&definition, Reading::Lenient)?;
-        let send = SendRequest { definition, templates };
+        let send = SendRequest { definition, messages };
         let send = send.prepare(view, understood, vec![(recipient, user)])?;
         let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {
             let message_id = send.write(tx, environment)?;

@@ -1,4 +1,4 @@
-//! One pipeline for all requests: host → route → environment → seeded → idempotency key → action → answer.
+//! One pipeline for all requests: host → origin → route → environment → seeded → idempotency key → action → answer.
 //!
 //! A handler turns a request into an [`Action`](super::call::Action), without the database, and refuses what is wrong with
 //! it. The pipeline does what the action says: a query, or a change in a group commit. [Hooks](super::hook::Hook) stand
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
 use super::hook::{Exchange, Hook, RequestLog};
 use super::idempotency::{self, Once};
-use super::query;
 use super::routes::{self, Access, Handler, Route};
 use super::settings::Settings;
-use crate::error::{Error, Kind, Result};
+use super::{nearest, origins, query};
+use crate::error::{Error, Kind, Result, shown};
 use crate::http::{self, Method, Reply, Request, Response};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::seed::Seed;
@@ -48,7 +48,7 @@ enum RequestOutcome {
 impl Api {
     /// `seed` is what every environment begins with; it was [checked](crate::seed::check).
     pub fn new(store: Arc<Store>, settings: Settings, seed: Seed) -> Self {
-        let seeder = Seeder::new(seed, settings.templates);
+        let seeder = Seeder::new(seed, settings.messages);
         let reads = Outage::new("requests to read are refused");
         let changes = Outage::new("requests to change something are refused");
         Api { store, settings, seeder, hooks: vec![Box::new(RequestLog)], reads, changes }
@@ -72,7 +72,7 @@ impl Api {
 
     /// Replies to a request, whatever it is.
     pub fn answer(&self, request: Request) -> Reply {
-        let mut exchange = Exchange::begin(&request);
+        let mut exchange = Exchange::begin(&request, &self.settings.origins);
         let outcome = guarded(|| self.run(request, &mut exchange));
         self.finish(&exchange, outcome)
     }
@@ -86,7 +86,7 @@ impl Api {
         let (mut waiting, mut queries) = (Vec::new(), Vec::new());
         let rows = &Rows::default();
         for (place, request) in requests.into_iter().enumerate() {
-            let mut exchange = Exchange::begin(&request);
+            let mut exchange = Exchange::begin(&request, &self.settings.origins);
             match guarded(|| self.begin_inline(request, &mut exchange, reader.is_some())) {
                 Ok(None) => {}
                 Ok(Some(Begun::Query(query, environment))) => {
@@ -116,13 +116,23 @@ impl Api {
 
     /// Takes a request through the pipeline.
     fn run(&self, request: Request, exchange: &mut Exchange) -> Result<RequestOutcome> {
-        self.settings.hosts.check(&request)?;
-        let (route, params) = routes::find(request.method(), request.path())?;
+        self.settings.hosts.check(&request, &self.settings.origins)?;
+        if exchange.origin.is_some()
+            && let Some(response) = origins::preflight(&request)
+        {
+            return Ok(RequestOutcome::Reply(Reply::Answer(response)));
+        }
+        let found = routes::find(request.method(), request.path());
+        let (route, params) = found.map_err(|error| match error.kind() {
+            Kind::NotFound => error.explained(&nearest::hint(request.method(), request.path())),
+            _ => error,
+        })?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(self.answer_open(answer, exchange)),
         };
         query::check(request.query(), route.query)?;
+        self.tell_of_unknown(&request, route);
         self.seeder.ensure_seeded(&self.store, &environment)?;
         if let Some(reply) = self.before(exchange) {
             return Ok(RequestOutcome::Reply(reply));
@@ -138,7 +148,12 @@ impl Api {
         {
             return Ok(RequestOutcome::Answer(answer));
         }
-        let answer = match handler(self.call(route, params, request))? {
+        let declared = if route.body.is_empty() { None } else { self.tell_of_type(&request, &environment) };
+        let action = handler(self.call(route, params, request)).map_err(|error| match declared {
+            Some(declared) if error.is_of_syntax() => error.explained(&format!(" (its Content-Type is {declared})")),
+            _ => error,
+        })?;
+        let answer = match action {
             Action::Query(query) => view.read(query)?,
             Action::Change(change) => self.commit(change, once, &environment)?,
             Action::Prepare(prepare) => self.commit(prepare(&view)?, once, &environment)?,
@@ -174,12 +189,13 @@ impl Api {
     fn begin_inline(&self, request: Request, exchange: &mut Exchange, has_reader: bool) -> Result<Option<Begun>> {
         let found = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.inline);
         let Some((route, params)) = found else { return Ok(None) };
-        self.settings.hosts.check(&request)?;
+        self.settings.hosts.check(&request, &self.settings.origins)?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange)))),
         };
         query::check(request.query(), route.query)?;
+        self.tell_of_unknown(&request, route);
         if !has_reader || !self.seeder.is_seeded(&environment) {
             return Ok(None);
         }
@@ -204,6 +220,36 @@ impl Api {
                 Entry::Key(handler, environment)
             }
         })
+    }
+
+    /// Says once of each route which parameters of a query it does not know: a client that relies on one would not notice.
+    fn tell_of_unknown(&self, request: &Request, route: &'static Route) {
+        for name in query::unknown(request.query(), route.query) {
+            if self.settings.notices.is_new((route.method.as_str(), route.path, &name)) {
+                let known = match route.query {
+                    [] => "it knows none".to_owned(),
+                    known => format!("it knows {}", known.join(", ")),
+                };
+                let (method, path, name) = (&route.method, route.path, shown(&name));
+                log::warn!("{method} {path} ignores the parameter '{name}' of a query: {known}");
+            }
+        }
+    }
+
+    /// The type that a body is declared to have, if that is not JSON's, which is said once of each environment and type.
+    fn tell_of_type(&self, request: &Request, environment: &Environment) -> Option<String> {
+        let declared = request.raw_headers("content-type").next().filter(|_| !request.body.is_empty())?;
+        let declared = String::from_utf8_lossy(declared);
+        let kind = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if kind.is_empty() || kind == "application/json" || kind.ends_with("+json") {
+            return None;
+        }
+        let kind = shown(&kind).to_string();
+        if self.settings.notices.is_new((environment.key_hash, &kind)) {
+            let environment = environment.label();
+            log::warn!("environment {environment} sends JSON as {kind}: it is read, but send it as application/json");
+        }
+        Some(kind)
     }
 
     fn before(&self, exchange: &Exchange) -> Option<Reply> {
@@ -247,6 +293,10 @@ impl Api {
     fn finish(&self, exchange: &Exchange, outcome: Result<RequestOutcome>) -> Reply {
         let is_unauthorized = outcome.as_ref().is_err_and(|error| error.kind() == Kind::Unauthorized);
         let outage = if exchange.method == Method::Get { &self.reads } else { &self.changes };
+        let outcome = outcome.map_err(|error| match error.kind() {
+            Kind::NotFound => self.store.check_contents().err().unwrap_or(error),
+            _ => error,
+        });
         let reply = match outage.watch(outcome) {
             Ok(RequestOutcome::Reply(reply)) => reply,
             Ok(RequestOutcome::Answer(answer)) => Reply::Answer(respond(answer)),
@@ -254,6 +304,10 @@ impl Api {
         };
         let reply = guarded(|| Ok(self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, reply))))
             .unwrap_or_else(|error| Reply::Answer(refuse(&error)));
+        let reply = match &exchange.origin {
+            Some(origin) => origins::let_read(origin, reply),
+            None => reply,
+        };
         match (reply, &self.settings.late) {
             (Reply::Answer(response), Some(late)) if is_unauthorized => late.reply(response),
             (reply, _) => reply,

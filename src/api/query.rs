@@ -54,7 +54,7 @@ fn is_given(value: &str) -> bool {
     !matches!(value, "" | "undefined" | "null")
 }
 
-/// Refuses a query of which a parameter that the route knows cannot be read. What it does not know is not looked at.
+/// Refuses a query of which a parameter that the route knows cannot be read. What it does not know is not read.
 pub fn check(text: &str, known: &'static [&'static str]) -> Result<()> {
     for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
         let name = decode(name);
@@ -63,6 +63,16 @@ pub fn check(text: &str, known: &'static [&'static str]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Parameters that the route does not know, of the first so many: each is told in the log.
+const UNKNOWN: usize = 20;
+
+/// The names of parameters that the route does not know.
+pub fn unknown<'q>(text: &'q str, known: &'static [&'static str]) -> impl Iterator<Item = String> + 'q {
+    let names = text.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
+    let names = names.take(UNKNOWN).map(|name| read_encoded(&name.replace('+', " ")).unwrap_or(name.to_owned()));
+    names.filter(|name| !name.is_empty() && !known.contains(&name.trim_end_matches("[]")))
 }
 
 /// What is said of a part of a URL that cannot be read.

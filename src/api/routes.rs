@@ -4,8 +4,8 @@ use super::call::{Action, Answer, Call, Params};
 use super::query;
 use super::template::{checks, content};
 use super::{
-    backup, brand, bulk, health, list, message, metrics, outbox, preference, profile, reset, send, subscription,
-    template, token, webhook,
+    backup, brand, bulk, health, list, message, metrics, outbox, preference, preference_v1, profile, reset, send,
+    subscription, template, token, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
@@ -100,6 +100,10 @@ pub static ROUTES: &[Route] = &[
         .about("Send a message")
         .body("`{message: {to, template or content, ...}}`")
         .answers("202 `{requestId}`"),
+    route(Method::Post, "/send/list", send::send_list)
+        .about("Send a message to lists")
+        .body("`{event, list or pattern, brand?, data?, override?}`")
+        .answers("200 `{messageId}`"),
     route(Method::Get, "/messages", message::list)
         .about("List messages")
         .query(&[
@@ -225,6 +229,16 @@ pub static ROUTES: &[Route] = &[
         .about("Delete a preference")
         .query(&["tenant_id"])
         .answers("204; the topic's default holds again"),
+    route(Method::Get, "/preferences", preference_v1::list)
+        .about("List topics")
+        .answers("200 `{categories, uncategorized}`: the topics of the seed"),
+    route(Method::Get, "/preferences/{user_id}", preference_v1::get)
+        .about("Get a user's preferences")
+        .answers("200 `{categories, notifications}`: all that the user has chosen"),
+    route(Method::Put, "/preferences/{user_id}", preference_v1::put)
+        .about("Replace a user's preferences")
+        .body("`{categories?, notifications?}`")
+        .answers("200 `{status}`; each of the two replaces all of its kind"),
     route(Method::Get, "/users/{user_id}/tokens", token::list).about("List push tokens").answers("200 `{tokens}`"),
     route(Method::Put, "/users/{user_id}/tokens", token::put_many)
         .about("Add push tokens")
@@ -271,6 +285,9 @@ pub static ROUTES: &[Route] = &[
         .about("Get a template's content")
         .query(&["version"])
         .answers("200 `{version, elements}`, each element with its checksum"),
+    route(Method::Get, "/notifications/{id}/draft/content", content::get_draft)
+        .about("Get the content of a template's draft")
+        .answers("200 `{version, elements}`, each element with its checksum"),
     route(Method::Put, "/notifications/{id}/content", content::replace)
         .about("Replace a template's content")
         .body("`{content: {elements, version?}, state?}`")
@@ -299,7 +316,7 @@ pub static ROUTES: &[Route] = &[
         .answers("204"),
     route(Method::Post, "/brands", brand::create)
         .about("Create a brand")
-        .body("`{name, settings, id?, snippets?}`")
+        .body("`{name, settings?, id?, snippets?}`")
         .answers("200 with the brand, 409 if the id is taken"),
     route(Method::Get, "/brands", brand::list)
         .about("List brands")
@@ -351,6 +368,11 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
         Error::not_found(format!("there is no route {method} {path}"))
     })?;
     Ok((route, params?))
+}
+
+/// Whether a path is that of a route, whatever the method.
+pub fn is_path(pattern: &'static str, path: &str) -> bool {
+    matches(pattern, path).is_some()
 }
 
 /// What stands in place of a pattern's names. Two users must not become one because neither can be read.

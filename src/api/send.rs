@@ -8,14 +8,16 @@ use crate::error::{Error, Result};
 use crate::json;
 use crate::json::members::{self, Raw, members};
 use crate::model::definition::{Definition, Reading};
+use crate::model::no_effect;
 use crate::model::send_to::{self, SendRecipient};
+use crate::model::send_v1::{self, SendV1};
 use crate::send::SendRequest;
-use crate::settings::Contract;
+use crate::settings::{Contract, MessageSettings};
 
 #[derive(Deserialize)]
 struct SendBody<'a> {
-    #[serde(borrow)]
-    message: &'a RawValue,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
 }
 
 members! {
@@ -27,10 +29,14 @@ members! {
 
 /// `POST /send` with `{message}`: 202 `{requestId}`, which for a single recipient is the message's id. Those
 /// who are named get the message in this request, unless that is too much to hold; the subscribers of lists get theirs from
-/// the runner.
+/// the runner. With `{event, recipient}`, the first form of it: 200 `{messageId}`.
 pub fn send(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
-    let message = json::read::<SendBody<'_>>(&body, String::new)?.message.get();
+    let message = match json::read::<SendBody<'_>>(&body, String::new)?.message {
+        Some(message) => message.get(),
+        None if send_v1::is_v1(&body) => return send_v1(SendV1::to_user(&body)?, call.settings.messages),
+        None => return Err(Error::invalid("the body", "expected a field 'message'")),
+    };
     let lenient = call.settings.contract == Contract::OpenApi;
     let definition = Definition::read(message, if lenient { Reading::Lenient } else { Reading::Send })?;
     let to = match members::read::<MessageTo<'_>>(message, || "message".to_owned())?.to {
@@ -38,16 +44,42 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
         _ if lenient => Vec::new(),
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
-    let (definition_as_sent, templates) = (message.to_owned(), call.settings.templates);
-    let send = SendRequest { definition: definition_as_sent, templates };
+    tell(message);
+    let send = SendRequest { definition: message.to_owned(), messages: call.settings.messages };
+    prepare(send, definition, to, |request_id| Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
+}
+
+/// `POST /send/list` with `{event, list}` or `{event, pattern}`: 200 `{messageId}`.
+pub fn send_list(mut call: Call<'_>) -> Result<Action> {
+    let body = call.json()?;
+    send_v1(SendV1::to_lists(&body)?, call.settings.messages)
+}
+
+fn send_v1(SendV1 { definition, to }: SendV1, messages: MessageSettings) -> Result<Action> {
+    let understood = Definition::read(&definition, Reading::Bulk)?;
+    tell(&definition);
+    let send = SendRequest { definition, messages };
+    prepare(send, understood, vec![to], |id| Answer::new(200, format!("{{\"messageId\":\"{id}\"}}")))
+}
+
+/// Tells the log what nothing comes of.
+fn tell(definition: &str) {
+    no_effect::of(definition).iter().for_each(|it| log::warn!("POST /send: {it}"));
+}
+
+fn prepare(
+    send: SendRequest,
+    definition: Definition,
+    to: Vec<SendRecipient>,
+    answer: fn(String) -> Answer,
+) -> Result<Action> {
     Action::prepare(move |view| {
         let send = match users(&to) {
             Some(users) => send.prepare(view, definition, users)?,
             None => send.prepare_lists(view, definition, &to)?,
         };
         let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {
-            let request_id = send.write(tx, environment)?;
-            Ok(Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
+            Ok(answer(send.write(tx, environment)?))
         });
         Ok(change.sure())
     })

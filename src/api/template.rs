@@ -130,10 +130,14 @@ impl Asked {
         Asked::of(label.as_deref(), VersionSelector::Published, call.settings.contract)
     }
 
+    fn draft() -> Self {
+        Asked { version: VersionSelector::Draft, instead: None }
+    }
+
     fn of(label: Option<&str>, current: VersionSelector, contract: Contract) -> Result<Self> {
         let version = label.map_or(Ok(current), VersionSelector::read);
         match contract {
-            Contract::Tutorial => Ok(Asked { version: version?, instead: None }),
+            Contract::Tutorial | Contract::Live => Ok(Asked { version: version?, instead: None }),
             Contract::OpenApi => Ok(Asked { version: version.unwrap_or(current), instead: Some(current) }),
         }
     }

@@ -66,6 +66,14 @@ impl MessageBody {
         Ok((body, template))
     }
 
+    /// What its content says that has no effect, by its path.
+    pub fn unused(&self) -> &[String] {
+        match self {
+            MessageBody::Content(content) => &content.unused,
+            _ => &[],
+        }
+    }
+
     /// What it says on a channel; `None` if it has nothing for that.
     pub fn for_channel(&self, channel: Channel, provider: Provider, locale: Option<&str>) -> Option<ChannelBody<'_>> {
         match self {

@@ -1,6 +1,7 @@
 //! The addresses of a recipient.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::json::members::{self, Member, members};
 use crate::json::{self, Object, Text};
 use crate::model::channel::Channel;
-use crate::model::provider::{PROFILE_KEYS, Provider};
+use crate::model::provider::{Borrowed, PROFILE_KEYS, Provider};
 use crate::model::user::User;
 
 members! {
@@ -78,6 +79,7 @@ impl Address<'_> {
     pub fn is_for(&self, channel: Channel, provider: Provider) -> bool {
         match channel {
             Channel::Push | Channel::DirectMessage => self.provider == provider,
+            _ if self.provider.row().borrows.is_some() || provider.row().borrows.is_some() => self.provider == provider,
             _ => true,
         }
     }
@@ -89,6 +91,8 @@ pub struct Contact<'a> {
     user: &'a User<'a>,
     stored: ContactFields<'a>,
     given: ContactFields<'a>,
+    /// Of `to`. Most messages are e-mails, for which it is not looked at.
+    sent: OnceCell<ContactFields<'a>>,
     tokens: &'a [(Provider, String)],
 }
 
@@ -106,7 +110,14 @@ impl<'a> Contact<'a> {
             None => Ok(ContactFields::default()),
         };
         let given = read(user.profile.map(|profile| profile.as_str()))?;
-        Ok(Contact { recipient, user, stored: read(stored)?, given, tokens })
+        Ok(Contact { recipient, user, stored: read(stored)?, given, sent: OnceCell::new(), tokens })
+    }
+
+    /// What `to` says under the keys of a profile.
+    fn sent(&self) -> &ContactFields<'a> {
+        // Its texts were read before.
+        let read = || ContactFields::read(self.user.to()?.as_profile()?).ok();
+        self.sent.get_or_init(|| read().unwrap_or_default())
     }
 
     pub fn locale(&self) -> Option<&str> {
@@ -146,16 +157,24 @@ impl<'a> Contact<'a> {
 
     /// An address in an object: of the profile that was sent, else of `to`, else of the stored profile.
     fn object(&self, provider: Provider) -> Option<Address<'_>> {
-        let address =
-            |value: &'a str| provider.row().address(Some(value).filter(|it| it.starts_with('{')).map(Object::of)?);
+        let address = |value: &'a str| provider.row().address(value);
         let given = || self.given.of(provider).find_map(address);
-        let sent = || {
-            let to = self.user.to()?;
-            provider.row().profile_keys.iter().find_map(|key| provider.row().address(to.object(key)?))
-        };
+        let sent = || self.sent().of(provider).find_map(address);
         let stored = || self.stored.of(provider).find_map(address);
         let text = given().or_else(sent).or_else(stored)?;
         Some(Address { provider, text, in_profile: true })
+    }
+
+    /// The address that a provider which was asked for by its name has from elsewhere.
+    pub fn borrowed(&self, provider: Provider) -> Vec<Address<'_>> {
+        let lent = match provider.row().borrows {
+            None => Vec::new(),
+            Some(Borrowed::Email) => self.addresses(Channel::Email),
+            Some(Borrowed::Phone) => self.addresses(Channel::Sms),
+            Some(Borrowed::Of(other)) => self.tokens_of(|it| it == other),
+            Some(Borrowed::Nothing) => self.addresses(Channel::Inbox),
+        };
+        lent.into_iter().map(|address| Address { provider, ..address }).collect()
     }
 
     /// An address that is a text: of the profile that was sent, else elsewhere in what was sent, else of the stored
@@ -180,15 +199,7 @@ impl<'a> Contact<'a> {
 
     /// All tokens: those of the profile, key by key, and those that are stored.
     fn push(&self) -> Vec<Address<'_>> {
-        let mut found = Vec::new();
-        for (slot, (_, provider)) in PROFILE_KEYS.iter().enumerate().filter(|(_, (_, it))| it.serves(Channel::Push)) {
-            let before = found.len();
-            for value in [self.given.addresses[slot], self.stored.addresses[slot]].into_iter().flatten() {
-                if found.len() == before {
-                    tokens(value, &mut |text| found.push(Address { provider: *provider, text, in_profile: true }));
-                }
-            }
-        }
+        let mut found = self.tokens_of(|provider| provider.serves(Channel::Push));
         found.extend(self.tokens.iter().map(|(provider, token)| Address {
             provider: *provider,
             text: Cow::Borrowed(token.as_str()),
@@ -196,10 +207,37 @@ impl<'a> Contact<'a> {
         }));
         found
     }
+
+    /// The tokens that the profile has for some providers.
+    fn tokens_of(&self, wanted: impl Fn(Provider) -> bool) -> Vec<Address<'_>> {
+        let mut found = Vec::new();
+        for (slot, (_, provider)) in PROFILE_KEYS.iter().enumerate().filter(|(_, (_, it))| wanted(*it)) {
+            let before = found.len();
+            let profiles = [&self.given, self.sent(), &self.stored];
+            for value in profiles.into_iter().filter_map(|it| it.addresses[slot]) {
+                if found.len() == before {
+                    tokens(value, &mut |text| found.push(Address { provider: *provider, text, in_profile: true }));
+                }
+            }
+        }
+        found
+    }
 }
 
-/// Members under which a profile has push tokens, OneSignal's players, Amazon's targets and Airship's audience.
-const TOKENS: [&str; 7] = ["token", "tokens", "player_id", "target_arn", "audience", "named_user", "channel"];
+/// Members under which a profile has push tokens, OneSignal's players, Amazon's targets, Airship's audience, MagicBell's
+/// users, and Pusher's channels, interests and users.
+const TOKENS: [&str; 10] = [
+    "token",
+    "tokens",
+    "player_id",
+    "target_arn",
+    "audience",
+    "named_user",
+    "channel",
+    "external_id",
+    "interests",
+    "userIds",
+];
 
 /// Push tokens stand alone, in a list, or in an object. One that stands alone is not copied.
 fn tokens<'a>(value: &'a str, each: &mut impl FnMut(Cow<'a, str>)) {

@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::model::bulk::JobKind;
 use crate::model::definition::{ContentSource, Definition};
 use crate::model::resolved::{ResolvedDefinition, ResolvedTopic};
-use crate::provider::SmtpChecks;
+use crate::provider::ProviderChecks;
 use crate::render::email::brand;
 use crate::render::scope::{JobData, JobVariables, NameTable, Scope};
-use crate::settings::UnknownTemplates;
+use crate::settings::{MessageSettings, ProviderLimits};
 
 pub struct CompiledJob {
     pub kind: JobKind,
@@ -23,7 +23,8 @@ pub struct CompiledJob {
     pub topic: Option<ResolvedTopic>,
     pub data: JobData,
     pub names: NameTable,
-    pub smtp_checks: SmtpChecks,
+    pub provider_checks: ProviderChecks,
+    pub limits: ProviderLimits,
     /// By their sources.
     conditions: HashMap<String, Condition>,
 }
@@ -31,12 +32,13 @@ pub struct CompiledJob {
 impl CompiledJob {
     /// Compiles the texts, of which some say which year it is `now`, and the conditions. Fails if one of them is malformed,
     /// naming it by its path in the request.
-    pub fn compile(resolved: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
+    pub fn compile(resolved: ResolvedDefinition, settings: MessageSettings, now: Timestamp) -> Result<Self> {
         let mut definition = resolved.definition;
         let mut names = NameTable::default();
         let partials = brand::partials(resolved.brand.as_ref());
         let source = std::mem::replace(&mut definition.source, ContentSource::Nothing);
-        let (body, template) = MessageBody::compile(source, resolved.stored, templates, &mut names, &partials)?;
+        let (body, template) =
+            MessageBody::compile(source, resolved.stored, settings.templates, &mut names, &partials)?;
         let mut conditions = HashMap::new();
         for (path, source) in &definition.conditions {
             conditions.insert(source.clone(), Condition::compile(source, path, &mut names)?);
@@ -47,7 +49,8 @@ impl CompiledJob {
             kind: resolved.kind,
             is_simulation: resolved.is_simulation,
             data: JobData::new(std::mem::take(&mut definition.data), variables, &names),
-            smtp_checks: SmtpChecks::of(&definition.options),
+            provider_checks: ProviderChecks::default(),
+            limits: settings.limits,
             definition,
             body,
             template,

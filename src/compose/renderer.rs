@@ -13,11 +13,11 @@ use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::ProfileVersion;
-use crate::model::stored_recipient::StoredRecipient;
+use crate::model::stored_recipient::{StoredRecipient, Subject};
 use crate::model::user::User;
-use crate::render::MESSAGE_BYTES;
+use crate::provider;
 use crate::render::scope::Scope;
-use crate::settings::UnknownTemplates;
+use crate::settings::MessageSettings;
 use crate::threads::catch;
 
 /// A user of a job with what is stored under its recipient id.
@@ -43,18 +43,33 @@ pub struct Renderer {
 impl Renderer {
     /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its
     /// path in the request.
-    pub fn new(definition: ResolvedDefinition, templates: UnknownTemplates, now: Timestamp) -> Result<Self> {
-        Ok(Renderer { job: CompiledJob::compile(definition, templates, now)? })
+    pub fn new(definition: ResolvedDefinition, messages: MessageSettings, now: Timestamp) -> Result<Self> {
+        Ok(Renderer { job: CompiledJob::compile(definition, messages, now)? })
     }
 
-    /// The topic of the messages.
-    pub fn topic_id(&self) -> Option<&str> {
-        self.job.topic.as_ref().map(|topic| topic.topic_id.as_str())
+    /// Warns of overrides that have no effect, once for `what`.
+    pub fn warn_of_overrides(&self, what: &str) {
+        let paths = provider::without_effect(&self.job.definition.options);
+        if !paths.is_empty() {
+            log::warn!("{what}: overrides without effect: {}", shown(&paths.join(", ")));
+        }
     }
 
-    /// The tenant that the messages are sent for.
-    pub fn tenant_id(&self) -> Option<&str> {
-        self.job.definition.options.tenant_id.as_deref()
+    /// Tells in the log what the content says that has no effect. `what` is the job or send that it belongs to.
+    pub fn warn_of_unused(&self, what: std::fmt::Arguments<'_>) {
+        let unused = self.job.body.unused();
+        if !unused.is_empty() {
+            log::warn!("{what}: {}", unused.join("; "));
+        }
+    }
+
+    /// What the messages are about.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            names: self.job.consent_names(),
+            topic_id: self.job.topic.as_ref().map(|topic| topic.topic_id.as_str()),
+            tenant_id: self.job.definition.options.tenant_id.as_deref(),
+        }
     }
 
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
@@ -116,8 +131,16 @@ impl Renderer {
         let contact = Contact::new(recipient, &user, stored, &it.known.tokens)?;
         let scope = Scope::new(recipient, &user, stored, &job.data, &job.names)?;
         let invalid = |problem: String| Error::new(Kind::Invalid, problem);
-        match Router::new(job, &contact, &scope, has_waited).route(chosen).map_err(invalid)? {
-            RoutingOutcome::Deliveries(planned) => write(recipient, version, planned, &scope, batch).map_err(invalid),
+        let start = batch.bytes();
+        let outcome = Router::new(job, &contact, &scope, has_waited, batch).route(chosen).map_err(invalid)?;
+        if !matches!(outcome, RoutingOutcome::Deliveries(_)) {
+            batch.truncate(start);
+        }
+        match outcome {
+            RoutingOutcome::Deliveries(planned) => {
+                push(recipient, version, planned, batch);
+                Ok(())
+            }
             RoutingOutcome::Nowhere(verdict) => without_delivery(verdict, None, batch),
             RoutingOutcome::WithoutContent => Err(invalid("the content has nothing for this channel".to_owned())),
             RoutingOutcome::Delayed { delay_ms } => without_delivery(delayed, Some(Delay::For(delay_ms)), batch),
@@ -125,24 +148,18 @@ impl Renderer {
     }
 }
 
-/// Writes the deliveries of a message. The first that was not refused decides what became of it, or else the last one.
-fn write(
+/// Adds a message with its deliveries. The first that was not refused decides what became of it, or else the last one.
+fn push(
     recipient: &str,
     profile_version: Option<ProfileVersion>,
     planned: Vec<PlannedDelivery<'_>>,
-    scope: &Scope<'_>,
     batch: &mut RenderedBatch,
-) -> std::result::Result<(), String> {
-    let start = batch.bytes();
+) {
     let deciding = planned.iter().position(|it| it.verdict.reason.is_none());
     let deciding = deciding.unwrap_or(planned.len().saturating_sub(1));
     let (mut decides, mut others) = (None, Vec::new());
     for (i, delivery) in planned.into_iter().enumerate() {
-        let PlannedDelivery { channel, provider, address, is_accepted, body, verdict } = delivery;
-        let written = body.write((channel, provider, &*address.text), scope, batch)?;
-        if batch.bytes() - start > MESSAGE_BYTES {
-            return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
-        }
+        let PlannedDelivery { address, is_accepted, written, verdict, .. } = delivery;
         if is_accepted && !address.in_profile {
             batch.count_off_profile_address();
         }
@@ -155,5 +172,4 @@ fn write(
     if let Some((verdict, written)) = decides {
         batch.push_message(recipient, verdict, Some(written), profile_version, None, others);
     }
-    Ok(())
 }

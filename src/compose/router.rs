@@ -1,6 +1,6 @@
-//! Which deliveries a message leads to: its routing followed for one recipient. Nothing is written here.
+//! Which deliveries a message leads to: its routing followed for one recipient. Their texts are written on the way, since
+//! a provider may refuse them.
 
-use super::body::ChannelBody;
 use super::contact::{Address, Contact};
 use super::job::CompiledJob;
 use super::simulator::{self, Fate};
@@ -8,12 +8,12 @@ use crate::model::bulk::JobKind;
 use crate::model::channel::Channel;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
-use crate::model::routing::{ChannelConfig, ChannelOptions, Method, Routing, RoutingTarget};
+use crate::model::rendered_batch::{Delivery, RenderedBatch, RenderedDelivery};
+use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingTarget};
+use crate::provider::Rendered;
+use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
-
-/// Where no routing is given: the first of these that the recipient has.
-const DEFAULT_CHANNELS: [Channel; 6] =
-    [Channel::Email, Channel::Sms, Channel::Push, Channel::DirectMessage, Channel::Webhook, Channel::Inbox];
+use crate::settings::ProviderLimits;
 
 /// A message goes to no more addresses.
 const DELIVERIES_LIMIT: usize = 1000;
@@ -38,7 +38,7 @@ pub struct PlannedDelivery<'a> {
     pub address: Address<'a>,
     /// Whether the provider takes it; what it refuses leads to the next provider or channel.
     pub is_accepted: bool,
-    pub body: ChannelBody<'a>,
+    pub written: RenderedDelivery,
     pub verdict: Verdict,
 }
 
@@ -55,10 +55,13 @@ pub enum RoutingOutcome<'a> {
 }
 
 /// Follows the routing of one message.
-pub struct Router<'a> {
+pub struct Router<'a, 'b> {
     job: &'a CompiledJob,
     contact: &'a Contact<'a>,
     scope: &'a Scope<'a>,
+    batch: &'b mut RenderedBatch,
+    /// Where the texts of this message begin.
+    start: usize,
     locale: Option<&'a str>,
     /// Whether this message has waited already.
     has_waited: bool,
@@ -75,9 +78,17 @@ pub struct Router<'a> {
     delay_ms: Option<i64>,
 }
 
-impl<'a> Router<'a> {
-    pub fn new(job: &'a CompiledJob, contact: &'a Contact<'a>, scope: &'a Scope<'a>, has_waited: bool) -> Self {
+impl<'a, 'b> Router<'a, 'b> {
+    pub fn new(
+        job: &'a CompiledJob,
+        contact: &'a Contact<'a>,
+        scope: &'a Scope<'a>,
+        has_waited: bool,
+        batch: &'b mut RenderedBatch,
+    ) -> Self {
         Router {
+            start: batch.bytes(),
+            batch,
             job,
             contact,
             scope,
@@ -134,7 +145,7 @@ impl<'a> Router<'a> {
     }
 
     fn try_default(&mut self) -> Result<(), String> {
-        for channel in DEFAULT_CHANNELS {
+        for channel in DEFAULT_ORDER {
             let went = self.try_channel(channel, ChannelRequest::default())?;
             // No other channel stands in for one that is stopped or refused.
             if went || !self.deliveries.is_empty() || self.filtered || self.has_config_error() {
@@ -204,15 +215,17 @@ impl<'a> Router<'a> {
     fn try_channel(&mut self, channel: Channel, asked: ChannelRequest<'_>) -> Result<bool, String> {
         let job = self.job;
         let options = job.definition.options.channels.get(channel.name());
-        let addresses = self.contact.addresses(channel);
+        let mut addresses = self.contact.addresses(channel);
+        let (only, named);
+        let of_entry = || asked.config.and_then(|it| it.providers.as_deref());
+        let of_channel = || options.and_then(|it| it.providers.as_deref());
+        let names = of_entry().or_else(of_channel);
+        self.borrow_addresses(asked.only, names, &mut addresses);
         if addresses.is_empty() || !self.has_inbox(channel) {
             self.cannot_reach(asked.only.map_or(channel.name(), Provider::name));
             return Ok(false);
         }
-        let (only, named);
-        let of_entry = || asked.config.and_then(|it| it.providers.as_deref());
-        let of_channel = || options.and_then(|it| it.providers.as_deref());
-        let providers: Option<&[Provider]> = match (asked.only, of_entry().or_else(of_channel)) {
+        let providers: Option<&[Provider]> = match (asked.only, names) {
             (Some(provider), _) => {
                 only = [provider];
                 Some(&only)
@@ -240,6 +253,16 @@ impl<'a> Router<'a> {
         match providers {
             Some(providers) => self.try_providers(channel, providers, &addresses, method),
             None => self.try_addresses(channel, addresses, method),
+        }
+    }
+
+    /// Adds the addresses that providers have from elsewhere, of those that were asked for by their names.
+    fn borrow_addresses(&self, only: Option<Provider>, names: Option<&[String]>, addresses: &mut Vec<Address<'a>>) {
+        let named = names.into_iter().flatten().filter(|_| only.is_none()).filter_map(|name| Provider::named(name));
+        for provider in only.into_iter().chain(named).filter(|it| it.row().borrows.is_some()) {
+            if !addresses.iter().any(|it| it.provider == provider) {
+                addresses.extend(self.contact.borrowed(provider));
+            }
         }
     }
 
@@ -331,8 +354,28 @@ impl<'a> Router<'a> {
         if self.deliveries.len() == DELIVERIES_LIMIT {
             return Err(format!("the message would go to more than {DELIVERIES_LIMIT} addresses"));
         }
-        self.deliveries.push(PlannedDelivery { channel, provider, address, is_accepted, body, verdict });
+        let written = body.write((channel, provider, &*address.text), self.scope, self.batch)?;
+        if self.batch.bytes() - self.start > MESSAGE_BYTES {
+            return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
+        }
+        let refusal = if verdict == Verdict::SENT { self.refusal(&written) } else { None };
+        let (is_accepted, verdict) = match refusal {
+            Some(error) => (false, refused(error)),
+            None => (is_accepted, verdict),
+        };
+        self.deliveries.push(PlannedDelivery { channel, provider, address, is_accepted, written, verdict });
         Ok(is_accepted)
+    }
+
+    /// How the provider would refuse what is written.
+    fn refusal(&self, written: &RenderedDelivery) -> Option<String> {
+        let job = self.job;
+        if job.limits == ProviderLimits::Off {
+            return None;
+        }
+        let Delivery { channel, provider, address, subject, body, content } = self.batch.delivery(written);
+        let rendered = Rendered { channel, provider, address, subject, body, content };
+        job.provider_checks.refusal(&job.definition.options, rendered, |out| self.scope.write_data(out))
     }
 
     /// Whether the provider accepts it, and what becomes of it; `None` if it waits.
@@ -340,8 +383,8 @@ impl<'a> Router<'a> {
         if self.job.is_simulation {
             return Some((true, Verdict::of(MessageStatus::Simulated)));
         }
-        let refused =
-            |error: String| Some((false, Verdict::new(MessageStatus::Undeliverable, Reason::ProviderError, error)));
+        let options = &self.job.definition.options;
+        let refused = |error: String| Some((false, refused(error)));
         match simulator::fate(channel, address) {
             // Such an address could add headers to a mail, and no provider takes it.
             None if address.contains(char::is_control) => refused("the address holds a control character".to_owned()),
@@ -351,12 +394,18 @@ impl<'a> Router<'a> {
             }
             Some(Fate::Is(verdict)) => Some((true, verdict)),
             Some(Fate::Refused(verdict)) => Some((false, verdict)),
-            Some(Fate::Delayed { .. }) | None => match self.job.smtp_checks.refusal(provider, address) {
-                Some(error) => refused(error),
-                None => Some((true, Verdict::SENT)),
-            },
+            Some(Fate::Delayed { .. }) | None => {
+                match self.job.provider_checks.unmade(options, channel, provider, address) {
+                    Some(error) => refused(error),
+                    None => Some((true, Verdict::SENT)),
+                }
+            }
         }
     }
+}
+
+fn refused(error: String) -> Verdict {
+    Verdict::new(MessageStatus::Undeliverable, Reason::ProviderError, error)
 }
 
 /// Of an entry of the routing, else of the channel's options, whether the first success is enough.

@@ -20,11 +20,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long newcomers wait for room, if there may be some soon, before they are refused. Longer than a body has to be
 /// silent to make room.
 const ROOM_TIME: Duration = Duration::from_millis(1_500);
-const LISTENER: Token = Token(0);
-const WAKE: Token = Token(1);
+const WAKE: Token = Token(usize::MAX);
 
 pub struct Listener {
-    socket: TcpListener,
+    sockets: Vec<TcpListener>,
+    /// The socket that is asked first.
+    turn: usize,
     poll: Poll,
     loops: EventLoops,
     state: Arc<ServerState>,
@@ -41,15 +42,18 @@ pub struct Listener {
 }
 
 impl Listener {
-    pub fn new(mut socket: TcpListener, loops: EventLoops, state: Arc<ServerState>) -> io::Result<Self> {
+    pub fn new(mut sockets: Vec<TcpListener>, loops: EventLoops, state: Arc<ServerState>) -> io::Result<Self> {
         let poll = Poll::new()?;
-        poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
+        for (token, socket) in sockets.iter_mut().enumerate() {
+            poll.registry().register(socket, Token(token), Interest::READABLE)?;
+        }
         let accepts = Outage::new("connections cannot be accepted");
         let room = Outage::of_callers("silent connections are closed to make room for new ones");
         let (most, most_refused) = (descriptors::for_connections(), descriptors::for_refusals());
         let (accepted, waiting, full_since, evictions) = (0, None, None, Evictions::default());
         Ok(Listener {
-            socket,
+            sockets,
+            turn: 0,
             poll,
             loops,
             state,
@@ -71,7 +75,7 @@ impl Listener {
 
     /// Accepts connections until all stops, and sees the event loops off.
     pub fn run(mut self) {
-        let mut events = Events::with_capacity(2);
+        let mut events = Events::with_capacity(self.sockets.len() + 1);
         let mut pause = None;
         while !self.state.stopping() {
             // On a descriptor of our own it can fail by an interruption only.
@@ -83,7 +87,7 @@ impl Listener {
             }
             pause = pauses.then_some(ACCEPT_PAUSE);
         }
-        drop((self.socket, self.waiting));
+        drop((self.sockets, self.waiting));
         self.loops.join();
     }
 
@@ -101,8 +105,8 @@ impl Listener {
             if self.state.open() >= most && self.make_room() != Room::Made {
                 return Err(io::Error::other("as many as there may be have requests in flight"));
             }
-            match self.socket.accept() {
-                Ok((stream, _)) => {
+            match self.accept() {
+                Ok(stream) => {
                     self.waiting = Some(stream);
                     self.accepts.succeeded();
                 }
@@ -114,6 +118,19 @@ impl Listener {
             }
         }
         Ok(())
+    }
+
+    /// Accepts from the sockets in turn, so that a crowd at one keeps nobody out at the other.
+    fn accept(&mut self) -> io::Result<TcpStream> {
+        for _ in 0..self.sockets.len() {
+            let accepted = self.sockets[self.turn].accept();
+            self.turn = (self.turn + 1) % self.sockets.len();
+            match accepted {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                accepted => return accepted.map(|(stream, _)| stream),
+            }
+        }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// Serves a newcomer, refuses it, or has it wait.

@@ -1,7 +1,7 @@
 //! A listening server: how it starts, and how it stops.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -23,30 +23,39 @@ const BACKLOG: i32 = 4096;
 /// A listening server.
 pub struct Server {
     address: SocketAddr,
+    other_address: Option<SocketAddr>,
     state: Arc<ServerState>,
     listener: Waker,
     loops: Vec<Arc<Connections>>,
 }
 
 impl Server {
-    /// Listens on `address` (port 0 takes a free one) and answers from now on.
-    pub fn start(address: SocketAddr, limits: Limits, service: Arc<dyn Service>) -> Result<(Server, JoinHandle<()>)> {
-        let socket = listen(address).map_err(|error| match error.kind() {
+    /// Listens on `address` (port 0 takes a free one), and at the same port on `other` if the machine has that address, and
+    /// answers from now on.
+    pub fn start(
+        address: SocketAddr,
+        other: Option<IpAddr>,
+        limits: Limits,
+        service: Arc<dyn Service>,
+    ) -> Result<(Server, JoinHandle<()>)> {
+        let sockets = listen_on_all(address, other).map_err(|(address, error)| match error.kind() {
             io::ErrorKind::AddrInUse => {
                 Error::startup(format!("{address} is taken by another program; choose another with --listen"))
             }
             _ => Error::startup(format!("{address} cannot be listened on: {error}")),
         })?;
         let state = Arc::new(ServerState::new(limits, service));
-        Server::run(socket, state).map_err(|error| Error::startup(format!("{address} cannot be listened on: {error}")))
+        Server::run(sockets, state).map_err(|error| Error::startup(format!("{address} cannot be listened on: {error}")))
     }
 
-    fn run(socket: TcpListener, state: Arc<ServerState>) -> io::Result<(Server, JoinHandle<()>)> {
-        let address = socket.local_addr()?;
+    fn run(sockets: Vec<TcpListener>, state: Arc<ServerState>) -> io::Result<(Server, JoinHandle<()>)> {
+        let addresses: Vec<SocketAddr> = sockets.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let address = addresses.first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let other_address = addresses.get(1).copied();
         let event_loops = EventLoops::start(&state)?;
         let loops = event_loops.loops.clone();
-        let listener = Listener::new(socket, event_loops, state.clone())?;
-        let server = Server { address, state, listener: listener.waker()?, loops };
+        let listener = Listener::new(sockets, event_loops, state.clone())?;
+        let server = Server { address, other_address, state, listener: listener.waker()?, loops };
         let thread = std::thread::Builder::new().name("listener".to_owned());
         let thread = threads::spawn_service(thread, move || listener.run())?;
         Ok((server, thread))
@@ -54,6 +63,10 @@ impl Server {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub fn other_address(&self) -> Option<SocketAddr> {
+        self.other_address
     }
 
     /// Takes no more requests, and waits until those that have arrived are answered, up to [`Limits::stop`].
@@ -76,6 +89,37 @@ pub fn reachable(mut address: SocketAddr) -> SocketAddr {
         });
     }
     address
+}
+
+/// Tries for a free port of one address that is free on the other as well.
+const FREE_PORTS: usize = 16;
+
+/// The address that fails is told.
+fn listen_on_all(
+    address: SocketAddr,
+    other: Option<IpAddr>,
+) -> std::result::Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let at = |error| (address, error);
+        let socket = listen(address).map_err(at)?;
+        let Some(other) = other else { return Ok(vec![socket]) };
+        let other = SocketAddr::new(other, socket.local_addr().map_err(at)?.port());
+        match listen(other) {
+            Ok(second) => return Ok(vec![socket, second]),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if address.port() != 0 || tries == FREE_PORTS {
+                    return Err((other, error));
+                }
+            }
+            // A machine without IPv6 says so in many ways.
+            Err(error) => {
+                log::debug!("{other} is not listened on: {error}");
+                return Ok(vec![socket]);
+            }
+        }
+    }
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

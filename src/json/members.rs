@@ -79,7 +79,7 @@ impl<'a> Member<'a> for Text<'a> {
 
 impl<'a> Member<'a> for Object<'a> {
     fn read(value: &'a str) -> Option<Self> {
-        value.starts_with('{').then(|| Object::of(value))
+        Object::sent(value)
     }
 }
 

@@ -9,14 +9,15 @@ pub mod scan;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::iter;
 use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Kind, Result, shown};
+use crate::error::{Error, Result, shown};
 
 pub use accept::accept;
 pub use merge::merge;
@@ -56,7 +57,7 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str, at: &str) -> Error {
         let text = error.to_string();
         Error::invalid(path, in_json_words(text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end])))
     } else {
-        Error::new(Kind::Invalid, format!("the body: not valid JSON: {error}"))
+        Error::syntax(error)
     }
 }
 
@@ -81,7 +82,8 @@ fn in_json_words(text: &str) -> String {
     }
 }
 
-/// The fields of an object, read as a `T`. serde alone would take an array for them as well.
+/// The fields of an object, read as a `T`. serde alone would take an array for them as well, and not only an
+/// [empty one](is_empty_array).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fields<T>(pub T);
 
@@ -96,9 +98,30 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fields<T> {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Self::Value, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Fields)
             }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> std::result::Result<Self::Value, A::Error> {
+                match array.next_element::<IgnoredAny>()? {
+                    None => T::deserialize(MapDeserializer::new(iter::empty::<((), ())>())).map(Fields),
+                    Some(_) => Err(de::Error::invalid_type(Unexpected::Seq, &self)),
+                }
+            }
         }
-        deserializer.deserialize_map(FieldsVisitor(PhantomData))
+        // Asked for a map, serde_json would not say what is in an array.
+        deserializer.deserialize_struct("", &[], FieldsVisitor(PhantomData))
     }
+}
+
+/// For maps that may be absent: reads one as [`Fields`] does.
+pub fn map<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<T>, D::Error> {
+    Ok(Option::<Fields<T>>::deserialize(deserializer)?.map(|Fields(map)| map))
+}
+
+/// Whether a raw value is an array of nothing. PHP, whose arrays are maps as well, writes an empty map so: wherever an object
+/// is expected, here and in [`Object`], it is one without members.
+pub fn is_empty_array(raw: &str) -> bool {
+    let inner = raw.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inner.is_some_and(|inner| inner.trim_ascii().is_empty())
 }
 
 /// A string that points into the JSON it came from, unless it holds an escape.
@@ -140,6 +163,14 @@ impl<'a> Object<'a> {
         Object(text)
     }
 
+    /// The object that a raw value is; `None` if it is none.
+    pub fn sent(raw: &'a str) -> Option<Self> {
+        match raw.starts_with('{') {
+            true => Some(Object(raw)),
+            false => is_empty_array(raw).then_some(Object("{}")),
+        }
+    }
+
     /// The object's own text, braces included.
     pub fn as_str(&self) -> &'a str {
         self.0
@@ -157,11 +188,7 @@ impl<'a> Object<'a> {
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        if raw.starts_with('{') {
-            Ok(Object(raw))
-        } else {
-            Err(de::Error::custom(format_args!("expected an object, found {}", kind(raw))))
-        }
+        Object::sent(raw).ok_or_else(|| de::Error::custom(format_args!("expected an object, found {}", kind(raw))))
     }
 }
 

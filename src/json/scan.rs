@@ -3,9 +3,15 @@
 
 use std::borrow::Cow;
 
-/// Calls `each` with every member's name and raw value, in their order. `None` if the text is no object after all.
+/// Calls `each` with every member's name and raw value, in their order. `None` if the text is no object after all, nor an
+/// array of nothing, which is taken for one.
 pub fn for_each<'a>(object: &'a str, mut each: impl FnMut(&str, &'a str)) -> Option<()> {
     let mut text = Walk::new(object);
+    if text.peek()? == b'[' {
+        text.at += 1;
+        text.expect(b']')?;
+        return text.end();
+    }
     text.expect(b'{')?;
     if text.peek()? == b'}' {
         text.at += 1;
@@ -251,6 +257,7 @@ mod tests {
         assert_eq!(Items::of(items).collect::<Vec<_>>(), ["1", r#""a]""#, r#"[{"b":[]}]"#, "{}"]);
         assert_eq!(Items::of("[ ]").count() + Items::of("{}").count() + Members::of("[1]").count(), 0);
         assert_eq!(members("{ }"), Some(vec![]));
+        assert_eq!(members(" [ ] "), Some(vec![]));
     }
 
     #[test]
@@ -258,7 +265,10 @@ mod tests {
         for text in [
             "",
             "{",
-            "[]",
+            "[1]",
+            "[",
+            "[}",
+            "[] x",
             "{]",
             r#"{"a"}"#,
             r#"{"a":}"#,

@@ -36,11 +36,11 @@ type BrandTexts = BTreeMap<String, Option<String>>;
 
 #[derive(Deserialize)]
 struct BrandSettings {
-    #[serde(default, rename = "colors")]
+    #[serde(default, rename = "colors", deserialize_with = "json::map")]
     _colors: Option<BrandTexts>,
     #[serde(default, rename = "email")]
     _email: Option<Fields<BrandEmail>>,
-    #[serde(default, rename = "inapp")]
+    #[serde(default, rename = "inapp", deserialize_with = "json::map")]
     _inapp: Option<Map<String, Value>>,
 }
 
@@ -58,7 +58,7 @@ struct BrandEmail {
 
 #[derive(Deserialize)]
 struct Header {
-    #[serde(default, rename = "logo")]
+    #[serde(default, rename = "logo", deserialize_with = "json::map")]
     _logo: Option<BrandTexts>,
     #[serde(default, rename = "barColor")]
     _bar_color: Option<String>,
@@ -70,8 +70,8 @@ struct Header {
 struct Footer {
     #[serde(default, rename = "markdown")]
     _markdown: Option<String>,
-    #[serde(default, rename = "social")]
-    _social: Option<BTreeMap<String, Option<BrandTexts>>>,
+    #[serde(default, rename = "social", deserialize_with = "json::map")]
+    _social: Option<BTreeMap<String, Option<Fields<BrandTexts>>>>,
     #[serde(default, rename = "inheritDefault")]
     _inherit_default: Option<bool>,
 }
@@ -98,7 +98,7 @@ struct TemplateOverride {
     _width: Option<String>,
     #[serde(default, rename = "backgroundColor")]
     _background_color: Option<String>,
-    #[serde(default, rename = "mjml")]
+    #[serde(default, rename = "mjml", deserialize_with = "json::map")]
     _mjml: Option<Map<String, Value>>,
 }
 
@@ -128,7 +128,12 @@ impl BrandPayload {
             return Err(Error::invalid(field("id"), "expected a name without slashes, or nothing for a generated one"));
         }
         let mut sent: Map<String, Value> = json::read(text, || at.to_owned())?;
-        let mut take = |name: &str| sent.remove(name).filter(|value| !value.is_null());
+        let mut take = |name: &str| match sent.remove(name)? {
+            Value::Null => None,
+            // Those of a map without members.
+            Value::Array(_) => Some(Value::Object(Map::new())),
+            value => Some(value),
+        };
         let (settings, snippets) = (take("settings"), take("snippets"));
         let mut stored = format!("\"name\":{}", json::quoted(&known.name));
         for (name, value) in [("settings", &settings), ("snippets", &snippets)] {

@@ -9,7 +9,8 @@ use super::data::{self, Data};
 use super::delay::Delay;
 use super::layers::{FLAT, Layer, Layers, NESTED, RawSource, optional};
 use super::options::{MessageOptions, Metadata};
-use super::routing::{Routing, check_providers};
+use super::routing::{Routing, SentRouting, check_providers};
+use super::stored_elements;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Fields, Text};
 
@@ -22,6 +23,8 @@ const TAG_CHARS: usize = 30;
 #[derive(Debug)]
 pub struct Definition {
     pub source: ContentSource,
+    /// Whether an event was named.
+    pub has_event: bool,
     pub options: MessageOptions,
     /// Global data for all users.
     pub data: Data,
@@ -42,6 +45,8 @@ pub enum Reading {
     /// Of a bulk job in the OpenAPI's reading: `event` is required, and several sources of text are taken, as its
     /// samples have them.
     EventRequired,
+    /// Of a bulk job in the reading of the live service: as [`Bulk`](Reading::Bulk), and `event` is required.
+    Live,
     /// Of a send.
     Send,
     /// What the OpenAPI's types allow is taken, and fails later if it has to: a send without text, or with several
@@ -74,6 +79,7 @@ impl<'de> Deserialize<'de> for SentLocale {
         match Value::deserialize(deserializer)? {
             Value::String(locale) => Ok(SentLocale(Some(locale))),
             Value::Object(_) => Ok(SentLocale(None)),
+            Value::Array(items) if items.is_empty() => Ok(SentLocale(None)),
             _ => Err(de::Error::custom("expected a string such as \"en_US\", or an object")),
         }
     }
@@ -101,6 +107,7 @@ impl Definition {
         let brand_id = layers.nested.brand_id.or(layers.flat.brand_id).map(|Text(id)| id.into_owned());
         Ok(Definition {
             source,
+            has_event: layers.event.is_some(),
             options,
             data,
             brand_id: brand_id.or(brand),
@@ -116,8 +123,9 @@ impl Definition {
 /// The routing with its path.
 fn read_routing(layers: &Layers<'_>) -> Result<Option<(Routing, String)>> {
     let [nested, flat] = layers.each("routing", |it| it.routing)?;
-    let placed = |routing: Option<Routing>, form: &str| routing.map(|routing| (routing, format!("{form}.routing")));
-    Ok(placed(nested, NESTED).or(placed(flat, FLAT)))
+    let placed = |routing: SentRouting, form: &str| Some((routing.0?, format!("{form}.routing")));
+    let found = nested.map(|it| (it, NESTED)).or(flat.map(|it| (it, FLAT)));
+    Ok(found.and_then(|(routing, form)| placed(routing, form)))
 }
 
 /// Where the text of the messages comes from: the nested form, else the flat one, else the event. All of them have to be
@@ -128,7 +136,7 @@ fn read_source(layers: &Layers<'_>, reading: Reading) -> Result<ContentSource> {
         _ => "The 'event' parameter is required.",
     };
     let missing = || Error::new(Kind::Invalid, missing);
-    if reading == Reading::EventRequired && layers.event.is_none() {
+    if matches!(reading, Reading::EventRequired | Reading::Live) && layers.event.is_none() {
         return Err(missing());
     }
     let mut found = None;
@@ -136,7 +144,7 @@ fn read_source(layers: &Layers<'_>, reading: Reading) -> Result<ContentSource> {
         check_source(layer, form, reading)?;
         let source = match source {
             Some(RawSource::Content { path, raw }) => {
-                Some(ContentSource::Content { path, content: Content::read(raw, path)? })
+                Some(ContentSource::Content { path, content: read_content(raw, path, reading)? })
             }
             Some(RawSource::Template(template)) => Some(ContentSource::Template(template.to_owned())),
             None => None,
@@ -150,10 +158,22 @@ fn read_source(layers: &Layers<'_>, reading: Reading) -> Result<ContentSource> {
     }
 }
 
+/// What the OpenAPI's types leave out of an element is added where its reading is meant, as it is to stored ones.
+fn read_content(raw: &str, path: &str, reading: Reading) -> Result<Content> {
+    let read = Content::read(raw, path);
+    match reading {
+        Reading::EventRequired | Reading::Lenient if read.is_err() => match stored_elements::with_types(raw) {
+            Some(completed) => Content::read(&completed, path),
+            None => read,
+        },
+        _ => read,
+    }
+}
+
 /// Template and content exclude each other, as they do in Send.
 fn check_source(layer: &Layer<'_>, form: &str, reading: Reading) -> Result<()> {
     match (&layer.template, layer.content) {
-        (Some(_), Some(_)) if matches!(reading, Reading::Bulk | Reading::Send) => {
+        (Some(_), Some(_)) if matches!(reading, Reading::Bulk | Reading::Live | Reading::Send) => {
             Err(Error::invalid(form, "expected either 'template' or 'content', found both"))
         }
         (Some(template), _) if template.as_str().is_empty() => {

@@ -1,36 +1,110 @@
 //! Addresses of e-mail, as RFC 5322 spells them.
 
-use lettre::message::Mailboxes;
+use std::fmt;
+
+use lettre::Address;
+use lettre::message::Mailbox as ParsedMailbox;
 
 /// An address, maybe with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailbox {
     pub name: Option<String>,
+    /// Its domain is in ASCII, as it goes over the wire.
     pub email: String,
 }
 
 impl Mailbox {
-    /// The mailboxes in the value of a header, such as `"Lovelace, Ada" <ada@example.com>, bob@example.com`. A value that
-    /// is not spelled as it should be is taken apart at commas and brackets: its address is shown, and refused where it
-    /// is to be used.
+    pub fn new(name: Option<String>, email: &str) -> Self {
+        Mailbox { name: name.filter(|name| !name.is_empty()), email: in_ascii(email) }
+    }
+
+    /// The mailboxes in the value of a header, such as `"Lovelace, Ada" <ada@example.com>, bob@example.com`. One that is
+    /// not spelled as it should be is taken apart at its brackets: its address is shown, and refused where it is to be
+    /// used.
     pub fn list(text: &str) -> Vec<Mailbox> {
-        match text.parse::<Mailboxes>() {
-            Ok(mailboxes) => {
-                mailboxes.into_iter().map(|it| Mailbox { name: it.name, email: it.email.to_string() }).collect()
-            }
-            Err(_) => text.split(',').filter_map(Mailbox::guess).collect(),
+        entries(text).into_iter().map(Mailbox::one).collect()
+    }
+
+    fn one(text: &str) -> Mailbox {
+        if let Ok(ParsedMailbox { name, email }) = text.parse() {
+            return Mailbox::new(name, email.as_ref());
+        }
+        match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
+            Some((name, email)) => Mailbox::new(Some(name.trim().trim_matches('"').to_owned()), email.trim()),
+            None => Mailbox::new(None, text),
         }
     }
 
-    fn guess(text: &str) -> Option<Mailbox> {
-        let text = text.trim();
-        match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-            Some((name, email)) => {
-                let name = name.trim().trim_matches('"').to_owned();
-                Some(Mailbox { name: Some(name).filter(|name| !name.is_empty()), email: email.trim().to_owned() })
+    /// Why nothing can be sent there.
+    pub fn problem(&self) -> Option<String> {
+        problem(&self.email)
+    }
+}
+
+/// As a header has it: a name is in quotes if it holds what would end it.
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(name) = &self.name else { return f.write_str(&self.email) };
+        // Of what RFC 5322 has in words without quotes, and what JSON can hold besides.
+        let is_plain = |c: char| c.is_alphanumeric() || !c.is_ascii() || " !#$%&'*+-/=?^_`{|}~".contains(c);
+        match name.chars().all(is_plain) {
+            true => write!(f, "{name} <{}>", self.email),
+            false => {
+                let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+                write!(f, "\"{quoted}\" <{}>", self.email)
             }
-            None => (!text.is_empty()).then(|| Mailbox { name: None, email: text.to_owned() }),
         }
+    }
+}
+
+/// Why nothing can be sent to an address.
+pub fn problem(address: &str) -> Option<String> {
+    let error = in_ascii(address).parse::<Address>().err()?;
+    let shown: String = address.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Some(format!("'{shown}' is not an e-mail address: {error}"))
+}
+
+/// The entries of a list: what stands between commas that are neither in quotes nor in brackets nor in a comment.
+fn entries(text: &str) -> Vec<&str> {
+    let (mut entries, mut start, mut brackets, mut comments) = (Vec::new(), 0, 0_usize, 0_usize);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        if std::mem::take(&mut is_escaped) {
+            continue;
+        }
+        match c {
+            '\\' if is_quoted || comments > 0 => is_escaped = true,
+            '"' if comments == 0 => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            '(' => comments += 1,
+            ')' => comments = comments.saturating_sub(1),
+            _ if comments > 0 => {}
+            '<' => brackets += 1,
+            '>' => brackets = brackets.saturating_sub(1),
+            ',' if brackets == 0 => {
+                entries.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    entries.push(&text[start..]);
+    entries.retain_mut(|entry| {
+        *entry = entry.trim();
+        !entry.is_empty()
+    });
+    entries
+}
+
+/// An address with its domain in ASCII: `ada@bücher.example` is `ada@xn--bcher-kva.example`. A domain that cannot be is
+/// left as it is, and refused where it is to be used.
+fn in_ascii(address: &str) -> String {
+    match parts(address) {
+        Some((name, domain)) if !domain.is_ascii() => match idna::domain_to_ascii(domain) {
+            Ok(domain) => format!("{name}@{domain}"),
+            Err(_) => address.to_owned(),
+        },
+        _ => address.to_owned(),
     }
 }
 
@@ -57,12 +131,28 @@ mod tests {
             ),
             ("Ada <nowhere>, bob", vec![named("Ada", "nowhere"), alone("bob")]),
             ("{{email}}", vec![alone("{{email}}")]),
+            ("\"Acme, Inc.\" <x@example.com>", vec![named("Acme, Inc.", "x@example.com")]),
+            (
+                "\"Acme, \\\"Inc\\\".\" <x@example.com>, not one, <y@example.com>",
+                vec![named("Acme, \"Inc\".", "x@example.com"), alone("not one"), alone("y@example.com")],
+            ),
+            ("Bücher <ada@bücher.example>", vec![named("Bücher", "ada@xn--bcher-kva.example")]),
             ("", vec![]),
             (" , ", vec![]),
         ];
         for (text, expected) in cases {
             assert_eq!(Mailbox::list(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_mailbox_is_written_as_it_is_read() {
+        for text in ["ada@example.com", "Ada <ada@example.com>", "\"Acme, \\\"Inc\\\".\" <x@example.com>"] {
+            let mailboxes = Mailbox::list(text);
+            assert_eq!((mailboxes.len(), mailboxes[0].to_string().as_str()), (1, text));
+        }
+        assert_eq!(problem("ada@bücher.example"), None);
+        assert!(problem("not one").is_some_and(|it| it.starts_with("'not one' is not an e-mail address")));
     }
 
     #[test]

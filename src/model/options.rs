@@ -8,7 +8,7 @@ use super::provider::Provider;
 use super::routing::{Channels, ProviderOptions, Providers};
 use crate::error::{Error, Result};
 use crate::json::members::Raw;
-use crate::json::{self, Fields, merge};
+use crate::json::{self, Fields, Object, merge};
 
 /// Everything but content and routing, which makes it cheap to read where the content is not needed.
 #[derive(Debug, Default)]
@@ -27,8 +27,13 @@ pub struct MessageOptions {
     /// The metadata as they were sent, with what is not known here.
     pub raw_metadata: Option<Value>,
     pub tenant_id: Option<String>,
-    /// The `override` of the nested form, and that of the flat form laid over it. Members are providers.
+    /// Of all recipients that have none of their own.
+    pub locale: Option<String>,
+    /// The `override` of the nested form, and that of the flat form laid over it. Members are providers, and `channel` and
+    /// `brand`.
     pub overrides: Map<String, Value>,
+    /// What is laid over the brand.
+    pub brand: Option<Value>,
 }
 
 /// What a message says about itself.
@@ -63,24 +68,54 @@ impl MessageOptions {
         provider.spellings().find_map(|name| self.providers.get(name))
     }
 
+    /// A stored brand with what the message lays over it.
+    pub fn branded(&self, stored: Option<Value>) -> Option<Value> {
+        laid_over(stored.as_ref(), self.brand.as_ref())
+    }
+
     pub fn of(layers: &Layers<'_>) -> Result<Self> {
         let (metadata, raw_metadata) = read_metadata(layers)?;
         let overrides = read_overrides(layers)?;
-        let [channels, flat_channels] = layers.each("channels", |it| it.channels)?;
-        let [providers, flat_providers] = layers.each("providers", |it| it.providers)?;
+        let channels: [Option<Fields<Channels>>; 2] = layers.each("channels", |it| it.channels)?;
+        let providers: [Option<Fields<Providers>>; 2] = layers.each("providers", |it| it.providers)?;
+        let [channels, flat_channels] = channels.map(|sent| sent.map(|Fields(channels)| channels));
+        let [providers, flat_providers] = providers.map(|sent| sent.map(|Fields(providers)| providers));
         let tenants: [Option<Fields<Tenant>>; 2] = layers.each("context", |it| it.context)?;
+        let channels_nested = channels.is_some();
+        let mut channels: Channels = channels.or(flat_channels).unwrap_or_default();
+        lay_under_channels(&mut channels, overrides.get("channel"));
+        let of_email = channels.get("email").and_then(|it| it.overriding.as_ref()?.get("brand"));
+        let brand = laid_over(overrides.get("brand"), of_email);
         Ok(MessageOptions {
             event: layers.event.clone().or_else(|| metadata.event.clone()),
             template: template(layers),
-            channels_nested: channels.is_some(),
+            channels_nested,
             providers_nested: providers.is_some(),
-            channels: channels.or(flat_channels).unwrap_or_default(),
+            channels,
             providers: providers.or(flat_providers).unwrap_or_default(),
             metadata,
             raw_metadata,
+            locale: layers.flat.locale.and_then(|Raw(locale)| serde_json::from_str(locale).ok()),
             tenant_id: tenants.into_iter().flatten().find_map(|Fields(it)| it.tenant_id),
             overrides,
+            brand,
         })
+    }
+}
+
+/// Objects, the second over the first.
+fn laid_over(lower: Option<&Value>, upper: Option<&Value>) -> Option<Value> {
+    let mut found = [lower, upper].into_iter().flatten().filter(|it| it.is_object());
+    let mut merged = found.next()?.clone();
+    found.for_each(|over| merge(&mut merged, over));
+    Some(merged)
+}
+
+/// `override.channel`, the older form of `channels.<channel>.override`.
+fn lay_under_channels(channels: &mut Channels, overrides: Option<&Value>) {
+    for (name, over) in overrides.and_then(Value::as_object).into_iter().flatten() {
+        let channel = channels.entry(name.clone()).or_default();
+        channel.overriding = laid_over(Some(over), channel.overriding.as_ref());
     }
 }
 
@@ -100,7 +135,7 @@ fn read_metadata(layers: &Layers<'_>) -> Result<(Metadata, Option<Value>)> {
 
 fn read_overrides(layers: &Layers<'_>) -> Result<Map<String, Value>> {
     if let Some(Raw(sent)) = layers.flat.overrides
-        && !sent.starts_with('{')
+        && Object::sent(sent).is_none()
     {
         let expected = format_args!("expected an object, found {}", json::kind(sent));
         return Err(Error::invalid(format_args!("{FLAT}.override"), expected));

@@ -285,7 +285,7 @@ mod tests {
             (json!([{"op": "copy", "path": "/c"}]), "patch[0].from: "),
             (json!([{"op": "add", "path": "/x", "value": 1}, {"op": "drop", "path": "/x"}]), "patch[1].op: "),
             (json!([{"path": "/x"}]), "patch[0]: expected a field 'op'"),
-            (json!([[]]), "patch[0]: expected an object"),
+            (json!([[1]]), "patch[0]: expected an object"),
             (json!({}), "patch: expected an array"),
             (json!([{"op": "test", "path": "", "value": 1}]), "patch[0].value: "),
         ];

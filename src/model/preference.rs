@@ -91,9 +91,9 @@ impl TopicPreference {
 /// (`notifications`).
 #[derive(Debug, Default, Deserialize)]
 pub struct RecipientPreferences {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::map")]
     pub categories: Option<HashMap<String, Fields<PreferenceDetails>>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::map")]
     pub notifications: Option<HashMap<String, Fields<PreferenceDetails>>>,
 }
 

@@ -19,10 +19,23 @@ pub struct ProviderRow {
     pub aliases: &'static [&'static str],
     /// The keys of a profile that hold addresses which no other provider can reach.
     pub profile_keys: &'static [&'static str],
-    /// The members of the object under such a key that are an address, the best first. Without them what is there is push
-    /// tokens, alone, in a list, or in an object.
+    /// The members of the object under such a key that are an address, the best first; one with a dot is a member of a
+    /// member. Without them the address is what is there: a text, or push tokens, alone, in a list, or in an object.
     pub address_members: &'static [&'static str],
+    /// What it takes where the profile has none of its keys. It then has to be asked for by its name.
+    pub borrows: Option<Borrowed>,
     pub form: RequestForm,
+}
+
+/// An address that a provider has from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Borrowed {
+    Email,
+    Phone,
+    /// The keys of this provider.
+    Of(Provider),
+    /// It needs none: where it sends to is a matter of its settings. The recipient's id stands for it.
+    Nothing,
 }
 
 /// The forms of requests.
@@ -31,10 +44,27 @@ pub enum RequestForm {
     Sendgrid,
     /// The message as it goes over the wire.
     Smtp,
+    Ses,
+    Mailgun,
+    Mailjet,
+    Mandrill,
+    Postmark,
+    Resend,
+    Sparkpost,
     Twilio,
+    Messagebird,
+    Plivo,
+    Telnyx,
+    Vonage,
     Fcm,
+    Apns,
+    Expo,
+    OneSignal,
+    Airship,
+    Sns,
     Slack,
     MsTeams,
+    Discord,
     Webhook,
     /// Courier's own inbox.
     Inbox,
@@ -68,33 +98,67 @@ macro_rules! providers {
 }
 
 // The first row of a channel is its default provider. Chats and push tokens are tried in the order of the rows.
+// Names and addresses are those of Courier's pages on integrations.
 providers! {
     Sendgrid = "sendgrid": ProviderRow { form: RequestForm::Sendgrid, ..EMAIL },
     Smtp = "smtp": ProviderRow { form: RequestForm::Smtp, ..EMAIL },
-    AwsSes = "aws-ses": EMAIL,
-    Mailgun = "mailgun": EMAIL,
-    Mailjet = "mailjet": EMAIL,
-    Mandrill = "mandrill": EMAIL,
-    Postmark = "postmark": EMAIL,
-    Resend = "resend": EMAIL,
-    Sparkpost = "sparkpost": EMAIL,
+    AwsSes = "aws-ses": ProviderRow { aliases: &["ses"], form: RequestForm::Ses, ..EMAIL },
+    Mailgun = "mailgun": ProviderRow { form: RequestForm::Mailgun, ..EMAIL },
+    Mailjet = "mailjet": ProviderRow { form: RequestForm::Mailjet, ..EMAIL },
+    Mandrill = "mandrill": ProviderRow { form: RequestForm::Mandrill, ..EMAIL },
+    Postmark = "postmark": ProviderRow { form: RequestForm::Postmark, ..EMAIL },
+    Resend = "resend": ProviderRow { form: RequestForm::Resend, ..EMAIL },
+    Sparkpost = "sparkpost": ProviderRow { form: RequestForm::Sparkpost, ..EMAIL },
     Gmail = "gmail": ProviderRow { form: RequestForm::Smtp, ..EMAIL },
+    Amply = "amply": EMAIL,
+    Mailersend = "mailersend": EMAIL,
+    OneSignalEmail = "onesignal-email": ProviderRow { borrows: Some(Borrowed::Of(Provider::OneSignal)), ..EMAIL },
     Twilio = "twilio": ProviderRow { form: RequestForm::Twilio, ..SMS },
-    Messagebird = "messagebird": SMS,
-    Plivo = "plivo": SMS,
-    Telnyx = "telnyx": SMS,
-    Vonage = "vonage": SMS,
+    Messagebird = "messagebird": ProviderRow {
+        aliases: &["messagebird-sms"],
+        form: RequestForm::Messagebird,
+        ..SMS
+    },
+    Plivo = "plivo": ProviderRow { form: RequestForm::Plivo, ..SMS },
+    Telnyx = "telnyx": ProviderRow { form: RequestForm::Telnyx, ..SMS },
+    Vonage = "vonage": ProviderRow { aliases: &["nexmo"], form: RequestForm::Vonage, ..SMS },
+    AfricasTalking = "africastalking-sms": ProviderRow { aliases: &["africastalking"], ..SMS },
+    AzureSms = "azure-sms": SMS,
+    MessageMedia = "messagemedia": SMS,
+    Sinch = "sinch": SMS,
+    SmsCentral = "smscentral": SMS,
+    TextUs = "textus": SMS,
     FirebaseFcm = "firebase-fcm": ProviderRow { profile_keys: &["firebaseToken"], form: RequestForm::Fcm, ..PUSH },
-    Apn = "apn": ProviderRow { profile_keys: &["apn"], ..PUSH },
-    Expo = "expo": ProviderRow { profile_keys: &["expo"], ..PUSH },
-    OneSignal = "onesignal": ProviderRow { profile_keys: &["oneSignalPlayerID", "onesignal"], ..PUSH },
-    Airship = "airship": ProviderRow { profile_keys: &["airship"], ..PUSH },
+    Apn = "apn": ProviderRow { profile_keys: &["apn"], form: RequestForm::Apns, ..PUSH },
+    Expo = "expo": ProviderRow { profile_keys: &["expo"], form: RequestForm::Expo, ..PUSH },
+    OneSignal = "onesignal": ProviderRow {
+        profile_keys: &["oneSignalPlayerID", "oneSignalExternalUserId", "onesignal"],
+        form: RequestForm::OneSignal,
+        ..PUSH
+    },
+    Airship = "airship": ProviderRow { profile_keys: &["airship"], form: RequestForm::Airship, ..PUSH },
+    MagicBell = "magicbell": ProviderRow {
+        profile_keys: &["magicbell"],
+        borrows: Some(Borrowed::Email),
+        ..PUSH
+    },
+    PusherBeams = "pusher-beams": ProviderRow { profile_keys: &["pusherBeams"], ..PUSH },
+    Pusher = "pusher": ProviderRow { profile_keys: &["pusher"], ..PUSH },
+    Beamer = "beamer": ProviderRow { borrows: Some(Borrowed::Nothing), ..PUSH },
+    NowPush = "nowpush": ProviderRow { borrows: Some(Borrowed::Nothing), ..PUSH },
+    Pushbullet = "pushbullet": ProviderRow { borrows: Some(Borrowed::Nothing), ..PUSH },
+    Custom = "custom": ProviderRow { borrows: Some(Borrowed::Nothing), ..PUSH },
     // It takes numbers and push targets.
-    AwsSns = "aws-sns": ProviderRow { also: Some(Channel::Push), profile_keys: &["aws_sns"], ..SMS },
+    AwsSns = "aws-sns": ProviderRow {
+        also: Some(Channel::Push),
+        profile_keys: &["target_arn", "aws_sns"],
+        form: RequestForm::Sns,
+        ..SMS
+    },
     Courier = "courier": ProviderRow { form: RequestForm::Inbox, ..ProviderRow::of(Channel::Inbox) },
     Slack = "slack": ProviderRow {
         profile_keys: &["slack"],
-        address_members: &["channel", "user_id", "email"],
+        address_members: &["channel", "user_id", "email", "incoming_webhook.url", "authed_user.id"],
         form: RequestForm::Slack,
         ..CHAT
     },
@@ -108,6 +172,39 @@ providers! {
     Discord = "discord": ProviderRow {
         profile_keys: &["discord"],
         address_members: &["channel_id", "user_id"],
+        form: RequestForm::Discord,
+        ..CHAT
+    },
+    Whatsapp = "whatsapp": ProviderRow { borrows: Some(Borrowed::Phone), ..CHAT },
+    StreamChat = "stream-chat": ProviderRow {
+        profile_keys: &["streamChat"],
+        address_members: &["messageId", "channelId"],
+        ..CHAT
+    },
+    Viber = "viber": ProviderRow { profile_keys: &["viber"], address_members: &["receiver"], ..CHAT },
+    ChatApi = "chat-api": ProviderRow {
+        aliases: &["chat_api"],
+        profile_keys: &["chat_api"],
+        address_members: &["phone_number", "chat_id"],
+        ..CHAT
+    },
+    FacebookMessenger = "facebook-messenger": ProviderRow { profile_keys: &["facebookPSID"], ..CHAT },
+    Intercom = "intercom": ProviderRow {
+        profile_keys: &["intercom"],
+        address_members: &["to.id", "id"],
+        ..CHAT
+    },
+    Drift = "drift": ProviderRow { borrows: Some(Borrowed::Email), ..CHAT },
+    PagerDuty = "pagerduty": ProviderRow {
+        profile_keys: &["pagerduty"],
+        address_members: &["routing_key"],
+        borrows: Some(Borrowed::Nothing),
+        ..CHAT
+    },
+    Opsgenie = "opsgenie": ProviderRow { aliases: &["ops-genie"], borrows: Some(Borrowed::Nothing), ..CHAT },
+    SplunkOnCall = "splunk-on-call": ProviderRow {
+        profile_keys: &["splunk-on-call", "splunk_on_call"],
+        address_members: &["target.slug"],
         ..CHAT
     },
     Webhook = "webhook": ProviderRow {
@@ -127,23 +224,73 @@ impl ProviderRow {
             aliases: none,
             profile_keys: none,
             address_members: none,
+            borrows: None,
             form: RequestForm::Common,
         }
     }
 
-    /// The address in such an object.
-    pub fn address<'a>(&self, object: Object<'a>) -> Option<Cow<'a, str>> {
+    /// The address in what stands under a key.
+    pub fn address<'a>(&self, value: &'a str) -> Option<Cow<'a, str>> {
+        if !value.starts_with('{') {
+            let is_alone = value.starts_with('"') && self.address_members.is_empty();
+            return is_alone.then(|| text(value)).flatten();
+        }
         let mut best: Option<(usize, Cow<'a, str>)> = None;
-        let each = |name: &str, value: &'a str| {
-            let Some(place) = self.address_members.iter().position(|member| *member == name) else { return };
-            let text = Text::read(value).map(|Text(text)| text).filter(|text| !text.is_empty());
-            if let Some(text) = text.filter(|_| best.as_ref().is_none_or(|(known, _)| place <= *known)) {
-                best = Some((place, text));
+        let mut take = |place: usize, found: Option<Cow<'a, str>>| {
+            if best.as_ref().is_none_or(|(known, _)| place <= *known)
+                && let Some(found) = found
+            {
+                best = Some((place, found));
             }
         };
-        object.for_each(each).ok()?;
+        let each = |name: &str, value: &'a str| {
+            for (place, member) in self.address_members.iter().enumerate() {
+                match member.split_once('.') {
+                    None if *member == name => take(place, text(value)),
+                    Some((outer, inner)) if outer == name && value.starts_with('{') => {
+                        let each = |name: &str, value: &'a str| {
+                            if name == inner {
+                                take(place, text(value));
+                            }
+                        };
+                        // What is no object has no members.
+                        Object::of(value).for_each(each).unwrap_or_default();
+                    }
+                    _ => {}
+                }
+            }
+        };
+        Object::of(value).for_each(each).ok()?;
         best.map(|(_, text)| text)
     }
+
+    /// Where a recipient is reached, as the documentation has it.
+    pub fn reached_by(&self) -> String {
+        let borrowed = |of: Borrowed| match of {
+            Borrowed::Email => "`email`".to_owned(),
+            Borrowed::Phone => "`phone_number`".to_owned(),
+            Borrowed::Of(provider) => provider.row().reached_by(),
+            Borrowed::Nothing => "needs none".to_owned(),
+        };
+        let keys = self.profile_keys.iter().flat_map(|key| {
+            let of_object = self.address_members.iter().map(move |member| format!("`{key}.{member}`"));
+            of_object.chain(self.address_members.is_empty().then(|| format!("`{key}`")))
+        });
+        let of_channel = match (self.channel, self.borrows) {
+            (Channel::Email, None) => Some("`email`"),
+            (Channel::Sms, None) => Some("`phone_number`"),
+            (Channel::Inbox, _) => Some("the recipient's id"),
+            _ => None,
+        };
+        let all: Vec<String> =
+            of_channel.map(str::to_owned).into_iter().chain(keys).chain(self.borrows.map(borrowed)).collect();
+        all.join(", ")
+    }
+}
+
+/// A text that is not empty.
+fn text(value: &str) -> Option<Cow<'_, str>> {
+    Text::read(value).map(|Text(text)| text).filter(|text| !text.is_empty())
 }
 
 impl Provider {
@@ -240,9 +387,15 @@ mod tests {
 
     #[test]
     fn the_best_member_of_a_chat_is_its_address() {
-        let teams = |object| Provider::MsTeams.row().address(Object::of(object)).map(Cow::into_owned);
+        let teams = |object| Provider::MsTeams.row().address(object).map(Cow::into_owned);
         assert_eq!(teams(r#"{"email":"a@x","channel_id":"c","user_id":"u"}"#).as_deref(), Some("c"));
         assert_eq!(teams(r#"{"conversation_id":"","email":"a@x","channel_name":null}"#).as_deref(), Some("a@x"));
         assert_eq!(teams(r#"{"conversation_id":5,"url":"x"}"#), None);
+        let slack = |object| Provider::Slack.row().address(object).map(Cow::into_owned);
+        assert_eq!(slack(r#"{"incoming_webhook":{"url":"https://x"},"email":""}"#).as_deref(), Some("https://x"));
+        assert_eq!(slack(r#"{"incoming_webhook":{"url":"https://x"},"channel":"C1"}"#).as_deref(), Some("C1"));
+        assert_eq!(slack(r#"{"incoming_webhook":"https://x"}"#), None);
+        assert_eq!(slack("\"C1\""), None);
+        assert_eq!(Provider::FacebookMessenger.row().address("\"1254\"").as_deref(), Some("1254"));
     }
 }

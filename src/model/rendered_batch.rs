@@ -202,7 +202,8 @@ impl RenderedBatch {
         self.text.truncate(bytes);
     }
 
-    fn delivery(&self, it: &RenderedDelivery) -> Delivery<'_> {
+    /// A delivery with its texts.
+    pub fn delivery(&self, it: &RenderedDelivery) -> Delivery<'_> {
         let text = |range: &Range<usize>| &self.text[range.clone()];
         Delivery {
             channel: it.channel,

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::bulk::JobKind;
 use super::content::Content;
-use super::definition::Definition;
+use super::definition::{ContentSource, Definition};
 use super::preference::PreferenceStatus;
+use super::stored_recipient::Subject;
 
 #[derive(Debug)]
 pub struct ResolvedDefinition {
@@ -45,6 +46,24 @@ pub struct ResolvedTopic {
 }
 
 impl ResolvedDefinition {
+    /// What the messages are about.
+    pub fn subject(&self) -> Subject<'_> {
+        let (template_id, alias) = match &self.stored {
+            TemplateSource::Template { template_id, alias, .. } => (Some(template_id.as_str()), alias.as_deref()),
+            _ => (None, None),
+        };
+        let called = match &self.definition.source {
+            ContentSource::Template(id) => Some(id.as_str()),
+            _ => None,
+        };
+        let options = &self.definition.options;
+        Subject {
+            names: [template_id, alias, options.event.as_deref(), called],
+            topic_id: self.topic.as_ref().map(|topic| topic.topic_id.as_str()),
+            tenant_id: options.tenant_id.as_deref(),
+        }
+    }
+
     /// A definition beside which nothing is stored.
     pub fn new(definition: Definition, kind: JobKind) -> Self {
         ResolvedDefinition {

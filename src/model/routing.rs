@@ -8,6 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::channel::Channel;
 use super::names;
 use crate::error::{Error, Result};
 use crate::json::Fields;
@@ -22,7 +23,8 @@ names! {
     }
 }
 
-/// `{method, channels}`. Courier's SDKs require both; its documentation lets the method default to `single`.
+/// `{method, channels}`. Courier's SDKs require both; its documentation lets the method default to `single`, and has a
+/// sample without channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routing {
     pub method: Method,
@@ -64,7 +66,9 @@ const ENTRIES_LIMIT: usize = 100;
 /// Providers of one channel.
 const PROVIDERS_LIMIT: usize = 100;
 
-const EXPECTED: &str = "expected {\"method\", \"channels\"} with an array of channels";
+/// Where no routing is given: the first of these that the recipient has.
+pub const DEFAULT_ORDER: [Channel; 6] =
+    [Channel::Email, Channel::Sms, Channel::Push, Channel::DirectMessage, Channel::Webhook, Channel::Inbox];
 
 #[derive(Deserialize)]
 struct RoutingFields {
@@ -80,6 +84,9 @@ struct EntryFields {
     channel: Option<String>,
     #[serde(default)]
     config: Option<Fields<ChannelConfig>>,
+    /// In place of the `config`'s.
+    #[serde(default)]
+    providers: Option<Vec<EntryProvider>>,
     #[serde(default, rename = "if")]
     condition: Option<String>,
     #[serde(default)]
@@ -88,11 +95,34 @@ struct EntryFields {
     channels: Option<Vec<RoutingEntry>>,
 }
 
-impl<'de> Deserialize<'de> for Routing {
+/// A provider of an entry: its name, or an object with it as its `channel`.
+struct EntryProvider(String);
+
+impl<'de> Deserialize<'de> for EntryProvider {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        match RoutingEntry::deserialize(deserializer)?.target {
+            RoutingTarget::Name { name, .. } => Ok(EntryProvider(name)),
+            RoutingTarget::Nested(_) => Err(de::Error::custom("expected the name of a provider")),
+        }
+    }
+}
+
+/// Without channels it is the default order, of which `None` is the first that there is.
+pub struct SentRouting(pub Option<Routing>);
+
+impl<'de> Deserialize<'de> for SentRouting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let Fields(RoutingFields { method, channels }) = Fields::deserialize(deserializer)?;
-        let channels = channels.ok_or_else(|| de::Error::custom(EXPECTED))?;
-        Ok(Routing { method: method.unwrap_or(Method::Single), channels })
+        let method = method.unwrap_or(Method::Single);
+        let in_order = || DEFAULT_ORDER.map(|it| RoutingEntry::named(it.name().to_owned())).into();
+        let channels = channels.or_else(|| (method == Method::All).then(in_order));
+        Ok(SentRouting(channels.map(|channels| Routing { method, channels })))
+    }
+}
+
+impl RoutingEntry {
+    fn named(name: String) -> Self {
+        RoutingEntry { condition: None, target: RoutingTarget::Name { name, config: ChannelConfig::default() } }
     }
 }
 
@@ -105,8 +135,7 @@ impl<'de> Deserialize<'de> for RoutingEntry {
                 f.write_str("the name of a channel, or an object")
             }
             fn visit_str<E>(self, name: &str) -> std::result::Result<RoutingEntry, E> {
-                let target = RoutingTarget::Name { name: name.to_owned(), config: ChannelConfig::default() };
-                Ok(RoutingEntry { condition: None, target })
+                Ok(RoutingEntry::named(name.to_owned()))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<RoutingEntry, A::Error> {
                 let it = EntryFields::deserialize(MapAccessDeserializer::new(map))?;
@@ -115,7 +144,11 @@ impl<'de> Deserialize<'de> for RoutingEntry {
                         RoutingTarget::Nested(Routing { method: it.method.unwrap_or(Method::Single), channels })
                     }
                     (None, Some(name)) => {
-                        RoutingTarget::Name { name, config: it.config.map(|Fields(config)| config).unwrap_or_default() }
+                        let mut config = it.config.map(|Fields(config)| config).unwrap_or_default();
+                        let beside = it.providers.map(|all| all.into_iter().map(|EntryProvider(name)| name).collect());
+                        config.providers = config.providers.or(beside);
+                        config.routing_method = config.routing_method.or(it.method);
+                        RoutingTarget::Name { name, config }
                     }
                     (None, None) => return Err(de::Error::custom("expected `channel` or `channels`")),
                 };

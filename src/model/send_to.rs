@@ -8,9 +8,10 @@ use serde_json::value::RawValue;
 
 use super::names;
 use super::preference::RecipientPreferences;
-use super::provider::Provider;
+use super::provider::{PROFILE_KEYS, Provider};
 use super::user::Context;
 use crate::error::{Error, Kind, Result};
+use crate::id;
 use crate::json::{self, Object, Text};
 
 /// Recipients in one call (`patterns.md` of Courier's integration guides, August 2026).
@@ -94,14 +95,6 @@ struct RecipientFields<'a> {
     _account_id: Option<Text<'a>>,
     #[serde(borrow, default, rename = "context")]
     _context: Option<json::Fields<Context<'a>>>,
-    #[serde(borrow, default)]
-    slack: Option<Object<'a>>,
-    #[serde(borrow, default)]
-    ms_teams: Option<Object<'a>>,
-    #[serde(borrow, default)]
-    webhook: Option<Object<'a>>,
-    #[serde(borrow, default)]
-    pagerduty: Option<Object<'a>>,
 }
 
 /// Reads one recipient or an array of up to 500.
@@ -150,34 +143,77 @@ fn one(raw: &str, at: &str) -> Result<SendRecipient> {
     if let Some(pattern) = text("list_pattern", &to.list_pattern)? {
         return Ok(SendRecipient::Pattern { pattern, data, filters });
     }
-    if to.pagerduty.is_some() {
-        return Err(Error::invalid(format_args!("{at}.pagerduty"), "PagerDuty is not supported"));
-    }
     if to.audience_id.is_some() {
         return Err(Error::invalid(
             format_args!("{at}.audience_id"),
             "audiences are not supported; name a list or users",
         ));
     }
-    let direct = [
-        ("slack", Provider::Slack, to.slack),
-        ("ms_teams", Provider::MsTeams, to.ms_teams),
-        ("webhook", Provider::Webhook, to.webhook),
-    ];
-    for (name, provider, object) in direct {
-        if let Some(object) = object {
-            let recipient = address(provider, object, &format!("{at}.{name}"))?;
-            return Ok(SendRecipient::User { recipient, user: format!("{{\"to\":{raw}}}") });
+    let recipient = recipient_of(raw, at)?;
+    Ok(SendRecipient::User { recipient, user: format!("{{\"to\":{raw}}}") })
+}
+
+/// Members that say nothing of how a recipient is reached.
+const NO_ADDRESS: [&str; 7] = ["data", "preferences", "context", "locale", "timezone", "filters", "include_children"];
+const TENANT: [&str; 2] = ["tenant_id", "account_id"];
+
+/// Who has no name is called by the best address, by whatever key of a profile it stands under. Some providers need none:
+/// whoever has no address is called by what was sent.
+fn recipient_of(raw: &str, at: &str) -> Result<String> {
+    let mut addresses: [Option<&str>; PROFILE_KEYS.len()] = [None; PROFILE_KEYS.len()];
+    let (mut tenant, mut has_more) = (None, false);
+    Object::of(raw).for_each(|name, value| {
+        if value == "null" || NO_ADDRESS.contains(&name) {
+            return;
+        }
+        match PROFILE_KEYS.iter().position(|(key, _)| *key == name) {
+            Some(slot) => addresses[slot] = Some(value),
+            None => match TENANT.iter().find(|it| **it == name) {
+                Some(name) => tenant = Some(*name),
+                None => has_more = true,
+            },
+        }
+    })?;
+    let mut refused = None;
+    for ((key, provider), value) in PROFILE_KEYS.iter().zip(addresses) {
+        match value.map(|value| address(*provider, value, &format!("{at}.{key}"))) {
+            Some(Ok(address)) => return Ok(address),
+            Some(Err(error)) => refused = refused.or(Some(error)),
+            None => {}
         }
     }
-    Err(Error::invalid(
-        at,
-        "expected a recipient: user_id, email, phone_number, list_id, list_pattern, slack, ms_teams or webhook",
-    ))
+    match (refused, tenant) {
+        (Some(error), _) => Err(error),
+        (None, Some(name)) if !has_more => {
+            Err(Error::invalid(format_args!("{at}.{name}"), "tenants have no members here; name a list or users"))
+        }
+        _ => Ok(id::recipient_of(raw)),
+    }
+}
+
+/// The address in what stands under a key of a profile.
+fn address(provider: Provider, value: &str, at: &str) -> Result<String> {
+    if provider.row().address_members.is_empty() {
+        let value: Value = serde_json::from_str(value).map_err(|error| Error::invalid(at, error))?;
+        return first_text(&value).map(str::to_owned).ok_or_else(|| Error::invalid(at, "expected a token"));
+    }
+    if !value.starts_with('{') {
+        return Err(Error::invalid(at, format_args!("expected an object, found {}", json::kind(value))));
+    }
+    address_within(provider, Object::of(value), at)
+}
+
+fn first_text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text.as_str()).filter(|text| !text.is_empty()),
+        Value::Array(values) => values.iter().find_map(first_text),
+        Value::Object(members) => members.values().find_map(first_text),
+        _ => None,
+    }
 }
 
 /// The address in an object that stands at `at`.
-fn address(provider: Provider, object: Object<'_>, at: &str) -> Result<String> {
+fn address_within(provider: Provider, object: Object<'_>, at: &str) -> Result<String> {
     let members = provider.row().address_members;
     let mut checked = Ok(());
     object.for_each(|name, value| {
@@ -193,7 +229,7 @@ fn address(provider: Provider, object: Object<'_>, at: &str) -> Result<String> {
         }
         members => format!("expected {}", members.concat()),
     };
-    let address = provider.row().address(object).map(Cow::into_owned);
+    let address = provider.row().address(object.as_str()).map(Cow::into_owned);
     address.ok_or_else(|| Error::invalid(at, expected()))
 }
 

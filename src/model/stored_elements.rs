@@ -49,6 +49,19 @@ pub fn complete(content: &mut Map<String, Value>, at: &str) -> Result<()> {
     understand(content, at).map(drop)
 }
 
+/// Inline content whose elements have all that stored ones may be without; `None` if it has no elements.
+pub fn with_types(content: &str) -> Option<String> {
+    fn complete(elements: &mut Value) {
+        for element in elements.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            add_type(element);
+            element.get_mut("elements").into_iter().for_each(complete);
+        }
+    }
+    let mut content: Map<String, Value> = serde_json::from_str(content).ok()?;
+    complete(content.get_mut("elements")?);
+    Some(Value::Object(content).to_string())
+}
+
 /// What the renderer is given: the one place where stored content and content that is to be stored is read.
 pub fn understand(content: &Map<String, Value>, at: &str) -> Result<Content> {
     Content::read(&Value::Object(content.clone()).to_string(), at)
@@ -113,12 +126,26 @@ fn add_type(element: &mut Map<String, Value>) {
         *kind = "text".into();
     }
     let empty = EMPTY.iter().find(|(name, _)| element["type"] == *name).map_or(&[][..], |(_, fields)| fields);
+    if element["type"] == "channel" {
+        complete_channel(element);
+    }
     let is_whole = element.contains_key("elements");
     for field in empty.iter().filter(|_| !is_whole) {
         let value = element.entry(*field).or_insert(Value::Null);
         if value.is_null() {
             *value = "".into();
         }
+    }
+}
+
+/// A channel element that names no channel is meant for all, or for its `channels`, and one without elements says nothing.
+fn complete_channel(element: &mut Map<String, Value>) {
+    let lacks = |element: &Map<String, Value>, name: &str| element.get(name).is_none_or(Value::is_null);
+    if lacks(element, "channel") {
+        element.insert("channel".to_owned(), "default".into());
+    }
+    if lacks(element, "elements") && lacks(element, "raw") {
+        element.insert("elements".to_owned(), Value::Array(Vec::new()));
     }
 }
 
@@ -131,6 +158,7 @@ pub fn element(id: &str, mut fields: Map<String, Value>) -> Result<Map<String, V
     }
     match fields.remove("data") {
         None | Some(Value::Null) => {}
+        Some(Value::Array(items)) if items.is_empty() => {}
         Some(Value::Object(data)) => {
             let fixed = ["type", "id"];
             fields.extend(data.into_iter().filter(|(name, _)| !fixed.contains(&name.as_str())));

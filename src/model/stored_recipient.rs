@@ -4,12 +4,21 @@ use super::preference::TopicPreference;
 use super::provider::Provider;
 use super::row::ProfileVersion;
 
+/// What a message is about, for which recipients may have chosen something.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Subject<'a> {
+    /// The names of its template, and its event. A choice for one of them goes before one for the topic.
+    pub names: [Option<&'a str>; 4],
+    pub topic_id: Option<&'a str>,
+    pub tenant_id: Option<&'a str>,
+}
+
 /// What is stored of one recipient.
 #[derive(Debug, Default)]
 pub struct StoredRecipient {
     /// The version of the profile, and the profile.
     pub profile: Option<(ProfileVersion, String)>,
-    /// What was chosen for the topic that was asked about.
+    /// What was chosen for the template or the topic that was asked about.
     pub preference: Option<TopicPreference>,
     pub tokens: Vec<(Provider, String)>,
 }

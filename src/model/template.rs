@@ -129,6 +129,7 @@ struct EmailHeaders {
 pub fn object<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Map<String, Value>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::Object(object) => Ok(object),
+        Value::Array(items) if items.is_empty() => Ok(Map::new()),
         _ => Err(de::Error::custom("expected an object")),
     }
 }

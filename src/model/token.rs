@@ -42,13 +42,13 @@ struct Sent {
     #[serde(default)]
     token: Option<String>,
     provider_key: ProviderKey,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::map")]
     device: Option<Map<String, Value>>,
     #[serde(default)]
     expiry_date: Option<Value>,
     #[serde(default)]
     properties: Option<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::map")]
     tracking: Option<Map<String, Value>>,
     #[serde(default)]
     status: Option<TokenStatus>,

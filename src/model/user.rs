@@ -37,7 +37,7 @@ members! {
 }
 
 members! {
-    /// The recipient as Send spells it.
+    /// The recipient as Send spells it. What is not named here belongs to the profile.
     pub struct UserTo<'a> {
         #[serde(borrow)]
         pub user_id: Text<'a> = "user_id",
@@ -57,12 +57,6 @@ members! {
         #[serde(borrow)]
         context: Fields<Context<'a>> = "context",
         pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
-        #[serde(borrow)]
-        slack: Object<'a> = "slack",
-        #[serde(borrow)]
-        ms_teams: Object<'a> = "ms_teams",
-        #[serde(borrow)]
-        webhook: Object<'a> = "webhook",
         ; text
     }
 }
@@ -79,14 +73,9 @@ members! {
 const OF_THE_MESSAGE: [&str; 6] = ["data", "preferences", "context", "list_id", "tenant_id", "account_id"];
 
 impl<'a> UserTo<'a> {
-    /// What it says of a chat or a webhook, by the key that this has in a profile.
-    pub fn object(&self, key: &str) -> Option<Object<'a>> {
-        match key {
-            "slack" => self.slack,
-            "ms_teams" => self.ms_teams,
-            "webhook" => self.webhook,
-            _ => None,
-        }
+    /// The object itself: its addresses stand under the same keys as those of a profile.
+    pub fn as_profile(&self) -> Option<&'a str> {
+        self.text.map(|text| text.as_str())
     }
 }
 
@@ -148,6 +137,7 @@ impl<'a> User<'a> {
 pub fn named(user: String, recipient: &str) -> Result<String> {
     let mut says_so = false;
     let mut is_empty = true;
+    let user = if json::is_empty_array(&user) { "{}".to_owned() } else { user };
     Object::of(&user).for_each(|name, value| {
         is_empty = false;
         says_so |= name == "recipient" && value != "null";
@@ -172,6 +162,22 @@ pub fn read_each(users: Vec<&RawValue>, at: &str, each: &mut dyn FnMut(&str, Opt
 /// The tenant that a user is meant in, if that was said.
 pub fn tenant_id(user: &str) -> Option<String> {
     User::read(user, String::new).ok()?.tenant_id().map(str::to_owned)
+}
+
+/// The locale of a user: what `to` says, else the profile that was sent, else the stored one.
+pub fn locale(user: &str, stored_profile: Option<&str>) -> Option<String> {
+    let user = User::read(user, String::new).ok()?;
+    if let Some(locale) = user.to().and_then(|to| to.locale.as_ref()) {
+        return Some(locale.as_str().to_owned());
+    }
+    let mut found = None;
+    let find = |name: &str, value: &str| {
+        if name == "locale" && value != "null" {
+            found = serde_json::from_str(value).ok();
+        }
+    };
+    user.merged_profile(stored_profile, find).ok()?;
+    found
 }
 
 /// The list that a user was found in.

@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::origin::{Origin, made_for};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::definition::{Definition, Reading};
 use crate::model::message::{StoredDelivery, StoredMessage};
 use crate::model::options::MessageOptions;
 use crate::model::row::JobRow;
+use crate::model::user;
 use crate::provider::{self, ProviderMessage, segments};
 use crate::render::email::brand::{self as email_brand, CompiledBrand};
 use crate::render::node;
@@ -44,7 +45,8 @@ impl<'a> Deliveries<'a> {
             Entry::Vacant(place) => {
                 let (job, definition) = job::get_by_number(self.db, job)?;
                 let brand = job.brand_version.map(|version| brand::get_version(self.db, version)).transpose()?;
-                let brand = brand.and_then(|brand| serde_json::from_str(&brand).ok());
+                let options = MessageOptions::of_stored(&definition);
+                let brand = options.branded(brand.and_then(|brand| serde_json::from_str(&brand).ok()));
                 let compiled_brand = match brand.as_ref().is_some_and(email_brand::has_variables) {
                     true => {
                         let read = Definition::read(&definition, Reading::Lenient)?;
@@ -52,12 +54,7 @@ impl<'a> Deliveries<'a> {
                     }
                     false => None,
                 };
-                Ok(place.insert(Common {
-                    options: MessageOptions::of_stored(&definition),
-                    definition,
-                    brand,
-                    compiled_brand,
-                }))
+                Ok(place.insert(Common { options, definition, brand, compiled_brand }))
             }
         }
     }
@@ -102,12 +99,13 @@ impl<'a> Deliveries<'a> {
         let passes_data_on = provider::passes_data_on(delivery.provider);
         let mut origin =
             passes_data_on.then(|| Origin::of(db, job, message, &common.definition, &common.options)).transpose()?;
-        let compiled = common.compiled_brand.as_ref().filter(|_| delivery.channel == Channel::Email);
-        let brand = compiled.map(|compiled| {
+        let (mut brand, mut locale) = (None, None);
+        if delivery.channel == Channel::Email {
             let (stored_profile, user) = made_for(db, job, message)?;
-            Ok::<_, Error>(compiled.fill(&message.recipient, &user, stored_profile.as_deref()))
-        });
-        let brand = brand.transpose()?;
+            let (stored_profile, compiled) = (stored_profile.as_deref(), common.compiled_brand.as_ref());
+            brand = compiled.map(|compiled| compiled.fill(&message.recipient, &user, stored_profile));
+            locale = user::locale(&user, stored_profile).or_else(|| common.options.locale.clone());
+        }
         let profile = origin.as_mut().map(|origin| Value::Object(std::mem::take(&mut origin.merged_profile)));
         let overriding = provider::overrides(&common.options, delivery.channel, delivery.provider);
         Ok(read(&ProviderMessage {
@@ -121,6 +119,7 @@ impl<'a> Deliveries<'a> {
             body: &delivery.body,
             content: delivery.content.as_deref(),
             brand: brand.as_ref().or(common.brand.as_ref()),
+            locale: locale.as_deref(),
             override_: overriding.as_ref(),
             metadata: common.options.raw_metadata.as_ref(),
             data: origin.as_ref().map(|origin| &origin.data),

@@ -2,30 +2,41 @@
 
 use serde_json::{Map, Value, json};
 
-use super::elements;
 use super::message::ProviderMessage;
-use crate::render::node::Node;
+use super::push;
+use crate::json::merge;
+
+/// What an override may say of a message beside its `body`, as Courier's page shows it.
+const MEMBERS: [&str; 5] = ["android", "apns", "fcm_options", "notification", "webpush"];
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
-    let mut notification = json!({ "body": message.text() });
-    if let Some(title) = message.title() {
+    let push = push::read(message);
+    let mut notification = json!({ "body": push.body });
+    if let Some(title) = push.title {
         notification["title"] = title.into();
     }
-    // Its values are texts, whatever they mean.
-    let mut data: Map<String, Value> = Map::new();
-    for (name, value) in message.data().as_ref().and_then(Value::as_object).into_iter().flatten() {
-        data.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned).into());
+    if let Some(image) = &push.image {
+        notification["image"] = image.as_str().into();
     }
-    let mut add = |name: &str, value: &str| drop(data.insert(name.to_owned(), value.into()));
-    add("messageId", message.message_id);
-    let elements = elements::read(message);
-    for element in elements.iter().rev() {
-        match element {
-            Node::Action { href, .. } if !href.is_empty() => add("clickAction", href),
-            Node::Image { src, .. } => notification["image"] = src.as_str().into(),
-            _ => {}
+    // Its values are texts, whatever they mean.
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut data: Map<String, Value> =
+        push.data.iter().map(|(name, value)| (name.clone(), text(value).into())).collect();
+    data.insert("messageId".to_owned(), message.message_id.into());
+    push.click_action.iter().for_each(|href| drop(data.insert("clickAction".to_owned(), href.as_str().into())));
+    let mut sent = json!({ "token": message.address, "notification": notification, "data": data });
+    if let Some(icon) = push.icon {
+        match icon.starts_with("http") {
+            true => sent["webpush"] = json!({ "notification": { "icon": icon } }),
+            false => sent["android"] = json!({ "notification": { "icon": icon } }),
         }
     }
-    message.overridden_text(&["clickAction"]).into_iter().for_each(|href| add("clickAction", href));
-    json!({ "message": { "token": message.address, "notification": notification, "data": data } })
+    for name in MEMBERS {
+        match message.override_.and_then(|it| it.get(name)) {
+            Some(Value::Null) => drop(sent.as_object_mut().map(|it| it.remove(name))),
+            Some(value) => merge(&mut sent[name], value),
+            None => {}
+        }
+    }
+    json!({ "message": sent })
 }

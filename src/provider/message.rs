@@ -24,6 +24,8 @@ pub struct ProviderMessage<'a> {
     pub content: Option<&'a str>,
     /// A brand as it is stored: `{name, settings}`.
     pub brand: Option<&'a Value>,
+    /// The recipient's, for e-mails.
+    pub locale: Option<&'a str>,
     /// What [`overrides`] found for this channel and provider.
     pub override_: Option<&'a Value>,
     /// The definition's `metadata`: `tags`, `trace_id`.
@@ -34,23 +36,34 @@ pub struct ProviderMessage<'a> {
     pub profile: Option<&'a Value>,
 }
 
-impl ProviderMessage<'_> {
+impl<'a> ProviderMessage<'a> {
     /// A member of what the definition overrides.
-    pub fn overridden(&self, names: &[&str]) -> Option<&Value> {
+    pub fn overridden(&self, names: &[&str]) -> Option<&'a Value> {
         names.iter().find_map(|name| self.override_?.get(name)).filter(|value| !value.is_null())
     }
 
-    pub fn overridden_text(&self, names: &[&str]) -> Option<&str> {
+    pub fn overridden_text(&self, names: &[&str]) -> Option<&'a str> {
         self.overridden(names)?.as_str()
     }
 
+    /// A text of the `config` that the definition overrides.
+    pub fn config(&self, names: &[&str]) -> Option<&'a str> {
+        let config = self.override_?.get("config")?;
+        names.iter().find_map(|name| config.get(name)?.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// A text of the provider's own part of the profile.
+    pub fn profile_text(&self, pointer: &str) -> Option<&'a str> {
+        self.profile?.pointer(pointer)?.as_str()
+    }
+
     /// Subject or title, as the definition has it.
-    pub fn title(&self) -> Option<&str> {
+    pub fn title(&self) -> Option<&'a str> {
         self.overridden_text(&["title", "subject"]).or(self.subject).filter(|title| !title.is_empty())
     }
 
     /// The body, as the definition has it.
-    pub fn text(&self) -> &str {
+    pub fn text(&self) -> &'a str {
         self.overridden_text(&["body", "text"]).unwrap_or(self.body)
     }
 
@@ -63,12 +76,12 @@ impl ProviderMessage<'_> {
     }
 
     /// The `tags` of the definition's metadata.
-    pub fn tags(&self) -> Vec<&str> {
+    pub fn tags(&self) -> Vec<&'a str> {
         let tags = self.metadata.and_then(|it| it.get("tags")?.as_array());
         tags.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
-    pub fn trace_id(&self) -> Option<&str> {
+    pub fn trace_id(&self) -> Option<&'a str> {
         self.metadata?.get("trace_id")?.as_str()
     }
 }

@@ -2,35 +2,56 @@
 //!
 //! A provider's own module knows its form; what the definition overrides is laid over it here.
 
+mod airship;
+mod apns;
 mod courier;
+mod discord;
+mod effects;
 mod elements;
 mod email;
+mod expo;
 mod fcm;
+mod forms;
+mod http;
+mod limits;
+mod mailgun;
+mod mailjet;
+mod mandrill;
 mod message;
 mod msteams;
+mod onesignal;
 mod other;
 mod overrides;
+mod postmark;
+mod push;
+mod resend;
 pub mod segments;
 mod sendgrid;
+mod ses;
 mod slack;
+mod sms;
 mod smtp;
+mod sparkpost;
 mod twilio;
 mod webhook;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::json::merge;
 use crate::model::channel::Channel;
 use crate::model::provider::{Provider, RequestForm};
 use crate::render::{markdown, node};
 
+pub use effects::without_effect;
+pub use forms::{About, about, request};
+pub use limits::{ProviderChecks, Rendered};
 pub use message::ProviderMessage;
 pub use overrides::overrides;
-pub use smtp::SmtpChecks;
 
-/// Whether a provider passes on what a message was made of.
+/// Whether a provider passes on what a message was made of, or has to look at it.
 pub fn passes_data_on(provider: Provider) -> bool {
-    matches!(provider.channel(), Channel::Push | Channel::Inbox | Channel::Webhook)
+    let is_of_channel = |channel| provider.serves(channel);
+    [Channel::Push, Channel::Inbox, Channel::Webhook].into_iter().any(is_of_channel)
+        || provider.row().form == RequestForm::Discord
 }
 
 /// What the recipient would see.
@@ -65,52 +86,6 @@ pub fn html(message: &ProviderMessage<'_>) -> Option<String> {
     (message.channel == Channel::Email).then(|| email::read(message, None).html)
 }
 
-/// Where members of an override's `body` are laid over a request, as Courier's documentation of provider overrides has
-/// it.
-enum BodyTarget {
-    Request,
-    /// Below a member of the request.
-    Member(&'static str),
-    /// Below a member, unless the override names the member itself.
-    MemberUnlessNamed(&'static str),
-    /// Over the request, spelled as this writes them.
-    Fields(fn(&Map<String, Value>) -> Value),
-    /// The form has read them: they are about the message, and not about the text that comes of it.
-    Read,
-}
-
-type WriteRequest = fn(&ProviderMessage<'_>) -> Value;
-
-/// How a request of this form is written.
-fn form(form: RequestForm) -> (WriteRequest, BodyTarget) {
-    match form {
-        RequestForm::Sendgrid => (sendgrid::request, BodyTarget::Request),
-        RequestForm::Smtp => (smtp::request, BodyTarget::Read),
-        RequestForm::Twilio => (twilio::request, BodyTarget::Fields(twilio::fields)),
-        RequestForm::Fcm => (fcm::request, BodyTarget::MemberUnlessNamed("message")),
-        RequestForm::Slack => (slack::request, BodyTarget::Request),
-        RequestForm::MsTeams => (msteams::request, BodyTarget::Request),
-        RequestForm::Webhook => (webhook::request, BodyTarget::Member("body")),
-        RequestForm::Inbox => (courier::request, BodyTarget::Request),
-        RequestForm::Common => (other::request, BodyTarget::Request),
-    }
-}
-
-/// The request that the provider would have been given. Members of the override's `body` win over it.
-pub fn request(message: &ProviderMessage<'_>) -> Value {
-    let (write, target) = form(message.provider.row().form);
-    let mut request = write(message);
-    let Some(body @ Value::Object(members)) = message.overridden(&["body"]) else { return request };
-    match target {
-        BodyTarget::MemberUnlessNamed(name) if members.contains_key(name) => merge(&mut request, body),
-        BodyTarget::Member(name) | BodyTarget::MemberUnlessNamed(name) => merge(&mut request[name], body),
-        BodyTarget::Fields(fields) => merge(&mut request, &fields(members)),
-        BodyTarget::Request => merge(&mut request, body),
-        BodyTarget::Read => {}
-    }
-    request
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -141,6 +116,7 @@ mod tests {
                     body: "\0\r\n.\r\n",
                     content: *content,
                     brand: Some(value),
+                    locale: None,
                     override_: Some(value),
                     metadata: Some(value),
                     data: Some(value),

@@ -6,13 +6,15 @@ use super::elements;
 use super::message::ProviderMessage;
 use crate::json::merge;
 use crate::model::content::TextRole;
-use crate::render::markdown;
-use crate::render::node::Node;
+use crate::render::node::{self, Node, NodeText};
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let mut body = Vec::new();
     if let Some(title) = message.title() {
-        body.push(text(title, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })));
+        body.push(text(
+            &node::literal_markdown(title),
+            json!({ "size": "Large", "weight": "Bolder", "style": "heading" }),
+        ));
     }
     let mut separator = false;
     for element in elements::read(message) {
@@ -34,11 +36,17 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
         }
         body.push(item);
     }
-    let card = json!({
-        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-        "type": "AdaptiveCard",
-        "version": "1.4",
-        "body": body,
+    let own = elements::raw_member(message, &["card", "adaptiveCard", "attachments"]);
+    if let Some(attachments @ Value::Array(_)) = own {
+        return json!({ "type": "message", "summary": message.title().unwrap_or(message.text()), "attachments": attachments });
+    }
+    let card = own.unwrap_or_else(|| {
+        json!({
+            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "type": "AdaptiveCard",
+            "version": "1.4",
+            "body": body,
+        })
     });
     json!({
         "type": "message",
@@ -49,23 +57,27 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
 
 fn item(element: Node) -> Value {
     match element {
-        Node::Text { content, markdown: is_markdown, style, bold, italic, strikethrough } => match style {
-            TextRole::H1 => text(&content, json!({ "size": "ExtraLarge", "weight": "Bolder", "style": "heading" })),
-            TextRole::H2 => text(&content, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })),
-            TextRole::Subtext => text(&content, json!({ "size": "Small", "isSubtle": true })),
-            // Only runs of text know more than weights, and no Markdown.
-            TextRole::Text if italic || strikethrough => {
-                let content = if is_markdown { markdown::plain(&content) } else { content };
-                let mut run =
-                    json!({ "type": "TextRun", "text": content, "italic": italic, "strikethrough": strikethrough });
-                if bold {
-                    run["weight"] = "Bolder".into();
+        Node::Text { content, style, bold, italic, strikethrough } => {
+            let words = content.markdown();
+            match style {
+                TextRole::H1 => text(&words, json!({ "size": "ExtraLarge", "weight": "Bolder", "style": "heading" })),
+                TextRole::H2 => text(&words, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })),
+                TextRole::H3 => text(&words, json!({ "size": "Medium", "weight": "Bolder", "style": "heading" })),
+                TextRole::Subtext => text(&words, json!({ "size": "Small", "isSubtle": true })),
+                // Only runs of text know more than weights, and no Markdown.
+                TextRole::Text if italic || strikethrough => {
+                    let content = content.plain();
+                    let mut run =
+                        json!({ "type": "TextRun", "text": content, "italic": italic, "strikethrough": strikethrough });
+                    if bold {
+                        run["weight"] = "Bolder".into();
+                    }
+                    json!({ "type": "RichTextBlock", "inlines": [run] })
                 }
-                json!({ "type": "RichTextBlock", "inlines": [run] })
+                TextRole::Text if bold => text(&words, json!({ "weight": "Bolder" })),
+                TextRole::Text => text(&words, json!({})),
             }
-            TextRole::Text if bold => text(&content, json!({ "weight": "Bolder" })),
-            TextRole::Text => text(&content, json!({})),
-        },
+        }
         Node::Action { ref content, ref href, is_link: true, .. } => {
             let run = json!({ "type": "TextRun", "text": content, "selectAction": { "type": "Action.OpenUrl", "url": href } });
             json!({ "type": "RichTextBlock", "inlines": [run] })
@@ -79,10 +91,10 @@ fn item(element: Node) -> Value {
             image
         }
         Node::Quote { content } => {
-            let words = text(&content, json!({ "isSubtle": true }));
+            let words = text(&content.markdown(), json!({ "isSubtle": true }));
             json!({ "type": "Container", "style": "emphasis", "items": [words] })
         }
-        Node::List { lines } => text(&lines.join("\n\n"), json!({})),
+        Node::List { lines } => text(&lines.iter().map(NodeText::markdown).collect::<Vec<_>>().join("\n\n"), json!({})),
         Node::Divider => json!({}),
     }
 }

@@ -1,45 +1,56 @@
-//! Providers whose own form is not known here: what they would be told, in words that are the same for all.
+//! Providers whose own form is not written here: what they would be told, in words that are the same for all.
 
 use serde_json::{Value, json};
 
+use super::elements;
+use super::email::{self, Email};
 use super::message::ProviderMessage;
-use super::{elements, email};
 use crate::model::channel::Channel;
-use crate::model::mailbox::Mailbox;
 
+/// Of a provider of e-mail.
+pub fn email(message: &ProviderMessage<'_>, email: &Email) -> Value {
+    let mut request = json!({
+        "provider": message.provider.name(),
+        "from": email.from.to_string(),
+        "to": email::texts(&email.to),
+        "subject": email.subject,
+        "text": email.text,
+        "html": email.html,
+    });
+    for (name, mailboxes) in [("cc", &email.cc), ("bcc", &email.bcc)] {
+        if !mailboxes.is_empty() {
+            request[name] = email::texts(mailboxes);
+        }
+    }
+    if !email.reply_to.is_empty() {
+        request["reply_to"] = email::header(&email.reply_to).into();
+    }
+    if !email.headers.is_empty() {
+        request["headers"] =
+            email.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    }
+    if !email.attachments.is_empty() {
+        request["attachments"] = email.attachments.iter().map(attachment).collect();
+    }
+    request
+}
+
+fn attachment(it: &email::Attachment) -> Value {
+    let mut attachment = json!({ "filename": it.filename, "content_type": it.content_type, "data": it.data });
+    if let Some(id) = &it.content_id {
+        attachment["content_id"] = id.as_str().into();
+    }
+    attachment
+}
+
+/// Of any other.
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let provider = message.provider.name();
     match message.channel {
-        Channel::Email => {
-            let email = email::read(message, None);
-            let all =
-                |mailboxes: &[Mailbox]| mailboxes.iter().map(|mailbox| Value::from(mailbox_text(mailbox))).collect();
-            let mut request = json!({
-                "provider": provider,
-                "from": mailbox_text(&email.from),
-                "to": Value::Array(all(&email.to)),
-                "subject": email.subject,
-                "text": email.text,
-                "html": email.html,
-            });
-            for (name, mailboxes) in [("cc", &email.cc), ("bcc", &email.bcc)] {
-                if !mailboxes.is_empty() {
-                    request[name] = Value::Array(all(mailboxes));
-                }
-            }
-            if let Some(reply_to) = &email.reply_to {
-                request["reply_to"] = mailbox_text(reply_to).into();
-            }
-            if !email.attachments.is_empty() {
-                let attachment = |it: &email::Attachment| json!({ "filename": it.filename, "content_type": it.content_type, "data": it.data });
-                request["attachments"] = email.attachments.iter().map(attachment).collect();
-            }
-            request
-        }
         Channel::Sms => {
             let to = message.overridden_text(&["to"]).unwrap_or(message.address);
             let mut request = json!({ "provider": provider, "to": to, "text": message.text() });
-            if let Some(from) = message.overridden_text(&["from"]) {
+            if let Some(from) = message.overridden_text(&["from"]).or_else(|| message.config(&["from"])) {
                 request["from"] = from.into();
             }
             request
@@ -57,17 +68,15 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
             if let Some(data) = message.data() {
                 request["data"] = data;
             }
-            if let Some(href) = message.overridden_text(&["clickAction"]) {
-                request["clickAction"] = href.into();
+            for name in ["clickAction", "icon", "method", "url"] {
+                if let Some(text) = message.overridden_text(&[name]) {
+                    request[name] = text.into();
+                }
+            }
+            if let Some(headers @ Value::Object(_)) = message.overridden(&["headers"]) {
+                request["headers"] = headers.clone();
             }
             request
         }
-    }
-}
-
-fn mailbox_text(mailbox: &Mailbox) -> String {
-    match &mailbox.name {
-        Some(name) => format!("{name} <{}>", mailbox.email),
-        None => mailbox.email.clone(),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::email::{self, Attachment};
+use super::email::{Attachment, Email};
 use super::message::{ProviderMessage, shortened};
 use crate::model::mailbox::Mailbox;
 
@@ -10,8 +10,7 @@ use crate::model::mailbox::Mailbox;
 const CATEGORIES_LIMIT: usize = 10;
 const CATEGORY_CHARS: usize = 255;
 
-pub fn request(message: &ProviderMessage<'_>) -> Value {
-    let email = email::read(message, None);
+pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
     let mut personalization = json!({ "to": all(&email.to) });
     let mut request = json!({ "from": one(&email.from), "subject": email.subject });
     for (name, mailboxes) in [("cc", &email.cc), ("bcc", &email.bcc)] {
@@ -24,11 +23,14 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     let contents = [("text/plain", &email.text), ("text/html", &email.html)].into_iter();
     let contents = contents.filter(|(_, value)| !value.is_empty());
     request["content"] = contents.map(|(kind, value)| json!({ "type": kind, "value": value })).collect();
-    if let Some(reply_to) = &email.reply_to {
-        request["reply_to"] = one(reply_to);
+    match email.reply_to.as_slice() {
+        [] => {}
+        [reply_to] => request["reply_to"] = one(reply_to),
+        several => request["reply_to_list"] = all(several),
     }
     if !email.headers.is_empty() {
-        request["headers"] = email.headers.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+        request["headers"] =
+            email.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
     }
     if !email.attachments.is_empty() {
         request["attachments"] = email.attachments.iter().map(attachment).collect();
@@ -61,6 +63,10 @@ fn attachment(it: &Attachment) -> Value {
     let mut attachment = json!({ "filename": it.filename, "content": it.data });
     if !it.content_type.is_empty() {
         attachment["type"] = it.content_type.as_str().into();
+    }
+    if let Some(id) = &it.content_id {
+        attachment["disposition"] = "inline".into();
+        attachment["content_id"] = id.as_str().into();
     }
     attachment
 }

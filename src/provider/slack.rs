@@ -5,15 +5,12 @@ use serde_json::{Value, json};
 use super::elements;
 use super::message::{ProviderMessage, shortened};
 use crate::model::content::TextRole;
-use crate::render::markdown;
-use crate::render::node::Node;
+use crate::render::node::{self, Node, NodeText};
 
-/// What Slack takes, in characters and blocks.
+/// What Slack takes of a heading, of a button and of an image's text. What is longer has another form, or is shortened.
 const HEADER_CHARS: usize = 150;
-const SECTION_CHARS: usize = 3_000;
 const BUTTON_CHARS: usize = 75;
 const ALT_TEXT_CHARS: usize = 2_000;
-const BLOCKS_LIMIT: usize = 50;
 /// Buttons in a row.
 const ROW_BUTTONS: usize = 25;
 
@@ -25,13 +22,15 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     for element in elements::read(message) {
         add(element, &mut blocks);
     }
-    blocks.truncate(BLOCKS_LIMIT);
+    if let Some(own) = elements::raw_member(message, &["slackBlocks", "blocks"]) {
+        blocks = own_blocks(own);
+    }
     // Shown where blocks are not: in notifications, and to screen readers.
-    let text = match (message.text(), message.title()) {
-        ("", Some(title)) => title,
-        (body, _) => body,
+    let text = match (elements::slack_text(message), message.title()) {
+        (text, Some(title)) if text.is_empty() => node::literal_slack(title),
+        (text, _) => text,
     };
-    let mut request = json!({ "text": escape(text), "blocks": blocks });
+    let mut request = json!({ "text": text, "blocks": blocks });
     // The address of an incoming webhook stands for its channel.
     if !message.address.starts_with("https://") {
         request["channel"] = message.address.into();
@@ -39,23 +38,33 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     request
 }
 
+/// The blocks that the author wrote: a list, one, or an object that holds them.
+fn own_blocks(own: Value) -> Vec<Value> {
+    match own {
+        Value::Array(blocks) => blocks,
+        Value::Object(mut members) => match members.remove("blocks") {
+            Some(Value::Array(blocks)) => blocks,
+            _ => vec![Value::Object(members)],
+        },
+        _ => Vec::new(),
+    }
+}
+
 fn add(element: Node, blocks: &mut Vec<Value>) {
     match element {
-        Node::Text { content, markdown: true, style: TextRole::H1 | TextRole::H2, .. } => {
-            heading(&markdown::plain(&content), blocks);
+        Node::Text { content, style: TextRole::H1 | TextRole::H2 | TextRole::H3, .. } => {
+            heading(&content.plain(), blocks);
         }
-        Node::Text { content, style: TextRole::H1 | TextRole::H2, .. } => heading(&content, blocks),
-        Node::Text { content, markdown: is_markdown, style: TextRole::Subtext, .. } => {
-            let words = marked_up(&content, is_markdown);
-            blocks.push(json!({ "type": "context", "elements": [mrkdwn(&shortened(&words, SECTION_CHARS))] }));
+        Node::Text { content, style: TextRole::Subtext, .. } => {
+            blocks.push(json!({ "type": "context", "elements": [mrkdwn(&content.slack())] }));
         }
-        Node::Text { content, markdown: is_markdown, bold, italic, strikethrough, .. } => {
+        Node::Text { content, bold, italic, strikethrough, .. } => {
             let marks = [(bold, "*"), (italic, "_"), (strikethrough, "~")];
             let marks: Vec<&str> = marks.into_iter().filter(|(set, _)| *set).map(|(_, mark)| mark).collect();
-            section(&marked(&marked_up(&content, is_markdown), &marks), blocks);
+            section(&marked(&content.slack(), &marks), blocks);
         }
         Node::Action { content, href, is_link: true, .. } => {
-            section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), escape(&content)), blocks);
+            section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), node::literal_slack(&content)), blocks);
         }
         Node::Action { content, href, action_id, .. } => {
             let mut button = json!({ "type": "button", "text": { "type": "plain_text", "text": shortened(&content, BUTTON_CHARS) } });
@@ -76,15 +85,11 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
         }
         Node::Divider => blocks.push(json!({ "type": "divider" })),
         Node::Quote { content } => {
-            let lines: Vec<String> = escape(&content).lines().map(|line| format!("> {line}")).collect();
+            let lines: Vec<String> = content.slack().lines().map(|line| format!("> {line}")).collect();
             section(&lines.join("\n"), blocks);
         }
-        Node::List { lines } => section(&escape(&lines.join("\n")), blocks),
+        Node::List { lines } => section(&lines.iter().map(NodeText::slack).collect::<Vec<_>>().join("\n"), blocks),
     }
-}
-
-fn marked_up(content: &str, is_markdown: bool) -> String {
-    if is_markdown { markdown::slack(content, escape) } else { escape(content) }
 }
 
 fn row_with_room(block: &mut Value) -> Option<&mut Vec<Value>> {
@@ -98,28 +103,14 @@ fn heading(text: &str, blocks: &mut Vec<Value>) {
         count if count <= HEADER_CHARS => {
             blocks.push(json!({ "type": "header", "text": { "type": "plain_text", "text": text } }));
         }
-        _ => section(&marked(&escape(text), &["*"]), blocks),
+        _ => section(&marked(&node::literal_slack(text), &["*"]), blocks),
     }
 }
 
-/// A long text goes on in further sections.
 fn section(text: &str, blocks: &mut Vec<Value>) {
-    let mut rest = text;
-    while !rest.is_empty() && blocks.len() < BLOCKS_LIMIT {
-        let (part, after) = match rest.char_indices().nth(SECTION_CHARS) {
-            None => (rest, ""),
-            Some((limit, _)) => rest.split_at(cut(&rest[..limit])),
-        };
-        blocks.push(json!({ "type": "section", "text": mrkdwn(part) }));
-        rest = after.trim_start();
+    if !text.is_empty() {
+        blocks.push(json!({ "type": "section", "text": mrkdwn(text) }));
     }
-}
-
-/// Where a text that is cut may end: at a space, and if there is none, not inside of an escape.
-fn cut(text: &str) -> usize {
-    let space = text.rfind(char::is_whitespace).filter(|at| *at > 0);
-    let escape = || text.rfind('&').filter(|at| *at > 0 && text.len() - at <= "&amp".len());
-    space.or_else(escape).unwrap_or(text.len())
 }
 
 fn mrkdwn(text: &str) -> Value {
@@ -142,20 +133,6 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_long_text_goes_on_in_further_sections() {
-        let cases = [("word ".repeat(1_000), 2), ("x".repeat(3_000), 1), ("ä".repeat(3_001), 2), (String::new(), 0)];
-        assert_eq!((cut("one two"), cut("onetwo&am"), cut("onetwo&amp;")), (3, 6, 11));
-        for (text, count) in cases {
-            let mut blocks = Vec::new();
-            section(&text, &mut blocks);
-            let lengths: Vec<usize> =
-                blocks.iter().map(|block| block["text"]["text"].as_str().unwrap().chars().count()).collect();
-            assert_eq!(lengths.len(), count, "{lengths:?}");
-            assert!(lengths.iter().all(|length| *length <= SECTION_CHARS), "{lengths:?}");
-        }
-    }
 
     #[test]
     fn a_text_mentions_no_user() {

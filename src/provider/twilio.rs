@@ -3,13 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::message::ProviderMessage;
-
-/// The sender where none is given: the number that Twilio takes from test accounts.
-const FROM: &str = "+15005550006";
+use super::sms::{self, Sms};
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
-    let from = message.overridden_text(&["from"]).unwrap_or(FROM);
-    let (to, body) = (message.overridden_text(&["to"]).unwrap_or(message.address), message.text());
+    let Sms { from, to, text: body } = sms::read(message);
     // A messaging service picks the number.
     let service = message.override_.and_then(|it| it.pointer("/config/messagingServiceSid")?.as_str());
     match service {

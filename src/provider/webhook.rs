@@ -1,16 +1,18 @@
 //! The webhook channel: what is sent to the address in the user's profile, and how.
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::elements;
+use super::http;
 use super::message::ProviderMessage;
 
 /// What a receiver learns of a user whose profile is `limited`.
 const LIMITED: [&str; 4] = ["user_id", "email", "phone_number", "locale"];
+
+/// How a webhook may be called.
+const METHODS: [&str; 2] = ["POST", "PUT"];
 
 /// `{method, url, headers, body}`.
 pub fn request(message: &ProviderMessage<'_>) -> Value {
@@ -19,23 +21,19 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     let webhook = webhook.filter(|it| it.get("url").is_some_and(|url| url == message.address));
     let member = |name: &str| webhook.and_then(|it| it.get(name));
     let text = |name: &str| member(name).and_then(Value::as_str);
-    // By their names in small letters: of two that differ in their case the last one counts.
-    let mut headers = BTreeMap::new();
-    let mut add = |name: &str, value: Value| headers.insert(name.to_ascii_lowercase(), (name.to_owned(), value));
-    add("Content-Type", "application/json".into());
-    for (name, value) in member("headers").and_then(Value::as_object).into_iter().flatten() {
-        if value.is_string() {
-            add(name, value.clone());
-        }
+    let mut headers = json!({ "Content-Type": "application/json" });
+    let authorization = member("authentication").and_then(authorization);
+    let authorization = authorization.map(|it| Map::from_iter([("Authorization".to_owned(), it.into())]));
+    let of_profile = member("headers").and_then(Value::as_object);
+    let overriding = message.overridden(&["headers"]).and_then(Value::as_object);
+    for more in [of_profile, authorization.as_ref(), overriding].into_iter().flatten() {
+        http::add_headers(&mut headers, more);
     }
-    if let Some(authorization) = member("authentication").and_then(authorization) {
-        add("Authorization", authorization.into());
-    }
-    let headers: Map<String, Value> = headers.into_values().collect();
-    let is_put = text("method").is_some_and(|method| method.eq_ignore_ascii_case("PUT"));
+    let method = |text: &str| METHODS.into_iter().find(|it| it.eq_ignore_ascii_case(text));
+    let overridden = message.overridden_text(&["method"]).and_then(method);
     json!({
-        "method": if is_put { "PUT" } else { "POST" },
-        "url": message.address,
+        "method": overridden.or_else(|| text("method").and_then(method)).unwrap_or("POST"),
+        "url": message.overridden_text(&["url"]).unwrap_or(message.address),
         "headers": headers,
         "body": body(message, text("profile") == Some("expanded")),
     })

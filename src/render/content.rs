@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use super::elements::{self, Builder, html, nodes, plain, subject};
 use super::escape::OutputContext;
+use super::markdown;
 use super::scope::NameTable;
-use super::target::{RenderTarget, provider};
+use super::target::{Precedence, RenderTarget, provider};
 use super::text::{CompiledText, ParsedTexts, TextCompiler};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
-use crate::model::content::{Content, Element, ElementKind, RawTexts, find_locale, locale};
+use crate::model::content::{
+    Content, Element, ElementKind, LocalizedText, MarkdownUse, RawContent, find_locale, locale,
+};
 use crate::model::provider::Provider;
 use crate::template::Partials;
 
@@ -30,63 +33,95 @@ pub struct MessageTexts {
 
 /// All texts of a content.
 pub struct Compiled {
-    /// The same for every channel.
+    /// The same for every channel but chats.
     sugar: Option<MessageTexts>,
     targets: Vec<RenderTarget>,
     locales: Vec<String>,
     /// By target and, within it, first for no locale and then for each.
     texts: Vec<Option<MessageTexts>>,
+    /// What the content says that has no effect, by its path.
+    pub unused: Vec<String>,
 }
 
 impl Compiled {
     /// Compiles what stands at `path` of the request. A text that is malformed is named by its path.
     pub fn compile(content: &Content, path: &str, names: &mut NameTable, partials: &Partials) -> Result<Self> {
-        let elements = match content {
-            Content::Elemental { elements } => elements,
-            Content::Sugar { title, body } => {
-                let subject =
-                    title.as_ref().map(|title| CompiledText::compile(title, &format!("{path}.title"), names, partials));
-                let body = CompiledText::compile(body, &format!("{path}.body"), names, partials)?;
-                let subject = subject.transpose()?.map(Arc::new);
-                let sugar = Some(MessageTexts { subject, body: Arc::new(body), content: None });
-                return Ok(Compiled { sugar, targets: Vec::new(), locales: Vec::new(), texts: Vec::new() });
-            }
-        };
-        let mentioned = Mentioned::in_elements(elements);
+        let sugar = plain_sugar(content);
+        let mentioned = Mentioned::in_content(content);
         if mentioned.locales.len() > LOCALES_LIMIT {
             return Err(Error::invalid(path, format_args!("expected at most {LOCALES_LIMIT} locales")));
         }
+        let sugar_texts = match sugar {
+            Some((title, body)) => {
+                let subject =
+                    title.map(|title| CompiledText::compile(title, &format!("{path}.title"), names, partials));
+                let compiled = CompiledText::compile(body, &format!("{path}.body"), names, partials)?;
+                let subject = subject.transpose()?.map(Arc::new);
+                let texts = MessageTexts { subject, body: Arc::new(compiled), content: None };
+                if !elements::has_marks(body) {
+                    return Ok(Compiled {
+                        sugar: Some(texts),
+                        targets: Vec::new(),
+                        locales: Vec::new(),
+                        texts: Vec::new(),
+                        unused: content.unused.clone(),
+                    });
+                }
+                Some(texts)
+            }
+            None => None,
+        };
         let path: &Arc<str> = &path.into();
         let mut parsed = ParsedTexts::default();
         let mut kit = Kit { names, partials, parsed: &mut parsed, shared: HashMap::new(), bytes: 0 };
         let mut texts = Vec::new();
-        for target in &mentioned.targets {
+        let is_chat = |target: &&RenderTarget| sugar_texts.is_none() || target.channel == Channel::DirectMessage;
+        let targets: Vec<RenderTarget> = mentioned.targets.iter().filter(is_chat).copied().collect();
+        for target in &targets {
             for locale in [None].into_iter().chain(mentioned.locales.iter().map(|name| Some(name.as_str()))) {
                 let (target, refs, is_shared) = (*target, &mentioned.refs, !mentioned.names_channels);
                 let has_markdown = mentioned.has_markdown;
-                let variant = Variant { elements, path, target, locale, refs, is_shared, has_markdown };
-                texts.push(variant.compile(&mut kit)?);
+                let variant = Variant { content, path, target, locale, refs, is_shared, has_markdown };
+                let compiled = match &sugar_texts {
+                    // Whose words are markup is told apart in chats only.
+                    Some(texts) => {
+                        let content = variant.form(ElementForm::Nodes { manner: NodesManner::Chat }, &mut kit)?;
+                        let (subject, body) = (texts.subject.clone(), texts.body.clone());
+                        Some(MessageTexts { subject, body, content })
+                    }
+                    None => variant.compile(&mut kit)?,
+                };
+                texts.push(compiled);
                 if kit.bytes > CONTENT_BYTES {
                     let problem = "the content is too long for all its channels and locales together";
                     return Err(Error::invalid(format_args!("{path}.elements"), problem));
                 }
             }
         }
-        Ok(Compiled { sugar: None, targets: mentioned.targets, locales: mentioned.locales, texts })
+        let unused = content.unused.clone();
+        Ok(Compiled { sugar: sugar_texts, targets, locales: mentioned.locales, texts, unused })
     }
 
     /// The texts for a recipient with this locale; `None` if the content has nothing for this channel.
     pub fn texts(&self, channel: Channel, provider: Provider, wanted: Option<&str>) -> Option<&MessageTexts> {
-        if self.sugar.is_some() {
-            return self.sugar.as_ref();
-        }
         let of = |provider| self.targets.iter().position(|it| *it == RenderTarget { channel, provider });
-        let target = of(Some(provider)).or_else(|| of(None))?;
+        let Some(target) = of(Some(provider)).or_else(|| of(None)) else { return self.sugar.as_ref() };
         let found = wanted
             .filter(|_| !self.locales.is_empty())
             .and_then(|name| find_locale(&locale(name), self.locales.iter().map(String::as_str)));
         self.texts.get(target * (self.locales.len() + 1) + found.map_or(0, |i| i + 1))?.as_ref()
     }
+}
+
+/// Title and body of the short form, if there is no Markdown in them.
+fn plain_sugar(content: &Content) -> Option<(Option<&str>, &str)> {
+    let body = content.body.as_deref().filter(|_| content.elements.is_none()).and_then(words)?;
+    let title = content.title.as_deref().and_then(words);
+    (!markdown::is_marked(body)).then_some((title, body))
+}
+
+fn words(element: &Element) -> Option<&str> {
+    element.words().next().map(|words| words.of(None))
 }
 
 /// What the elements speak of.
@@ -100,44 +135,57 @@ struct Mentioned<'a> {
 }
 
 impl<'a> Mentioned<'a> {
-    fn in_elements(elements: &'a [Element]) -> Self {
+    fn in_content(content: &'a Content) -> Self {
         let targets =
             Channel::NAMES.iter().map(|(_, channel)| RenderTarget { channel: *channel, provider: None }).collect();
         let (locales, refs) = (Vec::new(), HashMap::new());
         let mut mentioned = Mentioned { targets, names_channels: false, has_markdown: false, locales, refs };
-        mentioned.add(elements);
+        mentioned.add(content.body.as_deref().into_iter().chain(content.elements.iter().flatten()));
         mentioned
     }
 
-    fn add(&mut self, elements: &'a [Element]) {
+    fn add(&mut self, elements: impl IntoIterator<Item = &'a Element>) {
         for element in elements {
-            let channel = match &element.kind {
-                ElementKind::Channel { channel, .. } => Some(channel),
-                _ => None,
+            let is_channel = matches!(element.kind, ElementKind::Channel { .. });
+            self.names_channels |= element.channels.is_some() || is_channel;
+            self.has_markdown |= match &element.kind {
+                ElementKind::Text { words: Some(words), markdown, .. } => is_markdown(words, *markdown),
+                ElementKind::Quote { words, .. } => is_markdown(words, MarkdownUse::WhereMarked),
+                _ => false,
             };
-            self.names_channels |= element.channels.is_some() || channel.is_some();
-            self.has_markdown |= matches!(element.kind, ElementKind::Text { markdown: true, .. });
-            for provider in element.channels.iter().flatten().chain(channel).filter_map(|name| provider(name)) {
+            let named = element.channels.iter().flatten().chain(element.channel_names());
+            for provider in named.filter_map(|name| provider(name)) {
                 let target = RenderTarget { channel: provider.channel(), provider: Some(provider) };
                 if !self.targets.contains(&target) {
                     self.targets.push(target);
                 }
             }
             // One beyond what is allowed is enough to be refused.
-            for name in element.words().flat_map(|words| words.locales()) {
+            for name in element.locales() {
                 if self.locales.len() <= LOCALES_LIMIT && !self.locales.iter().any(|it| it == name) {
                     self.locales.push(name.to_owned());
                 }
             }
             self.refs.extend(element.name.as_deref().map(|name| (name, element)));
-            self.add(element.children());
+            // All of them are in the same recursion, whose depth is that of the elements.
+            let children: Vec<&Element> = element.all_children().collect();
+            self.add(children);
         }
+    }
+}
+
+/// Whether a text is Markdown in any language.
+fn is_markdown(words: &LocalizedText, markdown: MarkdownUse) -> bool {
+    match markdown {
+        MarkdownUse::Always => true,
+        MarkdownUse::WhereMarked => words.all().any(markdown::is_marked),
+        MarkdownUse::Never => false,
     }
 }
 
 /// One target in one locale.
 struct Variant<'a> {
-    elements: &'a [Element],
+    content: &'a Content,
     path: &'a Arc<str>,
     target: RenderTarget,
     locale: Option<&'a str>,
@@ -154,7 +202,18 @@ enum ElementForm {
     Subject,
     Body,
     Html,
-    Nodes { keeps_markdown: bool },
+    Nodes { manner: NodesManner },
+}
+
+/// Whom nodes are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum NodesManner {
+    /// Those who know no markup.
+    Plain,
+    /// Those who are given Markdown as it is.
+    Markdown,
+    /// Chats, which have a markup of their own.
+    Chat,
 }
 
 /// What texts are compiled with.
@@ -170,15 +229,48 @@ struct Kit<'k> {
 
 impl Variant<'_> {
     fn builder<'b>(&'b self, kit: &'b mut Kit<'_>, context: OutputContext) -> Builder<'b> {
-        let named =
-            |it: &Element| matches!(&it.kind, ElementKind::Channel { channel, .. } if self.target.is_provider(channel));
-        let by_provider = self.elements.iter().any(named);
         let writer = TextCompiler::new(kit.names, kit.partials, kit.parsed);
-        Builder::new(writer, self.path, self.target, by_provider, self.locale, self.refs, context)
+        Builder::new(writer, self.path, self.target, self.precedence(), self.locale, self.refs, context)
+    }
+
+    fn elements(&self) -> &[Element] {
+        self.content.elements.as_deref().unwrap_or_default()
+    }
+
+    fn precedence(&self) -> Precedence {
+        let names = || self.elements().iter().flat_map(Element::channel_names);
+        if names().any(|name| self.target.is_provider(name)) {
+            Precedence::Provider
+        } else if names().any(|name| self.target.is_called(name)) {
+            Precedence::Channel
+        } else {
+            Precedence::Rest
+        }
+    }
+
+    /// The title and body that stand before the elements. A channel with elements of its own has no other body.
+    fn lead(&self) -> impl Iterator<Item = &Element> {
+        let is_channel = |element: &Element| matches!(element.kind, ElementKind::Channel { .. });
+        let is_own = |element: &Element| is_channel(element) && element.channel_names().is_empty();
+        let has_own = self.precedence() != Precedence::Rest || self.elements().iter().any(is_own);
+        let is_beside_channels = self.elements().iter().any(is_channel);
+        let body = self.content.body.as_deref().filter(|_| !(is_beside_channels && has_own));
+        self.content.title.as_deref().into_iter().chain(body)
+    }
+
+    /// All that is to be written.
+    fn all(&self) -> impl Iterator<Item = &Element> {
+        self.lead().chain(self.elements())
     }
 
     fn compile(&self, kit: &mut Kit<'_>) -> Result<Option<MessageTexts>> {
-        if let Some((element, raw)) = self.raw(kit) {
+        let raw = self.raw(kit);
+        if let Some((element, raw)) = raw.filter(|(element, raw)| {
+            raw.subject.is_some()
+                || raw.text.is_some()
+                || raw.html.is_some()
+                || element.children(self.locale).is_empty()
+        }) {
             return self.compile_raw(element, raw, kit).map(Some);
         }
         let Some(body) = self.form(ElementForm::Body, kit)? else { return Ok(None) };
@@ -186,12 +278,17 @@ impl Variant<'_> {
         let content = match self.target.channel {
             Channel::Sms => None,
             Channel::Email => self.form(ElementForm::Html, kit)?,
-            channel => {
-                let keeps_markdown = self.has_markdown && elements::keeps_markdown(channel);
-                self.form(ElementForm::Nodes { keeps_markdown }, kit)?
-            }
+            channel => self.form(ElementForm::Nodes { manner: self.manner(channel) }, kit)?,
         };
         Ok(Some(MessageTexts { subject, body, content }))
+    }
+
+    fn manner(&self, channel: Channel) -> NodesManner {
+        match channel {
+            Channel::DirectMessage => NodesManner::Chat,
+            channel if self.has_markdown && elements::keeps_markdown(channel) => NodesManner::Markdown,
+            _ => NodesManner::Plain,
+        }
     }
 
     /// The elements in a form, compiled once for all targets that share it; `None` if there is nothing to write.
@@ -212,25 +309,30 @@ impl Variant<'_> {
         let context = match form {
             ElementForm::Subject | ElementForm::Body => OutputContext::Plain,
             ElementForm::Html => OutputContext::Html,
+            ElementForm::Nodes { manner: NodesManner::Chat } => OutputContext::Chat,
             ElementForm::Nodes { .. } => OutputContext::Json,
         };
+        let raw = self.raw(kit);
         let mut builder = self.builder(kit, context);
         let is_something = match form {
             ElementForm::Body => {
-                builder.separated("\n\n", |it| it.elements(self.elements, plain::write))?;
-                builder.has_found() || self.elements.is_empty()
+                builder.separated("\n\n", |it| it.elements(self.all(), plain::write))?;
+                builder.has_found() || self.elements().is_empty()
             }
             ElementForm::Subject => {
-                builder.elements(self.elements, subject::write)?;
+                builder.elements(self.all(), subject::write)?;
                 builder.has_subject()
             }
             ElementForm::Html => {
-                builder.elements(self.elements, html::write)?;
+                builder.elements(self.all(), html::write)?;
                 true
             }
             ElementForm::Nodes { .. } => {
                 builder.markup("[");
-                builder.separated(",", |it| it.elements(self.elements, nodes::write))?;
+                builder.separated(",", |it| {
+                    it.elements(self.all(), nodes::write)?;
+                    raw.map_or(Ok(()), |(element, raw)| nodes::raw_members(it, element, raw))
+                })?;
                 builder.markup("]");
                 true
             }
@@ -239,33 +341,70 @@ impl Variant<'_> {
     }
 
     /// What a channel element for this target says as a whole, instead of elements.
-    fn raw(&self, kit: &mut Kit<'_>) -> Option<(&Element, &RawTexts)> {
+    fn raw(&self, kit: &mut Kit<'_>) -> Option<(&Element, &RawContent)> {
         if self.is_shared {
             return None;
         }
         let builder = self.builder(kit, OutputContext::Plain);
-        self.elements.iter().filter(|element| builder.is_meant(element)).find_map(|element| match &element.kind {
-            ElementKind::Channel { raw: Some(raw), .. } => Some((element, raw)),
+        self.elements().iter().filter(|element| builder.is_meant(element)).find_map(|element| match &element.kind {
+            ElementKind::Channel { raw, .. } => Some((element, raw.of(self.locale)?)),
             _ => None,
         })
     }
 
-    fn compile_raw(&self, element: &Element, raw: &RawTexts, kit: &mut Kit<'_>) -> Result<MessageTexts> {
-        let mut text = |write: &dyn Fn(&mut Builder<'_>) -> Result<()>| -> Result<Arc<CompiledText>> {
-            let mut builder = self.builder(kit, OutputContext::Plain);
+    fn compile_raw(&self, element: &Element, raw: &RawContent, kit: &mut Kit<'_>) -> Result<MessageTexts> {
+        let mut write = |context: OutputContext, write: &dyn Fn(&mut Builder<'_>) -> Result<()>| {
+            let mut builder = self.builder(kit, context);
             write(&mut builder)?;
             let text = builder.finish()?;
             kit.bytes += text.bytes();
-            Ok(Arc::new(text))
+            Ok::<_, Error>(Arc::new(text))
         };
         let html = raw.html.as_ref().filter(|_| self.target.channel == Channel::Email);
-        let body = match (&raw.text, html) {
-            (Some(body), _) => text(&|it| it.words(body, element))?,
-            (None, Some(html)) => text(&|it| it.stripped(html, element))?,
-            (None, None) => text(&|_| Ok(()))?,
+        let content = match (self.target.channel, html) {
+            (Channel::Email, Some(html)) => Some(write(OutputContext::Html, &|it| match raw.is_mjml {
+                true => it.mjml(html, element),
+                false => it.words_in(html, element, OutputContext::Markup),
+            })?),
+            (Channel::Email, None) => match &raw.text {
+                Some(text) if is_markdown(text, MarkdownUse::WhereMarked) => {
+                    Some(write(OutputContext::Html, &|it| it.markdown(text, element))?)
+                }
+                _ => None,
+            },
+            (Channel::Sms, _) => None,
+            (Channel::DirectMessage, _) => Some(write(OutputContext::Chat, &|it| {
+                it.markup("[");
+                it.separated(",", |it| nodes::raw(it, element, raw))?;
+                it.markup("]");
+                Ok(())
+            })?),
+            _ if raw.members.is_empty() => None,
+            _ => Some(write(OutputContext::Json, &|it| {
+                it.markup("[");
+                it.separated(",", |it| nodes::raw(it, element, raw))?;
+                it.markup("]");
+                Ok(())
+            })?),
         };
-        let subject = raw.subject.as_ref().map(|subject| text(&|it| it.words(subject, element))).transpose()?;
-        let content = html.map(|html| text(&|it| it.words_in(html, element, OutputContext::Markup))).transpose()?;
+        let body = match (&raw.text, html) {
+            (Some(text), None)
+                if is_markdown(text, MarkdownUse::WhereMarked) && self.target.channel == Channel::Email =>
+            {
+                write(OutputContext::Plain, &|it| it.markdown(text, element))?
+            }
+            (Some(body), _) => write(OutputContext::Plain, &|it| it.words(body, element))?,
+            (None, Some(html)) => write(OutputContext::Plain, &|it| match raw.is_mjml {
+                true => it.mjml_words(html, element),
+                false => it.stripped(html, element),
+            })?,
+            (None, None) => write(OutputContext::Plain, &|_| Ok(()))?,
+        };
+        let subject = match (&raw.subject, &self.content.title) {
+            (Some(subject), _) => Some(write(OutputContext::Plain, &|it| it.words(subject, element))?),
+            (None, Some(title)) => Some(write(OutputContext::Plain, &|it| subject::write(it, title))?),
+            (None, None) => None,
+        };
         Ok(MessageTexts { subject, body, content })
     }
 }

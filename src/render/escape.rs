@@ -1,5 +1,6 @@
 //! What a text has to become so that it stays a text where it is put.
 
+use super::{chat, stripped};
 use crate::model::content::is_script;
 use crate::template::{self, Rewrite, WhenChanged, escape_html, keep};
 
@@ -24,6 +25,13 @@ pub enum OutputContext {
     Source,
     /// The same in a JSON string.
     Markdown,
+    /// A text for a chat in a JSON string: the author's markup stands as it is, and what could be markup of the data
+    /// behind a backslash, for [`super::chat`] to read.
+    Chat,
+    /// A text of Slack's blocks in a JSON string.
+    SlackBlock,
+    /// An address in a style attribute, without quotes.
+    CssUrl,
     /// A text of the author's that is yet to become HTML, in which only the author makes links.
     Footer,
 }
@@ -39,7 +47,10 @@ static MARKUP: template::Escape = template::Escape {
     line_break: Some("<br>"),
 };
 static ATTRIBUTE: template::Escape = template::Escape::new(attribute, attribute, attribute);
-static CSS: template::Escape = template::Escape::new(css, css, css);
+static CSS: template::Escape = template::Escape::new(css_words, css, css);
+static CSS_URL: template::Escape = template::Escape::new(css_url, css_url, css_url);
+static CHAT: template::Escape = template::Escape::new(chat_words, chat, chat);
+static SLACK_BLOCK: template::Escape = template::Escape::new(json, slack_block, slack_block);
 static JSON: template::Escape = template::Escape::new(json, json, json);
 static LITERAL: template::Escape = template::Escape::new(keep, literal, literal);
 static SOURCE: template::Escape = template::Escape::new(keep, source, source);
@@ -74,14 +85,55 @@ fn literal(out: &mut String, start: usize) {
     OutputContext::Literal.rewrite(out, start);
 }
 
+/// The author's own value may divide what it is made of.
+fn css_words(out: &mut String, start: usize) {
+    let kept = |c: char| c == '/' || c.is_ascii() && !OutputContext::Css.touches(c as u8);
+    let words: String = out.split_off(start).chars().filter(|c| kept(*c)).collect();
+    out.push_str(&words);
+}
+
+fn css_url(out: &mut String, start: usize) {
+    blank_script(out, start);
+    OutputContext::CssUrl.rewrite(out, start);
+}
+
 fn source(out: &mut String, start: usize) {
     blank_address(out, start);
     OutputContext::Source.rewrite(out, start);
+    guard_start(out, start, "\\");
 }
 
 fn markdown(out: &mut String, start: usize) {
     blank_address(out, start);
     OutputContext::Markdown.rewrite(out, start);
+    guard_start(out, start, "\\\\");
+}
+
+/// Data at the beginning of a line begin no list.
+fn guard_start(out: &mut String, start: usize, backslash: &str) {
+    let tail = out.get(start..).unwrap_or_default().trim_start_matches(' ');
+    let at = out.len() - tail.len();
+    let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
+    match tail.as_bytes().get(digits) {
+        Some(b'-' | b'+') if digits == 0 => out.insert_str(at, backslash),
+        Some(b'.') if digits > 0 => out.insert_str(at + digits, backslash),
+        _ => {}
+    }
+}
+
+/// The author's words in a chat: a backslash is one.
+fn chat_words(out: &mut String, start: usize) {
+    let words = out.split_off(start).replace('\\', "\\\\");
+    OutputContext::Json.push(&words, out);
+}
+
+fn chat(out: &mut String, start: usize) {
+    OutputContext::Chat.rewrite(out, start);
+    guard_start(out, start, "\\\\");
+}
+
+fn slack_block(out: &mut String, start: usize) {
+    OutputContext::SlackBlock.rewrite(out, start);
 }
 
 fn footer(out: &mut String, start: usize) {
@@ -95,7 +147,7 @@ fn address(context: OutputContext, out: &mut String, start: usize) {
 
 fn strip(context: OutputContext, out: &mut String, start: usize) {
     let html = out.split_off(start);
-    context.push(&strip_tags(&html), out);
+    context.push(&stripped::text(&html), out);
 }
 
 /// Data in Markdown may be the address of a link.
@@ -122,6 +174,9 @@ impl OutputContext {
             OutputContext::Source => &SOURCE,
             OutputContext::Markdown => &MARKDOWN,
             OutputContext::Footer => &FOOTER,
+            OutputContext::Chat => &CHAT,
+            OutputContext::SlackBlock => &SLACK_BLOCK,
+            OutputContext::CssUrl => &CSS_URL,
         }
     }
 
@@ -129,6 +184,7 @@ impl OutputContext {
     pub fn of_stripped(self) -> Rewrite {
         match self {
             OutputContext::Json => |out, start| strip(OutputContext::Json, out, start),
+            OutputContext::Chat => |out, start| strip(OutputContext::Chat, out, start),
             _ => |out, start| strip(OutputContext::Plain, out, start),
         }
     }
@@ -138,6 +194,7 @@ impl OutputContext {
         match self {
             OutputContext::Attribute => |out, start| address(OutputContext::Attribute, out, start),
             OutputContext::Json => |out, start| address(OutputContext::Json, out, start),
+            OutputContext::Chat => |out, start| address(OutputContext::Chat, out, start),
             _ => blank_script,
         }
     }
@@ -151,8 +208,11 @@ impl OutputContext {
             OutputContext::Json => b == b'"' || b == b'\\' || b < 0x20,
             OutputContext::Footer => b == b'[' || b == b']',
             OutputContext::Literal => b.is_ascii_punctuation() || b == b'\n' || b == b'\r',
-            OutputContext::Source => b"\\*_`[]<>()~#&\n\r".contains(&b),
-            OutputContext::Markdown => OutputContext::Json.touches(b) || OutputContext::Source.touches(b),
+            OutputContext::Source => b"\\*_`[]<>()~#&|\n\r".contains(&b),
+            OutputContext::Markdown | OutputContext::Chat | OutputContext::SlackBlock => {
+                OutputContext::Json.touches(b) || OutputContext::Source.touches(b)
+            }
+            OutputContext::CssUrl => b <= b' ' || b"\"'()<>\\;{}&".contains(&b),
         }
     }
 
@@ -167,8 +227,11 @@ impl OutputContext {
     }
 
     pub fn push(self, text: &str, out: &mut String) {
-        if self == OutputContext::Markdown {
-            return OutputContext::Json.push(&OutputContext::Source.escaped(text), out);
+        match self {
+            OutputContext::Markdown => return OutputContext::Json.push(&OutputContext::Source.escaped(text), out),
+            OutputContext::Chat => return OutputContext::Json.push(&chat::escaped(text), out),
+            OutputContext::SlackBlock => return OutputContext::Json.push(&chat::slack_data(text), out),
+            _ => {}
         }
         for c in text.chars() {
             if !u8::try_from(c).map_or(self == OutputContext::Css, |b| self.touches(b)) {
@@ -177,6 +240,8 @@ impl OutputContext {
             }
             match (self, c) {
                 (OutputContext::Css, _) => {}
+                (OutputContext::CssUrl, '&') => out.push_str("&amp;"),
+                (OutputContext::CssUrl, c) => out.push_str(&format!("%{:02X}", c as u32)),
                 (OutputContext::Footer, '[') => out.push(BRACKETS[0].0),
                 (OutputContext::Footer, ']') => out.push(BRACKETS[1].0),
                 (OutputContext::Literal | OutputContext::Source, '\r') => {}
@@ -218,56 +283,4 @@ pub fn blank_script(out: &mut String, start: usize) {
     if out.get(start..).is_some_and(is_script) {
         out.truncate(start);
     }
-}
-
-/// HTML as plain text: without its tags, with lines where blocks end.
-fn strip_tags(html: &str) -> String {
-    let (mut out, mut rest) = (String::with_capacity(html.len()), html);
-    while let Some(at) = rest.find('<') {
-        let (before, tag) = rest.split_at(at);
-        push_words(before, &mut out);
-        let name: String =
-            tag.chars().skip(1).take_while(|c| c.is_ascii_alphanumeric() || *c == '/').take(12).collect();
-        let name = name.to_ascii_lowercase();
-        let end = match name.as_str() {
-            "style" | "script" | "head" | "title" => {
-                let closing = format!("</{name}");
-                let skipped = find_ignoring_case(tag, &closing).unwrap_or(tag.len());
-                tag.get(skipped..).and_then(|it| it.find('>')).map_or(tag.len(), |end| skipped + end + 1)
-            }
-            _ if tag.starts_with("<!--") => tag.find("-->").map_or(tag.len(), |end| end + 3),
-            _ => tag.find('>').map_or(tag.len(), |end| end + 1),
-        };
-        if matches!(name.as_str(), "br" | "br/" | "/p" | "/div" | "/tr" | "/li" | "/h1" | "/h2" | "/h3" | "hr") {
-            out.push('\n');
-        }
-        rest = tag.get(end..).unwrap_or_default();
-    }
-    push_words(rest, &mut out);
-    out.trim().to_owned()
-}
-
-fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
-    text.as_bytes().windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
-}
-
-fn push_words(words: &str, out: &mut String) {
-    const ENTITIES: [(&str, &str); 9] = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&#x27;", "'"),
-        ("&#x60;", "`"),
-        ("&#x3D;", "="),
-        ("&nbsp;", " "),
-        ("&amp;", "&"),
-    ];
-    let mut words = words.to_owned();
-    for (entity, c) in ENTITIES {
-        if words.contains(entity) {
-            words = words.replace(entity, c);
-        }
-    }
-    out.push_str(&words);
 }

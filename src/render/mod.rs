@@ -4,6 +4,7 @@
 //! Texts are compiled once a job and rendered by many threads. A text that is only words and `{{variables}}` looks up
 //! just the values that it names.
 
+mod chat;
 pub mod content;
 mod elements;
 pub mod email;
@@ -11,8 +12,11 @@ mod escape;
 pub mod helpers;
 mod limits;
 pub mod markdown;
+mod mjml;
 pub mod node;
+pub mod palette;
 pub mod scope;
+mod stripped;
 mod target;
 pub mod text;
 

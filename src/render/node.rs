@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::{chat, markdown};
 use crate::model::content::{ActionStyle, ListType, TextRole};
 use crate::model::names;
 
@@ -15,6 +16,8 @@ names! {
         Divider = "divider",
         Quote = "quote",
         List = "list",
+        /// What the provider is given as it is.
+        Raw = "raw",
     }
 }
 
@@ -37,20 +40,123 @@ pub const ITEMS: &str = "items";
 
 /// The `format` of a text that is not plain.
 pub const MARKDOWN: &str = "markdown";
+/// That of one in which the author's markup stands as it is, and that of data behind backslashes.
+pub const CHAT: &str = "chat";
+/// The same where the author's words are no Markdown either.
+pub const PLAIN: &str = "plain";
 
 /// A node that was read again.
 pub enum Node {
-    Text { content: String, markdown: bool, style: TextRole, bold: bool, italic: bool, strikethrough: bool },
+    Text { content: NodeText, style: TextRole, bold: bool, italic: bool, strikethrough: bool },
     Action { content: String, href: String, action_id: Option<String>, is_link: bool },
     Image { src: String, alt_text: String, href: Option<String> },
     Divider,
-    Quote { content: String },
-    List { lines: Vec<String> },
+    Quote { content: NodeText },
+    List { lines: Vec<NodeText> },
+}
+
+/// A text, for the markup of whichever provider it is.
+#[derive(Clone, Debug)]
+pub struct NodeText {
+    /// What stands before it, such as the number of an item.
+    before: String,
+    source: String,
+    form: TextForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TextForm {
+    /// Of words of which it is not known who wrote them.
+    Unknown,
+    Markdown,
+    Chat,
+    Plain,
+}
+
+impl NodeText {
+    fn read(text: &str, format: Option<&Value>) -> Self {
+        let form = match format.and_then(Value::as_str) {
+            Some(MARKDOWN) => TextForm::Markdown,
+            Some(CHAT) => TextForm::Chat,
+            Some(PLAIN) => TextForm::Plain,
+            _ => TextForm::Unknown,
+        };
+        NodeText { before: String::new(), source: text.to_owned(), form }
+    }
+
+    /// Whether there is Markdown of the author's in it.
+    pub fn is_markdown(&self) -> bool {
+        self.form == TextForm::Markdown
+    }
+
+    /// Without any markup.
+    pub fn plain(&self) -> String {
+        let text = match self.form {
+            TextForm::Unknown => self.source.clone(),
+            TextForm::Markdown => markdown::plain(&self.source),
+            TextForm::Chat | TextForm::Plain => chat::plain(&self.source),
+        };
+        format!("{}{text}", self.before)
+    }
+
+    /// In the markup of Slack.
+    pub fn slack(&self) -> String {
+        let text = match self.form {
+            TextForm::Unknown => chat::slack_data(&self.source),
+            TextForm::Markdown => markdown::slack(&self.source),
+            TextForm::Chat | TextForm::Plain => chat::slack(&self.source),
+        };
+        format!("{}{text}", self.before)
+    }
+
+    /// As Markdown, in which data are text.
+    pub fn markdown(&self) -> String {
+        let text = match self.form {
+            TextForm::Unknown => chat::literal(&self.source),
+            TextForm::Markdown => self.source.clone(),
+            TextForm::Chat => chat::markdown(&self.source),
+            TextForm::Plain => chat::literal(&chat::plain(&self.source)),
+        };
+        format!("{}{text}", self.before)
+    }
+}
+
+/// Text of which it is not known who wrote it, as text in the Markdown of whoever shows it.
+pub fn literal_markdown(text: &str) -> String {
+    chat::literal(text)
+}
+
+/// Text of which it is not known who wrote it, as text of Slack.
+pub fn literal_slack(text: &str) -> String {
+    chat::slack_data(text)
 }
 
 /// A node that holds a plain text.
 pub fn of_text(text: &str) -> Value {
     json!({ TYPE: NodeType::Text.name(), CONTENT: text })
+}
+
+/// A node that holds a text of the author's for a chat.
+pub fn of_chat(text: &str) -> Value {
+    json!({ TYPE: NodeType::Text.name(), FORMAT: CHAT, CONTENT: text.replace('\\', "\\\\") })
+}
+
+/// A node as those are given it who know none of the formats of chats.
+pub fn without_format(node: &mut Value) {
+    let is_chat = node.get(FORMAT).is_some_and(|format| format == CHAT || format == PLAIN);
+    let Some(members) = node.as_object_mut() else { return };
+    if is_chat {
+        members.remove(FORMAT);
+        if let Some(Value::String(content)) = members.get_mut(CONTENT) {
+            *content = chat::plain(content);
+        }
+    }
+    for item in members.get_mut(ITEMS).and_then(Value::as_array_mut).into_iter().flatten() {
+        match item {
+            Value::String(text) if is_chat => *text = chat::plain(text),
+            item => without_format(item),
+        }
+    }
 }
 
 /// Whether the content of a node is Markdown.
@@ -73,8 +179,7 @@ impl Node {
         let is = |name: &str| node.get(name).is_some_and(|it| it == &Value::Bool(true) || it == "true");
         Some(match NodeType::of(node)? {
             NodeType::Text => Node::Text {
-                content: owned(CONTENT)?,
-                markdown: is_markdown(node),
+                content: NodeText::read(text(CONTENT)?, node.get(FORMAT)),
                 style: text(TEXT_STYLE).and_then(TextRole::from_name).unwrap_or(TextRole::Text),
                 bold: is(BOLD),
                 italic: is(ITALIC),
@@ -90,7 +195,8 @@ impl Node {
                 Node::Image { src: owned(SRC)?, alt_text: owned(ALT_TEXT).unwrap_or_default(), href: owned(HREF) }
             }
             NodeType::Divider => Node::Divider,
-            NodeType::Quote => Node::Quote { content: owned(CONTENT)? },
+            NodeType::Quote => Node::Quote { content: NodeText::read(text(CONTENT)?, node.get(FORMAT)) },
+            NodeType::Raw => return None,
             NodeType::List => {
                 let mut lines = Vec::new();
                 add_lines(node, 0, &mut lines);
@@ -101,7 +207,7 @@ impl Node {
 }
 
 /// The lines of a list, with what stands before each; lists in it are indented by spaces that stay.
-fn add_lines(list: &Value, depth: usize, lines: &mut Vec<String>) {
+fn add_lines(list: &Value, depth: usize, lines: &mut Vec<NodeText>) {
     let indent = "\u{a0}".repeat(4 * depth);
     let is_ordered = list[LIST_TYPE] == ListType::Ordered.name();
     let mut number = 0;
@@ -112,7 +218,9 @@ fn add_lines(list: &Value, depth: usize, lines: &mut Vec<String>) {
         }
         let text = item.as_str().or_else(|| item.get(CONTENT).or_else(|| item.get(ALT_TEXT))?.as_str());
         let Some(text) = text else { continue };
+        let format = if item.is_string() { list.get(FORMAT) } else { item.get(FORMAT) };
         number += 1;
-        lines.push(if is_ordered { format!("{indent}{number}. {text}") } else { format!("{indent}• {text}") });
+        let before = if is_ordered { format!("{indent}{number}. ") } else { format!("{indent}• ") };
+        lines.push(NodeText { before, ..NodeText::read(text, format) });
     }
 }

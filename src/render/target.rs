@@ -25,6 +25,15 @@ impl RenderTarget {
     }
 }
 
+/// Which channel elements are for a target: those for its very provider, else those for its channel, else those for all
+/// that no other is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precedence {
+    Provider,
+    Channel,
+    Rest,
+}
+
 /// A provider by its name or an alias. What names a channel means all of it.
 pub fn provider(name: &str) -> Option<Provider> {
     Provider::named(name).filter(|_| Channel::from_name(name).is_none())

@@ -15,7 +15,7 @@ use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::rendered_batch::{Outcome, RenderedBatch};
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::{JobRow, MessageNumber};
-use crate::settings::UnknownTemplates;
+use crate::settings::MessageSettings;
 use crate::store::message::{self, MessageLocation};
 use crate::store::recipient_lookup::RecipientLookup;
 use crate::store::{Db, Store, Tx, job, plan, settle, user};
@@ -39,7 +39,7 @@ struct DueJob {
 /// What sends delayed messages.
 pub struct DelayedSender<'a> {
     pub store: &'a Store,
-    pub templates: UnknownTemplates,
+    pub messages: MessageSettings,
     pub stopping: &'a AtomicBool,
 }
 
@@ -150,7 +150,7 @@ impl DelayedSender<'_> {
             Some(due) => job.insert(due),
             None => {
                 let (definition, environment) = self.store.read(|db| resolve(db, place.job))?;
-                let renderer = Renderer::new(definition, self.templates, now)?;
+                let renderer = Renderer::new(definition, self.messages, now)?;
                 job.insert(DueJob { job: place.job, renderer, environment })
             }
         };
@@ -158,7 +158,7 @@ impl DelayedSender<'_> {
         let (recipient, user, known) = self.store.read(|db| {
             let (recipient, user) = user::get(db, place.job, place.seq)?;
             let lookup = RecipientLookup::new(db, due.environment)?;
-            let known = lookup.get(db, (&recipient, &user), renderer.topic_id(), renderer.tenant_id())?;
+            let known = lookup.get(db, (&recipient, &user), renderer.subject())?;
             Ok((recipient, user, known))
         })?;
         let mut outcomes = RenderedBatch::default();

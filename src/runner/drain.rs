@@ -113,8 +113,7 @@ fn read(store: &Store, chunk: &Chunk, from_seq: u64) -> Result<Users> {
             users.text.push_str(user);
             users.rows.push((start..middle, middle..users.text.len()));
             if !lookup.is_empty() {
-                let (topic_id, tenant_id) = (run.renderer.topic_id(), run.renderer.tenant_id());
-                let known = lookup.get(db, (recipient, user), topic_id, tenant_id)?;
+                let known = lookup.get(db, (recipient, user), run.renderer.subject())?;
                 known_bytes += known.bytes();
                 users.known.push(known);
             }
@@ -134,7 +133,7 @@ mod tests {
     use crate::model::definition::{Definition, Reading};
     use crate::model::environment::Environment;
     use crate::model::resolved::ResolvedDefinition;
-    use crate::settings::UnknownTemplates;
+    use crate::settings::MessageSettings;
     use crate::store::ingest::{self, NewUsers};
     use crate::store::{environment, job, profile};
 
@@ -159,7 +158,7 @@ mod tests {
         let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
         let renderer = Renderer::new(
             ResolvedDefinition::new(definition, JobKind::Bulk),
-            UnknownTemplates::Lenient,
+            MessageSettings::default(),
             Timestamp::default(),
         )
         .unwrap();

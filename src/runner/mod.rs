@@ -19,11 +19,11 @@ use crate::compose::Renderer;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 use crate::follow::{self, Next};
-use crate::model::bulk::Job;
+use crate::model::bulk::{Job, JobKind};
 use crate::model::definition::{Definition, Reading};
 use crate::model::row::JobRow;
 use crate::render::RENDER_STACK_BYTES;
-use crate::settings::UnknownTemplates;
+use crate::settings::MessageSettings;
 use crate::store::{Store, job, plan};
 use crate::threads::{self, catch};
 use delayed::DelayedSender;
@@ -35,7 +35,7 @@ const SMALL_PARTS: usize = 4;
 
 pub struct Runner {
     store: Arc<Store>,
-    templates: UnknownTemplates,
+    messages: MessageSettings,
     schedule: Schedule,
     stopping: AtomicBool,
 }
@@ -44,11 +44,11 @@ impl Runner {
     /// Starts `workers` threads, those that feed them, and if there are any, the one for new jobs; all of them or none.
     pub fn start(
         store: Arc<Store>,
-        templates: UnknownTemplates,
+        messages: MessageSettings,
         workers: usize,
     ) -> Result<(Arc<Runner>, Vec<JoinHandle<()>>)> {
         let runner =
-            Arc::new(Runner { store, templates, schedule: Schedule::default(), stopping: AtomicBool::new(false) });
+            Arc::new(Runner { store, messages, schedule: Schedule::default(), stopping: AtomicBool::new(false) });
         let mut threads: Vec<JoinHandle<()>> = Vec::new();
         let followers =
             [("runner", Runner::follow_jobs as fn(&Runner)), ("delayed", Runner::send_delayed as fn(&Runner))];
@@ -103,7 +103,7 @@ impl Runner {
     }
 
     fn send_delayed(&self) {
-        DelayedSender { store: &self.store, templates: self.templates, stopping: &self.stopping }.follow();
+        DelayedSender { store: &self.store, messages: self.messages, stopping: &self.stopping }.follow();
     }
 
     fn schedule_job(&self, job: JobRow) {
@@ -122,11 +122,16 @@ impl Runner {
         let resolved = Definition::read(&definition, Reading::Lenient)
             .and_then(|definition| self.store.read(|db| Ok((plan::load(db, &job, definition)?, db.now()))));
         let renderer = |(resolved, now)| {
-            catch(|| Renderer::new(resolved, self.templates, now))
+            catch(|| Renderer::new(resolved, self.messages, now))
                 .unwrap_or_else(|| Err(Error::internal("what its messages are made of could not be read")))
         };
         match resolved.and_then(renderer) {
             Ok(renderer) => {
+                renderer.warn_of_overrides(&format!("job {}", job.job_id));
+                // A send was told of when it came.
+                if job.kind == JobKind::Bulk {
+                    renderer.warn_of_unused(format_args!("job {}", job.job_id));
+                }
                 self.schedule.add(Run::new(&job, renderer));
                 Ok(())
             }

@@ -310,12 +310,12 @@ mod tests {
     use crate::model::bulk::{JobKind, JobStatus};
     use crate::model::definition::{Definition, Reading};
     use crate::model::resolved::ResolvedDefinition;
-    use crate::settings::UnknownTemplates;
+    use crate::settings::MessageSettings;
 
     fn run(job: i64, received: u64) -> Run {
         let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
         let resolved = ResolvedDefinition::new(definition, JobKind::Bulk);
-        let renderer = Renderer::new(resolved, UnknownTemplates::Lenient, Timestamp(0)).unwrap();
+        let renderer = Renderer::new(resolved, MessageSettings::default(), Timestamp(0)).unwrap();
         let job = Job {
             job: JobRow(job),
             job_id: job.to_string(),

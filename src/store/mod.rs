@@ -258,6 +258,11 @@ impl Store {
         self.in_place.check()
     }
 
+    /// Refuses to say of something that it is not there if the file was damaged since: it may be there.
+    pub fn check_contents(&self) -> Result<()> {
+        self.in_place.check_contents()
+    }
+
     /// Runs `change` in the writer's transaction and returns its result once that is committed. An error undoes what it
     /// did, and only that.
     pub fn write<T: Send + 'static>(

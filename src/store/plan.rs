@@ -120,6 +120,7 @@ pub(in crate::store) fn resolve_into(
     if let Some(version) = versions.brand_version {
         plan.brand = serde_json::from_str(&brand::get_version(db, version)?).ok();
     }
+    plan.brand = plan.definition.options.branded(plan.brand.take());
     plan.topic = match topic_id {
         Some(topic_id) => {
             let default_status = preference::topic(db, environment, &topic_id)?.default_status;

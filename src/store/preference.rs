@@ -47,7 +47,18 @@ pub fn find(
     Ok(find.query_row(params![environment, user_id, tenant_id, topic_id], from_row).optional()?)
 }
 
-/// All that the user has chosen, with the ids of the topics and in their order.
+/// What stands before the id of a notification, in the place of a topic's: in the first version of the API users choose for
+/// either.
+const NOTIFICATION: &str = "notification/";
+/// The first text that comes behind all that begin with it.
+const BEHIND_NOTIFICATIONS: &str = "notification0";
+
+/// What a choice for a notification has in the place of a topic's id.
+pub fn of_notification(id: &str) -> String {
+    format!("{NOTIFICATION}{id}")
+}
+
+/// All that the user has chosen for topics, with their ids and in their order.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -55,11 +66,43 @@ pub fn list(
 ) -> Result<Vec<(String, TopicPreference)>> {
     let mut list = db.conn.prepare_cached(&format!(
         "SELECT {COLUMNS}, topic_id FROM user_preferences
-         WHERE environment = ?1 AND user_id = ?2 AND tenant_id = ?3 ORDER BY topic_id"
+         WHERE environment = ?1 AND user_id = ?2 AND tenant_id = ?3 AND (topic_id < ?4 OR topic_id >= ?5)
+         ORDER BY topic_id"
     ))?;
-    let chosen =
-        list.query_map(params![environment, owner.user_id, owner.tenant_id], |row| Ok((row.get(3)?, from_row(row)?)))?;
+    let owned = params![environment, owner.user_id, owner.tenant_id, NOTIFICATION, BEHIND_NOTIFICATIONS];
+    let chosen = list.query_map(owned, |row| Ok((row.get(3)?, from_row(row)?)))?;
     Ok(chosen.collect::<rusqlite::Result<_>>()?)
+}
+
+/// All that the user has chosen for notifications, with their ids and in their order.
+pub fn list_of_notifications(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    owner: &PreferenceOwner,
+) -> Result<Vec<(String, TopicPreference)>> {
+    let mut list = db.conn.prepare_cached(&format!(
+        "SELECT {COLUMNS}, topic_id FROM user_preferences
+         WHERE environment = ?1 AND user_id = ?2 AND tenant_id = ?3 AND topic_id >= ?4 AND topic_id < ?5
+         ORDER BY topic_id"
+    ))?;
+    let owned = params![environment, owner.user_id, owner.tenant_id, NOTIFICATION, BEHIND_NOTIFICATIONS];
+    let chosen = list.query_map(owned, |row| {
+        let id: String = row.get(3)?;
+        Ok((id.strip_prefix(NOTIFICATION).unwrap_or(&id).to_owned(), from_row(row)?))
+    })?;
+    Ok(chosen.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The topics that are stored, in the order of their ids.
+pub fn list_topics(db: &Db<'_>, environment: EnvironmentRow) -> Result<Vec<(String, Topic)>> {
+    let mut list = db
+        .conn
+        .prepare_cached("SELECT topic_id, name, default_status FROM topics WHERE environment = ?1 ORDER BY topic_id")?;
+    let topics = list.query_map([environment], |row| {
+        let default_status = rows::name(row, 2, PreferenceStatus::from_name)?;
+        Ok((row.get(0)?, Topic { name: row.get(1)?, default_status }))
+    })?;
+    Ok(topics.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Whether the environment has any choice of a user, or a topic with a default of its own.

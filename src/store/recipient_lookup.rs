@@ -1,10 +1,11 @@
 //! What is stored of a recipient: profile, preference, push tokens.
 
 use super::engine::Db;
+use super::preference::PreferenceOwner;
 use super::{preference, profile, token};
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
-use crate::model::stored_recipient::StoredRecipient;
+use crate::model::stored_recipient::{StoredRecipient, Subject};
 use crate::model::user::tenant_id as tenant_of;
 
 /// Looks recipients of one environment up. Skips kinds that the environment has no rows of.
@@ -31,23 +32,24 @@ impl RecipientLookup {
     }
 
     /// What is stored of a recipient; `user` is what was sent of it. Its tenant goes before that of the message.
-    pub fn get(
-        &self,
-        db: &Db<'_>,
-        (recipient, user): (&str, &str),
-        topic_id: Option<&str>,
-        tenant_id: Option<&str>,
-    ) -> Result<StoredRecipient> {
+    pub fn get(&self, db: &Db<'_>, (recipient, user): (&str, &str), asked: Subject<'_>) -> Result<StoredRecipient> {
         let mut stored = StoredRecipient::default();
         if self.profiles {
             stored.profile = profile::find_current(db, self.environment, recipient)?;
         }
-        if self.preferences
-            && let Some(topic_id) = topic_id
-        {
-            let own = tenant_of(user);
-            let tenant_id = own.as_deref().or(tenant_id).unwrap_or_default();
-            stored.preference = preference::find(db, self.environment, recipient, tenant_id, topic_id)?;
+        if self.preferences {
+            let tenant_id = tenant_of(user).or_else(|| asked.tenant_id.map(str::to_owned)).unwrap_or_default();
+            let owner = PreferenceOwner { user_id: recipient.to_owned(), tenant_id };
+            let chosen = preference::list_of_notifications(db, self.environment, &owner)?;
+            let named = asked.names.into_iter().flatten();
+            let of_notification = named.filter_map(|name| chosen.iter().find(|(id, _)| id == name)).next();
+            stored.preference = match (of_notification, asked.topic_id) {
+                (Some((_, choice)), _) => Some(choice.clone()),
+                (None, Some(topic_id)) => {
+                    preference::find(db, self.environment, recipient, &owner.tenant_id, topic_id)?
+                }
+                (None, None) => None,
+            };
         }
         if self.tokens {
             stored.tokens = token::list_active(db, self.environment, recipient)?;

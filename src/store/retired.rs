@@ -16,8 +16,8 @@ use crate::model::row::{JobRow, ListRow, WebhookRow};
 const PIECE_TEXTS: usize = 4;
 
 /// Takes all that an environment has away from it: the row stays, under a hash that no key has, and the next one that is
-/// made begins anew. A job that is running ends in peace. Seeded ids are free at once, nothing is
-/// posted any more, and all else goes in pieces after the commit.
+/// made begins anew. A job that is running ends in peace. Seeded ids are free at once, nothing is posted any more, and all
+/// else goes in pieces after the commit.
 pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
     if row == NOTHING {
         return Ok(());

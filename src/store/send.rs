@@ -30,15 +30,13 @@ pub fn resolve(
 ) -> Result<ResolvedSend> {
     let versions = plan::resolve(db, environment, &References::of(&plan.definition))?;
     plan::resolve_into(&mut plan, db, environment, &versions)?;
-    let topic_id = plan.topic.as_ref().map(|topic| topic.topic_id.as_str());
     let lookup = RecipientLookup::new(db, environment)?;
-    let tenant_id = plan.definition.options.tenant_id.as_deref();
     let (mut known, mut held) = (Vec::new(), 0);
     for user in users {
         if held > bytes {
             break;
         }
-        let of_one = lookup.get(db, *user, topic_id, tenant_id)?;
+        let of_one = lookup.get(db, *user, plan.subject())?;
         held += of_one.bytes();
         known.push(of_one);
     }

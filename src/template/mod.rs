@@ -9,6 +9,7 @@ mod budget;
 mod call;
 mod change;
 mod compile;
+mod conditions;
 mod escape;
 mod evaluate;
 mod heap;
@@ -25,6 +26,7 @@ pub use compile::{
     CompileError, Compiler, Jump, Loop, Names, Noted, ParsedCondition, ParsedText, Partials, TextPart, parse_path,
     resolve_at_top,
 };
+pub use conditions::ConditionTest;
 pub use escape::{Escape, PLAIN, Rewrite, WhenChanged, escape_html, keep};
 pub use evaluate::{holds, render};
 pub use heap::{Heap, Root};

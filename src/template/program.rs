@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::budget::Problem;
 use super::call::Helper;
+use super::conditions::Operation;
 use super::escape::{Escape, Rewrite};
 use super::operations::Comparison;
 use super::syntax::Place;
@@ -118,6 +119,8 @@ pub enum Instruction {
     /// Whether the last value does not hold in a condition.
     Not,
     Compare(Comparison),
+    /// Takes the last values and pushes what is made of them.
+    Operate(Operation),
     /// From here up to [`Instruction::EndNullContext`] `this` is an empty object if it is nothing. That is what handlebars.js gives
     /// helpers as `this`, and they what stands in their block.
     NullContext,

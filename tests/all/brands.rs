@@ -119,15 +119,14 @@ fn a_malformed_brand_is_refused_by_its_field_and_changes_nothing() {
     let acme = daemon.customer("acme");
     let with = |settings: serde_json::Value| json!({ "name": "Acme", "settings": settings });
     let cases = [
-        (json!([]), "the body: expected an object"),
+        (json!([1]), "the body: expected an object"),
         (json!({ "settings": {} }), "the body: expected a field 'name'"),
         (json!({ "name": 5, "settings": {} }), "name: expected a string"),
         (json!({ "name": "", "settings": {} }), "name: expected a name"),
-        (json!({ "name": "Acme" }), "settings: expected an object"),
         (json!({ "id": "", "name": "Acme", "settings": {} }), "id: expected a name"),
         (with(json!("red")), "settings: expected an object"),
         (with(json!({ "colors": { "primary": 5 } })), "settings.colors.primary: expected a string"),
-        (with(json!({ "email": { "header": { "logo": [] } } })), "settings.email.header.logo: expected a"),
+        (with(json!({ "email": { "header": { "logo": [1] } } })), "settings.email.header.logo: expected an object"),
         (
             with(json!({ "email": { "footer": { "markdown": {} } } })),
             "settings.email.footer.markdown: expected a string",

@@ -186,6 +186,36 @@ fn a_brand_that_is_not_there_is_told_once_a_job() {
 }
 
 #[test]
+fn what_content_says_without_effect_is_told_once_a_job() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let content = json!({ "elements": [
+        { "type": "text", "content": "Hi", "colour": "red", "color": "bluish", "channels": ["emial"] },
+        { "type": "list", "imgHref": "https://example.com", "elements": [
+            { "type": "list-item", "content": "x", "locales": { "fr": { "text": "y" } } },
+        ] },
+        { "type": "jsonnet", "content": "{}" },
+        { "type": "text", "content": "all of it", "align": "left", "font_size": "12px", "bold": "true", "id": "x" },
+    ] });
+    customer.post("/send", &json!({ "message": { "to": { "email": "a@example.com" }, "content": content } })).ok(202);
+    let job_id = customer.create(json!({ "message": { "content": content } }));
+    customer.ingest(&job_id, json!([{ "recipient": "ada" }, { "recipient": "bob" }]));
+    customer.run_to_the_end(&job_id);
+    let log = daemon.terminate().stderr;
+    for part in [
+        "elements[0].colour has no effect",
+        "elements[0].color has no effect: expected a colour such as \"#9d3789\", found 'bluish'",
+        "elements[0].channels names 'emial', which is no channel or provider",
+        "elements[1].imgHref has no effect",
+        "elements[1].elements[0].locales.fr.text has no effect",
+        "elements[2].type has no effect: Jsonnet is not evaluated",
+    ] {
+        assert_eq!(log.matches(part).count(), 2, "{part}: {log}");
+    }
+    assert!(!log.contains("elements[3]"), "{log}");
+}
+
+#[test]
 fn it_answers_where_its_first_line_says_and_logs_elsewhere() {
     let folder = Folder::new();
     for args in [&[][..], &["serve"]] {
@@ -714,7 +744,7 @@ fn what_cannot_be_understood_ends_with_usage() {
         (&["--memory", "15M"], "expected a size from 16M on, such as 512M or 2G"),
         (&["--workers", "many"], "invalid value 'many' for '--workers <N>'"),
         (&["--durability", "some"], "[possible values: full, fast]"),
-        (&["--contract", "none"], "[possible values: tutorial, openapi]"),
+        (&["--contract", "none"], "[possible values: tutorial, openapi, live]"),
         (&["--templates", "none"], "[possible values: lenient, strict]"),
         (&["--log", "verbose"], "[possible values: error, warn, info, debug, trace, off]"),
         // A variable that was meant to hold a key must neither let every key in nor shut every key out.

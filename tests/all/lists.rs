@@ -165,7 +165,7 @@ fn what_is_no_list_is_refused_by_its_path() {
         ("PUT", "/lists/a.*", json!({ "name": "x" }), "list_id: expected the id of a list"),
         ("PUT", "/lists/news", json!({}), "the body: expected a field 'name'"),
         ("PUT", "/lists/news", json!({ "name": 1 }), "name: expected a string"),
-        ("PUT", "/lists/news", json!({ "name": "x", "preferences": [] }), "preferences: expected an object"),
+        ("PUT", "/lists/news", json!({ "name": "x", "preferences": [1] }), "preferences: expected an object"),
         ("POST", "/lists/a..b/subscriptions", recipients(&["a"]), "list_id: "),
         ("POST", news, json!({}), "the body: expected a field 'recipients'"),
         ("PUT", news, json!({ "recipients": {} }), "recipients: expected an array"),

@@ -30,6 +30,7 @@ fn request(given: &Value) -> Value {
         body: text("body").unwrap(),
         content: elements.as_deref().or(text("html")),
         brand: given.get("brand"),
+        locale: text("locale"),
         override_: overrides.as_ref(),
         metadata: options.raw_metadata.as_ref(),
         data: given["definition"].get("data").and_then(passed_on),

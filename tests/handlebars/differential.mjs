@@ -73,7 +73,8 @@ const FORMS = {
   plain: {
     escape: (value) => (value == null ? '' : `${value}`),
     to: { phone_number: '+12025550123' },
-    content: (template) => ({ body: template }),
+    // Without Markdown, which handlebars knows nothing of.
+    content: (template) => ({ elements: [{ type: 'text', format: 'plain', content: template }] }),
     printed: (entry) => entry.body,
   },
   html: {
@@ -125,7 +126,8 @@ class Daemon {
     const daemon = new Daemon();
     daemon.agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
     daemon.log = '';
-    const args = ['serve', '--ephemeral', '--listen', '127.0.0.1:0'];
+    // E-mails here have no subject.
+    const args = ['serve', '--ephemeral', '--listen', '127.0.0.1:0', '--provider-limits', 'off'];
     daemon.process = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     process.on('exit', () => daemon.process.kill());
     daemon.process.stderr.setEncoding('utf8').on('data', (text) => {

@@ -14,13 +14,21 @@ use crate::store::template::{self, Template};
 /// `GET /notifications/{id}/content?version=`: 200 `{version, elements}`, every element with its checksum.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
     let asked = Asked::read(&call)?;
-    let id = call.path("id");
+    shown_content(call.path("id"), asked)
+}
+
+fn shown_content(id: String, asked: Asked) -> Result<Action> {
     Action::query(move |db, environment| {
         let template = template::get(db, environment, &id)?;
         let (template_json, _) = text(db, &template, asked)?;
         let content = model::content(&model::parse(&template_json)?);
         Ok(Answer::new(200, Value::Object(stored_elements::with_checksums(content)).to_string()))
     })
+}
+
+/// `GET /notifications/{id}/draft/content`: the same of the draft, by an older name.
+pub fn get_draft(mut call: Call<'_>) -> Result<Action> {
+    shown_content(call.path("id"), Asked::draft())
 }
 
 #[derive(Deserialize)]

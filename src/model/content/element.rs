@@ -1,37 +1,95 @@
-//! The elements of Elemental content.
+//! Content and its elements.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::looks::Looks;
 use crate::model::names;
+
+/// `{title, body}`, `{version, elements}`, or both: then the title is that of every channel whose elements have none, and
+/// the body is what stands before the elements.
+#[derive(Debug)]
+pub struct Content {
+    /// As a `meta`. Courier's SDKs require title and body of the short form, its documentation only the body.
+    pub title: Option<Box<Element>>,
+    /// As a text.
+    pub body: Option<Box<Element>>,
+    /// `None` in the short form.
+    pub elements: Option<Vec<Element>>,
+    /// What it says that has no effect, by its path.
+    pub unused: Vec<String>,
+}
 
 /// An element of Elemental content.
 #[derive(Debug)]
 pub struct Element {
-    /// Where it stands below the content, such as `elements[0].elements[2]`.
+    /// Where it stands below the content, such as `elements[0].elements[2]`; empty for a title or body of the content's.
     pub path: Arc<str>,
     /// The channels and providers that it is for; `None` is for all.
     pub channels: Option<Vec<String>>,
     /// `if`
-    pub condition: Option<String>,
+    pub condition: Option<Condition>,
     /// `loop`
     pub repeat: Option<String>,
     /// `ref`
     pub name: Option<String>,
     /// What others may read of it as `refs.<name>.<property>`; empty without a name.
     pub properties: Map<String, Value>,
+    pub looks: Looks,
     pub kind: ElementKind,
+}
+
+/// When an element is shown.
+#[derive(Debug)]
+pub enum Condition {
+    /// Such as `data.count > 1`.
+    Expression(String),
+    /// As Courier's designer writes it: one of the groups has to hold.
+    Groups(Vec<ConditionGroup>),
+}
+
+/// Conditions of which all have to hold, or one.
+#[derive(Debug)]
+pub struct ConditionGroup {
+    pub is_any: bool,
+    pub tests: Vec<ConditionTest>,
+}
+
+/// A condition of the designer's.
+#[derive(Debug)]
+pub struct ConditionTest {
+    /// A path such as `data.plan`.
+    pub property: String,
+    /// The field that the path stands in.
+    pub field: String,
+    pub operator: ConditionOperator,
+    pub value: String,
+}
+
+names! {
+    ConditionOperator {
+        Equals = "equals",
+        NotEquals = "not_equals",
+        GreaterThan = "greater_than",
+        LessThan = "less_than",
+        GreaterThanOrEquals = "greater_than_or_equals",
+        LessThanOrEquals = "less_than_or_equals",
+        Contains = "contains",
+        NotContains = "not_contains",
+        IsEmpty = "is_empty",
+        IsNotEmpty = "is_not_empty",
+    }
 }
 
 #[derive(Debug)]
 pub enum ElementKind {
     Text {
         words: Option<LocalizedText>,
-        children: Vec<Element>,
+        children: LocalizedElements,
         text_style: TextStyle,
-        markdown: bool,
+        markdown: MarkdownUse,
     },
     /// A part of a text.
     Span {
@@ -40,16 +98,17 @@ pub enum ElementKind {
     },
     Link {
         words: LocalizedText,
-        href: LocalizedText,
+        href: Option<LocalizedText>,
+        text_style: TextStyle,
     },
     Meta {
         title: Option<LocalizedText>,
     },
     Channel {
-        channel: String,
-        raw: Option<RawTexts>,
-        elements: Vec<Element>,
-        channel_style: ChannelStyle,
+        /// `None` is every channel that no other channel element is for.
+        channel: Option<String>,
+        raw: LocalizedRaw,
+        elements: LocalizedElements,
     },
     Action {
         words: LocalizedText,
@@ -57,58 +116,60 @@ pub enum ElementKind {
         style: ActionStyle,
         id: Option<String>,
         align: Option<Align>,
-        color: Option<String>,
     },
     Image {
         src: LocalizedText,
         href: Option<LocalizedText>,
         alt: Option<LocalizedText>,
         align: Option<Align>,
-        width: Option<String>,
     },
-    Divider {
-        color: Option<String>,
-    },
+    Divider,
     Quote {
         words: LocalizedText,
         text_style: TextStyle,
-        border_color: Option<String>,
     },
     Html {
         words: LocalizedText,
     },
     Group {
-        elements: Vec<Element>,
+        elements: LocalizedElements,
     },
     Columns {
-        elements: Vec<Element>,
+        elements: LocalizedElements,
     },
     Column {
-        elements: Vec<Element>,
-        width: Option<String>,
+        elements: LocalizedElements,
     },
     List {
         list: ListType,
-        elements: Vec<Element>,
+        elements: LocalizedElements,
+        /// The picture that stands in the place of bullets.
         image: Option<LocalizedText>,
-        href: Option<LocalizedText>,
     },
     ListItem {
         words: Option<LocalizedText>,
-        elements: Vec<Element>,
-        color: Option<String>,
+        elements: LocalizedElements,
     },
     /// A type that is not known.
     Other {
         words: Option<LocalizedText>,
-        elements: Vec<Element>,
+        elements: LocalizedElements,
     },
     /// `comment` and `jsonnet`.
     Hidden,
 }
 
+/// Whether Markdown is read in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkdownUse {
+    Always,
+    /// Where the author's words have marks of it.
+    WhereMarked,
+    Never,
+}
+
 names! {
-    TextRole { Text = "text", H1 = "h1", H2 = "h2", Subtext = "subtext" }
+    TextRole { Text = "text", H1 = "h1", H2 = "h2", H3 = "h3", Subtext = "subtext" }
 }
 
 names! {
@@ -128,34 +189,75 @@ names! {
 pub struct TextStyle {
     pub align: Option<Align>,
     pub style: Option<TextRole>,
-    pub color: Option<String>,
     pub bold: bool,
     pub italic: bool,
     pub strikethrough: bool,
     pub underline: bool,
 }
 
-/// What an e-mail's channel element says of all in it.
+/// Elements, and those that stand in their place in other languages.
 #[derive(Debug, Default)]
-pub struct ChannelStyle {
-    pub font_size: Option<String>,
-    pub line_height: Option<String>,
-    pub padding: Option<String>,
+pub struct LocalizedElements {
+    pub(super) elements: Vec<Element>,
+    /// By locales as [`locale`] spells them.
+    pub(super) locales: Vec<(String, Vec<Element>)>,
 }
 
-/// A channel's texts as they are, instead of elements.
+impl LocalizedElements {
+    pub fn of(&self, locale: Option<&str>) -> &[Element] {
+        let locales = self.locales.iter().map(|(locale, _)| locale.as_str());
+        let found = locale.filter(|_| !self.locales.is_empty()).and_then(|locale| find_locale(locale, locales));
+        found.and_then(|found| self.locales.get(found)).map_or(&self.elements, |(_, elements)| elements)
+    }
+
+    /// Those of all languages.
+    pub fn all(&self) -> impl Iterator<Item = &Element> {
+        self.elements.iter().chain(self.locales.iter().flat_map(|(_, elements)| elements))
+    }
+}
+
+/// What a channel element says as a whole, instead of elements.
 #[derive(Debug, Default)]
-pub struct RawTexts {
+pub struct LocalizedRaw {
+    pub(super) raw: Option<RawContent>,
+    pub(super) locales: Vec<(String, RawContent)>,
+}
+
+impl LocalizedRaw {
+    pub fn of(&self, locale: Option<&str>) -> Option<&RawContent> {
+        let locales = self.locales.iter().map(|(locale, _)| locale.as_str());
+        let found = locale.filter(|_| !self.locales.is_empty()).and_then(|locale| find_locale(locale, locales));
+        found.and_then(|found| self.locales.get(found)).map(|(_, raw)| raw).or(self.raw.as_ref())
+    }
+}
+
+/// A channel's texts as they are, and what its provider is given as it is.
+#[derive(Debug, Default)]
+pub struct RawContent {
     pub subject: Option<LocalizedText>,
     pub text: Option<LocalizedText>,
     pub html: Option<LocalizedText>,
+    /// Whether the HTML is MJML.
+    pub is_mjml: bool,
+    /// What is known by [`RAW_MEMBERS`], each with its field and its JSON, in which every text is a template.
+    pub members: Vec<RawMember>,
 }
+
+#[derive(Debug)]
+pub struct RawMember {
+    pub name: &'static str,
+    pub field: String,
+    pub json: String,
+}
+
+/// Of a `raw`: Slack's blocks, the card of Teams, and what is laid over the request of any other provider.
+pub const RAW_MEMBERS: [&str; 6] = ["slackBlocks", "blocks", "card", "adaptiveCard", "attachments", "payload"];
 
 /// A text and what it is in other languages.
 #[derive(Debug)]
 pub struct LocalizedText {
     /// The field that it stands in.
-    pub(super) field: &'static str,
+    pub(super) field: Cow<'static, str>,
     pub(super) text: String,
     pub(super) locales: Vec<LocalText>,
 }
@@ -179,7 +281,7 @@ impl LocalizedText {
 
     /// The field that the text for a locale stands in.
     pub fn field(&self, locale: Option<&str>) -> Cow<'static, str> {
-        self.find(locale).map_or(Cow::Borrowed(self.field), |it| Cow::Owned(it.field.clone()))
+        self.find(locale).map_or(self.field.clone(), |it| Cow::Owned(it.field.clone()))
     }
 
     fn find(&self, locale: Option<&str>) -> Option<&LocalText> {
@@ -189,6 +291,11 @@ impl LocalizedText {
 
     pub fn locales(&self) -> impl Iterator<Item = &str> + Clone {
         self.locales.iter().map(|it| it.locale.as_str())
+    }
+
+    /// The text in every language.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        [self.text.as_str()].into_iter().chain(self.locales.iter().map(|it| it.text.as_str()))
     }
 }
 
@@ -209,18 +316,39 @@ pub fn find_locale<'l>(wanted: &str, locales: impl Iterator<Item = &'l str> + Cl
 
 impl Element {
     /// The elements that stand in this one.
-    pub fn children(&self) -> &[Element] {
+    fn inner(&self) -> Option<&LocalizedElements> {
         match &self.kind {
-            ElementKind::Text { children, .. } => children,
+            ElementKind::Text { children, .. } => Some(children),
             ElementKind::Channel { elements, .. }
             | ElementKind::Group { elements }
             | ElementKind::Columns { elements }
-            | ElementKind::Column { elements, .. }
+            | ElementKind::Column { elements }
             | ElementKind::List { elements, .. }
             | ElementKind::ListItem { elements, .. }
-            | ElementKind::Other { elements, .. } => elements,
-            _ => &[],
+            | ElementKind::Other { elements, .. } => Some(elements),
+            _ => None,
         }
+    }
+
+    /// The elements that stand in this one in a language.
+    pub fn children(&self, locale: Option<&str>) -> &[Element] {
+        self.inner().map_or(&[], |elements| elements.of(locale))
+    }
+
+    /// The elements that stand in this one in any language.
+    pub fn all_children(&self) -> impl Iterator<Item = &Element> {
+        self.inner().into_iter().flat_map(LocalizedElements::all)
+    }
+
+    /// The languages that it speaks of itself, as [`locale`] spells them.
+    pub fn locales(&self) -> impl Iterator<Item = &str> {
+        let of_raw = match &self.kind {
+            ElementKind::Channel { raw, .. } => raw.locales.as_slice(),
+            _ => &[],
+        };
+        let of_elements = self.inner().map_or([].as_slice(), |inner| inner.locales.as_slice());
+        let of_words = self.words().flat_map(|words| words.locales());
+        of_words.chain(of_elements.iter().map(|(it, _)| it.as_str())).chain(of_raw.iter().map(|(it, _)| it.as_str()))
     }
 
     /// The texts that may differ by locale.
@@ -233,14 +361,22 @@ impl Element {
             ElementKind::Span { words, .. } | ElementKind::Quote { words, .. } | ElementKind::Html { words } => {
                 [Some(words), None, None]
             }
-            ElementKind::Link { words, href } | ElementKind::Action { words, href, .. } => {
-                [Some(words), Some(href), None]
-            }
+            ElementKind::Link { words, href, .. } => [Some(words), href.as_ref(), None],
+            ElementKind::Action { words, href, .. } => [Some(words), Some(href), None],
             ElementKind::Image { src, href, alt, .. } => [Some(src), href.as_ref(), alt.as_ref()],
-            ElementKind::List { image, href, .. } => [image.as_ref(), href.as_ref(), None],
+            ElementKind::List { image, .. } => [image.as_ref(), None, None],
             _ => [None, None, None],
         };
         words.into_iter().flatten()
+    }
+
+    /// The channels and providers that a channel element is for; none if it is for all that no other is for.
+    pub fn channel_names(&self) -> &[String] {
+        match &self.kind {
+            ElementKind::Channel { channel: Some(channel), .. } => std::slice::from_ref(channel),
+            ElementKind::Channel { channel: None, .. } => self.channels.as_deref().unwrap_or_default(),
+            _ => &[],
+        }
     }
 }
 

@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use super::super::escape::{self, OutputContext};
 use super::super::limits::{TEXT_BYTES, too_long};
-use super::super::markdown::MarkdownForm;
-use super::super::target::RenderTarget;
+use super::super::markdown::{self, MarkdownForm};
+use super::super::mjml::{self, MjmlTemplate};
+use super::super::target::{Precedence, RenderTarget};
 use super::super::text::{CompiledText, TextCompiler};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
-use crate::model::content::{Element, ElementKind, LocalizedText};
+use crate::model::content::{
+    Condition, ConditionGroup, ConditionOperator, Element, ElementKind, LocalizedText, MarkdownUse,
+};
 use crate::template::{
-    CompileError, Compiler, Constant, Jump, ParsedCondition, ParsedText, TextPath, parse_path, resolve_at_top,
+    CompileError, Compiler, ConditionTest, Constant, Jump, ParsedCondition, ParsedText, TextPath, parse_path,
+    resolve_at_top,
 };
 
 /// Writes one element in some form.
@@ -25,8 +29,8 @@ pub struct Builder<'b> {
     /// The content's path in the request.
     path: &'b Arc<str>,
     target: RenderTarget,
-    /// Whether a channel element names the very provider; then those for the whole channel are not for it.
-    by_provider: bool,
+    /// Which channel elements are for it.
+    precedence: Precedence,
     locale: Option<&'b str>,
     /// All names that elements have.
     refs: &'b HashMap<&'b str, &'b Element>,
@@ -36,7 +40,11 @@ pub struct Builder<'b> {
     lists: Vec<SeparatedList>,
     found: bool,
     subject: bool,
+    columns: ColumnsLook,
 }
+
+/// Of the columns that stand beside each other here: half of what is between them, and how they are aligned.
+type ColumnsLook = (String, String);
 
 /// A list of things with something between them.
 struct SeparatedList {
@@ -51,13 +59,14 @@ impl<'b> Builder<'b> {
         writer: TextCompiler<'b>,
         path: &'b Arc<str>,
         target: RenderTarget,
-        by_provider: bool,
+        precedence: Precedence,
         locale: Option<&'b str>,
         refs: &'b HashMap<&'b str, &'b Element>,
         context: OutputContext,
     ) -> Self {
         let (earlier, lists, found, subject) = (HashMap::new(), Vec::new(), false, false);
-        Builder { writer, path, target, by_provider, locale, refs, earlier, context, lists, found, subject }
+        let columns = ("8px".to_owned(), "top".to_owned());
+        Builder { writer, path, target, precedence, locale, refs, earlier, context, lists, found, subject, columns }
     }
 
     pub fn finish(self) -> Result<CompiledText> {
@@ -83,12 +92,31 @@ impl<'b> Builder<'b> {
         self.writer.compiler.reset();
     }
 
+    pub fn columns(&self) -> &ColumnsLook {
+        &self.columns
+    }
+
+    /// Begins columns, and gives those around them for [`Builder::leave_columns`].
+    pub fn enter_columns(&mut self, half_gap: String, alignment: String) -> ColumnsLook {
+        std::mem::replace(&mut self.columns, (half_gap, alignment))
+    }
+
+    pub fn leave_columns(&mut self, outer: ColumnsLook) {
+        self.columns = outer;
+    }
+
     /// Whether an element is for this channel and provider.
     pub fn is_meant(&self, element: &Element) -> bool {
         let named = |name: &String| self.target.is_called(name);
         let by_channel = match &element.kind {
-            ElementKind::Channel { channel, .. } if self.by_provider => self.target.is_provider(channel),
-            ElementKind::Channel { channel, .. } => self.target.is_called(channel),
+            ElementKind::Channel { .. } => {
+                let names = element.channel_names();
+                match self.precedence {
+                    Precedence::Provider => names.iter().any(|name| self.target.is_provider(name)),
+                    Precedence::Channel => names.iter().any(|name| self.target.is_called(name)),
+                    Precedence::Rest => names.is_empty(),
+                }
+            }
             _ => true,
         };
         by_channel && element.channels.as_ref().is_none_or(|names| names.iter().any(named))
@@ -99,7 +127,9 @@ impl<'b> Builder<'b> {
         for element in elements {
             let meant = self.is_meant(element);
             if meant {
-                self.found |= !matches!(element.kind, ElementKind::Hidden);
+                // A title alone says nothing on a channel.
+                let is_lead_title = element.path.is_empty() && matches!(element.kind, ElementKind::Meta { .. });
+                self.found |= !matches!(element.kind, ElementKind::Hidden) && !is_lead_title;
                 self.element(element, write)?;
             }
             if let Some(name) = &element.name {
@@ -113,7 +143,9 @@ impl<'b> Builder<'b> {
     fn is_nothing(&self, element: &Element) -> bool {
         let empty = |words: &LocalizedText| words.of(self.locale).is_empty();
         match &element.kind {
-            ElementKind::Text { words: Some(words), children, .. } => empty(words) && children.is_empty(),
+            ElementKind::Text { words: Some(words), children, .. } => {
+                empty(words) && children.of(self.locale).is_empty()
+            }
             ElementKind::Action { words, href, .. } => empty(words) && empty(href),
             ElementKind::Image { src: words, .. } | ElementKind::Quote { words, .. } | ElementKind::Html { words } => {
                 empty(words)
@@ -148,7 +180,7 @@ impl<'b> Builder<'b> {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             self.writer.compiler.begin_loop(&path)
         });
-        let condition = element.condition.as_ref().map(|source| self.begin_if(source, element)).transpose()?;
+        let condition = element.condition.as_ref().map(|condition| self.begin_if(condition, element)).transpose()?;
         write(self, element)?;
         self.set_mark(mark, 1);
         if let Some(jump) = condition {
@@ -166,13 +198,32 @@ impl<'b> Builder<'b> {
         }
     }
 
-    fn begin_if(&mut self, source: &str, element: &Element) -> Result<Jump> {
+    fn begin_if(&mut self, condition: &Condition, element: &Element) -> Result<Jump> {
+        let parsed = match condition {
+            Condition::Expression(source) => {
+                ParsedCondition::parse(source).map_err(|problem| self.refused(element, "if", problem.to_string()))?
+            }
+            Condition::Groups(groups) => self.groups(groups, element)?,
+        };
         self.texts_at(element, Cow::Borrowed("if"));
         let (refs, earlier) = (self.refs, &self.earlier);
         let mut resolve = |compiler: &mut Compiler<'_>, path: &[String]| resolve(compiler, path, refs, earlier);
-        let compiler = &mut self.writer.compiler;
-        let begun = ParsedCondition::parse(source).and_then(|condition| compiler.begin_if(&condition, &mut resolve));
+        let begun = self.writer.compiler.begin_if(&parsed, &mut resolve);
         begun.map_err(|problem| self.refused(element, "if", problem.to_string()))
+    }
+
+    /// The conditions of Courier's designer.
+    fn groups(&self, groups: &[ConditionGroup], element: &Element) -> Result<ParsedCondition> {
+        let mut joined = Vec::new();
+        for group in groups {
+            let test = |it: &crate::model::content::ConditionTest| {
+                let parsed = ParsedCondition::test(&it.property, test_of(it.operator), &it.value);
+                parsed.map_err(|problem| self.refused(element, &it.field, problem.to_string()))
+            };
+            let tests = group.tests.iter().map(test).collect::<Result<Vec<_>>>()?;
+            joined.push(ParsedCondition::joined(tests, group.is_any));
+        }
+        Ok(ParsedCondition::joined(joined, true))
     }
 
     /// The names in the path of a loop.
@@ -185,7 +236,8 @@ impl<'b> Builder<'b> {
     }
 
     fn refused(&self, element: &Element, field: &str, problem: String) -> Error {
-        Error::invalid(format_args!("{}.{}.{field}", self.path, element.path), problem)
+        let point = if element.path.is_empty() { "" } else { "." };
+        Error::invalid(format_args!("{}{point}{}.{field}", self.path, element.path), problem)
     }
 
     /// Writes as it is.
@@ -215,14 +267,8 @@ impl<'b> Builder<'b> {
     }
 
     /// Writes a text that stands in this field of the element.
-    pub fn source(
-        &mut self,
-        source: &str,
-        context: OutputContext,
-        element: &Element,
-        field: &'static str,
-    ) -> Result<()> {
-        self.texts_at(element, Cow::Borrowed(field));
+    pub fn source(&mut self, source: &str, context: OutputContext, element: &Element, field: &str) -> Result<()> {
+        self.texts_at(element, Cow::Owned(field.to_owned()));
         let written = self.writer.text(source, context);
         written.map_err(|problem| self.refused(element, field, problem.to_string()))
     }
@@ -234,7 +280,39 @@ impl<'b> Builder<'b> {
 
     pub fn address(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         let context = if self.context == OutputContext::Html { OutputContext::Attribute } else { self.context };
+        self.address_in(words, element, context)
+    }
+
+    pub fn address_in(&mut self, words: &LocalizedText, element: &Element, context: OutputContext) -> Result<()> {
         self.write(words, element, |writer, source| writer.address(source, context))
+    }
+
+    /// Whether a text has something to say in this language.
+    pub fn has(&self, words: &LocalizedText) -> bool {
+        !words.of(self.locale).is_empty()
+    }
+
+    /// The elements that stand in one.
+    pub fn children<'e>(&self, element: &'e Element) -> &'e [Element] {
+        element.children(self.locale)
+    }
+
+    /// Whether a text is Markdown.
+    pub fn is_markdown(&self, words: &LocalizedText, markdown: MarkdownUse) -> bool {
+        match markdown {
+            MarkdownUse::Always => true,
+            MarkdownUse::WhereMarked => markdown::is_marked(words.of(self.locale)),
+            MarkdownUse::Never => false,
+        }
+    }
+
+    pub fn has_marks(&self, words: &LocalizedText) -> bool {
+        has_marks(words.of(self.locale))
+    }
+
+    /// Whether texts are written for a chat, whose provider has a markup of its own.
+    pub fn is_chat(&self) -> bool {
+        self.context == OutputContext::Chat
     }
 
     /// Whether readers of the elements are given Markdown as it is.
@@ -244,6 +322,34 @@ impl<'b> Builder<'b> {
 
     pub fn markdown_source(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         self.write(words, element, |writer, source| writer.markdown_source(source))
+    }
+
+    /// The words of MJML as plain text.
+    pub fn mjml_words(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
+        let source = mjml::body(words.of(self.locale));
+        self.texts_at(element, words.field(self.locale));
+        let written = self.writer.stripped(source, self.context);
+        written.map_err(|problem| self.refused(element, &words.field(self.locale), problem.to_string()))
+    }
+
+    /// Writes MJML as HTML.
+    pub fn mjml(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
+        let source = words.of(self.locale);
+        // What is wrong with it is told by its places there.
+        let field = words.field(self.locale);
+        ParsedText::parse(source)
+            .map_err(|problem| self.refused(element, &field, CompileError::from(problem).to_string()))?;
+        let template = mjml::template(source).map_err(|problem| self.refused(element, &field, problem))?;
+        self.write(words, element, |writer, source| match &template {
+            MjmlTemplate::Html(html) => writer.text(html, OutputContext::Markup),
+            MjmlTemplate::PerMessage => {
+                writer.compiler.begin();
+                writer.text(source, OutputContext::Markup)?;
+                writer.compiler.limit(mjml::BYTES);
+                writer.compiler.finish_with(mjml::rewrite);
+                Ok(())
+            }
+        })
     }
 
     /// Writes Markdown in this form.
@@ -307,7 +413,7 @@ impl<'b> Builder<'b> {
 
     /// How a line ends in this form.
     pub fn line_end(&self) -> &'static str {
-        if self.context == OutputContext::Json { "\\n" } else { "\n" }
+        if matches!(self.context, OutputContext::Json | OutputContext::Chat) { "\\n" } else { "\n" }
     }
 
     /// How deep lists stand in each other here, the outermost not counted.
@@ -316,9 +422,29 @@ impl<'b> Builder<'b> {
     }
 }
 
+/// Whether the data in a text or marks in its words could be taken for markup in a chat.
+pub fn has_marks(words: &str) -> bool {
+    words.contains(['{', '\\', '<', '>', '&', '*', '_', '~', '`', '[', '|', '#'])
+}
+
 /// Whether readers of elements on a channel are given Markdown as it is.
 pub fn keeps_markdown(channel: Channel) -> bool {
     matches!(channel, Channel::DirectMessage | Channel::Webhook)
+}
+
+fn test_of(operator: ConditionOperator) -> ConditionTest {
+    match operator {
+        ConditionOperator::Equals => ConditionTest::Equals,
+        ConditionOperator::NotEquals => ConditionTest::NotEquals,
+        ConditionOperator::GreaterThan => ConditionTest::GreaterThan,
+        ConditionOperator::LessThan => ConditionTest::LessThan,
+        ConditionOperator::GreaterThanOrEquals => ConditionTest::GreaterThanOrEquals,
+        ConditionOperator::LessThanOrEquals => ConditionTest::LessThanOrEquals,
+        ConditionOperator::Contains => ConditionTest::Contains,
+        ConditionOperator::NotContains => ConditionTest::NotContains,
+        ConditionOperator::IsEmpty => ConditionTest::IsEmpty,
+        ConditionOperator::IsNotEmpty => ConditionTest::IsNotEmpty,
+    }
 }
 
 /// Pushes what a name in a condition stands for.

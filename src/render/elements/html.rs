@@ -1,69 +1,104 @@
 //! Elements as the HTML of an e-mail: blocks with their styles inline, for the brand's frame to stand around.
+//!
+//! What has a padding, a border or a background around other elements is a table, since Outlook knows these of cells only.
 
 use super::super::escape::OutputContext;
-use super::Builder;
+use super::super::palette::{BUTTON_CLASS, LINE, LINK, PRIMARY, QUOTE};
+use super::{Builder, plain};
 use crate::error::Result;
 use crate::model::content::{
-    ActionStyle, Align, ChannelStyle, Element, ElementKind, ListType, LocalizedText, TextRole, TextStyle,
+    ActionStyle, Align, Element, ElementKind, ListType, LocalizedText, Look, LookValue, MarkdownUse, TextRole,
+    TextStyle,
 };
 
-/// Of buttons without a brand, as Courier's own are.
-const BUTTON: &str = "#9d3789";
+/// How a table begins that carries the layout.
+const TABLE: &str = "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"";
+/// What fits into a card of the usual width.
+const CARD_PIXELS: f64 = 520.0;
+
+/// What the document of an e-mail is told of its colours: it stands before everything else.
+pub const PAGE: &str = "<!--bulkd-page ";
+pub const PAGE_END: &str = "-->";
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        ElementKind::Text { words, children, text_style, markdown } => {
+        ElementKind::Text { words, text_style, markdown, .. } => {
+            let is_markdown = words.as_ref().is_some_and(|words| builder.is_markdown(words, *markdown));
             let tag = match text_style.style {
                 Some(TextRole::H1) => "h1",
                 Some(TextRole::H2) => "h2",
-                Some(TextRole::Subtext) => "p",
-                _ if *markdown => "div",
+                Some(TextRole::H3) => "h3",
+                Some(TextRole::Subtext) if !is_markdown => "p",
+                _ if is_markdown => "div",
                 _ => "p",
             };
             builder.markup(&format!("<{tag} style=\"margin:0 0 16px;{}", size(text_style)));
-            style(builder, element, text_style)?;
+            text_looks(builder, element, text_style)?;
             builder.markup("\">");
             formatted(builder, text_style, |builder| {
                 match words {
-                    Some(words) if *markdown => builder.markdown(words, element)?,
+                    Some(words) if is_markdown => builder.markdown(words, element)?,
                     Some(words) => builder.words(words, element)?,
                     None => {}
                 }
+                let children = builder.children(element);
                 builder.elements(children, inline)
             })?;
             builder.markup(&format!("</{tag}>\n"));
             Ok(())
         }
-        ElementKind::Span { .. } | ElementKind::Link { .. } => {
-            builder.markup("<p style=\"margin:0 0 16px\">");
+        ElementKind::Span { text_style, .. } | ElementKind::Link { text_style, .. } => {
+            builder.markup("<p style=\"margin:0 0 16px");
+            if let Some(align) = text_style.align {
+                builder.markup(&format!(";text-align:{}", text_side(align)));
+            }
+            builder.markup("\">");
             inline(builder, element)?;
             builder.markup("</p>\n");
             Ok(())
         }
-        ElementKind::Action { words, href, style, align, color, .. } => {
-            action(builder, element, words, href, *style, *align, color.as_deref())
-        }
+        ElementKind::Action { words, href, style, align, .. } => action(builder, element, words, href, *style, *align),
         ElementKind::Image { align, .. } => {
             let align = align.map_or("center", side);
-            builder.markup(&format!("<div style=\"margin:0 0 16px;text-align:{align}\">"));
+            builder.markup(&format!("<div style=\"margin:0 0 16px;text-align:{align}"));
+            look(builder, element, Look::Padding, ";padding:")?;
+            builder.markup("\">");
             inline(builder, element)?;
             builder.markup("</div>\n");
             Ok(())
         }
-        ElementKind::Divider { color } => {
-            builder.markup("<hr style=\"border:0;border-top:1px solid ");
-            css(builder, element, color.as_deref().unwrap_or("#dde3ea"), "color")?;
-            builder.markup(";margin:16px 0\">\n");
+        ElementKind::Divider => {
+            builder.markup("<hr style=\"border:0;border-top:");
+            or(builder, element, Look::BorderWidth, "1px")?;
+            builder.markup(" solid ");
+            or(builder, element, Look::Color, LINE)?;
+            builder.markup(";margin:");
+            or(builder, element, Look::Padding, "16px 0")?;
+            builder.markup("\">\n");
             Ok(())
         }
-        ElementKind::Quote { words, text_style, border_color } => {
-            builder.markup("<blockquote style=\"margin:0 0 16px;padding:4px 0 4px 16px;border-left:4px solid ");
-            css(builder, element, border_color.as_deref().unwrap_or("#cbd5e0"), "border_color")?;
+        ElementKind::Quote { words, text_style } => {
+            // The bar is a cell, which also Outlook draws, and which stands where lines begin.
+            builder.markup(&format!("<blockquote style=\"margin:0 0 16px\">{TABLE}><tr><td style=\"border-left:"));
+            or(builder, element, Look::BorderWidth, "4px")?;
+            builder.markup(" solid ");
+            or(builder, element, Look::BorderColor, QUOTE)?;
+            builder.markup("\"></td><td style=\"padding:");
+            or(builder, element, Look::Padding, "4px 16px")?;
             builder.markup(&format!(";{}", size(text_style)));
-            style(builder, element, text_style)?;
+            align(builder, text_style);
+            for (property, name) in TEXT_LOOKS {
+                look(builder, element, property, name)?;
+                close(builder, element, property);
+            }
+            look(builder, element, Look::BorderRadius, "border-radius:")?;
             builder.markup("\">");
-            formatted(builder, text_style, |builder| builder.words(words, element))?;
-            builder.markup("</blockquote>\n");
+            let is_markdown = builder.is_markdown(words, MarkdownUse::WhereMarked);
+            formatted(builder, text_style, |builder| match is_markdown {
+                true => builder.markdown(words, element),
+                false => builder.words(words, element),
+            })?;
+            builder.markup("</td></tr></table></blockquote>\n");
             Ok(())
         }
         ElementKind::Html { words } => {
@@ -71,68 +106,105 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup("\n");
             Ok(())
         }
-        ElementKind::Channel { elements, channel_style, .. } => channel(builder, element, channel_style, elements),
-        ElementKind::Columns { elements } => {
-            builder.markup("<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\"><tr>\n");
-            builder.elements(elements, column)?;
+        ElementKind::Channel { .. } => {
+            page(builder, element)?;
+            boxed(builder, element, |builder| children(builder, element, write))
+        }
+        ElementKind::Group { .. } => boxed(builder, element, |builder| children(builder, element, write)),
+        ElementKind::Columns { .. } => boxed(builder, element, |builder| {
+            builder.markup(&format!("{TABLE} width=\"100%\" style=\"table-layout:fixed\"><tr>\n"));
+            let gap = gap(element);
+            let alignment =
+                element.looks.get(Look::VerticalAlign).map_or("top", |value| value.text.as_str()).to_owned();
+            let columns = builder.children(element);
+            let outer = builder.enter_columns(gap, alignment);
+            builder.elements(columns, column)?;
+            builder.leave_columns(outer);
             builder.markup("</tr></table>\n");
             Ok(())
-        }
-        ElementKind::List { list, elements, image, href } => {
-            if let Some(src) = image {
-                builder.markup("<div style=\"margin:0 0 16px;text-align:center\">");
-                picture(builder, element, src, href.as_ref(), None, None)?;
-                builder.markup("</div>\n");
-            }
+        }),
+        ElementKind::Column { .. } => boxed(builder, element, |builder| children(builder, element, write)),
+        ElementKind::List { list, image, .. } => boxed(builder, element, |builder| {
             let tag = if *list == ListType::Ordered { "ol" } else { "ul" };
-            builder.markup(&format!("<{tag} style=\"margin:0 0 16px;padding-left:24px\">\n"));
-            builder.elements(elements, item)?;
+            builder.markup(&format!("<{tag} style=\"margin:0 0 16px"));
+            for (property, name) in
+                [(Look::Color, ";color:"), (Look::FontSize, ";font-size:"), (Look::LineHeight, ";line-height:")]
+            {
+                look(builder, element, property, name)?;
+            }
+            if let Some(src) = image {
+                builder.markup(";list-style-image:url(");
+                builder.address_in(src, element, OutputContext::CssUrl)?;
+                builder.markup(")");
+            }
+            builder.markup("\">\n");
+            children(builder, element, item)?;
             builder.markup(&format!("</{tag}>\n"));
             Ok(())
-        }
-        ElementKind::ListItem { words, elements, .. } | ElementKind::Other { words, elements } => {
+        }),
+        ElementKind::ListItem { words, .. } | ElementKind::Other { words, .. } => {
             if let Some(words) = words {
                 builder.markup("<p style=\"margin:0 0 16px\">");
                 builder.words(words, element)?;
                 builder.markup("</p>\n");
             }
-            builder.elements(elements, write)
+            children(builder, element, write)
         }
-        ElementKind::Group { elements } | ElementKind::Column { elements, .. } => builder.elements(elements, write),
         ElementKind::Meta { .. } | ElementKind::Hidden => Ok(()),
     }
+}
+
+fn children(builder: &mut Builder<'_>, element: &Element, write: super::WriteElement) -> Result<()> {
+    let children = builder.children(element);
+    builder.elements(children, write)
 }
 
 /// A part of a paragraph.
 fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        ElementKind::Span { words, text_style } => formatted(builder, text_style, |builder| match &text_style.color {
-            Some(color) => {
-                builder.markup("<span style=\"color:");
-                css(builder, element, color, "color")?;
+        ElementKind::Span { words, text_style } => {
+            let is_plain = element.looks.is_empty() && text_style.style.is_none();
+            if !is_plain {
+                builder.markup(&format!("<span style=\"{}", size(text_style)));
+                span_looks(builder, element, None)?;
                 builder.markup("\">");
-                builder.words(words, element)?;
-                builder.markup("</span>");
-                Ok(())
             }
-            None => builder.words(words, element),
-        }),
-        ElementKind::Link { words, href } | ElementKind::Action { words, href, .. } => {
+            formatted(builder, text_style, |builder| builder.words(words, element))?;
+            builder.markup(if is_plain { "" } else { "</span>" });
+            Ok(())
+        }
+        ElementKind::Link { words, href: Some(href), text_style } if builder.has(href) => {
             builder.markup("<a href=\"");
             builder.address(href, element)?;
-            builder.markup("\" style=\"color:#2a6fdb\">");
+            builder.markup(&format!("\" style=\"{}", size(text_style)));
+            span_looks(builder, element, Some(LINK))?;
+            builder.markup("\">");
+            formatted(builder, text_style, |builder| builder.words(words, element))?;
+            builder.markup("</a>");
+            Ok(())
+        }
+        ElementKind::Link { words, text_style, .. } => {
+            formatted(builder, text_style, |builder| builder.words(words, element))
+        }
+        ElementKind::Action { words, href, .. } => {
+            builder.markup("<a href=\"");
+            builder.address(href, element)?;
+            builder.markup("\" style=\"color:");
+            or(builder, element, Look::Color, LINK)?;
+            look(builder, element, Look::FontSize, ";font-size:")?;
+            builder.markup("\">");
             builder.words(words, element)?;
             builder.markup("</a>");
             Ok(())
         }
-        ElementKind::Image { src, href, alt, width, .. } => {
-            picture(builder, element, src, href.as_ref(), alt.as_ref(), width.as_deref())
+        ElementKind::Image { src, href, alt, align } => {
+            picture(builder, element, src, href.as_ref(), alt.as_ref(), *align == Some(Align::Full))
         }
         ElementKind::Html { words } => builder.words_in(words, element, OutputContext::Markup),
-        ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider { .. } => Ok(()),
+        ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider => Ok(()),
         _ => {
             element.words().try_for_each(|words| builder.words(words, element))?;
-            builder.elements(element.children(), inline)
+            children(builder, element, inline)
         }
     }
 }
@@ -143,7 +215,7 @@ fn picture(
     src: &LocalizedText,
     href: Option<&LocalizedText>,
     alt: Option<&LocalizedText>,
-    width: Option<&str>,
+    is_full: bool,
 ) -> Result<()> {
     if let Some(href) = href {
         builder.markup("<a href=\"");
@@ -156,14 +228,19 @@ fn picture(
     if let Some(alt) = alt {
         builder.words_in(alt, element, OutputContext::Attribute)?;
     }
-    builder.markup("\" style=\"border:0;max-width:100%");
-    if let Some(width) = width {
-        builder.markup(";width:");
-        css(builder, element, width, "width")?;
-        if width.bytes().all(|b| b.is_ascii_digit()) {
-            builder.markup("px");
-        }
+    builder.markup("\"");
+    // Outlook looks at the attribute alone, and lets an image widen the whole e-mail.
+    if let Some(width) = element.looks.get(Look::Width).and_then(pixels) {
+        builder.markup(&format!(" width=\"{}\"", width.min(CARD_PIXELS)));
     }
+    builder.markup(" style=\"border:0;max-width:100%;height:auto");
+    match element.looks.get(Look::Width) {
+        Some(_) => look(builder, element, Look::Width, ";width:")?,
+        None if is_full => builder.markup(";width:100%"),
+        None => {}
+    }
+    builder.markup(";");
+    border(builder, element)?;
     builder.markup(if href.is_some() { "\"></a>" } else { "\">" });
     Ok(())
 }
@@ -175,7 +252,6 @@ fn action(
     href: &LocalizedText,
     style: ActionStyle,
     align: Option<Align>,
-    color: Option<&str>,
 ) -> Result<()> {
     let side = align.map_or("center", side);
     if style == ActionStyle::Link {
@@ -184,58 +260,121 @@ fn action(
         builder.markup("</p>\n");
         return Ok(());
     }
+    // Something that is aligned by itself would float beside what follows. Outlook keeps no padding but that of cells.
     let (width, display) = if align == Some(Align::Full) { (" width=\"100%\"", "block") } else { ("", "inline-block") };
     builder.markup(&format!(
-        "<table role=\"presentation\" align=\"{side}\"{width} cellpadding=\"0\" cellspacing=\"0\" \
-         style=\"margin:0 {margin} 16px\"><tr><td style=\"border-radius:4px;text-align:center;background-color:",
-        margin = if side == "center" { "auto" } else { "0" },
+        "{TABLE} width=\"100%\"><tr><td align=\"{side}\" style=\"padding:0 0 16px\">{TABLE}{width}><tr>\
+         <td class=\"{BUTTON_CLASS}\" align=\"center\" style=\"mso-padding-alt:"
     ));
-    match color {
-        Some(color) => css(builder, element, color, "background_color")?,
-        None => builder.brand_color(BUTTON),
+    or(builder, element, Look::Padding, "10px 24px")?;
+    builder.markup(";");
+    let radius = element.looks.get(Look::BorderRadius).is_some();
+    border(builder, element)?;
+    if !radius {
+        builder.markup("border-radius:4px;");
+    }
+    builder.markup("background-color:");
+    match element.looks.get(Look::Background) {
+        Some(color) => css(builder, element, color)?,
+        None => builder.brand_color(PRIMARY),
     }
     builder.markup("\"><a href=\"");
     builder.address(href, element)?;
-    builder.markup(&format!("\" style=\"display:{display};padding:10px 24px;color:#ffffff;text-decoration:none\">"));
+    builder.markup(&format!("\" style=\"display:{display};padding:"));
+    or(builder, element, Look::Padding, "10px 24px")?;
+    builder.markup(";color:");
+    or(builder, element, Look::Color, "#ffffff")?;
+    look(builder, element, Look::FontSize, ";font-size:")?;
+    builder.markup(";text-decoration:none;mso-padding-alt:0\">");
     builder.words(words, element)?;
-    builder.markup("</a></td></tr></table>\n");
+    builder.markup("</a></td></tr></table></td></tr></table>\n");
     Ok(())
 }
 
-fn channel(
-    builder: &mut Builder<'_>,
-    element: &Element,
-    channel_style: &ChannelStyle,
-    elements: &[Element],
-) -> Result<()> {
-    let styles = [
-        ("font-size", "font_size", &channel_style.font_size),
-        ("line-height", "line_height", &channel_style.line_height),
-        ("padding", "padding", &channel_style.padding),
-    ];
-    if styles.iter().all(|(_, _, value)| value.is_none()) {
-        return builder.elements(elements, write);
+/// The colours of the page and of the card in it, for the document.
+fn page(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
+    let looks = [(Look::Background, "background="), (Look::BodyColor, "card=")];
+    if looks.iter().all(|(look, _)| element.looks.get(*look).is_none()) {
+        return Ok(());
     }
-    builder.markup("<div style=\"");
-    for (property, field, value) in styles {
-        if let Some(value) = value {
-            builder.markup(&format!("{property}:"));
-            css(builder, element, value, field)?;
-            builder.markup(";");
-        }
+    builder.markup(PAGE);
+    for (property, name) in looks {
+        look(builder, element, property, name)?;
+        builder.markup(";");
+    }
+    builder.markup(PAGE_END);
+    builder.markup("\n");
+    Ok(())
+}
+
+/// Writes what stands in an element with what it has around it, in a cell of its own if it has anything.
+fn boxed<'b>(
+    builder: &mut Builder<'b>,
+    element: &Element,
+    write: impl FnOnce(&mut Builder<'b>) -> Result<()>,
+) -> Result<()> {
+    // A channel's colours are those of the page, a list's text that of its items.
+    let is_channel = matches!(element.kind, ElementKind::Channel { .. });
+    let is_list = matches!(element.kind, ElementKind::List { .. });
+    let looks = [
+        (Look::Background, "background-color:", !is_channel),
+        (Look::Padding, "padding:", true),
+        (Look::FontFamily, "font-family:", true),
+        (Look::FontSize, "font-size:", !is_list),
+        (Look::LineHeight, "line-height:", !is_list),
+    ];
+    let has = |property: Look| element.looks.get(property).is_some();
+    let has_border = has(Look::BorderColor) || has(Look::BorderWidth) || has(Look::BorderRadius);
+    if !has_border && looks.iter().all(|(property, _, counts)| !counts || !has(*property)) {
+        return write(builder);
+    }
+    builder.markup(
+        "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" \
+         style=\"margin:0 0 16px;border-collapse:separate\"><tr><td style=\"",
+    );
+    for (property, name, _) in looks.into_iter().filter(|(.., counts)| *counts) {
+        look(builder, element, property, name)?;
+        close(builder, element, property);
+    }
+    if has_border {
+        border(builder, element)?;
     }
     builder.markup("\">\n");
-    builder.elements(elements, write)?;
-    builder.markup("</div>\n");
+    write(builder)?;
+    builder.markup("</td></tr></table>\n");
     Ok(())
+}
+
+/// Half of what stands between two columns.
+fn gap(element: &Element) -> String {
+    let gap = element.looks.get(Look::Gap).and_then(pixels);
+    let half = gap.map_or(8.0, |gap| gap / 2.0);
+    format!("{half}px")
+}
+
+/// A number of pixels, if the value is one.
+fn pixels(value: &LookValue) -> Option<f64> {
+    value.text.strip_suffix("px")?.parse().ok()
 }
 
 fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
-    builder.markup("<td style=\"vertical-align:top;padding:0 8px");
-    if let ElementKind::Column { width: Some(width), .. } = &element.kind {
-        builder.markup(";width:");
-        css(builder, element, width, "width")?;
+    let alignment = match element.looks.get(Look::VerticalAlign) {
+        Some(own) => own.text.clone(),
+        None => builder.columns().1.clone(),
+    };
+    let gap = builder.columns().0.clone();
+    builder.markup("<td class=\"bulkd-column\"");
+    let width = element.looks.get(Look::Width);
+    match width.map(|width| (pixels(width), width)) {
+        Some((Some(pixels), _)) => builder.markup(&format!(" width=\"{pixels}\"")),
+        Some((None, width)) if width.text.ends_with('%') && !width.text.contains("{{") => {
+            builder.markup(&format!(" width=\"{}\"", width.text));
+        }
+        _ => {}
     }
+    let alignment = if alignment.contains("{{") { "top".to_owned() } else { alignment };
+    builder.markup(&format!(" valign=\"{alignment}\" style=\"vertical-align:{alignment};padding:0 {gap}"));
+    look(builder, element, Look::Width, ";width:")?;
     builder.markup("\">\n");
     write(builder, element)?;
     builder.markup("</td>\n");
@@ -244,21 +383,29 @@ fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
 
 fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        ElementKind::ListItem { words, elements, color } => {
+        ElementKind::ListItem { words, .. } => {
             builder.markup("<li style=\"margin:0 0 4px");
-            if let Some(color) = color {
-                builder.markup(";background-color:");
-                css(builder, element, color, "background_color")?;
+            for (property, name) in [
+                (Look::Background, ";background-color:"),
+                (Look::Color, ";color:"),
+                (Look::FontSize, ";font-size:"),
+                (Look::LineHeight, ";line-height:"),
+            ] {
+                look(builder, element, property, name)?;
             }
             builder.markup("\">");
             if let Some(words) = words {
                 builder.words(words, element)?;
             }
-            builder.elements(elements, write)?;
+            let children = builder.children(element);
+            builder.elements(children, |builder, child| match plain::is_part(child) {
+                true => inline(builder, child),
+                false => write(builder, child),
+            })?;
             builder.markup("</li>\n");
             Ok(())
         }
-        ElementKind::Group { elements } => builder.elements(elements, item),
+        ElementKind::Group { .. } => children(builder, element, item),
         _ => {
             builder.markup("<li>");
             write(builder, element)?;
@@ -275,8 +422,54 @@ fn side(align: Align) -> &'static str {
     }
 }
 
-fn css(builder: &mut Builder<'_>, element: &Element, source: &str, field: &'static str) -> Result<()> {
-    builder.source(source, OutputContext::Css, element, field)
+/// Of a text that is as wide as it may be both sides are even.
+fn text_side(align: Align) -> &'static str {
+    match align {
+        Align::Full => "justify",
+        align => align.name(),
+    }
+}
+
+/// Writes a value, if there is one, behind the name of its property.
+fn look(builder: &mut Builder<'_>, element: &Element, look: Look, before: &str) -> Result<()> {
+    let Some(value) = element.looks.get(look) else { return Ok(()) };
+    builder.markup(before);
+    css(builder, element, value)
+}
+
+/// Ends a property that [`look`] has written.
+fn close(builder: &mut Builder<'_>, element: &Element, look: Look) {
+    if element.looks.get(look).is_some() {
+        builder.markup(";");
+    }
+}
+
+/// Writes a value, or another if there is none.
+fn or(builder: &mut Builder<'_>, element: &Element, look: Look, default: &str) -> Result<()> {
+    match element.looks.get(look) {
+        Some(value) => css(builder, element, value),
+        None => {
+            builder.markup(default);
+            Ok(())
+        }
+    }
+}
+
+fn css(builder: &mut Builder<'_>, element: &Element, value: &LookValue) -> Result<()> {
+    builder.source(&value.text, OutputContext::Css, element, &value.field)
+}
+
+fn border(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
+    if element.looks.get(Look::BorderWidth).is_some() || element.looks.get(Look::BorderColor).is_some() {
+        builder.markup("border:");
+        or(builder, element, Look::BorderWidth, "1px")?;
+        builder.markup(" solid ");
+        or(builder, element, Look::BorderColor, "#d0d7de")?;
+        builder.markup(";");
+    }
+    look(builder, element, Look::BorderRadius, "border-radius:")?;
+    close(builder, element, Look::BorderRadius);
+    Ok(())
 }
 
 /// What a text style is for the eye.
@@ -284,19 +477,47 @@ fn size(text_style: &TextStyle) -> &'static str {
     match text_style.style {
         Some(TextRole::H1) => "font-size:24px;line-height:1.3;",
         Some(TextRole::H2) => "font-size:20px;line-height:1.3;",
-        Some(TextRole::Subtext) => "font-size:12px;color:#73819b;",
+        Some(TextRole::H3) => "font-size:18px;line-height:1.3;",
+        Some(TextRole::Subtext) => "font-size:12px;color:#5f6b7a;",
         _ => "",
     }
 }
 
-fn style(builder: &mut Builder<'_>, element: &Element, text_style: &TextStyle) -> Result<()> {
+const TEXT_LOOKS: [(Look, &str); 5] = [
+    (Look::Color, "color:"),
+    (Look::Background, "background-color:"),
+    (Look::FontFamily, "font-family:"),
+    (Look::FontSize, "font-size:"),
+    (Look::LineHeight, "line-height:"),
+];
+
+fn align(builder: &mut Builder<'_>, text_style: &TextStyle) {
     if let Some(align) = text_style.align {
-        builder.markup(&format!("text-align:{};", side(align)));
+        builder.markup(&format!("text-align:{};", text_side(align)));
     }
-    if let Some(color) = &text_style.color {
-        builder.markup("color:");
-        css(builder, element, color, "color")?;
-        builder.markup(";");
+}
+
+fn text_looks(builder: &mut Builder<'_>, element: &Element, text_style: &TextStyle) -> Result<()> {
+    align(builder, text_style);
+    for (property, name) in TEXT_LOOKS.into_iter().chain([(Look::Padding, "padding:")]) {
+        look(builder, element, property, name)?;
+        close(builder, element, property);
+    }
+    border(builder, element)
+}
+
+fn span_looks(builder: &mut Builder<'_>, element: &Element, color: Option<&str>) -> Result<()> {
+    if let (Some(color), None) = (color, element.looks.get(Look::Color)) {
+        builder.markup(&format!("color:{color};"));
+    }
+    for (property, name) in [
+        (Look::Color, "color:"),
+        (Look::Highlight, "background-color:"),
+        (Look::Background, "background-color:"),
+        (Look::FontSize, "font-size:"),
+    ] {
+        look(builder, element, property, name)?;
+        close(builder, element, property);
     }
     Ok(())
 }

@@ -6,4 +6,4 @@ pub mod nodes;
 pub mod plain;
 pub mod subject;
 
-pub use builder::{Builder, keeps_markdown};
+pub use builder::{Builder, WriteElement, has_marks, keeps_markdown};

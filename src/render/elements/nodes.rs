@@ -1,26 +1,34 @@
 //! Elements as a JSON array in a form that suits any app: `text`, `action`, `image`, `divider`, `quote` and `list`.
 
+use super::super::escape::OutputContext;
 use super::super::node::{
-    ACTION_ID, ALT_TEXT, BOLD, CONTENT, FORMAT, HREF, ITALIC, ITEMS, LIST_TYPE, MARKDOWN, NodeType, SRC, STRIKETHROUGH,
-    STYLE, TEXT_STYLE, TYPE, UNDERLINE,
+    ACTION_ID, ALT_TEXT, BOLD, CHAT, CONTENT, FORMAT, HREF, ITALIC, ITEMS, LIST_TYPE, MARKDOWN, NodeType, PLAIN, SRC,
+    STRIKETHROUGH, STYLE, TEXT_STYLE, TYPE, UNDERLINE,
 };
 use super::{Builder, plain};
 use crate::error::Result;
-use crate::model::content::{ActionStyle, Element, ElementKind, LocalizedText, TextRole, TextStyle};
+use crate::json::scan::{Items, Members, Quoted};
+use crate::model::content::{
+    ActionStyle, Element, ElementKind, LocalizedText, MarkdownUse, RawContent, TextRole, TextStyle,
+};
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        ElementKind::Text { words: Some(words), children, text_style, markdown: true } if builder.keeps_markdown() => {
+        ElementKind::Text { words: Some(words), text_style, markdown, .. }
+            if builder.keeps_markdown() && builder.is_markdown(words, *markdown) =>
+        {
             begin(builder, NodeType::Text);
             named(builder, FORMAT, MARKDOWN);
             begin_string(builder, CONTENT);
             builder.markdown_source(words, element)?;
+            let children = builder.children(element);
             builder.elements(children, plain::inline)?;
             builder.markup("\"");
             end(builder, text_style);
         }
-        ElementKind::Text { text_style, .. } => {
+        ElementKind::Text { text_style, markdown, .. } => {
             begin(builder, NodeType::Text);
+            format(builder, element, *markdown == MarkdownUse::Never);
             begin_string(builder, CONTENT);
             plain::inline(builder, element)?;
             builder.markup("\"");
@@ -28,26 +36,42 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         }
         ElementKind::Span { words, text_style } => {
             begin(builder, NodeType::Text);
+            format(builder, element, false);
             text(builder, element, Some(words))?;
             end(builder, text_style);
         }
-        ElementKind::Quote { words, text_style, .. } => {
+        ElementKind::Quote { words, text_style } => {
             begin(builder, NodeType::Quote);
-            text(builder, element, Some(words))?;
+            match builder.is_markdown(words, MarkdownUse::WhereMarked) {
+                true if builder.keeps_markdown() => {
+                    named(builder, FORMAT, MARKDOWN);
+                    begin_string(builder, CONTENT);
+                    builder.markdown_source(words, element)?;
+                }
+                is_markdown => {
+                    format(builder, element, false);
+                    begin_string(builder, CONTENT);
+                    match is_markdown {
+                        true => builder.markdown(words, element)?,
+                        false => builder.words(words, element)?,
+                    }
+                }
+            }
+            builder.markup("\"");
             end(builder, text_style);
         }
-        ElementKind::Link { words, href } => {
-            begin(builder, NodeType::Action);
-            text(builder, element, Some(words))?;
-            address(builder, element, HREF, Some(href))?;
-            named(builder, STYLE, ActionStyle::Link.name());
+        ElementKind::Link { words, href: Some(href), .. } if builder.has(href) => {
+            action(builder, element, words, href, ActionStyle::Link)?;
             builder.markup("}");
         }
-        ElementKind::Action { words, href, style, id, .. } => {
-            begin(builder, NodeType::Action);
+        ElementKind::Link { words, text_style, .. } => {
+            begin(builder, NodeType::Text);
+            format(builder, element, false);
             text(builder, element, Some(words))?;
-            address(builder, element, HREF, Some(href))?;
-            named(builder, STYLE, style.name());
+            end(builder, text_style);
+        }
+        ElementKind::Action { words, href, style, id, .. } => {
+            action(builder, element, words, href, *style)?;
             if let Some(id) = id {
                 builder.markup(&format!(",\"{ACTION_ID}\":{}", crate::json::quoted(id)));
             }
@@ -58,35 +82,42 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             address(builder, element, SRC, Some(src))?;
             if let Some(alt) = alt {
                 begin_string(builder, ALT_TEXT);
-                builder.words(alt, element)?;
+                builder.words_in(alt, element, OutputContext::Json)?;
                 builder.markup("\"");
             }
             address(builder, element, HREF, href.as_ref())?;
             builder.markup("}");
         }
-        ElementKind::Divider { .. } => {
+        ElementKind::Divider => {
             begin(builder, NodeType::Divider);
             builder.markup("}");
         }
-        ElementKind::List { list, elements, .. } => {
+        ElementKind::List { list, .. } => {
             begin(builder, NodeType::List);
             named(builder, LIST_TYPE, list.name());
+            format(builder, element, false);
             builder.markup(&format!(",\"{ITEMS}\":["));
-            builder.separated(",", |builder| builder.elements(elements, item))?;
+            let items = builder.children(element);
+            builder.separated(",", |builder| builder.elements(items, item))?;
             builder.markup("]}");
         }
-        ElementKind::ListItem { words, elements, .. } | ElementKind::Other { words, elements } => {
+        ElementKind::ListItem { words, .. } | ElementKind::Other { words, .. } => {
             if words.is_some() {
                 begin(builder, NodeType::Text);
+                format(builder, element, false);
                 text(builder, element, words.as_ref())?;
                 builder.markup("}");
             }
-            builder.elements(elements, write)?;
+            let children = builder.children(element);
+            builder.elements(children, write)?;
         }
-        ElementKind::Channel { elements, .. } | ElementKind::Group { elements } | ElementKind::Columns { elements } => {
-            builder.elements(elements, write)?;
+        ElementKind::Channel { .. }
+        | ElementKind::Group { .. }
+        | ElementKind::Columns { .. }
+        | ElementKind::Column { .. } => {
+            let children = builder.children(element);
+            builder.elements(children, write)?;
         }
-        ElementKind::Column { elements, .. } => builder.elements(elements, write)?,
         ElementKind::Meta { .. } | ElementKind::Html { .. } | ElementKind::Hidden => {}
     }
     Ok(())
@@ -94,14 +125,16 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
 
 /// A text for each item, and the lists in it after it.
 fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
-    let ElementKind::ListItem { words, elements, .. } = &element.kind else {
+    let children = builder.children(element);
+    let ElementKind::ListItem { words, .. } = &element.kind else {
         return match &element.kind {
-            ElementKind::Group { elements } => builder.elements(elements, item),
+            ElementKind::Group { .. } => builder.elements(children, item),
             _ => write(builder, element),
         };
     };
     let is_list = |it: &&Element| matches!(it.kind, ElementKind::List { .. });
-    if words.is_some() || !elements.iter().all(|it| is_list(&it)) {
+    let words = words.as_ref().filter(|words| builder.has(words));
+    if words.is_some() || !children.iter().all(|it| is_list(&it)) {
         builder.next();
         builder.markup("\"");
         let line_end = builder.line_end();
@@ -110,11 +143,97 @@ fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
                 builder.next();
                 builder.words(words, element)?;
             }
-            builder.elements(elements.iter().filter(|it| !is_list(it)), plain::write)
+            if children.iter().any(plain::is_part) {
+                builder.next();
+                builder.elements(children.iter().filter(|it| plain::is_part(it)), plain::inline)?;
+            }
+            builder.elements(children.iter().filter(|it| !is_list(it) && !plain::is_part(it)), plain::write)
         })?;
         builder.markup("\"");
     }
-    builder.elements(elements.iter().filter(is_list), write)
+    builder.elements(children.iter().filter(is_list), write)
+}
+
+/// In a chat: how its text is to be read, unless it is the same in all ways.
+fn format(builder: &mut Builder<'_>, element: &Element, is_plain: bool) {
+    fn has_marks(builder: &Builder<'_>, element: &Element) -> bool {
+        element.words().any(|words| builder.has_marks(words))
+            || builder.children(element).iter().any(|child| has_marks(builder, child))
+    }
+    if builder.is_chat() && has_marks(builder, element) {
+        named(builder, FORMAT, if is_plain { PLAIN } else { CHAT });
+    }
+}
+
+fn action(
+    builder: &mut Builder<'_>,
+    element: &Element,
+    words: &LocalizedText,
+    href: &LocalizedText,
+    style: ActionStyle,
+) -> Result<()> {
+    begin(builder, NodeType::Action);
+    begin_string(builder, CONTENT);
+    builder.words_in(words, element, OutputContext::Json)?;
+    builder.markup("\"");
+    address(builder, element, HREF, Some(href))?;
+    named(builder, STYLE, style.name());
+    Ok(())
+}
+
+/// What a channel's provider is given as it is: every text in it is a template.
+pub fn raw(builder: &mut Builder<'_>, element: &Element, raw: &RawContent) -> Result<()> {
+    if let Some(words) = raw.text.as_ref().filter(|_| builder.is_chat()) {
+        begin(builder, NodeType::Text);
+        if builder.has_marks(words) {
+            named(builder, FORMAT, CHAT);
+        }
+        text(builder, element, Some(words))?;
+        builder.markup("}");
+    }
+    raw_members(builder, element, raw)
+}
+
+/// The same without its text.
+pub fn raw_members(builder: &mut Builder<'_>, element: &Element, raw: &RawContent) -> Result<()> {
+    if raw.members.is_empty() {
+        return Ok(());
+    }
+    begin(builder, NodeType::Raw);
+    for member in &raw.members {
+        builder.markup(&format!(",\"{}\":", member.name));
+        value(builder, element, &member.json, &member.field, OutputContext::Json)?;
+    }
+    builder.markup("}");
+    Ok(())
+}
+
+fn value(builder: &mut Builder<'_>, element: &Element, json: &str, field: &str, context: OutputContext) -> Result<()> {
+    if json.starts_with('{') {
+        let is_markup = Members::of(json).any(|(name, value)| name.plain() == Some("type") && value == "\"mrkdwn\"");
+        builder.markup("{");
+        for (i, (name, value_of_it)) in Members::of(json).enumerate() {
+            let name = name.unescaped().unwrap_or_default();
+            builder.markup(&format!("{}{}:", if i > 0 { "," } else { "" }, crate::json::quoted(&name)));
+            let context = if is_markup && name == "text" { OutputContext::SlackBlock } else { OutputContext::Json };
+            value(builder, element, value_of_it, &format!("{field}.{name}"), context)?;
+        }
+        builder.markup("}");
+    } else if json.starts_with('[') {
+        builder.markup("[");
+        for (i, item) in Items::of(json).enumerate() {
+            builder.markup(if i > 0 { "," } else { "" });
+            value(builder, element, item, &format!("{field}[{i}]"), OutputContext::Json)?;
+        }
+        builder.markup("]");
+    } else if let Some(text) = Quoted::of(json).and_then(|text| text.unescaped()) {
+        builder.markup("\"");
+        builder.source(&text, context, element, field)?;
+        builder.markup("\"");
+    } else {
+        builder.markup(json);
+    }
+    Ok(())
 }
 
 fn begin(builder: &mut Builder<'_>, node: NodeType) {
@@ -144,7 +263,7 @@ fn text(builder: &mut Builder<'_>, element: &Element, words: Option<&LocalizedTe
 fn address(builder: &mut Builder<'_>, element: &Element, member: &str, words: Option<&LocalizedText>) -> Result<()> {
     let Some(words) = words else { return Ok(()) };
     begin_string(builder, member);
-    builder.address(words, element)?;
+    builder.address_in(words, element, OutputContext::Json)?;
     builder.markup("\"");
     Ok(())
 }

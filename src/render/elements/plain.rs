@@ -1,8 +1,8 @@
 //! Elements as plain text: one paragraph an element. Those that carry no words leave none.
 
-use super::Builder;
+use super::{Builder, WriteElement};
 use crate::error::Result;
-use crate::model::content::{Element, ElementKind, ListType};
+use crate::model::content::{Element, ElementKind, ListType, MarkdownUse};
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
@@ -10,11 +10,22 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.next();
             inline(builder, element)
         }
-        ElementKind::Span { words, .. } | ElementKind::Quote { words, .. } => {
+        ElementKind::Span { words, .. } => {
             builder.next();
             builder.words(words, element)
         }
-        ElementKind::Link { words, href } | ElementKind::Action { words, href, .. } => {
+        ElementKind::Quote { words, .. } => {
+            builder.next();
+            match builder.is_markdown(words, MarkdownUse::WhereMarked) {
+                true => builder.markdown(words, element),
+                false => builder.words(words, element),
+            }
+        }
+        ElementKind::Link { words, href: None, .. } => {
+            builder.next();
+            builder.words(words, element)
+        }
+        ElementKind::Link { words, href: Some(href), .. } | ElementKind::Action { words, href, .. } => {
             builder.next();
             builder.words(words, element)?;
             builder.markup(": ");
@@ -24,7 +35,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.next();
             builder.words(alt.as_ref().unwrap_or(src), element)
         }
-        ElementKind::Divider { .. } => {
+        ElementKind::Divider => {
             builder.next();
             builder.markup("---");
             Ok(())
@@ -33,50 +44,74 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.next();
             builder.stripped(words, element)
         }
-        ElementKind::List { list, elements, .. } => {
+        ElementKind::List { list, .. } => {
             builder.next();
             let item = match list {
                 ListType::Ordered => ordered,
                 ListType::Unordered => unordered,
             };
             let line_end = builder.line_end();
-            builder.separated(line_end, |builder| builder.elements(elements, item))
+            let items = builder.children(element);
+            builder.separated(line_end, |builder| builder.elements(items, item))
         }
-        ElementKind::ListItem { words, elements, .. } | ElementKind::Other { words, elements } => {
-            if let Some(words) = words {
+        ElementKind::ListItem { words, .. } | ElementKind::Other { words, .. } => {
+            if let Some(words) = words.as_ref().filter(|words| builder.has(words)) {
                 builder.next();
                 builder.words(words, element)?;
             }
-            builder.elements(elements, write)
+            parts(builder, element, write)
         }
-        ElementKind::Channel { elements, .. } | ElementKind::Group { elements } | ElementKind::Columns { elements } => {
-            builder.elements(elements, write)
+        ElementKind::Channel { .. }
+        | ElementKind::Group { .. }
+        | ElementKind::Columns { .. }
+        | ElementKind::Column { .. } => {
+            let children = builder.children(element);
+            builder.elements(children, write)
         }
-        ElementKind::Column { elements, .. } => builder.elements(elements, write),
         ElementKind::Meta { .. } | ElementKind::Hidden => Ok(()),
     }
+}
+
+/// Whether an element is a part of a line.
+pub fn is_part(element: &Element) -> bool {
+    matches!(element.kind, ElementKind::Span { .. } | ElementKind::Link { .. })
+}
+
+/// What stands in an item: its parts on one line, everything else below.
+pub fn parts(builder: &mut Builder<'_>, element: &Element, write: WriteElement) -> Result<()> {
+    let children = builder.children(element);
+    if children.iter().any(is_part) {
+        builder.next();
+        builder.elements(children.iter().filter(|it| is_part(it)), inline)?;
+    }
+    builder.elements(children.iter().filter(|it| !is_part(it)), write)
 }
 
 /// A part of a paragraph.
 pub fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        ElementKind::Link { words, href } | ElementKind::Action { words, href, .. } => {
+        ElementKind::Link { words, href: Some(href), .. } | ElementKind::Action { words, href, .. }
+            if builder.has(href) =>
+        {
             builder.words(words, element)?;
             builder.markup(" (");
             builder.address(href, element)?;
             builder.markup(")");
             Ok(())
         }
+        ElementKind::Link { words, .. } | ElementKind::Action { words, .. } => builder.words(words, element),
         ElementKind::Image { alt, .. } => alt.iter().try_for_each(|alt| builder.words(alt, element)),
         ElementKind::Html { words } => builder.stripped(words, element),
-        ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider { .. } => Ok(()),
-        ElementKind::Text { words: Some(words), children, markdown: true, .. } => {
+        ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider => Ok(()),
+        ElementKind::Text { words: Some(words), markdown, .. } if builder.is_markdown(words, *markdown) => {
             builder.markdown(words, element)?;
+            let children = builder.children(element);
             builder.elements(children, inline)
         }
         _ => {
             element.words().try_for_each(|words| builder.words(words, element))?;
-            builder.elements(element.children(), inline)
+            let children = builder.children(element);
+            builder.elements(children, inline)
         }
     }
 }
@@ -104,7 +139,10 @@ fn item(builder: &mut Builder<'_>, element: &Element, numbered: bool) -> Result<
             let line_end = builder.line_end();
             builder.separated(line_end, |builder| write(builder, element))
         }
-        ElementKind::Group { elements } => builder.elements(elements, if numbered { ordered } else { unordered }),
+        ElementKind::Group { .. } => {
+            let children = builder.children(element);
+            builder.elements(children, if numbered { ordered } else { unordered })
+        }
         _ => write(builder, element),
     }
 }

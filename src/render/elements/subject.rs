@@ -10,6 +10,9 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.begin_subject();
             builder.words(title, element)
         }
-        _ => builder.elements(element.children(), write),
+        _ => {
+            let children = builder.children(element);
+            builder.elements(children, write)
+        }
     }
 }

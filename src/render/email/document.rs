@@ -1,18 +1,19 @@
 //! The document around the words of an e-mail: the look of the brand, made for the clients that there are.
 //!
 //! Tables carry the layout and every style stands at its element, since many clients look at nothing else; the style
-//! sheet only adds what phones and dark modes understand.
+//! sheet only adds what phones and dark modes understand. Outlook knows no `max-width`, so a table of a fixed width that
+//! no other client sees stands around the card.
 
 use serde_json::Value;
 
+use super::dark::suits_dark;
+use super::language::Language;
 use super::sanitize::{colour, escape, has_prefix, image, link, paragraphs};
+use crate::render::elements::html::{PAGE, PAGE_END};
 use crate::render::escape::BRACKETS;
+use crate::render::palette::{BACKGROUND, CARD, FAINT, INK, LINE, LINK, PRIMARY, QUOTE, SHADE, SUBTEXT};
+use crate::render::stripped;
 
-/// Courier's own default, which brands start from.
-const PRIMARY: &str = "#9D3789";
-const INK: &str = "#24292f";
-const FAINT: &str = "#6e7781";
-const BACKGROUND: &str = "#f3f4f6";
 const FONT: &str = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const WIDTH_PIXELS: u64 = 600;
 
@@ -25,76 +26,144 @@ const SOCIAL: &[(&str, &str)] = &[
     ("twitter", "Twitter"),
 ];
 
+/// A long word wraps, and does not widen the cell that it stands in.
+const WRAP: &str = "word-wrap:break-word;overflow-wrap:anywhere;word-break:break-word";
+
 const STYLES: &str = "\
 body{margin:0;padding:0;width:100%!important;-webkit-text-size-adjust:100%;-ms-text-size-adjust:100%}
 table{border-collapse:separate;mso-table-lspace:0;mso-table-rspace:0}
 img{border:0;line-height:100%;outline:none;text-decoration:none;-ms-interpolation-mode:bicubic;max-width:100%}
-@media only screen and (max-width:620px){
-.bulkd-card{width:100%!important;border-radius:0!important}
-.bulkd-outer{padding:0!important}
+.bulkd-inner ul,.bulkd-inner ol{padding-inline-start:24px}
+@media only screen and (max-width:480px){
+.bulkd-card{border-radius:0!important;border-left:0!important;border-right:0!important}
+.bulkd-outer{padding:0 0 24px!important}
 .bulkd-inner{padding-left:20px!important;padding-right:20px!important}
+.bulkd-column{display:block!important;box-sizing:border-box!important;width:100%!important;padding-left:0!important;padding-right:0!important}
 }
-@media (prefers-color-scheme:dark){
-.bulkd-page{background-color:#111418!important}
-.bulkd-card{background-color:#1c2128!important;border-color:#30363d!important}
-.bulkd-inner,.bulkd-inner p,.bulkd-inner h1,.bulkd-inner h2,.bulkd-inner li,.bulkd-inner td{color:#e6edf3!important}
-.bulkd-foot,.bulkd-foot p,.bulkd-foot a{color:#9198a1!important}
-}
-[data-ogsc] .bulkd-inner,[data-ogsc] .bulkd-inner p{color:#e6edf3!important}
 ";
 
+/// For clients that do as Outlook on Windows does.
+const OUTLOOK: &str = "<!--[if mso]><xml><o:OfficeDocumentSettings><o:AllowPNG/>\
+<o:PixelsPerInch>96</o:PixelsPerInch></o:OfficeDocumentSettings></xml>\
+<style>td,th,p,li,a,h1,h2,h3{font-family:'Segoe UI',Arial,sans-serif!important}</style><![endif]-->";
+
+/// The colours of a dark mode. Those of elements are found by their values, so that what the author chose stays.
+fn dark_styles() -> String {
+    format!(
+        "@media (prefers-color-scheme:dark){{
+.bulkd-page{{background-color:#0d1117!important}}
+.bulkd-card{{background-color:#1c2128!important;border-color:#30363d!important}}
+.bulkd-inner{{color:#e6edf3!important}}
+.bulkd-foot{{color:#9198a1!important}}
+[style*=\"color:{LINK}\"]{{color:#6cb6ff!important}}
+[style*=\"color:{SUBTEXT}\"],[style*=\"color:{FAINT}\"]{{color:#9198a1!important}}
+[style*=\"solid {LINE}\"],[style*=\"solid {QUOTE}\"]{{border-color:#444c56!important}}
+[style*=\"background-color:{SHADE}\"]{{background-color:#2d333b!important}}
+}}
+"
+    )
+}
+
+/// What stands around the words of an e-mail.
+#[derive(Clone, Copy, Default)]
+pub struct Frame<'a> {
+    pub subject: Option<&'a str>,
+    /// `{name, settings}`, as brands are stored.
+    pub brand: Option<&'a Value>,
+    /// What mailboxes show beside the subject.
+    pub preheader: Option<&'a str>,
+    /// Of the recipient.
+    pub locale: Option<&'a str>,
+}
+
 /// The complete document of an e-mail. `content` is HTML and goes in as it is; without it `body`, which is plain text,
-/// becomes paragraphs. `brand` is `{settings}` as brands are stored, and `preheader` what mailboxes show beside the
-/// subject. A content that is a complete document already is returned unchanged.
-pub fn html(
-    content: Option<&str>,
-    body: &str,
-    subject: Option<&str>,
-    brand: Option<&Value>,
-    preheader: Option<&str>,
-) -> String {
+/// becomes paragraphs. A content that is a complete document already is returned unchanged.
+pub fn html(content: Option<&str>, body: &str, frame: &Frame<'_>) -> String {
     if let Some(content) = content.filter(|content| is_document(content)) {
         return content.to_owned();
     }
-    let text_style = Look::of(brand);
+    let (page, content) = page(content);
+    let mut look = Look::of(frame.brand);
+    look.background = page.background.unwrap_or(look.background);
+    look.card = page.card.unwrap_or(look.card);
     let inner = match content {
         Some(content) => content.to_owned(),
-        None => paragraphs(body, &format!("margin:0 0 16px;color:{INK}")),
+        None => paragraphs(body, "margin:0 0 16px"),
     };
-    let title = escape(subject.unwrap_or_default());
-    let preheader = preheader.map(hidden).unwrap_or_default();
-    let Look { background, card, width, .. } = &text_style;
+    let title = escape(frame.subject.unwrap_or_default());
+    let preheader = frame.preheader.map(hidden).unwrap_or_default();
+    let language = Language::of(frame.locale);
+    let (lang, dir, side) = (&language.tag, language.direction.name(), language.direction.side());
+    // What the author coloured for a light page stays on one.
+    let is_dark_too = look.suits_dark() && suits_dark(&inner);
+    let schemes = if is_dark_too { "light dark" } else { "light" };
+    let dark = if is_dark_too { dark_styles() } else { String::new() };
+    let Look { background, card, width, .. } = &look;
     format!(
         r#"<!doctype html>
-<html lang="en" xmlns="http://www.w3.org/1999/xhtml">
+<html lang="{lang}" dir="{dir}" xmlns="http://www.w3.org/1999/xhtml" xmlns:o="urn:schemas-microsoft-com:office:office">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Type" content="text/html; charset=utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="supported-color-schemes" content="light dark">
+<meta name="color-scheme" content="{schemes}">
+<meta name="supported-color-schemes" content="{schemes}">
 <meta name="x-apple-disable-message-reformatting">
 <title>{title}</title>
+{OUTLOOK}
 <style>
-{STYLES}</style>
+:root{{color-scheme:{schemes};supported-color-schemes:{schemes}}}
+{STYLES}{dark}</style>
 {head}</head>
-<body class="bulkd-page" style="margin:0;padding:0;background-color:{background}">
-{preheader}<table role="presentation" class="bulkd-page" width="100%" cellpadding="0" cellspacing="0" border="0" style="background-color:{background}">
+<body class="bulkd-page" dir="{dir}" style="margin:0;padding:0;background-color:{background}">
+{preheader}<div role="article" aria-roledescription="email" aria-label="{title}" lang="{lang}" dir="{dir}">
+<table role="presentation" class="bulkd-page" width="100%" cellpadding="0" cellspacing="0" border="0" bgcolor="{background}" style="background-color:{background}">
 <tr><td class="bulkd-outer" align="center" style="padding:32px 12px">
-<table role="presentation" class="bulkd-card" width="{width}" cellpadding="0" cellspacing="0" border="0" style="width:100%;max-width:{width}px;background-color:{card};border:1px solid #e1e4e8;border-radius:8px;overflow:hidden">
-{bar}{header}<tr><td class="bulkd-inner" align="left" style="padding:32px 40px;font-family:{FONT};font-size:16px;line-height:24px;color:{INK}">
+<!--[if mso]><table role="presentation" width="{width}" cellpadding="0" cellspacing="0" border="0"><tr><td><![endif]-->
+<table role="presentation" class="bulkd-card" width="100%" cellpadding="0" cellspacing="0" border="0" bgcolor="{card}" style="table-layout:fixed;width:100%;max-width:{width}px;background-color:{card};border:1px solid {LINE};border-radius:8px;overflow:hidden">
+{bar}{header}<tr><td class="bulkd-inner" align="{side}" style="padding:32px 40px 20px;font-family:{FONT};font-size:16px;line-height:24px;color:{INK};{WRAP}">
 {inner}</td></tr>
 </table>
-{footer}</td></tr>
+{footer}<!--[if mso]></td></tr></table><![endif]-->
+</td></tr>
 </table>
+</div>
 </body>
 </html>
 "#,
-        head = text_style.head(),
-        bar = text_style.bar(),
-        header = text_style.header(),
-        footer = text_style.footer(),
+        head = look.head(),
+        bar = look.bar(),
+        header = look.header(side),
+        footer = look.footer(),
     )
+}
+
+/// The plain text of an e-mail: its words and, where its HTML has a frame, the footer of that.
+pub fn text(content: Option<&str>, body: &str, brand: Option<&Value>) -> String {
+    let footer = match content.is_some_and(is_document) {
+        true => String::new(),
+        false => Look::of(brand).footer_text(),
+    };
+    match (body.trim_end(), footer) {
+        (_, footer) if footer.is_empty() => body.to_owned(),
+        ("", footer) => footer,
+        (body, footer) => format!("{body}\n\n{footer}"),
+    }
+}
+
+/// The colours that a content asks for.
+#[derive(Default)]
+struct Page<'a> {
+    background: Option<&'a str>,
+    card: Option<&'a str>,
+}
+
+/// Takes them from before the content.
+fn page(content: Option<&str>) -> (Page<'_>, Option<&str>) {
+    let noted = content.and_then(|content| content.strip_prefix(PAGE)?.split_once(PAGE_END));
+    let Some((noted, rest)) = noted else { return (Page::default(), content) };
+    let value = |name: &str| noted.split(';').find_map(|it| it.strip_prefix(name)).and_then(colour);
+    (Page { background: value("background="), card: value("card=") }, Some(rest.trim_start()))
 }
 
 /// Whether an e-mail's content needs no frame.
@@ -143,7 +212,7 @@ impl<'a> Look<'a> {
             name: brand.and_then(|brand| brand.get("name")?.as_str()).unwrap_or_default(),
             primary: primary.unwrap_or(PRIMARY),
             background: own("backgroundColor").unwrap_or(BACKGROUND),
-            card: own("blocksBackgroundColor").unwrap_or("#ffffff"),
+            card: own("blocksBackgroundColor").unwrap_or(CARD),
             width: width.filter(|width| (200..=2000).contains(width)).unwrap_or(WIDTH_PIXELS),
         }
     }
@@ -154,6 +223,12 @@ impl<'a> Look<'a> {
 
     fn own(&self, name: &str) -> Option<&'a str> {
         self.template?.get(name)?.as_str().filter(|text| !text.trim().is_empty())
+    }
+
+    /// Whether the brand says nothing that is meant for a light page.
+    fn suits_dark(&self) -> bool {
+        let own = [self.own("header"), self.own("footer"), Some(&self.head())];
+        (self.background, self.card) == (BACKGROUND, CARD) && own.into_iter().flatten().all(suits_dark)
     }
 
     /// What the brand adds to the head: HTML of the workspace's own.
@@ -169,11 +244,11 @@ impl<'a> Look<'a> {
         }
         let colour = given.unwrap_or(self.primary);
         format!(
-            "<tr><td style=\"height:6px;line-height:6px;font-size:1px;background-color:{colour}\">&nbsp;</td></tr>\n"
+            "<tr><td height=\"6\" bgcolor=\"{colour}\" style=\"height:6px;line-height:6px;font-size:1px;background-color:{colour}\">&nbsp;</td></tr>\n"
         )
     }
 
-    fn header(&self) -> String {
+    fn header(&self, side: &str) -> String {
         let inner = match (self.own("header"), self.text("/header/logo/image").and_then(image)) {
             (Some(header), _) => header.to_owned(),
             (None, Some(src)) => {
@@ -190,48 +265,78 @@ impl<'a> Look<'a> {
             (None, None) => return String::new(),
         };
         format!(
-            "<tr><td class=\"bulkd-inner\" align=\"left\" style=\"padding:28px 40px 0;font-family:{FONT}\">{inner}</td></tr>\n"
+            "<tr><td class=\"bulkd-inner\" align=\"{side}\" style=\"padding:28px 40px 0;font-family:{FONT};color:{INK};{WRAP}\">{inner}</td></tr>\n"
         )
+    }
+
+    /// The words of the footer, in which the author may link others to an address.
+    fn footer_words(&self) -> Option<&'a str> {
+        self.text("/footer/content").or(self.text("/footer/markdown")).or(self.text("/footer"))
     }
 
     fn footer(&self) -> String {
         let mut inner = String::new();
-        match self.own("footer") {
-            Some(footer) => inner.push_str(footer),
-            None => {
-                let words = self.text("/footer/content").or(self.text("/footer/markdown")).or(self.text("/footer"));
-                let style = format!("margin:0 0 8px;color:{FAINT}");
-                let linked = words.map(|words| with_links(&paragraphs(words, &style))).unwrap_or_default();
-                inner.push_str(&BRACKETS.iter().fold(linked, |text, (mark, bracket)| text.replace(*mark, bracket)));
+        match (self.own("footer"), self.footer_words()) {
+            (Some(footer), _) => inner.push_str(footer),
+            (None, Some(words)) => {
+                let escaped = paragraphs(words, "margin:0 0 8px");
+                inner.push_str(&bracketed(with_links(&escaped, footer_link)));
             }
+            (None, None) => {}
         }
-        let links: Vec<String> = SOCIAL.iter().filter_map(|(name, label)| self.social(name, label)).collect();
+        let links: Vec<String> = self.socials().map(|(label, href)| footer_link(label, &escape(href))).collect();
         if !links.is_empty() {
-            inner.push_str(&format!(
-                "<p style=\"margin:0;color:{FAINT}\">{}</p>\n",
-                links.join(" &nbsp;&middot;&nbsp; ")
-            ));
+            inner.push_str(&format!("<p style=\"margin:0\">{}</p>\n", links.join(" &nbsp;&middot;&nbsp; ")));
         }
         if inner.is_empty() {
             return inner;
         }
         let width = self.width;
         format!(
-            "<table role=\"presentation\" width=\"{width}\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"width:100%;max-width:{width}px\">\n\
-             <tr><td class=\"bulkd-foot\" align=\"center\" style=\"padding:20px 24px;font-family:{FONT};font-size:13px;line-height:20px;color:{FAINT}\">\n{inner}</td></tr>\n</table>\n"
+            "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"table-layout:fixed;width:100%;max-width:{width}px\">\n\
+             <tr><td class=\"bulkd-foot\" align=\"center\" style=\"padding:20px 24px;font-family:{FONT};font-size:13px;line-height:20px;color:{FAINT};{WRAP}\">\n{inner}</td></tr>\n</table>\n"
         )
     }
 
-    fn social(&self, name: &str, label: &str) -> Option<String> {
-        let at = |end: &str| self.text(&format!("/footer/social/{name}{end}"));
-        let href = at("/url").or(at("")).and_then(link)?;
-        Some(format!("<a href=\"{href}\" style=\"color:{FAINT};text-decoration:underline\">{label}</a>"))
+    fn footer_text(&self) -> String {
+        let words = match (self.own("footer"), self.footer_words()) {
+            (Some(footer), _) => stripped::text(footer),
+            (None, Some(words)) => {
+                let linked = with_links(words, |words, href| match words == href {
+                    true => href.to_owned(),
+                    false => format!("{words} ({href})"),
+                });
+                bracketed(linked.replace("\r\n", "\n")).trim().to_owned()
+            }
+            (None, None) => String::new(),
+        };
+        let links = self.socials().map(|(label, href)| format!("{label}: {}", href.trim()));
+        let links = links.collect::<Vec<_>>().join("\n");
+        [words, links].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// The networks that the brand can be found in, with their addresses.
+    fn socials(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        SOCIAL.iter().filter_map(|(name, label)| {
+            let at = |end: &str| self.text(&format!("/footer/social/{name}{end}"));
+            at("/url").or(at("")).filter(|href| link(href).is_some()).map(|href| (*label, href))
+        })
     }
 }
 
-/// `[words](address)` in text that is escaped already. No part of the text is looked at more than a few times.
-fn with_links(escaped: &str) -> String {
-    let (mut out, mut rest) = (String::with_capacity(escaped.len()), escaped);
+/// A link of the footer, of texts that are escaped.
+fn footer_link(words: &str, href: &str) -> String {
+    format!("<a href=\"{}\" style=\"color:{FAINT};text-decoration:underline\">{words}</a>", href.trim())
+}
+
+/// With the brackets of data in their places.
+fn bracketed(text: String) -> String {
+    BRACKETS.iter().fold(text, |text, (mark, bracket)| text.replace(*mark, bracket))
+}
+
+/// `[words](address)` as `write` has it. No part of the text is looked at more than a few times.
+fn with_links(text: &str, write: impl Fn(&str, &str) -> String) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, after)) = rest.split_once("](") {
         // An address ends where the next link could.
         let end = after.find([')', '<', ' ', '[', ']']).filter(|end| after[*end..].starts_with(')'));
@@ -239,11 +344,8 @@ fn with_links(escaped: &str) -> String {
         let found = words.zip(end).filter(|(_, end)| link(&after[..*end]).is_some());
         match found {
             Some(((before, words), end)) => {
-                let href = &after[..end];
                 out.push_str(before);
-                out.push_str(&format!(
-                    "<a href=\"{href}\" style=\"color:{FAINT};text-decoration:underline\">{words}</a>"
-                ));
+                out.push_str(&write(words, &after[..end]));
                 rest = &after[end + 1..];
             }
             None => {
@@ -265,10 +367,12 @@ mod tests {
     #[test]
     fn a_complete_document_stays_as_it_is() {
         for content in ["<!DOCTYPE html><p>x", "\n\t <HTML lang=en>x</HTML>", "\u{feff}<html>"] {
-            assert_eq!(html(Some(content), "b", Some("s"), None, Some("p")), content);
+            let frame = Frame { subject: Some("s"), brand: None, preheader: Some("p"), locale: Some("he") };
+            assert_eq!(html(Some(content), "b", &frame), content);
+            assert_eq!(text(Some(content), "b\n", Some(&json!({ "settings": { "email": { "footer": "f" } } }))), "b\n");
         }
         for content in ["<p><!doctype html>", "<!-- <html> -->", "é", ""] {
-            assert_ne!(html(Some(content), "b", None, None, None), content);
+            assert_ne!(html(Some(content), "b", &Frame::default()), content);
         }
     }
 
@@ -282,10 +386,12 @@ mod tests {
                 "footer": { "content": "[a](javascript:x) [<script>](https://x) <script>", "social": { "twitter": { "url": "javascript:x" } } },
             },
         }});
-        let document = html(None, evil, Some(evil), Some(&brand), Some(evil));
+        let frame =
+            Frame { subject: Some(evil), brand: Some(&brand), preheader: Some(evil), locale: Some("\"><script>") };
+        let document = html(None, evil, &frame);
         assert!(!document.contains("<script"), "a tag came through");
         assert!(!document.contains("href=\"javascript"), "a script came through");
-        assert_eq!(document.matches("&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;").count(), 4);
+        assert_eq!(document.matches("&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;").count(), 5);
     }
 
     #[test]
@@ -298,11 +404,11 @@ mod tests {
             ("[a<br>](https://x.y)", "[a<br>](https://x.y)"),
         ];
         for (text, expected) in cases {
-            assert_eq!(with_links(text), expected.replace("{}", &style), "{text}");
+            assert_eq!(with_links(text, footer_link), expected.replace("{}", &style), "{text}");
         }
         for part in ["[", "](", "[a](", "[a](https://", "[a](https://x.y)"] {
             let text = part.repeat(5_000_000 / part.len());
-            assert!(with_links(&text).len() >= text.len());
+            assert!(with_links(&text, footer_link).len() >= text.len());
         }
     }
 
@@ -316,8 +422,11 @@ mod tests {
                 "footer": { "content": "Acme Corp, [unsubscribe](https://acme.test/u?a=1&b=2)", "social": { "linkedin": { "url": "https://l.test/acme" } } },
             },
         }});
-        let document = html(Some("<h1>Hi</h1>"), "Hi", Some("S & T"), Some(&brand), Some("Soon"));
+        let frame =
+            Frame { subject: Some("S & T"), brand: Some(&brand), preheader: Some("Soon"), locale: Some("en_GB") };
+        let document = html(Some("<h1>Hi</h1>"), "Hi", &frame);
         for part in [
+            "<html lang=\"en-GB\" dir=\"ltr\"",
             "<title>S &amp; T</title>",
             "<meta name=\"acme\">\n</head>",
             "background-color:teal",
@@ -330,6 +439,10 @@ mod tests {
         ] {
             assert!(document.contains(part), "no {part}");
         }
+        assert_eq!(
+            text(Some("<h1>Hi</h1>"), "Hi\n", Some(&brand)),
+            "Hi\n\nAcme Corp, unsubscribe (https://acme.test/u?a=1&b=2)\n\nLinkedIn: https://l.test/acme"
+        );
     }
 
     #[test]
@@ -338,12 +451,14 @@ mod tests {
         let mut brand = json!({ "settings": { "email": {
             "header": { "logo": { "image": "https://acme.test/logo.png" } }, "footer": { "content": "words" }, "templateOverride": own,
         } } });
-        let document = html(None, "x", None, Some(&brand), None);
+        let document = html(None, "x", &Frame { brand: Some(&brand), ..Frame::default() });
+        assert_eq!(text(None, "x", Some(&brand)), "x\n\nF");
         for part in ["<b>H</b>", "<i>F</i>", "background-color:#000", "max-width:640px"] {
             assert!(document.contains(part), "no {part}");
         }
         assert!(!document.contains("logo.png") && !document.contains("words"));
         brand["settings"]["email"]["templateOverride"]["enabled"] = json!(false);
-        assert!(html(None, "x", None, Some(&brand), None).contains("logo.png"));
+        assert!(html(None, "x", &Frame { brand: Some(&brand), ..Frame::default() }).contains("logo.png"));
+        assert_eq!(text(None, "x", Some(&brand)), "x\n\nwords");
     }
 }

@@ -86,6 +86,13 @@ impl InPlace {
         }
     }
 
+    /// Refuses to believe what was read in a file that holds another's pages now.
+    pub fn check_contents(&self) -> Result<()> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.problem();
+        held.damage.map_or(Ok(()), |damage| Err(Error::unavailable(damage)))
+    }
+
     /// Refuses to copy a log into a database if what either of them holds is another's. Into one that has only another name
     /// now, or none, it does no harm.
     pub fn check_copy(&self) -> Result<()> {

@@ -318,7 +318,8 @@ impl<'n> Compiler<'n> {
     pub fn begin_loop(&mut self, path: &[&str]) -> Loop {
         self.push_path(path);
         let Jump(head) = self.jump(Instruction::Loop(JumpTarget::MAX));
-        self.levels.push(Vec::new(), Effect::Loop);
+        // Courier's pages write both `$.item` and `item`.
+        self.levels.push(vec!["item".to_owned()], Effect::Loop);
         Loop { head }
     }
 
@@ -335,6 +336,12 @@ impl<'n> Compiler<'n> {
             && let Some(outer) = self.levels.innermost_loop()
         {
             self.push(Instruction::Param { outer, index: u8::from(*name == "index") });
+            return self.members(rest);
+        }
+        if let ["item", rest @ ..] = path
+            && let Some(outer) = self.levels.innermost_loop()
+        {
+            self.push(Instruction::Param { outer, index: 0 });
             return self.members(rest);
         }
         self.top(path);

@@ -1,13 +1,14 @@
-//! The conditions of elements and of routing. Courier's documentation writes them in three ways (`data.count === 3`,
-//! Jsonnet's `==`, and `{{user.isPremium}}`), so all of these are understood.
+//! The conditions of elements and of routing. Courier writes them in four ways (`data.count === 3`, Jsonnet's
+//! `std.length(data.items) > 0`, `{{user.isPremium}}`, and its designer's lists of tests), so all of these are understood.
 
 use super::compiler::{CompileError, Compiler, Jump, Resolve};
 use super::parsed_text::ParsedText;
 use crate::error::shown;
 use crate::json::cut;
+use crate::template::conditions::{ConditionTest, FUNCTIONS, Operation};
 use crate::template::operations::Comparison;
 use crate::template::program::{Constant, Instruction, JumpTarget};
-use crate::template::syntax::SyntaxError;
+use crate::template::syntax::{SyntaxError, nearest};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
@@ -29,6 +30,8 @@ enum ConditionNode {
     And(Box<ConditionNode>, Box<ConditionNode>),
     Or(Box<ConditionNode>, Box<ConditionNode>),
     Compare(Comparison, Box<ConditionNode>, Box<ConditionNode>),
+    /// Of one value or of two.
+    Operate(Operation, Vec<ConditionNode>),
 }
 
 impl ParsedCondition {
@@ -57,6 +60,29 @@ impl ParsedCondition {
             }
         });
         parsed.map(ParsedCondition).map_err(wrong)
+    }
+
+    /// A test of Courier's designer.
+    pub fn test(property: &str, test: ConditionTest, value: &str) -> Result<Self> {
+        let inside =
+            |text: &str| text.trim().strip_prefix("{{").and_then(|it| it.strip_suffix("}}")).map(str::to_owned);
+        let name = inside(property).unwrap_or_else(|| property.to_owned());
+        let path = whole_path(&name).ok_or_else(|| {
+            CompileError::Other(format!("expected a path such as \"data.plan\", found {}", cut(property)))
+        })?;
+        let value = match inside(value).and_then(|name| whole_path(&name)) {
+            Some(path) => ConditionNode::Path(path),
+            None => ConditionNode::Literal(Constant::Text(value.to_owned())),
+        };
+        Ok(ParsedCondition(ConditionNode::Operate(Operation::Test(test), vec![ConditionNode::Path(path), value])))
+    }
+
+    /// Holds if one of them does, or all; without any it holds.
+    pub fn joined(conditions: Vec<Self>, is_any: bool) -> Self {
+        let join = if is_any { ConditionNode::Or } else { ConditionNode::And };
+        let nodes = conditions.into_iter().map(|condition| condition.0);
+        let joined = nodes.reduce(|one, other| join(Box::new(one), Box::new(other)));
+        ParsedCondition(joined.unwrap_or(ConditionNode::Literal(Constant::Bool(true))))
     }
 }
 
@@ -110,6 +136,10 @@ impl Compiler<'_> {
                 self.condition_node(right, resolve)?;
                 self.push(Instruction::Compare(*comparison));
             }
+            ConditionNode::Operate(operation, operands) => {
+                operands.iter().try_for_each(|operand| self.condition_node(operand, resolve))?;
+                self.push(Instruction::Operate(*operation));
+            }
         }
         Ok(())
     }
@@ -136,7 +166,7 @@ impl ConditionToken {
 }
 
 /// Signs, the longer ones first, and what they mean.
-const SIGNS: [(&str, &str); 16] = [
+const SIGNS: [(&str, &str); 25] = [
     ("===", "==="),
     ("!==", "!=="),
     ("==", "=="),
@@ -153,6 +183,15 @@ const SIGNS: [(&str, &str); 16] = [
     ("!", "!"),
     ("(", "("),
     (")", ")"),
+    ("[", "["),
+    ("]", "]"),
+    ("+", "+"),
+    ("-", "-"),
+    ("*", "*"),
+    ("/", "/"),
+    ("%", "%"),
+    (",", ","),
+    (".", "."),
     ("=", "="),
 ];
 
@@ -187,7 +226,7 @@ fn token(text: &str, first: char, at: usize) -> ParseResult<(ConditionToken, usi
             length,
         ));
     }
-    if first.is_ascii_digit() || first == '-' {
+    if first.is_ascii_digit() {
         let length = number_length(text);
         let number = text.get(..length).and_then(|text| text.parse().ok());
         let number = number.ok_or_else(|| format!("expected a number at character {at}"))?;
@@ -204,12 +243,11 @@ fn token(text: &str, first: char, at: usize) -> ParseResult<(ConditionToken, usi
     Ok((token, length))
 }
 
-/// How long the number is with which a text begins: one of JSON, such as `-1.5e-3`.
+/// How long the number is with which a text begins, such as `1.5e-3`.
 fn number_length(text: &str) -> usize {
     let digits = |from: usize| text.bytes().skip(from).take_while(u8::is_ascii_digit).count();
     let starts = |from: usize, signs: &[u8]| text.as_bytes().get(from).is_some_and(|byte| signs.contains(byte));
-    let mut length = usize::from(text.starts_with('-'));
-    length += digits(length);
+    let mut length = digits(0);
     if starts(length, b".") {
         length += 1 + digits(length + 1);
     }
@@ -264,7 +302,12 @@ pub fn path(text: &str) -> Option<(Vec<String>, usize)> {
                 quote @ ('"' | '\'') => quoted(inside, quote)?,
                 _ => {
                     let end = inside.find(']')?;
-                    (inside.get(..end)?.to_owned(), end)
+                    let index = inside.get(..end)?;
+                    // What else stands there is worked out first.
+                    if index.is_empty() || !index.bytes().all(|byte| byte.is_ascii_digit()) {
+                        return Some((path, at));
+                    }
+                    (index.to_owned(), end)
                 }
             };
             if !inside.get(length..)?.starts_with(']') {
@@ -310,10 +353,47 @@ impl Parser<'_> {
     }
 
     fn comparison(&mut self) -> ParseResult<ConditionNode> {
+        let mut node = self.order()?;
+        while let Some(sign) = self.take(&["===", "!==", "==", "!="]) {
+            node = compared(sign, node, self.order()?)?;
+        }
+        Ok(node)
+    }
+
+    fn order(&mut self) -> ParseResult<ConditionNode> {
+        let mut node = self.sum()?;
+        loop {
+            if let Some(sign) = self.take(&["<=", ">=", "<", ">"]) {
+                node = compared(sign, node, self.sum()?)?;
+            } else if let [(_, ConditionToken::Name(word)), rest @ ..] = self.tokens
+                && word.as_slice() == ["in"]
+            {
+                self.tokens = rest;
+                node = ConditionNode::Operate(Operation::In, vec![node, self.sum()?]);
+            } else {
+                return Ok(node);
+            }
+        }
+    }
+
+    fn sum(&mut self) -> ParseResult<ConditionNode> {
+        let mut node = self.product()?;
+        while let Some(sign) = self.take(&["+", "-"]) {
+            let operation = if sign == "+" { Operation::Add } else { Operation::Subtract };
+            node = ConditionNode::Operate(operation, vec![node, self.product()?]);
+        }
+        Ok(node)
+    }
+
+    fn product(&mut self) -> ParseResult<ConditionNode> {
         let mut node = self.single()?;
-        while let Some(sign) = self.take(&["===", "!==", "==", "!=", "<=", ">=", "<", ">"]) {
-            let comparison = Comparison::of(sign).ok_or_else(|| format!("expected a comparison, found '{sign}'"))?;
-            node = ConditionNode::Compare(comparison, Box::new(node), Box::new(self.single()?));
+        while let Some(sign) = self.take(&["*", "/", "%"]) {
+            let operation = match sign {
+                "*" => Operation::Multiply,
+                "/" => Operation::Divide,
+                _ => Operation::Remainder,
+            };
+            node = ConditionNode::Operate(operation, vec![node, self.single()?]);
         }
         Ok(node)
     }
@@ -322,27 +402,123 @@ impl Parser<'_> {
         if self.take(&["!"]).is_some() {
             return Ok(ConditionNode::Not(Box::new(self.single()?)));
         }
+        if self.take(&["-"]).is_some() {
+            return Ok(match self.single()? {
+                ConditionNode::Literal(Constant::Number(number)) => ConditionNode::Literal(Constant::Number(-number)),
+                node => ConditionNode::Operate(Operation::Negate, vec![node]),
+            });
+        }
+        let mut node = self.value()?;
+        loop {
+            if self.take(&["["]).is_some() {
+                let index = self.any()?;
+                self.expect("]")?;
+                node = member(node, index);
+            } else if self.take(&["."]).is_some() {
+                let Some(((_, ConditionToken::Name(path)), rest)) = self.tokens.split_first() else {
+                    return Err(self.expected("a name"));
+                };
+                self.tokens = rest;
+                for name in path {
+                    node = member(node, ConditionNode::Literal(Constant::Text(name.clone())));
+                }
+            } else {
+                return Ok(node);
+            }
+        }
+    }
+
+    fn value(&mut self) -> ParseResult<ConditionNode> {
         if self.take(&["("]).is_some() {
             let node = self.any()?;
-            return match (self.take(&[")"]), self.tokens.first()) {
-                (Some(_), _) => Ok(node),
-                (None, Some((at, token))) => Err(format!("expected ')' at character {at}, found {}", token.name())),
-                (None, None) => Err("expected ')' at its end".to_owned()),
-            };
+            self.expect(")")?;
+            return Ok(node);
         }
-        let (at, token) = self
-            .tokens
-            .split_first()
-            .map(|(first, rest)| {
-                self.tokens = rest;
-                first
-            })
-            .ok_or("expected a value at its end")?;
+        let Some(((at, token), rest)) = self.tokens.split_first() else {
+            return Err("expected a value at its end".to_owned());
+        };
+        self.tokens = rest;
         match token {
             ConditionToken::Value(value) => Ok(ConditionNode::Literal(value.clone())),
+            ConditionToken::Name(path) if self.take(&["("]).is_some() => self.call(path, *at),
             ConditionToken::Name(path) => Ok(ConditionNode::Path(path.clone())),
             ConditionToken::Sign("=") => Err(format!("expected '==' at character {at}")),
             ConditionToken::Sign(sign) => Err(format!("expected a value at character {at}, found '{sign}'")),
         }
+    }
+
+    /// A function of Jsonnet's, whose bracket is open.
+    fn call(&mut self, path: &[String], at: usize) -> ParseResult<ConditionNode> {
+        let mut arguments = Vec::new();
+        if self.take(&[")"]).is_none() {
+            loop {
+                arguments.push(self.any()?);
+                if self.take(&[","]).is_none() {
+                    break;
+                }
+            }
+            self.expect(")")?;
+        }
+        let name = match path {
+            // `data("plan")` and `std.extVar("data")`, as Courier's Jsonnet has them.
+            [root] if root == "data" || root == "profile" => {
+                return Ok(ConditionNode::Path(vec![root.clone()]).of(arguments));
+            }
+            [std, name] if std == "std" => name.as_str(),
+            _ => return Err(format!("there is no function '{}' at character {at}", shown(&path.join(".")))),
+        };
+        if name == "extVar" {
+            return match arguments.as_slice() {
+                [ConditionNode::Literal(Constant::Text(root))] => Ok(ConditionNode::Path(vec![root.clone()])),
+                _ => Err(format!("std.extVar at character {at}: expected a name in quotes")),
+            };
+        }
+        let Some((_, operation)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
+            let known = FUNCTIONS.iter().map(|(known, _)| *known).chain(["extVar"]);
+            let hint = nearest(name, known).map(|it| format!("; did you mean 'std.{it}'?")).unwrap_or_default();
+            return Err(format!("there is no function 'std.{}' at character {at}{hint}", shown(name)));
+        };
+        let (expected, found) = (operation.operands(), arguments.len());
+        match expected == found {
+            true => Ok(ConditionNode::Operate(*operation, arguments)),
+            false => Err(format!("std.{name} at character {at}: expected {expected} arguments, found {found}")),
+        }
+    }
+
+    fn expect(&mut self, sign: &'static str) -> ParseResult<()> {
+        match self.take(&[sign]) {
+            Some(_) => Ok(()),
+            None => Err(self.expected(&format!("'{sign}'"))),
+        }
+    }
+
+    fn expected(&self, what: &str) -> String {
+        match self.tokens.first() {
+            Some((at, token)) => format!("expected {what} at character {at}, found {}", token.name()),
+            None => format!("expected {what} at its end"),
+        }
+    }
+}
+
+impl ConditionNode {
+    /// The member that these arguments name.
+    fn of(self, arguments: Vec<ConditionNode>) -> ConditionNode {
+        arguments.into_iter().fold(self, member)
+    }
+}
+
+fn compared(sign: &str, left: ConditionNode, right: ConditionNode) -> ParseResult<ConditionNode> {
+    let comparison = Comparison::of(sign).ok_or_else(|| format!("expected a comparison, found '{sign}'"))?;
+    Ok(ConditionNode::Compare(comparison, Box::new(left), Box::new(right)))
+}
+
+/// What a value has under a name or number.
+fn member(node: ConditionNode, name: ConditionNode) -> ConditionNode {
+    match (node, name) {
+        (ConditionNode::Path(mut path), ConditionNode::Literal(Constant::Text(name))) => {
+            path.push(name);
+            ConditionNode::Path(path)
+        }
+        (node, name) => ConditionNode::Operate(Operation::Member, vec![node, name]),
     }
 }

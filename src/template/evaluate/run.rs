@@ -148,6 +148,12 @@ impl<'a> Machine<'_, 'a> {
                 let is_so = comparison.holds(left, right, self.heap)?;
                 self.stack.push(Value::Bool(is_so));
             }
+            Instruction::Operate(operation) => {
+                let right = self.pop();
+                let left = if operation.operands() > 1 { self.pop() } else { Value::Undefined };
+                let value = operation.of(left, right, self.heap)?;
+                self.stack.push(value);
+            }
             Instruction::NullContext => self.open_null_context(),
             Instruction::EndNullContext => self.close_null_context(),
             Instruction::Each { otherwise, is_compared } => {

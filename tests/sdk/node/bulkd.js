@@ -26,8 +26,9 @@ async function overheard(work) {
   return { error: outcome.reason, value: outcome.value, exchanges: exchanges.slice(before) };
 }
 
-async function outbox(url, key, job) {
-  const response = await send(`${url}/_bulkd/outbox?job_id=${job}`, { headers: { Authorization: `Bearer ${key}` } });
+/** Of a job, or by another parameter of the outbox. */
+async function outbox(url, key, id, by = 'job_id') {
+  const response = await send(`${url}/_bulkd/outbox?${by}=${id}`, { headers: { Authorization: `Bearer ${key}` } });
   return response.json();
 }
 
@@ -36,6 +37,7 @@ module.exports = {
   id: new RegExp(facts.id),
   tutorial: process.env.BULKD_URL,
   openapi: process.env.BULKD_OPENAPI_URL,
+  live: process.env.BULKD_LIVE_URL,
   freshKey: () => `sdk-${randomUUID()}`,
   overheard,
   outbox,

@@ -9,15 +9,16 @@ from pathlib import Path
 FACTS = json.loads(Path(__file__).with_name("..").joinpath("facts.json").read_text())
 TUTORIAL = os.environ["BULKD_URL"]
 OPENAPI = os.environ["BULKD_OPENAPI_URL"]
+LIVE = os.environ["BULKD_LIVE_URL"]
 
 
 def fresh_key():
     return f"sdk-{uuid.uuid4()}"
 
 
-def outbox(url, key, job):
+def outbox(url, key, id, by="job_id"):
     request = urllib.request.Request(
-        f"{url}/_bulkd/outbox?job_id={job}", headers={"Authorization": f"Bearer {key}"}
+        f"{url}/_bulkd/outbox?{by}={id}", headers={"Authorization": f"Bearer {key}"}
     )
     with urllib.request.urlopen(request) as response:
         return json.load(response)

@@ -1,11 +1,14 @@
 """Python SDK 4.x, written by hand."""
 
 import datetime
+import json
 import os
+import time
 import unittest
+import urllib.request
 from unittest import mock
 
-from bulkd import FACTS, TUTORIAL, fresh_key
+from bulkd import FACTS, LIVE, TUTORIAL, fresh_key, outbox
 from stories import MESSAGES, Stories
 from trycourier import Courier
 from trycourier.exceptions import CourierAPIException
@@ -75,3 +78,76 @@ class Handwritten(Stories, unittest.TestCase):
             client = Courier()
         self.addCleanup(client.session.close)
         self.assertRegex(self.sdk.create(client, MESSAGES["v1_event"]), FACTS["id"])
+
+    def customer(self):
+        """A client with the template of the facts, called `welcome`, which this generation cannot make."""
+        key = fresh_key()
+        client = self.sdk.connect(TUTORIAL, key)
+        self.addCleanup(client.session.close)
+        body = {"notification": {**FACTS["welcome"], "brand": None}, "state": "PUBLISHED"}
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{TUTORIAL}/notifications", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request) as response:
+            self.assertEqual(response.status, 201)
+        return key, client
+
+    def test_an_event_goes_to_a_recipient_in_the_first_form_of_a_send(self):
+        key, client = self.customer()
+        client.create_brand("Acme", {}, id="acme")
+        client.replace_profile("ada", {"email": "old@example.com", "name": "Ada"})
+        form = {
+            "data": {"place": "Acme"}, "profile": {"email": "ada@example.com"}, "brand": "acme",
+            "override": {"sendgrid": {"body": {"categories": ["welcome"]}}},
+            "preferences": {"notifications": {"other": {"status": "OPTED_OUT"}}, "categories": {}},
+        }
+        sent = client.send("welcome", "ada", **form, **expiring("welcome-ada"))
+        self.assertEqual(list(sent), ["messageId"])
+        self.assertEqual(self.sdk.wire[-1]["status"], 200)
+        self.assertEqual(client.send("welcome", "ada", **form, **expiring("welcome-ada")), sent)
+        message = client.messages.get(sent["messageId"])
+        self.assertEqual((message["status"], message["event"]), ("SENT", "welcome"))
+        went = outbox(TUTORIAL, key, sent["messageId"], "message_id")["items"][0]
+        shown = (went["address"], went["subject"], went["body"])
+        self.assertEqual(shown, ("ada@example.com", "Hi Ada", "Welcome to Acme"))
+        self.assertEqual(went["request"]["categories"], ["welcome"])
+
+        form["preferences"]["notifications"] = {"welcome": {"status": "OPTED_OUT"}}
+        unwanted = client.send("welcome", "ada", **form)["messageId"]
+        self.assertEqual(client.messages.get(unwanted)["status"], "UNDELIVERABLE")
+        least = client.send("welcome", "ada")["messageId"]
+        self.assertEqual(outbox(TUTORIAL, key, least, "message_id")["items"][0]["address"], "old@example.com")
+
+    def test_an_event_goes_to_a_list_and_to_a_pattern(self):
+        key, client = self.customer()
+        for list_id, user in (("news.eu", "ada"), ("news.us", "bob")):
+            client.replace_profile(user, {"email": f"{user}@example.com", "name": user})
+            client.lists.subscribe(list_id, user)
+
+        def readers(count, **to):
+            sent = client.lists.send("welcome", data={"place": "Acme"}, **to)["messageId"]
+            for _ in range(FACTS["polls"]):
+                found = outbox(TUTORIAL, key, sent)["items"]
+                if len(found) == count:
+                    return sorted((it["recipient"], it["body"]) for it in found)
+                time.sleep(FACTS["poll_ms"] / 1000)
+            return self.fail("they were not all reached")
+
+        self.assertEqual(readers(1, list="news.eu"), [("ada", "Welcome to Acme")])
+        self.assertEqual(readers(2, pattern="news.*"), [("ada", "Welcome to Acme"), ("bob", "Welcome to Acme")])
+
+    def test_a_template_is_read_by_the_older_name_of_its_draft(self):
+        _, client = self.customer()
+        template = client.notifications.list()["results"][0]["id"]
+        elements = client.notifications.get_draft_content(template)["elements"]
+        self.assertEqual([it["channel"] for it in elements], ["email", "push"])
+
+    def test_live_a_job_needs_its_event(self):
+        client = self.sdk.connect(LIVE, fresh_key())
+        self.addCleanup(client.session.close)
+        with self.assertRaises(CourierAPIException) as refused:
+            self.sdk.create(client, MESSAGES["v2_nested_template"])
+        self.assertIn(FACTS["event_required"], refused.exception.message)
+        job = self.sdk.create(client, MESSAGES["v1_event"])
+        self.assertEqual(self.sdk.ingest(client, job, FACTS["first_users"]), {"errors": [], "total": 2})
+        self.sdk.run(client, job)
+        self.assertEqual(self.completed(client, job)["enqueued"], 2)

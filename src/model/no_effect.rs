@@ -1,0 +1,207 @@
+//! What a message says and nothing comes of: members that are not known, and documented ones that mean nothing here. Each is
+//! told by its path, so that a slip of the pen does not pass for a wish that was granted.
+
+use serde_json::{Map, Value};
+
+use super::channel::Channel;
+use super::layers::{FLAT, NESTED};
+use super::names;
+use super::provider::Provider;
+use crate::error::shown;
+use crate::json::{Object, kind};
+
+/// Of one message: who writes more mistakes has found out by then.
+const TOLD_LIMIT: usize = 10;
+
+const MESSAGE: &[&str] = &[
+    "to",
+    "event",
+    "message",
+    "template",
+    "content",
+    "data",
+    "brand",
+    "brand_id",
+    "locale",
+    "override",
+    "routing",
+    "channels",
+    "providers",
+    "metadata",
+    "preferences",
+    "context",
+    "timeout",
+    "delay",
+    "expiry",
+];
+const CHANNEL: &[&str] = &["brand_id", "if", "override", "providers", "routing_method"];
+const PROVIDER: &[&str] = &["if", "override"];
+/// Documented for channels and providers: retries, and the parameters of tracked links.
+const NEITHER_RETRIED_NOR_TRACKED: &[&str] = &["metadata", "timeout", "timeouts"];
+const ROUTING: &[&str] = &["method", "channels"];
+const ENTRY: &[&str] = &["channel", "config", "if", "method", "channels", "providers"];
+const CONFIG: &[&str] = &["providers", "routing_method"];
+/// Of `override`, besides the names of providers.
+const OVERRIDE: &[&str] = &["channel", "brand"];
+
+struct Told(Vec<String>);
+
+/// What nothing comes of in a definition that was read, in words for the log.
+pub fn of(definition: &str) -> Vec<String> {
+    let mut told = Told(Vec::new());
+    told.message(definition, FLAT);
+    if told.0.len() > TOLD_LIMIT {
+        let more = told.0.len() - TOLD_LIMIT;
+        told.0.truncate(TOLD_LIMIT);
+        told.0.push(format!("and {more} more"));
+    }
+    told.0
+}
+
+impl Told {
+    fn message(&mut self, definition: &str, at: &str) {
+        let looked = Object::of(definition).for_each(|name, value| {
+            let path = format!("{at}.{name}");
+            match name {
+                "message" if at == FLAT && value.starts_with('{') => self.message(value, NESTED),
+                "channels" => self.map(value, &path, Told::channel),
+                "providers" => self.map(value, &path, Told::provider),
+                "override" => self.map(value, &path, Told::overriding),
+                "routing" => {
+                    if let Ok(Value::Object(routing)) = serde_json::from_str(value) {
+                        self.routing(&routing, &path);
+                    }
+                }
+                name if !MESSAGE.contains(&name) => self.unknown(at, name),
+                _ => {}
+            }
+        });
+        // A definition that is no object was refused.
+        looked.unwrap_or_default();
+    }
+
+    fn map(&mut self, value: &str, path: &str, each: fn(&mut Told, &str, &str, &Value)) {
+        let Ok(Value::Object(map)) = serde_json::from_str(value) else { return };
+        if map.is_empty() && !path.ends_with("override") {
+            self.0.push(format!("{path} is empty and has no effect"));
+        }
+        map.iter().for_each(|(name, value)| each(self, path, name, value));
+    }
+
+    fn channel(&mut self, at: &str, name: &str, value: &Value) {
+        if Channel::from_name(name).is_none() {
+            let hint = Provider::named(name).map_or("", |_| "; it is a provider and belongs under 'providers'");
+            self.0.push(format!("{at}.{} has no effect: there is no such channel{hint}", shown(name)));
+        } else if let Some(options) = value.as_object() {
+            self.members(options, &format!("{at}.{name}"), CHANNEL);
+        }
+    }
+
+    fn provider(&mut self, at: &str, name: &str, value: &Value) {
+        if Provider::named(name).is_none() {
+            self.0.push(format!("{at}.{} has no effect: there is no such provider", shown(name)));
+        } else if let Some(options) = value.as_object() {
+            self.members(options, &format!("{at}.{name}"), PROVIDER);
+        }
+    }
+
+    fn overriding(&mut self, at: &str, name: &str, value: &Value) {
+        let at = format!("{at}.{}", shown(name));
+        if Provider::named(name).is_none() && !OVERRIDE.contains(&name) {
+            self.0.push(format!("{at} has no effect: there is no such provider"));
+        } else if !value.is_object() {
+            self.0.push(format!("{at} has no effect: expected an object, found {}", kind(&value.to_string())));
+        } else if let ("channel", Value::Object(channels)) = (name, value) {
+            for name in channels.keys().filter(|name| Channel::from_name(name).is_none()) {
+                self.0.push(format!("{at}.{} has no effect: there is no such channel", shown(name)));
+            }
+        }
+    }
+
+    fn routing(&mut self, routing: &Map<String, Value>, at: &str) {
+        self.members(routing, at, ROUTING);
+        for (i, entry) in routing.get("channels").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            let at = format!("{at}.channels[{i}]");
+            let name = entry.as_str().or_else(|| entry.get("channel")?.as_str());
+            if let Some(name) = name.filter(|it| Channel::from_name(it).is_none() && Provider::named(it).is_none()) {
+                self.0.push(format!("{at}: there is no channel or provider '{}'", shown(name)));
+            }
+            let Some(entry) = entry.as_object() else { continue };
+            match entry.contains_key("channels") {
+                true => self.routing(&entry.iter().filter(|(it, _)| *it != "if").map(owned).collect(), &at),
+                false => self.members(entry, &at, ENTRY),
+            }
+            if let Some(config) = entry.get("config").and_then(Value::as_object) {
+                self.members(config, &format!("{at}.config"), CONFIG);
+            }
+        }
+    }
+
+    fn members(&mut self, object: &Map<String, Value>, at: &str, known: &[&str]) {
+        for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+            match NEITHER_RETRIED_NOR_TRACKED.contains(&name.as_str()) {
+                true => {
+                    self.0.push(format!("{at}.{name} has no effect here: nothing is tried again, no link is tracked"))
+                }
+                false => self.unknown(at, name),
+            }
+        }
+    }
+
+    fn unknown(&mut self, at: &str, name: &str) {
+        self.0.push(format!("{at}.{} has no effect: no such member is known", shown(name)));
+    }
+}
+
+fn owned((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
+
+names! {
+    /// Members of a bulk user.
+    UserMember {
+        Recipient = "recipient",
+        UserId = "user_id",
+        Email = "email",
+        PhoneNumber = "phone_number",
+        Profile = "profile",
+        Data = "data",
+        Preferences = "preferences",
+        To = "to",
+        // What `GET /bulk/{job_id}/users` adds: it may be sent back.
+        Status = "status",
+        MessageId = "messageId",
+        Error = "error",
+    }
+}
+
+/// What people write in a bulk user, and what they mean by it.
+const MEANT: &[(&[&str], &str)] = &[
+    (&["recipientId", "recipient_id", "userId", "userID", "user", "id"], "recipient"),
+    (&["emailAddress", "mail"], "profile.email"),
+    (&["phone", "phoneNumber"], "profile.phone_number"),
+    (&["locale", "tenant_id", "context", "slack", "ms_teams", "webhook"], "to"),
+];
+
+/// The first member of a bulk user, if any, that nothing comes of, in words for the log; `at` is the user's path.
+pub fn of_user(user: &str, at: impl Fn() -> String) -> Option<String> {
+    let (mut unknown, mut has_name) = (None, false);
+    let looked = Object::of(user).for_each(|name, _| {
+        has_name |= matches!(name, "recipient" | "user_id" | "to");
+        if unknown.is_none() && UserMember::from_name(name).is_none() {
+            unknown = Some(name.to_owned());
+        }
+    });
+    looked.ok()?;
+    let unknown = unknown?;
+    let meant = MEANT.iter().find(|(names, _)| names.contains(&unknown.as_str())).map(|(_, meant)| *meant);
+    let hint = match meant {
+        Some("recipient") if !has_name => {
+            "; 'recipient' names the user. Without it a recipient is made up, and no duplicate is found".to_owned()
+        }
+        Some("to") => format!("; 'to.{unknown}' is meant"),
+        Some(meant) => format!("; '{meant}' is meant"),
+        None => String::new(),
+    };
+    Some(format!("{}.{} has no effect{hint}", at(), shown(&unknown)))
+}

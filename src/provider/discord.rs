@@ -1,0 +1,57 @@
+//! Discord: `POST /channels/{channel_id}/messages`. To a user goes a message by a channel that has to be opened first.
+
+use serde_json::{Value, json};
+
+use super::elements;
+use super::http;
+use super::message::ProviderMessage;
+use crate::model::content::TextRole;
+use crate::render::node::{Node, NodeText};
+
+const API: &str = "https://discord.com/api/v10";
+/// What stands for the channel that leads to a user, which is known when it is opened.
+const OPENED: &str = "CHANNEL_ID";
+
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    let title = message.title().map(|title| format!("**{title}**"));
+    let lines: Vec<String> = title.into_iter().chain(elements::read(message).into_iter().filter_map(line)).collect();
+    let body = json!({ "content": lines.join("\n") });
+    let authorization = format!("Bot {}", message.config(&["token", "botToken"]).unwrap_or("BOT_TOKEN"));
+    let headers = [("Authorization", authorization.as_str())];
+    let is_user = message.profile_text("/discord/channel_id") != Some(message.address)
+        && message.profile_text("/discord/user_id") == Some(message.address);
+    if !is_user {
+        let url = format!("{API}/channels/{}/messages", http::segment(message.address));
+        return http::post(&url, http::JSON, &headers, body);
+    }
+    let mut request = http::post(&format!("{API}/channels/{OPENED}/messages"), http::JSON, &headers, body);
+    let opening = json!({ "recipient_id": message.address });
+    request["before"] = http::post(&format!("{API}/users/@me/channels"), http::JSON, &headers, opening);
+    request
+}
+
+/// An element as Markdown.
+fn line(element: Node) -> Option<String> {
+    Some(match element {
+        Node::Text { content, style, bold, italic, strikethrough } => match style {
+            TextRole::H1 => format!("# {}", content.markdown()),
+            TextRole::H2 => format!("## {}", content.markdown()),
+            TextRole::H3 => format!("### {}", content.markdown()),
+            TextRole::Subtext => format!("-# {}", content.markdown()),
+            TextRole::Text => {
+                let marks = [(bold, "**"), (italic, "*"), (strikethrough, "~~")];
+                let marks = || marks.into_iter().filter(|(set, _)| *set).map(|(_, mark)| mark);
+                let (before, after): (String, String) = (marks().collect(), marks().rev().collect());
+                format!("{before}{}{after}", content.markdown())
+            }
+        },
+        Node::Action { content, href, .. } if href.is_empty() => content,
+        Node::Action { content, href, .. } => format!("[{content}]({href})"),
+        Node::Image { src, .. } => src,
+        Node::Quote { content } => {
+            content.markdown().lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n")
+        }
+        Node::List { lines } => lines.iter().map(NodeText::markdown).collect::<Vec<_>>().join("\n"),
+        Node::Divider => return None,
+    })
+}

@@ -1,0 +1,195 @@
+//! Overrides that change nothing of any request: a name that is spelled wrong, or what the provider's form does not have.
+//! It is tried out: a part that has an effect makes another request when it is another one.
+
+use serde_json::{Value, json};
+
+use super::forms;
+use super::message::ProviderMessage;
+use crate::clock::Timestamp;
+use crate::model::channel::Channel;
+use crate::model::options::MessageOptions;
+use crate::model::provider::Provider;
+
+/// Parts of one override that are tried out, and paths that are told: a job's overrides may be large.
+const PARTS_LIMIT: usize = 200;
+const TOLD_LIMIT: usize = 20;
+/// Providers of a channel that are tried: what is overridden for all of them is read by all alike.
+const PROVIDERS_LIMIT: usize = 4;
+
+/// What a part is replaced by, besides something like itself: methods, addresses and URLs are read.
+const OTHERS: [&str; 4] = ["PUT", "POST", "other@example.com", "https://other.example"];
+
+/// The paths of what a definition overrides to no effect.
+pub fn without_effect(options: &MessageOptions) -> Vec<String> {
+    let nested = |is_nested: bool| if is_nested { "message.message" } else { "message" };
+    let mut found = Vec::new();
+    for (name, it) in &options.channels {
+        if let (Some(channel), Some(over)) = (Channel::from_name(name), &it.overriding) {
+            let path = format!("{}.channels.{name}.override", nested(options.channels_nested));
+            let providers = Provider::of_channel(channel).take(PROVIDERS_LIMIT);
+            let targets: Vec<_> = providers.map(|provider| (provider, channel)).collect();
+            add_ineffective(over, &path, &targets, &mut found);
+        }
+    }
+    let targets = |provider: Provider| -> Vec<_> {
+        let channels = [provider.channel()].into_iter().chain(provider.row().also);
+        channels.map(|channel| (provider, channel)).collect()
+    };
+    for (name, it) in &options.providers {
+        if let (Some(provider), Some(over)) = (Provider::named(name), &it.overriding) {
+            let path = format!("{}.providers.{name}.override", nested(options.providers_nested));
+            add_ineffective(over, &path, &targets(provider), &mut found);
+        }
+    }
+    for (name, over) in &options.overrides {
+        if let Some(provider) = Provider::named(name) {
+            add_ineffective(over, &format!("message.override.{name}"), &targets(provider), &mut found);
+        }
+    }
+    found.truncate(TOLD_LIMIT);
+    found
+}
+
+fn add_ineffective(over: &Value, path: &str, targets: &[(Provider, Channel)], found: &mut Vec<String>) {
+    let mut parts = Vec::new();
+    add_parts(over, &mut String::new(), &mut parts);
+    let requests: Vec<Value> = targets.iter().map(|(provider, channel)| request(*provider, *channel, over)).collect();
+    for pointer in parts {
+        // A brand is no matter of the request.
+        if pointer == "/brand" || pointer.starts_with("/brand/") {
+            continue;
+        }
+        let has_effect = others(over, &pointer).iter().any(|changed| {
+            let differs = |((provider, channel), request_): (&(Provider, Channel), &Value)| {
+                request(*provider, *channel, changed) != *request_
+            };
+            targets.iter().zip(&requests).any(differs)
+        });
+        if !has_effect {
+            found.push(format!("{path}{}", shown(&pointer)));
+        }
+    }
+}
+
+/// The pointers of all that is no object or list with members.
+fn add_parts(value: &Value, at: &mut String, parts: &mut Vec<String>) {
+    if parts.len() >= PARTS_LIMIT {
+        return;
+    }
+    let mut within = |name: &str, value: &Value, parts: &mut Vec<String>| {
+        let end = at.len();
+        at.push('/');
+        at.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        add_parts(value, at, parts);
+        at.truncate(end);
+    };
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            members.iter().for_each(|(name, value)| within(name, value, parts));
+        }
+        Value::Array(values) if !values.is_empty() => {
+            values.iter().enumerate().for_each(|(i, value)| within(&i.to_string(), value, parts));
+        }
+        // The whole of an override that says nothing.
+        _ if at.is_empty() => {}
+        _ => parts.push(at.clone()),
+    }
+}
+
+/// The override with another value there, or without it.
+fn others(over: &Value, pointer: &str) -> Vec<Value> {
+    let with = |value: Value| {
+        let mut changed = over.clone();
+        if let Some(place) = changed.pointer_mut(pointer) {
+            *place = value;
+        }
+        changed
+    };
+    let mut changed = match over.pointer(pointer) {
+        Some(Value::String(text)) => {
+            let like = format!("{text}x");
+            OTHERS.into_iter().filter(|it| it != text).chain([like.as_str()]).map(|it| with(it.into())).collect()
+        }
+        Some(Value::Bool(set)) => vec![with((!set).into())],
+        Some(Value::Number(number)) => vec![with((number.as_f64().unwrap_or_default() + 1.0).into())],
+        Some(Value::Object(_)) => vec![with(json!({ "other": "x" }))],
+        _ => vec![with("other@example.com".into())],
+    };
+    if let Some((outer, name)) = pointer.rsplit_once('/') {
+        let mut without = over.clone();
+        if let Some(Value::Object(members)) = without.pointer_mut(outer) {
+            members.remove(&name.replace("~1", "/").replace("~0", "~"));
+            changed.push(without);
+        }
+    }
+    changed
+}
+
+/// A pointer as paths are told: `/a/0/b` is `.a[0].b`.
+fn shown(pointer: &str) -> String {
+    let part = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => format!("[{part}]"),
+        false => format!(".{}", part.replace("~1", "/").replace("~0", "~")),
+    };
+    pointer.split('/').skip(1).map(part).collect()
+}
+
+fn request(provider: Provider, channel: Channel, over: &Value) -> Value {
+    forms::request(&ProviderMessage {
+        message_id: "1",
+        created_at: Timestamp::default(),
+        recipient: "any",
+        provider,
+        channel,
+        address: if channel == Channel::Email { "any@example.com" } else { "any" },
+        subject: Some("any"),
+        body: "any",
+        content: None,
+        brand: None,
+        locale: None,
+        override_: Some(over),
+        metadata: None,
+        data: None,
+        profile: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ineffective(definition: Value) -> Vec<String> {
+        without_effect(&MessageOptions::read(&definition.to_string()).unwrap())
+    }
+
+    #[test]
+    fn what_changes_no_request_is_told_by_its_path() {
+        let definition = json!({
+            "channels": {
+                "email": { "override": {
+                    "subjekt": "S", "subject": "S", "cc": "a@example.com", "brand": { "settings": {} },
+                    "attachments": [{ "filename": "f", "data": "eA==", "colour": "red" }],
+                } },
+                "push": { "override": { "icon": "bell", "clickAction": "https://x.example", "badge_": 1 } },
+            },
+            "providers": {
+                "webhook": { "override": { "url": "https://x.example", "method": "POST", "headers": { "X": "1" }, "retries": 3 } },
+                "expo": { "override": { "ttl": 10, "sound": null } },
+                "twilio": { "override": { "config": { "authToken": "t" } } },
+                "nobody": { "override": { "x": 1 } },
+            },
+            "override": { "apn": { "silent": false, "body": { "aps": { "badge": 1 } } } },
+        });
+        let expected = [
+            "message.channels.email.override.attachments[0].colour",
+            "message.channels.email.override.subjekt",
+            "message.channels.push.override.badge_",
+            "message.providers.twilio.override.config.authToken",
+            "message.providers.webhook.override.retries",
+        ];
+        let mut found = ineffective(definition);
+        found.sort();
+        assert_eq!(found, expected);
+        assert_eq!(ineffective(json!({ "providers": { "sendgrid": { "override": {} } } })), [""; 0]);
+    }
+}

@@ -1,0 +1,211 @@
+//! The table of forms: how each is written, where an override goes, and what is known of it.
+
+use serde_json::{Map, Value};
+
+use super::email::{self, Email};
+use super::message::ProviderMessage;
+use super::{
+    airship, apns, courier, discord, elements, expo, fcm, http, mailgun, mailjet, mandrill, msteams, onesignal, other,
+    postmark, resend, sendgrid, ses, slack, sms, smtp, sparkpost, twilio, webhook,
+};
+use crate::json::merge;
+use crate::model::channel::Channel;
+use crate::model::provider::{Provider, RequestForm};
+
+/// What the documentation says of a form.
+pub struct About {
+    pub request: &'static str,
+    /// What is refused as the provider refuses it.
+    pub limits: &'static str,
+    /// What has checked the form.
+    pub validator: &'static str,
+}
+
+type Write = fn(&ProviderMessage<'_>) -> Value;
+type WriteEmail = fn(&ProviderMessage<'_>, &Email) -> Value;
+
+/// Where members of an override's `body` are laid over a request, as Courier's documentation of provider overrides has
+/// it.
+enum BodyTarget {
+    Request,
+    /// Below a member of the request.
+    Member(&'static str),
+    /// Below a member, unless the override names the member itself.
+    MemberUnlessNamed(&'static str),
+    /// Over the request, spelled as this writes them.
+    Fields(fn(&Map<String, Value>) -> Value),
+    /// Over the body of a request as it goes over HTTP, and so are headers.
+    Http,
+    /// The same, as this lays it over the body.
+    HttpBy(fn(&mut Value, &Value)),
+    /// The form has read them: they are about the message, and not about the text that comes of it.
+    Read,
+}
+
+/// How a request is written.
+enum Form {
+    Plain(Write, BodyTarget),
+    Email(WriteEmail, BodyTarget),
+}
+
+fn form(form: RequestForm) -> Form {
+    use BodyTarget::{Fields, Http, HttpBy, Member, MemberUnlessNamed, Read, Request};
+    use Form::{Email, Plain};
+    match form {
+        RequestForm::Sendgrid => Email(sendgrid::request, Request),
+        RequestForm::Smtp => Email(smtp::request, Read),
+        RequestForm::Ses => Email(ses::request, HttpBy(ses::lay_over)),
+        RequestForm::Mailgun => Email(mailgun::request, Http),
+        RequestForm::Mailjet => Email(mailjet::request, HttpBy(mailjet::lay_over)),
+        RequestForm::Mandrill => Email(mandrill::request, Http),
+        RequestForm::Postmark => Email(postmark::request, Http),
+        RequestForm::Resend => Email(resend::request, Http),
+        RequestForm::Sparkpost => Email(sparkpost::request, Http),
+        RequestForm::Twilio => Plain(twilio::request, Fields(twilio::fields)),
+        RequestForm::Messagebird => Plain(sms::messagebird, Http),
+        RequestForm::Plivo => Plain(sms::plivo, Http),
+        RequestForm::Telnyx => Plain(sms::telnyx, Http),
+        RequestForm::Vonage => Plain(sms::vonage, Http),
+        RequestForm::Fcm => Plain(fcm::request, MemberUnlessNamed("message")),
+        RequestForm::Apns => Plain(apns::request, Http),
+        RequestForm::Expo => Plain(expo::request, Http),
+        RequestForm::OneSignal => Plain(onesignal::request, Http),
+        RequestForm::Airship => Plain(airship::request, Http),
+        RequestForm::Sns => Plain(sms::sns, Http),
+        RequestForm::Slack => Plain(slack::request, Request),
+        RequestForm::MsTeams => Plain(msteams::request, Request),
+        RequestForm::Discord => Plain(discord::request, Http),
+        RequestForm::Webhook => Plain(webhook::request, Member("body")),
+        RequestForm::Inbox => Plain(courier::request, Request),
+        RequestForm::Common => Plain(other::request, Request),
+    }
+}
+
+/// Of which channel a message is decides about the common form.
+fn form_of(message: &ProviderMessage<'_>) -> Form {
+    match (message.provider.row().form, message.channel) {
+        (RequestForm::Common, Channel::Email) => Form::Email(other::email, BodyTarget::Request),
+        (row, _) => form(row),
+    }
+}
+
+/// The request that the provider would have been given. Members of the override's `body` win over it. Of one that cannot
+/// be made there is an `error`.
+pub fn request(message: &ProviderMessage<'_>) -> Value {
+    let (mut request, target) = match form_of(message) {
+        Form::Plain(write, target) => (write(message), target),
+        Form::Email(write, target) => {
+            let email = read_email(message, &target);
+            if let Some(error) = email_problem(message, &email) {
+                return email.unmade(&error);
+            }
+            (write(message, &email), target)
+        }
+    };
+    if let Some(payload) = elements::raw_member(message, &["payload"]) {
+        lay_payload(&mut request, payload, &target);
+    }
+    lay_over(message, &mut request, target);
+    request
+}
+
+/// Lays the `payload` of a content's `raw` over a request. That of a webhook is its body, or has it.
+fn lay_payload(request: &mut Value, payload: Value, target: &BodyTarget) {
+    let is_request = ["body", "headers", "method", "url"].iter().any(|name| payload.get(name).is_some());
+    match (target, payload) {
+        (BodyTarget::Member("body"), Value::Object(mut members)) if is_request => {
+            if let Some(body) = members.remove("body") {
+                request["body"] = body;
+            }
+            merge(request, &Value::Object(members));
+        }
+        (BodyTarget::Member("body"), payload) => request["body"] = payload,
+        (BodyTarget::Http | BodyTarget::HttpBy(_), payload) => merge(&mut request["body"], &payload),
+        (_, payload) => merge(request, &payload),
+    }
+}
+
+/// Why a provider of e-mail can be given nothing. A push address that stands for an e-mail's is not looked at.
+pub fn unmade(message: &ProviderMessage<'_>) -> Option<String> {
+    match form_of(message) {
+        Form::Plain(..) => None,
+        Form::Email(_, target) => {
+            let email = read_email(message, &target);
+            let unsmtp =
+                || (message.provider.row().form == RequestForm::Smtp).then(|| smtp::mail(message, &email).err());
+            email_problem(message, &email).or_else(|| unsmtp().flatten())
+        }
+    }
+}
+
+fn read_email(message: &ProviderMessage<'_>, target: &BodyTarget) -> Email {
+    let own = message.overridden(&["body"]).filter(|_| matches!(target, BodyTarget::Read));
+    email::read(message, own)
+}
+
+fn email_problem(message: &ProviderMessage<'_>, email: &Email) -> Option<String> {
+    email.problem().filter(|_| message.provider.row().borrows.is_none())
+}
+
+fn lay_over(message: &ProviderMessage<'_>, request: &mut Value, target: BodyTarget) {
+    if let (BodyTarget::Http | BodyTarget::HttpBy(_), Some(Value::Object(headers))) =
+        (&target, message.overridden(&["headers"]).filter(|_| message.channel != Channel::Email))
+    {
+        http::add_headers(&mut request["headers"], headers);
+    }
+    let Some(body @ Value::Object(members)) = message.overridden(&["body"]) else { return };
+    match target {
+        BodyTarget::MemberUnlessNamed(name) if members.contains_key(name) => merge(request, body),
+        BodyTarget::Member(name) | BodyTarget::MemberUnlessNamed(name) => merge(&mut request[name], body),
+        BodyTarget::Fields(fields) => merge(request, &fields(members)),
+        BodyTarget::Http => merge(&mut request["body"], body),
+        BodyTarget::HttpBy(lay_over) => lay_over(&mut request["body"], body),
+        BodyTarget::Request => merge(request, body),
+        BodyTarget::Read => {}
+    }
+}
+
+/// What the documentation says of a provider's form.
+pub fn about(provider: Provider) -> About {
+    let text = |request, limits, validator| About { request, limits, validator };
+    const ADDRESSES: &str = "addresses";
+    match provider.row().form {
+        RequestForm::Sendgrid => {
+            text("the JSON of mail/send", "addresses, no subject, no content, an address twice", "")
+        }
+        RequestForm::Smtp => {
+            text("`{from, to, data}`: the message with its headers, encodings and MIME parts", ADDRESSES, "")
+        }
+        RequestForm::Ses => text("HTTP, version 2", ADDRESSES, "`@aws-sdk/client-sesv2`"),
+        RequestForm::Mailgun => text("HTTP, fields of `multipart/form-data`", ADDRESSES, "`mailgun.js`"),
+        RequestForm::Mailjet => text("HTTP, version 3.1", ADDRESSES, "`node-mailjet`"),
+        RequestForm::Mandrill => text("HTTP", ADDRESSES, "`@mailchimp/mailchimp_transactional`"),
+        RequestForm::Postmark => text("HTTP", ADDRESSES, "`postmark`"),
+        RequestForm::Resend => text("HTTP", ADDRESSES, "`resend`"),
+        RequestForm::Sparkpost => text("HTTP", ADDRESSES, "`sparkpost`"),
+        RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", ""),
+        RequestForm::Messagebird => text("HTTP", "", "`messagebird`"),
+        RequestForm::Plivo => text("HTTP", "", "`plivo`"),
+        RequestForm::Telnyx => text("HTTP, version 2", "", "`telnyx`"),
+        RequestForm::Vonage => text("HTTP, the SMS API", "", "`@vonage/sms`"),
+        RequestForm::Fcm => text("the JSON of messages:send", "4,096 bytes, reserved keys of `data`", ""),
+        RequestForm::Apns => text("HTTP, with APNs' headers", "4,096 bytes", ""),
+        RequestForm::Expo => text("HTTP", "", "`expo-server-sdk`"),
+        RequestForm::OneSignal => text("HTTP", "", "`@onesignal/node-onesignal`"),
+        RequestForm::Airship => text("HTTP, version 3", "", ""),
+        RequestForm::Sns => text("HTTP, fields of `Publish`", "", "`@aws-sdk/client-sns`"),
+        RequestForm::Slack => text(
+            "the JSON of chat.postMessage, with blocks",
+            "50 blocks, 3,000 characters, URLs and ids of buttons",
+            "",
+        ),
+        RequestForm::MsTeams => text("a message with an Adaptive Card", "28 KB", ""),
+        RequestForm::Discord => text("HTTP, version 10", "2,000 characters", "`@discordjs/rest`"),
+        RequestForm::Webhook => text("HTTP", "", ""),
+        RequestForm::Inbox => text("an inbox message", "", ""),
+        RequestForm::Common if provider.channel() == Channel::Email && provider.row().borrows.is_none() => {
+            text("generic", ADDRESSES, "")
+        }
+        RequestForm::Common => text("generic", "", ""),
+    }
+}

@@ -1,0 +1,55 @@
+//! A request as it goes over HTTP: `{method, url, headers, body}`. A body of fields is an object of them, and a field that
+//! is repeated a list.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+
+use super::message::ProviderMessage;
+
+pub const JSON: &str = "application/json";
+pub const FIELDS: &str = "application/x-www-form-urlencoded";
+
+/// What stands for a key that an override does not give.
+pub const KEY: &str = "API_KEY";
+
+/// What a segment of a path may hold as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+pub fn post(url: &str, content_type: &str, headers: &[(&str, &str)], body: Value) -> Value {
+    let mut all: Map<String, Value> = Map::new();
+    all.insert("Content-Type".to_owned(), content_type.into());
+    all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
+    json!({ "method": "POST", "url": url, "headers": all, "body": body })
+}
+
+/// The key that a request is made with, or what stands for it.
+pub fn key<'a>(message: &ProviderMessage<'a>, names: &[&str]) -> &'a str {
+    message.config(names).unwrap_or(KEY)
+}
+
+/// A text as a segment of a path.
+pub fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+pub fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}")))
+}
+
+pub fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+/// Lays headers over others. Of two whose names differ in their case the later one counts.
+pub fn add_headers(headers: &mut Value, more: &Map<String, Value>) {
+    let known = headers.as_object().into_iter().flatten();
+    let all = known.chain(more).filter(|(_, value)| value.is_string());
+    let by_name: BTreeMap<String, (&String, &Value)> =
+        all.map(|(name, value)| (name.to_ascii_lowercase(), (name, value))).collect();
+    let all: Map<String, Value> = by_name.into_values().map(|(name, value)| (name.clone(), value.clone())).collect();
+    *headers = Value::Object(all);
+}

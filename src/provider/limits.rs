@@ -1,0 +1,306 @@
+//! What providers would answer instead of taking a message: what cannot be made at all, and their own limits, with their own
+//! codes and words.
+
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::message::ProviderMessage;
+use super::overrides::overrides;
+use super::{email, forms};
+use crate::clock::Timestamp;
+use crate::model::channel::Channel;
+use crate::model::mailbox;
+use crate::model::options::MessageOptions;
+use crate::model::provider::{Provider, RequestForm};
+
+/// Bytes of a push message.
+const PUSH_BYTES: usize = 4096;
+/// Bytes of a message to Teams.
+const TEAMS_BYTES: usize = 28 * 1024;
+const TWILIO_CHARS: usize = 1600;
+const DISCORD_CHARS: usize = 2000;
+const SLACK_BLOCKS: usize = 50;
+const SLACK_CHARS: usize = 3000;
+const SLACK_ID_CHARS: usize = 255;
+
+/// An id as long as those that messages get.
+const MESSAGE_ID: &str = "1-00000000-000000000000000000000000";
+
+/// What became of one delivery, as far as providers look at it.
+#[derive(Clone, Copy)]
+pub struct Rendered<'a> {
+    pub channel: Channel,
+    pub provider: Provider,
+    pub address: &'a str,
+    pub subject: Option<&'a str>,
+    pub body: &'a str,
+    pub content: Option<&'a str>,
+}
+
+/// What providers say to a job's messages. What is the same for all of them is worked out once.
+pub struct ProviderChecks(Vec<OnceLock<JobCheck>>);
+
+/// What a definition's overrides make of every message to one provider.
+#[derive(Default)]
+struct JobCheck {
+    overriding: Option<Value>,
+    /// Whether other recipients are named than the user.
+    names_recipients: bool,
+    problem: Option<String>,
+}
+
+impl Default for ProviderChecks {
+    fn default() -> Self {
+        ProviderChecks(Provider::ALL.iter().map(|_| OnceLock::new()).collect())
+    }
+}
+
+impl ProviderChecks {
+    fn of(&self, options: &MessageOptions, channel: Channel, provider: Provider) -> Option<&JobCheck> {
+        let place = Provider::ALL.iter().position(|it| *it == provider)?;
+        Some(self.0.get(place)?.get_or_init(|| JobCheck::new(overrides(options, channel, provider), channel, provider)))
+    }
+
+    /// Why there can be no request to this address.
+    pub fn unmade(
+        &self,
+        options: &MessageOptions,
+        channel: Channel,
+        provider: Provider,
+        address: &str,
+    ) -> Option<String> {
+        if channel != Channel::Email || provider.row().borrows.is_some() {
+            return None;
+        }
+        let check = self.of(options, channel, provider)?;
+        if check.problem.is_some() || check.names_recipients {
+            return check.problem.clone();
+        }
+        mailbox::problem(address)
+    }
+
+    /// How the provider would refuse it. `data` writes what the message was made of.
+    pub fn refusal(
+        &self,
+        options: &MessageOptions,
+        rendered: Rendered<'_>,
+        data: impl FnOnce(&mut String) -> Result<(), String>,
+    ) -> Option<String> {
+        let form = rendered.provider.row().form;
+        if !is_limited(form) {
+            return None;
+        }
+        let check = self.of(options, rendered.channel, rendered.provider)?;
+        let is_push = matches!(form, RequestForm::Fcm | RequestForm::Apns);
+        let mut text = String::new();
+        // A text that cannot be written has failed before.
+        if is_push && data(&mut text).is_err() {
+            return None;
+        }
+        let bytes = rendered.subject.map_or(0, str::len) + rendered.body.len() + rendered.content.map_or(0, str::len);
+        if check.overriding.is_none() && is_surely_taken(form, &rendered, bytes, &text) {
+            return None;
+        }
+        let data: Option<Value> = is_push.then(|| serde_json::from_str(&text).ok()).flatten();
+        let mut message = sample(rendered, check.overriding.as_ref());
+        message.data = data.as_ref();
+        if rendered.channel == Channel::Email {
+            // Nobody looks at the HTML.
+            message.content = None;
+        }
+        answer(form, &forms::request(&message))
+    }
+}
+
+fn sample<'a>(rendered: Rendered<'a>, overriding: Option<&'a Value>) -> ProviderMessage<'a> {
+    ProviderMessage {
+        message_id: MESSAGE_ID,
+        created_at: Timestamp::default(),
+        recipient: "",
+        provider: rendered.provider,
+        channel: rendered.channel,
+        address: rendered.address,
+        subject: rendered.subject,
+        body: rendered.body,
+        content: rendered.content,
+        brand: None,
+        locale: None,
+        override_: overriding,
+        metadata: None,
+        data: None,
+        profile: None,
+    }
+}
+
+impl JobCheck {
+    fn new(overriding: Option<Value>, channel: Channel, provider: Provider) -> Self {
+        const ADDRESS: &str = "any@example.com";
+        if channel != Channel::Email || overriding.is_none() {
+            return JobCheck { overriding, ..JobCheck::default() };
+        }
+        let rendered = Rendered { channel, provider, address: ADDRESS, subject: None, body: "", content: None };
+        let message = sample(rendered, overriding.as_ref());
+        let own = message.overridden(&["body"]).filter(|_| provider.row().form == RequestForm::Smtp);
+        let names_recipients = email::read(&message, own).to.iter().any(|mailbox| mailbox.email != ADDRESS);
+        let problem = forms::unmade(&message);
+        JobCheck { names_recipients, problem, overriding }
+    }
+}
+
+fn is_limited(form: RequestForm) -> bool {
+    use RequestForm::{Apns, Discord, Fcm, MsTeams, Sendgrid, Slack, Twilio};
+    matches!(form, Sendgrid | Twilio | Fcm | Apns | Slack | MsTeams | Discord)
+}
+
+/// Whether there is no need to look at the request. It is not made for most messages, which are far from every limit. An
+/// escape takes six bytes for one, and what stands around the texts less than 1,000.
+fn is_surely_taken(form: RequestForm, it: &Rendered<'_>, bytes: usize, data: &str) -> bool {
+    let has_action = || it.content.is_some_and(|content| content.contains("\"action\""));
+    match form {
+        RequestForm::Sendgrid => it.subject.is_some_and(|subject| !subject.is_empty()),
+        RequestForm::Twilio => twilio(it.address, it.body).is_none(),
+        RequestForm::Fcm => {
+            let may_be_reserved = RESERVED.iter().chain(&RESERVED_STARTS).any(|key| data.contains(key));
+            !may_be_reserved && 6 * (bytes + data.len()) + it.address.len() + 1000 < PUSH_BYTES
+        }
+        RequestForm::Apns => 6 * (bytes + data.len()) + 1000 < PUSH_BYTES,
+        RequestForm::Slack => 6 * bytes < SLACK_CHARS && !has_action(),
+        RequestForm::MsTeams => 6 * bytes + 2000 < TEAMS_BYTES,
+        RequestForm::Discord => 2 * bytes < DISCORD_CHARS,
+        _ => true,
+    }
+}
+
+/// What the provider would answer to a request, if it would not take it.
+fn answer(form: RequestForm, request: &Value) -> Option<String> {
+    let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default();
+    match form {
+        RequestForm::Sendgrid => sendgrid(request),
+        RequestForm::Twilio => twilio(text("To"), text("Body")),
+        RequestForm::Fcm => fcm(&request["message"]),
+        RequestForm::Apns => (request["body"].to_string().len() > PUSH_BYTES)
+            .then(|| format!("PayloadTooLarge: the message payload is too large; the maximum is {PUSH_BYTES} bytes")),
+        RequestForm::Slack => slack(request),
+        RequestForm::MsTeams => (request.to_string().len() > TEAMS_BYTES)
+            .then(|| "MessageSizeTooBig: message size too large; the maximum is 28 KB".to_owned()),
+        RequestForm::Discord => {
+            let content = request.pointer("/body/content").and_then(Value::as_str).unwrap_or_default();
+            (content.chars().count() > DISCORD_CHARS)
+                .then(|| "50035: Invalid Form Body: content: Must be 2000 or fewer in length.".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn sendgrid(request: &Value) -> Option<String> {
+    let is_missing = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().is_empty();
+    let personalizations = request["personalizations"].as_array().map_or(&[][..], Vec::as_slice);
+    if is_missing(request.get("subject"))
+        && is_missing(request.get("template_id"))
+        && personalizations.iter().any(|it| is_missing(it.get("subject")))
+    {
+        return Some(
+            "400: The subject is required. You can get around this requirement if you use a template with a subject \
+             defined or if every personalization has a subject defined."
+                .to_owned(),
+        );
+    }
+    for (i, personalization) in personalizations.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for name in ["to", "cc", "bcc"] {
+            let mailboxes = personalization[name].as_array().into_iter().flatten();
+            for email in mailboxes.filter_map(|it| it["email"].as_str()) {
+                if !seen.insert(email.to_ascii_lowercase()) {
+                    return Some(format!(
+                        "400: Each email address in the personalization block should be unique between to, cc, and bcc. \
+                         We found the first duplicate instance of [{email}] in the personalizations.{i}.{name} field."
+                    ));
+                }
+            }
+        }
+    }
+    let contents = request["content"].as_array().map_or(&[][..], Vec::as_slice);
+    if contents.iter().any(|it| is_missing(it.get("value"))) {
+        return Some("400: The content value must be a string at least one character in length.".to_owned());
+    }
+    None
+}
+
+fn twilio(to: &str, body: &str) -> Option<String> {
+    if !is_number(to) {
+        return Some(format!("21211: Invalid 'To' Phone Number: {}", email::clean(to)));
+    }
+    if body.is_empty() {
+        return Some("21602: Message body is required.".to_owned());
+    }
+    (body.len() > TWILIO_CHARS && body.chars().count() > TWILIO_CHARS)
+        .then(|| "21617: The concatenated message body exceeds the 1600 character limit.".to_owned())
+}
+
+/// Twilio takes numbers with signs between the digits, and addresses of other networks behind their names.
+fn is_number(text: &str) -> bool {
+    let text = text.split_once(':').filter(|(network, _)| !network.contains('+')).map_or(text, |(_, rest)| rest);
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    let is_part = |byte: u8| byte.is_ascii_digit() || b" -.()".contains(&byte);
+    let count = digits.bytes().filter(u8::is_ascii_digit).count();
+    (1..=15).contains(&count) && digits.bytes().all(is_part)
+}
+
+/// Keys that FCM has for itself.
+const RESERVED: [&str; 3] = ["from", "notification", "message_type"];
+const RESERVED_STARTS: [&str; 2] = ["google.", "gcm."];
+
+fn fcm(message: &Value) -> Option<String> {
+    let is_reserved =
+        |key: &&String| RESERVED.contains(&key.as_str()) || RESERVED_STARTS.iter().any(|start| key.starts_with(start));
+    if let Some(key) = message["data"].as_object().and_then(|data| data.keys().find(is_reserved)) {
+        return Some(format!("INVALID_ARGUMENT: Invalid data payload key: {}", email::clean(key)));
+    }
+    // The token is no part of the payload.
+    let token = message["token"].as_str().map_or(0, str::len);
+    (message.to_string().len().saturating_sub(token) > PUSH_BYTES)
+        .then(|| format!("INVALID_ARGUMENT: Message is too big; the maximum is {PUSH_BYTES} bytes"))
+}
+
+fn slack(request: &Value) -> Option<String> {
+    let invalid = |what: String| Some(format!("invalid_blocks: {what}"));
+    let blocks = request["blocks"].as_array().map_or(&[][..], Vec::as_slice);
+    if blocks.len() > SLACK_BLOCKS {
+        return invalid(format!("no more than {SLACK_BLOCKS} items allowed [json-pointer:/blocks]"));
+    }
+    let mut ids = HashSet::new();
+    for (i, block) in blocks.iter().enumerate() {
+        let elements = || block["elements"].as_array().into_iter().flatten().enumerate();
+        let texts = elements().map(|(j, it)| (format!("/blocks/{i}/elements/{j}/text"), &it["text"]));
+        let own = (format!("/blocks/{i}/text/text"), &block["text"]["text"]);
+        let mut texts = [own].into_iter().chain(texts).filter_map(|(at, text)| Some((at, text.as_str()?)));
+        if let Some((at, _)) = texts.find(|(_, text)| text.len() > SLACK_CHARS && text.chars().count() > SLACK_CHARS) {
+            return invalid(format!("must be less than {} characters [json-pointer:{at}]", SLACK_CHARS + 1));
+        }
+        for (j, element) in elements() {
+            let at = format!("/blocks/{i}/elements/{j}");
+            if let Some(url) = element["url"].as_str() {
+                let is_url =
+                    ["https://", "http://", "mailto:", "slack://", "tel:"].iter().any(|it| url.starts_with(it));
+                if !is_url || url.contains(char::is_whitespace) || url.chars().count() > SLACK_CHARS {
+                    return invalid(format!("invalid url [json-pointer:{at}/url]"));
+                }
+            }
+            if let Some(id) = element["action_id"].as_str() {
+                if id.chars().count() > SLACK_ID_CHARS {
+                    return invalid(format!(
+                        "must be less than {} characters [json-pointer:{at}/action_id]",
+                        SLACK_ID_CHARS + 1
+                    ));
+                }
+                if !ids.insert(id) {
+                    let id = email::clean(id);
+                    return invalid(format!("`action_id` {id} already exists [json-pointer:{at}/action_id]"));
+                }
+            }
+        }
+    }
+    None
+}

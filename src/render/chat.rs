@@ -1,0 +1,269 @@
+//! Texts for chats. They are stored as the author wrote them, with a backslash before all of the data that could be markup,
+//! and put into a provider's own markup when they are read: the author's marks and mentions pass, those of data are text.
+
+/// What is put behind a mark of the data, since Slack knows no escape for one: a space without width, at which no bold or
+/// italic text begins or ends.
+const BREAK: char = '\u{200b}';
+
+/// A character of the author's, or one of the data that is text, whatever it is.
+#[derive(Clone, Copy)]
+enum ChatChar {
+    Author(char),
+    Data(char),
+}
+
+impl ChatChar {
+    fn get(self) -> char {
+        match self {
+            ChatChar::Author(c) | ChatChar::Data(c) => c,
+        }
+    }
+}
+
+/// Data as they are stored.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for c in text.chars() {
+        match c {
+            '\r' => {}
+            '\\' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '(' | ')' | '~' | '#' | '&' | '|' | '\n' => {
+                out.extend(['\\', c]);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn chars(source: &str) -> Vec<ChatChar> {
+    let (mut found, mut rest) = (Vec::with_capacity(source.len()), source.chars());
+    while let Some(c) = rest.next() {
+        found.push(match c {
+            '\\' => match rest.next() {
+                // The author's own backslash is stored as two, and so is one of the data: it is no markup.
+                Some(c) => ChatChar::Data(c),
+                None => ChatChar::Author(c),
+            },
+            c => ChatChar::Author(c),
+        });
+    }
+    found
+}
+
+/// As plain text.
+pub fn plain(source: &str) -> String {
+    chars(source).into_iter().map(ChatChar::get).collect()
+}
+
+/// As Markdown for those who show it, such as Teams and Discord.
+pub fn markdown(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    for c in chars(source) {
+        match c {
+            ChatChar::Author(c) | ChatChar::Data(c @ '\n') => out.push(c),
+            ChatChar::Data(c) => out.extend(['\\', c]),
+        }
+    }
+    out
+}
+
+/// The same where the author's words are no Markdown either.
+pub fn literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "\\*_`[]<>()~#&|".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// In the markup of Slack.
+pub fn slack(source: &str) -> String {
+    let chars = chars(source);
+    let (mut out, mut at) = (String::with_capacity(source.len() + 16), 0);
+    while let Some(c) = chars.get(at).copied() {
+        match c {
+            ChatChar::Author('<') => match reference(chars.get(at..).unwrap_or_default()) {
+                Some((reference, length)) => {
+                    out.push_str(&reference);
+                    at += length;
+                    continue;
+                }
+                None => out.push_str("&lt;"),
+            },
+            ChatChar::Author('&') if is_entity(chars.get(at..).unwrap_or_default()) => out.push('&'),
+            ChatChar::Author(c) => push_escaped(c, &mut out),
+            ChatChar::Data(c) => {
+                let is_word =
+                    |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|it| it.get().is_alphanumeric());
+                let is_inside = is_word(at.checked_sub(1)) && is_word(Some(at + 1));
+                push_data(c, is_inside, &mut out);
+            }
+        }
+        at += 1;
+    }
+    out
+}
+
+/// Data, or words in which there is no mark left, as text of Slack.
+pub fn slack_data(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let is_word = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric());
+    let mut out = String::with_capacity(text.len() + 16);
+    for (at, c) in chars.iter().enumerate() {
+        push_data(*c, is_word(at.checked_sub(1)) && is_word(Some(at + 1)), &mut out);
+    }
+    out
+}
+
+/// Between two letters a mark is none.
+fn push_data(c: char, is_inside: bool, out: &mut String) {
+    push_escaped(c, out);
+    if matches!(c, '*' | '_' | '~') && !is_inside || c == '`' {
+        out.push(BREAK);
+    }
+}
+
+/// The three characters that Slack asks to have escaped; escaped, they mention no user and fake no link.
+pub fn push_escaped(c: char, out: &mut String) {
+    match c {
+        '&' => out.push_str("&amp;"),
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        c => out.push(c),
+    }
+}
+
+pub fn slack_escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_escaped(c, &mut out));
+    out
+}
+
+fn is_entity(rest: &[ChatChar]) -> bool {
+    let beginning: String = rest.iter().take(5).map(|c| c.get()).collect();
+    ["&amp;", "&lt;", "&gt;"].iter().any(|entity| beginning.starts_with(entity))
+}
+
+/// Longest reference of Slack's that is looked for, in characters.
+const REFERENCE_CHARS: usize = 3_000;
+
+/// A mention or link of the author's, such as `<@U123>`, `<!here>` and `<https://example.com|words>`, with which the
+/// characters begin, and how many of them it is.
+fn reference(chars: &[ChatChar]) -> Option<(String, usize)> {
+    let end = chars.iter().take(REFERENCE_CHARS).position(|c| matches!(c, ChatChar::Author('>' | '\n')))?;
+    let inside = chars.get(1..end).filter(|_| matches!(chars.get(end), Some(ChatChar::Author('>'))))?;
+    let beginning: String = inside.iter().take(8).map(|c| c.get()).collect();
+    let is_mention = matches!(inside.first(), Some(ChatChar::Author('@' | '#' | '!'))) && inside.len() > 1;
+    let is_link = ["http://", "https://", "mailto:", "tel:"].iter().any(|scheme| beginning.starts_with(scheme));
+    if !is_mention && !is_link {
+        return None;
+    }
+    let (mut out, mut is_label) = (String::from("<"), false);
+    for c in inside.iter().copied() {
+        match c {
+            ChatChar::Author('|') => {
+                is_label = true;
+                out.push('|');
+            }
+            ChatChar::Data('|') if !is_label => out.push_str("%7C"),
+            ChatChar::Data(c) if is_label => push_data(c, false, &mut out),
+            c => push_escaped(c.get(), &mut out),
+        }
+    }
+    out.push('>');
+    Some((out, end + 1))
+}
+
+/// What stands for a reference while Markdown is read. Unicode keeps both characters out of texts.
+const OPEN: char = '\u{fdd2}';
+const CLOSE: char = '\u{fdd3}';
+
+/// Markdown with something in the place of the author's references, which are no Markdown, and these.
+pub fn without_references(source: &str) -> (String, Vec<String>) {
+    let chars = chars_of_markdown(source);
+    let (mut out, mut found, mut at) = (String::with_capacity(source.len()), Vec::new(), 0);
+    while let Some(c) = chars.get(at).copied() {
+        if matches!(c, ChatChar::Author('<'))
+            && let Some((reference, length)) = reference(chars.get(at..).unwrap_or_default())
+            && (reference.contains('|') || !reference.contains(':'))
+        {
+            out.push_str(&format!("{OPEN}{}{CLOSE}", found.len()));
+            found.push(reference);
+            at += length;
+            continue;
+        }
+        match c {
+            ChatChar::Author(OPEN | CLOSE) => {}
+            ChatChar::Author(c) => out.push(c),
+            ChatChar::Data(c) => out.extend(['\\', c]),
+        }
+        at += 1;
+    }
+    (out, found)
+}
+
+/// In Markdown a backslash is one where no mark follows.
+fn chars_of_markdown(source: &str) -> Vec<ChatChar> {
+    let (mut found, mut rest) = (Vec::with_capacity(source.len()), source.chars().peekable());
+    while let Some(c) = rest.next() {
+        match rest.next_if(|next| c == '\\' && next.is_ascii_punctuation()) {
+            Some(next) => found.push(ChatChar::Data(next)),
+            None => found.push(ChatChar::Author(c)),
+        }
+    }
+    found
+}
+
+/// Words of Slack's with the references in their places again.
+pub fn with_references(words: &str, references: &[String]) -> String {
+    joined(words, references, slack_data)
+}
+
+/// The same of code, in which only its end is a mark.
+pub fn slack_code(words: &str, references: &[String]) -> String {
+    joined(words, references, |words| slack_escaped(words).replace('`', &format!("`{BREAK}")))
+}
+
+fn joined(words: &str, references: &[String], escape: fn(&str) -> String) -> String {
+    let mut parts = words.split(OPEN);
+    let mut out = escape(parts.next().unwrap_or_default());
+    for part in parts {
+        let (number, rest) = part.split_once(CLOSE).unwrap_or(("", part));
+        let reference = number.parse::<usize>().ok().and_then(|number| references.get(number));
+        out.push_str(reference.map_or("", String::as_str));
+        out.push_str(&escape(rest));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_authors_markup_passes_and_that_of_data_does_not() {
+        let data = escaped("*x* <@U1> [a](b)\n`c` snake_case |");
+        let source = format!("*Hi* <@U2> <!here> <https://x.y/?a=1&b=2|all> a < b & c &amp; {data}");
+        assert_eq!(
+            slack(&source),
+            "*Hi* <@U2> <!here> <https://x.y/?a=1&amp;b=2|all> a &lt; b &amp; c &amp; \
+             *\u{200b}x*\u{200b} &lt;@U1&gt; [a](b)\n`\u{200b}c`\u{200b} snake_case |"
+        );
+        assert!(plain(&source).ends_with("*x* <@U1> [a](b)\n`c` snake_case |"), "{}", plain(&source));
+        assert!(markdown(&source).ends_with("\\*x\\* \\<@U1\\> \\[a\\]\\(b\\)\n\\`c\\` snake\\_case \\|"));
+        assert_eq!(literal("*a* [b](c)"), "\\*a\\* \\[b\\]\\(c\\)");
+    }
+
+    #[test]
+    fn data_in_a_reference_stay_in_it() {
+        let source = format!("<https://x.y/{}|{}>", escaped("a|b>c"), escaped("<@U1> *x*"));
+        assert_eq!(slack(&source), "<https://x.y/a%7Cb&gt;c|&lt;@U1&gt; *\u{200b}x*\u{200b}>");
+        assert_eq!(slack(&format!("<@{}>", escaped("U1"))), "<@U1>");
+        for text in ["<b>", "<>", "<@>", "< @U1>", "<javascript:x|y>", "<@U1", "<@U\n1>"] {
+            assert!(!slack(text).contains('<'), "{text}");
+        }
+    }
+}

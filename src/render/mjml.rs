@@ -1,0 +1,134 @@
+//! MJML as HTML.
+
+use crate::threads::catch;
+
+/// Longest MJML, in bytes: taken apart it is many times as large.
+pub const BYTES: u32 = 1024 * 1024;
+/// Elements within each other: reading them recurses.
+const NESTING_LIMIT: usize = 100;
+/// Elements of HTML that are never closed.
+const VOID: [&str; 14] =
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
+
+/// What MJML with tags of templates in it comes to.
+pub enum MjmlTemplate {
+    /// The same for all: HTML with the same tags in it.
+    Html(String),
+    /// Tags stand where they cannot be kept, such as among attributes, so that it is another for each message.
+    PerMessage,
+}
+
+/// Reads MJML in which variables and blocks are still to be filled in.
+pub fn template(source: &str) -> Result<MjmlTemplate, String> {
+    let before = tags(source);
+    match html(source) {
+        Ok(html) if is_kept(&before, &tags(&html)) => Ok(MjmlTemplate::Html(html)),
+        Err(problem) if before.iter().all(|tag| !is_block(tag)) => Err(problem),
+        // What follows from the data is known when they are.
+        _ => Ok(MjmlTemplate::PerMessage),
+    }
+}
+
+/// MJML as HTML.
+pub fn html(source: &str) -> Result<String, String> {
+    if source.len() > BYTES as usize {
+        return Err(format!("expected at most {BYTES} bytes of MJML"));
+    }
+    if nesting(source) > NESTING_LIMIT {
+        return Err(format!("expected elements nested at most {NESTING_LIMIT} deep"));
+    }
+    let render = || {
+        let parsed = mrml::parse(source).map_err(|error| format!("not valid MJML: {error}"))?;
+        let options = mrml::prelude::render::RenderOptions::default();
+        parsed.element.render(&options).map_err(|error| format!("not valid MJML: {error}"))
+    };
+    catch(render).unwrap_or_else(|| Err("the MJML cannot be rendered".to_owned()))
+}
+
+/// What stands behind its head.
+pub fn body(source: &str) -> &str {
+    source.split_once("</mj-head>").map_or(source, |(_, body)| body)
+}
+
+/// Puts the HTML of what stands in a text from a place on into its place; nothing, if that is no MJML after all.
+pub fn rewrite(out: &mut String, start: usize) {
+    let source = out.split_off(start);
+    out.push_str(&html(&source).unwrap_or_default());
+}
+
+/// The tags of templates in a text, in their order.
+fn tags(text: &str) -> Vec<&str> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some(at) = rest.find("{{") {
+        let tag = &rest[at..];
+        let end = tag.find("}}").map_or(tag.len(), |end| end + 2);
+        found.push(&tag[..end]);
+        rest = &tag[end..];
+    }
+    found
+}
+
+fn is_block(tag: &str) -> bool {
+    let inside = tag.trim_start_matches('{').trim_start_matches(['~', ' ']);
+    inside.starts_with(['#', '/', '^', '>']) || inside.starts_with("else")
+}
+
+/// Whether the tags are all there again, those of blocks in their order.
+fn is_kept(before: &[&str], after: &[&str]) -> bool {
+    let blocks =
+        |tags: &[&str]| tags.iter().copied().filter(|tag| is_block(tag)).map(str::to_owned).collect::<Vec<_>>();
+    blocks(before) == blocks(after) && before.iter().all(|tag| after.contains(tag))
+}
+
+/// How deep elements stand in each other, at most.
+fn nesting(source: &str) -> usize {
+    let (mut depth, mut deepest, mut rest) = (0_usize, 0, source);
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        let end = rest.find('>').unwrap_or(rest.len());
+        let tag = &rest[..end];
+        let name: String = tag.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        if tag.starts_with('/') {
+            depth = depth.saturating_sub(1);
+        } else if !name.is_empty() && !tag.ends_with('/') && !VOID.contains(&name.to_ascii_lowercase().as_str()) {
+            depth += 1;
+            deepest = deepest.max(depth);
+        }
+        rest = &rest[end..];
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(inside: &str) -> String {
+        format!("<mjml><mj-body><mj-section><mj-column>{inside}</mj-column></mj-section></mj-body></mjml>")
+    }
+
+    #[test]
+    fn tags_within_texts_are_rendered_once_for_all() {
+        let source = mail(
+            "<mj-text>Hi {{name}}{{#if vip}}, <b>{{tier}}</b>{{/if}}</mj-text><mj-button href=\"{{url}}\">Go</mj-button>",
+        );
+        let Ok(MjmlTemplate::Html(html)) = template(&source) else { panic!("rendered for each message") };
+        assert!(html.contains("Hi {{name}}{{#if vip}}, <b>{{tier}}</b>{{/if}}"), "{html}");
+        assert!(html.contains("href=\"{{url}}\"") && !html.contains("<mj-"), "{html}");
+    }
+
+    #[test]
+    fn only_tags_within_its_own_wait_for_the_data() {
+        let source = mail("{{#each items}}<mj-text>{{name}}</mj-text>{{/each}}");
+        assert!(matches!(template(&source), Ok(MjmlTemplate::Html(_))));
+        let source = mail("<mj-text {{#if red}}color=\"red\"{{/if}}>x</mj-text>");
+        assert!(matches!(template(&source), Ok(MjmlTemplate::PerMessage)));
+    }
+
+    #[test]
+    fn what_is_no_mjml_is_told() {
+        for source in ["<mjml><mj-body>", "<mjml><mj-include path=\"x\" /></mjml>", &mail(&"<mj-raw><b>".repeat(200))] {
+            assert!(html(source).is_err(), "{}", &source[..20]);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What providers would refuse, and what becomes of the message then; whom a provider reaches.
+
+use bulkd::settings::ProviderLimits;
+use serde_json::Value;
+
+use crate::support::{Customer, Daemon, json};
+
+/// The rows of the outbox and the record of a message to a profile.
+fn sent(customer: &Customer, message: Value, profile: Value) -> (Vec<Value>, Value) {
+    let job_id = customer.post("/bulk", &json!({ "message": message })).ok(201)["jobId"].as_str().unwrap().to_owned();
+    customer.ingest(&job_id, json!([{ "recipient": "ada", "profile": profile }]));
+    customer.run_to_the_end(&job_id);
+    let rows = customer.outbox(&job_id);
+    let id = rows[0]["message_id"].as_str().unwrap().to_owned();
+    (rows, customer.get(&format!("/messages/{id}")).ok(200))
+}
+
+fn by(provider: &str, content: Value, overriding: Value) -> Value {
+    json!({
+        "content": content,
+        "routing": { "method": "single", "channels": [provider] },
+        "providers": { provider: { "override": overriding } },
+    })
+}
+
+#[test]
+fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let text = |body: &str| json!({ "title": "T", "body": body });
+    let buttons = |href: &str, ids: [&str; 2]| {
+        let button = |id| json!({ "type": "action", "content": "Go", "href": href, "action_id": id });
+        json!({ "version": "2022-01-01", "elements": ids.map(button) })
+    };
+    let dividers: Vec<Value> = (0..51).map(|_| json!({ "type": "divider" })).collect();
+    let cases = [
+        ("sendgrid", json!({ "body": "b" }), json!({}), "400: The subject is required."),
+        ("sendgrid", text("b"), json!({ "cc": "Ada <ADA@example.com>" }), "should be unique between to, cc, and bcc"),
+        ("sendgrid", text("b"), json!({ "cc": "nobody" }), "'nobody' is not an e-mail address"),
+        ("postmark", text("b"), json!({ "attachments": [{ "filename": "f", "data": "*" }] }), "'f' is no base64"),
+        ("twilio", json!({ "body": "" }), json!({}), "21602: Message body is required."),
+        ("twilio", text(&"x".repeat(1601)), json!({}), "21617: "),
+        ("twilio", text("b"), json!({ "to": "home" }), "21211: Invalid 'To' Phone Number: home"),
+        ("firebase-fcm", text(&"x".repeat(5000)), json!({}), "Message is too big"),
+        ("firebase-fcm", text("b"), json!({ "body": { "data": { "from": "me" } } }), "Invalid data payload key: from"),
+        ("apn", text(&"x".repeat(5000)), json!({}), "PayloadTooLarge"),
+        ("slack", text(&"x".repeat(3001)), json!({}), "invalid_blocks: must be less than 3001 characters"),
+        ("slack", json!({ "version": "2022-01-01", "elements": dividers }), json!({}), "no more than 50 items allowed"),
+        ("slack", buttons("acme.example", ["a", "b"]), json!({}), "invalid_blocks: invalid url"),
+        ("slack", buttons("https://acme.example", ["a", "a"]), json!({}), "`action_id` a already exists"),
+        ("msteams", text(&"x".repeat(29_000)), json!({}), "MessageSizeTooBig"),
+        ("discord", text(&"x".repeat(2001)), json!({}), "50035"),
+    ];
+    let profile = json!({
+        "email": "ada@example.com", "phone_number": "+15551234567", "firebaseToken": "t", "apn": "t",
+        "slack": { "channel": "C1" }, "ms_teams": { "conversation_id": "c" }, "discord": { "channel_id": "1" },
+    });
+    for (provider, content, overriding, expected) in cases {
+        let (_, record) = sent(&customer, by(provider, content, overriding), profile.clone());
+        assert_eq!(record["status"], "UNDELIVERABLE", "{provider}: {expected}: {record}");
+        assert_eq!(record["reason"], "PROVIDER_ERROR", "{provider}: {expected}");
+        let error = record["error"].as_str().unwrap();
+        assert!(error.contains(expected), "{provider}: {error}, expected {expected}");
+    }
+}
+
+#[test]
+fn what_is_within_the_limits_is_taken() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let text = |count: usize| json!({ "title": "T", "body": "x".repeat(count) });
+    let cases = [
+        ("twilio", 1600),
+        ("firebase-fcm", 3000),
+        ("apn", 3000),
+        ("slack", 3000),
+        ("msteams", 12_000),
+        ("discord", 1900),
+    ];
+    let profile = json!({
+        "phone_number": "555-123-4567", "firebaseToken": "t", "apn": "t",
+        "slack": { "channel": "C1" }, "ms_teams": { "conversation_id": "c" }, "discord": { "channel_id": "1" },
+    });
+    for (provider, count) in cases {
+        let (_, record) = sent(&customer, by(provider, text(count), json!({})), profile.clone());
+        assert_eq!(record["status"], "SENT", "{provider}: {record}");
+    }
+}
+
+#[test]
+fn the_next_provider_and_the_next_channel_have_their_turn() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let profile = json!({ "email": "ada@example.com", "phone_number": "+15551234567" });
+    let providers = json!({
+        "content": { "body": "no subject" },
+        "routing": { "method": "single", "channels": ["email"] },
+        "channels": { "email": { "providers": ["sendgrid", "postmark"] } },
+    });
+    let (rows, record) = sent(&customer, providers, profile.clone());
+    assert_eq!((record["status"].as_str(), rows[1]["provider"].as_str()), (Some("SENT"), Some("postmark")));
+    assert_eq!(record["providers"][0]["status"], "UNDELIVERABLE");
+    let channels = json!({
+        "content": { "body": "no subject" },
+        "routing": { "method": "single", "channels": ["email", "sms"] },
+    });
+    let (rows, record) = sent(&customer, channels, profile);
+    assert_eq!((record["status"].as_str(), rows[1]["provider"].as_str()), (Some("SENT"), Some("twilio")));
+}
+
+#[test]
+fn without_limits_only_what_cannot_be_made_is_refused() {
+    let daemon = Daemon::start_with(|config| config.provider_limits = ProviderLimits::Off);
+    let customer = daemon.customer("acme");
+    let profile = json!({ "email": "ada@example.com" });
+    let (_, record) = sent(&customer, by("sendgrid", json!({ "body": "b" }), json!({})), profile.clone());
+    assert_eq!(record["status"], "SENT");
+    let (_, record) = sent(&customer, by("sendgrid", json!({ "body": "b" }), json!({ "from": "nobody" })), profile);
+    assert_eq!(record["reason"], "PROVIDER_ERROR");
+}
+
+#[test]
+fn every_provider_of_courier_reaches_the_address_that_is_documented_for_it() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let email = json!({ "email": "ada@example.com" });
+    let phone = json!({ "phone_number": "+15551234567" });
+    let nothing = json!({});
+    let cases = [
+        ("amply", email.clone(), "ada@example.com"),
+        ("mailersend", email.clone(), "ada@example.com"),
+        ("onesignal-email", json!({ "oneSignalPlayerID": "p" }), "p"),
+        ("drift", email.clone(), "ada@example.com"),
+        ("magicbell", email, "ada@example.com"),
+        ("magicbell", json!({ "magicbell": { "external_id": "u" }, "email": "ada@example.com" }), "u"),
+        ("africastalking-sms", phone.clone(), "+15551234567"),
+        ("azure-sms", phone.clone(), "+15551234567"),
+        ("messagemedia", phone.clone(), "+15551234567"),
+        ("sinch", phone.clone(), "+15551234567"),
+        ("smscentral", phone.clone(), "+15551234567"),
+        ("textus", phone.clone(), "+15551234567"),
+        ("whatsapp", phone, "+15551234567"),
+        ("onesignal", json!({ "oneSignalExternalUserId": "x" }), "x"),
+        ("pusher-beams", json!({ "pusherBeams": { "userIds": ["u"], "mode": ["fcm"] } }), "u"),
+        ("pusher", json!({ "pusher": { "channel": "c" } }), "c"),
+        ("aws-sns", json!({ "target_arn": "arn" }), "arn"),
+        (
+            "slack",
+            json!({ "slack": { "incoming_webhook": { "url": "https://hooks.example/1" } } }),
+            "https://hooks.example/1",
+        ),
+        ("stream-chat", json!({ "streamChat": { "channelType": "messaging", "channelId": "c" } }), "c"),
+        ("viber", json!({ "viber": { "receiver": "r" } }), "r"),
+        ("chat-api", json!({ "chat_api": { "phone_number": "1" } }), "1"),
+        ("facebook-messenger", json!({ "facebookPSID": "1254" }), "1254"),
+        ("intercom", json!({ "intercom": { "from": "1", "to": { "id": "i" } } }), "i"),
+        ("pagerduty", json!({ "pagerduty": { "routing_key": "k" } }), "k"),
+        ("splunk-on-call", json!({ "splunk-on-call": { "target": { "type": "User", "slug": "s" } } }), "s"),
+        ("opsgenie", nothing.clone(), "ada"),
+        ("beamer", nothing.clone(), "ada"),
+        ("nowpush", nothing.clone(), "ada"),
+        ("pushbullet", nothing.clone(), "ada"),
+        ("custom", nothing, "ada"),
+    ];
+    for (provider, profile, address) in cases {
+        let (rows, record) = sent(&customer, by(provider, json!({ "title": "T", "body": "b" }), json!({})), profile);
+        assert_eq!(record["status"], "SENT", "{provider}: {record}");
+        assert_eq!((rows[0]["provider"].as_str(), rows[0]["address"].as_str()), (Some(provider), Some(address)));
+    }
+}

@@ -1,0 +1,237 @@
+//! Who is reached, and by what: addresses in `to`, routings without channels, what is laid over a channel or a brand, and
+//! what the log says of members that nothing comes of.
+
+use crate::support::binary::Binary;
+use crate::support::{Customer, Daemon, json};
+use serde_json::Value;
+
+fn send(customer: &Customer, message: Value) -> String {
+    customer.post("/send", &json!({ "message": message })).ok(202)["requestId"].as_str().unwrap().to_owned()
+}
+
+fn went_out(customer: &Customer, message_id: &str) -> Vec<Value> {
+    customer.get(&format!("/_bulkd/outbox?message_id={message_id}")).ok(200)["items"].as_array().unwrap().clone()
+}
+
+fn way(went: &Value) -> [String; 3] {
+    ["channel", "provider", "address"].map(|member| went[member].as_str().unwrap().to_owned())
+}
+
+fn hello() -> Value {
+    json!({ "title": "Hello", "body": "Welcome." })
+}
+
+/// Each with the way by which it is reached.
+fn inline() -> Vec<(Value, [&'static str; 3])> {
+    vec![
+        (json!({ "firebaseToken": "fcm-1" }), ["push", "firebase-fcm", "fcm-1"]),
+        (json!({ "apn": { "token": "apn-1" } }), ["push", "apn", "apn-1"]),
+        (json!({ "expo": { "tokens": ["expo-1"] } }), ["push", "expo", "expo-1"]),
+        (json!({ "oneSignalPlayerID": "player-1" }), ["push", "onesignal", "player-1"]),
+        (
+            json!({ "airship": { "audience": { "named_user": "ada" }, "device_types": ["ios"] } }),
+            ["push", "airship", "ada"],
+        ),
+        (json!({ "aws_sns": { "target_arn": "arn:1" } }), ["push", "aws-sns", "arn:1"]),
+        (json!({ "discord": { "channel_id": "768" } }), ["direct_message", "discord", "768"]),
+        (json!({ "slack": { "access_token": "x", "channel": "C01" } }), ["direct_message", "slack", "C01"]),
+        (json!({ "webhook": { "url": "https://example.com/in" } }), ["webhook", "webhook", "https://example.com/in"]),
+    ]
+}
+
+#[test]
+fn whoever_has_an_address_of_any_kind_is_a_recipient_of_a_send() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for (to, expected) in inline() {
+        let went = went_out(&customer, &send(&customer, json!({ "to": to, "content": hello() })));
+        assert_eq!((went.len(), way(&went[0])), (1, expected.map(str::to_owned)), "{to}");
+        assert_eq!(went[0]["recipient"], expected[2], "{to}");
+        // Beside an id it is a way to the user who has it.
+        let mut named = to.clone();
+        named["user_id"] = json!("ada");
+        let went = went_out(&customer, &send(&customer, json!({ "to": named, "content": hello() })));
+        assert_eq!((&went[0]["recipient"], way(&went[0])), (&json!("ada"), expected.map(str::to_owned)), "{to}");
+    }
+}
+
+#[test]
+fn whoever_has_an_address_of_any_kind_is_a_user_of_a_job() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(json!({ "content": hello() }));
+    let users: Vec<Value> = inline().into_iter().map(|(to, _)| json!({ "to": to })).collect();
+    customer.ingest(&job_id, json!(users));
+    customer.run_to_the_end(&job_id);
+    let found: Vec<_> = customer.outbox(&job_id).iter().map(way).collect();
+    let expected: Vec<_> = inline().into_iter().map(|(_, expected)| expected.map(str::to_owned)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_to_says_lies_under_the_sent_profile_and_over_the_stored_one() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let discord = |channel: &str| json!({ "channel_id": channel });
+    let stored = json!({ "discord": discord("stored"), "expo": { "token": "stored" }, "city": "Bath", "tier": "gold" });
+    customer.put("/profiles/ada", &json!({ "profile": stored })).ok(200);
+    let content = json!({ "title": "t", "body": "{{profile.city}}, {{profile.tier}}, {{profile.nick}}" });
+    let routing = json!({ "method": "all", "channels": ["direct_message", "push"] });
+    let job_id = customer.create(json!({ "message": { "content": content, "routing": routing } }));
+    let to = json!({ "user_id": "ada", "discord": discord("to"), "expo": "to", "city": "Oslo", "nick": "to" });
+    let profile = json!({ "discord": discord("profile"), "nick": "profile" });
+    customer.ingest(&job_id, json!([{ "to": to, "profile": profile }]));
+    customer.run_to_the_end(&job_id);
+    let went = customer.outbox(&job_id);
+    let addresses: Vec<&str> = went.iter().map(|it| it["address"].as_str().unwrap()).collect();
+    assert_eq!(addresses, ["profile", "to"]);
+    assert_eq!(went[0]["body"], "Oslo, gold, profile");
+}
+
+#[test]
+fn a_recipient_without_any_address_is_sent_to_and_reached_by_nothing() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let mut recipients = Vec::new();
+    for to in [json!({}), json!({ "data": { "a": 1 }, "locale": "de" }), json!({ "nickname": "ada" })] {
+        let message_id = send(&customer, json!({ "to": to, "content": hello() }));
+        let record = customer.get(&format!("/messages/{message_id}")).ok(200);
+        assert_eq!((&record["status"], &record["reason"]), (&json!("UNROUTABLE"), &json!("NO_CHANNELS")), "{to}");
+        recipients.push(record["recipient"].as_str().unwrap().to_owned());
+    }
+    assert!(recipients.iter().all(|it| it.len() == 21), "{recipients:?}");
+    for (to, expected) in [
+        (json!({ "discord": { "guild": "1" } }), "message.to.discord: expected channel_id or user_id"),
+        (json!({ "discord": "768" }), "message.to.discord: expected an object, found a string"),
+        (json!({ "slack": { "channel": 5 } }), "message.to.slack.channel: expected a string, found integer 5"),
+        (json!({ "firebaseToken": "" }), "message.to.firebaseToken: expected a token"),
+        (json!({ "tenant_id": "acme" }), "message.to.tenant_id: tenants have no members here"),
+    ] {
+        let refused = customer.post("/send", &json!({ "message": { "to": to, "content": hello() } })).refused(400);
+        assert!(refused.starts_with(expected), "said     {refused}\nexpected {expected}");
+    }
+}
+
+#[test]
+fn a_routing_without_channels_is_the_default_order() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let to = json!({ "user_id": "ada", "phone_number": "+15551234567", "expo": "token" });
+    let ways = |routing: Value| -> Vec<Value> {
+        let went = went_out(&customer, &send(&customer, json!({ "to": to, "content": hello(), "routing": routing })));
+        went.iter().map(|it| it["channel"].clone()).collect()
+    };
+    assert_eq!(ways(json!({ "method": "single" })), ["sms"]);
+    assert_eq!(ways(json!({})), ["sms"]);
+    assert_eq!(ways(json!({ "method": "all" })), ["sms", "push", "inbox"]);
+    // Providers of an entry stand in its config, or beside its channel.
+    for entry in [
+        json!({ "channel": "sms", "providers": ["plivo"] }),
+        json!({ "channel": "sms", "providers": [{ "channel": "plivo" }] }),
+        json!({ "channel": "sms", "providers": ["vonage"], "config": { "providers": ["plivo"] } }),
+    ] {
+        let routing = json!({ "method": "single", "channels": [entry] });
+        let sent = send(&customer, json!({ "to": to, "content": hello(), "routing": routing }));
+        assert_eq!(went_out(&customer, &sent)[0]["provider"], "plivo", "{routing}");
+    }
+}
+
+#[test]
+fn the_older_override_reaches_the_channel_and_the_brand() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let settings = json!({ "colors": { "primary": "#111111", "secondary": "#222222" } });
+    customer.post("/brands", &json!({ "id": "acme", "name": "Acme", "settings": settings })).ok(200);
+    let logo = |image: &str| json!({ "settings": { "email": { "header": { "logo": { "image": image } } } } });
+    let overriding = json!({
+        "channel": { "email": {
+            "subject": "Over", "from": "team@example.com", "replyTo": "help@example.com", "cc": "cc@example.com",
+            "bcc": "bcc@example.com", "text": "As text",
+        } },
+        "brand": logo("https://example.com/over.png"),
+    });
+    let content = json!({ "version": "2022-01-01", "elements": [
+        { "type": "meta", "title": "Under" },
+        { "type": "action", "content": "Open", "href": "https://example.com" },
+    ] });
+    let user = json!({ "recipient": "ada", "profile": { "email": "ada@example.com" } });
+    let job_id = customer.create(json!({ "content": content, "brand": "acme", "override": overriding }));
+    customer.ingest(&job_id, json!([user]));
+    customer.run_to_the_end(&job_id);
+    let went = &customer.outbox(&job_id)[0];
+    let request = &went["request"];
+    let sent_to = &request["personalizations"][0];
+    assert_eq!((&request["subject"], &request["from"]["email"]), (&json!("Over"), &json!("team@example.com")));
+    assert_eq!(request["reply_to"]["email"], "help@example.com");
+    assert_eq!(
+        (&sent_to["cc"][0]["email"], &sent_to["bcc"][0]["email"]),
+        (&json!("cc@example.com"), &json!("bcc@example.com"))
+    );
+    assert_eq!(request["content"][0]["value"], "As text");
+    let html = went["html"].as_str().unwrap();
+    assert!(html.contains("https://example.com/over.png") && html.contains("#111111"), "{html}");
+
+    // The narrower member goes before it; no brand has to be stored.
+    let message = json!({
+        "to": { "email": "ada@example.com" }, "content": content,
+        "channels": { "email": { "override": { "subject": "Narrow", "brand": logo("https://example.com/narrow.png") } } },
+        "override": overriding,
+    });
+    let went = &went_out(&customer, &send(&customer, message))[0];
+    assert_eq!(
+        (&went["request"]["subject"], &went["request"]["from"]["email"]),
+        (&json!("Narrow"), &json!("team@example.com"))
+    );
+    let html = went["html"].as_str().unwrap();
+    assert!(html.contains("https://example.com/narrow.png") && !html.contains("over.png"), "{html}");
+
+    let first_form = json!({
+        "event": "welcome", "recipient": "ada", "profile": { "email": "ada@example.com" }, "override": overriding,
+    });
+    let message_id = customer.post("/send", &first_form).ok(200)["messageId"].as_str().unwrap().to_owned();
+    let went = &went_out(&customer, &message_id)[0];
+    assert_eq!(went["request"]["subject"], "Over");
+    assert!(went["html"].as_str().unwrap().contains("https://example.com/over.png"));
+}
+
+#[test]
+fn the_log_tells_by_its_path_what_nothing_comes_of() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let message = json!({
+        "to": { "user_id": "ada" }, "content": hello(), "tempalte": "t",
+        "channels": { "emial": {}, "email": { "timeouts": { "channel": 5 }, "overide": {} } },
+        "providers": { "sendgird": {}, "sendgrid": { "config": {} } },
+        "routing": { "method": "single", "channles": [], "channels": [{ "channel": "emai", "config": { "x": 1 } }] },
+    });
+    send(&customer, message);
+    for expected in [
+        "message.tempalte has no effect: no such member is known",
+        "message.channels.emial has no effect: there is no such channel",
+        "message.channels.email.timeouts has no effect here",
+        "message.channels.email.overide has no effect",
+        "message.providers.sendgird has no effect: there is no such provider",
+        "message.providers.sendgrid.config has no effect",
+        "message.routing.channles has no effect",
+        "message.routing.channels[0]: there is no channel or provider 'emai'",
+        "message.routing.channels[0].config.x has no effect",
+    ] {
+        daemon.logs(expected);
+    }
+    customer.create(
+        json!({ "content": hello(), "channels": {}, "override": { "chanel": {}, "channel": { "emial": {} } } }),
+    );
+    for expected in [
+        "message.channels is empty and has no effect",
+        "message.override.chanel has no effect: there is no such provider",
+        "message.override.channel.emial has no effect: there is no such channel",
+    ] {
+        daemon.logs(expected);
+    }
+    let job_id = customer.create(json!({ "content": hello() }));
+    let users = json!([{ "recipient": "ada" }, { "recipientId": "bob", "profile": { "email": "b@example.com" } }]);
+    customer.ingest(&job_id, users.clone());
+    customer.ingest(&job_id, json!([{ "phone": "1" }]));
+    daemon.logs("users[1].recipientId has no effect; 'recipient' names the user. Without it a recipient is made up");
+    assert!(!daemon.stderr().contains("users[0].phone"), "told once a job");
+}
