@@ -19,7 +19,7 @@ function tellResources(sdk) {
     const message = await client.messages.retrieve(sent);
     assert.deepEqual([message.status, message.recipient, message.notification], ['SENT', 'ada', template]);
     assert.deepEqual(providers(message), ['email sendgrid SENT']);
-    assert.deepEqual(await texts(sent), [['email', 'Hi Ada', 'Welcome to Acme']]);
+    assert.deepEqual(await texts(sent), [['email', 'Hi Ada', 'Welcome to Acme\n\nAcme Inc.']]);
     const { html } = (await client.messages.content(sent)).results[0].content;
     assert.ok(html.includes('#123456') && html.includes('Acme Inc.'), "the brand's colour and footer");
     assert.deepEqual((await client.messages.history(sent)).results.map(({ type }) => type), history);
@@ -29,9 +29,9 @@ function tellResources(sdk) {
     const notification = { ...welcome, content: { elements: [{ type: 'text', content: 'Draft' }] } };
     assert.equal((await client.notifications.replace(template, { notification })).state, 'DRAFT');
     const again = () => send({ to: { user_id: 'ada' }, template: 'welcome', data: { place: 'B' } });
-    assert.equal((await texts(await again()))[0][2], 'Welcome to B');
+    assert.equal((await texts(await again()))[0][2], 'Welcome to B\n\nAcme Inc.');
     await client.notifications.publish(template);
-    assert.equal((await texts(await again()))[0][2], 'Draft');
+    assert.equal((await texts(await again()))[0][2], 'Draft\n\nAcme Inc.');
     const { versions } = await client.notifications.listVersions(template);
     assert.deepEqual(versions.map(({ version }) => version), ['draft', 'published:v002', 'v001']);
   });
@@ -47,7 +47,7 @@ function tellResources(sdk) {
     await client.notifications.putLocale('de', { id: template, elements, state: 'PUBLISHED' });
     const after = await client.notifications.retrieveContent(template);
     assert.notEqual(after.elements[0].elements[1].checksum, text.checksum);
-    for (const [locale, expected] of [['en', 'Bye Ada'], ['de', 'Tschüss Ada']]) {
+    for (const [locale, expected] of [['en', 'Bye Ada\n\nAcme Inc.'], ['de', 'Tschüss Ada\n\nAcme Inc.']]) {
       const to = { email: 'ada@example.com', data: { name: 'Ada' }, locale };
       assert.equal((await texts(await send({ to, template })))[0][2], expected);
     }

@@ -67,7 +67,7 @@ class ResourceStories:
         self.assertEqual((message["status"], message["recipient"]), ("SENT", "ada"))
         self.assertEqual(message["notification"], template)
         self.assertEqual(self.providers(message), [("email", "sendgrid", "SENT")])
-        self.assertEqual(self.texts(sent), [("email", "Hi Ada", "Welcome to Acme")])
+        self.assertEqual(self.texts(sent), [("email", "Hi Ada", "Welcome to Acme\n\nAcme Inc.")])
         html = self.ask(client.messages.content(sent))["results"][0]["content"]["html"]
         self.assertIn("#123456", html, "the brand's colour")
         self.assertIn("Acme Inc.", html, "the brand's footer")
@@ -79,9 +79,10 @@ class ResourceStories:
         changed = {**WELCOME, "content": {"elements": [{"type": "text", "content": "Draft"}]}}
         self.assertEqual(self.ask(client.notifications.replace(template, notification=changed))["state"], "DRAFT")
         self.assertEqual(self.texts(self.send(to={"user_id": "ada"}, template="welcome", data={"place": "B"}))[0][2],
-                         "Welcome to B")
+                         "Welcome to B\n\nAcme Inc.")
         self.ask(client.notifications.publish(template))
-        self.assertEqual(self.texts(self.send(to={"user_id": "ada"}, template="welcome"))[0][2], "Draft")
+        self.assertEqual(self.texts(self.send(to={"user_id": "ada"}, template="welcome"))[0][2],
+                         "Draft\n\nAcme Inc.")
         versions = self.ask(client.notifications.list_versions(template))["versions"]
         self.assertEqual([it["version"] for it in versions], ["draft", "published:v002", "v001"])
 
@@ -97,7 +98,7 @@ class ResourceStories:
         self.assertNotEqual(after["elements"][0]["elements"][1]["checksum"], text["checksum"])
         to = {"email": "ada@example.com", "data": {"name": "Ada"}}
         said = [self.texts(self.send(to={**to, "locale": locale}, template=template))[0][2] for locale in ("en", "de")]
-        self.assertEqual(said, ["Bye Ada", "Tschüss Ada"])
+        self.assertEqual(said, ["Bye Ada\n\nAcme Inc.", "Tschüss Ada\n\nAcme Inc."])
 
     def test_templates_are_listed_measured_and_archived(self):
         client, template = self.client, self.welcome()
