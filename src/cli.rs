@@ -259,8 +259,13 @@ fn host(text: &str) -> Result<String, &'static str> {
 /// `HOST:PORT` or `:PORT`, the host a name or a number.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let full = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
-    let found = full.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    found.ok_or_else(|| "expected HOST:PORT or :PORT, such as 127.0.0.1:4010".to_owned())
+    let is_whole = full.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !is_whole {
+        return Err("expected HOST:PORT or :PORT with a port of at most 65535, such as 127.0.0.1:4010".to_owned());
+    }
+    let failed = |why: &dyn std::fmt::Display| format!("the host has no address: {why}");
+    let mut found = full.to_socket_addrs().map_err(|error| failed(&error))?;
+    found.next().ok_or_else(|| failed(&"none was found"))
 }
 
 /// The name of a file. SQLite's name for none at all is not one.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::compose::{Recipient, Renderer};
-use crate::error::{Error, Result, shown_up_to};
+use crate::error::{Error, Result, shown};
 use crate::model::bulk::JobKind;
 use crate::model::definition::Definition;
 use crate::model::environment::EnvironmentRow;
@@ -29,9 +29,6 @@ const FAN_OUT_BYTES: usize = 256 * 1024 * 1024;
 /// Bytes of one send's messages, and of what is stored of its recipients, that are held to be written in the request's own
 /// commit.
 const COMMIT_BYTES: usize = 16 * 1024 * 1024;
-
-/// Characters of the recipients of a send, as the log shows them.
-const LOGGED_CHARACTERS: usize = 512;
 
 /// A message that is to be sent.
 pub struct SendRequest {
@@ -68,8 +65,9 @@ impl SendRequest {
             Ok((environment, store::send::resolve(db, environment, plan, &sent, COMMIT_BYTES)?, db.now()))
         })?;
         let renderer = Renderer::new(found.plan, self.messages, now)?;
-        renderer.warn_of_overrides("a send");
-        renderer.warn_of_unused(format_args!("a send"));
+        let title = title(users.first().map(|(recipient, _)| ("", recipient.as_str())), users.len());
+        renderer.warn_of_overrides(&title);
+        renderer.warn_of_unused(format_args!("{title}"));
         let mut outcomes = RenderedBatch::default();
         for ((recipient, user), known) in users.iter().zip(&found.known) {
             if outcomes.bytes() > COMMIT_BYTES {
@@ -87,17 +85,28 @@ impl SendRequest {
             let versions = plan::resolve(db, environment, &References::of(&definition))?;
             Ok((environment, versions, expand_recipients(db, environment, to)?))
         })?;
+        let first = to.first().map(|to| match to {
+            SendRecipient::User { recipient, .. } => ("", recipient.as_str()),
+            SendRecipient::List { list_id, .. } => ("list ", list_id.as_str()),
+            SendRecipient::Pattern { pattern, .. } => ("pattern ", pattern.as_str()),
+        });
+        let title = title(first, to.len());
         // Compiled only to see whether it can be: the runner does it again.
         Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?
-            .warn_of_unused(format_args!("a send"));
+            .warn_of_unused(format_args!("{title}"));
         if users.is_empty() {
-            let to = format!("{to:?}");
-            log::warn!(
-                "a send to {} reaches no recipient: no list that it names has a subscriber who matches",
-                shown_up_to(&to, LOGGED_CHARACTERS)
-            );
+            log::warn!("{title} reaches no recipient: no list that it names has a subscriber who matches");
         }
         Ok(PreparedSend { definition: self.definition, environment, versions, users, outcomes: None })
+    }
+}
+
+/// How the log names a send, which has no id yet: by the first of its recipients.
+fn title(first: Option<(&str, &str)>, count: usize) -> String {
+    match (first, count) {
+        (Some((kind, name)), 1) => format!("a send to {kind}'{}'", shown(name)),
+        (Some((kind, name)), _) => format!("a send to {kind}'{}' and {} more", shown(name), count - 1),
+        (None, _) => "a send to nobody".to_owned(),
     }
 }
 

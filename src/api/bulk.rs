@@ -92,6 +92,13 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
         return Err(Error::invalid("users", expected));
     }
     let (job_id, contract) = (call.path("job_id"), call.settings.contract);
+    if contract == Contract::Live && users.len() >= REFUSED_USERS {
+        let expected = format_args!(
+            "expected fewer than {REFUSED_USERS} users in a call, found {}: the service refuses more",
+            users.len()
+        );
+        return Err(Error::invalid("users", expected));
+    }
     let notices = call.settings.notices.clone();
     Action::prepare(move |view| {
         ingest::prepare(view, &job_id, &mut users)?;

@@ -21,6 +21,10 @@ const ABSENT: [&str; 14] = [
     "translations",
 ];
 
+/// What people call what has another name in paths.
+const OTHER_NAMES: [(&str, &str); 3] =
+    [("templates", "notifications"), ("template", "notifications"), ("jobs", "bulk")];
+
 /// Parts of a path that are looked at, and characters of a part. No route has more.
 const PARTS: usize = 12;
 const CHARACTERS: usize = 40;
@@ -48,6 +52,7 @@ pub fn hint(method: &Method, path: &str) -> String {
     if let Some(absent) = absent(&parts) {
         return format!("; bulkd has nothing of Courier's {absent}");
     }
+    let parts: Vec<&str> = parts.into_iter().map(meant).collect();
     let of_path: Vec<&Route> = ROUTES.iter().filter(|route| routes::is_path(route.path, path)).collect();
     let mut found = nearest(&parts, |route| route.method == *wanted);
     if found.is_empty() && of_path.is_empty() {
@@ -64,6 +69,10 @@ pub fn hint(method: &Method, path: &str) -> String {
         hint.push_str(&format!("; nearest is {}", listed(&routes, "or")));
     }
     hint
+}
+
+fn meant(part: &str) -> &str {
+    OTHER_NAMES.iter().find(|(other, _)| *other == part).map_or(part, |(_, name)| name)
 }
 
 /// The resource that a path is about, if it is none of bulkd's.

@@ -37,12 +37,29 @@ pub fn html(source: &str) -> Result<String, String> {
     if nesting(source) > NESTING_LIMIT {
         return Err(format!("expected elements nested at most {NESTING_LIMIT} deep"));
     }
+    if source.contains("<mj-include") {
+        return Err("mj-include is not supported: put what it names in its place".to_owned());
+    }
     let render = || {
-        let parsed = mrml::parse(source).map_err(|error| format!("not valid MJML: {error}"))?;
+        let parsed =
+            mrml::parse(source).map_err(|error| format!("not valid MJML: {}", placed(&error.to_string(), source)))?;
         let options = mrml::prelude::render::RenderOptions::default();
         parsed.element.render(&options).map_err(|error| format!("not valid MJML: {error}"))
     };
     catch(render).unwrap_or_else(|| Err("the MJML cannot be rendered".to_owned()))
+}
+
+/// An error that says where, by line and column instead of by bytes.
+fn placed(error: &str, source: &str) -> String {
+    let found = error.rsplit_once(" at position ").and_then(|(what, span)| {
+        let before = source.get(..span.split(':').next()?.parse().ok()?)?;
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        Some((what, before.matches('\n').count() + 1, line.chars().count() + 1))
+    });
+    match found {
+        Some((what, line, column)) => format!("{what} (line {line}, column {column})"),
+        None => error.to_owned(),
+    }
 }
 
 /// What stands behind its head.

@@ -731,13 +731,14 @@ fn what_may_not_be_written_is_refused() {
 #[test]
 fn what_cannot_be_understood_ends_with_usage() {
     let folder = Folder::new();
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["--nonsense"], "unexpected argument '--nonsense' found"),
         (&["start"], "unrecognized subcommand 'start'"),
         (&["check"], "required arguments were not provided"),
         (&["--db", "a.db", "check", "a.db"], "the subcommand 'check' cannot be used with"),
-        (&["--listen", "nowhere"], "expected HOST:PORT or :PORT, such as 127.0.0.1:4010"),
-        (&["--listen", "127.0.0.1:70000"], "expected HOST:PORT or :PORT, such as 127.0.0.1:4010"),
+        (&["--listen", "nowhere"], "expected HOST:PORT or :PORT with a port of at most 65535, such as 127.0.0.1:4010"),
+        (&["--listen", "127.0.0.1:70000"], "expected HOST:PORT or :PORT with a port of at most 65535"),
+        (&["--listen", "nowhere.invalid:1"], "the host has no address: "),
         (&["--db", ""], "a value is required for '--db <FILE>'"),
         (&["--workers", "0"], "0 is not in 1..=256"),
         (&["--memory", "much"], "expected a size from 16M on, such as 512M or 2G"),

@@ -31,7 +31,11 @@ fn the_live_reading_answers_as_couriers_guide_says() {
     }
     let job_id = customer.create(json!({ "event": "weekly", "template": "nt_demo", "data": { "week": 12 } }));
     assert_eq!(customer.ingest(&job_id, readers(0, 3)), json!({ "errors": [], "total": 3 }));
-    assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 3);
+    let users: Vec<Value> = (0..5_000).map(|i| json!({ "recipient": format!("u-{i}") })).collect();
+    let refused = customer.post(&format!("/bulk/{job_id}"), &json!({ "users": users })).refused(400);
+    assert_eq!(refused, "users: expected fewer than 5000 users in a call, found 5000: the service refuses more");
+    customer.ingest(&job_id, json!(users[1..]));
+    assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 5_002);
     // The rest is as in the tutorial's reading.
     let both = json!({ "event": "e", "template": "t", "content": { "title": "Hi", "body": "there" } });
     customer.post("/bulk", &json!({ "message": both })).refused(400);
@@ -256,6 +260,8 @@ fn a_route_that_is_not_there_tells_the_nearest() {
         ("GET", "/users/ada", "nearest is GET /users/{user_id}/preferences (list a user's preferences) or GET"),
         ("GET", "/outbox", "nearest is GET /_bulkd/outbox (list the outbox)"),
         ("PATCH", "/send", "with this path there is POST (send a message)"),
+        ("GET", "/templates", "nearest is GET /notifications (list templates)"),
+        ("GET", "/jobs/1-6a", "nearest is GET /bulk/{job_id} (get a job)"),
         ("POST", "/brand", "nearest is POST /brands (create a brand)"),
         ("GET", "/tenants/acme", "bulkd has nothing of Courier's tenants"),
         ("PUT", "/users/ada/tenants", "bulkd has nothing of Courier's tenants"),

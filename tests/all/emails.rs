@@ -61,6 +61,43 @@ fn an_email_has_the_language_of_its_reader_and_begins_lines_on_its_side() {
 }
 
 #[test]
+fn an_email_of_mjml_has_the_language_of_its_reader_if_its_author_names_none() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let mjml = |root: &str| {
+        format!(
+            "<{root}><mj-body><mj-section><mj-column><mj-text>x</mj-text></mj-column></mj-section></mj-body></mjml>"
+        )
+    };
+    let sent = |html: String| {
+        let channel = json!({ "type": "channel", "channel": "email", "raw": { "subject": "s", "html": html } });
+        let content = json!({ "version": "2022-01-01", "elements": [channel] });
+        let user = json!({ "recipient": "a", "profile": { "email": "a@example.com" }, "to": { "locale": "he" } });
+        let item = outbox(&customer, json!({ "message": { "content": content } }), json!([user])).swap_remove(0);
+        item["html"].as_str().unwrap().to_owned()
+    };
+    for (root, expected) in
+        [("mjml", "<html lang=\"he\" dir=\"rtl\""), ("mjml lang=\"de\" dir=\"ltr\"", "<html lang=\"de\" dir=\"ltr\"")]
+    {
+        let html = sent(mjml(root));
+        assert!(html.contains(expected), "{root}: {:.200}", html);
+    }
+    // An author's own HTML is left as it is.
+    let own = "<!doctype html><html lang=\"und\"><body>x</body></html>";
+    assert_eq!(sent(own.to_owned()), own);
+    for (inside, told) in [
+        ("<mj-include path=\"a\" />", "mj-include is not supported: put what it names in its place"),
+        ("\n<mj-nonsense />", "(line 2, column"),
+    ] {
+        let html = format!("<mjml><mj-body>{inside}</mj-body></mjml>");
+        let channel = json!({ "type": "channel", "channel": "email", "raw": { "html": html } });
+        let content = json!({ "version": "2022-01-01", "elements": [channel] });
+        let refused = customer.post("/bulk", &json!({ "message": { "content": content } })).refused(400);
+        assert!(refused.contains(told), "{refused}");
+    }
+}
+
+#[test]
 fn long_words_wrap_and_columns_stack_on_a_phone() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");

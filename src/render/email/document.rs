@@ -80,7 +80,7 @@ pub struct Frame<'a> {
 /// becomes paragraphs. A content that is a complete document already is returned unchanged.
 pub fn html(content: Option<&str>, body: &str, frame: &Frame<'_>) -> String {
     if let Some(content) = content.filter(|content| is_document(content)) {
-        return content.to_owned();
+        return in_language(content, frame.locale);
     }
     let (page, content) = page(content);
     let mut look = Look::of(frame.brand);
@@ -136,6 +136,19 @@ pub fn html(content: Option<&str>, body: &str, frame: &Frame<'_>) -> String {
         header = look.header(side),
         footer = look.footer(),
     )
+}
+
+/// What the HTML of MJML says of its language if its author says nothing.
+const NO_LANGUAGE: &str = " lang=\"und\" dir=\"auto\"";
+
+/// A document of the author's own, which is left as it is. If it is made of MJML that names no language, it is in that of
+/// its reader.
+fn in_language(document: &str, locale: Option<&str>) -> String {
+    let end = document.find("<head").unwrap_or(0);
+    let Some(at) = document[..end].find(NO_LANGUAGE) else { return document.to_owned() };
+    let Language { tag, direction } = Language::of(locale);
+    let (before, after) = (&document[..at], &document[at + NO_LANGUAGE.len()..]);
+    format!("{before} lang=\"{tag}\" dir=\"{}\"{after}", direction.name())
 }
 
 /// The plain text of an e-mail: its words and, where its HTML has a frame, the footer of that.
