@@ -49,7 +49,7 @@ impl CompiledJob {
             kind: resolved.kind,
             is_simulation: resolved.is_simulation,
             data: JobData::new(std::mem::take(&mut definition.data), variables, &names),
-            provider_checks: ProviderChecks::new(),
+            provider_checks: ProviderChecks::default(),
             limits: settings.limits,
             definition,
             body,

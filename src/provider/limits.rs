@@ -51,11 +51,13 @@ struct JobCheck {
     problem: Option<String>,
 }
 
-impl ProviderChecks {
-    pub fn new() -> Self {
+impl Default for ProviderChecks {
+    fn default() -> Self {
         ProviderChecks(Provider::ALL.iter().map(|_| OnceLock::new()).collect())
     }
+}
 
+impl ProviderChecks {
     fn of(&self, options: &MessageOptions, channel: Channel, provider: Provider) -> Option<&JobCheck> {
         let place = Provider::ALL.iter().position(|it| *it == provider)?;
         Some(self.0.get(place)?.get_or_init(|| JobCheck::new(overrides(options, channel, provider), channel, provider)))

@@ -379,7 +379,7 @@ fn blank(value: &mut Value, id: &str) {
     match value {
         Value::Object(members) => {
             for name in ["enqueued", "sent", "created", "created_at", "messageId", "message_id", "job_id", "traceId"] {
-                if members.get(name).is_some_and(|it| !it.as_str().is_some_and(|it| it == "t")) {
+                if members.get(name).is_some_and(|it| it.as_str().is_none_or(|it| it != "t")) {
                     members.remove(name);
                 }
             }
