@@ -49,9 +49,8 @@ impl Renderer {
 
     /// Warns of overrides that have no effect, once for `what`.
     pub fn warn_of_overrides(&self, what: &str) {
-        let paths = provider::without_effect(&self.job.definition.options);
-        if !paths.is_empty() {
-            log::warn!("{what}: overrides without effect: {}", shown(&paths.join(", ")));
+        for path in provider::without_effect(&self.job.definition.options) {
+            log::warn!("{what}: {} has no effect: the provider's request has no place for it", shown(&path));
         }
     }
 

@@ -3,6 +3,7 @@
 //! The sources do not agree on which elements and fields there are, so what is not known is let through and told; what
 //! could not be rendered at all is refused by its path.
 
+mod braces;
 mod element;
 mod looks;
 mod read;

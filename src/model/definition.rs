@@ -12,6 +12,7 @@ use super::options::{MessageOptions, Metadata};
 use super::routing::{Routing, SentRouting, check_providers};
 use super::stored_elements;
 use crate::error::{Error, Kind, Result};
+use crate::json::members::Raw;
 use crate::json::{Fields, Text};
 
 /// After the OpenAPI text.
@@ -97,7 +98,9 @@ impl Definition {
         let options = MessageOptions::of(&layers)?;
         let routing = read_routing(&layers)?;
         let topics: [Option<Fields<SentTopic>>; 2] = layers.each("preferences", |it| it.preferences)?;
-        let brand: Option<String> = optional(layers.flat.brand, || format!("{FLAT}.brand"))?;
+        // One that is written out is laid over the stored one.
+        let brand = layers.flat.brand.filter(|Raw(brand)| !brand.starts_with('{'));
+        let brand: Option<String> = optional(brand, || format!("{FLAT}.brand"))?;
         let locale: Option<SentLocale> = optional(layers.flat.locale, || format!("{FLAT}.locale"))?;
         let source = read_source(&layers, reading)?;
         let data = data::of_job([layers.nested.data, layers.flat.data])?;

@@ -11,7 +11,7 @@ use crate::error::shown;
 use crate::json::{Object, kind};
 
 /// Of one message: who writes more mistakes has found out by then.
-const TOLD_LIMIT: usize = 10;
+const TOLD_LIMIT: usize = 20;
 
 const MESSAGE: &[&str] = &[
     "to",
@@ -41,6 +41,13 @@ const NEITHER_RETRIED_NOR_TRACKED: &[&str] = &["metadata", "timeout", "timeouts"
 const ROUTING: &[&str] = &["method", "channels"];
 const ENTRY: &[&str] = &["channel", "config", "if", "method", "channels", "providers"];
 const CONFIG: &[&str] = &["providers", "routing_method"];
+const DELAY: &[&str] = &["duration", "until", "timezone"];
+const METADATA: &[&str] = &["event", "tags", "trace_id"];
+const CONTEXT: &[&str] = &["tenant_id"];
+const TOPIC: &[&str] = &["subscription_topic_id"];
+const RECIPIENT_PREFERENCES: &[&str] = &["categories", "notifications"];
+/// Of a recipient, what means something for a list alone.
+const OF_A_LIST: &[&str] = &["filters", "include_children"];
 /// Of `override`, besides the names of providers.
 const OVERRIDE: &[&str] = &["channel", "brand"];
 
@@ -67,9 +74,22 @@ impl Told {
                 "channels" => self.map(value, &path, Told::channel),
                 "providers" => self.map(value, &path, Told::provider),
                 "override" => self.map(value, &path, Told::overriding),
-                "routing" => {
-                    if let Ok(Value::Object(routing)) = serde_json::from_str(value) {
-                        self.routing(&routing, &path);
+                "timeout" => self.0.push(format!("{path} has no effect here: nothing is tried again")),
+                "expiry" => self.0.push(format!("{path} has no effect here: no message expires")),
+                "routing" | "delay" | "metadata" | "context" | "preferences" | "to" => {
+                    match (name, serde_json::from_str(value)) {
+                        ("to", Ok(Value::Array(recipients))) => {
+                            for (i, recipient) in recipients.iter().enumerate() {
+                                self.recipient(recipient, &format!("{path}[{i}]"));
+                            }
+                        }
+                        ("to", Ok(recipient)) => self.recipient(&recipient, &path),
+                        ("routing", Ok(Value::Object(routing))) => self.routing(&routing, &path),
+                        ("delay", Ok(Value::Object(delay))) => self.members(&delay, &path, DELAY),
+                        ("metadata", Ok(Value::Object(metadata))) => self.metadata(metadata, &path),
+                        ("context", Ok(Value::Object(context))) => self.members(&context, &path, CONTEXT),
+                        ("preferences", Ok(Value::Object(topic))) => self.members(&topic, &path, TOPIC),
+                        _ => {}
                     }
                 }
                 name if !MESSAGE.contains(&name) => self.unknown(at, name),
@@ -118,6 +138,31 @@ impl Told {
         }
     }
 
+    /// Of a recipient everything that is no member of its own is a part of the profile, which a text may show.
+    fn recipient(&mut self, recipient: &Value, at: &str) {
+        let Some(recipient) = recipient.as_object() else { return };
+        let object = |name: &str| recipient.get(name).and_then(Value::as_object);
+        if let Some(context) = object("context") {
+            self.members(context, &format!("{at}.context"), CONTEXT);
+        }
+        if let Some(preferences) = object("preferences") {
+            self.members(preferences, &format!("{at}.preferences"), RECIPIENT_PREFERENCES);
+        }
+        let is_list = recipient.contains_key("list_id") || recipient.contains_key("list_pattern");
+        let says =
+            |name: &&&str| recipient.get(**name).is_some_and(|it| !matches!(it, Value::Null | Value::Bool(false)));
+        for name in OF_A_LIST.iter().filter(|_| !is_list).filter(says) {
+            self.0.push(format!("{at}.{name} has no effect: the recipient is no list"));
+        }
+    }
+
+    fn metadata(&mut self, mut metadata: Map<String, Value>, at: &str) {
+        if metadata.remove("utm").is_some_and(|utm| !utm.is_null()) {
+            self.0.push(format!("{at}.utm has no effect here: no link is tracked"));
+        }
+        self.members(&metadata, at, METADATA);
+    }
+
     fn routing(&mut self, routing: &Map<String, Value>, at: &str) {
         self.members(routing, at, ROUTING);
         for (i, entry) in routing.get("channels").and_then(Value::as_array).into_iter().flatten().enumerate() {
@@ -149,7 +194,11 @@ impl Told {
     }
 
     fn unknown(&mut self, at: &str, name: &str) {
-        self.0.push(format!("{at}.{} has no effect: no such member is known", shown(name)));
+        let hint = match Provider::named(name) {
+            Some(_) => "; it is a provider and belongs under 'providers'",
+            None => "",
+        };
+        self.0.push(format!("{at}.{} has no effect: no such member is known{hint}", shown(name)));
     }
 }
 

@@ -85,7 +85,10 @@ impl MessageOptions {
         let mut channels: Channels = channels.or(flat_channels).unwrap_or_default();
         lay_under_channels(&mut channels, overrides.get("channel"));
         let of_email = channels.get("email").and_then(|it| it.overriding.as_ref()?.get("brand"));
-        let brand = laid_over(overrides.get("brand"), of_email);
+        let written_out = layers.find(|it| it.brand.filter(|Raw(brand)| brand.starts_with('{')));
+        let written_out = written_out.and_then(|(Raw(brand), _)| serde_json::from_str(brand).ok()).map(with_settings);
+        let brand = laid_over(written_out.as_ref(), overrides.get("brand"));
+        let brand = laid_over(brand.as_ref(), of_email);
         Ok(MessageOptions {
             event: layers.event.clone().or_else(|| metadata.event.clone()),
             template: template(layers),
@@ -100,6 +103,14 @@ impl MessageOptions {
             overrides,
             brand,
         })
+    }
+}
+
+/// A brand that is written out in a message may have its settings among its own members.
+fn with_settings(brand: Value) -> Value {
+    match brand.get("settings") {
+        Some(_) => brand,
+        None => serde_json::json!({ "settings": brand }),
     }
 }
 

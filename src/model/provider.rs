@@ -165,7 +165,7 @@ providers! {
     MsTeams = "msteams": ProviderRow {
         aliases: &["ms_teams", "teams"],
         profile_keys: &["ms_teams"],
-        address_members: &["conversation_id", "channel_id", "user_id", "email", "channel_name"],
+        address_members: &["conversation_id", "channel_id", "user_id", "email", "channel_name", "webhook_url"],
         form: RequestForm::MsTeams,
         ..CHAT
     },

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::channel::Channel;
 use super::names;
 use crate::error::{Error, Result};
-use crate::json::Fields;
+use crate::json::{Fields, Text};
 
 names! {
     /// Whether the first success is enough.
@@ -72,10 +72,17 @@ pub const DEFAULT_ORDER: [Channel; 6] =
 
 #[derive(Deserialize)]
 struct RoutingFields {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "method")]
     method: Option<Method>,
     #[serde(default)]
     channels: Option<Vec<RoutingEntry>>,
+}
+
+/// One of Courier's quickstarts writes it in capitals.
+fn method<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Method>, D::Error> {
+    let Some(sent) = Option::<Text<'_>>::deserialize(deserializer)? else { return Ok(None) };
+    let found = Method::from_name(&sent.as_str().to_ascii_lowercase());
+    found.map(Some).ok_or_else(|| de::Error::custom("expected one of single, all"))
 }
 
 #[derive(Deserialize)]
@@ -89,7 +96,7 @@ struct EntryFields {
     providers: Option<Vec<EntryProvider>>,
     #[serde(default, rename = "if")]
     condition: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "method")]
     method: Option<Method>,
     #[serde(default)]
     channels: Option<Vec<RoutingEntry>>,

@@ -22,6 +22,8 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
         _ => None,
     };
     let actions: Vec<Value> = elements::read(message).iter().filter_map(action).collect();
+    // The clients know what is in it, so that it is taken as it was written.
+    let actions = message.overridden(&["actions"]).cloned().unwrap_or(Value::Array(actions));
     let words = message.text().split_whitespace().collect::<Vec<_>>().join(" ");
     let mut request = json!({
         "messageId": message.message_id,

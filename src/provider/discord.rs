@@ -6,14 +6,14 @@ use super::elements;
 use super::http;
 use super::message::ProviderMessage;
 use crate::model::content::TextRole;
-use crate::render::node::{Node, NodeText};
+use crate::render::node::{self, Node, NodeText};
 
 const API: &str = "https://discord.com/api/v10";
 /// What stands for the channel that leads to a user, which is known when it is opened.
 const OPENED: &str = "CHANNEL_ID";
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
-    let title = message.title().map(|title| format!("**{title}**"));
+    let title = message.title().map(|title| format!("**{}**", node::literal_markdown(title)));
     let lines: Vec<String> = title.into_iter().chain(elements::read(message).into_iter().filter_map(line)).collect();
     let body = json!({ "content": lines.join("\n") });
     let authorization = format!("Bot {}", message.config(&["token", "botToken"]).unwrap_or("BOT_TOKEN"));
@@ -45,8 +45,12 @@ fn line(element: Node) -> Option<String> {
                 format!("{before}{}{after}", content.markdown())
             }
         },
-        Node::Action { content, href, .. } if href.is_empty() => content,
-        Node::Action { content, href, .. } => format!("[{content}]({href})"),
+        // Of the words of a button it is not known who wrote them.
+        Node::Action { content, href, .. } if href.is_empty() => node::literal_markdown(&content),
+        Node::Action { content, href, .. } => {
+            let href = href.replace('(', "%28").replace(')', "%29").replace(' ', "%20");
+            format!("[{}]({href})", node::literal_markdown(&content))
+        }
         Node::Image { src, .. } => src,
         Node::Quote { content } => {
             content.markdown().lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n")

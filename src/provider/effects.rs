@@ -28,7 +28,13 @@ pub fn without_effect(options: &MessageOptions) -> Vec<String> {
             let path = format!("{}.channels.{name}.override", nested(options.channels_nested));
             let providers = Provider::of_channel(channel).take(PROVIDERS_LIMIT);
             let targets: Vec<_> = providers.map(|provider| (provider, channel)).collect();
-            add_ineffective(over, &path, &targets, &mut found);
+            // `override.channel` was laid under it.
+            let older = options.overrides.get("channel").and_then(|it| it.get(name));
+            found.extend(ineffective(over, &targets).into_iter().map(|pointer| {
+                let is_older = older.is_some_and(|it| it.pointer(&pointer).is_some());
+                let path = if is_older { format!("message.override.channel.{name}") } else { path.clone() };
+                format!("{path}{}", shown(&pointer))
+            }));
         }
     }
     let targets = |provider: Provider| -> Vec<_> {
@@ -38,37 +44,36 @@ pub fn without_effect(options: &MessageOptions) -> Vec<String> {
     for (name, it) in &options.providers {
         if let (Some(provider), Some(over)) = (Provider::named(name), &it.overriding) {
             let path = format!("{}.providers.{name}.override", nested(options.providers_nested));
-            add_ineffective(over, &path, &targets(provider), &mut found);
+            let of_provider = ineffective(over, &targets(provider));
+            found.extend(of_provider.into_iter().map(|pointer| format!("{path}{}", shown(&pointer))));
         }
     }
     for (name, over) in &options.overrides {
         if let Some(provider) = Provider::named(name) {
-            add_ineffective(over, &format!("message.override.{name}"), &targets(provider), &mut found);
+            let of_provider = ineffective(over, &targets(provider));
+            found.extend(of_provider.into_iter().map(|pointer| format!("message.override.{name}{}", shown(&pointer))));
         }
     }
     found.truncate(TOLD_LIMIT);
     found
 }
 
-fn add_ineffective(over: &Value, path: &str, targets: &[(Provider, Channel)], found: &mut Vec<String>) {
+/// The pointers of what changes no request to any of the targets.
+fn ineffective(over: &Value, targets: &[(Provider, Channel)]) -> Vec<String> {
     let mut parts = Vec::new();
     add_parts(over, &mut String::new(), &mut parts);
     let requests: Vec<Value> = targets.iter().map(|(provider, channel)| request(*provider, *channel, over)).collect();
-    for pointer in parts {
-        // A brand is no matter of the request.
-        if pointer == "/brand" || pointer.starts_with("/brand/") {
-            continue;
-        }
-        let has_effect = others(over, &pointer).iter().any(|changed| {
+    // A brand is no matter of the request.
+    parts.retain(|pointer| pointer != "/brand" && !pointer.starts_with("/brand/"));
+    parts.retain(|pointer| {
+        !others(over, pointer).iter().any(|changed| {
             let differs = |((provider, channel), request_): (&(Provider, Channel), &Value)| {
                 request(*provider, *channel, changed) != *request_
             };
             targets.iter().zip(&requests).any(differs)
-        });
-        if !has_effect {
-            found.push(format!("{path}{}", shown(&pointer)));
-        }
-    }
+        })
+    });
+    parts
 }
 
 /// The pointers of all that is no object or list with members.

@@ -83,6 +83,10 @@ pub fn json(out: &mut String, start: usize) {
 
 fn literal(out: &mut String, start: usize) {
     OutputContext::Literal.rewrite(out, start);
+    if out[start..].contains(UNDERLINE) {
+        let words = out.split_off(start).replace(UNDERLINE, "");
+        out.push_str(&words);
+    }
 }
 
 /// The author's own value may divide what it is made of.
@@ -156,6 +160,9 @@ fn blank_address(out: &mut String, start: usize) {
         blank_script(out, start);
     }
 }
+
+/// What stands for the marks of an underlined text while Markdown is read. Unicode keeps both characters out of texts.
+pub const UNDERLINE: [char; 2] = ['\u{fdd4}', '\u{fdd5}'];
 
 /// The brackets of data in a footer, which are no link's. Unicode keeps both characters out of texts.
 pub const BRACKETS: [(char, &str); 2] = [('\u{fdd0}', "["), ('\u{fdd1}', "]")];

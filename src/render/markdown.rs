@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use pulldown_cmark::{Alignment, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream};
 
 use super::chat;
-use super::escape::{OutputContext, blank_script, is_scheme_open};
+use super::escape::{OutputContext, UNDERLINE, blank_script, is_scheme_open};
 use super::palette::{LINE, LINK, QUOTE, SHADE};
 use crate::model::content::is_script;
 use crate::template::{Compiler, Rewrite, TextPart};
@@ -126,6 +126,20 @@ pub fn is_marked(source: &str) -> bool {
     {
         return false;
     }
+    let words = words_beside_tags(source);
+    has_pairs(&words) || has_more(&words)
+}
+
+/// Whether words of the author's in a label, which can be neither link nor block, are emphasized.
+pub fn is_emphasized(source: &str) -> bool {
+    if !source.contains(['*', '_', '~', '`', '+']) {
+        return false;
+    }
+    let words = words_beside_tags(source);
+    has_pairs(&words) && !has_more(&words)
+}
+
+fn words_beside_tags(source: &str) -> String {
     let mut words = String::with_capacity(source.len());
     let mut rest = source;
     while let Some((before, tag)) = rest.split_once("{{") {
@@ -134,7 +148,17 @@ pub fn is_marked(source: &str) -> bool {
         rest = tag.split_once("}}").map_or("", |(_, after)| after.trim_start_matches('}'));
     }
     words.push_str(rest);
-    let pairs = ["*", "_", "~", "`"].iter().any(|mark| words.matches(mark).nth(1).is_some());
+    words
+}
+
+/// Whether there are marks around words.
+fn has_pairs(words: &str) -> bool {
+    ["*", "_", "~", "`"].iter().any(|mark| words.matches(mark).nth(1).is_some())
+        || matches!(underlines(words), Cow::Owned(_))
+}
+
+/// Whether there are links or blocks.
+fn has_more(words: &str) -> bool {
     let is_autolink = || {
         words.match_indices('<').any(|(at, _)| {
             let inside = words[at + 1..].split('>').next().unwrap_or_default();
@@ -144,7 +168,84 @@ pub fn is_marked(source: &str) -> bool {
                 && !inside.starts_with(['@', '!', '#'])
         })
     };
-    pairs || words.contains("](") || is_autolink() || words.lines().any(begins_block)
+    words.contains("](") || is_autolink() || words.lines().any(begins_block)
+}
+
+/// Markdown whose `+underlined+` words, as Courier's designer writes them, have marks that nothing else has.
+pub fn underlines(source: &str) -> Cow<'_, str> {
+    if source.matches('+').nth(1).is_none() {
+        return Cow::Borrowed(source);
+    }
+    let mut out = String::new();
+    let (mut from, mut at) = (0, 0);
+    while let Some(open) = source[at..].find(['+', '{', '`', '\\']).map(|found| at + found) {
+        let rest = &source[open..];
+        at = open + skipped(rest);
+        let before = source[..open].chars().next_back();
+        let may_open = before.is_none_or(|c| c.is_whitespace() || "*_~([\"'>".contains(c));
+        let Some(close) = rest.starts_with('+').then(|| underline_end(rest)).flatten().filter(|_| may_open) else {
+            continue;
+        };
+        out.push_str(&source[from..open]);
+        out.push(UNDERLINE[0]);
+        out.push_str(&rest[1..close]);
+        out.push(UNDERLINE[1]);
+        from = open + close + 1;
+        at = from;
+    }
+    if from == 0 {
+        return Cow::Borrowed(source);
+    }
+    out.push_str(&source[from..]);
+    Cow::Owned(out)
+}
+
+/// The same without the marks, for those who are given Markdown as it is and know none for it.
+pub fn without_underlines(source: &str) -> Cow<'_, str> {
+    match underlines(source) {
+        Cow::Owned(marked) => Cow::Owned(marked.replace(UNDERLINE, "")),
+        source => source,
+    }
+}
+
+/// The bytes of a tag, code, an escaped character or another character that a text begins with.
+fn skipped(text: &str) -> usize {
+    let until = |mark: &str| text[mark.len()..].find(mark).map(|at| at + 2 * mark.len());
+    let first = |text: &str| text.chars().next().map_or(0, char::len_utf8);
+    match text.as_bytes() {
+        [b'{', b'{', ..] => text.find("}}").map_or(text.len(), |at| at + 2),
+        [b'`', ..] => until("`").unwrap_or(1),
+        [b'\\', ..] => 1 + first(&text[1..]),
+        _ => first(text),
+    }
+}
+
+/// Where the mark stands that ends the underlined words with which a text begins.
+fn underline_end(text: &str) -> Option<usize> {
+    let begins = |c: char| !c.is_whitespace() && !c.is_ascii_digit() && c != '+';
+    text[1..].starts_with(begins).then_some(())?;
+    let mut at = 1;
+    while let Some(found) = text[at..].find(['+', '{', '`', '\\', '\n']).map(|found| at + found) {
+        let after = text[found + 1..].chars().next();
+        let before = text[..found].chars().next_back();
+        if text[found..].starts_with('\n') {
+            return None;
+        }
+        let is_inside = after.is_some_and(|c| c.is_alphanumeric() || c == '+');
+        if text[found..].starts_with('+') && !is_inside && before.is_some_and(|c| !c.is_whitespace()) {
+            return Some(found);
+        }
+        at = found + skipped(&text[found..]);
+    }
+    None
+}
+
+/// Words that are shown as they are, or an address.
+fn without_marks(words: &str) -> Cow<'_, str> {
+    match words.contains(UNDERLINE) {
+        true => Cow::Owned(words.replace(UNDERLINE, "+")),
+        false => Cow::Borrowed(words),
+    }
 }
 
 /// Whether a line begins a heading, quote, list or rule.
@@ -329,20 +430,28 @@ impl Html<'_> {
 
     fn text(&mut self, words: &str) {
         if let Some((_, alt, _)) = &mut self.image {
-            return alt.push_str(words);
+            return alt.push_str(&words.replace(UNDERLINE, ""));
         }
         if let Some(block) = self.blocks.last_mut() {
             block.begun = true;
         }
         if !self.is_code {
-            return (self.put)(MarkdownPiece::Words(words));
+            for part in words.split_inclusive(UNDERLINE) {
+                (self.put)(MarkdownPiece::Words(part.trim_end_matches(UNDERLINE)));
+                match part.chars().next_back() {
+                    Some(last) if last == UNDERLINE[0] => self.markup("<u>"),
+                    Some(last) if last == UNDERLINE[1] => self.markup("</u>"),
+                    _ => {}
+                }
+            }
+            return;
         }
         // Elsewhere the end of a line is written as a tag.
         for (i, line) in words.trim_end_matches('\n').split('\n').enumerate() {
             if i > 0 {
                 self.markup("\n");
             }
-            (self.put)(MarkdownPiece::Words(line));
+            (self.put)(MarkdownPiece::Words(&without_marks(line)));
         }
     }
 
@@ -354,7 +463,7 @@ impl Html<'_> {
                 self.markup(&format!(
                     "<code style=\"padding:2px 4px;border-radius:4px;background-color:{SHADE};font-size:87%\">"
                 ));
-                self.text(&words);
+                self.text(&without_marks(&words));
                 self.markup("</code>");
             }
             Event::SoftBreak | Event::HardBreak if self.image.is_some() => self.text(" "),
@@ -461,7 +570,7 @@ impl Html<'_> {
             Tag::Link { link_type, dest_url, .. } => {
                 let scheme = if link_type == LinkType::Email { "mailto:" } else { "" };
                 self.markup(&format!("<a href=\"{scheme}"));
-                (self.put)(MarkdownPiece::Address(&dest_url));
+                (self.put)(MarkdownPiece::Address(&without_marks(&dest_url)));
                 self.markup(&format!("\" style=\"color:{LINK}\">"));
             }
             Tag::Image { dest_url, .. } => self.image = Some((dest_url.into_string(), String::new(), 0)),
@@ -663,10 +772,14 @@ impl Paragraphs<'_> {
     }
 
     fn words(&mut self, words: &str) {
-        self.piece(words, MarkdownPiece::Words(words));
+        match words.contains(UNDERLINE) {
+            true => self.words(&words.replace(UNDERLINE, "")),
+            false => self.piece(words, MarkdownPiece::Words(words)),
+        }
     }
 
     fn code(&mut self, words: &str) {
+        let words = &*without_marks(words);
         self.piece(words, MarkdownPiece::Code(words));
     }
 
@@ -713,6 +826,7 @@ impl Paragraphs<'_> {
     }
 
     fn begin_link(&mut self, address: &str) {
+        let address = &*without_marks(address);
         if self.slack && !is_script(address) {
             self.begin();
             (self.put)(MarkdownPiece::Markup("<"));
@@ -819,6 +933,29 @@ mod tests {
         ] {
             assert!(!is_marked(text), "{text}");
         }
+    }
+
+    #[test]
+    fn words_between_plus_signs_are_underlined() {
+        let html = |source: &str| {
+            let mut out = String::new();
+            render(&underlines(source), MarkdownForm::Html, &mut out);
+            out
+        };
+        for (source, expected) in [
+            ("+all+ and **+both+** +two words+.", "<u>all</u> and <strong><u>both</u></strong> <u>two words</u>."),
+            ("C++ and +1 555 +2+, 1 + 2 + 3, a+b+c", "C++ and +1 555 +2+, 1 + 2 + 3, a+b+c"),
+            ("\\+no+ `+code+` ", "+no+ <code"),
+            ("[+x+](https://a.b/+c+)", "<a href=\"https://a.b/+c+\" style=\"color:#2a6fdb\"><u>x</u></a>"),
+            ("+one\nline+", "+one<br>\nline+"),
+        ] {
+            assert!(html(source).starts_with(expected), "{source}: {}", html(source));
+        }
+        assert!(html("`+code+`").contains("+code+</code>"));
+        assert_eq!(plain(&underlines("+a+ `+b+`")), "a +b+");
+        assert_eq!(without_underlines("+a+ {{add +b+}}"), "a {{add +b+}}");
+        assert!(is_marked("Read +this+") && !is_marked("C++ or +1 (555) 1+1"));
+        assert!(is_emphasized("**Pay** now") && !is_emphasized("1. *a*") && !is_emphasized("[*a*](b)"));
     }
 
     #[test]

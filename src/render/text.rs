@@ -133,7 +133,7 @@ impl<'w> TextCompiler<'w> {
     /// rendered.
     pub fn markdown(&mut self, source: &str, form: MarkdownForm) -> std::result::Result<(), CompileError> {
         markdown::check_length(source).map_err(CompileError::Other)?;
-        let template = self.parsed.template(source)?;
+        let template = self.parsed.template(&markdown::underlines(source))?;
         if let Some(parts) = template.parts(self.compiler.helpers()) {
             markdown::compile(&parts, form, &mut self.compiler);
             return Ok(());
@@ -147,6 +147,6 @@ impl<'w> TextCompiler<'w> {
 
     /// Writes Markdown as it is into JSON, with data that is no markup in it.
     pub fn markdown_source(&mut self, source: &str) -> std::result::Result<(), CompileError> {
-        self.text(source, OutputContext::Markdown)
+        self.text(&markdown::without_underlines(source), OutputContext::Markdown)
     }
 }

@@ -140,7 +140,7 @@ fn a_definition_that_cannot_be_used_is_refused_by_its_field() {
         ("{\"message\": {\"message\": \"nt_demo\"}}", "message.message: expected an object, found string \"nt_demo\""),
         ("{\"message\": {\"event\": \"e\", \"data\": [1]}}", "message.data: expected an object, found an array"),
         ("{\"message\": {\"event\": \"e\", \"locale\": 5}}", "message.locale: expected a string such as"),
-        ("{\"message\": {\"event\": \"e\", \"brand\": {}}}", "message.brand: expected a string, found an object"),
+        ("{\"message\": {\"event\": \"e\", \"brand\": 7}}", "message.brand: expected a string, found integer 7"),
         ("{\"message\": {\"event\": \"e\", \"override\": 1}}", "message.override: expected an object, found a number"),
         (
             "{\"message\": {\"template\": \"\"}}",

@@ -58,8 +58,11 @@ enum Form {
 impl Form {
     fn content(self, template: &str) -> String {
         match self {
-            // Without Markdown, which handlebars.js knows nothing of.
-            Form::Plain => json!({ "elements": [{ "type": "text", "format": "plain", "content": template }] }),
+            // Without Markdown and single braces, which handlebars.js knows nothing of.
+            Form::Plain => {
+                let part = json!({ "type": "string", "content": template });
+                json!({ "elements": [{ "type": "text", "elements": [part] }] })
+            }
             Form::Html => json!({ "version": "2022-01-01", "elements": [{ "type": "html", "content": template }] }),
         }
         .to_string()

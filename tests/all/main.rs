@@ -48,3 +48,4 @@ mod templates;
 mod time;
 mod tokens;
 mod webhooks;
+mod words;

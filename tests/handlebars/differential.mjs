@@ -73,8 +73,8 @@ const FORMS = {
   plain: {
     escape: (value) => (value == null ? '' : `${value}`),
     to: { phone_number: '+12025550123' },
-    // Without Markdown, which handlebars knows nothing of.
-    content: (template) => ({ elements: [{ type: 'text', format: 'plain', content: template }] }),
+    // Without Markdown and single braces, which handlebars knows nothing of.
+    content: (template) => ({ elements: [{ type: 'text', elements: [{ type: 'string', content: template }] }] }),
     printed: (entry) => entry.body,
   },
   html: {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::braces;
 use super::looks::Looks;
 use crate::model::names;
 
@@ -273,6 +274,16 @@ pub(super) struct LocalText {
 }
 
 impl LocalizedText {
+    /// With what stands in single braces as variables, in every language.
+    pub(super) fn with_single_braces(mut self) -> Self {
+        for text in [&mut self.text].into_iter().chain(self.locales.iter_mut().map(|it| &mut it.text)) {
+            if let Cow::Owned(tags) = braces::as_tags(text) {
+                *text = tags;
+            }
+        }
+        self
+    }
+
     /// The text for a locale as [`locale`] spells it: the same one, else its language, else, for a language alone, the
     /// first of its locales.
     pub fn of(&self, locale: Option<&str>) -> &str {

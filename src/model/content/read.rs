@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::{Map, Number, Value};
 
+use super::braces;
 use super::element::*;
 use super::looks::{Look, Looks};
 use crate::error::{Error, Result, shown};
@@ -32,7 +33,10 @@ pub fn content(source: &str, path: &str, forms: &str) -> Result<Content> {
     let Some(members) = ObjectMembers::of(source) else { return Err(Error::invalid(path, forms)) };
     let part = |name: &'static str| match members.get(name).map(text) {
         None => Ok(None),
-        Some(Some(text)) => Ok(Some(LocalizedText { field: Cow::Borrowed(name), text, locales: Vec::new() })),
+        Some(Some(text)) => {
+            let text = braces::as_tags(&text).into_owned();
+            Ok(Some(LocalizedText { field: Cow::Borrowed(name), text, locales: Vec::new() }))
+        }
         Some(None) => Err(Error::invalid(path, format_args!("'{name}' must be a string"))),
     };
     let body = part("body")?;
@@ -646,11 +650,13 @@ impl<'a> ElementMembers<'a> {
 
     fn kind(&self, name: &str, depth: Depth) -> Result<ElementKind> {
         Ok(match name {
-            "text" => {
+            // The designer's blocks of Markdown have a type of their own.
+            "text" | "markdown" => {
                 let (words, children) = self.words_or_elements(depth)?;
+                let words = words.map(LocalizedText::with_single_braces);
                 let markdown = match self.style_value("format").as_deref() {
-                    None => MarkdownUse::WhereMarked,
-                    Some("markdown") => MarkdownUse::Always,
+                    None if name == "text" => MarkdownUse::WhereMarked,
+                    None | Some("markdown") => MarkdownUse::Always,
                     Some(_) => MarkdownUse::Never,
                 };
                 ElementKind::Text { words, children, text_style: self.text_style(), markdown }
@@ -661,7 +667,10 @@ impl<'a> ElementMembers<'a> {
                 href: self.address("href")?,
                 text_style: self.text_style(),
             },
-            "meta" => ElementKind::Meta { title: self.words(&["title"])? },
+            "meta" => {
+                let title = self.words(&["title"])?;
+                ElementKind::Meta { title: title.map(LocalizedText::with_single_braces) }
+            }
             "channel" => {
                 let channel = self.text("channel")?;
                 if let Some(channel) = channel.as_deref().filter(|name| *name != "default") {
@@ -676,7 +685,7 @@ impl<'a> ElementMembers<'a> {
                 ElementKind::Channel { channel, raw, elements: elements.unwrap_or_default() }
             }
             "action" => ElementKind::Action {
-                words: self.required("content")?,
+                words: self.required("content")?.with_single_braces(),
                 href: self.required_address("href")?,
                 style: self.choice("style", ActionStyle::from_name).unwrap_or(ActionStyle::Button),
                 id: self.style_value("action_id"),

@@ -359,6 +359,17 @@ impl<'b> Builder<'b> {
         self.write(words, element, |writer, source| writer.markdown(source, form))
     }
 
+    /// Writes the words of a button, in which only emphasis is Markdown.
+    pub fn label(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
+        // Buttons of chats have plain words.
+        let context = if self.is_chat() { OutputContext::Json } else { self.context };
+        let form = if context == OutputContext::Html { MarkdownForm::Html } else { MarkdownForm::Plain(context) };
+        self.write(words, element, |writer, source| match markdown::is_emphasized(source) {
+            true => writer.markdown(source, form),
+            false => writer.text(source, context),
+        })
+    }
+
     /// HTML as plain text.
     pub fn stripped(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         let context = self.context;

@@ -193,7 +193,7 @@ fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             or(builder, element, Look::Color, LINK)?;
             look(builder, element, Look::FontSize, ";font-size:")?;
             builder.markup("\">");
-            builder.words(words, element)?;
+            builder.label(words, element)?;
             builder.markup("</a>");
             Ok(())
         }
@@ -286,7 +286,7 @@ fn action(
     or(builder, element, Look::Color, "#ffffff")?;
     look(builder, element, Look::FontSize, ";font-size:")?;
     builder.markup(";text-decoration:none;mso-padding-alt:0\">");
-    builder.words(words, element)?;
+    builder.label(words, element)?;
     builder.markup("</a></td></tr></table></td></tr></table>\n");
     Ok(())
 }

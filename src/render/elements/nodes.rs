@@ -174,7 +174,10 @@ fn action(
 ) -> Result<()> {
     begin(builder, NodeType::Action);
     begin_string(builder, CONTENT);
-    builder.words_in(words, element, OutputContext::Json)?;
+    match element.kind {
+        ElementKind::Action { .. } => builder.label(words, element)?,
+        _ => builder.words_in(words, element, OutputContext::Json)?,
+    }
     builder.markup("\"");
     address(builder, element, HREF, Some(href))?;
     named(builder, STYLE, style.name());

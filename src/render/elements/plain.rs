@@ -2,7 +2,7 @@
 
 use super::{Builder, WriteElement};
 use crate::error::Result;
-use crate::model::content::{Element, ElementKind, ListType, MarkdownUse};
+use crate::model::content::{Element, ElementKind, ListType, LocalizedText, MarkdownUse};
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
@@ -27,7 +27,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         }
         ElementKind::Link { words, href: Some(href), .. } | ElementKind::Action { words, href, .. } => {
             builder.next();
-            builder.words(words, element)?;
+            label(builder, element, words)?;
             builder.markup(": ");
             builder.address(href, element)
         }
@@ -72,6 +72,13 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     }
 }
 
+fn label(builder: &mut Builder<'_>, element: &Element, words: &LocalizedText) -> Result<()> {
+    match element.kind {
+        ElementKind::Action { .. } => builder.label(words, element),
+        _ => builder.words(words, element),
+    }
+}
+
 /// Whether an element is a part of a line.
 pub fn is_part(element: &Element) -> bool {
     matches!(element.kind, ElementKind::Span { .. } | ElementKind::Link { .. })
@@ -93,13 +100,13 @@ pub fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         ElementKind::Link { words, href: Some(href), .. } | ElementKind::Action { words, href, .. }
             if builder.has(href) =>
         {
-            builder.words(words, element)?;
+            label(builder, element, words)?;
             builder.markup(" (");
             builder.address(href, element)?;
             builder.markup(")");
             Ok(())
         }
-        ElementKind::Link { words, .. } | ElementKind::Action { words, .. } => builder.words(words, element),
+        ElementKind::Link { words, .. } | ElementKind::Action { words, .. } => label(builder, element, words),
         ElementKind::Image { alt, .. } => alt.iter().try_for_each(|alt| builder.words(alt, element)),
         ElementKind::Html { words } => builder.stripped(words, element),
         ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider => Ok(()),

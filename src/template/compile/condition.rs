@@ -1,5 +1,6 @@
-//! The conditions of elements and of routing. Courier writes them in four ways (`data.count === 3`, Jsonnet's
-//! `std.length(data.items) > 0`, `{{user.isPremium}}`, and its designer's lists of tests), so all of these are understood.
+//! The conditions of elements and of routing. Courier writes them in five ways (`data.count === 3`, the same in `{= }`,
+//! Jsonnet's `std.length(data.items) > 0`, `{{user.isPremium}}`, and its designer's lists of tests), so all of these are
+//! understood.
 
 use super::compiler::{CompileError, Compiler, Jump, Resolve};
 use super::parsed_text::ParsedText;
@@ -37,6 +38,7 @@ enum ConditionNode {
 impl ParsedCondition {
     pub fn parse(source: &str) -> Result<Self> {
         let trimmed = source.trim();
+        let trimmed = trimmed.strip_prefix("{=").and_then(|rest| rest.strip_suffix('}')).map_or(trimmed, str::trim);
         let tag = trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
         let is_path = |tag: &str| tag.trim().chars().all(|c| c.is_alphanumeric() || "_$.[]".contains(c));
         if tag.is_some_and(|tag| tag.starts_with(['#', '^']) || !tag.contains("}}") && !is_path(tag)) {
