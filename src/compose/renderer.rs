@@ -6,7 +6,7 @@ use super::contact::Contact;
 use super::job::CompiledJob;
 use super::router::{PlannedDelivery, Router, RoutingOutcome};
 use crate::clock::Timestamp;
-use crate::error::{Error, Kind, Result, shown};
+use crate::error::{Error, Kind, Result, shown, shown_up_to};
 use crate::model::bulk::JobKind;
 use crate::model::delay::Delay;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
@@ -19,6 +19,9 @@ use crate::provider;
 use crate::render::scope::Scope;
 use crate::settings::MessageSettings;
 use crate::threads::catch;
+
+/// Characters of the paths that one line of the log tells.
+const LOGGED_CHARACTERS: usize = 2000;
 
 /// A user of a job with what is stored under its recipient id.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +54,7 @@ impl Renderer {
     pub fn warn_of_overrides(&self, what: &str) {
         let paths = provider::without_effect(&self.job.definition.options);
         if !paths.is_empty() {
-            log::warn!("{what}: overrides without effect: {}", shown(&paths.join(", ")));
+            log::warn!("{what}: overrides without effect: {}", shown_up_to(&paths.join(", "), LOGGED_CHARACTERS));
         }
     }
 

@@ -51,6 +51,11 @@ pub fn without_effect(options: &MessageOptions) -> Vec<String> {
 }
 
 fn add_ineffective(over: &Value, path: &str, targets: &[(Provider, Channel)], found: &mut Vec<String>) {
+    // It is not read at all.
+    if !over.is_object() && !over.is_null() && !over.as_array().is_some_and(Vec::is_empty) {
+        found.push(path.to_owned());
+        return;
+    }
     let mut parts = Vec::new();
     add_parts(over, &mut String::new(), &mut parts);
     let requests: Vec<Value> = targets.iter().map(|(provider, channel)| request(*provider, *channel, over)).collect();

@@ -23,7 +23,12 @@ pub struct CompiledHeaders {
 
 enum Place {
     Known(Mailbox),
-    Varying { name: Option<CompiledText>, email: CompiledText },
+    Varying(Box<VaryingMailbox>),
+}
+
+struct VaryingMailbox {
+    name: Option<CompiledText>,
+    email: CompiledText,
 }
 
 impl CompiledHeaders {
@@ -42,9 +47,10 @@ impl CompiledHeaders {
             for mailbox in it.mailboxes() {
                 let place = match mailbox {
                     HeaderMailbox::Known(mailbox) => Place::Known(mailbox),
-                    HeaderMailbox::Varying { name, email } => {
-                        Place::Varying { name: name.as_deref().map(&mut compile).transpose()?, email: compile(email)? }
-                    }
+                    HeaderMailbox::Varying { name, email } => Place::Varying(Box::new(VaryingMailbox {
+                        name: name.as_deref().map(&mut compile).transpose()?,
+                        email: compile(email)?,
+                    })),
                 };
                 mailboxes.push((it.header, place));
             }
@@ -57,7 +63,7 @@ impl CompiledHeaders {
     }
 
     pub fn has_variables(&self) -> bool {
-        self.mailboxes.iter().any(|(_, place)| matches!(place, Place::Varying { .. }))
+        self.mailboxes.iter().any(|(_, place)| matches!(place, Place::Varying(_)))
     }
 
     /// The headers of one message, in the words of `channels.email.override`. `scope` has what its variables stand for.
@@ -74,14 +80,13 @@ impl CompiledHeaders {
         for (header, place) in &self.mailboxes {
             match place {
                 Place::Known(mailbox) => add(header, mailbox.clone()),
-                Place::Varying { name: None, email } => {
-                    Mailbox::list(&written(email)?).into_iter().for_each(|it| add(header, it));
-                }
-                Place::Varying { name: Some(name), email } => {
-                    let (name, email) = (written(name)?, written(email)?);
-                    // Data that has no address names nobody.
-                    if !email.trim().is_empty() {
-                        add(header, Mailbox::new(Some(name.trim().to_owned()), email.trim()));
+                Place::Varying(varying) => {
+                    let email = written(&varying.email)?;
+                    match &varying.name {
+                        None => Mailbox::list(&email).into_iter().for_each(|it| add(header, it)),
+                        // Data that has no address names nobody.
+                        Some(_) if email.trim().is_empty() => {}
+                        Some(name) => add(header, Mailbox::new(Some(written(name)?.trim().to_owned()), email.trim())),
                     }
                 }
             }
