@@ -16,7 +16,7 @@ use crate::model::resolved::ResolvedDefinition;
 use crate::model::seed::{self as model, Seed, SeedEntry, SeedJob, SeedList, SeedMessage, SeedTemplate, Submission};
 use crate::model::stored_elements;
 use crate::model::template::Check;
-use crate::render::email::brand as email_brand;
+use crate::render::email::{brand as email_brand, headers};
 use crate::send::SendRequest;
 use crate::settings::MessageSettings;
 use crate::store::environment::View;
@@ -59,6 +59,9 @@ fn check(seed: &Seed, settings: MessageSettings) -> Result<()> {
     for template in &seed.templates {
         let at = format!("{}.content", template.at);
         compose::check(&stored_elements::understand(&template.value.payload.content, &at)?, &at)?;
+        if let Some(headers) = template.value.payload.email_headers() {
+            headers::check(headers, &format!("{}.email", template.at))?;
+        }
     }
     for brand in &seed.brands {
         email_brand::check(&brand.value, &brand.at)?;

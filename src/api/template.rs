@@ -19,6 +19,7 @@ use crate::model::environment::EnvironmentRow;
 use crate::model::row::TemplateRow;
 use crate::model::stored_elements;
 use crate::model::template::{self as model, State, TemplatePayload, VersionSelector};
+use crate::render::email::headers;
 use crate::settings::Contract;
 use crate::store::Db;
 use crate::store::template::{self, Template, TemplateSummary};
@@ -40,6 +41,9 @@ impl WriteBody {
         let WriteBody { notification: Fields(mut payload), state } = json::read(&call.json()?, String::new)?;
         payload.finish("notification")?;
         compile(&payload.content, "notification.content")?;
+        if let Some(headers) = payload.email_headers() {
+            headers::check(headers, "notification.email")?;
+        }
         Ok((payload, state == Some(State::Published)))
     }
 }

@@ -46,7 +46,7 @@ impl MessageBody {
             (ContentSource::Content { path, content }, _) => {
                 MessageBody::Content(Compiled::compile(&content, path, names, partials)?)
             }
-            (_, TemplateSource::Template { template_id, alias, content }) => {
+            (_, TemplateSource::Template { template_id, alias, content, .. }) => {
                 (template.template_id, template.alias) = (Some(template_id), alias);
                 MessageBody::Content(Compiled::compile(&content, "content", names, partials)?)
             }

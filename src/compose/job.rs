@@ -8,9 +8,10 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::bulk::JobKind;
 use crate::model::definition::{ContentSource, Definition};
-use crate::model::resolved::{ResolvedDefinition, ResolvedTopic};
+use crate::model::resolved::{ResolvedDefinition, ResolvedTopic, TemplateSource};
 use crate::provider::ProviderChecks;
 use crate::render::email::brand;
+use crate::render::email::headers::CompiledHeaders;
 use crate::render::scope::{JobData, JobVariables, NameTable, Scope};
 use crate::settings::{MessageSettings, ProviderLimits};
 
@@ -23,6 +24,8 @@ pub struct CompiledJob {
     pub topic: Option<ResolvedTopic>,
     pub data: JobData,
     pub names: NameTable,
+    /// Of e-mails, if they are other ones for each message.
+    pub headers: Option<CompiledHeaders>,
     pub provider_checks: ProviderChecks,
     pub limits: ProviderLimits,
     /// By their sources.
@@ -36,6 +39,14 @@ impl CompiledJob {
         let mut definition = resolved.definition;
         let mut names = NameTable::default();
         let partials = brand::partials(resolved.brand.as_ref());
+        let headers = match &resolved.stored {
+            TemplateSource::Template { headers, .. } => {
+                CompiledHeaders::compile(headers, "email", &mut names, &partials)?
+            }
+            _ => CompiledHeaders::default(),
+        };
+        let fixed = !headers.is_empty() && !headers.has_variables();
+        let fixed = fixed.then(|| headers.fill(None).ok()).flatten();
         let source = std::mem::replace(&mut definition.source, ContentSource::Nothing);
         let (body, template) =
             MessageBody::compile(source, resolved.stored, settings.templates, &mut names, &partials)?;
@@ -49,7 +60,8 @@ impl CompiledJob {
             kind: resolved.kind,
             is_simulation: resolved.is_simulation,
             data: JobData::new(std::mem::take(&mut definition.data), variables, &names),
-            provider_checks: ProviderChecks::default(),
+            headers: Some(headers).filter(CompiledHeaders::has_variables),
+            provider_checks: ProviderChecks::new(fixed),
             limits: settings.limits,
             definition,
             body,

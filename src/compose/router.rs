@@ -10,7 +10,7 @@ use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::{Delivery, RenderedBatch, RenderedDelivery};
 use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingTarget};
-use crate::provider::Rendered;
+use crate::provider::{Overriding, Rendered};
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
 use crate::settings::ProviderLimits;
@@ -346,7 +346,14 @@ impl<'a, 'b> Router<'a, 'b> {
         {
             return Ok(false);
         }
-        let Some((is_accepted, verdict)) = self.fate(channel, provider, &address.text) else { return Ok(true) };
+        let headers = match &job.headers {
+            Some(headers) if channel == Channel::Email => Some(headers.fill(Some(self.scope))?),
+            _ => None,
+        };
+        let overriding = Overriding { options: &job.definition.options, headers: headers.as_ref() };
+        let Some((is_accepted, verdict)) = self.fate(channel, provider, &address.text, overriding) else {
+            return Ok(true);
+        };
         let Some(body) = job.body.for_channel(channel, provider, self.locale) else {
             self.without_content = true;
             return Ok(false);
@@ -358,7 +365,7 @@ impl<'a, 'b> Router<'a, 'b> {
         if self.batch.bytes() - self.start > MESSAGE_BYTES {
             return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
         }
-        let refusal = if verdict == Verdict::SENT { self.refusal(&written) } else { None };
+        let refusal = if verdict == Verdict::SENT { self.refusal(&written, overriding) } else { None };
         let (is_accepted, verdict) = match refusal {
             Some(error) => (false, refused(error)),
             None => (is_accepted, verdict),
@@ -368,22 +375,27 @@ impl<'a, 'b> Router<'a, 'b> {
     }
 
     /// How the provider would refuse what is written.
-    fn refusal(&self, written: &RenderedDelivery) -> Option<String> {
+    fn refusal(&self, written: &RenderedDelivery, overriding: Overriding<'_>) -> Option<String> {
         let job = self.job;
         if job.limits == ProviderLimits::Off {
             return None;
         }
         let Delivery { channel, provider, address, subject, body, content } = self.batch.delivery(written);
         let rendered = Rendered { channel, provider, address, subject, body, content };
-        job.provider_checks.refusal(&job.definition.options, rendered, |out| self.scope.write_data(out))
+        job.provider_checks.refusal(overriding, rendered, |out| self.scope.write_data(out))
     }
 
     /// Whether the provider accepts it, and what becomes of it; `None` if it waits.
-    fn fate(&mut self, channel: Channel, provider: Provider, address: &str) -> Option<(bool, Verdict)> {
+    fn fate(
+        &mut self,
+        channel: Channel,
+        provider: Provider,
+        address: &str,
+        overriding: Overriding<'_>,
+    ) -> Option<(bool, Verdict)> {
         if self.job.is_simulation {
             return Some((true, Verdict::of(MessageStatus::Simulated)));
         }
-        let options = &self.job.definition.options;
         let refused = |error: String| Some((false, refused(error)));
         match simulator::fate(channel, address) {
             // Such an address could add headers to a mail, and no provider takes it.
@@ -395,7 +407,7 @@ impl<'a, 'b> Router<'a, 'b> {
             Some(Fate::Is(verdict)) => Some((true, verdict)),
             Some(Fate::Refused(verdict)) => Some((false, verdict)),
             Some(Fate::Delayed { .. }) | None => {
-                match self.job.provider_checks.unmade(options, channel, provider, address) {
+                match self.job.provider_checks.unmade(overriding, channel, provider, address) {
                     Some(error) => refused(error),
                     None => Some((true, Verdict::SENT)),
                 }

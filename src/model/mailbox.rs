@@ -57,6 +57,25 @@ impl fmt::Display for Mailbox {
     }
 }
 
+/// The mailboxes of a text that is not filled in yet: the names of those that have one, and the addresses.
+pub fn parted(text: &str) -> Vec<(Option<String>, &str)> {
+    let mut parted = Vec::new();
+    for entry in entries(text) {
+        match entry.strip_suffix('>').and_then(|it| it.rsplit_once('<')) {
+            Some((name, email)) => parted.push((Some(unquoted(name.trim())), email.trim())),
+            None => parted.push((None, entry)),
+        }
+    }
+    parted
+}
+
+/// A name without its quotes.
+fn unquoted(name: &str) -> String {
+    let Some(quoted) = name.strip_prefix('"').and_then(|it| it.strip_suffix('"')) else { return name.to_owned() };
+    let mut chars = quoted.chars();
+    std::iter::from_fn(|| chars.next().and_then(|c| if c == '\\' { chars.next() } else { Some(c) })).collect()
+}
+
 /// Why nothing can be sent to an address.
 pub fn problem(address: &str) -> Option<String> {
     let error = in_ascii(address).parse::<Address>().err()?;
@@ -153,6 +172,19 @@ mod tests {
         }
         assert_eq!(problem("ada@bücher.example"), None);
         assert!(problem("not one").is_some_and(|it| it.starts_with("'not one' is not an e-mail address")));
+    }
+
+    #[test]
+    fn a_text_with_variables_has_names_and_addresses() {
+        let named = |name: &str, email| (Some(name.to_owned()), email);
+        assert_eq!(
+            parted("\"{{company}}, \\\"Inc\\\"\" <{{ from }}>, {{join cc \", \"}}, {{name}} <a@example.com>"),
+            [
+                named("{{company}}, \"Inc\"", "{{ from }}"),
+                (None, "{{join cc \", \"}}"),
+                named("{{name}}", "a@example.com")
+            ]
+        );
     }
 
     #[test]

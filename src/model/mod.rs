@@ -7,6 +7,7 @@ pub mod content;
 pub mod data;
 pub mod definition;
 pub mod delay;
+pub mod email_headers;
 pub mod environment;
 mod layers;
 pub mod list;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::bulk::JobKind;
 use super::content::Content;
 use super::definition::{ContentSource, Definition};
+use super::email_headers::EmailHeaders;
 use super::preference::PreferenceStatus;
 use super::stored_recipient::Subject;
 
@@ -34,6 +35,7 @@ pub enum TemplateSource {
         template_id: String,
         alias: Option<String>,
         content: Content,
+        headers: EmailHeaders,
     },
 }
 

@@ -4,6 +4,7 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::email_headers::EmailHeaders;
 use super::{names, stored_elements};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -112,19 +113,6 @@ struct SubscriptionOf {
     topic_id: String,
 }
 
-/// The headers of the e-mails that are made of a template.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct EmailHeaders {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    from: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reply_to: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cc: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    bcc: Option<Vec<String>>,
-}
-
 /// An object, which alone serde would also take for null.
 pub fn object<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Map<String, Value>, D::Error> {
     match Value::deserialize(deserializer)? {
@@ -156,7 +144,18 @@ impl TemplatePayload {
                 return Err(Error::invalid(path, format_args!("must not begin with '{TENANTS}'")));
             }
         }
+        if let Some(headers) = self.email_headers() {
+            headers.check(&format!("{at}.email"))?;
+        }
         stored_elements::complete(&mut self.content, &format!("{at}.content"))
+    }
+
+    /// The headers of e-mails that it sets.
+    pub fn email_headers(&self) -> Option<&EmailHeaders> {
+        match &self.email {
+            FieldUpdate::Set(Fields(headers)) => Some(headers),
+            _ => None,
+        }
     }
 
     /// The same with nothing left to what it replaces: what is absent is none.

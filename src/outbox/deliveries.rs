@@ -9,12 +9,14 @@ use super::origin::{Origin, made_for};
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::definition::{Definition, Reading};
+use crate::model::email_headers::EmailHeaders;
 use crate::model::message::{StoredDelivery, StoredMessage};
 use crate::model::options::MessageOptions;
 use crate::model::row::JobRow;
 use crate::model::user;
 use crate::provider::{self, ProviderMessage, segments};
 use crate::render::email::brand::{self as email_brand, CompiledBrand};
+use crate::render::email::headers::JobHeaders;
 use crate::render::node;
 use crate::store::{Db, brand, job, plan};
 
@@ -25,6 +27,8 @@ struct Common {
     brand: Option<Value>,
     /// If the brand has variables, and so is another one for each message.
     compiled_brand: Option<CompiledBrand>,
+    /// Those that e-mails have from their template, if there are any.
+    headers: Option<JobHeaders>,
 }
 
 /// The jobs that were looked up so far.
@@ -54,7 +58,14 @@ impl<'a> Deliveries<'a> {
                     }
                     false => None,
                 };
-                Ok(place.insert(Common { options, definition, brand, compiled_brand }))
+                let headers = match plan::email_headers(self.db, &job)? {
+                    headers if headers == EmailHeaders::default() => None,
+                    _ => {
+                        let read = Definition::read(&definition, Reading::Lenient)?;
+                        JobHeaders::new(plan::load(self.db, &job, read)?, job.created_at)
+                    }
+                };
+                Ok(place.insert(Common { options, definition, brand, compiled_brand, headers }))
             }
         }
     }
@@ -99,15 +110,17 @@ impl<'a> Deliveries<'a> {
         let passes_data_on = provider::passes_data_on(delivery.provider);
         let mut origin =
             passes_data_on.then(|| Origin::of(db, job, message, &common.definition, &common.options)).transpose()?;
-        let (mut brand, mut locale) = (None, None);
+        let (mut brand, mut locale, mut headers) = (None, None, None);
         if delivery.channel == Channel::Email {
             let (stored_profile, user) = made_for(db, job, message)?;
             let (stored_profile, compiled) = (stored_profile.as_deref(), common.compiled_brand.as_ref());
             brand = compiled.map(|compiled| compiled.fill(&message.recipient, &user, stored_profile));
+            headers = common.headers.as_ref().and_then(|it| it.fill(&message.recipient, &user, stored_profile));
             locale = user::locale(&user, stored_profile).or_else(|| common.options.locale.clone());
         }
         let profile = origin.as_mut().map(|origin| Value::Object(std::mem::take(&mut origin.merged_profile)));
         let overriding = provider::overrides(&common.options, delivery.channel, delivery.provider);
+        let overriding = provider::over_headers(headers.as_ref(), delivery.channel, overriding);
         Ok(read(&ProviderMessage {
             message_id: &message.message_id,
             created_at: message.enqueued_at,

@@ -6,8 +6,8 @@ use super::http;
 use super::message::ProviderMessage;
 use super::push;
 
-/// Where a notification has a title: each kind of device has its own part.
-const TITLED: [&str; 4] = ["ios", "android", "amazon", "web"];
+/// Each kind of device has a part of its own for what is more than a text.
+const DEVICES: [&str; 4] = ["ios", "android", "amazon", "web"];
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let push = push::read(message);
@@ -19,9 +19,14 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
         Value::Array(kinds) => kinds.iter().any(|it| it == *kind),
         _ => true,
     };
-    if let Some(title) = push.title {
-        let titled = TITLED.into_iter().filter(is_wanted);
-        notification.extend(titled.map(|kind| (kind.to_owned(), json!({ "title": title }))));
+    for kind in DEVICES.into_iter().filter(is_wanted) {
+        let mut part = push.image.as_deref().map_or_else(|| json!({}), |image| with_image(kind, image));
+        if let Some(title) = push.title {
+            part["title"] = title.into();
+        }
+        if part.as_object().is_some_and(|part| !part.is_empty()) {
+            notification.insert(kind.to_owned(), part);
+        }
     }
     if let Some(href) = push.click_action {
         notification.insert("actions".to_owned(), json!({ "open": { "type": "url", "content": href } }));
@@ -40,4 +45,13 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     );
     let headers = [("Accept", "application/vnd.urbanairship+json; version=3"), ("Authorization", &authorization)];
     http::post("https://go.urbanairship.com/api/push", http::JSON, &headers, body)
+}
+
+/// How a kind of device shows an image.
+fn with_image(kind: &str, image: &str) -> Value {
+    match kind {
+        "ios" => json!({ "media_attachment": { "url": image }, "mutable_content": true }),
+        "web" => json!({ "image": { "url": image } }),
+        _ => json!({ "style": { "type": "big_picture", "big_picture": image } }),
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::elements;
 use super::http;
 use super::message::ProviderMessage;
+use crate::json::merge;
 use crate::model::content::TextRole;
 use crate::render::node::{self, Node, NodeText};
 
@@ -58,4 +59,14 @@ fn line(element: Node) -> Option<String> {
         Node::List { lines } => lines.iter().map(NodeText::markdown).collect::<Vec<_>>().join("\n"),
         Node::Divider => return None,
     })
+}
+
+/// Courier's page has the `embed` of an older version, which this one does not read.
+pub fn lay_over(body: &mut Value, over: &Value) {
+    let mut over = over.clone();
+    let embed = over.as_object_mut().and_then(|it| it.remove("embed"));
+    if let Some(embed) = embed.filter(|_| over.get("embeds").is_none()) {
+        over["embeds"] = json!([embed]);
+    }
+    merge(body, &over);
 }

@@ -60,6 +60,10 @@ pub fn without_effect(options: &MessageOptions) -> Vec<String> {
 
 /// The pointers of what changes no request to any of the targets.
 fn ineffective(over: &Value, targets: &[(Provider, Channel)]) -> Vec<String> {
+    // It is not read at all.
+    if !over.is_object() && !over.is_null() && !over.as_array().is_some_and(Vec::is_empty) {
+        return vec![String::new()];
+    }
     let mut parts = Vec::new();
     add_parts(over, &mut String::new(), &mut parts);
     let requests: Vec<Value> = targets.iter().map(|(provider, channel)| request(*provider, *channel, over)).collect();

@@ -38,6 +38,8 @@ enum BodyTarget {
     Http,
     /// The same, as this lays it over the body.
     HttpBy(fn(&mut Value, &Value)),
+    /// The same, as this lays it over the request, since some members are headers.
+    HttpWhole(fn(&mut Value, &Map<String, Value>)),
     /// The form has read them: they are about the message, and not about the text that comes of it.
     Read,
 }
@@ -49,7 +51,7 @@ enum Form {
 }
 
 fn form(form: RequestForm) -> Form {
-    use BodyTarget::{Fields, Http, HttpBy, Member, MemberUnlessNamed, Read, Request};
+    use BodyTarget::{Fields, Http, HttpBy, HttpWhole, Member, MemberUnlessNamed, Read, Request};
     use Form::{Email, Plain};
     match form {
         RequestForm::Sendgrid => Email(sendgrid::request, Request),
@@ -67,14 +69,14 @@ fn form(form: RequestForm) -> Form {
         RequestForm::Telnyx => Plain(sms::telnyx, Http),
         RequestForm::Vonage => Plain(sms::vonage, Http),
         RequestForm::Fcm => Plain(fcm::request, MemberUnlessNamed("message")),
-        RequestForm::Apns => Plain(apns::request, Http),
+        RequestForm::Apns => Plain(apns::request, HttpWhole(apns::lay_over)),
         RequestForm::Expo => Plain(expo::request, Http),
         RequestForm::OneSignal => Plain(onesignal::request, Http),
         RequestForm::Airship => Plain(airship::request, Http),
         RequestForm::Sns => Plain(sms::sns, Http),
         RequestForm::Slack => Plain(slack::request, Request),
         RequestForm::MsTeams => Plain(msteams::request, Request),
-        RequestForm::Discord => Plain(discord::request, Http),
+        RequestForm::Discord => Plain(discord::request, HttpBy(discord::lay_over)),
         RequestForm::Webhook => Plain(webhook::request, Member("body")),
         RequestForm::Inbox => Plain(courier::request, Request),
         RequestForm::Common => Plain(other::request, Request),
@@ -120,7 +122,9 @@ fn lay_payload(request: &mut Value, payload: Value, target: &BodyTarget) {
             merge(request, &Value::Object(members));
         }
         (BodyTarget::Member("body"), payload) => request["body"] = payload,
-        (BodyTarget::Http | BodyTarget::HttpBy(_), payload) => merge(&mut request["body"], &payload),
+        (BodyTarget::Http | BodyTarget::HttpBy(_) | BodyTarget::HttpWhole(_), payload) => {
+            merge(&mut request["body"], &payload)
+        }
         (_, payload) => merge(request, &payload),
     }
 }
@@ -148,7 +152,7 @@ fn email_problem(message: &ProviderMessage<'_>, email: &Email) -> Option<String>
 }
 
 fn lay_over(message: &ProviderMessage<'_>, request: &mut Value, target: BodyTarget) {
-    if let (BodyTarget::Http | BodyTarget::HttpBy(_), Some(Value::Object(headers))) =
+    if let (BodyTarget::Http | BodyTarget::HttpBy(_) | BodyTarget::HttpWhole(_), Some(Value::Object(headers))) =
         (&target, message.overridden(&["headers"]).filter(|_| message.channel != Channel::Email))
     {
         http::add_headers(&mut request["headers"], headers);
@@ -160,6 +164,7 @@ fn lay_over(message: &ProviderMessage<'_>, request: &mut Value, target: BodyTarg
         BodyTarget::Fields(fields) => merge(request, &fields(members)),
         BodyTarget::Http => merge(&mut request["body"], body),
         BodyTarget::HttpBy(lay_over) => lay_over(&mut request["body"], body),
+        BodyTarget::HttpWhole(lay_over) => lay_over(request, members),
         BodyTarget::Request => merge(request, body),
         BodyTarget::Read => {}
     }
@@ -169,13 +174,16 @@ fn lay_over(message: &ProviderMessage<'_>, request: &mut Value, target: BodyTarg
 pub fn about(provider: Provider) -> About {
     let text = |request, limits, validator| About { request, limits, validator };
     const ADDRESSES: &str = "addresses";
+    const SMS: &str = "no number, empty";
     match provider.row().form {
         RequestForm::Sendgrid => {
-            text("the JSON of mail/send", "addresses, no subject, no content, an address twice", "")
+            text("the JSON of mail/send", "addresses, no subject, no content, an address twice", "`@sendgrid/mail`")
         }
-        RequestForm::Smtp => {
-            text("`{from, to, data}`: the message with its headers, encodings and MIME parts", ADDRESSES, "")
-        }
+        RequestForm::Smtp => text(
+            "`{from, to, data}`: the message with its headers, encodings and MIME parts",
+            ADDRESSES,
+            "`mailparser`, Python's `email`",
+        ),
         RequestForm::Ses => text("HTTP, version 2", ADDRESSES, "`@aws-sdk/client-sesv2`"),
         RequestForm::Mailgun => text("HTTP, fields of `multipart/form-data`", ADDRESSES, "`mailgun.js`"),
         RequestForm::Mailjet => text("HTTP, version 3.1", ADDRESSES, "`node-mailjet`"),
@@ -183,24 +191,26 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Postmark => text("HTTP", ADDRESSES, "`postmark`"),
         RequestForm::Resend => text("HTTP", ADDRESSES, "`resend`"),
         RequestForm::Sparkpost => text("HTTP", ADDRESSES, "`sparkpost`"),
-        RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", ""),
-        RequestForm::Messagebird => text("HTTP", "", "`messagebird`"),
-        RequestForm::Plivo => text("HTTP", "", "`plivo`"),
-        RequestForm::Telnyx => text("HTTP, version 2", "", "`telnyx`"),
-        RequestForm::Vonage => text("HTTP, the SMS API", "", "`@vonage/sms`"),
-        RequestForm::Fcm => text("the JSON of messages:send", "4,096 bytes, reserved keys of `data`", ""),
-        RequestForm::Apns => text("HTTP, with APNs' headers", "4,096 bytes", ""),
-        RequestForm::Expo => text("HTTP", "", "`expo-server-sdk`"),
+        RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", "`twilio`"),
+        RequestForm::Messagebird => text("HTTP", SMS, "`messagebird`"),
+        RequestForm::Plivo => text("HTTP", SMS, "`plivo`"),
+        RequestForm::Telnyx => text("HTTP, version 2", SMS, "`telnyx`"),
+        RequestForm::Vonage => text("HTTP, the SMS API", SMS, "`@vonage/sms`"),
+        RequestForm::Fcm => {
+            text("the JSON of messages:send", "4,096 bytes, reserved keys of `data`", "`firebase-admin`")
+        }
+        RequestForm::Apns => text("HTTP, with APNs' headers", "4,096 bytes", "`@parse/node-apn`"),
+        RequestForm::Expo => text("HTTP", "4,096 bytes", "`expo-server-sdk`"),
         RequestForm::OneSignal => text("HTTP", "", "`@onesignal/node-onesignal`"),
-        RequestForm::Airship => text("HTTP, version 3", "", ""),
-        RequestForm::Sns => text("HTTP, fields of `Publish`", "", "`@aws-sdk/client-sns`"),
+        RequestForm::Airship => text("HTTP, version 3", "", "`urbanairship`"),
+        RequestForm::Sns => text("HTTP, fields of `Publish`", SMS, "`@aws-sdk/client-sns`"),
         RequestForm::Slack => text(
             "the JSON of chat.postMessage, with blocks",
-            "50 blocks, 3,000 characters, URLs and ids of buttons",
-            "",
+            "nothing, 50 blocks, 3,000 characters, 40,000 of the text, URLs and ids of buttons",
+            "`@slack/web-api`, `@slack/types`",
         ),
-        RequestForm::MsTeams => text("a message with an Adaptive Card", "28 KB", ""),
-        RequestForm::Discord => text("HTTP, version 10", "2,000 characters", "`@discordjs/rest`"),
+        RequestForm::MsTeams => text("a message with an Adaptive Card", "28 KB", "`adaptivecards`"),
+        RequestForm::Discord => text("HTTP, version 10", "empty, over 2,000 characters", "`@discordjs/rest`"),
         RequestForm::Webhook => text("HTTP", "", ""),
         RequestForm::Inbox => text("an inbox message", "", ""),
         RequestForm::Common if provider.channel() == Channel::Email && provider.row().borrows.is_none() => {

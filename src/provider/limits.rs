@@ -1,13 +1,14 @@
 //! What providers would answer instead of taking a message: what cannot be made at all, and their own limits, with their own
 //! codes and words.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use super::message::ProviderMessage;
-use super::overrides::overrides;
+use super::overrides::{over_headers, overrides};
 use super::{email, forms};
 use crate::clock::Timestamp;
 use crate::model::channel::Channel;
@@ -24,6 +25,13 @@ const DISCORD_CHARS: usize = 2000;
 const SLACK_BLOCKS: usize = 50;
 const SLACK_CHARS: usize = 3000;
 const SLACK_ID_CHARS: usize = 255;
+/// Characters of the text that stands for the blocks.
+const SLACK_TEXT_CHARS: usize = 40_000;
+const SLACK_HEADER_CHARS: usize = 150;
+/// Of a button, and of what stands in one row.
+const SLACK_BUTTON_CHARS: usize = 75;
+const SLACK_ROW_ELEMENTS: usize = 25;
+const SLACK_CONTEXT_ELEMENTS: usize = 10;
 
 /// An id as long as those that messages get.
 const MESSAGE_ID: &str = "1-00000000-000000000000000000000000";
@@ -40,10 +48,23 @@ pub struct Rendered<'a> {
 }
 
 /// What providers say to a job's messages. What is the same for all of them is worked out once.
-pub struct ProviderChecks(Vec<OnceLock<JobCheck>>);
+pub struct ProviderChecks {
+    /// By the places of their providers.
+    checks: Vec<OnceLock<JobCheck>>,
+    /// The headers that all e-mails have from their template.
+    headers: Option<Value>,
+}
+
+/// What is laid over the request of one message.
+#[derive(Clone, Copy)]
+pub struct Overriding<'a> {
+    pub options: &'a MessageOptions,
+    /// The headers that this e-mail has from its template, if each has its own.
+    pub headers: Option<&'a Value>,
+}
 
 /// What a definition's overrides make of every message to one provider.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct JobCheck {
     overriding: Option<Value>,
     /// Whether other recipients are named than the user.
@@ -51,22 +72,27 @@ struct JobCheck {
     problem: Option<String>,
 }
 
-impl Default for ProviderChecks {
-    fn default() -> Self {
-        ProviderChecks(Provider::ALL.iter().map(|_| OnceLock::new()).collect())
-    }
-}
-
 impl ProviderChecks {
-    fn of(&self, options: &MessageOptions, channel: Channel, provider: Provider) -> Option<&JobCheck> {
+    pub fn new(headers: Option<Value>) -> Self {
+        ProviderChecks { checks: Provider::ALL.iter().map(|_| OnceLock::new()).collect(), headers }
+    }
+
+    fn of(&self, overriding: Overriding<'_>, channel: Channel, provider: Provider) -> Option<Cow<'_, JobCheck>> {
+        let make = |headers| {
+            let overrides = overrides(overriding.options, channel, provider);
+            JobCheck::new(over_headers(headers, channel, overrides), channel, provider)
+        };
+        if channel == Channel::Email && overriding.headers.is_some() {
+            return Some(Cow::Owned(make(overriding.headers)));
+        }
         let place = Provider::ALL.iter().position(|it| *it == provider)?;
-        Some(self.0.get(place)?.get_or_init(|| JobCheck::new(overrides(options, channel, provider), channel, provider)))
+        Some(Cow::Borrowed(self.checks.get(place)?.get_or_init(|| make(self.headers.as_ref()))))
     }
 
     /// Why there can be no request to this address.
     pub fn unmade(
         &self,
-        options: &MessageOptions,
+        overriding: Overriding<'_>,
         channel: Channel,
         provider: Provider,
         address: &str,
@@ -74,7 +100,7 @@ impl ProviderChecks {
         if channel != Channel::Email || provider.row().borrows.is_some() {
             return None;
         }
-        let check = self.of(options, channel, provider)?;
+        let check = self.of(overriding, channel, provider)?;
         if check.problem.is_some() || check.names_recipients {
             return check.problem.clone();
         }
@@ -84,7 +110,7 @@ impl ProviderChecks {
     /// How the provider would refuse it. `data` writes what the message was made of.
     pub fn refusal(
         &self,
-        options: &MessageOptions,
+        overriding: Overriding<'_>,
         rendered: Rendered<'_>,
         data: impl FnOnce(&mut String) -> Result<(), String>,
     ) -> Option<String> {
@@ -92,8 +118,8 @@ impl ProviderChecks {
         if !is_limited(form) {
             return None;
         }
-        let check = self.of(options, rendered.channel, rendered.provider)?;
-        let is_push = matches!(form, RequestForm::Fcm | RequestForm::Apns);
+        let check = self.of(overriding, rendered.channel, rendered.provider)?;
+        let is_push = is_push(form);
         let mut text = String::new();
         // A text that cannot be written has failed before.
         if is_push && data(&mut text).is_err() {
@@ -110,7 +136,7 @@ impl ProviderChecks {
             // Nobody looks at the HTML.
             message.content = None;
         }
-        answer(form, &forms::request(&message))
+        answer(form, rendered.channel, &forms::request(&message))
     }
 }
 
@@ -150,8 +176,17 @@ impl JobCheck {
 }
 
 fn is_limited(form: RequestForm) -> bool {
-    use RequestForm::{Apns, Discord, Fcm, MsTeams, Sendgrid, Slack, Twilio};
-    matches!(form, Sendgrid | Twilio | Fcm | Apns | Slack | MsTeams | Discord)
+    use RequestForm::{
+        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Sendgrid, Slack, Sns, Telnyx, Twilio, Vonage,
+    };
+    is_push(form)
+        || matches!(form, Sendgrid | Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord)
+        || matches!(form, Messagebird | Plivo | Telnyx | Vonage | Sns)
+}
+
+/// Whether the data is a part of what has a length.
+fn is_push(form: RequestForm) -> bool {
+    matches!(form, RequestForm::Fcm | RequestForm::Apns | RequestForm::Expo)
 }
 
 /// Whether there is no need to look at the request. It is not made for most messages, which are far from every limit. An
@@ -166,15 +201,29 @@ fn is_surely_taken(form: RequestForm, it: &Rendered<'_>, bytes: usize, data: &st
             !may_be_reserved && 6 * (bytes + data.len()) + it.address.len() + 1000 < PUSH_BYTES
         }
         RequestForm::Apns => 6 * (bytes + data.len()) + 1000 < PUSH_BYTES,
-        RequestForm::Slack => 6 * bytes < SLACK_CHARS && !has_action(),
+        RequestForm::Expo => 6 * (bytes + data.len()) + it.address.len() + 1000 < PUSH_BYTES,
+        RequestForm::Messagebird
+        | RequestForm::Plivo
+        | RequestForm::Telnyx
+        | RequestForm::Vonage
+        | RequestForm::Sns => it.channel != Channel::Sms || sms(form, it.address, it.body).is_none(),
+        // Blocks of the author's own have limits of their own.
+        RequestForm::Slack => {
+            let has_own = || it.content.is_some_and(|content| content.starts_with('{') || content.contains("\"raw\""));
+            !it.body.is_empty() && 6 * bytes < SLACK_BUTTON_CHARS * 8 && !has_action() && !has_own()
+        }
         RequestForm::MsTeams => 6 * bytes + 2000 < TEAMS_BYTES,
-        RequestForm::Discord => 2 * bytes < DISCORD_CHARS,
+        RequestForm::Discord => !it.body.is_empty() && 2 * bytes < DISCORD_CHARS,
         _ => true,
     }
 }
 
 /// What the provider would answer to a request, if it would not take it.
-fn answer(form: RequestForm, request: &Value) -> Option<String> {
+fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String> {
+    let of_body = |name: &str| match &request["body"][name] {
+        Value::Array(values) => values.first().and_then(Value::as_str).unwrap_or_default(),
+        value => value.as_str().unwrap_or_default(),
+    };
     let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default();
     match form {
         RequestForm::Sendgrid => sendgrid(request),
@@ -182,11 +231,29 @@ fn answer(form: RequestForm, request: &Value) -> Option<String> {
         RequestForm::Fcm => fcm(&request["message"]),
         RequestForm::Apns => (request["body"].to_string().len() > PUSH_BYTES)
             .then(|| format!("PayloadTooLarge: the message payload is too large; the maximum is {PUSH_BYTES} bytes")),
+        RequestForm::Expo => {
+            // The token is no part of the payload.
+            let bytes = request["body"].to_string().len().saturating_sub(of_body("to").len());
+            (bytes > PUSH_BYTES).then(|| {
+                format!(
+                    "MessageTooBig: The total notification payload was too large; the maximum is {PUSH_BYTES} bytes"
+                )
+            })
+        }
+        RequestForm::Messagebird => sms(form, of_body("recipients"), of_body("body")),
+        RequestForm::Plivo => sms(form, of_body("dst"), of_body("text")),
+        RequestForm::Telnyx | RequestForm::Vonage => sms(form, of_body("to"), of_body("text")),
+        RequestForm::Sns if channel == Channel::Sms => sms(form, of_body("PhoneNumber"), of_body("Message")),
         RequestForm::Slack => slack(request),
         RequestForm::MsTeams => (request.to_string().len() > TEAMS_BYTES)
             .then(|| "MessageSizeTooBig: message size too large; the maximum is 28 KB".to_owned()),
         RequestForm::Discord => {
             let content = request.pointer("/body/content").and_then(Value::as_str).unwrap_or_default();
+            let has_more = ["embeds", "sticker_ids", "components", "attachments", "poll"];
+            let is_empty = || !has_more.iter().any(|name| request["body"].get(name).is_some());
+            if content.trim().is_empty() && is_empty() {
+                return Some("50006: Cannot send an empty message".to_owned());
+            }
             (content.chars().count() > DISCORD_CHARS)
                 .then(|| "50035: Invalid Form Body: content: Must be 2000 or fewer in length.".to_owned())
         }
@@ -239,6 +306,32 @@ fn twilio(to: &str, body: &str) -> Option<String> {
         .then(|| "21617: The concatenated message body exceeds the 1600 character limit.".to_owned())
 }
 
+/// What the other providers of SMS say to a number that is none, and to a text that is empty.
+fn sms(form: RequestForm, to: &str, text: &str) -> Option<String> {
+    let to = email::clean(to);
+    if !is_number(&to) {
+        return Some(match form {
+            RequestForm::Messagebird => format!("9: no (correct) recipients found: {to}"),
+            RequestForm::Telnyx => format!("40310: Invalid 'to' address: {to}"),
+            RequestForm::Vonage => format!("3: Invalid Parameters: to: {to}"),
+            RequestForm::Sns => {
+                format!("InvalidParameter: Invalid parameter: PhoneNumber Reason: {to} is not valid to publish to")
+            }
+            _ => format!("400: dst is not a valid number: {to}"),
+        });
+    }
+    text.is_empty().then(|| {
+        let answer = match form {
+            RequestForm::Messagebird => "9: body is required",
+            RequestForm::Telnyx => "40316: No content provided",
+            RequestForm::Vonage => "2: Missing Parameters: text",
+            RequestForm::Sns => "InvalidParameter: Invalid parameter: Empty message",
+            _ => "400: text is required",
+        };
+        answer.to_owned()
+    })
+}
+
 /// Twilio takes numbers with signs between the digits, and addresses of other networks behind their names.
 fn is_number(text: &str) -> bool {
     let text = text.split_once(':').filter(|(network, _)| !network.contains('+')).map_or(text, |(_, rest)| rest);
@@ -267,6 +360,14 @@ fn fcm(message: &Value) -> Option<String> {
 fn slack(request: &Value) -> Option<String> {
     let invalid = |what: String| Some(format!("invalid_blocks: {what}"));
     let blocks = request["blocks"].as_array().map_or(&[][..], Vec::as_slice);
+    let text = request["text"].as_str().unwrap_or_default();
+    let has_attachments = || request["attachments"].as_array().is_some_and(|it| !it.is_empty());
+    if text.is_empty() && blocks.is_empty() && !has_attachments() {
+        return Some("no_text".to_owned());
+    }
+    if text.len() > SLACK_TEXT_CHARS && text.chars().count() > SLACK_TEXT_CHARS {
+        return Some("msg_too_long".to_owned());
+    }
     if blocks.len() > SLACK_BLOCKS {
         return invalid(format!("no more than {SLACK_BLOCKS} items allowed [json-pointer:/blocks]"));
     }
@@ -275,6 +376,23 @@ fn slack(request: &Value) -> Option<String> {
         let elements = || block["elements"].as_array().into_iter().flatten().enumerate();
         let texts = elements().map(|(j, it)| (format!("/blocks/{i}/elements/{j}/text"), &it["text"]));
         let own = (format!("/blocks/{i}/text/text"), &block["text"]["text"]);
+        let most = |count: usize| format!("must be less than {} characters", count + 1);
+        let is_longer = |text: &Value, most: usize| text.as_str().is_some_and(|it| it.chars().count() > most);
+        if block["type"] == "header" && is_longer(&block["text"]["text"], SLACK_HEADER_CHARS) {
+            return invalid(format!("{} [json-pointer:/blocks/{i}/text/text]", most(SLACK_HEADER_CHARS)));
+        }
+        let row = match block["type"].as_str() {
+            Some("actions") => SLACK_ROW_ELEMENTS,
+            Some("context") => SLACK_CONTEXT_ELEMENTS,
+            _ => usize::MAX,
+        };
+        if elements().count() > row {
+            return invalid(format!("no more than {row} items allowed [json-pointer:/blocks/{i}/elements]"));
+        }
+        let mut buttons = elements().filter(|(_, it)| it["type"] == "button");
+        if let Some((j, _)) = buttons.find(|(_, it)| is_longer(&it["text"]["text"], SLACK_BUTTON_CHARS)) {
+            return invalid(format!("{} [json-pointer:/blocks/{i}/elements/{j}/text/text]", most(SLACK_BUTTON_CHARS)));
+        }
         let mut texts = [own].into_iter().chain(texts).filter_map(|(at, text)| Some((at, text.as_str()?)));
         if let Some((at, _)) = texts.find(|(_, text)| text.len() > SLACK_CHARS && text.chars().count() > SLACK_CHARS) {
             return invalid(format!("must be less than {} characters [json-pointer:{at}]", SLACK_CHARS + 1));

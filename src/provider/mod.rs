@@ -43,9 +43,9 @@ use crate::render::{markdown, node};
 
 pub use effects::without_effect;
 pub use forms::{About, about, request};
-pub use limits::{ProviderChecks, Rendered};
+pub use limits::{Overriding, ProviderChecks, Rendered};
 pub use message::ProviderMessage;
-pub use overrides::overrides;
+pub use overrides::{over_headers, overrides};
 
 /// Whether a provider passes on what a message was made of, or has to look at it.
 pub fn passes_data_on(provider: Provider) -> bool {

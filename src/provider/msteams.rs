@@ -44,7 +44,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
         json!({
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
             "type": "AdaptiveCard",
-            "version": "1.4",
+            "version": "1.5",
             "body": body,
         })
     });

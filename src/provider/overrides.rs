@@ -19,6 +19,14 @@ pub fn overrides(options: &MessageOptions, channel: Channel, provider: Provider)
     merged.as_object().is_some_and(|it| !it.is_empty()).then_some(merged)
 }
 
+/// What is overridden, laid over the headers that an e-mail has from its template.
+pub fn over_headers(headers: Option<&Value>, channel: Channel, overriding: Option<Value>) -> Option<Value> {
+    let Some(headers) = headers.filter(|_| channel == Channel::Email) else { return overriding };
+    let mut merged = headers.clone();
+    overriding.iter().for_each(|it| merge(&mut merged, it));
+    Some(merged)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -125,6 +125,14 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_line_and_column() {
+        assert_eq!(placed("it is odd at position 5:9", "ab\ncdefgh"), "it is odd (line 2, column 3)");
+        for other in ["it is odd", "it is odd at position 99:100", "it is odd at position x"] {
+            assert_eq!(placed(other, "ab"), other);
+        }
+    }
+
+    #[test]
     fn tags_within_texts_are_rendered_once_for_all() {
         let source = mail(
             "<mj-text>Hi {{name}}{{#if vip}}, <b>{{tier}}</b>{{/if}}</mj-text><mj-button href=\"{{url}}\">Go</mj-button>",

@@ -10,6 +10,7 @@ use crate::json;
 use crate::model::bulk::Job;
 use crate::model::content::Content;
 use crate::model::definition::{ContentSource, Definition};
+use crate::model::email_headers::EmailHeaders;
 use crate::model::environment::EnvironmentRow;
 use crate::model::resolved::{ResolvedDefinition, ResolvedTopic, TemplateSource};
 
@@ -38,6 +39,15 @@ struct TemplateParts {
     content: Content,
     #[serde(default)]
     subscription: Option<TopicReference>,
+    #[serde(default)]
+    email: Option<EmailHeaders>,
+}
+
+/// Nothing but the headers of a stored template.
+#[derive(Deserialize)]
+struct Headed {
+    #[serde(default)]
+    email: Option<EmailHeaders>,
 }
 
 /// Nothing but the brand of a stored template.
@@ -110,7 +120,8 @@ pub(in crate::store) fn resolve_into(
         let template = read::<TemplateParts>(&template_json)?;
         topic_id = topic_id.or(template.subscription.and_then(|it| it.topic_id));
         let alias = template::find_alias(db, version)?;
-        plan.stored = TemplateSource::Template { template_id, alias, content: template.content };
+        let headers = template.email.unwrap_or_default();
+        plan.stored = TemplateSource::Template { template_id, alias, content: template.content, headers };
     } else if let ContentSource::Template(id) = &plan.definition.source
         && let Some(found) = template::find_to_send(db, environment, id)?
         && found.template_version.is_none()
@@ -129,6 +140,13 @@ pub(in crate::store) fn resolve_into(
         None => None,
     };
     Ok(())
+}
+
+/// The headers that e-mails of a job have from its template.
+pub fn email_headers(db: &Db<'_>, job: &Job) -> Result<EmailHeaders> {
+    let Some(version) = job.template_version else { return Ok(EmailHeaders::default()) };
+    let (_, template_json) = template::get_version(db, version)?;
+    Ok(read::<Headed>(&template_json)?.email.unwrap_or_default())
 }
 
 fn read<'a, T: Deserialize<'a>>(template_json: &'a str) -> Result<T> {

@@ -85,16 +85,11 @@ fn an_email_of_mjml_has_the_language_of_its_reader_if_its_author_names_none() {
     // An author's own HTML is left as it is.
     let own = "<!doctype html><html lang=\"und\"><body>x</body></html>";
     assert_eq!(sent(own.to_owned()), own);
-    for (inside, told) in [
-        ("<mj-include path=\"a\" />", "mj-include is not supported: put what it names in its place"),
-        ("\n<mj-nonsense />", "(line 2, column"),
-    ] {
-        let html = format!("<mjml><mj-body>{inside}</mj-body></mjml>");
-        let channel = json!({ "type": "channel", "channel": "email", "raw": { "html": html } });
-        let content = json!({ "version": "2022-01-01", "elements": [channel] });
-        let refused = customer.post("/bulk", &json!({ "message": { "content": content } })).refused(400);
-        assert!(refused.contains(told), "{refused}");
-    }
+    let html = "<mjml><mj-body><mj-include path=\"a\" /></mj-body></mjml>";
+    let channel = json!({ "type": "channel", "channel": "email", "raw": { "html": html } });
+    let content = json!({ "version": "2022-01-01", "elements": [channel] });
+    let refused = customer.post("/bulk", &json!({ "message": { "content": content } })).refused(400);
+    assert!(refused.contains("mj-include is not supported: put what it names in its place"), "{refused}");
 }
 
 #[test]

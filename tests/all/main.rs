@@ -27,6 +27,7 @@ mod lookups;
 mod memory;
 mod migration;
 mod model;
+mod overrides;
 mod peers;
 mod preferences;
 mod process_faults;

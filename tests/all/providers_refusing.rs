@@ -32,6 +32,13 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
         let button = |id| json!({ "type": "action", "content": "Go", "href": href, "action_id": id });
         json!({ "version": "2022-01-01", "elements": ids.map(button) })
     };
+    let own_blocks = |blocks: Value| {
+        let channel = json!({ "type": "channel", "channel": "direct_message", "raw": { "blocks": blocks } });
+        json!({ "version": "2022-01-01", "elements": [channel] })
+    };
+    let plain = |count: usize| json!({ "type": "plain_text", "text": "x".repeat(count) });
+    let header = |count| json!({ "type": "header", "text": plain(count) });
+    let button = |count| json!({ "type": "button", "text": plain(count) });
     let dividers: Vec<Value> = (0..51).map(|_| json!({ "type": "divider" })).collect();
     let cases = [
         ("sendgrid", json!({ "body": "b" }), json!({}), "400: The subject is required."),
@@ -50,9 +57,23 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
         ("slack", buttons("https://acme.example", ["a", "a"]), json!({}), "`action_id` a already exists"),
         ("msteams", text(&"x".repeat(29_000)), json!({}), "MessageSizeTooBig"),
         ("discord", text(&"x".repeat(2001)), json!({}), "50035"),
+        ("discord", json!({ "body": "" }), json!({}), "50006: Cannot send an empty message"),
+        ("slack", json!({ "body": "" }), json!({}), "no_text"),
+        ("slack", own_blocks(json!([header(151)])), json!({}), "must be less than 151 characters"),
+        ("slack", own_blocks(json!([{ "type": "actions", "elements": [button(76)] }])), json!({}), "less than 76"),
+        ("expo", text(&"x".repeat(5000)), json!({}), "MessageTooBig"),
+        ("vonage", json!({ "body": "" }), json!({}), "2: Missing Parameters: text"),
+        ("vonage", text("b"), json!({ "to": "home" }), "3: Invalid Parameters: to: home"),
+        ("messagebird", json!({ "body": "" }), json!({}), "9: body is required"),
+        ("messagebird", text("b"), json!({ "body": { "recipients": ["home"] } }), "9: no (correct) recipients found"),
+        ("plivo", json!({ "body": "" }), json!({}), "400: text is required"),
+        ("plivo", text("b"), json!({ "to": "home" }), "400: dst is not a valid number: home"),
+        ("telnyx", json!({ "body": "" }), json!({}), "40316: No content provided"),
+        ("telnyx", text("b"), json!({ "body": { "to": "home" } }), "40310: Invalid 'to' address: home"),
+        ("aws-sns", json!({ "body": "" }), json!({}), "InvalidParameter: Invalid parameter: Empty message"),
     ];
     let profile = json!({
-        "email": "ada@example.com", "phone_number": "+15551234567", "firebaseToken": "t", "apn": "t",
+        "email": "ada@example.com", "phone_number": "+15551234567", "firebaseToken": "t", "apn": "t", "expo": "t",
         "slack": { "channel": "C1" }, "ms_teams": { "conversation_id": "c" }, "discord": { "channel_id": "1" },
     });
     for (provider, content, overriding, expected) in cases {

@@ -353,6 +353,101 @@ fn email_headers_stay_beside_an_email_channel() {
     assert_eq!(acme.get(&format!("{path}?version=draft")).ok(200).get("email"), None);
 }
 
+/// What providers were given of e-mails that a published template with such headers led to.
+fn headed(customer: &Customer, headers: &Value, message: Value, user: &Value) -> Vec<Value> {
+    let body = with(with(saying("Hello"), "/notification/email", headers.clone()), "/state", json!("PUBLISHED"));
+    let path = created(customer, &body);
+    let template = path.trim_start_matches("/notifications/");
+    let mut message = message;
+    message["template"] = template.into();
+    let job_id = customer.post("/bulk", &json!({ "message": message })).ok(201)["jobId"].as_str().unwrap().to_owned();
+    customer.ingest(&job_id, json!([user]));
+    customer.run_to_the_end(&job_id);
+    customer.outbox(&job_id)
+}
+
+#[test]
+fn email_headers_reach_every_provider_of_email() {
+    let daemon = Daemon::start();
+    let acme = daemon.customer("acme");
+    let headers = json!({
+        "from": "\"Acme, {{data.shop}}\" <shop-{{data.id}}@example.com>", "reply_to": "Help <help@bücher.example>",
+        "cc": ["{{profile.boss}}", "{{data.nobody}}"], "bcc": ["audit@example.com, \"Law, Ltd.\" <law@example.com>"],
+    });
+    let user = json!({
+        "recipient": "ada", "profile": { "email": "ada@example.com", "boss": "Boss <boss@example.com>" },
+        "data": { "shop": "Ada & \"Co\"", "id": 7 },
+    });
+    let request = |provider: &str, overriding: Value| {
+        let message = json!({
+            "routing": { "method": "single", "channels": [provider] },
+            "channels": { "email": { "override": overriding } },
+        });
+        headed(&acme, &headers, message, &user)[0]["request"].clone()
+    };
+    let sendgrid = request("sendgrid", json!({}));
+    assert_eq!(sendgrid["from"], json!({ "email": "shop-7@example.com", "name": "Acme, Ada & \"Co\"" }));
+    assert_eq!(sendgrid["reply_to"], json!({ "email": "help@xn--bcher-kva.example", "name": "Help" }));
+    let to = &sendgrid["personalizations"][0];
+    assert_eq!(to["cc"], json!([{ "email": "boss@example.com", "name": "Boss" }]));
+    assert_eq!(
+        to["bcc"],
+        json!([{ "email": "audit@example.com" }, { "email": "law@example.com", "name": "Law, Ltd." }])
+    );
+    let cases = [
+        ("postmark", "/body/From", json!("\"Acme, Ada & \\\"Co\\\"\" <shop-7@example.com>")),
+        ("aws-ses", "/body/Destination/CcAddresses", json!(["Boss <boss@example.com>"])),
+        ("mailgun", "/body/h:Reply-To", json!("Help <help@xn--bcher-kva.example>")),
+        ("mailjet", "/body/Messages/0/ReplyTo/Email", json!("help@xn--bcher-kva.example")),
+        ("mandrill", "/body/message/to/1/email", json!("boss@example.com")),
+        ("resend", "/body/bcc", json!(["audit@example.com", "\"Law, Ltd.\" <law@example.com>"])),
+        ("sparkpost", "/body/content/headers/CC", json!("Boss <boss@example.com>")),
+        ("smtp", "/from", json!("shop-7@example.com")),
+        ("gmail", "/to", json!(["ada@example.com", "boss@example.com", "audit@example.com", "law@example.com"])),
+        ("mailersend", "/cc", json!(["Boss <boss@example.com>"])),
+    ];
+    for (provider, place, expected) in cases {
+        let request = request(provider, json!({}));
+        assert_eq!(request.pointer(place), Some(&expected), "{provider}: {request}");
+    }
+    // What the message says goes before.
+    let overridden = request("sendgrid", json!({ "from": "me@example.com", "replyTo": "me@example.com", "cc": null }));
+    assert_eq!(overridden["from"], json!({ "email": "me@example.com" }));
+    assert_eq!(overridden["reply_to"], json!({ "email": "me@example.com" }));
+    assert_eq!(overridden["personalizations"][0].get("cc"), None);
+    assert_eq!(overridden["personalizations"][0]["bcc"], to["bcc"]);
+}
+
+#[test]
+fn a_header_that_is_no_address_is_refused_or_is_what_the_message_fails_by() {
+    let daemon = Daemon::start();
+    let acme = daemon.customer("acme");
+    let refused = [
+        (json!({ "from": "nobody" }), "notification.email.from: 'nobody' is not an e-mail address"),
+        (json!({ "cc": ["a@example.com", "b"] }), "notification.email.cc[1]: 'b' is not an e-mail address"),
+        (json!({ "bcc": ["{{#if}"] }), "notification.email.bcc[0]: not a valid template"),
+    ];
+    for (headers, expected) in refused {
+        let message = acme.post("/notifications", &with(saying("Hi"), "/notification/email", headers)).refused(400);
+        assert!(message.starts_with(expected), "{message}");
+    }
+    let sent = |headers: Value, boss: &str| {
+        let user = json!({ "recipient": "ada", "profile": { "email": "ada@example.com", "boss": boss } });
+        headed(&acme, &headers, json!({}), &user)[0].clone()
+    };
+    for headers in [json!({ "cc": ["{{profile.boss}}"] }), json!({ "from": "Boss <{{profile.boss}}>" })] {
+        let row = sent(headers.clone(), "nobody");
+        assert_eq!((&row["status"], &row["reason"]), (&json!("UNDELIVERABLE"), &json!("PROVIDER_ERROR")), "{row}");
+        assert!(row["error"].as_str().unwrap().contains("'nobody' is not an e-mail address"), "{row}");
+        assert_eq!(sent(headers, "boss@example.com")["status"], "SENT");
+    }
+    // The provider's limits are about all of it.
+    let twice = sent(json!({ "cc": ["{{profile.boss}}"] }), "ada@example.com");
+    assert!(twice["error"].as_str().unwrap().contains("should be unique"), "{twice}");
+    let twice = sent(json!({ "cc": ["ada@example.com"] }), "b@example.com");
+    assert!(twice["error"].as_str().unwrap().contains("should be unique"), "{twice}");
+}
+
 #[test]
 fn checks_are_kept_as_they_were_given() {
     let daemon = Daemon::start();

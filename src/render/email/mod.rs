@@ -3,5 +3,6 @@
 pub mod brand;
 mod dark;
 pub mod document;
+pub mod headers;
 mod language;
 mod sanitize;
