@@ -64,6 +64,10 @@ impl Ids {
         Ids::Seeded(SeededIds { seed, last: 0 })
     }
 
+    pub fn are_seeded(&self) -> bool {
+        matches!(self, Ids::Seeded(_))
+    }
+
     /// Begins behind the ids of a file in which so much was made: no id is made twice.
     pub fn begin_after(&mut self, made: u64) {
         if let Ids::Seeded(ids) = self {

@@ -381,6 +381,9 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/_bulkd/snapshots/{name}", snapshot::put)
         .about("Take a snapshot of the environment")
         .answers("200 `{name, created_at, jobs, users, messages, bytes}`"),
+    route(Method::Get, "/_bulkd/snapshots/{name}", snapshot::get)
+        .about("Get a snapshot as a file")
+        .answers("200 with a file that another bulkd opens, `application/vnd.sqlite3`"),
     route(Method::Post, "/_bulkd/snapshots/{name}/restore", snapshot::restore)
         .about("Bring the environment back to a snapshot")
         .answers("200 with the snapshot, which stays"),

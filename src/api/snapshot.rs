@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Media};
 use crate::error::{Error, Result};
 use crate::store::snapshot::Summary;
 use crate::store::snapshots;
@@ -51,6 +51,15 @@ pub fn list(_: Call<'_>) -> Result<Action> {
         let row = view.read(|_, row| Ok(row))?;
         let items: Vec<Value> = view.store().snapshots().list(row).iter().map(shown).collect();
         answer(200, json!({ "items": items, "paging": { "more": false } }).to_string())
+    })
+}
+
+/// `GET /_bulkd/snapshots/{name}`: 200 with a file that another bulkd opens under the same key.
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let name = name(&mut call)?;
+    Action::prepare(move |view| {
+        let answer = Answer { media: Media::Database, ..Answer::new(200, snapshots::export(view, &name)?) };
+        Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
     })
 }
 

@@ -175,8 +175,13 @@ impl Store {
         // Before SQLite touches it, unless there is none yet.
         let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
-        snapshot::retire_left_over(&conn)?;
-        options.ids.begin_after(number::made(&conn)?);
+        // A file that is damaged there is served as far as it is sound.
+        if let Err(error) = snapshot::retire_left_over(&conn) {
+            log::warn!("what an earlier run has kept for snapshots stays: {error}");
+        }
+        if options.ids.are_seeded() {
+            options.ids.begin_after(number::made(&conn)?);
+        }
         let in_place = held.map_or_else(|| InPlace::hold(&path), Ok)?;
         in_place.check()?;
         // A file that is thrown away is not looked for by any next start.

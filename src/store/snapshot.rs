@@ -113,7 +113,7 @@ struct Shared {
 #[derive(Clone, Default)]
 pub(in crate::store) struct Kept {
     /// Where what the environment has no more and a snapshot needs is kept.
-    environment: Option<EnvironmentRow>,
+    pub(in crate::store) environment: Option<EnvironmentRow>,
     /// By name.
     pub(in crate::store) snapshots: BTreeMap<String, Taken>,
 }

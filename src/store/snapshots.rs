@@ -1,13 +1,41 @@
 //! Snapshots are taken, restored and deleted: one at a time, and beside the writer as far as may be.
 
-use super::Tx;
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::engine::file;
+use super::engine::partial::Partial;
+use super::engine::recipients::{CachedJobs, Recipients};
 use super::environment::View;
 use super::snapshot::{Kept, Restore, Summary, Taken, is_there, not_found};
+use super::{Tx, backup, temporary};
 use crate::error::{Error, Result};
+use crate::id::Ids;
 use crate::model::environment::EnvironmentRow;
 
 /// Snapshots of one environment at most.
 pub const PER_ENVIRONMENT: usize = 100;
+/// The file of a snapshot has so many bytes at most: it is made in memory.
+const FILE_BYTES: u64 = 256 * 1024 * 1024;
+/// The tables of which each row says whose it is.
+const OF_ENVIRONMENTS: [&str; 15] = [
+    "environments",
+    "jobs",
+    "message_ranges",
+    "message_names",
+    "idempotency_keys",
+    "templates",
+    "brands",
+    "brand_versions",
+    "profiles",
+    "profile_versions",
+    "deleted_profiles",
+    "lists",
+    "topics",
+    "user_preferences",
+    "user_tokens",
+];
 /// What the snapshots of all environments may take in memory.
 const ALL_BYTES: usize = 256 * 1024 * 1024;
 
@@ -79,4 +107,66 @@ fn change(
     })?;
     snapshots.all().insert(row, kept);
     Ok(summary)
+}
+
+/// A snapshot as a file of its own, without the webhooks: what another bulkd opens.
+pub fn export(view: &View<'_>, name: &str) -> Result<Vec<u8>> {
+    let store = view.store();
+    let snapshots = store.snapshots();
+    let _one = snapshots.one_at_a_time();
+    let row = view.read(|_, row| Ok(row))?;
+    let kept = snapshots.all().get(&row).cloned().unwrap_or_default();
+    let mut taken = kept.snapshots.get(name).cloned().ok_or_else(|| not_found(name))?;
+    let (folder, path) = temporary::folder("snapshot-")?;
+    let partial = Partial::create(&path)?;
+    backup::copy(file::open_reader(store.path())?, &partial, &store.stopping)?;
+    let mut conn = Connection::open(partial.path())?;
+    store.stopping.watch(&mut conn)?;
+    conn.pragma_update(None, "secure_delete", true)?;
+    conn.execute_batch("PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE")?;
+    let (mut ids, mut recipients) = (Ids::random(), Recipients::new(CachedJobs::default(), 0));
+    let mut tx = Tx::new(&conn, store.clock_reading(), &mut ids, &mut recipients);
+    let mut alone = Kept { snapshots: BTreeMap::new(), ..kept };
+    Restore::new(&mut tx, row, &mut alone)?.run(&mut taken)?;
+    keep_only(&conn, row)?;
+    conn.execute_batch("COMMIT; VACUUM")?;
+    // The log is copied, and with it the file is whole.
+    conn.pragma_update(None, "journal_mode", "DELETE")?;
+    conn.close().map_err(|(_, error)| error)?;
+    let bytes = std::fs::metadata(partial.path()).map_or(0, |metadata| metadata.len());
+    if bytes > FILE_BYTES {
+        let mib = FILE_BYTES / (1024 * 1024);
+        let problem = format!("the file would have more than {mib} MiB; make a backup instead");
+        return Err(Error::conflict(problem));
+    }
+    let file = std::fs::read(partial.path());
+    drop(folder);
+    file.map_err(|error| Error::unavailable(format!("the file of a snapshot cannot be read: {error}")))
+}
+
+/// Removes all that does not belong to one environment.
+fn keep_only(conn: &Connection, environment: EnvironmentRow) -> Result<()> {
+    for table in OF_ENVIRONMENTS {
+        conn.execute(&format!("DELETE FROM {table} WHERE environment IS NOT ?1"), [environment])?;
+    }
+    conn.execute_batch(
+        "DELETE FROM webhooks;
+         DELETE FROM webhook_events;
+         DELETE FROM jobs WHERE dropped_at IS NOT NULL;
+         DELETE FROM definitions WHERE job NOT IN (SELECT job FROM jobs);
+         DELETE FROM failures WHERE job NOT IN (SELECT job FROM jobs);
+         DELETE FROM user_ranges WHERE job NOT IN (SELECT job FROM jobs);
+         DELETE FROM message_ranges WHERE job NOT IN (SELECT job FROM jobs);
+         DELETE FROM users WHERE number NOT IN (
+             SELECT number FROM user_ranges CROSS JOIN users ON number BETWEEN first_number AND last_number);
+         DELETE FROM messages WHERE number NOT IN (
+             SELECT number FROM message_ranges CROSS JOIN messages ON number BETWEEN first_number AND last_number);
+         DELETE FROM deliveries WHERE number NOT IN (SELECT number FROM messages);
+         DELETE FROM message_events WHERE number NOT IN (SELECT number FROM messages);
+         DELETE FROM delayed WHERE number NOT IN (SELECT number FROM messages);
+         DELETE FROM template_versions WHERE template NOT IN (SELECT template FROM templates);
+         DELETE FROM template_checks WHERE template NOT IN (SELECT template FROM templates);
+         DELETE FROM subscriptions WHERE list NOT IN (SELECT list FROM lists);",
+    )?;
+    Ok(())
 }

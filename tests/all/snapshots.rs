@@ -232,6 +232,44 @@ fn a_reset_and_a_start_end_snapshots_and_leave_nothing_of_them() {
     let _ = NOW;
 }
 
+/// The file of a snapshot.
+fn download(daemon: &Daemon, key: &str, name: &str) -> Vec<u8> {
+    let url = format!("http://{}/_bulkd/snapshots/{name}", daemon.address());
+    let mut answer = ureq::get(url).header("Authorization", format!("Bearer {key}")).call().unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/vnd.sqlite3");
+    answer.body_mut().read_to_vec().unwrap()
+}
+
+#[test]
+fn the_file_of_a_snapshot_opens_in_another_bulkd_and_has_nothing_of_others() {
+    let daemon = Daemon::start();
+    let (customer, other) = (daemon.customer("acme"), daemon.customer("other"));
+    other.put("/profiles/eve", &json!({ "profile": { "email": "secret-of-others@example.com" } })).ok(200);
+    send(&other, "secret-of-others", json!({}));
+    fill(&customer, "bob");
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 40));
+    customer.run_to_the_end(&job_id);
+    let created = customer.create(newsletter());
+    customer.ingest(&created, readers(0, 20));
+    let before = all(&customer, &[&job_id, &created]);
+    take(&customer, "it");
+    customer.run_to_the_end(&created);
+    send(&customer, "later-than-that", json!({}));
+    let bytes = download(&daemon, "acme", "it");
+    for text in ["secret-of-others", "later-than-that"] {
+        assert!(!bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+    }
+    let mut there = Daemon::start_with(|config| std::fs::write(config.database.as_ref().unwrap(), &bytes).unwrap());
+    let customer = there.customer("acme");
+    assert_eq!(all(&customer, &[&job_id, &created]), before);
+    assert_eq!(customer.run_to_the_end(&created)["enqueued"], 20);
+    assert_eq!(there.customer("other").get("/_bulkd/outbox").ok(200)["items"], json!([]));
+    there.stop();
+    check(&there.database());
+    daemon.customer("acme").get("/_bulkd/snapshots/other").refused(404);
+}
+
 /// What a snapshot and its restore cost with many messages is printed; `BULKD_TEST_LONG=1` has 100,000 of them.
 #[test]
 fn a_snapshot_of_many_messages_copies_none_of_them() {
@@ -258,6 +296,7 @@ fn a_snapshot_of_many_messages_copies_none_of_them() {
     assert_eq!(customer.job(&job_id)["enqueued"], users);
     customer.get(&format!("/bulk/{more}")).refused(404);
     timed("restore again", &|| drop(restore(&customer, "many")));
+    timed("file", &|| drop(download(&daemon, "acme", "many")));
     timed("delete", &|| customer.delete("/_bulkd/snapshots/many").done());
     timed("reset", &|| customer.post("/_bulkd/reset", &json!({})).done());
 }
