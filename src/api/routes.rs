@@ -387,6 +387,10 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/_bulkd/snapshots/{name}/restore", snapshot::restore)
         .about("Bring the environment back to a snapshot")
         .answers("200 with the snapshot, which stays"),
+    route(Method::Post, "/_bulkd/snapshots/{name}/fork", snapshot::fork)
+        .about("Make a snapshot the environment of another key")
+        .body("`{key}`")
+        .answers("201 with the snapshot, 409 if the key has something already"),
     route(Method::Delete, "/_bulkd/snapshots/{name}", snapshot::delete).about("Delete a snapshot").answers("204"),
     route(Method::Post, "/_bulkd/reset", reset::reset)
         .about("Reset the environment")

@@ -1,9 +1,11 @@
 //! Snapshots of an environment. Ours; Courier has nothing of the kind.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Media};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::store::snapshot::Summary;
 use crate::store::snapshots;
 
@@ -72,6 +74,23 @@ pub fn restore(mut call: Call<'_>) -> Result<Action> {
         // Those that are held have new rows, and are to be looked at.
         lifecycle.ring();
         answer(200, shown(&restored).to_string())
+    })
+}
+
+#[derive(Deserialize)]
+struct ForkBody {
+    key: String,
+}
+
+/// `POST /_bulkd/snapshots/{name}/fork` with `{key}`: 201 with the snapshot, which the environment of that key has now.
+pub fn fork(mut call: Call<'_>) -> Result<Action> {
+    let name = name(&mut call)?;
+    let body: ForkBody = json::read(&call.json()?, String::new)?;
+    let of = call.settings.keys.environment(Some(&format!("Bearer {}", body.key)));
+    let of = of.map_err(|_| Error::invalid("key", "expected an API key that this daemon accepts"))?;
+    Action::prepare(move |view| {
+        let forked = snapshots::fork(view, &name, &of)?;
+        answer(201, shown(&forked).to_string())
     })
 }
 

@@ -35,6 +35,7 @@ pub mod check;
 pub mod compact;
 pub mod due;
 pub mod event_batch;
+mod fork;
 pub mod ingest;
 pub mod job_users;
 pub mod list_replacement;

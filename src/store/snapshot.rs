@@ -22,10 +22,10 @@ use crate::model::environment::EnvironmentRow;
 use crate::model::row::JobRow;
 
 /// The columns of one row.
-type Row = Vec<Value>;
+pub(in crate::store) type Row = Vec<Value>;
 
 /// Tables of which an environment's rows are put back as they were, each with its columns.
-const PLAIN: [(&str, &str); 7] = [
+pub(in crate::store) const PLAIN: [(&str, &str); 7] = [
     ("topics", "environment, topic_id, name, default_status"),
     (
         "user_preferences",
@@ -38,19 +38,23 @@ const PLAIN: [(&str, &str); 7] = [
     ("message_names", "environment, message_id, number"),
 ];
 
-const TEMPLATES: &str = "template, environment, template_id, alias, draft, created_at, updated_at, archived_at";
-const TEMPLATE_VERSIONS: &str = "template_version, template, version, template_json, created_at";
-const TEMPLATE_CHECKS: &str = "template, submission_id, checks";
-const LISTS: &str = "list, environment, list_id, name, preferences, created_at, updated_at, deleted_at";
-const SUBSCRIPTIONS: &str = "list, user_id, preferences, created_at";
-const BRAND_VERSIONS: &str = "brand_version, brand_json, created_at, environment, replaced_at";
-const PROFILE_VERSIONS: &str = "profile_version, profile, created_at, environment, user_id, replaced_at";
-const JOBS: &str = "job, job_id, kind, status, received, enqueued, failures, error, created_at, run_at, completed_at, \
+pub(in crate::store) const TEMPLATES: &str =
+    "template, environment, template_id, alias, draft, created_at, updated_at, archived_at";
+pub(in crate::store) const TEMPLATE_VERSIONS: &str = "template_version, template, version, template_json, created_at";
+pub(in crate::store) const TEMPLATE_CHECKS: &str = "template, submission_id, checks";
+pub(in crate::store) const LISTS: &str =
+    "list, environment, list_id, name, preferences, created_at, updated_at, deleted_at";
+pub(in crate::store) const SUBSCRIPTIONS: &str = "list, user_id, preferences, created_at";
+pub(in crate::store) const BRAND_VERSIONS: &str = "brand_version, brand_json, created_at, environment, replaced_at";
+pub(in crate::store) const PROFILE_VERSIONS: &str =
+    "profile_version, profile, created_at, environment, user_id, replaced_at";
+pub(in crate::store) const JOBS: &str = "job, job_id, kind, status, received, enqueued, failures, error, created_at, run_at, completed_at, \
                     template_version, brand_version, archived_at";
-const MESSAGES: &str =
+pub(in crate::store) const MESSAGES: &str =
     "number, status, reason, error, channel, provider, address, subject, body, content, profile_version";
-const DELIVERIES: &str = "number, position, status, reason, error, channel, provider, address, subject, body, content";
-const MESSAGE_EVENTS: &str = "event, number, status, created_at";
+pub(in crate::store) const DELIVERIES: &str =
+    "number, position, status, reason, error, channel, provider, address, subject, body, content";
+pub(in crate::store) const MESSAGE_EVENTS: &str = "event, number, status, created_at";
 
 /// The messages of an environment that can still change, or have changed.
 const CHANGING: &str = "SELECT number FROM message_ranges CROSS JOIN delayed
@@ -61,30 +65,30 @@ const CHANGING: &str = "SELECT number FROM message_ranges CROSS JOIN delayed
 /// An environment as it was.
 #[derive(Clone)]
 pub(in crate::store) struct Taken {
-    taken_at: Timestamp,
-    jobs: Vec<SavedJob>,
+    pub(in crate::store) taken_at: Timestamp,
+    pub(in crate::store) jobs: Vec<SavedJob>,
     /// Those of [`PLAIN`].
-    plain: Vec<Vec<Row>>,
-    templates: Vec<Row>,
-    template_versions: Vec<Row>,
-    template_checks: Vec<Row>,
-    lists: Vec<Row>,
-    subscriptions: Vec<Row>,
-    brand_versions: Vec<Row>,
-    profile_versions: Vec<Row>,
-    messages: Vec<Row>,
-    deliveries: Vec<Row>,
-    message_events: Vec<Row>,
-    delayed: Vec<Row>,
+    pub(in crate::store) plain: Vec<Vec<Row>>,
+    pub(in crate::store) templates: Vec<Row>,
+    pub(in crate::store) template_versions: Vec<Row>,
+    pub(in crate::store) template_checks: Vec<Row>,
+    pub(in crate::store) lists: Vec<Row>,
+    pub(in crate::store) subscriptions: Vec<Row>,
+    pub(in crate::store) brand_versions: Vec<Row>,
+    pub(in crate::store) profile_versions: Vec<Row>,
+    pub(in crate::store) messages: Vec<Row>,
+    pub(in crate::store) deliveries: Vec<Row>,
+    pub(in crate::store) message_events: Vec<Row>,
+    pub(in crate::store) delayed: Vec<Row>,
     pub(in crate::store) bytes: usize,
 }
 
 /// How far a job had come.
 #[derive(Clone)]
-struct SavedJob {
+pub(in crate::store) struct SavedJob {
     /// The row that has what it had, and maybe more.
-    job: JobRow,
-    columns: Row,
+    pub(in crate::store) job: JobRow,
+    pub(in crate::store) columns: Row,
 }
 
 /// What is told of a snapshot.
@@ -170,7 +174,7 @@ pub(in crate::store) fn retire_left_over(conn: &Connection) -> rusqlite::Result<
     Ok(())
 }
 
-fn retire(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
+pub(in crate::store) fn retire(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
     let retire = "UPDATE environments SET key_hash = CAST('retired ' || environment AS BLOB) WHERE environment = ?1";
     tx.conn.execute(retire, [environment])?;
     tx.wakeups.retention = true;
@@ -178,7 +182,7 @@ fn retire(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
 }
 
 /// Makes an environment that no key opens.
-fn make_environment(tx: &mut Tx<'_>, what: &str) -> Result<EnvironmentRow> {
+pub(in crate::store) fn make_environment(tx: &mut Tx<'_>, what: &str) -> Result<EnvironmentRow> {
     let row = number::next_environment(tx.conn)?;
     tx.conn.execute(
         "INSERT INTO environments (environment, key_hash, label, created_at)
@@ -190,7 +194,7 @@ fn make_environment(tx: &mut Tx<'_>, what: &str) -> Result<EnvironmentRow> {
 }
 
 /// All rows of a query, column by column.
-fn rows(conn: &Connection, sql: &str, of: &[&dyn ToSql]) -> Result<Vec<Row>> {
+pub(in crate::store) fn rows(conn: &Connection, sql: &str, of: &[&dyn ToSql]) -> Result<Vec<Row>> {
     let mut select = conn.prepare_cached(sql)?;
     let columns = select.column_count();
     let rows =
@@ -198,7 +202,7 @@ fn rows(conn: &Connection, sql: &str, of: &[&dyn ToSql]) -> Result<Vec<Row>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn insert(conn: &Connection, into: &str, table: &str, columns: &str, rows: &[Row]) -> Result<()> {
+pub(in crate::store) fn insert(conn: &Connection, into: &str, table: &str, columns: &str, rows: &[Row]) -> Result<()> {
     let values = vec!["?"; columns.split(',').count()].join(", ");
     let mut insert = conn.prepare_cached(&format!("{into} INTO {table} ({columns}) VALUES ({values})"))?;
     for row in rows {
@@ -207,7 +211,7 @@ fn insert(conn: &Connection, into: &str, table: &str, columns: &str, rows: &[Row
     Ok(())
 }
 
-fn integer(row: &Row, column: usize) -> i64 {
+pub(in crate::store) fn integer(row: &Row, column: usize) -> i64 {
     match row.get(column) {
         Some(Value::Integer(number)) => *number,
         _ => 0,
@@ -322,6 +326,48 @@ impl Kept {
         }
         Ok(())
     }
+}
+
+/// Of [`MESSAGES`].
+pub(in crate::store) const PUT_MESSAGE: &str =
+    "UPDATE messages SET status = ?2, reason = ?3, error = ?4, channel = ?5, provider = ?6, address = ?7, subject = ?8,
+         body = ?9, content = ?10, profile_version = ?11 WHERE number = ?1";
+
+/// The last number that was given to a user.
+pub(in crate::store) fn last_user(conn: &Connection) -> Result<i64> {
+    let mut last = conn.prepare_cached(
+        "SELECT max(dropped_user, coalesce((SELECT max(last_number) FROM user_ranges), 0)) FROM file",
+    )?;
+    Ok(last.query_row([], |row| row.get(0))?)
+}
+
+/// Copies users, from a first to a last number, to numbers that are higher by so much.
+pub(in crate::store) fn copy_users(conn: &Connection, (first, last, by): (i64, i64, i64)) -> Result<()> {
+    let mut copy = conn.prepare_cached(
+        "INSERT INTO users (number, recipient, user)
+         SELECT number + ?3, recipient, user FROM users WHERE number BETWEEN ?1 AND ?2",
+    )?;
+    copy.execute([first, last, by])?;
+    Ok(())
+}
+
+/// Copies messages in the same way, with what waits and what went out besides.
+pub(in crate::store) fn copy_messages(conn: &Connection, (first, last, by): (i64, i64, i64)) -> Result<()> {
+    for (table, columns) in [
+        (
+            "messages",
+            "recipient, status, reason, error, channel, provider, address, subject, body, content, profile_version",
+        ),
+        ("deliveries", "position, status, reason, error, channel, provider, address, subject, body, content"),
+        ("delayed", "due_at"),
+    ] {
+        let mut copy = conn.prepare_cached(&format!(
+            "INSERT INTO {table} (number, {columns})
+             SELECT number + ?3, {columns} FROM {table} WHERE number BETWEEN ?1 AND ?2"
+        ))?;
+        copy.execute([first, last, by])?;
+    }
+    Ok(())
 }
 
 /// Moves a job with its messages to where no key finds it. One that is running ends.
@@ -642,14 +688,8 @@ impl<'a, 'b> Restore<'a, 'b> {
         for range in rows(conn, of, &[&from, &received])? {
             let (first, last, seq) = (integer(&range, 0), integer(&range, 1), integer(&range, 2));
             let end = last.min(first + received - seq - 1);
-            let last_user =
-                "SELECT max(dropped_user, coalesce((SELECT max(last_number) FROM user_ranges), 0)) FROM file";
-            let by = conn.query_row(last_user, [], |row| row.get::<_, i64>(0))? + 1 - first;
-            conn.execute(
-                "INSERT INTO users (number, recipient, user)
-                 SELECT number + ?3, recipient, user FROM users WHERE number BETWEEN ?1 AND ?2",
-                [first, end, by],
-            )?;
+            let by = last_user(conn)? + 1 - first;
+            copy_users(conn, (first, end, by))?;
             conn.execute(
                 "INSERT INTO user_ranges (first_number, last_number, job, first_seq) VALUES (?1, ?2, ?3, ?4)",
                 params![first + by, end + by, to, seq],
@@ -660,22 +700,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         for range in rows(conn, of, &[&from, &drained])? {
             let (first, last) = (integer(&range, 0), integer(&range, 1));
             let by = message::last_number(self.tx)?.0 + 1 - first;
-            for (table, columns) in [
-                (
-                    "messages",
-                    "recipient, status, reason, error, channel, provider, address, subject, body, content, profile_version",
-                ),
-                ("deliveries", "position, status, reason, error, channel, provider, address, subject, body, content"),
-                ("delayed", "due_at"),
-            ] {
-                conn.execute(
-                    &format!(
-                        "INSERT INTO {table} (number, {columns})
-                         SELECT number + ?3, {columns} FROM {table} WHERE number BETWEEN ?1 AND ?2"
-                    ),
-                    [first, last, by],
-                )?;
-            }
+            copy_messages(conn, (first, last, by))?;
             conn.execute(
                 "INSERT INTO message_ranges (first_number, last_number, job, environment, first_seq, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -733,11 +758,7 @@ impl<'a, 'b> Restore<'a, 'b> {
             conn.prepare_cached("DELETE FROM delayed WHERE number = ?1")?.execute([number])?;
         }
         for row in &taken.messages {
-            let mut put = conn.prepare_cached(
-                "UPDATE messages SET status = ?2, reason = ?3, error = ?4, channel = ?5, provider = ?6, address = ?7,
-                     subject = ?8, body = ?9, content = ?10, profile_version = ?11 WHERE number = ?1",
-            )?;
-            put.execute(params_from_iter(row))?;
+            conn.prepare_cached(PUT_MESSAGE)?.execute(params_from_iter(row))?;
         }
         // Those of which nothing is left have none of it.
         let mut is_there = conn.prepare_cached("SELECT 1 FROM messages WHERE number = ?1")?;

@@ -9,10 +9,10 @@ use super::engine::partial::Partial;
 use super::engine::recipients::{CachedJobs, Recipients};
 use super::environment::View;
 use super::snapshot::{Kept, Restore, Summary, Taken, is_there, not_found};
-use super::{Tx, backup, temporary};
+use super::{Tx, backup, fork, temporary};
 use crate::error::{Error, Result};
 use crate::id::Ids;
-use crate::model::environment::EnvironmentRow;
+use crate::model::environment::{Environment, EnvironmentRow};
 
 /// Snapshots of one environment at most.
 pub const PER_ENVIRONMENT: usize = 100;
@@ -107,6 +107,16 @@ fn change(
     })?;
     snapshots.all().insert(row, kept);
     Ok(summary)
+}
+
+/// Makes a snapshot the environment of another key, which must have nothing yet.
+pub fn fork(view: &View<'_>, name: &str, of: &Environment) -> Result<Summary> {
+    let of = of.clone();
+    change(view, name, move |kept, tx, _, name| {
+        let taken = kept.snapshots.get(&name).ok_or_else(|| not_found(&name))?;
+        fork::fork(tx, taken, &of)?;
+        Ok(taken.summary(&name))
+    })
 }
 
 /// A snapshot as a file of its own, without the webhooks: what another bulkd opens.

@@ -237,7 +237,7 @@ fn download(daemon: &Daemon, key: &str, name: &str) -> Vec<u8> {
     let url = format!("http://{}/_bulkd/snapshots/{name}", daemon.address());
     let mut answer = ureq::get(url).header("Authorization", format!("Bearer {key}")).call().unwrap();
     assert_eq!(answer.headers()["content-type"], "application/vnd.sqlite3");
-    answer.body_mut().read_to_vec().unwrap()
+    answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap()
 }
 
 #[test]
@@ -270,6 +270,58 @@ fn the_file_of_a_snapshot_opens_in_another_bulkd_and_has_nothing_of_others() {
     daemon.customer("acme").get("/_bulkd/snapshots/other").refused(404);
 }
 
+#[test]
+fn a_fork_has_all_of_a_snapshot_under_another_key_and_goes_its_own_way() {
+    let mut daemon = Daemon::start();
+    let (customer, fork) = (daemon.customer("acme"), daemon.customer("fork"));
+    fill(&customer, "bob");
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 40));
+    let created = customer.create(newsletter());
+    customer.ingest(&created, readers(0, 20));
+    customer.run_to_the_end(&job_id);
+    send(&customer, "cy", json!({ "delay": { "duration": 60_000 } }));
+    take(&customer, "it");
+    let without_ids = |mut shown: Value| {
+        shown["rest"][0] = Value::Null;
+        shown["rest"][1] = Value::Null;
+        shown["rest"][7] = Value::Null;
+        // The number of a message is its own.
+        without_numbers(&shown.to_string())
+    };
+    let before = without_ids(all(&customer, &[&job_id, &created]));
+    let post = |key: &str| customer.post("/_bulkd/snapshots/it/fork", &json!({ "key": key }));
+    post("fork").ok(201);
+    assert_eq!(without_ids(all(&fork, &[&job_id, &created])), before);
+    let outbox = |customer: &Customer| {
+        let items = customer.get("/_bulkd/outbox?limit=1000").ok(200)["items"].take();
+        let shown = |it: &Value| json!([it["recipient"], it["status"], it["subject"], it["body"]]);
+        items.as_array().unwrap().iter().map(shown).collect::<Vec<_>>()
+    };
+    assert_eq!(outbox(&fork), outbox(&customer));
+    assert_eq!(fork.run_to_the_end(&created)["enqueued"], 20);
+    assert_eq!(customer.job(&created)["status"], "CREATED");
+    let refusal = post("fork").refused(409);
+    assert!(refusal.contains("reset"), "{refusal}");
+    fork.post("/_bulkd/reset", &json!({})).done();
+    post("fork").ok(201);
+    post("").refused(400);
+    customer.post("/_bulkd/reset", &json!({})).done();
+    assert_eq!(without_ids(all(&fork, &[&job_id, &created])), before);
+    let database = daemon.database();
+    let count = |sql: &str| open_file(&database).query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    wait_until("the first has gone", || count("SELECT count(*) FROM environments") == 1);
+    daemon.stop();
+    check(&database);
+}
+
+/// A text without the numbers in the ids of messages.
+fn without_numbers(text: &str) -> String {
+    let parts: Vec<&str> = text.split("-000000000000").collect();
+    let rest = parts.iter().skip(1).map(|part| part.get(12..).unwrap_or_default());
+    parts.first().copied().into_iter().chain(rest).collect::<Vec<_>>().join("-id")
+}
+
 /// What a snapshot and its restore cost with many messages is printed; `BULKD_TEST_LONG=1` has 100,000 of them.
 #[test]
 fn a_snapshot_of_many_messages_copies_none_of_them() {
@@ -297,6 +349,7 @@ fn a_snapshot_of_many_messages_copies_none_of_them() {
     customer.get(&format!("/bulk/{more}")).refused(404);
     timed("restore again", &|| drop(restore(&customer, "many")));
     timed("file", &|| drop(download(&daemon, "acme", "many")));
+    timed("fork", &|| drop(customer.post("/_bulkd/snapshots/many/fork", &json!({ "key": "fork" })).ok(201)));
     timed("delete", &|| customer.delete("/_bulkd/snapshots/many").done());
     timed("reset", &|| customer.post("/_bulkd/reset", &json!({})).done());
 }
