@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::clock::ClockStart;
 use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
@@ -38,6 +39,10 @@ pub struct Config {
     pub keep: Keep,
     /// Where requests may put backups.
     pub backup_dir: Option<PathBuf>,
+    /// Where a clock begins that requests may move. `None`: the machine's is used.
+    pub test_clock: Option<ClockStart>,
+    /// What ids are made of, so that they repeat. `None`: they are random.
+    pub seed_ids: Option<u64>,
     pub limits: Limits,
 }
 
@@ -61,6 +66,8 @@ impl Config {
             seed: None,
             keep: Keep::default(),
             backup_dir: None,
+            test_clock: None,
+            seed_ids: None,
             limits: default_limits(),
         }
     }

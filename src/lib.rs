@@ -16,12 +16,14 @@ pub mod api;
 
 pub mod seed;
 pub mod send;
+pub mod steer;
 
 pub mod outbound;
 pub mod retention;
 pub mod runner;
 
 pub mod follow;
+pub mod lifecycle;
 pub mod outbox;
 pub mod store;
 

@@ -94,18 +94,28 @@ impl ChangedEnvironment {
     }
 }
 
-/// A status and a JSON body, which may be empty.
+/// A status and a body, which may be empty.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     pub body: Pieces,
     /// Whether this is the answer to an earlier request with the same idempotency key.
     pub replayed: bool,
+    pub media: Media,
+}
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Media {
+    #[default]
+    Json,
+    /// A SQLite file.
+    Database,
 }
 
 impl Answer {
     pub fn new(status: u16, body: impl Into<Pieces>) -> Self {
-        Answer { status, body: body.into(), replayed: false }
+        Answer { status, body: body.into(), replayed: false, media: Media::Json }
     }
 }
 

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Media, Params, Read};
 use super::hook::{Exchange, Hook, RequestLog};
 use super::idempotency::{self, Once};
 use super::routes::{self, Access, Handler, Route};
@@ -351,7 +351,10 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn respond(answer: Answer) -> Response {
-    let response = http::json(answer.status, answer.body);
+    let response = match answer.media {
+        Media::Json => http::json(answer.status, answer.body),
+        Media::Database => http::database(answer.status, answer.body),
+    };
     let response = if answer.status >= 400 { http::final_refusal(response) } else { response };
     if answer.replayed { response.with_header(idempotency::replayed()) } else { response }
 }

@@ -8,6 +8,8 @@ use super::hosts::Hosts;
 use super::late::LateRefusals;
 use super::notices::Notices;
 use super::origins::Origins;
+use crate::clock::ManualClock;
+use crate::lifecycle::Lifecycle;
 use crate::settings::{Contract, MessageSettings};
 
 /// What the answers depend on besides the request.
@@ -23,4 +25,8 @@ pub struct Settings {
     pub notices: Arc<Notices>,
     /// Where backups may be put.
     pub backup_dir: Option<PathBuf>,
+    /// The daemon's clock, if requests may move it.
+    pub test_clock: Option<ManualClock>,
+    /// How jobs go on.
+    pub lifecycle: Lifecycle,
 }

@@ -22,6 +22,14 @@ pub fn json(status: u16, body: impl Into<Pieces>) -> Response {
     Response::new(StatusCode(status), headers, body, Some(length), None)
 }
 
+/// An answer with a SQLite file.
+pub fn database(status: u16, body: impl Into<Pieces>) -> Response {
+    let body = body.into();
+    let length = body.len();
+    let headers = vec![header("Content-Type", "application/vnd.sqlite3")];
+    Response::new(StatusCode(status), headers, body, Some(length), None)
+}
+
 /// An error in Courier's envelope. Courier's SDKs send a request again on some statuses; `x-should-retry` tells them
 /// whether that can help.
 pub fn of_error(error: &Error) -> Response {

@@ -33,15 +33,19 @@ pub mod temporary;
 pub mod backup;
 pub mod check;
 pub mod compact;
+pub mod due;
 pub mod event_batch;
+mod fork;
 pub mod ingest;
 pub mod job_users;
 pub mod list_replacement;
 pub mod message_search;
 pub mod metrics;
 pub mod outbox;
+pub mod outcome;
 pub mod pieces;
 pub mod plan;
+pub mod posted;
 pub mod recipient_lookup;
 pub mod restore;
 pub mod retention;
@@ -50,6 +54,8 @@ pub mod run;
 pub mod send;
 pub mod set_back;
 pub mod settle;
+pub mod snapshot;
+pub mod snapshots;
 pub mod staged;
 pub mod tracking;
 
@@ -78,7 +84,10 @@ use engine::recovery::{self, Found};
 use engine::stopping::Stopping;
 use engine::writer::{Marking, MessageCommits, Setup, Writer};
 use engine::{checkpoint, file, partial};
+use outcome::Outcomes;
+use posted::Posted;
 use set_back::{SetBack, SetBacks};
+use snapshot::Snapshots;
 use staged::StagedLists;
 
 /// What to open, and how.
@@ -105,6 +114,9 @@ pub struct Store {
     bells: Bells,
     message_commits: MessageCommits,
     cached_jobs: CachedJobs,
+    posted: Posted,
+    outcomes: Outcomes,
+    snapshots: Snapshots,
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
     /// The lists that are being made beside others.
@@ -164,6 +176,13 @@ impl Store {
         // Before SQLite touches it, unless there is none yet.
         let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
+        // A file that is damaged there is served as far as it is sound.
+        if let Err(error) = snapshot::retire_left_over(&conn) {
+            log::warn!("what an earlier run has kept for snapshots stays: {error}");
+        }
+        if options.ids.are_seeded() {
+            options.ids.begin_after(number::made(&conn)?);
+        }
         let in_place = held.map_or_else(|| InPlace::hold(&path), Ok)?;
         in_place.check()?;
         // A file that is thrown away is not looked for by any next start.
@@ -227,6 +246,9 @@ impl Store {
             bells,
             message_commits,
             cached_jobs,
+            posted: Posted::default(),
+            outcomes: Outcomes::default(),
+            snapshots: Snapshots::default(),
             loading: Mutex::default(),
             staged_lists,
             backing_up: Mutex::default(),
@@ -317,7 +339,7 @@ impl Store {
         is_sound: impl FnOnce(&T) -> bool,
     ) -> Result<T> {
         reader.conn().prepare_cached("BEGIN")?.execute([])?;
-        let result = query(&Db::new(reader.conn(), self.clock.now()));
+        let result = query(&Db::new(reader.conn(), self.clock.now()).with_outcomes(&self.outcomes));
         let ended = reader.conn().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         // On some errors SQLite has ended the transaction by itself; what is told is the error.
         if is_sound(&result) {
@@ -346,6 +368,26 @@ impl Store {
     /// The commits that [`Store::messages_bell`] has rung for, or is about to.
     pub fn message_commits(&self) -> &MessageCommits {
         &self.message_commits
+    }
+
+    /// How many events were posted to webhooks.
+    pub fn posted(&self) -> &Posted {
+        &self.posted
+    }
+
+    /// How messages end, where a test has said it.
+    pub fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
+    }
+
+    /// The snapshots of all environments.
+    pub fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    /// Refuses to go on waiting once all is to stop.
+    pub fn check_running(&self) -> Result<()> {
+        self.stopping.check()
     }
 
     /// Has `ring` called whenever a test has moved or set the clock.
