@@ -43,6 +43,8 @@ pub struct Config {
     pub test_clock: Option<ClockStart>,
     /// What ids are made of, so that they repeat. `None`: they are random.
     pub seed_ids: Option<u64>,
+    /// The key whose e-mails Mailpit's API shows.
+    pub mailpit_key: Option<String>,
     pub limits: Limits,
 }
 
@@ -68,6 +70,7 @@ impl Config {
             backup_dir: None,
             test_clock: None,
             seed_ids: None,
+            mailpit_key: None,
             limits: default_limits(),
         }
     }

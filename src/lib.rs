@@ -9,6 +9,7 @@ pub mod config;
 
 pub mod app;
 pub mod demo;
+pub mod ready;
 
 pub mod http;
 
@@ -22,6 +23,7 @@ pub mod outbound;
 pub mod retention;
 pub mod runner;
 
+pub mod feed;
 pub mod follow;
 pub mod lifecycle;
 pub mod outbox;
@@ -43,6 +45,7 @@ pub mod error;
 pub mod id;
 pub mod logging;
 pub mod memory;
+pub mod meter;
 pub mod outage;
 pub mod output;
 pub mod settings;

@@ -8,10 +8,10 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Media, Params, Read};
-use super::hook::{Exchange, Hook, RequestLog};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
+use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog};
 use super::idempotency::{self, Once};
-use super::routes::{self, Access, Handler, Route};
+use super::routes::{self, Access, Handler, Route, Watch};
 use super::settings::Settings;
 use super::{nearest, origins, query};
 use crate::error::{Error, Kind, Result, shown};
@@ -51,7 +51,10 @@ impl Api {
         let seeder = Seeder::new(seed, settings.messages);
         let reads = Outage::new("requests to read are refused");
         let changes = Outage::new("requests to change something are refused");
-        Api { store, settings, seeder, hooks: vec![Box::new(RequestLog)], reads, changes }
+        let measured = MeterRequests(settings.meter.clone());
+        let followed = FeedRequests(settings.feed.clone());
+        let hooks: Vec<Box<dyn Hook>> = vec![Box::new(RequestLog), Box::new(measured), Box::new(followed)];
+        Api { store, settings, seeder, hooks, reads, changes }
     }
 
     /// Seeds the environments of the keys that were named. Others are seeded when they are first used.
@@ -68,6 +71,14 @@ impl Api {
     pub fn is_always_answered(&self, method: &str, path: &str) -> bool {
         let found = method.parse().ok().and_then(|method| routes::find(&method, path).ok());
         found.is_some_and(|(route, _)| matches!(route.access, Access::Open(_)))
+    }
+
+    /// Lets the page of this origin read an answer that is none of ours.
+    pub fn let_read(&self, origin: Option<&[u8]>, response: Response) -> Response {
+        match origin.and_then(|origin| self.settings.origins.find(origin)) {
+            Some(origin) => origins::let_read_response(origin, response),
+            None => response,
+        }
     }
 
     /// Replies to a request, whatever it is.
@@ -130,6 +141,12 @@ impl Api {
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(self.answer_open(answer, exchange)),
+            Entry::Watch(look) => {
+                return match self.before(exchange) {
+                    Some(reply) => Ok(RequestOutcome::Reply(reply)),
+                    None => look(&self.store, &self.settings).map(RequestOutcome::Answer),
+                };
+            }
         };
         query::check(request.query(), route.query)?;
         self.tell_of_unknown(&request, route);
@@ -154,6 +171,10 @@ impl Api {
             _ => error,
         })?;
         let answer = match action {
+            Action::Forward(request, then) => {
+                return Ok(RequestOutcome::Reply(self.answer(*request).map(then)));
+            }
+            Action::Reply(give) => return give(&view).map(RequestOutcome::Reply),
             Action::Query(query) => view.read(query)?,
             Action::Change(change) => self.commit(change, once, &environment)?,
             Action::Prepare(prepare) => self.commit(prepare(&view)?, once, &environment)?,
@@ -193,6 +214,7 @@ impl Api {
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange)))),
+            Entry::Watch(_) => return Ok(None),
         };
         query::check(request.query(), route.query)?;
         self.tell_of_unknown(&request, route);
@@ -205,15 +227,29 @@ impl Api {
         Ok(match handler(self.call(route, params, request))? {
             Action::Query(query) => Some(Begun::Query(query, environment)),
             // Inline routes only look something up.
-            Action::Change(_) | Action::Prepare(_) | Action::Rework(_) | Action::Whole(_) => None,
+            _ => None,
         })
     }
 
     /// What answers a request of a route, and the environment of its key, if it needs one.
     fn enter(&self, route: &'static Route, request: &Request, exchange: &mut Exchange) -> Result<Entry> {
         exchange.route = Some(route);
+        if route.is_ours() {
+            self.settings.hosts.check_origin(request, &self.settings.origins)?;
+        }
         Ok(match route.access {
             Access::Open(answer) => Entry::Open(answer),
+            Access::Watch(look) => Entry::Watch(look),
+            Access::Mailbox(handler) => match &self.settings.mailbox {
+                Some(environment) => {
+                    exchange.environment = Some(environment.clone());
+                    Entry::Key(handler, environment.clone())
+                }
+                None => {
+                    let (method, path) = (&route.method, shown(request.path()));
+                    return Err(Error::not_found(format!("there is no route {method} {path} without --mailpit-api")));
+                }
+            },
             Access::Key(handler) => {
                 let environment = self.settings.keys.environment(request.header("authorization"))?;
                 exchange.environment = Some(environment.clone());
@@ -304,13 +340,13 @@ impl Api {
         };
         let reply = guarded(|| Ok(self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, reply))))
             .unwrap_or_else(|error| Reply::Answer(refuse(&error)));
-        let reply = match &exchange.origin {
-            Some(origin) => origins::let_read(origin, reply),
-            None => reply,
-        };
-        match (reply, &self.settings.late) {
+        let reply = match (reply, &self.settings.late) {
             (Reply::Answer(response), Some(late)) if is_unauthorized => late.reply(response),
             (reply, _) => reply,
+        };
+        match &exchange.origin {
+            Some(origin) => origins::let_read(origin, reply),
+            None => reply,
         }
     }
 }
@@ -337,6 +373,7 @@ impl Rows {
 enum Entry {
     Key(Handler, Environment),
     Open(fn() -> Answer),
+    Watch(Watch),
 }
 
 /// How far an inline request has come.
@@ -351,9 +388,11 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn respond(answer: Answer) -> Response {
-    let response = match answer.media {
-        Media::Json => http::json(answer.status, answer.body),
-        Media::Database => http::database(answer.status, answer.body),
+    let response = http::typed(answer.status, answer.content_type, answer.body);
+    // A page of somebody's e-mail is none of ours, and gets to run nothing in our name.
+    let response = match answer.content_type.starts_with("text/html") {
+        true => response.with_header(http::header("Content-Security-Policy", "sandbox; script-src 'none'")),
+        false => response,
     };
     let response = if answer.status >= 400 { http::final_refusal(response) } else { response };
     if answer.replayed { response.with_header(idempotency::replayed()) } else { response }

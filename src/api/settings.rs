@@ -6,10 +6,14 @@ use std::sync::Arc;
 use super::auth::Keys;
 use super::hosts::Hosts;
 use super::late::LateRefusals;
+use super::mailpit::MailboxState;
 use super::notices::Notices;
 use super::origins::Origins;
 use crate::clock::ManualClock;
+use crate::feed::Feed;
 use crate::lifecycle::Lifecycle;
+use crate::meter::Meter;
+use crate::model::environment::Environment;
 use crate::settings::{Contract, MessageSettings};
 
 /// What the answers depend on besides the request.
@@ -29,4 +33,9 @@ pub struct Settings {
     pub test_clock: Option<ManualClock>,
     /// How jobs go on.
     pub lifecycle: Lifecycle,
+    /// Whose e-mails Mailpit's API shows, and what was done to them there.
+    pub mailbox: Option<Environment>,
+    pub mailbox_state: Arc<MailboxState>,
+    pub meter: Arc<Meter>,
+    pub feed: Arc<Feed>,
 }

@@ -3,11 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Media};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::store::snapshot::Summary;
 use crate::store::snapshots;
+
+/// What a file of SQLite is called.
+const DATABASE: &str = "application/vnd.sqlite3";
 
 const LONGEST_NAME: usize = 100;
 
@@ -60,7 +63,7 @@ pub fn list(_: Call<'_>) -> Result<Action> {
 pub fn get(mut call: Call<'_>) -> Result<Action> {
     let name = name(&mut call)?;
     Action::prepare(move |view| {
-        let answer = Answer { media: Media::Database, ..Answer::new(200, snapshots::export(view, &name)?) };
+        let answer = Answer::of_type(DATABASE, snapshots::export(view, &name)?);
         Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
     })
 }

@@ -15,7 +15,11 @@ type Rule = (&'static str, &'static [&'static str]);
 
 /// Imports run downward.
 const RULES: &[Rule] = &[
-    ("main", &["app", "demo", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"]),
+    (
+        "main",
+        &["app", "demo", "ready", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"],
+    ),
+    ("ready", &["cli", "http"]),
     ("demo", &["app", "cli", "config", "store"]),
     (
         "app",
@@ -26,6 +30,7 @@ const RULES: &[Rule] = &[
             "api",
             "seed",
             "lifecycle",
+            "feed",
             "runner",
             "outbound",
             "retention",
@@ -37,7 +42,7 @@ const RULES: &[Rule] = &[
     ),
     ("cli", &["config", "http", "memory", "model"]),
     ("config", &["http", "render", "model"]),
-    ("api", &["http", "seed", "send", "steer", "lifecycle", "outbox", "store", "compose", "render", "model"]),
+    ("api", &["http", "seed", "send", "feed", "steer", "lifecycle", "outbox", "store", "compose", "render", "model"]),
     ("seed", &["send", "store", "compose", "render", "model"]),
     ("send", &["store", "compose", "model"]),
     ("steer", &["lifecycle", "store", "model"]),
@@ -46,6 +51,7 @@ const RULES: &[Rule] = &[
     ("retention", &["follow", "store", "model"]),
     ("outbound", &["follow", "outbox", "store", "model"]),
     ("outbox", &["store", "provider", "render", "model"]),
+    ("feed", &["http", "store", "model"]),
     ("follow", &["store"]),
     ("store", &["model"]),
     ("compose", &["provider", "render", "template", "model"]),
@@ -61,6 +67,7 @@ const RULES: &[Rule] = &[
     ("id", &["clock"]),
     ("settings", &[]),
     ("memory", &[]),
+    ("meter", &[]),
     ("logging", &["error", "settings", "output", "clock"]),
     ("outage", &["error"]),
     ("output", &[]),
@@ -68,7 +75,7 @@ const RULES: &[Rule] = &[
 ];
 /// What every room may import.
 const COMMON: &[&str] =
-    &["json", "error", "clock", "id", "crash", "settings", "logging", "outage", "output", "threads"];
+    &["json", "error", "clock", "id", "crash", "settings", "logging", "meter", "outage", "output", "threads"];
 /// A source file, taken apart.
 struct Source {
     /// From the top of the repository, such as `src/api/bulk.rs`.
