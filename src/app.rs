@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::api::{Api, Hosts, Keys, LateRefusals, Origins, Settings};
+use crate::api::{self, Api, Hosts, Keys, LateRefusals, Origins, Settings};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::crash::{self, Point};
@@ -81,9 +81,10 @@ impl App {
             notices: Arc::default(),
             test_clock,
             lifecycle: lifecycle.clone(),
+            routes: api::told(),
             mailbox: config.mailpit_key.as_deref().map(Environment::of_key),
             mailbox_state: Arc::default(),
-            meter: Arc::new(Meter::new(crate::api::ROUTES.len())),
+            meter: Arc::new(Meter::new(api::ROUTES.len())),
             feed: started.feed(&store)?,
         };
         let api = Api::new(store.clone(), settings, seed);

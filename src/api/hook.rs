@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::origins::Origins;
-use super::routes::{ROUTES, Route};
+use super::routes::{ROUTES, Row};
 use crate::error::shown_up_to;
 use crate::feed::Feed;
 use crate::http::{Method, Reply, Request};
@@ -20,7 +20,7 @@ pub struct Exchange {
     /// As it was sent, without the query.
     pub path: String,
     /// `None` if there is no such route.
-    pub route: Option<&'static Route>,
+    pub route: Option<&'static Row>,
     /// `None` if it came no further, or for a route that needs no key.
     pub environment: Option<Environment>,
     /// The page that may read the answer, by its origin.

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::call::Answer;
-use super::routes::{Access, ROUTES};
+use super::route::Caller;
+use super::settings::Settings;
 
 pub const CONTENT_TYPE: &str = "text/markdown; charset=utf-8";
 
@@ -22,12 +23,12 @@ Protocol is at `/_bulkd/mcp`.
 ";
 
 /// `GET /llms.txt`: 200. Needs no key.
-pub fn get() -> Answer {
+pub fn get(settings: &Settings) -> Answer {
     let mut text = BEGINNING.to_owned();
     for (title, is_ours) in [("Courier's routes", false), ("bulkd's own routes", true)] {
         let _ = write!(text, "\n## {title}\n\n");
-        for route in ROUTES.iter().filter(|it| it.is_ours() == is_ours && !matches!(it.access, Access::Mailbox(_))) {
-            let key = if matches!(route.access, Access::Key(_)) { "" } else { " (no key)" };
+        for route in settings.routes.iter().filter(|it| it.is_ours() == is_ours && it.caller != Caller::Mailbox) {
+            let key = if route.caller == Caller::Key { "" } else { " (no key)" };
             let body = if route.body.is_empty() { String::new() } else { format!(" Takes {}.", route.body) };
             let query = route.query.join(", ");
             let query = if query.is_empty() { query } else { format!(" Parameters: {query}.") };

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Action, Answer, Call, header};
 use super::openapi;
-use super::routes::{ROUTES, Route};
+use super::route::Route;
+use super::settings::Settings;
 use crate::error::Result;
 use crate::http::{self, Method, Reply, Request, Response};
 
@@ -61,7 +62,7 @@ impl Fault {
 }
 
 /// `GET` and `DELETE /_bulkd/mcp`: 405. There are no streams and no sessions.
-pub fn refuse() -> Answer {
+pub fn refuse(_settings: &Settings) -> Answer {
     let body = json!({ "message": "expected POST: there are no sessions", "type": "invalid_request_error" });
     Answer::new(405, body.to_string())
 }
@@ -108,13 +109,13 @@ pub fn post(mut call: Call<'_>) -> Result<Action> {
         }
         "ping" if !is_stateless => Ok(json!({})),
         "tools/list" => {
-            let tools: Vec<Value> = tools().map(|(name, route)| described(name, route)).collect();
+            let tools: Vec<Value> = tools(call.settings).map(|(name, route)| described(name, route)).collect();
             Ok(match is_stateless {
                 true => json!({ "tools": tools, "ttlMs": 0, "cacheScope": "public" }),
                 false => json!({ "tools": tools }),
             })
         }
-        "tools/call" => match within(&call.request, params) {
+        "tools/call" => match within(call.settings, &call.request, params) {
             Ok(request) => {
                 let then = move |response: Response| {
                     let reply = response_of(id, is_stateless, Ok(called(response)));
@@ -137,10 +138,10 @@ fn server() -> Value {
     json!({ "name": "bulkd", "version": env!("CARGO_PKG_VERSION") })
 }
 
-fn tools() -> impl Iterator<Item = (&'static str, &'static Route)> {
+fn tools(settings: &Settings) -> impl Iterator<Item = (&'static str, &'static Route)> {
     TOOLS.iter().filter_map(|(name, method, path)| {
-        let route = ROUTES.iter().find(|route| route.method == *method && route.path == *path)?;
-        Some((*name, route))
+        let route = settings.routes.iter().find(|route| route.method == *method && route.path == *path)?;
+        Some((*name, *route))
     })
 }
 
@@ -189,10 +190,11 @@ fn decoded(value: &str) -> Option<String> {
 }
 
 /// The request that a call of a tool stands for.
-fn within(request: &Request, params: &Value) -> std::result::Result<Request, Fault> {
+fn within(settings: &Settings, request: &Request, params: &Value) -> std::result::Result<Request, Fault> {
     let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
-    let (_, route) =
-        tools().find(|(known, _)| *known == name).ok_or_else(|| Fault::params(format!("there is no tool '{name}'")))?;
+    let (_, route) = tools(settings)
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| Fault::params(format!("there is no tool '{name}'")))?;
     let mut arguments = match params.get("arguments") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(arguments)) => arguments.clone(),

@@ -1,6 +1,7 @@
 //! What is said of a route that is not there: which methods its path has, and which routes are nearest to it.
 
-use super::routes::{self, ROUTES, Route};
+use super::route::Route;
+use super::routes;
 use crate::http::Method;
 
 /// What Courier has routes of and bulkd has not.
@@ -53,7 +54,7 @@ pub fn hint(method: &Method, path: &str) -> String {
         return format!("; bulkd has nothing of Courier's {absent}");
     }
     let parts: Vec<&str> = parts.into_iter().map(meant).collect();
-    let of_path: Vec<&Route> = ROUTES.iter().filter(|route| routes::is_path(route.path, path)).collect();
+    let of_path: Vec<&Route> = routes::told().into_iter().filter(|route| routes::is_path(route.path, path)).collect();
     let mut found = nearest(&parts, |route| route.method == *wanted);
     if found.is_empty() && of_path.is_empty() {
         found = nearest(&parts, |_| true);
@@ -100,7 +101,7 @@ fn listed(texts: &[String], last: &str) -> String {
 
 /// The nearest routes among some, if any is near.
 fn nearest(parts: &[&str], among: impl Fn(&Route) -> bool) -> Vec<&'static Route> {
-    let measured = ROUTES.iter().filter(|route| among(route)).filter_map(|route| {
+    let measured = routes::told().into_iter().filter(|route| among(route)).filter_map(|route| {
         let of_route: Vec<&str> = route.path.split('/').skip(1).collect();
         let is_related = of_route.iter().any(|word| !is_name(word) && parts.iter().any(|part| is_alike(word, part)));
         let distance = distance(parts, &of_route);

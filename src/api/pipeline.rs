@@ -2,7 +2,7 @@
 //!
 //! A handler turns a request into an [`Action`](super::call::Action), without the database, and refuses what is wrong with
 //! it. The pipeline does what the action says: a query, or a change in a group commit. [Hooks](super::hook::Hook) stand
-//! before the work and after the commit. Requests of routes that are [inline](super::routes::Route::inline) take the same
+//! before the work and after the commit. Requests of routes that are [inline](super::routes::Row::inline) take the same
 //! way on the event loop's thread, several at a time.
 
 use std::cell::Cell;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
 use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog};
 use super::idempotency::{self, Once};
-use super::routes::{self, Access, Handler, Route, Watch};
+use super::routes::{self, AnsweredBy, Handler, Row, Watch};
 use super::settings::Settings;
 use super::{nearest, origins, query};
 use crate::error::{Error, Kind, Result, shown};
@@ -70,7 +70,7 @@ impl Api {
     /// Whether a request asks how the daemon is, which takes neither a key nor a look at the file.
     pub fn is_always_answered(&self, method: &str, path: &str) -> bool {
         let found = method.parse().ok().and_then(|method| routes::find(&method, path).ok());
-        found.is_some_and(|(route, _)| matches!(route.access, Access::Open(_)))
+        found.is_some_and(|(route, _)| matches!(route.answered_by, AnsweredBy::Open(_)))
     }
 
     /// Lets the page of this origin read an answer that is none of ours.
@@ -232,15 +232,15 @@ impl Api {
     }
 
     /// What answers a request of a route, and the environment of its key, if it needs one.
-    fn enter(&self, route: &'static Route, request: &Request, exchange: &mut Exchange) -> Result<Entry> {
+    fn enter(&self, route: &'static Row, request: &Request, exchange: &mut Exchange) -> Result<Entry> {
         exchange.route = Some(route);
         if route.is_ours() {
             self.settings.hosts.check_origin(request, &self.settings.origins)?;
         }
-        Ok(match route.access {
-            Access::Open(answer) => Entry::Open(answer),
-            Access::Watch(look) => Entry::Watch(look),
-            Access::Mailbox(handler) => match &self.settings.mailbox {
+        Ok(match route.answered_by {
+            AnsweredBy::Open(answer) => Entry::Open(answer),
+            AnsweredBy::Watch(look) => Entry::Watch(look),
+            AnsweredBy::Mailbox(handler) => match &self.settings.mailbox {
                 Some(environment) => {
                     exchange.environment = Some(environment.clone());
                     Entry::Key(handler, environment.clone())
@@ -250,7 +250,7 @@ impl Api {
                     return Err(Error::not_found(format!("there is no route {method} {path} without --mailpit-api")));
                 }
             },
-            Access::Key(handler) => {
+            AnsweredBy::Key(handler) => {
                 let environment = self.settings.keys.environment(request.header("authorization"))?;
                 exchange.environment = Some(environment.clone());
                 Entry::Key(handler, environment)
@@ -259,7 +259,7 @@ impl Api {
     }
 
     /// Says once of each route which parameters of a query it does not know: a client that relies on one would not notice.
-    fn tell_of_unknown(&self, request: &Request, route: &'static Route) {
+    fn tell_of_unknown(&self, request: &Request, route: &'static Row) {
         for name in query::unknown(request.query(), route.query) {
             if self.settings.notices.is_new((route.method.as_str(), route.path, &name)) {
                 let known = match route.query {
@@ -292,11 +292,11 @@ impl Api {
         self.hooks.iter().find_map(|hook| hook.before(exchange))
     }
 
-    fn answer_open(&self, answer: fn() -> Answer, exchange: &Exchange) -> RequestOutcome {
-        self.before(exchange).map_or_else(|| RequestOutcome::Answer(answer()), RequestOutcome::Reply)
+    fn answer_open(&self, answer: fn(&Settings) -> Answer, exchange: &Exchange) -> RequestOutcome {
+        self.before(exchange).map_or_else(|| RequestOutcome::Answer(answer(&self.settings)), RequestOutcome::Reply)
     }
 
-    fn call(&self, route: &'static Route, params: Params, request: Request) -> Call<'_> {
+    fn call(&self, route: &'static Row, params: Params, request: Request) -> Call<'_> {
         Call { request, params, known_query: route.query, settings: &self.settings, seeder: &self.seeder }
     }
 
@@ -372,7 +372,7 @@ impl Rows {
 /// How a request goes on once its route is known.
 enum Entry {
     Key(Handler, Environment),
-    Open(fn() -> Answer),
+    Open(fn(&Settings) -> Answer),
     Watch(Watch),
 }
 

@@ -1,7 +1,10 @@
 //! The one table of what is answered.
 
+use std::ops::Deref;
+
 use super::call::{Action, Answer, Call, Params};
 use super::query;
+use super::route::{Caller, Route};
 use super::settings::Settings;
 use super::template::{checks, content};
 use super::{
@@ -16,124 +19,105 @@ use crate::store::Store;
 pub type Handler = fn(Call<'_>) -> Result<Action>;
 
 /// A line of the table.
-pub struct Route {
-    pub method: Method,
-    /// With the names of its parameters in braces.
-    pub path: &'static str,
-    pub access: Access,
-    /// What it is for, in a few words.
-    pub about: &'static str,
-    /// The query parameters that it knows.
-    pub query: &'static [&'static str],
-    /// The body that it takes, in Markdown; empty if it takes none.
-    pub body: &'static str,
-    /// Status and body of its answer, in Markdown.
-    pub answers: &'static str,
-    /// The schemas in `openapi.json` of those members of body and answer whose name alone does not tell what they are;
-    /// `body` and `answer` are the whole of them. `[User]` is an array.
-    pub schemas: &'static [(&'static str, &'static str)],
-    /// What a success is written in.
-    pub content_type: &'static str,
+pub struct Row {
+    pub route: Route,
+    pub answered_by: AnsweredBy,
     /// Whether the answer takes no more than a look at a few rows, so that an event loop may answer it.
     pub inline: bool,
 }
 
-/// Who may call a route, and what answers.
+impl Deref for Row {
+    type Target = Route;
+
+    fn deref(&self) -> &Route {
+        &self.route
+    }
+}
+
+/// What answers a route.
 #[derive(Clone, Copy)]
-pub enum Access {
-    /// An API key is needed; it names the environment.
+pub enum AnsweredBy {
+    /// In the environment of the key.
     Key(Handler),
-    /// No key is needed. Without one there is no environment, and nothing to look up.
-    Open(fn() -> Answer),
-    /// No key is needed, and the daemon as a whole is looked at.
+    /// Without an environment, and with nothing to look up.
+    Open(fn(&Settings) -> Answer),
+    /// From a look at the daemon as a whole.
     Watch(Watch),
-    /// No key is needed: the environment is that of `--mailpit-api`. Without the flag there is no such route.
+    /// In the environment of `--mailpit-api`. Without the flag there is no such route.
     Mailbox(Handler),
 }
 
 /// A look at the daemon as a whole.
 pub type Watch = fn(&Store, &Settings) -> Result<Answer>;
 
-const fn route(method: Method, path: &'static str, handler: Handler) -> Route {
-    row(method, path, Access::Key(handler))
+const fn route(method: Method, path: &'static str, handler: Handler) -> Row {
+    row(method, path, AnsweredBy::Key(handler))
 }
 
-const fn open(method: Method, path: &'static str, answer: fn() -> Answer) -> Route {
-    let mut route = row(method, path, Access::Open(answer));
+const fn open(method: Method, path: &'static str, answer: fn(&Settings) -> Answer) -> Row {
+    let mut route = row(method, path, AnsweredBy::Open(answer));
     route.inline = true;
     route
 }
 
-const fn watch(path: &'static str, look: Watch) -> Route {
-    row(Method::Get, path, Access::Watch(look))
+const fn watch(path: &'static str, look: Watch) -> Row {
+    row(Method::Get, path, AnsweredBy::Watch(look))
 }
 
-const fn mailbox(method: Method, path: &'static str, handler: Handler) -> Route {
-    row(method, path, Access::Mailbox(handler))
+const fn mailbox(method: Method, path: &'static str, handler: Handler) -> Row {
+    row(method, path, AnsweredBy::Mailbox(handler))
 }
 
-const fn row(method: Method, path: &'static str, access: Access) -> Route {
-    let content_type = "application/json";
-    Route {
-        method,
-        path,
-        access,
-        about: "",
-        query: &[],
-        body: "",
-        answers: "",
-        schemas: &[],
-        content_type,
-        inline: false,
-    }
+const fn row(method: Method, path: &'static str, answered_by: AnsweredBy) -> Row {
+    let caller = match answered_by {
+        AnsweredBy::Key(_) => Caller::Key,
+        AnsweredBy::Open(_) | AnsweredBy::Watch(_) => Caller::Anyone,
+        AnsweredBy::Mailbox(_) => Caller::Mailbox,
+    };
+    Row { route: Route::new(method, path, caller), answered_by, inline: false }
 }
 
 /// A `GET` of a few rows.
-const fn inline(path: &'static str, handler: Handler) -> Route {
+const fn inline(path: &'static str, handler: Handler) -> Row {
     let mut route = route(Method::Get, path, handler);
     route.inline = true;
     route
 }
 
-impl Route {
-    /// Whether Courier has nothing of the kind.
-    pub fn is_ours(&self) -> bool {
-        self.path.starts_with("/_bulkd/") || !matches!(self.access, Access::Key(_))
-    }
-
+impl Row {
     const fn about(mut self, about: &'static str) -> Self {
-        self.about = about;
+        self.route.about = about;
         self
     }
 
     const fn query(mut self, query: &'static [&'static str]) -> Self {
-        self.query = query;
+        self.route.query = query;
         self
     }
 
     const fn body(mut self, body: &'static str) -> Self {
-        self.body = body;
+        self.route.body = body;
         self
     }
 
     const fn answers(mut self, answers: &'static str) -> Self {
-        self.answers = answers;
+        self.route.answers = answers;
         self
     }
 
     const fn schemas(mut self, schemas: &'static [(&'static str, &'static str)]) -> Self {
-        self.schemas = schemas;
+        self.route.schemas = schemas;
         self
     }
 
     const fn content_type(mut self, content_type: &'static str) -> Self {
-        self.content_type = content_type;
+        self.route.content_type = content_type;
         self
     }
 }
 
 /// All routes, in the order in which they are looked through.
-pub static ROUTES: &[Route] = &[
+pub static ROUTES: &[Row] = &[
     route(Method::Post, "/bulk", bulk::create)
         .about("Create a job")
         .body("`{message}`")
@@ -556,8 +540,13 @@ pub static ROUTES: &[Route] = &[
         .content_type(mailpit::TEXT),
 ];
 
+/// What is told of all routes, in the order of the table.
+pub fn told() -> Vec<&'static Route> {
+    ROUTES.iter().map(|row| &row.route).collect()
+}
+
 /// The route for a request, and what stands in place of its parameters.
-pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
+pub fn find(method: &Method, path: &str) -> Result<(&'static Row, Params)> {
     let wanted = if *method == Method::Head { &Method::Get } else { method };
     let found = ROUTES
         .iter()

@@ -9,6 +9,7 @@ use super::late::LateRefusals;
 use super::mailpit::MailboxState;
 use super::notices::Notices;
 use super::origins::Origins;
+use super::route::Route;
 use crate::clock::ManualClock;
 use crate::feed::Feed;
 use crate::lifecycle::Lifecycle;
@@ -18,6 +19,8 @@ use crate::settings::{Contract, MessageSettings};
 
 /// What the answers depend on besides the request.
 pub struct Settings {
+    /// What is told of all routes.
+    pub routes: Vec<&'static Route>,
     pub contract: Contract,
     pub messages: MessageSettings,
     pub keys: Keys,
