@@ -21,6 +21,7 @@ use crate::runner::Runner;
 use crate::seed;
 use crate::settings::MessageSettings;
 use crate::store::{self, Store, webhook};
+use crate::waits::Waits;
 
 /// A running daemon.
 pub struct App {
@@ -57,6 +58,7 @@ impl App {
         let store = started.open(options)?;
         let keys = Keys::new(&config.api_keys);
         let known = keys.known().to_vec();
+        let waits = started.wait(&store)?;
         let settings = Settings {
             contract: config.contract,
             messages,
@@ -66,6 +68,7 @@ impl App {
             hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
             origins: Origins::new(&config.origins),
             notices: Arc::default(),
+            waits,
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
@@ -111,6 +114,7 @@ struct Started {
     outbound: Option<(Arc<Outbound>, Vec<JoinHandle<()>>)>,
     retention: Option<(Arc<Retention>, JoinHandle<()>)>,
     late: Option<(Arc<LateRefusals>, JoinHandle<()>)>,
+    waits: Option<(Arc<Waits>, JoinHandle<()>)>,
 }
 
 impl Started {
@@ -127,6 +131,7 @@ impl Started {
             outbound: None,
             retention: None,
             late: None,
+            waits: None,
         })
     }
 
@@ -141,6 +146,12 @@ impl Started {
         let store = Arc::new(store);
         self.store = Some((store.clone(), threads));
         Ok(store)
+    }
+
+    fn wait(&mut self, store: &Arc<Store>) -> Result<Arc<Waits>> {
+        let (waits, thread) = Waits::start(store.clone())?;
+        self.waits = Some((waits.clone(), thread));
+        Ok(waits)
     }
 
     fn run(&mut self, store: &Arc<Store>, messages: MessageSettings, workers: usize) -> Result<()> {
@@ -164,6 +175,10 @@ impl Drop for Started {
         if let Some((late, refusals)) = self.late.take() {
             late.stop();
             join("refusals", refusals);
+        }
+        if let Some((waits, thread)) = self.waits.take() {
+            waits.stop();
+            join("waits", thread);
         }
         if let Some((runner, workers)) = self.runner.take() {
             runner.stop();

@@ -20,6 +20,7 @@ pub mod send;
 pub mod outbound;
 pub mod retention;
 pub mod runner;
+pub mod waits;
 
 pub mod follow;
 pub mod outbox;

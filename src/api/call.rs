@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::query::Query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::http::{Pieces, Request};
+use crate::http::{Pieces, Reply, Request};
 use crate::json;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
@@ -38,10 +38,13 @@ pub enum Action {
     /// Works out a change from what is stored, in the same way. The change is [stale](Error::stale) if something else is
     /// stored by then, and is worked out again.
     Rework(Rework),
+    /// Is answered later. An idempotency key is of no use to it.
+    Later(Later),
 }
 
 pub type Read = Box<dyn FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer>>;
 pub type Prepare = Box<dyn FnOnce(&View<'_>) -> Result<Change>>;
+pub type Later = Box<dyn FnOnce(&View<'_>) -> Result<Reply>>;
 pub type Whole = Box<dyn FnOnce(&Store) -> Result<Answer>>;
 pub type Rework = Box<dyn FnMut(&View<'_>) -> Result<Change>>;
 type Apply = Box<dyn FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send>;

@@ -10,6 +10,7 @@ mod health;
 mod hook;
 mod hosts;
 pub mod idempotency;
+mod job;
 mod late;
 mod list;
 mod message;
@@ -31,6 +32,7 @@ mod settings;
 mod subscription;
 mod template;
 mod token;
+mod wait;
 mod webhook;
 
 pub use auth::Keys;

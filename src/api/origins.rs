@@ -75,8 +75,7 @@ fn is_token(text: &str) -> bool {
 
 /// Lets a page of this origin read the answer. Cookies are none of it: nothing here has any.
 pub fn let_read(origin: &str, reply: Reply) -> Reply {
-    let Reply::Answer(response) = reply else { return reply };
-    let response = response.with_header(http::header("Access-Control-Allow-Origin", origin));
-    let response = response.with_header(http::header("Access-Control-Expose-Headers", EXPOSED));
-    Reply::Answer(if origin == ANY { response } else { response.with_header(http::header("Vary", "Origin")) })
+    let reply = reply.with_header(http::header("Access-Control-Allow-Origin", origin));
+    let reply = reply.with_header(http::header("Access-Control-Expose-Headers", EXPOSED));
+    if origin == ANY { reply } else { reply.with_header(http::header("Vary", "Origin")) }
 }

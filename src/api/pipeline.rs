@@ -155,6 +155,7 @@ impl Api {
         })?;
         let answer = match action {
             Action::Query(query) => view.read(query)?,
+            Action::Later(begin) => return Ok(RequestOutcome::Reply(begin(&view)?)),
             Action::Change(change) => self.commit(change, once, &environment)?,
             Action::Prepare(prepare) => self.commit(prepare(&view)?, once, &environment)?,
             Action::Whole(work) => {
@@ -205,7 +206,7 @@ impl Api {
         Ok(match handler(self.call(route, params, request))? {
             Action::Query(query) => Some(Begun::Query(query, environment)),
             // Inline routes only look something up.
-            Action::Change(_) | Action::Prepare(_) | Action::Rework(_) | Action::Whole(_) => None,
+            Action::Change(_) | Action::Prepare(_) | Action::Rework(_) | Action::Whole(_) | Action::Later(_) => None,
         })
     }
 

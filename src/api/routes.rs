@@ -4,8 +4,8 @@ use super::call::{Action, Answer, Call, Params};
 use super::query;
 use super::template::{checks, content};
 use super::{
-    backup, brand, bulk, health, list, message, metrics, outbox, preference, preference_v1, profile, reset, send,
-    subscription, template, token, webhook,
+    backup, brand, bulk, health, job, list, message, metrics, outbox, preference, preference_v1, profile, reset, send,
+    subscription, template, token, wait, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
@@ -333,8 +333,36 @@ pub static ROUTES: &[Route] = &[
     // Our own.
     route(Method::Get, "/_bulkd/outbox", outbox::list)
         .about("List the outbox")
-        .query(&["job_id", "message_id", "recipient", "channel", "cursor", "limit"])
+        .query(&[
+            "job_id",
+            "message_id",
+            "recipient",
+            "channel",
+            "provider",
+            "status",
+            "q",
+            "order",
+            "after",
+            "fields",
+            "cursor",
+            "limit",
+        ])
         .answers("200 `{items, paging}`: what would have gone out"),
+    route(Method::Get, "/_bulkd/outbox/latest", outbox::latest)
+        .about("Get the newest message")
+        .query(&["job_id", "recipient", "channel", "provider", "status", "q", "after"])
+        .answers("200 with all that is known of the newest message that fits, 404 if there is none"),
+    route(Method::Get, "/_bulkd/outbox/{message_id}", outbox::get)
+        .about("Get all of a message")
+        .answers("200 with all that is known of the message"),
+    route(Method::Get, "/_bulkd/jobs", job::list)
+        .about("List jobs")
+        .query(&["status", "cursor", "limit"])
+        .answers("200 `{items, paging}`, the newest first"),
+    route(Method::Post, "/_bulkd/wait", wait::wait)
+        .about("Wait until something is so")
+        .body("`{job_id, status?}`, `{settled}` or `{outbox, count?, after?}`, with `timeout_ms?`")
+        .answers("200 `{met, count, items, waited_ms}` as soon as it is so, 412 with what was found if it is not"),
     route(Method::Post, "/_bulkd/webhooks", webhook::create)
         .about("Register a webhook")
         .body("`{url, secret?}`")

@@ -9,6 +9,7 @@ use super::late::LateRefusals;
 use super::notices::Notices;
 use super::origins::Origins;
 use crate::settings::{Contract, MessageSettings};
+use crate::waits::Waits;
 
 /// What the answers depend on besides the request.
 pub struct Settings {
@@ -21,6 +22,8 @@ pub struct Settings {
     /// Whose pages may call from a browser.
     pub origins: Origins,
     pub notices: Arc<Notices>,
+    /// The requests that wait until something is so.
+    pub waits: Arc<Waits>,
     /// Where backups may be put.
     pub backup_dir: Option<PathBuf>,
 }

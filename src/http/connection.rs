@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use mio::event::{Event, Source};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use tiny_http::Header;
 
 use super::body;
 use super::incoming::{Incoming, Next, Stage, Whole};
 use super::limits::Limits;
 use super::outgoing::{self, Outgoing, Progress};
 use super::reply::{self, Later, Reply, ReplySlot, Stream, Wake};
-use super::response;
+use super::response::{self, Response};
 use super::server_state::{OpenStream, ServerState};
 use super::write::{Encoded, Meta};
 use crate::error::{Error, Kind};
@@ -81,6 +82,7 @@ enum Phase {
 
 struct Awaited {
     slot: Arc<ReplySlot>,
+    headers: Vec<Header>,
     meta: Meta,
 }
 
@@ -203,8 +205,8 @@ impl Connection {
             Reply::Answer(response) => response,
             Reply::Last(response) => return self.send(state.encode(&meta.closing(), response)),
             Reply::Hangup => return self.close(),
-            Reply::Later(Later(slot)) => {
-                self.enter(Phase::Later(Box::new(Awaited { slot: slot.clone(), meta })));
+            Reply::Later(Later(slot, headers)) => {
+                self.enter(Phase::Later(Box::new(Awaited { slot: slot.clone(), headers, meta })));
                 return slot.wake_by(wake());
             }
             Reply::Stream(stream) => match state.open_stream() {
@@ -484,6 +486,7 @@ impl Connection {
             return Some(self.waits(state));
         };
         awaited.slot.close();
+        let response = awaited.headers.iter().cloned().fold(response, Response::with_header);
         let answer = state.encode(&awaited.meta, response);
         self.send(answer);
         None

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tiny_http::Header;
+
 use super::response::{self, Response};
 use crate::error::Error;
 
@@ -25,7 +27,7 @@ pub enum Reply {
 }
 
 /// A connection's side of an answer that is given later.
-pub struct Later(pub(super) Arc<ReplySlot>);
+pub struct Later(pub(super) Arc<ReplySlot>, pub(super) Vec<Header>);
 
 /// The side of an answer that is given later which gives it. Dropped without one, it answers 503.
 pub struct Answerer(Arc<ReplySlot>);
@@ -72,7 +74,19 @@ impl Reply {
     /// An answer that is given later, and the side that gives it.
     pub fn later() -> (Reply, Answerer) {
         let slot = Arc::<ReplySlot>::default();
-        (Reply::Later(Later(slot.clone())), Answerer(slot))
+        (Reply::Later(Later(slot.clone(), Vec::new())), Answerer(slot))
+    }
+
+    /// The same with a header, if it is an answer, now or later.
+    pub fn with_header(self, header: Header) -> Self {
+        match self {
+            Reply::Answer(response) => Reply::Answer(response.with_header(header)),
+            Reply::Later(Later(slot, mut headers)) => {
+                headers.push(header);
+                Reply::Later(Later(slot, headers))
+            }
+            other => other,
+        }
     }
 
     /// The status, if it is an answer that is known.

@@ -35,6 +35,7 @@ pub mod check;
 pub mod compact;
 pub mod event_batch;
 pub mod ingest;
+pub mod job_list;
 pub mod job_users;
 pub mod list_replacement;
 pub mod message_search;
@@ -50,8 +51,10 @@ pub mod run;
 pub mod send;
 pub mod set_back;
 pub mod settle;
+pub mod settled;
 pub mod staged;
 pub mod tracking;
+pub mod watch;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -351,6 +354,16 @@ impl Store {
     /// Has `ring` called whenever a test has moved or set the clock.
     pub fn on_clock_change(&self, ring: impl Fn() + Send + 'static) {
         self.clock.on_change(ring);
+    }
+
+    /// Rings at every commit, if that is [followed](Store::follow_changes), and when a test has moved the clock.
+    pub fn changes_bell(&self) -> &Bell {
+        &self.bells.changes
+    }
+
+    /// Whether every commit is of interest. Told before the rows are looked at, no later commit is missed.
+    pub fn follow_changes(&self, are_followed: bool) {
+        self.bells.follow_changes(are_followed);
     }
 
     /// Rings when something was reset or set aside, a test has moved the clock, or all stops.
