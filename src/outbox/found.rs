@@ -49,12 +49,20 @@ fn link_spans(text: &str) -> Vec<(usize, usize)> {
         let is_end = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '`' | '|' | '\\' | '^' | '{' | '}');
         let url = text[start..].split(is_end).next().unwrap_or_default();
         let url = url.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_']);
-        let opens = |c| url.matches(c).count();
-        let url = if opens(')') > opens('(') { url.trim_end_matches(')') } else { url };
-        let url = if opens(']') > opens('[') { url.trim_end_matches(']') } else { url };
+        let url = without_closing(without_closing(url, '(', ')'), '[', ']');
         spans.push((start, start + url.len()));
     }
     spans
+}
+
+/// Without the brackets at its end that close what was opened before it.
+fn without_closing(mut url: &str, open: char, close: char) -> &str {
+    while url.matches(close).count() > url.matches(open).count()
+        && let Some(shorter) = url.strip_suffix(close)
+    {
+        url = shorter;
+    }
+    url
 }
 
 /// One-time codes in texts, each once: those that a word such as "code" announces first, the nearest first of all. Without
@@ -67,7 +75,8 @@ pub fn codes(texts: &[&str]) -> Vec<String> {
         for (start, end) in candidates(text) {
             let code = &text[start..end];
             let distance = announced.iter().map(|at| start.abs_diff(*at)).min().unwrap_or(usize::MAX);
-            if is_code(code, is_announced, distance) {
+            let behind = announced.iter().filter_map(|at| start.checked_sub(*at)).min().unwrap_or(usize::MAX);
+            if is_code(code, is_announced, distance, behind) {
                 found.push((distance, plain(code)));
             }
         }
@@ -143,14 +152,15 @@ fn candidates(text: &str) -> Vec<(usize, usize)> {
     found
 }
 
-fn is_code(code: &str, is_announced: bool, distance: usize) -> bool {
+/// `distance` is that to the nearest word that announces a code, `behind` that to the nearest before it.
+fn is_code(code: &str, is_announced: bool, distance: usize, behind: usize) -> bool {
     let plain = plain(code);
     let digits = plain.bytes().filter(u8::is_ascii_digit).count();
     if digits == plain.len() {
         let is_year = plain.len() == 4 && (plain.starts_with("19") || plain.starts_with("20"));
         return match plain.len() {
             6 => true,
-            4 if is_year => distance <= NEAR / 4,
+            4 if is_year => behind <= NEAR / 4,
             4..=8 => is_announced,
             _ => false,
         };

@@ -258,7 +258,7 @@ impl<'a> Turn<'a> {
                     Count::Exactly(count) => caught_up && found > *count && self.is_settled()?,
                     Count::None => caught_up && found > 0 && self.is_settled()?,
                 };
-                if !is_too_many && !(is_due && caught_up) {
+                if !(is_too_many || is_due && caught_up) {
                     return Ok(None);
                 }
             }
