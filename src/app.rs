@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::api::{Api, Hosts, Keys, LateRefusals, Origins, Settings};
+use crate::api::{Api, Hosts, Keys, LateAnswers, LateRefusals, Origins, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
+use crate::findings::Findings;
 use crate::http::{self, Limits, Reply, Request, Server, Service};
 use crate::id::Ids;
 use crate::model::seed::Seed;
@@ -19,12 +20,13 @@ use crate::render::RENDER_STACK_BYTES;
 use crate::retention::Retention;
 use crate::runner::Runner;
 use crate::seed;
-use crate::settings::MessageSettings;
+use crate::settings::{MessageSettings, RateLimitSetting};
 use crate::store::{self, Store, webhook};
 
 /// A running daemon.
 pub struct App {
     store: Arc<Store>,
+    findings: Arc<Findings>,
     started: Started,
 }
 
@@ -53,7 +55,13 @@ impl App {
             clock,
             ids,
         };
-        let late = if config.api_keys.is_empty() { None } else { Some(started.answer_late(options.clock.clone())?) };
+        let clock = options.clock.clone();
+        let delayed = started.answer_late("late answers", clock.clone())?;
+        let late = match config.api_keys.is_empty() {
+            true => None,
+            false => Some(Arc::new(LateRefusals::new(started.answer_late("refusals", clock.clone())?))),
+        };
+        let findings = Arc::new(Findings::new(clock.clone()));
         let store = started.open(options)?;
         let keys = Keys::new(&config.api_keys);
         let known = keys.known().to_vec();
@@ -65,15 +73,25 @@ impl App {
             backup_dir: config.backup_dir,
             hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
             origins: Origins::new(&config.origins),
-            notices: Arc::default(),
+            clock,
+            findings: findings.clone(),
+            journal: Arc::default(),
+            faults: Arc::default(),
+            rate_limits: (config.rate_limits == RateLimitSetting::Courier).then(Arc::default),
+            delayed,
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
         register_webhooks(&store, config.webhooks)?;
-        started.run(&store, messages, config.workers)?;
+        started.run(&store, &findings, messages, config.workers)?;
         started.retention = Some(Retention::start(store.clone(), config.keep, known)?);
         started.gate.open(api);
-        Ok(App { store, started })
+        Ok(App { store, findings, started })
+    }
+
+    /// What was found that would hurt at Courier, in one line; empty if that is nothing.
+    pub fn findings(&self) -> String {
+        self.findings.summary()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -110,7 +128,7 @@ struct Started {
     runner: Option<(Arc<Runner>, Vec<JoinHandle<()>>)>,
     outbound: Option<(Arc<Outbound>, Vec<JoinHandle<()>>)>,
     retention: Option<(Arc<Retention>, JoinHandle<()>)>,
-    late: Option<(Arc<LateRefusals>, JoinHandle<()>)>,
+    late: Vec<(Arc<LateAnswers>, JoinHandle<()>)>,
 }
 
 impl Started {
@@ -126,13 +144,14 @@ impl Started {
             runner: None,
             outbound: None,
             retention: None,
-            late: None,
+            late: Vec::new(),
         })
     }
 
-    fn answer_late(&mut self, clock: Clock) -> Result<Arc<LateRefusals>> {
-        let (late, thread) = LateRefusals::start(clock)?;
-        self.late = Some((late.clone(), thread));
+    /// Starts a thread that gives answers late.
+    fn answer_late(&mut self, name: &str, clock: Clock) -> Result<Arc<LateAnswers>> {
+        let (late, thread) = LateAnswers::start(name, clock)?;
+        self.late.push((late.clone(), thread));
         Ok(late)
     }
 
@@ -143,8 +162,14 @@ impl Started {
         Ok(store)
     }
 
-    fn run(&mut self, store: &Arc<Store>, messages: MessageSettings, workers: usize) -> Result<()> {
-        self.runner = Some(Runner::start(store.clone(), messages, workers)?);
+    fn run(
+        &mut self,
+        store: &Arc<Store>,
+        findings: &Arc<Findings>,
+        messages: MessageSettings,
+        workers: usize,
+    ) -> Result<()> {
+        self.runner = Some(Runner::start(store.clone(), findings.clone(), messages, workers)?);
         self.outbound = Some(Outbound::start(store.clone())?);
         Ok(())
     }
@@ -161,9 +186,9 @@ impl Drop for Started {
         if let Some(listener) = self.listener.take() {
             join("listener", listener);
         }
-        if let Some((late, refusals)) = self.late.take() {
+        for (late, thread) in self.late.drain(..) {
             late.stop();
-            join("refusals", refusals);
+            join("late answers", thread);
         }
         if let Some((runner, workers)) = self.runner.take() {
             runner.stop();

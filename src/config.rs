@@ -7,7 +7,9 @@ use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
 use crate::render::RENDER_STACK_BYTES;
-use crate::settings::{Contract, Durability, Keep, MessageSettings, ProviderLimits, UnknownTemplates};
+use crate::settings::{
+    Contract, Durability, Keep, MessageSettings, ProviderLimits, RateLimitSetting, UnknownTemplates,
+};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -36,6 +38,7 @@ pub struct Config {
     pub seed: Option<PathBuf>,
     /// Which jobs are kept once they are over.
     pub keep: Keep,
+    pub rate_limits: RateLimitSetting,
     /// Where requests may put backups.
     pub backup_dir: Option<PathBuf>,
     pub limits: Limits,
@@ -60,6 +63,7 @@ impl Config {
             webhooks: Vec::new(),
             seed: None,
             keep: Keep::default(),
+            rate_limits: RateLimitSetting::Off,
             backup_dir: None,
             limits: default_limits(),
         }

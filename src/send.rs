@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::compose::{Recipient, Renderer};
 use crate::error::{Error, Result, shown_up_to};
+use crate::findings::{Check, OUTCOMES};
 use crate::model::bulk::JobKind;
 use crate::model::definition::Definition;
 use crate::model::environment::EnvironmentRow;
@@ -50,6 +51,7 @@ pub struct PreparedSend {
     users: Vec<(String, String)>,
     /// What became of each of them. `None` leaves them to the runner.
     outcomes: Option<RenderedBatch>,
+    told: Vec<(Check, String)>,
 }
 
 impl SendRequest {
@@ -68,8 +70,9 @@ impl SendRequest {
             Ok((environment, store::send::resolve(db, environment, plan, &sent, COMMIT_BYTES)?, db.now()))
         })?;
         let renderer = Renderer::new(found.plan, self.messages, now)?;
-        renderer.warn_of_overrides("a send");
-        renderer.warn_of_unused(format_args!("a send"));
+        let mut told = found.missing.told("a send");
+        told.extend(renderer.overrides_without_effect("a send").map(|what| (Check::NoEffect, what)));
+        told.extend(told_of_content(&renderer, "a send"));
         let mut outcomes = RenderedBatch::default();
         for ((recipient, user), known) in users.iter().zip(&found.known) {
             if outcomes.bytes() > COMMIT_BYTES {
@@ -77,19 +80,22 @@ impl SendRequest {
             }
             renderer.render(Recipient { recipient, user, known }, now, false, &mut outcomes);
         }
+        told.extend(OUTCOMES.iter().filter_map(|of| Some((of.check, of.told(&outcomes, "a send")?))));
         let outcomes = Some(outcomes).filter(|outcomes| outcomes.len() == users.len());
-        Ok(PreparedSend { definition: self.definition, environment, versions: found.versions, users, outcomes })
+        Ok(PreparedSend { definition: self.definition, environment, versions: found.versions, users, outcomes, told })
     }
 
     /// The same for recipients of which some are the subscribers of lists. All are left to the runner.
     pub fn prepare_lists(self, view: &View<'_>, definition: Definition, to: &[SendRecipient]) -> Result<PreparedSend> {
-        let (environment, versions, users) = view.read(|db, environment| {
-            let versions = plan::resolve(db, environment, &References::of(&definition))?;
-            Ok((environment, versions, expand_recipients(db, environment, to)?))
+        let (environment, (versions, missing), users) = view.read(|db, environment| {
+            let resolved = plan::resolve(db, environment, &References::of(&definition))?;
+            Ok((environment, resolved, expand_recipients(db, environment, to)?))
         })?;
         // Compiled only to see whether it can be: the runner does it again.
-        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?
-            .warn_of_unused(format_args!("a send"));
+        let renderer =
+            Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?;
+        let mut told = missing.told("a send");
+        told.extend(told_of_content(&renderer, "a send"));
         if users.is_empty() {
             let to = format!("{to:?}");
             log::warn!(
@@ -97,7 +103,7 @@ impl SendRequest {
                 shown_up_to(&to, LOGGED_CHARACTERS)
             );
         }
-        Ok(PreparedSend { definition: self.definition, environment, versions, users, outcomes: None })
+        Ok(PreparedSend { definition: self.definition, environment, versions, users, outcomes: None, told })
     }
 }
 
@@ -108,6 +114,11 @@ impl PreparedSend {
         self.environment
     }
 
+    /// What there is to note of it.
+    pub fn told(&self) -> &[(Check, String)] {
+        &self.told
+    }
+
     /// Writes the job and its messages, or leaves these to the runner. Returns the id of the request: of one recipient its
     /// message's, else the job's.
     pub fn write(&self, tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<String> {
@@ -115,6 +126,12 @@ impl PreparedSend {
             self.users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
         store::send::create(tx, environment, &self.definition, &self.versions, &users, self.outcomes.as_ref())
     }
+}
+
+/// What there is to note of a content.
+fn told_of_content(renderer: &Renderer, what: &str) -> impl Iterator<Item = (Check, String)> {
+    let unused = renderer.unused(what).map(|it| (Check::NoEffect, it));
+    unused.into_iter().chain(renderer.unknown_elements(what).map(|it| (Check::UnknownElement, it)))
 }
 
 /// Whether a subscriber of a list matches all filters. One without a stored profile matches none.

@@ -48,11 +48,7 @@ pub fn hint(method: &Method, path: &str) -> String {
     if let Some(absent) = absent(&parts) {
         return format!("; bulkd has nothing of Courier's {absent}");
     }
-    let of_path: Vec<&Route> = ROUTES.iter().filter(|route| routes::is_path(route.path, path)).collect();
-    let mut found = nearest(&parts, |route| route.method == *wanted);
-    if found.is_empty() && of_path.is_empty() {
-        found = nearest(&parts, |_| true);
-    }
+    let (of_path, found) = (of_path(path), near(wanted, path));
     let mut hint = String::new();
     if !of_path.is_empty() {
         let methods: Vec<String> = of_path.iter().map(|route| format!("{} ({})", route.method, about(route))).collect();
@@ -64,6 +60,28 @@ pub fn hint(method: &Method, path: &str) -> String {
         hint.push_str(&format!("; nearest is {}", listed(&routes, "or")));
     }
     hint
+}
+
+/// The routes that a request was meant for, perhaps: those of its path, and the nearest to it.
+pub fn routes(method: &Method, path: &str) -> Vec<&'static Route> {
+    let wanted = if *method == Method::Head { &Method::Get } else { method };
+    let parts: Vec<&str> = path.split('/').skip(1).take(PARTS).collect();
+    if absent(&parts).is_some() {
+        return Vec::new();
+    }
+    of_path(path).into_iter().chain(near(wanted, path)).collect()
+}
+
+/// Those that have this path, by other methods.
+fn of_path(path: &str) -> Vec<&'static Route> {
+    ROUTES.iter().filter(|route| routes::is_path(route.path, path)).collect()
+}
+
+/// The nearest of this method; of any, if none is near and none has the path.
+fn near(wanted: &Method, path: &str) -> Vec<&'static Route> {
+    let parts: Vec<&str> = path.split('/').skip(1).take(PARTS).collect();
+    let found = nearest(&parts, |route| route.method == *wanted);
+    if found.is_empty() && of_path(path).is_empty() { nearest(&parts, |_| true) } else { found }
 }
 
 /// The resource that a path is about, if it is none of bulkd's.

@@ -22,6 +22,8 @@ pub enum PagedList {
     Messages,
     Brands,
     Templates,
+    /// Of the journal.
+    Requests,
     /// Of a job, by its row.
     Users(JobRow),
     /// Of a template, by its row.
@@ -39,6 +41,7 @@ impl PagedList {
             PagedList::Brands => 2 * KIND,
             PagedList::Versions(template) => 3 * KIND + template.0,
             PagedList::Messages => 4 * KIND,
+            PagedList::Requests => 5 * KIND,
         }
     }
 }

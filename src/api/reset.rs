@@ -5,12 +5,13 @@ use crate::error::Result;
 
 /// `POST /_bulkd/reset`: 204. The environment is as new: empty, then seeded.
 pub fn reset(call: Call<'_>) -> Result<Action> {
-    let seeder = call.seeder.clone();
+    let (seeder, bench) = (call.seeder.clone(), call.settings.bench());
     Action::prepare(move |view| {
         let environment = view.environment().clone();
         let hold = seeder.hold(&environment);
         let change = Change::new(ChangedEnvironment::Retired, move |tx, row| {
             seeder.reset(tx, &environment, row)?;
+            bench.clear(&environment);
             Ok(Answer::new(204, ""))
         });
         Ok(change.holding(hold))

@@ -4,8 +4,8 @@ use super::call::{Action, Answer, Call, Params};
 use super::query;
 use super::template::{checks, content};
 use super::{
-    backup, brand, bulk, health, list, message, metrics, outbox, preference, preference_v1, profile, reset, send,
-    subscription, template, token, webhook,
+    backup, brand, bulk, doctor, fault, health, journal, list, message, metrics, outbox, preference, preference_v1,
+    profile, reset, send, subscription, template, token, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
@@ -335,6 +335,24 @@ pub static ROUTES: &[Route] = &[
         .about("List the outbox")
         .query(&["job_id", "message_id", "recipient", "channel", "cursor", "limit"])
         .answers("200 `{items, paging}`: what would have gone out"),
+    route(Method::Get, "/_bulkd/requests", journal::list)
+        .about("List the last requests")
+        .query(&["cursor", "format", "limit", "q", "unmatched"])
+        .answers("200 `{items, paging}`, the newest first; with `format=har` an HTTP archive"),
+    route(Method::Post, "/_bulkd/faults", fault::create)
+        .about("Set a fault")
+        .body("`{preset}` or `{path, method?, match?, call?, times?, when?, status?, answer?, delay_ms?, ...}`")
+        .answers("201 with the fault, `fault_id`, `seen`, `fired` and `left`"),
+    route(Method::Get, "/_bulkd/faults", fault::list)
+        .about("List faults")
+        .query(&["unfired"])
+        .answers("200 `{items, paging}` in the order in which they were set"),
+    route(Method::Delete, "/_bulkd/faults", fault::delete_all).about("Remove all faults").answers("204"),
+    route(Method::Get, "/_bulkd/faults/{fault_id}", fault::get).about("Get a fault").answers("200 with the fault"),
+    route(Method::Delete, "/_bulkd/faults/{fault_id}", fault::delete).about("Remove a fault").answers("204"),
+    route(Method::Get, "/_bulkd/doctor", doctor::get)
+        .about("Ask what would hurt at Courier")
+        .answers("200 `{items, paging, worst, summary}`, the worst first"),
     route(Method::Post, "/_bulkd/webhooks", webhook::create)
         .about("Register a webhook")
         .body("`{url, secret?}`")

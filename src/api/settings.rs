@@ -5,9 +5,14 @@ use std::sync::Arc;
 
 use super::auth::Keys;
 use super::hosts::Hosts;
-use super::late::LateRefusals;
-use super::notices::Notices;
+use super::late::LateAnswers;
 use super::origins::Origins;
+use super::wrong_keys::LateRefusals;
+use crate::clock::Clock;
+use crate::faults::{Faults, RateLimits};
+use crate::findings::Findings;
+use crate::journal::Journal;
+use crate::model::environment::Environment;
 use crate::settings::{Contract, MessageSettings};
 
 /// What the answers depend on besides the request.
@@ -20,7 +25,47 @@ pub struct Settings {
     pub hosts: Hosts,
     /// Whose pages may call from a browser.
     pub origins: Origins,
-    pub notices: Arc<Notices>,
+    /// The daemon's.
+    pub clock: Clock,
+    /// What would hurt at Courier.
+    pub findings: Arc<Findings>,
+    pub journal: Arc<Journal>,
+    pub faults: Arc<Faults>,
+    /// Courier's limits of requests, if they are to hold.
+    pub rate_limits: Option<Arc<RateLimits>>,
+    /// Gives the answers that faults hold back.
+    pub delayed: Arc<LateAnswers>,
     /// Where backups may be put.
     pub backup_dir: Option<PathBuf>,
+}
+
+/// What the process holds of environments.
+pub struct Bench {
+    findings: Arc<Findings>,
+    journal: Arc<Journal>,
+    faults: Arc<Faults>,
+    rate_limits: Option<Arc<RateLimits>>,
+}
+
+impl Settings {
+    pub fn bench(&self) -> Bench {
+        Bench {
+            findings: self.findings.clone(),
+            journal: self.journal.clone(),
+            faults: self.faults.clone(),
+            rate_limits: self.rate_limits.clone(),
+        }
+    }
+}
+
+impl Bench {
+    /// Takes away what it holds of one.
+    pub fn clear(&self, environment: &Environment) {
+        self.findings.clear(environment);
+        self.journal.clear(environment);
+        self.faults.clear(environment);
+        if let Some(limits) = &self.rate_limits {
+            limits.clear(environment);
+        }
+    }
 }

@@ -43,7 +43,7 @@ use crate::render::{markdown, node};
 
 pub use effects::without_effect;
 pub use forms::{About, about, request};
-pub use limits::{ProviderChecks, Rendered};
+pub use limits::{ProviderChecks, ProviderVerdict, Rendered};
 pub use message::ProviderMessage;
 pub use overrides::overrides;
 

@@ -18,13 +18,14 @@ use std::thread::JoinHandle;
 use crate::compose::Renderer;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
+use crate::findings::{Check, Findings};
 use crate::follow::{self, Next};
 use crate::model::bulk::{Job, JobKind};
 use crate::model::definition::{Definition, Reading};
-use crate::model::row::JobRow;
+use crate::model::row::{EnvironmentRow, JobRow};
 use crate::render::RENDER_STACK_BYTES;
 use crate::settings::MessageSettings;
-use crate::store::{Store, job, plan};
+use crate::store::{Store, environment, job, plan};
 use crate::threads::{self, catch};
 use delayed::DelayedSender;
 use drain::Part;
@@ -35,20 +36,31 @@ const SMALL_PARTS: usize = 4;
 
 pub struct Runner {
     store: Arc<Store>,
+    findings: Arc<Findings>,
     messages: MessageSettings,
     schedule: Schedule,
     stopping: AtomicBool,
+}
+
+/// Notes a finding of a job's environment. One that was reset meanwhile has none any more.
+fn note(store: &Store, findings: &Findings, environment: EnvironmentRow, check: Check, what: String) {
+    match store.read(|db| environment::of_row(db, environment)) {
+        Ok(Some(of)) => findings.note(&of, check, what.clone(), None, || what),
+        Ok(None) => {}
+        Err(error) => log::warn!("{what} ({error})"),
+    }
 }
 
 impl Runner {
     /// Starts `workers` threads, those that feed them, and if there are any, the one for new jobs; all of them or none.
     pub fn start(
         store: Arc<Store>,
+        findings: Arc<Findings>,
         messages: MessageSettings,
         workers: usize,
     ) -> Result<(Arc<Runner>, Vec<JoinHandle<()>>)> {
-        let runner =
-            Arc::new(Runner { store, messages, schedule: Schedule::default(), stopping: AtomicBool::new(false) });
+        let (schedule, stopping) = (Schedule::default(), AtomicBool::new(false));
+        let runner = Arc::new(Runner { store, findings, messages, schedule, stopping });
         let mut threads: Vec<JoinHandle<()>> = Vec::new();
         let followers =
             [("runner", Runner::follow_jobs as fn(&Runner)), ("delayed", Runner::send_delayed as fn(&Runner))];
@@ -127,10 +139,15 @@ impl Runner {
         };
         match resolved.and_then(renderer) {
             Ok(renderer) => {
-                renderer.warn_of_overrides(&format!("job {}", job.job_id));
+                let what = format!("job {}", job.job_id);
                 // A send was told of when it came.
-                if job.kind == JobKind::Bulk {
-                    renderer.warn_of_unused(format_args!("job {}", job.job_id));
+                let is_bulk = job.kind == JobKind::Bulk;
+                let unknown = renderer.unknown_elements(&what).filter(|_| is_bulk);
+                let unused = renderer.unused(&what).filter(|_| is_bulk);
+                let without_effect = renderer.overrides_without_effect(&what).into_iter().chain(unused);
+                let told = without_effect.map(|it| (Check::NoEffect, it));
+                for (check, what) in told.chain(unknown.map(|it| (Check::UnknownElement, it))) {
+                    note(&self.store, &self.findings, job.environment, check, what);
                 }
                 self.schedule.add(Run::new(&job, renderer));
                 Ok(())
@@ -182,7 +199,7 @@ impl Runner {
                 self.settle(part);
             }
         };
-        catch(|| drain::drain(&self.store, chunk, || self.is_stopping(), submitted))
+        catch(|| drain::drain(&self.store, &self.findings, chunk, || self.is_stopping(), submitted))
             .unwrap_or_else(|| Err(Error::internal("draining panicked")))
     }
 

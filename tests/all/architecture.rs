@@ -15,7 +15,11 @@ type Rule = (&'static str, &'static [&'static str]);
 
 /// Imports run downward.
 const RULES: &[Rule] = &[
-    ("main", &["app", "demo", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"]),
+    (
+        "main",
+        &["app", "demo", "doctor", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"],
+    ),
+    ("doctor", &["cli", "findings"]),
     ("demo", &["app", "cli", "config", "store"]),
     (
         "app",
@@ -28,6 +32,7 @@ const RULES: &[Rule] = &[
             "runner",
             "outbound",
             "retention",
+            "findings",
             "store",
             "compose",
             "render",
@@ -36,15 +41,21 @@ const RULES: &[Rule] = &[
     ),
     ("cli", &["config", "http", "memory", "model"]),
     ("config", &["http", "render", "model"]),
-    ("api", &["http", "seed", "send", "outbox", "store", "compose", "render", "model"]),
+    (
+        "api",
+        &["http", "faults", "journal", "findings", "seed", "send", "outbox", "store", "compose", "render", "model"],
+    ),
+    ("faults", &["http", "model"]),
+    ("journal", &["http", "model"]),
     ("seed", &["send", "store", "compose", "render", "model"]),
-    ("send", &["store", "compose", "model"]),
-    ("runner", &["follow", "store", "compose", "render", "model"]),
+    ("send", &["findings", "store", "compose", "model"]),
+    ("runner", &["findings", "follow", "store", "compose", "render", "model"]),
     ("retention", &["follow", "store", "model"]),
     ("outbound", &["follow", "outbox", "store", "model"]),
     ("outbox", &["store", "provider", "render", "model"]),
     ("follow", &["store"]),
-    ("store", &["model"]),
+    ("store", &["findings", "model"]),
+    ("findings", &["model"]),
     ("compose", &["provider", "render", "template", "model"]),
     ("provider", &["render", "model"]),
     ("render", &["template", "model"]),
@@ -347,8 +358,8 @@ fn module(source: &Source) -> String {
 
 /// Rooms whose files can be read one after the other, beginning with those that name no other file of the room.
 const WITHOUT_CIRCLES: &[&str] = &[
-    "api", "compose", "http", "json", "model", "outbound", "outbox", "provider", "render", "runner", "store",
-    "template",
+    "api", "compose", "faults", "findings", "http", "json", "model", "outbound", "outbox", "provider", "render",
+    "runner", "store", "template",
 ];
 
 /// The files of a room that are in a circle, or lead into one, each with the files that it names.

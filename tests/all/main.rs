@@ -13,15 +13,18 @@ mod daemon;
 mod demo;
 mod disk;
 mod docs;
+mod doctor;
 mod door;
 mod emails;
 mod environments;
+mod faults;
 #[cfg(unix)]
 mod file_faults;
 mod fixtures;
 mod handlebars;
 mod http;
 mod idempotency;
+mod journal;
 mod lists;
 mod lookups;
 mod memory;
