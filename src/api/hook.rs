@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::origins::Origins;
-use super::routes::{ROUTES, Route};
+use super::route::Route;
 use crate::error::shown_up_to;
 use crate::feed::Feed;
 use crate::http::{Method, Reply, Request};
@@ -56,12 +56,15 @@ pub trait Hook: Send + Sync {
 }
 
 /// Counts every request, by its route and its status.
-pub struct MeterRequests(pub Arc<Meter>);
+pub struct MeterRequests {
+    pub meter: Arc<Meter>,
+    pub routes: &'static [Route],
+}
 
 impl Hook for MeterRequests {
     fn after(&self, exchange: &Exchange, reply: Reply) -> Reply {
-        let route = exchange.route.and_then(|route| ROUTES.iter().position(|known| std::ptr::eq(known, route)));
-        self.0.note(route, reply.status(), exchange.taken());
+        let route = exchange.route.and_then(|route| self.routes.iter().position(|known| std::ptr::eq(known, route)));
+        self.meter.note(route, reply.status(), exchange.taken());
         reply
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::call::Answer;
-use super::routes::{Access, ROUTES};
+use super::route::{Access, Route};
 
 pub const CONTENT_TYPE: &str = "text/markdown; charset=utf-8";
 
@@ -22,12 +22,12 @@ Protocol is at `/_bulkd/mcp`.
 ";
 
 /// `GET /llms.txt`: 200. Needs no key.
-pub fn get() -> Answer {
+pub fn get(routes: &'static [Route]) -> Answer {
     let mut text = BEGINNING.to_owned();
     for (title, is_ours) in [("Courier's routes", false), ("bulkd's own routes", true)] {
         let _ = write!(text, "\n## {title}\n\n");
-        for route in ROUTES.iter().filter(|it| it.is_ours() == is_ours && !matches!(it.access, Access::Mailbox(_))) {
-            let key = if matches!(route.access, Access::Key(_)) { "" } else { " (no key)" };
+        for route in routes.iter().filter(|it| it.is_ours() == is_ours && !matches!(it.access, Access::Mailbox(_))) {
+            let key = if route.needs_key() { "" } else { " (no key)" };
             let body = if route.body.is_empty() { String::new() } else { format!(" Takes {}.", route.body) };
             let query = route.query.join(", ");
             let query = if query.is_empty() { query } else { format!(" Parameters: {query}.") };

@@ -1,13 +1,13 @@
 //! The reading half of Mailpit's API, over the e-mails of one environment: what asks a mail catcher what has come needs no
 //! change. To delete hides an e-mail here; the outbox keeps it. Unlike at Mailpit, an address in a search is a whole one.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::call::{Action, Answer, Call};
+use super::mailbox_state::{Done, MailboxState};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
@@ -30,30 +30,6 @@ const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1_000;
 /// Characters of a snippet.
 const SNIPPET: usize = 250;
-
-/// What was done to e-mails, by the numbers of their messages. It is of this process.
-#[derive(Default)]
-pub struct MailboxState(Mutex<Done>);
-
-#[derive(Default)]
-struct Done {
-    /// All up to this one are hidden.
-    hidden_to: i64,
-    hidden: HashSet<i64>,
-    read: HashSet<i64>,
-}
-
-impl MailboxState {
-    fn done(&self) -> MutexGuard<'_, Done> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Done {
-    fn hides(&self, number: i64) -> bool {
-        number <= self.hidden_to || self.hidden.contains(&number)
-    }
-}
 
 /// An e-mail that went out.
 struct Mail {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Action, Answer, Call, header};
 use super::openapi;
-use super::routes::{ROUTES, Route};
+use super::route::Route;
 use crate::error::Result;
 use crate::http::{self, Method, Reply, Request, Response};
 
@@ -67,7 +67,7 @@ pub fn refuse() -> Answer {
 }
 
 /// `POST /_bulkd/mcp` with a JSON-RPC request: 200 and its response; 202 to a notification.
-pub fn post(mut call: Call<'_>) -> Result<Action> {
+pub fn post(mut call: Call<'_>, routes: &'static [Route]) -> Result<Action> {
     let body = call.json()?;
     let sent = serde_json::from_str::<Value>(&body).ok();
     let Some(sent) = sent else {
@@ -108,13 +108,13 @@ pub fn post(mut call: Call<'_>) -> Result<Action> {
         }
         "ping" if !is_stateless => Ok(json!({})),
         "tools/list" => {
-            let tools: Vec<Value> = tools().map(|(name, route)| described(name, route)).collect();
+            let tools: Vec<Value> = tools(routes).map(|(name, route)| described(name, route)).collect();
             Ok(match is_stateless {
                 true => json!({ "tools": tools, "ttlMs": 0, "cacheScope": "public" }),
                 false => json!({ "tools": tools }),
             })
         }
-        "tools/call" => match within(&call.request, params) {
+        "tools/call" => match within(&call.request, params, routes) {
             Ok(request) => {
                 let then = move |response: Response| {
                     let reply = response_of(id, is_stateless, Ok(called(response)));
@@ -137,9 +137,9 @@ fn server() -> Value {
     json!({ "name": "bulkd", "version": env!("CARGO_PKG_VERSION") })
 }
 
-fn tools() -> impl Iterator<Item = (&'static str, &'static Route)> {
-    TOOLS.iter().filter_map(|(name, method, path)| {
-        let route = ROUTES.iter().find(|route| route.method == *method && route.path == *path)?;
+fn tools(routes: &'static [Route]) -> impl Iterator<Item = (&'static str, &'static Route)> {
+    TOOLS.iter().filter_map(move |(name, method, path)| {
+        let route = routes.iter().find(|route| route.method == *method && route.path == *path)?;
         Some((*name, route))
     })
 }
@@ -189,10 +189,10 @@ fn decoded(value: &str) -> Option<String> {
 }
 
 /// The request that a call of a tool stands for.
-fn within(request: &Request, params: &Value) -> std::result::Result<Request, Fault> {
+fn within(request: &Request, params: &Value, routes: &'static [Route]) -> std::result::Result<Request, Fault> {
     let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
     let (_, route) =
-        tools().find(|(known, _)| *known == name).ok_or_else(|| Fault::params(format!("there is no tool '{name}'")))?;
+        tools(routes).find(|(known, _)| *known == name).ok_or_else(|| Fault::params(format!("there is no tool '{name}'")))?;
     let mut arguments = match params.get("arguments") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(arguments)) => arguments.clone(),

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value, json};
 
 use super::call::Answer;
-use super::routes::{Access, ROUTES, Route};
+use super::route::Route;
 use super::shape::Shape;
 use crate::http::Method;
 
@@ -17,16 +17,16 @@ const NOUNS: &str = include_str!("openapi.json");
 const JSON: &str = "application/json";
 
 /// `GET /_bulkd/openapi.json`: 200. Needs no key.
-pub fn get() -> Answer {
+pub fn get(routes: &'static [Route]) -> Answer {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
-    Answer::new(200, DOCUMENT.get_or_init(|| document().to_string()).as_str())
+    Answer::new(200, DOCUMENT.get_or_init(|| document(routes).to_string()).as_str())
 }
 
 /// The document of all routes.
-pub fn document() -> Value {
+fn document(routes: &[Route]) -> Value {
     let nouns: Value = serde_json::from_str(NOUNS).unwrap_or_default();
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in routes {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_ascii_lowercase()] = operation(route, &nouns);
     }
@@ -110,7 +110,7 @@ fn operation(route: &Route, nouns: &Value) -> Value {
         "tags": [tag(route.path)],
         "responses": responses(route, nouns),
     });
-    if !matches!(route.access, Access::Key(_)) {
+    if !route.needs_key() {
         operation["security"] = json!([]);
     }
     let parameters = parameters(route, nouns);
@@ -157,7 +157,7 @@ fn parameters(route: &Route, nouns: &Value) -> Vec<Value> {
     });
     let of_query = route.query.iter().map(|name| json!({ "name": name, "in": "query", "schema": known(name) }));
     let mut all: Vec<Value> = of_path.chain(of_query).collect();
-    if route.method == Method::Post && matches!(route.access, Access::Key(_)) {
+    if route.method == Method::Post && route.needs_key() {
         all.push(json!({
             "name": "Idempotency-Key", "in": "header", "schema": nouns["parameters"]["Idempotency-Key"],
         }));
@@ -263,6 +263,7 @@ impl Route {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::routes::ROUTES;
     use super::*;
 
     /// Each member that a shape has without saying what it is.
@@ -299,7 +300,7 @@ mod tests {
         for name in nouns["members"].as_object().unwrap().keys() {
             assert!(used.contains(name), "openapi.json: no route has the member {name}");
         }
-        let document = document().to_string();
+        let document = document(ROUTES).to_string();
         for name in nouns["schemas"].as_object().unwrap().keys() {
             assert!(document.contains(&format!("schemas/{name}\"")), "openapi.json: nothing is a {name}");
         }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
 use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog};
 use super::idempotency::{self, Once};
-use super::routes::{self, Access, Handler, Route, Watch};
+use super::route::{Access, Route, Watch};
+use super::routes::{self, ROUTES};
 use super::settings::Settings;
 use super::{nearest, origins, query};
 use crate::error::{Error, Kind, Result, shown};
@@ -51,7 +52,7 @@ impl Api {
         let seeder = Seeder::new(seed, settings.messages);
         let reads = Outage::new("requests to read are refused");
         let changes = Outage::new("requests to change something are refused");
-        let measured = MeterRequests(settings.meter.clone());
+        let measured = MeterRequests { meter: settings.meter.clone(), routes: ROUTES };
         let followed = FeedRequests(settings.feed.clone());
         let hooks: Vec<Box<dyn Hook>> = vec![Box::new(RequestLog), Box::new(measured), Box::new(followed)];
         Api { store, settings, seeder, hooks, reads, changes }
@@ -144,7 +145,7 @@ impl Api {
             Entry::Watch(look) => {
                 return match self.before(exchange) {
                     Some(reply) => Ok(RequestOutcome::Reply(reply)),
-                    None => look(&self.store, &self.settings).map(RequestOutcome::Answer),
+                    None => look(&self.store, &self.settings, ROUTES).map(RequestOutcome::Answer),
                 };
             }
         };
@@ -238,7 +239,8 @@ impl Api {
             self.settings.hosts.check_origin(request, &self.settings.origins)?;
         }
         Ok(match route.access {
-            Access::Open(answer) => Entry::Open(answer),
+            Access::Open(answer) => Entry::Open(answer()),
+            Access::Table(answer) => Entry::Open(answer(ROUTES)),
             Access::Watch(look) => Entry::Watch(look),
             Access::Mailbox(handler) => match &self.settings.mailbox {
                 Some(environment) => {
@@ -292,8 +294,8 @@ impl Api {
         self.hooks.iter().find_map(|hook| hook.before(exchange))
     }
 
-    fn answer_open(&self, answer: fn() -> Answer, exchange: &Exchange) -> RequestOutcome {
-        self.before(exchange).map_or_else(|| RequestOutcome::Answer(answer()), RequestOutcome::Reply)
+    fn answer_open(&self, answer: Answer, exchange: &Exchange) -> RequestOutcome {
+        self.before(exchange).map_or_else(|| RequestOutcome::Answer(answer), RequestOutcome::Reply)
     }
 
     fn call(&self, route: &'static Route, params: Params, request: Request) -> Call<'_> {
@@ -371,8 +373,8 @@ impl Rows {
 
 /// How a request goes on once its route is known.
 enum Entry {
-    Key(Handler, Environment),
-    Open(fn() -> Answer),
+    Key(Box<Respond>, Environment),
+    Open(Answer),
     Watch(Watch),
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 
 use super::call::Answer;
-use super::routes::{ROUTES, Route};
+use super::route::Route;
 use super::settings::Settings;
 use crate::error::Result;
 use crate::store::{Store, totals};
@@ -11,7 +11,7 @@ use crate::store::{Store, totals};
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `GET /_bulkd/metrics`: 200. Needs no key.
-pub fn get(store: &Store, settings: &Settings) -> Result<Answer> {
+pub fn get(store: &Store, settings: &Settings, routes: &'static [Route]) -> Result<Answer> {
     let totals = store.read_for_request(totals::get)?;
     let (database_bytes, log_bytes) = store.file_bytes();
     let mut text = Text::default();
@@ -19,13 +19,13 @@ pub fn get(store: &Store, settings: &Settings) -> Result<Answer> {
     for (route, meter) in settings.meter.routes() {
         for (status, count) in meter.counts() {
             let status = status.map_or("none".to_owned(), |status| status.to_string());
-            text.sample("bulkd_requests_total", &format!("{},status=\"{status}\"", labels(route)), count);
+            text.sample("bulkd_requests_total", &format!("{},status=\"{status}\"", labels(routes, route)), count);
         }
     }
     let name = "bulkd_request_duration_seconds";
     text.family(name, "histogram", "How long requests took from their last byte to their answer.");
     for (route, meter) in settings.meter.routes() {
-        meter.taken.write(name, &labels(route), &mut text.0);
+        meter.taken.write(name, &labels(routes, route), &mut text.0);
     }
     let name = "bulkd_commit_duration_seconds";
     text.family(name, "histogram", "How long commits took, with their wait for the disk.");
@@ -44,8 +44,8 @@ pub fn get(store: &Store, settings: &Settings) -> Result<Answer> {
     Ok(Answer::of_type(CONTENT_TYPE, text.0))
 }
 
-fn labels(route: Option<usize>) -> String {
-    let found = route.and_then(|route| ROUTES.get(route));
+fn labels(routes: &[Route], route: Option<usize>) -> String {
+    let found = route.and_then(|route| routes.get(route));
     let (method, path) = found.map_or(("", "none"), |Route { method, path, .. }| (method.as_str(), path));
     format!("method=\"{method}\",route=\"{path}\"")
 }

@@ -1,8 +1,8 @@
 //! The one table of what is answered.
 
-use super::call::{Action, Answer, Call, Params};
+use super::call::Params;
 use super::query;
-use super::settings::Settings;
+use super::route::{Access, Route, inline, mailbox, open, route, row, table, watch};
 use super::template::{checks, content};
 use super::{
     backup, brand, bulk, events, health, list, llms, mailpit, mcp, message, metrics, openapi, outbox, preference,
@@ -10,126 +10,6 @@ use super::{
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
-use crate::store::Store;
-
-pub type Handler = fn(Call<'_>) -> Result<Action>;
-
-/// A line of the table.
-pub struct Route {
-    pub method: Method,
-    /// With the names of its parameters in braces.
-    pub path: &'static str,
-    pub access: Access,
-    /// What it is for, in a few words.
-    pub about: &'static str,
-    /// The query parameters that it knows.
-    pub query: &'static [&'static str],
-    /// The body that it takes, in Markdown; empty if it takes none.
-    pub body: &'static str,
-    /// Status and body of its answer, in Markdown.
-    pub answers: &'static str,
-    /// The schemas in `openapi.json` of those members of body and answer whose name alone does not tell what they are;
-    /// `body` and `answer` are the whole of them. `[User]` is an array.
-    pub schemas: &'static [(&'static str, &'static str)],
-    /// What a success is written in.
-    pub content_type: &'static str,
-    /// Whether the answer takes no more than a look at a few rows, so that an event loop may answer it.
-    pub inline: bool,
-}
-
-/// Who may call a route, and what answers.
-#[derive(Clone, Copy)]
-pub enum Access {
-    /// An API key is needed; it names the environment.
-    Key(Handler),
-    /// No key is needed. Without one there is no environment, and nothing to look up.
-    Open(fn() -> Answer),
-    /// No key is needed, and the daemon as a whole is looked at.
-    Watch(Watch),
-    /// No key is needed: the environment is that of `--mailpit-api`. Without the flag there is no such route.
-    Mailbox(Handler),
-}
-
-/// A look at the daemon as a whole.
-pub type Watch = fn(&Store, &Settings) -> Result<Answer>;
-
-const fn route(method: Method, path: &'static str, handler: Handler) -> Route {
-    row(method, path, Access::Key(handler))
-}
-
-const fn open(method: Method, path: &'static str, answer: fn() -> Answer) -> Route {
-    let mut route = row(method, path, Access::Open(answer));
-    route.inline = true;
-    route
-}
-
-const fn watch(path: &'static str, look: Watch) -> Route {
-    row(Method::Get, path, Access::Watch(look))
-}
-
-const fn mailbox(method: Method, path: &'static str, handler: Handler) -> Route {
-    row(method, path, Access::Mailbox(handler))
-}
-
-const fn row(method: Method, path: &'static str, access: Access) -> Route {
-    let content_type = "application/json";
-    Route {
-        method,
-        path,
-        access,
-        about: "",
-        query: &[],
-        body: "",
-        answers: "",
-        schemas: &[],
-        content_type,
-        inline: false,
-    }
-}
-
-/// A `GET` of a few rows.
-const fn inline(path: &'static str, handler: Handler) -> Route {
-    let mut route = route(Method::Get, path, handler);
-    route.inline = true;
-    route
-}
-
-impl Route {
-    /// Whether Courier has nothing of the kind.
-    pub fn is_ours(&self) -> bool {
-        self.path.starts_with("/_bulkd/") || !matches!(self.access, Access::Key(_))
-    }
-
-    const fn about(mut self, about: &'static str) -> Self {
-        self.about = about;
-        self
-    }
-
-    const fn query(mut self, query: &'static [&'static str]) -> Self {
-        self.query = query;
-        self
-    }
-
-    const fn body(mut self, body: &'static str) -> Self {
-        self.body = body;
-        self
-    }
-
-    const fn answers(mut self, answers: &'static str) -> Self {
-        self.answers = answers;
-        self
-    }
-
-    const fn schemas(mut self, schemas: &'static [(&'static str, &'static str)]) -> Self {
-        self.schemas = schemas;
-        self
-    }
-
-    const fn content_type(mut self, content_type: &'static str) -> Self {
-        self.content_type = content_type;
-        self
-    }
-}
 
 /// All routes, in the order in which they are looked through.
 pub static ROUTES: &[Route] = &[
@@ -426,7 +306,7 @@ pub static ROUTES: &[Route] = &[
     open(Method::Get, "/_bulkd/health", health::health)
         .about("Ask whether bulkd answers")
         .answers("200 `{status, version}`"),
-    open(Method::Get, "/_bulkd/openapi.json", openapi::get)
+    table("/_bulkd/openapi.json", openapi::get)
         .about("Get these routes as an OpenAPI document")
         .answers("200, OpenAPI 3.1"),
     route(Method::Get, "/_bulkd/status", status::get)
@@ -441,14 +321,14 @@ pub static ROUTES: &[Route] = &[
         .about("Follow what happens in the environment")
         .answers("200, server-sent events; see [testing.md](testing.md#events)")
         .content_type("text/event-stream"),
-    route(Method::Post, "/_bulkd/mcp", mcp::post)
+    row(Method::Post, "/_bulkd/mcp", Access::KeyAndTable(mcp::post))
         .about("Speak the Model Context Protocol")
         .body("a JSON-RPC request; see [testing.md](testing.md#mcp)")
         .answers("200 with the response, 202 to a notification, 400 with the response, 404 with the response")
         .schemas(&[("body", "Rpc")]),
     open(Method::Get, "/_bulkd/mcp", mcp::refuse).about("Ask for an MCP stream").answers("405: there is none"),
     open(Method::Delete, "/_bulkd/mcp", mcp::refuse).about("End an MCP session").answers("405: there is none"),
-    open(Method::Get, "/llms.txt", llms::get)
+    table("/llms.txt", llms::get)
         .about("Read about bulkd in Markdown")
         .answers("200, what bulkd is and which routes it has, for language models")
         .content_type(llms::CONTENT_TYPE),

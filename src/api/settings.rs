@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::auth::Keys;
 use super::hosts::Hosts;
 use super::late::LateRefusals;
-use super::mailpit::MailboxState;
+use super::mailbox_state::MailboxState;
 use super::notices::Notices;
 use super::origins::Origins;
 use crate::feed::Feed;
