@@ -127,6 +127,7 @@ impl TemplatePayload {
     pub fn read(text: &str, at: &str) -> Result<Self> {
         let mut payload: TemplatePayload = json::read(text, || at.to_owned())?;
         payload.finish(at)?;
+        payload.check_email_headers(at)?;
         Ok(payload)
     }
 
@@ -144,10 +145,12 @@ impl TemplatePayload {
                 return Err(Error::invalid(path, format_args!("must not begin with '{TENANTS}'")));
             }
         }
-        if let Some(headers) = self.email_headers() {
-            headers.check(&format!("{at}.email"))?;
-        }
         stored_elements::complete(&mut self.content, &format!("{at}.content"))
+    }
+
+    /// Refuses headers to which no e-mail can go. `at` is the payload's path in the request.
+    pub fn check_email_headers(&self, at: &str) -> Result<()> {
+        self.email_headers().map_or(Ok(()), |headers| headers.check(&format!("{at}.email")))
     }
 
     /// The headers of e-mails that it sets.
