@@ -105,7 +105,9 @@ mod tests {
     #[test]
     fn spans_are_counted_up_to_their_bound() {
         let histogram = Histogram::default();
-        [1, 100, 101, 2_000_000, 6_000_000].map(|micros| histogram.note(Duration::from_micros(micros)));
+        for micros in [1, 100, 101, 2_000_000, 6_000_000] {
+            histogram.note(Duration::from_micros(micros));
+        }
         let mut out = String::new();
         histogram.write("h", "a=\"b\"", &mut out);
         for line in ["h_bucket{a=\"b\",le=\"0.000100\"} 2", "h_bucket{a=\"b\",le=\"0.000250\"} 3"] {

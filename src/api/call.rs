@@ -38,7 +38,7 @@ pub enum Action {
     /// Has another request answered in its place, and makes its own answer of that one.
     Forward(Box<Request>, Box<dyn FnOnce(Response) -> Response + Send>),
     /// Replies in another way than by an answer at once.
-    Reply(Box<dyn FnOnce(&View<'_>) -> Result<Reply>>),
+    Reply(GiveReply),
     /// Works out a change from what is stored, in the same way. The change is [stale](Error::stale) if something else is
     /// stored by then, and is worked out again.
     Rework(Rework),
@@ -48,6 +48,7 @@ pub type Read = Box<dyn FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer>>;
 pub type Prepare = Box<dyn FnOnce(&View<'_>) -> Result<Change>>;
 pub type Whole = Box<dyn FnOnce(&Store) -> Result<Answer>>;
 pub type Rework = Box<dyn FnMut(&View<'_>) -> Result<Change>>;
+pub type GiveReply = Box<dyn FnOnce(&View<'_>) -> Result<Reply>>;
 type Apply = Box<dyn FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send>;
 
 /// What is to be done in a commit.

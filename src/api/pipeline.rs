@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
 use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog};
 use super::idempotency::{self, Once};
-use super::route::{Access, Route, Watch};
+use super::route::{Access, Handler, Route, TableHandler, Watch};
 use super::routes::{self, ROUTES};
 use super::settings::Settings;
 use super::{nearest, origins, query};
@@ -167,7 +167,7 @@ impl Api {
             return Ok(RequestOutcome::Answer(answer));
         }
         let declared = if route.body.is_empty() { None } else { self.tell_of_type(&request, &environment) };
-        let action = handler(self.call(route, params, request)).map_err(|error| match declared {
+        let action = handler.begin(self.call(route, params, request)).map_err(|error| match declared {
             Some(declared) if error.is_of_syntax() => error.explained(&format!(" (its Content-Type is {declared})")),
             _ => error,
         })?;
@@ -225,7 +225,7 @@ impl Api {
         if let Some(reply) = self.before(exchange) {
             return Ok(Some(Begun::Over(RequestOutcome::Reply(reply))));
         }
-        Ok(match handler(self.call(route, params, request))? {
+        Ok(match handler.begin(self.call(route, params, request))? {
             Action::Query(query) => Some(Begun::Query(query, environment)),
             // Inline routes only look something up.
             _ => None,
@@ -245,7 +245,7 @@ impl Api {
             Access::Mailbox(handler) => match &self.settings.mailbox {
                 Some(environment) => {
                     exchange.environment = Some(environment.clone());
-                    Entry::Key(handler, environment.clone())
+                    Entry::Key(Work::Handler(handler), environment.clone())
                 }
                 None => {
                     let (method, path) = (&route.method, shown(request.path()));
@@ -255,7 +255,12 @@ impl Api {
             Access::Key(handler) => {
                 let environment = self.settings.keys.environment(request.header("authorization"))?;
                 exchange.environment = Some(environment.clone());
-                Entry::Key(handler, environment)
+                Entry::Key(Work::Handler(handler), environment)
+            }
+            Access::KeyAndTable(handler) => {
+                let environment = self.settings.keys.environment(request.header("authorization"))?;
+                exchange.environment = Some(environment.clone());
+                Entry::Key(Work::WithTable(handler), environment)
             }
         })
     }
@@ -373,9 +378,24 @@ impl Rows {
 
 /// How a request goes on once its route is known.
 enum Entry {
-    Key(Box<Respond>, Environment),
+    Key(Work, Environment),
     Open(Answer),
     Watch(Watch),
+}
+
+/// What makes an action of a request.
+enum Work {
+    Handler(Handler),
+    WithTable(TableHandler),
+}
+
+impl Work {
+    fn begin(self, call: Call<'_>) -> Result<Action> {
+        match self {
+            Work::Handler(handler) => handler(call),
+            Work::WithTable(handler) => handler(call, ROUTES),
+        }
+    }
 }
 
 /// How far an inline request has come.

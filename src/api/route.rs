@@ -41,12 +41,15 @@ pub enum Access {
     /// The same, with the table to answer from.
     Table(fn(&'static [Route]) -> Answer),
     /// An API key is needed, and the table to answer from.
-    KeyAndTable(fn(Call<'_>, &'static [Route]) -> Result<Action>),
+    KeyAndTable(TableHandler),
     /// No key is needed, and the daemon as a whole is looked at.
     Watch(Watch),
     /// No key is needed: the environment is that of `--mailpit-api`. Without the flag there is no such route.
     Mailbox(Handler),
 }
+
+/// A handler that looks at the table.
+pub type TableHandler = fn(Call<'_>, &'static [Route]) -> Result<Action>;
 
 /// A look at the daemon as a whole.
 pub type Watch = fn(&Store, &Settings, &'static [Route]) -> Result<Answer>;
@@ -138,4 +141,3 @@ impl Route {
         self
     }
 }
-

@@ -463,9 +463,9 @@ fn spin() { std::thread::yield_now(); "spin_loop" }
     assert_eq!(
         broken,
         [
-            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, outage, output, threads",
-            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, outage, output, threads",
-            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, outage, output, threads",
+            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, meter, outage, output, threads",
+            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, meter, outage, output, threads",
+            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, meter, outage, output, threads",
             "src/render/text.rs:7: INSERT in a string of `render`; all SQL stands in src/store",
             "src/render/text.rs:8: rusqlite in `render`; only src/store knows it",
             "src/render/text.rs:8: a sleep; wait for what is to happen",
