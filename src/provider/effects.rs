@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::forms;
 use super::message::ProviderMessage;
-use crate::clock::Timestamp;
 use crate::model::channel::Channel;
 use crate::model::options::MessageOptions;
 use crate::model::provider::Provider;
@@ -144,22 +143,14 @@ fn shown(pointer: &str) -> String {
 }
 
 fn request(provider: Provider, channel: Channel, over: &Value) -> Value {
+    let address = if channel == Channel::Email { "any@example.com" } else { "any" };
     forms::request(&ProviderMessage {
         message_id: "1",
-        created_at: Timestamp::default(),
         recipient: "any",
-        provider,
-        channel,
-        address: if channel == Channel::Email { "any@example.com" } else { "any" },
         subject: Some("any"),
         body: "any",
-        content: None,
-        brand: None,
-        locale: None,
         override_: Some(over),
-        metadata: None,
-        data: None,
-        profile: None,
+        ..ProviderMessage::blank(provider, channel, address)
     })
 }
 

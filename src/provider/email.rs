@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use lettre::message::header::HeaderName;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::message::ProviderMessage;
 use crate::model::mailbox::Mailbox;
@@ -59,6 +59,11 @@ impl Email {
         address
             .or_else(|| header().map(|(name, _)| format!("'{}' is no name of a header", clean(name))))
             .or_else(|| self.broken.clone())
+    }
+
+    /// Its headers, for providers that take an object of them.
+    pub fn headers_by_name(&self) -> Map<String, Value> {
+        self.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect()
     }
 
     /// What stands for a request that cannot be made.

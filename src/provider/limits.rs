@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::message::ProviderMessage;
 use super::overrides::{over_headers, overrides};
 use super::{email, forms};
-use crate::clock::Timestamp;
 use crate::model::channel::Channel;
 use crate::model::mailbox;
 use crate::model::options::MessageOptions;
@@ -143,20 +142,11 @@ impl ProviderChecks {
 fn sample<'a>(rendered: Rendered<'a>, overriding: Option<&'a Value>) -> ProviderMessage<'a> {
     ProviderMessage {
         message_id: MESSAGE_ID,
-        created_at: Timestamp::default(),
-        recipient: "",
-        provider: rendered.provider,
-        channel: rendered.channel,
-        address: rendered.address,
         subject: rendered.subject,
         body: rendered.body,
         content: rendered.content,
-        brand: None,
-        locale: None,
         override_: overriding,
-        metadata: None,
-        data: None,
-        profile: None,
+        ..ProviderMessage::blank(rendered.provider, rendered.channel, rendered.address)
     }
 }
 

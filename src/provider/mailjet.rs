@@ -28,8 +28,7 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
         sent["ReplyTo"] = one(reply_to);
     }
     if !email.headers.is_empty() {
-        sent["Headers"] =
-            email.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+        sent["Headers"] = email.headers_by_name().into();
     }
     let (inline, attached) = email.parted_attachments();
     for (name, files) in [("Attachments", attached), ("InlinedAttachments", inline)] {

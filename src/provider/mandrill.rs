@@ -30,7 +30,7 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
     if !email.reply_to.is_empty() {
         headers.insert("Reply-To".to_owned(), email::header(&email.reply_to).into());
     }
-    headers.extend(email.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))));
+    headers.extend(email.headers_by_name());
     if !headers.is_empty() {
         sent["headers"] = Value::Object(headers);
     }

@@ -37,6 +37,27 @@ pub struct ProviderMessage<'a> {
 }
 
 impl<'a> ProviderMessage<'a> {
+    /// One that says nothing yet: to try out what a form makes of it.
+    pub fn blank(provider: Provider, channel: Channel, address: &'a str) -> Self {
+        ProviderMessage {
+            message_id: "",
+            created_at: Timestamp::default(),
+            recipient: "",
+            provider,
+            channel,
+            address,
+            subject: None,
+            body: "",
+            content: None,
+            brand: None,
+            locale: None,
+            override_: None,
+            metadata: None,
+            data: None,
+            profile: None,
+        }
+    }
+
     /// A member of what the definition overrides.
     pub fn overridden(&self, names: &[&str]) -> Option<&'a Value> {
         names.iter().find_map(|name| self.override_?.get(name)).filter(|value| !value.is_null())

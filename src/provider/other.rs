@@ -26,8 +26,7 @@ pub fn email(message: &ProviderMessage<'_>, email: &Email) -> Value {
         request["reply_to"] = email::header(&email.reply_to).into();
     }
     if !email.headers.is_empty() {
-        request["headers"] =
-            email.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+        request["headers"] = email.headers_by_name().into();
     }
     if !email.attachments.is_empty() {
         request["attachments"] = email.attachments.iter().map(attachment).collect();

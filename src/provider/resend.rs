@@ -22,8 +22,7 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
         }
     }
     if !email.headers.is_empty() {
-        body["headers"] =
-            email.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+        body["headers"] = email.headers_by_name().into();
     }
     if !email.attachments.is_empty() {
         body["attachments"] = email.attachments.iter().map(attachment).collect();

@@ -29,8 +29,7 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
         several => request["reply_to_list"] = all(several),
     }
     if !email.headers.is_empty() {
-        request["headers"] =
-            email.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+        request["headers"] = email.headers_by_name().into();
     }
     if !email.attachments.is_empty() {
         request["attachments"] = email.attachments.iter().map(attachment).collect();

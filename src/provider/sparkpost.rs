@@ -32,7 +32,7 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
     if !email.cc.is_empty() {
         headers.insert("CC".to_owned(), email::header(&email.cc).into());
     }
-    headers.extend(email.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))));
+    headers.extend(email.headers_by_name());
     if !headers.is_empty() {
         content["headers"] = Value::Object(headers);
     }
