@@ -222,6 +222,10 @@ impl<'a> Sweeper<'a> {
             if !found.jobs.is_empty() {
                 let by = keep.to_string();
                 let jobs = found.jobs;
+                // Some of those that were counted go for their age: older ones that waited have their place.
+                if self.before_job.is_some_and(|first| jobs.iter().any(|&job| job >= first)) {
+                    self.counted_at = None;
+                }
                 self.commit(move |tx| retention::mark(tx, &jobs, Some(&by)))?;
                 self.versions = Versions::ALL.map(|it| (it, 0)).to_vec();
                 return Ok(true);
