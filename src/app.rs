@@ -10,8 +10,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
-use crate::http::{self, Limits, Reply, Request, Server, Service};
+use crate::feed::Feed;
+use crate::http::{self, Limits, Reply, Request, Response, Server, Service};
 use crate::id::Ids;
+use crate::meter::Meter;
+use crate::model::environment::Environment;
 use crate::model::seed::Seed;
 use crate::model::webhook::Destination;
 use crate::outbound::Outbound;
@@ -66,6 +69,10 @@ impl App {
             hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
             origins: Origins::new(&config.origins),
             notices: Arc::default(),
+            mailbox: config.mailpit_key.as_deref().map(Environment::of_key),
+            mailbox_state: Arc::default(),
+            meter: Arc::new(Meter::new(crate::api::ROUTES.len())),
+            feed: started.feed(&store)?,
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
@@ -111,6 +118,7 @@ struct Started {
     outbound: Option<(Arc<Outbound>, Vec<JoinHandle<()>>)>,
     retention: Option<(Arc<Retention>, JoinHandle<()>)>,
     late: Option<(Arc<LateRefusals>, JoinHandle<()>)>,
+    feed: Option<(Arc<Feed>, JoinHandle<()>)>,
 }
 
 impl Started {
@@ -127,6 +135,7 @@ impl Started {
             outbound: None,
             retention: None,
             late: None,
+            feed: None,
         })
     }
 
@@ -134,6 +143,12 @@ impl Started {
         let (late, thread) = LateRefusals::start(clock)?;
         self.late = Some((late.clone(), thread));
         Ok(late)
+    }
+
+    fn feed(&mut self, store: &Arc<Store>) -> Result<Arc<Feed>> {
+        let (feed, thread) = Feed::start(store.clone())?;
+        self.feed = Some((feed.clone(), thread));
+        Ok(feed)
     }
 
     fn open(&mut self, options: store::Options) -> Result<Arc<Store>> {
@@ -164,6 +179,10 @@ impl Drop for Started {
         if let Some((late, refusals)) = self.late.take() {
             late.stop();
             join("refusals", refusals);
+        }
+        if let Some((feed, thread)) = self.feed.take() {
+            feed.stop();
+            join("events", thread);
         }
         if let Some((runner, workers)) = self.runner.take() {
             runner.stop();
@@ -212,6 +231,13 @@ impl Service for StartupGate {
         match self.0.get() {
             Some(Some(api)) => api.answer_batch(requests),
             _ => requests.iter().map(|_| None).collect(),
+        }
+    }
+
+    fn let_read(&self, origin: Option<&[u8]>, response: Response) -> Response {
+        match self.0.get() {
+            Some(Some(api)) => api.let_read(origin, response),
+            _ => response,
         }
     }
 

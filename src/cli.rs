@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -48,6 +49,8 @@ pub enum Command {
     Backup(Backup),
     /// Put a backup in place of a database that is not served. It is checked before.
     Restore(Restore),
+    /// Wait until a daemon answers, for scripts and health checks: exit code 0 if it does, 1 if it does not.
+    Ready(Ready),
 }
 
 #[derive(Args, Debug)]
@@ -132,6 +135,10 @@ pub struct Serve {
     #[arg(long, value_name = "FOLDER", env = "BULKD_BACKUP_DIR")]
     pub backup_dir: Option<PathBuf>,
 
+    /// Answer Mailpit's API, without a key, with the e-mails of this key's environment.
+    #[arg(long, value_name = "KEY", env = "BULKD_MAILPIT_API", hide_env_values = true, value_parser = api_key)]
+    pub mailpit_api: Option<String>,
+
     /// What to log on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
     #[arg(hide_possible_values = true)]
@@ -151,6 +158,21 @@ pub struct Demo {
     /// End when the outbox is full, with an error if anything was not as expected.
     #[arg(long)]
     pub exit: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Ready {
+    /// How long to wait at most, such as 10s, 500ms or 1m.
+    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = span)]
+    pub wait: Duration,
+
+    /// Where the daemon listens.
+    #[arg(long, value_name = "ADDRESS", env = "BULKD_LISTEN", default_value = "127.0.0.1:4010", value_parser = address)]
+    pub listen: SocketAddr,
+
+    /// Where the daemon answers, if that is not where it listens.
+    #[arg(long, value_name = "URL", value_parser = base_url)]
+    pub url: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -203,12 +225,41 @@ impl Serve {
             seed: self.seed,
             keep: Keep { span: self.keep, messages: self.keep_messages },
             backup_dir: self.backup_dir,
+            mailpit_key: self.mailpit_api,
             limits: Limits {
                 bodies_bytes: self.memory.unwrap_or_else(memory::share).try_into().unwrap_or(usize::MAX),
                 ..default_limits()
             },
         }
     }
+}
+
+/// A number of seconds, or of the unit behind it.
+fn span(text: &str) -> Result<Duration, &'static str> {
+    const EXPECTED: &str = "expected a span such as 10s, 500ms or 1m";
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: u64 = number.parse().map_err(|_| EXPECTED)?;
+    let millis = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        _ => return Err(EXPECTED),
+    };
+    Ok(Duration::from_millis(number.saturating_mul(millis).min(LONGEST_WAIT_MILLIS)))
+}
+
+/// A day: no script waits for longer.
+const LONGEST_WAIT_MILLIS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Where a daemon answers: plain HTTP, as it speaks no other.
+fn base_url(text: &str) -> Result<String, &'static str> {
+    const EXPECTED: &str = "expected the URL of a daemon, such as http://127.0.0.1:4010";
+    let rest = text.trim_end_matches('/').strip_prefix("http://").ok_or(EXPECTED)?;
+    if rest.is_empty() || rest.contains(['/', '?', '#', '@']) {
+        return Err(EXPECTED);
+    }
+    Ok(format!("http://{rest}"))
 }
 
 /// Where to listen, and the name by which it was given.

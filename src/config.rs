@@ -38,6 +38,8 @@ pub struct Config {
     pub keep: Keep,
     /// Where requests may put backups.
     pub backup_dir: Option<PathBuf>,
+    /// The key whose e-mails Mailpit's API shows.
+    pub mailpit_key: Option<String>,
     pub limits: Limits,
 }
 
@@ -61,6 +63,7 @@ impl Config {
             seed: None,
             keep: Keep::default(),
             backup_dir: None,
+            mailpit_key: None,
             limits: default_limits(),
         }
     }

@@ -9,6 +9,7 @@ pub mod config;
 
 pub mod app;
 pub mod demo;
+pub mod ready;
 
 pub mod http;
 
@@ -21,6 +22,7 @@ pub mod outbound;
 pub mod retention;
 pub mod runner;
 
+pub mod feed;
 pub mod follow;
 pub mod outbox;
 pub mod store;
@@ -41,6 +43,7 @@ pub mod error;
 pub mod id;
 pub mod logging;
 pub mod memory;
+pub mod meter;
 pub mod outage;
 pub mod output;
 pub mod settings;

@@ -14,7 +14,7 @@ use bulkd::error::{Error, Result};
 use bulkd::http::reachable;
 use bulkd::logging::{self, Logging};
 use bulkd::output::{LineOutput, megabytes};
-use bulkd::{demo, store};
+use bulkd::{demo, ready, store};
 
 /// It gives back what a burst has used by a thread of its own, also where nothing happens any more. glibc's keeps it: of a
 /// gigabyte half was still there when all was over. mimalloc's gives it back over the next work alone.
@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Check { file } => check(&file).map(|()| ExitCode::SUCCESS),
         Command::Compact { file } => compact(&file).map(|()| ExitCode::SUCCESS),
         Command::Backup(flags) => backup(&flags).map(|()| ExitCode::SUCCESS),
+        Command::Ready(flags) => ready::run(&flags).map(|()| ExitCode::SUCCESS),
         Command::Restore(flags) => restore(&flags).map(|()| ExitCode::SUCCESS),
     };
     match outcome {

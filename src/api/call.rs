@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::query::Query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::http::{Pieces, Request};
+use crate::http::{JSON, Pieces, Reply, Request, Response};
 use crate::json;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
@@ -35,6 +35,10 @@ pub enum Action {
     Prepare(Prepare),
     /// Does something with the file as a whole, beside readers and the writer.
     Whole(Whole),
+    /// Has another request answered in its place, and makes its own answer of that one.
+    Forward(Box<Request>, Box<dyn FnOnce(Response) -> Response + Send>),
+    /// Replies in another way than by an answer at once.
+    Reply(GiveReply),
     /// Works out a change from what is stored, in the same way. The change is [stale](Error::stale) if something else is
     /// stored by then, and is worked out again.
     Rework(Rework),
@@ -44,6 +48,7 @@ pub type Read = Box<dyn FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer>>;
 pub type Prepare = Box<dyn FnOnce(&View<'_>) -> Result<Change>>;
 pub type Whole = Box<dyn FnOnce(&Store) -> Result<Answer>>;
 pub type Rework = Box<dyn FnMut(&View<'_>) -> Result<Change>>;
+pub type GiveReply = Box<dyn FnOnce(&View<'_>) -> Result<Reply>>;
 type Apply = Box<dyn FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send>;
 
 /// What is to be done in a commit.
@@ -94,18 +99,24 @@ impl ChangedEnvironment {
     }
 }
 
-/// A status and a JSON body, which may be empty.
+/// A status and a body, which may be empty.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     pub body: Pieces,
+    pub content_type: &'static str,
     /// Whether this is the answer to an earlier request with the same idempotency key.
     pub replayed: bool,
 }
 
 impl Answer {
     pub fn new(status: u16, body: impl Into<Pieces>) -> Self {
-        Answer { status, body: body.into(), replayed: false }
+        Answer { status, body: body.into(), content_type: JSON, replayed: false }
+    }
+
+    /// One that is no JSON.
+    pub fn of_type(content_type: &'static str, body: impl Into<Pieces>) -> Self {
+        Answer { content_type, ..Answer::new(200, body) }
     }
 }
 
@@ -182,6 +193,10 @@ impl Action {
 
     pub fn whole(work: impl FnOnce(&Store) -> Result<Answer> + 'static) -> Result<Action> {
         Ok(Action::Whole(Box::new(work)))
+    }
+
+    pub fn reply(give: impl FnOnce(&View<'_>) -> Result<Reply> + 'static) -> Result<Action> {
+        Ok(Action::Reply(Box::new(give)))
     }
 
     pub fn rework(work: impl FnMut(&View<'_>) -> Result<Change> + 'static) -> Result<Action> {

@@ -1,11 +1,17 @@
 //! What stands around every request: looked at before its work, and after its commit.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::origins::Origins;
-use super::routes::Route;
+use super::route::Route;
+use crate::error::shown_up_to;
+use crate::feed::Feed;
 use crate::http::{Method, Reply, Request};
 use crate::logging::{self, RequestLine};
+use crate::meter::Meter;
 use crate::model::environment::Environment;
 
 /// A request on its way through the pipeline.
@@ -45,6 +51,38 @@ pub trait Hook: Send + Sync {
     /// With the reply, after the commit. May reply in another way, or not at all: what was done stays done. Every hook is
     /// asked, also about a reply that a hook gave before the handler.
     fn after(&self, _exchange: &Exchange, reply: Reply) -> Reply {
+        reply
+    }
+}
+
+/// Counts every request, by its route and its status.
+pub struct MeterRequests {
+    pub meter: Arc<Meter>,
+    pub routes: &'static [Route],
+}
+
+impl Hook for MeterRequests {
+    fn after(&self, exchange: &Exchange, reply: Reply) -> Reply {
+        let route = exchange.route.and_then(|route| self.routes.iter().position(|known| std::ptr::eq(known, route)));
+        self.meter.note(route, reply.status(), exchange.taken());
+        reply
+    }
+}
+
+/// Tells of every request those who follow its environment.
+pub struct FeedRequests(pub Arc<Feed>);
+
+impl Hook for FeedRequests {
+    fn after(&self, exchange: &Exchange, reply: Reply) -> Reply {
+        // To follow is no news.
+        let is_news = self.0.is_followed() && !matches!(reply, Reply::Stream(_));
+        if let Some(environment) = exchange.environment.as_ref().filter(|_| is_news) {
+            self.0.note(environment, "request", || {
+                let (method, path) = (exchange.method.as_str(), shown_up_to(&exchange.path, 200).to_string());
+                let ms = exchange.taken().as_micros() as f64 / 1000.0;
+                json!({ "method": method, "path": path, "status": reply.status(), "ms": ms })
+            });
+        }
         reply
     }
 }

@@ -42,6 +42,18 @@ impl Hosts {
                 ),
             ));
         }
+        self.check_origin(request, allowed)
+    }
+
+    /// The part of it that is about pages. It holds for our own routes also where a key is needed: some of them are open, and
+    /// others change how the daemon answers.
+    pub fn check_origin(&self, request: &Request, allowed: &Origins) -> Result<()> {
+        let advice = match &self.named {
+            Some(_) => {
+                "allow it with --allow-origin, or its host with --allow-host, or name the keys that are let in with --api-key"
+            }
+            None => "allow it with --allow-origin",
+        };
         let mut origins = request.raw_headers("origin").peekable();
         if origins.peek().is_none() {
             // Where a page of another site reads or embeds something, the browser names no origin.
@@ -49,7 +61,12 @@ impl Hosts {
             return match request.raw_headers("sec-fetch-site").any(is_foreign) {
                 true => Err(Error::new(
                     Kind::Forbidden,
-                    "Sec-Fetch-Site: a page of another site has sent this; such requests pass with --api-key only",
+                    match &self.named {
+                        Some(_) => {
+                            "Sec-Fetch-Site: a page of another site has sent this; such requests pass with --api-key only"
+                        }
+                        None => "Sec-Fetch-Site: a page of another site has sent this",
+                    },
                 )),
                 false => Ok(()),
             };
@@ -59,11 +76,7 @@ impl Hosts {
             None => Ok(()),
             Some(origin) => Err(Error::new(
                 Kind::Forbidden,
-                format!(
-                    "Origin: '{}' is another site; allow it with --allow-origin, or its host with --allow-host, or name the keys \
-                     that are let in with --api-key",
-                    shown(&String::from_utf8_lossy(origin))
-                ),
+                format!("Origin: '{}' is another site; {advice}", shown(&String::from_utf8_lossy(origin))),
             )),
         }
     }

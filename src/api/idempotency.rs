@@ -78,7 +78,7 @@ impl Once {
                     shown(&self.scope.key)
                 );
             }
-            return Ok(Some(Answer { status: stored.status, body: stored.body.into(), replayed: true }));
+            return Ok(Some(Answer { replayed: true, ..Answer::new(stored.status, stored.body) }));
         }
         self.expires_at(db.now()).map(|_| None)
     }

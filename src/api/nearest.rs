@@ -1,6 +1,7 @@
 //! What is said of a route that is not there: which methods its path has, and which routes are nearest to it.
 
-use super::routes::{self, ROUTES, Route};
+use super::route::Route;
+use super::routes::{self, ROUTES};
 use crate::http::Method;
 
 /// What Courier has routes of and bulkd has not.

@@ -30,7 +30,7 @@ impl Origins {
         self.find(origin).is_some()
     }
 
-    fn find(&self, origin: &[u8]) -> Option<&str> {
+    pub(super) fn find(&self, origin: &[u8]) -> Option<&str> {
         let is_named = |named: &&String| *named == ANY || origin.trim_ascii().eq_ignore_ascii_case(named.as_bytes());
         self.named.iter().find(is_named).map(String::as_str)
     }
@@ -74,9 +74,16 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Lets a page of this origin read the answer. Cookies are none of it: nothing here has any.
+pub fn let_read_response(origin: &str, response: Response) -> Response {
+    match let_read(origin, Reply::Answer(response)) {
+        Reply::Answer(response) | Reply::Last(response) => response,
+        Reply::Later(_) | Reply::Stream(_) | Reply::Hangup => http::json(500, ""),
+    }
+}
+
+/// The same whatever the request leads to.
 pub fn let_read(origin: &str, reply: Reply) -> Reply {
-    let Reply::Answer(response) = reply else { return reply };
-    let response = response.with_header(http::header("Access-Control-Allow-Origin", origin));
-    let response = response.with_header(http::header("Access-Control-Expose-Headers", EXPOSED));
-    Reply::Answer(if origin == ANY { response } else { response.with_header(http::header("Vary", "Origin")) })
+    let reply = reply.with_header(http::header("Access-Control-Allow-Origin", origin));
+    let reply = reply.with_header(http::header("Access-Control-Expose-Headers", EXPOSED));
+    if origin == ANY { reply } else { reply.with_header(http::header("Vary", "Origin")) }
 }

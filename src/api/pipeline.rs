@@ -9,9 +9,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
-use super::hook::{Exchange, Hook, RequestLog};
+use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog};
 use super::idempotency::{self, Once};
-use super::routes::{self, Access, Handler, Route};
+use super::route::{Access, Handler, Route, TableHandler, Watch};
+use super::routes::{self, ROUTES};
 use super::settings::Settings;
 use super::{nearest, origins, query};
 use crate::error::{Error, Kind, Result, shown};
@@ -51,7 +52,10 @@ impl Api {
         let seeder = Seeder::new(seed, settings.messages);
         let reads = Outage::new("requests to read are refused");
         let changes = Outage::new("requests to change something are refused");
-        Api { store, settings, seeder, hooks: vec![Box::new(RequestLog)], reads, changes }
+        let measured = MeterRequests { meter: settings.meter.clone(), routes: ROUTES };
+        let followed = FeedRequests(settings.feed.clone());
+        let hooks: Vec<Box<dyn Hook>> = vec![Box::new(RequestLog), Box::new(measured), Box::new(followed)];
+        Api { store, settings, seeder, hooks, reads, changes }
     }
 
     /// Seeds the environments of the keys that were named. Others are seeded when they are first used.
@@ -68,6 +72,14 @@ impl Api {
     pub fn is_always_answered(&self, method: &str, path: &str) -> bool {
         let found = method.parse().ok().and_then(|method| routes::find(&method, path).ok());
         found.is_some_and(|(route, _)| matches!(route.access, Access::Open(_)))
+    }
+
+    /// Lets the page of this origin read an answer that is none of ours.
+    pub fn let_read(&self, origin: Option<&[u8]>, response: Response) -> Response {
+        match origin.and_then(|origin| self.settings.origins.find(origin)) {
+            Some(origin) => origins::let_read_response(origin, response),
+            None => response,
+        }
     }
 
     /// Replies to a request, whatever it is.
@@ -130,6 +142,12 @@ impl Api {
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(self.answer_open(answer, exchange)),
+            Entry::Watch(look) => {
+                return match self.before(exchange) {
+                    Some(reply) => Ok(RequestOutcome::Reply(reply)),
+                    None => look(&self.store, &self.settings, ROUTES).map(RequestOutcome::Answer),
+                };
+            }
         };
         query::check(request.query(), route.query)?;
         self.tell_of_unknown(&request, route);
@@ -149,11 +167,15 @@ impl Api {
             return Ok(RequestOutcome::Answer(answer));
         }
         let declared = if route.body.is_empty() { None } else { self.tell_of_type(&request, &environment) };
-        let action = handler(self.call(route, params, request)).map_err(|error| match declared {
+        let action = handler.begin(self.call(route, params, request)).map_err(|error| match declared {
             Some(declared) if error.is_of_syntax() => error.explained(&format!(" (its Content-Type is {declared})")),
             _ => error,
         })?;
         let answer = match action {
+            Action::Forward(request, then) => {
+                return Ok(RequestOutcome::Reply(self.answer(*request).map(then)));
+            }
+            Action::Reply(give) => return give(&view).map(RequestOutcome::Reply),
             Action::Query(query) => view.read(query)?,
             Action::Change(change) => self.commit(change, once, &environment)?,
             Action::Prepare(prepare) => self.commit(prepare(&view)?, once, &environment)?,
@@ -193,6 +215,7 @@ impl Api {
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange)))),
+            Entry::Watch(_) => return Ok(None),
         };
         query::check(request.query(), route.query)?;
         self.tell_of_unknown(&request, route);
@@ -202,22 +225,42 @@ impl Api {
         if let Some(reply) = self.before(exchange) {
             return Ok(Some(Begun::Over(RequestOutcome::Reply(reply))));
         }
-        Ok(match handler(self.call(route, params, request))? {
+        Ok(match handler.begin(self.call(route, params, request))? {
             Action::Query(query) => Some(Begun::Query(query, environment)),
             // Inline routes only look something up.
-            Action::Change(_) | Action::Prepare(_) | Action::Rework(_) | Action::Whole(_) => None,
+            _ => None,
         })
     }
 
     /// What answers a request of a route, and the environment of its key, if it needs one.
     fn enter(&self, route: &'static Route, request: &Request, exchange: &mut Exchange) -> Result<Entry> {
         exchange.route = Some(route);
+        if route.is_ours() {
+            self.settings.hosts.check_origin(request, &self.settings.origins)?;
+        }
         Ok(match route.access {
-            Access::Open(answer) => Entry::Open(answer),
+            Access::Open(answer) => Entry::Open(answer()),
+            Access::Table(answer) => Entry::Open(answer(ROUTES)),
+            Access::Watch(look) => Entry::Watch(look),
+            Access::Mailbox(handler) => match &self.settings.mailbox {
+                Some(environment) => {
+                    exchange.environment = Some(environment.clone());
+                    Entry::Key(Work::Handler(handler), environment.clone())
+                }
+                None => {
+                    let (method, path) = (&route.method, shown(request.path()));
+                    return Err(Error::not_found(format!("there is no route {method} {path} without --mailpit-api")));
+                }
+            },
             Access::Key(handler) => {
                 let environment = self.settings.keys.environment(request.header("authorization"))?;
                 exchange.environment = Some(environment.clone());
-                Entry::Key(handler, environment)
+                Entry::Key(Work::Handler(handler), environment)
+            }
+            Access::KeyAndTable(handler) => {
+                let environment = self.settings.keys.environment(request.header("authorization"))?;
+                exchange.environment = Some(environment.clone());
+                Entry::Key(Work::WithTable(handler), environment)
             }
         })
     }
@@ -256,8 +299,8 @@ impl Api {
         self.hooks.iter().find_map(|hook| hook.before(exchange))
     }
 
-    fn answer_open(&self, answer: fn() -> Answer, exchange: &Exchange) -> RequestOutcome {
-        self.before(exchange).map_or_else(|| RequestOutcome::Answer(answer()), RequestOutcome::Reply)
+    fn answer_open(&self, answer: Answer, exchange: &Exchange) -> RequestOutcome {
+        self.before(exchange).map_or_else(|| RequestOutcome::Answer(answer), RequestOutcome::Reply)
     }
 
     fn call(&self, route: &'static Route, params: Params, request: Request) -> Call<'_> {
@@ -304,13 +347,13 @@ impl Api {
         };
         let reply = guarded(|| Ok(self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, reply))))
             .unwrap_or_else(|error| Reply::Answer(refuse(&error)));
-        let reply = match &exchange.origin {
-            Some(origin) => origins::let_read(origin, reply),
-            None => reply,
-        };
-        match (reply, &self.settings.late) {
+        let reply = match (reply, &self.settings.late) {
             (Reply::Answer(response), Some(late)) if is_unauthorized => late.reply(response),
             (reply, _) => reply,
+        };
+        match &exchange.origin {
+            Some(origin) => origins::let_read(origin, reply),
+            None => reply,
         }
     }
 }
@@ -335,8 +378,24 @@ impl Rows {
 
 /// How a request goes on once its route is known.
 enum Entry {
-    Key(Handler, Environment),
-    Open(fn() -> Answer),
+    Key(Work, Environment),
+    Open(Answer),
+    Watch(Watch),
+}
+
+/// What makes an action of a request.
+enum Work {
+    Handler(Handler),
+    WithTable(TableHandler),
+}
+
+impl Work {
+    fn begin(self, call: Call<'_>) -> Result<Action> {
+        match self {
+            Work::Handler(handler) => handler(call),
+            Work::WithTable(handler) => handler(call, ROUTES),
+        }
+    }
 }
 
 /// How far an inline request has come.
@@ -351,7 +410,12 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn respond(answer: Answer) -> Response {
-    let response = http::json(answer.status, answer.body);
+    let response = http::typed(answer.status, answer.content_type, answer.body);
+    // A page of somebody's e-mail is none of ours, and gets to run nothing in our name.
+    let response = match answer.content_type.starts_with("text/html") {
+        true => response.with_header(http::header("Content-Security-Policy", "sandbox; script-src 'none'")),
+        false => response,
+    };
     let response = if answer.status >= 400 { http::final_refusal(response) } else { response };
     if answer.replayed { response.with_header(idempotency::replayed()) } else { response }
 }

@@ -1,86 +1,23 @@
 //! The one table of what is answered.
 
-use super::call::{Action, Answer, Call, Params};
+use super::call::Params;
 use super::query;
+use super::route::{Access, Route, inline, mailbox, open, route, row, table, watch};
 use super::template::{checks, content};
 use super::{
-    backup, brand, bulk, health, list, message, metrics, outbox, preference, preference_v1, profile, reset, send,
-    subscription, template, token, webhook,
+    backup, brand, bulk, events, health, list, llms, mailpit, mcp, message, metrics, openapi, outbox, preference,
+    preference_v1, profile, prometheus, reset, send, status, subscription, template, token, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
 
-pub type Handler = fn(Call<'_>) -> Result<Action>;
-
-/// A line of the table.
-pub struct Route {
-    pub method: Method,
-    /// With the names of its parameters in braces.
-    pub path: &'static str,
-    pub access: Access,
-    /// What it is for, in a few words.
-    pub about: &'static str,
-    /// The query parameters that it knows.
-    pub query: &'static [&'static str],
-    /// The body that it takes, in Markdown; empty if it takes none.
-    pub body: &'static str,
-    /// Status and body of its answer, in Markdown.
-    pub answers: &'static str,
-    /// Whether the answer takes no more than a look at a few rows, so that an event loop may answer it.
-    pub inline: bool,
-}
-
-/// Who may call a route, and what answers.
-#[derive(Clone, Copy)]
-pub enum Access {
-    /// An API key is needed; it names the environment.
-    Key(Handler),
-    /// No key is needed. Without one there is no environment, and nothing to look up.
-    Open(fn() -> Answer),
-}
-
-const fn route(method: Method, path: &'static str, handler: Handler) -> Route {
-    let (about, query, body, answers): (_, &[&str], _, _) = ("", &[], "", "");
-    Route { method, path, about, query, body, answers, access: Access::Key(handler), inline: false }
-}
-
-const fn open(method: Method, path: &'static str, answer: fn() -> Answer) -> Route {
-    let (about, query, body, answers): (_, &[&str], _, _) = ("", &[], "", "");
-    Route { method, path, about, query, body, answers, access: Access::Open(answer), inline: true }
-}
-
-/// A `GET` of a few rows.
-const fn inline(path: &'static str, handler: Handler) -> Route {
-    let mut route = route(Method::Get, path, handler);
-    route.inline = true;
-    route
-}
-
-impl Route {
-    const fn about(mut self, about: &'static str) -> Self {
-        self.about = about;
-        self
-    }
-
-    const fn query(mut self, query: &'static [&'static str]) -> Self {
-        self.query = query;
-        self
-    }
-
-    const fn body(mut self, body: &'static str) -> Self {
-        self.body = body;
-        self
-    }
-
-    const fn answers(mut self, answers: &'static str) -> Self {
-        self.answers = answers;
-        self
-    }
-}
-
 /// All routes, in the order in which they are looked through.
 pub static ROUTES: &[Route] = &[
-    route(Method::Post, "/bulk", bulk::create).about("Create a job").body("`{message}`").answers("201 `{jobId}`"),
+    route(Method::Post, "/bulk", bulk::create)
+        .about("Create a job")
+        .body("`{message}`")
+        .answers("201 `{jobId}`")
+        .schemas(&[("message", "Definition")]),
     route(Method::Post, "/bulk/{job_id}", bulk::ingest)
         .about("Add users to a job")
         .body("`{users: [...]}`")
@@ -88,18 +25,22 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/bulk/{job_id}/run", bulk::run)
         .about("Run a job")
         .body("any body, it does not matter")
-        .answers("202 `{}`"),
+        .answers("202 `{}`")
+        .schemas(&[("body", "AnyBody")]),
     inline("/bulk/{job_id}", bulk::get)
         .about("Get a job")
-        .answers("200 `{job: {definition, received, enqueued, failures, status, error?}}`"),
+        .answers("200 `{job: {definition, received, enqueued, failures, status, error?}}`")
+        .schemas(&[("status", "JobStatus")]),
     route(Method::Get, "/bulk/{job_id}/users", bulk::list_users)
         .about("List the users of a job")
         .query(&["cursor", "limit"])
-        .answers("200 `{items, paging}` in the order of ingest"),
+        .answers("200 `{items, paging}` in the order of ingest")
+        .schemas(&[("items", "[JobUser]")]),
     route(Method::Post, "/send", send::send)
         .about("Send a message")
         .body("`{message: {to, template or content, ...}}`")
-        .answers("202 `{requestId}`"),
+        .answers("202 `{requestId}`")
+        .schemas(&[("body", "SendBody")]),
     route(Method::Post, "/send/list", send::send_list)
         .about("Send a message to lists")
         .body("`{event, list or pattern, brand?, data?, override?}`")
@@ -123,7 +64,8 @@ pub static ROUTES: &[Route] = &[
             "tenant_id",
             "traceId",
         ])
-        .answers("200 `{paging, results}`, the newest first"),
+        .answers("200 `{paging, results}`, the newest first")
+        .schemas(&[("results", "[Message]")]),
     route(Method::Get, "/messages/{message_id}", message::get)
         .about("Get a message")
         .answers("200, the record with its `providers`"),
@@ -162,7 +104,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/profiles/{user_id}/lists", subscription::list_of_user)
         .about("List a user's lists")
         .query(&["cursor", "limit"])
-        .answers("200 `{paging, results}`"),
+        .answers("200 `{paging, results}`")
+        .schemas(&[("results", "[List]")]),
     route(Method::Post, "/profiles/{user_id}/lists", subscription::put_of_user)
         .about("Subscribe a user to lists")
         .body("`{lists: [{listId, preferences?}]}`")
@@ -173,7 +116,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/lists", list::list)
         .about("List lists")
         .query(&["cursor", "limit", "pattern"])
-        .answers("200 `{items, paging}` in the order of ids"),
+        .answers("200 `{items, paging}` in the order of ids")
+        .schemas(&[("items", "[List]")]),
     inline("/lists/{list_id}", list::get).about("Get a list").answers("200 with the list"),
     route(Method::Put, "/lists/{list_id}", list::put)
         .about("Create or replace a list")
@@ -186,7 +130,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/lists/{list_id}/subscriptions", subscription::list)
         .about("List a list's subscribers")
         .query(&["cursor", "limit"])
-        .answers("200 `{items, paging}` in the order of users' ids"),
+        .answers("200 `{items, paging}` in the order of users' ids")
+        .schemas(&[("items", "[Subscription]")]),
     route(Method::Post, "/lists/{list_id}/subscriptions", subscription::add)
         .about("Add subscribers")
         .body("`{recipients}`, added")
@@ -205,7 +150,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/users/{user_id}/preferences", preference::list)
         .about("List a user's preferences")
         .query(&["tenant_id"])
-        .answers("200 `{items, paging}`: all that the user has chosen"),
+        .answers("200 `{items, paging}`: all that the user has chosen")
+        .schemas(&[("items", "[Topic]")]),
     route(Method::Post, "/users/{user_id}/preferences", preference::update)
         .about("Set some preferences")
         .query(&["tenant_id"])
@@ -219,7 +165,8 @@ pub static ROUTES: &[Route] = &[
     inline("/users/{user_id}/preferences/{topic_id}", preference::get)
         .about("Get a preference")
         .query(&["tenant_id"])
-        .answers("200 `{topic}`, the default if the user has not chosen"),
+        .answers("200 `{topic}`, the default if the user has not chosen")
+        .schemas(&[("topic", "Topic")]),
     route(Method::Put, "/users/{user_id}/preferences/{topic_id}", preference::put)
         .about("Set a preference")
         .query(&["tenant_id"])
@@ -321,7 +268,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/brands", brand::list)
         .about("List brands")
         .query(&["cursor", "limit"])
-        .answers("200 `{paging, results}`"),
+        .answers("200 `{paging, results}`")
+        .schemas(&[("results", "[Brand]")]),
     inline("/brands/{brand_id}", brand::get).about("Get a brand").answers("200 with the brand"),
     route(Method::Put, "/brands/{brand_id}", brand::replace)
         .about("Replace a brand")
@@ -334,12 +282,16 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/_bulkd/outbox", outbox::list)
         .about("List the outbox")
         .query(&["job_id", "message_id", "recipient", "channel", "cursor", "limit"])
-        .answers("200 `{items, paging}`: what would have gone out"),
+        .answers("200 `{items, paging}`: what would have gone out")
+        .schemas(&[("items", "[Entry]")]),
     route(Method::Post, "/_bulkd/webhooks", webhook::create)
         .about("Register a webhook")
         .body("`{url, secret?}`")
         .answers("201 with the webhook"),
-    route(Method::Get, "/_bulkd/webhooks", webhook::list).about("List webhooks").answers("200 `{items}`"),
+    route(Method::Get, "/_bulkd/webhooks", webhook::list)
+        .about("List webhooks")
+        .answers("200 `{items}`")
+        .schemas(&[("items", "[Webhook]")]),
     route(Method::Get, "/_bulkd/webhooks/{webhook_id}", webhook::get)
         .about("Get a webhook")
         .answers("200 with the webhook and its `failed_events`"),
@@ -354,6 +306,85 @@ pub static ROUTES: &[Route] = &[
     open(Method::Get, "/_bulkd/health", health::health)
         .about("Ask whether bulkd answers")
         .answers("200 `{status, version}`"),
+    table("/_bulkd/openapi.json", openapi::get)
+        .about("Get these routes as an OpenAPI document")
+        .answers("200, OpenAPI 3.1"),
+    route(Method::Get, "/_bulkd/status", status::get)
+        .about("Get what the environment holds, in numbers")
+        .answers("200 `{version, jobs, users}`: jobs by status, and their users")
+        .schemas(&[("jobs", "Counts"), ("users", "Counts")]),
+    watch("/_bulkd/metrics", prometheus::get)
+        .about("Get the daemon's own metrics")
+        .answers("200, Prometheus' text format")
+        .content_type(prometheus::CONTENT_TYPE),
+    route(Method::Get, "/_bulkd/events", events::open)
+        .about("Follow what happens in the environment")
+        .answers("200, server-sent events; see [testing.md](testing.md#events)")
+        .content_type("text/event-stream"),
+    row(Method::Post, "/_bulkd/mcp", Access::KeyAndTable(mcp::post))
+        .about("Speak the Model Context Protocol")
+        .body("a JSON-RPC request; see [testing.md](testing.md#mcp)")
+        .answers("200 with the response, 202 to a notification, 400 with the response, 404 with the response")
+        .schemas(&[("body", "Rpc")]),
+    open(Method::Get, "/_bulkd/mcp", mcp::refuse).about("Ask for an MCP stream").answers("405: there is none"),
+    open(Method::Delete, "/_bulkd/mcp", mcp::refuse).about("End an MCP session").answers("405: there is none"),
+    table("/llms.txt", llms::get)
+        .about("Read about bulkd in Markdown")
+        .answers("200, what bulkd is and which routes it has, for language models")
+        .content_type(llms::CONTENT_TYPE),
+    // Mailpit's, for the e-mails of one environment.
+    mailbox(Method::Get, "/api/v1/messages", mailpit::list)
+        .about("List e-mails")
+        .query(&["limit", "start"])
+        .answers("200 `{messages, messages_count, start, total, unread, tags, ...}`, the newest first"),
+    mailbox(Method::Put, "/api/v1/messages", mailpit::mark)
+        .about("Mark e-mails as read")
+        .body("`{IDs?, Read?}`; without `IDs` all of them")
+        .answers("200 `ok`")
+        .content_type(mailpit::TEXT),
+    mailbox(Method::Delete, "/api/v1/messages", mailpit::delete)
+        .about("Hide e-mails")
+        .body("`{IDs?}`; without them all")
+        .answers("200 `ok`; the outbox keeps them")
+        .content_type(mailpit::TEXT),
+    mailbox(Method::Get, "/api/v1/search", mailpit::search)
+        .about("Search e-mails")
+        .query(&["limit", "query", "start"])
+        .answers("200 `{messages, messages_count, start, total, unread, tags, ...}`"),
+    mailbox(Method::Delete, "/api/v1/search", mailpit::delete_found)
+        .about("Hide e-mails that a search finds")
+        .query(&["query"])
+        .answers("200 `ok`; the outbox keeps them")
+        .content_type(mailpit::TEXT),
+    mailbox(Method::Get, "/api/v1/message/{id}", mailpit::get)
+        .about("Get an e-mail")
+        .answers("200 with the e-mail; `latest` is an id as well"),
+    mailbox(Method::Get, "/api/v1/message/{id}/headers", mailpit::headers)
+        .about("Get an e-mail's headers")
+        .answers("200, each header with its values"),
+    mailbox(Method::Get, "/api/v1/message/{id}/raw", mailpit::raw)
+        .about("Get an e-mail as it would go over the wire")
+        .answers("200, RFC 5322")
+        .content_type(mailpit::TEXT),
+    mailbox(Method::Get, "/api/v1/info", mailpit::info)
+        .about("Get the mailbox's totals")
+        .answers("200 `{Version, Database, DatabaseSize, LatestVersion, Messages, Unread, Tags, RuntimeStats}`"),
+    mailbox(Method::Get, "/api/v1/tags", mailpit::tags).about("List tags of e-mails").answers("200 `[]`"),
+    mailbox(Method::Get, "/api/v1/chaos", mailpit::no_chaos)
+        .about("Ask for Mailpit's Chaos")
+        .answers("400: there is none"),
+    mailbox(Method::Get, "/view/{file}", mailpit::view)
+        .about("Look at an e-mail")
+        .answers("200; the file is an id or `latest`, with `.html` or `.txt` behind it")
+        .content_type("text/html; charset=utf-8"),
+    mailbox(Method::Get, "/livez", mailpit::live)
+        .about("Ask whether the mailbox is there")
+        .answers("200")
+        .content_type(mailpit::TEXT),
+    mailbox(Method::Get, "/readyz", mailpit::live)
+        .about("Ask whether the mailbox is ready")
+        .answers("200")
+        .content_type(mailpit::TEXT),
 ];
 
 /// The route for a request, and what stands in place of its parameters.

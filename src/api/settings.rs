@@ -6,8 +6,12 @@ use std::sync::Arc;
 use super::auth::Keys;
 use super::hosts::Hosts;
 use super::late::LateRefusals;
+use super::mailbox_state::MailboxState;
 use super::notices::Notices;
 use super::origins::Origins;
+use crate::feed::Feed;
+use crate::meter::Meter;
+use crate::model::environment::Environment;
 use crate::settings::{Contract, MessageSettings};
 
 /// What the answers depend on besides the request.
@@ -23,4 +27,9 @@ pub struct Settings {
     pub notices: Arc<Notices>,
     /// Where backups may be put.
     pub backup_dir: Option<PathBuf>,
+    /// Whose e-mails Mailpit's API shows, and what was done to them there.
+    pub mailbox: Option<Environment>,
+    pub mailbox_state: Arc<MailboxState>,
+    pub meter: Arc<Meter>,
+    pub feed: Arc<Feed>,
 }

@@ -15,7 +15,7 @@ use super::body;
 use super::incoming::{Incoming, Next, Stage, Whole};
 use super::limits::Limits;
 use super::outgoing::{self, Outgoing, Progress};
-use super::reply::{self, Later, Reply, ReplySlot, Stream, Wake};
+use super::reply::{self, Change, Later, Reply, ReplySlot, Stream, Wake};
 use super::response;
 use super::server_state::{OpenStream, ServerState};
 use super::write::{Encoded, Meta};
@@ -82,6 +82,7 @@ enum Phase {
 struct Awaited {
     slot: Arc<ReplySlot>,
     meta: Meta,
+    changes: Vec<Change>,
 }
 
 struct Streaming {
@@ -203,8 +204,8 @@ impl Connection {
             Reply::Answer(response) => response,
             Reply::Last(response) => return self.send(state.encode(&meta.closing(), response)),
             Reply::Hangup => return self.close(),
-            Reply::Later(Later(slot)) => {
-                self.enter(Phase::Later(Box::new(Awaited { slot: slot.clone(), meta })));
+            Reply::Later(Later { slot, changes }) => {
+                self.enter(Phase::Later(Box::new(Awaited { slot: slot.clone(), meta, changes })));
                 return slot.wake_by(wake());
             }
             Reply::Stream(stream) => match state.open_stream() {
@@ -218,8 +219,10 @@ impl Connection {
     /// Refuses whatever its peer asks.
     pub fn refuse(&mut self, state: &ServerState, error: &Error) {
         log::debug!("a request was refused: {error}");
+        let origin = self.incoming.take_origin();
         self.incoming = Incoming::default();
-        self.send(state.encode(&Meta::of_refused(), response::of_error(error)));
+        let response = state.service.let_read(origin.as_deref(), response::of_error(error));
+        self.send(state.encode(&Meta::of_refused(), response));
     }
 
     pub fn close(&mut self) {
@@ -471,7 +474,7 @@ impl Connection {
 
     /// Goes on with an answer that was given.
     fn take_answer(&mut self, state: &ServerState) -> Option<Step> {
-        let Phase::Later(awaited) = &self.phase else { return None };
+        let Phase::Later(awaited) = &mut self.phase else { return None };
         if self.has_peer_ended {
             awaited.slot.peer_has_ended();
         }
@@ -484,6 +487,7 @@ impl Connection {
             return Some(self.waits(state));
         };
         awaited.slot.close();
+        let response = awaited.changes.drain(..).fold(response, |response, change| change(response));
         let answer = state.encode(&awaited.meta, response);
         self.send(answer);
         None
@@ -498,7 +502,7 @@ impl Connection {
         counted: OpenStream,
         wake: impl FnOnce() -> Wake,
     ) {
-        let (slot, head) = (stream.slot, meta.stream_head(&stream.content_type));
+        let (slot, head) = (stream.slot, meta.stream_head(&stream.content_type, &stream.headers));
         if meta.is_head() {
             return self.send(last(state, head));
         }

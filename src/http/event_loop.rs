@@ -246,7 +246,8 @@ impl EventLoop {
 
     fn refuse(&mut self, (work, error): (Work, Error)) {
         let Work { connection, whole } = work;
-        let then = catch(|| connection.reply(whole.meta, response::of_error(&error).into()));
+        let response = self.state.service.let_read(whole.request.head.origin(), response::of_error(&error));
+        let then = catch(|| connection.reply(whole.meta, response.into()));
         self.go_on(connection, then);
     }
 

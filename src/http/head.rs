@@ -85,6 +85,12 @@ impl Head {
             .map(|(_, value)| &self.bytes[value.clone()])
     }
 
+    /// The one `Origin` that it names.
+    pub fn origin(&self) -> Option<&[u8]> {
+        let mut named = self.headers("origin");
+        named.next().filter(|_| named.next().is_none())
+    }
+
     /// How the body is delimited. Whatever two servers could read differently is refused.
     pub fn framing(&self) -> Result<Framing> {
         let invalid = |text: &str| Error::new(Kind::Invalid, text);

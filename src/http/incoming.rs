@@ -18,6 +18,8 @@ pub struct Incoming {
     reserved: Option<Reserved>,
     /// The request whose body arrives.
     upload: Option<Box<Upload>>,
+    /// The page that has sent the last head, by its origin: it is to learn of what becomes of the request.
+    origin: Option<Vec<u8>>,
 }
 
 struct Upload {
@@ -75,6 +77,11 @@ impl Incoming {
         Some((method, target.split('?').next().unwrap_or_default()))
     }
 
+    /// The origin that the last head named, if it named one.
+    pub fn take_origin(&mut self) -> Option<Vec<u8>> {
+        self.origin.take()
+    }
+
     /// Takes bytes that have arrived.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<()> {
         self.reserved = None;
@@ -113,6 +120,7 @@ impl Incoming {
     fn advance(&mut self, limits: &Limits, budget: &MemoryBudget) -> Result<Next> {
         if self.upload.is_none() {
             let Some(head) = self.take_head(limits)? else { return Ok(Next::More) };
+            self.origin = head.origin().map(<[u8]>::to_vec);
             if head.framing()? == Framing::Length(0) {
                 return Ok(whole(head, Vec::new(), None));
             }
@@ -136,6 +144,7 @@ impl Incoming {
         let parsed = Head::parse(&self.buffered)?;
         let length = parsed.as_ref().map_or(self.buffered.len(), |(_, length)| *length);
         if length > limits.head_bytes {
+            self.origin = parsed.as_ref().and_then(|(head, _)| head.origin()).map(<[u8]>::to_vec);
             let text = format!("request line and headers are larger than {} bytes", limits.head_bytes);
             return Err(Error::new(Kind::HeadTooLarge, text));
         }

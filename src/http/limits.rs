@@ -39,7 +39,7 @@ impl Default for Limits {
             requests: 128,
             queue: 4096,
             queue_time: Duration::from_secs(10),
-            streams: 64,
+            streams: 256,
             head_bytes: 16 * 1024,
             body_bytes: 6 * 1024 * 1024,
             bodies_bytes: 512 * 1024 * 1024,

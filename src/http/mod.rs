@@ -33,6 +33,6 @@ pub use limits::Limits;
 pub use pieces::Pieces;
 pub use reply::{Answerer, Reply, StreamWriter};
 pub use request::{Request, Service};
-pub use response::{Response, final_refusal, header, json, of_error};
+pub use response::{JSON, Response, final_refusal, header, json, of_error, typed};
 pub use server::{Server, reachable};
 pub use tiny_http::{Header, Method};

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tiny_http::Header;
+
 use super::response::{self, Response};
 use crate::error::Error;
 
@@ -25,7 +27,14 @@ pub enum Reply {
 }
 
 /// A connection's side of an answer that is given later.
-pub struct Later(pub(super) Arc<ReplySlot>);
+pub struct Later {
+    pub(super) slot: Arc<ReplySlot>,
+    /// What becomes of the answer once it is given.
+    pub(super) changes: Vec<Change>,
+}
+
+/// Makes another answer of one.
+pub(super) type Change = Box<dyn FnOnce(Response) -> Response + Send>;
 
 /// The side of an answer that is given later which gives it. Dropped without one, it answers 503.
 pub struct Answerer(Arc<ReplySlot>);
@@ -33,6 +42,7 @@ pub struct Answerer(Arc<ReplySlot>);
 /// A connection's side of a stream.
 pub struct Stream {
     pub(super) content_type: String,
+    pub(super) headers: Vec<Header>,
     pub(super) slot: Arc<ReplySlot>,
 }
 
@@ -72,7 +82,7 @@ impl Reply {
     /// An answer that is given later, and the side that gives it.
     pub fn later() -> (Reply, Answerer) {
         let slot = Arc::<ReplySlot>::default();
-        (Reply::Later(Later(slot.clone())), Answerer(slot))
+        (Reply::Later(Later { slot: slot.clone(), changes: Vec::new() }), Answerer(slot))
     }
 
     /// The status, if it is an answer that is known.
@@ -86,8 +96,38 @@ impl Reply {
     /// A stream with this content type, and what writes it.
     pub fn stream(content_type: &str) -> (Reply, StreamWriter) {
         let slot = Arc::<ReplySlot>::default();
-        let stream = Stream { content_type: content_type.to_owned(), slot: slot.clone() };
+        let stream = Stream { content_type: content_type.to_owned(), headers: Vec::new(), slot: slot.clone() };
         (Reply::Stream(stream), StreamWriter(slot))
+    }
+
+    /// The same with another answer, once that is given. A stream stays as it is.
+    pub fn map(self, change: impl FnOnce(Response) -> Response + Send + 'static) -> Reply {
+        match self {
+            Reply::Answer(response) => Reply::Answer(change(response)),
+            Reply::Last(response) => Reply::Last(change(response)),
+            Reply::Later(mut later) => {
+                later.changes.push(Box::new(change));
+                Reply::Later(later)
+            }
+            Reply::Stream(_) | Reply::Hangup => self,
+        }
+    }
+
+    /// The same with a further header, whenever its head is written.
+    pub fn with_header(self, header: Header) -> Reply {
+        match self {
+            Reply::Answer(response) => Reply::Answer(response.with_header(header)),
+            Reply::Last(response) => Reply::Last(response.with_header(header)),
+            Reply::Later(mut later) => {
+                later.changes.push(Box::new(move |response| response.with_header(header)));
+                Reply::Later(later)
+            }
+            Reply::Stream(mut stream) => {
+                stream.headers.push(header);
+                Reply::Stream(stream)
+            }
+            Reply::Hangup => Reply::Hangup,
+        }
     }
 }
 
@@ -99,8 +139,10 @@ pub fn stopping() -> Response {
 /// The answer in place of a stream that has no room. The side that would write the stream learns of it before the peer
 /// does.
 pub(super) fn refuse_stream(stream: Stream) -> Response {
+    let headers = stream.headers.clone();
     drop(stream);
-    response::of_error(&Error::unavailable("too many streams are open; close one, or try again later"))
+    let refusal = response::of_error(&Error::unavailable("too many streams are open; close one, or try again later"));
+    headers.into_iter().fold(refusal, Response::with_header)
 }
 
 impl From<Response> for Reply {
@@ -150,6 +192,13 @@ impl StreamWriter {
                 contents.pieces.push_back(piece);
             }
         })
+    }
+}
+
+impl StreamWriter {
+    /// Bytes that were written and that its connection has not taken yet.
+    pub fn ahead_bytes(&self) -> usize {
+        self.0.contents().bytes
     }
 }
 

@@ -6,6 +6,8 @@ use tiny_http::Method;
 
 use super::head::Head;
 use super::reply::Reply;
+use super::response::Response;
+use crate::error::{Error, Result};
 
 /// What answers requests: the API, or a stand-in for it.
 pub trait Service: Send + Sync {
@@ -15,6 +17,11 @@ pub trait Service: Send + Sync {
     /// Answers requests that have come together, in a thread for which other connections wait: those of them that take
     /// a moment only. The others are `None`, and asked again with [`answer`](Service::answer).
     fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>>;
+
+    /// Lets the page of this origin read what the front door itself has to say of its request.
+    fn let_read(&self, _origin: Option<&[u8]>, response: Response) -> Response {
+        response
+    }
 
     /// Whether a request is answered also to a peer for which there is no room: few are, and each in a moment.
     fn is_always_answered(&self, _method: &str, _path: &str) -> bool {
@@ -41,6 +48,19 @@ impl Request {
     /// What follows the question mark.
     pub fn query(&self) -> &str {
         self.head.query()
+    }
+
+    /// One of our own with the key of this one, for what a request asks to have done by another.
+    pub fn within(&self, method: &Method, target: &str, body: Vec<u8>) -> Result<Request> {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n").into_bytes();
+        for value in self.raw_headers("authorization") {
+            head.extend_from_slice(b"Authorization: ");
+            head.extend_from_slice(value);
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        let (head, _) = Head::parse(&head)?.ok_or_else(|| Error::internal("a request within another is not whole"))?;
+        Ok(Request { head: Arc::new(head), body })
     }
 
     /// The bytes of all headers of this name.

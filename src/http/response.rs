@@ -12,12 +12,17 @@ use crate::error::{Error, Kind};
 pub type Response = tiny_http::Response<Pieces>;
 
 /// Courier's older Node SDK parses a body only if its content type is exactly this.
-const JSON: &str = "application/json";
+pub const JSON: &str = "application/json";
 
 /// An answer with a JSON body, or with none.
 pub fn json(status: u16, body: impl Into<Pieces>) -> Response {
+    typed(status, JSON, body)
+}
+
+/// An answer with a body of this type, or with none.
+pub fn typed(status: u16, content_type: &str, body: impl Into<Pieces>) -> Response {
     let body = body.into();
-    let headers = if body.is_empty() { Vec::new() } else { vec![header("Content-Type", JSON)] };
+    let headers = if body.is_empty() { Vec::new() } else { vec![header("Content-Type", content_type)] };
     let length = body.len();
     Response::new(StatusCode(status), headers, body, Some(length), None)
 }

@@ -46,6 +46,10 @@ fn date() -> Header {
     })
 }
 
+fn is_of_cors(header: &Header) -> bool {
+    header.field.as_str().as_str().to_ascii_lowercase().starts_with("access-control-")
+}
+
 impl Meta {
     pub fn of(head: &Head) -> Self {
         Meta { version: head.version.clone(), method: head.method.clone(), keeps_alive: head.keeps_alive() }
@@ -91,16 +95,21 @@ impl Meta {
             reserved.overdraw(length);
             return (response, reserved);
         }
-        (response::of_error(&Error::unavailable("too many large answers at once; try again later")), reserved)
+        let refusal = response::of_error(&Error::unavailable("too many large answers at once; try again later"));
+        // Whoever may read the answer may read the refusal.
+        let of_origin = |header: &&Header| header.field.equiv("Vary") || is_of_cors(header);
+        let kept: Vec<Header> = response.headers().iter().filter(of_origin).cloned().collect();
+        (kept.into_iter().fold(refusal, Response::with_header), reserved)
     }
 
     /// The head of a stream, after which the connection is closed.
-    pub fn stream_head(&self, content_type: &str) -> Vec<u8> {
+    pub fn stream_head(&self, content_type: &str, headers: &[Header]) -> Vec<u8> {
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let framing = if self.is_chunked() { "Transfer-Encoding: chunked\r\n" } else { "" };
         let HTTPVersion(major, minor) = self.version;
         format!(
             "HTTP/{major}.{minor} 200 OK\r\nServer: bulkd\r\nContent-Type: {content_type}\r\nCache-Control: no-store\r\n\
-             X-Content-Type-Options: nosniff\r\n{framing}Connection: close\r\n\r\n"
+             X-Content-Type-Options: nosniff\r\n{headers}{framing}Connection: close\r\n\r\n"
         )
         .into_bytes()
     }

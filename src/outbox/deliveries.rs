@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::origin::{Origin, made_for};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::definition::{Definition, Reading};
 use crate::model::email_headers::EmailHeaders;
@@ -76,6 +76,23 @@ impl<'a> Deliveries<'a> {
             return Ok(None);
         }
         self.read(job, message, delivery, provider::html)
+    }
+
+    /// An e-mail's own words, without its HTML if that is not wanted.
+    pub fn email(
+        &mut self,
+        job: JobRow,
+        message: &StoredMessage,
+        delivery: &StoredDelivery,
+        with_html: bool,
+    ) -> Result<provider::Email> {
+        self.read(job, message, delivery, |it| provider::email(it, with_html))
+    }
+
+    /// An e-mail as it would go over the wire.
+    pub fn raw_email(&mut self, job: JobRow, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Vec<u8>> {
+        let raw = self.read(job, message, delivery, provider::raw_email)?;
+        raw.map_err(|error| Error::invalid("the e-mail", error))
     }
 
     /// The provider's request.

@@ -4,4 +4,5 @@ mod deliveries;
 pub mod history;
 mod origin;
 
+pub use crate::provider::{Attachment, Email};
 pub use deliveries::Deliveries;

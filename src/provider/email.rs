@@ -81,12 +81,20 @@ impl Email {
 /// The e-mail, with `channels.email.override` in it. `own` is looked at first: the body of providers that take the
 /// message in these words.
 pub fn read(message: &ProviderMessage<'_>, own: Option<&Value>) -> Email {
+    read_with(message, own, true)
+}
+
+/// The same, without its HTML if that is not wanted: it takes most of the time.
+pub fn read_with(message: &ProviderMessage<'_>, own: Option<&Value>, with_html: bool) -> Email {
     let find = |names: &[&str]| names.iter().find_map(|name| own?.get(name)).or_else(|| message.overridden(names));
     let text = |names: &[&str]| find(names).and_then(Value::as_str).map(str::to_owned);
     let mailboxes = |names: &[&str]| find(names).map(mailboxes).unwrap_or_default();
     let to = mailboxes(&["to"]);
     let subject = text(&["subject"]).unwrap_or_else(|| message.subject.unwrap_or_default().to_owned());
-    let html = text(&["html"]).unwrap_or_else(|| {
+    let html = text(&["html"]).filter(|_| with_html).unwrap_or_else(|| {
+        if !with_html {
+            return String::new();
+        }
         let preheader = text(&["preheader"]);
         let (preheader, locale) = (preheader.as_deref(), message.locale);
         let frame = Frame { subject: Some(&subject), brand: message.brand, preheader, locale };

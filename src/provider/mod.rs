@@ -42,6 +42,7 @@ use crate::model::provider::{Provider, RequestForm};
 use crate::render::{markdown, node};
 
 pub use effects::without_effect;
+pub use email::{Attachment, Email};
 pub use forms::{About, about, request};
 pub use limits::{Overriding, ProviderChecks, Rendered};
 pub use message::ProviderMessage;
@@ -84,6 +85,16 @@ pub fn output(message: &ProviderMessage<'_>) -> Output {
 /// The complete HTML of an e-mail, as its provider would have been given it; other channels have none.
 pub fn html(message: &ProviderMessage<'_>) -> Option<String> {
     (message.channel == Channel::Email).then(|| email::read(message, None).html)
+}
+
+/// An e-mail, without its HTML if that is not wanted.
+pub fn email(message: &ProviderMessage<'_>, with_html: bool) -> Email {
+    email::read_with(message, None, with_html)
+}
+
+/// An e-mail as it would go over the wire, or why it cannot.
+pub fn raw_email(message: &ProviderMessage<'_>) -> Result<Vec<u8>, String> {
+    smtp::mail(message, &email::read(message, None)).map(|mail| mail.formatted())
 }
 
 #[cfg(test)]

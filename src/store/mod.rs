@@ -33,12 +33,14 @@ pub mod temporary;
 pub mod backup;
 pub mod check;
 pub mod compact;
+pub mod emails;
 pub mod event_batch;
 pub mod ingest;
 pub mod job_users;
 pub mod list_replacement;
 pub mod message_search;
 pub mod metrics;
+pub mod news;
 pub mod outbox;
 pub mod pieces;
 pub mod plan;
@@ -51,6 +53,8 @@ pub mod send;
 pub mod set_back;
 pub mod settle;
 pub mod staged;
+pub mod status;
+pub mod totals;
 pub mod tracking;
 
 use std::fs::File;
@@ -68,6 +72,7 @@ pub use page::Page;
 use crate::clock::{Clock, Reading, Timestamp};
 use crate::error::{Kind, Result};
 use crate::id::Ids;
+use crate::meter::Histogram;
 use crate::settings::Durability;
 use engine::bell::{Bells, Wakeups};
 use engine::file::{Mark, Stage};
@@ -104,6 +109,7 @@ pub struct Store {
     followers: Readers,
     bells: Bells,
     message_commits: MessageCommits,
+    commit_times: Arc<Histogram>,
     cached_jobs: CachedJobs,
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
@@ -183,6 +189,7 @@ impl Store {
         let (checkpoints, checkpointer) =
             checkpoint::start(copier, database.clone(), in_place.clone(), options.litestream)?;
         let clock = options.clock.clone();
+        let commit_times: Arc<Histogram> = Arc::default();
         let (cached_jobs, message_commits) = (CachedJobs::default(), MessageCommits::default());
         let set_back_millis = options.clock.read().set_back_millis;
         let set_backs = SetBacks::new(set_back_millis);
@@ -207,6 +214,7 @@ impl Store {
             checkpoints: checkpoints.clone(),
             bells: bells.clone(),
             message_commits: message_commits.clone(),
+            commit_times: commit_times.clone(),
             in_place: in_place.clone(),
         };
         let (writer, writer_thread) = match Writer::start(setup) {
@@ -226,6 +234,7 @@ impl Store {
             followers,
             bells,
             message_commits,
+            commit_times,
             cached_jobs,
             loading: Mutex::default(),
             staged_lists,
@@ -336,6 +345,24 @@ impl Store {
     /// with them, a test has moved the clock, or all stops.
     pub fn messages_bell(&self) -> &Bell {
         &self.bells.messages
+    }
+
+    /// Rings when either of the two does.
+    pub fn news_bell(&self) -> &Bell {
+        &self.bells.news
+    }
+
+    /// How long commits have taken.
+    pub fn commit_times(&self) -> &Histogram {
+        &self.commit_times
+    }
+
+    /// Bytes of the database and of its write-ahead log.
+    pub fn file_bytes(&self) -> (u64, u64) {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |it| it.len());
+        (bytes(&self.path), bytes(Path::new(&log)))
     }
 
     /// Rings when a webhook was registered or removed, when its thread ends, or all stops.

@@ -15,7 +15,11 @@ type Rule = (&'static str, &'static [&'static str]);
 
 /// Imports run downward.
 const RULES: &[Rule] = &[
-    ("main", &["app", "demo", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"]),
+    (
+        "main",
+        &["app", "demo", "ready", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"],
+    ),
+    ("ready", &["cli", "http"]),
     ("demo", &["app", "cli", "config", "store"]),
     (
         "app",
@@ -25,6 +29,7 @@ const RULES: &[Rule] = &[
             "http",
             "api",
             "seed",
+            "feed",
             "runner",
             "outbound",
             "retention",
@@ -36,13 +41,14 @@ const RULES: &[Rule] = &[
     ),
     ("cli", &["config", "http", "memory", "model"]),
     ("config", &["http", "render", "model"]),
-    ("api", &["http", "seed", "send", "outbox", "store", "compose", "render", "model"]),
+    ("api", &["http", "seed", "send", "feed", "outbox", "store", "compose", "render", "model"]),
     ("seed", &["send", "store", "compose", "render", "model"]),
     ("send", &["store", "compose", "model"]),
     ("runner", &["follow", "store", "compose", "render", "model"]),
     ("retention", &["follow", "store", "model"]),
     ("outbound", &["follow", "outbox", "store", "model"]),
     ("outbox", &["store", "provider", "render", "model"]),
+    ("feed", &["http", "store", "model"]),
     ("follow", &["store"]),
     ("store", &["model"]),
     ("compose", &["provider", "render", "template", "model"]),
@@ -58,6 +64,7 @@ const RULES: &[Rule] = &[
     ("id", &["clock"]),
     ("settings", &[]),
     ("memory", &[]),
+    ("meter", &[]),
     ("logging", &["error", "settings", "output", "clock"]),
     ("outage", &["error"]),
     ("output", &[]),
@@ -65,7 +72,7 @@ const RULES: &[Rule] = &[
 ];
 /// What every room may import.
 const COMMON: &[&str] =
-    &["json", "error", "clock", "id", "crash", "settings", "logging", "outage", "output", "threads"];
+    &["json", "error", "clock", "id", "crash", "settings", "logging", "meter", "outage", "output", "threads"];
 /// A source file, taken apart.
 struct Source {
     /// From the top of the repository, such as `src/api/bulk.rs`.
@@ -456,9 +463,9 @@ fn spin() { std::thread::yield_now(); "spin_loop" }
     assert_eq!(
         broken,
         [
-            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, outage, output, threads",
-            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, outage, output, threads",
-            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, outage, output, threads",
+            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, meter, outage, output, threads",
+            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, meter, outage, output, threads",
+            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, meter, outage, output, threads",
             "src/render/text.rs:7: INSERT in a string of `render`; all SQL stands in src/store",
             "src/render/text.rs:8: rusqlite in `render`; only src/store knows it",
             "src/render/text.rs:8: a sleep; wait for what is to happen",

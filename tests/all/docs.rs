@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bulkd::api::{Access, ROUTES, Route};
+use bulkd::api::{ROUTES, Route};
 use bulkd::cli::Cli;
 use bulkd::config::default_limits;
 use bulkd::error::Kind;
@@ -74,7 +74,7 @@ fn documents() -> Vec<PathBuf> {
 /// A row of a table of routes.
 fn route(route: &Route) -> String {
     let query = route.query.iter().map(|name| format!("`{name}`"));
-    let no_key = matches!(route.access, Access::Open(_)).then(|| "no key needed".to_owned());
+    let no_key = (!route.needs_key()).then(|| "no key needed".to_owned());
     let body = Some(route.body.to_owned()).filter(|body| !body.is_empty());
     let takes: Vec<String> = no_key.into_iter().chain(query).chain(body).collect();
     let (takes, space) = (takes.join(", "), if takes.is_empty() { "" } else { " " });
@@ -135,7 +135,7 @@ fn flag(arg: &Arg) -> String {
 #[test]
 fn the_settings_are_the_flags_of_the_program() {
     let cli = Cli::command();
-    for name in ["serve", "demo", "backup", "restore"] {
+    for name in ["serve", "demo", "backup", "restore", "ready"] {
         let command = cli.find_subcommand(name).unwrap();
         let own = |arg: &&Arg| arg.get_long().is_some() && arg.get_id() != "help";
         let rows: String = command.get_arguments().filter(own).map(flag).collect();

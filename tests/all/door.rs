@@ -538,3 +538,30 @@ fn topics_of_the_seed_are_the_categories_of_the_first_version() {
     assert!(refused.starts_with("categories.alerts.status: this topic is REQUIRED"), "{refused}");
     assert_eq!(customer.get("/preferences/ada").ok(200)["categories"], json!({}));
 }
+
+/// What the front door itself refuses is told to a page that is allowed, once it is known which page has asked.
+#[test]
+fn a_page_that_is_allowed_reads_also_what_the_front_door_refuses() {
+    let daemon = Daemon::start_with(|config| {
+        config.origins = vec!["https://app.test".to_owned()];
+        config.limits.body_bytes = 1_000;
+        config.limits.body = std::time::Duration::from_millis(50);
+    });
+    let post = ["POST /bulk HTTP/1.1", "Authorization: Bearer acme"];
+    let cases = [
+        ("Content-Length: 1001", "413"),
+        ("Content-Length: 10", "408"),
+        ("Content-Length: x", "400"),
+        ("Transfer-Encoding: gzip", "501"),
+    ];
+    for (line, status) in cases {
+        for (origin, is_allowed) in [("https://app.test", true), ("https://evil.test", false)] {
+            let origin = format!("Origin: {origin}");
+            let lines = [&post[..], &[origin.as_str(), line]].concat();
+            let text = ask(daemon.address(), &lines);
+            assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+            let found = text.contains("Access-Control-Allow-Origin: https://app.test\r\n");
+            assert_eq!(found, is_allowed, "{status} {origin}: {text}");
+        }
+    }
+}

@@ -119,6 +119,8 @@ fn where_keys_are_named_every_host_passes() {
     let daemon = Daemon::start_with(|config| config.api_keys = vec!["acme".to_owned()]);
     for (line, expected) in REQUESTS {
         let lines = [line, KEY, "Host: evil.test", "Origin: https://evil.test", "Sec-Fetch-Site: cross-site"];
+        // Our own routes are for pages of this machine, and for those that are allowed.
+        let expected = if line.contains("/_bulkd/") { 403 } else { expected };
         assert_eq!(ask(&daemon, &lines).0, expected, "{line}");
     }
 }

@@ -33,6 +33,8 @@ pub struct Bells {
     pub messages: Bell,
     pub webhooks: Bell,
     pub retention: Bell,
+    /// Of those that tell others what happens: rings with those of jobs and messages.
+    pub news: Bell,
 }
 
 impl Bells {
@@ -42,6 +44,7 @@ impl Bells {
             (wakeups.messages, &self.messages),
             (wakeups.webhooks, &self.webhooks),
             (wakeups.retention, &self.retention),
+            (wakeups.jobs || wakeups.messages, &self.news),
         ]
         .into_iter()
         .filter(|(wakes, _)| *wakes)

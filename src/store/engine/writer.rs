@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::id::Ids;
+use crate::meter::Histogram;
 use crate::outage::Outage;
 use crate::settings::Durability;
 use crate::threads::{self, catch};
@@ -208,6 +209,7 @@ pub struct Setup {
     pub checkpoints: Checkpoints,
     pub bells: Bells,
     pub message_commits: MessageCommits,
+    pub commit_times: Arc<Histogram>,
     pub in_place: InPlace,
 }
 
@@ -483,7 +485,10 @@ impl WriterThread {
         if group.wakeups.messages {
             commits.all.fetch_add(1, Ordering::SeqCst);
         }
-        if let Err(error) = self.setup.conn.prepare_cached("COMMIT")?.execute([]) {
+        let begun = Instant::now();
+        let committed = self.setup.conn.prepare_cached("COMMIT")?.execute([]);
+        self.setup.commit_times.note(begun.elapsed());
+        if let Err(error) = committed {
             self.suspect |= error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_FSYNC);
             return Err(error.into());
         }

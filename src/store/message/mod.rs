@@ -24,7 +24,7 @@ use crate::model::provider::Provider;
 use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::{MessageNumber, ProfileVersion};
 use crate::store::engine::{Db, Tx, rows};
-use id::current_id_of;
+pub(in crate::store) use id::current_id_of;
 
 pub(in crate::store) const COLUMNS: &str = "messages.number, messages.recipient, messages.status, messages.reason, \
                                             messages.error, messages.channel, messages.provider, messages.address, \

@@ -1,0 +1,461 @@
+//! The reading half of Mailpit's API, over the e-mails of one environment: what asks a mail catcher what has come needs no
+//! change. To delete hides an e-mail here; the outbox keeps it. Unlike at Mailpit, an address in a search is a whole one.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::call::{Action, Answer, Call};
+use super::mailbox_state::{Done, MailboxState};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::json;
+use crate::model::channel::Channel;
+use crate::model::environment::EnvironmentRow;
+use crate::model::mailbox::Mailbox;
+use crate::model::message::StoredDelivery;
+use crate::model::message_status::MessageStatus;
+use crate::outbox::{Deliveries, Email};
+use crate::store::outbox::OutboxMessage;
+use crate::store::{Db, emails};
+
+pub const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// E-mails that a list or a search looks at, the newest. Mailpit itself keeps 500.
+const LOOKED_AT: usize = 10_000;
+/// E-mails on a page, unless asked otherwise, and at most.
+const PAGE: usize = 50;
+const LARGEST_PAGE: usize = 1_000;
+/// Characters of a snippet.
+const SNIPPET: usize = 250;
+
+/// An e-mail that went out.
+struct Mail {
+    number: i64,
+    id: String,
+    created_at: Timestamp,
+    email: Email,
+}
+
+/// The e-mail of a message that a mail server would have got.
+fn delivered(found: &OutboxMessage) -> Option<&StoredDelivery> {
+    use MessageStatus::{Clicked, Delivered, Opened, Sent, Simulated};
+    let went_out = |it: &&StoredDelivery| matches!(it.status, Sent | Delivered | Opened | Clicked | Simulated);
+    found.message.deliveries.iter().filter(|it| it.channel == Channel::Email).find(went_out)
+}
+
+/// Without its HTML, which takes most of the time.
+fn mail(deliveries: &mut Deliveries<'_>, found: &OutboxMessage) -> Result<Option<Mail>> {
+    let Some(delivery) = delivered(found) else { return Ok(None) };
+    let (number, id, created_at) =
+        (found.message.number.0, found.message.message_id.clone(), found.message.enqueued_at);
+    Ok(Some(Mail { number, id, created_at, email: deliveries.email(found.job, &found.message, delivery, false)? }))
+}
+
+/// The newest e-mails that are not hidden and that a search finds.
+fn find(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, search: &Search) -> Result<Vec<Mail>> {
+    let (mut found, mut deliveries) = (Vec::new(), Deliveries::new(db));
+    emails::for_each(db, environment, search.address(), |message| {
+        let number = message.message.number.0;
+        let (is_over, is_hidden) = {
+            let done = state.done();
+            (number <= done.hidden_to, done.hides(number))
+        };
+        if !is_hidden && let Some(mail) = mail(&mut deliveries, &message)? {
+            let is_read = state.done().read.contains(&mail.number);
+            if search.finds(&mail, is_read) {
+                found.push(mail);
+            }
+        }
+        Ok(!is_over && found.len() < LOOKED_AT)
+    })?;
+    Ok(found)
+}
+
+/// `GET /api/v1/messages?start=&limit=`.
+pub fn list(call: Call<'_>) -> Result<Action> {
+    listed(call, Search::default())
+}
+
+/// `GET /api/v1/search?query=&start=&limit=`.
+pub fn search(call: Call<'_>) -> Result<Action> {
+    let search = Search::read(&call)?;
+    listed(call, search)
+}
+
+fn listed(call: Call<'_>, search: Search) -> Result<Action> {
+    let number = |name| call.query().one(name).and_then(|text| text.parse::<usize>().ok());
+    let (start, limit) = (number("start").unwrap_or(0), number("limit").unwrap_or(PAGE).min(LARGEST_PAGE));
+    let state = call.settings.mailbox_state.clone();
+    Action::query(move |db, environment| {
+        let found = find(db, environment, &state, &search)?;
+        let all = match search.terms.is_empty() {
+            true => None,
+            false => Some(find(db, environment, &state, &Search::default())?),
+        };
+        let all = all.as_ref().unwrap_or(&found);
+        let read = state.done().read.clone();
+        let unread = |mails: &[Mail]| mails.iter().filter(|mail| !read.contains(&mail.number)).count();
+        let page: Vec<Value> =
+            found.iter().skip(start).take(limit).map(|mail| mail.summary(read.contains(&mail.number))).collect();
+        let body = json!({
+            "total": all.len(), "unread": unread(all), "count": page.len(), "messages_count": found.len(),
+            "messages_unread": unread(&found), "start": start, "tags": [], "messages": page,
+        });
+        Ok(Answer::new(200, body.to_string()))
+    })
+}
+
+#[derive(Default, Deserialize)]
+struct Chosen {
+    #[serde(default, rename = "IDs")]
+    ids: Option<Vec<String>>,
+    #[serde(default, rename = "Read")]
+    read: Option<bool>,
+    #[serde(default, rename = "Search")]
+    search: Option<String>,
+}
+
+/// The numbers of those that were chosen: by their ids, by a search, or all.
+fn chosen(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, chosen: &Chosen) -> Result<Vec<i64>> {
+    if let Some(ids) = chosen.ids.as_ref().filter(|ids| !ids.is_empty()) {
+        let found = ids.iter().map(|id| emails::get(db, environment, id));
+        return Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().map(|it| it.message.number.0).collect());
+    }
+    let search = Search::of(chosen.search.as_deref().unwrap_or_default());
+    Ok(find(db, environment, state, &search)?.into_iter().map(|mail| mail.number).collect())
+}
+
+/// `PUT /api/v1/messages` with `{IDs?, Read?, Search?}`.
+pub fn mark(mut call: Call<'_>) -> Result<Action> {
+    let sent: Chosen = json::read(&call.json_or_none()?, String::new)?;
+    let state = call.settings.mailbox_state.clone();
+    Action::query(move |db, environment| {
+        let numbers = chosen(db, environment, &state, &sent)?;
+        let mut done = state.done();
+        match sent.read.unwrap_or(false) {
+            true => done.read.extend(numbers),
+            false => done.read.retain(|number| !numbers.contains(number)),
+        }
+        Ok(Answer::of_type(TEXT, "ok"))
+    })
+}
+
+/// `DELETE /api/v1/messages` with `{IDs?}`: without them all are hidden that there are.
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let sent: Chosen = json::read(&call.json_or_none()?, String::new)?;
+    let state = call.settings.mailbox_state.clone();
+    Action::query(move |db, environment| {
+        match sent.ids.as_ref().is_none_or(Vec::is_empty) {
+            true => {
+                let last = emails::last(db)?.0;
+                let mut done = state.done();
+                *done = Done { hidden_to: last.max(done.hidden_to), ..Done::default() };
+            }
+            false => {
+                let numbers = chosen(db, environment, &state, &sent)?;
+                state.done().hidden.extend(numbers);
+            }
+        }
+        Ok(Answer::of_type(TEXT, "ok"))
+    })
+}
+
+/// `DELETE /api/v1/search?query=`.
+pub fn delete_found(call: Call<'_>) -> Result<Action> {
+    let (search, state) = (Search::read(&call)?, call.settings.mailbox_state.clone());
+    Action::query(move |db, environment| {
+        let numbers: Vec<i64> = find(db, environment, &state, &search)?.iter().map(|mail| mail.number).collect();
+        state.done().hidden.extend(numbers);
+        Ok(Answer::of_type(TEXT, "ok"))
+    })
+}
+
+/// The e-mail with this id, whole, and its message; `latest` is the newest.
+fn one(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, id: &str) -> Result<(Mail, OutboxMessage)> {
+    let latest = match id {
+        "latest" => {
+            let mut latest = None;
+            emails::for_each(db, environment, None, |found| {
+                let is_shown = !state.done().hides(found.message.number.0) && delivered(&found).is_some();
+                latest = is_shown.then_some(found);
+                Ok(!is_shown)
+            })?;
+            latest
+        }
+        id => emails::get(db, environment, id)?.filter(|found| !state.done().hides(found.message.number.0)),
+    };
+    let found = latest.ok_or_else(|| Error::not_found("there is no such e-mail"))?;
+    let delivery = delivered(&found).ok_or_else(|| Error::not_found("the message has no e-mail that went out"))?;
+    let email = Deliveries::new(db).email(found.job, &found.message, delivery, true)?;
+    let (number, id, created_at) =
+        (found.message.number.0, found.message.message_id.clone(), found.message.enqueued_at);
+    Ok((Mail { number, id, created_at, email }, found))
+}
+
+/// Answers with what is made of one e-mail.
+fn of_one(
+    call: Call<'_>,
+    id: String,
+    answer: impl FnOnce(&Db<'_>, Mail, &OutboxMessage) -> Result<Answer> + 'static,
+) -> Result<Action> {
+    let state: Arc<MailboxState> = call.settings.mailbox_state.clone();
+    Action::query(move |db, environment| {
+        let (mail, found) = one(db, environment, &state, &id)?;
+        state.done().read.insert(mail.number);
+        answer(db, mail, &found)
+    })
+}
+
+/// `GET /api/v1/message/{id}`.
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let id = call.path("id");
+    of_one(call, id, |_, mail, _| Ok(Answer::new(200, mail.whole().to_string())))
+}
+
+/// `GET /api/v1/message/{id}/headers`.
+pub fn headers(mut call: Call<'_>) -> Result<Action> {
+    let id = call.path("id");
+    of_one(call, id, |_, mail, _| Ok(Answer::new(200, Value::Object(mail.headers()).to_string())))
+}
+
+/// `GET /api/v1/message/{id}/raw`.
+pub fn raw(mut call: Call<'_>) -> Result<Action> {
+    let id = call.path("id");
+    of_one(call, id, |db, _, found| {
+        let delivery = delivered(found).ok_or_else(|| Error::not_found("there is no such e-mail"))?;
+        Ok(Answer::of_type(TEXT, Deliveries::new(db).raw_email(found.job, &found.message, delivery)?))
+    })
+}
+
+/// `GET /view/{id}.html` and `.txt`.
+pub fn view(mut call: Call<'_>) -> Result<Action> {
+    let file = call.path("file");
+    let (id, is_html) = match (file.strip_suffix(".html"), file.strip_suffix(".txt")) {
+        (Some(id), _) => (id.to_owned(), true),
+        (None, Some(id)) => (id.to_owned(), false),
+        (None, None) => return Err(Error::not_found("expected the id of an e-mail with .html or .txt behind it")),
+    };
+    of_one(call, id, move |_, mail, _| {
+        Ok(if is_html { Answer::of_type(HTML, mail.email.html) } else { Answer::of_type(TEXT, mail.email.text) })
+    })
+}
+
+/// `GET /api/v1/info`.
+pub fn info(call: Call<'_>) -> Result<Action> {
+    let state = call.settings.mailbox_state.clone();
+    Action::query(move |db, environment| {
+        let all = find(db, environment, &state, &Search::default())?;
+        let unread = all.iter().filter(|mail| !state.done().read.contains(&mail.number)).count();
+        let version = concat!("bulkd ", env!("CARGO_PKG_VERSION"));
+        let body = json!({
+            "Version": version, "LatestVersion": version, "Database": "bulkd", "DatabaseSize": 0,
+            "Messages": all.len(), "Unread": unread, "Tags": {},
+            "RuntimeStats": {
+                "Memory": 0, "MessagesDeleted": 0, "SMTPAccepted": 0, "SMTPAcceptedSize": 0, "SMTPIgnored": 0,
+                "SMTPRejected": 0, "Uptime": 0,
+            },
+        });
+        Ok(Answer::new(200, body.to_string()))
+    })
+}
+
+/// `GET /api/v1/tags`: there are none.
+pub fn tags(_: Call<'_>) -> Result<Action> {
+    Action::query(|_, _| Ok(Answer::new(200, "[]")))
+}
+
+/// `GET /api/v1/chaos`: 400, as Mailpit answers where it is not enabled.
+pub fn no_chaos(_: Call<'_>) -> Result<Action> {
+    Err(Error::invalid("chaos", "it is not enabled; see /_bulkd/faults"))
+}
+
+/// `GET /livez` and `/readyz`.
+pub fn live(_: Call<'_>) -> Result<Action> {
+    Action::query(|_, _| Ok(Answer::of_type(TEXT, "ok")))
+}
+
+fn address(mailbox: &Mailbox) -> Value {
+    json!({ "Name": mailbox.name.as_deref().unwrap_or_default(), "Address": mailbox.email })
+}
+
+fn addresses(mailboxes: &[Mailbox]) -> Value {
+    mailboxes.iter().map(address).collect()
+}
+
+impl Mail {
+    /// Without brackets, as Mailpit shows it.
+    fn header_id(&self) -> String {
+        format!("{}@bulkd.localhost", self.id)
+    }
+
+    fn size(&self) -> usize {
+        self.email.text.len() + self.email.html.len() + self.email.subject.len()
+    }
+
+    /// What stands in a list and in the e-mail itself.
+    fn common(&self) -> Map<String, Value> {
+        let Email { from, to, cc, bcc, reply_to, subject, .. } = &self.email;
+        let common = json!({
+            "ID": self.id, "MessageID": self.header_id(), "From": address(from), "To": addresses(to),
+            "Cc": addresses(cc), "Bcc": addresses(bcc), "ReplyTo": addresses(reply_to), "Subject": subject,
+            "Tags": [], "Username": "", "Size": self.size(),
+        });
+        match common {
+            Value::Object(common) => common,
+            _ => Map::new(),
+        }
+    }
+
+    fn summary(&self, is_read: bool) -> Value {
+        let mut mail = self.common();
+        let words: Vec<&str> = self.email.text.split_whitespace().collect();
+        mail.insert("Snippet".to_owned(), words.join(" ").chars().take(SNIPPET).collect::<String>().into());
+        mail.insert("Created".to_owned(), self.created_at.iso().into());
+        mail.insert("Read".to_owned(), is_read.into());
+        mail.insert("Attachments".to_owned(), self.email.attachments.len().into());
+        mail.into()
+    }
+
+    fn whole(&self) -> Value {
+        let mut mail = self.common();
+        let (inline, attached) = self.email.parted_attachments();
+        let files = |files: Vec<&crate::outbox::Attachment>| -> Value {
+            let file = |(i, it): (usize, &&crate::outbox::Attachment)| {
+                json!({
+                    "PartID": (i + 1).to_string(), "FileName": it.filename, "ContentType": it.content_type(),
+                    "ContentID": it.content_id.as_deref().unwrap_or_default(), "Size": it.data.len() / 4 * 3,
+                })
+            };
+            files.iter().enumerate().map(file).collect()
+        };
+        let unsubscribe = self.email.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("List-Unsubscribe"));
+        let unsubscribe = unsubscribe.map_or("", |(_, value)| value.as_str());
+        let links: Vec<&str> = unsubscribe.split(',').map(|it| it.trim().trim_matches(['<', '>'])).collect();
+        let links: Vec<&str> = links.into_iter().filter(|link| !link.is_empty()).collect();
+        mail.insert("Date".to_owned(), self.created_at.iso().into());
+        mail.insert("ReturnPath".to_owned(), self.email.from.email.clone().into());
+        mail.insert("Text".to_owned(), self.email.text.clone().into());
+        mail.insert("HTML".to_owned(), self.email.html.clone().into());
+        mail.insert("Inline".to_owned(), files(inline));
+        mail.insert("Attachments".to_owned(), files(attached));
+        let unsubscribe = json!({ "Header": unsubscribe, "HeaderPost": "", "Links": links, "Errors": "" });
+        mail.insert("ListUnsubscribe".to_owned(), unsubscribe);
+        mail.into()
+    }
+
+    fn headers(&self) -> Map<String, Value> {
+        let list = |mailboxes: &[Mailbox]| mailboxes.iter().map(Mailbox::to_string).collect::<Vec<_>>().join(", ");
+        let Email { from, to, cc, reply_to, subject, .. } = &self.email;
+        let known = [
+            ("From", from.to_string()),
+            ("To", list(to)),
+            ("Cc", list(cc)),
+            ("Reply-To", list(reply_to)),
+            ("Subject", subject.clone()),
+            ("Message-Id", format!("<{}>", self.header_id())),
+        ];
+        let known = known.into_iter().filter(|(_, value)| !value.is_empty());
+        let all = known.map(|(name, value)| (name.to_owned(), value)).chain(self.email.headers.iter().cloned());
+        all.map(|(name, value)| (name, json!([value]))).collect()
+    }
+}
+
+/// A search as Mailpit has it: words with spaces between them, in quotes where they have some themselves, each with what it
+/// is looked for in.
+#[derive(Debug, Default)]
+struct Search {
+    terms: Vec<Term>,
+}
+
+#[derive(Debug)]
+struct Term {
+    is_negated: bool,
+    /// Such as `to`; empty is everything.
+    of: String,
+    /// In small letters.
+    value: String,
+}
+
+/// What may stand before a colon.
+const PREFIXES: [&str; 12] =
+    ["addressed", "from", "to", "cc", "bcc", "reply-to", "subject", "message-id", "tag", "is", "has", "id"];
+
+impl Search {
+    fn read(call: &Call<'_>) -> Result<Self> {
+        let search = Search::of(&call.query().one("query").unwrap_or_default());
+        match search.terms.is_empty() {
+            true => Err(Error::invalid("query", "expected words to search for")),
+            false => Ok(search),
+        }
+    }
+
+    fn of(text: &str) -> Self {
+        let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
+        for c in text.chars() {
+            match c {
+                '"' => is_quoted = !is_quoted,
+                c if c.is_whitespace() && !is_quoted => words.push(std::mem::take(&mut word)),
+                c => word.push(c),
+            }
+        }
+        words.push(word);
+        Search { terms: words.iter().filter_map(|word| Term::of(word.trim())).collect() }
+    }
+
+    /// An address that all it finds were sent to, unless an override says otherwise.
+    fn address(&self) -> Option<&str> {
+        let is_recipient = |term: &&Term| !term.is_negated && term.of == "to" && term.value.contains('@');
+        self.terms.iter().find(is_recipient).map(|term| term.value.as_str())
+    }
+
+    fn finds(&self, mail: &Mail, is_read: bool) -> bool {
+        self.terms.iter().all(|term| term.finds(mail, is_read) != term.is_negated)
+    }
+}
+
+impl Term {
+    fn of(word: &str) -> Option<Term> {
+        let rest = word.strip_prefix(['-', '!']);
+        let (is_negated, word) = (rest.is_some(), rest.unwrap_or(word));
+        let parted = word.split_once(':').map(|(of, value)| (of.to_ascii_lowercase(), value));
+        let (of, value) = match parted.filter(|(of, _)| PREFIXES.contains(&of.as_str())) {
+            Some((of, value)) => (of, value),
+            None => (String::new(), word),
+        };
+        let value = value.trim().to_lowercase();
+        (!value.is_empty()).then_some(Term { is_negated, of, value })
+    }
+
+    fn finds(&self, mail: &Mail, is_read: bool) -> bool {
+        let Email { from, to, cc, bcc, reply_to, subject, text, attachments, .. } = &mail.email;
+        let has = |text: &str| text.to_lowercase().contains(&self.value);
+        // A whole address finds itself only.
+        let is = |it: &Mailbox| match self.value.contains('@') {
+            true => it.email.to_lowercase() == self.value,
+            false => has(&it.email) || it.name.as_deref().is_some_and(has),
+        };
+        let any = |all: &[Mailbox]| all.iter().any(is);
+        match self.of.as_str() {
+            "from" => is(from),
+            "to" => any(to),
+            "cc" => any(cc),
+            "bcc" => any(bcc),
+            "reply-to" => any(reply_to),
+            "addressed" => is(from) || any(to) || any(cc) || any(bcc) || any(reply_to),
+            "subject" => has(subject),
+            "message-id" => mail.header_id().to_lowercase() == self.value.trim_matches(['<', '>']),
+            "id" => mail.id.to_lowercase() == self.value,
+            "is" => match self.value.as_str() {
+                "read" => is_read,
+                "unread" => !is_read,
+                _ => false,
+            },
+            "has" => self.value.starts_with("attachment") && !attachments.is_empty(),
+            "tag" => false,
+            _ => has(subject) || has(text) || is(from) || any(to) || any(cc) || any(bcc) || any(reply_to),
+        }
+    }
+}

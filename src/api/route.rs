@@ -1,0 +1,143 @@
+//! A line of the table of routes: what a route is called, what it takes and gives, and what answers.
+
+use super::call::{Action, Answer, Call};
+use super::settings::Settings;
+use crate::error::Result;
+use crate::http::Method;
+use crate::store::Store;
+
+pub type Handler = fn(Call<'_>) -> Result<Action>;
+
+/// A line of the table.
+pub struct Route {
+    pub method: Method,
+    /// With the names of its parameters in braces.
+    pub path: &'static str,
+    pub access: Access,
+    /// What it is for, in a few words.
+    pub about: &'static str,
+    /// The query parameters that it knows.
+    pub query: &'static [&'static str],
+    /// The body that it takes, in Markdown; empty if it takes none.
+    pub body: &'static str,
+    /// Status and body of its answer, in Markdown.
+    pub answers: &'static str,
+    /// The schemas in `openapi.json` of those members of body and answer whose name alone does not tell what they are;
+    /// `body` and `answer` are the whole of them. `[User]` is an array.
+    pub schemas: &'static [(&'static str, &'static str)],
+    /// What a success is written in.
+    pub content_type: &'static str,
+    /// Whether the answer takes no more than a look at a few rows, so that an event loop may answer it.
+    pub inline: bool,
+}
+
+/// Who may call a route, and what answers.
+#[derive(Clone, Copy)]
+pub enum Access {
+    /// An API key is needed; it names the environment.
+    Key(Handler),
+    /// No key is needed. Without one there is no environment, and nothing to look up.
+    Open(fn() -> Answer),
+    /// The same, with the table to answer from.
+    Table(fn(&'static [Route]) -> Answer),
+    /// An API key is needed, and the table to answer from.
+    KeyAndTable(TableHandler),
+    /// No key is needed, and the daemon as a whole is looked at.
+    Watch(Watch),
+    /// No key is needed: the environment is that of `--mailpit-api`. Without the flag there is no such route.
+    Mailbox(Handler),
+}
+
+/// A handler that looks at the table.
+pub type TableHandler = fn(Call<'_>, &'static [Route]) -> Result<Action>;
+
+/// A look at the daemon as a whole.
+pub type Watch = fn(&Store, &Settings, &'static [Route]) -> Result<Answer>;
+
+pub(super) const fn route(method: Method, path: &'static str, handler: Handler) -> Route {
+    row(method, path, Access::Key(handler))
+}
+
+pub(super) const fn open(method: Method, path: &'static str, answer: fn() -> Answer) -> Route {
+    let mut route = row(method, path, Access::Open(answer));
+    route.inline = true;
+    route
+}
+
+pub(super) const fn watch(path: &'static str, look: Watch) -> Route {
+    row(Method::Get, path, Access::Watch(look))
+}
+
+pub(super) const fn mailbox(method: Method, path: &'static str, handler: Handler) -> Route {
+    row(method, path, Access::Mailbox(handler))
+}
+
+pub(super) const fn row(method: Method, path: &'static str, access: Access) -> Route {
+    let content_type = "application/json";
+    Route {
+        method,
+        path,
+        access,
+        about: "",
+        query: &[],
+        body: "",
+        answers: "",
+        schemas: &[],
+        content_type,
+        inline: false,
+    }
+}
+
+/// A `GET` of a few rows.
+pub(super) const fn inline(path: &'static str, handler: Handler) -> Route {
+    let mut route = route(Method::Get, path, handler);
+    route.inline = true;
+    route
+}
+
+/// Of no key, and made of the table.
+pub(super) const fn table(path: &'static str, answer: fn(&'static [Route]) -> Answer) -> Route {
+    row(Method::Get, path, Access::Table(answer))
+}
+
+impl Route {
+    /// Whether a key is needed to call it.
+    pub fn needs_key(&self) -> bool {
+        matches!(self.access, Access::Key(_) | Access::KeyAndTable(_))
+    }
+
+    /// Whether Courier has nothing of the kind.
+    pub fn is_ours(&self) -> bool {
+        self.path.starts_with("/_bulkd/") || !self.needs_key()
+    }
+
+    pub(super) const fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    pub(super) const fn query(mut self, query: &'static [&'static str]) -> Self {
+        self.query = query;
+        self
+    }
+
+    pub(super) const fn body(mut self, body: &'static str) -> Self {
+        self.body = body;
+        self
+    }
+
+    pub(super) const fn answers(mut self, answers: &'static str) -> Self {
+        self.answers = answers;
+        self
+    }
+
+    pub(super) const fn schemas(mut self, schemas: &'static [(&'static str, &'static str)]) -> Self {
+        self.schemas = schemas;
+        self
+    }
+
+    pub(super) const fn content_type(mut self, content_type: &'static str) -> Self {
+        self.content_type = content_type;
+        self
+    }
+}

@@ -1,0 +1,350 @@
+//! What happens in an environment, told to those who listen (`GET /_bulkd/events`). One thread looks at the rows for all
+//! streams, at most ten times a second, and puts together what has happened meanwhile. A stream costs no thread, and one
+//! whose reader does not keep up is told so and holds up nobody.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::http::{Reply, StreamWriter};
+use crate::model::environment::Environment;
+use crate::model::row::JobRow;
+use crate::outage::Outage;
+use crate::store::news::{self, JobState, Told};
+use crate::store::{Bell, Store, environment};
+use crate::threads;
+
+/// The pause for each event that was sent: no stream gets more than ten in a second.
+const PACE: Duration = Duration::from_millis(100);
+/// After so long without an event a stream gets a line that says nothing, so that a peer that has gone is noticed.
+const SILENCE: Duration = Duration::from_secs(15);
+/// Where nobody listens: a bell rings when somebody does.
+const LONG: Duration = Duration::from_secs(3600);
+/// Things of one kind that an event names. The others are counted.
+const NAMED: usize = 20;
+/// Events of an environment that can be told again, and their bytes.
+const KEPT: usize = 1_024;
+const KEPT_BYTES: usize = 1024 * 1024;
+/// How long they are kept when nobody listens any more, and of how many environments.
+const KEPT_TIME: Duration = Duration::from_secs(300);
+const KEPT_CHANNELS: usize = 64;
+/// Bytes that a stream may be behind before it is told no more until it has caught up.
+const BEHIND_BYTES: usize = 64 * 1024;
+
+/// The streams, and the thread that feeds them.
+pub struct Feed {
+    store: Arc<Store>,
+    bell: Bell,
+    /// Environments that are followed: where there is none, nothing is noted.
+    followed: AtomicUsize,
+    streams: AtomicUsize,
+    is_stopping: AtomicBool,
+    /// Tells the ids of this process from those of others.
+    tag: u64,
+    channels: Mutex<HashMap<[u8; 32], Channel>>,
+}
+
+/// An environment that is followed.
+struct Channel {
+    environment: Environment,
+    streams: Vec<Stream>,
+    /// Since when it has had no stream.
+    deserted: Option<Instant>,
+    /// The id of the last event.
+    last: u64,
+    kept: VecDeque<(u64, Arc<str>)>,
+    kept_bytes: usize,
+    /// By the kind of event, what was noted since the last one.
+    noted: BTreeMap<&'static str, Noted>,
+    jobs: HashMap<JobRow, JobState>,
+    told: Told,
+}
+
+struct Stream {
+    writer: StreamWriter,
+    is_behind: bool,
+}
+
+#[derive(Default)]
+struct Noted {
+    items: Vec<Value>,
+    more: u64,
+}
+
+/// What a look at the rows has found.
+struct News {
+    jobs: Vec<(JobRow, JobState)>,
+    messages: news::Messages,
+    told: Told,
+}
+
+impl Feed {
+    pub fn start(store: Arc<Store>) -> Result<(Arc<Self>, JoinHandle<()>)> {
+        let feed = Arc::new(Feed {
+            bell: store.news_bell().clone(),
+            store,
+            followed: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
+            is_stopping: AtomicBool::new(false),
+            tag: RandomState::new().build_hasher().finish(),
+            channels: Mutex::default(),
+        });
+        let running = feed.clone();
+        let thread = threads::spawn_service(Builder::new().name("events".to_owned()), move || running.run());
+        let thread = thread.map_err(|error| Error::startup(format!("a thread cannot be started: {error}")))?;
+        Ok((feed, thread))
+    }
+
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+        self.bell.ring();
+    }
+
+    /// How many streams are open.
+    pub fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// Whether anything is to be [noted](Feed::note).
+    pub fn is_followed(&self) -> bool {
+        self.followed.load(Ordering::Relaxed) > 0
+    }
+
+    /// Has something told of in the next event of this kind. `make` is called only if the environment is followed.
+    pub fn note(&self, environment: &Environment, kind: &'static str, make: impl FnOnce() -> Value) {
+        if !self.is_followed() {
+            return;
+        }
+        if let Some(channel) = self.channels().get_mut(&environment.key_hash) {
+            let noted = channel.noted.entry(kind).or_default();
+            match noted.items.len() < NAMED {
+                true => noted.items.push(make()),
+                false => noted.more += 1,
+            }
+        } else {
+            return;
+        }
+        self.bell.ring();
+    }
+
+    /// Opens a stream of an environment's events. `after` is the id of the last one that its reader knows.
+    pub fn open(&self, environment: &Environment, after: Option<&str>) -> Result<Reply> {
+        // From here on events are told. The rows are not looked at under the lock.
+        let (found, told) = self.store.read(|db| Ok((look(db, environment, None)?, news::now(db)?)))?;
+        let mut channels = self.channels();
+        let begin = || Channel::new(environment, found.jobs, told);
+        let channel = channels.entry(environment.key_hash).or_insert_with(begin);
+        let (reply, writer) = Reply::stream("text/event-stream");
+        writer.write(channel.beginning(self.tag, after));
+        channel.streams.push(Stream { writer, is_behind: false });
+        channel.deserted = None;
+        self.count(&channels);
+        drop(channels);
+        self.bell.ring();
+        Ok(reply)
+    }
+
+    fn run(&self) {
+        let outage = Outage::new("events are not told");
+        let mut spoken = Instant::now();
+        loop {
+            let heard = self.bell.rung();
+            if self.is_stopping.load(Ordering::SeqCst) {
+                // What ends a stream is that its writer is dropped.
+                self.channels().clear();
+                return;
+            }
+            let is_silent = spoken.elapsed() >= SILENCE;
+            let sent = match threads::catch(|| self.turn(is_silent)) {
+                Some(Ok(sent)) => {
+                    outage.succeeded();
+                    sent
+                }
+                Some(Err(error)) => {
+                    outage.failed(error);
+                    10
+                }
+                None => 10,
+            };
+            if sent > 0 || is_silent {
+                spoken = Instant::now();
+            }
+            let is_stopping = || self.is_stopping.load(Ordering::SeqCst);
+            self.bell.pause(PACE * u32::try_from(sent.max(1)).unwrap_or(1), is_stopping);
+            let waits = if self.is_followed() { SILENCE } else { LONG };
+            self.bell.wait(heard, waits);
+        }
+    }
+
+    /// Tells of what has happened, and how many events that took at most in an environment.
+    fn turn(&self, is_silent: bool) -> Result<usize> {
+        if !self.is_followed() {
+            return Ok(0);
+        }
+        let followed: Vec<(Environment, Told)> =
+            self.channels().values().map(|channel| (channel.environment.clone(), channel.told)).collect();
+        let news = self.store.read(|db| {
+            followed.iter().map(|(environment, told)| look(db, environment, Some(*told))).collect::<Result<Vec<_>>>()
+        })?;
+        let mut channels = self.channels();
+        let mut most = 0;
+        for ((environment, _), news) in followed.iter().zip(news) {
+            if let Some(channel) = channels.get_mut(&environment.key_hash) {
+                channel.take(news);
+                most = most.max(channel.tell(self.tag));
+                if is_silent {
+                    channel.streams.retain(|stream| stream.writer.write(":\n\n"));
+                }
+            }
+        }
+        desert(&mut channels);
+        self.count(&channels);
+        Ok(most)
+    }
+
+    fn count(&self, channels: &HashMap<[u8; 32], Channel>) {
+        self.followed.store(channels.len(), Ordering::Relaxed);
+        self.streams.store(channels.values().map(|channel| channel.streams.len()).sum(), Ordering::Relaxed);
+    }
+
+    fn channels(&self) -> MutexGuard<'_, HashMap<[u8; 32], Channel>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets environments that nobody has listened to for a while.
+fn desert(channels: &mut HashMap<[u8; 32], Channel>) {
+    let now = Instant::now();
+    for channel in channels.values_mut().filter(|channel| channel.streams.is_empty()) {
+        channel.deserted.get_or_insert(now);
+    }
+    channels.retain(|_, channel| channel.deserted.is_none_or(|since| since.elapsed() < KEPT_TIME));
+    let mut deserted: Vec<_> = channels.iter().filter_map(|(key, it)| Some((it.deserted?, *key))).collect();
+    deserted.sort_unstable();
+    let too_many = deserted.len().saturating_sub(KEPT_CHANNELS);
+    deserted.iter().take(too_many).for_each(|(_, key)| drop(channels.remove(key)));
+}
+
+fn look(db: &crate::store::Db<'_>, of: &Environment, told: Option<Told>) -> Result<News> {
+    let row = environment::find_or_nothing(db, of)?;
+    let jobs = news::jobs(db, row)?;
+    let (messages, told) = match told {
+        Some(told) => news::messages(db, row, told)?,
+        None => (news::Messages::default(), Told::default()),
+    };
+    Ok(News { jobs, messages, told })
+}
+
+impl Channel {
+    fn new(environment: &Environment, jobs: Vec<(JobRow, JobState)>, told: Told) -> Self {
+        Channel {
+            environment: environment.clone(),
+            streams: Vec::new(),
+            deserted: None,
+            last: 0,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            noted: BTreeMap::new(),
+            jobs: jobs.into_iter().collect(),
+            told,
+        }
+    }
+
+    /// What a stream begins with: what its reader has missed, or that this is not known any more.
+    fn beginning(&self, tag: u64, after: Option<&str>) -> String {
+        let known = after.map(|after| {
+            let (of, id) = after.trim().split_once('-')?;
+            let id: u64 = id.parse().ok()?;
+            let first = self.kept.front().map_or(self.last + 1, |(id, _)| *id);
+            (u64::from_str_radix(of, 16) == Ok(tag) && (first..=self.last + 1).contains(&(id + 1))).then_some(id)
+        });
+        let mut text = "retry: 1000\n\n".to_owned();
+        match known {
+            None => text.push_str(&event("ready", tag, self.last, &json!({}))),
+            Some(None) => text.push_str(&event("resync", tag, self.last, &json!({ "reason": "unknown" }))),
+            Some(Some(id)) => {
+                self.kept.iter().filter(|(kept, _)| *kept > id).for_each(|(_, event)| text.push_str(event));
+            }
+        }
+        text
+    }
+
+    /// Notes what has changed.
+    fn take(&mut self, news: News) {
+        let known = std::mem::take(&mut self.jobs);
+        for (job, state) in &news.jobs {
+            if known.get(job) != Some(state) {
+                let noted = self.noted.entry("job").or_default();
+                match noted.items.len() < NAMED {
+                    true => noted.items.push(json!({
+                        "job_id": state.job_id, "kind": state.kind, "status": state.status,
+                        "received": state.received, "enqueued": state.enqueued, "failures": state.failures,
+                    })),
+                    false => noted.more += 1,
+                }
+            }
+        }
+        self.jobs = news.jobs.into_iter().collect();
+        let messages = news.messages;
+        if messages.count > 0 || !messages.changed.is_empty() {
+            let changed = |(id, status): &(String, String)| json!({ "message_id": id, "status": status });
+            let changed: Vec<Value> = messages.changed.iter().map(changed).collect();
+            let told = json!({ "count": messages.count, "newest": messages.newest, "changed": changed });
+            self.noted.entry("message").or_default().items.push(told);
+        }
+        self.told = news.told;
+    }
+
+    /// Writes an event of each kind of which there is something to tell.
+    fn tell(&mut self, tag: u64) -> usize {
+        let noted = std::mem::take(&mut self.noted);
+        let mut told = 0;
+        for (kind, Noted { mut items, more }) in noted {
+            let data = match kind {
+                "message" => items.pop().unwrap_or_default(),
+                _ => json!({ format!("{kind}s"): items, "more": more }),
+            };
+            self.last += 1;
+            let text: Arc<str> = event(kind, tag, self.last, &data).into();
+            self.kept_bytes += text.len();
+            self.kept.push_back((self.last, text.clone()));
+            while self.kept.len() > KEPT || self.kept_bytes > KEPT_BYTES {
+                self.kept_bytes -= self.kept.pop_front().map_or(0, |(_, text)| text.len());
+            }
+            self.streams.retain_mut(|stream| stream.tell(&text));
+            told += 1;
+        }
+        let last = self.last;
+        self.streams.retain_mut(|stream| stream.catch_up(tag, last));
+        told
+    }
+}
+
+impl Stream {
+    /// False if its reader has gone.
+    fn tell(&mut self, text: &str) -> bool {
+        self.is_behind |= self.writer.ahead_bytes() > BEHIND_BYTES;
+        // To write nothing tells whether there is a reader.
+        self.writer.write(if self.is_behind { "" } else { text })
+    }
+
+    /// Tells a reader that has read all that it was sent that there was more.
+    fn catch_up(&mut self, tag: u64, last: u64) -> bool {
+        if !self.is_behind || self.writer.ahead_bytes() > 0 {
+            return true;
+        }
+        self.is_behind = false;
+        self.writer.write(event("resync", tag, last, &json!({ "reason": "behind" })))
+    }
+}
+
+fn event(kind: &str, tag: u64, id: u64, data: &Value) -> String {
+    format!("event: {kind}\nid: {tag:x}-{id}\ndata: {data}\n\n")
+}

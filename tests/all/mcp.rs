@@ -1,0 +1,134 @@
+//! The Model Context Protocol: the stateless form, and the one with a handshake.
+
+use serde_json::Value;
+
+use crate::support::{Customer, Daemon, Reply, json, newsletter, readers};
+
+const MCP: &str = "/_bulkd/mcp";
+
+/// A request that says what it is.
+fn stateless(customer: &Customer, method: &str, params: Value) -> Reply {
+    let mut params = params;
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let mut asking = customer.with_header("MCP-Protocol-Version", "2026-07-28").with_header("Mcp-Method", method);
+    if let Some(name) = params["name"].as_str() {
+        asking = asking.with_header("Mcp-Name", name);
+    }
+    asking.post(MCP, &json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params }))
+}
+
+#[track_caller]
+fn result(reply: &Reply) -> Value {
+    let body = reply.ok(200);
+    assert_eq!((&body["jsonrpc"], &body["id"], body.get("error")), (&json!("2.0"), &json!(7), None), "{reply:?}");
+    body["result"].clone()
+}
+
+#[track_caller]
+fn refused(reply: &Reply, status: u16) -> i64 {
+    assert_eq!(reply.status, status, "{reply:?}");
+    reply.json()["error"]["code"].as_i64().unwrap()
+}
+
+#[test]
+fn tools_are_routes() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let discovered = result(&stateless(&customer, "server/discover", json!({})));
+    assert_eq!(discovered["supportedVersions"][0], "2026-07-28");
+    assert_eq!(discovered["resultType"], "complete");
+    assert_eq!(discovered["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "bulkd");
+    let listed = result(&stateless(&customer, "tools/list", json!({})));
+    let tools = listed["tools"].as_array().unwrap();
+    let tool = |name: &str| tools.iter().find(|tool| tool["name"] == name).unwrap();
+    assert_eq!(tool("get_message")["inputSchema"]["required"], json!(["message_id"]));
+    assert!(tool("search_outbox")["inputSchema"]["properties"]["recipient"].is_object());
+    assert!(!listed.to_string().contains("$ref"), "{listed}");
+
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 3));
+    customer.run_to_the_end(&job_id);
+    let call = |name: &str, arguments: Value| {
+        result(&stateless(&customer, "tools/call", json!({ "name": name, "arguments": arguments })))
+    };
+    let status = call("status", json!({}));
+    assert_eq!(status["structuredContent"]["jobs"], json!({ "COMPLETED": 1 }));
+    assert_eq!(status["structuredContent"]["users"]["enqueued"], 3);
+    let found = call("search_outbox", json!({ "job_id": job_id, "recipient": "reader-1" }));
+    let item = &found["structuredContent"]["items"][0];
+    assert_eq!((&item["recipient"], &found["isError"]), (&json!("reader-1"), &json!(false)));
+    assert_eq!(found["content"][0]["type"], "text");
+    let message = call("get_message", json!({ "message_id": item["message_id"] }));
+    assert_eq!(message["structuredContent"]["recipient"], "reader-1");
+    let missing = call("get_message", json!({ "message_id": "no/such?message" }));
+    assert_eq!(missing["isError"], true);
+    call("reset", json!({}));
+    assert_eq!(call("status", json!({}))["structuredContent"]["jobs"], json!({}));
+}
+
+#[test]
+fn a_client_with_a_handshake_is_served_as_well() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let ask = |method: &str, params: Value| {
+        customer.post(MCP, &json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params }))
+    };
+    let begun = result(&ask("initialize", json!({ "protocolVersion": "2025-06-18", "capabilities": {} })));
+    assert_eq!(begun["protocolVersion"], "2025-06-18");
+    assert_eq!(begun["serverInfo"]["name"], "bulkd");
+    let unknown = result(&ask("initialize", json!({ "protocolVersion": "1999-01-01", "capabilities": {} })));
+    assert_eq!(unknown["protocolVersion"], "2025-11-25");
+    let told = customer.post(MCP, &json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    assert_eq!((told.status, told.text.as_str()), (202, ""));
+    assert_eq!(result(&ask("ping", json!({}))), json!({}));
+    let customer = customer.with_header("MCP-Protocol-Version", "2025-06-18");
+    let called = customer
+        .post(MCP, &json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "status" } }));
+    assert_eq!(result(&called).get("resultType"), None);
+    // An error of the protocol is no failure of HTTP's.
+    assert_eq!(refused(&ask("no/such", json!({})), 200), -32601);
+    assert_eq!(customer.get(MCP).status, 405);
+    assert_eq!(customer.delete(MCP).status, 405);
+}
+
+#[test]
+fn what_head_and_body_say_has_to_be_the_same() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    assert_eq!(refused(&stateless(&customer, "no/such", json!({})), 404), -32601);
+    assert_eq!(refused(&stateless(&customer, "tools/call", json!({ "name": "no" })), 400), -32602);
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": { "_meta": meta } });
+    let with = |headers: &[(&str, &str)], body: &Value| {
+        let asking = headers.iter().fold(customer.clone(), |it, (name, value)| it.with_header(name, value));
+        asking.post(MCP, body)
+    };
+    let version = ("MCP-Protocol-Version", "2026-07-28");
+    assert_eq!(refused(&with(&[], &body), 400), -32020);
+    assert_eq!(refused(&with(&[version], &body), 400), -32020);
+    assert_eq!(refused(&with(&[version, ("Mcp-Method", "ping")], &body), 400), -32020);
+    assert_eq!(with(&[version, ("Mcp-Method", "=?base64?dG9vbHMvbGlzdA==?=")], &body).status, 200);
+    let mut later = body.clone();
+    later["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2099-01-01");
+    let reply = with(&[("MCP-Protocol-Version", "2099-01-01"), ("Mcp-Method", "tools/list")], &later);
+    assert_eq!(refused(&reply, 400), -32022);
+    assert_eq!(reply.json()["error"]["data"]["requested"], "2099-01-01");
+    for malformed in [json!([]), json!({ "jsonrpc": "2.0", "id": null, "method": "ping" }), json!({ "id": 1 })] {
+        assert_eq!(refused(&customer.post(MCP, &malformed), 400), -32600, "{malformed}");
+    }
+    // As everywhere, a key is needed, and a page of another site does not get in, also where keys are named.
+    customer.without_key().post(MCP, &body).refused(401);
+    customer.with_header("Origin", "https://evil.test").post(MCP, &body).refused(403);
+    let named = Daemon::start_with(|config| config.api_keys = vec!["acme".to_owned()]);
+    let customer = named.customer("acme");
+    for origin in ["https://evil.test", "null"] {
+        customer.with_header("Origin", origin).post(MCP, &body).refused(403);
+        customer.with_header("Origin", origin).get("/_bulkd/health").refused(403);
+        customer.with_header("Origin", origin).get("/lists").ok(200);
+    }
+    assert_eq!(customer.with_header("Origin", "http://localhost:3000").get("/_bulkd/health").status, 200);
+}
