@@ -6,13 +6,14 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use crate::api::{Api, Hosts, Keys, LateRefusals, Origins, Settings};
-use crate::clock::Clock;
+use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::http::{self, Limits, Reply, Request, Response, Server, Service};
 use crate::id::Ids;
+use crate::lifecycle::Lifecycle;
 use crate::meter::Meter;
 use crate::model::environment::Environment;
 use crate::model::seed::Seed;
@@ -20,7 +21,7 @@ use crate::model::webhook::Destination;
 use crate::outbound::Outbound;
 use crate::render::RENDER_STACK_BYTES;
 use crate::retention::Retention;
-use crate::runner::Runner;
+use crate::runner::{Runner, Steered};
 use crate::seed;
 use crate::settings::MessageSettings;
 use crate::store::{self, Store, webhook};
@@ -34,7 +35,9 @@ pub struct App {
 impl App {
     /// Starts a daemon; when this returns, requests are being answered and unfinished jobs go on.
     pub fn start(config: Config) -> Result<App> {
-        App::start_with(config, Clock::system(), Ids::random())
+        let clock = config.test_clock.map_or_else(Clock::system, |at| Clock::Manual(ManualClock::starting(at)));
+        let ids = config.seed_ids.map_or_else(Ids::random, Ids::seeded);
+        App::start_with(config, clock, ids)
     }
 
     /// Starts a daemon with a clock and ids of a test's own.
@@ -56,7 +59,14 @@ impl App {
             clock,
             ids,
         };
-        let late = if config.api_keys.is_empty() { None } else { Some(started.answer_late(options.clock.clone())?) };
+        let test_clock = match &options.clock {
+            Clock::Manual(clock) if config.test_clock.is_some() => Some(clock.clone()),
+            _ => None,
+        };
+        // Who sends a wrong key waits by the machine's time: a test clock may stand still.
+        let of_refusals = if test_clock.is_some() { Clock::system() } else { options.clock.clone() };
+        let late = if config.api_keys.is_empty() { None } else { Some(started.answer_late(of_refusals)?) };
+        let lifecycle = Lifecycle::default();
         let store = started.open(options)?;
         let keys = Keys::new(&config.api_keys);
         let known = keys.known().to_vec();
@@ -73,11 +83,16 @@ impl App {
             mailbox_state: Arc::default(),
             meter: Arc::new(Meter::new(crate::api::ROUTES.len())),
             feed: started.feed(&store)?,
+            test_clock,
+            lifecycle: lifecycle.clone(),
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
         register_webhooks(&store, config.webhooks)?;
-        started.run(&store, messages, config.workers)?;
+        let bell = store.jobs_bell().clone();
+        lifecycle.on_change(move || bell.ring());
+        let steered = Steered { lifecycle, in_order: config.seed_ids.is_some() };
+        started.run(&store, messages, config.workers, steered)?;
         started.retention = Some(Retention::start(store.clone(), config.keep, known)?);
         started.gate.open(api);
         Ok(App { store, started })
@@ -158,8 +173,8 @@ impl Started {
         Ok(store)
     }
 
-    fn run(&mut self, store: &Arc<Store>, messages: MessageSettings, workers: usize) -> Result<()> {
-        self.runner = Some(Runner::start(store.clone(), messages, workers)?);
+    fn run(&mut self, store: &Arc<Store>, messages: MessageSettings, workers: usize, steered: Steered) -> Result<()> {
+        self.runner = Some(Runner::start(store.clone(), messages, workers, steered)?);
         self.outbound = Some(Outbound::start(store.clone())?);
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+use crate::clock::ClockStart;
 use crate::config::{Config, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
@@ -139,6 +140,16 @@ pub struct Serve {
     #[arg(long, value_name = "KEY", env = "BULKD_MAILPIT_API", hide_env_values = true, value_parser = api_key)]
     pub mailpit_api: Option<String>,
 
+    /// Go by a clock that requests move, by /_bulkd/clock: from the machine's time on, or from an instant on, at which it
+    /// stands still.
+    #[arg(long, value_name = "INSTANT", env = "BULKD_TEST_CLOCK", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "now", value_parser = ClockStart::parse)]
+    pub test_clock: Option<ClockStart>,
+
+    /// Make ids of this number: the same requests have the same answers each time. Jobs are drained one after the other.
+    #[arg(long, value_name = "N", env = "BULKD_SEED_IDS")]
+    pub seed_ids: Option<u64>,
+
     /// What to log on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
     #[arg(hide_possible_values = true)]
@@ -226,6 +237,8 @@ impl Serve {
             keep: Keep { span: self.keep, messages: self.keep_messages },
             backup_dir: self.backup_dir,
             mailpit_key: self.mailpit_api,
+            test_clock: self.test_clock,
+            seed_ids: self.seed_ids,
             limits: Limits {
                 bodies_bytes: self.memory.unwrap_or_else(memory::share).try_into().unwrap_or(usize::MAX),
                 ..default_limits()

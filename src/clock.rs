@@ -35,6 +35,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whether a clock can be set to it: everything that is written down by it can be read.
+    pub fn can_be_set(self) -> bool {
+        (0..=LATEST_MILLIS).contains(&self.0)
+    }
+
     /// So much later.
     pub fn after(self, millis: i64) -> Self {
         Timestamp(self.0.saturating_add(millis))
@@ -141,22 +146,22 @@ impl Clock {
     pub fn read(&self) -> Reading {
         match self {
             Clock::System(clock) => clock.read(),
-            Clock::Manual(clock) => *clock.reading(),
+            Clock::Manual(clock) => clock.read(),
         }
     }
 
     /// How long to wait for this moment at most, before looking at the clock again. The machine's may be set meanwhile,
-    /// and runs on while the machine sleeps and its threads' waits stand still. A manual clock does not tell when it
-    /// will be that late: the bells that [`Clock::on_change`] rings wake the threads that wait.
+    /// and runs on while the machine sleeps and its threads' waits stand still. A manual clock that stands still does not
+    /// tell when it will be that late: the bells that [`Clock::on_change`] rings wake the threads that wait.
     pub fn until(&self, at: Timestamp) -> Duration {
         let now = self.now();
         match self {
             _ if at <= now => Duration::ZERO,
-            Clock::System(_) => {
+            Clock::Manual(clock) if clock.is_frozen() => Duration::MAX,
+            _ => {
                 let millis = at.millis().saturating_sub(now.millis());
                 Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(LOOK_AGAIN)
             }
-            Clock::Manual(_) => Duration::MAX,
         }
     }
 
@@ -212,36 +217,115 @@ impl Compared {
     }
 }
 
-/// A clock that stands still until it is moved.
+/// Where a test clock begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockStart {
+    /// At the machine's time, and runs.
+    Running,
+    /// At this moment, and stands still.
+    FrozenAt(Timestamp),
+}
+
+impl ClockStart {
+    /// `now`, or an instant.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "expected now or an instant up to the year 9999, such as 2026-09-21T14:13:20Z";
+        if text == "now" {
+            return Ok(ClockStart::Running);
+        }
+        Timestamp::parse(text).filter(|at| at.can_be_set()).map(ClockStart::FrozenAt).ok_or(EXPECTED)
+    }
+}
+
+/// A clock that is moved by hand. It stands still in between, or runs as fast as the machine's.
 #[derive(Clone)]
 pub struct ManualClock {
-    reading: Arc<Mutex<Reading>>,
+    state: Arc<Mutex<ManualState>>,
     rings: Arc<Mutex<Vec<Ring>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ManualState {
+    reading: Reading,
+    /// Since when it has run on from there. `None`: it stands still.
+    running_since: Option<Instant>,
 }
 
 type Ring = Box<dyn Fn() + Send>;
 
 impl fmt::Debug for ManualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ManualClock").field(&*self.reading()).finish()
+        f.debug_tuple("ManualClock").field(&*self.state()).finish()
+    }
+}
+
+impl ManualState {
+    fn read(&self) -> Reading {
+        let passed = self.running_since.map_or(0, |since| millis(since.elapsed()));
+        let Reading { now, set_back_millis, passed_millis } = self.reading;
+        Reading { now: now.after(passed), set_back_millis, passed_millis: passed_millis.saturating_add(passed) }
+    }
+
+    /// Writes down how far it has run.
+    fn settle(&mut self) {
+        self.reading = self.read();
+        self.running_since = self.running_since.map(|_| Instant::now());
     }
 }
 
 impl ManualClock {
     pub fn at(millis: i64) -> Self {
-        let reading = Reading { now: Timestamp(millis), ..Reading::default() };
-        ManualClock { reading: Arc::new(Mutex::new(reading)), rings: Arc::default() }
+        ManualClock::starting(ClockStart::FrozenAt(Timestamp(millis)))
     }
 
-    fn reading(&self) -> MutexGuard<'_, Reading> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn starting(start: ClockStart) -> Self {
+        let (now, running_since) = match start {
+            ClockStart::Running => (Timestamp::of_machine(), Some(Instant::now())),
+            ClockStart::FrozenAt(now) => (now, None),
+        };
+        let state = ManualState { reading: Reading { now, ..Reading::default() }, running_since };
+        ManualClock { state: Arc::new(Mutex::new(state)), rings: Arc::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, ManualState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> Reading {
+        self.state().read()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.read().now
+    }
+
+    /// Whether it stands still between two moves.
+    pub fn is_frozen(&self) -> bool {
+        self.state().running_since.is_none()
+    }
+
+    /// Has it stand still, or run.
+    pub fn freeze(&self, frozen: bool) {
+        self.change_state(|state| {
+            state.settle();
+            state.running_since = if frozen { None } else { Some(Instant::now()) };
+        });
     }
 
     /// Has time pass, and wakes the threads that wait for a moment.
     pub fn advance(&self, by: Duration) {
         self.change(|reading| {
             reading.now = reading.now.after(millis(by));
-            reading.passed_millis += millis(by);
+            reading.passed_millis = reading.passed_millis.saturating_add(millis(by));
+        });
+    }
+
+    /// Has time pass until a moment. One that is past changes nothing.
+    pub fn advance_to(&self, at: Timestamp) {
+        self.change(|reading| {
+            let by = at.millis().saturating_sub(reading.now.millis()).max(0);
+            reading.now = reading.now.after(by);
+            reading.passed_millis = reading.passed_millis.saturating_add(by);
         });
     }
 
@@ -259,7 +343,14 @@ impl ManualClock {
     }
 
     fn change(&self, change: impl FnOnce(&mut Reading)) {
-        change(&mut self.reading());
+        self.change_state(|state| {
+            state.settle();
+            change(&mut state.reading);
+        });
+    }
+
+    fn change_state(&self, change: impl FnOnce(&mut ManualState)) {
+        change(&mut self.state());
         self.rings.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|ring| ring());
     }
 }
@@ -286,6 +377,26 @@ mod tests {
         assert_eq!(Clock::Manual(manual.clone()).until(Timestamp(NOW + 1)), Duration::MAX);
         manual.advance(Duration::from_millis(1));
         assert_eq!(Clock::Manual(manual).until(Timestamp(NOW + 1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_manual_clock_stands_still_or_runs_and_only_moves_forward_to_a_moment() {
+        let clock = ManualClock::at(NOW);
+        clock.advance_to(Timestamp(NOW + 5));
+        clock.advance_to(Timestamp(NOW));
+        assert_eq!((clock.now(), clock.read().passed_millis), (Timestamp(NOW + 5), 5));
+        clock.freeze(false);
+        let later = Timestamp(NOW + 3_600_000);
+        let wait = Clock::Manual(clock.clone()).until(later);
+        assert!(wait > Duration::ZERO && wait <= LOOK_AGAIN);
+        clock.advance_to(later);
+        assert!(clock.now() >= later);
+        clock.freeze(true);
+        assert_eq!(clock.now(), clock.now());
+        assert_eq!(Clock::Manual(clock).until(Timestamp(i64::MAX)), Duration::MAX);
+        assert_eq!(ClockStart::parse("now"), Ok(ClockStart::Running));
+        assert_eq!(ClockStart::parse("1790000000"), Ok(ClockStart::FrozenAt(Timestamp(NOW))));
+        assert!(["", "then", "-1", "1e300", "NaN"].iter().all(|text| ClockStart::parse(text).is_err()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::clock::ClockStart;
 use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
@@ -40,6 +41,10 @@ pub struct Config {
     pub backup_dir: Option<PathBuf>,
     /// The key whose e-mails Mailpit's API shows.
     pub mailpit_key: Option<String>,
+    /// Where a clock begins that requests may move. `None`: the machine's is used.
+    pub test_clock: Option<ClockStart>,
+    /// What ids are made of, so that they repeat. `None`: they are random.
+    pub seed_ids: Option<u64>,
     pub limits: Limits,
 }
 
@@ -64,6 +69,8 @@ impl Config {
             keep: Keep::default(),
             backup_dir: None,
             mailpit_key: None,
+            test_clock: None,
+            seed_ids: None,
             limits: default_limits(),
         }
     }

@@ -23,11 +23,31 @@ pub fn recipient_of(text: &str) -> String {
     digest.iter().take(RECIPIENT_CHARS).map(|byte| char::from(URL_SAFE[usize::from(byte % 64)])).collect()
 }
 
-/// Makes ids: random ones, or for tests countable ones.
+/// Makes ids: random ones, those that a seed leads to, or for tests countable ones.
 pub enum Ids {
     Random(Generator),
     Sequential(u64),
+    Seeded(SeededIds),
 }
+
+/// What ids are made of that look random and are the same in every run.
+pub struct SeededIds {
+    seed: u64,
+    last: u64,
+}
+
+impl SeededIds {
+    /// The next one's place, and what is random about it.
+    fn next(&mut self, kind: &str) -> (u64, [u8; 32]) {
+        self.last += 1;
+        (self.last, Sha256::digest(format!("bulkd {kind} {} {}", self.seed, self.last)).into())
+    }
+}
+
+/// So many bits of a seeded id count up, so that later ones sort after earlier ones of the same millisecond.
+const COUNTED_BITS: u32 = 32;
+/// Ids of one start at most that may be made without a row of the file that tells of them, such as those of brands.
+const START_BITS: u32 = 16;
 
 impl Ids {
     pub fn random() -> Self {
@@ -37,6 +57,22 @@ impl Ids {
     /// Ids that count up after `last`, the same in every run.
     pub fn sequential(last: u64) -> Self {
         Ids::Sequential(last)
+    }
+
+    /// Ids that follow from a number and from what was made before.
+    pub fn seeded(seed: u64) -> Self {
+        Ids::Seeded(SeededIds { seed, last: 0 })
+    }
+
+    pub fn are_seeded(&self) -> bool {
+        matches!(self, Ids::Seeded(_))
+    }
+
+    /// Begins behind the ids of a file in which so much was made: no id is made twice.
+    pub fn begin_after(&mut self, made: u64) {
+        if let Ids::Seeded(ids) = self {
+            ids.last = made.wrapping_shl(START_BITS);
+        }
     }
 
     /// A job id, later ones sorting after earlier ones: a ULID's 48 bits of time (seconds in the first 8 digits,
@@ -64,6 +100,12 @@ impl Ids {
                 *last += 1;
                 Ulid::from_parts(millis, u128::from(*last))
             }
+            Ids::Seeded(ids) => {
+                let (count, digest) = ids.next("id");
+                let low = digest.iter().take(6).fold(0_u128, |low, byte| low << 8 | u128::from(*byte));
+                let high = u128::from(count & ((1 << COUNTED_BITS) - 1));
+                Ulid::from_parts(millis, high << (80 - COUNTED_BITS) | low)
+            }
             Ids::Random(generator) => {
                 match generator.generate_from_datetime(UNIX_EPOCH + Duration::from_millis(millis)) {
                     Ok(ulid) => ulid,
@@ -79,6 +121,10 @@ impl Ids {
             Ids::Sequential(last) => {
                 *last += 1;
                 format!("generated-{last:011}")
+            }
+            Ids::Seeded(ids) => {
+                let (_, digest) = ids.next("recipient");
+                digest.iter().take(RECIPIENT_CHARS).map(|byte| char::from(URL_SAFE[usize::from(byte % 64)])).collect()
             }
             Ids::Random(_) => {
                 let mut name = String::new();
@@ -100,6 +146,11 @@ impl Ids {
                 *last += 1;
                 format!("wh_{last:026}")
             }
+            Ids::Seeded(ids) => {
+                let (_, digest) = ids.next("webhook");
+                let random = digest.iter().take(16).fold(0_u128, |all, byte| all << 8 | u128::from(*byte));
+                format!("wh_{}", Ulid(random))
+            }
             Ids::Random(_) => format!("wh_{}", Ulid::generate()),
         }
     }
@@ -108,6 +159,10 @@ impl Ids {
     pub fn message_tag(&mut self) -> String {
         match self {
             Ids::Sequential(_) => "0".repeat(12),
+            Ids::Seeded(ids) => {
+                let (_, digest) = ids.next("file");
+                digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+            }
             Ids::Random(_) => format!("{:012x}", Ulid::generate().random() >> 32),
         }
     }
@@ -153,6 +208,24 @@ mod tests {
         assert!(made.iter().all(|id| is_id(id)), "{made:?}");
         assert!(made.is_sorted_by(|a, b| a < b));
         assert!(made[0].starts_with("1-61e9e953-"));
+    }
+
+    #[test]
+    fn seeded_ids_repeat_and_sort_and_go_on_behind_what_was_made() {
+        let made = |seed, after| {
+            let mut ids = Ids::seeded(seed);
+            ids.begin_after(after);
+            let jobs: Vec<String> = (0..100).map(|_| ids.job(Timestamp(1_642_719_571_000))).collect();
+            (jobs, ids.recipient(), ids.webhook(), ids.message_tag())
+        };
+        let (jobs, recipient, webhook, tag) = made(7, 0);
+        assert_eq!(made(7, 0), (jobs.clone(), recipient.clone(), webhook.clone(), tag.clone()));
+        assert!(jobs.iter().all(|id| is_id(id)) && jobs.is_sorted_by(|a, b| a < b), "{jobs:?}");
+        assert_eq!((recipient.len(), webhook.len(), tag.len()), (21, 29, 12));
+        for (others, name, other, file) in [made(8, 0), made(7, 1)] {
+            assert!(others.iter().all(|id| !jobs.contains(id)));
+            assert!(name != recipient && other != webhook && file != tag);
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod api;
 
 pub mod seed;
 pub mod send;
+pub mod steer;
 
 pub mod outbound;
 pub mod retention;
@@ -24,6 +25,7 @@ pub mod runner;
 
 pub mod feed;
 pub mod follow;
+pub mod lifecycle;
 pub mod outbox;
 pub mod store;
 

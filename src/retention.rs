@@ -216,7 +216,8 @@ impl<'a> Sweeper<'a> {
         }
         loop {
             let after = self.after;
-            let found = self.store.read(|db| retention::find(db, rule, after))?;
+            let mut found = self.store.read(|db| retention::find(db, rule, after))?;
+            found.jobs.retain(|job| !self.store.snapshots().need(*job));
             self.after = found.next.unwrap_or_default();
             self.held_up_by = found.held_up_by.or(self.held_up_by.take());
             if !found.jobs.is_empty() {

@@ -153,6 +153,7 @@ fn ingested(users: &NewUsers, duplicates: &[usize]) -> Pieces {
 /// which older SDKs send as `{}`, does not matter.
 pub fn run(mut call: Call<'_>) -> Result<Action> {
     let (job_id, contract) = (call.path("job_id"), call.settings.contract);
+    let lifecycle = call.settings.lifecycle.clone();
     Action::prepare(move |view| {
         // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
         let (_, definition) = view.read(|db, environment| job::get_with_definition(db, environment, &job_id))?;
@@ -163,6 +164,7 @@ pub fn run(mut call: Call<'_>) -> Result<Action> {
                 return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
             }
             run::start(tx, &job, &references)?;
+            lifecycle.begin(job.job, environment, tx.now());
             Ok(match contract {
                 Contract::OpenApi => Answer::new(204, ""),
                 Contract::Tutorial | Contract::Live => Answer::new(202, "{}"),
@@ -174,9 +176,12 @@ pub fn run(mut call: Call<'_>) -> Result<Action> {
 /// `GET /bulk/{job_id}`: 200 `{job: {definition, enqueued, failures, received, status}}`, and for a job that cannot go
 /// on the reason as `error`, which is ours.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let job_id = call.path("job_id");
+    let (job_id, lifecycle) = (call.path("job_id"), call.settings.lifecycle.clone());
     Action::query(move |db, environment| {
-        let (job, definition) = job::get_with_definition(db, environment, &job_id)?;
+        let (mut job, definition) = job::get_with_definition(db, environment, &job_id)?;
+        if let Some(users) = lifecycle.look(&job) {
+            job.show_up_to(users);
+        }
         let error = job.error.map(|error| format!(",\"error\":{}", json::quoted(&error))).unwrap_or_default();
         let body = format!(
             "{{\"job\":{{\"definition\":{definition},\"enqueued\":{},\"failures\":{},\"received\":{},\"status\":\"{}\"{error}}}}}",

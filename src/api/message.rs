@@ -75,7 +75,7 @@ fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
     }
 }
 
-fn place(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<MessageLocation> {
+pub(super) fn place(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<MessageLocation> {
     match message::find(db, environment, message_id)? {
         Some(place) => Ok(place),
         None => Err(Error::not_found("Not Found").explained(&gone::reason(db, message_id)?)),

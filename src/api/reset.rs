@@ -5,12 +5,16 @@ use crate::error::Result;
 
 /// `POST /_bulkd/reset`: 204. The environment is as new: empty, then seeded.
 pub fn reset(call: Call<'_>) -> Result<Action> {
-    let seeder = call.seeder.clone();
+    let (seeder, lifecycle) = (call.seeder.clone(), call.settings.lifecycle.clone());
     Action::prepare(move |view| {
         let environment = view.environment().clone();
+        let (snapshots, outcomes) = (view.store().snapshots().clone(), view.store().outcomes().clone());
         let hold = seeder.hold(&environment);
         let change = Change::new(ChangedEnvironment::Retired, move |tx, row| {
             seeder.reset(tx, &environment, row)?;
+            outcomes.change(row, |rules| rules.0.clear());
+            snapshots.forget(tx, row)?;
+            lifecycle.forget(row);
             Ok(Answer::new(204, ""))
         });
         Ok(change.holding(hold))

@@ -5,8 +5,9 @@ use super::query;
 use super::route::{Access, Route, inline, mailbox, open, route, row, table, watch};
 use super::template::{checks, content};
 use super::{
-    backup, brand, bulk, events, health, list, llms, mailpit, mcp, message, metrics, openapi, outbox, preference,
-    preference_v1, profile, prometheus, reset, send, status, subscription, template, token, webhook,
+    backup, brand, bulk, clock, events, health, lifecycle, list, llms, mailpit, mcp, message, metrics, openapi, outbox,
+    outcome, preference, preference_v1, profile, prometheus, reset, send, snapshot, status, subscription, template,
+    token, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
@@ -296,6 +297,69 @@ pub static ROUTES: &[Route] = &[
         .about("Get a webhook")
         .answers("200 with the webhook and its `failed_events`"),
     route(Method::Delete, "/_bulkd/webhooks/{webhook_id}", webhook::delete).about("Remove a webhook").answers("204"),
+    route(Method::Get, "/_bulkd/clock", clock::get).about("Get the test clock").answers("200 `{now, frozen}`"),
+    route(Method::Put, "/_bulkd/clock", clock::put)
+        .about("Move the test clock to a moment, stop it, or have it run")
+        .body("`{at?, frozen?}`")
+        .answers("200 as an advance")
+        .schemas(&[("answer", "Moved")]),
+    route(Method::Post, "/_bulkd/clock/advance", clock::advance)
+        .about("Move the test clock forward")
+        .body("`{by}`, such as `1h`")
+        .answers("200 `{now, frozen, advanced_ms, delayed_sent, webhooks_posted, keys_expired, settled}`")
+        .schemas(&[("answer", "Moved")]),
+    route(Method::Get, "/_bulkd/lifecycle", lifecycle::get)
+        .about("Get how jobs go on")
+        .answers("200 `{mode, per_second?, polls?, jobs}`")
+        .schemas(&[("jobs", "[JobMode]")]),
+    route(Method::Put, "/_bulkd/lifecycle", lifecycle::put)
+        .about("Have jobs go on by a pace, by steps, or not at all")
+        .body("`{mode, per_second?, polls?, job_id?}`")
+        .answers("200 as its `GET`")
+        .schemas(&[("answer", "Modes")]),
+    route(Method::Post, "/_bulkd/step", lifecycle::step)
+        .about("Let some users of a job have their turn")
+        .body("`{job_id, users?}`")
+        .answers("200 `{job_id, users, enqueued, failures, left, status}`")
+        .schemas(&[("users", "Count"), ("status", "JobStatus")]),
+    route(Method::Get, "/_bulkd/outcomes", outcome::list)
+        .about("List outcomes")
+        .answers("200 `{items, paging}`")
+        .schemas(&[("items", "[Outcome]")]),
+    route(Method::Put, "/_bulkd/outcomes", outcome::put)
+        .about("Say how the messages of a recipient or an address end")
+        .body("`{address or recipient or message_id, status, reason?}`")
+        .answers("200 with the outcome, or with the record of the message")
+        .schemas(&[("status", "Ending"), ("answer", "Ended")]),
+    route(Method::Delete, "/_bulkd/outcomes", outcome::delete)
+        .about("Delete an outcome, or all")
+        .query(&["address", "recipient"])
+        .answers("204"),
+    route(Method::Post, "/_bulkd/messages/{message_id}/events", outcome::create_event)
+        .about("Have something happen to a message")
+        .body("`{status, reason?}`")
+        .answers("200 with the record")
+        .schemas(&[("status", "Ending")]),
+    route(Method::Get, "/_bulkd/snapshots", snapshot::list)
+        .about("List snapshots")
+        .answers("200 `{items, paging}`")
+        .schemas(&[("items", "[Snapshot]")]),
+    route(Method::Put, "/_bulkd/snapshots/{name}", snapshot::put)
+        .about("Take a snapshot of the environment")
+        .answers("200 `{name, created_at, jobs, users, messages, bytes}`")
+        .schemas(&[("answer", "Snapshot")]),
+    route(Method::Get, "/_bulkd/snapshots/{name}", snapshot::get)
+        .about("Get a snapshot as a file")
+        .answers("200 with a file that another bulkd opens, `application/vnd.sqlite3`")
+        .content_type(snapshot::DATABASE),
+    route(Method::Post, "/_bulkd/snapshots/{name}/restore", snapshot::restore)
+        .about("Bring the environment back to a snapshot")
+        .answers("200 with the snapshot, which stays"),
+    route(Method::Post, "/_bulkd/snapshots/{name}/fork", snapshot::fork)
+        .about("Make a snapshot the environment of another key")
+        .body("`{key}`")
+        .answers("201 with the snapshot, 409 if the key has something already"),
+    route(Method::Delete, "/_bulkd/snapshots/{name}", snapshot::delete).about("Delete a snapshot").answers("204"),
     route(Method::Post, "/_bulkd/reset", reset::reset)
         .about("Reset the environment")
         .answers("204; the environment is empty, then seeded"),

@@ -9,7 +9,9 @@ use super::late::LateRefusals;
 use super::mailbox_state::MailboxState;
 use super::notices::Notices;
 use super::origins::Origins;
+use crate::clock::ManualClock;
 use crate::feed::Feed;
+use crate::lifecycle::Lifecycle;
 use crate::meter::Meter;
 use crate::model::environment::Environment;
 use crate::settings::{Contract, MessageSettings};
@@ -32,4 +34,8 @@ pub struct Settings {
     pub mailbox_state: Arc<MailboxState>,
     pub meter: Arc<Meter>,
     pub feed: Arc<Feed>,
+    /// The daemon's clock, if requests may move it.
+    pub test_clock: Option<ManualClock>,
+    /// How jobs go on.
+    pub lifecycle: Lifecycle,
 }

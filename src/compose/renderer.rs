@@ -131,7 +131,9 @@ impl Renderer {
         let scope = Scope::new(recipient, &user, stored, &job.data, &job.names)?;
         let invalid = |problem: String| Error::new(Kind::Invalid, problem);
         let start = batch.bytes();
-        let outcome = Router::new(job, &contact, &scope, has_waited, batch).route(chosen).map_err(invalid)?;
+        let ending = |address: &str| it.known.outcomes.as_ref()?.find(recipient, address);
+        let outcome =
+            Router::new(job, &contact, &scope, has_waited, batch).ending(&ending).route(chosen).map_err(invalid)?;
         if !matches!(outcome, RoutingOutcome::Deliveries(_)) {
             batch.truncate(start);
         }

@@ -76,7 +76,11 @@ pub struct Router<'a, 'b> {
     /// What is said of a channel that no provider carries.
     without_providers: Option<String>,
     delay_ms: Option<i64>,
+    ending: Option<Ending<'b>>,
 }
+
+/// What a test has said of an address: whether its provider accepts a message, and what becomes of it.
+type Ending<'b> = &'b dyn Fn(&str) -> Option<(bool, Verdict)>;
 
 impl<'a, 'b> Router<'a, 'b> {
     pub fn new(
@@ -101,7 +105,13 @@ impl<'a, 'b> Router<'a, 'b> {
             unknown_name: None,
             without_providers: None,
             delay_ms: None,
+            ending: None,
         }
+    }
+
+    /// Has messages end as a test has said.
+    pub fn ending(self, ending: Ending<'b>) -> Self {
+        Router { ending: Some(ending), ..self }
     }
 
     /// Follows the routing to its end, or only the channels that the recipient has `chosen`. Fails if a condition cannot be
@@ -395,6 +405,9 @@ impl<'a, 'b> Router<'a, 'b> {
     ) -> Option<(bool, Verdict)> {
         if self.job.is_simulation {
             return Some((true, Verdict::of(MessageStatus::Simulated)));
+        }
+        if let Some(ended) = self.ending.and_then(|ending| ending(address)) {
+            return Some(ended);
         }
         let refused = |error: String| Some((false, refused(error)));
         match simulator::fate(channel, address) {

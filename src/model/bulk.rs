@@ -70,6 +70,15 @@ impl Job {
     pub fn drained(&self) -> u64 {
         self.enqueued + self.failures
     }
+
+    /// Shows it as it is while so many of its users have had their turn, at most, and others have not.
+    pub fn show_up_to(&mut self, users: u64) {
+        if self.status == JobStatus::Completed {
+            self.status = JobStatus::Processing;
+        }
+        self.enqueued = self.enqueued.min(users);
+        self.failures = self.failures.min(users - self.enqueued);
+    }
 }
 
 /// The state of one user: what is known of the message that it leads to.

@@ -93,22 +93,53 @@ impl TrackedMessage {
         Snapshot { status: Some(self.stored.status), events: self.events.len() }
     }
 
-    /// The snapshots that so many of its events led to, or, without any, those with which it was made. What happens to a
-    /// message happens to one that has waited.
+    /// With what a message was made that did not wait and to which something has happened since: the first of its events
+    /// tells, which has the time at which it was made.
+    fn began_as(&self) -> Option<MessageStatus> {
+        let (status, at) = self.events.first()?;
+        (*at == self.stored.enqueued_at && MessageStatus::LIFECYCLE.contains(status)).then_some(*status)
+    }
+
+    /// Whether it waits, or has waited, before it went out.
+    pub fn has_waited(&self) -> bool {
+        self.stored.status == MessageStatus::Delayed || !self.events.is_empty() && self.began_as().is_none()
+    }
+
+    /// When what it is about was made.
+    pub fn made_at(&self) -> Timestamp {
+        self.events.first().map_or(self.stored.enqueued_at, |(_, at)| *at)
+    }
+
+    /// When it came to this status, if it did.
+    pub fn came_to(&self, status: MessageStatus) -> Option<Timestamp> {
+        self.reached(status, self.current())
+    }
+
+    /// The snapshots that so many of its events led to, or, without any, those with which it was made.
     pub fn snapshots(&self, events: usize) -> impl Iterator<Item = Snapshot> {
+        let before = events.checked_sub(2).and_then(|before| self.events.get(before)).map(|(status, _)| *status);
         let status = match events.checked_sub(1) {
-            Some(last) => self.events.get(last).map_or(self.stored.status, |(status, _)| *status),
-            None if self.events.is_empty() => self.stored.status,
-            None => MessageStatus::Delayed,
+            // It was told when it was made.
+            Some(0) if self.began_as().is_some() => None,
+            Some(last) => Some(self.events.get(last).map_or(self.stored.status, |(status, _)| *status)),
+            None if self.events.is_empty() => Some(self.stored.status),
+            None => Some(self.began_as().unwrap_or(MessageStatus::Delayed)),
         };
-        status.up_to().map(move |step| Snapshot { status: Some(step), events })
+        let steps = status.into_iter().flat_map(MessageStatus::up_to);
+        let is_new = move |step: &MessageStatus| before.is_none_or(|before| !before.includes(*step));
+        steps.filter(is_new).map(move |step| Snapshot { status: Some(step), events })
     }
 
     /// When the message came to this status, if it had at that snapshot.
     fn reached(&self, status: MessageStatus, snapshot: Snapshot) -> Option<Timestamp> {
-        snapshot.status.filter(|it| it.includes(status))?;
-        let event = self.events.iter().take(snapshot.events).find(|(it, _)| it.includes(status));
-        Some(event.map_or(self.stored.enqueued_at, |(_, at)| *at))
+        let happened = self.events.iter().take(snapshot.events);
+        // On the way to what an event has led to, only what was before it has happened yet.
+        let is_over = snapshot.status.is_some_and(|it| it.includes(status));
+        let is_before = |it: MessageStatus| it.includes(status) && (is_over || it.up_to().count() < 2);
+        match happened.clone().find(|(it, _)| is_before(*it)) {
+            Some((_, at)) => Some(*at),
+            None => is_over.then_some(self.stored.enqueued_at),
+        }
     }
 
     /// The record of `GET /messages`: `MessageDetails` of Courier's Node SDK 9, with what is optional in Courier's
@@ -185,9 +216,11 @@ impl TrackedMessage {
             entry.insert("provider".to_owned(), json!(it.provider.name()));
             entry.insert("status".to_owned(), json!(status.name()));
             if it.reason.is_none() {
-                entry.insert("sent".to_owned(), json!(at.millis()));
+                let sent_at = self.reached(MessageStatus::Sent, snapshot).unwrap_or(at);
+                entry.insert("sent".to_owned(), json!(sent_at.millis()));
             }
             for later in status.up_to().skip(1) {
+                let at = self.reached(later, snapshot).unwrap_or(at);
                 entry.insert(later.name().to_lowercase(), json!(at.millis()));
             }
             if let Some(error) = &it.error {

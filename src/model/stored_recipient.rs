@@ -1,5 +1,8 @@
 //! What is stored under a recipient's id.
 
+use std::sync::Arc;
+
+use super::outcome::OutcomeRules;
 use super::preference::TopicPreference;
 use super::provider::Provider;
 use super::row::ProfileVersion;
@@ -21,6 +24,8 @@ pub struct StoredRecipient {
     /// What was chosen for the template or the topic that was asked about.
     pub preference: Option<TopicPreference>,
     pub tokens: Vec<(Provider, String)>,
+    /// How messages end, where a test has said it.
+    pub outcomes: Option<Arc<OutcomeRules>>,
 }
 
 impl StoredRecipient {

@@ -101,6 +101,7 @@ impl Follower<'_> {
             }
             let failed = !matches!(attempt, Attempt::Delivered);
             self.unsettled.push((event.webhook_event, attempt));
+            self.store.posted().add(webhook.environment, 1);
             if failed {
                 break;
             }

@@ -58,9 +58,8 @@ fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Va
         loaded["stored_profile_deleted"] = json!(true);
     }
     add("PROFILE_LOADED", enqueued_at, loaded);
-    let settled_at = tracked.events.last().map_or(enqueued_at, |(_, at)| *at);
-    let waited = message.status == MessageStatus::Delayed || !tracked.events.is_empty();
-    if waited {
+    let settled_at = tracked.made_at();
+    if tracked.has_waited() {
         add("DELAYED", enqueued_at, json!({}));
     }
     for delivery in &message.deliveries {
@@ -71,7 +70,7 @@ fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Va
         let mut rendered = channel(delivery);
         rendered.insert("output".to_owned(), Value::Object(output));
         add("RENDERED", settled_at, Value::Object(rendered));
-        tell(delivery, settled_at, &mut add);
+        tell(tracked, delivery, settled_at, &mut add);
     }
     let members = json!({ "reason": message.reason.map(|it| it.name()), "error_message": message.error });
     match message.status {
@@ -93,10 +92,20 @@ fn channel(delivery: &StoredDelivery) -> Map<String, Value> {
 }
 
 /// From the hand-over to a provider to what it led to.
-fn tell(delivery: &StoredDelivery, at: Timestamp, add: &mut impl FnMut(&str, Timestamp, Value)) {
+fn tell(
+    message: &TrackedMessage,
+    delivery: &StoredDelivery,
+    at: Timestamp,
+    add: &mut impl FnMut(&str, Timestamp, Value),
+) {
     use MessageStatus::{Delivered, Undeliverable};
     add("DELIVERING", at, Value::Object(channel(delivery)));
-    for step in delivery.status.up_to() {
+    // What came back had been sent before, if something has happened to it since.
+    let before =
+        message.events.iter().rev().nth(1).filter(|_| delivery.status == Undeliverable && is_of(message, delivery));
+    let before = before.into_iter().flat_map(|(status, _)| status.up_to());
+    for step in before.chain(delivery.status.up_to()) {
+        let at = message.came_to(step).filter(|_| is_of(message, delivery)).unwrap_or(at);
         let mut members = channel(delivery);
         if step == Undeliverable {
             members.insert("error_message".to_owned(), json!(delivery.error));
@@ -107,4 +116,9 @@ fn tell(delivery: &StoredDelivery, at: Timestamp, add: &mut impl FnMut(&str, Tim
         }
         add(step.name(), at, Value::Object(members));
     }
+}
+
+/// Whether what became of a message became of this delivery.
+fn is_of(message: &TrackedMessage, delivery: &StoredDelivery) -> bool {
+    delivery.status == message.stored.status && delivery.reason == message.stored.reason
 }

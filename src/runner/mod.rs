@@ -19,6 +19,7 @@ use crate::compose::Renderer;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 use crate::follow::{self, Next};
+use crate::lifecycle::Lifecycle;
 use crate::model::bulk::{Job, JobKind};
 use crate::model::definition::{Definition, Reading};
 use crate::model::row::JobRow;
@@ -40,15 +41,24 @@ pub struct Runner {
     stopping: AtomicBool,
 }
 
+/// What decides how jobs go on besides themselves.
+#[derive(Clone, Default)]
+pub struct Steered {
+    pub lifecycle: Lifecycle,
+    /// One job is drained after the other.
+    pub in_order: bool,
+}
+
 impl Runner {
     /// Starts `workers` threads, those that feed them, and if there are any, the one for new jobs; all of them or none.
     pub fn start(
         store: Arc<Store>,
         messages: MessageSettings,
         workers: usize,
+        steered: Steered,
     ) -> Result<(Arc<Runner>, Vec<JoinHandle<()>>)> {
-        let runner =
-            Arc::new(Runner { store, messages, schedule: Schedule::default(), stopping: AtomicBool::new(false) });
+        let schedule = Schedule::new(&store, steered.lifecycle, steered.in_order);
+        let runner = Arc::new(Runner { store, messages, schedule, stopping: AtomicBool::new(false) });
         let mut threads: Vec<JoinHandle<()>> = Vec::new();
         let followers =
             [("runner", Runner::follow_jobs as fn(&Runner)), ("delayed", Runner::send_delayed as fn(&Runner))];
@@ -95,9 +105,14 @@ impl Runner {
             || self.is_stopping(),
             || {
                 let next_end = self.schedule.end_pauses(self.store.now());
+                let next_release = self.schedule.release();
                 let jobs = self.store.read(job::list_processing)?;
-                jobs.into_iter().filter(|job| !self.schedule.knows(*job)).for_each(|job| self.schedule_job(job));
-                Ok(Next::wait(next_end))
+                for job in jobs.into_iter().filter(|job| !self.schedule.knows(*job)) {
+                    if self.schedule.has_room() {
+                        self.schedule_job(job);
+                    }
+                }
+                Ok(Next::wait([next_end, next_release].into_iter().flatten().min()))
             },
         );
     }

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
-use crate::model::bulk::Job;
+use crate::lifecycle::{JobPlace, Lifecycle};
+use crate::model::bulk::{Job, JobKind};
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::JobRow;
+use crate::store::{Bell, Store};
 
 /// How long rendering a chunk is to take.
 const CHUNK_TIME: Duration = Duration::from_millis(100);
@@ -39,6 +41,7 @@ pub struct Run {
     pub environment: EnvironmentRow,
     pub renderer: Renderer,
     received: u64,
+    kind: JobKind,
     is_small: bool,
     state: Mutex<State>,
     changed: Condvar,
@@ -87,6 +90,7 @@ impl Run {
             environment: job.environment,
             renderer,
             received: job.received,
+            kind: job.kind,
             is_small: job.received - drained <= SMALL_JOB_USERS,
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -121,6 +125,10 @@ impl Run {
 
     fn is_new(&self) -> bool {
         self.state().rendered < NEW_TIME
+    }
+
+    fn place(&self, users: u64) -> JobPlace {
+        JobPlace { job: self.job, environment: self.environment, users }
     }
 
     /// Whether the job has no user from `seq` on.
@@ -166,10 +174,31 @@ pub enum Claim {
 }
 
 /// The runs that have work left.
-#[derive(Default)]
 pub struct Schedule {
     queue: Mutex<RunQueue>,
     changed: Condvar,
+    gate: Gate,
+    /// One job is drained after the other, so that the same requests lead to the same rows.
+    in_order: bool,
+    /// Rings when a run is held, or another may have its turn.
+    bell: Bell,
+}
+
+/// How far a run may go now.
+struct Gate {
+    lifecycle: Lifecycle,
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl Gate {
+    /// Users behind the first `users` that may have their turn. A send is none of a job's life cycle.
+    fn allowed(&self, run: &Run, users: u64) -> u64 {
+        if run.kind != JobKind::Bulk {
+            return u64::MAX;
+        }
+        let limit = self.lifecycle.limit(run.place(users), (self.clock)());
+        limit.map_or(u64::MAX, |limit| limit.saturating_sub(users))
+    }
 }
 
 #[derive(Default)]
@@ -178,6 +207,8 @@ struct RunQueue {
     new: VecDeque<Arc<Run>>,
     /// The others.
     turns: VecDeque<Arc<Run>>,
+    /// Those that may not go on now.
+    held: Vec<Arc<Run>>,
     /// Chunks of new ones that were claimed since the last one of another.
     new_in_a_row: usize,
     /// All runs with users to claim or chunks open.
@@ -188,6 +219,48 @@ struct RunQueue {
 }
 
 impl Schedule {
+    pub fn new(store: &Arc<Store>, lifecycle: Lifecycle, in_order: bool) -> Self {
+        let clock = store.clone();
+        Schedule {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            gate: Gate { lifecycle, clock: Box::new(move || clock.now()) },
+            in_order,
+            bell: store.jobs_bell().clone(),
+        }
+    }
+
+    /// Whether another job may have its turn.
+    pub fn has_room(&self) -> bool {
+        let queue = self.queue();
+        !self.in_order || queue.runs.len() <= queue.held.len()
+    }
+
+    /// Has those go on that were held and may go on now, and tells when the next one may, if that is known.
+    pub fn release(&self) -> Option<Timestamp> {
+        let mut queue = self.queue();
+        let (mut next, mut is_any) = (None, false);
+        for run in std::mem::take(&mut queue.held) {
+            let unclaimed = run.state().unclaimed;
+            if self.gate.allowed(&run, unclaimed) > 0 {
+                if run.is_new() {
+                    queue.new.push_back(run)
+                } else {
+                    queue.turns.push_back(run)
+                }
+                is_any = true;
+                continue;
+            }
+            let at = self.gate.lifecycle.next_at(run.place(unclaimed), (self.gate.clock)());
+            next = [next, at].into_iter().flatten().min();
+            queue.held.push(run);
+        }
+        if is_any {
+            self.changed.notify_all();
+        }
+        next
+    }
+
     fn queue(&self) -> MutexGuard<'_, RunQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,12 +295,31 @@ impl Schedule {
     /// Claims the next chunk, waiting for one if need be. `None` when the schedule was stopped.
     pub fn claim(&self, of: Claim) -> Option<Chunk> {
         let idle = |queue: &mut RunQueue| !queue.has_turn(of) && !queue.stopped;
-        self.changed.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner).claim(of)
+        let mut queue = self.queue();
+        loop {
+            queue = self.changed.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
+            if queue.stopped {
+                return None;
+            }
+            // Those that had a turn may all be held.
+            if let Some(chunk) = self.claim_of(&mut queue, of) {
+                return Some(chunk);
+            }
+        }
+    }
+
+    fn claim_of(&self, queue: &mut RunQueue, of: Claim) -> Option<Chunk> {
+        let held = queue.held.len();
+        let chunk = queue.claim(of, &self.gate);
+        if queue.held.len() > held {
+            self.bell.ring();
+        }
+        chunk
     }
 
     /// Like [`Schedule::claim`], but `None` as well when there is nothing to claim now.
     pub fn try_claim(&self, of: Claim) -> Option<Chunk> {
-        self.queue().claim(of)
+        self.claim_of(&mut self.queue(), of)
     }
 
     /// Tells that a chunk, or a part that was with the writer, has ended. Returns whether its job now pauses.
@@ -241,10 +333,14 @@ impl Schedule {
         if failed {
             queue.turns.retain(|other| !Arc::ptr_eq(other, run));
             queue.new.retain(|other| !Arc::ptr_eq(other, run));
+            queue.held.retain(|other| !Arc::ptr_eq(other, run));
         }
         let over = outstanding == 0 && (failed || unclaimed == run.received);
         if over {
             queue.runs.remove(&run.job);
+            if self.in_order {
+                self.bell.ring();
+            }
         }
         if over && failed {
             queue.pause(run.job, now);
@@ -270,47 +366,64 @@ impl RunQueue {
         !self.new.is_empty() || of == Claim::Any && !self.turns.is_empty()
     }
 
-    fn claim(&mut self, of: Claim) -> Option<Chunk> {
-        if self.stopped || !self.has_turn(of) {
-            return None;
-        }
-        let is_turn_of_new = of == Claim::New || self.turns.is_empty() || self.new_in_a_row < NEW_CHUNKS;
-        let new = if is_turn_of_new { self.new.pop_front() } else { None };
-        let run = match new {
-            Some(new) => {
-                self.new_in_a_row += 1;
-                new
+    fn claim(&mut self, of: Claim, gate: &Gate) -> Option<Chunk> {
+        while !self.stopped && self.has_turn(of) {
+            let is_turn_of_new = of == Claim::New || self.turns.is_empty() || self.new_in_a_row < NEW_CHUNKS;
+            let new = if is_turn_of_new { self.new.pop_front() } else { None };
+            let run = match new {
+                Some(new) => {
+                    self.new_in_a_row += 1;
+                    new
+                }
+                None if of == Claim::New => return None,
+                None => {
+                    self.new_in_a_row = 0;
+                    self.turns.pop_front()?
+                }
+            };
+            let is_alone = self.new.is_empty() && self.turns.is_empty();
+            let mut state = run.state();
+            let share = if is_alone { 1 } else { CHUNK_TIME.as_nanos() / SHARED_CHUNK_TIME.as_nanos() };
+            let start = state.unclaimed;
+            let users = (state.in_time / share as u64).clamp(1, state.most).min(gate.allowed(&run, start));
+            if users == 0 {
+                drop(state);
+                self.held.push(run);
+                continue;
             }
-            None if of == Claim::New => return None,
-            None => {
-                self.new_in_a_row = 0;
-                self.turns.pop_front()?
+            let end = run.received.min(start.saturating_add(users));
+            state.unclaimed = end;
+            state.outstanding += 1;
+            drop(state);
+            if end < run.received {
+                let turns = if run.is_new() { &mut self.new } else { &mut self.turns };
+                turns.push_back(run.clone());
             }
-        };
-        let is_alone = self.new.is_empty() && self.turns.is_empty();
-        let mut state = run.state();
-        let share = if is_alone { 1 } else { CHUNK_TIME.as_nanos() / SHARED_CHUNK_TIME.as_nanos() };
-        let users = (state.in_time / share as u64).clamp(1, state.most);
-        let start = state.unclaimed;
-        let end = run.received.min(start.saturating_add(users));
-        state.unclaimed = end;
-        state.outstanding += 1;
-        drop(state);
-        if end < run.received {
-            let turns = if run.is_new() { &mut self.new } else { &mut self.turns };
-            turns.push_back(run.clone());
+            return Some(Chunk { run, users: start..end });
         }
-        Some(Chunk { run, users: start..end })
+        None
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::bulk::{JobKind, JobStatus};
+    use crate::lifecycle::JobRule;
+    use crate::model::bulk::JobStatus;
     use crate::model::definition::{Definition, Reading};
+    use crate::model::lifecycle::Mode;
     use crate::model::resolved::ResolvedDefinition;
     use crate::settings::MessageSettings;
+
+    fn schedule() -> Schedule {
+        Schedule {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            gate: Gate { lifecycle: Lifecycle::default(), clock: Box::new(|| Timestamp(0)) },
+            in_order: false,
+            bell: Bell::default(),
+        }
+    }
 
     fn run(job: i64, received: u64) -> Run {
         let definition = Definition::read("{\"event\":\"e\"}", Reading::Lenient).unwrap();
@@ -340,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_new_job_comes_first_and_leaves_every_other_its_turns() {
-        let schedule = Schedule::default();
+        let schedule = schedule();
         schedule.add(run(1, 1_000_000));
         let large = schedule.try_claim(Claim::Any).unwrap().run;
         // 10,000 users a second: as many as are rendered in a tenth of one, but not many times what was tried.
@@ -357,8 +470,47 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_is_held_leaves_the_others_their_turns_and_goes_on_from_where_it_was() {
+        let schedule = schedule();
+        let lifecycle = schedule.gate.lifecycle.clone();
+        lifecycle.set(EnvironmentRow(1), Mode::Manual);
+        schedule.add(run(1, 100));
+        let own = JobRule { environment: EnvironmentRow(1), job_id: "2".to_owned(), mode: Mode::Instant };
+        lifecycle.set_job(JobRow(2), own);
+        schedule.add(run(2, 10));
+        assert_eq!(claimed(&schedule, Claim::Any), Some((2, 10)));
+        assert_eq!(claimed(&schedule, Claim::Any), None);
+        assert_eq!(schedule.release(), None);
+        assert_eq!(claimed(&schedule, Claim::Any), None);
+        let place = JobPlace { job: JobRow(1), environment: EnvironmentRow(1), users: 0 };
+        lifecycle.step(place, 100, 3, Timestamp(0));
+        schedule.release();
+        let first = schedule.try_claim(Claim::Any).unwrap();
+        assert_eq!(first.users, 0..3);
+        assert_eq!(claimed(&schedule, Claim::Any), None);
+        // A run that fails while it is held is no longer held.
+        first.run.fail();
+        assert!(schedule.close(&first.run, Timestamp(0)));
+        lifecycle.forget(EnvironmentRow(1));
+        schedule.release();
+        assert_eq!(claimed(&schedule, Claim::Any), None);
+    }
+
+    #[test]
+    fn in_order_one_job_comes_after_the_other() {
+        let schedule = Schedule { in_order: true, ..schedule() };
+        assert!(schedule.has_room());
+        schedule.add(run(1, 10));
+        assert!(!schedule.has_room());
+        let chunk = schedule.try_claim(Claim::Any).unwrap();
+        assert!(!schedule.has_room());
+        schedule.close(&chunk.run, Timestamp(0));
+        assert!(schedule.has_room());
+    }
+
+    #[test]
     fn a_pause_ends_by_the_clock_that_it_began_by() {
-        let schedule = Schedule::default();
+        let schedule = schedule();
         schedule.pause(JobRow(1), Timestamp(0));
         schedule.pause(JobRow(2), Timestamp(400));
         assert!(schedule.knows(JobRow(1)) && schedule.knows(JobRow(2)));

@@ -124,7 +124,8 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
         "messages to another recipient than their user",
         "SELECT count(*) FROM (
              SELECT message_ranges.job, recipient, first_seq + number - first_number AS seq
-             FROM message_ranges JOIN messages ON number BETWEEN first_number AND last_number) AS message
+             FROM message_ranges JOIN jobs USING (job) JOIN messages ON number BETWEEN first_number AND last_number
+             WHERE dropped_at IS NULL) AS message
          WHERE recipient IS NOT (SELECT recipient FROM users WHERE number = (
              SELECT first_number + seq - first_seq FROM user_ranges
              WHERE user_ranges.job = message.job AND first_seq <= seq ORDER BY first_seq DESC LIMIT 1))",

@@ -33,8 +33,10 @@ pub mod temporary;
 pub mod backup;
 pub mod check;
 pub mod compact;
+pub mod due;
 pub mod emails;
 pub mod event_batch;
+mod fork;
 pub mod ingest;
 pub mod job_users;
 pub mod list_replacement;
@@ -42,8 +44,10 @@ pub mod message_search;
 pub mod metrics;
 pub mod news;
 pub mod outbox;
+pub mod outcome;
 pub mod pieces;
 pub mod plan;
+pub mod posted;
 pub mod recipient_lookup;
 pub mod restore;
 pub mod retention;
@@ -52,6 +56,8 @@ pub mod run;
 pub mod send;
 pub mod set_back;
 pub mod settle;
+pub mod snapshot;
+pub mod snapshots;
 pub mod staged;
 pub mod status;
 pub mod totals;
@@ -83,7 +89,10 @@ use engine::recovery::{self, Found};
 use engine::stopping::Stopping;
 use engine::writer::{Marking, MessageCommits, Setup, Writer};
 use engine::{checkpoint, file, partial};
+use outcome::Outcomes;
+use posted::Posted;
 use set_back::{SetBack, SetBacks};
+use snapshot::Snapshots;
 use staged::StagedLists;
 
 /// What to open, and how.
@@ -111,6 +120,9 @@ pub struct Store {
     message_commits: MessageCommits,
     commit_times: Arc<Histogram>,
     cached_jobs: CachedJobs,
+    posted: Posted,
+    outcomes: Outcomes,
+    snapshots: Snapshots,
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
     /// The lists that are being made beside others.
@@ -170,6 +182,13 @@ impl Store {
         // Before SQLite touches it, unless there is none yet.
         let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;
         let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
+        // A file that is damaged there is served as far as it is sound.
+        if let Err(error) = snapshot::retire_left_over(&conn) {
+            log::warn!("what an earlier run has kept for snapshots stays: {error}");
+        }
+        if options.ids.are_seeded() {
+            options.ids.begin_after(number::made(&conn)?);
+        }
         let in_place = held.map_or_else(|| InPlace::hold(&path), Ok)?;
         in_place.check()?;
         // A file that is thrown away is not looked for by any next start.
@@ -236,6 +255,9 @@ impl Store {
             message_commits,
             commit_times,
             cached_jobs,
+            posted: Posted::default(),
+            outcomes: Outcomes::default(),
+            snapshots: Snapshots::default(),
             loading: Mutex::default(),
             staged_lists,
             backing_up: Mutex::default(),
@@ -326,7 +348,7 @@ impl Store {
         is_sound: impl FnOnce(&T) -> bool,
     ) -> Result<T> {
         reader.conn().prepare_cached("BEGIN")?.execute([])?;
-        let result = query(&Db::new(reader.conn(), self.clock.now()));
+        let result = query(&Db::new(reader.conn(), self.clock.now()).with_outcomes(&self.outcomes));
         let ended = reader.conn().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         // On some errors SQLite has ended the transaction by itself; what is told is the error.
         if is_sound(&result) {
@@ -373,6 +395,26 @@ impl Store {
     /// The commits that [`Store::messages_bell`] has rung for, or is about to.
     pub fn message_commits(&self) -> &MessageCommits {
         &self.message_commits
+    }
+
+    /// How many events were posted to webhooks.
+    pub fn posted(&self) -> &Posted {
+        &self.posted
+    }
+
+    /// How messages end, where a test has said it.
+    pub fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
+    }
+
+    /// The snapshots of all environments.
+    pub fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    /// Refuses to go on waiting once all is to stop.
+    pub fn check_running(&self) -> Result<()> {
+        self.stopping.check()
     }
 
     /// Has `ring` called whenever a test has moved or set the clock.

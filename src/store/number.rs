@@ -25,6 +25,18 @@ pub(in crate::store) fn next_environment(conn: &Connection) -> Result<Environmen
         .map(EnvironmentRow)
 }
 
+/// Grows with whatever ids are made for, and never falls but by templates and brands that are gone.
+pub(in crate::store) fn made(conn: &Connection) -> Result<u64> {
+    let made = ask(
+        conn,
+        "SELECT max(dropped_job, coalesce((SELECT max(job) FROM jobs), 0))
+             + max(dropped_user, coalesce((SELECT max(last_number) FROM user_ranges), 0))
+             + coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'webhooks'), 0)
+             + (SELECT count(*) FROM templates) + (SELECT count(*) FROM brands) FROM file",
+    )?;
+    Ok(made.unsigned_abs())
+}
+
 /// The highest number of a user that was dropped.
 pub(in crate::store) fn last_dropped_user(conn: &Connection) -> Result<i64> {
     ask(conn, "SELECT dropped_user FROM file")

@@ -1,10 +1,13 @@
 //! What is stored of a recipient: profile, preference, push tokens.
 
+use std::sync::Arc;
+
 use super::engine::Db;
 use super::preference::PreferenceOwner;
 use super::{preference, profile, token};
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
+use crate::model::outcome::OutcomeRules;
 use crate::model::stored_recipient::{StoredRecipient, Subject};
 use crate::model::user::tenant_id as tenant_of;
 
@@ -14,6 +17,7 @@ pub struct RecipientLookup {
     profiles: bool,
     preferences: bool,
     tokens: bool,
+    outcomes: Option<Arc<OutcomeRules>>,
 }
 
 impl RecipientLookup {
@@ -23,17 +27,18 @@ impl RecipientLookup {
             profiles: profile::any(db, environment)?,
             preferences: preference::any(db, environment)?,
             tokens: token::any(db, environment)?,
+            outcomes: db.outcomes.and_then(|outcomes| outcomes.of(environment)),
         })
     }
 
     /// Whether nothing is stored of any recipient.
     pub fn is_empty(&self) -> bool {
-        !(self.profiles || self.preferences || self.tokens)
+        !(self.profiles || self.preferences || self.tokens || self.outcomes.is_some())
     }
 
     /// What is stored of a recipient; `user` is what was sent of it. Its tenant goes before that of the message.
     pub fn get(&self, db: &Db<'_>, (recipient, user): (&str, &str), asked: Subject<'_>) -> Result<StoredRecipient> {
-        let mut stored = StoredRecipient::default();
+        let mut stored = StoredRecipient { outcomes: self.outcomes.clone(), ..StoredRecipient::default() };
         if self.profiles {
             stored.profile = profile::find_current(db, self.environment, recipient)?;
         }

@@ -8,16 +8,23 @@ use super::bell::Wakeups;
 use super::recipients::Recipients;
 use crate::clock::{Reading, Timestamp};
 use crate::id::Ids;
+use crate::store::outcome::Outcomes;
 
 /// A view of the file as it is at one moment.
 pub struct Db<'a> {
     pub(in crate::store) conn: &'a Connection,
     pub(in crate::store) now: Timestamp,
+    /// How messages end, where a test has said it.
+    pub(in crate::store) outcomes: Option<&'a Outcomes>,
 }
 
 impl<'a> Db<'a> {
     pub(in crate::store) fn new(conn: &'a Connection, now: Timestamp) -> Self {
-        Db { conn, now }
+        Db { conn, now, outcomes: None }
+    }
+
+    pub(in crate::store) fn with_outcomes(self, outcomes: &'a Outcomes) -> Self {
+        Db { outcomes: Some(outcomes), ..self }
     }
 
     /// The time of this query or change.

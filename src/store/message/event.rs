@@ -10,10 +10,21 @@ use crate::store::engine::{Db, Tx, rows};
 use crate::store::number;
 
 pub(in crate::store) fn add(tx: &mut Tx<'_>, number: MessageNumber, status: MessageStatus) -> Result<()> {
+    let now = tx.now;
+    add_at(tx, number, status, now)
+}
+
+/// Adds what has happened at a moment.
+pub(in crate::store) fn add_at(
+    tx: &mut Tx<'_>,
+    number: MessageNumber,
+    status: MessageStatus,
+    at: Timestamp,
+) -> Result<()> {
     let mut add = tx
         .conn
         .prepare_cached("INSERT INTO message_events (event, number, status, created_at) VALUES (?1, ?2, ?3, ?4)")?;
-    add.execute(params![number::next_event(tx.conn)?, number, status.name(), tx.now.millis()])?;
+    add.execute(params![number::next_event(tx.conn)?, number, status.name(), at.millis()])?;
     tx.wakeups.messages = true;
     Ok(())
 }

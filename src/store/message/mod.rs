@@ -10,7 +10,7 @@ use rusqlite::{Row, params};
 
 pub(in crate::store) use delayed::remove as remove_delayed;
 pub use delayed::{DelayedMessage, bring_forward, list_delayed, list_due};
-pub(in crate::store) use event::{add as add_event, list as list_events};
+pub(in crate::store) use event::{add as add_event, add_at as add_event_at, list as list_events};
 pub(in crate::store) use id::{MessageIds, id_of};
 pub use id::{find, name};
 pub(in crate::store) use range::append_range;
@@ -19,7 +19,7 @@ pub use range::{MessageLocation, last_number, locate};
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::message::{StoredDelivery, StoredMessage};
-use crate::model::message_status::{MessageStatus, Reason};
+use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::{MessageNumber, ProfileVersion};
@@ -181,6 +181,14 @@ pub(in crate::store) fn rewrite(tx: &Tx<'_>, number: MessageNumber, message: &Re
         message.profile_version
     ])?;
     append_further(tx, number, message)
+}
+
+/// Writes down what a message that went out has come to.
+pub(in crate::store) fn set_verdict(tx: &Tx<'_>, number: MessageNumber, verdict: &Verdict) -> Result<()> {
+    let mut set =
+        tx.conn.prepare_cached("UPDATE messages SET status = ?2, reason = ?3, error = ?4 WHERE number = ?1")?;
+    set.execute(params![number, verdict.status.name(), verdict.reason.map(Reason::name), verdict.error])?;
+    Ok(())
 }
 
 /// Keeps a delayed message from going out. False if it does not wait (any more).

@@ -67,6 +67,11 @@ impl Daemon {
         daemon
     }
 
+    /// Starts a daemon whose ids are made of a seed.
+    pub fn start_seeded(seed: u64) -> Self {
+        Daemon::start_with(|config| config.seed_ids = Some(seed))
+    }
+
     /// Sets something for the next start.
     pub fn reconfigure(&mut self, set: impl FnOnce(&mut Config)) {
         set(&mut self.config);
@@ -75,7 +80,7 @@ impl Daemon {
     /// Starts it again after a stop.
     pub fn open(&mut self) {
         let clock = Clock::Manual(self.clock.clone());
-        let ids = Ids::sequential(self.starts * 1_000_000);
+        let ids = self.config.seed_ids.map_or_else(|| Ids::sequential(self.starts * 1_000_000), Ids::seeded);
         self.starts += 1;
         self.app = Some(App::start_with(self.config.clone(), clock, ids).unwrap());
     }

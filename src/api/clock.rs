@@ -1,0 +1,103 @@
+//! The clock of a daemon that was started with `--test-clock`. Ours; Courier has nothing of the kind.
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use super::span;
+use crate::clock::{ManualClock, Timestamp};
+use crate::error::{Error, Kind, Result};
+use crate::json;
+use crate::lifecycle::Lifecycle;
+use crate::steer::{self, Moved};
+
+fn test_clock(call: &Call<'_>) -> Result<(ManualClock, Lifecycle)> {
+    let clock = call.settings.test_clock.clone().ok_or_else(|| {
+        let why = "this daemon goes by the machine's clock; start it with --test-clock for one that can be moved";
+        Error::new(Kind::Forbidden, why)
+    })?;
+    Ok((clock, call.settings.lifecycle.clone()))
+}
+
+/// `GET /_bulkd/clock`: 200 `{now, frozen}`.
+pub fn get(call: Call<'_>) -> Result<Action> {
+    let (clock, _) = test_clock(&call)?;
+    Action::query(move |_, _| Ok(Answer::new(200, shown(&clock).to_string())))
+}
+
+fn shown(clock: &ManualClock) -> serde_json::Value {
+    json!({ "now": clock.now().iso(), "frozen": clock.is_frozen() })
+}
+
+#[derive(Deserialize)]
+struct PutBody {
+    #[serde(default)]
+    at: Option<String>,
+    #[serde(default)]
+    frozen: Option<bool>,
+}
+
+/// `PUT /_bulkd/clock` with `{at?, frozen?}`: 200 as an advance answers. The clock is stopped before it is moved, and runs
+/// on afterwards.
+pub fn put(mut call: Call<'_>) -> Result<Action> {
+    let (clock, lifecycle) = test_clock(&call)?;
+    let body: PutBody = json::read(&call.json()?, String::new)?;
+    let at = body.at.as_deref().map(|at| {
+        let at = Timestamp::parse(at).filter(|at| at.can_be_set());
+        at.ok_or_else(|| Error::invalid("at", "expected an instant, such as 2026-09-21T14:13:20Z"))
+    });
+    let at = at.transpose()?;
+    if at.is_none() && body.frozen.is_none() {
+        return Err(Error::invalid("the body", "expected at, frozen or both"));
+    }
+    Action::prepare(move |view| {
+        if body.frozen == Some(true) {
+            clock.freeze(true);
+        }
+        let now = clock.now();
+        let to = at.unwrap_or(now);
+        if to < now {
+            let expected = format_args!("expected {} or later: the clock only moves forward", now.iso());
+            return Err(Error::invalid("at", expected));
+        }
+        let moved = steer::move_clock(view, &clock, &lifecycle, to)?;
+        if body.frozen == Some(false) {
+            clock.freeze(false);
+        }
+        answer(&clock, &moved)
+    })
+}
+
+#[derive(Deserialize)]
+struct AdvanceBody<'a> {
+    #[serde(borrow)]
+    by: &'a RawValue,
+}
+
+/// `POST /_bulkd/clock/advance` with `{by}`: 200 `{now, frozen, advanced_ms, delayed_sent, webhooks_posted, keys_expired,
+/// settled}` once all that was due on the way has happened.
+pub fn advance(mut call: Call<'_>) -> Result<Action> {
+    let (clock, lifecycle) = test_clock(&call)?;
+    let body = call.json()?;
+    let by = span::read(json::read::<AdvanceBody<'_>>(&body, String::new)?.by, "by")?;
+    Action::prepare(move |view| {
+        let to = clock.now().after(by);
+        if !to.can_be_set() {
+            return Err(Error::invalid("by", "expected a span that ends before the year 10000"));
+        }
+        answer(&clock, &steer::move_clock(view, &clock, &lifecycle, to)?)
+    })
+}
+
+fn answer(clock: &ManualClock, moved: &Moved) -> Result<Change> {
+    let mut shown = shown(clock);
+    shown["now"] = json!(moved.now.iso());
+    shown["advanced_ms"] = json!(moved.millis);
+    shown["delayed_sent"] = json!(moved.delayed_sent);
+    shown["webhooks_posted"] = json!(moved.webhooks_posted);
+    shown["keys_expired"] = json!(moved.keys_expired);
+    shown["settled"] = json!(moved.is_settled);
+    let answer = Answer::new(200, shown.to_string());
+    Ok(Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure())
+}

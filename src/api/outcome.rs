@@ -1,0 +1,129 @@
+//! How messages end, and what happens to them later, as a test says. Ours; at Courier providers tell of it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use super::message::place;
+use crate::error::{Error, Result};
+use crate::json;
+use crate::model::message_status::{Reason, Verdict};
+use crate::model::outcome::{OutcomeOf, verdict};
+use crate::store::{settle, tracking};
+
+/// Outcomes of one environment at most.
+const PER_ENVIRONMENT: usize = 1_000;
+
+#[derive(Deserialize)]
+struct OutcomeBody {
+    #[serde(default)]
+    address: Option<String>,
+    #[serde(default)]
+    recipient: Option<String>,
+    #[serde(default)]
+    message_id: Option<String>,
+    status: String,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+fn shown(of: &OutcomeOf, verdict: &Verdict) -> Value {
+    let mut shown = match of {
+        OutcomeOf::Address(address) => json!({ "address": address }),
+        OutcomeOf::Recipient(recipient) => json!({ "recipient": recipient }),
+    };
+    shown["status"] = json!(verdict.status.name());
+    if let Some(reason) = verdict.reason {
+        shown["reason"] = json!(Reason::name(reason));
+    }
+    shown
+}
+
+/// `PUT /_bulkd/outcomes` with `{address | recipient, status, reason?}`: 200 with the outcome, which holds for messages
+/// that are made from now on. With `{message_id, status, reason?}` the message comes to that now: 200 with its record.
+pub fn put(mut call: Call<'_>) -> Result<Action> {
+    let body: OutcomeBody = json::read(&call.json()?, String::new)?;
+    let verdict =
+        verdict(&body.status, body.reason.as_deref()).map_err(|(member, expected)| Error::invalid(member, expected))?;
+    let of = match (body.address, body.recipient, body.message_id) {
+        (None, None, Some(message_id)) => return happen(message_id, verdict),
+        (Some(address), None, None) if !address.is_empty() => OutcomeOf::Address(address.to_ascii_lowercase()),
+        (None, Some(recipient), None) if !recipient.is_empty() => OutcomeOf::Recipient(recipient),
+        _ => return Err(Error::invalid("the body", "expected one of address, recipient and message_id")),
+    };
+    Action::prepare(move |view| {
+        let outcomes = view.store().outcomes().clone();
+        Ok(Change::new(ChangedEnvironment::Made, move |_, environment| {
+            let answer = Answer::new(200, shown(&of, &verdict).to_string());
+            outcomes.change(environment, move |rules| {
+                if rules.0.len() >= PER_ENVIRONMENT && !rules.0.contains_key(&of) {
+                    let problem = format!("there are {PER_ENVIRONMENT} outcomes already; delete some first");
+                    return Err(Error::conflict(problem));
+                }
+                rules.0.insert(of, verdict);
+                Ok(answer)
+            })
+        }))
+    })
+}
+
+/// `GET /_bulkd/outcomes`: 200 `{items, paging}`.
+pub fn list(_: Call<'_>) -> Result<Action> {
+    Action::prepare(move |view| {
+        let rules = view.store().outcomes().of(view.read(|_, row| Ok(row))?).unwrap_or_default();
+        let items: Vec<Value> = rules.0.iter().map(|(of, verdict)| shown(of, verdict)).collect();
+        let answer = Answer::new(200, json!({ "items": items, "paging": { "more": false } }).to_string());
+        Ok(Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure())
+    })
+}
+
+/// `DELETE /_bulkd/outcomes?address=&recipient=`: 204. Deletes the one that is named, or without a name all.
+pub fn delete(call: Call<'_>) -> Result<Action> {
+    let query = call.query();
+    let of = match (query.one("address"), query.one("recipient")) {
+        (Some(address), None) => Some(OutcomeOf::Address(address.to_ascii_lowercase())),
+        (None, Some(recipient)) => Some(OutcomeOf::Recipient(recipient)),
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(Error::invalid("recipient", "expected none beside address")),
+    };
+    Action::prepare(move |view| {
+        let outcomes = view.store().outcomes().clone();
+        Ok(Change::new(ChangedEnvironment::Existing, move |_, environment| {
+            outcomes.change(environment, |rules| match &of {
+                None => {
+                    rules.0.clear();
+                    Ok(Answer::new(204, ""))
+                }
+                Some(of) => match rules.0.remove(of) {
+                    Some(_) => Ok(Answer::new(204, "")),
+                    None => Err(Error::not_found("there is no such outcome under this API key")),
+                },
+            })
+        }))
+    })
+}
+
+#[derive(Deserialize)]
+struct EventBody {
+    status: String,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// `POST /_bulkd/messages/{message_id}/events` with `{status, reason?}`: 200 with the record, after that has happened to
+/// the message. Webhooks are told.
+pub fn create_event(mut call: Call<'_>) -> Result<Action> {
+    let message_id = call.path("message_id");
+    let body: EventBody = json::read(&call.json()?, String::new)?;
+    let verdict =
+        verdict(&body.status, body.reason.as_deref()).map_err(|(member, expected)| Error::invalid(member, expected))?;
+    happen(message_id, verdict)
+}
+
+fn happen(message_id: String, verdict: Verdict) -> Result<Action> {
+    Action::change_existing(move |tx, environment| {
+        let place = place(tx, environment, &message_id)?;
+        settle::happen(tx, &place, &verdict)?;
+        Ok(Answer::new(200, tracking::record(tx, &place)?.to_string()))
+    })
+}

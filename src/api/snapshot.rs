@@ -1,0 +1,107 @@
+//! Snapshots of an environment. Ours; Courier has nothing of the kind.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use crate::error::{Error, Result};
+use crate::json;
+use crate::store::snapshot::Summary;
+use crate::store::snapshots;
+
+/// What a SQLite file is written in.
+pub const DATABASE: &str = "application/vnd.sqlite3";
+
+const LONGEST_NAME: usize = 100;
+
+/// The name of a snapshot, as the path has it.
+fn name(call: &mut Call<'_>) -> Result<String> {
+    let name = call.path("name");
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if name.len() > LONGEST_NAME || !name.bytes().all(is_plain) {
+        let expected = format_args!("expected up to {LONGEST_NAME} letters, digits, dots, hyphens and underscores");
+        return Err(Error::invalid("name", expected));
+    }
+    Ok(name)
+}
+
+fn shown(it: &Summary) -> Value {
+    json!({
+        "name": it.name,
+        "created_at": it.taken_at.iso(),
+        "jobs": it.jobs,
+        "users": it.users,
+        "messages": it.messages,
+        "bytes": it.bytes,
+    })
+}
+
+fn answer(status: u16, body: String) -> Result<Change> {
+    let answer = Answer::new(status, body);
+    Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
+}
+
+/// `PUT /_bulkd/snapshots/{name}`: 200 with the snapshot of what the environment has now.
+pub fn put(mut call: Call<'_>) -> Result<Action> {
+    let name = name(&mut call)?;
+    Action::prepare(move |view| {
+        let taken = snapshots::take(view, &name)?;
+        answer(200, shown(&taken).to_string())
+    })
+}
+
+/// `GET /_bulkd/snapshots`: 200 `{items}`, in the order of names.
+pub fn list(_: Call<'_>) -> Result<Action> {
+    Action::prepare(move |view| {
+        let row = view.read(|_, row| Ok(row))?;
+        let items: Vec<Value> = view.store().snapshots().list(row).iter().map(shown).collect();
+        answer(200, json!({ "items": items, "paging": { "more": false } }).to_string())
+    })
+}
+
+/// `GET /_bulkd/snapshots/{name}`: 200 with a file that another bulkd opens under the same key.
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let name = name(&mut call)?;
+    Action::prepare(move |view| {
+        let answer = Answer::of_type(DATABASE, snapshots::export(view, &name)?);
+        Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
+    })
+}
+
+/// `POST /_bulkd/snapshots/{name}/restore`: 200 with the snapshot, which stays.
+pub fn restore(mut call: Call<'_>) -> Result<Action> {
+    let name = name(&mut call)?;
+    let lifecycle = call.settings.lifecycle.clone();
+    Action::prepare(move |view| {
+        let restored = snapshots::restore(view, &name)?;
+        // Those that are held have new rows, and are to be looked at.
+        lifecycle.ring();
+        answer(200, shown(&restored).to_string())
+    })
+}
+
+#[derive(Deserialize)]
+struct ForkBody {
+    key: String,
+}
+
+/// `POST /_bulkd/snapshots/{name}/fork` with `{key}`: 201 with the snapshot, which the environment of that key has now.
+pub fn fork(mut call: Call<'_>) -> Result<Action> {
+    let name = name(&mut call)?;
+    let body: ForkBody = json::read(&call.json()?, String::new)?;
+    let of = call.settings.keys.environment(Some(&format!("Bearer {}", body.key)));
+    let of = of.map_err(|_| Error::invalid("key", "expected an API key that this daemon accepts"))?;
+    Action::prepare(move |view| {
+        let forked = snapshots::fork(view, &name, &of)?;
+        answer(201, shown(&forked).to_string())
+    })
+}
+
+/// `DELETE /_bulkd/snapshots/{name}`: 204.
+pub fn delete(mut call: Call<'_>) -> Result<Action> {
+    let name = name(&mut call)?;
+    Action::prepare(move |view| {
+        snapshots::delete(view, &name)?;
+        answer(204, String::new())
+    })
+}

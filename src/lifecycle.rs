@@ -1,0 +1,257 @@
+//! How jobs go on when a test wants to watch them: at a pace, by steps, or not at all. It is of the process: after a start
+//! every job goes on by itself.
+//!
+//! Whoever asks names the job, how far it has come and the time, and is told up to where it may go. So nothing has to be
+//! taken back when a part of a job could not be written, and a job that goes on after that has lost none of its users.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Timestamp;
+use crate::model::bulk::Job;
+use crate::model::environment::EnvironmentRow;
+use crate::model::lifecycle::Mode;
+use crate::model::row::JobRow;
+
+/// Jobs of which is remembered how far they have come; the oldest are forgotten, and go on from where they are.
+const REMEMBERED_JOBS: usize = 10_000;
+/// Between two looks at a job that is paced: it is woken no more often, and catches up then.
+const LOOK_MILLIS: i64 = 10;
+
+/// What is asked about a job.
+#[derive(Clone, Copy, Debug)]
+pub struct JobPlace {
+    pub job: JobRow,
+    pub environment: EnvironmentRow,
+    /// Users that were given their turn.
+    pub users: u64,
+}
+
+/// How the jobs of all environments go on.
+#[derive(Clone, Default)]
+pub struct Lifecycle(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Whether there is any rule: without one, nothing is looked up.
+    is_any: AtomicBool,
+    state: Mutex<State>,
+    rings: Mutex<Vec<Ring>>,
+}
+
+type Ring = Box<dyn Fn() + Send>;
+
+#[derive(Default)]
+struct State {
+    environments: HashMap<EnvironmentRow, Mode>,
+    /// These go before those of their environments.
+    jobs: BTreeMap<JobRow, JobRule>,
+    progress: BTreeMap<JobRow, Progress>,
+}
+
+/// What holds for one job.
+#[derive(Clone, Debug)]
+pub struct JobRule {
+    pub environment: EnvironmentRow,
+    pub job_id: String,
+    pub mode: Mode,
+}
+
+/// A job since it was run, or since its rule has changed.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    environment: EnvironmentRow,
+    since: Timestamp,
+    /// Users that had had their turn by then.
+    base: u64,
+    /// Users that steps have let go on since.
+    granted: u64,
+    /// How often it was looked at since it was run. `None`: it was run before.
+    looks: Option<u32>,
+}
+
+impl State {
+    fn mode(&self, job: JobRow, environment: EnvironmentRow) -> Mode {
+        let of_environment = || self.environments.get(&environment).copied().unwrap_or_default();
+        self.jobs.get(&job).map_or_else(of_environment, |rule| rule.mode)
+    }
+
+    fn progress(&mut self, place: JobPlace, now: Timestamp) -> &mut Progress {
+        if self.progress.len() >= REMEMBERED_JOBS && !self.progress.contains_key(&place.job) {
+            self.progress.pop_first();
+        }
+        let JobPlace { job, environment, users } = place;
+        let begun = Progress { environment, since: now, base: users, granted: 0, looks: None };
+        self.progress.entry(job).or_insert(begun)
+    }
+
+    /// Up to which user a job may go. `None`: to its end.
+    fn limit(&mut self, place: JobPlace, now: Timestamp) -> Option<u64> {
+        match self.mode(place.job, place.environment) {
+            Mode::Instant | Mode::Polls { .. } => None,
+            Mode::Hold => Some(0),
+            Mode::Manual => {
+                let progress = self.progress(place, now);
+                Some(progress.base.saturating_add(progress.granted))
+            }
+            Mode::Paced { per_second } => {
+                let progress = self.progress(place, now);
+                let millis = now.millis().saturating_sub(progress.since.millis()).max(0).unsigned_abs();
+                Some(progress.base.saturating_add(millis.saturating_mul(per_second.into()) / 1000))
+            }
+        }
+    }
+}
+
+impl Lifecycle {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has `ring` called whenever jobs may go on that could not before.
+    pub fn on_change(&self, ring: impl Fn() + Send + 'static) {
+        self.0.rings.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(ring));
+    }
+
+    pub fn ring(&self) {
+        self.0.rings.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|ring| ring());
+    }
+
+    /// Has all jobs of an environment go on in this way from now on, but for those that have a rule of their own.
+    pub fn set(&self, environment: EnvironmentRow, mode: Mode) {
+        self.change(|state| {
+            state.environments.insert(environment, mode);
+            let jobs = &state.jobs;
+            state.progress.retain(|job, it| it.environment != environment || jobs.contains_key(job));
+        });
+    }
+
+    /// Has one job go on in this way from now on.
+    pub fn set_job(&self, job: JobRow, rule: JobRule) {
+        self.change(|state| {
+            state.jobs.insert(job, rule);
+            state.progress.remove(&job);
+        });
+    }
+
+    /// Forgets all that was said of an environment, and of its jobs.
+    pub fn forget(&self, environment: EnvironmentRow) {
+        self.change(|state| {
+            state.environments.remove(&environment);
+            state.jobs.retain(|_, rule| rule.environment != environment);
+            state.progress.retain(|_, it| it.environment != environment);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        {
+            let mut state = self.state();
+            change(&mut state);
+            let is_any = !state.jobs.is_empty() || state.environments.values().any(|mode| *mode != Mode::Instant);
+            self.0.is_any.store(is_any, Ordering::SeqCst);
+        }
+        self.ring();
+    }
+
+    /// What holds for an environment, and for those of its jobs that have a rule of their own.
+    pub fn of(&self, environment: EnvironmentRow) -> (Mode, Vec<JobRule>) {
+        let state = self.state();
+        let mode = state.environments.get(&environment).copied().unwrap_or_default();
+        (mode, state.jobs.values().filter(|rule| rule.environment == environment).cloned().collect())
+    }
+
+    fn is_any(&self) -> bool {
+        self.0.is_any.load(Ordering::SeqCst)
+    }
+
+    /// A job is run.
+    pub fn begin(&self, job: JobRow, environment: EnvironmentRow, now: Timestamp) {
+        if self.is_any() {
+            let mut state = self.state();
+            state.progress.remove(&job);
+            state.progress(JobPlace { job, environment, users: 0 }, now).looks = Some(0);
+        }
+    }
+
+    /// Up to which user a job may go. `None`: to its end.
+    pub fn limit(&self, place: JobPlace, now: Timestamp) -> Option<u64> {
+        if self.is_any() { self.state().limit(place, now) } else { None }
+    }
+
+    /// When a job that may not go on is to be looked at again, if that is known.
+    pub fn next_at(&self, place: JobPlace, now: Timestamp) -> Option<Timestamp> {
+        let mut state = self.state();
+        let Mode::Paced { per_second } = state.mode(place.job, place.environment) else { return None };
+        let progress = state.progress(place, now);
+        let users = place.users.saturating_sub(progress.base).saturating_add(1);
+        let millis = users.saturating_mul(1000).div_ceil(per_second.max(1).into());
+        let at = progress.since.after(i64::try_from(millis).unwrap_or(i64::MAX));
+        Some(at.max(now.after(LOOK_MILLIS)))
+    }
+
+    /// Lets so many further users of a job go on, but none beyond the `received` ones. Returns up to which it may go then;
+    /// `None` if its steps are not made by hand.
+    pub fn step(&self, place: JobPlace, received: u64, users: u64, now: Timestamp) -> Option<u64> {
+        let target = {
+            let mut state = self.state();
+            if state.mode(place.job, place.environment) != Mode::Manual {
+                return None;
+            }
+            let progress = state.progress(place, now);
+            let target = progress.base.saturating_add(progress.granted).saturating_add(users).min(received);
+            progress.granted = target.saturating_sub(progress.base);
+            target
+        };
+        self.ring();
+        Some(target)
+    }
+
+    /// A job is looked at: `Some` if it is not over yet for the one who looks, with the users that have had their turn.
+    pub fn look(&self, job: &Job) -> Option<u64> {
+        if !self.is_any() {
+            return None;
+        }
+        let mut state = self.state();
+        let Mode::Polls { polls } = state.mode(job.job, job.environment) else { return None };
+        let looks = state.progress.get_mut(&job.job)?.looks.as_mut()?;
+        *looks = looks.saturating_add(1);
+        let looks = *looks;
+        if looks >= polls {
+            state.progress.remove(&job.job);
+            return None;
+        }
+        Some(job.received.saturating_mul(looks.into()) / u64::from(polls.max(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(users: u64) -> JobPlace {
+        JobPlace { job: JobRow(7), environment: EnvironmentRow(1), users }
+    }
+
+    #[test]
+    fn a_pace_follows_the_clock_and_steps_add_up() {
+        let lifecycle = Lifecycle::default();
+        assert_eq!(lifecycle.limit(place(0), Timestamp(0)), None);
+        lifecycle.set(EnvironmentRow(1), Mode::Paced { per_second: 4 });
+        lifecycle.begin(JobRow(7), EnvironmentRow(1), Timestamp(1_000));
+        let at = |millis| lifecycle.limit(place(0), Timestamp(millis));
+        assert_eq!([0, 1_000, 1_249, 1_250, 3_000].map(at), [0, 0, 0, 1, 8].map(Some));
+        assert_eq!(lifecycle.next_at(place(8), Timestamp(3_000)), Some(Timestamp(3_250)));
+        lifecycle.set_job(
+            JobRow(7),
+            JobRule { environment: EnvironmentRow(1), job_id: "1-7".to_owned(), mode: Mode::Manual },
+        );
+        assert_eq!(lifecycle.limit(place(8), Timestamp(9_000)), Some(8));
+        assert_eq!(lifecycle.step(place(8), 20, 10, Timestamp(9_000)), Some(18));
+        assert_eq!(lifecycle.step(place(10), 20, 10, Timestamp(9_000)), Some(20));
+        assert_eq!(lifecycle.limit(place(18), Timestamp(9_000)), Some(20));
+        lifecycle.forget(EnvironmentRow(1));
+        assert_eq!(lifecycle.limit(place(8), Timestamp(9_000)), None);
+        assert_eq!(lifecycle.step(place(8), 20, 10, Timestamp(9_000)), None);
+    }
+}
