@@ -25,6 +25,7 @@ use crate::runner::{Runner, Steered};
 use crate::seed;
 use crate::settings::MessageSettings;
 use crate::store::{self, Store, webhook};
+use crate::waits::Waits;
 
 /// A running daemon.
 pub struct App {
@@ -63,13 +64,14 @@ impl App {
             Clock::Manual(clock) if config.test_clock.is_some() => Some(clock.clone()),
             _ => None,
         };
-        // Who sends a wrong key waits by the machine's time: a test clock may stand still.
-        let of_refusals = if test_clock.is_some() { Clock::system() } else { options.clock.clone() };
-        let late = if config.api_keys.is_empty() { None } else { Some(started.answer_late(of_refusals)?) };
+        // Who waits for an answer waits by the machine's time: a test clock may stand still.
+        let of_answers = if test_clock.is_some() { Clock::system() } else { options.clock.clone() };
+        let late = if config.api_keys.is_empty() { None } else { Some(started.answer_late(of_answers.clone())?) };
         let lifecycle = Lifecycle::default();
         let store = started.open(options)?;
         let keys = Keys::new(&config.api_keys);
         let known = keys.known().to_vec();
+        let waits = started.wait(&store, of_answers)?;
         let settings = Settings {
             contract: config.contract,
             messages,
@@ -85,6 +87,7 @@ impl App {
             feed: started.feed(&store)?,
             test_clock,
             lifecycle: lifecycle.clone(),
+            waits,
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
@@ -134,6 +137,7 @@ struct Started {
     retention: Option<(Arc<Retention>, JoinHandle<()>)>,
     late: Option<(Arc<LateRefusals>, JoinHandle<()>)>,
     feed: Option<(Arc<Feed>, JoinHandle<()>)>,
+    waits: Option<(Arc<Waits>, JoinHandle<()>)>,
 }
 
 impl Started {
@@ -151,6 +155,7 @@ impl Started {
             retention: None,
             late: None,
             feed: None,
+            waits: None,
         })
     }
 
@@ -171,6 +176,12 @@ impl Started {
         let store = Arc::new(store);
         self.store = Some((store.clone(), threads));
         Ok(store)
+    }
+
+    fn wait(&mut self, store: &Arc<Store>, clock: Clock) -> Result<Arc<Waits>> {
+        let (waits, thread) = Waits::start(store.clone(), clock)?;
+        self.waits = Some((waits.clone(), thread));
+        Ok(waits)
     }
 
     fn run(&mut self, store: &Arc<Store>, messages: MessageSettings, workers: usize, steered: Steered) -> Result<()> {
@@ -198,6 +209,10 @@ impl Drop for Started {
         if let Some((feed, thread)) = self.feed.take() {
             feed.stop();
             join("events", thread);
+        }
+        if let Some((waits, thread)) = self.waits.take() {
+            waits.stop();
+            join("waits", thread);
         }
         if let Some((runner, workers)) = self.runner.take() {
             runner.stop();

@@ -23,6 +23,8 @@ pub enum Next {
     Wait,
     /// Waits for the bell, but not beyond this moment of the daemon's clock.
     WaitUntil(Timestamp),
+    /// Waits for the bell, but not longer than this.
+    WaitFor(Duration),
     /// Ends: there is nothing left to follow.
     End,
 }
@@ -64,6 +66,7 @@ pub fn follow(
         let timeout = match turned {
             Ok((Next::Again, _)) => continue,
             Ok((Next::Wait, _)) => POLL_INTERVAL,
+            Ok((Next::WaitFor(span), _)) => span.min(POLL_INTERVAL),
             Ok((Next::WaitUntil(at), set_back_millis)) => {
                 wait_until(store, bell, (heard, set_back_millis), at);
                 continue;

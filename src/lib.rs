@@ -22,6 +22,7 @@ pub mod steer;
 pub mod outbound;
 pub mod retention;
 pub mod runner;
+pub mod waits;
 
 pub mod feed;
 pub mod follow;

@@ -54,12 +54,12 @@ pub fn create_of_template(customer: &mut Connection) -> String {
 
 /// Subject, body and content of a message of a job.
 pub fn a_message(customer: &mut Connection, job: &str) -> [Option<String>; 3] {
-    texts_of_first(customer, &format!("/_bulkd/outbox?job_id={job}&limit=1"))
+    texts_of_first(customer, &format!("/_bulkd/outbox?fields=all&job_id={job}&limit=1"))
 }
 
 /// The same of any message.
 pub fn any_message(customer: &mut Connection) -> [Option<String>; 3] {
-    texts_of_first(customer, "/_bulkd/outbox?limit=1")
+    texts_of_first(customer, "/_bulkd/outbox?fields=all&limit=1")
 }
 
 fn texts_of_first(customer: &mut Connection, path: &str) -> [Option<String>; 3] {

@@ -19,7 +19,7 @@ use crate::{Settings, bare, floor};
 type Scenario = fn(&Settings, &mut Report);
 
 /// By the words of `--only`, in the order in which they are played.
-pub const SCENARIOS: [(&str, Scenario); 10] = [
+pub const SCENARIOS: [(&str, Scenario); 11] = [
     ("ingest", ingest),
     ("singles", singles),
     ("sends", sends),
@@ -27,6 +27,7 @@ pub const SCENARIOS: [(&str, Scenario); 10] = [
     ("beside", beside),
     ("webhooks", webhooks),
     ("keep", keep),
+    ("waits", waits),
     ("gets", gets),
     ("compile", compile),
     ("large", large),
@@ -308,6 +309,41 @@ fn keep(settings: &Settings, report: &mut Report) {
     let daemon = Daemon::start_with(&database, &settings.durability, &["--keep-messages", &keep]);
     let beside = drained(&daemon);
     report.add("drain beside retention", beside, alone);
+}
+
+/// The drain beside requests that wait: one for a tenth of its messages, and a thousand for a recipient each.
+fn waits(settings: &Settings, report: &mut Report) {
+    // One less than may wait.
+    const MANY: usize = 999;
+    let folder = Folder::new();
+    let daemon = Daemon::start(&folder.database(), &settings.durability);
+    let mut customer = Connection::open(daemon.address);
+    let drained = |customer: &mut Connection| {
+        let (job, _) = ingested(settings, &daemon, BODY, settings.users);
+        rate(settings.users, customer::run_job(customer, &job))
+    };
+    let wait = |condition: serde_json::Value| {
+        let mut connection = Connection::open(daemon.address);
+        connection.ask("POST", "/_bulkd/wait", condition.to_string().as_bytes());
+        connection
+    };
+    drained(&mut customer);
+    let alone = drained(&mut customer);
+    let newest = customer.json("GET", "/_bulkd/outbox?order=desc&limit=1", b"", 200);
+    let after = &newest["items"][0]["message_id"];
+    let mut waiting = wait(serde_json::json!({
+        "outbox": {}, "count": { "at_least": settings.users / 10 }, "after": after, "timeout_ms": 60_000,
+    }));
+    report.add("drain beside a wait for a tenth of its messages", drained(&mut customer), alone);
+    waiting.receive(200);
+    let alone = drained(&mut customer);
+    let nobody =
+        |i: usize| serde_json::json!({ "outbox": { "recipient": format!("nobody-{i}") }, "timeout_ms": 60_000 });
+    let _waiting: Vec<Connection> = (0..MANY).map(|i| wait(nobody(i))).collect();
+    // By now they have seen what was there before they came: so had this one, which is answered when it has.
+    let once = serde_json::json!({ "outbox": { "recipient": "nobody" }, "timeout_ms": 0 });
+    customer.json("POST", "/_bulkd/wait", once.to_string().as_bytes(), 412);
+    report.add("drain beside a thousand waits", drained(&mut customer), alone);
 }
 
 /// A job that is over, in a file full of its users and messages.

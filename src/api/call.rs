@@ -37,7 +37,7 @@ pub enum Action {
     Whole(Whole),
     /// Has another request answered in its place, and makes its own answer of that one.
     Forward(Box<Request>, Box<dyn FnOnce(Response) -> Response + Send>),
-    /// Replies in another way than by an answer at once.
+    /// Replies in another way than by an answer at once. An idempotency key is of no use to it.
     Reply(GiveReply),
     /// Works out a change from what is stored, in the same way. The change is [stale](Error::stale) if something else is
     /// stored by then, and is worked out again.

@@ -19,7 +19,7 @@ use crate::http::{self, Method, Reply, Request, Response};
 const TOOLS: [(&str, Method, &str); 8] = [
     ("status", Method::Get, "/_bulkd/status"),
     ("search_outbox", Method::Get, "/_bulkd/outbox"),
-    ("get_message", Method::Get, "/messages/{message_id}"),
+    ("get_message", Method::Get, "/_bulkd/outbox/{message_id}"),
     ("list_jobs", Method::Get, "/_bulkd/jobs"),
     ("wait", Method::Post, "/_bulkd/wait"),
     ("doctor", Method::Get, "/_bulkd/doctor"),

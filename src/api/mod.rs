@@ -12,6 +12,7 @@ mod health;
 mod hook;
 mod hosts;
 pub mod idempotency;
+mod job;
 mod late;
 mod lifecycle;
 mod list;
@@ -46,6 +47,7 @@ mod status;
 mod subscription;
 mod template;
 mod token;
+mod wait;
 mod webhook;
 
 pub use auth::Keys;

@@ -1,37 +1,82 @@
 //! The outbox over HTTP, for tests that assert on what was sent. Ours; Courier has nothing of the kind.
 
-use serde::Serialize;
-use serde_json::Value;
-
 use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, PageText, PagedList};
-use crate::error::{Error, Result};
+use super::query::Query;
+use crate::error::{Error, Result, shown};
 use crate::model::channel::Channel;
 use crate::model::environment::EnvironmentRow;
-use crate::model::message::StoredDelivery;
+use crate::model::message_status::MessageStatus;
+use crate::model::provider::Provider;
 use crate::model::row::MessageNumber;
-use crate::outbox::Deliveries;
-use crate::store::outbox::{self, OutboxFilter, OutboxMessage};
+use crate::outbox::entry::{self, Fields};
+use crate::outbox::{Deliveries, detail};
+use crate::store::outbox::{self, DeliveryFilter, Order, OutboxFilter, PageLimits};
 use crate::store::{Db, gone, job, message};
 
-/// `GET /_bulkd/outbox?job_id=&message_id=&recipient=&channel=&cursor=&limit=`: what went out, in the order in which it
-/// was written; an entry a channel, and one for a message that did not go out at all. A send's request id is its
-/// `job_id`.
-pub fn list(call: Call<'_>) -> Result<Action> {
-    let query = call.query();
-    let (job_id, recipient, channel) = (query.one("job_id"), query.one("recipient"), query.one("channel"));
-    let message_id = query.one("message_id");
-    channel.as_deref().map_or(Ok(()), known_channel)?;
-    let mut filter = OutboxFilter { job_id, number: None, recipient, channel };
-    let from = MessageNumber(Cursor::read(query.cursor().as_deref(), PagedList::Outbox)? as i64);
-    let limit = query.limit();
-    Action::query(move |db, environment| {
+/// Words that are looked for, at most.
+const WORDS: usize = 20;
+/// Messages whose texts a page of a search looks through, found or not: about a second.
+const SEARCHED: usize = 200_000;
+
+/// What a request asks of the outbox.
+struct Wanted {
+    filter: OutboxFilter,
+    message_id: Option<String>,
+    after: Option<String>,
+}
+
+impl Wanted {
+    fn read(query: &Query, message_id: Option<String>) -> Result<Self> {
+        let (channel, provider, status) = (query.one("channel"), query.one("provider"), query.one("status"));
+        let known = |name: &str, value: &Option<String>, names: &mut dyn Iterator<Item = &'static str>| {
+            let names: Vec<&str> = names.collect();
+            match value {
+                Some(value) if !names.contains(&value.as_str()) => {
+                    Err(Error::invalid(name, format_args!("expected one of {}", names.join(", "))))
+                }
+                _ => Ok(()),
+            }
+        };
+        known("channel", &channel, &mut Channel::NAMES.iter().map(|(name, _)| *name))?;
+        known("status", &status, &mut MessageStatus::NAMES.iter().map(|(name, _)| *name))?;
+        let provider = match provider {
+            None => None,
+            Some(name) => match Provider::from_name(&name) {
+                Some(provider) => Some(provider.name().to_owned()),
+                None => {
+                    let expected = format!("expected the name of a provider, found '{}'", shown(&name));
+                    return Err(Error::invalid("provider", expected));
+                }
+            },
+        };
+        let words: Vec<String> =
+            query.one("q").iter().flat_map(|text| text.split_whitespace()).map(str::to_lowercase).collect();
+        if words.len() > WORDS {
+            return Err(Error::invalid("q", format_args!("expected at most {WORDS} words, found {}", words.len())));
+        }
+        Ok(Wanted {
+            filter: OutboxFilter {
+                job_id: query.one("job_id"),
+                number: None,
+                recipient: query.one("recipient"),
+                delivery: DeliveryFilter { channel, provider, status },
+                words,
+            },
+            message_id,
+            after: query.one("after"),
+        })
+    }
+
+    /// The filter, and the first number behind `after`.
+    fn look_up(self, db: &Db<'_>, environment: EnvironmentRow) -> Result<(OutboxFilter, MessageNumber)> {
+        let mut filter = self.filter;
         if let Some(job_id) = &filter.job_id
             && job::find(db, environment, job_id)?.is_none()
         {
             return Err(job::not_found(db, job_id)?);
         }
-        if let Some(message_id) = &message_id {
+        if let Some(message_id) = &self.message_id {
             let place = message::find(db, environment, message_id)?;
             let Some(place) = place else {
                 let unknown = Error::unknown("message_id", "message", message_id);
@@ -39,102 +84,93 @@ pub fn list(call: Call<'_>) -> Result<Action> {
             };
             filter.number = Some(place.number);
         }
-        page(db, environment, &filter, from, limit as usize)
+        let after = self.after.map_or(Ok(MessageNumber(0)), |after| behind(db, environment, "after", &after))?;
+        Ok((filter, after))
+    }
+}
+
+/// The first number behind what `after` names: a message by its id, or the end of a page by its cursor.
+pub fn behind(db: &Db<'_>, environment: EnvironmentRow, field: &str, after: &str) -> Result<MessageNumber> {
+    if let Ok(position) = Cursor::read(Some(after), PagedList::Outbox) {
+        return Ok(MessageNumber(position as i64));
+    }
+    match message::find(db, environment, after)? {
+        Some(place) => Ok(MessageNumber(place.number.0 + 1)),
+        None => {
+            let expected = "expected the id of a message under this API key, or a cursor of the outbox, oldest first";
+            Err(Error::invalid(field, expected))
+        }
+    }
+}
+
+/// `GET /_bulkd/outbox`: what went out, in the order in which it was written or the other way; an entry a channel, and one
+/// for a message that did not go out at all. A send's request id is its `job_id`.
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let query = call.query();
+    let wanted = Wanted::read(&query, query.one("message_id"))?;
+    let fields = Fields::read(&query.all("fields"))?;
+    let order = match query.one("order").as_deref() {
+        None | Some("asc") => Order::OldestFirst,
+        Some("desc") => Order::NewestFirst,
+        Some(_) => return Err(Error::invalid("order", "expected 'asc' or 'desc'")),
+    };
+    let list = paged(order);
+    let cursor = MessageNumber(Cursor::read(query.cursor().as_deref(), list)? as i64);
+    let limits = PageLimits { messages: query.limit() as usize, bytes: paging::PAGE_BYTES, searched: SEARCHED };
+    Action::query(move |db, environment| {
+        let (filter, after) = wanted.look_up(db, environment)?;
+        let numbers = match order {
+            Order::OldestFirst => (cursor.max(after), MessageNumber(i64::MAX)),
+            Order::NewestFirst if cursor == MessageNumber(0) => (after, MessageNumber(i64::MAX)),
+            Order::NewestFirst => (after, cursor),
+        };
+        let page = outbox::list(db, environment, &filter, numbers, order, limits)?;
+        let mut next = page.next;
+        let (mut text, mut deliveries) = (PageText::of_items(), Deliveries::new(db));
+        // The page ends early where what is derived from its rows is larger than a page may be.
+        for found in page.items {
+            if !text.has_room() {
+                next = Some(found.message.number);
+                break;
+            }
+            entry::entries(&found, &filter.delivery, fields, &mut deliveries, |entry| text.push_value(&entry))?;
+        }
+        let next = next.map(|number| Cursor { list, position: number.0.unsigned_abs() });
+        Ok(Answer::new(200, text.end_items(next)))
     })
 }
 
-fn known_channel(name: &str) -> Result<()> {
-    if Channel::from_name(name).is_some() {
-        return Ok(());
+fn paged(order: Order) -> PagedList {
+    match order {
+        Order::OldestFirst => PagedList::Outbox,
+        Order::NewestFirst => PagedList::OutboxBackwards,
     }
-    let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
-    Err(Error::invalid("channel", format_args!("expected one of {}", names.join(", "))))
 }
 
-/// The page ends early where what is derived from its rows is larger than a page may be.
-fn page(
-    db: &Db<'_>,
-    environment: EnvironmentRow,
-    filter: &OutboxFilter,
-    from: MessageNumber,
-    limit: usize,
-) -> Result<Answer> {
-    let page = outbox::list(db, environment, filter, from, limit, paging::PAGE_BYTES)?;
-    let mut next = page.next;
-    let (mut text, mut deliveries) = (PageText::of_items(), Deliveries::new(db));
-    for found in page.items {
-        if !text.has_room() {
-            next = Some(found.message.number);
-            break;
+/// `GET /_bulkd/outbox/{message_id}`: 200 with all that is known of the message.
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let message_id = call.path("message_id");
+    Action::query(move |db, environment| {
+        let Some(place) = message::find(db, environment, &message_id)? else {
+            let unknown = Error::unknown("message_id", "message", &message_id);
+            return Err(unknown.explained(&gone::reason(db, &message_id)?));
+        };
+        Ok(Answer::new(200, detail::of(db, &place)?.to_string()))
+    })
+}
+
+/// `GET /_bulkd/outbox/latest`: the same of the newest message that fits.
+pub fn latest(call: Call<'_>) -> Result<Action> {
+    let wanted = Wanted::read(&call.query(), None)?;
+    let limits = PageLimits { messages: 1, bytes: paging::PAGE_BYTES, searched: usize::MAX >> 1 };
+    Action::query(move |db, environment| {
+        let (filter, after) = wanted.look_up(db, environment)?;
+        let numbers = (after, MessageNumber(i64::MAX));
+        let newest = outbox::list(db, environment, &filter, numbers, Order::NewestFirst, limits)?;
+        let place = newest.items.first().map(|found| message::locate(db, found.message.number)).transpose()?.flatten();
+        match place {
+            Some(place) => Ok(Answer::new(200, detail::of(db, &place)?.to_string())),
+            None => Err(Error::not_found("there is no such message in the outbox (yet)")),
         }
-        write_entries(&found, filter, &mut deliveries, &mut text)?;
-    }
-    let next = next.map(|number| Cursor { list: PagedList::Outbox, position: number.0.unsigned_abs() });
-    Ok(Answer::new(200, text.end_items(next)))
-}
-
-fn write_entries(
-    found: &OutboxMessage,
-    filter: &OutboxFilter,
-    deliveries: &mut Deliveries<'_>,
-    text: &mut PageText,
-) -> Result<()> {
-    let message = &found.message;
-    if message.deliveries.is_empty() {
-        return text.push_value(&Entry::new(found, None));
-    }
-    let wanted = |it: &&StoredDelivery| filter.channel.as_deref().is_none_or(|channel| channel == it.channel.name());
-    for it in message.deliveries.iter().filter(wanted) {
-        let request = deliveries.request(found.job, message, it)?;
-        let html = deliveries.html(found.job, message, it)?;
-        let segments = deliveries.segments(found.job, message, it)?;
-        text.push_value(&Entry { request, html, segments, ..Entry::new(found, Some(it)) })?;
-    }
-    Ok(())
-}
-
-/// An entry as it is shown. Its texts may be long: they are written from where they are.
-#[derive(Serialize)]
-struct Entry<'a> {
-    message_id: &'a str,
-    job_id: &'a str,
-    recipient: &'a str,
-    channel: Option<&'static str>,
-    provider: Option<&'static str>,
-    address: Option<&'a str>,
-    status: &'static str,
-    reason: Option<&'static str>,
-    error: Option<&'a str>,
-    subject: Option<&'a str>,
-    body: Option<&'a str>,
-    content: Option<&'a str>,
-    html: Option<String>,
-    segments: Option<Value>,
-    request: Value,
-    created_at: i64,
-}
-
-impl<'a> Entry<'a> {
-    /// Of a delivery, or of a message that did not go out.
-    fn new(found: &'a OutboxMessage, it: Option<&'a StoredDelivery>) -> Self {
-        let message = &found.message;
-        Entry {
-            message_id: &message.message_id,
-            job_id: &found.job_id,
-            recipient: &message.recipient,
-            channel: it.map(|it| it.channel.name()),
-            provider: it.map(|it| it.provider.name()),
-            address: it.map(|it| it.address.as_str()),
-            status: it.map_or(message.status, |it| it.status).name(),
-            reason: it.map_or(message.reason, |it| it.reason).map(|reason| reason.name()),
-            error: it.map_or(&message.error, |it| &it.error).as_deref(),
-            subject: it.and_then(|it| it.subject.as_deref()),
-            body: it.map(|it| it.body.as_str()),
-            content: it.and_then(|it| it.content.as_deref()),
-            html: None,
-            segments: None,
-            request: Value::Null,
-            created_at: message.enqueued_at.millis(),
-        }
-    }
+    })
 }

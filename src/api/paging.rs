@@ -19,6 +19,9 @@ pub const PAGE_BYTES: usize = 6 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PagedList {
     Outbox,
+    /// The newest first.
+    OutboxBackwards,
+    Jobs,
     Messages,
     Brands,
     Templates,
@@ -39,6 +42,8 @@ impl PagedList {
             PagedList::Brands => 2 * KIND,
             PagedList::Versions(template) => 3 * KIND + template.0,
             PagedList::Messages => 4 * KIND,
+            PagedList::OutboxBackwards => 5 * KIND,
+            PagedList::Jobs => 6 * KIND,
         }
     }
 }

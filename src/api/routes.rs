@@ -5,9 +5,9 @@ use super::query;
 use super::route::{Access, Route, inline, mailbox, open, route, row, table, watch};
 use super::template::{checks, content};
 use super::{
-    backup, brand, bulk, clock, events, health, lifecycle, list, llms, mailpit, mcp, message, metrics, openapi, outbox,
-    outcome, preference, preference_v1, profile, prometheus, reset, send, snapshot, status, subscription, template,
-    token, webhook,
+    backup, brand, bulk, clock, events, health, job, lifecycle, list, llms, mailpit, mcp, message, metrics, openapi,
+    outbox, outcome, preference, preference_v1, profile, prometheus, reset, send, snapshot, status, subscription,
+    template, token, wait, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
@@ -282,9 +282,39 @@ pub static ROUTES: &[Route] = &[
     // Our own.
     route(Method::Get, "/_bulkd/outbox", outbox::list)
         .about("List the outbox")
-        .query(&["job_id", "message_id", "recipient", "channel", "cursor", "limit"])
+        .query(&[
+            "job_id",
+            "message_id",
+            "recipient",
+            "channel",
+            "provider",
+            "status",
+            "q",
+            "order",
+            "after",
+            "fields",
+            "cursor",
+            "limit",
+        ])
         .answers("200 `{items, paging}`: what would have gone out")
         .schemas(&[("items", "[Entry]")]),
+    route(Method::Get, "/_bulkd/outbox/latest", outbox::latest)
+        .about("Get the newest message")
+        .query(&["job_id", "recipient", "channel", "provider", "status", "q", "after"])
+        .answers("200 with all that is known of the newest message that fits, 404 if there is none"),
+    route(Method::Get, "/_bulkd/outbox/{message_id}", outbox::get)
+        .about("Get all of a message")
+        .answers("200 with all that is known of the message"),
+    route(Method::Get, "/_bulkd/jobs", job::list)
+        .about("List jobs")
+        .query(&["status", "cursor", "limit"])
+        .answers("200 `{items, paging}`, the newest first")
+        .schemas(&[("items", "[Job]")]),
+    route(Method::Post, "/_bulkd/wait", wait::wait)
+        .about("Wait until something is so")
+        .body("`{job_id, status?}`, `{settled}` or `{outbox, count?, after?}`, with `timeout_ms?`")
+        .answers("200 `{met, count, items, waited_ms}` as soon as it is so, 412 with what was found if it is not")
+        .schemas(&[("body", "Wait"), ("answer", "Met")]),
     route(Method::Post, "/_bulkd/webhooks", webhook::create)
         .about("Register a webhook")
         .body("`{url, secret?}`")

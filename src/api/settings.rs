@@ -15,6 +15,7 @@ use crate::lifecycle::Lifecycle;
 use crate::meter::Meter;
 use crate::model::environment::Environment;
 use crate::settings::{Contract, MessageSettings};
+use crate::waits::Waits;
 
 /// What the answers depend on besides the request.
 pub struct Settings {
@@ -27,6 +28,8 @@ pub struct Settings {
     /// Whose pages may call from a browser.
     pub origins: Origins,
     pub notices: Arc<Notices>,
+    /// The requests that wait until something is so.
+    pub waits: Arc<Waits>,
     /// Where backups may be put.
     pub backup_dir: Option<PathBuf>,
     /// Whose e-mails Mailpit's API shows, and what was done to them there.

@@ -1,5 +1,7 @@
 //! A bulk job and the state of its users.
 
+use serde_json::{Value, json};
+
 use super::environment::EnvironmentRow;
 use super::names;
 use super::row::{BrandVersion, JobRow, TemplateVersion};
@@ -78,6 +80,48 @@ impl Job {
         }
         self.enqueued = self.enqueued.min(users);
         self.failures = self.failures.min(users - self.enqueued);
+    }
+}
+
+/// A job in a list of all.
+#[derive(Clone, Debug)]
+pub struct JobSummary {
+    pub job: JobRow,
+    pub job_id: String,
+    pub kind: JobKind,
+    pub status: JobStatus,
+    pub received: u64,
+    pub enqueued: u64,
+    pub failures: u64,
+    pub error: Option<String>,
+    pub created_at: Timestamp,
+    pub run_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+}
+
+impl JobSummary {
+    /// Users that had their turn in a second of its run, up to its end or to `now`. `None` before its run, and if that took
+    /// no millisecond.
+    fn rate(&self, now: Timestamp) -> Option<f64> {
+        let millis = self.completed_at.unwrap_or(now).millis().saturating_sub(self.run_at?.millis());
+        let rate = (self.enqueued + self.failures) as f64 * 1000.0 / millis as f64;
+        (millis > 0).then(|| (rate * 10.0).round() / 10.0)
+    }
+
+    pub fn json(&self, now: Timestamp) -> Value {
+        json!({
+            "job_id": self.job_id,
+            "kind": self.kind.name(),
+            "status": self.status.name(),
+            "received": self.received,
+            "enqueued": self.enqueued,
+            "failures": self.failures,
+            "error": self.error,
+            "created_at": self.created_at.millis(),
+            "run_at": self.run_at.map(Timestamp::millis),
+            "completed_at": self.completed_at.map(Timestamp::millis),
+            "rate": self.rate(now),
+        })
     }
 }
 

@@ -114,6 +114,13 @@ impl<'a> Deliveries<'a> {
         Ok(Some(json!({ "count": counted.count, "encoding": counted.encoding.name() })))
     }
 
+    /// The merged data of a message.
+    pub fn data(&mut self, job: JobRow, message: &StoredMessage) -> Result<Value> {
+        let db = self.db;
+        let common = self.common(job)?;
+        Ok(Origin::of(db, job, message, &common.definition, &common.options)?.data)
+    }
+
     /// Hands over all that the provider would have been given.
     fn read<T>(
         &mut self,

@@ -1,6 +1,9 @@
 //! From a row of the outbox to what went out in full, and to what happened to it.
 
 mod deliveries;
+pub mod detail;
+pub mod entry;
+mod found;
 pub mod history;
 mod origin;
 

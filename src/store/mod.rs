@@ -38,6 +38,7 @@ pub mod emails;
 pub mod event_batch;
 mod fork;
 pub mod ingest;
+pub mod job_list;
 pub mod job_users;
 pub mod list_replacement;
 pub mod message_search;
@@ -56,12 +57,14 @@ pub mod run;
 pub mod send;
 pub mod set_back;
 pub mod settle;
+pub mod settled;
 pub mod snapshot;
 pub mod snapshots;
 pub mod staged;
 pub mod status;
 pub mod totals;
 pub mod tracking;
+pub mod watch;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -420,6 +423,16 @@ impl Store {
     /// Has `ring` called whenever a test has moved or set the clock.
     pub fn on_clock_change(&self, ring: impl Fn() + Send + 'static) {
         self.clock.on_change(ring);
+    }
+
+    /// Rings at every commit, if that is [followed](Store::follow_changes), and when a test has moved the clock.
+    pub fn changes_bell(&self) -> &Bell {
+        &self.bells.changes
+    }
+
+    /// Whether every commit is of interest. Told before the rows are looked at, no later commit is missed.
+    pub fn follow_changes(&self, are_followed: bool) {
+        self.bells.follow_changes(are_followed);
     }
 
     /// Rings when something was reset or set aside, a test has moved the clock, or all stops.

@@ -8,7 +8,7 @@ use super::page::Page;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
-use crate::model::message::StoredMessage;
+use crate::model::message::{StoredDelivery, StoredMessage};
 use crate::model::row::{JobRow, MessageNumber};
 
 /// A message as the outbox shows it.
@@ -24,7 +24,43 @@ pub struct OutboxFilter {
     pub job_id: Option<String>,
     pub number: Option<MessageNumber>,
     pub recipient: Option<String>,
+    pub delivery: DeliveryFilter,
+    /// Each has to be somewhere in subject, body, address or recipient, whatever its case. They are in lower case.
+    pub words: Vec<String>,
+}
+
+/// What is wanted of a message's deliveries: of one of them all of it. A message that did not go out has a status alone.
+#[derive(Debug, Default)]
+pub struct DeliveryFilter {
     pub channel: Option<String>,
+    pub provider: Option<String>,
+    pub status: Option<String>,
+}
+
+impl DeliveryFilter {
+    pub fn matches(&self, delivery: &StoredDelivery) -> bool {
+        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        is(&self.channel, delivery.channel.name())
+            && is(&self.provider, delivery.provider.name())
+            && is(&self.status, delivery.status.name())
+    }
+}
+
+/// From which end a page of the outbox is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// How long a page may get, and how much is looked through for it.
+#[derive(Clone, Copy, Debug)]
+pub struct PageLimits {
+    pub messages: usize,
+    /// About as many bytes of text.
+    pub bytes: usize,
+    /// Messages whose texts are searched for words.
+    pub searched: usize,
 }
 
 /// Which ranges are looked through, in the order in which they are written: those of one job by its index, or all by
@@ -32,18 +68,18 @@ pub struct OutboxFilter {
 const OF_ONE_JOB: &str = "jobs CROSS JOIN message_ranges ON message_ranges.job = jobs.job AND jobs.job_id = ?3";
 const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_ranges.job";
 
-/// Messages of an environment in the order of commit: those from the number `from` on, at most `limit`, and not much
-/// more than `bytes` of text. No index serves recipient and channel: the ranges are read
-/// through.
+/// Messages of an environment in the order of commit, from either end: those with numbers of this range, at most so many,
+/// and not much more than so many bytes of text. No index serves the filter: the ranges are read through. A page of a
+/// search for words ends, however little was found, when so many texts were searched.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
     filter: &OutboxFilter,
-    from: MessageNumber,
-    limit: usize,
-    bytes: usize,
+    numbers: (MessageNumber, MessageNumber),
+    order: Order,
+    limits: PageLimits,
 ) -> Result<Page<OutboxMessage, MessageNumber>> {
-    let (ranges, after_ranges, order) = match filter.job_id {
+    let (ranges, after_ranges, by) = match filter.job_id {
         Some(_) => (OF_ONE_JOB, "message_ranges.last_number >= ?2", "message_ranges.first_seq"),
         None => (
             OF_ALL_JOBS,
@@ -53,6 +89,7 @@ pub fn list(
             "message_ranges.first_number",
         ),
     };
+    let direction = if order == Order::OldestFirst { "" } else { "DESC" };
     let mut list = db.conn.prepare_cached(&format!(
         "SELECT {}, jobs.job, jobs.job_id, message_ranges.created_at,
              message_ranges.first_seq + messages.number - message_ranges.first_number AS seq
@@ -61,36 +98,73 @@ pub fn list(
              BETWEEN max(message_ranges.first_number, ?2) AND min(message_ranges.last_number, ?7)
          WHERE message_ranges.environment = ?1 AND jobs.dropped_at IS NULL AND message_ranges.first_number <= ?7 AND {after_ranges}
            AND (?4 IS NULL OR messages.recipient = ?4)
-           AND (?5 IS NULL OR messages.channel = ?5 OR EXISTS (
-               SELECT 1 FROM deliveries WHERE deliveries.number = messages.number AND deliveries.channel = ?5))
-         ORDER BY {order}, messages.number
+           AND ((?5 IS NULL OR messages.channel = ?5) AND (?8 IS NULL OR messages.provider = ?8)
+                   AND (?9 IS NULL OR messages.status = ?9)
+               OR EXISTS (
+                   SELECT 1 FROM deliveries WHERE deliveries.number = messages.number
+                       AND (?5 IS NULL OR deliveries.channel = ?5) AND (?8 IS NULL OR deliveries.provider = ?8)
+                       AND (?9 IS NULL OR deliveries.status = ?9)))
+         ORDER BY {by} {direction}, messages.number {direction}
          LIMIT ?6",
         message::COLUMNS
     ))?;
+    let (from, up_to) = numbers;
     let from = filter.number.map_or(from, |number| number.max(from));
-    let (up_to, limit_and_one) = (filter.number.unwrap_or(MessageNumber(i64::MAX)), limit as i64 + 1);
-    let values = params![environment, from, filter.job_id, filter.recipient, filter.channel, limit_and_one, up_to];
-    let mut rows = list.query(values)?;
+    let up_to = filter.number.map_or(up_to, |number| number.min(up_to));
+    let rows = if filter.words.is_empty() { limits.messages } else { limits.searched };
+    let DeliveryFilter { channel, provider, status } = &filter.delivery;
+    let values =
+        params![environment, from, filter.job_id, filter.recipient, channel, rows as i64 + 1, up_to, provider, status];
+    let mut found = list.query(values)?;
     let mut messages = Vec::new();
-    let mut read = 0;
-    while let Some(row) = rows.next()? {
-        if messages.len() == limit || read >= bytes {
+    let (mut read, mut searched, mut last) = (0, 0, MessageNumber(0));
+    while let Some(row) = found.next()? {
+        if messages.len() == limits.messages || read >= limits.bytes || searched == rows {
             // Right behind the last one, also under another filter.
-            let next = messages.last().map(|it: &OutboxMessage| MessageNumber(it.message.number.0 + 1));
-            return Ok(Page { items: messages, next });
+            let next = last.0 + if order == Order::OldestFirst { 1 } else { -1 };
+            return Ok(Page { items: messages, next: Some(MessageNumber(next)) });
         }
-        let found = message::from_row(row)?;
+        let row_of = message::from_row(row)?;
+        searched += 1;
+        last = row_of.number;
         let (job, job_id) = (row.get("job")?, row.get("job_id")?);
         let location = MessageLocation {
-            number: found.number,
+            number: row_of.number,
             job,
             environment,
             seq: row.get("seq")?,
             created_at: Timestamp(row.get("created_at")?),
         };
-        let message = message::with_deliveries(db, &location, found)?;
+        let message = message::with_deliveries(db, &location, row_of)?;
+        if !has_words(&message, &filter.words) {
+            continue;
+        }
         read += message.bytes();
         messages.push(OutboxMessage { message, job, job_id });
     }
     Ok(Page { items: messages, next: None })
+}
+
+/// Whether each of the words, in lower case, is in one of the message's texts.
+fn has_words(message: &StoredMessage, words: &[String]) -> bool {
+    if words.is_empty() {
+        return true;
+    }
+    let of_delivery =
+        |it: &StoredDelivery| [it.subject.clone().unwrap_or_default(), it.body.clone(), it.address.clone()];
+    let texts = message.deliveries.iter().flat_map(of_delivery).chain([message.recipient.clone()]);
+    let texts: Vec<String> = texts.map(|text| text.to_lowercase()).collect();
+    words.iter().all(|word| texts.iter().any(|text| text.contains(word.as_str())))
+}
+
+/// The message there, as the outbox shows it.
+pub fn get(db: &Db<'_>, location: &MessageLocation) -> Result<OutboxMessage> {
+    let message = message::with_deliveries(db, location, message::get_row(db, location.number)?)?;
+    with_job(db, location.job, message)
+}
+
+pub(in crate::store) fn with_job(db: &Db<'_>, job: JobRow, message: StoredMessage) -> Result<OutboxMessage> {
+    let mut job_id = db.conn.prepare_cached("SELECT job_id FROM jobs WHERE job = ?1")?;
+    let job_id = job_id.query_row([job], |row| row.get(0))?;
+    Ok(OutboxMessage { message, job, job_id })
 }

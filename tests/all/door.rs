@@ -381,7 +381,7 @@ fn a_brand_needs_no_settings() {
     let content = json!({ "title": "Hi", "body": "there" });
     let message = json!({ "to": { "email": "ada@example.com" }, "content": content, "brand_id": "acme" });
     let sent = customer.post("/send", &json!({ "message": message })).ok(202);
-    let path = format!("/_bulkd/outbox?message_id={}", sent["requestId"].as_str().unwrap());
+    let path = format!("/_bulkd/outbox?fields=all&message_id={}", sent["requestId"].as_str().unwrap());
     assert_eq!(customer.get(&path).ok(200)["items"][0]["status"], "SENT");
 }
 

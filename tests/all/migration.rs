@@ -72,7 +72,7 @@ fn assert_made_reads_as_before(version: i64, messages: &[(&str, Option<&str>)]) 
         for (name, message_id) in messages {
             let expected = answered[name].as_array().unwrap();
             let message_id = message_id.unwrap_or_else(|| id(&expected[0], "message_id"));
-            let went = customer.get(&format!("/_bulkd/outbox?message_id={message_id}")).ok(200);
+            let went = customer.get(&format!("/_bulkd/outbox?fields=all&message_id={message_id}")).ok(200);
             assert_eq!(went["items"].as_array().unwrap().iter().map(in_view).collect::<Vec<_>>(), *expected, "{name}");
         }
         let canceled = &answered["canceled"];
@@ -169,7 +169,7 @@ fn what_version_2_could_not_send_goes_out() {
     let daemon = daemon(2);
     let customer = daemon.customer(id(&answered, "key"));
     let went = |query: String| -> Vec<String> {
-        let items = customer.get(&format!("/_bulkd/outbox?{query}")).ok(200)["items"].take();
+        let items = customer.get(&format!("/_bulkd/outbox?fields=all&{query}")).ok(200)["items"].take();
         let items = items.as_array().unwrap().iter();
         items
             .map(|it| format!("{} {}", it["channel"].as_str().unwrap_or("none"), it["status"].as_str().unwrap()))

@@ -229,7 +229,7 @@ impl Act {
             Act::Outbox { job_id, recipient, channel, page } => {
                 let filters =
                     [("job_id", job_id.as_deref()), ("recipient", recipient.as_deref()), ("channel", *channel)];
-                ("GET", format!("/_bulkd/outbox?{}", query(page, &filters)), None)
+                ("GET", format!("/_bulkd/outbox?fields=all{}", query(page, &filters)), None)
             }
             Act::Malformed(what) => (what.method, what.path.clone(), what.body.map(str::to_owned)),
         }

@@ -181,7 +181,7 @@ fn what_was_sent_of_a_topic_counts_from_the_first_request_of_an_environment_on()
             "content": { "title": "News", "body": "Hello" },
         });
         let request_id = acme.post("/send", &json!({ "message": message })).ok(202)["requestId"].take();
-        let path = format!("/_bulkd/outbox?message_id={}", request_id.as_str().unwrap());
+        let path = format!("/_bulkd/outbox?fields=all&message_id={}", request_id.as_str().unwrap());
         assert_eq!(acme.get(&path).ok(200)["items"][0]["reason"], "UNSUBSCRIBED");
     }
 }

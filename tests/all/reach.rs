@@ -10,7 +10,10 @@ fn send(customer: &Customer, message: Value) -> String {
 }
 
 fn went_out(customer: &Customer, message_id: &str) -> Vec<Value> {
-    customer.get(&format!("/_bulkd/outbox?message_id={message_id}")).ok(200)["items"].as_array().unwrap().clone()
+    customer.get(&format!("/_bulkd/outbox?fields=all&message_id={message_id}")).ok(200)["items"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 fn way(went: &Value) -> [String; 3] {

@@ -94,7 +94,7 @@ fn sent(customer: &Customer, user_id: &str) -> Value {
     let message = json!({ "to": { "user_id": user_id }, "template": "welcome" });
     let request_id = customer.post("/send", &json!({ "message": message })).ok(202)["requestId"].take();
     let request_id = request_id.as_str().unwrap();
-    customer.get(&format!("/_bulkd/outbox?message_id={request_id}")).ok(200)["items"][0].take()
+    customer.get(&format!("/_bulkd/outbox?fields=all&message_id={request_id}")).ok(200)["items"][0].take()
 }
 
 fn versions(customer: &Customer) -> Vec<String> {
@@ -245,7 +245,10 @@ fn jobs_and_messages_have_the_ids_that_the_seed_gives_them() {
         assert_eq!((&message["id"], &message["status"]), (&json!(id), &json!("SENT")));
         acme.get(&format!("/messages/{id}/history")).ok(200);
         assert_eq!(acme.get(&format!("/messages/{id}/output")).ok(200)["results"][0]["channel"], "email");
-        assert_eq!(acme.get(&format!("/_bulkd/outbox?message_id={id}")).ok(200)["items"][0]["message_id"], id);
+        assert_eq!(
+            acme.get(&format!("/_bulkd/outbox?fields=all&message_id={id}")).ok(200)["items"][0]["message_id"],
+            id
+        );
         let in_view = "SELECT recipient, status FROM outbox WHERE message_id = ?1";
         let in_view = open_file(&daemon.database()).query_row(in_view, [id], |row| Ok((row.get(0)?, row.get(1)?)));
         let (recipient, status): (String, String) = in_view.unwrap();

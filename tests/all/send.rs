@@ -19,7 +19,10 @@ fn message(customer: &Customer, message_id: &str) -> Value {
 }
 
 fn went_out(customer: &Customer, message_id: &str) -> Vec<Value> {
-    customer.get(&format!("/_bulkd/outbox?message_id={message_id}")).ok(200)["items"].as_array().unwrap().clone()
+    customer.get(&format!("/_bulkd/outbox?fields=all&message_id={message_id}")).ok(200)["items"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 fn outcome(record: &Value) -> (&str, &str) {

@@ -8,7 +8,7 @@ fn send(customer: &Customer, body: Value) -> String {
 }
 
 fn went_out(customer: &Customer, message_id: &str) -> Value {
-    customer.get(&format!("/_bulkd/outbox?message_id={message_id}")).ok(200)["items"][0].take()
+    customer.get(&format!("/_bulkd/outbox?fields=all&message_id={message_id}")).ok(200)["items"][0].take()
 }
 
 /// A published template with the alias `order-shipped`.

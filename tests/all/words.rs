@@ -26,7 +26,7 @@ fn deliveries(customer: &Customer, elements: &Value, data: &Value) -> Deliveries
         "routing": { "method": "all", "channels": providers },
     });
     let sent = customer.post("/send", &json!({ "message": message })).ok(202);
-    let path = format!("/_bulkd/outbox?message_id={}", sent["requestId"].as_str().unwrap());
+    let path = format!("/_bulkd/outbox?fields=all&message_id={}", sent["requestId"].as_str().unwrap());
     let items = customer.get(&path).json()["items"].take();
     let items = items.as_array().unwrap().iter();
     let deliveries: Deliveries = items.map(|it| (it["provider"].as_str().unwrap().to_owned(), it.clone())).collect();
@@ -302,7 +302,7 @@ fn every_documented_member_of_a_message_has_an_effect_or_is_told() {
         let id = sent["requestId"].as_str().unwrap().to_owned();
         let mut all = json!([
             customer.get(&format!("/messages/{id}")).json(),
-            customer.get(&format!("/_bulkd/outbox?message_id={id}")).json(),
+            customer.get(&format!("/_bulkd/outbox?fields=all&message_id={id}")).json(),
         ]);
         blank(&mut all, &id);
         all

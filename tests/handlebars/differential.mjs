@@ -168,7 +168,7 @@ class Daemon {
   /** Everything that went out in an environment. */
   async *outbox(key) {
     for (let cursor = ''; cursor !== undefined; ) {
-      const page = await this.call(key, 'GET', `/_bulkd/outbox?limit=${BATCH}&cursor=${cursor}`, 200);
+      const page = await this.call(key, 'GET', `/_bulkd/outbox?fields=all&limit=${BATCH}&cursor=${cursor}`, 200);
       yield* page.items;
       ({ cursor } = page.paging);
     }

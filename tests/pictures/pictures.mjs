@@ -53,7 +53,7 @@ async function send() {
     const to = { email: `${name}@example.com`, ...(locale && { locale }) };
     await call('POST', '/send', { message: { to, routing: { method: 'single', channels: ['email'] }, ...message } });
   }
-  const { items } = await call('GET', `/_bulkd/outbox?limit=${MESSAGES.length}`);
+  const { items } = await call('GET', `/_bulkd/outbox?fields=all&limit=${MESSAGES.length}`);
   stop();
   const made = (name) => {
     const item = items.find((it) => it.address === `${name}@example.com`);

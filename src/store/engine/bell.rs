@@ -1,6 +1,7 @@
 //! How threads that follow the rows are woken. A bell says that there may be something new to look at, never what: that
 //! is in the rows.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,9 +36,16 @@ pub struct Bells {
     pub retention: Bell,
     /// Of those that tell others what happens: rings with those of jobs and messages.
     pub news: Bell,
+    /// That of the thread that follows all changes, as long as it does.
+    pub changes: Bell,
+    are_changes_followed: Arc<AtomicBool>,
 }
 
 impl Bells {
+    pub fn follow_changes(&self, are_followed: bool) {
+        self.are_changes_followed.store(are_followed, Ordering::SeqCst);
+    }
+
     pub(in crate::store) fn ring(&self, wakeups: Wakeups) {
         [
             (wakeups.jobs, &self.jobs),
@@ -49,6 +57,9 @@ impl Bells {
         .into_iter()
         .filter(|(wakes, _)| *wakes)
         .for_each(|(_, bell)| bell.ring());
+        if self.are_changes_followed.load(Ordering::SeqCst) {
+            self.changes.ring();
+        }
     }
 }
 
@@ -85,7 +96,6 @@ impl Bell {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     use super::*;

@@ -307,7 +307,7 @@ impl Customer {
     /// The outbox of a job, page by page.
     #[track_caller]
     pub fn outbox(&self, job_id: &str) -> Vec<Value> {
-        self.pages(&format!("/_bulkd/outbox?limit=1000&job_id={job_id}"))
+        self.pages(&format!("/_bulkd/outbox?fields=all&limit=1000&job_id={job_id}"))
     }
 
     #[track_caller]

@@ -28,7 +28,7 @@ async function overheard(work) {
 
 /** Of a job, or by another parameter of the outbox. */
 async function outbox(url, key, id, by = 'job_id') {
-  const response = await send(`${url}/_bulkd/outbox?${by}=${id}`, { headers: { Authorization: `Bearer ${key}` } });
+  const response = await send(`${url}/_bulkd/outbox?fields=all&${by}=${id}`, { headers: { Authorization: `Bearer ${key}` } });
   return response.json();
 }
 

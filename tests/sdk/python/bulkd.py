@@ -18,7 +18,7 @@ def fresh_key():
 
 def outbox(url, key, id, by="job_id"):
     request = urllib.request.Request(
-        f"{url}/_bulkd/outbox?{by}={id}", headers={"Authorization": f"Bearer {key}"}
+        f"{url}/_bulkd/outbox?fields=all&{by}={id}", headers={"Authorization": f"Bearer {key}"}
     )
     with urllib.request.urlopen(request) as response:
         return json.load(response)

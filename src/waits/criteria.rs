@@ -1,0 +1,409 @@
+//! What a message has to be like to count.
+
+use regex_lite::{Regex, RegexBuilder};
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Result, shown};
+use crate::model::channel::Channel;
+use crate::model::message::StoredDelivery;
+use crate::model::message_status::MessageStatus;
+use crate::model::provider::Provider;
+use crate::outbox::Deliveries;
+use crate::store::Db;
+use crate::store::outbox::OutboxMessage;
+use crate::store::watch::{Seen, Texts};
+
+/// Criteria of a wait, at most.
+const CRITERIA: usize = 50;
+/// Characters of a regular expression, at most, and what it may take when it is compiled.
+const PATTERN_CHARACTERS: usize = 1_000;
+const PATTERN_BYTES: usize = 1 << 18;
+/// Of a text that was found so many characters are told.
+const TOLD_CHARACTERS: usize = 200;
+
+/// The members of an entry that a criterion can be about.
+const TEXTS: [&str; 10] =
+    ["recipient", "channel", "provider", "address", "status", "reason", "error", "subject", "body", "content"];
+
+/// What all has to be so of one delivery of a message, or of one that did not go out.
+#[derive(Debug, Default)]
+pub struct Criteria {
+    all: Vec<Criterion>,
+    /// The job's id, if it has to be of one.
+    pub job_id: Option<String>,
+    /// The recipient, if it has to be this one.
+    pub recipient: Option<String>,
+}
+
+#[derive(Debug)]
+struct Criterion {
+    name: String,
+    about: About,
+    tests: Vec<Test>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum About {
+    JobId,
+    MessageId,
+    /// A member of an entry.
+    Text(&'static str),
+    Html,
+    /// The data, by the names on the way.
+    Data(Vec<String>),
+}
+
+#[derive(Debug)]
+enum Test {
+    Equals(Value),
+    Contains(Value),
+    Matches(Regex),
+    Absent(bool),
+}
+
+/// How one criterion was met by what was found.
+pub struct Told {
+    pub name: String,
+    pub ok: bool,
+    pub wanted: Value,
+    pub found: Value,
+}
+
+impl Criteria {
+    /// Of the object `outbox` of a wait.
+    pub fn read(object: &Map<String, Value>) -> Result<Self> {
+        if object.len() > CRITERIA {
+            return Err(Error::invalid("outbox", format_args!("expected at most {CRITERIA} members")));
+        }
+        let mut criteria = Criteria::default();
+        for (name, wanted) in object {
+            let criterion = Criterion::read(name, wanted)?;
+            let equal = criterion.tests.iter().find_map(|test| match test {
+                Test::Equals(Value::String(text)) => Some(text.clone()),
+                _ => None,
+            });
+            match &criterion.about {
+                About::JobId => criteria.job_id = equal,
+                About::Text("recipient") => criteria.recipient = equal,
+                _ => {}
+            }
+            criteria.all.push(criterion);
+        }
+        Ok(criteria)
+    }
+
+    /// Whether the message counts. That it is of the right job is known.
+    pub fn match_message(&self, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut Deliveries<'_>) -> Result<bool> {
+        let needs_more = |it: &Criterion| !matches!(it.about, About::Text(_) | About::JobId);
+        let needs_more = self.all.iter().any(needs_more);
+        if !seen.has_further {
+            let texts = seen.texts()?;
+            if !self.match_texts(&texts) {
+                return Ok(false);
+            }
+            if !needs_more {
+                return Ok(true);
+            }
+        }
+        let found = seen.message(db)?;
+        self.matching(&found, deliveries).map(|it| it.is_some())
+    }
+
+    fn match_texts(&self, texts: &Texts<'_>) -> bool {
+        self.all.iter().all(|it| match it.about {
+            About::Text(name) => it.is_met_by_text(text(texts, name)),
+            _ => true,
+        })
+    }
+
+    /// The first delivery that counts; `Some(None)` is the message without one. `None`: the message does not count.
+    pub fn matching<'m>(
+        &self,
+        found: &'m OutboxMessage,
+        deliveries: &mut Deliveries<'_>,
+    ) -> Result<Option<Option<&'m StoredDelivery>>> {
+        for delivery in choices(found) {
+            if !self.match_texts(&texts_of(found, delivery)) {
+                continue;
+            }
+            let mut all = true;
+            for criterion in self.all.iter().filter(|it| !matches!(it.about, About::Text(_))) {
+                all = all && criterion.is_met(found, delivery, deliveries)?.0;
+            }
+            if all {
+                return Ok(Some(delivery));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How near a message comes: of the delivery that meets most criteria, each of them.
+    pub fn tell(&self, found: &OutboxMessage, deliveries: &mut Deliveries<'_>) -> Result<Vec<Told>> {
+        let mut best: Vec<Told> = Vec::new();
+        let ok = |told: &[Told]| told.iter().filter(|it| it.ok).count();
+        for (i, delivery) in choices(found).into_iter().enumerate() {
+            let mut told = Vec::new();
+            for criterion in &self.all {
+                let (ok, value) = criterion.is_met(found, delivery, deliveries)?;
+                told.push(Told { name: criterion.name.clone(), ok, wanted: criterion.wanted(), found: cut(value) });
+            }
+            if i == 0 || ok(&told) > ok(&best) {
+                best = told;
+            }
+        }
+        Ok(best)
+    }
+
+    /// In words, such as `recipient "ada" and subject containing "invoice"`.
+    pub fn words(&self) -> String {
+        self.all.iter().map(Criterion::words).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The deliveries of a message, or none of them.
+fn choices(found: &OutboxMessage) -> Vec<Option<&StoredDelivery>> {
+    match found.message.deliveries.as_slice() {
+        [] => vec![None],
+        deliveries => deliveries.iter().map(Some).collect(),
+    }
+}
+
+fn texts_of<'m>(found: &'m OutboxMessage, delivery: Option<&'m StoredDelivery>) -> Texts<'m> {
+    let message = &found.message;
+    Texts {
+        recipient: &message.recipient,
+        status: delivery.map_or(message.status, |it| it.status).name(),
+        reason: delivery.map_or(message.reason, |it| it.reason).map(|it| it.name()),
+        error: delivery.map_or(&message.error, |it| &it.error).as_deref(),
+        channel: delivery.map(|it| it.channel.name()),
+        provider: delivery.map(|it| it.provider.name()),
+        address: delivery.map(|it| it.address.as_str()),
+        subject: delivery.and_then(|it| it.subject.as_deref()),
+        body: delivery.map(|it| it.body.as_str()),
+        content: delivery.and_then(|it| it.content.as_deref()),
+    }
+}
+
+fn text<'t>(texts: &Texts<'t>, name: &str) -> Option<&'t str> {
+    match name {
+        "recipient" => Some(texts.recipient),
+        "status" => Some(texts.status),
+        "reason" => texts.reason,
+        "error" => texts.error,
+        "channel" => texts.channel,
+        "provider" => texts.provider,
+        "address" => texts.address,
+        "subject" => texts.subject,
+        "body" => texts.body,
+        _ => texts.content,
+    }
+}
+
+impl Criterion {
+    fn read(name: &str, wanted: &Value) -> Result<Self> {
+        let at = format!("outbox.{name}");
+        let about = match name {
+            "job_id" => About::JobId,
+            "message_id" => About::MessageId,
+            "html" => About::Html,
+            _ => match (TEXTS.iter().find(|known| **known == name), name.strip_prefix("data.")) {
+                (Some(known), _) => About::Text(known),
+                (None, Some(path)) if !path.is_empty() => About::Data(path.split('.').map(str::to_owned).collect()),
+                _ => {
+                    let known = TEXTS.join(", ");
+                    let expected = format!(
+                        "expected members of job_id, message_id, {known}, html or data.NAME, found '{}'",
+                        shown(name)
+                    );
+                    return Err(Error::invalid("outbox", expected));
+                }
+            },
+        };
+        let tests = match wanted {
+            Value::Object(operators) if operators.is_empty() => {
+                return Err(Error::invalid(at, "expected a value, or one of equals, contains, matches and absent"));
+            }
+            Value::Object(operators) => {
+                operators.iter().map(|(operator, value)| Test::read(&at, operator, value)).collect::<Result<_>>()?
+            }
+            value => vec![Test::Equals(value.clone())],
+        };
+        let mut criterion = Criterion { name: name.to_owned(), about, tests };
+        criterion.check(&at)?;
+        Ok(criterion)
+    }
+
+    /// Refuses what nothing can equal, and writes names as the outbox does.
+    fn check(&mut self, at: &str) -> Result<()> {
+        let is_one = self.tests.len() == 1;
+        for test in &mut self.tests {
+            match (&self.about, test) {
+                (About::Data(_), _) => {}
+                (About::JobId, Test::Equals(Value::String(_))) if is_one => {}
+                (About::JobId, _) => return Err(Error::invalid(at, "expected the id of a job")),
+                (_, Test::Equals(Value::Null)) => {}
+                (_, Test::Equals(wanted) | Test::Contains(wanted)) if !wanted.is_string() => {
+                    return Err(Error::invalid(at, "expected a string"));
+                }
+                (About::Text("channel"), Test::Equals(Value::String(name))) if Channel::from_name(name).is_none() => {
+                    let names: Vec<&str> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
+                    return Err(Error::invalid(at, format_args!("expected one of {}", names.join(", "))));
+                }
+                (About::Text("status"), Test::Equals(Value::String(name)))
+                    if MessageStatus::from_name(name).is_none() =>
+                {
+                    let names: Vec<&str> = MessageStatus::NAMES.iter().map(|(name, _)| *name).collect();
+                    return Err(Error::invalid(at, format_args!("expected one of {}", names.join(", "))));
+                }
+                (About::Text("provider"), Test::Equals(Value::String(name))) => match Provider::from_name(name) {
+                    Some(provider) => *name = provider.name().to_owned(),
+                    None => return Err(Error::invalid(at, "expected the name of a provider")),
+                },
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn is_met_by_text(&self, text: Option<&str>) -> bool {
+        self.tests.iter().all(|test| test.is_met_by_text(text))
+    }
+
+    /// Whether it is met, and what was found.
+    fn is_met(
+        &self,
+        found: &OutboxMessage,
+        delivery: Option<&StoredDelivery>,
+        deliveries: &mut Deliveries<'_>,
+    ) -> Result<(bool, Value)> {
+        let of_text = |text: Option<&str>| (self.is_met_by_text(text), json!(text));
+        Ok(match &self.about {
+            About::Text(name) => of_text(text(&texts_of(found, delivery), name)),
+            About::JobId => of_text(Some(&found.job_id)),
+            About::MessageId => of_text(Some(&found.message.message_id)),
+            About::Html => {
+                let html = delivery.map(|it| deliveries.html(found.job, &found.message, it)).transpose()?;
+                of_text(html.flatten().as_deref())
+            }
+            About::Data(path) => {
+                let data = deliveries.data(found.job, &found.message)?;
+                let value = at_path(&data, path);
+                (self.tests.iter().all(|test| test.is_met_by(value)), value.cloned().unwrap_or_default())
+            }
+        })
+    }
+
+    /// As it was asked for.
+    fn wanted(&self) -> Value {
+        match self.tests.as_slice() {
+            [Test::Equals(value)] => value.clone(),
+            tests => Value::Object(tests.iter().map(Test::json).collect()),
+        }
+    }
+
+    fn words(&self) -> String {
+        let tests: Vec<String> = self.tests.iter().map(Test::words).collect();
+        format!("{} {}", self.name, tests.join(" and "))
+    }
+}
+
+/// A value by the names, and the places of arrays, on the way to it.
+fn at_path<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
+    path.iter().try_fold(value, |value, name| match value {
+        Value::Object(members) => members.get(name),
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+impl Test {
+    fn read(at: &str, operator: &str, value: &Value) -> Result<Self> {
+        let at = format!("{at}.{operator}");
+        match (operator, value) {
+            ("equals", value) => Ok(Test::Equals(value.clone())),
+            ("contains", value) => Ok(Test::Contains(value.clone())),
+            ("absent", Value::Bool(absent)) => Ok(Test::Absent(*absent)),
+            ("absent", _) => Err(Error::invalid(at, "expected true or false")),
+            ("matches", Value::String(pattern)) if pattern.chars().count() <= PATTERN_CHARACTERS => {
+                let mut builder = RegexBuilder::new(pattern);
+                let regex = builder.size_limit(PATTERN_BYTES).build();
+                regex.map(Test::Matches).map_err(|error| Error::invalid(at, format_args!("not a pattern: {error}")))
+            }
+            ("matches", _) => {
+                let expected = format!("expected a regular expression of at most {PATTERN_CHARACTERS} characters");
+                Err(Error::invalid(at, expected))
+            }
+            _ => {
+                let at = at.rsplit_once('.').map_or_else(|| at.clone(), |(at, _)| at.to_owned());
+                Err(Error::invalid(at, "expected a value, or an object of equals, contains, matches and absent"))
+            }
+        }
+    }
+
+    fn is_met_by_text(&self, found: Option<&str>) -> bool {
+        match (self, found) {
+            (Test::Absent(absent), found) => found.is_none() == *absent,
+            (Test::Equals(Value::Null), found) => found.is_none(),
+            (Test::Equals(Value::String(wanted)), Some(found)) => wanted == found,
+            (Test::Contains(Value::String(wanted)), Some(found)) => found.contains(wanted.as_str()),
+            (Test::Matches(pattern), Some(found)) => pattern.is_match(found),
+            _ => false,
+        }
+    }
+
+    fn is_met_by(&self, found: Option<&Value>) -> bool {
+        let found = found.filter(|value| !value.is_null());
+        match (self, found) {
+            (_, None) => self.is_met_by_text(None),
+            (_, Some(Value::String(text))) => self.is_met_by_text(Some(text)),
+            (Test::Absent(absent), Some(_)) => !absent,
+            (Test::Equals(wanted), Some(found)) => equal(wanted, found),
+            (Test::Contains(wanted), Some(Value::Array(items))) => items.iter().any(|item| equal(wanted, item)),
+            (Test::Contains(_), Some(_)) => false,
+            (Test::Matches(pattern), Some(found)) => pattern.is_match(&found.to_string()),
+        }
+    }
+
+    fn json(&self) -> (String, Value) {
+        let (name, value) = match self {
+            Test::Equals(value) => ("equals", value.clone()),
+            Test::Contains(value) => ("contains", value.clone()),
+            Test::Matches(pattern) => ("matches", json!(pattern.as_str())),
+            Test::Absent(absent) => ("absent", json!(absent)),
+        };
+        (name.to_owned(), value)
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Test::Equals(value) => value.to_string(),
+            Test::Contains(value) => format!("containing {value}"),
+            Test::Matches(pattern) => format!("matching /{pattern}/"),
+            Test::Absent(true) => "absent".to_owned(),
+            Test::Absent(false) => "present".to_owned(),
+        }
+    }
+}
+
+/// 77 is 77.0, as in JavaScript.
+fn equal(wanted: &Value, found: &Value) -> bool {
+    match (wanted, found) {
+        (Value::Number(_), Value::Number(_)) if wanted != found => {
+            wanted.as_f64() == found.as_f64()
+                && !(wanted.is_i64() && found.is_i64() || wanted.is_u64() && found.is_u64())
+        }
+        _ => wanted == found,
+    }
+}
+
+fn cut(value: Value) -> Value {
+    let text = match &value {
+        Value::String(text) => text.clone(),
+        Value::Array(_) | Value::Object(_) => value.to_string(),
+        _ => return value,
+    };
+    match text.char_indices().nth(TOLD_CHARACTERS) {
+        Some((end, _)) => json!(format!("{}…", &text[..end])),
+        None => value,
+    }
+}

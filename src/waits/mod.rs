@@ -1,0 +1,217 @@
+//! Requests that wait until something is so. None has a thread: one thread evaluates all of them, each time over what is new
+//! behind where it has looked before.
+
+mod condition;
+mod criteria;
+mod matched;
+mod report;
+mod turn;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub use condition::{Asked, Condition};
+
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, Result};
+use crate::follow::{self, Next};
+use crate::http::{Answerer, Reply};
+use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::row::{JobRow, MessageNumber};
+use crate::render::RENDER_STACK_BYTES;
+use crate::store::Store;
+use crate::store::watch::Reached;
+use crate::threads;
+use matched::Matched;
+use turn::{Left, Turn};
+
+/// Requests that wait, at most. Each holds a connection.
+const WAITING: usize = 1_000;
+/// A pause follows a look, so much longer than the look took: the waits cost others no more than that share of a
+/// processor's time.
+const PAUSE_SHARE: u32 = 30;
+const LEAST_PAUSE: Duration = Duration::from_millis(5);
+/// And so late is a wait at most.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// After so long without a new message, a look costs nobody anything.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// All requests that wait.
+pub struct Waits {
+    store: Arc<Store>,
+    /// What they wait by. A test clock that stands still is not.
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    is_stopping: bool,
+    /// Those that were not looked at yet.
+    new: Vec<Wait>,
+    /// All that wait.
+    count: usize,
+}
+
+/// A request that waits.
+struct Wait {
+    environment: Environment,
+    condition: Condition,
+    begun: Timestamp,
+    /// At the last look.
+    now: Timestamp,
+    deadline: Timestamp,
+    answerer: Answerer,
+    /// The first number that it looks at.
+    first: MessageNumber,
+    /// The environment's row, in which all of the following was seen. `None` before the first look.
+    row: Option<EnvironmentRow>,
+    /// The job of its criteria.
+    job: Option<JobRow>,
+    /// The last message that was there when it came.
+    before: MessageNumber,
+    /// How far it has looked.
+    looked: Reached,
+    matched: Matched,
+}
+
+impl Waits {
+    /// Starts the thread that evaluates them.
+    pub fn start(store: Arc<Store>, clock: Clock) -> Result<(Arc<Self>, JoinHandle<()>)> {
+        let waits = Arc::new(Waits { store, clock, state: Mutex::default() });
+        let running = waits.clone();
+        let thread = Builder::new().name("waits".to_owned()).stack_size(RENDER_STACK_BYTES);
+        let thread = threads::spawn_service(thread, move || running.run())
+            .map_err(|error| Error::startup(format!("the thread 'waits' cannot be started: {error}")))?;
+        Ok((waits, thread))
+    }
+
+    /// The reply to a request that waits in this environment, for messages from the number `first` on.
+    pub fn reply(&self, environment: &Environment, asked: Asked, first: MessageNumber) -> Result<Reply> {
+        let begun = self.clock.now();
+        let (reply, answerer) = Reply::later();
+        let wait = Wait {
+            environment: environment.clone(),
+            condition: asked.condition,
+            begun,
+            now: begun,
+            deadline: begun.after(asked.timeout_millis),
+            answerer,
+            first,
+            row: None,
+            job: None,
+            before: MessageNumber::default(),
+            looked: Reached::default(),
+            matched: Matched::default(),
+        };
+        let has_room = {
+            let mut state = self.state();
+            let has_room = state.count < WAITING;
+            if has_room {
+                state.count += 1;
+                state.new.push(wait);
+            }
+            has_room
+        };
+        // Also where there is no room: then those whose peers have gone make some.
+        self.store.changes_bell().ring();
+        match has_room {
+            true => Ok(reply),
+            false => Err(Error::unavailable(format!("{WAITING} requests wait already; try again later"))),
+        }
+    }
+
+    /// Ends the thread. What still waits is told that bulkd stops.
+    pub fn stop(&self) {
+        self.state().is_stopping = true;
+        self.store.changes_bell().ring();
+    }
+
+    fn run(&self) {
+        let mut waiting: Vec<Wait> = Vec::new();
+        let is_stopping = || self.state().is_stopping;
+        follow::follow(
+            &self.store,
+            self.store.changes_bell(),
+            "waiting requests are not looked at",
+            is_stopping,
+            || self.turn(&mut waiting),
+        );
+    }
+
+    fn turn(&self, waiting: &mut Vec<Wait>) -> Result<Next> {
+        let begun = Instant::now();
+        waiting.append(&mut self.state().new);
+        waiting.retain(|wait| !wait.answerer.is_closed());
+        // Before the look: no commit behind it is missed.
+        self.store.follow_changes(!waiting.is_empty());
+        let left = match waiting.is_empty() {
+            true => Left::Nothing,
+            false => self.look(waiting)?,
+        };
+        {
+            let mut state = self.state();
+            state.count = waiting.len() + state.new.len();
+            if left == Left::Pressing || !state.new.is_empty() {
+                return Ok(Next::Again);
+            }
+        }
+        let Some(until) = waiting.iter().map(|wait| wait.deadline).min() else { return Ok(Next::Wait) };
+        let pause = (begun.elapsed() * PAUSE_SHARE).clamp(LEAST_PAUSE, LONGEST_PAUSE);
+        self.pause(pause);
+        Ok(if left == Left::Something { Next::Again } else { Next::WaitFor(self.clock.until(until)) })
+    }
+
+    /// Leaves the machine to others, unless they make no messages, or a wait comes that was not looked at.
+    fn pause(&self, mut left: Duration) {
+        let is_over = || {
+            let state = self.state();
+            state.is_stopping || !state.new.is_empty()
+        };
+        while !left.is_zero() && !is_over() {
+            let (commits, slice) = (self.store.message_commits().count(), left.min(QUIET));
+            self.store.changes_bell().pause(slice, is_over);
+            left -= slice;
+            if slice == QUIET && self.store.message_commits().count() == commits {
+                return;
+            }
+        }
+    }
+
+    /// Looks at what is new, and answers the waits that are over.
+    fn look(&self, waiting: &mut Vec<Wait>) -> Result<Left> {
+        let now = self.clock.now();
+        waiting.iter_mut().for_each(|wait| wait.now = now);
+        let looked = self.store.read(|db| Turn::take(db, waiting))?;
+        let mut answers = looked.answers;
+        // From the last on, so that the places of the others stay.
+        answers.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+        for (place, response) in answers {
+            waiting.swap_remove(place).answerer.answer(response);
+        }
+        Ok(looked.left)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wait {
+    fn is_due(&self) -> bool {
+        self.deadline <= self.now
+    }
+
+    fn waited_millis(&self) -> i64 {
+        self.now.millis().saturating_sub(self.begun.millis()).max(0)
+    }
+
+    /// Begins anew in this row.
+    fn begin_in(&mut self, row: EnvironmentRow, reached: Reached) {
+        self.row = Some(row);
+        self.before = reached.number;
+        self.looked = Reached { number: MessageNumber(self.first.0.max(1) - 1), event: reached.event };
+        self.matched = Matched::default();
+    }
+}

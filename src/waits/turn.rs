@@ -1,0 +1,323 @@
+//! One look at the file for all requests that wait: what is new is read once for all of one environment that have come as
+//! far as one another.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::condition::{Condition, Count};
+use super::criteria::Criteria;
+use super::{Wait, report};
+use crate::error::Result;
+use crate::http::Response;
+use crate::model::bulk::JobStatus;
+use crate::model::environment::EnvironmentRow;
+use crate::model::row::MessageNumber;
+use crate::outbox::Deliveries;
+use crate::store::watch::{self, Reached, Seen};
+use crate::store::{Db, environment, job, settled};
+
+/// Messages that one look reads: some ten milliseconds' worth, in which the log is not written over.
+const LOOK_ROWS: usize = 20_000;
+/// Changes of messages that it reads.
+const LOOK_EVENTS: usize = 1_000;
+
+/// What a look has come to.
+pub struct Looked {
+    /// The waits that are over, by their places.
+    pub answers: Vec<(usize, Response)>,
+    pub left: Left,
+}
+
+/// What the waits that go on have yet to look at, in an order of urgency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Left {
+    Nothing,
+    /// What can be put off while others have work.
+    Something,
+    /// One is due, or has yet to see what was there when it came.
+    Pressing,
+}
+
+pub struct Turn<'a> {
+    db: &'a Db<'a>,
+    row: EnvironmentRow,
+    reached: Reached,
+    deliveries: Deliveries<'a>,
+    /// Whether the environment has come to rest, once that was asked.
+    is_settled: Option<bool>,
+    rows_left: usize,
+}
+
+impl<'a> Turn<'a> {
+    pub fn take(db: &'a Db<'a>, waiting: &mut [Wait]) -> Result<Looked> {
+        let reached = watch::reached(db)?;
+        let mut groups: HashMap<[u8; 32], Vec<(usize, &mut Wait)>> = HashMap::new();
+        for (place, wait) in waiting.iter_mut().enumerate() {
+            groups.entry(wait.environment.key_hash).or_default().push((place, wait));
+        }
+        let mut looked = Looked { answers: Vec::new(), left: Left::Nothing };
+        let mut rows_left = LOOK_ROWS;
+        for (_, mut group) in groups {
+            let Some((_, first)) = group.first() else { continue };
+            let row = environment::find_or_nothing(db, &first.environment)?;
+            let deliveries = Deliveries::new(db);
+            let mut turn = Turn { db, row, reached, deliveries, is_settled: None, rows_left };
+            for (_, wait) in &mut group {
+                turn.enter(wait)?;
+            }
+            turn.read_changes(&mut group)?;
+            turn.read_messages(&mut group)?;
+            for (place, wait) in &mut group {
+                match turn.judge(wait)? {
+                    Some(response) => looked.answers.push((*place, response)),
+                    None => looked.left = looked.left.max(turn.left(wait)?),
+                }
+            }
+            // Each environment has its share, so that a long one holds up no other.
+            rows_left = turn.rows_left.max(LOOK_ROWS / 100);
+        }
+        Ok(looked)
+    }
+
+    /// A wait looks at the environment as it is now: after a reset it begins anew.
+    fn enter(&mut self, wait: &mut Wait) -> Result<()> {
+        if wait.row != Some(self.row) {
+            wait.begin_in(self.row, self.reached);
+            wait.job = None;
+        }
+        if let Condition::Outbox { criteria, .. } = &wait.condition
+            && let (Some(job_id), None) = (&criteria.job_id, wait.job)
+        {
+            wait.job = job::find(self.db, self.row, job_id)?.map(|job| job.job);
+        }
+        Ok(())
+    }
+
+    fn is_settled(&mut self) -> Result<bool> {
+        if self.is_settled.is_none() {
+            self.is_settled = Some(settled::is_settled(self.db, self.row)?);
+        }
+        Ok(self.is_settled.unwrap_or_default())
+    }
+
+    fn has_caught_up(&self, wait: &Wait) -> bool {
+        wait.looked.number >= self.reached.number && wait.looked.event >= self.reached.event
+    }
+
+    /// Whether it is worth a look now: for so many messages there have to be as many, and others are judged when all has
+    /// come to rest.
+    fn wants_look(&mut self, wait: &Wait) -> Result<bool> {
+        let Condition::Outbox { count, .. } = &wait.condition else { return Ok(false) };
+        if wait.looked.number >= self.reached.number {
+            return Ok(false);
+        }
+        let new = self.reached.number.0.abs_diff(wait.looked.number.0);
+        Ok(match count {
+            _ if wait.is_due() => true,
+            Count::AtLeast(count) => wait.matched.count() + new >= *count,
+            Count::Exactly(_) | Count::None => self.is_settled()?,
+        })
+    }
+
+    fn left(&mut self, wait: &Wait) -> Result<Left> {
+        let is_waiting_for_all = wait.is_due() && matches!(wait.condition, Condition::Outbox { .. });
+        Ok(match self.has_caught_up(wait) {
+            true => Left::Nothing,
+            false if is_waiting_for_all => Left::Pressing,
+            false if wait.looked.event < self.reached.event => Left::Something,
+            false if !self.wants_look(wait)? => Left::Nothing,
+            false if wait.looked.number < wait.before => Left::Pressing,
+            false => Left::Something,
+        })
+    }
+
+    /// What has happened since to messages that were looked at before.
+    fn read_changes(&mut self, group: &mut [(usize, &mut Wait)]) -> Result<()> {
+        let behind = group.iter().map(|(_, wait)| wait.looked.event).filter(|event| *event < self.reached.event).min();
+        let Some(behind) = behind else { return Ok(()) };
+        let (happened, last) = watch::happened(self.db, self.row, behind, LOOK_EVENTS)?;
+        for (event, location) in happened {
+            let concerned = |wait: &Wait| wait.looked.event < event && location.number <= wait.looked.number;
+            if !group.iter().any(|(_, wait)| concerned(wait)) {
+                continue;
+            }
+            watch::look(self.db, &location, |seen| {
+                for (_, wait) in group.iter_mut().filter(|(_, wait)| concerned(wait)) {
+                    let Condition::Outbox { criteria, .. } = &wait.condition else { continue };
+                    if location.number < wait.first {
+                        continue;
+                    }
+                    if !wait.matched.is_exact() {
+                        wait.begin_in(self.row, Reached { event, ..self.reached });
+                        continue;
+                    }
+                    let was = wait.matched.contains(location.number);
+                    let is = is_of_job(wait, criteria, seen)
+                        && criteria
+                            .recipient
+                            .as_deref()
+                            .is_none_or(|wanted| seen.recipient().is_ok_and(|it| it == wanted))
+                        && criteria.match_message(self.db, seen, &mut self.deliveries)?;
+                    match (was, is) {
+                        (true, false) => wait.matched.remove(location.number),
+                        (false, true) => wait.matched.add(location.number),
+                        _ => {}
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        for (_, wait) in group.iter_mut().filter(|(_, wait)| wait.looked.event < last) {
+            wait.looked.event = last;
+        }
+        Ok(())
+    }
+
+    /// New messages, those first that were made first. Waits that are behind others catch up with them.
+    fn read_messages(&mut self, group: &mut [(usize, &mut Wait)]) -> Result<()> {
+        let mut at: BTreeMap<MessageNumber, Vec<usize>> = BTreeMap::new();
+        for (i, (_, wait)) in group.iter().enumerate() {
+            if self.wants_look(wait)? {
+                at.entry(wait.looked.number).or_default().push(i);
+            }
+        }
+        while let Some((looked, mut members)) = at.pop_first() {
+            if self.rows_left == 0 {
+                return Ok(());
+            }
+            let up_to = at.first_key_value().map_or(self.reached.number, |(next, _)| *next).min(self.reached.number);
+            let from = MessageNumber(looked.0 + 1);
+            let mut audience = Audience::new(group, &members);
+            let (db, deliveries) = (self.db, &mut self.deliveries);
+            let (read, next) = watch::scan(db, self.row, from, up_to, self.rows_left, |seen| {
+                audience.show(db, deliveries, group, seen)
+            })?;
+            self.rows_left -= read.min(self.rows_left);
+            let looked = next.map_or(up_to, |next| MessageNumber(next.0 - 1));
+            for i in &members {
+                if let Some((_, wait)) = group.get_mut(*i) {
+                    wait.looked.number = looked;
+                }
+            }
+            // One that has enough needs no more, and others go on together.
+            let mut going_on = Vec::new();
+            for i in members.drain(..) {
+                if let Some((_, wait)) = group.get(i)
+                    && self.wants_look(wait)?
+                {
+                    going_on.push(i);
+                }
+            }
+            if !going_on.is_empty() {
+                at.entry(looked).or_default().extend(going_on);
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer, if it is over.
+    fn judge(&mut self, wait: &Wait) -> Result<Option<Response>> {
+        let is_due = wait.is_due();
+        match &wait.condition {
+            Condition::Job { job_id, status } => {
+                let Some(found) = job::find(self.db, self.row, job_id)? else {
+                    return report::not_met(self.db, self.row, wait, self.is_settled()?, &mut self.deliveries)
+                        .map(Some);
+                };
+                if has_come_to(found.status, *status) {
+                    return report::job_met(self.db, self.row, wait, &found).map(Some);
+                }
+                let is_over = matches!(found.status, JobStatus::Completed | JobStatus::Error);
+                if !is_over && !is_due {
+                    return Ok(None);
+                }
+            }
+            Condition::Settled => {
+                if self.is_settled()? {
+                    return Ok(Some(report::settled_met(wait)));
+                }
+                if !is_due {
+                    return Ok(None);
+                }
+            }
+            Condition::Outbox { criteria, count } => {
+                let (found, caught_up) = (wait.matched.count(), self.has_caught_up(wait));
+                let is_met = match count {
+                    Count::AtLeast(count) => found >= *count,
+                    Count::Exactly(count) => caught_up && found == *count && self.is_settled()?,
+                    Count::None => caught_up && found == 0 && self.is_settled()?,
+                };
+                if is_met {
+                    return report::outbox_met(self.db, wait, criteria, &mut self.deliveries).map(Some);
+                }
+                let is_too_many = match count {
+                    Count::AtLeast(_) => false,
+                    Count::Exactly(count) => caught_up && found > *count && self.is_settled()?,
+                    Count::None => caught_up && found > 0 && self.is_settled()?,
+                };
+                if !(is_too_many || is_due && caught_up) {
+                    return Ok(None);
+                }
+            }
+        }
+        let is_settled = self.is_settled()?;
+        report::not_met(self.db, self.row, wait, is_settled, &mut self.deliveries).map(Some)
+    }
+}
+
+/// Whether a job has this status, or had it on its way.
+fn has_come_to(found: JobStatus, wanted: JobStatus) -> bool {
+    use JobStatus::{Completed, Created, Processing};
+    match (wanted, found) {
+        (wanted, found) if wanted == found => true,
+        (Created, _) | (Processing, Completed) => true,
+        _ => false,
+    }
+}
+
+fn is_of_job(wait: &Wait, criteria: &Criteria, seen: &Seen<'_>) -> bool {
+    criteria.job_id.is_none() || wait.job == Some(seen.location.job)
+}
+
+/// The waits that are shown messages: those that want one recipient are found by it, however many there are.
+struct Audience {
+    by_recipient: HashMap<String, Vec<usize>>,
+    others: Vec<usize>,
+}
+
+impl Audience {
+    fn new(group: &[(usize, &mut Wait)], members: &[usize]) -> Self {
+        let mut audience = Audience { by_recipient: HashMap::new(), others: Vec::new() };
+        for &i in members {
+            let recipient = group.get(i).and_then(|(_, wait)| match &wait.condition {
+                Condition::Outbox { criteria, .. } => criteria.recipient.clone(),
+                _ => None,
+            });
+            match recipient {
+                Some(recipient) => audience.by_recipient.entry(recipient).or_default().push(i),
+                None => audience.others.push(i),
+            }
+        }
+        audience
+    }
+
+    fn show(
+        &mut self,
+        db: &Db<'_>,
+        deliveries: &mut Deliveries<'_>,
+        group: &mut [(usize, &mut Wait)],
+        seen: &Seen<'_>,
+    ) -> Result<()> {
+        let of_recipient = match self.by_recipient.is_empty() {
+            true => None,
+            false => self.by_recipient.get(seen.recipient()?),
+        };
+        for &i in of_recipient.into_iter().flatten().chain(&self.others) {
+            let Some((_, wait)) = group.get_mut(i) else { continue };
+            let Condition::Outbox { criteria, .. } = &wait.condition else { continue };
+            if is_of_job(wait, criteria, seen) && criteria.match_message(db, seen, deliveries)? {
+                wait.matched.add(seen.location.number);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! The outbox searched from outside, and all that is known of one message.
+
+use crate::support::{Customer, Daemon, json, newsletter, readers};
+use serde_json::Value;
+
+fn hello() -> Value {
+    json!({ "title": "Hello", "body": "World" })
+}
+
+/// Sends a message and returns its id.
+fn send(customer: &Customer, message: Value) -> String {
+    let sent = customer.post("/send", &json!({ "message": message })).ok(202);
+    sent["requestId"].as_str().unwrap().to_owned()
+}
+
+fn recipients(page: &Value) -> Vec<&str> {
+    page["items"].as_array().unwrap().iter().map(|item| item["recipient"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_outbox_is_filtered_by_provider_status_words_and_what_came_before() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    send(
+        &customer,
+        json!({ "to": { "user_id": "ada", "email": "ada@example.com" }, "content": { "title": "Your INVOICE", "body": "of May" } }),
+    );
+    let second =
+        send(&customer, json!({ "to": { "user_id": "bob", "phone_number": "+15550001" }, "content": hello() }));
+    send(
+        &customer,
+        json!({
+            "to": { "user_id": "cy", "email": "cy@example.com" }, "content": hello(), "delay": { "duration": 60_000 },
+        }),
+    );
+    let found = |query: &str| {
+        let page = customer.get(&format!("/_bulkd/outbox?{query}")).ok(200);
+        recipients(&page).iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(""), ["ada", "bob", "cy"]);
+    assert_eq!(found("order=desc"), ["cy", "bob", "ada"]);
+    assert_eq!(found("provider=twilio"), ["bob"]);
+    assert_eq!(found("status=DELAYED"), ["cy"]);
+    assert_eq!(found("status=SENT&order=desc"), ["bob", "ada"]);
+    assert_eq!(found("q=invoice"), ["ada"]);
+    assert_eq!(found("q=MAY+voic"), ["ada"]);
+    assert_eq!(found("q=invoice+hello"), Vec::<String>::new());
+    assert_eq!(found("q=%2B1555"), ["bob"]);
+    assert_eq!(found("q=ad"), ["ada"]);
+    assert_eq!(found(&format!("after={second}")), ["cy"]);
+    assert_eq!(found(&format!("after={second}&order=desc")), ["cy"]);
+    for (query, about) in [
+        ("provider=pigeon", "provider: "),
+        ("status=GONE", "status: "),
+        ("order=up", "order: "),
+        ("after=yesterday", "after: "),
+        ("fields=smell", "fields: "),
+    ] {
+        let message = customer.get(&format!("/_bulkd/outbox?{query}")).refused(400);
+        assert!(message.starts_with(about), "{message}");
+    }
+}
+
+#[test]
+fn what_is_long_is_shown_when_it_is_asked_for() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    send(&customer, json!({ "to": { "email": "ada@example.com" }, "content": hello() }));
+    let members = |query: &str| -> Vec<String> {
+        let page = customer.get(&format!("/_bulkd/outbox?{query}")).ok(200);
+        page["items"][0].as_object().unwrap().keys().cloned().collect()
+    };
+    let brief = members("");
+    assert!(
+        brief.iter().any(|it| it == "body")
+            && !brief.iter().any(|it| ["html", "request", "content"].contains(&it.as_str()))
+    );
+    assert_eq!(members("fields=subject,html"), ["html", "message_id", "subject"]);
+    assert_eq!(members("fields=all").len(), brief.len() + 3);
+}
+
+#[test]
+fn pages_backwards_come_to_the_same_list() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 25));
+    customer.run_to_the_end(&job_id);
+    for filter in ["", "&q=reader-1", &format!("&job_id={job_id}")] {
+        let forwards = customer.get(&format!("/_bulkd/outbox?limit=1000{filter}")).ok(200);
+        let (mut backwards, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page = customer.get(&format!("/_bulkd/outbox?limit=4&order=desc&cursor={cursor}{filter}")).ok(200);
+            backwards.append(page["items"].as_array_mut().unwrap());
+            match page["paging"].get("cursor") {
+                Some(next) => cursor = next.as_str().unwrap().to_owned(),
+                None => break,
+            }
+        }
+        backwards.reverse();
+        assert_eq!(json!(backwards), forwards["items"], "{filter}");
+        customer.get(&format!("/_bulkd/outbox?cursor={cursor}&limit=4")).refused(400);
+    }
+}
+
+#[test]
+fn a_message_tells_where_all_that_is_in_it_came_from() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    customer.post("/profiles/ada", &json!({ "profile": { "phone_number": "+15550001", "city": "London" } })).ok(200);
+    let job_id = customer.create(json!({
+        "message": {
+            "content": {
+                "title": "Sign in",
+                "body": "Hello {{name}} of {{plan}}, your code is {{code}}. Or use https://acme.example/in?a={{code}}&b=2.",
+            },
+            "routing": { "method": "single", "channels": ["email", "sms"] },
+        },
+        "data": { "plan": "Free", "name": "you", "code": 1 },
+    }));
+    customer.ingest(
+        &job_id,
+        json!([{
+            "recipient": "ada", "profile": { "email": "ada@example.com" }, "data": { "name": "Ada", "code": "111111" },
+            "to": { "user_id": "ada", "email": "ada@example.com", "data": { "code": "482913" } },
+        }]),
+    );
+    customer.run_to_the_end(&job_id);
+    let latest = customer.get("/_bulkd/outbox/latest").ok(200);
+    let message_id = latest["message_id"].as_str().unwrap();
+    assert_eq!(customer.get(&format!("/_bulkd/outbox/{message_id}")).ok(200), latest);
+    assert_eq!(customer.get("/_bulkd/outbox/latest?recipient=ada&channel=email").ok(200), latest);
+    assert_eq!(latest["data"]["plan"], json!({ "value": "Free", "from": "job" }));
+    assert_eq!(latest["data"]["name"], json!({ "value": "Ada", "from": "user" }));
+    assert_eq!(latest["data"]["code"], json!({ "value": "482913", "from": "to" }));
+    assert_eq!(latest["profile"]["city"], json!({ "value": "London", "from": "stored profile" }));
+    assert_eq!(latest["profile"]["email"], json!({ "value": "ada@example.com", "from": "request" }));
+    assert_eq!(latest["links"], json!(["https://acme.example/in?a=482913&b=2"]));
+    assert_eq!(latest["codes"], json!(["482913"]));
+    assert_eq!(latest["routing"]["asked"], json!({ "method": "single", "channels": ["email", "sms"] }));
+    assert_eq!(latest["routing"]["tried"][0]["channel"], "email");
+    assert_eq!(
+        (&latest["deliveries"][0]["html"].is_string(), &latest["history"][0]["type"]),
+        (&true, &json!("ENQUEUED"))
+    );
+
+    customer.get("/_bulkd/outbox/latest?recipient=bob").refused(404);
+    customer.get("/_bulkd/outbox/1-0-0").refused(404);
+    daemon.customer("globex").get(&format!("/_bulkd/outbox/{message_id}")).refused(404);
+}

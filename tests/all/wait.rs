@@ -1,0 +1,330 @@
+//! Requests that wait until something is so.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use bulkd::clock::ClockStart;
+
+use crate::support::{Customer, Daemon, PATIENCE, Reply, json, newsletter, readers, unheard, wait_until};
+use serde_json::Value;
+
+fn wait(customer: &Customer, condition: Value) -> Reply {
+    customer.post("/_bulkd/wait", &condition)
+}
+
+/// Looks once.
+fn look(customer: &Customer, mut condition: Value) -> Reply {
+    condition["timeout_ms"] = json!(0);
+    wait(customer, condition)
+}
+
+#[track_caller]
+fn met(reply: &Reply) -> Value {
+    let body = reply.ok(200);
+    assert_eq!(body["met"], true, "{body}");
+    body
+}
+
+/// The body of a wait that was not met, which no SDK sends again.
+#[track_caller]
+fn not_met(reply: &Reply) -> Value {
+    assert_eq!((reply.status, reply.header("x-should-retry")), (412, Some("false")), "{reply:?}");
+    let body = reply.json();
+    assert_eq!((&body["met"], &body["type"]), (&json!(false), &json!("not_met")));
+    body
+}
+
+fn send(customer: &Customer, message: Value) -> String {
+    let sent = customer.post("/send", &json!({ "message": message })).ok(202);
+    sent["requestId"].as_str().unwrap().to_owned()
+}
+
+fn mail(to: &str, subject: &str, data: Value) -> Value {
+    json!({
+        "to": { "user_id": to, "email": format!("{to}@example.com"), "data": data },
+        "content": { "title": subject, "body": "Hello" },
+    })
+}
+
+#[test]
+fn a_job_is_waited_for() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 5));
+    let body = not_met(&look(&customer, json!({ "job_id": job_id })));
+    let message = body["message"].as_str().unwrap();
+    assert!(
+        message.starts_with(&format!("wanted job {job_id} to be COMPLETED; it is CREATED, with 0 of 5")),
+        "{message}"
+    );
+    assert_eq!((&body["found"]["status"], &body["settled"]), (&json!("CREATED"), &json!(true)));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait(&customer, json!({ "job_id": job_id, "status": "COMPLETED" })));
+        customer.run(&job_id);
+        let body = met(&waiting.join().unwrap());
+        assert_eq!((&body["count"], &body["items"][0]["enqueued"]), (&json!(1), &json!(5)));
+    });
+    met(&look(&customer, json!({ "job_id": job_id, "status": "PROCESSING" })));
+    // What will never be so is said at once.
+    not_met(&wait(&customer, json!({ "job_id": job_id, "status": "ERROR" })));
+    wait(&customer, json!({ "job_id": "1-0-0" })).refused(404);
+    wait(&daemon.customer("globex"), json!({ "job_id": job_id })).refused(404);
+}
+
+#[test]
+fn messages_that_are_there_count_and_others_are_waited_for() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let first = send(&customer, mail("ada", "Your invoice", json!({ "n": 77, "list": [1, { "a": "b" }] })));
+    for outbox in [
+        json!({}),
+        json!({ "recipient": "ada" }),
+        json!({ "recipient": "ada", "channel": "email", "subject": { "contains": "invoice" }, "data.n": { "equals": 77 } }),
+        json!({ "data.n": 77.0, "data.list.1.a": "b", "data.none": { "absent": true } }),
+        json!({ "subject": { "matches": "^Your (in|re)voice$" }, "reason": { "absent": true }, "reason": null }),
+        json!({ "data.list": { "contains": 1 }, "html": { "contains": "<html" }, "message_id": { "matches": "^1-" } }),
+    ] {
+        let body = met(&look(&customer, json!({ "outbox": outbox })));
+        assert_eq!((&body["count"], &body["items"][0]["recipient"]), (&json!(1), &json!("ada")), "{outbox}");
+        assert!(body["items"][0].get("html").is_none());
+    }
+    for outbox in [
+        json!({ "recipient": "bob" }),
+        json!({ "data.n": "77" }),
+        json!({ "data.n": { "absent": true } }),
+        json!({ "subject": { "contains": "Invoice" } }),
+        json!({ "channel": "sms" }),
+        json!({ "subject": { "contains": "invoice", "matches": "x" } }),
+    ] {
+        not_met(&look(&customer, json!({ "outbox": outbox })));
+    }
+    let condition = json!({ "outbox": { "recipient": "ada" }, "after": first });
+    thread::scope(|scope| {
+        not_met(&look(&customer, condition.clone()));
+        let waiting = scope.spawn(|| wait(&customer, condition.clone()));
+        send(&customer, mail("bob", "Not this", json!({})));
+        let second = send(&customer, mail("ada", "This", json!({})));
+        let body = met(&waiting.join().unwrap());
+        assert_eq!(body["items"][0]["message_id"].as_str(), Some(second.as_str()), "{body}");
+    });
+    let two = json!({ "outbox": { "recipient": "ada" }, "count": { "at_least": 2 } });
+    assert_eq!(met(&look(&customer, two))["count"], 2);
+    not_met(&look(&daemon.customer("globex"), json!({ "outbox": {} })));
+}
+
+#[test]
+fn what_was_not_met_is_told_as_a_person_wants_to_read_it() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    let sent = send(&customer, mail("ada", "Welcome", json!({})));
+    let condition =
+        json!({ "outbox": { "recipient": "ada", "subject": { "contains": "invoice" } }, "count": { "exactly": 1 } });
+    let body = not_met(&look(&customer, condition));
+    let nearest = &body["nearest"][0];
+    let message_id = nearest["message_id"].as_str().unwrap();
+    assert_eq!(
+        body["message"],
+        format!(
+            "wanted exactly 1 message in the outbox with recipient \"ada\", subject containing \"invoice\"; found 0, after \
+             0 ms. All has come to rest. Nearest is {message_id}, but its subject is \"Welcome\". Job {job_id} is CREATED \
+             with 0 users, and was not run."
+        )
+    );
+    assert_eq!(
+        nearest["criteria"],
+        json!([
+            { "name": "recipient", "ok": true, "wanted": "ada", "found": "ada" },
+            { "name": "subject", "ok": false, "wanted": { "contains": "invoice" }, "found": "Welcome" },
+        ])
+    );
+    assert_eq!((body["jobs"][0]["kind"].as_str(), message_id), (Some("SEND"), sent.as_str()));
+    assert_eq!((&body["found"], &body["settled"]), (&json!(0), &json!(true)));
+}
+
+#[test]
+fn a_job_half_done_is_no_false_pass_and_nothing_is_told_at_once() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let none = json!({ "outbox": { "recipient": "nobody" }, "count": { "none": true } });
+    met(&wait(&customer, none.clone()));
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 20_000));
+    let last = json!({ "outbox": { "recipient": "reader-19999" }, "count": { "none": true } });
+    let all = json!({ "outbox": { "job_id": job_id }, "count": { "exactly": 20_000 } });
+    met(&wait(&customer, last.clone()));
+    thread::scope(|scope| {
+        customer.run(&job_id);
+        let waiting = scope.spawn(|| wait(&customer, all));
+        let wrong = scope.spawn(|| wait(&customer, json!({ "outbox": {}, "count": { "exactly": 19_000 } })));
+        let body = not_met(&wait(&customer, last));
+        assert_eq!((&body["found"], &body["settled"]), (&json!(1), &json!(true)));
+        assert_eq!(met(&waiting.join().unwrap())["count"], 20_000);
+        assert_eq!(not_met(&wrong.join().unwrap())["found"], 20_000);
+    });
+    met(&wait(&customer, none));
+}
+
+#[test]
+fn a_wait_ends_by_the_clock_and_follows_a_message_that_waited() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let mut message = mail("ada", "Later", json!({}));
+    message["delay"] = json!({ "duration": 60_000 });
+    send(&customer, message);
+    let sent = json!({ "outbox": { "recipient": "ada", "status": "SENT" }, "timeout_ms": 60_000 });
+    let delayed = json!({ "outbox": { "status": "DELAYED" } });
+    met(&look(&customer, delayed.clone()));
+    met(&look(&customer, json!({ "settled": true })));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait(&customer, json!({ "outbox": { "recipient": "bob" } })));
+        wait_until("the wait has ended", || {
+            daemon.clock.advance(Duration::from_secs(2));
+            waiting.is_finished()
+        });
+        let body = not_met(&waiting.join().unwrap());
+        assert!(body["waited_ms"].as_i64().unwrap() >= 10_000, "{body}");
+        let waiting = scope.spawn(|| wait(&customer, sent.clone()));
+        wait_until("the message is sent", || {
+            daemon.clock.advance(Duration::from_secs(2));
+            waiting.is_finished()
+        });
+        met(&waiting.join().unwrap());
+        not_met(&look(&customer, delayed));
+    });
+}
+
+#[test]
+fn a_wait_ends_also_while_a_test_clock_stands_still_and_moving_it_ends_none() {
+    let daemon = Daemon::start_with(|config| config.test_clock = Some(ClockStart::Running));
+    let customer = daemon.customer("acme");
+    not_met(&wait(&customer, json!({ "outbox": {}, "timeout_ms": 10 })));
+    thread::scope(|scope| {
+        let waiting =
+            scope.spawn(|| wait(&customer, json!({ "outbox": { "recipient": "ada" }, "timeout_ms": 60_000 })));
+        customer.post("/_bulkd/clock/advance", &json!({ "by": "1h" })).ok(200);
+        send(&customer, mail("ada", "Hello", json!({})));
+        met(&waiting.join().unwrap());
+    });
+}
+
+#[test]
+fn an_environment_has_settled_when_its_webhooks_were_told() {
+    let daemon = Daemon::start();
+    let (customer, other) = (daemon.customer("acme"), daemon.customer("globex"));
+    let (_ours, address) = unheard();
+    let settled = json!({ "settled": true });
+    let webhook = customer.post("/_bulkd/webhooks", &json!({ "url": format!("http://{address}/") })).ok(201);
+    met(&wait(&customer, settled.clone()));
+    send(&customer, mail("ada", "Hello", json!({})));
+    let body = not_met(&look(&customer, settled.clone()));
+    assert_eq!(body["settled"], false);
+    met(&look(&other, settled.clone()));
+    send(&other, mail("ada", "Hello", json!({})));
+    met(&look(&other, settled.clone()));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait(&customer, settled.clone()));
+        customer.delete(&format!("/_bulkd/webhooks/{}", webhook["id"].as_str().unwrap())).done();
+        met(&waiting.join().unwrap());
+    });
+}
+
+#[test]
+fn a_wait_goes_on_in_an_environment_that_was_reset() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    send(&customer, mail("ada", "Before", json!({})));
+    thread::scope(|scope| {
+        let two = json!({ "outbox": { "recipient": "ada" }, "count": { "at_least": 2 } });
+        let waiting = scope.spawn(|| wait(&customer, two));
+        customer.post("/_bulkd/reset", &json!({})).done();
+        not_met(&look(&customer, json!({ "outbox": {} })));
+        send(&customer, mail("ada", "After", json!({})));
+        send(&customer, mail("ada", "After", json!({})));
+        assert_eq!(met(&waiting.join().unwrap())["count"], 2);
+    });
+}
+
+#[test]
+fn what_cannot_be_waited_for_is_refused_by_its_name() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for (condition, about) in [
+        (json!({}), "the body: expected one of job_id, settled and outbox"),
+        (json!({ "settled": true, "outbox": {} }), "the body: expected one of"),
+        (json!({ "settled": false }), "settled: expected true"),
+        (json!({ "outbox": {}, "status": "COMPLETED" }), "status: expected none beside outbox"),
+        (json!({ "job_id": "1-0-0", "status": "DONE" }), "status: expected one of CREATED"),
+        (json!({ "outbox": { "subjekt": "a" } }), "outbox: expected members of job_id, "),
+        (json!({ "outbox": { "subject": { "is": "a" } } }), "outbox.subject: expected a value, or an object of equals"),
+        (json!({ "outbox": { "subject": 1 } }), "outbox.subject: expected a string"),
+        (json!({ "outbox": { "subject": { "matches": "(" } } }), "outbox.subject.matches: not a pattern"),
+        (json!({ "outbox": { "channel": "pigeon" } }), "outbox.channel: expected one of email"),
+        (json!({ "outbox": {}, "count": { "exactly": -1 } }), "count: expected one of"),
+        (json!({ "outbox": {}, "after": "yesterday" }), "after: expected the id of a message"),
+        (json!({ "outbox": {}, "timeout_ms": 60_001 }), "timeout_ms: expected a whole number from 0 to 60000"),
+        (json!({ "outbox": {}, "timeout": 1 }), "the body: expected members of"),
+        (json!([]), "the body: expected an object"),
+    ] {
+        let message = wait(&customer, condition.clone()).refused(400);
+        assert!(message.starts_with(about), "{condition}: {message}");
+    }
+}
+
+/// A request that waits, as bytes.
+fn asking(customer: &str, condition: &Value) -> String {
+    let body = condition.to_string();
+    let length = body.len();
+    format!(
+        "POST /_bulkd/wait HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {customer}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+fn hear(mut stream: &TcpStream) -> String {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut heard = Vec::new();
+    let mut buffer = [0; 4096];
+    while !String::from_utf8_lossy(&heard).contains("\r\n\r\n") {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => heard.extend_from_slice(&buffer[..count]),
+        }
+    }
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+#[test]
+fn a_thousand_may_wait_and_those_who_hang_up_make_room() {
+    let mut daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let waiting = |count: usize| -> Vec<TcpStream> {
+        let ask = |i: usize| {
+            let mut stream = TcpStream::connect(daemon.address()).unwrap();
+            let condition = json!({ "outbox": { "recipient": format!("nobody-{i}") }, "timeout_ms": 60_000 });
+            stream.write_all(asking("acme", &condition).as_bytes()).unwrap();
+            stream
+        };
+        (0..count).map(ask).collect()
+    };
+    let peers = waiting(1_000);
+    let mut refused = Reply { status: 0, headers: Vec::new(), text: String::new() };
+    wait_until("there is no more room", || {
+        refused = look(&customer, json!({ "outbox": {} }));
+        refused.status == 503
+    });
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(refused.text.contains("1000 requests wait already"), "{refused:?}");
+    drop(peers);
+    wait_until("there is room again", || look(&customer, json!({ "outbox": {} })).status == 412);
+    let peer = waiting(1).remove(0);
+    thread::scope(|scope| {
+        let hearing = scope.spawn(|| hear(&peer));
+        daemon.stop();
+        let heard = hearing.join().unwrap();
+        assert!(heard.is_empty() || heard.starts_with("HTTP/1.1 503"), "{heard}");
+    });
+}
