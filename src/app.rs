@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::api::{Api, Hosts, Keys, LateRefusals, Origins, Settings};
+use crate::api::{Api, Hosts, Keys, LateAnswers, LateRefusals, Origins, Settings};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
+use crate::findings::Findings;
 use crate::http::{self, Limits, Reply, Request, Response, Server, Service};
 use crate::id::Ids;
+use crate::journal::Journal;
 use crate::lifecycle::Lifecycle;
 use crate::meter::Meter;
 use crate::model::environment::Environment;
@@ -23,13 +25,14 @@ use crate::render::RENDER_STACK_BYTES;
 use crate::retention::Retention;
 use crate::runner::{Runner, Steered};
 use crate::seed;
-use crate::settings::MessageSettings;
+use crate::settings::{MessageSettings, RateLimitSetting};
 use crate::store::{self, Store, webhook};
 use crate::waits::Waits;
 
 /// A running daemon.
 pub struct App {
     store: Arc<Store>,
+    findings: Arc<Findings>,
     started: Started,
 }
 
@@ -64,14 +67,21 @@ impl App {
             Clock::Manual(clock) if config.test_clock.is_some() => Some(clock.clone()),
             _ => None,
         };
+        let clock = options.clock.clone();
         // Who waits for an answer waits by the machine's time: a test clock may stand still.
-        let of_answers = if test_clock.is_some() { Clock::system() } else { options.clock.clone() };
-        let late = if config.api_keys.is_empty() { None } else { Some(started.answer_late(of_answers.clone())?) };
+        let of_answers = if test_clock.is_some() { Clock::system() } else { clock.clone() };
+        let delayed = started.answer_late("late answers", of_answers.clone())?;
+        let late = match config.api_keys.is_empty() {
+            true => None,
+            false => Some(Arc::new(LateRefusals::new(started.answer_late("refusals", of_answers.clone())?))),
+        };
+        let findings = Arc::new(Findings::new(clock.clone()));
         let lifecycle = Lifecycle::default();
         let store = started.open(options)?;
         let keys = Keys::new(&config.api_keys);
         let known = keys.known().to_vec();
-        let waits = started.wait(&store, of_answers)?;
+        let journal = Arc::<Journal>::default();
+        let waits = started.wait(&store, of_answers, journal.clone())?;
         let settings = Settings {
             contract: config.contract,
             messages,
@@ -80,7 +90,6 @@ impl App {
             backup_dir: config.backup_dir,
             hosts: if config.api_keys.is_empty() { Hosts::new(&config.hosts) } else { Hosts::any() },
             origins: Origins::new(&config.origins),
-            notices: Arc::default(),
             mailbox: config.mailpit_key.as_deref().map(Environment::of_key),
             mailbox_state: Arc::default(),
             meter: Arc::new(Meter::new(crate::api::ROUTES.len())),
@@ -88,6 +97,12 @@ impl App {
             test_clock,
             lifecycle: lifecycle.clone(),
             waits,
+            clock,
+            findings: findings.clone(),
+            journal,
+            faults: Arc::default(),
+            rate_limits: (config.rate_limits == RateLimitSetting::Courier).then(Arc::default),
+            delayed,
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
@@ -95,10 +110,15 @@ impl App {
         let bell = store.jobs_bell().clone();
         lifecycle.on_change(move || bell.ring());
         let steered = Steered { lifecycle, in_order: config.seed_ids.is_some() };
-        started.run(&store, messages, config.workers, steered)?;
+        started.run(&store, &findings, messages, config.workers, steered)?;
         started.retention = Some(Retention::start(store.clone(), config.keep, known)?);
         started.gate.open(api);
-        Ok(App { store, started })
+        Ok(App { store, findings, started })
+    }
+
+    /// What was found that would hurt at Courier, in one line; empty if that is nothing.
+    pub fn findings(&self) -> String {
+        self.findings.summary()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -135,7 +155,7 @@ struct Started {
     runner: Option<(Arc<Runner>, Vec<JoinHandle<()>>)>,
     outbound: Option<(Arc<Outbound>, Vec<JoinHandle<()>>)>,
     retention: Option<(Arc<Retention>, JoinHandle<()>)>,
-    late: Option<(Arc<LateRefusals>, JoinHandle<()>)>,
+    late: Vec<(Arc<LateAnswers>, JoinHandle<()>)>,
     feed: Option<(Arc<Feed>, JoinHandle<()>)>,
     waits: Option<(Arc<Waits>, JoinHandle<()>)>,
 }
@@ -153,15 +173,16 @@ impl Started {
             runner: None,
             outbound: None,
             retention: None,
-            late: None,
+            late: Vec::new(),
             feed: None,
             waits: None,
         })
     }
 
-    fn answer_late(&mut self, clock: Clock) -> Result<Arc<LateRefusals>> {
-        let (late, thread) = LateRefusals::start(clock)?;
-        self.late = Some((late.clone(), thread));
+    /// Starts a thread that gives answers late.
+    fn answer_late(&mut self, name: &str, clock: Clock) -> Result<Arc<LateAnswers>> {
+        let (late, thread) = LateAnswers::start(name, clock)?;
+        self.late.push((late.clone(), thread));
         Ok(late)
     }
 
@@ -178,14 +199,21 @@ impl Started {
         Ok(store)
     }
 
-    fn wait(&mut self, store: &Arc<Store>, clock: Clock) -> Result<Arc<Waits>> {
-        let (waits, thread) = Waits::start(store.clone(), clock)?;
+    fn wait(&mut self, store: &Arc<Store>, clock: Clock, journal: Arc<Journal>) -> Result<Arc<Waits>> {
+        let (waits, thread) = Waits::start(store.clone(), clock, journal)?;
         self.waits = Some((waits.clone(), thread));
         Ok(waits)
     }
 
-    fn run(&mut self, store: &Arc<Store>, messages: MessageSettings, workers: usize, steered: Steered) -> Result<()> {
-        self.runner = Some(Runner::start(store.clone(), messages, workers, steered)?);
+    fn run(
+        &mut self,
+        store: &Arc<Store>,
+        findings: &Arc<Findings>,
+        messages: MessageSettings,
+        workers: usize,
+        steered: Steered,
+    ) -> Result<()> {
+        self.runner = Some(Runner::start(store.clone(), findings.clone(), messages, workers, steered)?);
         self.outbound = Some(Outbound::start(store.clone())?);
         Ok(())
     }
@@ -202,9 +230,9 @@ impl Drop for Started {
         if let Some(listener) = self.listener.take() {
             join("listener", listener);
         }
-        if let Some((late, refusals)) = self.late.take() {
+        for (late, thread) in self.late.drain(..) {
             late.stop();
-            join("refusals", refusals);
+            join("late answers", thread);
         }
         if let Some((feed, thread)) = self.feed.take() {
             feed.stop();

@@ -12,7 +12,9 @@ use crate::config::{Config, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
 use crate::model::webhook::Destination;
-use crate::settings::{Contract, Durability, Keep, KeepSpan, LogFormat, ProviderLimits, UnknownTemplates};
+use crate::settings::{
+    Contract, Durability, Keep, KeepSpan, LogFormat, ProviderLimits, RateLimitSetting, UnknownTemplates,
+};
 
 /// Of `--log`.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -52,6 +54,8 @@ pub enum Command {
     Restore(Restore),
     /// Wait until a daemon answers, for scripts and health checks: exit code 0 if it does, 1 if it does not.
     Ready(Ready),
+    /// Ask a running daemon what passed there and would hurt at Courier.
+    Doctor(Doctor),
 }
 
 #[derive(Args, Debug)]
@@ -108,6 +112,10 @@ pub struct Serve {
     /// What to do with a message that its provider would refuse.
     #[arg(long, env = "BULKD_PROVIDER_LIMITS", value_enum, default_value = "on")]
     pub provider_limits: ProviderLimits,
+
+    /// Which limits of requests hold.
+    #[arg(long, env = "BULKD_RATE_LIMITS", value_enum, default_value = "off")]
+    pub rate_limits: RateLimitSetting,
 
     /// Post an event to this URL whenever a message changes, in whichever environment; with `,secret=...` behind it,
     /// signed. Repeatable; in the environment separated by spaces.
@@ -216,6 +224,21 @@ pub struct Restore {
     pub force: bool,
 }
 
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// The daemon to ask.
+    #[arg(long, value_name = "URL", env = "COURIER_BASE_URL", default_value = "http://127.0.0.1:4010")]
+    pub url: String,
+
+    /// The API key whose environment is looked at.
+    #[arg(long, value_name = "KEY", env = "COURIER_API_KEY", hide_env_values = true, value_parser = api_key)]
+    pub api_key: String,
+
+    /// End with exit code 2 if something of this level or worse was found.
+    #[arg(long, value_name = "LEVEL", value_parser = ["info", "warn", "error"])]
+    pub fail_on: Option<String>,
+}
+
 impl Serve {
     /// The settings that these flags mean.
     pub fn config(self) -> Config {
@@ -235,6 +258,7 @@ impl Serve {
             webhooks: self.webhooks,
             seed: self.seed,
             keep: Keep { span: self.keep, messages: self.keep_messages },
+            rate_limits: self.rate_limits,
             backup_dir: self.backup_dir,
             mailpit_key: self.mailpit_api,
             test_clock: self.test_clock,

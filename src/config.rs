@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use crate::http::Limits;
 use crate::model::webhook::Destination;
 use crate::render::RENDER_STACK_BYTES;
-use crate::settings::{Contract, Durability, Keep, MessageSettings, ProviderLimits, UnknownTemplates};
+use crate::settings::{
+    Contract, Durability, Keep, MessageSettings, ProviderLimits, RateLimitSetting, UnknownTemplates,
+};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -37,6 +39,7 @@ pub struct Config {
     pub seed: Option<PathBuf>,
     /// Which jobs are kept once they are over.
     pub keep: Keep,
+    pub rate_limits: RateLimitSetting,
     /// Where requests may put backups.
     pub backup_dir: Option<PathBuf>,
     /// The key whose e-mails Mailpit's API shows.
@@ -67,6 +70,7 @@ impl Config {
             webhooks: Vec::new(),
             seed: None,
             keep: Keep::default(),
+            rate_limits: RateLimitSetting::Off,
             backup_dir: None,
             mailpit_key: None,
             test_clock: None,

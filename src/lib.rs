@@ -9,11 +9,15 @@ pub mod config;
 
 pub mod app;
 pub mod demo;
+pub mod doctor;
 pub mod ready;
 
 pub mod http;
 
 pub mod api;
+pub mod faults;
+pub mod findings;
+pub mod journal;
 
 pub mod seed;
 pub mod send;

@@ -9,12 +9,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use bulkd::app::App;
-use bulkd::cli::{Backup, Cli, Command, Demo, Restore, Serve};
+use bulkd::cli::{Backup, Cli, Command, Demo, Doctor, Restore, Serve};
 use bulkd::error::{Error, Result};
 use bulkd::http::reachable;
 use bulkd::logging::{self, Logging};
 use bulkd::output::{LineOutput, megabytes};
-use bulkd::{demo, ready, store};
+use bulkd::{demo, doctor, ready, store};
 
 /// It gives back what a burst has used by a thread of its own, also where nothing happens any more. glibc's keeps it: of a
 /// gigabyte half was still there when all was over. mimalloc's gives it back over the next work alone.
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Backup(flags) => backup(&flags).map(|()| ExitCode::SUCCESS),
         Command::Ready(flags) => ready::run(&flags).map(|()| ExitCode::SUCCESS),
         Command::Restore(flags) => restore(&flags).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(flags) => ask_doctor(&flags),
     };
     match outcome {
         Ok(code) => code,
@@ -87,6 +88,10 @@ fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {
     );
     signals.forever().next();
     log::info!("stopping");
+    let found = app.findings();
+    if !found.is_empty() {
+        log::warn!("the doctor has found what would hurt at Courier: {found}; bulkd doctor says more while it runs");
+    }
     let placed = app.check_place();
     app.stop();
     placed
@@ -97,6 +102,13 @@ fn demo(flags: &Demo) -> Result<ExitCode> {
     let played = demo::run(flags, &output, signals);
     output.flush();
     played.map(|()| ExitCode::SUCCESS)
+}
+
+fn ask_doctor(flags: &Doctor) -> Result<ExitCode> {
+    let output = output()?;
+    let asked = doctor::run(flags, &output);
+    output.flush();
+    asked
 }
 
 fn check(file: &std::path::Path) -> Result<()> {

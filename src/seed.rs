@@ -261,6 +261,7 @@ impl Seeder {
             let understood = Definition::read(definition, Reading::Lenient)?;
             let send = SendRequest { definition: definition.clone(), messages: self.0.settings };
             let send = send.prepare(&view, understood, vec![(recipient.clone(), user.clone())])?;
+            send.told().iter().for_each(|(_, what)| log::warn!("{what}"));
             let id = id.clone();
             store.write(move |tx| {
                 let row = send.environment();
@@ -352,7 +353,8 @@ fn put_job(tx: &mut Tx<'_>, environment: EnvironmentRow, job_id: &str, it: &Seed
     ingest::ingest(tx, &job::get(tx, environment, job_id)?, &mut users)?;
     if it.is_run {
         let job = job::get(tx, environment, job_id)?;
-        run::start(tx, &job, &References::of(&Definition::read(&it.definition, Reading::Lenient)?))?;
+        let missing = run::start(tx, &job, &References::of(&Definition::read(&it.definition, Reading::Lenient)?))?;
+        missing.told(&format!("job {}", job.job_id)).iter().for_each(|(_, what)| log::warn!("{what}"));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::compose::{Recipient, Renderer};
 use crate::error::{Error, Result, shown};
+use crate::findings::{Check, OUTCOMES};
 use crate::model::bulk::JobKind;
 use crate::model::definition::Definition;
 use crate::model::environment::EnvironmentRow;
@@ -47,6 +48,7 @@ pub struct PreparedSend {
     users: Vec<(String, String)>,
     /// What became of each of them. `None` leaves them to the runner.
     outcomes: Option<RenderedBatch>,
+    told: Vec<(Check, String)>,
 }
 
 impl SendRequest {
@@ -66,8 +68,9 @@ impl SendRequest {
         })?;
         let renderer = Renderer::new(found.plan, self.messages, now)?;
         let title = title(users.first().map(|(recipient, _)| ("", recipient.as_str())), users.len());
-        renderer.warn_of_overrides(&title);
-        renderer.warn_of_unused(format_args!("{title}"));
+        let mut told = found.missing.told(&title);
+        told.extend(renderer.overrides_without_effect(&title).into_iter().map(|what| (Check::NoEffect, what)));
+        told.extend(told_of_content(&renderer, &title));
         let mut outcomes = RenderedBatch::default();
         for ((recipient, user), known) in users.iter().zip(&found.known) {
             if outcomes.bytes() > COMMIT_BYTES {
@@ -75,15 +78,16 @@ impl SendRequest {
             }
             renderer.render(Recipient { recipient, user, known }, now, false, &mut outcomes);
         }
+        told.extend(OUTCOMES.iter().filter_map(|of| Some((of.check, of.told(&outcomes, &title)?))));
         let outcomes = Some(outcomes).filter(|outcomes| outcomes.len() == users.len());
-        Ok(PreparedSend { definition: self.definition, environment, versions: found.versions, users, outcomes })
+        Ok(PreparedSend { definition: self.definition, environment, versions: found.versions, users, outcomes, told })
     }
 
     /// The same for recipients of which some are the subscribers of lists. All are left to the runner.
     pub fn prepare_lists(self, view: &View<'_>, definition: Definition, to: &[SendRecipient]) -> Result<PreparedSend> {
-        let (environment, versions, users) = view.read(|db, environment| {
-            let versions = plan::resolve(db, environment, &References::of(&definition))?;
-            Ok((environment, versions, expand_recipients(db, environment, to)?))
+        let (environment, (versions, missing), users) = view.read(|db, environment| {
+            let resolved = plan::resolve(db, environment, &References::of(&definition))?;
+            Ok((environment, resolved, expand_recipients(db, environment, to)?))
         })?;
         let first = to.first().map(|to| match to {
             SendRecipient::User { recipient, .. } => ("", recipient.as_str()),
@@ -92,12 +96,14 @@ impl SendRequest {
         });
         let title = title(first, to.len());
         // Compiled only to see whether it can be: the runner does it again.
-        Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?
-            .warn_of_unused(format_args!("{title}"));
+        let renderer =
+            Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?;
+        let mut told = missing.told(&title);
+        told.extend(told_of_content(&renderer, &title));
         if users.is_empty() {
             log::warn!("{title} reaches no recipient: no list that it names has a subscriber who matches");
         }
-        Ok(PreparedSend { definition: self.definition, environment, versions, users, outcomes: None })
+        Ok(PreparedSend { definition: self.definition, environment, versions, users, outcomes: None, told })
     }
 }
 
@@ -117,6 +123,11 @@ impl PreparedSend {
         self.environment
     }
 
+    /// What there is to note of it.
+    pub fn told(&self) -> &[(Check, String)] {
+        &self.told
+    }
+
     /// Writes the job and its messages, or leaves these to the runner. Returns the id of the request: of one recipient its
     /// message's, else the job's.
     pub fn write(&self, tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<String> {
@@ -124,6 +135,12 @@ impl PreparedSend {
             self.users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
         store::send::create(tx, environment, &self.definition, &self.versions, &users, self.outcomes.as_ref())
     }
+}
+
+/// What there is to note of a content.
+fn told_of_content(renderer: &Renderer, what: &str) -> impl Iterator<Item = (Check, String)> {
+    let unused = renderer.unused(what).map(|it| (Check::NoEffect, it));
+    unused.into_iter().chain(renderer.unknown_elements(what).map(|it| (Check::UnknownElement, it)))
 }
 
 /// Whether a subscriber of a list matches all filters. One without a stored profile matches none.

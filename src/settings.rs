@@ -50,6 +50,16 @@ pub enum ProviderLimits {
     Off,
 }
 
+/// Which limits of requests hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum RateLimitSetting {
+    /// None.
+    #[default]
+    Off,
+    /// Those that Courier documents, by environment and minute: 20 lists, 20 subscriptions of several users, 200 brands.
+    Courier,
+}
+
 /// What decides about messages besides their definitions.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageSettings {

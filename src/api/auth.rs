@@ -26,22 +26,36 @@ impl Keys {
     /// The environment of a request. Missing, malformed, empty and unknown keys are all told the same; the log tells them
     /// apart, with a count and without the key.
     pub fn environment(&self, authorization: Option<&str>) -> Result<Environment> {
-        let key = authorization
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key.trim())
-            .filter(|key| !key.is_empty());
         let refused = |why: &str| {
             self.refusals.failed(why);
             Err(Error::new(Kind::Unauthorized, "Unauthorized"))
         };
-        let Some(environment) = key.map(Environment::of_key) else {
+        let Some(environment) = environment_of(authorization) else {
             return refused("no 'Authorization: Bearer' with a key");
         };
-        if !self.known.is_empty() && !self.known.contains(&environment) {
+        if !self.knows(&environment) {
             return refused("there is no such key");
         }
         self.refusals.succeeded();
         Ok(environment)
     }
+
+    /// The environment of a request that is refused for something else, if its key is one that is accepted.
+    pub fn find(&self, authorization: Option<&str>) -> Option<Environment> {
+        environment_of(authorization).filter(|environment| self.knows(environment))
+    }
+
+    fn knows(&self, environment: &Environment) -> bool {
+        self.known.is_empty() || self.known.contains(environment)
+    }
+}
+
+/// The environment of the key in a header, if there is one.
+fn environment_of(authorization: Option<&str>) -> Option<Environment> {
+    authorization
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim())
+        .filter(|key| !key.is_empty())
+        .map(Environment::of_key)
 }

@@ -4,10 +4,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use super::notes::Notes;
 use super::paging::{Cursor, PageText, PagedList};
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
 use crate::error::{Error, Result};
+use crate::findings::Check;
 use crate::http::Pieces;
 use crate::json::{self, Object};
 use crate::model::bulk::{JobKind, JobStatus, UserState, UserStatus};
@@ -29,6 +31,8 @@ struct CreateBody<'a> {
 
 /// Users in a call from which on the service was seen to refuse it (`bulk.md` of Courier's integration guides, August 2026).
 const REFUSED_USERS: usize = 5_000;
+/// The most that the same guide advises.
+const ADVISED_USERS: usize = 1_000;
 
 /// `POST /bulk` with `{message}`: 201 `{jobId}`, or 200 in the OpenAPI's reading. The message is kept as it was sent. An
 /// event or template that is not known here is no error.
@@ -47,16 +51,18 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     let resolved = ResolvedDefinition::new(understood, JobKind::Bulk);
     Renderer::new(resolved, call.settings.messages, Timestamp::default())?;
     let told = no_effect::of(definition);
-    let definition = definition.to_owned();
+    let (definition, notes) = (definition.to_owned(), call.notes());
     Action::change(move |tx, environment| {
         let job_id = job::create(tx, environment, &definition)?;
         if !has_event {
-            log::warn!(
-                "job {job_id} has no 'event': Courier's guide of August 2026 says that the service refuses such a job, as \
-                 --contract live does"
-            );
+            notes.note(Check::NoEvent, &job_id, || {
+                format!(
+                    "job {job_id} has no 'event': Courier's guide of August 2026 says that the service refuses such a job, \
+                     as --contract live does"
+                )
+            });
         }
-        told.iter().for_each(|it| log::warn!("job {job_id}: {it}"));
+        notes.note_all(told.iter().map(|it| (Check::NoEffect, format!("job {job_id}: {it}"))));
         let status = if contract == Contract::OpenApi { 200 } else { 201 };
         Ok(Answer::new(status, format!("{{\"jobId\":\"{job_id}\"}}")))
     })
@@ -99,35 +105,50 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
         );
         return Err(Error::invalid("users", expected));
     }
-    let notices = call.settings.notices.clone();
+    let notes = call.notes();
     Action::prepare(move |view| {
         ingest::prepare(view, &job_id, &mut users)?;
         let is_new = |db: &Db<'_>, environment| Ok(job::get(db, environment, &job_id)?.received == 0);
         if view.read(is_new)?
             && let Some(told) = members_without_effect(&users)
         {
-            log::warn!("job {job_id}: {told}");
+            notes.note(Check::NoEffect, (&job_id, "users"), || format!("job {job_id}: {told}"));
         }
         Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
             let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {
                 let problem = "this job was run already and takes no more users; create a new job";
+                let found =
+                    || format!("job {job_id} was given {} users after it was run: they get nothing", users.len());
+                notes.note(Check::IngestAfterRun, &job_id, found);
                 return Err(Error::invalid("job_id", problem));
             }
             let duplicates = ingest::ingest(tx, &job, &mut users)?;
-            if users.len() >= REFUSED_USERS && notices.is_new(&job_id) {
-                log::warn!(
-                    "job {job_id} is given {} users in one call: Courier's guide of August 2026 says that the service \
-                     refuses calls of {REFUSED_USERS} and more, and advises at most 1000",
-                    users.len()
-                );
-            }
+            note_of_call(&notes, &job_id, users.len(), duplicates.len());
             Ok(match contract {
                 Contract::OpenApi => Answer::new(204, ""),
                 Contract::Tutorial | Contract::Live => Answer::new(200, ingested(&users, &duplicates)),
             })
         }))
     })
+}
+
+/// Notes what a call of so many users would meet at Courier.
+fn note_of_call(notes: &Notes, job_id: &str, users: usize, duplicates: usize) {
+    if users > ADVISED_USERS {
+        let check = if users >= REFUSED_USERS { Check::TooManyUsers } else { Check::ManyUsers };
+        notes.note(check, job_id, || {
+            format!(
+                "job {job_id} is given {users} users in one call: Courier's guide of August 2026 says that the service \
+                 refuses calls of {REFUSED_USERS} and more, and advises at most {ADVISED_USERS}"
+            )
+        });
+    }
+    if duplicates > 0 {
+        notes.note(Check::DuplicatesDropped, job_id, || {
+            format!("job {job_id} has {duplicates} of the users of a call already: they are in the answer's 'errors'")
+        });
+    }
 }
 
 /// Users of the first call of a job that are looked over: those of one job look alike.
@@ -152,7 +173,7 @@ fn ingested(users: &NewUsers, duplicates: &[usize]) -> Pieces {
 /// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job; the body,
 /// which older SDKs send as `{}`, does not matter.
 pub fn run(mut call: Call<'_>) -> Result<Action> {
-    let (job_id, contract) = (call.path("job_id"), call.settings.contract);
+    let (notes, job_id, contract) = (call.notes(), call.path("job_id"), call.settings.contract);
     let lifecycle = call.settings.lifecycle.clone();
     Action::prepare(move |view| {
         // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
@@ -163,7 +184,8 @@ pub fn run(mut call: Call<'_>) -> Result<Action> {
             if job.status != JobStatus::Created {
                 return Err(Error::invalid("job_id", "this job was run already; a job runs once"));
             }
-            run::start(tx, &job, &references)?;
+            let missing = run::start(tx, &job, &references)?;
+            notes.note_all(missing.told(&format!("job {job_id}")));
             lifecycle.begin(job.job, environment, tx.now());
             Ok(match contract {
                 Contract::OpenApi => Answer::new(204, ""),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::notes::Notes;
 use super::query::Query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
@@ -20,6 +21,8 @@ pub struct Call<'a> {
     pub(super) known_query: &'static [&'static str],
     pub settings: &'a Settings,
     pub seeder: &'a Seeder,
+    /// Of the request's key.
+    pub environment: &'a Environment,
 }
 
 /// What stands in the request's path in place of the names in the route's.
@@ -33,7 +36,7 @@ pub enum Action {
     Change(Change),
     /// Works out a change: looks up what it needs, and does what must hold up neither readers nor the writer.
     Prepare(Prepare),
-    /// Does something with the file as a whole, beside readers and the writer.
+    /// Does something beside readers and the writer: with the file as a whole, or with what the process holds.
     Whole(Whole),
     /// Has another request answered in its place, and makes its own answer of that one.
     Forward(Box<Request>, Box<dyn FnOnce(Response) -> Response + Send>),
@@ -218,6 +221,11 @@ impl Call<'_> {
         let place = self.params.iter().position(|(known, _)| *known == name);
         debug_assert!(place.is_some(), "the route's path has no {{{name}}}");
         place.map(|place| self.params.swap_remove(place).1).unwrap_or_default()
+    }
+
+    /// Where to note what would hurt at Courier.
+    pub fn notes(&self) -> Notes {
+        Notes::new(&self.settings.findings, self.environment, &self.request)
     }
 
     /// The query, of which the route's row names the parameters.

@@ -8,31 +8,64 @@ use serde_json::json;
 use super::origins::Origins;
 use super::route::Route;
 use crate::error::shown_up_to;
+use crate::faults::Hit;
 use crate::feed::Feed;
-use crate::http::{Method, Reply, Request};
+use crate::findings::Findings;
+use crate::http::{Head, Method, Reply, Request};
+use crate::journal::{Beginning, Outcome};
 use crate::logging::{self, RequestLine};
 use crate::meter::Meter;
 use crate::model::environment::Environment;
 
 /// A request on its way through the pipeline.
 pub struct Exchange {
-    pub method: Method,
-    /// As it was sent, without the query.
-    pub path: String,
+    pub head: Arc<Head>,
+    /// What its body begins with.
+    pub sent: Beginning,
     /// `None` if there is no such route.
     pub route: Option<&'static Route>,
     /// `None` if it came no further, or for a route that needs no key.
     pub environment: Option<Environment>,
     /// The page that may read the answer, by its origin.
     pub origin: Option<String>,
+    /// What its work came to. Nothing if a hook has replied in its place.
+    pub made: Outcome,
+    /// Whether that is the answer to an earlier request with the same idempotency key.
+    pub is_replayed: bool,
+    /// The fault that it has met, and what the client is told if that is something else.
+    pub fault: Option<Hit>,
+    pub told: Option<Outcome>,
     begun: Instant,
 }
 
 impl Exchange {
     pub fn begin(request: &Request, origins: &Origins) -> Self {
-        let (method, path) = (request.method().clone(), request.path().to_owned());
-        let origin = origins.of(request).map(str::to_owned);
-        Exchange { method, path, route: None, environment: None, origin, begun: Instant::now() }
+        Exchange {
+            head: request.head().clone(),
+            sent: Beginning::of(&request.body, request.body.len()),
+            route: None,
+            environment: None,
+            origin: origins.of(request).map(str::to_owned),
+            made: Outcome::default(),
+            is_replayed: false,
+            fault: None,
+            told: None,
+            begun: Instant::now(),
+        }
+    }
+
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// As it was sent, without the query.
+    pub fn path(&self) -> &str {
+        self.head.path()
+    }
+
+    /// Whether it is one of our own routes.
+    pub fn is_ours(&self) -> bool {
+        self.route.is_some_and(Route::is_ours)
     }
 
     /// Since the request was read.
@@ -44,13 +77,13 @@ impl Exchange {
 /// Sees every request of the daemon, in the order in which the hooks stand.
 pub trait Hook: Send + Sync {
     /// Before the handler. May reply in its place: then nothing is done, and the hooks behind it are not asked.
-    fn before(&self, _exchange: &Exchange) -> Option<Reply> {
+    fn before(&self, _exchange: &mut Exchange, _request: &Request) -> Option<Reply> {
         None
     }
 
     /// With the reply, after the commit. May reply in another way, or not at all: what was done stays done. Every hook is
     /// asked, also about a reply that a hook gave before the handler.
-    fn after(&self, _exchange: &Exchange, reply: Reply) -> Reply {
+    fn after(&self, _exchange: &mut Exchange, reply: Reply) -> Reply {
         reply
     }
 }
@@ -62,41 +95,57 @@ pub struct MeterRequests {
 }
 
 impl Hook for MeterRequests {
-    fn after(&self, exchange: &Exchange, reply: Reply) -> Reply {
+    fn after(&self, exchange: &mut Exchange, reply: Reply) -> Reply {
         let route = exchange.route.and_then(|route| self.routes.iter().position(|known| std::ptr::eq(known, route)));
         self.meter.note(route, reply.status(), exchange.taken());
         reply
     }
 }
 
-/// Tells of every request those who follow its environment.
+/// Tells of every request, and of the fault that it met, those who follow its environment.
 pub struct FeedRequests(pub Arc<Feed>);
 
 impl Hook for FeedRequests {
-    fn after(&self, exchange: &Exchange, reply: Reply) -> Reply {
+    fn after(&self, exchange: &mut Exchange, reply: Reply) -> Reply {
         // To follow is no news.
         let is_news = self.0.is_followed() && !matches!(reply, Reply::Stream(_));
         if let Some(environment) = exchange.environment.as_ref().filter(|_| is_news) {
             self.0.note(environment, "request", || {
-                let (method, path) = (exchange.method.as_str(), shown_up_to(&exchange.path, 200).to_string());
+                let (method, path) = (exchange.method().as_str(), shown_up_to(exchange.path(), 200).to_string());
                 let ms = exchange.taken().as_micros() as f64 / 1000.0;
                 json!({ "method": method, "path": path, "status": reply.status(), "ms": ms })
             });
+            if let Some(hit) = &exchange.fault {
+                self.0.note(environment, "fault", || {
+                    let (method, path) = (exchange.method().as_str(), shown_up_to(exchange.path(), 200).to_string());
+                    json!({ "fault_id": hit.fault_id, "name": hit.fault.name, "method": method, "path": path })
+                });
+            }
         }
         reply
     }
+}
+
+/// Tells of every new finding those who follow its environment.
+pub fn tell_of_findings(findings: &Findings, feed: Arc<Feed>) {
+    findings.on_new(move |environment, check, what| {
+        feed.note(environment, "finding", || {
+            let level = check.about().level.name();
+            json!({ "check": check.name(), "level": level, "what": shown_up_to(what, 200).to_string() })
+        });
+    });
 }
 
 /// A line in the log for every request.
 pub struct RequestLog;
 
 impl Hook for RequestLog {
-    fn after(&self, exchange: &Exchange, reply: Reply) -> Reply {
+    fn after(&self, exchange: &mut Exchange, reply: Reply) -> Reply {
         if log::log_enabled!(log::Level::Info) {
             let label = exchange.environment.as_ref().map(Environment::label);
             logging::request(&RequestLine {
-                method: exchange.method.as_str(),
-                path: &exchange.path,
+                method: exchange.method().as_str(),
+                path: exchange.path(),
                 status: reply.status(),
                 taken: exchange.taken(),
                 environment: label.as_deref(),

@@ -8,8 +8,10 @@ use jiff::Span;
 use sha2::{Digest, Sha256};
 
 use super::call::{Answer, header};
+use super::notes::Notes;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
+use crate::findings::Check;
 use crate::http::{self, Header, Request};
 use crate::model::environment::EnvironmentRow;
 use crate::settings::Contract;
@@ -28,7 +30,7 @@ const KEY_LIMIT: usize = 255;
 const EXPIRATION: &str = "x-idempotency-expiration";
 
 /// What makes a request happen once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Once {
     scope: idempotency::KeyScope,
     /// SHA-256 of the body, byte for byte: a client that repeats a request sends what it sent.
@@ -37,6 +39,7 @@ pub struct Once {
     /// Whether an expiration that is too near or too far means the nearest that is neither: the OpenAPI's samples send
     /// a fixed one, which is past by now.
     nearest: bool,
+    notes: Notes,
 }
 
 /// When a key is to expire.
@@ -47,7 +50,7 @@ pub enum Expiration {
 }
 
 /// The request's key, if it has one.
-pub fn read(request: &Request, contract: Contract) -> Result<Option<Once>> {
+pub fn read(request: &Request, contract: Contract, notes: impl FnOnce() -> Notes) -> Result<Option<Once>> {
     // Courier's Ruby SDK spells it with an underscore.
     let names = ["idempotency-key", "idempotency_key"];
     let Some(name) = names.into_iter().find(|name| request.has_header(name)) else {
@@ -62,7 +65,8 @@ pub fn read(request: &Request, contract: Contract) -> Result<Option<Once>> {
     let endpoint = format!("{} {}", request.method(), request.path());
     let scope = idempotency::KeyScope { endpoint, key: key.to_owned() };
     let request_hash = Sha256::digest(&request.body).into();
-    Ok(Some(Once { scope, request_hash, expiration, nearest: contract == Contract::OpenApi }))
+    let nearest = contract == Contract::OpenApi;
+    Ok(Some(Once { scope, request_hash, expiration, nearest, notes: notes() }))
 }
 
 impl Once {
@@ -71,12 +75,13 @@ impl Once {
         // The answer first: a repeated request carries the same expiration, which may be near by now.
         if let Some(stored) = idempotency::find(db, environment, &self.scope)? {
             if stored.request_hash.is_some_and(|hash| hash != self.request_hash) {
-                log::warn!(
-                    "{} with the Idempotency-Key '{}' has another body than before: nothing is done, and it is given the \
-                     first answer again",
-                    shown(&self.scope.endpoint),
-                    shown(&self.scope.key)
-                );
+                let (endpoint, key) = (shown(&self.scope.endpoint), shown(&self.scope.key));
+                self.notes.note(Check::KeyReused, (&self.scope.endpoint, &self.scope.key, self.request_hash), || {
+                    format!(
+                        "{endpoint} with the Idempotency-Key '{key}' has another body than before: nothing is done, and it \
+                         is given the first answer again"
+                    )
+                });
             }
             return Ok(Some(Answer { replayed: true, ..Answer::new(stored.status, stored.body) }));
         }

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use super::notes::Notes;
 use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
+use crate::findings::Check;
 use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
@@ -75,18 +77,31 @@ fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
     }
 }
 
-pub(super) fn place(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<MessageLocation> {
-    match message::find(db, environment, message_id)? {
-        Some(place) => Ok(place),
-        None => Err(Error::not_found("Not Found").explained(&gone::reason(db, message_id)?)),
+pub(super) fn place(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    message_id: &str,
+    notes: &Notes,
+) -> Result<MessageLocation> {
+    if let Some(place) = message::find(db, environment, message_id)? {
+        return Ok(place);
     }
+    if job::find(db, environment, message_id)?.is_some() {
+        notes.note(Check::JobIdAsMessageId, message_id, || {
+            format!("{} is the id of a job, and was used as a message's", shown(message_id))
+        });
+        return Err(
+            Error::not_found("Not Found").explained("; this is the id of a job, whose users each have a 'messageId'")
+        );
+    }
+    Err(Error::not_found("Not Found").explained(&gone::reason(db, message_id)?))
 }
 
 /// `GET /messages/{message_id}`: 200, the record with its `providers`.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let message_id = call.path("message_id");
+    let (notes, message_id) = (call.notes(), call.path("message_id"));
     Action::query(move |db, environment| {
-        let place = place(db, environment, &message_id)?;
+        let place = place(db, environment, &message_id, &notes)?;
         let record = tracking::record(db, &place)?;
         Ok(Answer::new(200, record.to_string()))
     })
@@ -96,9 +111,9 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 /// known finds nothing.
 pub fn history(mut call: Call<'_>) -> Result<Action> {
     let wanted = call.query().one("type");
-    let message_id = call.path("message_id");
+    let (notes, message_id) = (call.notes(), call.path("message_id"));
     Action::query(move |db, environment| {
-        let place = place(db, environment, &message_id)?;
+        let place = place(db, environment, &message_id, &notes)?;
         let mut events = history::of(db, &place)?;
         events.retain(|event| wanted.as_ref().is_none_or(|wanted| event["type"] == wanted.as_str()));
         Ok(Answer::new(200, json!({ "results": events }).to_string()))
@@ -107,9 +122,9 @@ pub fn history(mut call: Call<'_>) -> Result<Action> {
 
 /// `GET /messages/{message_id}/output`: 200 `{results}`, an entry a channel.
 pub fn output(mut call: Call<'_>) -> Result<Action> {
-    let message_id = call.path("message_id");
+    let (notes, message_id) = (call.notes(), call.path("message_id"));
     Action::query(move |db, environment| {
-        let place = place(db, environment, &message_id)?;
+        let place = place(db, environment, &message_id, &notes)?;
         let message = tracking::get(db, &place)?.stored;
         let mut deliveries = Deliveries::new(db);
         let results = message.deliveries.iter().map(|it| deliveries.output(place.job, &message, it));
@@ -120,9 +135,9 @@ pub fn output(mut call: Call<'_>) -> Result<Action> {
 /// `POST /messages/{message_id}/cancel`: 200 with the record if the message was waiting for its time, else 409 with the
 /// same record.
 pub fn cancel(mut call: Call<'_>) -> Result<Action> {
-    let message_id = call.path("message_id");
+    let (notes, message_id) = (call.notes(), call.path("message_id"));
     Action::change_existing(move |tx, environment| {
-        let place = place(tx, environment, &message_id)?;
+        let place = place(tx, environment, &message_id, &notes)?;
         let status = if settle::cancel(tx, place.number)? { 200 } else { 409 };
         let record = tracking::record(tx, &place)?;
         Ok(Answer::new(status, record.to_string()))
@@ -132,10 +147,10 @@ pub fn cancel(mut call: Call<'_>) -> Result<Action> {
 /// `POST /messages/{message_id}/resend`: 202 `{messageId}` of a new message, made of the same definition and user with
 /// what is stored now.
 pub fn resend(mut call: Call<'_>) -> Result<Action> {
-    let (message_id, messages) = (call.path("message_id"), call.settings.messages);
+    let (notes, message_id, messages) = (call.notes(), call.path("message_id"), call.settings.messages);
     Action::prepare(move |view| {
         let (definition, recipient, user) = view.read(|db, environment| {
-            let place = place(db, environment, &message_id)?;
+            let place = place(db, environment, &message_id, &notes)?;
             let (job, definition) = job::get_by_number(db, place.job)?;
             let (recipient, user) = store::user::get(db, place.job, place.seq)?;
             // A user of a job keeps its recipient id, also one that was made up here.
@@ -146,6 +161,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
         let understood = Definition::read(&definition, Reading::Lenient)?;
         let send = SendRequest { definition, messages };
         let send = send.prepare(view, understood, vec![(recipient, user)])?;
+        notes.note_all(send.told().iter().cloned());
         let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {
             let message_id = send.write(tx, environment)?;
             Ok(Answer::new(202, format!("{{\"messageId\":\"{message_id}\"}}")))

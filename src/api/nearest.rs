@@ -1,7 +1,6 @@
 //! What is said of a route that is not there: which methods its path has, and which routes are nearest to it.
 
-use super::route::Route;
-use super::routes::{self, ROUTES};
+use super::route::{self, Route};
 use crate::http::Method;
 
 /// What Courier has routes of and bulkd has not.
@@ -47,18 +46,12 @@ const ALIKE: usize = 65;
 const NAMED: usize = 3;
 
 /// What to say of a request that no route is for, behind the words that there is none; empty if nothing is near.
-pub fn hint(method: &Method, path: &str) -> String {
+pub fn hint(table: &'static [Route], method: &Method, path: &str) -> String {
     let wanted = if *method == Method::Head { &Method::Get } else { method };
-    let parts: Vec<&str> = path.split('/').skip(1).take(PARTS).collect();
-    if let Some(absent) = absent(&parts) {
+    if let Some(absent) = absent(&parts_of(path)) {
         return format!("; bulkd has nothing of Courier's {absent}");
     }
-    let parts: Vec<&str> = parts.into_iter().map(meant).collect();
-    let of_path: Vec<&Route> = ROUTES.iter().filter(|route| routes::is_path(route.path, path)).collect();
-    let mut found = nearest(&parts, |route| route.method == *wanted);
-    if found.is_empty() && of_path.is_empty() {
-        found = nearest(&parts, |_| true);
-    }
+    let (of_path, found) = (of_path(table, path), near(table, wanted, path));
     let mut hint = String::new();
     if !of_path.is_empty() {
         let methods: Vec<String> = of_path.iter().map(|route| format!("{} ({})", route.method, about(route))).collect();
@@ -74,6 +67,31 @@ pub fn hint(method: &Method, path: &str) -> String {
 
 fn meant(part: &str) -> &str {
     OTHER_NAMES.iter().find(|(other, _)| *other == part).map_or(part, |(_, name)| name)
+}
+
+/// The routes that a request was meant for, perhaps: those of its path, and the nearest to it.
+pub fn routes(table: &'static [Route], method: &Method, path: &str) -> Vec<&'static Route> {
+    let wanted = if *method == Method::Head { &Method::Get } else { method };
+    if absent(&parts_of(path)).is_some() {
+        return Vec::new();
+    }
+    of_path(table, path).into_iter().chain(near(table, wanted, path)).collect()
+}
+
+/// Those that have this path, by other methods.
+fn of_path(table: &'static [Route], path: &str) -> Vec<&'static Route> {
+    table.iter().filter(|it| route::is_path(it.path, path)).collect()
+}
+
+/// The nearest of this method; of any, if none is near and none has the path.
+fn near(table: &'static [Route], wanted: &Method, path: &str) -> Vec<&'static Route> {
+    let parts: Vec<&str> = parts_of(path).into_iter().map(meant).collect();
+    let found = nearest(table, &parts, |route| route.method == *wanted);
+    if found.is_empty() && of_path(table, path).is_empty() { nearest(table, &parts, |_| true) } else { found }
+}
+
+fn parts_of(path: &str) -> Vec<&str> {
+    path.split('/').skip(1).take(PARTS).collect()
 }
 
 /// The resource that a path is about, if it is none of bulkd's.
@@ -100,8 +118,8 @@ fn listed(texts: &[String], last: &str) -> String {
 }
 
 /// The nearest routes among some, if any is near.
-fn nearest(parts: &[&str], among: impl Fn(&Route) -> bool) -> Vec<&'static Route> {
-    let measured = ROUTES.iter().filter(|route| among(route)).filter_map(|route| {
+fn nearest(table: &'static [Route], parts: &[&str], among: impl Fn(&Route) -> bool) -> Vec<&'static Route> {
+    let measured = table.iter().filter(|route| among(route)).filter_map(|route| {
         let of_route: Vec<&str> = route.path.split('/').skip(1).collect();
         let is_related = of_route.iter().any(|word| !is_name(word) && parts.iter().any(|part| is_alike(word, part)));
         let distance = distance(parts, &of_route);

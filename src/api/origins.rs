@@ -77,7 +77,7 @@ fn is_token(text: &str) -> bool {
 pub fn let_read_response(origin: &str, response: Response) -> Response {
     match let_read(origin, Reply::Answer(response)) {
         Reply::Answer(response) | Reply::Last(response) => response,
-        Reply::Later(_) | Reply::Stream(_) | Reply::Hangup => http::json(500, ""),
+        Reply::Later(_) | Reply::Stream(_) | Reply::Broken(_) => http::json(500, ""),
     }
 }
 

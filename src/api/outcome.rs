@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::message::place;
+use super::notes::Notes;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::message_status::{Reason, Verdict};
@@ -46,7 +47,7 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     let verdict =
         verdict(&body.status, body.reason.as_deref()).map_err(|(member, expected)| Error::invalid(member, expected))?;
     let of = match (body.address, body.recipient, body.message_id) {
-        (None, None, Some(message_id)) => return happen(message_id, verdict),
+        (None, None, Some(message_id)) => return happen(message_id, verdict, call.notes()),
         (Some(address), None, None) if !address.is_empty() => OutcomeOf::Address(address.to_ascii_lowercase()),
         (None, Some(recipient), None) if !recipient.is_empty() => OutcomeOf::Recipient(recipient),
         _ => return Err(Error::invalid("the body", "expected one of address, recipient and message_id")),
@@ -117,12 +118,12 @@ pub fn create_event(mut call: Call<'_>) -> Result<Action> {
     let body: EventBody = json::read(&call.json()?, String::new)?;
     let verdict =
         verdict(&body.status, body.reason.as_deref()).map_err(|(member, expected)| Error::invalid(member, expected))?;
-    happen(message_id, verdict)
+    happen(message_id, verdict, call.notes())
 }
 
-fn happen(message_id: String, verdict: Verdict) -> Result<Action> {
+fn happen(message_id: String, verdict: Verdict, notes: Notes) -> Result<Action> {
     Action::change_existing(move |tx, environment| {
-        let place = place(tx, environment, &message_id)?;
+        let place = place(tx, environment, &message_id, &notes)?;
         settle::happen(tx, &place, &verdict)?;
         Ok(Answer::new(200, tracking::record(tx, &place)?.to_string()))
     })

@@ -25,6 +25,8 @@ pub enum PagedList {
     Messages,
     Brands,
     Templates,
+    /// Of the journal.
+    Requests,
     /// Of a job, by its row.
     Users(JobRow),
     /// Of a template, by its row.
@@ -44,6 +46,7 @@ impl PagedList {
             PagedList::Messages => 4 * KIND,
             PagedList::OutboxBackwards => 5 * KIND,
             PagedList::Jobs => 6 * KIND,
+            PagedList::Requests => 7 * KIND,
         }
     }
 }

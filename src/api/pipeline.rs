@@ -9,14 +9,19 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
-use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog};
+use super::fault::FaultHook;
+use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog, tell_of_findings};
 use super::idempotency::{self, Once};
-use super::route::{Access, Handler, Route, TableHandler, Watch};
+use super::journal::JournalHook;
+use super::notes::Notes;
+use super::route::{self, Access, Handler, Route, TableHandler, Watch};
 use super::routes::{self, ROUTES};
 use super::settings::Settings;
 use super::{nearest, origins, query};
 use crate::error::{Error, Kind, Result, shown};
+use crate::findings::Check;
 use crate::http::{self, Method, Reply, Request, Response};
+use crate::journal::{Beginning, Outcome};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::seed::Seed;
 use crate::outage::Outage;
@@ -54,7 +59,15 @@ impl Api {
         let changes = Outage::new("requests to change something are refused");
         let measured = MeterRequests { meter: settings.meter.clone(), routes: ROUTES };
         let followed = FeedRequests(settings.feed.clone());
-        let hooks: Vec<Box<dyn Hook>> = vec![Box::new(RequestLog), Box::new(measured), Box::new(followed)];
+        tell_of_findings(&settings.findings, settings.feed.clone());
+        // What a fault makes of an answer is what is written down, counted, told and logged.
+        let hooks: Vec<Box<dyn Hook>> = vec![
+            Box::new(FaultHook::new(&settings)),
+            Box::new(JournalHook::new(&settings)),
+            Box::new(RequestLog),
+            Box::new(measured),
+            Box::new(followed),
+        ];
         Api { store, settings, seeder, hooks, reads, changes }
     }
 
@@ -86,7 +99,7 @@ impl Api {
     pub fn answer(&self, request: Request) -> Reply {
         let mut exchange = Exchange::begin(&request, &self.settings.origins);
         let outcome = guarded(|| self.run(request, &mut exchange));
-        self.finish(&exchange, outcome)
+        self.finish(&mut exchange, outcome)
     }
 
     /// Replies to those of the requests whose routes are inline and that wait for nothing, all from one state of the file.
@@ -105,21 +118,21 @@ impl Api {
                     waiting.push((place, exchange));
                     queries.push(move |db: &Db<'_>| guarded(|| query(db, rows.find(db, &environment)?)));
                 }
-                Ok(Some(Begun::Over(outcome))) => replies[place] = Some(self.finish(&exchange, Ok(outcome))),
-                Err(error) => replies[place] = Some(self.finish(&exchange, Err(error))),
+                Ok(Some(Begun::Over(outcome))) => replies[place] = Some(self.finish(&mut exchange, Ok(outcome))),
+                Err(error) => replies[place] = Some(self.finish(&mut exchange, Err(error))),
             }
         }
         let Some(reader) = reader.filter(|_| !queries.is_empty()) else { return replies };
         match self.store.read_at_once(reader, queries) {
             Ok(answers) => {
-                for ((place, exchange), answer) in waiting.into_iter().zip(answers) {
-                    replies[place] = Some(self.finish(&exchange, answer.map(RequestOutcome::Answer)));
+                for ((place, mut exchange), answer) in waiting.into_iter().zip(answers) {
+                    replies[place] = Some(self.finish(&mut exchange, answer.map(RequestOutcome::Answer)));
                 }
             }
             Err(error) => {
-                for (place, exchange) in waiting {
+                for (place, mut exchange) in waiting {
                     let failed = Error::new(error.kind(), error.public_message());
-                    replies[place] = Some(self.finish(&exchange, Err(failed)));
+                    replies[place] = Some(self.finish(&mut exchange, Err(failed)));
                 }
             }
         }
@@ -136,28 +149,31 @@ impl Api {
         }
         let found = routes::find(request.method(), request.path());
         let (route, params) = found.map_err(|error| match error.kind() {
-            Kind::NotFound => error.explained(&nearest::hint(request.method(), request.path())),
+            Kind::NotFound => self.not_found(error, &request, exchange),
             _ => error,
         })?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
-            Entry::Open(answer) => return Ok(self.answer_open(answer, exchange)),
+            Entry::Open(answer) => return Ok(self.answer_open(answer, exchange, &request)),
             Entry::Watch(look) => {
-                return match self.before(exchange) {
+                return match self.before(exchange, &request) {
                     Some(reply) => Ok(RequestOutcome::Reply(reply)),
                     None => look(&self.store, &self.settings, ROUTES).map(RequestOutcome::Answer),
                 };
             }
         };
         query::check(request.query(), route.query)?;
-        self.tell_of_unknown(&request, route);
+        self.tell_of_unknown(&request, route, &environment);
         self.seeder.ensure_seeded(&self.store, &environment)?;
-        if let Some(reply) = self.before(exchange) {
+        if let Some(reply) = self.before(exchange, &request) {
             return Ok(RequestOutcome::Reply(reply));
         }
         let view = View::new(&self.store, &environment);
         let once = match request.method() {
-            Method::Post => idempotency::read(&request, self.settings.contract)?,
+            Method::Post => {
+                let notes = || Notes::new(&self.settings.findings, &environment, &request);
+                idempotency::read(&request, self.settings.contract, notes)?
+            }
             _ => None,
         };
         // Before anything is made of the body. Requests that race are told apart by the writer.
@@ -167,10 +183,13 @@ impl Api {
             return Ok(RequestOutcome::Answer(answer));
         }
         let declared = if route.body.is_empty() { None } else { self.tell_of_type(&request, &environment) };
-        let action = handler.begin(self.call(route, params, request)).map_err(|error| match declared {
-            Some(declared) if error.is_of_syntax() => error.explained(&format!(" (its Content-Type is {declared})")),
-            _ => error,
-        })?;
+        let action =
+            handler.begin(self.call(route, params, request, &environment)).map_err(|error| match declared {
+                Some(declared) if error.is_of_syntax() => {
+                    error.explained(&format!(" (its Content-Type is {declared})"))
+                }
+                _ => error,
+            })?;
         let answer = match action {
             Action::Forward(request, then) => {
                 return Ok(RequestOutcome::Reply(self.answer(*request).map(then)));
@@ -214,18 +233,18 @@ impl Api {
         self.settings.hosts.check(&request, &self.settings.origins)?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
-            Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange)))),
+            Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange, &request)))),
             Entry::Watch(_) => return Ok(None),
         };
         query::check(request.query(), route.query)?;
-        self.tell_of_unknown(&request, route);
+        self.tell_of_unknown(&request, route, &environment);
         if !has_reader || !self.seeder.is_seeded(&environment) {
             return Ok(None);
         }
-        if let Some(reply) = self.before(exchange) {
+        if let Some(reply) = self.before(exchange, &request) {
             return Ok(Some(Begun::Over(RequestOutcome::Reply(reply))));
         }
-        Ok(match handler.begin(self.call(route, params, request))? {
+        Ok(match handler.begin(self.call(route, params, request, &environment))? {
             Action::Query(query) => Some(Begun::Query(query, environment)),
             // Inline routes only look something up.
             _ => None,
@@ -265,18 +284,33 @@ impl Api {
         })
     }
 
-    /// Says once of each route which parameters of a query it does not know: a client that relies on one would not notice.
-    fn tell_of_unknown(&self, request: &Request, route: &'static Route) {
+    /// Notes which parameters of a query a route does not know: a client that relies on one would not notice.
+    fn tell_of_unknown(&self, request: &Request, route: &'static Route, environment: &Environment) {
         for name in query::unknown(request.query(), route.query) {
-            if self.settings.notices.is_new((route.method.as_str(), route.path, &name)) {
+            let (method, path) = (&route.method, route.path);
+            let notes = Notes::new(&self.settings.findings, environment, request);
+            notes.note(Check::UnknownParameter, (method.as_str(), path, &name), || {
                 let known = match route.query {
                     [] => "it knows none".to_owned(),
                     known => format!("it knows {}", known.join(", ")),
                 };
-                let (method, path, name) = (&route.method, route.path, shown(&name));
-                log::warn!("{method} {path} ignores the parameter '{name}' of a query: {known}");
-            }
+                format!("{method} {path} ignores the parameter '{}' of a query: {known}", shown(&name))
+            });
         }
+    }
+
+    /// A request that no route is for, as its error tells it. It belongs to the environment of its key all the same.
+    fn not_found(&self, error: Error, request: &Request, exchange: &mut Exchange) -> Error {
+        let error = error.explained(&nearest::hint(ROUTES, request.method(), request.path()));
+        exchange.environment = self.settings.keys.find(request.header("authorization"));
+        if let Some(environment) = &exchange.environment {
+            let path = request.path();
+            let is_of_users = *request.method() == Method::Post && route::is_path("/bulk/{job_id}/users", path);
+            let check = if is_of_users { Check::UsersPath } else { Check::UnknownRoute };
+            let notes = Notes::new(&self.settings.findings, environment, request);
+            notes.note(check, (request.method().as_str(), path), || error.public_message());
+        }
+        error
     }
 
     /// The type that a body is declared to have, if that is not JSON's, which is said once of each environment and type.
@@ -288,23 +322,30 @@ impl Api {
             return None;
         }
         let kind = shown(&kind).to_string();
-        if self.settings.notices.is_new((environment.key_hash, &kind)) {
+        Notes::new(&self.settings.findings, environment, request).note(Check::ContentType, &kind, || {
             let environment = environment.label();
-            log::warn!("environment {environment} sends JSON as {kind}: it is read, but send it as application/json");
-        }
+            format!("environment {environment} sends JSON as {kind}: it is read, but send it as application/json")
+        });
         Some(kind)
     }
 
-    fn before(&self, exchange: &Exchange) -> Option<Reply> {
-        self.hooks.iter().find_map(|hook| hook.before(exchange))
+    fn before(&self, exchange: &mut Exchange, request: &Request) -> Option<Reply> {
+        self.hooks.iter().find_map(|hook| hook.before(exchange, request))
     }
 
-    fn answer_open(&self, answer: Answer, exchange: &Exchange) -> RequestOutcome {
-        self.before(exchange).map_or_else(|| RequestOutcome::Answer(answer), RequestOutcome::Reply)
+    fn answer_open(&self, answer: Answer, exchange: &mut Exchange, request: &Request) -> RequestOutcome {
+        self.before(exchange, request).map_or_else(|| RequestOutcome::Answer(answer), RequestOutcome::Reply)
     }
 
-    fn call(&self, route: &'static Route, params: Params, request: Request) -> Call<'_> {
-        Call { request, params, known_query: route.query, settings: &self.settings, seeder: &self.seeder }
+    fn call<'a>(
+        &'a self,
+        route: &'static Route,
+        params: Params,
+        request: Request,
+        environment: &'a Environment,
+    ) -> Call<'a> {
+        let (known_query, settings, seeder) = (route.query, &self.settings, &self.seeder);
+        Call { request, params, known_query, settings, seeder, environment }
     }
 
     fn commit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
@@ -333,17 +374,27 @@ impl Api {
     }
 
     /// The reply to a request, after all that it has changed is committed.
-    fn finish(&self, exchange: &Exchange, outcome: Result<RequestOutcome>) -> Reply {
+    fn finish(&self, exchange: &mut Exchange, outcome: Result<RequestOutcome>) -> Reply {
         let is_unauthorized = outcome.as_ref().is_err_and(|error| error.kind() == Kind::Unauthorized);
-        let outage = if exchange.method == Method::Get { &self.reads } else { &self.changes };
+        let outage = if *exchange.method() == Method::Get { &self.reads } else { &self.changes };
         let outcome = outcome.map_err(|error| match error.kind() {
             Kind::NotFound => self.store.check_contents().err().unwrap_or(error),
             _ => error,
         });
         let reply = match outage.watch(outcome) {
             Ok(RequestOutcome::Reply(reply)) => reply,
-            Ok(RequestOutcome::Answer(answer)) => Reply::Answer(respond(answer)),
-            Err(error) => Reply::Answer(refuse(&error)),
+            Ok(RequestOutcome::Answer(answer)) => {
+                let body = Beginning::of(answer.body.beginning(), answer.body.len());
+                exchange.made = Outcome { status: Some(answer.status), body };
+                exchange.is_replayed = answer.replayed;
+                Reply::Answer(respond(answer))
+            }
+            Err(error) => {
+                let body = http::envelope(&error);
+                let status = error.kind().status_and_type().0;
+                exchange.made = Outcome { status: Some(status), body: Beginning::of(body.as_bytes(), body.len()) };
+                Reply::Answer(refuse(&error))
+            }
         };
         let reply = guarded(|| Ok(self.hooks.iter().fold(reply, |reply, hook| hook.after(exchange, reply))))
             .unwrap_or_else(|error| Reply::Answer(refuse(&error)));

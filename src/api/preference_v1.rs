@@ -19,7 +19,8 @@ fn owner(user_id: String) -> PreferenceOwner {
 }
 
 /// `GET /preferences`: 200 `{categories, uncategorized}`: the topics that are stored. No template is told to belong to one.
-pub fn list(_: Call<'_>) -> Result<Action> {
+pub fn list(call: Call<'_>) -> Result<Action> {
+    call.notes().deprecated();
     Action::query(move |db, environment| {
         let topics = preference::list_topics(db, environment)?;
         let category = |(id, topic): (String, Topic)| json!({ "id": id, "title": topic.name, "notifications": [] });
@@ -30,6 +31,7 @@ pub fn list(_: Call<'_>) -> Result<Action> {
 
 /// `GET /preferences/{user_id}`: 200 `{categories, notifications}`: what the user has chosen.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
+    call.notes().deprecated();
     let owner = owner(call.path("user_id"));
     Action::query(move |db, environment| {
         let categories = shown_choices(preference::list(db, environment, &owner)?);
@@ -55,6 +57,7 @@ type Choices = Vec<(String, TopicPreference)>;
 /// `PUT /preferences/{user_id}` with `{categories?, notifications?}`: 200 `{status}`. Each of the two replaces all that the
 /// user has chosen of its kind.
 pub fn put(mut call: Call<'_>) -> Result<Action> {
+    call.notes().deprecated();
     let sent = RecipientPreferences::read(&call.json_or_none()?, String::new)?;
     let owner = owner(call.path("user_id"));
     let categories = sent.categories.map(|sent| choices(sent, "categories", &owner)).transpose()?;

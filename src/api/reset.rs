@@ -5,7 +5,7 @@ use crate::error::Result;
 
 /// `POST /_bulkd/reset`: 204. The environment is as new: empty, then seeded.
 pub fn reset(call: Call<'_>) -> Result<Action> {
-    let (seeder, lifecycle) = (call.seeder.clone(), call.settings.lifecycle.clone());
+    let (seeder, lifecycle, bench) = (call.seeder.clone(), call.settings.lifecycle.clone(), call.settings.bench());
     Action::prepare(move |view| {
         let environment = view.environment().clone();
         let (snapshots, outcomes) = (view.store().snapshots().clone(), view.store().outcomes().clone());
@@ -15,6 +15,7 @@ pub fn reset(call: Call<'_>) -> Result<Action> {
             outcomes.change(row, |rules| rules.0.clear());
             snapshots.forget(tx, row)?;
             lifecycle.forget(row);
+            bench.clear(&environment);
             Ok(Answer::new(204, ""))
         });
         Ok(change.holding(hold))

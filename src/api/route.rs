@@ -1,8 +1,9 @@
 //! A line of the table of routes: what a route is called, what it takes and gives, and what answers.
 
-use super::call::{Action, Answer, Call};
+use super::call::{Action, Answer, Call, Params};
+use super::query;
 use super::settings::Settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Method;
 use crate::store::Store;
 
@@ -140,4 +141,33 @@ impl Route {
         self.content_type = content_type;
         self
     }
+}
+
+/// Whether a path is that of a route, whatever the method.
+pub fn is_path(pattern: &'static str, path: &str) -> bool {
+    matches(pattern, path).is_some()
+}
+
+/// What stands in place of a pattern's names. Two users must not become one because neither can be read.
+pub(super) fn matches(pattern: &'static str, path: &str) -> Option<Result<Params>> {
+    let (mut params, mut unreadable) = (Vec::new(), None);
+    let mut parts = path.split('/');
+    for expected in pattern.split('/') {
+        let part = parts.next()?;
+        if let Some(name) = expected.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            if part.is_empty() {
+                return None;
+            }
+            match query::read_encoded(part) {
+                Some(value) => params.push((name, value)),
+                None => unreadable = unreadable.or(Some(name)),
+            }
+        } else if expected != part {
+            return None;
+        }
+    }
+    parts.next().is_none().then(|| match unreadable {
+        None => Ok(params),
+        Some(name) => Err(Error::invalid(name, query::UNREADABLE)),
+    })
 }

@@ -1,13 +1,12 @@
 //! The one table of what is answered.
 
 use super::call::Params;
-use super::query;
-use super::route::{Access, Route, inline, mailbox, open, route, row, table, watch};
+use super::route::{Access, Route, inline, mailbox, matches, open, route, row, table, watch};
 use super::template::{checks, content};
 use super::{
-    backup, brand, bulk, clock, events, health, job, lifecycle, list, llms, mailpit, mcp, message, metrics, openapi,
-    outbox, outcome, preference, preference_v1, profile, prometheus, reset, send, snapshot, status, subscription,
-    template, token, wait, webhook,
+    backup, brand, bulk, clock, doctor, events, fault, health, job, journal, lifecycle, list, llms, mailpit, mcp,
+    message, metrics, openapi, outbox, outcome, preference, preference_v1, profile, prometheus, reset, send, snapshot,
+    status, subscription, template, token, wait, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
@@ -315,6 +314,31 @@ pub static ROUTES: &[Route] = &[
         .body("`{job_id, status?}`, `{settled}` or `{outbox, count?, after?}`, with `timeout_ms?`")
         .answers("200 `{met, count, items, waited_ms}` as soon as it is so, 412 with what was found if it is not")
         .schemas(&[("body", "Wait"), ("answer", "Met")]),
+    row(Method::Get, "/_bulkd/requests", Access::KeyAndTable(journal::list))
+        .about("List the last requests")
+        .query(&["cursor", "format", "limit", "q", "unmatched"])
+        .answers("200 `{items, paging}`, the newest first; with `format=har` an HTTP archive")
+        .schemas(&[("answer", "Requests")]),
+    row(Method::Post, "/_bulkd/faults", Access::KeyAndTable(fault::create))
+        .about("Set a fault")
+        .body("`{preset}` or `{path, method?, match?, call?, times?, when?, status?, answer?, delay_ms?, ...}`")
+        .answers("201 with the fault, `fault_id`, `seen`, `fired` and `left`")
+        .schemas(&[("body", "Fault"), ("answer", "SetFault")]),
+    route(Method::Get, "/_bulkd/faults", fault::list)
+        .about("List faults")
+        .query(&["unfired"])
+        .answers("200 `{items, paging}` in the order in which they were set")
+        .schemas(&[("items", "[SetFault]")]),
+    route(Method::Delete, "/_bulkd/faults", fault::delete_all).about("Remove all faults").answers("204"),
+    route(Method::Get, "/_bulkd/faults/{fault_id}", fault::get)
+        .about("Get a fault")
+        .answers("200 with the fault")
+        .schemas(&[("answer", "SetFault")]),
+    route(Method::Delete, "/_bulkd/faults/{fault_id}", fault::delete).about("Remove a fault").answers("204"),
+    route(Method::Get, "/_bulkd/doctor", doctor::get)
+        .about("Ask what would hurt at Courier")
+        .answers("200 `{items, paging, worst, summary}`, the worst first")
+        .schemas(&[("items", "[Finding]")]),
     route(Method::Post, "/_bulkd/webhooks", webhook::create)
         .about("Register a webhook")
         .body("`{url, secret?}`")
@@ -493,33 +517,4 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
         Error::not_found(format!("there is no route {method} {path}"))
     })?;
     Ok((route, params?))
-}
-
-/// Whether a path is that of a route, whatever the method.
-pub fn is_path(pattern: &'static str, path: &str) -> bool {
-    matches(pattern, path).is_some()
-}
-
-/// What stands in place of a pattern's names. Two users must not become one because neither can be read.
-fn matches(pattern: &'static str, path: &str) -> Option<Result<Params>> {
-    let (mut params, mut unreadable) = (Vec::new(), None);
-    let mut parts = path.split('/');
-    for expected in pattern.split('/') {
-        let part = parts.next()?;
-        if let Some(name) = expected.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            if part.is_empty() {
-                return None;
-            }
-            match query::read_encoded(part) {
-                Some(value) => params.push((name, value)),
-                None => unreadable = unreadable.or(Some(name)),
-            }
-        } else if expected != part {
-            return None;
-        }
-    }
-    parts.next().is_none().then(|| match unreadable {
-        None => Ok(params),
-        Some(name) => Err(Error::invalid(name, query::UNREADABLE)),
-    })
 }

@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use super::notes::Notes;
 use crate::error::{Error, Result};
+use crate::findings::Check;
 use crate::json;
 use crate::json::members::{self, Raw, members};
 use crate::model::definition::{Definition, Reading};
@@ -12,7 +14,7 @@ use crate::model::no_effect;
 use crate::model::send_to::{self, SendRecipient};
 use crate::model::send_v1::{self, SendV1};
 use crate::send::SendRequest;
-use crate::settings::{Contract, MessageSettings};
+use crate::settings::Contract;
 
 #[derive(Deserialize)]
 struct SendBody<'a> {
@@ -34,7 +36,7 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let message = match json::read::<SendBody<'_>>(&body, String::new)?.message {
         Some(message) => message.get(),
-        None if send_v1::is_v1(&body) => return send_v1(SendV1::to_user(&body)?, call.settings.messages),
+        None if send_v1::is_v1(&body) => return send_v1(&call, SendV1::to_user(&body)?),
         None => return Err(Error::invalid("the body", "expected a field 'message'")),
     };
     let lenient = call.settings.contract == Contract::OpenApi;
@@ -44,31 +46,35 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
         _ if lenient => Vec::new(),
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
-    tell(message);
+    let notes = call.notes();
+    tell(message, &notes);
     let send = SendRequest { definition: message.to_owned(), messages: call.settings.messages };
-    prepare(send, definition, to, |request_id| Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
+    prepare(send, notes, definition, to, |request_id| Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
 }
 
 /// `POST /send/list` with `{event, list}` or `{event, pattern}`: 200 `{messageId}`.
 pub fn send_list(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
-    send_v1(SendV1::to_lists(&body)?, call.settings.messages)
+    send_v1(&call, SendV1::to_lists(&body)?)
 }
 
-fn send_v1(SendV1 { definition, to }: SendV1, messages: MessageSettings) -> Result<Action> {
+fn send_v1(call: &Call<'_>, SendV1 { definition, to }: SendV1) -> Result<Action> {
     let understood = Definition::read(&definition, Reading::Bulk)?;
-    tell(&definition);
-    let send = SendRequest { definition, messages };
-    prepare(send, understood, vec![to], |id| Answer::new(200, format!("{{\"messageId\":\"{id}\"}}")))
+    let notes = call.notes();
+    tell(&definition, &notes);
+    notes.deprecated();
+    let send = SendRequest { definition, messages: call.settings.messages };
+    prepare(send, notes, understood, vec![to], |id| Answer::new(200, format!("{{\"messageId\":\"{id}\"}}")))
 }
 
-/// Tells the log what nothing comes of.
-fn tell(definition: &str) {
-    no_effect::of(definition).iter().for_each(|it| log::warn!("POST /send: {it}"));
+/// Notes what nothing comes of.
+fn tell(definition: &str, notes: &Notes) {
+    notes.note_all(no_effect::of(definition).iter().map(|it| (Check::NoEffect, format!("POST /send: {it}"))));
 }
 
 fn prepare(
     send: SendRequest,
+    notes: Notes,
     definition: Definition,
     to: Vec<SendRecipient>,
     answer: fn(String) -> Answer,
@@ -78,6 +84,7 @@ fn prepare(
             Some(users) => send.prepare(view, definition, users)?,
             None => send.prepare_lists(view, definition, &to)?,
         };
+        notes.note_all(send.told().iter().cloned());
         let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {
             Ok(answer(send.write(tx, environment)?))
         });

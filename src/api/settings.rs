@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use super::auth::Keys;
 use super::hosts::Hosts;
-use super::late::LateRefusals;
+use super::late::LateAnswers;
 use super::mailbox_state::MailboxState;
-use super::notices::Notices;
 use super::origins::Origins;
-use crate::clock::ManualClock;
+use super::wrong_keys::LateRefusals;
+use crate::clock::{Clock, ManualClock};
+use crate::faults::{Faults, RateLimits};
 use crate::feed::Feed;
+use crate::findings::Findings;
+use crate::journal::Journal;
 use crate::lifecycle::Lifecycle;
 use crate::meter::Meter;
 use crate::model::environment::Environment;
@@ -27,9 +30,18 @@ pub struct Settings {
     pub hosts: Hosts,
     /// Whose pages may call from a browser.
     pub origins: Origins,
-    pub notices: Arc<Notices>,
     /// The requests that wait until something is so.
     pub waits: Arc<Waits>,
+    /// The daemon's.
+    pub clock: Clock,
+    /// What would hurt at Courier.
+    pub findings: Arc<Findings>,
+    pub journal: Arc<Journal>,
+    pub faults: Arc<Faults>,
+    /// Courier's limits of requests, if they are to hold.
+    pub rate_limits: Option<Arc<RateLimits>>,
+    /// Gives the answers that faults hold back.
+    pub delayed: Arc<LateAnswers>,
     /// Where backups may be put.
     pub backup_dir: Option<PathBuf>,
     /// Whose e-mails Mailpit's API shows, and what was done to them there.
@@ -41,4 +53,35 @@ pub struct Settings {
     pub test_clock: Option<ManualClock>,
     /// How jobs go on.
     pub lifecycle: Lifecycle,
+}
+
+/// What the process holds of environments.
+pub struct Bench {
+    findings: Arc<Findings>,
+    journal: Arc<Journal>,
+    faults: Arc<Faults>,
+    rate_limits: Option<Arc<RateLimits>>,
+}
+
+impl Settings {
+    pub fn bench(&self) -> Bench {
+        Bench {
+            findings: self.findings.clone(),
+            journal: self.journal.clone(),
+            faults: self.faults.clone(),
+            rate_limits: self.rate_limits.clone(),
+        }
+    }
+}
+
+impl Bench {
+    /// Takes away what it holds of one.
+    pub fn clear(&self, environment: &Environment) {
+        self.findings.clear(environment);
+        self.journal.clear(environment);
+        self.faults.clear(environment);
+        if let Some(limits) = &self.rate_limits {
+            limits.clear(environment);
+        }
+    }
 }

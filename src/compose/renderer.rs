@@ -8,6 +8,7 @@ use super::router::{PlannedDelivery, Router, RoutingOutcome};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result, shown};
 use crate::model::bulk::JobKind;
+use crate::model::content::UNKNOWN_ELEMENT;
 use crate::model::delay::Delay;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::rendered_batch::RenderedBatch;
@@ -47,19 +48,28 @@ impl Renderer {
         Ok(Renderer { job: CompiledJob::compile(definition, messages, now)? })
     }
 
-    /// Warns of overrides that have no effect, once for `what`.
-    pub fn warn_of_overrides(&self, what: &str) {
-        for path in provider::without_effect(&self.job.definition.options) {
-            log::warn!("{what}: {} has no effect: the provider's request has no place for it", shown(&path));
-        }
+    /// Each override that has no effect, in words; `what` is the job or send that they belong to.
+    pub fn overrides_without_effect(&self, what: &str) -> Vec<String> {
+        let paths = provider::without_effect(&self.job.definition.options);
+        let told = |path: &String| {
+            format!("{what}: {} has no effect: the provider's request has no place for it", shown(path))
+        };
+        paths.iter().map(told).collect()
     }
 
-    /// Tells in the log what the content says that has no effect. `what` is the job or send that it belongs to.
-    pub fn warn_of_unused(&self, what: std::fmt::Arguments<'_>) {
-        let unused = self.job.body.unused();
-        if !unused.is_empty() {
-            log::warn!("{what}: {}", unused.join("; "));
-        }
+    /// What the content says that has no effect, in the same way.
+    pub fn unused(&self, what: &str) -> Option<String> {
+        self.told_of_content(what, |it| !it.ends_with(UNKNOWN_ELEMENT))
+    }
+
+    /// Elements of types that there are not, in the same way.
+    pub fn unknown_elements(&self, what: &str) -> Option<String> {
+        self.told_of_content(what, |it| it.ends_with(UNKNOWN_ELEMENT))
+    }
+
+    fn told_of_content(&self, what: &str, is_meant: impl Fn(&str) -> bool) -> Option<String> {
+        let told: Vec<&str> = self.job.body.unused().iter().map(String::as_str).filter(|it| is_meant(it)).collect();
+        (!told.is_empty()).then(|| format!("{what}: {}", told.join("; ")))
     }
 
     /// What the messages are about.

@@ -10,7 +10,7 @@ use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::{Delivery, RenderedBatch, RenderedDelivery};
 use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingTarget};
-use crate::provider::{Overriding, Rendered};
+use crate::provider::{Overriding, ProviderVerdict, Rendered};
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
 use crate::settings::ProviderLimits;
@@ -375,24 +375,28 @@ impl<'a, 'b> Router<'a, 'b> {
         if self.batch.bytes() - self.start > MESSAGE_BYTES {
             return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
         }
-        let refusal = if verdict == Verdict::SENT { self.refusal(&written, overriding) } else { None };
-        let (is_accepted, verdict) = match refusal {
-            Some(error) => (false, refused(error)),
-            None => (is_accepted, verdict),
+        let judged = if verdict == Verdict::SENT { self.judge(&written, overriding) } else { ProviderVerdict::Taken };
+        let (is_accepted, verdict) = match judged {
+            ProviderVerdict::Refused(error) => (false, refused(error)),
+            ProviderVerdict::Near(what) => {
+                self.batch.note_near_limit(what);
+                (is_accepted, verdict)
+            }
+            ProviderVerdict::Taken => (is_accepted, verdict),
         };
         self.deliveries.push(PlannedDelivery { channel, provider, address, is_accepted, written, verdict });
         Ok(is_accepted)
     }
 
-    /// How the provider would refuse what is written.
-    fn refusal(&self, written: &RenderedDelivery, overriding: Overriding<'_>) -> Option<String> {
+    /// What the provider would make of what is written.
+    fn judge(&self, written: &RenderedDelivery, overriding: Overriding<'_>) -> ProviderVerdict {
         let job = self.job;
         if job.limits == ProviderLimits::Off {
-            return None;
+            return ProviderVerdict::Taken;
         }
         let Delivery { channel, provider, address, subject, body, content } = self.batch.delivery(written);
         let rendered = Rendered { channel, provider, address, subject, body, content };
-        job.provider_checks.refusal(overriding, rendered, |out| self.scope.write_data(out))
+        job.provider_checks.judge(overriding, rendered, |out| self.scope.write_data(out))
     }
 
     /// Whether the provider accepts it, and what becomes of it; `None` if it waits.

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use mio::event::{Event, Source};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 use super::body;
 use super::incoming::{Incoming, Next, Stage, Whole};
 use super::limits::Limits;
 use super::outgoing::{self, Outgoing, Progress};
-use super::reply::{self, Change, Later, Reply, ReplySlot, Stream, Wake};
+use super::reply::{self, Broken, Change, Given, Later, Reply, ReplySlot, Stream, Wake};
 use super::response;
 use super::server_state::{OpenStream, ServerState};
 use super::write::{Encoded, Meta};
@@ -203,7 +204,7 @@ impl Connection {
         let response = match reply {
             Reply::Answer(response) => response,
             Reply::Last(response) => return self.send(state.encode(&meta.closing(), response)),
-            Reply::Hangup => return self.close(),
+            Reply::Broken(broken) => return self.break_off(state, &meta, broken),
             Reply::Later(Later { slot, changes }) => {
                 self.enter(Phase::Later(Box::new(Awaited { slot: slot.clone(), meta, changes })));
                 return slot.wake_by(wake());
@@ -416,6 +417,19 @@ impl Connection {
         Received::Nothing
     }
 
+    /// Ends the connection without the answer, or with a part of it.
+    fn break_off(&mut self, state: &ServerState, meta: &Meta, broken: Broken) {
+        match broken {
+            Broken::Lost => self.close(),
+            Broken::Reset => {
+                // One that does not linger at all is reset when it is closed.
+                let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+                self.close();
+            }
+            Broken::Cut(response) => self.send(state.encode(meta, response).cut_short()),
+        }
+    }
+
     /// Sends an answer, or what of it the peer takes now.
     fn send(&mut self, answer: Encoded) {
         let mut outgoing = Outgoing::new(answer);
@@ -483,13 +497,27 @@ impl Connection {
             self.close();
             return None;
         };
-        let Some(response) = taken.answer.or_else(|| state.stopping().then(reply::stopping)) else {
+        let stopping = || state.stopping().then(|| Given::Answer(reply::stopping()));
+        let Some(given) = taken.answer.or_else(stopping) else {
             return Some(self.waits(state));
         };
         awaited.slot.close();
-        let response = awaited.changes.drain(..).fold(response, |response, change| change(response));
-        let answer = state.encode(&awaited.meta, response);
-        self.send(answer);
+        let changes = std::mem::take(&mut awaited.changes);
+        let changed = |response| changes.into_iter().fold(response, |response, change| change(response));
+        match given {
+            Given::Answer(response) => {
+                let answer = state.encode(&awaited.meta, changed(response));
+                self.send(answer);
+            }
+            Given::Broken(broken) => {
+                let meta = awaited.meta.clone();
+                let broken = match broken {
+                    Broken::Cut(response) => Broken::Cut(changed(response)),
+                    broken => broken,
+                };
+                self.break_off(state, &meta, broken);
+            }
+        }
         None
     }
 

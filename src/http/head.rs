@@ -77,6 +77,16 @@ impl Head {
         self.query_at.map_or("", |at| &self.target[at + 1..])
     }
 
+    /// About how much memory it takes.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.len() + self.target.len() + self.headers.len() * size_of::<(Range<usize>, Range<usize>)>()
+    }
+
+    /// All headers, in the order in which they were sent.
+    pub fn all_headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.iter().map(|(name, value)| (&self.bytes[name.clone()], &self.bytes[value.clone()]))
+    }
+
     /// The values of all headers of this name.
     pub fn headers<'h, 'n>(&'h self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
         self.headers

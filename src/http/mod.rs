@@ -29,10 +29,11 @@ mod server_state;
 mod wakes;
 mod write;
 
+pub use head::Head;
 pub use limits::Limits;
 pub use pieces::Pieces;
-pub use reply::{Answerer, Reply, StreamWriter};
+pub use reply::{Answerer, Broken, Given, Reply, StreamWriter};
 pub use request::{Request, Service};
-pub use response::{JSON, Response, final_refusal, header, json, of_error, typed};
+pub use response::{JSON, Response, envelope, final_refusal, header, json, of_error, typed};
 pub use server::{Server, reachable};
 pub use tiny_http::{Header, Method};

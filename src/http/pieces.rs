@@ -46,6 +46,11 @@ impl Pieces {
         }
     }
 
+    /// What it begins with: all of it, if it is not large.
+    pub fn beginning(&self) -> &[u8] {
+        &self.first
+    }
+
     /// The first piece, and those that follow it. None of these is empty.
     pub fn into_parts(mut self) -> (Vec<u8>, VecDeque<Vec<u8>>) {
         let last = self.more.back_mut().unwrap_or(&mut self.first);

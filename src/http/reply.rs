@@ -22,8 +22,24 @@ pub enum Reply {
     Later(Later),
     /// A long-lived answer, written piece by piece. It costs no thread while it is silent.
     Stream(Stream),
-    /// None: the connection is closed, as if the daemon or the network had failed.
-    Hangup,
+    /// None, or not all of it, as if the daemon or the network had failed.
+    Broken(Broken),
+}
+
+/// An answer that does not arrive as it should. The connection is over after each.
+pub enum Broken {
+    /// Nothing of it: the connection is closed.
+    Lost,
+    /// Nothing of it: the connection is reset, which its peer sees as an error and not as an end.
+    Reset,
+    /// Its head and half of its body; without a body half of its head.
+    Cut(Response),
+}
+
+/// What an answer that is given later comes to.
+pub enum Given {
+    Answer(Response),
+    Broken(Broken),
 }
 
 /// A connection's side of an answer that is given later.
@@ -55,7 +71,7 @@ pub struct ReplySlot(Mutex<Contents>);
 
 #[derive(Default)]
 struct Contents {
-    answer: Option<Response>,
+    answer: Option<Given>,
     pieces: VecDeque<Vec<u8>>,
     bytes: usize,
     /// Nothing more is given.
@@ -72,7 +88,7 @@ pub type Wake = Box<dyn Fn() + Send>;
 
 /// What is taken from a slot at once.
 pub struct Taken {
-    pub answer: Option<Response>,
+    pub answer: Option<Given>,
     pub pieces: Vec<Vec<u8>>,
     /// Whether that was all.
     pub is_over: bool,
@@ -89,7 +105,7 @@ impl Reply {
     pub fn status(&self) -> Option<u16> {
         match self {
             Reply::Answer(response) | Reply::Last(response) => Some(response.status_code().0),
-            Reply::Later(_) | Reply::Stream(_) | Reply::Hangup => None,
+            Reply::Later(_) | Reply::Stream(_) | Reply::Broken(_) => None,
         }
     }
 
@@ -109,7 +125,8 @@ impl Reply {
                 later.changes.push(Box::new(change));
                 Reply::Later(later)
             }
-            Reply::Stream(_) | Reply::Hangup => self,
+            Reply::Broken(Broken::Cut(response)) => Reply::Broken(Broken::Cut(change(response))),
+            Reply::Stream(_) | Reply::Broken(_) => self,
         }
     }
 
@@ -126,7 +143,8 @@ impl Reply {
                 stream.headers.push(header);
                 Reply::Stream(stream)
             }
-            Reply::Hangup => Reply::Hangup,
+            Reply::Broken(Broken::Cut(response)) => Reply::Broken(Broken::Cut(response.with_header(header))),
+            Reply::Broken(broken) => Reply::Broken(broken),
         }
     }
 }
@@ -151,10 +169,24 @@ impl From<Response> for Reply {
     }
 }
 
+impl From<Given> for Reply {
+    fn from(given: Given) -> Self {
+        match given {
+            Given::Answer(response) => Reply::Answer(response),
+            Given::Broken(broken) => Reply::Broken(broken),
+        }
+    }
+}
+
 impl Answerer {
     pub fn answer(self, response: Response) {
+        self.give(Given::Answer(response));
+    }
+
+    /// The same of an answer that may be broken.
+    pub fn give(self, given: Given) {
         self.0.give(|contents| {
-            contents.answer = Some(response);
+            contents.answer = Some(given);
             contents.is_over = true;
         });
     }
@@ -170,7 +202,8 @@ impl Drop for Answerer {
     fn drop(&mut self) {
         self.0.give(|contents| {
             if !contents.is_over {
-                contents.answer = Some(response::of_error(&Error::unavailable("no answer was given; try again later")));
+                let error = Error::unavailable("no answer was given; try again later");
+                contents.answer = Some(Given::Answer(response::of_error(&error)));
                 contents.is_over = true;
             }
         });

@@ -36,6 +36,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// What was sent before the body.
+    pub fn head(&self) -> &Arc<Head> {
+        &self.head
+    }
+
     pub fn method(&self) -> &Method {
         &self.head.method
     }

@@ -27,12 +27,16 @@ pub fn typed(status: u16, content_type: &str, body: impl Into<Pieces>) -> Respon
     Response::new(StatusCode(status), headers, body, Some(length), None)
 }
 
+/// The body of an error, in Courier's envelope.
+pub fn envelope(error: &Error) -> String {
+    let (_, kind) = error.kind().status_and_type();
+    serde_json::json!({ "message": error.public_message(), "type": kind }).to_string()
+}
+
 /// An error in Courier's envelope. Courier's SDKs send a request again on some statuses; `x-should-retry` tells them
 /// whether that can help.
 pub fn of_error(error: &Error) -> Response {
-    let (status, kind) = error.kind().status_and_type();
-    let body = serde_json::json!({ "message": error.public_message(), "type": kind }).to_string();
-    let response = json(status, body);
+    let response = json(error.kind().status_and_type().0, envelope(error));
     match error.kind() {
         Kind::Unavailable | Kind::TooManyRequests => response.with_header(header("Retry-After", "1")),
         Kind::TimedOut | Kind::Internal | Kind::Startup => response,

@@ -15,6 +15,7 @@ use crate::error::Error;
 const COUNTED_FROM_BYTES: usize = 64 * 1024;
 
 /// What has to be known of a request when it is answered.
+#[derive(Clone)]
 pub struct Meta {
     version: HTTPVersion,
     method: Method,
@@ -30,6 +31,24 @@ pub struct Encoded {
     pub reserved: Reserved,
     /// Whether the connection is closed after it.
     pub closes: bool,
+}
+
+impl Encoded {
+    /// Its head and half of its body, or half of its head if it has no body. The connection is closed after it.
+    pub fn cut_short(mut self) -> Self {
+        const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+        let head = self.bytes.windows(END_OF_HEAD.len()).position(|window| window == END_OF_HEAD);
+        let head = head.map_or(0, |at| at + END_OF_HEAD.len());
+        let all = self.bytes.len() + self.more.iter().map(Vec::len).sum::<usize>();
+        let mut left = if all > head { head + (all - head) / 2 } else { head / 2 };
+        for piece in std::iter::once(&mut self.bytes).chain(&mut self.more) {
+            piece.truncate(left);
+            left -= piece.len();
+        }
+        self.more.retain(|piece| !piece.is_empty());
+        self.closes = true;
+        self
+    }
 }
 
 /// The `Date` of an answer that is given now. tiny_http's own panics where the clock is before 1970 or after 9999.

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 pub use element::*;
 pub use looks::{Look, LookValue, Looks};
+pub use read::UNKNOWN_ELEMENT;
 
 use crate::error::{Error, Result};
 

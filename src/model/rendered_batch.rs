@@ -63,6 +63,7 @@ pub struct RenderedBatch {
     further: Vec<OtherDelivery>,
     failures: usize,
     off_profile_addresses: usize,
+    near_limit: Option<String>,
 }
 
 #[derive(Debug)]
@@ -190,6 +191,24 @@ impl RenderedBatch {
 
     pub fn off_profile_addresses(&self) -> usize {
         self.off_profile_addresses
+    }
+
+    /// Notes that a message is near a provider's limit, of which the first is told.
+    pub fn note_near_limit(&mut self, what: String) {
+        self.near_limit.get_or_insert(what);
+    }
+
+    pub fn near_limit(&self) -> Option<&str> {
+        self.near_limit.as_deref()
+    }
+
+    /// What became of each delivery, and of each message that has none.
+    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        let decided = self.rows.iter().filter_map(|row| match row {
+            OutcomeRow::Message { verdict, .. } => Some(verdict),
+            OutcomeRow::Failure { .. } => None,
+        });
+        decided.chain(self.further.iter().map(|it| &it.verdict))
     }
 
     /// Bytes of text held.

@@ -106,27 +106,32 @@ impl ProviderChecks {
         mailbox::problem(address)
     }
 
-    /// How the provider would refuse it. `data` writes what the message was made of.
-    pub fn refusal(
+    /// What the provider would make of it. `data` writes what the message was made of.
+    pub fn judge(
         &self,
         overriding: Overriding<'_>,
         rendered: Rendered<'_>,
         data: impl FnOnce(&mut String) -> Result<(), String>,
-    ) -> Option<String> {
+    ) -> ProviderVerdict {
         let form = rendered.provider.row().form;
         if !is_limited(form) {
-            return None;
+            return ProviderVerdict::Taken;
         }
-        let check = self.of(overriding, rendered.channel, rendered.provider)?;
+        let Some(check) = self.of(overriding, rendered.channel, rendered.provider) else {
+            return ProviderVerdict::Taken;
+        };
         let is_push = is_push(form);
         let mut text = String::new();
         // A text that cannot be written has failed before.
         if is_push && data(&mut text).is_err() {
-            return None;
+            return ProviderVerdict::Taken;
         }
         let bytes = rendered.subject.map_or(0, str::len) + rendered.body.len() + rendered.content.map_or(0, str::len);
         if check.overriding.is_none() && is_surely_taken(form, &rendered, bytes, &text) {
-            return None;
+            return match form {
+                RequestForm::Twilio => near(rendered.provider, rendered.body, TWILIO_CHARS),
+                _ => ProviderVerdict::Taken,
+            };
         }
         let data: Option<Value> = is_push.then(|| serde_json::from_str(&text).ok()).flatten();
         let mut message = sample(rendered, check.overriding.as_ref());
@@ -135,7 +140,73 @@ impl ProviderChecks {
             // Nobody looks at the HTML.
             message.content = None;
         }
-        answer(form, rendered.channel, &forms::request(&message))
+        let request = forms::request(&message);
+        match answer(form, rendered.channel, &request) {
+            Some(refusal) => ProviderVerdict::Refused(refusal),
+            None => nearly(form, rendered.provider, &request),
+        }
+    }
+}
+
+/// What a provider makes of a message.
+#[derive(Debug)]
+pub enum ProviderVerdict {
+    Taken,
+    /// It is taken, and not much more of it would be. In words for the log.
+    Near(String),
+    /// In the provider's own words.
+    Refused(String),
+}
+
+/// Whether a request that is taken is near a limit.
+fn nearly(form: RequestForm, provider: Provider, request: &Value) -> ProviderVerdict {
+    let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    match form {
+        RequestForm::Twilio => near(provider, text("/Body"), TWILIO_CHARS),
+        RequestForm::Discord => near(provider, text("/body/content"), DISCORD_CHARS),
+        RequestForm::Apns => near_bytes(provider, request["body"].to_string().len(), PUSH_BYTES),
+        RequestForm::Fcm => {
+            let message = &request["message"];
+            let token = message["token"].as_str().map_or(0, str::len);
+            near_bytes(provider, message.to_string().len().saturating_sub(token), PUSH_BYTES)
+        }
+        RequestForm::Expo => {
+            let token = match &request["body"]["to"] {
+                Value::Array(tokens) => tokens.first().and_then(Value::as_str),
+                token => token.as_str(),
+            };
+            let bytes = request["body"].to_string().len().saturating_sub(token.map_or(0, str::len));
+            near_bytes(provider, bytes, PUSH_BYTES)
+        }
+        RequestForm::MsTeams => near_bytes(provider, request.to_string().len(), TEAMS_BYTES),
+        _ => ProviderVerdict::Taken,
+    }
+}
+
+/// What counts as near: more than nine tenths.
+fn is_near(found: usize, limit: usize) -> bool {
+    found * 10 > limit * 9
+}
+
+fn near(provider: Provider, text: &str, limit: usize) -> ProviderVerdict {
+    // A character has a byte at least.
+    if !is_near(text.len(), limit) {
+        return ProviderVerdict::Taken;
+    }
+    let characters = text.chars().count();
+    match is_near(characters, limit) {
+        true => ProviderVerdict::Near(format!(
+            "{} takes {limit} characters, and a message has {characters}",
+            provider.name()
+        )),
+        false => ProviderVerdict::Taken,
+    }
+}
+
+fn near_bytes(provider: Provider, bytes: usize, limit: usize) -> ProviderVerdict {
+    match is_near(bytes, limit) {
+        true => ProviderVerdict::Near(format!("{} takes {limit} bytes, and a message has {bytes}", provider.name())),
+        false => ProviderVerdict::Taken,
     }
 }
 

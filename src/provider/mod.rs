@@ -44,7 +44,7 @@ use crate::render::{markdown, node};
 pub use effects::without_effect;
 pub use email::{Attachment, Email};
 pub use forms::{About, about, request};
-pub use limits::{Overriding, ProviderChecks, Rendered};
+pub use limits::{Overriding, ProviderChecks, ProviderVerdict, Rendered};
 pub use message::ProviderMessage;
 pub use overrides::{over_headers, overrides};
 

@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::notes;
 use super::schedule::{Chunk, Run};
 use crate::clock::Timestamp;
 use crate::compose::Recipient;
 use crate::error::{Error, Result};
+use crate::findings::{Check, Findings, OUTCOMES};
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::stored_recipient::StoredRecipient;
 use crate::store::recipient_lookup::RecipientLookup;
@@ -33,7 +35,13 @@ impl Part {
 
 /// Renders the users of a chunk and hands the outcomes to the writer, each part in its turn. `submitted` takes the
 /// parts, and decides how many of them are under way while the next one is rendered.
-pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut submitted: impl FnMut(Part)) -> Result<()> {
+pub fn drain(
+    store: &Store,
+    findings: &Findings,
+    chunk: &Chunk,
+    stopping: impl Fn() -> bool,
+    mut submitted: impl FnMut(Part),
+) -> Result<()> {
     let (job, run) = (chunk.run.job, &chunk.run);
     let mut seq = chunk.users.start;
     let mut rendering = Duration::ZERO;
@@ -44,13 +52,7 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
         let begun = Instant::now();
         let outcomes = render(store, chunk, seq, &stopping)?;
         rendering += begun.elapsed();
-        if outcomes.off_profile_addresses() > 0 && run.is_first_notice() {
-            log::warn!(
-                "job {}: users are reached by an address outside of their profile (such as to.email); \
-                 Courier may deliver only to one in `profile`",
-                run.job_id
-            );
-        }
+        note(store, findings, run, &outcomes);
         let (first_seq, end) = (seq, seq + outcomes.len() as u64);
         if first_seq == end {
             return Err(Error::internal(format!("user {first_seq} of job {} is missing", run.job_id)));
@@ -70,6 +72,23 @@ pub fn drain(store: &Store, chunk: &Chunk, stopping: impl Fn() -> bool, mut subm
     }
     run.note_pace(seq - chunk.users.start, rendering);
     Ok(())
+}
+
+/// Notes what is found in the outcomes, once a run.
+fn note(store: &Store, findings: &Findings, run: &Run, outcomes: &RenderedBatch) {
+    let job = format!("job {}", run.job_id);
+    if outcomes.off_profile_addresses() > 0 && run.is_first_notice(Check::EmailOutsideProfile) {
+        let what = format!(
+            "{job}: users are reached by an address outside of their profile (such as to.email); \
+             Courier may deliver only to one in `profile`"
+        );
+        notes::note(store, findings, run.environment, Check::EmailOutsideProfile, what);
+    }
+    for of in OUTCOMES.iter().filter(|of| run.looks_for(of.check)) {
+        if let Some(what) = of.told(outcomes, &job).filter(|_| run.is_first_notice(of.check)) {
+            notes::note(store, findings, run.environment, of.check, what);
+        }
+    }
 }
 
 /// Users with what is stored of them, read at one moment. Their texts share one buffer.

@@ -7,6 +7,7 @@
 
 mod delayed;
 mod drain;
+mod notes;
 mod schedule;
 mod spans;
 
@@ -18,6 +19,7 @@ use std::thread::JoinHandle;
 use crate::compose::Renderer;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
+use crate::findings::{Check, Findings};
 use crate::follow::{self, Next};
 use crate::lifecycle::Lifecycle;
 use crate::model::bulk::{Job, JobKind};
@@ -36,6 +38,7 @@ const SMALL_PARTS: usize = 4;
 
 pub struct Runner {
     store: Arc<Store>,
+    findings: Arc<Findings>,
     messages: MessageSettings,
     schedule: Schedule,
     stopping: AtomicBool,
@@ -53,12 +56,13 @@ impl Runner {
     /// Starts `workers` threads, those that feed them, and if there are any, the one for new jobs; all of them or none.
     pub fn start(
         store: Arc<Store>,
+        findings: Arc<Findings>,
         messages: MessageSettings,
         workers: usize,
         steered: Steered,
     ) -> Result<(Arc<Runner>, Vec<JoinHandle<()>>)> {
         let schedule = Schedule::new(&store, steered.lifecycle, steered.in_order);
-        let runner = Arc::new(Runner { store, messages, schedule, stopping: AtomicBool::new(false) });
+        let runner = Arc::new(Runner { store, findings, messages, schedule, stopping: AtomicBool::new(false) });
         let mut threads: Vec<JoinHandle<()>> = Vec::new();
         let followers =
             [("runner", Runner::follow_jobs as fn(&Runner)), ("delayed", Runner::send_delayed as fn(&Runner))];
@@ -142,10 +146,15 @@ impl Runner {
         };
         match resolved.and_then(renderer) {
             Ok(renderer) => {
-                renderer.warn_of_overrides(&format!("job {}", job.job_id));
+                let what = format!("job {}", job.job_id);
                 // A send was told of when it came.
-                if job.kind == JobKind::Bulk {
-                    renderer.warn_of_unused(format_args!("job {}", job.job_id));
+                let is_bulk = job.kind == JobKind::Bulk;
+                let unknown = renderer.unknown_elements(&what).filter(|_| is_bulk);
+                let unused = renderer.unused(&what).filter(|_| is_bulk);
+                let without_effect = renderer.overrides_without_effect(&what).into_iter().chain(unused);
+                let told = without_effect.map(|it| (Check::NoEffect, it));
+                for (check, what) in told.chain(unknown.map(|it| (Check::UnknownElement, it))) {
+                    notes::note(&self.store, &self.findings, job.environment, check, what);
                 }
                 self.schedule.add(Run::new(&job, renderer));
                 Ok(())
@@ -197,7 +206,7 @@ impl Runner {
                 self.settle(part);
             }
         };
-        catch(|| drain::drain(&self.store, chunk, || self.is_stopping(), submitted))
+        catch(|| drain::drain(&self.store, &self.findings, chunk, || self.is_stopping(), submitted))
             .unwrap_or_else(|| Err(Error::internal("draining panicked")))
     }
 

@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
+use crate::findings::Check;
 use crate::lifecycle::{JobPlace, Lifecycle};
 use crate::model::bulk::{Job, JobKind};
 use crate::model::environment::EnvironmentRow;
@@ -33,6 +34,11 @@ const SMALL_JOB_USERS: u64 = 2_000;
 /// Before a job is scheduled again after its messages could not be written.
 const PAUSE_MILLIS: i64 = 1_000;
 
+/// There are fewer checks than bits.
+fn bit(check: Check) -> u32 {
+    1 << (check as u32 % u32::BITS)
+}
+
 /// A job that is being drained.
 pub struct Run {
     pub job: JobRow,
@@ -45,7 +51,8 @@ pub struct Run {
     is_small: bool,
     state: Mutex<State>,
     changed: Condvar,
-    noticed: AtomicBool,
+    /// A bit for each check.
+    noticed: AtomicU32,
     begun: Instant,
 }
 
@@ -94,14 +101,19 @@ impl Run {
             is_small: job.received - drained <= SMALL_JOB_USERS,
             state: Mutex::new(state),
             changed: Condvar::new(),
-            noticed: AtomicBool::new(false),
+            noticed: AtomicU32::new(0),
             begun: Instant::now(),
         }
     }
 
-    /// True once a run: what there is to say about all users of a job is said once.
-    pub fn is_first_notice(&self) -> bool {
-        !self.noticed.swap(true, Ordering::Relaxed)
+    /// Whether this check has found nothing in a run yet: what there is to say about all users of a job is said once.
+    pub fn looks_for(&self, check: Check) -> bool {
+        self.noticed.load(Ordering::Relaxed) & bit(check) == 0
+    }
+
+    /// True for the first that finds something.
+    pub fn is_first_notice(&self, check: Check) -> bool {
+        self.noticed.fetch_or(bit(check), Ordering::Relaxed) & bit(check) == 0
     }
 
     /// For how long it has been drained since it was run, or since the start.

@@ -124,6 +124,14 @@ pub fn refuse_gone(db: &Db<'_>, row: EnvironmentRow) -> Result<()> {
     }
 }
 
+/// The environment of a row, if its key still opens it.
+pub fn of_row(db: &Db<'_>, row: EnvironmentRow) -> Result<Option<Environment>> {
+    let mut of_row = db.conn.prepare_cached("SELECT key_hash, label FROM environments WHERE environment = ?1")?;
+    let found = of_row.query_row([row], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let found = found.and_then(|(key_hash, label): (Vec<u8>, String)| Some((key_hash.try_into().ok()?, label)));
+    Ok(found.map(|(key_hash, label)| Environment::of_hash(key_hash, &label)))
+}
+
 /// Whether an environment was not reset.
 pub(in crate::store) fn is_there(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut is_there = db.conn.prepare_cached(

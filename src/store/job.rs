@@ -186,6 +186,29 @@ pub fn list_processing(db: &Db<'_>) -> Result<Vec<JobRow>> {
     Ok(jobs)
 }
 
+/// A job with users that was not run yet.
+pub struct Waiting {
+    pub job_id: String,
+    pub received: u64,
+    pub created_at: i64,
+}
+
+/// Jobs that are looked at for it, the newest of the environment.
+const LOOKED_AT: i64 = 1_000;
+
+/// The jobs of an environment that have users and were not run yet, the oldest first, among its newest.
+pub fn list_never_run(db: &Db<'_>, environment: EnvironmentRow) -> Result<Vec<Waiting>> {
+    let mut list = db.conn.prepare_cached(
+        "SELECT job_id, received, created_at FROM
+         (SELECT * FROM jobs WHERE environment = ?1 ORDER BY job DESC LIMIT ?2)
+         WHERE status = 'CREATED' AND received > 0 AND dropped_at IS NULL ORDER BY job",
+    )?;
+    let waiting = list.query_map(params![environment, LOOKED_AT], |row| {
+        Ok(Waiting { job_id: row.get(0)?, received: row.get(1)?, created_at: row.get(2)? })
+    })?;
+    Ok(waiting.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The jobs that are being dropped.
 pub(in crate::store) fn dropping(db: &Db<'_>) -> Result<HashSet<JobRow>> {
     let mut list = db.conn.prepare_cached("SELECT job FROM jobs WHERE dropped_at IS NOT NULL")?;

@@ -6,6 +6,7 @@ use super::engine::Db;
 use super::job::PinnedVersions;
 use super::{brand, environment, preference, template};
 use crate::error::{Result, shown};
+use crate::findings::Check;
 use crate::json;
 use crate::model::bulk::Job;
 use crate::model::content::Content;
@@ -69,9 +70,16 @@ struct TopicReference {
     topic_id: Option<String>,
 }
 
+/// What a definition refers to and is not stored.
+#[derive(Clone, Debug, Default)]
+pub struct Missing {
+    pub template: Option<String>,
+    pub brand: Option<String>,
+}
+
 /// Looks up what a definition refers to, as it is now. The brand is the one for e-mail, or the message's, or the
 /// template's.
-pub fn resolve(db: &Db<'_>, environment: EnvironmentRow, references: &References) -> Result<PinnedVersions> {
+pub fn resolve(db: &Db<'_>, environment: EnvironmentRow, references: &References) -> Result<(PinnedVersions, Missing)> {
     let named = match &references.template {
         Some(id) => template::find_to_send(db, environment, id)?,
         None => None,
@@ -83,19 +91,29 @@ pub fn resolve(db: &Db<'_>, environment: EnvironmentRow, references: &References
         }
         _ => None,
     };
+    let mut missing = Missing { template: references.template.clone().filter(|_| named.is_none()), brand: None };
     let Some(brand_id) = references.brand_id.as_ref().or(of_template.as_ref()) else {
-        return Ok(PinnedVersions { template_version, brand_version: None });
+        return Ok((PinnedVersions { template_version, brand_version: None }, missing));
     };
     let brand_version = brand::find_current(db, environment, brand_id)?;
-    if brand_version.is_none() {
-        warn_without_brand(brand_id);
-    }
-    Ok(PinnedVersions { template_version, brand_version })
+    // Most brands live in Courier's cloud: the messages go without.
+    missing.brand = brand_version.is_none().then(|| brand_id.clone());
+    Ok((PinnedVersions { template_version, brand_version }, missing))
 }
 
-/// Most brands live in Courier's cloud: the messages go without.
-fn warn_without_brand(brand_id: &str) {
-    log::warn!("there is no brand '{}' under this API key; the messages go without it", shown(brand_id));
+impl Missing {
+    /// What there is to say of it; `what` is the job or send.
+    pub fn told(&self, what: &str) -> Vec<(Check, String)> {
+        let template = self.template.as_ref().map(|id| {
+            let id = shown(id);
+            (Check::UnknownTemplate, format!("{what}: there is no template or event '{id}' under this API key"))
+        });
+        let brand = self.brand.as_ref().map(|id| {
+            let id = shown(id);
+            (Check::UnknownBrand, format!("there is no brand '{id}' under this API key; the messages go without it"))
+        });
+        template.into_iter().chain(brand).collect()
+    }
 }
 
 /// All that the messages of a job have in common. `definition` is the job's own.

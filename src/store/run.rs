@@ -1,7 +1,7 @@
 //! Running a job: its start, and its users turned into messages.
 
 use super::engine::Tx;
-use super::plan::{self, References};
+use super::plan::{self, Missing, References};
 use super::{failure, job, message};
 use crate::error::Result;
 use crate::model::bulk::Job;
@@ -9,12 +9,12 @@ use crate::model::rendered_batch::{Outcome, RenderedBatch};
 use crate::model::row::{JobRow, MessageNumber};
 
 /// Starts a job that was not run yet. What its definition refers to is looked up now, and stays as it is now.
-pub fn start(tx: &mut Tx<'_>, job: &Job, references: &References) -> Result<()> {
-    let versions = plan::resolve(tx, job.environment, references)?;
+pub fn start(tx: &mut Tx<'_>, job: &Job, references: &References) -> Result<Missing> {
+    let (versions, missing) = plan::resolve(tx, job.environment, references)?;
     job::start(tx, job.job, &versions)?;
     tx.recipients.drop_job(job.job);
     tx.wakeups.jobs = true;
-    Ok(())
+    Ok(missing)
 }
 
 /// Writes what became of the users from `first_seq` on: messages, failures, counters and progress together. Fails,

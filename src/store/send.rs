@@ -2,7 +2,7 @@
 
 use super::engine::{Db, Tx};
 use super::job::{PinnedVersions, Progress};
-use super::plan::{self, References};
+use super::plan::{self, Missing, References};
 use super::recipient_lookup::RecipientLookup;
 use super::{environment as environments, job, message, run, user};
 use crate::error::Result;
@@ -15,6 +15,7 @@ use crate::model::stored_recipient::StoredRecipient;
 /// All that a send needs to know before it is made.
 pub struct ResolvedSend {
     pub versions: PinnedVersions,
+    pub missing: Missing,
     pub plan: ResolvedDefinition,
     /// Of each recipient, or only of the first ones if what is stored of all is too much to hold.
     pub known: Vec<StoredRecipient>,
@@ -28,7 +29,7 @@ pub fn resolve(
     users: &[(&str, &str)],
     bytes: usize,
 ) -> Result<ResolvedSend> {
-    let versions = plan::resolve(db, environment, &References::of(&plan.definition))?;
+    let (versions, missing) = plan::resolve(db, environment, &References::of(&plan.definition))?;
     plan::resolve_into(&mut plan, db, environment, &versions)?;
     let lookup = RecipientLookup::new(db, environment)?;
     let (mut known, mut held) = (Vec::new(), 0);
@@ -40,7 +41,7 @@ pub fn resolve(
         held += of_one.bytes();
         known.push(of_one);
     }
-    Ok(ResolvedSend { versions, plan, known })
+    Ok(ResolvedSend { versions, missing, plan, known })
 }
 
 /// Makes the job of a send, in the state that it is in by then. `users` are all of its recipients and what was sent of

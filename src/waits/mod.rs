@@ -17,6 +17,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
 use crate::follow::{self, Next};
 use crate::http::{Answerer, Reply};
+use crate::journal::Journal;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::row::{JobRow, MessageNumber};
 use crate::render::RENDER_STACK_BYTES;
@@ -42,6 +43,8 @@ pub struct Waits {
     store: Arc<Store>,
     /// What they wait by. A test clock that stands still is not.
     clock: Clock,
+    /// What was asked, which a person wants to see beside what was not found.
+    journal: Arc<Journal>,
     state: Mutex<State>,
 }
 
@@ -78,8 +81,8 @@ struct Wait {
 
 impl Waits {
     /// Starts the thread that evaluates them.
-    pub fn start(store: Arc<Store>, clock: Clock) -> Result<(Arc<Self>, JoinHandle<()>)> {
-        let waits = Arc::new(Waits { store, clock, state: Mutex::default() });
+    pub fn start(store: Arc<Store>, clock: Clock, journal: Arc<Journal>) -> Result<(Arc<Self>, JoinHandle<()>)> {
+        let waits = Arc::new(Waits { store, clock, journal, state: Mutex::default() });
         let running = waits.clone();
         let thread = Builder::new().name("waits".to_owned()).stack_size(RENDER_STACK_BYTES);
         let thread = threads::spawn_service(thread, move || running.run())
@@ -183,7 +186,7 @@ impl Waits {
     fn look(&self, waiting: &mut Vec<Wait>) -> Result<Left> {
         let now = self.clock.now();
         waiting.iter_mut().for_each(|wait| wait.now = now);
-        let looked = self.store.read(|db| Turn::take(db, waiting))?;
+        let looked = self.store.read(|db| Turn::take(db, &self.journal, waiting))?;
         let mut answers = looked.answers;
         // From the last on, so that the places of the others stay.
         answers.sort_by_key(|(place, _)| std::cmp::Reverse(*place));

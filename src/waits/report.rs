@@ -6,10 +6,11 @@ use super::Wait;
 use super::condition::Condition;
 use super::criteria::{Criteria, Told};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown_up_to};
 use crate::http::{self, Response};
+use crate::journal::Journal;
 use crate::model::bulk::{Job, JobSummary};
-use crate::model::environment::EnvironmentRow;
+use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::row::{JobRow, MessageNumber};
 use crate::outbox::Deliveries;
 use crate::outbox::entry::{Entry, Fields};
@@ -23,6 +24,8 @@ const NEAR: usize = 200;
 const NEAREST: usize = 5;
 /// Jobs that are told, the newest first.
 const JOBS: usize = 5;
+/// Requests that are told, the newest first.
+const REQUESTS: usize = 5;
 const TEXT_BYTES: usize = 4 << 20;
 
 fn met(wait: &Wait, count: u64, items: &[Value]) -> Response {
@@ -57,6 +60,7 @@ pub fn outbox_met(db: &Db<'_>, wait: &Wait, criteria: &Criteria, deliveries: &mu
 /// 412, which no SDK sends again.
 pub fn not_met(
     db: &Db<'_>,
+    journal: &Journal,
     row: EnvironmentRow,
     wait: &Wait,
     is_settled: bool,
@@ -131,9 +135,24 @@ pub fn not_met(
         "settled": is_settled,
         "nearest": nearest.iter().map(Near::json).collect::<Vec<_>>(),
         "jobs": jobs.iter().map(|job| job.json(now)).collect::<Vec<_>>(),
+        "requests": requests(journal, &wait.environment),
         "waited_ms": waited,
     });
     Ok(http::final_refusal(http::json(412, body.to_string())))
+}
+
+/// The last requests of the environment, the newest first.
+fn requests(journal: &Journal, environment: &Environment) -> Vec<Value> {
+    let mut requests = Vec::new();
+    journal.each(environment, |entry| {
+        let told = entry.told.as_ref().unwrap_or(&entry.made);
+        let (method, path) = (entry.head.method.as_str(), shown_up_to(entry.head.path(), 200).to_string());
+        let at = entry.at.iso();
+        requests
+            .push(json!({ "number": entry.number, "at": at, "method": method, "path": path, "status": told.status }));
+        requests.len() < REQUESTS
+    });
+    requests
 }
 
 /// A message, and what it has and has not of what was wanted.

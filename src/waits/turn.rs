@@ -8,6 +8,7 @@ use super::criteria::Criteria;
 use super::{Wait, report};
 use crate::error::Result;
 use crate::http::Response;
+use crate::journal::Journal;
 use crate::model::bulk::JobStatus;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::MessageNumber;
@@ -39,6 +40,7 @@ pub enum Left {
 
 pub struct Turn<'a> {
     db: &'a Db<'a>,
+    journal: &'a Journal,
     row: EnvironmentRow,
     reached: Reached,
     deliveries: Deliveries<'a>,
@@ -48,7 +50,7 @@ pub struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    pub fn take(db: &'a Db<'a>, waiting: &mut [Wait]) -> Result<Looked> {
+    pub fn take(db: &'a Db<'a>, journal: &'a Journal, waiting: &mut [Wait]) -> Result<Looked> {
         let reached = watch::reached(db)?;
         let mut groups: HashMap<[u8; 32], Vec<(usize, &mut Wait)>> = HashMap::new();
         for (place, wait) in waiting.iter_mut().enumerate() {
@@ -60,7 +62,7 @@ impl<'a> Turn<'a> {
             let Some((_, first)) = group.first() else { continue };
             let row = environment::find_or_nothing(db, &first.environment)?;
             let deliveries = Deliveries::new(db);
-            let mut turn = Turn { db, row, reached, deliveries, is_settled: None, rows_left };
+            let mut turn = Turn { db, journal, row, reached, deliveries, is_settled: None, rows_left };
             for (_, wait) in &mut group {
                 turn.enter(wait)?;
             }
@@ -220,8 +222,7 @@ impl<'a> Turn<'a> {
         match &wait.condition {
             Condition::Job { job_id, status } => {
                 let Some(found) = job::find(self.db, self.row, job_id)? else {
-                    return report::not_met(self.db, self.row, wait, self.is_settled()?, &mut self.deliveries)
-                        .map(Some);
+                    return self.not_met(wait).map(Some);
                 };
                 if has_come_to(found.status, *status) {
                     return report::job_met(self.db, self.row, wait, &found).map(Some);
@@ -259,8 +260,12 @@ impl<'a> Turn<'a> {
                 }
             }
         }
+        self.not_met(wait).map(Some)
+    }
+
+    fn not_met(&mut self, wait: &Wait) -> Result<Response> {
         let is_settled = self.is_settled()?;
-        report::not_met(self.db, self.row, wait, is_settled, &mut self.deliveries).map(Some)
+        report::not_met(self.db, self.journal, self.row, wait, is_settled, &mut self.deliveries)
     }
 }
 

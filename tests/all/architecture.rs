@@ -17,9 +17,13 @@ type Rule = (&'static str, &'static [&'static str]);
 const RULES: &[Rule] = &[
     (
         "main",
-        &["app", "demo", "ready", "cli", "config", "http", "api", "runner", "outbound", "store", "render", "model"],
+        &[
+            "app", "demo", "doctor", "ready", "cli", "config", "http", "api", "runner", "outbound", "store", "render",
+            "model",
+        ],
     ),
     ("ready", &["cli", "http"]),
+    ("doctor", &["cli", "findings"]),
     ("demo", &["app", "cli", "config", "store"]),
     (
         "app",
@@ -35,6 +39,8 @@ const RULES: &[Rule] = &[
             "outbound",
             "retention",
             "waits",
+            "journal",
+            "findings",
             "store",
             "compose",
             "render",
@@ -47,6 +53,9 @@ const RULES: &[Rule] = &[
         "api",
         &[
             "http",
+            "faults",
+            "journal",
+            "findings",
             "seed",
             "send",
             "feed",
@@ -60,18 +69,21 @@ const RULES: &[Rule] = &[
             "model",
         ],
     ),
+    ("faults", &["http", "model"]),
+    ("journal", &["http", "model"]),
     ("seed", &["send", "store", "compose", "render", "model"]),
-    ("send", &["store", "compose", "model"]),
+    ("send", &["findings", "store", "compose", "model"]),
     ("steer", &["lifecycle", "store", "model"]),
     ("lifecycle", &["model"]),
-    ("runner", &["follow", "lifecycle", "store", "compose", "render", "model"]),
+    ("runner", &["findings", "follow", "lifecycle", "store", "compose", "render", "model"]),
     ("retention", &["follow", "store", "model"]),
     ("outbound", &["follow", "outbox", "store", "model"]),
-    ("waits", &["follow", "http", "outbox", "store", "render", "model"]),
+    ("waits", &["follow", "http", "journal", "outbox", "store", "render", "model"]),
     ("outbox", &["store", "provider", "render", "model"]),
     ("feed", &["http", "store", "model"]),
     ("follow", &["store"]),
-    ("store", &["model"]),
+    ("store", &["findings", "model"]),
+    ("findings", &["model"]),
     ("compose", &["provider", "render", "template", "model"]),
     ("provider", &["render", "model"]),
     ("render", &["template", "model"]),
@@ -375,8 +387,8 @@ fn module(source: &Source) -> String {
 
 /// Rooms whose files can be read one after the other, beginning with those that name no other file of the room.
 const WITHOUT_CIRCLES: &[&str] = &[
-    "api", "compose", "http", "json", "model", "outbound", "outbox", "provider", "render", "runner", "store",
-    "template",
+    "api", "compose", "faults", "findings", "http", "json", "model", "outbound", "outbox", "provider", "render",
+    "runner", "store", "template",
 ];
 
 /// The files of a room that are in a circle, or lead into one, each with the files that it names.

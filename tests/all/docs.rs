@@ -9,6 +9,8 @@ use bulkd::api::{ROUTES, Route};
 use bulkd::cli::Cli;
 use bulkd::config::default_limits;
 use bulkd::error::Kind;
+use bulkd::faults::{LIMITS, PRESETS};
+use bulkd::findings::Check;
 use bulkd::http::Limits;
 use bulkd::model::message_status::{MessageStatus, Reason};
 use bulkd::model::provider::Provider;
@@ -135,7 +137,7 @@ fn flag(arg: &Arg) -> String {
 #[test]
 fn the_settings_are_the_flags_of_the_program() {
     let cli = Cli::command();
-    for name in ["serve", "demo", "backup", "restore", "ready"] {
+    for name in ["serve", "demo", "backup", "restore", "ready", "doctor"] {
         let command = cli.find_subcommand(name).unwrap();
         let own = |arg: &&Arg| arg.get_long().is_some() && arg.get_id() != "help";
         let rows: String = command.get_arguments().filter(own).map(flag).collect();
@@ -238,6 +240,28 @@ fn the_names_in_the_tables_of_messages_are_those_of_the_program() {
     let text = read("docs/messages.md");
     assert_eq!(first_code(part(&text, "statuses")), names(MessageStatus::NAMES));
     assert_eq!(first_code(part(&text, "reasons")), names(Reason::NAMES));
+}
+
+#[test]
+fn the_checks_of_the_doctor_are_those_of_the_program() {
+    let row = |(name, check): &(&str, Check)| {
+        let about = check.about();
+        format!("| `{name}` | {} | {} | {} |\n", about.level.name(), about.title, about.advice)
+    };
+    let rows: String = Check::NAMES.iter().map(row).collect();
+    check_part(
+        "docs/testing.md",
+        "checks",
+        &format!("| check | level | found | what to do |\n|---|---|---|---|\n{rows}"),
+    );
+    let told = read("docs/testing.md");
+    for (name, _) in PRESETS {
+        assert!(told.contains(&format!("| `{name}` | ")), "docs/testing.md: {name}");
+    }
+    for (method, path, limit) in LIMITS {
+        let joined = told.replace('\n', " ");
+        assert!(joined.contains(&format!("{limit} `{method} {path}`")), "docs/testing.md: {limit} {method} {path}");
+    }
 }
 
 #[test]

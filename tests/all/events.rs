@@ -89,6 +89,7 @@ fn a_job_its_messages_and_its_requests_are_told() {
                 let requests = event.data["requests"].as_array().unwrap();
                 paths.extend(requests.iter().map(|it| it["path"].as_str().unwrap().to_owned()));
             }
+            "finding" => {}
             kind => panic!("{kind}: {}", event.data),
         }
     }
@@ -116,7 +117,8 @@ fn a_reader_that_comes_back_is_told_what_it_has_missed() {
         let event = listener.next();
         match event.kind.as_str() {
             "job" => status = event.data["jobs"][0]["status"].clone(),
-            _ => paths.extend(event.data["requests"].as_array().unwrap().iter().map(|it| it["path"].clone())),
+            "request" => paths.extend(event.data["requests"].as_array().unwrap().iter().map(|it| it["path"].clone())),
+            _ => {}
         }
     }
     // From the very beginning as well.
@@ -157,4 +159,18 @@ fn a_hundred_streams_beside_a_drain_are_all_told_of_its_end() {
         customer.get("/lists").ok(200);
         streams() == "1"
     });
+}
+
+#[test]
+fn a_fault_that_is_met_and_what_would_hurt_at_courier_are_told() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let mut listener = Listener::start(daemon.address(), "acme", None);
+    let fault = customer.post("/_bulkd/faults", &json!({ "path": "/bulk", "status": 503, "name": "busy" })).ok(201);
+    assert_eq!(customer.post("/bulk", &json!({ "message": newsletter() })).status, 503);
+    let met = listener.next_of("fault").data["faults"][0].take();
+    assert_eq!(met, json!({ "fault_id": fault["fault_id"], "name": "busy", "method": "POST", "path": "/bulk" }));
+    customer.get("/no/such/route").refused(404);
+    let found = listener.next_of("finding").data["findings"][0].take();
+    assert_eq!((&found["check"], &found["level"]), (&json!("unknown-route"), &json!("error")));
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bulkd::http::{self, Answerer, Limits, Reply, Request, Server, Service, StreamWriter};
+use bulkd::http::{self, Answerer, Broken, Given, Limits, Reply, Request, Server, Service, StreamWriter};
 
 /// How long a test waits for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,7 +37,7 @@ impl Desk {
                 self.writers.lock().unwrap().push(writer);
                 reply
             }
-            "/hangup" => Reply::Hangup,
+            path @ ("/lost" | "/reset" | "/cut" | "/cut/large" | "/cut/empty") => Reply::Broken(broken(path)),
             "/work" => {
                 *self.begun.lock().unwrap() += 1;
                 self.changed.notify_all();
@@ -134,11 +134,6 @@ fn read_to_end(stream: &mut TcpStream) -> String {
     let mut read = String::new();
     stream.read_to_string(&mut read).unwrap();
     read
-}
-
-fn is_closed(stream: &mut TcpStream) -> bool {
-    matches!(stream.read(&mut [0]), Ok(0))
-        || stream.read(&mut [0]).is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
 }
 
 const WAYS: [&str; 2] = ["", "?thread"];
@@ -349,12 +344,49 @@ fn a_request_that_waits_for_a_thread_for_too_long_is_told_so_and_its_connection_
     running.stop();
 }
 
+/// Larger than what is joined to its head.
+const LARGE: usize = 3_000_000;
+
+fn broken(path: &str) -> Broken {
+    match path {
+        "/lost" => Broken::Lost,
+        "/reset" => Broken::Reset,
+        "/cut" => Broken::Cut(http::json(200, "{\"whole\":true}")),
+        "/cut/large" => Broken::Cut(http::json(200, "x".repeat(LARGE))),
+        _ => Broken::Cut(http::json(204, "")),
+    }
+}
+
+/// Asks for a broken answer, at once or later.
+fn ask_for_broken(running: &Running, path: &str, later: bool, way: &str) -> TcpStream {
+    if !later {
+        return running.ask(&format!("{path}{way}"));
+    }
+    let stream = running.ask(&format!("/later{way}"));
+    running.desk.answerers(1).remove(0).give(Given::Broken(broken(path)));
+    stream
+}
+
 #[test]
-fn a_hangup_closes_the_connection_without_a_byte() {
+fn a_broken_answer_is_lost_reset_or_cut_at_once_or_later() {
     let running = Running::start(|_| {});
-    for way in WAYS {
-        let mut stream = running.ask(&format!("/hangup{way}"));
-        assert!(is_closed(&mut stream));
+    for (way, later) in WAYS.into_iter().flat_map(|way| [(way, false), (way, true)]) {
+        let mut lost = ask_for_broken(&running, "/lost", later, way);
+        assert_eq!(read_to_end(&mut lost), "");
+        let mut reset = ask_for_broken(&running, "/reset", later, way);
+        let error = reset.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        let mut cut = ask_for_broken(&running, "/cut", later, way);
+        let begun = read_to_end(&mut cut);
+        let (head, body) = begun.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("Content-Length: 14"), "{head}");
+        assert_eq!(body, "{\"whole");
+        let mut cut = ask_for_broken(&running, "/cut/large", later, way);
+        let begun = read_to_end(&mut cut);
+        assert_eq!(begun.split_once("\r\n\r\n").unwrap().1.len(), LARGE / 2);
+        let mut cut = ask_for_broken(&running, "/cut/empty", later, way);
+        let begun = read_to_end(&mut cut);
+        assert!(begun.starts_with("HTTP/1.1 204") && !begun.contains("\r\n\r\n"), "{begun}");
     }
     running.stop();
 }

@@ -14,6 +14,9 @@ use crate::json::scan::{self, Items, Quoted};
 use crate::model::channel::Channel;
 use crate::model::provider::Provider;
 
+/// What is told of an element whose type is not known, behind the type.
+pub const UNKNOWN_ELEMENT: &str = "which is not known; its content is shown";
+
 /// How deep elements may be nested.
 const NESTING_LIMIT: usize = 20;
 /// How deep lists may be nested: Courier's own limit.
@@ -718,7 +721,7 @@ impl<'a> ElementMembers<'a> {
                 ElementKind::Hidden
             }
             _ => {
-                self.note("type", format_args!("is '{}', which is not known; its content is shown", shown(name)));
+                self.note("type", format_args!("is '{}', {UNKNOWN_ELEMENT}", shown(name)));
                 ElementKind::Other {
                     words: self.words(&["content"])?,
                     elements: self.elements(depth)?.unwrap_or_default(),

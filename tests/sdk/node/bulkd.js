@@ -32,6 +32,15 @@ async function outbox(url, key, id, by = 'job_id') {
   return response.json();
 }
 
+/** A call of the test bench of an environment. */
+async function bench(key, method, path, body) {
+  const headers = { Authorization: `Bearer ${key}` };
+  const response = await send(`${module.exports.tutorial}/_bulkd/${path}`, {
+    method, headers, body: body && JSON.stringify(body),
+  });
+  return response.json();
+}
+
 module.exports = {
   facts,
   id: new RegExp(facts.id),
@@ -41,4 +50,5 @@ module.exports = {
   freshKey: () => `sdk-${randomUUID()}`,
   overheard,
   outbox,
+  bench,
 };

@@ -1,7 +1,7 @@
 'use strict';
 // The newest Node SDK.
 
-const { facts, id, tutorial, freshKey, overheard } = require('./bulkd');
+const { facts, id, tutorial, freshKey, overheard, bench } = require('./bulkd');
 const { tellResources } = require('./resources');
 const { tell, tellOpenapi, completed } = require('./stories');
 const assert = require('node:assert/strict');
@@ -42,6 +42,24 @@ test(`${sdk.name}: forty calls at once are all taken`, async () => {
   assert.equal(exchanges.length, batches.length, 'none was tried twice');
   await sdk.run(client, job);
   assert.equal((await completed(sdk, client, job)).enqueued, 200);
+});
+
+test(`${sdk.name}: after a lost answer there are two jobs without an idempotency key, and one with it`, async () => {
+  for (const [once, jobs] of [[undefined, 2], ['once', 1]]) {
+    const key = freshKey();
+    const client = sdk.connect(tutorial, key);
+    await bench(key, 'POST', 'faults', { preset: 'lost-answer' });
+    // The SDK sends it again by itself.
+    assert.match(await sdk.create(client, facts.messages.v1_event, once && sdk.once(once)), id);
+    const { items } = await bench(key, 'GET', 'requests');
+    assert.deepEqual(items.map((it) => [it.path, it.status, it.retry_count]), [['/bulk', 201, 1], ['/bulk', null, 0]]);
+    assert.equal(items[0].sdk.language, 'js');
+    assert.equal(items[0].replayed, jobs === 1);
+    const found = (await bench(key, 'GET', 'doctor')).items.map((it) => it.check);
+    assert.equal(found.includes('retry-made-second'), jobs === 2);
+    assert.equal(found.includes('retry-without-key'), jobs === 2);
+    assert.deepEqual((await bench(key, 'GET', 'faults?unfired=true')).items, []);
+  }
 });
 
 test(`${sdk.name}: a header that takes the key away makes the call unauthorized`, async () => {

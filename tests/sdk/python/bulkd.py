@@ -16,6 +16,18 @@ def fresh_key():
     return f"sdk-{uuid.uuid4()}"
 
 
+def bench(key, method, path, body=None):
+    """A call of the test bench of an environment."""
+    request = urllib.request.Request(
+        f"{TUTORIAL}/_bulkd/{path}",
+        method=method,
+        data=json.dumps(body).encode() if body else None,
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
+
+
 def outbox(url, key, id, by="job_id"):
     request = urllib.request.Request(
         f"{url}/_bulkd/outbox?fields=all&{by}={id}", headers={"Authorization": f"Bearer {key}"}

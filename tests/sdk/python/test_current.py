@@ -7,7 +7,7 @@ import unittest
 from unittest import mock
 
 import courier
-from bulkd import FACTS, TUTORIAL, fresh_key
+from bulkd import FACTS, TUTORIAL, bench, fresh_key
 from httpx_wire import Async, Sync
 from resources import ResourceStories
 from stories import MESSAGES, FlatStories, OpenapiStories, Stories
@@ -66,6 +66,23 @@ class CurrentSync(Stories, FlatStories, OpenapiStories, ResourceStories, unittes
             client = courier.Courier()
         self.addCleanup(client.close)
         self.assertRegex(self.sdk.create(client, MESSAGES["v1_event"]), FACTS["id"])
+
+    def test_after_a_lost_answer_there_are_two_jobs_without_a_key_and_one_with_it(self):
+        for once, jobs in ((None, 2), ("once", 1)):
+            key = fresh_key()
+            client = self.sdk.connect(TUTORIAL, key)
+            self.addCleanup(self.sdk.close, client)
+            bench(key, "POST", "faults", {"preset": "lost-answer"})
+            # The SDK sends it again by itself.
+            self.assertRegex(self.sdk.create(client, MESSAGES["v1_event"], once), FACTS["id"])
+            items = bench(key, "GET", "requests")["items"]
+            seen = [(it["path"], it["status"], it["retry_count"]) for it in items]
+            self.assertEqual(seen, [("/bulk", 201, 1), ("/bulk", None, 0)])
+            self.assertEqual(items[0]["sdk"]["language"], "python")
+            self.assertEqual(items[0]["replayed"], jobs == 1)
+            found = {it["check"] for it in bench(key, "GET", "doctor")["items"]}
+            self.assertEqual("retry-made-second" in found, jobs == 2)
+            self.assertEqual("retry-without-key" in found, jobs == 2)
 
 
 class CurrentAsync(Stories, FlatStories, OpenapiStories, ResourceStories, unittest.TestCase):

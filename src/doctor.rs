@@ -1,0 +1,64 @@
+//! `bulkd doctor`: a client of a running daemon, which says what would hurt at Courier.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cli::Doctor;
+use crate::error::{Error, Result};
+use crate::findings::Level;
+use crate::output::LineOutput;
+
+/// How long the daemon may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Of a finding that `--fail-on` asks about.
+const FOUND: u8 = 2;
+
+/// Prints the findings, and tells by the exit code whether one is as bad as `--fail-on` says.
+pub fn run(flags: &Doctor, out: &LineOutput) -> Result<ExitCode> {
+    let found = ask(flags)?;
+    let items = found["items"].as_array().map_or(&[][..], Vec::as_slice);
+    for item in items {
+        print(item, out);
+    }
+    say(out, format_args!("doctor: {}", found["summary"].as_str().unwrap_or_default()));
+    let level = |name: &str| Level::NAMES.iter().find(|(known, _)| *known == name).map(|(_, level)| *level);
+    let worst = found["worst"].as_str().and_then(level);
+    let fails = flags.fail_on.as_deref().and_then(level).is_some_and(|least| worst.is_some_and(|it| it >= least));
+    Ok(if fails { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+fn ask(flags: &Doctor) -> Result<Value> {
+    let url = format!("{}/_bulkd/doctor", flags.url.trim_end_matches('/'));
+    // Whatever proxy the environment names, the daemon is not behind it.
+    let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(PATIENCE));
+    let agent = agent.build().new_agent();
+    let failed = |error: &dyn std::fmt::Display| Error::startup(format!("GET {url}: {error}"));
+    let asked = agent.get(&url).header("Authorization", format!("Bearer {}", flags.api_key)).call();
+    let mut answer = asked.map_err(|error| failed(&error))?;
+    let status = answer.status().as_u16();
+    let body: Value = answer.body_mut().read_json().map_err(|error| failed(&error))?;
+    if status != 200 {
+        return Err(failed(&format_args!("{status} {}", body["message"].as_str().unwrap_or_default())));
+    }
+    Ok(body)
+}
+
+fn print(item: &Value, out: &LineOutput) {
+    let text = |name: &str| item[name].as_str().unwrap_or_default();
+    say(out, format_args!("{:<5} {}: {} ({})", text("level"), text("check"), text("title"), item["count"]));
+    for seen in item["seen"].as_array().into_iter().flatten() {
+        let request = seen["request"].as_str().map(|it| format!(" [{it}]")).unwrap_or_default();
+        say(out, format_args!("        {}{request}", seen["what"].as_str().unwrap_or_default()));
+    }
+    for (name, label) in [("why", "why"), ("advice", "do"), ("page", "see")] {
+        say(out, format_args!("      {label}: {}", text(name)));
+    }
+    say(out, "");
+}
+
+/// Prints a line.
+fn say(out: &LineOutput, line: impl std::fmt::Display) {
+    out.put(format!("{line}\n").as_bytes());
+}
