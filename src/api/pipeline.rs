@@ -15,7 +15,7 @@ use super::routes::{self, Access, Handler, Route};
 use super::settings::Settings;
 use super::{nearest, origins, query};
 use crate::error::{Error, Kind, Result, shown};
-use crate::http::{self, Method, Reply, Request, Response};
+use crate::http::{self, Method, Reply, Request, Responder, Response};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::seed::Seed;
 use crate::outage::Outage;
@@ -70,11 +70,19 @@ impl Api {
         found.is_some_and(|(route, _)| matches!(route.access, Access::Open(_)))
     }
 
-    /// Replies to a request, whatever it is.
-    pub fn answer(&self, request: Request) -> Reply {
+    /// Replies to a request, whatever it is. What it changes is committed behind this call, and no thread waits for that.
+    pub fn answer(self: &Arc<Self>, request: Request, responder: Responder) {
         let mut exchange = Exchange::begin(&request, &self.settings.origins);
-        let outcome = guarded(|| self.run(request, &mut exchange));
-        self.finish(&exchange, outcome)
+        match guarded(|| self.run(request, &mut exchange)) {
+            Ok(Progress::Over(outcome)) => responder.give(self.finish(&exchange, Ok(outcome))),
+            Ok(Progress::Commits(undo, apply)) => {
+                let api = self.clone();
+                self.store.submit_then(Lane::Ahead, SyncWhen::Now, undo, apply, move |answer| {
+                    responder.give(api.finish(&exchange, answer.map(RequestOutcome::Answer)));
+                });
+            }
+            Err(error) => responder.give(self.finish(&exchange, Err(error))),
+        }
     }
 
     /// Replies to those of the requests whose routes are inline and that wait for nothing, all from one state of the file.
@@ -114,13 +122,13 @@ impl Api {
         replies
     }
 
-    /// Takes a request through the pipeline.
-    fn run(&self, request: Request, exchange: &mut Exchange) -> Result<RequestOutcome> {
+    /// Takes a request through the pipeline, as far as its last commit.
+    fn run(&self, request: Request, exchange: &mut Exchange) -> Result<Progress> {
         self.settings.hosts.check(&request, &self.settings.origins)?;
         if exchange.origin.is_some()
             && let Some(response) = origins::preflight(&request)
         {
-            return Ok(RequestOutcome::Reply(Reply::Answer(response)));
+            return Ok(Reply::Answer(response).into());
         }
         let found = routes::find(request.method(), request.path());
         let (route, params) = found.map_err(|error| match error.kind() {
@@ -129,13 +137,13 @@ impl Api {
         })?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
-            Entry::Open(answer) => return Ok(self.answer_open(answer, exchange)),
+            Entry::Open(answer) => return Ok(Progress::Over(self.answer_open(answer, exchange))),
         };
         query::check(request.query(), route.query)?;
         self.tell_of_unknown(&request, route);
         self.seeder.ensure_seeded(&self.store, &environment)?;
         if let Some(reply) = self.before(exchange) {
-            return Ok(RequestOutcome::Reply(reply));
+            return Ok(reply.into());
         }
         let view = View::new(&self.store, &environment);
         let once = match request.method() {
@@ -146,7 +154,7 @@ impl Api {
         if let Some(once) = &once
             && let Some(answer) = view.read(|db, row| once.find(db, row))?
         {
-            return Ok(RequestOutcome::Answer(answer));
+            return Ok(answer.into());
         }
         let declared = if route.body.is_empty() { None } else { self.tell_of_type(&request, &environment) };
         let action = handler(self.call(route, params, request)).map_err(|error| match declared {
@@ -155,8 +163,8 @@ impl Api {
         })?;
         let answer = match action {
             Action::Query(query) => view.read(query)?,
-            Action::Change(change) => self.commit(change, once, &environment)?,
-            Action::Prepare(prepare) => self.commit(prepare(&view)?, once, &environment)?,
+            Action::Change(change) => return self.submit(change, once, &environment),
+            Action::Prepare(prepare) => return self.submit(prepare(&view)?, once, &environment),
             Action::Whole(work) => {
                 let answer = work(&self.store)?;
                 match once {
@@ -181,7 +189,7 @@ impl Api {
                 answer?
             }
         };
-        Ok(RequestOutcome::Answer(answer))
+        Ok(answer.into())
     }
 
     /// Takes a request of an inline route as far as its query, which the caller runs together with those of others.
@@ -264,22 +272,19 @@ impl Api {
         Call { request, params, known_query: route.query, settings: &self.settings, seeder: &self.seeder }
     }
 
-    fn commit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
-        let Change { apply, environment: changed, undo, hold } = change;
-        let of = environment.clone();
-        // To store an answer can fail, even where the change cannot.
-        let undo = if once.is_some() { Undo::Change } else { undo };
-        let apply = move |tx: &mut Tx<'_>| {
-            let row = changed.resolve(tx, &of)?;
-            let Some(once) = once else { return apply(tx, row) };
-            if let Some(answer) = once.find(tx, row)? {
-                return Ok(answer);
-            }
-            let answer = apply(tx, row)?;
-            let row = changed.row_of_answer(tx, &of, row)?;
-            once.keep(tx, row, &answer)?;
-            Ok(answer)
-        };
+    /// The commit is left to be done, unless something has to follow it before it is answered.
+    fn submit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Progress> {
+        if change.hold.is_some() {
+            return self.commit(change, once, environment).map(Progress::from);
+        }
+        let (undo, apply) = keeping_answer(change, once, environment.clone());
+        Ok(Progress::Commits(undo, apply))
+    }
+
+    /// Makes a change, and waits for the commit.
+    fn commit(&self, mut change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
+        let hold = change.hold.take();
+        let (undo, apply) = keeping_answer(change, once, environment.clone());
         let answer = self.store.submit(Lane::Ahead, SyncWhen::Now, undo, apply).wait()?;
         drop(hold);
         // A reset has taken the seed away. The work is done: a seed that fails is told to the next request.
@@ -337,6 +342,47 @@ impl Rows {
 enum Entry {
     Key(Handler, Environment),
     Open(fn() -> Answer),
+}
+
+/// How far a request has come.
+enum Progress {
+    Over(RequestOutcome),
+    /// As far as the commit.
+    Commits(Undo, Committed),
+}
+
+/// What a commit does for a request.
+type Committed = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
+
+impl From<Answer> for Progress {
+    fn from(answer: Answer) -> Self {
+        Progress::Over(RequestOutcome::Answer(answer))
+    }
+}
+
+impl From<Reply> for Progress {
+    fn from(reply: Reply) -> Self {
+        Progress::Over(RequestOutcome::Reply(reply))
+    }
+}
+
+/// A change that keeps its answer for requests with the same idempotency key, or finds the one that was kept.
+fn keeping_answer(change: Change, once: Option<Once>, of: Environment) -> (Undo, Committed) {
+    let Change { apply, environment: changed, undo, .. } = change;
+    // To store an answer can fail, even where the change cannot.
+    let undo = if once.is_some() { Undo::Change } else { undo };
+    let apply = move |tx: &mut Tx<'_>| {
+        let row = changed.resolve(tx, &of)?;
+        let Some(once) = once else { return apply(tx, row) };
+        if let Some(answer) = once.find(tx, row)? {
+            return Ok(answer);
+        }
+        let answer = apply(tx, row)?;
+        let row = changed.row_of_answer(tx, &of, row)?;
+        once.keep(tx, row, &answer)?;
+        Ok(answer)
+    };
+    (undo, Box::new(apply))
 }
 
 /// How far an inline request has come.

@@ -31,7 +31,7 @@ mod write;
 
 pub use limits::Limits;
 pub use pieces::Pieces;
-pub use reply::{Answerer, Reply, StreamWriter};
+pub use reply::{Answerer, Reply, Responder, StreamWriter};
 pub use request::{Request, Service};
 pub use response::{Response, final_refusal, header, json, of_error};
 pub use server::{Server, reachable};
