@@ -61,8 +61,8 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 pub use engine::bell::Bell;
-pub use engine::change::Pending;
-pub use engine::writer::{Lane, SyncWhen, Undo};
+pub use engine::change::{Pending, SyncWhen, Undo};
+pub use engine::writer::Lane;
 pub use engine::{Db, Tx};
 pub use page::Page;
 

@@ -10,9 +10,27 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::{Sender, unbounded};
 
 use super::tx::Tx;
-use super::writer::{SyncWhen, Undo};
 use crate::error::{Error, Kind, Result};
 use crate::threads::{self, catch};
+
+/// When a commit has to be on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncWhen {
+    /// Before it is answered, with [`Durability::Full`].
+    Now,
+    /// Together with the next one that has to be. A killed process loses nothing; a power cut may undo the change and
+    /// all that came after it, so this is for what is made again from what is on the disk.
+    Later,
+}
+
+/// What is undone when a change fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// What it did, and nothing else of its group. SQLite keeps a copy of every page that it is the first to touch.
+    Change,
+    /// The whole group, whose other changes are refused with it. For a change that does not fail unless the file does.
+    Group,
+}
 
 /// A queued change.
 pub trait QueuedChange: Send {

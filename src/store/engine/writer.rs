@@ -18,7 +18,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ffi};
 
 use super::bell::{Bells, Wakeups};
-use super::change::{AnswerThread, Outcome, Pending, QueuedChange, behind, waited_for};
+use super::change::{AnswerThread, Outcome, Pending, QueuedChange, SyncWhen, Undo, behind, waited_for};
 use super::checkpoint::Checkpoints;
 use super::in_place::InPlace;
 use super::recipients::Recipients;
@@ -50,25 +50,6 @@ pub enum Lane {
 }
 const AT_SIZE_LIMIT: &str =
     "the database file has reached the size that this process may give to a file (`ulimit -f`); try again later";
-
-/// When a commit has to be on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncWhen {
-    /// Before it is answered, with [`Durability::Full`].
-    Now,
-    /// Together with the next one that has to be. A killed process loses nothing; a power cut may undo the change and
-    /// all that came after it, so this is for what is made again from what is on the disk.
-    Later,
-}
-
-/// What is undone when a change fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undo {
-    /// What it did, and nothing else of its group. SQLite keeps a copy of every page that it is the first to touch.
-    Change,
-    /// The whole group, whose other changes are refused with it. For a change that does not fail unless the file does.
-    Group,
-}
 
 /// What is told by how many milliseconds the clock was set back.
 type OnSetBack = Box<dyn Fn(&Db<'_>, i64) + Send>;
