@@ -217,10 +217,16 @@ impl Reader<'_> {
         }
         let fields = ElementMembers { reader: self, path: &path, members };
         let (channels, condition) = (fields.channels()?, fields.condition()?);
-        let (repeat, name_of_it) = (fields.text("loop")?, fields.text("ref")?);
+        let (mut repeat, name_of_it) = (fields.text("loop")?, fields.text("ref")?);
         let properties = if name_of_it.is_some() { fields.members.scalars() } else { Map::new() };
         let kind = fields.kind(&name, depth)?;
         let looks = fields.looks(&kind);
+        if let ElementKind::Channel { raw, .. } = &kind
+            && !raw.is_nothing()
+            && repeat.take().is_some()
+        {
+            fields.note("loop", "has no effect beside 'raw'");
+        }
         if !matches!(kind, ElementKind::Hidden) {
             self.note_unused(&fields.members, &path);
         }
@@ -299,15 +305,15 @@ impl<'a> ElementMembers<'a> {
                 &[Look::Color, Look::Background, Look::Padding, Look::FontSize, Look::LineHeight, Look::FontFamily]
             }
             ElementKind::Span { .. } | ElementKind::Link { .. } => {
-                &[Look::Color, Look::Highlight, Look::Background, Look::FontSize]
+                &[Look::Color, Look::Highlight, Look::Background, Look::FontSize, Look::FontFamily]
             }
             ElementKind::Channel { .. } => {
                 &[Look::Background, Look::BodyColor, Look::FontFamily, Look::FontSize, Look::LineHeight, Look::Padding]
             }
-            ElementKind::Action { .. } => &[Look::Color, Look::Background, Look::Padding, Look::FontSize],
-            ElementKind::Image { .. } => &[Look::Width, Look::Padding],
+            ElementKind::Action { .. } => &[Look::Color, Look::Background, Look::Padding, Look::FontSize, Look::Width],
+            ElementKind::Image { .. } => &[Look::Width, Look::Height, Look::Padding],
             ElementKind::Divider => &[Look::Color, Look::Padding],
-            ElementKind::Group { .. } => &[Look::Background, Look::Padding],
+            ElementKind::Group { .. } => &[Look::Background, Look::Padding, Look::Align],
             ElementKind::Columns { .. } => &[Look::Background, Look::Padding, Look::Gap, Look::VerticalAlign],
             ElementKind::Column { .. } => &[Look::Background, Look::Padding, Look::Width, Look::VerticalAlign],
             ElementKind::List { .. } => {
@@ -331,9 +337,24 @@ impl<'a> ElementMembers<'a> {
             self.look(look, &mut looks);
         }
         match kind {
-            // As the designer wrote it once.
-            ElementKind::Divider if looks.get(Look::BorderWidth).is_none() => {
-                self.look_in(Look::BorderWidth, "width", &mut looks);
+            ElementKind::Divider => {
+                if looks.get(Look::BorderWidth).is_none() {
+                    self.look_in(Look::BorderWidth, "size", &mut looks);
+                }
+                // As the designer wrote it once, it is how thick the line is.
+                let is_long = self.style_value("width").is_some_and(|it| it.ends_with('%'));
+                let of_width = match is_long || looks.get(Look::BorderWidth).is_some() {
+                    true => Look::Width,
+                    false => Look::BorderWidth,
+                };
+                self.look_in(of_width, "width", &mut looks);
+                match looks.get(Look::Width) {
+                    Some(_) => self.look(Look::Align, &mut looks),
+                    None if self.style_value("align").is_some() => {
+                        self.note("align", "has no effect: the line is as wide as it may be");
+                    }
+                    None => {}
+                }
             }
             ElementKind::Quote { .. } if looks.get(Look::Padding).is_none() => {
                 let side = |name: &str| self.style_value(name);
@@ -605,6 +626,13 @@ impl<'a> ElementMembers<'a> {
             for member in raw.members.iter().filter(|_| is(Channel::Email) || is(Channel::Sms)) {
                 self.note(&member.field, "has no effect on this channel");
             }
+            let of_provider = channel.and_then(Provider::named).map(Provider::channel);
+            let is_body = is(Channel::Webhook) || channel.is_none() || of_provider == Some(Channel::Webhook);
+            // A text may hold an object.
+            let is_laid = |member: &&RawMember| member.json.starts_with(['{', '"']);
+            for member in raw.members.iter().filter(|it| it.name == "payload" && !is_body && !is_laid(it)) {
+                self.note(&member.field, "has no effect: expected an object");
+            }
             if let Some(html) = raw.html.as_ref().filter(|_| channel.is_some() && !is(Channel::Email))
                 && channel.and_then(Provider::named).is_none_or(|it| it.channel() != Channel::Email)
             {
@@ -677,7 +705,7 @@ impl<'a> ElementMembers<'a> {
                     self.check_channel("channel", channel);
                 }
                 let (raw, elements) = (self.raw(channel.as_deref())?, self.elements(depth)?);
-                let says_nothing = raw.raw.is_none() && raw.locales.is_empty() && elements.is_none();
+                let says_nothing = raw.is_nothing() && elements.is_none();
                 if says_nothing && channel.is_some() {
                     return Err(self.reader.refuse(self.path, "expected 'elements' or 'raw'"));
                 }
