@@ -329,6 +329,9 @@ pub fn of_look(look: Look) -> Rewrite {
     }
 }
 
+/// As much of an address is looked at: entities are longer than what they stand for.
+const SCHEME_CHARACTERS: usize = 400;
+
 /// Attributes of HTML that hold an address.
 const ADDRESSES: [&str; 4] = ["href", "src", "action", "background"];
 
@@ -356,19 +359,19 @@ pub fn blank_scripts(out: &mut String, start: usize) {
         }
         let value = behind.trim_start();
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let inside = value.trim_start_matches(['"', '\'']);
-        let end = match quote {
-            Some(quote) => inside.find(quote),
-            None => inside.find(|c: char| c.is_ascii_whitespace() || c == '>'),
+        let inside = value.get(usize::from(quote.is_some())..).unwrap_or_default();
+        let ends = |c: char| match quote {
+            Some(quote) => c == quote,
+            None => c.is_ascii_whitespace() || c == '>',
         };
-        let address = &inside[..end.unwrap_or(inside.len())];
         // An entity hides a colon from no browser.
-        let read = stripped::unescaped(address);
+        let beginning: String = inside.chars().take(SCHEME_CHARACTERS).take_while(|c| !ends(*c)).collect();
+        let read = stripped::unescaped(&beginning);
         let is_picture = read.trim_start().starts_with("data:image/") && !ends_with(before.trim_end(), "href");
         if is_script(&read) && !is_picture {
             let from = html.len() - inside.len();
             out.push_str(&html[copied..from]);
-            copied = from + address.len();
+            copied = from + inside.find(ends).unwrap_or(inside.len());
         }
     }
     out.push_str(&html[copied..]);

@@ -614,12 +614,12 @@ impl<'a> ElementMembers<'a> {
             if let Some(raw) = fields.get("raw") {
                 let at = format!("locales.{name}.raw");
                 let own = read(raw, &at)?;
-                let content = self.raw_content(&[(&at, Some(&own)), ("raw", base.as_ref())]);
+                let content = self.raw_content(channel, &[(&at, Some(&own)), ("raw", base.as_ref())]);
                 self.reader.note_unused(&own, &format!("{}.{at}", self.path));
                 locales.push((locale(&name), content));
             }
         }
-        let raw = base.as_ref().map(|base| self.raw_content(&[("raw", Some(base))]));
+        let raw = base.as_ref().map(|base| self.raw_content(channel, &[("raw", Some(base))]));
         if let (Some(base), Some(raw)) = (&base, &raw) {
             self.reader.note_unused(base, &format!("{}.raw", self.path));
             let is = |wanted: Channel| channel.and_then(Channel::from_name) == Some(wanted);
@@ -643,7 +643,14 @@ impl<'a> ElementMembers<'a> {
     }
 
     /// What the first of these objects says that has it.
-    fn raw_content(&self, sources: &[(&str, Option<&ObjectMembers<'_>>)]) -> RawContent {
+    fn raw_content(&self, channel: Option<&str>, sources: &[(&str, Option<&ObjectMembers<'_>>)]) -> RawContent {
+        let of_provider = || channel.and_then(Provider::named).map(Provider::channel);
+        let channel = channel.and_then(Channel::from_name).or_else(of_provider);
+        // Of several names for one thing the channel's own goes first.
+        let (subjects, texts) = match channel {
+            Some(Channel::Push | Channel::Inbox) => (["title", "subject"], ["body", "text", "content", "message"]),
+            _ => (["subject", "title"], ["text", "body", "content", "message"]),
+        };
         let member =
             |name: &str| sources.iter().find_map(|(at, raw)| Some((format!("{at}.{name}"), raw.as_ref()?.get(name)?)));
         let text_of = |names: &[&str]| {
@@ -667,13 +674,7 @@ impl<'a> ElementMembers<'a> {
             let (field, json) = member(name)?;
             Some(RawMember { name, field, json: json.to_owned() })
         });
-        RawContent {
-            subject: text_of(&["subject", "title"]),
-            text: text_of(&["text", "body", "content", "message"]),
-            html,
-            is_mjml,
-            members: members.collect(),
-        }
+        RawContent { subject: text_of(&subjects), text: text_of(&texts), html, is_mjml, members: members.collect() }
     }
 
     fn kind(&self, name: &str, depth: Depth) -> Result<ElementKind> {
