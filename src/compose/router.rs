@@ -354,7 +354,7 @@ impl<'a, 'b> Router<'a, 'b> {
         let Some((is_accepted, verdict)) = self.fate(channel, provider, &address.text, overriding) else {
             return Ok(true);
         };
-        let Some(body) = job.body.for_channel(channel, provider, self.locale) else {
+        let Some(body) = job.body.for_channel(channel, provider, self.locale, self.scope)? else {
             self.without_content = true;
             return Ok(false);
         };

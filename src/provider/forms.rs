@@ -111,7 +111,8 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     request
 }
 
-/// Lays the `payload` of a content's `raw` over a request. That of a webhook is its body, or has it.
+/// Lays the `payload` of a content's `raw` over a request, as an override's `body` is. That of a webhook is its body, or has
+/// it.
 fn lay_payload(request: &mut Value, payload: Value, target: &BodyTarget) {
     let is_request = ["body", "headers", "method", "url"].iter().any(|name| payload.get(name).is_some());
     match (target, payload) {
@@ -122,10 +123,7 @@ fn lay_payload(request: &mut Value, payload: Value, target: &BodyTarget) {
             merge(request, &Value::Object(members));
         }
         (BodyTarget::Member("body"), payload) => request["body"] = payload,
-        (BodyTarget::Http | BodyTarget::HttpBy(_) | BodyTarget::HttpWhole(_), payload) => {
-            merge(&mut request["body"], &payload)
-        }
-        (_, payload) => merge(request, &payload),
+        (target, payload) => lay_body(request, &payload, target),
     }
 }
 
@@ -157,10 +155,16 @@ fn lay_over(message: &ProviderMessage<'_>, request: &mut Value, target: BodyTarg
     {
         http::add_headers(&mut request["headers"], headers);
     }
-    let Some(body @ Value::Object(members)) = message.overridden(&["body"]) else { return };
+    if let Some(body) = message.overridden(&["body"]) {
+        lay_body(request, body, &target);
+    }
+}
+
+fn lay_body(request: &mut Value, body: &Value, target: &BodyTarget) {
+    let Value::Object(members) = body else { return };
     match target {
-        BodyTarget::MemberUnlessNamed(name) if members.contains_key(name) => merge(request, body),
-        BodyTarget::Member(name) | BodyTarget::MemberUnlessNamed(name) => merge(&mut request[name], body),
+        BodyTarget::MemberUnlessNamed(name) if members.contains_key(*name) => merge(request, body),
+        BodyTarget::Member(name) | BodyTarget::MemberUnlessNamed(name) => merge(&mut request[*name], body),
         BodyTarget::Fields(fields) => merge(request, &fields(members)),
         BodyTarget::Http => merge(&mut request["body"], body),
         BodyTarget::HttpBy(lay_over) => lay_over(&mut request["body"], body),
@@ -206,12 +210,14 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Sns => text("HTTP, fields of `Publish`", SMS, "`@aws-sdk/client-sns`"),
         RequestForm::Slack => text(
             "the JSON of chat.postMessage, with blocks",
-            "nothing, 50 blocks, 3,000 characters, 40,000 of the text, URLs and ids of buttons",
+            "nothing, 50 blocks, 3,000 characters, 40,000 of the text, types and members of blocks, URLs, ids of buttons",
             "`@slack/web-api`, `@slack/types`",
         ),
         RequestForm::MsTeams => text("a message with an Adaptive Card", "28 KB", "`adaptivecards`"),
-        RequestForm::Discord => text("HTTP, version 10", "empty, over 2,000 characters", "`@discordjs/rest`"),
-        RequestForm::Webhook => text("HTTP", "", ""),
+        RequestForm::Discord => {
+            text("HTTP, version 10", "empty, over 2,000 characters, URLs of embeds", "`@discordjs/rest`")
+        }
+        RequestForm::Webhook => text("HTTP", "no URL", ""),
         RequestForm::Inbox => text("an inbox message", "", ""),
         RequestForm::Common if provider.channel() == Channel::Email && provider.row().borrows.is_none() => {
             text("generic", ADDRESSES, "")

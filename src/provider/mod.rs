@@ -29,6 +29,7 @@ pub mod segments;
 mod sendgrid;
 mod ses;
 mod slack;
+mod slack_limits;
 mod sms;
 mod smtp;
 mod sparkpost;
@@ -69,8 +70,12 @@ pub fn output(message: &ProviderMessage<'_>) -> Output {
         _ => Vec::new(),
     };
     for element in elements.iter_mut().filter(|it| node::is_markdown(it)) {
-        if let Some(plain) = element[node::CONTENT].as_str().map(markdown::plain) {
-            element[node::CONTENT] = plain.into();
+        let items = element.get(node::ITEMS).and_then(Value::as_array).map_or(0, Vec::len);
+        let texts = (0..items).map(|i| format!("/{}/{i}", node::ITEMS)).chain([format!("/{}", node::CONTENT)]);
+        for text in texts.collect::<Vec<_>>() {
+            if let Some(Value::String(text)) = element.pointer_mut(&text) {
+                *text = markdown::plain(text);
+            }
         }
     }
     if message.channel == Channel::Email {
