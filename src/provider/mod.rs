@@ -30,6 +30,7 @@ mod sendgrid;
 mod ses;
 mod slack;
 mod sms;
+mod sms_limits;
 mod smtp;
 mod sparkpost;
 mod twilio;
@@ -43,7 +44,7 @@ use crate::render::{markdown, node};
 
 pub use effects::without_effect;
 pub use forms::{About, about, request};
-pub use limits::{Overriding, ProviderChecks, Rendered};
+pub use limits::{Overriding, ProviderChecks};
 pub use message::ProviderMessage;
 pub use overrides::{over_headers, overrides};
 
