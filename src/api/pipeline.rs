@@ -261,7 +261,7 @@ impl Api {
     }
 
     fn call(&self, route: &'static Route, params: Params, request: Request) -> Call<'_> {
-        Call { request, params, known_query: route.query, settings: &self.settings, seeder: &self.seeder }
+        Call { request, params, known: route.known(), settings: &self.settings, seeder: &self.seeder }
     }
 
     fn commit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
