@@ -130,20 +130,25 @@ impl Told {
         } else if let Some(options) = value.as_object() {
             let at = format!("{at}.{name}");
             self.members(options, &at, CHANNEL);
-            self.providers(options, &at);
+            self.providers(options, &at, Channel::from_name(name));
             if let Some(brand) = options.get("override").and_then(|it| it.get("brand")) {
                 self.brand(&brand.to_string(), &format!("{at}.override.brand"), false);
             }
         }
     }
 
-    /// Names of providers that carry nothing, as they are not known.
-    fn providers(&mut self, options: &Map<String, Value>, at: &str) {
+    /// Names of providers that carry nothing of a channel, or that are not known.
+    fn providers(&mut self, options: &Map<String, Value>, at: &str, channel: Option<Channel>) {
         for (i, entry) in options.get("providers").and_then(Value::as_array).into_iter().flatten().enumerate() {
             let name = entry.as_str().or_else(|| entry.get("channel")?.as_str());
-            if let Some(name) = name.filter(|it| Provider::named(it).is_none()) {
-                self.0.push(format!("{at}.providers[{i}] has no effect: there is no provider '{}'", shown(name)));
-            }
+            let why = match (name.map(Provider::named), channel) {
+                (Some(None), _) => format!("there is no provider '{}'", shown(name.unwrap_or_default())),
+                (Some(Some(provider)), Some(channel)) if !provider.serves(channel) => {
+                    format!("{} is no provider of {}", provider.name(), channel.name())
+                }
+                _ => continue,
+            };
+            self.0.push(format!("{at}.providers[{i}] has no effect: {why}"));
         }
     }
 
@@ -222,15 +227,16 @@ impl Told {
             if let Some(name) = name.filter(|it| Channel::from_name(it).is_none() && Provider::named(it).is_none()) {
                 self.0.push(format!("{at}: there is no channel or provider '{}'", shown(name)));
             }
+            let channel = name.and_then(Channel::from_name);
             let Some(entry) = entry.as_object() else { continue };
-            self.providers(entry, &at);
+            self.providers(entry, &at, channel);
             match entry.contains_key("channels") {
                 true => self.routing(&entry.iter().filter(|(it, _)| *it != "if").map(owned).collect(), &at),
                 false => self.members(entry, &at, ENTRY),
             }
             if let Some(config) = entry.get("config").and_then(Value::as_object) {
                 self.members(config, &format!("{at}.config"), CONFIG);
-                self.providers(config, &format!("{at}.config"));
+                self.providers(config, &format!("{at}.config"), channel);
             }
         }
     }

@@ -283,7 +283,7 @@ fn the_log_tells_of_providers_and_brands_that_nothing_comes_of() {
         &customer,
         json!({
             "to": { "email": "ada@example.com" }, "content": hello(), "brand": brand,
-            "channels": { "email": { "providers": ["sendgird"], "override": { "brand": { "settings": { "color": 1 } } } } },
+            "channels": { "email": { "providers": ["sendgird", "smtp", "twilio"], "override": { "brand": { "settings": { "color": 1 } } } } },
             "routing": { "method": "single", "channels": [{ "channel": "email", "config": { "providers": ["smpt"] } }] },
             "override": { "brand": { "settings": { "colors": { "primery": "#fff" } } } },
             "providers": { "webhook": { "override": { "method": "FETCH" } } },
@@ -291,6 +291,7 @@ fn the_log_tells_of_providers_and_brands_that_nothing_comes_of() {
     );
     for expected in [
         "message.channels.email.providers[0] has no effect: there is no provider 'sendgird'",
+        "message.channels.email.providers[2] has no effect: twilio is no provider of email",
         "message.routing.channels[0].config.providers[0] has no effect: there is no provider 'smpt'",
         "message.channels.email.override.brand.settings.color has no effect",
         "message.override.brand.settings.colors.primery has no effect",
