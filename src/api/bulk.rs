@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use super::notices::Notices;
 use super::paging::{Cursor, PageText, PagedList};
 use crate::clock::Timestamp;
 use crate::compose::Renderer;
@@ -19,7 +20,7 @@ use crate::settings::Contract;
 use crate::store::ingest::{self, NewUsers};
 use crate::store::job_users::{self, JobUser};
 use crate::store::plan::References;
-use crate::store::{Db, job, run};
+use crate::store::{job, run};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -102,12 +103,6 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let notices = call.settings.notices.clone();
     Action::prepare(move |view| {
         ingest::prepare(view, &job_id, &mut users)?;
-        let is_new = |db: &Db<'_>, environment| Ok(job::get(db, environment, &job_id)?.received == 0);
-        if view.read(is_new)?
-            && let Some(told) = members_without_effect(&users)
-        {
-            log::warn!("job {job_id}: {told}");
-        }
         Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
             let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {
@@ -115,6 +110,7 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
                 return Err(Error::invalid("job_id", problem));
             }
             let duplicates = ingest::ingest(tx, &job, &mut users)?;
+            tell_of_users(&users, &job_id, &notices);
             if users.len() >= REFUSED_USERS && notices.is_new(&job_id) {
                 log::warn!(
                     "job {job_id} is given {} users in one call: Courier's guide of August 2026 says that the service \
@@ -130,11 +126,19 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// Users of the first call of a job that are looked over: those of one job look alike.
+/// Users of a call that are looked over: those of one call look alike.
 const LOOKED_OVER: usize = 100;
 
-fn members_without_effect(users: &NewUsers) -> Option<String> {
-    (0..users.len().min(LOOKED_OVER)).find_map(|i| no_effect::of_user(users.user(i), || format!("users[{i}]")))
+/// Of one call.
+const TOLD_LIMIT: usize = 20;
+
+/// Tells the log of the members that nothing comes of, of each once a job.
+fn tell_of_users(users: &NewUsers, job_id: &str, notices: &Notices) {
+    let looked_over = 0..users.len().min(LOOKED_OVER);
+    let told = looked_over.flat_map(|i| no_effect::of_user(users.user(i), || format!("users[{i}]")));
+    for (_, told) in told.filter(|(name, _)| notices.is_new((job_id, name))).take(TOLD_LIMIT) {
+        log::warn!("job {job_id}: {told}");
+    }
 }
 
 fn ingested(users: &NewUsers, duplicates: &[usize]) -> Pieces {

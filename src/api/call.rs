@@ -4,22 +4,39 @@ use std::sync::Arc;
 
 use super::query::Query;
 use super::settings::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::http::{Pieces, Request};
 use crate::json;
+use crate::json::shape::Shape;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
 use crate::store::environment::{self, NOTHING, View};
 use crate::store::{Db, Store, Tx, Undo, pieces};
 
+/// Bytes of a body that is looked through for members that nothing reads. Larger ones are made of the same as others.
+const LOOKED_THROUGH: usize = 1024 * 1024;
+
+/// Of one body: who writes more mistakes has found out by then.
+const TOLD_LIMIT: usize = 20;
+
 /// A request with what its route says about it. Its environment is given to what is left to do.
 pub struct Call<'a> {
     pub request: Request,
     pub(super) params: Params,
-    /// The query parameters that the route knows.
-    pub(super) known_query: &'static [&'static str],
+    pub(super) known: Known,
     pub settings: &'a Settings,
     pub seeder: &'a Seeder,
+}
+
+/// What a route knows of its requests.
+#[derive(Clone, Copy)]
+pub struct Known {
+    /// Its method and its path.
+    pub route: (&'static str, &'static str),
+    /// The parameters of its query.
+    pub query: &'static [&'static str],
+    /// The [shapes](Shape) of its body, each in backticks.
+    pub body: &'static str,
 }
 
 /// What stands in the request's path in place of the names in the route's.
@@ -207,7 +224,7 @@ impl Call<'_> {
 
     /// The query, of which the route's row names the parameters.
     pub fn query(&self) -> Query {
-        Query::new(self.request.query(), self.known_query)
+        Query::new(self.request.query(), self.known.query)
     }
 
     /// The body as text, whatever it is declared to be: there is nothing else than JSON that it could be.
@@ -221,7 +238,31 @@ impl Call<'_> {
             Error::invalid("the body", format_args!("expected UTF-8, found something else at byte {at}"))
         })?;
         json::accept(&text, "the body")?;
+        self.tell_of_unread(&text);
         Ok(text)
+    }
+
+    /// Says once of each route which members of its body it does not read.
+    fn tell_of_unread(&self, body: &str) {
+        if body.len() > LOOKED_THROUGH {
+            return;
+        }
+        let mut shapes: Vec<Shape<'_>> = Shape::all_of(self.known.body).collect();
+        if shapes.len() > 1 {
+            // Which of them is meant, the first member says.
+            shapes.retain(|it| it.begins(|name| json::scan::Members::of(body).any(|(it, _)| it.plain() == Some(name))));
+        }
+        let Some(shape) = shapes.first() else { return };
+        let mut told = 0;
+        shape.unread(body, "", &mut |path| {
+            // Of an array's items one is told of.
+            let kind: String = path.chars().filter(|c| !c.is_ascii_digit()).collect();
+            let (method, route) = self.known.route;
+            if told < TOLD_LIMIT && self.settings.notices.is_new((method, route, kind)) {
+                told += 1;
+                log::warn!("{method} {route}: {} has no effect: no such member is known", shown(&path));
+            }
+        });
     }
 
     /// The body as text, an empty object if there is none: for requests of which everything is optional.

@@ -269,7 +269,7 @@ impl Api {
     }
 
     fn call(&self, route: &'static Route, params: Params, request: Request) -> Call<'_> {
-        Call { request, params, known_query: route.query, settings: &self.settings, seeder: &self.seeder }
+        Call { request, params, known: route.known(), settings: &self.settings, seeder: &self.seeder }
     }
 
     /// The commit is left to be done, unless something has to follow it before it is answered.

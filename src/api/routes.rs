@@ -1,6 +1,6 @@
 //! The one table of what is answered.
 
-use super::call::{Action, Answer, Call, Params};
+use super::call::{Action, Answer, Call, Known, Params};
 use super::query;
 use super::template::{checks, content};
 use super::{
@@ -9,6 +9,8 @@ use super::{
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
+use crate::model::brand::brand_settings;
+use crate::model::preference::recipient_preferences;
 
 pub type Handler = fn(Call<'_>) -> Result<Action>;
 
@@ -24,6 +26,8 @@ pub struct Route {
     pub query: &'static [&'static str],
     /// The body that it takes, in Markdown; empty if it takes none.
     pub body: &'static str,
+    /// The [shapes](crate::json::shape::Shape) of that body, if they say more than the documentation has room for.
+    pub reads: &'static str,
     /// Status and body of its answer, in Markdown.
     pub answers: &'static str,
     /// Whether the answer takes no more than a look at a few rows, so that an event loop may answer it.
@@ -40,13 +44,13 @@ pub enum Access {
 }
 
 const fn route(method: Method, path: &'static str, handler: Handler) -> Route {
-    let (about, query, body, answers): (_, &[&str], _, _) = ("", &[], "", "");
-    Route { method, path, about, query, body, answers, access: Access::Key(handler), inline: false }
+    let (about, query, body, reads, answers): (_, &[&str], _, _, _) = ("", &[], "", "", "");
+    Route { method, path, about, query, body, reads, answers, access: Access::Key(handler), inline: false }
 }
 
 const fn open(method: Method, path: &'static str, answer: fn() -> Answer) -> Route {
-    let (about, query, body, answers): (_, &[&str], _, _) = ("", &[], "", "");
-    Route { method, path, about, query, body, answers, access: Access::Open(answer), inline: true }
+    let (about, query, body, reads, answers): (_, &[&str], _, _, _) = ("", &[], "", "", "");
+    Route { method, path, about, query, body, reads, answers, access: Access::Open(answer), inline: true }
 }
 
 /// A `GET` of a few rows.
@@ -72,11 +76,35 @@ impl Route {
         self
     }
 
+    const fn reads(mut self, reads: &'static str) -> Self {
+        self.reads = reads;
+        self
+    }
+
     const fn answers(mut self, answers: &'static str) -> Self {
         self.answers = answers;
         self
     }
 }
+
+impl Route {
+    /// What it knows of its requests.
+    pub fn known(&'static self) -> Known {
+        let body = if self.reads.is_empty() { self.body } else { self.reads };
+        Known { route: (self.method.as_str(), self.path), query: self.query, body }
+    }
+}
+
+/// A brand that is replaced may be sent as it was shown.
+const BRAND: &str = concat!(
+    "`{name, id?, settings?: ",
+    brand_settings!(),
+    ", snippets?: {items?: [{name, value}]}, created?, updated?, published?, version?}`"
+);
+
+/// One that is replaced may be sent as it was shown.
+const TEMPLATE: &str = "`{notification: {name, content: {...}, alias?, brand?: {id}, email?: {from?, reply_to?, cc?, bcc?}, \
+    routing?: {strategy_id}, subscription?: {topic_id}, tags?, id?, state?, created?, creator?, updated?, updater?}, state?}`";
 
 /// All routes, in the order in which they are looked through.
 pub static ROUTES: &[Route] = &[
@@ -99,6 +127,11 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/send", send::send)
         .about("Send a message")
         .body("`{message: {to, template or content, ...}}`")
+        .reads(concat!(
+            "`{message}` `{event, recipient, profile?, brand?, data?, override?, preferences?: ",
+            recipient_preferences!(),
+            "}`"
+        ))
         .answers("202 `{requestId}`"),
     route(Method::Post, "/send/list", send::send_list)
         .about("Send a message to lists")
@@ -156,7 +189,7 @@ pub static ROUTES: &[Route] = &[
         .answers("200 `{status}`"),
     route(Method::Patch, "/profiles/{user_id}", profile::patch)
         .about("Patch a profile")
-        .body("`{patch}`, a JSON Patch (RFC 6902) of up to 256 operations")
+        .body("`{patch: [{op, path, from?, value?}]}`, a JSON Patch (RFC 6902) of up to 256 operations")
         .answers("204"),
     route(Method::Delete, "/profiles/{user_id}", profile::delete).about("Delete a profile").answers("204"),
     route(Method::Get, "/profiles/{user_id}/lists", subscription::list_of_user)
@@ -166,6 +199,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/profiles/{user_id}/lists", subscription::put_of_user)
         .about("Subscribe a user to lists")
         .body("`{lists: [{listId, preferences?}]}`")
+        .reads(concat!("`{lists: [{listId, preferences?: ", recipient_preferences!(), "}]}`"))
         .answers("200 `{status}`"),
     route(Method::Delete, "/profiles/{user_id}/lists", subscription::delete_of_user)
         .about("Unsubscribe a user from all lists")
@@ -178,6 +212,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/lists/{list_id}", list::put)
         .about("Create or replace a list")
         .body("`{name, preferences?}`")
+        .reads(concat!("`{name, preferences?: ", recipient_preferences!(), "}`"))
         .answers("204; subscriptions stay"),
     route(Method::Delete, "/lists/{list_id}", list::delete).about("Delete a list").answers("204"),
     route(Method::Put, "/lists/{list_id}/restore", list::restore)
@@ -189,15 +224,18 @@ pub static ROUTES: &[Route] = &[
         .answers("200 `{items, paging}` in the order of users' ids"),
     route(Method::Post, "/lists/{list_id}/subscriptions", subscription::add)
         .about("Add subscribers")
-        .body("`{recipients}`, added")
+        .body("`{recipients: [{recipientId, preferences?}]}`, added")
+        .reads(concat!("`{recipients: [{recipientId, preferences?: ", recipient_preferences!(), "}]}`"))
         .answers("204"),
     route(Method::Put, "/lists/{list_id}/subscriptions", subscription::replace)
         .about("Replace all subscribers")
-        .body("`{recipients}`, which replace all others")
+        .body("`{recipients: [{recipientId, preferences?}]}`, which replace all others")
+        .reads(concat!("`{recipients: [{recipientId, preferences?: ", recipient_preferences!(), "}]}`"))
         .answers("204"),
     route(Method::Put, "/lists/{list_id}/subscriptions/{user_id}", subscription::put)
         .about("Subscribe a user")
         .body("`{preferences?}`")
+        .reads(concat!("`{preferences?: ", recipient_preferences!(), "}`"))
         .answers("204"),
     route(Method::Delete, "/lists/{list_id}/subscriptions/{user_id}", subscription::delete)
         .about("Unsubscribe a user")
@@ -210,11 +248,13 @@ pub static ROUTES: &[Route] = &[
         .about("Set some preferences")
         .query(&["tenant_id"])
         .body("`{topics}` (1 to 50)")
+        .reads("`{topics: [{topic_id, status, has_custom_routing?, custom_routing?}]}`")
         .answers("200 `{errors, items}`; other topics stay"),
     route(Method::Put, "/users/{user_id}/preferences", preference::replace)
         .about("Replace all preferences")
         .query(&["tenant_id"])
         .body("`{topics}` (up to 50)")
+        .reads("`{topics: [{topic_id, status, has_custom_routing?, custom_routing?}]}`")
         .answers("200 `{deleted, items}`; other topics fall back to their defaults"),
     inline("/users/{user_id}/preferences/{topic_id}", preference::get)
         .about("Get a preference")
@@ -223,7 +263,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/users/{user_id}/preferences/{topic_id}", preference::put)
         .about("Set a preference")
         .query(&["tenant_id"])
-        .body("`{topic}`")
+        .body("`{topic: {status, has_custom_routing?, custom_routing?}}`")
         .answers("200 `{message}`"),
     route(Method::Delete, "/users/{user_id}/preferences/{topic_id}", preference::delete)
         .about("Delete a preference")
@@ -238,25 +278,31 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/preferences/{user_id}", preference_v1::put)
         .about("Replace a user's preferences")
         .body("`{categories?, notifications?}`")
+        .reads(concat!("`", recipient_preferences!(), "`"))
         .answers("200 `{status}`; each of the two replaces all of its kind"),
     route(Method::Get, "/users/{user_id}/tokens", token::list).about("List push tokens").answers("200 `{tokens}`"),
     route(Method::Put, "/users/{user_id}/tokens", token::put_many)
         .about("Add push tokens")
         .body("`{tokens}`; other tokens stay")
+        .reads(
+            "`{tokens?: [{token, provider_key, device?, expiry_date?, properties?, tracking?, status?, status_reason?}]}`",
+        )
         .answers("204"),
     inline("/users/{user_id}/tokens/{token}", token::get).about("Get a push token").answers("200 with the token"),
     route(Method::Put, "/users/{user_id}/tokens/{token}", token::put)
         .about("Put a push token")
         .body("`{provider_key, device?, expiry_date?, properties?, tracking?}`")
+        .reads("`{provider_key, token?, device?, expiry_date?, properties?, tracking?, status?, status_reason?}`")
         .answers("204"),
     route(Method::Patch, "/users/{user_id}/tokens/{token}", token::patch)
         .about("Patch a push token")
-        .body("`{patch}`, a JSON Patch")
+        .body("`{patch: [{op, path, from?, value?}]}`, a JSON Patch")
         .answers("204"),
     route(Method::Delete, "/users/{user_id}/tokens/{token}", token::delete).about("Delete a push token").answers("204"),
     route(Method::Post, "/notifications", template::create)
         .about("Create a template")
         .body("`{notification, state?}`")
+        .reads(TEMPLATE)
         .answers("201 with the template, 409 if the alias is taken"),
     route(Method::Get, "/notifications", template::list)
         .about("List templates")
@@ -269,6 +315,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/notifications/{id}", template::replace)
         .about("Replace a template")
         .body("`{notification, state?}`")
+        .reads(TEMPLATE)
         .answers("200 with the template"),
     route(Method::Delete, "/notifications/{id}", template::archive)
         .about("Archive a template")
@@ -317,6 +364,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/brands", brand::create)
         .about("Create a brand")
         .body("`{name, settings?, id?, snippets?}`")
+        .reads(BRAND)
         .answers("200 with the brand, 409 if the id is taken"),
     route(Method::Get, "/brands", brand::list)
         .about("List brands")
@@ -326,6 +374,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/brands/{brand_id}", brand::replace)
         .about("Replace a brand")
         .body("`{name, settings?, snippets?}`")
+        .reads(BRAND)
         .answers("200 with the brand; what is not named is gone"),
     route(Method::Delete, "/brands/{brand_id}", brand::delete)
         .about("Delete a brand")
@@ -397,4 +446,19 @@ fn matches(pattern: &'static str, path: &str) -> Option<Result<Params>> {
         None => Ok(params),
         Some(name) => Err(Error::invalid(name, query::UNREADABLE)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::shape::Shape;
+
+    #[test]
+    fn what_a_route_reads_can_be_understood() {
+        for route in ROUTES.iter().filter(|it| !it.body.is_empty() && !it.body.starts_with("any body")) {
+            for text in [route.body, route.reads].into_iter().filter(|it| !it.is_empty()) {
+                assert_eq!(Shape::all_of(text).count(), text.matches('`').count() / 2, "{} {text}", route.path);
+            }
+        }
+    }
 }

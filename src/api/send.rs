@@ -11,7 +11,7 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::no_effect;
 use crate::model::send_to::{self, SendRecipient};
 use crate::model::send_v1::{self, SendV1};
-use crate::send::SendRequest;
+use crate::send::{self, SendRequest};
 use crate::settings::{Contract, MessageSettings};
 
 #[derive(Deserialize)]
@@ -44,8 +44,8 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
         _ if lenient => Vec::new(),
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
-    tell(message);
-    let send = SendRequest { definition: message.to_owned(), messages: call.settings.messages };
+    tell(no_effect::of(message), &to);
+    let send = SendRequest::new(message.to_owned(), call.settings.messages);
     prepare(send, definition, to, |request_id| Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
 }
 
@@ -57,14 +57,15 @@ pub fn send_list(mut call: Call<'_>) -> Result<Action> {
 
 fn send_v1(SendV1 { definition, to }: SendV1, messages: MessageSettings) -> Result<Action> {
     let understood = Definition::read(&definition, Reading::Bulk)?;
-    tell(&definition);
-    let send = SendRequest { definition, messages };
-    prepare(send, understood, vec![to], |id| Answer::new(200, format!("{{\"messageId\":\"{id}\"}}")))
+    let to = vec![to];
+    tell(no_effect::of_v1(&definition), &to);
+    let send = SendRequest { is_v1: true, ..SendRequest::new(definition, messages) };
+    prepare(send, understood, to, |id| Answer::new(200, format!("{{\"messageId\":\"{id}\"}}")))
 }
 
 /// Tells the log what nothing comes of.
-fn tell(definition: &str) {
-    no_effect::of(definition).iter().for_each(|it| log::warn!("POST /send: {it}"));
+fn tell(told: Vec<String>, to: &[SendRecipient]) {
+    told.iter().for_each(|it| log::warn!("{}: {it}", send::title(to)));
 }
 
 fn prepare(

@@ -47,10 +47,11 @@ impl Renderer {
         Ok(Renderer { job: CompiledJob::compile(definition, messages, now)? })
     }
 
-    /// Warns of overrides that have no effect, once for `what`.
-    pub fn warn_of_overrides(&self, what: &str) {
+    /// Warns of overrides that have no effect, once for `what`. In the first form of a send they have nothing around them.
+    pub fn warn_of_overrides(&self, what: &str, is_v1: bool) {
         for path in provider::without_effect(&self.job.definition.options) {
-            log::warn!("{what}: {} has no effect: the provider's request has no place for it", shown(&path));
+            let path = path.strip_prefix("message.").filter(|_| is_v1).unwrap_or(&path);
+            log::warn!("{what}: {} has no effect: the provider's request has no place for it", shown(path));
         }
     }
 

@@ -8,9 +8,9 @@ use crate::model::bulk::JobKind;
 use crate::model::channel::Channel;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
-use crate::model::rendered_batch::{Delivery, RenderedBatch, RenderedDelivery};
+use crate::model::rendered_batch::{RenderedBatch, RenderedDelivery};
 use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingTarget};
-use crate::provider::{Overriding, Rendered};
+use crate::provider::Overriding;
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
 use crate::settings::ProviderLimits;
@@ -380,9 +380,7 @@ impl<'a, 'b> Router<'a, 'b> {
         if job.limits == ProviderLimits::Off {
             return None;
         }
-        let Delivery { channel, provider, address, subject, body, content } = self.batch.delivery(written);
-        let rendered = Rendered { channel, provider, address, subject, body, content };
-        job.provider_checks.refusal(overriding, rendered, |out| self.scope.write_data(out))
+        job.provider_checks.refusal(overriding, self.batch.delivery(written), |out| self.scope.write_data(out))
     }
 
     /// Whether the provider accepts it, and what becomes of it; `None` if it waits.

@@ -146,7 +146,13 @@ fn read_email(message: &ProviderMessage<'_>, target: &BodyTarget) -> Email {
 }
 
 fn email_problem(message: &ProviderMessage<'_>, email: &Email) -> Option<String> {
-    email.problem().filter(|_| message.provider.row().borrows.is_none())
+    let row = message.provider.row();
+    let several = email.reply_to.len();
+    let has_too_many = || {
+        (row.form == RequestForm::Mailjet && several > 1)
+            .then(|| format!("Mailjet takes one address to reply to, and {several} are given"))
+    };
+    email.problem().or_else(has_too_many).filter(|_| row.borrows.is_none())
 }
 
 fn lay_over(message: &ProviderMessage<'_>, request: &mut Value, target: BodyTarget) {
@@ -178,7 +184,6 @@ fn lay_body(request: &mut Value, body: &Value, target: &BodyTarget) {
 pub fn about(provider: Provider) -> About {
     let text = |request, limits, validator| About { request, limits, validator };
     const ADDRESSES: &str = "addresses";
-    const SMS: &str = "no number, empty";
     match provider.row().form {
         RequestForm::Sendgrid => {
             text("the JSON of mail/send", "addresses, no subject, no content, an address twice", "`@sendgrid/mail`")
@@ -196,10 +201,14 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Resend => text("HTTP", ADDRESSES, "`resend`"),
         RequestForm::Sparkpost => text("HTTP", ADDRESSES, "`sparkpost`"),
         RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", "`twilio`"),
-        RequestForm::Messagebird => text("HTTP", SMS, "`messagebird`"),
-        RequestForm::Plivo => text("HTTP", SMS, "`plivo`"),
-        RequestForm::Telnyx => text("HTTP, version 2", SMS, "`telnyx`"),
-        RequestForm::Vonage => text("HTTP, the SMS API", SMS, "`@vonage/sms`"),
+        RequestForm::Messagebird => {
+            text("HTTP", "no number, empty, over 1,377 characters, 603 beyond the GSM alphabet", "`messagebird`")
+        }
+        RequestForm::Plivo => {
+            text("HTTP", "no number, empty, over 1,600 characters, 737 beyond the GSM alphabet", "`plivo`")
+        }
+        RequestForm::Telnyx => text("HTTP, version 2", "no number, empty, over 10 parts", "`telnyx`"),
+        RequestForm::Vonage => text("HTTP, the SMS API", "no number, empty, over 3,200 characters", "`@vonage/sms`"),
         RequestForm::Fcm => {
             text("the JSON of messages:send", "4,096 bytes, reserved keys of `data`", "`firebase-admin`")
         }
@@ -207,7 +216,11 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Expo => text("HTTP", "4,096 bytes", "`expo-server-sdk`"),
         RequestForm::OneSignal => text("HTTP", "", "`@onesignal/node-onesignal`"),
         RequestForm::Airship => text("HTTP, version 3", "", "`urbanairship`"),
-        RequestForm::Sns => text("HTTP, fields of `Publish`", SMS, "`@aws-sdk/client-sns`"),
+        RequestForm::Sns => text(
+            "HTTP, fields of `Publish`",
+            "no number, empty, over 1,600 characters of an SMS",
+            "`@aws-sdk/client-sns`",
+        ),
         RequestForm::Slack => text(
             "the JSON of chat.postMessage, with blocks",
             "nothing, 50 blocks, 3,000 characters, 40,000 of the text, types and members of blocks, URLs, ids of buttons",

@@ -11,11 +11,12 @@ use super::http::is_url;
 use super::message::ProviderMessage;
 use super::overrides::{over_headers, overrides};
 use super::slack_limits::{self, slack};
-use super::{email, forms};
+use super::{email, forms, sms_limits};
 use crate::model::channel::Channel;
 use crate::model::mailbox;
 use crate::model::options::MessageOptions;
 use crate::model::provider::{Provider, RequestForm};
+use crate::model::rendered_batch::Delivery;
 
 /// Bytes of a push message.
 const PUSH_BYTES: usize = 4096;
@@ -26,17 +27,6 @@ const DISCORD_CHARS: usize = 2000;
 
 /// An id as long as those that messages get.
 const MESSAGE_ID: &str = "1-00000000-000000000000000000000000";
-
-/// What became of one delivery, as far as providers look at it.
-#[derive(Clone, Copy)]
-pub struct Rendered<'a> {
-    pub channel: Channel,
-    pub provider: Provider,
-    pub address: &'a str,
-    pub subject: Option<&'a str>,
-    pub body: &'a str,
-    pub content: Option<&'a str>,
-}
 
 /// What providers say to a job's messages. What is the same for all of them is worked out once.
 pub struct ProviderChecks {
@@ -95,14 +85,14 @@ impl ProviderChecks {
         if check.problem.is_some() || check.names_recipients {
             return check.problem.clone();
         }
-        mailbox::problem(address)
+        mailbox::problem_of_recipient(address)
     }
 
     /// How the provider would refuse it. `data` writes what the message was made of.
     pub fn refusal(
         &self,
         overriding: Overriding<'_>,
-        rendered: Rendered<'_>,
+        rendered: Delivery<'_>,
         data: impl FnOnce(&mut String) -> Result<(), String>,
     ) -> Option<String> {
         let form = rendered.provider.row().form;
@@ -131,7 +121,7 @@ impl ProviderChecks {
     }
 }
 
-fn sample<'a>(rendered: Rendered<'a>, overriding: Option<&'a Value>) -> ProviderMessage<'a> {
+fn sample<'a>(rendered: Delivery<'a>, overriding: Option<&'a Value>) -> ProviderMessage<'a> {
     ProviderMessage {
         message_id: MESSAGE_ID,
         subject: rendered.subject,
@@ -148,7 +138,7 @@ impl JobCheck {
         if channel != Channel::Email || overriding.is_none() {
             return JobCheck { overriding, ..JobCheck::default() };
         }
-        let rendered = Rendered { channel, provider, address: ADDRESS, subject: None, body: "", content: None };
+        let rendered = Delivery { channel, provider, address: ADDRESS, subject: None, body: "", content: None };
         let message = sample(rendered, overriding.as_ref());
         let own = message.overridden(&["body"]).filter(|_| provider.row().form == RequestForm::Smtp);
         let names_recipients = email::read(&message, own).to.iter().any(|mailbox| mailbox.email != ADDRESS);
@@ -173,7 +163,7 @@ fn is_push(form: RequestForm) -> bool {
 
 /// Whether there is no need to look at the request. It is not made for most messages, which are far from every limit. An
 /// escape takes six bytes for one, and what stands around the texts less than 1,000.
-fn is_surely_taken(form: RequestForm, it: &Rendered<'_>, bytes: usize, data: &str) -> bool {
+fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &str) -> bool {
     let has = |content: &str, node: &str| content.contains(&format!("\"{node}\""));
     let has_action = || it.content.is_some_and(|content| has(content, "action"));
     let has_raw = || it.content.is_some_and(|content| has(content, "raw"));
@@ -332,7 +322,7 @@ fn twilio(to: &str, body: &str) -> Option<String> {
         .then(|| "21617: The concatenated message body exceeds the 1600 character limit.".to_owned())
 }
 
-/// What the other providers of SMS say to a number that is none, and to a text that is empty.
+/// What the other providers of SMS say to a number that is none, and to a text that is empty or too long.
 fn sms(form: RequestForm, to: &str, text: &str) -> Option<String> {
     let to = email::clean(to);
     if !is_number(&to) {
@@ -346,7 +336,7 @@ fn sms(form: RequestForm, to: &str, text: &str) -> Option<String> {
             _ => format!("400: dst is not a valid number: {to}"),
         });
     }
-    text.is_empty().then(|| {
+    let empty = text.is_empty().then(|| {
         let answer = match form {
             RequestForm::Messagebird => "9: body is required",
             RequestForm::Telnyx => "40316: No content provided",
@@ -355,7 +345,8 @@ fn sms(form: RequestForm, to: &str, text: &str) -> Option<String> {
             _ => "400: text is required",
         };
         answer.to_owned()
-    })
+    });
+    empty.or_else(|| sms_limits::too_long(form, text))
 }
 
 /// Twilio takes numbers with signs between the digits, and addresses of other networks behind their names.

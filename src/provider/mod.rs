@@ -31,6 +31,7 @@ mod ses;
 mod slack;
 mod slack_limits;
 mod sms;
+mod sms_limits;
 mod smtp;
 mod sparkpost;
 mod twilio;
@@ -44,7 +45,7 @@ use crate::render::{markdown, node};
 
 pub use effects::without_effect;
 pub use forms::{About, about, request};
-pub use limits::{Overriding, ProviderChecks, Rendered};
+pub use limits::{Overriding, ProviderChecks};
 pub use message::ProviderMessage;
 pub use overrides::{over_headers, overrides};
 

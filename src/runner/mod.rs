@@ -127,7 +127,7 @@ impl Runner {
         };
         match resolved.and_then(renderer) {
             Ok(renderer) => {
-                renderer.warn_of_overrides(&format!("job {}", job.job_id));
+                renderer.warn_of_overrides(&format!("job {}", job.job_id), false);
                 // A send was told of when it came.
                 if job.kind == JobKind::Bulk {
                     renderer.warn_of_unused(format_args!("job {}", job.job_id));

@@ -101,6 +101,13 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
         ("discord", embed(json!({ "title": "x".repeat(257) })), json!({}), "embeds[0].title: Must be 256 or fewer"),
         ("webhook", text("b"), json!({}), "ERR_INVALID_URL: Invalid URL: no address"),
         ("webhook", text("b"), json!({ "url": "https://" }), "ERR_INVALID_URL: Invalid URL: https://"),
+        ("aws-sns", text(&"x".repeat(1601)), json!({}), "InvalidParameter: Invalid parameter: Message too long"),
+        ("messagebird", text(&"x".repeat(1378)), json!({}), "10: body is invalid"),
+        ("messagebird", text(&"и".repeat(604)), json!({}), "10: body is invalid"),
+        ("plivo", text(&"x".repeat(1601)), json!({}), "400: text is too long"),
+        ("plivo", text(&"и".repeat(738)), json!({}), "400: text is too long"),
+        ("vonage", text(&"x".repeat(3201)), json!({}), "12: Message Too Long"),
+        ("telnyx", text(&"x".repeat(1531)), json!({}), "40302: Message too large"),
     ];
     let profile = json!({
         "email": "ada@example.com", "phone_number": "+15551234567", "firebaseToken": "t", "apn": "t", "expo": "t",
@@ -123,6 +130,11 @@ fn what_is_within_the_limits_is_taken() {
     let text = |count: usize| json!({ "title": "T", "body": "x".repeat(count) });
     let cases = [
         ("twilio", 1600),
+        ("aws-sns", 1600),
+        ("messagebird", 1377),
+        ("plivo", 1600),
+        ("vonage", 3200),
+        ("telnyx", 1530),
         ("firebase-fcm", 3000),
         ("apn", 3000),
         ("slack", 3000),
