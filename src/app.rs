@@ -12,7 +12,7 @@ use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::findings::Findings;
-use crate::http::{self, Limits, Reply, Request, Response, Server, Service};
+use crate::http::{self, Limits, Reply, Request, Responder, Response, Server, Service};
 use crate::id::Ids;
 use crate::journal::Journal;
 use crate::lifecycle::Lifecycle;
@@ -264,11 +264,11 @@ impl Drop for Started {
 
 /// Where requests wait that arrive before the API is ready. It stays closed if bulkd cannot be started.
 #[derive(Default)]
-struct StartupGate(OnceLock<Option<Api>>);
+struct StartupGate(OnceLock<Option<Arc<Api>>>);
 
 impl StartupGate {
     fn open(&self, api: Api) {
-        let _ = self.0.set(Some(api));
+        let _ = self.0.set(Some(Arc::new(api)));
     }
 
     /// Turns away the requests that wait, unless the gate was opened before.
@@ -278,10 +278,10 @@ impl StartupGate {
 }
 
 impl Service for StartupGate {
-    fn answer(&self, request: Request) -> Reply {
+    fn answer(&self, request: Request, responder: Responder) {
         match self.0.wait() {
-            Some(api) => api.answer(request),
-            None => http::of_error(&Error::unavailable("bulkd could not be started")).into(),
+            Some(api) => api.answer(request, responder),
+            None => responder.give(http::of_error(&Error::unavailable("bulkd could not be started"))),
         }
     }
 

@@ -259,7 +259,7 @@ impl Seeder {
                 continue;
             }
             let understood = Definition::read(definition, Reading::Lenient)?;
-            let send = SendRequest { definition: definition.clone(), messages: self.0.settings };
+            let send = SendRequest::new(definition.clone(), self.0.settings);
             let send = send.prepare(&view, understood, vec![(recipient.clone(), user.clone())])?;
             send.told().iter().for_each(|(_, what)| log::warn!("{what}"));
             let id = id.clone();

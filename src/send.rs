@@ -36,6 +36,8 @@ pub struct SendRequest {
     /// The `message`, as it was sent.
     pub definition: String,
     pub messages: MessageSettings,
+    /// Whether it came in its first form, whose members have nothing around them.
+    pub is_v1: bool,
 }
 
 /// A send that only has to be written.
@@ -52,6 +54,10 @@ pub struct PreparedSend {
 }
 
 impl SendRequest {
+    pub fn new(definition: String, messages: MessageSettings) -> Self {
+        SendRequest { definition, messages, is_v1: false }
+    }
+
     /// Looks up what there is to know of the recipients; then, without the file, renders. `definition` is the send's own,
     /// understood.
     pub fn prepare(
@@ -67,9 +73,9 @@ impl SendRequest {
             Ok((environment, store::send::resolve(db, environment, plan, &sent, COMMIT_BYTES)?, db.now()))
         })?;
         let renderer = Renderer::new(found.plan, self.messages, now)?;
-        let title = title(users.first().map(|(recipient, _)| ("", recipient.as_str())), users.len());
+        let title = title_of(users.first().map(|(recipient, _)| ("", recipient.as_str())), users.len());
         let mut told = found.missing.told(&title);
-        told.extend(renderer.overrides_without_effect(&title).into_iter().map(|what| (Check::NoEffect, what)));
+        told.extend(renderer.overrides_without_effect(&title, self.is_v1).into_iter().map(|what| (Check::NoEffect, what)));
         told.extend(told_of_content(&renderer, &title));
         let mut outcomes = RenderedBatch::default();
         for ((recipient, user), known) in users.iter().zip(&found.known) {
@@ -89,12 +95,7 @@ impl SendRequest {
             let resolved = plan::resolve(db, environment, &References::of(&definition))?;
             Ok((environment, resolved, expand_recipients(db, environment, to)?))
         })?;
-        let first = to.first().map(|to| match to {
-            SendRecipient::User { recipient, .. } => ("", recipient.as_str()),
-            SendRecipient::List { list_id, .. } => ("list ", list_id.as_str()),
-            SendRecipient::Pattern { pattern, .. } => ("pattern ", pattern.as_str()),
-        });
-        let title = title(first, to.len());
+        let title = title(to);
         // Compiled only to see whether it can be: the runner does it again.
         let renderer =
             Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?;
@@ -108,7 +109,16 @@ impl SendRequest {
 }
 
 /// How the log names a send, which has no id yet: by the first of its recipients.
-fn title(first: Option<(&str, &str)>, count: usize) -> String {
+pub fn title(to: &[SendRecipient]) -> String {
+    let first = to.first().map(|to| match to {
+        SendRecipient::User { recipient, .. } => ("", recipient.as_str()),
+        SendRecipient::List { list_id, .. } => ("list ", list_id.as_str()),
+        SendRecipient::Pattern { pattern, .. } => ("pattern ", pattern.as_str()),
+    });
+    title_of(first, to.len())
+}
+
+fn title_of(first: Option<(&str, &str)>, count: usize) -> String {
     match (first, count) {
         (Some((kind, name)), 1) => format!("a send to {kind}'{}'", shown(name)),
         (Some((kind, name)), _) => format!("a send to {kind}'{}' and {} more", shown(name), count - 1),

@@ -1,5 +1,7 @@
 //! Courier's Bulk API: create a job, ingest users, run it, watch it.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -21,7 +23,7 @@ use crate::settings::Contract;
 use crate::store::ingest::{self, NewUsers};
 use crate::store::job_users::{self, JobUser};
 use crate::store::plan::References;
-use crate::store::{Db, job, run};
+use crate::store::{job, run};
 
 #[derive(Deserialize)]
 struct CreateBody<'a> {
@@ -108,12 +110,6 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
     let notes = call.notes();
     Action::prepare(move |view| {
         ingest::prepare(view, &job_id, &mut users)?;
-        let is_new = |db: &Db<'_>, environment| Ok(job::get(db, environment, &job_id)?.received == 0);
-        if view.read(is_new)?
-            && let Some(told) = members_without_effect(&users)
-        {
-            notes.note(Check::NoEffect, (&job_id, "users"), || format!("job {job_id}: {told}"));
-        }
         Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {
             let job = job::get(tx, environment, &job_id)?;
             if job.status != JobStatus::Created {
@@ -124,6 +120,7 @@ pub fn ingest(mut call: Call<'_>) -> Result<Action> {
                 return Err(Error::invalid("job_id", problem));
             }
             let duplicates = ingest::ingest(tx, &job, &mut users)?;
+            tell_of_users(&users, &job_id, &notes);
             note_of_call(&notes, &job_id, users.len(), duplicates.len());
             Ok(match contract {
                 Contract::OpenApi => Answer::new(204, ""),
@@ -151,11 +148,20 @@ fn note_of_call(notes: &Notes, job_id: &str, users: usize, duplicates: usize) {
     }
 }
 
-/// Users of the first call of a job that are looked over: those of one job look alike.
+/// Users of a call that are looked over: those of one call look alike.
 const LOOKED_OVER: usize = 100;
 
-fn members_without_effect(users: &NewUsers) -> Option<String> {
-    (0..users.len().min(LOOKED_OVER)).find_map(|i| no_effect::of_user(users.user(i), || format!("users[{i}]")))
+/// Of one call.
+const TOLD_LIMIT: usize = 20;
+
+/// Notes the members that nothing comes of, of each once a job.
+fn tell_of_users(users: &NewUsers, job_id: &str, notes: &Notes) {
+    let mut names = HashSet::new();
+    let looked_over = 0..users.len().min(LOOKED_OVER);
+    let told = looked_over.flat_map(|i| no_effect::of_user(users.user(i), || format!("users[{i}]")));
+    for (name, told) in told.filter(|(name, _)| names.insert(name.clone())).take(TOLD_LIMIT) {
+        notes.note(Check::NoEffect, (job_id, name), || format!("job {job_id}: {told}"));
+    }
 }
 
 fn ingested(users: &NewUsers, duplicates: &[usize]) -> Pieces {

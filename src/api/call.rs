@@ -1,28 +1,47 @@
 //! What a handler is given, and what it gives back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::notes::Notes;
 use super::query::Query;
 use super::settings::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
+use crate::findings::Check;
 use crate::http::{JSON, Pieces, Reply, Request, Response};
 use crate::json;
+use crate::json::shape::Shape;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
 use crate::store::environment::{self, NOTHING, View};
 use crate::store::{Db, Store, Tx, Undo, pieces};
 
+/// Bytes of a body that is looked through for members that nothing reads. Larger ones are made of the same as others.
+const LOOKED_THROUGH: usize = 1024 * 1024;
+
+/// Of one body: who writes more mistakes has found out by then.
+const TOLD_LIMIT: usize = 20;
+
 /// A request with what its route says about it. Its environment is given to what is left to do.
 pub struct Call<'a> {
     pub request: Request,
     pub(super) params: Params,
-    /// The query parameters that the route knows.
-    pub(super) known_query: &'static [&'static str],
+    pub(super) known: Known,
     pub settings: &'a Settings,
     pub seeder: &'a Seeder,
     /// Of the request's key.
     pub environment: &'a Environment,
+}
+
+/// What a route knows of its requests.
+#[derive(Clone, Copy)]
+pub struct Known {
+    /// Its method and its path.
+    pub route: (&'static str, &'static str),
+    /// The parameters of its query.
+    pub query: &'static [&'static str],
+    /// The [shapes](Shape) of its body, each in backticks.
+    pub body: &'static str,
 }
 
 /// What stands in the request's path in place of the names in the route's.
@@ -39,7 +58,7 @@ pub enum Action {
     /// Does something beside readers and the writer: with the file as a whole, or with what the process holds.
     Whole(Whole),
     /// Has another request answered in its place, and makes its own answer of that one.
-    Forward(Box<Request>, Box<dyn FnOnce(Response) -> Response + Send>),
+    Forward(Box<Request>, Translate),
     /// Replies in another way than by an answer at once. An idempotency key is of no use to it.
     Reply(GiveReply),
     /// Works out a change from what is stored, in the same way. The change is [stale](Error::stale) if something else is
@@ -49,6 +68,7 @@ pub enum Action {
 
 pub type Read = Box<dyn FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer>>;
 pub type Prepare = Box<dyn FnOnce(&View<'_>) -> Result<Change>>;
+pub type Translate = Box<dyn FnOnce(Response) -> Response + Send>;
 pub type Whole = Box<dyn FnOnce(&Store) -> Result<Answer>>;
 pub type Rework = Box<dyn FnMut(&View<'_>) -> Result<Change>>;
 pub type GiveReply = Box<dyn FnOnce(&View<'_>) -> Result<Reply>>;
@@ -230,7 +250,7 @@ impl Call<'_> {
 
     /// The query, of which the route's row names the parameters.
     pub fn query(&self) -> Query {
-        Query::new(self.request.query(), self.known_query)
+        Query::new(self.request.query(), self.known.query)
     }
 
     /// The body as text, whatever it is declared to be: there is nothing else than JSON that it could be.
@@ -244,7 +264,32 @@ impl Call<'_> {
             Error::invalid("the body", format_args!("expected UTF-8, found something else at byte {at}"))
         })?;
         json::accept(&text, "the body")?;
+        self.tell_of_unread(&text);
         Ok(text)
+    }
+
+    /// Notes of each route which members of its body it does not read.
+    fn tell_of_unread(&self, body: &str) {
+        if body.len() > LOOKED_THROUGH {
+            return;
+        }
+        let mut shapes: Vec<Shape<'_>> = Shape::all_of(self.known.body).collect();
+        if shapes.len() > 1 {
+            // Which of them is meant, the first member says.
+            shapes.retain(|it| it.begins(|name| json::scan::Members::of(body).any(|(it, _)| it.plain() == Some(name))));
+        }
+        let Some(shape) = shapes.first() else { return };
+        let (notes, mut kinds) = (self.notes(), HashSet::new());
+        shape.unread(body, "", &mut |path| {
+            // Of an array's items one is told of.
+            let kind: String = path.chars().filter(|c| !c.is_ascii_digit()).collect();
+            let (method, route) = self.known.route;
+            if kinds.len() < TOLD_LIMIT && kinds.insert(kind.clone()) {
+                notes.note(Check::NoEffect, (method, route, kind), || {
+                    format!("{method} {route}: {} has no effect: no such member is known", shown(&path))
+                });
+            }
+        });
     }
 
     /// The body as text, an empty object if there is none: for requests of which everything is optional.

@@ -159,7 +159,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
             Ok((definition, recipient, user))
         })?;
         let understood = Definition::read(&definition, Reading::Lenient)?;
-        let send = SendRequest { definition, messages };
+        let send = SendRequest::new(definition, messages);
         let send = send.prepare(view, understood, vec![(recipient, user)])?;
         notes.note_all(send.told().iter().cloned());
         let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {

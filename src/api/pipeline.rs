@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read, Translate};
 use super::fault::FaultHook;
 use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog, tell_of_findings};
 use super::idempotency::{self, Once};
@@ -20,7 +20,7 @@ use super::settings::Settings;
 use super::{nearest, origins, query};
 use crate::error::{Error, Kind, Result, shown};
 use crate::findings::Check;
-use crate::http::{self, Method, Reply, Request, Response};
+use crate::http::{self, Method, Reply, Request, Responder, Response};
 use crate::journal::{Beginning, Outcome};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::seed::Seed;
@@ -95,11 +95,24 @@ impl Api {
         }
     }
 
-    /// Replies to a request, whatever it is.
-    pub fn answer(&self, request: Request) -> Reply {
+    /// Replies to a request, whatever it is. What it changes is committed behind this call, and no thread waits for that.
+    pub fn answer(self: &Arc<Self>, request: Request, responder: Responder) {
         let mut exchange = Exchange::begin(&request, &self.settings.origins);
-        let outcome = guarded(|| self.run(request, &mut exchange));
-        self.finish(&mut exchange, outcome)
+        match guarded(|| self.run(request, &mut exchange)) {
+            Ok(Progress::Over(outcome)) => responder.give(self.finish(&mut exchange, Ok(outcome))),
+            Ok(Progress::Commits(undo, apply)) => {
+                let api = self.clone();
+                self.store.submit_then(Lane::Ahead, SyncWhen::Now, undo, apply, move |answer| {
+                    responder.give(api.finish(&mut exchange, answer.map(RequestOutcome::Answer)));
+                });
+            }
+            Ok(Progress::Forwards(request, then)) => {
+                let api = self.clone();
+                let finish = move |reply: Reply| api.finish(&mut exchange, Ok(RequestOutcome::Reply(reply.map(then))));
+                self.answer(*request, responder.after(finish));
+            }
+            Err(error) => responder.give(self.finish(&mut exchange, Err(error))),
+        }
     }
 
     /// Replies to those of the requests whose routes are inline and that wait for nothing, all from one state of the file.
@@ -139,13 +152,13 @@ impl Api {
         replies
     }
 
-    /// Takes a request through the pipeline.
-    fn run(&self, request: Request, exchange: &mut Exchange) -> Result<RequestOutcome> {
+    /// Takes a request through the pipeline, as far as its last commit.
+    fn run(&self, request: Request, exchange: &mut Exchange) -> Result<Progress> {
         self.settings.hosts.check(&request, &self.settings.origins)?;
         if exchange.origin.is_some()
             && let Some(response) = origins::preflight(&request)
         {
-            return Ok(RequestOutcome::Reply(Reply::Answer(response)));
+            return Ok(Reply::Answer(response).into());
         }
         let found = routes::find(request.method(), request.path());
         let (route, params) = found.map_err(|error| match error.kind() {
@@ -154,11 +167,11 @@ impl Api {
         })?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
-            Entry::Open(answer) => return Ok(self.answer_open(answer, exchange, &request)),
+            Entry::Open(answer) => return Ok(Progress::Over(self.answer_open(answer, exchange, &request))),
             Entry::Watch(look) => {
                 return match self.before(exchange, &request) {
-                    Some(reply) => Ok(RequestOutcome::Reply(reply)),
-                    None => look(&self.store, &self.settings, ROUTES).map(RequestOutcome::Answer),
+                    Some(reply) => Ok(reply.into()),
+                    None => look(&self.store, &self.settings, ROUTES).map(Progress::from),
                 };
             }
         };
@@ -166,7 +179,7 @@ impl Api {
         self.tell_of_unknown(&request, route, &environment);
         self.seeder.ensure_seeded(&self.store, &environment)?;
         if let Some(reply) = self.before(exchange, &request) {
-            return Ok(RequestOutcome::Reply(reply));
+            return Ok(reply.into());
         }
         let view = View::new(&self.store, &environment);
         let once = match request.method() {
@@ -180,7 +193,7 @@ impl Api {
         if let Some(once) = &once
             && let Some(answer) = view.read(|db, row| once.find(db, row))?
         {
-            return Ok(RequestOutcome::Answer(answer));
+            return Ok(answer.into());
         }
         let declared = if route.body.is_empty() { None } else { self.tell_of_type(&request, &environment) };
         let action =
@@ -191,13 +204,11 @@ impl Api {
                 _ => error,
             })?;
         let answer = match action {
-            Action::Forward(request, then) => {
-                return Ok(RequestOutcome::Reply(self.answer(*request).map(then)));
-            }
-            Action::Reply(give) => return give(&view).map(RequestOutcome::Reply),
+            Action::Forward(request, then) => return Ok(Progress::Forwards(request, then)),
+            Action::Reply(give) => return give(&view).map(Progress::from),
             Action::Query(query) => view.read(query)?,
-            Action::Change(change) => self.commit(change, once, &environment)?,
-            Action::Prepare(prepare) => self.commit(prepare(&view)?, once, &environment)?,
+            Action::Change(change) => return self.submit(change, once, &environment),
+            Action::Prepare(prepare) => return self.submit(prepare(&view)?, once, &environment),
             Action::Whole(work) => {
                 let answer = work(&self.store)?;
                 match once {
@@ -222,7 +233,7 @@ impl Api {
                 answer?
             }
         };
-        Ok(RequestOutcome::Answer(answer))
+        Ok(answer.into())
     }
 
     /// Takes a request of an inline route as far as its query, which the caller runs together with those of others.
@@ -344,26 +355,23 @@ impl Api {
         request: Request,
         environment: &'a Environment,
     ) -> Call<'a> {
-        let (known_query, settings, seeder) = (route.query, &self.settings, &self.seeder);
-        Call { request, params, known_query, settings, seeder, environment }
+        let (known, settings, seeder) = (route.known(), &self.settings, &self.seeder);
+        Call { request, params, known, settings, seeder, environment }
     }
 
-    fn commit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
-        let Change { apply, environment: changed, undo, hold } = change;
-        let of = environment.clone();
-        // To store an answer can fail, even where the change cannot.
-        let undo = if once.is_some() { Undo::Change } else { undo };
-        let apply = move |tx: &mut Tx<'_>| {
-            let row = changed.resolve(tx, &of)?;
-            let Some(once) = once else { return apply(tx, row) };
-            if let Some(answer) = once.find(tx, row)? {
-                return Ok(answer);
-            }
-            let answer = apply(tx, row)?;
-            let row = changed.row_of_answer(tx, &of, row)?;
-            once.keep(tx, row, &answer)?;
-            Ok(answer)
-        };
+    /// The commit is left to be done, unless something has to follow it before it is answered.
+    fn submit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Progress> {
+        if change.hold.is_some() {
+            return self.commit(change, once, environment).map(Progress::from);
+        }
+        let (undo, apply) = keeping_answer(change, once, environment.clone());
+        Ok(Progress::Commits(undo, apply))
+    }
+
+    /// Makes a change, and waits for the commit.
+    fn commit(&self, mut change: Change, once: Option<Once>, environment: &Environment) -> Result<Answer> {
+        let hold = change.hold.take();
+        let (undo, apply) = keeping_answer(change, once, environment.clone());
         let answer = self.store.submit(Lane::Ahead, SyncWhen::Now, undo, apply).wait()?;
         drop(hold);
         // A reset has taken the seed away. The work is done: a seed that fails is told to the next request.
@@ -447,6 +455,49 @@ impl Work {
             Work::WithTable(handler) => handler(call, ROUTES),
         }
     }
+}
+
+/// How far a request has come.
+enum Progress {
+    Over(RequestOutcome),
+    /// As far as the commit.
+    Commits(Undo, Committed),
+    /// To another request, of whose answer its own is made.
+    Forwards(Box<Request>, Translate),
+}
+
+/// What a commit does for a request.
+type Committed = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Answer> + Send>;
+
+impl From<Answer> for Progress {
+    fn from(answer: Answer) -> Self {
+        Progress::Over(RequestOutcome::Answer(answer))
+    }
+}
+
+impl From<Reply> for Progress {
+    fn from(reply: Reply) -> Self {
+        Progress::Over(RequestOutcome::Reply(reply))
+    }
+}
+
+/// A change that keeps its answer for requests with the same idempotency key, or finds the one that was kept.
+fn keeping_answer(change: Change, once: Option<Once>, of: Environment) -> (Undo, Committed) {
+    let Change { apply, environment: changed, undo, .. } = change;
+    // To store an answer can fail, even where the change cannot.
+    let undo = if once.is_some() { Undo::Change } else { undo };
+    let apply = move |tx: &mut Tx<'_>| {
+        let row = changed.resolve(tx, &of)?;
+        let Some(once) = once else { return apply(tx, row) };
+        if let Some(answer) = once.find(tx, row)? {
+            return Ok(answer);
+        }
+        let answer = apply(tx, row)?;
+        let row = changed.row_of_answer(tx, &of, row)?;
+        once.keep(tx, row, &answer)?;
+        Ok(answer)
+    };
+    (undo, Box::new(apply))
 }
 
 /// How far an inline request has come.

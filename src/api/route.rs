@@ -1,6 +1,6 @@
 //! A line of the table of routes: what a route is called, what it takes and gives, and what answers.
 
-use super::call::{Action, Answer, Call, Params};
+use super::call::{Action, Answer, Call, Known, Params};
 use super::query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
@@ -21,6 +21,8 @@ pub struct Route {
     pub query: &'static [&'static str],
     /// The body that it takes, in Markdown; empty if it takes none.
     pub body: &'static str,
+    /// The [shapes](crate::json::shape::Shape) of that body, if they say more than the documentation has room for.
+    pub reads: &'static str,
     /// Status and body of its answer, in Markdown.
     pub answers: &'static str,
     /// The schemas in `openapi.json` of those members of body and answer whose name alone does not tell what they are;
@@ -82,6 +84,7 @@ pub(super) const fn row(method: Method, path: &'static str, access: Access) -> R
         about: "",
         query: &[],
         body: "",
+        reads: "",
         answers: "",
         schemas: &[],
         content_type,
@@ -102,6 +105,12 @@ pub(super) const fn table(path: &'static str, answer: fn(&'static [Route]) -> An
 }
 
 impl Route {
+    /// What it knows of its requests.
+    pub fn known(&'static self) -> Known {
+        let body = if self.reads.is_empty() { self.body } else { self.reads };
+        Known { route: (self.method.as_str(), self.path), query: self.query, body }
+    }
+
     /// Whether a key is needed to call it.
     pub fn needs_key(&self) -> bool {
         matches!(self.access, Access::Key(_) | Access::KeyAndTable(_))
@@ -124,6 +133,11 @@ impl Route {
 
     pub(super) const fn body(mut self, body: &'static str) -> Self {
         self.body = body;
+        self
+    }
+
+    pub(super) const fn reads(mut self, reads: &'static str) -> Self {
+        self.reads = reads;
         self
     }
 

@@ -10,6 +10,20 @@ use super::{
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
+use crate::model::brand::brand_settings;
+use crate::model::preference::recipient_preferences;
+
+
+/// A brand that is replaced may be sent as it was shown.
+const BRAND: &str = concat!(
+    "`{name, id?, settings?: ",
+    brand_settings!(),
+    ", snippets?: {items?: [{name, value}]}, created?, updated?, published?, version?}`"
+);
+
+/// One that is replaced may be sent as it was shown.
+const TEMPLATE: &str = "`{notification: {name, content: {...}, alias?, brand?: {id}, email?: {from?, reply_to?, cc?, bcc?}, \
+    routing?: {strategy_id}, subscription?: {topic_id}, tags?, id?, state?, created?, creator?, updated?, updater?}, state?}`";
 
 /// All routes, in the order in which they are looked through.
 pub static ROUTES: &[Route] = &[
@@ -39,6 +53,11 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/send", send::send)
         .about("Send a message")
         .body("`{message: {to, template or content, ...}}`")
+        .reads(concat!(
+            "`{message}` `{event, recipient, profile?, brand?, data?, override?, preferences?: ",
+            recipient_preferences!(),
+            "}`"
+        ))
         .answers("202 `{requestId}`")
         .schemas(&[("body", "SendBody")]),
     route(Method::Post, "/send/list", send::send_list)
@@ -98,7 +117,7 @@ pub static ROUTES: &[Route] = &[
         .answers("200 `{status}`"),
     route(Method::Patch, "/profiles/{user_id}", profile::patch)
         .about("Patch a profile")
-        .body("`{patch}`, a JSON Patch (RFC 6902) of up to 256 operations")
+        .body("`{patch: [{op, path, from?, value?}]}`, a JSON Patch (RFC 6902) of up to 256 operations")
         .answers("204"),
     route(Method::Delete, "/profiles/{user_id}", profile::delete).about("Delete a profile").answers("204"),
     route(Method::Get, "/profiles/{user_id}/lists", subscription::list_of_user)
@@ -109,6 +128,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/profiles/{user_id}/lists", subscription::put_of_user)
         .about("Subscribe a user to lists")
         .body("`{lists: [{listId, preferences?}]}`")
+        .reads(concat!("`{lists: [{listId, preferences?: ", recipient_preferences!(), "}]}`"))
         .answers("200 `{status}`"),
     route(Method::Delete, "/profiles/{user_id}/lists", subscription::delete_of_user)
         .about("Unsubscribe a user from all lists")
@@ -122,6 +142,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/lists/{list_id}", list::put)
         .about("Create or replace a list")
         .body("`{name, preferences?}`")
+        .reads(concat!("`{name, preferences?: ", recipient_preferences!(), "}`"))
         .answers("204; subscriptions stay"),
     route(Method::Delete, "/lists/{list_id}", list::delete).about("Delete a list").answers("204"),
     route(Method::Put, "/lists/{list_id}/restore", list::restore)
@@ -134,15 +155,18 @@ pub static ROUTES: &[Route] = &[
         .schemas(&[("items", "[Subscription]")]),
     route(Method::Post, "/lists/{list_id}/subscriptions", subscription::add)
         .about("Add subscribers")
-        .body("`{recipients}`, added")
+        .body("`{recipients: [{recipientId, preferences?}]}`, added")
+        .reads(concat!("`{recipients: [{recipientId, preferences?: ", recipient_preferences!(), "}]}`"))
         .answers("204"),
     route(Method::Put, "/lists/{list_id}/subscriptions", subscription::replace)
         .about("Replace all subscribers")
-        .body("`{recipients}`, which replace all others")
+        .body("`{recipients: [{recipientId, preferences?}]}`, which replace all others")
+        .reads(concat!("`{recipients: [{recipientId, preferences?: ", recipient_preferences!(), "}]}`"))
         .answers("204"),
     route(Method::Put, "/lists/{list_id}/subscriptions/{user_id}", subscription::put)
         .about("Subscribe a user")
         .body("`{preferences?}`")
+        .reads(concat!("`{preferences?: ", recipient_preferences!(), "}`"))
         .answers("204"),
     route(Method::Delete, "/lists/{list_id}/subscriptions/{user_id}", subscription::delete)
         .about("Unsubscribe a user")
@@ -156,11 +180,13 @@ pub static ROUTES: &[Route] = &[
         .about("Set some preferences")
         .query(&["tenant_id"])
         .body("`{topics}` (1 to 50)")
+        .reads("`{topics: [{topic_id, status, has_custom_routing?, custom_routing?}]}`")
         .answers("200 `{errors, items}`; other topics stay"),
     route(Method::Put, "/users/{user_id}/preferences", preference::replace)
         .about("Replace all preferences")
         .query(&["tenant_id"])
         .body("`{topics}` (up to 50)")
+        .reads("`{topics: [{topic_id, status, has_custom_routing?, custom_routing?}]}`")
         .answers("200 `{deleted, items}`; other topics fall back to their defaults"),
     inline("/users/{user_id}/preferences/{topic_id}", preference::get)
         .about("Get a preference")
@@ -170,7 +196,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/users/{user_id}/preferences/{topic_id}", preference::put)
         .about("Set a preference")
         .query(&["tenant_id"])
-        .body("`{topic}`")
+        .body("`{topic: {status, has_custom_routing?, custom_routing?}}`")
         .answers("200 `{message}`"),
     route(Method::Delete, "/users/{user_id}/preferences/{topic_id}", preference::delete)
         .about("Delete a preference")
@@ -185,25 +211,31 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/preferences/{user_id}", preference_v1::put)
         .about("Replace a user's preferences")
         .body("`{categories?, notifications?}`")
+        .reads(concat!("`", recipient_preferences!(), "`"))
         .answers("200 `{status}`; each of the two replaces all of its kind"),
     route(Method::Get, "/users/{user_id}/tokens", token::list).about("List push tokens").answers("200 `{tokens}`"),
     route(Method::Put, "/users/{user_id}/tokens", token::put_many)
         .about("Add push tokens")
         .body("`{tokens}`; other tokens stay")
+        .reads(
+            "`{tokens?: [{token, provider_key, device?, expiry_date?, properties?, tracking?, status?, status_reason?}]}`",
+        )
         .answers("204"),
     inline("/users/{user_id}/tokens/{token}", token::get).about("Get a push token").answers("200 with the token"),
     route(Method::Put, "/users/{user_id}/tokens/{token}", token::put)
         .about("Put a push token")
         .body("`{provider_key, device?, expiry_date?, properties?, tracking?}`")
+        .reads("`{provider_key, token?, device?, expiry_date?, properties?, tracking?, status?, status_reason?}`")
         .answers("204"),
     route(Method::Patch, "/users/{user_id}/tokens/{token}", token::patch)
         .about("Patch a push token")
-        .body("`{patch}`, a JSON Patch")
+        .body("`{patch: [{op, path, from?, value?}]}`, a JSON Patch")
         .answers("204"),
     route(Method::Delete, "/users/{user_id}/tokens/{token}", token::delete).about("Delete a push token").answers("204"),
     route(Method::Post, "/notifications", template::create)
         .about("Create a template")
         .body("`{notification, state?}`")
+        .reads(TEMPLATE)
         .answers("201 with the template, 409 if the alias is taken"),
     route(Method::Get, "/notifications", template::list)
         .about("List templates")
@@ -216,6 +248,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/notifications/{id}", template::replace)
         .about("Replace a template")
         .body("`{notification, state?}`")
+        .reads(TEMPLATE)
         .answers("200 with the template"),
     route(Method::Delete, "/notifications/{id}", template::archive)
         .about("Archive a template")
@@ -264,6 +297,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/brands", brand::create)
         .about("Create a brand")
         .body("`{name, settings?, id?, snippets?}`")
+        .reads(BRAND)
         .answers("200 with the brand, 409 if the id is taken"),
     route(Method::Get, "/brands", brand::list)
         .about("List brands")
@@ -274,6 +308,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/brands/{brand_id}", brand::replace)
         .about("Replace a brand")
         .body("`{name, settings?, snippets?}`")
+        .reads(BRAND)
         .answers("200 with the brand; what is not named is gone"),
     route(Method::Delete, "/brands/{brand_id}", brand::delete)
         .about("Delete a brand")
@@ -517,4 +552,19 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
         Error::not_found(format!("there is no route {method} {path}"))
     })?;
     Ok((route, params?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::shape::Shape;
+
+    #[test]
+    fn what_a_route_reads_can_be_understood() {
+        for route in ROUTES.iter().filter(|it| !it.body.is_empty() && !it.body.starts_with("any body")) {
+            for text in [route.body, route.reads].into_iter().filter(|it| !it.is_empty()) {
+                assert_eq!(Shape::all_of(text).count(), text.matches('`').count() / 2, "{} {text}", route.path);
+            }
+        }
+    }
 }

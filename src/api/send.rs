@@ -13,7 +13,7 @@ use crate::model::definition::{Definition, Reading};
 use crate::model::no_effect;
 use crate::model::send_to::{self, SendRecipient};
 use crate::model::send_v1::{self, SendV1};
-use crate::send::SendRequest;
+use crate::send::{self, SendRequest};
 use crate::settings::Contract;
 
 #[derive(Deserialize)]
@@ -47,8 +47,8 @@ pub fn send(mut call: Call<'_>) -> Result<Action> {
         _ => return Err(Error::invalid("message.to", "expected a recipient, or an array of them")),
     };
     let notes = call.notes();
-    tell(message, &notes);
-    let send = SendRequest { definition: message.to_owned(), messages: call.settings.messages };
+    tell(no_effect::of(message), &to, &notes);
+    let send = SendRequest::new(message.to_owned(), call.settings.messages);
     prepare(send, notes, definition, to, |request_id| Answer::new(202, format!("{{\"requestId\":\"{request_id}\"}}")))
 }
 
@@ -60,16 +60,16 @@ pub fn send_list(mut call: Call<'_>) -> Result<Action> {
 
 fn send_v1(call: &Call<'_>, SendV1 { definition, to }: SendV1) -> Result<Action> {
     let understood = Definition::read(&definition, Reading::Bulk)?;
-    let notes = call.notes();
-    tell(&definition, &notes);
+    let (notes, to) = (call.notes(), vec![to]);
+    tell(no_effect::of_v1(&definition), &to, &notes);
     notes.deprecated();
-    let send = SendRequest { definition, messages: call.settings.messages };
-    prepare(send, notes, understood, vec![to], |id| Answer::new(200, format!("{{\"messageId\":\"{id}\"}}")))
+    let send = SendRequest { is_v1: true, ..SendRequest::new(definition, call.settings.messages) };
+    prepare(send, notes, understood, to, |id| Answer::new(200, format!("{{\"messageId\":\"{id}\"}}")))
 }
 
 /// Notes what nothing comes of.
-fn tell(definition: &str, notes: &Notes) {
-    notes.note_all(no_effect::of(definition).iter().map(|it| (Check::NoEffect, format!("POST /send: {it}"))));
+fn tell(told: Vec<String>, to: &[SendRecipient], notes: &Notes) {
+    notes.note_all(told.iter().map(|it| (Check::NoEffect, format!("{}: {it}", send::title(to)))));
 }
 
 fn prepare(

@@ -74,13 +74,19 @@ impl MessageBody {
         }
     }
 
-    /// What it says on a channel; `None` if it has nothing for that.
-    pub fn for_channel(&self, channel: Channel, provider: Provider, locale: Option<&str>) -> Option<ChannelBody<'_>> {
-        match self {
-            MessageBody::Content(content) => content.texts(channel, provider, locale).map(ChannelBody::Texts),
+    /// What it says on a channel; `None` if it has nothing for that. Fails if a condition cannot be decided.
+    pub fn for_channel(
+        &self,
+        channel: Channel,
+        provider: Provider,
+        locale: Option<&str>,
+        scope: &Scope<'_>,
+    ) -> std::result::Result<Option<ChannelBody<'_>>, String> {
+        Ok(match self {
+            MessageBody::Content(content) => content.texts(channel, provider, locale, scope)?.map(ChannelBody::Texts),
             MessageBody::Placeholder(id) => Some(ChannelBody::Placeholder(id)),
             MessageBody::Fixed(_) => None,
-        }
+        })
     }
 }
 

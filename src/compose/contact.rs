@@ -215,7 +215,12 @@ impl<'a> Contact<'a> {
             let before = found.len();
             let profiles = [&self.given, self.sent(), &self.stored];
             for value in profiles.into_iter().filter_map(|it| it.addresses[slot]) {
-                if found.len() == before {
+                if found.len() == before
+                    && *provider == Provider::Airship
+                    && let Some(audience) = audience(value)
+                {
+                    found.push(Address { provider: *provider, text: Cow::Owned(audience), in_profile: true });
+                } else if found.len() == before {
                     tokens(value, &mut |text| found.push(Address { provider: *provider, text, in_profile: true }));
                 }
             }
@@ -238,6 +243,24 @@ const TOKENS: [&str; 10] = [
     "interests",
     "userIds",
 ];
+
+/// What Airship's audience is called here, however it is selected: by the first name or tag in it. The request has all of
+/// it, so it is one address.
+fn audience(value: &str) -> Option<String> {
+    fn first_name(value: &Value) -> Option<&str> {
+        match value {
+            Value::String(name) => Some(name.as_str()).filter(|name| !name.is_empty()),
+            Value::Array(values) => values.iter().find_map(first_name),
+            // The group of a tag is less than the tag.
+            Value::Object(members) => {
+                members.iter().filter(|(name, _)| *name != "group").find_map(|(_, value)| first_name(value))
+            }
+            _ => None,
+        }
+    }
+    let value: Value = serde_json::from_str(value).ok()?;
+    first_name(value.get("audience")?).map(str::to_owned)
+}
 
 /// Push tokens stand alone, in a list, or in an object. One that stands alone is not copied.
 fn tokens<'a>(value: &'a str, each: &mut impl FnMut(Cow<'a, str>)) {

@@ -48,10 +48,12 @@ impl Renderer {
         Ok(Renderer { job: CompiledJob::compile(definition, messages, now)? })
     }
 
-    /// Each override that has no effect, in words; `what` is the job or send that they belong to.
-    pub fn overrides_without_effect(&self, what: &str) -> Vec<String> {
+    /// Each override that has no effect, in words; `what` is the job or send that they belong to. In the first form of a
+    /// send they have nothing around them.
+    pub fn overrides_without_effect(&self, what: &str, is_v1: bool) -> Vec<String> {
         let paths = provider::without_effect(&self.job.definition.options);
         let told = |path: &String| {
+            let path = path.strip_prefix("message.").filter(|_| is_v1).unwrap_or(path);
             format!("{what}: {} has no effect: the provider's request has no place for it", shown(path))
         };
         paths.iter().map(told).collect()

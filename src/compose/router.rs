@@ -8,9 +8,9 @@ use crate::model::bulk::JobKind;
 use crate::model::channel::Channel;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
-use crate::model::rendered_batch::{Delivery, RenderedBatch, RenderedDelivery};
+use crate::model::rendered_batch::{RenderedBatch, RenderedDelivery};
 use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingTarget};
-use crate::provider::{Overriding, ProviderVerdict, Rendered};
+use crate::provider::{Overriding, ProviderVerdict};
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
 use crate::settings::ProviderLimits;
@@ -364,7 +364,7 @@ impl<'a, 'b> Router<'a, 'b> {
         let Some((is_accepted, verdict)) = self.fate(channel, provider, &address.text, overriding) else {
             return Ok(true);
         };
-        let Some(body) = job.body.for_channel(channel, provider, self.locale) else {
+        let Some(body) = job.body.for_channel(channel, provider, self.locale, self.scope)? else {
             self.without_content = true;
             return Ok(false);
         };
@@ -394,9 +394,7 @@ impl<'a, 'b> Router<'a, 'b> {
         if job.limits == ProviderLimits::Off {
             return ProviderVerdict::Taken;
         }
-        let Delivery { channel, provider, address, subject, body, content } = self.batch.delivery(written);
-        let rendered = Rendered { channel, provider, address, subject, body, content };
-        job.provider_checks.judge(overriding, rendered, |out| self.scope.write_data(out))
+        job.provider_checks.judge(overriding, self.batch.delivery(written), |out| self.scope.write_data(out))
     }
 
     /// Whether the provider accepts it, and what becomes of it; `None` if it waits.

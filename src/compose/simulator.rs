@@ -23,7 +23,7 @@ pub const DELAY_MILLIS: i64 = 60_000;
 pub fn fate(channel: Channel, address: &str) -> Option<Fate> {
     match channel {
         Channel::Email => {
-            let (name, domain) = mailbox::parts(address)?;
+            let (name, domain) = mailbox::parts(mailbox::bare(address))?;
             if !domain.eq_ignore_ascii_case(DOMAIN) {
                 return None;
             }

@@ -69,7 +69,7 @@ impl ConnectionHandle {
         if connection.is_idle() && !self.state.stopping() { Then::Idle } else { Then::Again }
     }
 
-    /// The same by a request's thread. `None` closes it: the work has panicked.
+    /// The same by another thread than the event loop's. `None` closes it: the work has panicked.
     pub fn reply_from_thread(&self, meta: Meta, reply: Option<Reply>) {
         let then = reply.and_then(|reply| catch(|| self.reply(meta, reply)));
         if then.is_none() {

@@ -32,7 +32,7 @@ mod write;
 pub use head::Head;
 pub use limits::Limits;
 pub use pieces::Pieces;
-pub use reply::{Answerer, Broken, Given, Reply, StreamWriter};
+pub use reply::{Answerer, Broken, Given, Reply, Responder, StreamWriter};
 pub use request::{Request, Service};
 pub use response::{JSON, Response, envelope, final_refusal, header, json, of_error, typed};
 pub use server::{Server, reachable};

@@ -42,6 +42,12 @@ pub enum Given {
     Broken(Broken),
 }
 
+/// Where the reply to a request is given, by whichever thread. Dropped without one, it closes the connection: the work has
+/// panicked.
+pub struct Responder(Option<Respond>);
+
+type Respond = Box<dyn FnOnce(Option<Reply>) + Send>;
+
 /// A connection's side of an answer that is given later.
 pub struct Later {
     pub(super) slot: Arc<ReplySlot>,
@@ -161,6 +167,34 @@ pub(super) fn refuse_stream(stream: Stream) -> Response {
     drop(stream);
     let refusal = response::of_error(&Error::unavailable("too many streams are open; close one, or try again later"));
     headers.into_iter().fold(refusal, Response::with_header)
+}
+
+impl Responder {
+    /// `respond` is called once, with `None` if there is no reply.
+    pub(super) fn new(respond: impl FnOnce(Option<Reply>) + Send + 'static) -> Self {
+        Responder(Some(Box::new(respond)))
+    }
+
+    pub fn give(mut self, reply: impl Into<Reply>) {
+        self.respond(Some(reply.into()));
+    }
+
+    /// One that has its reply made of another.
+    pub fn after(mut self, make: impl FnOnce(Reply) -> Reply + Send + 'static) -> Self {
+        Responder::new(move |reply| self.respond(reply.map(make)))
+    }
+
+    fn respond(&mut self, reply: Option<Reply>) {
+        if let Some(respond) = self.0.take() {
+            respond(reply);
+        }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        self.respond(None);
+    }
 }
 
 impl From<Response> for Reply {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use tiny_http::Method;
 
 use super::head::Head;
-use super::reply::Reply;
+use super::reply::{Reply, Responder};
 use super::response::Response;
 use crate::error::{Error, Result};
 
 /// What answers requests: the API, or a stand-in for it.
 pub trait Service: Send + Sync {
-    /// Answers a request, in a thread of its own: it may take its time.
-    fn answer(&self, request: Request) -> Reply;
+    /// Answers a request, in a thread of its own: it may take its time. The reply is given there, or by another thread
+    /// afterwards.
+    fn answer(&self, request: Request, responder: Responder);
 
     /// Answers requests that have come together, in a thread for which other connections wait: those of them that take
     /// a moment only. The others are `None`, and asked again with [`answer`](Service::answer).

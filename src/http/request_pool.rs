@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::handle::ConnectionHandle;
 use super::incoming::Whole;
 use super::limits::Limits;
+use super::reply::Responder;
 use crate::error::Error;
 use crate::threads::catch;
 
@@ -122,9 +123,12 @@ impl Shared {
         let mut next = first;
         while let Some(Work { connection, whole }) = next.or_else(|| self.next(&this)) {
             let Whole { request, meta, reserved } = *whole;
-            let reply = catch(|| connection.state.service.answer(request));
-            drop(reserved);
-            connection.reply_from_thread(meta, reply);
+            let service = connection.state.service.clone();
+            let responder = Responder::new(move |reply| {
+                drop(reserved);
+                connection.reply_from_thread(meta, reply);
+            });
+            let _ = catch(|| service.answer(request, responder));
             next = None;
         }
     }

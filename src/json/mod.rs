@@ -5,6 +5,7 @@ mod accept;
 pub mod members;
 mod merge;
 pub mod scan;
+pub mod shape;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

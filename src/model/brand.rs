@@ -34,6 +34,18 @@ struct BrandBody {
 
 type BrandTexts = BTreeMap<String, Option<String>>;
 
+/// The [shape](crate::json::shape::Shape) of a brand's settings. What they say of the inbox is a client's.
+macro_rules! brand_settings {
+    () => {
+        "{colors?: {primary?, secondary?, tertiary?}, email?: {header?: {logo?: {href?, image?}, barColor?, \
+         inheritDefault?}, footer?: {markdown?, content?, social?: {*: {url?}}, inheritDefault?}, head?: {content?, \
+         inheritDefault?}, templateOverride?: {enabled?, head?, header?, footer?, width?, backgroundColor?, \
+         footerBackgroundColor?, footerFullWidth?, mjml?}}, inapp?: {...}}"
+    };
+}
+
+pub(crate) use brand_settings;
+
 #[derive(Deserialize)]
 struct BrandSettings {
     #[serde(default, rename = "colors", deserialize_with = "json::map")]

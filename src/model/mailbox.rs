@@ -1,9 +1,11 @@
 //! Addresses of e-mail, as RFC 5322 spells them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use lettre::Address;
-use lettre::message::Mailbox as ParsedMailbox;
+
+use super::encoded_words;
 
 /// An address, maybe with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,17 +24,34 @@ impl Mailbox {
     /// not spelled as it should be is taken apart at its brackets: its address is shown, and refused where it is to be
     /// used.
     pub fn list(text: &str) -> Vec<Mailbox> {
-        entries(text).into_iter().map(Mailbox::one).collect()
+        entries(text).into_iter().filter_map(Mailbox::one).collect()
     }
 
-    fn one(text: &str) -> Mailbox {
-        if let Ok(ParsedMailbox { name, email }) = text.parse() {
-            return Mailbox::new(name, email.as_ref());
+    /// The mailbox of a recipient, of whom there is one. `None` if the text has none, or several.
+    pub fn alone(text: &str) -> Option<Mailbox> {
+        let mut found = Mailbox::list(text).into_iter();
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// `None` of a comment alone.
+    fn one(text: &str) -> Option<Mailbox> {
+        let (text, comment) = without_comments(text);
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
         }
-        match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-            Some((name, email)) => Mailbox::new(Some(name.trim().trim_matches('"').to_owned()), email.trim()),
-            None => Mailbox::new(None, text),
-        }
+        let (name, email) = match text.strip_suffix('>').and_then(split_brackets) {
+            Some((name, email)) => (phrase(name), email.trim()),
+            None => (String::new(), text),
+        };
+        // The way that a mail was once told to take.
+        let email = match email.strip_prefix('@').and_then(|it| it.split_once(':')) {
+            Some((_, email)) => email.trim(),
+            None => email,
+        };
+        // Before there were brackets, names were comments.
+        let name = if name.is_empty() { comment.map(|it| phrase(&it)).unwrap_or_default() } else { name };
+        Some(Mailbox::new(Some(name), email))
     }
 
     /// Why nothing can be sent there.
@@ -69,24 +88,123 @@ pub fn parted(text: &str) -> Vec<(Option<String>, &str)> {
     parted
 }
 
-/// A name without its quotes.
+/// What stands before the last opening bracket, which is in no quotes, and behind it.
+fn split_brackets(text: &str) -> Option<(&str, &str)> {
+    let mut found = None;
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if std::mem::take(&mut is_escaped) => {}
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            '<' if !is_quoted => found = Some(at),
+            _ => {}
+        }
+    }
+    let (name, email) = text.split_at_checked(found?)?;
+    Some((name, email.strip_prefix('<')?))
+}
+
+/// The words of a name: without their quotes, and decoded.
+fn phrase(text: &str) -> String {
+    encoded_words::decoded(&unquoted(text.trim()))
+}
+
+/// A name without its quotes, which may be around some of its words. Those of an expression are the expression's.
 fn unquoted(name: &str) -> String {
-    let Some(quoted) = name.strip_prefix('"').and_then(|it| it.strip_suffix('"')) else { return name.to_owned() };
-    let mut chars = quoted.chars();
-    std::iter::from_fn(|| chars.next().and_then(|c| if c == '\\' { chars.next() } else { Some(c) })).collect()
+    let (mut plain, mut is_quoted, mut expressions) = (String::with_capacity(name.len()), false, 0_usize);
+    let mut chars = name.chars();
+    while let Some(c) = chars.next() {
+        if !is_quoted {
+            match c {
+                '{' => expressions += 1,
+                '}' => expressions = expressions.saturating_sub(1),
+                _ => {}
+            }
+            if expressions > 0 {
+                plain.push(c);
+                continue;
+            }
+        }
+        match c {
+            '"' => is_quoted = !is_quoted,
+            '\\' if is_quoted => plain.extend(chars.next()),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// A text without its comments, and the last of these.
+fn without_comments(text: &str) -> (Cow<'_, str>, Option<String>) {
+    if !text.contains('(') {
+        return (Cow::Borrowed(text), None);
+    }
+    let (mut plain, mut comment, mut depth) = (String::with_capacity(text.len()), String::new(), 0_usize);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for c in text.chars() {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match c {
+            '(' if !is_quoted && !was_escaped => {
+                if depth == 0 {
+                    comment.clear();
+                }
+                depth += 1;
+                continue;
+            }
+            ')' if depth > 0 && !was_escaped => {
+                depth -= 1;
+                continue;
+            }
+            '\\' if (is_quoted || depth > 0) && !was_escaped => is_escaped = true,
+            '"' if depth == 0 && !was_escaped => is_quoted = !is_quoted,
+            _ => {}
+        }
+        if depth > 0 { comment.push(c) } else { plain.push(c) }
+    }
+    // One that does not end is none.
+    if depth > 0 {
+        return (Cow::Borrowed(text), None);
+    }
+    (Cow::Owned(plain), Some(comment).filter(|it| !it.trim().is_empty()))
 }
 
 /// Why nothing can be sent to an address.
 pub fn problem(address: &str) -> Option<String> {
     let error = in_ascii(address).parse::<Address>().err()?;
-    let shown: String = address.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    Some(format!("'{shown}' is not an e-mail address: {error}"))
+    Some(format!("'{}' is not an e-mail address: {error}", in_line(address)))
 }
 
-/// The entries of a list: what stands between commas that are neither in quotes nor in brackets nor in a comment.
+/// The address of a recipient, without the name that may be beside it.
+pub fn bare(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_suffix('>').and_then(split_brackets).map_or(text, |(_, email)| email.trim())
+}
+
+/// Why nothing can be sent to a recipient: what a profile has may have a name beside the address.
+pub fn problem_of_recipient(text: &str) -> Option<String> {
+    // Most are addresses and no more.
+    if text.trim() == text && !text.contains(['<', ',', '(', '"', ';']) {
+        return problem(text);
+    }
+    let found = Mailbox::list(text);
+    match found.as_slice() {
+        [one] => one.problem(),
+        [] => problem(text),
+        several => Some(format!("'{}' is {} addresses, and a recipient has one", in_line(text), several.len())),
+    }
+}
+
+fn in_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The entries of a list: what stands between commas that are neither in quotes nor in brackets nor in a comment. The
+/// members of a group, `Team: ada@example.com, bob@example.com;`, are entries as others are.
 fn entries(text: &str) -> Vec<&str> {
     let (mut entries, mut start, mut brackets, mut comments) = (Vec::new(), 0, 0_usize, 0_usize);
     let (mut is_quoted, mut is_escaped) = (false, false);
+    let (mut expressions, mut group) = (0_usize, None);
     for (at, c) in text.char_indices() {
         if std::mem::take(&mut is_escaped) {
             continue;
@@ -95,12 +213,26 @@ fn entries(text: &str) -> Vec<&str> {
             '\\' if is_quoted || comments > 0 => is_escaped = true,
             '"' if comments == 0 => is_quoted = !is_quoted,
             _ if is_quoted => {}
+            '{' => expressions += 1,
+            '}' => expressions = expressions.saturating_sub(1),
             '(' => comments += 1,
             ')' => comments = comments.saturating_sub(1),
             _ if comments > 0 => {}
             '<' => brackets += 1,
             '>' => brackets = brackets.saturating_sub(1),
             ',' if brackets == 0 => {
+                entries.push(&text[start..at]);
+                start = at + 1;
+            }
+            ':' if brackets == 0 && expressions == 0 && group.is_none() => group = Some((entries.len(), start, at + 1)),
+            ';' if brackets == 0 && expressions == 0 => {
+                // The name of a group is no part of its first member.
+                if let Some((first, name, members)) = group.take() {
+                    match entries.get_mut(first) {
+                        Some(entry) => *entry = entry.get(members - name..).unwrap_or_default(),
+                        None => start = members,
+                    }
+                }
                 entries.push(&text[start..at]);
                 start = at + 1;
             }
@@ -158,6 +290,20 @@ mod tests {
             ("Bücher <ada@bücher.example>", vec![named("Bücher", "ada@xn--bcher-kva.example")]),
             ("", vec![]),
             (" , ", vec![]),
+            ("ada@example.com (Ada Lovelace)", vec![named("Ada Lovelace", "ada@example.com")]),
+            ("Ada (a, b (c)) <ada@example.com>(home), (nobody)", vec![named("Ada", "ada@example.com")]),
+            ("A :-) <ada@example.com>", vec![named("A :-)", "ada@example.com")]),
+            (
+                "Team: ada@example.com, Bob <bob@example.com>;, c@example.com",
+                vec![alone("ada@example.com"), named("Bob", "bob@example.com"), alone("c@example.com")],
+            ),
+            ("x@example.com, \"A: b\": ada@example.com;", vec![alone("x@example.com"), alone("ada@example.com")]),
+            ("undisclosed-recipients:;", vec![]),
+            ("a@example.com; b@example.com", vec![alone("a@example.com"), alone("b@example.com")]),
+            ("=?utf-8?Q?Ad=C3=A9_L.?= <ada@example.com>", vec![named("Adé L.", "ada@example.com")]),
+            ("\"Ada\" L. <ada@example.com>", vec![named("Ada L.", "ada@example.com")]),
+            ("<@a.example,@b.example:ada@example.com>", vec![alone("ada@example.com")]),
+            ("\"a <b@c>\" <ada@example.com>", vec![named("a <b@c>", "ada@example.com")]),
         ];
         for (text, expected) in cases {
             assert_eq!(Mailbox::list(text), expected, "{text}");
@@ -185,6 +331,19 @@ mod tests {
                 named("{{name}}", "a@example.com")
             ]
         );
+    }
+
+    #[test]
+    fn a_recipient_may_have_a_name_and_is_one() {
+        let alone = |text| Mailbox::alone(text).map(|it| it.to_string());
+        assert_eq!(alone(" ada@example.com "), Some("ada@example.com".to_owned()));
+        assert_eq!(alone("Ada <ada@example.com>"), Some("Ada <ada@example.com>".to_owned()));
+        assert_eq!(alone("ada@example.com, bob@example.com"), None);
+        assert_eq!(problem_of_recipient("Ada <ada@example.com> "), None);
+        assert!(problem_of_recipient("a@example.com,b@example.com").is_some_and(|it| it.contains("is 2 addresses")));
+        for wrong in ["", "nobody", "Ada <nobody>", "(c)"] {
+            assert!(problem_of_recipient(wrong).is_some_and(|it| it.contains("is not an e-mail address")), "{wrong}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod data;
 pub mod definition;
 pub mod delay;
 pub mod email_headers;
+mod encoded_words;
 pub mod environment;
 mod layers;
 pub mod lifecycle;

@@ -3,12 +3,17 @@
 
 use serde_json::{Map, Value};
 
+mod recipient;
+
+use super::brand::brand_settings;
 use super::channel::Channel;
 use super::layers::{FLAT, NESTED};
-use super::names;
 use super::provider::Provider;
 use crate::error::shown;
+use crate::json::shape::Shape;
 use crate::json::{Object, kind};
+
+pub use recipient::of_user;
 
 /// Of one message: who writes more mistakes has found out by then.
 const TOLD_LIMIT: usize = 20;
@@ -55,8 +60,17 @@ struct Told(Vec<String>);
 
 /// What nothing comes of in a definition that was read, in words for the log.
 pub fn of(definition: &str) -> Vec<String> {
+    told(definition, FLAT)
+}
+
+/// The same of a send in its first form, whose members have nothing around them.
+pub fn of_v1(definition: &str) -> Vec<String> {
+    told(definition, "")
+}
+
+fn told(definition: &str, at: &str) -> Vec<String> {
     let mut told = Told(Vec::new());
-    told.message(definition, FLAT);
+    told.message(definition, at);
     if told.0.len() > TOLD_LIMIT {
         let more = told.0.len() - TOLD_LIMIT;
         told.0.truncate(TOLD_LIMIT);
@@ -68,12 +82,13 @@ pub fn of(definition: &str) -> Vec<String> {
 impl Told {
     fn message(&mut self, definition: &str, at: &str) {
         let looked = Object::of(definition).for_each(|name, value| {
-            let path = format!("{at}.{name}");
+            let path = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
             match name {
                 "message" if at == FLAT && value.starts_with('{') => self.message(value, NESTED),
                 "channels" => self.map(value, &path, Told::channel),
                 "providers" => self.map(value, &path, Told::provider),
                 "override" => self.map(value, &path, Told::overriding),
+                "brand" => self.brand(value, &path, true),
                 "timeout" => self.0.push(format!("{path} has no effect here: nothing is tried again")),
                 "expiry" => self.0.push(format!("{path} has no effect here: no message expires")),
                 "routing" | "delay" | "metadata" | "context" | "preferences" | "to" => {
@@ -113,7 +128,43 @@ impl Told {
             let hint = Provider::named(name).map_or("", |_| "; it is a provider and belongs under 'providers'");
             self.0.push(format!("{at}.{} has no effect: there is no such channel{hint}", shown(name)));
         } else if let Some(options) = value.as_object() {
-            self.members(options, &format!("{at}.{name}"), CHANNEL);
+            let at = format!("{at}.{name}");
+            self.members(options, &at, CHANNEL);
+            self.providers(options, &at, Channel::from_name(name));
+            if let Some(brand) = options.get("override").and_then(|it| it.get("brand")) {
+                self.brand(&brand.to_string(), &format!("{at}.override.brand"), false);
+            }
+        }
+    }
+
+    /// Names of providers that carry nothing of a channel, or that are not known.
+    fn providers(&mut self, options: &Map<String, Value>, at: &str, channel: Option<Channel>) {
+        for (i, entry) in options.get("providers").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            let name = entry.as_str().or_else(|| entry.get("channel")?.as_str());
+            let why = match (name.map(Provider::named), channel) {
+                (Some(None), _) => format!("there is no provider '{}'", shown(name.unwrap_or_default())),
+                (Some(Some(provider)), Some(channel)) if !provider.serves(channel) => {
+                    format!("{} is no provider of {}", provider.name(), channel.name())
+                }
+                _ => continue,
+            };
+            self.0.push(format!("{at}.providers[{i}] has no effect: {why}"));
+        }
+    }
+
+    /// A brand in an object. Settings may be among the members of one that `is_whole`, and not only laid over another.
+    fn brand(&mut self, brand: &str, at: &str, is_whole: bool) {
+        const BRAND: &str =
+            concat!("{id?, name?, settings?: ", brand_settings!(), ", snippets?: {items?: [{name, value}]}}");
+        const SETTINGS: &str = brand_settings!();
+        let mut has_settings = !is_whole;
+        let looked = Object::of(brand).for_each(|name, _| has_settings |= matches!(name, "settings" | "snippets"));
+        if looked.is_ok()
+            && let Some(shape) = Shape::read(if has_settings { BRAND } else { SETTINGS })
+        {
+            shape.unread(brand, at, &mut |path| {
+                self.0.push(format!("{} has no effect: no such member is known", shown(&path)));
+            });
         }
     }
 
@@ -131,6 +182,8 @@ impl Told {
             self.0.push(format!("{at} has no effect: there is no such provider"));
         } else if !value.is_object() {
             self.0.push(format!("{at} has no effect: expected an object, found {}", kind(&value.to_string())));
+        } else if name == "brand" {
+            self.brand(&value.to_string(), &at, false);
         } else if let ("channel", Value::Object(channels)) = (name, value) {
             for name in channels.keys().filter(|name| Channel::from_name(name).is_none()) {
                 self.0.push(format!("{at}.{} has no effect: there is no such channel", shown(name)));
@@ -141,6 +194,9 @@ impl Told {
     /// Of a recipient everything that is no member of its own is a part of the profile, which a text may show.
     fn recipient(&mut self, recipient: &Value, at: &str) {
         let Some(recipient) = recipient.as_object() else { return };
+        let names: Vec<&str> =
+            recipient.iter().filter(|(_, it)| !it.is_null()).map(|(name, _)| name.as_str()).collect();
+        self.0.extend(recipient::slips(&names, recipient::Place::To, at));
         let object = |name: &str| recipient.get(name).and_then(Value::as_object);
         if let Some(context) = object("context") {
             self.members(context, &format!("{at}.context"), CONTEXT);
@@ -171,13 +227,16 @@ impl Told {
             if let Some(name) = name.filter(|it| Channel::from_name(it).is_none() && Provider::named(it).is_none()) {
                 self.0.push(format!("{at}: there is no channel or provider '{}'", shown(name)));
             }
+            let channel = name.and_then(Channel::from_name);
             let Some(entry) = entry.as_object() else { continue };
+            self.providers(entry, &at, channel);
             match entry.contains_key("channels") {
                 true => self.routing(&entry.iter().filter(|(it, _)| *it != "if").map(owned).collect(), &at),
                 false => self.members(entry, &at, ENTRY),
             }
             if let Some(config) = entry.get("config").and_then(Value::as_object) {
                 self.members(config, &format!("{at}.config"), CONFIG);
+                self.providers(config, &format!("{at}.config"), channel);
             }
         }
     }
@@ -198,59 +257,11 @@ impl Told {
             Some(_) => "; it is a provider and belongs under 'providers'",
             None => "",
         };
-        self.0.push(format!("{at}.{} has no effect: no such member is known{hint}", shown(name)));
+        let at = if at.is_empty() { String::new() } else { format!("{at}.") };
+        self.0.push(format!("{at}{} has no effect: no such member is known{hint}", shown(name)));
     }
 }
 
 fn owned((name, value): (&String, &Value)) -> (String, Value) {
     (name.clone(), value.clone())
-}
-
-names! {
-    /// Members of a bulk user.
-    UserMember {
-        Recipient = "recipient",
-        UserId = "user_id",
-        Email = "email",
-        PhoneNumber = "phone_number",
-        Profile = "profile",
-        Data = "data",
-        Preferences = "preferences",
-        To = "to",
-        // What `GET /bulk/{job_id}/users` adds: it may be sent back.
-        Status = "status",
-        MessageId = "messageId",
-        Error = "error",
-    }
-}
-
-/// What people write in a bulk user, and what they mean by it.
-const MEANT: &[(&[&str], &str)] = &[
-    (&["recipientId", "recipient_id", "userId", "userID", "user", "id"], "recipient"),
-    (&["emailAddress", "mail"], "profile.email"),
-    (&["phone", "phoneNumber"], "profile.phone_number"),
-    (&["locale", "tenant_id", "context", "slack", "ms_teams", "webhook"], "to"),
-];
-
-/// The first member of a bulk user, if any, that nothing comes of, in words for the log; `at` is the user's path.
-pub fn of_user(user: &str, at: impl Fn() -> String) -> Option<String> {
-    let (mut unknown, mut has_name) = (None, false);
-    let looked = Object::of(user).for_each(|name, _| {
-        has_name |= matches!(name, "recipient" | "user_id" | "to");
-        if unknown.is_none() && UserMember::from_name(name).is_none() {
-            unknown = Some(name.to_owned());
-        }
-    });
-    looked.ok()?;
-    let unknown = unknown?;
-    let meant = MEANT.iter().find(|(names, _)| names.contains(&unknown.as_str())).map(|(_, meant)| *meant);
-    let hint = match meant {
-        Some("recipient") if !has_name => {
-            "; 'recipient' names the user. Without it a recipient is made up, and no duplicate is found".to_owned()
-        }
-        Some("to") => format!("; 'to.{unknown}' is meant"),
-        Some(meant) => format!("; '{meant}' is meant"),
-        None => String::new(),
-    };
-    Some(format!("{}.{} has no effect{hint}", at(), shown(&unknown)))
 }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::de;
+use serde::{Deserialize, Deserializer};
 
 use super::channel::Channel;
 use super::names;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::json::{self, Fields, Object};
+use crate::json::{self, Fields, Object, Text};
 
 names! {
     /// What a user has chosen for a subscription topic.
@@ -58,11 +59,20 @@ impl TopicPreference {
 /// The choice as it is sent. `digest_schedule_id` is taken and means nothing here.
 #[derive(Debug, Deserialize)]
 struct PreferenceBody {
+    #[serde(deserialize_with = "choice")]
     status: PreferenceStatus,
     #[serde(default)]
     has_custom_routing: Option<bool>,
     #[serde(default)]
     custom_routing: Option<Vec<Channel>>,
+}
+
+/// A status that a user can choose. Who sends [`Required`](PreferenceStatus::Required) is told why not later on: the
+/// OpenAPI document has it among the statuses of a recipient.
+fn choice<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<PreferenceStatus, D::Error> {
+    let sent = Text::deserialize(deserializer)?;
+    let found = PreferenceStatus::from_name(sent.as_str());
+    found.ok_or_else(|| de::Error::custom("expected OPTED_IN or OPTED_OUT"))
 }
 
 impl TopicPreference {
@@ -87,6 +97,16 @@ impl TopicPreference {
     }
 }
 
+/// The [shape](crate::json::shape::Shape) of the preferences that come with a recipient.
+macro_rules! recipient_preferences {
+    () => {
+        "{categories?: {*: {status, channel_preferences?: [{channel}], rules?: [{until, start?}]}}, \
+         notifications?: {*: {status, channel_preferences?: [{channel}], rules?: [{until, start?}]}}}"
+    };
+}
+
+pub(crate) use recipient_preferences;
+
 /// The preferences of a list, of a subscription or of a recipient: by topic (`categories`) and by template or event
 /// (`notifications`).
 #[derive(Debug, Default, Deserialize)]
@@ -99,6 +119,7 @@ pub struct RecipientPreferences {
 
 #[derive(Debug, Deserialize)]
 pub struct PreferenceDetails {
+    #[serde(deserialize_with = "choice")]
     pub status: PreferenceStatus,
     #[serde(default)]
     pub channel_preferences: Option<Vec<Fields<ChannelPreference>>>,

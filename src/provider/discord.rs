@@ -16,7 +16,8 @@ const OPENED: &str = "CHANNEL_ID";
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let title = message.title().map(|title| format!("**{}**", node::literal_markdown(title)));
     let lines: Vec<String> = title.into_iter().chain(elements::read(message).into_iter().filter_map(line)).collect();
-    let body = json!({ "content": lines.join("\n") });
+    let content = lines.join("\n");
+    let body = json!({ "content": content, "allowed_mentions": mentions(&content) });
     let authorization = format!("Bot {}", message.config(&["token", "botToken"]).unwrap_or("BOT_TOKEN"));
     let headers = [("Authorization", authorization.as_str())];
     let is_user = message.profile_text("/discord/channel_id") != Some(message.address)
@@ -61,6 +62,34 @@ fn line(element: Node) -> Option<String> {
     })
 }
 
+/// Whom one message may name.
+const MENTIONS_LIMIT: usize = 100;
+
+/// Only those are called whom the author wrote: what data name has a backslash or a space without width in it.
+fn mentions(content: &str) -> Value {
+    let (mut users, mut roles) = (Vec::new(), Vec::new());
+    for (at, mark) in content.match_indices("<@") {
+        let (before, rest) = (&content[..at], &content[at + mark.len()..]);
+        let (found, rest) = match rest.strip_prefix('&') {
+            Some(rest) => (&mut roles, rest),
+            None => (&mut users, rest.strip_prefix('!').unwrap_or(rest)),
+        };
+        let id = rest.split_once('>').map_or("", |(id, _)| id);
+        let is_id = (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit());
+        if is_id && !before.ends_with('\\') && !found.contains(&id) && found.len() < MENTIONS_LIMIT {
+            found.push(id);
+        }
+    }
+    let everyone: &[&str] = if node::calls_everyone(content) { &["everyone"] } else { &[] };
+    let mut mentions = json!({ "parse": everyone });
+    for (name, found) in [("users", users), ("roles", roles)] {
+        if !found.is_empty() {
+            mentions[name] = json!(found);
+        }
+    }
+    mentions
+}
+
 /// Courier's page has the `embed` of an older version, which this one does not read.
 pub fn lay_over(body: &mut Value, over: &Value) {
     let mut over = over.clone();
@@ -68,5 +97,13 @@ pub fn lay_over(body: &mut Value, over: &Value) {
     if let Some(embed) = embed.filter(|_| over.get("embeds").is_none()) {
         over["embeds"] = json!([embed]);
     }
+    // Some of its members go with no others.
+    let is_said = over.get("allowed_mentions").is_some();
+    if let Some(members) = body.as_object_mut().filter(|_| is_said) {
+        members.remove("allowed_mentions");
+    }
     merge(body, &over);
+    if let Some(content) = over.get("content").and_then(Value::as_str).filter(|_| !is_said) {
+        body["allowed_mentions"] = mentions(content);
+    }
 }

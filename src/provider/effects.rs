@@ -69,14 +69,45 @@ fn ineffective(over: &Value, targets: &[(Provider, Channel)]) -> Vec<String> {
     // A brand is no matter of the request.
     parts.retain(|pointer| pointer != "/brand" && !pointer.starts_with("/brand/"));
     parts.retain(|pointer| {
-        !others(over, pointer).iter().any(|changed| {
+        let has_effect = others(over, pointer).iter().any(|changed| {
             let differs = |((provider, channel), request_): (&(Provider, Channel), &Value)| {
                 request(*provider, *channel, changed) != *request_
             };
             targets.iter().zip(&requests).any(differs)
-        })
+        });
+        !has_effect || is_passed_over(over, pointer, targets, &requests)
     });
     parts
+}
+
+/// Whether a text stands where one is read, and is none of those that are understood there: without it the requests are the
+/// same, and it is in none of them. Only of an override's own members: those within them may have defaults of their own.
+fn is_passed_over(over: &Value, pointer: &str, targets: &[(Provider, Channel)], requests: &[Value]) -> bool {
+    let Some(text) = over.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()) else {
+        return false;
+    };
+    let Some(without) = without(over, pointer).filter(|_| pointer.rfind('/') == Some(0)) else { return false };
+    let text = text.to_lowercase();
+    targets
+        .iter()
+        .zip(requests)
+        .all(|((provider, channel), made)| request(*provider, *channel, &without) == *made && !holds(made, &text))
+}
+
+fn holds(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(it) => it.to_lowercase().contains(text),
+        Value::Array(values) => values.iter().any(|value| holds(value, text)),
+        Value::Object(members) => members.iter().any(|(name, value)| name.to_lowercase() == text || holds(value, text)),
+        _ => false,
+    }
+}
+
+fn without(over: &Value, pointer: &str) -> Option<Value> {
+    let (outer, name) = pointer.rsplit_once('/')?;
+    let mut without = over.clone();
+    without.pointer_mut(outer)?.as_object_mut()?.remove(&name.replace("~1", "/").replace("~0", "~"));
+    Some(without)
 }
 
 /// The pointers of all that is no object or list with members.
@@ -123,13 +154,7 @@ fn others(over: &Value, pointer: &str) -> Vec<Value> {
         Some(Value::Object(_)) => vec![with(json!({ "other": "x" }))],
         _ => vec![with("other@example.com".into())],
     };
-    if let Some((outer, name)) = pointer.rsplit_once('/') {
-        let mut without = over.clone();
-        if let Some(Value::Object(members)) = without.pointer_mut(outer) {
-            members.remove(&name.replace("~1", "/").replace("~0", "~"));
-            changed.push(without);
-        }
-    }
+    changed.extend(without(over, pointer));
     changed
 }
 
@@ -190,6 +215,10 @@ mod tests {
         let mut found = ineffective(definition);
         found.sort();
         assert_eq!(found, expected);
+        let of_webhook =
+            |method| ineffective(json!({ "providers": { "webhook": { "override": { "method": method } } } }));
+        assert_eq!(of_webhook("FETCH"), ["message.providers.webhook.override.method"]);
+        assert_eq!((of_webhook("put"), of_webhook("POST")), (vec![], vec![]));
         assert_eq!(ineffective(json!({ "providers": { "sendgrid": { "override": {} } } })), [""; 0]);
     }
 }

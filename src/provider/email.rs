@@ -45,7 +45,7 @@ pub struct Email {
     pub html: String,
     pub headers: Vec<(String, String)>,
     pub attachments: Vec<Attachment>,
-    /// What is wrong with an attachment.
+    /// What is wrong with an attachment or with the sender.
     broken: Option<String>,
 }
 
@@ -109,9 +109,14 @@ pub fn read_with(message: &ProviderMessage<'_>, own: Option<&Value>, with_html: 
         }
     }
     let headers = find(&["headers"]).and_then(Value::as_object).into_iter().flatten();
+    let from = mailboxes(&["from"]);
+    if from.len() > 1 {
+        let error = format!("'{}' is {} senders, and an e-mail has one", clean(&header(&from)), from.len());
+        broken.get_or_insert(error);
+    }
     Email {
-        from: mailboxes(&["from"]).into_iter().next().unwrap_or_else(|| configured_sender(message)),
-        to: if to.is_empty() { vec![Mailbox::new(None, message.address)] } else { to },
+        from: from.into_iter().next().unwrap_or_else(|| configured_sender(message)),
+        to: if to.is_empty() { vec![recipient(message.address)] } else { to },
         cc: mailboxes(&["cc"]),
         bcc: mailboxes(&["bcc"]),
         reply_to: mailboxes(&["replyTo", "reply_to"]),
@@ -122,6 +127,11 @@ pub fn read_with(message: &ProviderMessage<'_>, own: Option<&Value>, with_html: 
         attachments,
         broken,
     }
+}
+
+/// What a profile has may have a name beside the address.
+fn recipient(address: &str) -> Mailbox {
+    Mailbox::alone(address).unwrap_or_else(|| Mailbox::new(None, address))
 }
 
 /// The sender of an override's `config`.

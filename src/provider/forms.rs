@@ -111,7 +111,8 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     request
 }
 
-/// Lays the `payload` of a content's `raw` over a request. That of a webhook is its body, or has it.
+/// Lays the `payload` of a content's `raw` over a request, as an override's `body` is. That of a webhook is its body, or has
+/// it.
 fn lay_payload(request: &mut Value, payload: Value, target: &BodyTarget) {
     let is_request = ["body", "headers", "method", "url"].iter().any(|name| payload.get(name).is_some());
     match (target, payload) {
@@ -122,10 +123,7 @@ fn lay_payload(request: &mut Value, payload: Value, target: &BodyTarget) {
             merge(request, &Value::Object(members));
         }
         (BodyTarget::Member("body"), payload) => request["body"] = payload,
-        (BodyTarget::Http | BodyTarget::HttpBy(_) | BodyTarget::HttpWhole(_), payload) => {
-            merge(&mut request["body"], &payload)
-        }
-        (_, payload) => merge(request, &payload),
+        (target, payload) => lay_body(request, &payload, target),
     }
 }
 
@@ -148,7 +146,13 @@ fn read_email(message: &ProviderMessage<'_>, target: &BodyTarget) -> Email {
 }
 
 fn email_problem(message: &ProviderMessage<'_>, email: &Email) -> Option<String> {
-    email.problem().filter(|_| message.provider.row().borrows.is_none())
+    let row = message.provider.row();
+    let several = email.reply_to.len();
+    let has_too_many = || {
+        (row.form == RequestForm::Mailjet && several > 1)
+            .then(|| format!("Mailjet takes one address to reply to, and {several} are given"))
+    };
+    email.problem().or_else(has_too_many).filter(|_| row.borrows.is_none())
 }
 
 fn lay_over(message: &ProviderMessage<'_>, request: &mut Value, target: BodyTarget) {
@@ -157,10 +161,16 @@ fn lay_over(message: &ProviderMessage<'_>, request: &mut Value, target: BodyTarg
     {
         http::add_headers(&mut request["headers"], headers);
     }
-    let Some(body @ Value::Object(members)) = message.overridden(&["body"]) else { return };
+    if let Some(body) = message.overridden(&["body"]) {
+        lay_body(request, body, &target);
+    }
+}
+
+fn lay_body(request: &mut Value, body: &Value, target: &BodyTarget) {
+    let Value::Object(members) = body else { return };
     match target {
-        BodyTarget::MemberUnlessNamed(name) if members.contains_key(name) => merge(request, body),
-        BodyTarget::Member(name) | BodyTarget::MemberUnlessNamed(name) => merge(&mut request[name], body),
+        BodyTarget::MemberUnlessNamed(name) if members.contains_key(*name) => merge(request, body),
+        BodyTarget::Member(name) | BodyTarget::MemberUnlessNamed(name) => merge(&mut request[*name], body),
         BodyTarget::Fields(fields) => merge(request, &fields(members)),
         BodyTarget::Http => merge(&mut request["body"], body),
         BodyTarget::HttpBy(lay_over) => lay_over(&mut request["body"], body),
@@ -174,7 +184,6 @@ fn lay_over(message: &ProviderMessage<'_>, request: &mut Value, target: BodyTarg
 pub fn about(provider: Provider) -> About {
     let text = |request, limits, validator| About { request, limits, validator };
     const ADDRESSES: &str = "addresses";
-    const SMS: &str = "no number, empty";
     match provider.row().form {
         RequestForm::Sendgrid => {
             text("the JSON of mail/send", "addresses, no subject, no content, an address twice", "`@sendgrid/mail`")
@@ -192,10 +201,14 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Resend => text("HTTP", ADDRESSES, "`resend`"),
         RequestForm::Sparkpost => text("HTTP", ADDRESSES, "`sparkpost`"),
         RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", "`twilio`"),
-        RequestForm::Messagebird => text("HTTP", SMS, "`messagebird`"),
-        RequestForm::Plivo => text("HTTP", SMS, "`plivo`"),
-        RequestForm::Telnyx => text("HTTP, version 2", SMS, "`telnyx`"),
-        RequestForm::Vonage => text("HTTP, the SMS API", SMS, "`@vonage/sms`"),
+        RequestForm::Messagebird => {
+            text("HTTP", "no number, empty, over 1,377 characters, 603 beyond the GSM alphabet", "`messagebird`")
+        }
+        RequestForm::Plivo => {
+            text("HTTP", "no number, empty, over 1,600 characters, 737 beyond the GSM alphabet", "`plivo`")
+        }
+        RequestForm::Telnyx => text("HTTP, version 2", "no number, empty, over 10 parts", "`telnyx`"),
+        RequestForm::Vonage => text("HTTP, the SMS API", "no number, empty, over 3,200 characters", "`@vonage/sms`"),
         RequestForm::Fcm => {
             text("the JSON of messages:send", "4,096 bytes, reserved keys of `data`", "`firebase-admin`")
         }
@@ -203,15 +216,21 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Expo => text("HTTP", "4,096 bytes", "`expo-server-sdk`"),
         RequestForm::OneSignal => text("HTTP", "", "`@onesignal/node-onesignal`"),
         RequestForm::Airship => text("HTTP, version 3", "", "`urbanairship`"),
-        RequestForm::Sns => text("HTTP, fields of `Publish`", SMS, "`@aws-sdk/client-sns`"),
+        RequestForm::Sns => text(
+            "HTTP, fields of `Publish`",
+            "no number, empty, over 1,600 characters of an SMS",
+            "`@aws-sdk/client-sns`",
+        ),
         RequestForm::Slack => text(
             "the JSON of chat.postMessage, with blocks",
-            "nothing, 50 blocks, 3,000 characters, 40,000 of the text, URLs and ids of buttons",
+            "nothing, 50 blocks, 3,000 characters, 40,000 of the text, types and members of blocks, URLs, ids of buttons",
             "`@slack/web-api`, `@slack/types`",
         ),
         RequestForm::MsTeams => text("a message with an Adaptive Card", "28 KB", "`adaptivecards`"),
-        RequestForm::Discord => text("HTTP, version 10", "empty, over 2,000 characters", "`@discordjs/rest`"),
-        RequestForm::Webhook => text("HTTP", "", ""),
+        RequestForm::Discord => {
+            text("HTTP, version 10", "empty, over 2,000 characters, URLs of embeds", "`@discordjs/rest`")
+        }
+        RequestForm::Webhook => text("HTTP", "no URL", ""),
         RequestForm::Inbox => text("an inbox message", "", ""),
         RequestForm::Common if provider.channel() == Channel::Email && provider.row().borrows.is_none() => {
             text("generic", ADDRESSES, "")

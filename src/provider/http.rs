@@ -53,3 +53,14 @@ pub fn add_headers(headers: &mut Value, more: &Map<String, Value>) {
     let all: Map<String, Value> = by_name.into_values().map(|(name, value)| (name.clone(), value.clone())).collect();
     *headers = Value::Object(all);
 }
+
+/// Whether a text is an address of the web: a scheme and a host.
+pub fn is_url(text: &str) -> bool {
+    let rest = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.get(..scheme.len())?.eq_ignore_ascii_case(scheme).then(|| &text[scheme.len()..]));
+    let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "<>\"{}|\\^`".contains(c);
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with(':') && !host.contains(is_odd))
+        && !text.contains(char::is_whitespace)
+}

@@ -7,13 +7,16 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::http::is_url;
 use super::message::ProviderMessage;
 use super::overrides::{over_headers, overrides};
-use super::{email, forms};
+use super::slack_limits::{self, slack};
+use super::{email, forms, sms_limits};
 use crate::model::channel::Channel;
 use crate::model::mailbox;
 use crate::model::options::MessageOptions;
 use crate::model::provider::{Provider, RequestForm};
+use crate::model::rendered_batch::Delivery;
 
 /// Bytes of a push message.
 const PUSH_BYTES: usize = 4096;
@@ -21,30 +24,9 @@ const PUSH_BYTES: usize = 4096;
 const TEAMS_BYTES: usize = 28 * 1024;
 const TWILIO_CHARS: usize = 1600;
 const DISCORD_CHARS: usize = 2000;
-const SLACK_BLOCKS: usize = 50;
-const SLACK_CHARS: usize = 3000;
-const SLACK_ID_CHARS: usize = 255;
-/// Characters of the text that stands for the blocks.
-const SLACK_TEXT_CHARS: usize = 40_000;
-const SLACK_HEADER_CHARS: usize = 150;
-/// Of a button, and of what stands in one row.
-const SLACK_BUTTON_CHARS: usize = 75;
-const SLACK_ROW_ELEMENTS: usize = 25;
-const SLACK_CONTEXT_ELEMENTS: usize = 10;
 
 /// An id as long as those that messages get.
 const MESSAGE_ID: &str = "1-00000000-000000000000000000000000";
-
-/// What became of one delivery, as far as providers look at it.
-#[derive(Clone, Copy)]
-pub struct Rendered<'a> {
-    pub channel: Channel,
-    pub provider: Provider,
-    pub address: &'a str,
-    pub subject: Option<&'a str>,
-    pub body: &'a str,
-    pub content: Option<&'a str>,
-}
 
 /// What providers say to a job's messages. What is the same for all of them is worked out once.
 pub struct ProviderChecks {
@@ -103,14 +85,14 @@ impl ProviderChecks {
         if check.problem.is_some() || check.names_recipients {
             return check.problem.clone();
         }
-        mailbox::problem(address)
+        mailbox::problem_of_recipient(address)
     }
 
     /// What the provider would make of it. `data` writes what the message was made of.
     pub fn judge(
         &self,
         overriding: Overriding<'_>,
-        rendered: Rendered<'_>,
+        rendered: Delivery<'_>,
         data: impl FnOnce(&mut String) -> Result<(), String>,
     ) -> ProviderVerdict {
         let form = rendered.provider.row().form;
@@ -210,7 +192,7 @@ fn near_bytes(provider: Provider, bytes: usize, limit: usize) -> ProviderVerdict
     }
 }
 
-fn sample<'a>(rendered: Rendered<'a>, overriding: Option<&'a Value>) -> ProviderMessage<'a> {
+fn sample<'a>(rendered: Delivery<'a>, overriding: Option<&'a Value>) -> ProviderMessage<'a> {
     ProviderMessage {
         message_id: MESSAGE_ID,
         subject: rendered.subject,
@@ -227,7 +209,7 @@ impl JobCheck {
         if channel != Channel::Email || overriding.is_none() {
             return JobCheck { overriding, ..JobCheck::default() };
         }
-        let rendered = Rendered { channel, provider, address: ADDRESS, subject: None, body: "", content: None };
+        let rendered = Delivery { channel, provider, address: ADDRESS, subject: None, body: "", content: None };
         let message = sample(rendered, overriding.as_ref());
         let own = message.overridden(&["body"]).filter(|_| provider.row().form == RequestForm::Smtp);
         let names_recipients = email::read(&message, own).to.iter().any(|mailbox| mailbox.email != ADDRESS);
@@ -238,10 +220,10 @@ impl JobCheck {
 
 fn is_limited(form: RequestForm) -> bool {
     use RequestForm::{
-        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Sendgrid, Slack, Sns, Telnyx, Twilio, Vonage,
+        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Sendgrid, Slack, Sns, Telnyx, Twilio, Vonage, Webhook,
     };
     is_push(form)
-        || matches!(form, Sendgrid | Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord)
+        || matches!(form, Sendgrid | Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord | Webhook)
         || matches!(form, Messagebird | Plivo | Telnyx | Vonage | Sns)
 }
 
@@ -252,17 +234,19 @@ fn is_push(form: RequestForm) -> bool {
 
 /// Whether there is no need to look at the request. It is not made for most messages, which are far from every limit. An
 /// escape takes six bytes for one, and what stands around the texts less than 1,000.
-fn is_surely_taken(form: RequestForm, it: &Rendered<'_>, bytes: usize, data: &str) -> bool {
-    let has_action = || it.content.is_some_and(|content| content.contains("\"action\""));
+fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &str) -> bool {
+    let has = |content: &str, node: &str| content.contains(&format!("\"{node}\""));
+    let has_action = || it.content.is_some_and(|content| has(content, "action"));
+    let has_raw = || it.content.is_some_and(|content| has(content, "raw"));
     match form {
         RequestForm::Sendgrid => it.subject.is_some_and(|subject| !subject.is_empty()),
         RequestForm::Twilio => twilio(it.address, it.body).is_none(),
         RequestForm::Fcm => {
             let may_be_reserved = RESERVED.iter().chain(&RESERVED_STARTS).any(|key| data.contains(key));
-            !may_be_reserved && 6 * (bytes + data.len()) + it.address.len() + 1000 < PUSH_BYTES
+            !may_be_reserved && !has_raw() && 6 * (bytes + data.len()) + it.address.len() + 1000 < PUSH_BYTES
         }
-        RequestForm::Apns => 6 * (bytes + data.len()) + 1000 < PUSH_BYTES,
-        RequestForm::Expo => 6 * (bytes + data.len()) + it.address.len() + 1000 < PUSH_BYTES,
+        RequestForm::Apns => !has_raw() && 6 * (bytes + data.len()) + 1000 < PUSH_BYTES,
+        RequestForm::Expo => !has_raw() && 6 * (bytes + data.len()) + it.address.len() + 1000 < PUSH_BYTES,
         RequestForm::Messagebird
         | RequestForm::Plivo
         | RequestForm::Telnyx
@@ -270,11 +254,13 @@ fn is_surely_taken(form: RequestForm, it: &Rendered<'_>, bytes: usize, data: &st
         | RequestForm::Sns => it.channel != Channel::Sms || sms(form, it.address, it.body).is_none(),
         // Blocks of the author's own have limits of their own.
         RequestForm::Slack => {
-            let has_own = || it.content.is_some_and(|content| content.starts_with('{') || content.contains("\"raw\""));
-            !it.body.is_empty() && 6 * bytes < SLACK_BUTTON_CHARS * 8 && !has_action() && !has_own()
+            let has_own = || it.content.is_some_and(|content| content.starts_with('{') || has(content, "image"));
+            let is_short = 6 * bytes < slack_limits::BUTTON_CHARS * 8;
+            !it.body.is_empty() && is_short && !has_action() && !has_own() && !has_raw()
         }
         RequestForm::MsTeams => 6 * bytes + 2000 < TEAMS_BYTES,
-        RequestForm::Discord => !it.body.is_empty() && 2 * bytes < DISCORD_CHARS,
+        RequestForm::Discord => !it.body.is_empty() && 2 * bytes < DISCORD_CHARS && !has_raw(),
+        RequestForm::Webhook => is_url(it.address) && !has_raw(),
         _ => true,
     }
 }
@@ -315,11 +301,51 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
             if content.trim().is_empty() && is_empty() {
                 return Some("50006: Cannot send an empty message".to_owned());
             }
-            (content.chars().count() > DISCORD_CHARS)
-                .then(|| "50035: Invalid Form Body: content: Must be 2000 or fewer in length.".to_owned())
+            if content.chars().count() > DISCORD_CHARS {
+                return Some("50035: Invalid Form Body: content: Must be 2000 or fewer in length.".to_owned());
+            }
+            embeds(&request["body"]["embeds"])
+        }
+        RequestForm::Webhook => {
+            (!is_url(text("url"))).then(|| format!("ERR_INVALID_URL: Invalid URL: {}", email::clean(text("url"))))
         }
         _ => None,
     }
+}
+
+/// What an embed of Discord's may have, in characters.
+const EMBED_CHARS: [(&str, usize); 4] =
+    [("/title", 256), ("/description", 4096), ("/footer/text", 2048), ("/author/name", 256)];
+const EMBED_URLS: [&str; 6] =
+    ["/url", "/image/url", "/thumbnail/url", "/author/url", "/author/icon_url", "/footer/icon_url"];
+const EMBEDS_LIMIT: usize = 10;
+const EMBED_FIELDS: usize = 25;
+
+fn embeds(embeds: &Value) -> Option<String> {
+    let invalid = |at: String, what: &str| Some(format!("50035: Invalid Form Body: {at}: {what}"));
+    let all = embeds.as_array().map_or(&[][..], Vec::as_slice);
+    if all.len() > EMBEDS_LIMIT {
+        return invalid("embeds".to_owned(), "Must be 10 or fewer in length.");
+    }
+    for (i, embed) in all.iter().enumerate() {
+        let text = |pointer: &str| embed.pointer(pointer).and_then(Value::as_str);
+        let at = |pointer: &str| format!("embeds[{i}]{}", pointer.replace('/', "."));
+        for pointer in EMBED_URLS {
+            let is_attached = |url: &str| url.starts_with("attachment://") && pointer != "/url";
+            if text(pointer).is_some_and(|url| !is_url(url) && !is_attached(url)) {
+                return invalid(at(pointer), "Not a well formed URL.");
+            }
+        }
+        for (pointer, most) in EMBED_CHARS {
+            if text(pointer).is_some_and(|it| it.chars().count() > most) {
+                return invalid(at(pointer), &format!("Must be {most} or fewer in length."));
+            }
+        }
+        if embed["fields"].as_array().is_some_and(|it| it.len() > EMBED_FIELDS) {
+            return invalid(at("/fields"), "Must be 25 or fewer in length.");
+        }
+    }
+    None
 }
 
 fn sendgrid(request: &Value) -> Option<String> {
@@ -367,7 +393,7 @@ fn twilio(to: &str, body: &str) -> Option<String> {
         .then(|| "21617: The concatenated message body exceeds the 1600 character limit.".to_owned())
 }
 
-/// What the other providers of SMS say to a number that is none, and to a text that is empty.
+/// What the other providers of SMS say to a number that is none, and to a text that is empty or too long.
 fn sms(form: RequestForm, to: &str, text: &str) -> Option<String> {
     let to = email::clean(to);
     if !is_number(&to) {
@@ -381,7 +407,7 @@ fn sms(form: RequestForm, to: &str, text: &str) -> Option<String> {
             _ => format!("400: dst is not a valid number: {to}"),
         });
     }
-    text.is_empty().then(|| {
+    let empty = text.is_empty().then(|| {
         let answer = match form {
             RequestForm::Messagebird => "9: body is required",
             RequestForm::Telnyx => "40316: No content provided",
@@ -390,7 +416,8 @@ fn sms(form: RequestForm, to: &str, text: &str) -> Option<String> {
             _ => "400: text is required",
         };
         answer.to_owned()
-    })
+    });
+    empty.or_else(|| sms_limits::too_long(form, text))
 }
 
 /// Twilio takes numbers with signs between the digits, and addresses of other networks behind their names.
@@ -412,74 +439,13 @@ fn fcm(message: &Value) -> Option<String> {
     if let Some(key) = message["data"].as_object().and_then(|data| data.keys().find(is_reserved)) {
         return Some(format!("INVALID_ARGUMENT: Invalid data payload key: {}", email::clean(key)));
     }
+    let mut data = message["data"].as_object().into_iter().flatten().enumerate();
+    if let Some((i, (_, value))) = data.find(|(_, (_, value))| !value.is_string()) {
+        let value = email::clean(&value.to_string());
+        return Some(format!("INVALID_ARGUMENT: Invalid value at 'message.data[{i}].value' (TYPE_STRING), {value}"));
+    }
     // The token is no part of the payload.
     let token = message["token"].as_str().map_or(0, str::len);
     (message.to_string().len().saturating_sub(token) > PUSH_BYTES)
         .then(|| format!("INVALID_ARGUMENT: Message is too big; the maximum is {PUSH_BYTES} bytes"))
-}
-
-fn slack(request: &Value) -> Option<String> {
-    let invalid = |what: String| Some(format!("invalid_blocks: {what}"));
-    let blocks = request["blocks"].as_array().map_or(&[][..], Vec::as_slice);
-    let text = request["text"].as_str().unwrap_or_default();
-    let has_attachments = || request["attachments"].as_array().is_some_and(|it| !it.is_empty());
-    if text.is_empty() && blocks.is_empty() && !has_attachments() {
-        return Some("no_text".to_owned());
-    }
-    if text.len() > SLACK_TEXT_CHARS && text.chars().count() > SLACK_TEXT_CHARS {
-        return Some("msg_too_long".to_owned());
-    }
-    if blocks.len() > SLACK_BLOCKS {
-        return invalid(format!("no more than {SLACK_BLOCKS} items allowed [json-pointer:/blocks]"));
-    }
-    let mut ids = HashSet::new();
-    for (i, block) in blocks.iter().enumerate() {
-        let elements = || block["elements"].as_array().into_iter().flatten().enumerate();
-        let texts = elements().map(|(j, it)| (format!("/blocks/{i}/elements/{j}/text"), &it["text"]));
-        let own = (format!("/blocks/{i}/text/text"), &block["text"]["text"]);
-        let most = |count: usize| format!("must be less than {} characters", count + 1);
-        let is_longer = |text: &Value, most: usize| text.as_str().is_some_and(|it| it.chars().count() > most);
-        if block["type"] == "header" && is_longer(&block["text"]["text"], SLACK_HEADER_CHARS) {
-            return invalid(format!("{} [json-pointer:/blocks/{i}/text/text]", most(SLACK_HEADER_CHARS)));
-        }
-        let row = match block["type"].as_str() {
-            Some("actions") => SLACK_ROW_ELEMENTS,
-            Some("context") => SLACK_CONTEXT_ELEMENTS,
-            _ => usize::MAX,
-        };
-        if elements().count() > row {
-            return invalid(format!("no more than {row} items allowed [json-pointer:/blocks/{i}/elements]"));
-        }
-        let mut buttons = elements().filter(|(_, it)| it["type"] == "button");
-        if let Some((j, _)) = buttons.find(|(_, it)| is_longer(&it["text"]["text"], SLACK_BUTTON_CHARS)) {
-            return invalid(format!("{} [json-pointer:/blocks/{i}/elements/{j}/text/text]", most(SLACK_BUTTON_CHARS)));
-        }
-        let mut texts = [own].into_iter().chain(texts).filter_map(|(at, text)| Some((at, text.as_str()?)));
-        if let Some((at, _)) = texts.find(|(_, text)| text.len() > SLACK_CHARS && text.chars().count() > SLACK_CHARS) {
-            return invalid(format!("must be less than {} characters [json-pointer:{at}]", SLACK_CHARS + 1));
-        }
-        for (j, element) in elements() {
-            let at = format!("/blocks/{i}/elements/{j}");
-            if let Some(url) = element["url"].as_str() {
-                let is_url =
-                    ["https://", "http://", "mailto:", "slack://", "tel:"].iter().any(|it| url.starts_with(it));
-                if !is_url || url.contains(char::is_whitespace) || url.chars().count() > SLACK_CHARS {
-                    return invalid(format!("invalid url [json-pointer:{at}/url]"));
-                }
-            }
-            if let Some(id) = element["action_id"].as_str() {
-                if id.chars().count() > SLACK_ID_CHARS {
-                    return invalid(format!(
-                        "must be less than {} characters [json-pointer:{at}/action_id]",
-                        SLACK_ID_CHARS + 1
-                    ));
-                }
-                if !ids.insert(id) {
-                    let id = email::clean(id);
-                    return invalid(format!("`action_id` {id} already exists [json-pointer:{at}/action_id]"));
-                }
-            }
-        }
-    }
-    None
 }

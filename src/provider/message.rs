@@ -1,6 +1,6 @@
 //! What every form of request is written from.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::json::merge;
@@ -100,6 +100,20 @@ impl<'a> ProviderMessage<'a> {
     pub fn tags(&self) -> Vec<&'a str> {
         let tags = self.metadata.and_then(|it| it.get("tags")?.as_array());
         tags.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The same for providers whose tags have a name and a value, of letters, digits, `_` and `-`.
+    pub fn named_tags(&self, name: &str, value: &str) -> Value {
+        let plain = |tag: &str| -> String {
+            tag.chars().map(|c| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '_' }).take(256).collect()
+        };
+        let mut seen = Vec::new();
+        for tag in self.tags().into_iter().map(plain).filter(|tag| !tag.is_empty()) {
+            if !seen.contains(&tag) {
+                seen.push(tag);
+            }
+        }
+        seen.into_iter().map(|tag| json!({ name: tag, value: "true" })).collect()
     }
 
     pub fn trace_id(&self) -> Option<&'a str> {

@@ -29,7 +29,9 @@ pub mod segments;
 mod sendgrid;
 mod ses;
 mod slack;
+mod slack_limits;
 mod sms;
+mod sms_limits;
 mod smtp;
 mod sparkpost;
 mod twilio;
@@ -44,7 +46,7 @@ use crate::render::{markdown, node};
 pub use effects::without_effect;
 pub use email::{Attachment, Email};
 pub use forms::{About, about, request};
-pub use limits::{Overriding, ProviderChecks, ProviderVerdict, Rendered};
+pub use limits::{Overriding, ProviderChecks, ProviderVerdict};
 pub use message::ProviderMessage;
 pub use overrides::{over_headers, overrides};
 
@@ -70,8 +72,12 @@ pub fn output(message: &ProviderMessage<'_>) -> Output {
         _ => Vec::new(),
     };
     for element in elements.iter_mut().filter(|it| node::is_markdown(it)) {
-        if let Some(plain) = element[node::CONTENT].as_str().map(markdown::plain) {
-            element[node::CONTENT] = plain.into();
+        let items = element.get(node::ITEMS).and_then(Value::as_array).map_or(0, Vec::len);
+        let texts = (0..items).map(|i| format!("/{}/{i}", node::ITEMS)).chain([format!("/{}", node::CONTENT)]);
+        for text in texts.collect::<Vec<_>>() {
+            if let Some(Value::String(text)) = element.pointer_mut(&text) {
+                *text = markdown::plain(text);
+            }
         }
     }
     if message.channel == Channel::Email {

@@ -27,6 +27,9 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
     if !email.attachments.is_empty() {
         body["attachments"] = email.attachments.iter().map(attachment).collect();
     }
+    if !message.tags().is_empty() {
+        body["tags"] = message.named_tags("name", "value");
+    }
     let authorization = http::bearer(http::key(message, &["apiKey"]));
     http::post(URL, http::JSON, &[("Authorization", &authorization)], body)
 }

@@ -39,6 +39,9 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
     if !email.reply_to.is_empty() {
         body["ReplyToAddresses"] = email::texts(&email.reply_to);
     }
+    if !message.tags().is_empty() {
+        body["EmailTags"] = message.named_tags("Name", "Value");
+    }
     let region = message.config(&["region"]).unwrap_or(REGION);
     let url = format!("https://email.{region}.amazonaws.com/v2/email/outbound-emails");
     http::post(&url, http::JSON, &[], body)

@@ -7,6 +7,9 @@ use super::http;
 use super::message::ProviderMessage;
 use crate::model::mailbox::Mailbox;
 
+/// Of one recipient.
+const TAGS_LIMIT: usize = 10;
+
 const URL: &str = "https://api.sparkpost.com/api/v1/transmissions";
 
 pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
@@ -27,7 +30,11 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
         address["header_to"] = shown_to.as_str().into();
         json!({ "address": address })
     });
-    let recipients: Vec<Value> = to.chain(copies).collect();
+    let mut recipients: Vec<Value> = to.chain(copies).collect();
+    let tags: Vec<&str> = message.tags().into_iter().take(TAGS_LIMIT).collect();
+    if !tags.is_empty() {
+        recipients.iter_mut().for_each(|recipient| recipient["tags"] = tags.clone().into());
+    }
     let mut headers: Map<String, Value> = Map::new();
     if !email.cc.is_empty() {
         headers.insert("CC".to_owned(), email::header(&email.cc).into());

@@ -1,6 +1,8 @@
 //! Texts for chats. They are stored as the author wrote them, with a backslash before all of the data that could be markup,
 //! and put into a provider's own markup when they are read: the author's marks and mentions pass, those of data are text.
 
+use std::borrow::Cow;
+
 /// What is put behind a mark of the data, since Slack knows no escape for one: a space without width, at which no bold or
 /// italic text begins or ends.
 const BREAK: char = '\u{200b}';
@@ -67,8 +69,42 @@ pub fn markdown(source: &str) -> String {
     out
 }
 
+/// Whom Discord calls when they are named, whoever names them.
+const CALLED: [&str; 2] = ["everyone", "here"];
+
+/// Data that call nobody: a space without width keeps `@everyone` and `@here` apart, also from what may follow the data.
+pub fn uncalled(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut copied = 0;
+    for (at, _) in text.match_indices('@') {
+        let rest = text.get(at + 1..).unwrap_or_default();
+        if CALLED.iter().any(|name| is_called(rest, name) || name.starts_with(rest)) {
+            out.push_str(text.get(copied..=at).unwrap_or_default());
+            out.push(BREAK);
+            copied = at + 1;
+        }
+    }
+    match copied {
+        0 => Cow::Borrowed(text),
+        _ => Cow::Owned(out + text.get(copied..).unwrap_or_default()),
+    }
+}
+
+fn is_called(rest: &str, name: &str) -> bool {
+    rest.strip_prefix(name).is_some_and(|behind| !behind.starts_with(char::is_alphanumeric))
+}
+
+/// Whether everybody is called.
+pub fn calls_everyone(text: &str) -> bool {
+    text.match_indices('@').any(|(at, _)| {
+        let rest = text.get(at + 1..).unwrap_or_default();
+        CALLED.iter().any(|name| is_called(rest, name))
+    })
+}
+
 /// The same where the author's words are no Markdown either.
 pub fn literal(text: &str) -> String {
+    let text = &*uncalled(text);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if "\\*_`[]<>()~#&|".contains(c) {
@@ -255,6 +291,21 @@ mod tests {
         assert!(plain(&source).ends_with("*x* <@U1> [a](b)\n`c` snake_case |"), "{}", plain(&source));
         assert!(markdown(&source).ends_with("\\*x\\* \\<@U1\\> \\[a\\]\\(b\\)\n\\`c\\` snake\\_case \\|"));
         assert_eq!(literal("*a* [b](c)"), "\\*a\\* \\[b\\]\\(c\\)");
+    }
+
+    #[test]
+    fn data_call_nobody() {
+        for (data, expected) in [
+            ("@everyone", "@\u{200b}everyone"),
+            ("a @here, b", "a @\u{200b}here, b"),
+            ("ada@hereford.example", "ada@hereford.example"),
+            ("@every", "@\u{200b}every"),
+            ("a@", "a@\u{200b}"),
+        ] {
+            assert_eq!(uncalled(data), expected);
+            assert!(!calls_everyone(&uncalled(data)), "{data}");
+        }
+        assert!(calls_everyone("Hi @everyone!") && !calls_everyone("ada@hereford.example"));
     }
 
     #[test]

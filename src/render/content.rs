@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::elements::{self, Builder, html, nodes, plain, subject};
 use super::escape::OutputContext;
 use super::markdown;
-use super::scope::NameTable;
+use super::scope::{NameTable, Scope};
 use super::target::{Precedence, RenderTarget, provider};
 use super::text::{CompiledText, ParsedTexts, TextCompiler};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::content::{
-    Content, Element, ElementKind, LocalizedText, MarkdownUse, RawContent, find_locale, locale,
+    Condition, Content, Element, ElementKind, LocalizedText, MarkdownUse, RawContent, find_locale, locale,
 };
 use crate::model::provider::Provider;
 use crate::template::Partials;
@@ -31,14 +31,27 @@ pub struct MessageTexts {
     pub content: Option<Arc<CompiledText>>,
 }
 
+/// What a message may say on a channel.
+struct Alternative {
+    /// Writes something if it does; `None` is always.
+    guard: Option<CompiledText>,
+    texts: MessageTexts,
+}
+
+impl Alternative {
+    fn always(texts: MessageTexts) -> Self {
+        Alternative { guard: None, texts }
+    }
+}
+
 /// All texts of a content.
 pub struct Compiled {
     /// The same for every channel but chats.
     sugar: Option<MessageTexts>,
     targets: Vec<RenderTarget>,
     locales: Vec<String>,
-    /// By target and, within it, first for no locale and then for each.
-    texts: Vec<Option<MessageTexts>>,
+    /// By target and, within it, first for no locale and then for each: the first whose condition holds counts.
+    texts: Vec<Vec<Alternative>>,
     /// What the content says that has no effect, by its path.
     pub unused: Vec<String>,
 }
@@ -81,15 +94,16 @@ impl Compiled {
             for locale in [None].into_iter().chain(mentioned.locales.iter().map(|name| Some(name.as_str()))) {
                 let (target, refs, is_shared) = (*target, &mentioned.refs, !mentioned.names_channels);
                 let has_markdown = mentioned.has_markdown;
-                let variant = Variant { content, path, target, locale, refs, is_shared, has_markdown };
+                let precedence = Precedence::Rest;
+                let variant = Variant { content, path, target, precedence, locale, refs, is_shared, has_markdown };
                 let compiled = match &sugar_texts {
                     // Whose words are markup is told apart in chats only.
                     Some(texts) => {
                         let content = variant.form(ElementForm::Nodes { manner: NodesManner::Chat }, &mut kit)?;
                         let (subject, body) = (texts.subject.clone(), texts.body.clone());
-                        Some(MessageTexts { subject, body, content })
+                        vec![Alternative::always(MessageTexts { subject, body, content })]
                     }
-                    None => variant.compile(&mut kit)?,
+                    None => variant.alternatives(&mut kit)?,
                 };
                 texts.push(compiled);
                 if kit.bytes > CONTENT_BYTES {
@@ -102,14 +116,41 @@ impl Compiled {
         Ok(Compiled { sugar: sugar_texts, targets, locales: mentioned.locales, texts, unused })
     }
 
-    /// The texts for a recipient with this locale; `None` if the content has nothing for this channel.
-    pub fn texts(&self, channel: Channel, provider: Provider, wanted: Option<&str>) -> Option<&MessageTexts> {
+    /// The texts for a recipient with this locale; `None` if the content has nothing for this channel. Fails if a condition
+    /// cannot be decided.
+    pub fn texts(
+        &self,
+        channel: Channel,
+        provider: Provider,
+        wanted: Option<&str>,
+        scope: &Scope<'_>,
+    ) -> std::result::Result<Option<&MessageTexts>, String> {
+        for alternative in self.alternatives(channel, provider, wanted) {
+            let mut written = String::new();
+            let holds = match &alternative.guard {
+                None => true,
+                Some(guard) => guard.render(scope, &mut written).map(|()| !written.is_empty())?,
+            };
+            if holds {
+                return Ok(Some(&alternative.texts));
+            }
+        }
+        let has_target = self.target(channel, provider).is_some();
+        Ok(self.sugar.as_ref().filter(|_| !has_target))
+    }
+
+    fn target(&self, channel: Channel, provider: Provider) -> Option<usize> {
         let of = |provider| self.targets.iter().position(|it| *it == RenderTarget { channel, provider });
-        let Some(target) = of(Some(provider)).or_else(|| of(None)) else { return self.sugar.as_ref() };
+        of(Some(provider)).or_else(|| of(None))
+    }
+
+    fn alternatives(&self, channel: Channel, provider: Provider, wanted: Option<&str>) -> &[Alternative] {
+        let Some(target) = self.target(channel, provider) else { return &[] };
         let found = wanted
             .filter(|_| !self.locales.is_empty())
             .and_then(|name| find_locale(&locale(name), self.locales.iter().map(String::as_str)));
-        self.texts.get(target * (self.locales.len() + 1) + found.map_or(0, |i| i + 1))?.as_ref()
+        let place = target * (self.locales.len() + 1) + found.map_or(0, |i| i + 1);
+        self.texts.get(place).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -174,6 +215,29 @@ impl<'a> Mentioned<'a> {
     }
 }
 
+fn is_channel(element: &Element) -> bool {
+    matches!(element.kind, ElementKind::Channel { .. })
+}
+
+/// What a channel element hands over as it is.
+fn raw_of<'e>(element: &'e Element, locale: Option<&str>) -> Option<&'e RawContent> {
+    match &element.kind {
+        ElementKind::Channel { raw, .. } => raw.of(locale),
+        _ => None,
+    }
+}
+
+/// Whether nothing decides about a channel element. What is visible is known only while the elements are written.
+fn is_always_meant(element: &Element) -> bool {
+    match &element.condition {
+        None => element.repeat.is_none(),
+        Some(Condition::Expression(source)) => source.contains(".visible"),
+        Some(Condition::Groups(groups)) => {
+            groups.iter().flat_map(|group| &group.tests).any(|test| test.property.contains(".visible"))
+        }
+    }
+}
+
 /// Whether a text is Markdown in any language.
 fn is_markdown(words: &LocalizedText, markdown: MarkdownUse) -> bool {
     match markdown {
@@ -184,10 +248,13 @@ fn is_markdown(words: &LocalizedText, markdown: MarkdownUse) -> bool {
 }
 
 /// One target in one locale.
+#[derive(Clone, Copy)]
 struct Variant<'a> {
     content: &'a Content,
     path: &'a Arc<str>,
     target: RenderTarget,
+    /// Which channel elements it takes.
+    precedence: Precedence,
     locale: Option<&'a str>,
     refs: &'a HashMap<&'a str, &'a Element>,
     /// Whether its texts are those of every other target as well, as long as they have the same form.
@@ -230,29 +297,91 @@ struct Kit<'k> {
 impl Variant<'_> {
     fn builder<'b>(&'b self, kit: &'b mut Kit<'_>, context: OutputContext) -> Builder<'b> {
         let writer = TextCompiler::new(kit.names, kit.partials, kit.parsed);
-        Builder::new(writer, self.path, self.target, self.precedence(), self.locale, self.refs, context)
+        Builder::new(writer, self.path, self.target, self.precedence, self.locale, self.refs, context)
     }
 
     fn elements(&self) -> &[Element] {
         self.content.elements.as_deref().unwrap_or_default()
     }
 
-    fn precedence(&self) -> Precedence {
-        let names = || self.elements().iter().flat_map(Element::channel_names);
-        if names().any(|name| self.target.is_provider(name)) {
-            Precedence::Provider
-        } else if names().any(|name| self.target.is_called(name)) {
-            Precedence::Channel
-        } else {
-            Precedence::Rest
+    /// What it may say: first what is for its very provider, then what is for its channel, then the rest. A channel element
+    /// whose `if` does not hold is as if it was not there.
+    fn alternatives(&self, kit: &mut Kit<'_>) -> Result<Vec<Alternative>> {
+        if self.is_shared {
+            return Ok(self.compile(kit)?.map(Alternative::always).into_iter().collect());
         }
+        let mut found = Vec::new();
+        for precedence in [Precedence::Provider, Precedence::Channel, Precedence::Rest, Precedence::Lead] {
+            let variant = Variant { precedence, ..*self };
+            let meant = variant.channel_elements(kit);
+            if meant.is_empty() && precedence < Precedence::Rest {
+                continue;
+            }
+            if variant.add_alternatives(&meant, kit, &mut found)? {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those of one precedence. Whether nothing of a lower one can follow.
+    fn add_alternatives(&self, meant: &[&Element], kit: &mut Kit<'_>, found: &mut Vec<Alternative>) -> Result<bool> {
+        let (wholes, others): (Vec<&Element>, Vec<&Element>) =
+            meant.iter().partition(|element| self.whole(element).is_some());
+        for element in wholes.iter().copied() {
+            let Some(raw) = self.whole(element) else { continue };
+            let guard = self.guard(&[element], kit)?;
+            let is_always = guard.is_none();
+            found.push(Alternative { guard, texts: self.compile_raw(element, raw, kit)? });
+            if is_always {
+                return Ok(true);
+            }
+        }
+        if others.is_empty() && !wholes.is_empty() {
+            return Ok(false);
+        }
+        let guard = self.guard(&others, kit)?;
+        let is_always = guard.is_none();
+        found.extend(self.compile(kit)?.map(|texts| Alternative { guard, texts }));
+        Ok(is_always)
+    }
+
+    /// What is written if any of the elements is shown; `None` if that is always so.
+    fn guard(&self, elements: &[&Element], kit: &mut Kit<'_>) -> Result<Option<CompiledText>> {
+        if elements.is_empty() || elements.iter().any(|element| is_always_meant(element)) {
+            return Ok(None);
+        }
+        let mut builder = self.builder(kit, OutputContext::Plain);
+        builder.elements(elements.iter().copied(), |builder, _| {
+            builder.markup("1");
+            Ok(())
+        })?;
+        let guard = builder.finish()?;
+        kit.bytes += guard.bytes();
+        Ok(Some(guard))
+    }
+
+    /// The channel elements that it takes.
+    fn channel_elements(&self, kit: &mut Kit<'_>) -> Vec<&'_ Element> {
+        let builder = self.builder(kit, OutputContext::Plain);
+        self.elements().iter().filter(|element| is_channel(element) && builder.is_meant(element)).collect()
+    }
+
+    /// What a channel element says instead of elements.
+    fn whole<'e>(&self, element: &'e Element) -> Option<&'e RawContent> {
+        let raw = raw_of(element, self.locale)?;
+        let says = raw.subject.is_some() || raw.text.is_some() || raw.html.is_some();
+        (says || element.children(self.locale).is_empty()).then_some(raw)
     }
 
     /// The title and body that stand before the elements. A channel with elements of its own has no other body.
     fn lead(&self) -> impl Iterator<Item = &Element> {
-        let is_channel = |element: &Element| matches!(element.kind, ElementKind::Channel { .. });
         let is_own = |element: &Element| is_channel(element) && element.channel_names().is_empty();
-        let has_own = self.precedence() != Precedence::Rest || self.elements().iter().any(is_own);
+        let has_own = match self.precedence {
+            Precedence::Provider | Precedence::Channel => true,
+            Precedence::Rest => self.elements().iter().any(is_own),
+            Precedence::Lead => false,
+        };
         let is_beside_channels = self.elements().iter().any(is_channel);
         let body = self.content.body.as_deref().filter(|_| !(is_beside_channels && has_own));
         self.content.title.as_deref().into_iter().chain(body)
@@ -264,15 +393,6 @@ impl Variant<'_> {
     }
 
     fn compile(&self, kit: &mut Kit<'_>) -> Result<Option<MessageTexts>> {
-        let raw = self.raw(kit);
-        if let Some((element, raw)) = raw.filter(|(element, raw)| {
-            raw.subject.is_some()
-                || raw.text.is_some()
-                || raw.html.is_some()
-                || element.children(self.locale).is_empty()
-        }) {
-            return self.compile_raw(element, raw, kit).map(Some);
-        }
         let Some(body) = self.form(ElementForm::Body, kit)? else { return Ok(None) };
         let subject = self.form(ElementForm::Subject, kit)?;
         let content = match self.target.channel {
@@ -312,7 +432,8 @@ impl Variant<'_> {
             ElementForm::Nodes { manner: NodesManner::Chat } => OutputContext::Chat,
             ElementForm::Nodes { .. } => OutputContext::Json,
         };
-        let raw = self.raw(kit);
+        let meant = if self.is_shared { Vec::new() } else { self.channel_elements(kit) };
+        let raw = meant.into_iter().find_map(|element| Some((element, raw_of(element, self.locale)?)));
         let mut builder = self.builder(kit, context);
         let is_something = match form {
             ElementForm::Body => {
@@ -331,25 +452,14 @@ impl Variant<'_> {
                 builder.markup("[");
                 builder.separated(",", |it| {
                     it.elements(self.all(), nodes::write)?;
-                    raw.map_or(Ok(()), |(element, raw)| nodes::raw_members(it, element, raw))
+                    let Some((element, raw)) = raw else { return Ok(()) };
+                    it.if_holds(element, |it| nodes::raw_members(it, element, raw))
                 })?;
                 builder.markup("]");
                 true
             }
         };
         if is_something { builder.finish().map(Some) } else { Ok(None) }
-    }
-
-    /// What a channel element for this target says as a whole, instead of elements.
-    fn raw(&self, kit: &mut Kit<'_>) -> Option<(&Element, &RawContent)> {
-        if self.is_shared {
-            return None;
-        }
-        let builder = self.builder(kit, OutputContext::Plain);
-        self.elements().iter().filter(|element| builder.is_meant(element)).find_map(|element| match &element.kind {
-            ElementKind::Channel { raw, .. } => Some((element, raw.of(self.locale)?)),
-            _ => None,
-        })
     }
 
     fn compile_raw(&self, element: &Element, raw: &RawContent, kit: &mut Kit<'_>) -> Result<MessageTexts> {
@@ -363,8 +473,8 @@ impl Variant<'_> {
         let html = raw.html.as_ref().filter(|_| self.target.channel == Channel::Email);
         let content = match (self.target.channel, html) {
             (Channel::Email, Some(html)) => Some(write(OutputContext::Html, &|it| match raw.is_mjml {
-                true => it.mjml(html, element),
-                false => it.words_in(html, element, OutputContext::Markup),
+                true => it.mjml(html, element, false),
+                false => it.html(html, element),
             })?),
             (Channel::Email, None) => match &raw.text {
                 Some(text) if is_markdown(text, MarkdownUse::WhereMarked) => {
@@ -394,10 +504,7 @@ impl Variant<'_> {
                 write(OutputContext::Plain, &|it| it.markdown(text, element))?
             }
             (Some(body), _) => write(OutputContext::Plain, &|it| it.words(body, element))?,
-            (None, Some(html)) => write(OutputContext::Plain, &|it| match raw.is_mjml {
-                true => it.mjml_words(html, element),
-                false => it.stripped(html, element),
-            })?,
+            (None, Some(html)) => write(OutputContext::Plain, &|it| it.stripped(html, element))?,
             (None, None) => write(OutputContext::Plain, &|_| Ok(()))?,
         };
         let subject = match (&raw.subject, &self.content.title) {
@@ -427,7 +534,7 @@ mod tests {
         let content = Content::read(&serde_json::json!({ "elements": elements }).to_string(), "content").unwrap();
         let compiled = Compiled::compile(&content, "content", &mut NameTable::default(), &Partials::new()).unwrap();
         for (channel, provider) in [(Channel::Email, Provider::Sendgrid), (Channel::Inbox, Provider::Courier)] {
-            let texts = compiled.texts(channel, provider, None).unwrap();
+            let texts = &compiled.alternatives(channel, provider, None)[0].texts;
             for text in [&texts.body, texts.content.as_ref().unwrap()] {
                 assert!(text.is_flat(), "{channel:?}");
                 // Two variables in every round, and words around each.

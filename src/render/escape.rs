@@ -1,7 +1,9 @@
 //! What a text has to become so that it stays a text where it is put.
 
+use std::borrow::Cow;
+
 use super::{chat, stripped};
-use crate::model::content::is_script;
+use crate::model::content::{Look, is_script};
 use crate::template::{self, Rewrite, WhenChanged, escape_html, keep};
 
 /// Where a text is put.
@@ -32,6 +34,8 @@ pub enum OutputContext {
     SlackBlock,
     /// An address in a style attribute, without quotes.
     CssUrl,
+    /// An address in Markdown in a JSON string.
+    MarkdownUrl,
     /// A text of the author's that is yet to become HTML, in which only the author makes links.
     Footer,
 }
@@ -49,6 +53,7 @@ static MARKUP: template::Escape = template::Escape {
 static ATTRIBUTE: template::Escape = template::Escape::new(attribute, attribute, attribute);
 static CSS: template::Escape = template::Escape::new(css_words, css, css);
 static CSS_URL: template::Escape = template::Escape::new(css_url, css_url, css_url);
+static MARKDOWN_URL: template::Escape = template::Escape::new(markdown_url, markdown_url, markdown_url);
 static CHAT: template::Escape = template::Escape::new(chat_words, chat, chat);
 static SLACK_BLOCK: template::Escape = template::Escape::new(json, slack_block, slack_block);
 static JSON: template::Escape = template::Escape::new(json, json, json);
@@ -101,6 +106,10 @@ fn css_url(out: &mut String, start: usize) {
     OutputContext::CssUrl.rewrite(out, start);
 }
 
+fn markdown_url(out: &mut String, start: usize) {
+    OutputContext::MarkdownUrl.rewrite(out, start);
+}
+
 fn source(out: &mut String, start: usize) {
     blank_address(out, start);
     OutputContext::Source.rewrite(out, start);
@@ -110,7 +119,16 @@ fn source(out: &mut String, start: usize) {
 fn markdown(out: &mut String, start: usize) {
     blank_address(out, start);
     OutputContext::Markdown.rewrite(out, start);
+    uncall(out, start);
     guard_start(out, start, "\\\\");
+}
+
+/// Data call nobody.
+fn uncall(out: &mut String, start: usize) {
+    if let Some(Cow::Owned(uncalled)) = out.get(start..).map(chat::uncalled) {
+        out.truncate(start);
+        out.push_str(&uncalled);
+    }
 }
 
 /// Data at the beginning of a line begin no list.
@@ -133,6 +151,7 @@ fn chat_words(out: &mut String, start: usize) {
 
 fn chat(out: &mut String, start: usize) {
     OutputContext::Chat.rewrite(out, start);
+    uncall(out, start);
     guard_start(out, start, "\\\\");
 }
 
@@ -184,6 +203,7 @@ impl OutputContext {
             OutputContext::Chat => &CHAT,
             OutputContext::SlackBlock => &SLACK_BLOCK,
             OutputContext::CssUrl => &CSS_URL,
+            OutputContext::MarkdownUrl => &MARKDOWN_URL,
         }
     }
 
@@ -202,6 +222,7 @@ impl OutputContext {
             OutputContext::Attribute => |out, start| address(OutputContext::Attribute, out, start),
             OutputContext::Json => |out, start| address(OutputContext::Json, out, start),
             OutputContext::Chat => |out, start| address(OutputContext::Chat, out, start),
+            OutputContext::MarkdownUrl => |out, start| address(OutputContext::MarkdownUrl, out, start),
             _ => blank_script,
         }
     }
@@ -219,6 +240,7 @@ impl OutputContext {
             OutputContext::Markdown | OutputContext::Chat | OutputContext::SlackBlock => {
                 OutputContext::Json.touches(b) || OutputContext::Source.touches(b)
             }
+            OutputContext::MarkdownUrl => b <= b' ' || b"\"()<>\\".contains(&b),
             OutputContext::CssUrl => b <= b' ' || b"\"'()<>\\;{}&".contains(&b),
         }
     }
@@ -248,7 +270,7 @@ impl OutputContext {
             match (self, c) {
                 (OutputContext::Css, _) => {}
                 (OutputContext::CssUrl, '&') => out.push_str("&amp;"),
-                (OutputContext::CssUrl, c) => out.push_str(&format!("%{:02X}", c as u32)),
+                (OutputContext::CssUrl | OutputContext::MarkdownUrl, c) => out.push_str(&format!("%{:02X}", c as u32)),
                 (OutputContext::Footer, '[') => out.push(BRACKETS[0].0),
                 (OutputContext::Footer, ']') => out.push(BRACKETS[1].0),
                 (OutputContext::Literal | OutputContext::Source, '\r') => {}
@@ -283,6 +305,76 @@ impl OutputContext {
 /// Whether the scheme of an address that begins like this can still be any: then the whole has to be looked at.
 pub fn is_scheme_open(beginning: &str) -> bool {
     !beginning.contains([':', '/', '?', '#'])
+}
+
+/// What is left of a property's value that data made: nothing, if it is none.
+pub fn of_look(look: Look) -> Rewrite {
+    fn check(look: Look, out: &mut String, start: usize) {
+        let text = out.split_off(start);
+        out.push_str(&look.value(&text).unwrap_or_default());
+    }
+    match look {
+        Look::Color | Look::Background | Look::BodyColor | Look::Highlight | Look::BorderColor => {
+            |out, start| check(Look::Color, out, start)
+        }
+        Look::Padding => |out, start| check(Look::Padding, out, start),
+        Look::FontFamily => |out, start| check(Look::FontFamily, out, start),
+        Look::LineHeight => |out, start| check(Look::LineHeight, out, start),
+        Look::Width | Look::Height => |out, start| check(Look::Width, out, start),
+        Look::VerticalAlign => |out, start| check(Look::VerticalAlign, out, start),
+        Look::Align => |out, start| check(Look::Align, out, start),
+        Look::BorderWidth | Look::BorderRadius | Look::FontSize | Look::Gap => {
+            |out, start| check(Look::FontSize, out, start)
+        }
+    }
+}
+
+/// As much of an address is looked at: entities are longer than what they stand for.
+const SCHEME_CHARACTERS: usize = 400;
+
+/// Attributes of HTML that hold an address.
+const ADDRESSES: [&str; 4] = ["href", "src", "action", "background"];
+
+/// Whether an attribute of HTML, or of MJML, has an address whose scheme is left to data.
+pub fn has_open_address(markup: &str) -> bool {
+    markup.match_indices("{{").any(|(at, _)| {
+        let before = markup.get(..at).unwrap_or_default().trim_end_matches([' ', '"', '\'']);
+        let name = before.strip_suffix('=').map(str::trim_end);
+        name.is_some_and(|before| ADDRESSES.iter().any(|name| ends_with(before, name)))
+    })
+}
+
+fn ends_with(text: &str, end: &str) -> bool {
+    text.len().checked_sub(end.len()).and_then(|at| text.get(at..)).is_some_and(|it| it.eq_ignore_ascii_case(end))
+}
+
+/// Blanks the addresses in HTML that would run when opened.
+pub fn blank_scripts(out: &mut String, start: usize) {
+    let html = out.split_off(start);
+    let mut copied = 0;
+    for (at, _) in html.match_indices('=') {
+        let (before, behind) = (&html[..at], &html[at + 1..]);
+        if at < copied || !ADDRESSES.iter().any(|name| ends_with(before.trim_end(), name)) {
+            continue;
+        }
+        let value = behind.trim_start();
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let inside = value.get(usize::from(quote.is_some())..).unwrap_or_default();
+        let ends = |c: char| match quote {
+            Some(quote) => c == quote,
+            None => c.is_ascii_whitespace() || c == '>',
+        };
+        // An entity hides a colon from no browser.
+        let beginning: String = inside.chars().take(SCHEME_CHARACTERS).take_while(|c| !ends(*c)).collect();
+        let read = stripped::unescaped(&beginning);
+        let is_picture = read.trim_start().starts_with("data:image/") && !ends_with(before.trim_end(), "href");
+        if is_script(&read) && !is_picture {
+            let from = html.len() - inside.len();
+            out.push_str(&html[copied..from]);
+            copied = from + inside.find(ends).unwrap_or(inside.len());
+        }
+    }
+    out.push_str(&html[copied..]);
 }
 
 /// Blanks what stands in `out` from `start` on if it is an address that would run when opened.

@@ -9,7 +9,7 @@ use pulldown_cmark::{Alignment, Event, HeadingLevel, LinkType, Options, Parser, 
 use super::chat;
 use super::escape::{OutputContext, UNDERLINE, blank_script, is_scheme_open};
 use super::palette::{LINE, LINK, QUOTE, SHADE};
-use crate::model::content::is_script;
+use crate::model::content::{TextStyle, is_script};
 use crate::template::{Compiler, Rewrite, TextPart};
 
 /// What Markdown is to become.
@@ -137,6 +137,55 @@ pub fn is_emphasized(source: &str) -> bool {
     }
     let words = words_beside_tags(source);
     has_pairs(&words) && !has_more(&words)
+}
+
+/// Whether words that have marks are Slack's own markup: `*bold*`, and nothing that only Markdown has.
+pub fn is_slack_markup(source: &str) -> bool {
+    let words = words_beside_tags(source);
+    let is_heading = |line: &str| line.trim_start().starts_with('#') && begins_block(line);
+    ["*", "_", "~"].iter().any(|mark| words.matches(mark).nth(1).is_some())
+        && !["**", "__", "~~", "]("].iter().any(|mark| words.contains(mark))
+        && !words.lines().any(is_heading)
+}
+
+/// What puts the marks of a style around Markdown in a JSON string; `None` if it has none.
+pub fn emphasis(style: &TextStyle) -> Option<Rewrite> {
+    Some(match (style.strikethrough, style.bold, style.italic) {
+        (false, false, false) => return None,
+        (false, false, true) => |out, start| emphasize("*", out, start),
+        (false, true, false) => |out, start| emphasize("**", out, start),
+        (false, true, true) => |out, start| emphasize("***", out, start),
+        (true, false, false) => |out, start| emphasize("~~", out, start),
+        (true, false, true) => |out, start| emphasize("~~*", out, start),
+        (true, true, false) => |out, start| emphasize("~~**", out, start),
+        (true, true, true) => |out, start| emphasize("~~***", out, start),
+    })
+}
+
+/// Blanks and ends of lines stay outside of the marks, which are none beside them.
+fn emphasize(marks: &str, out: &mut String, start: usize) {
+    const LINE_END: &str = "\\n";
+    let words = out.split_off(start);
+    let mut inside = words.as_str();
+    while let Some(rest) = inside.strip_prefix(' ').or_else(|| inside.strip_prefix(LINE_END)) {
+        inside = rest;
+    }
+    let before = words.len() - inside.len();
+    while let Some(rest) = inside.strip_suffix(' ').or_else(|| inside.strip_suffix(LINE_END).filter(|it| is_whole(it)))
+    {
+        inside = rest;
+    }
+    out.push_str(&words[..before]);
+    if !inside.is_empty() {
+        let after: String = marks.chars().rev().collect();
+        out.extend([marks, inside, &after]);
+    }
+    out.push_str(&words[before + inside.len()..]);
+}
+
+/// Whether a JSON string ends with no half of an escape.
+fn is_whole(text: &str) -> bool {
+    text.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 0
 }
 
 fn words_beside_tags(source: &str) -> String {
@@ -726,6 +775,10 @@ fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_>)) 
     }
 }
 
+fn leads_somewhere(address: &str) -> bool {
+    !address.is_empty() && !is_script(address)
+}
+
 fn slack_mark(tag: &TagEnd) -> &'static str {
     match tag {
         TagEnd::Strong => "*",
@@ -827,7 +880,7 @@ impl Paragraphs<'_> {
 
     fn begin_link(&mut self, address: &str) {
         let address = &*without_marks(address);
-        if self.slack && !is_script(address) {
+        if self.slack && leads_somewhere(address) {
             self.begin();
             (self.put)(MarkdownPiece::Markup("<"));
             (self.put)(MarkdownPiece::Address(address));
@@ -837,7 +890,7 @@ impl Paragraphs<'_> {
     }
 
     fn end_link(&mut self) {
-        let Some((address, words)) = self.link.take().filter(|(address, _)| !is_script(address)) else { return };
+        let Some((address, words)) = self.link.take().filter(|(address, _)| leads_somewhere(address)) else { return };
         if self.slack {
             return (self.put)(MarkdownPiece::Markup(">"));
         }

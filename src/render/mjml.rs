@@ -1,5 +1,6 @@
 //! MJML as HTML.
 
+use super::escape::blank_scripts;
 use crate::threads::catch;
 
 /// Longest MJML, in bytes: taken apart it is many times as large.
@@ -62,6 +63,11 @@ fn placed(error: &str, source: &str) -> String {
     }
 }
 
+/// Whether HTML is MJML.
+pub fn is_mjml(source: &str) -> bool {
+    source.contains("<mjml")
+}
+
 /// What stands behind its head.
 pub fn body(source: &str) -> &str {
     source.split_once("</mj-head>").map_or(source, |(_, body)| body)
@@ -71,6 +77,37 @@ pub fn body(source: &str) -> &str {
 pub fn rewrite(out: &mut String, start: usize) {
     let source = out.split_off(start);
     out.push_str(&html(&source).unwrap_or_default());
+    blank_scripts(out, start);
+}
+
+/// The same for MJML that is a part of an e-mail.
+pub fn rewrite_part(out: &mut String, start: usize) {
+    rewrite(out, start);
+    let document = out.split_off(start);
+    out.push_str(&part(&document));
+}
+
+/// What of a document can stand in another one: its styles, and what is in its body.
+pub fn part(document: &str) -> String {
+    let Some((head, rest)) = document.split_once("<body") else { return document.to_owned() };
+    let body = rest.split_once('>').map_or("", |(_, body)| body);
+    let body = body.rsplit_once("</body>").map_or(body, |(body, _)| body);
+    let (mut out, mut head) = (String::new(), head);
+    // What stands in comments is for Outlook alone.
+    while let Some(at) = head.find('<') {
+        head = &head[at..];
+        let (is_kept, end) = match head {
+            comment if comment.starts_with("<!--") => (false, "-->"),
+            style if style.starts_with("<style") => (true, "</style>"),
+            _ => (false, "<"),
+        };
+        let end = head[1..].find(end).map_or(head.len(), |found| 1 + found + if end == "<" { 0 } else { end.len() });
+        if is_kept {
+            out.push_str(&head[..end]);
+        }
+        head = &head[end..];
+    }
+    out + body
 }
 
 /// The tags of templates in a text, in their order.

@@ -131,6 +131,11 @@ pub fn literal_slack(text: &str) -> String {
     chat::slack_data(text)
 }
 
+/// Whether a text calls everybody in a channel of Discord's.
+pub fn calls_everyone(text: &str) -> bool {
+    chat::calls_everyone(text)
+}
+
 /// A node that holds a plain text.
 pub fn of_text(text: &str) -> Value {
     json!({ TYPE: NodeType::Text.name(), CONTENT: text })

@@ -264,7 +264,8 @@ const ENTITIES: [(&str, &str); 24] = [
 /// Longest name or number of a character.
 const ENTITY_BYTES: usize = 10;
 
-fn unescaped(words: &str) -> String {
+/// With characters in the places of their entities.
+pub fn unescaped(words: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(words.len()), words);
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);

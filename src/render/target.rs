@@ -27,11 +27,13 @@ impl RenderTarget {
 
 /// Which channel elements are for a target: those for its very provider, else those for its channel, else those for all
 /// that no other is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub enum Precedence {
     Provider,
     Channel,
     Rest,
+    /// None of them: what stands before the elements alone.
+    Lead,
 }
 
 /// A provider by its name or an alias. What names a channel means all of it.

@@ -109,6 +109,17 @@ impl<'w> TextCompiler<'w> {
         self.compiler.template(&template, escape)
     }
 
+    /// Writes HTML of the author's, in which no address of the data runs.
+    pub fn html(&mut self, source: &str) -> std::result::Result<(), CompileError> {
+        if !escape::has_open_address(source) {
+            return self.text(source, OutputContext::Markup);
+        }
+        self.compiler.begin();
+        self.text(source, OutputContext::Markup)?;
+        self.compiler.finish_with(escape::blank_scripts);
+        Ok(())
+    }
+
     /// Writes what of HTML is text. A tag may hold parts of blocks, so that is told apart when it is rendered.
     pub fn stripped(&mut self, source: &str, context: OutputContext) -> std::result::Result<(), CompileError> {
         self.compiler.begin();

@@ -151,7 +151,7 @@ impl Runner {
                 let is_bulk = job.kind == JobKind::Bulk;
                 let unknown = renderer.unknown_elements(&what).filter(|_| is_bulk);
                 let unused = renderer.unused(&what).filter(|_| is_bulk);
-                let without_effect = renderer.overrides_without_effect(&what).into_iter().chain(unused);
+                let without_effect = renderer.overrides_without_effect(&what, false).into_iter().chain(unused);
                 let told = without_effect.map(|it| (Check::NoEffect, it));
                 for (check, what) in told.chain(unknown.map(|it| (Check::UnknownElement, it))) {
                     notes::note(&self.store, &self.findings, job.environment, check, what);

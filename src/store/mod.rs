@@ -74,7 +74,8 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 pub use engine::bell::Bell;
-pub use engine::writer::{Lane, Pending, SyncWhen, Undo};
+pub use engine::change::{Pending, SyncWhen, Undo};
+pub use engine::writer::Lane;
 pub use engine::{Db, Tx};
 pub use page::Page;
 
@@ -239,7 +240,7 @@ impl Store {
             commit_times: commit_times.clone(),
             in_place: in_place.clone(),
         };
-        let (writer, writer_thread) = match Writer::start(setup) {
+        let (writer, [writer_thread, answers]) = match Writer::start(setup) {
             Ok(started) => started,
             Err(error) => {
                 checkpoints.stop();
@@ -274,7 +275,7 @@ impl Store {
         Ok((
             store,
             Threads {
-                threads: vec![writer_thread, checkpointer],
+                threads: vec![writer_thread, answers, checkpointer],
                 _database: database,
                 in_place,
                 _lock: lock,
@@ -315,6 +316,19 @@ impl Store {
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         self.writer.submit(lane, sync, undo, change)
+    }
+
+    /// Like [`Store::submit`], and no thread waits: `then` is called with what the change came to, behind its commit, by a
+    /// thread for which all other answers wait.
+    pub fn submit_then<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        sync: SyncWhen,
+        undo: Undo,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        then: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
+        self.writer.submit_then(lane, sync, undo, change, then);
     }
 
     /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer, nor for

@@ -465,7 +465,10 @@ fn the_first_versions_preferences_are_those_of_the_second() {
             json!({ "categories": { "a": { "status": "REQUIRED" } } }),
             "categories.a.status: expected OPTED_IN or OPTED_OUT",
         ),
-        (json!({ "notifications": { "a": { "status": "x" } } }), "notifications.a.status: expected one of"),
+        (
+            json!({ "notifications": { "a": { "status": "x" } } }),
+            "notifications.a.status: expected OPTED_IN or OPTED_OUT",
+        ),
         (json!({ "notifications": { "a": "OPTED_OUT" } }), "notifications.a: expected an object, found string"),
         (json!({ "categories": { "": { "status": "OPTED_IN" } } }), "categories: expected ids"),
     ] {

@@ -176,7 +176,7 @@ fn what_is_no_list_is_refused_by_its_path() {
             "POST",
             news,
             wrong(json!({ "categories": { "x": { "status": "MAYBE" } } })),
-            "recipients[1].preferences.categories.x.status: expected one of OPTED_IN, OPTED_OUT, REQUIRED",
+            "recipients[1].preferences.categories.x.status: expected OPTED_IN or OPTED_OUT",
         ),
         (
             "PUT",

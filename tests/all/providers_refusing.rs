@@ -39,6 +39,17 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
     let plain = |count: usize| json!({ "type": "plain_text", "text": "x".repeat(count) });
     let header = |count| json!({ "type": "header", "text": plain(count) });
     let button = |count| json!({ "type": "button", "text": plain(count) });
+    let element = |element: Value| json!({ "version": "2022-01-01", "elements": [element] });
+    let image = |src: &str| json!({ "type": "image", "src": src, "alt_text": "a" });
+    let section = |kind: &str, text: &str| json!({ "type": "section", "text": { "type": kind, "text": text } });
+    let link = |url: &str| {
+        let button = json!({ "type": "button", "text": plain(1), "url": url });
+        json!({ "type": "section", "text": plain(1), "accessory": button })
+    };
+    let embed = |embed: Value| {
+        let raw = json!({ "payload": { "embeds": [embed] } });
+        element(json!({ "type": "channel", "channel": "discord", "raw": raw }))
+    };
     let dividers: Vec<Value> = (0..51).map(|_| json!({ "type": "divider" })).collect();
     let cases = [
         ("sendgrid", json!({ "body": "b" }), json!({}), "400: The subject is required."),
@@ -50,6 +61,7 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
         ("twilio", text("b"), json!({ "to": "home" }), "21211: Invalid 'To' Phone Number: home"),
         ("firebase-fcm", text(&"x".repeat(5000)), json!({}), "Message is too big"),
         ("firebase-fcm", text("b"), json!({ "body": { "data": { "from": "me" } } }), "Invalid data payload key: from"),
+        ("firebase-fcm", text("b"), json!({ "body": { "data": { "n": 5 } } }), "(TYPE_STRING), 5"),
         ("apn", text(&"x".repeat(5000)), json!({}), "PayloadTooLarge"),
         ("slack", text(&"x".repeat(3001)), json!({}), "invalid_blocks: must be less than 3001 characters"),
         ("slack", json!({ "version": "2022-01-01", "elements": dividers }), json!({}), "no more than 50 items allowed"),
@@ -71,10 +83,36 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
         ("telnyx", json!({ "body": "" }), json!({}), "40316: No content provided"),
         ("telnyx", text("b"), json!({ "body": { "to": "home" } }), "40310: Invalid 'to' address: home"),
         ("aws-sns", json!({ "body": "" }), json!({}), "InvalidParameter: Invalid parameter: Empty message"),
+        ("slack", element(image("logo.png")), json!({}), "invalid url [json-pointer:/blocks/0/image_url]"),
+        ("slack", own_blocks(json!([image("ftp://x.y/a.png")])), json!({}), "missing required field: image_url"),
+        ("slack", own_blocks(json!([{ "type": "sektion" }])), json!({}), "unsupported type: sektion"),
+        ("slack", own_blocks(json!([{ "text": plain(1) }])), json!({}), "missing required field: type"),
+        ("slack", own_blocks(json!([{ "type": "section" }])), json!({}), "missing required field: text or fields"),
+        ("slack", own_blocks(json!([section("html", "x")])), json!({}), "unsupported type: html"),
+        ("slack", own_blocks(json!([section("mrkdwn", "")])), json!({}), "must be more than 0 characters"),
+        ("slack", own_blocks(json!([link("acme.example")])), json!({}), "json-pointer:/blocks/0/accessory/url]"),
+        ("discord", embed(json!({ "url": "x.y" })), json!({}), "50035: Invalid Form Body: embeds[0].url: Not a well"),
+        (
+            "discord",
+            embed(json!({ "image": { "url": "x" } })),
+            json!({}),
+            "embeds[0].image.url: Not a well formed URL.",
+        ),
+        ("discord", embed(json!({ "title": "x".repeat(257) })), json!({}), "embeds[0].title: Must be 256 or fewer"),
+        ("webhook", text("b"), json!({}), "ERR_INVALID_URL: Invalid URL: no address"),
+        ("webhook", text("b"), json!({ "url": "https://" }), "ERR_INVALID_URL: Invalid URL: https://"),
+        ("aws-sns", text(&"x".repeat(1601)), json!({}), "InvalidParameter: Invalid parameter: Message too long"),
+        ("messagebird", text(&"x".repeat(1378)), json!({}), "10: body is invalid"),
+        ("messagebird", text(&"и".repeat(604)), json!({}), "10: body is invalid"),
+        ("plivo", text(&"x".repeat(1601)), json!({}), "400: text is too long"),
+        ("plivo", text(&"и".repeat(738)), json!({}), "400: text is too long"),
+        ("vonage", text(&"x".repeat(3201)), json!({}), "12: Message Too Long"),
+        ("telnyx", text(&"x".repeat(1531)), json!({}), "40302: Message too large"),
     ];
     let profile = json!({
         "email": "ada@example.com", "phone_number": "+15551234567", "firebaseToken": "t", "apn": "t", "expo": "t",
         "slack": { "channel": "C1" }, "ms_teams": { "conversation_id": "c" }, "discord": { "channel_id": "1" },
+        "webhook": { "url": "no address" },
     });
     for (provider, content, overriding, expected) in cases {
         let (_, record) = sent(&customer, by(provider, content, overriding), profile.clone());
@@ -92,6 +130,11 @@ fn what_is_within_the_limits_is_taken() {
     let text = |count: usize| json!({ "title": "T", "body": "x".repeat(count) });
     let cases = [
         ("twilio", 1600),
+        ("aws-sns", 1600),
+        ("messagebird", 1377),
+        ("plivo", 1600),
+        ("vonage", 3200),
+        ("telnyx", 1530),
         ("firebase-fcm", 3000),
         ("apn", 3000),
         ("slack", 3000),

@@ -234,7 +234,167 @@ fn the_log_tells_by_its_path_what_nothing_comes_of() {
     let job_id = customer.create(json!({ "content": hello() }));
     let users = json!([{ "recipient": "ada" }, { "recipientId": "bob", "profile": { "email": "b@example.com" } }]);
     customer.ingest(&job_id, users.clone());
-    customer.ingest(&job_id, json!([{ "phone": "1" }]));
     daemon.logs("users[1].recipientId has no effect; 'recipient' names the user. Without it a recipient is made up");
-    assert!(!daemon.stderr().contains("users[0].phone"), "told once a job");
+    // In any call and of any user, once a job.
+    let more = json!([{ "recipient": "cy", "phone": "1", "twilio": {} }, { "to": { "userId": "di" }, "phone": "2" }]);
+    customer.ingest(&job_id, more.clone());
+    daemon.logs("users[0].phone has no effect; 'profile.phone_number' is meant");
+    daemon.logs("users[0].twilio has no effect");
+    daemon.logs("users[1].to.userId addresses nobody; 'user_id' is meant");
+    customer.ingest(
+        &job_id,
+        json!([{ "phone": "3", "profile": { "teams": {}, "custom": 1, "phone_number": "1", "phone": "2" } }]),
+    );
+    daemon.logs("users[0].profile.teams addresses nobody: msteams has its address in `ms_teams.conversation_id`");
+    let log = daemon.stderr();
+    assert_eq!(log.matches(".phone has no effect").count(), 1, "told once a job: {log}");
+    assert!(!log.contains("profile.phone addresses") && !log.contains("profile.custom"), "{log}");
+}
+
+#[test]
+fn the_log_tells_of_a_recipient_whose_address_is_called_otherwise() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    for (to, expected) in [
+        (json!({ "userId": "ada" }), "message.to.userId addresses nobody; 'user_id' is meant"),
+        (json!({ "user_id": "ada", "phone": "1" }), "message.to.phone addresses nobody; 'phone_number' is meant"),
+        (json!({ "user_id": "ada", "profile": {} }), "message.to.profile addresses nobody; its members belong into"),
+        (
+            json!({ "nowpush": {} }),
+            "message.to.nowpush addresses nobody: nowpush needs no address; name it in 'routing'",
+        ),
+        (json!([{ "msteams": {} }]), "message.to[0].msteams addresses nobody: msteams has its address in"),
+        (json!({ "user_id": "ada", "data": {}, "twilio": "1" }), "twilio has its address in `phone_number`"),
+    ] {
+        customer.post("/send", &json!({ "message": { "to": to, "content": hello() } })).ok(202);
+        daemon.logs(expected);
+    }
+    let quiet = json!({ "user_id": "ada", "id": 5, "custom": {}, "slack": { "channel": "C1" }, "nick": "a" });
+    send(&customer, json!({ "to": quiet, "content": hello() }));
+    send(&customer, json!({ "to": { "mobile": "1" }, "content": hello() }));
+    daemon.logs("message.to.mobile addresses nobody");
+    let log = daemon.stderr();
+    assert_eq!(log.matches("addresses nobody").count(), 7, "{log}");
+}
+
+#[test]
+fn the_log_tells_of_providers_and_brands_that_nothing_comes_of() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let brand = json!({ "colours": {}, "email": { "footer": { "markdown": "x", "text": "y" } } });
+    send(
+        &customer,
+        json!({
+            "to": { "email": "ada@example.com" }, "content": hello(), "brand": brand,
+            "channels": { "email": { "providers": ["sendgird", "smtp", "twilio"], "override": { "brand": { "settings": { "color": 1 } } } } },
+            "routing": { "method": "single", "channels": [{ "channel": "email", "config": { "providers": ["smpt"] } }] },
+            "override": { "brand": { "settings": { "colors": { "primery": "#fff" } } } },
+            "providers": { "webhook": { "override": { "method": "FETCH" } } },
+        }),
+    );
+    for expected in [
+        "message.channels.email.providers[0] has no effect: there is no provider 'sendgird'",
+        "message.channels.email.providers[2] has no effect: twilio is no provider of email",
+        "message.routing.channels[0].config.providers[0] has no effect: there is no provider 'smpt'",
+        "message.channels.email.override.brand.settings.color has no effect",
+        "message.override.brand.settings.colors.primery has no effect",
+        "message.brand.colours has no effect",
+        "message.brand.email.footer.text has no effect",
+        "message.providers.webhook.override.method has no effect",
+    ] {
+        daemon.logs(expected);
+    }
+}
+
+#[test]
+fn the_log_tells_once_which_members_of_a_body_a_route_does_not_read() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let content = json!({ "content": hello(), "to": { "user_id": "ada" } });
+    customer.post("/send", &json!({ "message": content, "event": "e", "x": null })).ok(202);
+    customer.post("/send", &json!({ "message": content, "event": "f" })).ok(202);
+    daemon.logs("POST /send: event has no effect: no such member is known");
+    let v1 = json!({ "event": "e", "recipient": "ada", "messege": 1, "override": { "channel": { "email": { "subjekt": 1 } } } });
+    customer.post("/send", &v1).ok(200);
+    daemon.logs("POST /send: messege has no effect");
+    daemon.logs("a send to 'ada': override.channel.email.subjekt has no effect");
+    customer.post("/send/list", &json!({ "event": "e", "list": "l", "lists": [], "override": { "x": {} } })).ok(200);
+    daemon.logs("POST /send/list: lists has no effect");
+    daemon.logs("a send to list 'l': override.x has no effect: there is no such provider");
+    customer.post("/bulk", &json!({ "message": { "content": hello() }, "users": [] })).ok(201);
+    daemon.logs("POST /bulk: users has no effect");
+    let job_id = customer.create(json!({ "content": hello() }));
+    customer.post(&format!("/bulk/{job_id}"), &json!({ "users": [], "message": {} })).ok(200);
+    daemon.logs("POST /bulk/{job_id}: message has no effect");
+    customer.put("/profiles/ada", &json!({ "profile": { "anything": 1 }, "email": "a@example.com" })).ok(200);
+    daemon.logs("PUT /profiles/{user_id}: email has no effect");
+    let choices = json!({ "categories": { "news": { "status": "OPTED_IN", "channels": [] } }, "topics": {} });
+    customer.put("/preferences/ada", &choices).ok(200);
+    daemon.logs("PUT /preferences/{user_id}: categories.news.channels has no effect");
+    daemon.logs("PUT /preferences/{user_id}: topics has no effect");
+    let topic = json!({ "topics": [{ "topic_id": "news", "status": "OPTED_IN", "state": 1 }] });
+    customer.put("/users/ada/preferences", &topic).ok(200);
+    daemon.logs("topics[0].state has no effect");
+    let list = json!({ "recipients": [{ "recipientId": "ada", "preference": {} }] });
+    customer.put("/lists/news/subscriptions", &list).done();
+    daemon.logs("PUT /lists/{list_id}/subscriptions: recipients[0].preference has no effect");
+    customer.put("/lists/news", &json!({ "name": "News", "title": "News" })).done();
+    daemon.logs("PUT /lists/{list_id}: title has no effect");
+    let brand =
+        json!({ "name": "Acme", "settings": { "colors": { "primary": "#123456", "main": "#123456" } }, "logo": "x" });
+    customer.post("/brands", &brand).ok(200);
+    daemon.logs("POST /brands: settings.colors.main has no effect");
+    daemon.logs("POST /brands: logo has no effect");
+    let log = daemon.stderr();
+    assert_eq!(log.matches("POST /send: event has no effect").count(), 1, "{log}");
+    assert!(!log.contains("profile.anything"), "{log}");
+}
+
+#[test]
+fn an_audience_of_airship_is_reached_however_it_is_selected() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for (audience, address) in [
+        (json!({ "tag": "gold", "group": "tiers" }), "gold"),
+        (json!({ "ios_channel": ["a", "b"] }), "a"),
+        (json!({ "and": [{ "tag": "gold" }, { "not": { "segment": "s" } }] }), "gold"),
+        (json!({ "channel": ["a", "b"] }), "a"),
+        (json!("all"), "all"),
+    ] {
+        let to = json!({ "user_id": "ada", "airship": { "audience": audience, "device_types": "all" } });
+        let went = went_out(&customer, &send(&customer, json!({ "to": to, "content": hello() })));
+        assert_eq!((went.len(), way(&went[0])), (1, ["push", "airship", address].map(str::to_owned)), "{audience}");
+        assert_eq!(went[0]["request"]["body"]["audience"], audience);
+    }
+}
+
+#[test]
+fn an_address_of_a_recipient_is_read_as_a_header_has_it() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let to = |email: &str| json!({ "to": { "email": email }, "content": hello() });
+    for (email, expected) in [
+        ("Ada <ada@example.com>", json!({ "email": "ada@example.com", "name": "Ada" })),
+        ("ada@example.com ", json!({ "email": "ada@example.com" })),
+        ("ada@example.com (Ada)", json!({ "email": "ada@example.com", "name": "Ada" })),
+    ] {
+        let went = went_out(&customer, &send(&customer, to(email)));
+        assert_eq!(went[0]["request"]["personalizations"][0]["to"], json!([expected]), "{email}");
+    }
+    let record = |message: Value| customer.get(&format!("/messages/{}", send(&customer, message))).ok(200);
+    let several = record(to("ada@example.com, bob@example.com"));
+    assert_eq!(several["status"], "UNDELIVERABLE");
+    assert!(several["error"].as_str().unwrap().contains("is 2 addresses, and a recipient has one"), "{several}");
+    assert_eq!(record(to("Simulated <open@simulator.bulkd>"))["status"], "OPENED");
+    for (provider, overriding, expected) in [
+        ("sendgrid", json!({ "from": "a@example.com, b@example.com" }), "is 2 senders, and an e-mail has one"),
+        ("mailjet", json!({ "reply_to": "a@example.com, b@example.com" }), "Mailjet takes one address to reply to"),
+    ] {
+        let mut message = to("ada@example.com");
+        message["routing"] = json!({ "method": "single", "channels": [provider] });
+        message["channels"] = json!({ "email": { "override": overriding } });
+        let record = record(message);
+        assert_eq!(record["status"], "UNDELIVERABLE", "{record}");
+        assert!(record["error"].as_str().unwrap().contains(expected), "{record}");
+    }
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bulkd::http::{self, Answerer, Broken, Given, Limits, Reply, Request, Server, Service, StreamWriter};
+use bulkd::http::{
+    self, Answerer, Broken, Given, Limits, Reply, Request, Responder, Server, Service, StreamWriter,
+};
 
 /// How long a test waits for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,8 +73,8 @@ impl Desk {
 struct Front(Arc<Desk>);
 
 impl Service for Front {
-    fn answer(&self, request: Request) -> Reply {
-        self.0.reply(&request)
+    fn answer(&self, request: Request, responder: Responder) {
+        responder.give(self.0.reply(&request));
     }
 
     fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>> {

@@ -225,6 +225,10 @@ pub struct LocalizedRaw {
 }
 
 impl LocalizedRaw {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.raw.is_none() && self.locales.is_empty()
+    }
+
     pub fn of(&self, locale: Option<&str>) -> Option<&RawContent> {
         let locales = self.locales.iter().map(|(locale, _)| locale.as_str());
         let found = locale.filter(|_| !self.locales.is_empty()).and_then(|locale| find_locale(locale, locales));

@@ -16,7 +16,9 @@ pub enum Look {
     FontSize,
     LineHeight,
     Width,
+    Height,
     Gap,
+    Align,
     VerticalAlign,
 }
 
@@ -61,6 +63,8 @@ impl Look {
             Look::FontSize => &["font_size"],
             Look::LineHeight => &["line_height"],
             Look::Width => &["width"],
+            Look::Height => &["height"],
+            Look::Align => &["align"],
             Look::Gap => &["gap"],
             Look::VerticalAlign => &["vertical_align"],
         }
@@ -75,13 +79,14 @@ impl Look {
             Look::Padding => "one to four lengths such as \"8px 30px\"",
             Look::LineHeight => "a length such as \"24px\" or a number such as \"1.5\"",
             Look::FontFamily => "names of fonts such as \"Georgia, serif\"",
+            Look::Align => "left, center or right",
             Look::VerticalAlign => "top, middle or bottom",
             _ => "a length such as \"16px\"",
         }
     }
 
     /// The value as it can stand in a style, if it is one. What a variable brings is only known when it is rendered.
-    pub(super) fn value(self, text: &str) -> Option<String> {
+    pub fn value(self, text: &str) -> Option<String> {
         let text = text.trim();
         if text.contains("{{") {
             return Some(text.to_owned());
@@ -95,11 +100,14 @@ impl Look {
                 lengths.filter(|lengths| (1..=4).contains(&lengths.len())).map(|lengths| lengths.join(" "))
             }
             Look::LineHeight if is_number(text) => Some(text.to_owned()),
-            Look::Width if text.eq_ignore_ascii_case("auto") => Some("auto".to_owned()),
+            Look::Width | Look::Height if text.eq_ignore_ascii_case("auto") => Some("auto".to_owned()),
             Look::FontFamily => {
                 let allowed = |c: char| c.is_alphanumeric() || " ,-_'\".".contains(c);
                 (!text.is_empty() && text.chars().count() <= 200 && text.chars().all(allowed))
                     .then(|| text.replace(['\'', '"'], ""))
+            }
+            Look::Align => {
+                ["left", "center", "right"].iter().find(|it| it.eq_ignore_ascii_case(text)).map(|it| (*it).to_owned())
             }
             Look::VerticalAlign => {
                 ["top", "middle", "bottom"].iter().find(|it| it.eq_ignore_ascii_case(text)).map(|it| (*it).to_owned())

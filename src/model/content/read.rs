@@ -220,10 +220,16 @@ impl Reader<'_> {
         }
         let fields = ElementMembers { reader: self, path: &path, members };
         let (channels, condition) = (fields.channels()?, fields.condition()?);
-        let (repeat, name_of_it) = (fields.text("loop")?, fields.text("ref")?);
+        let (mut repeat, name_of_it) = (fields.text("loop")?, fields.text("ref")?);
         let properties = if name_of_it.is_some() { fields.members.scalars() } else { Map::new() };
         let kind = fields.kind(&name, depth)?;
         let looks = fields.looks(&kind);
+        if let ElementKind::Channel { raw, .. } = &kind
+            && !raw.is_nothing()
+            && repeat.take().is_some()
+        {
+            fields.note("loop", "has no effect beside 'raw'");
+        }
         if !matches!(kind, ElementKind::Hidden) {
             self.note_unused(&fields.members, &path);
         }
@@ -302,15 +308,15 @@ impl<'a> ElementMembers<'a> {
                 &[Look::Color, Look::Background, Look::Padding, Look::FontSize, Look::LineHeight, Look::FontFamily]
             }
             ElementKind::Span { .. } | ElementKind::Link { .. } => {
-                &[Look::Color, Look::Highlight, Look::Background, Look::FontSize]
+                &[Look::Color, Look::Highlight, Look::Background, Look::FontSize, Look::FontFamily]
             }
             ElementKind::Channel { .. } => {
                 &[Look::Background, Look::BodyColor, Look::FontFamily, Look::FontSize, Look::LineHeight, Look::Padding]
             }
-            ElementKind::Action { .. } => &[Look::Color, Look::Background, Look::Padding, Look::FontSize],
-            ElementKind::Image { .. } => &[Look::Width, Look::Padding],
+            ElementKind::Action { .. } => &[Look::Color, Look::Background, Look::Padding, Look::FontSize, Look::Width],
+            ElementKind::Image { .. } => &[Look::Width, Look::Height, Look::Padding],
             ElementKind::Divider => &[Look::Color, Look::Padding],
-            ElementKind::Group { .. } => &[Look::Background, Look::Padding],
+            ElementKind::Group { .. } => &[Look::Background, Look::Padding, Look::Align],
             ElementKind::Columns { .. } => &[Look::Background, Look::Padding, Look::Gap, Look::VerticalAlign],
             ElementKind::Column { .. } => &[Look::Background, Look::Padding, Look::Width, Look::VerticalAlign],
             ElementKind::List { .. } => {
@@ -334,9 +340,24 @@ impl<'a> ElementMembers<'a> {
             self.look(look, &mut looks);
         }
         match kind {
-            // As the designer wrote it once.
-            ElementKind::Divider if looks.get(Look::BorderWidth).is_none() => {
-                self.look_in(Look::BorderWidth, "width", &mut looks);
+            ElementKind::Divider => {
+                if looks.get(Look::BorderWidth).is_none() {
+                    self.look_in(Look::BorderWidth, "size", &mut looks);
+                }
+                // As the designer wrote it once, it is how thick the line is.
+                let is_long = self.style_value("width").is_some_and(|it| it.ends_with('%'));
+                let of_width = match is_long || looks.get(Look::BorderWidth).is_some() {
+                    true => Look::Width,
+                    false => Look::BorderWidth,
+                };
+                self.look_in(of_width, "width", &mut looks);
+                match looks.get(Look::Width) {
+                    Some(_) => self.look(Look::Align, &mut looks),
+                    None if self.style_value("align").is_some() => {
+                        self.note("align", "has no effect: the line is as wide as it may be");
+                    }
+                    None => {}
+                }
             }
             ElementKind::Quote { .. } if looks.get(Look::Padding).is_none() => {
                 let side = |name: &str| self.style_value(name);
@@ -596,17 +617,24 @@ impl<'a> ElementMembers<'a> {
             if let Some(raw) = fields.get("raw") {
                 let at = format!("locales.{name}.raw");
                 let own = read(raw, &at)?;
-                let content = self.raw_content(&[(&at, Some(&own)), ("raw", base.as_ref())]);
+                let content = self.raw_content(channel, &[(&at, Some(&own)), ("raw", base.as_ref())]);
                 self.reader.note_unused(&own, &format!("{}.{at}", self.path));
                 locales.push((locale(&name), content));
             }
         }
-        let raw = base.as_ref().map(|base| self.raw_content(&[("raw", Some(base))]));
+        let raw = base.as_ref().map(|base| self.raw_content(channel, &[("raw", Some(base))]));
         if let (Some(base), Some(raw)) = (&base, &raw) {
             self.reader.note_unused(base, &format!("{}.raw", self.path));
             let is = |wanted: Channel| channel.and_then(Channel::from_name) == Some(wanted);
             for member in raw.members.iter().filter(|_| is(Channel::Email) || is(Channel::Sms)) {
                 self.note(&member.field, "has no effect on this channel");
+            }
+            let of_provider = channel.and_then(Provider::named).map(Provider::channel);
+            let is_body = is(Channel::Webhook) || channel.is_none() || of_provider == Some(Channel::Webhook);
+            // A text may hold an object.
+            let is_laid = |member: &&RawMember| member.json.starts_with(['{', '"']);
+            for member in raw.members.iter().filter(|it| it.name == "payload" && !is_body && !is_laid(it)) {
+                self.note(&member.field, "has no effect: expected an object");
             }
             if let Some(html) = raw.html.as_ref().filter(|_| channel.is_some() && !is(Channel::Email))
                 && channel.and_then(Provider::named).is_none_or(|it| it.channel() != Channel::Email)
@@ -618,7 +646,14 @@ impl<'a> ElementMembers<'a> {
     }
 
     /// What the first of these objects says that has it.
-    fn raw_content(&self, sources: &[(&str, Option<&ObjectMembers<'_>>)]) -> RawContent {
+    fn raw_content(&self, channel: Option<&str>, sources: &[(&str, Option<&ObjectMembers<'_>>)]) -> RawContent {
+        let of_provider = || channel.and_then(Provider::named).map(Provider::channel);
+        let channel = channel.and_then(Channel::from_name).or_else(of_provider);
+        // Of several names for one thing the channel's own goes first.
+        let (subjects, texts) = match channel {
+            Some(Channel::Push | Channel::Inbox) => (["title", "subject"], ["body", "text", "content", "message"]),
+            _ => (["subject", "title"], ["text", "body", "content", "message"]),
+        };
         let member =
             |name: &str| sources.iter().find_map(|(at, raw)| Some((format!("{at}.{name}"), raw.as_ref()?.get(name)?)));
         let text_of = |names: &[&str]| {
@@ -642,13 +677,7 @@ impl<'a> ElementMembers<'a> {
             let (field, json) = member(name)?;
             Some(RawMember { name, field, json: json.to_owned() })
         });
-        RawContent {
-            subject: text_of(&["subject", "title"]),
-            text: text_of(&["text", "body", "content", "message"]),
-            html,
-            is_mjml,
-            members: members.collect(),
-        }
+        RawContent { subject: text_of(&subjects), text: text_of(&texts), html, is_mjml, members: members.collect() }
     }
 
     fn kind(&self, name: &str, depth: Depth) -> Result<ElementKind> {
@@ -680,7 +709,7 @@ impl<'a> ElementMembers<'a> {
                     self.check_channel("channel", channel);
                 }
                 let (raw, elements) = (self.raw(channel.as_deref())?, self.elements(depth)?);
-                let says_nothing = raw.raw.is_none() && raw.locales.is_empty() && elements.is_none();
+                let says_nothing = raw.is_nothing() && elements.is_none();
                 if says_nothing && channel.is_some() {
                     return Err(self.reader.refuse(self.path, "expected 'elements' or 'raw'"));
                 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::super::chat;
 use super::super::escape::{self, OutputContext};
 use super::super::limits::{TEXT_BYTES, too_long};
 use super::super::markdown::{self, MarkdownForm};
@@ -13,8 +14,10 @@ use super::super::text::{CompiledText, TextCompiler};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::content::{
-    Condition, ConditionGroup, ConditionOperator, Element, ElementKind, LocalizedText, MarkdownUse,
+    Condition, ConditionGroup, ConditionOperator, Element, ElementKind, LocalizedText, Look, LookValue, MarkdownUse,
+    TextStyle,
 };
+use crate::model::provider::Provider;
 use crate::template::{
     CompileError, Compiler, ConditionTest, Constant, Jump, ParsedCondition, ParsedText, TextPath, parse_path,
     resolve_at_top,
@@ -43,15 +46,15 @@ pub struct Builder<'b> {
     columns: ColumnsLook,
 }
 
-/// Of the columns that stand beside each other here: half of what is between them, and how they are aligned.
-type ColumnsLook = (String, String);
+/// Of the columns that stand beside each other here: which part of the width they have among them, and how they are aligned.
+type ColumnsLook = (f64, String);
 
 /// A list of things with something between them.
 struct SeparatedList {
     counter: u32,
     /// How many there are so far; `None` if that is not known before the text is rendered.
     count: Option<u32>,
-    between: &'static str,
+    between: Cow<'static, str>,
 }
 
 impl<'b> Builder<'b> {
@@ -65,7 +68,7 @@ impl<'b> Builder<'b> {
         context: OutputContext,
     ) -> Self {
         let (earlier, lists, found, subject) = (HashMap::new(), Vec::new(), false, false);
-        let columns = ("8px".to_owned(), "top".to_owned());
+        let columns = (1.0, "top".to_owned());
         Builder { writer, path, target, precedence, locale, refs, earlier, context, lists, found, subject, columns }
     }
 
@@ -97,8 +100,8 @@ impl<'b> Builder<'b> {
     }
 
     /// Begins columns, and gives those around them for [`Builder::leave_columns`].
-    pub fn enter_columns(&mut self, half_gap: String, alignment: String) -> ColumnsLook {
-        std::mem::replace(&mut self.columns, (half_gap, alignment))
+    pub fn enter_columns(&mut self, share: f64, alignment: String) -> ColumnsLook {
+        std::mem::replace(&mut self.columns, (share, alignment))
     }
 
     pub fn leave_columns(&mut self, outer: ColumnsLook) {
@@ -115,6 +118,7 @@ impl<'b> Builder<'b> {
                     Precedence::Provider => names.iter().any(|name| self.target.is_provider(name)),
                     Precedence::Channel => names.iter().any(|name| self.target.is_called(name)),
                     Precedence::Rest => names.is_empty(),
+                    Precedence::Lead => false,
                 }
             }
             _ => true,
@@ -189,6 +193,16 @@ impl<'b> Builder<'b> {
         if let Some(opened) = opened {
             self.writer.compiler.end_loop(opened);
         }
+        Ok(())
+    }
+
+    /// Writes something of an element if its condition holds.
+    pub fn if_holds(&mut self, element: &Element, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let Some(condition) = &element.condition else { return write(self) };
+        self.forget_count();
+        let jump = self.begin_if(condition, element)?;
+        write(self)?;
+        self.writer.compiler.land(jump);
         Ok(())
     }
 
@@ -273,6 +287,17 @@ impl<'b> Builder<'b> {
         written.map_err(|problem| self.refused(element, field, problem.to_string()))
     }
 
+    /// Writes the value of a property of style. If data make it, it is nothing unless it is a value of that property.
+    pub fn look(&mut self, value: &LookValue, look: Look, element: &Element) -> Result<()> {
+        if !value.text.contains("{{") {
+            return self.source(&value.text, OutputContext::Css, element, &value.field);
+        }
+        self.writer.compiler.begin();
+        self.source(&value.text, OutputContext::Css, element, &value.field)?;
+        self.writer.compiler.finish_with(escape::of_look(look));
+        Ok(())
+    }
+
     fn texts_at(&mut self, element: &Element, field: Cow<'static, str>) {
         let around = [Some(self.path.clone()), Some(element.path.clone())];
         self.writer.compiler.texts_at(TextPath { around, field });
@@ -301,13 +326,25 @@ impl<'b> Builder<'b> {
     pub fn is_markdown(&self, words: &LocalizedText, markdown: MarkdownUse) -> bool {
         match markdown {
             MarkdownUse::Always => true,
-            MarkdownUse::WhereMarked => markdown::is_marked(words.of(self.locale)),
+            MarkdownUse::WhereMarked => {
+                let words = words.of(self.locale);
+                markdown::is_marked(words) && !(self.is_for_slack() && markdown::is_slack_markup(words))
+            }
             MarkdownUse::Never => false,
         }
     }
 
+    /// Whether all that is written stands in a channel element of Slack's own.
+    fn is_for_slack(&self) -> bool {
+        self.precedence == Precedence::Provider && self.target.provider == Some(Provider::Slack)
+    }
+
     pub fn has_marks(&self, words: &LocalizedText) -> bool {
         has_marks(words.of(self.locale))
+    }
+
+    pub fn target(&self) -> RenderTarget {
+        self.target
     }
 
     /// Whether texts are written for a chat, whose provider has a markup of its own.
@@ -324,16 +361,13 @@ impl<'b> Builder<'b> {
         self.write(words, element, |writer, source| writer.markdown_source(source))
     }
 
-    /// The words of MJML as plain text.
-    pub fn mjml_words(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
-        let source = mjml::body(words.of(self.locale));
-        self.texts_at(element, words.field(self.locale));
-        let written = self.writer.stripped(source, self.context);
-        written.map_err(|problem| self.refused(element, &words.field(self.locale), problem.to_string()))
+    /// Whether HTML is MJML.
+    pub fn is_mjml(&self, words: &LocalizedText) -> bool {
+        mjml::is_mjml(words.of(self.locale))
     }
 
-    /// Writes MJML as HTML.
-    pub fn mjml(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
+    /// Writes MJML as HTML: a whole document, or a part of one.
+    pub fn mjml(&mut self, words: &LocalizedText, element: &Element, is_part: bool) -> Result<()> {
         let source = words.of(self.locale);
         // What is wrong with it is told by its places there.
         let field = words.field(self.locale);
@@ -341,15 +375,30 @@ impl<'b> Builder<'b> {
             .map_err(|problem| self.refused(element, &field, CompileError::from(problem).to_string()))?;
         let template = mjml::template(source).map_err(|problem| self.refused(element, &field, problem))?;
         self.write(words, element, |writer, source| match &template {
-            MjmlTemplate::Html(html) => writer.text(html, OutputContext::Markup),
+            MjmlTemplate::Html(html) if is_part => writer.html(&mjml::part(html)),
+            MjmlTemplate::Html(html) => writer.html(html),
             MjmlTemplate::PerMessage => {
                 writer.compiler.begin();
                 writer.text(source, OutputContext::Markup)?;
                 writer.compiler.limit(mjml::BYTES);
-                writer.compiler.finish_with(mjml::rewrite);
+                writer.compiler.finish_with(if is_part { mjml::rewrite_part } else { mjml::rewrite });
                 Ok(())
             }
         })
+    }
+
+    /// Writes HTML of the author's, in which data open nothing that runs.
+    pub fn html(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
+        self.write(words, element, |writer, source| writer.html(source))
+    }
+
+    /// Writes something of a chat's Markdown with marks around it.
+    pub fn emphasized(&mut self, style: &TextStyle, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let Some(rewrite) = markdown::emphasis(style) else { return write(self) };
+        self.writer.compiler.begin();
+        write(self)?;
+        self.writer.compiler.finish_with(rewrite);
+        Ok(())
     }
 
     /// Writes Markdown in this form.
@@ -373,7 +422,7 @@ impl<'b> Builder<'b> {
     /// HTML as plain text.
     pub fn stripped(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         let context = self.context;
-        self.write(words, element, |writer, source| writer.stripped(source, context))
+        self.write(words, element, |writer, source| writer.stripped(mjml::body(source), context))
     }
 
     /// The brand's primary colour, or this one.
@@ -382,7 +431,12 @@ impl<'b> Builder<'b> {
     }
 
     /// Lets something stand between the things that `write` writes, each begun by [`Builder::next`].
-    pub fn separated(&mut self, between: &'static str, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+    pub fn separated(
+        &mut self,
+        between: impl Into<Cow<'static, str>>,
+        write: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let between = between.into();
         let counter = self.writer.compiler.register();
         self.lists.push(SeparatedList { counter, count: Some(0), between });
         let written = write(self);
@@ -397,10 +451,10 @@ impl<'b> Builder<'b> {
             Some(count) => {
                 *count += 1;
                 if *count > 1 {
-                    self.writer.compiler.literal(list.between);
+                    self.writer.compiler.literal(&list.between);
                 }
             }
-            None => self.writer.compiler.separate(list.counter, list.between),
+            None => self.writer.compiler.separate(list.counter, &list.between),
         }
     }
 
@@ -435,7 +489,7 @@ impl<'b> Builder<'b> {
 
 /// Whether the data in a text or marks in its words could be taken for markup in a chat.
 pub fn has_marks(words: &str) -> bool {
-    words.contains(['{', '\\', '<', '>', '&', '*', '_', '~', '`', '[', '|', '#'])
+    words.contains(['{', '\\', '<', '>', '&', '*', '_', '~', '`', '[', '|', '#']) || chat::calls_everyone(words)
 }
 
 /// Whether readers of elements on a channel are given Markdown as it is.

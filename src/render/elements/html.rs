@@ -15,6 +15,8 @@ use crate::model::content::{
 const TABLE: &str = "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"";
 /// What fits into a card of the usual width.
 const CARD_PIXELS: f64 = 520.0;
+/// What stands between columns that say nothing of it.
+const GAP_PIXELS: f64 = 16.0;
 
 /// What the document of an e-mail is told of its colours: it stands before everything else.
 pub const PAGE: &str = "<!--bulkd-page ";
@@ -68,12 +70,27 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             Ok(())
         }
         ElementKind::Divider => {
-            builder.markup("<hr style=\"border:0;border-top:");
+            builder.markup("<hr");
+            let align = element.looks.get(Look::Align).filter(|value| !is_of_data(value));
+            let align = align.map_or("center", |value| value.text.as_str());
+            if let Some(width) = element.looks.get(Look::Width) {
+                attribute(builder, "width", width);
+                builder.markup(&format!(" align=\"{align}\""));
+            }
+            builder.markup(" style=\"border:0;border-top:");
             or(builder, element, Look::BorderWidth, "1px")?;
             builder.markup(" solid ");
             or(builder, element, Look::Color, LINE)?;
             builder.markup(";margin:");
             or(builder, element, Look::Padding, "16px 0")?;
+            if element.looks.get(Look::Width).is_some() {
+                look(builder, element, Look::Width, ";width:")?;
+                builder.markup(match align {
+                    "left" => ";margin-left:0;margin-right:auto",
+                    "right" => ";margin-left:auto;margin-right:0",
+                    _ => ";margin-left:auto;margin-right:auto",
+                });
+            }
             builder.markup("\">\n");
             Ok(())
         }
@@ -102,7 +119,10 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             Ok(())
         }
         ElementKind::Html { words } => {
-            builder.words_in(words, element, OutputContext::Markup)?;
+            match builder.is_mjml(words) {
+                true => builder.mjml(words, element, true)?,
+                false => builder.html(words, element)?,
+            }
             builder.markup("\n");
             Ok(())
         }
@@ -113,12 +133,17 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         ElementKind::Group { .. } => boxed(builder, element, |builder| children(builder, element, write)),
         ElementKind::Columns { .. } => boxed(builder, element, |builder| {
             builder.markup(&format!("{TABLE} width=\"100%\" style=\"table-layout:fixed\"><tr>\n"));
-            let gap = gap(element);
+            let gap = element.looks.get(Look::Gap).and_then(pixels).unwrap_or(GAP_PIXELS);
             let alignment =
                 element.looks.get(Look::VerticalAlign).map_or("top", |value| value.text.as_str()).to_owned();
             let columns = builder.children(element);
-            let outer = builder.enter_columns(gap, alignment);
-            builder.elements(columns, column)?;
+            let gaps = gap * columns.len().saturating_sub(1) as f64;
+            let outer = builder.enter_columns(1.0 - (gaps / CARD_PIXELS).min(0.9), alignment);
+            // A cell of its own, so that the outer ones begin where everything else does, in both directions.
+            let between = format!(
+                "<td class=\"bulkd-gap\" width=\"{gap}\" style=\"width:{gap}px;font-size:0;line-height:0\">&nbsp;</td>\n"
+            );
+            builder.separated(between, |builder| builder.elements(columns, column))?;
             builder.leave_columns(outer);
             builder.markup("</tr></table>\n");
             Ok(())
@@ -200,7 +225,7 @@ fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         ElementKind::Image { src, href, alt, align } => {
             picture(builder, element, src, href.as_ref(), alt.as_ref(), *align == Some(Align::Full))
         }
-        ElementKind::Html { words } => builder.words_in(words, element, OutputContext::Markup),
+        ElementKind::Html { words } => builder.html(words, element),
         ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider => Ok(()),
         _ => {
             element.words().try_for_each(|words| builder.words(words, element))?;
@@ -233,7 +258,11 @@ fn picture(
     if let Some(width) = element.looks.get(Look::Width).and_then(pixels) {
         builder.markup(&format!(" width=\"{}\"", width.min(CARD_PIXELS)));
     }
-    builder.markup(" style=\"border:0;max-width:100%;height:auto");
+    if let Some(height) = element.looks.get(Look::Height).and_then(pixels) {
+        builder.markup(&format!(" height=\"{height}\""));
+    }
+    builder.markup(" style=\"border:0;max-width:100%;height:");
+    or(builder, element, Look::Height, "auto")?;
     match element.looks.get(Look::Width) {
         Some(_) => look(builder, element, Look::Width, ";width:")?,
         None if is_full => builder.markup(";width:100%"),
@@ -261,11 +290,19 @@ fn action(
         return Ok(());
     }
     // Something that is aligned by itself would float beside what follows. Outlook keeps no padding but that of cells.
-    let (width, display) = if align == Some(Align::Full) { (" width=\"100%\"", "block") } else { ("", "inline-block") };
-    builder.markup(&format!(
-        "{TABLE} width=\"100%\"><tr><td align=\"{side}\" style=\"padding:0 0 16px\">{TABLE}{width}><tr>\
-         <td class=\"{BUTTON_CLASS}\" align=\"center\" style=\"mso-padding-alt:"
-    ));
+    let width = element.looks.get(Look::Width);
+    let is_wide = align == Some(Align::Full) || width.is_some();
+    let display = if is_wide { "block" } else { "inline-block" };
+    builder.markup(&format!("{TABLE} width=\"100%\"><tr><td align=\"{side}\" style=\"padding:0 0 16px\">{TABLE}"));
+    match width {
+        Some(width) => {
+            attribute(builder, "width", width);
+            look(builder, element, Look::Width, " style=\"width:")?;
+            builder.markup("\"");
+        }
+        None => builder.markup(if is_wide { " width=\"100%\"" } else { "" }),
+    }
+    builder.markup(&format!("><tr><td class=\"{BUTTON_CLASS}\" align=\"center\" style=\"mso-padding-alt:"));
     or(builder, element, Look::Padding, "10px 24px")?;
     builder.markup(";");
     let radius = element.looks.get(Look::BorderRadius).is_some();
@@ -273,17 +310,25 @@ fn action(
     if !radius {
         builder.markup("border-radius:4px;");
     }
-    builder.markup("background-color:");
-    match element.looks.get(Look::Background) {
-        Some(color) => css(builder, element, color)?,
-        None => builder.brand_color(PRIMARY),
+    // Of a colour that is none a client takes the one before it.
+    let background = element.looks.get(Look::Background);
+    if background.is_none_or(is_of_data) {
+        builder.markup("background-color:");
+        builder.brand_color(PRIMARY);
     }
+    let before = if background.is_some_and(is_of_data) { ";background-color:" } else { "background-color:" };
+    look(builder, element, Look::Background, before)?;
     builder.markup("\"><a href=\"");
     builder.address(href, element)?;
-    builder.markup(&format!("\" style=\"display:{display};padding:"));
-    or(builder, element, Look::Padding, "10px 24px")?;
-    builder.markup(";color:");
-    or(builder, element, Look::Color, "#ffffff")?;
+    builder.markup(&format!("\" style=\"display:{display}"));
+    if element.looks.get(Look::Padding).is_none_or(is_of_data) {
+        builder.markup(";padding:10px 24px");
+    }
+    look(builder, element, Look::Padding, ";padding:")?;
+    if element.looks.get(Look::Color).is_none_or(is_of_data) {
+        builder.markup(";color:#ffffff");
+    }
+    look(builder, element, Look::Color, ";color:")?;
     look(builder, element, Look::FontSize, ";font-size:")?;
     builder.markup(";text-decoration:none;mso-padding-alt:0\">");
     builder.label(words, element)?;
@@ -322,6 +367,7 @@ fn boxed<'b>(
         (Look::FontFamily, "font-family:", true),
         (Look::FontSize, "font-size:", !is_list),
         (Look::LineHeight, "line-height:", !is_list),
+        (Look::Align, "text-align:", true),
     ];
     let has = |property: Look| element.looks.get(property).is_some();
     let has_border = has(Look::BorderColor) || has(Look::BorderWidth) || has(Look::BorderRadius);
@@ -345,16 +391,25 @@ fn boxed<'b>(
     Ok(())
 }
 
-/// Half of what stands between two columns.
-fn gap(element: &Element) -> String {
-    let gap = element.looks.get(Look::Gap).and_then(pixels);
-    let half = gap.map_or(8.0, |gap| gap / 2.0);
-    format!("{half}px")
-}
-
 /// A number of pixels, if the value is one.
 fn pixels(value: &LookValue) -> Option<f64> {
     value.text.strip_suffix("px")?.parse().ok()
+}
+
+/// A length as an attribute, which Outlook looks at alone: a number of pixels, or a share.
+fn attribute(builder: &mut Builder<'_>, name: &str, value: &LookValue) {
+    match pixels(value) {
+        Some(pixels) => builder.markup(&format!(" {name}=\"{pixels}\"")),
+        None if value.text.ends_with('%') && !is_of_data(value) => {
+            builder.markup(&format!(" {name}=\"{}\"", value.text));
+        }
+        None => {}
+    }
+}
+
+/// Whether only data tell what a value is.
+fn is_of_data(value: &LookValue) -> bool {
+    value.text.contains("{{")
 }
 
 fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
@@ -362,19 +417,23 @@ fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         Some(own) => own.text.clone(),
         None => builder.columns().1.clone(),
     };
-    let gap = builder.columns().0.clone();
+    let share = builder.columns().0;
+    builder.next();
     builder.markup("<td class=\"bulkd-column\"");
-    let width = element.looks.get(Look::Width);
-    match width.map(|width| (pixels(width), width)) {
-        Some((Some(pixels), _)) => builder.markup(&format!(" width=\"{pixels}\"")),
-        Some((None, width)) if width.text.ends_with('%') && !width.text.contains("{{") => {
-            builder.markup(&format!(" width=\"{}\"", width.text));
-        }
-        _ => {}
+    // Shares are of what the gaps leave.
+    let percent = element.looks.get(Look::Width).and_then(|width| width.text.strip_suffix('%')?.parse::<f64>().ok());
+    let percent = percent.map(|percent| format!("{}%", (percent * share * 100.0).round() / 100.0));
+    match (&percent, element.looks.get(Look::Width)) {
+        (Some(percent), _) => builder.markup(&format!(" width=\"{percent}\"")),
+        (None, Some(width)) => attribute(builder, "width", width),
+        (None, None) => {}
     }
     let alignment = if alignment.contains("{{") { "top".to_owned() } else { alignment };
-    builder.markup(&format!(" valign=\"{alignment}\" style=\"vertical-align:{alignment};padding:0 {gap}"));
-    look(builder, element, Look::Width, ";width:")?;
+    builder.markup(&format!(" valign=\"{alignment}\" style=\"vertical-align:{alignment};padding:0"));
+    match percent {
+        Some(percent) => builder.markup(&format!(";width:{percent}")),
+        None => look(builder, element, Look::Width, ";width:")?,
+    }
     builder.markup("\">\n");
     write(builder, element)?;
     builder.markup("</td>\n");
@@ -434,7 +493,7 @@ fn text_side(align: Align) -> &'static str {
 fn look(builder: &mut Builder<'_>, element: &Element, look: Look, before: &str) -> Result<()> {
     let Some(value) = element.looks.get(look) else { return Ok(()) };
     builder.markup(before);
-    css(builder, element, value)
+    builder.look(value, look, element)
 }
 
 /// Ends a property that [`look`] has written.
@@ -447,16 +506,12 @@ fn close(builder: &mut Builder<'_>, element: &Element, look: Look) {
 /// Writes a value, or another if there is none.
 fn or(builder: &mut Builder<'_>, element: &Element, look: Look, default: &str) -> Result<()> {
     match element.looks.get(look) {
-        Some(value) => css(builder, element, value),
+        Some(value) => builder.look(value, look, element),
         None => {
             builder.markup(default);
             Ok(())
         }
     }
-}
-
-fn css(builder: &mut Builder<'_>, element: &Element, value: &LookValue) -> Result<()> {
-    builder.source(&value.text, OutputContext::Css, element, &value.field)
 }
 
 fn border(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
@@ -514,6 +569,7 @@ fn span_looks(builder: &mut Builder<'_>, element: &Element, color: Option<&str>)
         (Look::Color, "color:"),
         (Look::Highlight, "background-color:"),
         (Look::Background, "background-color:"),
+        (Look::FontFamily, "font-family:"),
         (Look::FontSize, "font-size:"),
     ] {
         look(builder, element, property, name)?;

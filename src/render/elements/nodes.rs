@@ -5,24 +5,31 @@ use super::super::node::{
     ACTION_ID, ALT_TEXT, BOLD, CHAT, CONTENT, FORMAT, HREF, ITALIC, ITEMS, LIST_TYPE, MARKDOWN, NodeType, PLAIN, SRC,
     STRIKETHROUGH, STYLE, TEXT_STYLE, TYPE, UNDERLINE,
 };
+use super::super::target::RenderTarget;
 use super::{Builder, plain};
 use crate::error::Result;
 use crate::json::scan::{Items, Members, Quoted};
+use crate::model::channel::Channel;
 use crate::model::content::{
     ActionStyle, Element, ElementKind, LocalizedText, MarkdownUse, RawContent, TextRole, TextStyle,
 };
+use crate::model::provider::Provider;
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
-        ElementKind::Text { words: Some(words), text_style, markdown, .. }
-            if builder.keeps_markdown() && builder.is_markdown(words, *markdown) =>
+        ElementKind::Text { words, text_style, markdown, .. }
+            if builder.keeps_markdown()
+                && (words.as_ref().is_some_and(|words| builder.is_markdown(words, *markdown))
+                    || *markdown != MarkdownUse::Never && has_marked_parts(builder, element)) =>
         {
             begin(builder, NodeType::Text);
             named(builder, FORMAT, MARKDOWN);
             begin_string(builder, CONTENT);
-            builder.markdown_source(words, element)?;
+            if let Some(words) = words {
+                builder.markdown_source(words, element)?;
+            }
             let children = builder.children(element);
-            builder.elements(children, plain::inline)?;
+            builder.elements(children, if builder.is_chat() { part } else { plain::inline })?;
             builder.markup("\"");
             end(builder, text_style);
         }
@@ -95,10 +102,14 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         ElementKind::List { list, .. } => {
             begin(builder, NodeType::List);
             named(builder, LIST_TYPE, list.name());
-            format(builder, element, false);
-            builder.markup(&format!(",\"{ITEMS}\":["));
             let items = builder.children(element);
-            builder.separated(",", |builder| builder.elements(items, item))?;
+            let is_marked = items.iter().any(|item| has_marked_parts(builder, item));
+            match is_marked {
+                true => named(builder, FORMAT, MARKDOWN),
+                false => format(builder, element, false),
+            }
+            builder.markup(&format!(",\"{ITEMS}\":["));
+            builder.separated(",", |builder| builder.elements(items, if is_marked { marked_item } else { item }))?;
             builder.markup("]}");
         }
         ElementKind::ListItem { words, .. } | ElementKind::Other { words, .. } => {
@@ -118,17 +129,73 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             let children = builder.children(element);
             builder.elements(children, write)?;
         }
-        ElementKind::Meta { .. } | ElementKind::Html { .. } | ElementKind::Hidden => {}
+        ElementKind::Html { words } => {
+            begin(builder, NodeType::Text);
+            if builder.is_chat() {
+                named(builder, FORMAT, CHAT);
+            }
+            begin_string(builder, CONTENT);
+            builder.stripped(words, element)?;
+            builder.markup("\"}");
+        }
+        ElementKind::Meta { .. } | ElementKind::Hidden => {}
     }
     Ok(())
 }
 
-/// A text for each item, and the lists in it after it.
+/// Whether there are parts in a chat's text that have marks or lead somewhere.
+fn has_marked_parts(builder: &Builder<'_>, element: &Element) -> bool {
+    let is_marked = |style: &TextStyle| style.bold || style.italic || style.strikethrough;
+    builder.is_chat()
+        && builder.children(element).iter().any(|child| match &child.kind {
+            ElementKind::Span { text_style, .. } => is_marked(text_style),
+            ElementKind::Link { href, text_style, .. } => {
+                is_marked(text_style) || href.as_ref().is_some_and(|href| builder.has(href))
+            }
+            ElementKind::Group { .. } => has_marked_parts(builder, child),
+            _ => false,
+        })
+}
+
+/// A part of a chat's text, as Markdown.
+fn part(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
+    match &element.kind {
+        ElementKind::Span { words, text_style } => {
+            builder.emphasized(text_style, |builder| builder.markdown_source(words, element))
+        }
+        ElementKind::Link { words, href, text_style } => builder.emphasized(text_style, |builder| {
+            let Some(href) = href.as_ref().filter(|href| builder.has(href)) else {
+                return builder.markdown_source(words, element);
+            };
+            builder.markup("[");
+            builder.markdown_source(words, element)?;
+            builder.markup("](");
+            builder.address_in(href, element, OutputContext::MarkdownUrl)?;
+            builder.markup(")");
+            Ok(())
+        }),
+        ElementKind::Group { .. } => {
+            let children = builder.children(element);
+            builder.elements(children, part)
+        }
+        _ => plain::inline(builder, element),
+    }
+}
+
 fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
+    item_in(builder, element, false)
+}
+
+fn marked_item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
+    item_in(builder, element, true)
+}
+
+/// A text for each item, and the lists in it after it.
+fn item_in(builder: &mut Builder<'_>, element: &Element, is_marked: bool) -> Result<()> {
     let children = builder.children(element);
     let ElementKind::ListItem { words, .. } = &element.kind else {
         return match &element.kind {
-            ElementKind::Group { .. } => builder.elements(children, item),
+            ElementKind::Group { .. } => builder.elements(children, if is_marked { marked_item } else { item }),
             _ => write(builder, element),
         };
     };
@@ -141,11 +208,15 @@ fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         builder.separated(line_end, |builder| {
             if let Some(words) = words {
                 builder.next();
-                builder.words(words, element)?;
+                match is_marked {
+                    true => builder.markdown_source(words, element)?,
+                    false => builder.words(words, element)?,
+                }
             }
             if children.iter().any(plain::is_part) {
                 builder.next();
-                builder.elements(children.iter().filter(|it| plain::is_part(it)), plain::inline)?;
+                let part = if is_marked { part } else { plain::inline };
+                builder.elements(children.iter().filter(|it| plain::is_part(it)), part)?;
             }
             builder.elements(children.iter().filter(|it| !is_list(it) && !plain::is_part(it)), plain::write)
         })?;
@@ -205,38 +276,84 @@ pub fn raw_members(builder: &mut Builder<'_>, element: &Element, raw: &RawConten
     begin(builder, NodeType::Raw);
     for member in &raw.members {
         builder.markup(&format!(",\"{}\":", member.name));
-        value(builder, element, &member.json, &member.field, OutputContext::Json)?;
+        let markup = RawMarkup::of(member.name, builder.target());
+        let mut writer = RawWriter { builder, element, markup };
+        writer.value(&member.json, &member.field, "", OutputContext::Json)?;
     }
     builder.markup("}");
     Ok(())
 }
 
-fn value(builder: &mut Builder<'_>, element: &Element, json: &str, field: &str, context: OutputContext) -> Result<()> {
-    if json.starts_with('{') {
-        let is_markup = Members::of(json).any(|(name, value)| name.plain() == Some("type") && value == "\"mrkdwn\"");
-        builder.markup("{");
-        for (i, (name, value_of_it)) in Members::of(json).enumerate() {
-            let name = name.unescaped().unwrap_or_default();
-            builder.markup(&format!("{}{}:", if i > 0 { "," } else { "" }, crate::json::quoted(&name)));
-            let context = if is_markup && name == "text" { OutputContext::SlackBlock } else { OutputContext::Json };
-            value(builder, element, value_of_it, &format!("{field}.{name}"), context)?;
+/// In whose markup the texts of a raw value stand, besides Slack's, which says so itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RawMarkup {
+    None,
+    Teams,
+    Discord,
+}
+
+impl RawMarkup {
+    fn of(member: &str, target: RenderTarget) -> Self {
+        match member {
+            _ if target.channel != Channel::DirectMessage => RawMarkup::None,
+            "card" | "adaptiveCard" | "attachments" => RawMarkup::Teams,
+            "payload" if target.provider.is_none_or(|it| it == Provider::Discord) => RawMarkup::Discord,
+            _ => RawMarkup::None,
         }
-        builder.markup("}");
-    } else if json.starts_with('[') {
-        builder.markup("[");
-        for (i, item) in Items::of(json).enumerate() {
-            builder.markup(if i > 0 { "," } else { "" });
-            value(builder, element, item, &format!("{field}[{i}]"), OutputContext::Json)?;
-        }
-        builder.markup("]");
-    } else if let Some(text) = Quoted::of(json).and_then(|text| text.unescaped()) {
-        builder.markup("\"");
-        builder.source(&text, context, element, field)?;
-        builder.markup("\"");
-    } else {
-        builder.markup(json);
     }
-    Ok(())
+
+    /// What a text is put into that stands under a name, in an object of a type that stands under `within`.
+    fn context(self, within: &str, kind: &str, name: &str) -> OutputContext {
+        match (self, within, name) {
+            _ if kind == "mrkdwn" && name == "text" => OutputContext::SlackBlock,
+            (RawMarkup::Teams, _, "text") if kind != "TextRun" => OutputContext::Markdown,
+            (RawMarkup::Teams, "facts", "title" | "value") => OutputContext::Markdown,
+            (RawMarkup::Discord, "", "content") => OutputContext::Markdown,
+            (RawMarkup::Discord, "embed" | "embeds", "title" | "description") => OutputContext::Markdown,
+            (RawMarkup::Discord, "fields", "name" | "value") => OutputContext::Markdown,
+            _ => OutputContext::Json,
+        }
+    }
+}
+
+/// A raw value while it is written.
+struct RawWriter<'w, 'b> {
+    builder: &'w mut Builder<'b>,
+    element: &'w Element,
+    markup: RawMarkup,
+}
+
+impl RawWriter<'_, '_> {
+    /// Writes what stands in a field, in an object or list that stands under `within`.
+    fn value(&mut self, json: &str, field: &str, within: &str, context: OutputContext) -> Result<()> {
+        if json.starts_with('{') {
+            let kind = Members::of(json).find(|(name, _)| name.plain() == Some("type"));
+            let kind = kind.and_then(|(_, value)| Quoted::of(value)?.unescaped()).unwrap_or_default();
+            self.builder.markup("{");
+            for (i, (name, value)) in Members::of(json).enumerate() {
+                let name = name.unescaped().unwrap_or_default();
+                let comma = if i > 0 { "," } else { "" };
+                self.builder.markup(&format!("{comma}{}:", crate::json::quoted(&name)));
+                let context = self.markup.context(within, &kind, &name);
+                self.value(value, &format!("{field}.{name}"), &name, context)?;
+            }
+            self.builder.markup("}");
+        } else if json.starts_with('[') {
+            self.builder.markup("[");
+            for (i, item) in Items::of(json).enumerate() {
+                self.builder.markup(if i > 0 { "," } else { "" });
+                self.value(item, &format!("{field}[{i}]"), within, OutputContext::Json)?;
+            }
+            self.builder.markup("]");
+        } else if let Some(text) = Quoted::of(json).and_then(|text| text.unescaped()) {
+            self.builder.markup("\"");
+            self.builder.source(&text, context, self.element, field)?;
+            self.builder.markup("\"");
+        } else {
+            self.builder.markup(json);
+        }
+        Ok(())
+    }
 }
 
 fn begin(builder: &mut Builder<'_>, node: NodeType) {

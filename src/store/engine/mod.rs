@@ -2,6 +2,7 @@
 //! with its transactions, and rows as such.
 
 pub mod bell;
+pub mod change;
 pub mod checkpoint;
 pub mod file;
 pub mod in_place;

@@ -9,7 +9,7 @@
 //! large job, has a turn after each of their groups, which ends as soon as one of them waits again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ffi};
 
 use super::bell::{Bells, Wakeups};
+use super::change::{AnswerThread, Outcome, Pending, QueuedChange, SyncWhen, Undo, behind, waited_for};
 use super::checkpoint::Checkpoints;
 use super::in_place::InPlace;
 use super::recipients::Recipients;
@@ -50,112 +51,6 @@ pub enum Lane {
 }
 const AT_SIZE_LIMIT: &str =
     "the database file has reached the size that this process may give to a file (`ulimit -f`); try again later";
-
-/// When a commit has to be on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncWhen {
-    /// Before it is answered, with [`Durability::Full`].
-    Now,
-    /// Together with the next one that has to be. A killed process loses nothing; a power cut may undo the change and
-    /// all that came after it, so this is for what is made again from what is on the disk.
-    Later,
-}
-
-/// What is undone when a change fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undo {
-    /// What it did, and nothing else of its group. SQLite keeps a copy of every page that it is the first to touch.
-    Change,
-    /// The whole group, whose other changes are refused with it. For a change that does not fail unless the file does.
-    Group,
-}
-
-/// A queued change: applied inside a group, answered once the fate of the group is known.
-trait QueuedChange: Send {
-    fn sync(&self) -> SyncWhen;
-    fn undo(&self) -> Undo;
-    /// Runs it, and says whether to keep what it did.
-    fn apply(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Takes out why it is not to be kept, for when that is true of the whole group.
-    fn take_error(&mut self) -> Option<Error>;
-    fn answer(self: Box<Self>, commit: Result<()>);
-}
-
-struct Queued<F, T> {
-    sync: SyncWhen,
-    undo: Undo,
-    change: Option<F>,
-    outcome: Option<Result<T>>,
-    answer: Promise<T>,
-}
-
-impl<F, T: Send> QueuedChange for Queued<F, T>
-where
-    F: FnOnce(&mut Tx<'_>) -> Result<T> + Send,
-{
-    fn sync(&self) -> SyncWhen {
-        self.sync
-    }
-
-    fn undo(&self) -> Undo {
-        self.undo
-    }
-
-    fn apply(&mut self, tx: &mut Tx<'_>) -> bool {
-        self.outcome = self.change.take().map(|change| change(tx));
-        matches!(self.outcome, Some(Ok(_)))
-    }
-
-    fn take_error(&mut self) -> Option<Error> {
-        self.outcome.take().and_then(Result::err)
-    }
-
-    fn answer(mut self: Box<Self>, commit: Result<()>) {
-        let outcome = self.outcome.take().unwrap_or_else(|| Err(Error::internal("a change was not applied")));
-        self.answer.give(commit.and(outcome));
-    }
-}
-
-/// A change that was submitted.
-pub struct Pending<T>(Arc<Slot<T>>);
-
-/// Where one answer is put and waited for. A channel's receiver looks again and again before it sleeps: a commit takes
-/// longer than that, and threads that wait so keep the processor from those with work to do.
-struct Slot<T> {
-    answer: Mutex<Option<Result<T>>>,
-    given: Condvar,
-}
-
-impl<T> Pending<T> {
-    /// Waits for the commit.
-    pub fn wait(self) -> Result<T> {
-        let mut answer = self.0.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            match answer.take() {
-                Some(answer) => return answer,
-                None => answer = self.0.given.wait(answer).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
-    }
-}
-
-/// The writer's end of a slot. Dropped without an answer, it says that there will be none.
-struct Promise<T>(Option<Arc<Slot<T>>>);
-
-impl<T> Promise<T> {
-    fn give(&mut self, outcome: Result<T>) {
-        if let Some(slot) = self.0.take() {
-            *slot.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-            slot.given.notify_one();
-        }
-    }
-}
-
-impl<T> Drop for Promise<T> {
-    fn drop(&mut self) {
-        self.give(Err(Error::unavailable("bulkd is stopping; nothing was changed")));
-    }
-}
 
 /// What is told by how many milliseconds the clock was set back.
 type OnSetBack = Box<dyn Fn(&Db<'_>, i64) + Send>;
@@ -259,7 +154,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn start(mut setup: Setup) -> Result<(Writer, JoinHandle<()>)> {
+    /// Starts the writer's thread, and the one that answers behind it.
+    pub fn start(mut setup: Setup) -> Result<(Writer, [JoinHandle<()>; 2])> {
+        let (answers, answering) = AnswerThread::start()?;
         let checkpoints = setup.checkpoints.clone();
         setup.conn.wal_hook(Some(move |_: &mut _, pages| {
             checkpoints.log_has(pages);
@@ -277,6 +174,7 @@ impl Writer {
                 set_back_millis: setup.set_back_millis,
                 outage: Outage::new("changes are not committed"),
                 setup,
+                answers,
             };
             writer.is_marked = writer.mark();
             drop(marked);
@@ -290,7 +188,7 @@ impl Writer {
         // What is read from now on is of a file that is served.
         let _ = is_marked.recv();
         let lanes = Mutex::new(Some(Lanes { ahead: ahead.0, behind: behind.0 }));
-        Ok((Writer { lanes, changes: AtomicU64::new(0) }, thread))
+        Ok((Writer { lanes, changes: AtomicU64::new(0) }, [thread, answering]))
     }
 
     pub fn submit<T: Send + 'static>(
@@ -300,17 +198,31 @@ impl Writer {
         undo: Undo,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
+        let (change, pending) = waited_for(sync, undo, change);
+        self.queue(lane, change);
+        pending
+    }
+
+    /// The same, and no thread waits: `then` is called behind the commit.
+    pub fn submit_then<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        sync: SyncWhen,
+        undo: Undo,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        then: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
+        self.queue(lane, behind(sync, undo, change, then));
+    }
+
+    /// A change that finds no writer is dropped, which answers it.
+    fn queue(&self, lane: Lane, change: Box<dyn QueuedChange>) {
         self.changes.fetch_add(1, Ordering::Relaxed);
-        let slot = Arc::new(Slot { answer: Mutex::new(None), given: Condvar::new() });
-        let answer = Promise(Some(slot.clone()));
-        let change: Box<dyn QueuedChange> =
-            Box::new(Queued { sync, undo, change: Some(change), outcome: None, answer });
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(lanes) = lanes {
             let lane = if lane == Lane::Ahead { lanes.ahead } else { lanes.behind };
             let _ = lane.send(change);
         }
-        Pending(slot)
     }
 
     pub fn changes(&self) -> u64 {
@@ -333,6 +245,7 @@ struct Group {
 
 struct WriterThread {
     setup: Setup,
+    answers: AnswerThread,
     /// What SQLite was last told.
     synchronous: Durability,
     /// Whether a sync has failed, and nothing was done about it.
@@ -425,10 +338,8 @@ impl WriterThread {
             }
             self.setup.recipients.commit();
         }
-        let answered = outcome.as_ref().and(placed.as_ref());
-        for change in group.applied {
-            change.answer(answered.map(|_| ()).map_err(|error| Error::new(error.kind(), error.public_message())));
-        }
+        let refused = outcome.as_ref().err().or(placed.as_ref().err());
+        self.answers.answer(group.applied, Outcome::of(refused));
         if outcome.is_ok() {
             self.setup.bells.ring(group.wakeups);
             self.is_marked = self.is_marked || self.mark();

@@ -1,0 +1,42 @@
+//! How long a text providers of SMS take, besides Twilio.
+
+use super::segments::{Encoding, segments};
+use crate::model::provider::RequestForm;
+
+/// Shorter texts are taken by all.
+const TAKEN_BY_ALL: usize = 600;
+
+/// Characters of a text in the GSM alphabet, and of any other.
+fn characters(form: RequestForm) -> Option<(usize, usize)> {
+    match form {
+        RequestForm::Messagebird => Some((1377, 603)),
+        RequestForm::Plivo => Some((1600, 737)),
+        RequestForm::Sns => Some((1600, 1600)),
+        RequestForm::Vonage => Some((3200, 3200)),
+        _ => None,
+    }
+}
+
+/// Parts into which Telnyx cuts one text.
+const TELNYX_PARTS: usize = 10;
+
+/// What a provider says to a text that is too long, with its own code.
+pub fn too_long(form: RequestForm, text: &str) -> Option<String> {
+    if text.len() <= TAKEN_BY_ALL {
+        return None;
+    }
+    let parts = segments(text);
+    if form == RequestForm::Telnyx {
+        return (parts.count > TELNYX_PARTS)
+            .then(|| format!("40302: Message too large: {} parts, of which {TELNYX_PARTS} are taken", parts.count));
+    }
+    let (gsm, other) = characters(form)?;
+    let limit = if parts.encoding == Encoding::Gsm7 { gsm } else { other };
+    let count = text.chars().count();
+    (count > limit).then(|| match form {
+        RequestForm::Messagebird => format!("10: body is invalid: {count} characters, of which {limit} are taken"),
+        RequestForm::Vonage => "12: Message Too Long".to_owned(),
+        RequestForm::Sns => "InvalidParameter: Invalid parameter: Message too long".to_owned(),
+        _ => format!("400: text is too long: {count} characters, of which {limit} are taken"),
+    })
+}
