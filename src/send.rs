@@ -75,7 +75,9 @@ impl SendRequest {
         let renderer = Renderer::new(found.plan, self.messages, now)?;
         let title = title_of(users.first().map(|(recipient, _)| ("", recipient.as_str())), users.len());
         let mut told = found.missing.told(&title);
-        told.extend(renderer.overrides_without_effect(&title, self.is_v1).into_iter().map(|what| (Check::NoEffect, what)));
+        told.extend(
+            renderer.overrides_without_effect(&title, self.is_v1).into_iter().map(|what| (Check::NoEffect, what)),
+        );
         told.extend(told_of_content(&renderer, &title));
         let mut outcomes = RenderedBatch::default();
         for ((recipient, user), known) in users.iter().zip(&found.known) {

@@ -13,7 +13,6 @@ use crate::http::Method;
 use crate::model::brand::brand_settings;
 use crate::model::preference::recipient_preferences;
 
-
 /// A brand that is replaced may be sent as it was shown.
 const BRAND: &str = concat!(
     "`{name, id?, settings?: ",

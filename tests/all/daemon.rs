@@ -686,7 +686,7 @@ fn a_start_without_room_for_its_threads_is_given_up_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bulkd.db");
     let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -v 1000000 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bulkd")]);
+    limited.args(["-c", "ulimit -v 1400000 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bulkd")]);
     limited.args(["serve", "--listen", "127.0.0.1:0", "--workers", "256", "--db", file.to_str().unwrap()]);
     let ended = Binary::spawn(limited.stdout(Stdio::piped()).stderr(Stdio::piped())).wait();
     assert!(ended.refusal().contains("the thread 'drain "), "{ended:?}");

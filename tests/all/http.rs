@@ -340,10 +340,13 @@ fn occupied_writer(daemon: &Daemon) -> rusqlite::Connection {
 #[test]
 fn health_is_answered_while_all_threads_are_busy_and_the_queue_is_full() {
     let daemon = limited(|limits| (limits.requests, limits.queue, limits.queue_time) = (2, 1, PATIENCE));
-    let create = post("/bulk", &json!({ "message": newsletter() }).to_string());
+    // A change that is worked out from what is stored has a thread until it is committed.
+    let patch = r#"{"patch": [{"op": "add", "path": "/name", "value": "Ada"}]}"#;
+    let framing = format!("Content-Length: {}\r\n", patch.len());
+    let change = request("PATCH /profiles/ada HTTP/1.1", &framing, patch);
     let mut peers: Vec<Peer> = (0..8).map(|_| Peer::of(&daemon)).collect();
     let writer = occupied_writer(&daemon);
-    peers.iter_mut().for_each(|peer| peer.say(&create));
+    peers.iter_mut().for_each(|peer| peer.say(&change));
     wait_until("five are refused", || peers.iter().filter(|peer| peer.is_told_something()).count() == 5);
     for _ in 0..20 {
         answers_others(&daemon);
@@ -358,8 +361,27 @@ fn health_is_answered_while_all_threads_are_busy_and_the_queue_is_full() {
     }
     drop(writer);
     let statuses: Vec<u16> = taken.iter_mut().map(|peer| peer.hear().status).collect();
-    assert!(statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
-    assert!(refused[0].ask(&create).status == 201);
+    assert!(statuses.iter().all(|status| [204, 503].contains(status)), "{statuses:?}");
+    assert!(refused[0].ask(&change).status == 204);
+}
+
+#[test]
+fn what_waits_for_its_commit_has_no_thread() {
+    let daemon = limited(|limits| (limits.requests, limits.queue, limits.queue_time) = (1, 20, PATIENCE));
+    let create = post("/bulk", &json!({ "message": newsletter() }).to_string());
+    let with_body = request(&format!("GET {HEALTH} HTTP/1.1"), "Content-Length: 2\r\n", "{}");
+    let mut peers: Vec<Peer> = (0..20).map(|_| Peer::of(&daemon)).collect();
+    let writer = occupied_writer(&daemon);
+    peers.iter_mut().for_each(|peer| peer.say(&create));
+    // A request with a body is for the only thread.
+    for _ in 0..20 {
+        assert_eq!(Peer::of(&daemon).ask(&with_body).status, 200);
+    }
+    drop(writer);
+    for peer in &mut peers {
+        let reply = peer.hear();
+        assert!(reply.status == 201 || reply.text.contains("is locked by another program"), "{reply:?}");
+    }
 }
 
 // One request after the other.

@@ -7,9 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bulkd::http::{
-    self, Answerer, Broken, Given, Limits, Reply, Request, Responder, Server, Service, StreamWriter,
-};
+use bulkd::http::{self, Answerer, Broken, Given, Limits, Reply, Request, Responder, Server, Service, StreamWriter};
 
 /// How long a test waits for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);

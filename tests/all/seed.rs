@@ -346,7 +346,7 @@ fn mistakes_are_refused_by_file_and_path_before_there_is_anything() {
         (json!({ "topics": { "t": { "name": "T", "default_status": "IN" } } }), "seed.json: topics.t.default_status: "),
         (
             json!({ "preferences": { "u": { "t": { "status": "NO" } } } }),
-            "seed.json: preferences.u.t.status: expected one of",
+            "seed.json: preferences.u.t.status: expected OPTED_IN or OPTED_OUT",
         ),
         (
             json!({
