@@ -31,7 +31,16 @@ pub struct Moved {
 
 /// Moves the clock to a moment, and stops wherever something of the environment is due on the way, until it has happened:
 /// so an event that fails is tried again as often as it would be.
-pub fn move_clock(view: &View<'_>, clock: &ManualClock, lifecycle: &Lifecycle, to: Timestamp) -> Result<Moved> {
+///
+/// Moves of several requests follow one another: `to` is given the time at which this one begins.
+pub fn move_clock(
+    view: &View<'_>,
+    clock: &ManualClock,
+    lifecycle: &Lifecycle,
+    to: impl FnOnce(Timestamp) -> Result<Timestamp>,
+) -> Result<Moved> {
+    let _turn = clock.turn();
+    let to = to(clock.now())?;
     let store = view.store();
     let (environment, keys_expired, last_event) = view.read(|db, environment| {
         let expired = due::count_expiring(db, environment, db.now(), to)?;
@@ -108,11 +117,16 @@ pub fn step(view: &View<'_>, lifecycle: &Lifecycle, job_id: &str, users: u64) ->
             let (job, _) = job::get_by_number(db, before.job)?;
             Ok(job.drained() >= target || job.status != JobStatus::Processing)
         };
-        wait(view.store(), Instant::now() + PATIENCE, is_over)?;
+        if !wait(view.store(), Instant::now() + PATIENCE, is_over)? {
+            return Err(Error::unavailable("the step is taken, and not over yet; look at the job later"));
+        }
     } else if before.status == JobStatus::Processing {
         let expected = "this job does not go on by steps; put it in mode manual by PUT /_bulkd/lifecycle";
         return Err(Error::invalid("job_id", expected));
     }
     let after = view.read(|db, environment| job::get(db, environment, job_id))?;
+    if after.job != before.job || after.drained() < before.drained() {
+        return Err(Error::conflict("the job was brought back to an earlier state meanwhile"));
+    }
     Ok(Stepped { before, after })
 }

@@ -52,16 +52,17 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
         return Err(Error::invalid("the body", "expected at, frozen or both"));
     }
     Action::prepare(move |view| {
-        if body.frozen == Some(true) {
-            clock.freeze(true);
-        }
-        let now = clock.now();
-        let to = at.unwrap_or(now);
-        if to < now {
-            let expected = format_args!("expected {} or later: the clock only moves forward", now.iso());
-            return Err(Error::invalid("at", expected));
-        }
-        let moved = steer::move_clock(view, &clock, &lifecycle, to)?;
+        let moved = steer::move_clock(view, &clock, &lifecycle, |now| {
+            if let Some(at) = at.filter(|at| *at < now) {
+                let problem =
+                    format!("expected {} or later, not {}: the clock only moves forward", now.iso(), at.iso());
+                return Err(Error::invalid("at", problem));
+            }
+            if body.frozen == Some(true) {
+                clock.freeze(true);
+            }
+            Ok(at.unwrap_or_else(|| clock.now()))
+        })?;
         if body.frozen == Some(false) {
             clock.freeze(false);
         }
@@ -82,11 +83,11 @@ pub fn advance(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let by = span::read(json::read::<AdvanceBody<'_>>(&body, String::new)?.by, "by")?;
     Action::prepare(move |view| {
-        let to = clock.now().after(by);
-        if !to.can_be_set() {
-            return Err(Error::invalid("by", "expected a span that ends before the year 10000"));
-        }
-        answer(&clock, &steer::move_clock(view, &clock, &lifecycle, to)?)
+        let moved = steer::move_clock(view, &clock, &lifecycle, |now| match now.after(by) {
+            to if to.can_be_set() => Ok(to),
+            _ => Err(Error::invalid("by", "expected a span that ends before the year 10000")),
+        })?;
+        answer(&clock, &moved)
     })
 }
 

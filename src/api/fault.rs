@@ -50,7 +50,7 @@ fn check_route(fault: &Fault, table: &'static [Route]) -> Result<()> {
 
 /// `GET /_bulkd/faults?unfired=`: 200 `{items, paging}`, in the order in which they were set.
 pub fn list(call: Call<'_>) -> Result<Action> {
-    let unfired = call.query().one("unfired").is_some_and(|it| it == "true" || it == "1");
+    let unfired = call.query().flag("unfired")?;
     let items = call.settings.faults.list(call.environment, unfired);
     Action::whole(move |_| Ok(Answer::new(200, json!({ "items": items, "paging": { "more": false } }).to_string())))
 }
@@ -97,12 +97,14 @@ impl FaultHook {
     }
 
     /// The refusal of a request that is beyond one of Courier's limits.
-    fn beyond_limit(&self, exchange: &Exchange) -> Option<Response> {
+    fn beyond_limit(&self, exchange: &mut Exchange) -> Option<Response> {
         let (limits, route, environment) =
             (self.rate_limits.as_ref()?, exchange.route?, exchange.environment.as_ref()?);
         let (limit, left) = limits.count(environment, exchange.method(), route.path, self.clock.now())?;
         let problem = format!("{} {} takes {limit} requests a minute; try again in {left} s", route.method, route.path);
-        let response = http::json(429, http::envelope(&Error::new(Kind::TooManyRequests, problem)));
+        let body = http::envelope(&Error::new(Kind::TooManyRequests, problem));
+        exchange.told = Some(Outcome { status: Some(429), body: Beginning::of(body.as_bytes(), body.len()) });
+        let response = http::json(429, body);
         Some(response.with_header(http::header("Retry-After", &left.to_string())))
     }
 
@@ -164,7 +166,6 @@ impl Hook for FaultHook {
             Err(error) => return Some(Reply::Answer(http::of_error(&error))),
         };
         if let Some(response) = self.beyond_limit(exchange) {
-            exchange.told = Some(Outcome { status: Some(429), body: Beginning::default() });
             return Some(Reply::Answer(response));
         }
         let hit = hit?;

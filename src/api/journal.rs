@@ -82,6 +82,24 @@ impl JournalHook {
     }
 }
 
+/// Words in the names of headers and parameters that hold what is not for others.
+const SECRET: [&str; 5] = ["key", "token", "secret", "password", "authorization"];
+
+/// Whether a header or a parameter of this name is not for others. What names an idempotency key opens nothing.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    !name.starts_with("idempotency") && SECRET.iter().any(|word| name.contains(word))
+}
+
+/// A query without what is not for others.
+fn redacted(query: &str) -> String {
+    let of_pair = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}=REDACTED"),
+        _ => pair.to_owned(),
+    };
+    query.split('&').map(of_pair).collect::<Vec<_>>().join("&")
+}
+
 /// What clients look at again and again.
 const POLLED: [&str; 4] =
     ["/bulk/{job_id}", "/bulk/{job_id}/users", "/messages/{message_id}", "/messages/{message_id}/history"];
@@ -139,7 +157,7 @@ impl Hook for JournalHook {
 /// `format=har` an HTTP archive, the oldest first.
 pub fn list(call: Call<'_>, table: &'static [Route]) -> Result<Action> {
     let query = call.query();
-    let unmatched = query.one("unmatched").is_some_and(|it| it == "true" || it == "1");
+    let unmatched = query.flag("unmatched")?;
     let words: Vec<String> = query.one("q").unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
     let before = match Cursor::read(query.cursor().as_deref(), PagedList::Requests)? {
         0 => u64::MAX,
@@ -150,8 +168,8 @@ pub fn list(call: Call<'_>, table: &'static [Route]) -> Result<Action> {
         Some("har") => true,
         Some(_) => return Err(Error::invalid("format", "expected json or har")),
     };
-    let limit = query.limit() as usize;
-    let limit = if is_archive { usize::MAX } else { limit };
+    let is_whole = is_archive && query.one("limit").is_none();
+    let limit = if is_whole { usize::MAX } else { query.limit() as usize };
     let (mut found, mut next) = (Vec::new(), None);
     call.settings.journal.each(call.environment, |entry| {
         if entry.number > before || unmatched && entry.route.is_some() || !has_words(entry, &words) {
@@ -199,6 +217,7 @@ fn headers(head: &Head, environment: &Environment) -> Vec<(String, String)> {
         let value = match SECRETS.iter().find(|secret| name.eq_ignore_ascii_case(secret)) {
             Some(&"authorization") => format!("Bearer {}", environment.label()),
             Some(_) => "(left out)".to_owned(),
+            None if is_secret(&name) => "(left out)".to_owned(),
             None => text(value).into_owned(),
         };
         (name, value)
@@ -254,7 +273,7 @@ fn item(entry: &Entry, environment: &Environment, table: &'static [Route]) -> Va
         "taken_ms": entry.taken.as_micros() as f64 / 1000.0,
         "method": head.method.as_str(),
         "path": head.path(),
-        "query": head.query(),
+        "query": redacted(head.query()),
         "route": entry.route,
         "status": told.status,
         "made": entry.told.is_some().then_some(entry.made.status).flatten(),
@@ -297,10 +316,10 @@ fn archived(entry: &Entry, environment: &Environment) -> Value {
     };
     let header = |name: &'static str| head.headers(name).next().map(|value| text(value).into_owned());
     let told = entry.told.as_ref().unwrap_or(&entry.made);
-    let query = head.query().split('&').filter(|pair| !pair.is_empty());
+    let redacted = redacted(head.query());
+    let query = redacted.split('&').filter(|pair| !pair.is_empty());
     let query = query.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let target =
-        if head.query().is_empty() { head.path().to_owned() } else { format!("{}?{}", head.path(), head.query()) };
+    let target = if redacted.is_empty() { head.path().to_owned() } else { format!("{}?{redacted}", head.path()) };
     let millis = entry.taken.as_micros() as f64 / 1000.0;
     let version = format!("HTTP/{}.{}", head.version.0, head.version.1);
     let mut request = json!({

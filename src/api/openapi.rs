@@ -63,8 +63,11 @@ pub fn arguments(route: &Route) -> Value {
     }
     if let Some(body) = body(route, &nouns) {
         let body = within(&body, &nouns, 0);
-        for (name, member) in body["properties"].as_object().into_iter().flatten() {
-            arguments["properties"][name] = member.clone();
+        let forms = body["anyOf"].as_array().or(body["oneOf"].as_array());
+        for form in std::iter::once(&body).chain(forms.into_iter().flatten()) {
+            for (name, member) in form["properties"].as_object().into_iter().flatten() {
+                arguments["properties"][name] = member.clone();
+            }
         }
         required.extend(body["required"].as_array().into_iter().flatten().cloned());
     }

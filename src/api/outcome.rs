@@ -14,6 +14,8 @@ use crate::store::{settle, tracking};
 
 /// Outcomes of one environment at most.
 const PER_ENVIRONMENT: usize = 1_000;
+/// Characters of an address or a recipient, at most.
+const CHARACTERS: usize = 1_000;
 
 #[derive(Deserialize)]
 struct OutcomeBody {
@@ -52,6 +54,13 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
         (None, Some(recipient), None) if !recipient.is_empty() => OutcomeOf::Recipient(recipient),
         _ => return Err(Error::invalid("the body", "expected one of address, recipient and message_id")),
     };
+    let (member, name) = match &of {
+        OutcomeOf::Address(name) => ("address", name),
+        OutcomeOf::Recipient(name) => ("recipient", name),
+    };
+    if name.chars().count() > CHARACTERS {
+        return Err(Error::invalid(member, format_args!("expected at most {CHARACTERS} characters")));
+    }
     Action::prepare(move |view| {
         let outcomes = view.store().outcomes().clone();
         Ok(Change::new(ChangedEnvironment::Made, move |_, environment| {

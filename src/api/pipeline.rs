@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read, Translate};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read, Translate, is_our_own};
 use super::fault::FaultHook;
 use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog, tell_of_findings};
 use super::idempotency::{self, Once};
@@ -175,8 +175,7 @@ impl Api {
                 };
             }
         };
-        query::check(request.query(), route.query)?;
-        self.tell_of_unknown(&request, route, &environment);
+        self.check_query(&request, route, &environment)?;
         self.seeder.ensure_seeded(&self.store, &environment)?;
         if let Some(reply) = self.before(exchange, &request) {
             return Ok(reply.into());
@@ -247,8 +246,7 @@ impl Api {
             Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange, &request)))),
             Entry::Watch(_) => return Ok(None),
         };
-        query::check(request.query(), route.query)?;
-        self.tell_of_unknown(&request, route, &environment);
+        self.check_query(&request, route, &environment)?;
         if !has_reader || !self.seeder.is_seeded(&environment) {
             return Ok(None);
         }
@@ -295,19 +293,26 @@ impl Api {
         })
     }
 
-    /// Notes which parameters of a query a route does not know: a client that relies on one would not notice.
-    fn tell_of_unknown(&self, request: &Request, route: &'static Route, environment: &Environment) {
+    /// Notes which parameters of a query a route of Courier's does not know: a client that relies on one would not notice.
+    /// One of our own refuses them.
+    fn check_query(&self, request: &Request, route: &'static Route, environment: &Environment) -> Result<()> {
+        query::check(request.query(), route.query)?;
         for name in query::unknown(request.query(), route.query) {
             let (method, path) = (&route.method, route.path);
+            let known = match route.query {
+                [] => "it knows none".to_owned(),
+                known => format!("it knows {}", known.join(", ")),
+            };
+            if is_our_own(path) {
+                let problem = format_args!("expected no such parameter of a query: {known}");
+                return Err(Error::invalid(shown(&name), problem));
+            }
             let notes = Notes::new(&self.settings.findings, environment, request);
             notes.note(Check::UnknownParameter, (method.as_str(), path, &name), || {
-                let known = match route.query {
-                    [] => "it knows none".to_owned(),
-                    known => format!("it knows {}", known.join(", ")),
-                };
                 format!("{method} {path} ignores the parameter '{}' of a query: {known}", shown(&name))
             });
         }
+        Ok(())
     }
 
     /// A request that no route is for, as its error tells it. It belongs to the environment of its key all the same.

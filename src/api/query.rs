@@ -28,6 +28,15 @@ impl Query {
         self.values(name, |found, name| found == name).find(|value| is_given(value))
     }
 
+    /// A parameter that is said or not.
+    pub fn flag(&self, name: &str) -> Result<bool> {
+        match self.one(name).map(|value| value.to_ascii_lowercase()).as_deref() {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(_) => Err(Error::invalid(name, "expected true or false")),
+        }
+    }
+
     /// All values of a parameter, which may be repeated or separated by commas, with or without brackets behind the name.
     pub fn all(&self, name: &str) -> Vec<String> {
         let values = self.values(name, |found, name| found.trim_end_matches("[]") == name);

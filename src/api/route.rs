@@ -1,6 +1,6 @@
 //! A line of the table of routes: what a route is called, what it takes and gives, and what answers.
 
-use super::call::{Action, Answer, Call, Known, Params};
+use super::call::{Action, Answer, Call, Known, Params, is_our_own};
 use super::query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
@@ -118,7 +118,7 @@ impl Route {
 
     /// Whether Courier has nothing of the kind.
     pub fn is_ours(&self) -> bool {
-        self.path.starts_with("/_bulkd/") || !self.needs_key()
+        is_our_own(self.path) || !self.needs_key()
     }
 
     pub(super) const fn about(mut self, about: &'static str) -> Self {

@@ -155,7 +155,15 @@ impl Fault {
                 None if word.parse::<u64>().is_ok() => ("status", word),
                 None if Ending::NAMES.iter().any(|(name, _)| *name == word) => ("answer", word),
                 None if ["before", "after"].contains(&word) => ("when", word),
-                None => ("preset", word),
+                None if PRESETS.iter().any(|(name, _)| *name == word) => ("preset", word),
+                None => {
+                    let expected = format!(
+                        "expected a status, lost, cut, reset, before, after, one of {} or NAME=VALUE, found '{}'",
+                        preset_names(),
+                        shown(word)
+                    );
+                    return Err(Error::invalid(HEADER, expected));
+                }
             };
             let value = value.parse::<u64>().map_or_else(|_| json!(value), |number| json!(number));
             members.insert(name.to_owned(), value);
@@ -267,15 +275,16 @@ fn is_path(pattern: &str, path: &str) -> bool {
     }
 }
 
+fn preset_names() -> String {
+    PRESETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 fn preset(name: Option<&Value>) -> Result<Map<String, Value>> {
     let Some(name) = name else { return Ok(Map::new()) };
     let found = PRESETS.iter().find(|(known, _)| name.as_str() == Some(known));
     match found.map(|(_, members)| members()) {
         Some(Value::Object(members)) => Ok(members),
-        _ => {
-            let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-            Err(Error::invalid("preset", format_args!("expected one of {}", names.join(", "))))
-        }
+        _ => Err(Error::invalid("preset", format_args!("expected one of {}", preset_names()))),
     }
 }
 
@@ -481,7 +490,7 @@ mod tests {
         assert_eq!(effect("{\"status\": 500}").unwrap().status, Some(500));
         for (text, message) in [
             ("", "x-bulkd-fault: expected a fault"),
-            ("lots", "x-bulkd-fault.preset: expected one of"),
+            ("lots", "x-bulkd-fault: expected a status, lost"),
             ("call=2; lost", "x-bulkd-fault.call: there is no such member"),
             ("99", "x-bulkd-fault.status: expected a whole number from 200 to 599"),
             ("{", "x-bulkd-fault: not valid JSON"),

@@ -113,8 +113,17 @@ pub fn list(
     let up_to = filter.number.map_or(up_to, |number| number.min(up_to));
     let rows = if filter.words.is_empty() { limits.messages } else { limits.searched };
     let DeliveryFilter { channel, provider, status } = &filter.delivery;
-    let values =
-        params![environment, from, filter.job_id, filter.recipient, channel, rows as i64 + 1, up_to, provider, status];
+    let values = params![
+        environment,
+        from,
+        filter.job_id,
+        filter.recipient,
+        channel,
+        i64::try_from(rows).unwrap_or(i64::MAX).saturating_add(1),
+        up_to,
+        provider,
+        status
+    ];
     let mut found = list.query(values)?;
     let mut messages = Vec::new();
     let (mut read, mut searched, mut last) = (0, 0, MessageNumber(0));

@@ -183,3 +183,16 @@ fn an_archive_is_har_that_other_tools_read() {
     assert!(first["request"]["url"].as_str().unwrap().ends_with("/profiles/ada?x=1&y"));
     assert!(!archive.to_string().contains("Bearer acme"));
 }
+
+#[test]
+fn what_is_secret_in_a_query_is_not_written_down() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    customer.get("/nothing?api_key=abc&page=2&access_token=def");
+    let written = &requests(&customer, "")[0];
+    assert_eq!(written["query"], "api_key=REDACTED&page=2&access_token=REDACTED");
+    let archive = customer.get("/_bulkd/requests?format=har&limit=1").ok(200);
+    let entries = archive["log"]["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    assert!(!entries[0].to_string().contains("abc") && !entries[0].to_string().contains("def"), "{archive}");
+}

@@ -167,3 +167,37 @@ fn the_same_requests_lead_to_the_same_ids_in_the_same_order() {
     assert_eq!(first, repeated(7));
     assert_ne!(first, repeated(8));
 }
+
+#[test]
+fn what_a_route_of_ours_does_not_know_is_refused_and_changes_nothing() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let refused = customer.put("/_bulkd/lifecycle", &json!({ "mode": "manual", "job": "1-0" })).refused(400);
+    assert_eq!(refused, "job: expected none; known is `{mode, per_second?, polls?, job_id?}`");
+    assert_eq!(customer.get("/_bulkd/lifecycle").ok(200)["mode"], "instant");
+    let outcome = json!({ "recipient": "ada", "status": "OPENED" });
+    customer.put("/_bulkd/outcomes", &outcome).ok(200);
+    let wrong = json!({ "recipient": "ada", "status": "OPENED", "when": "later" });
+    assert!(
+        customer.put("/_bulkd/outcomes", &wrong).refused(400).starts_with("when: expected none; known is `{address")
+    );
+    assert_eq!(
+        customer.delete("/_bulkd/outcomes?adress=x").refused(400),
+        "adress: expected no such parameter of a query: it knows address, recipient"
+    );
+    assert_eq!(customer.get("/_bulkd/outcomes").ok(200)["items"], json!([outcome]));
+    for path in ["/_bulkd/outbox?recipent=ada", "/_bulkd/outbox/latest?nope=1", "/_bulkd/doctor?level=warn"] {
+        assert!(customer.get(path).refused(400).contains("expected no such parameter of a query"), "{path}");
+    }
+    assert_eq!(customer.get("/_bulkd/faults?unfired=maybe").refused(400), "unfired: expected true or false");
+    customer.get("/_bulkd/faults?unfired=True").ok(200);
+    // A client of Courier's is answered, and the doctor tells.
+    customer.get("/lists?nope=1").ok(200);
+    let found = customer.get("/_bulkd/doctor").ok(200);
+    let checks: Vec<&Value> = found["items"].as_array().unwrap().iter().map(|it| &it["check"]).collect();
+    assert_eq!(checks, ["unknown-parameter"]);
+    // Nor does the doctor find anything in what these routes know.
+    customer.post("/_bulkd/wait", &json!({ "settled": true, "timeout_ms": 0 })).ok(200);
+    customer.post("/_bulkd/faults", &json!({ "preset": "rate-limited", "times": 2 })).ok(201);
+    assert_eq!(customer.get("/_bulkd/doctor").ok(200)["items"].as_array().unwrap().len(), 1);
+}

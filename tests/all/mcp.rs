@@ -46,6 +46,11 @@ fn tools_are_routes() {
     assert_eq!(tool("get_message")["inputSchema"]["required"], json!(["message_id"]));
     assert!(tool("search_outbox")["inputSchema"]["properties"]["recipient"].is_object());
     assert!(!listed.to_string().contains("$ref"), "{listed}");
+    for (name, members) in [("wait", ["job_id", "outbox", "timeout_ms"]), ("add_fault", ["preset", "path", "status"])] {
+        for member in members {
+            assert!(tool(name)["inputSchema"]["properties"][member].is_object(), "{name} {member}");
+        }
+    }
 
     let job_id = customer.create(newsletter());
     customer.ingest(&job_id, readers(0, 3));

@@ -330,3 +330,35 @@ fn a_thousand_may_wait_and_those_who_hang_up_make_room() {
         assert!(heard.is_empty() || heard.starts_with("HTTP/1.1 503"), "{heard}");
     });
 }
+
+#[test]
+fn what_did_not_go_out_counts_where_it_is_asked_for() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let mut without_address = mail("ada", "Hi", json!({}));
+    without_address["to"] = json!({ "user_id": "ada" });
+    without_address["routing"] = json!({ "method": "single", "channels": ["sms"] });
+    send(&customer, without_address);
+    let none = json!({ "outbox": { "recipient": "ada" }, "count": { "none": true } });
+    assert_eq!(met(&look(&customer, none.clone()))["count"], 0);
+    let body = not_met(&look(&customer, json!({ "outbox": { "recipient": "ada" } })));
+    let criteria = body["nearest"][0]["criteria"].as_array().unwrap();
+    let status = criteria.iter().find(|it| it["name"] == "status").unwrap();
+    assert_eq!((&status["ok"], &status["found"]), (&json!(false), &json!("UNROUTABLE")), "{body}");
+    assert_eq!(met(&look(&customer, json!({ "outbox": { "status": "UNROUTABLE" } })))["count"], 1);
+    // One that went out does.
+    send(&customer, mail("ada", "Hi", json!({})));
+    not_met(&look(&customer, none));
+}
+
+#[test]
+fn a_send_is_waited_for_by_the_id_that_its_client_has() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let request_id = send(&customer, mail("ada", "Hi", json!({})));
+    let body = met(&wait(&customer, json!({ "job_id": request_id })));
+    assert_eq!((&body["items"][0]["kind"], &body["items"][0]["received"]), (&json!("SEND"), &json!(1)));
+    assert!(
+        daemon.customer("other").post("/_bulkd/wait", &json!({ "job_id": request_id })).refused(404).contains("job")
+    );
+}
