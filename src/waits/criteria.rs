@@ -147,10 +147,10 @@ impl Criteria {
         let ok = |told: &[Told]| told.iter().filter(|it| it.ok).count();
         for (i, delivery) in choices(found).into_iter().enumerate() {
             let mut told = Vec::new();
-            if self.went_out {
-                let status = texts_of(found, delivery).status;
+            let status = texts_of(found, delivery).status;
+            if self.went_out && !is_out(status) {
                 let (name, wanted) = ("status".to_owned(), json!("one that went out"));
-                told.push(Told { name, ok: is_out(status), wanted, found: json!(status) });
+                told.push(Told { name, ok: false, wanted, found: json!(status) });
             }
             for criterion in &self.all {
                 let (ok, value) = criterion.is_met(found, delivery, deliveries)?;
