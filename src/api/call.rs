@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::notes::Notes;
 use super::query::Query;
+use super::routes;
 use super::settings::Settings;
 use crate::error::{Error, Result, shown};
 use crate::findings::Check;
 use crate::http::{JSON, Pieces, Reply, Request, Response};
 use crate::json;
-use crate::json::shape::Shape;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
 use crate::store::environment::{self, NOTHING, View};
@@ -40,7 +40,7 @@ pub struct Known {
     pub route: (&'static str, &'static str),
     /// The parameters of its query.
     pub query: &'static [&'static str],
-    /// The [shapes](Shape) of its body, each in backticks.
+    /// The [shapes](crate::json::shape::Shape) of its body, each in backticks.
     pub body: &'static str,
 }
 
@@ -279,12 +279,13 @@ impl Call<'_> {
         if body.len() > LOOKED_THROUGH {
             return Ok(());
         }
-        let mut shapes: Vec<Shape<'_>> = Shape::all_of(self.known.body).collect();
-        if shapes.len() > 1 {
+        let has = |name: &str| json::scan::Members::of(body).any(|(it, _)| it.plain() == Some(name));
+        let shape = match routes::shapes(self.known.body) {
+            [shape] => Some(shape),
             // Which of them is meant, the first member says.
-            shapes.retain(|it| it.begins(|name| json::scan::Members::of(body).any(|(it, _)| it.plain() == Some(name))));
-        }
-        let Some(shape) = shapes.first() else { return Ok(()) };
+            shapes => shapes.iter().find(|it| it.begins(has)),
+        };
+        let Some(shape) = shape else { return Ok(()) };
         let is_ours = is_our_own(self.known.route.1);
         let (notes, mut kinds, mut refused) = (self.notes(), HashSet::new(), None);
         shape.unread(body, "", &mut |path| {

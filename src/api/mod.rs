@@ -43,7 +43,6 @@ mod route;
 mod routes;
 mod send;
 mod settings;
-mod shape;
 mod snapshot;
 mod span;
 mod status;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::call::Answer;
 use super::route::Route;
-use super::shape::Shape;
 use crate::http::Method;
+use crate::json::shape::Shape;
 
 /// What names stand for: `members` of bodies and answers, `words` behind a status (`200 with the brand`), `parameters`,
 /// and the `schemas` that they refer to.
@@ -226,21 +226,21 @@ fn word(text: &str, nouns: &Value) -> Option<Value> {
     words.iter().find(|(words, _)| text.contains(words.as_str())).map(|(_, schema)| schema.clone())
 }
 
-fn schema(shape: &Shape, route: &Route, nouns: &Value) -> Value {
+fn schema(shape: &Shape<'_>, route: &Route, nouns: &Value) -> Value {
     match shape {
         Shape::Array(None) => json!({ "type": "array" }),
         Shape::Array(Some(item)) => json!({ "type": "array", "items": schema(item, route, nouns) }),
         Shape::Object { members, .. } => {
             let mut properties = Map::new();
             for member in members {
-                let named = || route.named(&member.name).or_else(|| nouns["members"].get(&member.name).cloned());
+                let named = || route.named(member.name).or_else(|| nouns["members"].get(member.name).cloned());
                 let value = match &member.value {
                     None | Some(Shape::Array(None)) => named().unwrap_or_else(|| json!({})),
                     Some(value) => schema(value, route, nouns),
                 };
-                properties.insert(member.name.clone(), value);
+                properties.insert(member.name.to_owned(), value);
             }
-            let required: Vec<&str> = members.iter().filter(|it| !it.is_optional).map(|it| it.name.as_str()).collect();
+            let required: Vec<&str> = members.iter().filter(|it| !it.is_optional).map(|it| it.name).collect();
             let mut object = json!({ "type": "object", "properties": properties });
             if !required.is_empty() {
                 object["required"] = json!(required);
@@ -270,12 +270,12 @@ mod tests {
     use super::*;
 
     /// Each member that a shape has without saying what it is.
-    fn names(shape: &Shape, found: &mut BTreeSet<String>) {
+    fn names(shape: &Shape<'_>, found: &mut BTreeSet<String>) {
         match shape {
             Shape::Array(item) => item.iter().for_each(|item| names(item, found)),
             Shape::Object { members, .. } => members.iter().for_each(|member| match &member.value {
                 None | Some(Shape::Array(None)) => {
-                    found.insert(member.name.clone());
+                    found.insert(member.name.to_owned());
                 }
                 Some(value) => names(value, found),
             }),

@@ -1,5 +1,8 @@
 //! The one table of what is answered.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::call::Params;
 use super::route::{Access, Route, inline, mailbox, matches, open, route, row, table, watch};
 use super::template::{checks, content};
@@ -10,6 +13,7 @@ use super::{
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
+use crate::json::shape::Shape;
 use crate::model::brand::brand_settings;
 use crate::model::preference::recipient_preferences;
 
@@ -558,10 +562,18 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
     Ok((route, params?))
 }
 
+/// The shapes in what a route says of its body, which are read once.
+pub fn shapes(body: &'static str) -> &'static [Shape<'static>] {
+    static SHAPES: LazyLock<HashMap<&'static str, Vec<Shape<'static>>>> = LazyLock::new(|| {
+        let texts = ROUTES.iter().map(|route| route.known().body);
+        texts.map(|text| (text, Shape::all_of(text).collect())).collect()
+    });
+    SHAPES.get(body).map_or(&[], Vec::as_slice)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::shape::Shape;
 
     #[test]
     fn what_a_route_reads_can_be_understood() {

@@ -1,61 +1,80 @@
-//! Which members an object is read for, in the words of the documentation: `{name, preferences?: {categories?: {*: {status}}}}`.
-//! `[...]` and `...` stand for what is read elsewhere, `*` for any name.
+//! Which members an object has, in the words of the documentation: `{name, preferences?: {categories?: {*: {status}}}}`.
+//! `*` is any name, `[...]` an array and `...` members of which the name alone tells what is in them. People read it in
+//! docs/api.md, programs as a schema, and what an object has beyond it is told by it.
 
 use super::scan::{Items, for_each};
 
-/// What is read at one place.
-#[derive(Debug, PartialEq, Eq)]
+/// What a text such as `{jobId}` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape<'s> {
-    /// Whatever is there.
-    Any,
-    Array(Box<Shape<'s>>),
-    Object(Vec<(&'s str, Shape<'s>)>),
+    Object {
+        members: Vec<Member<'s>>,
+        /// Whether it is said to have further ones (`...`).
+        is_open: bool,
+    },
+    /// `None` for `[...]`.
+    Array(Option<Box<Shape<'s>>>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member<'s> {
+    pub name: &'s str,
+    pub is_optional: bool,
+    /// `None` if the name alone tells what it is.
+    pub value: Option<Shape<'s>>,
 }
 
 /// Items of an array that are looked at: those of one array look alike.
 const LOOKED_AT: usize = 100;
 
 impl<'s> Shape<'s> {
-    /// The shapes that a text has in backticks.
-    pub fn all_of(text: &'s str) -> impl Iterator<Item = Shape<'s>> {
-        text.split('`').skip(1).step_by(2).filter_map(Shape::read)
-    }
-
     /// `None` if the text is no shape.
     pub fn read(text: &'s str) -> Option<Self> {
-        let mut text = text;
-        let shape = shape(&mut text)?;
-        text.trim_start().is_empty().then_some(shape)
+        let mut reader = Reader(text);
+        let shape = reader.value()?;
+        reader.0.trim().is_empty().then_some(shape)
+    }
+
+    /// The first object in a text in Markdown, and what follows it.
+    pub fn find(text: &'s str) -> Option<(Self, &'s str)> {
+        let (before, _) = text.split_once("`{")?;
+        let (code, rest) = text.get(before.len() + 1..)?.split_once('`')?;
+        Some((Shape::read(code)?, rest))
+    }
+
+    /// All that such a text has.
+    pub fn all_of(text: &'s str) -> impl Iterator<Item = Self> {
+        text.split('`').skip(1).step_by(2).filter_map(Shape::read)
     }
 
     /// Whether this is a shape of an object with a member that must be there, or with none such.
     pub fn begins(&self, has: impl Fn(&str) -> bool) -> bool {
         match self {
-            Shape::Object(members) => members.first().is_none_or(|(name, _)| has(name)),
-            _ => false,
+            Shape::Object { members, .. } => members.first().is_none_or(|member| has(member.name)),
+            Shape::Array(_) => false,
         }
     }
 
-    /// Calls `each` with the path of every member of a value, whose text is known to be JSON, that is not read. Null says
-    /// nothing.
+    /// Calls `each` with the path of every member of a value, whose text is known to be JSON, that the shape has not. Null
+    /// says nothing.
     pub fn unread(&self, value: &str, at: &str, each: &mut impl FnMut(String)) {
         match self {
-            Shape::Object(members) if value.starts_with('{') => {
+            Shape::Object { members, is_open } if value.starts_with('{') => {
                 let looked = for_each(value, |name, value| {
-                    let found = members.iter().find(|(known, _)| *known == name);
-                    let found = found.or_else(|| members.iter().find(|(known, _)| *known == "*"));
+                    let found = members.iter().find(|known| known.name == name);
+                    let found = found.or_else(|| members.iter().find(|known| known.name == "*"));
                     let path = || if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
-                    match found {
-                        Some((_, Shape::Any)) => {}
-                        Some((_, shape)) => shape.unread(value, &path(), each),
-                        None if value == "null" || members.iter().any(|(known, _)| *known == "...") => {}
+                    match found.map(|member| &member.value) {
+                        Some(Some(shape)) => shape.unread(value, &path(), each),
+                        Some(None) => {}
+                        None if *is_open || value == "null" => {}
                         None => each(path()),
                     }
                 });
                 // What is no object was refused.
                 looked.unwrap_or_default();
             }
-            Shape::Array(shape) if value.starts_with('[') && **shape != Shape::Any => {
+            Shape::Array(Some(shape)) if value.starts_with('[') => {
                 for (i, item) in Items::of(value).take(LOOKED_AT).enumerate() {
                     shape.unread(item, &format!("{at}[{i}]"), each);
                 }
@@ -65,51 +84,109 @@ impl<'s> Shape<'s> {
     }
 }
 
-/// Takes what a text begins with.
-fn take<'s>(text: &mut &'s str, beginning: &str) -> Option<&'s str> {
-    let trimmed = text.trim_start();
-    let rest = trimmed.strip_prefix(beginning)?;
-    *text = rest;
-    trimmed.get(..beginning.len())
-}
+struct Reader<'s>(&'s str);
 
-fn shape<'s>(text: &mut &'s str) -> Option<Shape<'s>> {
-    if take(text, "...").is_some() {
-        return Some(Shape::Any);
+impl<'s> Reader<'s> {
+    fn eat(&mut self, what: &str) -> bool {
+        let rest = self.0.trim_start();
+        let eaten = rest.strip_prefix(what);
+        self.0 = eaten.unwrap_or(rest);
+        eaten.is_some()
     }
-    if take(text, "[").is_some() {
-        let items = shape(text)?;
-        take(text, "]")?;
-        return Some(Shape::Array(Box::new(items)));
-    }
-    take(text, "{")?;
-    let mut members = Vec::new();
-    while take(text, "}").is_none() {
-        if let Some(open) = take(text, "...") {
-            members.push((open, Shape::Any));
-        } else {
-            members.push(member(text)?);
-        }
-        if take(text, ",").is_none() {
-            take(text, "or ");
-        }
-    }
-    Some(Shape::Object(members))
-}
 
-fn member<'s>(text: &mut &'s str) -> Option<(&'s str, Shape<'s>)> {
-    let trimmed = text.trim_start();
-    let end = trimmed.find(|c: char| !(c.is_alphanumeric() || "_-*".contains(c))).filter(|end| *end > 0)?;
-    let (name, rest) = trimmed.split_at(end);
-    *text = rest;
-    take(text, "?");
-    let shape = if take(text, ":").is_some() { shape(text)? } else { Shape::Any };
-    Some((name, shape))
+    fn value(&mut self) -> Option<Shape<'s>> {
+        if self.eat("{") {
+            return self.object();
+        }
+        if !self.eat("[") {
+            return None;
+        }
+        let item = match self.eat("...") {
+            true => None,
+            false => Some(Box::new(self.value()?)),
+        };
+        self.eat("]").then_some(Shape::Array(item))
+    }
+
+    /// What follows an opening brace, up to its closing one.
+    fn object(&mut self) -> Option<Shape<'s>> {
+        let (mut members, mut is_open) = (Vec::new(), false);
+        while !self.eat("}") {
+            if self.eat("...") {
+                is_open = true;
+            } else {
+                self.members(&mut members)?;
+            }
+            if !self.eat(",") && !self.0.starts_with('}') {
+                return None;
+            }
+        }
+        Some(Shape::Object { members, is_open })
+    }
+
+    /// A member, or several of which one is to be there: `template or content`.
+    fn members(&mut self, members: &mut Vec<Member<'s>>) -> Option<()> {
+        let first = members.len();
+        loop {
+            let rest = self.0.trim_start();
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"_-*".contains(c)).unwrap_or(rest.len());
+            let (name, rest) = rest.split_at_checked(end).filter(|(name, _)| !name.is_empty())?;
+            self.0 = rest;
+            let is_optional = self.eat("?");
+            let value = if self.eat(":") { Some(self.value()?) } else { None };
+            members.push(Member { name, is_optional, value });
+            if !self.eat("or ") {
+                break;
+            }
+        }
+        let alternatives = members.get_mut(first..).unwrap_or_default();
+        if alternatives.len() > 1 {
+            alternatives.iter_mut().for_each(|member| member.is_optional = true);
+        }
+        Some(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn member<'s>(name: &'s str, is_optional: bool, value: Option<Shape<'s>>) -> Member<'s> {
+        Member { name, is_optional, value }
+    }
+
+    #[test]
+    fn a_shape_is_read_out_of_its_sentence() {
+        let object = |members, is_open| Shape::Object { members, is_open };
+        let cases = [
+            ("`{}`", object(vec![], false), ""),
+            ("200 `{a, b?}`, of c", object(vec![member("a", false, None), member("b", true, None)], false), ", of c"),
+            ("`{a: [...]}`", object(vec![member("a", false, Some(Shape::Array(None)))], false), ""),
+            (
+                "`{a: [{b, ...}]}`",
+                object(
+                    vec![member(
+                        "a",
+                        false,
+                        Some(Shape::Array(Some(Box::new(object(vec![member("b", false, None)], true))))),
+                    )],
+                    false,
+                ),
+                "",
+            ),
+            ("`{a or b, ...}`", object(vec![member("a", true, None), member("b", true, None)], true), ""),
+        ];
+        for (text, shape, rest) in cases {
+            assert_eq!(Shape::find(text), Some((shape, rest)), "{text}");
+        }
+        for text in ["", "any", "`providers`", "`{a b}`", "`{a: b}`", "`{a"] {
+            assert_eq!(Shape::find(text), None, "{text}");
+        }
+        for text in ["", "any body", "{", "{a", "{a: }", "[", "{a} b", "{?}", "{a: [b]}"] {
+            assert_eq!(Shape::read(text), None, "{text}");
+        }
+        assert_eq!(Shape::all_of("`{a}`, or `{b}` and `c`").count(), 2);
+    }
 
     #[test]
     fn what_is_not_read_is_told_by_its_path() {
@@ -130,9 +207,5 @@ mod tests {
         ] {
             assert_eq!(unread(shape, value), expected, "{shape} {value}");
         }
-        for wrong in ["", "any body", "{", "{a", "{a: }", "[", "{a} b", "{?}", "{a: [b]}"] {
-            assert_eq!(Shape::read(wrong), None, "{wrong}");
-        }
-        assert_eq!(Shape::all_of("`{a}`, or `{b}` and `c`").count(), 2);
     }
 }

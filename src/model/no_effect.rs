@@ -1,6 +1,8 @@
 //! What a message says and nothing comes of: members that are not known, and documented ones that mean nothing here. Each is
 //! told by its path, so that a slip of the pen does not pass for a wish that was granted.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 mod recipient;
@@ -154,13 +156,18 @@ impl Told {
 
     /// A brand in an object. Settings may be among the members of one that `is_whole`, and not only laid over another.
     fn brand(&mut self, brand: &str, at: &str, is_whole: bool) {
-        const BRAND: &str =
-            concat!("{id?, name?, settings?: ", brand_settings!(), ", snippets?: {items?: [{name, value}]}}");
-        const SETTINGS: &str = brand_settings!();
+        static BRAND: LazyLock<Option<Shape<'static>>> = LazyLock::new(|| {
+            Shape::read(concat!(
+                "{id?, name?, settings?: ",
+                brand_settings!(),
+                ", snippets?: {items?: [{name, value}]}}"
+            ))
+        });
+        static SETTINGS: LazyLock<Option<Shape<'static>>> = LazyLock::new(|| Shape::read(brand_settings!()));
         let mut has_settings = !is_whole;
         let looked = Object::of(brand).for_each(|name, _| has_settings |= matches!(name, "settings" | "snippets"));
         if looked.is_ok()
-            && let Some(shape) = Shape::read(if has_settings { BRAND } else { SETTINGS })
+            && let Some(shape) = (if has_settings { &*BRAND } else { &*SETTINGS })
         {
             shape.unread(brand, at, &mut |path| {
                 self.0.push(format!("{} has no effect: no such member is known", shown(&path)));

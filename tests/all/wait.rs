@@ -312,14 +312,18 @@ fn a_thousand_may_wait_and_those_who_hang_up_make_room() {
         };
         (0..count).map(ask).collect()
     };
-    let peers = waiting(1_000);
+    let mut peers = waiting(1_000);
     let mut refused = Reply { status: 0, headers: Vec::new(), text: String::new() };
     wait_until("there is no more room", || {
         refused = look(&customer, json!({ "outbox": {} }));
-        refused.status == 503
+        let is_full = refused.text.contains("1000 requests wait already");
+        // A busy machine tells some of so many at once to come again.
+        if !is_full {
+            peers.extend(waiting(1));
+        }
+        is_full
     });
-    assert_eq!(refused.header("retry-after"), Some("1"));
-    assert!(refused.text.contains("1000 requests wait already"), "{refused:?}");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     drop(peers);
     wait_until("there is room again", || look(&customer, json!({ "outbox": {} })).status == 412);
     let peer = waiting(1).remove(0);
