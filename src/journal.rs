@@ -110,11 +110,21 @@ struct State {
 struct Ring {
     entries: VecDeque<Entry>,
     bytes: usize,
+    /// When fast polling was told of last.
+    polled_at: Option<Timestamp>,
+}
+
+/// What the journal says of a request that it has written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    pub number: u64,
+    /// Whether it is one of many in a second for the same thing. Of an environment that is said once a second.
+    pub is_polled_fast: bool,
 }
 
 impl Journal {
-    /// Writes a request down, and gives it its number.
-    pub fn add(&self, environment: &Environment, mut entry: Entry) -> u64 {
+    /// Writes a request down. `is_look`: it may be one of those that are sent again and again.
+    pub fn add(&self, environment: &Environment, mut entry: Entry, is_look: bool) -> Added {
         let mut gone = Vec::new();
         let mut state = self.state();
         state.last += 1;
@@ -123,6 +133,10 @@ impl Journal {
         let ring = state.of.entry(environment.key_hash).or_default();
         let before = ring.bytes;
         ring.bytes += bytes;
+        let is_polled_fast = is_look && ring.is_polled_fast_by(&entry);
+        if is_polled_fast {
+            ring.polled_at = Some(entry.at);
+        }
         ring.entries.push_back(entry);
         while ring.entries.len() > ENTRIES || ring.bytes > ENVIRONMENT_BYTES && ring.entries.len() > 1 {
             let Some(oldest) = ring.entries.pop_front() else { break };
@@ -136,7 +150,7 @@ impl Journal {
         // What has gone is freed without the lock.
         drop(state);
         drop((gone, forgotten));
-        number
+        Added { number, is_polled_fast }
     }
 
     /// Looks through an environment's, the newest first, until `looks` says no more.
@@ -150,19 +164,6 @@ impl Journal {
         }
     }
 
-    /// Whether the last request was one of many in a second for the same thing.
-    pub fn is_polled_fast(&self, environment: &Environment, head: &Head, now: Timestamp) -> bool {
-        let state = self.state();
-        let Some(ring) = state.of.get(&environment.key_hash) else { return false };
-        let is_recent = |entry: &&Entry| now.millis().saturating_sub(entry.at.millis()) < LOOKS_MILLIS;
-        // Most often there were not so many requests at all.
-        if ring.entries.iter().rev().nth(LOOKS).filter(is_recent).is_none() {
-            return false;
-        }
-        let same = |entry: &&Entry| entry.head.method == head.method && entry.head.path() == head.path();
-        ring.entries.iter().rev().take(4 * LOOKS).take_while(is_recent).filter(same).count() > LOOKS
-    }
-
     pub fn clear(&self, environment: &Environment) {
         let mut state = self.state();
         let gone = state.of.remove(&environment.key_hash);
@@ -173,6 +174,23 @@ impl Journal {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    /// Whether a request, together with those before it, is one too many in a second for the same thing.
+    fn is_polled_fast_by(&self, entry: &Entry) -> bool {
+        let since = |at: Timestamp| entry.at.millis().saturating_sub(at.millis());
+        let is_recent = |before: &&Entry| since(before.at) < LOOKS_MILLIS;
+        // Most often it was told of already, or there were not so many requests at all.
+        if self.polled_at.is_some_and(|at| (0..LOOKS_MILLIS).contains(&since(at)))
+            || self.entries.iter().nth_back(LOOKS - 1).filter(is_recent).is_none()
+        {
+            return false;
+        }
+        let (method, path) = (&entry.head.method, entry.head.path());
+        let same = |before: &&Entry| before.head.method == *method && before.head.path() == path;
+        self.entries.iter().rev().take(4 * LOOKS).take_while(is_recent).filter(same).count() >= LOOKS
     }
 }
 
@@ -225,7 +243,7 @@ mod tests {
         let journal = Journal::default();
         let acme = Environment::of_key("acme");
         for i in 0..3 * ENTRIES {
-            journal.add(&acme, entry(&format!("/{i}"), 3 * BODY_BYTES));
+            journal.add(&acme, entry(&format!("/{i}"), 3 * BODY_BYTES), false);
         }
         let mut paths = Vec::new();
         journal.each(&acme, |entry| {
@@ -235,7 +253,7 @@ mod tests {
         });
         assert_eq!((paths.len(), paths[0].as_str()), (ENTRIES, "/2999"));
         for i in 0..40_000 {
-            journal.add(&Environment::of_key(&(i / 100).to_string()), entry("/", BODY_BYTES));
+            journal.add(&Environment::of_key(&(i / 100).to_string()), entry("/", BODY_BYTES), false);
             assert!(journal.state().bytes <= ALL_BYTES);
         }
         let state = journal.state();
@@ -245,5 +263,19 @@ mod tests {
         journal.clear(&Environment::of_key("399"));
         let state = journal.state();
         assert_eq!(state.bytes, state.of.values().map(|ring| ring.bytes).sum::<usize>());
+    }
+    #[test]
+    fn more_looks_than_ten_in_a_second_are_told_of_once_a_second() {
+        let journal = Journal::default();
+        let acme = Environment::of_key("acme");
+        let look = |path: &str, millis: i64| {
+            let entry = Entry { at: Timestamp(millis), ..entry(path, 0) };
+            journal.add(&acme, entry, true).is_polled_fast
+        };
+        // Ten in a second, of one thing and of several.
+        assert!((0..10).all(|i| !look("/a", 100 * i)) && !look("/a", 1_000));
+        assert!((0..20).all(|i| !look(["/b", "/c"][i % 2], 3_000)));
+        assert!((0..10).all(|_| !look("/a", 5_000)) && look("/a", 5_000));
+        assert!((0..20).all(|_| !look("/a", 5_999)) && look("/a", 6_000));
     }
 }

@@ -40,20 +40,15 @@ impl JournalHook {
         }
     }
 
-    /// Notes what a request is beside those before it.
-    fn compare(&self, environment: &Environment, entry: &Entry) {
-        let head = &entry.head;
+    fn note_polling(&self, environment: &Environment, head: &Head) {
         let request = format!("{} {}", head.method, head.path());
-        if head.method == Method::Post {
-            self.note_retry(environment, entry, &request);
-        } else if self.journal.is_polled_fast(environment, head, entry.at) {
-            let what = || format!("{request} is asked for more than ten times a second");
-            self.findings.note(environment, Check::FastPolling, head.path(), Some(&request), what);
-        }
+        let what = || format!("{request} is asked for more than ten times a second");
+        self.findings.note(environment, Check::FastPolling, head.path(), Some(&request), what);
     }
 
     /// Notes that an SDK has sent something again, and whether it was done twice.
-    fn note_retry(&self, environment: &Environment, entry: &Entry, request: &str) {
+    fn note_retry(&self, environment: &Environment, entry: &Entry) {
+        let request = &format!("{} {}", entry.head.method, entry.head.path());
         let count = text(entry.head.headers(RETRY_COUNT).next().unwrap_or_default());
         self.findings.note(environment, Check::RetryWithoutKey, entry.number, Some(request), || {
             format!("{request} was sent again by the SDK (retry {}) without an Idempotency-Key", shown(&count))
@@ -106,19 +101,18 @@ const POLLED: [&str; 4] =
 /// What makes another each time that it is done.
 const MAKING: [&str; 4] = ["/bulk", "/send", "/send/list", "/messages/{message_id}/resend"];
 
-/// Whether a request is one that is looked at beside others: a retry without a key, or a look at something that may be
-/// polled. Of others nothing is copied.
-fn is_compared(exchange: &Exchange) -> bool {
-    let head = &exchange.head;
+/// Whether a request looks at something that is looked at again and again.
+fn is_look(exchange: &Exchange) -> bool {
+    exchange.head.method == Method::Get && exchange.route.is_some_and(|route| POLLED.contains(&route.path))
+}
+
+/// Whether an SDK has sent a request again, and nothing tells that from another one.
+fn is_unkeyed_retry(head: &Head) -> bool {
     let has = |name: &str| head.headers(name).next().is_some();
-    match head.method {
-        Method::Get => exchange.route.is_some_and(|route| POLLED.contains(&route.path)),
-        Method::Post => {
-            let retried = head.headers(RETRY_COUNT).next().is_some_and(|count| count != b"0");
-            retried && !has("idempotency-key") && !has("idempotency_key")
-        }
-        _ => false,
-    }
+    head.method == Method::Post
+        && head.headers(RETRY_COUNT).next().is_some_and(|count| count != b"0")
+        && !has("idempotency-key")
+        && !has("idempotency_key")
 }
 
 impl Hook for JournalHook {
@@ -142,10 +136,13 @@ impl Hook for JournalHook {
                 }),
                 is_replayed: exchange.is_replayed,
             };
-            let compared = is_compared(exchange).then(|| entry.clone());
-            let number = self.journal.add(&environment, entry);
-            if let Some(compared) = compared {
-                self.compare(&environment, &Entry { number, ..compared });
+            let retried = is_unkeyed_retry(&exchange.head).then(|| entry.clone());
+            let added = self.journal.add(&environment, entry, is_look(exchange));
+            if added.is_polled_fast {
+                self.note_polling(&environment, &exchange.head);
+            }
+            if let Some(retried) = retried {
+                self.note_retry(&environment, &Entry { number: added.number, ..retried });
             }
         }
         exchange.environment = Some(environment);
