@@ -1,0 +1,60 @@
+"""Fixtures for pytest: ``bulkd`` is an environment of the test's own, with Courier's SDKs pointed at it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import Generator, Iterator, Optional
+
+import pytest
+
+from ._daemon import Daemon
+from ._environment import Environment
+
+_ENVIRONMENT = pytest.StashKey[Environment]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    about = "flags for the daemon of the fixture 'bulkd', such as --contract live"
+    parser.addini("bulkd_flags", about, type="args", default=[])
+    parser.getgroup("bulkd").addoption(
+        "--bulkd-url", default=None, help="use the daemon at this address, and start none; also BULKD_URL"
+    )
+
+
+@pytest.fixture(scope="session")
+def bulkd_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The address of the session's daemon. With pytest-xdist each worker has one."""
+    given: Optional[str] = pytestconfig.getoption("--bulkd-url") or os.environ.get("BULKD_URL")
+    if given:
+        yield given
+        return
+    with Daemon.start(pytestconfig.getini("bulkd_flags")) as daemon:
+        yield daemon.base_url
+
+
+@pytest.fixture
+def bulkd(bulkd_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """A fresh environment. ``COURIER_BASE_URL`` and ``COURIER_API_KEY`` point Courier's SDKs at it."""
+    environment = Environment(bulkd_url, f"test-{uuid.uuid4().hex}")
+    for name, value in environment.variables().items():
+        monkeypatch.setenv(name, value)
+    request.node.stash[_ENVIRONMENT] = environment
+    return environment
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: "pytest.CallInfo[None]"
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what its environment was asked for, and what the doctor has found."""
+    report = yield
+    environment = item.stash.get(_ENVIRONMENT, None)
+    if report.when == "call" and report.failed and environment is not None:
+        try:
+            text = environment.report()
+        except OSError as error:
+            text = f"bulkd does not answer any more: {error}"
+        if text:
+            report.sections.append(("bulkd", text))
+    return report
