@@ -1,0 +1,4 @@
+export function setup(): Promise<void>;
+export function teardown(): Promise<void>;
+declare const begin: () => Promise<void>;
+export default begin;

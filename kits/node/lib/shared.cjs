@@ -1,0 +1,59 @@
+"use strict";
+// What vitest and jest have in common: one daemon for the run, found by BULKD_URL, or else one for each worker.
+const { randomUUID } = require("node:crypto");
+const { start } = require("./daemon.cjs");
+const { Environment } = require("./environment.cjs");
+
+const URL_VARIABLE = "BULKD_URL";
+/** Flags for the daemon, separated by blanks. */
+const FLAGS_VARIABLE = "BULKD_FLAGS";
+
+let ofRun;
+let ofWorker;
+
+const launch = () => start({ flags: (process.env[FLAGS_VARIABLE] ?? "").split(/\s+/).filter(Boolean) });
+
+/** Before all tests: starts the run's daemon, unless one is named already. */
+async function begin() {
+  if (process.env[URL_VARIABLE]) {
+    return;
+  }
+  ofRun = await launch();
+  process.env[URL_VARIABLE] = ofRun.baseUrl;
+}
+
+/** After all tests. */
+async function end() {
+  if (ofRun) {
+    delete process.env[URL_VARIABLE];
+    await ofRun.stop();
+    ofRun = undefined;
+  }
+}
+
+/** A fresh environment, with Courier's SDKs pointed at it, and what takes that back. */
+async function enter() {
+  let baseUrl = process.env[URL_VARIABLE];
+  if (!baseUrl) {
+    ofWorker ??= launch();
+    baseUrl = (await ofWorker).baseUrl;
+  }
+  const environment = new Environment(baseUrl, `test-${randomUUID()}`);
+  const before = {};
+  for (const [name, value] of Object.entries(environment.variables)) {
+    before[name] = process.env[name];
+    process.env[name] = value;
+  }
+  const leave = () => {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) {
+        delete process.env[name];
+      } else {
+        process.env[name] = value;
+      }
+    }
+  };
+  return { environment, leave };
+}
+
+module.exports = { begin, end, enter };

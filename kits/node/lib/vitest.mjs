@@ -1,0 +1,19 @@
+import { test as base } from "vitest";
+import shared from "./shared.cjs";
+
+/** vitest's `test`, with `bulkd`: an environment of the test's own, with Courier's SDKs pointed at it. */
+export const test = base.extend({
+  bulkd: async ({ onTestFailed }, use) => {
+    const { environment, leave } = await shared.enter();
+    onTestFailed(async () => {
+      const report = await environment.report().catch((error) => `bulkd does not answer any more: ${error.message}`);
+      if (report) {
+        console.error(report);
+      }
+    });
+    await use(environment);
+    leave();
+  },
+});
+export const it = test;
+export { absent, contains, equals, matches, present } from "./index.cjs";
