@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::notes::Notes;
 use super::query::Query;
-use super::routes;
 use super::settings::Settings;
 use crate::error::{Error, Result, shown};
 use crate::findings::Check;
 use crate::http::{JSON, Pieces, Reply, Request, Response};
 use crate::json;
+use crate::json::shape::Shape;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::seed::{Hold, Seeder};
 use crate::store::environment::{self, NOTHING, View};
@@ -40,8 +40,10 @@ pub struct Known {
     pub route: (&'static str, &'static str),
     /// The parameters of its query.
     pub query: &'static [&'static str],
-    /// The [shapes](crate::json::shape::Shape) of its body, each in backticks.
+    /// What it says of its body.
     pub body: &'static str,
+    /// The shapes in that.
+    pub shapes: &'static [Shape<'static>],
 }
 
 /// What stands in the request's path in place of the names in the route's.
@@ -280,7 +282,7 @@ impl Call<'_> {
             return Ok(());
         }
         let has = |name: &str| json::scan::Members::of(body).any(|(it, _)| it.plain() == Some(name));
-        let shape = match routes::shapes(self.known.body) {
+        let shape = match self.known.shapes {
             [shape] => Some(shape),
             // Which of them is meant, the first member says.
             shapes => shapes.iter().find(|it| it.begins(has)),

@@ -360,7 +360,7 @@ impl Api {
         request: Request,
         environment: &'a Environment,
     ) -> Call<'a> {
-        let (known, settings, seeder) = (route.known(), &self.settings, &self.seeder);
+        let (known, settings, seeder) = (route.known(routes::shapes(route)), &self.settings, &self.seeder);
         Call { request, params, known, settings, seeder, environment }
     }
 

@@ -5,6 +5,7 @@ use super::query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::http::Method;
+use crate::json::shape::Shape;
 use crate::store::Store;
 
 pub type Handler = fn(Call<'_>) -> Result<Action>;
@@ -21,7 +22,7 @@ pub struct Route {
     pub query: &'static [&'static str],
     /// The body that it takes, in Markdown; empty if it takes none.
     pub body: &'static str,
-    /// The [shapes](crate::json::shape::Shape) of that body, if they say more than the documentation has room for.
+    /// The [shapes](Shape) of that body, if they say more than the documentation has room for.
     pub reads: &'static str,
     /// Status and body of its answer, in Markdown.
     pub answers: &'static str,
@@ -105,10 +106,14 @@ pub(super) const fn table(path: &'static str, answer: fn(&'static [Route]) -> An
 }
 
 impl Route {
-    /// What it knows of its requests.
-    pub fn known(&'static self) -> Known {
-        let body = if self.reads.is_empty() { self.body } else { self.reads };
-        Known { route: (self.method.as_str(), self.path), query: self.query, body }
+    /// What it knows of its requests. `shapes` are those of its body.
+    pub fn known(&'static self, shapes: &'static [Shape<'static>]) -> Known {
+        Known { route: (self.method.as_str(), self.path), query: self.query, body: self.read(), shapes }
+    }
+
+    /// What it says of the body that it reads, with shapes in backticks.
+    pub fn read(&self) -> &'static str {
+        if self.reads.is_empty() { self.body } else { self.reads }
     }
 
     /// Whether a key is needed to call it.

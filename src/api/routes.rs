@@ -562,13 +562,13 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
     Ok((route, params?))
 }
 
-/// The shapes in what a route says of its body, which are read once.
-pub fn shapes(body: &'static str) -> &'static [Shape<'static>] {
+/// The shapes in what a route says of its body. They are understood once.
+pub fn shapes(route: &Route) -> &'static [Shape<'static>] {
     static SHAPES: LazyLock<HashMap<&'static str, Vec<Shape<'static>>>> = LazyLock::new(|| {
-        let texts = ROUTES.iter().map(|route| route.known().body);
+        let texts = ROUTES.iter().map(Route::read);
         texts.map(|text| (text, Shape::all_of(text).collect())).collect()
     });
-    SHAPES.get(body).map_or(&[], Vec::as_slice)
+    SHAPES.get(route.read()).map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
@@ -578,7 +578,7 @@ mod tests {
     #[test]
     fn what_a_route_reads_can_be_understood() {
         for route in ROUTES {
-            let shapes = route.known().body.split('`').skip(1).step_by(2).filter(|it| it.starts_with('{'));
+            let shapes = route.read().split('`').skip(1).step_by(2).filter(|it| it.starts_with('{'));
             shapes.for_each(|text| assert!(Shape::read(text).is_some(), "{} {text}", route.path));
         }
     }
