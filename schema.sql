@@ -1,4 +1,4 @@
--- The file of a bulkd daemon, version 6 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 7 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
 -- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone
 -- out. Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job,
@@ -177,6 +177,19 @@ CREATE TABLE delayed (
 
 -- The next ones that are due.
 CREATE INDEX delayed_by_due ON delayed (due_at, number);
+
+-- How messages that went out come to their ends later, as a test has said.
+CREATE TABLE endings (
+    number   INTEGER NOT NULL REFERENCES messages,
+    position INTEGER NOT NULL,     -- 0: what stands in messages, else that of deliveries
+    due_at   INTEGER NOT NULL,
+    status   TEXT    NOT NULL,
+    reason   TEXT,
+    PRIMARY KEY (number, position)
+) STRICT, WITHOUT ROWID;
+
+-- The next ones that are due.
+CREATE INDEX endings_by_due ON endings (due_at, number, position);
 
 -- Ids that a seed has given to messages, which otherwise carry their number.
 CREATE TABLE message_names (

@@ -24,8 +24,10 @@ use crate::outbound::Outbound;
 use crate::render::RENDER_STACK_BYTES;
 use crate::retention::Retention;
 use crate::runner::{Runner, Steered};
+use crate::search::Indexer;
 use crate::seed;
 use crate::settings::{MessageSettings, RateLimitSetting};
+use crate::steer::Steering;
 use crate::store::{self, Store, webhook};
 use crate::waits::Waits;
 
@@ -96,6 +98,7 @@ impl App {
             feed: started.feed(&store)?,
             test_clock,
             lifecycle: lifecycle.clone(),
+            steering: started.steer(&store, lifecycle.clone())?,
             waits,
             clock,
             findings: findings.clone(),
@@ -112,6 +115,7 @@ impl App {
         let steered = Steered { lifecycle, in_order: config.seed_ids.is_some() };
         started.run(&store, &findings, messages, config.workers, steered)?;
         started.retention = Some(Retention::start(store.clone(), config.keep, known)?);
+        started.indexer = Some(Indexer::start(store.clone())?);
         started.gate.open(api);
         Ok(App { store, findings, started })
     }
@@ -157,7 +161,9 @@ struct Started {
     retention: Option<(Arc<Retention>, JoinHandle<()>)>,
     late: Vec<(Arc<LateAnswers>, JoinHandle<()>)>,
     feed: Option<(Arc<Feed>, JoinHandle<()>)>,
-    waits: Option<(Arc<Waits>, JoinHandle<()>)>,
+    waits: Option<(Arc<Waits>, [JoinHandle<()>; 2])>,
+    steering: Option<(Arc<Steering>, JoinHandle<()>)>,
+    indexer: Option<(Arc<Indexer>, JoinHandle<()>)>,
 }
 
 impl Started {
@@ -176,6 +182,8 @@ impl Started {
             late: Vec::new(),
             feed: None,
             waits: None,
+            steering: None,
+            indexer: None,
         })
     }
 
@@ -200,9 +208,15 @@ impl Started {
     }
 
     fn wait(&mut self, store: &Arc<Store>, clock: Clock, journal: Arc<Journal>) -> Result<Arc<Waits>> {
-        let (waits, thread) = Waits::start(store.clone(), clock, journal)?;
-        self.waits = Some((waits.clone(), thread));
+        let (waits, threads) = Waits::start(store.clone(), clock, journal)?;
+        self.waits = Some((waits.clone(), threads));
         Ok(waits)
+    }
+
+    fn steer(&mut self, store: &Arc<Store>, lifecycle: Lifecycle) -> Result<Arc<Steering>> {
+        let (steering, thread) = Steering::start(store.clone(), lifecycle)?;
+        self.steering = Some((steering.clone(), thread));
+        Ok(steering)
     }
 
     fn run(
@@ -226,6 +240,10 @@ impl Drop for Started {
         if let Some((store, _)) = &self.store {
             store.stop_long_reads();
         }
+        // What faults hold back was done: it is told, while there is somebody to tell it to.
+        for (late, _) in &self.late {
+            late.give_all();
+        }
         self.server.stop();
         if let Some(listener) = self.listener.take() {
             join("listener", listener);
@@ -238,9 +256,13 @@ impl Drop for Started {
             feed.stop();
             join("events", thread);
         }
-        if let Some((waits, thread)) = self.waits.take() {
+        if let Some((waits, threads)) = self.waits.take() {
             waits.stop();
-            join("waits", thread);
+            threads.into_iter().for_each(|thread| join("waits", thread));
+        }
+        if let Some((steering, thread)) = self.steering.take() {
+            steering.stop();
+            join("steering", thread);
         }
         if let Some((runner, workers)) = self.runner.take() {
             runner.stop();
@@ -253,6 +275,10 @@ impl Drop for Started {
         if let Some((retention, thread)) = self.retention.take() {
             retention.stop();
             join("retention", thread);
+        }
+        if let Some((indexer, thread)) = self.indexer.take() {
+            indexer.stop();
+            join("search", thread);
         }
         if let Some((store, threads)) = self.store.take() {
             crash::point(Point::Shutdown);

@@ -242,8 +242,6 @@ impl ClockStart {
 pub struct ManualClock {
     state: Arc<Mutex<ManualState>>,
     rings: Arc<Mutex<Vec<Ring>>>,
-    /// Of those that move it, and wait for what that leads to.
-    moves: Arc<Mutex<()>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -286,7 +284,7 @@ impl ManualClock {
             ClockStart::FrozenAt(now) => (now, None),
         };
         let state = ManualState { reading: Reading { now, ..Reading::default() }, running_since };
-        ManualClock { state: Arc::new(Mutex::new(state)), rings: Arc::default(), moves: Arc::default() }
+        ManualClock { state: Arc::new(Mutex::new(state)), rings: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, ManualState> {
@@ -304,11 +302,6 @@ impl ManualClock {
     /// Whether it stands still between two moves.
     pub fn is_frozen(&self) -> bool {
         self.state().running_since.is_none()
-    }
-
-    /// The turn of a move that is to be over before the next one begins.
-    pub fn turn(&self) -> MutexGuard<'_, ()> {
-        self.moves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has it stand still, or run.

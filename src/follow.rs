@@ -30,6 +30,15 @@ pub enum Next {
 }
 
 impl Next {
+    /// The same, and waits no longer than until this moment, if there is one.
+    pub fn or_at(self, at: Option<Timestamp>) -> Self {
+        match (self, at) {
+            (Next::Wait, Some(at)) => Next::WaitUntil(at),
+            (Next::WaitUntil(until), Some(at)) => Next::WaitUntil(until.min(at)),
+            (next, _) => next,
+        }
+    }
+
     /// Waits for the bell and for this moment, if there is one.
     pub fn wait(until: Option<Timestamp>) -> Self {
         until.map_or(Next::Wait, Next::WaitUntil)

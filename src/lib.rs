@@ -26,6 +26,7 @@ pub mod steer;
 pub mod outbound;
 pub mod retention;
 pub mod runner;
+pub mod search;
 pub mod waits;
 
 pub mod feed;

@@ -66,6 +66,9 @@ pub enum Action {
     /// Works out a change from what is stored, in the same way. The change is [stale](Error::stale) if something else is
     /// stored by then, and is worked out again.
     Rework(Rework),
+    /// Has a thread that does so for all requests wait for something, and is given what goes on with the change that comes
+    /// of it.
+    Later(Later),
 }
 
 pub type Read = Box<dyn FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer>>;
@@ -73,6 +76,8 @@ pub type Prepare = Box<dyn FnOnce(&View<'_>) -> Result<Change>>;
 pub type Translate = Box<dyn FnOnce(Response) -> Response + Send>;
 pub type Whole = Box<dyn FnOnce(&Store) -> Result<Answer>>;
 pub type Rework = Box<dyn FnMut(&View<'_>) -> Result<Change>>;
+pub type Later = Box<dyn FnOnce(GoOn)>;
+pub type GoOn = Box<dyn FnOnce(Result<Change>) + Send>;
 pub type GiveReply = Box<dyn FnOnce(&View<'_>) -> Result<Reply>>;
 type Apply = Box<dyn FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send>;
 
@@ -222,6 +227,10 @@ impl Action {
 
     pub fn reply(give: impl FnOnce(&View<'_>) -> Result<Reply> + 'static) -> Result<Action> {
         Ok(Action::Reply(Box::new(give)))
+    }
+
+    pub fn later(begin: impl FnOnce(GoOn) + 'static) -> Result<Action> {
+        Ok(Action::Later(Box::new(begin)))
     }
 
     pub fn rework(work: impl FnMut(&View<'_>) -> Result<Change> + 'static) -> Result<Action> {

@@ -1,4 +1,5 @@
-//! Answers that are given later, at a moment. One thread gives them all, and none of them waits in a thread of its own.
+//! Answers that are given later, at a moment. One thread gives them all, and none of them waits in a thread of its own. At
+//! the stop they are given at once: what they tell of was done.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::http::{Answerer, Given, Reply};
 use crate::threads;
 
-/// Gives answers late. Without its thread, they are given when it stops.
+/// Gives answers late.
 pub struct LateAnswers {
     clock: Clock,
     state: Mutex<State>,
@@ -18,6 +19,8 @@ pub struct LateAnswers {
 
 #[derive(Default)]
 struct State {
+    /// Nothing is held back any more.
+    is_over: bool,
     is_stopping: bool,
     waiting: Vec<Waiting>,
 }
@@ -49,8 +52,20 @@ impl LateAnswers {
     pub fn reply(&self, at: Timestamp, given: Given) -> Reply {
         let late_millis = at.millis().saturating_sub(self.now().millis());
         let (reply, answerer) = Reply::later();
-        self.change(|state| state.waiting.push(Waiting { at, late_millis, answerer, given }));
+        self.change(|state| match state.is_over {
+            true => answerer.give(given),
+            false => state.waiting.push(Waiting { at, late_millis, answerer, given }),
+        });
         reply
+    }
+
+    /// Gives all answers that wait, and those that come from now on, at once: bulkd stops.
+    pub fn give_all(&self) {
+        let waiting = self.change(|state| {
+            state.is_over = true;
+            std::mem::take(&mut state.waiting)
+        });
+        waiting.into_iter().for_each(|it| it.answerer.give(it.given));
     }
 
     /// How many wait, and when the last of them is given. With so many of them or more, those whose peers have gone are
@@ -63,7 +78,7 @@ impl LateAnswers {
         (state.waiting.len(), state.waiting.last().map(|it| it.at))
     }
 
-    /// Ends the thread. What still waits is told that bulkd stops.
+    /// Ends the thread.
     pub fn stop(&self) {
         self.change(|state| state.is_stopping = true);
     }

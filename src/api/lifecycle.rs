@@ -9,7 +9,7 @@ use crate::json;
 use crate::lifecycle::{JobRule, Lifecycle};
 use crate::model::environment::EnvironmentRow;
 use crate::model::lifecycle::Mode;
-use crate::steer::{self, Stepped};
+use crate::steer::Stepped;
 use crate::store::job;
 
 /// Users in a second, and looks, at most.
@@ -114,18 +114,23 @@ pub fn step(mut call: Call<'_>) -> Result<Action> {
     if users == 0 {
         return Err(Error::invalid("users", "expected 1 or more"));
     }
-    let lifecycle = call.settings.lifecycle.clone();
-    Action::prepare(move |view| {
-        let Stepped { before, after } = steer::step(view, &lifecycle, &body.job_id, users)?;
-        let shown = json!({
-            "job_id": body.job_id,
-            "users": after.drained() - before.drained(),
-            "enqueued": after.enqueued - before.enqueued,
-            "failures": after.failures - before.failures,
-            "left": after.received - after.drained(),
-            "status": after.status.name(),
-        });
-        let answer = Answer::new(200, shown.to_string());
-        Ok(Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure())
+    let (steering, environment) = (call.settings.steering.clone(), call.environment.clone());
+    Action::later(move |go_on| {
+        let job_id = body.job_id.clone();
+        steering
+            .step(&environment, &job_id, users, move |stepped| go_on(stepped.map(|it| shown_step(&body.job_id, &it))));
     })
+}
+
+fn shown_step(job_id: &str, Stepped { before, after }: &Stepped) -> Change {
+    let shown = json!({
+        "job_id": job_id,
+        "users": after.drained() - before.drained(),
+        "enqueued": after.enqueued - before.enqueued,
+        "failures": after.failures - before.failures,
+        "left": after.received - after.drained(),
+        "status": after.status.name(),
+    });
+    let answer = Answer::new(200, shown.to_string());
+    Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure()
 }

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::call::{Action, Answer, Call};
 use super::mailbox_state::{Done, MailboxState};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::json;
 use crate::model::channel::Channel;
 use crate::model::environment::EnvironmentRow;
@@ -108,34 +107,67 @@ fn listed(call: Call<'_>, search: Search) -> Result<Action> {
     })
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default)]
 struct Chosen {
-    #[serde(default, rename = "IDs")]
-    ids: Option<Vec<String>>,
-    #[serde(default, rename = "Read")]
-    read: Option<bool>,
-    #[serde(default, rename = "Search")]
-    search: Option<String>,
+    ids: Vec<String>,
+    read: bool,
+    search: String,
+}
+
+impl Chosen {
+    /// Reads a body with these members, whatever their case, as Mailpit does. What else is in it is refused: Mailpit itself
+    /// ignores it, and then deletes everything.
+    fn read(body: &str, known: &[&str]) -> Result<Self> {
+        let body: Value = json::read(body, String::new)?;
+        let Value::Object(members) = body else {
+            return Err(Error::invalid(
+                "the body",
+                format_args!("expected an object, found {}", json::kind(&body.to_string())),
+            ));
+        };
+        let mut chosen = Chosen::default();
+        for (name, value) in members {
+            let Some(known) = known.iter().find(|known| known.eq_ignore_ascii_case(&name)) else {
+                let problem = format!("expected members of {}, found '{}'", known.join(", "), shown(&name));
+                return Err(Error::invalid("the body", problem));
+            };
+            match (*known, value) {
+                (_, Value::Null) => {}
+                ("IDs", value) => {
+                    let ids = serde_json::from_value(value);
+                    chosen.ids = ids.map_err(|_| Error::invalid("IDs", "expected an array of strings"))?;
+                }
+                ("Read", Value::Bool(read)) => chosen.read = read,
+                ("Read", _) => return Err(Error::invalid("Read", "expected true or false")),
+                (_, Value::String(search)) => chosen.search = search,
+                _ => return Err(Error::invalid("Search", "expected a string")),
+            }
+        }
+        if !chosen.ids.is_empty() && !chosen.search.is_empty() {
+            return Err(Error::invalid("Search", "expected none beside IDs"));
+        }
+        Ok(chosen)
+    }
 }
 
 /// The numbers of those that were chosen: by their ids, by a search, or all.
 fn chosen(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, chosen: &Chosen) -> Result<Vec<i64>> {
-    if let Some(ids) = chosen.ids.as_ref().filter(|ids| !ids.is_empty()) {
-        let found = ids.iter().map(|id| emails::get(db, environment, id));
+    if !chosen.ids.is_empty() {
+        let found = chosen.ids.iter().map(|id| emails::get(db, environment, id));
         return Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().map(|it| it.message.number.0).collect());
     }
-    let search = Search::of(chosen.search.as_deref().unwrap_or_default());
+    let search = Search::of(&chosen.search);
     Ok(find(db, environment, state, &search)?.into_iter().map(|mail| mail.number).collect())
 }
 
 /// `PUT /api/v1/messages` with `{IDs?, Read?, Search?}`.
 pub fn mark(mut call: Call<'_>) -> Result<Action> {
-    let sent: Chosen = json::read(&call.json_or_none()?, String::new)?;
+    let sent = Chosen::read(&call.json()?, &["IDs", "Read", "Search"])?;
     let state = call.settings.mailbox_state.clone();
     Action::query(move |db, environment| {
         let numbers = chosen(db, environment, &state, &sent)?;
         let mut done = state.done();
-        match sent.read.unwrap_or(false) {
+        match sent.read {
             true => done.read.extend(numbers),
             false => done.read.retain(|number| !numbers.contains(number)),
         }
@@ -145,10 +177,10 @@ pub fn mark(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /api/v1/messages` with `{IDs?}`: without them all are hidden that there are.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let sent: Chosen = json::read(&call.json_or_none()?, String::new)?;
+    let sent = Chosen::read(&call.json_or_none()?, &["IDs"])?;
     let state = call.settings.mailbox_state.clone();
     Action::query(move |db, environment| {
-        match sent.ids.as_ref().is_none_or(Vec::is_empty) {
+        match sent.ids.is_empty() {
             true => {
                 let last = emails::last(db)?.0;
                 let mut done = state.done();

@@ -11,17 +11,21 @@ use crate::model::provider::Provider;
 use crate::model::row::MessageNumber;
 use crate::outbox::entry::{self, Fields};
 use crate::outbox::{Deliveries, detail};
-use crate::store::outbox::{self, DeliveryFilter, Order, OutboxFilter, PageLimits};
-use crate::store::{Db, gone, job, message};
+use crate::store::outbox::{self, DeliveryFilter, Order, OutboxFilter, OutboxMessage, PageLimits};
+use crate::store::search::Words;
+use crate::store::{Db, Page, gone, job, message, search};
 
 /// Words that are looked for, at most.
 const WORDS: usize = 20;
-/// Messages whose texts a page of a search looks through, found or not: about a second.
-const SEARCHED: usize = 200_000;
+/// Messages that a page of a search looks at, found or not: about a second. What the index of texts rules out is none of
+/// them.
+const LOOKED_AT: usize = 200_000;
 
 /// What a request asks of the outbox.
 struct Wanted {
     filter: OutboxFilter,
+    /// In small letters.
+    words: Vec<String>,
     message_id: Option<String>,
     after: Option<String>,
 }
@@ -61,15 +65,15 @@ impl Wanted {
                 number: None,
                 recipient: query.one("recipient"),
                 delivery: DeliveryFilter { channel, provider, status },
-                words,
             },
+            words,
             message_id,
             after: query.one("after"),
         })
     }
 
-    /// The filter, and the first number behind `after`.
-    fn look_up(self, db: &Db<'_>, environment: EnvironmentRow) -> Result<(OutboxFilter, MessageNumber)> {
+    /// The filter, the words, and the first number behind `after`.
+    fn look_up(self, db: &Db<'_>, environment: EnvironmentRow) -> Result<(OutboxFilter, Vec<String>, MessageNumber)> {
         let mut filter = self.filter;
         if let Some(job_id) = &filter.job_id
             && job::find(db, environment, job_id)?.is_none()
@@ -85,7 +89,22 @@ impl Wanted {
             filter.number = Some(place.number);
         }
         let after = self.after.map_or(Ok(MessageNumber(0)), |after| behind(db, environment, "after", &after))?;
-        Ok((filter, after))
+        Ok((filter, self.words, after))
+    }
+}
+
+/// A page of what is asked for, by the index of texts if words are. So many messages are looked at for them.
+fn page(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    (filter, words, looked_at): (&OutboxFilter, Vec<String>, usize),
+    numbers: (MessageNumber, MessageNumber),
+    order: Order,
+    limits: PageLimits,
+) -> Result<Page<OutboxMessage, MessageNumber>> {
+    match words.is_empty() {
+        true => outbox::list(db, environment, filter, numbers, order, limits),
+        false => search::list(db, environment, (filter, &Words { words, looked_at }), numbers, order, limits),
     }
 }
 
@@ -116,15 +135,15 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     };
     let list = paged(order);
     let cursor = MessageNumber(Cursor::read(query.cursor().as_deref(), list)? as i64);
-    let limits = PageLimits { messages: query.limit() as usize, bytes: paging::PAGE_BYTES, searched: SEARCHED };
+    let limits = PageLimits { messages: query.limit() as usize, bytes: paging::PAGE_BYTES };
     Action::query(move |db, environment| {
-        let (filter, after) = wanted.look_up(db, environment)?;
+        let (filter, words, after) = wanted.look_up(db, environment)?;
         let numbers = match order {
             Order::OldestFirst => (cursor.max(after), MessageNumber(i64::MAX)),
             Order::NewestFirst if cursor == MessageNumber(0) => (after, MessageNumber(i64::MAX)),
             Order::NewestFirst => (after, cursor),
         };
-        let page = outbox::list(db, environment, &filter, numbers, order, limits)?;
+        let page = page(db, environment, (&filter, words, LOOKED_AT), numbers, order, limits)?;
         let mut next = page.next;
         let (mut text, mut deliveries) = (PageText::of_items(), Deliveries::new(db));
         // The page ends early where what is derived from its rows is larger than a page may be.
@@ -162,11 +181,11 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 /// `GET /_bulkd/outbox/latest`: the same of the newest message that fits.
 pub fn latest(call: Call<'_>) -> Result<Action> {
     let wanted = Wanted::read(&call.query(), None)?;
-    let limits = PageLimits { messages: 1, bytes: paging::PAGE_BYTES, searched: usize::MAX >> 1 };
+    let limits = PageLimits { messages: 1, bytes: paging::PAGE_BYTES };
     Action::query(move |db, environment| {
-        let (filter, after) = wanted.look_up(db, environment)?;
+        let (filter, words, after) = wanted.look_up(db, environment)?;
         let numbers = (after, MessageNumber(i64::MAX));
-        let newest = outbox::list(db, environment, &filter, numbers, Order::NewestFirst, limits)?;
+        let newest = page(db, environment, (&filter, words, usize::MAX), numbers, Order::NewestFirst, limits)?;
         let place = newest.items.first().map(|found| message::locate(db, found.message.number)).transpose()?.flatten();
         match place {
             Some(place) => Ok(Answer::new(200, detail::of(db, &place)?.to_string())),

@@ -1,15 +1,17 @@
 //! How messages end, and what happens to them later, as a test says. Ours; at Courier providers tell of it.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::message::place;
 use super::notes::Notes;
+use super::span;
 use crate::error::{Error, Result};
 use crate::json;
-use crate::model::message_status::{Reason, Verdict};
-use crate::model::outcome::{OutcomeOf, verdict};
+use crate::model::message_status::Reason;
+use crate::model::outcome::{Ending, OutcomeOf, verdict};
 use crate::store::{settle, tracking};
 
 /// Outcomes of one environment at most.
@@ -18,7 +20,7 @@ const PER_ENVIRONMENT: usize = 1_000;
 const CHARACTERS: usize = 1_000;
 
 #[derive(Deserialize)]
-struct OutcomeBody {
+struct OutcomeBody<'a> {
     #[serde(default)]
     address: Option<String>,
     #[serde(default)]
@@ -28,9 +30,11 @@ struct OutcomeBody {
     status: String,
     #[serde(default)]
     reason: Option<String>,
+    #[serde(default, borrow)]
+    after: Option<&'a RawValue>,
 }
 
-fn shown(of: &OutcomeOf, verdict: &Verdict) -> Value {
+fn shown(of: &OutcomeOf, Ending { after_millis, verdict }: &Ending) -> Value {
     let mut shown = match of {
         OutcomeOf::Address(address) => json!({ "address": address }),
         OutcomeOf::Recipient(recipient) => json!({ "recipient": recipient }),
@@ -39,17 +43,24 @@ fn shown(of: &OutcomeOf, verdict: &Verdict) -> Value {
     if let Some(reason) = verdict.reason {
         shown["reason"] = json!(Reason::name(reason));
     }
+    if *after_millis > 0 {
+        shown["after"] = json!(after_millis);
+    }
     shown
 }
 
-/// `PUT /_bulkd/outcomes` with `{address | recipient, status, reason?}`: 200 with the outcome, which holds for messages
-/// that are made from now on. With `{message_id, status, reason?}` the message comes to that now: 200 with its record.
+/// `PUT /_bulkd/outcomes` with `{address | recipient, status, reason?, after?}`: 200 with the outcome, which holds for
+/// messages that are made from now on. With `{message_id, status, reason?, after?}` the message comes to that, now or
+/// later: 200 with its record.
 pub fn put(mut call: Call<'_>) -> Result<Action> {
-    let body: OutcomeBody = json::read(&call.json()?, String::new)?;
+    let text = call.json()?;
+    let body: OutcomeBody<'_> = json::read(&text, String::new)?;
     let verdict =
         verdict(&body.status, body.reason.as_deref()).map_err(|(member, expected)| Error::invalid(member, expected))?;
+    let after_millis = body.after.map_or(Ok(0), |after| span::read(after, "after"))?;
+    let ending = Ending { after_millis, verdict };
     let of = match (body.address, body.recipient, body.message_id) {
-        (None, None, Some(message_id)) => return happen(message_id, verdict, call.notes()),
+        (None, None, Some(message_id)) => return happen(message_id, ending, call.notes()),
         (Some(address), None, None) if !address.is_empty() => OutcomeOf::Address(address.to_ascii_lowercase()),
         (None, Some(recipient), None) if !recipient.is_empty() => OutcomeOf::Recipient(recipient),
         _ => return Err(Error::invalid("the body", "expected one of address, recipient and message_id")),
@@ -64,13 +75,13 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         let outcomes = view.store().outcomes().clone();
         Ok(Change::new(ChangedEnvironment::Made, move |_, environment| {
-            let answer = Answer::new(200, shown(&of, &verdict).to_string());
+            let answer = Answer::new(200, shown(&of, &ending).to_string());
             outcomes.change(environment, move |rules| {
                 if rules.0.len() >= PER_ENVIRONMENT && !rules.0.contains_key(&of) {
                     let problem = format!("there are {PER_ENVIRONMENT} outcomes already; delete some first");
                     return Err(Error::conflict(problem));
                 }
-                rules.0.insert(of, verdict);
+                rules.0.insert(of, ending);
                 Ok(answer)
             })
         }))
@@ -81,7 +92,7 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
 pub fn list(_: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         let rules = view.store().outcomes().of(view.read(|_, row| Ok(row))?).unwrap_or_default();
-        let items: Vec<Value> = rules.0.iter().map(|(of, verdict)| shown(of, verdict)).collect();
+        let items: Vec<Value> = rules.0.iter().map(|(of, ending)| shown(of, ending)).collect();
         let answer = Answer::new(200, json!({ "items": items, "paging": { "more": false } }).to_string());
         Ok(Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure())
     })
@@ -90,6 +101,10 @@ pub fn list(_: Call<'_>) -> Result<Action> {
 /// `DELETE /_bulkd/outcomes?address=&recipient=`: 204. Deletes the one that is named, or without a name all.
 pub fn delete(call: Call<'_>) -> Result<Action> {
     let query = call.query();
+    // A name that is empty by mistake must not delete all.
+    if let Some(empty) = ["address", "recipient"].into_iter().find(|name| query.is_empty(name)) {
+        return Err(Error::invalid(empty, "expected whose outcome to delete; leave it out to delete all"));
+    }
     let of = match (query.one("address"), query.one("recipient")) {
         (Some(address), None) => Some(OutcomeOf::Address(address.to_ascii_lowercase())),
         (None, Some(recipient)) => Some(OutcomeOf::Recipient(recipient)),
@@ -127,13 +142,16 @@ pub fn create_event(mut call: Call<'_>) -> Result<Action> {
     let body: EventBody = json::read(&call.json()?, String::new)?;
     let verdict =
         verdict(&body.status, body.reason.as_deref()).map_err(|(member, expected)| Error::invalid(member, expected))?;
-    happen(message_id, verdict, call.notes())
+    happen(message_id, Ending { after_millis: 0, verdict }, call.notes())
 }
 
-fn happen(message_id: String, verdict: Verdict, notes: Notes) -> Result<Action> {
+fn happen(message_id: String, ending: Ending, notes: Notes) -> Result<Action> {
     Action::change_existing(move |tx, environment| {
         let place = place(tx, environment, &message_id, &notes)?;
-        settle::happen(tx, &place, &verdict)?;
+        match ending.after_millis {
+            0 => settle::happen(tx, &place, &ending.verdict)?,
+            _ => settle::happen_later(tx, &place, &ending)?,
+        }
         Ok(Answer::new(200, tracking::record(tx, &place)?.to_string()))
     })
 }

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Params, Read, Translate, is_our_own};
+use super::call::{Action, Answer, Call, Change, ChangedEnvironment, Later, Params, Read, Translate, is_our_own};
 use super::fault::FaultHook;
 use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog, tell_of_findings};
 use super::idempotency::{self, Once};
@@ -100,11 +100,16 @@ impl Api {
         let mut exchange = Exchange::begin(&request, &self.settings.origins);
         match guarded(|| self.run(request, &mut exchange)) {
             Ok(Progress::Over(outcome)) => responder.give(self.finish(&mut exchange, Ok(outcome))),
-            Ok(Progress::Commits(undo, apply)) => {
+            Ok(Progress::Commits(undo, apply)) => self.clone().commit_then(undo, apply, exchange, responder),
+            Ok(Progress::Later(begin, once, environment)) => {
                 let api = self.clone();
-                self.store.submit_then(Lane::Ahead, SyncWhen::Now, undo, apply, move |answer| {
-                    responder.give(api.finish(&mut exchange, answer.map(RequestOutcome::Answer)));
-                });
+                begin(Box::new(move |change| match change {
+                    Ok(change) => {
+                        let (undo, apply) = keeping_answer(change, once, environment);
+                        api.commit_then(undo, apply, exchange, responder);
+                    }
+                    Err(error) => responder.give(api.finish(&mut exchange, Err(error))),
+                }));
             }
             Ok(Progress::Forwards(request, then)) => {
                 let api = self.clone();
@@ -113,6 +118,14 @@ impl Api {
             }
             Err(error) => responder.give(self.finish(&mut exchange, Err(error))),
         }
+    }
+
+    /// Replies behind a commit.
+    fn commit_then(self: Arc<Self>, undo: Undo, apply: Committed, mut exchange: Exchange, responder: Responder) {
+        let store = self.store.clone();
+        store.submit_then(Lane::Ahead, SyncWhen::Now, undo, apply, move |answer| {
+            responder.give(self.finish(&mut exchange, answer.map(RequestOutcome::Answer)));
+        });
     }
 
     /// Replies to those of the requests whose routes are inline and that wait for nothing, all from one state of the file.
@@ -206,6 +219,7 @@ impl Api {
             Action::Forward(request, then) => return Ok(Progress::Forwards(request, then)),
             Action::Reply(give) => return give(&view).map(Progress::from),
             Action::Query(query) => view.read(query)?,
+            Action::Later(begin) => return Ok(Progress::Later(begin, once, environment)),
             Action::Change(change) => return self.submit(change, once, &environment),
             Action::Prepare(prepare) => return self.submit(prepare(&view)?, once, &environment),
             Action::Whole(work) => {
@@ -467,6 +481,8 @@ enum Progress {
     Over(RequestOutcome),
     /// As far as the commit.
     Commits(Undo, Committed),
+    /// As far as what another thread waits for.
+    Later(Later, Option<Once>, Environment),
     /// To another request, of whose answer its own is made.
     Forwards(Box<Request>, Translate),
 }

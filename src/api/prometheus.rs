@@ -37,6 +37,8 @@ pub fn get(store: &Store, settings: &Settings, routes: &'static [Route]) -> Resu
     let waiting = totals.webhook_events_waiting;
     text.one("bulkd_webhook_events_waiting", "gauge", "Events that wait for a webhook to take them.", waiting);
     text.one("bulkd_event_streams", "gauge", "Streams of events that are open.", settings.feed.streams());
+    let indexed = store.texts().messages();
+    text.one("bulkd_messages_indexed", "gauge", "Messages whose texts the index of searches knows.", indexed);
     text.one("bulkd_database_bytes", "gauge", "The size of the database file.", database_bytes);
     text.one("bulkd_log_bytes", "gauge", "The size of the write-ahead log.", log_bytes);
     text.family("bulkd_info", "gauge", "The version of bulkd, as a label.");

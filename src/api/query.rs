@@ -28,6 +28,12 @@ impl Query {
         self.values(name, |found, name| found == name).find(|value| is_given(value))
     }
 
+    /// Whether a parameter is named without a value.
+    pub fn is_empty(&self, name: &str) -> bool {
+        let is_named = |pair: &str| decode(pair.split_once('=').map_or(pair, |(name, _)| name)) == name;
+        self.text.split('&').any(is_named) && self.one(name).is_none()
+    }
+
     /// A parameter that is said or not.
     pub fn flag(&self, name: &str) -> Result<bool> {
         match self.one(name).map(|value| value.to_ascii_lowercase()).as_deref() {

@@ -403,7 +403,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/_bulkd/clock/advance", clock::advance)
         .about("Move the test clock forward")
         .body("`{by}`, such as `1h`")
-        .answers("200 `{now, frozen, advanced_ms, delayed_sent, webhooks_posted, keys_expired, settled}`")
+        .answers("200 `{now, frozen, advanced_ms, delayed_sent, messages_changed, webhooks_posted, keys_expired, settled}`")
         .schemas(&[("answer", "Moved")]),
     route(Method::Get, "/_bulkd/lifecycle", lifecycle::get)
         .about("Get how jobs go on")
@@ -425,9 +425,9 @@ pub static ROUTES: &[Route] = &[
         .schemas(&[("items", "[Outcome]")]),
     route(Method::Put, "/_bulkd/outcomes", outcome::put)
         .about("Say how the messages of a recipient or an address end")
-        .body("`{address or recipient or message_id, status, reason?}`")
+        .body("`{address or recipient or message_id, status, reason?, after?}`")
         .answers("200 with the outcome, or with the record of the message")
-        .schemas(&[("status", "Ending"), ("answer", "Ended")]),
+        .schemas(&[("status", "Ending"), ("after", "Span"), ("answer", "Ended")]),
     route(Method::Delete, "/_bulkd/outcomes", outcome::delete)
         .about("Delete an outcome, or all")
         .query(&["address", "recipient"])
@@ -500,7 +500,7 @@ pub static ROUTES: &[Route] = &[
         .answers("200 `{messages, messages_count, start, total, unread, tags, ...}`, the newest first"),
     mailbox(Method::Put, "/api/v1/messages", mailpit::mark)
         .about("Mark e-mails as read")
-        .body("`{IDs?, Read?}`; without `IDs` all of them")
+        .body("`{IDs?, Read?, Search?}`; without `IDs` and `Search` all of them")
         .answers("200 `ok`")
         .content_type(mailpit::TEXT),
     mailbox(Method::Delete, "/api/v1/messages", mailpit::delete)

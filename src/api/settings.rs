@@ -18,6 +18,7 @@ use crate::lifecycle::Lifecycle;
 use crate::meter::Meter;
 use crate::model::environment::Environment;
 use crate::settings::{Contract, MessageSettings};
+use crate::steer::Steering;
 use crate::waits::Waits;
 
 /// What the answers depend on besides the request.
@@ -53,6 +54,8 @@ pub struct Settings {
     pub test_clock: Option<ManualClock>,
     /// How jobs go on.
     pub lifecycle: Lifecycle,
+    /// Moves the clock, and has jobs go on by steps.
+    pub steering: Arc<Steering>,
 }
 
 /// What the process holds of environments.

@@ -1,9 +1,12 @@
 //! Snapshots of an environment. Ours; Courier has nothing of the kind.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
+use super::mailbox_state::MailboxState;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::store::snapshot::Summary;
@@ -25,6 +28,12 @@ fn name(call: &mut Call<'_>) -> Result<String> {
     Ok(name)
 }
 
+/// What was done to the e-mails of the request's environment, if they are shown by Mailpit's API.
+fn mailbox(call: &Call<'_>) -> Option<Arc<MailboxState>> {
+    let is_of_mailbox = call.settings.mailbox.as_ref().is_some_and(|it| it.key_hash == call.environment.key_hash);
+    is_of_mailbox.then(|| call.settings.mailbox_state.clone())
+}
+
 fn shown(it: &Summary) -> Value {
     json!({
         "name": it.name,
@@ -43,9 +52,10 @@ fn answer(status: u16, body: String) -> Result<Change> {
 
 /// `PUT /_bulkd/snapshots/{name}`: 200 with the snapshot of what the environment has now.
 pub fn put(mut call: Call<'_>) -> Result<Action> {
-    let name = name(&mut call)?;
+    let (name, mailbox) = (name(&mut call)?, mailbox(&call));
     Action::prepare(move |view| {
         let taken = snapshots::take(view, &name)?;
+        mailbox.iter().for_each(|it| it.keep(&name));
         answer(200, shown(&taken).to_string())
     })
 }
@@ -70,13 +80,14 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 
 /// `POST /_bulkd/snapshots/{name}/restore`: 200 with the snapshot, which stays.
 pub fn restore(mut call: Call<'_>) -> Result<Action> {
-    let name = name(&mut call)?;
+    let (name, mailbox) = (name(&mut call)?, mailbox(&call));
     let lifecycle = call.settings.lifecycle.clone();
     Action::prepare(move |view| {
         let restored = snapshots::restore(view, &name)?;
+        mailbox.iter().for_each(|it| it.restore(&name, &restored.copied));
         // Those that are held have new rows, and are to be looked at.
         lifecycle.ring();
-        answer(200, shown(&restored).to_string())
+        answer(200, shown(&restored.summary).to_string())
     })
 }
 
@@ -105,9 +116,10 @@ pub fn fork(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /_bulkd/snapshots/{name}`: 204.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
-    let name = name(&mut call)?;
+    let (name, mailbox) = (name(&mut call)?, mailbox(&call));
     Action::prepare(move |view| {
         snapshots::delete(view, &name)?;
+        mailbox.iter().for_each(|it| it.forget(&name));
         answer(204, String::new())
     })
 }

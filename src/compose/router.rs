@@ -7,6 +7,7 @@ use super::simulator::{self, Fate};
 use crate::model::bulk::JobKind;
 use crate::model::channel::Channel;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
+use crate::model::outcome;
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::{RenderedBatch, RenderedDelivery};
 use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingTarget};
@@ -79,8 +80,8 @@ pub struct Router<'a, 'b> {
     ending: Option<Ending<'b>>,
 }
 
-/// What a test has said of an address: whether its provider accepts a message, and what becomes of it.
-type Ending<'b> = &'b dyn Fn(&str) -> Option<(bool, Verdict)>;
+/// What a test has said of an address.
+type Ending<'b> = &'b dyn Fn(&str) -> Option<outcome::Fate>;
 
 impl<'a, 'b> Router<'a, 'b> {
     pub fn new(
@@ -361,7 +362,7 @@ impl<'a, 'b> Router<'a, 'b> {
             _ => None,
         };
         let overriding = Overriding { options: &job.definition.options, headers: headers.as_ref() };
-        let Some((is_accepted, verdict)) = self.fate(channel, provider, &address.text, overriding) else {
+        let Some(fate) = self.fate(channel, provider, &address.text, overriding) else {
             return Ok(true);
         };
         let Some(body) = job.body.for_channel(channel, provider, self.locale, self.scope)? else {
@@ -371,7 +372,8 @@ impl<'a, 'b> Router<'a, 'b> {
         if self.deliveries.len() == DELIVERIES_LIMIT {
             return Err(format!("the message would go to more than {DELIVERIES_LIMIT} addresses"));
         }
-        let written = body.write((channel, provider, &*address.text), self.scope, self.batch)?;
+        let outcome::Fate { is_accepted, verdict, later } = fate;
+        let mut written = body.write((channel, provider, &*address.text), self.scope, self.batch)?;
         if self.batch.bytes() - self.start > MESSAGE_BYTES {
             return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
         }
@@ -384,6 +386,7 @@ impl<'a, 'b> Router<'a, 'b> {
             }
             ProviderVerdict::Taken => (is_accepted, verdict),
         };
+        written.ending = later.filter(|_| is_accepted).map(Box::new);
         self.deliveries.push(PlannedDelivery { channel, provider, address, is_accepted, written, verdict });
         Ok(is_accepted)
     }
@@ -397,34 +400,36 @@ impl<'a, 'b> Router<'a, 'b> {
         job.provider_checks.judge(overriding, self.batch.delivery(written), |out| self.scope.write_data(out))
     }
 
-    /// Whether the provider accepts it, and what becomes of it; `None` if it waits.
+    /// What becomes of it; `None` if it waits.
     fn fate(
         &mut self,
         channel: Channel,
         provider: Provider,
         address: &str,
         overriding: Overriding<'_>,
-    ) -> Option<(bool, Verdict)> {
+    ) -> Option<outcome::Fate> {
+        let now = |is_accepted: bool, verdict: Verdict| Some(outcome::Fate { is_accepted, verdict, later: None });
         if self.job.is_simulation {
-            return Some((true, Verdict::of(MessageStatus::Simulated)));
+            return now(true, Verdict::of(MessageStatus::Simulated));
         }
-        if let Some(ended) = self.ending.and_then(|ending| ending(address)) {
-            return Some(ended);
+        if let Some(said) = self.ending.and_then(|ending| ending(address)) {
+            return Some(said);
         }
-        let refused = |error: String| Some((false, refused(error)));
         match simulator::fate(channel, address) {
             // Such an address could add headers to a mail, and no provider takes it.
-            None if address.contains(char::is_control) => refused("the address holds a control character".to_owned()),
+            None if address.contains(char::is_control) => {
+                now(false, refused("the address holds a control character".to_owned()))
+            }
             Some(Fate::Delayed { delay_ms }) if !self.has_waited => {
                 self.delay_ms = Some(delay_ms);
                 None
             }
-            Some(Fate::Is(verdict)) => Some((true, verdict)),
-            Some(Fate::Refused(verdict)) => Some((false, verdict)),
+            Some(Fate::Is(verdict)) => now(true, verdict),
+            Some(Fate::Refused(verdict)) => now(false, verdict),
             Some(Fate::Delayed { .. }) | None => {
                 match self.job.provider_checks.unmade(overriding, channel, provider, address) {
-                    Some(error) => refused(error),
-                    None => Some((true, Verdict::SENT)),
+                    Some(error) => now(false, refused(error)),
+                    None => now(true, Verdict::SENT),
                 }
             }
         }

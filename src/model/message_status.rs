@@ -37,6 +37,11 @@ impl MessageStatus {
         Self::LIFECYCLE.into_iter().take(before).chain([self])
     }
 
+    /// Whether a message that went out and has this status can come to the other one: it arrives, is read, or comes back.
+    pub fn can_become(self, next: MessageStatus) -> bool {
+        Self::LIFECYCLE.contains(&self) && (next == MessageStatus::Undeliverable || !self.includes(next))
+    }
+
     /// Whether a message with this status has, or had, the other one.
     pub fn includes(self, other: MessageStatus) -> bool {
         self.up_to().any(|it| it == other)

@@ -12,18 +12,42 @@ pub enum OutcomeOf {
     Recipient(String),
 }
 
+/// The end that a message comes to, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Behind the moment at which it goes out; 0 is at once.
+    pub after_millis: i64,
+    pub verdict: Verdict,
+}
+
+/// What is known of a message when it goes out.
+#[derive(Clone, Debug)]
+pub struct Fate {
+    pub is_accepted: bool,
+    /// What it is at once,
+    pub verdict: Verdict,
+    /// and what it comes to.
+    pub later: Option<Ending>,
+}
+
 /// The outcomes of an environment.
 #[derive(Clone, Debug, Default)]
-pub struct OutcomeRules(pub BTreeMap<OutcomeOf, Verdict>);
+pub struct OutcomeRules(pub BTreeMap<OutcomeOf, Ending>);
 
 impl OutcomeRules {
-    /// What becomes of a message to this recipient at this address, and whether its provider accepts it. What was said of
-    /// an address goes before what was said of the recipient.
-    pub fn find(&self, recipient: &str, address: &str) -> Option<(bool, Verdict)> {
+    /// What becomes of a message to this recipient at this address. What was said of an address goes before what was said
+    /// of the recipient.
+    pub fn find(&self, recipient: &str, address: &str) -> Option<Fate> {
         let of = |of: OutcomeOf| self.0.get(&of);
-        let verdict = of(OutcomeOf::Address(address.to_ascii_lowercase()))
+        let ending = of(OutcomeOf::Address(address.to_ascii_lowercase()))
             .or_else(|| of(OutcomeOf::Recipient(recipient.to_owned())))?;
-        Some((verdict.reason != Some(Reason::ProviderError), verdict.clone()))
+        Some(match ending.after_millis {
+            0 => {
+                let verdict = ending.verdict.clone();
+                Fate { is_accepted: verdict.reason != Some(Reason::ProviderError), verdict, later: None }
+            }
+            _ => Fate { is_accepted: true, verdict: Verdict::SENT, later: Some(ending.clone()) },
+        })
     }
 }
 
@@ -34,14 +58,10 @@ pub fn verdict(status: &str, reason: Option<&str>) -> Result<Verdict, (&'static 
     match (MessageStatus::from_name(status).ok_or(STATUS)?, reason) {
         (MessageStatus::Undeliverable, reason) => {
             let reason = reason.map_or(Some(Reason::Bounced), Reason::from_name).ok_or(REASON)?;
-            let error = match reason {
-                Reason::Bounced => "the mailbox does not exist (set for a test)",
-                Reason::Failed => "the message could not be delivered (set for a test)",
-                Reason::ProviderError => "the provider refused the message (set for a test)",
-                Reason::Unsubscribed => "the recipient has unsubscribed (set for a test)",
-                _ => return Err(REASON),
-            };
-            Ok(Verdict::new(MessageStatus::Undeliverable, reason, error))
+            match error(reason) {
+                Some(error) => Ok(Verdict::new(MessageStatus::Undeliverable, reason, error)),
+                None => Err(REASON),
+            }
         }
         (status, None) if MessageStatus::LIFECYCLE.contains(&status) => Ok(Verdict::of(status)),
         (status, Some(_)) if MessageStatus::LIFECYCLE.contains(&status) => {
@@ -49,4 +69,20 @@ pub fn verdict(status: &str, reason: Option<&str>) -> Result<Verdict, (&'static 
         }
         _ => Err(STATUS),
     }
+}
+
+/// What is said of a message that did not arrive for a reason which a test may set.
+fn error(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Bounced => Some("the mailbox does not exist (set for a test)"),
+        Reason::Failed => Some("the message could not be delivered (set for a test)"),
+        Reason::ProviderError => Some("the provider refused the message (set for a test)"),
+        Reason::Unsubscribed => Some("the recipient has unsubscribed (set for a test)"),
+        _ => None,
+    }
+}
+
+/// How a message ends that was to end so, as it is stored.
+pub fn ending(status: MessageStatus, reason: Option<Reason>) -> Verdict {
+    Verdict { status, reason, error: reason.and_then(error).map(str::to_owned) }
 }

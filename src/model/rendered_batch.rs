@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::channel::Channel;
 use super::delay::Delay;
 use super::message_status::Verdict;
+use super::outcome::Ending;
 use super::provider::Provider;
 use super::row::ProfileVersion;
 
@@ -20,6 +21,8 @@ pub struct Delivery<'a> {
     pub body: &'a str,
     /// Beyond the plain text: an e-mail's HTML without its frame, elsewhere the rendered elements as a JSON array.
     pub content: Option<&'a str>,
+    /// What it comes to later, if a test has said that.
+    pub ending: Option<&'a Ending>,
 }
 
 /// One message.
@@ -51,6 +54,13 @@ impl<'a> RenderedMessage<'a> {
     pub fn further(&self) -> impl Iterator<Item = (i64, &'a Verdict, Delivery<'a>)> {
         let batch = self.batch;
         self.further.iter().map(|it| (it.position, &it.verdict, batch.delivery(&it.delivery)))
+    }
+
+    /// What its deliveries come to later, each with its position: 0 is that of the one that decides.
+    pub fn endings(&self) -> impl Iterator<Item = (i64, &'a Ending)> {
+        let own = self.delivery.and_then(|it| it.ending).map(|ending| (0, ending));
+        let further = self.further.iter().filter_map(|it| Some((it.position, it.delivery.ending.as_deref()?)));
+        own.into_iter().chain(further)
     }
 }
 
@@ -90,6 +100,7 @@ pub struct RenderedDelivery {
     subject: Option<Range<usize>>,
     body: Range<usize>,
     content: Option<Range<usize>>,
+    pub ending: Option<Box<Ending>>,
 }
 
 /// One user's outcome.
@@ -126,7 +137,7 @@ impl RenderedBatch {
             let subject = subject.map(|write| self.write_text(write)).transpose()?;
             let body = self.write_text(body)?;
             let content = content.map(|write| self.write_text(write)).transpose()?;
-            Ok(RenderedDelivery { channel, provider, address, subject, body, content })
+            Ok(RenderedDelivery { channel, provider, address, subject, body, content, ending: None })
         };
         let written = texts();
         if written.is_err() {
@@ -222,7 +233,7 @@ impl RenderedBatch {
     }
 
     /// A delivery with its texts.
-    pub fn delivery(&self, it: &RenderedDelivery) -> Delivery<'_> {
+    pub fn delivery<'a>(&'a self, it: &'a RenderedDelivery) -> Delivery<'a> {
         let text = |range: &Range<usize>| &self.text[range.clone()];
         Delivery {
             channel: it.channel,
@@ -231,6 +242,7 @@ impl RenderedBatch {
             subject: it.subject.as_ref().map(text),
             body: text(&it.body),
             content: it.content.as_ref().map(text),
+            ending: it.ending.as_deref(),
         }
     }
 

@@ -209,7 +209,8 @@ impl JobCheck {
         if channel != Channel::Email || overriding.is_none() {
             return JobCheck { overriding, ..JobCheck::default() };
         }
-        let rendered = Delivery { channel, provider, address: ADDRESS, subject: None, body: "", content: None };
+        let rendered =
+            Delivery { channel, provider, address: ADDRESS, subject: None, body: "", content: None, ending: None };
         let message = sample(rendered, overriding.as_ref());
         let own = message.overridden(&["body"]).filter(|_| provider.row().form == RequestForm::Smtp);
         let names_recipients = email::read(&message, own).to.iter().any(|mailbox| mailbox.email != ADDRESS);

@@ -1,4 +1,5 @@
-//! Messages that have waited for their time: rendered now, and written in place of what stood there.
+//! Messages that have waited for their time: rendered now, and written in place of what stood there. And those that come
+//! to their ends by now, as a test has said.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::model::rendered_batch::{Outcome, RenderedBatch};
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::{JobRow, MessageNumber};
 use crate::settings::MessageSettings;
-use crate::store::message::{self, MessageLocation};
+use crate::store::message::{self, DueEnding, MessageLocation};
 use crate::store::recipient_lookup::RecipientLookup;
 use crate::store::{Db, Store, Tx, job, plan, settle, user};
 
@@ -56,7 +57,9 @@ impl DelayedSender<'_> {
             || self.is_stopping(),
             || {
                 spans.correct(self.store, || self.is_stopping())?;
-                self.send_due()
+                let next = self.send_due()?;
+                // After the messages, of which some may have one.
+                Ok(next.or_at(self.end_due()?))
             },
         );
     }
@@ -107,6 +110,45 @@ impl DelayedSender<'_> {
                 None => Ok(Next::wait(next)),
             };
         }
+    }
+
+    /// Has messages come to the ends that are due now, and tells when the next one is.
+    fn end_due(&self) -> Result<Option<Timestamp>> {
+        loop {
+            let (due, next, now) = self.store.read(|db| {
+                let (due, next) = message::list_endings(db, BATCH_MESSAGES)?;
+                Ok((due, next, db.now()))
+            })?;
+            if self.is_stopping() || due.is_empty() {
+                return Ok(next);
+            }
+            let due = Arc::new(due);
+            let batch = due.clone();
+            if self.store.write(move |tx| batch.iter().try_for_each(|it| settle::end(tx, it))).is_err() {
+                self.end_each(&due)?;
+            }
+            if next.is_none_or(|at| at > now) {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// The same of each by itself. One that cannot come to its end stays as it is, and holds up no other.
+    fn end_each(&self, due: &Arc<Vec<DueEnding>>) -> Result<()> {
+        for index in 0..due.len() {
+            let batch = due.clone();
+            let ended = self.store.write(move |tx| batch.get(index).map_or(Ok(()), |it| settle::end(tx, it)));
+            match (ended, due.get(index)) {
+                (Ok(()), _) | (_, None) => {}
+                (Err(error), _) if error.kind() == Kind::Unavailable => return Err(error),
+                (Err(error), Some(it)) => {
+                    log::error!("message number {} does not come to its end: {error}", it.number);
+                    let (number, position) = (it.number, it.position);
+                    self.store.write(move |tx| settle::forget_ending(tx, number, position))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes a batch in one commit, or if that cannot be, each message in one of its own.

@@ -47,6 +47,7 @@ impl Spans {
                 if self.set_backs.is_empty() {
                     break;
                 }
+                self.set_backs.iter().try_for_each(|it| bring_endings_forward(store, *it, &is_stopping))?;
                 self.next = Some(MessageNumber(0));
                 continue;
             };
@@ -64,6 +65,16 @@ impl Spans {
         }
         Ok(())
     }
+}
+
+/// All that were to come after a span.
+fn bring_endings_forward(store: &Store, by: SetBack, is_stopping: impl Fn() -> bool) -> Result<()> {
+    let mut next = Some(MessageNumber(0));
+    while let Some(from) = next.filter(|_| !is_stopping()) {
+        let of = (from, by.last_number);
+        next = store.write(move |tx| message::bring_endings_forward(tx, of, by.millis, PIECE_MESSAGES))?;
+    }
+    Ok(())
 }
 
 /// Which of a piece of the delayed messages are due too late, with the instants when they should be; and where the next

@@ -93,6 +93,13 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
              + (SELECT count(*) FROM messages WHERE status = 'DELAYED' AND number NOT IN (SELECT number FROM delayed))",
     ),
     (
+        "ends of deliveries that are not there, or wait to go out",
+        "SELECT count(*) FROM endings LEFT JOIN messages USING (number)
+         WHERE messages.status IS NULL OR messages.status = 'DELAYED' OR position <> 0 AND NOT EXISTS (
+             SELECT 1 FROM deliveries
+             WHERE deliveries.number = endings.number AND deliveries.position = endings.position)",
+    ),
+    (
         "jobs that are being dropped and are still running, or whose id is still theirs",
         "SELECT count(*) FROM jobs
          WHERE (dropped_at IS NOT NULL AND status = 'PROCESSING')
@@ -133,7 +140,7 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
 ];
 
 /// The columns of the large tables that hold one of a few words, which no CHECK of theirs lists.
-fn columns_of_words() -> [(&'static str, &'static str, Vec<&'static str>); 9] {
+fn columns_of_words() -> [(&'static str, &'static str, Vec<&'static str>); 11] {
     let (statuses, reasons) = (words(MessageStatus::NAMES), words(Reason::NAMES));
     let (channels, providers) = (words(Channel::NAMES), words(Provider::NAMES));
     [
@@ -142,10 +149,12 @@ fn columns_of_words() -> [(&'static str, &'static str, Vec<&'static str>); 9] {
         ("messages", "channel", channels.clone()),
         ("messages", "provider", providers.clone()),
         ("deliveries", "status", statuses.clone()),
-        ("deliveries", "reason", reasons),
+        ("deliveries", "reason", reasons.clone()),
         ("deliveries", "channel", channels),
         ("deliveries", "provider", providers),
-        ("message_events", "status", statuses),
+        ("message_events", "status", statuses.clone()),
+        ("endings", "status", statuses),
+        ("endings", "reason", reasons),
     ]
 }
 

@@ -262,10 +262,13 @@ impl Fork {
             tx.conn.prepare_cached(snapshot::PUT_MESSAGE)?.execute(params_from_iter(&row))?;
             tx.conn.prepare_cached("DELETE FROM deliveries WHERE number = ?1")?.execute([number])?;
             tx.conn.prepare_cached("DELETE FROM delayed WHERE number = ?1")?.execute([number])?;
+            tx.conn.prepare_cached("DELETE FROM endings WHERE number = ?1")?.execute([number])?;
         }
-        for (table, columns, rows) in
-            [("deliveries", snapshot::DELIVERIES, &taken.deliveries), ("delayed", "number, due_at", &taken.delayed)]
-        {
+        for (table, columns, rows) in [
+            ("deliveries", snapshot::DELIVERIES, &taken.deliveries),
+            ("delayed", "number, due_at", &taken.delayed),
+            ("endings", snapshot::ENDINGS, &taken.endings),
+        ] {
             for row in rows {
                 let Some(number) = self.number(integer(row, 0)) else { continue };
                 let mut row = row.clone();

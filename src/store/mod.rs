@@ -54,14 +54,15 @@ pub mod restore;
 pub mod retention;
 pub mod retired;
 pub mod run;
+pub mod search;
 pub mod send;
 pub mod set_back;
 pub mod settle;
-pub mod settled;
 pub mod snapshot;
 pub mod snapshots;
 pub mod staged;
 pub mod status;
+mod text_index;
 pub mod totals;
 pub mod tracking;
 pub mod watch;
@@ -78,6 +79,7 @@ pub use engine::change::{Pending, SyncWhen, Undo};
 pub use engine::writer::Lane;
 pub use engine::{Db, Tx};
 pub use page::Page;
+pub use text_index::TextIndex;
 
 use crate::clock::{Clock, Reading, Timestamp};
 use crate::error::{Kind, Result};
@@ -127,6 +129,7 @@ pub struct Store {
     posted: Posted,
     outcomes: Outcomes,
     snapshots: Snapshots,
+    texts: TextIndex,
     /// Held while a large set of recipients is made: one at a time.
     loading: Mutex<()>,
     /// The lists that are being made beside others.
@@ -262,6 +265,7 @@ impl Store {
             posted: Posted::default(),
             outcomes: Outcomes::default(),
             snapshots: Snapshots::default(),
+            texts: TextIndex::default(),
             loading: Mutex::default(),
             staged_lists,
             backing_up: Mutex::default(),
@@ -365,7 +369,8 @@ impl Store {
         is_sound: impl FnOnce(&T) -> bool,
     ) -> Result<T> {
         reader.conn().prepare_cached("BEGIN")?.execute([])?;
-        let result = query(&Db::new(reader.conn(), self.clock.now()).with_outcomes(&self.outcomes));
+        let db = Db::new(reader.conn(), self.clock.now()).with_outcomes(&self.outcomes).with_texts(&self.texts);
+        let result = query(&db);
         let ended = reader.conn().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         // On some errors SQLite has ended the transaction by itself; what is told is the error.
         if is_sound(&result) {
@@ -427,6 +432,11 @@ impl Store {
     /// The snapshots of all environments.
     pub fn snapshots(&self) -> &Snapshots {
         &self.snapshots
+    }
+
+    /// What is known of the texts of messages, for those who search.
+    pub fn texts(&self) -> &TextIndex {
+        &self.texts
     }
 
     /// Refuses to go on waiting once all is to stop.

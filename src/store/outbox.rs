@@ -25,8 +25,6 @@ pub struct OutboxFilter {
     pub number: Option<MessageNumber>,
     pub recipient: Option<String>,
     pub delivery: DeliveryFilter,
-    /// Each has to be somewhere in subject, body, address or recipient, whatever its case. They are in lower case.
-    pub words: Vec<String>,
 }
 
 /// What is wanted of a message's deliveries: of one of them all of it. A message that did not go out has a status alone.
@@ -53,14 +51,12 @@ pub enum Order {
     NewestFirst,
 }
 
-/// How long a page may get, and how much is looked through for it.
+/// How long a page may get.
 #[derive(Clone, Copy, Debug)]
 pub struct PageLimits {
     pub messages: usize,
     /// About as many bytes of text.
     pub bytes: usize,
-    /// Messages whose texts are searched for words.
-    pub searched: usize,
 }
 
 /// Which ranges are looked through, in the order in which they are written: those of one job by its index, or all by
@@ -69,8 +65,7 @@ const OF_ONE_JOB: &str = "jobs CROSS JOIN message_ranges ON message_ranges.job =
 const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_ranges.job";
 
 /// Messages of an environment in the order of commit, from either end: those with numbers of this range, at most so many,
-/// and not much more than so many bytes of text. No index serves the filter: the ranges are read through. A page of a
-/// search for words ends, however little was found, when so many texts were searched.
+/// and not much more than so many bytes of text. No index serves the filter: the ranges are read through.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -111,7 +106,6 @@ pub fn list(
     let (from, up_to) = numbers;
     let from = filter.number.map_or(from, |number| number.max(from));
     let up_to = filter.number.map_or(up_to, |number| number.min(up_to));
-    let rows = if filter.words.is_empty() { limits.messages } else { limits.searched };
     let DeliveryFilter { channel, provider, status } = &filter.delivery;
     let values = params![
         environment,
@@ -119,22 +113,21 @@ pub fn list(
         filter.job_id,
         filter.recipient,
         channel,
-        i64::try_from(rows).unwrap_or(i64::MAX).saturating_add(1),
+        i64::try_from(limits.messages).unwrap_or(i64::MAX).saturating_add(1),
         up_to,
         provider,
         status
     ];
     let mut found = list.query(values)?;
     let mut messages = Vec::new();
-    let (mut read, mut searched, mut last) = (0, 0, MessageNumber(0));
+    let (mut read, mut last) = (0, MessageNumber(0));
     while let Some(row) = found.next()? {
-        if messages.len() == limits.messages || read >= limits.bytes || searched == rows {
+        if messages.len() == limits.messages || read >= limits.bytes {
             // Right behind the last one, also under another filter.
             let next = last.0 + if order == Order::OldestFirst { 1 } else { -1 };
             return Ok(Page { items: messages, next: Some(MessageNumber(next)) });
         }
         let row_of = message::from_row(row)?;
-        searched += 1;
         last = row_of.number;
         let (job, job_id) = (row.get("job")?, row.get("job_id")?);
         let location = MessageLocation {
@@ -145,25 +138,10 @@ pub fn list(
             created_at: Timestamp(row.get("created_at")?),
         };
         let message = message::with_deliveries(db, &location, row_of)?;
-        if !has_words(&message, &filter.words) {
-            continue;
-        }
         read += message.bytes();
         messages.push(OutboxMessage { message, job, job_id });
     }
     Ok(Page { items: messages, next: None })
-}
-
-/// Whether each of the words, in lower case, is in one of the message's texts.
-fn has_words(message: &StoredMessage, words: &[String]) -> bool {
-    if words.is_empty() {
-        return true;
-    }
-    let of_delivery =
-        |it: &StoredDelivery| [it.subject.clone().unwrap_or_default(), it.body.clone(), it.address.clone()];
-    let texts = message.deliveries.iter().flat_map(of_delivery).chain([message.recipient.clone()]);
-    let texts: Vec<String> = texts.map(|text| text.to_lowercase()).collect();
-    words.iter().all(|word| texts.iter().any(|text| text.contains(word.as_str())))
 }
 
 /// The message there, as the outbox shows it.

@@ -83,10 +83,13 @@ pub fn find(db: &Db<'_>, rule: DropRule, after: JobRow) -> Result<Droppable> {
     Ok(found)
 }
 
-/// Whether no message of a job waits, and nothing has happened to one after this moment.
+/// Whether no message of a job waits, or comes to its end later, and nothing has happened to one after this moment.
 fn is_over(db: &Db<'_>, job: JobRow, over_by: i64) -> Result<bool> {
     let mut waits = db.conn.prepare_cached(
         "SELECT 1 FROM message_ranges CROSS JOIN delayed ON delayed.number BETWEEN first_number AND last_number
+         WHERE message_ranges.job = ?1
+         UNION ALL
+         SELECT 1 FROM message_ranges CROSS JOIN endings ON endings.number BETWEEN first_number AND last_number
          WHERE message_ranges.job = ?1 LIMIT 1",
     )?;
     let mut happened = db.conn.prepare_cached(
@@ -288,6 +291,7 @@ impl Piece {
                  AND status = 'FAILED' AND number BETWEEN ?1 AND ?2",
             "DELETE FROM message_events WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM delayed WHERE number BETWEEN ?1 AND ?2",
+            "DELETE FROM endings WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM deliveries WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM messages WHERE number BETWEEN ?1 AND ?2",
         ] {

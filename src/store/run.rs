@@ -38,7 +38,7 @@ pub(in crate::store) fn append(
     for (seq, outcome) in (first_seq..).zip(outcomes.iter()) {
         match outcome {
             Outcome::Message(message) => {
-                tx.wakeups.jobs |= message.delay.is_some();
+                tx.wakeups.jobs |= message.delay.is_some() || message.endings().next().is_some();
                 messages.push(message);
             }
             Outcome::Failure { reason } => {

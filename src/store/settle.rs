@@ -1,10 +1,12 @@
 //! What becomes of messages that wait: sent, refused or canceled; and what happens to those that went out.
 
 use super::engine::Tx;
-use super::message::{self, MessageLocation};
+use super::message::{self, DueEnding, MessageLocation};
 use super::tracking;
 use crate::error::{Error, Result};
+use crate::model::message::TrackedMessage;
 use crate::model::message_status::{MessageStatus, Verdict};
+use crate::model::outcome::Ending;
 use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::MessageNumber;
 
@@ -30,17 +32,59 @@ pub fn cancel(tx: &mut Tx<'_>, number: MessageNumber) -> Result<bool> {
 /// What happens to a message that went out: it arrives, is read, or comes back.
 pub fn happen(tx: &mut Tx<'_>, place: &MessageLocation, verdict: &Verdict) -> Result<()> {
     let message = tracking::get(tx, place)?;
-    let status = message.stored.status;
-    let is_on_its_way = MessageStatus::LIFECYCLE.contains(&status);
-    let is_further = verdict.status == MessageStatus::Undeliverable || !status.includes(verdict.status);
-    if !is_on_its_way || !is_further {
-        let (status, wanted) = (status.name(), verdict.status.name());
-        return Err(Error::conflict(format!("the message is {status}, and cannot become {wanted} any more")));
-    }
-    // With what it began, which its row tells no longer.
-    if message.events.is_empty() {
-        message::add_event_at(tx, place.number, status, place.created_at)?;
-    }
+    check_next(message.stored.status, verdict)?;
+    tell_beginning(tx, place, &message)?;
     message::set_verdict(tx, place.number, verdict)?;
     message::add_event(tx, place.number, verdict.status)
+}
+
+/// Has it happen after so many milliseconds, and nothing else that was to happen by then.
+pub fn happen_later(tx: &mut Tx<'_>, place: &MessageLocation, ending: &Ending) -> Result<()> {
+    check_next(tracking::get(tx, place)?.stored.status, &ending.verdict)?;
+    let due_at = tx.now.after(ending.after_millis);
+    message::add_ending(tx, (place.number, message::OWN), due_at, &ending.verdict)?;
+    tx.wakeups.jobs = true;
+    Ok(())
+}
+
+fn check_next(status: MessageStatus, verdict: &Verdict) -> Result<()> {
+    if status.can_become(verdict.status) {
+        return Ok(());
+    }
+    let (status, wanted) = (status.name(), verdict.status.name());
+    Err(Error::conflict(format!("the message is {status}, and cannot become {wanted} any more")))
+}
+
+/// Writes down with what a message began, which its row tells no longer.
+fn tell_beginning(tx: &mut Tx<'_>, place: &MessageLocation, message: &TrackedMessage) -> Result<()> {
+    match message.events.is_empty() {
+        true => message::add_event_at(tx, place.number, message.stored.status, place.created_at),
+        false => Ok(()),
+    }
+}
+
+/// A message comes to the end that was said of it, unless it has come to another one, or is gone.
+pub fn end(tx: &mut Tx<'_>, due: &DueEnding) -> Result<()> {
+    if !message::remove_ending(tx, due.number, due.position)? {
+        return Ok(());
+    }
+    let Some(place) = message::locate(tx, due.number)? else { return Ok(()) };
+    let message = tracking::get(tx, &place)?;
+    let status = match due.position {
+        message::OWN if message.stored.status.can_become(due.verdict.status) => {
+            message::set_verdict(tx, due.number, &due.verdict)?;
+            due.verdict.status
+        }
+        message::OWN => return Ok(()),
+        position if message::set_further_verdict(tx, due.number, position, &due.verdict)? => message.stored.status,
+        _ => return Ok(()),
+    };
+    // Of a further delivery the event has the message's own status: nobody is told of anything new, and all look again.
+    tell_beginning(tx, &place, &message)?;
+    message::add_event(tx, due.number, status)
+}
+
+/// A message stays as it is.
+pub fn forget_ending(tx: &mut Tx<'_>, number: MessageNumber, position: i64) -> Result<()> {
+    message::remove_ending(tx, number, position).map(drop)
 }

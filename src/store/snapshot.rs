@@ -55,9 +55,12 @@ pub(in crate::store) const MESSAGES: &str =
 pub(in crate::store) const DELIVERIES: &str =
     "number, position, status, reason, error, channel, provider, address, subject, body, content";
 pub(in crate::store) const MESSAGE_EVENTS: &str = "event, number, status, created_at";
+pub(in crate::store) const ENDINGS: &str = "number, position, due_at, status, reason";
 
 /// The messages of an environment that can still change, or have changed.
 const CHANGING: &str = "SELECT number FROM message_ranges CROSS JOIN delayed
+         ON number BETWEEN first_number AND last_number WHERE environment = ?1
+     UNION SELECT number FROM message_ranges CROSS JOIN endings
          ON number BETWEEN first_number AND last_number WHERE environment = ?1
      UNION SELECT number FROM message_ranges CROSS JOIN message_events
          ON number BETWEEN first_number AND last_number WHERE environment = ?1";
@@ -80,6 +83,7 @@ pub(in crate::store) struct Taken {
     pub(in crate::store) deliveries: Vec<Row>,
     pub(in crate::store) message_events: Vec<Row>,
     pub(in crate::store) delayed: Vec<Row>,
+    pub(in crate::store) endings: Vec<Row>,
     pub(in crate::store) bytes: usize,
 }
 
@@ -258,6 +262,7 @@ impl Taken {
             deliveries: changing("deliveries", DELIVERIES)?,
             message_events: changing("message_events", MESSAGE_EVENTS)?,
             delayed: changing("delayed", "number, due_at")?,
+            endings: changing("endings", ENDINGS)?,
             bytes: 0,
         };
         let small = taken.plain.iter().map(|rows| bytes(rows)).sum::<usize>();
@@ -274,6 +279,7 @@ impl Taken {
             &taken.deliveries,
             &taken.message_events,
             &taken.delayed,
+            &taken.endings,
         ];
         taken.bytes = small + jobs + others.iter().map(|rows| bytes(rows)).sum::<usize>();
         Ok(taken)
@@ -360,6 +366,7 @@ pub(in crate::store) fn copy_messages(conn: &Connection, (first, last, by): (i64
         ),
         ("deliveries", "position, status, reason, error, channel, provider, address, subject, body, content"),
         ("delayed", "due_at"),
+        ("endings", "position, due_at, status, reason"),
     ] {
         let mut copy = conn.prepare_cached(&format!(
             "INSERT INTO {table} (number, {columns})
@@ -408,7 +415,8 @@ impl<'a, 'b> Restore<'a, 'b> {
         Ok(Restore { tx, environment, kept, needed, retired: None, copied: Vec::new() })
     }
 
-    pub(in crate::store) fn run(&mut self, taken: &mut Taken) -> Result<()> {
+    /// Returns which messages were copied: first and last number, and by how much the copy's is higher.
+    pub(in crate::store) fn run(mut self, taken: &mut Taken) -> Result<Vec<(i64, i64, i64)>> {
         self.put_templates(taken)?;
         insert(self.tx.conn, "INSERT OR IGNORE", "brand_versions", BRAND_VERSIONS, &taken.brand_versions)?;
         insert(self.tx.conn, "INSERT OR IGNORE", "profile_versions", PROFILE_VERSIONS, &taken.profile_versions)?;
@@ -426,7 +434,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         self.tx.wakeups.jobs = true;
         self.tx.wakeups.messages = true;
         self.tx.wakeups.retention = true;
-        Ok(())
+        Ok(self.copied)
     }
 
     /// Removes the rows of an environment, and puts those there that it had, unless they are the same.
@@ -733,6 +741,7 @@ impl<'a, 'b> Restore<'a, 'b> {
             number_at(&mut taken.deliveries, 0);
             number_at(&mut taken.message_events, 1);
             number_at(&mut taken.delayed, 0);
+            number_at(&mut taken.endings, 0);
         }
         let (conn, environment) = (self.tx.conn, self.environment);
         let changed = rows(conn, CHANGING, &[&environment])?;
@@ -756,6 +765,7 @@ impl<'a, 'b> Restore<'a, 'b> {
             }
             conn.prepare_cached("DELETE FROM message_events WHERE number = ?1")?.execute([number])?;
             conn.prepare_cached("DELETE FROM delayed WHERE number = ?1")?.execute([number])?;
+            conn.prepare_cached("DELETE FROM endings WHERE number = ?1")?.execute([number])?;
         }
         for row in &taken.messages {
             conn.prepare_cached(PUT_MESSAGE)?.execute(params_from_iter(row))?;
@@ -766,6 +776,7 @@ impl<'a, 'b> Restore<'a, 'b> {
             ("deliveries", DELIVERIES, 0, &taken.deliveries),
             ("message_events", MESSAGE_EVENTS, 1, &taken.message_events),
             ("delayed", "number, due_at", 0, &taken.delayed),
+            ("endings", ENDINGS, 0, &taken.endings),
         ] {
             let mut there = Vec::new();
             for row in rows {

@@ -68,15 +68,26 @@ pub fn take(view: &View<'_>, name: &str) -> Result<Summary> {
     Ok(summary)
 }
 
+/// What an environment was brought back to.
+#[derive(Debug)]
+pub struct Restored {
+    pub summary: Summary,
+    /// Messages that have other numbers now: first and last number, and by how much the new one is higher.
+    pub copied: Vec<(i64, i64, i64)>,
+}
+
 /// Brings an environment back to a snapshot, which stays.
-pub fn restore(view: &View<'_>, name: &str) -> Result<Summary> {
-    change(view, name, |kept, tx, row, name| {
+pub fn restore(view: &View<'_>, name: &str) -> Result<Restored> {
+    let restored = change(view, name, |kept, tx, row, name| {
         let mut taken = kept.snapshots.remove(&name).ok_or_else(|| not_found(&name))?;
-        Restore::new(tx, row, kept)?.run(&mut taken)?;
+        let copied = Restore::new(tx, row, kept)?.run(&mut taken)?;
         let summary = taken.summary(&name);
         kept.snapshots.insert(name, taken);
-        Ok(summary)
-    })
+        Ok(Restored { summary, copied })
+    })?;
+    // Messages with low numbers may be back.
+    view.store().texts().look_over(view.read(|_, row| Ok(row))?);
+    Ok(restored)
 }
 
 pub fn delete(view: &View<'_>, name: &str) -> Result<Summary> {
@@ -88,25 +99,25 @@ pub fn delete(view: &View<'_>, name: &str) -> Result<Summary> {
 }
 
 /// Changes rows and what is known of them together.
-fn change(
+fn change<T: Send + 'static>(
     view: &View<'_>,
     name: &str,
-    change: impl FnOnce(&mut Kept, &mut Tx<'_>, EnvironmentRow, String) -> Result<Summary> + Send + 'static,
-) -> Result<Summary> {
+    change: impl FnOnce(&mut Kept, &mut Tx<'_>, EnvironmentRow, String) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let snapshots = view.store().snapshots();
     let _one = snapshots.one_at_a_time();
     let row = view.read(|_, row| Ok(row))?;
     let mut kept = snapshots.all().get(&row).cloned().ok_or_else(|| not_found(name))?;
     let name = name.to_owned();
-    let (kept, summary) = view.store().write(move |tx| {
+    let (kept, changed) = view.store().write(move |tx| {
         if !is_there(tx, row)? {
             return Err(Error::unavailable("what this API key had was reset meanwhile; try again"));
         }
-        let summary = change(&mut kept, tx, row, name)?;
-        Ok((kept, summary))
+        let changed = change(&mut kept, tx, row, name)?;
+        Ok((kept, changed))
     })?;
     snapshots.all().insert(row, kept);
-    Ok(summary)
+    Ok(changed)
 }
 
 /// Makes a snapshot the environment of another key, which must have nothing yet.
@@ -174,6 +185,7 @@ fn keep_only(conn: &Connection, environment: EnvironmentRow) -> Result<()> {
          DELETE FROM deliveries WHERE number NOT IN (SELECT number FROM messages);
          DELETE FROM message_events WHERE number NOT IN (SELECT number FROM messages);
          DELETE FROM delayed WHERE number NOT IN (SELECT number FROM messages);
+         DELETE FROM endings WHERE number NOT IN (SELECT number FROM messages);
          DELETE FROM template_versions WHERE template NOT IN (SELECT template FROM templates);
          DELETE FROM template_checks WHERE template NOT IN (SELECT template FROM templates);
          DELETE FROM subscriptions WHERE list NOT IN (SELECT list FROM lists);",

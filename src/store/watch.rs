@@ -82,15 +82,15 @@ impl Seen<'_> {
     }
 }
 
-/// Looks at the messages of an environment with numbers from `from` up to `up_to`, at most so many. Returns the number to go
-/// on from if there may be more.
+/// Looks at the messages of an environment with numbers from `from` up to `up_to`, at most so many, and as long as `each`
+/// says that there is time for another. Returns how many that were, and the number to go on from if there may be more.
 pub fn scan(
     db: &Db<'_>,
     environment: EnvironmentRow,
     from: MessageNumber,
     up_to: MessageNumber,
     limit: usize,
-    mut each: impl FnMut(&Seen<'_>) -> Result<()>,
+    mut each: impl FnMut(&Seen<'_>) -> Result<bool>,
 ) -> Result<(usize, Option<MessageNumber>)> {
     let mut further = db.conn.prepare_cached("SELECT 1 FROM deliveries WHERE number BETWEEN ?1 AND ?2 LIMIT 1")?;
     let has_further = further.exists(params![from, up_to])?;
@@ -109,8 +109,8 @@ pub fn scan(
         message::COLUMNS
     ))?;
     let mut rows = list.query(params![environment, from, up_to, limit as i64])?;
-    let (mut count, mut last) = (0, from);
-    while let Some(row) = rows.next()? {
+    let (mut count, mut last, mut has_time) = (0, from, true);
+    while has_time && let Some(row) = rows.next()? {
         last = row.get(0)?;
         count += 1;
         let location = MessageLocation {
@@ -120,9 +120,9 @@ pub fn scan(
             seq: row.get(14)?,
             created_at: Timestamp(row.get(13)?),
         };
-        each(&Seen { row, location, has_further })?;
+        has_time = each(&Seen { row, location, has_further })?;
     }
-    Ok((count, (count == limit).then_some(MessageNumber(last.0 + 1))))
+    Ok((count, (count == limit || !has_time).then_some(MessageNumber(last.0 + 1))))
 }
 
 /// What happened to messages behind an event, at most so much: the events that concern this environment, each with the

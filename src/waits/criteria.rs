@@ -112,6 +112,29 @@ impl Criteria {
         self.matching(&found, deliveries).map(|it| it.is_some())
     }
 
+    /// Whether there is a pattern, which looks at each character of a text, many times over if it is made so.
+    pub fn has_patterns(&self) -> bool {
+        self.all.iter().flat_map(|it| &it.tests).any(|test| matches!(test, Test::Matches(_)))
+    }
+
+    /// Whether it may take long to tell of a message: of patterns, and where HTML or data are made anew.
+    pub fn may_take_long(&self) -> bool {
+        self.has_patterns() || self.all.iter().any(|it| matches!(it.about, About::Html | About::Data(_)))
+    }
+
+    /// The delivery that counts of a message that does.
+    pub fn counted<'m>(
+        &self,
+        found: &'m OutboxMessage,
+        deliveries: &mut Deliveries<'_>,
+    ) -> Result<Option<Option<&'m StoredDelivery>>> {
+        match choices(found).as_slice() {
+            // It is the one, and need not be looked at again.
+            [delivery] if self.may_take_long() => Ok(Some(*delivery)),
+            _ => self.matching(found, deliveries),
+        }
+    }
+
     fn match_texts(&self, texts: &Texts<'_>) -> bool {
         (!self.went_out || is_out(texts.status))
             && self.all.iter().all(|it| match it.about {

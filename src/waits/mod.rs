@@ -1,5 +1,5 @@
 //! Requests that wait until something is so. None has a thread: one thread evaluates all of them, each time over what is new
-//! behind where it has looked before.
+//! behind where it has looked before. Those with a pattern have another: to look through one long text may take seconds.
 
 mod condition;
 mod criteria;
@@ -35,6 +35,12 @@ const PAUSE_SHARE: u32 = 30;
 const LEAST_PAUSE: Duration = Duration::from_millis(5);
 /// And so late is a wait at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// A wait whose messages take long to tell looks on for so long behind its deadline, if it has not seen all by then.
+const GRACE_MILLIS: i64 = 2_000;
+/// They take long if telling them has taken so much in all, and so much a message: the share of a turn that is theirs is
+/// one that no others wait for.
+const HIGH_COST: Duration = Duration::from_millis(5);
+const HIGH_COST_EACH: Duration = Duration::from_micros(20);
 /// After so long without a new message, a look costs nobody anything.
 const QUIET: Duration = Duration::from_millis(20);
 
@@ -51,10 +57,34 @@ pub struct Waits {
 #[derive(Default)]
 struct State {
     is_stopping: bool,
+    plain: Lane,
+    with_patterns: Lane,
+}
+
+/// The waits of one thread.
+#[derive(Default)]
+struct Lane {
     /// Those that were not looked at yet.
     new: Vec<Wait>,
     /// All that wait.
     count: usize,
+    /// Whether there was any at the last look.
+    is_any: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    WithPatterns,
+}
+
+impl State {
+    fn lane(&mut self, kind: Kind) -> &mut Lane {
+        match kind {
+            Kind::Plain => &mut self.plain,
+            Kind::WithPatterns => &mut self.with_patterns,
+        }
+    }
 }
 
 /// A request that waits.
@@ -77,17 +107,39 @@ struct Wait {
     /// How far it has looked.
     looked: Reached,
     matched: Matched,
+    cost: Cost,
+}
+
+/// What it has taken to tell whether messages are those that a wait wants, if that can take long.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    spent: Duration,
+    messages: u32,
+}
+
+impl Cost {
+    fn add(&mut self, spent: Duration) {
+        self.spent = self.spent.saturating_add(spent);
+        self.messages = self.messages.saturating_add(1);
+    }
+
+    fn is_high(&self) -> bool {
+        self.spent > HIGH_COST && self.spent > HIGH_COST_EACH.saturating_mul(self.messages)
+    }
 }
 
 impl Waits {
-    /// Starts the thread that evaluates them.
-    pub fn start(store: Arc<Store>, clock: Clock, journal: Arc<Journal>) -> Result<(Arc<Self>, JoinHandle<()>)> {
+    /// Starts the threads that evaluate them.
+    pub fn start(store: Arc<Store>, clock: Clock, journal: Arc<Journal>) -> Result<(Arc<Self>, [JoinHandle<()>; 2])> {
         let waits = Arc::new(Waits { store, clock, journal, state: Mutex::default() });
-        let running = waits.clone();
-        let thread = Builder::new().name("waits".to_owned()).stack_size(RENDER_STACK_BYTES);
-        let thread = threads::spawn_service(thread, move || running.run())
-            .map_err(|error| Error::startup(format!("the thread 'waits' cannot be started: {error}")))?;
-        Ok((waits, thread))
+        let spawn = |name: &str, kind: Kind| {
+            let running = waits.clone();
+            let thread = Builder::new().name(name.to_owned()).stack_size(RENDER_STACK_BYTES);
+            threads::spawn_service(thread, move || running.run(kind))
+                .map_err(|error| Error::startup(format!("the thread '{name}' cannot be started: {error}")))
+        };
+        let threads = [spawn("waits", Kind::Plain)?, spawn("waits by pattern", Kind::WithPatterns)?];
+        Ok((waits, threads))
     }
 
     /// The reply to a request that waits in this environment, for messages from the number `first` on.
@@ -107,13 +159,15 @@ impl Waits {
             before: MessageNumber::default(),
             looked: Reached::default(),
             matched: Matched::default(),
+            cost: Cost::default(),
         };
         let has_room = {
             let mut state = self.state();
-            let has_room = state.count < WAITING;
+            let has_room = state.plain.count + state.with_patterns.count < WAITING;
             if has_room {
-                state.count += 1;
-                state.new.push(wait);
+                let lane = state.lane(wait.kind());
+                lane.count += 1;
+                lane.new.push(wait);
             }
             has_room
         };
@@ -125,13 +179,13 @@ impl Waits {
         }
     }
 
-    /// Ends the thread. What still waits is told that bulkd stops.
+    /// Ends the threads. What still waits is told that bulkd stops.
     pub fn stop(&self) {
         self.state().is_stopping = true;
         self.store.changes_bell().ring();
     }
 
-    fn run(&self) {
+    fn run(&self, kind: Kind) {
         let mut waiting: Vec<Wait> = Vec::new();
         let is_stopping = || self.state().is_stopping;
         follow::follow(
@@ -139,38 +193,43 @@ impl Waits {
             self.store.changes_bell(),
             "waiting requests are not looked at",
             is_stopping,
-            || self.turn(&mut waiting),
+            || self.turn(kind, &mut waiting),
         );
     }
 
-    fn turn(&self, waiting: &mut Vec<Wait>) -> Result<Next> {
+    fn turn(&self, kind: Kind, waiting: &mut Vec<Wait>) -> Result<Next> {
         let begun = Instant::now();
-        waiting.append(&mut self.state().new);
-        waiting.retain(|wait| !wait.answerer.is_closed());
-        // Before the look: no commit behind it is missed.
-        self.store.follow_changes(!waiting.is_empty());
+        {
+            let mut state = self.state();
+            waiting.append(&mut state.lane(kind).new);
+            waiting.retain(|wait| !wait.answerer.is_closed());
+            // Before the look: no commit behind it is missed.
+            state.lane(kind).is_any = !waiting.is_empty();
+            self.store.follow_changes(state.plain.is_any || state.with_patterns.is_any);
+        }
         let left = match waiting.is_empty() {
             true => Left::Nothing,
             false => self.look(waiting)?,
         };
         {
             let mut state = self.state();
-            state.count = waiting.len() + state.new.len();
-            if left == Left::Pressing || !state.new.is_empty() {
+            let lane = state.lane(kind);
+            lane.count = waiting.len() + lane.new.len();
+            if left == Left::Pressing || !lane.new.is_empty() {
                 return Ok(Next::Again);
             }
         }
         let Some(until) = waiting.iter().map(|wait| wait.deadline).min() else { return Ok(Next::Wait) };
         let pause = (begun.elapsed() * PAUSE_SHARE).clamp(LEAST_PAUSE, LONGEST_PAUSE);
-        self.pause(pause);
+        self.pause(kind, pause);
         Ok(if left == Left::Something { Next::Again } else { Next::WaitFor(self.clock.until(until)) })
     }
 
     /// Leaves the machine to others, unless they make no messages, or a wait comes that was not looked at.
-    fn pause(&self, mut left: Duration) {
+    fn pause(&self, kind: Kind, mut left: Duration) {
         let is_over = || {
-            let state = self.state();
-            state.is_stopping || !state.new.is_empty()
+            let mut state = self.state();
+            state.is_stopping || !state.lane(kind).new.is_empty()
         };
         while !left.is_zero() && !is_over() {
             let (commits, slice) = (self.store.message_commits().count(), left.min(QUIET));
@@ -202,8 +261,20 @@ impl Waits {
 }
 
 impl Wait {
+    fn kind(&self) -> Kind {
+        match &self.condition {
+            Condition::Outbox { criteria, .. } if criteria.has_patterns() => Kind::WithPatterns,
+            _ => Kind::Plain,
+        }
+    }
+
     fn is_due(&self) -> bool {
         self.deadline <= self.now
+    }
+
+    /// Whether it has had its time behind its deadline, too, and is answered by what it has seen.
+    fn is_overdue(&self) -> bool {
+        self.cost.is_high() && self.deadline.after(GRACE_MILLIS) <= self.now
     }
 
     fn waited_millis(&self) -> i64 {

@@ -1,5 +1,7 @@
 //! How a wait is answered: what was found, or what a person wants to read in a failed test's output.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::Wait;
@@ -27,6 +29,8 @@ const JOBS: usize = 5;
 /// Requests that are told, the newest first.
 const REQUESTS: usize = 5;
 const TEXT_BYTES: usize = 4 << 20;
+/// And for so long: others wait meanwhile.
+const NEAR_TIME: Duration = Duration::from_millis(100);
 
 fn met(wait: &Wait, count: u64, items: &[Value]) -> Response {
     let body = json!({ "met": true, "count": count, "items": items, "waited_ms": wait.waited_millis() });
@@ -49,7 +53,7 @@ pub fn outbox_met(db: &Db<'_>, wait: &Wait, criteria: &Criteria, deliveries: &mu
         // It may have been dropped since it was counted.
         let Some(location) = message::locate(db, number)? else { continue };
         let found = outbox::get(db, &location)?;
-        if let Some(delivery) = criteria.matching(&found, deliveries)? {
+        if let Some(delivery) = criteria.counted(&found, deliveries)? {
             let entry = Entry::new(&found, delivery, Fields::brief(), deliveries)?;
             items.push(serde_json::to_value(&entry).map_err(|error| Error::internal(error.to_string()))?);
         }
@@ -63,7 +67,7 @@ pub fn not_met(
     journal: &Journal,
     row: EnvironmentRow,
     wait: &Wait,
-    is_settled: bool,
+    (is_settled, has_looked_at_all): (bool, bool),
     deliveries: &mut Deliveries<'_>,
 ) -> Result<Response> {
     let jobs = job_list::list(db, row, None, JobRow(i64::MAX), JOBS, JOBS)?.items;
@@ -110,6 +114,9 @@ pub fn not_met(
         }
     };
     let mut message = format!("{sentence}, after {waited} ms.");
+    if !has_looked_at_all {
+        message.push_str(" Not all messages were looked at: it takes long to tell which of them are meant.");
+    }
     message.push_str(match (is_settled, &wait.condition) {
         (true, _) => " All has come to rest.",
         (false, _) => " Jobs, messages or webhooks are still on their way.",
@@ -189,11 +196,14 @@ fn near(
     criteria: &Criteria,
     deliveries: &mut Deliveries<'_>,
 ) -> Result<Vec<Near>> {
-    let limits = PageLimits { messages: NEAR, bytes: TEXT_BYTES, searched: NEAR };
+    let limits = PageLimits { messages: NEAR, bytes: TEXT_BYTES };
     let all = (first, MessageNumber(i64::MAX));
     let newest = outbox::list(db, row, &OutboxFilter::default(), all, Order::NewestFirst, limits)?;
-    let mut near = Vec::new();
+    let (mut near, begun) = (Vec::new(), Instant::now());
     for found in &newest.items {
+        if criteria.may_take_long() && begun.elapsed() >= NEAR_TIME {
+            break;
+        }
         let told = criteria.tell(found, deliveries)?;
         near.push(Near { message_id: found.message.message_id.clone(), told });
     }

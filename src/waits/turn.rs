@@ -2,24 +2,30 @@
 //! far as one another.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use super::condition::{Condition, Count};
-use super::criteria::Criteria;
 use super::{Wait, report};
 use crate::error::Result;
 use crate::http::Response;
 use crate::journal::Journal;
 use crate::model::bulk::JobStatus;
 use crate::model::environment::EnvironmentRow;
-use crate::model::row::MessageNumber;
+use crate::model::row::{MessageEventRow, MessageNumber};
 use crate::outbox::Deliveries;
+use crate::store::message::MessageLocation;
 use crate::store::watch::{self, Reached, Seen};
-use crate::store::{Db, environment, job, settled};
+use crate::store::{Db, due, environment, job};
 
 /// Messages that one look reads: some ten milliseconds' worth, in which the log is not written over.
 const LOOK_ROWS: usize = 20_000;
 /// Changes of messages that it reads.
 const LOOK_EVENTS: usize = 1_000;
+/// And so long it takes: once for the waits whose messages are told at a glance, and once for those that take long.
+const LOOK_TIME: Duration = Duration::from_millis(20);
+/// The share of each environment, unless the look has taken [`LONGEST_LOOK`] by then. Another look begins with others.
+const LEAST_TIME: Duration = Duration::from_millis(1);
+const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
 /// What a look has come to.
 pub struct Looked {
@@ -47,6 +53,14 @@ pub struct Turn<'a> {
     /// Whether the environment has come to rest, once that was asked.
     is_settled: Option<bool>,
     rows_left: usize,
+    time_left: Lanes<Duration>,
+}
+
+/// Of the waits whose messages are told at a glance, and of those that take long: neither waits for the other.
+#[derive(Clone, Copy)]
+struct Lanes<T> {
+    quick: T,
+    slow: T,
 }
 
 impl<'a> Turn<'a> {
@@ -57,17 +71,17 @@ impl<'a> Turn<'a> {
             groups.entry(wait.environment.key_hash).or_default().push((place, wait));
         }
         let mut looked = Looked { answers: Vec::new(), left: Left::Nothing };
-        let mut rows_left = LOOK_ROWS;
+        let (begun, mut rows_left) = (Instant::now(), LOOK_ROWS);
+        let mut time_left = Lanes { quick: LOOK_TIME, slow: LOOK_TIME };
         for (_, mut group) in groups {
             let Some((_, first)) = group.first() else { continue };
             let row = environment::find_or_nothing(db, &first.environment)?;
             let deliveries = Deliveries::new(db);
-            let mut turn = Turn { db, journal, row, reached, deliveries, is_settled: None, rows_left };
+            let mut turn = Turn { db, journal, row, reached, deliveries, is_settled: None, rows_left, time_left };
             for (_, wait) in &mut group {
                 turn.enter(wait)?;
             }
-            turn.read_changes(&mut group)?;
-            turn.read_messages(&mut group)?;
+            turn.look(&mut group)?;
             for (place, wait) in &mut group {
                 match turn.judge(wait)? {
                     Some(response) => looked.answers.push((*place, response)),
@@ -76,6 +90,9 @@ impl<'a> Turn<'a> {
             }
             // Each environment has its share, so that a long one holds up no other.
             rows_left = turn.rows_left.max(LOOK_ROWS / 100);
+            let least = if begun.elapsed() < LONGEST_LOOK { LEAST_TIME } else { Duration::ZERO };
+            let Lanes { quick, slow } = turn.time_left;
+            time_left = Lanes { quick: quick.max(least), slow: slow.max(least) };
         }
         Ok(looked)
     }
@@ -96,7 +113,7 @@ impl<'a> Turn<'a> {
 
     fn is_settled(&mut self) -> Result<bool> {
         if self.is_settled.is_none() {
-            self.is_settled = Some(settled::is_settled(self.db, self.row)?);
+            self.is_settled = Some(due::has_settled(self.db, self.row)?);
         }
         Ok(self.is_settled.unwrap_or_default())
     }
@@ -127,63 +144,98 @@ impl<'a> Turn<'a> {
             false if is_waiting_for_all => Left::Pressing,
             false if wait.looked.event < self.reached.event => Left::Something,
             false if !self.wants_look(wait)? => Left::Nothing,
-            false if wait.looked.number < wait.before => Left::Pressing,
+            false if wait.looked.number < wait.before && !wait.cost.is_high() => Left::Pressing,
             false => Left::Something,
         })
     }
 
-    /// What has happened since to messages that were looked at before.
-    fn read_changes(&mut self, group: &mut [(usize, &mut Wait)]) -> Result<()> {
-        let behind = group.iter().map(|(_, wait)| wait.looked.event).filter(|event| *event < self.reached.event).min();
-        let Some(behind) = behind else { return Ok(()) };
-        let (happened, last) = watch::happened(self.db, self.row, behind, LOOK_EVENTS)?;
-        for (event, location) in happened {
-            let concerned = |wait: &Wait| wait.looked.event < event && location.number <= wait.looked.number;
-            if !group.iter().any(|(_, wait)| concerned(wait)) {
-                continue;
-            }
-            watch::look(self.db, &location, |seen| {
-                for (_, wait) in group.iter_mut().filter(|(_, wait)| concerned(wait)) {
-                    let Condition::Outbox { criteria, .. } = &wait.condition else { continue };
-                    if location.number < wait.first {
-                        continue;
-                    }
-                    if !wait.matched.is_exact() {
-                        wait.begin_in(self.row, Reached { event, ..self.reached });
-                        continue;
-                    }
-                    let was = wait.matched.contains(location.number);
-                    let is = is_of_job(wait, criteria, seen)
-                        && criteria
-                            .recipient
-                            .as_deref()
-                            .is_none_or(|wanted| seen.recipient().is_ok_and(|it| it == wanted))
-                        && criteria.match_message(self.db, seen, &mut self.deliveries)?;
-                    match (was, is) {
-                        (true, false) => wait.matched.remove(location.number),
-                        (false, true) => wait.matched.add(location.number),
-                        _ => {}
-                    }
-                }
-                Ok(())
-            })?;
+    /// Looks at what is new, first for those that are quick.
+    fn look(&mut self, group: &mut [(usize, &mut Wait)]) -> Result<()> {
+        let (mut quick, mut slow): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+        for (i, (_, wait)) in group.iter().enumerate() {
+            if wait.cost.is_high() { slow.push(i) } else { quick.push(i) }
         }
-        for (_, wait) in group.iter_mut().filter(|(_, wait)| wait.looked.event < last) {
-            wait.looked.event = last;
+        let begun = Instant::now();
+        let until = begun + self.time_left.quick;
+        self.read_changes(group, &quick, until)?;
+        self.read_messages(group, &quick, until)?;
+        self.time_left.quick = self.time_left.quick.saturating_sub(begun.elapsed());
+        // Each goes on by itself: the one that has had the least goes first.
+        slow.sort_by_key(|i| group.get(*i).map(|(_, wait)| wait.cost.spent));
+        let begun = Instant::now();
+        let until = begun + self.time_left.slow;
+        for i in slow {
+            if Instant::now() >= until {
+                break;
+            }
+            self.read_changes(group, &[i], until)?;
+            self.read_messages(group, &[i], until)?;
+        }
+        self.time_left.slow = self.time_left.slow.saturating_sub(begun.elapsed());
+        Ok(())
+    }
+
+    /// What has happened since to messages that some of the waits have looked at before.
+    fn read_changes(&mut self, group: &mut [(usize, &mut Wait)], of: &[usize], until: Instant) -> Result<()> {
+        let looked = of.iter().filter_map(|i| group.get(*i)).map(|(_, wait)| wait.looked.event);
+        let behind = looked.filter(|event| *event < self.reached.event).min();
+        let Some(behind) = behind.filter(|_| Instant::now() < until) else { return Ok(()) };
+        let (happened, mut last) = watch::happened(self.db, self.row, behind, LOOK_EVENTS)?;
+        for (event, location) in happened {
+            for i in of {
+                let Some((_, wait)) = group.get_mut(*i) else { continue };
+                if wait.looked.event < event && location.number <= wait.looked.number {
+                    self.read_change(wait, event, &location)?;
+                }
+            }
+            if Instant::now() >= until {
+                last = event;
+                break;
+            }
+        }
+        for i in of {
+            if let Some((_, wait)) = group.get_mut(*i) {
+                wait.looked.event = wait.looked.event.max(last);
+            }
         }
         Ok(())
     }
 
+    fn read_change(&mut self, wait: &mut Wait, event: MessageEventRow, location: &MessageLocation) -> Result<()> {
+        if location.number < wait.first || !matches!(wait.condition, Condition::Outbox { .. }) {
+            return Ok(());
+        }
+        if !wait.matched.is_exact() {
+            wait.begin_in(self.row, Reached { event, ..self.reached });
+            return Ok(());
+        }
+        watch::look(self.db, location, |seen| {
+            let Condition::Outbox { criteria, .. } = &wait.condition else { return Ok(()) };
+            let was = wait.matched.contains(location.number);
+            let is_of_recipient =
+                criteria.recipient.as_deref().is_none_or(|wanted| seen.recipient().is_ok_and(|it| it == wanted));
+            let is = is_of_recipient && is_counted(wait, self.db, seen, &mut self.deliveries)?;
+            match (was, is) {
+                (true, false) => wait.matched.remove(location.number),
+                (false, true) => wait.matched.add(location.number),
+                _ => {}
+            }
+            Ok(())
+        })
+    }
+
     /// New messages, those first that were made first. Waits that are behind others catch up with them.
-    fn read_messages(&mut self, group: &mut [(usize, &mut Wait)]) -> Result<()> {
+    fn read_messages(&mut self, group: &mut [(usize, &mut Wait)], of: &[usize], until: Instant) -> Result<()> {
         let mut at: BTreeMap<MessageNumber, Vec<usize>> = BTreeMap::new();
-        for (i, (_, wait)) in group.iter().enumerate() {
-            if self.wants_look(wait)? {
-                at.entry(wait.looked.number).or_default().push(i);
+        for i in of {
+            if let Some((_, wait)) = group.get(*i)
+                && self.wants_look(wait)?
+            {
+                at.entry(wait.looked.number).or_default().push(*i);
             }
         }
         while let Some((looked, mut members)) = at.pop_first() {
-            if self.rows_left == 0 {
+            if self.rows_left == 0 || Instant::now() >= until {
                 return Ok(());
             }
             let up_to = at.first_key_value().map_or(self.reached.number, |(next, _)| *next).min(self.reached.number);
@@ -191,7 +243,8 @@ impl<'a> Turn<'a> {
             let mut audience = Audience::new(group, &members);
             let (db, deliveries) = (self.db, &mut self.deliveries);
             let (read, next) = watch::scan(db, self.row, from, up_to, self.rows_left, |seen| {
-                audience.show(db, deliveries, group, seen)
+                audience.show(db, deliveries, group, seen)?;
+                Ok(Instant::now() < until)
             })?;
             self.rows_left -= read.min(self.rows_left);
             let looked = next.map_or(up_to, |next| MessageNumber(next.0 - 1));
@@ -255,7 +308,7 @@ impl<'a> Turn<'a> {
                     Count::Exactly(count) => caught_up && found > *count && self.is_settled()?,
                     Count::None => caught_up && found > 0 && self.is_settled()?,
                 };
-                if !(is_too_many || is_due && caught_up) {
+                if !(is_too_many || is_due && (caught_up || wait.is_overdue())) {
                     return Ok(None);
                 }
             }
@@ -264,8 +317,9 @@ impl<'a> Turn<'a> {
     }
 
     fn not_met(&mut self, wait: &Wait) -> Result<Response> {
-        let is_settled = self.is_settled()?;
-        report::not_met(self.db, self.journal, self.row, wait, is_settled, &mut self.deliveries)
+        let has_looked_at_all = !matches!(wait.condition, Condition::Outbox { .. }) || self.has_caught_up(wait);
+        let rest = (self.is_settled()?, has_looked_at_all);
+        report::not_met(self.db, self.journal, self.row, wait, rest, &mut self.deliveries)
     }
 }
 
@@ -279,8 +333,20 @@ fn has_come_to(found: JobStatus, wanted: JobStatus) -> bool {
     }
 }
 
-fn is_of_job(wait: &Wait, criteria: &Criteria, seen: &Seen<'_>) -> bool {
-    criteria.job_id.is_none() || wait.job == Some(seen.location.job)
+/// Whether a message counts that is for the right recipient. What that has cost is noted.
+fn is_counted(wait: &mut Wait, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut Deliveries<'_>) -> Result<bool> {
+    let Wait { condition, job, cost, .. } = wait;
+    let Condition::Outbox { criteria, .. } = condition else { return Ok(false) };
+    if criteria.job_id.is_some() && *job != Some(seen.location.job) {
+        return Ok(false);
+    }
+    if !criteria.may_take_long() {
+        return criteria.match_message(db, seen, deliveries);
+    }
+    let begun = Instant::now();
+    let is_met = criteria.match_message(db, seen, deliveries);
+    cost.add(begun.elapsed());
+    is_met
 }
 
 /// The waits that are shown messages: those that want one recipient are found by it, however many there are.
@@ -318,8 +384,7 @@ impl Audience {
         };
         for &i in of_recipient.into_iter().flatten().chain(&self.others) {
             let Some((_, wait)) = group.get_mut(i) else { continue };
-            let Condition::Outbox { criteria, .. } = &wait.condition else { continue };
-            if is_of_job(wait, criteria, seen) && criteria.match_message(db, seen, deliveries)? {
+            if is_counted(wait, db, seen, deliveries)? {
                 wait.matched.add(seen.location.number);
             }
         }

@@ -133,3 +133,34 @@ fn an_advance_waits_for_a_job_that_is_paced() {
         assert_eq!((&job["enqueued"], &job["status"]), (&json!(enqueued), &json!(status)), "{by}");
     }
 }
+
+#[test]
+fn moves_that_wait_for_a_silent_receiver_take_no_thread() {
+    // As many requests are worked on at once as there are threads for them: two.
+    let daemon = Daemon::start_with(|config| {
+        config.test_clock = Some(ClockStart::Running);
+        config.limits.requests = 2;
+    });
+    let (customer, other) = (daemon.customer("acme"), daemon.customer("other"));
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let receiver = Receiver::start(move |_| {
+        let _ = released.recv();
+        200
+    });
+    customer.post("/_bulkd/webhooks", &json!({ "url": receiver.url() })).ok(201);
+    send(&customer, "ada", json!({ "duration": 1_000 }));
+    std::thread::scope(|scope| {
+        let moves: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| customer.post("/_bulkd/clock/advance", &json!({ "by": "1s" })).ok(200)))
+            .collect();
+        // They wait, and others are served: requests that need a thread of their own, too.
+        for _ in 0..8 {
+            other.post("/bulk", &json!({ "message": newsletter() })).ok(201);
+            other.get("/_bulkd/outbox?q=nobody").ok(200);
+        }
+        assert!(moves.iter().all(|it| !it.is_finished()));
+        drop(release);
+        let moved: i64 = moves.into_iter().map(|it| it.join().unwrap()["advanced_ms"].as_i64().unwrap()).sum();
+        assert_eq!(moved, 8_000);
+    });
+}

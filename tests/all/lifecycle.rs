@@ -53,6 +53,29 @@ fn a_manual_job_goes_on_by_steps_and_each_says_what_it_did() {
 }
 
 #[test]
+fn steps_that_are_taken_at_once_each_say_what_they_did_themselves() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    mode(&customer, json!({ "mode": "manual" }));
+    let job_id = job_of(&customer, 300);
+    customer.run(&job_id);
+    let done: Vec<Value> = std::thread::scope(|scope| {
+        let steps: Vec<_> = (1..=20)
+            .map(|users| {
+                scope.spawn({
+                    let (customer, job_id) = (&customer, &job_id);
+                    move || step(customer, job_id, users)
+                })
+            })
+            .collect();
+        steps.into_iter().map(|step| step.join().unwrap()).collect()
+    });
+    let users: Vec<u64> = done.iter().map(|it| it["users"].as_u64().unwrap()).collect();
+    assert_eq!(users, (1..=20).collect::<Vec<u64>>());
+    assert_eq!(counters(&customer.job(&job_id)).0, 210);
+}
+
+#[test]
 fn a_job_that_is_held_holds_up_no_other_and_goes_on_when_it_may() {
     let daemon = Daemon::start();
     let (customer, other) = (daemon.customer("acme"), daemon.customer("other"));

@@ -86,3 +86,62 @@ fn without_the_flag_there_is_no_mailbox() {
     let page = daemon.customer("acme").without_key().with_header("Origin", "https://evil.test");
     page.get("/api/v1/messages").refused(403);
 }
+
+fn ids(mailbox: &Customer, query: &str) -> Vec<String> {
+    let page = mailbox.get(&format!("/api/v1/search?query={query}")).ok(200);
+    page["messages"].as_array().unwrap().iter().map(|it| it["ID"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_is_no_list_of_ids_hides_nothing() {
+    let daemon = daemon();
+    let (customer, mailbox) = (daemon.customer("acme"), daemon.customer("acme").without_key());
+    let sent: Vec<String> = (0..3).map(|i| send(&customer, "ada@example.com", &format!("No {i}"), json!({}))).collect();
+    let hide = |body: &str| mailbox.send("DELETE", "/api/v1/messages", Some(body));
+    for (body, member) in [
+        (r#"{"id": "x"}"#, "the body"),
+        (r#"{"IDs": "x"}"#, "IDs"),
+        (r#"{"IDs": [1]}"#, "IDs"),
+        (r#"{"IDs": {}}"#, "IDs"),
+        (r#"{"Search": "No"}"#, "the body"),
+        (r#""x""#, "the body"),
+        ("null", "the body"),
+        ("{", ""),
+    ] {
+        let refusal = hide(body).refused(400);
+        assert!(refusal.starts_with(member), "{body}: {refusal}");
+    }
+    let mark = |body: &str| mailbox.send("PUT", "/api/v1/messages", Some(body));
+    for body in [r#"{"Read": "yes"}"#, r#"{"Seen": true}"#, r#"{"IDs": ["x"], "Search": "y"}"#, ""] {
+        mark(body).refused(400);
+    }
+    assert_eq!(ids(&mailbox, "is:unread").len(), 3);
+    // Names are known whatever their case, as by Mailpit.
+    assert_eq!(hide(&json!({ "ids": [sent[0]] }).to_string()).text, "ok");
+    assert_eq!(ids(&mailbox, "no"), [sent[2].as_str(), sent[1].as_str()]);
+    assert_eq!(hide("{}").text, "ok");
+    assert!(ids(&mailbox, "no").is_empty());
+}
+
+#[test]
+fn a_restored_snapshot_has_the_marks_of_its_time() {
+    let daemon = daemon();
+    let (customer, mailbox) = (daemon.customer("acme"), daemon.customer("acme").without_key());
+    let sent: Vec<String> = (0..3).map(|i| send(&customer, "ada@example.com", &format!("No {i}"), json!({}))).collect();
+    let hide = |ids: Value| mailbox.send("DELETE", "/api/v1/messages", Some(&json!({ "IDs": ids }).to_string()));
+    hide(json!([sent[0]]));
+    mailbox.get(&format!("/api/v1/message/{}", sent[1])).ok(200);
+    customer.put("/_bulkd/snapshots/before", &json!({})).ok(200);
+    mailbox.get(&format!("/api/v1/message/{}", sent[2])).ok(200);
+    hide(json!([]));
+    send(&customer, "ada@example.com", "No 3", json!({}));
+    customer.post("/_bulkd/snapshots/before/restore", &json!({})).ok(200);
+    assert_eq!(ids(&mailbox, "no"), [sent[2].as_str(), sent[1].as_str()]);
+    assert_eq!(ids(&mailbox, "is:read"), [sent[1].as_str()]);
+    // What is done elsewhere is no business of this mailbox.
+    let other = daemon.customer("other");
+    other.put("/_bulkd/snapshots/before", &json!({})).ok(200);
+    hide(json!([sent[2]]));
+    other.post("/_bulkd/snapshots/before/restore", &json!({})).ok(200);
+    assert_eq!(ids(&mailbox, "no"), [sent[1].as_str()]);
+}

@@ -1,6 +1,10 @@
 //! The outbox searched from outside, and all that is known of one message.
 
-use crate::support::{Customer, Daemon, json, newsletter, readers};
+use std::time::Duration;
+
+use crate::support::{Customer, Daemon, json, newsletter, readers, seed, wait_until};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 fn hello() -> Value {
@@ -147,4 +151,171 @@ fn a_message_tells_where_all_that_is_in_it_came_from() {
     customer.get("/_bulkd/outbox/latest?recipient=bob").refused(404);
     customer.get("/_bulkd/outbox/1-0-0").refused(404);
     daemon.customer("globex").get(&format!("/_bulkd/outbox/{message_id}")).refused(404);
+}
+
+/// A search as the outbox promises it, over what it lists.
+fn sought(entries: &[Value], words: &[String]) -> Vec<String> {
+    let mut messages: Vec<(String, Vec<String>)> = Vec::new();
+    for entry in entries {
+        let id = entry["message_id"].as_str().unwrap();
+        if messages.last().is_none_or(|(last, _)| last != id) {
+            messages.push((id.to_owned(), Vec::new()));
+        }
+        let texts = ["recipient", "address", "subject", "body"].iter().filter_map(|name| entry[*name].as_str());
+        messages.last_mut().unwrap().1.extend(texts.map(str::to_lowercase));
+    }
+    let has = |texts: &[String], word: &String| texts.iter().any(|text| text.contains(word.as_str()));
+    let all = messages.into_iter().filter(|(_, texts)| words.iter().all(|word| has(texts, word)));
+    all.map(|(id, _)| id).collect()
+}
+
+/// The ids that a search finds, page by page.
+fn found(customer: &Customer, words: &[String], more: &str) -> Vec<String> {
+    let q: String = words.join(" ").bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let (mut ids, mut cursor): (Vec<String>, String) = (Vec::new(), String::new());
+    loop {
+        let page = customer.get(&format!("/_bulkd/outbox?q={q}&limit=150{more}&cursor={cursor}")).ok(200);
+        for entry in page["items"].as_array().unwrap() {
+            let id = entry["message_id"].as_str().unwrap();
+            if ids.last().is_none_or(|last| last != id) {
+                ids.push(id.to_owned());
+            }
+        }
+        match page["paging"]["cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => return ids,
+        }
+    }
+}
+
+fn indexed(customer: &Customer) -> usize {
+    let metrics = customer.get("/_bulkd/metrics").text;
+    let line = metrics.lines().find(|line| line.starts_with("bulkd_messages_indexed ")).unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// Compares searches with what they have to find: pieces of texts that there are, and others.
+fn compare(customer: &Customer, random: &mut StdRng) {
+    let entries = customer.get("/_bulkd/outbox?limit=1000&fields=recipient,address,subject,body").ok(200);
+    let mut cursor = entries["paging"]["cursor"].as_str().map(str::to_owned);
+    let mut entries = entries["items"].as_array().unwrap().clone();
+    while let Some(next) = cursor {
+        let path = format!("/_bulkd/outbox?limit=1000&fields=recipient,address,subject,body&cursor={next}");
+        let page = customer.get(&path).ok(200);
+        entries.extend(page["items"].as_array().unwrap().clone());
+        cursor = page["paging"]["cursor"].as_str().map(str::to_owned);
+    }
+    for _ in 0..8 {
+        let words: Vec<String> = (0..random.random_range(1..3))
+            .map(|_| {
+                let length = random.random_range(1..9);
+                let entry = &entries[random.random_range(0..entries.len())];
+                let name = ["recipient", "address", "subject", "body"][random.random_range(0..4)];
+                let text: Vec<char> = entry[name].as_str().unwrap_or("none").chars().filter(|c| *c != ' ').collect();
+                match random.random_range(0..4) {
+                    0 => (0..length).map(|_| ['a', 'E', '7', '-', 'ß', 'Σ'][random.random_range(0..6)]).collect(),
+                    _ => {
+                        let from = random.random_range(0..text.len());
+                        text[from..(from + length).min(text.len())].iter().collect::<String>()
+                    }
+                }
+            })
+            .collect();
+        let lower: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+        let expected = sought(&entries, &lower);
+        assert_eq!(found(customer, &words, ""), expected, "{words:?}");
+        let backwards: Vec<String> = found(customer, &words, "&order=desc").into_iter().rev().collect();
+        assert_eq!(backwards, expected, "{words:?}, the newest first");
+    }
+}
+
+/// A job with messages that waited, that went two ways and that could not be made among them.
+fn fill(customer: &Customer, random: &mut StdRng, count: usize) -> String {
+    let names = ["Ada", "Grace", "Σωκράτης", "Jürgen", "İpek", "straße"];
+    let users: Vec<Value> = (0..count)
+        .map(|i| {
+            let name = names[random.random_range(0..names.len())];
+            let number = random.random_range(0..100_000);
+            let mut profile = json!({ "email": format!("{i}-{number}@example.com") });
+            match random.random_range(0..10) {
+                0 => profile["phone_number"] = json!(format!("+1555{number:07}")),
+                1 => profile["email"] = json!("delay@simulator.bulkd"),
+                2 => profile["email"] = json!(5),
+                _ => {}
+            }
+            json!({ "recipient": format!("R{i}-{number}"), "profile": profile, "data": { "name": name, "n": number } })
+        })
+        .collect();
+    let content = json!({ "title": "Invoice {{n}} for {{name}}", "body": "Dear {{name}}, please pay {{n}}." });
+    let routing = json!({ "method": "all", "channels": ["email", "sms"] });
+    let job_id = customer.create(json!({ "content": content, "routing": routing }));
+    customer.ingest(&job_id, json!(users));
+    customer.run_to_the_end(&job_id);
+    job_id
+}
+
+#[test]
+fn a_search_finds_the_same_with_its_index_without_it_and_ahead_of_it() {
+    let seed = seed();
+    println!("BULKD_TEST_SEED={seed}");
+    let random = &mut StdRng::seed_from_u64(seed);
+    let mut daemon = Daemon::start();
+    let (customer, other) = (daemon.customer("acme"), daemon.customer("globex"));
+    let of_other = json!({ "to": { "email": "ada@example.com" }, "content": hello() });
+    send(&other, of_other.clone());
+    let job_id = fill(&customer, random, 600);
+    send(&other, of_other);
+    assert_eq!(indexed(&customer), 0, "nobody has searched");
+    compare(&customer, random);
+    let made = customer.job(&job_id)["enqueued"].as_u64().unwrap() as usize;
+    wait_until("all messages are known", || indexed(&customer) == made);
+    compare(&customer, random);
+    // Ahead of it,
+    let later = fill(&customer, random, 200);
+    compare(&customer, random);
+    let of_job = format!("&job_id={later}");
+    let entries = customer.outbox(&later);
+    for word in ["invoice", "r1", "grace", "nobody"] {
+        let words = [word.to_owned()];
+        assert_eq!(found(&customer, &words, &of_job), sought(&entries, &words), "{word}");
+    }
+    // when messages that waited are there,
+    daemon.clock.advance(Duration::from_secs(60));
+    wait_until("none waits", || customer.get("/_bulkd/outbox?status=DELAYED").ok(200)["items"] == json!([]));
+    compare(&customer, random);
+    // when an environment is back where it was, and what came later is gone,
+    customer.put("/_bulkd/snapshots/one", &json!({})).ok(200);
+    fill(&customer, random, 100);
+    compare(&customer, random);
+    customer.post("/_bulkd/snapshots/one/restore", &json!({})).ok(200);
+    compare(&customer, random);
+    // after a start, which knows nothing,
+    daemon.restart();
+    let customer = daemon.customer("acme");
+    assert_eq!(indexed(&customer), 0);
+    compare(&customer, random);
+    wait_until("all messages are known", || indexed(&customer) >= made);
+    compare(&customer, random);
+    // and after a reset.
+    customer.post("/_bulkd/reset", &json!({})).done();
+    assert!(found(&customer, &["invoice".to_owned()], "").is_empty());
+    fill(&customer, random, 50);
+    compare(&customer, random);
+    assert_eq!(found(&daemon.customer("globex"), &["@".to_owned()], "").len(), 2);
+}
+
+#[test]
+fn what_was_dropped_is_found_no_more() {
+    let seed = seed();
+    println!("BULKD_TEST_SEED={seed}");
+    let random = &mut StdRng::seed_from_u64(seed);
+    let daemon = Daemon::start_with(|config| config.keep = bulkd::settings::Keep { span: None, messages: Some(100) });
+    let customer = daemon.customer("acme");
+    let first = fill(&customer, random, 150);
+    compare(&customer, random);
+    daemon.clock.advance(Duration::from_secs(60));
+    wait_until("none waits", || customer.get("/_bulkd/outbox?status=DELAYED").ok(200)["items"] == json!([]));
+    fill(&customer, random, 200);
+    wait_until("the first job is gone", || customer.get(&format!("/bulk/{first}")).status == 404);
+    compare(&customer, random);
 }

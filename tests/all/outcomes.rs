@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::receiver::Receiver;
-use crate::support::{Customer, Daemon, NOW, PATIENCE, json, newsletter, readers};
+use crate::support::{Customer, Daemon, NOW, PATIENCE, json, newsletter, readers, wait_until};
 use serde_json::Value;
 
 fn send(customer: &Customer, to: Value) -> String {
@@ -136,4 +136,196 @@ fn a_snapshot_knows_what_had_happened_by_then() {
     happen(&customer, &second, json!({ "status": "UNDELIVERABLE" }));
     customer.post("/_bulkd/snapshots/before/restore", &json!({})).ok(200);
     assert_eq!([record(&customer, &first), record(&customer, &second)], before);
+}
+
+/// A daemon whose clock is moved by requests.
+fn steered() -> Daemon {
+    Daemon::start_with(|config| config.test_clock = Some(bulkd::clock::ClockStart::Running))
+}
+
+#[track_caller]
+fn advance(customer: &Customer, by: &str) -> Value {
+    let moved = customer.post("/_bulkd/clock/advance", &json!({ "by": by })).ok(200);
+    assert_eq!(moved["settled"], true, "{moved}");
+    moved
+}
+
+fn status(customer: &Customer, id: &str) -> String {
+    record(customer, id)["status"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_message_comes_to_its_end_after_a_while_and_webhooks_are_told() {
+    let daemon = steered();
+    let customer = daemon.customer("acme");
+    let (heard, told) = std::sync::mpsc::channel();
+    let receiver = Receiver::start(move |call| {
+        heard.send(call.data("status").as_str().unwrap().to_owned()).unwrap();
+        200
+    });
+    customer.post("/_bulkd/webhooks", &json!({ "url": receiver.url() })).ok(201);
+    let outcome = json!({ "address": "ada@example.com", "status": "OPENED", "after": "1m" });
+    let shown = customer.put("/_bulkd/outcomes", &outcome).ok(200);
+    assert_eq!(shown, json!({ "address": "ada@example.com", "status": "OPENED", "after": 60_000 }));
+    assert_eq!(customer.get("/_bulkd/outcomes").ok(200)["items"], json!([shown]));
+    let bounce = json!({ "recipient": "reader-1", "status": "UNDELIVERABLE", "reason": "FAILED", "after": 90_000 });
+    customer.put("/_bulkd/outcomes", &bounce).ok(200);
+    let id = send(&customer, ada());
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 2));
+    customer.run_to_the_end(&job_id);
+    // What is due later is at rest.
+    customer.post("/_bulkd/wait", &json!({ "settled": true, "timeout_ms": 60_000 })).ok(200);
+    assert_eq!(status(&customer, &id), "SENT");
+    let moved = advance(&customer, "59s");
+    assert_eq!((&moved["messages_changed"], &moved["delayed_sent"]), (&json!(0), &json!(0)));
+    assert_eq!(status(&customer, &id), "SENT");
+    let moved = advance(&customer, "1h");
+    assert_eq!((&moved["messages_changed"], &moved["delayed_sent"]), (&json!(2), &json!(0)), "{moved}");
+    let opened = record(&customer, &id);
+    assert_eq!((&opened["status"], &opened["sent"]), (&json!("OPENED"), &json!(NOW)));
+    assert_eq!(opened["opened"], NOW + 60_000, "each at its own moment");
+    let statuses: Vec<_> =
+        customer.outbox(&job_id).iter().map(|it| (it["status"].clone(), it["error"].clone())).collect();
+    let failed = json!("the message could not be delivered (set for a test)");
+    assert_eq!(statuses, [(json!("SENT"), Value::Null), (json!("UNDELIVERABLE"), failed)]);
+    let mut told: Vec<String> = (0..9).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
+    told.sort();
+    let mut expected =
+        ["ENQUEUED", "SENT", "DELIVERED", "OPENED", "ENQUEUED", "SENT", "ENQUEUED", "SENT", "UNDELIVERABLE"];
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_was_said_of_one_message_comes_later_unless_something_else_has_come_before() {
+    let daemon = steered();
+    let customer = daemon.customer("acme");
+    let ids = [send(&customer, ada()), send(&customer, ada())];
+    for id in &ids {
+        let later = json!({ "message_id": id, "status": "DELIVERED", "after": "10s" });
+        assert_eq!(customer.put("/_bulkd/outcomes", &later).ok(200)["status"], "SENT");
+    }
+    happen(&customer, &ids[1], json!({ "status": "CLICKED" }));
+    let late = json!({ "message_id": ids[1], "status": "OPENED", "after": "10s" });
+    customer.put("/_bulkd/outcomes", &late).refused(409);
+    advance(&customer, "10s");
+    assert_eq!([status(&customer, &ids[0]), status(&customer, &ids[1])], ["DELIVERED", "CLICKED"]);
+    for after in [json!(-1), json!("soon"), json!(1.5), json!([])] {
+        let refusal = json!({ "address": "a@example.com", "status": "OPENED", "after": after });
+        assert!(customer.put("/_bulkd/outcomes", &refusal).refused(400).starts_with("after: "));
+    }
+}
+
+#[test]
+fn each_channel_comes_to_its_own_end_also_behind_a_delay() {
+    let daemon = steered();
+    let customer = daemon.customer("acme");
+    for (address, status, after) in [("+15551234567", "DELIVERED", "10s"), ("ada@example.com", "OPENED", "20s")] {
+        let outcome = json!({ "address": address, "status": status, "after": after });
+        customer.put("/_bulkd/outcomes", &outcome).ok(200);
+    }
+    let routing = json!({ "method": "all", "channels": ["email", "sms"] });
+    let content = json!({ "title": "Hi", "body": "Hello" });
+    let message = json!({ "to": ada(), "content": content, "routing": routing, "delay": { "duration": 60_000 } });
+    let id = customer.post("/send", &json!({ "message": message })).ok(202)["requestId"].as_str().unwrap().to_owned();
+    let channels = || -> Vec<String> {
+        let record = record(&customer, &id);
+        let providers = record["providers"].as_array().unwrap().iter();
+        providers
+            .map(|it| format!("{} {}", it["channel"]["name"].as_str().unwrap(), it["status"].as_str().unwrap()))
+            .collect()
+    };
+    advance(&customer, "59s");
+    assert_eq!(status(&customer, &id), "DELAYED");
+    advance(&customer, "1s");
+    assert_eq!(channels(), ["email SENT", "sms SENT"]);
+    // Who waits for it is told.
+    let sms = json!({ "outbox": { "channel": "sms", "status": "DELIVERED" }, "timeout_ms": 60_000 });
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| customer.post("/_bulkd/wait", &sms).ok(200));
+        advance(&customer, "10s");
+        waiting.join().unwrap();
+    });
+    assert_eq!(channels(), ["email SENT", "sms DELIVERED"]);
+    advance(&customer, "10s");
+    assert_eq!(channels(), ["email OPENED", "sms DELIVERED"]);
+    assert_eq!(status(&customer, &id), "OPENED");
+}
+
+#[test]
+fn what_is_yet_to_come_outlives_a_start_and_belongs_to_snapshots() {
+    let mut daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let outcome = json!({ "recipient": "ada", "status": "CLICKED", "after": "1h" });
+    customer.put("/_bulkd/outcomes", &outcome).ok(200);
+    let id = send(&customer, ada());
+    customer.put("/_bulkd/snapshots/before", &json!({})).ok(200);
+    let other = send(&customer, ada());
+    daemon.clock.advance(Duration::from_secs(3_600));
+    wait_until("both are clicked", || [&id, &other].into_iter().all(|id| status(&customer, id) == "CLICKED"));
+    // Back to where it is yet to come: it is due, and comes at once, or is sent away and comes under another key.
+    customer.post("/_bulkd/snapshots/before/fork", &json!({ "key": "forked" })).ok(201);
+    let forked = daemon.customer("forked");
+    wait_until("the copy is clicked", || forked.get("/_bulkd/outbox").ok(200)["items"][0]["status"] == "CLICKED");
+    customer.post("/_bulkd/snapshots/before/restore", &json!({})).ok(200);
+    wait_until("it is clicked again", || status(&customer, &id) == "CLICKED");
+    customer.get(&format!("/messages/{other}")).refused(404);
+    // The outcome is of the process, what it has led to is not.
+    let last = send(&customer, ada());
+    assert_eq!(status(&customer, &last), "SENT");
+    daemon.restart();
+    let customer = daemon.customer("acme");
+    assert_eq!(customer.get("/_bulkd/outcomes").ok(200)["items"], json!([]));
+    assert_eq!(status(&customer, &last), "SENT");
+    daemon.clock.advance(Duration::from_secs(3_600));
+    wait_until("the last one is clicked", || status(&customer, &last) == "CLICKED");
+    // A reset takes with it what is yet to come.
+    customer.put("/_bulkd/outcomes", &outcome).ok(200);
+    send(&customer, ada());
+    customer.post("/_bulkd/reset", &json!({})).done();
+    let count = |rows: &str| -> i64 {
+        crate::support::open_file(&daemon.database()).query_row(rows, [], |row| row.get(0)).unwrap()
+    };
+    wait_until("nothing is left of it", || count("SELECT count(*) FROM endings") == 0);
+    daemon.stop();
+    crate::support::binary::check(&daemon.database());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_yet_to_come_outlives_a_kill() {
+    use crate::support::binary::{Binary, bulkd, check};
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let at = |instant: &str| {
+        let clock = format!("--test-clock={instant}");
+        Binary::start_by(&mut bulkd(&["--listen", ":0", "--db", database.to_str().unwrap(), &clock]))
+    };
+    let daemon = at("2026-09-21T14:00:00Z");
+    let customer = daemon.customer("acme");
+    let outcome = json!({ "recipient": "ada", "status": "UNDELIVERABLE", "after": "1h" });
+    customer.put("/_bulkd/outcomes", &outcome).ok(200);
+    let id = send(&customer, ada());
+    daemon.kill();
+    let daemon = at("2026-09-21T14:59:59Z");
+    let customer = daemon.customer("acme");
+    assert_eq!(status(&customer, &id), "SENT");
+    assert_eq!(advance(&customer, "1s")["messages_changed"], 1);
+    assert_eq!(record(&customer, &id)["reason"], "BOUNCED");
+    daemon.terminate();
+    check(&database);
+}
+
+#[test]
+fn an_empty_name_deletes_no_outcome() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    customer.put("/_bulkd/outcomes", &json!({ "recipient": "ada", "status": "OPENED" })).ok(200);
+    for query in ["address=", "recipient=", "address", "recipient=undefined", "address=&recipient=ada"] {
+        let refusal = customer.delete(&format!("/_bulkd/outcomes?{query}")).refused(400);
+        assert!(refusal.contains("leave it out to delete all"), "{query}: {refusal}");
+    }
+    assert_eq!(customer.get("/_bulkd/outcomes").ok(200)["items"].as_array().unwrap().len(), 1);
+    customer.delete("/_bulkd/outcomes").done();
 }

@@ -366,3 +366,48 @@ fn a_send_is_waited_for_by_the_id_that_its_client_has() {
         daemon.customer("other").post("/_bulkd/wait", &json!({ "job_id": request_id })).refused(404).contains("job")
     );
 }
+
+/// A job whose messages are so long that it takes a while to look through them by this pattern.
+fn make_long_texts(customer: &Customer) -> Value {
+    let text = "abacab ".repeat(10_000);
+    let content = json!({ "title": "Long", "body": "{{text}}" });
+    let job_id = customer.create(json!({ "message": { "content": content }, "data": { "text": text } }));
+    customer.ingest(&job_id, readers(0, 200));
+    customer.run_to_the_end(&job_id);
+    let pattern = "(a|b|c|ab|ba|ac|ca)*(x|y)(a|b|c|ab|ba|ac|ca)*z(a|b)+z";
+    json!({ "outbox": { "body": { "matches": pattern } }, "timeout_ms": 60_000 })
+}
+
+#[test]
+fn a_wait_that_takes_long_delays_no_other() {
+    let mut daemon = Daemon::start_with(|config| config.test_clock = Some(ClockStart::Running));
+    let (customer, other) = (daemon.customer("acme"), daemon.customer("globex"));
+    let slow = asking("acme", &make_long_texts(&customer));
+    let mut stream = TcpStream::connect(daemon.address()).unwrap();
+    stream.write_all(slow.as_bytes()).unwrap();
+    // Messages of the same environment and of another one are found though, old ones and new ones,
+    for customer in [&customer, &other] {
+        send(customer, mail("ada", "Hello", json!({})));
+        met(&wait(customer, json!({ "outbox": { "recipient": "ada" }, "timeout_ms": 60_000 })));
+    }
+    met(&wait(&customer, json!({ "outbox": { "recipient": "reader-199" }, "timeout_ms": 60_000 })));
+    // and what is not there is told in its time.
+    let none = json!({ "outbox": { "recipient": "nobody" }, "timeout_ms": 10 });
+    let body = not_met(&wait(&other, none));
+    assert_eq!(body["found"], 0);
+    stream.set_nonblocking(true).unwrap();
+    assert!(stream.read(&mut [0; 1]).is_err(), "the slow wait was over before the others");
+    stream.set_nonblocking(false).unwrap();
+    daemon.stop();
+}
+
+#[test]
+fn a_wait_that_takes_long_ends_behind_its_time_and_says_that_it_has_not_looked_at_all() {
+    let daemon = Daemon::start_with(|config| config.test_clock = Some(ClockStart::Running));
+    let customer = daemon.customer("acme");
+    let mut slow = make_long_texts(&customer);
+    slow["timeout_ms"] = json!(0);
+    let body = not_met(&wait(&customer, slow));
+    let message = body["message"].as_str().unwrap();
+    assert!(message.contains("Not all messages were looked at"), "{message}");
+}

@@ -9,6 +9,7 @@ use super::recipients::Recipients;
 use crate::clock::{Reading, Timestamp};
 use crate::id::Ids;
 use crate::store::outcome::Outcomes;
+use crate::store::text_index::TextIndex;
 
 /// A view of the file as it is at one moment.
 pub struct Db<'a> {
@@ -16,15 +17,21 @@ pub struct Db<'a> {
     pub(in crate::store) now: Timestamp,
     /// How messages end, where a test has said it.
     pub(in crate::store) outcomes: Option<&'a Outcomes>,
+    /// What is known of the texts of messages.
+    pub(in crate::store) texts: Option<&'a TextIndex>,
 }
 
 impl<'a> Db<'a> {
     pub(in crate::store) fn new(conn: &'a Connection, now: Timestamp) -> Self {
-        Db { conn, now, outcomes: None }
+        Db { conn, now, outcomes: None, texts: None }
     }
 
     pub(in crate::store) fn with_outcomes(self, outcomes: &'a Outcomes) -> Self {
         Db { outcomes: Some(outcomes), ..self }
+    }
+
+    pub(in crate::store) fn with_texts(self, texts: &'a TextIndex) -> Self {
+        Db { texts: Some(texts), ..self }
     }
 
     /// The time of this query or change.

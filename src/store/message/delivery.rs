@@ -1,11 +1,11 @@
 //! What went out besides, or was refused before: the further deliveries of messages.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use crate::error::Result;
 use crate::model::channel::Channel;
 use crate::model::message::StoredDelivery;
-use crate::model::message_status::{MessageStatus, Reason};
+use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::MessageNumber;
@@ -60,4 +60,25 @@ pub(in crate::store) fn list(db: &Db<'_>, number: MessageNumber) -> Result<(Vec<
         if row.get::<_, i64>(0)? < 0 { before.push(delivery) } else { after.push(delivery) }
     }
     Ok((before, after))
+}
+
+/// What a further delivery has come to, if there is one at this position.
+pub(in crate::store) fn status(db: &Db<'_>, number: MessageNumber, position: i64) -> Result<Option<MessageStatus>> {
+    let mut get = db.conn.prepare_cached("SELECT status FROM deliveries WHERE number = ?1 AND position = ?2")?;
+    let status = get.query_row(params![number, position], |row| rows::name(row, 0, MessageStatus::from_name));
+    Ok(status.optional()?)
+}
+
+pub(in crate::store) fn set_verdict(
+    tx: &Tx<'_>,
+    number: MessageNumber,
+    position: i64,
+    verdict: &Verdict,
+) -> Result<()> {
+    let mut set = tx.conn.prepare_cached(
+        "UPDATE deliveries SET status = ?3, reason = ?4, error = ?5 WHERE number = ?1 AND position = ?2",
+    )?;
+    let (status, reason) = (verdict.status.name(), verdict.reason.map(Reason::name));
+    set.execute(params![number, position, status, reason, verdict.error])?;
+    Ok(())
 }

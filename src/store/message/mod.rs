@@ -2,6 +2,7 @@
 
 mod delayed;
 mod delivery;
+mod ending;
 mod event;
 mod id;
 mod range;
@@ -10,6 +11,8 @@ use rusqlite::{Row, params};
 
 pub(in crate::store) use delayed::remove as remove_delayed;
 pub use delayed::{DelayedMessage, bring_forward, list_delayed, list_due};
+pub use ending::{DueEnding, OWN, bring_endings_forward, list_endings};
+pub(in crate::store) use ending::{add as add_ending, remove as remove_ending};
 pub(in crate::store) use event::{add as add_event, add_at as add_event_at, list as list_events};
 pub(in crate::store) use id::{MessageIds, id_of};
 pub use id::{find, name};
@@ -153,6 +156,9 @@ pub(in crate::store) fn append(
 
 fn append_further(tx: &Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
     delivery::append(tx, number, message)?;
+    for (position, ending) in message.endings() {
+        ending::add(tx, (number, position), tx.now.after(ending.after_millis), &ending.verdict)?;
+    }
     match message.delay {
         Some(delay) => delayed::add(tx, number, delay.due_at(tx.now)),
         None => Ok(()),
@@ -189,6 +195,21 @@ pub(in crate::store) fn set_verdict(tx: &Tx<'_>, number: MessageNumber, verdict:
         tx.conn.prepare_cached("UPDATE messages SET status = ?2, reason = ?3, error = ?4 WHERE number = ?1")?;
     set.execute(params![number, verdict.status.name(), verdict.reason.map(Reason::name), verdict.error])?;
     Ok(())
+}
+
+/// The same of one of its further deliveries, if that is still on its way. Returns whether it is.
+pub(in crate::store) fn set_further_verdict(
+    tx: &Tx<'_>,
+    number: MessageNumber,
+    position: i64,
+    verdict: &Verdict,
+) -> Result<bool> {
+    let Some(status) = delivery::status(tx, number, position)? else { return Ok(false) };
+    let is_next = status.can_become(verdict.status);
+    if is_next {
+        delivery::set_verdict(tx, number, position, verdict)?;
+    }
+    Ok(is_next)
 }
 
 /// Keeps a delayed message from going out. False if it does not wait (any more).
