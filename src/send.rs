@@ -16,6 +16,7 @@ use crate::model::list::ListPattern;
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::send_to::{self, Filter, SendRecipient};
+use crate::model::send_v1;
 use crate::settings::MessageSettings;
 use crate::store::environment::View;
 use crate::store::job::PinnedVersions;
@@ -66,6 +67,16 @@ impl SendRequest {
         definition: Definition,
         users: Vec<(String, String)>,
     ) -> Result<PreparedSend> {
+        let is_v1 = self.is_v1;
+        self.try_prepare(view, definition, users).map_err(|error| if is_v1 { send_v1::error(error) } else { error })
+    }
+
+    fn try_prepare(
+        self,
+        view: &View<'_>,
+        definition: Definition,
+        users: Vec<(String, String)>,
+    ) -> Result<PreparedSend> {
         let sent: Vec<_> = users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
         let mut plan = ResolvedDefinition::new(definition, JobKind::Send);
         plan.is_simulation = view.environment().is_simulation();
@@ -93,14 +104,16 @@ impl SendRequest {
 
     /// The same for recipients of which some are the subscribers of lists. All are left to the runner.
     pub fn prepare_lists(self, view: &View<'_>, definition: Definition, to: &[SendRecipient]) -> Result<PreparedSend> {
+        let is_v1 = self.is_v1;
         let (environment, (versions, missing), users) = view.read(|db, environment| {
             let resolved = plan::resolve(db, environment, &References::of(&definition))?;
-            Ok((environment, resolved, expand_recipients(db, environment, to)?))
+            Ok((environment, resolved, expand_recipients(db, environment, to, is_v1)?))
         })?;
         let title = title(to);
         // Compiled only to see whether it can be: the runner does it again.
         let renderer =
-            Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default())?;
+            Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default());
+        let renderer = renderer.map_err(|error| if is_v1 { send_v1::error(error) } else { error })?;
         let mut told = missing.told(&title);
         told.extend(told_of_content(&renderer, &title));
         if users.is_empty() {
@@ -166,7 +179,18 @@ fn matches_filters(db: &Db<'_>, environment: EnvironmentRow, filters: &[Filter],
 }
 
 /// Recipients and users: those who are named, and the subscribers of the lists.
-fn expand_recipients(db: &Db<'_>, environment: EnvironmentRow, to: &[SendRecipient]) -> Result<Vec<(String, String)>> {
+fn expand_recipients(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    to: &[SendRecipient],
+    is_v1: bool,
+) -> Result<Vec<(String, String)>> {
+    // Where the request names the lists, and its data.
+    let (at, data_at) = match to {
+        [SendRecipient::Pattern { .. }] if is_v1 => ("pattern", "data"),
+        _ if is_v1 => ("list", "data"),
+        _ => ("message.to", "message.data"),
+    };
     let mut users: Vec<(String, String)> = Vec::new();
     let mut bytes = 0;
     // A list that is meant twice, with the same data and filters, is meant once.
@@ -196,14 +220,14 @@ fn expand_recipients(db: &Db<'_>, environment: EnvironmentRow, to: &[SendRecipie
                 users.push((subscriber.to_owned(), user));
                 if users.len() > FAN_OUT_RECIPIENTS {
                     let expected = format!("expected lists of at most {FAN_OUT_RECIPIENTS} subscribers together");
-                    return Err(Error::invalid("message.to", expected));
+                    return Err(Error::invalid(at, expected));
                 }
                 if bytes > FAN_OUT_BYTES {
                     let expected = format!(
                         "expected lists whose subscribers, each with the list's data, take at most {FAN_OUT_BYTES} \
-                         bytes together; what is the same for all belongs into message.data"
+                         bytes together; what is the same for all belongs into {data_at}"
                     );
-                    return Err(Error::invalid("message.to", expected));
+                    return Err(Error::invalid(at, expected));
                 }
                 Ok(true)
             })?;

@@ -12,6 +12,7 @@ use crate::model::bulk::JobKind;
 use crate::model::definition::{Definition, Reading};
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::MessageNumber;
+use crate::model::send_v1;
 use crate::model::user;
 use crate::outbox::{Deliveries, history};
 use crate::send::SendRequest;
@@ -149,17 +150,18 @@ pub fn cancel(mut call: Call<'_>) -> Result<Action> {
 pub fn resend(mut call: Call<'_>) -> Result<Action> {
     let (notes, message_id, messages) = (call.notes(), call.path("message_id"), call.settings.messages);
     Action::prepare(move |view| {
-        let (definition, recipient, user) = view.read(|db, environment| {
+        let (definition, recipient, user, is_v1) = view.read(|db, environment| {
             let place = place(db, environment, &message_id, &notes)?;
             let (job, definition) = job::get_by_number(db, place.job)?;
             let (recipient, user) = store::user::get(db, place.job, place.seq)?;
             // A user of a job keeps its recipient id, also one that was made up here.
             let is_of_job = job.kind == JobKind::Bulk;
             let user = if is_of_job { user::named(user, &recipient)? } else { user };
-            Ok((definition, recipient, user))
+            let is_v1 = !is_of_job && send_v1::is_definition(&definition);
+            Ok((definition, recipient, user, is_v1))
         })?;
         let understood = Definition::read(&definition, Reading::Lenient)?;
-        let send = SendRequest::new(definition, messages);
+        let send = SendRequest { is_v1, ..SendRequest::new(definition, messages) };
         let send = send.prepare(view, understood, vec![(recipient, user)])?;
         notes.note_all(send.told().iter().cloned());
         let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {

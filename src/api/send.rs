@@ -59,7 +59,7 @@ pub fn send_list(mut call: Call<'_>) -> Result<Action> {
 }
 
 fn send_v1(call: &Call<'_>, SendV1 { definition, to }: SendV1) -> Result<Action> {
-    let understood = Definition::read(&definition, Reading::Bulk)?;
+    let understood = Definition::read(&definition, Reading::Bulk).map_err(send_v1::error)?;
     let (notes, to) = (call.notes(), vec![to]);
     tell(no_effect::of_v1(&definition), &to, &notes);
     notes.deprecated();

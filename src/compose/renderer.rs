@@ -14,6 +14,7 @@ use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::row::ProfileVersion;
+use crate::model::send_v1;
 use crate::model::stored_recipient::{StoredRecipient, Subject};
 use crate::model::user::User;
 use crate::provider;
@@ -53,7 +54,7 @@ impl Renderer {
     pub fn overrides_without_effect(&self, what: &str, is_v1: bool) -> Vec<String> {
         let paths = provider::without_effect(&self.job.definition.options);
         let told = |path: &String| {
-            let path = path.strip_prefix("message.").filter(|_| is_v1).unwrap_or(path);
+            let path = if is_v1 { send_v1::path(path) } else { path };
             format!("{what}: {} has no effect: the provider's request has no place for it", shown(path))
         };
         paths.iter().map(told).collect()

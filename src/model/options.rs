@@ -32,6 +32,8 @@ pub struct MessageOptions {
     /// The `override` of the nested form, and that of the flat form laid over it. Members are providers, and `channel` and
     /// `brand`.
     pub overrides: Map<String, Value>,
+    /// The `override` of the flat form alone.
+    pub flat_overrides: Map<String, Value>,
     /// What is laid over the brand.
     pub brand: Option<Value>,
 }
@@ -75,7 +77,7 @@ impl MessageOptions {
 
     pub fn of(layers: &Layers<'_>) -> Result<Self> {
         let (metadata, raw_metadata) = read_metadata(layers)?;
-        let overrides = read_overrides(layers)?;
+        let (overrides, flat_overrides) = read_overrides(layers)?;
         let channels: [Option<Fields<Channels>>; 2] = layers.each("channels", |it| it.channels)?;
         let providers: [Option<Fields<Providers>>; 2] = layers.each("providers", |it| it.providers)?;
         let [channels, flat_channels] = channels.map(|sent| sent.map(|Fields(channels)| channels));
@@ -101,6 +103,7 @@ impl MessageOptions {
             locale: layers.flat.locale.and_then(|Raw(locale)| serde_json::from_str(locale).ok()),
             tenant_id: tenants.into_iter().flatten().find_map(|Fields(it)| it.tenant_id),
             overrides,
+            flat_overrides,
             brand,
         })
     }
@@ -144,7 +147,8 @@ fn read_metadata(layers: &Layers<'_>) -> Result<(Metadata, Option<Value>)> {
     Ok((metadata, serde_json::from_str(sent.as_str()).ok()))
 }
 
-fn read_overrides(layers: &Layers<'_>) -> Result<Map<String, Value>> {
+/// The overrides of both forms, and those of the flat form alone.
+fn read_overrides(layers: &Layers<'_>) -> Result<(Map<String, Value>, Map<String, Value>)> {
     if let Some(Raw(sent)) = layers.flat.overrides
         && Object::sent(sent).is_none()
     {
@@ -161,7 +165,9 @@ fn read_overrides(layers: &Layers<'_>) -> Result<Map<String, Value>> {
         let known = provider.and_then(|it| it.spellings().find(|spelling| merged.contains_key(*spelling)));
         merge(merged.entry(known.unwrap_or(name)).or_insert(Value::Null), over);
     }
-    Ok(merged)
+    let [_, flat] = sent;
+    let flat = flat.and_then(|it| if let Value::Object(flat) = it { Some(flat) } else { None });
+    Ok((merged, flat.unwrap_or_default()))
 }
 
 #[cfg(test)]

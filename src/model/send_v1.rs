@@ -58,6 +58,26 @@ pub fn is_v1(body: &str) -> bool {
     looked.is_ok() && found
 }
 
+/// Whether the stored definition of a send was made of this form: one of the second form has its recipients.
+pub fn is_definition(definition: &str) -> bool {
+    let (mut has_event, mut is_other) = (false, false);
+    let looked = Object::of(definition).for_each(|name, _| {
+        has_event |= name == "event";
+        is_other |= !OF_THE_DEFINITION.contains(&name);
+    });
+    looked.is_ok() && has_event && !is_other
+}
+
+/// What this form calls the field that stands at such a path of the second.
+pub fn path(path: &str) -> &str {
+    path.strip_prefix("message").map_or(path, |rest| rest.strip_prefix('.').unwrap_or(rest))
+}
+
+/// An error about a field, as this form calls it.
+pub fn error(error: Error) -> Error {
+    error.with_path(|it| path(it).to_owned())
+}
+
 impl SendV1 {
     /// `{event, recipient, profile?, preferences?, brand?, data?, override?}`
     pub fn to_user(body: &str) -> Result<Self> {

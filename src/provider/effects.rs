@@ -31,8 +31,10 @@ pub fn without_effect(options: &MessageOptions) -> Vec<String> {
             let older = options.overrides.get("channel").and_then(|it| it.get(name));
             found.extend(ineffective(over, &targets).into_iter().map(|pointer| {
                 let is_older = older.is_some_and(|it| it.pointer(&pointer).is_some());
-                let path = if is_older { format!("message.override.channel.{name}") } else { path.clone() };
-                format!("{path}{}", shown(&pointer))
+                let of_flat = options.flat_overrides.get("channel").and_then(|it| it.get(name));
+                let is_nested = of_flat.is_none_or(|it| it.pointer(&pointer).is_none());
+                let older = || format!("{}.override.channel.{name}", nested(is_nested));
+                format!("{}{}", if is_older { older() } else { path.clone() }, shown(&pointer))
             }));
         }
     }
@@ -50,7 +52,12 @@ pub fn without_effect(options: &MessageOptions) -> Vec<String> {
     for (name, over) in &options.overrides {
         if let Some(provider) = Provider::named(name) {
             let of_provider = ineffective(over, &targets(provider));
-            found.extend(of_provider.into_iter().map(|pointer| format!("message.override.{name}{}", shown(&pointer))));
+            found.extend(of_provider.into_iter().map(|pointer| {
+                let is_there = |name: &str| options.flat_overrides.get(name)?.pointer(&pointer);
+                let of_flat = provider.spellings().find(|name| is_there(name).is_some());
+                let place = format!("{}.override.{}", nested(of_flat.is_none()), of_flat.unwrap_or(name));
+                format!("{place}{}", shown(&pointer))
+            }));
         }
     }
     found.truncate(TOLD_LIMIT);
@@ -220,5 +227,20 @@ mod tests {
         assert_eq!(of_webhook("FETCH"), ["message.providers.webhook.override.method"]);
         assert_eq!((of_webhook("put"), of_webhook("POST")), (vec![], vec![]));
         assert_eq!(ineffective(json!({ "providers": { "sendgrid": { "override": {} } } })), [""; 0]);
+        let of_both = json!({
+            "message": { "override": {
+                "channel": { "email": { "subjekt": "S" } }, "twilio": { "config": { "authToken": "t" } },
+            } },
+            "override": { "channel": { "email": { "subjekt_": "S" } }, "twilio": { "config": { "authToken_": "t" } } },
+        });
+        let mut found = ineffective(of_both);
+        found.sort();
+        let expected = [
+            "message.message.override.channel.email.subjekt",
+            "message.message.override.twilio.config.authToken",
+            "message.override.channel.email.subjekt_",
+            "message.override.twilio.config.authToken_",
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -201,17 +201,21 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Resend => text("HTTP", ADDRESSES, "`resend`"),
         RequestForm::Sparkpost => text("HTTP", ADDRESSES, "`sparkpost`"),
         RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", "`twilio`"),
-        RequestForm::Messagebird => {
-            text("HTTP", "no number, empty, over 1,377 characters, 603 beyond the GSM alphabet", "`messagebird`")
-        }
+        RequestForm::Messagebird => text(
+            "HTTP",
+            "no number, empty, over 1,377 characters, 603 beyond the GSM alphabet (not verified)",
+            "`messagebird`",
+        ),
         RequestForm::Plivo => {
             text("HTTP", "no number, empty, over 1,600 characters, 737 beyond the GSM alphabet", "`plivo`")
         }
         RequestForm::Telnyx => text("HTTP, version 2", "no number, empty, over 10 parts", "`telnyx`"),
         RequestForm::Vonage => text("HTTP, the SMS API", "no number, empty, over 3,200 characters", "`@vonage/sms`"),
-        RequestForm::Fcm => {
-            text("the JSON of messages:send", "4,096 bytes, reserved keys of `data`", "`firebase-admin`")
-        }
+        RequestForm::Fcm => text(
+            "the JSON of messages:send",
+            "4,096 bytes, reserved keys of `data`, URLs of images, `ttl`",
+            "`firebase-admin`",
+        ),
         RequestForm::Apns => text("HTTP, with APNs' headers", "4,096 bytes", "`@parse/node-apn`"),
         RequestForm::Expo => text("HTTP", "4,096 bytes", "`expo-server-sdk`"),
         RequestForm::OneSignal => text("HTTP", "", "`@onesignal/node-onesignal`"),
@@ -226,7 +230,11 @@ pub fn about(provider: Provider) -> About {
             "nothing, 50 blocks, 3,000 characters, 40,000 of the text, types and members of blocks, URLs, ids of buttons",
             "`@slack/web-api`, `@slack/types`",
         ),
-        RequestForm::MsTeams => text("a message with an Adaptive Card", "28 KB", "`adaptivecards`"),
+        RequestForm::MsTeams => text(
+            "a message with an Adaptive Card",
+            "28 KB, cards without what their schema requires",
+            "`adaptivecards`",
+        ),
         RequestForm::Discord => {
             text("HTTP, version 10", "empty, over 2,000 characters, URLs of embeds", "`@discordjs/rest`")
         }

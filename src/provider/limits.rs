@@ -7,11 +7,13 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::fcm_limits::fcm;
 use super::http::is_url;
 use super::message::ProviderMessage;
 use super::overrides::{over_headers, overrides};
 use super::slack_limits::{self, slack};
-use super::{email, forms, sms_limits};
+use super::teams_limits::{self, teams};
+use super::{email, fcm_limits, forms, sms_limits};
 use crate::model::channel::Channel;
 use crate::model::mailbox;
 use crate::model::options::MessageOptions;
@@ -19,9 +21,7 @@ use crate::model::provider::{Provider, RequestForm};
 use crate::model::rendered_batch::Delivery;
 
 /// Bytes of a push message.
-const PUSH_BYTES: usize = 4096;
-/// Bytes of a message to Teams.
-const TEAMS_BYTES: usize = 28 * 1024;
+const PUSH_BYTES: usize = fcm_limits::BYTES;
 const TWILIO_CHARS: usize = 1600;
 const DISCORD_CHARS: usize = 2000;
 
@@ -109,7 +109,10 @@ impl ProviderChecks {
             return ProviderVerdict::Taken;
         }
         let bytes = rendered.subject.map_or(0, str::len) + rendered.body.len() + rendered.content.map_or(0, str::len);
-        if check.overriding.is_none() && is_surely_taken(form, &rendered, bytes, &text) {
+        if check.overriding.is_none()
+            && !has_addresses(form, &rendered)
+            && is_surely_taken(form, &rendered, bytes, &text)
+        {
             return match form {
                 RequestForm::Twilio => near(rendered.provider, rendered.body, TWILIO_CHARS),
                 _ => ProviderVerdict::Taken,
@@ -160,7 +163,7 @@ fn nearly(form: RequestForm, provider: Provider, request: &Value) -> ProviderVer
             let bytes = request["body"].to_string().len().saturating_sub(token.map_or(0, str::len));
             near_bytes(provider, bytes, PUSH_BYTES)
         }
-        RequestForm::MsTeams => near_bytes(provider, request.to_string().len(), TEAMS_BYTES),
+        RequestForm::MsTeams => near_bytes(provider, request.to_string().len(), teams_limits::BYTES),
         _ => ProviderVerdict::Taken,
     }
 }
@@ -233,6 +236,16 @@ fn is_push(form: RequestForm) -> bool {
     matches!(form, RequestForm::Fcm | RequestForm::Apns | RequestForm::Expo)
 }
 
+/// Whether it may hold images or a card of the author's, which are looked at however short it is.
+fn has_addresses(form: RequestForm, it: &Delivery<'_>) -> bool {
+    let has = |what: &str| it.content.is_some_and(|content| content.contains(what));
+    match form {
+        RequestForm::Fcm => has("\"image\""),
+        RequestForm::MsTeams => has("\"raw\""),
+        _ => false,
+    }
+}
+
 /// Whether there is no need to look at the request. It is not made for most messages, which are far from every limit. An
 /// escape takes six bytes for one, and what stands around the texts less than 1,000.
 fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &str) -> bool {
@@ -243,7 +256,7 @@ fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &st
         RequestForm::Sendgrid => it.subject.is_some_and(|subject| !subject.is_empty()),
         RequestForm::Twilio => twilio(it.address, it.body).is_none(),
         RequestForm::Fcm => {
-            let may_be_reserved = RESERVED.iter().chain(&RESERVED_STARTS).any(|key| data.contains(key));
+            let may_be_reserved = fcm_limits::may_be_reserved(data);
             !may_be_reserved && !has_raw() && 6 * (bytes + data.len()) + it.address.len() + 1000 < PUSH_BYTES
         }
         RequestForm::Apns => !has_raw() && 6 * (bytes + data.len()) + 1000 < PUSH_BYTES,
@@ -259,7 +272,7 @@ fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &st
             let is_short = 6 * bytes < slack_limits::BUTTON_CHARS * 8;
             !it.body.is_empty() && is_short && !has_action() && !has_own() && !has_raw()
         }
-        RequestForm::MsTeams => 6 * bytes + 2000 < TEAMS_BYTES,
+        RequestForm::MsTeams => 6 * bytes + 2000 < teams_limits::BYTES,
         RequestForm::Discord => !it.body.is_empty() && 2 * bytes < DISCORD_CHARS && !has_raw(),
         RequestForm::Webhook => is_url(it.address) && !has_raw(),
         _ => true,
@@ -293,8 +306,7 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
         RequestForm::Telnyx | RequestForm::Vonage => sms(form, of_body("to"), of_body("text")),
         RequestForm::Sns if channel == Channel::Sms => sms(form, of_body("PhoneNumber"), of_body("Message")),
         RequestForm::Slack => slack(request),
-        RequestForm::MsTeams => (request.to_string().len() > TEAMS_BYTES)
-            .then(|| "MessageSizeTooBig: message size too large; the maximum is 28 KB".to_owned()),
+        RequestForm::MsTeams => teams(request),
         RequestForm::Discord => {
             let content = request.pointer("/body/content").and_then(Value::as_str).unwrap_or_default();
             let has_more = ["embeds", "sticker_ids", "components", "attachments", "poll"];
@@ -428,25 +440,4 @@ fn is_number(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_digit() || b" -.()".contains(&byte);
     let count = digits.bytes().filter(u8::is_ascii_digit).count();
     (1..=15).contains(&count) && digits.bytes().all(is_part)
-}
-
-/// Keys that FCM has for itself.
-const RESERVED: [&str; 3] = ["from", "notification", "message_type"];
-const RESERVED_STARTS: [&str; 2] = ["google.", "gcm."];
-
-fn fcm(message: &Value) -> Option<String> {
-    let is_reserved =
-        |key: &&String| RESERVED.contains(&key.as_str()) || RESERVED_STARTS.iter().any(|start| key.starts_with(start));
-    if let Some(key) = message["data"].as_object().and_then(|data| data.keys().find(is_reserved)) {
-        return Some(format!("INVALID_ARGUMENT: Invalid data payload key: {}", email::clean(key)));
-    }
-    let mut data = message["data"].as_object().into_iter().flatten().enumerate();
-    if let Some((i, (_, value))) = data.find(|(_, (_, value))| !value.is_string()) {
-        let value = email::clean(&value.to_string());
-        return Some(format!("INVALID_ARGUMENT: Invalid value at 'message.data[{i}].value' (TYPE_STRING), {value}"));
-    }
-    // The token is no part of the payload.
-    let token = message["token"].as_str().map_or(0, str::len);
-    (message.to_string().len().saturating_sub(token) > PUSH_BYTES)
-        .then(|| format!("INVALID_ARGUMENT: Message is too big; the maximum is {PUSH_BYTES} bytes"))
 }

@@ -11,6 +11,7 @@ mod elements;
 mod email;
 mod expo;
 mod fcm;
+mod fcm_limits;
 mod forms;
 mod http;
 mod limits;
@@ -34,6 +35,7 @@ mod sms;
 mod sms_limits;
 mod smtp;
 mod sparkpost;
+mod teams_limits;
 mod twilio;
 mod webhook;
 

@@ -25,6 +25,7 @@ use crate::lifecycle::Lifecycle;
 use crate::model::bulk::{Job, JobKind};
 use crate::model::definition::{Definition, Reading};
 use crate::model::row::JobRow;
+use crate::model::send_v1;
 use crate::render::RENDER_STACK_BYTES;
 use crate::settings::MessageSettings;
 use crate::store::{Store, job, plan};
@@ -149,9 +150,10 @@ impl Runner {
                 let what = format!("job {}", job.job_id);
                 // A send was told of when it came.
                 let is_bulk = job.kind == JobKind::Bulk;
+                let is_v1 = !is_bulk && send_v1::is_definition(&definition);
                 let unknown = renderer.unknown_elements(&what).filter(|_| is_bulk);
                 let unused = renderer.unused(&what).filter(|_| is_bulk);
-                let without_effect = renderer.overrides_without_effect(&what, false).into_iter().chain(unused);
+                let without_effect = renderer.overrides_without_effect(&what, is_v1).into_iter().chain(unused);
                 let told = without_effect.map(|it| (Check::NoEffect, it));
                 for (check, what) in told.chain(unknown.map(|it| (Check::UnknownElement, it))) {
                     notes::note(&self.store, &self.findings, job.environment, check, what);

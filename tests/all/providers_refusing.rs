@@ -50,6 +50,9 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
         let raw = json!({ "payload": { "embeds": [embed] } });
         element(json!({ "type": "channel", "channel": "discord", "raw": raw }))
     };
+    let attached = |attachments: Value| {
+        element(json!({ "type": "channel", "channel": "msteams", "raw": { "attachments": attachments } }))
+    };
     let dividers: Vec<Value> = (0..51).map(|_| json!({ "type": "divider" })).collect();
     let cases = [
         ("sendgrid", json!({ "body": "b" }), json!({}), "400: The subject is required."),
@@ -104,10 +107,24 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
         ("aws-sns", text(&"x".repeat(1601)), json!({}), "InvalidParameter: Invalid parameter: Message too long"),
         ("messagebird", text(&"x".repeat(1378)), json!({}), "10: body is invalid"),
         ("messagebird", text(&"и".repeat(604)), json!({}), "10: body is invalid"),
-        ("plivo", text(&"x".repeat(1601)), json!({}), "400: text is too long"),
-        ("plivo", text(&"и".repeat(738)), json!({}), "400: text is too long"),
+        ("plivo", text(&"x".repeat(1601)), json!({}), "400: text parameter length exceeds 1600 characters"),
+        ("plivo", text(&"и".repeat(738)), json!({}), "400: text parameter length exceeds 737 unicode characters"),
         ("vonage", text(&"x".repeat(3201)), json!({}), "12: Message Too Long"),
         ("telnyx", text(&"x".repeat(1531)), json!({}), "40302: Message too large"),
+        ("firebase-fcm", element(image("a.png")), json!({}), "notification.imageUrl must be a valid URL string"),
+        (
+            "firebase-fcm",
+            text("b"),
+            json!({ "body": { "apns": { "fcm_options": { "image": "a.png" } } } }),
+            "apns.fcmOptions.imageUrl must be a valid URL string",
+        ),
+        ("firebase-fcm", text("b"), json!({ "android": { "ttl": "soon" } }), "duration must end with 's'"),
+        (
+            "msteams",
+            attached(json!([{ "content": {} }])),
+            json!({}),
+            "BadSyntax: attachments[0].contentType is required",
+        ),
     ];
     let profile = json!({
         "email": "ada@example.com", "phone_number": "+15551234567", "firebaseToken": "t", "apn": "t", "expo": "t",
@@ -120,6 +137,27 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
         assert_eq!(record["reason"], "PROVIDER_ERROR", "{provider}: {expected}");
         let error = record["error"].as_str().unwrap();
         assert!(error.contains(expected), "{provider}: {error}, expected {expected}");
+    }
+}
+
+/// `tests/providers` holds the same cards against Microsoft's own library.
+#[test]
+fn a_card_of_the_authors_is_refused_as_its_schema_has_it() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let profile = json!({ "ms_teams": { "conversation_id": "c" } });
+    let cards: Vec<Value> = serde_json::from_str(include_str!("../providers/cards.json")).unwrap();
+    for case in cards {
+        let channel = json!({ "type": "channel", "channel": "msteams", "raw": { "card": case["card"] } });
+        let content = json!({ "version": "2022-01-01", "elements": [channel] });
+        let (_, record) = sent(&customer, by("msteams", content, json!({})), profile.clone());
+        match case["refused"].as_str() {
+            None => assert_eq!(record["status"], "SENT", "{case}: {record}"),
+            Some(expected) => {
+                let error = record["error"].as_str().unwrap_or_default();
+                assert_eq!(error, format!("InvalidBotAdaptiveCard: {expected}"), "{case}");
+            }
+        }
     }
 }
 

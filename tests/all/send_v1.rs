@@ -1,5 +1,6 @@
 //! The first form of a send: an event beside its recipient, or beside lists.
 
+use crate::support::binary::Binary;
 use crate::support::{Customer, Daemon, json, wait_until};
 use serde_json::Value;
 
@@ -133,4 +134,42 @@ fn a_first_form_that_cannot_be_is_refused_by_its_field() {
         assert!(refused.starts_with(expected), "said     {refused}\nexpected {expected}");
     }
     assert_eq!(customer.get("/messages").ok(200)["results"], json!([]));
+}
+
+#[test]
+fn what_is_told_of_a_first_form_is_called_as_it_calls_it() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    order_shipped(&customer);
+    customer.put("/lists/news/subscriptions/ada", &json!({})).done();
+    customer.put("/profiles/ada", &json!({ "profile": { "email": "ada@example.com" } })).ok(200);
+    let overriding =
+        json!({ "channel": { "email": { "subjekt": "S" } }, "twilio": { "config": { "authToken": "t" } } });
+    let told = |title: &str| {
+        daemon.logs(&format!("{title}: override.channel.email.subjekt has no effect"));
+        daemon.logs(&format!("{title}: override.twilio.config.authToken has no effect"));
+    };
+    // Where it comes, and where its job is run.
+    let to_bob = json!({ "event": "order-shipped", "recipient": "bob", "override": overriding });
+    send(&customer, to_bob);
+    told("a send to 'bob'");
+    let to_list = json!({ "event": "order-shipped", "list": "news", "override": overriding });
+    let job_id = customer.post("/send/list", &to_list).ok(200)["messageId"].as_str().unwrap().to_owned();
+    told(&format!("job {job_id}"));
+    // Where it is sent again.
+    let resend = |job_id: &str| {
+        wait_until("the subscriber is reached", || !customer.outbox(job_id).is_empty());
+        let message_id = customer.outbox(job_id)[0]["message_id"].as_str().unwrap().to_owned();
+        customer.post(&format!("/messages/{message_id}/resend"), &json!({})).ok(202);
+    };
+    resend(&job_id);
+    told("a send to 'ada'");
+    assert!(!daemon.stderr().contains("message.override"), "{}", daemon.stderr());
+    // The second form keeps its own names.
+    let second = json!({ "to": { "list_id": "news" }, "template": "order-shipped", "override": overriding });
+    let job_id =
+        customer.post("/send", &json!({ "message": second })).ok(202)["requestId"].as_str().unwrap().to_owned();
+    daemon.logs(&format!("job {job_id}: message.override.twilio.config.authToken has no effect"));
+    resend(&job_id);
+    daemon.logs("a send to 'ada': message.override.twilio.config.authToken has no effect");
 }

@@ -221,4 +221,56 @@ export const MESSAGES = [
     },
     expect: { text: ['Tea | 4 €', 'More of it (https://example.com/more)', 'Springfield'] },
   },
+  {
+    name: 'mjml',
+    message: {
+      brand_id: 'acme',
+      content: {
+        version: '2022-01-01',
+        elements: [
+          { type: 'meta', title: 'MJML in an element' },
+          text('An element of HTML that is MJML stands between two texts.'),
+          {
+            type: 'html',
+            content:
+              '<mjml><mj-body><mj-section background-color="#e8f5f0"><mj-column><mj-text>The left column of MJML</mj-text></mj-column><mj-column><mj-text>The right column of MJML</mj-text><mj-button href="https://example.com/mjml" background-color="#0a7d5a">Open it</mj-button></mj-column></mj-section></mj-body></mjml>',
+          },
+          text('This is the text behind it.'),
+        ],
+      },
+    },
+    expect: { shows: ['The right column of MJML', 'This is the text behind it.', 'Springfield'] },
+  },
+  {
+    name: 'looks',
+    message: {
+      content: {
+        version: '2022-01-01',
+        elements: [
+          { type: 'meta', title: 'What the designer writes' },
+          text('A heading of the third level', { text_style: 'h3', align: 'center', color: '#0a5c7d' }),
+          text('On a ground of its own, with a border and a larger letter.', {
+            background_color: '#fff7e0', padding: '12px 20px', border_color: '#d0a000', border_size: '2px', font_size: '18px', line_height: '28px', color: '#5b4200',
+          }),
+          text('', { align: 'right', elements: [{ type: 'string', content: 'marked', highlight: '#ffee88', color: '#333333' }, { type: 'string', content: ' and ' }, { type: 'string', content: 'large', font_size: '22px', bold: true }] }),
+          { type: 'divider', color: '#0a7d5a', border_width: '4px', padding: '8px 0px' },
+          { type: 'divider', width: '50%', border_width: '2px', align: 'left' },
+          {
+            type: 'group', background_color: '#f0f4f8', padding: '16px', border: { enabled: true, color: '#9fb3c8', size: '1px', radius: 8 },
+            elements: [text('In a group with a border'), button('In the group', { border_radius: '20px', padding: '12px 40px', font_size: '18px', background_color: '#0a5c7d' })],
+          },
+          {
+            type: 'columns', gap: '24px', background_color: '#eef7ee', padding: '10px', border_width: '1px', border_color: '#88aa88', border_radius: '6px', vertical_align: 'middle',
+            elements: [
+              { type: 'column', width: '33%', background_color: '#ffffff', padding: '8px', elements: [{ type: 'image', src: PIXEL, alt_text: 'A square', width: '80px', height: '80px' }] },
+              { type: 'column', width: '67%', elements: [text('The middle of this text is beside the middle of the picture.'), { type: 'quote', content: 'A quote in a column', border_color: '#0a7d5a' }] },
+            ],
+          },
+          { type: 'list', list_type: 'unordered', font_size: '14px', line_height: '1.8', padding: '4px 12px', background_color: '#f6f0fa', elements: [{ type: 'list-item', content: 'A small item' }, { type: 'list-item', content: 'One with a ground', background_color: '#e8d8f4' }] },
+          text('Below all of them.'),
+        ],
+      },
+    },
+    expect: { shows: ['Below all of them.'] },
+  },
 ];
