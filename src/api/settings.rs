@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::auth::Keys;
+use super::frame::Frames;
 use super::hosts::Hosts;
 use super::late::LateAnswers;
 use super::mailbox_state::MailboxState;
@@ -53,6 +54,10 @@ pub struct Settings {
     pub test_clock: Option<ManualClock>,
     /// How jobs go on.
     pub lifecycle: Lifecycle,
+    /// What the page shows apart from itself.
+    pub frames: Frames,
+    /// Where the page's files are read from, in place of those that are built in.
+    pub ui_dir: Option<PathBuf>,
 }
 
 /// What the process holds of environments.

@@ -24,7 +24,7 @@ const RULES: &[Rule] = &[
     ),
     ("ready", &["cli", "http"]),
     ("doctor", &["cli", "findings"]),
-    ("demo", &["app", "cli", "config", "store"]),
+    ("demo", &["app", "cli", "config", "store", "model"]),
     (
         "app",
         &[
@@ -53,6 +53,7 @@ const RULES: &[Rule] = &[
         "api",
         &[
             "http",
+            "ui",
             "faults",
             "journal",
             "findings",
@@ -69,6 +70,7 @@ const RULES: &[Rule] = &[
             "model",
         ],
     ),
+    ("ui", &[]),
     ("faults", &["http", "model"]),
     ("journal", &["http", "model"]),
     ("seed", &["send", "store", "compose", "render", "model"]),
