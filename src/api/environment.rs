@@ -1,6 +1,9 @@
 //! Environments by their handles, for the page: it knows no keys. Only where any key is accepted, since whoever may send any
 //! key is kept from nothing by not knowing one.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use serde_json::json;
 
 use super::call::Params;
@@ -9,6 +12,26 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{self, Request, Response};
 use crate::model::environment::Environment;
 use crate::store::{Store, environment_list};
+
+/// Environments that were listed or named. After a reset the file knows nothing of one until something is made in it.
+#[derive(Clone, Default)]
+pub struct Handles(Arc<Mutex<HashMap<String, Environment>>>);
+
+impl Handles {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Environment>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, environment: &Environment) {
+        let mut known = self.known();
+        if known.len() < REMEMBERED {
+            known.insert(environment.handle(), environment.clone());
+        }
+    }
+}
+
+/// Environments that are remembered by their handles.
+const REMEMBERED: usize = 10_000;
 
 /// Names an environment in place of a key.
 pub const HEADER: &str = "x-bulkd-environment";
@@ -30,10 +53,14 @@ pub fn named(store: &Store, settings: &Settings, request: &Request) -> Result<En
     let handle = request.header(HEADER).unwrap_or_default();
     let expected = || Error::invalid(HEADER, "expected the 'environment' of an item of GET /_bulkd/environments");
     let beginning = Environment::hash_of_handle(handle).ok_or_else(expected)?;
+    if let Some(known) = settings.handles.known().get(handle) {
+        return Ok(known.clone());
+    }
     let found = store.read_for_request(|db| environment_list::find(db, beginning))?;
-    found.filter(|environment| environment.handle() == handle).ok_or_else(|| {
-        Error::not_found("this environment has nothing any more: it was reset, or all that it had was dropped")
-    })
+    let found = found.filter(|environment| environment.handle() == handle);
+    let found = found.ok_or_else(|| Error::not_found("there is no such environment (any more)"))?;
+    settings.handles.add(&found);
+    Ok(found)
 }
 
 fn needs_key(settings: &Settings) -> bool {
@@ -58,6 +85,7 @@ pub fn list(store: &Store, settings: &Settings, request: &Request, _: Params) ->
         true => Vec::new(),
         false => store.read_for_request(|db| environment_list::list(db, LISTED))?,
     };
+    known.iter().for_each(|it| settings.handles.add(&it.environment));
     let items: Vec<_> = known
         .iter()
         .map(|it| {

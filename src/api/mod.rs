@@ -60,6 +60,7 @@ mod webhook;
 mod wrong_keys;
 
 pub use auth::Keys;
+pub use environment::Handles;
 pub use frame::Frames;
 pub use hosts::Hosts;
 pub use late::LateAnswers;

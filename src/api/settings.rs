@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::auth::Keys;
+use super::environment::Handles;
 use super::frame::Frames;
 use super::hosts::Hosts;
 use super::late::LateAnswers;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub test_clock: Option<ManualClock>,
     /// How jobs go on.
     pub lifecycle: Lifecycle,
+    /// By what the page names environments.
+    pub handles: Handles,
     /// What the page shows apart from itself.
     pub frames: Frames,
     /// Where the page's files are read from, in place of those that are built in.

@@ -328,7 +328,7 @@ async function begin() {
     if (asked && first?.environment !== asked) toast('That environment has nothing any more', 'bad');
     choose(first?.environment ?? null);
   } catch (error) {
-    fill(main, h('div', { class: 'empty' }, icon('none'), h('p', { class: 'empty-title' }, 'bulkd does not answer'), h('p', null, error.message), add(h('button', { class: 'primary', onclick: () => location.reload() }), ['Try again'])));
+    fill(main, h('div.empty', icon('none'), h('p.empty-title', 'bulkd does not answer'), h('p', error.message), add(h('button.primary', { onclick: () => location.reload() }), ['Try again'])));
   }
 }
 

@@ -25,12 +25,12 @@ function inline(text, kind) {
     out.push(plain(rest.slice(0, match.index)));
     rest = rest.slice(match.index + match[0].length);
     const [, mono, bold, italic, struck, first, second, escaped] = match;
-    if (mono) out.push(h('code', null, plain(mono)));
-    else if (bold) out.push(h('b', null, inline(bold, kind)));
-    else if (italic) out.push(h('i', null, inline(italic, kind)));
-    else if (struck) out.push(h('s', null, inline(struck, kind)));
+    if (mono) out.push(h('code', plain(mono)));
+    else if (bold) out.push(h('b', inline(bold, kind)));
+    else if (italic) out.push(h('i', inline(italic, kind)));
+    else if (struck) out.push(h('s', inline(struck, kind)));
     else if (escaped) out.push(escaped);
-    else if (kind === 'slack') out.push(/^[@#!]/.test(first) ? h('span', { class: 'mention' }, `@${plain(second ?? first.slice(1))}`) : link(first, plain(second ?? first)));
+    else if (kind === 'slack') out.push(/^[@#!]/.test(first) ? h('span.mention', `@${plain(second ?? first.slice(1))}`) : link(first, plain(second ?? first)));
     else out.push(link(second, first));
   }
   out.push(plain(rest));
@@ -43,19 +43,19 @@ function rich(text, kind) {
     const heading = kind === 'markdown' && /^(#{1,3}) (.*)/.exec(line);
     if (heading) return h('div', { class: `h${heading[1].length}` }, inline(heading[2], kind));
     const quote = /^(?:>|&gt;) ?(.*)/.exec(line);
-    if (quote) return h('blockquote', null, inline(quote[1], kind));
-    return h('div', null, line ? inline(line, kind) : '\u00a0');
+    if (quote) return h('blockquote', inline(quote[1], kind));
+    return h('div', line ? inline(line, kind) : '\u00a0');
   });
 }
 
 /** What stands for a picture that is not loaded. @param {string} [alt] @param {string} [url] */
-const picture = (alt, url) => h('div', { class: 'picture', title: url ?? '' }, icon('template'), alt || 'Picture');
+const picture = (alt, url) => h('div.picture', { title: url ?? '' }, icon('template'), alt || 'Picture');
 
 /** @param {any} entry */
 function email(entry) {
-  const frames = h('div', { class: 'mail-frame' });
-  const bar = h('div', { class: 'bar' });
-  const wrap = h('div', { class: 'mail' }, bar, frames);
+  const frames = h('div.mail-frame');
+  const bar = h('div.bar');
+  const wrap = h('div.mail', bar, frames);
   let [width, scheme, form, images] = ['desktop', matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light', 'html', false];
   /** @type {Promise<string> | null} */
   let path = null;
@@ -65,7 +65,7 @@ function email(entry) {
     wrap.dataset.width = width;
     wrap.dataset.scheme = scheme;
     if (form === 'text') {
-      fill(frames, h('pre', { class: 'plain', tabindex: 0, role: 'region', 'aria-label': 'Text' }, plainText(entry)));
+      fill(frames, h('pre.plain', { tabindex: 0, role: 'region', 'aria-label': 'Text' }, plainText(entry)));
       return;
     }
     if (form === 'headers') {
@@ -73,7 +73,7 @@ function email(entry) {
       return;
     }
     if (form === 'source') {
-      fill(frames, h('pre', { class: 'plain source', tabindex: 0, role: 'region', 'aria-label': 'HTML source' }, html));
+      fill(frames, h('pre.plain.source', { tabindex: 0, role: 'region', 'aria-label': 'HTML source' }, html));
       return;
     }
     path ??= frame(html);
@@ -90,8 +90,8 @@ function email(entry) {
       form = name;
       void show();
     }),
-    h('span', { class: 'grow' }),
-    hasRemote && h('button', { type: 'button', title: 'To load them tells their senders that somebody looks', onclick: (event) => {
+    h('span.grow'),
+    hasRemote && h('button', { title: 'To load them tells their senders that somebody looks', onclick: (event) => {
       images = true;
       event.target.remove();
       void show();
@@ -126,16 +126,16 @@ function headers(entry) {
     ['From', people(body.from)], ['To', people(to.to) ?? entry.address], ['Cc', people(to.cc)], ['Bcc', people(to.bcc)],
     ['Reply-To', people(body.reply_to ?? body.replyTo)], ['Subject', entry.subject], ...Object.entries(body.headers ?? {}),
   ];
-  return h('dl', { class: 'pairs wide' }, lines.filter(([, value]) => value).map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, String(value)))));
+  return h('dl.pairs.wide', lines.filter(([, value]) => value).map(([name, value]) => h('div', h('dt', name), h('dd', String(value)))));
 }
 
 /** @param {any} entry */
 function sms(entry) {
   const { count: parts = 1, encoding = '' } = entry.segments ?? {};
   return h('div', { class: 'phone' },
-    h('div', { class: 'phone-top' }, h('span', { class: 'face' }, icon('sms')), h('span', null, sent(entry).From ?? sent(entry).from ?? 'Your sender')),
-    h('div', { class: 'bubble' }, entry.body),
-    h('p', { class: 'phone-note', title: 'A phone network carries an SMS in parts, and each is paid for' },
+    h('div.phone-top', h('span.face', icon('sms')), h('span', sent(entry).From ?? sent(entry).from ?? 'Your sender')),
+    h('div.bubble', entry.body),
+    h('p.phone-note', { title: 'A phone network carries an SMS in parts, and each is paid for' },
       `${counted(parts, 'segment')} · ${encoding} · ${counted([...(entry.body ?? '')].length, 'character')}`));
 }
 
@@ -146,35 +146,35 @@ function push(entry) {
   const at = new Date(entry.created_at);
   const image = body.message?.notification?.image ?? body.data?.image ?? body.richContent?.image;
   return h('div', { class: 'phone lock' },
-    h('div', { class: 'lock-time', 'aria-hidden': 'true' }, at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })),
-    h('div', { class: 'lock-day', 'aria-hidden': 'true' }, at.toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })),
-    h('div', { class: 'note' }, h('span', { class: 'app' }, icon('push')),
-      h('div', null, h('div', { class: 'note-top' }, h('span', null, 'Your app'), h('span', null, 'now')),
-        (note.title ?? entry.subject) && h('b', null, note.title ?? entry.subject), h('div', null, note.body ?? entry.body), image && picture('Picture', image))));
+    h('div.lock-time', { 'aria-hidden': 'true' }, at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })),
+    h('div.lock-day', { 'aria-hidden': 'true' }, at.toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })),
+    h('div.note', h('span.app', icon('push')),
+      h('div', h('div.note-top', h('span', 'Your app'), h('span', 'now')),
+        (note.title ?? entry.subject) && h('b', note.title ?? entry.subject), h('div', note.body ?? entry.body), image && picture('Picture', image))));
 }
 
 /** @param {any} entry */
 function inbox(entry) {
   const body = sent(entry);
   return h('div', { class: 'feed' },
-    h('div', { class: 'feed-top' }, 'Inbox', h('span', { class: 'badge' }, '1')),
-    h('div', { class: 'feed-item' }, h('i', { class: 'dot', 'aria-hidden': 'true' }),
-      h('div', null, h('b', null, body.title ?? entry.subject ?? ''), h('div', { class: 'feed-text' }, body.preview ?? body.body ?? entry.body),
-        h('div', { class: 'acts' }, (body.actions ?? []).map((it) => h('span', { class: it.style === 'link' ? 'linkish' : 'btn', title: it.href ?? '' }, it.content)))),
-      h('time', null, 'now')));
+    h('div.feed-top', 'Inbox', h('span.badge', '1')),
+    h('div.feed-item', h('i.dot', { 'aria-hidden': 'true' }),
+      h('div', h('b', body.title ?? entry.subject ?? ''), h('div.feed-text', body.preview ?? body.body ?? entry.body),
+        h('div.acts', (body.actions ?? []).map((it) => h('span', { class: it.style === 'link' ? 'linkish' : 'btn', title: it.href ?? '' }, it.content)))),
+      h('time', 'now')));
 }
 
 /** @param {any} block */
 function slackBlock(block) {
   const text = (it) => (it?.type === 'plain_text' ? it.text : rich(it?.text ?? '', 'slack'));
   switch (block.type) {
-    case 'header': return h('div', { class: 'h1' }, text(block.text));
-    case 'section': return h('div', null, text(block.text));
-    case 'context': return h('div', { class: 'subtle' }, (block.elements ?? []).map(text));
+    case 'header': return h('div.h1', text(block.text));
+    case 'section': return h('div', text(block.text));
+    case 'context': return h('div.subtle', (block.elements ?? []).map(text));
     case 'divider': return h('hr');
     case 'image': return picture(block.alt_text, block.image_url);
-    case 'actions': return h('div', { class: 'acts' }, (block.elements ?? []).map((it) => h('span', { class: `btn ${it.style ?? ''}`, title: it.url ?? '' }, text(it.text))));
-    default: return h('div', { class: 'subtle' }, `[${block.type}]`);
+    case 'actions': return h('div.acts', (block.elements ?? []).map((it) => h('span', { class: `btn ${it.style ?? ''}`, title: it.url ?? '' }, text(it.text))));
+    default: return h('div.subtle', `[${block.type}]`);
   }
 }
 
@@ -182,7 +182,7 @@ function slackBlock(block) {
 function cardElement(it) {
   if (it.type === 'TextBlock') return h('div', { class: `${it.weight === 'Bolder' ? 'strong' : ''} ${it.isSubtle ? 'subtle' : ''} ${/Large/.test(it.size ?? '') ? 'h2' : ''}` }, rich(it.text, 'markdown'));
   if (it.type === 'Image') return picture(it.altText, it.url);
-  if (it.type === 'ActionSet') return h('div', { class: 'acts' }, (it.actions ?? []).map((action) => h('span', { class: 'btn', title: action.url ?? '' }, action.title)));
+  if (it.type === 'ActionSet') return h('div.acts', (it.actions ?? []).map((action) => h('span.btn', { title: action.url ?? '' }, action.title)));
   const items = it.items ?? it.columns ?? it.body;
   return items ? h('div', { class: it.style === 'emphasis' ? 'emphasis' : '' }, items.map(cardElement)) : h('hr');
 }
@@ -194,19 +194,19 @@ function chat(entry) {
   const { provider } = entry;
   const card = body.attachments?.[0]?.content;
   const content = provider === 'msteams' && card
-    ? h('div', { class: 'card-in' }, (card.body ?? []).map(cardElement), card.actions && cardElement({ type: 'ActionSet', actions: card.actions }))
-    : provider === 'discord' ? h('div', null, rich(body.content ?? entry.body, 'markdown'), (body.embeds ?? []).map((it) => h('div', { class: 'card-in' }, it.title && h('b', null, it.title), rich(it.description ?? '', 'markdown'))))
+    ? h('div.card-in', (card.body ?? []).map(cardElement), card.actions && cardElement({ type: 'ActionSet', actions: card.actions }))
+    : provider === 'discord' ? h('div', rich(body.content ?? entry.body, 'markdown'), (body.embeds ?? []).map((it) => h('div.card-in', it.title && h('b', it.title), rich(it.description ?? '', 'markdown'))))
     : body.blocks ? body.blocks.map(slackBlock)
-    : h('div', null, entry.subject && h('div', { class: 'h1' }, entry.subject), rich(body.text ?? entry.body, provider === 'slack' ? 'slack' : 'markdown'));
+    : h('div', entry.subject && h('div.h1', entry.subject), rich(body.text ?? entry.body, provider === 'slack' ? 'slack' : 'markdown'));
   return h('div', { class: `chat ${provider}` },
-    h('div', { class: 'chat-top' }, icon('direct_message'), entry.address, h('span', { class: 'dim' }, providerWord(provider))),
-    h('div', { class: 'chat-line' }, h('span', { class: 'bot', 'aria-hidden': 'true' }, 'A'),
-      h('div', { class: 'chat-body' }, h('div', { class: 'chat-who' }, h('b', null, 'Your app'), h('small', null, provider === 'slack' ? 'APP' : 'BOT'), h('time', null, time)), content)));
+    h('div.chat-top', icon('direct_message'), entry.address, h('span.dim', providerWord(provider))),
+    h('div.chat-line', h('span.bot', { 'aria-hidden': 'true' }, 'A'),
+      h('div.chat-body', h('div.chat-who', h('b', 'Your app'), h('small', provider === 'slack' ? 'APP' : 'BOT'), h('time', time)), content)));
 }
 
 /** @param {any} entry */
 function other(entry) {
-  return h('div', { class: 'other' }, entry.subject && h('h3', null, entry.subject), h('pre', { class: 'plain', tabindex: 0, role: 'region', 'aria-label': 'Text' }, entry.body));
+  return h('div.other', entry.subject && h('h3', entry.subject), h('pre.plain', { tabindex: 0, role: 'region', 'aria-label': 'Text' }, entry.body));
 }
 
 /** @type {Record<string, (entry: any) => Node>} */

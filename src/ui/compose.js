@@ -67,7 +67,7 @@ export function readUsers(text) {
         return [{ line: 1, error: `not JSON: ${error.message}`, text: text.slice(0, 80) }];
       }
     }
-    return text.split('\n').map((it, at) => [it, at + 1]).filter(([it]) => it.trim()).map(([it, line]) => {
+    return text.split('\n').map((it, at) => ({ it, line: at + 1 })).filter(({ it }) => it.trim()).map(({ it, line }) => {
       try {
         const user = JSON.parse(it);
         return user && typeof user === 'object' && !Array.isArray(user) ? checked(line, user, it) : { line, error: 'expected an object', text: it };
@@ -82,6 +82,7 @@ export function readUsers(text) {
   return body.map(({ line, row }) => {
     const shown = row.join(', ');
     if (row.length !== names.length) return { line, error: `${counted(row.length, 'cell')}, and the first line has ${names.length}`, text: shown };
+    /** @type {any[]} */
     const [profile, data, user] = [{}, {}, {}];
     names.forEach((name, at) => {
       const value = row[at].trim();
@@ -102,13 +103,13 @@ export function open(root, first) {
   kept.template = first.params.get('template') || kept.template;
   let [users, isBusy] = [[], false];
   const good = () => users.filter((it) => it.user);
-  const shown = h('div', { class: 'look' });
+  const shown = h('div.look');
   const coded = h('div');
-  const told = h('p', { class: 'state', role: 'status' });
-  const what = h('div', { class: 'fields' });
+  const told = h('p.state', { role: 'status' });
+  const what = h('div.fields');
   const table = rows('compose-users', 'Users that were read', 34, (at) => row(users[at]));
-  const run = h('button', { class: 'primary big', type: 'button' });
-  const bar = h('div', { class: 'progress', hidden: true }, h('i', { class: 'done' }));
+  const run = h('button.primary.big', { type: 'button' });
+  const bar = h('div.progress', { hidden: true }, h('i.done'));
   let language = 'python';
 
   const definition = () => ({
@@ -119,8 +120,8 @@ export function open(root, first) {
   });
   function row(it) {
     return it.error
-      ? [h('span', { class: 'num' }, it.line), h('span', { class: 'pill bad' }, 'Left out'), h('span', { class: 'what' }, it.error, h('span', { class: 'dim' }, ` — ${it.text}`))]
-      : [h('span', { class: 'num' }, it.line), h('b', { class: 'who' }, it.recipient), h('span', { class: 'what dim' }, [it.user.profile?.email ?? it.user.profile?.phone_number, JSON.stringify(it.user.data ?? it.user.to?.data ?? {})].filter(Boolean).join('  '))];
+      ? [h('span.num', it.line), h('span.pill.bad', 'Left out'), h('span.what', it.error, h('span.dim', ` — ${it.text}`))]
+      : [h('span.num', it.line), h('b.who', it.recipient), h('span.what.dim', [it.user.profile?.email ?? it.user.profile?.phone_number, JSON.stringify(it.user.data ?? it.user.to?.data ?? {})].filter(Boolean).join('  '))];
   }
   const show = paced(200, () => {
     const it = users[kept.chosen]?.user ? users[kept.chosen] : good()[0];
@@ -144,7 +145,7 @@ export function open(root, first) {
   }
   function count_() {
     const bad = users.length - good().length;
-    fill(told, counted(good().length, 'user'), bad ? h('b', { class: 'bad' }, `, ${counted(bad, 'row')} left out`) : '');
+    fill(told, counted(good().length, 'user'), bad ? h('b.bad', `, ${counted(bad, 'row')} left out`) : '');
     fill(run, icon('play'), good().length ? `Send to ${counted(good().length, 'user')}` : 'Send');
     run.disabled = isBusy || !good().length || (kept.from === 'template' && !kept.template);
   }
@@ -173,7 +174,7 @@ export function open(root, first) {
   };
   const input = h('input', { type: 'file', accept: '.csv,.json,.jsonl,.ndjson,.txt', class: 'sr', tabindex: -1, 'aria-label': 'A file of users' });
   input.addEventListener('change', () => take(input.files[0]));
-  const drop = h('div', { class: 'drop' }, who);
+  const drop = h('div.drop', who);
   drop.addEventListener('dragover', () => drop.classList.add('over-it'));
   drop.addEventListener('dragleave', () => drop.classList.remove('over-it'));
   drop.addEventListener('drop', (event) => {
@@ -196,15 +197,15 @@ export function open(root, first) {
       show();
     } });
     if (kept.from === 'content') {
-      fill(what, h('label', null, 'Title', h('input', bind('title'))), h('label', null, 'Text', h('textarea', { rows: 4, ...bind('body') })));
+      fill(what, h('label', 'Title', h('input', bind('title'))), h('label', 'Text', h('textarea', { rows: 4, ...bind('body') })));
     } else {
       const found = await attempt(() => get('/notifications', { limit: 500 }));
       const all = found?.results ?? [];
       if (!kept.template) kept.template = all[0]?.id ?? '';
-      fill(what, all.length ? h('label', null, 'Template', h('select', { onchange: (event) => {
+      fill(what, all.length ? h('label', 'Template', h('select', { onchange: (event) => {
         kept.template = event.target.value;
         show();
-      } }, all.map((it) => h('option', { value: it.id, selected: it.id === kept.template }, it.name || it.id)))) : h('p', { class: 'dim' }, 'No template is stored here.'));
+      } }, all.map((it) => h('option', { value: it.id, selected: it.id === kept.template }, it.name || it.id)))) : h('p.dim', 'No template is stored here.'));
     }
     count_();
     show();
@@ -238,23 +239,23 @@ export function open(root, first) {
   }));
 
   fill(root, h('div', { class: 'compose' },
-    h('section', { class: 'page' }, h('h1', null, 'Compose a job'),
-      h('h2', null, 'What is said'),
+    h('section.page', h('h1', 'Compose a job'),
+      h('h2', 'What is said'),
       choice('Made of', [['content', 'Written here'], ['template', 'A template']], kept.from, (name) => {
         kept.from = name;
         void paintWhat();
       }), what,
-      h('h2', null, 'Who gets it'),
-      h('p', { class: 'dim' }, 'Paste or drop CSV with a first line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data. ', h('button', { class: 'linkish', type: 'button', onclick: () => input.click() }, 'Choose a file'), input),
-      drop, told, h('div', { class: 'list-body card read' }, table),
-      h('div', { class: 'acts' }, run), bar),
-    h('section', { class: 'pane' }, h('div', { class: 'page' },
-      h('h2', null, 'How it looks for the chosen user'),
+      h('h2', 'Who gets it'),
+      h('p.dim', 'Paste or drop CSV with a first line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data. ', h('button.linkish', { onclick: () => input.click() }, 'Choose a file'), input),
+      drop, told, h('div.list-body.card.read', table),
+      h('div.acts', run), bar),
+    h('section.pane', h('div', { class: 'page' },
+      h('h2', 'How it looks for the chosen user'),
       choice('Channel', CHANNEL_NAMES.slice(0, 5).map((it) => [it, [icon(it), channelWord(it)]]), kept.channel, (name) => {
         kept.channel = name;
         show();
       }), shown,
-      h('h2', null, 'The same as code'),
+      h('h2', 'The same as code'),
       choice('Language', [['python', 'Python'], ['node', 'Node'], ['curl', 'curl']], language, (name) => {
         language = name;
         show();

@@ -5,21 +5,27 @@ const SVG = 'http://www.w3.org/2000/svg';
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
 /**
- * An element. `on…` are listeners, `class`, `data` and `style` are what they say; booleans are there or not.
- * @param {string} tag
- * @param {Record<string, any>} [props]
- * @param {...(Child | Child[])} children
+ * An element: `h('p.dim', {title: 'Why'}, 'Because')`. Of its properties `on…` are listeners, `data` and `style` are what they
+ * say, and booleans are there or not.
+ * @param {string} name with its classes
+ * @param {...any} children behind the properties, if there are any
  * @returns {any}
  */
-export function h(tag, props, ...children) {
+export function h(name, ...children) {
+  const [tag, ...classes] = name.split('.');
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(props ?? {})) {
+  if (classes.length) element.className = classes.join(' ');
+  if (tag === 'button') element.setAttribute('type', 'button');
+  const [first] = children;
+  const props = first && typeof first === 'object' && !Array.isArray(first) && !(first instanceof Node) ? children.shift() : {};
+  for (const [key, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
-    else if (name === 'data') Object.assign(element.dataset, value);
-    else if (name === 'style') for (const [key, it] of Object.entries(value)) element.style.setProperty(key, String(it));
-    else if (name === 'value') /** @type {any} */ (element).value = value;
-    else element.setAttribute(name, value === true ? '' : String(value));
+    if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
+    else if (key === 'class') element.className += ` ${value}`;
+    else if (key === 'data') Object.assign(element.dataset, value);
+    else if (key === 'style') for (const [it, of] of Object.entries(value)) element.style.setProperty(it, String(of));
+    else if (key === 'value') /** @type {any} */ (element).value = value;
+    else element.setAttribute(key, value === true ? '' : String(value));
   }
   add(element, children);
   return element;
@@ -78,7 +84,7 @@ export function toast(text, kind = 'good') {
 
 /** A button that copies. @param {string | (() => string)} text @param {string} [label] @param {string} [shown] */
 export function copy(text, label = 'Copy', shown = '') {
-  const button = h('button', { class: 'copy quiet', type: 'button', 'aria-label': label, title: label }, icon('copy'), shown);
+  const button = h('button.copy.quiet', { 'aria-label': label, title: label }, icon('copy'), shown);
   button.addEventListener('click', async (event) => {
     event.stopPropagation();
     try {
@@ -95,7 +101,7 @@ export function copy(text, label = 'Copy', shown = '') {
 
 /** A block of code with a button to copy it. @param {string} text @param {string} [label] */
 export function code(text, label = 'Copy the code') {
-  return h('div', { class: 'code' }, h('pre', { tabindex: 0, role: 'region', 'aria-label': label.replace('Copy the ', '') }, text), copy(text, label));
+  return h('div.code', h('pre', { tabindex: 0, role: 'region', 'aria-label': label.replace('Copy the ', '') }, text), copy(text, label));
 }
 
 /** Longer texts in JSON are shown by their beginning. */
@@ -103,7 +109,7 @@ const SHOWN = 400;
 
 /** JSON with its kinds of values apart. @param {any} value @param {string} [label] */
 export function json(value, label = 'JSON') {
-  const pre = h('pre', { class: 'json', tabindex: 0, role: 'region', 'aria-label': label });
+  const pre = h('pre.json', { tabindex: 0, role: 'region', 'aria-label': label });
   const text = JSON.stringify(value, (_, it) => (typeof it === 'string' && it.length > SHOWN ? `${it.slice(0, SHOWN)}… (${it.length.toLocaleString('en')} characters)` : it), 2) ?? 'null';
   const tokens = /("(?:\\.|[^"\\])*")(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g;
   let last = 0;
@@ -114,7 +120,7 @@ export function json(value, label = 'JSON') {
     last = match.index + match[0].length;
   }
   pre.append(text.slice(last));
-  return h('div', { class: 'code' }, pre, copy(() => JSON.stringify(value, null, 2), 'Copy the JSON'));
+  return h('div.code', pre, copy(() => JSON.stringify(value, null, 2), 'Copy the JSON'));
 }
 
 /**
@@ -125,9 +131,9 @@ export function json(value, label = 'JSON') {
  * @param {(name: string) => void} choose
  */
 export function choice(label, options, chosen, choose) {
-  const group = h('div', { class: 'choice', role: 'group', 'aria-label': label });
+  const group = h('div.choice', { role: 'group', 'aria-label': label });
   for (const [name, shown] of options) {
-    const button = h('button', { type: 'button', 'aria-pressed': String(name === chosen) }, shown);
+    const button = h('button', { 'aria-pressed': String(name === chosen) }, shown);
     button.addEventListener('click', () => {
       for (const it of group.children) it.setAttribute('aria-pressed', String(it === button));
       choose(name);
@@ -139,7 +145,7 @@ export function choice(label, options, chosen, choose) {
 
 /** What stands where nothing is. @param {string} title @param {...any} more */
 export function empty(title, ...more) {
-  return h('div', { class: 'empty' }, h('p', { class: 'empty-title' }, title), ...more);
+  return h('div.empty', h('p.empty-title', title), ...more);
 }
 
 /** Runs work, and says why it failed. @param {() => Promise<any>} work @param {string} [done] */

@@ -16,8 +16,8 @@ const POINTS = 240;
 /** A bar of what was done. @param {any} job */
 function progress(job) {
   const done = job.received ? (job.enqueued + job.failures) / job.received : 0;
-  const bar = h('div', { class: 'progress', role: 'progressbar', 'aria-label': 'Users who had their turn', 'aria-valuemin': 0, 'aria-valuemax': job.received, 'aria-valuenow': job.enqueued + job.failures });
-  bar.append(h('i', { class: 'done', style: { width: `${done * 100}%` } }), h('i', { class: 'failed', style: { width: `${job.received ? (job.failures / job.received) * 100 : 0}%` } }));
+  const bar = h('div.progress', { role: 'progressbar', 'aria-label': 'Users who had their turn', 'aria-valuemin': 0, 'aria-valuemax': job.received, 'aria-valuenow': job.enqueued + job.failures });
+  bar.append(h('i.done', { style: { width: `${done * 100}%` } }), h('i.failed', { style: { width: `${job.received ? (job.failures / job.received) * 100 : 0}%` } }));
   return bar;
 }
 
@@ -48,22 +48,22 @@ let left = { at: -1, offset: 0 };
 function list(root) {
   let [items, cursor, isWhole, kind, isLoading] = [[], null, false, '', false];
   const jobs = rows('job-list', 'Jobs', 58, (index) => row(items[index]));
-  const over = h('div', { class: 'over', hidden: true });
-  const all = h('span', { class: 'dim' });
+  const over = h('div.over', { hidden: true });
+  const all = h('span.dim');
   fill(root, h('div', { class: 'page' },
-    h('header', { class: 'page-top' }, h('h1', null, 'Jobs'), all, h('span', { class: 'grow' }),
+    h('header.page-top', h('h1', 'Jobs'), all, h('span.grow'),
       choice('Which', [['', 'All'], ['PROCESSING', 'Running'], ['CREATED', 'Not run'], ['COMPLETED', 'Completed'], ['ERROR', 'Failed']], '', (name) => {
         kind = name;
         void load();
       })),
-    h('div', { class: 'list-body card' }, jobs, over)));
+    h('div.list-body.card', jobs, over)));
 
   function row(job) {
     return [
-      h('span', { class: 'chan' }, icon(job.kind === 'SEND' ? 'email' : 'jobs')),
-      h('code', { class: 'who' }, job.job_id), pill(job.status),
+      h('span.chan', icon(job.kind === 'SEND' ? 'email' : 'jobs')),
+      h('code.who', job.job_id), pill(job.status),
       h('time', { title: exactly(job.created_at) }, when(job.created_at)),
-      h('span', { class: 'what' }, `${job.kind === 'SEND' ? 'Send' : 'Bulk'} · ${counted(job.received, 'user')}`, job.failures ? h('b', { class: 'bad' }, ` · ${count(job.failures)} failed`) : '', job.rate ? ` · ${short(job.rate)} users/s` : '', job.error ? ` · ${job.error}` : ''),
+      h('span.what', `${job.kind === 'SEND' ? 'Send' : 'Bulk'} · ${counted(job.received, 'user')}`, job.failures ? h('b.bad', ` · ${count(job.failures)} failed`) : '', job.rate ? ` · ${short(job.rate)} users/s` : '', job.error ? ` · ${job.error}` : ''),
       job.status === 'PROCESSING' && progress(job),
     ];
   }
@@ -76,7 +76,7 @@ function list(root) {
     [cursor, isWhole] = [found?.paging?.cursor ?? null, !found?.paging?.more];
     jobs.resize(items.length);
     over.hidden = items.length > 0;
-    fill(over, empty('No jobs', h('p', null, 'A bulk job or a send shows here as soon as it is created. ', h('a', { href: address(['compose']) }, 'Compose one'))));
+    fill(over, empty('No jobs', h('p', 'A bulk job or a send shows here as soon as it is created. ', h('a', { href: address(['compose']) }, 'Compose one'))));
   }
   async function load() {
     await page(false);
@@ -94,7 +94,7 @@ function list(root) {
     if (isNew && jobs.offset < 8) refresh();
     else if (news.jobs.size) jobs.later();
   });
-  jobs.addEventListener('drawn', (event) => {
+  jobs.addEventListener('drawn', (/** @type {any} */ event) => {
     if (event.detail.last > items.length - 20 && !isWhole && items.length) void page(true);
   });
   jobs.addEventListener('open', () => {
@@ -120,8 +120,8 @@ function one(root, first) {
   const jobId = first.id;
   let [job, which, total, opened, pane] = [null, first.params.get('users') ?? '', 0, '', null];
   const points = [];
-  const head = h('div', { class: 'job-head' });
-  const told = h('div', { class: 'job-told' });
+  const head = h('div.job-head');
+  const told = h('div.job-told');
   const users = rows('job-users', 'Users', 46, (index) => row(pages.get(index), index));
   const pages = new Pages(PAGE, async (at, limit) => {
     const found = await get(`/_bulkd/jobs/${part(jobId)}/users`, { at, limit, status: which });
@@ -132,7 +132,7 @@ function one(root, first) {
     const from = Math.floor(users.offset / users.height);
     return Math.abs(page * PAGE - from) < 3 * PAGE;
   };
-  const over = h('div', { class: 'over', hidden: true });
+  const over = h('div.over', { hidden: true });
   const place = h('input', { type: 'number', min: 1, class: 'place', 'aria-label': 'Go to the user with this number', placeholder: 'Go to #' });
   place.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter') return;
@@ -140,21 +140,21 @@ function one(root, first) {
     users.offset = (Number(place.value) - 1) * users.height;
     users.focus();
   });
-  const tabs = h('div', { class: 'bar' });
-  const reading = h('section', { class: 'pane', 'aria-label': 'Message' });
+  const tabs = h('div.bar');
+  const reading = h('section.pane', { 'aria-label': 'Message' });
   const split = h('div', { class: 'split job' },
-    h('section', { class: 'list', 'aria-label': 'Job' }, head, h('div', { class: 'users' }, tabs, h('div', { class: 'list-body' }, users, over))), reading);
+    h('section.list', { 'aria-label': 'Job' }, head, h('div.users', tabs, h('div.list-body', users, over))), reading);
   fill(root, split);
 
   function row(it, index) {
-    if (!it) return h('span', { class: 'what dim' }, `#${count(index + 1)} …`);
+    if (!it) return h('span.what.dim', `#${count(index + 1)} …`);
     const message = it.message;
     const status = message?.status ?? it.status;
     return [
-      h('span', { class: 'num' }, count(it.at + 1)), h('span', { class: 'who' }, it.recipient),
+      h('span.num', count(it.at + 1)), h('span.who', it.recipient),
       message?.channel ? icon(message.channel, channelWord(message.channel)) : icon('none'),
       pill(status, message?.reason),
-      h('span', { class: 'what' }, it.error ?? message?.error ?? (message ? (message.subject ?? message.address) : JSON.stringify(it.user))),
+      h('span.what', it.error ?? message?.error ?? (message ? (message.subject ?? message.address) : JSON.stringify(it.user))),
     ];
   }
   function grow(to) {
@@ -174,10 +174,10 @@ function one(root, first) {
       users.offset = 0;
       users.at = -1;
       grow(sizes());
-    }), h('span', { class: 'grow' }), place);
+    }), h('span.grow'), place);
   }
   function number(value, word, meaning, kind = '') {
-    return h('div', { class: `number ${kind}`, title: meaning }, h('b', null, value), h('span', null, word));
+    return h('div', { class: `number ${kind}`, title: meaning }, h('b', value), h('span', word));
   }
   /** The pace of a run, as far as it was watched. */
   function curve() {
@@ -187,16 +187,16 @@ function one(root, first) {
     const most = Math.max(...rates, 1);
     const d = rates.map((rate, i) => `${i ? 'L' : 'M'}${((points[i + 1][0] - from[0]) / Math.max(1, to[0] - from[0])) * 300},${39 - (rate / most) * 36}`).join('');
     const svg = s('svg', { viewBox: '0 0 300 40', preserveAspectRatio: 'none', class: 'curve', role: 'img', 'aria-label': `Users a second, at most ${count(Math.round(most))}` }, s('path', { d: `${d}V40H0Z`, class: 'area' }), s('path', { d }));
-    return h('figure', null, svg, h('figcaption', null, `at most ${short(Math.round(most))} users/s`));
+    return h('figure', svg, h('figcaption', `at most ${short(Math.round(most))} users/s`));
   }
   function paint() {
     const took = job.run_at && (job.completed_at ?? Date.now()) - job.run_at;
     fill(head,
-      h('div', { class: 'job-title' }, h('button', { class: 'quiet', type: 'button', 'aria-label': 'Back to the jobs', onclick: () => go(['jobs']) }, icon('back')),
-        h('h1', null, titleOf(job.definition)), pill(job.status), h('span', { class: 'grow' }),
-        job.status === 'CREATED' && h('button', { class: 'primary', type: 'button', onclick: () => attempt(() => post(`/bulk/${part(jobId)}/run`), 'It runs').then(load) }, icon('play'), 'Run')),
-      h('p', { class: 'dim' }, idWithCopy(jobId, 'job’s id'), ` created ${ago(job.created_at)}`, took ? `, ran for ${span(took)}` : ''),
-      job.error && h('p', { class: 'verdict bad' }, job.error),
+      h('div.job-title', h('button.quiet', { 'aria-label': 'Back to the jobs', onclick: () => go(['jobs']) }, icon('back')),
+        h('h1', titleOf(job.definition)), pill(job.status), h('span.grow'),
+        job.status === 'CREATED' && h('button.primary', { onclick: () => attempt(() => post(`/bulk/${part(jobId)}/run`), 'It runs').then(load) }, icon('play'), 'Run')),
+      h('p.dim', idWithCopy(jobId, 'job’s id'), ` created ${ago(job.created_at)}`, took ? `, ran for ${span(took)}` : ''),
+      job.error && h('p.verdict.bad', job.error),
       progress(job),
       h('div', { class: 'numbers' },
         number(count(job.received), 'received', 'Users that were added to the job'),
@@ -214,11 +214,11 @@ function one(root, first) {
     ].sort((a, b) => b.count - a.count);
     const most = Math.max(1, ...kinds.map((it) => it.count));
     fill(told, kinds.length > 0 && h('section', { class: 'became' },
-      h('h2', null, 'What became of them', job.counted < job.enqueued && h('span', { class: 'dim' }, ` of the first ${count(job.counted)}`)),
-      h('ul', null, kinds.map((it) => h('li', { class: statusKind(it.status) },
+      h('h2', 'What became of them', job.counted < job.enqueued && h('span.dim', ` of the first ${count(job.counted)}`)),
+      h('ul', kinds.map((it) => h('li', { class: statusKind(it.status) },
         h(it.href ? 'a' : 'button', it.href ? { href: it.href } : { type: 'button', onclick: () => /** @type {any} */ (tabs.querySelectorAll('.choice button')[1]).click() },
-          icon(it.channel ?? 'none'), h('span', { class: 'became-word', title: it.error ?? statusMeaning(it.status) }, it.word), h('i', { style: { width: `${(it.count / most) * 100}%` } }), h('b', null, count(it.count))))))),
-    h('details', { class: 'section' }, h('summary', null, h('h3', null, 'Definition')), json(job.definition, 'Definition')));
+          icon(it.channel ?? 'none'), h('span.became-word', { title: it.error ?? statusMeaning(it.status) }, it.word), h('i', { style: { width: `${(it.count / most) * 100}%` } }), h('b', count(it.count))))))),
+    h('details.section', h('summary', h('h3', 'Definition')), json(job.definition, 'Definition')));
   }
   async function load() {
     const found = await attempt(() => get(`/_bulkd/jobs/${part(jobId)}`));

@@ -15,7 +15,7 @@ const EVENTS = {
 };
 
 /** @param {string} title @param {any[]} content @param {boolean} [isOpen] */
-const section = (title, content, isOpen = true) => h('details', { class: 'section', open: isOpen }, h('summary', null, h('h3', null, title)), ...content);
+const section = (title, content, isOpen = true) => h('details.section', { open: isOpen }, h('summary', h('h3', title)), ...content);
 
 /** @param {any} value */
 const shownValue = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
@@ -23,30 +23,30 @@ const shownValue = (value) => (typeof value === 'string' ? value : JSON.stringif
 /** @param {Record<string, {value: any, from: string}>} values @param {Record<string, string>} meanings */
 function pairs(values, meanings) {
   const entries = Object.entries(values ?? {});
-  if (!entries.length) return h('p', { class: 'dim' }, 'None');
-  return h('dl', { class: 'pairs' }, entries.map(([name, { value, from }]) => h('div', null, h('dt', null, name), h('dd', null, shownValue(value), h('span', { class: 'from', title: meanings[from] ?? '' }, from)))));
+  if (!entries.length) return h('p.dim', 'None');
+  return h('dl.pairs', entries.map(([name, { value, from }]) => h('div', h('dt', name), h('dd', shownValue(value), h('span.from', { title: meanings[from] ?? '' }, from)))));
 }
 
 /** @param {any} detail */
 function routing(detail) {
   const { tried, asked } = detail.routing;
   const steps = tried.map((it) => h('li', { class: statusKind(it.status) },
-    h('span', { class: 'way' }, icon(it.channel), h('b', null, channelWord(it.channel)), h('span', { class: 'dim' }, providerWord(it.provider))),
-    pill(it.status, it.reason), h('div', { class: 'dim wrap' }, it.error ?? (reasonWord(it.reason) || it.address))));
+    h('span.way', icon(it.channel), h('b', channelWord(it.channel)), h('span.dim', providerWord(it.provider))),
+    pill(it.status, it.reason), h('div.dim.wrap', it.error ?? (reasonWord(it.reason) || it.address))));
   return [
-    h('p', { class: 'dim' }, asked ? `Asked for: ${asked.method === 'all' ? 'all of' : 'the first that works of'} ${(asked.channels ?? []).map((it) => (typeof it === 'string' ? channelWord(it) : JSON.stringify(it))).join(', ')}` : 'Nothing was asked for: the usual order of channels'),
-    steps.length ? h('ol', { class: 'ways' }, steps) : h('p', { class: `verdict ${statusKind(detail.status)}` }, detail.error ?? (reasonWord(detail.reason) || statusMeaning(detail.status))),
+    h('p.dim', asked ? `Asked for: ${asked.method === 'all' ? 'all of' : 'the first that works of'} ${(asked.channels ?? []).map((it) => (typeof it === 'string' ? channelWord(it) : JSON.stringify(it))).join(', ')}` : 'Nothing was asked for: the usual order of channels'),
+    steps.length ? h('ol.ways', steps) : h('p', { class: `verdict ${statusKind(detail.status)}` }, detail.error ?? (reasonWord(detail.reason) || statusMeaning(detail.status))),
   ];
 }
 
 /** @param {any[]} history */
 function timeline(history) {
   const first = history[0]?.ts ?? 0;
-  return h('ol', { class: 'timeline' }, history.map((it) => {
+  return h('ol.timeline', history.map((it) => {
     const more = Object.fromEntries(Object.entries(it).filter(([name]) => !['type', 'ts'].includes(name)));
     const by = [it.channel?.name ?? it.channel, providerWord(it.provider), reasonWord(it.reason)].filter((text) => typeof text === 'string' && text).join(' · ');
     return h('li', { class: statusKind(it.type) },
-      h('details', null, h('summary', null, h('b', null, EVENTS[it.type] ?? it.type), h('span', { class: 'dim' }, by), h('time', { title: exactly(it.ts) }, it.ts === first ? exactly(it.ts).slice(11, 19) : `+${it.ts - first} ms`)), json(more, it.type)));
+      h('details', h('summary', h('b', EVENTS[it.type] ?? it.type), h('span.dim', by), h('time', { title: exactly(it.ts) }, it.ts === first ? exactly(it.ts).slice(11, 19) : `+${it.ts - first} ms`)), json(more, it.type)));
   }));
 }
 
@@ -74,8 +74,8 @@ function findings(detail) {
   const { codes, links } = detail;
   if (!codes.length && !links.length) return null;
   return section('Codes and links', [
-    codes.map((it) => h('div', { class: 'found' }, h('code', { class: 'otp' }, it), copy(it, 'Copy the code'))),
-    links.map((it) => h('div', { class: 'found' }, h('span', { class: 'url', title: it }, it), copy(it, 'Copy the link'))),
+    codes.map((it) => h('div.found', h('code.otp', it), copy(it, 'Copy the code'))),
+    links.map((it) => h('div.found', h('span.url', { title: it }, it), copy(it, 'Copy the link'))),
   ]);
 }
 
@@ -96,10 +96,10 @@ export function openMessage(root, messageId, options) {
       void attempt(() => post(`/_bulkd/messages/${part(messageId)}/events`, { status }), `It is ${statusWord(status).toLowerCase()}`).then(refresh);
     };
     return h('div', { class: 'acts' },
-      detail.status === 'DELAYED' && h('button', { type: 'button', onclick: () => attempt(() => post(`/messages/${part(messageId)}/cancel`), 'It is canceled').then(refresh) }, 'Cancel'),
-      went && h('select', { class: 'chip', 'aria-label': 'What happens to it next', onchange: event }, h('option', { value: '' }, 'Have it be…'), ['DELIVERED', 'OPENED', 'CLICKED', 'UNDELIVERABLE'].map((it) => h('option', { value: it }, it === 'UNDELIVERABLE' ? 'Bounced' : statusWord(it)))),
-      h('button', { type: 'button', title: 'Make a new message of the same, with what is stored now', onclick: () => attempt(() => post(`/messages/${part(messageId)}/resend`), 'It was sent again') }, icon('again'), 'Send again'),
-      h('button', { type: 'button', title: 'Copy the address of this page, for a colleague', onclick: () => {
+      detail.status === 'DELAYED' && h('button', { onclick: () => attempt(() => post(`/messages/${part(messageId)}/cancel`), 'It is canceled').then(refresh) }, 'Cancel'),
+      went && h('select.chip', { 'aria-label': 'What happens to it next', onchange: event }, h('option', { value: '' }, 'Have it be…'), ['DELIVERED', 'OPENED', 'CLICKED', 'UNDELIVERABLE'].map((it) => h('option', { value: it }, it === 'UNDELIVERABLE' ? 'Bounced' : statusWord(it)))),
+      h('button', { title: 'Make a new message of the same, with what is stored now', onclick: () => attempt(() => post(`/messages/${part(messageId)}/resend`), 'It was sent again') }, icon('again'), 'Send again'),
+      h('button', { title: 'Copy the address of this page, for a colleague', onclick: () => {
         void navigator.clipboard.writeText(location.href).then(() => toast('The address is copied'));
       } }, icon('copy'), 'Link'));
   }
@@ -110,19 +110,19 @@ export function openMessage(root, messageId, options) {
     chosen = Math.min(chosen, Math.max(0, entries.length - 1));
     const entry = entries[chosen];
     const title = entry?.subject ?? entry?.body?.split('\n')[0] ?? detail.error ?? statusWord(detail.status);
-    const look = h('div', { class: 'look' });
+    const look = h('div.look');
     const showLook = (name) => fill(look, name === 'request' ? json(entry.request, 'Request of the provider') : seen(entry));
     const tabs = entry && choice('What is shown', [['seen', 'As seen'], ['request', `${providerWord(entry.provider)}’s request`]], 'seen', showLook);
     if (entry) showLook('seen');
-    const article = h('article', { class: 'message', tabindex: -1, 'aria-label': `Message to ${detail.recipient}` },
+    const article = h('article.message', { tabindex: -1, 'aria-label': `Message to ${detail.recipient}` },
       h('header', { class: 'message-top' },
-        h('button', { class: 'back quiet', type: 'button', 'aria-label': 'Back to the list', onclick: options.back }, icon('back')),
-        h('span', { class: 'avatar', 'aria-hidden': 'true', style: { '--hue': hue(detail.recipient) } }, initials(detail.recipient)),
+        h('button.back.quiet', { 'aria-label': 'Back to the list', onclick: options.back }, icon('back')),
+        h('span.avatar', { 'aria-hidden': 'true', style: { '--hue': hue(detail.recipient) } }, initials(detail.recipient)),
         h('div', { class: 'message-who' },
-          h('h2', null, title),
-          h('p', null, h('a', { href: address(['outbox'], { recipient: detail.recipient }), title: 'All messages to this recipient' }, detail.recipient), entry && entry.address !== detail.recipient && h('span', { class: 'dim' }, ` ${entry.address}`), h('time', { class: 'dim', title: exactly(detail.created_at) }, exactly(detail.created_at).slice(0, 19)))),
+          h('h2', title),
+          h('p', h('a', { href: address(['outbox'], { recipient: detail.recipient }), title: 'All messages to this recipient' }, detail.recipient), entry && entry.address !== detail.recipient && h('span.dim', ` ${entry.address}`), h('time.dim', { title: exactly(detail.created_at) }, exactly(detail.created_at).slice(0, 19)))),
         pill(detail.status, detail.reason), actions(detail)),
-      (detail.error || detail.reason) && h('p', { class: `verdict ${statusKind(detail.status)}` }, h('b', null, statusMeaning(detail.status)), `${reasonWord(detail.reason) ? `: ${reasonWord(detail.reason)}` : ''}. `, detail.error),
+      (detail.error || detail.reason) && h('p', { class: `verdict ${statusKind(detail.status)}` }, h('b', statusMeaning(detail.status)), `${reasonWord(detail.reason) ? `: ${reasonWord(detail.reason)}` : ''}. `, detail.error),
       h('div', { class: 'message-body' },
         h('div', { class: 'message-main' },
           entry && h('div', { class: 'bar' },
@@ -130,8 +130,8 @@ export function openMessage(root, messageId, options) {
               chosen = Number(at);
               paint(detail);
             }), tabs),
-          entry ? look : empty('Nothing went out', h('p', null, 'How that came about stands beside it.'))),
-        h('aside', { class: 'message-side', 'aria-label': 'How it came about' },
+          entry ? look : empty('Nothing went out', h('p', 'How that came about stands beside it.'))),
+        h('aside.message-side', { 'aria-label': 'How it came about' },
           findings(detail),
           section('The way it took', routing(detail)),
           section('What happened', [timeline(detail.history)]),
@@ -139,9 +139,9 @@ export function openMessage(root, messageId, options) {
           section('Profile', [pairs(detail.profile, { request: 'The request said so', 'stored profile': 'It was stored before' })], false),
           section('Find this in a test', finding(detail, entry)),
           section('Where it belongs', [h('dl', { class: 'pairs' },
-            h('div', null, h('dt', null, 'Message'), h('dd', null, h('code', null, detail.message_id), copy(detail.message_id, 'Copy the id'))),
-            h('div', null, h('dt', null, 'Job'), h('dd', null, h('a', { href: address(['jobs', detail.job_id]) }, h('code', null, detail.job_id)), copy(detail.job_id, 'Copy the job’s id'))),
-            h('div', null, h('dt', null, 'Channels'), h('dd', null, counted(entries.length, 'delivery', 'deliveries'))))], false))));
+            h('div', h('dt', 'Message'), h('dd', h('code', detail.message_id), copy(detail.message_id, 'Copy the id'))),
+            h('div', h('dt', 'Job'), h('dd', h('a', { href: address(['jobs', detail.job_id]) }, h('code', detail.job_id)), copy(detail.job_id, 'Copy the job’s id'))),
+            h('div', h('dt', 'Channels'), h('dd', counted(entries.length, 'delivery', 'deliveries'))))], false))));
     const { scrollTop } = root;
     fill(root, article);
     root.scrollTop = scrollTop;
@@ -152,7 +152,7 @@ export function openMessage(root, messageId, options) {
       const detail = await get(`/_bulkd/outbox/${part(messageId)}`);
       if (!isOver) paint(detail);
     } catch (error) {
-      if (!isOver) fill(root, empty('There is no such message', h('p', null, error.message), h('button', { type: 'button', onclick: options.back }, 'Back')));
+      if (!isOver) fill(root, empty('There is no such message', h('p', error.message), h('button', { onclick: options.back }, 'Back')));
     }
   }
 

@@ -43,7 +43,7 @@ export function pill(status, reason) {
 export function summary(entry) {
   if (!entry.channel) return entry.error ?? reasonWord(entry.reason) ?? statusMeaning(entry.status);
   const text = (entry.body ?? '').replace(/\s+/g, ' ').trim();
-  return entry.subject ? [h('b', null, entry.subject), text && ` — ${text.slice(0, 160)}`] : text.slice(0, 200);
+  return entry.subject ? [h('b', entry.subject), text && ` — ${text.slice(0, 160)}`] : text.slice(0, 200);
 }
 
 /** @param {HTMLElement} root @param {Route} first */
@@ -65,19 +65,19 @@ export function open(root, first) {
 
   const list = rows('outbox-list', 'Messages', 54, (index) => row(items[index]));
   const field = h('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search subject, body, address and recipient', autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'search' });
-  const chips = h('div', { class: 'chips' });
-  const state = h('p', { class: 'state', role: 'status' });
-  const fresh = h('button', { class: 'fresh', type: 'button', hidden: true, onclick: () => {
+  const chips = h('div.chips');
+  const state = h('p.state', { role: 'status' });
+  const fresh = h('button.fresh', { hidden: true, onclick: () => {
     void load();
     list.scrollTop = 0;
   } });
-  const nothing = h('div', { class: 'over', hidden: true });
-  const reading = h('section', { class: 'pane', 'aria-label': 'Message' });
+  const nothing = h('div.over', { hidden: true });
+  const reading = h('section.pane', { 'aria-label': 'Message' });
   const split = h('div', { class: 'split' },
-    h('section', { class: 'list', 'aria-label': 'Outbox' },
-      h('h1', { class: 'sr' }, 'Outbox'),
-      h('div', { class: 'search' }, icon('search'), field, h('kbd', { 'aria-hidden': 'true' }, '/')), chips,
-      h('div', { class: 'list-body' }, fresh, list, nothing), state),
+    h('section.list', { 'aria-label': 'Outbox' },
+      h('h1.sr', 'Outbox'),
+      h('div.search', icon('search'), field, h('kbd', { 'aria-hidden': 'true' }, '/')), chips,
+      h('div.list-body', fresh, list, nothing), state),
     reading);
   fill(root, split);
 
@@ -87,10 +87,10 @@ export function open(root, first) {
     const status = entry.status;
     const icons = item.entries.map((it) => icon(it.channel ?? 'none', `${channelWord(it.channel)}${it.provider ? ` by ${providerWord(it.provider)}` : ''}`));
     return [
-      h('span', { class: `chan ${entry.channel ?? 'none'}` }, icons[0], icons.length > 1 && h('small', null, `+${icons.length - 1}`)),
-      h('span', { class: 'who' }, entry.recipient),
+      h('span', { class: `chan ${entry.channel ?? 'none'}` }, icons[0], icons.length > 1 && h('small', `+${icons.length - 1}`)),
+      h('span.who', entry.recipient),
       h('time', { datetime: new Date(entry.created_at).toISOString(), title: exactly(entry.created_at) }, when(entry.created_at)),
-      h('span', { class: 'what' }, summary(entry)),
+      h('span.what', summary(entry)),
       status !== 'SENT' && pill(status, entry.reason),
     ];
   }
@@ -199,7 +199,7 @@ export function open(root, first) {
     const isFiltered = ['q', ...FILTERS].some((name) => params.get(name));
     const isNothing = !items.length && isWhole;
     nothing.hidden = !isNothing;
-    if (isNothing) fill(nothing, empty(isFiltered ? 'Nothing is like that' : 'The outbox is empty', isFiltered && h('button', { type: 'button', onclick: () => go(['outbox']) }, 'Show all')));
+    if (isNothing) fill(nothing, empty(isFiltered ? 'Nothing is like that' : 'The outbox is empty', isFiltered && h('button', { onclick: () => go(['outbox']) }, 'Show all')));
     const searched = params.get('q') && !isWhole && items.length < 30 ? `, ${count(looked * 200_000)} looked through…` : '';
     fill(state, isNothing ? '' : `${isWhole ? '' : 'The newest '}${counted(items.length, 'message')}${searched}`);
   }
@@ -221,7 +221,7 @@ export function open(root, first) {
     fill(chips,
       select('channel', 'Any channel', CHANNEL_NAMES.map((name) => [name, channelWord(name)])),
       select('status', 'Any outcome', MESSAGE_STATUSES.map((name) => [name, statusWord(name)])),
-      FILTERS.slice(2).filter((name) => params.get(name)).map((name) => h('button', { class: 'chip set', type: 'button', title: 'Remove this filter', onclick: () => set(name, '') },
+      FILTERS.slice(2).filter((name) => params.get(name)).map((name) => h('button.chip.set', { title: 'Remove this filter', onclick: () => set(name, '') },
         `${name === 'job_id' ? 'job' : name}: ${name === 'job_id' ? `…${params.get(name)?.slice(-6)}` : params.get(name)}`, icon('x'))));
   }
 
@@ -254,7 +254,7 @@ export function open(root, first) {
     if (list.at < 0) list.choose(0);
   });
 
-  list.addEventListener('drawn', (event) => {
+  list.addEventListener('drawn', (/** @type {any} */ event) => {
     if (event.detail.last > items.length - 20) void more();
     if (list.offset < 8 && unseen && unseen !== Infinity) {
       unseen = 0;
@@ -309,7 +309,7 @@ export function open(root, first) {
   }
 
   function blank() {
-    fill(reading, empty('Choose a message', h('p', null, h('kbd', null, 'j'), ' ', h('kbd', null, 'k'), ' move, ', h('kbd', null, '/'), ' searches, ', h('kbd', null, '?'), ' lists all keys')));
+    fill(reading, empty('Choose a message', h('p', h('kbd', 'j'), ' ', h('kbd', 'k'), ' move, ', h('kbd', '/'), ' searches, ', h('kbd', '?'), ' lists all keys')));
   }
 
   function back() {
@@ -347,4 +347,4 @@ export function open(root, first) {
 export const toOutbox = (params) => address(['outbox'], params);
 
 /** @param {string} id @param {string} label */
-export const idWithCopy = (id, label) => h('span', { class: 'id' }, h('code', null, id), copy(id, `Copy the ${label}`));
+export const idWithCopy = (id, label) => h('span.id', h('code', id), copy(id, `Copy the ${label}`));

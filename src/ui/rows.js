@@ -25,8 +25,8 @@ export class Rows extends HTMLElement {
     if (this.layer) return;
     this.tabIndex = 0;
     this.setAttribute('role', 'listbox');
-    this.layer = h('div', { class: 'rows-layer', role: 'presentation' });
-    this.spacer = h('div', { class: 'rows-spacer', role: 'presentation' });
+    this.layer = h('div.rows-layer', { role: 'presentation' });
+    this.spacer = h('div.rows-spacer', { role: 'presentation' });
     this.append(this.layer, this.spacer);
     this.addEventListener('scroll', () => this.draw(), { passive: true });
     this.addEventListener('keydown', (event) => this.key(event));
@@ -117,7 +117,7 @@ export class Rows extends HTMLElement {
     for (let index = first; index < last; index++) {
       let row = this.shown.get(index);
       if (!row) {
-        row = /** @type {HTMLElement} */ (h('div', { class: 'row', role: 'option', id: `${this.id}-${index}`, data: { at: index }, 'aria-setsize': this.count, 'aria-posinset': index + 1 }, this.render(index)));
+        row = /** @type {HTMLElement} */ (h('div.row', { role: 'option', id: `${this.id}-${index}`, data: { at: index }, 'aria-setsize': this.count, 'aria-posinset': index + 1 }, this.render(index)));
         row.style.height = `${this.height}px`;
         this.shown.set(index, row);
         this.layer.append(row);

@@ -30,14 +30,14 @@ export function open(root) {
   const show = (name) => fill(place, code(all[name][1], `Copy the ${all[name][0]} code`));
   show('python');
   fill(root, h('div', { class: 'start' },
-    h('h1', null, 'Nothing was sent yet'),
-    h('p', { class: 'lead' }, 'Set one variable, and change nothing else in your program. Whatever it sends to Courier comes here instead, and goes nowhere.'),
+    h('h1', 'Nothing was sent yet'),
+    h('p.lead', 'Set one variable, and change nothing else in your program. Whatever it sends to Courier comes here instead, and goes nowhere.'),
     code(all.shell[1], 'Copy the variable'),
-    h('p', { class: 'dim' }, 'Any API key that is not empty will do. Each key has an environment of its own, so tests that run side by side use a key each.'),
-    h('h2', null, 'Send the first message'),
+    h('p.dim', 'Any API key that is not empty will do. Each key has an environment of its own, so tests that run side by side use a key each.'),
+    h('h2', 'Send the first message'),
     choice('Language', [['python', 'Python'], ['node', 'Node'], ['curl', 'curl']], 'python', show),
     place,
-    h('p', { class: 'waiting', role: 'status' }, h('i'), 'It is shown here the moment it comes'),
-    h('p', { class: 'dim' }, 'Or ', h('a', { href: '#/compose' }, 'write one here'), ', without any code.')));
+    h('p.waiting', { role: 'status' }, h('i'), 'It is shown here the moment it comes'),
+    h('p.dim', 'Or ', h('a', { href: '#/compose' }, 'write one here'), ', without any code.')));
   return { update() {} };
 }

@@ -30,26 +30,26 @@ export async function render(message, channel) {
 export async function preview(place, message, channel) {
   try {
     const { detail, entry } = await render(message, channel);
-    fill(place, entry ? seen(entry) : empty('Nothing would go out', h('p', null, detail.error ?? detail.reason ?? detail.status)));
+    fill(place, entry ? seen(entry) : empty('Nothing would go out', h('p', detail.error ?? detail.reason ?? detail.status)));
   } catch (error) {
-    fill(place, h('p', { class: 'verdict bad' }, error.message));
+    fill(place, h('p.verdict.bad', error.message));
   }
 }
 
 export function open(root, first) {
   let [templates, brands, shown] = [[], [], ''];
-  const names = h('nav', { class: 'side', 'aria-label': 'Templates and brands' });
-  const place = h('section', { class: 'pane', 'aria-label': 'What is stored' });
-  fill(root, h('div', { class: 'two' }, names, place));
+  const names = h('nav.side', { 'aria-label': 'Templates and brands' });
+  const place = h('section.pane', { 'aria-label': 'What is stored' });
+  fill(root, h('div.two', names, place));
 
   function paintNames(to) {
     const item = (path, title, dim) => h('a', { href: `#/${path.map(part).join('/')}`, 'aria-current': path.slice(1).join('/') === [to.id, to.sub].filter(Boolean).join('/') ? 'page' : false, onclick: (event) => {
       event.preventDefault();
       go(path);
-    } }, h('b', null, title), h('span', { class: 'dim' }, dim));
-    fill(names, h('h1', { class: 'sr' }, 'Templates and brands'),
-      h('h2', null, 'Templates'), templates.map((it) => item(['templates', it.id], it.name || it.id, it.alias ?? it.id)), !templates.length && h('p', { class: 'dim' }, 'None is stored'),
-      h('h2', null, 'Brands'), brands.map((it) => item(['templates', 'brand', it.id], it.name, it.id)), !brands.length && h('p', { class: 'dim' }, 'None is stored'));
+    } }, h('b', title), h('span.dim', dim));
+    fill(names, h('h1.sr', 'Templates and brands'),
+      h('h2', 'Templates'), templates.map((it) => item(['templates', it.id], it.name || it.id, it.alias ?? it.id)), !templates.length && h('p.dim', 'None is stored'),
+      h('h2', 'Brands'), brands.map((it) => item(['templates', 'brand', it.id], it.name, it.id)), !brands.length && h('p.dim', 'None is stored'));
   }
   function samples(message, content) {
     const data = Object.fromEntries(variables(content).map((name) => [name, `[${name}]`]));
@@ -61,7 +61,7 @@ export function open(root, first) {
     const [draft, published, { versions }] = await Promise.all([get(path, { version: 'draft' }), get(path, { version: 'published' }).catch(() => null), get(`${path}/versions`).catch(() => ({ versions: [] }))]);
     let channel = 'email';
     const { field, read } = samples({}, draft.content);
-    const sides = [['Published', published], ['Draft', draft]].map(([name, it]) => ({ it, place: h('div', { class: 'look' }), name }));
+    const sides = [['Published', published], ['Draft', draft]].map(([name, it]) => ({ it, place: h('div.look'), name }));
     const show = () => {
       let data;
       try {
@@ -79,24 +79,24 @@ export function open(root, first) {
     field.addEventListener('input', paced(300, show));
     const isSame = published && JSON.stringify(published.content) === JSON.stringify(draft.content);
     fill(place, h('div', { class: 'page' },
-      h('header', { class: 'page-top' }, h('h2', null, draft.name || id), idWithCopy(id, 'template’s id'), draft.alias && h('span', { class: 'chip' }, `event ${draft.alias}`), h('span', { class: 'grow' }),
-        isSame ? h('span', { class: 'dim' }, 'The draft is what is published') : h('button', { class: 'primary', type: 'button', onclick: () => attempt(() => post(`${path}/publish`), 'It is published').then(() => template(id)) }, 'Publish the draft')),
-      h('p', { class: 'dim' }, [draft.brand?.id && `Brand ${draft.brand.id}`, draft.subscription?.topic_id && `topic ${draft.subscription.topic_id}`, `${versions.length - 1 > 0 ? versions.length - 1 : 'no'} versions`, draft.updated && `changed ${ago(draft.updated)}`].filter(Boolean).join(' · ')),
-      h('div', { class: 'bar' }, choice('Channel', CHANNEL_NAMES.map((it) => [it, [icon(it), channelWord(it)]]), channel, (name) => {
+      h('header.page-top', h('h2', draft.name || id), idWithCopy(id, 'template’s id'), draft.alias && h('span.chip', `event ${draft.alias}`), h('span.grow'),
+        isSame ? h('span.dim', 'The draft is what is published') : h('button.primary', { onclick: () => attempt(() => post(`${path}/publish`), 'It is published').then(() => template(id)) }, 'Publish the draft')),
+      h('p.dim', [draft.brand?.id && `Brand ${draft.brand.id}`, draft.subscription?.topic_id && `topic ${draft.subscription.topic_id}`, `${versions.length - 1 > 0 ? versions.length - 1 : 'no'} versions`, draft.updated && `changed ${ago(draft.updated)}`].filter(Boolean).join(' · ')),
+      h('div.bar', choice('Channel', CHANNEL_NAMES.map((it) => [it, [icon(it), channelWord(it)]]), channel, (name) => {
         channel = name;
         show();
       })),
-      h('div', { class: 'sides' }, sides.filter(({ name }) => !isSame || name === 'Published').map(({ name, place: at }) => h('section', null, h('h3', null, isSame ? 'Published, and the draft' : name), at))),
-      h('div', { class: 'sides' }, h('section', null, h('h3', null, 'Sample data'), field), h('section', null, h('h3', null, 'Content'), json(draft.content, 'Content')))));
+      h('div.sides', sides.filter(({ name }) => !isSame || name === 'Published').map(({ name, place: at }) => h('section', h('h3', isSame ? 'Published, and the draft' : name), at))),
+      h('div.sides', h('section', h('h3', 'Sample data'), field), h('section', h('h3', 'Content'), json(draft.content, 'Content')))));
     show();
   }
   async function brand(id) {
     const it = await get(`/brands/${part(id)}`);
     const colors = Object.entries(it.settings?.colors ?? {});
-    const at = h('div', { class: 'look' });
-    fill(place, h('div', { class: 'page' }, h('header', { class: 'page-top' }, h('h2', null, it.name), idWithCopy(id, 'brand’s id')),
-      h('div', { class: 'swatches' }, colors.map(([name, color]) => h('span', null, h('i', { style: { background: color } }), name, ' ', h('code', null, color)))),
-      h('div', { class: 'sides' }, h('section', null, h('h3', null, 'An e-mail in its frame'), at), h('section', null, h('h3', null, 'Settings'), json(it.settings ?? {}, 'Settings')))));
+    const at = h('div.look');
+    fill(place, h('div.page', h('header.page-top', h('h2', it.name), idWithCopy(id, 'brand’s id')),
+      h('div.swatches', colors.map(([name, color]) => h('span', h('i', { style: { background: color } }), name, ' ', h('code', color)))),
+      h('div.sides', h('section', h('h3', 'An e-mail in its frame'), at), h('section', h('h3', 'Settings'), json(it.settings ?? {}, 'Settings')))));
     void preview(at, { to: ANYBODY, brand_id: id, content: { version: '2022-01-01', elements: [{ type: 'meta', title: 'Hello from ' + it.name }, { type: 'text', content: 'This is how a message looks.', text_style: 'h1' }, { type: 'text', content: 'With some words below, and a button.' }, { type: 'action', content: 'A button', href: 'https://example.com' }] } }, 'email');
   }
   async function load(to) {
@@ -105,7 +105,7 @@ export function open(root, first) {
     paintNames(to);
     if (!to.id && templates[0]) go(['templates', templates[0].id], {}, true);
     else if (!to.id && brands[0]) go(['templates', 'brand', brands[0].id], {}, true);
-    else if (!to.id) fill(place, empty('No templates and no brands', h('p', null, 'What POST /notifications and POST /brands store is shown here. A seed file can bring them: bulkd --seed fixtures.json')));
+    else if (!to.id) fill(place, empty('No templates and no brands', h('p', 'What POST /notifications and POST /brands store is shown here. A seed file can bring them: bulkd --seed fixtures.json')));
   }
   function update(to) {
     paintNames(to);
