@@ -59,12 +59,12 @@ export function onRefused(then) {
  * @param {string} method
  * @param {string} path
  * @param {any} [body]
- * @param {{signal?: AbortSignal, headers?: Record<string, string>}} [options]
+ * @param {{signal?: AbortSignal}} [options]
  */
 export async function call(method, path, body, options = {}) {
   const answer = await fetch(path, {
     method,
-    headers: { ...headers(), ...(body !== undefined && { 'content-type': 'application/json' }), ...options.headers },
+    headers: { 'x-bulkd-page': '1', ...headers(), ...(body !== undefined && { 'content-type': 'application/json' }) },
     body: body === undefined ? undefined : JSON.stringify(body),
     signal: options.signal,
     cache: 'no-store',

@@ -42,6 +42,8 @@ function rich(text, kind) {
   return (text ?? '').split('\n').map((line) => {
     const heading = kind === 'markdown' && /^(#{1,3}) (.*)/.exec(line);
     if (heading) return h('div', { class: `h${heading[1].length}` }, inline(heading[2], kind));
+    const small = kind === 'markdown' && /^-# (.*)/.exec(line);
+    if (small) return h('div.subtle', inline(small[1], kind));
     const quote = /^(?:>|&gt;) ?(.*)/.exec(line);
     if (quote) return h('blockquote', inline(quote[1], kind));
     return h('div', line ? inline(line, kind) : '\u00a0');

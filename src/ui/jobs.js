@@ -46,13 +46,17 @@ export function open(root, first) {
 let left = { at: -1, offset: 0 };
 
 function list(root) {
-  let [items, cursor, isWhole, kind, isLoading] = [[], null, false, '', false];
+  let [items, cursor, isWhole, status, kind, isLoading] = [[], null, false, '', 'BULK', false];
   const jobs = rows('job-list', 'Jobs', 58, (index) => row(items[index]));
   const over = h('div.over', { hidden: true });
   const all = h('span.dim');
   fill(root, h('div', { class: 'page' },
     h('header.page-top', h('h1', 'Jobs'), all, h('span.grow'),
-      choice('Which', [['', 'All'], ['PROCESSING', 'Running'], ['CREATED', 'Not run'], ['COMPLETED', 'Completed'], ['ERROR', 'Failed']], '', (name) => {
+      h('select.chip', { 'aria-label': 'Status', onchange: (event) => {
+        status = event.target.value;
+        void load();
+      } }, h('option', { value: '' }, 'Any status'), ['PROCESSING', 'CREATED', 'COMPLETED', 'ERROR'].map((it) => h('option', { value: it }, statusWord(it)))),
+      choice('Kind', [['BULK', 'Bulk jobs'], ['SEND', 'Sends'], ['', 'All']], kind, (name) => {
         kind = name;
         void load();
       })),
@@ -70,18 +74,25 @@ function list(root) {
   async function page(more) {
     if (isLoading) return;
     isLoading = true;
-    const found = await attempt(() => get('/_bulkd/jobs', { status: kind, limit: PAGE, cursor: more ? cursor : null }));
+    let some = [];
+    if (!more) cursor = null;
+    // Among many sends there may be few jobs.
+    for (let looks = 0; looks < 20 && some.length < 30; looks++) {
+      const found = await attempt(() => get('/_bulkd/jobs', { status, limit: 10 * PAGE, cursor }));
+      some = some.concat((found?.items ?? []).filter((it) => !kind || it.kind === kind));
+      [cursor, isWhole] = [found?.paging?.cursor ?? null, !found?.paging?.more];
+      if (isWhole) break;
+    }
     isLoading = false;
-    items = more ? items.concat(found?.items ?? []) : (found?.items ?? []);
-    [cursor, isWhole] = [found?.paging?.cursor ?? null, !found?.paging?.more];
+    items = more ? items.concat(some) : some;
     jobs.resize(items.length);
     over.hidden = items.length > 0;
     fill(over, empty('No jobs', h('p', 'A bulk job or a send shows here as soon as it is created. ', h('a', { href: address(['compose']) }, 'Compose one'))));
   }
   async function load() {
     await page(false);
-    const status = await get('/_bulkd/status').catch(() => null);
-    if (status) fill(all, `${counted(Object.values(status.jobs).reduce((sum, n) => sum + n, 0), 'job')}, ${counted(status.users.received, 'user')}`);
+    const held = await get('/_bulkd/status').catch(() => null);
+    if (held) fill(all, `${counted(Object.values(held.jobs).reduce((sum, n) => sum + n, 0), 'job and send', 'jobs and sends')}, ${counted(held.users.received, 'user')}`);
   }
   const refresh = paced(400, load);
   const silence = live.listen((news) => {
@@ -118,11 +129,11 @@ function list(root) {
 
 function one(root, first) {
   const jobId = first.id;
-  let [job, which, total, opened, pane] = [null, first.params.get('users') ?? '', 0, '', null];
+  let [job, name, which, total, opened, pane] = [null, null, first.params.get('users') ?? '', 0, '', null];
   const points = [];
   const head = h('div.job-head');
   const told = h('div.job-told');
-  const users = rows('job-users', 'Users', 46, (index) => row(pages.get(index), index));
+  const users = rows('job-users', 'Users', 34, (index) => row(pages.get(index), index));
   const pages = new Pages(PAGE, async (at, limit) => {
     const found = await get(`/_bulkd/jobs/${part(jobId)}/users`, { at, limit, status: which });
     if (found.total !== total) grow(found.total);
@@ -193,7 +204,7 @@ function one(root, first) {
     const took = job.run_at && (job.completed_at ?? Date.now()) - job.run_at;
     fill(head,
       h('div.job-title', h('button.quiet', { 'aria-label': 'Back to the jobs', onclick: () => go(['jobs']) }, icon('back')),
-        h('h1', titleOf(job.definition)), pill(job.status), h('span.grow'),
+        h('h1', name), pill(job.status), h('span.grow'),
         job.status === 'CREATED' && h('button.primary', { onclick: () => attempt(() => post(`/bulk/${part(jobId)}/run`), 'It runs').then(load) }, icon('play'), 'Run')),
       h('p.dim', idWithCopy(jobId, 'job’s id'), ` created ${ago(job.created_at)}`, took ? `, ran for ${span(took)}` : ''),
       job.error && h('p.verdict.bad', job.error),
@@ -228,6 +239,8 @@ function one(root, first) {
     }
     const isFirst = !job;
     job = found;
+    const of = titleOf(job.definition);
+    name ??= of.startsWith('nt_') ? await get(`/notifications/${part(of)}`).then((it) => it.name, () => of) : of;
     paint();
     paintTold();
     pages.clear();

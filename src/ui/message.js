@@ -11,7 +11,7 @@ import { channelWord, counted, exactly, hue, initials, providerWord, reasonWord,
 const EVENTS = {
   ENQUEUED: 'Accepted', MAPPED: 'Its template was found', UNMAPPED: 'There is no such template', PROFILE_LOADED: 'The profile was put together',
   RENDERED: 'The texts were written', SENT: 'Given to the provider', DELIVERED: 'Arrived', OPENED: 'Opened', CLICKED: 'A link was followed',
-  UNDELIVERABLE: 'Could not be delivered', UNROUTABLE: 'No way was found', FILTERED: 'Kept back by a condition', CANCELED: 'Canceled', DELAYED: 'Waits for its time',
+  UNDELIVERABLE: 'Could not be delivered', UNROUTABLE: 'No way was found', FILTERED: 'Kept back by a condition', CANCELED: 'Canceled', DELAYED: 'Waits for its time', DELIVERING: 'Handed over',
 };
 
 /** @param {string} title @param {any[]} content @param {boolean} [isOpen] */
@@ -46,7 +46,7 @@ function timeline(history) {
     const more = Object.fromEntries(Object.entries(it).filter(([name]) => !['type', 'ts'].includes(name)));
     const by = [it.channel?.name ?? it.channel, providerWord(it.provider), reasonWord(it.reason)].filter((text) => typeof text === 'string' && text).join(' · ');
     return h('li', { class: statusKind(it.type) },
-      h('details', h('summary', h('b', EVENTS[it.type] ?? it.type), h('span.dim', by), h('time', { title: exactly(it.ts) }, it.ts === first ? exactly(it.ts).slice(11, 19) : `+${it.ts - first} ms`)), json(more, it.type)));
+      h('details', h('summary', h('b', EVENTS[it.type] ?? it.type), h('time', { title: exactly(it.ts) }, it.ts === first ? exactly(it.ts).slice(11, 19) : `+${it.ts - first} ms`), by && h('span.dim', by)), json(more, it.type)));
   }));
 }
 
@@ -122,7 +122,7 @@ export function openMessage(root, messageId, options) {
           h('h2', title),
           h('p', h('a', { href: address(['outbox'], { recipient: detail.recipient }), title: 'All messages to this recipient' }, detail.recipient), entry && entry.address !== detail.recipient && h('span.dim', ` ${entry.address}`), h('time.dim', { title: exactly(detail.created_at) }, exactly(detail.created_at).slice(0, 19)))),
         pill(detail.status, detail.reason), actions(detail)),
-      (detail.error || detail.reason) && h('p', { class: `verdict ${statusKind(detail.status)}` }, h('b', statusMeaning(detail.status)), `${reasonWord(detail.reason) ? `: ${reasonWord(detail.reason)}` : ''}. `, detail.error),
+      (detail.error || detail.reason) && h('p', { class: `verdict ${statusKind(detail.status)}` }, h('b', `${statusWord(detail.status)}: ${reasonWord(detail.reason) || statusMeaning(detail.status)}. `), detail.error),
       h('div', { class: 'message-body' },
         h('div', { class: 'message-main' },
           entry && h('div', { class: 'bar' },

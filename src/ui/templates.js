@@ -5,7 +5,7 @@ import { get, part, post } from './api.js';
 import { seen } from './channels.js';
 import { attempt, choice, empty, fill, h, icon, json, paced } from './dom.js';
 import { idWithCopy } from './outbox.js';
-import { CHANNEL_NAMES, ago, channelWord } from './words.js';
+import { CHANNEL_NAMES, ago, channelWord, counted } from './words.js';
 
 /** Somebody who can be reached by any channel. */
 export const ANYBODY = {
@@ -30,7 +30,7 @@ export async function render(message, channel) {
 export async function preview(place, message, channel) {
   try {
     const { detail, entry } = await render(message, channel);
-    fill(place, entry ? seen(entry) : empty('Nothing would go out', h('p', detail.error ?? detail.reason ?? detail.status)));
+    fill(place, entry ? [channel === 'email' && h('p.subject', entry.subject), seen(entry)] : empty('Nothing would go out', h('p', detail.error ?? detail.reason ?? detail.status)));
   } catch (error) {
     fill(place, h('p.verdict.bad', error.message));
   }
@@ -79,9 +79,9 @@ export function open(root, first) {
     field.addEventListener('input', paced(300, show));
     const isSame = published && JSON.stringify(published.content) === JSON.stringify(draft.content);
     fill(place, h('div', { class: 'page' },
-      h('header.page-top', h('h2', draft.name || id), idWithCopy(id, 'template’s id'), draft.alias && h('span.chip', `event ${draft.alias}`), h('span.grow'),
+      h('header.page-top', h('h2', draft.name || id), idWithCopy(id, 'template’s id'), draft.alias && h('span.pill', `event ${draft.alias}`), h('span.grow'),
         isSame ? h('span.dim', 'The draft is what is published') : h('button.primary', { onclick: () => attempt(() => post(`${path}/publish`), 'It is published').then(() => template(id)) }, 'Publish the draft')),
-      h('p.dim', [draft.brand?.id && `Brand ${draft.brand.id}`, draft.subscription?.topic_id && `topic ${draft.subscription.topic_id}`, `${versions.length - 1 > 0 ? versions.length - 1 : 'no'} versions`, draft.updated && `changed ${ago(draft.updated)}`].filter(Boolean).join(' · ')),
+      h('p.dim', [draft.brand?.id && `Brand ${draft.brand.id}`, draft.subscription?.topic_id && `topic ${draft.subscription.topic_id}`, versions.length > 1 ? counted(versions.length - 1, 'version') : 'never published', draft.updated && `changed ${ago(draft.updated)}`].filter(Boolean).join(' · ')),
       h('div.bar', choice('Channel', CHANNEL_NAMES.map((it) => [it, [icon(it), channelWord(it)]]), channel, (name) => {
         channel = name;
         show();

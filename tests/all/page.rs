@@ -211,3 +211,17 @@ fn any_place_among_a_jobs_users_is_as_near_as_another() {
     customer.get("/_bulkd/jobs/1-00000000-000000000000000000000000").refused(404);
     wait_until("nothing runs", || customer.get("/_bulkd/status").ok(200)["jobs"]["PROCESSING"].is_null());
 }
+
+#[test]
+fn what_the_page_looks_at_is_nobodys_request() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("any");
+    customer.post("/_bulkd/faults", &json!({ "path": "*", "status": 503, "times": null })).ok(201);
+    let page = customer.with_header("x-bulkd-page", "1");
+    assert_eq!(page.get("/notifications").status, 200);
+    assert_eq!(customer.get("/_bulkd/requests").ok(200)["items"], json!([]));
+    assert_eq!(customer.get("/_bulkd/faults").ok(200)["items"][0]["seen"], 0);
+    // What it does is.
+    assert_eq!(page.post("/bulk", &json!({ "message": newsletter() })).status, 503);
+    assert_eq!(customer.get("/_bulkd/requests").ok(200)["items"].as_array().unwrap().len(), 1);
+}
