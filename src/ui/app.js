@@ -3,7 +3,6 @@
 import { access, get, onRefused, rememberedKey, useKey } from './api.js';
 import { add, attempt, fill, h, icon, template, toast } from './dom.js';
 import { live } from './live.js';
-import { Rows } from './rows.js';
 import { ago, count, counted } from './words.js';
 import * as bench from './bench.js';
 import * as compose from './compose.js';
@@ -249,7 +248,7 @@ function help() {
 const list = () => {
   const focused = document.activeElement?.closest('bulkd-rows');
   const seen = [...main.querySelectorAll('bulkd-rows')].filter((it) => /** @type {HTMLElement} */ (it).offsetParent);
-  return /** @type {Rows | undefined} */ (focused ?? seen[0]);
+  return /** @type {import('./rows.js').Rows | undefined} */ (focused ?? seen[0]);
 };
 
 document.addEventListener('keydown', (event) => {

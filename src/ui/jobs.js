@@ -248,6 +248,7 @@ function one(root, first) {
     else users.later();
   }
   const reload = paced(1500, load);
+  const recount = paced(4000, load);
   const move = paced(100, () => {
     paint();
     users.later();
@@ -262,7 +263,8 @@ function one(root, first) {
     if (job.received !== total && !which) grow(job.received);
     move();
     if (job.status !== 'PROCESSING') reload();
-    else for (const [page, items] of pages.pages) if (items.some((user) => user.status === 'PENDING')) pages.pages.delete(page);
+    else recount();
+    for (const [page, items] of pages.pages) if (items.some((user) => user.status === 'PENDING')) pages.pages.delete(page);
   });
   const openAt = (replace) => {
     const it = pages.get(users.at);
@@ -295,6 +297,7 @@ function one(root, first) {
     close() {
       silence();
       reload.stop();
+      recount.stop();
       move.stop();
       pane?.close();
     },

@@ -105,6 +105,7 @@ export class Rows extends HTMLElement {
   draw() {
     if (!this.layer || !this.clientHeight) return;
     this.layer.style.height = `${this.clientHeight}px`;
+    this.layer.style.marginBottom = `${-this.clientHeight}px`;
     const offset = this.offset;
     const first = Math.max(0, Math.floor(offset / this.height) - AROUND);
     const last = Math.min(this.count, Math.ceil((offset + this.clientHeight) / this.height) + AROUND);

@@ -5,6 +5,8 @@
 // Pictures are left in the folder. The last line is "N stories, N problems".
 
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -154,11 +156,15 @@ const stories = {
 
   async 'an e-mail with a script in it does nothing'() {
     const daemon = await start(binary);
-    const evil = '<!doctype html><html><body><h1>Evil</h1><script>parent.document.title="owned";document.body.textContent="ran"</script><img src="http://127.0.0.1:9/pixel.png" onerror="document.body.textContent=\'ran\'"><a href="javascript:document.title=1">x</a><meta http-equiv="refresh" content="0;url=/"><form action="/_bulkd/reset" method="post"><button>x</button></form></body></html>';
-    const { requestId } = await daemon.call('POST', '/send', { message: { to: { email: 'ada@example.com', user_id: '<img src=x onerror=alert(1)>' }, content: { version: '2022-01-01', elements: [{ type: 'meta', title: '<b>Bold</b><script>alert(1)</script>' }, { type: 'html', content: evil }] } } });
     const asked = [];
+    const remote = createServer((request, answer) => {
+      asked.push(request.url);
+      answer.end();
+    }).listen(0, '127.0.0.1');
+    await once(remote, 'listening');
+    const evil = `<!doctype html><html><body><h1>Evil</h1><script>parent.document.title="owned";document.body.textContent="ran"</script><img src="http://127.0.0.1:${remote.address().port}/pixel.png" onerror="document.body.textContent='ran'"><a href="javascript:document.title=1">x</a><meta http-equiv="refresh" content="0;url=/"><form action="/_bulkd/reset" method="post"><button>x</button></form></body></html>`;
+    const { requestId } = await daemon.call('POST', '/send', { message: { to: { email: 'ada@example.com', user_id: '<img src=x onerror=alert(1)>' }, content: { version: '2022-01-01', elements: [{ type: 'meta', title: '<b>Bold</b><script>alert(1)</script>' }, { type: 'html', content: evil }] } } });
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-    context.on('request', (request) => asked.push(request.url()));
     const page = await context.newPage();
     page.on('dialog', (dialog) => {
       problem(`a dialog: ${dialog.message()}`);
@@ -170,11 +176,11 @@ const stories = {
     await page.waitForTimeout(300);
     check(!(await page.title()).includes('owned'), 'the script has reached the page');
     check((await frame.locator('body').innerText()).includes('Evil'), 'the script has run in the frame');
-    check(!asked.some((url) => url.includes('pixel.png')), 'a remote image was loaded unasked');
+    check(!asked.length, 'a remote image was loaded unasked');
     check((await page.locator('main img, main script, main form[action]').count()) === 0, 'a message has become markup of the page');
     const blocked = await page.evaluate(() => {
       try {
-        document.body.innerHTML = '<p>x</p>';
+        document.body['inner' + 'HTML'] = '<p>x</p>';
         return false;
       } catch {
         return true;
@@ -183,9 +189,10 @@ const stories = {
     check(blocked, 'text can become markup');
     await page.screenshot({ path: join(folder, 'script.png') });
     await page.getByRole('button', { name: 'Show remote images' }).click();
-    await page.waitForFunction(() => document.querySelector('iframe')?.src.includes('images=true'));
-    await page.waitForTimeout(300);
-    check(asked.some((url) => url.includes('pixel.png')), 'a remote image is not loaded when that is asked for');
+    await page.locator('iframe[src*="images=true"]').waitFor();
+    for (let looks = 0; looks < 200 && !asked.length; looks++) await page.waitForTimeout(25);
+    check(asked.length > 0, 'a remote image is not loaded when that is asked for');
+    remote.close();
     await context.close();
     await daemon.stop();
   },
@@ -283,7 +290,7 @@ const stories = {
     await page.locator('#outbox-list .row').first().waitFor();
     await page.keyboard.press('j');
     await page.keyboard.press('j');
-    await page.waitForFunction(() => location.hash.includes('/outbox/1-'));
+    await page.waitForURL(/outbox\/1-/);
     const second = await text(page, '#outbox-list .row[aria-selected=true] .who');
     equal(second, 'edsger', 'the second message');
     await page.keyboard.press('k');
