@@ -100,7 +100,7 @@ function choose(environment) {
   isEmpty = !environment || known.find((it) => it.environment === environment)?.last_job_at === null;
   view?.close?.();
   [view, shown] = [null, ''];
-  live.open();
+  void live.open();
   paintPicker();
   const to = route();
   if (environment && to.params.get('env') !== environment) history.replaceState(null, '', address([to.view, to.id, to.sub].filter(Boolean), to.params));
@@ -162,7 +162,7 @@ function ask() {
 async function enter() {
   const status = await get('/_bulkd/status');
   isEmpty = status.users.received === 0 && Object.keys(status.jobs).length === 0;
-  live.open();
+  void live.open();
   paintPicker();
   show();
   void lookAtDoctor();
@@ -233,7 +233,7 @@ live.onState = (state, perSecond) => {
 
 // Keys.
 
-let prefix = 0;
+let prefix = -Infinity;
 /** @type {Record<string, string[]>} */
 const PLACES = { o: ['outbox'], j: ['jobs'], t: ['templates'], c: ['compose'], b: ['bench'], d: ['bench', 'doctor'] };
 
@@ -262,7 +262,7 @@ document.addEventListener('keydown', (event) => {
   }
   if (isWriting) return;
   if (performance.now() - prefix < 1200 && PLACES[event.key]) {
-    prefix = 0;
+    prefix = -Infinity;
     event.preventDefault();
     go(PLACES[event.key]);
     return;

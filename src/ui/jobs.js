@@ -138,7 +138,12 @@ function one(root, first) {
     const found = await get(`/_bulkd/jobs/${part(jobId)}/users`, { at, limit, status: which });
     if (found.total !== total) grow(found.total);
     return found.items;
-  }, () => users.later());
+  }, () => {
+    users.later();
+    if (isDue) openAt(false);
+  });
+  /** Whether a user is to be opened who is not known yet. */
+  let isDue = false;
   pages.wanted = (page) => {
     const from = Math.floor(users.offset / users.height);
     return Math.abs(page * PAGE - from) < 3 * PAGE;
@@ -213,6 +218,7 @@ function one(root, first) {
         number(count(job.received), 'received', 'Users that were added to the job'),
         number(count(job.enqueued), 'enqueued', 'Users whose message is in the outbox, sent or not'),
         number(count(job.failures), 'failed', 'Users for whom no message could be made', job.failures ? 'bad' : ''),
+        number(count((job.messages ?? []).filter((it) => statusKind(it.status) === 'bad').reduce((sum, it) => sum + it.count, 0)), 'did not go out', 'Of those that were enqueued: no address, opted out, or refused'),
         number(count(job.received - job.enqueued - job.failures), 'pending', 'Users whose turn is yet to come'),
         job.rate ? number(short(job.rate), 'users a second', 'Over the whole run') : null, curve()),
       told);
@@ -268,6 +274,7 @@ function one(root, first) {
   });
   const openAt = (replace) => {
     const it = pages.get(users.at);
+    isDue = !it;
     if (it?.message_id) go(['jobs', jobId, it.message_id], route().params, replace);
   };
   const follow = paced(80, () => openAt(true));

@@ -17,6 +17,15 @@ const HELD = 200;
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 4000;
 
+/** Tabs with another key hear nothing of this one. */
+async function nameOfEnvironment() {
+  if (access.key === null) return `bulkd-${access.environment}`;
+  // Only a page of this machine, or one that came by https, can make a hash.
+  if (!crypto.subtle) return `bulkd-${Math.random()}`;
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(access.key));
+  return `bulkd-${[...new Uint8Array(hash)].slice(0, 12).join('.')}`;
+}
+
 class Live {
   /** @type {Set<(news: News) => void>} */
   listeners = new Set();
@@ -25,6 +34,7 @@ class Live {
   held = nothing();
   isHeld = false;
   lastId = '';
+  turn = 0;
   /** @type {BroadcastChannel | null} */
   channel = null;
   /** @type {AbortController | null} */
@@ -48,9 +58,11 @@ class Live {
   }
 
   /** Follows the environment that is looked at now. */
-  open() {
+  async open() {
     this.close();
-    const name = `bulkd-${access.environment ?? 'key'}`;
+    const turn = ++this.turn;
+    const name = await nameOfEnvironment();
+    if (turn !== this.turn) return;
     this.lastId = '';
     this.channel = new BroadcastChannel(name);
     this.channel.onmessage = ({ data }) => this.take(data.event, data.id, data.data);
@@ -58,6 +70,7 @@ class Live {
   }
 
   close() {
+    this.turn++;
     this.leave();
     this.channel?.close();
     this.channel = null;
@@ -94,7 +107,7 @@ class Live {
         const resume = /** @type {Record<string, string>} */ (this.lastId ? { 'last-event-id': this.lastId } : {});
         const answer = await fetch('/_bulkd/events', { headers: { ...headers(), ...resume }, signal, cache: 'no-store' });
         if (answer.ok && answer.body) {
-          this.say('on');
+          this.tell('on');
           pause = FIRST_PAUSE;
           await this.read(answer.body);
         }
@@ -102,7 +115,7 @@ class Live {
         // The daemon has gone, or the tab is hidden.
       }
       if (signal.aborted) return;
-      this.say('off');
+      this.tell('off');
       await new Promise((resolve) => setTimeout(resolve, pause));
       pause = Math.min(pause * 2, LONGEST_PAUSE);
     }
@@ -131,6 +144,10 @@ class Live {
 
   /** @param {string} event @param {string} id @param {any} data */
   take(event, id, data) {
+    if (event === 'state') {
+      if (!document.hidden) this.say(data);
+      return;
+    }
     if (id) this.lastId = id;
     const { held } = this;
     if (event === 'job') {
@@ -163,6 +180,12 @@ class Live {
       this.held = nothing();
       for (const listener of this.listeners) listener(news);
     });
+  }
+
+  /** The same to all tabs. @param {'on' | 'off'} state */
+  tell(state) {
+    this.channel?.postMessage({ event: 'state', id: '', data: state });
+    this.say(state);
   }
 
   /** @param {'on' | 'off' | 'paused'} state */

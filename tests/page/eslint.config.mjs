@@ -21,7 +21,7 @@ export default [
     rules,
     languageOptions: {
       globals: globals([
-        'AbortController', 'BroadcastChannel', 'CustomEvent', 'Event', 'EventTarget', 'FormData', 'HTMLElement', 'Node', 'ResizeObserver', 'SVGElement',
+        'AbortController', 'TextEncoder', 'crypto', 'BroadcastChannel', 'CustomEvent', 'Event', 'EventTarget', 'FormData', 'HTMLElement', 'Node', 'ResizeObserver', 'SVGElement',
         'TextDecoderStream', 'URL', 'URLSearchParams', 'clearInterval', 'clearTimeout', 'confirm', 'customElements', 'document', 'fetch', 'history',
         'location', 'matchMedia', 'navigator', 'performance', 'prompt', 'requestAnimationFrame', 'sessionStorage', 'setInterval', 'setTimeout', 'window',
       ]),

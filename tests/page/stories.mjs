@@ -58,6 +58,14 @@ async function picture(page, name) {
   }
 }
 
+/** Waits until the address has this in it. */
+async function comesTo(page, part) {
+  for (const end = Date.now() + PATIENCE; !page.url().includes(part); ) {
+    if (Date.now() > end) throw new Error(`the address is still ${page.url()}, without ${part}`);
+    await page.waitForTimeout(20);
+  }
+}
+
 const text = (page, selector) => page.locator(selector).first().innerText();
 
 const stories = {
@@ -290,7 +298,7 @@ const stories = {
     await page.locator('#outbox-list .row').first().waitFor();
     await page.keyboard.press('j');
     await page.keyboard.press('j');
-    await page.waitForURL(/outbox\/1-/);
+    await comesTo(page, '/outbox/1-');
     const second = await text(page, '#outbox-list .row[aria-selected=true] .who');
     equal(second, 'edsger', 'the second message');
     await page.keyboard.press('k');
