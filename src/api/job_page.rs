@@ -46,7 +46,8 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
             })
             .collect();
         let errors = job_breakdown::failures(db, job, COUNTED, KINDS)?;
-        let errors: Vec<Value> = errors.iter().map(|(error, count)| json!({ "error": error, "count": count })).collect();
+        let errors: Vec<Value> =
+            errors.iter().map(|(error, count)| json!({ "error": error, "count": count })).collect();
         let definition: Value = serde_json::from_str(&definition).unwrap_or_default();
         shown["definition"] = definition;
         shown["messages"] = messages.into();
@@ -118,7 +119,8 @@ fn run(
 /// A user with its place, and its message in short.
 fn item(db: &Db<'_>, environment: EnvironmentRow, seq: u64, user: &JobUser<'_>) -> Result<Value> {
     let sent: Value = serde_json::from_str(user.user).unwrap_or_default();
-    let mut item = json!({ "at": seq, "recipient": user.recipient, "status": user.state.status().name(), "user": sent });
+    let mut item =
+        json!({ "at": seq, "recipient": user.recipient, "status": user.state.status().name(), "user": sent });
     match &user.state {
         UserState::Pending => {}
         UserState::Error { reason } => item["error"] = reason.as_str().into(),

@@ -348,7 +348,8 @@ pub static ROUTES: &[Route] = &[
         .schemas(&[("items", "[Job]")]),
     route(Method::Get, "/_bulkd/jobs/{job_id}", job_page::get)
         .about("Get a job with what became of its users")
-        .answers("200 with the job as in the list, its `definition`, `messages` and `errors` by kind"),
+        .answers("200 with the job as in the list, its `definition`, `messages` and `errors` by kind")
+        .schemas(&[("answer", "JobDetail")]),
     route(Method::Get, "/_bulkd/jobs/{job_id}/users", job_page::list_users)
         .about("List the users of a job from any place on")
         .query(&["at", "status", "limit"])
@@ -475,7 +476,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/_bulkd/preview", preview::preview)
         .about("Render a message without sending it")
         .body("`{message}`")
-        .answers("200 as `GET /_bulkd/outbox/{message_id}`, of a message that there is not"),
+        .answers("200 as `GET /_bulkd/outbox/{message_id}`, of a message that there is not")
+        .schemas(&[("message", "SendMessage"), ("answer", "Detail")]),
     route(Method::Post, "/_bulkd/frames", frame::create)
         .about("Put up HTML to be looked at")
         .body("`{html}`")

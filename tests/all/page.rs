@@ -26,7 +26,10 @@ fn the_page_may_run_its_own_files_alone_and_browsers_keep_them() {
     assert_eq!(page.header("content-security-policy"), Some(POLICY));
     assert_eq!(page.header("cache-control"), Some("no-store"));
     let files = files(&page);
-    assert!(files.iter().any(|it| it.ends_with("/app.js")) && files.iter().any(|it| it.ends_with("/style.css")), "{files:?}");
+    assert!(
+        files.iter().any(|it| it.ends_with("/app.js")) && files.iter().any(|it| it.ends_with("/style.css")),
+        "{files:?}"
+    );
     for path in &files {
         let file = browser.get(path);
         let kind = if path.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
@@ -84,8 +87,12 @@ fn without_keys_the_page_looks_at_environments_by_their_handles() {
     for key in ["first", "second"] {
         assert!(!found.text.contains(key), "{found:?}");
     }
-    let handles: Vec<String> =
-        found.json()["items"].as_array().unwrap().iter().map(|it| it["environment"].as_str().unwrap().to_owned()).collect();
+    let handles: Vec<String> = found.json()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["environment"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(handles.len(), 2);
     let of = |handle: &str| browser.with_header("x-bulkd-environment", handle);
     // The one that was used last comes first.
@@ -157,7 +164,8 @@ fn a_preview_is_the_message_that_a_send_would_make_and_leaves_nothing() {
     let daemon = Daemon::start();
     let customer = daemon.customer("any");
     customer.put("/profiles/ada", &json!({ "profile": { "email": "ada@example.com" } }));
-    let message = json!({ "to": { "user_id": "ada" }, "content": { "title": "Hi {{n}}", "body": "b" }, "data": { "n": 1 } });
+    let message =
+        json!({ "to": { "user_id": "ada" }, "content": { "title": "Hi {{n}}", "body": "b" }, "data": { "n": 1 } });
     let shown = customer.post("/_bulkd/preview", &json!({ "message": message })).ok(200);
     assert_eq!(customer.get("/_bulkd/status").ok(200)["jobs"], json!({}));
     assert_eq!(customer.get("/_bulkd/outbox").ok(200)["items"], json!([]));
