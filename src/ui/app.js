@@ -286,7 +286,7 @@ document.addEventListener('keydown', (event) => {
   };
   if (event.key === 'Enter' && target.matches('body, main')) {
     event.preventDefault();
-    list()?.emit('open');
+    list()?.emit('open', true);
     return;
   }
   const act = keys[event.key];

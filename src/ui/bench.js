@@ -77,7 +77,7 @@ function journal(root) {
   function row(it) {
     const kind = !it.status ? 'bad' : it.status < 300 ? 'good' : it.status < 500 ? 'wait' : 'bad';
     return [h('span', { class: `pill ${kind}` }, it.status ?? 'no answer'), h('b.verb', it.method), h('code.what', it.path + (it.query ? `?${it.query}` : '')),
-      it.fault && h('span.pill.bad', `fault ${it.fault.name ?? it.fault.fault_id ?? it.fault}`), it.retry_count > 0 && h('span.pill.wait', `retry ${it.retry_count}`), it.replayed && h('span.pill.calm', 'replayed'),
+      it.fault && h('span.pill.bad', it.fault.name ?? it.fault.fault_id), it.retry_count > 0 && h('span.pill.wait', `retry ${it.retry_count}`), it.replayed && h('span.pill.calm', 'replayed'),
       h('span.dim', it.sdk?.name ?? it.sdk ?? ''), h('span.num', `${it.taken_ms} ms`), h('time', { title: exactly(it.at) }, exactly(it.at).slice(11, 19))];
   }
   const load = paced(250, async () => {

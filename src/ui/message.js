@@ -81,7 +81,7 @@ function findings(detail) {
 
 /**
  * @param {HTMLElement} root @param {string} messageId
- * @param {{back: () => void}} options
+ * @param {{back: () => void, focus?: boolean}} options
  */
 export function openMessage(root, messageId, options) {
   let isOver = false;
@@ -145,6 +145,8 @@ export function openMessage(root, messageId, options) {
     const { scrollTop } = root;
     fill(root, article);
     root.scrollTop = scrollTop;
+    if (options.focus) article.focus({ preventScroll: true });
+    options.focus = false;
   }
 
   async function refresh() {

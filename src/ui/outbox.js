@@ -62,6 +62,7 @@ export function open(root, first) {
   /** @type {ReturnType<typeof openMessage> | null} */
   let pane = null;
   let isLoading = false;
+  let isByKey = false;
 
   const list = rows('outbox-list', 'Messages', 54, (index) => row(items[index]));
   const field = h('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search subject, body, address and recipient', autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'search' });
@@ -268,10 +269,14 @@ export function open(root, first) {
   list.addEventListener('move', () => {
     if (WIDE.matches) follow();
   });
-  list.addEventListener('open', () => {
+  list.addEventListener('open', (/** @type {any} */ event) => {
     const item = items[list.at];
-    if (item) go(['outbox', item.message_id], route().params);
-    if (!WIDE.matches) requestAnimationFrame(() => reading.querySelector('article')?.focus());
+    if (!item) return;
+    // Who opens it by a key reads on by keys.
+    const isThere = opened === item.message_id;
+    isByKey = event.detail.isKey;
+    go(['outbox', item.message_id], route().params);
+    if (isThere && isByKey) reading.querySelector('article')?.focus();
   });
 
   const silence = live.listen((news) => {
@@ -299,7 +304,8 @@ export function open(root, first) {
     if (to.id !== opened) {
       opened = to.id;
       pane?.close();
-      pane = opened ? openMessage(reading, opened, { back: () => back() }) : null;
+      pane = opened ? openMessage(reading, opened, { back: () => back(), focus: isByKey }) : null;
+      isByKey = false;
       if (!pane) blank();
       list.at = items.findIndex((it) => it.message_id === opened);
       if (list.at >= 0) list.reveal(list.at);

@@ -152,9 +152,9 @@ export class Rows extends HTMLElement {
     this.choose(this.at < 0 ? Math.floor(this.offset / this.height) : this.at + by);
   }
 
-  /** @param {'open' | 'move'} name */
-  emit(name) {
-    if (this.at >= 0) this.dispatchEvent(new CustomEvent(name, { detail: { index: this.at }, bubbles: true }));
+  /** @param {'open' | 'move'} name @param {boolean} [isKey] */
+  emit(name, isKey) {
+    if (this.at >= 0) this.dispatchEvent(new CustomEvent(name, { detail: { isKey }, bubbles: true }));
   }
 
   /** @param {KeyboardEvent} event */
@@ -169,7 +169,7 @@ export class Rows extends HTMLElement {
       PageUp: () => this.step(-page),
       Home: () => this.choose(0),
       End: () => this.choose(this.count - 1),
-      Enter: () => this.emit('open'),
+      Enter: () => this.emit('open', true),
     };
     const act = keys[event.key];
     if (!act) return;

@@ -138,6 +138,49 @@ const stories = {
     await daemon.stop();
   },
 
+  async 'a million users are scrolled from end to end'() {
+    const daemon = await start(binary);
+    const jobId = await job(daemon, 1);
+    const page = await open(daemon);
+    // What the daemon would say of a million, said by the browser's door: the page is what is looked at.
+    const total = 1_000_000;
+    const user = (at) => ({ at, recipient: `reader-${at}`, status: 'PENDING', user: {} });
+    await page.route(/_bulkd\/jobs\/1-[^/]*\/users/, (route) => {
+      const { searchParams } = new URL(route.request().url());
+      const [at, limit] = [Number(searchParams.get('at')), Number(searchParams.get('limit'))];
+      return route.fulfill({ json: { items: Array.from({ length: Math.min(limit, total - at) }, (_, i) => user(at + i)), total } });
+    });
+    await page.evaluate((to) => (location.hash = to), `#/jobs/${jobId}`);
+    const list = page.locator('#job-users');
+    await list.locator('.who', { hasText: 'reader-0' }).first().waitFor();
+    const height = await list.evaluate((it) => it.scrollHeight);
+    check(height <= 16_000_000, `the list is ${height} pixels high`);
+    const longest = await list.evaluate(async (it) => {
+      let [last, most] = [performance.now(), 0];
+      for (let at = 0; at <= 200; at++) {
+        it.scrollTop = (it.scrollHeight * at) / 200;
+        const now = await new Promise(requestAnimationFrame);
+        most = Math.max(most, now - last);
+        last = now;
+      }
+      return most;
+    });
+    console.log(`    the longest frame was ${Math.round(longest)} ms`);
+    await list.locator('.who', { hasText: 'reader-999999' }).waitFor();
+    await list.focus();
+    for (const [key, name] of [['Home', 'reader-0'], ['PageDown', 'reader-1'], ['End', 'reader-999999'], ['ArrowUp', 'reader-999998']]) {
+      await page.keyboard.press(key);
+      await list.locator('.row[aria-selected=true] .who', { hasText: name }).waitFor();
+    }
+    const seen = await list.evaluate((it) => [...it.querySelectorAll('.row')].filter((row) => row.getBoundingClientRect().bottom <= it.getBoundingClientRect().bottom + 1).map((row) => Number(row.dataset.at)));
+    check(seen.every((at, i) => !i || Math.abs(at - seen[i - 1]) >= 1) && seen.includes(999_999), 'the last rows are not seen whole');
+    await page.locator('input.place').fill('500000');
+    await page.keyboard.press('Enter');
+    await list.locator('.row[aria-selected=true] .who', { hasText: 'reader-499999' }).waitFor();
+    await page.context().close();
+    await daemon.stop();
+  },
+
   async 'one message is found among many while typing'() {
     const daemon = await start(binary);
     const users = isLong ? 1_000_000 : 50_000;
