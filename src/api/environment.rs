@@ -1,9 +1,6 @@
 //! Environments by their handles, for the page: it knows no keys. Only where any key is accepted, since whoever may send any
 //! key is kept from nothing by not knowing one.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use serde_json::json;
 
 use super::call::Params;
@@ -12,26 +9,6 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{self, Request, Response};
 use crate::model::environment::Environment;
 use crate::store::{Store, environment_list};
-
-/// Environments that were listed or named. After a reset the file knows nothing of one until something is made in it.
-#[derive(Clone, Default)]
-pub struct Handles(Arc<Mutex<HashMap<String, Environment>>>);
-
-impl Handles {
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Environment>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, environment: &Environment) {
-        let mut known = self.known();
-        if known.len() < REMEMBERED {
-            known.insert(environment.handle(), environment.clone());
-        }
-    }
-}
-
-/// Environments that are remembered by their handles.
-const REMEMBERED: usize = 10_000;
 
 /// Names an environment in place of a key.
 pub const HEADER: &str = "x-bulkd-environment";
@@ -53,8 +30,8 @@ pub fn named(store: &Store, settings: &Settings, request: &Request) -> Result<En
     let handle = request.header(HEADER).unwrap_or_default();
     let expected = || Error::invalid(HEADER, "expected the 'environment' of an item of GET /_bulkd/environments");
     let beginning = Environment::hash_of_handle(handle).ok_or_else(expected)?;
-    if let Some(known) = settings.handles.known().get(handle) {
-        return Ok(known.clone());
+    if let Some(known) = settings.handles.find(handle) {
+        return Ok(known);
     }
     let found = store.read_for_request(|db| environment_list::find(db, beginning))?;
     let found = found.filter(|environment| environment.handle() == handle);

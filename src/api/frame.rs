@@ -1,10 +1,7 @@
 //! HTML of messages, to be looked at in a browser without running anything in the page's name. It is put up by whoever has
 //! it already, and stands for a while under a path that nobody can guess: a frame can send no key.
 
-use std::collections::VecDeque;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -17,47 +14,7 @@ use crate::http::{self, Request, Response};
 use crate::json;
 use crate::store::Store;
 
-/// How long a frame can be looked at.
-const KEPT_TIME: Duration = Duration::from_secs(600);
-/// Frames and their bytes, at most. The oldest gives way.
-const KEPT: usize = 200;
-const KEPT_BYTES: usize = 32 * 1024 * 1024;
-
 const HTML: &str = "text/html; charset=utf-8";
-
-/// What is put up.
-#[derive(Clone, Default)]
-pub struct Frames(Arc<Mutex<VecDeque<Frame>>>);
-
-struct Frame {
-    ticket: String,
-    html: Arc<str>,
-    made: Instant,
-}
-
-impl Frames {
-    fn frames(&self) -> MutexGuard<'_, VecDeque<Frame>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns its ticket.
-    fn put(&self, html: &str) -> String {
-        let ticket = format!("{:032x}", rand::random::<u128>());
-        let mut frames = self.frames();
-        frames.retain(|it| it.made.elapsed() < KEPT_TIME);
-        frames.push_back(Frame { ticket: ticket.clone(), html: html.into(), made: Instant::now() });
-        let bytes = |frames: &VecDeque<Frame>| frames.iter().map(|it| it.html.len()).sum::<usize>();
-        while frames.len() > KEPT || frames.len() > 1 && bytes(&frames) > KEPT_BYTES {
-            frames.pop_front();
-        }
-        ticket
-    }
-
-    fn find(&self, ticket: &str) -> Option<Arc<str>> {
-        let frames = self.frames();
-        frames.iter().find(|it| it.ticket == ticket && it.made.elapsed() < KEPT_TIME).map(|it| it.html.clone())
-    }
-}
 
 #[derive(Deserialize)]
 struct Sent {
@@ -142,16 +99,5 @@ mod tests {
         assert!(light.contains("@media (max-width:0){a{}}@media(min-width:0){b{}}"), "{light}");
         assert_eq!(in_scheme("prefers-color-scheme: \u{e9}", "dark"), "prefers-color-scheme: \u{e9}");
         assert_eq!(in_scheme("<p>Hello", "dark"), "<p>Hello");
-    }
-
-    #[test]
-    fn the_oldest_frames_give_way() {
-        let frames = Frames::default();
-        let first = frames.put("first");
-        assert_eq!(frames.find(&first).as_deref(), Some("first"));
-        let others: Vec<String> = (0..KEPT).map(|i| frames.put(&i.to_string())).collect();
-        assert_eq!((frames.find(&first), frames.find(&others[0]).as_deref()), (None, Some("0")));
-        let large = frames.put(&"x".repeat(KEPT_BYTES + 1));
-        assert!(frames.find(&large).is_some() && frames.frames().len() == 1);
     }
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::auth::Keys;
-use super::environment::Handles;
-use super::frame::Frames;
+use super::frames::Frames;
+use super::handles::Handles;
 use super::hosts::Hosts;
 use super::late::LateAnswers;
 use super::mailbox_state::MailboxState;

@@ -508,6 +508,6 @@ fn spin() { std::thread::yield_now(); "spin_loop" }
         ]
     );
     let mut broken = Vec::new();
-    check_imports(&Source::parse("src/ui/mod.rs", "use crate::http;"), &mut broken);
-    assert_eq!(broken, ["src/ui/mod.rs:1: the room `ui` has no rule; say what it may import"]);
+    check_imports(&Source::parse("src/tui/mod.rs", "use crate::http;"), &mut broken);
+    assert_eq!(broken, ["src/tui/mod.rs:1: the room `tui` has no rule; say what it may import"]);
 }

@@ -189,8 +189,10 @@ fn a_preview_is_the_message_that_a_send_would_make_and_leaves_nothing() {
 fn any_place_among_a_jobs_users_is_as_near_as_another() {
     let daemon = Daemon::start();
     let customer = daemon.customer("any");
-    let job_id = customer.create(json!({ "event": "e", "content": { "title": "t", "body": "{{#if (eq number 7)}}{{round name \"x\" \"y\"}}{{/if}}b" } }));
-    customer.ingest(&job_id, readers(0, 20));
+    let job_id = customer.create(newsletter());
+    let mut users = readers(0, 20);
+    users[7]["profile"]["email"] = json!(5);
+    customer.ingest(&job_id, users);
     customer.create(newsletter());
     customer.ingest(&job_id, readers(20, 20));
     let page = |query: &str| customer.get(&format!("/_bulkd/jobs/{job_id}/users?{query}")).ok(200);
@@ -210,7 +212,8 @@ fn any_place_among_a_jobs_users_is_as_near_as_another() {
     assert_eq!(failed["total"], job["failures"]);
     assert_eq!(failed["items"].as_array().unwrap().len() as u64, job["failures"].as_u64().unwrap());
     let told = customer.get(&format!("/_bulkd/jobs/{job_id}")).ok(200);
-    assert_eq!((&told["received"], &told["definition"]["event"]), (&json!(40), &json!("e")));
+    assert_eq!((&told["received"], &told["definition"]["data"]["week"]), (&json!(40), &json!(12)));
+    assert_eq!((failed["items"][0]["at"].as_u64(), told["errors"][0]["count"].as_u64()), (Some(7), Some(1)));
     let counted: u64 = told["messages"].as_array().unwrap().iter().map(|it| it["count"].as_u64().unwrap()).sum();
     assert_eq!((counted, told["counted"].as_u64()), (job["enqueued"].as_u64().unwrap(), job["enqueued"].as_u64()));
     for query in ["at=-1", "at=x", "status=SENT"] {
