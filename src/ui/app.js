@@ -23,7 +23,7 @@ const TITLES = { outbox: 'Outbox', jobs: 'Jobs', templates: 'Templates', compose
 /** Between looks at which environments there are: while there is none, and after. */
 const [EAGER, CALM] = [700, 5000];
 
-const main = /** @type {HTMLElement} */ (document.getElementById('main'));
+const main = document.getElementById('main');
 const picker = /** @type {HTMLSelectElement} */ (document.getElementById('env'));
 
 /** @type {View | null} */
@@ -77,7 +77,7 @@ function show() {
     return;
   }
   const name = isEmpty && (to.view === 'outbox' || to.view === 'jobs') && !to.id ? 'start' : to.view;
-  document.title = `${to.id ? `${to.id.slice(0, 18)} · ` : ''}${TITLES[/** @type {keyof typeof TITLES} */ (name)]} · bulkd`;
+  document.title = `${to.id ? `${to.id.slice(0, 18)} · ` : ''}${TITLES[name]} · bulkd`;
   for (const link of document.querySelectorAll('#views a')) {
     const is = link.getAttribute('href')?.split('?')[0] === `#/${to.view}`;
     if (is) link.setAttribute('aria-current', 'page');
@@ -90,7 +90,7 @@ function show() {
     shown = name;
     main.replaceChildren();
     main.className = `view-${name}`;
-    view = VIEWS[/** @type {keyof typeof VIEWS} */ (name)].open(main, to);
+    view = VIEWS[name].open(main, to);
   }
 }
 
@@ -216,7 +216,7 @@ async function lookAtDoctor() {
   mark.href = address(['bench', 'doctor']);
   mark.title = `The doctor: ${found.summary}. What passed here and would hurt at Courier.`;
   const text = serious ? counted(serious, 'finding') : counted(found.items.length, 'note');
-  fill(/** @type {Element} */ (mark.querySelector('span')), text);
+  fill(mark.querySelector('span'), text);
 }
 
 live.listen((news) => {
@@ -224,11 +224,11 @@ live.listen((news) => {
   if (isEmpty && (news.made || news.jobs.size)) filled();
 });
 
-const light = /** @type {HTMLElement} */ (document.getElementById('live'));
+const light = document.getElementById('live');
 live.onState = (state, perSecond) => {
   light.className = `live ${state}`;
   light.title = { on: 'Live: what happens is shown as it happens', off: 'Not connected: bulkd does not answer', paused: 'Paused while the tab is hidden' }[state];
-  fill(/** @type {Element} */ (light.querySelector('b')), perSecond ? `${count(perSecond)}/s` : '');
+  fill(light.querySelector('b'), perSecond ? `${count(perSecond)}/s` : '');
 };
 
 // Keys.

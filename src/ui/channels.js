@@ -79,7 +79,7 @@ function email(entry) {
       return;
     }
     path ??= frame(html);
-    const at = await attempt(() => /** @type {Promise<string>} */ (path));
+    const at = await attempt(() => path);
     if (typeof at !== 'string') {
       path = null;
       return;

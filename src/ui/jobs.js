@@ -233,7 +233,7 @@ function one(root, first) {
     fill(told, kinds.length > 0 && h('section', { class: 'became' },
       h('h2', 'What became of them', job.counted < job.enqueued && h('span.dim', ` of the first ${count(job.counted)}`)),
       h('ul', kinds.map((it) => h('li', { class: statusKind(it.status) },
-        h(it.href ? 'a' : 'button', it.href ? { href: it.href } : { type: 'button', onclick: () => /** @type {any} */ (tabs.querySelectorAll('.choice button')[1]).click() },
+        h(it.href ? 'a' : 'button', it.href ? { href: it.href } : { type: 'button', onclick: () => tabs.querySelectorAll('.choice button')[1].click() },
           icon(it.channel ?? 'none'), h('span.became-word', { title: it.error ?? statusMeaning(it.status) }, it.word), h('i', { style: { width: `${(it.count / most) * 100}%` } }), h('b', count(it.count))))))),
     h('details.section', h('summary', h('h3', 'Definition')), json(job.definition, 'Definition')));
   }

@@ -213,7 +213,7 @@ export function open(root, first) {
       else next.delete(name);
       go(['outbox'], next);
     };
-    const select = (name, label, /** @type {[string, string][]} */ options) => {
+    const select = (name, label, options) => {
       const chosen = params.get(name) ?? '';
       const it = h('select', { class: `chip ${chosen ? 'set' : ''}`, 'aria-label': label, onchange: (event) => set(name, event.target.value) },
         h('option', { value: '' }, label), options.map(([value, word]) => h('option', { value, selected: value === chosen }, word)));

@@ -235,7 +235,7 @@ export class Pages {
       this.asked.delete(page);
       if (items === null) return;
       this.pages.set(page, items);
-      if (this.pages.size > 60) this.pages.delete(/** @type {number} */ (this.pages.keys().next().value));
+      if (this.pages.size > 60) this.pages.delete(this.pages.keys().next().value);
       this.changed();
     }, 40);
   }
