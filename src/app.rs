@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::api::{Api, Hosts, Keys, LateAnswers, LateRefusals, Origins, Settings};
+use crate::api::{Api, Frames, Handles, Hosts, Keys, LateAnswers, LateRefusals, Origins, Settings};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::crash::{self, Point};
@@ -106,6 +106,9 @@ impl App {
             faults: Arc::default(),
             rate_limits: (config.rate_limits == RateLimitSetting::Courier).then(Arc::default),
             delayed,
+            handles: Handles::default(),
+            frames: Frames::default(),
+            ui_dir: config.ui_dir,
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;

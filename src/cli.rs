@@ -158,6 +158,10 @@ pub struct Serve {
     #[arg(long, value_name = "N", env = "BULKD_SEED_IDS")]
     pub seed_ids: Option<u64>,
 
+    /// Serve the page from the files of this folder, such as src/ui, for work on it.
+    #[arg(long, value_name = "FOLDER", env = "BULKD_UI_DIR")]
+    pub ui_dir: Option<PathBuf>,
+
     /// What to log on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
     #[arg(hide_possible_values = true)]
@@ -177,6 +181,10 @@ pub struct Demo {
     /// End when the outbox is full, with an error if anything was not as expected.
     #[arg(long)]
     pub exit: bool,
+
+    /// Show the page in the browser.
+    #[arg(long)]
+    pub open: bool,
 }
 
 #[derive(Args, Debug)]
@@ -263,6 +271,7 @@ impl Serve {
             mailpit_key: self.mailpit_api,
             test_clock: self.test_clock,
             seed_ids: self.seed_ids,
+            ui_dir: self.ui_dir,
             limits: Limits {
                 bodies_bytes: self.memory.unwrap_or_else(memory::share).try_into().unwrap_or(usize::MAX),
                 ..default_limits()

@@ -48,6 +48,8 @@ pub struct Config {
     pub test_clock: Option<ClockStart>,
     /// What ids are made of, so that they repeat. `None`: they are random.
     pub seed_ids: Option<u64>,
+    /// Where the page's files are read from, for work on it. `None`: those that are built in.
+    pub ui_dir: Option<PathBuf>,
     pub limits: Limits,
 }
 
@@ -75,6 +77,7 @@ impl Config {
             mailpit_key: None,
             test_clock: None,
             seed_ids: None,
+            ui_dir: None,
             limits: default_limits(),
         }
     }
@@ -94,6 +97,9 @@ impl Config {
         }
         if let Some(folder) = self.backup_dir.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(Error::startup(format!("--backup-dir {} is not a folder", folder.display())));
+        }
+        if let Some(folder) = self.ui_dir.as_ref().filter(|folder| !folder.join("index.html").is_file()) {
+            return Err(Error::startup(format!("--ui-dir {} has no file index.html", folder.display())));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,6 +14,7 @@ use crate::app::App;
 use crate::cli::Demo;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::model::environment::Environment;
 use crate::output::LineOutput;
 use crate::settings::Durability;
 use crate::store::temporary;
@@ -43,9 +45,12 @@ pub fn run(flags: &Demo, out: &LineOutput, signals: impl FnOnce() -> Result<Sign
         ..Config::ephemeral()
     };
     let app = App::start(config)?;
-    let played = play(&app, out);
+    let played = play(&app, out, flags.exit);
+    if let (Ok(page), true) = (&played, flags.open) {
+        open(page);
+    }
+    let played = played.map(drop);
     if played.is_ok() && !flags.exit {
-        say(out, "\nbulkd stays up; Ctrl-C ends it and removes its file.");
         signals.forever().next();
     }
     app.stop();
@@ -65,7 +70,22 @@ fn say(out: &LineOutput, line: impl std::fmt::Display) {
     out.put(format!("{line}\n").as_bytes());
 }
 
-fn play(app: &App, out: &LineOutput) -> Result<()> {
+/// Has the machine show a page, if it has a way to.
+fn open(page: &str) {
+    let (program, first): (&str, &[&str]) = match std::env::consts::OS {
+        "macos" => ("open", &[]),
+        "windows" => ("cmd", &["/C", "start", ""]),
+        _ => ("xdg-open", &[]),
+    };
+    let mut command = Command::new(program);
+    command.args(first).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Err(error) = command.spawn() {
+        log::warn!("the browser cannot be started: {program}: {error}");
+    }
+}
+
+/// Returns the address of the page with its job.
+fn play(app: &App, out: &LineOutput, exits: bool) -> Result<String> {
     // Whatever proxy the environment names, the daemon is here.
     let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
     let customer = Customer { base: format!("http://{}", app.address()), agent };
@@ -107,7 +127,12 @@ fn play(app: &App, out: &LineOutput) -> Result<()> {
     if !as_expected || duplicates != BATCHES * DUPLICATES || found != expected() || !is_framed {
         return Err(Error::startup("the demo did not come out as expected"));
     }
-    Ok(())
+    let page = format!("{}/#/jobs/{job_id}?env={}", customer.base, Environment::of_key(KEY).handle());
+    if !exits {
+        say(out, "\nbulkd stays up; Ctrl-C ends it and removes its file.");
+    }
+    say(out, format_args!("\nLook at it in a browser: {page}"));
+    Ok(page)
 }
 
 fn step(out: &LineOutput, call: &str, what: &str, outcome: &str) {

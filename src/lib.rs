@@ -18,6 +18,7 @@ pub mod api;
 pub mod faults;
 pub mod findings;
 pub mod journal;
+pub mod ui;
 
 pub mod seed;
 pub mod send;

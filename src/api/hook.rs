@@ -17,6 +17,9 @@ use crate::logging::{self, RequestLine};
 use crate::meter::Meter;
 use crate::model::environment::Environment;
 
+/// The page says so of what it looks up.
+const PAGE: &str = "x-bulkd-page";
+
 /// A request on its way through the pipeline.
 pub struct Exchange {
     pub head: Arc<Head>,
@@ -35,6 +38,8 @@ pub struct Exchange {
     /// The fault that it has met, and what the client is told if that is something else.
     pub fault: Option<Hit>,
     pub told: Option<Outcome>,
+    /// Whether the page looks at something: nobody's program has sent it.
+    is_look: bool,
     begun: Instant,
 }
 
@@ -50,6 +55,7 @@ impl Exchange {
             is_replayed: false,
             fault: None,
             told: None,
+            is_look: *request.method() == Method::Get && request.has_header(PAGE),
             begun: Instant::now(),
         }
     }
@@ -63,9 +69,9 @@ impl Exchange {
         self.head.path()
     }
 
-    /// Whether it is one of our own routes.
+    /// Whether it is one of our own routes, or a look of the page at another one: that neither fails nor is written down.
     pub fn is_ours(&self) -> bool {
-        self.route.is_some_and(Route::is_ours)
+        self.is_look || self.route.is_some_and(Route::is_ours)
     }
 
     /// Since the request was read.

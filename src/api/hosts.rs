@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::origins::Origins;
 use crate::error::{Error, Kind, Result, shown};
-use crate::http::Request;
+use crate::http::{Method, Request};
 
 /// Where SDKs send to unless told otherwise: people have the name lead here.
 const COURIER: &str = "api.courier.com";
@@ -58,7 +58,7 @@ impl Hosts {
         if origins.peek().is_none() {
             // Where a page of another site reads or embeds something, the browser names no origin.
             let is_foreign = |site: &[u8]| site.eq_ignore_ascii_case(b"cross-site");
-            return match request.raw_headers("sec-fetch-site").any(is_foreign) {
+            return match request.raw_headers("sec-fetch-site").any(is_foreign) && !is_visit(request) {
                 true => Err(Error::new(
                     Kind::Forbidden,
                     match &self.named {
@@ -106,6 +106,16 @@ impl Hosts {
             || name.eq_ignore_ascii_case(COURIER)
             || self.named.iter().flatten().any(|known| name.eq_ignore_ascii_case(known))
     }
+}
+
+/// Whether somebody follows a link to the page, wherever that stands: a colleague may have sent it. The page lets nobody
+/// embed it, and what it is given to look at is its own.
+fn is_visit(request: &Request) -> bool {
+    let is = |name: &str, value: &str| request.header(name).is_some_and(|it| it.eq_ignore_ascii_case(value));
+    *request.method() == Method::Get
+        && request.path() == "/"
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document")
 }
 
 /// A host's name or address, and what follows it.

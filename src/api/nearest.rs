@@ -121,7 +121,8 @@ fn listed(texts: &[String], last: &str) -> String {
 fn nearest(table: &'static [Route], parts: &[&str], among: impl Fn(&Route) -> bool) -> Vec<&'static Route> {
     let measured = table.iter().filter(|route| among(route)).filter_map(|route| {
         let of_route: Vec<&str> = route.path.split('/').skip(1).collect();
-        let is_related = of_route.iter().any(|word| !is_name(word) && parts.iter().any(|part| is_alike(word, part)));
+        let is_word = |word: &str| !is_name(word) && !word.is_empty();
+        let is_related = of_route.iter().any(|word| is_word(word) && parts.iter().any(|part| is_alike(word, part)));
         let distance = distance(parts, &of_route);
         (is_related && distance <= FAR).then_some((distance, route))
     });

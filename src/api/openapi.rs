@@ -147,7 +147,11 @@ fn operation_id(route: &Route) -> String {
 
 fn tag(path: &str) -> &str {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    if first == "_bulkd" { "bulkd" } else { first }
+    match first {
+        "_bulkd" => "bulkd",
+        "" => "ui",
+        first => first,
+    }
 }
 
 fn parameters(route: &Route, nouns: &Value) -> Vec<Value> {

@@ -223,6 +223,11 @@ impl PageText {
         self.end(&format!("],{}}}", paging(next)))
     }
 
+    /// The same with a number beside, in place of where it goes on.
+    pub fn end_with(self, name: &str, number: u64) -> Pieces {
+        self.end(&format!("],\"{name}\":{number}}}"))
+    }
+
     fn end(mut self, end: &str) -> Pieces {
         self.text.push(end.as_bytes());
         self.text

@@ -14,10 +14,10 @@ use super::hook::{Exchange, FeedRequests, Hook, MeterRequests, RequestLog, tell_
 use super::idempotency::{self, Once};
 use super::journal::JournalHook;
 use super::notes::Notes;
-use super::route::{self, Access, Handler, Route, TableHandler, Watch};
+use super::route::{self, Access, Handler, PageHandler, Route, TableHandler, Watch};
 use super::routes::{self, ROUTES};
 use super::settings::Settings;
-use super::{nearest, origins, query};
+use super::{environment as environments, nearest, origins, query};
 use crate::error::{Error, Kind, Result, shown};
 use crate::findings::Check;
 use crate::http::{self, Method, Reply, Request, Responder, Response};
@@ -187,6 +187,12 @@ impl Api {
                     None => look(&self.store, &self.settings, ROUTES).map(Progress::from),
                 };
             }
+            Entry::Page(give) => {
+                return match self.before(exchange, &request) {
+                    Some(reply) => Ok(reply.into()),
+                    None => give(&self.store, &self.settings, &request, params).map(|it| Reply::Answer(it).into()),
+                };
+            }
         };
         self.check_query(&request, route, &environment)?;
         self.seeder.ensure_seeded(&self.store, &environment)?;
@@ -254,11 +260,15 @@ impl Api {
     fn begin_inline(&self, request: Request, exchange: &mut Exchange, has_reader: bool) -> Result<Option<Begun>> {
         let found = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.inline);
         let Some((route, params)) = found else { return Ok(None) };
+        // Whose handle it is, the file tells.
+        if environments::is_named(&request) {
+            return Ok(None);
+        }
         self.settings.hosts.check(&request, &self.settings.origins)?;
         let (handler, environment) = match self.enter(route, &request, exchange)? {
             Entry::Key(handler, environment) => (handler, environment),
             Entry::Open(answer) => return Ok(Some(Begun::Over(self.answer_open(answer, exchange, &request)))),
-            Entry::Watch(_) => return Ok(None),
+            Entry::Watch(_) | Entry::Page(_) => return Ok(None),
         };
         self.check_query(&request, route, &environment)?;
         if !has_reader || !self.seeder.is_seeded(&environment) {
@@ -284,6 +294,7 @@ impl Api {
             Access::Open(answer) => Entry::Open(answer()),
             Access::Table(answer) => Entry::Open(answer(ROUTES)),
             Access::Watch(look) => Entry::Watch(look),
+            Access::Page(give) => Entry::Page(give),
             Access::Mailbox(handler) => match &self.settings.mailbox {
                 Some(environment) => {
                     exchange.environment = Some(environment.clone());
@@ -295,16 +306,24 @@ impl Api {
                 }
             },
             Access::Key(handler) => {
-                let environment = self.settings.keys.environment(request.header("authorization"))?;
+                let environment = self.environment_of(request)?;
                 exchange.environment = Some(environment.clone());
                 Entry::Key(Work::Handler(handler), environment)
             }
             Access::KeyAndTable(handler) => {
-                let environment = self.settings.keys.environment(request.header("authorization"))?;
+                let environment = self.environment_of(request)?;
                 exchange.environment = Some(environment.clone());
                 Entry::Key(Work::WithTable(handler), environment)
             }
         })
+    }
+
+    /// That of the request's key, or the one that the page names.
+    fn environment_of(&self, request: &Request) -> Result<Environment> {
+        match environments::is_named(request) {
+            true => environments::named(&self.store, &self.settings, request),
+            false => self.settings.keys.environment(request.header("authorization")),
+        }
     }
 
     /// Notes which parameters of a query a route of Courier's does not know: a client that relies on one would not notice.
@@ -459,6 +478,7 @@ enum Entry {
     Key(Work, Environment),
     Open(Answer),
     Watch(Watch),
+    Page(PageHandler),
 }
 
 /// What makes an action of a request.

@@ -4,7 +4,7 @@ use super::call::{Action, Answer, Call, Known, Params, is_our_own};
 use super::query;
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::http::Method;
+use crate::http::{Method, Request, Response};
 use crate::json::shape::Shape;
 use crate::store::Store;
 
@@ -48,6 +48,8 @@ pub enum Access {
     KeyAndTable(TableHandler),
     /// No key is needed, and the daemon as a whole is looked at.
     Watch(Watch),
+    /// No key is needed, and the answer has headers of its own: what a browser is given.
+    Page(PageHandler),
     /// No key is needed: the environment is that of `--mailpit-api`. Without the flag there is no such route.
     Mailbox(Handler),
 }
@@ -57,6 +59,13 @@ pub type TableHandler = fn(Call<'_>, &'static [Route]) -> Result<Action>;
 
 /// A look at the daemon as a whole.
 pub type Watch = fn(&Store, &Settings, &'static [Route]) -> Result<Answer>;
+
+/// What answers a browser.
+pub type PageHandler = fn(&Store, &Settings, &Request, Params) -> Result<Response>;
+
+pub(super) const fn page(path: &'static str, give: PageHandler) -> Route {
+    row(Method::Get, path, Access::Page(give))
+}
 
 pub(super) const fn route(method: Method, path: &'static str, handler: Handler) -> Route {
     row(method, path, Access::Key(handler))

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::call::Params;
-use super::route::{Access, Route, inline, mailbox, matches, open, route, row, table, watch};
+use super::route::{Access, Route, inline, mailbox, matches, open, page as browser, route, row, table, watch};
 use super::template::{checks, content};
 use super::{
-    backup, brand, bulk, clock, doctor, events, fault, health, job, journal, lifecycle, list, llms, mailpit, mcp,
-    message, metrics, openapi, outbox, outcome, preference, preference_v1, profile, prometheus, reset, send, snapshot,
-    status, subscription, template, token, wait, webhook,
+    backup, brand, bulk, clock, doctor, environment, events, fault, frame, health, job, job_page, journal, lifecycle,
+    list, llms, mailpit, mcp, message, metrics, openapi, outbox, outcome, page, preference, preference_v1, preview,
+    profile, prometheus, reset, send, snapshot, status, subscription, template, token, wait, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
@@ -350,6 +350,15 @@ pub static ROUTES: &[Route] = &[
         .query(&["status", "cursor", "limit"])
         .answers("200 `{items, paging}`, the newest first")
         .schemas(&[("items", "[Job]")]),
+    route(Method::Get, "/_bulkd/jobs/{job_id}", job_page::get)
+        .about("Get a job with what became of its users")
+        .answers("200 with the job as in the list, its `definition`, `messages` and `errors` by kind")
+        .schemas(&[("answer", "JobDetail")]),
+    route(Method::Get, "/_bulkd/jobs/{job_id}/users", job_page::list_users)
+        .about("List the users of a job from any place on")
+        .query(&["at", "status", "limit"])
+        .answers("200 `{items, total}`: from the `at`-th on, each with its message")
+        .schemas(&[("items", "[PlacedUser]"), ("total", "Count")]),
     route(Method::Post, "/_bulkd/wait", wait::wait)
         .about("Wait until something is so")
         .body("`{job_id, status?}`, `{settled}` or `{outbox, count?, after?}`, with `timeout_ms?`")
@@ -464,6 +473,32 @@ pub static ROUTES: &[Route] = &[
         .about("Make a backup of the file")
         .body("`{file}`")
         .answers("201 `{file, bytes, pages, seconds, check}`, 409 if there is one of that name"),
+    browser("/_bulkd/environments", environment::list)
+        .about("List environments, where any key is accepted")
+        .answers("200 `{items, needs_key}`, the one that was used last first")
+        .schemas(&[("items", "[Environment]")]),
+    route(Method::Post, "/_bulkd/preview", preview::preview)
+        .about("Render a message without sending it")
+        .body("`{message}`")
+        .answers("200 as `GET /_bulkd/outbox/{message_id}`, of a message that there is not")
+        .schemas(&[("message", "SendMessage"), ("answer", "Detail")]),
+    route(Method::Post, "/_bulkd/frames", frame::create)
+        .about("Put up HTML to be looked at")
+        .body("`{html}`")
+        .answers("201 `{path}`, for ten minutes"),
+    browser("/_bulkd/frames/{ticket}", frame::get)
+        .about("Look at HTML that was put up")
+        .query(&["images", "scheme"])
+        .answers("200, the HTML in a sandbox")
+        .content_type("text/html; charset=utf-8"),
+    browser("/", page::index)
+        .about("Look at everything in a browser")
+        .answers("200, the page")
+        .content_type(page::HTML),
+    browser("/ui/{version}/{file}", page::file)
+        .about("Get a file of the page")
+        .answers("200, kept for ever")
+        .content_type("text/javascript; charset=utf-8"),
     open(Method::Get, "/_bulkd/health", health::health)
         .about("Ask whether bulkd answers")
         .answers("200 `{status, version}`"),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::auth::Keys;
+use super::frames::Frames;
+use super::handles::Handles;
 use super::hosts::Hosts;
 use super::late::LateAnswers;
 use super::mailbox_state::MailboxState;
@@ -56,6 +58,12 @@ pub struct Settings {
     pub lifecycle: Lifecycle,
     /// Moves the clock, and has jobs go on by steps.
     pub steering: Arc<Steering>,
+    /// By what the page names environments.
+    pub handles: Handles,
+    /// What the page shows apart from itself.
+    pub frames: Frames,
+    /// Where the page's files are read from, in place of those that are built in.
+    pub ui_dir: Option<PathBuf>,
 }
 
 /// What the process holds of environments.

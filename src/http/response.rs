@@ -54,12 +54,9 @@ pub fn header(name: &str, value: &str) -> Header {
     Header::from_bytes(name, value).expect("our own headers are ASCII")
 }
 
-/// Headers of every answer: no browser takes it for a page, and none keeps it.
-macro_rules! always {
-    () => {
-        "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store"
-    };
-}
+/// Headers of every answer: no browser takes it for a page, and none keeps it unless it says so itself.
+const NOSNIFF: &str = "\r\nX-Content-Type-Options: nosniff";
+const NO_STORE: &str = "\r\nCache-Control: no-store";
 
 /// Room for the head of an answer.
 const HEAD_BYTES: usize = 512;
@@ -76,6 +73,7 @@ pub fn to_bytes(
     const NO_LENGTH: &[u8] = b"Content-Length: 0\r\n";
     let (length, status) = (response.data_length(), response.status_code().0);
     let headers = response.headers().to_vec();
+    let is_kept = headers.iter().any(|header| header.field.equiv("Cache-Control"));
     let body = response.into_reader();
     let joins = body.len() <= JOINED_BYTES;
     let mut bytes = Vec::with_capacity(HEAD_BYTES + if joins { body.len() } else { 0 });
@@ -91,13 +89,14 @@ pub fn to_bytes(
         bytes.drain(at..at + NO_LENGTH.len());
     }
     // tiny_http keeps the last one for itself.
-    let more: &[u8] = match (closing, version) {
-        (true, _) => concat!(always!(), "\r\nConnection: close").as_bytes(),
-        (false, HTTPVersion(1, 0)) => concat!(always!(), "\r\nConnection: keep-alive").as_bytes(),
-        (false, _) => always!().as_bytes(),
+    let connection = match (closing, version) {
+        (true, _) => "\r\nConnection: close",
+        (false, HTTPVersion(1, 0)) => "\r\nConnection: keep-alive",
+        (false, _) => "",
     };
+    let more = [NOSNIFF, if is_kept { "" } else { NO_STORE }, connection];
     if let Some(end) = find(&bytes, b"\r\n") {
-        bytes.splice(end..end, more.iter().copied());
+        bytes.splice(end..end, more.iter().flat_map(|part| part.bytes()));
     }
     if head_only {
         return (bytes, VecDeque::new());

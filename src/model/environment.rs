@@ -16,6 +16,9 @@ pub struct Environment {
     prefix: &'static str,
 }
 
+/// Bytes of a key's hash in a handle.
+pub const HANDLE_BYTES: usize = 6;
+
 const PREFIXES: [&str; 6] = ["pk_prod_", "dk_prod_", "pk_test_", "dk_test_", "token_", MOCK];
 
 impl Environment {
@@ -32,6 +35,21 @@ impl Environment {
     /// Whether messages are only simulated.
     pub fn is_simulation(&self) -> bool {
         self.prefix == MOCK
+    }
+
+    /// By what the page names it where no key is known: more digits of the hash than a [label](Self::label) has, so that
+    /// two do not have the same.
+    pub fn handle(&self) -> String {
+        let digits: String = self.key_hash[..HANDLE_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}{digits}", self.prefix)
+    }
+
+    /// The beginning of the key's hash that a handle tells.
+    pub fn hash_of_handle(handle: &str) -> Option<[u8; HANDLE_BYTES]> {
+        let digits = handle.len().checked_sub(2 * HANDLE_BYTES).and_then(|at| handle.get(at..))?;
+        let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+        let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        pairs.iter().map(byte).collect::<Option<Vec<u8>>>()?.try_into().ok()
     }
 
     /// What logs call it: the key's prefix and 6 digits of its hash.

@@ -24,7 +24,7 @@ const RULES: &[Rule] = &[
     ),
     ("ready", &["cli", "http"]),
     ("doctor", &["cli", "findings"]),
-    ("demo", &["app", "cli", "config", "store"]),
+    ("demo", &["app", "cli", "config", "store", "model"]),
     (
         "app",
         &[
@@ -55,6 +55,7 @@ const RULES: &[Rule] = &[
         "api",
         &[
             "http",
+            "ui",
             "faults",
             "journal",
             "findings",
@@ -71,6 +72,7 @@ const RULES: &[Rule] = &[
             "model",
         ],
     ),
+    ("ui", &[]),
     ("faults", &["http", "model"]),
     ("journal", &["http", "model"]),
     ("seed", &["send", "store", "compose", "render", "model"]),
@@ -509,6 +511,6 @@ fn spin() { std::thread::yield_now(); "spin_loop" }
         ]
     );
     let mut broken = Vec::new();
-    check_imports(&Source::parse("src/ui/mod.rs", "use crate::http;"), &mut broken);
-    assert_eq!(broken, ["src/ui/mod.rs:1: the room `ui` has no rule; say what it may import"]);
+    check_imports(&Source::parse("src/tui/mod.rs", "use crate::http;"), &mut broken);
+    assert_eq!(broken, ["src/tui/mod.rs:1: the room `tui` has no rule; say what it may import"]);
 }

@@ -32,6 +32,10 @@ fn the_demo_takes_a_job_from_users_to_a_full_outbox() {
     ] {
         assert!(ended.stdout.contains(part), "{part:?} is not in {}", ended.stdout);
     }
+    // Its last line is the address of the page with the job.
+    let last = ended.stdout.lines().last().unwrap_or_default();
+    let (_, address) = last.split_once("http://127.0.0.1:").unwrap_or_default();
+    assert!(address.contains("/#/jobs/1-") && address.ends_with("?env=key_2a97516c354b"), "{last}");
 }
 
 #[test]

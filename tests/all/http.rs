@@ -613,7 +613,8 @@ fn a_whole_url_is_as_good_as_a_path() {
         ("*", "*"),
     ] {
         let reply = peer.ask(request(&format!("OPTIONS {target} HTTP/1.1"), "", ""));
-        assert_eq!(refusal(&reply, 404), format!("there is no route OPTIONS {path}"));
+        let told = refusal(&reply, 404);
+        assert_eq!(told.split(';').next(), Some(format!("there is no route OPTIONS {path}").as_str()));
     }
     for target in ["api.courier.com:443", "bulk", "?", "ftp://api.courier.com/", "http:/bulk"] {
         refused_and_closed(&daemon, request(&format!("GET {target} HTTP/1.1"), "", ""), 400);

@@ -41,6 +41,7 @@ mod openapi;
 mod outbox;
 mod outcomes;
 mod overrides;
+mod page;
 mod peers;
 mod preferences;
 mod process_faults;

@@ -1,0 +1,144 @@
+//! One job as the page shows it: what became of its users, and those from any place on. Ours; Courier shows a job's counters,
+//! and its users one page after the other.
+
+use serde_json::{Value, json};
+
+use super::call::{Action, Answer, Call};
+use super::paging::PageText;
+use crate::error::{Error, Result};
+use crate::model::bulk::{Job, UserState, UserStatus};
+use crate::model::environment::EnvironmentRow;
+use crate::model::row::JobRow;
+use crate::store::job_users::{self, JobUser};
+use crate::store::{Db, job, job_breakdown, job_list, message, outbox};
+
+/// Messages and failures that are counted by kind: a few tenths of a second. `counted` says how many were.
+const COUNTED: usize = 200_000;
+/// Kinds of failures.
+const KINDS: usize = 20;
+
+/// The job of either kind with this id.
+fn find(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<Job> {
+    match job::find(db, environment, job_id)? {
+        Some(job) => Ok(job),
+        None => Err(job::not_found(db, job_id)?),
+    }
+}
+
+/// `GET /_bulkd/jobs/{job_id}`: 200 with the job as it is in the list, its definition, and how many of its users came to
+/// what.
+pub fn get(mut call: Call<'_>) -> Result<Action> {
+    let job_id = call.path("job_id");
+    Action::query(move |db, environment| {
+        let job = find(db, environment, &job_id)?.job;
+        let listed = job_list::list(db, environment, None, JobRow(job.0 + 1), 1, 1)?;
+        let mut shown = listed.items.first().map_or(Value::Null, |it| it.json(db.now()));
+        let (_, definition) = job::get_by_number(db, job)?;
+        let kinds = job_breakdown::messages(db, job, COUNTED)?;
+        let counted: i64 = kinds.iter().map(|it| it.count).sum();
+        let messages: Vec<Value> = kinds
+            .iter()
+            .map(|it| {
+                json!({
+                    "status": it.status, "reason": it.reason, "channel": it.channel, "error": it.error,
+                    "count": it.count,
+                })
+            })
+            .collect();
+        let errors = job_breakdown::failures(db, job, COUNTED, KINDS)?;
+        let errors: Vec<Value> =
+            errors.iter().map(|(error, count)| json!({ "error": error, "count": count })).collect();
+        let definition: Value = serde_json::from_str(&definition).unwrap_or_default();
+        shown["definition"] = definition;
+        shown["messages"] = messages.into();
+        shown["counted"] = counted.into();
+        shown["errors"] = errors.into();
+        Ok(Answer::new(200, shown.to_string()))
+    })
+}
+
+/// `GET /_bulkd/jobs/{job_id}/users?at=&status=&limit=`: 200 `{items, total}`, the users from the `at`-th on, counted from 0
+/// in the order of ingest. To go to a place costs the same wherever it is. With `status=ERROR` the failures alone, which
+/// are stepped over up to the place; with `status=PENDING` those whose turn is yet to come.
+pub fn list_users(mut call: Call<'_>) -> Result<Action> {
+    let job_id = call.path("job_id");
+    let query = call.query();
+    let limit = query.limit() as usize;
+    let at = match query.one("at") {
+        None => 0,
+        Some(at) => at.parse::<u64>().map_err(|_| Error::invalid("at", "expected the place of a user, from 0 on"))?,
+    };
+    let status = match query.one("status") {
+        None => None,
+        Some(name) => match UserStatus::from_name(&name) {
+            Some(status @ (UserStatus::Error | UserStatus::Pending)) => Some(status),
+            _ => return Err(Error::invalid("status", "expected ERROR or PENDING, or none for all users")),
+        },
+    };
+    Action::query(move |db, environment| {
+        let job = find(db, environment, &job_id)?;
+        let mut page = PageText::of_items();
+        let total = match status {
+            None => {
+                run(db, environment, &job, at, limit, &mut page)?;
+                job.received
+            }
+            Some(UserStatus::Pending) => {
+                run(db, environment, &job, job.drained().saturating_add(at), limit, &mut page)?;
+                job.received - job.drained()
+            }
+            Some(_) => {
+                for seq in job_breakdown::failed_seqs(db, job.job, at, limit)? {
+                    run(db, environment, &job, seq, 1, &mut page)?;
+                }
+                job.failures
+            }
+        };
+        Ok(Answer::new(200, page.end_with("total", total)))
+    })
+}
+
+/// Writes a run of users.
+fn run(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    job: &Job,
+    from: u64,
+    limit: usize,
+    page: &mut PageText,
+) -> Result<()> {
+    let mut seq = from;
+    job_users::for_each(db, job, from, limit, |user| {
+        page.push(&item(db, environment, seq, user)?.to_string());
+        seq += 1;
+        Ok(page.has_room())
+    })?;
+    Ok(())
+}
+
+/// A user with its place, and its message in short.
+fn item(db: &Db<'_>, environment: EnvironmentRow, seq: u64, user: &JobUser<'_>) -> Result<Value> {
+    let sent: Value = serde_json::from_str(user.user).unwrap_or_default();
+    let mut item =
+        json!({ "at": seq, "recipient": user.recipient, "status": user.state.status().name(), "user": sent });
+    match &user.state {
+        UserState::Pending => {}
+        UserState::Error { reason } => item["error"] = reason.as_str().into(),
+        UserState::Enqueued { message_id } => {
+            item["message_id"] = message_id.as_str().into();
+            if let Some(place) = message::find(db, environment, message_id)? {
+                let message = outbox::get(db, &place)?.message;
+                let first = message.deliveries.first();
+                item["message"] = json!({
+                    "status": message.status.name(),
+                    "reason": message.reason.map(|it| it.name()),
+                    "error": message.error,
+                    "channel": first.map(|it| it.channel.name()),
+                    "address": first.map(|it| &it.address),
+                    "subject": first.and_then(|it| it.subject.as_ref()),
+                });
+            }
+        }
+    }
+    Ok(item)
+}

@@ -1,0 +1,461 @@
+// What the page looks like and does, in a real browser on a real daemon.
+//
+//   node stories.mjs BULKD FOLDER CHROMIUM [NAME...]
+//
+// Pictures are left in the folder. The last line is "N stories, N problems".
+
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { job, over, start } from './daemon.mjs';
+import { everything } from './samples.mjs';
+
+// Unlike `import` this finds what NODE_PATH leads to.
+const require = createRequire(import.meta.url);
+const { chromium } = require('playwright-core');
+const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+const [binary, folder, browserPath, ...wanted] = process.argv.slice(2);
+/** The numbers of the stories in CI, or smaller ones. */
+const isLong = process.env.BULKD_TEST_LONG === '1';
+const PATIENCE = Number(process.env.BULKD_PAGE_PATIENCE ?? 60_000);
+
+let problems = 0;
+const problem = (text) => {
+  problems++;
+  console.error(`    ${text}`);
+};
+const check = (is, text) => is || problem(text);
+const equal = (found, expected, text) => check(JSON.stringify(found) === JSON.stringify(expected), `${text}: found ${JSON.stringify(found)}, expected ${JSON.stringify(expected)}`);
+
+const browser = await chromium.launch({ executablePath: browserPath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+
+/** A page that reports what its console says is wrong. */
+async function open(daemon, hash = '', options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'light', ...options });
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  page.on('pageerror', (error) => problem(`the page failed: ${error.stack}`));
+  page.on('console', (message) => {
+    // What is refused is told to who reads the page; the sandbox says that it holds.
+    if (message.type() === 'error' && !/sandboxed|status of (4|5)\d\d|ERR_CONNECTION|Content Security Policy/.test(message.text())) problem(`the console says: ${message.text()}`);
+  });
+  await page.goto(`${daemon.url}/${hash}`);
+  return page;
+}
+
+/** A picture, and what axe says of the page. */
+async function picture(page, name) {
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { iframes: false }));
+  for (const { id, impact, nodes } of violations.filter((it) => ['serious', 'critical'].includes(it.impact))) {
+    problem(`${name}: ${id} (${impact}): ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 140)} ${node.any[0]?.message ?? node.failureSummary ?? ''}`).join('; ')}`);
+  }
+}
+
+/** Waits until the address has this in it. */
+async function comesTo(page, part) {
+  for (const end = Date.now() + PATIENCE; !page.url().includes(part); ) {
+    if (Date.now() > end) throw new Error(`the address is still ${page.url()}, without ${part}`);
+    await page.waitForTimeout(20);
+  }
+}
+
+const text = (page, selector) => page.locator(selector).first().innerText();
+
+const stories = {
+  async 'from nothing to the first message'() {
+    const daemon = await start(binary);
+    const page = await open(daemon);
+    await page.getByText('Nothing was sent yet').waitFor();
+    check((await page.locator('.start pre').first().innerText()) === `export COURIER_BASE_URL=${daemon.url}`, 'the variable is not told');
+    await picture(page, 'empty');
+    if (process.env.BULKD_PAGE_PYTHON) {
+      const program = 'from courier import Courier\nCourier().send.message(message={"to": {"email": "ada@example.com"}, "content": {"title": "Hello Ada", "body": "The first message"}})';
+      await promisify(execFile)(process.env.BULKD_PAGE_PYTHON, ['-c', program], { env: { ...process.env, COURIER_BASE_URL: daemon.url, COURIER_API_KEY: 'first' } });
+    } else {
+      await daemon.call('POST', '/send', { message: { to: { email: 'ada@example.com' }, content: { title: 'Hello Ada', body: 'The first message' } } }, 'first');
+    }
+    await page.locator('#outbox-list .row').first().waitFor();
+    check((await text(page, '#outbox-list .row')).includes('Hello Ada'), 'the first message is not shown');
+    await page.keyboard.press('j');
+    await page.locator('article.message').waitFor();
+    await picture(page, 'first-message');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'a job is watched'() {
+    const daemon = await start(binary);
+    const users = isLong ? 100_000 : 20_000;
+    await daemon.call('PUT', '/_bulkd/lifecycle', { mode: 'paced', per_second: users / 4 });
+    const jobId = await job(daemon, users, { run: false });
+    const page = await open(daemon, `#/jobs/${jobId}`);
+    await page.getByRole('button', { name: 'Run' }).click();
+    const bar = page.locator('.job-head [role=progressbar]');
+    const seen = new Set();
+    const frames = page.evaluate(() => new Promise((resolve) => {
+      let [last, longest, count] = [performance.now(), 0, 0];
+      const step = (now) => {
+        longest = Math.max(longest, now - last);
+        last = now;
+        count++;
+        if (document.querySelector('.job-head .pill')?.textContent === 'Completed' || count > 6000) resolve({ longest, count });
+        else requestAnimationFrame(step);
+      };
+      requestAnimationFrame(step);
+    }));
+    for (;;) {
+      const now = Number(await bar.getAttribute('aria-valuenow'));
+      seen.add(now);
+      if (seen.size === 6) await picture(page, 'job-running');
+      if (now === users) break;
+      await page.waitForTimeout(50);
+    }
+    check(seen.size > 5, `its progress was seen ${seen.size} times`);
+    await page.locator('.job-head .pill', { hasText: 'Completed' }).waitFor();
+    const { longest } = await frames;
+    console.log(`    the longest frame was ${Math.round(longest)} ms`);
+    // From end to end.
+    const list = page.locator('#job-users');
+    await list.focus();
+    await page.keyboard.press('End');
+    await page.locator('#job-users .row .who', { hasText: `reader-${users - 1}` }).waitFor();
+    await page.locator('input.place').fill(String(users / 2));
+    await page.keyboard.press('Enter');
+    await page.locator('#job-users .row .who', { hasText: `reader-${users / 2 - 1}` }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.locator('article.message').waitFor();
+    await picture(page, 'job');
+    await page.keyboard.press('Escape');
+    await page.locator('article.message').waitFor({ state: 'hidden' });
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'a million users are scrolled from end to end'() {
+    const daemon = await start(binary);
+    const jobId = await job(daemon, 1);
+    const page = await open(daemon);
+    // What the daemon would say of a million, said by the browser's door: the page is what is looked at.
+    const total = 1_000_000;
+    const user = (at) => ({ at, recipient: `reader-${at}`, status: 'PENDING', user: {} });
+    await page.route(/_bulkd\/jobs\/1-[^/]*\/users/, (route) => {
+      const { searchParams } = new URL(route.request().url());
+      const [at, limit] = [Number(searchParams.get('at')), Number(searchParams.get('limit'))];
+      return route.fulfill({ json: { items: Array.from({ length: Math.min(limit, total - at) }, (_, i) => user(at + i)), total } });
+    });
+    await page.evaluate((to) => (location.hash = to), `#/jobs/${jobId}`);
+    const list = page.locator('#job-users');
+    await list.locator('.who', { hasText: 'reader-0' }).first().waitFor();
+    const height = await list.evaluate((it) => it.scrollHeight);
+    check(height <= 16_000_000, `the list is ${height} pixels high`);
+    const longest = await list.evaluate(async (it) => {
+      let [last, most] = [performance.now(), 0];
+      for (let at = 0; at <= 200; at++) {
+        it.scrollTop = (it.scrollHeight * at) / 200;
+        const now = await new Promise(requestAnimationFrame);
+        most = Math.max(most, now - last);
+        last = now;
+      }
+      return most;
+    });
+    console.log(`    the longest frame was ${Math.round(longest)} ms`);
+    await list.locator('.who', { hasText: 'reader-999999' }).waitFor();
+    await list.focus();
+    for (const [key, name] of [['Home', 'reader-0'], ['PageDown', 'reader-1'], ['End', 'reader-999999'], ['ArrowUp', 'reader-999998']]) {
+      await page.keyboard.press(key);
+      await list.locator('.row[aria-selected=true] .who', { hasText: name }).waitFor();
+    }
+    const seen = await list.evaluate((it) => [...it.querySelectorAll('.row')].filter((row) => row.getBoundingClientRect().bottom <= it.getBoundingClientRect().bottom + 1).map((row) => Number(row.dataset.at)));
+    check(seen.every((at, i) => !i || Math.abs(at - seen[i - 1]) >= 1) && seen.includes(999_999), 'the last rows are not seen whole');
+    await page.locator('input.place').fill('500000');
+    await page.keyboard.press('Enter');
+    await list.locator('.row[aria-selected=true] .who', { hasText: 'reader-499999' }).waitFor();
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'one message is found among many while typing'() {
+    const daemon = await start(binary);
+    const users = isLong ? 1_000_000 : 50_000;
+    const jobId = await job(daemon, users, { batch: 5000, message: { event: 'weekly', content: { title: 'Hello {{name}}', body: 'Week 12' } }, user: (i) => ({ recipient: `reader-${i}`, profile: { email: `reader-${i}@example.com` }, data: { name: i === 321 ? 'Hildegard' : 'Reader' } }) });
+    await daemon.call('POST', '/_bulkd/wait', { job_id: jobId, timeout_ms: 60000 });
+    const page = await open(daemon, '#/outbox');
+    await page.locator('#outbox-list .row').first().waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('hildegard', { delay: 20 });
+    await page.locator('#outbox-list .row', { hasText: 'Hello Hildegard' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
+    await page.locator('article.message h2', { hasText: 'Hello Hildegard' }).waitFor();
+    check(page.url().includes('q=hildegard'), 'the address does not name the search');
+    await picture(page, 'search');
+    // A filter is typed as a word of the search.
+    await page.keyboard.press('/');
+    await page.keyboard.type('channel:sms ', { delay: 10 });
+    await page.getByText('Nothing is like that').waitFor();
+    check(page.url().includes('channel=sms'), 'the filter is not in the address');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'an e-mail with a script in it does nothing'() {
+    const daemon = await start(binary);
+    const asked = [];
+    const remote = createServer((request, answer) => {
+      asked.push(request.url);
+      answer.end();
+    }).listen(0, '127.0.0.1');
+    await once(remote, 'listening');
+    const evil = `<!doctype html><html><body><h1>Evil</h1><script>parent.document.title="owned";document.body.textContent="ran"</script><img src="http://127.0.0.1:${remote.address().port}/pixel.png" onerror="document.body.textContent='ran'"><a href="javascript:document.title=1">x</a><meta http-equiv="refresh" content="0;url=/"><form action="/_bulkd/reset" method="post"><button>x</button></form></body></html>`;
+    const { requestId } = await daemon.call('POST', '/send', { message: { to: { email: 'ada@example.com', user_id: '<img src=x onerror=alert(1)>' }, content: { version: '2022-01-01', elements: [{ type: 'meta', title: '<b>Bold</b><script>alert(1)</script>' }, { type: 'html', content: evil }] } } });
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    const page = await context.newPage();
+    page.on('dialog', (dialog) => {
+      problem(`a dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    await page.goto(`${daemon.url}/#/outbox/${requestId}`);
+    const frame = page.frameLocator('iframe');
+    await frame.locator('h1', { hasText: 'Evil' }).waitFor();
+    await page.waitForTimeout(300);
+    check(!(await page.title()).includes('owned'), 'the script has reached the page');
+    check((await frame.locator('body').innerText()).includes('Evil'), 'the script has run in the frame');
+    check(!asked.length, 'a remote image was loaded unasked');
+    check((await page.locator('main img, main script, main form[action]').count()) === 0, 'a message has become markup of the page');
+    const blocked = await page.evaluate(() => {
+      try {
+        document.body['inner' + 'HTML'] = '<p>x</p>';
+        return false;
+      } catch {
+        return true;
+      }
+    });
+    check(blocked, 'text can become markup');
+    await page.screenshot({ path: join(folder, 'script.png') });
+    await page.getByRole('button', { name: 'Show remote images' }).click();
+    await page.locator('iframe[src*="images=true"]').waitFor();
+    for (let looks = 0; looks < 200 && !asked.length; looks++) await page.waitForTimeout(25);
+    check(asked.length > 0, 'a remote image is not loaded when that is asked for');
+    remote.close();
+    await context.close();
+    await daemon.stop();
+  },
+
+  async 'a job is composed from a CSV with bad rows'() {
+    const daemon = await start(binary);
+    await job(daemon, 1);
+    const page = await open(daemon, '#/compose');
+    const csv = 'user_id,email,name,plan\nada,ada@example.com,Ada,Team\nbob,not an address,Bob,Free\n"grace","grace@example.com","Grace, Admiral",Free\nada,other@example.com,Ada,Team\nonly,three,cells\n';
+    await page.getByLabel('Users as CSV or JSON lines').fill(csv);
+    await page.getByText('3 rows left out').waitFor();
+    await page.getByLabel('Title').fill('Hi {{name}}');
+    await page.frameLocator('iframe').locator('body', { hasText: 'Team plan' }).waitFor();
+    await page.locator('.subject', { hasText: 'Hi Ada' }).waitFor();
+    await page.locator('#compose-users .row', { hasText: 'grace' }).click();
+    await page.locator('.subject', { hasText: 'Hi Grace, Admiral' }).waitFor();
+    await picture(page, 'compose');
+    await page.getByRole('button', { name: 'Send to 2 users' }).click();
+    await page.locator('.job-head .pill', { hasText: 'Completed' }).waitFor();
+    equal((await page.locator('#job-users .who').allInnerTexts()).sort(), ['ada', 'grace'], 'the users of the job');
+    await picture(page, 'composed');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'an answer is lost and the retry is seen'() {
+    const daemon = await start(binary);
+    await job(daemon, 1);
+    const page = await open(daemon, '#/bench/faults');
+    await page.locator('.preset', { hasText: 'lost-answer' }).click();
+    await page.locator('.items li', { hasText: 'seen 0' }).waitFor();
+    const definition = { message: { event: 'weekly', content: { title: 't', body: 'b' } } };
+    await daemon.call('POST', '/bulk', definition).then(() => problem('the answer came'), () => {});
+    const headers = { authorization: 'Bearer stories', 'content-type': 'application/json', 'x-stainless-retry-count': '1', 'x-stainless-lang': 'python', 'x-stainless-package-version': '9.13.0' };
+    await fetch(`${daemon.url}/bulk`, { method: 'POST', headers, body: JSON.stringify(definition) });
+    await page.locator('.items li.fired', { hasText: 'hit 1' }).waitFor();
+    await picture(page, 'faults');
+    await page.keyboard.press('g');
+    await page.keyboard.press('d');
+    await page.locator('.finding.error').first().waitFor();
+    await page.locator('#doctor.error').waitFor();
+    await picture(page, 'doctor');
+    await page.getByRole('link', { name: 'Journal' }).click();
+    await page.locator('#journal .row', { hasText: 'retry 1' }).waitFor();
+    await page.locator('#journal .row', { hasText: 'no answer' }).click();
+    await picture(page, 'journal');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'all that there is looks well'() {
+    const daemon = await start(binary, '--test-clock');
+    const made = await everything(daemon);
+    const page = await open(daemon, `#/outbox/${made.email}`);
+    await page.frameLocator('iframe').locator('h1', { hasText: 'Hello Ada' }).waitFor();
+    await page.waitForTimeout(200);
+    await picture(page, 'outbox');
+    for (const name of ['sms', 'push', 'inbox', 'slack', 'msteams', 'discord', 'refused']) {
+      await page.evaluate((to) => (location.hash = to), `#/outbox/${made[name]}`);
+      await page.locator('article.message .who, article.message .seen, article.message .empty').first().waitFor();
+      await page.waitForTimeout(150);
+      await picture(page, name);
+    }
+    for (const [name, hash] of [['jobs', '#/jobs'], ['templates', '#/templates'], ['brand', '#/templates/brand/acme'], ['clock', '#/bench/clock'], ['lifecycle', '#/bench/lifecycle'], ['snapshots', '#/bench/snapshots'], ['environment', '#/bench/environment']]) {
+      await page.evaluate((to) => (location.hash = to), hash);
+      await page.waitForTimeout(500);
+      await picture(page, name);
+    }
+    await page.context().close();
+    const dark = await open(daemon, `#/outbox/${made.email}`, { colorScheme: 'dark' });
+    await dark.frameLocator('iframe').locator('h1', { hasText: 'Hello Ada' }).waitFor();
+    await picture(dark, 'outbox-dark');
+    await dark.context().close();
+    const phone = await open(daemon, '#/outbox', { colorScheme: 'dark', viewport: { width: 400, height: 800 } });
+    await phone.locator('#outbox-list .row').first().waitFor();
+    await picture(phone, 'phone-dark');
+    await phone.locator('#outbox-list .row').first().click();
+    await phone.locator('article.message').waitFor();
+    await picture(phone, 'phone-dark-message');
+    for (const [name, hash] of [['jobs', '#/jobs'], ['job', `#/jobs/${made.job}`], ['compose', '#/compose'], ['templates', '#/templates'], ['doctor', '#/bench/doctor'], ['faults', '#/bench/faults']]) {
+      await phone.evaluate((to) => (location.hash = to), hash);
+      await phone.waitForTimeout(400);
+      await picture(phone, `phone-dark-${name}`);
+      const wide = await phone.evaluate(() => document.documentElement.scrollWidth);
+      check(wide <= 400, `${name}: the page is ${wide} pixels wide at 400`);
+    }
+    await phone.context().close();
+    await daemon.stop();
+  },
+
+  async 'the keyboard alone is enough'() {
+    const daemon = await start(binary);
+    const made = await everything(daemon);
+    const page = await open(daemon);
+    await page.locator('#outbox-list .row').first().waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    await comesTo(page, '/outbox/1-');
+    const second = await text(page, '#outbox-list .row[aria-selected=true] .who');
+    equal(second, 'edsger', 'the second message');
+    await page.keyboard.press('k');
+    await page.locator('#outbox-list .row[aria-selected=true] .who', { hasText: 'ada' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('article.message').waitFor({ state: 'detached' });
+    await page.keyboard.press('?');
+    await page.locator('dialog').waitFor();
+    await picture(page, 'keys');
+    await page.keyboard.press('Escape');
+    await page.locator('dialog').waitFor({ state: 'detached' });
+    await page.keyboard.press('g');
+    await page.keyboard.press('j');
+    await page.locator('#job-list .row').first().waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.locator('#job-users .row').first().waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.locator('article.message').waitFor();
+    check(page.url().includes(`/jobs/${made.job}/1-`), `the address is ${page.url()}`);
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Escape');
+    await page.locator('#job-list .row[aria-selected=true]').waitFor();
+    for (const [key, view] of [['t', 'templates'], ['c', 'compose'], ['b', 'bench'], ['o', 'outbox']]) {
+      await page.keyboard.press('g');
+      await page.keyboard.press(key);
+      await page.locator(`main.view-${view}`).waitFor();
+    }
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'new messages move nothing that is read'() {
+    const daemon = await start(binary);
+    await over(daemon, await job(daemon, 300));
+    const page = await open(daemon);
+    await page.locator('#outbox-list .row').first().waitFor();
+    await page.locator('#outbox-list').evaluate((it) => (it.scrollTop = 54 * 40));
+    await page.waitForTimeout(100);
+    const top = () => page.evaluate(() => document.elementFromPoint(200, 300)?.closest('.row')?.querySelector('.who')?.textContent);
+    const before = await top();
+    await daemon.call('POST', '/send', { message: { to: { email: 'new@example.com' }, content: { title: 'New', body: 'b' } } });
+    await page.getByRole('button', { name: '1 new message' }).waitFor();
+    equal(await top(), before, 'what is read');
+    await page.getByRole('button', { name: '1 new message' }).click();
+    await page.locator('#outbox-list .row', { hasText: 'new@example.com' }).waitFor();
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'a configured key is asked for and kept for the tab'() {
+    const daemon = await start(binary, '--api-key', 'secret');
+    await job(daemon, 2, { key: 'secret' });
+    const page = await open(daemon);
+    await page.getByLabel('API key').fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByText('not one of those').waitFor();
+    await picture(page, 'key');
+    await page.getByLabel('API key').fill('secret');
+    await page.keyboard.press('Enter');
+    await page.locator('#outbox-list .row').first().waitFor();
+    check(!page.url().includes('secret'), 'the key is in the address');
+    await page.reload();
+    await page.locator('#outbox-list .row').first().waitFor();
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'tabs share one stream'() {
+    const daemon = await start(binary);
+    await job(daemon, 2);
+    const page = await open(daemon);
+    await page.locator('#outbox-list .row').first().waitFor();
+    const others = await Promise.all(Array.from({ length: 5 }, () => page.context().newPage()));
+    for (const other of others) {
+      await other.goto(daemon.url);
+      await other.locator('#outbox-list .row').first().waitFor();
+    }
+    const metrics = await (await fetch(`${daemon.url}/_bulkd/metrics`)).text();
+    equal(/bulkd_event_streams (\d+)/.exec(metrics)?.[1], '1', 'open streams');
+    await daemon.call('POST', '/send', { message: { to: { email: 'new@example.com' }, content: { title: 'New', body: 'b' } } });
+    for (const tab of [page, ...others]) await tab.locator('#outbox-list .row', { hasText: 'new@example.com' }).waitFor();
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'the page is there at once'() {
+    const daemon = await start(binary);
+    await job(daemon, 100);
+    const page = await open(daemon);
+    await page.locator('#outbox-list .row').first().waitFor();
+    await page.reload();
+    await page.locator('#outbox-list .row').first().waitFor();
+    const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+    console.log(`    its first paint was after ${Math.round(paint)} ms`);
+    await page.context().close();
+    await daemon.stop();
+  },
+};
+
+const names = Object.keys(stories).filter((name) => !wanted.length || wanted.some((it) => name.includes(it)));
+for (const name of names) {
+  const before = problems;
+  const begun = Date.now();
+  try {
+    await stories[name]();
+  } catch (error) {
+    problem(error.stack ?? String(error));
+  }
+  console.log(`${problems === before ? 'ok  ' : 'FAIL'} ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+}
+await browser.close();
+writeFileSync(join(folder, 'stories.txt'), `${names.join('\n')}\n`);
+console.log(`${names.length} stories, ${problems} problems`);
+process.exit(problems ? 1 : 0);
