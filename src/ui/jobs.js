@@ -264,7 +264,10 @@ function one(root, first) {
     if (news.missed) reload();
     if (!it || !job) return;
     Object.assign(job, it);
-    points.push([performance.now(), job.enqueued + job.failures]);
+    const now = performance.now();
+    // What came late comes together, and was no faster for that.
+    if (points.length > 1 && now - points.at(-2)[0] < 250) points.pop();
+    points.push([now, job.enqueued + job.failures]);
     if (points.length > POINTS) points.splice(1, 1);
     if (job.received !== total && !which) grow(job.received);
     move();

@@ -263,6 +263,7 @@ const stories = {
     await picture(page, 'compose');
     await page.getByRole('button', { name: 'Send to 2 users' }).click();
     await page.locator('.job-head .pill', { hasText: 'Completed' }).waitFor();
+    await page.locator('#job-users .who').nth(1).waitFor();
     equal((await page.locator('#job-users .who').allInnerTexts()).sort(), ['ada', 'grace'], 'the users of the job');
     await picture(page, 'composed');
     await page.context().close();
