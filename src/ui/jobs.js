@@ -226,7 +226,7 @@ function one(root, first) {
   }
   function paintTold() {
     const kinds = [
-      ...(job.messages ?? []).map((it) => ({ ...it, href: address(['outbox'], { job_id: jobId, status: it.status, channel: it.channel }), word: [it.channel ? channelWord(it.channel) : null, it.reason ? reasonWord(it.reason) : statusWord(it.status).toLowerCase()].filter(Boolean).join(', ') })),
+      ...(job.messages ?? []).map((it) => ({ ...it, href: address(['outbox'], { job_id: jobId, status: it.status, channel: it.channel }), word: it.channel ? `${channelWord(it.channel)}, ${it.reason ? reasonWord(it.reason) : statusWord(it.status).toLowerCase()}` : `${statusWord(it.status)}${it.reason ? `: ${reasonWord(it.reason)}` : ''}` })),
       ...(job.errors ?? []).map((it) => ({ ...it, status: 'ERROR', word: it.error })),
     ].sort((a, b) => b.count - a.count);
     const most = Math.max(1, ...kinds.map((it) => it.count));
