@@ -413,6 +413,26 @@ const stories = {
     await daemon.stop();
   },
 
+  async 'an environment that was reset is still the one that is shown'() {
+    const daemon = await start(binary);
+    await job(daemon, 2, { key: 'other' });
+    await job(daemon, 2);
+    const page = await open(daemon, '#/bench/environment');
+    page.on('dialog', (dialog) => dialog.accept());
+    const shown = () => page.locator('#env').inputValue();
+    await page.locator('#env option').nth(1).waitFor({ state: 'attached' });
+    const before = await shown();
+    await page.getByRole('button', { name: 'Reset the environment' }).click();
+    await page.getByText('It is as new').waitFor();
+    await page.waitForTimeout(1500);
+    equal(await shown(), before, 'the environment');
+    await job(daemon, 1);
+    await page.locator('#outbox-list .row').first().waitFor();
+    equal(await page.locator('#outbox-list .row').count(), 1, 'messages');
+    await page.context().close();
+    await daemon.stop();
+  },
+
   async 'tabs share one stream'() {
     const daemon = await start(binary);
     await job(daemon, 2);
