@@ -249,7 +249,7 @@ function one(root, first) {
     name ??= of.startsWith('nt_') ? await get(`/notifications/${part(of)}`).then((it) => it.name, () => of) : of;
     paint();
     paintTold();
-    pages.clear();
+    pages.renew();
     if (isFirst || sizes() !== total) grow(sizes());
     else users.later();
   }
@@ -273,7 +273,7 @@ function one(root, first) {
     move();
     if (job.status !== 'PROCESSING') reload();
     else recount();
-    for (const [page, items] of pages.pages) if (items.some((user) => user.status === 'PENDING')) pages.pages.delete(page);
+    pages.renew((items) => items.some((user) => user.status === 'PENDING'));
   });
   const openAt = (replace) => {
     const it = pages.get(users.at);
@@ -295,7 +295,9 @@ function one(root, first) {
     users.draw();
   }
   function back() {
-    go(opened ? ['jobs', jobId] : ['jobs']);
+    follow.stop();
+    // The address is ahead of what is shown where keys come fast.
+    go(route().sub ? ['jobs', jobId] : ['jobs']);
     users.focus();
     return true;
   }
