@@ -168,13 +168,21 @@ async function enter() {
   void lookAtDoctor();
 }
 
+/** These are the environments. One that is shown stays among them, also if it was reset, or is too old for the list. */
+function take(items) {
+  const shownNow = access.environment;
+  const now = known.find((it) => it.environment === shownNow);
+  known = items;
+  if (shownNow && !items.some((it) => it.environment === shownNow)) known = [...items, { environment: shownNow, label: now?.label ?? shownNow, created_at: 0, last_job_at: null }];
+}
+
 /** Looks which environments there are, and goes to the newest where none is shown. */
 async function look() {
   const found = await get('/_bulkd/environments');
   needsKey = found.needs_key;
   if (needsKey) return;
   const before = JSON.stringify(known.map((it) => [it.environment, it.last_job_at]));
-  known = found.items;
+  take(found.items);
   if (before !== JSON.stringify(known.map((it) => [it.environment, it.last_job_at])) && document.activeElement !== picker) paintPicker();
   const now = known.find((it) => it.environment === access.environment);
   if (isEmpty && now?.last_job_at) filled();
@@ -323,9 +331,12 @@ async function begin() {
       return;
     }
     const asked = route().params.get('env');
-    const first = known.find((it) => it.environment === asked) ?? known[0];
-    if (asked && first?.environment !== asked) toast('That environment has nothing any more', 'bad');
-    choose(first?.environment ?? null);
+    if (asked && !known.some((it) => it.environment === asked)) {
+      access.environment = asked;
+      if (await get('/_bulkd/status').catch(() => null)) take(known);
+      else toast('That environment has nothing any more', 'bad');
+    }
+    choose((known.find((it) => it.environment === asked) ?? known[0])?.environment ?? null);
   } catch (error) {
     fill(main, h('div.empty', icon('none'), h('p.empty-title', 'bulkd does not answer'), h('p', error.message), add(h('button.primary', { onclick: () => location.reload() }), ['Try again'])));
   }

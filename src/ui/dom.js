@@ -172,5 +172,8 @@ export function paced(millis, work) {
   };
   return Object.assign(() => {
     if (timer === undefined) timer = setTimeout(run, Math.max(0, last + millis - performance.now()));
-  }, { stop: () => clearTimeout(timer) });
+  }, { stop: () => {
+    clearTimeout(timer);
+    timer = undefined;
+  } });
 }

@@ -226,7 +226,7 @@ function one(root, first) {
   }
   function paintTold() {
     const kinds = [
-      ...(job.messages ?? []).map((it) => ({ ...it, href: address(['outbox'], { job_id: jobId, status: it.status, channel: it.channel }), word: [it.channel ? channelWord(it.channel) : null, it.reason ? reasonWord(it.reason) : statusWord(it.status).toLowerCase()].filter(Boolean).join(', ') })),
+      ...(job.messages ?? []).map((it) => ({ ...it, href: address(['outbox'], { job_id: jobId, status: it.status, channel: it.channel }), word: it.channel ? `${channelWord(it.channel)}, ${it.reason ? reasonWord(it.reason) : statusWord(it.status).toLowerCase()}` : `${statusWord(it.status)}${it.reason ? `: ${reasonWord(it.reason)}` : ''}` })),
       ...(job.errors ?? []).map((it) => ({ ...it, status: 'ERROR', word: it.error })),
     ].sort((a, b) => b.count - a.count);
     const most = Math.max(1, ...kinds.map((it) => it.count));
@@ -249,7 +249,7 @@ function one(root, first) {
     name ??= of.startsWith('nt_') ? await get(`/notifications/${part(of)}`).then((it) => it.name, () => of) : of;
     paint();
     paintTold();
-    pages.clear();
+    pages.renew();
     if (isFirst || sizes() !== total) grow(sizes());
     else users.later();
   }
@@ -264,13 +264,16 @@ function one(root, first) {
     if (news.missed) reload();
     if (!it || !job) return;
     Object.assign(job, it);
-    points.push([performance.now(), job.enqueued + job.failures]);
+    const now = performance.now();
+    // What came late comes together, and was no faster for that.
+    if (points.length > 1 && now - points.at(-2)[0] < 250) points.pop();
+    points.push([now, job.enqueued + job.failures]);
     if (points.length > POINTS) points.splice(1, 1);
     if (job.received !== total && !which) grow(job.received);
     move();
     if (job.status !== 'PROCESSING') reload();
     else recount();
-    for (const [page, items] of pages.pages) if (items.some((user) => user.status === 'PENDING')) pages.pages.delete(page);
+    pages.renew((items) => items.some((user) => user.status === 'PENDING'));
   });
   const openAt = (replace) => {
     const it = pages.get(users.at);
@@ -292,7 +295,9 @@ function one(root, first) {
     users.draw();
   }
   function back() {
-    go(opened ? ['jobs', jobId] : ['jobs']);
+    follow.stop();
+    // The address is ahead of what is shown where keys come fast.
+    go(route().sub ? ['jobs', jobId] : ['jobs']);
     users.focus();
     return true;
   }

@@ -319,11 +319,12 @@ export function open(root, first) {
   }
 
   function back() {
-    if (opened && !list.contains(document.activeElement) && WIDE.matches && document.activeElement !== document.body) {
+    follow.stop();
+    if (route().id && !list.contains(document.activeElement) && WIDE.matches && document.activeElement !== document.body) {
       list.focus();
       return true;
     }
-    if (opened) {
+    if (route().id) {
       go(['outbox'], route().params);
       list.focus();
       return true;

@@ -217,7 +217,7 @@ export class Pages {
   get(index) {
     const page = Math.floor(index / this.size);
     const found = this.pages.get(page);
-    if (!found) this.ask(page);
+    if (!found || this.old.has(page)) this.ask(page);
     return found?.[index - page * this.size];
   }
 
@@ -235,6 +235,7 @@ export class Pages {
       this.asked.delete(page);
       if (items === null) return;
       this.pages.set(page, items);
+      this.old.delete(page);
       if (this.pages.size > 60) this.pages.delete(this.pages.keys().next().value);
       this.changed();
     }, 40);
@@ -243,7 +244,16 @@ export class Pages {
   /** Whether a page is still looked at. @type {(page: number) => boolean} */
   wanted = () => true;
 
+  /** Pages of which there is something newer, and which are shown until that is here. @type {Set<number>} */
+  old = new Set();
+
+  /** @param {(items: T[]) => boolean} [which] */
+  renew(which = () => true) {
+    for (const [page, items] of this.pages) if (which(items)) this.old.add(page);
+  }
+
   clear() {
+    this.old.clear();
     this.pages.clear();
   }
 }

@@ -69,7 +69,7 @@ export const counted = (number, one, many = `${one}s`) => `${count(number)} ${nu
 
 /** @param {number} number */
 export function short(number) {
-  if (number < 10_000) return count(number);
+  if (number < 10_000) return count(Math.round(number));
   return number < 1_000_000 ? `${(number / 1000).toFixed(number < 100_000 ? 1 : 0)} k` : `${(number / 1_000_000).toFixed(1)} M`;
 }
 

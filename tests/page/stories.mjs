@@ -263,6 +263,7 @@ const stories = {
     await picture(page, 'compose');
     await page.getByRole('button', { name: 'Send to 2 users' }).click();
     await page.locator('.job-head .pill', { hasText: 'Completed' }).waitFor();
+    await page.locator('#job-users .who').nth(1).waitFor();
     equal((await page.locator('#job-users .who').allInnerTexts()).sort(), ['ada', 'grace'], 'the users of the job');
     await picture(page, 'composed');
     await page.context().close();
@@ -408,6 +409,26 @@ const stories = {
     check(!page.url().includes('secret'), 'the key is in the address');
     await page.reload();
     await page.locator('#outbox-list .row').first().waitFor();
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'an environment that was reset is still the one that is shown'() {
+    const daemon = await start(binary);
+    await job(daemon, 2, { key: 'other' });
+    await job(daemon, 2);
+    const page = await open(daemon, '#/bench/environment');
+    page.on('dialog', (dialog) => dialog.accept());
+    const shown = () => page.locator('#env').inputValue();
+    await page.locator('#env option').nth(1).waitFor({ state: 'attached' });
+    const before = await shown();
+    await page.getByRole('button', { name: 'Reset the environment' }).click();
+    await page.getByText('It is as new').waitFor();
+    await page.waitForTimeout(1500);
+    equal(await shown(), before, 'the environment');
+    await job(daemon, 1);
+    await page.locator('#outbox-list .row').first().waitFor();
+    equal(await page.locator('#outbox-list .row').count(), 1, 'messages');
     await page.context().close();
     await daemon.stop();
   },
