@@ -5,8 +5,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
-use super::message::place;
+use super::message::place_or;
 use super::notes::Notes;
+use super::paging::{Cursor, PageText, PagedList};
 use super::span;
 use crate::error::{Error, Result};
 use crate::json;
@@ -34,7 +35,7 @@ struct OutcomeBody<'a> {
     after: Option<&'a RawValue>,
 }
 
-fn shown(of: &OutcomeOf, Ending { after_millis, verdict }: &Ending) -> Value {
+fn shown_of(of: &OutcomeOf, Ending { after_millis, verdict }: &Ending) -> Value {
     let mut shown = match of {
         OutcomeOf::Address(address) => json!({ "address": address }),
         OutcomeOf::Recipient(recipient) => json!({ "recipient": recipient }),
@@ -75,7 +76,7 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         let outcomes = view.store().outcomes().clone();
         Ok(Change::new(ChangedEnvironment::Made, move |_, environment| {
-            let answer = Answer::new(200, shown(&of, &ending).to_string());
+            let answer = Answer::new(200, shown_of(&of, &ending).to_string());
             outcomes.change(environment, move |rules| {
                 if rules.0.len() >= PER_ENVIRONMENT && !rules.0.contains_key(&of) {
                     let problem = format!("there are {PER_ENVIRONMENT} outcomes already; delete some first");
@@ -88,12 +89,18 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/outcomes`: 200 `{items, paging}`.
-pub fn list(_: Call<'_>) -> Result<Action> {
+/// `GET /_bulkd/outcomes?cursor=&limit=`: 200 `{items, paging}`.
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let (query, list) = (call.query(), PagedList::Outcomes);
+    let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
     Action::prepare(move |view| {
         let rules = view.store().outcomes().of(view.read(|_, row| Ok(row))?).unwrap_or_default();
-        let items: Vec<Value> = rules.0.iter().map(|(of, ending)| shown(of, ending)).collect();
-        let answer = Answer::new(200, json!({ "items": items, "paging": { "more": false } }).to_string());
+        let mut page = PageText::of_items();
+        let shown = rules.0.iter().skip(from as usize).take(limit as usize);
+        shown.map(|(of, ending)| shown_of(of, ending)).try_for_each(|it| page.push_value(&it))?;
+        let position = from.saturating_add(limit);
+        let next = (position < rules.0.len() as u64).then_some(Cursor { list, position });
+        let answer = Answer::new(200, page.end_items(next));
         Ok(Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure())
     })
 }
@@ -147,7 +154,8 @@ pub fn create_event(mut call: Call<'_>) -> Result<Action> {
 
 fn happen(message_id: String, ending: Ending, notes: Notes) -> Result<Action> {
     Action::change_existing(move |tx, environment| {
-        let place = place(tx, environment, &message_id, &notes)?;
+        let unknown = || Error::unknown("message_id", "message", &message_id);
+        let place = place_or(unknown, tx, environment, (&message_id, &notes))?;
         match ending.after_millis {
             0 => settle::happen(tx, &place, &ending.verdict)?,
             _ => settle::happen_later(tx, &place, &ending)?,

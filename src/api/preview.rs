@@ -42,7 +42,8 @@ pub fn preview(mut call: Call<'_>) -> Result<Action> {
     let Ok([SendRecipient::User { recipient, user }]) = <[SendRecipient; 1]>::try_from(to) else {
         return Err(Error::invalid("message.to", "expected one user: a list has no message of its own"));
     };
-    let send = SendRequest::new(message.to_owned(), call.settings.messages);
+    let messages = call.settings.messages;
+    let send = SendRequest::new(message.to_owned(), messages);
     let of = call.environment.clone();
     Action::whole(move |store| {
         let prepared = send.prepare(&View::new(store, &of), definition, vec![(recipient, user)])?;
@@ -52,7 +53,7 @@ pub fn preview(mut call: Call<'_>) -> Result<Action> {
             let row = environment::find_or_create(tx, &of)?;
             let message_id = prepared.write(tx, row)?;
             if let Some(found) = message::find(tx, row, &message_id)? {
-                let text = detail::of(tx, &found)?.to_string();
+                let text = detail::of(tx, &found, messages)?.to_string();
                 *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
             }
             // Undoes all of it.

@@ -366,7 +366,7 @@ fn routes_that_do_not_exist_are_refused_in_the_same_envelope() {
     let customer = daemon.customer("acme");
     let job_id = customer.create(newsletter());
     let unknown = [
-        ("GET", "/".to_owned()),
+        ("POST", "/".to_owned()),
         ("GET", "/bulk".to_owned()),
         ("GET", "/bulk/".to_owned()),
         ("DELETE", format!("/bulk/{job_id}")),

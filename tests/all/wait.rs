@@ -130,10 +130,23 @@ fn what_was_not_met_is_told_as_a_person_wants_to_read_it() {
         body["message"],
         format!(
             "wanted exactly 1 message in the outbox with recipient \"ada\", subject containing \"invoice\"; found 0, after \
-             0 ms. All has come to rest. Nearest is {message_id}, but its subject is \"Welcome\". Job {job_id} is CREATED \
-             with 0 users, and was not run."
+             0 ms. All has come to rest. Nearest is {message_id}, but its subject is \"Welcome\"."
         )
     );
+    // The job has nothing to do with it, before she is one of its users.
+    customer.ingest(&job_id, json!([{ "recipient": "ada" }, { "recipient": "bob" }]));
+    let body = not_met(&look(&customer, json!({ "outbox": { "recipient": "ada", "subject": "invoice" } })));
+    let message = body["message"].as_str().unwrap();
+    assert!(message.ends_with(&format!("Job {job_id} is CREATED with 2 users, and was not run.")), "{message}");
+    let body = not_met(&look(&customer, json!({ "outbox": { "job_id": sent, "subject": "invoice" } })));
+    assert!(!body["message"].as_str().unwrap().contains(&job_id), "{body}");
+    let body = not_met(&look(&customer, json!({ "outbox": { "recipient": "cy" } })));
+    assert!(!body["message"].as_str().unwrap().contains(&job_id), "{body}");
+    let condition =
+        json!({ "outbox": { "recipient": "ada", "subject": { "contains": "invoice" } }, "count": { "exactly": 1 } });
+    let body = not_met(&look(&customer, condition));
+    let nearest = &body["nearest"][0];
+    let message_id = nearest["message_id"].as_str().unwrap();
     assert_eq!(
         nearest["criteria"],
         json!([
@@ -224,6 +237,10 @@ fn an_environment_has_settled_when_its_webhooks_were_told() {
     send(&customer, mail("ada", "Hello", json!({})));
     let body = not_met(&look(&customer, settled.clone()));
     assert_eq!(body["settled"], false);
+    let webhook_id = webhook["id"].as_str().unwrap();
+    let message = body["message"].as_str().unwrap();
+    assert!(message.contains(&format!(" Webhook {webhook_id} has ")), "{message}");
+    assert_eq!(body["found"]["untold"][0]["webhook_id"], webhook_id);
     met(&look(&other, settled.clone()));
     send(&other, mail("ada", "Hello", json!({})));
     met(&look(&other, settled.clone()));
@@ -410,4 +427,23 @@ fn a_wait_that_takes_long_ends_behind_its_time_and_says_that_it_has_not_looked_a
     let body = not_met(&wait(&customer, slow));
     let message = body["message"].as_str().unwrap();
     assert!(message.contains("Not all messages were looked at"), "{message}");
+}
+
+#[test]
+fn what_has_not_settled_is_named() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    customer.put("/_bulkd/lifecycle", &json!({ "mode": "hold" })).ok(200);
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 3));
+    customer.run(&job_id);
+    let body = not_met(&look(&customer, json!({ "settled": true })));
+    let message = body["message"].as_str().unwrap();
+    assert!(message.ends_with(&format!(" Job {job_id} is PROCESSING, with 0 of 3 users done.")), "{message}");
+    assert_eq!(body["found"]["processing"], json!([{ "job_id": job_id, "received": 3, "done": 0 }]));
+    // It also keeps others from being told that nothing was sent, but not those who wait for something.
+    let none = json!({ "outbox": { "recipient": "nobody" }, "count": { "none": true } });
+    assert!(not_met(&look(&customer, none))["message"].as_str().unwrap().contains(&job_id));
+    let one = not_met(&look(&customer, json!({ "outbox": { "recipient": "nobody" } })));
+    assert!(!one["message"].as_str().unwrap().contains(&job_id), "{one}");
 }
