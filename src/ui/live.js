@@ -160,7 +160,7 @@ class Live {
       this.made.push([performance.now(), data.count]);
     } else if (event === 'request') held.requests = [...held.requests, ...data.requests].slice(-HELD);
     else if (event === 'fault') held.faults = [...held.faults, ...data.faults].slice(-HELD);
-    else if (event === 'finding') held.findings = [...held.findings, ...data.findings].slice(-HELD);
+    else if (event === 'doctor') held.findings = [...held.findings, ...data.findings].slice(-HELD);
     else if (event === 'resync') held.missed = true;
     this.schedule();
   }
