@@ -234,8 +234,7 @@ pub enum ClockStart {
 impl ClockStart {
     /// `now`, or an instant.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const EXPECTED: &str =
-            "expected now or an instant up to 2106-02-07T06:28:15Z, such as 2026-09-21T14:13:20Z";
+        const EXPECTED: &str = "expected now or an instant up to 2106-02-07T06:28:15Z, such as 2026-09-21T14:13:20Z";
         if text == "now" {
             return Ok(ClockStart::Running);
         }

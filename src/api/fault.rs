@@ -40,9 +40,8 @@ pub fn create(mut call: Call<'_>, table: &'static [Route]) -> Result<Action> {
 /// Refuses a fault that no request can meet.
 fn check_route(fault: &Fault, table: &'static [Route]) -> Result<()> {
     let (method, path) = (fault.method.as_ref(), fault.path.as_str());
-    let is_one = |it: &Route| {
-        !it.is_ours() && method.is_none_or(|method| *method == it.method) && route::is_path(it.path, path)
-    };
+    let is_one =
+        |it: &Route| !it.is_ours() && method.is_none_or(|method| *method == it.method) && route::is_path(it.path, path);
     if path == "*" || table.iter().any(is_one) {
         return Ok(());
     }

@@ -245,7 +245,8 @@ fn mismatch(schema: &Value, value: &Value) -> Option<String> {
         return None;
     }
     if let Some(names) = schema.get("enum").and_then(Value::as_array) {
-        let is_known = names.contains(value) || value.as_bool().is_some_and(|it| names.contains(&json!(it.to_string())));
+        let is_known =
+            names.contains(value) || value.as_bool().is_some_and(|it| names.contains(&json!(it.to_string())));
         let names = names.iter().map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned));
         return (!is_known).then(|| format!("one of {}", names.collect::<Vec<_>>().join(", ")));
     }
@@ -263,7 +264,9 @@ fn mismatch(schema: &Value, value: &Value) -> Option<String> {
         "object" => value.is_object(),
         _ => true,
     };
-    let named = |name: &&str| if name.starts_with(['a', 'e', 'i', 'o', 'u']) { format!("an {name}") } else { format!("a {name}") };
+    let named = |name: &&str| {
+        if name.starts_with(['a', 'e', 'i', 'o', 'u']) { format!("an {name}") } else { format!("a {name}") }
+    };
     let expected: Vec<String> = types.iter().filter(|name| **name != "null").map(named).collect();
     (!types.iter().any(|name| *name != "null" && is(name))).then(|| expected.join(" or "))
 }

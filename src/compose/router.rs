@@ -10,7 +10,9 @@ use crate::model::channel::Channel;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::{RenderedBatch, RenderedDelivery};
-use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingEntry, RoutingTarget};
+use crate::model::routing::{
+    ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingEntry, RoutingTarget,
+};
 use crate::provider::{Overriding, ProviderVerdict};
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;

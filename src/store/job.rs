@@ -225,9 +225,9 @@ pub fn list_never_run(db: &Db<'_>, environment: EnvironmentRow) -> Result<Vec<Wa
 
 /// How many jobs of all environments have users and were not run yet.
 pub fn count_never_run(db: &Db<'_>) -> Result<u64> {
-    let mut count = db.conn.prepare_cached(
-        "SELECT count(*) FROM jobs WHERE status = 'CREATED' AND received > 0 AND dropped_at IS NULL",
-    )?;
+    let mut count = db
+        .conn
+        .prepare_cached("SELECT count(*) FROM jobs WHERE status = 'CREATED' AND received > 0 AND dropped_at IS NULL")?;
     Ok(count.query_row([], |row| row.get(0))?)
 }
 

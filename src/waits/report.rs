@@ -156,9 +156,7 @@ fn concerned<'j>(db: &Db<'_>, jobs: &'j [JobSummary], criteria: &Criteria) -> Re
     for job in jobs.iter().filter(|job| job.completed_at.is_none()) {
         let is_concerned = match (&criteria.job_id, &criteria.recipient) {
             (Some(job_id), _) => *job_id == job.job_id,
-            (None, Some(recipient)) => {
-                job.received > LOOKED_THROUGH || user::has_recipient(db, job.job, recipient)?
-            }
+            (None, Some(recipient)) => job.received > LOOKED_THROUGH || user::has_recipient(db, job.job, recipient)?,
             (None, None) => true,
         };
         if is_concerned {

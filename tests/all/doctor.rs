@@ -251,10 +251,7 @@ fn the_command_asks_a_running_daemon_and_ends_with_a_code_for_ci() {
     customer.ingest(&job_id, readers(0, 2));
     let ended = daemon.terminate();
     let summary = "the doctor has found what would hurt at Courier: no-event (1), never-run (1), unknown-parameter (1)";
-    assert!(
-        ended.stderr.contains(summary),
-        "{ended:?}"
-    );
+    assert!(ended.stderr.contains(summary), "{ended:?}");
     let (code, told) = ask(&[]);
     assert_eq!((code, told.as_str()), (Some(1), ""));
 }

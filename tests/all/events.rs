@@ -89,7 +89,7 @@ fn a_job_its_messages_and_its_requests_are_told() {
                 let requests = event.data["requests"].as_array().unwrap();
                 paths.extend(requests.iter().map(|it| it["path"].as_str().unwrap().to_owned()));
             }
-            "finding" => {}
+            "doctor" => {}
             kind => panic!("{kind}: {}", event.data),
         }
     }

@@ -343,7 +343,8 @@ fn null_is_as_if_it_was_not_said() {
     let customer = daemon.customer("acme");
     let plain = json!({ "path": "/send", "status": 503, "match": {} });
     let mut nulls = plain.clone();
-    for name in ["preset", "name", "method", "call", "percent", "seed", "when", "headers", "body", "delay_ms", "answer"] {
+    for name in ["preset", "name", "method", "call", "percent", "seed", "when", "headers", "body", "delay_ms", "answer"]
+    {
         nulls[name] = Value::Null;
     }
     nulls["match"] = json!({ "body_contains": null, "users_at_least": null, "headers": null });

@@ -75,7 +75,11 @@ fn tools_are_routes() {
         ("search_outbox", json!({ "channel": "fax" }), "arguments.channel: expected one of direct_message, email, "),
         ("get_message", json!({ "message_id": 5 }), "arguments.message_id: expected a string, found a number"),
         ("wait", json!({ "outbox": "ada" }), "arguments.outbox: expected an object, found a string"),
-        ("add_fault", json!({ "path": "/send", "status": "503" }), "arguments.status: expected an integer, found a string"),
+        (
+            "add_fault",
+            json!({ "path": "/send", "status": "503" }),
+            "arguments.status: expected an integer, found a string",
+        ),
         ("status", json!({ "verbose": true }), "arguments: the tool 'status' takes no 'verbose'"),
     ] {
         let reply = stateless(&customer, "tools/call", json!({ "name": name, "arguments": arguments }));

@@ -138,10 +138,8 @@ fn what_was_not_met_is_told_as_a_person_wants_to_read_it() {
     let body = not_met(&look(&customer, json!({ "outbox": { "recipient": "ada", "subject": "invoice" } })));
     let message = body["message"].as_str().unwrap();
     assert!(message.ends_with(&format!("Job {job_id} is CREATED with 2 users, and was not run.")), "{message}");
-    let body = not_met(&look(&customer, json!({ "outbox": { "job_id": sent, "subject": "invoice" } })));
-    assert!(!body["message"].as_str().unwrap().contains(&job_id), "{body}");
     let body = not_met(&look(&customer, json!({ "outbox": { "recipient": "cy" } })));
-    assert!(!body["message"].as_str().unwrap().contains(&job_id), "{body}");
+    assert!(!body["message"].as_str().unwrap().contains("Job "), "{body}");
     let condition =
         json!({ "outbox": { "recipient": "ada", "subject": { "contains": "invoice" } }, "count": { "exactly": 1 } });
     let body = not_met(&look(&customer, condition));
@@ -155,7 +153,7 @@ fn what_was_not_met_is_told_as_a_person_wants_to_read_it() {
         ])
     );
     assert_eq!((body["jobs"][0]["kind"].as_str(), message_id), (Some("SEND"), sent.as_str()));
-    let last = &body["requests"][0];
+    let last = &body["requests"][1];
     assert_eq!((&last["method"], &last["path"], &last["status"]), (&json!("POST"), &json!("/send"), &json!(202)));
     assert_eq!((&body["found"], &body["settled"]), (&json!(0), &json!(true)));
 }
