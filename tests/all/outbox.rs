@@ -403,10 +403,11 @@ fn the_outbox_of_a_send_is_found_by_the_id_that_its_client_has() {
     assert_eq!(customer.post("/_bulkd/wait", &asked).ok(200)["count"], 1);
     // A message of a job is not the job.
     let job_id = customer.create(json!({ "message": { "content": hello() } }));
-    customer.ingest(&job_id, readers(0, 9));
+    // As many as no id of a job here counts up to.
+    customer.ingest(&job_id, readers(0, 20));
     customer.run_to_the_end(&job_id);
     let of_job = customer.get(&format!("/_bulkd/outbox?job_id={job_id}")).ok(200);
-    let message_id = of_job["items"][8]["message_id"].as_str().unwrap().to_owned();
+    let message_id = of_job["items"][19]["message_id"].as_str().unwrap().to_owned();
     customer.get(&format!("/_bulkd/outbox?job_id={message_id}")).refused(404);
     daemon.customer("other").get(&format!("/_bulkd/outbox?job_id={request_id}")).refused(404);
 }
