@@ -25,6 +25,8 @@ let [view, shown, known, needsKey] = [null, '', [], false];
 // Whether the environment has had anything yet.
 let isEmpty = false;
 
+const find = (environment) => known.find((it) => it.environment === environment);
+
 export function route() {
 	const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
 	const [name, id = '', sub = ''] = path.split('/').map(decodeURIComponent);
@@ -62,7 +64,7 @@ function paintViews(shown) {
 function show() {
 	const to = route();
 	const asked = to.params.get('env');
-	if (!needsKey && asked && asked !== access.environment && known.some((it) => it.environment === asked)) return choose(asked);
+	if (!needsKey && asked && asked !== access.environment && find(asked)) return choose(asked);
 	if (needsKey && access.key === null) return ask();
 	const name = isEmpty && (to.view === 'outbox' || to.view === 'jobs') && !to.id ? 'start' : to.view;
 	document.title = `${to.id ? `${to.id.slice(0, 18)} · ` : ''}${TITLES[name]} · bulkd`;
@@ -79,7 +81,7 @@ function show() {
 
 function choose(environment) {
 	access.environment = environment;
-	isEmpty = !environment || known.find((it) => it.environment === environment)?.last_job_at === null;
+	isEmpty = !environment || find(environment)?.last_job_at === null;
 	view?.close?.();
 	[view, shown] = [null, ''];
 	live.open();
@@ -149,7 +151,7 @@ async function enter() {
 // These are the environments. One that is shown stays among them, also if it was reset, or is too old for the list.
 function take(items) {
 	const shownNow = access.environment;
-	const now = known.find((it) => it.environment === shownNow);
+	const now = find(shownNow);
 	known = items;
 	if (shownNow && !items.some((it) => it.environment === shownNow)) known = [...items, { environment: shownNow, label: now?.label ?? shownNow, created_at: 0, last_job_at: null }];
 }
@@ -162,7 +164,7 @@ async function look() {
 	const before = JSON.stringify(known.map((it) => [it.environment, it.last_job_at]));
 	take(found.items);
 	if (before !== JSON.stringify(known.map((it) => [it.environment, it.last_job_at])) && document.activeElement !== picker) paintPicker();
-	const now = known.find((it) => it.environment === access.environment);
+	const now = find(access.environment);
 	if (isEmpty && now?.last_job_at) filled();
 	else if (!now && !access.environment && known.length) choose(known[0].environment);
 }
@@ -304,12 +306,12 @@ async function begin() {
 			return;
 		}
 		const asked = route().params.get('env');
-		if (asked && !known.some((it) => it.environment === asked)) {
+		if (asked && !find(asked)) {
 			access.environment = asked;
 			if (await get('/_bulkd/status').catch(() => null)) take(known);
 			else toast('That environment has nothing any more', 'bad');
 		}
-		choose((known.find((it) => it.environment === asked) ?? known[0])?.environment ?? null);
+		choose((find(asked) ?? known[0])?.environment ?? null);
 	} catch (error) {
 		fill(main, h('div.empty', icon('none'), h('p.empty-title', 'bulkd does not answer'), h('p', error.message), add(h('button.primary', { onclick: () => location.reload() }), ['Try again'])));
 	}

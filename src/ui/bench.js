@@ -5,7 +5,7 @@ import { access, del, get, headers, part, post, put, queryOf } from './api.js';
 import { attempt, button, copy, empty, fill, h, icon, json, on, options, paced } from './dom.js';
 import { live } from './live.js';
 import { rows } from './rows.js';
-import { count, counted, exactly, size, when } from './words.js';
+import { count, counted, exactly, size, sum, when } from './words.js';
 
 const PARTS = {
 	doctor: ['Doctor', doctor], journal: ['Journal', journal], faults: ['Faults', faults], clock: ['Clock', clock],
@@ -219,5 +219,5 @@ function environment(root) {
 		access.environment && h('p', 'Its handle, which stands in addresses: ', h('code', access.environment), copy(access.environment, 'Copy the handle'), h('span.dim', ' It tells nothing of the key.')),
 		h('h3', 'Reset'), h('p.dim', 'Jobs, messages, templates, brands, profiles, lists and webhooks of this environment go, and it is seeded anew. There is no way back but a snapshot.'),
 		h('button.danger', { onclick: () => confirm('Reset this environment? All that it has goes.') && attempt(() => post('/_bulkd/reset'), 'It is as new').then(() => go(['outbox'])) }, 'Reset the environment'));
-	attempt(() => get('/_bulkd/status')).then((it) => it && fill(numbers, `${counted(Object.values(it.jobs).reduce((sum, n) => sum + n, 0), 'job')}, ${counted(it.users.received, 'user')}, ${counted(it.users.enqueued, 'message')}, ${counted(it.users.failures, 'failure')} · bulkd ${it.version}`));
+	attempt(() => get('/_bulkd/status')).then((it) => it && fill(numbers, `${counted(sum(Object.values(it.jobs)), 'job')}, ${counted(it.users.received, 'user')}, ${counted(it.users.enqueued, 'message')}, ${counted(it.users.failures, 'failure')} · bulkd ${it.version}`));
 }

@@ -1,7 +1,7 @@
 // A message as its recipient sees it, by channel. What a provider was given is read; none of it becomes markup.
 
 import { frame } from './api.js';
-import { attempt, choice, fill, h, icon, region } from './dom.js';
+import { attempt, chosenIn, fill, h, icon, pairs, region } from './dom.js';
 import { counted, providerWord } from './words.js';
 
 // Of a request that is told with its HTTP around it, the body.
@@ -54,41 +54,31 @@ function email(entry) {
 	const frames = h('div.mail-frame');
 	const bar = h('div.bar');
 	const wrap = h('div.mail', bar, frames);
-	let [width, scheme, form, images] = ['desktop', matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light', 'html', false];
+	const state = { width: 'desktop', scheme: matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light', form: 'html', images: false };
 	let path = null;
 	const html = entry.html ?? '';
 	const hasRemote = /(src|background|srcset)\s*=\s*["']?\s*https?:|url\(\s*["']?https?:/i.test(html);
 	const show = async () => {
-		wrap.dataset.width = width;
-		wrap.dataset.scheme = scheme;
+		const { width, scheme, form, images } = state;
+		Object.assign(wrap.dataset, { width, scheme });
 		if (form === 'text') return fill(frames, region('plain', 'Text', plainText(entry)));
 		if (form === 'headers') return fill(frames, headers(entry));
 		if (form === 'source') return fill(frames, region('plain.source', 'HTML source', html));
 		path ??= frame(html);
 		const at = await attempt(() => path);
-		if (typeof at !== 'string') return path = null;
-		const inner = h('iframe', { sandbox: '', title: `E-mail: ${entry.subject ?? ''}`, referrerpolicy: 'no-referrer', src: `${at}?scheme=${scheme}${images ? '&images=true' : ''}` });
-		fill(frames, inner);
+		if (typeof at !== 'string') return (path = null);
+		fill(frames, h('iframe', { sandbox: '', title: `E-mail: ${entry.subject ?? ''}`, referrerpolicy: 'no-referrer', src: `${at}?scheme=${scheme}${images ? '&images=true' : ''}` }));
 	};
 	fill(bar,
-		choice('Form', [['html', 'E-mail'], ['text', 'Text'], ['headers', 'Headers'], ['source', 'HTML']], form, (name) => {
-			form = name;
-			show();
-		}),
+		chosenIn(state, 'form', 'Form', [['html', 'E-mail'], ['text', 'Text'], ['headers', 'Headers'], ['source', 'HTML']], show),
 		h('span.grow'),
 		hasRemote && h('button', { title: 'To load them tells their senders that somebody looks', onclick: (event) => {
-			images = true;
+			state.images = true;
 			event.target.remove();
 			show();
 		} }, 'Show remote images'),
-		choice('Width', [['desktop', 'Desktop'], ['phone', 'Phone']], width, (name) => {
-			width = name;
-			show();
-		}),
-		choice('Colours', [['light', 'Light'], ['dark', 'Dark']], scheme, (name) => {
-			scheme = name;
-			show();
-		}));
+		chosenIn(state, 'width', 'Width', [['desktop', 'Desktop'], ['phone', 'Phone']], show),
+		chosenIn(state, 'scheme', 'Colours', [['light', 'Light'], ['dark', 'Dark']], show));
 	show();
 	return wrap;
 }
@@ -109,7 +99,7 @@ function headers(entry) {
 		['From', people(body.from)], ['To', people(to.to) ?? entry.address], ['Cc', people(to.cc)], ['Bcc', people(to.bcc)],
 		['Reply-To', people(body.reply_to ?? body.replyTo)], ['Subject', entry.subject], ...Object.entries(body.headers ?? {}),
 	];
-	return h('dl.pairs.wide', lines.filter(([, value]) => value).map(([name, value]) => h('div', h('dt', name), h('dd', String(value)))));
+	return pairs(lines.filter(([, value]) => value).map(([name, value]) => [name, String(value)]), 'wide');
 }
 
 function sms(entry) {

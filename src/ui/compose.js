@@ -2,7 +2,7 @@
 
 import { address, go } from './app.js';
 import { access, base, get, part, post } from './api.js';
-import { attempt, choice, code, empty, fill, h, icon, on, options, paced, toast } from './dom.js';
+import { attempt, chosenIn, code, empty, fill, h, icon, on, options, paced, toast } from './dom.js';
 import { preview } from './templates.js';
 import { rows } from './rows.js';
 import { CHANNEL_NAMES, channelWord, count, counted } from './words.js';
@@ -93,7 +93,7 @@ function readUsers(text) {
 }
 
 // What stays while another view is looked at.
-const kept = { from: 'content', template: '', title: 'Hello {{name}}', body: 'You are on the {{plan}} plan.', event: '', text: SAMPLE, channel: 'email', chosen: 0 };
+const kept = { from: 'content', template: '', title: 'Hello {{name}}', body: 'You are on the {{plan}} plan.', event: '', text: SAMPLE, channel: 'email', language: 'python', chosen: 0 };
 
 export function open(root, first) {
 	kept.template = first.params.get('template') || kept.template;
@@ -106,7 +106,6 @@ export function open(root, first) {
 	const table = rows('compose-users', 'Users that were read', 34, (at) => row(users[at]));
 	const run = h('button.primary.big', { type: 'button' });
 	const bar = h('div.progress', { hidden: true }, h('i.done'));
-	let language = 'python';
 
 	const definition = () => ({
 		message: {
@@ -131,9 +130,9 @@ export function open(root, first) {
 	function snippet() {
 		const some = good().slice(0, 2).map((it) => it.user);
 		const body = JSON.stringify(definition());
-		if (language === 'curl') return `post() { curl -s ${base()}$1 -H "Authorization: Bearer $COURIER_API_KEY" -H 'Content-Type: application/json' -d "$2"; }\njob=$(post /bulk '${body.replaceAll("'", "'\\''")}' | sed 's/.*"jobId":"\\([^"]*\\)".*/\\1/')\npost /bulk/$job '${JSON.stringify({ users: some }).replaceAll("'", "'\\''")}'\npost /bulk/$job/run '{}'`;
+		if (kept.language === 'curl') return `post() { curl -s ${base()}$1 -H "Authorization: Bearer $COURIER_API_KEY" -H 'Content-Type: application/json' -d "$2"; }\njob=$(post /bulk '${body.replaceAll("'", "'\\''")}' | sed 's/.*"jobId":"\\([^"]*\\)".*/\\1/')\npost /bulk/$job '${JSON.stringify({ users: some }).replaceAll("'", "'\\''")}'\npost /bulk/$job/run '{}'`;
 		const text = JSON.stringify(definition().message, null, 4);
-		if (language === 'node') return `import Courier from "@trycourier/courier";\n\nconst courier = new Courier();\nconst { jobId } = await courier.bulk.createJob({ message: ${text} });\nawait courier.bulk.addUsers(jobId, { users: ${JSON.stringify(some, null, 4)} });\nawait courier.bulk.runJob(jobId);`;
+		if (kept.language === 'node') return `import Courier from "@trycourier/courier";\n\nconst courier = new Courier();\nconst { jobId } = await courier.bulk.createJob({ message: ${text} });\nawait courier.bulk.addUsers(jobId, { users: ${JSON.stringify(some, null, 4)} });\nawait courier.bulk.runJob(jobId);`;
 		return `from courier import Courier\n\ncourier = Courier()\njob_id = courier.bulk.create_job(message=${text}).job_id\ncourier.bulk.add_users(job_id, users=${JSON.stringify(some, null, 4)})\ncourier.bulk.run_job(job_id)`;
 	}
 	function count_() {
@@ -232,25 +231,16 @@ export function open(root, first) {
 	fill(root, h('div.compose',
 		h('section.page', h('h1', 'Compose a job'),
 			h('h2', 'What is said'),
-			choice('Made of', [['content', 'Written here'], ['template', 'A template']], kept.from, (name) => {
-				kept.from = name;
-				paintWhat();
-			}), what,
+			chosenIn(kept, 'from', 'Made of', [['content', 'Written here'], ['template', 'A template']], paintWhat), what,
 			h('h2', 'Who gets it'),
 			h('p.dim', 'Paste or drop CSV with a first line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data. ', h('button.linkish', { onclick: () => input.click() }, 'Choose a file'), input),
 			drop, told, h('div.list-body.card.read', table),
 			h('div.acts', run), bar),
 		h('section.pane', h('div.page',
 			h('h2', 'How it looks for the chosen user'),
-			choice('Channel', CHANNEL_NAMES.slice(0, 5).map((it) => [it, [icon(it), channelWord(it)]]), kept.channel, (name) => {
-				kept.channel = name;
-				show();
-			}), shown,
+			chosenIn(kept, 'channel', 'Channel', CHANNEL_NAMES.slice(0, 5).map((it) => [it, [icon(it), channelWord(it)]]), show), shown,
 			h('h2', 'The same as code'),
-			choice('Language', [['python', 'Python'], ['node', 'Node'], ['curl', 'curl']], language, (name) => {
-				language = name;
-				show();
-			}), coded))));
+			chosenIn(kept, 'language', 'Language', [['python', 'Python'], ['node', 'Node'], ['curl', 'curl']], show), coded))));
 	paintWhat();
 	read();
 	return { update() {} };

@@ -38,26 +38,17 @@ export function fill(parent, ...children) {
 	return add(parent, children);
 }
 
-export function icon(name, label) {
-	const svg = document.createElementNS(SVG, 'svg');
-	const use = document.createElementNS(SVG, 'use');
-	use.setAttribute('href', `#i-${name}`);
-	svg.setAttribute('class', 'i');
-	svg.setAttribute('viewBox', '0 0 16 16');
-	if (label) {
-		svg.setAttribute('role', 'img');
-		svg.setAttribute('aria-label', label);
-	} else svg.setAttribute('aria-hidden', 'true');
-	svg.append(use);
-	return svg;
-}
-
 export function s(tag, props, ...children) {
 	const element = document.createElementNS(SVG, tag);
 	for (const [name, value] of Object.entries(props)) element.setAttribute(name, String(value));
 	element.append(...children);
 	return element;
 }
+
+export const icon = (name, label) => s('svg', { class: 'i', viewBox: '0 0 16 16', ...(label ? { role: 'img', 'aria-label': label } : { 'aria-hidden': true }) }, s('use', { href: `#i-${name}` }));
+
+// Names, and what belongs to each.
+export const pairs = (list, kind = '') => h(`dl.pairs.${kind}`, list.map(([name, ...values]) => h('div', h('dt', name), h('dd', ...values))));
 
 // What can be chosen in a select: values, or values with their words.
 export const options = (list, chosen) => list.map(([value, word = value]) => h('option', { value, selected: value === chosen }, word));
@@ -123,7 +114,7 @@ export function json(value, label = 'JSON') {
 
 // Buttons of which one is chosen.
 export function choice(label, options, chosen, choose) {
-	const group = h('div.choice', { role: 'group', label: label });
+	const group = h('div.choice', { role: 'group', label });
 	for (const [name, shown] of options) {
 		const button = h('button', { 'aria-pressed': String(name === chosen) }, shown);
 		on(button, 'click', () => {
@@ -134,6 +125,12 @@ export function choice(label, options, chosen, choose) {
 	}
 	return group;
 }
+
+// A choice of what a state has by this name.
+export const chosenIn = (state, name, label, list, then) => choice(label, list, state[name], (to) => {
+	state[name] = to;
+	then();
+});
 
 export function empty(title, ...more) {
 	return h('div.empty', h('p.empty-title', title), ...more);

@@ -7,9 +7,11 @@ import { live } from './live.js';
 import { openMessage } from './message.js';
 import { idWithCopy, pill } from './outbox.js';
 import { Pages, rows } from './rows.js';
-import { ago, channelWord, count, counted, exactly, reasonWord, short, span, statusKind, statusMeaning, statusWord, when } from './words.js';
+import { ago, channelWord, count, counted, exactly, reasonWord, short, span, statusKind, statusMeaning, statusWord, sum, when } from './words.js';
 
 const PAGE = 100;
+const pendingOf = (job) => job.received - job.enqueued - job.failures;
+
 // Points of the curve of a run.
 const POINTS = 240;
 
@@ -89,7 +91,7 @@ function list(root) {
 	async function load() {
 		await page(false);
 		const held = await get('/_bulkd/status').catch(() => null);
-		if (held) fill(all, `${counted(Object.values(held.jobs).reduce((sum, n) => sum + n, 0), 'job and send', 'jobs and sends')}, ${counted(held.users.received, 'user')}`);
+		if (held) fill(all, `${counted(sum(Object.values(held.jobs)), 'job and send', 'jobs and sends')}, ${counted(held.users.received, 'user')}`);
 	}
 	const refresh = paced(400, load);
 	const silence = live.listen((news) => {
@@ -177,11 +179,10 @@ function one(root, first) {
 		fill(over, empty(which === 'ERROR' ? 'Nobody failed' : which === 'PENDING' ? 'Nobody waits' : 'No users yet'));
 	}
 	function sizes() {
-		return which === 'ERROR' ? job.failures : which === 'PENDING' ? job.received - job.enqueued - job.failures : job.received;
+		return which === 'ERROR' ? job.failures : which === 'PENDING' ? pendingOf(job) : job.received;
 	}
 	function paintTabs() {
-		const pending = job.received - job.enqueued - job.failures;
-		fill(tabs, choice('Users', [['', `All ${count(job.received)}`], ['ERROR', `Failed ${count(job.failures)}`], ['PENDING', `Pending ${count(pending)}`]], which, (name) => {
+		fill(tabs, choice('Users', [['', `All ${count(job.received)}`], ['ERROR', `Failed ${count(job.failures)}`], ['PENDING', `Pending ${count(pendingOf(job))}`]], which, (name) => {
 			which = name;
 			pages.clear();
 			users.offset = 0;
@@ -215,8 +216,8 @@ function one(root, first) {
 				number(count(job.received), 'received', 'Users that were added to the job'),
 				number(count(job.enqueued), 'enqueued', 'Users whose message is in the outbox, sent or not'),
 				number(count(job.failures), 'failed', 'Users for whom no message could be made', job.failures ? 'bad' : ''),
-				number(count((job.messages ?? []).filter((it) => statusKind(it.status) === 'bad').reduce((sum, it) => sum + it.count, 0)), 'did not go out', 'Of those that were enqueued: no address, opted out, or refused'),
-				number(count(job.received - job.enqueued - job.failures), 'pending', 'Users whose turn is yet to come'),
+				number(count(sum((job.messages ?? []).filter((it) => statusKind(it.status) === 'bad').map((it) => it.count))), 'did not go out', 'Of those that were enqueued: no address, opted out, or refused'),
+				number(count(pendingOf(job)), 'pending', 'Users whose turn is yet to come'),
 				job.rate ? number(short(job.rate), 'users a second', 'Over the whole run') : null, curve()),
 			told);
 		paintTabs();

@@ -3,7 +3,7 @@
 import { address } from './app.js';
 import { base, get, part, post, shownKey } from './api.js';
 import { seen } from './channels.js';
-import { attempt, button, choice, code, copy, empty, fill, h, icon, json, options as choices, toast } from './dom.js';
+import { attempt, button, choice, code, copy, empty, fill, h, icon, json, options as choices, pairs, toast } from './dom.js';
 import { pill } from './outbox.js';
 import { channelWord, counted, exactly, hue, initials, providerWord, reasonWord, statusKind, statusMeaning, statusWord } from './words.js';
 
@@ -18,10 +18,10 @@ const section = (title, content, isOpen = true) => h('details.section', { open: 
 
 const shownValue = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
 
-function pairs(values, meanings) {
+function known(values, meanings) {
 	const entries = Object.entries(values ?? {});
 	if (!entries.length) return h('p.dim', 'None');
-	return h('dl.pairs', entries.map(([name, { value, from }]) => h('div', h('dt', name), h('dd', shownValue(value), h('span.from', { title: meanings[from] ?? '' }, from)))));
+	return pairs(entries.map(([name, { value, from }]) => [name, shownValue(value), h('span.from', { title: meanings[from] ?? '' }, from)]));
 }
 
 function routing(detail) {
@@ -120,14 +120,14 @@ export function openMessage(root, messageId, options) {
 					findings(detail),
 					section('The way it took', routing(detail)),
 					section('What happened', [timeline(detail.history)]),
-					section('Data', [pairs(detail.data, { job: 'From the job: the same for all', user: 'From the user’s data', to: 'From the user’s to.data' })]),
-					section('Profile', [pairs(detail.profile, { request: 'The request said so', 'stored profile': 'It was stored before' })], false),
+					section('Data', [known(detail.data, { job: 'From the job: the same for all', user: 'From the user’s data', to: 'From the user’s to.data' })]),
+					section('Profile', [known(detail.profile, { request: 'The request said so', 'stored profile': 'It was stored before' })], false),
 					section('Find this in a test', finding(detail, entry)),
-					section('Where it belongs', [h('dl.pairs', [
+					section('Where it belongs', [pairs([
 						['Message', h('code', detail.message_id), copy(detail.message_id, 'Copy the id')],
 						['Job', h('a', { href: address(['jobs', detail.job_id]) }, h('code', detail.job_id)), copy(detail.job_id, 'Copy the job’s id')],
 						['Channels', counted(entries.length, 'delivery', 'deliveries')],
-					].map(([name, ...values]) => h('div', h('dt', name), h('dd', ...values))))], false))));
+					])], false))));
 		const { scrollTop } = root;
 		fill(root, article);
 		root.scrollTop = scrollTop;

@@ -287,20 +287,17 @@ export function open(root, first) {
 
 	function back() {
 		follow.stop();
-		if (route().id && !list.contains(document.activeElement) && WIDE.matches && document.activeElement !== document.body) {
+		const { id, params } = route();
+		const { activeElement, body } = document;
+		if (id) {
+			// Who reads beside the list goes back to it first.
+			if (!WIDE.matches || activeElement === body || list.contains(activeElement)) go(['outbox'], params);
 			list.focus();
 			return true;
 		}
-		if (route().id) {
-			go(['outbox'], route().params);
-			list.focus();
-			return true;
-		}
-		if (key !== JSON.stringify(ASKED.map(() => null))) {
-			go(['outbox']);
-			return true;
-		}
-		return false;
+		const isFiltered = ASKED.some((name) => params.get(name));
+		if (isFiltered) go(['outbox']);
+		return isFiltered;
 	}
 
 	blank();

@@ -52,6 +52,8 @@ export const providerWord = (provider) => (provider ? (PROVIDERS[provider] ?? pr
 export const CHANNEL_NAMES = Object.keys(CHANNELS);
 export const MESSAGE_STATUSES = ['SENT', 'DELIVERED', 'OPENED', 'CLICKED', 'SIMULATED', 'DELAYED', 'CANCELED', 'FILTERED', 'UNMAPPED', 'UNROUTABLE', 'UNDELIVERABLE'];
 
+export const sum = (numbers) => numbers.reduce((all, it) => all + it, 0);
+
 export const count = (number) => Number(number ?? 0).toLocaleString('en');
 
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
