@@ -2,205 +2,191 @@
 // six connections to a host. The stream is closed while the tab is hidden, and another tab takes its place.
 
 import { access, headers } from './api.js';
+import { on } from './dom.js';
 
-/**
- * @typedef {{jobs: Map<string, any>, made: number, newest: string[], changed: Map<string, string>, requests: any[],
- *   faults: any[], findings: any[], missed: boolean}} News
- */
-
-/** @returns {News} */
 const nothing = () => ({ jobs: new Map(), made: 0, newest: [], changed: new Map(), requests: [], faults: [], findings: [], missed: false });
 
-/** Things of one kind that are held until the next frame. */
+// Things of one kind that are held until the next frame.
 const HELD = 200;
-/** Between attempts to connect. */
+// Between attempts to connect.
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 4000;
 
-/** Tabs with another key hear nothing of this one. */
+// Tabs with another key hear nothing of this one.
 async function nameOfEnvironment() {
-  if (access.key === null) return `bulkd-${access.environment}`;
-  // Only a page of this machine, or one that came by https, can make a hash.
-  if (!crypto.subtle) return `bulkd-${Math.random()}`;
-  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(access.key));
-  return `bulkd-${[...new Uint8Array(hash)].slice(0, 12).join('.')}`;
+	if (access.key === null) return `bulkd-${access.environment}`;
+	// Only a page of this machine, or one that came by https, can make a hash.
+	if (!crypto.subtle) return `bulkd-${Math.random()}`;
+	const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(access.key));
+	return `bulkd-${[...new Uint8Array(hash)].slice(0, 12).join('.')}`;
 }
 
 class Live {
-  /** @type {Set<(news: News) => void>} */
-  listeners = new Set();
-  /** @type {(state: 'on' | 'off' | 'paused', perSecond: number) => void} */
-  onState = () => {};
-  held = nothing();
-  isHeld = false;
-  lastId = '';
-  turn = 0;
-  /** @type {BroadcastChannel | null} */
-  channel = null;
-  /** @type {AbortController | null} */
-  stopping = null;
-  /** @type {'on' | 'off' | 'paused'} */
-  state = 'off';
-  /** Messages that were made, by the second. @type {[number, number][]} */
-  made = [];
+	listeners = new Set();
+	/** @type {(state: any, perSecond: any) => void} */
+	onState = () => {};
+	held = nothing();
+	isHeld = false;
+	lastId = '';
+	turn = 0;
+	channel = null;
+	stopping = null;
+	state = 'off';
+	// Messages that were made, by the second.
+	made = [];
 
-  constructor() {
-    document.addEventListener('visibilitychange', () => {
-      if (document.hidden) {
-        this.leave();
-        this.say('paused');
-      } else if (this.channel) {
-        this.missed();
-        this.enter();
-      }
-    });
-    setInterval(() => this.say(this.state), 1000);
-  }
+	constructor() {
+		on(document, 'visibilitychange', () => {
+			if (document.hidden) {
+				this.leave();
+				this.say('paused');
+			} else if (this.channel) {
+				this.missed();
+				this.enter();
+			}
+		});
+		setInterval(() => this.say(this.state), 1000);
+	}
 
-  /** Follows the environment that is looked at now. */
-  async open() {
-    this.close();
-    const turn = ++this.turn;
-    const name = await nameOfEnvironment();
-    if (turn !== this.turn) return;
-    this.lastId = '';
-    this.channel = new BroadcastChannel(name);
-    this.channel.onmessage = ({ data }) => this.take(data.event, data.id, data.data);
-    if (!document.hidden) this.enter();
-  }
+	async open() {
+		this.close();
+		const turn = ++this.turn;
+		const name = await nameOfEnvironment();
+		if (turn !== this.turn) return;
+		this.lastId = '';
+		this.channel = new BroadcastChannel(name);
+		this.channel.onmessage = ({ data }) => this.take(data.event, data.id, data.data);
+		if (!document.hidden) this.enter();
+	}
 
-  close() {
-    this.turn++;
-    this.leave();
-    this.channel?.close();
-    this.channel = null;
-    this.say('off');
-  }
+	close() {
+		this.turn++;
+		this.leave();
+		this.channel?.close();
+		this.channel = null;
+		this.say('off');
+	}
 
-  /** Waits for its turn to hold the stream. */
-  enter() {
-    if (this.stopping || !this.channel) return;
-    const stopping = new AbortController();
-    this.stopping = stopping;
-    const { name } = this.channel;
-    const hold = () => this.follow(stopping.signal);
-    if (!navigator.locks) void hold();
-    else {
-      navigator.locks.request(name, { signal: stopping.signal }, hold).catch(() => {});
-      // Another tab holds it, and tells this one.
-      void navigator.locks.query().then(({ held }) => {
-        if (held?.some((lock) => lock.name === name)) this.say('on');
-      });
-    }
-  }
+	// Waits for its turn to hold the stream.
+	enter() {
+		if (this.stopping || !this.channel) return;
+		const stopping = new AbortController();
+		this.stopping = stopping;
+		const { name } = this.channel;
+		const hold = () => this.follow(stopping.signal);
+		if (!navigator.locks) hold();
+		else {
+			navigator.locks.request(name, { signal: stopping.signal }, hold).catch(() => {});
+			// Another tab holds it, and tells this one.
+			navigator.locks.query().then(({ held }) => {
+				if (held?.some((lock) => lock.name === name)) this.say('on');
+			});
+		}
+	}
 
-  leave() {
-    this.stopping?.abort();
-    this.stopping = null;
-  }
+	leave() {
+		this.stopping?.abort();
+		this.stopping = null;
+	}
 
-  /** Reads the stream, again and again. @param {AbortSignal} signal */
-  async follow(signal) {
-    let pause = FIRST_PAUSE;
-    while (!signal.aborted) {
-      try {
-        const resume = /** @type {Record<string, string>} */ (this.lastId ? { 'last-event-id': this.lastId } : {});
-        const answer = await fetch('/_bulkd/events', { headers: { ...headers(), ...resume }, signal, cache: 'no-store' });
-        if (answer.ok && answer.body) {
-          this.tell('on');
-          pause = FIRST_PAUSE;
-          await this.read(answer.body);
-        }
-      } catch {
-        // The daemon has gone, or the tab is hidden.
-      }
-      if (signal.aborted) return;
-      this.tell('off');
-      await new Promise((resolve) => setTimeout(resolve, pause));
-      pause = Math.min(pause * 2, LONGEST_PAUSE);
-    }
-  }
+	async follow(signal) {
+		let pause = FIRST_PAUSE;
+		while (!signal.aborted) {
+			try {
+				const resume = this.lastId && { 'last-event-id': this.lastId };
+				const answer = await fetch('/_bulkd/events', { headers: { ...headers(), ...resume }, signal, cache: 'no-store' });
+				if (answer.ok && answer.body) {
+					this.tell('on');
+					pause = FIRST_PAUSE;
+					await this.read(answer.body);
+				}
+			} catch {
+				// The daemon has gone, or the tab is hidden.
+			}
+			if (signal.aborted) return;
+			this.tell('off');
+			await new Promise((resolve) => setTimeout(resolve, pause));
+			pause = Math.min(pause * 2, LONGEST_PAUSE);
+		}
+	}
 
-  /** @param {ReadableStream<Uint8Array>} body */
-  async read(body) {
-    const reader = body.pipeThrough(/** @type {any} */ (new TextDecoderStream())).getReader();
-    let text = '';
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      text += value;
-      const events = text.split('\n\n');
-      text = events.pop() ?? '';
-      for (const it of events) {
-        const line = (name) => it.split('\n').find((found) => found.startsWith(`${name}: `))?.slice(name.length + 2);
-        const [event, id, data] = [line('event'), line('id') ?? '', line('data')];
-        if (!event || !data) continue;
-        const told = { event, id, data: JSON.parse(data) };
-        this.channel?.postMessage(told);
-        this.take(told.event, told.id, told.data);
-      }
-    }
-  }
+	async read(body) {
+		const reader = body.pipeThrough(/** @type {any} */ (new TextDecoderStream())).getReader();
+		let text = '';
+		for (;;) {
+			const { done, value } = await reader.read();
+			if (done) return;
+			text += value;
+			const events = text.split('\n\n');
+			text = events.pop() ?? '';
+			for (const it of events) {
+				const line = (name) => it.split('\n').find((found) => found.startsWith(`${name}: `))?.slice(name.length + 2);
+				const [event, id, data] = [line('event'), line('id') ?? '', line('data')];
+				if (!event || !data) continue;
+				const told = { event, id, data: JSON.parse(data) };
+				this.channel?.postMessage(told);
+				this.take(told.event, told.id, told.data);
+			}
+		}
+	}
 
-  /** @param {string} event @param {string} id @param {any} data */
-  take(event, id, data) {
-    if (event === 'state') {
-      if (!document.hidden) this.say(data);
-      return;
-    }
-    if (id) this.lastId = id;
-    const { held } = this;
-    if (event === 'job') {
-      for (const job of data.jobs) held.jobs.set(job.job_id, job);
-      if (data.more) held.missed = true;
-    } else if (event === 'message') {
-      held.made += data.count;
-      held.newest = [...(data.newest ?? []), ...held.newest].slice(0, HELD);
-      for (const { message_id, status } of data.changed ?? []) held.changed.set(message_id, status);
-      this.made.push([performance.now(), data.count]);
-    } else if (event === 'request') held.requests = [...held.requests, ...data.requests].slice(-HELD);
-    else if (event === 'fault') held.faults = [...held.faults, ...data.faults].slice(-HELD);
-    else if (event === 'doctor') held.findings = [...held.findings, ...data.findings].slice(-HELD);
-    else if (event === 'resync') held.missed = true;
-    this.schedule();
-  }
+	take(event, id, data) {
+		if (event === 'state') {
+			if (!document.hidden) this.say(data);
+			return;
+		}
+		if (id) this.lastId = id;
+		const { held } = this;
+		if (event === 'job') {
+			for (const job of data.jobs) held.jobs.set(job.job_id, job);
+			if (data.more) held.missed = true;
+		} else if (event === 'message') {
+			held.made += data.count;
+			held.newest = [...(data.newest ?? []), ...held.newest].slice(0, HELD);
+			for (const { message_id, status } of data.changed ?? []) held.changed.set(message_id, status);
+			this.made.push([performance.now(), data.count]);
+		} else if (event === 'resync') held.missed = true;
+		else {
+			const kind = `${event}s`;
+			if (held[kind]) held[kind] = [...held[kind], ...data[kind]].slice(-HELD);
+		}
+		this.schedule();
+	}
 
-  missed() {
-    this.held.missed = true;
-    this.schedule();
-  }
+	missed() {
+		this.held.missed = true;
+		this.schedule();
+	}
 
-  /** However much happens, the page is told of it once a frame. */
-  schedule() {
-    if (this.isHeld) return;
-    this.isHeld = true;
-    requestAnimationFrame(() => {
-      this.isHeld = false;
-      const news = this.held;
-      this.held = nothing();
-      for (const listener of this.listeners) listener(news);
-    });
-  }
+	// However much happens, the page is told of it once a frame.
+	schedule() {
+		if (this.isHeld) return;
+		this.isHeld = true;
+		requestAnimationFrame(() => {
+			this.isHeld = false;
+			const news = this.held;
+			this.held = nothing();
+			for (const listener of this.listeners) listener(news);
+		});
+	}
 
-  /** The same to all tabs. @param {'on' | 'off'} state */
-  tell(state) {
-    this.channel?.postMessage({ event: 'state', id: '', data: state });
-    this.say(state);
-  }
+	// The same to all tabs.
+	tell(state) {
+		this.channel?.postMessage({ event: 'state', id: '', data: state });
+		this.say(state);
+	}
 
-  /** @param {'on' | 'off' | 'paused'} state */
-  say(state) {
-    this.state = state;
-    const now = performance.now();
-    this.made = this.made.filter(([at]) => now - at < 2000);
-    this.onState(state, Math.round(this.made.reduce((sum, [, n]) => sum + n, 0) / 2));
-  }
+	say(state) {
+		this.state = state;
+		const now = performance.now();
+		this.made = this.made.filter(([at]) => now - at < 2000);
+		this.onState(state, Math.round(this.made.reduce((sum, [, n]) => sum + n, 0) / 2));
+	}
 
-  /** @param {(news: News) => void} listener */
-  listen(listener) {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  }
+	listen(listener) {
+		this.listeners.add(listener);
+		return () => this.listeners.delete(listener);
+	}
 }
 
 export const live = new Live();

@@ -1,259 +1,238 @@
 // <bulkd-rows>: a list of any length of which only what is seen exists. Rows have one height. Where all of them together
 // would be taller than browsers can scroll, the scroll bar stands for more than it is long.
 
-import { h } from './dom.js';
+import { h, on } from './dom.js';
 
-/** Browsers stop at some 33 million pixels, and one of them at half of that. */
+// Browsers stop at some 33 million pixels, and one of them at half of that.
 const TALLEST = 16_000_000;
-/** Rows that are kept ready above and below. */
+// Rows that are kept ready above and below.
 const AROUND = 6;
 
-export class Rows extends HTMLElement {
-  count = 0;
-  height = 48;
-  /** The row that is chosen, -1 without one. */
-  at = -1;
-  /** @type {(index: number) => Node | Node[]} */
-  render = () => document.createTextNode('');
-  /** What a row is about, so that it is found again where others have come before it. @type {(index: number) => string} */
-  name = (index) => String(index);
-  /** @type {Map<number, HTMLElement>} */
-  shown = new Map();
-  isDue = false;
+class Rows extends HTMLElement {
+	count = 0;
+	height = 48;
+	// The row that is chosen, -1 without one.
+	at = -1;
+	/** @type {(index: any) => any} */
+	render;
+	shown = new Map();
+	isDue = false;
 
-  connectedCallback() {
-    if (this.layer) return;
-    this.tabIndex = 0;
-    this.setAttribute('role', 'listbox');
-    this.layer = h('div.rows-layer', { role: 'presentation' });
-    this.spacer = h('div.rows-spacer', { role: 'presentation' });
-    this.append(this.layer, this.spacer);
-    this.addEventListener('scroll', () => this.draw(), { passive: true });
-    this.addEventListener('keydown', (event) => this.key(event));
-    this.addEventListener('click', (event) => {
-      const row = /** @type {HTMLElement} */ (event.target).closest('[role=option]');
-      if (!(row instanceof HTMLElement)) return;
-      this.choose(Number(row.dataset.at), true);
-      this.emit('open');
-    });
-    new ResizeObserver(() => this.draw()).observe(this);
-  }
+	connectedCallback() {
+		if (this.layer) return;
+		this.tabIndex = 0;
+		this.setAttribute('role', 'listbox');
+		this.layer = h('div.rows-layer', { role: 'presentation' });
+		this.spacer = h('div.rows-spacer', { role: 'presentation' });
+		this.append(this.layer, this.spacer);
+		on(this, 'scroll', () => this.draw());
+		on(this, 'keydown', (event) => this.key(event));
+		on(this, 'click', (event) => {
+			const row = event.target.closest('[role=option]');
+			if (!row) return;
+			this.choose(Number(row.dataset.at), true);
+			this.emit('open');
+		});
+		new ResizeObserver(() => this.draw()).observe(this);
+	}
 
-  /** Pixels of all rows. */
-  get whole() {
-    return this.count * this.height;
-  }
+	get whole() {
+		return this.count * this.height;
+	}
 
-  /** Pixels of the rows above the first that is seen. */
-  get offset() {
-    const [room, real] = [this.whole - this.clientHeight, this.spacerHeight - this.clientHeight];
-    return real <= 0 || room <= 0 ? 0 : Math.min(room, (this.scrollTop / real) * room);
-  }
+	// How far can be scrolled: in pixels of rows, and of the element.
+	get ways() {
+		return [this.whole - this.clientHeight, this.spacerHeight - this.clientHeight];
+	}
 
-  set offset(offset) {
-    const [room, real] = [this.whole - this.clientHeight, this.spacerHeight - this.clientHeight];
-    this.scrollTop = room <= 0 ? 0 : (Math.max(0, Math.min(room, offset)) / room) * real;
-  }
+	// Pixels of the rows above the first that is seen.
+	get offset() {
+		const [room, real] = this.ways;
+		return real <= 0 || room <= 0 ? 0 : Math.min(room, (this.scrollTop / real) * room);
+	}
 
-  get spacerHeight() {
-    return Math.min(this.whole, TALLEST);
-  }
+	set offset(offset) {
+		const [room, real] = this.ways;
+		this.scrollTop = room <= 0 ? 0 : (Math.max(0, Math.min(room, offset)) / room) * real;
+	}
 
-  /** How many rows there are; those that are seen are made anew. @param {number} count */
-  resize(count) {
-    this.count = count;
-    if (this.at >= count) this.at = count - 1;
-    this.refresh();
-  }
+	get spacerHeight() {
+		return Math.min(this.whole, TALLEST);
+	}
 
-  /** So many rows have come before all others, and what is seen stays where it is. @param {number} more */
-  unshift(more) {
-    const offset = this.offset;
-    this.count += more;
-    if (this.at >= 0) this.at += more;
-    this.forget();
-    this.place();
-    this.offset = offset + more * this.height;
-    this.draw();
-  }
+	// How many rows there are; those that are seen are made anew.
+	resize(count) {
+		this.count = count;
+		if (this.at >= count) this.at = count - 1;
+		this.refresh();
+	}
 
-  refresh() {
-    this.forget();
-    this.place();
-    this.draw();
-  }
+	// So many rows have come before all others, and what is seen stays where it is.
+	unshift(more) {
+		const offset = this.offset;
+		this.count += more;
+		if (this.at >= 0) this.at += more;
+		this.forget();
+		this.place();
+		this.offset = offset + more * this.height;
+		this.draw();
+	}
 
-  forget() {
-    for (const row of this.shown.values()) row.remove();
-    this.shown.clear();
-  }
+	refresh() {
+		this.forget();
+		this.place();
+		this.draw();
+	}
 
-  place() {
-    if (this.spacer) this.spacer.style.height = `${this.spacerHeight}px`;
-  }
+	forget() {
+		for (const row of this.shown.values()) row.remove();
+		this.shown.clear();
+	}
 
-  /** Makes what is seen anew, at the next frame. */
-  later() {
-    if (this.isDue) return;
-    this.isDue = true;
-    requestAnimationFrame(() => {
-      this.isDue = false;
-      this.refresh();
-    });
-  }
+	place() {
+		if (this.spacer) this.spacer.style.height = `${this.spacerHeight}px`;
+	}
 
-  draw() {
-    if (!this.layer || !this.clientHeight) return;
-    this.layer.style.height = `${this.clientHeight}px`;
-    this.layer.style.marginBottom = `${-this.clientHeight}px`;
-    const offset = this.offset;
-    const first = Math.max(0, Math.floor(offset / this.height) - AROUND);
-    const last = Math.min(this.count, Math.ceil((offset + this.clientHeight) / this.height) + AROUND);
-    for (const [index, row] of this.shown) {
-      if (index < first || index >= last) {
-        row.remove();
-        this.shown.delete(index);
-      }
-    }
-    for (let index = first; index < last; index++) {
-      let row = this.shown.get(index);
-      if (!row) {
-        row = /** @type {HTMLElement} */ (h('div.row', { role: 'option', id: `${this.id}-${index}`, data: { at: index }, 'aria-setsize': this.count, 'aria-posinset': index + 1 }, this.render(index)));
-        row.style.height = `${this.height}px`;
-        this.shown.set(index, row);
-        this.layer.append(row);
-      }
-      row.setAttribute('aria-selected', String(index === this.at));
-      row.style.transform = `translateY(${index * this.height - offset}px)`;
-    }
-    if (this.shown.has(this.at)) this.setAttribute('aria-activedescendant', `${this.id}-${this.at}`);
-    else this.removeAttribute('aria-activedescendant');
-    this.dispatchEvent(new CustomEvent('drawn', { detail: { first, last } }));
-  }
+	// Makes what is seen anew, at the next frame.
+	later() {
+		if (this.isDue) return;
+		this.isDue = true;
+		requestAnimationFrame(() => {
+			this.isDue = false;
+			this.refresh();
+		});
+	}
 
-  /** @param {number} index @param {boolean} [quiet] */
-  choose(index, quiet) {
-    if (!this.count) return;
-    this.at = Math.max(0, Math.min(this.count - 1, index));
-    this.reveal(this.at);
-    this.draw();
-    if (!quiet) this.emit('move');
-  }
+	draw() {
+		if (!this.layer || !this.clientHeight) return;
+		this.layer.style.height = `${this.clientHeight}px`;
+		this.layer.style.marginBottom = `${-this.clientHeight}px`;
+		const offset = this.offset;
+		const first = Math.max(0, Math.floor(offset / this.height) - AROUND);
+		const last = Math.min(this.count, Math.ceil((offset + this.clientHeight) / this.height) + AROUND);
+		for (const [index, row] of this.shown) {
+			if (index < first || index >= last) {
+				row.remove();
+				this.shown.delete(index);
+			}
+		}
+		for (let index = first; index < last; index++) {
+			let row = this.shown.get(index);
+			if (!row) {
+				row = h('div.row', { role: 'option', id: `${this.id}-${index}`, data: { at: index }, 'aria-setsize': this.count, 'aria-posinset': index + 1 }, this.render(index));
+				row.style.height = `${this.height}px`;
+				this.shown.set(index, row);
+				this.layer.append(row);
+			}
+			row.setAttribute('aria-selected', String(index === this.at));
+			row.style.transform = `translateY(${index * this.height - offset}px)`;
+		}
+		if (this.shown.has(this.at)) this.setAttribute('aria-activedescendant', `${this.id}-${this.at}`);
+		else this.removeAttribute('aria-activedescendant');
+		this.dispatchEvent(new CustomEvent('drawn', { detail: { first, last } }));
+	}
 
-  /** @param {number} index */
-  reveal(index) {
-    const [top, bottom, offset] = [index * this.height, (index + 1) * this.height, this.offset];
-    if (top < offset) this.offset = top;
-    else if (bottom > offset + this.clientHeight) this.offset = bottom - this.clientHeight;
-  }
+	choose(index, quiet) {
+		if (!this.count) return;
+		this.at = Math.max(0, Math.min(this.count - 1, index));
+		this.reveal(this.at);
+		this.draw();
+		if (!quiet) this.emit('move');
+	}
 
-  /** @param {number} by */
-  step(by) {
-    this.choose(this.at < 0 ? Math.floor(this.offset / this.height) : this.at + by);
-  }
+	reveal(index) {
+		const [top, bottom, offset] = [index * this.height, (index + 1) * this.height, this.offset];
+		if (top < offset) this.offset = top;
+		else if (bottom > offset + this.clientHeight) this.offset = bottom - this.clientHeight;
+	}
 
-  /** @param {'open' | 'move'} name @param {boolean} [isKey] */
-  emit(name, isKey) {
-    if (this.at >= 0) this.dispatchEvent(new CustomEvent(name, { detail: { isKey }, bubbles: true }));
-  }
+	step(by) {
+		this.choose(this.at < 0 ? Math.floor(this.offset / this.height) : this.at + by);
+	}
 
-  /** @param {KeyboardEvent} event */
-  key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const page = Math.max(1, Math.floor(this.clientHeight / this.height) - 1);
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      ArrowDown: () => this.step(1),
-      ArrowUp: () => this.step(-1),
-      PageDown: () => this.step(page),
-      PageUp: () => this.step(-page),
-      Home: () => this.choose(0),
-      End: () => this.choose(this.count - 1),
-      Enter: () => this.emit('open', true),
-    };
-    const act = keys[event.key];
-    if (!act) return;
-    event.preventDefault();
-    event.stopPropagation();
-    act();
-  }
+	emit(name, isKey) {
+		if (this.at >= 0) this.dispatchEvent(new CustomEvent(name, { detail: { isKey }, bubbles: true }));
+	}
+
+	key(event) {
+		if (event.ctrlKey || event.metaKey || event.altKey) return;
+		const page = Math.max(1, Math.floor(this.clientHeight / this.height) - 1);
+		const keys = {
+			ArrowDown: () => this.step(1),
+			ArrowUp: () => this.step(-1),
+			PageDown: () => this.step(page),
+			PageUp: () => this.step(-page),
+			Home: () => this.choose(0),
+			End: () => this.choose(this.count - 1),
+			Enter: () => this.emit('open', true),
+		};
+		const act = keys[event.key];
+		if (!act) return;
+		event.preventDefault();
+		event.stopPropagation();
+		act();
+	}
 }
 
 customElements.define('bulkd-rows', Rows);
 
-/**
- * A list of rows.
- * @param {string} id @param {string} label @param {number} height
- * @param {(index: number) => Node | Node[]} render
- * @returns {Rows}
- */
 export function rows(id, label, height, render) {
-  const list = /** @type {Rows} */ (document.createElement('bulkd-rows'));
-  list.id = id;
-  list.setAttribute('aria-label', label);
-  list.height = height;
-  list.render = render;
-  return list;
+	const list = /** @type {any} */ (document.createElement('bulkd-rows'));
+	list.id = id;
+	list.setAttribute('aria-label', label);
+	list.height = height;
+	list.render = render;
+	return list;
 }
 
-/**
- * Pages of a long list, looked up where they are seen.
- * @template T
- */
+// Pages of a long list, looked up where they are seen.
 export class Pages {
-  /** @type {Map<number, T[]>} */
-  pages = new Map();
-  /** @type {Set<number>} */
-  asked = new Set();
+	pages = new Map();
+	asked = new Set();
 
-  /** @param {number} size @param {(at: number, limit: number) => Promise<T[]>} load @param {() => void} changed */
-  constructor(size, load, changed) {
-    this.size = size;
-    this.load = load;
-    this.changed = changed;
-  }
+	constructor(size, load, changed) {
+		this.size = size;
+		this.load = load;
+		this.changed = changed;
+	}
 
-  /** @param {number} index @returns {T | undefined} */
-  get(index) {
-    const page = Math.floor(index / this.size);
-    const found = this.pages.get(page);
-    if (!found || this.old.has(page)) this.ask(page);
-    return found?.[index - page * this.size];
-  }
+	get(index) {
+		const page = Math.floor(index / this.size);
+		const found = this.pages.get(page);
+		if (!found || this.old.has(page)) this.ask(page);
+		return found?.[index - page * this.size];
+	}
 
-  /** @param {number} page */
-  ask(page) {
-    if (this.asked.has(page)) return;
-    this.asked.add(page);
-    // A page that has been scrolled over by then is not asked for.
-    setTimeout(async () => {
-      if (!this.wanted(page)) {
-        this.asked.delete(page);
-        return;
-      }
-      const items = await this.load(page * this.size, this.size).catch(() => null);
-      this.asked.delete(page);
-      if (items === null) return;
-      this.pages.set(page, items);
-      this.old.delete(page);
-      if (this.pages.size > 60) this.pages.delete(this.pages.keys().next().value);
-      this.changed();
-    }, 40);
-  }
+	ask(page) {
+		if (this.asked.has(page)) return;
+		this.asked.add(page);
+		// A page that has been scrolled over by then is not asked for.
+		setTimeout(async () => {
+			if (!this.wanted(page)) return this.asked.delete(page);
+			const items = await this.load(page * this.size, this.size).catch(() => null);
+			this.asked.delete(page);
+			if (items === null) return;
+			this.pages.set(page, items);
+			this.old.delete(page);
+			if (this.pages.size > 60) this.pages.delete(this.pages.keys().next().value);
+			this.changed();
+		}, 40);
+	}
 
-  /** Whether a page is still looked at. @type {(page: number) => boolean} */
-  wanted = () => true;
+	// Whether a page is still looked at.
+	/** @type {(page: any) => boolean} */
+	wanted = () => true;
 
-  /** Pages of which there is something newer, and which are shown until that is here. @type {Set<number>} */
-  old = new Set();
+	// Pages of which there is something newer, and which are shown until that is here.
+	old = new Set();
 
-  /** @param {(items: T[]) => boolean} [which] */
-  renew(which = () => true) {
-    for (const [page, items] of this.pages) if (which(items)) this.old.add(page);
-  }
+	/** @param {(items: any) => any} [which] */
+	renew(which = () => true) {
+		for (const [page, items] of this.pages) if (which(items)) this.old.add(page);
+	}
 
-  clear() {
-    this.old.clear();
-    this.pages.clear();
-  }
+	clear() {
+		this.old.clear();
+		this.pages.clear();
+	}
 }

@@ -1,123 +1,107 @@
 // What things are called, what they mean, and how numbers and times are written.
 
-/** What became of a message, in words. @type {Record<string, [string, string, string]>} */
+// What became of a message, in words.
 const STATUSES = {
-  SENT: ['Sent', 'good', 'Given to its provider, which here is the outbox'],
-  DELIVERED: ['Delivered', 'good', 'The provider says that it arrived'],
-  OPENED: ['Opened', 'good', 'The recipient has opened it'],
-  CLICKED: ['Clicked', 'good', 'The recipient has followed a link'],
-  SIMULATED: ['Simulated', 'calm', 'Made under a key that begins with mock_: nothing goes out'],
-  DELAYED: ['Waiting', 'wait', 'It waits for its time'],
-  CANCELED: ['Canceled', 'calm', 'It was canceled while it waited'],
-  FILTERED: ['Filtered', 'calm', 'A condition kept it back'],
-  UNMAPPED: ['No template', 'bad', 'Its event or template is not stored here'],
-  UNROUTABLE: ['No way', 'bad', 'No channel or provider could take it: the user has no address for any of them'],
-  UNDELIVERABLE: ['Undeliverable', 'bad', 'The provider or the recipient refused it, or it could not be made'],
-  PENDING: ['Pending', 'wait', 'Its turn is yet to come'],
-  ENQUEUED: ['Made', 'good', 'The message is in the outbox'],
-  ERROR: ['Failed', 'bad', 'No message could be made'],
-  CREATED: ['Not run', 'calm', 'It takes users, and waits to be run'],
-  PROCESSING: ['Running', 'wait', 'Its users are being turned into messages'],
-  COMPLETED: ['Completed', 'good', 'Every user has a message or a failure'],
+	SENT: ['Sent', 'good', 'Given to its provider, which here is the outbox'],
+	DELIVERED: ['Delivered', 'good', 'The provider says that it arrived'],
+	OPENED: ['Opened', 'good', 'The recipient has opened it'],
+	CLICKED: ['Clicked', 'good', 'The recipient has followed a link'],
+	SIMULATED: ['Simulated', 'calm', 'Made under a key that begins with mock_: nothing goes out'],
+	DELAYED: ['Waiting', 'wait', 'It waits for its time'],
+	CANCELED: ['Canceled', 'calm', 'It was canceled while it waited'],
+	FILTERED: ['Filtered', 'calm', 'A condition kept it back'],
+	UNMAPPED: ['No template', 'bad', 'Its event or template is not stored here'],
+	UNROUTABLE: ['No way', 'bad', 'No channel or provider could take it: the user has no address for any of them'],
+	UNDELIVERABLE: ['Undeliverable', 'bad', 'The provider or the recipient refused it, or it could not be made'],
+	PENDING: ['Pending', 'wait', 'Its turn is yet to come'],
+	ENQUEUED: ['Made', 'good', 'The message is in the outbox'],
+	ERROR: ['Failed', 'bad', 'No message could be made'],
+	CREATED: ['Not run', 'calm', 'It takes users, and waits to be run'],
+	PROCESSING: ['Running', 'wait', 'Its users are being turned into messages'],
+	COMPLETED: ['Completed', 'good', 'Every user has a message or a failure'],
 };
 
-/** @type {Record<string, string>} */
 const REASONS = {
-  BOUNCED: 'the address bounced',
-  FAILED: 'it failed',
-  FILTERED: 'a condition kept it back',
-  NO_CHANNELS: 'no channel was left',
-  NO_PROVIDERS: 'no provider was left',
-  OPT_IN_REQUIRED: 'the topic needs an opt-in, and the user has given none',
-  PROVIDER_ERROR: 'the provider refused it',
-  UNPUBLISHED: 'the template was never published',
-  UNSUBSCRIBED: 'the user has opted out',
+	BOUNCED: 'the address bounced',
+	FAILED: 'it failed',
+	FILTERED: 'a condition kept it back',
+	NO_CHANNELS: 'no channel was left',
+	NO_PROVIDERS: 'no provider was left',
+	OPT_IN_REQUIRED: 'the topic needs an opt-in, and the user has given none',
+	PROVIDER_ERROR: 'the provider refused it',
+	UNPUBLISHED: 'the template was never published',
+	UNSUBSCRIBED: 'the user has opted out',
 };
 
-/** @type {Record<string, string>} */
 const CHANNELS = {
-  email: 'E-mail', sms: 'SMS', push: 'Push', inbox: 'Inbox', direct_message: 'Chat', webhook: 'Webhook',
+	email: 'E-mail', sms: 'SMS', push: 'Push', inbox: 'Inbox', direct_message: 'Chat', webhook: 'Webhook',
 };
 
-/** @type {Record<string, string>} */
 const PROVIDERS = {
-  sendgrid: 'SendGrid', twilio: 'Twilio', slack: 'Slack', msteams: 'Microsoft Teams', discord: 'Discord', courier: 'Courier Inbox',
-  'firebase-fcm': 'Firebase', apn: 'Apple Push', expo: 'Expo', onesignal: 'OneSignal', 'aws-ses': 'Amazon SES', smtp: 'SMTP',
+	sendgrid: 'SendGrid', twilio: 'Twilio', slack: 'Slack', msteams: 'Microsoft Teams', discord: 'Discord', courier: 'Courier Inbox',
+	'firebase-fcm': 'Firebase', apn: 'Apple Push', expo: 'Expo', onesignal: 'OneSignal', 'aws-ses': 'Amazon SES', smtp: 'SMTP',
 };
 
-/** @param {string} status */
 export const statusWord = (status) => STATUSES[status]?.[0] ?? status;
-/** @param {string} status */
 export const statusKind = (status) => STATUSES[status]?.[1] ?? 'calm';
-/** @param {string} status */
 export const statusMeaning = (status) => STATUSES[status]?.[2] ?? '';
-/** @param {string | null | undefined} reason */
 export const reasonWord = (reason) => (reason ? (REASONS[reason] ?? reason) : '');
-/** @param {string | null | undefined} channel */
 export const channelWord = (channel) => (channel ? (CHANNELS[channel] ?? channel) : 'Nothing went out');
-/** @param {string | null | undefined} provider */
 export const providerWord = (provider) => (provider ? (PROVIDERS[provider] ?? provider) : '');
 
 export const CHANNEL_NAMES = Object.keys(CHANNELS);
 export const MESSAGE_STATUSES = ['SENT', 'DELIVERED', 'OPENED', 'CLICKED', 'SIMULATED', 'DELAYED', 'CANCELED', 'FILTERED', 'UNMAPPED', 'UNROUTABLE', 'UNDELIVERABLE'];
 
-/** @param {number} number */
+export const sum = (numbers) => numbers.reduce((all, it) => all + it, 0);
+
 export const count = (number) => Number(number ?? 0).toLocaleString('en');
 
-/** With its noun. @param {number} number @param {string} one @param {string} [many] */
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-/** @param {number} number */
 export function short(number) {
-  if (number < 10_000) return count(Math.round(number));
-  return number < 1_000_000 ? `${(number / 1000).toFixed(number < 100_000 ? 1 : 0)} k` : `${(number / 1_000_000).toFixed(1)} M`;
+	if (number < 10_000) return count(Math.round(number));
+	return number < 1_000_000 ? `${(number / 1000).toFixed(number < 100_000 ? 1 : 0)} k` : `${(number / 1_000_000).toFixed(1)} M`;
 }
 
-/** @param {number} bytes */
 export const size = (bytes) => (bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1048576).toFixed(1)} MiB`);
 
-/** A moment, as shortly as it is plain. @param {number | string} at */
+// A moment, as shortly as it is plain.
 export function when(at) {
-  const date = new Date(at);
-  const today = new Date();
-  const time = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
-  if (date.toDateString() === today.toDateString()) return time;
-  const day = date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...(date.getFullYear() !== today.getFullYear() && { year: 'numeric' }) });
-  return day;
+	const date = new Date(at);
+	const today = new Date();
+	const time = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
+	if (date.toDateString() === today.toDateString()) return time;
+	return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...(date.getFullYear() !== today.getFullYear() && { year: 'numeric' }) });
 }
 
-/** @param {number | string} at */
 export function exactly(at) {
-  const date = new Date(at);
-  const pad = (n, width = 2) => String(n).padStart(width, '0');
-  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
+	const date = new Date(at);
+	const pad = (n, width = 2) => String(n).padStart(width, '0');
+	return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
 }
 
-/** @param {number} millis */
 export function span(millis) {
-  if (millis < 1000) return `${Math.round(millis)} ms`;
-  if (millis < 60_000) return `${(millis / 1000).toFixed(1)} s`;
-  const minutes = Math.floor(millis / 60_000);
-  return minutes < 60 ? `${minutes} min ${Math.round((millis % 60_000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+	if (millis < 1000) return `${Math.round(millis)} ms`;
+	if (millis < 60_000) return `${(millis / 1000).toFixed(1)} s`;
+	const minutes = Math.floor(millis / 60_000);
+	return minutes < 60 ? `${minutes} min ${Math.round((millis % 60_000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** @param {number | string} at */
 export function ago(at) {
-  const seconds = Math.max(0, (Date.now() - new Date(at).getTime()) / 1000);
-  if (seconds < 60) return 'just now';
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86400)} d ago`;
+	const seconds = Math.max(0, (Date.now() - new Date(at).getTime()) / 1000);
+	if (seconds < 60) return 'just now';
+	if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+	return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86400)} d ago`;
 }
 
-/** Two letters for a name. @param {string} name */
 export function initials(name) {
-  const parts = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
-  return ((parts[0]?.[0] ?? '?') + (parts[1]?.[0] ?? '')).toUpperCase();
+	const parts = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+	return ((parts[0]?.[0] ?? '?') + (parts[1]?.[0] ?? '')).toUpperCase();
 }
 
-/** The same hue for the same name. @param {string} name */
+// The same hue for the same name.
 export function hue(name) {
-  let hash = 7;
-  for (const letter of name) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360;
-  return hash;
+	let hash = 7;
+	for (const letter of name) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360;
+	return hash;
 }

@@ -4,9 +4,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
+/** The page's files, where they are not those that were built in. */
+const files = process.env.BULKD_PAGE_FILES ? ['--ui-dir', process.env.BULKD_PAGE_FILES] : [];
+
 /** A daemon of its own, on a file that is thrown away. */
 export async function start(binary, ...flags) {
-  const daemon = spawn(binary, ['serve', '--ephemeral', '--listen', '127.0.0.1:0', '--log', 'warn', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const daemon = spawn(binary, ['serve', '--ephemeral', '--listen', '127.0.0.1:0', '--log', 'warn', ...files, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
   const kill = () => daemon.kill();
   process.on('exit', kill);
   const ended = once(daemon, 'exit').then(() => {
