@@ -147,7 +147,7 @@ class Live {
 			this.made.push([performance.now(), data.count]);
 		} else if (event === 'resync') held.missed = true;
 		else {
-			const kind = `${event}s`;
+			const kind = event === 'doctor' ? 'findings' : `${event}s`;
 			if (held[kind]) held[kind] = [...held[kind], ...data[kind]].slice(-HELD);
 		}
 		this.schedule();
