@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
-use crate::findings::Findings;
+use crate::findings::{Check, Findings};
 use crate::http::{self, Limits, Reply, Request, Responder, Response, Server, Service};
 use crate::id::Ids;
 use crate::journal::Journal;
@@ -26,7 +26,7 @@ use crate::retention::Retention;
 use crate::runner::{Runner, Steered};
 use crate::seed;
 use crate::settings::{MessageSettings, RateLimitSetting};
-use crate::store::{self, Store, webhook};
+use crate::store::{self, Store, job, webhook};
 use crate::waits::Waits;
 
 /// A running daemon.
@@ -118,7 +118,11 @@ impl App {
 
     /// What was found that would hurt at Courier, in one line; empty if that is nothing.
     pub fn findings(&self) -> String {
-        self.findings.summary()
+        let never_run = self.store.read(job::count_never_run).unwrap_or_else(|error| {
+            log::warn!("jobs that were never run could not be counted: {error}");
+            0
+        });
+        self.findings.summary(&[(Check::NeverRun, never_run)])
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -14,6 +14,11 @@ pub struct Timestamp(pub i64);
 /// 9999-12-30T22:00:00Z: later ones cannot be written in every time zone.
 const LATEST_MILLIS: i64 = 253_402_207_200_000;
 
+/// 2106-02-07T06:28:15Z: ids have eight hexadecimal digits for the second in which they were made.
+const LATEST_SET_MILLIS: i64 = u32::MAX as i64 * 1_000 + 999;
+/// Which instants a clock can be set to, in words.
+pub const SETTABLE: &str = "an instant up to 2106-02-07T06:28:15Z, such as 2026-09-21T14:13:20Z";
+
 /// Between two looks at the machine's clock by a thread that waits for a moment: so late is it at most when the clock was
 /// set forward. A look costs microseconds.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -35,9 +40,9 @@ impl Timestamp {
         self.0
     }
 
-    /// Whether a clock can be set to it: everything that is written down by it can be read.
+    /// Whether a clock can be set to it: everything that is written down by it can be read, and ids can tell of it.
     pub fn can_be_set(self) -> bool {
-        (0..=LATEST_MILLIS).contains(&self.0)
+        (0..=LATEST_SET_MILLIS).contains(&self.0)
     }
 
     /// So much later.
@@ -229,7 +234,7 @@ pub enum ClockStart {
 impl ClockStart {
     /// `now`, or an instant.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "expected now or an instant up to the year 9999, such as 2026-09-21T14:13:20Z";
+        const EXPECTED: &str = "expected now or an instant up to 2106-02-07T06:28:15Z, such as 2026-09-21T14:13:20Z";
         if text == "now" {
             return Ok(ClockStart::Running);
         }

@@ -309,6 +309,7 @@ impl Channel {
         for (kind, Noted { mut items, more }) in noted {
             let data = match kind {
                 "message" => items.pop().unwrap_or_default(),
+                "doctor" => json!({ "findings": items, "more": more }),
                 _ => json!({ format!("{kind}s"): items, "more": more }),
             };
             self.last += 1;

@@ -49,6 +49,8 @@ impl Beginning {
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     pub status: Option<u16>,
+    /// Those of a fault.
+    pub headers: Vec<(String, String)>,
     pub body: Beginning,
 }
 
@@ -89,7 +91,9 @@ pub struct Entry {
 
 impl Entry {
     fn bytes(&self) -> usize {
-        let told = self.told.as_ref().map_or(0, |told| told.body.bytes.len());
+        let header = |(name, value): &(String, String)| name.len() + value.len();
+        let of_told = |told: &Outcome| told.body.bytes.len() + told.headers.iter().map(header).sum::<usize>();
+        let told = self.told.as_ref().map_or(0, of_told);
         ENTRY_BYTES + self.head.held_bytes() + self.sent.bytes.len() + self.made.body.bytes.len() + told
     }
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::span;
-use crate::clock::{ManualClock, Timestamp};
+use crate::clock::{ManualClock, SETTABLE, Timestamp};
 use crate::error::{Error, Kind, Result};
 use crate::json;
 use crate::lifecycle::Lifecycle;
@@ -45,7 +45,7 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body: PutBody = json::read(&call.json()?, String::new)?;
     let at = body.at.as_deref().map(|at| {
         let at = Timestamp::parse(at).filter(|at| at.can_be_set());
-        at.ok_or_else(|| Error::invalid("at", "expected an instant, such as 2026-09-21T14:13:20Z"))
+        at.ok_or_else(|| Error::invalid("at", format_args!("expected {SETTABLE}")))
     });
     let at = at.transpose()?;
     if at.is_none() && body.frozen.is_none() {
@@ -85,7 +85,7 @@ pub fn advance(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         let moved = steer::move_clock(view, &clock, &lifecycle, |now| match now.after(by) {
             to if to.can_be_set() => Ok(to),
-            _ => Err(Error::invalid("by", "expected a span that ends before the year 10000")),
+            _ => Err(Error::invalid("by", "expected a span that ends by 2106-02-07T06:28:15Z")),
         })?;
         answer(&clock, &moved)
     })

@@ -63,7 +63,7 @@ fn never_run(db: &Db<'_>, environment: EnvironmentRow) -> Result<Option<Finding>
     let example = |job: &job::Waiting| Example {
         at: Timestamp(job.created_at),
         what: format!("job {} has {} users and was never run", job.job_id, job.received),
-        request: None,
+        request: Some(format!("POST /bulk/{}", job.job_id)),
     };
     Ok(Some(Finding {
         check: Check::NeverRun,

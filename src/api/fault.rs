@@ -3,18 +3,19 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::call::{Action, Answer, Call, header};
 use super::hook::{Exchange, Hook};
 use super::late::LateAnswers;
 use super::nearest;
+use super::paging::{Cursor, PageText, PagedList};
 use super::route::{self, Route};
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result, shown_up_to};
 use crate::faults::{Effect, Ending, Fault, Faults, HEADER, Hit, RateLimits, When};
-use crate::http::{self, Broken, Given, Method, Reply, Request, Response};
+use crate::http::{self, Broken, Given, Reply, Request, Response};
 use crate::journal::{Beginning, Outcome};
 use crate::json;
 
@@ -39,20 +40,26 @@ pub fn create(mut call: Call<'_>, table: &'static [Route]) -> Result<Action> {
 /// Refuses a fault that no request can meet.
 fn check_route(fault: &Fault, table: &'static [Route]) -> Result<()> {
     let (method, path) = (fault.method.as_ref(), fault.path.as_str());
-    let is_one = |it: &Route| method.is_none_or(|method| *method == it.method) && route::is_path(it.path, path);
+    let is_one =
+        |it: &Route| !it.is_ours() && method.is_none_or(|method| *method == it.method) && route::is_path(it.path, path);
     if path == "*" || table.iter().any(is_one) {
         return Ok(());
     }
-    let hint = nearest::hint(table, method.unwrap_or(&Method::Get), path);
+    let hint = nearest::hint_of_couriers(table, method, path);
     let method = method.map(|method| format!("{method} ")).unwrap_or_default();
     Err(Error::invalid("path", format_args!("there is no route {method}{}{hint}", shown_up_to(path, 100))))
 }
 
-/// `GET /_bulkd/faults?unfired=`: 200 `{items, paging}`, in the order in which they were set.
+/// `GET /_bulkd/faults?unfired=&cursor=&limit=`: 200 `{items, paging}`, in the order in which they were set.
 pub fn list(call: Call<'_>) -> Result<Action> {
-    let unfired = call.query().flag("unfired")?;
-    let items = call.settings.faults.list(call.environment, unfired);
-    Action::whole(move |_| Ok(Answer::new(200, json!({ "items": items, "paging": { "more": false } }).to_string())))
+    let query = call.query();
+    let (unfired, limit, list) = (query.flag("unfired")?, query.limit() as usize, PagedList::Faults);
+    let from = Cursor::read(query.cursor().as_deref(), list)?;
+    let found = call.settings.faults.list(call.environment, unfired, from);
+    let next = found.get(limit).map(|(number, _)| Cursor { list, position: *number });
+    let mut page = PageText::of_items();
+    found.iter().take(limit).try_for_each(|(_, fault)| page.push_value(fault))?;
+    Action::whole(move |_| Ok(Answer::new(200, page.end_items(next))))
 }
 
 /// `GET /_bulkd/faults/{fault_id}`: 200 with the fault.
@@ -103,7 +110,11 @@ impl FaultHook {
         let (limit, left) = limits.count(environment, exchange.method(), route.path, self.clock.now())?;
         let problem = format!("{} {} takes {limit} requests a minute; try again in {left} s", route.method, route.path);
         let body = http::envelope(&Error::new(Kind::TooManyRequests, problem));
-        exchange.told = Some(Outcome { status: Some(429), body: Beginning::of(body.as_bytes(), body.len()) });
+        exchange.told = Some(Outcome {
+            status: Some(429),
+            headers: vec![("Retry-After".to_owned(), left.to_string())],
+            body: Beginning::of(body.as_bytes(), body.len()),
+        });
         let response = http::json(429, body);
         Some(response.with_header(http::header("Retry-After", &left.to_string())))
     }
@@ -133,7 +144,8 @@ fn told(effect: &Effect, has_own: bool, hit: &Hit, exchange: &Exchange) -> Optio
         Some(Ending::Lost | Ending::Reset) => Some(Outcome::default()),
         _ if has_own => {
             let body = effect.body(hit.fault.name.as_deref().unwrap_or(&hit.fault_id));
-            Some(Outcome { status: effect.status, body: Beginning::of(body.as_bytes(), body.len()) })
+            let body = Beginning::of(body.as_bytes(), body.len());
+            Some(Outcome { status: effect.status, headers: effect.header_texts(), body })
         }
         _ => exchange.told.clone(),
     }

@@ -129,7 +129,7 @@ impl Hook for FeedRequests {
 /// Tells of every new finding those who follow its environment.
 pub fn tell_of_findings(findings: &Findings, feed: Arc<Feed>) {
     findings.on_new(move |environment, check, what| {
-        feed.note(environment, "finding", || {
+        feed.note(environment, "doctor", || {
             let level = check.about().level.name();
             json!({ "check": check.name(), "level": level, "what": shown_up_to(what, 200).to_string() })
         });

@@ -340,6 +340,7 @@ fn archived(entry: &Entry, environment: &Environment) -> Value {
     if told.body.length > 0 {
         answer_headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
     }
+    answer_headers.extend(told.headers.iter().cloned());
     if entry.is_replayed {
         answer_headers.push(("X-Bulkd-Replayed".to_owned(), "true".to_owned()));
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Action, Answer, Call};
 use super::mailbox_state::{Done, MailboxState};
+use super::mailpit_search::{Looked, Search};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json;
@@ -65,7 +66,7 @@ fn find(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, search: 
         };
         if !is_hidden && let Some(mail) = mail(&mut deliveries, &message)? {
             let is_read = state.done().read.contains(&mail.number);
-            if search.finds(&mail, is_read) {
+            if search.finds(&mail.looked(is_read)) {
                 found.push(mail);
             }
         }
@@ -81,7 +82,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
 
 /// `GET /api/v1/search?query=&start=&limit=`.
 pub fn search(call: Call<'_>) -> Result<Action> {
-    let search = Search::read(&call)?;
+    let search = Search::of_query(&call)?;
     listed(call, search)
 }
 
@@ -91,7 +92,7 @@ fn listed(call: Call<'_>, search: Search) -> Result<Action> {
     let state = call.settings.mailbox_state.clone();
     Action::query(move |db, environment| {
         let found = find(db, environment, &state, &search)?;
-        let all = match search.terms.is_empty() {
+        let all = match search.is_empty() {
             true => None,
             false => Some(find(db, environment, &state, &Search::default())?),
         };
@@ -119,21 +120,27 @@ struct Chosen {
 }
 
 /// The numbers of those that were chosen: by their ids, by a search, or all.
-fn chosen(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, chosen: &Chosen) -> Result<Vec<i64>> {
+fn chosen(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    state: &MailboxState,
+    (chosen, search): (&Chosen, &Search),
+) -> Result<Vec<i64>> {
     if let Some(ids) = chosen.ids.as_ref().filter(|ids| !ids.is_empty()) {
         let found = ids.iter().map(|id| emails::get(db, environment, id));
         return Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().map(|it| it.message.number.0).collect());
     }
-    let search = Search::of(chosen.search.as_deref().unwrap_or_default());
-    Ok(find(db, environment, state, &search)?.into_iter().map(|mail| mail.number).collect())
+    Ok(find(db, environment, state, search)?.into_iter().map(|mail| mail.number).collect())
 }
 
 /// `PUT /api/v1/messages` with `{IDs?, Read?, Search?}`.
 pub fn mark(mut call: Call<'_>) -> Result<Action> {
     let sent: Chosen = json::read(&call.json_or_none()?, String::new)?;
+    let search = Search::read(sent.search.as_deref().unwrap_or_default(), None)
+        .map_err(|error| error.with_path(|_| "Search".to_owned()))?;
     let state = call.settings.mailbox_state.clone();
     Action::query(move |db, environment| {
-        let numbers = chosen(db, environment, &state, &sent)?;
+        let numbers = chosen(db, environment, &state, (&sent, &search))?;
         let mut done = state.done();
         match sent.read.unwrap_or(false) {
             true => done.read.extend(numbers),
@@ -155,7 +162,7 @@ pub fn delete(mut call: Call<'_>) -> Result<Action> {
                 *done = Done { hidden_to: last.max(done.hidden_to), ..Done::default() };
             }
             false => {
-                let numbers = chosen(db, environment, &state, &sent)?;
+                let numbers = chosen(db, environment, &state, (&sent, &Search::default()))?;
                 state.done().hidden.extend(numbers);
             }
         }
@@ -165,7 +172,7 @@ pub fn delete(mut call: Call<'_>) -> Result<Action> {
 
 /// `DELETE /api/v1/search?query=`.
 pub fn delete_found(call: Call<'_>) -> Result<Action> {
-    let (search, state) = (Search::read(&call)?, call.settings.mailbox_state.clone());
+    let (search, state) = (Search::of_query(&call)?, call.settings.mailbox_state.clone());
     Action::query(move |db, environment| {
         let numbers: Vec<i64> = find(db, environment, &state, &search)?.iter().map(|mail| mail.number).collect();
         state.done().hidden.extend(numbers);
@@ -286,6 +293,12 @@ fn addresses(mailboxes: &[Mailbox]) -> Value {
 }
 
 impl Mail {
+    /// What a search looks at.
+    fn looked(&self, is_read: bool) -> Looked<'_> {
+        let Mail { id, created_at, email, .. } = self;
+        Looked { id, header_id: self.header_id(), email, size: self.size(), created_at: *created_at, is_read }
+    }
+
     /// Without brackets, as Mailpit shows it.
     fn header_id(&self) -> String {
         format!("{}@bulkd.localhost", self.id)
@@ -360,102 +373,5 @@ impl Mail {
         let known = known.into_iter().filter(|(_, value)| !value.is_empty());
         let all = known.map(|(name, value)| (name.to_owned(), value)).chain(self.email.headers.iter().cloned());
         all.map(|(name, value)| (name, json!([value]))).collect()
-    }
-}
-
-/// A search as Mailpit has it: words with spaces between them, in quotes where they have some themselves, each with what it
-/// is looked for in.
-#[derive(Debug, Default)]
-struct Search {
-    terms: Vec<Term>,
-}
-
-#[derive(Debug)]
-struct Term {
-    is_negated: bool,
-    /// Such as `to`; empty is everything.
-    of: String,
-    /// In small letters.
-    value: String,
-}
-
-/// What may stand before a colon.
-const PREFIXES: [&str; 12] =
-    ["addressed", "from", "to", "cc", "bcc", "reply-to", "subject", "message-id", "tag", "is", "has", "id"];
-
-impl Search {
-    fn read(call: &Call<'_>) -> Result<Self> {
-        let search = Search::of(&call.query().one("query").unwrap_or_default());
-        match search.terms.is_empty() {
-            true => Err(Error::invalid("query", "expected words to search for")),
-            false => Ok(search),
-        }
-    }
-
-    fn of(text: &str) -> Self {
-        let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
-        for c in text.chars() {
-            match c {
-                '"' => is_quoted = !is_quoted,
-                c if c.is_whitespace() && !is_quoted => words.push(std::mem::take(&mut word)),
-                c => word.push(c),
-            }
-        }
-        words.push(word);
-        Search { terms: words.iter().filter_map(|word| Term::of(word.trim())).collect() }
-    }
-
-    /// An address that all it finds were sent to, unless an override says otherwise.
-    fn address(&self) -> Option<&str> {
-        let is_recipient = |term: &&Term| !term.is_negated && term.of == "to" && term.value.contains('@');
-        self.terms.iter().find(is_recipient).map(|term| term.value.as_str())
-    }
-
-    fn finds(&self, mail: &Mail, is_read: bool) -> bool {
-        self.terms.iter().all(|term| term.finds(mail, is_read) != term.is_negated)
-    }
-}
-
-impl Term {
-    fn of(word: &str) -> Option<Term> {
-        let rest = word.strip_prefix(['-', '!']);
-        let (is_negated, word) = (rest.is_some(), rest.unwrap_or(word));
-        let parted = word.split_once(':').map(|(of, value)| (of.to_ascii_lowercase(), value));
-        let (of, value) = match parted.filter(|(of, _)| PREFIXES.contains(&of.as_str())) {
-            Some((of, value)) => (of, value),
-            None => (String::new(), word),
-        };
-        let value = value.trim().to_lowercase();
-        (!value.is_empty()).then_some(Term { is_negated, of, value })
-    }
-
-    fn finds(&self, mail: &Mail, is_read: bool) -> bool {
-        let Email { from, to, cc, bcc, reply_to, subject, text, attachments, .. } = &mail.email;
-        let has = |text: &str| text.to_lowercase().contains(&self.value);
-        // A whole address finds itself only.
-        let is = |it: &Mailbox| match self.value.contains('@') {
-            true => it.email.to_lowercase() == self.value,
-            false => has(&it.email) || it.name.as_deref().is_some_and(has),
-        };
-        let any = |all: &[Mailbox]| all.iter().any(is);
-        match self.of.as_str() {
-            "from" => is(from),
-            "to" => any(to),
-            "cc" => any(cc),
-            "bcc" => any(bcc),
-            "reply-to" => any(reply_to),
-            "addressed" => is(from) || any(to) || any(cc) || any(bcc) || any(reply_to),
-            "subject" => has(subject),
-            "message-id" => mail.header_id().to_lowercase() == self.value.trim_matches(['<', '>']),
-            "id" => mail.id.to_lowercase() == self.value,
-            "is" => match self.value.as_str() {
-                "read" => is_read,
-                "unread" => !is_read,
-                _ => false,
-            },
-            "has" => self.value.starts_with("attachment") && !attachments.is_empty(),
-            "tag" => false,
-            _ => has(subject) || has(text) || is(from) || any(to) || any(cc) || any(bcc) || any(reply_to),
-        }
     }
 }

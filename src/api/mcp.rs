@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::call::{Action, Answer, Call, header};
 use super::openapi;
 use super::route::Route;
-use crate::error::Result;
+use crate::error::{Result, shown};
 use crate::http::{self, Method, Reply, Request, Response};
 
 /// The tools, each with the route that it is. What no route is for is no tool.
@@ -199,6 +199,13 @@ fn within(request: &Request, params: &Value, routes: &'static [Route]) -> std::r
         Some(Value::Object(arguments)) => arguments.clone(),
         Some(_) => return Err(Fault::params("arguments: expected an object")),
     };
+    let known = openapi::arguments(route);
+    for (argument, value) in &arguments {
+        if let Some(expected) = known["properties"].get(argument).and_then(|schema| mismatch(schema, value)) {
+            let found = crate::json::kind(&value.to_string());
+            return Err(Fault::params(format!("arguments.{}: expected {expected}, found {found}", shown(argument))));
+        }
+    }
     let encoded = |value: &Value| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string()
@@ -230,6 +237,38 @@ fn within(request: &Request, params: &Value, routes: &'static [Route]) -> std::r
         (false, _) => Value::Object(arguments).to_string().into_bytes(),
     };
     request.within(&route.method, &target, body).map_err(|error| Fault::params(error.to_string()))
+}
+
+/// What a schema expects in place of a value, by its type or its names. What is further inside its route looks at.
+fn mismatch(schema: &Value, value: &Value) -> Option<String> {
+    if value.is_null() {
+        return None;
+    }
+    if let Some(names) = schema.get("enum").and_then(Value::as_array) {
+        let is_known =
+            names.contains(value) || value.as_bool().is_some_and(|it| names.contains(&json!(it.to_string())));
+        let names = names.iter().map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned));
+        return (!is_known).then(|| format!("one of {}", names.collect::<Vec<_>>().join(", ")));
+    }
+    let types: Vec<&str> = match schema.get("type") {
+        Some(Value::String(one)) => vec![one.as_str()],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    let is = |name: &&str| match *name {
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => true,
+    };
+    let named = |name: &&str| {
+        if name.starts_with(['a', 'e', 'i', 'o', 'u']) { format!("an {name}") } else { format!("a {name}") }
+    };
+    let expected: Vec<String> = types.iter().filter(|name| **name != "null").map(named).collect();
+    (!types.iter().any(|name| *name != "null" && is(name))).then(|| expected.join(" or "))
 }
 
 /// The result of a tool: what its route has answered.

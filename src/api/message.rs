@@ -77,11 +77,17 @@ fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
     }
 }
 
-pub(super) fn place(
+fn place(db: &Db<'_>, environment: EnvironmentRow, message_id: &str, notes: &Notes) -> Result<MessageLocation> {
+    // Courier's words.
+    place_or(|| Error::not_found("Not Found"), db, environment, (message_id, notes))
+}
+
+/// Where a message is, or what is `unknown` with why it is.
+pub(super) fn place_or(
+    unknown: impl FnOnce() -> Error,
     db: &Db<'_>,
     environment: EnvironmentRow,
-    message_id: &str,
-    notes: &Notes,
+    (message_id, notes): (&str, &Notes),
 ) -> Result<MessageLocation> {
     if let Some(place) = message::find(db, environment, message_id)? {
         return Ok(place);
@@ -90,11 +96,9 @@ pub(super) fn place(
         notes.note(Check::JobIdAsMessageId, message_id, || {
             format!("{} is the id of a job, and was used as a message's", shown(message_id))
         });
-        return Err(
-            Error::not_found("Not Found").explained("; this is the id of a job, whose users each have a 'messageId'")
-        );
+        return Err(unknown().explained("; this is the id of a job, whose users each have a 'messageId'"));
     }
-    Err(Error::not_found("Not Found").explained(&gone::reason(db, message_id)?))
+    Err(unknown().explained(&gone::reason(db, message_id)?))
 }
 
 /// `GET /messages/{message_id}`: 200, the record with its `providers`.

@@ -22,6 +22,7 @@ mod list;
 mod llms;
 mod mailbox_state;
 mod mailpit;
+mod mailpit_search;
 mod mcp;
 mod message;
 mod metrics;

@@ -45,13 +45,27 @@ const ALIKE: usize = 65;
 /// Routes that are named at once.
 const NAMED: usize = 3;
 
+/// Which routes may be named.
+type Among = fn(&Route) -> bool;
+
+const ANY: Among = |_| true;
+
 /// What to say of a request that no route is for, behind the words that there is none; empty if nothing is near.
 pub fn hint(table: &'static [Route], method: &Method, path: &str) -> String {
-    let wanted = if *method == Method::Head { &Method::Get } else { method };
+    hint_among(table, ANY, Some(method), path)
+}
+
+/// The same with routes of Courier's alone, and maybe of any method.
+pub fn hint_of_couriers(table: &'static [Route], method: Option<&Method>, path: &str) -> String {
+    hint_among(table, |route| !route.is_ours(), method, path)
+}
+
+fn hint_among(table: &'static [Route], among: Among, method: Option<&Method>, path: &str) -> String {
+    let wanted = method.map(wanted);
     if let Some(absent) = absent(&parts_of(path)) {
         return format!("; bulkd has nothing of Courier's {absent}");
     }
-    let (of_path, found) = (of_path(table, path), near(table, wanted, path));
+    let (of_path, found) = (of_path(table, among, path), near(table, among, wanted, path));
     let mut hint = String::new();
     if !of_path.is_empty() {
         let methods: Vec<String> = of_path.iter().map(|route| format!("{} ({})", route.method, about(route))).collect();
@@ -71,23 +85,29 @@ fn meant(part: &str) -> &str {
 
 /// The routes that a request was meant for, perhaps: those of its path, and the nearest to it.
 pub fn routes(table: &'static [Route], method: &Method, path: &str) -> Vec<&'static Route> {
-    let wanted = if *method == Method::Head { &Method::Get } else { method };
     if absent(&parts_of(path)).is_some() {
         return Vec::new();
     }
-    of_path(table, path).into_iter().chain(near(table, wanted, path)).collect()
+    of_path(table, ANY, path).into_iter().chain(near(table, ANY, Some(wanted(method)), path)).collect()
+}
+
+fn wanted(method: &Method) -> &Method {
+    if *method == Method::Head { &Method::Get } else { method }
 }
 
 /// Those that have this path, by other methods.
-fn of_path(table: &'static [Route], path: &str) -> Vec<&'static Route> {
-    table.iter().filter(|it| route::is_path(it.path, path)).collect()
+fn of_path(table: &'static [Route], among: Among, path: &str) -> Vec<&'static Route> {
+    table.iter().filter(|it| among(it) && route::is_path(it.path, path)).collect()
 }
 
 /// The nearest of this method; of any, if none is near and none has the path.
-fn near(table: &'static [Route], wanted: &Method, path: &str) -> Vec<&'static Route> {
+fn near(table: &'static [Route], among: Among, wanted: Option<&Method>, path: &str) -> Vec<&'static Route> {
     let parts: Vec<&str> = parts_of(path).into_iter().map(meant).collect();
-    let found = nearest(table, &parts, |route| route.method == *wanted);
-    if found.is_empty() && of_path(table, path).is_empty() { nearest(table, &parts, |_| true) } else { found }
+    let found = nearest(table, &parts, |route| among(route) && wanted.is_none_or(|wanted| route.method == *wanted));
+    match found.is_empty() && of_path(table, among, path).is_empty() {
+        true => nearest(table, &parts, among),
+        false => found,
+    }
 }
 
 fn parts_of(path: &str) -> Vec<&str> {

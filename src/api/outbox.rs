@@ -71,10 +71,8 @@ impl Wanted {
     /// The filter, and the first number behind `after`.
     fn look_up(self, db: &Db<'_>, environment: EnvironmentRow) -> Result<(OutboxFilter, MessageNumber)> {
         let mut filter = self.filter;
-        if let Some(job_id) = &filter.job_id
-            && job::find(db, environment, job_id)?.is_none()
-        {
-            return Err(job::not_found(db, job_id)?);
+        if let Some(job_id) = &mut filter.job_id {
+            *job_id = job::get_requested(db, environment, job_id)?.job_id;
         }
         if let Some(message_id) = &self.message_id {
             let place = message::find(db, environment, message_id)?;
@@ -149,19 +147,19 @@ fn paged(order: Order) -> PagedList {
 
 /// `GET /_bulkd/outbox/{message_id}`: 200 with all that is known of the message.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
-    let message_id = call.path("message_id");
+    let (message_id, messages) = (call.path("message_id"), call.settings.messages);
     Action::query(move |db, environment| {
         let Some(place) = message::find(db, environment, &message_id)? else {
             let unknown = Error::unknown("message_id", "message", &message_id);
             return Err(unknown.explained(&gone::reason(db, &message_id)?));
         };
-        Ok(Answer::new(200, detail::of(db, &place)?.to_string()))
+        Ok(Answer::new(200, detail::of(db, &place, messages)?.to_string()))
     })
 }
 
 /// `GET /_bulkd/outbox/latest`: the same of the newest message that fits.
 pub fn latest(call: Call<'_>) -> Result<Action> {
-    let wanted = Wanted::read(&call.query(), None)?;
+    let (wanted, messages) = (Wanted::read(&call.query(), None)?, call.settings.messages);
     let limits = PageLimits { messages: 1, bytes: paging::PAGE_BYTES, searched: usize::MAX >> 1 };
     Action::query(move |db, environment| {
         let (filter, after) = wanted.look_up(db, environment)?;
@@ -169,7 +167,7 @@ pub fn latest(call: Call<'_>) -> Result<Action> {
         let newest = outbox::list(db, environment, &filter, numbers, Order::NewestFirst, limits)?;
         let place = newest.items.first().map(|found| message::locate(db, found.message.number)).transpose()?.flatten();
         match place {
-            Some(place) => Ok(Answer::new(200, detail::of(db, &place)?.to_string())),
+            Some(place) => Ok(Answer::new(200, detail::of(db, &place, messages)?.to_string())),
             None => Err(Error::not_found("there is no such message in the outbox (yet)")),
         }
     })

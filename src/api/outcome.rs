@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
-use super::message::place;
+use super::message::place_or;
 use super::notes::Notes;
+use super::paging::{Cursor, PageText, PagedList};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::message_status::{Reason, Verdict};
@@ -30,7 +31,7 @@ struct OutcomeBody {
     reason: Option<String>,
 }
 
-fn shown(of: &OutcomeOf, verdict: &Verdict) -> Value {
+fn shown_of(of: &OutcomeOf, verdict: &Verdict) -> Value {
     let mut shown = match of {
         OutcomeOf::Address(address) => json!({ "address": address }),
         OutcomeOf::Recipient(recipient) => json!({ "recipient": recipient }),
@@ -64,7 +65,7 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         let outcomes = view.store().outcomes().clone();
         Ok(Change::new(ChangedEnvironment::Made, move |_, environment| {
-            let answer = Answer::new(200, shown(&of, &verdict).to_string());
+            let answer = Answer::new(200, shown_of(&of, &verdict).to_string());
             outcomes.change(environment, move |rules| {
                 if rules.0.len() >= PER_ENVIRONMENT && !rules.0.contains_key(&of) {
                     let problem = format!("there are {PER_ENVIRONMENT} outcomes already; delete some first");
@@ -77,12 +78,18 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/outcomes`: 200 `{items, paging}`.
-pub fn list(_: Call<'_>) -> Result<Action> {
+/// `GET /_bulkd/outcomes?cursor=&limit=`: 200 `{items, paging}`.
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let (query, list) = (call.query(), PagedList::Outcomes);
+    let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
     Action::prepare(move |view| {
         let rules = view.store().outcomes().of(view.read(|_, row| Ok(row))?).unwrap_or_default();
-        let items: Vec<Value> = rules.0.iter().map(|(of, verdict)| shown(of, verdict)).collect();
-        let answer = Answer::new(200, json!({ "items": items, "paging": { "more": false } }).to_string());
+        let mut page = PageText::of_items();
+        let shown = rules.0.iter().skip(from as usize).take(limit as usize);
+        shown.map(|(of, verdict)| shown_of(of, verdict)).try_for_each(|it| page.push_value(&it))?;
+        let position = from.saturating_add(limit);
+        let next = (position < rules.0.len() as u64).then_some(Cursor { list, position });
+        let answer = Answer::new(200, page.end_items(next));
         Ok(Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure())
     })
 }
@@ -132,7 +139,8 @@ pub fn create_event(mut call: Call<'_>) -> Result<Action> {
 
 fn happen(message_id: String, verdict: Verdict, notes: Notes) -> Result<Action> {
     Action::change_existing(move |tx, environment| {
-        let place = place(tx, environment, &message_id, &notes)?;
+        let unknown = || Error::unknown("message_id", "message", &message_id);
+        let place = place_or(unknown, tx, environment, (&message_id, &notes))?;
         settle::happen(tx, &place, &verdict)?;
         Ok(Answer::new(200, tracking::record(tx, &place)?.to_string()))
     })

@@ -27,6 +27,8 @@ pub enum PagedList {
     Templates,
     /// Of the journal.
     Requests,
+    Faults,
+    Outcomes,
     /// Of a job, by its row.
     Users(JobRow),
     /// Of a template, by its row.
@@ -47,6 +49,8 @@ impl PagedList {
             PagedList::OutboxBackwards => 5 * KIND,
             PagedList::Jobs => 6 * KIND,
             PagedList::Requests => 7 * KIND,
+            PagedList::Faults => 8 * KIND,
+            PagedList::Outcomes => 9 * KIND,
         }
     }
 }

@@ -398,14 +398,15 @@ impl Api {
             Ok(RequestOutcome::Reply(reply)) => reply,
             Ok(RequestOutcome::Answer(answer)) => {
                 let body = Beginning::of(answer.body.beginning(), answer.body.len());
-                exchange.made = Outcome { status: Some(answer.status), body };
+                exchange.made = Outcome { status: Some(answer.status), body, ..Outcome::default() };
                 exchange.is_replayed = answer.replayed;
                 Reply::Answer(respond(answer))
             }
             Err(error) => {
                 let body = http::envelope(&error);
                 let status = error.kind().status_and_type().0;
-                exchange.made = Outcome { status: Some(status), body: Beginning::of(body.as_bytes(), body.len()) };
+                let body = Beginning::of(body.as_bytes(), body.len());
+                exchange.made = Outcome { status: Some(status), body, ..Outcome::default() };
                 Reply::Answer(refuse(&error))
             }
         };

@@ -365,7 +365,7 @@ pub static ROUTES: &[Route] = &[
         .schemas(&[("body", "Fault"), ("answer", "SetFault")]),
     route(Method::Get, "/_bulkd/faults", fault::list)
         .about("List faults")
-        .query(&["unfired"])
+        .query(&["cursor", "limit", "unfired"])
         .answers("200 `{items, paging}` in the order in which they were set")
         .schemas(&[("items", "[SetFault]")]),
     route(Method::Delete, "/_bulkd/faults", fault::delete_all).about("Remove all faults").answers("204"),
@@ -417,6 +417,7 @@ pub static ROUTES: &[Route] = &[
         .schemas(&[("users", "Count"), ("status", "JobStatus")]),
     route(Method::Get, "/_bulkd/outcomes", outcome::list)
         .about("List outcomes")
+        .query(&["cursor", "limit"])
         .answers("200 `{items, paging}`")
         .schemas(&[("items", "[Outcome]")]),
     route(Method::Put, "/_bulkd/outcomes", outcome::put)
@@ -506,11 +507,11 @@ pub static ROUTES: &[Route] = &[
         .content_type(mailpit::TEXT),
     mailbox(Method::Get, "/api/v1/search", mailpit::search)
         .about("Search e-mails")
-        .query(&["limit", "query", "start"])
+        .query(&["limit", "query", "start", "tz"])
         .answers("200 `{messages, messages_count, start, total, unread, tags, ...}`"),
     mailbox(Method::Delete, "/api/v1/search", mailpit::delete_found)
         .about("Hide e-mails that a search finds")
-        .query(&["query"])
+        .query(&["query", "tz"])
         .answers("200 `ok`; the outbox keeps them")
         .content_type(mailpit::TEXT),
     mailbox(Method::Get, "/api/v1/message/{id}", mailpit::get)

@@ -10,6 +10,7 @@ mod condition;
 mod consent;
 mod contact;
 mod job;
+mod passed_over;
 mod renderer;
 mod router;
 mod simulator;
@@ -20,6 +21,7 @@ use crate::render::content::Compiled;
 use crate::render::scope::NameTable;
 use crate::template::Partials;
 
+pub use passed_over::PassedOver;
 pub use renderer::{Recipient, Renderer};
 pub use simulator::DELAY_MILLIS as SIMULATED_DELAY_MILLIS;
 

@@ -4,6 +4,7 @@ use super::body::MessageBody;
 use super::consent::{self, Consent};
 use super::contact::Contact;
 use super::job::CompiledJob;
+use super::passed_over::{PassedOver, Why};
 use super::router::{PlannedDelivery, Router, RoutingOutcome};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result, shown};
@@ -86,8 +87,25 @@ impl Renderer {
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
     /// wait; one that `has_waited` does not wait again.
     pub fn render(&self, user: Recipient<'_>, now: Timestamp, has_waited: bool, batch: &mut RenderedBatch) {
+        self.render_telling(user, (now, has_waited), batch, None);
+    }
+
+    /// The same, and what was passed over on the way.
+    pub fn explain(&self, user: Recipient<'_>, now: Timestamp, has_waited: bool) -> (RenderedBatch, Vec<PassedOver>) {
+        let (mut batch, mut passed_over) = (RenderedBatch::default(), Vec::new());
+        self.render_telling(user, (now, has_waited), &mut batch, Some(&mut passed_over));
+        (batch, passed_over)
+    }
+
+    fn render_telling(
+        &self,
+        user: Recipient<'_>,
+        (now, has_waited): (Timestamp, bool),
+        batch: &mut RenderedBatch,
+        passed_over: Option<&mut Vec<PassedOver>>,
+    ) {
         let start = batch.bytes();
-        let made = catch(|| self.try_render(&user, now, has_waited, batch));
+        let made = catch(|| self.try_render(&user, (now, has_waited), batch, passed_over));
         let problem = match made {
             Some(Ok(())) => return,
             Some(Err(error)) => error.public_message(),
@@ -114,9 +132,9 @@ impl Renderer {
     fn try_render(
         &self,
         it: &Recipient<'_>,
-        now: Timestamp,
-        has_waited: bool,
+        (now, has_waited): (Timestamp, bool),
         batch: &mut RenderedBatch,
+        mut passed_over: Option<&mut Vec<PassedOver>>,
     ) -> Result<()> {
         let (recipient, job) = (it.recipient, &self.job);
         let user = User::read(it.user, || "user".to_owned())?;
@@ -133,7 +151,13 @@ impl Renderer {
         let chosen = match consent::ask(&user, job.consent_names(), job.topic.as_ref(), chosen_for_topic, now) {
             Consent::Given => None,
             Consent::Channels(channels) => Some(channels),
-            Consent::Refused(verdict) => return without_delivery(verdict, None, batch),
+            Consent::Refused(verdict) => {
+                if let Some(passed_over) = passed_over.as_mut() {
+                    let words = verdict.error.clone().unwrap_or_default();
+                    passed_over.push(PassedOver::new(Why::Preferences, "", None, words));
+                }
+                return without_delivery(verdict, None, batch);
+            }
         };
         let delayed = Verdict::of(MessageStatus::Delayed);
         if let Some(delay) = job.definition.delay.filter(|delay| !has_waited && delay.due_at(now) > now) {
@@ -144,8 +168,8 @@ impl Renderer {
         let invalid = |problem: String| Error::new(Kind::Invalid, problem);
         let start = batch.bytes();
         let ending = |address: &str| it.known.outcomes.as_ref()?.find(recipient, address);
-        let outcome =
-            Router::new(job, &contact, &scope, has_waited, batch).ending(&ending).route(chosen).map_err(invalid)?;
+        let router = Router::new(job, &contact, &scope, has_waited, batch).ending(&ending).telling(passed_over);
+        let outcome = router.route(chosen).map_err(invalid)?;
         if !matches!(outcome, RoutingOutcome::Deliveries(_)) {
             batch.truncate(start);
         }

@@ -3,13 +3,16 @@
 
 use super::contact::{Address, Contact};
 use super::job::CompiledJob;
+use super::passed_over::{PassedOver, Why};
 use super::simulator::{self, Fate};
 use crate::model::bulk::JobKind;
 use crate::model::channel::Channel;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::provider::Provider;
 use crate::model::rendered_batch::{RenderedBatch, RenderedDelivery};
-use crate::model::routing::{ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingTarget};
+use crate::model::routing::{
+    ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingEntry, RoutingTarget,
+};
 use crate::provider::{Overriding, ProviderVerdict};
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
@@ -77,6 +80,8 @@ pub struct Router<'a, 'b> {
     without_providers: Option<String>,
     delay_ms: Option<i64>,
     ending: Option<Ending<'b>>,
+    /// What is not tried, if somebody wants to know.
+    passed_over: Option<&'b mut Vec<PassedOver>>,
 }
 
 /// What a test has said of an address: whether its provider accepts a message, and what becomes of it.
@@ -106,6 +111,7 @@ impl<'a, 'b> Router<'a, 'b> {
             without_providers: None,
             delay_ms: None,
             ending: None,
+            passed_over: None,
         }
     }
 
@@ -114,13 +120,37 @@ impl<'a, 'b> Router<'a, 'b> {
         Router { ending: Some(ending), ..self }
     }
 
+    /// Tells what was passed over.
+    pub fn telling(self, passed_over: Option<&'b mut Vec<PassedOver>>) -> Self {
+        Router { passed_over, ..self }
+    }
+
+    /// Notes, if somebody wants to know, that `name` was not tried.
+    fn pass_over(&mut self, why: Why, name: &str, address: Option<&str>, words: impl FnOnce() -> String) {
+        if let Some(passed_over) = self.passed_over.as_mut() {
+            passed_over.push(PassedOver::new(why, name, address, words()));
+        }
+    }
+
+    /// Notes that what stands behind a channel was not needed any more.
+    fn pass_over_rest(&mut self, rest: &[RoutingEntry]) {
+        if self.passed_over.is_some() && self.delay_ms.is_none() {
+            for entry in rest {
+                self.pass_over(Why::NotNeeded, &names_of(entry), None, || "one before it was enough".to_owned());
+            }
+        }
+    }
+
     /// Follows the routing to its end, or only the channels that the recipient has `chosen`. Fails if a condition cannot be
     /// decided.
     pub fn route(mut self, chosen: Option<Vec<Channel>>) -> Result<RoutingOutcome<'a>, String> {
         match (chosen, self.job.definition.routing.as_ref()) {
             (None, None) => self.try_default()?,
             (None, Some(routing)) => drop(self.try_routing(routing)?),
-            (Some(chosen), routing) => self.try_chosen(&chosen, routing.map_or(Method::Single, |it| it.method))?,
+            (Some(chosen), routing) => {
+                self.pass_over_unchosen(&chosen, routing);
+                self.try_chosen(&chosen, routing.map_or(Method::Single, |it| it.method))?;
+            }
         }
         Ok(self.end())
     }
@@ -155,14 +185,44 @@ impl<'a, 'b> Router<'a, 'b> {
     }
 
     fn try_default(&mut self) -> Result<(), String> {
-        for channel in DEFAULT_ORDER {
+        for (i, channel) in DEFAULT_ORDER.into_iter().enumerate() {
             let went = self.try_channel(channel, ChannelRequest::default())?;
             // No other channel stands in for one that is stopped or refused.
             if went || !self.deliveries.is_empty() || self.filtered || self.has_config_error() {
+                if self.passed_over.is_some() && !went {
+                    self.pass_over_reachable(&DEFAULT_ORDER[i + 1..]);
+                }
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Notes which channels could have been tried, had there been a routing.
+    fn pass_over_reachable(&mut self, rest: &[Channel]) {
+        for &channel in rest {
+            if !self.contact.addresses(channel).is_empty() && self.has_inbox(channel) {
+                self.pass_over(Why::NotNeeded, channel.name(), None, || {
+                    "without a routing no channel stands in for one that was stopped or refused".to_owned()
+                });
+            }
+        }
+    }
+
+    /// Notes which channels of the routing the recipient has not chosen.
+    fn pass_over_unchosen(&mut self, chosen: &[Channel], routing: Option<&Routing>) {
+        if self.passed_over.is_none() {
+            return;
+        }
+        for entry in routing.into_iter().flat_map(|it| &it.channels) {
+            let name = names_of(entry);
+            if !chosen.iter().any(|channel| channel.name() == name) {
+                self.pass_over(Why::Preferences, &name, None, || {
+                    let chosen: Vec<&str> = chosen.iter().map(|it| it.name()).collect();
+                    format!("the recipient has chosen {}", chosen.join(", "))
+                });
+            }
+        }
     }
 
     fn try_chosen(&mut self, chosen: &[Channel], method: Method) -> Result<(), String> {
@@ -178,10 +238,11 @@ impl<'a, 'b> Router<'a, 'b> {
     /// Whether something goes out.
     fn try_routing(&mut self, routing: &Routing) -> Result<bool, String> {
         let mut success = false;
-        for entry in &routing.channels {
+        for (i, entry) in routing.channels.iter().enumerate() {
             if let Some(condition) = &entry.condition
                 && !self.holds(condition)?
             {
+                self.pass_over(Why::Condition, &names_of(entry), None, || stopped_by(condition));
                 continue;
             }
             success |= match &entry.target {
@@ -189,6 +250,7 @@ impl<'a, 'b> Router<'a, 'b> {
                 RoutingTarget::Name { name, config } => self.try_named(name, config)?,
             };
             if self.delay_ms.is_some() || success && routing.method == Method::Single {
+                self.pass_over_rest(routing.channels.get(i + 1..).unwrap_or_default());
                 break;
             }
         }
@@ -202,10 +264,13 @@ impl<'a, 'b> Router<'a, 'b> {
         }
         if name == BANNER {
             self.without_providers.get_or_insert_with(|| "banners are not supported".to_owned());
+            self.pass_over(Why::NoProvider, name, None, || "banners are not supported".to_owned());
             return Ok(false);
         }
         let Some(provider) = Provider::named(name) else {
-            self.unknown_name.get_or_insert_with(|| format!("there is no channel or provider '{name}'"));
+            let problem = || format!("there is no channel or provider '{name}'");
+            self.unknown_name.get_or_insert_with(problem);
+            self.pass_over(Why::Unknown, name, None, problem);
             return Ok(false);
         };
         let asked = ChannelRequest { only: Some(provider), ..asked };
@@ -257,6 +322,7 @@ impl<'a, 'b> Router<'a, 'b> {
             && !asked.is_choice
             && !self.holds(condition)?
         {
+            self.pass_over(Why::Condition, channel.name(), None, || stopped_by(condition));
             return Ok(false);
         }
         let method = method(asked, options);
@@ -317,6 +383,7 @@ impl<'a, 'b> Router<'a, 'b> {
     fn cannot_reach(&mut self, name: &'static str) {
         if !self.unreachable.contains(&name) {
             self.unreachable.push(name);
+            self.pass_over(Why::NoAddress, name, None, || format!("the recipient has no address for {name}"));
         }
     }
 
@@ -324,15 +391,20 @@ impl<'a, 'b> Router<'a, 'b> {
     fn select_providers(&mut self, channel: Channel, names: &[String]) -> Vec<Provider> {
         if names.is_empty() {
             self.without_providers.get_or_insert_with(|| "No providers added".to_owned());
+            self.pass_over(Why::NoProvider, channel.name(), None, || "its list of providers is empty".to_owned());
         }
         let mut found = Vec::with_capacity(names.len());
         for name in names {
             match Provider::named(name) {
                 Some(provider) if provider.serves(channel) => found.push(provider),
-                known => drop(self.unknown_name.get_or_insert_with(|| match known {
-                    Some(_) => format!("the provider '{name}' does not serve {}", channel.name()),
-                    None => format!("there is no provider '{name}'"),
-                })),
+                known => {
+                    let problem = || match known {
+                        Some(_) => format!("the provider '{name}' does not serve {}", channel.name()),
+                        None => format!("there is no provider '{name}'"),
+                    };
+                    self.unknown_name.get_or_insert_with(problem);
+                    self.pass_over(Why::Unknown, name, None, problem);
+                }
             }
         }
         found
@@ -354,6 +426,7 @@ impl<'a, 'b> Router<'a, 'b> {
         if let Some(condition) = job.definition.options.options_of(provider).and_then(|it| it.condition.as_deref())
             && !self.holds(condition)?
         {
+            self.pass_over(Why::Condition, provider.name(), Some(&address.text), || stopped_by(condition));
             return Ok(false);
         }
         let headers = match &job.headers {
@@ -366,6 +439,9 @@ impl<'a, 'b> Router<'a, 'b> {
         };
         let Some(body) = job.body.for_channel(channel, provider, self.locale, self.scope)? else {
             self.without_content = true;
+            self.pass_over(Why::NoContent, provider.name(), Some(&address.text), || {
+                format!("the content has nothing for {}", channel.name())
+            });
             return Ok(false);
         };
         if self.deliveries.len() == DELIVERIES_LIMIT {
@@ -429,6 +505,18 @@ impl<'a, 'b> Router<'a, 'b> {
             }
         }
     }
+}
+
+/// What an entry of a routing names.
+fn names_of(entry: &RoutingEntry) -> String {
+    match &entry.target {
+        RoutingTarget::Name { name, .. } => name.clone(),
+        RoutingTarget::Nested(routing) => routing.channels.iter().map(names_of).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn stopped_by(condition: &str) -> String {
+    format!("its condition does not hold: {condition}")
 }
 
 fn refused(error: String) -> Verdict {

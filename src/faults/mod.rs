@@ -42,6 +42,7 @@ struct State {
 
 /// A fault that was set, and how far it has come.
 struct Standing {
+    number: u64,
     fault_id: String,
     fault: Arc<Fault>,
     seen: u64,
@@ -66,18 +67,19 @@ impl Faults {
             return Err(Error::unavailable(problem));
         }
         state.last += 1;
-        let standing = Standing { fault_id: format!("fault-{}", state.last), fault: fault.into(), seen: 0, fired: 0 };
+        let (number, fault_id) = (state.last, format!("fault-{}", state.last));
+        let standing = Standing { number, fault_id, fault: fault.into(), seen: 0, fired: 0 };
         let shown = standing.shown();
         state.of.entry(environment.key_hash).or_default().push(standing);
         self.count.fetch_add(1, Ordering::Relaxed);
         Ok(shown)
     }
 
-    /// Those of an environment, in the order in which they were set.
-    pub fn list(&self, environment: &Environment, unfired_only: bool) -> Vec<Value> {
+    /// Those of an environment from this number on, in the order in which they were set, each with its number.
+    pub fn list(&self, environment: &Environment, unfired_only: bool, from: u64) -> Vec<(u64, Value)> {
         let state = self.state();
-        let all = state.of.get(&environment.key_hash).into_iter().flatten();
-        all.filter(|it| it.fired == 0 || !unfired_only).map(Standing::shown).collect()
+        let all = state.of.get(&environment.key_hash).into_iter().flatten().filter(|it| it.number >= from);
+        all.filter(|it| it.fired == 0 || !unfired_only).map(|it| (it.number, it.shown())).collect()
     }
 
     pub fn find(&self, environment: &Environment, fault_id: &str) -> Option<Value> {

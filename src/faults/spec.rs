@@ -110,8 +110,13 @@ struct Match {
 
 impl Fault {
     /// The fault that an object describes.
-    pub fn read(sent: Map<String, Value>) -> Result<Fault> {
+    pub fn read(mut sent: Map<String, Value>) -> Result<Fault> {
         only(&sent, MEMBERS, str::to_owned)?;
+        // Null is as if it was not said. Without end is the only thing that it says.
+        sent.retain(|name, value| !value.is_null() || name == "times");
+        if let Some(Value::Object(matches)) = sent.get_mut("match") {
+            matches.retain(|_, value| !value.is_null());
+        }
         let mut all = preset(sent.get("preset"))?;
         all.extend(sent);
         let members = Members(&all);
@@ -218,6 +223,11 @@ impl Effect {
         let response = http::json(self.status?, self.body(called));
         // One of the same name takes the other's place.
         Some(self.headers.iter().fold(response, |response, header| response.with_header(header.clone())))
+    }
+
+    /// The headers that it has besides those of every answer.
+    pub fn header_texts(&self) -> Vec<(String, String)> {
+        self.headers.iter().map(|it| (it.field.to_string(), it.value.to_string())).collect()
     }
 
     /// Its body.

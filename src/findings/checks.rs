@@ -32,7 +32,9 @@ const CREATE: &str = "https://www.courier.com/docs/api-reference/bulk/create-a-b
 const BULK: &str = "https://www.courier.com/docs/tutorials/sending/how-to-send-bulk-notifications";
 const OVERVIEW: &str = "https://www.courier.com/docs/reference/api-overview";
 const SEND: &str = "https://www.courier.com/docs/api-reference/send/send-a-message";
-const OURS: &str = "docs/testing.md";
+/// How Courier answers what it refuses, and what becomes of messages.
+const ERRORS: &str = "https://www.courier.com/docs/platform/sending/handling-responses-and-errors";
+const PREFERENCES: &str = "https://www.courier.com/docs/platform/preferences/preferences-editor";
 
 macro_rules! checks {
     ($($(#[$doc:meta])* $check:ident = $name:literal, $level:ident, $page:expr, $title:literal, $why:literal, $advice:literal;)+) => {
@@ -99,7 +101,7 @@ checks! {
         "A job's id was used as a message's",
         "The ids look alike, and a job is no message: the service answers 404.",
         "Take messageId from GET /bulk/{job_id}/users, where each user has one.";
-    UnknownRoute = "unknown-route", Error, OURS,
+    UnknownRoute = "unknown-route", Error, OVERVIEW,
         "A route was called that there is not",
         "The request was answered 404, and nothing was done.",
         "Look at the nearest route that the answer names.";
@@ -131,15 +133,15 @@ checks! {
         "An element has a type that there is not",
         "Here its content is shown. At Courier the request may be refused, or the element left out.",
         "Look for the type among Elemental's: most are spelled in another way.";
-    ProviderRefused = "provider-refused", Error, OURS,
+    ProviderRefused = "provider-refused", Error, ERRORS,
         "A provider would refuse a message",
         "It is beyond a limit of the provider's own, and would not arrive.",
         "Look at the message's error, which has the provider's words.";
-    NearLimit = "near-limit", Warn, OURS,
+    NearLimit = "near-limit", Warn, ERRORS,
         "A message nearly meets a provider's limit",
         "It has more than nine tenths of what the provider takes: longer data would not arrive.",
         "Shorten the text, or bound the data.";
-    OptedOut = "opted-out", Info, OURS,
+    OptedOut = "opted-out", Info, PREFERENCES,
         "Preferences kept a message from somebody",
         "The recipient has opted out, or has to opt in first.",
         "Nothing, if that is meant; else look at the topic's default and the stored preferences.";
@@ -147,7 +149,7 @@ checks! {
         "JSON was sent under another content type",
         "Here it is read. Courier may take it for something else.",
         "Send Content-Type: application/json.";
-    UnknownParameter = "unknown-parameter", Warn, OURS,
+    UnknownParameter = "unknown-parameter", Warn, OVERVIEW,
         "A query has a parameter that the route does not know",
         "It is ignored, so more or other things come back than are meant.",
         "Look at the names that the route knows.";
@@ -155,7 +157,7 @@ checks! {
         "A call of the API's first version",
         "It is deprecated, and newer SDKs do not have it.",
         "Send {message: {...}} to POST /send; preferences have routes under /users/{user_id}/preferences.";
-    FastPolling = "fast-polling", Warn, OURS,
+    FastPolling = "fast-polling", Warn, ERRORS,
         "The same thing was asked for more than ten times a second",
         "At Courier each look is a request over the network, and others pay for it.",
         "Look once a second or less often; in tests wait with the test bench.";

@@ -124,10 +124,10 @@ impl Findings {
         self.remembered.forget(environment.key_hash);
     }
 
-    /// All environments' in one line, worst first; empty if there are none.
-    pub fn summary(&self) -> String {
+    /// All environments' in one line, worst first; empty if there are none. Of some checks the file tells: `counted`.
+    pub fn summary(&self, counted: &[(Check, u64)]) -> String {
         let of = self.of();
-        let mut counts: Vec<(Check, u64)> = Vec::new();
+        let mut counts: Vec<(Check, u64)> = counted.iter().filter(|(_, count)| *count > 0).copied().collect();
         for finding in of.values().flatten() {
             match counts.iter_mut().find(|(check, _)| *check == finding.check) {
                 Some((_, count)) => *count += finding.count,

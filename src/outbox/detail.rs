@@ -4,18 +4,19 @@ use serde_json::{Map, Value, json};
 
 use super::entry::{self, Fields};
 use super::origin::{Origin, made_for};
-use super::{Deliveries, found, history};
+use super::{Deliveries, found, history, way};
 use crate::error::{Error, Result};
 use crate::json::Object;
 use crate::model::channel::Channel;
 use crate::model::options::MessageOptions;
 use crate::model::user::User;
+use crate::settings::MessageSettings;
 use crate::store::message::MessageLocation;
 use crate::store::outbox::{self, DeliveryFilter};
 use crate::store::{Db, job};
 
 /// Of the message there.
-pub fn of(db: &Db<'_>, place: &MessageLocation) -> Result<Value> {
+pub fn of(db: &Db<'_>, place: &MessageLocation, settings: MessageSettings) -> Result<Value> {
     let found = outbox::get(db, place)?;
     let message = &found.message;
     let (_, definition) = job::get_by_number(db, place.job)?;
@@ -40,6 +41,7 @@ pub fn of(db: &Db<'_>, place: &MessageLocation) -> Result<Value> {
     };
     let tried: Vec<Value> = entries.iter().filter(|it| !it["channel"].is_null()).map(tried).collect();
     let (data, profile) = (data(&origin, &user), profile(&origin));
+    let passed_over = way::passed_over(db, place, message, settings)?;
     Ok(json!({
         "message_id": message.message_id,
         "job_id": found.job_id,
@@ -51,7 +53,7 @@ pub fn of(db: &Db<'_>, place: &MessageLocation) -> Result<Value> {
         "deliveries": entries,
         "data": data,
         "profile": profile,
-        "routing": { "asked": asked(&definition), "tried": tried },
+        "routing": { "asked": asked(&definition), "tried": tried, "passed_over": passed_over },
         "links": found::links(html.as_deref(), &texts),
         "codes": found::codes(&texts),
         "history": history::of(db, place)?,

@@ -6,6 +6,7 @@ pub mod entry;
 mod found;
 pub mod history;
 mod origin;
+mod way;
 
 pub use crate::provider::{Attachment, Email};
 pub use deliveries::Deliveries;

@@ -82,11 +82,11 @@ fn note(store: &Store, findings: &Findings, run: &Run, outcomes: &RenderedBatch)
             "{job}: users are reached by an address outside of their profile (such as to.email); \
              Courier may deliver only to one in `profile`"
         );
-        notes::note(store, findings, run.environment, Check::EmailOutsideProfile, what);
+        notes::note(store, findings, run.environment, &run.request, (Check::EmailOutsideProfile, what));
     }
     for of in OUTCOMES.iter().filter(|of| run.looks_for(of.check)) {
         if let Some(what) = of.told(outcomes, &job).filter(|_| run.is_first_notice(of.check)) {
-            notes::note(store, findings, run.environment, of.check, what);
+            notes::note(store, findings, run.environment, &run.request, (of.check, what));
         }
     }
 }
@@ -181,7 +181,7 @@ mod tests {
             Timestamp::default(),
         )
         .unwrap();
-        let chunk = Chunk { run: Arc::new(Run::new(&job, renderer)), users: 0..4 };
+        let chunk = Chunk { run: Arc::new(Run::new(&job, renderer, String::new())), users: 0..4 };
         let users = |from_seq| read(&store, &chunk, from_seq).unwrap();
         assert_eq!(users(0).known.iter().map(StoredRecipient::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12; 2]);
         assert_eq!(users(2).known.iter().map(StoredRecipient::bytes).collect::<Vec<_>>(), [PART_BYTES / 2 + 12, 0]);

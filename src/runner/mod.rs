@@ -153,10 +153,11 @@ impl Runner {
                 let unused = renderer.unused(&what).filter(|_| is_bulk);
                 let without_effect = renderer.overrides_without_effect(&what, false).into_iter().chain(unused);
                 let told = without_effect.map(|it| (Check::NoEffect, it));
-                for (check, what) in told.chain(unknown.map(|it| (Check::UnknownElement, it))) {
-                    notes::note(&self.store, &self.findings, job.environment, check, what);
+                let request = notes::request_of(&job, &definition);
+                for found in told.chain(unknown.map(|it| (Check::UnknownElement, it))) {
+                    notes::note(&self.store, &self.findings, job.environment, &request, found);
                 }
-                self.schedule.add(Run::new(&job, renderer));
+                self.schedule.add(Run::new(&job, renderer, request));
                 Ok(())
             }
             Err(error) if error.kind() == Kind::Unavailable => Err(error),

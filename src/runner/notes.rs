@@ -1,13 +1,33 @@
 //! Where the work on jobs notes what would hurt at Courier.
 
+use serde_json::Value;
+
 use crate::findings::{Check, Findings};
+use crate::model::bulk::{Job, JobKind};
 use crate::model::row::EnvironmentRow;
 use crate::store::{Store, environment};
 
+/// The request that has brought a job about, which is what its messages are found by.
+pub fn request_of(job: &Job, definition: &str) -> String {
+    // Only the first form of a send has its recipients beside its definition.
+    let has_recipients = || serde_json::from_str::<Value>(definition).is_ok_and(|it| it.get("to").is_some());
+    match job.kind {
+        JobKind::Bulk => format!("POST /bulk/{}/run", job.job_id),
+        JobKind::Send if has_recipients() => "POST /send".to_owned(),
+        JobKind::Send => "POST /send/list".to_owned(),
+    }
+}
+
 /// Notes a finding of a job's environment. One that was reset meanwhile has none any more.
-pub fn note(store: &Store, findings: &Findings, environment: EnvironmentRow, check: Check, what: String) {
+pub fn note(
+    store: &Store,
+    findings: &Findings,
+    environment: EnvironmentRow,
+    request: &str,
+    (check, what): (Check, String),
+) {
     match store.read(|db| environment::of_row(db, environment)) {
-        Ok(Some(of)) => findings.note(&of, check, what.clone(), None, || what),
+        Ok(Some(of)) => findings.note(&of, check, what.clone(), Some(request), || what),
         Ok(None) => {}
         Err(error) => log::warn!("{what} ({error})"),
     }

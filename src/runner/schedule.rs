@@ -46,6 +46,8 @@ pub struct Run {
     /// The row's number of its environment.
     pub environment: EnvironmentRow,
     pub renderer: Renderer,
+    /// What has brought it about.
+    pub request: String,
     received: u64,
     kind: JobKind,
     is_small: bool,
@@ -80,7 +82,7 @@ pub struct Chunk {
 }
 
 impl Run {
-    pub fn new(job: &Job, renderer: Renderer) -> Self {
+    pub fn new(job: &Job, renderer: Renderer, request: String) -> Self {
         let drained = job.drained();
         let state = State {
             unclaimed: drained,
@@ -96,6 +98,7 @@ impl Run {
             job_id: job.job_id.clone(),
             environment: job.environment,
             renderer,
+            request,
             received: job.received,
             kind: job.kind,
             is_small: job.received - drained <= SMALL_JOB_USERS,
@@ -455,7 +458,7 @@ mod tests {
             brand_version: None,
             created_at: Timestamp(0),
         };
-        Run::new(&job, renderer)
+        Run::new(&job, renderer, String::new())
     }
 
     fn claimed(schedule: &Schedule, of: Claim) -> Option<(i64, u64)> {

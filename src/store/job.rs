@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::engine::{Db, Tx, rows};
-use super::gone;
-use super::number;
+use super::{gone, message, number};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, JobKind, JobStatus};
@@ -119,6 +118,21 @@ pub fn find(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<Op
     Ok(find.query_row(params![job_id, environment], from_row).optional()?)
 }
 
+/// The job with this id, or of a send, whose client knows it by its request's id: to one recipient that is its message's.
+pub fn get_requested(db: &Db<'_>, environment: EnvironmentRow, id: &str) -> Result<Job> {
+    if let Some(found) = find(db, environment, id)? {
+        return Ok(found);
+    }
+    let of_message = match message::find(db, environment, id)? {
+        Some(found) => Some(get_by_number(db, found.job)?.0).filter(|job| job.kind == JobKind::Send),
+        None => None,
+    };
+    match of_message {
+        Some(job) => Ok(job),
+        None => Err(not_found(db, id)?),
+    }
+}
+
 /// The bulk job with this id in this environment, and the `message` that it was created with, as it was sent.
 pub fn get_with_definition(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<(Job, String)> {
     let mut get = db.conn.prepare_cached(&format!(
@@ -207,6 +221,14 @@ pub fn list_never_run(db: &Db<'_>, environment: EnvironmentRow) -> Result<Vec<Wa
         Ok(Waiting { job_id: row.get(0)?, received: row.get(1)?, created_at: row.get(2)? })
     })?;
     Ok(waiting.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many jobs of all environments have users and were not run yet.
+pub fn count_never_run(db: &Db<'_>) -> Result<u64> {
+    let mut count = db
+        .conn
+        .prepare_cached("SELECT count(*) FROM jobs WHERE status = 'CREATED' AND received > 0 AND dropped_at IS NULL")?;
+    Ok(count.query_row([], |row| row.get(0))?)
 }
 
 /// The jobs that are being dropped.

@@ -20,6 +20,7 @@ pub mod profile;
 pub mod subscription;
 pub mod template;
 pub mod token;
+pub mod unsettled;
 pub mod user;
 pub mod webhook;
 pub mod webhook_event;

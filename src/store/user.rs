@@ -34,6 +34,15 @@ impl rows::InsertRow for (&str, &str) {
     }
 }
 
+/// Whether one of a job's users is this recipient. Reads through them.
+pub fn has_recipient(db: &Db<'_>, job: JobRow, recipient: &str) -> Result<bool> {
+    let mut find = db.conn.prepare_cached(
+        "SELECT 1 FROM user_ranges CROSS JOIN users ON users.number BETWEEN first_number AND last_number
+         WHERE job = ?1 AND recipient = ?2 LIMIT 1",
+    )?;
+    Ok(find.exists(params![job, recipient])?)
+}
+
 /// Appends recipients and users, as they were sent, to a job that has `received` users and counts them itself.
 pub(in crate::store) fn append(tx: &Tx<'_>, job: JobRow, received: u64, users: &[(&str, &str)]) -> Result<()> {
     let UserNumber(first_number) = append_range(tx.conn, job, received, users.len())?;

@@ -36,6 +36,26 @@ pub enum Count {
     None,
 }
 
+impl Condition {
+    /// The job that it is about.
+    pub fn job_id(&self) -> Option<&str> {
+        match self {
+            Condition::Job { job_id, .. } => Some(job_id),
+            Condition::Outbox { criteria, .. } => criteria.job_id.as_deref(),
+            Condition::Settled => None,
+        }
+    }
+
+    /// Says which job that is: its client may know it by another id.
+    pub fn be_of_job(&mut self, of: String) {
+        match self {
+            Condition::Job { job_id, .. } => *job_id = of,
+            Condition::Outbox { criteria, .. } => criteria.be_of_job(of),
+            Condition::Settled => {}
+        }
+    }
+}
+
 impl Asked {
     /// Of a request's body.
     pub fn read(body: &str) -> Result<Self> {

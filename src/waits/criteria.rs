@@ -95,6 +95,14 @@ impl Criteria {
         Ok(criteria)
     }
 
+    /// Has messages be of this job.
+    pub fn be_of_job(&mut self, job_id: String) {
+        for criterion in self.all.iter_mut().filter(|it| it.about == About::JobId) {
+            criterion.tests = vec![Test::Equals(Value::String(job_id.clone()))];
+        }
+        self.job_id = Some(job_id);
+    }
+
     /// Whether the message counts. That it is of the right job is known.
     pub fn match_message(&self, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut Deliveries<'_>) -> Result<bool> {
         let needs_more = |it: &Criterion| !matches!(it.about, About::Text(_) | About::JobId);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Wait;
-use super::condition::Condition;
+use super::condition::{Condition, Count};
 use super::criteria::{Criteria, Told};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown_up_to};
@@ -15,7 +15,8 @@ use crate::model::row::{JobRow, MessageNumber};
 use crate::outbox::Deliveries;
 use crate::outbox::entry::{Entry, Fields};
 use crate::store::outbox::{self, Order, OutboxFilter, PageLimits};
-use crate::store::{Db, job, job_list, message};
+use crate::store::unsettled::{self, Unsettled};
+use crate::store::{Db, job, job_list, message, user};
 
 /// Messages that an answer shows, of however many there are.
 const ITEMS: usize = 100;
@@ -26,6 +27,8 @@ const NEAREST: usize = 5;
 const JOBS: usize = 5;
 /// Requests that are told, the newest first.
 const REQUESTS: usize = 5;
+/// Users of a job that are looked through for a recipient.
+const LOOKED_THROUGH: u64 = 10_000;
 const TEXT_BYTES: usize = 4 << 20;
 
 fn met(wait: &Wait, count: u64, items: &[Value]) -> Response {
@@ -68,6 +71,7 @@ pub fn not_met(
 ) -> Result<Response> {
     let jobs = job_list::list(db, row, None, JobRow(i64::MAX), JOBS, JOBS)?.items;
     let waited = wait.waited_millis();
+    let unsettled = if is_settled { Unsettled::default() } else { unsettled::list(db, row)? };
     let mut nearest = Vec::new();
     let (wanted, found, sentence) = match &wait.condition {
         Condition::Job { job_id, status } => {
@@ -92,11 +96,11 @@ pub fn not_met(
             let wanted = json!({ "job_id": job_id, "status": status.name() });
             (wanted, found, format!("wanted job {job_id} to be {}; {is}", status.name()))
         }
-        Condition::Settled => (
-            json!({ "settled": true }),
-            json!({ "settled": false }),
-            "wanted all to have come to rest; it has not".to_owned(),
-        ),
+        Condition::Settled => {
+            let mut found = in_json(&unsettled);
+            found["settled"] = json!(false);
+            (json!({ "settled": true }), found, "wanted all to have come to rest; it has not".to_owned())
+        }
         Condition::Outbox { criteria, count } => {
             nearest = near(db, row, wait.first, criteria, deliveries)?;
             let with = if criteria.words().is_empty() { String::new() } else { format!(" with {}", criteria.words()) };
@@ -110,16 +114,22 @@ pub fn not_met(
         }
     };
     let mut message = format!("{sentence}, after {waited} ms.");
-    message.push_str(match (is_settled, &wait.condition) {
-        (true, _) => " All has come to rest.",
-        (false, _) => " Jobs, messages or webhooks are still on their way.",
-    });
+    // To others it makes no difference what else goes on.
+    let waits_for_all = match &wait.condition {
+        Condition::Settled => true,
+        Condition::Outbox { count, .. } => !matches!(count, Count::AtLeast(_)),
+        Condition::Job { .. } => false,
+    };
+    match (is_settled, waits_for_all) {
+        (true, _) => message.push_str(" All has come to rest."),
+        (false, true) => message.push_str(&in_words(&unsettled)),
+        (false, false) => message.push_str(" Not all has come to rest."),
+    }
     if let Some(nearest) = nearest.first() {
         message.push_str(&nearest.sentence());
     }
-    let going_on = |job: &JobSummary| job.completed_at.is_none();
-    if let Some(job) = jobs.iter().find(|job| going_on(job))
-        && !matches!(wait.condition, Condition::Job { .. })
+    if let Condition::Outbox { criteria, .. } = &wait.condition
+        && let Some(job) = concerned(db, &jobs, criteria)?
     {
         let not_run = if job.run_at.is_none() { ", and was not run" } else { "" };
         let (id, status, received) = (&job.job_id, job.status.name(), job.received);
@@ -139,6 +149,57 @@ pub fn not_met(
         "waited_ms": waited,
     });
     Ok(http::final_refusal(http::json(412, body.to_string())))
+}
+
+/// The newest job that may yet lead to what was wanted.
+fn concerned<'j>(db: &Db<'_>, jobs: &'j [JobSummary], criteria: &Criteria) -> Result<Option<&'j JobSummary>> {
+    for job in jobs.iter().filter(|job| job.completed_at.is_none()) {
+        let is_concerned = match (&criteria.job_id, &criteria.recipient) {
+            (Some(job_id), _) => *job_id == job.job_id,
+            (None, Some(recipient)) => job.received > LOOKED_THROUGH || user::has_recipient(db, job.job, recipient)?,
+            (None, None) => true,
+        };
+        if is_concerned {
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
+}
+
+/// What is not settled, as values.
+fn in_json(unsettled: &Unsettled) -> Value {
+    let jobs = unsettled.jobs.iter();
+    let jobs = jobs.map(|it| json!({ "job_id": it.job_id, "received": it.received, "done": it.done }));
+    let messages = unsettled.messages.iter();
+    let messages = messages.map(|it| json!({ "message_id": it.message_id, "due_at": it.due_at.iso() }));
+    let webhooks = unsettled.webhooks.iter().map(|it| {
+        let next_at = it.next_at.map(Timestamp::iso);
+        json!({ "webhook_id": it.webhook_id, "pending": it.pending, "next_at": next_at, "last_error": it.last_error })
+    });
+    json!({
+        "processing": jobs.collect::<Vec<_>>(), "due": messages.collect::<Vec<_>>(),
+        "untold": webhooks.collect::<Vec<_>>(),
+    })
+}
+
+/// The same as sentences.
+fn in_words(unsettled: &Unsettled) -> String {
+    let mut words = String::new();
+    for it in &unsettled.jobs {
+        words.push_str(&format!(" Job {} is PROCESSING, with {} of {} users done.", it.job_id, it.done, it.received));
+    }
+    for it in &unsettled.messages {
+        words.push_str(&format!(" Message {} is due since {}.", it.message_id, it.due_at.iso()));
+    }
+    for it in &unsettled.webhooks {
+        let next = it.next_at.map(|at| format!(", the next at {}", at.iso())).unwrap_or_default();
+        let error = it.last_error.as_deref().map(|error| format!(" ({})", shown_up_to(error, 200))).unwrap_or_default();
+        words.push_str(&match it.pending {
+            0 => format!(" Webhook {} has not come as far as the last messages.", it.webhook_id),
+            pending => format!(" Webhook {} has {pending} events to be told{next}{error}.", it.webhook_id),
+        });
+    }
+    if words.is_empty() { " Not all has come to rest.".to_owned() } else { words }
 }
 
 /// The last requests of the environment, the newest first.

@@ -79,7 +79,7 @@ const RULES: &[Rule] = &[
     ("retention", &["follow", "store", "model"]),
     ("outbound", &["follow", "outbox", "store", "model"]),
     ("waits", &["follow", "http", "journal", "outbox", "store", "render", "model"]),
-    ("outbox", &["store", "provider", "render", "model"]),
+    ("outbox", &["store", "compose", "provider", "render", "model"]),
     ("feed", &["http", "store", "model"]),
     ("follow", &["store"]),
     ("store", &["findings", "model"]),

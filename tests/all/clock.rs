@@ -101,6 +101,7 @@ fn the_clock_moves_forward_only_and_stands_still_or_runs() {
         ("/_bulkd/clock", json!({})),
         ("/_bulkd/clock", json!({ "at": "soon" })),
         ("/_bulkd/clock", json!({ "at": "+99999-01-01T00:00:00Z" })),
+        ("/_bulkd/clock", json!({ "at": "2106-02-07T06:28:16Z" })),
     ] {
         customer.put(path, &body).refused(400);
     }

@@ -144,6 +144,10 @@ fn every_check_is_found_where_it_is_brought_about_and_only_there() {
         for member in ["title", "why", "advice", "page", "first_at", "last_at"] {
             assert!(found[member].as_str().is_some_and(|it| !it.is_empty()), "{name}: {member}: {found}");
         }
+        assert!(found["page"].as_str().unwrap().starts_with("https://"), "{name}: {found}");
+        for seen in found["seen"].as_array().unwrap() {
+            assert!(seen["request"].as_str().is_some_and(|it| it.contains(" /")), "{name}: {seen}");
+        }
         assert!(found["count"].as_u64().unwrap() >= 1 && !found["seen"].as_array().unwrap().is_empty(), "{found}");
         let all = customer.get("/_bulkd/doctor").ok(200);
         assert!(["info", "warn", "error"].contains(&all["worst"].as_str().unwrap()), "{all}");
@@ -243,11 +247,11 @@ fn the_command_asks_a_running_daemon_and_ends_with_a_code_for_ci() {
     customer.create(newsletter());
     assert_eq!(ask(&["--fail-on", "error"]).0, Some(2));
     assert_eq!(ask(&[]).0, Some(0));
+    let job_id = customer.create(with_event());
+    customer.ingest(&job_id, readers(0, 2));
     let ended = daemon.terminate();
-    assert!(
-        ended.stderr.contains("the doctor has found what would hurt at Courier: no-event (1), unknown-parameter (1)"),
-        "{ended:?}"
-    );
+    let summary = "the doctor has found what would hurt at Courier: no-event (1), never-run (1), unknown-parameter (1)";
+    assert!(ended.stderr.contains(summary), "{ended:?}");
     let (code, told) = ask(&[]);
     assert_eq!((code, told.as_str()), (Some(1), ""));
 }

@@ -89,7 +89,7 @@ fn a_job_its_messages_and_its_requests_are_told() {
                 let requests = event.data["requests"].as_array().unwrap();
                 paths.extend(requests.iter().map(|it| it["path"].as_str().unwrap().to_owned()));
             }
-            "finding" => {}
+            "doctor" => {}
             kind => panic!("{kind}: {}", event.data),
         }
     }
@@ -171,6 +171,6 @@ fn a_fault_that_is_met_and_what_would_hurt_at_courier_are_told() {
     let met = listener.next_of("fault").data["faults"][0].take();
     assert_eq!(met, json!({ "fault_id": fault["fault_id"], "name": "busy", "method": "POST", "path": "/bulk" }));
     customer.get("/no/such/route").refused(404);
-    let found = listener.next_of("finding").data["findings"][0].take();
+    let found = listener.next_of("doctor").data["findings"][0].take();
     assert_eq!((&found["check"], &found["level"]), (&json!("unknown-route"), &json!("error")));
 }

@@ -255,7 +255,9 @@ fn a_fault_that_cannot_be_is_refused_by_its_field() {
         ),
         (json!({ "status": 500 }), "path: expected the path of one of Courier's routes"),
         (json!({ "path": "/_bulkd/outbox", "status": 500 }), "path: expected the path of one of Courier's routes"),
-        (json!({ "path": "/sned", "status": 500 }), "path: there is no route /sned"),
+        (json!({ "path": "/sned", "status": 500 }), "path: there is no route /sned; nearest is POST /send ("),
+        (json!({ "path": "/bulkd", "status": 500 }), "path: there is no route /bulkd; nearest is POST /bulk ("),
+        (json!({ "path": "/livez", "status": 500 }), "path: there is no route /livez"),
         (
             json!({ "path": "/send", "method": "GET", "status": 500 }),
             "path: there is no route GET /send; with this path",
@@ -286,6 +288,13 @@ fn a_fault_that_cannot_be_is_refused_by_its_field() {
     for _ in 0..100 {
         set(&customer, json!({ "path": "/send", "status": 500 }));
     }
+    let page = customer.get("/_bulkd/faults?limit=60").ok(200);
+    let cursor = page["paging"]["cursor"].as_str().unwrap();
+    let rest = customer.get(&format!("/_bulkd/faults?limit=60&cursor={cursor}")).ok(200);
+    assert_eq!((page["items"].as_array().unwrap().len(), &page["paging"]["more"]), (60, &json!(true)));
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["paging"]["more"]), (40, &json!(false)));
+    assert_ne!(page["items"][59], rest["items"][0]);
+    customer.get("/_bulkd/faults?cursor=x").refused(400);
     assert_eq!(customer.post("/_bulkd/faults", &json!({ "path": "/send", "status": 500 })).status, 503);
 }
 
@@ -326,4 +335,28 @@ fn a_stop_ends_answers_that_wait() {
         assert_eq!(asked.join().unwrap(), 503);
         assert!(TcpStream::connect(address).is_err());
     });
+}
+
+#[test]
+fn null_is_as_if_it_was_not_said() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let plain = json!({ "path": "/send", "status": 503, "match": {} });
+    let mut nulls = plain.clone();
+    for name in ["preset", "name", "method", "call", "percent", "seed", "when", "headers", "body", "delay_ms", "answer"]
+    {
+        nulls[name] = Value::Null;
+    }
+    nulls["match"] = json!({ "body_contains": null, "users_at_least": null, "headers": null });
+    let made = |fault: Value| {
+        let mut made = set(&customer, fault);
+        made["fault_id"].take();
+        made
+    };
+    assert_eq!(made(nulls), made(plain));
+    // But for what it says: without end.
+    assert_eq!(made(json!({ "path": "/send", "status": 503, "times": null }))["times"], Value::Null);
+    assert_eq!(made(json!({ "path": "/send", "status": 503 }))["times"], 1);
+    let refused = customer.post("/_bulkd/faults", &json!({ "path": null, "status": 503 })).refused(400);
+    assert!(refused.starts_with("path: "), "{refused}");
 }

@@ -182,6 +182,14 @@ fn an_archive_is_har_that_other_tools_read() {
     assert_eq!(first["request"]["queryString"], json!([{ "name": "x", "value": "1" }, { "name": "y", "value": "" }]));
     assert!(first["request"]["url"].as_str().unwrap().ends_with("/profiles/ada?x=1&y"));
     assert!(!archive.to_string().contains("Bearer acme"));
+    // What a fault has answered is there with its headers, and so is what has asked for it.
+    customer.with_header("x-bulkd-fault", "rate-limited").get("/profiles/ada");
+    let archive = customer.get("/_bulkd/requests?format=har&limit=1").ok(200);
+    let has = |of: &str, name: &str, value: &str| {
+        let headers = archive["log"]["entries"][0][of]["headers"].as_array().unwrap();
+        headers.iter().any(|it| it["name"].as_str().unwrap().eq_ignore_ascii_case(name) && it["value"] == value)
+    };
+    assert!(has("request", "x-bulkd-fault", "rate-limited") && has("response", "retry-after", "1"), "{archive}");
 }
 
 #[test]

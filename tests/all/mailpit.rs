@@ -47,6 +47,30 @@ fn emails_are_listed_searched_shown_and_hidden() {
     assert_eq!(found("subject:%22second%20one%22"), [second.as_str()]);
     assert_eq!(found("123456%20-subject:first"), [second.as_str()]);
     assert!(found("to:nobody@example.com").is_empty());
+    assert_eq!(found("!subject:first"), [second.as_str()]);
+    assert_eq!(found("%22code%20is%22%20-%22second%20one%22"), [first.as_str()]);
+    assert_eq!(found(&format!("message-id:{first}")), [first.as_str()]);
+    assert_eq!(found("before:2026-09-21T14:13:20Z%20after:2026-09-21"), [second.as_str(), first.as_str()]);
+    assert!(found("after:2026-09-22").is_empty() && found("before:%222026-09-21%2010:00%22").is_empty());
+    // Nine in the morning there is one in the afternoon in UTC.
+    assert_eq!(found("after:2026-09-21T10:13:20&tz=America/New_York").len(), 2);
+    assert_eq!(found("smaller:1M%20-larger:1M").len(), 2);
+    assert!(found("larger:1.5mb").is_empty() && found("has:attachment").is_empty() && found("has:inline").is_empty());
+    assert!(found("tag:news").is_empty() && found("is:tagged").is_empty());
+    assert_eq!((found("-tag:news").len(), found("-is:read").len()), (2, 2));
+    // A colon in a word like any other.
+    assert!(found("no:such").is_empty());
+    for (query, message) in [
+        ("is:lost", "query: is: expected read, unread or tagged, found 'lost'"),
+        ("has:x", "query: has: expected attachment or inline"),
+        ("before:soon", "query: before: expected a date"),
+        ("larger:big", "query: larger: expected a size"),
+    ] {
+        let refused = mailbox.get(&format!("/api/v1/search?query={query}")).refused(400);
+        assert!(refused.starts_with(message), "{refused}");
+    }
+    let refused = mailbox.send("PUT", "/api/v1/messages", Some("{\"Read\":true,\"Search\":\"is:lost\"}"));
+    assert!(refused.refused(400).starts_with("Search: is: expected"));
     mailbox.get("/api/v1/search").refused(400);
 
     let mail = mailbox.get(&format!("/api/v1/message/{second}")).ok(200);

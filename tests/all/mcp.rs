@@ -69,6 +69,25 @@ fn tools_are_routes() {
     assert_eq!(message["structuredContent"]["recipient"], "reader-1");
     let missing = call("get_message", json!({ "message_id": "no/such?message" }));
     assert_eq!(missing["isError"], true);
+    // What is not of the type that its schema says is named.
+    for (name, arguments, message) in [
+        ("search_outbox", json!({ "limit": "ten" }), "arguments.limit: expected an integer, found a string"),
+        ("search_outbox", json!({ "channel": "fax" }), "arguments.channel: expected one of direct_message, email, "),
+        ("get_message", json!({ "message_id": 5 }), "arguments.message_id: expected a string, found a number"),
+        ("wait", json!({ "outbox": "ada" }), "arguments.outbox: expected an object, found a string"),
+        (
+            "add_fault",
+            json!({ "path": "/send", "status": "503" }),
+            "arguments.status: expected an integer, found a string",
+        ),
+        ("status", json!({ "verbose": true }), "arguments: the tool 'status' takes no 'verbose'"),
+    ] {
+        let reply = stateless(&customer, "tools/call", json!({ "name": name, "arguments": arguments }));
+        assert_eq!(refused(&reply, 400), -32602, "{name} {arguments}");
+        let told = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(told.starts_with(message), "{told}");
+    }
+    call("search_outbox", json!({ "limit": 1, "channel": null }));
     call("reset", json!({}));
     assert_eq!(call("status", json!({}))["structuredContent"]["jobs"], json!({}));
 }

@@ -139,6 +139,7 @@ fn a_message_tells_where_all_that_is_in_it_came_from() {
     assert_eq!(latest["codes"], json!(["482913"]));
     assert_eq!(latest["routing"]["asked"], json!({ "method": "single", "channels": ["email", "sms"] }));
     assert_eq!(latest["routing"]["tried"][0]["channel"], "email");
+    assert_eq!(latest["routing"]["passed_over"][0]["reason"], "NOT_NEEDED");
     assert_eq!(
         (&latest["deliveries"][0]["html"].is_string(), &latest["history"][0]["type"]),
         (&true, &json!("ENQUEUED"))
@@ -147,4 +148,95 @@ fn a_message_tells_where_all_that_is_in_it_came_from() {
     customer.get("/_bulkd/outbox/latest?recipient=bob").refused(404);
     customer.get("/_bulkd/outbox/1-0-0").refused(404);
     daemon.customer("globex").get(&format!("/_bulkd/outbox/{message_id}")).refused(404);
+}
+
+/// What was passed over for the last message, as names and reasons.
+fn passed_over(customer: &Customer) -> Vec<(String, String)> {
+    let latest = customer.get("/_bulkd/outbox/latest").ok(200);
+    let passed_over = latest["routing"]["passed_over"].as_array().unwrap_or_else(|| panic!("{latest}"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for it in passed_over {
+        assert!(!text(&it["why"]).is_empty(), "{it}");
+    }
+    passed_over.iter().map(|it| (text(&it["name"]), text(&it["reason"]))).collect()
+}
+
+#[test]
+fn a_message_tells_which_channels_were_passed_over_and_why() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let expect = |message: Value, expected: &[(&str, &str)]| {
+        send(&customer, message.clone());
+        let found = passed_over(&customer);
+        let found: Vec<_> = found.iter().map(|(name, reason)| (name.as_str(), reason.as_str())).collect();
+        assert_eq!(found, expected, "{message}");
+    };
+    let content = json!({ "title": "t", "body": "b" });
+    let to = json!({ "user_id": "ada", "phone_number": "+15550100" });
+    let single = |channels: Value| json!({ "method": "single", "channels": channels });
+    expect(
+        json!({ "to": to, "content": content, "routing": single(json!(["email", "sms", "push"])) }),
+        &[("email", "NO_ADDRESS"), ("push", "NOT_NEEDED")],
+    );
+    let condition = json!([{ "channel": "sms", "if": "data.n > 1" }, "inbox"]);
+    expect(
+        json!({ "to": to, "content": content, "data": { "n": 1 }, "routing": single(condition) }),
+        &[("sms", "CONDITION")],
+    );
+    let channels = json!({ "sms": { "if": "data.n > 1" } });
+    expect(
+        json!({ "to": to, "content": content, "data": { "n": 1 }, "channels": channels,
+            "routing": single(json!(["sms", "inbox"])) }),
+        &[("sms", "CONDITION")],
+    );
+    expect(
+        json!({ "to": to, "content": content, "routing": single(json!(["carrier-pigeon", "sms"])) }),
+        &[("carrier-pigeon", "UNKNOWN")],
+    );
+    // What a provider has refused was tried.
+    let refused = json!({ "user_id": "ada", "email": "reject@simulator.bulkd", "phone_number": "+15550100" });
+    expect(json!({ "to": refused, "content": content, "routing": single(json!(["email", "sms"])) }), &[]);
+    let tried = customer.get("/_bulkd/outbox/latest").ok(200)["routing"]["tried"].clone();
+    assert_eq!((&tried[0]["reason"], &tried[1]["channel"]), (&json!("PROVIDER_ERROR"), &json!("sms")));
+
+    // A message that was kept back as a whole.
+    let topic = json!({ "topic": { "status": "OPTED_OUT" } });
+    customer.put("/users/ada/preferences/news", &topic).ok(200);
+    let of_topic = json!({ "to": to, "content": content, "preferences": { "subscription_topic_id": "news" } });
+    expect(of_topic.clone(), &[("", "PREFERENCES")]);
+    let latest = customer.get("/_bulkd/outbox/latest").ok(200);
+    assert_eq!(
+        (&latest["reason"], &latest["routing"]["passed_over"][0]["name"]),
+        (&json!("UNSUBSCRIBED"), &json!(null))
+    );
+    // With other preferences it would be another message: how it went cannot be told any more.
+    customer.put("/users/ada/preferences/news", &json!({ "topic": { "status": "OPTED_IN" } })).ok(200);
+    assert_eq!(customer.get("/_bulkd/outbox/latest").ok(200)["routing"]["passed_over"], json!(null));
+    let chosen = json!({ "status": "OPTED_IN", "has_custom_routing": true, "custom_routing": ["inbox"] });
+    customer.put("/users/ada/preferences/news", &json!({ "topic": chosen })).ok(200);
+    let mut of_topic = of_topic;
+    of_topic["routing"] = single(json!(["sms", "inbox"]));
+    expect(of_topic, &[("sms", "PREFERENCES")]);
+}
+
+#[test]
+fn the_outbox_of_a_send_is_found_by_the_id_that_its_client_has() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let request_id = send(&customer, json!({ "to": { "email": "ada@example.com" }, "content": hello() }));
+    send(&customer, json!({ "to": { "email": "bob@example.com" }, "content": hello() }));
+    let found = customer.get(&format!("/_bulkd/outbox?job_id={request_id}")).ok(200);
+    let found = found["items"].as_array().unwrap();
+    assert_eq!((found.len(), &found[0]["message_id"]), (1, &json!(request_id)));
+    let asked = json!({ "outbox": { "job_id": request_id }, "count": { "exactly": 1 } });
+    assert_eq!(customer.post("/_bulkd/wait", &asked).ok(200)["count"], 1);
+    // A message of a job is not the job.
+    let job_id = customer.create(json!({ "message": { "content": hello() } }));
+    // As many as no id of a job here counts up to.
+    customer.ingest(&job_id, readers(0, 20));
+    customer.run_to_the_end(&job_id);
+    let of_job = customer.get(&format!("/_bulkd/outbox?job_id={job_id}")).ok(200);
+    let message_id = of_job["items"][19]["message_id"].as_str().unwrap().to_owned();
+    customer.get(&format!("/_bulkd/outbox?job_id={message_id}")).refused(404);
+    daemon.customer("other").get(&format!("/_bulkd/outbox?job_id={request_id}")).refused(404);
 }

@@ -92,6 +92,8 @@ fn what_happens_later_is_in_the_record_and_the_history_and_is_told_to_webhooks()
     // Nothing is told twice.
     let told: Vec<String> = (0..5).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
     assert_eq!(told, ["ENQUEUED", "SENT", "DELIVERED", "OPENED", "CLICKED"]);
+    let unknown = customer.post("/_bulkd/messages/1-0-0/events", &json!({ "status": "OPENED" })).refused(404);
+    assert_eq!(unknown, "message_id: there is no message '1-0-0' under this API key");
     for status in ["CLICKED", "OPENED", "SENT"] {
         let path = format!("/_bulkd/messages/{id}/events");
         let refusal = customer.post(&path, &json!({ "status": status })).refused(409);
@@ -136,4 +138,23 @@ fn a_snapshot_knows_what_had_happened_by_then() {
     happen(&customer, &second, json!({ "status": "UNDELIVERABLE" }));
     customer.post("/_bulkd/snapshots/before/restore", &json!({})).ok(200);
     assert_eq!([record(&customer, &first), record(&customer, &second)], before);
+}
+
+#[test]
+fn outcomes_come_in_pages() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for i in 0..5 {
+        let of = json!({ "address": format!("reader-{i}@example.com"), "status": "OPENED" });
+        customer.put("/_bulkd/outcomes", &of).ok(200);
+    }
+    let (mut found, mut path) = (Vec::new(), "/_bulkd/outcomes?limit=2".to_owned());
+    loop {
+        let page = customer.get(&path).ok(200);
+        assert!(page["items"].as_array().unwrap().len() <= 2, "{page}");
+        found.extend(page["items"].as_array().unwrap().iter().map(|it| it["address"].as_str().unwrap().to_owned()));
+        let Some(cursor) = page["paging"]["cursor"].as_str() else { break };
+        path = format!("/_bulkd/outcomes?limit=2&cursor={cursor}");
+    }
+    assert_eq!(found, (0..5).map(|i| format!("reader-{i}@example.com")).collect::<Vec<_>>());
 }

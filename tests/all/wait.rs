@@ -130,10 +130,21 @@ fn what_was_not_met_is_told_as_a_person_wants_to_read_it() {
         body["message"],
         format!(
             "wanted exactly 1 message in the outbox with recipient \"ada\", subject containing \"invoice\"; found 0, after \
-             0 ms. All has come to rest. Nearest is {message_id}, but its subject is \"Welcome\". Job {job_id} is CREATED \
-             with 0 users, and was not run."
+             0 ms. All has come to rest. Nearest is {message_id}, but its subject is \"Welcome\"."
         )
     );
+    // The job has nothing to do with it, before she is one of its users.
+    customer.ingest(&job_id, json!([{ "recipient": "ada" }, { "recipient": "bob" }]));
+    let body = not_met(&look(&customer, json!({ "outbox": { "recipient": "ada", "subject": "invoice" } })));
+    let message = body["message"].as_str().unwrap();
+    assert!(message.ends_with(&format!("Job {job_id} is CREATED with 2 users, and was not run.")), "{message}");
+    let body = not_met(&look(&customer, json!({ "outbox": { "recipient": "cy" } })));
+    assert!(!body["message"].as_str().unwrap().contains("Job "), "{body}");
+    let condition =
+        json!({ "outbox": { "recipient": "ada", "subject": { "contains": "invoice" } }, "count": { "exactly": 1 } });
+    let body = not_met(&look(&customer, condition));
+    let nearest = &body["nearest"][0];
+    let message_id = nearest["message_id"].as_str().unwrap();
     assert_eq!(
         nearest["criteria"],
         json!([
@@ -142,7 +153,7 @@ fn what_was_not_met_is_told_as_a_person_wants_to_read_it() {
         ])
     );
     assert_eq!((body["jobs"][0]["kind"].as_str(), message_id), (Some("SEND"), sent.as_str()));
-    let last = &body["requests"][0];
+    let last = &body["requests"][1];
     assert_eq!((&last["method"], &last["path"], &last["status"]), (&json!("POST"), &json!("/send"), &json!(202)));
     assert_eq!((&body["found"], &body["settled"]), (&json!(0), &json!(true)));
 }
@@ -224,6 +235,10 @@ fn an_environment_has_settled_when_its_webhooks_were_told() {
     send(&customer, mail("ada", "Hello", json!({})));
     let body = not_met(&look(&customer, settled.clone()));
     assert_eq!(body["settled"], false);
+    let webhook_id = webhook["id"].as_str().unwrap();
+    let message = body["message"].as_str().unwrap();
+    assert!(message.contains(&format!(" Webhook {webhook_id} has ")), "{message}");
+    assert_eq!(body["found"]["untold"][0]["webhook_id"], webhook_id);
     met(&look(&other, settled.clone()));
     send(&other, mail("ada", "Hello", json!({})));
     met(&look(&other, settled.clone()));
@@ -361,4 +376,23 @@ fn a_send_is_waited_for_by_the_id_that_its_client_has() {
     assert!(
         daemon.customer("other").post("/_bulkd/wait", &json!({ "job_id": request_id })).refused(404).contains("job")
     );
+}
+
+#[test]
+fn what_has_not_settled_is_named() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    customer.put("/_bulkd/lifecycle", &json!({ "mode": "hold" })).ok(200);
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 3));
+    customer.run(&job_id);
+    let body = not_met(&look(&customer, json!({ "settled": true })));
+    let message = body["message"].as_str().unwrap();
+    assert!(message.ends_with(&format!(" Job {job_id} is PROCESSING, with 0 of 3 users done.")), "{message}");
+    assert_eq!(body["found"]["processing"], json!([{ "job_id": job_id, "received": 3, "done": 0 }]));
+    // It also keeps others from being told that nothing was sent, but not those who wait for something.
+    let none = json!({ "outbox": { "recipient": "nobody" }, "count": { "none": true } });
+    assert!(not_met(&look(&customer, none))["message"].as_str().unwrap().contains(&job_id));
+    let one = not_met(&look(&customer, json!({ "outbox": { "recipient": "nobody" } })));
+    assert!(!one["message"].as_str().unwrap().contains(&job_id), "{one}");
 }

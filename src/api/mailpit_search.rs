@@ -1,0 +1,203 @@
+//! A search as Mailpit has it: words with spaces between them, in quotes where they have some themselves, each with what it
+//! is looked for in. Unlike at Mailpit, an address is a whole one, and what cannot be read is refused.
+
+use super::call::Call;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result, shown};
+use crate::model::mailbox::Mailbox;
+use crate::outbox::Email;
+
+#[derive(Debug, Default)]
+pub struct Search {
+    terms: Vec<Term>,
+}
+
+#[derive(Debug)]
+struct Term {
+    is_negated: bool,
+    filter: Filter,
+}
+
+#[derive(Debug)]
+enum Filter {
+    /// In a place that a word names, such as `to`; in small letters.
+    In(&'static str, String),
+    /// Anywhere.
+    Text(String),
+    Read,
+    Unread,
+    Attachment,
+    Inline,
+    /// There are no tags.
+    Tagged,
+    From(Timestamp),
+    UpTo(Timestamp),
+    Larger(f64),
+    Smaller(f64),
+}
+
+/// What is looked at of an e-mail.
+pub struct Looked<'m> {
+    pub id: &'m str,
+    pub header_id: String,
+    pub email: &'m Email,
+    pub size: usize,
+    pub created_at: Timestamp,
+    pub is_read: bool,
+}
+
+/// What may stand before a colon to say where its word is looked for.
+const PLACES: [&str; 9] = ["addressed", "from", "to", "cc", "bcc", "reply-to", "subject", "message-id", "id"];
+
+impl Search {
+    /// Of a request's `query`.
+    pub fn of_query(call: &Call<'_>) -> Result<Self> {
+        let query = call.query();
+        let search = Search::read(&query.one("query").unwrap_or_default(), query.one("tz").as_deref())?;
+        match search.is_empty() {
+            true => Err(Error::invalid("query", "expected words to search for")),
+            false => Ok(search),
+        }
+    }
+
+    /// Dates without an offset are in `timezone`, or else in UTC.
+    pub fn read(text: &str, timezone: Option<&str>) -> Result<Self> {
+        let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
+        for c in text.chars() {
+            match c {
+                '"' => is_quoted = !is_quoted,
+                c if c.is_whitespace() && !is_quoted => words.push(std::mem::take(&mut word)),
+                c => word.push(c),
+            }
+        }
+        words.push(word);
+        let terms = words.iter().filter_map(|word| Term::read(word.trim(), timezone).transpose());
+        Ok(Search { terms: terms.collect::<Result<_>>()? })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// An address that all it finds were sent to, unless an override says otherwise.
+    pub fn address(&self) -> Option<&str> {
+        self.terms.iter().find_map(|term| match &term.filter {
+            Filter::In("to", address) if !term.is_negated && address.contains('@') => Some(address.as_str()),
+            _ => None,
+        })
+    }
+
+    pub fn finds(&self, mail: &Looked<'_>) -> bool {
+        self.terms.iter().all(|term| term.filter.finds(mail) != term.is_negated)
+    }
+}
+
+impl Term {
+    /// `None` of a word that says nothing.
+    fn read(word: &str, timezone: Option<&str>) -> Result<Option<Term>> {
+        let rest = word.strip_prefix(['-', '!']);
+        let (is_negated, word) = (rest.is_some(), rest.unwrap_or(word));
+        if !word.contains(char::is_alphanumeric) {
+            return Ok(None);
+        }
+        let filter = match word.split_once(':') {
+            Some((of, value)) => Filter::read(&of.to_ascii_lowercase(), value.trim(), timezone)?,
+            None => None,
+        };
+        let filter = match filter {
+            Some(Filter::In(_, value)) if value.is_empty() => return Ok(None),
+            Some(filter) => filter,
+            None => Filter::Text(word.to_lowercase()),
+        };
+        Ok(Some(Term { is_negated, filter }))
+    }
+}
+
+impl Filter {
+    /// `None` if what stands before the colon is a word like any other.
+    fn read(of: &str, value: &str, timezone: Option<&str>) -> Result<Option<Filter>> {
+        let refused = |expected: &str| {
+            let found = shown(value);
+            Err(Error::invalid("query", format_args!("{of}: expected {expected}, found '{found}'")))
+        };
+        let lower = value.to_lowercase();
+        Ok(Some(match (of, lower.as_str()) {
+            ("is", "read") => Filter::Read,
+            ("is", "unread") => Filter::Unread,
+            ("is", "tagged") | ("tag", _) => Filter::Tagged,
+            ("is", _) => return refused("read, unread or tagged"),
+            ("has", "attachment" | "attachments") => Filter::Attachment,
+            ("has", "inline" | "inlines") => Filter::Inline,
+            ("has", _) => return refused("attachment or inline"),
+            ("after" | "before", _) => match (Timestamp::parse_iso(value, timezone), of) {
+                (Some(at), "after") => Filter::From(at),
+                (Some(at), _) => Filter::UpTo(at),
+                (None, _) => return refused("a date, such as 2026-09-21 or 2026-09-21T14:13:20Z"),
+            },
+            ("larger" | "smaller", size) => match (bytes(size), of) {
+                (Some(bytes), "larger") => Filter::Larger(bytes),
+                (Some(bytes), _) => Filter::Smaller(bytes),
+                (None, _) => return refused("a size, such as 200k or 1.5M"),
+            },
+            _ => match PLACES.iter().find(|place| **place == of) {
+                Some(place) => Filter::In(place, lower),
+                None => return Ok(None),
+            },
+        }))
+    }
+
+    fn finds(&self, mail: &Looked<'_>) -> bool {
+        let size = mail.size as f64;
+        match self {
+            Filter::In(place, value) => is_in(place, value, mail),
+            Filter::Text(value) => {
+                let has = |text: &str| text.to_lowercase().contains(value);
+                has(&mail.email.subject) || has(&mail.email.text) || is_in("addressed", value, mail)
+            }
+            Filter::Read => mail.is_read,
+            Filter::Unread => !mail.is_read,
+            Filter::Attachment => !mail.email.attachments.is_empty(),
+            Filter::Inline => !mail.email.parted_attachments().0.is_empty(),
+            Filter::Tagged => false,
+            Filter::From(at) => mail.created_at >= *at,
+            Filter::UpTo(at) => mail.created_at <= *at,
+            Filter::Larger(bytes) => size > *bytes,
+            Filter::Smaller(bytes) => size < *bytes,
+        }
+    }
+}
+
+fn is_in(place: &str, value: &str, mail: &Looked<'_>) -> bool {
+    let Email { from, to, cc, bcc, reply_to, subject, .. } = mail.email;
+    let has = |text: &str| text.to_lowercase().contains(value);
+    // A whole address finds itself only.
+    let is = |it: &Mailbox| match value.contains('@') {
+        true => it.email.to_lowercase() == value,
+        false => has(&it.email) || it.name.as_deref().is_some_and(has),
+    };
+    let any = |all: &[Mailbox]| all.iter().any(is);
+    match place {
+        "from" => is(from),
+        "to" => any(to),
+        "cc" => any(cc),
+        "bcc" => any(bcc),
+        "reply-to" => any(reply_to),
+        "subject" => has(subject),
+        "message-id" => mail.header_id.to_lowercase().contains(value.trim_matches(['<', '>'])),
+        "id" => mail.id.to_lowercase() == value,
+        _ => is(from) || any(to) || any(cc) || any(bcc) || any(reply_to),
+    }
+}
+
+/// A size such as `2k`, `1.5MB` or `300`.
+fn bytes(text: &str) -> Option<f64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = match unit.trim() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1024.0,
+        "m" | "mb" => 1024.0 * 1024.0,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * unit)
+}
