@@ -60,6 +60,7 @@ pub mod set_back;
 pub mod settle;
 pub mod settled;
 pub mod snapshot;
+mod snapshot_restore;
 pub mod snapshots;
 pub mod staged;
 pub mod status;
