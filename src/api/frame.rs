@@ -47,6 +47,8 @@ pub fn get(_: &Store, settings: &Settings, request: &Request, params: Params) ->
     let found = ticket.and_then(|ticket| settings.frames.find(ticket));
     let html = found.ok_or_else(|| Error::not_found("there is no such frame (any more): they last ten minutes"))?;
     let html = scheme.map_or_else(|| html.to_string(), |scheme| in_scheme(&html, scheme));
+    // An answer without a body has no type.
+    let html = if html.is_empty() { "<!doctype html>".to_owned() } else { html };
     let policy = format!(
         "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:{images}; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'self'"
