@@ -359,7 +359,9 @@ impl Parser<'_> {
             };
             let mut is_part = false;
             path.original.push_str(name);
-            path.is_dashed |= !in_brackets && name.contains('-') && !(is_data && name == "partial-block");
+            // Brackets that are a part of the name stand around it as well.
+            let stands_open = !in_brackets && !name.starts_with('[');
+            path.is_dashed |= stands_open && name.contains('-') && !(is_data && name == "partial-block");
             if !in_brackets && matches!(name.as_str(), ".." | "." | "this") {
                 if !path.parts.is_empty() {
                     let problem = format!("expected '{name}' at the beginning of a path only");
