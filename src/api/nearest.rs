@@ -1,5 +1,6 @@
 //! What is said of a route that is not there: which methods its path has, and which routes are nearest to it.
 
+use super::call::is_our_own;
 use super::route::{self, Route};
 use crate::http::Method;
 
@@ -103,8 +104,13 @@ fn of_path(table: &'static [Route], among: Among, path: &str) -> Vec<&'static Ro
 /// The nearest of this method; of any, if none is near and none has the path.
 fn near(table: &'static [Route], among: Among, wanted: Option<&Method>, path: &str) -> Vec<&'static Route> {
     let parts: Vec<&str> = parts_of(path).into_iter().map(meant).collect();
+    let has_path = !of_path(table, among, path).is_empty();
+    // Who begins as Courier does means none of bulkd's own.
+    let is_of = |route: &Route| Some(&route.path.split('/').nth(1).unwrap_or_default()) == parts.first();
+    let is_couriers = table.iter().any(|route| !route.is_ours() && is_of(route));
+    let among = |route: &Route| among(route) && !(is_couriers && is_our_own(route.path));
     let found = nearest(table, &parts, |route| among(route) && wanted.is_none_or(|wanted| route.method == *wanted));
-    match found.is_empty() && of_path(table, among, path).is_empty() {
+    match found.is_empty() && !has_path {
         true => nearest(table, &parts, among),
         false => found,
     }

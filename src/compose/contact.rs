@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use serde_json::Value;
-
 use crate::error::{Error, Result};
-use crate::json::members::{self, Member, members};
+use crate::json::members::{self, members};
 use crate::json::{self, Object, Text};
 use crate::model::channel::Channel;
 use crate::model::provider::{Borrowed, PROFILE_KEYS, Provider};
+use crate::model::push_tokens;
 use crate::model::user::User;
 
 members! {
@@ -215,70 +214,12 @@ impl<'a> Contact<'a> {
             let before = found.len();
             let profiles = [&self.given, self.sent(), &self.stored];
             for value in profiles.into_iter().filter_map(|it| it.addresses[slot]) {
-                if found.len() == before
-                    && *provider == Provider::Airship
-                    && let Some(audience) = audience(value)
-                {
-                    found.push(Address { provider: *provider, text: Cow::Owned(audience), in_profile: true });
-                } else if found.len() == before {
-                    tokens(value, &mut |text| found.push(Address { provider: *provider, text, in_profile: true }));
+                if found.len() == before {
+                    let mut each = |text| found.push(Address { provider: *provider, text, in_profile: true });
+                    push_tokens::each(*provider, value, &mut each);
                 }
             }
         }
         found
-    }
-}
-
-/// Members under which a profile has push tokens, OneSignal's players, Amazon's targets, Airship's audience, MagicBell's
-/// users, and Pusher's channels, interests and users.
-const TOKENS: [&str; 10] = [
-    "token",
-    "tokens",
-    "player_id",
-    "target_arn",
-    "audience",
-    "named_user",
-    "channel",
-    "external_id",
-    "interests",
-    "userIds",
-];
-
-/// What Airship's audience is called here, however it is selected: by the first name or tag in it. The request has all of
-/// it, so it is one address.
-fn audience(value: &str) -> Option<String> {
-    fn first_name(value: &Value) -> Option<&str> {
-        match value {
-            Value::String(name) => Some(name.as_str()).filter(|name| !name.is_empty()),
-            Value::Array(values) => values.iter().find_map(first_name),
-            // The group of a tag is less than the tag.
-            Value::Object(members) => {
-                members.iter().filter(|(name, _)| *name != "group").find_map(|(_, value)| first_name(value))
-            }
-            _ => None,
-        }
-    }
-    let value: Value = serde_json::from_str(value).ok()?;
-    first_name(value.get("audience")?).map(str::to_owned)
-}
-
-/// Push tokens stand alone, in a list, or in an object. One that stands alone is not copied.
-fn tokens<'a>(value: &'a str, each: &mut impl FnMut(Cow<'a, str>)) {
-    if value.starts_with('"') {
-        let token = Text::read(value).map(|Text(token)| token).filter(|token| !token.is_empty());
-        token.into_iter().for_each(each);
-    } else if let Ok(value) = serde_json::from_str(value) {
-        tokens_within(&value, &mut |token| each(Cow::Owned(token.to_owned())));
-    }
-}
-
-fn tokens_within(value: &Value, each: &mut impl FnMut(&str)) {
-    match value {
-        Value::String(token) if !token.is_empty() => each(token),
-        Value::Array(values) => values.iter().for_each(|value| tokens_within(value, each)),
-        Value::Object(object) => {
-            TOKENS.iter().filter_map(|name| object.get(*name)).for_each(|value| tokens_within(value, each));
-        }
-        _ => {}
     }
 }

@@ -24,6 +24,7 @@ pub mod patch;
 pub mod preference;
 pub mod profile;
 pub mod provider;
+pub mod push_tokens;
 pub mod rendered_batch;
 pub mod resolved;
 pub mod routing;

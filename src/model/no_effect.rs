@@ -201,9 +201,9 @@ impl Told {
     /// Of a recipient everything that is no member of its own is a part of the profile, which a text may show.
     fn recipient(&mut self, recipient: &Value, at: &str) {
         let Some(recipient) = recipient.as_object() else { return };
-        let names: Vec<&str> =
-            recipient.iter().filter(|(_, it)| !it.is_null()).map(|(name, _)| name.as_str()).collect();
-        self.0.extend(recipient::slips(&names, recipient::Place::To, at));
+        let said = recipient.iter().filter(|(_, it)| !it.is_null());
+        let members: Vec<(String, String)> = said.map(|(name, value)| (name.clone(), value.to_string())).collect();
+        self.0.extend(recipient::slips(&members, recipient::Place::To, at));
         let object = |name: &str| recipient.get(name).and_then(Value::as_object);
         if let Some(context) = object("context") {
             self.members(context, &format!("{at}.context"), CONTEXT);

@@ -6,9 +6,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::channel::Channel;
 use super::names;
 use super::preference::RecipientPreferences;
 use super::provider::{PROFILE_KEYS, Provider};
+use super::push_tokens;
 use super::user::Context;
 use crate::error::{Error, Kind, Result};
 use crate::id;
@@ -192,10 +194,13 @@ fn recipient_of(raw: &str, at: &str) -> Result<String> {
 }
 
 /// The address in what stands under a key of a profile.
-fn address(provider: Provider, value: &str, at: &str) -> Result<String> {
+pub(super) fn address(provider: Provider, value: &str, at: &str) -> Result<String> {
     if provider.row().address_members.is_empty() {
-        let value: Value = serde_json::from_str(value).map_err(|error| Error::invalid(at, error))?;
-        return first_text(&value).map(str::to_owned).ok_or_else(|| Error::invalid(at, "expected a token"));
+        let found = match provider.serves(Channel::Push) {
+            true => push_tokens::first(provider, value),
+            false => provider.row().address(value).map(Cow::into_owned),
+        };
+        return found.ok_or_else(|| Error::invalid(at, expected_token(provider)));
     }
     if !value.starts_with('{') {
         return Err(Error::invalid(at, format_args!("expected an object, found {}", json::kind(value))));
@@ -203,12 +208,10 @@ fn address(provider: Provider, value: &str, at: &str) -> Result<String> {
     address_within(provider, Object::of(value), at)
 }
 
-fn first_text(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => Some(text.as_str()).filter(|text| !text.is_empty()),
-        Value::Array(values) => values.iter().find_map(first_text),
-        Value::Object(members) => members.values().find_map(first_text),
-        _ => None,
+fn expected_token(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Airship => "expected an audience",
+        _ => "expected a token",
     }
 }
 

@@ -17,7 +17,6 @@ use crate::model::user;
 use crate::provider::{self, ProviderMessage, segments};
 use crate::render::email::brand::{self as email_brand, CompiledBrand};
 use crate::render::email::headers::JobHeaders;
-use crate::render::node;
 use crate::store::{Db, brand, job, plan};
 
 /// What the messages of a job have in common.
@@ -167,12 +166,8 @@ impl<'a> Deliveries<'a> {
     /// An entry of `GET /messages/{id}/output`. Courier's SDKs want every member there, empty where it does not apply.
     pub fn output(&mut self, job: JobRow, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Value> {
         let output = self.read(job, message, delivery, provider::output)?;
-        let block = |element: &Value| {
-            let text =
-                element.get(node::CONTENT).or(element.get(node::ALT_TEXT)).and_then(Value::as_str).unwrap_or_default();
-            json!({ "type": element.get(node::TYPE).and_then(Value::as_str).unwrap_or_default(), "text": text })
-        };
-        let blocks: Vec<Value> = output.elements.iter().map(block).collect();
+        let block = |(kind, text): &(String, String)| json!({ "type": kind, "text": text });
+        let blocks: Vec<Value> = output.blocks.iter().map(block).collect();
         Ok(json!({
             "channel": delivery.channel.name(),
             "channel_id": delivery.channel.name(),

@@ -15,9 +15,15 @@ const OPENED: &str = "CHANNEL_ID";
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let title = message.title().map(|title| format!("**{}**", node::literal_markdown(title)));
-    let lines: Vec<String> = title.into_iter().chain(elements::read(message).into_iter().filter_map(line)).collect();
-    let content = lines.join("\n");
-    let body = json!({ "content": content, "allowed_mentions": mentions(&content) });
+    let (mut lines, mut words): (Vec<String>, Vec<String>) = (title.into_iter().collect(), Vec::new());
+    for element in elements::read(message) {
+        // Nobody is called by an address, nor by the words of a button, which are not known to be the author's.
+        let is_spoken = !matches!(element, Node::Action { .. } | Node::Image { .. });
+        let Some(line) = line(element) else { continue };
+        words.extend(is_spoken.then(|| line.clone()));
+        lines.push(line);
+    }
+    let body = json!({ "content": lines.join("\n"), "allowed_mentions": mentions(&words.join("\n")) });
     let authorization = format!("Bot {}", message.config(&["token", "botToken"]).unwrap_or("BOT_TOKEN"));
     let headers = [("Authorization", authorization.as_str())];
     let is_user = message.profile_text("/discord/channel_id") != Some(message.address)

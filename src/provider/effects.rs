@@ -70,6 +70,15 @@ fn ineffective(over: &Value, targets: &[(Provider, Channel)]) -> Vec<String> {
     if !over.is_object() && !over.is_null() && !over.as_array().is_some_and(Vec::is_empty) {
         return vec![String::new()];
     }
+    // Of a request that cannot be made no part tells anything; why it cannot is told by the message.
+    let is_made = |(provider, channel): &&(Provider, Channel)| {
+        with_message(*provider, *channel, over, |message| forms::unmade(message).is_none())
+    };
+    let targets: Vec<_> = targets.iter().filter(is_made).copied().collect();
+    let targets = targets.as_slice();
+    if targets.is_empty() {
+        return Vec::new();
+    }
     let mut parts = Vec::new();
     add_parts(over, &mut String::new(), &mut parts);
     let requests: Vec<Value> = targets.iter().map(|(provider, channel)| request(*provider, *channel, over)).collect();
@@ -175,8 +184,12 @@ fn shown(pointer: &str) -> String {
 }
 
 fn request(provider: Provider, channel: Channel, over: &Value) -> Value {
+    with_message(provider, channel, over, forms::request)
+}
+
+fn with_message<T>(provider: Provider, channel: Channel, over: &Value, of: impl Fn(&ProviderMessage<'_>) -> T) -> T {
     let address = if channel == Channel::Email { "any@example.com" } else { "any" };
-    forms::request(&ProviderMessage {
+    of(&ProviderMessage {
         message_id: "1",
         recipient: "any",
         subject: Some("any"),

@@ -28,6 +28,21 @@ pub fn raw_member(message: &ProviderMessage<'_>, names: &[&str]) -> Option<Value
     Some(parsed.filter(|it| it.is_object() || it.is_array()).unwrap_or_else(|| found.clone()))
 }
 
+/// Of each element its type and its words, without any markup.
+pub fn blocks(message: &ProviderMessage<'_>) -> Vec<(String, String)> {
+    let words = |element: &Value| match Node::read(element) {
+        Some(Node::Text { content, .. } | Node::Quote { content }) => content.plain(),
+        Some(Node::List { lines }) => lines.iter().map(NodeText::plain).collect::<Vec<_>>().join("\n"),
+        Some(Node::Action { content, .. }) => content,
+        Some(Node::Image { alt_text, .. }) => alt_text,
+        Some(Node::Divider) | None => String::new(),
+    };
+    let elements = all(message);
+    let shown = elements.iter().filter(|element| NodeType::of(element) != Some(NodeType::Raw));
+    let kind = |element: &Value| element.get(node::TYPE).and_then(Value::as_str).unwrap_or_default().to_owned();
+    shown.map(|element| (kind(element), words(element))).collect()
+}
+
 /// All words in the markup of Slack, for where there are no blocks.
 pub fn slack_text(message: &ProviderMessage<'_>) -> String {
     let words = |node: Node| match node {

@@ -39,11 +39,8 @@ mod teams_limits;
 mod twilio;
 mod webhook;
 
-use serde_json::Value;
-
 use crate::model::channel::Channel;
 use crate::model::provider::{Provider, RequestForm};
-use crate::render::{markdown, node};
 
 pub use effects::without_effect;
 pub use email::{Attachment, Email};
@@ -65,29 +62,18 @@ pub struct Output {
     pub body: String,
     /// An e-mail's; other channels have none.
     pub html: String,
-    pub elements: Vec<Value>,
+    /// Of each element its type and its words, without any markup.
+    pub blocks: Vec<(String, String)>,
 }
 
 pub fn output(message: &ProviderMessage<'_>) -> Output {
-    let mut elements = match elements::raw(message) {
-        Value::Array(elements) => elements,
-        _ => Vec::new(),
-    };
-    for element in elements.iter_mut().filter(|it| node::is_markdown(it)) {
-        let items = element.get(node::ITEMS).and_then(Value::as_array).map_or(0, Vec::len);
-        let texts = (0..items).map(|i| format!("/{}/{i}", node::ITEMS)).chain([format!("/{}", node::CONTENT)]);
-        for text in texts.collect::<Vec<_>>() {
-            if let Some(Value::String(text)) = element.pointer_mut(&text) {
-                *text = markdown::plain(text);
-            }
-        }
-    }
+    let blocks = elements::blocks(message);
     if message.channel == Channel::Email {
         let email = email::read(message, None);
-        return Output { subject: email.subject, body: email.text, html: email.html, elements };
+        return Output { subject: email.subject, body: email.text, html: email.html, blocks };
     }
     let subject = message.title().unwrap_or_default().to_owned();
-    Output { subject, body: message.text().to_owned(), html: String::new(), elements }
+    Output { subject, body: message.text().to_owned(), html: String::new(), blocks }
 }
 
 /// The complete HTML of an e-mail, as its provider would have been given it; other channels have none.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// What is put behind a mark of the data, since Slack knows no escape for one: a space without width, at which no bold or
 /// italic text begins or ends.
-const BREAK: char = '\u{200b}';
+pub const BREAK: char = '\u{200b}';
 
 /// A character of the author's, or one of the data that is text, whatever it is.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ fn chars(source: &str) -> Vec<ChatChar> {
 
 /// As plain text.
 pub fn plain(source: &str) -> String {
-    chars(source).into_iter().map(ChatChar::get).collect()
+    recalled(chars(source).into_iter().map(ChatChar::get).collect())
 }
 
 /// As Markdown for those who show it, such as Teams and Discord.
@@ -88,6 +88,48 @@ pub fn uncalled(text: &str) -> Cow<'_, str> {
         0 => Cow::Borrowed(text),
         _ => Cow::Owned(out + text.get(copied..).unwrap_or_default()),
     }
+}
+
+/// Whether data complete a call whose beginning stands before them, as in `@{{name}}`.
+pub fn completes_call(before: &str, data: &str) -> bool {
+    let parts = |name: &'static str| (0..name.len()).filter_map(move |at| name.split_at_checked(at));
+    let is_begun = |begun: &str| before.strip_suffix(begun).is_some_and(|before| before.ends_with('@'));
+    let is_completed =
+        |(begun, missing): (&str, &str)| is_begun(begun) && (is_called(data, missing) || missing.starts_with(data));
+    !data.is_empty() && CALLED.into_iter().flat_map(parts).any(is_completed)
+}
+
+/// An address that calls nobody, and leads where it did.
+pub fn uncalled_address(address: &str) -> Cow<'_, str> {
+    match uncalled(address) {
+        Cow::Owned(uncalled) => Cow::Owned(uncalled.replace("@\u{200b}", "%40")),
+        address => address,
+    }
+}
+
+/// What stands for the author's own calls while it is found out what else calls. Unicode keeps it out of texts.
+const AUTHORS_CALL: char = '\u{fdd6}';
+
+/// The author's words with their calls marked, for [`only_marked_call`].
+pub fn with_marked_calls(words: &str) -> String {
+    CALLED.into_iter().fold(without_marked_calls(words), |words, name| {
+        words.replace(&format!("@{name}"), &format!("{AUTHORS_CALL}{name}"))
+    })
+}
+
+/// Data have no such marks.
+pub fn without_marked_calls(data: &str) -> String {
+    data.replace(AUTHORS_CALL, "")
+}
+
+/// Words in which nothing calls but what is marked.
+pub fn only_marked_call(words: &str) -> String {
+    uncalled(words).replace(AUTHORS_CALL, "@")
+}
+
+/// Words for those who show no calls, as they were before [`uncalled`].
+pub fn recalled(words: String) -> String {
+    if words.contains(BREAK) { words.replace("@\u{200b}", "@") } else { words }
 }
 
 fn is_called(rest: &str, name: &str) -> bool {
@@ -306,6 +348,20 @@ mod tests {
             assert!(!calls_everyone(&uncalled(data)), "{data}");
         }
         assert!(calls_everyone("Hi @everyone!") && !calls_everyone("ada@hereford.example"));
+    }
+
+    #[test]
+    fn data_complete_no_call_of_the_authors() {
+        for (before, data) in [("Hi @", "everyone"), ("@", "here!"), ("@every", "one"), ("@", "he")] {
+            assert!(completes_call(before, data), "{before} {data}");
+        }
+        for (before, data) in [("@everyone", " x"), ("@", "ada"), ("@", "hereford"), ("", "everyone"), ("@", "")] {
+            assert!(!completes_call(before, data), "{before} {data}");
+        }
+        let words = format!("{} {}", with_marked_calls("@here"), without_marked_calls("@here \u{fdd6}everyone"));
+        assert_eq!(only_marked_call(&words), "@here @\u{200b}here everyone");
+        assert_eq!(uncalled_address("https://x.y?q=@everyone"), "https://x.y?q=%40everyone");
+        assert_eq!(recalled(uncalled("a @here").into_owned()), "a @here");
     }
 
     #[test]

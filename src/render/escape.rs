@@ -50,6 +50,14 @@ static MARKUP: template::Escape = template::Escape {
     when_changed: WhenChanged::EscapeFirst,
     line_break: Some("<br>"),
 };
+/// The same for what is to be a text of a chat.
+pub static CHAT_MARKUP: template::Escape = template::Escape {
+    words: mark_calls,
+    data: escape_unmarked,
+    raw: unmark_calls,
+    when_changed: WhenChanged::EscapeFirst,
+    line_break: Some("<br>"),
+};
 static ATTRIBUTE: template::Escape = template::Escape::new(attribute, attribute, attribute);
 static CSS: template::Escape = template::Escape::new(css_words, css, css);
 static CSS_URL: template::Escape = template::Escape::new(css_url, css_url, css_url);
@@ -107,6 +115,7 @@ fn css_url(out: &mut String, start: usize) {
 }
 
 fn markdown_url(out: &mut String, start: usize) {
+    uncall_address(out, start);
     OutputContext::MarkdownUrl.rewrite(out, start);
 }
 
@@ -123,12 +132,37 @@ fn markdown(out: &mut String, start: usize) {
     guard_start(out, start, "\\\\");
 }
 
-/// Data call nobody.
+/// Data call nobody, and complete no call that the author begins.
 fn uncall(out: &mut String, start: usize) {
+    if out.split_at_checked(start).is_some_and(|(before, data)| chat::completes_call(before, data)) {
+        out.insert(start, chat::BREAK);
+    }
     if let Some(Cow::Owned(uncalled)) = out.get(start..).map(chat::uncalled) {
         out.truncate(start);
         out.push_str(&uncalled);
     }
+}
+
+fn uncall_address(out: &mut String, start: usize) {
+    if let Some(Cow::Owned(uncalled)) = out.get(start..).map(chat::uncalled_address) {
+        out.truncate(start);
+        out.push_str(&uncalled);
+    }
+}
+
+fn mark_calls(out: &mut String, start: usize) {
+    let words = out.split_off(start);
+    out.push_str(&chat::with_marked_calls(&words));
+}
+
+fn unmark_calls(out: &mut String, start: usize) {
+    let data = out.split_off(start);
+    out.push_str(&chat::without_marked_calls(&data));
+}
+
+fn escape_unmarked(out: &mut String, start: usize) {
+    unmark_calls(out, start);
+    escape_html(out, start);
 }
 
 /// Data at the beginning of a line begin no list.
@@ -211,7 +245,10 @@ impl OutputContext {
     pub fn of_stripped(self) -> Rewrite {
         match self {
             OutputContext::Json => |out, start| strip(OutputContext::Json, out, start),
-            OutputContext::Chat => |out, start| strip(OutputContext::Chat, out, start),
+            OutputContext::Chat => |out, start| {
+                let html = out.split_off(start);
+                OutputContext::Chat.push(&chat::only_marked_call(&stripped::text(&html)), out);
+            },
             _ => |out, start| strip(OutputContext::Plain, out, start),
         }
     }
@@ -221,8 +258,14 @@ impl OutputContext {
         match self {
             OutputContext::Attribute => |out, start| address(OutputContext::Attribute, out, start),
             OutputContext::Json => |out, start| address(OutputContext::Json, out, start),
-            OutputContext::Chat => |out, start| address(OutputContext::Chat, out, start),
-            OutputContext::MarkdownUrl => |out, start| address(OutputContext::MarkdownUrl, out, start),
+            OutputContext::Chat => |out, start| {
+                uncall_address(out, start);
+                address(OutputContext::Chat, out, start);
+            },
+            OutputContext::MarkdownUrl => |out, start| {
+                uncall_address(out, start);
+                address(OutputContext::MarkdownUrl, out, start);
+            },
             _ => blank_script,
         }
     }

@@ -93,7 +93,7 @@ impl NodeText {
     pub fn plain(&self) -> String {
         let text = match self.form {
             TextForm::Unknown => self.source.clone(),
-            TextForm::Markdown => markdown::plain(&self.source),
+            TextForm::Markdown => chat::recalled(markdown::plain(&self.source)),
             TextForm::Chat | TextForm::Plain => chat::plain(&self.source),
         };
         format!("{}{text}", self.before)
@@ -162,11 +162,6 @@ pub fn without_format(node: &mut Value) {
             item => without_format(item),
         }
     }
-}
-
-/// Whether the content of a node is Markdown.
-pub fn is_markdown(node: &Value) -> bool {
-    node.get(FORMAT).is_some_and(|format| format == MARKDOWN)
 }
 
 impl NodeType {

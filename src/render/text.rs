@@ -9,7 +9,7 @@ use super::helpers::helpers;
 use super::markdown::{self, MarkdownForm};
 use super::scope::{NameTable, Scope};
 use crate::error::{Error, Result};
-use crate::template::{CompileError, Compiler, PARTS, ParsedText, Partials, Program, render};
+use crate::template::{self, CompileError, Compiler, PARTS, ParsedText, Partials, Program, render};
 
 /// A compiled text. The usual one is only words and variables.
 pub struct CompiledText(Program);
@@ -100,7 +100,14 @@ impl<'w> TextCompiler<'w> {
 
     /// Writes a text into such a context.
     pub fn text(&mut self, source: &str, context: OutputContext) -> std::result::Result<(), CompileError> {
-        let escape = context.of_text();
+        self.text_escaped(source, context.of_text())
+    }
+
+    fn text_escaped(
+        &mut self,
+        source: &str,
+        escape: &'static template::Escape,
+    ) -> std::result::Result<(), CompileError> {
         if !source.contains(['{', '\\', '\0']) {
             self.compiler.words_escaped(source, escape.words);
             return Ok(());
@@ -122,8 +129,9 @@ impl<'w> TextCompiler<'w> {
 
     /// Writes what of HTML is text. A tag may hold parts of blocks, so that is told apart when it is rendered.
     pub fn stripped(&mut self, source: &str, context: OutputContext) -> std::result::Result<(), CompileError> {
+        let is_chat = context == OutputContext::Chat;
         self.compiler.begin();
-        self.text(source, OutputContext::Markup)?;
+        self.text_escaped(source, if is_chat { &escape::CHAT_MARKUP } else { OutputContext::Markup.of_text() })?;
         self.compiler.finish_with(context.of_stripped());
         Ok(())
     }

@@ -196,6 +196,8 @@ fn what_content_says_without_effect_is_told_once_a_job() {
         ] },
         { "type": "jsonnet", "content": "{}" },
         { "type": "text", "content": "all of it", "align": "left", "font_size": "12px", "bold": "true", "id": "x" },
+        { "type": "action", "content": "Go", "href": "https://x.example", "style": "link", "color": "red",
+            "background_color": "blue", "padding": "1px", "width": "5px", "border_color": "red" },
     ] });
     customer.post("/send", &json!({ "message": { "to": { "email": "a@example.com" }, "content": content } })).ok(202);
     let job_id = customer.create(json!({ "message": { "content": content } }));
@@ -209,10 +211,14 @@ fn what_content_says_without_effect_is_told_once_a_job() {
         "elements[1].imgHref has no effect",
         "elements[1].elements[0].locales.fr.text has no effect",
         "elements[2].type has no effect: Jsonnet is not evaluated",
+        "elements[4].background_color has no effect",
+        "elements[4].padding has no effect",
+        "elements[4].width has no effect",
+        "elements[4].border_color has no effect",
     ] {
         assert_eq!(log.matches(part).count(), 2, "{part}: {log}");
     }
-    assert!(!log.contains("elements[3]"), "{log}");
+    assert!(!log.contains("elements[3]") && !log.contains("elements[4].color"), "{log}");
 }
 
 #[test]

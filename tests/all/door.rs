@@ -260,6 +260,7 @@ fn a_route_that_is_not_there_tells_the_nearest() {
         ("GET", "/users/ada", "nearest is GET /users/{user_id}/preferences (list a user's preferences) or GET"),
         ("GET", "/outbox", "nearest is GET /_bulkd/outbox (list the outbox)"),
         ("PATCH", "/send", "with this path there is POST (send a message)"),
+        ("PUT", "/bulk/abc", "with this path there is POST (add users to a job) and GET (get a job)"),
         ("GET", "/templates", "nearest is GET /notifications (list templates)"),
         ("GET", "/jobs/1-6a", "nearest is GET /bulk/{job_id} (get a job)"),
         ("POST", "/brand", "nearest is POST /brands (create a brand)"),
@@ -270,6 +271,7 @@ fn a_route_that_is_not_there_tells_the_nearest() {
         let refused = customer.send(method, path, (method != "GET").then_some("{}")).refused(404);
         let expected = format!("there is no route {method} {path}; {told}");
         assert!(refused.starts_with(&expected), "said     {refused}\nexpected {expected}");
+        assert!(path != "/bulk/abc" || !refused.contains("/_bulkd/"), "{refused}");
     }
     for path in ["/nowhere/at/all", "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p", "/%ff", "/xyz?x=y"] {
         let refused = customer.get(path).refused(404);

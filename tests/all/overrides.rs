@@ -254,3 +254,31 @@ fn an_override_that_is_no_object_is_told_by_its_path_or_refused() {
     let error = customer.post("/send", &message("override", json!(5))).refused(400);
     assert!(error.starts_with("message.override: expected an object"), "{error}");
 }
+
+#[test]
+fn of_a_request_that_cannot_be_made_the_error_alone_is_told() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let message = |over: Value| {
+        json!({ "message": {
+            "to": { "email": "ada@example.com" }, "content": { "title": "T", "body": "B" },
+            "channels": { "email": { "override": over.clone() } }, "providers": { "sendgrid": { "override": over } },
+        } })
+    };
+    let others =
+        json!({ "cc": "c@example.com", "subject": "S", "reply_to": "r@example.com", "headers": { "X-A": "b" } });
+    let mut from = others.clone();
+    from["from"] = json!("nope");
+    let mut attachments = others.clone();
+    attachments["attachments"] = json!([{ "filename": "f", "contentType": "text/plain", "data": "!!!" }]);
+    for over in [from, attachments] {
+        customer.post("/send", &message(over)).ok(202);
+    }
+    let mut slip = others;
+    slip["subjekt"] = json!("S");
+    customer.post("/send", &message(slip)).ok(202);
+    daemon.logs("message.channels.email.override.subjekt has no effect");
+    daemon.logs("message.providers.sendgrid.override.subjekt has no effect");
+    let log = daemon.stderr();
+    assert_eq!(log.matches("has no place for it").count(), 2, "{log}");
+}

@@ -108,6 +108,8 @@ fn a_recipient_without_any_address_is_sent_to_and_reached_by_nothing() {
         (json!({ "discord": "768" }), "message.to.discord: expected an object, found a string"),
         (json!({ "slack": { "channel": 5 } }), "message.to.slack.channel: expected a string, found integer 5"),
         (json!({ "firebaseToken": "" }), "message.to.firebaseToken: expected a token"),
+        (json!({ "airship": { "device_types": ["ios"] } }), "message.to.airship: expected an audience"),
+        (json!({ "pusherBeams": { "interest": "x" } }), "message.to.pusherBeams: expected a token"),
         (json!({ "tenant_id": "acme" }), "message.to.tenant_id: tenants have no members here"),
     ] {
         let refused = customer.post("/send", &json!({ "message": { "to": to, "content": hello() } })).refused(400);
@@ -275,6 +277,50 @@ fn the_log_tells_of_a_recipient_whose_address_is_called_otherwise() {
     daemon.logs("message.to.mobile addresses nobody");
     let log = daemon.stderr();
     assert_eq!(log.matches("addresses nobody").count(), 7, "{log}");
+}
+
+#[test]
+fn the_log_tells_of_an_address_beside_a_user_that_is_none() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let addresses = [
+        (json!({ "discord": { "channelId": "1" } }), "discord has no effect: expected channel_id or user_id"),
+        (json!({ "discord": "1" }), "discord has no effect: expected an object, found a string"),
+        (json!({ "slack": { "access_token": "x" } }), "slack has no effect: expected "),
+        (json!({ "ms_teams": { "tenant_id": "x" } }), "ms_teams has no effect: expected "),
+        (json!({ "webhook": "https://x.example" }), "webhook has no effect: expected an object, found a string"),
+        (json!({ "firebaseToken": [] }), "firebaseToken has no effect: expected a token"),
+        (json!({ "apn": {} }), "apn has no effect: expected a token"),
+        (json!({ "expo": {} }), "expo has no effect: expected a token"),
+        (json!({ "onesignal": {} }), "onesignal has no effect: expected a token"),
+        (json!({ "target_arn": "" }), "target_arn has no effect: expected a token"),
+        (json!({ "airship": { "device_types": ["ios"] } }), "airship has no effect: expected an audience"),
+        (json!({ "slak": { "channel": "C1" } }), "slak addresses nobody; 'slack' is meant"),
+        (json!({ "emial": "ada@example.com" }), "emial addresses nobody; 'email' is meant"),
+    ];
+    for (to, expected) in &addresses {
+        let mut to = to.clone();
+        to["user_id"] = json!("ada");
+        send(&customer, json!({ "to": to, "content": hello() }));
+        daemon.logs(&format!("message.to.{expected}"));
+    }
+    let job_id = customer.create(json!({ "content": hello() }));
+    let user = |(i, (it, _)): (usize, &(Value, &str))| json!({ "recipient": format!("u-{i}"), "profile": it });
+    let users: Vec<Value> = addresses.iter().enumerate().map(user).collect();
+    customer.ingest(&job_id, json!(users));
+    for (i, (_, expected)) in addresses.iter().enumerate() {
+        daemon.logs(&format!("users[{i}].profile.{expected}"));
+    }
+    let sound = json!({
+        "user_id": "ada", "slack": { "channel": "C1" }, "expo": "t", "apn": { "token": "t" }, "emails": null,
+        "airship": { "audience": { "tag": "x" } }, "facebookPSID": "1", "pagerduty": {}, "name": "A", "tier": "gold",
+    });
+    let before = daemon.stderr().matches(" no effect").count() + daemon.stderr().matches("nobody").count();
+    send(&customer, json!({ "to": sound, "content": hello() }));
+    send(&customer, json!({ "to": { "user_id": "ada", "expoo": "t" }, "content": hello() }));
+    daemon.logs("message.to.expoo addresses nobody; 'expo' is meant");
+    let log = daemon.stderr();
+    assert_eq!(log.matches(" no effect").count() + log.matches("nobody").count(), before + 1, "{log}");
 }
 
 #[test]

@@ -390,3 +390,92 @@ fn blank(value: &mut Value, id: &str) {
         _ => {}
     }
 }
+
+#[test]
+fn only_the_author_calls_everyone_on_discord() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let carried = |elements: Value, name: &str| {
+        let message = json!({
+            "to": { "user_id": "ada", "discord": { "channel_id": "1" } },
+            "content": { "version": "2022-01-01", "elements": elements }, "data": { "name": name },
+            "routing": { "method": "single", "channels": ["discord"] },
+        });
+        let sent = customer.post("/send", &json!({ "message": message })).ok(202);
+        let path = format!("/_bulkd/outbox?fields=all&message_id={}", sent["requestId"].as_str().unwrap());
+        customer.get(&path).json()["items"][0]["request"]["body"].take()
+    };
+    let text = |content: &str| json!([{ "type": "text", "content": content }]);
+    let html = |content: &str| json!([{ "type": "html", "content": content }]);
+    let item = |item: Value| {
+        json!([{ "type": "list", "list_type": "unordered", "elements": [
+        { "type": "list-item", "elements": [item] },
+    ] }])
+    };
+    let address = "https://x.example?q={{name}}";
+    let silent = [
+        text("Hi {{name}}"),
+        text("Hi **you** {{{name}}}"),
+        html("<p>Hi {{name}}</p>"),
+        html("<ul><li>{{name}}</li></ul>"),
+        html("<p>{{{name}}} <a href=\"https://x.example?q={{name}}\">x</a></p>"),
+        json!([{ "type": "action", "content": "Go", "href": address }]),
+        json!([{ "type": "action", "content": "{{name}}", "href": "{{name}}" }]),
+        json!([{ "type": "image", "src": address, "alt_text": "{{name}}" }]),
+        json!([{ "type": "quote", "content": "{{name}}" }]),
+        item(json!({ "type": "link", "content": "Go", "href": address })),
+        item(json!({ "type": "link", "content": "Go", "href": "{{name}}" })),
+        item(json!({ "type": "action", "content": "{{name}}", "href": "{{name}}" })),
+    ];
+    for (elements, name) in silent.iter().flat_map(|it| ["@everyone", "@here", "<@9> @here!"].map(|name| (it, name))) {
+        let body = carried(elements.clone(), name);
+        assert_eq!(body["allowed_mentions"], json!({ "parse": [] }), "{elements} {name}: {body}");
+    }
+    // Nor do data complete what the author begins, or tags hide it.
+    for (elements, name) in [
+        (text("Hi @{{name}}"), "everyone"),
+        (text("Hi @every{{name}}"), "one"),
+        (text("**Hi** @{{name}}"), "here"),
+        (html("<p>Hi @{{name}}</p>"), "everyone"),
+        (html("<p>{{{name}}}</p>"), "&#64;everyone @<b>here</b>"),
+    ] {
+        let body = carried(elements.clone(), name);
+        assert_eq!(body["allowed_mentions"], json!({ "parse": [] }), "{elements} {name}: {body}");
+    }
+    for elements in [text("@everyone {{name}}"), html("<p>@here {{name}}</p>"), html("<li>@everyone</li>")] {
+        let body = carried(elements.clone(), "ada@hereford.example");
+        assert_eq!(body["allowed_mentions"], json!({ "parse": ["everyone"] }), "{elements}: {body}");
+        assert!(!body["content"].as_str().unwrap().contains('\u{200b}'), "{body}");
+    }
+}
+
+#[test]
+fn the_words_of_a_list_and_of_an_image_that_leads_somewhere_are_there() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let elements = json!([
+        { "type": "text", "content": "Hi {{name}}" },
+        { "type": "list", "list_type": "unordered", "elements": [
+            { "type": "list-item", "content": "for {{name}}" },
+            { "type": "list-item", "content": "**two**" },
+        ] },
+        { "type": "image", "src": "https://x.example/a.png", "alt_text": "Logo", "href": "https://x.example" },
+    ]);
+    let by_provider = deliveries(&customer, &elements, &json!({ "name": "@everyone" }));
+    for (provider, delivery) in &by_provider {
+        let path = format!("/messages/{}/output", delivery["message_id"].as_str().unwrap());
+        let outputs = customer.get(&path).ok(200)["results"].take();
+        let of_channel = |it: &&Value| it["channel"] == delivery["channel"];
+        for output in outputs.as_array().unwrap().iter().filter(of_channel) {
+            let blocks = output["content"]["blocks"].to_string();
+            assert!(!blocks.contains('\u{200b}'), "{provider}: {blocks}");
+            for block in output["content"]["blocks"].as_array().unwrap().iter().filter(|it| it["type"] == "list") {
+                assert_eq!(block["text"], "• for @everyone\n• two", "{provider}");
+            }
+        }
+    }
+    for provider in ["sendgrid", "twilio"] {
+        let body = by_provider[provider]["body"].as_str().unwrap();
+        assert!(body.contains("Logo (https://x.example)"), "{provider}: {body}");
+    }
+}

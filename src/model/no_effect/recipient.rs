@@ -3,6 +3,7 @@
 use crate::error::shown;
 use crate::json::Object;
 use crate::model::provider::{Borrowed, PROFILE_KEYS, Provider};
+use crate::model::send_to;
 
 /// Members of a bulk user. The last three are what `GET /bulk/{job_id}/users` adds: they may be sent back.
 const USER: [&str; 11] = [
@@ -39,7 +40,8 @@ const MEANT_IN_PROFILE: &[(&[&str], &str)] =
     &[(&["emailAddress", "email_address", "mail"], "email"), (&["phone", "phoneNumber", "mobile"], "phone_number")];
 
 /// Members that a text may show, and that are probably meant for something else; `at` is where they stand.
-pub fn slips(names: &[&str], place: Place, at: &str) -> Vec<String> {
+pub fn slips(members: &[(String, String)], place: Place, at: &str) -> Vec<String> {
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
     let meant = |name: &str| {
         let in_to = MEANT_IN_TO.iter().filter(|_| place == Place::To);
         let found = in_to.chain(MEANT_IN_PROFILE).find(|(slips, _)| slips.contains(&name));
@@ -48,7 +50,7 @@ pub fn slips(names: &[&str], place: Place, at: &str) -> Vec<String> {
     // Their keys are nearly the same.
     let is_addressed = |provider: Provider| provider.row().profile_keys.iter().any(|key| names.contains(key));
     let mut told = Vec::new();
-    for name in names {
+    for (name, (_, value)) in names.iter().zip(members) {
         let is_key = || PROFILE_KEYS.iter().any(|(key, _)| key == name);
         if let Some(meant) = meant(name) {
             told.push(format!("{at}.{} addresses nobody; '{meant}' is meant", shown(name)));
@@ -65,9 +67,55 @@ pub fn slips(names: &[&str], place: Place, at: &str) -> Vec<String> {
                 _ => format!("has its address in {}", row.reached_by()),
             };
             told.push(format!("{at}.{name} addresses nobody: {} {by}", provider.name()));
+        } else if let Some((_, provider)) = PROFILE_KEYS.iter().find(|(key, _)| key == name) {
+            told.extend(without_address(*provider, value, &format!("{at}.{name}")));
+        } else if let Some(meant) = nearest(name, place).filter(|meant| !names.contains(meant)) {
+            told.push(format!("{at}.{} addresses nobody; '{meant}' is meant", shown(name)));
         }
     }
     told
+}
+
+/// What is told of an address that is none. A provider that needs none takes what it is given.
+fn without_address(provider: Provider, value: &str, at: &str) -> Option<String> {
+    let refused = match provider.row().borrows {
+        None => send_to::address(provider, value, at).err()?.public_message(),
+        Some(_) => return None,
+    };
+    let why = refused.strip_prefix(at).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&refused);
+    Some(format!("{at} has no effect: {why}"))
+}
+
+/// Members of `to` that are no keys of providers.
+const IN_TO: [&str; 11] = [
+    "user_id",
+    "list_id",
+    "list_pattern",
+    "audience_id",
+    "tenant_id",
+    "account_id",
+    "data",
+    "locale",
+    "preferences",
+    "context",
+    "filters",
+];
+const IN_ALL: [&str; 2] = ["email", "phone_number"];
+
+/// The address that a name is a slip of. Of the first character there is none, which keeps this quick.
+fn nearest(name: &str, place: Place) -> Option<&'static str> {
+    let own = if place == Place::To { IN_TO.as_slice() } else { &[] };
+    let known = || own.iter().chain(&IN_ALL).copied().chain(PROFILE_KEYS.iter().map(|(key, _)| *key));
+    if known().any(|key| key == name) {
+        return None;
+    }
+    let is_near = |key: &&str| {
+        key.len() >= 4
+            && key.len().abs_diff(name.len()) <= 1
+            && key.as_bytes().first() == name.as_bytes().first()
+            && strsim::damerau_levenshtein(key, name) == 1
+    };
+    known().filter(|key| !IN_TO.contains(key) || *key == "user_id").find(is_near)
 }
 
 /// What people write in a bulk user, and what they mean by it.
@@ -94,15 +142,14 @@ pub fn of_user(user: &str, at: impl Fn() -> String) -> Vec<(String, String)> {
                 return;
             }
         };
-        let mut names = Vec::new();
+        let mut members = Vec::new();
         let looked = Object::of(value).for_each(|name, value| {
             if value != "null" {
-                names.push(name.to_owned());
+                members.push((name.to_owned(), value.to_owned()));
             }
         });
         if looked.is_ok() {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let slips = slips(&names, place, name);
+            let slips = slips(&members, place, name);
             told.extend(slips.into_iter().map(|slip| (slip.clone(), format!("{}.{slip}", at()))));
         }
     });

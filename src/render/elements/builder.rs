@@ -410,8 +410,10 @@ impl<'b> Builder<'b> {
 
     /// Writes the words of a button, in which only emphasis is Markdown.
     pub fn label(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
-        // Buttons of chats have plain words.
-        let context = if self.is_chat() { OutputContext::Json } else { self.context };
+        self.label_in(words, element, self.context)
+    }
+
+    pub fn label_in(&mut self, words: &LocalizedText, element: &Element, context: OutputContext) -> Result<()> {
         let form = if context == OutputContext::Html { MarkdownForm::Html } else { MarkdownForm::Plain(context) };
         self.write(words, element, |writer, source| match markdown::is_emphasized(source) {
             true => writer.markdown(source, form),

@@ -246,7 +246,8 @@ fn action(
     begin(builder, NodeType::Action);
     begin_string(builder, CONTENT);
     match element.kind {
-        ElementKind::Action { .. } => builder.label(words, element)?,
+        // Buttons of chats have plain words.
+        ElementKind::Action { .. } => builder.label_in(words, element, OutputContext::Json)?,
         _ => builder.words_in(words, element, OutputContext::Json)?,
     }
     builder.markup("\"");

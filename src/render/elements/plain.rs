@@ -31,9 +31,12 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup(": ");
             builder.address(href, element)
         }
-        ElementKind::Image { src, alt, .. } => {
+        ElementKind::Image { src, href, alt, .. } => {
             builder.next();
-            builder.words(alt.as_ref().unwrap_or(src), element)
+            match (alt, href.as_ref().filter(|href| builder.has(href))) {
+                (None, None) => builder.words(src, element),
+                _ => image(builder, element, alt.as_ref(), href.as_ref()),
+            }
         }
         ElementKind::Divider => {
             builder.next();
@@ -79,6 +82,24 @@ fn label(builder: &mut Builder<'_>, element: &Element, words: &LocalizedText) ->
     }
 }
 
+/// What stands for an image, and where it leads.
+fn image(
+    builder: &mut Builder<'_>,
+    element: &Element,
+    alt: Option<&LocalizedText>,
+    href: Option<&LocalizedText>,
+) -> Result<()> {
+    let alt = alt.filter(|alt| builder.has(alt));
+    if let Some(alt) = alt {
+        builder.words(alt, element)?;
+    }
+    let Some(href) = href.filter(|href| builder.has(href)) else { return Ok(()) };
+    builder.markup(if alt.is_some() { " (" } else { "" });
+    builder.address(href, element)?;
+    builder.markup(if alt.is_some() { ")" } else { "" });
+    Ok(())
+}
+
 /// Whether an element is a part of a line.
 pub fn is_part(element: &Element) -> bool {
     matches!(element.kind, ElementKind::Span { .. } | ElementKind::Link { .. })
@@ -107,7 +128,7 @@ pub fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             Ok(())
         }
         ElementKind::Link { words, .. } | ElementKind::Action { words, .. } => label(builder, element, words),
-        ElementKind::Image { alt, .. } => alt.iter().try_for_each(|alt| builder.words(alt, element)),
+        ElementKind::Image { href, alt, .. } => image(builder, element, alt.as_ref(), href.as_ref()),
         ElementKind::Html { words } => builder.stripped(words, element),
         ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider => Ok(()),
         ElementKind::Text { words: Some(words), markdown, .. } if builder.is_markdown(words, *markdown) => {

@@ -1,6 +1,6 @@
 //! The properties of style that an element has.
 
-use super::super::element::{Align, ElementKind, TextRole, TextStyle};
+use super::super::element::{ActionStyle, Align, ElementKind, TextRole, TextStyle};
 use super::super::looks::{Look, Looks};
 use super::fields::ElementMembers;
 use super::members::{ObjectMembers, scalar};
@@ -31,6 +31,7 @@ impl ElementMembers<'_> {
             ElementKind::Channel { .. } => {
                 &[Look::Background, Look::BodyColor, Look::FontFamily, Look::FontSize, Look::LineHeight, Look::Padding]
             }
+            ElementKind::Action { style: ActionStyle::Link, .. } => &[Look::Color, Look::FontSize],
             ElementKind::Action { .. } => &[Look::Color, Look::Background, Look::Padding, Look::FontSize, Look::Width],
             ElementKind::Image { .. } => &[Look::Width, Look::Height, Look::Padding],
             ElementKind::Divider => &[Look::Color, Look::Padding],
@@ -49,6 +50,7 @@ impl ElementMembers<'_> {
             kind,
             ElementKind::Span { .. }
                 | ElementKind::Link { .. }
+                | ElementKind::Action { style: ActionStyle::Link, .. }
                 | ElementKind::Channel { .. }
                 | ElementKind::ListItem { .. }
         );
