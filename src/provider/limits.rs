@@ -118,6 +118,10 @@ impl ProviderChecks {
                 _ => ProviderVerdict::Taken,
             };
         }
+        // Nothing else of its request is looked at, and to make it takes as long as the message does.
+        if check.overriding.is_none() && form == RequestForm::Sendgrid && rendered.subject.is_none_or(str::is_empty) {
+            return ProviderVerdict::Refused(NO_SUBJECT.to_owned());
+        }
         let data: Option<Value> = is_push.then(|| serde_json::from_str(&text).ok()).flatten();
         let mut message = sample(rendered, check.overriding.as_ref());
         message.data = data.as_ref();
@@ -132,6 +136,10 @@ impl ProviderChecks {
         }
     }
 }
+
+/// What SendGrid says to an e-mail without a subject.
+const NO_SUBJECT: &str = "400: The subject is required. You can get around this requirement if you use a template with a \
+                          subject defined or if every personalization has a subject defined.";
 
 /// What a provider makes of a message.
 #[derive(Debug)]
@@ -368,11 +376,7 @@ fn sendgrid(request: &Value) -> Option<String> {
         && is_missing(request.get("template_id"))
         && personalizations.iter().any(|it| is_missing(it.get("subject")))
     {
-        return Some(
-            "400: The subject is required. You can get around this requirement if you use a template with a subject \
-             defined or if every personalization has a subject defined."
-                .to_owned(),
-        );
+        return Some(NO_SUBJECT.to_owned());
     }
     for (i, personalization) in personalizations.iter().enumerate() {
         let mut seen = HashSet::new();

@@ -367,11 +367,11 @@ impl Store {
     /// The reader is used again if `is_sound` says so of what came of the query.
     fn run<T>(
         &self,
-        reader: Reader<'_>,
+        mut reader: Reader<'_>,
         query: impl FnOnce(&Db<'_>) -> T,
         is_sound: impl FnOnce(&T) -> bool,
     ) -> Result<T> {
-        reader.conn().prepare_cached("BEGIN")?.execute([])?;
+        reader.begin().prepare_cached("BEGIN")?.execute([])?;
         let db = Db::new(reader.conn(), self.clock.now()).with_outcomes(&self.outcomes).with_texts(&self.texts);
         let result = query(&db);
         let ended = reader.conn().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
@@ -584,6 +584,16 @@ mod tests {
             store.stop();
             threads.join();
         }
+    }
+
+    #[test]
+    fn a_reader_that_was_not_needed_is_used_again() {
+        let (store, threads) = open();
+        assert!(store.read_for_request(marked(Kind::NotFound)).is_err());
+        drop(store.reader_at_once().unwrap());
+        assert!(store.read_for_request(is_marked).unwrap());
+        store.stop();
+        threads.join();
     }
 
     #[test]

@@ -20,21 +20,21 @@ pub fn suits_dark(html: &str) -> bool {
         let (before, behind) = (html.get(..end).unwrap_or_default(), html.get(end + mark.len()..).unwrap_or_default());
         let before = before.trim_end_matches(' ');
         if ends_with(before, "background") || ends_with(before, "background-color") || ends_with(before, "bgcolor") {
-            return [SHADE, "none", "transparent", "inherit"].contains(&&*value(behind)) || is_of_a_button(before);
+            return [SHADE, "none", "transparent", "inherit"].contains(&value(behind)) || is_of_a_button(before);
         }
         if !ends_with(before, "color") || ends_with(before, "-color") {
             return true;
         }
         let value = value(behind);
-        [LINK, SUBTEXT, FAINT, "inherit"].contains(&&*value) || is_light(&value)
+        [LINK, SUBTEXT, FAINT, "inherit"].contains(&value) || is_light(value)
     })
 }
 
 /// What a text that follows a property's or an attribute's name sets it to.
-fn value(behind: &str) -> String {
-    let value = behind.chars().take(VALUE_CHARACTERS).collect::<String>();
-    let value = value.trim_start_matches([' ', '"', '\'']).split([';', '"', '\'', '<', '>', '!']).next();
-    value.unwrap_or_default().trim().to_owned()
+fn value(behind: &str) -> &str {
+    let end = behind.char_indices().nth(VALUE_CHARACTERS).map_or(behind.len(), |(at, _)| at);
+    let value = behind[..end].trim_start_matches([' ', '"', '\'']);
+    value.split([';', '"', '\'', '<', '>', '!']).next().unwrap_or_default().trim()
 }
 
 fn ends_with(text: &str, end: &str) -> bool {

@@ -4,6 +4,8 @@
 //! sheet only adds what phones and dark modes understand. Outlook knows no `max-width`, so a table of a fixed width that
 //! no other client sees stands around the card.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::dark::suits_dark;
@@ -49,7 +51,7 @@ const OUTLOOK: &str = "<!--[if mso]><xml><o:OfficeDocumentSettings><o:AllowPNG/>
 <style>td,th,p,li,a,h1,h2,h3{font-family:'Segoe UI',Arial,sans-serif!important}</style><![endif]-->";
 
 /// The colours of a dark mode. Those of elements are found by their values, so that what the author chose stays.
-fn dark_styles() -> String {
+static DARK_STYLES: LazyLock<String> = LazyLock::new(|| {
     format!(
         "@media (prefers-color-scheme:dark){{
 .bulkd-page{{background-color:#0d1117!important}}
@@ -63,7 +65,7 @@ fn dark_styles() -> String {
 }}
 "
     )
-}
+});
 
 /// What stands around the words of an e-mail.
 #[derive(Clone, Copy, Default)]
@@ -98,7 +100,7 @@ pub fn html(content: Option<&str>, body: &str, frame: &Frame<'_>) -> String {
     // What the author coloured for a light page stays on one.
     let is_dark_too = look.suits_dark() && suits_dark(&inner);
     let schemes = if is_dark_too { "light dark" } else { "light" };
-    let dark = if is_dark_too { dark_styles() } else { String::new() };
+    let dark = if is_dark_too { DARK_STYLES.as_str() } else { "" };
     let Look { background, card, width, .. } = &look;
     format!(
         r#"<!doctype html>
@@ -331,7 +333,9 @@ impl<'a> Look<'a> {
 
     /// The networks that the brand can be found in, with their addresses.
     fn socials(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        SOCIAL.iter().filter_map(|(name, label)| {
+        // Most messages have no brand, and every one passes here.
+        let social = if self.email.is_some() { SOCIAL } else { &[] };
+        social.iter().filter_map(|(name, label)| {
             let at = |end: &str| self.text(&format!("/footer/social/{name}{end}"));
             at("/url").or(at("")).filter(|href| link(href).is_some()).map(|href| (*label, href))
         })

@@ -27,10 +27,10 @@ pub struct Readers {
     leave: Sender<()>,
 }
 
-/// A connection in use. Dropped, it leaves room for a new one; given back, it is used again.
+/// A connection that is somebody's. Dropped in the middle of a query it leaves room for a new one, else it is used again.
 pub struct Reader<'a> {
     conn: Option<Connection>,
-    sound: bool,
+    is_sound: bool,
     readers: &'a Readers,
 }
 
@@ -63,7 +63,7 @@ impl Readers {
     }
 
     fn reader(&self, conn: Option<Connection>) -> Result<Reader<'_>> {
-        let mut reader = Reader { conn, sound: false, readers: self };
+        let mut reader = Reader { conn, is_sound: true, readers: self };
         if reader.conn.is_none() {
             reader.conn = Some(file::open_reader(&self.path)?);
         }
@@ -83,15 +83,21 @@ impl Reader<'_> {
         self.conn.as_ref().expect("a reader has a connection from take to drop")
     }
 
+    /// A query begins, of which nobody knows how it leaves the connection.
+    pub fn begin(&mut self) -> &Connection {
+        self.is_sound = false;
+        self.conn()
+    }
+
     /// Its last query went well.
     pub fn give_back(mut self) {
-        self.sound = true;
+        self.is_sound = true;
     }
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        let _ = match self.conn.take().filter(|_| self.sound) {
+        let _ = match self.conn.take().filter(|_| self.is_sound) {
             Some(conn) => self.readers.back.try_send(conn).is_ok(),
             None => self.readers.leave.try_send(()).is_ok(),
         };
