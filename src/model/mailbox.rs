@@ -171,8 +171,26 @@ fn without_comments(text: &str) -> (Cow<'_, str>, Option<String>) {
 
 /// Why nothing can be sent to an address.
 pub fn problem(address: &str) -> Option<String> {
+    if is_plain(address) {
+        return None;
+    }
     let error = in_ascii(address).parse::<Address>().err()?;
     Some(format!("'{}' is not an e-mail address: {error}", in_line(address)))
+}
+
+/// Whether an address is of the kind that nearly all are, in which nothing can be wrong. Every message asks, and to parse an
+/// address takes as long as to fill in a short text.
+fn is_plain(address: &str) -> bool {
+    let is_word = |word: &str, others: &[u8]| {
+        let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || others.contains(byte);
+        let ends = [word.as_bytes().first(), word.as_bytes().last()];
+        word.len() < 64
+            && ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+            && word.bytes().all(|it| is_inner(&it))
+    };
+    let Some((local, domain)) = address.split_once('@') else { return false };
+    let is_local = local.len() < 64 && local.split('.').all(|word| is_word(word, b"+-_"));
+    is_local && domain.len() < 200 && domain.split('.').all(|label| is_word(label, b"-"))
 }
 
 /// The address of a recipient, without the name that may be beside it.
@@ -267,6 +285,27 @@ pub fn parts(address: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_plain_is_an_address() {
+        let words =
+            ["a", "9", "a-b", "A_b+c", "-a", "a-", "a..b", ".", "", "é", "a b", &"x".repeat(63), &"x".repeat(64)];
+        let mut plain = 0;
+        for local in words {
+            for [domain, end] in
+                [["a", "b"], ["a-b", "io"], ["-a", "io"], ["a", "-"], ["", "io"], ["a", ""], [words[11], "io"]]
+            {
+                for address in
+                    [format!("{local}@{domain}.{end}"), format!("{local}.{local}@{domain}"), format!("{local}{end}")]
+                {
+                    let parsed = in_ascii(&address).parse::<Address>();
+                    assert!(!is_plain(&address) || parsed.is_ok(), "{address}");
+                    plain += usize::from(is_plain(&address));
+                }
+            }
+        }
+        assert!(plain > 20, "{plain}");
+    }
 
     #[test]
     fn mailboxes_are_read_as_a_header_has_them() {
