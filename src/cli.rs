@@ -56,6 +56,8 @@ pub enum Command {
     Ready(Ready),
     /// Ask a running daemon what passed there and would hurt at Courier.
     Doctor(Doctor),
+    /// Create a job that was built here in another place, such as the real service, with its users, and run it there.
+    Promote(Promote),
 }
 
 #[derive(Args, Debug)]
@@ -247,6 +249,42 @@ pub struct Doctor {
     pub fail_on: Option<String>,
 }
 
+#[derive(Args, Debug)]
+pub struct Promote {
+    /// The job to promote. It stays as it is.
+    #[arg(value_name = "JOB", value_parser = job_id)]
+    pub job_id: String,
+
+    /// Where to create it, such as https://api.courier.com.
+    #[arg(long, value_name = "URL", value_parser = service)]
+    pub to: String,
+
+    /// The API key there.
+    #[arg(long, value_name = "KEY", env = "BULKD_PROMOTE_API_KEY", hide_env_values = true, value_parser = api_key)]
+    pub api_key: String,
+
+    /// The running daemon that has the job.
+    #[arg(long, value_name = "URL", env = "COURIER_BASE_URL", default_value = "http://127.0.0.1:4010")]
+    #[arg(value_parser = base_url)]
+    pub from: String,
+
+    /// The API key whose environment the job is in.
+    #[arg(long, value_name = "KEY", env = "COURIER_API_KEY", hide_env_values = true, value_parser = api_key)]
+    pub from_api_key: String,
+
+    /// Users in one call.
+    #[arg(long, value_name = "N", default_value = "500", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub batch: u64,
+
+    /// Add the users, and leave the job for somebody else to run.
+    #[arg(long)]
+    pub no_run: bool,
+
+    /// Show what would be sent, and send nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 impl Serve {
     /// The settings that these flags mean.
     pub fn config(self) -> Config {
@@ -306,6 +344,26 @@ fn base_url(text: &str) -> Result<String, &'static str> {
         return Err(EXPECTED);
     }
     Ok(format!("http://{rest}"))
+}
+
+/// Where the API of a service is, by either scheme.
+fn service(text: &str) -> Result<String, &'static str> {
+    const EXPECTED: &str = "expected the URL of a service without a path, such as https://api.courier.com";
+    let base = text.trim_end_matches('/');
+    let rest = base.strip_prefix("https://").or(base.strip_prefix("http://")).ok_or(EXPECTED)?;
+    if rest.is_empty() || rest.contains(['/', '?', '#', '@', ' ']) {
+        return Err(EXPECTED);
+    }
+    Ok(base.to_owned())
+}
+
+/// The id of a job, as it can stand in a path.
+fn job_id(text: &str) -> Result<String, &'static str> {
+    let is_of_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if text.is_empty() || !text.bytes().all(is_of_id) {
+        return Err("expected the id of a job, such as 1-67890abc-0123456789abcdef01234567");
+    }
+    Ok(text.to_owned())
 }
 
 /// Where to listen, and the name by which it was given.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod app;
 pub mod demo;
 pub mod doctor;
+pub mod promote;
 pub mod ready;
 
 pub mod http;

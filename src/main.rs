@@ -9,12 +9,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use bulkd::app::App;
-use bulkd::cli::{Backup, Cli, Command, Demo, Doctor, Restore, Serve};
+use bulkd::cli::{Backup, Cli, Command, Demo, Doctor, Promote, Restore, Serve};
 use bulkd::error::{Error, Result};
 use bulkd::http::reachable;
 use bulkd::logging::{self, Logging};
 use bulkd::output::{LineOutput, megabytes};
-use bulkd::{demo, doctor, ready, store};
+use bulkd::{demo, doctor, promote, ready, store};
 
 /// It gives back what a burst has used by a thread of its own, also where nothing happens any more. glibc's keeps it: of a
 /// gigabyte half was still there when all was over. mimalloc's gives it back over the next work alone.
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Ready(flags) => ready::run(&flags).map(|()| ExitCode::SUCCESS),
         Command::Restore(flags) => restore(&flags).map(|()| ExitCode::SUCCESS),
         Command::Doctor(flags) => ask_doctor(&flags),
+        Command::Promote(flags) => promote(&flags).map(|()| ExitCode::SUCCESS),
     };
     match outcome {
         Ok(code) => code,
@@ -109,6 +110,13 @@ fn ask_doctor(flags: &Doctor) -> Result<ExitCode> {
     let asked = doctor::run(flags, &output);
     output.flush();
     asked
+}
+
+fn promote(flags: &Promote) -> Result<()> {
+    let output = output()?;
+    let promoted = promote::run(flags, &output);
+    output.flush();
+    promoted
 }
 
 fn check(file: &std::path::Path) -> Result<()> {

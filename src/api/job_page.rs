@@ -1,6 +1,8 @@
 //! One job as the page shows it: what became of its users, and those from any place on. Ours; Courier shows a job's counters,
 //! and its users one page after the other.
 
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
@@ -109,7 +111,7 @@ fn run(
 ) -> Result<()> {
     let mut seq = from;
     job_users::for_each(db, job, from, limit, |user| {
-        page.push(&item(db, environment, seq, user)?.to_string());
+        page.push(&item(db, environment, seq, user)?);
         seq += 1;
         Ok(page.has_room())
     })?;
@@ -117,28 +119,43 @@ fn run(
 }
 
 /// A user with its place, and its message in short.
-fn item(db: &Db<'_>, environment: EnvironmentRow, seq: u64, user: &JobUser<'_>) -> Result<Value> {
-    let sent: Value = serde_json::from_str(user.user).unwrap_or_default();
-    let mut item =
-        json!({ "at": seq, "recipient": user.recipient, "status": user.state.status().name(), "user": sent });
+#[derive(Serialize)]
+struct PlacedUser<'a> {
+    at: u64,
+    recipient: &'a str,
+    status: &'static str,
+    /// As it was sent, to the letter.
+    user: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Value>,
+}
+
+fn item(db: &Db<'_>, environment: EnvironmentRow, seq: u64, user: &JobUser<'_>) -> Result<String> {
+    let sent = serde_json::from_str(user.user).unwrap_or(RawValue::NULL);
+    let (recipient, status) = (user.recipient, user.state.status().name());
+    let mut item = PlacedUser { at: seq, recipient, status, user: sent, error: None, message_id: None, message: None };
     match &user.state {
         UserState::Pending => {}
-        UserState::Error { reason } => item["error"] = reason.as_str().into(),
+        UserState::Error { reason } => item.error = Some(reason),
         UserState::Enqueued { message_id } => {
-            item["message_id"] = message_id.as_str().into();
+            item.message_id = Some(message_id);
             if let Some(place) = message::find(db, environment, message_id)? {
                 let message = outbox::get(db, &place)?.message;
                 let first = message.deliveries.first();
-                item["message"] = json!({
+                item.message = Some(json!({
                     "status": message.status.name(),
                     "reason": message.reason.map(|it| it.name()),
                     "error": message.error,
                     "channel": first.map(|it| it.channel.name()),
                     "address": first.map(|it| &it.address),
                     "subject": first.and_then(|it| it.subject.as_ref()),
-                });
+                }));
             }
         }
     }
-    Ok(item)
+    serde_json::to_string(&item).map_err(|error| Error::internal(error.to_string()))
 }

@@ -18,12 +18,13 @@ const RULES: &[Rule] = &[
     (
         "main",
         &[
-            "app", "demo", "doctor", "ready", "cli", "config", "http", "api", "runner", "outbound", "store", "render",
-            "model",
+            "app", "demo", "doctor", "promote", "ready", "cli", "config", "http", "api", "runner", "outbound", "store",
+            "render", "model",
         ],
     ),
     ("ready", &["cli", "http"]),
     ("doctor", &["cli", "findings"]),
+    ("promote", &["cli"]),
     ("demo", &["app", "cli", "config", "store", "model"]),
     (
         "app",

@@ -46,6 +46,7 @@ mod peers;
 mod preferences;
 mod process_faults;
 mod profiles;
+mod promote;
 mod properties;
 mod providers;
 mod providers_refusing;
