@@ -413,7 +413,7 @@ fn journal(settings: &Settings, report: &mut Report) {
     let daemon = Daemon::start(&folder.database(), &settings.durability);
     let job = customer::create(&mut Connection::open(daemon.address), BODY);
     let answered = customer::requests_per_second(daemon.address, &format!("/bulk/{job}"));
-    report.add("requests noted by journal and doctor, beside those answered", noted, answered);
+    report.add("requests noted by journal and doctor", noted, answered);
 }
 
 /// A job that is over, in a file full of its users and messages.
