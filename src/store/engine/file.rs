@@ -319,3 +319,30 @@ pub fn open_checkpointer(path: &Path, durability: Durability) -> Result<Connecti
     }
     Ok(conn)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copier_waits_for_one_that_has_the_file_for_itself_for_a_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bulkd.db");
+        drop(open(&path, Durability::Fast, Timestamp(0), &mut Ids::sequential(0)).unwrap());
+        let other = Connection::open(&path).unwrap();
+        other.pragma_update(None, "locking_mode", "EXCLUSIVE").unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; UPDATE file SET created_at = 1; COMMIT").unwrap();
+        let copier = open_checkpointer(&path, Durability::Fast).unwrap();
+        std::thread::scope(|scope| {
+            let (ask, asked) = std::sync::mpsc::channel();
+            scope.spawn(move || {
+                asked.recv().unwrap();
+                std::thread::park_timeout(Duration::from_millis(50));
+                drop(other);
+            });
+            ask.send(()).unwrap();
+            let held = copier.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, bool>(0));
+            assert_eq!(held, Ok(false));
+        });
+    }
+}
