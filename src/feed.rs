@@ -349,3 +349,41 @@ impl Stream {
 fn event(kind: &str, tag: u64, id: u64, data: &Value) -> String {
     format!("event: {kind}\nid: {tag:x}-{id}\ndata: {data}\n\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_falls_behind_is_told_so_when_it_has_caught_up_and_others_miss_nothing() {
+        let mut channel = Channel::new(&Environment::of_key("acme"), Vec::new(), Told::default());
+        let mut open = || {
+            let (reply, writer) = Reply::stream("text/event-stream");
+            channel.streams.push(Stream { writer, is_behind: false });
+            let Reply::Stream(stream) = reply else { panic!("no stream") };
+            stream
+        };
+        let (slow, fast) = (open(), open());
+        let mut heard = String::new();
+        for number in 0..200 {
+            let item = json!({ "number": number, "text": "x".repeat(1_000) });
+            channel.noted.entry("request").or_default().items.push(item);
+            channel.tell(1);
+            heard.push_str(&fast.read());
+        }
+        let told = |text: &str| text.matches("event: request\n").count();
+        assert_eq!((told(&heard), heard.contains("resync")), (200, false));
+        // What it has not read has a bound, and what it reads of it is whole.
+        let late = slow.read();
+        let count = told(&late);
+        assert!((60..70).contains(&count) && late.len() < BEHIND_BYTES + 2_000, "{count}");
+        assert!(late.contains(&format!("\"number\":{}", count - 1)) && !late.contains("resync"));
+        // Then it is told that there was more, and goes on from there.
+        channel.tell(1);
+        assert!(slow.read().starts_with("event: resync\nid: 1-200\ndata: {\"reason\":\"behind\"}\n"));
+        assert_eq!(fast.read(), "");
+        channel.noted.entry("request").or_default().items.push(json!({ "number": 200 }));
+        channel.tell(1);
+        assert!(slow.read().contains("\"number\":200"));
+    }
+}

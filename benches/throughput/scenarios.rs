@@ -1,10 +1,18 @@
 //! What is measured, each scenario on a file of its own.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bulkd::clock::{Clock, Timestamp};
+use bulkd::findings::{Check, Findings};
+use bulkd::http::Head;
+use bulkd::journal::{Beginning, Entry, Journal, Outcome};
+use bulkd::model::environment::Environment;
 use bulkd::render::helpers::helpers;
 use bulkd::template::{Compiler, Names, Noted, PLAIN, ParsedText, Partials};
 use tempfile::TempDir;
@@ -19,7 +27,7 @@ use crate::{Settings, bare, floor};
 type Scenario = fn(&Settings, &mut Report);
 
 /// By the words of `--only`, in the order in which they are played.
-pub const SCENARIOS: [(&str, Scenario); 11] = [
+pub const SCENARIOS: [(&str, Scenario); 12] = [
     ("ingest", ingest),
     ("singles", singles),
     ("sends", sends),
@@ -28,6 +36,7 @@ pub const SCENARIOS: [(&str, Scenario); 11] = [
     ("webhooks", webhooks),
     ("keep", keep),
     ("waits", waits),
+    ("journal", journal),
     ("gets", gets),
     ("compile", compile),
     ("large", large),
@@ -311,10 +320,12 @@ fn keep(settings: &Settings, report: &mut Report) {
     report.add("drain beside retention", beside, alone);
 }
 
-/// The drain beside requests that wait: one for a tenth of its messages, and a thousand for a recipient each.
+/// The drain beside requests that wait: one for 100,000 of its messages, or for a tenth if there are fewer, and a thousand
+/// for a recipient each, with a hundred streams of events beside them.
 fn waits(settings: &Settings, report: &mut Report) {
     // One less than may wait.
     const MANY: usize = 999;
+    const STREAMS: usize = 100;
     let folder = Folder::new();
     let daemon = Daemon::start(&folder.database(), &settings.durability);
     let mut customer = Connection::open(daemon.address);
@@ -332,9 +343,9 @@ fn waits(settings: &Settings, report: &mut Report) {
     let newest = customer.json("GET", "/_bulkd/outbox?order=desc&limit=1", b"", 200);
     let after = &newest["items"][0]["message_id"];
     let mut waiting = wait(serde_json::json!({
-        "outbox": {}, "count": { "at_least": settings.users / 10 }, "after": after, "timeout_ms": 60_000,
+        "outbox": {}, "count": { "at_least": 100_000.min(settings.users / 2) }, "after": after, "timeout_ms": 60_000,
     }));
-    report.add("drain beside a wait for a tenth of its messages", drained(&mut customer), alone);
+    report.add("drain beside a wait for 100,000 messages", drained(&mut customer), alone);
     waiting.receive(200);
     let alone = drained(&mut customer);
     let nobody =
@@ -344,6 +355,65 @@ fn waits(settings: &Settings, report: &mut Report) {
     let once = serde_json::json!({ "outbox": { "recipient": "nobody" }, "timeout_ms": 0 });
     customer.json("POST", "/_bulkd/wait", once.to_string().as_bytes(), 412);
     report.add("drain beside a thousand waits", drained(&mut customer), alone);
+    let alone = drained(&mut customer);
+    let _waiting: Vec<Connection> = (0..MANY).map(|i| wait(nobody(i))).collect();
+    let is_over = AtomicBool::new(false);
+    let beside = std::thread::scope(|scope| {
+        for _ in 0..STREAMS {
+            scope.spawn(|| events(daemon.address, &is_over));
+        }
+        let beside = drained(&mut customer);
+        is_over.store(true, Ordering::SeqCst);
+        beside
+    });
+    report.add("drain beside a thousand waits and a hundred streams", beside, alone);
+}
+
+/// Reads a stream of events until it is told to end.
+fn events(address: SocketAddr, is_over: &AtomicBool) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    write!(stream, "GET /_bulkd/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer bench\r\n\r\n").unwrap();
+    let mut buffer = [0; 16 * 1024];
+    while !is_over.load(Ordering::SeqCst) {
+        // Without an event for a moment it looks again whether it is over.
+        let _ = stream.read(&mut buffer);
+    }
+}
+
+/// What the journal and the doctor take of a request: how many they note, beside how many looks the daemon answers. They
+/// cannot be switched off, so their share is what counts.
+fn journal(settings: &Settings, report: &mut Report) {
+    const REQUESTS: usize = 200_000;
+    let head = "POST /bulk/1-6ab13b80-000000000000000000000001 HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
+    let Ok(Some((head, _))) = Head::parse(head.as_bytes()) else { panic!("a head that cannot be read") };
+    let (journal, findings, head) = (Journal::default(), Findings::new(Clock::system()), Arc::new(head));
+    let environment = Environment::of_key("bench");
+    let body = vec![b'x'; 2_000];
+    let begun = Instant::now();
+    for number in 0..REQUESTS {
+        let entry = Entry {
+            number: 0,
+            at: Timestamp(number as i64),
+            taken: Duration::ZERO,
+            head: head.clone(),
+            route: Some("/bulk/{job_id}"),
+            sent: Beginning::of(&body, body.len()),
+            made: Outcome::default(),
+            told: None,
+            fault: None,
+            is_replayed: false,
+        };
+        journal.add(&environment, entry);
+        journal.is_polled_fast(&environment, &head, Timestamp(number as i64));
+        findings.note(&environment, Check::NoEvent, "the same", None, String::new);
+    }
+    let noted = rate(REQUESTS, begun.elapsed());
+    let folder = Folder::new();
+    let daemon = Daemon::start(&folder.database(), &settings.durability);
+    let job = customer::create(&mut Connection::open(daemon.address), BODY);
+    let answered = customer::requests_per_second(daemon.address, &format!("/bulk/{job}"));
+    report.add("requests noted by journal and doctor", noted, answered);
 }
 
 /// A job that is over, in a file full of its users and messages.

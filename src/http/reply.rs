@@ -269,6 +269,15 @@ impl StreamWriter {
     }
 }
 
+#[cfg(test)]
+impl Stream {
+    /// What its reader reads now.
+    pub fn read(&self) -> String {
+        let pieces = self.slot.take().map_or_else(Vec::new, |taken| taken.pieces);
+        String::from_utf8(pieces.concat()).unwrap()
+    }
+}
+
 impl Drop for StreamWriter {
     fn drop(&mut self) {
         self.0.give(|contents| contents.is_over = true);

@@ -257,9 +257,12 @@ fn has_addresses(form: RequestForm, it: &Delivery<'_>) -> bool {
 /// Whether there is no need to look at the request. It is not made for most messages, which are far from every limit. An
 /// escape takes six bytes for one, and what stands around the texts less than 1,000.
 fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &str) -> bool {
-    let has = |content: &str, node: &str| content.contains(&format!("\"{node}\""));
-    let has_action = || it.content.is_some_and(|content| has(content, "action"));
-    let has_raw = || it.content.is_some_and(|content| has(content, "raw"));
+    // As they stand in JSON.
+    const ACTION: &str = "\"action\"";
+    const IMAGE: &str = "\"image\"";
+    const RAW: &str = "\"raw\"";
+    let has = |name: &str| it.content.is_some_and(|content| content.contains(name));
+    let (has_action, has_raw) = (|| has(ACTION), || has(RAW));
     match form {
         RequestForm::Sendgrid => it.subject.is_some_and(|subject| !subject.is_empty()),
         RequestForm::Twilio => twilio(it.address, it.body).is_none(),
@@ -276,7 +279,7 @@ fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &st
         | RequestForm::Sns => it.channel != Channel::Sms || sms(form, it.address, it.body).is_none(),
         // Blocks of the author's own have limits of their own.
         RequestForm::Slack => {
-            let has_own = || it.content.is_some_and(|content| content.starts_with('{') || has(content, "image"));
+            let has_own = || it.content.is_some_and(|content| content.starts_with('{')) || has(IMAGE);
             let is_short = 6 * bytes < slack_limits::BUTTON_CHARS * 8;
             !it.body.is_empty() && is_short && !has_action() && !has_own() && !has_raw()
         }

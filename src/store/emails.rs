@@ -3,9 +3,8 @@
 use rusqlite::params;
 
 use super::engine::Db;
-use super::message::{self, MessageLocation};
+use super::message;
 use super::outbox::OutboxMessage;
-use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::MessageNumber;
@@ -35,17 +34,9 @@ pub fn for_each(
     ))?;
     let mut rows = list.query(params![environment, address])?;
     while let Some(row) = rows.next()? {
-        let found = message::from_row(row)?;
-        let (job, job_id) = (row.get("job")?, row.get("job_id")?);
-        let location = MessageLocation {
-            number: found.number,
-            job,
-            environment,
-            seq: row.get("seq")?,
-            created_at: Timestamp(row.get("created_at")?),
-        };
-        let message = message::with_deliveries(db, &location, found)?;
-        if !each(OutboxMessage { message, job, job_id })? {
+        let location = message::located(row, environment)?;
+        let message = message::with_deliveries(db, &location, message::from_row(row)?)?;
+        if !each(OutboxMessage { message, job: location.job, job_id: row.get("job_id")? })? {
             break;
         }
     }

@@ -62,6 +62,7 @@ pub mod send;
 pub mod set_back;
 pub mod settle;
 pub mod snapshot;
+mod snapshot_restore;
 pub mod snapshots;
 pub mod staged;
 pub mod status;

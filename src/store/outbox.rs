@@ -5,7 +5,6 @@ use rusqlite::params;
 use super::engine::Db;
 use super::message::{self, MessageLocation};
 use super::page::Page;
-use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::message::{StoredDelivery, StoredMessage};
@@ -127,19 +126,11 @@ pub fn list(
             let next = last.0 + if order == Order::OldestFirst { 1 } else { -1 };
             return Ok(Page { items: messages, next: Some(MessageNumber(next)) });
         }
-        let row_of = message::from_row(row)?;
-        last = row_of.number;
-        let (job, job_id) = (row.get("job")?, row.get("job_id")?);
-        let location = MessageLocation {
-            number: row_of.number,
-            job,
-            environment,
-            seq: row.get("seq")?,
-            created_at: Timestamp(row.get("created_at")?),
-        };
-        let message = message::with_deliveries(db, &location, row_of)?;
+        let location = message::located(row, environment)?;
+        last = location.number;
+        let message = message::with_deliveries(db, &location, message::from_row(row)?)?;
         read += message.bytes();
-        messages.push(OutboxMessage { message, job, job_id });
+        messages.push(OutboxMessage { message, job: location.job, job_id: row.get("job_id")? });
     }
     Ok(Page { items: messages, next: None })
 }

@@ -610,6 +610,33 @@ mod points {
         }
     }
 
+    /// To a client it makes no difference whether the process has ended or its answer alone is lost. A fault needs no start.
+    #[test]
+    fn a_fault_at_the_same_point_leaves_what_an_end_there_leaves() {
+        for (change, when) in (0..3).flat_map(|change| [(change, "before"), (change, "after")]) {
+            let (folder, job_id) = with_a_job(0..5);
+            let (path, body, adds) = &changes(&job_id)[change];
+            let before = folder.counts();
+            let daemon = folder.daemon();
+            let customer = daemon.customer("acme");
+            customer.post("/_bulkd/faults", &json!({ "path": path, "answer": "lost", "when": when })).ok(201);
+            let once = customer.once("k");
+            assert_eq!(try_post(&once, path, body), None);
+            let left = if when == "before" { before } else { sum(before, *adds) };
+            assert_eq!(folder.counts(), left, "{when} {path}");
+
+            let (first, second) = (once.post(path, body), once.post(path, body));
+            assert!(first.status < 300, "{first:?}");
+            let replayed = (when == "after").then_some("true");
+            assert_eq!((first.header("x-bulkd-replayed"), second.header("x-bulkd-replayed")), (replayed, Some("true")));
+            assert_eq!((first.status, first.text), (second.status, second.text));
+            assert_eq!(folder.counts(), sum(before, *adds), "{when} {path}");
+            assert_eq!(customer.get("/_bulkd/faults?unfired=true").ok(200)["items"], json!([]));
+            daemon.terminate();
+            folder.check();
+        }
+    }
+
     #[test]
     fn what_was_committed_is_done_though_it_was_not_answered() {
         for (change, keyed) in [(0, true), (1, true), (1, false), (2, true), (2, false)] {

@@ -8,6 +8,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::support::binary::{Binary, Ended, bulkd, check};
@@ -962,4 +964,39 @@ fn a_log_for_programs_has_an_object_a_line() {
     );
     assert_eq!(of("/bulk/%22%0a%22")["status"], 404);
     assert!(lines.iter().any(|line| line["message"] == "stopping"), "{lines:?}");
+}
+
+/// Ends what others do when it is dropped.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_stop_beside_programs_that_look_at_the_file_logs_no_error() {
+    for _ in 0..8 {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("bulkd.db");
+        let daemon = Binary::start(&["--listen", ":0", "--db", file.to_str().unwrap()]);
+        daemon.customer("acme").create(newsletter());
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let _over = Over(&is_over);
+            for _ in 0..3 {
+                // To close a file has it for oneself for a moment, if nobody else has it open.
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::SeqCst) {
+                        if let Ok(conn) = Connection::open(&file) {
+                            let _ = conn.query_row("SELECT count(*) FROM jobs", [], |row| row.get::<_, i64>(0));
+                        }
+                    }
+                });
+            }
+            let ended = daemon.terminate();
+            assert!(!ended.stderr.contains("ERROR"), "{ended:?}");
+        });
+    }
 }

@@ -1,5 +1,6 @@
 //! Snapshots of an environment: what it had is there again, and others notice nothing.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::support::binary::check;
@@ -352,4 +353,77 @@ fn a_snapshot_of_many_messages_copies_none_of_them() {
     timed("fork", &|| drop(customer.post("/_bulkd/snapshots/many/fork", &json!({ "key": "fork" })).ok(201)));
     timed("delete", &|| customer.delete("/_bulkd/snapshots/many").done());
     timed("reset", &|| customer.post("/_bulkd/reset", &json!({})).done());
+}
+
+/// The versions of the file of which a snapshot is kept. `BULKD_KEEP_SNAPSHOT=1 cargo test a_kept_snapshot` makes that of
+/// the last one anew.
+const KEPT: [i64; 1] = [6];
+
+fn kept(version: i64, kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/files/snapshot-{version}.{kind}"))
+}
+
+/// What is told of a kept snapshot, in members that stay.
+fn told(customer: &Customer, jobs: &[&str]) -> Value {
+    let of_job = |job_id: &&str| {
+        let job = customer.job(job_id);
+        let users =
+            customer.users(job_id).into_iter().map(|it| json!([it["recipient"], it["status"], it["messageId"]]));
+        let messages =
+            customer.outbox(job_id).into_iter().map(|it| json!([it["recipient"], it["subject"], it["body"]]));
+        json!({
+            "job_id": job_id, "status": job["status"], "received": job["received"], "enqueued": job["enqueued"],
+            "users": users.collect::<Vec<_>>(), "messages": messages.collect::<Vec<_>>(),
+        })
+    };
+    let profile = customer.get("/profiles/ada").ok(200)["profile"].clone();
+    let lists = customer.get("/lists/news/subscriptions").ok(200)["items"].clone();
+    let lists: Vec<Value> = lists.as_array().unwrap().iter().map(|it| it["recipientId"].clone()).collect();
+    json!({ "jobs": jobs.iter().map(of_job).collect::<Vec<_>>(), "profile": profile, "subscribers": lists })
+}
+
+fn keep(version: i64) {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    fill(&customer, "bob");
+    let [over, waiting] = [3, 5].map(|users| {
+        let job_id = customer.create(newsletter());
+        customer.ingest(&job_id, readers(0, users));
+        job_id
+    });
+    customer.run_to_the_end(&over);
+    take(&customer, "it");
+    std::fs::write(kept(version, "db"), download(&daemon, "acme", "it")).unwrap();
+    let told = serde_json::to_string_pretty(&told(&customer, &[&over, &waiting])).unwrap();
+    std::fs::write(kept(version, "json"), told + "\n").unwrap();
+}
+
+#[test]
+fn a_kept_snapshot_of_each_version_is_there_again() {
+    let schema = include_str!("../../schema.sql");
+    let last = KEPT[KEPT.len() - 1];
+    let is_last = schema.lines().next().unwrap().contains(&format!(", version {last} ("));
+    assert!(is_last, "no snapshot of this version is kept");
+    if std::env::var_os("BULKD_KEEP_SNAPSHOT").is_some() {
+        keep(last);
+    }
+    for version in KEPT {
+        let bytes = std::fs::read(kept(version, "db")).unwrap();
+        let was: Value = serde_json::from_str(&std::fs::read_to_string(kept(version, "json")).unwrap()).unwrap();
+        let mut daemon =
+            Daemon::start_with(|config| std::fs::write(config.database.as_ref().unwrap(), &bytes).unwrap());
+        let customer = daemon.customer("acme");
+        let jobs: Vec<&str> = was["jobs"].as_array().unwrap().iter().map(|it| it["job_id"].as_str().unwrap()).collect();
+        assert_eq!(told(&customer, &jobs), was, "version {version}");
+        // And it goes on, and can be come back to, as what this version has made.
+        take(&customer, "again");
+        assert_eq!(customer.run_to_the_end(jobs[1])["enqueued"], 5);
+        customer.put("/profiles/ada", &json!({ "profile": { "email": "later@example.com" } })).ok(200);
+        customer.put("/lists/news/subscriptions", &json!({ "recipients": [{ "recipientId": "later" }] })).done();
+        assert_ne!(told(&customer, &jobs), was);
+        restore(&customer, "again");
+        assert_eq!(told(&customer, &jobs), was, "version {version}");
+        daemon.stop();
+        check(&daemon.database());
+    }
 }

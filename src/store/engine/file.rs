@@ -311,9 +311,38 @@ pub fn open_for_sync(path: &Path, durability: Durability) -> Result<Option<Arc<F
 /// A connection for copying the log into the database.
 pub fn open_checkpointer(path: &Path, durability: Durability) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, WRITING)?;
-    conn.busy_timeout(Duration::ZERO)?;
+    // A copy waits for nobody, but its first look at the log does: another program that closes the file at this moment, or
+    // reads its log for the first time, has it for itself.
+    conn.busy_timeout(BUSY_TIMEOUT)?;
     if durability == Durability::Ephemeral {
         conn.pragma_update(None, "synchronous", "OFF")?;
     }
     Ok(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copier_waits_for_one_that_has_the_file_for_itself_for_a_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bulkd.db");
+        drop(open(&path, Durability::Fast, Timestamp(0), &mut Ids::sequential(0)).unwrap());
+        let other = Connection::open(&path).unwrap();
+        other.pragma_update(None, "locking_mode", "EXCLUSIVE").unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; UPDATE file SET created_at = 1; COMMIT").unwrap();
+        let copier = open_checkpointer(&path, Durability::Fast).unwrap();
+        std::thread::scope(|scope| {
+            let (ask, asked) = std::sync::mpsc::channel();
+            scope.spawn(move || {
+                asked.recv().unwrap();
+                std::thread::park_timeout(Duration::from_millis(50));
+                drop(other);
+            });
+            ask.send(()).unwrap();
+            let held = copier.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, bool>(0));
+            assert_eq!(held, Ok(false));
+        });
+    }
 }

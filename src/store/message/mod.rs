@@ -16,8 +16,8 @@ pub(in crate::store) use ending::{add as add_ending, remove as remove_ending};
 pub(in crate::store) use event::{add as add_event, add_at as add_event_at, list as list_events};
 pub(in crate::store) use id::{MessageIds, id_of};
 pub use id::{find, name};
-pub(in crate::store) use range::append_range;
 pub use range::{MessageLocation, last_number, locate};
+pub(in crate::store) use range::{append_range, located};
 
 use crate::error::Result;
 use crate::model::channel::Channel;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -20,6 +20,17 @@ pub struct MessageLocation {
     pub environment: EnvironmentRow,
     pub seq: u64,
     pub created_at: Timestamp,
+}
+
+/// Where the message of a row stands, which has its `number`, and of its range `job`, `seq` and `created_at`.
+pub(in crate::store) fn located(row: &Row<'_>, environment: EnvironmentRow) -> rusqlite::Result<MessageLocation> {
+    Ok(MessageLocation {
+        number: row.get("number")?,
+        job: row.get("job")?,
+        environment,
+        seq: row.get("seq")?,
+        created_at: Timestamp(row.get("created_at")?),
+    })
 }
 
 /// Messages that were made in one commit, from this one on.
