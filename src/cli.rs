@@ -244,7 +244,7 @@ pub struct Doctor {
     #[arg(long, value_name = "KEY", env = "COURIER_API_KEY", hide_env_values = true, value_parser = api_key)]
     pub api_key: String,
 
-    /// End with exit code 2 if something of this level or worse was found.
+    /// End with exit code 3 if something of this level or worse was found.
     #[arg(long, value_name = "LEVEL", value_parser = ["info", "warn", "error"])]
     pub fail_on: Option<String>,
 }

@@ -13,7 +13,7 @@ use crate::output::LineOutput;
 /// How long the daemon may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Of a finding that `--fail-on` asks about.
-const FOUND: u8 = 2;
+const FOUND: u8 = 3;
 
 /// Prints the findings, and tells by the exit code whether one is as bad as `--fail-on` says.
 pub fn run(flags: &Doctor, out: &LineOutput) -> Result<ExitCode> {

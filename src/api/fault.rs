@@ -13,7 +13,7 @@ use super::paging::{Cursor, PageText, PagedList};
 use super::route::{self, Route};
 use super::settings::Settings;
 use crate::clock::Clock;
-use crate::error::{Error, Kind, Result, shown_up_to};
+use crate::error::{Error, Kind, Result, shown, shown_up_to};
 use crate::faults::{Effect, Ending, Fault, Faults, HEADER, Hit, RateLimits, When};
 use crate::http::{self, Broken, Given, Reply, Request, Response};
 use crate::journal::{Beginning, Outcome};
@@ -37,13 +37,31 @@ pub fn create(mut call: Call<'_>, table: &'static [Route]) -> Result<Action> {
     Action::whole(move |_| Ok(Answer::new(201, faults.add(&environment, fault)?.to_string())))
 }
 
+/// Where users are sent.
+const USERS_PATH: &str = "/bulk/{job_id}";
+
 /// Refuses a fault that no request can meet.
 fn check_route(fault: &Fault, table: &'static [Route]) -> Result<()> {
     let (method, path) = (fault.method.as_ref(), fault.path.as_str());
     let is_one =
         |it: &Route| !it.is_ours() && method.is_none_or(|method| *method == it.method) && route::is_path(it.path, path);
-    if path == "*" || table.iter().any(is_one) {
+    // What stands for a name is the name in braces; all else is a value that a path may have.
+    if let Some(part) = path.split('/').find(|part| path != "*" && (part.contains('*') || part.starts_with(':'))) {
+        let expected = format_args!(
+            "expected '*' alone for any route, or a name in braces, such as /bulk/{{job_id}}; found '{}'",
+            shown(part)
+        );
+        return Err(Error::invalid("path", expected));
+    }
+    let is_met = |it: &Route| is_one(it) && (fault.users_at_least().is_none() || it.path == USERS_PATH);
+    if path == "*" || table.iter().any(is_met) {
         return Ok(());
+    }
+    if table.iter().any(is_one) {
+        return Err(Error::invalid(
+            "match.users_at_least",
+            format_args!("expected it for POST {USERS_PATH} alone: no other call has users"),
+        ));
     }
     let hint = nearest::hint_of_couriers(table, method, path);
     let method = method.map(|method| format!("{method} ")).unwrap_or_default();

@@ -119,7 +119,8 @@ impl Chosen {
     /// Reads a body with these members, whatever their case, as Mailpit does. What else is in it is refused: Mailpit itself
     /// ignores it, and then deletes everything.
     fn read(body: &str, known: &[&str]) -> Result<Self> {
-        let body: Value = json::read(body, String::new)?;
+        // Not even an empty list, which stands for an object elsewhere: all would be hidden.
+        let body: Value = json::value(body, String::new)?;
         let Value::Object(members) = body else {
             return Err(Error::invalid(
                 "the body",

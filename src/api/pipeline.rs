@@ -51,6 +51,20 @@ enum RequestOutcome {
     Reply(Reply),
 }
 
+const WAIT_PATH: &str = "/_bulkd/wait";
+
+/// Refuses a body that nobody reads.
+fn check_no_body(request: &Request, route: &Route) -> Result<()> {
+    let sent = request.body.trim_ascii();
+    if !route.read().is_empty()
+        || matches!(request.method(), Method::Get | Method::Head)
+        || matches!(sent, b"" | b"{}" | b"[]" | b"null")
+    {
+        return Ok(());
+    }
+    Err(Error::invalid("the body", format_args!("expected none: {} {} takes no body", route.method, route.path)))
+}
+
 impl Api {
     /// `seed` is what every environment begins with; it was [checked](crate::seed::check).
     pub fn new(store: Arc<Store>, settings: Settings, seed: Seed) -> Self {
@@ -203,7 +217,7 @@ impl Api {
         let once = match request.method() {
             Method::Post => {
                 let notes = || Notes::new(&self.settings.findings, &environment, &request);
-                idempotency::read(&request, self.settings.contract, notes)?
+                idempotency::read(&request, self.settings.contract, notes)?.filter(|_| !route.each_time)
             }
             _ => None,
         };
@@ -330,6 +344,10 @@ impl Api {
     /// One of our own refuses them.
     fn check_query(&self, request: &Request, route: &'static Route, environment: &Environment) -> Result<()> {
         query::check(request.query(), route.query)?;
+        if is_our_own(route.path) {
+            query::check_single(request.query(), route.query)?;
+            check_no_body(request, route)?;
+        }
         for name in query::unknown(request.query(), route.query) {
             let (method, path) = (&route.method, route.path);
             let known = match route.query {
@@ -422,12 +440,17 @@ impl Api {
     /// The reply to a request, after all that it has changed is committed.
     fn finish(&self, exchange: &mut Exchange, outcome: Result<RequestOutcome>) -> Reply {
         let is_unauthorized = outcome.as_ref().is_err_and(|error| error.kind() == Kind::Unauthorized);
-        let outage = if *exchange.method() == Method::Get { &self.reads } else { &self.changes };
+        let outage = match exchange.method() {
+            Method::Get => &self.reads,
+            _ => &self.changes,
+        };
+        // One that waits changes nothing, and is refused for its own sake.
+        let is_wait = exchange.route.is_some_and(|route| route.path == WAIT_PATH);
         let outcome = outcome.map_err(|error| match error.kind() {
             Kind::NotFound => self.store.check_contents().err().unwrap_or(error),
             _ => error,
         });
-        let reply = match outage.watch(outcome) {
+        let reply = match if is_wait { outcome } else { outage.watch(outcome) } {
             Ok(RequestOutcome::Reply(reply)) => reply,
             Ok(RequestOutcome::Answer(answer)) => {
                 let body = Beginning::of(answer.body.beginning(), answer.body.len());

@@ -16,21 +16,22 @@ impl Query {
         Query { text: text.to_owned(), known }
     }
 
-    fn values<'q>(&'q self, name: &'q str, is_named: fn(&str, &str) -> bool) -> impl Iterator<Item = String> + 'q {
+    /// Its values, with or without brackets behind the name.
+    fn values<'q>(&'q self, name: &'q str) -> impl Iterator<Item = String> + 'q {
         debug_assert!(self.known.contains(&name), "the route's row does not have {name}");
         let pairs = self.text.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(move |(found, _)| is_named(&decode(found), name)).map(|(_, value)| decode(value))
+        pairs.filter(move |(found, _)| bare(&decode(found)) == name).map(|(_, value)| decode(value))
     }
 
     /// The value of a parameter. Courier's 4.x Node SDK sends `undefined` for what it was not given, so an empty value,
     /// `undefined` and `null` mean none.
     pub fn one(&self, name: &str) -> Option<String> {
-        self.values(name, |found, name| found == name).find(|value| is_given(value))
+        self.values(name).find(|value| is_given(value))
     }
 
     /// Whether a parameter is named without a value.
     pub fn is_empty(&self, name: &str) -> bool {
-        let is_named = |pair: &str| decode(pair.split_once('=').map_or(pair, |(name, _)| name)) == name;
+        let is_named = |pair: &str| bare(&decode(pair.split_once('=').map_or(pair, |(name, _)| name))) == name;
         self.text.split('&').any(is_named) && self.one(name).is_none()
     }
 
@@ -43,10 +44,9 @@ impl Query {
         }
     }
 
-    /// All values of a parameter, which may be repeated or separated by commas, with or without brackets behind the name.
+    /// All values of a parameter, which may be repeated or separated by commas.
     pub fn all(&self, name: &str) -> Vec<String> {
-        let values = self.values(name, |found, name| found.trim_end_matches("[]") == name);
-        let values = values.flat_map(|value| value.split(',').map(str::to_owned).collect::<Vec<_>>());
+        let values = self.values(name).flat_map(|value| value.split(',').map(str::to_owned).collect::<Vec<_>>());
         values.filter(|value| is_given(value)).collect()
     }
 
@@ -65,6 +65,11 @@ impl Query {
     }
 }
 
+/// The name of a parameter without the brackets that some clients put behind those that they repeat.
+fn bare(name: &str) -> &str {
+    name.strip_suffix("[]").unwrap_or(name)
+}
+
 fn is_given(value: &str) -> bool {
     !matches!(value, "" | "undefined" | "null")
 }
@@ -73,8 +78,23 @@ fn is_given(value: &str) -> bool {
 pub fn check(text: &str, known: &'static [&'static str]) -> Result<()> {
     for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
         let name = decode(name);
-        if let Some(name) = known.iter().find(|known| **known == name.trim_end_matches("[]")) {
+        if let Some(name) = known.iter().find(|known| **known == bare(&name)) {
             read_encoded(value).ok_or_else(|| Error::invalid(name, UNREADABLE))?;
+        }
+    }
+    Ok(())
+}
+
+/// Parameters of our own routes that may be repeated.
+const LISTS: [&str; 1] = ["fields"];
+
+/// Refuses a parameter that is given twice where one is asked for: the second would have no effect.
+pub fn check_single(text: &str, known: &'static [&'static str]) -> Result<()> {
+    let query = Query::new(text, known);
+    for name in known.iter().filter(|name| !LISTS.contains(*name)) {
+        let given = query.values(name).filter(|value| is_given(value)).count();
+        if given > 1 {
+            return Err(Error::invalid(*name, format_args!("expected one value, found {given}")));
         }
     }
     Ok(())
@@ -87,7 +107,7 @@ const UNKNOWN: usize = 20;
 pub fn unknown<'q>(text: &'q str, known: &'static [&'static str]) -> impl Iterator<Item = String> + 'q {
     let names = text.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
     let names = names.take(UNKNOWN).map(|name| read_encoded(&name.replace('+', " ")).unwrap_or(name.to_owned()));
-    names.filter(|name| !name.is_empty() && !known.contains(&name.trim_end_matches("[]")))
+    names.filter(|name| !name.is_empty() && !known.contains(&bare(name)))
 }
 
 /// What is said of a part of a URL that cannot be read.

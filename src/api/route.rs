@@ -33,6 +33,9 @@ pub struct Route {
     pub content_type: &'static str,
     /// Whether the answer takes no more than a look at a few rows, so that an event loop may answer it.
     pub inline: bool,
+    /// Whether it does what it does each time, whatever the request's idempotency key: where a test asks for a state, an
+    /// answer of before is no state.
+    pub each_time: bool,
 }
 
 /// Who may call a route, and what answers.
@@ -99,6 +102,7 @@ pub(super) const fn row(method: Method, path: &'static str, access: Access) -> R
         schemas: &[],
         content_type,
         inline: false,
+        each_time: false,
     }
 }
 
@@ -157,6 +161,11 @@ impl Route {
 
     pub(super) const fn answers(mut self, answers: &'static str) -> Self {
         self.answers = answers;
+        self
+    }
+
+    pub(super) const fn each_time(mut self) -> Self {
+        self.each_time = true;
         self
     }
 

@@ -460,14 +460,17 @@ pub static ROUTES: &[Route] = &[
         .answers("200 with a file that another bulkd opens, `application/vnd.sqlite3`")
         .content_type(snapshot::DATABASE),
     route(Method::Post, "/_bulkd/snapshots/{name}/restore", snapshot::restore)
+        .each_time()
         .about("Bring the environment back to a snapshot")
         .answers("200 with the snapshot, which stays"),
     route(Method::Post, "/_bulkd/snapshots/{name}/fork", snapshot::fork)
+        .each_time()
         .about("Make a snapshot the environment of another key")
         .body("`{key}`")
         .answers("201 with the snapshot, 409 if the key has something already"),
     route(Method::Delete, "/_bulkd/snapshots/{name}", snapshot::delete).about("Delete a snapshot").answers("204"),
     route(Method::Post, "/_bulkd/reset", reset::reset)
+        .each_time()
         .about("Reset the environment")
         .answers("204; the environment is empty, then seeded"),
     route(Method::Post, "/_bulkd/backup", backup::create)

@@ -21,8 +21,12 @@ const LONGEST_NAME: usize = 100;
 fn name(call: &mut Call<'_>) -> Result<String> {
     let name = call.path("name");
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    if name.len() > LONGEST_NAME || !name.bytes().all(is_plain) {
-        let expected = format_args!("expected up to {LONGEST_NAME} letters, digits, dots, hyphens and underscores");
+    // A path of dots alone is another path for those who send it.
+    let begins = name.bytes().next().is_some_and(|byte| byte != b'.');
+    if !begins || name.len() > LONGEST_NAME || !name.bytes().all(is_plain) {
+        let expected = format_args!(
+            "expected up to {LONGEST_NAME} letters, digits, dots, hyphens and underscores, and no dot first"
+        );
         return Err(Error::invalid("name", expected));
     }
     Ok(name)

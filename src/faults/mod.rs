@@ -64,7 +64,7 @@ impl Faults {
             || state.of.get(&environment.key_hash).is_some_and(|all| all.len() >= FAULTS)
         {
             let problem = format!("there are {FAULTS} faults already; remove some (/_bulkd/faults)");
-            return Err(Error::unavailable(problem));
+            return Err(Error::conflict(problem));
         }
         state.last += 1;
         let (number, fault_id) = (state.last, format!("fault-{}", state.last));

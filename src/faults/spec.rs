@@ -206,6 +206,11 @@ impl Fault {
             && self.matches.holds(request)
     }
 
+    /// From how many users on a call is hit, if it asks for that.
+    pub fn users_at_least(&self) -> Option<u64> {
+        self.matches.users_at_least
+    }
+
     /// Whether the request with this number is in its share. The same number gives the same answer.
     pub fn draws(&self, number: u64) -> bool {
         let Some(percent) = self.percent else { return true };

@@ -70,6 +70,9 @@ fn in_json_words(text: &str) -> String {
             let expected = match expected {
                 "a map" => "an object",
                 "a sequence" => "an array",
+                "u64" | "u32" | "u16" | "u8" | "usize" => "a whole number of 0 or more",
+                "i64" | "i32" | "isize" => "a whole number",
+                "f64" | "f32" => "a number",
                 other => other,
             };
             let found = match found {

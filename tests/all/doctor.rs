@@ -243,9 +243,9 @@ fn the_command_asks_a_running_daemon_and_ends_with_a_code_for_ci() {
     let (code, told) = ask(&["--fail-on", "error"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("warn  unknown-parameter: ") && told.ends_with("doctor: 1 warn\n"), "{told}");
-    assert_eq!(ask(&["--fail-on", "warn"]).0, Some(2));
+    assert_eq!(ask(&["--fail-on", "warn"]).0, Some(3));
     customer.create(newsletter());
-    assert_eq!(ask(&["--fail-on", "error"]).0, Some(2));
+    assert_eq!(ask(&["--fail-on", "error"]).0, Some(3));
     assert_eq!(ask(&[]).0, Some(0));
     let job_id = customer.create(with_event());
     customer.ingest(&job_id, readers(0, 2));

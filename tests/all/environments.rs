@@ -106,3 +106,61 @@ fn the_outbox_of_an_environment_can_be_searched_and_paged() {
     assert_eq!(third["paging"], json!({ "more": false }));
     customer.get("/_bulkd/outbox?cursor=elsewhere").refused(400);
 }
+
+#[test]
+fn what_steers_an_environment_does_so_each_time_whatever_its_idempotency_key() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let same = customer.once("same");
+    let count = || customer.get("/_bulkd/jobs").ok(200)["items"].as_array().unwrap().len();
+    for _ in 0..2 {
+        customer.create(newsletter());
+        same.post("/_bulkd/reset", &json!({})).done();
+        assert_eq!(count(), 0);
+        customer.create(newsletter());
+        customer.put("/_bulkd/snapshots/one", &json!({})).ok(200);
+        customer.create(newsletter());
+        same.post("/_bulkd/snapshots/one/restore", &json!({})).ok(200);
+        assert_eq!(count(), 1);
+        same.post("/_bulkd/snapshots/one/fork", &json!({ "key": "copy" })).ok(201);
+        let copy = daemon.customer("copy");
+        assert_eq!(copy.get("/_bulkd/jobs").ok(200)["items"].as_array().unwrap().len(), 1);
+        copy.post("/_bulkd/reset", &json!({})).done();
+    }
+}
+
+#[test]
+fn a_parameter_of_our_own_is_given_once_and_a_body_that_nobody_reads_is_refused() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    customer.create(newsletter());
+    for path in [
+        "/_bulkd/jobs?status=CREATED&status=COMPLETED",
+        "/_bulkd/jobs?status[]=CREATED&status[]=COMPLETED",
+        "/_bulkd/outbox?recipient=ada&recipient=bob",
+        "/_bulkd/outbox?q=a&q=b",
+    ] {
+        let told = customer.get(path).refused(400);
+        assert!(told.ends_with("expected one value, found 2"), "{path}: {told}");
+    }
+    assert_eq!(customer.get("/_bulkd/jobs?status[]=COMPLETED").ok(200)["items"], json!([]));
+    customer.get("/_bulkd/jobs?status[]=NOPE").refused(400);
+    customer.get("/_bulkd/outbox?fields=subject&fields=body").ok(200);
+    customer.put("/_bulkd/outcomes", &json!({ "recipient": "ada", "status": "UNDELIVERABLE" })).ok(200);
+    customer.put("/_bulkd/outcomes", &json!({ "recipient": "bob", "status": "UNDELIVERABLE" })).ok(200);
+    customer.delete("/_bulkd/outcomes?recipient=ada&recipient=bob").refused(400);
+    customer.delete("/_bulkd/outcomes?recipient[]=ada").done();
+    assert_eq!(customer.get("/_bulkd/outcomes").ok(200)["items"].as_array().unwrap().len(), 1);
+    for (method, path) in [("PUT", "/_bulkd/snapshots/a"), ("POST", "/_bulkd/reset"), ("DELETE", "/_bulkd/faults")] {
+        for body in ["garbage", "{\"x\":1}", "[1]"] {
+            let told = customer.send(method, path, Some(body)).refused(400);
+            assert!(told.starts_with("the body: expected none"), "{method} {path}: {told}");
+        }
+    }
+    for name in ["..", ".a", ""] {
+        let answer = customer.send("PUT", &format!("/_bulkd/snapshots/{name}"), None);
+        assert!([400, 404].contains(&answer.status), "{name}");
+    }
+    let told = customer.put("/_bulkd/lifecycle", &json!({ "mode": "paced", "per_second": 0.5 })).refused(400);
+    assert!(told.contains("expected a whole number of 0 or more"), "{told}");
+}

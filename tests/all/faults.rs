@@ -295,7 +295,7 @@ fn a_fault_that_cannot_be_is_refused_by_its_field() {
     assert_eq!((rest["items"].as_array().unwrap().len(), &rest["paging"]["more"]), (40, &json!(false)));
     assert_ne!(page["items"][59], rest["items"][0]);
     customer.get("/_bulkd/faults?cursor=x").refused(400);
-    assert_eq!(customer.post("/_bulkd/faults", &json!({ "path": "/send", "status": 500 })).status, 503);
+    assert_eq!(customer.post("/_bulkd/faults", &json!({ "path": "/send", "status": 500 })).status, 409);
 }
 
 #[test]
@@ -359,4 +359,18 @@ fn null_is_as_if_it_was_not_said() {
     assert_eq!(made(json!({ "path": "/send", "status": 503 }))["times"], 1);
     let refused = customer.post("/_bulkd/faults", &json!({ "path": null, "status": 503 })).refused(400);
     assert!(refused.starts_with("path: "), "{refused}");
+}
+
+#[test]
+fn a_fault_that_no_request_can_meet_is_refused() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for path in ["/bulk/*", "/bulk/:job_id", "/*"] {
+        let told = customer.post("/_bulkd/faults", &json!({ "path": path, "status": 503 })).refused(400);
+        assert!(told.starts_with("path: expected '*' alone"), "{told}");
+    }
+    let no_users = json!({ "path": "/bulk", "status": 503, "match": { "users_at_least": 5 } });
+    let told = customer.post("/_bulkd/faults", &no_users).refused(400);
+    assert!(told.starts_with("match.users_at_least: expected it for POST /bulk/{job_id} alone"), "{told}");
+    assert_eq!(customer.get("/_bulkd/faults").ok(200)["items"], json!([]));
 }
