@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::engine::Tx;
 use super::snapshot::{
-    BRAND_VERSIONS, CHANGING, DELIVERIES, ENDINGS, JOBS, Kept, MESSAGE_EVENTS, PLAIN, PROFILE_VERSIONS, PUT_MESSAGE, Row,
-    SUBSCRIPTIONS, SavedJob, TEMPLATE_CHECKS, TEMPLATE_VERSIONS, Taken, copy_messages, copy_users, insert, integer,
-    is_there, last_user, make_environment, move_job, of_lists, rows,
+    BRAND_VERSIONS, CHANGING, DELIVERIES, ENDINGS, JOBS, Kept, MESSAGE_EVENTS, PLAIN, PROFILE_VERSIONS, PUT_MESSAGE,
+    Row, SUBSCRIPTIONS, SavedJob, TEMPLATE_CHECKS, TEMPLATE_VERSIONS, Taken, copy_messages, copy_users, insert,
+    integer, is_there, last_user, make_environment, move_job, of_lists, rows,
 };
 use super::{message, number};
 use crate::error::Result;
