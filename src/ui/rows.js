@@ -233,7 +233,6 @@ export class Feed {
 
 	close() {
 		this.stopping.abort();
-		this.run = async () => {};
 	}
 
 	async run() {
@@ -246,6 +245,8 @@ export class Feed {
 
 	async step() {
 		const { items, list, stopping: { signal } } = this;
+		// Nobody looks any more.
+		if (signal.aborted) return false;
 		if (this.isBehind && !(this.newer && items.length)) this.isOld = true;
 		const [isFirst, isNewer] = [this.isOld, this.isBehind && !this.isOld];
 		const isShort = !this.isWhole && this.cursor && this.idle < this.patience && (items.length < ENOUGH || list.last > items.length - NEAR);
