@@ -28,7 +28,7 @@ use crate::search::Indexer;
 use crate::seed;
 use crate::settings::{MessageSettings, RateLimitSetting};
 use crate::steer::Steering;
-use crate::store::{self, Store, job, webhook};
+use crate::store::{Store, job, opening, webhook};
 use crate::waits::Waits;
 
 /// A running daemon.
@@ -57,7 +57,7 @@ impl App {
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
         let recipient_bytes = config.limits.bodies_bytes;
         let mut started = Started::listen(config.listen, config.listen_too, config.limits)?;
-        let options = store::Options {
+        let options = opening::Options {
             path: config.database,
             durability: config.durability,
             litestream: config.litestream,
@@ -162,7 +162,7 @@ struct Started {
     gate: Arc<StartupGate>,
     server: Server,
     listener: Option<JoinHandle<()>>,
-    store: Option<(Arc<Store>, store::Threads)>,
+    store: Option<(Arc<Store>, opening::Threads)>,
     runner: Option<(Arc<Runner>, Vec<JoinHandle<()>>)>,
     outbound: Option<(Arc<Outbound>, Vec<JoinHandle<()>>)>,
     retention: Option<(Arc<Retention>, JoinHandle<()>)>,
@@ -207,7 +207,7 @@ impl Started {
         Ok(feed)
     }
 
-    fn open(&mut self, options: store::Options) -> Result<Arc<Store>> {
+    fn open(&mut self, options: opening::Options) -> Result<Arc<Store>> {
         let (store, threads) = Store::open(options)?;
         let store = Arc::new(store);
         self.store = Some((store.clone(), threads));

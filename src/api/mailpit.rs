@@ -15,16 +15,17 @@ use crate::model::channel::Channel;
 use crate::model::environment::EnvironmentRow;
 use crate::model::mailbox::Mailbox;
 use crate::model::message::StoredDelivery;
-use crate::model::message_status::MessageStatus;
+use crate::model::row::{JobRow, MessageNumber};
 use crate::outbox::{Deliveries, Email};
+use crate::store::Db;
+use crate::store::emails::{self, Sieve};
 use crate::store::outbox::OutboxMessage;
-use crate::store::{Db, emails};
 
 pub const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
-/// E-mails that a list or a search looks at, the newest. Mailpit itself keeps 500.
-const LOOKED_AT: usize = 10_000;
+/// E-mails that there are for those who read, the newest. Mailpit itself keeps 500.
+const NEWEST: usize = 10_000;
 /// E-mails on a page, unless asked otherwise, and at most.
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1_000;
@@ -41,8 +42,7 @@ struct Mail {
 
 /// The e-mail of a message that a mail server would have got.
 fn delivered(found: &OutboxMessage) -> Option<&StoredDelivery> {
-    use MessageStatus::{Clicked, Delivered, Opened, Sent, Simulated};
-    let went_out = |it: &&StoredDelivery| matches!(it.status, Sent | Delivered | Opened | Clicked | Simulated);
+    let went_out = |it: &&StoredDelivery| emails::WENT_OUT.contains(&it.status);
     found.message.deliveries.iter().filter(|it| it.channel == Channel::Email).find(went_out)
 }
 
@@ -54,23 +54,37 @@ fn mail(deliveries: &mut Deliveries<'_>, found: &OutboxMessage) -> Result<Option
     Ok(Some(Mail { number, id, created_at, email: deliveries.email(found.job, &found.message, delivery, false)? }))
 }
 
-/// The newest e-mails that are not hidden and that a search finds.
-fn find(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, search: &Search) -> Result<Vec<Mail>> {
+/// An e-mail that is there: the number of its message, and its job.
+type Place = (MessageNumber, JobRow);
+
+/// The newest e-mails that are not hidden, at most so many.
+fn there(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, count: usize) -> Result<Vec<Place>> {
+    let hidden_to = state.done().hidden_to;
+    emails::newest(db, environment, hidden_to, count, |number| !state.done().hides(number.0))
+}
+
+/// Those of them that a search finds. What the index of texts rules out is not looked at.
+fn find(
+    db: &Db<'_>,
+    environment: EnvironmentRow,
+    state: &MailboxState,
+    search: &Search,
+    all: &[Place],
+) -> Result<Vec<Mail>> {
     let (mut found, mut deliveries) = (Vec::new(), Deliveries::new(db));
-    emails::for_each(db, environment, search.address(), |message| {
-        let number = message.message.number.0;
-        let (is_over, is_hidden) = {
-            let done = state.done();
-            (number <= done.hidden_to, done.hides(number))
-        };
-        if !is_hidden && let Some(mail) = mail(&mut deliveries, &message)? {
+    let mut sieve = Sieve::new(db, environment, &search.words());
+    for &(number, job) in all {
+        if sieve.as_mut().map_or(Ok(false), |sieve| sieve.rules_out(number, job))? {
+            continue;
+        }
+        let Some(message) = emails::at(db, number)? else { continue };
+        if let Some(mail) = mail(&mut deliveries, &message)? {
             let is_read = state.done().read.contains(&mail.number);
             if search.finds(&mail.looked(is_read)) {
                 found.push(mail);
             }
         }
-        Ok(!is_over && found.len() < LOOKED_AT)
-    })?;
+    }
     Ok(found)
 }
 
@@ -90,19 +104,29 @@ fn listed(call: Call<'_>, search: Search) -> Result<Action> {
     let (start, limit) = (number("start").unwrap_or(0), number("limit").unwrap_or(PAGE).min(LARGEST_PAGE));
     let state = call.settings.mailbox_state.clone();
     Action::query(move |db, environment| {
-        let found = find(db, environment, &state, &search)?;
-        let all = match search.is_empty() {
+        let all = there(db, environment, &state, NEWEST)?;
+        // Without words all are found, and only those of the page are made.
+        let found = match search.is_empty() {
             true => None,
-            false => Some(find(db, environment, &state, &Search::default())?),
+            false => Some(find(db, environment, &state, &search, &all)?),
         };
-        let all = all.as_ref().unwrap_or(&found);
         let read = state.done().read.clone();
-        let unread = |mails: &[Mail]| mails.iter().filter(|mail| !read.contains(&mail.number)).count();
-        let page: Vec<Value> =
-            found.iter().skip(start).take(limit).map(|mail| mail.summary(read.contains(&mail.number))).collect();
+        let unread = |numbers: &[i64]| numbers.iter().filter(|number| !read.contains(number)).count();
+        let all_unread = unread(&all.iter().map(|(number, _)| number.0).collect::<Vec<_>>());
+        let (count, found_unread, page) = match found {
+            Some(found) => {
+                let found_unread = unread(&found.iter().map(|mail| mail.number).collect::<Vec<_>>());
+                (found.len(), found_unread, found.into_iter().skip(start).take(limit).collect())
+            }
+            None => {
+                let page = all.iter().skip(start).take(limit).copied().collect::<Vec<_>>();
+                (all.len(), all_unread, find(db, environment, &state, &search, &page)?)
+            }
+        };
+        let page: Vec<Value> = page.iter().map(|mail| mail.summary(read.contains(&mail.number))).collect();
         let body = json!({
-            "total": all.len(), "unread": unread(all), "count": page.len(), "messages_count": found.len(),
-            "messages_unread": unread(&found), "start": start, "tags": [], "messages": page,
+            "total": all.len(), "unread": all_unread, "count": page.len(), "messages_count": count,
+            "messages_unread": found_unread, "start": start, "tags": [], "messages": page,
         });
         Ok(Answer::new(200, body.to_string()))
     })
@@ -163,7 +187,11 @@ fn chosen(
         let found = chosen.ids.iter().map(|id| emails::get(db, environment, id));
         return Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().map(|it| it.message.number.0).collect());
     }
-    Ok(find(db, environment, state, search)?.into_iter().map(|mail| mail.number).collect())
+    let all = there(db, environment, state, NEWEST)?;
+    if search.is_empty() {
+        return Ok(all.into_iter().map(|(number, _)| number.0).collect());
+    }
+    Ok(find(db, environment, state, search, &all)?.into_iter().map(|mail| mail.number).collect())
 }
 
 /// `PUT /api/v1/messages` with `{IDs?, Read?, Search?}`.
@@ -206,8 +234,9 @@ pub fn delete(mut call: Call<'_>) -> Result<Action> {
 pub fn delete_found(call: Call<'_>) -> Result<Action> {
     let (search, state) = (Search::of_query(&call)?, call.settings.mailbox_state.clone());
     Action::query(move |db, environment| {
-        let numbers: Vec<i64> = find(db, environment, &state, &search)?.iter().map(|mail| mail.number).collect();
-        state.done().hidden.extend(numbers);
+        let all = there(db, environment, &state, NEWEST)?;
+        let found = find(db, environment, &state, &search, &all)?;
+        state.done().hidden.extend(found.iter().map(|mail| mail.number));
         Ok(Answer::of_type(TEXT, "ok"))
     })
 }
@@ -215,15 +244,10 @@ pub fn delete_found(call: Call<'_>) -> Result<Action> {
 /// The e-mail with this id, whole, and its message; `latest` is the newest.
 fn one(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, id: &str) -> Result<(Mail, OutboxMessage)> {
     let latest = match id {
-        "latest" => {
-            let mut latest = None;
-            emails::for_each(db, environment, None, |found| {
-                let is_shown = !state.done().hides(found.message.number.0) && delivered(&found).is_some();
-                latest = is_shown.then_some(found);
-                Ok(!is_shown)
-            })?;
-            latest
-        }
+        "latest" => match there(db, environment, state, 1)?.first() {
+            Some((number, _)) => emails::at(db, *number)?,
+            None => None,
+        },
         id => emails::get(db, environment, id)?.filter(|found| !state.done().hides(found.message.number.0)),
     };
     let found = latest.ok_or_else(|| Error::not_found("there is no such e-mail"))?;
@@ -286,8 +310,8 @@ pub fn view(mut call: Call<'_>) -> Result<Action> {
 pub fn info(call: Call<'_>) -> Result<Action> {
     let state = call.settings.mailbox_state.clone();
     Action::query(move |db, environment| {
-        let all = find(db, environment, &state, &Search::default())?;
-        let unread = all.iter().filter(|mail| !state.done().read.contains(&mail.number)).count();
+        let all = there(db, environment, &state, NEWEST)?;
+        let unread = all.iter().filter(|(number, _)| !state.done().read.contains(&number.0)).count();
         let version = concat!("bulkd ", env!("CARGO_PKG_VERSION"));
         let body = json!({
             "Version": version, "LatestVersion": version, "Database": "bulkd", "DatabaseSize": 0,

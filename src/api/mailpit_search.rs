@@ -5,7 +5,7 @@ use super::call::Call;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::model::mailbox::Mailbox;
-use crate::outbox::Email;
+use crate::outbox::{DEFAULT_SENDER, Email};
 
 #[derive(Debug, Default)]
 pub struct Search {
@@ -79,12 +79,17 @@ impl Search {
         self.terms.is_empty()
     }
 
-    /// An address that all it finds were sent to, unless an override says otherwise.
-    pub fn address(&self) -> Option<&str> {
-        self.terms.iter().find_map(|term| match &term.filter {
-            Filter::In("to", address) if !term.is_negated && address.contains('@') => Some(address.as_str()),
+    /// Words that are in subject, text or address of all that it finds, where nothing is in an e-mail but what is stored of
+    /// it.
+    pub fn words(&self) -> Vec<String> {
+        let terms = self.terms.iter().filter(|term| !term.is_negated);
+        let word = |term: &Term| match &term.filter {
+            Filter::In("to" | "subject", word) => Some(word.clone()),
+            // These are looked for in the sender, too.
+            Filter::Text(word) | Filter::In("addressed", word) if !DEFAULT_SENDER.contains(word) => Some(word.clone()),
             _ => None,
-        })
+        };
+        terms.filter_map(word).collect()
     }
 
     pub fn finds(&self, mail: &Looked<'_>) -> bool {

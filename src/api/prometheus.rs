@@ -37,6 +37,7 @@ pub fn get(store: &Store, settings: &Settings, routes: &'static [Route]) -> Resu
     let waiting = totals.webhook_events_waiting;
     text.one("bulkd_webhook_events_waiting", "gauge", "Events that wait for a webhook to take them.", waiting);
     text.one("bulkd_event_streams", "gauge", "Streams of events that are open.", settings.feed.streams());
+    text.one("bulkd_waits", "gauge", "Requests that wait until something is so.", settings.waits.count());
     let indexed = store.texts().messages();
     text.one("bulkd_messages_indexed", "gauge", "Messages whose texts the index of searches knows.", indexed);
     text.one("bulkd_database_bytes", "gauge", "The size of the database file.", database_bytes);

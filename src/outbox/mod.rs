@@ -8,5 +8,5 @@ pub mod history;
 mod origin;
 mod way;
 
-pub use crate::provider::{Attachment, Email};
+pub use crate::provider::{Attachment, DEFAULT_SENDER, Email};
 pub use deliveries::Deliveries;

@@ -10,7 +10,7 @@ use crate::model::mailbox::Mailbox;
 use crate::render::email::document::{self, Frame};
 
 /// The sender where none is given. There is no such mailbox: the domain is set aside for examples.
-const FROM: &str = "no-reply@example.com";
+pub const DEFAULT_SENDER: &str = "no-reply@example.com";
 
 /// What is said of a file whose type is not known.
 const BYTES: &str = "application/octet-stream";
@@ -137,7 +137,7 @@ fn recipient(address: &str) -> Mailbox {
 /// The sender of an override's `config`.
 fn configured_sender(message: &ProviderMessage<'_>) -> Mailbox {
     let given = message.config(&["fromAddress", "from"]).and_then(|text| Mailbox::list(text).into_iter().next());
-    let sender = given.unwrap_or_else(|| Mailbox::new(None, FROM));
+    let sender = given.unwrap_or_else(|| Mailbox::new(None, DEFAULT_SENDER));
     match message.config(&["fromName"]) {
         Some(name) => Mailbox::new(Some(name.to_owned()), &sender.email),
         None => sender,

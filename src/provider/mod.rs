@@ -43,7 +43,7 @@ use crate::model::channel::Channel;
 use crate::model::provider::{Provider, RequestForm};
 
 pub use effects::without_effect;
-pub use email::{Attachment, Email};
+pub use email::{Attachment, DEFAULT_SENDER, Email};
 pub use forms::{About, about, request};
 pub use limits::{Overriding, ProviderChecks, ProviderVerdict};
 pub use message::ProviderMessage;

@@ -1,57 +1,131 @@
 //! The e-mails of an environment, the newest first.
 
+use std::collections::HashMap;
+
 use rusqlite::params;
 
 use super::engine::Db;
 use super::message;
-use super::outbox::OutboxMessage;
+use super::outbox::{self, OutboxMessage};
+use super::plan;
+use super::text_index::{Candidates, TextIndex};
 use crate::error::Result;
+use crate::model::email_headers::EmailHeaders;
 use crate::model::environment::EnvironmentRow;
-use crate::model::row::MessageNumber;
+use crate::model::message_status::MessageStatus;
+use crate::model::row::{JobRow, MessageNumber, TemplateVersion};
 
-/// Messages with an e-mail in the order in which they were made, backwards, as long as `each` says so. `address` leaves out
-/// those that went elsewhere; where an override may have led them there, that is not known here.
-pub fn for_each(
+/// What a delivery has come to that went out.
+pub const WENT_OUT: [MessageStatus; 5] = [
+    MessageStatus::Sent,
+    MessageStatus::Delivered,
+    MessageStatus::Opened,
+    MessageStatus::Clicked,
+    MessageStatus::Simulated,
+];
+
+/// The newest messages with an e-mail that went out, each with its job: those with numbers behind `behind` of which
+/// `is_shown` says so, at most so many.
+pub fn newest(
     db: &Db<'_>,
     environment: EnvironmentRow,
-    address: Option<&str>,
-    mut each: impl FnMut(OutboxMessage) -> Result<bool>,
-) -> Result<()> {
+    behind: i64,
+    count: usize,
+    is_shown: impl Fn(MessageNumber) -> bool,
+) -> Result<Vec<(MessageNumber, JobRow)>> {
+    let went_out = WENT_OUT.map(|status| format!("'{}'", status.name())).join(", ");
     let mut list = db.conn.prepare_cached(&format!(
-        "SELECT {}, jobs.job, jobs.job_id, message_ranges.created_at,
-             message_ranges.first_seq + messages.number - message_ranges.first_number AS seq
+        "SELECT messages.number, jobs.job
          FROM message_ranges CROSS JOIN jobs ON jobs.job = message_ranges.job
-         CROSS JOIN messages ON messages.number BETWEEN message_ranges.first_number AND message_ranges.last_number
-         WHERE message_ranges.environment = ?1 AND jobs.dropped_at IS NULL
-           AND (messages.channel = 'email' OR EXISTS (
-               SELECT 1 FROM deliveries WHERE deliveries.number = messages.number AND deliveries.channel = 'email'))
-           AND (?2 IS NULL OR messages.address = ?2 COLLATE NOCASE OR EXISTS (
-               SELECT 1 FROM deliveries WHERE deliveries.number = messages.number AND deliveries.address = ?2 COLLATE NOCASE)
-             OR EXISTS (
-               SELECT 1 FROM definitions WHERE definitions.job = jobs.job AND instr(definition, '\"override\"') > 0))
-         ORDER BY message_ranges.first_number DESC, messages.number DESC",
-        message::COLUMNS
+         CROSS JOIN messages
+             ON messages.number BETWEEN max(message_ranges.first_number, ?2 + 1) AND message_ranges.last_number
+         WHERE message_ranges.environment = ?1 AND jobs.dropped_at IS NULL AND message_ranges.last_number > ?2
+           AND (messages.channel = 'email' AND messages.status IN ({went_out}) OR EXISTS (
+               SELECT 1 FROM deliveries WHERE deliveries.number = messages.number AND deliveries.channel = 'email'
+                   AND deliveries.status IN ({went_out})))
+         ORDER BY message_ranges.first_number DESC, messages.number DESC"
     ))?;
-    let mut rows = list.query(params![environment, address])?;
-    while let Some(row) = rows.next()? {
-        let location = message::located(row, environment)?;
-        let message = message::with_deliveries(db, &location, message::from_row(row)?)?;
-        if !each(OutboxMessage { message, job: location.job, job_id: row.get("job_id")? })? {
-            break;
+    let mut rows = list.query(params![environment, behind])?;
+    let mut newest = Vec::new();
+    while newest.len() < count
+        && let Some(row) = rows.next()?
+    {
+        let number = row.get(0)?;
+        if is_shown(number) {
+            newest.push((number, row.get(1)?));
         }
     }
-    Ok(())
+    Ok(newest)
+}
+
+/// The message with this number.
+pub fn at(db: &Db<'_>, number: MessageNumber) -> Result<Option<OutboxMessage>> {
+    message::locate(db, number)?.map(|location| outbox::get(db, &location)).transpose()
 }
 
 /// The message there, if it is in this environment and has an e-mail.
 pub fn get(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<Option<OutboxMessage>> {
-    let Some(location) = message::find(db, environment, message_id)? else { return Ok(None) };
-    let message = message::with_deliveries(db, &location, message::get_row(db, location.number)?)?;
-    let (job, _) = super::job::get_by_number(db, location.job)?;
-    Ok(Some(OutboxMessage { message, job: location.job, job_id: job.job_id }))
+    message::find(db, environment, message_id)?.map(|location| outbox::get(db, &location)).transpose()
 }
 
 /// The number of the last message, wherever it is.
 pub fn last(db: &Db<'_>) -> Result<MessageNumber> {
     message::last_number(db)
+}
+
+/// Tells which e-mails need not be looked at for some words, by the [index of texts](TextIndex). It knows what is stored of
+/// an e-mail, and so nothing of one in whose making an override, a brand or the headers of a template had a say.
+pub struct Sieve<'a> {
+    db: &'a Db<'a>,
+    candidates: Candidates<'a>,
+    by_job: HashMap<JobRow, bool>,
+    by_template: HashMap<TemplateVersion, bool>,
+}
+
+impl<'a> Sieve<'a> {
+    /// For words in small letters, each of which is in subject, text or address of an e-mail that is meant. From now on the
+    /// index follows the environment.
+    pub fn new(db: &'a Db<'a>, environment: EnvironmentRow, words: &[String]) -> Option<Self> {
+        let index: &TextIndex = db.texts?;
+        let candidates = Candidates::new(index, words);
+        if !candidates.are_told() {
+            return None;
+        }
+        index.follow(environment);
+        Some(Sieve { db, candidates, by_job: HashMap::new(), by_template: HashMap::new() })
+    }
+
+    /// Whether the e-mail has not all of the words.
+    pub fn rules_out(&mut self, number: MessageNumber, job: JobRow) -> Result<bool> {
+        Ok(self.candidates.next(number.0, number.0, 1).is_none() && self.is_plain(job)?)
+    }
+
+    /// Whether the e-mails of a job are what is stored of each, and no more. If in doubt, they are not.
+    fn is_plain(&mut self, job: JobRow) -> Result<bool> {
+        if let Some(known) = self.by_job.get(&job) {
+            return Ok(*known);
+        }
+        // Names may be written with escapes; those of letters are from \u0041 to \u007a.
+        let mut find = self.db.conn.prepare_cached(
+            "SELECT template_version, brand_version IS NULL
+                 AND instr(definition, 'override') = 0 AND instr(definition, 'brand') = 0
+                 AND instr(definition, '\\u004') = 0 AND instr(definition, '\\u005') = 0
+                 AND instr(definition, '\\u006') = 0 AND instr(definition, '\\u007') = 0
+             FROM jobs JOIN definitions USING (job) WHERE job = ?1",
+        )?;
+        let (template, is_plain): (Option<TemplateVersion>, bool) =
+            find.query_row([job], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let is_plain = is_plain && template.map_or(Ok(true), |version| self.has_no_headers(version))?;
+        self.by_job.insert(job, is_plain);
+        Ok(is_plain)
+    }
+
+    fn has_no_headers(&mut self, version: TemplateVersion) -> Result<bool> {
+        if let Some(known) = self.by_template.get(&version) {
+            return Ok(*known);
+        }
+        let has_none = plan::headers_of(self.db, version)? == EmailHeaders::default();
+        self.by_template.insert(version, has_none);
+        Ok(has_none)
+    }
 }

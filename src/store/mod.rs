@@ -47,6 +47,7 @@ pub mod list_replacement;
 pub mod message_search;
 pub mod metrics;
 pub mod news;
+pub mod opening;
 pub mod outbox;
 pub mod outcome;
 pub mod pieces;
@@ -71,12 +72,9 @@ pub mod totals;
 pub mod tracking;
 pub mod watch;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-
-use tempfile::TempDir;
 
 pub use engine::bell::Bell;
 pub use engine::change::{Pending, SyncWhen, Undo};
@@ -87,36 +85,19 @@ pub use text_index::TextIndex;
 
 use crate::clock::{Clock, Reading, Timestamp};
 use crate::error::{Kind, Result};
-use crate::id::Ids;
 use crate::meter::Histogram;
-use crate::settings::Durability;
-use engine::bell::{Bells, Wakeups};
+use engine::bell::Bells;
 use engine::file::{Mark, Stage};
 use engine::in_place::InPlace;
-use engine::readers::{self, Reader, Readers};
-use engine::recipients::{CachedJobs, Recipients};
-use engine::recovery::{self, Found};
+use engine::readers::{Reader, Readers};
+use engine::recipients::CachedJobs;
 use engine::stopping::Stopping;
-use engine::writer::{Marking, MessageCommits, Setup, Writer};
-use engine::{checkpoint, file, partial};
+use engine::writer::{MessageCommits, Writer};
 use outcome::Outcomes;
 use posted::Posted;
 use set_back::{SetBack, SetBacks};
 use snapshot::Snapshots;
 use staged::StagedLists;
-
-/// What to open, and how.
-pub struct Options {
-    /// `None` is a file of its own, thrown away at the end.
-    pub path: Option<PathBuf>,
-    pub durability: Durability,
-    /// Copying the log into the database is left to Litestream.
-    pub litestream: bool,
-    /// What may be kept in memory of the recipients of jobs that take users.
-    pub recipient_bytes: usize,
-    pub clock: Clock,
-    pub ids: Ids,
-}
 
 /// The open file.
 pub struct Store {
@@ -150,148 +131,7 @@ pub struct Store {
     set_back_before_millis: i64,
 }
 
-/// The store's threads, to be joined after [`Store::stop`], and what is given back when they have ended.
-pub struct Threads {
-    threads: Vec<JoinHandle<()>>,
-    // Dropped in this order, all after the last connection and the folder last of all.
-    _database: Option<Arc<File>>,
-    in_place: InPlace,
-    _lock: file::Lock,
-    _folder: Option<TempDir>,
-}
-
-impl Threads {
-    pub fn join(self) {
-        for thread in self.threads {
-            if thread.join().is_err() {
-                log::error!("a thread of the store panicked");
-            }
-        }
-        self.in_place.set_log_aside();
-    }
-}
-
 impl Store {
-    /// For tests of what no request shows.
-    #[cfg(test)]
-    pub fn open_ephemeral(clock: Clock) -> (Store, Threads) {
-        let (durability, ids) = (Durability::Ephemeral, Ids::sequential(0));
-        Store::open(Options { path: None, durability, litestream: false, recipient_bytes: 1 << 24, clock, ids })
-            .unwrap()
-    }
-
-    /// Opens or creates the file and starts the threads that write it.
-    pub fn open(mut options: Options) -> Result<(Store, Threads)> {
-        let (folder, path) = match options.path {
-            Some(path) => (None, path),
-            None => temporary::folder("").map(|(folder, path)| (Some(folder), path))?,
-        };
-        file::inspect(&path)?;
-        let lock = file::Lock::take(&path)?;
-        partial::remove_left_over_of(&path);
-        let found = Found::look(&path, &lock);
-        // Before SQLite touches it, unless there is none yet.
-        let held = path.exists().then(|| InPlace::hold(&path)).transpose()?;
-        let conn = file::open(&path, options.durability, options.clock.now(), &mut options.ids)?;
-        // A file that is damaged there is served as far as it is sound.
-        if let Err(error) = snapshot::retire_left_over(&conn) {
-            log::warn!("what an earlier run has kept for snapshots stays: {error}");
-        }
-        if options.ids.are_seeded() {
-            options.ids.begin_after(number::made(&conn)?);
-        }
-        let in_place = held.map_or_else(|| InPlace::hold(&path), Ok)?;
-        in_place.check()?;
-        // A file that is thrown away is not looked for by any next start.
-        let mark = (options.durability != Durability::Ephemeral).then(|| lock.mark().clone());
-        mark.iter().for_each(|mark| mark.set(Stage::Serving));
-        let stopping = Stopping::default();
-        let recovery = if found.tell(&conn)? { recovery::look_over(&path, &stopping) } else { None };
-        let requests = Readers::new(&path, readers::REQUEST_READERS);
-        let followers = Readers::new(&path, readers::FOLLOWER_READERS);
-
-        let bells = Bells::default();
-        let clock = options.clock.clone();
-        let moved = bells.clone();
-        clock.on_change(move || moved.ring(Wakeups { jobs: true, messages: true, webhooks: false, retention: true }));
-        let database = file::open_for_sync(&path, options.durability)?;
-        let copier = file::open_checkpointer(&path, options.durability)?;
-        let (checkpoints, checkpointer) =
-            checkpoint::start(copier, database.clone(), in_place.clone(), options.litestream)?;
-        let clock = options.clock.clone();
-        let commit_times: Arc<Histogram> = Arc::default();
-        let (cached_jobs, message_commits) = (CachedJobs::default(), MessageCommits::default());
-        let set_back_millis = options.clock.read().set_back_millis;
-        let set_backs = SetBacks::new(set_back_millis);
-        let noted = set_backs.clone();
-        let names_are_random = options.ids.are_random();
-        let marking = match options.durability {
-            Durability::Ephemeral => Marking::None,
-            // A log that is there may be one that Litestream has open.
-            _ if options.litestream && !found.is_without_log() => Marking::InLog,
-            _ => Marking::InDatabase,
-        };
-        let staged_lists = StagedLists::new(bells.retention.clone());
-        let setup = Setup {
-            conn,
-            marking,
-            durability: options.durability,
-            clock: options.clock,
-            set_back_millis,
-            on_set_back: Box::new(move |db, millis| noted.note(db, millis)),
-            ids: options.ids,
-            recipients: Recipients::new(cached_jobs.clone(), options.recipient_bytes),
-            checkpoints: checkpoints.clone(),
-            bells: bells.clone(),
-            message_commits: message_commits.clone(),
-            commit_times: commit_times.clone(),
-            in_place: in_place.clone(),
-        };
-        let (writer, [writer_thread, answers]) = match Writer::start(setup) {
-            Ok(started) => started,
-            Err(error) => {
-                checkpoints.stop();
-                let _ = checkpointer.join();
-                return Err(error);
-            }
-        };
-        let store = Store {
-            path,
-            in_place: in_place.clone(),
-            mark,
-            writer,
-            requests,
-            followers,
-            bells,
-            message_commits,
-            commit_times,
-            cached_jobs,
-            posted: Posted::default(),
-            outcomes: Outcomes::default(),
-            snapshots: Snapshots::default(),
-            texts: TextIndex::default(),
-            loading: Mutex::default(),
-            staged_lists,
-            backing_up: Mutex::default(),
-            stopping,
-            recovery: Mutex::new(recovery),
-            names_are_random,
-            clock,
-            set_backs,
-            set_back_before_millis: set_back_millis,
-        };
-        Ok((
-            store,
-            Threads {
-                threads: vec![writer_thread, answers, checkpointer],
-                _database: database,
-                in_place,
-                _lock: lock,
-                _folder: folder,
-            },
-        ))
-    }
-
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -542,6 +382,7 @@ fn leaves_sound<T>(result: &Result<T>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::opening::Threads;
     use super::*;
     use crate::error::Error;
     use crate::model::environment::Environment;
@@ -600,7 +441,7 @@ mod tests {
     #[test]
     fn requests_that_have_all_readers_hold_up_requests_only() {
         let (store, threads) = open();
-        let searches: Vec<_> = (0..readers::REQUEST_READERS).map(|_| store.requests.take().unwrap()).collect();
+        let searches: Vec<_> = (0..engine::readers::REQUEST_READERS).map(|_| store.requests.take().unwrap()).collect();
         assert!(store.reader_at_once().is_none());
         assert!(!store.read(is_marked).unwrap());
         drop(searches);

@@ -14,6 +14,7 @@ use crate::model::definition::{ContentSource, Definition};
 use crate::model::email_headers::EmailHeaders;
 use crate::model::environment::EnvironmentRow;
 use crate::model::resolved::{ResolvedDefinition, ResolvedTopic, TemplateSource};
+use crate::model::row::TemplateVersion;
 
 /// What a definition refers to that may be stored.
 #[derive(Clone, Debug, Default)]
@@ -162,7 +163,11 @@ pub(in crate::store) fn resolve_into(
 
 /// The headers that e-mails of a job have from its template.
 pub fn email_headers(db: &Db<'_>, job: &Job) -> Result<EmailHeaders> {
-    let Some(version) = job.template_version else { return Ok(EmailHeaders::default()) };
+    job.template_version.map_or_else(|| Ok(EmailHeaders::default()), |version| headers_of(db, version))
+}
+
+/// The headers that e-mails have from a version of a template.
+pub(in crate::store) fn headers_of(db: &Db<'_>, version: TemplateVersion) -> Result<EmailHeaders> {
     let (_, template_json) = template::get_version(db, version)?;
     Ok(read::<Headed>(&template_json)?.email.unwrap_or_default())
 }

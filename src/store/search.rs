@@ -14,6 +14,7 @@ use super::text_index::{Candidates, Sign, Signer, TextIndex};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
+use crate::model::mailbox::Mailbox;
 use crate::model::message::{StoredDelivery, StoredMessage};
 use crate::model::row::{JobRow, MessageNumber};
 
@@ -251,6 +252,15 @@ fn learn_of(db: &Db<'_>, index: &TextIndex, environment: EnvironmentRow, from: i
     }
 }
 
+/// An address as an e-mail shows it, where that is another text: without quotes and comments, decoded, or in ASCII.
+fn add_mailbox(signer: &mut Signer, address: &str) {
+    let is_bare = address.is_ascii() && !address.contains(['<', '(', '"', '=', '\\']);
+    if !is_bare && let Some(mailbox) = Mailbox::alone(address) {
+        signer.add(&mailbox.email);
+        mailbox.name.iter().for_each(|name| signer.add(name));
+    }
+}
+
 /// What is to be known of these numbers, which are all of one range, or of the first of them if there is no time for more.
 fn sign(
     db: &Db<'_>,
@@ -291,7 +301,13 @@ fn sign(
                         signer.add(text);
                     }
                 }
-                further.get(&number).into_iter().flatten().flatten().flatten().for_each(|text| signer.add(text));
+                if let Some(address) = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)? {
+                    add_mailbox(signer, address);
+                }
+                for [address, subject, body] in further.get(&number).into_iter().flatten() {
+                    [address, subject, body].into_iter().flatten().for_each(|text| signer.add(text));
+                    address.iter().for_each(|address| add_mailbox(signer, address));
+                }
                 signer.sign()
             }
         };

@@ -1,21 +1,18 @@
 // The daemon's API, as everyone else uses it.
 
+import { h } from './dom.js';
+
 const KEY = 'bulkd-key';
-
-// Whose environment is looked at: by its key, or, where any key is accepted, by its handle.
-export const access = {
-	key: null,
-	environment: null,
-};
-
 // What a page without an environment says it is: the first thing that it makes is in this one.
 const FIRST_KEY = 'anything';
 
+// Whose environment is looked at: by its key, or, where any key is accepted, by its handle.
+export const access = { key: null, environment: null };
+
 class ApiError extends Error {
-	constructor(status, message, body) {
+	constructor(status, message) {
 		super(message);
 		this.status = status;
-		this.body = body;
 	}
 }
 
@@ -38,9 +35,8 @@ export function useKey(key) {
 }
 
 export function headers() {
-	if (access.key !== null) return { authorization: `Bearer ${access.key}` };
-	if (access.environment !== null) return { 'x-bulkd-environment': access.environment };
-	return { authorization: `Bearer ${FIRST_KEY}` };
+	if (access.key === null && access.environment !== null) return { 'x-bulkd-environment': access.environment };
+	return { authorization: `Bearer ${access.key ?? FIRST_KEY}` };
 }
 
 // What is called when the key is not accepted.
@@ -49,47 +45,54 @@ export function onRefused(then) {
 	refused = then;
 }
 
-export async function call(method, path, body, options = {}) {
+export async function call(method, path, body, signal = null) {
 	const answer = await fetch(path, {
 		method,
 		headers: { 'x-bulkd-page': '1', ...headers(), ...(body !== undefined && { 'content-type': 'application/json' }) },
-		body: body === undefined ? undefined : JSON.stringify(body),
-		signal: options.signal,
+		body: JSON.stringify(body),
+		signal,
 		cache: 'no-store',
 	}).catch((error) => {
-		if (error.name === 'AbortError') throw error;
-		throw new ApiError(0, 'bulkd does not answer: is it still running?', null);
+		throw error.name === 'AbortError' ? error : new ApiError(0, 'bulkd does not answer: is it still running?');
 	});
 	const text = await answer.text();
-	let value = null;
+	/** @type {any} */
+	let value = text || null;
 	try {
-		value = text ? JSON.parse(text) : null;
+		value = JSON.parse(text);
 	} catch {
-		value = text;
+		// Not everything is JSON.
 	}
-	if (!answer.ok) {
-		if (answer.status === 401) refused();
-		throw new ApiError(answer.status, value?.message ?? `${method} ${path}: ${answer.status}`, value);
-	}
-	return value;
+	if (answer.ok) return value;
+	if (answer.status === 401) refused();
+	throw new ApiError(answer.status, value?.message ?? `${method} ${path}: ${answer.status}`);
 }
 
-export const get = (path, query, signal) => call('GET', path + queryOf(query), undefined, { signal });
+export const get = (path, query = {}, signal = null) => call('GET', path + queryOf(query), undefined, signal);
 export const post = (path, body) => call('POST', path, body);
 export const put = (path, body) => call('PUT', path, body);
 export const del = (path) => call('DELETE', path);
 
 export function queryOf(query) {
-	const given = Object.entries(query ?? {}).filter(([, value]) => (value ?? '') !== '');
-	return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : '';
+	const given = Object.entries(query).filter(([, value]) => (value ?? '') !== '');
+	return given.length ? `?${new URLSearchParams(given)}` : '';
 }
 
-export const part = (text) => encodeURIComponent(text);
+export const part = encodeURIComponent;
+
+export async function download(path, name) {
+	const answer = await fetch(path, { headers: headers() });
+	if (!answer.ok) throw new Error((await answer.json()).message);
+	const url = URL.createObjectURL(await answer.blob());
+	h('a', { href: url, download: name }).click();
+	setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
 
 // Where HTML can be looked at that runs nothing.
-export async function frame(html) {
-	return (await post('/_bulkd/frames', { html })).path;
-}
+export const frame = async (html) => (await post('/_bulkd/frames', { html })).path;
+
+// In single quotes of a shell.
+export const quoted = (text) => text.replaceAll("'", "'\\''");
 
 export const base = () => location.origin;
 export const shownKey = '$COURIER_API_KEY';

@@ -1,10 +1,9 @@
 // One message: as its recipient sees it, and beside it how it came about.
 
 import { address } from './app.js';
-import { base, get, part, post, shownKey } from './api.js';
+import { base, get, part, post, quoted, shownKey } from './api.js';
 import { seen } from './channels.js';
-import { attempt, button, choice, code, copy, empty, fill, h, icon, json, options as choices, pairs, toast } from './dom.js';
-import { pill } from './outbox.js';
+import { $, attempt, button, choice, copy, empty, fill, h, icon, json, languages, paced, pairs, pill, select, time } from './dom.js';
 import { channelWord, counted, exactly, hue, initials, providerWord, reasonWord, statusKind, statusMeaning, statusWord } from './words.js';
 
 // What an event of a history says.
@@ -14,7 +13,7 @@ const EVENTS = {
 	UNDELIVERABLE: 'Could not be delivered', UNROUTABLE: 'No way was found', FILTERED: 'Kept back by a condition', CANCELED: 'Canceled', DELAYED: 'Waits for its time', DELIVERING: 'Handed over',
 };
 
-const section = (title, content, isOpen = true) => h('details.section', { open: isOpen }, h('summary', h('h3', title)), ...content);
+const section = (title, content, isOpen = true) => h('details.section', { open: isOpen }, h('summary', h('h3', title)), content);
 
 const shownValue = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
 
@@ -41,26 +40,22 @@ function timeline(history) {
 		const more = Object.fromEntries(Object.entries(it).filter(([name]) => !['type', 'ts'].includes(name)));
 		const by = [it.channel?.name ?? it.channel, providerWord(it.provider), reasonWord(it.reason)].filter((text) => typeof text === 'string' && text).join(' · ');
 		return h(`li.${statusKind(it.type)}`,
-			h('details', h('summary', h('b', EVENTS[it.type] ?? it.type), h('time', { title: exactly(it.ts) }, it.ts === first ? exactly(it.ts).slice(11, 19) : `+${it.ts - first} ms`), by && h('span.dim', by)), json(more, it.type)));
+			h('details', h('summary', h('b', EVENTS[it.type] ?? it.type), time(it.ts, it.ts === first ? exactly(it.ts).slice(11, 19) : `+${it.ts - first} ms`), by && h('span.dim', by)), json(more, it.type)));
 	}));
 }
 
 // How a test waits for this message.
 function finding(detail, entry) {
-	const wanted = { recipient: detail.recipient, ...(entry?.channel && { channel: entry.channel }), ...(entry?.subject && { subject: { contains: entry.subject.slice(0, 40) } }), ...(!entry?.channel && { status: detail.status }) };
-	const body = { outbox: wanted, count: { exactly: 1 } };
-	const text = JSON.stringify(body, null, 2);
-	const python = text.replace(/\btrue\b/g, 'True').replace(/\bfalse\b/g, 'False').replace(/\bnull\b/g, 'None').replaceAll('\n', '\n    ');
-	const ways = {
-		curl: `curl ${base()}/_bulkd/wait -H "Authorization: Bearer ${shownKey}" \\\n  -H 'Content-Type: application/json' -d '${text.replaceAll("'", "'\\''")}'`,
-		pytest: `import os, httpx\n\nBULKD = os.environ["COURIER_BASE_URL"]\nAUTH = {"Authorization": f"Bearer {os.environ['COURIER_API_KEY']}"}\n\ndef test_${detail.recipient.replace(/\W+/g, '_').toLowerCase()}_is_told():\n    found = httpx.post(f"{BULKD}/_bulkd/wait", headers=AUTH, timeout=30, json=${python})\n    assert found.status_code == 200, found.json()["message"]`,
-		vitest: `import { expect, test } from "vitest";\n\ntest("${detail.recipient.replaceAll('"', '')} is told", async () => {\n  const found = await fetch(\`\${process.env.COURIER_BASE_URL}/_bulkd/wait\`, {\n    method: "POST",\n    headers: { authorization: \`Bearer \${process.env.COURIER_API_KEY}\` },\n    body: JSON.stringify(${text.replaceAll('\n', '\n    ')}),\n  });\n  expect(found.status, await found.text()).toBe(200);\n});`,
-		body: text,
-	};
-	const place = h('div');
-	const show = (name) => fill(place, code(ways[name], 'Copy the test'));
-	show('pytest');
-	return [choice('Language', [['pytest', 'pytest'], ['vitest', 'vitest'], ['curl', 'curl'], ['body', 'Body']], 'pytest', show), place];
+	const { recipient, status } = detail;
+	const wanted = { recipient, ...(entry?.channel ? { channel: entry.channel } : { status }), ...(entry?.subject && { subject: { contains: entry.subject.slice(0, 40) } }) };
+	const text = JSON.stringify({ outbox: wanted, count: { exactly: 1 } }, null, 2);
+	const inner = text.replaceAll('\n', '\n    ');
+	return languages({
+		pytest: `import os, httpx\n\nBULKD = os.environ["COURIER_BASE_URL"]\nAUTH = {"Authorization": f"Bearer {os.environ['COURIER_API_KEY']}"}\n\ndef test_${recipient.replace(/\W+/g, '_').toLowerCase()}_is_told():\n    found = httpx.post(f"{BULKD}/_bulkd/wait", headers=AUTH, timeout=30, json=${inner})\n    assert found.status_code == 200, found.json()["message"]`,
+		vitest: `import { expect, test } from "vitest";\n\ntest("${recipient.replaceAll('"', '')} is told", async () => {\n  const found = await fetch(\`\${process.env.COURIER_BASE_URL}/_bulkd/wait\`, {\n    method: "POST",\n    headers: { authorization: \`Bearer \${process.env.COURIER_API_KEY}\` },\n    body: JSON.stringify(${inner}),\n  });\n  expect(found.status, await found.text()).toBe(200);\n});`,
+		curl: `curl ${base()}/_bulkd/wait -H "Authorization: Bearer ${shownKey}" \\\n  -H 'Content-Type: application/json' -d '${quoted(text)}'`,
+		Body: text,
+	}, 'Copy the test');
 }
 
 function findings(detail) {
@@ -72,84 +67,87 @@ function findings(detail) {
 	]);
 }
 
-export function openMessage(root, messageId, options) {
-	let isOver = false;
-	let chosen = 0;
+const actions = (detail, refresh) => {
+	const at = `/messages/${part(detail.message_id)}`;
+	const event = (status, field) => {
+		field.value = '';
+		attempt(() => post(`/_bulkd${at}/events`, { status }), `It is ${statusWord(status).toLowerCase()}`).then(refresh);
+	};
+	return h('div.acts',
+		detail.status === 'DELAYED' && button('Cancel', () => post(`${at}/cancel`), 'It is canceled', refresh),
+		['SENT', 'DELIVERED', 'OPENED'].includes(detail.status) && select('What happens to it next', [['', 'Have it be…'], ...['DELIVERED', 'OPENED', 'CLICKED'].map((it) => [it, statusWord(it)]), ['UNDELIVERABLE', 'Bounced']], '', event),
+		button([icon('again'), 'Send again'], () => post(`${at}/resend`), 'It was sent again', null, '', { title: 'Make a new message of the same, with what is stored now' }),
+		button([icon('copy'), 'Link'], () => navigator.clipboard.writeText(location.href), 'The address is copied', null, '', { title: 'Copy the address of this page, for a colleague' }));
+};
 
-	function actions(detail) {
-		const went = ['SENT', 'DELIVERED', 'OPENED'].includes(detail.status);
-		const event = (change) => {
-			const status = change.target.value;
-			change.target.value = '';
-			attempt(() => post(`/_bulkd/messages/${part(messageId)}/events`, { status }), `It is ${statusWord(status).toLowerCase()}`).then(refresh);
-		};
-		return h('div.acts',
-			detail.status === 'DELAYED' && button('Cancel', () => post(`/messages/${part(messageId)}/cancel`), 'It is canceled', refresh),
-			went && h('select.chip', { label: 'What happens to it next', onchange: event }, choices([['', 'Have it be…'], ...['DELIVERED', 'OPENED', 'CLICKED'].map((it) => [it, statusWord(it)]), ['UNDELIVERABLE', 'Bounced']])),
-			button([icon('again'), 'Send again'], () => post(`/messages/${part(messageId)}/resend`), 'It was sent again', null, '', 'Make a new message of the same, with what is stored now'),
-			h('button', { title: 'Copy the address of this page, for a colleague', onclick: () => navigator.clipboard.writeText(location.href).then(() => toast('The address is copied')) }, icon('copy'), 'Link'));
-	}
+// The pane in which one message after another is read.
+export function reader({ back, blank = () => null }) {
+	const place = h('section.pane', { label: 'Message' });
+	let [chosen, isByKey] = [0, false];
 
 	function paint(detail) {
+		const { recipient, status, reason, message_id: id, job_id: jobId } = detail;
 		const entries = detail.deliveries.filter((it) => it.channel);
-		chosen = Math.min(chosen, Math.max(0, entries.length - 1));
-		const entry = entries[chosen];
-		const title = entry?.subject ?? entry?.body?.split('\n')[0] ?? detail.error ?? statusWord(detail.status);
+		const entry = entries[Math.min(chosen, entries.length - 1)];
 		const look = h('div.look');
 		const showLook = (name) => fill(look, name === 'request' ? json(entry.request, 'Request of the provider') : seen(entry));
-		const tabs = entry && choice('What is shown', [['seen', 'As seen'], ['request', `${providerWord(entry.provider)}’s request`]], 'seen', showLook);
 		if (entry) showLook('seen');
-		const article = h('article.message', { tabindex: -1, label: `Message to ${detail.recipient}` },
+		const article = h('article.message', { tabindex: -1, label: `Message to ${recipient}` },
 			h('header.message-top',
-				h('button.back.quiet', { label: 'Back to the list', onclick: options.back }, icon('back')),
-				h('span.avatar', { 'aria-hidden': 'true', style: { '--hue': hue(detail.recipient) } }, initials(detail.recipient)),
+				h('button.back.quiet', { label: 'Back to the list', onclick: back }, icon('back')),
+				h('span.avatar', { 'aria-hidden': 'true', style: { '--hue': hue(recipient) } }, initials(recipient)),
 				h('div.message-who',
-					h('h2', title),
-					h('p', h('a', { href: address(['outbox'], { recipient: detail.recipient }), title: 'All messages to this recipient' }, detail.recipient), entry && entry.address !== detail.recipient && h('span.dim', ` ${entry.address}`), h('time.dim', { title: exactly(detail.created_at) }, exactly(detail.created_at).slice(0, 19)))),
-				pill(detail.status, detail.reason), actions(detail)),
-			(detail.error || detail.reason) && h(`p.verdict.${statusKind(detail.status)}`, h('b', `${statusWord(detail.status)}: ${reasonWord(detail.reason) || statusMeaning(detail.status)}. `), detail.error),
+					h('h2', entry?.subject ?? entry?.body?.split('\n')[0] ?? detail.error ?? statusWord(status)),
+					h('p', h('a', { href: address(['outbox'], { recipient }), title: 'All messages to this recipient' }, recipient), entry && entry.address !== recipient && h('span.dim', ` ${entry.address}`), time(detail.created_at, undefined, 'dim'))),
+				pill(status, reason), actions(detail, refresh)),
+			(detail.error || reason) && h(`p.verdict.${statusKind(status)}`, h('b', `${statusWord(status)}: ${reasonWord(reason) || statusMeaning(status)}. `), detail.error),
 			h('div.message-body',
 				h('div.message-main',
 					entry && h('div.bar',
-						entries.length > 1 && choice('Channel', entries.map((it, at) => [String(at), [icon(it.channel), channelWord(it.channel)]]), String(chosen), (at) => {
-							chosen = Number(at);
+						entries.length > 1 && choice('Channel', entries.map((it, at) => [at, [icon(it.channel), channelWord(it.channel)]]), entries.indexOf(entry), (at) => {
+							chosen = at;
 							paint(detail);
-						}), tabs),
+						}), choice('What is shown', [['seen', 'As seen'], ['request', `${providerWord(entry.provider)}’s request`]], 'seen', showLook)),
 					entry ? look : empty('Nothing went out', h('p', 'How that came about stands beside it.'))),
 				h('aside.message-side', { label: 'How it came about' },
 					findings(detail),
 					section('The way it took', routing(detail)),
-					section('What happened', [timeline(detail.history)]),
-					section('Data', [known(detail.data, { job: 'From the job: the same for all', user: 'From the user’s data', to: 'From the user’s to.data' })]),
-					section('Profile', [known(detail.profile, { request: 'The request said so', 'stored profile': 'It was stored before' })], false),
+					section('What happened', timeline(detail.history)),
+					section('Data', known(detail.data, { job: 'From the job: the same for all', user: 'From the user’s data', to: 'From the user’s to.data' })),
+					section('Profile', known(detail.profile, { request: 'The request said so', 'stored profile': 'It was stored before' }), false),
 					section('Find this in a test', finding(detail, entry)),
-					section('Where it belongs', [pairs([
-						['Message', h('code', detail.message_id), copy(detail.message_id, 'Copy the id')],
-						['Job', h('a', { href: address(['jobs', detail.job_id]) }, h('code', detail.job_id)), copy(detail.job_id, 'Copy the job’s id')],
+					section('Where it belongs', pairs([
+						['Message', h('code', id), copy(id, 'Copy the id')],
+						['Job', h('a', { href: address(['jobs', jobId]) }, h('code', jobId)), copy(jobId, 'Copy the job’s id')],
 						['Channels', counted(entries.length, 'delivery', 'deliveries')],
-					])], false))));
-		const { scrollTop } = root;
-		fill(root, article);
-		root.scrollTop = scrollTop;
-		if (options.focus) article.focus({ preventScroll: true });
-		options.focus = false;
+					]), false))));
+		const { scrollTop } = place;
+		fill(place, article);
+		place.scrollTop = scrollTop;
+		if (isByKey) it.focus();
+		isByKey = false;
 	}
 
-	async function refresh() {
+	const refresh = paced(0, async () => {
+		const { id } = it;
 		try {
-			const detail = await get(`/_bulkd/outbox/${part(messageId)}`);
-			if (!isOver) paint(detail);
+			const detail = id && (await get(`/_bulkd/outbox/${part(id)}`));
+			if (id && it.id === id) paint(detail);
 		} catch (error) {
-			if (!isOver) fill(root, empty('There is no such message', h('p', error.message), h('button', { onclick: options.back }, 'Back')));
+			if (it.id === id) fill(place, empty('There is no such message', h('p', error.message), h('button', { onclick: back }, 'Back')));
 		}
-	}
-
-	refresh();
-	root.scrollTop = 0;
-	return {
+	});
+	const it = {
+		place,
+		id: '',
 		refresh,
-		close() {
-			isOver = true;
+		focus: () => $('article', place)?.focus({ preventScroll: true }),
+		show(id, byKey = false) {
+			[it.id, chosen, isByKey] = [id, 0, byKey];
+			place.scrollTop = 0;
+			if (id) refresh();
+			else fill(place, blank());
 		},
 	};
+	return it;
 }

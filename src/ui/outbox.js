@@ -2,218 +2,122 @@
 
 import { go, route } from './app.js';
 import { get } from './api.js';
-import { copy, empty, fill, h, icon, on, options, paced } from './dom.js';
+import { empty, fill, h, icon, on, paced, pill, select, time } from './dom.js';
 import { live } from './live.js';
-import { openMessage } from './message.js';
-import { rows } from './rows.js';
-import { CHANNEL_NAMES, MESSAGE_STATUSES, channelWord, count, counted, exactly, providerWord, reasonWord, statusKind, statusMeaning, statusWord, when } from './words.js';
+import { reader } from './message.js';
+import { Feed, rows } from './rows.js';
+import { CHANNEL_NAMES, MESSAGE_STATUSES, channelWord, count, counted, providerWord, reasonWord, statusMeaning, statusWord, when } from './words.js';
 
 const FILTERS = ['channel', 'status', 'provider', 'recipient', 'job_id'];
 const ASKED = ['q', ...FILTERS];
-const PAGE = 100;
+const FIELDS = 'message_id,job_id,recipient,channel,provider,address,status,reason,error,subject,body,created_at';
 // From here on a message stands beside the list.
 const WIDE = matchMedia('(min-width: 1100px)');
-// Words of a search that name a filter.
-const WORDS = { channel: 'channel', status: 'status', provider: 'provider', recipient: 'recipient', to: 'recipient', job: 'job_id', job_id: 'job_id' };
 
-// Entries of one message are one row.
-function group(entries) {
-	const items = [];
+// The filter that a word of a search names.
+const filterOf = (word) => ({ to: 'recipient', job: 'job_id' })[word] ?? FILTERS.find((it) => it === word);
+
+// Entries of one message are one row, also where a page ends between them.
+function join(items, entries) {
+	const joined = [...items];
 	for (const entry of entries) {
-		const last = items.at(-1);
-		if (last?.message_id === entry.message_id) last?.entries.push(entry);
-		else items.push({ message_id: entry.message_id, entries: [entry] });
+		const last = joined.at(-1);
+		if (last?.message_id === entry.message_id) last.entries.push(entry);
+		else joined.push({ message_id: entry.message_id, entries: [entry] });
 	}
-	return items;
+	return joined;
 }
 
-export function pill(status, reason) {
-	return h(`span.pill.${statusKind(status)}`, { title: [statusMeaning(status), reasonWord(reason)].filter(Boolean).join(': ') }, statusWord(status));
-}
-
-export function summary(entry) {
+function summary(entry) {
 	if (!entry.channel) return entry.error ?? reasonWord(entry.reason) ?? statusMeaning(entry.status);
 	const text = (entry.body ?? '').replace(/\s+/g, ' ').trim();
 	return entry.subject ? [h('b', entry.subject), text && ` — ${text.slice(0, 160)}`] : text.slice(0, 200);
 }
 
-export function open(root, first) {
-	let [items, cursor, looked, unseen, key, opened, pane] = [[], null, 0, 0, '', '', null];
-	let [isWhole, isLoading, isByKey] = [false, false, false];
-	let stopping = new AbortController();
+function row({ entries }) {
+	const [entry] = entries;
+	const { channel, status, created_at: at } = entry;
+	const [first, ...others] = entries.map((it) => icon(it.channel ?? 'none', `${channelWord(it.channel)}${it.provider ? ` by ${providerWord(it.provider)}` : ''}`));
+	return [
+		h(`span.chan.${channel ?? 'none'}`, first, others.length > 0 && h('small', `+${others.length}`)),
+		h('span.who', entry.recipient), time(at, when(at)), h('span.what', summary(entry)), status !== 'SENT' && pill(status, entry.reason),
+	];
+}
 
-	const list = rows('outbox-list', 'Messages', 54, (index) => row(items[index]));
+export function open(root, first) {
+	let [key, isByKey] = ['', false];
+	const chosen = () => feed.items[list.at]?.message_id;
+	const list = rows('outbox-list', 'Messages', 54, (index) => row(feed.items[index]), {
+		move: () => WIDE.matches && follow(),
+		// Who opens it by a key reads on by keys.
+		open: ({ detail }) => {
+			isByKey = detail.isKey;
+			if (isByKey && reading.id === chosen()) reading.focus();
+			else go(['outbox', chosen()], route().params);
+		},
+	});
+	const ask = (query, signal) => {
+		const { params } = route();
+		return get('/_bulkd/outbox', { ...Object.fromEntries(ASKED.map((name) => [name, params[name]])), order: 'desc', limit: 100, fields: FIELDS, ...query }, signal);
+	};
+	const feed = new Feed(list, ask, { join, isOpen: (it) => it.message_id === reading.id, newer: ([newest]) => ({ after: newest.message_id }), told: paint });
 	const field = h('input', { type: 'search', placeholder: 'Search', label: 'Search subject, body, address and recipient', autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'search' });
 	const chips = h('div.chips');
 	const state = h('p.state', { role: 'status' });
-	const fresh = h('button.fresh', { hidden: true, onclick: () => {
-		load();
+	const fresh = h('button.fresh', { onclick: () => {
+		feed.restart();
 		list.scrollTop = 0;
 	} });
-	const nothing = h('div.over', { hidden: true });
-	const reading = h('section.pane', { label: 'Message' });
+	const nothing = h('div.over');
+	const reading = reader({ back, blank: () => empty('Choose a message', h('p', h('kbd', 'j'), ' ', h('kbd', 'k'), ' move, ', h('kbd', '/'), ' searches, ', h('kbd', '?'), ' lists all keys')) });
 	const split = h('div.split',
 		h('section.list', { label: 'Outbox' },
 			h('h1.sr', 'Outbox'),
 			h('div.search', icon('search'), field, h('kbd', { 'aria-hidden': 'true' }, '/')), chips,
 			h('div.list-body', fresh, list, nothing), state),
-		reading);
+		reading.place);
 	fill(root, split);
 
-	function row(item) {
-		const [entry] = item.entries;
-		const status = entry.status;
-		const icons = item.entries.map((it) => icon(it.channel ?? 'none', `${channelWord(it.channel)}${it.provider ? ` by ${providerWord(it.provider)}` : ''}`));
-		return [
-			h(`span.chan.${entry.channel ?? 'none'}`, icons[0], icons.length > 1 && h('small', `+${icons.length - 1}`)),
-			h('span.who', entry.recipient),
-			h('time', { datetime: new Date(entry.created_at).toISOString(), title: exactly(entry.created_at) }, when(entry.created_at)),
-			h('span.what', summary(entry)),
-			status !== 'SENT' && pill(status, entry.reason),
-		];
-	}
-
-	const ask = (more, signal) => {
-		const { params } = route();
-		const query = Object.fromEntries(ASKED.map((name) => [name, params.get(name)]));
-		return get('/_bulkd/outbox', { ...query, order: 'desc', limit: PAGE, fields: 'message_id,job_id,recipient,channel,provider,address,status,reason,error,subject,body,created_at', ...more }, signal);
-	};
-
-	async function load() {
-		stopping.abort();
-		stopping = new AbortController();
-		const { signal } = stopping;
-		[cursor, isWhole, looked, unseen] = [null, false, 0, 0];
-		paintFresh();
-		split.classList.add('loading');
-		let found = [];
-		let isFirst = true;
-		try {
-			do {
-				const page = await ask({ cursor }, signal);
-				found = found.concat(group(page.items));
-				looked++;
-				cursor = page.paging.cursor ?? null;
-				isWhole = !page.paging.more;
-				if (isFirst || found.length !== items.length) {
-					items = found;
-					isFirst = false;
-					list.at = items.findIndex((it) => it.message_id === opened);
-					list.resize(items.length);
-				}
-				paint();
-			} while (found.length < 30 && !isWhole);
-		} catch (error) {
-			if (error.name === 'AbortError') return;
-			if (error.status !== 404) fill(state, error.message);
-			[items, isWhole] = [[], true];
-			list.resize(0);
-			paint();
-		}
-		split.classList.remove('loading');
-	}
-
-	// The next page, as soon as its end is near.
-	async function more() {
-		if (isLoading || isWhole || !cursor) return;
-		isLoading = true;
-		const { signal } = stopping;
-		try {
-			const page = await ask({ cursor }, signal);
-			items.push(...group(page.items));
-			cursor = page.paging.cursor ?? null;
-			isWhole = !page.paging.more;
-			list.resize(items.length);
-			paint();
-		} catch {
-			// Scrolling on asks again.
-		}
-		isLoading = false;
-	}
-
-	// What has come since the newest that is shown.
-	const pull = paced(250, async () => {
-		if (!items.length) return load();
-		const { signal } = stopping;
-		const page = await ask({ after: items[0].message_id }, signal).catch(() => null);
-		if (!page || signal.aborted) return;
-		const found = group(page.items);
-		const isAtTop = list.offset < 8;
-		if (page.paging.more) {
-			// Too many to put before the others one by one.
-			if (isAtTop && !opened) load();
-			else {
-				unseen = Infinity;
-				paintFresh();
-			}
-			return;
-		}
-		if (!found.length) return;
-		items.unshift(...found);
-		if (isAtTop && !opened) {
-			list.count = items.length;
-			list.refresh();
-		} else {
-			list.unshift(found.length);
-			unseen += found.length;
-		}
-		paintFresh();
-		paint();
-	});
-
-	function paintFresh() {
-		fresh.hidden = !unseen;
-		fill(fresh, icon('up'), unseen === Infinity ? 'Many new messages' : counted(unseen, 'new message'));
-	}
+	const isFiltered = () => ASKED.some((name) => route().params[name]);
 
 	function paint() {
-		const { params } = route();
-		const isFiltered = ASKED.some((name) => params.get(name));
-		const isNothing = !items.length && isWhole;
-		nothing.hidden = !isNothing;
-		if (isNothing) fill(nothing, empty(isFiltered ? 'Nothing is like that' : 'The outbox is empty', isFiltered && h('button', { onclick: () => go(['outbox']) }, 'Show all')));
-		const searched = params.get('q') && !isWhole && items.length < 30 ? `, ${count(looked * 200_000)} looked through…` : '';
-		fill(state, isNothing ? '' : `${isWhole ? '' : 'The newest '}${counted(items.length, 'message')}${searched}`);
+		const { items, isWhole, isOld, looked, unseen } = feed;
+		fresh.hidden = !unseen;
+		fill(fresh, icon('up'), unseen === Infinity ? 'Many new messages' : counted(unseen, 'new message'));
+		nothing.hidden = items.length > 0 || !isWhole || isOld;
+		if (!nothing.hidden) fill(nothing, empty(isFiltered() ? 'Nothing is like that' : 'The outbox is empty', isFiltered() && h('button', { onclick: () => go(['outbox']) }, 'Show all')));
+		const searched = isOld ? ' …' : isWhole || items.length >= 30 ? '' : `, ${count(looked * 200_000)} looked through…`;
+		fill(state, feed.error || (nothing.hidden && `${isWhole ? '' : 'The newest '}${counted(items.length, 'message')}${searched}`));
 	}
 
 	function paintChips() {
 		const { params } = route();
-		const set = (name, value) => {
-			const next = new URLSearchParams(params);
-			if (value) next.set(name, value);
-			else next.delete(name);
-			go(['outbox'], next);
-		};
-		const select = (name, label, list) => {
-			const chosen = params.get(name) ?? '';
-			return h(`select.chip.${chosen ? 'set' : ''}`, { label, onchange: (event) => set(name, event.target.value) }, options([['', label], ...list], chosen));
-		};
+		const set = (name) => (value) => go(['outbox'], { ...params, [name]: value });
+		const filter = (name, label, list) => select(label, [['', label], ...list], params[name] ?? '', set(name), `.chip.${params[name] ? 'set' : ''}`);
 		fill(chips,
-			select('channel', 'Any channel', CHANNEL_NAMES.map((name) => [name, channelWord(name)])),
-			select('status', 'Any outcome', MESSAGE_STATUSES.map((name) => [name, statusWord(name)])),
-			FILTERS.slice(2).filter((name) => params.get(name)).map((name) => h('button.chip.set', { title: 'Remove this filter', onclick: () => set(name, '') },
-				`${name === 'job_id' ? 'job' : name}: ${name === 'job_id' ? `…${params.get(name)?.slice(-6)}` : params.get(name)}`, icon('x'))));
+			filter('channel', 'Any channel', CHANNEL_NAMES.map((name) => [name, channelWord(name)])),
+			filter('status', 'Any outcome', MESSAGE_STATUSES.map((name) => [name, statusWord(name)])),
+			FILTERS.slice(2).filter((name) => params[name]).map((name) => h('button.chip.set', { title: 'Remove this filter', onclick: () => set(name)('') },
+				name === 'job_id' ? `job: …${params[name].slice(-6)}` : `${name}: ${params[name]}`, icon('x'))));
 	}
 
 	// What was typed: words, and filters among them.
 	const search = paced(90, () => {
-		const { params } = route();
-		const next = new URLSearchParams(params);
-		const words = [];
-		for (const word of field.value.split(/\s+/)) {
+		const next = { ...route().params };
+		const typed = field.value.split(/\s+/);
+		const words = typed.filter((word) => {
 			const [, name, value] = /^(\w+):(\S+)$/.exec(word) ?? [];
-			if (name && WORDS[name]) next.set(WORDS[name], name === 'status' ? value.toUpperCase() : value);
-			else words.push(word);
-		}
-		if (words.length !== field.value.split(/\s+/).length) field.value = words.join(' ');
-		const q = words.join(' ').trim();
-		if (q) next.set('q', q);
-		else next.delete('q');
-		go(['outbox', opened], next, true);
+			const filter = filterOf(name);
+			if (filter) next[filter] = filter === 'status' ? value.toUpperCase() : value;
+			return !filter;
+		});
+		next.q = words.join(' ').trim();
+		if (words.length !== typed.length) field.value = next.q;
+		go(['outbox', reading.id], next, true);
 	});
 	on(field, 'input', () => {
 		// A filter is whole when something follows it.
-		if (!/\b(\w+):\S*$/.test(field.value) || !WORDS[/(\w+):\S*$/.exec(field.value)?.[1] ?? '']) search();
+		if (!filterOf(/\b(\w+):\S*$/.exec(field.value)?.[1])) search();
 	});
 	on(field, 'keydown', (event) => {
 		if (event.key !== 'Enter' && event.key !== 'ArrowDown') return;
@@ -223,66 +127,36 @@ export function open(root, first) {
 		if (list.at < 0) list.choose(0);
 	});
 
-	on(list, 'drawn', (event) => {
-		if (event.detail.last > items.length - 20) more();
-		if (list.offset < 8 && unseen && unseen !== Infinity) {
-			unseen = 0;
-			paintFresh();
-		}
-	});
-	const follow = paced(60, () => {
-		const item = items[list.at];
-		if (item) go(['outbox', item.message_id], route().params, true);
-	});
-	on(list, 'move', () => {
-		if (WIDE.matches) follow();
-	});
-	on(list, 'open', (event) => {
-		const item = items[list.at];
-		if (!item) return;
-		// Who opens it by a key reads on by keys.
-		const isThere = opened === item.message_id;
-		isByKey = event.detail.isKey;
-		go(['outbox', item.message_id], route().params);
-		if (isThere && isByKey) reading.querySelector('article')?.focus();
-	});
-
-	const silence = live.listen((news) => {
-		if (news.missed) load();
-		else if (news.made) pull();
-		if (!news.changed.size) return;
-		for (const item of items) {
-			const status = news.changed.get(item.message_id);
+	const follow = paced(60, () => chosen() && go(['outbox', chosen()], route().params, true));
+	const renew = paced(250, () => feed.renew());
+	const silence = live.listen(({ missed, made, changed }) => {
+		if (missed) feed.restart();
+		else if (made) renew();
+		if (!changed.size) return;
+		for (const item of feed.items) {
+			const status = changed.get(item.message_id);
 			if (status) for (const entry of item.entries) entry.status = status;
 		}
 		list.later();
-		if (news.changed.has(opened)) pane?.refresh();
+		if (changed.has(reading.id)) reading.refresh();
 	});
 
-	function update(to) {
-		const { params } = to;
-		const wanted = JSON.stringify(ASKED.map((name) => params.get(name)));
+	function update({ id, params }) {
+		const wanted = JSON.stringify(ASKED.map((name) => params[name]));
 		if (wanted !== key) {
 			key = wanted;
-			if (document.activeElement !== field) field.value = params.get('q') ?? '';
+			if (document.activeElement !== field) field.value = params.q ?? '';
 			paintChips();
-			load();
+			feed.restart();
 		}
-		if (to.id !== opened) {
-			opened = to.id;
-			pane?.close();
-			pane = opened ? openMessage(reading, opened, { back: () => back(), focus: isByKey }) : null;
+		if (id !== reading.id) {
+			reading.show(id, isByKey);
 			isByKey = false;
-			if (!pane) blank();
-			list.at = items.findIndex((it) => it.message_id === opened);
-			if (list.at >= 0) list.reveal(list.at);
+			list.at = feed.items.findIndex(feed.isOpen);
+			list.reveal();
 			list.draw();
 		}
-		split.classList.toggle('open', !!opened);
-	}
-
-	function blank() {
-		fill(reading, empty('Choose a message', h('p', h('kbd', 'j'), ' ', h('kbd', 'k'), ' move, ', h('kbd', '/'), ' searches, ', h('kbd', '?'), ' lists all keys')));
+		split.classList.toggle('open', !!id);
 	}
 
 	function back() {
@@ -295,23 +169,21 @@ export function open(root, first) {
 			list.focus();
 			return true;
 		}
-		const isFiltered = ASKED.some((name) => params.get(name));
-		if (isFiltered) go(['outbox']);
-		return isFiltered;
+		const was = isFiltered();
+		if (was) go(['outbox']);
+		return was;
 	}
 
-	blank();
+	reading.show('');
 	update(first);
 	return {
 		update,
 		back,
 		close() {
 			silence();
-			pull.stop();
-			stopping.abort();
-			pane?.close();
+			renew.stop();
+			feed.close();
+			reading.show('');
 		},
 	};
 }
-
-export const idWithCopy = (id, label) => h('span.id', h('code', id), copy(id, `Copy the ${label}`));

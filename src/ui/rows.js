@@ -13,17 +13,19 @@ class Rows extends HTMLElement {
 	height = 48;
 	// The row that is chosen, -1 without one.
 	at = -1;
+	// Behind the last row that exists.
+	last = 0;
 	/** @type {(index: any) => any} */
 	render;
 	shown = new Map();
 	isDue = false;
+	layer = h('div.rows-layer', { role: 'presentation' });
+	spacer = h('div.rows-spacer', { role: 'presentation' });
 
 	connectedCallback() {
-		if (this.layer) return;
+		if (this.firstChild) return;
 		this.tabIndex = 0;
 		this.setAttribute('role', 'listbox');
-		this.layer = h('div.rows-layer', { role: 'presentation' });
-		this.spacer = h('div.rows-spacer', { role: 'presentation' });
 		this.append(this.layer, this.spacer);
 		on(this, 'scroll', () => this.draw());
 		on(this, 'keydown', (event) => this.key(event));
@@ -38,6 +40,10 @@ class Rows extends HTMLElement {
 
 	get whole() {
 		return this.count * this.height;
+	}
+
+	get spacerHeight() {
+		return Math.min(this.whole, TALLEST);
 	}
 
 	// How far can be scrolled: in pixels of rows, and of the element.
@@ -56,41 +62,31 @@ class Rows extends HTMLElement {
 		this.scrollTop = room <= 0 ? 0 : (Math.max(0, Math.min(room, offset)) / room) * real;
 	}
 
-	get spacerHeight() {
-		return Math.min(this.whole, TALLEST);
-	}
-
-	// How many rows there are; those that are seen are made anew.
 	resize(count) {
 		this.count = count;
-		if (this.at >= count) this.at = count - 1;
+		this.at = Math.min(this.at, count - 1);
 		this.refresh();
 	}
 
 	// So many rows have come before all others, and what is seen stays where it is.
 	unshift(more) {
-		const offset = this.offset;
-		this.count += more;
+		const { offset } = this;
 		if (this.at >= 0) this.at += more;
-		this.forget();
-		this.place();
+		this.forget(this.count + more);
 		this.offset = offset + more * this.height;
 		this.draw();
 	}
 
 	refresh() {
-		this.forget();
-		this.place();
+		this.forget(this.count);
 		this.draw();
 	}
 
-	forget() {
+	forget(count) {
+		this.count = count;
 		for (const row of this.shown.values()) row.remove();
 		this.shown.clear();
-	}
-
-	place() {
-		if (this.spacer) this.spacer.style.height = `${this.spacerHeight}px`;
+		this.spacer.style.height = `${this.spacerHeight}px`;
 	}
 
 	// Makes what is seen anew, at the next frame.
@@ -104,46 +100,43 @@ class Rows extends HTMLElement {
 	}
 
 	draw() {
-		if (!this.layer || !this.clientHeight) return;
-		this.layer.style.height = `${this.clientHeight}px`;
-		this.layer.style.marginBottom = `${-this.clientHeight}px`;
-		const offset = this.offset;
-		const first = Math.max(0, Math.floor(offset / this.height) - AROUND);
-		const last = Math.min(this.count, Math.ceil((offset + this.clientHeight) / this.height) + AROUND);
-		for (const [index, row] of this.shown) {
-			if (index < first || index >= last) {
-				row.remove();
-				this.shown.delete(index);
-			}
+		const { clientHeight, height, offset, shown, layer } = this;
+		if (!clientHeight) return;
+		Object.assign(layer.style, { height: `${clientHeight}px`, marginBottom: `${-clientHeight}px` });
+		const first = Math.max(0, Math.floor(offset / height) - AROUND);
+		this.last = Math.min(this.count, Math.ceil((offset + clientHeight) / height) + AROUND);
+		for (const [index, row] of shown) {
+			if (index >= first && index < this.last) continue;
+			row.remove();
+			shown.delete(index);
 		}
-		for (let index = first; index < last; index++) {
-			let row = this.shown.get(index);
+		for (let index = first; index < this.last; index++) {
+			let row = shown.get(index);
 			if (!row) {
-				row = h('div.row', { role: 'option', id: `${this.id}-${index}`, data: { at: index }, 'aria-setsize': this.count, 'aria-posinset': index + 1 }, this.render(index));
-				row.style.height = `${this.height}px`;
-				this.shown.set(index, row);
-				this.layer.append(row);
+				row = h('div.row', { role: 'option', id: `${this.id}-${index}`, data: { at: index }, style: { height: `${height}px` }, 'aria-setsize': this.count, 'aria-posinset': index + 1 }, this.render(index));
+				shown.set(index, row);
+				layer.append(row);
 			}
-			row.setAttribute('aria-selected', String(index === this.at));
-			row.style.transform = `translateY(${index * this.height - offset}px)`;
+			row.ariaSelected = String(index === this.at);
+			row.style.transform = `translateY(${index * height - offset}px)`;
 		}
-		if (this.shown.has(this.at)) this.setAttribute('aria-activedescendant', `${this.id}-${this.at}`);
+		if (shown.has(this.at)) this.setAttribute('aria-activedescendant', `${this.id}-${this.at}`);
 		else this.removeAttribute('aria-activedescendant');
-		this.dispatchEvent(new CustomEvent('drawn', { detail: { first, last } }));
+		this.dispatchEvent(new CustomEvent('drawn'));
 	}
 
-	choose(index, quiet) {
+	choose(index, isQuiet) {
 		if (!this.count) return;
 		this.at = Math.max(0, Math.min(this.count - 1, index));
-		this.reveal(this.at);
+		this.reveal();
 		this.draw();
-		if (!quiet) this.emit('move');
+		if (!isQuiet) this.emit('move');
 	}
 
-	reveal(index) {
-		const [top, bottom, offset] = [index * this.height, (index + 1) * this.height, this.offset];
-		if (top < offset) this.offset = top;
-		else if (bottom > offset + this.clientHeight) this.offset = bottom - this.clientHeight;
+	// Scrolls no further than to the row that is chosen.
+	reveal() {
+		const [above, below] = [this.at * this.height, (this.at + 1) * this.height - this.clientHeight];
+		if (this.at >= 0) this.offset = Math.min(above, Math.max(below, this.offset));
 	}
 
 	step(by) {
@@ -157,82 +150,198 @@ class Rows extends HTMLElement {
 	key(event) {
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
 		const page = Math.max(1, Math.floor(this.clientHeight / this.height) - 1);
-		const keys = {
-			ArrowDown: () => this.step(1),
-			ArrowUp: () => this.step(-1),
-			PageDown: () => this.step(page),
-			PageUp: () => this.step(-page),
-			Home: () => this.choose(0),
-			End: () => this.choose(this.count - 1),
-			Enter: () => this.emit('open', true),
-		};
-		const act = keys[event.key];
-		if (!act) return;
+		const by = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page }[event.key];
+		if (by) this.step(by);
+		else if (event.key === 'Home') this.choose(0);
+		else if (event.key === 'End') this.choose(this.count - 1);
+		else if (event.key === 'Enter') this.emit('open', true);
+		else return;
 		event.preventDefault();
 		event.stopPropagation();
-		act();
 	}
 }
 
 customElements.define('bulkd-rows', Rows);
 
-export function rows(id, label, height, render) {
+export function rows(id, label, height, render, listeners = {}) {
 	const list = /** @type {any} */ (document.createElement('bulkd-rows'));
-	list.id = id;
 	list.setAttribute('aria-label', label);
-	list.height = height;
-	list.render = render;
-	return list;
+	for (const [name, listener] of Object.entries(listeners)) on(list, name, listener);
+	return Object.assign(list, { id, height, render });
+}
+
+// Fewer than these are filled up by the next page, and so is a list whose end is as near as that.
+const ENOUGH = 30;
+const NEAR = 20;
+
+// Items of a list that are looked up page by page. There is one question at a time, and the answer to one that was replaced is
+// dropped: whatever comes when, an item is there once.
+export class Feed {
+	items = [];
+	cursor = null;
+	isWhole = false;
+	// Whether the first page is to be asked for, and whether there is something newer than it.
+	isOld = false;
+	isBehind = false;
+	isBusy = false;
+	// Pages that were looked through since the first, and since the last that had anything.
+	looked = 0;
+	idle = 0;
+	// Items that have come before those that are seen.
+	unseen = 0;
+	error = '';
+	stopping = new AbortController();
+	list;
+	ask;
+	// What the owner may say otherwise: how entries become items, which of them is open, the question for what is newer than
+	// these, how many pages without anything are enough, and what is done when something has changed.
+	join = (items, entries) => items.concat(entries);
+	isOpen = () => false;
+	newer = null;
+	patience = Infinity;
+	told = () => {};
+
+	constructor(list, ask, owner) {
+		Object.assign(this, { list, ask }, owner);
+		on(list, 'drawn', () => {
+			if (this.unseen !== Infinity && this.unseen && this.isAtTop) {
+				this.unseen = 0;
+				this.told();
+			}
+			this.run();
+		});
+	}
+
+	get isAtTop() {
+		return this.list.offset < 8;
+	}
+
+	// From the first page on, by what is asked now.
+	restart() {
+		this.stopping.abort();
+		this.stopping = new AbortController();
+		Object.assign(this, { isOld: true, isBehind: false, unseen: 0 });
+		this.told();
+		return this.run();
+	}
+
+	// Something newer is there.
+	renew() {
+		this.isBehind = true;
+		this.run();
+	}
+
+	close() {
+		this.stopping.abort();
+	}
+
+	async run() {
+		if (this.isBusy) return;
+		this.isBusy = true;
+		this.idle = 0;
+		while (await this.step());
+		this.isBusy = false;
+	}
+
+	async step() {
+		const { items, list, stopping: { signal } } = this;
+		// Nobody looks any more.
+		if (signal.aborted) return false;
+		if (this.isBehind && !(this.newer && items.length)) this.isOld = true;
+		const [isFirst, isNewer] = [this.isOld, this.isBehind && !this.isOld];
+		const isShort = !this.isWhole && this.cursor && this.idle < this.patience && (items.length < ENOUGH || list.last > items.length - NEAR);
+		if (!isFirst && !isNewer && !isShort) return false;
+		this.isBehind = false;
+		try {
+			const { items: entries, paging } = await this.ask(isNewer ? this.newer(items) : { cursor: isFirst ? null : this.cursor }, signal);
+			if (signal.aborted) return true;
+			if (isNewer) this.before(this.join([], entries), paging.more);
+			else {
+				[this.cursor, this.isWhole, this.isOld, this.error] = [paging.cursor ?? null, !paging.more, false, ''];
+				this.looked = isFirst ? 1 : this.looked + 1;
+				const known = isFirst ? 0 : items.length;
+				this.items = this.join(isFirst ? [] : items, entries);
+				this.idle = this.items.length > known ? 0 : this.idle + 1;
+				if (isFirst) list.at = this.items.findIndex(this.isOpen);
+				if (isFirst || this.idle === 0) list.resize(this.items.length);
+			}
+		} catch (error) {
+			if (signal.aborted) return true;
+			// What it was newer than is gone.
+			if (isNewer && error.status) this.isOld = true;
+			else if (isFirst) {
+				Object.assign(this, { items: [], isWhole: true, isOld: false, error: error.status === 404 ? '' : error.message });
+				list.resize(0);
+			}
+			this.told();
+			return isNewer && !!error.status;
+		}
+		this.told();
+		return true;
+	}
+
+	// These have come before the others. Too many for one page are shown when they are asked for.
+	before(found, isMore) {
+		const { items, list } = this;
+		const isRead = !this.isAtTop || list.at >= 0;
+		if (isMore) {
+			if (isRead) this.unseen = Infinity;
+			else this.isOld = true;
+		} else if (found.length) {
+			this.items = found.concat(items);
+			if (isRead) {
+				this.unseen += found.length;
+				list.unshift(found.length);
+			} else list.resize(this.items.length);
+		}
+	}
 }
 
 // Pages of a long list, looked up where they are seen.
 export class Pages {
+	size;
+	load;
+	changed;
+	wanted;
 	pages = new Map();
 	asked = new Set();
+	// Pages of which there is something newer, and which are shown until that is here.
+	old = new Set();
 
-	constructor(size, load, changed) {
-		this.size = size;
-		this.load = load;
-		this.changed = changed;
+	constructor(size, load, changed, wanted) {
+		Object.assign(this, { size, load, changed, wanted });
 	}
 
 	get(index) {
 		const page = Math.floor(index / this.size);
 		const found = this.pages.get(page);
-		if (!found || this.old.has(page)) this.ask(page);
+		if ((!found || this.old.has(page)) && !this.asked.has(page)) this.ask(page);
 		return found?.[index - page * this.size];
 	}
 
 	ask(page) {
-		if (this.asked.has(page)) return;
-		this.asked.add(page);
+		const { asked, pages } = this;
+		asked.add(page);
 		// A page that has been scrolled over by then is not asked for.
 		setTimeout(async () => {
-			if (!this.wanted(page)) return this.asked.delete(page);
-			const items = await this.load(page * this.size, this.size).catch(() => null);
-			this.asked.delete(page);
-			if (items === null) return;
-			this.pages.set(page, items);
-			this.old.delete(page);
-			if (this.pages.size > 60) this.pages.delete(this.pages.keys().next().value);
+			const isWanted = this.wanted(page);
+			if (isWanted) this.old.delete(page);
+			const items = isWanted && (await this.load(page * this.size, this.size).catch(() => null));
+			// Another list was chosen meanwhile.
+			if (this.asked !== asked) return;
+			asked.delete(page);
+			if (!items) return;
+			pages.set(page, items);
+			if (pages.size > 60) pages.delete(pages.keys().next().value);
 			this.changed();
 		}, 40);
 	}
 
-	// Whether a page is still looked at.
-	/** @type {(page: any) => boolean} */
-	wanted = () => true;
-
-	// Pages of which there is something newer, and which are shown until that is here.
-	old = new Set();
-
-	/** @param {(items: any) => any} [which] */
-	renew(which = () => true) {
-		for (const [page, items] of this.pages) if (which(items)) this.old.add(page);
+	renew(which = null) {
+		for (const [page, items] of this.pages) if (!which || which(items)) this.old.add(page);
 	}
 
 	clear() {
-		this.old.clear();
-		this.pages.clear();
+		[this.pages, this.asked, this.old] = [new Map(), new Set(), new Set()];
 	}
 }

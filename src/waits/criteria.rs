@@ -18,6 +18,10 @@ const CRITERIA: usize = 50;
 /// Characters of a regular expression, at most, and what it may take when it is compiled.
 const PATTERN_CHARACTERS: usize = 1_000;
 const PATTERN_BYTES: usize = 1 << 15;
+/// Patterns of a wait, at most.
+const PATTERNS: usize = 10;
+/// Bytes of a text that a pattern is tried on, at most: one that is made for it takes a second for so many.
+pub const PATTERN_TEXT_BYTES: usize = 256 * 1024;
 /// Of a text that was found so many characters are told.
 const TOLD_CHARACTERS: usize = 200;
 
@@ -63,12 +67,49 @@ enum Test {
     Absent(bool),
 }
 
+/// Whether something is met. Of all that have to be it is the least, of those of which one has to be the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Met {
+    No,
+    /// A pattern was not tried: the text is too long for it.
+    Untried,
+    Yes,
+}
+
+impl From<bool> for Met {
+    fn from(is: bool) -> Self {
+        if is { Met::Yes } else { Met::No }
+    }
+}
+
+/// Whether all are met. Nothing behind one that is not is looked at.
+fn all(mets: impl IntoIterator<Item = Met>) -> Met {
+    let mut least = Met::Yes;
+    for met in mets {
+        least = least.min(met);
+        if least == Met::No {
+            break;
+        }
+    }
+    least
+}
+
 /// How one criterion was met by what was found.
 pub struct Told {
     pub name: String,
-    pub ok: bool,
+    pub met: Met,
     pub wanted: Value,
     pub found: Value,
+}
+
+impl Told {
+    /// What is wrong with it, as a part of a sentence.
+    pub fn sentence(&self) -> String {
+        match self.met {
+            Met::Untried => format!("its {} is too long for a pattern", self.name),
+            Met::No | Met::Yes => format!("its {} is {}", self.name, self.found),
+        }
+    }
 }
 
 impl Criteria {
@@ -92,6 +133,12 @@ impl Criteria {
             }
             criteria.all.push(criterion);
         }
+        let patterns = criteria.all.iter().flat_map(|it| &it.tests).filter(|test| matches!(test, Test::Matches(_)));
+        let patterns = patterns.count();
+        if patterns > PATTERNS {
+            let expected = format!("expected at most {PATTERNS} regular expressions, found {patterns}");
+            return Err(Error::invalid("outbox", expected));
+        }
         Ok(criteria)
     }
 
@@ -104,20 +151,17 @@ impl Criteria {
     }
 
     /// Whether the message counts. That it is of the right job is known.
-    pub fn match_message(&self, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut Deliveries<'_>) -> Result<bool> {
+    pub fn match_message(&self, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut Deliveries<'_>) -> Result<Met> {
         let needs_more = |it: &Criterion| !matches!(it.about, About::Text(_) | About::JobId);
         let needs_more = self.all.iter().any(needs_more);
         if !seen.has_further {
-            let texts = seen.texts()?;
-            if !self.match_texts(&texts) {
-                return Ok(false);
-            }
-            if !needs_more {
-                return Ok(true);
+            let met = self.match_texts(&seen.texts()?);
+            if met == Met::No || !needs_more {
+                return Ok(met);
             }
         }
         let found = seen.message(db)?;
-        self.matching(&found, deliveries).map(|it| it.is_some())
+        self.matching(&found, deliveries).map(|(met, _)| met)
     }
 
     /// Whether there is a pattern, which looks at each character of a text, many times over if it is made so.
@@ -139,53 +183,61 @@ impl Criteria {
         match choices(found).as_slice() {
             // It is the one, and need not be looked at again.
             [delivery] if self.may_take_long() => Ok(Some(*delivery)),
-            _ => self.matching(found, deliveries),
+            _ => self.matching(found, deliveries).map(|(met, delivery)| (met == Met::Yes).then_some(delivery)),
         }
     }
 
-    fn match_texts(&self, texts: &Texts<'_>) -> bool {
-        (!self.went_out || is_out(texts.status))
-            && self.all.iter().all(|it| match it.about {
-                About::Text(name) => it.is_met_by_text(text(texts, name)),
-                _ => true,
-            })
+    fn match_texts(&self, texts: &Texts<'_>) -> Met {
+        if self.went_out && !is_out(texts.status) {
+            return Met::No;
+        }
+        // Patterns come last: what else rules a message out takes no time.
+        let of = |are_patterns: bool| self.all.iter().filter(move |it| it.has_patterns() == are_patterns);
+        all(of(false).chain(of(true)).map(|it| match it.about {
+            About::Text(name) => it.is_met_by_text(text(texts, name)),
+            _ => Met::Yes,
+        }))
     }
 
-    /// The first delivery that counts; `Some(None)` is the message without one. `None`: the message does not count.
-    pub fn matching<'m>(
+    /// Whether the message counts, and the first of its deliveries that does; a message without any counts by itself.
+    fn matching<'m>(
         &self,
         found: &'m OutboxMessage,
         deliveries: &mut Deliveries<'_>,
-    ) -> Result<Option<Option<&'m StoredDelivery>>> {
+    ) -> Result<(Met, Option<&'m StoredDelivery>)> {
+        let mut best = (Met::No, None);
         for delivery in choices(found) {
-            if !self.match_texts(&texts_of(found, delivery)) {
-                continue;
-            }
-            let mut all = true;
+            let mut met = self.match_texts(&texts_of(found, delivery));
             for criterion in self.all.iter().filter(|it| !matches!(it.about, About::Text(_))) {
-                all = all && criterion.is_met(found, delivery, deliveries)?.0;
+                if met == Met::No {
+                    break;
+                }
+                met = met.min(criterion.is_met(found, delivery, deliveries)?.0);
             }
-            if all {
-                return Ok(Some(delivery));
+            if met > best.0 {
+                best = (met, delivery);
+            }
+            if met == Met::Yes {
+                break;
             }
         }
-        Ok(None)
+        Ok(best)
     }
 
     /// How near a message comes: of the delivery that meets most criteria, each of them.
     pub fn tell(&self, found: &OutboxMessage, deliveries: &mut Deliveries<'_>) -> Result<Vec<Told>> {
         let mut best: Vec<Told> = Vec::new();
-        let ok = |told: &[Told]| told.iter().filter(|it| it.ok).count();
+        let ok = |told: &[Told]| told.iter().filter(|it| it.met == Met::Yes).count();
         for (i, delivery) in choices(found).into_iter().enumerate() {
             let mut told = Vec::new();
             let status = texts_of(found, delivery).status;
             if self.went_out && !is_out(status) {
                 let (name, wanted) = ("status".to_owned(), json!("one that went out"));
-                told.push(Told { name, ok: false, wanted, found: json!(status) });
+                told.push(Told { name, met: Met::No, wanted, found: json!(status) });
             }
             for criterion in &self.all {
-                let (ok, value) = criterion.is_met(found, delivery, deliveries)?;
-                told.push(Told { name: criterion.name.clone(), ok, wanted: criterion.wanted(), found: cut(value) });
+                let (met, value) = criterion.is_met(found, delivery, deliveries)?;
+                told.push(Told { name: criterion.name.clone(), met, wanted: criterion.wanted(), found: cut(value) });
             }
             if i == 0 || ok(&told) > ok(&best) {
                 best = told;
@@ -309,8 +361,12 @@ impl Criterion {
         Ok(())
     }
 
-    fn is_met_by_text(&self, text: Option<&str>) -> bool {
-        self.tests.iter().all(|test| test.is_met_by_text(text))
+    fn has_patterns(&self) -> bool {
+        self.tests.iter().any(|test| matches!(test, Test::Matches(_)))
+    }
+
+    fn is_met_by_text(&self, text: Option<&str>) -> Met {
+        all(self.tests.iter().map(|test| test.is_met_by_text(text)))
     }
 
     /// Whether it is met, and what was found.
@@ -319,7 +375,7 @@ impl Criterion {
         found: &OutboxMessage,
         delivery: Option<&StoredDelivery>,
         deliveries: &mut Deliveries<'_>,
-    ) -> Result<(bool, Value)> {
+    ) -> Result<(Met, Value)> {
         let of_text = |text: Option<&str>| (self.is_met_by_text(text), json!(text));
         Ok(match &self.about {
             About::Text(name) => of_text(text(&texts_of(found, delivery), name)),
@@ -332,7 +388,7 @@ impl Criterion {
             About::Data(path) => {
                 let data = deliveries.data(found.job, &found.message)?;
                 let value = at_path(&data, path);
-                (self.tests.iter().all(|test| test.is_met_by(value)), value.cloned().unwrap_or_default())
+                (all(self.tests.iter().map(|test| test.is_met_by(value))), value.cloned().unwrap_or_default())
             }
         })
     }
@@ -384,28 +440,29 @@ impl Test {
         }
     }
 
-    fn is_met_by_text(&self, found: Option<&str>) -> bool {
-        match (self, found) {
+    fn is_met_by_text(&self, found: Option<&str>) -> Met {
+        Met::from(match (self, found) {
             (Test::Absent(absent), found) => found.is_none() == *absent,
             (Test::Equals(Value::Null), found) => found.is_none(),
             (Test::Equals(Value::String(wanted)), Some(found)) => wanted == found,
             (Test::Contains(Value::String(wanted)), Some(found)) => found.contains(wanted.as_str()),
+            (Test::Matches(_), Some(found)) if found.len() > PATTERN_TEXT_BYTES => return Met::Untried,
             (Test::Matches(pattern), Some(found)) => pattern.is_match(found),
             _ => false,
-        }
+        })
     }
 
-    fn is_met_by(&self, found: Option<&Value>) -> bool {
+    fn is_met_by(&self, found: Option<&Value>) -> Met {
         let found = found.filter(|value| !value.is_null());
-        match (self, found) {
-            (_, None) => self.is_met_by_text(None),
-            (_, Some(Value::String(text))) => self.is_met_by_text(Some(text)),
+        Met::from(match (self, found) {
+            (_, None) => return self.is_met_by_text(None),
+            (_, Some(Value::String(text))) => return self.is_met_by_text(Some(text)),
             (Test::Absent(absent), Some(_)) => !absent,
             (Test::Equals(wanted), Some(found)) => equal(wanted, found),
             (Test::Contains(wanted), Some(Value::Array(items))) => items.iter().any(|item| equal(wanted, item)),
             (Test::Contains(_), Some(_)) => false,
-            (Test::Matches(pattern), Some(found)) => pattern.is_match(&found.to_string()),
-        }
+            (Test::Matches(_), Some(found)) => return self.is_met_by_text(Some(&found.to_string())),
+        })
     }
 
     fn json(&self) -> (String, Value) {

@@ -63,6 +63,15 @@ impl Matched {
         }
     }
 
+    /// Has one be counted, or not.
+    pub fn set(&mut self, number: MessageNumber, is_counted: bool) {
+        match (self.contains(number), is_counted) {
+            (true, false) => self.remove(number),
+            (false, true) => self.add(number),
+            _ => {}
+        }
+    }
+
     /// The first of them, in their order.
     pub fn first(&self, count: usize) -> impl Iterator<Item = MessageNumber> {
         self.runs.iter().flat_map(|(first, last)| *first..=*last).take(count).map(MessageNumber)

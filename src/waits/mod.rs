@@ -24,6 +24,7 @@ use crate::render::RENDER_STACK_BYTES;
 use crate::store::Store;
 use crate::store::watch::Reached;
 use crate::threads;
+use criteria::Met;
 use matched::Matched;
 use turn::{Left, Turn};
 
@@ -78,6 +79,13 @@ enum Kind {
     WithPatterns,
 }
 
+impl Lane {
+    /// Of those that were looked at so many go on waiting.
+    fn leave(&mut self, waiting: usize) {
+        self.count = waiting + self.new.len();
+    }
+}
+
 impl State {
     fn lane(&mut self, kind: Kind) -> &mut Lane {
         match kind {
@@ -107,6 +115,8 @@ struct Wait {
     /// How far it has looked.
     looked: Reached,
     matched: Matched,
+    /// The messages of which it is not known whether they count: a text is too long for a pattern.
+    untried: Matched,
     cost: Cost,
 }
 
@@ -159,6 +169,7 @@ impl Waits {
             before: MessageNumber::default(),
             looked: Reached::default(),
             matched: Matched::default(),
+            untried: Matched::default(),
             cost: Cost::default(),
         };
         let has_room = {
@@ -177,6 +188,12 @@ impl Waits {
             true => Ok(reply),
             false => Err(Error::unavailable(format!("{WAITING} requests wait already; try again later"))),
         }
+    }
+
+    /// How many requests wait.
+    pub fn count(&self) -> usize {
+        let state = self.state();
+        state.plain.count + state.with_patterns.count
     }
 
     /// Ends the threads. What still waits is told that bulkd stops.
@@ -203,18 +220,19 @@ impl Waits {
             let mut state = self.state();
             waiting.append(&mut state.lane(kind).new);
             waiting.retain(|wait| !wait.answerer.is_closed());
+            state.lane(kind).leave(waiting.len());
             // Before the look: no commit behind it is missed.
             state.lane(kind).is_any = !waiting.is_empty();
             self.store.follow_changes(state.plain.is_any || state.with_patterns.is_any);
         }
         let left = match waiting.is_empty() {
             true => Left::Nothing,
-            false => self.look(waiting)?,
+            false => self.look(kind, waiting)?,
         };
         {
             let mut state = self.state();
             let lane = state.lane(kind);
-            lane.count = waiting.len() + lane.new.len();
+            lane.leave(waiting.len());
             if left == Left::Pressing || !lane.new.is_empty() {
                 return Ok(Next::Again);
             }
@@ -242,16 +260,17 @@ impl Waits {
     }
 
     /// Looks at what is new, and answers the waits that are over.
-    fn look(&self, waiting: &mut Vec<Wait>) -> Result<Left> {
+    fn look(&self, kind: Kind, waiting: &mut Vec<Wait>) -> Result<Left> {
         let now = self.clock.now();
         waiting.iter_mut().for_each(|wait| wait.now = now);
         let looked = self.store.read(|db| Turn::take(db, &self.journal, waiting))?;
         let mut answers = looked.answers;
         // From the last on, so that the places of the others stay.
         answers.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
-        for (place, response) in answers {
-            waiting.swap_remove(place).answerer.answer(response);
-        }
+        let over: Vec<_> = answers.into_iter().map(|(place, it)| (waiting.swap_remove(place).answerer, it)).collect();
+        // Before the answers: who asks again at once finds the room that his own wait had.
+        self.state().lane(kind).leave(waiting.len());
+        over.into_iter().for_each(|(answerer, response)| answerer.answer(response));
         Ok(looked.left)
     }
 
@@ -287,5 +306,21 @@ impl Wait {
         self.before = reached.number;
         self.looked = Reached { number: MessageNumber(self.first.0.max(1) - 1), event: reached.event };
         self.matched = Matched::default();
+        self.untried = Matched::default();
+    }
+
+    /// Notes what a message has come to that was not looked at before.
+    fn note(&mut self, number: MessageNumber, met: Met) {
+        match met {
+            Met::Yes => self.matched.add(number),
+            Met::Untried => self.untried.add(number),
+            Met::No => {}
+        }
+    }
+
+    /// The same of one that was.
+    fn note_again(&mut self, number: MessageNumber, met: Met) {
+        self.matched.set(number, met == Met::Yes);
+        self.untried.set(number, met == Met::Untried);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Wait;
 use super::condition::{Condition, Count};
-use super::criteria::{Criteria, Told};
+use super::criteria::{Criteria, Met, PATTERN_TEXT_BYTES, Told};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown_up_to};
 use crate::http::{self, Response};
@@ -121,6 +121,12 @@ pub fn not_met(
     if !has_looked_at_all {
         message.push_str(" Not all messages were looked at: it takes long to tell which of them are meant.");
     }
+    match wait.untried.count() {
+        0 => {}
+        count => message.push_str(&format!(
+            " Of {count} more it is not known: a text has more than {PATTERN_TEXT_BYTES} bytes, and no pattern is tried on it. Use contains."
+        )),
+    }
     // To others it makes no difference what else goes on.
     let waits_for_all = match &wait.condition {
         Condition::Settled => true,
@@ -231,17 +237,23 @@ struct Near {
 
 impl Near {
     fn ok(&self) -> usize {
-        self.told.iter().filter(|it| it.ok).count()
+        self.told.iter().filter(|it| it.met == Met::Yes).count()
     }
 
     fn json(&self) -> Value {
-        let told = |it: &Told| json!({ "name": it.name, "ok": it.ok, "wanted": it.wanted, "found": it.found });
+        let told = |it: &Told| {
+            let ok = it.met == Met::Yes;
+            let mut told = json!({ "name": it.name, "ok": ok, "wanted": it.wanted, "found": it.found });
+            if it.met == Met::Untried {
+                told["untried"] = format!("a text of more than {PATTERN_TEXT_BYTES} bytes").into();
+            }
+            told
+        };
         json!({ "message_id": self.message_id, "criteria": self.told.iter().map(told).collect::<Vec<_>>() })
     }
 
     fn sentence(&self) -> String {
-        let others: Vec<String> =
-            self.told.iter().filter(|it| !it.ok).map(|it| format!("its {} is {}", it.name, it.found)).collect();
+        let others: Vec<String> = self.told.iter().filter(|it| it.met != Met::Yes).map(Told::sentence).collect();
         match others.is_empty() {
             true => format!(" {} has it all.", self.message_id),
             false => format!(" Nearest is {}, but {}.", self.message_id, others.join(", ")),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::condition::{Condition, Count};
+use super::criteria::Met;
 use super::{Wait, report};
 use crate::error::Result;
 use crate::http::Response;
@@ -205,21 +206,19 @@ impl<'a> Turn<'a> {
         if location.number < wait.first || !matches!(wait.condition, Condition::Outbox { .. }) {
             return Ok(());
         }
-        if !wait.matched.is_exact() {
+        if !wait.matched.is_exact() || !wait.untried.is_exact() {
             wait.begin_in(self.row, Reached { event, ..self.reached });
             return Ok(());
         }
         watch::look(self.db, location, |seen| {
             let Condition::Outbox { criteria, .. } = &wait.condition else { return Ok(()) };
-            let was = wait.matched.contains(location.number);
             let is_of_recipient =
                 criteria.recipient.as_deref().is_none_or(|wanted| seen.recipient().is_ok_and(|it| it == wanted));
-            let is = is_of_recipient && is_counted(wait, self.db, seen, &mut self.deliveries)?;
-            match (was, is) {
-                (true, false) => wait.matched.remove(location.number),
-                (false, true) => wait.matched.add(location.number),
-                _ => {}
-            }
+            let met = match is_of_recipient {
+                true => is_counted(wait, self.db, seen, &mut self.deliveries)?,
+                false => Met::No,
+            };
+            wait.note_again(location.number, met);
             Ok(())
         })
     }
@@ -295,20 +294,23 @@ impl<'a> Turn<'a> {
             }
             Condition::Outbox { criteria, count } => {
                 let (found, caught_up) = (wait.matched.count(), self.has_caught_up(wait));
+                let is_known = caught_up && wait.untried.count() == 0;
                 let is_met = match count {
                     Count::AtLeast(count) => found >= *count,
-                    Count::Exactly(count) => caught_up && found == *count && self.is_settled()?,
-                    Count::None => caught_up && found == 0 && self.is_settled()?,
+                    Count::Exactly(count) => is_known && found == *count && self.is_settled()?,
+                    Count::None => is_known && found == 0 && self.is_settled()?,
                 };
                 if is_met {
                     return report::outbox_met(self.db, wait, criteria, &mut self.deliveries).map(Some);
                 }
-                let is_too_many = match count {
+                // Where it is not known of some whether they count, no more can make it known.
+                let is_beyond = |count| found > count || !is_known && found + wait.untried.count() >= count;
+                let is_over = match count {
                     Count::AtLeast(_) => false,
-                    Count::Exactly(count) => caught_up && found > *count && self.is_settled()?,
-                    Count::None => caught_up && found > 0 && self.is_settled()?,
+                    Count::Exactly(count) => caught_up && is_beyond(*count) && self.is_settled()?,
+                    Count::None => caught_up && is_beyond(0) && self.is_settled()?,
                 };
-                if !(is_too_many || is_due && (caught_up || wait.is_overdue())) {
+                if !(is_over || is_due && (caught_up || wait.is_overdue())) {
                     return Ok(None);
                 }
             }
@@ -334,11 +336,11 @@ fn has_come_to(found: JobStatus, wanted: JobStatus) -> bool {
 }
 
 /// Whether a message counts that is for the right recipient. What that has cost is noted.
-fn is_counted(wait: &mut Wait, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut Deliveries<'_>) -> Result<bool> {
+fn is_counted(wait: &mut Wait, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut Deliveries<'_>) -> Result<Met> {
     let Wait { condition, job, cost, .. } = wait;
-    let Condition::Outbox { criteria, .. } = condition else { return Ok(false) };
+    let Condition::Outbox { criteria, .. } = condition else { return Ok(Met::No) };
     if criteria.job_id.is_some() && *job != Some(seen.location.job) {
-        return Ok(false);
+        return Ok(Met::No);
     }
     if !criteria.may_take_long() {
         return criteria.match_message(db, seen, deliveries);
@@ -384,9 +386,8 @@ impl Audience {
         };
         for &i in of_recipient.into_iter().flatten().chain(&self.others) {
             let Some((_, wait)) = group.get_mut(i) else { continue };
-            if is_counted(wait, db, seen, deliveries)? {
-                wait.matched.add(seen.location.number);
-            }
+            let met = is_counted(wait, db, seen, deliveries)?;
+            wait.note(seen.location.number, met);
         }
         Ok(())
     }

@@ -85,6 +85,7 @@ const RULES: &[Rule] = &[
     ("search", &["follow", "store"]),
     ("outbound", &["follow", "outbox", "store", "model"]),
     ("waits", &["follow", "http", "journal", "outbox", "store", "render", "model"]),
+    // What the routing passed over is found by composing the message once more.
     ("outbox", &["store", "compose", "provider", "render", "model"]),
     ("feed", &["http", "store", "model"]),
     ("follow", &["store"]),

@@ -11,8 +11,9 @@ use bulkd::model::profile::Profile;
 use bulkd::model::provider::Provider;
 use bulkd::model::row::ProfileVersion;
 use bulkd::model::token::Token;
+use bulkd::store::opening::Threads;
 use bulkd::store::preference::PreferenceOwner;
-use bulkd::store::{Db, Store, Threads, Tx, environment, list, preference, profile, subscription, token};
+use bulkd::store::{Db, Store, Tx, environment, list, preference, profile, subscription, token};
 
 fn open() -> (Store, Threads) {
     open_store(None, 0)

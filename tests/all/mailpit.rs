@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Customer, Daemon, json};
+use crate::support::{Customer, Daemon, json, wait_until};
 
 fn daemon() -> Daemon {
     Daemon::start_with(|config| config.mailpit_key = Some("acme".to_owned()))
@@ -168,4 +168,64 @@ fn a_restored_snapshot_has_the_marks_of_its_time() {
     hide(json!([sent[2]]));
     other.post("/_bulkd/snapshots/before/restore", &json!({})).ok(200);
     assert_eq!(ids(&mailbox, "no"), [sent[1].as_str()]);
+}
+
+#[test]
+fn a_search_finds_the_same_once_an_index_knows_the_texts() {
+    let daemon = daemon();
+    let (customer, mailbox) = (daemon.customer("acme"), daemon.customer("acme").without_key());
+    let plain = |name: &str| send(&customer, &format!("{name}@example.com"), &format!("Hello {name}"), json!({}));
+    let mut sent: Vec<String> = ["ada", "bob", "grace"].map(plain).into();
+    // What an override, a brand and a template say stands in the e-mail, and nowhere in the row.
+    let overriding =
+        json!({ "text": "A meteor", "subject": "Comet", "cc": "cy@copies.test", "from": "Sun <sol@acme.test>" });
+    sent.push(send(&customer, "dan@example.com", "Hello dan", overriding));
+    let settings = json!({ "email": { "footer": { "content": "Galaxies Ltd" } } });
+    customer.post("/brands", &json!({ "id": "acme", "name": "Acme", "settings": settings })).ok(200);
+    let branded =
+        json!({ "to": { "email": "eve@example.com" }, "brand_id": "acme", "content": { "title": "E", "body": "b" } });
+    // The name of a member may be written with escapes.
+    let escaped = r#"{"message": {"to": {"email": "fay@example.com"}, "content": {"title": "F", "body": "b"},
+        "channels": {"email": {"\u006fverride": {"text": "A quasar"}}}}}"#;
+    let named = json!({
+        "to": { "email": "\"Ivy \\\"Q\\\" Ray\" <ivy@b\u{fc}cher.example>" }, "content": { "title": "I", "body": "b" },
+    });
+    for sending in
+        [json!({ "message": branded }).to_string(), escaped.to_owned(), json!({ "message": named }).to_string()]
+    {
+        let id = customer.post_text("/send", &sending).ok(202)["requestId"].as_str().unwrap().to_owned();
+        sent.push(id);
+    }
+    let searches: [(&str, &[usize]); 16] = [
+        ("hello", &[2, 1, 0]),
+        ("hello%20ada", &[0]),
+        ("to:bob@example.com", &[1]),
+        ("addressed:grace@example.com", &[2]),
+        ("subject:grace", &[2]),
+        ("meteor", &[3]),
+        ("subject:comet", &[3]),
+        ("cy@copies.test", &[3]),
+        ("from:sol", &[3]),
+        ("galaxies", &[4]),
+        ("quasar", &[5]),
+        ("to:ivy@xn--bcher-kva.example", &[6]),
+        ("%22ivy%20%5C%22q%22", &[]),
+        ("ray", &[6]),
+        // The sender of all those that name none.
+        ("no-reply@example.com", &[6, 5, 4, 2, 1, 0]),
+        ("hello%20-ada", &[2, 1]),
+    ];
+    let compare = |when: &str| {
+        for (query, expected) in searches {
+            let expected: Vec<&str> = expected.iter().map(|i| sent[*i].as_str()).collect();
+            assert_eq!(ids(&mailbox, query), expected, "{query}, {when}");
+        }
+    };
+    compare("without an index");
+    let indexed = format!("bulkd_messages_indexed {}", sent.len());
+    wait_until("all are indexed", || customer.get("/_bulkd/metrics").text.lines().any(|line| line == indexed));
+    compare("by an index");
+    let page = mailbox.get("/api/v1/search?query=hello&limit=1&start=1").ok(200);
+    let counts = ["total", "unread", "messages_count", "count"].map(|name| page[name].as_i64().unwrap());
+    assert_eq!(counts, [7, 7, 3, 1]);
 }

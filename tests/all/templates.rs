@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::support::{Customer, Daemon, NOW, Reply, json, newsletter, open_store, readers};
 use bulkd::model::environment::{Environment, EnvironmentRow};
 use bulkd::model::template::TemplatePayload;
-use bulkd::store::{Store, Threads, environment, template};
+use bulkd::store::opening::Threads;
+use bulkd::store::{Store, environment, template};
 use serde_json::Value;
 
 fn put(customer: &Customer, path: &str, body: &Value) -> Reply {

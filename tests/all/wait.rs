@@ -8,7 +8,7 @@ use std::time::Duration;
 use bulkd::clock::ClockStart;
 
 use crate::support::{Customer, Daemon, PATIENCE, Reply, json, newsletter, readers, unheard, wait_until};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 fn wait(customer: &Customer, condition: Value) -> Reply {
     customer.post("/_bulkd/wait", &condition)
@@ -317,6 +317,12 @@ fn hear(mut stream: &TcpStream) -> String {
     String::from_utf8_lossy(&heard).into_owned()
 }
 
+/// How many requests wait.
+fn waits(customer: &Customer) -> usize {
+    let metrics = customer.get("/_bulkd/metrics").text;
+    metrics.lines().find_map(|line| line.strip_prefix("bulkd_waits ")).unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_thousand_may_wait_and_those_who_hang_up_make_room() {
     let mut daemon = Daemon::start();
@@ -330,18 +336,30 @@ fn a_thousand_may_wait_and_those_who_hang_up_make_room() {
         };
         (0..count).map(ask).collect()
     };
-    let mut peers = waiting(1_000);
-    let mut refused = Reply { status: 0, headers: Vec::new(), text: String::new() };
-    wait_until("there is no more room", || {
-        refused = look(&customer, json!({ "outbox": {} }));
-        let is_full = refused.text.contains("1000 requests wait already");
-        // A busy machine tells some of so many at once to come again.
-        if !is_full {
-            peers.extend(waiting(1));
-        }
-        is_full
-    });
+    // None of them is answered, however busy the machine is.
+    let wait_for_all = |peers: &[TcpStream]| {
+        wait_until("all of them wait", || {
+            for peer in peers {
+                peer.set_nonblocking(true).unwrap();
+                if peer.peek(&mut [0]).is_ok() {
+                    peer.set_nonblocking(false).unwrap();
+                    panic!("one was answered: {}", hear(peer));
+                }
+            }
+            waits(&customer) == peers.len()
+        });
+    };
+    let mut peers = waiting(999);
+    wait_for_all(&peers);
+    // There is room for one more, and when it was answered for another one.
+    for _ in 0..20 {
+        not_met(&look(&customer, json!({ "outbox": {} })));
+    }
+    peers.extend(waiting(1));
+    wait_for_all(&peers);
+    let refused = look(&customer, json!({ "outbox": {} }));
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.text.contains("1000 requests wait already"), "{}", refused.text);
     drop(peers);
     wait_until("there is room again", || look(&customer, json!({ "outbox": {} })).status == 412);
     let peer = waiting(1).remove(0);
@@ -428,6 +446,42 @@ fn a_wait_that_takes_long_ends_behind_its_time_and_says_that_it_has_not_looked_a
     let body = not_met(&wait(&customer, slow));
     let message = body["message"].as_str().unwrap();
     assert!(message.contains("Not all messages were looked at"), "{message}");
+}
+
+#[test]
+fn no_pattern_is_tried_on_a_text_that_is_too_long_for_it_and_the_answer_says_so() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let mut long = mail("ada", "Long", json!({ "text": "ab ".repeat(100_000) }));
+    long["content"]["body"] = json!("{{text}}7");
+    let message_id = send(&customer, long);
+    let pattern = |body: &str, count: Value| json!({ "outbox": { "body": { "matches": body } }, "count": count });
+    // Whether it counts is not known, so that nothing is met by it, and nothing waits for more.
+    for count in [json!({ "none": true }), json!({ "exactly": 1 })] {
+        let body = not_met(&wait(&customer, pattern("7$", count)));
+        let message = body["message"].as_str().unwrap();
+        let told = "found 0, after 0 ms. Of 1 more it is not known: a text has more than 262144 bytes";
+        assert!(message.contains(told), "{message}");
+        assert!(
+            message.contains(&format!("Nearest is {message_id}, but its body is too long for a pattern.")),
+            "{message}"
+        );
+        let criterion = &body["nearest"][0]["criteria"][0];
+        assert_eq!(
+            (&criterion["ok"], &criterion["untried"]),
+            (&json!(false), &json!("a text of more than 262144 bytes"))
+        );
+    }
+    not_met(&look(&customer, pattern("7$", json!({ "at_least": 1 }))));
+    // What is known of it without the pattern is.
+    let other = json!({ "outbox": { "recipient": "bob", "body": { "matches": "7" } }, "count": { "none": true } });
+    met(&wait(&customer, other));
+    met(&wait(&customer, json!({ "outbox": { "body": { "contains": "ab 7" } } })));
+    send(&customer, mail("ada", "Short", json!({})));
+    met(&wait(&customer, json!({ "outbox": { "recipient": "ada", "subject": { "matches": "^S" } } })));
+    let eleven: Map<String, Value> = (0..11).map(|i| (format!("data.{i}"), json!({ "matches": "a" }))).collect();
+    let refused = wait(&customer, json!({ "outbox": eleven })).refused(400);
+    assert!(refused.starts_with("outbox: expected at most 10 regular expressions, found 11"), "{refused}");
 }
 
 #[test]

@@ -30,6 +30,6 @@ export default [
   {
     files: ['**/tests/page/*.mjs'],
     rules,
-    languageOptions: { globals: globals(['URL', 'console', 'document', 'fetch', 'innerWidth', 'location', 'performance', 'process', 'requestAnimationFrame', 'window']) },
+    languageOptions: { globals: globals(['URL', 'console', 'document', 'fetch', 'innerWidth', 'location', 'performance', 'process', 'requestAnimationFrame', 'setTimeout', 'window']) },
   },
 ];

@@ -13,7 +13,8 @@ use bulkd::clock::{Clock, ManualClock};
 use bulkd::config::Config;
 use bulkd::id::Ids;
 use bulkd::settings::Durability;
-use bulkd::store::{Options, Store, Threads};
+use bulkd::store::Store;
+use bulkd::store::opening::{Options, Threads};
 use serde_json::Value;
 use tempfile::TempDir;
 
