@@ -180,8 +180,8 @@ async function lookAtDoctor() {
 	fill(mark.lastChild, serious ? counted(serious, 'finding') : counted(found.items.length, 'note'));
 }
 
-live.listen(({ findings, missed, made, jobs }) => {
-	if (findings.length || missed) lookAtDoctor();
+live.listen(({ kinds, missed, made, jobs }) => {
+	if (kinds.has('doctor') || missed) lookAtDoctor();
 	if (isEmpty && (made || jobs.size)) filled();
 });
 

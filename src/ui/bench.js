@@ -5,7 +5,7 @@ import { access, del, download, get, part, post, put } from './api.js';
 import { attempt, button, copy, empty, fill, h, icon, json, options, paced, time, top, two } from './dom.js';
 import { live } from './live.js';
 import { Feed, rows } from './rows.js';
-import { count, counted, exactly, size, sum, when } from './words.js';
+import { count, counted, exactly, second, size, sum, when } from './words.js';
 
 const PARTS = {
 	doctor: ['Doctor', doctor], journal: ['Journal', journal], faults: ['Faults', faults], clock: ['Clock', clock],
@@ -45,7 +45,7 @@ function looked(path, show, ...kinds) {
 		if (found) show(found, load);
 	});
 	load();
-	const silence = live.listen((news) => (news.missed || kinds.some((kind) => news[kind].length)) && load());
+	const silence = live.listen((news) => (news.missed || kinds.some((kind) => news.kinds.has(kind))) && load());
 	return { load, close: () => (silence(), load.stop()) };
 }
 
@@ -58,7 +58,7 @@ function doctor(root) {
 		h('p', h('b', 'Why: '), it.why), h('p', h('b', 'Do: '), it.advice),
 		it.seen.map((example) => h('p.seen-at', h('code', example.request ?? '—'), ' ', example.what)),
 		it.page && h('p', h('a', { href: it.page, target: '_blank', rel: 'noopener noreferrer' }, 'Courier’s page')))),
-	!items.length && empty('Nothing was found', h('p', 'What ran here so far would run at Courier, as far as the doctor can tell.'))), 'findings');
+	!items.length && empty('Nothing was found', h('p', 'What ran here so far would run at Courier, as far as the doctor can tell.'))), 'doctor');
 }
 
 function journal(root) {
@@ -85,10 +85,10 @@ function journal(root) {
 		const kind = !it.status || it.status >= 500 ? 'bad' : it.status < 300 ? 'good' : 'wait';
 		return [h(`span.pill.${kind}`, it.status ?? 'no answer'), h('b.verb', it.method), h('code.what', it.path + (it.query ? `?${it.query}` : '')),
 			it.fault && h('span.pill.bad', it.fault.name ?? it.fault.fault_id), it.retry_count > 0 && h('span.pill.wait', `retry ${it.retry_count}`), it.replayed && h('span.pill.calm', 'replayed'),
-			h('span.dim', it.sdk?.name ?? it.sdk), h('span.num', `${it.taken_ms} ms`), time(it.at, exactly(it.at).slice(11, 19))];
+			h('span.dim', it.sdk?.name ?? it.sdk), h('span.num', `${it.taken_ms} ms`), time(it.at, second(it.at))];
 	}
 	const renew = paced(250, () => feed.renew());
-	const silence = live.listen((news) => (news.missed || news.requests.length) && renew());
+	const silence = live.listen((news) => (news.missed || news.kinds.has('request')) && renew());
 	feed.restart();
 	return {
 		close() {
@@ -118,7 +118,7 @@ function faults(root) {
 		h('div', h('b', it.name ?? it.preset ?? it.answer ?? it.status ?? it.fault_id), h('code', ` ${it.method ?? 'any'} ${it.path}`)),
 		h(`span.pill.${it.fired ? 'bad' : 'calm'}`, { title: 'Requests that matched, and those that were hit' }, it.fired ? `hit ${count(it.fired)} of ${count(it.seen)}` : `seen ${count(it.seen)}, none hit`),
 		h('span.dim', it.left === null ? 'for all that come' : `${count(it.left ?? 0)} to go`),
-		remove('Remove the fault', `${path}/${part(it.fault_id)}`, load)))), 'faults', 'requests');
+		remove('Remove the fault', `${path}/${part(it.fault_id)}`, load)))), 'fault', 'request');
 	const set = (body) => attempt(() => post(path, body), 'The fault is set').then(load);
 	fill(root, top('Faults', 'A request that fails in a way that was asked for: before its work, after its commit, or on the way to the client.', button('Remove all', () => del(path), 'All faults are gone', load)),
 		h('h3', 'Set now'), list,
@@ -149,8 +149,8 @@ function clock(root) {
 	});
 	const advance = (values) => move(() => post('/_bulkd/clock/advance', values));
 	fill(root, top('Clock', 'The time that delays, retries, keys and retention go by. bulkd --test-clock lets it be moved, forward only.'), shown,
-		h('div.acts', ['1m', '10m', '1h', '1d', '7d'].map((by) => h('button', { onclick: () => advance({ by }) }, `+ ${by}`)),
-			[['Stop', true], ['Run', false]].map(([word, frozen]) => h('button', { onclick: () => move(() => put('/_bulkd/clock', { frozen })) }, word))),
+		h('div.acts', ['1m', '10m', '1h', '1d', '7d'].map((by) => button(`+ ${by}`, () => advance({ by }))),
+			[['Stop', true], ['Run', false]].map(([word, frozen]) => button(word, () => move(() => put('/_bulkd/clock', { frozen }))))),
 		form([['by', 'Forward by', { placeholder: '1h30m', required: true }]], 'Advance', advance), led);
 	load();
 	timer = setInterval(() => !document.hidden && load(), 1000);

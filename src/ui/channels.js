@@ -2,7 +2,7 @@
 
 import { frame } from './api.js';
 import { attempt, chosenIn, fill, h, icon, pairs, region } from './dom.js';
-import { counted, providerWord } from './words.js';
+import { counted, exactly, providerWord } from './words.js';
 
 // Of a request that is told with its HTTP around it, the body.
 const sent = (entry) => entry.request?.body ?? entry.request ?? {};
@@ -114,11 +114,11 @@ function sms(entry) {
 function push(entry) {
 	const body = sent(entry);
 	const note = body.message?.notification ?? body.aps?.alert ?? body;
-	const at = new Date(entry.created_at);
+	const { created_at: at } = entry;
 	const image = body.message?.notification?.image ?? body.data?.image ?? body.richContent?.image;
 	return h('div.phone.lock',
-		h('div.lock-time', { 'aria-hidden': 'true' }, at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })),
-		h('div.lock-day', { 'aria-hidden': 'true' }, at.toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })),
+		h('div.lock-time', { 'aria-hidden': 'true' }, exactly(at).slice(11, 16)),
+		h('div.lock-day', { 'aria-hidden': 'true' }, new Date(at).toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })),
 		h('div.note', h('span.app', icon('push')),
 			h('div', h('div.note-top', h('span', 'Your app'), h('span', 'now')),
 				(note.title ?? entry.subject) && h('b', note.title ?? entry.subject), h('div', note.body ?? entry.body), image && picture('Picture', image))));
@@ -157,7 +157,6 @@ function cardElement(it) {
 
 function chat(entry) {
 	const body = sent(entry);
-	const time = new Date(entry.created_at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
 	const { provider } = entry;
 	const card = body.attachments?.[0]?.content;
 	const content = provider === 'msteams' && card
@@ -168,7 +167,7 @@ function chat(entry) {
 	return h(`div.chat.${provider}`,
 		h('div.chat-top', icon('direct_message'), entry.address, h('span.dim', providerWord(provider))),
 		h('div.chat-line', h('span.bot', { 'aria-hidden': 'true' }, 'A'),
-			h('div.chat-body', h('div.chat-who', h('b', 'Your app'), h('small', provider === 'slack' ? 'APP' : 'BOT'), h('time', time)), content)));
+			h('div.chat-body', h('div.chat-who', h('b', 'Your app'), h('small', provider === 'slack' ? 'APP' : 'BOT'), h('time', exactly(entry.created_at).slice(11, 16))), content)));
 }
 
 function other(entry) {

@@ -216,12 +216,11 @@ function one(root, first) {
 		paintTold();
 		pages.renew();
 		if (isFirst || sizes()[state.users] !== total) grow(sizes()[state.users]);
-		else users.later();
 	});
 	const recount = paced(4000, load);
 	const move = paced(100, () => {
 		paint();
-		users.later();
+		pages.renew((items) => items.some((user) => user.status === 'PENDING'));
 	});
 	const silence = live.listen((news) => {
 		const it = news.jobs.get(jobId);
@@ -238,7 +237,6 @@ function one(root, first) {
 		move();
 		if (wasRunning && job.status === 'PROCESSING') recount();
 		else load();
-		pages.renew((items) => items.some((user) => user.status === 'PENDING'));
 	});
 	const openAt = (replace) => {
 		const it = pages.get(users.at);

@@ -4,10 +4,9 @@
 import { access, headers } from './api.js';
 import { on } from './dom.js';
 
-const nothing = () => ({ jobs: new Map(), made: 0, newest: [], changed: new Map(), requests: [], faults: [], findings: [], missed: false });
+// `kinds` are those of all other events.
+const nothing = () => ({ jobs: new Map(), made: 0, changed: new Map(), kinds: new Set(), missed: false });
 
-// Things of one kind that are held until the next frame.
-const HELD = 200;
 // Between attempts to connect.
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 4000;
@@ -18,7 +17,7 @@ async function nameOfEnvironment() {
 	// Only a page of this machine, or one that came by https, can make a hash.
 	if (!crypto.subtle) return `bulkd-${Math.random()}`;
 	const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(access.key));
-	return `bulkd-${[...new Uint8Array(hash)].slice(0, 12).join('.')}`;
+	return `bulkd-${new Uint8Array(hash, 0, 12)}`;
 }
 
 class Live {
@@ -41,7 +40,9 @@ class Live {
 				this.leave();
 				this.say('paused');
 			} else if (this.channel) {
-				this.missed();
+				// What has come meanwhile is not told again.
+				this.held.missed = true;
+				this.schedule();
 				this.enter();
 			}
 		});
@@ -55,7 +56,7 @@ class Live {
 		if (turn !== this.turn) return;
 		this.lastId = '';
 		this.channel = new BroadcastChannel(name);
-		this.channel.onmessage = ({ data }) => this.take(data.event, data.id, data.data);
+		this.channel.onmessage = ({ data }) => this.take(data);
 		if (!document.hidden) this.enter();
 	}
 
@@ -96,7 +97,7 @@ class Live {
 				const resume = this.lastId && { 'last-event-id': this.lastId };
 				const answer = await fetch('/_bulkd/events', { headers: { ...headers(), ...resume }, signal, cache: 'no-store' });
 				if (answer.ok && answer.body) {
-					this.tell('on');
+					this.tell({ event: 'state', data: 'on' });
 					pause = FIRST_PAUSE;
 					await this.read(answer.body);
 				}
@@ -104,7 +105,7 @@ class Live {
 				// The daemon has gone, or the tab is hidden.
 			}
 			if (signal.aborted) return;
-			this.tell('off');
+			this.tell({ event: 'state', data: 'off' });
 			await new Promise((resolve) => setTimeout(resolve, pause));
 			pause = Math.min(pause * 2, LONGEST_PAUSE);
 		}
@@ -120,21 +121,14 @@ class Live {
 			const events = text.split('\n\n');
 			text = events.pop() ?? '';
 			for (const it of events) {
-				const line = (name) => it.split('\n').find((found) => found.startsWith(`${name}: `))?.slice(name.length + 2);
-				const [event, id, data] = [line('event'), line('id') ?? '', line('data')];
-				if (!event || !data) continue;
-				const told = { event, id, data: JSON.parse(data) };
-				this.channel?.postMessage(told);
-				this.take(told.event, told.id, told.data);
+				const { event, id = '', data } = Object.fromEntries(it.split('\n').map((line) => line.split(/: (.*)/)));
+				if (event && data) this.tell({ event, id, data: JSON.parse(data) });
 			}
 		}
 	}
 
-	take(event, id, data) {
-		if (event === 'state') {
-			if (!document.hidden) this.say(data);
-			return;
-		}
+	take({ event, id = '', data }) {
+		if (event === 'state') return document.hidden || this.say(data);
 		if (id) this.lastId = id;
 		const { held } = this;
 		if (event === 'job') {
@@ -142,19 +136,10 @@ class Live {
 			if (data.more) held.missed = true;
 		} else if (event === 'message') {
 			held.made += data.count;
-			held.newest = [...(data.newest ?? []), ...held.newest].slice(0, HELD);
 			for (const { message_id, status } of data.changed ?? []) held.changed.set(message_id, status);
 			this.made.push([performance.now(), data.count]);
 		} else if (event === 'resync') held.missed = true;
-		else {
-			const kind = event === 'doctor' ? 'findings' : `${event}s`;
-			if (held[kind]) held[kind] = [...held[kind], ...data[kind]].slice(-HELD);
-		}
-		this.schedule();
-	}
-
-	missed() {
-		this.held.missed = true;
+		else held.kinds.add(event);
 		this.schedule();
 	}
 
@@ -171,9 +156,9 @@ class Live {
 	}
 
 	// The same to all tabs.
-	tell(state) {
-		this.channel?.postMessage({ event: 'state', id: '', data: state });
-		this.say(state);
+	tell(it) {
+		this.channel?.postMessage(it);
+		this.take(it);
 	}
 
 	say(state) {

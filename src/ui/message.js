@@ -4,7 +4,7 @@ import { address } from './app.js';
 import { base, get, part, post, quoted, shownKey } from './api.js';
 import { seen } from './channels.js';
 import { $, attempt, button, choice, copy, empty, fill, h, icon, json, languages, paced, pairs, pill, select, time } from './dom.js';
-import { channelWord, counted, exactly, hue, initials, providerWord, reasonWord, statusKind, statusMeaning, statusWord } from './words.js';
+import { channelWord, counted, hue, initials, providerWord, reasonWord, second, statusKind, statusMeaning, statusWord } from './words.js';
 
 // What an event of a history says.
 const EVENTS = {
@@ -40,7 +40,7 @@ function timeline(history) {
 		const more = Object.fromEntries(Object.entries(it).filter(([name]) => !['type', 'ts'].includes(name)));
 		const by = [it.channel?.name ?? it.channel, providerWord(it.provider), reasonWord(it.reason)].filter((text) => typeof text === 'string' && text).join(' · ');
 		return h(`li.${statusKind(it.type)}`,
-			h('details', h('summary', h('b', EVENTS[it.type] ?? it.type), time(it.ts, it.ts === first ? exactly(it.ts).slice(11, 19) : `+${it.ts - first} ms`), by && h('span.dim', by)), json(more, it.type)));
+			h('details', h('summary', h('b', EVENTS[it.type] ?? it.type), time(it.ts, it.ts === first ? second(it.ts) : `+${it.ts - first} ms`), by && h('span.dim', by)), json(more, it.type)));
 	}));
 }
 

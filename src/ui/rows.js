@@ -315,12 +315,13 @@ export class Pages {
 	get(index) {
 		const page = Math.floor(index / this.size);
 		const found = this.pages.get(page);
-		if ((!found || this.old.has(page)) && !this.asked.has(page)) this.ask(page);
+		if (!found || this.old.has(page)) this.ask(page);
 		return found?.[index - page * this.size];
 	}
 
 	ask(page) {
 		const { asked, pages } = this;
+		if (asked.has(page)) return;
 		asked.add(page);
 		// A page that has been scrolled over by then is not asked for.
 		setTimeout(async () => {
@@ -338,7 +339,11 @@ export class Pages {
 	}
 
 	renew(which = null) {
-		for (const [page, items] of this.pages) if (!which || which(items)) this.old.add(page);
+		for (const [page, items] of this.pages) {
+			if (which && !which(items)) continue;
+			this.old.add(page);
+			this.ask(page);
+		}
 	}
 
 	clear() {

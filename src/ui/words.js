@@ -42,6 +42,9 @@ const PROVIDERS = {
 	'firebase-fcm': 'Firebase', apn: 'Apple Push', expo: 'Expo', onesignal: 'OneSignal', 'aws-ses': 'Amazon SES', smtp: 'SMTP',
 };
 
+const NUMBERS = new Intl.NumberFormat('en');
+const DAYS = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+
 export const statusWord = (status) => STATUSES[status]?.[0] ?? status;
 export const statusKind = (status) => STATUSES[status]?.[1] ?? 'calm';
 export const statusMeaning = (status) => STATUSES[status]?.[2] ?? '';
@@ -50,11 +53,11 @@ export const channelWord = (channel) => (channel ? (CHANNELS[channel] ?? channel
 export const providerWord = (provider) => (provider ? (PROVIDERS[provider] ?? provider) : '');
 
 export const CHANNEL_NAMES = Object.keys(CHANNELS);
-export const MESSAGE_STATUSES = ['SENT', 'DELIVERED', 'OPENED', 'CLICKED', 'SIMULATED', 'DELAYED', 'CANCELED', 'FILTERED', 'UNMAPPED', 'UNROUTABLE', 'UNDELIVERABLE'];
+export const MESSAGE_STATUSES = Object.keys(STATUSES).slice(0, 11);
 
 export const sum = (numbers) => numbers.reduce((all, it) => all + it, 0);
 
-export const count = (number) => Number(number ?? 0).toLocaleString('en');
+export const count = (number) => NUMBERS.format(number ?? 0);
 
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
@@ -65,19 +68,19 @@ export function short(number) {
 
 export const size = (bytes) => (bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1048576).toFixed(1)} MiB`);
 
-// A moment, as shortly as it is plain.
-export function when(at) {
-	const date = new Date(at);
-	const today = new Date();
-	const time = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
-	if (date.toDateString() === today.toDateString()) return time;
-	return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...(date.getFullYear() !== today.getFullYear() && { year: 'numeric' }) });
-}
-
+// A moment here, to the millisecond. It is written many times a frame: what knows languages is too slow for that.
 export function exactly(at) {
 	const date = new Date(at);
-	const pad = (n, width = 2) => String(n).padStart(width, '0');
-	return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
+	return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 23).replace('T', ' ');
+}
+
+export const second = (at) => exactly(at).slice(11, 19);
+
+// As shortly as it is plain.
+export function when(at) {
+	const [then, now] = [exactly(at), exactly(Date.now())];
+	if (then.slice(0, 10) === now.slice(0, 10)) return then.slice(11, 16);
+	return DAYS.format(new Date(at)) + (then.slice(0, 4) === now.slice(0, 4) ? '' : ` ${then.slice(0, 4)}`);
 }
 
 export function span(millis) {
@@ -88,20 +91,16 @@ export function span(millis) {
 }
 
 export function ago(at) {
-	const seconds = Math.max(0, (Date.now() - new Date(at).getTime()) / 1000);
+	const seconds = Math.max(0, (Date.now() - at) / 1000);
 	if (seconds < 60) return 'just now';
 	if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
 	return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86400)} d ago`;
 }
 
 export function initials(name) {
-	const parts = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
-	return ((parts[0]?.[0] ?? '?') + (parts[1]?.[0] ?? '')).toUpperCase();
+	const [first = '?', second = ''] = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+	return (first[0] + (second[0] ?? '')).toUpperCase();
 }
 
 // The same hue for the same name.
-export function hue(name) {
-	let hash = 7;
-	for (const letter of name) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360;
-	return hash;
-}
+export const hue = (name) => [...name].reduce((hash, letter) => (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360, 7);
