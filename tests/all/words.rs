@@ -454,10 +454,11 @@ fn the_words_of_a_list_and_of_an_image_that_leads_somewhere_are_there() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let elements = json!([
+        { "type": "meta", "title": "T" },
         { "type": "text", "content": "Hi {{name}}" },
         { "type": "list", "list_type": "unordered", "elements": [
             { "type": "list-item", "content": "for {{name}}" },
-            { "type": "list-item", "content": "**two**" },
+            { "type": "list-item", "content": "two" },
         ] },
         { "type": "image", "src": "https://x.example/a.png", "alt_text": "Logo", "href": "https://x.example" },
     ]);
