@@ -3,11 +3,13 @@
 use serde_json::json;
 
 use super::call::{Action, Answer, Call};
+use super::notes::Notes;
 use super::paging::{self, Cursor, PagedList};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Result, shown as quoted};
+use crate::findings::Check;
 use crate::json::with_members;
-use crate::model::brand::BrandPayload;
+use crate::model::brand::{BrandPayload, odd_colours};
 use crate::model::row::BrandRow;
 use crate::render::email::brand as email_brand;
 use crate::store::brand::{self, Brand};
@@ -16,7 +18,15 @@ use crate::store::brand::{self, Brand};
 pub fn create(mut call: Call<'_>) -> Result<Action> {
     let payload = BrandPayload::read(&call.json()?, "")?;
     email_brand::check(&payload, "")?;
+    tell(&payload, &call.notes());
     Action::change(move |tx, environment| shown(&brand::create(tx, environment, &payload)?))
+}
+
+/// Notes colours that are none.
+fn tell(payload: &BrandPayload, notes: &Notes) {
+    let told = payload.settings.iter().flat_map(|settings| odd_colours(settings, "settings"));
+    let title = format!("the brand '{}'", quoted(&payload.name));
+    notes.note_all(told.map(|it| (Check::NoEffect, format!("{title}: {it}"))));
 }
 
 /// `GET /brands?cursor=&limit=`: 200 `{paging, results}`, in the order in which they were made.
@@ -41,6 +51,7 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let payload = BrandPayload::read(&call.json()?, "")?;
     email_brand::check(&payload, "")?;
+    tell(&payload, &call.notes());
     let brand_id = call.path("brand_id");
     Action::change_existing(move |tx, environment| {
         let brand = brand::get(tx, environment, &brand_id)?;

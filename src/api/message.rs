@@ -167,7 +167,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
         let understood = Definition::read(&definition, Reading::Lenient)?;
         let send = SendRequest { is_v1, ..SendRequest::new(definition, messages) };
         let send = send.prepare(view, understood, vec![(recipient, user)])?;
-        notes.note_all(send.told().iter().cloned());
+        notes.note_send(send.told().iter().cloned());
         let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {
             let message_id = send.write(tx, environment)?;
             Ok(Answer::new(202, format!("{{\"messageId\":\"{message_id}\"}}")))

@@ -40,4 +40,16 @@ impl Notes {
             self.note(check, what.clone(), || what);
         }
     }
+
+    /// The same of a send. It has no name, so what nothing comes of in it is logged each time.
+    pub fn note_send(&self, told: impl IntoIterator<Item = (Check, String)>) {
+        for (check, what) in told {
+            match check {
+                Check::NoEffect | Check::UnknownElement => {
+                    self.findings.note_each(&self.environment, check, Some(&self.request), what);
+                }
+                check => self.note(check, what.clone(), || what),
+            }
+        }
+    }
 }

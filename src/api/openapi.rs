@@ -234,6 +234,9 @@ fn schema(shape: &Shape<'_>, route: &Route, nouns: &Value) -> Value {
     match shape {
         Shape::Array(None) => json!({ "type": "array" }),
         Shape::Array(Some(item)) => json!({ "type": "array", "items": schema(item, route, nouns) }),
+        Shape::Plain(kind) => json!({ "type": kind.name() }),
+        Shape::Text(text) => json!({ "const": text }),
+        Shape::Any(all) => json!({ "anyOf": all.iter().map(|it| schema(it, route, nouns)).collect::<Vec<_>>() }),
         Shape::Object { members, .. } => {
             let mut properties = Map::new();
             for member in members {
@@ -283,6 +286,8 @@ mod tests {
                 }
                 Some(value) => names(value, found),
             }),
+            Shape::Any(all) => all.iter().for_each(|it| names(it, found)),
+            Shape::Plain(_) | Shape::Text(_) => {}
         }
     }
 

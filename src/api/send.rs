@@ -69,7 +69,7 @@ fn send_v1(call: &Call<'_>, SendV1 { definition, to }: SendV1) -> Result<Action>
 
 /// Notes what nothing comes of.
 fn tell(told: Vec<String>, to: &[SendRecipient], notes: &Notes) {
-    notes.note_all(told.iter().map(|it| (Check::NoEffect, format!("{}: {it}", send::title(to)))));
+    notes.note_send(told.iter().map(|it| (Check::NoEffect, format!("{}: {it}", send::title(to)))));
 }
 
 fn prepare(
@@ -84,7 +84,7 @@ fn prepare(
             Some(users) => send.prepare(view, definition, users)?,
             None => send.prepare_lists(view, definition, &to)?,
         };
-        notes.note_all(send.told().iter().cloned());
+        notes.note_send(send.told().iter().cloned());
         let change = Change::new(ChangedEnvironment::Prepared(send.environment()), move |tx, environment| {
             Ok(answer(send.write(tx, environment)?))
         });

@@ -14,6 +14,7 @@ mod passed_over;
 mod renderer;
 mod router;
 mod simulator;
+mod unused;
 
 use crate::error::Result;
 use crate::model::content::Content;

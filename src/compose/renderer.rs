@@ -6,8 +6,9 @@ use super::contact::Contact;
 use super::job::CompiledJob;
 use super::passed_over::{PassedOver, Why};
 use super::router::{PlannedDelivery, Router, RoutingOutcome};
+use super::unused;
 use crate::clock::Timestamp;
-use crate::error::{Error, Kind, Result, shown};
+use crate::error::{Error, Kind, Result, shown, shown_up_to};
 use crate::model::bulk::JobKind;
 use crate::model::content::UNKNOWN_ELEMENT;
 use crate::model::delay::Delay;
@@ -18,10 +19,13 @@ use crate::model::row::ProfileVersion;
 use crate::model::send_v1;
 use crate::model::stored_recipient::{StoredRecipient, Subject};
 use crate::model::user::User;
-use crate::provider;
+use crate::provider::{self, Slip};
 use crate::render::scope::Scope;
 use crate::settings::MessageSettings;
 use crate::threads::catch;
+
+/// Characters of what is told of an override.
+const WORDS: usize = 300;
 
 /// A user of a job with what is stored under its recipient id.
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +54,16 @@ impl Renderer {
         Ok(Renderer { job: CompiledJob::compile(definition, messages, now)? })
     }
 
-    /// Each override that has no effect, in words; `what` is the job or send that they belong to. In the first form of a
+    /// Each override that comes to nothing, in words; `what` is the job or send that they belong to. In the first form of a
     /// send they have nothing around them.
     pub fn overrides_without_effect(&self, what: &str, is_v1: bool) -> Vec<String> {
-        let paths = provider::without_effect(&self.job.definition.options);
-        let told = |path: &String| {
-            let path = if is_v1 { send_v1::path(path) } else { path };
-            format!("{what}: {} has no effect: the provider's request has no place for it", shown(path))
+        let definition = &self.job.definition;
+        let slips = provider::slips(&definition.options).into_iter().chain(unused::overrides(definition));
+        let told = |Slip { path, why }: Slip| {
+            let path = if is_v1 { send_v1::path(&path) } else { &path };
+            format!("{what}: {} {}", shown(path), shown_up_to(&why, WORDS))
         };
-        paths.iter().map(told).collect()
+        slips.map(told).collect()
     }
 
     /// What the content says that has no effect, in the same way.

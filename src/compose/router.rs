@@ -450,6 +450,9 @@ impl<'a, 'b> Router<'a, 'b> {
         }
         let outcome::Fate { is_accepted, verdict, later } = fate;
         let mut written = body.write((channel, provider, &*address.text), self.scope, self.batch)?;
+        if let Some(what) = self.scope.told() {
+            self.batch.note_without_effect(what);
+        }
         if self.batch.bytes() - self.start > MESSAGE_BYTES {
             return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
         }

@@ -4,16 +4,19 @@
 //! whatever comes.
 
 mod checks;
+mod lines;
 mod outcomes;
 mod remembered;
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::shown_up_to;
 use crate::model::environment::Environment;
+use lines::{LINES, Lines, SPAN};
 use remembered::Remembered;
 
 pub use checks::{About, Check, Level};
@@ -32,6 +35,7 @@ pub struct Findings {
     remembered: Remembered,
     /// The lines that the log has: what is so of all environments is said once.
     logged: Remembered,
+    lines: Lines,
     of: Mutex<HashMap<[u8; 32], Vec<Finding>>>,
     hear: OnceLock<Hear>,
 }
@@ -64,6 +68,7 @@ impl Findings {
             clock,
             remembered: Remembered::default(),
             logged: Remembered::default(),
+            lines: Lines::default(),
             of: Mutex::default(),
             hear: OnceLock::new(),
         }
@@ -85,13 +90,39 @@ impl Findings {
     ) {
         let is_new = self.remembered.is_new((environment.key_hash, check, about));
         let what = is_new.then(what);
-        if let Some(what) = &what {
-            if self.logged.is_new(([0; 32], check, what)) {
+        if let Some(what) = &what
+            && self.logged.is_new(([0; 32], check, what))
+        {
+            self.log(check, what);
+        }
+        self.count(environment, check, request, what);
+    }
+
+    /// Notes a finding of something that has no name, such as a send: it is logged each time. Shown is it once.
+    pub fn note_each(&self, environment: &Environment, check: Check, request: Option<&str>, what: String) {
+        self.log(check, &what);
+        let is_new = self.remembered.is_new((environment.key_hash, check, &what));
+        self.count(environment, check, request, Some(what).filter(|_| is_new));
+    }
+
+    fn log(&self, check: Check, what: &str) {
+        match self.lines.take(check, Instant::now()) {
+            None => {}
+            Some(0) => log::warn!("{what}"),
+            Some(left_out) => {
+                let (name, seconds) = (check.name(), SPAN.as_secs());
+                log::warn!(
+                    "{left_out} lines about {name} were left out: there were more than {LINES} within {seconds} seconds"
+                );
                 log::warn!("{what}");
             }
-            if let Some(hear) = self.hear.get() {
-                hear(environment, check, what);
-            }
+        }
+    }
+
+    /// Counts a finding, and holds what is new.
+    fn count(&self, environment: &Environment, check: Check, request: Option<&str>, what: Option<String>) {
+        if let (Some(what), Some(hear)) = (&what, self.hear.get()) {
+            hear(environment, check, what);
         }
         let now = self.clock.now();
         let mut of = self.of();

@@ -27,13 +27,16 @@ pub const OUTCOMES: &[OutcomeCheck] = &[
         words: "preferences keep a message from a recipient",
     },
     OutcomeCheck { check: Check::NearLimit, reasons: &[], words: "a message nearly meets a limit" },
+    OutcomeCheck { check: Check::NoEffect, reasons: &[], words: "" },
 ];
 
 impl OutcomeCheck {
     /// What it finds among these outcomes, in words; `what` is the job or send that they belong to.
     pub fn told(&self, outcomes: &RenderedBatch, what: &str) -> Option<String> {
-        if self.check == Check::NearLimit {
-            return outcomes.near_limit().map(|it| format!("{what}: {}: {it}", self.words));
+        match self.check {
+            Check::NearLimit => return outcomes.near_limit().map(|it| format!("{what}: {}: {it}", self.words)),
+            Check::NoEffect => return outcomes.without_effect().map(|it| format!("{what}: {it}")),
+            _ => {}
         }
         let verdict = outcomes.verdicts().find(|it| it.reason.is_some_and(|reason| self.reasons.contains(&reason)))?;
         let error = verdict.error.as_deref().unwrap_or_default();

@@ -1,6 +1,9 @@
 //! Which members an object has, in the words of the documentation: `{name, preferences?: {categories?: {*: {status}}}}`.
 //! `*` is any name, `[...]` an array and `...` members of which the name alone tells what is in them. People read it in
-//! docs/api.md, programs as a schema, and what an object has beyond it is told by it.
+//! docs/api.md, programs as a schema, and what an object has beyond it is told by it. Where types are said, as in
+//! `{ttl?: integer, sound?: string | {name?}}`, they are looked at as well.
+
+use serde_json::Value;
 
 use super::scan::{Items, for_each};
 
@@ -14,6 +17,47 @@ pub enum Shape<'s> {
     },
     /// `None` for `[...]`.
     Array(Option<Box<Shape<'s>>>),
+    /// A value without members: a [`Type`] by its name, or in quotes the one text that it may be.
+    Plain(Type),
+    Text(&'s str),
+    /// Any of several.
+    Any(Vec<Shape<'s>>),
+}
+
+/// What a value without members is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    String,
+    Number,
+    Integer,
+    Boolean,
+}
+
+impl Type {
+    const NAMES: [(&'static str, Type); 4] =
+        [("string", Type::String), ("number", Type::Number), ("integer", Type::Integer), ("boolean", Type::Boolean)];
+
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, it)| *it == self).map_or("", |(name, _)| *name)
+    }
+
+    fn has(self, value: &Value) -> bool {
+        match self {
+            Type::String => value.is_string(),
+            Type::Number => value.is_number(),
+            Type::Integer => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+            Type::Boolean => value.is_boolean(),
+        }
+    }
+}
+
+/// What is wrong with a part of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// The shape has no such member.
+    Unknown,
+    /// It is of another type than this.
+    Expected(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +95,70 @@ impl<'s> Shape<'s> {
     pub fn begins(&self, has: impl Fn(&str) -> bool) -> bool {
         match self {
             Shape::Object { members, .. } => members.first().is_none_or(|member| has(member.name)),
-            Shape::Array(_) => false,
+            _ => false,
+        }
+    }
+
+    /// Calls `each` with the pointer of every part of a value that the shape has not, or of another type. Null says nothing,
+    /// and of a text with a variable in it nothing is known.
+    pub fn misfits(&self, value: &Value, at: &mut String, each: &mut impl FnMut(&str, Misfit)) {
+        let is_open_text = value.as_str().is_some_and(|text| text.contains("{{"));
+        if value.is_null() || is_open_text {
+            return;
+        }
+        match (self.of_kind(value), value) {
+            (None, _) => each(at, Misfit::Expected(self.expected())),
+            (Some(Shape::Object { members, is_open }), Value::Object(sent)) => {
+                for (name, value) in sent {
+                    let found = members.iter().find(|known| known.name == name);
+                    let found = found.or_else(|| members.iter().find(|known| known.name == "*"));
+                    let end = at.len();
+                    at.push('/');
+                    at.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                    match found.map(|member| &member.value) {
+                        Some(Some(shape)) => shape.misfits(value, at, each),
+                        Some(None) => {}
+                        None if *is_open || value.is_null() => {}
+                        None => each(at, Misfit::Unknown),
+                    }
+                    at.truncate(end);
+                }
+            }
+            (Some(Shape::Array(Some(shape))), Value::Array(items)) => {
+                for (i, item) in items.iter().take(LOOKED_AT).enumerate() {
+                    let end = at.len();
+                    at.push_str(&format!("/{i}"));
+                    shape.misfits(item, at, each);
+                    at.truncate(end);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Itself, or the one of several, if a value is of its kind.
+    fn of_kind(&self, value: &Value) -> Option<&Self> {
+        let is_it = match self {
+            Shape::Object { .. } => value.is_object(),
+            Shape::Array(_) => value.is_array(),
+            Shape::Plain(kind) => kind.has(value),
+            Shape::Text(text) => value == text,
+            Shape::Any(all) => return all.iter().find_map(|it| it.of_kind(value)),
+        };
+        is_it.then_some(self)
+    }
+
+    /// What a value has to be, in words.
+    fn expected(&self) -> String {
+        match self {
+            Shape::Object { .. } => "an object".to_owned(),
+            Shape::Array(_) => "an array".to_owned(),
+            Shape::Plain(Type::String) => "a string".to_owned(),
+            Shape::Plain(Type::Number) => "a number".to_owned(),
+            Shape::Plain(Type::Integer) => "an integer".to_owned(),
+            Shape::Plain(Type::Boolean) => "true or false".to_owned(),
+            Shape::Text(text) => format!("'{text}'"),
+            Shape::Any(all) => all.iter().map(Shape::expected).collect::<Vec<_>>().join(" or "),
         }
     }
 
@@ -95,8 +202,24 @@ impl<'s> Reader<'s> {
     }
 
     fn value(&mut self) -> Option<Shape<'s>> {
+        let mut all = vec![self.one()?];
+        while self.eat("|") {
+            all.push(self.one()?);
+        }
+        if all.len() == 1 { all.pop() } else { Some(Shape::Any(all)) }
+    }
+
+    fn one(&mut self) -> Option<Shape<'s>> {
         if self.eat("{") {
             return self.object();
+        }
+        if self.eat("'") {
+            let (text, rest) = self.0.split_once('\'')?;
+            self.0 = rest;
+            return Some(Shape::Text(text));
+        }
+        if let Some((_, kind)) = Type::NAMES.iter().find(|(name, _)| self.eat(name)) {
+            return Some(Shape::Plain(*kind));
         }
         if !self.eat("[") {
             return None;
@@ -149,6 +272,8 @@ impl<'s> Reader<'s> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn member<'s>(name: &'s str, is_optional: bool, value: Option<Shape<'s>>) -> Member<'s> {
@@ -186,6 +311,36 @@ mod tests {
             assert_eq!(Shape::read(text), None, "{text}");
         }
         assert_eq!(Shape::all_of("`{a}`, or `{b}` and `c`").count(), 2);
+    }
+
+    #[test]
+    fn what_is_of_another_type_is_told_by_its_pointer() {
+        let misfits = |shape: &str, value: Value| {
+            let mut found = Vec::new();
+            let mut each = |at: &str, what| match what {
+                Misfit::Unknown => found.push(format!("{at}?")),
+                Misfit::Expected(words) => found.push(format!("{at}: {words}")),
+            };
+            Shape::read(shape).unwrap().misfits(&value, &mut String::new(), &mut each);
+            found.join(", ")
+        };
+        let push =
+            "{ttl?: integer, sound?: string | {name?, volume?: number}, priority?: 'high' | 'normal', to?: [string]}";
+        for (value, expected) in [
+            (json!({ "ttl": 1, "sound": null, "priority": "high", "to": ["a"] }), ""),
+            (
+                json!({ "ttl": "1", "sound": 5, "priority": "urgent" }),
+                "/priority: 'high' or 'normal', /sound: a string or an object, /ttl: an integer",
+            ),
+            (
+                json!({ "ttl": 1.5, "sound": { "volume": "loud", "x/y": 1 } }),
+                "/sound/volume: a number, /sound/x~1y?, /ttl: an integer",
+            ),
+            (json!({ "ttl": "{{ttl}}", "to": ["a", 5] }), "/to/1: a string"),
+            (json!([]), ": an object"),
+        ] {
+            assert_eq!(misfits(push, value.clone()), expected, "{value}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use super::content::Look;
+use crate::error::{Error, Result, shown};
 use crate::json::{self, Fields};
 
 /// A brand as it is written, whole.
@@ -126,6 +127,30 @@ struct Snippet {
     _name: String,
     #[serde(rename = "value")]
     _value: String,
+}
+
+/// The members of a brand's settings that are colours.
+const COLOURS: [&str; 6] = [
+    "/colors/primary",
+    "/colors/secondary",
+    "/colors/tertiary",
+    "/email/header/barColor",
+    "/email/templateOverride/backgroundColor",
+    "/email/templateOverride/footerBackgroundColor",
+];
+
+/// Colours of a brand's settings that are none, in words for the log; `at` is the path of the settings.
+pub fn odd_colours(settings: &Value, at: &str) -> Vec<String> {
+    let told = |pointer: &&str| {
+        let colour = settings.pointer(pointer)?.as_str().filter(|it| !it.is_empty())?;
+        let path = format!("{at}{}", pointer.replace('/', "."));
+        let found = shown(colour);
+        Look::Color
+            .value(colour)
+            .is_none()
+            .then(|| format!("{path} has no effect: expected a colour such as \"#9d3789\", found '{found}'"))
+    };
+    COLOURS.iter().filter_map(told).collect()
 }
 
 impl BrandPayload {

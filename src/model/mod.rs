@@ -10,7 +10,7 @@ pub mod delay;
 pub mod email_headers;
 mod encoded_words;
 pub mod environment;
-mod layers;
+pub mod layers;
 pub mod lifecycle;
 pub mod list;
 pub mod mailbox;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 mod recipient;
 
-use super::brand::brand_settings;
+use super::brand::{self, brand_settings};
 use super::channel::Channel;
 use super::layers::{FLAT, NESTED};
 use super::provider::Provider;
@@ -90,7 +90,9 @@ impl Told {
                 "channels" => self.map(value, &path, Told::channel),
                 "providers" => self.map(value, &path, Told::provider),
                 "override" => self.map(value, &path, Told::overriding),
-                "brand" => self.brand(value, &path, true),
+                // A text is the id of one.
+                "brand" if value.starts_with('{') => self.brand(value, &path, true),
+                "brand" => {}
                 "timeout" => self.0.push(format!("{path} has no effect here: nothing is tried again")),
                 "expiry" => self.0.push(format!("{path} has no effect here: no message expires")),
                 "routing" | "delay" | "metadata" | "context" | "preferences" | "to" => {
@@ -133,9 +135,22 @@ impl Told {
             let at = format!("{at}.{name}");
             self.members(options, &at, CHANNEL);
             self.providers(options, &at, Channel::from_name(name));
-            if let Some(brand) = options.get("override").and_then(|it| it.get("brand")) {
-                self.brand(&brand.to_string(), &format!("{at}.override.brand"), false);
+            if name != Channel::Email.name() && options.get("brand_id").is_some_and(|it| !it.is_null()) {
+                self.0.push(format!("{at}.brand_id has no effect: only e-mails have a brand"));
             }
+            if let Some(over) = options.get("override") {
+                self.brand_of_channel(over, &format!("{at}.override"), name);
+            }
+        }
+    }
+
+    /// The brand in what is overridden for a channel.
+    fn brand_of_channel(&mut self, over: &Value, at: &str, channel: &str) {
+        let Some(brand) = over.get("brand").filter(|it| !it.is_null()) else { return };
+        let at = format!("{at}.brand");
+        match channel == Channel::Email.name() {
+            true => self.brand(&brand.to_string(), &at, false),
+            false => self.0.push(format!("{at} has no effect: only e-mails have a brand")),
         }
     }
 
@@ -164,6 +179,24 @@ impl Told {
             ))
         });
         static SETTINGS: LazyLock<Option<Shape<'static>>> = LazyLock::new(|| Shape::read(brand_settings!()));
+        // An empty map is `[]` in PHP.
+        let Ok(Value::Object(sent)) = serde_json::from_str(if brand == "[]" { "{}" } else { brand }) else {
+            let by_id =
+                if at.contains("channels") || at.contains("channel.") { "channels.email.brand_id" } else { "brand_id" };
+            let found = kind(brand);
+            self.0.push(format!(
+                "{at} has no effect: expected an object, found {found}; '{by_id}' takes the id of a brand"
+            ));
+            return;
+        };
+        if sent.keys().all(|name| name == "id") && sent.contains_key("id") {
+            self.0.push(format!("{at}.id has no effect: 'brand_id' takes the id of a brand"));
+        }
+        let settings = sent.get("settings").cloned().unwrap_or(Value::Null);
+        self.0.extend(brand::odd_colours(&settings, &format!("{at}.settings")));
+        if is_whole && settings.is_null() {
+            self.0.extend(brand::odd_colours(&Value::Object(sent), at));
+        }
         let mut has_settings = !is_whole;
         let looked = Object::of(brand).for_each(|name, _| has_settings |= matches!(name, "settings" | "snippets"));
         if looked.is_ok()
@@ -192,8 +225,11 @@ impl Told {
         } else if name == "brand" {
             self.brand(&value.to_string(), &at, false);
         } else if let ("channel", Value::Object(channels)) = (name, value) {
-            for name in channels.keys().filter(|name| Channel::from_name(name).is_none()) {
-                self.0.push(format!("{at}.{} has no effect: there is no such channel", shown(name)));
+            for (name, over) in channels {
+                match Channel::from_name(name) {
+                    None => self.0.push(format!("{at}.{} has no effect: there is no such channel", shown(name))),
+                    Some(channel) => self.brand_of_channel(over, &format!("{at}.{name}"), channel.name()),
+                }
             }
         }
     }

@@ -74,6 +74,7 @@ pub struct RenderedBatch {
     failures: usize,
     off_profile_addresses: usize,
     near_limit: Option<String>,
+    without_effect: Option<String>,
 }
 
 #[derive(Debug)]
@@ -211,6 +212,15 @@ impl RenderedBatch {
 
     pub fn near_limit(&self) -> Option<&str> {
         self.near_limit.as_deref()
+    }
+
+    /// Notes what in a text comes to nothing with the data of a message, of which the first is told.
+    pub fn note_without_effect(&mut self, what: &str) {
+        self.without_effect.get_or_insert_with(|| what.to_owned());
+    }
+
+    pub fn without_effect(&self) -> Option<&str> {
+        self.without_effect.as_deref()
     }
 
     /// What became of each delivery, and of each message that has none.

@@ -1,8 +1,10 @@
 //! Overrides that change nothing of any request: a name that is spelled wrong, or what the provider's form does not have.
-//! It is tried out: a part that has an effect makes another request when it is another one.
+//! It is tried out: a part that has an effect makes another request when it is another one. What goes to the provider as it
+//! is, is looked up in what the provider documents.
 
 use serde_json::{Value, json};
 
+use super::documented;
 use super::forms;
 use super::message::ProviderMessage;
 use crate::model::channel::Channel;
@@ -18,10 +20,23 @@ const PROVIDERS_LIMIT: usize = 4;
 /// What a part is replaced by, besides something like itself: methods, addresses and URLs are read.
 const OTHERS: [&str; 4] = ["PUT", "POST", "other@example.com", "https://other.example"];
 
-/// The paths of what a definition overrides to no effect.
-pub fn without_effect(options: &MessageOptions) -> Vec<String> {
+/// A part of an override that comes to nothing, by its path, and what there is to say of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Slip {
+    pub path: String,
+    pub why: String,
+}
+
+const NO_PLACE: &str = "has no effect: the provider's request has no place for it";
+const COVERED: &str = "has no effect: another member of the override goes before it";
+
+/// What a definition overrides to no effect, or as no provider documents it.
+pub fn slips(options: &MessageOptions) -> Vec<Slip> {
     let nested = |is_nested: bool| if is_nested { "message.message" } else { "message" };
     let mut found = Vec::new();
+    let mut add = |place: &str, pointer: &str, why: String| {
+        found.push(Slip { path: format!("{place}{}", shown(pointer)), why });
+    };
     for (name, it) in &options.channels {
         if let (Some(channel), Some(over)) = (Channel::from_name(name), &it.overriding) {
             let path = format!("{}.channels.{name}.override", nested(options.channels_nested));
@@ -29,46 +44,53 @@ pub fn without_effect(options: &MessageOptions) -> Vec<String> {
             let targets: Vec<_> = providers.map(|provider| (provider, channel)).collect();
             // `override.channel` was laid under it.
             let older = options.overrides.get("channel").and_then(|it| it.get(name));
-            found.extend(ineffective(over, &targets).into_iter().map(|pointer| {
+            for (pointer, why) in ineffective(over, &targets) {
                 let is_older = older.is_some_and(|it| it.pointer(&pointer).is_some());
                 let of_flat = options.flat_overrides.get("channel").and_then(|it| it.get(name));
                 let is_nested = of_flat.is_none_or(|it| it.pointer(&pointer).is_none());
                 let older = || format!("{}.override.channel.{name}", nested(is_nested));
-                format!("{}{}", if is_older { older() } else { path.clone() }, shown(&pointer))
-            }));
+                add(&if is_older { older() } else { path.clone() }, &pointer, why);
+            }
         }
     }
-    let targets = |provider: Provider| -> Vec<_> {
-        let channels = [provider.channel()].into_iter().chain(provider.row().also);
-        channels.map(|channel| (provider, channel)).collect()
-    };
     for (name, it) in &options.providers {
         if let (Some(provider), Some(over)) = (Provider::named(name), &it.overriding) {
             let path = format!("{}.providers.{name}.override", nested(options.providers_nested));
-            let of_provider = ineffective(over, &targets(provider));
-            found.extend(of_provider.into_iter().map(|pointer| format!("{path}{}", shown(&pointer))));
+            of_provider(provider, over).into_iter().for_each(|(pointer, why)| add(&path, &pointer, why));
         }
     }
     for (name, over) in &options.overrides {
         if let Some(provider) = Provider::named(name) {
-            let of_provider = ineffective(over, &targets(provider));
-            found.extend(of_provider.into_iter().map(|pointer| {
+            for (pointer, why) in of_provider(provider, over) {
                 let is_there = |name: &str| options.flat_overrides.get(name)?.pointer(&pointer);
                 let of_flat = provider.spellings().find(|name| is_there(name).is_some());
                 let place = format!("{}.override.{}", nested(of_flat.is_none()), of_flat.unwrap_or(name));
-                format!("{place}{}", shown(&pointer))
-            }));
+                add(&place, &pointer, why);
+            }
         }
     }
     found.truncate(TOLD_LIMIT);
     found
 }
 
-/// The pointers of what changes no request to any of the targets.
-fn ineffective(over: &Value, targets: &[(Provider, Channel)]) -> Vec<String> {
+/// The pointers of what comes to nothing in an override of one provider, and why.
+fn of_provider(provider: Provider, over: &Value) -> Vec<(String, String)> {
+    let channels = [provider.channel()].into_iter().chain(provider.row().also);
+    let targets: Vec<_> = channels.map(|channel| (provider, channel)).collect();
+    let mut found = ineffective(over, &targets);
+    for (pointer, why) in documented::slips(provider, over) {
+        if !found.iter().any(|(known, _)| *known == pointer) {
+            found.push((pointer, why));
+        }
+    }
+    found
+}
+
+/// The pointers of what changes no request to any of the targets, and why.
+fn ineffective(over: &Value, targets: &[(Provider, Channel)]) -> Vec<(String, String)> {
     // It is not read at all.
     if !over.is_object() && !over.is_null() && !over.as_array().is_some_and(Vec::is_empty) {
-        return vec![String::new()];
+        return vec![(String::new(), NO_PLACE.to_owned())];
     }
     // Of a request that cannot be made no part tells anything; why it cannot is told by the message.
     let is_made = |(provider, channel): &&(Provider, Channel)| {
@@ -84,16 +106,47 @@ fn ineffective(over: &Value, targets: &[(Provider, Channel)]) -> Vec<String> {
     let requests: Vec<Value> = targets.iter().map(|(provider, channel)| request(*provider, *channel, over)).collect();
     // A brand is no matter of the request.
     parts.retain(|pointer| pointer != "/brand" && !pointer.starts_with("/brand/"));
-    parts.retain(|pointer| {
-        let has_effect = others(over, pointer).iter().any(|changed| {
-            let differs = |((provider, channel), request_): (&(Provider, Channel), &Value)| {
-                request(*provider, *channel, changed) != *request_
-            };
-            targets.iter().zip(&requests).any(differs)
-        });
-        !has_effect || is_passed_over(over, pointer, targets, &requests)
-    });
-    parts
+    let why = |pointer: &String| {
+        if changes(over, pointer, targets, &requests) {
+            return is_passed_over(over, pointer, targets, &requests).then_some(NO_PLACE);
+        }
+        // Of two that say one thing the other is taken.
+        let (alone, place) = alone(over, pointer);
+        let alone_requests: Vec<Value> =
+            targets.iter().map(|(provider, channel)| request(*provider, *channel, &alone)).collect();
+        if !changes(&alone, &place, targets, &alone_requests) {
+            return Some(NO_PLACE);
+        }
+        // The same said twice is there.
+        let value = over.pointer(pointer)?;
+        (!requests.iter().any(|made| has(made, value))).then_some(COVERED)
+    };
+    parts.into_iter().filter_map(|pointer| why(&pointer).map(|why| (pointer, why.to_owned()))).collect()
+}
+
+/// Whether any request is another one with something else there.
+fn changes(over: &Value, pointer: &str, targets: &[(Provider, Channel)], requests: &[Value]) -> bool {
+    others(over, pointer).iter().any(|changed| {
+        let differs = |((provider, channel), made): (&(Provider, Channel), &Value)| {
+            request(*provider, *channel, changed) != *made
+        };
+        targets.iter().zip(requests).any(differs)
+    })
+}
+
+/// An override of this part alone, and where it stands there.
+fn alone(over: &Value, pointer: &str) -> (Value, String) {
+    let Some((first, rest)) = pointer.strip_prefix('/').map(|inner| inner.split_once('/').unwrap_or((inner, "")))
+    else {
+        return (over.clone(), String::new());
+    };
+    let rest = if rest.is_empty() { String::new() } else { format!("/{rest}") };
+    let name = first.replace("~1", "/").replace("~0", "~");
+    let (inner, place) = over.pointer(&format!("/{first}")).map(|inner| alone(inner, &rest)).unwrap_or_default();
+    match over {
+        Value::Array(_) => (json!([inner]), format!("/0{place}")),
+        _ => (Value::Object([(name, inner)].into_iter().collect()), format!("/{first}{place}")),
+    }
 }
 
 /// Whether a text stands where one is read, and is none of those that are understood there: without it the requests are the
@@ -108,6 +161,16 @@ fn is_passed_over(over: &Value, pointer: &str, targets: &[(Provider, Channel)], 
         .iter()
         .zip(requests)
         .all(|((provider, channel), made)| request(*provider, *channel, &without) == *made && !holds(made, &text))
+}
+
+/// Whether a value is this one or has it in it.
+fn has(value: &Value, wanted: &Value) -> bool {
+    value == wanted
+        || match value {
+            Value::Array(values) => values.iter().any(|value| has(value, wanted)),
+            Value::Object(members) => members.values().any(|value| has(value, wanted)),
+            _ => false,
+        }
 }
 
 fn holds(value: &Value, text: &str) -> bool {
@@ -204,7 +267,7 @@ mod tests {
     use super::*;
 
     fn ineffective(definition: Value) -> Vec<String> {
-        without_effect(&MessageOptions::read(&definition.to_string()).unwrap())
+        slips(&MessageOptions::read(&definition.to_string()).unwrap()).into_iter().map(|slip| slip.path).collect()
     }
 
     #[test]
@@ -240,6 +303,18 @@ mod tests {
         assert_eq!(of_webhook("FETCH"), ["message.providers.webhook.override.method"]);
         assert_eq!((of_webhook("put"), of_webhook("POST")), (vec![], vec![]));
         assert_eq!(ineffective(json!({ "providers": { "sendgrid": { "override": {} } } })), [""; 0]);
+        let of_apns = |over: Value| {
+            let definition = json!({ "providers": { "apn": { "override": over } } });
+            let slips = slips(&MessageOptions::read(&definition.to_string()).unwrap());
+            slips.into_iter().map(|it| format!("{} {}", it.path, it.why)).collect::<Vec<_>>()
+        };
+        assert_eq!(of_apns(json!({ "config": { "topic": "a" } })), [""; 0]);
+        let both = json!({ "config": { "topic": "a", "keyId": "k" }, "body": { "topic": "b" } });
+        let expected = [
+            format!("message.providers.apn.override.config.keyId {NO_PLACE}"),
+            format!("message.providers.apn.override.config.topic {COVERED}"),
+        ];
+        assert_eq!(of_apns(both), expected);
         let of_both = json!({
             "message": { "override": {
                 "channel": { "email": { "subjekt": "S" } }, "twilio": { "config": { "authToken": "t" } },

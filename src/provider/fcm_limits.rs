@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::email;
 use super::http::is_url;
+use super::{documented, email};
 
 /// Bytes of a push message.
 pub const BYTES: usize = 4096;
@@ -44,6 +44,9 @@ pub fn fcm(message: &Value) -> Option<String> {
              Illegal duration format; duration must end with 's'"
                 .to_owned(),
         );
+    }
+    if let Some(refusal) = documented::fcm_refusal(message) {
+        return Some(refusal);
     }
     // The token is no part of the payload.
     let token = message["token"].as_str().map_or(0, str::len);

@@ -201,11 +201,9 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Resend => text("HTTP", ADDRESSES, "`resend`"),
         RequestForm::Sparkpost => text("HTTP", ADDRESSES, "`sparkpost`"),
         RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", "`twilio`"),
-        RequestForm::Messagebird => text(
-            "HTTP",
-            "no number, empty, over 1,377 characters, 603 beyond the GSM alphabet (not verified)",
-            "`messagebird`",
-        ),
+        RequestForm::Messagebird => {
+            text("HTTP", "no number, empty, over 1,377 characters, 603 beyond the GSM alphabet", "`messagebird`")
+        }
         RequestForm::Plivo => {
             text("HTTP", "no number, empty, over 1,600 characters, 737 beyond the GSM alphabet", "`plivo`")
         }
@@ -213,10 +211,10 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Vonage => text("HTTP, the SMS API", "no number, empty, over 3,200 characters", "`@vonage/sms`"),
         RequestForm::Fcm => text(
             "the JSON of messages:send",
-            "4,096 bytes, reserved keys of `data`, URLs of images, `ttl`",
+            "4,096 bytes, reserved keys of `data`, members and types that it does not know, URLs of images, `ttl`",
             "`firebase-admin`",
         ),
-        RequestForm::Apns => text("HTTP, with APNs' headers", "4,096 bytes", "`@parse/node-apn`"),
+        RequestForm::Apns => text("HTTP, with APNs' headers", "4,096 bytes, headers", "`@parse/node-apn`"),
         RequestForm::Expo => text("HTTP", "4,096 bytes", "`expo-server-sdk`"),
         RequestForm::OneSignal => text("HTTP", "", "`@onesignal/node-onesignal`"),
         RequestForm::Airship => text("HTTP, version 3", "", "`urbanairship`"),
@@ -227,7 +225,7 @@ pub fn about(provider: Provider) -> About {
         ),
         RequestForm::Slack => text(
             "the JSON of chat.postMessage, with blocks",
-            "nothing, 50 blocks, 3,000 characters, 40,000 of the text, types and members of blocks, URLs, ids of buttons",
+            "nothing, 50 blocks, 3,000 characters, 75 of a button, 40,000 of the text, types and members of blocks, options, URLs, ids of buttons",
             "`@slack/web-api`, `@slack/types`",
         ),
         RequestForm::MsTeams => text(
@@ -235,9 +233,11 @@ pub fn about(provider: Provider) -> About {
             "28 KB, cards without what their schema requires",
             "`adaptivecards`",
         ),
-        RequestForm::Discord => {
-            text("HTTP, version 10", "empty, over 2,000 characters, URLs of embeds", "`@discordjs/rest`")
-        }
+        RequestForm::Discord => text(
+            "HTTP, version 10",
+            "empty, over 2,000 characters, embeds and components, URLs of embeds",
+            "`@discordjs/rest`",
+        ),
         RequestForm::Webhook => text("HTTP", "no URL", ""),
         RequestForm::Inbox => text("an inbox message", "", ""),
         RequestForm::Common if provider.channel() == Channel::Email && provider.row().borrows.is_none() => {

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::apns_limits::apns;
+use super::discord_limits::{self, discord};
 use super::fcm_limits::fcm;
 use super::http::is_url;
 use super::message::ProviderMessage;
@@ -23,7 +25,6 @@ use crate::model::rendered_batch::Delivery;
 /// Bytes of a push message.
 const PUSH_BYTES: usize = fcm_limits::BYTES;
 const TWILIO_CHARS: usize = 1600;
-const DISCORD_CHARS: usize = 2000;
 
 /// An id as long as those that messages get.
 const MESSAGE_ID: &str = "1-00000000-000000000000000000000000";
@@ -156,7 +157,7 @@ fn nearly(form: RequestForm, provider: Provider, request: &Value) -> ProviderVer
     let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     match form {
         RequestForm::Twilio => near(provider, text("/Body"), TWILIO_CHARS),
-        RequestForm::Discord => near(provider, text("/body/content"), DISCORD_CHARS),
+        RequestForm::Discord => near(provider, text("/body/content"), discord_limits::CHARS),
         RequestForm::Apns => near_bytes(provider, request["body"].to_string().len(), PUSH_BYTES),
         RequestForm::Fcm => {
             let message = &request["message"];
@@ -284,7 +285,7 @@ fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &st
             !it.body.is_empty() && is_short && !has_action() && !has_own() && !has_raw()
         }
         RequestForm::MsTeams => 6 * bytes + 2000 < teams_limits::BYTES,
-        RequestForm::Discord => !it.body.is_empty() && 2 * bytes < DISCORD_CHARS && !has_raw(),
+        RequestForm::Discord => !it.body.is_empty() && 2 * bytes < discord_limits::CHARS && !has_raw(),
         RequestForm::Webhook => is_url(it.address) && !has_raw(),
         _ => true,
     }
@@ -301,8 +302,11 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
         RequestForm::Sendgrid => sendgrid(request),
         RequestForm::Twilio => twilio(text("To"), text("Body")),
         RequestForm::Fcm => fcm(&request["message"]),
-        RequestForm::Apns => (request["body"].to_string().len() > PUSH_BYTES)
-            .then(|| format!("PayloadTooLarge: the message payload is too large; the maximum is {PUSH_BYTES} bytes")),
+        RequestForm::Apns => apns(request).or_else(|| {
+            (request["body"].to_string().len() > PUSH_BYTES).then(|| {
+                format!("PayloadTooLarge: the message payload is too large; the maximum is {PUSH_BYTES} bytes")
+            })
+        }),
         RequestForm::Expo => {
             // The token is no part of the payload.
             let bytes = request["body"].to_string().len().saturating_sub(of_body("to").len());
@@ -318,58 +322,12 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
         RequestForm::Sns if channel == Channel::Sms => sms(form, of_body("PhoneNumber"), of_body("Message")),
         RequestForm::Slack => slack(request),
         RequestForm::MsTeams => teams(request),
-        RequestForm::Discord => {
-            let content = request.pointer("/body/content").and_then(Value::as_str).unwrap_or_default();
-            let has_more = ["embeds", "sticker_ids", "components", "attachments", "poll"];
-            let is_empty = || !has_more.iter().any(|name| request["body"].get(name).is_some());
-            if content.trim().is_empty() && is_empty() {
-                return Some("50006: Cannot send an empty message".to_owned());
-            }
-            if content.chars().count() > DISCORD_CHARS {
-                return Some("50035: Invalid Form Body: content: Must be 2000 or fewer in length.".to_owned());
-            }
-            embeds(&request["body"]["embeds"])
-        }
+        RequestForm::Discord => discord(&request["body"]),
         RequestForm::Webhook => {
             (!is_url(text("url"))).then(|| format!("ERR_INVALID_URL: Invalid URL: {}", email::clean(text("url"))))
         }
         _ => None,
     }
-}
-
-/// What an embed of Discord's may have, in characters.
-const EMBED_CHARS: [(&str, usize); 4] =
-    [("/title", 256), ("/description", 4096), ("/footer/text", 2048), ("/author/name", 256)];
-const EMBED_URLS: [&str; 6] =
-    ["/url", "/image/url", "/thumbnail/url", "/author/url", "/author/icon_url", "/footer/icon_url"];
-const EMBEDS_LIMIT: usize = 10;
-const EMBED_FIELDS: usize = 25;
-
-fn embeds(embeds: &Value) -> Option<String> {
-    let invalid = |at: String, what: &str| Some(format!("50035: Invalid Form Body: {at}: {what}"));
-    let all = embeds.as_array().map_or(&[][..], Vec::as_slice);
-    if all.len() > EMBEDS_LIMIT {
-        return invalid("embeds".to_owned(), "Must be 10 or fewer in length.");
-    }
-    for (i, embed) in all.iter().enumerate() {
-        let text = |pointer: &str| embed.pointer(pointer).and_then(Value::as_str);
-        let at = |pointer: &str| format!("embeds[{i}]{}", pointer.replace('/', "."));
-        for pointer in EMBED_URLS {
-            let is_attached = |url: &str| url.starts_with("attachment://") && pointer != "/url";
-            if text(pointer).is_some_and(|url| !is_url(url) && !is_attached(url)) {
-                return invalid(at(pointer), "Not a well formed URL.");
-            }
-        }
-        for (pointer, most) in EMBED_CHARS {
-            if text(pointer).is_some_and(|it| it.chars().count() > most) {
-                return invalid(at(pointer), &format!("Must be {most} or fewer in length."));
-            }
-        }
-        if embed["fields"].as_array().is_some_and(|it| it.len() > EMBED_FIELDS) {
-            return invalid(at("/fields"), "Must be 25 or fewer in length.");
-        }
-    }
-    None
 }
 
 fn sendgrid(request: &Value) -> Option<String> {

@@ -4,8 +4,11 @@
 
 mod airship;
 mod apns;
+mod apns_limits;
 mod courier;
 mod discord;
+mod discord_limits;
+mod documented;
 mod effects;
 mod elements;
 mod email;
@@ -42,7 +45,7 @@ mod webhook;
 use crate::model::channel::Channel;
 use crate::model::provider::{Provider, RequestForm};
 
-pub use effects::without_effect;
+pub use effects::{Slip, slips};
 pub use email::{Attachment, DEFAULT_SENDER, Email};
 pub use forms::{About, about, request};
 pub use limits::{Overriding, ProviderChecks, ProviderVerdict};

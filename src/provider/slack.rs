@@ -3,14 +3,12 @@
 use serde_json::{Value, json};
 
 use super::elements;
-use super::message::{ProviderMessage, shortened};
+use super::message::ProviderMessage;
 use crate::model::content::TextRole;
 use crate::render::node::{self, Node, NodeText};
 
-/// What Slack takes of a heading, of a button and of an image's text. What is longer has another form, or is shortened.
+/// What Slack takes of a heading. What is longer has another form.
 const HEADER_CHARS: usize = 150;
-const BUTTON_CHARS: usize = 75;
-const ALT_TEXT_CHARS: usize = 2_000;
 /// Buttons in a row.
 const ROW_BUTTONS: usize = 25;
 
@@ -67,7 +65,7 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
             section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), node::literal_slack(&content)), blocks);
         }
         Node::Action { content, href, action_id, .. } => {
-            let mut button = json!({ "type": "button", "text": { "type": "plain_text", "text": shortened(&content, BUTTON_CHARS) } });
+            let mut button = json!({ "type": "button", "text": { "type": "plain_text", "text": content } });
             if !href.is_empty() {
                 button["url"] = href.into();
             }
@@ -81,7 +79,7 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
         }
         Node::Image { src, alt_text, .. } => {
             let alt_text = if alt_text.is_empty() { "image" } else { &alt_text };
-            blocks.push(json!({ "type": "image", "image_url": src, "alt_text": shortened(alt_text, ALT_TEXT_CHARS) }));
+            blocks.push(json!({ "type": "image", "image_url": src, "alt_text": alt_text }));
         }
         Node::Divider => blocks.push(json!({ "type": "divider" })),
         Node::Quote { content } => {

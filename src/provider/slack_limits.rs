@@ -19,6 +19,18 @@ const HEADER_CHARS: usize = 150;
 /// Of a button, and of what stands in one row.
 pub const BUTTON_CHARS: usize = 75;
 const ROW_ELEMENTS: usize = 25;
+const VALUE_CHARS: usize = 2000;
+const PLACEHOLDER_CHARS: usize = 150;
+/// What a question before an action may have, in characters.
+const CONFIRM_CHARS: [(&str, usize); 4] = [("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)];
+/// Texts of an option, and its value.
+const OPTION_CHARS: usize = 75;
+const OPTION_VALUE_CHARS: usize = 150;
+/// Options of each kind of element.
+const OPTIONS: [(&str, usize); 5] =
+    [("static_select", 100), ("multi_static_select", 100), ("overflow", 5), ("checkboxes", 10), ("radio_buttons", 10)];
+/// Of what is written under an input, and above it.
+const LABEL_CHARS: usize = 2000;
 const CONTEXT_ELEMENTS: usize = 10;
 
 const BLOCK_TYPES: [&str; 18] = [
@@ -133,7 +145,13 @@ fn block<'b>(block: &'b Value, at: &str, ids: &mut HashSet<&'b str>) -> Checked 
         "image" => image(block, at)?,
         "markdown" if block["text"].as_str().is_none() => return missing(at, "text"),
         "input" if block["label"].is_null() => return missing(at, "label"),
-        "input" => element(&block["element"], &format!("{at}/element"), false, ids)?,
+        "input" => {
+            text_object(&block["label"], &format!("{at}/label"), LABEL_CHARS, true)?;
+            if !block["hint"].is_null() {
+                text_object(&block["hint"], &format!("{at}/hint"), LABEL_CHARS, true)?;
+            }
+            element(&block["element"], &format!("{at}/element"), false, ids)?;
+        }
         "actions" | "context" => {
             let elements = block["elements"].as_array().map_or(&[][..], Vec::as_slice);
             if elements.is_empty() {
@@ -166,12 +184,27 @@ fn element<'b>(it: &'b Value, at: &str, is_context: bool, ids: &mut HashSet<&'b 
         kind if is_context || !ELEMENT_TYPES.contains(&kind) => return unsupported(at, kind),
         "button" => {
             text_object(&it["text"], &format!("{at}/text"), BUTTON_CHARS, true)?;
+            if it["accessibility_label"].as_str().is_some_and(|label| is_longer(label, BUTTON_CHARS)) {
+                let at = format!("{at}/accessibility_label");
+                return wrong(&at, &format!("must be less than {} characters", BUTTON_CHARS + 1));
+            }
             if let Some(style) = it["style"].as_str().filter(|it| !["primary", "danger"].contains(it)) {
                 let style = email::clean(style);
                 return wrong(&format!("{at}/style"), &format!("must be one of primary, danger, found {style}"));
             }
         }
-        _ => {}
+        kind => options(it, at, kind)?,
+    }
+    if it["value"].as_str().is_some_and(|value| is_longer(value, VALUE_CHARS)) {
+        return wrong(&format!("{at}/value"), &format!("must be less than {} characters", VALUE_CHARS + 1));
+    }
+    if !it["placeholder"].is_null() {
+        text_object(&it["placeholder"], &format!("{at}/placeholder"), PLACEHOLDER_CHARS, true)?;
+    }
+    for (name, most) in CONFIRM_CHARS {
+        if !it["confirm"][name].is_null() {
+            text_object(&it["confirm"][name], &format!("{at}/confirm/{name}"), most, name != "text")?;
+        }
     }
     if let Some(url) = it["url"].as_str() {
         let is_known = is_url(url) || ADDRESSES.iter().any(|scheme| url.starts_with(scheme));
@@ -184,6 +217,28 @@ fn element<'b>(it: &'b Value, at: &str, is_context: bool, ids: &mut HashSet<&'b 
         && !ids.insert(id)
     {
         return wrong(&format!("{at}/action_id"), &format!("`action_id` {} already exists", email::clean(id)));
+    }
+    Ok(())
+}
+
+/// What can be chosen from.
+fn options(it: &Value, at: &str, kind: &str) -> Checked {
+    let Some((_, most)) = OPTIONS.iter().find(|(of, _)| *of == kind) else { return Ok(()) };
+    let all = it["options"].as_array().map_or(&[][..], Vec::as_slice);
+    let at = format!("{at}/options");
+    if all.len() > *most {
+        return wrong(&at, &format!("no more than {most} items allowed"));
+    }
+    for (i, option) in all.iter().enumerate() {
+        let at = format!("{at}/{i}");
+        let is_plain = !matches!(kind, "checkboxes" | "radio_buttons");
+        text_object(&option["text"], &format!("{at}/text"), OPTION_CHARS, is_plain)?;
+        if !option["description"].is_null() {
+            text_object(&option["description"], &format!("{at}/description"), OPTION_CHARS, is_plain)?;
+        }
+        if option["value"].as_str().is_some_and(|value| is_longer(value, OPTION_VALUE_CHARS)) {
+            return wrong(&format!("{at}/value"), &format!("must be less than {} characters", OPTION_VALUE_CHARS + 1));
+        }
     }
     Ok(())
 }

@@ -195,6 +195,8 @@ pub struct Scope<'a> {
     names: &'a NameTable,
     /// The merged profile, as JSON. Made when first asked for.
     profile: OnceCell<std::result::Result<String, String>>,
+    /// The first thing that a text came to nothing by.
+    told: OnceCell<String>,
 }
 
 impl<'a> Scope<'a> {
@@ -220,8 +222,13 @@ impl<'a> Scope<'a> {
             user.merged_profile(stored, |name, value| fill(&names.profile, &mut profile_values, name, value))?;
         }
         let tenant = user.tenant_id().map(tenant);
-        let profile = OnceCell::new();
-        Ok(Scope { recipient, user, stored, job, layers, tenant, data_values, profile_values, names, profile })
+        let (profile, told) = (OnceCell::new(), OnceCell::new());
+        Ok(Scope { recipient, user, stored, job, layers, tenant, data_values, profile_values, names, profile, told })
+    }
+
+    /// What the texts that were rendered came to nothing by, the first of it.
+    pub fn told(&self) -> Option<&str> {
+        self.told.get().map(String::as_str)
     }
 
     /// The merged data as one JSON object: the job's names first, then the user's, in the order in which they were
@@ -321,6 +328,10 @@ impl Root for Scope<'_> {
             members.extend_from_slice(heap.members_of(layer.as_str())?);
         }
         Ok(members)
+    }
+
+    fn tell(&self, what: &dyn Fn() -> String) {
+        self.told.get_or_init(what);
     }
 }
 

@@ -21,6 +21,8 @@ pub trait Root {
     /// All that a loop over everything goes through, in the order in which they were sent. A name may come again: the last
     /// counts.
     fn members<'a>(&'a self, heap: &Heap<'a>) -> Result<Vec<(&'a str, Value<'a>)>, Problem>;
+    /// Is told what a text comes to nothing by.
+    fn tell(&self, _what: &dyn Fn() -> String) {}
 }
 
 pub struct Heap<'a> {

@@ -143,6 +143,8 @@ pub enum Instruction {
     },
     /// An element's loop: goes through a list with what is here as `this`.
     Loop(JumpTarget),
+    /// Tells, in these words, if the last value is something and no list.
+    ExpectList(LiteralSpan),
     /// Goes on with the next round at the target, or leaves the block.
     Next(JumpTarget),
     /// Calls a partial.

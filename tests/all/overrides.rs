@@ -282,3 +282,151 @@ fn of_a_request_that_cannot_be_made_the_error_alone_is_told() {
     let log = daemon.stderr();
     assert_eq!(log.matches("has no place for it").count(), 2, "{log}");
 }
+
+/// A send to everyone by these overrides, as the log has it.
+fn logged(daemon: &Binary, customer: &Customer, mut message: Value) -> String {
+    message["to"] = serde_json::from_str(PROFILE).unwrap();
+    message["content"] = json!({ "title": "T", "body": "B" });
+    let before = daemon.stderr().len();
+    customer.post("/send", &json!({ "message": message, "end": before })).ok(202);
+    // What is told of a send was told when it is answered; a later line tells that this has come through.
+    let name = format!("end{before}");
+    customer.get(&format!("/messages?{name}=1")).ok(200);
+    daemon.logs(&name);
+    daemon.stderr()[before..].to_owned()
+}
+
+#[test]
+fn the_log_tells_what_a_provider_does_not_document_in_a_body() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let cases = [
+        (
+            "firebase-fcm",
+            json!({ "notifikation": {} }),
+            ".body.notifikation has no effect: firebase-fcm documents no such",
+        ),
+        ("firebase-fcm", json!({ "android": { "priority": 10 } }), ".body.android.priority is not what firebase-fcm"),
+        ("expo", json!({ "tll": 10 }), ".body.tll has no effect: expo documents no such member"),
+        (
+            "expo",
+            json!({ "badge": "one" }),
+            ".body.badge is not what expo documents: expected an integer, found \"one\"",
+        ),
+        ("expo", json!({ "priority": "urgent" }), "expected 'default' or 'normal' or 'high', found \"urgent\""),
+        ("apn", json!({ "badge": true }), ".body.badge is not what apn documents"),
+        ("slack", json!({ "unfurl_link": true }), ".body.unfurl_link has no effect: slack documents"),
+        ("discord", json!({ "embeds": [{ "titel": "x" }] }), ".body.embeds[0].titel has no effect: discord documents"),
+        ("discord", json!({ "tts": "yes" }), ".body.tts is not what discord documents: expected true or false"),
+        ("sendgrid", json!({ "catgories": ["x"] }), ".body.catgories has no effect: sendgrid documents"),
+        ("sendgrid", json!({ "tracking_settings": { "click": {} } }), ".body.tracking_settings.click has no effect"),
+        ("sendgrid", json!({ "send_at": "soon" }), ".body.send_at is not what sendgrid documents: expected an integer"),
+        ("postmark", json!({ "TrackOpen": true }), ".body.TrackOpen has no effect: postmark documents"),
+        ("postmark", json!({ "TrackLinks": "All" }), ".body.TrackLinks is not what postmark documents"),
+        ("mailgun", json!({ "o_tag": "x" }), ".body.o_tag has no effect: mailgun documents"),
+        ("mailjet", json!({ "TemplateId": 5 }), ".body.TemplateId has no effect: mailjet documents"),
+        ("mandrill", json!({ "message": { "tag": [] } }), ".body.message.tag has no effect: mandrill documents"),
+        ("resend", json!({ "scheduledAt": "x" }), ".body.scheduledAt has no effect: resend documents"),
+        ("sparkpost", json!({ "campain_id": "x" }), ".body.campain_id has no effect: sparkpost documents"),
+        ("aws-ses", json!({ "ConfigurationSet": "x" }), ".body.ConfigurationSet has no effect: aws-ses documents"),
+        ("twilio", json!({ "statusCalback": "x" }), ".body.statusCalback has no effect: twilio documents"),
+        ("messagebird", json!({ "reportURL": "x" }), ".body.reportURL has no effect: messagebird documents"),
+        ("plivo", json!({ "urls": "x" }), ".body.urls has no effect: plivo documents"),
+        ("telnyx", json!({ "mediaUrls": ["x"] }), ".body.mediaUrls has no effect: telnyx documents"),
+        ("vonage", json!({ "clientRef": "x" }), ".body.clientRef has no effect: vonage documents"),
+    ];
+    for (provider, body, expected) in cases {
+        let log = logged(
+            &daemon,
+            &customer,
+            json!({
+                "routing": { "method": "single", "channels": [provider] }, "override": { provider: { "body": body } },
+            }),
+        );
+        assert!(
+            log.contains(&format!("message.override.{provider}{expected}")) || log.contains(expected),
+            "{expected}: {log}"
+        );
+    }
+    let taken = [
+        ("expo", json!({ "ttl": 10, "sound": { "name": "x", "critical": true }, "badge": 1, "data": { "any": 1 } })),
+        (
+            "firebase-fcm",
+            json!({ "fcmOptions": { "analyticsLabel": "x" }, "android": { "collapseKey": "k", "ttl": "3s" } }),
+        ),
+        ("apn", json!({ "badge": 1, "sound": "x", "own": { "any": 1 }, "contentAvailable": true })),
+        ("mailgun", json!({ "o:tag": "x", "h:X-A": "y", "v:any": "z" })),
+        ("twilio", json!({ "StatusCallback": "x", "validityPeriod": 5 })),
+        ("sendgrid", json!({ "categories": ["x"], "asm": { "group_id": 1 }, "custom_args": { "any": "x" } })),
+        ("msteams", json!({ "anything": 1 })),
+        ("onesignal", json!({ "anything": 1 })),
+    ];
+    for (provider, body) in taken {
+        let log = logged(
+            &daemon,
+            &customer,
+            json!({
+                "routing": { "method": "single", "channels": [provider] }, "override": { provider: { "body": body } },
+            }),
+        );
+        assert!(!log.contains("override"), "{provider}: {log}");
+    }
+    let beside = json!({ "expo": { "ttl": "long", "sound": 5, "badge": "one", "priority": 10 } });
+    let log = logged(
+        &daemon,
+        &customer,
+        json!({
+            "routing": { "method": "single", "channels": ["expo"] }, "override": beside,
+        }),
+    );
+    for member in ["ttl", "sound", "badge", "priority"] {
+        assert!(log.contains(&format!("message.override.expo.{member} is not what expo documents")), "{member}: {log}");
+    }
+}
+
+#[test]
+fn the_log_tells_once_of_an_override_that_no_message_goes_by() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let over = json!({ "postmark": { "body": { "Tag": "x" } }, "twilio": { "body": { "body": "x" } } });
+    let log = logged(&daemon, &customer, json!({ "override": over }));
+    assert!(log.contains("message.override.postmark has no effect: no message goes by postmark"), "{log}");
+    assert!(!log.contains("override.twilio"), "{log}");
+    let only = json!({ "method": "single", "channels": ["email"] });
+    let log = logged(
+        &daemon,
+        &customer,
+        json!({
+            "override": over, "routing": only, "providers": { "nobody": { "override": {} } },
+            "channels": { "sms": { "override": { "body": "x" } }, "email": { "providers": ["postmark"] } },
+        }),
+    );
+    assert!(!log.contains("override.postmark"), "{log}");
+    assert!(log.contains("message.override.twilio has no effect but for those who have chosen the channel"), "{log}");
+    assert!(log.contains("message.channels.sms.override has no effect but for those who"), "{log}");
+    assert!(log.contains("message.providers.nobody has no effect: there is no such provider"), "{log}");
+    let job_id = customer.create(json!({ "content": { "title": "T", "body": "B" }, "override": over }));
+    let users: Vec<Value> = (0..30).map(|i| json!({ "profile": { "email": format!("{i}@example.com") } })).collect();
+    customer.ingest(&job_id, json!(users));
+    customer.run_to_the_end(&job_id);
+    let told = format!("job {job_id}: message.override.postmark has no effect");
+    daemon.logs(&told);
+    assert_eq!(daemon.stderr().matches(&told).count(), 1);
+}
+
+#[test]
+fn of_two_members_that_say_one_thing_the_one_that_is_not_taken_is_told() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let by_apns = |over: Value| json!({ "routing": { "method": "single", "channels": ["apn"] }, "providers": { "apn": { "override": over } } });
+    let log = logged(&daemon, &customer, by_apns(json!({ "config": { "topic": "a" }, "body": { "topic": "b" } })));
+    assert!(log.contains("config.topic has no effect: another member of the override goes before it"), "{log}");
+    assert!(!log.contains("has no place for it"), "{log}");
+    for over in [
+        json!({ "config": { "topic": "com.acme" }, "body": { "topic": "com.acme" } }),
+        json!({ "config": { "topic": "com.acme" } }),
+    ] {
+        let log = logged(&daemon, &customer, by_apns(over));
+        assert!(!log.contains("has no effect"), "{log}");
+    }
+}

@@ -53,6 +53,15 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
     let attached = |attachments: Value| {
         element(json!({ "type": "channel", "channel": "msteams", "raw": { "attachments": attachments } }))
     };
+    let long_button =
+        || element(json!({ "type": "action", "content": "x".repeat(76), "href": "https://acme.example" }));
+    let menu = |kind: &str, count: usize| {
+        let text = if kind == "overflow" { "x".to_owned() } else { "x".repeat(count) };
+        let option = |i: usize| json!({ "text": { "type": "plain_text", "text": text }, "value": i.to_string() });
+        let options: Vec<Value> = (0..if kind == "overflow" { count } else { 1 }).map(option).collect();
+        json!({ "type": "actions", "elements": [{ "type": kind, "options": options }] })
+    };
+    let long_embeds = || json!([{ "description": "x".repeat(3001) }, { "description": "x".repeat(3000) }]);
     let dividers: Vec<Value> = (0..51).map(|_| json!({ "type": "divider" })).collect();
     let cases = [
         ("sendgrid", json!({ "body": "b" }), json!({}), "400: The subject is required."),
@@ -119,6 +128,67 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
             "apns.fcmOptions.imageUrl must be a valid URL string",
         ),
         ("firebase-fcm", text("b"), json!({ "android": { "ttl": "soon" } }), "duration must end with 's'"),
+        (
+            "firebase-fcm",
+            text("b"),
+            json!({ "body": { "notifikation": {} } }),
+            "Unknown name \"notifikation\" at 'message'",
+        ),
+        (
+            "firebase-fcm",
+            text("b"),
+            json!({ "android": { "priority": "urgent" } }),
+            "Invalid value at 'message.android.prio",
+        ),
+        ("apn", text("b"), json!({ "body": { "priority": 7 } }), "BadPriority: "),
+        ("apn", text("b"), json!({ "body": { "expiry": "soon" } }), "BadExpirationDate: "),
+        ("apn", text("b"), json!({ "body": { "pushType": "loud" } }), "InvalidPushType: "),
+        ("apn", text("b"), json!({ "body": { "apns-id": "5" } }), "BadMessageId: "),
+        ("apn", text("b"), json!({ "body": { "collapseId": "x".repeat(65) } }), "BadCollapseId: "),
+        (
+            "slack",
+            long_button(),
+            json!({}),
+            "must be less than 76 characters [json-pointer:/blocks/0/elements/0/text/text]",
+        ),
+        (
+            "slack",
+            element(json!({ "type": "image", "src": "https://a.example/a.png", "alt_text": "x".repeat(2001) })),
+            json!({}),
+            "less than 2001",
+        ),
+        ("slack", own_blocks(json!([menu("static_select", 76)])), json!({}), "less than 76"),
+        ("slack", own_blocks(json!([menu("overflow", 6)])), json!({}), "no more than 5 items allowed"),
+        (
+            "discord",
+            embed(json!({ "fields": [{ "name": "n".repeat(257), "value": "v" }] })),
+            json!({}),
+            "fields[0].name: Must be 256",
+        ),
+        (
+            "discord",
+            embed(json!({ "fields": [{ "name": "n", "value": "v".repeat(1025) }] })),
+            json!({}),
+            "fields[0].value: Must be 1024",
+        ),
+        (
+            "discord",
+            embed(json!({ "fields": [{ "name": "n" }] })),
+            json!({}),
+            "fields[0].value: This field is required",
+        ),
+        (
+            "discord",
+            text("b"),
+            json!({ "body": { "embeds": long_embeds() } }),
+            "Embed size exceeds maximum size of 6000",
+        ),
+        (
+            "discord",
+            text("b"),
+            json!({ "body": { "components": [{ "type": 1, "components": [{ "type": 2, "label": "x".repeat(81) }] }] } }),
+            "components[0].components[0].label: Must be 80",
+        ),
         (
             "msteams",
             attached(json!([{ "content": {} }])),

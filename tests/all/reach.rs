@@ -2,7 +2,7 @@
 //! what the log says of members that nothing comes of.
 
 use crate::support::binary::Binary;
-use crate::support::{Customer, Daemon, json};
+use crate::support::{Customer, Daemon, json, wait_until};
 use serde_json::Value;
 
 fn send(customer: &Customer, message: Value) -> String {
@@ -350,6 +350,100 @@ fn the_log_tells_of_providers_and_brands_that_nothing_comes_of() {
     ] {
         daemon.logs(expected);
     }
+}
+
+#[test]
+fn the_log_tells_of_a_brand_by_its_id_and_of_colours_that_are_none() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let colours = json!({ "settings": { "colors": { "primary": "blurple-ish", "secondary": "#123456" } } });
+    send(
+        &customer,
+        json!({
+            "to": { "email": "ada@example.com" }, "content": hello(), "brand": { "colors": { "tertiary": "#12" } },
+            "channels": { "email": { "override": { "brand": "acme" } }, "sms": { "override": { "brand": {} }, "brand_id": "b" } },
+            "override": { "brand": colours, "channel": { "email": { "brand": { "id": "acme" } } } },
+        }),
+    );
+    for expected in [
+        "message.channels.email.override.brand has no effect: expected an object, found a string; 'channels.email.brand_id'",
+        "message.channels.sms.override.brand has no effect: only e-mails have a brand",
+        "message.channels.sms.brand_id has no effect: only e-mails have a brand",
+        "message.override.brand.settings.colors.primary has no effect: expected a colour such as \"#9d3789\", found 'blurple",
+        "message.override.channel.email.brand.id has no effect: 'brand_id' takes the id of a brand",
+        "message.brand.colors.tertiary has no effect: expected a colour",
+    ] {
+        daemon.logs(expected);
+    }
+    let brand = json!({ "name": "Acme", "settings": { "email": { "header": { "barColor": "none of them" } } } });
+    let made = customer.post("/brands", &brand).ok(200);
+    daemon.logs("the brand 'Acme': settings.email.header.barColor has no effect: expected a colour");
+    customer
+        .put(
+            &format!("/brands/{}", made["id"].as_str().unwrap()),
+            &json!({ "name": "Globex", "settings": colours["settings"] }),
+        )
+        .ok(200);
+    daemon.logs("the brand 'Globex': settings.colors.primary has no effect");
+    assert!(!daemon.stderr().contains("colors.secondary"), "{}", daemon.stderr());
+}
+
+#[test]
+fn what_nothing_comes_of_is_told_of_each_send_until_there_are_too_many_lines() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let message = json!({ "to": { "email": "ada@example.com" }, "content": hello(), "timeout": { "message": 1 } });
+    let told = "a send to 'ada@example.com': message.timeout has no effect";
+    let lines = || daemon.stderr().matches(told).count();
+    for count in 1..=3 {
+        send(&customer, message.clone());
+        wait_until("each send is told", || lines() == count);
+    }
+    const SENDS: usize = 400;
+    let start = std::time::Instant::now();
+    (0..SENDS).for_each(|_| drop(send(&customer, message.clone())));
+    // As many lines as there were spans of time.
+    let spans = start.elapsed().as_secs() as usize / 10 + 2;
+    assert!(lines() <= 100 * spans, "{} lines", lines());
+    let found = customer.get("/_bulkd/doctor").ok(200);
+    let no_effect = found["items"].as_array().unwrap().iter().find(|it| it["check"] == "no-effect").unwrap();
+    assert_eq!(no_effect["count"], json!(SENDS + 3), "{found}");
+}
+
+#[test]
+fn a_loop_over_what_is_no_list_is_told_once() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let looped = json!({ "type": "text", "content": "x", "loop": "data.items" });
+    let content = json!({ "version": "2022-01-01", "elements": [{ "type": "meta", "title": "T" }, looped] });
+    for (items, kind) in [
+        (json!(5), "a number"),
+        (json!("a, b"), "a string"),
+        (json!(true), "a boolean"),
+        (json!({ "a": 1 }), "an object"),
+    ] {
+        let to = json!({ "email": format!("{}@example.com", kind.replace(' ', "-")), "data": { "items": items } });
+        send(&customer, json!({ "to": to, "content": content }));
+        daemon.logs(&format!(
+            "{}@example.com': message.content.elements[1].loop goes over nothing: expected an array, found {kind}",
+            kind.replace(' ', "-")
+        ));
+    }
+    for items in [json!([]), json!(["a"]), json!(null)] {
+        send(
+            &customer,
+            json!({ "to": { "email": "good@example.com" }, "content": content, "data": { "items": items } }),
+        );
+    }
+    let job_id = customer.create(json!({ "content": content, "data": { "items": 7 } }));
+    let users: Vec<Value> = (0..300).map(|i| json!({ "profile": { "email": format!("{i}@example.com") } })).collect();
+    customer.ingest(&job_id, json!(users));
+    customer.run_to_the_end(&job_id);
+    let told = format!("job {job_id}: message.content.elements[1].loop goes over nothing");
+    daemon.logs(&told);
+    let log = daemon.stderr();
+    assert_eq!(log.matches(&told).count(), 1, "{log}");
+    assert!(!log.contains("good@example.com"), "{log}");
 }
 
 #[test]

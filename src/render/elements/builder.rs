@@ -44,10 +44,18 @@ pub struct Builder<'b> {
     found: bool,
     subject: bool,
     columns: ColumnsLook,
+    /// Whether what is written now ends a box, whose own edge stands below it.
+    ends_box: bool,
 }
 
-/// Of the columns that stand beside each other here: which part of the width they have among them, and how they are aligned.
-type ColumnsLook = (f64, String);
+/// What the columns that stand beside each other here have in common.
+pub struct ColumnsLook {
+    /// Which part of the width they have among them.
+    pub share: f64,
+    pub alignment: String,
+    /// Whether each of them ends a box.
+    pub ends_box: bool,
+}
 
 /// A list of things with something between them.
 struct SeparatedList {
@@ -68,8 +76,23 @@ impl<'b> Builder<'b> {
         context: OutputContext,
     ) -> Self {
         let (earlier, lists, found, subject) = (HashMap::new(), Vec::new(), false, false);
-        let columns = (1.0, "top".to_owned());
-        Builder { writer, path, target, precedence, locale, refs, earlier, context, lists, found, subject, columns }
+        let columns = ColumnsLook { share: 1.0, alignment: "top".to_owned(), ends_box: false };
+        let ends_box = false;
+        Builder {
+            writer,
+            path,
+            target,
+            precedence,
+            locale,
+            refs,
+            earlier,
+            context,
+            lists,
+            found,
+            subject,
+            columns,
+            ends_box,
+        }
     }
 
     pub fn finish(self) -> Result<CompiledText> {
@@ -101,11 +124,28 @@ impl<'b> Builder<'b> {
 
     /// Begins columns, and gives those around them for [`Builder::leave_columns`].
     pub fn enter_columns(&mut self, share: f64, alignment: String) -> ColumnsLook {
-        std::mem::replace(&mut self.columns, (share, alignment))
+        std::mem::replace(&mut self.columns, ColumnsLook { share, alignment, ends_box: self.ends_box })
     }
 
     pub fn leave_columns(&mut self, outer: ColumnsLook) {
         self.columns = outer;
+    }
+
+    /// What stands below a block: nothing at the end of a box.
+    pub fn margin(&self) -> &'static str {
+        if self.ends_box { "margin:0" } else { "margin:0 0 16px" }
+    }
+
+    pub fn ends_box(&self) -> bool {
+        self.ends_box
+    }
+
+    /// Writes something that stands in a box, or that does not, up to its end.
+    pub fn in_box(&mut self, ends_box: bool, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let outer = std::mem::replace(&mut self.ends_box, ends_box);
+        let written = write(self);
+        self.ends_box = outer;
+        written
     }
 
     /// Whether an element is for this channel and provider.
@@ -128,8 +168,17 @@ impl<'b> Builder<'b> {
 
     /// Writes those of the elements that are meant for this channel, as often as they say.
     pub fn elements<'e>(&mut self, elements: impl IntoIterator<Item = &'e Element>, write: WriteElement) -> Result<()> {
-        for element in elements {
+        let elements: Vec<&Element> = elements.into_iter().collect();
+        let shows = |element: &Element| {
+            let is_shown = !matches!(element.kind, ElementKind::Meta { .. } | ElementKind::Hidden);
+            is_shown && self.is_meant(element) && !self.is_nothing(element)
+        };
+        let last = elements.iter().rposition(|element| shows(element));
+        let ends_box = self.ends_box;
+        for (i, element) in elements.into_iter().enumerate() {
             let meant = self.is_meant(element);
+            // Of what comes more than once only the last one would end it.
+            self.ends_box = ends_box && last == Some(i) && element.repeat.is_none();
             if meant {
                 // A title alone says nothing on a channel.
                 let is_lead_title = element.path.is_empty() && matches!(element.kind, ElementKind::Meta { .. });
@@ -140,6 +189,7 @@ impl<'b> Builder<'b> {
                 self.mark_of(name);
             }
         }
+        self.ends_box = ends_box;
         Ok(())
     }
 
@@ -182,7 +232,8 @@ impl<'b> Builder<'b> {
         self.forget_count();
         let opened = list.map(|path| {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            self.writer.compiler.begin_loop(&path)
+            let point = if element.path.is_empty() { "" } else { "." };
+            self.writer.compiler.begin_loop(&path, &format!("{}{point}{}.loop", self.path, element.path))
         });
         let condition = element.condition.as_ref().map(|condition| self.begin_if(condition, element)).transpose()?;
         write(self, element)?;

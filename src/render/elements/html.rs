@@ -34,7 +34,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
                 _ if is_markdown => "div",
                 _ => "p",
             };
-            builder.markup(&format!("<{tag} style=\"margin:0 0 16px;{}", size(text_style)));
+            builder.markup(&format!("<{tag} style=\"{};{}", builder.margin(), size(text_style)));
             text_looks(builder, element, text_style)?;
             builder.markup("\">");
             formatted(builder, text_style, |builder| {
@@ -50,7 +50,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             Ok(())
         }
         ElementKind::Span { text_style, .. } | ElementKind::Link { text_style, .. } => {
-            builder.markup("<p style=\"margin:0 0 16px");
+            builder.markup(&format!("<p style=\"{}", builder.margin()));
             if let Some(align) = text_style.align {
                 builder.markup(&format!(";text-align:{}", text_side(align)));
             }
@@ -62,7 +62,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         ElementKind::Action { words, href, style, align, .. } => action(builder, element, words, href, *style, *align),
         ElementKind::Image { align, .. } => {
             let align = align.map_or("center", side);
-            builder.markup(&format!("<div style=\"margin:0 0 16px;text-align:{align}"));
+            builder.markup(&format!("<div style=\"{};text-align:{align}", builder.margin()));
             look(builder, element, Look::Padding, ";padding:")?;
             builder.markup("\">");
             inline(builder, element)?;
@@ -82,7 +82,8 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup(" solid ");
             or(builder, element, Look::Color, LINE)?;
             builder.markup(";margin:");
-            or(builder, element, Look::Padding, "16px 0")?;
+            let around = if builder.ends_box() { "16px 0 0" } else { "16px 0" };
+            or(builder, element, Look::Padding, around)?;
             if element.looks.get(Look::Width).is_some() {
                 look(builder, element, Look::Width, ";width:")?;
                 builder.markup(match align {
@@ -96,7 +97,8 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         }
         ElementKind::Quote { words, text_style } => {
             // The bar is a cell, which also Outlook draws, and which stands where lines begin.
-            builder.markup(&format!("<blockquote style=\"margin:0 0 16px\">{TABLE}><tr><td style=\"border-left:"));
+            let margin = builder.margin();
+            builder.markup(&format!("<blockquote style=\"{margin}\">{TABLE}><tr><td style=\"border-left:"));
             or(builder, element, Look::BorderWidth, "4px")?;
             builder.markup(" solid ");
             or(builder, element, Look::BorderColor, QUOTE)?;
@@ -120,7 +122,11 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         }
         ElementKind::Html { words } => {
             match builder.is_mjml(words) {
-                true => builder.mjml(words, element, true)?,
+                true => {
+                    builder.markup(&format!("<div style=\"{}\">", builder.margin()));
+                    builder.mjml(words, element, true)?;
+                    builder.markup("</div>");
+                }
                 false => builder.html(words, element)?,
             }
             builder.markup("\n");
@@ -140,8 +146,10 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             let gaps = gap * columns.len().saturating_sub(1) as f64;
             let outer = builder.enter_columns(1.0 - (gaps / CARD_PIXELS).min(0.9), alignment);
             // A cell of its own, so that the outer ones begin where everything else does, in both directions.
+            // Where the columns stand below each other something has to be between them.
+            let class = if builder.ends_box() { "bulkd-gap bulkd-space" } else { "bulkd-gap" };
             let between = format!(
-                "<td class=\"bulkd-gap\" width=\"{gap}\" style=\"width:{gap}px;font-size:0;line-height:0\">&nbsp;</td>\n"
+                "<td class=\"{class}\" width=\"{gap}\" style=\"width:{gap}px;font-size:0;line-height:0\">&nbsp;</td>\n"
             );
             builder.separated(between, |builder| builder.elements(columns, column))?;
             builder.leave_columns(outer);
@@ -151,7 +159,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         ElementKind::Column { .. } => boxed(builder, element, |builder| children(builder, element, write)),
         ElementKind::List { list, image, .. } => boxed(builder, element, |builder| {
             let tag = if *list == ListType::Ordered { "ol" } else { "ul" };
-            builder.markup(&format!("<{tag} style=\"margin:0 0 16px"));
+            builder.markup(&format!("<{tag} style=\"{}", builder.margin()));
             for (property, name) in
                 [(Look::Color, ";color:"), (Look::FontSize, ";font-size:"), (Look::LineHeight, ";line-height:")]
             {
@@ -169,7 +177,9 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         }),
         ElementKind::ListItem { words, .. } | ElementKind::Other { words, .. } => {
             if let Some(words) = words {
-                builder.markup("<p style=\"margin:0 0 16px\">");
+                let is_last = builder.children(element).is_empty();
+                let margin = if is_last { builder.margin() } else { "margin:0 0 16px" };
+                builder.markup(&format!("<p style=\"{margin}\">"));
                 builder.words(words, element)?;
                 builder.markup("</p>\n");
             }
@@ -284,7 +294,7 @@ fn action(
 ) -> Result<()> {
     let side = align.map_or("center", side);
     if style == ActionStyle::Link {
-        builder.markup(&format!("<p style=\"margin:0 0 16px;text-align:{side}\">"));
+        builder.markup(&format!("<p style=\"{};text-align:{side}\">", builder.margin()));
         inline(builder, element)?;
         builder.markup("</p>\n");
         return Ok(());
@@ -293,7 +303,8 @@ fn action(
     let width = element.looks.get(Look::Width);
     let is_wide = align == Some(Align::Full) || width.is_some();
     let display = if is_wide { "block" } else { "inline-block" };
-    builder.markup(&format!("{TABLE} width=\"100%\"><tr><td align=\"{side}\" style=\"padding:0 0 16px\">{TABLE}"));
+    let below = if builder.ends_box() { "0" } else { "0 0 16px" };
+    builder.markup(&format!("{TABLE} width=\"100%\"><tr><td align=\"{side}\" style=\"padding:{below}\">{TABLE}"));
     match width {
         Some(width) => {
             attribute(builder, "width", width);
@@ -374,10 +385,11 @@ fn boxed<'b>(
     if !has_border && looks.iter().all(|(property, _, counts)| !counts || !has(*property)) {
         return write(builder);
     }
-    builder.markup(
+    builder.markup(&format!(
         "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" \
-         style=\"margin:0 0 16px;border-collapse:separate\"><tr><td style=\"",
-    );
+         style=\"{};border-collapse:separate\"><tr><td style=\"",
+        builder.margin()
+    ));
     for (property, name, _) in looks.into_iter().filter(|(.., counts)| *counts) {
         look(builder, element, property, name)?;
         close(builder, element, property);
@@ -386,7 +398,7 @@ fn boxed<'b>(
         border(builder, element)?;
     }
     builder.markup("\">\n");
-    write(builder)?;
+    builder.in_box(true, write)?;
     builder.markup("</td></tr></table>\n");
     Ok(())
 }
@@ -415,9 +427,9 @@ fn is_of_data(value: &LookValue) -> bool {
 fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     let alignment = match element.looks.get(Look::VerticalAlign) {
         Some(own) => own.text.clone(),
-        None => builder.columns().1.clone(),
+        None => builder.columns().alignment.clone(),
     };
-    let share = builder.columns().0;
+    let (share, ends_box) = (builder.columns().share, builder.columns().ends_box);
     builder.next();
     builder.markup("<td class=\"bulkd-column\"");
     // Shares are of what the gaps leave.
@@ -435,7 +447,7 @@ fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         None => look(builder, element, Look::Width, ";width:")?,
     }
     builder.markup("\">\n");
-    write(builder, element)?;
+    builder.in_box(ends_box, |builder| write(builder, element))?;
     builder.markup("</td>\n");
     Ok(())
 }

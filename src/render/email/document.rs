@@ -42,6 +42,7 @@ img{border:0;line-height:100%;outline:none;text-decoration:none;-ms-interpolatio
 .bulkd-inner{padding-left:20px!important;padding-right:20px!important}
 .bulkd-column{display:block!important;box-sizing:border-box!important;width:100%!important;padding-left:0!important;padding-right:0!important}
 .bulkd-gap{display:none!important}
+.bulkd-space{display:block!important;width:100%!important;height:16px!important}
 }
 ";
 

@@ -314,9 +314,12 @@ impl<'n> Compiler<'n> {
         *target = here;
     }
 
-    /// What follows up to [`Compiler::end_loop`] is written for each item of the list that a path leads to.
-    pub fn begin_loop(&mut self, path: &[&str]) -> Loop {
+    /// What follows up to [`Compiler::end_loop`] is written for each item of the list that a path leads to. That it leads to
+    /// something else is told in the words of `place`.
+    pub fn begin_loop(&mut self, path: &[&str], place: &str) -> Loop {
         self.push_path(path);
+        let place = self.keep_words(place);
+        self.push(Instruction::ExpectList(place));
         let Jump(head) = self.jump(Instruction::Loop(JumpTarget::MAX));
         // Courier's pages write both `$.item` and `item`.
         self.levels.push(vec!["item".to_owned()], Effect::Loop);

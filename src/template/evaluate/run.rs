@@ -172,6 +172,13 @@ impl<'a> Machine<'_, 'a> {
                 let value = self.pop();
                 self.each_element(value, otherwise)?;
             }
+            Instruction::ExpectList(place) => {
+                if let Some(value) = self.stack.last().filter(|it| !it.is_list() && !it.is_nothing()) {
+                    let kind = if value.as_text().is_some() { "a string" } else { value.kind() };
+                    let words = self.words(place);
+                    self.heap.root.tell(&|| format!("{words} goes over nothing: expected an array, found {kind}"));
+                }
+            }
             Instruction::Next(head) => self.next(head)?,
             Instruction::Partial(site) => self.partial(site)?,
             Instruction::Return => self.return_from_partial()?,
