@@ -330,6 +330,9 @@ impl Api {
     /// One of our own refuses them.
     fn check_query(&self, request: &Request, route: &'static Route, environment: &Environment) -> Result<()> {
         query::check(request.query(), route.query)?;
+        if is_our_own(route.path) {
+            query::check_our_own(request.query(), route.query)?;
+        }
         for name in query::unknown(request.query(), route.query) {
             let (method, path) = (&route.method, route.path);
             let known = match route.query {

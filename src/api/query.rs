@@ -80,6 +80,27 @@ pub fn check(text: &str, known: &'static [&'static str]) -> Result<()> {
     Ok(())
 }
 
+/// Parameters of bulkd's own routes that may be repeated.
+const LISTS: [&str; 1] = ["fields"];
+
+/// Refuses what one of bulkd's own routes would not go by: a parameter that is there twice and can have one value, and a
+/// size of pages that there is not. Courier's clients are not held to that.
+pub fn check_our_own(text: &str, known: &'static [&'static str]) -> Result<()> {
+    let names: Vec<String> = text.split('&').map(|pair| decode(pair.split_once('=').map_or(pair, |it| it.0))).collect();
+    let is_repeated = |name: &&&str| names.iter().filter(|found| found.as_str() == **name).count() > 1;
+    if let Some(name) = known.iter().filter(|name| !LISTS.contains(name)).find(is_repeated) {
+        return Err(Error::invalid(name, "expected once"));
+    }
+    if known.contains(&"limit") {
+        let limit = Query::new(text, known).one("limit");
+        let is_size = |limit: String| limit.parse().is_ok_and(|limit| (1..=MAX_LIMIT).contains(&limit));
+        if !limit.is_none_or(is_size) {
+            return Err(Error::invalid("limit", format_args!("expected a whole number from 1 to {MAX_LIMIT}")));
+        }
+    }
+    Ok(())
+}
+
 /// Parameters that the route does not know, of the first so many: each is told in the log.
 const UNKNOWN: usize = 20;
 
