@@ -154,6 +154,16 @@ fn tag(path: &str) -> &str {
     }
 }
 
+/// The same, or the word `null`, which means none, as an empty value and `undefined` do.
+fn or_null(mut schema: Value) -> Value {
+    if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        values.push(Value::Null);
+    } else if let Some(kind) = schema.get_mut("type") {
+        *kind = json!([kind, "null"]);
+    }
+    schema
+}
+
 fn parameters(route: &Route, nouns: &Value) -> Vec<Value> {
     let known = |name: &str| nouns["parameters"].get(name).cloned().unwrap_or_else(|| json!({ "type": "string" }));
     let of_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
@@ -162,7 +172,8 @@ fn parameters(route: &Route, nouns: &Value) -> Vec<Value> {
         schema["minLength"] = 1.into();
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
-    let of_query = route.query.iter().map(|name| json!({ "name": name, "in": "query", "schema": known(name) }));
+    let of_query =
+        route.query.iter().map(|name| json!({ "name": name, "in": "query", "schema": or_null(known(name)) }));
     let mut all: Vec<Value> = of_path.chain(of_query).collect();
     if route.method == Method::Post && route.needs_key() {
         all.push(json!({

@@ -345,7 +345,7 @@ impl Api {
     fn check_query(&self, request: &Request, route: &'static Route, environment: &Environment) -> Result<()> {
         query::check(request.query(), route.query)?;
         if is_our_own(route.path) {
-            query::check_single(request.query(), route.query)?;
+            query::check_our_own(request.query(), route.query)?;
             check_no_body(request, route)?;
         }
         for name in query::unknown(request.query(), route.query) {

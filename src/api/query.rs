@@ -85,17 +85,23 @@ pub fn check(text: &str, known: &'static [&'static str]) -> Result<()> {
     Ok(())
 }
 
-/// Parameters of our own routes that may be repeated.
+/// Parameters of bulkd's own routes that may be repeated.
 const LISTS: [&str; 1] = ["fields"];
 
-/// Refuses a parameter that is given twice where one is asked for: the second would have no effect.
-pub fn check_single(text: &str, known: &'static [&'static str]) -> Result<()> {
+/// Refuses what one of bulkd's own routes would not go by: a parameter that is given twice and can have one value, and a
+/// size of pages that there is not. Courier's clients are not held to that.
+pub fn check_our_own(text: &str, known: &'static [&'static str]) -> Result<()> {
     let query = Query::new(text, known);
     for name in known.iter().filter(|name| !LISTS.contains(*name)) {
         let given = query.values(name).filter(|value| is_given(value)).count();
         if given > 1 {
             return Err(Error::invalid(*name, format_args!("expected one value, found {given}")));
         }
+    }
+    let limit = if known.contains(&"limit") { query.one("limit") } else { None };
+    let is_size = |limit: String| limit.parse().is_ok_and(|limit| (1..=MAX_LIMIT).contains(&limit));
+    if !limit.is_none_or(is_size) {
+        return Err(Error::invalid("limit", format_args!("expected a whole number from 1 to {MAX_LIMIT}")));
     }
     Ok(())
 }

@@ -19,8 +19,8 @@ const CRITERIA: usize = 50;
 const PATTERN_CHARACTERS: usize = 1_000;
 const PATTERN_BYTES: usize = 1 << 15;
 /// Patterns of a wait, at most.
-const PATTERNS: usize = 10;
-/// Bytes of a text that a pattern is tried on, at most: one that is made for it takes a second for so many.
+const PATTERNS: usize = 5;
+/// Bytes of a text that a pattern is tried on, at most: one that is made for it takes seconds for so many.
 pub const PATTERN_TEXT_BYTES: usize = 256 * 1024;
 /// Of a text that was found so many characters are told.
 const TOLD_CHARACTERS: usize = 200;

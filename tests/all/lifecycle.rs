@@ -212,6 +212,19 @@ fn what_a_route_of_ours_does_not_know_is_refused_and_changes_nothing() {
     for path in ["/_bulkd/outbox?recipent=ada", "/_bulkd/outbox/latest?nope=1", "/_bulkd/doctor?level=warn"] {
         assert!(customer.get(path).refused(400).contains("expected no such parameter of a query"), "{path}");
     }
+    for (path, told) in [
+        ("/_bulkd/outbox?order=asc&order=desc", "order: expected once"),
+        ("/_bulkd/outbox?q=a&order=desc&ord%65r=asc", "order: expected once"),
+        ("/_bulkd/jobs?limit=none", "limit: expected a whole number from 1 to 1000"),
+        ("/_bulkd/requests?limit=1001", "limit: expected a whole number from 1 to 1000"),
+        ("/_bulkd/outbox?limit=0", "limit: expected a whole number from 1 to 1000"),
+    ] {
+        assert_eq!(customer.get(path).refused(400), told, "{path}");
+    }
+    // None is given by these, and a list may be given in parts.
+    for path in ["/_bulkd/outbox?limit=null&order=undefined&q=", "/_bulkd/outbox?fields=subject&fields=body"] {
+        customer.get(path).ok(200);
+    }
     assert_eq!(customer.get("/_bulkd/faults?unfired=maybe").refused(400), "unfired: expected true or false");
     customer.get("/_bulkd/faults?unfired=True").ok(200);
     // A client of Courier's is answered, and the doctor tells.
