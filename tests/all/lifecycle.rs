@@ -213,8 +213,8 @@ fn what_a_route_of_ours_does_not_know_is_refused_and_changes_nothing() {
         assert!(customer.get(path).refused(400).contains("expected no such parameter of a query"), "{path}");
     }
     for (path, told) in [
-        ("/_bulkd/outbox?order=asc&order=desc", "order: expected once"),
-        ("/_bulkd/outbox?q=a&order=desc&ord%65r=asc", "order: expected once"),
+        ("/_bulkd/outbox?order=asc&order=desc", "order: expected one value, found 2"),
+        ("/_bulkd/outbox?q=a&order=desc&ord%65r=asc", "order: expected one value, found 2"),
         ("/_bulkd/jobs?limit=none", "limit: expected a whole number from 1 to 1000"),
         ("/_bulkd/requests?limit=1001", "limit: expected a whole number from 1 to 1000"),
         ("/_bulkd/outbox?limit=0", "limit: expected a whole number from 1 to 1000"),
