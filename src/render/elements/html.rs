@@ -455,7 +455,7 @@ fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
 fn item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
         ElementKind::ListItem { words, .. } => {
-            builder.markup("<li style=\"margin:0 0 4px");
+            builder.markup(if builder.ends_box() { "<li style=\"margin:0" } else { "<li style=\"margin:0 0 4px" });
             for (property, name) in [
                 (Look::Background, ";background-color:"),
                 (Look::Color, ";color:"),

@@ -1,5 +1,7 @@
 //! Putting what others wrote into HTML, and keeping it from being more than text.
 
+use crate::model::content::Look;
+
 /// Text as it stands between tags and in quoted attributes.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
@@ -35,7 +37,8 @@ pub fn image(src: &str) -> Option<String> {
 pub fn colour(text: &str) -> Option<&str> {
     let text = text.trim();
     let allowed = |c: char| c.is_ascii_alphanumeric() || "#(),.% ".contains(c);
-    (!text.is_empty() && text.len() <= 40 && text.chars().all(allowed)).then_some(text)
+    let is_known = || Look::Color.value(text).is_some();
+    (!text.is_empty() && text.len() <= 40 && text.chars().all(allowed) && is_known()).then_some(text)
 }
 
 /// Plain text as paragraphs, each with this style: a blank line begins the next, any other line break is one.
