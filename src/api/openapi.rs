@@ -160,6 +160,8 @@ fn or_null(mut schema: Value) -> Value {
         values.push(Value::Null);
     } else if let Some(kind) = schema.get_mut("type") {
         *kind = json!([kind, "null"]);
+    } else {
+        return json!({ "anyOf": [schema, { "type": "null" }] });
     }
     schema
 }

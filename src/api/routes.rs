@@ -61,7 +61,7 @@ pub static ROUTES: &[Route] = &[
             recipient_preferences!(),
             "}`"
         ))
-        .answers("202 `{requestId}`")
+        .answers("202 `{requestId}`, 200 `{messageId}` to its first form")
         .schemas(&[("body", "SendBody")]),
     route(Method::Post, "/send/list", send::send_list)
         .about("Send a message to lists")
