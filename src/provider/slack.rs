@@ -79,9 +79,14 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
                 None => blocks.push(json!({ "type": "actions", "elements": [button] })),
             }
         }
-        Node::Image { src, alt_text, .. } => {
-            let alt_text = if alt_text.is_empty() { "image" } else { &alt_text };
-            blocks.push(json!({ "type": "image", "image_url": src, "alt_text": shortened(alt_text, ALT_TEXT_CHARS) }));
+        Node::Image { src, alt_text, href } => {
+            let words = if alt_text.is_empty() { "image" } else { &alt_text };
+            blocks.push(json!({ "type": "image", "image_url": src, "alt_text": shortened(words, ALT_TEXT_CHARS) }));
+            // Its pictures lead nowhere.
+            if let Some(href) = href {
+                let words = if alt_text.is_empty() { &href } else { &alt_text };
+                section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), node::literal_slack(words)), blocks);
+            }
         }
         Node::Divider => blocks.push(json!({ "type": "divider" })),
         Node::Quote { content } => {
