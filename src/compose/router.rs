@@ -185,27 +185,35 @@ impl<'a, 'b> Router<'a, 'b> {
         self.unknown_name.is_some() || self.without_providers.is_some()
     }
 
+    /// The default order: a channel that is stopped or refused leads to the next one that the recipient has.
     fn try_default(&mut self) -> Result<(), String> {
         for (i, channel) in DEFAULT_ORDER.into_iter().enumerate() {
-            let went = self.try_channel(channel, ChannelRequest::default())?;
-            // No other channel stands in for one that is stopped or refused.
-            if went || !self.deliveries.is_empty() || self.filtered || self.has_config_error() {
-                if self.passed_over.is_some() && !went {
-                    self.pass_over_reachable(&DEFAULT_ORDER[i + 1..]);
+            // Everybody has an inbox: it would hide every refusal.
+            let was_tried = !self.deliveries.is_empty() || self.filtered || self.has_config_error();
+            if channel == Channel::Inbox && was_tried {
+                if self.has_inbox(channel) {
+                    self.pass_over(Why::NotNeeded, channel.name(), None, || {
+                        "the inbox stands in for no channel unless the routing names it".to_owned()
+                    });
                 }
+                continue;
+            }
+            if self.try_channel(channel, ChannelRequest::default())? || self.delay_ms.is_some() {
+                self.pass_over_reachable(DEFAULT_ORDER.get(i + 1..).unwrap_or_default());
                 break;
             }
         }
         Ok(())
     }
 
-    /// Notes which channels could have been tried, had there been a routing.
+    /// Notes which channels could have been tried, had one before them failed.
     fn pass_over_reachable(&mut self, rest: &[Channel]) {
+        if self.passed_over.is_none() || self.delay_ms.is_some() || self.deliveries.iter().all(|it| it.is_accepted) {
+            return;
+        }
         for &channel in rest {
             if !self.contact.addresses(channel).is_empty() && self.has_inbox(channel) {
-                self.pass_over(Why::NotNeeded, channel.name(), None, || {
-                    "without a routing no channel stands in for one that was stopped or refused".to_owned()
-                });
+                self.pass_over(Why::NotNeeded, channel.name(), None, || "one before it was enough".to_owned());
             }
         }
     }

@@ -52,8 +52,9 @@ pub fn slack_text(message: &ProviderMessage<'_>) -> String {
             true => content,
             false => format!("{content}: {href}"),
         })),
-        Node::Image { src, alt_text, .. } => {
-            Some(node::literal_slack(if alt_text.is_empty() { &src } else { &alt_text }))
+        Node::Image { src, alt_text, href } => {
+            let words = if alt_text.is_empty() { &src } else { &alt_text };
+            Some(node::literal_slack(&href.map_or(words.clone(), |href| format!("{words} ({href})"))))
         }
         Node::Divider => None,
     };

@@ -58,7 +58,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
 fn item(element: Node) -> Value {
     match element {
         Node::Text { content, style, bold, italic, strikethrough } => {
-            let words = content.markdown();
+            let words = content.card();
             match style {
                 TextRole::H1 => text(&words, json!({ "size": "ExtraLarge", "weight": "Bolder", "style": "heading" })),
                 TextRole::H2 => text(&words, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })),
@@ -91,10 +91,10 @@ fn item(element: Node) -> Value {
             image
         }
         Node::Quote { content } => {
-            let words = text(&content.markdown(), json!({ "isSubtle": true }));
+            let words = text(&content.card(), json!({ "isSubtle": true }));
             json!({ "type": "Container", "style": "emphasis", "items": [words] })
         }
-        Node::List { lines } => text(&lines.iter().map(NodeText::markdown).collect::<Vec<_>>().join("\n\n"), json!({})),
+        Node::List { lines } => text(&lines.iter().map(NodeText::card).collect::<Vec<_>>().join("\n\n"), json!({})),
         Node::Divider => json!({}),
     }
 }

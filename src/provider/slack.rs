@@ -77,9 +77,14 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
                 None => blocks.push(json!({ "type": "actions", "elements": [button] })),
             }
         }
-        Node::Image { src, alt_text, .. } => {
-            let alt_text = if alt_text.is_empty() { "image" } else { &alt_text };
-            blocks.push(json!({ "type": "image", "image_url": src, "alt_text": alt_text }));
+        Node::Image { src, alt_text, href } => {
+            let words = if alt_text.is_empty() { "image" } else { &alt_text };
+            blocks.push(json!({ "type": "image", "image_url": src, "alt_text": words }));
+            // Its pictures lead nowhere.
+            if let Some(href) = href {
+                let words = if alt_text.is_empty() { &href } else { &alt_text };
+                section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), node::literal_slack(words)), blocks);
+            }
         }
         Node::Divider => blocks.push(json!({ "type": "divider" })),
         Node::Quote { content } => {

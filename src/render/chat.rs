@@ -6,6 +6,8 @@ use std::borrow::Cow;
 /// What is put behind a mark of the data, since Slack knows no escape for one: a space without width, at which no bold or
 /// italic text begins or ends.
 pub const BREAK: char = '\u{200b}';
+/// What stands for a backtick of the data in code that it would end.
+pub const BACKTICK: char = '\u{2cb}';
 
 /// A character of the author's, or one of the data that is text, whatever it is.
 #[derive(Clone, Copy)]
@@ -160,9 +162,18 @@ pub fn literal(text: &str) -> String {
 /// In the markup of Slack.
 pub fn slack(source: &str) -> String {
     let chars = chars(source);
-    let (mut out, mut at) = (String::with_capacity(source.len() + 16), 0);
+    let (mut out, mut at, mut is_code) = (String::with_capacity(source.len() + 16), 0, false);
     while let Some(c) = chars.get(at).copied() {
         match c {
+            // Code knows no marks but its end.
+            ChatChar::Author('`') => {
+                let is_closed =
+                    || chars.get(at + 1..).unwrap_or_default().iter().any(|it| matches!(it, ChatChar::Author('`')));
+                is_code = !is_code && is_closed();
+                out.push('`');
+            }
+            ChatChar::Data('`') if is_code => out.push(BACKTICK),
+            ChatChar::Data(c) if is_code => push_escaped(c, &mut out),
             ChatChar::Author('<') => match reference(chars.get(at..).unwrap_or_default()) {
                 Some((reference, length)) => {
                     out.push_str(&reference);
@@ -302,7 +313,7 @@ pub fn with_references(words: &str, references: &[String]) -> String {
 
 /// The same of code, in which only its end is a mark.
 pub fn slack_code(words: &str, references: &[String]) -> String {
-    joined(words, references, |words| slack_escaped(words).replace('`', &format!("`{BREAK}")))
+    joined(words, references, |words| slack_escaped(words).replace('`', &BACKTICK.to_string()))
 }
 
 fn joined(words: &str, references: &[String], escape: fn(&str) -> String) -> String {

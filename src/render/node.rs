@@ -93,7 +93,7 @@ impl NodeText {
     pub fn plain(&self) -> String {
         let text = match self.form {
             TextForm::Unknown => self.source.clone(),
-            TextForm::Markdown => chat::recalled(markdown::plain(&self.source)),
+            TextForm::Markdown => chat::recalled(markdown::plain(&markdown::settled(&self.source))),
             TextForm::Chat | TextForm::Plain => chat::plain(&self.source),
         };
         format!("{}{text}", self.before)
@@ -109,11 +109,19 @@ impl NodeText {
         format!("{}{text}", self.before)
     }
 
+    /// As the Markdown of Adaptive Cards, which has emphasis, links and lists alone.
+    pub fn card(&self) -> String {
+        match self.form {
+            TextForm::Markdown => markdown::for_cards(&self.markdown()),
+            _ => self.markdown(),
+        }
+    }
+
     /// As Markdown, in which data are text.
     pub fn markdown(&self) -> String {
         let text = match self.form {
             TextForm::Unknown => chat::literal(&self.source),
-            TextForm::Markdown => self.source.clone(),
+            TextForm::Markdown => markdown::settled(&self.source).into_owned(),
             TextForm::Chat => chat::markdown(&self.source),
             TextForm::Plain => chat::literal(&chat::plain(&self.source)),
         };
@@ -149,6 +157,7 @@ pub fn of_chat(text: &str) -> Value {
 /// A node as those are given it who know none of the formats of chats.
 pub fn without_format(node: &mut Value) {
     let is_chat = node.get(FORMAT).is_some_and(|format| format == CHAT || format == PLAIN);
+    let is_markdown = node.get(FORMAT).is_some_and(|format| format == MARKDOWN);
     let Some(members) = node.as_object_mut() else { return };
     if is_chat {
         members.remove(FORMAT);
@@ -156,9 +165,13 @@ pub fn without_format(node: &mut Value) {
             *content = chat::plain(content);
         }
     }
+    if let (true, Some(Value::String(content))) = (is_markdown, members.get_mut(CONTENT)) {
+        *content = markdown::settled(content).into_owned();
+    }
     for item in members.get_mut(ITEMS).and_then(Value::as_array_mut).into_iter().flatten() {
         match item {
             Value::String(text) if is_chat => *text = chat::plain(text),
+            Value::String(text) if is_markdown => *text = markdown::settled(text).into_owned(),
             item => without_format(item),
         }
     }

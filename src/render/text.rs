@@ -166,6 +166,12 @@ impl<'w> TextCompiler<'w> {
 
     /// Writes Markdown as it is into JSON, with data that is no markup in it.
     pub fn markdown_source(&mut self, source: &str) -> std::result::Result<(), CompileError> {
-        self.text(&markdown::without_underlines(source), OutputContext::Markdown)
+        let source = markdown::without_underlines(source);
+        let source = markdown::guarded(&source);
+        let Some(parts) = markdown::addresses(&source) else { return self.text(&source, OutputContext::Markdown) };
+        parts.into_iter().try_for_each(|(part, is_address)| match is_address {
+            true => self.address(part, OutputContext::MarkdownUrl),
+            false => self.text(part, OutputContext::Markdown),
+        })
     }
 }

@@ -538,3 +538,44 @@ fn an_address_of_a_recipient_is_read_as_a_header_has_it() {
         assert!(record["error"].as_str().unwrap().contains(expected), "{record}");
     }
 }
+
+#[test]
+fn without_channels_in_the_routing_the_next_address_stands_in_for_one_that_fails() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let bare = json!({ "email": "reject@simulator.bulkd", "phone_number": "+12025550156" });
+    let malformed = json!({ "email": "no address", "phone_number": "+12025550156" });
+    let known = json!({ "user_id": "ada", "email": "ada@example.com", "phone_number": "+12025550156" });
+    let stopped = json!({ "email": { "if": "data.x" } });
+    for (to, channels, reason) in
+        [(bare, json!({}), "refused"), (malformed, json!({}), "refused"), (known, stopped.clone(), "CONDITION")]
+    {
+        for routing in [json!({ "method": "single" }), json!(null)] {
+            let mut message = json!({ "to": to, "content": hello(), "channels": channels });
+            if !routing.is_null() {
+                message["routing"] = routing.clone();
+            }
+            let went = went_out(&customer, &send(&customer, message));
+            let last =
+                went.iter().find(|it| it["status"] == "SENT").unwrap_or_else(|| panic!("{to} {routing} {went:?}"));
+            assert_eq!(last["channel"], "sms", "{to} {routing}");
+            let latest = customer.get("/_bulkd/outbox/latest").ok(200)["routing"].take();
+            match reason {
+                "refused" => assert_eq!(latest["tried"][0]["channel"], "email", "{latest}"),
+                reason => assert_eq!(latest["passed_over"][0]["reason"], reason, "{latest}"),
+            }
+        }
+    }
+    // The inbox would hide every refusal.
+    let to = json!({ "user_id": "ada", "email": "reject@simulator.bulkd" });
+    let id = send(&customer, json!({ "to": to, "content": hello() }));
+    assert_eq!(customer.get(&format!("/messages/{id}")).ok(200)["status"], "UNDELIVERABLE");
+    let latest = customer.get("/_bulkd/outbox/latest").ok(200)["routing"].take();
+    let inbox = latest["passed_over"].as_array().unwrap().iter().find(|it| it["name"] == "inbox").unwrap();
+    assert_eq!(inbox["reason"], "NOT_NEEDED");
+    let id = send(
+        &customer,
+        json!({ "to": { "user_id": "ada", "email": "ada@example.com" }, "content": hello(), "channels": stopped }),
+    );
+    assert_eq!(customer.get(&format!("/messages/{id}")).ok(200)["status"], "FILTERED");
+}

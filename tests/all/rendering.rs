@@ -102,8 +102,12 @@ fn the_channel_follows_from_what_the_user_has() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let cases = [
-        (json!({ "profile": { "email": "a@x.y", "phone_number": "+1", "firebaseToken": "t" } }), "email", "a@x.y"),
-        (json!({ "profile": { "phone_number": "+1", "firebaseToken": "t" } }), "sms", "+1"),
+        (
+            json!({ "profile": { "email": "a@x.y", "phone_number": "+12025550156", "firebaseToken": "t" } }),
+            "email",
+            "a@x.y",
+        ),
+        (json!({ "profile": { "phone_number": "+12025550156", "firebaseToken": "t" } }), "sms", "+12025550156"),
         (json!({ "profile": { "firebaseToken": "t" } }), "push", "t"),
         (json!({ "profile": { "firebaseToken": ["", "t1"] } }), "push", "t1"),
         (json!({ "profile": { "apn": "t" } }), "push", "t"),
@@ -122,7 +126,7 @@ fn the_channel_follows_from_what_the_user_has() {
         (json!({ "user_id": "r3", "email": "c@x.y" }), "email", "c@x.y"),
     ];
     let users: Vec<&Value> = cases.iter().map(|(user, ..)| user).collect();
-    let messages = outbox(&customer, &json!({ "content": { "body": "Hi" } }), json!(users));
+    let messages = outbox(&customer, &json!({ "content": { "title": "T", "body": "Hi" } }), json!(users));
     for ((user, channel, address), message) in cases.iter().zip(messages) {
         assert_eq!((&message["channel"], &message["address"]), (&json!(channel), &json!(address)), "{user}");
     }

@@ -480,3 +480,57 @@ fn the_words_of_a_list_and_of_an_image_that_leads_somewhere_are_there() {
         assert!(body.contains("Logo (https://x.example)"), "{provider}: {body}");
     }
 }
+
+#[test]
+fn data_in_code_and_in_addresses_stand_as_they_are_in_chats() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let elements = json!([
+        { "type": "meta", "title": "News" },
+        { "type": "text", "content": "Run `{{id}}` or *see* [here](https://e.com/?q={{q}}&r=1)" },
+        { "type": "text", "content": "## Head\n\n> quote\n\n![pic](https://e.com/p.png)" },
+        { "type": "image", "src": "https://e.com/i.png", "alt_text": "Logo", "href": "https://e.com/to" },
+    ]);
+    let data = json!({ "id": "a_b*c (1) `x", "q": "New (York) & <b>" });
+    let sent = deliveries(&customer, &elements, &data);
+    let texts_of = |provider: &str| {
+        let mut found = Vec::new();
+        for name in ["text", "content", "url"] {
+            texts(&sent[provider]["request"], name, &mut found);
+        }
+        found.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n")
+    };
+    let (slack, teams, discord) = (texts_of("slack"), texts_of("msteams"), texts_of("discord"));
+    assert!(slack.contains("`a_b*c (1) \u{2cb}x`"), "{slack}");
+    for words in [&teams, &discord] {
+        assert!(words.contains("``a_b*c (1) `x``"), "{words}");
+        assert!(words.contains("(https://e.com/?q=New%20%28York%29%20&%20%3Cb%3E&r=1)"), "{words}");
+    }
+    assert!(slack.contains("<https://e.com/?q=New%20%28York%29%20&amp;%20%3Cb%3E&amp;r=1|here>"), "{slack}");
+    assert!(slack.contains("<https://e.com/p.png|pic>") && slack.contains("<https://e.com/to|Logo>"), "{slack}");
+    assert!(teams.contains("**Head**") && !teams.contains("> quote"), "{teams}");
+    assert!(teams.contains("[pic](https://e.com/p.png)") && !teams.contains("!["), "{teams}");
+}
+
+#[test]
+fn lesser_buttons_have_an_outline_or_an_underline() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let action = |style: &str| {
+        json!([
+            { "type": "meta", "title": "News" },
+            { "type": "action", "content": "Go", "href": "https://e.com", "style": style,
+                "background_color": "#123456" },
+        ])
+    };
+    for (style, expected) in
+        [("secondary", "border:1px solid #123456"), ("tertiary", "text-decoration:underline"), ("button", "#ffffff")]
+    {
+        let sent = deliveries(&customer, &action(style), &json!({}));
+        let html = sent["sendgrid"]["content"]["html"].as_str().map(str::to_owned);
+        let html = html.unwrap_or_else(|| sent["sendgrid"].to_string());
+        assert!(html.contains(expected), "{style}: {html}");
+        let inbox = sent.values().find(|it| it["channel"] == "inbox").unwrap();
+        assert!(inbox.to_string().contains(style), "{inbox}");
+    }
+}

@@ -178,7 +178,7 @@ names! {
 }
 
 names! {
-    ActionStyle { Button = "button", Link = "link" }
+    ActionStyle { Button = "button", Secondary = "secondary", Tertiary = "tertiary", Link = "link" }
 }
 
 names! {

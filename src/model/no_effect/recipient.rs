@@ -76,6 +76,20 @@ pub fn slips(members: &[(String, String)], place: Place, at: &str) -> Vec<String
     told
 }
 
+/// Of a job's user, members of `to` that name more than one recipient, or nobody at all.
+fn of_nobody(members: &[(String, String)], has_other: bool) -> Vec<String> {
+    const MANY: [&str; 3] = ["list_id", "list_pattern", "audience_id"];
+    let is_key = |name: &str| PROFILE_KEYS.iter().any(|(key, _)| *key == name) || Provider::named(name).is_some();
+    let is_one = |name: &str| name == "user_id" || IN_ALL.contains(&name) || is_key(name);
+    let is_somebody = has_other || members.iter().any(|(name, _)| is_one(name));
+    let tell = |(name, _): &(String, String)| match MANY.contains(&name.as_str()) {
+        true => Some(format!("to.{name} has no effect: a user of a job is one recipient")),
+        false if is_somebody || IN_TO.contains(&name.as_str()) => None,
+        false => Some(format!("to.{} addresses nobody: it is no address that is known", shown(name))),
+    };
+    members.iter().filter_map(tell).collect()
+}
+
 /// What is told of an address that is none. A provider that needs none takes what it is given.
 fn without_address(provider: Provider, value: &str, at: &str) -> Option<String> {
     let refused = match provider.row().borrows {
@@ -115,7 +129,8 @@ fn nearest(name: &str, place: Place) -> Option<&'static str> {
             && key.as_bytes().first() == name.as_bytes().first()
             && strsim::damerau_levenshtein(key, name) == 1
     };
-    known().filter(|key| !IN_TO.contains(key) || *key == "user_id").find(is_near)
+    let is_cased = |key: &&str| key.eq_ignore_ascii_case(name);
+    known().filter(|key| !IN_TO.contains(key) || *key == "user_id").find(|key| is_near(key) || is_cased(key))
 }
 
 /// What people write in a bulk user, and what they mean by it.
@@ -129,8 +144,9 @@ const MEANT: &[(&[&str], &str)] = &[
 /// What nothing comes of in a bulk user, in words for the log: the names, and what is told of each; `at` is the user's path.
 pub fn of_user(user: &str, at: impl Fn() -> String) -> Vec<(String, String)> {
     let (mut unknown, mut has_name) = (Vec::new(), false);
-    let mut told = Vec::new();
+    let (mut told, mut in_to, mut has_other) = (Vec::new(), Vec::new(), false);
     let looked = Object::of(user).for_each(|name, value| {
+        has_other |= matches!(name, "recipient" | "user_id" | "profile") && value != "null";
         has_name |= matches!(name, "recipient" | "user_id" | "to");
         let place = match name {
             "to" => Place::To,
@@ -152,9 +168,17 @@ pub fn of_user(user: &str, at: impl Fn() -> String) -> Vec<(String, String)> {
             let slips = slips(&members, place, name);
             told.extend(slips.into_iter().map(|slip| (slip.clone(), format!("{}.{slip}", at()))));
         }
+        if place == Place::To {
+            in_to = members;
+        }
     });
     if looked.is_err() {
         return told;
+    }
+    for slip in of_nobody(&in_to, has_other) {
+        if !told.iter().any(|(it, _)| it.split(' ').next() == slip.split(' ').next()) {
+            told.push((slip.clone(), format!("{}.{slip}", at())));
+        }
     }
     for name in unknown {
         let meant = MEANT.iter().find(|(names, _)| names.contains(&name.as_str())).map(|(_, meant)| *meant);
@@ -171,4 +195,27 @@ pub fn of_user(user: &str, at: impl Fn() -> String) -> Vec<(String, String)> {
         told.push((name, text));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_user;
+
+    #[test]
+    fn a_user_of_a_job_who_is_nobody_is_told() {
+        for (user, expected) in [
+            (r#"{"to":{"list_id":"l"}}"#, "users[0].to.list_id has no effect: a user of a job is one recipient"),
+            (r#"{"to":{"users":["a"]}}"#, "users[0].to.users addresses nobody: it is no address that is known"),
+            (r#"{"profile":{"Email":"a@b.c"}}"#, "users[0].profile.Email addresses nobody; 'email' is meant"),
+        ] {
+            let told = of_user(user, || "users[0]".to_owned());
+            let told: Vec<&str> = told.iter().map(|(_, text)| text.as_str()).collect();
+            assert_eq!(told, [expected], "{user}");
+        }
+        for user in
+            [r#"{"to":{"email":"a@b.c","n":1}}"#, r#"{"recipient":"a","to":{"n":1}}"#, r#"{"to":{"user_id":"a"}}"#]
+        {
+            assert!(of_user(user, || "users[0]".to_owned()).is_empty(), "{user}");
+        }
+    }
 }

@@ -313,22 +313,24 @@ fn action(
         }
         None => builder.markup(if is_wide { " width=\"100%\"" } else { "" }),
     }
-    builder.markup(&format!("><tr><td class=\"{BUTTON_CLASS}\" align=\"center\" style=\"mso-padding-alt:"));
+    // Its colour is the background's of a button, and of a lesser one that of its border or line, and of its words.
+    let (is_filled, is_outlined) = (style == ActionStyle::Button, style == ActionStyle::Secondary);
+    let class = if is_filled { format!("class=\"{BUTTON_CLASS}\" ") } else { String::new() };
+    builder.markup(&format!("><tr><td {class}align=\"center\" style=\"mso-padding-alt:"));
     or(builder, element, Look::Padding, "10px 24px")?;
     builder.markup(";");
     let radius = element.looks.get(Look::BorderRadius).is_some();
+    if is_outlined {
+        accent(builder, element, "border:1px solid ")?;
+    }
     border(builder, element)?;
     if !radius {
         builder.markup("border-radius:4px;");
     }
     // Of a colour that is none a client takes the one before it.
-    let background = element.looks.get(Look::Background);
-    if background.is_none_or(is_of_data) {
-        builder.markup("background-color:");
-        builder.brand_color(PRIMARY);
+    if is_filled {
+        accent(builder, element, "background-color:")?;
     }
-    let before = if background.is_some_and(is_of_data) { ";background-color:" } else { "background-color:" };
-    look(builder, element, Look::Background, before)?;
     builder.markup("\"><a href=\"");
     builder.address(href, element)?;
     builder.markup(&format!("\" style=\"display:{display}"));
@@ -337,13 +339,35 @@ fn action(
     }
     look(builder, element, Look::Padding, ";padding:")?;
     if element.looks.get(Look::Color).is_none_or(is_of_data) {
-        builder.markup(";color:#ffffff");
+        match is_filled {
+            true => builder.markup(";color:#ffffff"),
+            false => {
+                builder.markup(";");
+                accent(builder, element, "color:")?;
+            }
+        }
     }
     look(builder, element, Look::Color, ";color:")?;
     look(builder, element, Look::FontSize, ";font-size:")?;
-    builder.markup(";text-decoration:none;mso-padding-alt:0\">");
+    let decoration = if style == ActionStyle::Tertiary { "underline" } else { "none" };
+    builder.markup(&format!(";text-decoration:{decoration};mso-padding-alt:0\">"));
     builder.label(words, element)?;
     builder.markup("</a></td></tr></table></td></tr></table>\n");
+    Ok(())
+}
+
+/// A property of the background's colour, else of the brand's; if data make the former, of both.
+fn accent(builder: &mut Builder<'_>, element: &Element, property: &str) -> Result<()> {
+    let background = element.looks.get(Look::Background);
+    builder.markup(property);
+    if background.is_none_or(is_of_data) {
+        builder.brand_color(PRIMARY);
+    }
+    let again = if background.is_some_and(is_of_data) { format!(";{property}") } else { String::new() };
+    look(builder, element, Look::Background, &again)?;
+    if property.starts_with("border") {
+        builder.markup(";");
+    }
     Ok(())
 }
 

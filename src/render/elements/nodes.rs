@@ -29,7 +29,8 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
                 builder.markdown_source(words, element)?;
             }
             let children = builder.children(element);
-            builder.elements(children, if builder.is_chat() { part } else { plain::inline })?;
+            let part = if builder.is_chat() { part } else { plain::inline };
+            plain::line(builder, children, part)?;
             builder.markup("\"");
             end(builder, text_style);
         }
@@ -152,6 +153,7 @@ fn has_marked_parts(builder: &Builder<'_>, element: &Element) -> bool {
             ElementKind::Link { href, text_style, .. } => {
                 is_marked(text_style) || href.as_ref().is_some_and(|href| builder.has(href))
             }
+            ElementKind::Image { .. } => true,
             ElementKind::Group { .. } => has_marked_parts(builder, child),
             _ => false,
         })
@@ -174,9 +176,21 @@ fn part(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup(")");
             Ok(())
         }),
+        ElementKind::Image { src, href, alt, .. } => {
+            let leads_to = href.as_ref().filter(|href| builder.has(href)).unwrap_or(src);
+            builder.markup("[");
+            match alt.as_ref().filter(|alt| builder.has(alt)) {
+                Some(alt) => builder.markdown_source(alt, element)?,
+                None => builder.words_in(src, element, OutputContext::Markdown)?,
+            }
+            builder.markup("](");
+            builder.address_in(leads_to, element, OutputContext::MarkdownUrl)?;
+            builder.markup(")");
+            Ok(())
+        }
         ElementKind::Group { .. } => {
             let children = builder.children(element);
-            builder.elements(children, part)
+            plain::line(builder, children, part)
         }
         _ => plain::inline(builder, element),
     }

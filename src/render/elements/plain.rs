@@ -2,6 +2,7 @@
 
 use super::{Builder, WriteElement};
 use crate::error::Result;
+use crate::model::channel::Channel;
 use crate::model::content::{Element, ElementKind, ListType, LocalizedText, MarkdownUse};
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
@@ -31,6 +32,8 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup(": ");
             builder.address(href, element)
         }
+        // A push message carries its picture itself.
+        ElementKind::Image { href: None, alt: None, .. } if builder.target().channel == Channel::Push => Ok(()),
         ElementKind::Image { src, href, alt, .. } => {
             builder.next();
             match (alt, href.as_ref().filter(|href| builder.has(href))) {
@@ -115,6 +118,22 @@ pub fn parts(builder: &mut Builder<'_>, element: &Element, write: WriteElement) 
     builder.elements(children.iter().filter(|it| !is_part(it)), write)
 }
 
+/// Parts of a line; two links beside each other would be one.
+pub fn line(builder: &mut Builder<'_>, parts: &[Element], write: WriteElement) -> Result<()> {
+    let leads = |it: &Element| {
+        matches!(it.kind, ElementKind::Link { .. } | ElementKind::Action { .. } | ElementKind::Image { .. })
+    };
+    let mut was_link = false;
+    for part in parts {
+        let is_meant = builder.is_meant(part);
+        if is_meant && std::mem::replace(&mut was_link, leads(part)) && leads(part) {
+            builder.markup(" ");
+        }
+        builder.elements(std::iter::once(part), write)?;
+    }
+    Ok(())
+}
+
 /// A part of a paragraph.
 pub fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     match &element.kind {
@@ -128,18 +147,21 @@ pub fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             Ok(())
         }
         ElementKind::Link { words, .. } | ElementKind::Action { words, .. } => label(builder, element, words),
+        ElementKind::Image { src, href: None, alt: None, .. } if builder.target().channel != Channel::Push => {
+            builder.words(src, element)
+        }
         ElementKind::Image { href, alt, .. } => image(builder, element, alt.as_ref(), href.as_ref()),
         ElementKind::Html { words } => builder.stripped(words, element),
         ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider => Ok(()),
         ElementKind::Text { words: Some(words), markdown, .. } if builder.is_markdown(words, *markdown) => {
             builder.markdown(words, element)?;
             let children = builder.children(element);
-            builder.elements(children, inline)
+            line(builder, children, inline)
         }
         _ => {
             element.words().try_for_each(|words| builder.words(words, element))?;
             let children = builder.children(element);
-            builder.elements(children, inline)
+            line(builder, children, inline)
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Markdown in other forms: HTML for e-mails, with the styles inline; plain text; and Slack's own markup. What is common
 //! in notifications is understood. HTML in it stays text.
 
+mod cards;
 mod depth;
 mod html;
 mod marks;
 mod piece;
 mod text;
 mod underlines;
+mod verbatim;
 
 use std::collections::HashSet;
 
@@ -15,9 +17,11 @@ use super::escape::{OutputContext, blank_script, is_scheme_open};
 use crate::model::content::is_script;
 use crate::template::{Compiler, Rewrite, TextPart};
 
+pub use cards::for_cards;
 pub use marks::{emphasis, is_emphasized, is_marked, is_slack_markup};
 use piece::MarkdownPiece;
 pub use underlines::{underlines, without_underlines};
+pub use verbatim::{addresses, guarded, settled};
 
 /// What Markdown is to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +103,7 @@ pub fn plain(source: &str) -> String {
 /// Markdown in the markup of Slack. References of the author's, such as `<@U123>`, pass.
 pub fn slack(source: &str) -> String {
     let (source, references) = chat::without_references(source);
+    let source = settled(&source);
     let mut out = String::with_capacity(source.len());
     text::walk_text(&source, true, &mut |piece| match piece {
         MarkdownPiece::Markup(markup) => out.push_str(markup),

@@ -14,8 +14,18 @@ const INDENT_LIMIT: usize = 8;
 /// Walks through Markdown as through a text of paragraphs, with the marks of Slack or without any.
 pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_>)) {
     let source = &shallow(source);
-    let mut text =
-        Paragraphs { put, slack, lines: 0, begun: false, is_fresh: true, quotes: 0, lists: Vec::new(), link: None };
+    let mut text = Paragraphs {
+        put,
+        slack,
+        lines: 0,
+        begun: false,
+        is_fresh: true,
+        quotes: 0,
+        was_quoted: false,
+        lists: Vec::new(),
+        link: None,
+    };
+    let mut picture = None;
     let mut code: Option<String> = None;
     let mut is_first_cell = true;
     // Words in one piece: what stands beside a mark tells whether it is one.
@@ -75,6 +85,11 @@ pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_
                     text.begin_link(&format!("mailto:{dest_url}"))
                 }
                 Tag::Link { dest_url, .. } => text.begin_link(&dest_url),
+                // Slack shows no picture in a text, but leads to it.
+                Tag::Image { dest_url, .. } if slack && text.link.is_none() && leads_somewhere(&dest_url) => {
+                    text.begin_link(&dest_url);
+                    picture = Some(dest_url);
+                }
                 tag => text.mark(slack_mark(&tag.to_end())),
             },
             Event::End(tag) => match tag {
@@ -88,6 +103,13 @@ pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_
                 TagEnd::BlockQuote(_) => text.quotes -= 1,
                 TagEnd::List(_) => drop(text.lists.pop()),
                 TagEnd::Link => text.end_link(),
+                TagEnd::Image if picture.is_some() => {
+                    let is_without_words = text.link.as_ref().is_some_and(|(_, words)| words.is_empty());
+                    if let Some(address) = picture.take().filter(|_| is_without_words) {
+                        text.words(&address);
+                    }
+                    text.end_link();
+                }
                 tag => text.mark(slack_mark(&tag)),
             },
             _ => {}
@@ -118,6 +140,8 @@ struct Paragraphs<'p> {
     /// Whether a block was begun by something that nothing has followed yet.
     is_fresh: bool,
     quotes: usize,
+    /// Whether what came last was quoted.
+    was_quoted: bool,
     /// The number of the next item, if they have any.
     lists: Vec<Option<u64>>,
     /// The address and the words of the link that it is in.
@@ -138,10 +162,11 @@ impl Paragraphs<'_> {
         if !begun {
             (self.put)(MarkdownPiece::Markup(quote));
         }
-        for _ in 0..if begun { lines } else { 0 } {
+        for i in 1..=if begun { lines } else { 0 } {
             (self.put)(MarkdownPiece::Markup("\n"));
-            (self.put)(MarkdownPiece::Markup(quote));
+            (self.put)(MarkdownPiece::Markup(if i == lines || self.was_quoted { quote } else { "" }));
         }
+        self.was_quoted = self.quotes > 0;
     }
 
     fn words(&mut self, words: &str) {
@@ -240,7 +265,8 @@ mod tests {
                 "See the site (https://x.y/?a=1&b=|) or https://x.y or a@x.y.",
                 "See <https://x.y/?a=1&amp;b=%7C|the site> or <https://x.y|https://x.y> or <mailto:a@x.y|a@x.y>.",
             ),
-            ("[a](javascript:x) ![alt](https://x.y/a.png)", "a alt", "a alt"),
+            ("[a](javascript:x) ![alt](https://x.y/a.png)", "a alt", "a <https://x.y/a.png|alt>"),
+            ("- a\n\n> q", "- a\n\nq", "• a\n\n> q"),
             (
                 "So:\n\n- one\n- two\n  1. a\n  2. b\n- three\n\nEnd",
                 "So:\n\n- one\n- two\n  1. a\n  2. b\n- three\n\nEnd",
