@@ -244,6 +244,10 @@ fn mismatch(schema: &Value, value: &Value) -> Option<String> {
     if value.is_null() {
         return None;
     }
+    if let Some(schemas) = schema.get("anyOf").and_then(Value::as_array) {
+        // A schema or null.
+        return schemas.iter().find(|it| it["type"] != "null").and_then(|it| mismatch(it, value));
+    }
     if let Some(names) = schema.get("enum").and_then(Value::as_array) {
         let is_known =
             names.contains(value) || value.as_bool().is_some_and(|it| names.contains(&json!(it.to_string())));

@@ -47,6 +47,7 @@ const KINDS: &[&str] = &[
     "a page of messages goes on from a cursor",
     "a cursor is of another list",
     "a cursor is made up",
+    "a limit of the outbox is no size",
     "a message goes out by email",
     "a message goes out by sms",
     "a message goes out by push",
@@ -590,6 +591,12 @@ impl Model<'_> {
 
     /// The position that a page's cursor stands for in this list.
     fn position(&mut self, page: &Page, list: Option<&String>) -> Result<u64, Answer> {
+        // Courier's lists make the best of a limit that is none.
+        let is_size = |limit: &str| limit.parse().is_ok_and(|limit: usize| (1..=1000).contains(&limit));
+        if list.is_none() && page.limit.is_some_and(|limit| !is_size(limit)) {
+            self.seen.saw("a limit of the outbox is no size");
+            return Err(Answer::refusal(400, "limit: expected a whole number from 1 to 1000"));
+        }
         let Some(cursor) = &page.cursor else { return Ok(0) };
         match self.cursors.iter().find(|(known, _)| known == cursor) {
             Some((_, (of, position))) if of.as_ref() == list => {
