@@ -271,14 +271,14 @@ const stories = {
     await page.keyboard.press('/');
     await page.keyboard.type('new');
     const first = await comes('q=new');
-    const heard = page.evaluate(async () => {
+    // It listens before there is anything to hear.
+    await page.evaluate(async () => {
       const { live } = await import(document.querySelector('script[type=module]').src.replace('app.js', 'live.js'));
-      await new Promise((resolve) => live.listen((news) => news.made && resolve()));
-      // Longer than any pause between looks.
-      await new Promise((resolve) => setTimeout(resolve, 600));
+      window.heard = new Promise((resolve) => live.listen((news) => news.made && resolve()));
     });
     await daemon.call('POST', '/send', { message: { to: { email: 'new@example.com' }, content: { title: 'New', body: 'b' } } });
-    await heard;
+    // And then longer than any pause between looks.
+    await page.evaluate(() => window.heard.then(() => new Promise((resolve) => setTimeout(resolve, 600))));
     equal(held.filter(({ url }) => url.includes('after=')).length, 0, 'what is asked beside the new list');
     first.go();
     (await comes('after=')).go();
