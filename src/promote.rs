@@ -74,9 +74,10 @@ pub fn run(flags: &Promote, out: &LineOutput) -> Result<()> {
         say(out, format_args!("POST {}/bulk {{\"message\":{}}}", flags.to, job.definition));
         let first = users(&from, &flags.job_id, 0, 1)?;
         if let Some(user) = first.first() {
-            say(out, format_args!("POST {}/bulk/{{job_id}} {{\"users\":[{}, ...]}}", flags.to, sent(user)));
+            let more = if job.received > 1 { ", ..." } else { "" };
+            say(out, format_args!("POST {}/bulk/{{job_id}} {{\"users\":[{}{more}]}}", flags.to, sent(user)));
         }
-        say(out, format_args!("  {} users in calls of {}, {calls} calls", job.received, flags.batch));
+        say(out, format_args!("  users: {}, in calls of {}: {calls}", job.received, flags.batch));
         if !flags.no_run {
             say(out, format_args!("POST {}/bulk/{{job_id}}/run", flags.to));
         }
@@ -100,10 +101,10 @@ pub fn run(flags: &Promote, out: &LineOutput) -> Result<()> {
     let received = there.received.min(job.received);
     let first = received / flags.batch * flags.batch;
     if first > 0 {
-        say(out, format_args!("{first} of its users are there already"));
+        say(out, format_args!("users that are there already: {first}"));
     }
     let refused = add(&from, &to, flags, (job_id, &job), first)?;
-    say(out, format_args!("{} users were sent{}", job.received - first, refusals(refused)));
+    say(out, format_args!("users sent: {}{}", job.received - first, refusals(refused)));
     if !flags.no_run {
         to.post(&format!("/bulk/{job_id}/run"), &key("run"), "{}")?;
         say(out, "It runs.");
@@ -157,7 +158,7 @@ fn users(from: &Side, job_id: &str, at: u64, count: u64) -> Result<Vec<User>> {
 /// whenever it is sent.
 fn sent(user: &User) -> String {
     let text = user.user.get();
-    let names_someone = ["recipient", "to", "profile"].iter().any(|name| {
+    let names_someone = ["recipient", "user_id", "to", "profile"].iter().any(|name| {
         serde_json::from_str::<Value>(text).is_ok_and(|it| it.get(name).is_some_and(|value| !value.is_null()))
     });
     match text.strip_prefix('{').map(str::trim_start) {

@@ -62,7 +62,7 @@ fn a_job_is_created_filled_and_run_elsewhere_and_no_user_twice() {
     let live = there.customer("live");
     let ended = promote(&here, &there, &job_id, &["--batch", "500"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
-    assert!(ended.stdout.contains("1050 users were sent\nIt runs.\n"), "{ended:?}");
+    assert!(ended.stdout.contains("users sent: 1050\nIt runs.\n"), "{ended:?}");
     live.post("/_bulkd/wait", &json!({ "settled": true })).ok(200);
     let (job, found) = arrived(&live);
     assert_eq!((&job["received"], &job["status"]), (&json!(USERS), &json!("COMPLETED")));
@@ -90,7 +90,7 @@ fn what_is_broken_off_goes_on_where_it_was() {
     assert_eq!(arrived(&live).0["received"], 400);
     let ended = promote(&here, &there, &job_id, &["--batch", "400", "--no-run"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.stdout.contains("400 of its users are there already\n650 users were sent\n"), "{ended:?}");
+    assert!(ended.stdout.contains("users that are there already: 400\nusers sent: 650\n"), "{ended:?}");
     let (job, found) = arrived(&live);
     assert_eq!((&job["received"], &job["status"]), (&json!(USERS), &json!("CREATED")));
     assert_eq!(found, recipients);
@@ -105,7 +105,7 @@ fn a_dry_run_shows_what_would_be_sent_and_sends_nothing() {
     let job_id = acme.create(newsletter());
     let (_, exact) = (
         "",
-        r#"{"recipient":"ada","profile":{"email":"ada@example.com"},"data":{"n":1.50,"big":12345678901234567890123}}"#,
+        r#"{"user_id":"ada","profile":{"email":"ada@example.com"},"data":{"n":1.50,"big":12345678901234567890123}}"#,
     );
     acme.send("POST", &format!("/bulk/{job_id}"), Some(&format!(r#"{{"users":[{exact}]}}"#))).ok(200);
     let ended = promote(&here, &there, &job_id, &["--dry-run"]);
