@@ -294,7 +294,8 @@ fn thousands_of_idle_connections_cost_little_beside_forty_busy_ones() {
         }
         assert!(busy.iter().all(Peer::is_answered));
     }
-    assert!(crowded.threads() <= threads + 40, "{} threads", crowded.threads());
+    // A client that has its answer asks again before the thread that has queued its change is free.
+    assert!(crowded.threads() <= threads + 2 * 40, "{} threads, {threads} at first", crowded.threads());
     assert!(idle.iter().step_by(count / 100).all(Peer::is_answered));
     wait_until("their threads have ended", || crowded.threads() <= threads);
     drop((idle, busy));
