@@ -245,13 +245,16 @@ fn mismatch(schema: &Value, value: &Value) -> Option<String> {
         return None;
     }
     if let Some(schemas) = schema.get("anyOf").and_then(Value::as_array) {
-        // A schema or null.
-        return schemas.iter().find(|it| it["type"] != "null").and_then(|it| mismatch(it, value));
+        // A schema, and then what means none.
+        return schemas.first().and_then(|it| mismatch(it, value));
     }
     if let Some(names) = schema.get("enum").and_then(Value::as_array) {
         let is_known =
             names.contains(value) || value.as_bool().is_some_and(|it| names.contains(&json!(it.to_string())));
-        let names = names.iter().map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned));
+        let names = names
+            .iter()
+            .filter(|name| !name.is_null() && **name != "")
+            .map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned));
         return (!is_known).then(|| format!("one of {}", names.collect::<Vec<_>>().join(", ")));
     }
     let types: Vec<&str> = match schema.get("type") {

@@ -154,16 +154,19 @@ fn tag(path: &str) -> &str {
     }
 }
 
-/// The same, or the word `null`, which means none, as an empty value and `undefined` do.
+/// The same, or what means none: the word `null`, or an empty value.
 fn or_null(mut schema: Value) -> Value {
     if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut) {
-        values.push(Value::Null);
-    } else if let Some(kind) = schema.get_mut("type") {
-        *kind = json!([kind, "null"]);
-    } else {
-        return json!({ "anyOf": [schema, { "type": "null" }] });
+        values.extend([Value::Null, json!("")]);
+        return schema;
     }
-    schema
+    let Some(kind) = schema.get_mut("type") else {
+        return json!({ "anyOf": [schema, { "enum": [null, ""] }] });
+    };
+    let is_text = *kind == "string";
+    *kind = json!([kind, "null"]);
+    let takes_empty = is_text && !["minLength", "pattern", "format"].iter().any(|name| schema.get(name).is_some());
+    if takes_empty { schema } else { json!({ "anyOf": [schema, { "const": "" }] }) }
 }
 
 fn parameters(route: &Route, nouns: &Value) -> Vec<Value> {
