@@ -338,23 +338,20 @@ const LONGEST_WAIT_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Where a daemon answers: plain HTTP, as it speaks no other.
 fn base_url(text: &str) -> Result<String, &'static str> {
-    const EXPECTED: &str = "expected the URL of a daemon, such as http://127.0.0.1:4010";
-    let rest = text.trim_end_matches('/').strip_prefix("http://").ok_or(EXPECTED)?;
-    if rest.is_empty() || rest.contains(['/', '?', '#', '@']) {
-        return Err(EXPECTED);
-    }
-    Ok(format!("http://{rest}"))
+    without_path(text, &["http://"]).ok_or("expected the URL of a daemon, such as http://127.0.0.1:4010")
 }
 
 /// Where the API of a service is, by either scheme.
 fn service(text: &str) -> Result<String, &'static str> {
-    const EXPECTED: &str = "expected the URL of a service without a path, such as https://api.courier.com";
+    let base = without_path(text, &["https://", "http://"]);
+    base.ok_or("expected the URL of a service without a path, such as https://api.courier.com")
+}
+
+/// A URL of one of these schemes that names a host and no more, without a slash behind it.
+fn without_path(text: &str, schemes: &[&str]) -> Option<String> {
     let base = text.trim_end_matches('/');
-    let rest = base.strip_prefix("https://").or(base.strip_prefix("http://")).ok_or(EXPECTED)?;
-    if rest.is_empty() || rest.contains(['/', '?', '#', '@', ' ']) {
-        return Err(EXPECTED);
-    }
-    Ok(base.to_owned())
+    let host = schemes.iter().find_map(|scheme| base.strip_prefix(scheme))?;
+    (!host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])).then(|| base.to_owned())
 }
 
 /// The id of a job, as it can stand in a path.

@@ -65,11 +65,6 @@ fn free(wanted: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Prints a line.
-fn say(out: &LineOutput, line: impl std::fmt::Display) {
-    out.put(format!("{line}\n").as_bytes());
-}
-
 /// Has the machine show a page, if it has a way to.
 fn open(page: &str) {
     let (program, first): (&str, &[&str]) = match std::env::consts::OS {
@@ -89,7 +84,7 @@ fn play(app: &App, out: &LineOutput, exits: bool) -> Result<String> {
     // Whatever proxy the environment names, the daemon is here.
     let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
     let customer = Customer { base: format!("http://{}", app.address()), agent };
-    say(out, format_args!("bulkd answers on {}; its file is {}\n", customer.base, app.database().display()));
+    out.say(format_args!("bulkd answers on {}; its file is {}\n", customer.base, app.database().display()));
 
     let template_id = prepare(&customer, out)?;
     let definition = json!({ "message": { "template": template_id }, "data": { "month": "November" } });
@@ -99,24 +94,24 @@ fn play(app: &App, out: &LineOutput, exits: bool) -> Result<String> {
     let duplicates = ingest(&customer, out, &job_id)?;
     customer.post(&format!("/bulk/{job_id}/run"), &json!({}))?;
     step(out, "POST /bulk/{job_id}/run", "run it", "");
-    say(out, "");
+    out.say("");
 
     let job = watch(&customer, &job_id)?;
     let counters = ["received", "enqueued", "failures"].map(|name| format!("{name} {}", job[name]));
-    say(out, format_args!("  {}: {}\n", job["status"].as_str().unwrap_or_default(), counters.join(", ")));
+    out.say(format_args!("  {}: {}\n", job["status"].as_str().unwrap_or_default(), counters.join(", ")));
     let outcomes = outcomes(&customer, &job_id)?;
     show(out, &outcomes);
     let is_framed = send(&customer, out, &template_id)?;
 
-    say(out, "\nGo on with");
+    out.say("\nGo on with");
     for path in [format!("/bulk/{job_id}/users"), "/_bulkd/outbox?channel=sms&limit=3".to_owned()] {
-        say(out, format_args!("  curl -H 'Authorization: Bearer {KEY}' '{}{path}'", customer.base));
+        out.say(format_args!("  curl -H 'Authorization: Bearer {KEY}' '{}{path}'", customer.base));
     }
-    say(
-        out,
-        format_args!("  sqlite3 {} 'SELECT channel, address, subject FROM outbox LIMIT 5'", app.database().display()),
-    );
-    say(out, format_args!("or point Courier's SDKs here: COURIER_BASE_URL={} COURIER_API_KEY={KEY}", customer.base));
+    out.say(format_args!(
+        "  sqlite3 {} 'SELECT channel, address, subject FROM outbox LIMIT 5'",
+        app.database().display()
+    ));
+    out.say(format_args!("or point Courier's SDKs here: COURIER_BASE_URL={} COURIER_API_KEY={KEY}", customer.base));
 
     let as_expected = job
         == json!({
@@ -129,14 +124,14 @@ fn play(app: &App, out: &LineOutput, exits: bool) -> Result<String> {
     }
     let page = format!("{}/#/jobs/{job_id}?env={}", customer.base, Environment::of_key(KEY).handle());
     if !exits {
-        say(out, "\nbulkd stays up; Ctrl-C ends it and removes its file.");
+        out.say("\nbulkd stays up; Ctrl-C ends it and removes its file.");
     }
-    say(out, format_args!("\nLook at it in a browser: {page}"));
+    out.say(format_args!("\nLook at it in a browser: {page}"));
     Ok(page)
 }
 
 fn step(out: &LineOutput, call: &str, what: &str, outcome: &str) {
-    say(out, format!("  {call:<45}{what:<24}{outcome}").trim_end());
+    out.say(format!("  {call:<45}{what:<24}{outcome}").trim_end());
 }
 
 /// Stores a brand, a template that is published, and what is known of users before any job. Returns the template's id.
@@ -325,24 +320,24 @@ fn outcomes(customer: &Customer, job_id: &str) -> Result<BTreeMap<OutcomeKey, Ou
 
 /// How many messages went which way, and one of each as a person would read it.
 fn show(out: &LineOutput, outcomes: &BTreeMap<OutcomeKey, OutcomeCount>) {
-    say(out, format_args!("The outbox holds {} messages:", outcomes.values().map(|found| found.count).sum::<usize>()));
+    out.say(format_args!("The outbox holds {} messages:", outcomes.values().map(|found| found.count).sum::<usize>()));
     let went_out = |(outcome, _): &(&OutcomeKey, &OutcomeCount)| !outcome[0].is_empty();
     let (went_out, nowhere): (Vec<_>, Vec<_>) = outcomes.iter().partition(went_out);
     for ([channel, status, reason], OutcomeCount { count, first }) in went_out.into_iter().chain(nowhere) {
         let text = |name: &str| first[name].as_str().unwrap_or_default();
         match channel.as_str() {
             "" => {
-                say(out, format_args!("\n  {count:>3} {status} as {reason}, such as to {}", text("recipient")));
-                say(out, format_args!("      {}", text("error")));
+                out.say(format_args!("\n  {count:>3} {status} as {reason}, such as to {}", text("recipient")));
+                out.say(format_args!("      {}", text("error")));
             }
             channel => {
                 let provider = text("provider");
-                say(
-                    out,
-                    format_args!("\n  {count:>3} {status} by {channel} ({provider}), such as to {}", text("address")),
-                );
+                out.say(format_args!(
+                    "\n  {count:>3} {status} by {channel} ({provider}), such as to {}",
+                    text("address")
+                ));
                 let lines = [text("subject"), text("body")].into_iter().flat_map(str::lines);
-                lines.filter(|line| !line.trim().is_empty()).for_each(|line| say(out, format_args!("      {line}")));
+                lines.filter(|line| !line.trim().is_empty()).for_each(|line| out.say(format_args!("      {line}")));
             }
         }
     }
@@ -358,8 +353,8 @@ fn send(customer: &Customer, out: &LineOutput, template_id: &str) -> Result<bool
     let path = format!("/messages/{message_id}");
     let message = customer.get(&path)?;
     let status = message["status"].as_str().unwrap_or_default();
-    say(out, format_args!("\n  POST /send to grace@example.com: {message_id}, {status}; its HTML is at"));
-    say(out, format_args!("      curl -H 'Authorization: Bearer {KEY}' '{}{path}/output'", customer.base));
+    out.say(format_args!("\n  POST /send to grace@example.com: {message_id}, {status}; its HTML is at"));
+    out.say(format_args!("      curl -H 'Authorization: Bearer {KEY}' '{}{path}/output'", customer.base));
     let output = customer.get(&format!("{path}/output"))?;
     let html = output["results"][0]["content"]["html"].as_str().unwrap_or_default();
     Ok(status == "SENT" && html.contains(COLOR) && html.contains("Hello Grace"))

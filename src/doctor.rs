@@ -22,7 +22,7 @@ pub fn run(flags: &Doctor, out: &LineOutput) -> Result<ExitCode> {
     for item in items {
         print(item, out);
     }
-    say(out, format_args!("doctor: {}", found["summary"].as_str().unwrap_or_default()));
+    out.say(format_args!("doctor: {}", found["summary"].as_str().unwrap_or_default()));
     let level = |name: &str| Level::NAMES.iter().find(|(known, _)| *known == name).map(|(_, level)| *level);
     let worst = found["worst"].as_str().and_then(level);
     let fails = flags.fail_on.as_deref().and_then(level).is_some_and(|least| worst.is_some_and(|it| it >= least));
@@ -47,18 +47,13 @@ fn ask(flags: &Doctor) -> Result<Value> {
 
 fn print(item: &Value, out: &LineOutput) {
     let text = |name: &str| item[name].as_str().unwrap_or_default();
-    say(out, format_args!("{:<5} {}: {} ({})", text("level"), text("check"), text("title"), item["count"]));
+    out.say(format_args!("{:<5} {}: {} ({})", text("level"), text("check"), text("title"), item["count"]));
     for seen in item["seen"].as_array().into_iter().flatten() {
         let request = seen["request"].as_str().map(|it| format!(" [{it}]")).unwrap_or_default();
-        say(out, format_args!("        {}{request}", seen["what"].as_str().unwrap_or_default()));
+        out.say(format_args!("        {}{request}", seen["what"].as_str().unwrap_or_default()));
     }
     for (name, label) in [("why", "why"), ("advice", "do"), ("page", "see")] {
-        say(out, format_args!("      {label}: {}", text(name)));
+        out.say(format_args!("      {label}: {}", text(name)));
     }
-    say(out, "");
-}
-
-/// Prints a line.
-fn say(out: &LineOutput, line: impl std::fmt::Display) {
-    out.put(format!("{line}\n").as_bytes());
+    out.say("");
 }

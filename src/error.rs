@@ -62,6 +62,17 @@ impl fmt::Display for Stale {
 
 impl std::error::Error for Stale {}
 
+#[derive(Debug)]
+struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it has a bound of its own")
+    }
+}
+
+impl std::error::Error for Full {}
+
 impl Kind {
     /// HTTP status and Courier's error type.
     pub fn status_and_type(self) -> (u16, &'static str) {
@@ -115,6 +126,15 @@ impl Error {
     /// What a change was worked out from is no longer what is stored: it is to be worked out again.
     pub fn stale() -> Self {
         Error::unavailable("what this changes is changed all the time by others; try again later").caused_by(Stale)
+    }
+
+    /// What has a bound of its own is full, which says nothing of anything else.
+    pub fn full(message: impl Into<String>) -> Self {
+        Error::unavailable(message).caused_by(Full)
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.is::<Full>())
     }
 
     pub fn is_stale(&self) -> bool {

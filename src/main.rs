@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use bulkd::app::App;
-use bulkd::cli::{Backup, Cli, Command, Demo, Doctor, Promote, Restore, Serve};
+use bulkd::cli::{Backup, Cli, Command, Restore, Serve};
 use bulkd::error::{Error, Result};
 use bulkd::http::reachable;
 use bulkd::logging::{self, Logging};
@@ -32,14 +32,14 @@ fn main() -> ExitCode {
     raise_descriptor_limit();
     let outcome = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
         Command::Serve(flags) => serve(*flags),
-        Command::Demo(flags) => demo(&flags),
+        Command::Demo(flags) => printing(|out| demo::run(&flags, out, signals)).map(|()| ExitCode::SUCCESS),
         Command::Check { file } => check(&file).map(|()| ExitCode::SUCCESS),
         Command::Compact { file } => compact(&file).map(|()| ExitCode::SUCCESS),
         Command::Backup(flags) => backup(&flags).map(|()| ExitCode::SUCCESS),
         Command::Ready(flags) => ready::run(&flags).map(|()| ExitCode::SUCCESS),
         Command::Restore(flags) => restore(&flags).map(|()| ExitCode::SUCCESS),
-        Command::Doctor(flags) => ask_doctor(&flags),
-        Command::Promote(flags) => promote(&flags).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(flags) => printing(|out| doctor::run(&flags, out)),
+        Command::Promote(flags) => printing(|out| promote::run(&flags, out)).map(|()| ExitCode::SUCCESS),
     };
     match outcome {
         Ok(code) => code,
@@ -98,25 +98,12 @@ fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {
     placed
 }
 
-fn demo(flags: &Demo) -> Result<ExitCode> {
+/// Runs a command that prints lines, and waits until they are printed.
+fn printing<T>(run: impl FnOnce(&LineOutput) -> Result<T>) -> Result<T> {
     let output = output()?;
-    let played = demo::run(flags, &output, signals);
+    let outcome = run(&output);
     output.flush();
-    played.map(|()| ExitCode::SUCCESS)
-}
-
-fn ask_doctor(flags: &Doctor) -> Result<ExitCode> {
-    let output = output()?;
-    let asked = doctor::run(flags, &output);
-    output.flush();
-    asked
-}
-
-fn promote(flags: &Promote) -> Result<()> {
-    let output = output()?;
-    let promoted = promote::run(flags, &output);
-    output.flush();
-    promoted
+    outcome
 }
 
 fn check(file: &std::path::Path) -> Result<()> {

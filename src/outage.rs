@@ -78,11 +78,11 @@ impl Outage {
         }
     }
 
-    /// Takes note of what work has come to. Only what is not available now is an outage.
+    /// Takes note of what work has come to. Only what is not available now is an outage, and not for its own bound.
     pub fn watch<T>(&self, result: Result<T>) -> Result<T> {
         match &result {
             Ok(_) => self.succeeded(),
-            Err(error) if error.kind() == Kind::Unavailable => self.failed(error),
+            Err(error) if error.kind() == Kind::Unavailable && !error.is_full() => self.failed(error),
             Err(_) => {}
         }
         result

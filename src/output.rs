@@ -48,6 +48,11 @@ impl LineOutput {
         Ok(LineOutput(shared))
     }
 
+    /// Puts a line on its way.
+    pub fn say(&self, line: impl std::fmt::Display) {
+        self.put(format!("{line}\n").as_bytes());
+    }
+
     /// Puts whole lines on their way, each with its line feed.
     pub fn put(&self, lines: &[u8]) {
         let mut waiting = self.0.waiting();

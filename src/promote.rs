@@ -71,17 +71,17 @@ pub fn run(flags: &Promote, out: &LineOutput) -> Result<()> {
     let JobAnswer { job } = from.read(&format!("/bulk/{}", flags.job_id))?;
     let calls = job.received.div_ceil(flags.batch);
     if flags.dry_run {
-        say(out, format_args!("POST {}/bulk {{\"message\":{}}}", flags.to, job.definition));
+        out.say(format_args!("POST {}/bulk {{\"message\":{}}}", flags.to, job.definition));
         let first = users(&from, &flags.job_id, 0, 1)?;
         if let Some(user) = first.first() {
             let more = if job.received > 1 { ", ..." } else { "" };
-            say(out, format_args!("POST {}/bulk/{{job_id}} {{\"users\":[{}{more}]}}", flags.to, sent(user)));
+            out.say(format_args!("POST {}/bulk/{{job_id}} {{\"users\":[{}{more}]}}", flags.to, sent(user)));
         }
-        say(out, format_args!("  users: {}, in calls of {}: {calls}", job.received, flags.batch));
+        out.say(format_args!("  users: {}, in calls of {}: {calls}", job.received, flags.batch));
         if !flags.no_run {
-            say(out, format_args!("POST {}/bulk/{{job_id}}/run", flags.to));
+            out.say(format_args!("POST {}/bulk/{{job_id}}/run", flags.to));
         }
-        say(out, "Nothing was sent.");
+        out.say("Nothing was sent.");
         return Ok(());
     }
 
@@ -91,23 +91,23 @@ pub fn run(flags: &Promote, out: &LineOutput) -> Result<()> {
     let Some(job_id) = created["jobId"].as_str() else {
         return Err(Error::startup(format!("POST {}/bulk: expected a jobId in the answer, found {created}", flags.to)));
     };
-    say(out, format_args!("{} is {job_id} at {}", flags.job_id, flags.to));
+    out.say(format_args!("{} is {job_id} at {}", flags.job_id, flags.to));
     let JobAnswer { job: there } = to.read(&format!("/bulk/{job_id}"))?;
     if there.status != "CREATED" {
-        say(out, format_args!("It was run there before, and is {}.", there.status));
+        out.say(format_args!("It was run there before, and is {}.", there.status));
         return Ok(());
     }
     // Whole calls only: a key stands for one body.
     let received = there.received.min(job.received);
     let first = received / flags.batch * flags.batch;
     if first > 0 {
-        say(out, format_args!("users that are there already: {first}"));
+        out.say(format_args!("users that are there already: {first}"));
     }
     let refused = add(&from, &to, flags, (job_id, &job), first)?;
-    say(out, format_args!("users sent: {}{}", job.received - first, refusals(refused)));
+    out.say(format_args!("users sent: {}{}", job.received - first, refusals(refused)));
     if !flags.no_run {
         to.post(&format!("/bulk/{job_id}/run"), &key("run"), "{}")?;
-        say(out, "It runs.");
+        out.say("It runs.");
     }
     Ok(())
 }
@@ -158,9 +158,8 @@ fn users(from: &Side, job_id: &str, at: u64, count: u64) -> Result<Vec<User>> {
 /// whenever it is sent.
 fn sent(user: &User) -> String {
     let text = user.user.get();
-    let names_someone = ["recipient", "user_id", "to", "profile"].iter().any(|name| {
-        serde_json::from_str::<Value>(text).is_ok_and(|it| it.get(name).is_some_and(|value| !value.is_null()))
-    });
+    let members: Value = serde_json::from_str(text).unwrap_or_default();
+    let names_someone = ["recipient", "user_id", "to", "profile"].iter().any(|name| !members[*name].is_null());
     match text.strip_prefix('{').map(str::trim_start) {
         Some(rest) if !names_someone => {
             let comma = if rest.starts_with('}') { "" } else { "," };
@@ -256,9 +255,4 @@ impl Side {
     fn failed(&self, method: &str, path: &str, why: &dyn std::fmt::Display) -> Error {
         Error::startup(format!("{method} {}{path}: {why}", self.base))
     }
-}
-
-/// Prints a line.
-fn say(out: &LineOutput, line: impl std::fmt::Display) {
-    out.put(format!("{line}\n").as_bytes());
 }

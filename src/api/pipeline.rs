@@ -51,12 +51,11 @@ enum RequestOutcome {
     Reply(Reply),
 }
 
-const WAIT_PATH: &str = "/_bulkd/wait";
-
-/// Refuses a body that nobody reads.
+/// Refuses a body that a route of our own does not read.
 fn check_no_body(request: &Request, route: &Route) -> Result<()> {
     let sent = request.body.trim_ascii();
-    if !route.read().is_empty()
+    if !is_our_own(route.path)
+        || !route.read().is_empty()
         || matches!(request.method(), Method::Get | Method::Head)
         || matches!(sent, b"" | b"{}" | b"[]" | b"null")
     {
@@ -209,6 +208,7 @@ impl Api {
             }
         };
         self.check_query(&request, route, &environment)?;
+        check_no_body(&request, route)?;
         self.seeder.ensure_seeded(&self.store, &environment)?;
         if let Some(reply) = self.before(exchange, &request) {
             return Ok(reply.into());
@@ -346,7 +346,6 @@ impl Api {
         query::check(request.query(), route.query)?;
         if is_our_own(route.path) {
             query::check_our_own(request.query(), route.query)?;
-            check_no_body(request, route)?;
         }
         for name in query::unknown(request.query(), route.query) {
             let (method, path) = (&route.method, route.path);
@@ -440,17 +439,12 @@ impl Api {
     /// The reply to a request, after all that it has changed is committed.
     fn finish(&self, exchange: &mut Exchange, outcome: Result<RequestOutcome>) -> Reply {
         let is_unauthorized = outcome.as_ref().is_err_and(|error| error.kind() == Kind::Unauthorized);
-        let outage = match exchange.method() {
-            Method::Get => &self.reads,
-            _ => &self.changes,
-        };
-        // One that waits changes nothing, and is refused for its own sake.
-        let is_wait = exchange.route.is_some_and(|route| route.path == WAIT_PATH);
+        let outage = if *exchange.method() == Method::Get { &self.reads } else { &self.changes };
         let outcome = outcome.map_err(|error| match error.kind() {
             Kind::NotFound => self.store.check_contents().err().unwrap_or(error),
             _ => error,
         });
-        let reply = match if is_wait { outcome } else { outage.watch(outcome) } {
+        let reply = match outage.watch(outcome) {
             Ok(RequestOutcome::Reply(reply)) => reply,
             Ok(RequestOutcome::Answer(answer)) => {
                 let body = Beginning::of(answer.body.beginning(), answer.body.len());

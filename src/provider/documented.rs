@@ -4,6 +4,8 @@
 //! Without a table are Teams, OneSignal, Airship, SNS and the generic form: their lists are too long or too open to be
 //! sure of. What is open (`...`) in a table is so for the same reason.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use crate::json::kind;
@@ -128,45 +130,56 @@ const EXPO_BESIDE: &str = "{ttl?: integer, expiration?: integer, priority?: 'def
     mutableContent?: boolean, _contentAvailable?: boolean, interruptionLevel?: 'active' | 'critical' | 'passive' | \
     'time-sensitive', richContent?: {image?: string}, subtitle?: string, to?: string | [string], ...}";
 
-fn of_body(form: RequestForm) -> Option<&'static str> {
-    Some(match form {
-        RequestForm::Sendgrid => SENDGRID,
-        RequestForm::Postmark => POSTMARK,
-        RequestForm::Mailgun => MAILGUN,
-        RequestForm::Mailjet => MAILJET,
-        RequestForm::Mandrill => MANDRILL,
-        RequestForm::Resend => RESEND,
-        RequestForm::Sparkpost => SPARKPOST,
-        RequestForm::Ses => SES,
-        RequestForm::Twilio => TWILIO,
-        RequestForm::Messagebird => MESSAGEBIRD,
-        RequestForm::Plivo => PLIVO,
-        RequestForm::Telnyx => TELNYX,
-        RequestForm::Vonage => VONAGE,
-        RequestForm::Fcm => FCM,
-        RequestForm::Apns => APNS,
-        RequestForm::Expo => EXPO,
-        RequestForm::Slack => SLACK,
-        RequestForm::Discord => DISCORD,
-        _ => return None,
-    })
+const TABLES: [(RequestForm, &str); 18] = [
+    (RequestForm::Sendgrid, SENDGRID),
+    (RequestForm::Postmark, POSTMARK),
+    (RequestForm::Mailgun, MAILGUN),
+    (RequestForm::Mailjet, MAILJET),
+    (RequestForm::Mandrill, MANDRILL),
+    (RequestForm::Resend, RESEND),
+    (RequestForm::Sparkpost, SPARKPOST),
+    (RequestForm::Ses, SES),
+    (RequestForm::Twilio, TWILIO),
+    (RequestForm::Messagebird, MESSAGEBIRD),
+    (RequestForm::Plivo, PLIVO),
+    (RequestForm::Telnyx, TELNYX),
+    (RequestForm::Vonage, VONAGE),
+    (RequestForm::Fcm, FCM),
+    (RequestForm::Apns, APNS),
+    (RequestForm::Expo, EXPO),
+    (RequestForm::Slack, SLACK),
+    (RequestForm::Discord, DISCORD),
+];
+
+/// The tables as shapes. Every message to some of the providers is held to one.
+static SHAPES: LazyLock<Vec<(RequestForm, Shape<'static>)>> =
+    LazyLock::new(|| TABLES.iter().filter_map(|(form, table)| Some((*form, Shape::read(table)?))).collect());
+static EXPO_BESIDE_SHAPE: LazyLock<Option<Shape<'static>>> = LazyLock::new(|| Shape::read(EXPO_BESIDE));
+
+/// The pointers at which members of a body are not what the table has, as they were sent; `at` stands before them.
+fn misfits(form: RequestForm, members: &Map<String, Value>, at: &str) -> Vec<(String, Misfit)> {
+    let mut found = Vec::new();
+    if let Some((_, shape)) = SHAPES.iter().find(|(it, _)| *it == form) {
+        let (known, spelled) = known_names(form, members);
+        shape.misfits(&known, &mut at.to_owned(), &mut |pointer, what| {
+            found.push((as_spelled(&spelled, pointer), what));
+        });
+    }
+    found
 }
 
 /// What of an override the provider does not document, by its pointers, and why nothing comes of it.
 pub fn slips(provider: Provider, over: &Value) -> Vec<(String, String)> {
     let form = provider.row().form;
     let mut found = Vec::new();
-    if let (Some(shape), Some(Value::Object(body))) = (of_body(form).and_then(Shape::read), over.get("body")) {
+    if let Some(Value::Object(body)) = over.get("body") {
         let nested = body.get("message").and_then(Value::as_object).filter(|_| form == RequestForm::Fcm);
         let at = if nested.is_some() { "/body/message" } else { "/body" };
-        let (known, spelled) = known_names(form, nested.unwrap_or(body));
-        shape.misfits(&known, &mut at.to_owned(), &mut |pointer, what| {
-            found.push((as_spelled(&spelled, pointer), what));
-        });
+        found = misfits(form, nested.unwrap_or(body), at);
     }
     match form {
         RequestForm::Expo => {
-            if let Some(shape) = Shape::read(EXPO_BESIDE) {
+            if let Some(shape) = &*EXPO_BESIDE_SHAPE {
                 shape.misfits(over, &mut String::new(), &mut |pointer, what| found.push((pointer.to_owned(), what)));
             }
         }
@@ -174,12 +187,7 @@ pub fn slips(provider: Provider, over: &Value) -> Vec<(String, String)> {
             let members = ["android", "apns", "fcm_options", "notification", "webpush"];
             let beside = over.as_object().into_iter().flatten().filter(|(name, _)| members.contains(&name.as_str()));
             let beside: Map<String, Value> = beside.map(|(name, value)| (name.clone(), value.clone())).collect();
-            let (known, spelled) = known_names(form, &beside);
-            if let Some(shape) = Shape::read(FCM) {
-                shape.misfits(&known, &mut String::new(), &mut |pointer, what| {
-                    found.push((as_spelled(&spelled, pointer), what));
-                });
-            }
+            found.extend(misfits(form, &beside, ""));
         }
         _ => {}
     }
@@ -270,24 +278,19 @@ fn with_underscores(name: &str) -> String {
 
 /// What FCM says to a member that it does not know, or that is of another type.
 pub fn fcm_refusal(message: &Value) -> Option<String> {
-    let (known, spelled) = known_names(RequestForm::Fcm, message.as_object()?);
-    let mut refusal = None;
-    Shape::read(FCM)?.misfits(&known, &mut String::new(), &mut |pointer, what| {
-        let pointer = as_spelled(&spelled, pointer);
-        let (outer, name) = pointer.rsplit_once('/').unwrap_or_default();
-        refusal.get_or_insert_with(|| match what {
-            Misfit::Unknown => format!(
-                "INVALID_ARGUMENT: Invalid JSON payload received. Unknown name \"{name}\" at 'message{}': Cannot find field.",
-                outer.replace('/', ".")
-            ),
-            Misfit::Expected(_) => format!(
-                "INVALID_ARGUMENT: Invalid value at 'message{}', {}",
-                pointer.replace('/', "."),
-                message.pointer(&pointer).unwrap_or(&Value::Null)
-            ),
-        });
-    });
-    refusal
+    let (pointer, what) = misfits(RequestForm::Fcm, message.as_object()?, "").into_iter().next()?;
+    let (outer, name) = pointer.rsplit_once('/').unwrap_or_default();
+    Some(match what {
+        Misfit::Unknown => format!(
+            "INVALID_ARGUMENT: Invalid JSON payload received. Unknown name \"{name}\" at 'message{}': Cannot find field.",
+            outer.replace('/', ".")
+        ),
+        Misfit::Expected(_) => format!(
+            "INVALID_ARGUMENT: Invalid value at 'message{}', {}",
+            pointer.replace('/', "."),
+            message.pointer(&pointer).unwrap_or(&Value::Null)
+        ),
+    })
 }
 
 #[cfg(test)]
@@ -298,10 +301,8 @@ mod tests {
 
     #[test]
     fn every_table_can_be_read() {
-        for provider in Provider::ALL {
-            if let Some(table) = of_body(provider.row().form) {
-                assert!(Shape::read(table).is_some(), "{}", provider.name());
-            }
+        for (form, table) in TABLES {
+            assert!(Shape::read(table).is_some(), "{form:?}");
         }
         assert!(Shape::read(EXPO_BESIDE).is_some());
     }

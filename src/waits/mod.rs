@@ -186,7 +186,7 @@ impl Waits {
         self.store.changes_bell().ring();
         match has_room {
             true => Ok(reply),
-            false => Err(Error::unavailable(format!("{WAITING} requests wait already; try again later"))),
+            false => Err(Error::full(format!("{WAITING} requests wait already; try again later"))),
         }
     }
 
