@@ -157,6 +157,32 @@ fn a_sound_file_that_is_copied_over_is_noticed_and_left_as_it_was_copied() {
     }
 }
 
+#[test]
+fn a_sound_file_that_is_copied_over_while_the_log_is_copied_is_noticed() {
+    use std::os::unix::fs::FileExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (other, database) = (another(folder.path(), "other.db", 6_000), folder.path().join("bulkd.db"));
+    let daemon = serve(&database);
+    let customer = daemon.customer("acme");
+    let create = || customer.create(newsletter());
+    // Its tag comes into the database with the first copy.
+    create();
+    let shell = rusqlite::Connection::open(&database).unwrap();
+    shell.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+    create();
+    // What SQLite notes in its shared memory before it copies: how many frames are to be copied, of which none is yet.
+    // Source: "The WAL-Index File Format".
+    let shared = fs::File::options().write(true).open(folder.path().join("bulkd.db-shm")).unwrap();
+    shared.write_all_at(&1_000_000_u32.to_ne_bytes(), 128).unwrap();
+    fs::copy(&other, &database).unwrap();
+    for _ in 0..3 {
+        assert!(missing(&customer).contains("was written over"));
+    }
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code, Some(1));
+    assert!(fs::read(other).unwrap() == fs::read(&database).unwrap(), "it was written to");
+}
+
 /// On the file systems that say at once when a file was written.
 #[test]
 #[cfg(target_os = "linux")]

@@ -3,11 +3,13 @@
 //!
 //! Beside a log the database is written by copies of the log alone, ours or another program's. Each copy is noted in the
 //! memory that the connections share (`-shm`), before and after. A database that was written without one was written over,
-//! however sound it looks.
+//! however sound it looks. One that was written while a copy was under way is ours only if it has our tag.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
 
 use super::file::with_suffix;
 use crate::error::{Error, Result};
@@ -36,6 +38,9 @@ struct Held {
     /// say it later, when nothing was.
     #[cfg(unix)]
     is_prompt: bool,
+    /// Where the database says which one it is, once that is known.
+    #[cfg(unix)]
+    tag: Option<tag::Tag>,
     /// What is wrong with what the files hold. Nothing mends that while they are open.
     damage: Option<&'static str>,
 }
@@ -73,8 +78,22 @@ impl InPlace {
             header: [0; 100],
             #[cfg(unix)]
             is_prompt,
+            #[cfg(unix)]
+            tag: None,
             damage: None,
         }))))
+    }
+
+    /// From now on the database also has to have the tag that `conn` finds in it: no other database has the same.
+    pub fn expect_tag(&self, conn: &Connection) -> rusqlite::Result<()> {
+        #[cfg(unix)]
+        {
+            let mut tag = tag::Tag::find(conn)?;
+            let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            tag.is_in(&held.file);
+            held.tag = Some(tag);
+        }
+        Ok(())
     }
 
     /// Refuses a change that would be lost. Costs a few microseconds.
@@ -196,6 +215,9 @@ impl Held {
             {
                 return Err(Problem::Damage(WRITTEN_OVER));
             }
+            if open.len() > 0 && self.tag.as_mut().is_some_and(|tag| !tag.is_in(&self.file)) {
+                return Err(Problem::Damage(WRITTEN_OVER));
+            }
         }
         self.bytes = open.len();
         self.seen = log.as_ref().map(|log| (written, log.copied));
@@ -239,6 +261,58 @@ enum Problem {
     Place(&'static str),
     /// With what a file holds.
     Damage(&'static str),
+}
+
+/// The text by which a database is known from all others: the one that is a part of its messages' ids.
+#[cfg(unix)]
+mod tag {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
+    use rusqlite::Connection;
+
+    pub struct Tag {
+        text: String,
+        /// Where the page lies that has it, and how long a page is. A `VACUUM` moves it.
+        page_at: u64,
+        page_bytes: usize,
+        /// A new database has it in its log alone until that is copied.
+        was_there: bool,
+    }
+
+    impl Tag {
+        pub fn find(conn: &Connection) -> rusqlite::Result<Self> {
+            let text = conn.query_row("SELECT message_tag FROM file", [], |row| row.get(0))?;
+            // A table of one row is one page.
+            let sql = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'file'";
+            let page: u64 = conn.query_row(sql, [], |row| row.get(0))?;
+            let page_bytes: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+            let page_at = page.saturating_sub(1).saturating_mul(u64::from(page_bytes));
+            Ok(Tag { text, page_at, page_bytes: page_bytes as usize, was_there: false })
+        }
+
+        /// Whether this database has it, or has not come to have it yet. It costs the reading of a page, and of all of them
+        /// where it is not where it was.
+        pub fn is_in(&mut self, database: &File) -> bool {
+            if self.is_in_page(database, self.page_at) {
+                self.was_there = true;
+                return true;
+            }
+            if !self.was_there {
+                return true;
+            }
+            let bytes = database.metadata().map_or(0, |metadata| metadata.len());
+            let moved = (0..bytes).step_by(self.page_bytes.max(512)).find(|at| self.is_in_page(database, *at));
+            self.page_at = moved.unwrap_or(self.page_at);
+            moved.is_some()
+        }
+
+        fn is_in_page(&self, database: &File, at: u64) -> bool {
+            let mut page = vec![0; self.page_bytes];
+            let is_read = database.read_exact_at(&mut page, at).is_ok();
+            is_read && page.windows(self.text.len()).any(|text| text == self.text.as_bytes())
+        }
+    }
 }
 
 /// The write-ahead log, and what the connections say of it in the memory that they share. Source: "The WAL-Index File
