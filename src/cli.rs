@@ -8,7 +8,7 @@ use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock::ClockStart;
-use crate::config::{Config, default_limits, default_workers};
+use crate::config::{Config, Tls, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
 use crate::model::webhook::Destination;
@@ -58,6 +58,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Create a job that was built here in another place, such as the real service, with its users, and run it there.
     Promote(Promote),
+    /// Print the certificate of the authority that vouches for --tls.
+    Ca(Ca),
 }
 
 #[derive(Args, Debug)]
@@ -73,6 +75,19 @@ pub struct Serve {
     /// Use a database file that is thrown away at the end, instead of --db.
     #[arg(long, env = "BULKD_EPHEMERAL", value_parser = FalseyValueParser::new())]
     pub ephemeral: bool,
+
+    /// Speak https, with a certificate that is made at the start for localhost, 127.0.0.1, ::1, api.courier.com and the names
+    /// of --listen and --allow-host. `bulkd ca` prints who vouches for it.
+    #[arg(long, env = "BULKD_TLS", value_parser = FalseyValueParser::new())]
+    pub tls: bool,
+
+    /// Speak https with this certificate, in PEM, with those that lead to its root behind it.
+    #[arg(long, value_name = "FILE", env = "BULKD_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert, in PEM and unencrypted.
+    #[arg(long, value_name = "FILE", env = "BULKD_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
 
     /// Accept this API key, and no others but those given. Repeatable; in the environment separated by commas. Without
     /// it, every key is accepted. Each key has an environment of its own.
@@ -244,6 +259,10 @@ pub struct Doctor {
     #[arg(long, value_name = "KEY", env = "COURIER_API_KEY", hide_env_values = true, value_parser = api_key)]
     pub api_key: String,
 
+    /// Whom to trust where the daemon speaks https: certificates in PEM.
+    #[arg(long, value_name = "FILE", env = "SSL_CERT_FILE")]
+    pub ca: Option<PathBuf>,
+
     /// End with exit code 3 if something of this level or worse was found.
     #[arg(long, value_name = "LEVEL", value_parser = ["info", "warn", "error"])]
     pub fail_on: Option<String>,
@@ -285,6 +304,13 @@ pub struct Promote {
     pub dry_run: bool,
 }
 
+#[derive(Args, Debug)]
+pub struct Ca {
+    /// The database file that the authority is kept beside. The authority is made if there is none.
+    #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
+    pub db: PathBuf,
+}
+
 impl Serve {
     /// The settings that these flags mean.
     pub fn config(self) -> Config {
@@ -310,6 +336,10 @@ impl Serve {
             test_clock: self.test_clock,
             seed_ids: self.seed_ids,
             ui_dir: self.ui_dir,
+            tls: match (self.tls_cert, self.tls_key) {
+                (Some(certificate), Some(key)) => Some(Tls::Given { certificate, key }),
+                _ => self.tls.then_some(Tls::Made),
+            },
             limits: Limits {
                 bodies_bytes: self.memory.unwrap_or_else(memory::share).try_into().unwrap_or(usize::MAX),
                 ..default_limits()

@@ -9,6 +9,7 @@ use crate::cli::Doctor;
 use crate::error::{Error, Result};
 use crate::findings::Level;
 use crate::output::LineOutput;
+use crate::tls;
 
 /// How long the daemon may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +34,10 @@ fn ask(flags: &Doctor) -> Result<Value> {
     let url = format!("{}/_bulkd/doctor", flags.url.trim_end_matches('/'));
     // Whatever proxy the environment names, the daemon is not behind it.
     let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(PATIENCE));
+    let agent = match flags.url.starts_with("https://") {
+        true => agent.tls_config(tls::trusting(flags.ca.as_deref())?),
+        false => agent,
+    };
     let agent = agent.build().new_agent();
     let failed = |error: &dyn std::fmt::Display| Error::startup(format!("GET {url}: {error}"));
     let asked = agent.get(&url).header("Authorization", format!("Bearer {}", flags.api_key)).call();
