@@ -215,7 +215,7 @@ pub struct Ready {
     pub listen: SocketAddr,
 
     /// Where the daemon answers, if that is not where it listens.
-    #[arg(long, value_name = "URL", value_parser = base_url)]
+    #[arg(long, value_name = "URL", value_parser = plain_url)]
     pub url: Option<String>,
 }
 
@@ -259,7 +259,7 @@ pub struct Doctor {
     #[arg(long, value_name = "KEY", env = "COURIER_API_KEY", hide_env_values = true, value_parser = api_key)]
     pub api_key: String,
 
-    /// Whom to trust where the daemon speaks https: certificates in PEM.
+    /// Whom to trust where the daemon speaks https: certificates in PEM, and not those that browsers trust.
     #[arg(long, value_name = "FILE", env = "SSL_CERT_FILE")]
     pub ca: Option<PathBuf>,
 
@@ -278,6 +278,10 @@ pub struct Promote {
     #[arg(long, value_name = "URL", value_parser = service)]
     pub to: String,
 
+    /// Whom to trust there: certificates in PEM, and not those that browsers trust.
+    #[arg(long, value_name = "FILE")]
+    pub to_ca: Option<PathBuf>,
+
     /// The API key there.
     #[arg(long, value_name = "KEY", env = "BULKD_PROMOTE_API_KEY", hide_env_values = true, value_parser = api_key)]
     pub api_key: String,
@@ -286,6 +290,10 @@ pub struct Promote {
     #[arg(long, value_name = "URL", env = "COURIER_BASE_URL", default_value = "http://127.0.0.1:4010")]
     #[arg(value_parser = base_url)]
     pub from: String,
+
+    /// Whom to trust where that daemon speaks https: certificates in PEM, and not those that browsers trust.
+    #[arg(long, value_name = "FILE", env = "SSL_CERT_FILE")]
+    pub from_ca: Option<PathBuf>,
 
     /// The API key whose environment the job is in.
     #[arg(long, value_name = "KEY", env = "COURIER_API_KEY", hide_env_values = true, value_parser = api_key)]
@@ -366,9 +374,14 @@ fn span(text: &str) -> Result<Duration, &'static str> {
 /// A day: no script waits for longer.
 const LONGEST_WAIT_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
-/// Where a daemon answers: plain HTTP, as it speaks no other.
-fn base_url(text: &str) -> Result<String, &'static str> {
+/// Where a daemon answers by HTTP, which it does for who asks for its health also where it speaks https.
+fn plain_url(text: &str) -> Result<String, &'static str> {
     without_path(text, &["http://"]).ok_or("expected the URL of a daemon, such as http://127.0.0.1:4010")
+}
+
+/// Where a daemon answers, by either scheme.
+fn base_url(text: &str) -> Result<String, &'static str> {
+    without_path(text, &["http://", "https://"]).ok_or("expected the URL of a daemon, such as http://127.0.0.1:4010")
 }
 
 /// Where the API of a service is, by either scheme.

@@ -31,7 +31,7 @@ pub fn authority_certificate(_: &Path) -> Result<String> {
     Err(left_out())
 }
 
-pub fn trusting(_: Option<&Path>) -> Result<ureq::tls::TlsConfig> {
+pub fn trusting(_: &str, _: Option<&Path>) -> Result<ureq::tls::TlsConfig> {
     Err(left_out())
 }
 

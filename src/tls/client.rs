@@ -7,12 +7,16 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::error::{Error, Result};
 
-/// What calls a daemon that speaks https: it trusts those in this file, and nobody else.
-pub fn trusting(file: Option<&Path>) -> Result<TlsConfig> {
-    let Some(file) = file else {
-        return Err(Error::startup("name the certificate of the daemon's authority with --ca: `bulkd ca` prints it"));
-    };
-    let failed = |why: &dyn std::fmt::Display| Error::startup(format!("--ca {}: {why}", file.display()));
+/// Whom a command of ours trusts that calls by https: those in this file and nobody else, or without one those that
+/// browsers trust. `flag` is the one that named the file.
+pub fn trusting(flag: &str, file: Option<&Path>) -> Result<TlsConfig> {
+    let roots = file.map_or(Ok(RootCerts::WebPki), |file| of_file(flag, file))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
+}
+
+fn of_file(flag: &str, file: &Path) -> Result<RootCerts> {
+    let failed = |why: &dyn std::fmt::Display| Error::startup(format!("{flag} {}: {why}", file.display()));
     let text = std::fs::read(file).map_err(|error| failed(&error))?;
     let certificates: Vec<Certificate<'static>> = parse_pem(&text)
         .filter_map(|item| match item {
@@ -23,8 +27,5 @@ pub fn trusting(file: Option<&Path>) -> Result<TlsConfig> {
     if certificates.is_empty() {
         return Err(failed(&"it has no certificate; expected PEM"));
     }
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&certificates))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build())
+    Ok(RootCerts::new_with_certs(&certificates))
 }

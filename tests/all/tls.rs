@@ -295,6 +295,38 @@ mod with {
     }
 
     #[test]
+    fn a_job_is_promoted_by_https_to_whom_it_is_told_to_trust() {
+        let (place, other) = (Place::new(), Place::new());
+        let (here, there) = (place.start(&["--tls"]), other.start(&["--tls"]));
+        let customer = place.customer(&here);
+        let job_id = customer.create(newsletter());
+        customer.ingest(&job_id, readers(0, 3));
+        let (from, to) = (format!("https://{}", here.address()), format!("https://{}", there.address()));
+        let promote = |more: &[&str]| {
+            let keys = ["promote", &job_id, "--from-api-key", "acme", "--api-key", "acme"];
+            let args = [&keys, &["--from", &from, "--to", &to][..], more].concat();
+            let mut command = bulkd(&args);
+            command.env_remove("SSL_CERT_FILE");
+            Binary::spawn(&mut command).wait()
+        };
+        let (from_ca, to_ca) = (place.text("bulkd.db-ca.pem"), other.text("bulkd.db-ca.pem"));
+        // Those that browsers trust have not vouched for either, and the one's authority has not for the other.
+        assert!(promote(&[]).refusal().contains("UnknownIssuer"));
+        let refused = promote(&["--from-ca", &from_ca]).refusal().to_owned();
+        assert!(refused.contains(&to) && refused.contains("UnknownIssuer"), "{refused}");
+        let refused = promote(&["--from-ca", &from_ca, "--to-ca", &from_ca]).refusal().to_owned();
+        assert!(refused.contains(&to), "{refused}");
+        assert!(promote(&["--from-ca", "none.pem"]).refusal().contains("--from-ca none.pem: "));
+        let done = promote(&["--from-ca", &from_ca, "--to-ca", &to_ca]);
+        assert!(done.code == Some(0) && done.stdout.contains("users sent: 3"), "{done:?}");
+        let customer = other.customer(&there);
+        customer.post("/_bulkd/wait", &json!({ "settled": true })).ok(200);
+        assert_eq!(customer.get("/_bulkd/outbox").ok(200)["items"].as_array().unwrap().len(), 3);
+        here.terminate();
+        there.terminate();
+    }
+
+    #[test]
     fn handshakes_that_do_not_go_on_hold_nobody_up_and_end() {
         let with_time = |head: Duration| {
             Daemon::start_with(|config| {
