@@ -1,7 +1,7 @@
 //! Opens, wires, spawns, joins: the only place that knows every room.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
@@ -29,6 +29,7 @@ use crate::seed;
 use crate::settings::{MessageSettings, RateLimitSetting};
 use crate::steer::Steering;
 use crate::store::{Store, job, opening, webhook};
+use crate::tls;
 use crate::waits::Waits;
 
 /// A running daemon.
@@ -36,6 +37,9 @@ pub struct App {
     store: Arc<Store>,
     findings: Arc<Findings>,
     started: Started,
+    is_https: bool,
+    /// The certificate of the authority that vouches for ours.
+    authority: Option<PathBuf>,
 }
 
 impl App {
@@ -54,9 +58,10 @@ impl App {
             Some(path) => on_deep_stack(|| seed::read(path, messages))?,
             None => Seed::default(),
         };
+        let tls = tls::prepare(&config)?;
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
         let recipient_bytes = config.limits.bodies_bytes;
-        let mut started = Started::listen(config.listen, config.listen_too, config.limits)?;
+        let mut started = Started::listen(config.listen, config.listen_too, config.limits, tls.as_ref())?;
         let options = opening::Options {
             path: config.database,
             durability: config.durability,
@@ -80,6 +85,7 @@ impl App {
         let findings = Arc::new(Findings::new(clock.clone()));
         let lifecycle = Lifecycle::default();
         let store = started.open(options)?;
+        let authority = tls.as_ref().map(|tls| tls.keep(store.path())).transpose()?.flatten();
         let keys = Keys::new(&config.api_keys);
         let known = keys.known().to_vec();
         let journal = Arc::<Journal>::default();
@@ -109,6 +115,7 @@ impl App {
             handles: Handles::default(),
             frames: Frames::default(),
             ui_dir: config.ui_dir,
+            scheme: if tls.is_some() { "https" } else { "http" },
         };
         let api = Api::new(store.clone(), settings, seed);
         on_deep_stack(|| api.begin())?;
@@ -120,7 +127,7 @@ impl App {
         started.retention = Some(Retention::start(store.clone(), config.keep, known)?);
         started.indexer = Some(Indexer::start(store.clone())?);
         started.gate.open(api);
-        Ok(App { store, findings, started })
+        Ok(App { store, findings, started, is_https: tls.is_some(), authority })
     }
 
     /// What was found that would hurt at Courier, in one line; empty if that is nothing.
@@ -130,6 +137,20 @@ impl App {
             0
         });
         self.findings.summary(&[(Check::NeverRun, never_run)])
+    }
+
+    /// Where programs of this machine call it.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme(), http::reachable(self.address()))
+    }
+
+    pub fn scheme(&self) -> &'static str {
+        if self.is_https { "https" } else { "http" }
+    }
+
+    /// The file with the certificate of the authority that vouches for this daemon's, if bulkd has made it.
+    pub fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -175,9 +196,9 @@ struct Started {
 
 impl Started {
     /// Listens; requests wait at the gate.
-    fn listen(address: SocketAddr, other: Option<IpAddr>, limits: Limits) -> Result<Self> {
+    fn listen(address: SocketAddr, other: Option<IpAddr>, limits: Limits, tls: Option<&tls::Prepared>) -> Result<Self> {
         let gate: Arc<StartupGate> = Arc::default();
-        let (server, listener) = Server::start(address, other, limits, gate.clone())?;
+        let (server, listener) = Server::start(address, other, limits, gate.clone(), tls.map(tls::Prepared::config))?;
         Ok(Started {
             gate,
             server,

@@ -8,7 +8,7 @@ use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock::ClockStart;
-use crate::config::{Config, default_limits, default_workers};
+use crate::config::{Config, Tls, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
 use crate::model::webhook::Destination;
@@ -58,6 +58,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Create a job that was built here in another place, such as the real service, with its users, and run it there.
     Promote(Promote),
+    /// Print the certificate of the authority that vouches for --tls.
+    Ca(Ca),
 }
 
 #[derive(Args, Debug)]
@@ -73,6 +75,19 @@ pub struct Serve {
     /// Use a database file that is thrown away at the end, instead of --db.
     #[arg(long, env = "BULKD_EPHEMERAL", value_parser = FalseyValueParser::new())]
     pub ephemeral: bool,
+
+    /// Speak https, with a certificate that is made at the start for localhost, 127.0.0.1, ::1, api.courier.com and the names
+    /// of --listen and --allow-host. `bulkd ca` prints who vouches for it.
+    #[arg(long, env = "BULKD_TLS", value_parser = FalseyValueParser::new())]
+    pub tls: bool,
+
+    /// Speak https with this certificate, in PEM, with those that lead to its root behind it.
+    #[arg(long, value_name = "FILE", env = "BULKD_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert, in PEM and unencrypted.
+    #[arg(long, value_name = "FILE", env = "BULKD_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
 
     /// Accept this API key, and no others but those given. Repeatable; in the environment separated by commas. Without
     /// it, every key is accepted. Each key has an environment of its own.
@@ -200,7 +215,7 @@ pub struct Ready {
     pub listen: SocketAddr,
 
     /// Where the daemon answers, if that is not where it listens.
-    #[arg(long, value_name = "URL", value_parser = base_url)]
+    #[arg(long, value_name = "URL", value_parser = plain_url)]
     pub url: Option<String>,
 }
 
@@ -244,6 +259,10 @@ pub struct Doctor {
     #[arg(long, value_name = "KEY", env = "COURIER_API_KEY", hide_env_values = true, value_parser = api_key)]
     pub api_key: String,
 
+    /// Whom to trust where the daemon speaks https: certificates in PEM, and not those that browsers trust.
+    #[arg(long, value_name = "FILE", env = "SSL_CERT_FILE")]
+    pub ca: Option<PathBuf>,
+
     /// End with exit code 3 if something of this level or worse was found.
     #[arg(long, value_name = "LEVEL", value_parser = ["info", "warn", "error"])]
     pub fail_on: Option<String>,
@@ -259,6 +278,10 @@ pub struct Promote {
     #[arg(long, value_name = "URL", value_parser = service)]
     pub to: String,
 
+    /// Whom to trust there: certificates in PEM, and not those that browsers trust.
+    #[arg(long, value_name = "FILE")]
+    pub to_ca: Option<PathBuf>,
+
     /// The API key there.
     #[arg(long, value_name = "KEY", env = "BULKD_PROMOTE_API_KEY", hide_env_values = true, value_parser = api_key)]
     pub api_key: String,
@@ -267,6 +290,10 @@ pub struct Promote {
     #[arg(long, value_name = "URL", env = "COURIER_BASE_URL", default_value = "http://127.0.0.1:4010")]
     #[arg(value_parser = base_url)]
     pub from: String,
+
+    /// Whom to trust where that daemon speaks https: certificates in PEM, and not those that browsers trust.
+    #[arg(long, value_name = "FILE", env = "SSL_CERT_FILE")]
+    pub from_ca: Option<PathBuf>,
 
     /// The API key whose environment the job is in.
     #[arg(long, value_name = "KEY", env = "COURIER_API_KEY", hide_env_values = true, value_parser = api_key)]
@@ -283,6 +310,13 @@ pub struct Promote {
     /// Show what would be sent, and send nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Ca {
+    /// The database file that the authority is kept beside. The authority is made if there is none.
+    #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
+    pub db: PathBuf,
 }
 
 impl Serve {
@@ -310,6 +344,10 @@ impl Serve {
             test_clock: self.test_clock,
             seed_ids: self.seed_ids,
             ui_dir: self.ui_dir,
+            tls: match (self.tls_cert, self.tls_key) {
+                (Some(certificate), Some(key)) => Some(Tls::Given { certificate, key }),
+                _ => self.tls.then_some(Tls::Made),
+            },
             limits: Limits {
                 bodies_bytes: self.memory.unwrap_or_else(memory::share).try_into().unwrap_or(usize::MAX),
                 ..default_limits()
@@ -336,9 +374,14 @@ fn span(text: &str) -> Result<Duration, &'static str> {
 /// A day: no script waits for longer.
 const LONGEST_WAIT_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
-/// Where a daemon answers: plain HTTP, as it speaks no other.
-fn base_url(text: &str) -> Result<String, &'static str> {
+/// Where a daemon answers by HTTP, which it does for who asks for its health also where it speaks https.
+fn plain_url(text: &str) -> Result<String, &'static str> {
     without_path(text, &["http://"]).ok_or("expected the URL of a daemon, such as http://127.0.0.1:4010")
+}
+
+/// Where a daemon answers, by either scheme.
+fn base_url(text: &str) -> Result<String, &'static str> {
+    without_path(text, &["http://", "https://"]).ok_or("expected the URL of a daemon, such as http://127.0.0.1:4010")
 }
 
 /// Where the API of a service is, by either scheme.

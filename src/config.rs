@@ -50,7 +50,18 @@ pub struct Config {
     pub seed_ids: Option<u64>,
     /// Where the page's files are read from, for work on it. `None`: those that are built in.
     pub ui_dir: Option<PathBuf>,
+    /// How https is spoken. `None`: HTTP is.
+    pub tls: Option<Tls>,
     pub limits: Limits,
+}
+
+/// Where the certificate of https is from.
+#[derive(Clone, Debug)]
+pub enum Tls {
+    /// It is made at the start, and bulkd's own authority vouches for it.
+    Made,
+    /// Files in PEM.
+    Given { certificate: PathBuf, key: PathBuf },
 }
 
 impl Config {
@@ -78,6 +89,7 @@ impl Config {
             test_clock: None,
             seed_ids: None,
             ui_dir: None,
+            tls: None,
             limits: default_limits(),
         }
     }

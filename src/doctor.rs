@@ -9,6 +9,7 @@ use crate::cli::Doctor;
 use crate::error::{Error, Result};
 use crate::findings::Level;
 use crate::output::LineOutput;
+use crate::tls;
 
 /// How long the daemon may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,10 +34,18 @@ fn ask(flags: &Doctor) -> Result<Value> {
     let url = format!("{}/_bulkd/doctor", flags.url.trim_end_matches('/'));
     // Whatever proxy the environment names, the daemon is not behind it.
     let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(PATIENCE));
+    let is_https = flags.url.starts_with("https://");
+    let agent = match is_https {
+        true => agent.tls_config(tls::trusting("--ca", flags.ca.as_deref())?),
+        false => agent,
+    };
     let agent = agent.build().new_agent();
     let failed = |error: &dyn std::fmt::Display| Error::startup(format!("GET {url}: {error}"));
     let asked = agent.get(&url).header("Authorization", format!("Bearer {}", flags.api_key)).call();
-    let mut answer = asked.map_err(|error| failed(&error))?;
+    let mut answer = asked.map_err(|error| match is_https && flags.ca.is_none() {
+        true => failed(&format_args!("{error}; name the authority of a daemon that made its certificate with --ca")),
+        false => failed(&error),
+    })?;
     let status = answer.status().as_u16();
     let body: Value = answer.body_mut().read_json().map_err(|error| failed(&error))?;
     if status != 200 {

@@ -2,7 +2,11 @@
 //!
 //! The modules, in the order in which a request meets them. A folder is a room on the path of a request. In `api`, `model`
 //! and `store` a file is a resource, most often under one name. Imports run downward only.
+//!
+//! For tests in Rust there is [`Bulkd::start`], with the calls of `kits/python` and `kits/node`.
 #![forbid(unsafe_code)]
+
+pub use kit::Bulkd;
 
 pub mod cli;
 pub mod config;
@@ -10,8 +14,11 @@ pub mod config;
 pub mod app;
 pub mod demo;
 pub mod doctor;
+pub mod kit;
 pub mod promote;
 pub mod ready;
+
+pub mod tls;
 
 pub mod http;
 

@@ -9,12 +9,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use bulkd::app::App;
-use bulkd::cli::{Backup, Cli, Command, Restore, Serve};
+use bulkd::cli::{Backup, Ca, Cli, Command, Restore, Serve};
 use bulkd::error::{Error, Result};
-use bulkd::http::reachable;
 use bulkd::logging::{self, Logging};
 use bulkd::output::{LineOutput, megabytes};
-use bulkd::{demo, doctor, promote, ready, store};
+use bulkd::{demo, doctor, promote, ready, store, tls};
 
 /// It gives back what a burst has used by a thread of its own, also where nothing happens any more. glibc's keeps it: of a
 /// gigabyte half was still there when all was over. mimalloc's gives it back over the next work alone.
@@ -40,6 +39,7 @@ fn main() -> ExitCode {
         Command::Restore(flags) => restore(&flags).map(|()| ExitCode::SUCCESS),
         Command::Doctor(flags) => printing(|out| doctor::run(&flags, out)),
         Command::Promote(flags) => printing(|out| promote::run(&flags, out)).map(|()| ExitCode::SUCCESS),
+        Command::Ca(flags) => ca(&flags).map(|()| ExitCode::SUCCESS),
     };
     match outcome {
         Ok(code) => code,
@@ -71,18 +71,30 @@ fn output() -> Result<LineOutput> {
 fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {
     let mut signals = signals()?;
     let app = App::start(flags.config())?;
-    let address = app.address();
-    let url = format!("http://{}", reachable(address));
+    let (address, url) = (app.address(), app.url());
     let interfaces = match address.ip().is_unspecified() {
         true => format!("It listens on all interfaces ({address}).\n"),
         false => {
-            app.other_address().map(|other| format!("It answers on http://{other} as well.\n")).unwrap_or_default()
+            let scheme = app.scheme();
+            app.other_address().map(|other| format!("It answers on {scheme}://{other} as well.\n")).unwrap_or_default()
+        }
+    };
+    // Clients that do not know the authority have to be told of it.
+    let (authority, trust) = match app.authority() {
+        None => Default::default(),
+        Some(file) => {
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+            let file = file.display();
+            (
+                format!("The certificate of its authority is {file}\n"),
+                format!(" NODE_EXTRA_CA_CERTS={file} SSL_CERT_FILE={file}"),
+            )
         }
     };
     output.put(
         format!(
-            "bulkd answers on {url}, with its file {}\n{interfaces}\
-             Point Courier's SDKs at it with COURIER_BASE_URL={url}\n",
+            "bulkd answers on {url}, with its file {}\n{authority}{interfaces}\
+             Point Courier's SDKs at it with COURIER_BASE_URL={url}{trust}\n",
             app.database().display()
         )
         .as_bytes(),
@@ -123,6 +135,12 @@ fn restore(flags: &Restore) -> Result<()> {
     let restored = store::restore::restore(&flags.file, &flags.db, flags.force)?;
     let (file, db) = (flags.file.display(), flags.db.display());
     let _ = writeln!(std::io::stdout(), "{db} was restored from {file}: {}", restored.words());
+    Ok(())
+}
+
+fn ca(flags: &Ca) -> Result<()> {
+    let certificate = tls::authority_certificate(&flags.db)?;
+    let _ = write!(std::io::stdout(), "{certificate}");
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! again: what was done is not done twice, and what the other side says that it has is passed over.
 
 use std::cell::Cell;
+use std::path::Path;
 use std::time::Duration;
 
 use crossbeam_channel::never;
@@ -17,6 +18,7 @@ use ureq::http::Uri;
 use crate::cli::Promote;
 use crate::error::{Error, Result, shown_up_to};
 use crate::output::LineOutput;
+use crate::tls;
 
 /// How long one call may take: to ingest is the longest.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,7 +69,7 @@ struct User {
 
 /// Creates the job there, adds its users and runs it, as far as `flags` say.
 pub fn run(flags: &Promote, out: &LineOutput) -> Result<()> {
-    let from = Side::new(&flags.from, &flags.from_api_key);
+    let from = Side::new(&flags.from, &flags.from_api_key, "--from-ca", flags.from_ca.as_deref())?;
     let JobAnswer { job } = from.read(&format!("/bulk/{}", flags.job_id))?;
     let calls = job.received.div_ceil(flags.batch);
     if flags.dry_run {
@@ -85,7 +87,7 @@ pub fn run(flags: &Promote, out: &LineOutput) -> Result<()> {
         return Ok(());
     }
 
-    let to = Side::new(&flags.to, &flags.api_key);
+    let to = Side::new(&flags.to, &flags.api_key, "--to-ca", flags.to_ca.as_deref())?;
     let key = |step: &str| format!("promote-{}-{step}", flags.job_id);
     let created = to.post("/bulk", &key("create"), &format!("{{\"message\":{}}}", job.definition))?;
     let Some(job_id) = created["jobId"].as_str() else {
@@ -170,7 +172,8 @@ fn sent(user: &User) -> String {
 }
 
 impl Side {
-    fn new(base: &str, api_key: &str) -> Self {
+    /// `ca` names whom to trust, if it calls by https, and `flag` gave it.
+    fn new(base: &str, api_key: &str, flag: &str, ca: Option<&Path>) -> Result<Self> {
         let host = base.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
         let host = host.trim_matches(['[', ']']);
         let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
@@ -179,12 +182,15 @@ impl Side {
             // Whatever proxy the environment names, this machine is not behind it.
             config = config.proxy(None);
         }
-        Side {
+        if base.starts_with("https://") {
+            config = config.tls_config(tls::trusting(flag, ca)?);
+        }
+        Ok(Side {
             base: base.to_owned(),
             api_key: api_key.to_owned(),
             agent: config.build().new_agent(),
             has_answered: Cell::default(),
-        }
+        })
     }
 
     fn read<T: for<'de> Deserialize<'de>>(&self, path: &str) -> Result<T> {

@@ -26,7 +26,7 @@ pub fn named(store: &Store, settings: &Settings, request: &Request) -> Result<En
     if needs_key(settings) {
         return Err(Error::new(Kind::Unauthorized, "Unauthorized"));
     }
-    refuse_others(request)?;
+    refuse_others(settings, request)?;
     let handle = request.header(HEADER).unwrap_or_default();
     let expected = || Error::invalid(HEADER, "expected the 'environment' of an item of GET /_bulkd/environments");
     let beginning = Environment::hash_of_handle(handle).ok_or_else(expected)?;
@@ -45,9 +45,10 @@ fn needs_key(settings: &Settings) -> bool {
 }
 
 /// A page that `--allow-origin` lets in has keys of its own, and sees no more than these open.
-fn refuse_others(request: &Request) -> Result<()> {
+fn refuse_others(settings: &Settings, request: &Request) -> Result<()> {
     let hosts: Vec<&[u8]> = request.raw_headers("host").collect();
-    let is_own = |origin: &[u8]| origin.strip_prefix(b"http://").is_some_and(|host| hosts.contains(&host));
+    let own: Vec<Vec<u8>> = hosts.iter().map(|host| [settings.scheme.as_bytes(), b"://", host].concat()).collect();
+    let is_own = |origin: &[u8]| own.iter().any(|own| own == origin);
     match request.raw_headers("origin").all(is_own) {
         true => Ok(()),
         false => Err(Error::new(Kind::Forbidden, "only bulkd's own page may look at environments without their keys")),
@@ -56,7 +57,7 @@ fn refuse_others(request: &Request) -> Result<()> {
 
 /// `GET /_bulkd/environments`: 200 `{items, needs_key}`. Where keys are configured, there are no items.
 pub fn list(store: &Store, settings: &Settings, request: &Request, _: Params) -> Result<Response> {
-    refuse_others(request)?;
+    refuse_others(settings, request)?;
     let needs_key = needs_key(settings);
     let known = match needs_key {
         true => Vec::new(),

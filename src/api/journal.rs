@@ -179,10 +179,10 @@ pub fn list(call: Call<'_>, table: &'static [Route]) -> Result<Action> {
         found.push(entry.clone());
         true
     });
-    let environment = call.environment.clone();
+    let (environment, scheme) = (call.environment.clone(), call.settings.scheme);
     Action::whole(move |_| {
         if is_archive {
-            let entries: Vec<Value> = found.iter().rev().map(|entry| archived(entry, &environment)).collect();
+            let entries: Vec<Value> = found.iter().rev().map(|entry| archived(entry, &environment, scheme)).collect();
             return Ok(Answer::new(200, archive(entries).to_string()));
         }
         let mut page = PageText::of_items();
@@ -306,7 +306,7 @@ fn archive(entries: Vec<Value>) -> Value {
     json!({ "log": { "version": "1.2", "creator": creator, "entries": entries } })
 }
 
-fn archived(entry: &Entry, environment: &Environment) -> Value {
+fn archived(entry: &Entry, environment: &Environment, scheme: &str) -> Value {
     let head = &entry.head;
     let pairs = |all: Vec<(String, String)>| -> Vec<Value> {
         all.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
@@ -321,7 +321,7 @@ fn archived(entry: &Entry, environment: &Environment) -> Value {
     let version = format!("HTTP/{}.{}", head.version.0, head.version.1);
     let mut request = json!({
         "method": head.method.as_str(),
-        "url": format!("http://{}{target}", header("host").unwrap_or_else(|| "localhost".to_owned())),
+        "url": format!("{scheme}://{}{target}", header("host").unwrap_or_else(|| "localhost".to_owned())),
         "httpVersion": version,
         "cookies": [],
         "headers": pairs(headers(head, environment)),

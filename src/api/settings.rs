@@ -64,6 +64,8 @@ pub struct Settings {
     pub frames: Frames,
     /// Where the page's files are read from, in place of those that are built in.
     pub ui_dir: Option<PathBuf>,
+    /// `http` or `https`, by which it is called.
+    pub scheme: &'static str,
 }
 
 /// What the process holds of environments.

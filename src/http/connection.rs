@@ -2,15 +2,12 @@
 //! whichever direction, costs the memory that its request or answer takes, and no thread.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
-use std::net::Shutdown;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::event::{Event, Source};
-use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
-use socket2::SockRef;
+use mio::event::Event;
+use mio::{Registry, Token};
 
 use super::body;
 use super::incoming::{Incoming, Next, Stage, Whole};
@@ -19,6 +16,7 @@ use super::outgoing::{self, Outgoing, Progress};
 use super::reply::{self, Broken, Change, Given, Later, Reply, ReplySlot, Stream, Wake};
 use super::response;
 use super::server_state::{OpenStream, ServerState};
+use super::transport::Transport;
 use super::write::{Encoded, Meta};
 use crate::error::{Error, Kind};
 
@@ -40,7 +38,7 @@ const REFUSED_TIME: Duration = Duration::from_secs(1);
 const TURN: usize = 8;
 
 pub struct Connection {
-    stream: TcpStream,
+    transport: Transport,
     incoming: Incoming,
     phase: Phase,
     /// How far the request that is being read has come.
@@ -144,10 +142,10 @@ enum Received {
 
 impl Connection {
     /// One with a refusal has its next request answered only if that is [always](super::Service::is_always_answered).
-    pub fn new(stream: TcpStream, refusal: Option<Box<Error>>) -> Self {
+    pub fn new(transport: Transport, refusal: Option<Box<Error>>) -> Self {
         let now = Instant::now();
         Connection {
-            stream,
+            transport,
             incoming: Incoming::default(),
             phase: Phase::Reading,
             stage: Stage::Silent,
@@ -164,7 +162,7 @@ impl Connection {
 
     /// Has the event loop told of what happens to the socket.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.stream.register(registry, token, Interest::READABLE | Interest::WRITABLE)
+        self.transport.register(registry, token)
     }
 
     /// Takes note of what the kernel says.
@@ -182,6 +180,7 @@ impl Connection {
 
     /// Goes on for a turn. `scratch` is what is read into.
     pub fn advance(&mut self, state: &ServerState, scratch: &mut [u8]) -> Step {
+        self.send_what_waits();
         for _ in 0..TURN {
             let step = match self.phase {
                 Phase::Reading => self.read(state, scratch),
@@ -217,9 +216,12 @@ impl Connection {
         self.send(state.encode(&meta, response));
     }
 
-    /// Refuses whatever its peer asks.
+    /// Refuses whatever its peer asks. A peer that has not come to asking is told nothing.
     pub fn refuse(&mut self, state: &ServerState, error: &Error) {
         log::debug!("a request was refused: {error}");
+        if self.transport.is_opening() {
+            return self.close();
+        }
         let origin = self.incoming.take_origin();
         self.incoming = Incoming::default();
         let response = state.service.let_read(origin.as_deref(), response::of_error(error));
@@ -314,13 +316,13 @@ impl Connection {
 
     /// Whether its peer has said something that was not read yet.
     fn is_spoken_to(&self) -> bool {
-        self.is_readable || !self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        self.is_readable || self.transport.is_spoken_to()
     }
 
     /// Ends the connection, so that its peer learns of it whoever else still knows the socket.
     pub fn cut(&mut self) {
         self.close();
-        let _ = self.stream.shutdown(Shutdown::Both);
+        self.transport.cut();
     }
 
     fn enter(&mut self, phase: Phase) {
@@ -363,14 +365,12 @@ impl Connection {
                 return None;
             }
         }
-        if self.stage != self.incoming.stage() {
-            self.stage = self.incoming.stage();
-            self.moved = Instant::now();
-            // One for which there is no room has no more time for what follows.
-            self.since = if self.refusal.is_some() { self.since } else { self.moved };
-        }
+        self.enter_stage();
         match self.receive(scratch) {
             Received::Bytes(count) => {
+                if self.transport.is_mistaken() {
+                    self.refusal.get_or_insert_with(|| Box::new(plain_http()));
+                }
                 if self.stage == Stage::Body {
                     self.moved = Instant::now();
                 }
@@ -381,32 +381,61 @@ impl Connection {
             // What the stop has cut short is no fault of the peer's: without an answer it is sent again.
             Received::Nothing if state.stopping() => self.close(),
             Received::Nothing => match self.incoming.hold(&state.budget) {
-                Ok(()) => return Some(self.waits(state)),
+                Ok(()) => {
+                    self.enter_stage();
+                    return Some(self.waits(state));
+                }
                 Err(error) => self.refuse(state, &error),
             },
             Received::End if self.stage == Stage::Body && !state.stopping() => self.refuse(state, &body::cut_short()),
+            Received::Broken if self.transport.has_failed() => self.answered(true),
             Received::End | Received::Broken => self.close(),
         }
         None
     }
 
+    /// Takes note of how far the next request has come. A handshake is a part of its head.
+    fn enter_stage(&mut self) {
+        let stage = if self.transport.is_opening() { Stage::Head } else { self.incoming.stage() };
+        if self.stage != stage {
+            self.stage = stage;
+            self.moved = Instant::now();
+            // One for which there is no room has no more time for what follows.
+            self.since = if self.refusal.is_some() { self.since } else { self.moved };
+        }
+    }
+
     /// Says that the body may come. A peer that does not read is not told.
     fn tell_to_go_on(&mut self) {
         let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
-        match outgoing::write(&self.stream, go_on) {
+        match outgoing::write(&mut self.transport, go_on) {
             (0, Progress::Blocked) | (_, Progress::Whole) => {}
+            // It has it when it reads on.
+            (count, Progress::Blocked) if count == go_on.len() => {}
             _ => self.close(),
+        }
+    }
+
+    /// Sends what the peer has not taken yet of what was written.
+    fn send_what_waits(&mut self) {
+        if !self.is_writable || !self.transport.has_unsent() {
+            return;
+        }
+        match self.transport.flush() {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_writable = false,
+            Err(_) => self.close(),
         }
     }
 
     fn receive(&mut self, scratch: &mut [u8]) -> Received {
         while self.is_readable {
-            match (&self.stream).read(scratch) {
-                Ok(0) => return Received::End,
-                Ok(count) => {
+            match self.transport.read(scratch) {
+                Ok((0, _)) => return Received::End,
+                Ok((count, may_have_more)) => {
                     // Where less came than there is room for, the next change is told (not on Windows), but an end that
                     // was told before is to be found.
-                    self.is_readable = count == scratch.len() || self.has_peer_ended || cfg!(not(unix));
+                    self.is_readable = may_have_more || self.has_peer_ended || cfg!(not(unix));
                     return Received::Bytes(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -422,8 +451,7 @@ impl Connection {
         match broken {
             Broken::Lost => self.close(),
             Broken::Reset => {
-                // One that does not linger at all is reset when it is closed.
-                let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+                self.transport.reset_when_closed();
                 self.close();
             }
             Broken::Cut(response) => self.send(state.encode(meta, response).cut_short()),
@@ -433,7 +461,7 @@ impl Connection {
     /// Sends an answer, or what of it the peer takes now.
     fn send(&mut self, answer: Encoded) {
         let mut outgoing = Outgoing::new(answer);
-        match outgoing.write(&self.stream) {
+        match outgoing.write(&mut self.transport) {
             Progress::Whole => self.answered(outgoing.closes),
             Progress::Blocked => {
                 self.is_writable = false;
@@ -449,7 +477,7 @@ impl Connection {
             return Some(self.waits(state));
         }
         let written = outgoing.written;
-        match outgoing.write(&self.stream) {
+        match outgoing.write(&mut self.transport) {
             Progress::Whole => {
                 let closes = outgoing.closes;
                 self.answered(closes);
@@ -470,7 +498,7 @@ impl Connection {
             return self.enter(Phase::Reading);
         }
         self.incoming = Incoming::default();
-        let _ = self.stream.shutdown(Shutdown::Write);
+        self.transport.finish();
         self.enter(Phase::Lingering(LINGER_BYTES));
     }
 
@@ -568,7 +596,7 @@ impl Connection {
         if pending.is_empty() || !self.is_writable {
             return Some(self.waits(state));
         }
-        let (written, progress) = outgoing::write(&self.stream, pending);
+        let (written, progress) = outgoing::write(&mut self.transport, pending);
         pending.drain(..written);
         match progress {
             Progress::Whole => {}
@@ -577,6 +605,14 @@ impl Connection {
         }
         None
     }
+}
+
+/// What a peer is told that does not speak TLS.
+fn plain_http() -> Error {
+    Error::new(
+        Kind::Invalid,
+        "https is spoken here: call it with https:// in place of http://, or start bulkd without --tls",
+    )
 }
 
 /// What is to be written before a connection is closed.

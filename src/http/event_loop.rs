@@ -18,6 +18,7 @@ use super::request::Request;
 use super::request_pool::{RequestPool, Work};
 use super::response;
 use super::server_state::ServerState;
+use super::transport::Transport;
 use super::wakes::Wakes;
 use crate::error::Error;
 use crate::threads::{self, catch};
@@ -95,7 +96,8 @@ impl EventLoops {
 impl Connections {
     /// Takes a connection. One for which there is no room is told `refusal`, unless it asks for what is always answered.
     pub fn add(&self, id: usize, stream: TcpStream, refusal: Option<Error>) -> io::Result<()> {
-        let connection = Connection::new(stream, refusal.map(Box::new));
+        let transport = Transport::new(stream, self.state.tls.clone());
+        let connection = Connection::new(transport, refusal.map(Box::new));
         let handle = Arc::new(ConnectionHandle::new(id, &self.state, &self.wakes, connection));
         match &mut *self.all() {
             Some(all) => all.insert(id, handle.clone()),

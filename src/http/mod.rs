@@ -26,6 +26,9 @@ mod request_pool;
 mod response;
 mod server;
 mod server_state;
+#[cfg(feature = "tls")]
+mod session;
+mod transport;
 mod wakes;
 mod write;
 
@@ -37,3 +40,4 @@ pub use request::{Request, Service};
 pub use response::{JSON, Response, envelope, final_refusal, header, json, of_error, typed};
 pub use server::{Server, reachable};
 pub use tiny_http::{Header, Method};
+pub use transport::TlsConfig;

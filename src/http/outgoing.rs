@@ -43,7 +43,7 @@ impl Outgoing {
             let (first, more) = &self.pieces;
             let rest = &first[self.begun..];
             if rest.is_empty() {
-                return Progress::Whole;
+                return flush(&mut stream);
             }
             let written = if more.is_empty() {
                 stream.write(rest)
@@ -92,7 +92,19 @@ pub fn write(mut stream: impl Write, bytes: &[u8]) -> (usize, Progress) {
             Err(_) => return (written, Progress::Failed),
         }
     }
-    (written, Progress::Whole)
+    (written, flush(&mut stream))
+}
+
+/// Whether the peer has taken all that was written.
+fn flush(stream: &mut impl Write) -> Progress {
+    loop {
+        match stream.flush() {
+            Ok(()) => return Progress::Whole,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Progress::Blocked,
+            Err(_) => return Progress::Failed,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::limits::Limits;
 use super::listener::Listener;
 use super::request::Service;
 use super::server_state::ServerState;
+use super::transport::TlsConfig;
 use crate::error::{Error, Result};
 use crate::threads;
 
@@ -31,12 +32,13 @@ pub struct Server {
 
 impl Server {
     /// Listens on `address` (port 0 takes a free one), and at the same port on `other` if the machine has that address, and
-    /// answers from now on.
+    /// answers from now on: HTTP, or https with what `tls` is.
     pub fn start(
         address: SocketAddr,
         other: Option<IpAddr>,
         limits: Limits,
         service: Arc<dyn Service>,
+        tls: Option<Arc<TlsConfig>>,
     ) -> Result<(Server, JoinHandle<()>)> {
         let sockets = listen_on_all(address, other).map_err(|(address, error)| match error.kind() {
             io::ErrorKind::AddrInUse => {
@@ -44,7 +46,7 @@ impl Server {
             }
             _ => Error::startup(format!("{address} cannot be listened on: {error}")),
         })?;
-        let state = Arc::new(ServerState::new(limits, service));
+        let state = Arc::new(ServerState::new(limits, service, tls));
         Server::run(sockets, state).map_err(|error| Error::startup(format!("{address} cannot be listened on: {error}")))
     }
 

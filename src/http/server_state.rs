@@ -7,12 +7,15 @@ use super::body::MemoryBudget;
 use super::limits::Limits;
 use super::request::Service;
 use super::response::Response;
+use super::transport::TlsConfig;
 use super::write::{Encoded, Meta};
 
 /// What all connections share.
 pub struct ServerState {
     pub limits: Limits,
     pub service: Arc<dyn Service>,
+    /// What https is spoken with; without it, HTTP is.
+    pub tls: Option<Arc<TlsConfig>>,
     pub budget: MemoryBudget,
     stopping: AtomicBool,
     over: AtomicBool,
@@ -28,11 +31,12 @@ pub struct OpenConnection(Arc<ServerState>);
 pub struct OpenStream(Arc<ServerState>);
 
 impl ServerState {
-    pub fn new(limits: Limits, service: Arc<dyn Service>) -> Self {
+    pub fn new(limits: Limits, service: Arc<dyn Service>, tls: Option<Arc<TlsConfig>>) -> Self {
         ServerState {
             budget: MemoryBudget::new(limits.bodies_bytes),
             limits,
             service,
+            tls,
             stopping: AtomicBool::new(false),
             over: AtomicBool::new(false),
             open: Mutex::new(0),

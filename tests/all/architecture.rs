@@ -19,11 +19,13 @@ const RULES: &[Rule] = &[
         "main",
         &[
             "app", "demo", "doctor", "promote", "ready", "cli", "config", "http", "api", "runner", "outbound", "store",
-            "render", "model",
+            "render", "model", "tls",
         ],
     ),
     ("ready", &["cli", "http"]),
-    ("doctor", &["cli", "findings"]),
+    ("kit", &["app", "cli"]),
+    ("doctor", &["cli", "findings", "tls"]),
+    ("tls", &["config", "http"]),
     ("promote", &["cli"]),
     ("demo", &["app", "cli", "config", "store", "model"]),
     (
@@ -31,6 +33,7 @@ const RULES: &[Rule] = &[
         &[
             "cli",
             "config",
+            "tls",
             "http",
             "api",
             "seed",

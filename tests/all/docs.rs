@@ -137,7 +137,7 @@ fn flag(arg: &Arg) -> String {
 #[test]
 fn the_settings_are_the_flags_of_the_program() {
     let cli = Cli::command();
-    for name in ["serve", "demo", "backup", "restore", "ready", "doctor", "promote"] {
+    for name in ["serve", "demo", "backup", "restore", "ready", "doctor", "promote", "ca"] {
         let command = cli.find_subcommand(name).unwrap();
         let own = |arg: &&Arg| arg.get_long().is_some() && arg.get_id() != "help";
         let rows: String = command.get_arguments().filter(own).map(flag).collect();
@@ -261,6 +261,22 @@ fn the_checks_of_the_doctor_are_those_of_the_program() {
     for (method, path, limit) in LIMITS {
         let joined = told.replace('\n', " ");
         assert!(joined.contains(&format!("{limit} `{method} {path}`")), "docs/testing.md: {limit} {method} {path}");
+    }
+}
+
+/// What the guide has tested is what it shows.
+#[test]
+fn the_guide_shows_what_the_tests_run() {
+    let files = [
+        ("python", "tests/kits/guide/python/app.py"),
+        ("python", "tests/kits/guide/python/test_app.py"),
+        ("js", "tests/kits/guide/node/app.js"),
+        ("js", "tests/kits/guide/node/app.test.js"),
+        ("rust", "tests/kits/guide/rust/app.rs"),
+        ("rust", "tests/kits/guide/rust/app_test.rs"),
+    ];
+    for (language, path) in files {
+        check_part("docs/testing.md", path, &format!("```{language}\n{}```\n", read(path)));
     }
 }
 

@@ -23,11 +23,14 @@ mod faults;
 #[cfg(unix)]
 mod file_faults;
 mod fixtures;
+#[path = "../kits/guide/rust/app_test.rs"]
+mod guide;
 mod handlebars;
 mod http;
 mod idempotency;
 mod jobs;
 mod journal;
+mod kit;
 mod lifecycle;
 mod lists;
 mod lookups;
@@ -63,6 +66,7 @@ mod soak;
 mod support;
 mod templates;
 mod time;
+mod tls;
 mod tokens;
 mod wait;
 mod webhooks;

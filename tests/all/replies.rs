@@ -92,7 +92,7 @@ impl Running {
         set(&mut limits);
         let desk = Arc::<Desk>::default();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (server, listener) = Server::start(any, None, limits, Arc::new(Front(desk.clone()))).unwrap();
+        let (server, listener) = Server::start(any, None, limits, Arc::new(Front(desk.clone())), None).unwrap();
         Running { server, listener, desk }
     }
 

@@ -15,16 +15,18 @@ class Daemon {
   #lines;
   #ended;
 
-  constructor(process, baseUrl, lines, ended) {
+  constructor(process, baseUrl, lines, ended, ca) {
     this.#process = process;
     this.#lines = lines;
     this.#ended = ended;
     this.baseUrl = baseUrl;
+    /** With `--tls` the file with the certificate of its authority. */
+    this.ca = ca;
   }
 
   /** The environment of a key, by default of a new one, which has nothing yet. */
   environment(apiKey = `test-${randomUUID()}`) {
-    return new Environment(this.baseUrl, apiKey);
+    return new Environment(this.baseUrl, apiKey, this.ca);
   }
 
   /** The last lines of its log, from warnings on. */
@@ -66,19 +68,25 @@ async function start({ flags = [], binary = findBinary() } = {}) {
   process.once("exit", stop);
   ended.then(() => process.removeListener("exit", stop));
   const first = new Promise((resolve) => {
+    let address;
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const address = /https?:\/\/[^\s,;]+/.exec(line);
       if (address) {
-        resolve(address[0]);
+        // The authority is told before anything else.
+        resolve([address, /^The certificate of its authority is (.*)$/.exec(line)?.[1]]);
+        return;
+      }
+      address = /https?:\/\/[^\s,;]+/.exec(line)?.[0];
+      if (address?.startsWith("http:")) {
+        resolve([address]);
       }
     });
   });
-  const baseUrl = await Promise.race([first, failed]);
+  const [baseUrl, ca] = await Promise.race([first, failed]);
   // A process that is done does not wait for its daemon.
   child.unref();
   child.stdout.unref();
   child.stderr.unref();
-  return new Daemon(child, baseUrl, lines, ended);
+  return new Daemon(child, baseUrl, lines, ended, ca);
 }
 
 module.exports = { Daemon, start };

@@ -1,5 +1,6 @@
 "use strict";
 const { AssertionError } = require("node:assert");
+const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
 const { Message } = require("./message.cjs");
@@ -25,9 +26,14 @@ class NotMet extends AssertionError {
 
 /** All of a test's own: an API key, and what the daemon holds for it. */
 class Environment {
-  constructor(baseUrl, apiKey) {
+  #trusted;
+
+  constructor(baseUrl, apiKey, ca) {
     this.baseUrl = baseUrl.replace(/\/$/, "");
     this.apiKey = apiKey;
+    /** Where the daemon speaks https, the file with the certificate of its authority. */
+    this.ca = ca;
+    this.#trusted = ca === undefined ? {} : { ca: fs.readFileSync(ca) };
     this.clock = {
       now: async () => new Date((await this.ask("GET", "/_bulkd/clock")).now),
       advance: (by) => this.ask("POST", "/_bulkd/clock/advance", { by }),
@@ -38,7 +44,8 @@ class Environment {
 
   /** The environment variables that point Courier's SDKs here; the last is that of older ones. */
   get variables() {
-    return { COURIER_BASE_URL: this.baseUrl, COURIER_API_KEY: this.apiKey, COURIER_AUTH_TOKEN: this.apiKey };
+    const trust = this.ca === undefined ? {} : { NODE_EXTRA_CA_CERTS: this.ca };
+    return { COURIER_BASE_URL: this.baseUrl, COURIER_API_KEY: this.apiKey, COURIER_AUTH_TOKEN: this.apiKey, ...trust };
   }
 
   /** Status and body of any request, under the environment's key. No proxy is asked, and no fake `fetch`. */
@@ -56,7 +63,8 @@ class Environment {
       "content-length": Buffer.byteLength(text),
     };
     return new Promise((resolve, reject) => {
-      const request = (url.protocol === "https:" ? https : http).request(url, { method, headers, agent: false }, (response) => {
+      const options = { method, headers, agent: false, ...this.#trusted };
+      const request = (url.protocol === "https:" ? https : http).request(url, options, (response) => {
         const parts = [];
         response.on("data", (part) => parts.push(part));
         response.on("error", reject);

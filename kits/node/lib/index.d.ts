@@ -3,6 +3,8 @@ export interface Variables {
   COURIER_BASE_URL: string;
   COURIER_API_KEY: string;
   COURIER_AUTH_TOKEN: string;
+  /** Where the daemon speaks https. Node reads it when a process starts. */
+  NODE_EXTRA_CA_CERTS?: string;
 }
 
 export type Operator =
@@ -154,9 +156,11 @@ export interface Clock {
 
 /** All of a test's own: an API key, and what the daemon holds for it. */
 export class Environment {
-  constructor(baseUrl: string, apiKey: string);
+  constructor(baseUrl: string, apiKey: string, ca?: string);
   readonly baseUrl: string;
   readonly apiKey: string;
+  /** Where the daemon speaks https, the file with the certificate of its authority. */
+  readonly ca?: string;
   readonly variables: Variables;
   readonly clock: Clock;
   /** The first message that fits, as soon as there is one. Throws `NotMet`, which says what came nearest. */
@@ -192,6 +196,8 @@ export class Environment {
 /** A daemon of its own: on a free port, with a file that is thrown away, and a clock that can be moved. */
 export class Daemon {
   readonly baseUrl: string;
+  /** With `--tls` the file with the certificate of its authority. */
+  readonly ca?: string;
   /** The environment of a key, by default of a new one, which has nothing yet. */
   environment(apiKey?: string): Environment;
   /** The last lines of its log, from warnings on. */

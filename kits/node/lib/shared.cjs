@@ -5,6 +5,8 @@ const { start } = require("./daemon.cjs");
 const { Environment } = require("./environment.cjs");
 
 const URL_VARIABLE = "BULKD_URL";
+/** The file with the certificate of its authority, where it speaks https. */
+const CA_VARIABLE = "BULKD_CA";
 /** Flags for the daemon, separated by blanks. */
 const FLAGS_VARIABLE = "BULKD_FLAGS";
 
@@ -20,12 +22,18 @@ async function begin() {
   }
   ofRun = await launch();
   process.env[URL_VARIABLE] = ofRun.baseUrl;
+  if (ofRun.ca !== undefined) {
+    process.env[CA_VARIABLE] = ofRun.ca;
+    // Node reads it when a process starts: workers do, from now on.
+    process.env.NODE_EXTRA_CA_CERTS ??= ofRun.ca;
+  }
 }
 
 /** After all tests. */
 async function end() {
   if (ofRun) {
     delete process.env[URL_VARIABLE];
+    delete process.env[CA_VARIABLE];
     await ofRun.stop();
     ofRun = undefined;
   }
@@ -33,12 +41,12 @@ async function end() {
 
 /** A fresh environment, with Courier's SDKs pointed at it, and what takes that back. */
 async function enter() {
-  let baseUrl = process.env[URL_VARIABLE];
+  let [baseUrl, ca] = [process.env[URL_VARIABLE], process.env[CA_VARIABLE]];
   if (!baseUrl) {
     ofWorker ??= launch();
-    baseUrl = (await ofWorker).baseUrl;
+    ({ baseUrl, ca } = await ofWorker);
   }
-  const environment = new Environment(baseUrl, `test-${randomUUID()}`);
+  const environment = new Environment(baseUrl, `test-${randomUUID()}`, ca);
   const before = {};
   for (const [name, value] of Object.entries(environment.variables)) {
     before[name] = process.env[name];

@@ -92,6 +92,14 @@ impl Binary {
         }
     }
 
+    /// What it has written to standard output so far, as soon as this is in it.
+    #[track_caller]
+    pub fn says(&self, what: &str) -> String {
+        let text = self.stdout.wait_until(what, |text, ended| ended || text.contains(what));
+        assert!(text.contains(what), "no {what:?} in {text:?}");
+        text
+    }
+
     /// Whether it has said yet that it answers.
     pub fn is_up(&self) -> bool {
         self.stdout.wait_until("anything", |_, _| true).contains('\n')
@@ -108,7 +116,8 @@ impl Binary {
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
         let line = self.first_line();
-        let url = line.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap();
+        let word = |word: &'_ str| word.strip_prefix("http://").or(word.strip_prefix("https://")).map(str::to_owned);
+        let url = line.split_whitespace().find_map(word).unwrap();
         url.trim_end_matches([',', ';']).parse().unwrap()
     }
 

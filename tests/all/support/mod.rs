@@ -100,6 +100,12 @@ impl Daemon {
         self.app.as_ref().unwrap().address()
     }
 
+    /// The certificate of its authority, where it speaks https.
+    #[cfg(feature = "tls")]
+    pub fn authority(&self) -> PathBuf {
+        self.app.as_ref().unwrap().authority().unwrap().to_owned()
+    }
+
     pub fn database(&self) -> PathBuf {
         self.folder.path().join("bulkd.db")
     }
@@ -185,6 +191,15 @@ impl Customer {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
         let agent = agent.build().new_agent();
         Customer { base: format!("http://{address}"), key: Some(key.to_owned()), headers: Vec::new(), agent }
+    }
+
+    /// One that calls this URL, by https, and trusts whom this file names.
+    #[cfg(feature = "tls")]
+    pub fn trusting(authority: &Path, url: &str, key: &str) -> Self {
+        let tls = bulkd::tls::trusting("--ca", Some(authority)).unwrap();
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+        let agent = agent.tls_config(tls).build().new_agent();
+        Customer { base: url.to_owned(), key: Some(key.to_owned()), headers: Vec::new(), agent }
     }
 
     /// The same customer, sending this header as well.

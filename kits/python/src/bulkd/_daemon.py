@@ -53,10 +53,14 @@ def find_binary() -> str:
 class Daemon:
     """A daemon of its own: on a free port, with a file that is thrown away, and a clock that can be moved."""
 
-    def __init__(self, process: "subprocess.Popen[str]", base_url: str, lines: "deque[str]") -> None:
+    def __init__(
+        self, process: "subprocess.Popen[str]", base_url: str, lines: "deque[str]", ca: Optional[str] = None
+    ) -> None:
         self._process = process
         self._lines = lines
         self.base_url = base_url
+        #: With ``--tls`` the file with the certificate of its authority.
+        self.ca = ca
 
     @classmethod
     def start(cls, flags: Sequence[str] = (), binary: Optional[str] = None) -> "Daemon":
@@ -88,12 +92,15 @@ class Daemon:
             process.wait()
             log.join(_STOP_SECONDS)
             raise StartError(f"{' '.join(command)} did not start:\n{first}{''.join(lines)}".rstrip())
+        # The authority is told before anything else.
+        second = process.stdout.readline() if address.group().startswith("https:") else ""
+        authority = re.fullmatch(r"The certificate of its authority is (.*)\n", second)
         threading.Thread(target=_keep, args=(process.stdout, deque(maxlen=1)), daemon=True).start()
-        return cls(process, address.group(), lines)
+        return cls(process, address.group(), lines, authority and authority.group(1))
 
     def environment(self, api_key: Optional[str] = None) -> Environment:
         """The environment of a key, by default of a new one, which has nothing yet."""
-        return Environment(self.base_url, api_key or f"test-{uuid.uuid4().hex}")
+        return Environment(self.base_url, api_key or f"test-{uuid.uuid4().hex}", self.ca)
 
     def log(self) -> str:
         """The last lines of its log, from warnings on."""

@@ -103,20 +103,25 @@ class Clock:
 class Environment:
     """What a key has: jobs, outbox, templates, profiles, faults. Nothing of another key's is seen."""
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, api_key: str, ca: Optional[str] = None) -> None:
         self.base_url = base_url
         self.api_key = api_key
-        self.http = Http(base_url, api_key)
+        #: Where the daemon speaks https, the file with the certificate of its authority.
+        self.ca = ca
+        self.http = Http(base_url, api_key, ca)
         self.clock = Clock(self.http)
 
     def variables(self) -> dict[str, str]:
         """The environment variables that point Courier's SDKs here."""
-        return {
+        variables = {
             "COURIER_BASE_URL": self.base_url,
             "COURIER_API_KEY": self.api_key,
             # Older SDKs.
             "COURIER_AUTH_TOKEN": self.api_key,
         }
+        if self.ca is not None:
+            variables["SSL_CERT_FILE"] = self.ca
+        return variables
 
     # Waiting
 

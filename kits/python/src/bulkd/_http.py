@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from typing import Any, Mapping, Optional
 from urllib.parse import urlencode, urlsplit
 
@@ -14,19 +15,25 @@ _PATIENCE_SECONDS = 120
 
 
 class Http:
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, api_key: str, ca: Optional[str] = None) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"expected an http address such as http://127.0.0.1:4010, found {base_url!r}")
         self._parts = parts
         self._api_key = api_key
+        self._ca = ca
 
     def call(self, method: str, path: str, body: Any = None, query: Optional[Mapping[str, Any]] = None) -> tuple[int, Any]:
         """Status and body, which is `None` if there is none."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
         target = self._parts.path.rstrip("/") + path + (f"?{urlencode(given)}" if given else "")
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self._parts.hostname or "", self._parts.port, timeout=_PATIENCE_SECONDS)
+        host, port = self._parts.hostname or "", self._parts.port
+        connection: http.client.HTTPConnection
+        if self._parts.scheme == "https":
+            trusted = ssl.create_default_context(cafile=self._ca)
+            connection = http.client.HTTPSConnection(host, port, timeout=_PATIENCE_SECONDS, context=trusted)
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=_PATIENCE_SECONDS)
         try:
             headers = {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json"}
             text = None if body is None else json.dumps(body).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from typing import Generator, Iterator, Optional
+from typing import Generator, Iterator, Optional, Tuple
 
 import pytest
 
@@ -23,20 +23,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def bulkd_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    """The address of the session's daemon. With pytest-xdist each worker has one."""
+def _bulkd_place(pytestconfig: pytest.Config) -> Iterator[Tuple[str, Optional[str]]]:
     given: Optional[str] = pytestconfig.getoption("--bulkd-url") or os.environ.get("BULKD_URL")
     if given:
-        yield given
+        yield given, None
         return
     with Daemon.start(pytestconfig.getini("bulkd_flags")) as daemon:
-        yield daemon.base_url
+        yield daemon.base_url, daemon.ca
+
+
+@pytest.fixture(scope="session")
+def bulkd_url(_bulkd_place: Tuple[str, Optional[str]]) -> str:
+    """The address of the session's daemon. With pytest-xdist each worker has one."""
+    return _bulkd_place[0]
 
 
 @pytest.fixture
-def bulkd(bulkd_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Environment:
+def bulkd(
+    _bulkd_place: Tuple[str, Optional[str]], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Environment:
     """A fresh environment. ``COURIER_BASE_URL`` and ``COURIER_API_KEY`` point Courier's SDKs at it."""
-    environment = Environment(bulkd_url, f"test-{uuid.uuid4().hex}")
+    url, ca = _bulkd_place
+    environment = Environment(url, f"test-{uuid.uuid4().hex}", ca)
     for name, value in environment.variables().items():
         monkeypatch.setenv(name, value)
     request.node.stash[_ENVIRONMENT] = environment

@@ -1,0 +1,31 @@
+//! Whom a client of ours trusts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::error::{Error, Result};
+
+/// Whom a command of ours trusts that calls by https: those in this file and nobody else, or without one those that
+/// browsers trust. `flag` is the one that named the file.
+pub fn trusting(flag: &str, file: Option<&Path>) -> Result<TlsConfig> {
+    let roots = file.map_or(Ok(RootCerts::WebPki), |file| of_file(flag, file))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
+}
+
+fn of_file(flag: &str, file: &Path) -> Result<RootCerts> {
+    let failed = |why: &dyn std::fmt::Display| Error::startup(format!("{flag} {}: {why}", file.display()));
+    let text = std::fs::read(file).map_err(|error| failed(&error))?;
+    let certificates: Vec<Certificate<'static>> = parse_pem(&text)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(failed(&"it has no certificate; expected PEM"));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
+}
