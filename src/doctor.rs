@@ -36,7 +36,7 @@ fn ask(flags: &Doctor) -> Result<Value> {
     let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(PATIENCE));
     let is_https = flags.url.starts_with("https://");
     let agent = match is_https {
-        true => agent.tls_config(tls::trusting("--ca", flags.ca.as_deref())?),
+        true => tls::trust(agent, "--ca", flags.ca.as_deref())?,
         false => agent,
     };
     let agent = agent.build().new_agent();

@@ -183,7 +183,7 @@ impl Side {
             config = config.proxy(None);
         }
         if base.starts_with("https://") {
-            config = config.tls_config(tls::trusting(flag, ca)?);
+            config = tls::trust(config, flag, ca)?;
         }
         Ok(Side {
             base: base.to_owned(),

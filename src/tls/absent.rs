@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
+
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::TlsConfig;
@@ -31,7 +34,7 @@ pub fn authority_certificate(_: &Path) -> Result<String> {
     Err(left_out())
 }
 
-pub fn trusting(_: &str, _: Option<&Path>) -> Result<ureq::tls::TlsConfig> {
+pub fn trust(_: ConfigBuilder<AgentScope>, _: &str, _: Option<&Path>) -> Result<ConfigBuilder<AgentScope>> {
     Err(left_out())
 }
 

@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ureq::config::ConfigBuilder;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::typestate::AgentScope;
 
 use crate::error::{Error, Result};
 
-/// Whom a command of ours trusts that calls by https: those in this file and nobody else, or without one those that
-/// browsers trust. `flag` is the one that named the file.
-pub fn trusting(flag: &str, file: Option<&Path>) -> Result<TlsConfig> {
+/// Has a command of ours that calls by https trust those in this file and nobody else, or without one those that browsers
+/// trust. `flag` is the one that named the file.
+pub fn trust(config: ConfigBuilder<AgentScope>, flag: &str, file: Option<&Path>) -> Result<ConfigBuilder<AgentScope>> {
     let roots = file.map_or(Ok(RootCerts::WebPki), |file| of_file(flag, file))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
+    let tls = TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build();
+    Ok(config.tls_config(tls))
 }
 
 fn of_file(flag: &str, file: &Path) -> Result<RootCerts> {

@@ -11,10 +11,10 @@ mod client;
 mod server;
 
 #[cfg(not(feature = "tls"))]
-pub use absent::{Prepared, authority_certificate, prepare, trusting};
+pub use absent::{Prepared, authority_certificate, prepare, trust};
 #[cfg(feature = "tls")]
 pub use authority::authority_certificate;
 #[cfg(feature = "tls")]
-pub use client::trusting;
+pub use client::trust;
 #[cfg(feature = "tls")]
 pub use server::{Prepared, prepare};

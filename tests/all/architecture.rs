@@ -26,7 +26,7 @@ const RULES: &[Rule] = &[
     ("kit", &["app", "cli"]),
     ("doctor", &["cli", "findings", "tls"]),
     ("tls", &["config", "http"]),
-    ("promote", &["cli"]),
+    ("promote", &["cli", "tls"]),
     ("demo", &["app", "cli", "config", "store", "model"]),
     (
         "app",

@@ -93,6 +93,7 @@ impl Binary {
     }
 
     /// What it has written to standard output so far, as soon as this is in it.
+    #[cfg(all(feature = "tls", unix))]
     #[track_caller]
     pub fn says(&self, what: &str) -> String {
         let text = self.stdout.wait_until(what, |text, ended| ended || text.contains(what));

@@ -196,9 +196,8 @@ impl Customer {
     /// One that calls this URL, by https, and trusts whom this file names.
     #[cfg(feature = "tls")]
     pub fn trusting(authority: &Path, url: &str, key: &str) -> Self {
-        let tls = bulkd::tls::trusting("--ca", Some(authority)).unwrap();
         let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
-        let agent = agent.tls_config(tls).build().new_agent();
+        let agent = bulkd::tls::trust(agent, "--ca", Some(authority)).unwrap().build().new_agent();
         Customer { base: url.to_owned(), key: Some(key.to_owned()), headers: Vec::new(), agent }
     }
 
