@@ -13,8 +13,10 @@ from bulkd import Daemon, Environment, NotMet, Refused, StartError, absent, cont
 
 def sign_up(address: str) -> None:
     """The application under test."""
-    content = {"title": "Welcome", "body": "Your code is 482913. Or follow https://app.example/verify?t=1."}
-    Courier().send.message(message={"to": {"email": address}, "content": content, "data": {"plan": {"n": 7}}})
+    body = "Your code is 482913. Or follow https://app.example/verify?t=1."
+    Courier().send.message(
+        message={"to": {"email": address}, "content": {"title": "Welcome", "body": body}, "data": {"plan": {"n": 7}}}
+    )
 
 
 def weekly(users: int) -> str:
