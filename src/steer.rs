@@ -372,7 +372,7 @@ impl Step {
         if after.drained() < stepping.target && after.status == JobStatus::Processing {
             return match Instant::now() < stepping.until {
                 true => Ok(None),
-                false => Err(Error::unavailable("the step is taken, and not over yet; look at the job later")),
+                false => Err(Error::full("the step is taken, and not over yet; look at the job later")),
             };
         }
         Ok(Some(Stepped { before: before.clone(), after }))

@@ -190,10 +190,12 @@ fn decoded(value: &str) -> Option<String> {
 
 /// The request that a call of a tool stands for.
 fn within(request: &Request, params: &Value, routes: &'static [Route]) -> std::result::Result<Request, Fault> {
-    let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
+    let Some(name) = params.get("name").and_then(Value::as_str) else {
+        return Err(Fault::params("params.name: expected the name of a tool".to_owned()));
+    };
     let (_, route) = tools(routes)
         .find(|(known, _)| *known == name)
-        .ok_or_else(|| Fault::params(format!("there is no tool '{name}'")))?;
+        .ok_or_else(|| Fault::params(format!("there is no tool '{}'", shown(name))))?;
     let mut arguments = match params.get("arguments") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(arguments)) => arguments.clone(),

@@ -29,6 +29,8 @@ pub enum PagedList {
     Requests,
     Faults,
     Outcomes,
+    Webhooks,
+    Snapshots,
     /// Of a job, by its row.
     Users(JobRow),
     /// Of a template, by its row.
@@ -51,6 +53,8 @@ impl PagedList {
             PagedList::Requests => 7 * KIND,
             PagedList::Faults => 8 * KIND,
             PagedList::Outcomes => 9 * KIND,
+            PagedList::Webhooks => 10 * KIND,
+            PagedList::Snapshots => 11 * KIND,
         }
     }
 }
@@ -196,6 +200,18 @@ impl PageText {
     /// `{"items": [...], "paging": {...}}`, of which it is known at the end whether there is more.
     pub fn of_items() -> Self {
         PageText::new("{\"items\":[")
+    }
+
+    /// A page of a list that is at hand as a whole: the items from a place on.
+    pub fn of_places<T: Serialize>(
+        items: impl ExactSizeIterator<Item = T>,
+        list: PagedList,
+        (from, limit): (u64, u64),
+    ) -> Result<Pieces> {
+        let (count, position) = (items.len() as u64, from.saturating_add(limit));
+        let mut page = PageText::of_items();
+        items.skip(from as usize).take(limit as usize).try_for_each(|it| page.push_value(&it))?;
+        Ok(page.end_items((position < count).then_some(Cursor { list, position })))
     }
 
     pub fn push(&mut self, item: &str) {

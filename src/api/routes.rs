@@ -397,7 +397,8 @@ pub static ROUTES: &[Route] = &[
         .answers("201 with the webhook"),
     route(Method::Get, "/_bulkd/webhooks", webhook::list)
         .about("List webhooks")
-        .answers("200 `{items}`")
+        .query(&["cursor", "limit"])
+        .answers("200 `{items, paging}`")
         .schemas(&[("items", "[Webhook]")]),
     route(Method::Get, "/_bulkd/webhooks/{webhook_id}", webhook::get)
         .about("Get a webhook")
@@ -449,6 +450,7 @@ pub static ROUTES: &[Route] = &[
         .schemas(&[("status", "Ending")]),
     route(Method::Get, "/_bulkd/snapshots", snapshot::list)
         .about("List snapshots")
+        .query(&["cursor", "limit"])
         .answers("200 `{items, paging}`")
         .schemas(&[("items", "[Snapshot]")]),
     route(Method::Put, "/_bulkd/snapshots/{name}", snapshot::put)

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::mailbox_state::MailboxState;
+use super::paging::{Cursor, PageText, PagedList};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::store::snapshot::Summary;
@@ -49,8 +50,7 @@ fn shown(it: &Summary) -> Value {
     })
 }
 
-fn answer(status: u16, body: String) -> Result<Change> {
-    let answer = Answer::new(status, body);
+fn answered(answer: Answer) -> Result<Change> {
     Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
 }
 
@@ -60,26 +60,25 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         let taken = snapshots::take(view, &name)?;
         mailbox.iter().for_each(|it| it.keep(&name));
-        answer(200, shown(&taken).to_string())
+        answered(Answer::new(200, shown(&taken).to_string()))
     })
 }
 
-/// `GET /_bulkd/snapshots`: 200 `{items}`, in the order of names.
-pub fn list(_: Call<'_>) -> Result<Action> {
+/// `GET /_bulkd/snapshots?cursor=&limit=`: 200 `{items, paging}`, in the order of names.
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let (query, list) = (call.query(), PagedList::Snapshots);
+    let places = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
     Action::prepare(move |view| {
         let row = view.read(|_, row| Ok(row))?;
-        let items: Vec<Value> = view.store().snapshots().list(row).iter().map(shown).collect();
-        answer(200, json!({ "items": items, "paging": { "more": false } }).to_string())
+        let snapshots = view.store().snapshots().list(row);
+        answered(Answer::new(200, PageText::of_places(snapshots.iter().map(shown), list, places)?))
     })
 }
 
 /// `GET /_bulkd/snapshots/{name}`: 200 with a file that another bulkd opens under the same key.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
     let name = name(&mut call)?;
-    Action::prepare(move |view| {
-        let answer = Answer::of_type(DATABASE, snapshots::export(view, &name)?);
-        Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
-    })
+    Action::prepare(move |view| answered(Answer::of_type(DATABASE, snapshots::export(view, &name)?)))
 }
 
 /// `POST /_bulkd/snapshots/{name}/restore`: 200 with the snapshot, which stays.
@@ -91,7 +90,7 @@ pub fn restore(mut call: Call<'_>) -> Result<Action> {
         mailbox.iter().for_each(|it| it.restore(&name, &restored.copied));
         // Those that are held have new rows, and are to be looked at.
         lifecycle.ring();
-        answer(200, shown(&restored.summary).to_string())
+        answered(Answer::new(200, shown(&restored.summary).to_string()))
     })
 }
 
@@ -114,7 +113,7 @@ pub fn fork(mut call: Call<'_>) -> Result<Action> {
     let of = of.ok_or_else(|| Error::invalid("key", "expected an API key that this daemon accepts"))?;
     Action::prepare(move |view| {
         let forked = snapshots::fork(view, &name, &of)?;
-        answer(201, shown(&forked).to_string())
+        answered(Answer::new(201, shown(&forked).to_string()))
     })
 }
 
@@ -124,6 +123,6 @@ pub fn delete(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         snapshots::delete(view, &name)?;
         mailbox.iter().for_each(|it| it.forget(&name));
-        answer(204, String::new())
+        answered(Answer::new(204, String::new()))
     })
 }

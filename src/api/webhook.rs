@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
+use super::paging::{Cursor, PageText, PagedList};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::environment::EnvironmentRow;
@@ -38,12 +39,14 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/webhooks`: 200 `{items}`, the environment's and those of all.
-pub fn list(_: Call<'_>) -> Result<Action> {
+/// `GET /_bulkd/webhooks?cursor=&limit=`: 200 `{items, paging}`, the environment's and those of all.
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let (query, list) = (call.query(), PagedList::Webhooks);
+    let places = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
     Action::query(move |db, environment| {
         let webhooks = webhook::list(db, environment)?;
         let items = webhooks.iter().map(|webhook| item(db, webhook)).collect::<Result<Vec<Value>>>()?;
-        Ok(Answer::new(200, json!({ "items": items }).to_string()))
+        Ok(Answer::new(200, PageText::of_places(items.into_iter(), list, places)?))
     })
 }
 

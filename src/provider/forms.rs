@@ -198,8 +198,8 @@ pub fn about(provider: Provider) -> About {
         RequestForm::Mailjet => text("HTTP, version 3.1", ADDRESSES, "`node-mailjet`"),
         RequestForm::Mandrill => text("HTTP", ADDRESSES, "`@mailchimp/mailchimp_transactional`"),
         RequestForm::Postmark => text("HTTP", ADDRESSES, "`postmark`"),
-        RequestForm::Resend => text("HTTP", ADDRESSES, "`resend`"),
-        RequestForm::Sparkpost => text("HTTP", ADDRESSES, "`sparkpost`"),
+        RequestForm::Resend => text("HTTP", "addresses, no subject", "`resend`"),
+        RequestForm::Sparkpost => text("HTTP", "addresses, no subject", "`sparkpost`"),
         RequestForm::Twilio => text("the form's fields", "no number, empty, over 1,600 characters", "`twilio`"),
         RequestForm::Messagebird => {
             text("HTTP", "no number, empty, over 1,377 characters, 603 beyond the GSM alphabet", "`messagebird`")

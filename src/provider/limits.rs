@@ -120,8 +120,11 @@ impl ProviderChecks {
             };
         }
         // Nothing else of its request is looked at, and to make it takes as long as the message does.
-        if check.overriding.is_none() && form == RequestForm::Sendgrid && rendered.subject.is_none_or(str::is_empty) {
-            return ProviderVerdict::Refused(NO_SUBJECT.to_owned());
+        if check.overriding.is_none()
+            && rendered.subject.is_none_or(str::is_empty)
+            && let Some(answer) = no_subject(form)
+        {
+            return ProviderVerdict::Refused(answer.to_owned());
         }
         let data: Option<Value> = is_push.then(|| serde_json::from_str(&text).ok()).flatten();
         let mut message = sample(rendered, check.overriding.as_ref());
@@ -138,9 +141,20 @@ impl ProviderChecks {
     }
 }
 
-/// What SendGrid says to an e-mail without a subject.
-const NO_SUBJECT: &str = "400: The subject is required. You can get around this requirement if you use a template with a \
-                          subject defined or if every personalization has a subject defined.";
+/// What those providers of e-mail say to one without a subject that ask for one. The others take it: Mailgun, Mailjet,
+/// Mandrill, Postmark and SES, whose pages call the subject optional or let it be empty. Sources: SendGrid's "Mail Send
+/// Errors"; Resend's "Send Email", which requires it, with its error `missing_required_field`; SparkPost's error 1400.
+fn no_subject(form: RequestForm) -> Option<&'static str> {
+    match form {
+        RequestForm::Sendgrid => Some(
+            "400: The subject is required. You can get around this requirement if you use a template with a subject \
+             defined or if every personalization has a subject defined.",
+        ),
+        RequestForm::Resend => Some("422: Missing `subject` field."),
+        RequestForm::Sparkpost => Some("1400: required field is missing: content.subject"),
+        _ => None,
+    }
+}
 
 /// What a provider makes of a message.
 #[derive(Debug)]
@@ -233,10 +247,11 @@ impl JobCheck {
 
 fn is_limited(form: RequestForm) -> bool {
     use RequestForm::{
-        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Sendgrid, Slack, Sns, Telnyx, Twilio, Vonage, Webhook,
+        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Slack, Sns, Telnyx, Twilio, Vonage, Webhook,
     };
     is_push(form)
-        || matches!(form, Sendgrid | Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord | Webhook)
+        || no_subject(form).is_some()
+        || matches!(form, Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord | Webhook)
         || matches!(form, Messagebird | Plivo | Telnyx | Vonage | Sns)
 }
 
@@ -265,7 +280,9 @@ fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &st
     let has = |name: &str| it.content.is_some_and(|content| content.contains(name));
     let (has_action, has_raw) = (|| has(ACTION), || has(RAW));
     match form {
-        RequestForm::Sendgrid => it.subject.is_some_and(|subject| !subject.is_empty()),
+        RequestForm::Sendgrid | RequestForm::Resend | RequestForm::Sparkpost => {
+            it.subject.is_some_and(|subject| !subject.is_empty())
+        }
         RequestForm::Twilio => twilio(it.address, it.body).is_none(),
         RequestForm::Fcm => {
             let may_be_reserved = fcm_limits::may_be_reserved(data);
@@ -300,6 +317,12 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
     let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default();
     match form {
         RequestForm::Sendgrid => sendgrid(request),
+        RequestForm::Resend => no_subject(form).filter(|_| of_body("subject").is_empty()).map(str::to_owned),
+        RequestForm::Sparkpost => {
+            let content = &request["body"]["content"];
+            let is_missing = content["subject"].as_str().is_none_or(str::is_empty) && content["template_id"].is_null();
+            no_subject(form).filter(|_| is_missing).map(str::to_owned)
+        }
         RequestForm::Twilio => twilio(text("To"), text("Body")),
         RequestForm::Fcm => fcm(&request["message"]),
         RequestForm::Apns => apns(request).or_else(|| {
@@ -337,7 +360,7 @@ fn sendgrid(request: &Value) -> Option<String> {
         && is_missing(request.get("template_id"))
         && personalizations.iter().any(|it| is_missing(it.get("subject")))
     {
-        return Some(NO_SUBJECT.to_owned());
+        return no_subject(RequestForm::Sendgrid).map(str::to_owned);
     }
     for (i, personalization) in personalizations.iter().enumerate() {
         let mut seen = HashSet::new();

@@ -58,7 +58,7 @@ pub struct Messages {
     pub count: u64,
     /// The ids of the last of them.
     pub newest: Vec<String>,
-    /// Ids with their new status.
+    /// Ids with the status that each has come to.
     pub changed: Vec<(String, String)>,
 }
 
@@ -96,7 +96,11 @@ pub fn messages(db: &Db<'_>, environment: EnvironmentRow, told: Told) -> Result<
         if found.changed.len() < NAMED as usize
             && let Some(location) = locate(db, MessageNumber(number))?.filter(|it| it.environment == environment)
         {
-            found.changed.push((current_id_of(db, &location)?, status));
+            let id = current_id_of(db, &location)?;
+            // The newest event of a message comes first.
+            if !found.changed.iter().any(|(known, _)| *known == id) {
+                found.changed.push((id, status));
+            }
         }
     }
     found.changed.reverse();

@@ -15,6 +15,8 @@ use crate::store::watch::{Seen, Texts};
 
 /// Criteria of a wait, at most.
 const CRITERIA: usize = 50;
+/// Bytes of their names and of what is wanted of them, at most: an answer that is not met repeats them.
+const CRITERIA_BYTES: usize = 64 * 1024;
 /// Characters of a regular expression, at most, and what it may take when it is compiled.
 const PATTERN_CHARACTERS: usize = 1_000;
 const PATTERN_BYTES: usize = 1 << 15;
@@ -22,7 +24,7 @@ const PATTERN_BYTES: usize = 1 << 15;
 const PATTERNS: usize = 5;
 /// Bytes of a text that a pattern is tried on, at most: one that is made for it takes seconds for so many.
 pub const PATTERN_TEXT_BYTES: usize = 256 * 1024;
-/// Of a text that was found so many characters are told.
+/// Of a text that was found, or that a sentence names, so many characters are told.
 const TOLD_CHARACTERS: usize = 200;
 
 /// The members of an entry that a criterion can be about.
@@ -117,6 +119,11 @@ impl Criteria {
     pub fn read(object: &Map<String, Value>) -> Result<Self> {
         if object.len() > CRITERIA {
             return Err(Error::invalid("outbox", format_args!("expected at most {CRITERIA} members")));
+        }
+        let bytes: usize = object.iter().map(|(name, wanted)| name.len() + wanted.to_string().len()).sum();
+        if bytes > CRITERIA_BYTES {
+            let expected = format!("expected at most {CRITERIA_BYTES} bytes of criteria, found {bytes}");
+            return Err(Error::invalid("outbox", expected));
         }
         let asks_how_it_went = |name: &String| ["status", "reason", "error", "message_id"].contains(&name.as_str());
         let mut criteria = Criteria { went_out: !object.keys().any(asks_how_it_went), ..Criteria::default() };
@@ -237,7 +244,8 @@ impl Criteria {
             }
             for criterion in &self.all {
                 let (met, value) = criterion.is_met(found, delivery, deliveries)?;
-                told.push(Told { name: criterion.name.clone(), met, wanted: criterion.wanted(), found: cut(value) });
+                let (name, wanted) = (criterion.name.clone(), cut(criterion.wanted()));
+                told.push(Told { name, met, wanted, found: cut(value) });
             }
             if i == 0 || ok(&told) > ok(&best) {
                 best = told;
@@ -477,8 +485,8 @@ impl Test {
 
     fn words(&self) -> String {
         match self {
-            Test::Equals(value) => value.to_string(),
-            Test::Contains(value) => format!("containing {value}"),
+            Test::Equals(value) => cut(value.clone()).to_string(),
+            Test::Contains(value) => format!("containing {}", cut(value.clone())),
             Test::Matches(pattern) => format!("matching /{pattern}/"),
             Test::Absent(true) => "absent".to_owned(),
             Test::Absent(false) => "present".to_owned(),

@@ -112,6 +112,18 @@ fn a_message_that_was_sent_may_come_back_and_then_nothing_more_happens() {
     assert_eq!(bounced["sent"], NOW);
     let path = format!("/_bulkd/messages/{id}/events");
     customer.post(&path, &json!({ "status": "OPENED" })).refused(409);
+    // What had happened before has happened.
+    let id = send(&customer, ada());
+    daemon.clock.advance(Duration::from_secs(5));
+    let clicked = happen(&customer, &id, json!({ "status": "CLICKED" }));
+    daemon.clock.advance(Duration::from_secs(5));
+    let complained = happen(&customer, &id, json!({ "status": "UNDELIVERABLE" }));
+    assert_eq!(complained["status"], "UNDELIVERABLE");
+    for name in ["sent", "delivered", "opened", "clicked"] {
+        assert!(!clicked[name].is_null());
+        assert_eq!(complained[name], clicked[name], "{name}");
+        assert_eq!(complained["providers"][0][name], clicked["providers"][0][name], "{name} of the provider");
+    }
     for (event, member) in [
         (json!({ "status": "LOST" }), "status"),
         (json!({ "status": "DELAYED" }), "status"),

@@ -65,6 +65,8 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
     let dividers: Vec<Value> = (0..51).map(|_| json!({ "type": "divider" })).collect();
     let cases = [
         ("sendgrid", json!({ "body": "b" }), json!({}), "400: The subject is required."),
+        ("resend", json!({ "body": "b" }), json!({}), "422: Missing `subject` field."),
+        ("sparkpost", json!({ "body": "b" }), json!({}), "1400: required field is missing: content.subject"),
         ("sendgrid", text("b"), json!({ "cc": "Ada <ADA@example.com>" }), "should be unique between to, cc, and bcc"),
         ("sendgrid", text("b"), json!({ "cc": "nobody" }), "'nobody' is not an e-mail address"),
         ("postmark", text("b"), json!({ "attachments": [{ "filename": "f", "data": "*" }] }), "'f' is no base64"),

@@ -92,6 +92,8 @@ fn what_an_environment_had_is_there_again_and_others_notice_nothing() {
     let taken = take(&customer, "before");
     assert_eq!((&taken["jobs"], &taken["users"], &taken["messages"]), (&json!(4), &json!(82), &json!(52)));
     assert_eq!(customer.get("/_bulkd/snapshots").ok(200)["items"], json!([taken]));
+    assert_eq!(customer.get("/_bulkd/snapshots?limit=1").ok(200)["paging"], json!({ "more": false }));
+    assert!(customer.get("/_bulkd/snapshots?cursor=9").refused(400).starts_with("cursor: "));
     assert_eq!(other.get("/_bulkd/snapshots").ok(200)["items"], json!([]));
     other.post("/_bulkd/snapshots/before/restore", &json!({})).refused(404);
     for round in 0..3 {

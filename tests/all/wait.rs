@@ -479,6 +479,13 @@ fn no_pattern_is_tried_on_a_text_that_is_too_long_for_it_and_the_answer_says_so(
     met(&wait(&customer, json!({ "outbox": { "body": { "contains": "ab 7" } } })));
     send(&customer, mail("ada", "Short", json!({})));
     met(&wait(&customer, json!({ "outbox": { "recipient": "ada", "subject": { "matches": "^S" } } })));
+    let large = wait(&customer, json!({ "outbox": { "body": { "contains": "x".repeat(70_000) } } })).refused(400);
+    assert!(large.starts_with("outbox: expected at most 65536 bytes of criteria, found 700"), "{large}");
+    // What is repeated of a long text is its beginning.
+    let long = wait(&customer, json!({ "outbox": { "body": "y".repeat(60_000) }, "timeout_ms": 0 }));
+    let long = not_met(&long);
+    assert!(long["message"].as_str().unwrap().len() < 2_000, "{long}");
+    assert!(long["nearest"].to_string().len() < 10_000, "{long}");
     let six: Map<String, Value> = (0..6).map(|i| (format!("data.{i}"), json!({ "matches": "a" }))).collect();
     let refused = wait(&customer, json!({ "outbox": six })).refused(400);
     assert!(refused.starts_with("outbox: expected at most 5 regular expressions, found 6"), "{refused}");
@@ -496,6 +503,10 @@ fn what_has_not_settled_is_named() {
     let message = body["message"].as_str().unwrap();
     assert!(message.ends_with(&format!(" Job {job_id} is PROCESSING, with 0 of 3 users done.")), "{message}");
     assert_eq!(body["found"]["processing"], json!([{ "job_id": job_id, "received": 3, "done": 0 }]));
+    // A job is named once, also where it may lead to what is wanted.
+    let body = not_met(&look(&customer, json!({ "outbox": {}, "count": { "exactly": 3 } })));
+    let message = body["message"].as_str().unwrap();
+    assert_eq!(message.matches(&job_id).count(), 1, "{message}");
     // It also keeps others from being told that nothing was sent, but not those who wait for something.
     let none = json!({ "outbox": { "recipient": "nobody" }, "count": { "none": true } });
     assert!(not_met(&look(&customer, none))["message"].as_str().unwrap().contains(&job_id));

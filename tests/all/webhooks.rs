@@ -347,6 +347,12 @@ fn an_environment_hears_of_its_own_messages_and_a_flag_of_all() {
     // Nor is one environment's webhook seen in another.
     let listed = |customer: &Customer| customer.get("/_bulkd/webhooks").ok(200)["items"].as_array().unwrap().clone();
     assert_eq!((listed(&acme).len(), listed(&other).len()), (2, 1));
+    let first = acme.get("/_bulkd/webhooks?limit=1").ok(200);
+    assert_eq!((first["items"].as_array().unwrap().len(), &first["paging"]["more"]), (1, &json!(true)));
+    let cursor = first["paging"]["cursor"].as_str().unwrap();
+    let second = acme.get(&format!("/_bulkd/webhooks?limit=1&cursor={cursor}")).ok(200);
+    assert_eq!(second["paging"], json!({ "more": false }));
+    assert_eq!([&first["items"][0], &second["items"][0]], [&listed(&acme)[0], &listed(&acme)[1]]);
     let given = listed(&other)[0].clone();
     assert_eq!((&given["scope"], &given["url"]), (&json!("all"), &json!(all.url())));
     assert!(other.get(&format!("/_bulkd/webhooks/{id}")).refused(404).contains("webhook_id"));
