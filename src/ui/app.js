@@ -16,8 +16,8 @@ const VIEWS = { outbox, jobs, templates, compose, bench, start };
 const TITLES = { outbox: 'Outbox', jobs: 'Jobs', templates: 'Templates', compose: 'Compose', bench: 'Bench', start: 'Welcome' };
 const NAV = Object.keys(VIEWS).slice(0, 5);
 // Where `g` and a key lead.
-const PLACES = { o: ['outbox'], j: ['jobs'], t: ['templates'], c: ['compose'], b: ['bench'], d: ['bench', 'doctor'] };
-const KEYS = [['j k', 'next, previous'], ['Enter', 'open what is chosen'], ['Esc', 'back to where you were'], ['/', 'search the outbox'], ['g o', 'Outbox'], ['g j', 'Jobs'], ['g t', 'Templates'], ['g c', 'Compose'], ['g b', 'Bench'], ['g d', 'what the doctor has found'], ['Home End', 'first, last of a list'], ['?', 'this list']];
+const PLACES = { o: ['outbox'], j: ['jobs'], t: ['templates'], c: ['compose'], b: ['bench'], d: ['bench', 'doctor'], f: ['bench', 'faults'] };
+const KEYS = [['j k', 'next, previous'], ['Enter', 'open what is chosen'], ['Esc', 'back to where you were'], ['/', 'search the outbox'], ['g o', 'Outbox'], ['g j', 'Jobs'], ['g t', 'Templates'], ['g c', 'Compose'], ['g b', 'Bench'], ['g d', 'what the doctor has found'], ['g f', 'faults'], ['Home End', 'first, last of a list'], ['?', 'this list']];
 // Between looks at which environments there are: while there is none, and after.
 const [EAGER, CALM] = [700, 5000];
 
@@ -224,7 +224,8 @@ on(document, 'keydown', (event) => {
 	} else if (!isWriting && (place || keys[key] || (key === 'Enter' && target.matches('body, main')))) {
 		prefix = -Infinity;
 		event.preventDefault();
-		if (place) go(place);
+		// From there on the keyboard goes through what is shown.
+		if (place) go(place), main.focus();
 		else if (keys[key]) keys[key]();
 		else list()?.emit('open', true);
 	}

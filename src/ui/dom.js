@@ -29,9 +29,15 @@ export function add(parent, children) {
 	return parent;
 }
 
+const reached = (parent) => [...parent.querySelectorAll('a, button, input, select, textarea, summary, [tabindex]')];
+
+// Puts these in place of what there is. Where the keyboard was it stays.
 export function fill(parent, ...children) {
+	const at = parent.contains(document.activeElement) ? reached(parent).indexOf(document.activeElement) : -1;
 	parent.replaceChildren();
-	return add(parent, children);
+	add(parent, children);
+	if (at >= 0) reached(parent).slice(0, at + 1).at(-1)?.focus({ preventScroll: true });
+	return parent;
 }
 
 export function s(tag, props, ...children) {
