@@ -21,9 +21,9 @@ async function nameOfEnvironment() {
 }
 
 class Live {
-	listeners = new Set();
-	/** @type {(state: any, perSecond: any) => void} */
-	onState = () => {};
+	listeners = new Map();
+	/** @type {any} */
+	onState;
 	held = nothing();
 	isHeld = false;
 	lastId = '';
@@ -151,7 +151,10 @@ class Live {
 			this.isHeld = false;
 			const news = this.held;
 			this.held = nothing();
-			for (const listener of this.listeners) listener(news);
+			for (const [listener, element] of this.listeners) {
+				if (element.isConnected) listener(news);
+				else this.listeners.delete(listener);
+			}
 		});
 	}
 
@@ -168,9 +171,9 @@ class Live {
 		this.onState(state, Math.round(this.made.reduce((sum, [, n]) => sum + n, 0) / 2));
 	}
 
-	listen(listener) {
-		this.listeners.add(listener);
-		return () => this.listeners.delete(listener);
+	// Tells what happens, for as long as this element is shown.
+	listen(element, listener) {
+		this.listeners.set(listener, element);
 	}
 }
 

@@ -43,6 +43,8 @@ const PROVIDERS = {
 };
 
 const NUMBERS = new Intl.NumberFormat('en');
+const SHORT = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
+const SIZES = new Intl.NumberFormat('en', { notation: 'compact', style: 'unit', unit: 'byte', unitDisplay: 'narrow' });
 const DAYS = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 
 export const statusWord = (status) => STATUSES[status]?.[0] ?? status;
@@ -61,12 +63,9 @@ export const count = (number) => NUMBERS.format(number ?? 0);
 
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-export function short(number) {
-	if (number < 10_000) return count(Math.round(number));
-	return number < 1_000_000 ? `${(number / 1000).toFixed(number < 100_000 ? 1 : 0)} k` : `${(number / 1_000_000).toFixed(1)} M`;
-}
+export const short = (number) => SHORT.format(number);
 
-export const size = (bytes) => (bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1048576).toFixed(1)} MiB`);
+export const size = (bytes) => SIZES.format(bytes);
 
 // A moment here, to the millisecond. It is written many times a frame: what knows languages is too slow for that.
 export function exactly(at) {

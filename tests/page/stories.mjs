@@ -274,7 +274,7 @@ const stories = {
     // It listens before there is anything to hear.
     await page.evaluate(async () => {
       const { live } = await import(document.querySelector('script[type=module]').src.replace('app.js', 'live.js'));
-      window.heard = new Promise((resolve) => live.listen((news) => news.made && resolve()));
+      window.heard = new Promise((resolve) => live.listen(document.body, (news) => news.made && resolve()));
     });
     await daemon.call('POST', '/send', { message: { to: { email: 'new@example.com' }, content: { title: 'New', body: 'b' } } });
     // And then longer than any pause between looks.
