@@ -1,8 +1,8 @@
 // The shell: what the address names is shown, keys are handled, and the environment is chosen.
 
 import { access, get, onRefused, part, queryOf, rememberedKey, useKey } from './api.js';
-import { $, attempt, empty, fill, h, icon, on, options, pairs, toast } from './dom.js';
-import { live } from './live.js';
+import { $, attempt, empty, fill, h, icon, on, options, paced, pairs, toast } from './dom.js';
+import * as live from './live.js';
 import { ago, count, counted } from './words.js';
 import * as bench from './bench.js';
 import * as compose from './compose.js';
@@ -149,10 +149,8 @@ function take(items) {
 // Looks which environments there are, and goes to the newest where none is shown.
 async function look() {
 	const { items } = await get('/_bulkd/environments');
-	const told = () => JSON.stringify(known.map((it) => [it.environment, it.last_job_at]));
-	const before = told();
 	take(items);
-	if (before !== told() && document.activeElement !== picker) paintPicker();
+	if (document.activeElement !== picker) paintPicker();
 	if (isEmpty && find(access.environment)?.last_job_at) filled();
 	else if (!access.environment && known.length) choose(known[0].environment);
 }
@@ -163,20 +161,13 @@ function filled() {
 }
 
 async function watchEnvironments() {
-	for (;;) {
-		await new Promise((resolve) => setTimeout(resolve, isEmpty || !access.environment ? EAGER : CALM));
-		if (!document.hidden && !needsKey) await look().catch(() => {});
-	}
+	if (!document.hidden && !needsKey) await look().catch(() => {});
+	setTimeout(watchEnvironments, isEmpty || !access.environment ? EAGER : CALM);
 }
 
 // What the doctor has found, beside all that is shown.
-let isLooking = false;
-
-async function lookAtDoctor() {
-	if (isLooking) return;
-	isLooking = true;
+const lookAtDoctor = paced(0, async () => {
 	const found = await get('/_bulkd/doctor').catch(() => null);
-	isLooking = false;
 	if (!found) return;
 	const serious = found.items.filter((it) => it.level !== 'info').length;
 	mark.hidden = !found.items.length;
@@ -184,24 +175,24 @@ async function lookAtDoctor() {
 	mark.href = address(['bench', 'doctor']);
 	mark.title = `The doctor: ${found.summary}. What passed here and would hurt at Courier.`;
 	fill(mark.lastChild, serious ? counted(serious, 'finding') : counted(found.items.length, 'note'));
-}
+});
 
 live.listen(main, ({ kinds, missed, made, jobs }) => {
 	if (kinds.has('doctor') || missed) lookAtDoctor();
 	if (isEmpty && (made || jobs.size)) filled();
 });
 
-live.onState = (state, perSecond) => {
+live.onState((state, perSecond) => {
 	light.className = `live ${state}`;
 	light.title = STATES[state];
 	fill(light.lastChild, perSecond > 0 && `${count(perSecond)}/s`);
-};
+});
 
 function help() {
 	const dialog = h('dialog.sheet', { label: 'Keys', onclose: () => dialog.remove() },
 		h('h2', 'Keys'), pairs(KEYS.map(([keys, what]) => [keys.split(' ').map((it) => [h('kbd', it), ' ']), what])),
 		h('h3', 'Words of a search'),
-		h('p', 'Words are looked for in subject, body, address and recipient. ', ['status:SENT', 'channel:sms', 'provider:twilio', 'recipient:ada', 'job:1-6b…'].map((it) => [h('code', it), ' ']), 'become filters.'),
+		h('p', 'They are looked for in subject, body, address and recipient. ', ['status:SENT', 'channel:sms', 'provider:twilio', 'recipient:ada', 'job:1-6b…'].map((it) => [h('code', it), ' ']), 'become filters.'),
 		h('button.primary', { onclick: () => dialog.close() }, 'Close'));
 	document.body.append(dialog);
 	dialog.showModal();
@@ -237,14 +228,13 @@ on(document, 'keydown', (event) => {
 			// From there on the keyboard goes through what is shown.
 			main.focus();
 		} else if (keys[key]) keys[key]();
-		else if (list()?.chosen) list().open(true);
+		else if (list()?.at >= 0) list().open(true);
 	}
 });
 
 on($('#help'), 'click', help);
 on($('#skip'), 'click', () => main.focus());
 on(window, 'hashchange', show);
-on(document, 'visibilitychange', () => !document.hidden && !needsKey && look().catch(() => {}));
 onRefused(() => needsKey && shown !== 'ask' && forget());
 // Files are dropped where they are wanted, and open nothing elsewhere.
 for (const name of ['dragover', 'drop']) on(window, name, (event) => event.preventDefault());

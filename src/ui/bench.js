@@ -3,7 +3,7 @@
 import { address, go } from './app.js';
 import { access, del, download, get, part, post, put } from './api.js';
 import { attempt, button, dim, empty, fill, h, icon, idWithCopy, json, options, paced, section, sideLink, tag, time, top, two } from './dom.js';
-import { live } from './live.js';
+import { listen } from './live.js';
 import { Feed, rows } from './rows.js';
 import { count, counted, exactly, second, size, sum, when } from './words.js';
 
@@ -38,7 +38,7 @@ function looked(root, path, show, ...kinds) {
 		if (found) show(found);
 	});
 	load();
-	live.listen(root, (news) => (news.missed || kinds.some((kind) => news.kinds.has(kind))) && load());
+	listen(root, (news) => (news.missed || kinds.some((kind) => news.kinds.has(kind))) && load());
 	return load;
 }
 
@@ -101,7 +101,7 @@ function journal(root) {
 		button('HAR', () => download('/_bulkd/requests?format=har', 'bulkd.har'))), h('.list-body.card.tall', list), detail);
 	root.classList.add('full');
 	const renew = paced(250, () => list.renew());
-	live.listen(list, (news) => (news.missed || news.kinds.has('request')) && renew());
+	listen(list, (news) => (news.missed || news.kinds.has('request')) && renew());
 	list.restart();
 }
 

@@ -1,7 +1,7 @@
 // A message as its recipient sees it, by channel. What a provider was given is read; none of it becomes markup.
 
 import { post } from './api.js';
-import { attempt, choice, dim, fill, grow, h, icon, pairs, region } from './dom.js';
+import { attempt, choice, dim, fill, grow, h, icon, pairs, region, tag } from './dom.js';
 import { counted, exactly, providerWord } from './words.js';
 
 // Of a request that is told with its HTTP around it, the body.
@@ -98,9 +98,9 @@ function headers(entry) {
 function sms(entry) {
 	const { count: parts = 1, encoding = '' } = entry.segments ?? {};
 	return h('.phone',
-		h('.phone-top', h('span.face', icon('sms')), h('span', sent(entry).From ?? sent(entry).from ?? 'Your sender')),
+		h('.phone-top', h('span.avatar', icon('sms')), sent(entry).From ?? sent(entry).from ?? 'Your sender'),
 		h('.bubble', entry.body),
-		h('p.phone-note', { title: 'A phone network carries an SMS in parts, and each is paid for' },
+		h('p.subtle', { title: 'A phone network carries an SMS in parts, and each is paid for' },
 			`${counted(parts, 'segment')} · ${encoding} · ${counted([...(entry.body ?? '')].length, 'character')}`));
 }
 
@@ -112,18 +112,18 @@ function push(entry) {
 	const image = body.message?.notification?.image ?? body.data?.image ?? body.richContent?.image;
 	return h('.phone.lock',
 		h('.lock-time', { 'aria-hidden': 'true' }, exactly(at).slice(11, 16)),
-		h('.lock-day', { 'aria-hidden': 'true' }, new Date(at).toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })),
-		h('.note', h('span.app', icon('push')),
-			h('div', h('.note-top', h('span', 'Your app'), h('span', 'now')),
+		h('div', { 'aria-hidden': 'true' }, new Date(at).toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })),
+		h('.note', h('span.avatar.app', icon('push')),
+			h('div', h('.line', h('span', 'Your app'), h('span', 'now')),
 				title && h('b', title), h('div', text), image && picture('Picture', image))));
 }
 
 function inbox(entry) {
 	const body = sent(entry);
-	return h('.feed',
-		h('.feed-top', 'Inbox', h('span.badge', '1')),
+	return h('.feed.card',
+		h('.box-top', 'Inbox', tag('', '1')),
 		h('.feed-item', h('i.dot', { 'aria-hidden': 'true' }),
-			h('div', h('b', body.title ?? entry.subject ?? ''), h('.feed-text', body.preview ?? body.body ?? entry.body),
+			h('div', h('b', body.title ?? entry.subject ?? ''), h('div', body.preview ?? body.body ?? entry.body),
 				h('.acts', (body.actions ?? []).map((it) => h(it.style === 'link' ? 'span.linkish' : 'span.btn', { title: it.href ?? '' }, it.content)))),
 			h('time', 'now')));
 }
@@ -154,14 +154,14 @@ function chat(entry) {
 	const { provider } = entry;
 	const card = body.attachments?.[0]?.content;
 	const content = provider === 'msteams' && card
-		? h('.card-in', (card.body ?? []).map(cardElement), card.actions && cardElement({ type: 'ActionSet', actions: card.actions }))
-		: provider === 'discord' ? h('div', rich(body.content ?? entry.body, 'markdown'), (body.embeds ?? []).map((it) => h('.card-in', it.title && h('b', it.title), rich(it.description ?? '', 'markdown'))))
+		? h('.card.card-in', (card.body ?? []).map(cardElement), card.actions && cardElement({ type: 'ActionSet', actions: card.actions }))
+		: provider === 'discord' ? h('div', rich(body.content ?? entry.body, 'markdown'), (body.embeds ?? []).map((it) => h('.card.card-in', it.title && h('b', it.title), rich(it.description ?? '', 'markdown'))))
 		: body.blocks ? body.blocks.map(slackBlock)
 		: h('div', entry.subject && h('.h1', entry.subject), rich(body.text ?? entry.body, provider === 'slack' ? 'slack' : 'markdown'));
-	return h(`.chat.${provider}`,
-		h('.chat-top', icon('direct_message'), entry.address, dim(providerWord(provider))),
-		h('.chat-line', h('span.bot', { 'aria-hidden': 'true' }, 'A'),
-			h('.chat-body', h('.chat-who', h('b', 'Your app'), h('small', provider === 'slack' ? 'APP' : 'BOT'), h('time', exactly(entry.created_at).slice(11, 16))), content)));
+	return h(`.chat.card.${provider}`,
+		h('.box-top', icon('direct_message'), entry.address, dim(providerWord(provider))),
+		h('.said', h('span.avatar.app', { 'aria-hidden': 'true' }, 'A'),
+			h('div', h('.line', h('b', 'Your app'), h('small', provider === 'slack' ? 'APP' : 'BOT'), h('time', exactly(entry.created_at).slice(11, 16))), content)));
 }
 
 const other = (entry) => h('div', entry.subject && h('h3', entry.subject), region('plain', 'Text', entry.body));

@@ -18,30 +18,20 @@ const ADDRESSES = ['email', 'phone_number'];
 const COLUMNS = { user_id: 'recipient', phone: 'phone_number' };
 const SAMPLE = 'user_id,email,name,plan\nada,ada@example.com,Ada,Team\ngrace,grace@example.com,Grace,Free';
 
-// Cells of CSV, as RFC 4180 has it, each row with the line it begins on.
+// A cell of CSV, as RFC 4180 has it: in quotes or not, and what it ends with.
+const CELL = /(?:"((?:[^"]|"")*)"|([^",;\t\n][^,;\t\n]*)?)[^\S\n\t]*([,;\t\n]|$)/g;
+
+// Rows of cells, each with the line it begins on.
 function cells(text) {
 	const out = [];
-	let [row, cell, isQuoted, line, begun] = [[], '', false, 1, 1];
-	const end = () => {
-		row.push(cell);
+	let [row, line, begun] = [[], 1, 1];
+	for (const [whole, quoted, plain = '', end] of text.matchAll(CELL)) {
+		row.push(quoted?.replaceAll('""', '"') ?? plain);
+		line += whole.split('\n').length - 1;
+		if (end && end !== '\n') continue;
 		if (row.length > 1 || row[0].trim()) out.push({ line: begun, row });
-		[row, cell, begun] = [[], '', line + 1];
-	};
-	for (let at = 0; at < text.length; at++) {
-		const c = text[at];
-		if (isQuoted) {
-			if (c !== '"') cell += c;
-			else if (text[at + 1] === '"') cell += text[++at];
-			else isQuoted = false;
-		} else if (c === '"' && !cell) isQuoted = true;
-		else if (',\t;'.includes(c)) {
-			row.push(cell);
-			cell = '';
-		} else if (c === '\n') end();
-		else if (c !== '\r') cell += c;
-		if (c === '\n') line++;
+		[row, begun] = [[], line];
 	}
-	if (cell || row.length) end();
 	return out;
 }
 

@@ -16,7 +16,7 @@ export function h(name, ...children) {
 		if (key.startsWith('on')) on(element, key.slice(2), value);
 		else if (key === 'label') element.ariaLabel = value;
 		else if (key === 'data') Object.assign(element.dataset, value);
-		else if (key === 'style') for (const [it, of] of Object.entries(value)) element.style.setProperty(it, String(of));
+		else if (key === 'style') Object.assign(element.style, value);
 		else if (key === 'value') element.value = value;
 		else element.setAttribute(key, value === true ? '' : String(value));
 	}
@@ -45,7 +45,6 @@ export function s(tag, props, ...children) {
 	return add(element, children);
 }
 
-// The first element of a page, or of a part of it.
 /** @returns {any} */
 export const $ = (selector, root = document) => root.querySelector(selector);
 
@@ -59,10 +58,8 @@ export const dim = (...children) => h('span.dim', children);
 
 export const link = (href, ...children) => h('a', { href }, children);
 
-// Names, and what belongs to each.
 export const pairs = (list, kind = '') => h(`dl.pairs.${kind}`, list.map(([name, ...values]) => h('div', h('dt', name), h('dd', values))));
 
-// A moment, shown shortly or by its second.
 export const time = (at, shown = exactly(at).slice(0, 19), kind = '') => h(`time.${kind}`, { title: exactly(at) }, shown);
 
 export const tag = (kind, shown, title = '') => h(`span.pill.${kind}`, { title }, shown);
@@ -86,7 +83,6 @@ export function choice(state, name, label, list, then) {
 	return group;
 }
 
-// Channels to choose from.
 export const byChannel = (channels) => channels.map((it) => [it, [icon(it), channelWord(it)]]);
 
 export function toast(text, kind = 'good') {
@@ -117,7 +113,7 @@ export const copy = (text, label, kind = '.copy.quiet', shown = null) => button(
 
 export const idWithCopy = (id, label) => h('span.id', h('code', id), copy(id, `Copy the ${label}`));
 
-// Text that can be scrolled by keys.
+// It can be scrolled by keys.
 export const region = (kind, label, ...children) => h(`pre.${kind}`, { tabindex: 0, role: 'region', label }, children);
 
 export const code = (shown, label, kind = '', whole = shown) => h('.code', region(kind, label, shown), copy(whole, `Copy the ${label}`));
@@ -125,7 +121,6 @@ export const code = (shown, label, kind = '', whole = shown) => h('.code', regio
 // Longer texts in JSON are shown by their beginning.
 const SHOWN = 400;
 
-// JSON with its kinds of values apart.
 export function json(value, label) {
 	const text = JSON.stringify(value, (_, it) => (typeof it === 'string' && it.length > SHOWN ? `${it.slice(0, SHOWN)}… (${it.length.toLocaleString('en')} characters)` : it), 2) ?? 'null';
 	// Of five parts the first stands between, and then come a string, the colon behind a name, a number and a word.
@@ -153,17 +148,15 @@ export const empty = (title, ...more) => h('.empty', h('p.empty-title', title), 
 
 export const section = (title, ...content) => h('section', h('h3', title), content);
 
-// What stands above a page.
 export const top = (title, about, ...more) => [h('header.page-top', h('h2', title), more), about && h('p.lead', about)];
 
-// Names at the side, and a place for what belongs to the one that is chosen.
+// Names at the side of what belongs to the chosen one.
 export function two(root, label, ...names) {
 	const [nav, place] = [h('nav.side', { label }, names), h('section.pane', { label })];
 	fill(root, h('.two', nav, place));
 	return [nav, place];
 }
 
-// A name at the side.
 export const sideLink = (href, isChosen, ...shown) => h('a', { href, 'aria-current': isChosen && 'page' }, shown);
 
 // Calls at most once in so many milliseconds, never before the call before has ended, and a last time. So what is looked up is

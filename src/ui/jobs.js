@@ -2,17 +2,11 @@
 
 import { address, go, route } from './app.js';
 import { get, part, post } from './api.js';
-import { attempt, button, choice, dim, empty, fill, grow, h, icon, idWithCopy, json, link, paced, pill, s, select, time, top } from './dom.js';
-import { live } from './live.js';
+import { attempt, button, choice, dim, empty, fill, grow, h, icon, idWithCopy, json, link, paced, pill, select, time, top } from './dom.js';
+import { listen } from './live.js';
 import { reader } from './message.js';
 import { Feed, Pages, rows } from './rows.js';
 import { ago, channelWord, count, counted, reasonWord, short, span, statusKind, statusMeaning, statusWord, sum, when } from './words.js';
-
-// Points of the curve of a run, and what is between them.
-const POINTS = 240;
-const APART = 400;
-
-const runButton = (id, then) => button([icon('play'), 'Run'], () => post(`/bulk/${part(id)}/run`), 'It runs', then, '.primary');
 
 // How far a job is, on a bar of its own or one that there is.
 function progress({ received, enqueued, failures }, bar = h('.progress', { role: 'progressbar', label: 'Users who had their turn' }, h('i'), h('i.failed'))) {
@@ -74,7 +68,7 @@ function list(root) {
 		tell();
 		jobs.renew();
 	});
-	live.listen(jobs, (news) => {
+	listen(jobs, (news) => {
 		let isNew = news.missed;
 		for (const [id, job] of news.jobs) {
 			const known = jobs.items.find((it) => it.job_id === id);
@@ -122,31 +116,6 @@ function numbers(job) {
 	].map(([value, word, title, kind = '', shown = count]) => h(`.number.${kind}`, { title }, h('b', shown(value)), h('span', word)));
 }
 
-// The pace of a run, as far as it was watched.
-class Pace {
-	points = [];
-
-	add(done) {
-		const { points } = this;
-		// What came late comes together, and was no faster for that.
-		if (points.length > 1 && points.at(-1)[0] - points.at(-2)[0] < APART) points.pop();
-		points.push([performance.now(), done]);
-		if (points.length > POINTS) points.splice(1, 1);
-	}
-
-	curve() {
-		const { points } = this;
-		if (points.length < 3) return null;
-		const [[from], [to]] = [points[0], points.at(-1)];
-		const rates = points.slice(1).map(([at, n], i) => (n - points[i][1]) / Math.max(0.001, (at - points[i][0]) / 1000));
-		const most = Math.round(Math.max(...rates, 1));
-		const d = rates.map((rate, i) => `${i ? 'L' : 'M'}${((points[i + 1][0] - from) / Math.max(1, to - from)) * 300},${39 - (rate / most) * 36}`).join('');
-		return h('figure',
-			s('svg', { viewBox: '0 0 300 40', preserveAspectRatio: 'none', class: 'curve', 'aria-hidden': true }, s('path', { d: `${d}V40H0Z`, class: 'area' }), s('path', { d })),
-			h('figcaption', `at most ${short(most)} users/s`));
-	}
-}
-
 // What became of a job's users, by kind, the most first.
 function became(job, showFailed) {
 	const { messages = [], errors = [] } = job;
@@ -167,9 +136,8 @@ function one(root, first) {
 	const jobId = first.id;
 	const path = `/_bulkd/jobs/${part(jobId)}`;
 	const state = { users: first.params.users ?? '' };
-	// `isDue`: whether a user is to be opened who is not known yet.
+	// `isDue`: a user is to be opened who is not known yet.
 	let [job, name, total, isDue] = [null, null, 0, false];
-	const pace = new Pace();
 	const users = rows(Pages, 'job-users', 'Users', 34, {
 		row: userRow,
 		move: () => reading.id && follow(),
@@ -208,12 +176,12 @@ function one(root, first) {
 	// What moves while the job runs. Nothing that can be reached by keys is made anew.
 	function paint() {
 		progress(job, bar);
-		fill(counters, numbers(job), pace.curve());
+		fill(counters, numbers(job));
 		Object.values(sizes(job)).forEach((size, at) => fill(tabs.children[at], `${['All', 'Failed', 'Pending'][at]} ${count(size)}`));
 	}
 	function paintTold() {
 		const { status, created_at: created, run_at: begun, completed_at: ended, error } = job;
-		fill(title, h('button.quiet', { label: 'Back to the jobs', onclick: () => go(['jobs']) }, icon('back')), h('h2', name), pill(status), grow(), status === 'CREATED' && runButton(jobId, load));
+		fill(title, h('button.quiet', { label: 'Back to the jobs', onclick: () => go(['jobs']) }, icon('back')), h('h2', name), pill(status), grow(), status === 'CREATED' && button([icon('play'), 'Run'], () => post(`/bulk/${part(jobId)}/run`), 'It runs', load, '.primary'));
 		fill(about, h('p.dim', idWithCopy(jobId, 'job’s id'), ` created ${ago(created)}`, begun && ended && `, ran for ${span(ended - begun)}`), error && h('p.verdict.bad', error));
 		fill(told, became(job, () => tabs.children[1].click()), h('details.section', h('summary', h('h3', 'Definition')), json(job.definition, 'Definition')));
 	}
@@ -235,13 +203,12 @@ function one(root, first) {
 		paint();
 		users.renew((items) => items.some((user) => user.status === 'PENDING'));
 	});
-	live.listen(split, (news) => {
+	listen(split, (news) => {
 		const it = news.jobs.get(jobId);
 		if (news.missed) load();
 		if (!it || !job) return;
 		const wasRunning = job.status === 'PROCESSING';
 		Object.assign(job, it);
-		pace.add(job.enqueued + job.failures);
 		if (job.received !== total && !state.users) grown(job.received);
 		move();
 		if (wasRunning && job.status === 'PROCESSING') recount();

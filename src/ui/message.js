@@ -4,7 +4,7 @@ import { address } from './app.js';
 import { curl, get, part, post } from './api.js';
 import { seen } from './channels.js';
 import { $, attempt, button, byChannel, choice, copy, dim, empty, fill, h, icon, idWithCopy, json, languages, link, paced, pairs, pill, select, time } from './dom.js';
-import { channelWord, hue, initials, providerWord, reasonWord, second, statusKind, statusMeaning, statusWord } from './words.js';
+import { channelWord, providerWord, reasonWord, second, statusKind, statusMeaning, statusWord } from './words.js';
 
 // What an event of a history says that is no outcome.
 const EVENTS = { ENQUEUED: 'Accepted', MAPPED: 'Its template was found', PROFILE_LOADED: 'The profile was put together', RENDERED: 'The texts were written', DELIVERING: 'Handed over' };
@@ -102,10 +102,10 @@ export function reader({ back, blank = () => null }) {
 		const { recipient, status, error } = detail;
 		return h('header.message-top',
 			h('button.back.quiet', { label: 'Back to the list', onclick: back }, icon('back')),
-			h('span.avatar', { 'aria-hidden': 'true', style: { '--hue': hue(recipient) } }, initials(recipient)),
+			h(`span.avatar.${entry?.channel ?? 'none'}`, icon(entry?.channel ?? 'none')),
 			h('.message-who',
 				h('h2', entry?.subject ?? entry?.body?.split('\n')[0] ?? error ?? statusWord(status)),
-				h('p', link(address(['outbox'], { recipient }), recipient), entry && entry.address !== recipient && dim(entry.address), time(detail.created_at))),
+				h('p', link(address(['outbox'], { recipient }), recipient), entry && entry.address !== recipient && dim(entry.address), time(detail.created_at), link(address(['jobs', detail.job_id]), 'Job'))),
 			pill(status, detail.reason), actions(detail, refresh));
 	}
 
@@ -133,10 +133,7 @@ export function reader({ back, blank = () => null }) {
 					fold('Data', known(detail.data)),
 					fold('Profile', known(detail.profile), false),
 					fold('Find this in a test', finding(detail, entry)),
-					fold('Where it belongs', pairs([
-						['Message', idWithCopy(detail.message_id, 'message’s id')],
-						['Job', link(address(['jobs', detail.job_id]), h('code', detail.job_id))],
-					]), false)))));
+					h('p.section', 'Message ', idWithCopy(detail.message_id, 'message’s id'))))));
 		place.scrollTop = scrollTop;
 		if (isByKey) it.focus();
 		isByKey = false;

@@ -3,7 +3,7 @@
 import { go, route } from './app.js';
 import { get } from './api.js';
 import { empty, fill, h, icon, on, paced, pill, select, time } from './dom.js';
-import { live } from './live.js';
+import { listen } from './live.js';
 import { reader } from './message.js';
 import { Feed, rows } from './rows.js';
 import { CHANNEL_NAMES, MESSAGE_STATUSES, channelWord, count, counted, providerWord, reasonWord, statusMeaning, statusWord, when } from './words.js';
@@ -129,7 +129,7 @@ export function open(root, first) {
 
 	const follow = paced(60, () => list.isConnected && openChosen(true));
 	const renew = paced(250, () => list.renew());
-	live.listen(list, ({ missed, made, changed }) => {
+	listen(list, ({ missed, made, changed }) => {
 		if (missed) list.restart();
 		else if (made) renew();
 		if (!changed.size) return;

@@ -3,7 +3,7 @@
 
 import { h, on } from './dom.js';
 
-// Browsers stop at some 33 million pixels, and one of them at half of that.
+// Browsers stop at some 33 million pixels, or at half of that.
 const TALLEST = 16_000_000;
 // Rows that are kept ready above and below.
 const AROUND = 6;
@@ -14,7 +14,7 @@ export class Rows extends HTMLElement {
 	items = [];
 	count = 0;
 	height = 0;
-	// The row that is chosen, -1 without one.
+	// The chosen row.
 	at = -1;
 	// Behind the last row that exists.
 	last = 0;
@@ -22,8 +22,7 @@ export class Rows extends HTMLElement {
 	isDue = false;
 	layer = h('.rows-layer', { role: 'presentation' });
 	spacer = h('div', { role: 'presentation' });
-	// What an item looks like, and what is done when another is chosen and when one is opened. The owner says it.
-	/** @type {(item: any, index: number) => any} */
+	// The owner says what an item looks like, and what is done when another is chosen and when one is opened.
 	row;
 	move = nothing;
 	open = nothing;
@@ -55,7 +54,7 @@ export class Rows extends HTMLElement {
 		return Math.min(this.count * this.height, TALLEST);
 	}
 
-	// How far can be scrolled: in pixels of rows, and of the element.
+	// How far can be scrolled, in pixels of rows and of the element.
 	get ways() {
 		return [this.count * this.height, this.spacerHeight].map((it) => Math.max(0, it - this.clientHeight));
 	}
@@ -71,7 +70,7 @@ export class Rows extends HTMLElement {
 		this.scrollTop = room && (Math.max(0, Math.min(room, offset)) / room) * real;
 	}
 
-	// So many rows there are now, of which so many are new above all others: what is seen stays where it is.
+	// Of so many rows so many are new above the others: what is seen stays where it is.
 	resize(count = this.items.length, above = 0) {
 		const { offset } = this;
 		if (this.at >= 0) this.at = Math.min(this.at + above, count - 1);
@@ -83,7 +82,6 @@ export class Rows extends HTMLElement {
 		this.draw();
 	}
 
-	// Makes what is seen anew, at the next frame.
 	later() {
 		if (this.isDue) return;
 		this.isDue = true;
@@ -165,16 +163,15 @@ export class Feed extends Rows {
 	isOld = false;
 	isBehind = false;
 	isBusy = false;
-	// Pages that were looked through since the first, and since the last that had anything.
+	// Pages since the first, and since the last that had anything.
 	looked = 0;
 	idle = 0;
-	// Items that have come before those that are seen.
+	// New items above those that are seen.
 	unseen = 0;
 	error = '';
 	stopping = new AbortController();
-	// What is asked. What the owner may say besides: how entries become items, which of them is open, the question for what is
-	// newer than these, how many pages without anything are enough, and what is done when something has changed.
-	/** @type {(query: any, signal: AbortSignal) => Promise<any>} */
+	// The owner says what is asked, and may say how entries become items, which of them is open, what asks for newer ones than
+	// these, how many empty pages are enough, and what is done when something has changed.
 	ask;
 	join = (items, entries) => items.concat(entries);
 	isOpen = nothing;
@@ -195,7 +192,6 @@ export class Feed extends Rows {
 		this.run();
 	}
 
-	// From the first page on, by what is asked now.
 	restart() {
 		this.stopping.abort();
 		this.stopping = new AbortController();
@@ -204,7 +200,6 @@ export class Feed extends Rows {
 		return this.run();
 	}
 
-	// Something newer is there.
 	renew() {
 		this.isBehind = true;
 		this.run();
@@ -220,8 +215,7 @@ export class Feed extends Rows {
 
 	async next() {
 		const { items, stopping: { signal } } = this;
-		// Nobody looks any more.
-		if (!this.isConnected) return false;
+			if (!this.isConnected) return false;
 		if (this.isBehind && !(this.newer && items.length)) this.isOld = true;
 		const [isFirst, isNewer] = [this.isOld, this.isBehind && !this.isOld];
 		const isShort = !this.isWhole && this.cursor && this.idle < this.patience && (items.length < ENOUGH || this.last > items.length - NEAR);
@@ -247,7 +241,6 @@ export class Feed extends Rows {
 		}
 	}
 
-	// These come behind the others, or are the first.
 	behind(entries, paging, isFirst) {
 		[this.cursor, this.isWhole, this.isOld, this.error] = [paging.cursor ?? null, !paging.more, false, ''];
 		const before = isFirst ? [] : this.items;
@@ -273,17 +266,16 @@ export class Feed extends Rows {
 }
 
 const PAGE = 100;
-// Pages that are remembered.
+// Remembered at most.
 const MOST_PAGES = 60;
 
 // A list that is looked up where it is seen, page by page, however long it is.
 export class Pages extends Rows {
 	pages = new Map();
 	asked = new Set();
-	// Pages of which there is something newer, and which are shown until that is here.
+	// Pages that are shown until newer ones are here.
 	old = new Set();
-	// Items from a place on, which the owner looks up, and what is done when some have come.
-	/** @type {(at: number, limit: number) => Promise<any[]>} */
+	// The owner looks up items from a place on, and may do something when they have come.
 	load;
 	came = nothing;
 
