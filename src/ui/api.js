@@ -9,29 +9,20 @@ const FIRST_KEY = 'anything';
 // Whose environment is looked at: by its key, or, where any key is accepted, by its handle.
 export const access = { key: null, environment: null };
 
-class ApiError extends Error {
-	constructor(status, message) {
-		super(message);
-		this.status = status;
-	}
-}
-
-export function rememberedKey() {
+// Where the browser keeps nothing, the key is asked for again.
+function stored(work) {
 	try {
-		return sessionStorage.getItem(KEY);
+		return work(sessionStorage);
 	} catch {
 		return null;
 	}
 }
 
+export const rememberedKey = () => stored((it) => it.getItem(KEY));
+
 export function useKey(key) {
 	access.key = key;
-	try {
-		if (key === null) sessionStorage.removeItem(KEY);
-		else sessionStorage.setItem(KEY, key);
-	} catch {
-		// Then it is asked for again.
-	}
+	stored((it) => (key === null ? it.removeItem(KEY) : it.setItem(KEY, key)));
 }
 
 export function headers() {
@@ -41,9 +32,9 @@ export function headers() {
 
 // What is called when the key is not accepted.
 let refused = () => {};
-export function onRefused(then) {
-	refused = then;
-}
+export const onRefused = (then) => (refused = then);
+
+const failure = (status, message) => Object.assign(new Error(message), { status });
 
 export async function call(method, path, body, signal = null) {
 	const answer = await fetch(path, {
@@ -53,7 +44,7 @@ export async function call(method, path, body, signal = null) {
 		signal,
 		cache: 'no-store',
 	}).catch((error) => {
-		throw error.name === 'AbortError' ? error : new ApiError(0, 'bulkd does not answer: is it still running?');
+		throw error.name === 'AbortError' ? error : failure(0, 'bulkd does not answer: is it still running?');
 	});
 	const text = await answer.text();
 	/** @type {any} */
@@ -65,7 +56,7 @@ export async function call(method, path, body, signal = null) {
 	}
 	if (answer.ok) return value;
 	if (answer.status === 401) refused();
-	throw new ApiError(answer.status, value?.message ?? `${method} ${path}: ${answer.status}`);
+	throw failure(answer.status, value?.message ?? `${method} ${path}: ${answer.status}`);
 }
 
 export const get = (path, query = {}, signal = null) => call('GET', path + queryOf(query), undefined, signal);
@@ -88,11 +79,9 @@ export async function download(path, name) {
 	setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-// Where HTML can be looked at that runs nothing.
-export const frame = async (html) => (await post('/_bulkd/frames', { html })).path;
-
 // In single quotes of a shell.
-export const quoted = (text) => text.replaceAll("'", "'\\''");
+export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-export const base = () => location.origin;
-export const shownKey = '$COURIER_API_KEY';
+// What a shell posts.
+export const curl = (path, body, key = '$COURIER_API_KEY') => `curl ${location.origin}${path} -H "Authorization: Bearer ${key}" \\
+  -H 'Content-Type: application/json' -d ${quoted(body)}`;

@@ -1,8 +1,8 @@
 // The shell: what the address names is shown, keys are handled, and the environment is chosen.
 
 import { access, get, onRefused, part, queryOf, rememberedKey, useKey } from './api.js';
-import { $, attempt, empty, fill, h, icon, on, options, pairs, toast } from './dom.js';
-import { live } from './live.js';
+import { $, attempt, empty, fill, h, icon, on, options, paced, pairs, toast } from './dom.js';
+import * as live from './live.js';
 import { ago, count, counted } from './words.js';
 import * as bench from './bench.js';
 import * as compose from './compose.js';
@@ -11,17 +11,23 @@ import * as outbox from './outbox.js';
 import * as start from './start.js';
 import * as templates from './templates.js';
 
-// The address is `#/view/id/sub?params`. A view is opened with what it names, and told when that changes.
+// The address is `#/view/id/sub?params`. A view is opened with what it names, and told when that changes: it may say that it has
+// to be opened anew.
 const VIEWS = { outbox, jobs, templates, compose, bench, start };
 const TITLES = { outbox: 'Outbox', jobs: 'Jobs', templates: 'Templates', compose: 'Compose', bench: 'Bench', start: 'Welcome' };
 const NAV = Object.keys(VIEWS).slice(0, 5);
 // Where `g` and a key lead.
-const PLACES = { o: ['outbox'], j: ['jobs'], t: ['templates'], c: ['compose'], b: ['bench'], d: ['bench', 'doctor'] };
-const KEYS = [['j k', 'next, previous'], ['Enter', 'open what is chosen'], ['Esc', 'back to where you were'], ['/', 'search the outbox'], ['g o', 'Outbox'], ['g j', 'Jobs'], ['g t', 'Templates'], ['g c', 'Compose'], ['g b', 'Bench'], ['g d', 'what the doctor has found'], ['Home End', 'first, last of a list'], ['?', 'this list']];
+const PLACES = { ...Object.fromEntries(NAV.map((it) => [it[0], [it]])), d: ['bench', 'doctor'], f: ['bench', 'faults'] };
+const KEYS = [
+	['j k', 'next, previous'], ['Enter', 'open what is chosen'], ['Esc', 'back to where you were'], ['/', 'search the outbox'],
+	...NAV.map((it) => [`g ${it[0]}`, TITLES[it]]), ['g d', 'what the doctor has found'], ['g f', 'faults'],
+	['Home End', 'first, last of a list'], ['PageUp PageDown', 'a page of a list up, down'], ['?', 'this list'],
+];
+const STATES = { on: 'Live: what happens is shown as it happens', off: 'Not connected: bulkd does not answer', paused: 'Paused while the tab is hidden' };
 // Between looks at which environments there are: while there is none, and after.
 const [EAGER, CALM] = [700, 5000];
 
-const [main, picker, mark, light] = ['#main', '#env', '#doctor', '#live'].map((it) => $(it));
+const [main, picker, mark, light, heading] = ['#main', '#env', '#doctor', '#live', '#heading'].map((it) => $(it));
 
 let [view, shown, known, needsKey] = [null, '', [], false];
 // Whether the environment has had nothing yet.
@@ -49,9 +55,10 @@ export function go(path, params = {}, replace = false) {
 const links = NAV.map((name) => h('a', icon(name), h('span', TITLES[name])));
 fill($('#views'), links);
 
-function close() {
-	view?.close?.();
-	[view, shown] = [null, ''];
+// Empties the page for what is named so, unless it was there already.
+function clear(name) {
+	if (shown !== name) fill(main);
+	[view, shown, main.className] = [null, name, `view-${name}`];
 }
 
 function show() {
@@ -59,20 +66,19 @@ function show() {
 	const { env } = to.params;
 	if (!needsKey && env && env !== access.environment && find(env)) return choose(env);
 	if (needsKey && access.key === null) return ask();
-	const name = isEmpty && (to.view === 'outbox' || to.view === 'jobs') && !to.id ? 'start' : to.view;
+	const name = isEmpty && ['outbox', 'jobs'].includes(to.view) && !to.id ? 'start' : to.view;
 	document.title = `${to.id ? `${to.id.slice(0, 18)} · ` : ''}${TITLES[name]} · bulkd`;
+	fill(heading, TITLES[name]);
 	NAV.forEach((it, at) => Object.assign(links[at], { href: address([it]), ariaCurrent: it === to.view ? 'page' : null }));
-	if (shown === name && view) return view.update(to);
-	close();
-	shown = name;
-	main.className = `view-${name}`;
-	view = VIEWS[name].open(fill(main), to);
+	if (shown === name && view && view.update(to) !== false) return;
+	clear(name);
+	view = VIEWS[name].open(main, to);
 }
 
 function choose(environment) {
 	access.environment = environment;
 	isEmpty = !environment || find(environment)?.last_job_at === null;
-	close();
+	clear('');
 	live.open();
 	paintPicker();
 	const { view: name, id, sub, params } = route();
@@ -105,12 +111,9 @@ function forget() {
 
 // Asks for the key, and stays until one is accepted.
 function ask() {
-	close();
-	shown = 'ask';
-	const input = h('input', { type: 'password', autocomplete: 'off', required: true });
-	const said = h('p.bad', { role: 'alert' });
-	main.className = 'view-ask';
-	fill(main, h('form.ask.card', { onsubmit: async (event) => {
+	clear('ask');
+	const [input, said] = [h('input', { type: 'password', autocomplete: 'off', required: true }), h('p.bad', { role: 'alert' })];
+	const open = async (event) => {
 		event.preventDefault();
 		useKey(input.value.trim());
 		try {
@@ -120,7 +123,10 @@ function ask() {
 			fill(said, error.status === 401 ? 'This key is not one of those that were named.' : error.message);
 			input.select();
 		}
-	} }, h('h1', icon('key'), ' Which API key?'), h('p', 'This bulkd was started with ', h('code', '--api-key'), '. The key opens its environment, and is kept in this tab alone.'), h('label', 'API key', input), said, h('button.primary', { type: 'submit' }, 'Open')));
+	};
+	fill(main, h('form.ask.card', { onsubmit: open }, h('h2', icon('key'), ' Which API key?'),
+		h('p', 'This bulkd was started with ', h('code', '--api-key'), '. The key opens its environment, and is kept in this tab alone.'),
+		h('label', 'API key', input), said, h('button.primary', { type: 'submit' }, 'Open')));
 	input.focus();
 }
 
@@ -136,17 +142,15 @@ async function enter() {
 // These are the environments. One that is shown stays among them, also if it was reset, or is too old for the list.
 function take(items) {
 	const { environment } = access;
-	const now = { environment, label: environment, ...find(environment), last_job_at: null };
-	known = environment && !items.some((it) => it.environment === environment) ? [...items, now] : items;
+	const isKnown = !environment || items.some((it) => it.environment === environment);
+	known = isKnown ? items : [...items, { environment, label: environment, ...find(environment), last_job_at: null }];
 }
 
 // Looks which environments there are, and goes to the newest where none is shown.
 async function look() {
 	const { items } = await get('/_bulkd/environments');
-	const told = () => JSON.stringify(known.map((it) => [it.environment, it.last_job_at]));
-	const before = told();
 	take(items);
-	if (before !== told() && document.activeElement !== picker) paintPicker();
+	if (document.activeElement !== picker) paintPicker();
 	if (isEmpty && find(access.environment)?.last_job_at) filled();
 	else if (!access.environment && known.length) choose(known[0].environment);
 }
@@ -157,20 +161,13 @@ function filled() {
 }
 
 async function watchEnvironments() {
-	for (;;) {
-		await new Promise((resolve) => setTimeout(resolve, isEmpty || !access.environment ? EAGER : CALM));
-		if (!document.hidden && !needsKey) await look().catch(() => {});
-	}
+	if (!document.hidden && !needsKey) await look().catch(() => {});
+	setTimeout(watchEnvironments, isEmpty || !access.environment ? EAGER : CALM);
 }
 
 // What the doctor has found, beside all that is shown.
-let isLooking = false;
-
-async function lookAtDoctor() {
-	if (isLooking) return;
-	isLooking = true;
+const lookAtDoctor = paced(0, async () => {
 	const found = await get('/_bulkd/doctor').catch(() => null);
-	isLooking = false;
 	if (!found) return;
 	const serious = found.items.filter((it) => it.level !== 'info').length;
 	mark.hidden = !found.items.length;
@@ -178,31 +175,31 @@ async function lookAtDoctor() {
 	mark.href = address(['bench', 'doctor']);
 	mark.title = `The doctor: ${found.summary}. What passed here and would hurt at Courier.`;
 	fill(mark.lastChild, serious ? counted(serious, 'finding') : counted(found.items.length, 'note'));
-}
+});
 
-live.listen(({ kinds, missed, made, jobs }) => {
+live.listen(main, ({ kinds, missed, made, jobs }) => {
 	if (kinds.has('doctor') || missed) lookAtDoctor();
 	if (isEmpty && (made || jobs.size)) filled();
 });
 
-live.onState = (state, perSecond) => {
+live.onState((state, perSecond) => {
 	light.className = `live ${state}`;
-	light.title = { on: 'Live: what happens is shown as it happens', off: 'Not connected: bulkd does not answer', paused: 'Paused while the tab is hidden' }[state];
+	light.title = STATES[state];
 	fill(light.lastChild, perSecond > 0 && `${count(perSecond)}/s`);
-};
+});
 
 function help() {
 	const dialog = h('dialog.sheet', { label: 'Keys', onclose: () => dialog.remove() },
 		h('h2', 'Keys'), pairs(KEYS.map(([keys, what]) => [keys.split(' ').map((it) => [h('kbd', it), ' ']), what])),
 		h('h3', 'Words of a search'),
-		h('p', 'Words are looked for in subject, body, address and recipient. ', ['status:SENT', 'channel:sms', 'provider:twilio', 'recipient:ada', 'job:1-6b…'].map((it) => [h('code', it), ' ']), 'become filters.'),
+		h('p', 'They are looked for in subject, body, address and recipient. ', ['status:SENT', 'channel:sms', 'provider:twilio', 'recipient:ada', 'job:1-6b…'].map((it) => [h('code', it), ' ']), 'become filters.'),
 		h('button.primary', { onclick: () => dialog.close() }, 'Close'));
 	document.body.append(dialog);
 	dialog.showModal();
 }
 
 // The list that keys move in.
-const list = () => document.activeElement?.closest('bulkd-rows') ?? [...main.querySelectorAll('bulkd-rows')].find((it) => it.offsetParent);
+const list = () => document.activeElement?.closest('.rows') ?? [...main.querySelectorAll('.rows')].find((it) => it.offsetParent);
 
 function search() {
 	const field = $('input[type=search]', main);
@@ -211,12 +208,14 @@ function search() {
 	requestAnimationFrame(() => $('input[type=search]', main)?.select());
 }
 
+// So soon after `g` a key names a place.
+const SOON = 1200;
 let prefix = -Infinity;
 on(document, 'keydown', (event) => {
 	const { key, target } = event;
 	if (event.ctrlKey || event.metaKey || event.altKey || $('dialog[open]')) return;
 	const isWriting = target.matches('input:not([type=checkbox]):not([type=radio]), textarea, select');
-	const place = performance.now() - prefix < 1200 && PLACES[key];
+	const place = performance.now() - prefix < SOON && PLACES[key];
 	const keys = { j: () => list()?.step(1), k: () => list()?.step(-1), g: () => (prefix = performance.now()), '?': help, '/': search };
 	if (key === 'Escape') {
 		if (isWriting) target.blur();
@@ -224,16 +223,18 @@ on(document, 'keydown', (event) => {
 	} else if (!isWriting && (place || keys[key] || (key === 'Enter' && target.matches('body, main')))) {
 		prefix = -Infinity;
 		event.preventDefault();
-		if (place) go(place);
-		else if (keys[key]) keys[key]();
-		else list()?.emit('open', true);
+		if (place) {
+			go(place);
+			// From there on the keyboard goes through what is shown.
+			main.focus();
+		} else if (keys[key]) keys[key]();
+		else if (list()?.at >= 0) list().open(true);
 	}
 });
 
 on($('#help'), 'click', help);
 on($('#skip'), 'click', () => main.focus());
 on(window, 'hashchange', show);
-on(document, 'visibilitychange', () => !document.hidden && !needsKey && look().catch(() => {}));
 onRefused(() => needsKey && shown !== 'ask' && forget());
 // Files are dropped where they are wanted, and open nothing elsewhere.
 for (const name of ['dragover', 'drop']) on(window, name, (event) => event.preventDefault());

@@ -3,7 +3,7 @@
 import { go, route } from './app.js';
 import { get } from './api.js';
 import { empty, fill, h, icon, on, paced, pill, select, time } from './dom.js';
-import { live } from './live.js';
+import { listen } from './live.js';
 import { reader } from './message.js';
 import { Feed, rows } from './rows.js';
 import { CHANNEL_NAMES, MESSAGE_STATUSES, channelWord, count, counted, providerWord, reasonWord, statusMeaning, statusWord, when } from './words.js';
@@ -13,6 +13,9 @@ const ASKED = ['q', ...FILTERS];
 const FIELDS = 'message_id,job_id,recipient,channel,provider,address,status,reason,error,subject,body,created_at';
 // From here on a message stands beside the list.
 const WIDE = matchMedia('(min-width: 1100px)');
+
+const asked = () => ASKED.map((name) => [name, route().params[name] ?? '']);
+const isFiltered = () => asked().some(([, value]) => value);
 
 // The filter that a word of a search names.
 const filterOf = (word) => ({ to: 'recipient', job: 'job_id' })[word] ?? FILTERS.find((it) => it === word);
@@ -46,48 +49,42 @@ function row({ entries }) {
 
 export function open(root, first) {
 	let [key, isByKey] = ['', false];
-	const chosen = () => feed.items[list.at]?.message_id;
-	const list = rows('outbox-list', 'Messages', 54, (index) => row(feed.items[index]), {
+	const openChosen = (replace) => list.chosen && go(['outbox', list.chosen.message_id], route().params, replace);
+	const list = rows(Feed, 'outbox-list', 'Messages', 54, {
+		row,
 		move: () => WIDE.matches && follow(),
 		// Who opens it by a key reads on by keys.
-		open: ({ detail }) => {
-			isByKey = detail.isKey;
-			if (isByKey && reading.id === chosen()) reading.focus();
-			else go(['outbox', chosen()], route().params);
+		open(byKey) {
+			isByKey = byKey;
+			if (byKey && reading.id === list.chosen.message_id) reading.focus();
+			else openChosen(false);
 		},
+		ask: (query, signal) => get('/_bulkd/outbox', { ...Object.fromEntries(asked()), order: 'desc', limit: 100, fields: FIELDS, ...query }, signal),
+		join,
+		isOpen: (it) => it.message_id === reading.id,
+		newer: ([newest]) => ({ after: newest.message_id }),
+		told: paint,
 	});
-	const ask = (query, signal) => {
-		const { params } = route();
-		return get('/_bulkd/outbox', { ...Object.fromEntries(ASKED.map((name) => [name, params[name]])), order: 'desc', limit: 100, fields: FIELDS, ...query }, signal);
-	};
-	const feed = new Feed(list, ask, { join, isOpen: (it) => it.message_id === reading.id, newer: ([newest]) => ({ after: newest.message_id }), told: paint });
 	const field = h('input', { type: 'search', placeholder: 'Search', label: 'Search subject, body, address and recipient', autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'search' });
-	const chips = h('div.chips');
-	const state = h('p.state', { role: 'status' });
+	const [chips, state, nothing] = [h('.chips'), h('p.state', { role: 'status' }), h('.over')];
 	const fresh = h('button.fresh', { onclick: () => {
-		feed.restart();
+		list.restart();
 		list.scrollTop = 0;
 	} });
-	const nothing = h('div.over');
 	const reading = reader({ back, blank: () => empty('Choose a message', h('p', h('kbd', 'j'), ' ', h('kbd', 'k'), ' move, ', h('kbd', '/'), ' searches, ', h('kbd', '?'), ' lists all keys')) });
-	const split = h('div.split',
-		h('section.list', { label: 'Outbox' },
-			h('h1.sr', 'Outbox'),
-			h('div.search', icon('search'), field, h('kbd', { 'aria-hidden': 'true' }, '/')), chips,
-			h('div.list-body', fresh, list, nothing), state),
+	const split = h('.split',
+		h('section.list', { label: 'Outbox' }, h('.search', icon('search'), field, h('kbd', { 'aria-hidden': 'true' }, '/')), chips, h('.list-body', fresh, list, nothing), state),
 		reading.place);
 	fill(root, split);
 
-	const isFiltered = () => ASKED.some((name) => route().params[name]);
-
 	function paint() {
-		const { items, isWhole, isOld, looked, unseen } = feed;
+		const { items, isWhole, isOld, looked, unseen, error } = list;
 		fresh.hidden = !unseen;
 		fill(fresh, icon('up'), unseen === Infinity ? 'Many new messages' : counted(unseen, 'new message'));
 		nothing.hidden = items.length > 0 || !isWhole || isOld;
 		if (!nothing.hidden) fill(nothing, empty(isFiltered() ? 'Nothing is like that' : 'The outbox is empty', isFiltered() && h('button', { onclick: () => go(['outbox']) }, 'Show all')));
 		const searched = isOld ? ' …' : isWhole || items.length >= 30 ? '' : `, ${count(looked * 200_000)} looked through…`;
-		fill(state, feed.error || (nothing.hidden && `${isWhole ? '' : 'The newest '}${counted(items.length, 'message')}${searched}`));
+		fill(state, error || (nothing.hidden && `${isWhole ? '' : 'The newest '}${counted(items.length, 'message')}${searched}`));
 	}
 
 	function paintChips() {
@@ -101,8 +98,9 @@ export function open(root, first) {
 				name === 'job_id' ? `job: …${params[name].slice(-6)}` : `${name}: ${params[name]}`, icon('x'))));
 	}
 
-	// What was typed: words, and filters among them.
+	// What was typed: words, and filters among them. A filter that is written on is none yet.
 	const search = paced(90, () => {
+		if (!field.isConnected || (!isTyped && filterOf(/\b(\w+):\S*$/.exec(field.value)?.[1]))) return;
 		const next = { ...route().params };
 		const typed = field.value.split(/\s+/);
 		const words = typed.filter((word) => {
@@ -115,25 +113,27 @@ export function open(root, first) {
 		if (words.length !== typed.length) field.value = next.q;
 		go(['outbox', reading.id], next, true);
 	});
-	on(field, 'input', () => {
-		// A filter is whole when something follows it.
-		if (!filterOf(/\b(\w+):\S*$/.exec(field.value)?.[1])) search();
-	});
+	let isTyped = false;
+	const searchFor = (isWhole) => {
+		isTyped = isWhole;
+		search();
+	};
+	on(field, 'input', () => searchFor(false));
 	on(field, 'keydown', (event) => {
 		if (event.key !== 'Enter' && event.key !== 'ArrowDown') return;
 		event.preventDefault();
-		search();
+		searchFor(true);
 		list.focus();
 		if (list.at < 0) list.choose(0);
 	});
 
-	const follow = paced(60, () => chosen() && go(['outbox', chosen()], route().params, true));
-	const renew = paced(250, () => feed.renew());
-	const silence = live.listen(({ missed, made, changed }) => {
-		if (missed) feed.restart();
+	const follow = paced(60, () => list.isConnected && openChosen(true));
+	const renew = paced(250, () => list.renew());
+	listen(list, ({ missed, made, changed }) => {
+		if (missed) list.restart();
 		else if (made) renew();
 		if (!changed.size) return;
-		for (const item of feed.items) {
+		for (const item of list.items) {
 			const status = changed.get(item.message_id);
 			if (status) for (const entry of item.entries) entry.status = status;
 		}
@@ -142,19 +142,18 @@ export function open(root, first) {
 	});
 
 	function update({ id, params }) {
-		const wanted = JSON.stringify(ASKED.map((name) => params[name]));
+		const wanted = JSON.stringify(asked());
 		if (wanted !== key) {
 			key = wanted;
 			if (document.activeElement !== field) field.value = params.q ?? '';
 			paintChips();
-			feed.restart();
+			list.restart();
 		}
 		if (id !== reading.id) {
 			reading.show(id, isByKey);
 			isByKey = false;
-			list.at = feed.items.findIndex(feed.isOpen);
+			list.at = list.items.findIndex(list.isOpen);
 			list.reveal();
-			list.draw();
 		}
 		split.classList.toggle('open', !!id);
 	}
@@ -176,14 +175,5 @@ export function open(root, first) {
 
 	reading.show('');
 	update(first);
-	return {
-		update,
-		back,
-		close() {
-			silence();
-			renew.stop();
-			feed.close();
-			reading.show('');
-		},
-	};
+	return { update, back };
 }

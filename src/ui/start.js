@@ -1,33 +1,24 @@
 // What a newcomer sees: the one variable to set, and the first message the moment it comes.
 
-import { base } from './api.js';
-import { code, fill, h, languages } from './dom.js';
+import { curl } from './api.js';
+import { code, fill, h, languages, link } from './dom.js';
+
+const FIRST = { message: { to: { email: 'ada@example.com' }, content: { title: 'Hello Ada', body: 'The first message' } } };
 
 export function open(root) {
-	fill(root, h('div.start',
-		h('h1', 'Nothing was sent yet'),
+	const message = JSON.stringify(FIRST.message, null, 4);
+	fill(root, h('.start',
+		h('h2', 'Nothing was sent yet'),
 		h('p.lead', 'Set one variable, and change nothing else in your program. Whatever it sends to Courier comes here instead, and goes nowhere.'),
-		code(`export COURIER_BASE_URL=${base()}`, 'Copy the variable'),
+		code(`export COURIER_BASE_URL=${location.origin}`, 'variable'),
 		h('p.dim', 'Any API key that is not empty will do. Each key has an environment of its own, so tests that run side by side use a key each.'),
-		h('h2', 'Send the first message'),
+		h('h3', 'Send the first message'),
 		languages({
-			Python: `from courier import Courier   # with COURIER_BASE_URL and any COURIER_API_KEY set
-
-Courier().send.message(message={
-    "to": {"email": "ada@example.com"},
-    "content": {"title": "Hello Ada", "body": "The first message"},
-})`,
-			Node: `import Courier from "@trycourier/courier";   // with COURIER_BASE_URL and any COURIER_API_KEY set
-
-await new Courier().send.message({ message: {
-  to: { email: "ada@example.com" },
-  content: { title: "Hello Ada", body: "The first message" },
-} });`,
-			curl: `curl ${base()}/send -H 'Authorization: Bearer anything' -H 'Content-Type: application/json' -d '{
-  "message": {"to": {"email": "ada@example.com"}, "content": {"title": "Hello Ada", "body": "The first message"}}
-}'`,
-		}),
+			Python: `from courier import Courier   # with COURIER_BASE_URL and any COURIER_API_KEY set\n\nCourier().send.message(message=${message})`,
+			Node: `import Courier from "@trycourier/courier";   // with COURIER_BASE_URL and any COURIER_API_KEY set\n\nawait new Courier().send.message({ message: ${message} });`,
+			curl: curl('/send', JSON.stringify(FIRST), 'anything'),
+		}, 'code'),
 		h('p.waiting', { role: 'status' }, h('i'), 'It is shown here the moment it comes'),
-		h('p.dim', 'Or ', h('a', { href: '#/compose' }, 'write one here'), ', without any code.')));
+		h('p.dim', 'Or ', link('#/compose', 'write one here'), ', without any code.')));
 	return { update() {} };
 }

@@ -43,6 +43,8 @@ const PROVIDERS = {
 };
 
 const NUMBERS = new Intl.NumberFormat('en');
+const SHORT = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
+const SIZES = new Intl.NumberFormat('en', { notation: 'compact', style: 'unit', unit: 'byte', unitDisplay: 'narrow' });
 const DAYS = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 
 export const statusWord = (status) => STATUSES[status]?.[0] ?? status;
@@ -61,12 +63,9 @@ export const count = (number) => NUMBERS.format(number ?? 0);
 
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-export function short(number) {
-	if (number < 10_000) return count(Math.round(number));
-	return number < 1_000_000 ? `${(number / 1000).toFixed(number < 100_000 ? 1 : 0)} k` : `${(number / 1_000_000).toFixed(1)} M`;
-}
+export const short = (number) => SHORT.format(number);
 
-export const size = (bytes) => (bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1048576).toFixed(1)} MiB`);
+export const size = (bytes) => SIZES.format(bytes);
 
 // A moment here, to the millisecond. It is written many times a frame: what knows languages is too slow for that.
 export function exactly(at) {
@@ -83,24 +82,14 @@ export function when(at) {
 	return DAYS.format(new Date(at)) + (then.slice(0, 4) === now.slice(0, 4) ? '' : ` ${then.slice(0, 4)}`);
 }
 
+const UNITS = { d: 86_400_000, h: 3_600_000, min: 60_000, s: 1000, ms: 1 };
+
 export function span(millis) {
-	if (millis < 1000) return `${Math.round(millis)} ms`;
-	if (millis < 60_000) return `${(millis / 1000).toFixed(1)} s`;
-	const minutes = Math.floor(millis / 60_000);
-	return minutes < 60 ? `${minutes} min ${Math.round((millis % 60_000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+	const [unit, size] = Object.entries(UNITS).find(([, it]) => millis >= it) ?? ['ms', 1];
+	return `${Number((millis / size).toFixed(1))} ${unit}`;
 }
 
 export function ago(at) {
-	const seconds = Math.max(0, (Date.now() - at) / 1000);
-	if (seconds < 60) return 'just now';
-	if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-	return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86400)} d ago`;
+	const millis = Date.now() - at;
+	return millis < 60_000 ? 'just now' : `${span(millis)} ago`;
 }
-
-export function initials(name) {
-	const [first = '?', second = ''] = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
-	return (first[0] + (second[0] ?? '')).toUpperCase();
-}
-
-// The same hue for the same name.
-export const hue = (name) => [...name].reduce((hash, letter) => (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360, 7);

@@ -273,8 +273,8 @@ const stories = {
     const first = await comes('q=new');
     // It listens before there is anything to hear.
     await page.evaluate(async () => {
-      const { live } = await import(document.querySelector('script[type=module]').src.replace('app.js', 'live.js'));
-      window.heard = new Promise((resolve) => live.listen((news) => news.made && resolve()));
+      const { listen } = await import(document.querySelector('script[type=module]').src.replace('app.js', 'live.js'));
+      window.heard = new Promise((resolve) => listen(document.body, (news) => news.made && resolve()));
     });
     await daemon.call('POST', '/send', { message: { to: { email: 'new@example.com' }, content: { title: 'New', body: 'b' } } });
     // And then longer than any pause between looks.
