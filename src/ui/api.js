@@ -1,7 +1,5 @@
 // The daemon's API, as everyone else uses it.
 
-import { h } from './dom.js';
-
 const KEY = 'bulkd-key';
 // What a page without an environment says it is: the first thing that it makes is in this one.
 const FIRST_KEY = 'anything';
@@ -30,7 +28,6 @@ export function headers() {
 	return { authorization: `Bearer ${access.key ?? FIRST_KEY}` };
 }
 
-// What is called when the key is not accepted.
 let refused = () => {};
 export const onRefused = (then) => (refused = then);
 
@@ -71,17 +68,8 @@ export function queryOf(query) {
 
 export const part = encodeURIComponent;
 
-export async function download(path, name) {
-	const answer = await fetch(path, { headers: headers() });
-	if (!answer.ok) throw new Error((await answer.json()).message);
-	const url = URL.createObjectURL(await answer.blob());
-	h('a', { href: url, download: name }).click();
-	setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
-
 // In single quotes of a shell.
 export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-// What a shell posts.
 export const curl = (path, body, key = '$COURIER_API_KEY') => `curl ${location.origin}${path} -H "Authorization: Bearer ${key}" \\
   -H 'Content-Type: application/json' -d ${quoted(body)}`;

@@ -1,9 +1,8 @@
 // The shell: what the address names is shown, keys are handled, and the environment is chosen.
 
 import { access, get, onRefused, part, queryOf, rememberedKey, useKey } from './api.js';
-import { $, attempt, empty, fill, h, icon, on, options, paced, pairs, toast } from './dom.js';
+import { $, attempt, empty, fill, h, icon, on, options, paced, pairs, toast, ago, counted } from './dom.js';
 import * as live from './live.js';
-import { ago, count, counted } from './words.js';
 import * as bench from './bench.js';
 import * as compose from './compose.js';
 import * as jobs from './jobs.js';
@@ -16,14 +15,13 @@ import * as templates from './templates.js';
 const VIEWS = { outbox, jobs, templates, compose, bench, start };
 const TITLES = { outbox: 'Outbox', jobs: 'Jobs', templates: 'Templates', compose: 'Compose', bench: 'Bench', start: 'Welcome' };
 const NAV = Object.keys(VIEWS).slice(0, 5);
-// Where `g` and a key lead.
 const PLACES = { ...Object.fromEntries(NAV.map((it) => [it[0], [it]])), d: ['bench', 'doctor'], f: ['bench', 'faults'] };
 const KEYS = [
 	['j k', 'next, previous'], ['Enter', 'open what is chosen'], ['Esc', 'back to where you were'], ['/', 'search the outbox'],
 	...NAV.map((it) => [`g ${it[0]}`, TITLES[it]]), ['g d', 'what the doctor has found'], ['g f', 'faults'],
-	['Home End', 'first, last of a list'], ['PageUp PageDown', 'a page of a list up, down'], ['?', 'this list'],
+	['Home End PageUp PageDown', 'in a list'], ['?', 'this list'],
 ];
-const STATES = { on: 'Live: what happens is shown as it happens', off: 'Not connected: bulkd does not answer', paused: 'Paused while the tab is hidden' };
+const STATES = { on: 'Live', off: 'Not connected: bulkd does not answer', paused: 'Paused while the tab is hidden' };
 // Between looks at which environments there are: while there is none, and after.
 const [EAGER, CALM] = [700, 5000];
 
@@ -52,7 +50,7 @@ export function go(path, params = {}, replace = false) {
 	} else location.hash = to;
 }
 
-const links = NAV.map((name) => h('a', icon(name), h('span', TITLES[name])));
+const links = NAV.map((name) => h('a', icon(name === 'outbox' ? 'inbox' : name), h('span', TITLES[name])));
 fill($('#views'), links);
 
 // Empties the page for what is named so, unless it was there already.
@@ -165,7 +163,6 @@ async function watchEnvironments() {
 	setTimeout(watchEnvironments, isEmpty || !access.environment ? EAGER : CALM);
 }
 
-// What the doctor has found, beside all that is shown.
 const lookAtDoctor = paced(0, async () => {
 	const found = await get('/_bulkd/doctor').catch(() => null);
 	if (!found) return;
@@ -182,23 +179,17 @@ live.listen(main, ({ kinds, missed, made, jobs }) => {
 	if (isEmpty && (made || jobs.size)) filled();
 });
 
-live.onState((state, perSecond) => {
-	light.className = `live ${state}`;
-	light.title = STATES[state];
-	fill(light.lastChild, perSecond > 0 && `${count(perSecond)}/s`);
-});
+live.onState((state) => Object.assign(light, { className: `live ${state}`, title: STATES[state] }));
 
 function help() {
 	const dialog = h('dialog.sheet', { label: 'Keys', onclose: () => dialog.remove() },
 		h('h2', 'Keys'), pairs(KEYS.map(([keys, what]) => [keys.split(' ').map((it) => [h('kbd', it), ' ']), what])),
-		h('h3', 'Words of a search'),
-		h('p', 'They are looked for in subject, body, address and recipient. ', ['status:SENT', 'channel:sms', 'provider:twilio', 'recipient:ada', 'job:1-6b…'].map((it) => [h('code', it), ' ']), 'become filters.'),
+		h('p', 'In a search status:SENT, channel:sms, provider:twilio, recipient:ada and job:1-6b… become filters.'),
 		h('button.primary', { onclick: () => dialog.close() }, 'Close'));
 	document.body.append(dialog);
 	dialog.showModal();
 }
 
-// The list that keys move in.
 const list = () => document.activeElement?.closest('.rows') ?? [...main.querySelectorAll('.rows')].find((it) => it.offsetParent);
 
 function search() {
@@ -225,7 +216,6 @@ on(document, 'keydown', (event) => {
 		event.preventDefault();
 		if (place) {
 			go(place);
-			// From there on the keyboard goes through what is shown.
 			main.focus();
 		} else if (keys[key]) keys[key]();
 		else if (list()?.at >= 0) list().open(true);

@@ -1,11 +1,10 @@
 // The bench: what a test can ask of bulkd besides Courier's API, by hand.
 
 import { address, go } from './app.js';
-import { access, del, download, get, part, post, put } from './api.js';
-import { attempt, button, dim, empty, fill, h, icon, idWithCopy, json, options, paced, section, sideLink, tag, time, top, two } from './dom.js';
+import { del, get, part, post, put } from './api.js';
+import { attempt, button, dim, empty, fill, grow, h, json, options, paced, section, sideLink, tag, time, top, two, count, counted, exactly, second, when } from './dom.js';
 import { listen } from './live.js';
 import { Feed, rows } from './rows.js';
-import { count, counted, exactly, second, size, sum, when } from './words.js';
 
 const PARTS = {
 	doctor: ['Doctor', doctor], journal: ['Journal', journal], faults: ['Faults', faults], clock: ['Clock', clock],
@@ -18,7 +17,7 @@ const PRESETS = {
 	flaky: 'One request in ten is answered 503',
 };
 const MODES = {
-	instant: 'As fast as may be', paced: 'So many users in a second', manual: 'As many users as a step lets go on', hold: 'None goes on', polls: 'At once, and shown as completed only to the look of this number',
+	instant: 'As fast as may be', paced: 'So many users in a second', manual: 'As many users as a step lets go on', hold: 'None goes on', polls: 'Completed only to the look of this number',
 };
 const LEVELS = { error: 'Would fail', warn: 'Would hurt', info: 'To know' };
 
@@ -51,9 +50,8 @@ const form = (fields, shown, submit) => h('form.row-form', { onsubmit: (event) =
 
 const number = (value, min = 1) => ({ type: 'number', min, value });
 
-const remove = (label, path, then) => button(icon('x'), () => del(path), '', then, '.quiet', { label });
+const remove = (label, path, then) => button('×', () => del(path), '', then, '.quiet', { label });
 
-// A button that asks first.
 const sure = (shown, question, work, done, then = null, kind = '') => button(shown, () => (confirm(question) ? attempt(work, done).then(then) : null), '', null, kind);
 
 const items = ({ items }, none, item) => (items.length ? h('ul.items', items.map(item)) : h('p.dim', none));
@@ -68,18 +66,17 @@ function doctor(root) {
 	const list = h('div');
 	fill(root, top('Doctor', 'What passed here, and would hurt at Courier.'), list);
 	looked(root, '/_bulkd/doctor', ({ items }) => fill(list, items.length ? items.map(finding)
-		: empty('Nothing was found', h('p', 'What ran here so far would run at Courier, as far as the doctor can tell.'))), 'doctor');
+		: empty('Nothing was found', h('p', 'What ran here would run at Courier, as far as the doctor can tell.'))), 'doctor');
 }
 
 const requestRow = ({ status, method, path, query, fault, retry_count: retries, replayed, sdk, taken_ms: taken, at }) => [
 	tag(!status || status >= 500 ? 'bad' : status < 300 ? 'good' : 'wait', status ?? 'no answer'), h('b.verb', method), h('code.what', path + (query ? `?${query}` : '')),
 	fault && tag('bad', fault.name ?? fault.fault_id), retries > 0 && tag('wait', `retry ${retries}`), replayed && tag('calm', 'replayed'),
-	dim(sdk?.name ?? sdk), h('span.num', `${taken} ms`), time(at, second(at)),
+	dim(Object.values(sdk ?? {}).join(' ')), h('span.num', `${taken} ms`), time(at, second(at)),
 ];
 
 function journal(root) {
-	const asked = { q: '', unmatched: null };
-	let opened = 0;
+	let [q, opened] = ['', 0];
 	const show = () => {
 		const { chosen } = list;
 		opened = chosen?.number;
@@ -87,18 +84,16 @@ function journal(root) {
 	};
 	const list = rows(Feed, 'journal', 'Requests', 34, {
 		row: requestRow, move: show, open: show,
-		ask: (query, signal) => get('/_bulkd/requests', { ...asked, limit: 1000, ...query }, signal),
+		ask: (query, signal) => get('/_bulkd/requests', { q, limit: 1000, ...query }, signal),
 		isOpen: (it) => it.number === opened,
 	});
-	const ask = (name, value) => {
-		asked[name] = value;
+	const ask = (words) => {
+		q = words;
 		list.restart();
 	};
 	const detail = h('.journal-one');
-	fill(root, top('Journal', 'The last 1,000 requests to Courier’s routes, the newest first.',
-		h('input', { type: 'search', placeholder: 'Path, query or body', label: 'Search requests', oninput: ({ target }) => ask('q', target.value) }),
-		h('label.check', h('input', { type: 'checkbox', onchange: ({ target }) => ask('unmatched', target.checked || null) }), 'Unknown routes'),
-		button('HAR', () => download('/_bulkd/requests?format=har', 'bulkd.har'))), h('.list-body.card.tall', list), detail);
+	fill(root, top('Journal', 'The last 1,000 requests to Courier’s routes, the newest first.', grow(),
+		h('input', { type: 'search', placeholder: 'Path, query or body', label: 'Search requests', oninput: ({ target }) => ask(target.value) })), h('.list-body.card.tall', list), detail);
 	root.classList.add('full');
 	const renew = paced(250, () => list.renew());
 	listen(list, (news) => (news.missed || news.kinds.has('request')) && renew());
@@ -114,13 +109,9 @@ function faults(root) {
 		remove('Remove the fault', `${path}/${part(it.fault_id)}`, load));
 	const load = looked(root, path, (found) => fill(list, items(found, 'No fault is set.', fault)), 'fault', 'request');
 	const set = (body) => attempt(() => post(path, body), 'The fault is set').then(load);
-	fill(root, top('Faults', 'A request that fails in a way that was asked for: before its work, after its commit, or on the way to the client.', button('Remove all', () => del(path), 'All faults are gone', load)),
+	fill(root, top('Faults', 'A request that fails before its work, after its commit, or on the way to the client.', grow(), button('Remove all', () => del(path), 'All faults are gone', load)),
 		section('Set now', list),
-		section('Set one', h('.presets', Object.entries(PRESETS).map(([preset, about]) => h('button.preset', { onclick: () => set({ preset }) }, h('b', preset), h('span', about))))),
-		section('Of your own', form([
-			['method', 'Method', [['', 'any'], 'POST', 'GET', 'PUT', 'PATCH', 'DELETE']], ['path', 'Path', { value: '/bulk/{job_id}', required: true }], ['call', 'From call', number(1)], ['times', 'Times', number(1)],
-			['what', 'What', [['lost', 'answer lost'], ['cut', 'answer cut'], 'reset', '503', '500', '429']], ['when', 'When', [['', 'as usual'], 'before', 'after']], ['delay_ms', 'Late by ms', number(undefined, 0)],
-		], 'Set', ({ what, ...values }) => set({ ...values, ...(/\d/.test(what) ? { status: Number(what) } : { answer: what }) }))));
+		section('Set one', h('.presets', Object.entries(PRESETS).map(([preset, about]) => h('button.preset', { onclick: () => set({ preset }) }, h('b', preset), h('span', about))))));
 }
 
 function clock(root) {
@@ -138,11 +129,9 @@ function clock(root) {
 		if (it?.advanced_ms !== undefined) fill(led, `${counted(it.delayed_sent, 'waiting message')} went out, ${counted(it.webhooks_posted, 'event')} posted, ${counted(it.keys_expired, 'key')} expired${it.settled ? '' : '; something was still due'}`);
 		load();
 	});
-	const advance = (values) => move(() => post(`${path}/advance`, values));
 	fill(root, top('Clock', 'The time that delays, retries, keys and retention go by. bulkd --test-clock lets it be moved, forward only.'), shown,
-		h('.acts', ['1m', '10m', '1h', '1d', '7d'].map((by) => button(`+ ${by}`, () => advance({ by }))),
-			[['Stop', true], ['Run', false]].map(([word, frozen]) => button(word, () => move(() => put(path, { frozen }))))),
-		form([['by', 'Forward by', { placeholder: '1h30m', required: true }]], 'Advance', advance), led);
+		h('.acts', [['Stop', true], ['Run', false]].map(([word, frozen]) => button(word, () => move(() => put(path, { frozen }))))),
+		form([['by', 'Forward by', { value: '1h30m', required: true }]], 'Advance', (values) => move(() => post(`${path}/advance`, values))), led);
 	load();
 	const timer = setInterval(() => {
 		if (!root.isConnected) clearInterval(timer);
@@ -154,7 +143,7 @@ function lifecycle(root) {
 	const [now, path] = [h('div'), '/_bulkd/lifecycle'];
 	const say = ({ mode, per_second: pace, polls }) => `${mode}${pace ? `, ${pace} a second` : ''}${polls ? `, look ${polls}` : ''}`;
 	const load = looked(root, path, (it) => fill(now, h('p', 'Jobs of this environment: ', h('b', say(it)), dim(` — ${MODES[it.mode] ?? ''}`)), it.jobs.map((job) => h('p', h('code', job.job_id), ` ${say(job)}`))));
-	fill(root, top('Life cycle', 'How jobs go on once they are run, for a test that wants to watch one.'), now,
+	fill(root, top('Life cycle', 'How jobs go on once they are run.'), now,
 		form([['mode', 'Mode', Object.entries(MODES).map(([name, about]) => [name, `${name} — ${about}`])], ['per_second', 'Users a second', number()], ['polls', 'Looks', number()], ['job_id', 'Only this job', { placeholder: 'all' }]], 'Set',
 			(values) => attempt(() => put(path, values), 'It holds from now on').then(load)),
 		section('Step', form([['job_id', 'Job in mode manual', { required: true }], ['users', 'Users', number(1)]], 'Let them go on', (values) => attempt(() => post('/_bulkd/step', values), 'They had their turn'))));
@@ -163,25 +152,16 @@ function lifecycle(root) {
 function snapshots(root) {
 	const list = h('div');
 	const at = (name, more = '') => `/_bulkd/snapshots/${part(name)}${more}`;
-	const fork = (name) => {
-		const key = prompt('API key of the new environment');
-		return key && attempt(() => post(at(name, '/fork'), { key }), 'There is a copy under that key');
-	};
-	const load = looked(root, '/_bulkd/snapshots', (found) => fill(list, items(found, 'No snapshot was taken.', ({ name, created_at: taken, jobs, messages, bytes }) => h('li',
-		h('div', h('b', name), dim(` ${exactly(taken).slice(0, 19)} · ${counted(jobs, 'job')}, ${counted(messages, 'message')}, ${size(bytes)}`)),
+	const load = looked(root, '/_bulkd/snapshots', (found) => fill(list, items(found, 'No snapshot was taken.', ({ name, created_at: taken, jobs, messages }) => h('li',
+		h('div', h('b', name), dim(` ${exactly(taken).slice(0, 19)} · ${counted(jobs, 'job')}, ${counted(messages, 'message')}`)),
 		sure('Restore', `Bring the environment back to ‘${name}’? What came later goes.`, () => post(at(name, '/restore')), 'It is back'),
-		button('Fork', () => fork(name)),
-		button('File', () => download(at(name), `${name}.db`)),
 		remove('Delete the snapshot', at(name), load)))));
-	fill(root, top('Snapshots', 'The environment as it is now, to come back to. They are of the process; a file lasts.'),
+	fill(root, top('Snapshots', 'The environment as it is now, to come back to while this bulkd runs.'),
 		form([['name', 'Name', { required: true, value: 'before' }]], 'Take', ({ name }) => attempt(() => put(at(name)), 'It is taken').then(load)), list);
 }
 
 function environment(root) {
-	const numbers = h('p');
-	fill(root, top('Environment', 'What an API key opens. Nothing crosses from one to another.'), numbers,
-		access.environment && h('p', 'Its handle, which stands in addresses: ', idWithCopy(access.environment, 'handle'), dim(' It tells nothing of the key.')),
-		section('Reset', h('p.dim', 'Jobs, messages, templates, brands, profiles, lists and webhooks of this environment go, and it is seeded anew. There is no way back but a snapshot.'),
+	fill(root, top('Environment', 'What an API key opens. Nothing crosses from one to another.'),
+		section('Reset', h('p.dim', 'All that the environment has goes, and it is seeded anew. There is no way back but a snapshot.'),
 			sure('Reset the environment', 'Reset this environment? All that it has goes.', () => post('/_bulkd/reset'), 'It is as new', () => go(['outbox']), '.danger')));
-	looked(root, '/_bulkd/status', ({ jobs, users, version }) => fill(numbers, `${counted(sum(Object.values(jobs)), 'job')}, ${counted(users.received, 'user')}, ${counted(users.enqueued, 'message')}, ${counted(users.failures, 'failure')} · bulkd ${version}`));
 }

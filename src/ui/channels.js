@@ -1,8 +1,7 @@
 // A message as its recipient sees it, by channel. What a provider was given is read; none of it becomes markup.
 
 import { post } from './api.js';
-import { attempt, choice, dim, fill, grow, h, icon, pairs, region, tag } from './dom.js';
-import { counted, exactly, providerWord } from './words.js';
+import { attempt, choice, dim, fill, grow, h, icon, pairs, region, tag, counted, exactly, providerWord } from './dom.js';
 
 // Of a request that is told with its HTTP around it, the body.
 const sent = (entry) => entry.request?.body ?? entry.request ?? {};
@@ -50,7 +49,7 @@ const REMOTE = /(src|background|srcset)\s*=\s*["']?\s*https?:|url\(\s*["']?https
 
 function email(entry) {
 	const [frames, bar] = [h('.mail-frame'), h('.bar')];
-	const wrap = h('.mail', bar, frames);
+	const wrap = h('.mail.card', bar, frames);
 	const state = { width: 'desktop', scheme: matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light', form: 'html' };
 	const html = entry.html ?? '';
 	let [path, images] = [null, ''];
@@ -59,12 +58,11 @@ function email(entry) {
 		Object.assign(wrap.dataset, { width, scheme });
 		if (form === 'text') return fill(frames, region('plain', 'Text', plainText(entry)));
 		if (form === 'headers') return fill(frames, headers(entry));
-		if (form === 'source') return fill(frames, region('plain.source', 'HTML source', html));
 		path ??= (await attempt(() => post('/_bulkd/frames', { html })))?.path;
 		if (path) fill(frames, h('iframe', { sandbox: '', title: `E-mail: ${entry.subject ?? ''}`, referrerpolicy: 'no-referrer', src: `${path}?scheme=${scheme}${images}` }));
 	};
 	fill(bar,
-		choice(state, 'form', 'Form', [['html', 'E-mail'], ['text', 'Text'], ['headers', 'Headers'], ['source', 'HTML']], show), grow(),
+		choice(state, 'form', 'Form', [['html', 'E-mail'], ['text', 'Text'], ['headers', 'Headers']], show), grow(),
 		REMOTE.test(html) && h('button', { title: 'To load them tells their senders that somebody looks', onclick: (event) => {
 			images = '&images=true';
 			event.target.remove();
@@ -109,13 +107,12 @@ function push(entry) {
 	const note = body.message?.notification ?? body.aps?.alert ?? body;
 	const at = entry.created_at;
 	const [title, text] = [note.title ?? entry.subject, note.body ?? entry.body];
-	const image = body.message?.notification?.image ?? body.data?.image ?? body.richContent?.image;
 	return h('.phone.lock',
 		h('.lock-time', { 'aria-hidden': 'true' }, exactly(at).slice(11, 16)),
 		h('div', { 'aria-hidden': 'true' }, new Date(at).toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })),
 		h('.note', h('span.avatar.app', icon('push')),
 			h('div', h('.line', h('span', 'Your app'), h('span', 'now')),
-				title && h('b', title), h('div', text), image && picture('Picture', image))));
+				title && h('b', title), h('div', text))));
 }
 
 function inbox(entry) {

@@ -2,26 +2,21 @@
 
 import { address, go } from './app.js';
 import { access, get, part, post, quoted } from './api.js';
-import { attempt, byChannel, choice, dim, empty, fill, h, icon, languages, on, paced, select, tag, toast } from './dom.js';
+import { attempt, byChannel, choice, dim, empty, fill, h, languages, on, paced, select, tag, toast, CHANNEL_NAMES, count, counted } from './dom.js';
 import { preview, storedTemplates } from './templates.js';
 import { Rows, rows } from './rows.js';
-import { CHANNEL_NAMES, count, counted } from './words.js';
 
-// Users in one call.
 const BATCH = 500;
 // A field is no place for a million lines.
 const LONGEST_SHOWN = 200_000;
 // Members of a user's profile: all else of a row is data.
 const PROFILE = ['email', 'phone_number', 'locale', 'firebaseToken', 'apn', 'expo', 'slack', 'ms_teams', 'discord', 'webhook', 'name', 'given_name', 'family_name'];
-const ADDRESSES = ['email', 'phone_number'];
-// What a column may also be called.
 const COLUMNS = { user_id: 'recipient', phone: 'phone_number' };
 const SAMPLE = 'user_id,email,name,plan\nada,ada@example.com,Ada,Team\ngrace,grace@example.com,Grace,Free';
 
 // A cell of CSV, as RFC 4180 has it: in quotes or not, and what it ends with.
 const CELL = /(?:"((?:[^"]|"")*)"|([^",;\t\n][^,;\t\n]*)?)[^\S\n\t]*([,;\t\n]|$)/g;
 
-// Rows of cells, each with the line it begins on.
 function cells(text) {
 	const out = [];
 	let [row, line, begun] = [[], 1, 1];
@@ -35,7 +30,6 @@ function cells(text) {
 	return out;
 }
 
-// The user of a row whose cells have these names.
 function userOf(names, row) {
 	/** @type {any} */
 	const user = { profile: {}, data: {} };
@@ -44,7 +38,7 @@ function userOf(names, row) {
 		if (!value) return;
 		if (name === 'recipient') user.recipient = value;
 		if (PROFILE.includes(name)) user.profile[name] = value;
-		if (![...ADDRESSES, 'recipient'].includes(name)) user.data[name] = /^-?\d{1,15}(\.\d+)?$/.test(value) ? Number(value) : value;
+		if (!['email', 'phone_number', 'recipient'].includes(name)) user.data[name] = /^-?\d{1,15}(\.\d+)?$/.test(value) ? Number(value) : value;
 	});
 	return user;
 }
@@ -97,7 +91,6 @@ function userRow({ line, error, text, user }) {
 	return [number, h('b.who', recipient), h('span.what', [profile?.email ?? profile?.phone_number, JSON.stringify(data ?? to?.data ?? {})].filter(Boolean).join('  '))];
 }
 
-// The same as code.
 function snippets(job, users) {
 	const [message, added] = [job.message, users].map((it) => JSON.stringify(it, null, 4));
 	const body = (it) => quoted(JSON.stringify(it));
@@ -108,12 +101,6 @@ courier = Courier()
 job_id = courier.bulk.create_job(message=${message}).job_id
 courier.bulk.add_users(job_id, users=${added})
 courier.bulk.run_job(job_id)`,
-		Node: `import Courier from "@trycourier/courier";
-
-const courier = new Courier();
-const { jobId } = await courier.bulk.createJob({ message: ${message} });
-await courier.bulk.addUsers(jobId, { users: ${added} });
-await courier.bulk.runJob(jobId);`,
 		curl: `post() { curl -s ${location.origin}$1 -H "Authorization: Bearer $COURIER_API_KEY" -H 'Content-Type: application/json' -d "$2"; }
 job=$(post /bulk ${body(job)} | sed 's/.*"jobId":"\\([^"]*\\).*/\\1/')
 post /bulk/$job ${body({ users })}
@@ -121,7 +108,6 @@ post /bulk/$job/run '{}'`,
 	};
 }
 
-// Sends a job, and tells how much of it is there.
 async function send(job, users, tell) {
 	const { jobId } = await post('/bulk', job);
 	const path = `/bulk/${part(jobId)}`;
@@ -157,10 +143,9 @@ export function open(root, first) {
 		show();
 	};
 	const table = rows(Rows, 'compose-users', 'Users that were read', 34, { row: userRow, move: pick, open: pick });
-	const bar = h('.progress', { hidden: true }, h('i'));
 	const run = h('button.primary.big', { onclick: () => attempt(async () => {
 		busy(true);
-		await send(definition(), users, (done) => (bar.firstElementChild.style.width = `${done * 100}%`)).finally(() => busy(false));
+		await send(definition(), users, (done) => fill(run, `${Math.round(done * 100)} %`)).finally(() => busy(false));
 	}) });
 	const show = paced(200, async () => {
 		const it = table.items[kept.chosen]?.user ?? users[0];
@@ -172,19 +157,17 @@ export function open(root, first) {
 	function tell() {
 		const bad = table.items.length - users.length;
 		fill(told, counted(users.length, 'user'), bad > 0 && h('b.bad', `, ${counted(bad, 'row')} left out`));
-		fill(run, icon('play'), users.length ? `Send to ${counted(users.length, 'user')}` : 'Send');
+		fill(run, users.length ? `Send to ${counted(users.length, 'user')}` : 'Send');
 		run.disabled = isBusy || !users.length || (isWithTemplate() && !kept.template);
 		show();
 	}
 	function busy(is) {
 		isBusy = is;
-		bar.hidden = !is;
 		tell();
 	}
 	function read() {
 		const found = readUsers(kept.text);
 		users = found.map((it) => it.user).filter(Boolean);
-		// What is wrong stands above.
 		table.items = found.sort((a, b) => Number(!!b.error) - Number(!!a.error) || a.line - b.line);
 		kept.chosen = table.at = found.findIndex((it) => it.user);
 		table.resize();
@@ -202,7 +185,6 @@ export function open(root, first) {
 		who.value = who.readOnly ? `${kept.text.slice(0, 2000)}\n…` : kept.text;
 		read();
 	};
-	const input = h('input.sr', { type: 'file', accept: '.csv,.json,.jsonl,.ndjson,.txt', tabindex: -1, label: 'A file of users', onchange: () => take(input.files[0]) });
 	for (const name of ['dragover', 'dragleave', 'drop']) on(drop, name, () => drop.classList.toggle('over-it', name === 'dragover'));
 	on(drop, 'drop', (event) => take(event.dataTransfer.files[0]));
 
@@ -225,8 +207,8 @@ export function open(root, first) {
 			h('h3', 'What is said'),
 			choice(kept, 'from', 'Made of', [['content', 'Written here'], ['template', 'A template']], paintWhat), what,
 			h('h3', 'Who gets it'),
-			h('p.dim', 'Paste or drop CSV with a first line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data. ', h('button.linkish', { onclick: () => input.click() }, 'Choose a file'), input),
-			drop, told, h('.list-body.card.read', table), h('.acts', run), bar),
+			h('p.dim', 'Paste or drop CSV with a first line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data.'),
+			drop, told, h('.list-body.card.read', table), h('.acts', run)),
 		h('section.pane', h('.page',
 			h('h3', 'How it looks for the chosen user'),
 			choice(kept, 'channel', 'Channel', byChannel(CHANNEL_NAMES.slice(0, 5)), show), shown,

@@ -2,8 +2,10 @@
 
 import { channelWord, exactly, reasonWord, statusKind, statusMeaning, statusWord } from './words.js';
 
-// An element: `h('p.dim', {title: 'Why'}, 'Because')`. Of its properties `on…` are listeners, `data` and `style` are what they
-// say, `label` is for who does not see, and booleans are there or not. Without a tag it is a div.
+export * from './words.js';
+
+// An element: `h('p.dim', {title: 'Why'}, 'Because')`. Of its properties `on…` are listeners, `label` is for who does not
+// see, and booleans are there or not. Without a tag it is a div.
 export function h(name, ...children) {
 	const [tag, ...classes] = name.split('.');
 	/** @type {any} */
@@ -15,7 +17,6 @@ export function h(name, ...children) {
 		if ((value ?? false) === false) continue;
 		if (key.startsWith('on')) on(element, key.slice(2), value);
 		else if (key === 'label') element.ariaLabel = value;
-		else if (key === 'data') Object.assign(element.dataset, value);
 		else if (key === 'style') Object.assign(element.style, value);
 		else if (key === 'value') element.value = value;
 		else element.setAttribute(key, value === true ? '' : String(value));
@@ -60,7 +61,7 @@ export const link = (href, ...children) => h('a', { href }, children);
 
 export const pairs = (list, kind = '') => h(`dl.pairs.${kind}`, list.map(([name, ...values]) => h('div', h('dt', name), h('dd', values))));
 
-export const time = (at, shown = exactly(at).slice(0, 19), kind = '') => h(`time.${kind}`, { title: exactly(at) }, shown);
+export const time = (at, shown = exactly(at).slice(0, 19)) => h('time', { title: exactly(at) }, shown);
 
 export const tag = (kind, shown, title = '') => h(`span.pill.${kind}`, { title }, shown);
 
@@ -71,7 +72,7 @@ const choices = (list) => list.map((it) => [it].flat()).map(([value, word = valu
 
 export const options = (list, chosen) => choices(list).map(([value, word]) => h('option', { value, selected: value === chosen }, word));
 
-export const select = (label, list, chosen, choose, kind = '.chip') => h(`select${kind}`, { label, onchange: ({ target }) => choose(target.value, target) }, options(list, chosen));
+export const select = (label, list, chosen, choose, kind = '.chip') => h(`select${kind}`, { label, onchange: ({ target }) => choose(target.value) }, options(list, chosen));
 
 // Buttons of which one is chosen: what a state has by this name.
 export function choice(state, name, label, list, then) {
@@ -91,7 +92,6 @@ export function toast(text, kind = 'good') {
 	setTimeout(() => it.remove(), kind === 'bad' ? 8000 : 2500);
 }
 
-// Runs work, and says that it is done or why it failed.
 export async function attempt(work, done = '') {
 	try {
 		const result = await work();
@@ -103,37 +103,28 @@ export async function attempt(work, done = '') {
 	}
 }
 
-// A button that does something, says that it is done, and goes on.
 export const button = (shown, work, done = '', then = null, kind = '', props = {}) => h(`button${kind}`, { ...props, onclick: () => attempt(work, done).then(then) }, shown);
 
-export const copy = (text, label, kind = '.copy.quiet', shown = null) => button([icon('copy'), shown], () => {
+export const copy = (text, label) => button(icon('copy'), () => {
 	if (!navigator.clipboard) throw new Error('The browser does not let the page copy here');
 	return navigator.clipboard.writeText(typeof text === 'string' ? text : text());
-}, 'Copied', null, kind, { label: shown ? null : label, title: label });
+}, 'Copied', null, '.copy.quiet', { label, title: label });
 
 export const idWithCopy = (id, label) => h('span.id', h('code', id), copy(id, `Copy the ${label}`));
 
-// It can be scrolled by keys.
 export const region = (kind, label, ...children) => h(`pre.${kind}`, { tabindex: 0, role: 'region', label }, children);
 
-export const code = (shown, label, kind = '', whole = shown) => h('.code', region(kind, label, shown), copy(whole, `Copy the ${label}`));
+export const code = (shown, label, whole = shown) => h('.code', region('', label, shown), copy(whole, `Copy the ${label}`));
 
 // Longer texts in JSON are shown by their beginning.
 const SHOWN = 400;
+const shortened = (_, it) => (typeof it === 'string' && it.length > SHOWN ? `${it.slice(0, SHOWN)}… (${it.length.toLocaleString('en')} characters)` : it);
 
-export function json(value, label) {
-	const text = JSON.stringify(value, (_, it) => (typeof it === 'string' && it.length > SHOWN ? `${it.slice(0, SHOWN)}… (${it.length.toLocaleString('en')} characters)` : it), 2) ?? 'null';
-	// Of five parts the first stands between, and then come a string, the colon behind a name, a number and a word.
-	const parts = text.split(/("(?:\\.|[^"\\])*")(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g);
-	const kindOf = (at) => [null, parts[at + 1] ? 'k' : 's', null, 'n', 'b'][at % 5];
-	const shown = parts.map((part, at) => (part && kindOf(at) ? h(`span.${kindOf(at)}`, part) : part));
-	return code(shown, label, 'json', () => JSON.stringify(value, null, 2));
-}
+export const json = (value, label) => code(JSON.stringify(value, shortened, 2) ?? 'null', label, () => JSON.stringify(value, null, 2));
 
 // The language that was chosen last is the first everywhere.
 let language = '';
 
-// The same in several languages, by their names.
 export function languages(texts, label) {
 	const [place, state] = [h('div'), { chosen: language in texts ? language : Object.keys(texts)[0] }];
 	const show = () => fill(place, code(texts[state.chosen], label));
@@ -150,7 +141,6 @@ export const section = (title, ...content) => h('section', h('h3', title), conte
 
 export const top = (title, about, ...more) => [h('header.page-top', h('h2', title), more), about && h('p.lead', about)];
 
-// Names at the side of what belongs to the chosen one.
 export function two(root, label, ...names) {
 	const [nav, place] = [h('nav.side', { label }, names), h('section.pane', { label })];
 	fill(root, h('.two', nav, place));

@@ -2,11 +2,10 @@
 
 import { address, go, route } from './app.js';
 import { get, part, post } from './api.js';
-import { attempt, button, choice, dim, empty, fill, grow, h, icon, idWithCopy, json, link, paced, pill, select, time, top } from './dom.js';
+import { attempt, button, choice, dim, empty, fill, grow, h, icon, idWithCopy, json, link, paced, pill, time, top, ago, channelWord, count, counted, reasonWord, short, span, statusKind, statusMeaning, statusWord, sum, when } from './dom.js';
 import { listen } from './live.js';
 import { reader } from './message.js';
 import { Feed, Pages, rows } from './rows.js';
-import { ago, channelWord, count, counted, reasonWord, short, span, statusKind, statusMeaning, statusWord, sum, when } from './words.js';
 
 // How far a job is, on a bar of its own or one that there is.
 function progress({ received, enqueued, failures }, bar = h('.progress', { role: 'progressbar', label: 'Users who had their turn' }, h('i'), h('i.failed'))) {
@@ -18,7 +17,6 @@ function progress({ received, enqueued, failures }, bar = h('.progress', { role:
 
 export const open = (root, to) => (to.id ? one(root, to) : list(root));
 
-// Where the list was left.
 let left = { id: '', offset: 0 };
 
 function jobRow(job) {
@@ -32,7 +30,7 @@ function jobRow(job) {
 }
 
 function list(root) {
-	const state = { status: '', kind: 'BULK' };
+	const state = { kind: 'BULK' };
 	const jobs = rows(Feed, 'job-list', 'Jobs', 58, {
 		row: jobRow,
 		move: () => (left.id = jobs.chosen.job_id),
@@ -40,7 +38,7 @@ function list(root) {
 			left = { id: jobs.chosen.job_id, offset: jobs.offset };
 			go(['jobs', left.id]);
 		},
-		ask: (query, signal) => get('/_bulkd/jobs', { status: state.status, limit: 1000, ...query }, signal),
+		ask: (query, signal) => get('/_bulkd/jobs', { limit: 1000, ...query }, signal),
 		join: (items, entries) => items.concat(entries.filter((it) => !state.kind || it.kind === state.kind)),
 		isOpen: (it) => it.job_id === left.id,
 		// Among many sends there may be few jobs.
@@ -50,24 +48,12 @@ function list(root) {
 			fill(over, empty(jobs.error || 'No jobs', h('p', 'A bulk job or a send shows here as soon as it is created. ', link(address(['compose']), 'Compose one'))));
 		},
 	});
-	const [over, all] = [h('.over'), dim()];
-	const restart = () => jobs.restart();
+	const over = h('.over');
 	fill(root, h('.page',
-		top('Jobs', '', all, grow(),
-			select('Status', [['', 'Any status'], ...['PROCESSING', 'CREATED', 'COMPLETED', 'ERROR'].map((it) => [it, statusWord(it)])], '', (status) => {
-				state.status = status;
-				restart();
-			}),
-			choice(state, 'kind', 'Kind', [['BULK', 'Bulk jobs'], ['SEND', 'Sends'], ['', 'All']], restart)),
+		top('Jobs', '', grow(),
+			choice(state, 'kind', 'Kind', [['BULK', 'Bulk jobs'], ['SEND', 'Sends'], ['', 'All']], () => jobs.restart())),
 		h('.list-body.card', jobs, over)));
-	const tell = paced(400, async () => {
-		const held = await get('/_bulkd/status').catch(() => null);
-		if (held) fill(all, `${counted(sum(Object.values(held.jobs)), 'job and send', 'jobs and sends')}, ${counted(held.users.received, 'user')}`);
-	});
-	const renew = paced(400, () => {
-		tell();
-		jobs.renew();
-	});
+	const renew = paced(400, () => jobs.renew());
 	listen(jobs, (news) => {
 		let isNew = news.missed;
 		for (const [id, job] of news.jobs) {
@@ -78,8 +64,7 @@ function list(root) {
 		if (isNew && jobs.isAtTop) renew();
 		else if (news.jobs.size) jobs.later();
 	});
-	tell();
-	restart().then(() => {
+	jobs.restart().then(() => {
 		if (!left.id) return;
 		jobs.offset = left.offset;
 		jobs.focus();
@@ -116,7 +101,6 @@ function numbers(job) {
 	].map(([value, word, title, kind = '', shown = count]) => h(`.number.${kind}`, { title }, h('b', shown(value)), h('span', word)));
 }
 
-// What became of a job's users, by kind, the most first.
 function became(job, showFailed) {
 	const { messages = [], errors = [] } = job;
 	const kinds = [
@@ -136,7 +120,7 @@ function one(root, first) {
 	const jobId = first.id;
 	const path = `/_bulkd/jobs/${part(jobId)}`;
 	const state = { users: first.params.users ?? '' };
-	// `isDue`: a user is to be opened who is not known yet.
+	// A user is to be opened who is not known yet: `isDue`.
 	let [job, name, total, isDue] = [null, null, 0, false];
 	const users = rows(Pages, 'job-users', 'Users', 34, {
 		row: userRow,
@@ -181,7 +165,7 @@ function one(root, first) {
 	}
 	function paintTold() {
 		const { status, created_at: created, run_at: begun, completed_at: ended, error } = job;
-		fill(title, h('button.quiet', { label: 'Back to the jobs', onclick: () => go(['jobs']) }, icon('back')), h('h2', name), pill(status), grow(), status === 'CREATED' && button([icon('play'), 'Run'], () => post(`/bulk/${part(jobId)}/run`), 'It runs', load, '.primary'));
+		fill(title, h('button.quiet', { label: 'Back to the jobs', onclick: () => go(['jobs']) }, '←'), h('h2', name), pill(status), grow(), status === 'CREATED' && button('Run', () => post(`/bulk/${part(jobId)}/run`), 'It runs', load, '.primary'));
 		fill(about, h('p.dim', idWithCopy(jobId, 'job’s id'), ` created ${ago(created)}`, begun && ended && `, ran for ${span(ended - begun)}`), error && h('p.verdict.bad', error));
 		fill(told, became(job, () => tabs.children[1].click()), h('details.section', h('summary', h('h3', 'Definition')), json(job.definition, 'Definition')));
 	}

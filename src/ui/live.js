@@ -11,27 +11,17 @@ const LONGEST_PAUSE = 4000;
 // `kinds` are those of all other events.
 const nothing = () => ({ jobs: new Map(), made: 0, changed: new Map(), kinds: new Set(), missed: false });
 
-// Who listens, and the element for which it does.
 const listeners = new Map();
 let [news, isDue, lastId, turn] = [nothing(), false, '', 0];
 /** @type {any} */
 let [channel, stopping] = [null, null];
-// Messages that were made of late.
-let made = [];
-let state = 'off';
 /** @type {any} */
-let tellState;
+let say;
 
 // Tells what happens, for as long as this element is shown.
 export const listen = (element, listener) => listeners.set(listener, element);
 
-export const onState = (then) => (tellState = then);
-
-function say(to) {
-	state = to;
-	made = made.filter(([at]) => performance.now() - at < 2000);
-	tellState?.(state, Math.round(made.reduce((sum, [, n]) => sum + n, 0) / 2));
-}
+export const onState = (then) => (say = then);
 
 // However much happens, the page is told of it once a frame.
 function schedule() {
@@ -56,13 +46,11 @@ function take({ event, id = '', data }) {
 	} else if (event === 'message') {
 		news.made += data.count;
 		for (const { message_id, status } of data.changed ?? []) news.changed.set(message_id, status);
-		made.push([performance.now(), data.count]);
 	} else if (event === 'resync') news.missed = true;
 	else news.kinds.add(event);
 	schedule();
 }
 
-// The same to all tabs.
 function tell(it) {
 	channel?.postMessage(it);
 	take(it);
@@ -159,4 +147,3 @@ on(document, 'visibilitychange', () => {
 		enter();
 	}
 });
-setInterval(() => say(state), 1000);

@@ -3,26 +3,18 @@
 import { address } from './app.js';
 import { curl, get, part, post } from './api.js';
 import { seen } from './channels.js';
-import { $, attempt, button, byChannel, choice, copy, dim, empty, fill, h, icon, idWithCopy, json, languages, link, paced, pairs, pill, select, time } from './dom.js';
-import { channelWord, providerWord, reasonWord, second, statusKind, statusMeaning, statusWord } from './words.js';
+import { $, button, byChannel, choice, copy, dim, empty, fill, h, icon, idWithCopy, json, languages, link, paced, pairs, pill, time, channelWord, providerWord, reasonWord, second, statusKind, statusMeaning, statusWord } from './dom.js';
 
 // What an event of a history says that is no outcome.
 const EVENTS = { ENQUEUED: 'Accepted', MAPPED: 'Its template was found', PROFILE_LOADED: 'The profile was put together', RENDERED: 'The texts were written', DELIVERING: 'Handed over' };
-// Where a value is from.
-const SOURCES = {
-	job: 'From the job: the same for all', user: 'From the user’s data', to: 'From the user’s to.data',
-	request: 'The request said so', 'stored profile': 'It was stored before',
-};
-
 const fold = (title, content, isOpen = true) => h('details.section', { open: isOpen }, h('summary', h('h3', title)), content);
 
 function known(values) {
 	const entries = Object.entries(values ?? {});
 	if (!entries.length) return h('p.dim', 'None');
-	return pairs(entries.map(([name, { value, from }]) => [name, typeof value === 'string' ? value : JSON.stringify(value), h('span.from', { title: SOURCES[from] ?? '' }, from)]));
+	return pairs(entries.map(([name, { value, from }]) => [name, typeof value === 'string' ? value : JSON.stringify(value), h('span.from', from)]));
 }
 
-// Why it is as it is, in words.
 const why = ({ reason, status }) => reasonWord(reason) || statusMeaning(status);
 
 function routing(detail) {
@@ -44,7 +36,6 @@ const timeline = (history) => h('ol.timeline', history.map(({ type, ts, ...more 
 		h('details', h('summary', h('b', EVENTS[type] ?? statusWord(type)), time(ts, after ? `+${after} ms` : second(ts)), by && dim(by)), json(more, type)));
 }));
 
-// How a test waits for this message.
 function finding({ recipient, status }, entry) {
 	const wanted = { recipient, ...(entry ? { channel: entry.channel } : { status }), ...(entry?.subject && { subject: { contains: entry.subject.slice(0, 40) } }) };
 	const body = JSON.stringify({ outbox: wanted, count: { exactly: 1 } }, null, 2);
@@ -80,15 +71,9 @@ const findings = ({ codes, links }) => codes.length + links.length > 0 && fold('
 
 function actions({ message_id: id, status }, refresh) {
 	const at = `/messages/${part(id)}`;
-	const happen = (to, field) => {
-		field.value = '';
-		attempt(() => post(`/_bulkd${at}/events`, { status: to }), `It is ${statusWord(to).toLowerCase()}`).then(refresh);
-	};
 	return h('.acts',
 		status === 'DELAYED' && button('Cancel', () => post(`${at}/cancel`), 'It is canceled', refresh),
-		['SENT', 'DELIVERED', 'OPENED'].includes(status) && select('What happens to it next', [['', 'Have it be…'], ...['DELIVERED', 'OPENED', 'CLICKED'].map((it) => [it, statusWord(it)]), ['UNDELIVERABLE', 'Bounced']], '', happen),
-		button([icon('again'), 'Send again'], () => post(`${at}/resend`), 'It was sent again', null, '', { title: 'Make a new message of the same, with what is stored now' }),
-		copy(() => location.href, 'Copy the address of this page, for a colleague', '', 'Link'));
+		button('Send again', () => post(`${at}/resend`), 'It was sent again'));
 }
 
 // The pane in which one message after another is read.
@@ -101,8 +86,7 @@ export function reader({ back, blank = () => null }) {
 	function head(detail, entry) {
 		const { recipient, status, error } = detail;
 		return h('header.message-top',
-			h('button.back.quiet', { label: 'Back to the list', onclick: back }, icon('back')),
-			h(`span.avatar.${entry?.channel ?? 'none'}`, icon(entry?.channel ?? 'none')),
+			h('button.back.quiet', { label: 'Back to the list', onclick: back }, '←'),
 			h('.message-who',
 				h('h2', entry?.subject ?? entry?.body?.split('\n')[0] ?? error ?? statusWord(status)),
 				h('p', link(address(['outbox'], { recipient }), recipient), entry && entry.address !== recipient && dim(entry.address), time(detail.created_at), link(address(['jobs', detail.job_id]), 'Job'))),
@@ -125,7 +109,7 @@ export function reader({ back, blank = () => null }) {
 					entry && h('.bar',
 						entries.length > 1 && choice(state, 'at', 'Channel', byChannel(entries.map((it) => it.channel)).map(([, word], at) => [at, word]), again),
 						choice(state, 'look', 'What is shown', [['seen', 'As seen'], ['request', `${providerWord(entry.provider)}’s request`]], showLook)),
-					entry ? look : empty('Nothing went out', h('p', 'How that came about stands beside it.'))),
+					entry ? look : empty('Nothing went out')),
 				h('aside.message-side', { label: 'How it came about' },
 					findings(detail),
 					fold('The way it took', routing(detail)),

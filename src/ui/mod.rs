@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     /// Bytes of all files, as they are served.
-    const MOST_BYTES: usize = 130 * 1024;
+    const MOST_BYTES: usize = 120 * 1024;
 
     #[test]
     fn the_page_is_small() {

@@ -2,22 +2,20 @@
 
 import { go, route } from './app.js';
 import { get } from './api.js';
-import { empty, fill, h, icon, on, paced, pill, select, time } from './dom.js';
+import { empty, fill, h, icon, on, paced, pill, select, time, CHANNEL_NAMES, MESSAGE_STATUSES, channelWord, counted, providerWord, reasonWord, statusMeaning, statusWord, when } from './dom.js';
 import { listen } from './live.js';
 import { reader } from './message.js';
 import { Feed, rows } from './rows.js';
-import { CHANNEL_NAMES, MESSAGE_STATUSES, channelWord, count, counted, providerWord, reasonWord, statusMeaning, statusWord, when } from './words.js';
 
 const FILTERS = ['channel', 'status', 'provider', 'recipient', 'job_id'];
 const ASKED = ['q', ...FILTERS];
 const FIELDS = 'message_id,job_id,recipient,channel,provider,address,status,reason,error,subject,body,created_at';
-// From here on a message stands beside the list.
+// A message stands beside the list.
 const WIDE = matchMedia('(min-width: 1100px)');
 
 const asked = () => ASKED.map((name) => [name, route().params[name] ?? '']);
 const isFiltered = () => asked().some(([, value]) => value);
 
-// The filter that a word of a search names.
 const filterOf = (word) => ({ to: 'recipient', job: 'job_id' })[word] ?? FILTERS.find((it) => it === word);
 
 // Entries of one message are one row, also where a page ends between them.
@@ -78,13 +76,12 @@ export function open(root, first) {
 	fill(root, split);
 
 	function paint() {
-		const { items, isWhole, isOld, looked, unseen, error } = list;
+		const { items, isWhole, isOld, unseen, error } = list;
 		fresh.hidden = !unseen;
-		fill(fresh, icon('up'), unseen === Infinity ? 'Many new messages' : counted(unseen, 'new message'));
+		fill(fresh, '↑', unseen === Infinity ? 'Many new messages' : counted(unseen, 'new message'));
 		nothing.hidden = items.length > 0 || !isWhole || isOld;
 		if (!nothing.hidden) fill(nothing, empty(isFiltered() ? 'Nothing is like that' : 'The outbox is empty', isFiltered() && h('button', { onclick: () => go(['outbox']) }, 'Show all')));
-		const searched = isOld ? ' …' : isWhole || items.length >= 30 ? '' : `, ${count(looked * 200_000)} looked through…`;
-		fill(state, error || (nothing.hidden && `${isWhole ? '' : 'The newest '}${counted(items.length, 'message')}${searched}`));
+		fill(state, error || (nothing.hidden && `${isWhole ? '' : 'The newest '}${counted(items.length, 'message')}${isOld || (!isWhole && items.length < 30) ? ' …' : ''}`));
 	}
 
 	function paintChips() {
@@ -95,7 +92,7 @@ export function open(root, first) {
 			filter('channel', 'Any channel', CHANNEL_NAMES.map((name) => [name, channelWord(name)])),
 			filter('status', 'Any outcome', MESSAGE_STATUSES.map((name) => [name, statusWord(name)])),
 			FILTERS.slice(2).filter((name) => params[name]).map((name) => h('button.chip.set', { title: 'Remove this filter', onclick: () => set(name)('') },
-				name === 'job_id' ? `job: …${params[name].slice(-6)}` : `${name}: ${params[name]}`, icon('x'))));
+				name === 'job_id' ? `job: …${params[name].slice(-6)} ×` : `${name}: ${params[name]} ×`)));
 	}
 
 	// What was typed: words, and filters among them. A filter that is written on is none yet.

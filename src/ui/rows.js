@@ -14,7 +14,6 @@ export class Rows extends HTMLElement {
 	items = [];
 	count = 0;
 	height = 0;
-	// The chosen row.
 	at = -1;
 	// Behind the last row that exists.
 	last = 0;
@@ -54,7 +53,7 @@ export class Rows extends HTMLElement {
 		return Math.min(this.count * this.height, TALLEST);
 	}
 
-	// How far can be scrolled, in pixels of rows and of the element.
+	// How far can be scrolled, in rows' pixels and the element's.
 	get ways() {
 		return [this.count * this.height, this.spacerHeight].map((it) => Math.max(0, it - this.clientHeight));
 	}
@@ -112,7 +111,7 @@ export class Rows extends HTMLElement {
 	}
 
 	make(at) {
-		const row = h('.row', { role: 'option', id: `${this.id}-${at}`, data: { at }, style: { height: `${this.height}px` }, 'aria-setsize': this.count, 'aria-posinset': at + 1 }, this.row(this.item(at), at));
+		const row = h('.row', { role: 'option', id: `${this.id}-${at}`, 'data-at': at, style: { height: `${this.height}px` }, 'aria-setsize': this.count, 'aria-posinset': at + 1 }, this.row(this.item(at), at));
 		this.shown.set(at, row);
 		this.layer.append(row);
 		return row;
@@ -125,7 +124,6 @@ export class Rows extends HTMLElement {
 		if (!isQuiet) this.move();
 	}
 
-	// Scrolls no further than to the row that is chosen.
 	reveal() {
 		const [above, below] = [this.at * this.height, (this.at + 1) * this.height - this.clientHeight];
 		if (this.at >= 0) this.offset = Math.min(above, Math.max(below, this.offset));
@@ -163,10 +161,8 @@ export class Feed extends Rows {
 	isOld = false;
 	isBehind = false;
 	isBusy = false;
-	// Pages since the first, and since the last that had anything.
-	looked = 0;
+	// Pages without anything.
 	idle = 0;
-	// New items above those that are seen.
 	unseen = 0;
 	error = '';
 	stopping = new AbortController();
@@ -245,7 +241,6 @@ export class Feed extends Rows {
 		[this.cursor, this.isWhole, this.isOld, this.error] = [paging.cursor ?? null, !paging.more, false, ''];
 		const before = isFirst ? [] : this.items;
 		this.items = this.join(before, entries);
-		this.looked = isFirst ? 1 : this.looked + 1;
 		this.idle = this.items.length > before.length ? 0 : this.idle + 1;
 		if (isFirst) this.at = this.items.findIndex(this.isOpen);
 		if (isFirst || !this.idle) this.resize();
@@ -266,7 +261,6 @@ export class Feed extends Rows {
 }
 
 const PAGE = 100;
-// Remembered at most.
 const MOST_PAGES = 60;
 
 // A list that is looked up where it is seen, page by page, however long it is.
@@ -275,7 +269,7 @@ export class Pages extends Rows {
 	asked = new Set();
 	// Pages that are shown until newer ones are here.
 	old = new Set();
-	// The owner looks up items from a place on, and may do something when they have come.
+	// The owner looks up items, and may do something when they have come.
 	load;
 	came = nothing;
 

@@ -14,8 +14,8 @@ export function open(root) {
 		h('p.dim', 'Any API key that is not empty will do. Each key has an environment of its own, so tests that run side by side use a key each.'),
 		h('h3', 'Send the first message'),
 		languages({
-			Python: `from courier import Courier   # with COURIER_BASE_URL and any COURIER_API_KEY set\n\nCourier().send.message(message=${message})`,
-			Node: `import Courier from "@trycourier/courier";   // with COURIER_BASE_URL and any COURIER_API_KEY set\n\nawait new Courier().send.message({ message: ${message} });`,
+			Python: `from courier import Courier   # and any COURIER_API_KEY\n\nCourier().send.message(message=${message})`,
+			Node: `import Courier from "@trycourier/courier";   // and any COURIER_API_KEY\n\nawait new Courier().send.message({ message: ${message} });`,
 			curl: curl('/send', JSON.stringify(FIRST), 'anything'),
 		}, 'code'),
 		h('p.waiting', { role: 'status' }, h('i'), 'It is shown here the moment it comes'),

@@ -3,8 +3,7 @@
 import { address, go } from './app.js';
 import { get, part, post } from './api.js';
 import { seen } from './channels.js';
-import { attempt, button, byChannel, choice, dim, empty, fill, grow, h, idWithCopy, json, paced, section, sideLink, tag, top, two } from './dom.js';
-import { CHANNEL_NAMES, ago, counted } from './words.js';
+import { attempt, button, byChannel, choice, dim, empty, fill, grow, h, idWithCopy, json, paced, section, sideLink, tag, top, two, CHANNEL_NAMES, ago } from './dom.js';
 
 // Somebody who can be reached by any channel.
 const ANYBODY = {
@@ -14,7 +13,6 @@ const ANYBODY = {
 
 const text = (content, more = {}) => ({ type: 'text', content, ...more });
 
-// A message that shows a brand.
 const greeting = (name) => ({ version: '2022-01-01', elements: [
 	{ type: 'meta', title: `Hello from ${name}` }, text('This is how a message looks.', { text_style: 'h1' }), text('With some words below, and a button.'),
 	{ type: 'action', content: 'A button', href: 'https://example.com' },
@@ -33,7 +31,6 @@ export async function preview(place, message, channel) {
 	}
 }
 
-// All that is stored under a path.
 async function all(path) {
 	const found = [];
 	let cursor = null;
@@ -49,7 +46,7 @@ export const storedTemplates = () => all('/notifications');
 
 async function template(id, again) {
 	const path = `/notifications/${part(id)}`;
-	const [draft, published, { versions }] = await Promise.all([get(path, { version: 'draft' }), get(path, { version: 'published' }).catch(() => null), get(`${path}/versions`).catch(() => ({ versions: [] }))]);
+	const [draft, published] = await Promise.all([get(path, { version: 'draft' }), get(path, { version: 'published' }).catch(() => null)]);
 	const { brand, content, alias, subscription, updated } = draft;
 	const state = { channel: 'email' };
 	const isSame = published && JSON.stringify(published.content) === JSON.stringify(content);
@@ -66,7 +63,7 @@ async function template(id, again) {
 		if (data) await Promise.all(sides.map((it) => side(it, data)));
 	});
 	const field = h('textarea', { rows: 5, spellcheck: 'false', label: 'Sample data as JSON', value: JSON.stringify(samplesFor(content), null, 2), oninput: show });
-	const about = [brand?.id && `Brand ${brand.id}`, subscription?.topic_id && `topic ${subscription.topic_id}`, versions.length > 1 ? counted(versions.length - 1, 'version') : 'never published', updated && `changed ${ago(updated)}`];
+	const about = [brand?.id && `Brand ${brand.id}`, subscription?.topic_id && `topic ${subscription.topic_id}`, updated && `changed ${ago(updated)}`];
 	show();
 	return [
 		top(draft.name || id, about.filter(Boolean).join(' · '), idWithCopy(id, 'template’s id'), alias && tag('', `event ${alias}`), grow(),
@@ -83,7 +80,6 @@ async function brand(id) {
 	preview(look, { to: ANYBODY, brand_id: id, content: greeting(name) }, 'email');
 	return [
 		top(name, '', idWithCopy(id, 'brand’s id')),
-		h('.swatches', Object.entries(settings.colors ?? {}).map(([name, color]) => h('span', h('i', { style: { background: color } }), name, ' ', h('code', color)))),
 		h('.sides', section('An e-mail in its frame', look), section('Settings', json(settings, 'Settings'))),
 	];
 }

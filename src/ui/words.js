@@ -1,18 +1,17 @@
 // What things are called, what they mean, and how numbers and times are written.
 
-// What became of a message, in words.
 const STATUSES = {
-	SENT: ['Sent', 'good', 'Given to its provider, which here is the outbox'],
+	SENT: ['Sent', 'good', 'Given to its provider: here, the outbox'],
 	DELIVERED: ['Delivered', 'good', 'The provider says that it arrived'],
 	OPENED: ['Opened', 'good', 'The recipient has opened it'],
 	CLICKED: ['Clicked', 'good', 'The recipient has followed a link'],
-	SIMULATED: ['Simulated', 'calm', 'Made under a key that begins with mock_: nothing goes out'],
+	SIMULATED: ['Simulated', 'calm', 'Its key begins with mock_: nothing goes out'],
 	DELAYED: ['Waiting', 'wait', 'It waits for its time'],
 	CANCELED: ['Canceled', 'calm', 'It was canceled while it waited'],
 	FILTERED: ['Filtered', 'calm', 'A condition kept it back'],
 	UNMAPPED: ['No template', 'bad', 'Its event or template is not stored here'],
-	UNROUTABLE: ['No way', 'bad', 'No channel or provider could take it: the user has no address for any of them'],
-	UNDELIVERABLE: ['Undeliverable', 'bad', 'The provider or the recipient refused it, or it could not be made'],
+	UNROUTABLE: ['No way', 'bad', 'The user has no address for any channel or provider'],
+	UNDELIVERABLE: ['Undeliverable', 'bad', 'It was refused, or could not be made'],
 	PENDING: ['Pending', 'wait', 'Its turn is yet to come'],
 	ENQUEUED: ['Made', 'good', 'The message is in the outbox'],
 	ERROR: ['Failed', 'bad', 'No message could be made'],
@@ -27,7 +26,7 @@ const REASONS = {
 	FILTERED: 'a condition kept it back',
 	NO_CHANNELS: 'no channel was left',
 	NO_PROVIDERS: 'no provider was left',
-	OPT_IN_REQUIRED: 'the topic needs an opt-in, and the user has given none',
+	OPT_IN_REQUIRED: 'the topic needs an opt-in',
 	PROVIDER_ERROR: 'the provider refused it',
 	UNPUBLISHED: 'the template was never published',
 	UNSUBSCRIBED: 'the user has opted out',
@@ -44,7 +43,6 @@ const PROVIDERS = {
 
 const NUMBERS = new Intl.NumberFormat('en');
 const SHORT = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
-const SIZES = new Intl.NumberFormat('en', { notation: 'compact', style: 'unit', unit: 'byte', unitDisplay: 'narrow' });
 const DAYS = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 
 export const statusWord = (status) => STATUSES[status]?.[0] ?? status;
@@ -64,8 +62,6 @@ export const count = (number) => NUMBERS.format(number ?? 0);
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
 export const short = (number) => SHORT.format(number);
-
-export const size = (bytes) => SIZES.format(bytes);
 
 // A moment here, to the millisecond. It is written many times a frame: what knows languages is too slow for that.
 export function exactly(at) {
