@@ -33,9 +33,10 @@ let isEmpty = false;
 
 const find = (environment) => known.find((it) => it.environment === environment);
 
+// Addresses are written by others, too: nothing in one is an error.
 export function route() {
 	const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
-	const [name, id = '', sub = ''] = path.split('/').map(decodeURIComponent);
+	const [name, id = '', sub = ''] = path.split('/').map((it) => new URLSearchParams(`=${it}`).get(''));
 	return { view: name in VIEWS ? name : 'outbox', id, sub, params: Object.fromEntries(new URLSearchParams(query)) };
 }
 
@@ -118,7 +119,7 @@ function ask() {
 			await enter();
 		} catch (error) {
 			useKey(null);
-			fill(said, error.status === 401 ? 'This key is not one of those that were named.' : error.message);
+			fill(said, error.status === 401 ? 'This key is not one of those.' : error.message);
 			input.select();
 		}
 	};
@@ -226,7 +227,7 @@ on($('#help'), 'click', help);
 on($('#skip'), 'click', () => main.focus());
 on(window, 'hashchange', show);
 onRefused(() => needsKey && shown !== 'ask' && forget());
-// Files are dropped where they are wanted, and open nothing elsewhere.
+// Files that are dropped elsewhere open nothing.
 for (const name of ['dragover', 'drop']) on(window, name, (event) => event.preventDefault());
 
 async function begin() {

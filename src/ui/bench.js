@@ -66,7 +66,7 @@ function doctor(root) {
 	const list = h('div');
 	fill(root, top('Doctor', 'What passed here, and would hurt at Courier.'), list);
 	looked(root, '/_bulkd/doctor', ({ items }) => fill(list, items.length ? items.map(finding)
-		: empty('Nothing was found', h('p', 'What ran here would run at Courier, as far as the doctor can tell.'))), 'doctor');
+		: empty('Nothing was found', h('p', 'As far as the doctor can tell, it would run at Courier.'))), 'doctor');
 }
 
 const requestRow = ({ status, method, path, query, fault, retry_count: retries, replayed, sdk, taken_ms: taken, at }) => [
@@ -129,7 +129,7 @@ function clock(root) {
 		if (it?.advanced_ms !== undefined) fill(led, `${counted(it.delayed_sent, 'waiting message')} went out, ${counted(it.webhooks_posted, 'event')} posted, ${counted(it.keys_expired, 'key')} expired${it.settled ? '' : '; something was still due'}`);
 		load();
 	});
-	fill(root, top('Clock', 'The time that delays, retries, keys and retention go by. bulkd --test-clock lets it be moved, forward only.'), shown,
+	fill(root, top('Clock', 'What delays, retries, keys and retention go by. With bulkd --test-clock it can be moved forward.'), shown,
 		h('.acts', [['Stop', true], ['Run', false]].map(([word, frozen]) => button(word, () => move(() => put(path, { frozen }))))),
 		form([['by', 'Forward by', { value: '1h30m', required: true }]], 'Advance', (values) => move(() => post(`${path}/advance`, values))), led);
 	load();

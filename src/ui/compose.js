@@ -207,7 +207,7 @@ export function open(root, first) {
 			h('h3', 'What is said'),
 			choice(kept, 'from', 'Made of', [['content', 'Written here'], ['template', 'A template']], paintWhat), what,
 			h('h3', 'Who gets it'),
-			h('p.dim', 'Paste or drop CSV with a first line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data.'),
+			h('p.dim', 'Paste or drop CSV with a line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data.'),
 			drop, told, h('.list-body.card.read', table), h('.acts', run)),
 		h('section.pane', h('.page',
 			h('h3', 'How it looks for the chosen user'),

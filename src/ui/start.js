@@ -11,7 +11,7 @@ export function open(root) {
 		h('h2', 'Nothing was sent yet'),
 		h('p.lead', 'Set one variable, and change nothing else in your program. Whatever it sends to Courier comes here instead, and goes nowhere.'),
 		code(`export COURIER_BASE_URL=${location.origin}`, 'variable'),
-		h('p.dim', 'Any API key that is not empty will do. Each key has an environment of its own, so tests that run side by side use a key each.'),
+		h('p.dim', 'Any API key will do. Each has an environment of its own, so tests that run side by side use a key each.'),
 		h('h3', 'Send the first message'),
 		languages({
 			Python: `from courier import Courier   # and any COURIER_API_KEY\n\nCourier().send.message(message=${message})`,

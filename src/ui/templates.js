@@ -108,7 +108,7 @@ export function open(root, first) {
 			paint();
 		} else if (templates.length) go(['templates', templates[0].id], {}, true);
 		else if (brands.length) go(['templates', 'brand', brands[0].id], {}, true);
-		else if (known) fill(place, empty('No templates and no brands', h('p', 'What POST /notifications and POST /brands store is shown here. A seed file can bring them: bulkd --seed fixtures.json')));
+		else if (known) fill(place, empty('No templates and no brands', h('p', 'POST /notifications and POST /brands store them, or a seed file: bulkd --seed fixtures.json')));
 	}
 	update(first);
 	Promise.all([storedTemplates(), all('/brands')]).then((found) => {
