@@ -18,7 +18,7 @@ use crate::store::{settle, tracking};
 /// Outcomes of one environment at most.
 const PER_ENVIRONMENT: usize = 1_000;
 /// Characters of an address or a recipient, at most.
-const CHARACTERS: usize = 1_000;
+pub const CHARACTERS: usize = 1_000;
 
 #[derive(Deserialize)]
 struct OutcomeBody<'a> {

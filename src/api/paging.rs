@@ -29,6 +29,12 @@ pub enum PagedList {
     Requests,
     Faults,
     Outcomes,
+    Webhooks,
+    /// Of the doctor.
+    Findings,
+    Environments,
+    /// Of a job, with what became of them, by its row.
+    PlacedUsers(JobRow),
     /// Of a job, by its row.
     Users(JobRow),
     /// Of a template, by its row.
@@ -51,6 +57,10 @@ impl PagedList {
             PagedList::Requests => 7 * KIND,
             PagedList::Faults => 8 * KIND,
             PagedList::Outcomes => 9 * KIND,
+            PagedList::Webhooks => 10 * KIND,
+            PagedList::Findings => 11 * KIND,
+            PagedList::Environments => 12 * KIND,
+            PagedList::PlacedUsers(job) => 13 * KIND + job.0,
         }
     }
 }
@@ -227,9 +237,9 @@ impl PageText {
         self.end(&format!("],{}}}", paging(next)))
     }
 
-    /// The same with a number beside, in place of where it goes on.
-    pub fn end_with(self, name: &str, number: u64) -> Pieces {
-        self.end(&format!("],\"{name}\":{number}}}"))
+    /// The same with members beside, as they stand in an object.
+    pub fn end_items_with(self, next: Option<impl fmt::Display>, members: &str) -> Pieces {
+        self.end(&format!("],{},{members}}}", paging(next)))
     }
 
     fn end(mut self, end: &str) -> Pieces {

@@ -57,7 +57,7 @@ pub fn preview(mut call: Call<'_>) -> Result<Action> {
                 *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
             }
             // Undoes all of it.
-            Err(Error::unavailable("the message is too large to be shown without being sent"))
+            Err(Error::invalid("message", "expected one of less text: it is too large to be shown without being sent"))
         });
         let shown = shown.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (shown, undone) {

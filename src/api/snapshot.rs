@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::mailbox_state::MailboxState;
+use super::paging::{self, TextCursor};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::store::snapshot::Summary;
@@ -15,7 +16,8 @@ use crate::store::snapshots;
 /// What a SQLite file is written in.
 pub const DATABASE: &str = "application/vnd.sqlite3";
 
-const LONGEST_NAME: usize = 100;
+/// Letters of a name, at most.
+pub const LONGEST_NAME: usize = 100;
 
 /// The name of a snapshot, as the path has it.
 fn name(call: &mut Call<'_>) -> Result<String> {
@@ -64,12 +66,20 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/snapshots`: 200 `{items}`, in the order of names.
-pub fn list(_: Call<'_>) -> Result<Action> {
+/// `GET /_bulkd/snapshots?cursor=&limit=`: 200 `{items, paging}`, in the order of names.
+pub fn list(call: Call<'_>) -> Result<Action> {
+    const LIST: &str = "snapshots";
+    let query = call.query();
+    let (after, limit) = (TextCursor::read(query.cursor().as_deref(), LIST)?, query.limit() as usize);
     Action::prepare(move |view| {
         let row = view.read(|_, row| Ok(row))?;
-        let items: Vec<Value> = view.store().snapshots().list(row).iter().map(shown).collect();
-        answer(200, json!({ "items": items, "paging": { "more": false } }).to_string())
+        let mut snapshots = view.store().snapshots().list(row);
+        snapshots.retain(|it| after.as_ref().is_none_or(|after| it.name > *after));
+        let more = snapshots.len() > limit;
+        snapshots.truncate(limit);
+        let next = snapshots.last().filter(|_| more).map(|last| TextCursor::new(LIST, &last.name));
+        let answer = Answer::new(200, paging::page(snapshots.iter().map(|it| Ok(shown(it).to_string())), next)?);
+        Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
     })
 }
 
@@ -96,7 +106,7 @@ pub fn restore(mut call: Call<'_>) -> Result<Action> {
 }
 
 /// Bytes of a key, at most: a header has room for it.
-const KEY_BYTES: usize = 1_000;
+pub const KEY_BYTES: usize = 1_000;
 
 #[derive(Deserialize)]
 struct ForkBody {

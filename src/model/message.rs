@@ -132,12 +132,13 @@ impl TrackedMessage {
 
     /// When the message came to this status, if it had at that snapshot.
     fn reached(&self, status: MessageStatus, snapshot: Snapshot) -> Option<Timestamp> {
-        let happened = self.events.iter().take(snapshot.events);
-        // On the way to what an event has led to, only what was before it has happened yet.
+        let happened = self.events.iter().take(snapshot.events).enumerate();
+        // On the way to what the last event has led to, only what was before it has happened yet.
         let is_over = snapshot.status.is_some_and(|it| it.includes(status));
-        let is_before = |it: MessageStatus| it.includes(status) && (is_over || it.up_to().count() < 2);
-        match happened.clone().find(|(it, _)| is_before(*it)) {
-            Some((_, at)) => Some(*at),
+        let is_whole = |place: usize| is_over || place + 1 < snapshot.events;
+        let is_before = |place, it: MessageStatus| it.includes(status) && (is_whole(place) || it.up_to().count() < 2);
+        match happened.clone().find(|(place, (it, _))| is_before(*place, *it)) {
+            Some((_, (_, at))) => Some(*at),
             None => is_over.then_some(self.stored.enqueued_at),
         }
     }
@@ -218,6 +219,13 @@ impl TrackedMessage {
             if it.reason.is_none() {
                 let sent_at = self.reached(MessageStatus::Sent, snapshot).unwrap_or(at);
                 entry.insert("sent".to_owned(), json!(sent_at.millis()));
+            }
+            // What comes back keeps the times of what it was before.
+            let came_back = status == MessageStatus::Undeliverable && is_over && it.reason == self.stored.reason;
+            for before in MessageStatus::LIFECYCLE.into_iter().filter(|_| came_back) {
+                if let Some(at) = self.reached(before, snapshot) {
+                    entry.insert(before.name().to_lowercase(), json!(at.millis()));
+                }
             }
             for later in status.up_to().skip(1) {
                 let at = self.reached(later, snapshot).unwrap_or(at);

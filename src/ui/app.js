@@ -142,7 +142,7 @@ function take(items) {
 
 // Looks which environments there are, and goes to the newest where none is shown.
 async function look() {
-	const { items } = await get('/_bulkd/environments');
+	const { items } = await get('/_bulkd/environments?limit=1000');
 	const told = () => JSON.stringify(known.map((it) => [it.environment, it.last_job_at]));
 	const before = told();
 	take(items);
@@ -240,7 +240,7 @@ for (const name of ['dragover', 'drop']) on(window, name, (event) => event.preve
 
 async function begin() {
 	try {
-		({ needs_key: needsKey, items: known } = await get('/_bulkd/environments'));
+		({ needs_key: needsKey, items: known } = await get('/_bulkd/environments?limit=1000'));
 		if (needsKey) {
 			access.key = rememberedKey();
 			paintPicker();

@@ -198,7 +198,7 @@ export function open(root, first) {
 			toast(`It runs${refused ? `, ${count(refused)} were refused` : ''}`);
 			if (access.environment || access.key) go(['jobs', jobId]);
 			else {
-				const { items } = await get('/_bulkd/environments');
+				const { items } = await get('/_bulkd/environments?limit=1000');
 				location.assign(address(['jobs', jobId], { env: items[0]?.environment }));
 				location.reload();
 			}

@@ -143,6 +143,7 @@ pub fn not_met(
     }
     if let Condition::Outbox { criteria, .. } = &wait.condition
         && let Some(job) = concerned(db, &jobs, criteria)?
+        && !(waits_for_all && unsettled.jobs.iter().any(|told| told.job_id == job.job_id))
     {
         let not_run = if job.run_at.is_none() { ", and was not run" } else { "" };
         let (id, status, received) = (&job.job_id, job.status.name(), job.received);
