@@ -104,6 +104,11 @@ impl Timestamp {
         zone.to_timestamp(date).ok().map(of_jiff)
     }
 
+    /// Whether there is a time zone of this name.
+    pub fn knows_zone(name: &str) -> bool {
+        TimeZone::get(name).is_ok()
+    }
+
     /// An ISO 8601 date and time with an offset.
     pub fn parse_with_offset(text: &str) -> Option<Self> {
         text.parse().ok().map(of_jiff)

@@ -62,16 +62,17 @@ impl fmt::Display for Stale {
 
 impl std::error::Error for Stale {}
 
+/// Why something is not available to the one who asks, which says nothing of anything else.
 #[derive(Debug)]
-struct Full;
+struct OfCaller(&'static str);
 
-impl fmt::Display for Full {
+impl fmt::Display for OfCaller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it has a bound of its own")
+        f.write_str(self.0)
     }
 }
 
-impl std::error::Error for Full {}
+impl std::error::Error for OfCaller {}
 
 impl Kind {
     /// HTTP status and Courier's error type.
@@ -130,11 +131,17 @@ impl Error {
 
     /// What has a bound of its own is full, which says nothing of anything else.
     pub fn full(message: impl Into<String>) -> Self {
-        Error::unavailable(message).caused_by(Full)
+        Error::unavailable(message).caused_by(OfCaller("it has a bound of its own"))
     }
 
-    pub fn is_full(&self) -> bool {
-        self.source.as_ref().is_some_and(|source| source.is::<Full>())
+    /// What was asked for is not there yet, or no longer, because of what else was asked for.
+    pub fn not_yet(message: impl Into<String>) -> Self {
+        Error::unavailable(message).caused_by(OfCaller("it is because of what was asked for"))
+    }
+
+    /// Whether it is the caller's, so that nothing else fails because of it.
+    pub fn is_of_caller(&self) -> bool {
+        self.is_stale() || self.source.as_ref().is_some_and(|source| source.is::<OfCaller>())
     }
 
     pub fn is_stale(&self) -> bool {

@@ -63,12 +63,22 @@ pub struct JobRule {
 struct Progress {
     environment: EnvironmentRow,
     since: Timestamp,
-    /// Users that had had their turn by then.
-    base: u64,
+    /// Users that had had their turn by then; `None` until that is asked.
+    base: Option<u64>,
     /// Users that steps have let go on since.
     granted: u64,
     /// How often it was looked at since it was run. `None`: it was run before.
     looks: Option<u32>,
+}
+
+impl Progress {
+    fn since(since: Timestamp, environment: EnvironmentRow) -> Self {
+        Progress { environment, since, base: None, granted: 0, looks: None }
+    }
+
+    fn base(&self) -> u64 {
+        self.base.unwrap_or_default()
+    }
 }
 
 impl State {
@@ -82,8 +92,17 @@ impl State {
             self.progress.pop_first();
         }
         let JobPlace { job, environment, users } = place;
-        let begun = Progress { environment, since: now, base: users, granted: 0, looks: None };
-        self.progress.entry(job).or_insert(begun)
+        let progress = self.progress.entry(job).or_insert(Progress::since(now, environment));
+        progress.base.get_or_insert(users);
+        progress
+    }
+
+    /// A job goes on in another way from now on: its time counts from here, whenever it is looked at next.
+    fn change_way(&mut self, job: JobRow, environment: EnvironmentRow, now: Timestamp) {
+        if self.progress.len() >= REMEMBERED_JOBS && !self.progress.contains_key(&job) {
+            self.progress.pop_first();
+        }
+        self.progress.insert(job, Progress::since(now, environment));
     }
 
     /// Up to which user a job may go. `None`: to its end.
@@ -93,12 +112,12 @@ impl State {
             Mode::Hold => Some(0),
             Mode::Manual => {
                 let progress = self.progress(place, now);
-                Some(progress.base.saturating_add(progress.granted))
+                Some(progress.base().saturating_add(progress.granted))
             }
             Mode::Paced { per_second } => {
                 let progress = self.progress(place, now);
                 let millis = now.millis().saturating_sub(progress.since.millis()).max(0).unsigned_abs();
-                Some(progress.base.saturating_add(millis.saturating_mul(per_second.into()) / 1000))
+                Some(progress.base().saturating_add(millis.saturating_mul(per_second.into()) / 1000))
             }
         }
     }
@@ -118,20 +137,26 @@ impl Lifecycle {
         self.0.rings.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|ring| ring());
     }
 
-    /// Has all jobs of an environment go on in this way from now on, but for those that have a rule of their own.
-    pub fn set(&self, environment: EnvironmentRow, mode: Mode) {
+    /// Has all jobs of an environment go on in this way from now on, but for those that have a rule of their own. Those that
+    /// are `running` are told here.
+    pub fn set(&self, environment: EnvironmentRow, mode: Mode, running: &[JobRow], now: Timestamp) {
         self.change(|state| {
             state.environments.insert(environment, mode);
             let jobs = &state.jobs;
             state.progress.retain(|job, it| it.environment != environment || jobs.contains_key(job));
+            for job in running {
+                if !state.jobs.contains_key(job) {
+                    state.change_way(*job, environment, now);
+                }
+            }
         });
     }
 
     /// Has one job go on in this way from now on.
-    pub fn set_job(&self, job: JobRow, rule: JobRule) {
+    pub fn set_job(&self, job: JobRow, rule: JobRule, now: Timestamp) {
         self.change(|state| {
+            state.change_way(job, rule.environment, now);
             state.jobs.insert(job, rule);
-            state.progress.remove(&job);
         });
     }
 
@@ -184,7 +209,7 @@ impl Lifecycle {
         let mut state = self.state();
         let Mode::Paced { per_second } = state.mode(place.job, place.environment) else { return None };
         let progress = state.progress(place, now);
-        let users = place.users.saturating_sub(progress.base).saturating_add(1);
+        let users = place.users.saturating_sub(progress.base()).saturating_add(1);
         let millis = users.saturating_mul(1000).div_ceil(per_second.max(1).into());
         let at = progress.since.after(i64::try_from(millis).unwrap_or(i64::MAX));
         Some(at.max(now.after(LOOK_MILLIS)))
@@ -199,8 +224,8 @@ impl Lifecycle {
                 return None;
             }
             let progress = state.progress(place, now);
-            let target = progress.base.saturating_add(progress.granted).saturating_add(users).min(received);
-            progress.granted = target.saturating_sub(progress.base);
+            let target = progress.base().saturating_add(progress.granted).saturating_add(users).min(received);
+            progress.granted = target.saturating_sub(progress.base());
             target
         };
         self.ring();
@@ -237,7 +262,7 @@ mod tests {
     fn a_pace_follows_the_clock_and_steps_add_up() {
         let lifecycle = Lifecycle::default();
         assert_eq!(lifecycle.limit(place(0), Timestamp(0)), None);
-        lifecycle.set(EnvironmentRow(1), Mode::Paced { per_second: 4 });
+        lifecycle.set(EnvironmentRow(1), Mode::Paced { per_second: 4 }, &[], Timestamp(0));
         lifecycle.begin(JobRow(7), EnvironmentRow(1), Timestamp(1_000));
         let at = |millis| lifecycle.limit(place(0), Timestamp(millis));
         assert_eq!([0, 1_000, 1_249, 1_250, 3_000].map(at), [0, 0, 0, 1, 8].map(Some));
@@ -245,11 +270,22 @@ mod tests {
         lifecycle.set_job(
             JobRow(7),
             JobRule { environment: EnvironmentRow(1), job_id: "1-7".to_owned(), mode: Mode::Manual },
+            Timestamp(9_000),
         );
         assert_eq!(lifecycle.limit(place(8), Timestamp(9_000)), Some(8));
         assert_eq!(lifecycle.step(place(8), 20, 10, Timestamp(9_000)), Some(18));
         assert_eq!(lifecycle.step(place(10), 20, 10, Timestamp(9_000)), Some(20));
         assert_eq!(lifecycle.limit(place(18), Timestamp(9_000)), Some(20));
+        // A pace counts from when it was set, however late the job is looked at, and from what was done by then.
+        lifecycle.set_job(
+            JobRow(7),
+            JobRule { environment: EnvironmentRow(1), job_id: "1-7".to_owned(), mode: Mode::Paced { per_second: 4 } },
+            Timestamp(9_000),
+        );
+        assert_eq!(lifecycle.limit(place(18), Timestamp(9_500)), Some(20));
+        lifecycle.forget(EnvironmentRow(1));
+        lifecycle.set(EnvironmentRow(1), Mode::Paced { per_second: 4 }, &[JobRow(7)], Timestamp(20_000));
+        assert_eq!(lifecycle.limit(place(8), Timestamp(21_000)), Some(12));
         lifecycle.forget(EnvironmentRow(1));
         assert_eq!(lifecycle.limit(place(8), Timestamp(9_000)), None);
         assert_eq!(lifecycle.step(place(8), 20, 10, Timestamp(9_000)), None);

@@ -78,11 +78,11 @@ impl Outage {
         }
     }
 
-    /// Takes note of what work has come to. Only what is not available now is an outage, and not for its own bound.
+    /// Takes note of what work has come to. Only what is not available now is an outage, and not what is its caller's.
     pub fn watch<T>(&self, result: Result<T>) -> Result<T> {
         match &result {
             Ok(_) => self.succeeded(),
-            Err(error) if error.kind() == Kind::Unavailable && !error.is_full() => self.failed(error),
+            Err(error) if error.kind() == Kind::Unavailable && !error.is_of_caller() => self.failed(error),
             Err(_) => {}
         }
         result
@@ -90,5 +90,22 @@ impl Outage {
 
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn what_is_its_callers_is_no_outage() {
+        let outage = Outage::new("tests fail");
+        for error in [Error::full("full"), Error::not_yet("not yet"), Error::stale(), Error::invalid("a", "b")] {
+            let _ = outage.watch::<()>(Err(error));
+            assert!(!outage.is_on.load(Ordering::Relaxed));
+        }
+        let _ = outage.watch::<()>(Err(Error::unavailable("the disk is full")));
+        assert!(outage.is_on.load(Ordering::Relaxed));
     }
 }

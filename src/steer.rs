@@ -1,7 +1,8 @@
 //! Steering by hand: the clock is moved, and jobs go on by steps. Either is answered when what it has led to is written.
 //!
-//! One thread looks after all of it. Moves of the clock follow one another, as do the steps of one job, so that each tells
-//! what it has led to itself.
+//! One thread looks after all of it. Moves of the clock by one environment follow one another, as do the steps of one job,
+//! so that each tells what it has led to itself. No environment waits for what another one's move waits for: there is one
+//! clock, and whoever moves it on while another is on the way moves it for both.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -146,7 +147,7 @@ impl Steering {
         match refused {
             Some(work) => {
                 let problem = format!("{WAITING} moves of the clock and steps wait already; try again later");
-                work.fail(Error::unavailable(problem));
+                work.fail(Error::full(problem));
             }
             None => self.bell.ring(),
         }
@@ -159,7 +160,7 @@ impl Steering {
     }
 
     fn run(&self) {
-        let mut moves: VecDeque<Move> = VecDeque::new();
+        let mut moves: HashMap<[u8; 32], VecDeque<Move>> = HashMap::new();
         let mut steps: HashMap<([u8; 32], String), VecDeque<Step>> = HashMap::new();
         loop {
             // Before the looks: nothing behind them is missed.
@@ -171,7 +172,7 @@ impl Steering {
                 };
                 for work in new {
                     match work {
-                        Work::Move(it) => moves.push_back(*it),
+                        Work::Move(it) => moves.entry(it.environment.key_hash).or_default().push_back(*it),
                         Work::Step(it) => {
                             let of_job = (it.environment.key_hash, it.job_id.clone());
                             steps.entry(of_job).or_default().push_back(*it);
@@ -180,15 +181,19 @@ impl Steering {
                 }
                 if is_stopping {
                     let stopping = || Error::unavailable("bulkd is stopping; try again later");
-                    moves.into_iter().for_each(|it| (it.then)(Err(stopping())));
+                    moves.into_values().flatten().for_each(|it| (it.then)(Err(stopping())));
                     steps.into_values().flatten().for_each(|it| (it.then)(Err(stopping())));
                     return;
                 }
             }
-            let mut over = self.go_on(&mut moves, Move::go_on);
+            let mut over = 0;
+            for of_environment in moves.values_mut() {
+                over += self.go_on(of_environment, Move::go_on);
+            }
             for of_job in steps.values_mut() {
                 over += self.go_on(of_job, Step::go_on);
             }
+            moves.retain(|_, of_environment| !of_environment.is_empty());
             steps.retain(|_, of_job| !of_job.is_empty());
             self.state().count -= over;
             match moves.is_empty() && steps.is_empty() {
@@ -372,7 +377,7 @@ impl Step {
         if after.drained() < stepping.target && after.status == JobStatus::Processing {
             return match Instant::now() < stepping.until {
                 true => Ok(None),
-                false => Err(Error::full("the step is taken, and not over yet; look at the job later")),
+                false => Err(Error::not_yet("the step is taken, and not over yet; look at the job later")),
             };
         }
         Ok(Some(Stepped { before: before.clone(), after }))

@@ -9,7 +9,7 @@ use crate::json;
 use crate::store::check::FileSummary;
 
 /// As much as file systems take, with what stands behind the name of a file that is on its way.
-const LONGEST_NAME: usize = 200;
+pub const LONGEST_NAME: usize = 200;
 
 #[derive(Deserialize)]
 struct CreateBody {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
+use super::paging::{Cursor, PageText, PagedList};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::findings::{Check, Example, Finding, Level};
@@ -12,20 +13,23 @@ use crate::store::{Db, job};
 /// Jobs that were never run, of which as many are named.
 const NAMED: usize = 5;
 
-/// `GET /_bulkd/doctor`: 200 `{items, paging, worst, summary}`, the worst first.
+/// `GET /_bulkd/doctor?cursor=&limit=`: 200 `{items, paging, worst, summary}`, the worst first. The last two are of all
+/// findings, also of those on other pages.
 pub fn get(call: Call<'_>) -> Result<Action> {
+    let (query, list) = (call.query(), PagedList::Findings);
+    let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
     let mut found = call.settings.findings.list(call.environment);
     Action::query(move |db, environment| {
         found.extend(never_run(db, environment)?);
         found.sort_by_key(|it| std::cmp::Reverse(it.check.about().level));
         let worst = found.first().map(|it| it.check.about().level);
-        let body = json!({
-            "items": found.iter().map(item).collect::<Vec<Value>>(),
-            "paging": { "more": false },
-            "worst": worst.map(Level::name),
-            "summary": summary(&found),
-        });
-        Ok(Answer::new(200, body.to_string()))
+        let position = from.saturating_add(limit);
+        let next = (position < found.len() as u64).then_some(Cursor { list, position });
+        let mut page = PageText::of_items();
+        let shown = found.iter().skip(usize::try_from(from).unwrap_or(usize::MAX)).take(limit as usize);
+        shown.map(item).try_for_each(|it| page.push_value(&it))?;
+        let (worst, summary) = (json!(worst.map(Level::name)), json!(summary(&found)));
+        Ok(Answer::new(200, page.end_items_with(next, &format!("\"worst\":{worst},\"summary\":{summary}"))))
     })
 }
 

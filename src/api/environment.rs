@@ -4,6 +4,8 @@
 use serde_json::json;
 
 use super::call::Params;
+use super::paging::{Cursor, PageText, PagedList};
+use super::query::{self, Query};
 use super::settings::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, Request, Response};
@@ -12,9 +14,6 @@ use crate::store::{Store, environment_list};
 
 /// Names an environment in place of a key.
 pub const HEADER: &str = "x-bulkd-environment";
-
-/// Environments in the list.
-const LISTED: usize = 200;
 
 /// Whether a request names its environment without a key.
 pub fn is_named(request: &Request) -> bool {
@@ -55,25 +54,33 @@ fn refuse_others(settings: &Settings, request: &Request) -> Result<()> {
     }
 }
 
-/// `GET /_bulkd/environments`: 200 `{items, needs_key}`. Where keys are configured, there are no items.
+const LIST: PagedList = PagedList::Environments;
+
+/// `GET /_bulkd/environments?cursor=&limit=`: 200 `{items, paging, needs_key}`. Where keys are configured, there are no items.
 pub fn list(store: &Store, settings: &Settings, request: &Request, _: Params) -> Result<Response> {
     refuse_others(settings, request)?;
+    const PARAMETERS: &[&str] = &["cursor", "limit"];
+    query::check_our_own(request.query(), PARAMETERS)?;
+    let query = Query::new(request.query(), PARAMETERS);
+    let (from, limit) = (Cursor::read(query.cursor().as_deref(), LIST)?, query.limit());
     let needs_key = needs_key(settings);
-    let known = match needs_key {
+    let (end, from) = (from.saturating_add(limit), usize::try_from(from).unwrap_or(usize::MAX));
+    let mut known = match needs_key {
         true => Vec::new(),
-        false => store.read_for_request(|db| environment_list::list(db, LISTED))?,
+        false => store.read_for_request(|db| environment_list::list(db, end.saturating_add(1)))?,
     };
+    let next = (known.len() as u64 > end).then_some(Cursor { list: LIST, position: end });
+    known.truncate(usize::try_from(end).unwrap_or(usize::MAX));
+    let known = known.split_off(from.min(known.len()));
     known.iter().for_each(|it| settings.handles.add(&it.environment));
-    let items: Vec<_> = known
-        .iter()
-        .map(|it| {
-            json!({
-                "environment": it.environment.handle(),
-                "label": it.environment.label(),
-                "created_at": it.created_at.millis(),
-                "last_job_at": it.last_job_at.map(|at| at.millis()),
-            })
-        })
-        .collect();
-    Ok(http::json(200, json!({ "items": items, "needs_key": needs_key }).to_string()))
+    let mut page = PageText::of_items();
+    for it in &known {
+        page.push_value(&json!({
+            "environment": it.environment.handle(),
+            "label": it.environment.label(),
+            "created_at": it.created_at.millis(),
+            "last_job_at": it.last_job_at.map(|at| at.millis()),
+        }))?;
+    }
+    Ok(http::json(200, page.end_items_with(next, &format!("\"needs_key\":{needs_key}"))))
 }

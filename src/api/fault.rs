@@ -15,7 +15,7 @@ use super::settings::Settings;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result, shown, shown_up_to};
 use crate::faults::{Effect, Ending, Fault, Faults, HEADER, Hit, RateLimits, When};
-use crate::http::{self, Broken, Given, Reply, Request, Response};
+use crate::http::{self, Broken, Given, Method, Reply, Request, Response};
 use crate::journal::{Beginning, Outcome};
 use crate::json;
 
@@ -43,8 +43,10 @@ const USERS_PATH: &str = "/bulk/{job_id}";
 /// Refuses a fault that no request can meet.
 fn check_route(fault: &Fault, table: &'static [Route]) -> Result<()> {
     let (method, path) = (fault.method.as_ref(), fault.path.as_str());
+    // What answers `GET` answers `HEAD`.
+    let asked = method.map(|method| if *method == Method::Head { &Method::Get } else { method });
     let is_one =
-        |it: &Route| !it.is_ours() && method.is_none_or(|method| *method == it.method) && route::is_path(it.path, path);
+        |it: &Route| !it.is_ours() && asked.is_none_or(|method| *method == it.method) && route::is_path(it.path, path);
     // What stands for a name is the name in braces; all else is a value that a path may have.
     if let Some(part) = path.split('/').find(|part| path != "*" && (part.contains('*') || part.starts_with(':'))) {
         let expected = format_args!(
@@ -63,7 +65,7 @@ fn check_route(fault: &Fault, table: &'static [Route]) -> Result<()> {
             format_args!("expected it for POST {USERS_PATH} alone: no other call has users"),
         ));
     }
-    let hint = nearest::hint_of_couriers(table, method, path);
+    let hint = nearest::hint_of_couriers(table, asked, path);
     let method = method.map(|method| format!("{method} ")).unwrap_or_default();
     Err(Error::invalid("path", format_args!("there is no route {method}{}{hint}", shown_up_to(path, 100))))
 }

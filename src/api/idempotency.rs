@@ -25,7 +25,7 @@ const LONGEST_LIFE: i64 = 366 * 24 * HOUR;
 /// Clocks differ, and requests take time.
 const SLACK: i64 = 5 * 60 * 1000;
 /// Characters of a key.
-const KEY_LIMIT: usize = 255;
+pub const KEY_LIMIT: usize = 255;
 
 const EXPIRATION: &str = "x-idempotency-expiration";
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
-use super::paging::PageText;
+use super::paging::{Cursor, PageText, PagedList};
 use crate::error::{Error, Result};
 use crate::model::bulk::{Job, UserState, UserStatus};
 use crate::model::environment::EnvironmentRow;
@@ -59,7 +59,7 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/jobs/{job_id}/users?at=&status=&limit=`: 200 `{items, total}`, the users from the `at`-th on, counted from 0
+/// `GET /_bulkd/jobs/{job_id}/users?at=&cursor=&status=&limit=`: 200 `{items, paging, total}`, the users from the `at`-th on, counted from 0
 /// in the order of ingest. To go to a place costs the same wherever it is. With `status=ERROR` the failures alone, which
 /// are stepped over up to the place; with `status=PENDING` those whose turn is yet to come.
 pub fn list_users(mut call: Call<'_>) -> Result<Action> {
@@ -67,9 +67,15 @@ pub fn list_users(mut call: Call<'_>) -> Result<Action> {
     let query = call.query();
     let limit = query.limit() as usize;
     let at = match query.one("at") {
-        None => 0,
-        Some(at) => at.parse::<u64>().map_err(|_| Error::invalid("at", "expected the place of a user, from 0 on"))?,
+        None => None,
+        Some(at) => {
+            Some(at.parse::<u64>().map_err(|_| Error::invalid("at", "expected the place of a user, from 0 on"))?)
+        }
     };
+    let cursor = query.cursor();
+    if at.is_some() && cursor.is_some() {
+        return Err(Error::invalid("at", "expected none beside cursor"));
+    }
     let status = match query.one("status") {
         None => None,
         Some(name) => match UserStatus::from_name(&name) {
@@ -79,28 +85,34 @@ pub fn list_users(mut call: Call<'_>) -> Result<Action> {
     };
     Action::query(move |db, environment| {
         let job = find(db, environment, &job_id)?;
+        let list = PagedList::PlacedUsers(job.job);
+        let at = Cursor::read(cursor.as_deref(), list)?.max(at.unwrap_or_default());
         let mut page = PageText::of_items();
-        let total = match status {
-            None => {
-                run(db, environment, &job, at, limit, &mut page)?;
-                job.received
-            }
+        let (next, total) = match status {
+            None => (run(db, environment, &job, at, limit, &mut page)?, job.received),
             Some(UserStatus::Pending) => {
-                run(db, environment, &job, job.drained().saturating_add(at), limit, &mut page)?;
-                job.received - job.drained()
+                let drained = job.drained();
+                let next = run(db, environment, &job, drained.saturating_add(at), limit, &mut page)?;
+                (next.map(|seq| seq - drained), job.received - drained)
             }
             Some(_) => {
+                let mut next = at;
                 for seq in job_breakdown::failed_seqs(db, job.job, at, limit)? {
                     run(db, environment, &job, seq, 1, &mut page)?;
+                    next += 1;
+                    if !page.has_room() {
+                        break;
+                    }
                 }
-                job.failures
+                (Some(next).filter(|next| *next < job.failures), job.failures)
             }
         };
-        Ok(Answer::new(200, page.end_with("total", total)))
+        let next = next.map(|position| Cursor { list, position });
+        Ok(Answer::new(200, page.end_items_with(next, &format!("\"total\":{total}"))))
     })
 }
 
-/// Writes a run of users.
+/// Writes a run of users. Returns the place of the next one, if there are more.
 fn run(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -108,14 +120,13 @@ fn run(
     from: u64,
     limit: usize,
     page: &mut PageText,
-) -> Result<()> {
+) -> Result<Option<u64>> {
     let mut seq = from;
     job_users::for_each(db, job, from, limit, |user| {
         page.push(&item(db, environment, seq, user)?);
         seq += 1;
         Ok(page.has_room())
-    })?;
-    Ok(())
+    })
 }
 
 /// A user with its place, and its message in short.

@@ -19,6 +19,7 @@ use crate::findings::{Check, Findings};
 use crate::http::{Head, Method, Reply};
 use crate::journal::{Beginning, Entry, Journal, MetFault};
 use crate::model::environment::Environment;
+use crate::model::fold::folded;
 
 /// Headers that open something: of a key its environment is shown.
 const SECRETS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
@@ -155,7 +156,7 @@ impl Hook for JournalHook {
 pub fn list(call: Call<'_>, table: &'static [Route]) -> Result<Action> {
     let query = call.query();
     let unmatched = query.flag("unmatched")?;
-    let words: Vec<String> = query.one("q").unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
+    let words: Vec<String> = query.one("q").unwrap_or_default().split_whitespace().map(folded).collect();
     let before = match Cursor::read(query.cursor().as_deref(), PagedList::Requests)? {
         0 => u64::MAX,
         number => number,
@@ -203,7 +204,7 @@ fn has_words(entry: &Entry, words: &[String]) -> bool {
     let told = entry.told.as_ref().unwrap_or(&entry.made);
     let bodies = [&entry.sent, &entry.made.body, &told.body].map(|body| text(&body.bytes));
     let head = format!("{} {} {}", entry.head.method, entry.head.path(), entry.head.query());
-    let all = [head.as_str(), &bodies[0], &bodies[1], &bodies[2]].map(str::to_lowercase);
+    let all = [head.as_str(), &bodies[0], &bodies[1], &bodies[2]].map(folded);
     words.iter().all(|word| all.iter().any(|text| text.contains(word)))
 }
 

@@ -9,11 +9,12 @@ use crate::json;
 use crate::lifecycle::{JobRule, Lifecycle};
 use crate::model::environment::EnvironmentRow;
 use crate::model::lifecycle::Mode;
+use crate::model::row::JobRow;
 use crate::steer::Stepped;
-use crate::store::job;
+use crate::store::{due, job};
 
 /// Users in a second, and looks, at most.
-const MOST: u64 = 1_000_000;
+pub const MOST: u64 = 1_000_000;
 
 #[derive(Deserialize)]
 struct PutBody {
@@ -62,9 +63,12 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
         match body.job_id {
             Some(job_id) => {
                 let job = job::get(tx, environment, &job_id)?;
-                lifecycle.set_job(job.job, JobRule { environment, job_id, mode });
+                lifecycle.set_job(job.job, JobRule { environment, job_id, mode }, tx.now());
             }
-            None => lifecycle.set(environment, mode),
+            None => {
+                let running: Vec<JobRow> = due::processing(tx, environment)?.iter().map(|it| it.job).collect();
+                lifecycle.set(environment, mode, &running, tx.now());
+            }
         }
         Ok(shown(&lifecycle, environment))
     })

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Action, Answer, Call};
 use super::mailbox_state::{Done, MailboxState};
-use super::mailpit_search::{Looked, Search};
+use super::mailpit_search::{Looked, Search, timezone};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
 use crate::json;
@@ -194,10 +194,11 @@ fn chosen(
     Ok(find(db, environment, state, search, &all)?.into_iter().map(|mail| mail.number).collect())
 }
 
-/// `PUT /api/v1/messages` with `{IDs?, Read?, Search?}`.
+/// `PUT /api/v1/messages?tz=` with `{IDs?, Read?, Search?}`.
 pub fn mark(mut call: Call<'_>) -> Result<Action> {
     let sent = Chosen::read(&call.json()?, &["IDs", "Read", "Search"])?;
-    let search = Search::read(&sent.search, None).map_err(|error| error.with_path(|_| "Search".to_owned()))?;
+    let search = Search::read(&sent.search, timezone(&call)?.as_deref())
+        .map_err(|error| error.with_path(|_| "Search".to_owned()))?;
     let state = call.settings.mailbox_state.clone();
     Action::query(move |db, environment| {
         let numbers = chosen(db, environment, &state, (&sent, &search))?;

@@ -4,8 +4,24 @@
 use super::call::Call;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown};
+use crate::model::fold::folded;
 use crate::model::mailbox::Mailbox;
 use crate::outbox::{DEFAULT_SENDER, Email};
+
+/// Characters of the name of a time zone, at most.
+const ZONE_CHARACTERS: usize = 100;
+
+/// The zone of dates without an offset, by the parameter `tz`.
+pub fn timezone(call: &Call<'_>) -> Result<Option<String>> {
+    let zone = call.query().one("tz");
+    match &zone {
+        Some(name) if name.len() > ZONE_CHARACTERS || !Timestamp::knows_zone(name) => {
+            let expected = "expected the name of a time zone, such as Europe/Paris";
+            Err(Error::invalid("tz", format_args!("{expected}, found '{}'", shown(name))))
+        }
+        _ => Ok(zone),
+    }
+}
 
 #[derive(Debug, Default)]
 pub struct Search {
@@ -20,7 +36,7 @@ struct Term {
 
 #[derive(Debug)]
 enum Filter {
-    /// In a place that a word names, such as `to`; in small letters.
+    /// In a place that a word names, such as `to`; folded.
     In(&'static str, String),
     /// Anywhere.
     Text(String),
@@ -53,7 +69,7 @@ impl Search {
     /// Of a request's `query`.
     pub fn of_query(call: &Call<'_>) -> Result<Self> {
         let query = call.query();
-        let search = Search::read(&query.one("query").unwrap_or_default(), query.one("tz").as_deref())?;
+        let search = Search::read(&query.one("query").unwrap_or_default(), timezone(call)?.as_deref())?;
         match search.is_empty() {
             true => Err(Error::invalid("query", "expected words to search for")),
             false => Ok(search),
@@ -112,7 +128,7 @@ impl Term {
         let filter = match filter {
             Some(Filter::In(_, value)) if value.is_empty() => return Ok(None),
             Some(filter) => filter,
-            None => Filter::Text(word.to_lowercase()),
+            None => Filter::Text(folded(word)),
         };
         Ok(Some(Term { is_negated, filter }))
     }
@@ -125,7 +141,7 @@ impl Filter {
             let found = shown(value);
             Err(Error::invalid("query", format_args!("{of}: expected {expected}, found '{found}'")))
         };
-        let lower = value.to_lowercase();
+        let lower = folded(value);
         Ok(Some(match (of, lower.as_str()) {
             ("is", "read") => Filter::Read,
             ("is", "unread") => Filter::Unread,
@@ -156,7 +172,7 @@ impl Filter {
         match self {
             Filter::In(place, value) => is_in(place, value, mail),
             Filter::Text(value) => {
-                let has = |text: &str| text.to_lowercase().contains(value);
+                let has = |text: &str| folded(text).contains(value);
                 has(&mail.email.subject) || has(&mail.email.text) || is_in("addressed", value, mail)
             }
             Filter::Read => mail.is_read,
@@ -174,10 +190,10 @@ impl Filter {
 
 fn is_in(place: &str, value: &str, mail: &Looked<'_>) -> bool {
     let Email { from, to, cc, bcc, reply_to, subject, .. } = mail.email;
-    let has = |text: &str| text.to_lowercase().contains(value);
+    let has = |text: &str| folded(text).contains(value);
     // A whole address finds itself only.
     let is = |it: &Mailbox| match value.contains('@') {
-        true => it.email.to_lowercase() == value,
+        true => folded(&it.email) == value,
         false => has(&it.email) || it.name.as_deref().is_some_and(has),
     };
     let any = |all: &[Mailbox]| all.iter().any(is);
@@ -188,8 +204,8 @@ fn is_in(place: &str, value: &str, mail: &Looked<'_>) -> bool {
         "bcc" => any(bcc),
         "reply-to" => any(reply_to),
         "subject" => has(subject),
-        "message-id" => mail.header_id.to_lowercase().contains(value.trim_matches(['<', '>'])),
-        "id" => mail.id.to_lowercase() == value,
+        "message-id" => folded(&mail.header_id).contains(value.trim_matches(['<', '>'])),
+        "id" => folded(mail.id) == value,
         _ => is(from) || any(to) || any(cc) || any(bcc) || any(reply_to),
     }
 }

@@ -90,6 +90,10 @@ pub fn post(mut call: Call<'_>, routes: &'static [Route]) -> Result<Action> {
     let version = header(&call.request, "MCP-Protocol-Version")?;
     let said = params.get("_meta").and_then(|meta| meta.get(VERSION));
     let is_stateless = said.is_some() || version.is_some_and(|version| !WITH_HANDSHAKE.contains(&version));
+    if !params.is_object() {
+        let found = crate::json::kind(&params.to_string());
+        return answered(id, is_stateless, Err(Fault::params(format!("params: expected an object, found {found}"))));
+    }
     if is_stateless && let Err(fault) = check(&call.request, version, method, params) {
         return answered(id, true, Err(fault));
     }
@@ -190,12 +194,16 @@ fn decoded(value: &str) -> Option<String> {
 
 /// The request that a call of a tool stands for.
 fn within(request: &Request, params: &Value, routes: &'static [Route]) -> std::result::Result<Request, Fault> {
-    let Some(name) = params.get("name").and_then(Value::as_str) else {
-        return Err(Fault::params("params.name: expected the name of a tool".to_owned()));
+    let name = match params.get("name") {
+        Some(Value::String(name)) => name.as_str(),
+        found => {
+            let found = found.map_or("none", |found| crate::json::kind(&found.to_string()));
+            return Err(Fault::params(format!("params.name: expected the name of a tool, a string, found {found}")));
+        }
     };
     let (_, route) = tools(routes)
         .find(|(known, _)| *known == name)
-        .ok_or_else(|| Fault::params(format!("there is no tool '{}'", shown(name))))?;
+        .ok_or_else(|| Fault::params(format!("params.name: there is no tool '{}'", shown(name))))?;
     let mut arguments = match params.get("arguments") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(arguments)) => arguments.clone(),

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 
+use super::bounds;
 use super::call::Answer;
 use super::route::Route;
 use crate::http::Method;
@@ -22,13 +23,23 @@ pub fn get(routes: &'static [Route]) -> Answer {
     Answer::new(200, DOCUMENT.get_or_init(|| document(routes).to_string()).as_str())
 }
 
+/// What names stand for, with the bounds by which the code goes.
+fn nouns() -> &'static Value {
+    static READ: OnceLock<Value> = OnceLock::new();
+    READ.get_or_init(|| {
+        let mut nouns = serde_json::from_str(NOUNS).unwrap_or_default();
+        bounds::fill(&mut nouns);
+        nouns
+    })
+}
+
 /// The document of all routes.
 fn document(routes: &[Route]) -> Value {
-    let nouns: Value = serde_json::from_str(NOUNS).unwrap_or_default();
+    let nouns = nouns();
     let mut paths = Map::new();
     for route in routes {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[route.method.as_str().to_ascii_lowercase()] = operation(route, &nouns);
+        path[route.method.as_str().to_ascii_lowercase()] = operation(route, nouns);
     }
     json!({
         "openapi": "3.1.0",
@@ -52,17 +63,17 @@ fn document(routes: &[Route]) -> Value {
 
 /// What a route takes, as the arguments of a call: the parameters of its path and its query, and the members of its body.
 pub fn arguments(route: &Route) -> Value {
-    let nouns: Value = serde_json::from_str(NOUNS).unwrap_or_default();
+    let nouns = nouns();
     let mut arguments = json!({ "type": "object", "properties": {} });
     let mut required: Vec<Value> = Vec::new();
-    for parameter in parameters(route, &nouns).into_iter().filter(|it| it["in"] != "header") {
+    for parameter in parameters(route, nouns).into_iter().filter(|it| it["in"] != "header") {
         if let Some(name) = parameter["name"].as_str() {
-            arguments["properties"][name] = within(&parameter["schema"], &nouns, 0);
+            arguments["properties"][name] = within(&parameter["schema"], nouns, 0);
             required.extend((parameter["required"] == true).then(|| name.into()));
         }
     }
-    if let Some(body) = body(route, &nouns) {
-        let body = within(&body, &nouns, 0);
+    if let Some(body) = body(route, nouns) {
+        let body = within(&body, nouns, 0);
         let forms = body["anyOf"].as_array().or(body["oneOf"].as_array());
         for form in std::iter::once(&body).chain(forms.into_iter().flatten()) {
             for (name, member) in form["properties"].as_object().into_iter().flatten() {
@@ -309,7 +320,7 @@ mod tests {
 
     #[test]
     fn each_name_of_the_table_stands_for_something() {
-        let nouns: Value = serde_json::from_str(NOUNS).unwrap();
+        let nouns = nouns();
         let mut used = BTreeSet::new();
         for route in ROUTES {
             let (at, mut found) = (format!("{} {}", route.method, route.path), BTreeSet::new());
@@ -336,6 +347,15 @@ mod tests {
             let name = document[at + 21..].split('"').next().unwrap();
             assert!(nouns["schemas"].get(name).is_some(), "openapi.json: there is no schema {name}");
         }
+    }
+
+    #[test]
+    fn each_bound_that_is_named_is_one_of_the_code() {
+        let text = nouns().to_string();
+        let at = text.find("\"=").map(|at| &text[at..(at + 40).min(text.len())]);
+        assert_eq!(at, None, "openapi.json names a bound that there is not");
+        let wait = document(ROUTES)["components"]["schemas"]["Wait"].to_string();
+        assert!(wait.contains("\"maximum\":60000"), "{wait}");
     }
 
     #[test]

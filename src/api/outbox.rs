@@ -6,6 +6,7 @@ use super::query::Query;
 use crate::error::{Error, Result, shown};
 use crate::model::channel::Channel;
 use crate::model::environment::EnvironmentRow;
+use crate::model::fold::folded;
 use crate::model::message_status::MessageStatus;
 use crate::model::provider::Provider;
 use crate::model::row::MessageNumber;
@@ -54,8 +55,7 @@ impl Wanted {
                 }
             },
         };
-        let words: Vec<String> =
-            query.one("q").iter().flat_map(|text| text.split_whitespace()).map(str::to_lowercase).collect();
+        let words: Vec<String> = query.one("q").iter().flat_map(|text| text.split_whitespace()).map(folded).collect();
         if words.len() > WORDS {
             return Err(Error::invalid("q", format_args!("expected at most {WORDS} words, found {}", words.len())));
         }

@@ -18,7 +18,7 @@ use crate::store::{settle, tracking};
 /// Outcomes of one environment at most.
 const PER_ENVIRONMENT: usize = 1_000;
 /// Characters of an address or a recipient, at most.
-const CHARACTERS: usize = 1_000;
+pub const CHARACTERS: usize = 1_000;
 
 #[derive(Deserialize)]
 struct OutcomeBody<'a> {
@@ -95,8 +95,12 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
     Action::prepare(move |view| {
         let rules = view.store().outcomes().of(view.read(|_, row| Ok(row))?).unwrap_or_default();
-        let shown = rules.0.iter().map(|(of, ending)| shown_of(of, ending));
-        let answer = Answer::new(200, PageText::of_places(shown, list, (from, limit))?);
+        let mut page = PageText::of_items();
+        let shown = rules.0.iter().skip(from as usize).take(limit as usize);
+        shown.map(|(of, ending)| shown_of(of, ending)).try_for_each(|it| page.push_value(&it))?;
+        let position = from.saturating_add(limit);
+        let next = (position < rules.0.len() as u64).then_some(Cursor { list, position });
+        let answer = Answer::new(200, page.end_items(next));
         Ok(Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure())
     })
 }

@@ -30,7 +30,11 @@ pub enum PagedList {
     Faults,
     Outcomes,
     Webhooks,
-    Snapshots,
+    /// Of the doctor.
+    Findings,
+    Environments,
+    /// Of a job, with what became of them, by its row.
+    PlacedUsers(JobRow),
     /// Of a job, by its row.
     Users(JobRow),
     /// Of a template, by its row.
@@ -54,7 +58,9 @@ impl PagedList {
             PagedList::Faults => 8 * KIND,
             PagedList::Outcomes => 9 * KIND,
             PagedList::Webhooks => 10 * KIND,
-            PagedList::Snapshots => 11 * KIND,
+            PagedList::Findings => 11 * KIND,
+            PagedList::Environments => 12 * KIND,
+            PagedList::PlacedUsers(job) => 13 * KIND + job.0,
         }
     }
 }
@@ -202,18 +208,6 @@ impl PageText {
         PageText::new("{\"items\":[")
     }
 
-    /// A page of a list that is at hand as a whole: the items from a place on.
-    pub fn of_places<T: Serialize>(
-        items: impl ExactSizeIterator<Item = T>,
-        list: PagedList,
-        (from, limit): (u64, u64),
-    ) -> Result<Pieces> {
-        let (count, position) = (items.len() as u64, from.saturating_add(limit));
-        let mut page = PageText::of_items();
-        items.skip(from as usize).take(limit as usize).try_for_each(|it| page.push_value(&it))?;
-        Ok(page.end_items((position < count).then_some(Cursor { list, position })))
-    }
-
     pub fn push(&mut self, item: &str) {
         self.begin_item();
         self.text.push(item.as_bytes());
@@ -243,9 +237,9 @@ impl PageText {
         self.end(&format!("],{}}}", paging(next)))
     }
 
-    /// The same with a number beside, in place of where it goes on.
-    pub fn end_with(self, name: &str, number: u64) -> Pieces {
-        self.end(&format!("],\"{name}\":{number}}}"))
+    /// The same with members beside, as they stand in an object.
+    pub fn end_items_with(self, next: Option<impl fmt::Display>, members: &str) -> Pieces {
+        self.end(&format!("],{},{members}}}", paging(next)))
     }
 
     fn end(mut self, end: &str) -> Pieces {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::call::{Action, Answer, Call};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::json;
 use crate::json::members::{self, Raw, members};
 use crate::model::definition::{Definition, Reading};
@@ -57,7 +57,7 @@ pub fn preview(mut call: Call<'_>) -> Result<Action> {
                 *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
             }
             // Undoes all of it.
-            Err(Error::new(Kind::BodyTooLarge, "the message is too large to be shown without being sent"))
+            Err(Error::invalid("message", "expected one of less text: it is too large to be shown without being sent"))
         });
         let shown = shown.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (shown, undone) {

@@ -356,8 +356,8 @@ pub static ROUTES: &[Route] = &[
         .schemas(&[("answer", "JobDetail")]),
     route(Method::Get, "/_bulkd/jobs/{job_id}/users", job_page::list_users)
         .about("List the users of a job from any place on")
-        .query(&["at", "status", "limit"])
-        .answers("200 `{items, total}`: from the `at`-th on, each with its message")
+        .query(&["at", "cursor", "status", "limit"])
+        .answers("200 `{items, paging, total}`: from the `at`-th on, each with its message")
         .schemas(&[("items", "[PlacedUser]"), ("total", "Count")]),
     route(Method::Post, "/_bulkd/wait", wait::wait)
         .about("Wait until something is so")
@@ -389,6 +389,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Delete, "/_bulkd/faults/{fault_id}", fault::delete).about("Remove a fault").answers("204"),
     route(Method::Get, "/_bulkd/doctor", doctor::get)
         .about("Ask what would hurt at Courier")
+        .query(&["cursor", "limit"])
         .answers("200 `{items, paging, worst, summary}`, the worst first")
         .schemas(&[("items", "[Finding]")]),
     route(Method::Post, "/_bulkd/webhooks", webhook::create)
@@ -398,7 +399,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/_bulkd/webhooks", webhook::list)
         .about("List webhooks")
         .query(&["cursor", "limit"])
-        .answers("200 `{items, paging}`")
+        .answers("200 `{items, paging}`, the oldest first")
         .schemas(&[("items", "[Webhook]")]),
     route(Method::Get, "/_bulkd/webhooks/{webhook_id}", webhook::get)
         .about("Get a webhook")
@@ -428,7 +429,7 @@ pub static ROUTES: &[Route] = &[
         .about("Let some users of a job have their turn")
         .body("`{job_id, users?}`")
         .answers("200 `{job_id, users, enqueued, failures, left, status}`")
-        .schemas(&[("users", "Count"), ("status", "JobStatus")]),
+        .schemas(&[("body", "Step"), ("users", "Count"), ("status", "JobStatus")]),
     route(Method::Get, "/_bulkd/outcomes", outcome::list)
         .about("List outcomes")
         .query(&["cursor", "limit"])
@@ -451,7 +452,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/_bulkd/snapshots", snapshot::list)
         .about("List snapshots")
         .query(&["cursor", "limit"])
-        .answers("200 `{items, paging}`")
+        .answers("200 `{items, paging}` in the order of names")
         .schemas(&[("items", "[Snapshot]")]),
     route(Method::Put, "/_bulkd/snapshots/{name}", snapshot::put)
         .about("Take a snapshot of the environment")
@@ -481,7 +482,8 @@ pub static ROUTES: &[Route] = &[
         .answers("201 `{file, bytes, pages, seconds, check}`, 409 if there is one of that name"),
     browser("/_bulkd/environments", environment::list)
         .about("List environments, where any key is accepted")
-        .answers("200 `{items, needs_key}`, the one that was used last first")
+        .query(&["cursor", "limit"])
+        .answers("200 `{items, paging, needs_key}`, the one that was used last first")
         .schemas(&[("items", "[Environment]")]),
     route(Method::Post, "/_bulkd/preview", preview::preview)
         .about("Render a message without sending it")
@@ -541,6 +543,7 @@ pub static ROUTES: &[Route] = &[
         .answers("200 `{messages, messages_count, start, total, unread, tags, ...}`, the newest first"),
     mailbox(Method::Put, "/api/v1/messages", mailpit::mark)
         .about("Mark e-mails as read")
+        .query(&["tz"])
         .body("`{IDs?, Read?, Search?}`; without `IDs` and `Search` all of them")
         .answers("200 `ok`")
         .content_type(mailpit::TEXT),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call, Change, ChangedEnvironment};
 use super::mailbox_state::MailboxState;
-use super::paging::{Cursor, PageText, PagedList};
+use super::paging::{self, TextCursor};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::store::snapshot::Summary;
@@ -16,7 +16,8 @@ use crate::store::snapshots;
 /// What a SQLite file is written in.
 pub const DATABASE: &str = "application/vnd.sqlite3";
 
-const LONGEST_NAME: usize = 100;
+/// Letters of a name, at most.
+pub const LONGEST_NAME: usize = 100;
 
 /// The name of a snapshot, as the path has it.
 fn name(call: &mut Call<'_>) -> Result<String> {
@@ -50,7 +51,8 @@ fn shown(it: &Summary) -> Value {
     })
 }
 
-fn answered(answer: Answer) -> Result<Change> {
+fn answer(status: u16, body: String) -> Result<Change> {
+    let answer = Answer::new(status, body);
     Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
 }
 
@@ -60,25 +62,34 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         let taken = snapshots::take(view, &name)?;
         mailbox.iter().for_each(|it| it.keep(&name));
-        answered(Answer::new(200, shown(&taken).to_string()))
+        answer(200, shown(&taken).to_string())
     })
 }
 
 /// `GET /_bulkd/snapshots?cursor=&limit=`: 200 `{items, paging}`, in the order of names.
 pub fn list(call: Call<'_>) -> Result<Action> {
-    let (query, list) = (call.query(), PagedList::Snapshots);
-    let places = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
+    const LIST: &str = "snapshots";
+    let query = call.query();
+    let (after, limit) = (TextCursor::read(query.cursor().as_deref(), LIST)?, query.limit() as usize);
     Action::prepare(move |view| {
         let row = view.read(|_, row| Ok(row))?;
-        let snapshots = view.store().snapshots().list(row);
-        answered(Answer::new(200, PageText::of_places(snapshots.iter().map(shown), list, places)?))
+        let mut snapshots = view.store().snapshots().list(row);
+        snapshots.retain(|it| after.as_ref().is_none_or(|after| it.name > *after));
+        let more = snapshots.len() > limit;
+        snapshots.truncate(limit);
+        let next = snapshots.last().filter(|_| more).map(|last| TextCursor::new(LIST, &last.name));
+        let answer = Answer::new(200, paging::page(snapshots.iter().map(|it| Ok(shown(it).to_string())), next)?);
+        Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
     })
 }
 
 /// `GET /_bulkd/snapshots/{name}`: 200 with a file that another bulkd opens under the same key.
 pub fn get(mut call: Call<'_>) -> Result<Action> {
     let name = name(&mut call)?;
-    Action::prepare(move |view| answered(Answer::of_type(DATABASE, snapshots::export(view, &name)?)))
+    Action::prepare(move |view| {
+        let answer = Answer::of_type(DATABASE, snapshots::export(view, &name)?);
+        Ok(Change::new(ChangedEnvironment::Existing, move |_, _| Ok(answer)).sure())
+    })
 }
 
 /// `POST /_bulkd/snapshots/{name}/restore`: 200 with the snapshot, which stays.
@@ -90,12 +101,12 @@ pub fn restore(mut call: Call<'_>) -> Result<Action> {
         mailbox.iter().for_each(|it| it.restore(&name, &restored.copied));
         // Those that are held have new rows, and are to be looked at.
         lifecycle.ring();
-        answered(Answer::new(200, shown(&restored.summary).to_string()))
+        answer(200, shown(&restored.summary).to_string())
     })
 }
 
 /// Bytes of a key, at most: a header has room for it.
-const KEY_BYTES: usize = 1_000;
+pub const KEY_BYTES: usize = 1_000;
 
 #[derive(Deserialize)]
 struct ForkBody {
@@ -113,7 +124,7 @@ pub fn fork(mut call: Call<'_>) -> Result<Action> {
     let of = of.ok_or_else(|| Error::invalid("key", "expected an API key that this daemon accepts"))?;
     Action::prepare(move |view| {
         let forked = snapshots::fork(view, &name, &of)?;
-        answered(Answer::new(201, shown(&forked).to_string()))
+        answer(201, shown(&forked).to_string())
     })
 }
 
@@ -123,6 +134,6 @@ pub fn delete(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         snapshots::delete(view, &name)?;
         mailbox.iter().for_each(|it| it.forget(&name));
-        answered(Answer::new(204, String::new()))
+        answer(204, String::new())
     })
 }

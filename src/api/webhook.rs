@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
-use super::paging::{Cursor, PageText, PagedList};
+use super::paging::{self, Cursor, PagedList};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::environment::EnvironmentRow;
@@ -39,14 +39,16 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/webhooks?cursor=&limit=`: 200 `{items, paging}`, the environment's and those of all.
+/// `GET /_bulkd/webhooks?cursor=&limit=`: 200 `{items, paging}`, the environment's and those of all, the oldest first.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let (query, list) = (call.query(), PagedList::Webhooks);
-    let places = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
+    let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit() as usize);
     Action::query(move |db, environment| {
-        let webhooks = webhook::list(db, environment)?;
-        let items = webhooks.iter().map(|webhook| item(db, webhook)).collect::<Result<Vec<Value>>>()?;
-        Ok(Answer::new(200, PageText::of_places(items.into_iter(), list, places)?))
+        let mut webhooks = webhook::list(db, environment)?;
+        webhooks.retain(|it| it.webhook.0.unsigned_abs() >= from);
+        let next = webhooks.get(limit).map(|it| Cursor { list, position: it.webhook.0.unsigned_abs() });
+        let items = webhooks.iter().take(limit).map(|webhook| Ok(item(db, webhook)?.to_string()));
+        Ok(Answer::new(200, paging::page(items, next)?))
     })
 }
 

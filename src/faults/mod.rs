@@ -18,7 +18,10 @@ use crate::http::Request;
 use crate::model::environment::Environment;
 
 pub use rate_limits::{LIMITS, RateLimits};
-pub use spec::{Effect, Ending, Fault, HEADER, PRESETS, When};
+pub use spec::{
+    BODY_BYTES, DELAY_MILLIS, Effect, Ending, Fault, HEADER, HEADERS, METHODS, NAME_CHARS, PERCENT, PRESETS, STATUSES,
+    When,
+};
 
 /// Faults of an environment, at most.
 const FAULTS: usize = 100;

@@ -20,12 +20,17 @@ const MEMBERS: &[&str] = &[
 const OF_HEADER: &[&str] = &["preset", "when", "status", "headers", "body", "delay_ms", "answer"];
 const MATCH: &[&str] = &["body_contains", "users_at_least", "headers"];
 
+/// Methods that a fault may be of.
+pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// Statuses that it may answer with, and the share of requests at most.
+pub const STATUSES: std::ops::RangeInclusive<u64> = 200..=599;
+pub const PERCENT: u64 = 100;
 /// An answer is held back for ten minutes at most: longer than any client waits.
-const DELAY_MILLIS: u64 = 10 * 60 * 1000;
-const BODY_BYTES: usize = 64 * 1024;
-const HEADERS: usize = 50;
+pub const DELAY_MILLIS: u64 = 10 * 60 * 1000;
+pub const BODY_BYTES: usize = 64 * 1024;
+pub const HEADERS: usize = 50;
 const HEADER_BYTES: usize = 4 * 1024;
-const NAME_CHARS: usize = 200;
+pub const NAME_CHARS: usize = 200;
 
 /// A name, and the fault that it is short for.
 pub type Preset = (&'static str, fn() -> Value);
@@ -120,8 +125,7 @@ impl Fault {
         let mut all = preset(sent.get("preset"))?;
         all.extend(sent);
         let members = Members(&all);
-        let effect = members.effect()?;
-        let percent = members.number("percent", 1..=100)?;
+        // In the order of `MEMBERS`: of several mistakes the first one is told.
         let fault = Fault {
             name: members.text("name", NAME_CHARS)?,
             method: members.method()?,
@@ -130,14 +134,14 @@ impl Fault {
             call: members.number("call", 1..=u64::MAX)?.unwrap_or(1),
             times: match all.get("times") {
                 // Of a share of all requests no number is meant.
-                None if percent.is_some() => None,
+                None if members.get("percent").is_some() => None,
                 None => Some(1),
                 Some(Value::Null) => None,
                 Some(_) => members.number("times", 1..=u64::MAX)?,
             },
-            percent,
+            percent: members.number("percent", 1..=PERCENT)?,
             seed: members.number("seed", 0..=u64::MAX)?.unwrap_or(0),
-            effect,
+            effect: members.effect()?,
             members: Map::new(),
         };
         Ok(fault.with_members(&all))
@@ -201,7 +205,7 @@ impl Fault {
 
     /// Whether a request is one that it counts.
     pub fn matches(&self, request: &Request) -> bool {
-        self.method.as_ref().is_none_or(|method| method == request.method())
+        self.method.as_ref().is_none_or(|method| meets(method, request.method()))
             && is_path(&self.path, request.path())
             && self.matches.holds(request)
     }
@@ -275,6 +279,11 @@ fn users(body: &[u8]) -> u64 {
     serde_json::from_slice::<Users>(body).map_or(0, |it| it.users.len() as u64)
 }
 
+/// Whether a fault of a method meets a request: one of `GET` does `HEAD`, which is answered by the same route.
+fn meets(method: &Method, asked: &Method) -> bool {
+    method == asked || *method == Method::Get && *asked == Method::Head
+}
+
 /// Whether a path is one of a pattern's: what stands in braces is any, and `*` is every path of Courier's.
 fn is_path(pattern: &str, path: &str) -> bool {
     if pattern == "*" {
@@ -345,11 +354,10 @@ impl Members<'_> {
     }
 
     fn method(&self) -> Result<Option<Method>> {
-        const KNOWN: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
         let Some(value) = self.get("method") else { return Ok(None) };
-        let known = value.as_str().map(str::to_ascii_uppercase).filter(|name| KNOWN.contains(&name.as_str()));
+        let known = value.as_str().map(str::to_ascii_uppercase).filter(|name| METHODS.contains(&name.as_str()));
         let method = known.and_then(|name| name.parse().ok());
-        method.map(Some).ok_or_else(|| Error::invalid("method", format_args!("expected one of {}", KNOWN.join(", "))))
+        method.map(Some).ok_or_else(|| Error::invalid("method", format_args!("expected one of {}", METHODS.join(", "))))
     }
 
     fn path(&self) -> Result<String> {
@@ -381,14 +389,25 @@ impl Members<'_> {
 
     fn headers(&self) -> Result<Vec<Header>> {
         let Some(value) = self.get("headers") else { return Ok(Vec::new()) };
-        let headers = value.as_object().filter(|headers| headers.len() <= HEADERS).ok_or_else(|| {
-            Error::invalid("headers", format_args!("expected an object of at most {HEADERS} names and texts"))
+        let headers = value.as_object().ok_or_else(|| {
+            let found = kind(&value.to_string());
+            Error::invalid("headers", format_args!("expected an object of names and texts, found {found}"))
         })?;
+        if headers.len() > HEADERS {
+            let expected = format_args!("expected at most {HEADERS} names, found {}", headers.len());
+            return Err(Error::invalid("headers", expected));
+        }
         let header = |(name, value): (&String, &Value)| {
             let text = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()));
-            let text = text.filter(|text| {
-                text.len() <= HEADER_BYTES && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
-            });
+            let text = text.ok_or_else(|| {
+                let expected = format!("expected a text or a whole number, found {}", kind(&value.to_string()));
+                Error::invalid(format_args!("headers.{}", shown(name)), expected)
+            })?;
+            if text.len() > HEADER_BYTES {
+                let expected = format_args!("expected at most {HEADER_BYTES} bytes, found {}", text.len());
+                return Err(Error::invalid(format_args!("headers.{}", shown(name)), expected));
+            }
+            let text = Some(text).filter(|text| text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
             let is_name = |name: &str| {
                 !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
             };
@@ -411,7 +430,7 @@ impl Members<'_> {
     }
 
     fn effect(&self) -> Result<Effect> {
-        let status = self.number("status", 200..=599)?.map(|status| status as u16);
+        let status = self.number("status", STATUSES)?.map(|status| status as u16);
         let delay_ms = self.number("delay_ms", 1..=DELAY_MILLIS)?.unwrap_or(0);
         let ending = self.one_of("answer", Ending::NAMES)?;
         let names = [("before", When::Before), ("after", When::After)];

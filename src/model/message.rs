@@ -132,13 +132,12 @@ impl TrackedMessage {
 
     /// When the message came to this status, if it had at that snapshot.
     fn reached(&self, status: MessageStatus, snapshot: Snapshot) -> Option<Timestamp> {
-        let mut happened = self.events.iter().take(snapshot.events).enumerate();
+        let happened = self.events.iter().take(snapshot.events).enumerate();
         // On the way to what the last event has led to, only what was before it has happened yet.
         let is_over = snapshot.status.is_some_and(|it| it.includes(status));
-        let is_before = |i: usize, it: MessageStatus| {
-            it.includes(status) && (is_over || i + 1 < snapshot.events || it.up_to().count() < 2)
-        };
-        match happened.find(|(i, (it, _))| is_before(*i, *it)) {
+        let is_whole = |place: usize| is_over || place + 1 < snapshot.events;
+        let is_before = |place, it: MessageStatus| it.includes(status) && (is_whole(place) || it.up_to().count() < 2);
+        match happened.clone().find(|(place, (it, _))| is_before(*place, *it)) {
             Some((_, (_, at))) => Some(*at),
             None => is_over.then_some(self.stored.enqueued_at),
         }
@@ -217,16 +216,20 @@ impl TrackedMessage {
             entry.insert("channel".to_owned(), json!({ "key": key, "name": it.channel.name() }));
             entry.insert("provider".to_owned(), json!(it.provider.name()));
             entry.insert("status".to_owned(), json!(status.name()));
-            // What came back later was on its way before; what a provider has refused never was.
-            let came_back = it.reason.is_some_and(|reason| reason != Reason::ProviderError);
-            for step in MessageStatus::LIFECYCLE {
-                let at = match self.reached(step, snapshot) {
-                    found if status.includes(step) => Some(found.unwrap_or(at)),
-                    found => found.filter(|_| came_back),
-                };
-                if let Some(at) = at {
-                    entry.insert(step.name().to_lowercase(), json!(at.millis()));
+            if it.reason.is_none() {
+                let sent_at = self.reached(MessageStatus::Sent, snapshot).unwrap_or(at);
+                entry.insert("sent".to_owned(), json!(sent_at.millis()));
+            }
+            // What comes back keeps the times of what it was before.
+            let came_back = status == MessageStatus::Undeliverable && is_over && it.reason == self.stored.reason;
+            for before in MessageStatus::LIFECYCLE.into_iter().filter(|_| came_back) {
+                if let Some(at) = self.reached(before, snapshot) {
+                    entry.insert(before.name().to_lowercase(), json!(at.millis()));
                 }
+            }
+            for later in status.up_to().skip(1) {
+                let at = self.reached(later, snapshot).unwrap_or(at);
+                entry.insert(later.name().to_lowercase(), json!(at.millis()));
             }
             if let Some(error) = &it.error {
                 entry.insert("error".to_owned(), json!(error));

@@ -10,6 +10,7 @@ pub mod delay;
 pub mod email_headers;
 mod encoded_words;
 pub mod environment;
+pub mod fold;
 pub mod layers;
 pub mod lifecycle;
 pub mod list;

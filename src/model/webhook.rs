@@ -22,7 +22,7 @@ pub struct Destination {
 }
 
 /// Longer URLs and secrets are refused.
-const LONGEST_BYTES: usize = 2_000;
+pub const LONGEST_BYTES: usize = 2_000;
 
 impl Destination {
     /// Checks what can be checked without a look-up. The error says what was expected, of which field.

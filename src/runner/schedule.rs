@@ -488,10 +488,10 @@ mod tests {
     fn a_job_that_is_held_leaves_the_others_their_turns_and_goes_on_from_where_it_was() {
         let schedule = schedule();
         let lifecycle = schedule.gate.lifecycle.clone();
-        lifecycle.set(EnvironmentRow(1), Mode::Manual);
+        lifecycle.set(EnvironmentRow(1), Mode::Manual, &[], Timestamp(0));
         schedule.add(run(1, 100));
         let own = JobRule { environment: EnvironmentRow(1), job_id: "2".to_owned(), mode: Mode::Instant };
-        lifecycle.set_job(JobRow(2), own);
+        lifecycle.set_job(JobRow(2), own, Timestamp(0));
         schedule.add(run(2, 10));
         assert_eq!(claimed(&schedule, Claim::Any), Some((2, 10)));
         assert_eq!(claimed(&schedule, Claim::Any), None);

@@ -123,7 +123,7 @@ fn is_any_untold(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
 }
 
 /// The jobs of an environment that are being processed.
-fn processing(db: &Db<'_>, environment: EnvironmentRow) -> Result<Vec<ProcessingJob>> {
+pub fn processing(db: &Db<'_>, environment: EnvironmentRow) -> Result<Vec<ProcessingJob>> {
     let mut list = db.conn.prepare_cached(
         "SELECT job, received, drained FROM jobs
          WHERE status = 'PROCESSING' AND environment = ?1 AND dropped_at IS NULL",

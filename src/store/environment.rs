@@ -120,7 +120,7 @@ pub fn refuse_gone(db: &Db<'_>, row: EnvironmentRow) -> Result<()> {
     let mut is_there = db.conn.prepare_cached("SELECT 1 FROM environments WHERE environment = ?1")?;
     match is_there.exists([row])? {
         true => Ok(()),
-        false => Err(Error::unavailable("what this API key had was dropped meanwhile; try again")),
+        false => Err(Error::not_yet("what this API key had was dropped meanwhile; try again")),
     }
 }
 

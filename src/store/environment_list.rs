@@ -16,14 +16,14 @@ pub struct KnownEnvironment {
 }
 
 /// At most `limit` environments, from the one with the newest job on. Those that were reset are not among them.
-pub fn list(db: &Db<'_>, limit: usize) -> Result<Vec<KnownEnvironment>> {
+pub fn list(db: &Db<'_>, limit: u64) -> Result<Vec<KnownEnvironment>> {
     let mut list = db.conn.prepare_cached(
         "SELECT key_hash, label, created_at, (SELECT created_at FROM jobs WHERE job = last) FROM (
              SELECT *, (SELECT max(job) FROM jobs WHERE jobs.environment = environments.environment) AS last
              FROM environments WHERE length(key_hash) = 32)
          ORDER BY coalesce(last, 0) DESC, environment DESC LIMIT ?1",
     )?;
-    let rows = list.query_map([limit as i64], |row| {
+    let rows = list.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
         let (key_hash, label): ([u8; 32], String) = (row.get(0)?, row.get(1)?);
         let last_job_at: Option<i64> = row.get(3)?;
         Ok(KnownEnvironment {

@@ -58,7 +58,7 @@ pub struct Messages {
     pub count: u64,
     /// The ids of the last of them.
     pub newest: Vec<String>,
-    /// Ids with the status that each has come to.
+    /// Ids with their new status.
     pub changed: Vec<(String, String)>,
 }
 
@@ -87,20 +87,27 @@ pub fn messages(db: &Db<'_>, environment: EnvironmentRow, told: Told) -> Result<
         }
     }
     let mut events = db.conn.prepare_cached(
-        "SELECT event, number, status FROM message_events WHERE event > ?1 ORDER BY event DESC LIMIT ?2",
+        // With what a message began is written beside the first thing that happens to it, and is no news.
+        "SELECT event, number, status,
+             created_at = (
+                 SELECT created_at FROM message_ranges
+                 WHERE first_number <= it.number ORDER BY first_number DESC LIMIT 1)
+             AND NOT EXISTS (
+                 SELECT 1 FROM message_events AS earlier WHERE earlier.number = it.number AND earlier.event < it.event)
+             AND EXISTS (
+                 SELECT 1 FROM message_events AS later WHERE later.number = it.number AND later.event > it.event)
+         FROM message_events AS it WHERE event > ?1 ORDER BY event DESC LIMIT ?2",
     )?;
-    let events = events.query_map(params![told.event, EVENTS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let events = events
+        .query_map(params![told.event, EVENTS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let mut event = told.event;
-    for (number_of_event, number, status) in events.collect::<rusqlite::Result<Vec<(i64, i64, String)>>>()? {
-        event = event.max(number_of_event);
-        if found.changed.len() < NAMED as usize
+    for (row, number, status, is_beginning) in events.collect::<rusqlite::Result<Vec<(i64, i64, String, bool)>>>()? {
+        event = event.max(row);
+        if !is_beginning
+            && found.changed.len() < NAMED as usize
             && let Some(location) = locate(db, MessageNumber(number))?.filter(|it| it.environment == environment)
         {
-            let id = current_id_of(db, &location)?;
-            // The newest event of a message comes first.
-            if !found.changed.iter().any(|(known, _)| *known == id) {
-                found.changed.push((id, status));
-            }
+            found.changed.push((current_id_of(db, &location)?, status));
         }
     }
     found.changed.reverse();

@@ -14,11 +14,12 @@ use super::text_index::{Candidates, Sign, Signer, TextIndex};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
+use crate::model::fold::folded;
 use crate::model::mailbox::Mailbox;
 use crate::model::message::{StoredDelivery, StoredMessage};
 use crate::model::row::{JobRow, MessageNumber};
 
-/// Words that are looked for, in small letters: each has to be somewhere in subject, body, address or recipient. And how
+/// Words that are looked for, folded: each has to be somewhere in subject, body, address or recipient. And how
 /// many messages are looked at for one page.
 pub struct Words {
     pub words: Vec<String>,
@@ -131,11 +132,11 @@ pub fn list(
     Ok(Page { items: found, next: None })
 }
 
-/// Whether each of the words, in lower case, is in one of the message's texts.
+/// Whether each of the words, folded, is in one of the message's texts.
 fn has_words(message: &StoredMessage, words: &[String]) -> bool {
     let of_delivery =
-        |it: &StoredDelivery| [it.subject.as_deref().unwrap_or_default(), &it.body, &it.address].map(str::to_lowercase);
-    let texts = message.deliveries.iter().flat_map(of_delivery).chain([message.recipient.to_lowercase()]);
+        |it: &StoredDelivery| [it.subject.as_deref().unwrap_or_default(), &it.body, &it.address].map(folded);
+    let texts = message.deliveries.iter().flat_map(of_delivery).chain([folded(&message.recipient)]);
     let texts: Vec<String> = texts.collect();
     words.iter().all(|word| texts.iter().any(|text| text.contains(word.as_str())))
 }

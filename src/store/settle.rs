@@ -51,8 +51,13 @@ fn check_next(status: MessageStatus, verdict: &Verdict) -> Result<()> {
     if status.can_become(verdict.status) {
         return Ok(());
     }
-    let (status, wanted) = (status.name(), verdict.status.name());
-    Err(Error::conflict(format!("the message is {status}, and cannot become {wanted} any more")))
+    let (is, wanted) = (status.name(), verdict.status.name());
+    Err(Error::conflict(match status {
+        _ if status == verdict.status => format!("the message is {is} already"),
+        _ if status.includes(verdict.status) => format!("the message is {is}, which comes after {wanted}"),
+        MessageStatus::Delayed => format!("the message is {is}: it has to go out before it can become {wanted}"),
+        _ => format!("the message is {is}, and cannot become {wanted} any more"),
+    }))
 }
 
 /// Writes down with what a message began, which its row tells no longer.

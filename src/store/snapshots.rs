@@ -112,7 +112,7 @@ fn change<T: Send + 'static>(
     let name = name.to_owned();
     let (kept, changed) = view.store().write(move |tx| {
         if !is_there(tx, row)? {
-            return Err(Error::unavailable("what this API key had was reset meanwhile; try again"));
+            return Err(Error::not_yet("what this API key had was reset meanwhile; try again"));
         }
         let changed = change(&mut kept, tx, row, name)?;
         Ok((kept, changed))

@@ -1,5 +1,5 @@
 //! Which messages cannot have a word in their texts. Of each message that was looked at there is a signature: a bit for
-//! each group of three bytes that its texts have, in small letters. A message without the bits of a word has not the word;
+//! each group of three bytes that its texts have, folded. A message without the bits of a word has not the word;
 //! one that has them is looked at. It is of the process, and made for those who search.
 //!
 //! A signature says of a message what is true of it for ever: numbers are given once, and texts are not rewritten, but for
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::bell::Bell;
 use crate::model::environment::EnvironmentRow;
+use crate::model::fold::folded;
 
 /// What all signatures may take. What is beyond that is looked through.
 const ALL_BYTES: usize = 256 * 1024 * 1024;
@@ -262,7 +263,7 @@ impl Signer {
 
     /// Adds a text of the message, as it was written.
     pub fn add(&mut self, text: &str) {
-        for group in groups(&text.to_lowercase()) {
+        for group in groups(&folded(text)) {
             let (word, bit) = (usize::from(group / 64), 1_u64 << (group % 64));
             if let Some(word) = self.seen.get_mut(word).filter(|word| **word & bit == 0) {
                 *word |= bit;
@@ -372,7 +373,7 @@ mod tests {
         assert_eq!(index.messages(), 2_700);
         let (mut looked_at, mut others) = (0, 0);
         for word in ["abc", "é7-", "cabc", "bbbbbbb", "οδος", "σας", "7777"] {
-            let words = [word.to_lowercase()];
+            let words = [folded(word)];
             let forward = |from, to| {
                 let mut candidates = Candidates::new(&index, &words);
                 let mut found = Vec::new();
@@ -396,7 +397,7 @@ mod tests {
             backward.reverse();
             assert_eq!(found, backward, "{word}");
             for (number, text) in (1..).zip(&texts) {
-                let has = text.to_lowercase().contains(&words[0]);
+                let has = folded(text).contains(&words[0]);
                 let is_found = found.contains(&number);
                 // Of what is not known nothing is ruled out.
                 assert!(is_found || !has && number % 10 != 0, "{word}: {text}");

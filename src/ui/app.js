@@ -147,7 +147,7 @@ function take(items) {
 
 // Looks which environments there are, and goes to the newest where none is shown.
 async function look() {
-	const { items } = await get('/_bulkd/environments');
+	const { items } = await get('/_bulkd/environments?limit=1000');
 	take(items);
 	if (document.activeElement !== picker) paintPicker();
 	if (isEmpty && find(access.environment)?.last_job_at) filled();
@@ -232,7 +232,7 @@ for (const name of ['dragover', 'drop']) on(window, name, (event) => event.preve
 
 async function begin() {
 	try {
-		({ needs_key: needsKey, items: known } = await get('/_bulkd/environments'));
+		({ needs_key: needsKey, items: known } = await get('/_bulkd/environments?limit=1000'));
 		if (needsKey) {
 			access.key = rememberedKey();
 			paintPicker();

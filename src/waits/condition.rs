@@ -6,8 +6,10 @@ use super::criteria::Criteria;
 use crate::error::{Error, Result, shown};
 use crate::model::bulk::JobStatus;
 
-const DEFAULT_MILLIS: i64 = 10_000;
-const MAX_MILLIS: i64 = 60_000;
+pub const DEFAULT_MILLIS: i64 = 10_000;
+pub const MAX_MILLIS: i64 = 60_000;
+/// Characters of the id of a job or a message, or of a cursor, at most.
+pub const ID_CHARACTERS: usize = 1_000;
 const MEMBERS: [&str; 7] = ["job_id", "status", "settled", "outbox", "count", "after", "timeout_ms"];
 
 /// A wait as it was asked for.
@@ -70,7 +72,7 @@ impl Asked {
         let condition = condition(&body)?;
         let after = match body.get("after") {
             None | Some(Value::Null) => None,
-            Some(Value::String(after)) => Some(after.clone()),
+            Some(Value::String(after)) => Some(id(after, "after")?),
             Some(_) => return Err(Error::invalid("after", "expected the id of a message, or a cursor")),
         };
         let timeout_millis = match body.get("timeout_ms") {
@@ -80,6 +82,13 @@ impl Asked {
             })?,
         };
         Ok(Asked { condition, after, timeout_millis })
+    }
+}
+
+fn id(text: &str, member: &str) -> Result<String> {
+    match text.chars().count() <= ID_CHARACTERS {
+        true => Ok(text.to_owned()),
+        false => Err(Error::invalid(member, format_args!("expected at most {ID_CHARACTERS} characters"))),
     }
 }
 
@@ -105,7 +114,7 @@ fn condition(body: &Map<String, Value>) -> Result<Condition> {
             };
             let names: Vec<&str> = JobStatus::NAMES.iter().map(|(name, _)| *name).collect();
             let expected = || Error::invalid("status", format_args!("expected one of {}", names.join(", ")));
-            Ok(Condition::Job { job_id: job_id.clone(), status: status.ok_or_else(expected)? })
+            Ok(Condition::Job { job_id: id(job_id, "job_id")?, status: status.ok_or_else(expected)? })
         }
         ("job_id", _) => Err(Error::invalid("job_id", "expected a string")),
         ("settled", Some(Value::Bool(true))) => Ok(Condition::Settled),

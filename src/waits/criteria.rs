@@ -1,5 +1,7 @@
 //! What a message has to be like to count.
 
+use std::borrow::Cow;
+
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::{Map, Value, json};
 
@@ -14,17 +16,19 @@ use crate::store::outbox::OutboxMessage;
 use crate::store::watch::{Seen, Texts};
 
 /// Criteria of a wait, at most.
-const CRITERIA: usize = 50;
-/// Bytes of their names and of what is wanted of them, at most: an answer that is not met repeats them.
-const CRITERIA_BYTES: usize = 64 * 1024;
+pub const CRITERIA: usize = 50;
+/// Characters of the name of one, at most: of data it is a way through them.
+pub const NAME_CHARACTERS: usize = 200;
+/// Bytes of a value that is wanted, as JSON, at most. A text of a message is rarely longer.
+pub const VALUE_BYTES: usize = 64 * 1024;
 /// Characters of a regular expression, at most, and what it may take when it is compiled.
-const PATTERN_CHARACTERS: usize = 1_000;
+pub const PATTERN_CHARACTERS: usize = 1_000;
 const PATTERN_BYTES: usize = 1 << 15;
 /// Patterns of a wait, at most.
 const PATTERNS: usize = 5;
 /// Bytes of a text that a pattern is tried on, at most: one that is made for it takes seconds for so many.
 pub const PATTERN_TEXT_BYTES: usize = 256 * 1024;
-/// Of a text that was found, or that a sentence names, so many characters are told.
+/// Of a text that was wanted or found so many characters are told.
 const TOLD_CHARACTERS: usize = 200;
 
 /// The members of an entry that a criterion can be about.
@@ -119,11 +123,6 @@ impl Criteria {
     pub fn read(object: &Map<String, Value>) -> Result<Self> {
         if object.len() > CRITERIA {
             return Err(Error::invalid("outbox", format_args!("expected at most {CRITERIA} members")));
-        }
-        let bytes: usize = object.iter().map(|(name, wanted)| name.len() + wanted.to_string().len()).sum();
-        if bytes > CRITERIA_BYTES {
-            let expected = format!("expected at most {CRITERIA_BYTES} bytes of criteria, found {bytes}");
-            return Err(Error::invalid("outbox", expected));
         }
         let asks_how_it_went = |name: &String| ["status", "reason", "error", "message_id"].contains(&name.as_str());
         let mut criteria = Criteria { went_out: !object.keys().any(asks_how_it_went), ..Criteria::default() };
@@ -244,8 +243,7 @@ impl Criteria {
             }
             for criterion in &self.all {
                 let (met, value) = criterion.is_met(found, delivery, deliveries)?;
-                let (name, wanted) = (criterion.name.clone(), cut(criterion.wanted()));
-                told.push(Told { name, met, wanted, found: cut(value) });
+                told.push(Told { name: criterion.name.clone(), met, wanted: criterion.wanted(), found: cut(&value) });
             }
             if i == 0 || ok(&told) > ok(&best) {
                 best = told;
@@ -305,6 +303,10 @@ fn text<'t>(texts: &Texts<'t>, name: &str) -> Option<&'t str> {
 
 impl Criterion {
     fn read(name: &str, wanted: &Value) -> Result<Self> {
+        if name.chars().count() > NAME_CHARACTERS {
+            let expected = format!("expected names of at most {NAME_CHARACTERS} characters, found '{}'", shown(name));
+            return Err(Error::invalid("outbox", expected));
+        }
         let at = format!("outbox.{name}");
         let about = match name {
             "job_id" => About::JobId,
@@ -330,7 +332,7 @@ impl Criterion {
             Value::Object(operators) => {
                 operators.iter().map(|(operator, value)| Test::read(&at, operator, value)).collect::<Result<_>>()?
             }
-            value => vec![Test::Equals(value.clone())],
+            value => vec![Test::Equals(bounded(value, &at)?)],
         };
         let mut criterion = Criterion { name: name.to_owned(), about, tests };
         criterion.check(&at)?;
@@ -401,10 +403,10 @@ impl Criterion {
         })
     }
 
-    /// As it was asked for.
+    /// As it was asked for, cut where it is long.
     fn wanted(&self) -> Value {
         match self.tests.as_slice() {
-            [Test::Equals(value)] => value.clone(),
+            [Test::Equals(value)] => cut(value),
             tests => Value::Object(tests.iter().map(Test::json).collect()),
         }
     }
@@ -428,8 +430,8 @@ impl Test {
     fn read(at: &str, operator: &str, value: &Value) -> Result<Self> {
         let at = format!("{at}.{operator}");
         match (operator, value) {
-            ("equals", value) => Ok(Test::Equals(value.clone())),
-            ("contains", value) => Ok(Test::Contains(value.clone())),
+            ("equals", value) => Ok(Test::Equals(bounded(value, &at)?)),
+            ("contains", value) => Ok(Test::Contains(bounded(value, &at)?)),
             ("absent", Value::Bool(absent)) => Ok(Test::Absent(*absent)),
             ("absent", _) => Err(Error::invalid(at, "expected true or false")),
             ("matches", Value::String(pattern)) if pattern.chars().count() <= PATTERN_CHARACTERS => {
@@ -475,9 +477,9 @@ impl Test {
 
     fn json(&self) -> (String, Value) {
         let (name, value) = match self {
-            Test::Equals(value) => ("equals", value.clone()),
-            Test::Contains(value) => ("contains", value.clone()),
-            Test::Matches(pattern) => ("matches", json!(pattern.as_str())),
+            Test::Equals(value) => ("equals", cut(value)),
+            Test::Contains(value) => ("contains", cut(value)),
+            Test::Matches(pattern) => ("matches", json!(cut_text(pattern.as_str()))),
             Test::Absent(absent) => ("absent", json!(absent)),
         };
         (name.to_owned(), value)
@@ -485,9 +487,9 @@ impl Test {
 
     fn words(&self) -> String {
         match self {
-            Test::Equals(value) => cut(value.clone()).to_string(),
-            Test::Contains(value) => format!("containing {}", cut(value.clone())),
-            Test::Matches(pattern) => format!("matching /{pattern}/"),
+            Test::Equals(value) => cut(value).to_string(),
+            Test::Contains(value) => format!("containing {}", cut(value)),
+            Test::Matches(pattern) => format!("matching /{}/", cut_text(pattern.as_str())),
             Test::Absent(true) => "absent".to_owned(),
             Test::Absent(false) => "present".to_owned(),
         }
@@ -505,14 +507,31 @@ fn equal(wanted: &Value, found: &Value) -> bool {
     }
 }
 
-fn cut(value: Value) -> Value {
-    let text = match &value {
-        Value::String(text) => text.clone(),
-        Value::Array(_) | Value::Object(_) => value.to_string(),
-        _ => return value,
+/// A value that is wanted, unless it is too long.
+fn bounded(value: &Value, at: &str) -> Result<Value> {
+    let bytes = value.as_str().map_or_else(|| value.to_string().len(), str::len);
+    if bytes > VALUE_BYTES {
+        return Err(Error::invalid(at, format_args!("expected at most {VALUE_BYTES} bytes, found {bytes}")));
+    }
+    Ok(value.clone())
+}
+
+/// A value as it is told: the beginning of its text, if that is long.
+fn cut(value: &Value) -> Value {
+    let text = match value {
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Array(_) | Value::Object(_) => Cow::Owned(value.to_string()),
+        _ => return value.clone(),
     };
+    match cut_text(&text) {
+        Cow::Borrowed(_) => value.clone(),
+        Cow::Owned(beginning) => Value::String(beginning),
+    }
+}
+
+fn cut_text(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(TOLD_CHARACTERS) {
-        Some((end, _)) => json!(format!("{}…", &text[..end])),
-        None => value,
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
     }
 }

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-pub use condition::{Asked, Condition};
+pub use condition::{Asked, Condition, DEFAULT_MILLIS, ID_CHARACTERS, MAX_MILLIS};
+pub use criteria::{CRITERIA, NAME_CHARACTERS, PATTERN_CHARACTERS, VALUE_BYTES};
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};

@@ -141,10 +141,9 @@ pub fn not_met(
     if let Some(nearest) = nearest.first() {
         message.push_str(&nearest.sentence());
     }
-    // Of a job that is at work it has been said how far it is.
-    let is_told = |job: &JobSummary| waits_for_all && unsettled.jobs.iter().any(|it| it.job_id == job.job_id);
     if let Condition::Outbox { criteria, .. } = &wait.condition
-        && let Some(job) = concerned(db, &jobs, criteria)?.filter(|job| !is_told(job))
+        && let Some(job) = concerned(db, &jobs, criteria)?
+        && !(waits_for_all && unsettled.jobs.iter().any(|told| told.job_id == job.job_id))
     {
         let not_run = if job.run_at.is_none() { ", and was not run" } else { "" };
         let (id, status, received) = (&job.job_id, job.status.name(), job.received);

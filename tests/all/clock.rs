@@ -165,3 +165,64 @@ fn moves_that_wait_for_a_silent_receiver_take_no_thread() {
         assert_eq!(moved, 8_000);
     });
 }
+
+#[test]
+fn a_move_of_one_environment_waits_for_no_receiver_of_another() {
+    let daemon = daemon();
+    let (customer, other) = (daemon.customer("acme"), daemon.customer("other"));
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (called, calls) = std::sync::mpsc::channel::<()>();
+    let receiver = Receiver::start(move |_| {
+        let _ = called.send(());
+        let _ = released.recv();
+        200
+    });
+    customer.post("/_bulkd/webhooks", &json!({ "url": receiver.url() })).ok(201);
+    send(&customer, "ada", json!({ "duration": 1_000 }));
+    let waits = send(&other, "bob", json!({ "duration": 1_000 }));
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| customer.post("/_bulkd/clock/advance", &json!({ "by": "1h" })).ok(200));
+        calls.recv().unwrap();
+        // It is answered while the other one waits.
+        let moved = advance(&other, "1h");
+        assert_eq!((&moved["advanced_ms"], &moved["webhooks_posted"]), (&json!(3_600_000), &json!(0)));
+        assert_eq!(other.get(&format!("/messages/{waits}")).ok(200)["status"], "SENT");
+        assert!(!held.is_finished());
+        drop(release);
+        assert_eq!(held.join().unwrap()["advanced_ms"], 3_600_000);
+    });
+}
+
+#[test]
+fn a_pace_counts_from_when_it_was_set() {
+    let daemon = Daemon::start_with(|config| {
+        config.test_clock = Some(ClockStart::FrozenAt(bulkd::clock::Timestamp::parse("2026-09-21T14:13:20Z").unwrap()));
+    });
+    let customer = daemon.customer("acme");
+    let set = |rule: Value| customer.put("/_bulkd/lifecycle", &rule).ok(200);
+    set(json!({ "mode": "hold" }));
+    let job = || {
+        let job_id = customer.create(newsletter());
+        customer.ingest(&job_id, readers(0, 40));
+        customer.run(&job_id);
+        job_id
+    };
+    let (first, own) = (job(), job());
+    advance(&customer, "1h");
+    let enqueued = |job_id: &str| customer.job(job_id)["enqueued"].as_u64().unwrap();
+    // The hour that they were held for releases nobody.
+    set(json!({ "mode": "paced", "per_second": 10 }));
+    set(json!({ "mode": "paced", "per_second": 4, "job_id": own }));
+    advance(&customer, "0s");
+    assert_eq!((enqueued(&first), enqueued(&own)), (0, 0));
+    advance(&customer, "1s");
+    assert_eq!((enqueued(&first), enqueued(&own)), (10, 4));
+    // A slower pace begins where the faster one was.
+    set(json!({ "mode": "paced", "per_second": 1 }));
+    advance(&customer, "2s");
+    assert_eq!((enqueued(&first), enqueued(&own)), (12, 12));
+    // One that is run later has its own time.
+    let late = job();
+    advance(&customer, "3s");
+    assert_eq!((enqueued(&first), enqueued(&late)), (15, 3));
+}

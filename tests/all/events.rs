@@ -174,3 +174,35 @@ fn a_fault_that_is_met_and_what_would_hurt_at_courier_are_told() {
     let found = listener.next_of("doctor").data["findings"][0].take();
     assert_eq!((&found["check"], &found["level"]), (&json!("unknown-route"), &json!("error")));
 }
+
+#[test]
+fn what_happens_to_a_message_is_told_by_its_id_and_status() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let message = json!({ "to": { "email": "ada@example.com" }, "content": { "title": "Hi", "body": "Hello" } });
+    let sent = customer.post("/send", &json!({ "message": message })).ok(202);
+    let id = sent["requestId"].as_str().unwrap().to_owned();
+    let (mut listener, mut other) =
+        (Listener::start(daemon.address(), "acme", None), Listener::start(daemon.address(), "other", None));
+    assert_eq!((listener.next().kind, other.next().kind), ("ready".to_owned(), "ready".to_owned()));
+    for status in ["DELIVERED", "OPENED", "CLICKED", "UNDELIVERABLE"] {
+        customer.post(&format!("/_bulkd/messages/{id}/events"), &json!({ "status": status })).ok(200);
+        let told = loop {
+            // What a message had begun with is written beside the first thing that happens to it, and is no news.
+            let told = listener.next_of("message").data;
+            assert_eq!((&told["count"], &told["newest"]), (&json!(0), &json!([])), "{told}");
+            if !told["changed"].as_array().unwrap().is_empty() {
+                break told;
+            }
+        };
+        assert_eq!(told["changed"], json!([{ "message_id": id, "status": status }]));
+    }
+    // Another environment is told of its own.
+    daemon.customer("other").post("/bulk", &json!({ "message": newsletter() })).ok(201);
+    loop {
+        match other.next().kind.as_str() {
+            "job" => break,
+            kind => assert_ne!(kind, "message"),
+        }
+    }
+}

@@ -262,7 +262,16 @@ fn a_fault_that_cannot_be_is_refused_by_its_field() {
             json!({ "path": "/send", "method": "GET", "status": 500 }),
             "path: there is no route GET /send; with this path",
         ),
-        (json!({ "path": "/send", "method": "HEAD", "status": 500 }), "method: expected one of GET, POST, "),
+        (
+            json!({ "path": "/send", "method": "HEAD", "status": 500 }),
+            "path: there is no route HEAD /send; with this path",
+        ),
+        (json!({ "path": "/send", "method": "OPTIONS", "status": 500 }), "method: expected one of GET, HEAD, POST, "),
+        // Of several mistakes the first is told, in the order of the members.
+        (json!({ "status": 99, "path": 5 }), "path: expected the path of one of Courier's routes"),
+        (json!({ "answer": "no", "delay_ms": 0, "match": [] }), "path: expected the path of one of Courier's routes"),
+        (json!({ "path": "/send", "status": 99, "match": [] }), "match: expected an object, found an array"),
+        (json!({ "path": "/send", "status": 99, "call": 0 }), "call: expected a whole number from 1 on"),
         (json!({ "path": "/send", "status": 99 }), "status: expected a whole number from 200 to 599"),
         (json!({ "path": "/send" }), "status: expected a 'status', an 'answer' or a 'delay_ms'"),
         (json!({ "path": "/send", "status": 500, "call": 0 }), "call: expected a whole number from 1 on"),
@@ -278,6 +287,38 @@ fn a_fault_that_cannot_be_is_refused_by_its_field() {
             "headers.content-length: expected",
         ),
         (json!({ "path": "/send", "status": 500, "headers": { "a": "\r\nb: c" } }), "headers.a: expected"),
+        (
+            json!({ "path": "/send", "status": 500, "headers": ["a"] }),
+            "headers: expected an object of names and texts, found an array",
+        ),
+        (
+            json!({ "path": "/send", "status": 500, "headers": "a: b" }),
+            "headers: expected an object of names and texts, found a string",
+        ),
+        (
+            json!({ "path": "/send", "status": 500, "headers": { "a": true } }),
+            "headers.a: expected a text or a whole number, found a boolean",
+        ),
+        (
+            json!({ "path": "/send", "status": 500, "headers": { "a": null } }),
+            "headers.a: expected a text or a whole number, found null",
+        ),
+        (
+            json!({ "path": "/send", "status": 500, "headers": { "a": ["b"] } }),
+            "headers.a: expected a text or a whole number, found an array",
+        ),
+        (
+            json!({ "path": "/send", "status": 500, "headers": { "a": "x".repeat(5_000) } }),
+            "headers.a: expected at most 4096 bytes, found 5000",
+        ),
+        (
+            json!({ "path": "/send", "status": 500, "match": { "headers": { "a": {} } } }),
+            "match.headers.a: expected a text or a whole number, found an object",
+        ),
+        (
+            json!({ "path": "/send", "status": 500, "match": { "headers": 5 } }),
+            "match.headers: expected an object of names and texts, found a number",
+        ),
         (json!({ "path": "/send", "status": 500, "match": { "users": 1 } }), "match.users: there is no such member"),
         (json!({ "path": "/send", "status": 500, "match": { "users_at_least": 0 } }), "match.users_at_least: expected"),
     ];
@@ -373,4 +414,20 @@ fn a_fault_that_no_request_can_meet_is_refused() {
     let told = customer.post("/_bulkd/faults", &no_users).refused(400);
     assert!(told.starts_with("match.users_at_least: expected it for POST /bulk/{job_id} alone"), "{told}");
     assert_eq!(customer.get("/_bulkd/faults").ok(200)["items"], json!([]));
+}
+
+#[test]
+fn a_fault_of_get_meets_head_and_one_of_head_meets_nothing_else() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(create()["message"].clone());
+    let path = format!("/bulk/{job_id}");
+    set(&customer, json!({ "method": "GET", "path": "/bulk/{job_id}", "status": 503, "times": 2 }));
+    let head = customer.send("HEAD", &path, None);
+    assert_eq!((head.status, head.text.as_str()), (503, ""));
+    assert_eq!((customer.get(&path).status, customer.get(&path).status), (503, 200));
+    let fault = set(&customer, json!({ "method": "head", "path": "/bulk/{job_id}", "status": 502 }));
+    assert_eq!((customer.get(&path).status, customer.send("HEAD", &path, None).status), (200, 502));
+    let shown = customer.get(&format!("/_bulkd/faults/{}", fault["fault_id"].as_str().unwrap())).ok(200);
+    assert_eq!((&shown["seen"], &shown["fired"]), (&json!(1), &json!(1)));
 }

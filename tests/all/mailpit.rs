@@ -130,13 +130,16 @@ fn what_is_no_list_of_ids_hides_nothing() {
         (r#"{"Search": "No"}"#, "the body"),
         (r#""x""#, "the body"),
         ("null", "the body"),
+        // An empty list is an object without members elsewhere, and here that would be all.
+        ("[]", "the body: expected an object, found an array"),
+        (r#"["x"]"#, "the body: expected an object, found an array"),
         ("{", ""),
     ] {
         let refusal = hide(body).refused(400);
         assert!(refusal.starts_with(member), "{body}: {refusal}");
     }
     let mark = |body: &str| mailbox.send("PUT", "/api/v1/messages", Some(body));
-    for body in [r#"{"Read": "yes"}"#, r#"{"Seen": true}"#, r#"{"IDs": ["x"], "Search": "y"}"#, ""] {
+    for body in [r#"{"Read": "yes"}"#, r#"{"Seen": true}"#, r#"{"IDs": ["x"], "Search": "y"}"#, "[]", ""] {
         mark(body).refused(400);
     }
     assert_eq!(ids(&mailbox, "is:unread").len(), 3);
@@ -228,4 +231,66 @@ fn a_search_finds_the_same_once_an_index_knows_the_texts() {
     let page = mailbox.get("/api/v1/search?query=hello&limit=1&start=1").ok(200);
     let counts = ["total", "unread", "messages_count", "count"].map(|name| page[name].as_i64().unwrap());
     assert_eq!(counts, [7, 7, 3, 1]);
+}
+
+#[test]
+fn lists_without_anything_are_empty_and_never_null() {
+    let daemon = daemon();
+    let (customer, mailbox) = (daemon.customer("acme"), daemon.customer("acme").without_key());
+    for path in ["/api/v1/messages", "/api/v1/search?query=nobody"] {
+        let page = mailbox.get(path).ok(200);
+        assert_eq!((&page["messages"], &page["tags"], &page["total"]), (&json!([]), &json!([]), &json!(0)), "{path}");
+    }
+    assert_eq!(mailbox.get("/api/v1/tags").ok(200), json!([]));
+    let id = send(&customer, "ada@example.com", "First", json!({}));
+    let mail = mailbox.get(&format!("/api/v1/message/{id}")).ok(200);
+    let listed = mailbox.get("/api/v1/messages").ok(200)["messages"][0].take();
+    for name in ["Cc", "Bcc", "ReplyTo", "Tags"] {
+        assert_eq!((&mail[name], &listed[name]), (&json!([]), &json!([])), "{name}");
+    }
+    for name in ["Attachments", "Inline"] {
+        assert_eq!(mail[name], json!([]), "{name}");
+    }
+    // A list of no ids names none, as at Mailpit: all are meant.
+    assert_eq!(mailbox.send("PUT", "/api/v1/messages", Some(r#"{"IDs": [], "Read": true}"#)).text, "ok");
+    assert!(ids(&mailbox, "is:unread").is_empty());
+}
+
+#[test]
+fn dates_of_a_search_are_in_the_zone_that_it_names() {
+    let daemon = daemon();
+    let (customer, mailbox) = (daemon.customer("acme"), daemon.customer("acme").without_key());
+    // At 14:13:20 in UTC, which is 10:13:20 in New York and 02:13:20 of the next day in Auckland.
+    send(&customer, "ada@example.com", "First", json!({}));
+    let found = |query: &str| ids(&mailbox, query).len();
+    for (query, count) in [
+        ("after:2026-09-21T14:13:20", 1),
+        ("after:2026-09-21T14:13:20&tz=America/New_York", 0),
+        ("after:2026-09-21T10:13:20&tz=America/New_York", 1),
+        ("before:2026-09-21T10:13:19&tz=America/New_York", 0),
+        ("after:2026-09-22&tz=Pacific/Auckland", 1),
+        ("before:2026-09-22&tz=Pacific/Auckland", 0),
+        ("after:2026-09-21T14:13:20Z&tz=Pacific/Auckland", 1),
+        ("after:2026-09-21T14:13:20&tz=", 1),
+    ] {
+        assert_eq!(found(query), count, "{query}");
+    }
+    for path in ["/api/v1/search?query=first&tz=Atlantis", "/api/v1/search?query=after:2026-09-21&tz=Mars/Olympus"] {
+        for method in ["GET", "DELETE"] {
+            let refused = mailbox.send(method, path, None).refused(400);
+            assert!(
+                refused.starts_with("tz: expected the name of a time zone, such as Europe/Paris, found '"),
+                "{refused}"
+            );
+        }
+    }
+    let mark =
+        |tz: &str, body: Value| mailbox.send("PUT", &format!("/api/v1/messages?tz={tz}"), Some(&body.to_string()));
+    let search = json!({ "Read": true, "Search": "after:2026-09-22" });
+    assert!(mark("Atlantis", search.clone()).refused(400).starts_with("tz: "));
+    assert_eq!((mark("", search.clone()).text.as_str(), found("is:unread")), ("ok", 1));
+    assert_eq!((mark("Pacific/Auckland", search).text.as_str(), found("is:unread")), ("ok", 0));
+    let hide = |tz: &str| mailbox.delete(&format!("/api/v1/search?query=after:2026-09-22&tz={tz}")).text;
+    assert_eq!((hide("UTC").as_str(), found("first")), ("ok", 1));
+    assert_eq!((hide("Pacific/Auckland").as_str(), found("first")), ("ok", 0));
 }

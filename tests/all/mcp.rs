@@ -159,3 +159,72 @@ fn what_head_and_body_say_has_to_be_the_same() {
     }
     assert_eq!(customer.with_header("Origin", "http://localhost:3000").get("/_bulkd/health").status, 200);
 }
+
+#[test]
+fn a_call_without_the_name_of_a_tool_is_refused_by_its_parameter() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for (params, message) in [
+        (json!({}), "params.name: expected the name of a tool, a string, found none"),
+        (json!({ "arguments": {} }), "params.name: expected the name of a tool, a string, found none"),
+        (json!({ "name": 5 }), "params.name: expected the name of a tool, a string, found a number"),
+        (json!({ "name": null }), "params.name: expected the name of a tool, a string, found null"),
+        (json!({ "name": "" }), "params.name: there is no tool ''"),
+        (json!({ "name": "send" }), "params.name: there is no tool 'send'"),
+    ] {
+        let reply = stateless(&customer, "tools/call", params.clone());
+        assert_eq!(refused(&reply, 400), -32602, "{params}");
+        assert_eq!(reply.json()["error"]["message"], message, "{params}");
+        let asked = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
+        let reply = customer.with_header("MCP-Protocol-Version", "2025-11-25").post(MCP, &asked);
+        assert_eq!((refused(&reply, 200), &reply.json()["error"]["message"]), (-32602, &json!(message)));
+    }
+    let asked = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": [1] });
+    let reply = customer.post(MCP, &asked);
+    assert_eq!(
+        (refused(&reply, 200), reply.json()["error"]["message"].clone()),
+        (-32602, json!("params: expected an object, found an array"))
+    );
+}
+
+#[test]
+fn tools_say_the_bounds_by_which_their_routes_go() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let listed = result(&stateless(&customer, "tools/list", json!({})));
+    let of = |tool: &str, path: &str| {
+        let tool = listed["tools"].as_array().unwrap().iter().find(|it| it["name"] == tool).unwrap().clone();
+        tool["inputSchema"]["properties"].pointer(path).cloned()
+    };
+    let call = |name: &str, arguments: Value| {
+        result(&stateless(&customer, "tools/call", json!({ "name": name, "arguments": arguments })))["isError"].clone()
+    };
+    for (tool, path, expected) in [
+        ("search_outbox", "/limit/anyOf/0/maximum", json!(1_000)),
+        ("wait", "/timeout_ms/maximum", json!(60_000)),
+        ("wait", "/outbox/maxProperties", json!(50)),
+        ("add_fault", "/status/minimum", json!(200)),
+        ("add_fault", "/status/maximum", json!(599)),
+        ("add_fault", "/delay_ms/maximum", json!(600_000)),
+        ("add_fault", "/percent/minimum", json!(1)),
+        ("add_fault", "/percent/maximum", json!(100)),
+        ("add_fault", "/preset/enum/0", json!("rate-limited")),
+    ] {
+        assert_eq!(of(tool, path), Some(expected), "{tool} {path}");
+    }
+    // The routes go by the same.
+    for (name, value, is_error) in [
+        ("status", 199, true),
+        ("status", 200, false),
+        ("status", 599, false),
+        ("status", 600, true),
+        ("delay_ms", 0, true),
+        ("delay_ms", 600_000, false),
+        ("delay_ms", 600_001, true),
+    ] {
+        assert_eq!(call("add_fault", json!({ "path": "/send", name: value })), json!(is_error), "{name} {value}");
+    }
+    for (limit, is_error) in [(0, true), (1_000, false), (1_001, true)] {
+        assert_eq!(call("search_outbox", json!({ "limit": limit })), json!(is_error), "{limit}");
+    }
+}

@@ -362,3 +362,81 @@ fn outcomes_come_in_pages() {
     }
     assert_eq!(found, (0..5).map(|i| format!("reader-{i}@example.com")).collect::<Vec<_>>());
 }
+
+#[test]
+fn what_comes_back_after_it_was_read_keeps_the_times_of_what_it_was() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let receiver = {
+        let (told, calls) = std::sync::mpsc::channel();
+        let receiver = Receiver::start(move |call| {
+            let _ = told.send(call);
+            200
+        });
+        customer.post("/_bulkd/webhooks", &json!({ "url": receiver.url() })).ok(201);
+        (receiver, calls)
+    };
+    let id = send(&customer, ada());
+    for status in ["DELIVERED", "CLICKED", "UNDELIVERABLE"] {
+        daemon.clock.advance(Duration::from_secs(5));
+        happen(&customer, &id, json!({ "status": status }));
+    }
+    let found = record(&customer, &id);
+    let times = |it: &Value| ["sent", "delivered", "opened", "clicked"].map(|name| it[name].as_i64());
+    let expected = [NOW, NOW + 5_000, NOW + 10_000, NOW + 10_000].map(Some);
+    assert_eq!((&found["status"], times(&found)), (&json!("UNDELIVERABLE"), expected));
+    let provider = &found["providers"][0];
+    assert_eq!((&provider["status"], times(provider)), (&json!("UNDELIVERABLE"), expected), "{found}");
+    let history = customer.get(&format!("/messages/{id}/history")).ok(200)["results"].take();
+    let told: Vec<(String, i64)> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["type"].as_str().unwrap().to_owned(), it["ts"].as_i64().unwrap() - NOW))
+        .skip_while(|(kind, _)| kind != "DELIVERING")
+        .collect();
+    let expected_history = [
+        ("DELIVERING", 0),
+        ("SENT", 0),
+        ("DELIVERED", 5_000),
+        ("OPENED", 10_000),
+        ("CLICKED", 10_000),
+        ("UNDELIVERABLE", 15_000),
+    ];
+    assert_eq!(told, expected_history.map(|(kind, at)| (kind.to_owned(), at)));
+    // Webhooks are told the same, each status once.
+    let mut last = Vec::new();
+    while last.last() != Some(&json!("UNDELIVERABLE")) {
+        let call = receiver.1.recv_timeout(PATIENCE).unwrap();
+        last.push(call.data("status").clone());
+        if last.last() == Some(&json!("UNDELIVERABLE")) {
+            assert_eq!(call.data("clicked"), &json!(NOW + 10_000));
+        }
+    }
+    assert_eq!(last, ["ENQUEUED", "SENT", "DELIVERED", "OPENED", "CLICKED", "UNDELIVERABLE"]);
+    // One that never left has no times.
+    customer.put("/_bulkd/outcomes", &json!({ "recipient": "ada", "status": "UNDELIVERABLE" })).ok(200);
+    assert_eq!(times(&record(&customer, &send(&customer, ada()))), [None; 4]);
+}
+
+#[test]
+fn what_cannot_happen_to_a_message_is_refused_by_what_it_is() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let id = send(&customer, ada());
+    let refused = |id: &str, status: &str| {
+        customer.post(&format!("/_bulkd/messages/{id}/events"), &json!({ "status": status })).refused(409)
+    };
+    assert_eq!(refused(&id, "SENT"), "the message is SENT already");
+    happen(&customer, &id, json!({ "status": "CLICKED" }));
+    assert_eq!(refused(&id, "CLICKED"), "the message is CLICKED already");
+    assert_eq!(refused(&id, "OPENED"), "the message is CLICKED, which comes after OPENED");
+    happen(&customer, &id, json!({ "status": "UNDELIVERABLE" }));
+    assert_eq!(refused(&id, "UNDELIVERABLE"), "the message is UNDELIVERABLE already");
+    assert_eq!(refused(&id, "CLICKED"), "the message is UNDELIVERABLE, and cannot become CLICKED any more");
+    let message =
+        json!({ "to": ada(), "content": { "title": "Hi", "body": "Hello" }, "delay": { "duration": 60_000 } });
+    let waits = customer.post("/send", &json!({ "message": message })).ok(202);
+    let problem = refused(waits["requestId"].as_str().unwrap(), "OPENED");
+    assert_eq!(problem, "the message is DELAYED: it has to go out before it can become OPENED");
+}

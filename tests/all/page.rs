@@ -77,7 +77,10 @@ fn without_keys_the_page_looks_at_environments_by_their_handles() {
     let daemon = Daemon::start();
     let (first, second) = (daemon.customer("first"), daemon.customer("second"));
     let browser = first.without_key();
-    assert_eq!(browser.get("/_bulkd/environments").ok(200), json!({ "items": [], "needs_key": false }));
+    assert_eq!(
+        browser.get("/_bulkd/environments").ok(200),
+        json!({ "items": [], "paging": { "more": false }, "needs_key": false })
+    );
     for customer in [&first, &second] {
         let job_id = customer.create(newsletter());
         customer.ingest(&job_id, readers(0, 3));
@@ -120,7 +123,10 @@ fn with_keys_and_for_other_pages_there_are_no_handles() {
     let customer = daemon.customer("secret");
     let job_id = customer.create(newsletter());
     let browser = customer.without_key();
-    assert_eq!(browser.get("/_bulkd/environments").ok(200), json!({ "items": [], "needs_key": true }));
+    assert_eq!(
+        browser.get("/_bulkd/environments").ok(200),
+        json!({ "items": [], "paging": { "more": false }, "needs_key": true })
+    );
     let handle = bulkd::model::environment::Environment::of_key("secret").handle();
     assert_eq!(browser.with_header("x-bulkd-environment", &handle).get("/_bulkd/jobs").status, 401);
     assert_eq!(browser.with_header("x-bulkd-environment", &handle).get(&format!("/bulk/{job_id}")).status, 401);

@@ -509,7 +509,51 @@ fn what_has_not_settled_is_named() {
     assert_eq!(message.matches(&job_id).count(), 1, "{message}");
     // It also keeps others from being told that nothing was sent, but not those who wait for something.
     let none = json!({ "outbox": { "recipient": "nobody" }, "count": { "none": true } });
-    assert!(not_met(&look(&customer, none))["message"].as_str().unwrap().contains(&job_id));
+    let message = not_met(&look(&customer, none))["message"].as_str().unwrap().to_owned();
+    assert_eq!(message.matches(&job_id).count(), 1, "{message}");
+    // Also one that has to do with it is told once.
+    let concerned = json!({ "outbox": { "recipient": "reader-1" }, "count": { "exactly": 1 } });
+    let message = not_met(&look(&customer, concerned))["message"].as_str().unwrap().to_owned();
+    assert_eq!(message.matches(&job_id).count(), 1, "{message}");
     let one = not_met(&look(&customer, json!({ "outbox": { "recipient": "nobody" } })));
     assert!(!one["message"].as_str().unwrap().contains(&job_id), "{one}");
+}
+
+#[test]
+fn what_is_wanted_has_a_bound_and_is_told_by_its_beginning() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    for i in 0..5 {
+        send(&customer, mail(&format!("reader-{i}"), "Welcome", json!({ "text": "y".repeat(100_000) })));
+    }
+    let long = "x".repeat(3_000_000);
+    for (condition, about) in [
+        (json!({ "outbox": { "subject": long } }), "outbox.subject: expected at most 65536 bytes, found 3000000"),
+        (json!({ "outbox": { "subject": { "equals": long } } }), "outbox.subject.equals: expected at most 65536 bytes"),
+        (json!({ "outbox": { "body": { "contains": long } } }), "outbox.body.contains: expected at most 65536 bytes"),
+        (json!({ "outbox": { "data.n": [long] } }), "outbox.data.n: expected at most 65536 bytes"),
+        (json!({ "outbox": { "data.n": { "equals": { "a": long } } } }), "outbox.data.n.equals: expected at most"),
+        (json!({ "outbox": { "body": { "matches": long } } }), "outbox.body.matches: expected a regular expression"),
+        (json!({ "outbox": { format!("data.{long}"): 1 } }), "outbox: expected names of at most 200 characters"),
+        (json!({ "outbox": {}, "after": long }), "after: expected at most 1000 characters"),
+        (json!({ "job_id": long }), "job_id: expected at most 1000 characters"),
+    ] {
+        let refusal = wait(&customer, condition).refused(400);
+        assert!(refusal.starts_with(about), "{refusal}");
+        assert!(refusal.len() < 500, "{}", refusal.len());
+    }
+    // What is as long as it may be is not repeated as often as there are messages.
+    let text = "x".repeat(60_000);
+    let mut criteria = json!({ "subject": { "contains": text, "equals": text, "matches": "x".repeat(900) } });
+    for i in 0..45 {
+        criteria[format!("data.member-{i}")] = json!({ "equals": [text], "contains": text });
+    }
+    criteria["data.text"] = json!(text);
+    let answer = look(&customer, json!({ "outbox": criteria }));
+    let body = not_met(&answer);
+    assert!((1..=5).contains(&body["nearest"].as_array().unwrap().len()), "{body}");
+    assert!(answer.text.len() < 400_000, "{}", answer.text.len());
+    let criteria = body["nearest"][0]["criteria"].as_array().unwrap();
+    let wanted = &criteria.iter().find(|it| it["name"] == "subject").unwrap()["wanted"];
+    assert_eq!(wanted["matches"].as_str().unwrap().chars().count(), 201, "{wanted}");
 }

@@ -769,3 +769,77 @@ fn a_reset_forgets_full_queues_at_once_and_they_are_removed_afterwards() {
     wait_until("their events are removed", || (count("webhooks"), count("webhook_events")) == (1, 10));
     assert_eq!(webhook(&others, &kept)["pending"], 10);
 }
+
+#[test]
+fn webhooks_snapshots_and_findings_come_in_pages_as_all_lists_do() {
+    let daemon = Daemon::start();
+    let (customer, other) = (daemon.customer("acme"), daemon.customer("other"));
+    for i in 0..5 {
+        register(&customer, &format!("http://127.0.0.1:9/{i}"));
+        customer.put(&format!("/_bulkd/snapshots/snapshot-{i}"), &json!({})).ok(200);
+        register(&other, &format!("http://127.0.0.1:9/other-{i}"));
+    }
+    customer.get("/no/such/route").refused(404);
+    customer.get("/bulk/1-0-0?unknown=1").refused(404);
+    customer.post("/bulk/1-0-0/users", &json!({ "users": [] })).refused(404);
+    for path in ["/_bulkd/webhooks", "/_bulkd/snapshots", "/_bulkd/doctor"] {
+        let whole = customer.get(path).ok(200);
+        let items = whole["items"].as_array().unwrap().clone();
+        assert!(items.len() >= 3, "{path}: {whole}");
+        assert_eq!(whole["paging"], json!({ "more": false }), "{path}");
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = customer.get(&format!("{path}?limit=2&cursor={cursor}")).ok(200);
+            assert!(page["items"].as_array().unwrap().len() <= 2, "{path}");
+            assert_eq!((&page["worst"], &page["summary"]), (&whole["worst"], &whole["summary"]), "{path}");
+            found.extend(page["items"].as_array().unwrap().clone());
+            assert_eq!(page["paging"]["more"], json!(page["paging"].get("cursor").is_some()), "{path}");
+            match page["paging"]["cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(found, items, "{path}");
+        for (query, problem) in [
+            ("limit=0", "limit: expected a whole number from 1 to 1000"),
+            ("limit=1001", "limit: expected a whole number from 1 to 1000"),
+            ("cursor=x", "cursor: expected the 'cursor' of an earlier answer"),
+            ("cursor=0.0.0", "cursor: expected the 'cursor' of an earlier answer"),
+        ] {
+            assert_eq!(customer.get(&format!("{path}?{query}")).refused(400), problem, "{path}");
+        }
+    }
+    // So do environments, which need no key, and the users of a job with their places.
+    let keyless = customer.without_key();
+    let first = keyless.get("/_bulkd/environments?limit=1").ok(200);
+    let next = first["paging"]["cursor"].as_str().unwrap();
+    let second = keyless.get(&format!("/_bulkd/environments?limit=1&cursor={next}")).ok(200);
+    assert_eq!((second["items"].as_array().unwrap().len(), &second["paging"]), (1, &json!({ "more": false })));
+    assert_ne!(first["items"], second["items"]);
+    keyless.get("/_bulkd/environments?limit=0").refused(400);
+    let job_id = customer.create(newsletter());
+    let mut users = readers(0, 9);
+    for i in [1, 4, 6] {
+        users[i]["profile"]["email"] = json!(5);
+    }
+    customer.ingest(&job_id, users);
+    let places = |status: &str| {
+        let (mut places, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/_bulkd/jobs/{job_id}/users?limit=2&status={status}&cursor={cursor}");
+            let page = customer.get(&path).ok(200);
+            places.extend(page["items"].as_array().unwrap().iter().map(|it| it["at"].as_u64().unwrap()));
+            match page["paging"]["cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => return places,
+            }
+        }
+    };
+    assert_eq!((places("PENDING"), places("ERROR")), ((0..9).collect(), vec![]));
+    customer.run_to_the_end(&job_id);
+    assert_eq!((places(""), places("ERROR"), places("PENDING")), ((0..9).collect(), vec![1, 4, 6], vec![]));
+    // A cursor leads through its own list alone.
+    let cursor = customer.get("/_bulkd/webhooks?limit=1").ok(200)["paging"]["cursor"].take();
+    let refused = customer.get(&format!("/_bulkd/doctor?cursor={}", cursor.as_str().unwrap())).refused(400);
+    assert_eq!(refused, "cursor: this cursor belongs to another list");
+}
