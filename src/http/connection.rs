@@ -317,7 +317,7 @@ impl Connection {
         self.is_readable || !self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Ends the connection, so that its peer learns of it whoever else still knows the socket.
+    /// Ends the connection, so that its peer learns of it although other threads may still hold the socket.
     pub fn cut(&mut self) {
         self.close();
         let _ = self.stream.shutdown(Shutdown::Both);
