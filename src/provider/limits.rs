@@ -120,14 +120,17 @@ impl ProviderChecks {
             };
         }
         // Nothing else of its request is looked at, and to make it takes as long as the message does.
-        if check.overriding.is_none() && form == RequestForm::Sendgrid && rendered.subject.is_none_or(str::is_empty) {
-            return ProviderVerdict::Refused(NO_SUBJECT.to_owned());
+        if check.overriding.is_none()
+            && rendered.subject.is_none_or(str::is_empty)
+            && let Some(refusal) = without_subject(form)
+        {
+            return ProviderVerdict::Refused(refusal.to_owned());
         }
         let data: Option<Value> = is_push.then(|| serde_json::from_str(&text).ok()).flatten();
         let mut message = sample(rendered, check.overriding.as_ref());
         message.data = data.as_ref();
         if rendered.channel == Channel::Email {
-            // Nobody looks at the HTML.
+            // No limit is about the HTML.
             message.content = None;
         }
         let request = forms::request(&message);
@@ -138,9 +141,22 @@ impl ProviderChecks {
     }
 }
 
-/// What SendGrid says to an e-mail without a subject.
-const NO_SUBJECT: &str = "400: The subject is required. You can get around this requirement if you use a template with a \
-                          subject defined or if every personalization has a subject defined.";
+/// What is said to an e-mail without a subject, or with an empty one. SendGrid: "Validation Error(s) when Sending Emails" of
+/// its support pages. Resend: `missing_required_field` among the errors of its documentation. SparkPost: code 1400, as its
+/// transmissions name a field that is missing (SparkPost/nodemailer-sparkpost-transport, issue 10; that an empty one is
+/// refused: brentkearney/workshops, issue 19). Mailgun and Postmark take such an e-mail ("Different behaviors of email APIs",
+/// jpmckinney/multi_mail), Mandrill does (mautic/mautic, issue 2264), and of Amazon SES and Mailjet nothing else is known.
+fn without_subject(form: RequestForm) -> Option<&'static str> {
+    Some(match form {
+        RequestForm::Sendgrid => {
+            "400: The subject is required. You can get around this requirement if you use a template with a subject \
+             defined or if every personalization has a subject defined."
+        }
+        RequestForm::Resend => "422: missing_required_field: Missing `subject` field.",
+        RequestForm::Sparkpost => "422: 1400: required field is missing: content.subject is a required field",
+        _ => return None,
+    })
+}
 
 /// What a provider makes of a message.
 #[derive(Debug)]
@@ -233,10 +249,14 @@ impl JobCheck {
 
 fn is_limited(form: RequestForm) -> bool {
     use RequestForm::{
-        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Sendgrid, Slack, Sns, Telnyx, Twilio, Vonage, Webhook,
+        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Resend, Sendgrid, Slack, Sns, Sparkpost, Telnyx, Twilio,
+        Vonage, Webhook,
     };
     is_push(form)
-        || matches!(form, Sendgrid | Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord | Webhook)
+        || matches!(
+            form,
+            Sendgrid | Resend | Sparkpost | Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord | Webhook
+        )
         || matches!(form, Messagebird | Plivo | Telnyx | Vonage | Sns)
 }
 
@@ -265,7 +285,9 @@ fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &st
     let has = |name: &str| it.content.is_some_and(|content| content.contains(name));
     let (has_action, has_raw) = (|| has(ACTION), || has(RAW));
     match form {
-        RequestForm::Sendgrid => it.subject.is_some_and(|subject| !subject.is_empty()),
+        RequestForm::Sendgrid | RequestForm::Resend | RequestForm::Sparkpost => {
+            it.subject.is_some_and(|subject| !subject.is_empty())
+        }
         RequestForm::Twilio => twilio(it.address, it.body).is_none(),
         RequestForm::Fcm => {
             let may_be_reserved = fcm_limits::may_be_reserved(data);
@@ -300,6 +322,10 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
     let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default();
     match form {
         RequestForm::Sendgrid => sendgrid(request),
+        RequestForm::Resend => unless_said(form, &request["body"], &["subject", "template"]),
+        RequestForm::Sparkpost => {
+            unless_said(form, &request["body"]["content"], &["subject", "template_id", "email_rfc822", "ab_test_id"])
+        }
         RequestForm::Twilio => twilio(text("To"), text("Body")),
         RequestForm::Fcm => fcm(&request["message"]),
         RequestForm::Apns => apns(request).or_else(|| {
@@ -330,6 +356,13 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
     }
 }
 
+/// What is said of a subject that is missing, unless one of these members stands there.
+fn unless_said(form: RequestForm, it: &Value, names: &[&str]) -> Option<String> {
+    let is_said = |name: &&str| !matches!(it.get(*name), None | Some(Value::Null)) && it[*name] != "";
+    let refusal = without_subject(form).filter(|_| !names.iter().any(is_said));
+    refusal.map(str::to_owned)
+}
+
 fn sendgrid(request: &Value) -> Option<String> {
     let is_missing = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().is_empty();
     let personalizations = request["personalizations"].as_array().map_or(&[][..], Vec::as_slice);
@@ -337,7 +370,7 @@ fn sendgrid(request: &Value) -> Option<String> {
         && is_missing(request.get("template_id"))
         && personalizations.iter().any(|it| is_missing(it.get("subject")))
     {
-        return Some(NO_SUBJECT.to_owned());
+        return without_subject(RequestForm::Sendgrid).map(str::to_owned);
     }
     for (i, personalization) in personalizations.iter().enumerate() {
         let mut seen = HashSet::new();
