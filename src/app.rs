@@ -268,7 +268,7 @@ impl Drop for Started {
         if let Some((store, _)) = &self.store {
             store.stop_long_reads();
         }
-        // What faults hold back was done: it is told, while there is somebody to tell it to.
+        // What faults hold back was done: it is told, while there are connections to tell it on.
         for (late, _) in &self.late {
             late.give_all();
         }

@@ -1,6 +1,6 @@
 //! What happens in an environment, told to those who listen (`GET /_bulkd/events`). One thread looks at the rows for all
 //! streams, at most ten times a second, and puts together what has happened meanwhile. A stream costs no thread, and one
-//! whose reader does not keep up is told so and holds up nobody.
+//! whose reader does not keep up is told so and holds up no other.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -25,14 +25,14 @@ use crate::threads;
 const PACE: Duration = Duration::from_millis(100);
 /// After so long without an event a stream gets a line that says nothing, so that a peer that has gone is noticed.
 const SILENCE: Duration = Duration::from_secs(15);
-/// Where nobody listens: a bell rings when somebody does.
+/// Where there are no streams: a bell rings when one begins.
 const LONG: Duration = Duration::from_secs(3600);
 /// Things of one kind that an event names. The others are counted.
 const NAMED: usize = 20;
 /// Events of an environment that can be told again, and their bytes.
 const KEPT: usize = 1_024;
 const KEPT_BYTES: usize = 1024 * 1024;
-/// How long they are kept when nobody listens any more, and of how many environments.
+/// How long they are kept behind the last stream, and of how many environments.
 const KEPT_TIME: Duration = Duration::from_secs(300);
 const KEPT_CHANNELS: usize = 64;
 /// Bytes that a stream may be behind before it is told no more until it has caught up.
@@ -219,7 +219,7 @@ impl Feed {
     }
 }
 
-/// Forgets environments that nobody has listened to for a while.
+/// Forgets environments without a stream for a while.
 fn desert(channels: &mut HashMap<[u8; 32], Channel>) {
     let now = Instant::now();
     for channel in channels.values_mut().filter(|channel| channel.streams.is_empty()) {

@@ -1,7 +1,7 @@
 //! The journal: the last requests of each environment, as they came and were answered. It is of the process.
 //!
 //! A request costs it a copy of the beginnings of two bodies. Heads are shared with the request, and nothing is read of them
-//! before somebody looks at the journal.
+//! before the journal is read.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,7 @@
 //! How jobs go on when a test wants to watch them: at a pace, by steps, or not at all. It is of the process: after a start
 //! every job goes on by itself.
 //!
-//! Whoever asks names the job, how far it has come and the time, and is told up to where it may go. So nothing has to be
+//! The caller names the job, how far it has come and the time, and is told up to where it may go. So nothing has to be
 //! taken back when a part of a job could not be written, and a job that goes on after that has lost none of its users.
 
 use std::collections::{BTreeMap, HashMap};

@@ -36,7 +36,7 @@ struct Side {
     base: String,
     api_key: String,
     agent: Agent,
-    /// A side that has never answered is not there, and nobody waits for it.
+    /// A side that has never answered is not there, and is not waited for.
     has_answered: Cell<bool>,
 }
 
@@ -156,7 +156,7 @@ fn users(from: &Side, job_id: &str, at: u64, count: u64) -> Result<Vec<User>> {
     Ok(found)
 }
 
-/// A user as it was sent. One that named nobody is given the recipient that was made up for it, so that it is the same one
+/// A user as it was sent. One that named no recipient is given the recipient that was made up for it, so that it is the same one
 /// whenever it is sent.
 fn sent(user: &User) -> String {
     let text = user.user.get();

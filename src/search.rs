@@ -1,4 +1,4 @@
-//! The thread that has the index of texts follow the messages, where somebody searches. It works a little at a time, and
+//! The thread that has the index of texts follow the messages, where clients search. It works a little at a time, and
 //! leaves the machine to those who make messages.
 
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use crate::threads;
 
 /// While messages are made, a pause follows each piece, so many times as long.
 const PAUSES: u32 = 25;
-/// After so long without a new message, a piece costs nobody anything.
+/// After so long without a new message, a piece holds up no other work.
 const QUIET: Duration = Duration::from_millis(20);
 /// So far it is behind those who search now and then.
 const BEHIND: Duration = Duration::from_secs(1);
-/// Between two looks for what nobody needs any more.
+/// Between two looks for what is needed no more.
 const FORGET: Duration = Duration::from_secs(60);
 
 pub struct Indexer {

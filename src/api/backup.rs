@@ -17,7 +17,7 @@ struct CreateBody {
 }
 
 /// `POST /_bulkd/backup` with `{file}`: 201 `{file, bytes, pages, seconds, check}` once the copy is there and was checked.
-/// It has all environments in it, whoever asks: `--backup-dir` allows it.
+/// It has all environments in it, by any key: `--backup-dir` allows it.
 pub fn create(mut call: Call<'_>) -> Result<Action> {
     let body: CreateBody = json::read(&call.json()?, String::new)?;
     let Some(folder) = &call.settings.backup_dir else {

@@ -38,7 +38,7 @@ pub struct Exchange {
     /// The fault that it has met, and what the client is told if that is something else.
     pub fault: Option<Hit>,
     pub told: Option<Outcome>,
-    /// Whether the page looks at something: nobody's program has sent it.
+    /// Whether the page looks at something: it is no request of a client's own.
     is_look: bool,
     begun: Instant,
 }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Kind};
 use crate::http::{self, Given, Reply, Response};
 
-/// Wrong keys that are answered at once: somebody has mistyped one.
+/// Wrong keys that are answered at once: one may be mistyped.
 const PROMPT: u32 = 10;
 /// What each one beyond them is later than the one before, up to [`LATEST_MILLIS`].
 const STEP_MILLIS: i64 = 100;

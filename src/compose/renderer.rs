@@ -58,7 +58,8 @@ impl Renderer {
     /// send they have nothing around them.
     pub fn overrides_without_effect(&self, what: &str, is_v1: bool) -> Vec<String> {
         let definition = &self.job.definition;
-        let slips = provider::slips(&definition.options).into_iter().chain(unused::overrides(definition));
+        let overridden = definition.options.overridden();
+        let slips = provider::slips(&overridden).into_iter().chain(unused::overrides(definition, &overridden));
         let told = |Slip { path, why }: Slip| {
             let path = if is_v1 { send_v1::path(&path) } else { &path };
             format!("{what}: {} {}", shown(path), shown_up_to(&why, WORDS))

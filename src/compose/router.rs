@@ -14,7 +14,7 @@ use crate::model::rendered_batch::{RenderedBatch, RenderedDelivery};
 use crate::model::routing::{
     ChannelConfig, ChannelOptions, DEFAULT_ORDER, Method, Routing, RoutingEntry, RoutingTarget,
 };
-use crate::provider::{Overriding, ProviderVerdict};
+use crate::provider::{self, Overriding, ProviderVerdict};
 use crate::render::MESSAGE_BYTES;
 use crate::render::scope::Scope;
 use crate::settings::ProviderLimits;
@@ -81,7 +81,7 @@ pub struct Router<'a, 'b> {
     without_providers: Option<String>,
     delay_ms: Option<i64>,
     ending: Option<Ending<'b>>,
-    /// What is not tried, if somebody wants to know.
+    /// What is not tried, if the caller asked for it.
     passed_over: Option<&'b mut Vec<PassedOver>>,
 }
 
@@ -126,7 +126,7 @@ impl<'a, 'b> Router<'a, 'b> {
         Router { passed_over, ..self }
     }
 
-    /// Notes, if somebody wants to know, that `name` was not tried.
+    /// Notes, if the caller asked for it, that `name` was not tried.
     fn pass_over(&mut self, why: Why, name: &str, address: Option<&str>, words: impl FnOnce() -> String) {
         if let Some(passed_over) = self.passed_over.as_mut() {
             passed_over.push(PassedOver::new(why, name, address, words()));
@@ -188,7 +188,7 @@ impl<'a, 'b> Router<'a, 'b> {
     /// The default order: a channel that is stopped or refused leads to the next one that the recipient has.
     fn try_default(&mut self) -> Result<(), String> {
         for (i, channel) in DEFAULT_ORDER.into_iter().enumerate() {
-            // Everybody has an inbox: it would hide every refusal.
+            // Each recipient has an inbox: it would hide every refusal.
             let was_tried = !self.deliveries.is_empty() || self.filtered || self.has_config_error();
             if channel == Channel::Inbox && was_tried {
                 if self.has_inbox(channel) {
@@ -463,6 +463,10 @@ impl<'a, 'b> Router<'a, 'b> {
         }
         if self.batch.bytes() - self.start > MESSAGE_BYTES {
             return Err(format!("the texts for all addresses would be longer than {MESSAGE_BYTES} bytes together"));
+        }
+        if provider == Provider::MsTeams && self.batch.without_effect().is_none() {
+            let lost = provider::lost(self.batch.delivery(&written));
+            lost.into_iter().for_each(|it| self.batch.note_without_effect(&it));
         }
         let judged = if verdict == Verdict::SENT { self.judge(&written, overriding) } else { ProviderVerdict::Taken };
         let (is_accepted, verdict) = match judged {

@@ -2,7 +2,7 @@
 
 use crate::model::channel::Channel;
 use crate::model::definition::Definition;
-use crate::model::layers::{FLAT, NESTED};
+use crate::model::overridden::{Overridden, Overrider};
 use crate::model::provider::Provider;
 use crate::model::routing::{ChannelConfig, DEFAULT_ORDER, RoutingTarget};
 use crate::provider::Slip;
@@ -14,48 +14,29 @@ struct Ways {
     providers: Vec<Provider>,
 }
 
-/// What is overridden for nobody, and why.
-pub fn overrides(definition: &Definition) -> Vec<Slip> {
-    let options = &definition.options;
+/// What is overridden of no message, and why.
+pub fn overrides(definition: &Definition, overridden: &[Overridden<'_>]) -> Vec<Slip> {
     let (routed, chosen) = (routed(definition), in_order(definition));
-    let form = |is_nested: bool| if is_nested { NESTED } else { FLAT };
-    let by_choice = |name: &str| {
-        format!("has no effect but for those who have chosen the channel: the routing does not lead to {name}")
-    };
-    let mut slips = Vec::new();
-    for (name, _) in options.channels.iter().filter(|(_, it)| it.overriding.is_some()) {
-        if Channel::from_name(name).is_some_and(|channel| !routed.channels.contains(&channel)) {
-            let is_older = |map: &serde_json::Map<_, serde_json::Value>| {
-                map.get("channel").is_some_and(|it| it.get(name).is_some())
-            };
-            let path = match is_older(&options.overrides) {
-                true => format!("{}.override.channel.{name}", form(!is_older(&options.flat_overrides))),
-                false => format!("{}.channels.{name}.override", form(options.channels_nested)),
-            };
-            slips.push(Slip { path, why: by_choice(name) });
-        }
-    }
-    let of_providers = options.providers.iter().filter(|(_, it)| it.overriding.is_some());
-    let of_providers =
-        of_providers.map(|(name, _)| (name, format!("{}.providers.{name}.override", form(options.providers_nested))));
-    let older = options.overrides.keys().map(|name| {
-        let is_flat = Provider::named(name)
-            .is_some_and(|provider| provider.spellings().any(|it| options.flat_overrides.contains_key(it)));
-        (name, format!("{}.override.{name}", form(!is_flat)))
-    });
-    for (name, path) in of_providers.chain(older) {
-        let Some(provider) = Provider::named(name).filter(|it| !routed.providers.contains(it)) else { continue };
-        let why = match chosen.providers.contains(&provider) {
-            true => by_choice(provider.name()),
-            false => format!(
-                "has no effect: no message goes by {}, which has to be named in 'routing' or among the 'providers' of a \
-                 channel",
-                provider.name()
-            ),
+    let why = |whose: Overrider| {
+        let (is_routed, is_chosen, name) = match whose {
+            Overrider::Channel(channel) => (routed.channels.contains(&channel), true, channel.name()),
+            Overrider::Provider(provider) => {
+                (routed.providers.contains(&provider), chosen.providers.contains(&provider), provider.name())
+            }
         };
-        slips.push(Slip { path, why });
-    }
-    slips
+        match (is_routed, is_chosen) {
+            (true, _) => None,
+            (false, true) => Some(format!(
+                "has no effect but for those who have chosen the channel: the routing does not lead to {name}"
+            )),
+            (false, false) => Some(format!(
+                "has no effect: no message goes by {name}, which has to be named in 'routing' or among the 'providers' of \
+                 a channel"
+            )),
+        }
+    };
+    let slip = |it: &Overridden<'_>| Some(Slip { path: it.path("").to_owned(), why: why(it.whose)? });
+    overridden.iter().filter_map(slip).collect()
 }
 
 /// The ways of the routing.

@@ -319,7 +319,7 @@ impl Connection {
         self.is_readable || self.transport.is_spoken_to()
     }
 
-    /// Ends the connection, so that its peer learns of it whoever else still knows the socket.
+    /// Ends the connection, so that its peer learns of it although other threads may still hold the socket.
     pub fn cut(&mut self) {
         self.close();
         self.transport.cut();

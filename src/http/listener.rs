@@ -120,7 +120,7 @@ impl Listener {
         Ok(())
     }
 
-    /// Accepts from the sockets in turn, so that a crowd at one keeps nobody out at the other.
+    /// Accepts from the sockets in turn, so that a crowd at one keeps no client out at the other.
     fn accept(&mut self) -> io::Result<TcpStream> {
         for _ in 0..self.sockets.len() {
             let accepted = self.sockets[self.turn].accept();

@@ -115,7 +115,7 @@ impl Meta {
             return (response, reserved);
         }
         let refusal = response::of_error(&Error::unavailable("too many large answers at once; try again later"));
-        // Whoever may read the answer may read the refusal.
+        // An origin that may read the answer may read the refusal.
         let of_origin = |header: &&Header| header.field.equiv("Vary") || is_of_cors(header);
         let kept: Vec<Header> = response.headers().iter().filter(of_origin).cloned().collect();
         (kept.into_iter().fold(refusal, Response::with_header), reserved)

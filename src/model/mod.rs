@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod no_effect;
 pub mod options;
 pub mod outcome;
+pub mod overridden;
 pub mod patch;
 pub mod preference;
 pub mod profile;

@@ -65,6 +65,7 @@ pub enum RequestForm {
     Slack,
     MsTeams,
     Discord,
+    PagerDuty,
     Webhook,
     /// Courier's own inbox.
     Inbox,
@@ -199,6 +200,7 @@ providers! {
         profile_keys: &["pagerduty"],
         address_members: &["routing_key"],
         borrows: Some(Borrowed::Nothing),
+        form: RequestForm::PagerDuty,
         ..CHAT
     },
     Opsgenie = "opsgenie": ProviderRow { aliases: &["ops-genie"], borrows: Some(Borrowed::Nothing), ..CHAT },

@@ -41,13 +41,13 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
 /// An element as Markdown.
 fn line(element: Node) -> Option<String> {
     Some(match element {
-        Node::Text { content, style, bold, italic, strikethrough } => match style {
+        Node::Text { content, style, bold, italic, strikethrough, underline } => match style {
             TextRole::H1 => format!("# {}", content.markdown()),
             TextRole::H2 => format!("## {}", content.markdown()),
             TextRole::H3 => format!("### {}", content.markdown()),
             TextRole::Subtext => format!("-# {}", content.markdown()),
             TextRole::Text => {
-                let marks = [(bold, "**"), (italic, "*"), (strikethrough, "~~")];
+                let marks = [(underline, "__"), (bold, "**"), (italic, "*"), (strikethrough, "~~")];
                 let marks = || marks.into_iter().filter(|(set, _)| *set).map(|(_, mark)| mark);
                 let (before, after): (String, String) = (marks().collect(), marks().rev().collect());
                 format!("{before}{}{after}", content.markdown())

@@ -117,6 +117,10 @@ fn components(components: &Value, at: &str, depth: usize) -> Checked {
         if it["type"].as_u64() != Some(4) {
             is_within(it, &at, &COMPONENT_CHARS)?;
         }
+        let is_taken = |url: &str| is_url(url) || url.starts_with("discord://");
+        if it["url"].as_str().is_some_and(|url| !is_taken(url)) {
+            return wrong(&format!("{at}.url"), "Not a well formed URL.");
+        }
         let options = it["options"].as_array().map_or(&[][..], Vec::as_slice);
         if options.len() > OPTIONS {
             return too_long(&format!("{at}.options"), OPTIONS);

@@ -124,13 +124,18 @@ const DISCORD: &str = "{content?: string, nonce?: string | integer, tts?: boolea
     flags?: integer}], embed?: {...}, allowed_mentions?: {parse?: [string], roles?: [string], users?: [string], \
     replied_user?: boolean}, message_reference?: {...}, components?: [...], sticker_ids?: [...], payload_json?: string, \
     attachments?: [...], flags?: integer, enforce_nonce?: boolean, poll?: {...}, files?, shared_client_theme?}";
+/// The Events API v2.
+const PAGERDUTY: &str = "{routing_key?: string, event_action?: 'trigger' | 'acknowledge' | 'resolve', dedup_key?: string, \
+    payload?: {summary?: string, source?: string, severity?: 'critical' | 'error' | 'warning' | 'info', timestamp?: string, \
+    component?: string, group?: string, class?: string, custom_details?}, images?: [{src: string, href?: string, alt?: \
+    string}], links?: [{href: string, text?: string}], client?: string, client_url?: string}";
 /// What may stand beside an override's `body`.
 const EXPO_BESIDE: &str = "{ttl?: integer, expiration?: integer, priority?: 'default' | 'normal' | 'high', sound?: string | \
     {critical?: boolean, name?: string, volume?: number}, badge?: integer, channelId?: string, categoryId?: string, \
     mutableContent?: boolean, _contentAvailable?: boolean, interruptionLevel?: 'active' | 'critical' | 'passive' | \
     'time-sensitive', richContent?: {image?: string}, subtitle?: string, to?: string | [string], ...}";
 
-const TABLES: [(RequestForm, &str); 18] = [
+const TABLES: [(RequestForm, &str); 19] = [
     (RequestForm::Sendgrid, SENDGRID),
     (RequestForm::Postmark, POSTMARK),
     (RequestForm::Mailgun, MAILGUN),
@@ -149,6 +154,7 @@ const TABLES: [(RequestForm, &str); 18] = [
     (RequestForm::Expo, EXPO),
     (RequestForm::Slack, SLACK),
     (RequestForm::Discord, DISCORD),
+    (RequestForm::PagerDuty, PAGERDUTY),
 ];
 
 /// The tables as shapes. Every message to some of the providers is held to one.

@@ -8,7 +8,7 @@ use super::documented;
 use super::forms;
 use super::message::ProviderMessage;
 use crate::model::channel::Channel;
-use crate::model::options::MessageOptions;
+use crate::model::overridden::{Overridden, Overrider};
 use crate::model::provider::Provider;
 
 /// Parts of one override that are tried out, and paths that are told: a job's overrides may be large.
@@ -30,44 +30,21 @@ pub struct Slip {
 const NO_PLACE: &str = "has no effect: the provider's request has no place for it";
 const COVERED: &str = "has no effect: another member of the override goes before it";
 
-/// What a definition overrides to no effect, or as no provider documents it.
-pub fn slips(options: &MessageOptions) -> Vec<Slip> {
-    let nested = |is_nested: bool| if is_nested { "message.message" } else { "message" };
+/// What is overridden to no effect, or as no provider documents it.
+pub fn slips(overridden: &[Overridden<'_>]) -> Vec<Slip> {
     let mut found = Vec::new();
-    let mut add = |place: &str, pointer: &str, why: String| {
-        found.push(Slip { path: format!("{place}{}", shown(pointer)), why });
-    };
-    for (name, it) in &options.channels {
-        if let (Some(channel), Some(over)) = (Channel::from_name(name), &it.overriding) {
-            let path = format!("{}.channels.{name}.override", nested(options.channels_nested));
-            let providers = Provider::of_channel(channel).take(PROVIDERS_LIMIT);
-            let targets: Vec<_> = providers.map(|provider| (provider, channel)).collect();
-            // `override.channel` was laid under it.
-            let older = options.overrides.get("channel").and_then(|it| it.get(name));
-            for (pointer, why) in ineffective(over, &targets) {
-                let is_older = older.is_some_and(|it| it.pointer(&pointer).is_some());
-                let of_flat = options.flat_overrides.get("channel").and_then(|it| it.get(name));
-                let is_nested = of_flat.is_none_or(|it| it.pointer(&pointer).is_none());
-                let older = || format!("{}.override.channel.{name}", nested(is_nested));
-                add(&if is_older { older() } else { path.clone() }, &pointer, why);
+    for it in overridden {
+        let parts = match it.whose {
+            Overrider::Channel(channel) => {
+                let providers = Provider::of_channel(channel).take(PROVIDERS_LIMIT);
+                let targets: Vec<_> = providers.map(|provider| (provider, channel)).collect();
+                ineffective(it.value, &targets)
             }
-        }
-    }
-    for (name, it) in &options.providers {
-        if let (Some(provider), Some(over)) = (Provider::named(name), &it.overriding) {
-            let path = format!("{}.providers.{name}.override", nested(options.providers_nested));
-            of_provider(provider, over).into_iter().for_each(|(pointer, why)| add(&path, &pointer, why));
-        }
-    }
-    for (name, over) in &options.overrides {
-        if let Some(provider) = Provider::named(name) {
-            for (pointer, why) in of_provider(provider, over) {
-                let is_there = |name: &str| options.flat_overrides.get(name)?.pointer(&pointer);
-                let of_flat = provider.spellings().find(|name| is_there(name).is_some());
-                let place = format!("{}.override.{}", nested(of_flat.is_none()), of_flat.unwrap_or(name));
-                add(&place, &pointer, why);
-            }
-        }
+            Overrider::Provider(provider) => of_provider(provider, it.value),
+        };
+        let slip =
+            |(pointer, why): (String, String)| Slip { path: format!("{}{}", it.path(&pointer), shown(&pointer)), why };
+        found.extend(parts.into_iter().map(slip));
     }
     found.truncate(TOLD_LIMIT);
     found
@@ -265,9 +242,13 @@ fn with_message<T>(provider: Provider, channel: Channel, over: &Value, of: impl 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::options::MessageOptions;
 
     fn ineffective(definition: Value) -> Vec<String> {
-        slips(&MessageOptions::read(&definition.to_string()).unwrap()).into_iter().map(|slip| slip.path).collect()
+        slips(&MessageOptions::read(&definition.to_string()).unwrap().overridden())
+            .into_iter()
+            .map(|slip| slip.path)
+            .collect()
     }
 
     #[test]
@@ -305,7 +286,7 @@ mod tests {
         assert_eq!(ineffective(json!({ "providers": { "sendgrid": { "override": {} } } })), [""; 0]);
         let of_apns = |over: Value| {
             let definition = json!({ "providers": { "apn": { "override": over } } });
-            let slips = slips(&MessageOptions::read(&definition.to_string()).unwrap());
+            let slips = slips(&MessageOptions::read(&definition.to_string()).unwrap().overridden());
             slips.into_iter().map(|it| format!("{} {}", it.path, it.why)).collect::<Vec<_>>()
         };
         assert_eq!(of_apns(json!({ "config": { "topic": "a" } })), [""; 0]);

@@ -6,7 +6,7 @@ use super::email::{self, Email};
 use super::message::ProviderMessage;
 use super::{
     airship, apns, courier, discord, elements, expo, fcm, http, mailgun, mailjet, mandrill, msteams, onesignal, other,
-    postmark, resend, sendgrid, ses, slack, sms, smtp, sparkpost, twilio, webhook,
+    pagerduty, postmark, resend, sendgrid, ses, slack, sms, smtp, sparkpost, twilio, webhook,
 };
 use crate::json::merge;
 use crate::model::channel::Channel;
@@ -77,6 +77,7 @@ fn form(form: RequestForm) -> Form {
         RequestForm::Slack => Plain(slack::request, Request),
         RequestForm::MsTeams => Plain(msteams::request, Request),
         RequestForm::Discord => Plain(discord::request, HttpBy(discord::lay_over)),
+        RequestForm::PagerDuty => Plain(pagerduty::request, Http),
         RequestForm::Webhook => Plain(webhook::request, Member("body")),
         RequestForm::Inbox => Plain(courier::request, Request),
         RequestForm::Common => Plain(other::request, Request),
@@ -238,6 +239,7 @@ pub fn about(provider: Provider) -> About {
             "empty, over 2,000 characters, embeds and components, URLs of embeds",
             "`@discordjs/rest`",
         ),
+        RequestForm::PagerDuty => text("HTTP, the Events API v2", "", ""),
         RequestForm::Webhook => text("HTTP", "no URL", ""),
         RequestForm::Inbox => text("an inbox message", "", ""),
         RequestForm::Common if provider.channel() == Channel::Email && provider.row().borrows.is_none() => {

@@ -122,15 +122,15 @@ impl ProviderChecks {
         // Nothing else of its request is looked at, and to make it takes as long as the message does.
         if check.overriding.is_none()
             && rendered.subject.is_none_or(str::is_empty)
-            && let Some(answer) = no_subject(form)
+            && let Some(refusal) = without_subject(form)
         {
-            return ProviderVerdict::Refused(answer.to_owned());
+            return ProviderVerdict::Refused(refusal.to_owned());
         }
         let data: Option<Value> = is_push.then(|| serde_json::from_str(&text).ok()).flatten();
         let mut message = sample(rendered, check.overriding.as_ref());
         message.data = data.as_ref();
         if rendered.channel == Channel::Email {
-            // Nobody looks at the HTML.
+            // No limit is about the HTML.
             message.content = None;
         }
         let request = forms::request(&message);
@@ -141,19 +141,21 @@ impl ProviderChecks {
     }
 }
 
-/// What those providers of e-mail say to one without a subject that ask for one. The others take it: Mailgun, Mailjet,
-/// Mandrill, Postmark and SES, whose pages call the subject optional or let it be empty. Sources: SendGrid's "Mail Send
-/// Errors"; Resend's "Send Email", which requires it, with its error `missing_required_field`; SparkPost's error 1400.
-fn no_subject(form: RequestForm) -> Option<&'static str> {
-    match form {
-        RequestForm::Sendgrid => Some(
+/// What is said to an e-mail without a subject, or with an empty one. SendGrid: "Validation Error(s) when Sending Emails" of
+/// its support pages. Resend: `missing_required_field` among the errors of its documentation. SparkPost: code 1400, as its
+/// transmissions name a field that is missing (SparkPost/nodemailer-sparkpost-transport, issue 10; that an empty one is
+/// refused: brentkearney/workshops, issue 19). Mailgun and Postmark take such an e-mail ("Different behaviors of email APIs",
+/// jpmckinney/multi_mail), Mandrill does (mautic/mautic, issue 2264), and of Amazon SES and Mailjet nothing else is known.
+fn without_subject(form: RequestForm) -> Option<&'static str> {
+    Some(match form {
+        RequestForm::Sendgrid => {
             "400: The subject is required. You can get around this requirement if you use a template with a subject \
-             defined or if every personalization has a subject defined.",
-        ),
-        RequestForm::Resend => Some("422: Missing `subject` field."),
-        RequestForm::Sparkpost => Some("1400: required field is missing: content.subject"),
-        _ => None,
-    }
+             defined or if every personalization has a subject defined."
+        }
+        RequestForm::Resend => "422: missing_required_field: Missing `subject` field.",
+        RequestForm::Sparkpost => "422: 1400: required field is missing: content.subject is a required field",
+        _ => return None,
+    })
 }
 
 /// What a provider makes of a message.
@@ -247,11 +249,14 @@ impl JobCheck {
 
 fn is_limited(form: RequestForm) -> bool {
     use RequestForm::{
-        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Slack, Sns, Telnyx, Twilio, Vonage, Webhook,
+        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Resend, Sendgrid, Slack, Sns, Sparkpost, Telnyx, Twilio,
+        Vonage, Webhook,
     };
     is_push(form)
-        || no_subject(form).is_some()
-        || matches!(form, Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord | Webhook)
+        || matches!(
+            form,
+            Sendgrid | Resend | Sparkpost | Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord | Webhook
+        )
         || matches!(form, Messagebird | Plivo | Telnyx | Vonage | Sns)
 }
 
@@ -317,11 +322,9 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
     let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default();
     match form {
         RequestForm::Sendgrid => sendgrid(request),
-        RequestForm::Resend => no_subject(form).filter(|_| of_body("subject").is_empty()).map(str::to_owned),
+        RequestForm::Resend => unless_said(form, &request["body"], &["subject", "template"]),
         RequestForm::Sparkpost => {
-            let content = &request["body"]["content"];
-            let is_missing = content["subject"].as_str().is_none_or(str::is_empty) && content["template_id"].is_null();
-            no_subject(form).filter(|_| is_missing).map(str::to_owned)
+            unless_said(form, &request["body"]["content"], &["subject", "template_id", "email_rfc822", "ab_test_id"])
         }
         RequestForm::Twilio => twilio(text("To"), text("Body")),
         RequestForm::Fcm => fcm(&request["message"]),
@@ -353,6 +356,13 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
     }
 }
 
+/// What is said of a subject that is missing, unless one of these members stands there.
+fn unless_said(form: RequestForm, it: &Value, names: &[&str]) -> Option<String> {
+    let is_said = |name: &&str| !matches!(it.get(*name), None | Some(Value::Null)) && it[*name] != "";
+    let refusal = without_subject(form).filter(|_| !names.iter().any(is_said));
+    refusal.map(str::to_owned)
+}
+
 fn sendgrid(request: &Value) -> Option<String> {
     let is_missing = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().is_empty();
     let personalizations = request["personalizations"].as_array().map_or(&[][..], Vec::as_slice);
@@ -360,7 +370,7 @@ fn sendgrid(request: &Value) -> Option<String> {
         && is_missing(request.get("template_id"))
         && personalizations.iter().any(|it| is_missing(it.get("subject")))
     {
-        return no_subject(RequestForm::Sendgrid).map(str::to_owned);
+        return without_subject(RequestForm::Sendgrid).map(str::to_owned);
     }
     for (i, personalization) in personalizations.iter().enumerate() {
         let mut seen = HashSet::new();

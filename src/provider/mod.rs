@@ -26,6 +26,7 @@ mod msteams;
 mod onesignal;
 mod other;
 mod overrides;
+mod pagerduty;
 mod postmark;
 mod push;
 mod resend;
@@ -44,6 +45,7 @@ mod webhook;
 
 use crate::model::channel::Channel;
 use crate::model::provider::{Provider, RequestForm};
+use crate::model::rendered_batch::Delivery;
 
 pub use effects::{Slip, slips};
 pub use email::{Attachment, DEFAULT_SENDER, Email};
@@ -56,7 +58,17 @@ pub use overrides::{over_headers, overrides};
 pub fn passes_data_on(provider: Provider) -> bool {
     let is_of_channel = |channel| provider.serves(channel);
     [Channel::Push, Channel::Inbox, Channel::Webhook].into_iter().any(is_of_channel)
-        || provider.row().form == RequestForm::Discord
+        || matches!(provider.row().form, RequestForm::Discord | RequestForm::PagerDuty)
+}
+
+/// What the author said in a message that the form of its provider cannot say, in words for the log.
+pub fn lost(it: Delivery<'_>) -> Option<String> {
+    let message = ProviderMessage {
+        content: it.content,
+        body: it.body,
+        ..ProviderMessage::blank(it.provider, it.channel, it.address)
+    };
+    (it.provider.row().form == RequestForm::MsTeams).then(|| msteams::lost(&message)).flatten()
 }
 
 /// What the recipient would see.

@@ -8,6 +8,9 @@ use crate::json::merge;
 use crate::model::content::TextRole;
 use crate::render::node::{self, Node, NodeText};
 
+/// What of a content's `raw` stands for the elements.
+const OWN_CARD: [&str; 3] = ["card", "adaptiveCard", "attachments"];
+
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let mut body = Vec::new();
     if let Some(title) = message.title() {
@@ -36,7 +39,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
         }
         body.push(item);
     }
-    let own = elements::raw_member(message, &["card", "adaptiveCard", "attachments"]);
+    let own = elements::raw_member(message, &OWN_CARD);
     if let Some(attachments @ Value::Array(_)) = own {
         return json!({ "type": "message", "summary": message.title().unwrap_or(message.text()), "attachments": attachments });
     }
@@ -55,9 +58,43 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     })
 }
 
+/// What the author said in the elements of a message that a card cannot say.
+pub fn lost(message: &ProviderMessage<'_>) -> Option<String> {
+    // Of the marks of Markdown, and of text styles.
+    let may_be_lost = |content: &str| content.contains(['`', '~', '|', '!', '#', '>', '-', '*', '_', '=']);
+    message.content.filter(|content| may_be_lost(content))?;
+    if elements::raw_member(message, &OWN_CARD).is_some() {
+        return None;
+    }
+    let mut lost: Vec<&str> = Vec::new();
+    for element in elements::read(message) {
+        let found = match &element {
+            Node::Text { content, style, italic, strikethrough, underline, .. } => {
+                let is_marked = *italic || *strikethrough || *underline;
+                let mut found = content.lost_in_cards(is_marked && *style == TextRole::Text);
+                if is_marked && *style != TextRole::Text {
+                    found.push("italic, struck and underlined headings and subtexts");
+                }
+                found
+            }
+            Node::Quote { content } => content.lost_in_cards(false),
+            Node::List { lines } => lines.iter().flat_map(|line| line.lost_in_cards(false)).collect(),
+            _ => Vec::new(),
+        };
+        for what in found {
+            if !lost.contains(&what) {
+                lost.push(what);
+            }
+        }
+    }
+    let told =
+        || format!("the cards of Microsoft Teams have no {}: what is so is plain text there", lost.join(", no "));
+    (!lost.is_empty()).then(told)
+}
+
 fn item(element: Node) -> Value {
     match element {
-        Node::Text { content, style, bold, italic, strikethrough } => {
+        Node::Text { content, style, bold, italic, strikethrough, underline } => {
             let words = content.card();
             match style {
                 TextRole::H1 => text(&words, json!({ "size": "ExtraLarge", "weight": "Bolder", "style": "heading" })),
@@ -65,12 +102,15 @@ fn item(element: Node) -> Value {
                 TextRole::H3 => text(&words, json!({ "size": "Medium", "weight": "Bolder", "style": "heading" })),
                 TextRole::Subtext => text(&words, json!({ "size": "Small", "isSubtle": true })),
                 // Only runs of text know more than weights, and no Markdown.
-                TextRole::Text if italic || strikethrough => {
+                TextRole::Text if italic || strikethrough || underline => {
                     let content = content.plain();
                     let mut run =
                         json!({ "type": "TextRun", "text": content, "italic": italic, "strikethrough": strikethrough });
                     if bold {
                         run["weight"] = "Bolder".into();
+                    }
+                    if underline {
+                        run["underline"] = true.into();
                     }
                     json!({ "type": "RichTextBlock", "inlines": [run] })
                 }

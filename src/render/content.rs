@@ -93,9 +93,10 @@ impl Compiled {
         for target in &targets {
             for locale in [None].into_iter().chain(mentioned.locales.iter().map(|name| Some(name.as_str()))) {
                 let (target, refs, is_shared) = (*target, &mentioned.refs, !mentioned.names_channels);
-                let has_markdown = mentioned.has_markdown;
+                let (has_markdown, has_pictures) = (mentioned.has_markdown, mentioned.has_pictures);
                 let precedence = Precedence::Rest;
-                let variant = Variant { content, path, target, precedence, locale, refs, is_shared, has_markdown };
+                let variant =
+                    Variant { content, path, target, precedence, locale, refs, is_shared, has_markdown, has_pictures };
                 let compiled = match &sugar_texts {
                     // Whose words are markup is told apart in chats only.
                     Some(texts) => {
@@ -171,6 +172,8 @@ struct Mentioned<'a> {
     /// Whether any is for some channels only.
     names_channels: bool,
     has_markdown: bool,
+    /// Whether any is a picture without words.
+    has_pictures: bool,
     locales: Vec<String>,
     refs: HashMap<&'a str, &'a Element>,
 }
@@ -180,7 +183,8 @@ impl<'a> Mentioned<'a> {
         let targets =
             Channel::NAMES.iter().map(|(_, channel)| RenderTarget { channel: *channel, provider: None }).collect();
         let (locales, refs) = (Vec::new(), HashMap::new());
-        let mut mentioned = Mentioned { targets, names_channels: false, has_markdown: false, locales, refs };
+        let mut mentioned =
+            Mentioned { targets, names_channels: false, has_markdown: false, has_pictures: false, locales, refs };
         mentioned.add(content.body.as_deref().into_iter().chain(content.elements.iter().flatten()));
         mentioned
     }
@@ -189,6 +193,7 @@ impl<'a> Mentioned<'a> {
         for element in elements {
             let is_channel = matches!(element.kind, ElementKind::Channel { .. });
             self.names_channels |= element.channels.is_some() || is_channel;
+            self.has_pictures |= matches!(element.kind, ElementKind::Image { href: None, alt: None, .. });
             self.has_markdown |= match &element.kind {
                 ElementKind::Text { words: Some(words), markdown, .. } => is_markdown(words, *markdown),
                 ElementKind::Quote { words, .. } => is_markdown(words, MarkdownUse::WhereMarked),
@@ -261,6 +266,8 @@ struct Variant<'a> {
     is_shared: bool,
     /// Whether any text is Markdown; without one all who are given the elements are given the same.
     has_markdown: bool,
+    /// Whether any element is a picture without words; without one a push message says the same as others.
+    has_pictures: bool,
 }
 
 /// The forms in which elements are written.
@@ -268,8 +275,12 @@ struct Variant<'a> {
 enum ElementForm {
     Subject,
     Body,
+    /// Of a push message, which carries its picture itself.
+    PushBody,
     Html,
-    Nodes { manner: NodesManner },
+    Nodes {
+        manner: NodesManner,
+    },
 }
 
 /// Whom nodes are for.
@@ -393,7 +404,9 @@ impl Variant<'_> {
     }
 
     fn compile(&self, kit: &mut Kit<'_>) -> Result<Option<MessageTexts>> {
-        let Some(body) = self.form(ElementForm::Body, kit)? else { return Ok(None) };
+        let is_push = self.target.channel == Channel::Push && self.has_pictures;
+        let form = if is_push { ElementForm::PushBody } else { ElementForm::Body };
+        let Some(body) = self.form(form, kit)? else { return Ok(None) };
         let subject = self.form(ElementForm::Subject, kit)?;
         let content = match self.target.channel {
             Channel::Sms => None,
@@ -427,7 +440,7 @@ impl Variant<'_> {
 
     fn compile_form(&self, form: ElementForm, kit: &mut Kit<'_>) -> Result<Option<CompiledText>> {
         let context = match form {
-            ElementForm::Subject | ElementForm::Body => OutputContext::Plain,
+            ElementForm::Subject | ElementForm::Body | ElementForm::PushBody => OutputContext::Plain,
             ElementForm::Html => OutputContext::Html,
             ElementForm::Nodes { manner: NodesManner::Chat } => OutputContext::Chat,
             ElementForm::Nodes { .. } => OutputContext::Json,
@@ -436,7 +449,7 @@ impl Variant<'_> {
         let raw = meant.into_iter().find_map(|element| Some((element, raw_of(element, self.locale)?)));
         let mut builder = self.builder(kit, context);
         let is_something = match form {
-            ElementForm::Body => {
+            ElementForm::Body | ElementForm::PushBody => {
                 builder.separated("\n\n", |it| it.elements(self.all(), plain::write))?;
                 builder.has_found() || self.elements().is_empty()
             }

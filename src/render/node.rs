@@ -47,7 +47,7 @@ pub const PLAIN: &str = "plain";
 
 /// A node that was read again.
 pub enum Node {
-    Text { content: NodeText, style: TextRole, bold: bool, italic: bool, strikethrough: bool },
+    Text { content: NodeText, style: TextRole, bold: bool, italic: bool, strikethrough: bool, underline: bool },
     Action { content: String, href: String, action_id: Option<String>, is_link: bool },
     Image { src: String, alt_text: String, href: Option<String> },
     Divider,
@@ -115,6 +115,19 @@ impl NodeText {
             TextForm::Markdown => markdown::for_cards(&self.markdown()),
             _ => self.markdown(),
         }
+    }
+
+    /// What the author's Markdown says that a card cannot, in a run of text or elsewhere.
+    pub fn lost_in_cards(&self, is_run: bool) -> Vec<&'static str> {
+        if self.form != TextForm::Markdown {
+            return Vec::new();
+        }
+        let source = self.markdown();
+        let mut lost = markdown::lost_in_cards(&source);
+        if is_run && markdown::has_emphasis_or_links(&source) {
+            lost.push("emphasis and links in a text that is italic or struck");
+        }
+        lost
     }
 
     /// As Markdown, in which data are text.
@@ -197,6 +210,7 @@ impl Node {
                 bold: is(BOLD),
                 italic: is(ITALIC),
                 strikethrough: is(STRIKETHROUGH),
+                underline: is(UNDERLINE),
             },
             NodeType::Action => Node::Action {
                 content: owned(CONTENT).or_else(|| owned(HREF))?,

@@ -27,7 +27,7 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// At the start. The clock may have been set back since the last one: nobody knows by how much, but no message
+    /// At the start. The clock may have been set back since the last one: by how much is not known, but no message
     /// waits for longer from now on than it should have all in all.
     pub fn new(store: &Store) -> Self {
         let (set_backs, set_back_millis) = store.take_set_backs();

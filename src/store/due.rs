@@ -1,5 +1,5 @@
 //! What an environment has yet to do: its jobs that are being processed, messages and events whose time has come, and when
-//! the next one's comes. Those who wait until it has come to rest ask this, and whoever moves the clock.
+//! the next one's comes. The waits until it has come to rest ask this, and the thread that moves the clock.
 
 use rusqlite::params;
 

@@ -194,7 +194,7 @@ const PIECE_TIME: Duration = Duration::from_millis(10);
 /// And has so many numbers at most.
 const PIECE_NUMBERS: i64 = 4 * 1024;
 
-/// Has the index learn a piece of what it does not know yet of environments in which somebody searches. False if there is
+/// Has the index learn a piece of what it does not know yet of environments in which clients search. False if there is
 /// nothing more to learn, or no room for it.
 pub fn learn(db: &Db<'_>, index: &TextIndex) -> Result<bool> {
     if index.is_full() {

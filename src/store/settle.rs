@@ -84,7 +84,7 @@ pub fn end(tx: &mut Tx<'_>, due: &DueEnding) -> Result<()> {
         position if message::set_further_verdict(tx, due.number, position, &due.verdict)? => message.stored.status,
         _ => return Ok(()),
     };
-    // Of a further delivery the event has the message's own status: nobody is told of anything new, and all look again.
+    // Of a further delivery the event has the message's own status: no follower is told of anything new, and all look again.
     tell_beginning(tx, &place, &message)?;
     message::add_event(tx, due.number, status)
 }

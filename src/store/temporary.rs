@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::engine::file;
 use crate::error::{Error, Result, shown_up_to};
 
-/// In each such folder. Nobody else's has it, whatever its name.
+/// In each such folder. No file of another program has it, whatever its name.
 const MARK: &str = "thrown-away-by-bulkd";
 const DATABASE: &str = "bulkd.db";
 /// How the names of such folders begin.

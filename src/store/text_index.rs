@@ -16,7 +16,7 @@ use crate::model::fold::folded;
 
 /// What all signatures may take. What is beyond that is looked through.
 const ALL_BYTES: usize = 256 * 1024 * 1024;
-/// After so long without a search, nobody is expected to search.
+/// After so long without a search, none is expected.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Numbers in a block, which is replaced as a whole.
 const BLOCK: i64 = 1024;
@@ -38,7 +38,7 @@ struct Shared {
     bell: Bell,
 }
 
-/// An environment in which somebody searches.
+/// An environment in which clients search.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct Followed {
     /// The last number that was looked at.
@@ -146,7 +146,7 @@ impl TextIndex {
         self.0.bytes.load(Ordering::Relaxed) >= ALL_BYTES
     }
 
-    /// Somebody searches in an environment.
+    /// A client searches in an environment.
     pub(in crate::store) fn follow(&self, environment: EnvironmentRow) {
         let searched_at = Instant::now();
         self.followed().entry(environment).or_insert(Followed { looked: 0, searched_at }).searched_at = searched_at;
@@ -165,7 +165,7 @@ impl TextIndex {
         self.followed().values().any(|it| it.searched_at.elapsed() < PATIENCE)
     }
 
-    /// Those in which somebody searches, the latest first, without those in which nobody did for a while.
+    /// Those in which clients search, the latest first, without those in which none did for a while.
     pub(in crate::store) fn list_followed(&self) -> Vec<(EnvironmentRow, Followed)> {
         let mut followed = self.followed();
         followed.retain(|_, it| it.searched_at.elapsed() < PATIENCE);

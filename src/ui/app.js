@@ -1,4 +1,4 @@
-// The shell: what the address names is shown, keys are handled, and the environment is chosen.
+// The shell: what the address names is shown, keys are handled, and environments chosen.
 
 import { access, get, onRefused, part, queryOf, rememberedKey, useKey } from './api.js';
 import { $, attempt, empty, fill, h, icon, on, options, paced, pairs, toast, ago, counted } from './dom.js';

@@ -43,7 +43,7 @@ const GRACE_MILLIS: i64 = 2_000;
 /// one that no others wait for.
 const HIGH_COST: Duration = Duration::from_millis(5);
 const HIGH_COST_EACH: Duration = Duration::from_micros(20);
-/// After so long without a new message, a look costs nobody anything.
+/// After so long without a new message, a look holds up no other work.
 const QUIET: Duration = Duration::from_millis(20);
 
 /// All requests that wait.

@@ -16,7 +16,7 @@ use bulkd::model::message_status::{MessageStatus, Reason};
 use bulkd::model::provider::Provider;
 use bulkd::provider::About;
 use bulkd::render::helpers::helpers;
-use bulkd::template::{Form, Helper};
+use bulkd::template::{Form, Helper, ParsedCondition};
 use clap::{Arg, ArgAction, CommandFactory};
 
 fn top() -> &'static Path {
@@ -47,6 +47,23 @@ fn check_part(path: &str, name: &str, expected: &str) {
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let changed = text.replace(&format!("{open}{found}{close}"), &format!("{open}{expected}{close}"));
     fs::write(top().join(path), changed).unwrap();
+}
+
+#[test]
+fn the_conditions_that_the_documents_refuse_are_refused() {
+    let mut count = 0;
+    for path in ["docs/differences.md", "docs/templates.md"] {
+        let text = read(path);
+        for sentence in text.split("Refused are ").skip(1) {
+            let (expressions, _) = sentence.split_once("`.").unwrap_or_else(|| panic!("{path}: where do they end?"));
+            for expression in format!("{expressions}`").split('`').skip(1).step_by(2) {
+                let parsed = ParsedCondition::parse(expression);
+                assert!(parsed.is_err(), "{path}: {expression} is taken");
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 20, "{count}");
 }
 
 /// The rows of all tables in a text, cell by cell, without their heads.

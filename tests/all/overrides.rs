@@ -124,7 +124,8 @@ fn each_member_that_is_documented_stands_where_the_provider_reads_it() {
         ("slack", json!({ "body": { "response_type": "ephemeral" } }), "/response_type", json!("ephemeral")),
         ("stream-chat", json!({ "body": { "skip_push": true } }), "/skip_push", json!(true)),
         ("intercom", json!({ "body": { "from": { "id": "1" } } }), "/from/id", json!("1")),
-        ("pagerduty", json!({ "body": { "payload": { "source": "x" } } }), "/payload/source", json!("x")),
+        ("pagerduty", json!({ "body": { "payload": { "source": "x" } } }), "/body/payload/source", json!("x")),
+        ("pagerduty", json!({ "config": { "severity": "error" } }), "/body/payload/severity", json!("error")),
         ("opsgenie", json!({ "body": { "message": "x" } }), "/message", json!("x")),
         ("opsgenie", json!({ "headers": { "X-Kind": "x" } }), "/headers/X-Kind", json!("x")),
         ("webhook", json!({ "url": "https://other.example" }), "/url", json!("https://other.example")),
@@ -184,6 +185,66 @@ fn each_member_for_a_channel_stands_where_its_providers_read_it() {
         let older = request(&customer, provider, ("override", json!({ "channel": { "email": email, "push": push } })));
         assert_eq!(older.pointer(place), Some(&expected), "{provider}: {older}");
     }
+}
+
+#[test]
+fn overrides_of_providers_with_the_generic_form_have_an_effect_or_are_told() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let profile: Value = serde_json::from_str(PROFILE).unwrap();
+    for (provider, over, told) in [
+        ("magicbell", json!({ "body": { "action_url": "https://x.y" } }), ""),
+        ("magicbell", json!({ "title": "N", "data": { "k": "v" }, "config": { "apiKey": "k" } }), "config.apiKey"),
+        ("magicbell", json!({ "category": "new" }), "category"),
+        ("sinch", json!({ "body": { "from": "1" }, "config": { "from": "2" } }), "config.from"),
+        ("sinch", json!({ "config": { "servicePlanId": "s", "from": "2" } }), "config.servicePlanId"),
+        ("sinch", json!({ "to": "+15550000000", "title": "T" }), "title"),
+        ("messagemedia", json!({ "from": "1", "media": ["x"] }), "media[0]"),
+        ("mailersend", json!({ "cc": "c@example.com", "tags": ["x"] }), "tags[0]"),
+        ("opsgenie", json!({ "priority": "P1", "headers": { "X": "1" } }), "priority"),
+        ("stream-chat", json!({ "url": "https://x.y", "skip_push": true }), "skip_push"),
+        ("whatsapp", json!({ "from": "1" }), "from"),
+        ("beamer", json!({ "icon": "bell", "colour": "red" }), "colour"),
+        ("pagerduty", json!({ "body": { "payload": { "severity": "bad" } } }), "body.payload.severity"),
+        ("pagerduty", json!({ "severity": "error" }), "severity"),
+    ] {
+        let before = daemon.stderr().len();
+        let message = json!({
+            "to": profile, "content": { "title": "T", "body": "B" },
+            "routing": { "method": "single", "channels": [provider] },
+            "providers": { provider: { "override": over } },
+        });
+        customer.post("/send", &json!({ "message": message })).ok(202);
+        let name = format!("end{before}");
+        customer.get(&format!("/messages?{name}=1")).ok(200);
+        daemon.logs(&name);
+        let log = daemon.stderr()[before..].to_owned();
+        let path = format!("message.providers.{provider}.override.{told} ");
+        let count = log.matches(".override.").count();
+        match told {
+            "" => assert_eq!(count, 0, "{provider}: {log}"),
+            _ => assert!(log.contains(&path) && count == 1, "{path} of {provider} {over}: {log}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_recipient_says_of_pagerduty_reaches_the_request_of_a_send() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let message = json!({
+        "to": { "pagerduty": { "routing_key": "k", "event_action": "acknowledge", "severity": "warning", "source": "api" } },
+        "content": { "title": "Slow", "body": "It is slow" },
+    });
+    customer.post("/send", &json!({ "message": message })).ok(202);
+    let row = customer.outbox("").pop().unwrap();
+    assert_eq!((&row["provider"], &row["status"]), (&json!("pagerduty"), &json!("SENT")), "{row}");
+    let body = &row["request"]["body"];
+    assert_eq!((&body["routing_key"], &body["event_action"]), (&json!("k"), &json!("acknowledge")), "{body}");
+    assert_eq!(
+        body["payload"],
+        json!({ "summary": "Slow", "source": "api", "severity": "warning", "custom_details": { "body": "It is slow" } })
+    );
 }
 
 #[test]

@@ -65,8 +65,9 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
     let dividers: Vec<Value> = (0..51).map(|_| json!({ "type": "divider" })).collect();
     let cases = [
         ("sendgrid", json!({ "body": "b" }), json!({}), "400: The subject is required."),
-        ("resend", json!({ "body": "b" }), json!({}), "422: Missing `subject` field."),
-        ("sparkpost", json!({ "body": "b" }), json!({}), "1400: required field is missing: content.subject"),
+        ("resend", json!({ "body": "b" }), json!({}), "422: missing_required_field: Missing `subject` field."),
+        ("sparkpost", json!({ "body": "b" }), json!({}), "422: 1400: required field is missing: content.subject"),
+        ("sparkpost", text("b"), json!({ "subject": "" }), "422: 1400: required field is missing: content.subject"),
         ("sendgrid", text("b"), json!({ "cc": "Ada <ADA@example.com>" }), "should be unique between to, cc, and bcc"),
         ("sendgrid", text("b"), json!({ "cc": "nobody" }), "'nobody' is not an e-mail address"),
         ("postmark", text("b"), json!({ "attachments": [{ "filename": "f", "data": "*" }] }), "'f' is no base64"),
@@ -192,6 +193,12 @@ fn a_provider_refuses_what_it_would_refuse_in_its_own_words() {
             "components[0].components[0].label: Must be 80",
         ),
         (
+            "discord",
+            text("b"),
+            json!({ "body": { "components": [{ "type": 1, "components": [{ "type": 2, "url": "acme" }] }] } }),
+            "components[0].components[0].url: Not a well formed URL.",
+        ),
+        (
             "msteams",
             attached(json!([{ "content": {} }])),
             json!({}),
@@ -257,6 +264,26 @@ fn what_is_within_the_limits_is_taken() {
     });
     for (provider, count) in cases {
         let (_, record) = sent(&customer, by(provider, text(count), json!({})), profile.clone());
+        assert_eq!(record["status"], "SENT", "{provider}: {record}");
+    }
+}
+
+#[test]
+fn an_email_without_a_subject_is_taken_where_its_provider_takes_it() {
+    let daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    let template = json!({ "body": { "template": { "id": "t" } } });
+    let stored = json!({ "body": { "content": { "template_id": "t" } } });
+    for (provider, overriding) in [
+        ("resend", template),
+        ("resend", json!({ "subject": "S" })),
+        ("sparkpost", stored),
+        ("mailgun", json!({})),
+        ("postmark", json!({})),
+        ("mandrill", json!({})),
+    ] {
+        let profile = json!({ "email": "ada@example.com" });
+        let (_, record) = sent(&customer, by(provider, json!({ "body": "b" }), overriding), profile);
         assert_eq!(record["status"], "SENT", "{provider}: {record}");
     }
 }

@@ -534,3 +534,48 @@ fn lesser_buttons_have_an_outline_or_an_underline() {
         assert!(inbox.to_string().contains(style), "{inbox}");
     }
 }
+
+#[test]
+fn the_log_tells_once_a_job_what_a_card_of_teams_cannot_say() {
+    let daemon = Binary::start(&["--listen", ":0", "--ephemeral"]);
+    let customer = daemon.customer("acme");
+    let job = |elements: Value, profile: Value| {
+        let job_id = customer.create(json!({ "content": { "version": "2022-01-01", "elements": elements } }));
+        let user = |i: usize| json!({ "recipient": format!("{i}"), "profile": profile, "data": { "x": "~~a~~ `b`" } });
+        customer.ingest(&job_id, (0..30).map(user).collect());
+        customer.run_to_the_end(&job_id);
+        job_id
+    };
+    let teams = json!({ "ms_teams": { "conversation_id": "c" } });
+    let text = |words: &str| json!({ "type": "text", "content": words });
+    for (elements, lost) in [
+        (json!([text("| a | b |\n|---|---|\n| 1 | 2 |")]), "tables"),
+        (json!([text("Run `make` and ~~wait~~")]), "code, no strikethrough in Markdown"),
+        (
+            json!([{ "type": "text", "content": "**a** [b](https://x.y)", "italic": true }]),
+            "emphasis and links in a text",
+        ),
+        (
+            json!([{ "type": "text", "content": "a", "text_style": "h1", "underline": true }]),
+            "italic, struck and underlined",
+        ),
+    ] {
+        let job_id = job(elements, teams.clone());
+        let told = format!("job {job_id}: the cards of Microsoft Teams have no {lost}");
+        daemon.logs(&told);
+        assert_eq!(daemon.stderr().matches(&told).count(), 1);
+    }
+    // Data have no marks, and by other ways nothing is lost.
+    job(json!([text("**Hi** {{x}}")]), teams);
+    job(json!([text("Run `make`")]), json!({ "email": "ada@example.com" }));
+    customer.get("/messages?end=1").ok(200);
+    daemon.logs("end");
+    assert_eq!(daemon.stderr().matches("the cards of Microsoft Teams").count(), 4, "{}", daemon.stderr());
+    let raw = json!({ "card": "{\"type\":\"AdaptiveCard\",{{#if x}}\"version\":\"1.4\"{{/if}} }" });
+    let message = json!({
+        "to": { "ms_teams": { "conversation_id": "c" } },
+        "content": { "version": "2022-01-01", "elements": [{ "type": "channel", "channel": "msteams", "raw": raw }] },
+    });
+    customer.post("/send", &json!({ "message": message })).ok(202);
+    daemon.logs("elements[0].raw.card is a text that is JSON only when its tags are rendered");
+}

@@ -11,17 +11,15 @@ use super::super::markdown::{self, MarkdownForm};
 use super::super::mjml::{self, MjmlTemplate};
 use super::super::target::{Precedence, RenderTarget};
 use super::super::text::{CompiledText, TextCompiler};
+use super::conditions::{resolve, test_of};
+use super::edges::{self, BoxEnd, ColumnsLook};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::content::{
-    Condition, ConditionGroup, ConditionOperator, Element, ElementKind, LocalizedText, Look, LookValue, MarkdownUse,
-    TextStyle,
+    Condition, ConditionGroup, Element, ElementKind, LocalizedText, Look, LookValue, MarkdownUse, TextStyle,
 };
 use crate::model::provider::Provider;
-use crate::template::{
-    CompileError, Compiler, ConditionTest, Constant, Jump, ParsedCondition, ParsedText, TextPath, parse_path,
-    resolve_at_top,
-};
+use crate::template::{CompileError, Compiler, Jump, ParsedCondition, ParsedText, TextPath, parse_path};
 
 /// Writes one element in some form.
 pub type WriteElement = fn(&mut Builder<'_>, &Element) -> Result<()>;
@@ -44,17 +42,8 @@ pub struct Builder<'b> {
     found: bool,
     subject: bool,
     columns: ColumnsLook,
-    /// Whether what is written now ends a box, whose own edge stands below it.
-    ends_box: bool,
-}
-
-/// What the columns that stand beside each other here have in common.
-pub struct ColumnsLook {
-    /// Which part of the width they have among them.
-    pub share: f64,
-    pub alignment: String,
-    /// Whether each of them ends a box.
-    pub ends_box: bool,
+    /// Whether what is written now ends a box.
+    box_end: BoxEnd,
 }
 
 /// A list of things with something between them.
@@ -76,8 +65,8 @@ impl<'b> Builder<'b> {
         context: OutputContext,
     ) -> Self {
         let (earlier, lists, found, subject) = (HashMap::new(), Vec::new(), false, false);
-        let columns = ColumnsLook { share: 1.0, alignment: "top".to_owned(), ends_box: false };
-        let ends_box = false;
+        let box_end = BoxEnd::Inside;
+        let columns = ColumnsLook { share: 1.0, alignment: "top".to_owned(), end: box_end };
         Builder {
             writer,
             path,
@@ -91,7 +80,7 @@ impl<'b> Builder<'b> {
             found,
             subject,
             columns,
-            ends_box,
+            box_end,
         }
     }
 
@@ -124,27 +113,32 @@ impl<'b> Builder<'b> {
 
     /// Begins columns, and gives those around them for [`Builder::leave_columns`].
     pub fn enter_columns(&mut self, share: f64, alignment: String) -> ColumnsLook {
-        std::mem::replace(&mut self.columns, ColumnsLook { share, alignment, ends_box: self.ends_box })
+        std::mem::replace(&mut self.columns, ColumnsLook { share, alignment, end: self.box_end })
     }
 
     pub fn leave_columns(&mut self, outer: ColumnsLook) {
         self.columns = outer;
     }
 
-    /// What stands below a block: nothing at the end of a box.
-    pub fn margin(&self) -> &'static str {
-        if self.ends_box { "margin:0" } else { "margin:0 0 16px" }
+    /// The margin of a block, with nothing below it at the end of a box.
+    pub fn margin(&self) -> String {
+        format!("margin:{}", self.below("16px"))
     }
 
-    pub fn ends_box(&self) -> bool {
-        self.ends_box
+    /// The same of something with so much below it.
+    pub fn below(&self, pixels: &str) -> String {
+        self.box_end.below(pixels)
     }
 
-    /// Writes something that stands in a box, or that does not, up to its end.
-    pub fn in_box(&mut self, ends_box: bool, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        let outer = std::mem::replace(&mut self.ends_box, ends_box);
+    pub fn box_end(&self) -> BoxEnd {
+        self.box_end
+    }
+
+    /// Writes something that ends a box, or that does not.
+    pub fn in_box(&mut self, end: BoxEnd, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let outer = std::mem::replace(&mut self.box_end, end);
         let written = write(self);
-        self.ends_box = outer;
+        self.box_end = outer;
         written
     }
 
@@ -174,11 +168,19 @@ impl<'b> Builder<'b> {
             is_shown && self.is_meant(element) && !self.is_nothing(element)
         };
         let last = elements.iter().rposition(|element| shows(element));
-        let ends_box = self.ends_box;
+        let outer = self.box_end;
+        let may_be_missing = |i: usize| elements.get(i).is_some_and(|element| !self.shows_surely(element));
+        let is_decided_later = outer == BoxEnd::Ends && last.is_some_and(may_be_missing);
+        if is_decided_later {
+            self.writer.compiler.begin();
+        }
         for (i, element) in elements.into_iter().enumerate() {
             let meant = self.is_meant(element);
-            // Of what comes more than once only the last one would end it.
-            self.ends_box = ends_box && last == Some(i) && element.repeat.is_none();
+            self.box_end = match outer {
+                _ if is_decided_later => BoxEnd::Undecided,
+                BoxEnd::Ends if last != Some(i) => BoxEnd::Inside,
+                outer => outer,
+            };
             if meant {
                 // A title alone says nothing on a channel.
                 let is_lead_title = element.path.is_empty() && matches!(element.kind, ElementKind::Meta { .. });
@@ -189,8 +191,27 @@ impl<'b> Builder<'b> {
                 self.mark_of(name);
             }
         }
-        self.ends_box = ends_box;
+        self.box_end = outer;
+        if is_decided_later {
+            self.writer.compiler.finish_with(edges::settle);
+        }
         Ok(())
+    }
+
+    /// Whether an element writes one block, or some that end with one, whatever the data are.
+    fn shows_surely(&self, element: &Element) -> bool {
+        let is_alone = element.condition.is_none() && element.repeat.is_none();
+        is_alone
+            && match &element.kind {
+                ElementKind::Group { .. } | ElementKind::Channel { .. } | ElementKind::Column { .. } => {
+                    let children = self.children(element);
+                    children
+                        .iter()
+                        .any(|child| self.is_meant(child) && !self.is_nothing(child) && self.shows_surely(child))
+                }
+                ElementKind::Other { words: None, .. } | ElementKind::Meta { .. } | ElementKind::Hidden => false,
+                _ => true,
+            }
     }
 
     /// Whether an element has nothing of what it is there to show.
@@ -335,6 +356,19 @@ impl<'b> Builder<'b> {
     pub fn source(&mut self, source: &str, context: OutputContext, element: &Element, field: &str) -> Result<()> {
         self.texts_at(element, Cow::Owned(field.to_owned()));
         let written = self.writer.text(source, context);
+        written.map_err(|problem| self.refused(element, field, problem.to_string()))
+    }
+
+    /// The same of an address, blank if data make it one that would run.
+    pub fn source_address(
+        &mut self,
+        source: &str,
+        context: OutputContext,
+        element: &Element,
+        field: &str,
+    ) -> Result<()> {
+        self.texts_at(element, Cow::Owned(field.to_owned()));
+        let written = self.writer.address(source, context);
         written.map_err(|problem| self.refused(element, field, problem.to_string()))
     }
 
@@ -548,59 +582,4 @@ pub fn has_marks(words: &str) -> bool {
 /// Whether readers of elements on a channel are given Markdown as it is.
 pub fn keeps_markdown(channel: Channel) -> bool {
     matches!(channel, Channel::DirectMessage | Channel::Webhook)
-}
-
-fn test_of(operator: ConditionOperator) -> ConditionTest {
-    match operator {
-        ConditionOperator::Equals => ConditionTest::Equals,
-        ConditionOperator::NotEquals => ConditionTest::NotEquals,
-        ConditionOperator::GreaterThan => ConditionTest::GreaterThan,
-        ConditionOperator::LessThan => ConditionTest::LessThan,
-        ConditionOperator::GreaterThanOrEquals => ConditionTest::GreaterThanOrEquals,
-        ConditionOperator::LessThanOrEquals => ConditionTest::LessThanOrEquals,
-        ConditionOperator::Contains => ConditionTest::Contains,
-        ConditionOperator::NotContains => ConditionTest::NotContains,
-        ConditionOperator::IsEmpty => ConditionTest::IsEmpty,
-        ConditionOperator::IsNotEmpty => ConditionTest::IsNotEmpty,
-    }
-}
-
-/// Pushes what a name in a condition stands for.
-fn resolve(
-    compiler: &mut Compiler<'_>,
-    path: &[String],
-    refs: &HashMap<&str, &Element>,
-    earlier: &HashMap<String, u32>,
-) -> std::result::Result<(), CompileError> {
-    let [root, name, property] = path else { return resolve_at_top(compiler, path) };
-    if root != "refs" {
-        return resolve_at_top(compiler, path);
-    }
-    let Some(element) = refs.get(name.as_str()) else {
-        return Err(CompileError::Other(format!("no element has the ref '{name}'")));
-    };
-    match (property.as_str(), element.properties.get(property)) {
-        ("visible", _) => match earlier.get(name) {
-            Some(mark) => compiler.push_mark(*mark),
-            None => compiler.push_constant(Constant::Bool(false)),
-        },
-        (_, Some(serde_json::Value::String(text))) if text.contains("{{") => {
-            compiler.push_answer(&ParsedText::parse(text)?)?;
-        }
-        (_, value) => compiler.push_constant(constant(value)),
-    }
-    Ok(())
-}
-
-/// A property of an element as a value of a condition.
-fn constant(value: Option<&serde_json::Value>) -> Constant {
-    match value {
-        Some(serde_json::Value::String(text)) => Constant::Text(text.clone()),
-        Some(serde_json::Value::Number(number)) => Constant::Number(number.as_f64().unwrap_or(f64::NAN)),
-        Some(serde_json::Value::Bool(flag)) => Constant::Bool(*flag),
-        Some(serde_json::Value::Null) => Constant::Null,
-        // A list or object of the author's is something.
-        Some(_) => Constant::Bool(true),
-        None => Constant::Undefined,
-    }
 }

@@ -362,13 +362,21 @@ impl RawWriter<'_, '_> {
             self.builder.markup("]");
         } else if let Some(text) = Quoted::of(json).and_then(|text| text.unescaped()) {
             self.builder.markup("\"");
-            self.builder.source(&text, context, self.element, field)?;
+            match is_address(within) {
+                true => self.builder.source_address(&text, context, self.element, field)?,
+                false => self.builder.source(&text, context, self.element, field)?,
+            }
             self.builder.markup("\"");
         } else {
             self.builder.markup(json);
         }
         Ok(())
     }
+}
+
+/// Whether what stands under a name leads somewhere, or is loaded from there.
+fn is_address(name: &str) -> bool {
+    matches!(name, "href" | "src" | "uri") || name == "url" || name.ends_with("_url") || name.ends_with("Url")
 }
 
 fn begin(builder: &mut Builder<'_>, node: NodeType) {

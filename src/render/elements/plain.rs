@@ -34,6 +34,12 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
         }
         // A push message carries its picture itself.
         ElementKind::Image { href: None, alt: None, .. } if builder.target().channel == Channel::Push => Ok(()),
+        // One that is for the eye alone says nothing.
+        ElementKind::Image { href, alt: Some(alt), .. }
+            if !builder.has(alt) && !href.as_ref().is_some_and(|href| builder.has(href)) =>
+        {
+            Ok(())
+        }
         ElementKind::Image { src, href, alt, .. } => {
             builder.next();
             match (alt, href.as_ref().filter(|href| builder.has(href))) {
@@ -147,9 +153,7 @@ pub fn inline(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             Ok(())
         }
         ElementKind::Link { words, .. } | ElementKind::Action { words, .. } => label(builder, element, words),
-        ElementKind::Image { src, href: None, alt: None, .. } if builder.target().channel != Channel::Push => {
-            builder.words(src, element)
-        }
+        ElementKind::Image { src, href: None, alt: None, .. } => builder.words(src, element),
         ElementKind::Image { href, alt, .. } => image(builder, element, alt.as_ref(), href.as_ref()),
         ElementKind::Html { words } => builder.stripped(words, element),
         ElementKind::Meta { .. } | ElementKind::Hidden | ElementKind::Divider => Ok(()),

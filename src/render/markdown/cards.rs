@@ -1,8 +1,11 @@
 //! The Markdown of Adaptive Cards: emphasis, links and lists. What else there is in the author's becomes one of them.
 
-use super::super::chat;
+use pulldown_cmark::{Event, Parser, Tag};
 
-/// Headings as bold lines, quotes and tables as plain ones, pictures as links, code as text.
+use super::super::chat;
+use super::piece::OPTIONS;
+
+/// Headings as bold lines, quotes and tables as plain ones, pictures as links, code as text, and struck words as others.
 pub fn for_cards(source: &str) -> String {
     let (mut lines, mut is_code) = (Vec::new(), false);
     let all: Vec<&str> = source.lines().collect();
@@ -21,6 +24,9 @@ pub fn for_cards(source: &str) -> String {
             quoted = rest.trim_start();
         }
         let line = if inside.starts_with('>') { quoted } else { line };
+        // Data have backslashes between theirs.
+        let struck = line.replace("~~", "");
+        let line = if line.contains("~~") && !line.contains('`') { &struck } else { line };
         let is_row = |line: &str| line.trim_start().starts_with('|');
         let trimmed = line.trim();
         let is_rule = trimmed.len() >= 3 && ['-', '=', '*', '_'].iter().any(|mark| trimmed.chars().all(|c| c == *mark));
@@ -52,6 +58,31 @@ pub fn for_cards(source: &str) -> String {
     pictures_as_links(&lines.join("\n"))
 }
 
+/// What Markdown says beyond the words that a card cannot.
+pub fn lost_in_cards(source: &str) -> Vec<&'static str> {
+    let lost = |event: Event<'_>| {
+        Some(match event {
+            Event::Code(_) | Event::Start(Tag::CodeBlock(_)) => "code",
+            Event::Rule => "lines across",
+            Event::Start(Tag::Table(_)) => "tables",
+            Event::Start(Tag::Strikethrough) => "strikethrough in Markdown",
+            Event::Start(Tag::BlockQuote(_)) => "quotes in Markdown",
+            Event::Start(Tag::Heading { .. }) => "headings in Markdown",
+            Event::Start(Tag::Image { .. }) => "pictures in Markdown",
+            _ => return None,
+        })
+    };
+    Parser::new_ext(source, OPTIONS).filter_map(lost).collect()
+}
+
+/// Whether Markdown has emphasis or links, which a run of text in a card has not.
+pub fn has_emphasis_or_links(source: &str) -> bool {
+    let is_one = |event: Event<'_>| {
+        matches!(event, Event::Start(Tag::Strong | Tag::Emphasis | Tag::Link { .. } | Tag::Strikethrough))
+    };
+    Parser::new_ext(source, OPTIONS).any(is_one)
+}
+
 fn heading(line: &str) -> Option<&str> {
     let hashes = line.bytes().take_while(|b| *b == b'#').count();
     let words = line.get(hashes..).filter(|_| (1..=6).contains(&hashes))?.strip_prefix(' ')?;
@@ -60,7 +91,7 @@ fn heading(line: &str) -> Option<&str> {
 }
 
 /// Whether a line is the one below the head of a table.
-fn is_separator(line: &str) -> bool {
+pub fn is_separator(line: &str) -> bool {
     line.contains('|') && line.contains("--") && line.chars().all(|c| "|-: ".contains(c))
 }
 
@@ -98,6 +129,7 @@ mod tests {
                 "[i](https://x.y/a.png) [https://x.y/b.png](https://x.y/b.png)",
             ),
             ("```js\na*b\n```\nc", "a\\*b\nc"),
+            ("~~no~~ \\~\\~x `~~`\n~~no~~ **yes**", "~~no~~ \\~\\~x `~~`\nno **yes**"),
         ] {
             assert_eq!(for_cards(source), expected, "{source}");
         }

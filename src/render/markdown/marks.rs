@@ -108,7 +108,14 @@ fn has_more(words: &str) -> bool {
                 && !inside.starts_with(['@', '!', '#'])
         })
     };
-    words.contains("](") || is_autolink() || words.lines().any(begins_block)
+    words.contains("](") || is_autolink() || words.lines().any(begins_block) || has_table(words)
+}
+
+/// Whether a line of cells stands above one of dashes.
+fn has_table(words: &str) -> bool {
+    let below = words.lines().skip(1);
+    words.contains('|')
+        && words.lines().zip(below).any(|(head, line)| head.contains('|') && super::cards::is_separator(line.trim()))
 }
 
 /// Whether a line begins a heading, quote, list or rule.
@@ -137,6 +144,7 @@ mod tests {
     fn only_words_with_marks_are_markdown() {
         for text in [
             "**b**",
+            "| a | b |\n|---|---|\n| 1 | 2 |",
             "*i*",
             "see [x](y)",
             "- a",

@@ -17,7 +17,7 @@ use super::escape::{OutputContext, blank_script, is_scheme_open};
 use crate::model::content::is_script;
 use crate::template::{Compiler, Rewrite, TextPart};
 
-pub use cards::for_cards;
+pub use cards::{for_cards, has_emphasis_or_links, lost_in_cards};
 pub use marks::{emphasis, is_emphasized, is_marked, is_slack_markup};
 use piece::MarkdownPiece;
 pub use underlines::{underlines, without_underlines};

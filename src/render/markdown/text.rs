@@ -24,8 +24,10 @@ pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_
         was_quoted: false,
         lists: Vec::new(),
         link: None,
+        spoken: 0,
     };
-    let mut picture = None;
+    // Each with what was said before it, and whether it is a link.
+    let mut pictures: Vec<(String, usize, bool)> = Vec::new();
     let mut code: Option<String> = None;
     let mut is_first_cell = true;
     // Words in one piece: what stands beside a mark tells whether it is one.
@@ -86,9 +88,12 @@ pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_
                 }
                 Tag::Link { dest_url, .. } => text.begin_link(&dest_url),
                 // Slack shows no picture in a text, but leads to it.
-                Tag::Image { dest_url, .. } if slack && text.link.is_none() && leads_somewhere(&dest_url) => {
-                    text.begin_link(&dest_url);
-                    picture = Some(dest_url);
+                Tag::Image { dest_url, .. } => {
+                    let is_link = slack && text.link.is_none() && leads_somewhere(&dest_url);
+                    if is_link {
+                        text.begin_link(&dest_url);
+                    }
+                    pictures.push((dest_url.into_string(), text.spoken, is_link));
                 }
                 tag => text.mark(slack_mark(&tag.to_end())),
             },
@@ -103,13 +108,16 @@ pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_
                 TagEnd::BlockQuote(_) => text.quotes -= 1,
                 TagEnd::List(_) => drop(text.lists.pop()),
                 TagEnd::Link => text.end_link(),
-                TagEnd::Image if picture.is_some() => {
-                    let is_without_words = text.link.as_ref().is_some_and(|(_, words)| words.is_empty());
-                    if let Some(address) = picture.take().filter(|_| is_without_words) {
-                        text.words(&address);
+                TagEnd::Image => match pictures.pop() {
+                    Some((_, _, true)) => text.end_link(),
+                    // Nothing but its address tells what it shows; in a link where that leads is told.
+                    Some((address, before, _))
+                        if before == text.spoken && text.link.is_none() && leads_somewhere(&address) =>
+                    {
+                        text.address(&address);
                     }
-                    text.end_link();
-                }
+                    _ => {}
+                },
                 tag => text.mark(slack_mark(&tag)),
             },
             _ => {}
@@ -146,6 +154,8 @@ struct Paragraphs<'p> {
     lists: Vec<Option<u64>>,
     /// The address and the words of the link that it is in.
     link: Option<(String, String)>,
+    /// Bytes of words so far.
+    spoken: usize,
 }
 
 impl Paragraphs<'_> {
@@ -187,10 +197,17 @@ impl Paragraphs<'_> {
         }
         self.begin();
         self.is_fresh = false;
+        self.spoken += words.len();
         if let Some((_, text)) = &mut self.link {
             text.push_str(words);
         }
         (self.put)(piece);
+    }
+
+    /// An address in the place of words.
+    fn address(&mut self, address: &str) {
+        let address = &*without_marks(address);
+        self.piece(address, MarkdownPiece::Address(address));
     }
 
     /// In the words of a link Slack knows no marks.
@@ -237,7 +254,13 @@ impl Paragraphs<'_> {
     fn end_link(&mut self) {
         let Some((address, words)) = self.link.take().filter(|(address, _)| leads_somewhere(address)) else { return };
         if self.slack {
+            if words.is_empty() {
+                self.words(&address);
+            }
             return (self.put)(MarkdownPiece::Markup(">"));
+        }
+        if words.is_empty() {
+            return self.address(&address);
         }
         if words != address && address.strip_prefix("mailto:") != Some(&words) {
             (self.put)(MarkdownPiece::Markup(" ("));
@@ -266,6 +289,11 @@ mod tests {
                 "See <https://x.y/?a=1&amp;b=%7C|the site> or <https://x.y|https://x.y> or <mailto:a@x.y|a@x.y>.",
             ),
             ("[a](javascript:x) ![alt](https://x.y/a.png)", "a alt", "a <https://x.y/a.png|alt>"),
+            (
+                "![](https://x.y/a.png) [![alt](https://x.y/a.png)](https://x.y) [![](https://x.y/b.png)](https://x.y/b)",
+                "https://x.y/a.png alt (https://x.y) https://x.y/b",
+                "<https://x.y/a.png|https://x.y/a.png> <https://x.y|alt> <https://x.y/b|https://x.y/b>",
+            ),
             ("- a\n\n> q", "- a\n\nq", "• a\n\n> q"),
             (
                 "So:\n\n- one\n- two\n  1. a\n  2. b\n- three\n\nEnd",

@@ -311,7 +311,7 @@ pub fn open_for_sync(path: &Path, durability: Durability) -> Result<Option<Arc<F
 /// A connection for copying the log into the database.
 pub fn open_checkpointer(path: &Path, durability: Durability) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, WRITING)?;
-    // A copy waits for nobody, but its first look at the log does: another program that closes the file at this moment, or
+    // A copy waits for no lock, but its first look at the log does: another program that closes the file at this moment, or
     // reads its log for the first time, has it for itself.
     conn.busy_timeout(BUSY_TIMEOUT)?;
     if durability == Durability::Ephemeral {

@@ -27,7 +27,7 @@ pub struct Readers {
     leave: Sender<()>,
 }
 
-/// A connection that is somebody's. Dropped in the middle of a query it leaves room for a new one, else it is used again.
+/// A connection that a thread holds. Dropped in the middle of a query it leaves room for a new one, else it is used again.
 pub struct Reader<'a> {
     conn: Option<Connection>,
     is_sound: bool,
@@ -83,7 +83,7 @@ impl Reader<'_> {
         self.conn.as_ref().expect("a reader has a connection from take to drop")
     }
 
-    /// A query begins, of which nobody knows how it leaves the connection.
+    /// A query begins, of which it is not known how it leaves the connection.
     pub fn begin(&mut self) -> &Connection {
         self.is_sound = false;
         self.conn()

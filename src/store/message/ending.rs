@@ -20,7 +20,7 @@ pub struct DueEnding {
     pub verdict: Verdict,
 }
 
-/// Has a delivery come to an end at a moment, and to no other that was said before. Whoever does it wakes the thread that
+/// Has a delivery come to an end at a moment, and to no other that was said before. The caller wakes the thread that
 /// waits for that.
 pub(in crate::store) fn add(
     tx: &Tx<'_>,

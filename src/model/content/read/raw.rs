@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use super::super::element::*;
 use super::fields::ElementMembers;
 use super::members::{ObjectMembers, text};
@@ -78,8 +80,28 @@ impl<'a> ElementMembers<'a> {
         }
         let members = RAW_MEMBERS.into_iter().filter_map(|name| {
             let (field, json) = member(name)?;
-            Some(RawMember { name, field, json: json.to_owned() })
+            Some(RawMember { name, json: self.written_out(json, &field), field })
         });
         RawContent { subject: text_of(&subjects), text: text_of(&texts), html, is_mjml, members: members.collect() }
+    }
+
+    /// What a member is. A text that is JSON is meant as what it says, in which each text is a template of its own, so that
+    /// data break nothing.
+    fn written_out(&self, json: &str, field: &str) -> String {
+        let Some(text) = text(json).map(|text| text.trim().to_owned()).filter(|it| it.starts_with(['{', '['])) else {
+            return json.to_owned();
+        };
+        if serde_json::from_str::<&RawValue>(&text).is_ok() {
+            return text;
+        }
+        // A tag alone writes all of it, as `{{json data}}` does.
+        if text.contains("{{") && !text.starts_with("{{") {
+            self.note(
+                field,
+                "is a text that is JSON only when its tags are rendered: data in it are not escaped, and with some of them it \
+                 is none; write it as JSON in which the texts have tags",
+            );
+        }
+        json.to_owned()
     }
 }
