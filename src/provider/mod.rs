@@ -57,8 +57,10 @@ pub use overrides::{over_headers, overrides};
 /// Whether a provider passes on what a message was made of, or has to look at it.
 pub fn passes_data_on(provider: Provider) -> bool {
     let is_of_channel = |channel| provider.serves(channel);
+    let form = provider.row().form;
     [Channel::Push, Channel::Inbox, Channel::Webhook].into_iter().any(is_of_channel)
-        || matches!(provider.row().form, RequestForm::Discord | RequestForm::PagerDuty)
+        || matches!(form, RequestForm::Discord | RequestForm::PagerDuty)
+        || form == RequestForm::Common && is_of_channel(Channel::DirectMessage)
 }
 
 /// What the author said in a message that the form of its provider cannot say, in words for the log.

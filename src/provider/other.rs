@@ -42,6 +42,13 @@ fn attachment(it: &email::Attachment) -> Value {
     attachment
 }
 
+/// What the profile says of the provider beside an address, such as who an Intercom message is from.
+fn own_profile<'a>(message: &ProviderMessage<'a>) -> Option<&'a Value> {
+    let provider = message.provider;
+    let mut keys = provider.row().profile_keys.iter().copied().chain(provider.spellings());
+    keys.find_map(|key| message.profile?.get(key).filter(|it| it.is_object()))
+}
+
 /// Of any other.
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let provider = message.provider.name();
@@ -66,6 +73,9 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
             }
             if let Some(data) = message.data() {
                 request["data"] = data;
+            }
+            if let Some(own) = own_profile(message) {
+                request["profile"] = own.clone();
             }
             for name in ["clickAction", "icon", "method", "url"] {
                 if let Some(text) = message.overridden_text(&[name]) {
