@@ -24,6 +24,7 @@ fn find(name: &str) -> Option<Value> {
         "fault.presets" => faults::PRESETS.iter().map(|(name, _)| *name).collect(),
         "fault.method" => json!(format!("^({})$", faults::METHODS.map(in_any_case).join("|"))),
         "fault.name" => json!(faults::NAME_CHARS),
+        "fault.path" => json!(faults::PATH_CHARS),
         "fault.body" => json!(faults::BODY_BYTES),
         "fault.headers" => json!(faults::HEADERS),
         "fault.least_status" => json!(faults::STATUSES.start()),

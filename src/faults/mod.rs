@@ -19,8 +19,8 @@ use crate::model::environment::Environment;
 
 pub use rate_limits::{LIMITS, RateLimits};
 pub use spec::{
-    BODY_BYTES, DELAY_MILLIS, Effect, Ending, Fault, HEADER, HEADERS, METHODS, NAME_CHARS, PERCENT, PRESETS, STATUSES,
-    When,
+    BODY_BYTES, DELAY_MILLIS, Effect, Ending, Fault, HEADER, HEADERS, METHODS, NAME_CHARS, PATH_CHARS, PERCENT,
+    PRESETS, STATUSES, When,
 };
 
 /// Faults of an environment, at most.

@@ -30,6 +30,8 @@ pub const DELAY_MILLIS: u64 = 10 * 60 * 1000;
 pub const BODY_BYTES: usize = 64 * 1024;
 pub const HEADERS: usize = 50;
 const HEADER_BYTES: usize = 4 * 1024;
+/// As long as any path that names a job.
+pub const PATH_CHARS: usize = 2_000;
 pub const NAME_CHARS: usize = 200;
 
 /// A name, and the fault that it is short for.
@@ -365,7 +367,13 @@ impl Members<'_> {
             "expected the path of one of Courier's routes, such as /bulk/{job_id} or /send, or * for all";
         let path = self.get("path").and_then(Value::as_str);
         let path = path.filter(|path| *path == "*" || path.starts_with('/') && !path.starts_with("/_bulkd"));
-        path.map(str::to_owned).ok_or_else(|| Error::invalid("path", EXPECTED))
+        let path = path.ok_or_else(|| Error::invalid("path", EXPECTED))?;
+        match path.chars().count() {
+            ..=PATH_CHARS => Ok(path.to_owned()),
+            found => {
+                Err(Error::invalid("path", format_args!("expected at most {PATH_CHARS} characters, found {found}")))
+            }
+        }
     }
 
     fn matches(&self) -> Result<Match> {

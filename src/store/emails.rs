@@ -83,7 +83,7 @@ pub struct Sieve<'a> {
 }
 
 impl<'a> Sieve<'a> {
-    /// For words in small letters, each of which is in subject, text or address of an e-mail that is meant. From now on the
+    /// For words that are folded, each of which is in subject, text or address of an e-mail that is meant. From now on the
     /// index follows the environment.
     pub fn new(db: &'a Db<'a>, environment: EnvironmentRow, words: &[String]) -> Option<Self> {
         let index: &TextIndex = db.texts?;

@@ -290,7 +290,7 @@ impl Signer {
     }
 }
 
-/// The messages that may have all of some words, which are in small letters.
+/// The messages that may have all of some words, which are folded.
 pub(in crate::store) struct Candidates<'a> {
     index: &'a TextIndex,
     groups: Vec<u16>,

@@ -267,6 +267,10 @@ fn a_fault_that_cannot_be_is_refused_by_its_field() {
             "path: there is no route HEAD /send; with this path",
         ),
         (json!({ "path": "/send", "method": "OPTIONS", "status": 500 }), "method: expected one of GET, HEAD, POST, "),
+        (
+            json!({ "path": format!("/bulk/{}", "x".repeat(3_000_000)), "status": 500 }),
+            "path: expected at most 2000 char",
+        ),
         // Of several mistakes the first is told, in the order of the members.
         (json!({ "status": 99, "path": 5 }), "path: expected the path of one of Courier's routes"),
         (json!({ "answer": "no", "delay_ms": 0, "match": [] }), "path: expected the path of one of Courier's routes"),
