@@ -94,9 +94,8 @@ impl Store {
         }
         let in_place = held.map_or_else(|| InPlace::hold(&path), Ok)?;
         in_place.check()?;
-        if let Err(error) = in_place.expect_tag(&conn) {
-            log::warn!("what tells this file from all others cannot be read: {error}");
-        }
+        // A file in which it cannot be read is refused by what follows, or served as far as it is sound.
+        let _ = in_place.expect_tag(&conn);
         // A file that is thrown away is not looked for by any next start.
         let mark = (options.durability != Durability::Ephemeral).then(|| lock.mark().clone());
         mark.iter().for_each(|mark| mark.set(Stage::Serving));
