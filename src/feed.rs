@@ -1,6 +1,6 @@
 //! What happens in an environment, told to those who listen (`GET /_bulkd/events`). One thread looks at the rows for all
-//! streams, at most ten times a second, and puts together what has happened meanwhile. A stream costs no thread, and one
-//! whose reader does not keep up is told so and holds up no other.
+//! streams, at most ten times a second and less often for many, and puts together what has happened meanwhile. A stream
+//! costs no thread, and one whose reader does not keep up is told so and holds up no other.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -21,8 +21,10 @@ use crate::store::news::{self, JobState, Told};
 use crate::store::{Bell, Store, environment};
 use crate::threads;
 
-/// The pause for each event that was sent: no stream gets more than ten in a second.
+/// The pause for each event that was sent: no stream gets more than ten in a second. Where there are more than so many
+/// streams, it is longer by as much, so that a crowd of them costs others no more than these.
 const PACE: Duration = Duration::from_millis(100);
+const PACED_STREAMS: usize = 32;
 /// After so long without an event a stream gets a line that says nothing, so that a peer that has gone is noticed.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Where there are no streams: a bell rings when one begins.
@@ -177,7 +179,7 @@ impl Feed {
                 spoken = Instant::now();
             }
             let is_stopping = || self.is_stopping.load(Ordering::SeqCst);
-            self.bell.pause(PACE * u32::try_from(sent.max(1)).unwrap_or(1), is_stopping);
+            self.bell.pause(pace(sent, self.streams()), is_stopping);
             let waits = if self.is_followed() { SILENCE } else { LONG };
             self.bell.wait(heard, waits);
         }
@@ -217,6 +219,12 @@ impl Feed {
     fn channels(&self) -> MutexGuard<'_, HashMap<[u8; 32], Channel>> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long to pause after so many events to so many streams.
+fn pace(sent: usize, streams: usize) -> Duration {
+    let share = streams.max(PACED_STREAMS) as f64 / PACED_STREAMS as f64;
+    (PACE * u32::try_from(sent.max(1)).unwrap_or(1)).mul_f64(share)
 }
 
 /// Forgets environments without a stream for a while.

@@ -52,6 +52,15 @@ impl Daemon {
             .map_or(f64::NAN, |kb| kb * 1024.0)
     }
 
+    /// The processor's time that the process has taken, in seconds.
+    pub fn processor_time(&self) -> f64 {
+        // Hundredths of a second in user and kernel mode, the 12th and 13th field behind the name in brackets.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11);
+        let hundredths: Vec<f64> = fields.take(2).filter_map(|field| field.parse().ok()).collect();
+        if hundredths.len() == 2 { hundredths.iter().sum::<f64>() / 100.0 } else { f64::NAN }
+    }
+
     pub fn stop(mut self) {
         let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();

@@ -329,56 +329,92 @@ fn waits(settings: &Settings, report: &mut Report) {
     let folder = Folder::new();
     let daemon = Daemon::start(&folder.database(), &settings.durability);
     let mut customer = Connection::open(daemon.address);
+    // Messages a second, and seconds of the processor's time a message.
     let drained = |customer: &mut Connection| {
         let (job, _) = ingested(settings, &daemon, BODY, settings.users);
-        rate(settings.users, customer::run_job(customer, &job))
+        let before = daemon.processor_time();
+        let rate = rate(settings.users, customer::run_job(customer, &job));
+        [rate, (daemon.processor_time() - before) / settings.users as f64]
     };
     let wait = |condition: serde_json::Value| {
         let mut connection = Connection::open(daemon.address);
         connection.ask("POST", "/_bulkd/wait", condition.to_string().as_bytes());
         connection
     };
+    let wait_for_many = |customer: &mut Connection| {
+        let newest = customer.json("GET", "/_bulkd/outbox?order=desc&limit=1", b"", 200);
+        let after = &newest["items"][0]["message_id"];
+        wait(serde_json::json!({
+            "outbox": {}, "count": { "at_least": 100_000.min(settings.users / 2) }, "after": after, "timeout_ms": 60_000,
+        }))
+    };
+    let wait_for_nobody = |customer: &mut Connection| {
+        let nobody =
+            |i: usize| serde_json::json!({ "outbox": { "recipient": format!("nobody-{i}") }, "timeout_ms": 60_000 });
+        let waiting: Vec<Connection> = (0..MANY).map(|i| wait(nobody(i))).collect();
+        // By now they have seen what was there before they came: so had this one, which is answered when it has.
+        let once = serde_json::json!({ "outbox": { "recipient": "nobody" }, "timeout_ms": 0 });
+        customer.json("POST", "/_bulkd/wait", once.to_string().as_bytes(), 412);
+        waiting
+    };
     drained(&mut customer);
-    let alone = drained(&mut customer);
-    let newest = customer.json("GET", "/_bulkd/outbox?order=desc&limit=1", b"", 200);
-    let after = &newest["items"][0]["message_id"];
-    let mut waiting = wait(serde_json::json!({
-        "outbox": {}, "count": { "at_least": 100_000.min(settings.users / 2) }, "after": after, "timeout_ms": 60_000,
-    }));
-    report.add("drain beside a wait for 100,000 messages", drained(&mut customer), alone);
-    waiting.receive(200);
-    let alone = drained(&mut customer);
-    let nobody =
-        |i: usize| serde_json::json!({ "outbox": { "recipient": format!("nobody-{i}") }, "timeout_ms": 60_000 });
-    let _waiting: Vec<Connection> = (0..MANY).map(|i| wait(nobody(i))).collect();
-    // By now they have seen what was there before they came: so had this one, which is answered when it has.
-    let once = serde_json::json!({ "outbox": { "recipient": "nobody" }, "timeout_ms": 0 });
-    customer.json("POST", "/_bulkd/wait", once.to_string().as_bytes(), 412);
-    report.add("drain beside a thousand waits", drained(&mut customer), alone);
-    let alone = drained(&mut customer);
-    let _waiting: Vec<Connection> = (0..MANY).map(|i| wait(nobody(i))).collect();
-    let is_over = AtomicBool::new(false);
-    let beside = std::thread::scope(|scope| {
-        for _ in 0..STREAMS {
-            scope.spawn(|| events(daemon.address, &is_over));
-        }
-        let beside = drained(&mut customer);
-        is_over.store(true, Ordering::SeqCst);
+    // The file grows with each job, and a job in a larger file takes longer: so the two take turns as A, B, B, A.
+    let mut compare = |beside: &dyn Fn(&mut Connection) -> [f64; 2]| {
+        let customer = &mut customer;
+        let before = drained(customer);
+        let (first, second) = (beside(customer), beside(customer));
+        let after = drained(customer);
+        [0, 1].map(|i| (f64::midpoint(first[i], second[i]), f64::midpoint(before[i], after[i])))
+    };
+    let [(beside, alone), _] = compare(&|customer| {
+        let mut waiting = wait_for_many(customer);
+        let beside = drained(customer);
+        waiting.receive(200);
         beside
     });
+    report.add("drain beside a wait for 100,000 messages", beside, alone);
+    let [(beside, alone), _] = compare(&|customer| {
+        let _waiting = wait_for_nobody(customer);
+        drained(customer)
+    });
+    report.add("drain beside a thousand waits", beside, alone);
+    let [(beside, alone), (time_beside, time_alone)] = compare(&|customer| {
+        let _waiting = wait_for_nobody(customer);
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| read_events(daemon.address, STREAMS, &is_over));
+            let beside = drained(customer);
+            is_over.store(true, Ordering::SeqCst);
+            beside
+        })
+    });
     report.add("drain beside a thousand waits and a hundred streams", beside, alone);
+    report.add("processor's time of that drain, beside them", time_beside, time_alone);
 }
 
-/// Reads a stream of events until it is told to end.
-fn events(address: SocketAddr, is_over: &AtomicBool) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    write!(stream, "GET /_bulkd/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer bench\r\n\r\n").unwrap();
-    let mut buffer = [0; 16 * 1024];
+/// Reads so many streams of events until it is told to end: by one thread, as the readers are on other machines, and have no
+/// part in what is measured.
+fn read_events(address: SocketAddr, streams: usize, is_over: &AtomicBool) {
+    let open = |_| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET /_bulkd/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer bench\r\n\r\n")
+            .unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    };
+    let mut streams: Vec<TcpStream> = (0..streams).map(open).collect();
+    let first = streams.first().unwrap();
+    first.set_nonblocking(false).unwrap();
+    first.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let mut buffer = [0; 64 * 1024];
+    let mut taken = 0;
     while !is_over.load(Ordering::SeqCst) {
-        // Without an event for a moment it looks again whether it is over.
-        let _ = stream.read(&mut buffer);
+        // It waits for the first one, which is told what the others are.
+        for stream in &mut streams {
+            taken += stream.read(&mut buffer).unwrap_or_default();
+        }
     }
+    eprintln!("    {} streams were told {taken} bytes meanwhile", streams.len());
 }
 
 /// What the journal and the doctor take of a request: how many they note, beside how many looks the daemon answers. They
