@@ -23,11 +23,7 @@ pub fn get(call: Call<'_>) -> Result<Action> {
         found.extend(never_run(db, environment)?);
         found.sort_by_key(|it| std::cmp::Reverse(it.check.about().level));
         let worst = found.first().map(|it| it.check.about().level);
-        let position = from.saturating_add(limit);
-        let next = (position < found.len() as u64).then_some(Cursor { list, position });
-        let mut page = PageText::of_items();
-        let shown = found.iter().skip(usize::try_from(from).unwrap_or(usize::MAX)).take(limit as usize);
-        shown.map(item).try_for_each(|it| page.push_value(&it))?;
+        let (page, next) = PageText::of_places((list, from, limit), found.iter(), item)?;
         let (worst, summary) = (json!(worst.map(Level::name)), json!(summary(&found)));
         Ok(Answer::new(200, page.end_items_with(next, &format!("\"worst\":{worst},\"summary\":{summary}"))))
     })

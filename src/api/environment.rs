@@ -10,7 +10,8 @@ use super::settings::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, Request, Response};
 use crate::model::environment::Environment;
-use crate::store::{Store, environment_list};
+use crate::store::Store;
+use crate::store::environment_list::{self, KnownEnvironment};
 
 /// Names an environment in place of a key.
 pub const HEADER: &str = "x-bulkd-environment";
@@ -64,23 +65,22 @@ pub fn list(store: &Store, settings: &Settings, request: &Request, _: Params) ->
     let query = Query::new(request.query(), PARAMETERS);
     let (from, limit) = (Cursor::read(query.cursor().as_deref(), LIST)?, query.limit());
     let needs_key = needs_key(settings);
-    let (end, from) = (from.saturating_add(limit), usize::try_from(from).unwrap_or(usize::MAX));
-    let mut known = match needs_key {
+    let known = match needs_key {
         true => Vec::new(),
-        false => store.read_for_request(|db| environment_list::list(db, end.saturating_add(1)))?,
+        // One more than are shown tells whether there is another page.
+        false => {
+            store.read_for_request(|db| environment_list::list(db, from.saturating_add(limit).saturating_add(1)))?
+        }
     };
-    let next = (known.len() as u64 > end).then_some(Cursor { list: LIST, position: end });
-    known.truncate(usize::try_from(end).unwrap_or(usize::MAX));
-    let known = known.split_off(from.min(known.len()));
-    known.iter().for_each(|it| settings.handles.add(&it.environment));
-    let mut page = PageText::of_items();
-    for it in &known {
-        page.push_value(&json!({
+    let show = |it: &KnownEnvironment| {
+        settings.handles.add(&it.environment);
+        json!({
             "environment": it.environment.handle(),
             "label": it.environment.label(),
             "created_at": it.created_at.millis(),
             "last_job_at": it.last_job_at.map(|at| at.millis()),
-        }))?;
-    }
+        })
+    };
+    let (page, next) = PageText::of_places((LIST, from, limit), known.iter(), show)?;
     Ok(http::json(200, page.end_items_with(next, &format!("\"needs_key\":{needs_key}"))))
 }

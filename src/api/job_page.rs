@@ -59,8 +59,8 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/jobs/{job_id}/users?at=&cursor=&status=&limit=`: 200 `{items, paging, total}`, the users from the `at`-th on, counted from 0
-/// in the order of ingest. To go to a place costs the same wherever it is. With `status=ERROR` the failures alone, which
+/// `GET /_bulkd/jobs/{job_id}/users?at=&cursor=&status=&limit=`: 200 `{items, paging, total}`, the users from the `at`-th
+/// on, counted from 0 in the order of ingest. To go to a place costs the same wherever it is. With `status=ERROR` the failures alone, which
 /// are stepped over up to the place; with `status=PENDING` those whose turn is yet to come.
 pub fn list_users(mut call: Call<'_>) -> Result<Action> {
     let job_id = call.path("job_id");

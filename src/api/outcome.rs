@@ -95,11 +95,8 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
     Action::prepare(move |view| {
         let rules = view.store().outcomes().of(view.read(|_, row| Ok(row))?).unwrap_or_default();
-        let mut page = PageText::of_items();
-        let shown = rules.0.iter().skip(from as usize).take(limit as usize);
-        shown.map(|(of, ending)| shown_of(of, ending)).try_for_each(|it| page.push_value(&it))?;
-        let position = from.saturating_add(limit);
-        let next = (position < rules.0.len() as u64).then_some(Cursor { list, position });
+        let show = |(of, ending): (&OutcomeOf, &Ending)| shown_of(of, ending);
+        let (page, next) = PageText::of_places((list, from, limit), rules.0.iter(), show)?;
         let answer = Answer::new(200, page.end_items(next));
         Ok(Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure())
     })

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::http::Pieces;
@@ -206,6 +207,21 @@ impl PageText {
     /// `{"items": [...], "paging": {...}}`, of which it is known at the end whether there is more.
     pub fn of_items() -> Self {
         PageText::new("{\"items\":[")
+    }
+
+    /// A page of what is at hand as a whole, and the cursor of the next one: of `all` those at the places from `from` on, at
+    /// most `limit`, each as `show` has it. It takes `all` to be as long as it is, or longer than this page reaches.
+    pub fn of_places<T>(
+        (list, from, limit): (PagedList, u64, u64),
+        all: impl ExactSizeIterator<Item = T>,
+        mut show: impl FnMut(T) -> Value,
+    ) -> Result<(Self, Option<Cursor>)> {
+        let position = from.saturating_add(limit);
+        let next = (position < all.len() as u64).then_some(Cursor { list, position });
+        let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let mut page = PageText::of_items();
+        all.skip(place(from)).take(place(limit)).try_for_each(|it| page.push_value(&show(it)))?;
+        Ok((page, next))
     }
 
     pub fn push(&mut self, item: &str) {

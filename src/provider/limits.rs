@@ -249,14 +249,11 @@ impl JobCheck {
 
 fn is_limited(form: RequestForm) -> bool {
     use RequestForm::{
-        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Resend, Sendgrid, Slack, Sns, Sparkpost, Telnyx, Twilio,
-        Vonage, Webhook,
+        Apns, Discord, Expo, Fcm, Messagebird, MsTeams, Plivo, Slack, Sns, Telnyx, Twilio, Vonage, Webhook,
     };
     is_push(form)
-        || matches!(
-            form,
-            Sendgrid | Resend | Sparkpost | Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord | Webhook
-        )
+        || without_subject(form).is_some()
+        || matches!(form, Twilio | Fcm | Apns | Expo | Slack | MsTeams | Discord | Webhook)
         || matches!(form, Messagebird | Plivo | Telnyx | Vonage | Sns)
 }
 
