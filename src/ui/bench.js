@@ -65,7 +65,7 @@ const items = ({ items }, none, item) => (items.length ? h('ul.items', items.map
 const finding = ({ level, title, count, last_at: at, why, advice, seen, page }) => h(`article.finding.${level}`,
 	h('header', tag(level, LEVELS[level]), h('h3', title), dim(counted(count, 'time'), ` · last ${when(at)}`)),
 	h('p', h('b', 'Why: '), why), h('p', h('b', 'Do: '), advice),
-	Object.entries(Object.groupBy(seen, (it) => it.request ?? '')).map(([request, of]) => h('p.dim', h('code', request), of.map(({ what }) => h('div', what)))),
+	Object.entries(Object.groupBy(seen, (it) => it.request ?? '')).map(([request, of]) => h('p.dim', of.some((it) => !it.what.includes(request)) && h('code', request), of.map(({ what }) => h('div', what)))),
 	page && h('p', h('a', { href: page, target: '_blank', rel: 'noopener noreferrer' }, 'Courier’s page')));
 
 function doctor(root) {

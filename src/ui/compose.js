@@ -196,7 +196,7 @@ export function open(root, first) {
 			const all = await storedTemplates();
 			kept.template ||= all[0]?.id ?? '';
 			fill(what, all.length ? h('label', 'Template', select('Template', all.map((it) => [it.id, it.name || it.id]), kept.template, (to) => set('template', to), '')) : h('p.dim', 'No template is stored here.'));
-		} else fill(what, field('Event', 'input', 'event', { title: 'Courier needs one for each job' }), field('Title', 'input', 'title'), field('Text', 'textarea', 'body', { rows: 4 }));
+		} else fill(what, field('Event', 'input', 'event', { title: 'Courier asks for one' }), field('Title', 'input', 'title'), field('Text', 'textarea', 'body', { rows: 4 }));
 		tell();
 	});
 

@@ -502,6 +502,7 @@ const stories = {
     await page.locator('.finding.error').first().waitFor();
     await page.locator('#doctor.error').waitFor();
     await picture(page, 'doctor');
+    equal((await text(page, '.finding.error p.dim')).match(/POST \/bulk/g)?.length, 1, 'how often a finding names its route');
     await page.getByRole('link', { name: 'Journal' }).click();
     await page.locator('#journal .row', { hasText: 'retry 1' }).waitFor();
     await page.locator('#journal .row', { hasText: 'no answer' }).click();
