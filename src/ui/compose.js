@@ -206,7 +206,7 @@ export function open(root, first) {
 			choice(kept, 'from', 'Made of', [['content', 'Written here'], ['template', 'A template']], paintWhat), what,
 			h('h3', 'Who gets it'),
 			h('p.dim', 'Paste or drop CSV with a line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data.'),
-			drop, told, h('.list-body.card', table), h('.acts', run)),
+			drop, h('.bar', run, told), h('.list-body.card', table)),
 		h('section.pane', h('.page',
 			h('h3', 'How it looks for the chosen user'),
 			choice(kept, 'channel', 'Channel', byChannel(CHANNEL_NAMES.slice(0, 5)), show), shown,

@@ -416,7 +416,7 @@ const stories = {
     ];
     const page = await open(daemon, `#/outbox/${bob}`);
     await page.locator('.message-main .empty').waitFor();
-//TOPIC    check((await text(page, '.ways')).includes('news'), `the opt-out does not name its topic: ${await text(page, '.ways')}`);
+    check((await text(page, '.ways')).includes('news'), `the opt-out does not name its topic: ${await text(page, '.ways')}`);
     const testCode = page.locator('.code', { hasText: 'httpx' });
     check((await testCode.innerText()).includes('def test_bob_is_undeliverable()'), 'the test has another name');
     check((await testCode.innerText()).includes('"status": "UNDELIVERABLE"'), 'the test asks for no status');
