@@ -87,7 +87,8 @@ fn play(app: &App, out: &LineOutput, exits: bool) -> Result<String> {
     out.say(format_args!("bulkd answers on {}; its file is {}\n", customer.base, app.database().display()));
 
     let template_id = prepare(&customer, out)?;
-    let definition = json!({ "message": { "template": template_id }, "data": { "month": "November" } });
+    let definition =
+        json!({ "event": template_id, "message": { "template": template_id }, "data": { "month": "November" } });
     let created = customer.post("/bulk", &json!({ "message": definition }))?;
     let job_id = created["jobId"].as_str().unwrap_or_default().to_owned();
     step(out, "POST /bulk", "create a job", &job_id);

@@ -160,7 +160,11 @@ impl Renderer {
             Consent::Channels(channels) => Some(channels),
             Consent::Refused(verdict) => {
                 if let Some(passed_over) = passed_over.as_mut() {
-                    let words = verdict.error.clone().unwrap_or_default();
+                    let error = verdict.error.as_deref().unwrap_or_default();
+                    let words = match &job.topic {
+                        Some(topic) => format!("{error} (topic {})", topic.topic_id),
+                        None => error.to_owned(),
+                    };
                     passed_over.push(PassedOver::new(Why::Preferences, "", None, words));
                 }
                 return without_delivery(verdict, None, batch);

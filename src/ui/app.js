@@ -1,7 +1,7 @@
 // The shell: what the address names is shown, keys are handled, and environments chosen.
 
 import { access, get, onRefused, part, queryOf, rememberedKey, useKey } from './api.js';
-import { $, attempt, empty, fill, h, icon, on, options, paced, pairs, toast, ago, counted } from './dom.js';
+import { $, attempt, empty, fill, h, icon, on, options, paced, pairs, toast, ago, capital, counted } from './dom.js';
 import * as live from './live.js';
 import * as bench from './bench.js';
 import * as compose from './compose.js';
@@ -13,12 +13,11 @@ import * as templates from './templates.js';
 // The address is `#/view/id/sub?params`. A view is opened with what it names, and told when that changes: it may say that it has
 // to be opened anew.
 const VIEWS = { outbox, jobs, templates, compose, bench, start };
-const TITLES = { outbox: 'Outbox', jobs: 'Jobs', templates: 'Templates', compose: 'Compose', bench: 'Bench', start: 'Welcome' };
 const NAV = Object.keys(VIEWS).slice(0, 5);
 const PLACES = { ...Object.fromEntries(NAV.map((it) => [it[0], [it]])), d: ['bench', 'doctor'], f: ['bench', 'faults'] };
 const KEYS = [
 	['j k', 'next, previous'], ['Enter', 'open what is chosen'], ['Esc', 'back to where you were'], ['/', 'search the outbox'],
-	...NAV.map((it) => [`g ${it[0]}`, TITLES[it]]), ['g d', 'what the doctor has found'], ['g f', 'faults'],
+	...NAV.map((it) => [`g ${it[0]}`, capital(it)]), ['g d', 'what the doctor has found'], ['g f', 'faults'],
 	['Home End PageUp PageDown', 'in a list'], ['?', 'this list'],
 ];
 const STATES = { on: 'Live', off: 'Not connected: bulkd does not answer', paused: 'Paused while the tab is hidden' };
@@ -51,8 +50,9 @@ export function go(path, params = {}, replace = false) {
 	} else location.hash = to;
 }
 
-const links = NAV.map((name) => h('a', icon(name === 'outbox' ? 'inbox' : name), h('span', TITLES[name])));
+const links = NAV.map((name) => h('a', icon(name === 'outbox' ? 'inbox' : name), h('span', capital(name))));
 fill($('#views'), links);
+picker.before(icon('key'));
 
 // Empties the page for what is named so, unless it was there already.
 function clear(name) {
@@ -66,8 +66,8 @@ function show() {
 	if (!needsKey && env && env !== access.environment && find(env)) return choose(env);
 	if (needsKey && access.key === null) return ask();
 	const name = isEmpty && ['outbox', 'jobs'].includes(to.view) && !to.id ? 'start' : to.view;
-	document.title = `${to.id ? `${to.id.slice(0, 18)} · ` : ''}${TITLES[name]} · bulkd`;
-	fill(heading, TITLES[name]);
+	document.title = `${to.id ? `${to.id.slice(0, 18)} · ` : ''}${capital(name)} · bulkd`;
+	fill(heading, capital(name));
 	NAV.forEach((it, at) => Object.assign(links[at], { href: address([it]), ariaCurrent: it === to.view ? 'page' : null }));
 	if (shown === name && view && view.update(to) !== false) return;
 	clear(name);
@@ -87,7 +87,7 @@ function choose(environment) {
 }
 
 function paintPicker() {
-	const list = !needsKey ? known.map(({ environment, label, last_job_at: last }, at) => [environment, `${label} · ${last ? ago(last) : 'empty'}${at === 0 && known.length > 1 ? ' · newest' : ''}`])
+	const list = !needsKey ? known.map(({ environment, label, last_job_at: last }) => [environment, `${label} · ${last ? ago(last) : 'empty'}`])
 		: access.key === null ? [['', 'No key']] : [['', 'The key’s environment'], ['forget', 'Use another key…']];
 	fill(picker, options(list.length ? list : [['', 'None yet']], access.environment));
 }
@@ -164,19 +164,20 @@ async function watchEnvironments() {
 	setTimeout(watchEnvironments, isEmpty || !access.environment ? EAGER : CALM);
 }
 
-const lookAtDoctor = paced(0, async () => {
-	const found = await get('/_bulkd/doctor').catch(() => null);
+const lookAtDoctor = paced(1000, async () => {
+	const found = await get('/_bulkd/doctor', { limit: 1000 }).catch(() => null);
 	if (!found) return;
 	const serious = found.items.filter((it) => it.level !== 'info').length;
 	mark.hidden = !found.items.length;
 	mark.className = `doctor ${found.worst}`;
 	mark.href = address(['bench', 'doctor']);
 	mark.title = `The doctor: ${found.summary}. What passed here and would hurt at Courier.`;
-	fill(mark.lastChild, serious ? counted(serious, 'finding') : counted(found.items.length, 'note'));
+	fill(mark, icon('doctor'), h('span', serious ? `${serious} would hurt or fail` : counted(found.items.length, 'note')));
 });
 
 live.listen(main, ({ kinds, missed, made, jobs }) => {
-	if (kinds.has('doctor') || missed) lookAtDoctor();
+	// A job that waits for its run is a finding as well.
+	if (kinds.has('doctor') || jobs.size || missed) lookAtDoctor();
 	if (isEmpty && (made || jobs.size)) filled();
 });
 

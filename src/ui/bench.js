@@ -6,9 +6,15 @@ import { attempt, button, dim, empty, fill, grow, h, json, options, paced, secti
 import { listen } from './live.js';
 import { Feed, rows } from './rows.js';
 
+// Each gives what is shown, and what stands beside its title.
 const PARTS = {
-	doctor: ['Doctor', doctor], journal: ['Journal', journal], faults: ['Faults', faults], clock: ['Clock', clock],
-	lifecycle: ['Life cycle', lifecycle], snapshots: ['Snapshots', snapshots], environment: ['Environment', environment],
+	doctor: ['Doctor', 'What passed here, and would hurt at Courier.', doctor],
+	journal: ['Journal', 'The last 1,000 requests to Courier’s routes, the newest first.', journal],
+	faults: ['Faults', 'A request that fails before its work, after its commit, or on the way to the client.', faults],
+	clock: ['Clock', 'What delays, retries, keys and retention go by. With bulkd --test-clock it can be moved forward.', clock],
+	lifecycle: ['Life cycle', 'How jobs go on once they are run.', lifecycle],
+	snapshots: ['Snapshots', 'The environment as it is now, to come back to while this bulkd runs.', snapshots],
+	environment: ['Environment', 'What an API key opens. Nothing crosses from one to another.', environment],
 };
 
 const PRESETS = {
@@ -24,9 +30,9 @@ const LEVELS = { error: 'Would fail', warn: 'Would hurt', info: 'To know' };
 export function open(root, { id }) {
 	const chosen = PARTS[id] ? id : 'doctor';
 	const [, place] = two(root, 'Bench', Object.entries(PARTS).map(([it, [word]]) => sideLink(address(['bench', it]), it === chosen, word)));
-	const page = h('.page');
-	fill(place, page);
-	PARTS[chosen][1](page);
+	const [page, [title, about, make]] = [h('.page'), PARTS[chosen]];
+	const [content, ...more] = make(page);
+	fill(place, fill(page, top(title, about, more), content));
 	return { update: (to) => (PARTS[to.id] ? to.id : 'doctor') === chosen };
 }
 
@@ -59,14 +65,14 @@ const items = ({ items }, none, item) => (items.length ? h('ul.items', items.map
 const finding = ({ level, title, count, last_at: at, why, advice, seen, page }) => h(`article.finding.${level}`,
 	h('header', tag(level, LEVELS[level]), h('h3', title), dim(counted(count, 'time'), ` · last ${when(at)}`)),
 	h('p', h('b', 'Why: '), why), h('p', h('b', 'Do: '), advice),
-	seen.map(({ request, what }) => h('p.dim', h('code', request ?? '—'), ' ', what)),
+	Object.entries(Object.groupBy(seen, (it) => it.request ?? '')).map(([request, of]) => h('p.dim', of.some((it) => !it.what.includes(request)) && h('code', request), of.map(({ what }) => h('div', what)))),
 	page && h('p', h('a', { href: page, target: '_blank', rel: 'noopener noreferrer' }, 'Courier’s page')));
 
 function doctor(root) {
 	const list = h('div');
-	fill(root, top('Doctor', 'What passed here, and would hurt at Courier.'), list);
-	looked(root, '/_bulkd/doctor', ({ items }) => fill(list, items.length ? items.map(finding)
-		: empty('Nothing was found', h('p', 'As far as the doctor can tell, it would run at Courier.'))), 'doctor');
+	looked(root, '/_bulkd/doctor?limit=1000', ({ items }) => fill(list, items.length ? items.map(finding)
+		: empty('Nothing was found', h('p', 'As far as the doctor can tell, it would run at Courier.'))), 'doctor', 'job');
+	return [list];
 }
 
 const requestRow = ({ status, method, path, query, fault, retry_count: retries, replayed, sdk, taken_ms: taken, at }) => [
@@ -92,12 +98,11 @@ function journal(root) {
 		list.restart();
 	};
 	const detail = h('.journal-one');
-	fill(root, top('Journal', 'The last 1,000 requests to Courier’s routes, the newest first.', grow(),
-		h('input', { type: 'search', placeholder: 'Path, query or body', label: 'Search requests', oninput: ({ target }) => ask(target.value) })), h('.list-body.card.tall', list), detail);
 	root.classList.add('full');
 	const renew = paced(250, () => list.renew());
 	listen(list, (news) => (news.missed || news.kinds.has('request')) && renew());
 	list.restart();
+	return [[h('.list-body.card', list), detail], grow(), h('input', { type: 'search', placeholder: 'Path, query or body', label: 'Search requests', oninput: ({ target }) => ask(target.value) })];
 }
 
 function faults(root) {
@@ -109,9 +114,11 @@ function faults(root) {
 		remove('Remove the fault', `${path}/${part(it.fault_id)}`, load));
 	const load = looked(root, path, (found) => fill(list, items(found, 'No fault is set.', fault)), 'fault', 'request');
 	const set = (body) => attempt(() => post(path, body), 'The fault is set').then(load);
-	fill(root, top('Faults', 'A request that fails before its work, after its commit, or on the way to the client.', grow(), button('Remove all', () => del(path), 'All faults are gone', load)),
+	return [[
 		section('Set now', list),
-		section('Set one', h('.presets', Object.entries(PRESETS).map(([preset, about]) => h('button.preset', { onclick: () => set({ preset }) }, h('b', preset), h('span', about))))));
+		section('Set one', h('.presets', Object.entries(PRESETS).map(([preset, about]) => h('button.preset', { onclick: () => set({ preset }) }, h('b', preset), h('span', about)))),
+			form([['method', 'Method', [['', 'any'], 'POST', 'GET', 'PUT', 'DELETE']], ['path', 'Path', { value: '/bulk/{job_id}', required: true }], ['status', 'Status', number(503, 400)], ['call', 'From call', number(1)]], 'Set', set)),
+	], grow(), button('Remove all', () => del(path), 'All faults are gone', load)];
 }
 
 function clock(root) {
@@ -129,24 +136,23 @@ function clock(root) {
 		if (it?.advanced_ms !== undefined) fill(led, `${counted(it.delayed_sent, 'waiting message')} went out, ${counted(it.webhooks_posted, 'event')} posted, ${counted(it.keys_expired, 'key')} expired${it.settled ? '' : '; something was still due'}`);
 		load();
 	});
-	fill(root, top('Clock', 'What delays, retries, keys and retention go by. With bulkd --test-clock it can be moved forward.'), shown,
-		h('.acts', [['Stop', true], ['Run', false]].map(([word, frozen]) => button(word, () => move(() => put(path, { frozen }))))),
-		form([['by', 'Forward by', { value: '1h30m', required: true }]], 'Advance', (values) => move(() => post(`${path}/advance`, values))), led);
 	load();
 	const timer = setInterval(() => {
 		if (!root.isConnected) clearInterval(timer);
 		else if (!document.hidden) load();
 	}, 1000);
+	return [[shown, h('.acts', [['Stop', true], ['Run', false]].map(([word, frozen]) => button(word, () => move(() => put(path, { frozen }))))),
+		form([['by', 'Forward by', { value: '1h30m', required: true }]], 'Advance', (values) => move(() => post(`${path}/advance`, values))), led]];
 }
 
 function lifecycle(root) {
 	const [now, path] = [h('div'), '/_bulkd/lifecycle'];
 	const say = ({ mode, per_second: pace, polls }) => `${mode}${pace ? `, ${pace} a second` : ''}${polls ? `, look ${polls}` : ''}`;
 	const load = looked(root, path, (it) => fill(now, h('p', 'Jobs of this environment: ', h('b', say(it)), dim(` — ${MODES[it.mode] ?? ''}`)), it.jobs.map((job) => h('p', h('code', job.job_id), ` ${say(job)}`))));
-	fill(root, top('Life cycle', 'How jobs go on once they are run.'), now,
+	return [[now,
 		form([['mode', 'Mode', Object.entries(MODES).map(([name, about]) => [name, `${name} — ${about}`])], ['per_second', 'Users a second', number()], ['polls', 'Looks', number()], ['job_id', 'Only this job', { placeholder: 'all' }]], 'Set',
 			(values) => attempt(() => put(path, values), 'It holds from now on').then(load)),
-		section('Step', form([['job_id', 'Job in mode manual', { required: true }], ['users', 'Users', number(1)]], 'Let them go on', (values) => attempt(() => post('/_bulkd/step', values), 'They had their turn'))));
+		section('Step', form([['job_id', 'Job in mode manual', { required: true }], ['users', 'Users', number(1)]], 'Let them go on', (values) => attempt(() => post('/_bulkd/step', values), 'They had their turn')))]];
 }
 
 function snapshots(root) {
@@ -156,12 +162,10 @@ function snapshots(root) {
 		h('div', h('b', name), dim(` ${exactly(taken).slice(0, 19)} · ${counted(jobs, 'job')}, ${counted(messages, 'message')}`)),
 		sure('Restore', `Bring the environment back to ‘${name}’? What came later goes.`, () => post(at(name, '/restore')), 'It is back'),
 		remove('Delete the snapshot', at(name), load)))));
-	fill(root, top('Snapshots', 'The environment as it is now, to come back to while this bulkd runs.'),
-		form([['name', 'Name', { required: true, value: 'before' }]], 'Take', ({ name }) => attempt(() => put(at(name)), 'It is taken').then(load)), list);
+	return [[form([['name', 'Name', { required: true, value: 'before' }]], 'Take', ({ name }) => attempt(() => put(at(name)), 'It is taken').then(load)), list]];
 }
 
-function environment(root) {
-	fill(root, top('Environment', 'What an API key opens. Nothing crosses from one to another.'),
-		section('Reset', h('p.dim', 'All that the environment has goes, and it is seeded anew. There is no way back but a snapshot.'),
-			sure('Reset the environment', 'Reset this environment? All that it has goes.', () => post('/_bulkd/reset'), 'It is as new', () => go(['outbox']), '.danger')));
+function environment() {
+	return [section('Reset', h('p.dim', 'All that the environment has goes, and it is seeded anew. There is no way back but a snapshot.'),
+			sure('Reset the environment', 'Reset this environment? All that it has goes.', () => post('/_bulkd/reset'), 'It is as new', () => go(['outbox']), '.danger'))];
 }

@@ -105,14 +105,13 @@ function sms(entry) {
 function push(entry) {
 	const body = sent(entry);
 	const note = body.message?.notification ?? body.aps?.alert ?? body;
-	const at = entry.created_at;
-	const [title, text] = [note.title ?? entry.subject, note.body ?? entry.body];
+	const [title, at] = [note.title ?? entry.subject, entry.created_at];
 	return h('.phone.lock',
 		h('.lock-time', { 'aria-hidden': 'true' }, exactly(at).slice(11, 16)),
 		h('div', { 'aria-hidden': 'true' }, new Date(at).toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })),
 		h('.note', h('span.avatar.app', icon('push')),
 			h('div', h('.line', h('span', 'Your app'), h('span', 'now')),
-				title && h('b', title), h('div', text))));
+				title && h('b', title), h('div', note.body ?? entry.body))));
 }
 
 function inbox(entry) {

@@ -1,7 +1,7 @@
 // A job by hand: what is said, who gets it, how it looks for one of them, and the same as code.
 
-import { address, go } from './app.js';
-import { access, get, part, post, quoted } from './api.js';
+import { go } from './app.js';
+import { part, post, quoted } from './api.js';
 import { attempt, byChannel, choice, dim, empty, fill, h, languages, on, paced, select, tag, toast, CHANNEL_NAMES, count, counted } from './dom.js';
 import { preview, storedTemplates } from './templates.js';
 import { Rows, rows } from './rows.js';
@@ -119,20 +119,18 @@ async function send(job, users, tell) {
 	}
 	await post(`${path}/run`, {});
 	toast(`It runs${refused ? `, ${count(refused)} were refused` : ''}`);
-	if (access.environment || access.key) return go(['jobs', jobId]);
-	const { items } = await get('/_bulkd/environments');
-	location.assign(address(['jobs', jobId], { env: items[0]?.environment }));
-	location.reload();
+	go(['jobs', jobId]);
 }
 
 // What stays while another view is looked at.
-const kept = { from: 'content', template: '', title: 'Hello {{name}}', body: 'You are on the {{plan}} plan.', text: SAMPLE, channel: 'email', chosen: 0 };
+const kept = { from: 'content', template: '', event: 'welcome', title: 'Hello {{name}}', body: 'You are on the {{plan}} plan.', text: SAMPLE, channel: 'email', chosen: 0 };
 
 const isWithTemplate = () => kept.from === 'template';
 
-const definition = () => ({
-	message: isWithTemplate() ? { template: kept.template } : { content: { title: kept.title, body: kept.body } },
-});
+const said = () => (isWithTemplate() ? { template: kept.template } : { content: { title: kept.title, body: kept.body } });
+
+// Courier takes no job without an event.
+const definition = () => ({ message: { event: isWithTemplate() ? kept.template : kept.event, ...said() } });
 
 export function open(root, first) {
 	kept.template = first.params.template || kept.template;
@@ -152,7 +150,7 @@ export function open(root, first) {
 		fill(coded, languages(snippets(definition(), users.slice(0, 2)), 'code'));
 		if (!it) fill(shown, empty('No user to show it for'));
 		else if (isWithTemplate() && !kept.template) fill(shown, empty('Choose a template'));
-		else await preview(shown, { ...definition().message, to: { user_id: it.recipient, ...it.profile, ...it.to }, data: { ...it.data, ...it.to?.data } }, kept.channel);
+		else await preview(shown, { ...said(), to: { user_id: it.recipient, ...it.profile, ...it.to }, data: { ...it.data, ...it.to?.data } }, kept.channel);
 	});
 	function tell() {
 		const bad = table.items.length - users.length;
@@ -198,7 +196,7 @@ export function open(root, first) {
 			const all = await storedTemplates();
 			kept.template ||= all[0]?.id ?? '';
 			fill(what, all.length ? h('label', 'Template', select('Template', all.map((it) => [it.id, it.name || it.id]), kept.template, (to) => set('template', to), '')) : h('p.dim', 'No template is stored here.'));
-		} else fill(what, field('Title', 'input', 'title'), field('Text', 'textarea', 'body', { rows: 4 }));
+		} else fill(what, field('Event', 'input', 'event', { title: 'Courier asks for one' }), field('Title', 'input', 'title'), field('Text', 'textarea', 'body', { rows: 4 }));
 		tell();
 	});
 
@@ -208,7 +206,7 @@ export function open(root, first) {
 			choice(kept, 'from', 'Made of', [['content', 'Written here'], ['template', 'A template']], paintWhat), what,
 			h('h3', 'Who gets it'),
 			h('p.dim', 'Paste or drop CSV with a line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data.'),
-			drop, told, h('.list-body.card.read', table), h('.acts', run)),
+			drop, h('.bar', run, told), h('.list-body.card', table)),
 		h('section.pane', h('.page',
 			h('h3', 'How it looks for the chosen user'),
 			choice(kept, 'channel', 'Channel', byChannel(CHANNEL_NAMES.slice(0, 5)), show), shown,

@@ -110,6 +110,8 @@ export const copy = (text, label) => button(icon('copy'), () => {
 	return navigator.clipboard.writeText(typeof text === 'string' ? text : text());
 }, 'Copied', null, '.copy.quiet', { label, title: label });
 
+export const closer = (work) => button('×', work, '', null, '.quiet', { label: 'Close', title: 'Close (Esc)' });
+
 export const idWithCopy = (id, label) => h('span.id', h('code', id), copy(id, `Copy the ${label}`));
 
 export const region = (kind, label, ...children) => h(`pre.${kind}`, { tabindex: 0, role: 'region', label }, children);

@@ -2,7 +2,7 @@
 
 import { address, go, route } from './app.js';
 import { get, part, post } from './api.js';
-import { attempt, button, choice, dim, empty, fill, grow, h, icon, idWithCopy, json, link, paced, pill, time, top, ago, channelWord, count, counted, reasonWord, short, span, statusKind, statusMeaning, statusWord, sum, when } from './dom.js';
+import { attempt, button, choice, closer, dim, empty, fill, grow, h, icon, idWithCopy, json, link, paced, pill, time, top, ago, channelWord, NOT_SENT, count, counted, reasonWord, span, statusKind, statusMeaning, statusWord, sum, when } from './dom.js';
 import { listen } from './live.js';
 import { reader } from './message.js';
 import { Feed, Pages, rows } from './rows.js';
@@ -24,7 +24,7 @@ function jobRow(job) {
 	const isSend = kind === 'SEND';
 	return [
 		h('span.chan', icon(isSend ? 'email' : 'jobs')), h('code.who', id), pill(status), time(at, when(at)),
-		h('span.what', `${isSend ? 'Send' : 'Bulk'} · ${counted(received, 'user')}`, failures > 0 && h('b.bad', ` · ${count(failures)} failed`), rate > 0 && ` · ${short(rate)} users/s`, error && ` · ${error}`),
+		h('span.what', `${isSend ? 'Send' : 'Bulk'} · ${counted(received, 'user')}`, failures > 0 && h('b.bad', ` · ${count(failures)} failed`), rate > 0 && ` · ${count(rate)} users/s`, error && ` · ${error}`),
 		status === 'PROCESSING' && progress(job),
 	];
 }
@@ -89,31 +89,38 @@ function userRow(it, index) {
 	];
 }
 
+const number = (name, props, size, word) => h(name, props, h('b', count(size)), h('span', word));
+
 function numbers(job) {
-	const notSent = sum((job.messages ?? []).filter((it) => statusKind(it.status) === 'bad').map((it) => it.count));
 	return [
 		[job.received, 'received', 'Users that were added to the job'],
 		[job.enqueued, 'enqueued', 'Users whose message is in the outbox, sent or not'],
 		[job.failures, 'failed', 'Users for whom no message could be made', job.failures ? 'bad' : ''],
-		[notSent, 'did not go out', 'Of those that were enqueued: no address, opted out, or refused'],
 		[sizes(job).PENDING, 'pending', 'Users whose turn is yet to come'],
-		...(job.rate ? [[job.rate, 'users a second', 'Over the whole run', '', short]] : []),
-	].map(([value, word, title, kind = '', shown = count]) => h(`.number.${kind}`, { title }, h('b', shown(value)), h('span', word)));
+		...(job.rate ? [[job.rate, 'users a second', 'Over the whole run']] : []),
+	].map(([value, word, title, kind = '']) => number(`.number.${kind}`, { title }, value, word));
 }
+
+const outboxOf = (job, { status, channel = null }) => address(['outbox'], { job_id: job.job_id, status, channel });
+
+// Messages that were made and did not go out: so many of each status, and the way to them.
+const lost = (job) => NOT_SENT.map((status) => {
+	const size = sum((job?.messages ?? []).filter((it) => it.status === status).map((it) => it.count));
+	return size > 0 && number(`a.number.${statusKind(status)}`, { title: `Did not go out. ${statusMeaning(status)}`, href: outboxOf(job, { status }) }, size, `${statusWord(status)} ›`);
+}).filter(Boolean);
 
 function became(job, showFailed) {
 	const { messages = [], errors = [] } = job;
-	const kinds = [
-		...messages.map(({ status, reason, channel, count }) => ({ status, channel, count, word: [channel && channelWord(channel), reason ? reasonWord(reason) : statusWord(status)].filter(Boolean).join(', ') })),
-		...errors.map(({ error, count }) => ({ status: 'ERROR', channel: null, count, word: error })),
-	].sort((a, b) => b.count - a.count);
-	const shown = ({ status, channel, word, count: number }) => [
-		icon(channel ?? 'none'), h('span.became-word', { title: status === 'ERROR' ? word : statusMeaning(status) }, word), h('i', { style: { width: `${(number / kinds[0].count) * 100}%` } }), h('b', count(number)),
-	];
+	const kinds = [...messages, ...errors.map((it) => ({ ...it, status: 'ERROR' }))].sort((a, b) => b.count - a.count);
+	const shown = ({ status, channel, reason, error, count: number }) => {
+		const why = status === 'ERROR' ? error : reasonWord(reason);
+		const word = `${channel ? `${channelWord(channel)}, ` : ''}${statusWord(status)}${why ? `: ${why}` : ''}`;
+		return [icon(channel ?? 'none'), h('span', { title: error ?? statusMeaning(status) }, word), h('i', { style: { width: `${(number / kinds[0].count) * 100}%` } }), h('b', count(number))];
+	};
 	return kinds.length > 0 && h('section.became',
 		h('h3', 'What became of them', job.counted < job.enqueued && dim(` of the first ${count(job.counted)}`)),
 		h('ul', kinds.map((it) => h(`li.${statusKind(it.status)}`,
-			it.status === 'ERROR' ? h('button', { onclick: showFailed }, shown(it)) : link(address(['outbox'], { job_id: job.job_id, status: it.status, channel: it.channel }), shown(it))))));
+			it.status === 'ERROR' ? h('button', { onclick: showFailed }, shown(it)) : link(outboxOf(job, it), shown(it))))));
 }
 
 function one(root, first) {
@@ -133,7 +140,7 @@ function one(root, first) {
 			return found.items;
 		},
 	});
-	const [title, about, counters, told, over] = [h('.job-title'), h('div'), h('.numbers'), h('.job-told'), h('.over')];
+	const [title, about, counters, gone, told, over] = [h('.job-title'), h('div'), h('.numbers'), h('.numbers'), h('.job-told'), h('.over')];
 	const bar = progress({ received: 0, enqueued: 0, failures: 0 });
 	const place = h('input.place', { type: 'number', min: 1, label: 'Go to the user with this number', placeholder: 'Go to #', onkeydown: ({ key }) => {
 		if (key !== 'Enter') return;
@@ -146,16 +153,17 @@ function one(root, first) {
 		users.clear();
 		grown(sizes(job)[state.users]);
 	});
-	const reading = reader({ back });
+	const reading = reader({ close: back });
 	const split = h('.split.job',
-		h('section.list', { label: 'Job' }, h('.job-head', title, about, bar, counters, told), h('.users', h('.bar', tabs, grow(), place), h('.list-body', users, over))), reading.place);
+		h('section.list', { label: 'Job' }, h('.job-head', title, about, bar, h('.numbers', counters, gone), told), h('.users', h('.bar', tabs, grow(), place), h('.list-body', users, over))), reading.place);
 	fill(root, split);
 
 	function grown(to) {
 		total = to;
 		users.resize(total);
 		over.hidden = total > 0;
-		fill(over, empty({ ERROR: 'Nobody failed', PENDING: 'Nobody waits' }[state.users] ?? 'No users yet'));
+		const others = state.users === 'ERROR' ? lost(job) : [];
+		fill(over, empty({ ERROR: 'Nobody failed', PENDING: 'Nobody waits' }[state.users] ?? 'No users yet', others.length > 0 && [h('p', 'These have a message, and it did not go out:'), h('.numbers', others)]));
 	}
 	// What moves while the job runs. Nothing that can be reached by keys is made anew.
 	function paint() {
@@ -165,8 +173,9 @@ function one(root, first) {
 	}
 	function paintTold() {
 		const { status, created_at: created, run_at: begun, completed_at: ended, error } = job;
-		fill(title, h('button.quiet', { label: 'Back to the jobs', onclick: () => go(['jobs']) }, '←'), h('h2', name), pill(status), grow(), status === 'CREATED' && button('Run', () => post(`/bulk/${part(jobId)}/run`), 'It runs', load, '.primary'));
+		fill(title, closer(() => go(['jobs'])), h('h2', name), pill(status), grow(), status === 'CREATED' && button('Run', () => post(`/bulk/${part(jobId)}/run`), 'It runs', load, '.primary'));
 		fill(about, h('p.dim', idWithCopy(jobId, 'job’s id'), ` created ${ago(created)}`, begun && ended && `, ran for ${span(ended - begun)}`), error && h('p.verdict.bad', error));
+		fill(gone, lost(job));
 		fill(told, became(job, () => tabs.children[1].click()), h('details.section', h('summary', h('h3', 'Definition')), json(job.definition, 'Definition')));
 	}
 	const load = paced(400, async () => {
@@ -180,7 +189,7 @@ function one(root, first) {
 		paintTold();
 		users.renew();
 		const size = sizes(job)[state.users];
-		if (isFirst || size !== total) grown(size);
+		if (isFirst || size !== total || !size) grown(size);
 	});
 	const recount = paced(4000, load);
 	const move = paced(100, () => {

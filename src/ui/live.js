@@ -8,7 +8,7 @@ import { on } from './dom.js';
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 4000;
 
-// `kinds` are those of all other events.
+// `kinds` are those of all events.
 const nothing = () => ({ jobs: new Map(), made: 0, changed: new Map(), kinds: new Set(), missed: false });
 
 const listeners = new Map();
@@ -40,6 +40,7 @@ function schedule() {
 function take({ event, id = '', data }) {
 	if (event === 'state') return document.hidden || say(data);
 	if (id) lastId = id;
+	news.kinds.add(event);
 	if (event === 'job') {
 		for (const job of data.jobs) news.jobs.set(job.job_id, job);
 		news.missed ||= !!data.more;
@@ -47,7 +48,6 @@ function take({ event, id = '', data }) {
 		news.made += data.count;
 		for (const { message_id, status } of data.changed ?? []) news.changed.set(message_id, status);
 	} else if (event === 'resync') news.missed = true;
-	else news.kinds.add(event);
 	schedule();
 }
 

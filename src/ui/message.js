@@ -3,10 +3,10 @@
 import { address } from './app.js';
 import { curl, get, part, post } from './api.js';
 import { seen } from './channels.js';
-import { $, button, byChannel, choice, copy, dim, empty, fill, h, icon, idWithCopy, json, languages, link, paced, pairs, pill, time, channelWord, providerWord, reasonWord, second, statusKind, statusMeaning, statusWord } from './dom.js';
+import { $, button, byChannel, choice, closer, copy, dim, empty, fill, h, icon, idWithCopy, json, languages, link, paced, pairs, pill, time, channelWord, providerWord, reasonWord, second, statusKind, statusMeaning, statusWord } from './dom.js';
 
 // What an event of a history says that is no outcome.
-const EVENTS = { ENQUEUED: 'Accepted', MAPPED: 'Its template was found', PROFILE_LOADED: 'The profile was put together', RENDERED: 'The texts were written', DELIVERING: 'Handed over' };
+const EVENTS = { ENQUEUED: 'Accepted', MAPPED: 'Its template was named', PROFILE_LOADED: 'The profile was put together', RENDERED: 'The texts were written', DELIVERING: 'Handed over' };
 const fold = (title, content, isOpen = true) => h('details.section', { open: isOpen }, h('summary', h('h3', title)), content);
 
 function known(values) {
@@ -17,41 +17,44 @@ function known(values) {
 
 const why = ({ reason, status }) => reasonWord(reason) || statusMeaning(status);
 
+const way = (kind, channel, name, more, ...about) => h(`li.${kind}`, h('span.way', icon(channel), h('b', name), dim(more)), about);
+
 function routing(detail) {
-	const { tried, asked } = detail.routing;
+	const { tried, asked, passed_over: passedOver } = detail.routing;
+	// What was not needed stands behind what was tried.
+	const passed = (isNeeded) => (passedOver ?? []).filter((it) => (it.reason !== 'NOT_NEEDED') === isNeeded)
+		.map(({ name, address, why }) => way('calm', name ?? 'none', name ? channelWord(name) : 'The message', address, h('.dim', why)));
+	const ways = [...passed(true), ...tried.map((it) => way(statusKind(it.status), it.channel, channelWord(it.channel), providerWord(it.provider), pill(it.status, it.reason), h('.dim', it.error ?? (reasonWord(it.reason) || it.address)))), ...passed(false)];
 	const wanted = asked?.channels?.map((it) => (typeof it === 'string' ? channelWord(it) : JSON.stringify(it))).join(', ');
 	return [
 		h('p.dim', asked ? `Asked for: ${asked.method === 'all' ? 'all of' : 'the first that works of'} ${wanted ?? ''}` : 'Nothing was asked for: the usual order of channels'),
-		tried.length ? h('ol.ways', tried.map((it) => h(`li.${statusKind(it.status)}`,
-			h('span.way', icon(it.channel), h('b', channelWord(it.channel)), dim(providerWord(it.provider))),
-			pill(it.status, it.reason), h('.dim', it.error ?? (reasonWord(it.reason) || it.address)))))
-			: h(`p.verdict.${statusKind(detail.status)}`, detail.error ?? why(detail)),
+		h('ol.ways', ways),
 	];
 }
 
 const timeline = (history) => h('ol.timeline', history.map(({ type, ts, ...more }) => {
-	const by = [more.channel?.name ?? more.channel, providerWord(more.provider), reasonWord(more.reason)].filter((text) => typeof text === 'string' && text).join(' · ');
+	const by = [more.channel && channelWord(more.channel.id), providerWord(more.integration?.provider), more.notification_id, reasonWord(more.reason)].filter(Boolean).join(' · ');
 	const after = ts - history[0].ts;
 	return h(`li.${statusKind(type)}`,
 		h('details', h('summary', h('b', EVENTS[type] ?? statusWord(type)), time(ts, after ? `+${after} ms` : second(ts)), by && dim(by)), json(more, type)));
 }));
 
 function finding({ recipient, status }, entry) {
-	const wanted = { recipient, ...(entry ? { channel: entry.channel } : { status }), ...(entry?.subject && { subject: { contains: entry.subject.slice(0, 40) } }) };
+	const isTold = statusKind(status) === 'good';
+	const name = `${recipient} is ${isTold ? 'told' : status.toLowerCase()}`;
+	const wanted = { recipient, ...(entry && { channel: entry.channel }), ...(!isTold && { status }), ...(entry?.subject && { subject: { contains: entry.subject.slice(0, 40) } }) };
 	const body = JSON.stringify({ outbox: wanted, count: { exactly: 1 } }, null, 2);
 	const inner = body.replaceAll('\n', '\n    ');
 	return languages({
 		pytest: `import os, httpx
 
-BULKD = os.environ["COURIER_BASE_URL"]
-AUTH = {"Authorization": f"Bearer {os.environ['COURIER_API_KEY']}"}
-
-def test_${recipient.replace(/\W+/g, '_').toLowerCase()}_is_told():
-    found = httpx.post(f"{BULKD}/_bulkd/wait", headers=AUTH, timeout=30, json=${inner})
+def test_${name.replace(/\W+/g, '_').toLowerCase()}():
+    auth = {"Authorization": f"Bearer {os.environ['COURIER_API_KEY']}"}
+    found = httpx.post(os.environ["COURIER_BASE_URL"] + "/_bulkd/wait", headers=auth, timeout=30, json=${inner})
     assert found.status_code == 200, found.json()["message"]`,
 		vitest: `import { expect, test } from "vitest";
 
-test(${JSON.stringify(`${recipient} is told`)}, async () => {
+test(${JSON.stringify(name)}, async () => {
   const found = await fetch(\`\${process.env.COURIER_BASE_URL}/_bulkd/wait\`, {
     method: "POST",
     headers: { authorization: \`Bearer \${process.env.COURIER_API_KEY}\` },
@@ -69,32 +72,28 @@ const findings = ({ codes, links }) => codes.length + links.length > 0 && fold('
 	...links.map((it) => [h('span.url', { title: it }, it), copy(it, 'Copy the link')]),
 ].map((it) => h('.found', it)));
 
-function actions({ message_id: id, status }, refresh) {
-	const at = `/messages/${part(id)}`;
-	return h('.acts',
-		status === 'DELAYED' && button('Cancel', () => post(`${at}/cancel`), 'It is canceled', refresh),
-		button('Send again', () => post(`${at}/resend`), 'It was sent again'));
-}
-
 // The pane in which one message after another is read.
-export function reader({ back, blank = () => null }) {
+export function reader({ close, blank = () => null }) {
 	const place = h('section.pane', { label: 'Message' });
 	// Of several channels one is shown: as it is seen, or as its provider was asked.
 	const state = { at: 0, look: 'seen' };
 	let isByKey = false;
 
 	function head(detail, entry) {
-		const { recipient, status, error } = detail;
+		const { message_id: id, recipient, status, error } = detail;
+		const ask = (what) => () => post(`/messages/${part(id)}/${what}`);
 		return h('header.message-top',
-			h('button.back.quiet', { label: 'Back to the list', onclick: back }, '←'),
+			closer(close),
 			h('.message-who',
 				h('h2', entry?.subject ?? entry?.body?.split('\n')[0] ?? error ?? statusWord(status)),
 				h('p', link(address(['outbox'], { recipient }), recipient), entry && entry.address !== recipient && dim(entry.address), time(detail.created_at), link(address(['jobs', detail.job_id]), 'Job'))),
-			pill(status, detail.reason), actions(detail, refresh));
+			pill(status, detail.reason),
+			h('.acts', status === 'DELAYED' && button('Cancel', ask('cancel'), 'It is canceled', refresh), button('Send again', ask('resend'), 'It was sent again')));
 	}
 
 	function paint(detail) {
-		const { recipient, status, reason, error } = detail;
+		const { recipient, status, error } = detail;
+		const kept = detail.routing.passed_over?.find((it) => !it.name);
 		const entries = detail.deliveries.filter((it) => it.channel);
 		const entry = entries[state.at];
 		const look = h('.look');
@@ -103,7 +102,7 @@ export function reader({ back, blank = () => null }) {
 		if (entry) showLook();
 		const { scrollTop } = place;
 		fill(place, h('article.message', { tabindex: -1, label: `Message to ${recipient}` }, head(detail, entry),
-			(error || reason) && h(`p.verdict.${statusKind(status)}`, h('b', `${statusWord(status)}: ${why(detail)}. `), error),
+			statusKind(status) !== 'good' && h(`p.verdict.${statusKind(status)}`, h('b', `${statusWord(status)}: ${why(detail)}. `), kept?.why ?? error),
 			h('.message-body',
 				h('.message-main',
 					entry && h('.bar',
@@ -129,7 +128,7 @@ export function reader({ back, blank = () => null }) {
 			const detail = id && (await get(`/_bulkd/outbox/${part(id)}`));
 			if (id && it.id === id) paint(detail);
 		} catch (error) {
-			if (it.id === id) fill(place, empty('There is no such message', h('p', error.message), h('button', { onclick: back }, 'Back')));
+			if (it.id === id) fill(place, empty('There is no such message', h('p', error.message), h('button', { onclick: close }, 'Close')));
 		}
 	});
 	const it = {

@@ -69,7 +69,7 @@ export function open(root, first) {
 		list.restart();
 		list.scrollTop = 0;
 	} });
-	const reading = reader({ back, blank: () => empty('Choose a message', h('p', h('kbd', 'j'), ' ', h('kbd', 'k'), ' move, ', h('kbd', '/'), ' searches, ', h('kbd', '?'), ' lists all keys')) });
+	const reading = reader({ close, blank: () => empty('Choose a message', h('p', h('kbd', 'j'), ' ', h('kbd', 'k'), ' move, ', h('kbd', '/'), ' searches, ', h('kbd', '?'), ' lists all keys')) });
 	const split = h('.split',
 		h('section.list', { label: 'Outbox' }, h('.search', icon('search'), field, h('kbd', { 'aria-hidden': 'true' }, '/')), chips, h('.list-body', fresh, list, nothing), state),
 		reading.place);
@@ -80,7 +80,7 @@ export function open(root, first) {
 		fresh.hidden = !unseen;
 		fill(fresh, '↑', unseen === Infinity ? 'Many new messages' : counted(unseen, 'new message'));
 		nothing.hidden = items.length > 0 || !isWhole || isOld;
-		if (!nothing.hidden) fill(nothing, empty(isFiltered() ? 'Nothing is like that' : 'The outbox is empty', isFiltered() && h('button', { onclick: () => go(['outbox']) }, 'Show all')));
+		fill(nothing, empty(isFiltered() ? 'Nothing is like that' : 'The outbox is empty', isFiltered() && h('button', { onclick: () => go(['outbox']) }, 'Show all')));
 		fill(state, error || (nothing.hidden && `${isWhole ? '' : 'The newest '}${counted(items.length, 'message')}${isOld || (!isWhole && items.length < 30) ? ' …' : ''}`));
 	}
 
@@ -155,14 +155,18 @@ export function open(root, first) {
 		split.classList.toggle('open', !!id);
 	}
 
+	function close() {
+		follow.stop();
+		go(['outbox'], route().params);
+		list.focus();
+	}
 	function back() {
 		follow.stop();
-		const { id, params } = route();
 		const { activeElement, body } = document;
-		if (id) {
+		if (route().id) {
 			// Who reads beside the list goes back to it first.
-			if (!WIDE.matches || activeElement === body || list.contains(activeElement)) go(['outbox'], params);
-			list.focus();
+			if (!WIDE.matches || activeElement === body || list.contains(activeElement)) close();
+			else list.focus();
 			return true;
 		}
 		const was = isFiltered();

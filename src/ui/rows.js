@@ -211,7 +211,7 @@ export class Feed extends Rows {
 
 	async next() {
 		const { items, stopping: { signal } } = this;
-			if (!this.isConnected) return false;
+		if (!this.isConnected) return false;
 		if (this.isBehind && !(this.newer && items.length)) this.isOld = true;
 		const [isFirst, isNewer] = [this.isOld, this.isBehind && !this.isOld];
 		const isShort = !this.isWhole && this.cursor && this.idle < this.patience && (items.length < ENOUGH || this.last > items.length - NEAR);

@@ -10,7 +10,7 @@ const STATUSES = {
 	CANCELED: ['Canceled', 'calm', 'It was canceled while it waited'],
 	FILTERED: ['Filtered', 'calm', 'A condition kept it back'],
 	UNMAPPED: ['No template', 'bad', 'Its event or template is not stored here'],
-	UNROUTABLE: ['No way', 'bad', 'The user has no address for any channel or provider'],
+	UNROUTABLE: ['Unroutable', 'bad', 'No channel or provider reaches the user'],
 	UNDELIVERABLE: ['Undeliverable', 'bad', 'It was refused, or could not be made'],
 	PENDING: ['Pending', 'wait', 'Its turn is yet to come'],
 	ENQUEUED: ['Made', 'good', 'The message is in the outbox'],
@@ -24,7 +24,7 @@ const REASONS = {
 	BOUNCED: 'the address bounced',
 	FAILED: 'it failed',
 	FILTERED: 'a condition kept it back',
-	NO_CHANNELS: 'no channel was left',
+	NO_CHANNELS: 'no channel reaches the user',
 	NO_PROVIDERS: 'no provider was left',
 	OPT_IN_REQUIRED: 'the topic needs an opt-in',
 	PROVIDER_ERROR: 'the provider refused it',
@@ -37,31 +37,31 @@ const CHANNELS = {
 };
 
 const PROVIDERS = {
-	sendgrid: 'SendGrid', twilio: 'Twilio', slack: 'Slack', msteams: 'Microsoft Teams', discord: 'Discord', courier: 'Courier Inbox',
-	'firebase-fcm': 'Firebase', apn: 'Apple Push', expo: 'Expo', onesignal: 'OneSignal', 'aws-ses': 'Amazon SES', smtp: 'SMTP',
+	sendgrid: 'SendGrid', msteams: 'Microsoft Teams', courier: 'Courier Inbox',
+	'firebase-fcm': 'Firebase', apn: 'Apple Push', onesignal: 'OneSignal', 'aws-ses': 'Amazon SES', smtp: 'SMTP',
 };
 
-const NUMBERS = new Intl.NumberFormat('en');
-const SHORT = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
+const NUMBERS = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const DAYS = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 
-export const statusWord = (status) => STATUSES[status]?.[0] ?? status;
-export const statusKind = (status) => STATUSES[status]?.[1] ?? 'calm';
-export const statusMeaning = (status) => STATUSES[status]?.[2] ?? '';
-export const reasonWord = (reason) => (reason ? (REASONS[reason] ?? reason) : '');
-export const channelWord = (channel) => (channel ? (CHANNELS[channel] ?? channel) : 'Nothing went out');
-export const providerWord = (provider) => (provider ? (PROVIDERS[provider] ?? provider) : '');
+const about = (status) => STATUSES[status] ?? [status, 'calm', ''];
+export const statusWord = (status) => about(status)[0];
+export const statusKind = (status) => about(status)[1];
+export const statusMeaning = (status) => about(status)[2];
+export const reasonWord = (reason) => REASONS[reason] ?? reason ?? '';
+export const channelWord = (channel) => CHANNELS[channel] ?? channel ?? 'Nothing went out';
+export const capital = (word) => word[0].toUpperCase() + word.slice(1);
+export const providerWord = (provider) => PROVIDERS[provider] ?? (provider ? capital(provider) : '');
 
 export const CHANNEL_NAMES = Object.keys(CHANNELS);
 export const MESSAGE_STATUSES = Object.keys(STATUSES).slice(0, 11);
+export const NOT_SENT = MESSAGE_STATUSES.slice(6);
 
 export const sum = (numbers) => numbers.reduce((all, it) => all + it, 0);
 
 export const count = (number) => NUMBERS.format(number ?? 0);
 
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
-
-export const short = (number) => SHORT.format(number);
 
 // A moment here, to the millisecond. It is written many times a frame: what knows languages is too slow for that.
 export function exactly(at) {

@@ -391,6 +391,8 @@ fn a_message_tells_which_channels_were_passed_over_and_why() {
         (&latest["reason"], &latest["routing"]["passed_over"][0]["name"]),
         (&json!("UNSUBSCRIBED"), &json!(null))
     );
+    let why = latest["routing"]["passed_over"][0]["why"].as_str().unwrap();
+    assert!(why.contains("topic news"), "{why}");
     // With other preferences it would be another message: how it went cannot be told any more.
     customer.put("/users/ada/preferences/news", &json!({ "topic": { "status": "OPTED_IN" } })).ok(200);
     assert_eq!(customer.get("/_bulkd/outbox/latest").ok(200)["routing"]["passed_over"], json!(null));

@@ -377,6 +377,105 @@ const stories = {
     await daemon.stop();
   },
 
+  async 'those who got nothing are a click from their job'() {
+    const daemon = await start(binary);
+    await daemon.call('PUT', '/users/reader-4/preferences/news', { topic: { status: 'OPTED_OUT' } });
+    const jobId = await job(daemon, 6, {
+      message: { event: 'weekly', content: { title: 'Hello', body: 'b' }, routing: { method: 'single', channels: ['email'] }, preferences: { subscription_topic_id: 'news' } },
+      user: (i) => ({ recipient: `reader-${i}`, profile: i < 2 ? { phone_number: `+1555555010${i}` } : { email: `reader-${i}@example.com` } }),
+    });
+    await over(daemon, jobId);
+    const page = await open(daemon, `#/jobs/${jobId}`);
+    const names = async () => (await page.locator('#outbox-list .who').allInnerTexts()).sort();
+    await page.getByRole('link', { name: '2 Unroutable' }).click();
+    await comesTo(page, 'status=UNROUTABLE');
+    await page.getByText('2 messages', { exact: true }).waitFor();
+    equal(await names(), ['reader-0', 'reader-1'], 'who is unroutable');
+    await page.goBack();
+    // Nobody failed, and who asks for those finds the others.
+    await page.getByRole('button', { name: 'Failed 0' }).click();
+    await page.locator('.users .over a').nth(1).waitFor();
+    equal(await page.locator('.users .over a').allInnerTexts().then((them) => them.map((it) => it.replace(/\s+/g, ' '))), ['2 Unroutable ›', '1 Undeliverable ›'], 'what became of the others');
+    await picture(page, 'job-lost');
+    check(!(await text(page, 'main')).includes('No way'), 'Unroutable has a second word');
+    await page.locator('.users .over a', { hasText: 'Undeliverable' }).click();
+    await page.getByText('1 message', { exact: true }).waitFor();
+    equal(await names(), ['reader-4'], 'who is undeliverable');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'a message tells why it came so, or not at all'() {
+    const daemon = await start(binary);
+    await daemon.call('PUT', '/users/bob/preferences/news', { topic: { status: 'OPTED_OUT' } });
+    const send = async (to, message) => (await daemon.call('POST', '/send', { message: { to, content: { title: 'Hello', body: 'b' }, ...message } })).requestId;
+    const [bob, ada, eve] = [
+      await send({ user_id: 'bob', email: 'bob@example.com' }, { preferences: { subscription_topic_id: 'news' } }),
+      await send({ user_id: 'ada' }, {}),
+      await send({ user_id: 'eve', email: 'eve@example.com' }, { content: undefined, template: 'welcome' }),
+    ];
+    const page = await open(daemon, `#/outbox/${bob}`);
+    await page.locator('.message-main .empty').waitFor();
+    check((await text(page, '.ways')).includes('news'), `the opt-out does not name its topic: ${await text(page, '.ways')}`);
+    const testCode = page.locator('.code', { hasText: 'httpx' });
+    check((await testCode.innerText()).includes('def test_bob_is_undeliverable()'), 'the test has another name');
+    check((await testCode.innerText()).includes('"status": "UNDELIVERABLE"'), 'the test asks for no status');
+    // One that is beside the list is closed by a button.
+    await page.getByRole('button', { name: 'Close' }).click();
+    await page.locator('article.message').waitFor({ state: 'detached' });
+    check(!page.url().includes(bob), 'the address still names the message');
+    await page.evaluate((to) => (location.hash = to), `#/outbox/${ada}`);
+    await page.locator('article.message .feed').waitFor();
+    for (const words of ['no address for email', 'no address for sms']) check((await text(page, '.ways')).includes(words), `the way does not say: ${words}`);
+    check((await testCode.innerText()).includes('def test_ada_is_told()'), 'the test of a message that went out has another name');
+    await page.evaluate((to) => (location.hash = to), `#/outbox/${eve}`);
+    await page.locator('.timeline', { hasText: 'welcome' }).waitFor();
+    check(!(await text(page, '.timeline')).includes('found'), 'a template was found that is not stored');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'what is composed would be taken by Courier'() {
+    const daemon = await start(binary);
+    // Nothing is there yet, not even an environment.
+    const page = await open(daemon, '#/compose');
+    await page.locator('.code', { hasText: '"event": "welcome"' }).waitFor();
+    await page.getByRole('textbox', { name: 'Event' }).fill('weekly');
+    await page.locator('.code', { hasText: '"event": "weekly"' }).waitFor();
+    await page.getByRole('button', { name: 'Send to 2 users' }).click();
+    await page.locator('.job-head .pill', { hasText: 'Completed' }).waitFor();
+    await page.locator('#job-users .pill', { hasText: 'Sent' }).nth(1).waitFor();
+    await comesTo(page, 'env=');
+    const { items } = await daemon.call('GET', '/_bulkd/doctor', undefined, 'anything');
+    equal(items.map((it) => it.check), [], 'what the doctor says of it');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'the mark of the doctor is right when it is loaded and when it is not'() {
+    const daemon = await start(binary);
+    await over(daemon, await job(daemon, 1));
+    const page = await open(daemon, '#/bench/doctor');
+    await page.getByText('Nothing was found').waitFor();
+    // A job that waits for its run is a finding until it runs.
+    const jobId = await job(daemon, 1, { run: false });
+    await page.locator('#doctor', { hasText: '1 would hurt or fail' }).waitFor();
+    await page.locator('.finding', { hasText: 'never run' }).waitFor();
+    await daemon.call('POST', '/bulk', { message: { content: { title: 't', body: 'b' } } });
+    await daemon.call('POST', '/send', { message: { to: { email: 'ada@example.com' }, template: 'unknown' } });
+    await page.locator('#doctor', { hasText: '3 would hurt or fail' }).waitFor();
+    await page.reload();
+    await page.locator('#doctor', { hasText: '3 would hurt or fail' }).waitFor();
+    equal(await page.locator('.finding:is(.error, .warn)').count(), 3, 'findings on its page');
+    await daemon.call('POST', `/bulk/${jobId}/run`, {});
+    await page.locator('#doctor', { hasText: '2 would hurt or fail' }).waitFor();
+    // A route is said once, however much was seen on it.
+    const routes = await page.locator('.finding').evaluateAll((them) => them.map((it) => [...it.querySelectorAll('p > code')].map((code) => code.textContent)));
+    check(routes.every((of) => new Set(of).size === of.length), `routes are repeated: ${JSON.stringify(routes)}`);
+    await page.context().close();
+    await daemon.stop();
+  },
+
   async 'an answer is lost and the retry is seen'() {
     const daemon = await start(binary);
     await job(daemon, 1);
@@ -389,11 +488,21 @@ const stories = {
     await fetch(`${daemon.url}/bulk`, { method: 'POST', headers, body: JSON.stringify(definition) });
     await page.locator('.items li.fired', { hasText: 'hit 1' }).waitFor();
     await picture(page, 'faults');
+    // One of one's own.
+    await page.getByLabel('Path').fill('/send');
+    await page.getByLabel('Status').fill('500');
+    await page.getByRole('button', { name: 'Set', exact: true }).click();
+    await page.locator('.items li', { hasText: '/send' }).waitFor();
+    const failed = await fetch(`${daemon.url}/send`, { method: 'POST', headers: { authorization: headers.authorization }, body: '{}' });
+    equal(failed.status, 500, 'the answer under the fault');
+    await page.locator('.items li', { hasText: 'hit 1' }).nth(1).waitFor();
+    await page.keyboard.press('Escape');
     await page.keyboard.press('g');
     await page.keyboard.press('d');
     await page.locator('.finding.error').first().waitFor();
     await page.locator('#doctor.error').waitFor();
     await picture(page, 'doctor');
+    equal((await text(page, '.finding.error p.dim')).match(/POST \/bulk/g)?.length, 1, 'how often a finding names its route');
     await page.getByRole('link', { name: 'Journal' }).click();
     await page.locator('#journal .row', { hasText: 'retry 1' }).waitFor();
     await page.locator('#journal .row', { hasText: 'no answer' }).click();
@@ -438,6 +547,8 @@ const stories = {
       await picture(phone, `phone-dark-${name}`);
       const wide = await phone.evaluate(() => document.documentElement.scrollWidth);
       check(wide <= 400, `${name}: the page is ${wide} pixels wide at 400`);
+      const cut = await phone.evaluate(() => [...document.querySelectorAll('.pill, .side a, header.top :not(.sr)')].filter((it) => it.scrollWidth > it.clientWidth + 1 || it.getBoundingClientRect().right > innerWidth).filter((it) => it.clientWidth).map((it) => it.textContent));
+      equal(cut, [], `${name}: what does not fit at 400`);
     }
     await phone.context().close();
     await daemon.stop();
@@ -530,9 +641,12 @@ const stories = {
     const demo = spawn(binary, ['demo', '--open', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, PATH: `${bin}:${process.env.PATH}` } });
     const lines = [];
     createInterface(demo.stdout).on('line', (line) => line.trim() && lines.push(line.trim()));
-    for (const end = Date.now() + PATIENCE; !existsSync(join(bin, 'asked')) && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 50));
-    const asked = existsSync(join(bin, 'asked')) ? readFileSync(join(bin, 'asked'), 'utf8').trim() : '';
-    check(asked && lines.some((line) => line.endsWith(asked)), `asked to open ‘${asked}’, and the demo ends with ‘${lines.at(-1)}’`);
+    const opened = () => (existsSync(join(bin, 'asked')) ? readFileSync(join(bin, 'asked'), 'utf8').trim() : '');
+    // Its lines and the browser come by ways of their own.
+    const tells = () => opened() && lines.some((line) => line.endsWith(opened()));
+    for (const end = Date.now() + PATIENCE; Date.now() < end && !tells(); ) await new Promise((resolve) => setTimeout(resolve, 50));
+    const asked = opened();
+    check(tells(), `asked to open ‘${asked}’, and the demo ends with ‘${lines.at(-1)}’`);
     if (asked) {
       const { origin, hash } = new URL(asked);
       const page = await open({ url: origin }, hash);
