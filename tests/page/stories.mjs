@@ -716,14 +716,23 @@ const stories = {
 
   async 'the page is there at once'() {
     const daemon = await start(binary);
-    await job(daemon, 100);
-    const page = await open(daemon);
-    await page.locator('#outbox-list .row').first().waitFor();
-    await page.reload();
-    await page.locator('#outbox-list .row').first().waitFor();
-    const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
-    console.log(`    its first paint was after ${Math.round(paint)} ms`);
-    await page.context().close();
+    await over(daemon, await job(daemon, 100));
+    const paint = async (page) => {
+      await page.locator('#outbox-list .row').first().waitFor();
+      return page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+    };
+    // With nothing in the browser's cache, and with all that the first time has left there.
+    const [cold, warm] = [[], []];
+    for (let loads = 0; loads < (isLong ? 11 : 3); loads++) {
+      const page = await open(daemon);
+      cold.push(await paint(page));
+      await page.goto('about:blank');
+      await page.goto(daemon.url);
+      warm.push(await paint(page));
+      await page.context().close();
+    }
+    const median = (all) => Math.round(all.sort((a, b) => a - b)[Math.floor(all.length / 2)]);
+    console.log(`    its first paint was after ${median(cold)} ms, and ${median(warm)} ms with a warm cache`);
     await daemon.stop();
   },
 };
