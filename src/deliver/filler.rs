@@ -84,8 +84,9 @@ impl<S: Fn() -> bool> Filler<'_, S> {
                     it.route.bell().ring();
                 }
             }
+            // The rows say where they are.
             if !elsewhere.is_empty() {
-                known.clear();
+                return Ok(Next::Again);
             }
         }
         let is_all = !found.more && known.iter().all(|it| it.position == found.position || !has_room(it));

@@ -174,7 +174,11 @@ fn add_made(db: &Db<'_>, messages: usize, found: &mut NewEntries) -> Result<()> 
             add(db, number, channel, began_as, status, &mut found.entries)?;
         }
     }
-    found.more |= count == messages;
+    match count == messages {
+        true => found.more = true,
+        // Numbers behind the last row were those of failures.
+        false => found.position.number = found.position.number.max(message::last_number(db)?),
+    }
     Ok(())
 }
 

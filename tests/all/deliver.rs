@@ -353,7 +353,15 @@ fn no_second_has_more_messages_than_a_rate_allows() {
         wait_for(&customer, "email", "has sent as many", |it| it["delivered"] == sent && it["behind"] == 0);
         assert_eq!(stand.count() as u64, sent);
     }
-    // Another channel has none.
+    // Users whose message could not be made hold nothing up.
+    let mut users = readers(20, 2);
+    users[1]["profile"]["email"] = json!(5);
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, users);
+    assert_eq!(customer.run_to_the_end(&job_id)["failures"], 1);
+    daemon.clock.advance(Duration::from_secs(1));
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 11);
+    // Another channel has no rate.
     for i in 0..6 {
         send_one(&customer, text_message(&format!("user-{i}"), &format!("+1555123450{i}")));
     }
@@ -404,6 +412,8 @@ fn every_channel_of_a_message_goes_out_and_what_waits_goes_when_it_is_sent() {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     wait_until("both are there", || lines().len() == 2);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
     let mut found = lines();
     found.sort_by_key(|it| it["data"]["channel"].as_str().unwrap().to_owned());
     let of = |it: &Value, name: &str| it["data"][name].as_str().unwrap_or_default().to_owned();
@@ -486,6 +496,8 @@ fn copies_of_messages_are_not_sent_again() {
     customer.ingest(&job_id, readers(0, 3));
     customer.run_to_the_end(&job_id);
     wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 3);
+    customer.put("/_bulkd/snapshots/over", &json!({})).ok(200);
+    customer.post("/_bulkd/snapshots/over/fork", &json!({ "key": "fork" })).ok(201);
     // A job that goes on after the snapshot: what it had then is copied when it is brought back.
     customer.put("/_bulkd/lifecycle", &json!({ "mode": "manual" })).ok(200);
     let job_id = customer.create(newsletter());
@@ -495,7 +507,6 @@ fn copies_of_messages_are_not_sent_again() {
     step(1);
     wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 4);
     customer.put("/_bulkd/snapshots/it", &json!({})).ok(200);
-    customer.post("/_bulkd/snapshots/it/fork", &json!({ "key": "fork" })).ok(201);
     step(1);
     wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 5);
     customer.post("/_bulkd/snapshots/it/restore", &json!({})).ok(200);

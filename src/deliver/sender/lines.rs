@@ -13,8 +13,14 @@ pub struct LinesSender(Option<File>);
 
 impl LinesSender {
     pub fn file(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        file.map(|file| LinesSender(Some(file)))
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        // It holds addresses and texts: what is made is for its user alone.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options
+            .open(path)
+            .map(|file| LinesSender(Some(file)))
             .map_err(|error| Error::startup(format!("it cannot be opened: {error}")))
     }
 

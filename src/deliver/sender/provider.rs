@@ -268,7 +268,7 @@ mod tests {
         };
         let fields = json!({ "To": "+1 5", "MediaUrl": ["a", "b"], "Valid": 5 });
         assert_eq!(encoded(None, fields.clone()), (JSON.to_owned(), fields.to_string()));
-        assert_eq!(encoded(Some(FIELDS), fields).1, "To=%2B1%205&MediaUrl=a&MediaUrl=b&Valid=5");
+        assert_eq!(encoded(Some(FIELDS), fields).1, "MediaUrl=a&MediaUrl=b&To=%2B1%205&Valid=5");
         let file =
             json!({ "to": "ada", "attachment": [{ "filename": "a\"b", "contentType": "text/plain", "data": "SGk=" }] });
         let (content_type, body) = encoded(Some(PARTS), file);
