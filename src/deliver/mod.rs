@@ -88,6 +88,9 @@ fn name_of(channels: &[Channel]) -> &'static str {
     }
 }
 
+/// What runs, with its threads.
+pub type Running = (Arc<Deliver>, Vec<JoinHandle<()>>);
+
 /// What runs.
 pub struct Deliver {
     store: Arc<Store>,
@@ -99,7 +102,7 @@ pub struct Deliver {
 impl Deliver {
     /// Starts what is planned; nothing, if that is nothing. What is in the file by now is not sent, unless it was queued
     /// before.
-    pub fn start(store: &Arc<Store>, plan: Plan) -> Result<Option<(Arc<Deliver>, Vec<JoinHandle<()>>)>> {
+    pub fn start(store: &Arc<Store>, plan: Plan) -> Result<Option<Running>> {
         let Plan { legs, errors } = plan;
         let routes: Vec<Arc<Route>> = legs
             .iter()

@@ -6,6 +6,7 @@ mod keys;
 mod lines;
 mod provider;
 mod smtp;
+mod smtp_tls;
 mod webhook;
 
 use std::sync::Arc;
@@ -73,4 +74,18 @@ pub fn make(target: &Target) -> Result<Arc<dyn Sender>> {
         Target::File(path) => Arc::new(lines::LinesSender::file(path)?),
         Target::Output => Arc::new(lines::LinesSender::output()),
     })
+}
+
+/// An error with what has led to it.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_words = cause.to_string();
+        if !words.contains(&cause_words) {
+            words = format!("{words}: {cause_words}");
+        }
+        next = cause.source();
+    }
+    words
 }

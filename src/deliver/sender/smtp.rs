@@ -7,10 +7,11 @@ use lettre::Address;
 use lettre::address::Envelope as MailEnvelope;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{SmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::SmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
 
-use super::{Outcome, Retry, Sender};
+use super::smtp_tls::Secure;
+use super::{Outcome, Retry, Sender, words};
 use crate::deliver::envelope::{Envelope, Mail};
 use crate::deliver::target::{Security, SmtpServer};
 use crate::error::{Error, Result};
@@ -26,7 +27,7 @@ const PASSWORD: &str = "BULKD_SMTP_PASSWORD";
 pub struct SmtpSender {
     server: SmtpServer,
     credentials: Option<Credentials>,
-    tls: Option<TlsParameters>,
+    tls: Option<Secure>,
     connection: Mutex<Option<(SmtpConnection, Instant)>>,
 }
 
@@ -41,7 +42,7 @@ impl SmtpSender {
         };
         let tls = match server.security {
             Security::None => None,
-            Security::StartTls | Security::Tls => Some(parameters(&server.host)?),
+            Security::StartTls | Security::Tls => Some(Secure::new(&server.host)?),
         };
         Ok(SmtpSender { server: server.clone(), credentials, tls, connection: Mutex::default() })
     }
@@ -49,10 +50,13 @@ impl SmtpSender {
     fn connect(&self) -> std::result::Result<SmtpConnection, SmtpError> {
         let SmtpServer { security, host, port, .. } = &self.server;
         let name = ClientId::default();
-        let at_once = self.tls.as_ref().filter(|_| *security == Security::Tls);
-        let mut connection = SmtpConnection::connect((host.as_str(), *port), Some(TIMEOUT), &name, at_once, None)?;
+        let server = (host.as_str(), *port);
+        let mut connection = match self.tls.as_ref().filter(|_| *security == Security::Tls) {
+            Some(tls) => tls.connect(server, TIMEOUT, &name)?,
+            None => SmtpConnection::connect(server, Some(TIMEOUT), &name, None, None)?,
+        };
         if let Some(tls) = self.tls.as_ref().filter(|_| *security == Security::StartTls) {
-            connection.starttls(tls, &name)?;
+            tls.begin(&mut connection, &name)?;
         }
         if let Some(credentials) = &self.credentials {
             connection.auth(DEFAULT_MECHANISMS, credentials)?;
@@ -86,28 +90,6 @@ impl SmtpSender {
     }
 }
 
-#[cfg(feature = "tls")]
-fn parameters(host: &str) -> Result<TlsParameters> {
-    use lettre::transport::smtp::client::{Certificate, CertificateStore};
-    let failed = |why: &dyn std::fmt::Display| Error::startup(format!("TLS cannot be prepared: {why}"));
-    let parameters = TlsParameters::builder(host.to_owned());
-    let parameters = match std::env::var_os("SSL_CERT_FILE") {
-        None => parameters.certificate_store(CertificateStore::WebpkiRoots),
-        Some(file) => {
-            let named = std::path::Path::new(&file).display().to_string();
-            let pem = std::fs::read(&file).map_err(|error| failed(&format!("SSL_CERT_FILE {named}: {error}")))?;
-            let certificate = Certificate::from_pem(&pem).map_err(|error| failed(&words(&error)))?;
-            parameters.certificate_store(CertificateStore::None).add_root_certificate(certificate)
-        }
-    };
-    parameters.build().map_err(|error| failed(&words(&error)))
-}
-
-#[cfg(not(feature = "tls"))]
-fn parameters(_: &str) -> Result<TlsParameters> {
-    Err(Error::startup("this bulkd was built without TLS"))
-}
-
 fn envelope(mail: &Mail) -> std::result::Result<MailEnvelope, String> {
     let address =
         |text: &String| text.parse::<Address>().map_err(|error| format!("'{text}' is not an e-mail address: {error}"));
@@ -130,20 +112,6 @@ fn refused(error: &SmtpError) -> Outcome {
         None => (Reason::Failed, Retry::After(None)),
     };
     Outcome::Refused { reason, error: words(error), retry }
-}
-
-/// An error with what has led to it.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_words = cause.to_string();
-        if !words.contains(&cause_words) {
-            words = format!("{words}: {cause_words}");
-        }
-        next = cause.source();
-    }
-    words
 }
 
 impl Sender for SmtpSender {
