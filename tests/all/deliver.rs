@@ -244,13 +244,12 @@ fn providers_are_called_as_the_outbox_has_it_with_keys_that_are_in_no_file() {
         let to = json!({ "user_id": name, "firebaseToken": format!("token-{name}") });
         send_one(&customer, json!({ "to": to, "content": { "title": "Hi", "body": "Hello" } }));
     }
-    let shown = wait_for(&customer, "push", "pauses", |it| it["paused"] == true);
+    let shown = wait_for(&customer, "push", "pauses", |it| it["paused"] == true && it["queued"] == 3);
     let reason = shown["paused_reason"].as_str().unwrap();
     assert!(
         reason.contains("2 failures") && reason.contains("the variable FIREBASE_FCM_ACCESS_TOKEN is not set"),
         "{reason}"
     );
-    assert_eq!(shown["queued"], 3);
     let ended = daemon.terminate();
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder.path()).unwrap() {
@@ -306,9 +305,9 @@ fn failures_one_after_the_other_pause_a_channel_until_it_is_told_to_go_on() {
     });
     let customer = daemon.customer("acme");
     send(&customer, 0, 10);
-    let shown = wait_for(&customer, "email", "pauses", |it| it["paused"] == true);
+    let shown = wait_for(&customer, "email", "pauses", |it| it["paused"] == true && it["queued"] == 10);
     assert_eq!(shown["paused_reason"], "3 failures one after the other, the last: the answer was 503");
-    assert_eq!((stand.count(), &shown["queued"]), (3, &json!(10)));
+    assert_eq!(stand.count(), 3);
     // It does so over a restart, and also while time passes.
     daemon.restart();
     daemon.clock.advance(Duration::from_secs(3_600));
@@ -578,9 +577,9 @@ fn a_server_that_is_not_there_is_left_alone_until_it_is() {
     let daemon = delivering(&[&format!("email=smtp://{address}")]);
     let customer = daemon.customer("acme");
     send(&customer, 0, 60);
-    let shown = wait_for(&customer, "email", "pauses", |it| it["paused"] == true);
+    let shown = wait_for(&customer, "email", "pauses", |it| it["paused"] == true && it["queued"] == 60);
     assert!(shown["paused_reason"].as_str().unwrap().starts_with("50 failures one after the other"), "{shown}");
-    assert_eq!((&shown["queued"], &shown["delivered"]), (&json!(60), &json!(0)));
+    assert_eq!(shown["delivered"], 0);
 }
 
 #[test]
