@@ -1,4 +1,4 @@
--- The file of a bulkd daemon, version 7 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 8 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
 -- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone
 -- out. Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job,
@@ -430,6 +430,37 @@ CREATE TABLE webhook_events (
 
 -- The events of a webhook, those of one message in their order.
 CREATE INDEX webhook_events_of_webhook ON webhook_events (webhook, status, number, webhook_event);
+
+-- What is delivered for real, by --deliver: a channel, or 'relay'. Its position in messages and in message_events moves in
+-- the same commit in which what is up to there enters the queue.
+CREATE TABLE delivery_channels (
+    channel       TEXT    PRIMARY KEY,
+    number        INTEGER NOT NULL,  -- messages up to this one have been queued, if they concern it,
+    event         INTEGER NOT NULL,  -- and of message_events up to this one
+    in_use        INTEGER NOT NULL,  -- 0 or 1: whether this start has it
+    delivered     INTEGER NOT NULL DEFAULT 0,  -- that its target took, since it was first delivered
+    refused       INTEGER NOT NULL DEFAULT 0,  -- that were given up
+    paused_at     INTEGER,  -- since when nothing is sent; NULL: it is
+    paused_reason TEXT
+) STRICT, WITHOUT ROWID;
+
+-- What has yet to be delivered, in the order of commit: entries of a message that went out. No number is given twice, so
+-- that who has taken one knows all that come later. What was delivered or given up is deleted.
+CREATE TABLE delivery_queue (
+    entry    INTEGER PRIMARY KEY AUTOINCREMENT,
+    number   INTEGER NOT NULL REFERENCES messages,
+    position INTEGER NOT NULL,  -- 0: what stands in messages, else that of deliveries
+    channel  TEXT    NOT NULL,  -- of delivery_channels
+    attempts INTEGER NOT NULL DEFAULT 0,  -- that failed
+    due_at   INTEGER NOT NULL,  -- when to attempt it next, at the earliest
+    error    TEXT              -- why the last one did
+) STRICT;
+
+-- The next entries of a channel.
+CREATE INDEX delivery_queue_of_channel ON delivery_queue (channel, entry, due_at);
+
+-- The entries of a message.
+CREATE INDEX delivery_queue_of_message ON delivery_queue (number);
 
 -- The outbox, as people and tests read it. A message id is '1-<8 hex: seconds>-<12 hex: the file><12 hex: the number>',
 -- unless a seed has given it another. A message that went out on several channels has several rows; one that did not go

@@ -9,6 +9,7 @@ use crate::api::{Api, Frames, Handles, Hosts, Keys, LateAnswers, LateRefusals, O
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::crash::{self, Point};
+use crate::deliver::{Deliver, Plan};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::findings::{Check, Findings};
@@ -58,6 +59,7 @@ impl App {
             Some(path) => on_deep_stack(|| seed::read(path, messages))?,
             None => Seed::default(),
         };
+        let plan = Plan::new(&config.deliver, &config.deliver_rates, config.deliver_errors)?;
         let tls = tls::prepare(&config)?;
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
         let recipient_bytes = config.limits.bodies_bytes;
@@ -85,6 +87,7 @@ impl App {
         let findings = Arc::new(Findings::new(clock.clone()));
         let lifecycle = Lifecycle::default();
         let store = started.open(options)?;
+        let deliver = started.deliver(&store, plan)?;
         let authority = tls.as_ref().map(|tls| tls.keep(store.path())).transpose()?.flatten();
         let keys = Keys::new(&config.api_keys);
         let known = keys.known().to_vec();
@@ -114,6 +117,7 @@ impl App {
             delayed,
             handles: Handles::default(),
             frames: Frames::default(),
+            deliver,
             ui_dir: config.ui_dir,
             scheme: if tls.is_some() { "https" } else { "http" },
         };
@@ -186,6 +190,7 @@ struct Started {
     store: Option<(Arc<Store>, opening::Threads)>,
     runner: Option<(Arc<Runner>, Vec<JoinHandle<()>>)>,
     outbound: Option<(Arc<Outbound>, Vec<JoinHandle<()>>)>,
+    deliver: Option<(Arc<Deliver>, Vec<JoinHandle<()>>)>,
     retention: Option<(Arc<Retention>, JoinHandle<()>)>,
     late: Vec<(Arc<LateAnswers>, JoinHandle<()>)>,
     feed: Option<(Arc<Feed>, JoinHandle<()>)>,
@@ -206,6 +211,7 @@ impl Started {
             store: None,
             runner: None,
             outbound: None,
+            deliver: None,
             retention: None,
             late: Vec::new(),
             feed: None,
@@ -233,6 +239,11 @@ impl Started {
         let store = Arc::new(store);
         self.store = Some((store.clone(), threads));
         Ok(store)
+    }
+
+    fn deliver(&mut self, store: &Arc<Store>, plan: Plan) -> Result<Option<Arc<Deliver>>> {
+        self.deliver = Deliver::start(store, plan)?;
+        Ok(self.deliver.as_ref().map(|(deliver, _)| deliver.clone()))
     }
 
     fn wait(&mut self, store: &Arc<Store>, clock: Clock, journal: Arc<Journal>) -> Result<Arc<Waits>> {
@@ -299,6 +310,10 @@ impl Drop for Started {
         if let Some((outbound, webhooks)) = self.outbound.take() {
             outbound.stop();
             webhooks.into_iter().for_each(|thread| join("webhooks", thread));
+        }
+        if let Some((deliver, threads)) = self.deliver.take() {
+            deliver.stop();
+            threads.into_iter().for_each(|thread| join("deliver", thread));
         }
         if let Some((retention, thread)) = self.retention.take() {
             retention.stop();

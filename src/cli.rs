@@ -8,9 +8,10 @@ use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock::ClockStart;
-use crate::config::{Config, Tls, default_limits, default_workers};
+use crate::config::{Config, DELIVER_ERRORS, Tls, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
+use crate::model::delivery::{DeliverRate, DeliverTo};
 use crate::model::webhook::Destination;
 use crate::settings::{
     Contract, Durability, Keep, KeepSpan, LogFormat, ProviderLimits, RateLimitSetting, UnknownTemplates,
@@ -139,6 +140,23 @@ pub struct Serve {
     #[arg(long = "webhook", value_name = "URL", env = "BULKD_WEBHOOK", value_delimiter = ' ', hide_env_values = true)]
     #[arg(value_parser = Destination::parse)]
     pub webhooks: Vec<Destination>,
+
+    /// Deliver the messages of a channel, or of all, for real: by smtp://[USER@]HOST[:PORT], smtps://..., smtp+starttls://...,
+    /// provider, http://... or https://..., file:PATH or - (standard output). Repeatable; in the environment separated by
+    /// spaces.
+    #[arg(long = "deliver", value_name = "CHANNEL=TARGET", env = "BULKD_DELIVER", value_delimiter = ' ')]
+    #[arg(hide_env_values = true, value_parser = DeliverTo::parse)]
+    pub deliver: Vec<DeliverTo>,
+
+    /// Deliver so many messages of a channel in a second, at most. Repeatable; in the environment separated by spaces.
+    #[arg(long = "deliver-rate", value_name = "CHANNEL=N", env = "BULKD_DELIVER_RATE", value_delimiter = ' ')]
+    #[arg(value_parser = DeliverRate::parse)]
+    pub deliver_rates: Vec<DeliverRate>,
+
+    /// Pause a channel that is delivered after so many failures one after the other.
+    #[arg(long, value_name = "N", env = "BULKD_DELIVER_ERRORS", default_value_t = DELIVER_ERRORS)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub deliver_errors: u32,
 
     /// What every environment begins with: a JSON file, or a folder of them. It is put there before the first request
     /// since the start is answered.
@@ -336,6 +354,9 @@ impl Serve {
             templates: self.templates,
             provider_limits: self.provider_limits,
             webhooks: self.webhooks,
+            deliver: self.deliver,
+            deliver_rates: self.deliver_rates,
+            deliver_errors: self.deliver_errors,
             seed: self.seed,
             keep: Keep { span: self.keep, messages: self.keep_messages },
             rate_limits: self.rate_limits,

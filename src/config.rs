@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::clock::ClockStart;
 use crate::error::{Error, Result};
 use crate::http::Limits;
+use crate::model::delivery::{DeliverRate, DeliverTo};
 use crate::model::webhook::Destination;
 use crate::render::RENDER_STACK_BYTES;
 use crate::settings::{
@@ -35,6 +36,11 @@ pub struct Config {
     pub provider_limits: ProviderLimits,
     /// Where the events of all environments are posted to.
     pub webhooks: Vec<Destination>,
+    /// Where messages are delivered for real.
+    pub deliver: Vec<DeliverTo>,
+    pub deliver_rates: Vec<DeliverRate>,
+    /// Failures one after the other that pause a channel.
+    pub deliver_errors: u32,
     /// A JSON file, or a folder of them, with what every environment begins with.
     pub seed: Option<PathBuf>,
     /// Which jobs are kept once they are over.
@@ -81,6 +87,9 @@ impl Config {
             templates: UnknownTemplates::Lenient,
             provider_limits: ProviderLimits::On,
             webhooks: Vec::new(),
+            deliver: Vec::new(),
+            deliver_rates: Vec::new(),
+            deliver_errors: DELIVER_ERRORS,
             seed: None,
             keep: Keep::default(),
             rate_limits: RateLimitSetting::Off,
@@ -116,6 +125,9 @@ impl Config {
         Ok(())
     }
 }
+
+/// Failures one after the other that pause a channel, unless said otherwise.
+pub const DELIVER_ERRORS: u32 = 50;
 
 /// Templates are compiled in the threads of connections.
 pub fn default_limits() -> Limits {

@@ -32,6 +32,7 @@ pub mod seed;
 pub mod send;
 pub mod steer;
 
+pub mod deliver;
 pub mod outbound;
 pub mod retention;
 pub mod runner;

@@ -17,7 +17,7 @@ use crate::outage::Outage;
 use crate::output::megabytes;
 use crate::settings::Keep;
 use crate::store::retention::{self, DropRule, Versions};
-use crate::store::{Lane, Store, SyncWhen, Tx, Undo, message, profile, retired, webhook};
+use crate::store::{Lane, Store, SyncWhen, Tx, Undo, delivery_queue, message, profile, retired, webhook};
 use crate::threads;
 
 /// Between two looks for jobs that have become old.
@@ -28,7 +28,7 @@ const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 const AHEAD_MILLIS: i64 = 60_000;
 /// And one that is ahead by more, when it has been so for as long as this.
 const DOUBT_MILLIS: i64 = 60 * 60 * 1000;
-/// Where webhooks hold up all that is old, it is looked for again after so long, and after twice as long each time.
+/// Where webhooks, or what is delivered, hold up all that is old, it is looked for again after so long, and after twice as long each time.
 const RESTS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(600);
 /// And so many times as long as it took at least, as long as nothing else calls for it.
 const REST_FOR_WORK: u32 = 20;
@@ -41,6 +41,9 @@ const MARKED_JOBS: usize = 64;
 /// after a while, more is made than it drops, and it gives way less with every [`PATIENCE`] that has gone by.
 const PAUSES: u32 = 48;
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What changes when webhooks and what is delivered go on.
+type Progress = (webhook::Progress, delivery_queue::Progress);
 
 pub struct Retention {
     store: Arc<Store>,
@@ -101,21 +104,21 @@ struct Sweeper<'a> {
     empty_after: Option<EnvironmentRow>,
     /// When the size was last told.
     told_at: Option<Timestamp>,
-    /// The webhook that holds up jobs of those that were looked at since the oldest one.
+    /// What holds up jobs of those that were looked at since the oldest one, in words.
     held_up_by: Option<String>,
     held_up: Outage,
     rest: Option<Rest>,
 }
 
-/// While webhooks hold up all that is old.
+/// While webhooks or what is delivered hold up all that is old.
 struct Rest {
     begun: Instant,
-    /// It is not looked for before, though webhooks go on,
+    /// It is not looked for before, though these go on,
     least: Duration,
     /// and then, though they do not.
     most: Duration,
     heard: u64,
-    webhooks: webhook::Progress,
+    progress: Progress,
 }
 
 impl<'a> Sweeper<'a> {
@@ -204,8 +207,8 @@ impl<'a> Sweeper<'a> {
             return Ok(false);
         }
         let heard = self.store.retention_bell().rung();
-        let webhooks = self.store.read(webhook::progress)?;
-        if self.rest.as_ref().is_some_and(|rest| rest.lasts(heard, webhooks)) {
+        let progress = self.store.read(|db| Ok((webhook::progress(db)?, delivery_queue::progress(db)?)))?;
+        if self.rest.as_ref().is_some_and(|rest| rest.lasts(heard, progress)) {
             return Ok(false);
         }
         self.count()?;
@@ -232,7 +235,7 @@ impl<'a> Sweeper<'a> {
                 return Ok(true);
             }
             if found.next.is_none() {
-                self.end_look(heard, webhooks, begun.elapsed());
+                self.end_look(heard, progress, begun.elapsed());
                 return Ok(false);
             }
             if self.retention.is_stopping() {
@@ -242,19 +245,19 @@ impl<'a> Sweeper<'a> {
     }
 
     /// All jobs were looked at.
-    fn end_look(&mut self, heard: u64, webhooks: webhook::Progress, took: Duration) {
+    fn end_look(&mut self, heard: u64, progress: Progress, took: Duration) {
         let before = self.rest.take();
-        let Some(webhook_id) = self.held_up_by.take() else { return self.held_up.succeeded() };
+        let Some(held_up_by) = self.held_up_by.take() else { return self.held_up.succeeded() };
         // One that is merely not yet there is not worth a line.
         if before.is_some() {
-            self.held_up.failed(format!("webhook {webhook_id} has yet to deliver what it tells of"));
+            self.held_up.failed(held_up_by);
         }
         let most = match before {
-            Some(before) if before.webhooks == webhooks => (before.most * 2).min(*RESTS.end()),
+            Some(before) if before.progress == progress => (before.most * 2).min(*RESTS.end()),
             _ => *RESTS.start(),
         };
         let least = (took * REST_FOR_WORK).min(*RESTS.end());
-        self.rest = Some(Rest { begun: Instant::now(), least, most: most.max(least), heard, webhooks });
+        self.rest = Some(Rest { begun: Instant::now(), least, most: most.max(least), heard, progress });
     }
 
     /// Until when a job must have been over to go by --keep. `None` while the clock is in doubt, too.
@@ -382,8 +385,8 @@ impl<'a> Sweeper<'a> {
 }
 
 impl Rest {
-    fn lasts(&self, heard: u64, webhooks: webhook::Progress) -> bool {
-        let span = if webhooks == self.webhooks { self.most } else { self.least };
+    fn lasts(&self, heard: u64, progress: Progress) -> bool {
+        let span = if progress == self.progress { self.most } else { self.least };
         heard == self.heard && self.begun.elapsed() < span
     }
 }

@@ -8,6 +8,7 @@ mod brand;
 mod bulk;
 mod call;
 mod clock;
+mod deliver;
 mod doctor;
 mod environment;
 mod events;

@@ -34,6 +34,8 @@ pub enum PagedList {
     /// Of the doctor.
     Findings,
     Environments,
+    /// What is delivered for real.
+    Deliver,
     /// Of a job, with what became of them, by its row.
     PlacedUsers(JobRow),
     /// Of a job, by its row.
@@ -62,6 +64,7 @@ impl PagedList {
             PagedList::Findings => 11 * KIND,
             PagedList::Environments => 12 * KIND,
             PagedList::PlacedUsers(job) => 13 * KIND + job.0,
+            PagedList::Deliver => 14 * KIND,
         }
     }
 }

@@ -6,7 +6,8 @@ use super::call::Answer;
 use super::route::Route;
 use super::settings::Settings;
 use crate::error::Result;
-use crate::store::{Store, totals};
+use crate::store::delivery_queue::{ChannelRow, QueueState};
+use crate::store::{Store, delivery_queue, totals};
 
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -36,6 +37,7 @@ pub fn get(store: &Store, settings: &Settings, routes: &'static [Route]) -> Resu
     text.one("bulkd_users_waiting", "gauge", "Users of these jobs that have no message yet.", totals.users_waiting);
     let waiting = totals.webhook_events_waiting;
     text.one("bulkd_webhook_events_waiting", "gauge", "Events that wait for a webhook to take them.", waiting);
+    add_deliver(store, settings, &mut text)?;
     text.one("bulkd_event_streams", "gauge", "Streams of events that are open.", settings.feed.streams());
     text.one("bulkd_waits", "gauge", "Requests that wait until something is so.", settings.waits.count());
     let indexed = store.texts().messages();
@@ -45,6 +47,32 @@ pub fn get(store: &Store, settings: &Settings, routes: &'static [Route]) -> Resu
     text.family("bulkd_info", "gauge", "The version of bulkd, as a label.");
     text.sample("bulkd_info", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1);
     Ok(Answer::of_type(CONTENT_TYPE, text.0))
+}
+
+/// What is delivered for real, if anything is.
+fn add_deliver(store: &Store, settings: &Settings, text: &mut Text) -> Result<()> {
+    if settings.deliver.is_none() {
+        return Ok(());
+    }
+    let rows = store.read_for_request(|db| {
+        let rows = delivery_queue::channels(db)?.into_iter();
+        rows.map(|row| Ok((delivery_queue::state(db, &row)?, row))).collect::<Result<Vec<_>>>()
+    })?;
+    let mut family = |name: &str, kind: &str, about: &str, value: fn(&(QueueState, ChannelRow)) -> u64| {
+        text.family(name, kind, about);
+        for row in &rows {
+            text.sample(name, &format!("channel=\"{}\"", row.1.channel), value(row));
+        }
+    };
+    let about = "Messages in the queue of a channel that is delivered.";
+    family("bulkd_deliver_queued", "gauge", about, |(state, _)| state.queued as u64);
+    let about = "Messages that a channel that is delivered has yet to look at, whatever theirs is.";
+    family("bulkd_deliver_behind", "gauge", about, |(state, _)| state.behind);
+    family("bulkd_deliver_delivered_total", "counter", "Messages that targets took.", |(_, row)| row.delivered);
+    family("bulkd_deliver_refused_total", "counter", "Messages that were given up.", |(_, row)| row.refused);
+    let about = "1 for a channel that is paused, and 0 for one that goes on.";
+    family("bulkd_deliver_paused", "gauge", about, |(_, row)| u64::from(row.paused_at.is_some()));
+    Ok(())
 }
 
 fn labels(routes: &[Route], route: Option<usize>) -> String {

@@ -7,9 +7,9 @@ use super::call::Params;
 use super::route::{Access, Route, inline, mailbox, matches, open, page as browser, route, row, table, watch};
 use super::template::{checks, content};
 use super::{
-    backup, brand, bulk, clock, doctor, environment, events, fault, frame, health, job, job_page, journal, lifecycle,
-    list, llms, mailpit, mcp, message, metrics, openapi, outbox, outcome, page, preference, preference_v1, preview,
-    profile, prometheus, reset, send, snapshot, status, subscription, template, token, wait, webhook,
+    backup, brand, bulk, clock, deliver, doctor, environment, events, fault, frame, health, job, job_page, journal,
+    lifecycle, list, llms, mailpit, mcp, message, metrics, openapi, outbox, outcome, page, preference, preference_v1,
+    preview, profile, prometheus, reset, send, snapshot, status, subscription, template, token, wait, webhook,
 };
 use crate::error::{Error, Result, shown, shown_up_to};
 use crate::http::Method;
@@ -405,6 +405,16 @@ pub static ROUTES: &[Route] = &[
         .about("Get a webhook")
         .answers("200 with the webhook and its `failed_events`"),
     route(Method::Delete, "/_bulkd/webhooks/{webhook_id}", webhook::delete).about("Remove a webhook").answers("204"),
+    route(Method::Get, "/_bulkd/deliver", deliver::list)
+        .about("List what is delivered for real")
+        .query(&["cursor", "limit"])
+        .answers("200 `{items, paging}`, a channel each")
+        .schemas(&[("items", "[DeliveredChannel]")]),
+    route(Method::Put, "/_bulkd/deliver/{channel}", deliver::put)
+        .about("Pause a channel that is delivered, or have it go on")
+        .body("`{paused}`")
+        .answers("200 with the channel as in the list, 404 if it is not delivered")
+        .schemas(&[("answer", "DeliveredChannel")]),
     route(Method::Get, "/_bulkd/clock", clock::get).about("Get the test clock").answers("200 `{now, frozen}`"),
     route(Method::Put, "/_bulkd/clock", clock::put)
         .about("Move the test clock to a moment, stop it, or have it run")

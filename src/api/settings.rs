@@ -12,6 +12,7 @@ use super::mailbox_state::MailboxState;
 use super::origins::Origins;
 use super::wrong_keys::LateRefusals;
 use crate::clock::{Clock, ManualClock};
+use crate::deliver::Deliver;
 use crate::faults::{Faults, RateLimits};
 use crate::feed::Feed;
 use crate::findings::Findings;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub handles: Handles,
     /// What the page shows apart from itself.
     pub frames: Frames,
+    /// What is delivered for real, if anything is.
+    pub deliver: Option<Arc<Deliver>>,
     /// Where the page's files are read from, in place of those that are built in.
     pub ui_dir: Option<PathBuf>,
     /// `http` or `https`, by which it is called.

@@ -43,6 +43,8 @@ pub struct TrackedMessage {
 /// What went out on one channel, or was refused there.
 #[derive(Clone, Debug)]
 pub struct StoredDelivery {
+    /// Among the deliveries of its message: 0 is what stands in the message's own row.
+    pub position: i64,
     pub status: MessageStatus,
     pub reason: Option<Reason>,
     pub error: Option<String>,

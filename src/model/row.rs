@@ -30,6 +30,8 @@ macro_rules! row_numbers {
             WebhookRow,
             /// An event in a webhook's queue.
             WebhookEventRow,
+            /// An entry of the queue of what is delivered.
+            DeliveryEntry,
         }
     };
 }

@@ -1,4 +1,4 @@
-//! What leaves the daemon: events, posted to webhooks. The only room that dials out.
+//! What leaves the daemon: events, posted to webhooks.
 //!
 //! One thread follows the rows and fills the queues of all webhooks. Each webhook has a thread of its own that delivers
 //! from its queue, so that a slow receiver holds up no other webhook; one more starts and joins these. No request waits

@@ -94,6 +94,16 @@ impl<'a> Deliveries<'a> {
         raw.map_err(|error| Error::invalid("the e-mail", error))
     }
 
+    /// The same with its envelope, or why there is none.
+    pub fn mail(
+        &mut self,
+        job: JobRow,
+        message: &StoredMessage,
+        delivery: &StoredDelivery,
+    ) -> Result<std::result::Result<provider::Mail, String>> {
+        self.read(job, message, delivery, provider::mail)
+    }
+
     /// The provider's request.
     pub fn request(&mut self, job: JobRow, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Value> {
         self.read(job, message, delivery, provider::request)

@@ -141,6 +141,14 @@ pub fn unmade(message: &ProviderMessage<'_>) -> Option<String> {
     }
 }
 
+/// An e-mail in the words in which its provider is told it.
+pub fn email(message: &ProviderMessage<'_>) -> Email {
+    match form_of(message) {
+        Form::Plain(..) => email::read(message, None),
+        Form::Email(_, target) => read_email(message, &target),
+    }
+}
+
 fn read_email(message: &ProviderMessage<'_>, target: &BodyTarget) -> Email {
     let own = message.overridden(&["body"]).filter(|_| matches!(target, BodyTarget::Read));
     email::read(message, own)

@@ -108,6 +108,27 @@ pub fn raw_email(message: &ProviderMessage<'_>) -> Result<Vec<u8>, String> {
     smtp::mail(message, &email::read(message, None)).map(|mail| mail.formatted())
 }
 
+/// An e-mail with its envelope.
+pub struct Mail {
+    pub from: Option<String>,
+    pub to: Vec<String>,
+    pub data: String,
+}
+
+/// An e-mail as it goes over the wire, whoever was to carry it, or why it cannot.
+pub fn mail(message: &ProviderMessage<'_>) -> Result<Mail, String> {
+    if let Some(error) = forms::unmade(message) {
+        return Err(error);
+    }
+    let mail = smtp::mail(message, &forms::email(message))?;
+    let envelope = mail.envelope();
+    Ok(Mail {
+        from: envelope.from().map(ToString::to_string),
+        to: envelope.to().iter().map(ToString::to_string).collect(),
+        data: String::from_utf8_lossy(&mail.formatted()).into_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

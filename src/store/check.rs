@@ -124,6 +124,10 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
              OR (channel IS NULL) <> (body IS NULL)",
     ),
     (
+        "deliveries that wait and have no channel",
+        "SELECT count(*) FROM delivery_queue WHERE channel NOT IN (SELECT channel FROM delivery_channels)",
+    ),
+    (
         "rows that speak of others that are not there",
         "SELECT count(*) FROM pragma_foreign_key_check",
     ),

@@ -5,6 +5,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::delivery_queue;
 use super::engine::{Db, Tx};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -39,7 +40,7 @@ pub struct Droppable {
     pub jobs: Vec<JobRow>,
     /// After which job to look on. `None`: all were looked at.
     pub next: Option<JobRow>,
-    /// A webhook that has yet to read messages of a job that would go otherwise.
+    /// Who has yet to read or deliver messages of a job that would go otherwise, in words.
     pub held_up_by: Option<String>,
 }
 
@@ -69,8 +70,8 @@ pub fn find(db: &Db<'_>, rule: DropRule, after: JobRow) -> Result<Droppable> {
         if !is_over(db, job, if is_beyond { i64::MAX } else { over_by })? {
             continue;
         }
-        match webhook_behind(db, job, environment)? {
-            Some(webhook_id) => found.held_up_by = Some(webhook_id),
+        match behind(db, job, environment)? {
+            Some(words) => found.held_up_by = Some(words),
             None => found.jobs.push(job),
         }
         if found.jobs.len() == MARKED_JOBS {
@@ -98,6 +99,15 @@ fn is_over(db: &Db<'_>, job: JobRow, over_by: i64) -> Result<bool> {
          WHERE message_ranges.job = ?1 AND message_events.created_at > ?2 LIMIT 1",
     )?;
     Ok(!waits.exists([job])? && !happened.exists(params![job, over_by])?)
+}
+
+/// Who has yet to do something with a job's messages, in words.
+fn behind(db: &Db<'_>, job: JobRow, environment: EnvironmentRow) -> Result<Option<String>> {
+    if let Some(webhook_id) = webhook_behind(db, job, environment)? {
+        return Ok(Some(format!("webhook {webhook_id} has yet to deliver what it tells of")));
+    }
+    let channel = delivery_queue::behind(db, job)?;
+    Ok(channel.map(|channel| format!("--deliver {channel} has yet to deliver what is queued")))
 }
 
 /// A webhook that has not read all of a job's messages, or has events of them in its queue.
@@ -289,6 +299,7 @@ impl Piece {
             // What waits in a queue is still delivered: it needs no message.
             "DELETE FROM webhook_events WHERE webhook IN (SELECT webhook FROM webhooks)
                  AND status = 'FAILED' AND number BETWEEN ?1 AND ?2",
+            "DELETE FROM delivery_queue WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM message_events WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM delayed WHERE number BETWEEN ?1 AND ?2",
             "DELETE FROM endings WHERE number BETWEEN ?1 AND ?2",

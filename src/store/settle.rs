@@ -2,13 +2,13 @@
 
 use super::engine::Tx;
 use super::message::{self, DueEnding, MessageLocation};
-use super::tracking;
+use super::{delivery_queue, tracking};
 use crate::error::{Error, Result};
 use crate::model::message::TrackedMessage;
-use crate::model::message_status::{MessageStatus, Verdict};
+use crate::model::message_status::{MessageStatus, Reason, Verdict};
 use crate::model::outcome::Ending;
 use crate::model::rendered_batch::RenderedMessage;
-use crate::model::row::MessageNumber;
+use crate::model::row::{DeliveryEntry, MessageNumber};
 
 /// Writes what became of a message that has waited. Nothing, if it was canceled meanwhile.
 pub fn settle(tx: &mut Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
@@ -73,20 +73,72 @@ pub fn end(tx: &mut Tx<'_>, due: &DueEnding) -> Result<()> {
     if !message::remove_ending(tx, due.number, due.position)? {
         return Ok(());
     }
-    let Some(place) = message::locate(tx, due.number)? else { return Ok(()) };
+    come_to(tx, due.number, due.position, &due.verdict)
+}
+
+/// A delivery comes to this, unless it has come to something else, or is gone.
+fn come_to(tx: &mut Tx<'_>, number: MessageNumber, position: i64, verdict: &Verdict) -> Result<()> {
+    let Some(place) = message::locate(tx, number)? else { return Ok(()) };
     let message = tracking::get(tx, &place)?;
-    let status = match due.position {
-        message::OWN if message.stored.status.can_become(due.verdict.status) => {
-            message::set_verdict(tx, due.number, &due.verdict)?;
-            due.verdict.status
+    let status = match position {
+        message::OWN if message.stored.status.can_become(verdict.status) => {
+            message::set_verdict(tx, number, verdict)?;
+            verdict.status
         }
         message::OWN => return Ok(()),
-        position if message::set_further_verdict(tx, due.number, position, &due.verdict)? => message.stored.status,
+        position if message::set_further_verdict(tx, number, position, verdict)? => message.stored.status,
         _ => return Ok(()),
     };
     // Of a further delivery the event has the message's own status: no follower is told of anything new, and all look again.
     tell_beginning(tx, &place, &message)?;
-    message::add_event(tx, due.number, status)
+    message::add_event(tx, number, status)
+}
+
+/// What came of an attempt to deliver.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    Delivered,
+    GivenUp {
+        reason: Reason,
+        error: String,
+    },
+    /// To be tried again after so many milliseconds.
+    Retry {
+        error: String,
+        after_millis: i64,
+    },
+    /// There is nothing to deliver any more.
+    Gone,
+}
+
+/// Writes down what came of entries of a channel's queue, which go with that, unless they are to be tried again. Says
+/// nothing of one that is gone.
+pub fn deliver(tx: &mut Tx<'_>, channel: &str, attempts: &[(DeliveryEntry, Attempt)]) -> Result<()> {
+    let (mut delivered, mut refused) = (0, 0);
+    for (entry, attempt) in attempts {
+        let Some((number, position)) = delivery_queue::find(tx, channel, *entry)? else { continue };
+        match attempt {
+            Attempt::Retry { error, after_millis } => {
+                delivery_queue::put_off(tx, *entry, error, *after_millis)?;
+                continue;
+            }
+            Attempt::Gone => {}
+            Attempt::Delivered => {
+                come_to(tx, number, position, &Verdict::of(MessageStatus::Delivered))?;
+                delivered += 1;
+            }
+            Attempt::GivenUp { reason, error } => {
+                let verdict = Verdict::new(MessageStatus::Undeliverable, *reason, error.clone());
+                come_to(tx, number, position, &verdict)?;
+                refused += 1;
+            }
+        }
+        delivery_queue::remove(tx, *entry)?;
+    }
+    if delivered + refused > 0 {
+        delivery_queue::add_counts(tx, channel, delivered, refused)?;
+    }
+    Ok(())
 }
 
 /// A message stays as it is.

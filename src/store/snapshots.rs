@@ -10,7 +10,7 @@ use super::engine::recipients::{CachedJobs, Recipients};
 use super::environment::View;
 use super::snapshot::{Kept, Summary, Taken, is_there, not_found};
 use super::snapshot_restore::Restore;
-use super::{Tx, backup, fork, temporary};
+use super::{Tx, backup, delivery_queue, fork, temporary};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -81,7 +81,9 @@ pub struct Restored {
 pub fn restore(view: &View<'_>, name: &str) -> Result<Restored> {
     let restored = change(view, name, |kept, tx, row, name| {
         let mut taken = kept.snapshots.remove(&name).ok_or_else(|| not_found(&name))?;
+        let before = delivery_queue::before_copies(tx)?;
         let copied = Restore::new(tx, row, kept)?.run(&mut taken)?;
+        delivery_queue::pass_over_copies(tx, before)?;
         let summary = taken.summary(&name);
         kept.snapshots.insert(name, taken);
         Ok(Restored { summary, copied })
@@ -172,7 +174,9 @@ fn keep_only(conn: &Connection, environment: EnvironmentRow) -> Result<()> {
         conn.execute(&format!("DELETE FROM {table} WHERE environment IS NOT ?1"), [environment])?;
     }
     conn.execute_batch(
-        "DELETE FROM webhooks;
+        "DELETE FROM delivery_queue;
+         DELETE FROM delivery_channels;
+         DELETE FROM webhooks;
          DELETE FROM webhook_events;
          DELETE FROM jobs WHERE dropped_at IS NOT NULL;
          DELETE FROM definitions WHERE job NOT IN (SELECT job FROM jobs);

@@ -40,6 +40,7 @@ const RULES: &[Rule] = &[
             "feed",
             "lifecycle",
             "runner",
+            "deliver",
             "outbound",
             "retention",
             "search",
@@ -60,6 +61,7 @@ const RULES: &[Rule] = &[
         &[
             "http",
             "ui",
+            "deliver",
             "faults",
             "journal",
             "findings",
@@ -87,6 +89,7 @@ const RULES: &[Rule] = &[
     ("retention", &["follow", "store", "model"]),
     ("search", &["follow", "store"]),
     ("outbound", &["follow", "outbox", "store", "model"]),
+    ("deliver", &["follow", "outbox", "store", "model", "tls"]),
     ("waits", &["follow", "http", "journal", "outbox", "store", "render", "model"]),
     // What the routing passed over is found by composing the message once more.
     ("outbox", &["store", "compose", "provider", "render", "model"]),

@@ -11,6 +11,7 @@ mod clock;
 mod crash;
 mod crowds;
 mod daemon;
+mod deliver;
 mod demo;
 mod disk;
 mod docs;

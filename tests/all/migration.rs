@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 /// The versions of which a file is kept.
-const KEPT: [i64; 6] = [1, 2, 3, 4, 5, 6];
+const KEPT: [i64; 7] = [1, 2, 3, 4, 5, 6, 7];
 
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(name)
@@ -209,6 +209,11 @@ fn what_version_6_had_made_reads_as_before() {
 }
 
 #[test]
+fn what_version_7_had_made_reads_as_before() {
+    assert_made_reads_as_before(7, &[("failed_over", None), ("seeded", Some("message-1"))]);
+}
+
+#[test]
 fn jobs_of_version_3_go_on() {
     assert_jobs_go_on(3);
 }
@@ -226,6 +231,11 @@ fn jobs_of_version_5_go_on() {
 #[test]
 fn jobs_of_version_6_go_on() {
     assert_jobs_go_on(6);
+}
+
+#[test]
+fn jobs_of_version_7_go_on() {
+    assert_jobs_go_on(7);
 }
 
 fn assert_jobs_go_on(version: i64) {

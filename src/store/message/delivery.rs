@@ -46,7 +46,9 @@ pub(in crate::store) fn list(db: &Db<'_>, number: MessageNumber) -> Result<(Vec<
     let (mut before, mut after) = (Vec::new(), Vec::new());
     let mut rows = list.query([number])?;
     while let Some(row) = rows.next()? {
+        let position = row.get(0)?;
         let delivery = StoredDelivery {
+            position,
             status: rows::name(row, 1, MessageStatus::from_name)?,
             reason: rows::optional_name(row, 2, Reason::from_name)?,
             error: row.get(3)?,
@@ -57,7 +59,7 @@ pub(in crate::store) fn list(db: &Db<'_>, number: MessageNumber) -> Result<(Vec<
             body: row.get(8)?,
             content: row.get(9)?,
         };
-        if row.get::<_, i64>(0)? < 0 { before.push(delivery) } else { after.push(delivery) }
+        if position < 0 { before.push(delivery) } else { after.push(delivery) }
     }
     Ok((before, after))
 }

@@ -63,7 +63,7 @@ pub fn name(tx: &mut Tx<'_>, environment: EnvironmentRow, message_id: &str, made
 }
 
 /// The part of all message ids of this file.
-fn file_tag(db: &Db<'_>) -> Result<String> {
+pub fn file_tag(db: &Db<'_>) -> Result<String> {
     let mut tag = db.conn.prepare_cached("SELECT message_tag FROM file")?;
     Ok(tag.query_row([], |row| row.get(0))?)
 }

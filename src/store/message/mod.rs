@@ -15,7 +15,7 @@ pub use ending::{DueEnding, OWN, bring_endings_forward, list_endings};
 pub(in crate::store) use ending::{add as add_ending, remove as remove_ending};
 pub(in crate::store) use event::{add as add_event, add_at as add_event_at, list as list_events};
 pub(in crate::store) use id::{MessageIds, id_of};
-pub use id::{find, name};
+pub use id::{file_tag, find, name};
 pub use range::{MessageLocation, last_number, locate};
 pub(in crate::store) use range::{append_range, located};
 
@@ -58,6 +58,7 @@ pub(in crate::store) fn from_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> 
     let error: Option<String> = row.get(4)?;
     let delivery = match rows::optional_name(row, 5, Channel::from_name)? {
         Some(channel) => Some(StoredDelivery {
+            position: OWN,
             status,
             reason,
             error: error.clone(),

@@ -3,6 +3,8 @@
 pub mod binary;
 pub mod cases;
 pub mod receiver;
+pub mod smtp;
+pub mod stand;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,71 @@
+//! What is delivered for real, and how far it has come. Ours; Courier delivers everything.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::{Action, Answer, Call};
+use super::paging::{self, Cursor, PagedList};
+use crate::deliver::{Deliver, Route};
+use crate::error::{Error, Result, shown};
+use crate::json;
+use crate::store::Db;
+use crate::store::delivery_queue;
+
+/// Why a channel pauses that a request has paused.
+const BY_REQUEST: &str = "a request has paused it";
+
+#[derive(Deserialize)]
+struct PutBody {
+    paused: bool,
+}
+
+/// `GET /_bulkd/deliver?cursor=&limit=`: 200 `{items, paging}`, one for each channel that is delivered, in all environments.
+pub fn list(call: Call<'_>) -> Result<Action> {
+    let (query, list) = (call.query(), PagedList::Deliver);
+    let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit() as usize);
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    let deliver = call.settings.deliver.clone();
+    Action::query(move |db, _| {
+        let routes = deliver.as_deref().map_or(&[][..], Deliver::routes).get(from..).unwrap_or_default();
+        let next = routes.get(limit).map(|_| Cursor { list, position: (from + limit) as u64 });
+        let items = routes.iter().take(limit).map(|route| Ok(item(db, route)?.to_string()));
+        Ok(Answer::new(200, paging::page(items, next)?))
+    })
+}
+
+/// `PUT /_bulkd/deliver/{channel}` with `{paused}`: 200 with the channel, which rests from then on, or goes on.
+pub fn put(mut call: Call<'_>) -> Result<Action> {
+    let body: PutBody = json::read(&call.json()?, String::new)?;
+    let name = call.path("channel");
+    let found = call.settings.deliver.as_deref().and_then(|deliver| deliver.route(&name));
+    let Some(route) = found.cloned() else {
+        let found = shown(&name);
+        return Err(Error::not_found(format!("channel: there is no --deliver for '{found}'")));
+    };
+    Action::whole(move |store| {
+        let channel = route.name.clone();
+        let reason = body.paused.then_some(BY_REQUEST);
+        store.write(move |tx| delivery_queue::pause(tx, &channel, reason))?;
+        route.bell().ring();
+        let shown = store.read_for_request(|db| item(db, &route))?;
+        Ok(Answer::new(200, shown.to_string()))
+    })
+}
+
+fn item(db: &Db<'_>, route: &Route) -> Result<Value> {
+    let row = delivery_queue::channel(db, &route.name)?;
+    let row = row.ok_or_else(|| Error::internal("a channel that is delivered has no row"))?;
+    let state = delivery_queue::state(db, &row)?;
+    Ok(json!({
+        "channel": row.channel,
+        "target": route.target,
+        "queued": state.queued,
+        "behind": state.behind,
+        "oldest_at": state.oldest_at,
+        "delivered": row.delivered,
+        "refused": row.refused,
+        "paused": row.paused_at.is_some(),
+        "paused_at": row.paused_at,
+        "paused_reason": row.paused_reason,
+    }))
+}

@@ -1,0 +1,251 @@
+//! One channel: its queue → its target.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::envelope::{Envelope, Envelopes, Parts, Read};
+use super::rate::Rate;
+use super::route::Route;
+use super::sender::{Outcome, Retry, Sender};
+use crate::clock::Timestamp;
+use crate::error::{Result, shown_up_to};
+use crate::follow::{self, Next};
+use crate::model::message_status::Reason;
+use crate::model::row::DeliveryEntry;
+use crate::store::delivery_queue::{self, QueuedEntry};
+use crate::store::settle::{self, Attempt};
+use crate::store::{Lane, Store, SyncWhen, Tx, Undo};
+
+/// Before the second attempt, the third, and so on. After the last one a message is given up.
+const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
+/// A target that names a longer wait is asked again after this.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+/// Messages that are sent before it is written down that they were. A kill has as many sent again.
+const PAGE_ENTRIES: usize = 32;
+/// Memory for messages that are about to be sent, about.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// After an attempt that failed, before the next message is tried: a target that is gone is not called over and over. Twice
+/// as long after each, up to [`LONGEST_REST`].
+const SHORTEST_REST: Duration = Duration::from_millis(10);
+const LONGEST_REST: Duration = Duration::from_millis(250);
+/// Characters of an error that are kept.
+const ERROR_CHARS: usize = 500;
+
+/// What a thread is to do.
+pub struct Job {
+    pub sender: Arc<dyn Sender>,
+    pub parts: Parts,
+    pub per_second: Option<u32>,
+    /// Failures one after the other that pause the channel.
+    pub errors: u32,
+}
+
+struct Follower<'a> {
+    store: &'a Store,
+    route: &'a Route,
+    job: Job,
+    rate: Rate,
+    is_stopping: &'a dyn Fn() -> bool,
+    /// What came of attempts and could not be written down yet.
+    unsettled: Vec<(DeliveryEntry, Attempt)>,
+    /// Failures since the last message that was taken.
+    failures: u32,
+    /// What the last of them was.
+    last_error: String,
+    rest: Duration,
+    /// The target has asked to be left alone until then.
+    resting_until: Option<Timestamp>,
+    set_back_millis: i64,
+}
+
+/// Delivers until all stops.
+pub fn follow(store: &Store, route: &Route, job: Job, is_stopping: impl Fn() -> bool) {
+    let mut follower = Follower {
+        store,
+        route,
+        rate: Rate::new(job.per_second),
+        job,
+        is_stopping: &is_stopping,
+        unsettled: Vec::new(),
+        failures: 0,
+        last_error: String::new(),
+        rest: SHORTEST_REST,
+        resting_until: None,
+        set_back_millis: store.set_back_before_millis(),
+    };
+    let trouble = format!("--deliver {} cannot go on", route.name);
+    follow::follow(store, route.bell(), &trouble, &is_stopping, || follower.turn());
+}
+
+impl Follower<'_> {
+    /// Sends some of the queue.
+    fn turn(&mut self) -> Result<Next> {
+        self.settle()?;
+        self.keep_waits()?;
+        if self.is_paused()? {
+            self.failures = 0;
+            self.resting_until = None;
+            return Ok(Next::Wait);
+        }
+        let now = self.store.now();
+        if let Some(until) = self.resting_until.filter(|until| *until > now) {
+            return Ok(Next::WaitUntil(until));
+        }
+        self.resting_until = None;
+        if let Some(at) = self.rate.not_before(now) {
+            return Ok(Next::WaitUntil(at));
+        }
+        let (due, next) = self.store.read(|db| delivery_queue::due(db, &self.route.name, PAGE_ENTRIES))?;
+        if due.is_empty() {
+            return Ok(Next::wait(next));
+        }
+        let sent = self.send(due);
+        self.settle()?;
+        if sent? {
+            self.route.bell().pause(self.rest, self.is_stopping);
+            self.rest = (self.rest * 2).min(LONGEST_REST);
+        }
+        Ok(Next::Again)
+    }
+
+    fn is_paused(&self) -> Result<bool> {
+        let row = self.store.read(|db| delivery_queue::channel(db, &self.route.name))?;
+        Ok(row.is_none_or(|row| row.paused_at.is_some()))
+    }
+
+    /// Sends messages one after the other, up to the first that fails: what came of it is to be seen at once. Returns
+    /// whether one has.
+    fn send(&mut self, due: Vec<QueuedEntry>) -> Result<bool> {
+        let mut made = self.read(&due)?;
+        while let Some((entry, read)) = made.pop_front() {
+            let envelope = match read {
+                Read::Envelope(envelope) => envelope,
+                Read::Gone => {
+                    self.unsettled.push((entry.entry, Attempt::Gone));
+                    continue;
+                }
+                Read::Unmade(error) => {
+                    let attempt = Attempt::GivenUp { reason: Reason::ProviderError, error };
+                    self.unsettled.push((entry.entry, attempt));
+                    continue;
+                }
+            };
+            if self.rate.not_before(self.store.now()).is_some() || self.is_paused()? || (self.is_stopping)() {
+                break;
+            }
+            self.rate.spend(self.store.now());
+            let outcome = self.job.sender.send(&envelope);
+            // A call that was broken off says nothing about the target.
+            if (self.is_stopping)() && !matches!(outcome, Outcome::Accepted { .. }) {
+                break;
+            }
+            if !self.note(&entry, &envelope, outcome) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The messages of entries, as many as memory is meant for.
+    fn read(&self, due: &[QueuedEntry]) -> Result<VecDeque<(QueuedEntry, Read)>> {
+        self.store.read(|db| {
+            let mut envelopes = Envelopes::new(db, self.job.parts)?;
+            let (mut made, mut bytes) = (VecDeque::with_capacity(due.len()), 0);
+            for entry in due {
+                let read = envelopes.read(entry)?;
+                if let Read::Envelope(envelope) = &read {
+                    bytes += envelope.bytes();
+                }
+                made.push_back((*entry, read));
+                if bytes >= PAGE_BYTES {
+                    break;
+                }
+            }
+            Ok(made)
+        })
+    }
+
+    /// Takes note of what came of a message. False if it was not taken.
+    fn note(&mut self, entry: &QueuedEntry, envelope: &Envelope, outcome: Outcome) -> bool {
+        let (reason, error, retry) = match outcome {
+            Outcome::Accepted { reference } => {
+                log::debug!(
+                    "{} was delivered, and is {} there",
+                    envelope.id,
+                    reference.as_deref().unwrap_or("nameless")
+                );
+                (self.failures, self.rest) = (0, SHORTEST_REST);
+                self.unsettled.push((entry.entry, Attempt::Delivered));
+                return true;
+            }
+            Outcome::Refused { reason, error, retry } => (reason, shown_up_to(&error, ERROR_CHARS).to_string(), retry),
+        };
+        let wait = RETRY_SECONDS.get(entry.attempts).map(|seconds| seconds * 1_000);
+        let attempt = match (retry, wait) {
+            (Retry::After(named), Some(wait)) => {
+                let named = named.map(|it| i64::try_from(it.min(LONGEST_WAIT).as_millis()).unwrap_or(i64::MAX));
+                if let Some(named) = named {
+                    self.resting_until = Some(self.store.now().after(named));
+                }
+                Attempt::Retry { error: error.clone(), after_millis: named.unwrap_or(wait) }
+            }
+            _ => {
+                log::warn!("--deliver {}: {} is given up: {error}", self.route.name, envelope.id);
+                Attempt::GivenUp { reason, error: error.clone() }
+            }
+        };
+        self.failures += 1;
+        self.last_error = error;
+        self.unsettled.push((entry.entry, attempt));
+        false
+    }
+
+    /// Writes down what came of attempts, and that the channel pauses, if it is to.
+    fn settle(&mut self) -> Result<()> {
+        if self.unsettled.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.job.sender.settle() {
+            for (_, attempt) in self.unsettled.iter_mut().filter(|(_, it)| matches!(it, Attempt::Delivered)) {
+                *attempt = Attempt::Retry { error: error.clone(), after_millis: RETRY_SECONDS[0] * 1_000 };
+            }
+        }
+        let pauses = self.failures >= self.job.errors;
+        let reason =
+            pauses.then(|| format!("{} failures one after the other, the last: {}", self.failures, self.last_error));
+        let (channel, attempts, told) = (self.route.name.clone(), self.unsettled.clone(), reason.clone());
+        let settle = move |tx: &mut Tx<'_>| {
+            settle::deliver(tx, &channel, &attempts)?;
+            match &told {
+                Some(reason) => delivery_queue::pause(tx, &channel, Some(reason)).map(drop),
+                None => Ok(()),
+            }
+        };
+        // What a power cut undoes is sent again.
+        self.store.submit(Lane::Behind, SyncWhen::Now, Undo::Change, settle).wait()?;
+        if let Some(reason) = reason {
+            let name = &self.route.name;
+            log::error!(
+                "--deliver {name} pauses after {reason}; PUT /_bulkd/deliver/{name} with {{\"paused\": false}} has it go on"
+            );
+        }
+        self.unsettled.clear();
+        self.route.shrunk();
+        self.store.messages_bell().ring();
+        Ok(())
+    }
+
+    /// Has messages wait for their next attempt as long as they should, also when the clock is set back.
+    fn keep_waits(&mut self) -> Result<()> {
+        let set_back_millis = self.store.set_back_millis();
+        let by = set_back_millis - self.set_back_millis;
+        if by > 0 {
+            let channel = self.route.name.clone();
+            self.store.write(move |tx| delivery_queue::bring_forward(tx, &channel, by))?;
+            self.resting_until = self.resting_until.map(|until| until.after(-by));
+        }
+        self.set_back_millis = set_back_millis;
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! What the thread that fills the queue and one that takes from it tell one another.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::model::channel::Channel;
+use crate::store::Bell;
+
+/// What is queued under one name, and sent from there.
+pub struct Route {
+    /// A channel's name, or `relay`: what stands in the rows.
+    pub name: String,
+    /// Where it leads to, without what may be a secret.
+    pub target: String,
+    /// Whose deliveries it takes.
+    pub channels: Vec<Channel>,
+    /// Entries that wait, about, before no more are queued.
+    pub most: usize,
+    bell: Bell,
+    has_shrunk: AtomicBool,
+}
+
+impl Route {
+    pub fn new(name: String, target: String, channels: Vec<Channel>, most: usize) -> Self {
+        Route { name, target, channels, most, bell: Bell::default(), has_shrunk: AtomicBool::new(true) }
+    }
+
+    /// Rings when there is something new in the queue, when it was paused or goes on, and when all stops.
+    pub fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    /// Entries have left the queue.
+    pub fn shrunk(&self) {
+        self.has_shrunk.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether entries have left the queue since this was last asked.
+    pub fn has_shrunk(&self) -> bool {
+        self.has_shrunk.swap(false, Ordering::SeqCst)
+    }
+}

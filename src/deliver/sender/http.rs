@@ -1,0 +1,163 @@
+//! One HTTP request, and what its status means.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::http::{Request, Response};
+
+use super::{Outcome, Retry};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result, shown_up_to};
+use crate::model::message_status::Reason;
+use crate::tls;
+
+/// For the whole of a call.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection may take this much of it; a stop cannot break that off.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// So much of an answer is read.
+const ANSWER_BYTES: u64 = 64 * 1024;
+/// Characters of an answer that are told.
+const TOLD_CHARS: usize = 200;
+
+pub struct Client(Agent);
+
+/// What a server has said.
+pub struct Answer {
+    pub status: u16,
+    pub text: String,
+    /// How long it asks to be left alone.
+    pub retry_after: Option<Duration>,
+    /// What its headers call the message.
+    pub reference: Option<String>,
+}
+
+impl Client {
+    pub fn new() -> Result<Self> {
+        // Whatever proxy the environment names, a target is called as it was named.
+        let config = Agent::config_builder()
+            .proxy(None)
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .timeout_global(Some(TIMEOUT))
+            .timeout_resolve(Some(CONNECT_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .user_agent(concat!("bulkd/", env!("CARGO_PKG_VERSION")));
+        let roots = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+        let config = match cfg!(feature = "tls") {
+            true => tls::trust(config, "SSL_CERT_FILE", roots.as_deref())?,
+            false => config,
+        };
+        Ok(Client(config.build().new_agent()))
+    }
+
+    /// Makes a request. `Err` has what came of it if there is no answer.
+    pub fn call(&self, request: Request<Vec<u8>>) -> std::result::Result<Answer, Outcome> {
+        match self.0.run(request) {
+            Ok(mut response) => {
+                let header = |name: &str| of_header(&response, name);
+                let (retry_after, reference) = (header("retry-after"), header("x-message-id"));
+                let retry_after = retry_after.and_then(|text| span(&text));
+                let status = response.status().as_u16();
+                let bytes = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec().unwrap_or_default();
+                Ok(Answer { status, text: String::from_utf8_lossy(&bytes).into_owned(), retry_after, reference })
+            }
+            Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => Err(Outcome::refused(error.to_string())),
+            Err(error) => Err(Outcome::failed(error.to_string())),
+        }
+    }
+
+    pub fn stop(&self) {
+        self.0.clone().shutdown();
+    }
+}
+
+fn of_header(response: &Response<ureq::Body>, name: &str) -> Option<String> {
+    Some(response.headers().get(name)?.to_str().ok()?.to_owned())
+}
+
+/// `Retry-After`: seconds, or a date.
+fn span(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp().as_millisecond();
+    let left = at.saturating_sub(Timestamp::of_machine().millis());
+    Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+}
+
+impl Answer {
+    /// What the status means. A key that is refused is not the message's fault: it is tried again, until so many have failed
+    /// that the channel pauses.
+    pub fn outcome(self) -> Outcome {
+        let error = || {
+            let text = self.text.trim();
+            let told = if text.is_empty() { String::new() } else { format!(": {}", shown_up_to(text, TOLD_CHARS)) };
+            format!("the answer was {}{told}", self.status)
+        };
+        match self.status {
+            200..=299 => Outcome::Accepted { reference: self.reference },
+            408 | 425 | 429 | 500.. => Outcome::Refused {
+                reason: Reason::ProviderError,
+                error: error(),
+                retry: Retry::After(self.retry_after),
+            },
+            401 | 403 | 407 => {
+                Outcome::Refused { reason: Reason::ProviderError, error: error(), retry: Retry::After(None) }
+            }
+            _ => Outcome::refused(error()),
+        }
+    }
+}
+
+/// A request from its parts.
+pub fn request(
+    method: &str,
+    url: &str,
+    headers: &[(String, String)],
+    body: Vec<u8>,
+) -> std::result::Result<Request<Vec<u8>>, String> {
+    let mut request = Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    request.body(body).map_err(|error| format!("there is no such request: {error}"))
+}
+
+/// Fails if a request to this URL cannot be.
+pub fn check(url: &str) -> Result<()> {
+    request("POST", url, &[], Vec::new()).map(drop).map_err(Error::startup)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_tells_whether_to_try_again() {
+        let outcome = |status, text: &str| {
+            let retry_after = Some(Duration::from_secs(7));
+            Answer { status, text: text.to_owned(), retry_after, reference: None }.outcome()
+        };
+        let retry = |status| match outcome(status, "no") {
+            Outcome::Refused { retry, .. } => Some(retry),
+            Outcome::Accepted { .. } => None,
+        };
+        assert_eq!([200, 202, 204].map(retry), [None, None, None]);
+        for status in [408, 429, 500, 503] {
+            assert_eq!(retry(status), Some(Retry::After(Some(Duration::from_secs(7)))), "{status}");
+        }
+        assert_eq!([401, 403].map(retry), [Some(Retry::After(None)), Some(Retry::After(None))]);
+        assert_eq!([301, 400, 404, 422].map(retry), [Some(Retry::Never); 4]);
+        assert_eq!(outcome(400, "no such\nnumber"), Outcome::refused("the answer was 400: no such\\nnumber"));
+    }
+
+    #[test]
+    fn a_span_is_seconds_or_a_date() {
+        assert_eq!(span(" 120 "), Some(Duration::from_secs(120)));
+        assert_eq!(span("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert!(span("Fri, 31 Dec 2100 23:59:59 GMT").is_some_and(|it| it > Duration::from_secs(86_400)));
+        assert_eq!(span("soon"), None);
+    }
+}

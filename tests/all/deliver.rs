@@ -1,0 +1,602 @@
+//! Messages that are delivered for real.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::support::binary::{Binary, bulkd, check};
+use crate::support::smtp::SmtpServer;
+use crate::support::stand::{Made, Stand, status};
+use crate::support::{Customer, Daemon, json, newsletter, open_file, readers, unheard, wait_until};
+use bulkd::model::delivery::{DeliverRate, DeliverTo};
+use bulkd::settings::{Keep, KeepSpan};
+use serde_json::Value;
+
+fn to(flags: &[&str]) -> Vec<DeliverTo> {
+    flags.iter().map(|flag| DeliverTo::parse(flag).unwrap()).collect()
+}
+
+/// A daemon that delivers so.
+fn delivering(flags: &[&str]) -> Daemon {
+    Daemon::start_with(|config| config.deliver = to(flags))
+}
+
+/// Runs a job with so many readers, and returns its id.
+fn send(customer: &Customer, first: usize, count: usize) -> String {
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(first, count));
+    customer.run_to_the_end(&job_id);
+    job_id
+}
+
+/// Sends one message with these members, and returns its id.
+fn send_one(customer: &Customer, message: Value) -> String {
+    let sent = customer.post("/send", &json!({ "message": message })).ok(202);
+    sent["requestId"].as_str().unwrap().to_owned()
+}
+
+fn text_message(name: &str, number: &str) -> Value {
+    json!({ "to": { "user_id": name, "phone_number": number }, "content": { "title": "Hi", "body": "Hello" } })
+}
+
+/// The channel as it is shown.
+fn channel(customer: &Customer, name: &str) -> Value {
+    let items = customer.get("/_bulkd/deliver").ok(200)["items"].take();
+    items.as_array().unwrap().iter().find(|it| it["channel"] == name).unwrap_or_else(|| panic!("no {name}")).clone()
+}
+
+#[track_caller]
+fn wait_for(customer: &Customer, name: &str, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+    let mut shown = Value::Null;
+    wait_until(&format!("the channel {name} {what}"), || {
+        shown = channel(customer, name);
+        so(&shown)
+    });
+    shown
+}
+
+/// Nothing waits, and all was looked at.
+fn is_done(shown: &Value) -> bool {
+    shown["queued"] == 0 && shown["behind"] == 0
+}
+
+fn pause(customer: &Customer, name: &str, paused: bool) -> Value {
+    customer.put(&format!("/_bulkd/deliver/{name}"), &json!({ "paused": paused })).ok(200)
+}
+
+/// How many messages of a job have each status.
+fn statuses(customer: &Customer, job_id: &str) -> BTreeMap<String, usize> {
+    let mut statuses = BTreeMap::new();
+    for entry in customer.outbox(job_id) {
+        *statuses.entry(entry["status"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    statuses
+}
+
+fn record(customer: &Customer, message_id: &str) -> Value {
+    customer.get(&format!("/messages/{message_id}")).ok(200)
+}
+
+/// Whom a webhook was told of, each as often as it was.
+fn ledger(made: &[Made]) -> BTreeMap<String, usize> {
+    let mut ledger = BTreeMap::new();
+    made.iter().for_each(|made| *ledger.entry(made.recipient()).or_default() += 1);
+    ledger
+}
+
+#[test]
+fn emails_go_out_by_smtp_and_are_delivered_then() {
+    let server = SmtpServer::start();
+    let mut daemon = Daemon::start();
+    let customer = daemon.customer("acme");
+    assert_eq!(customer.get("/_bulkd/deliver").ok(200), json!({ "items": [], "paging": { "more": false } }));
+    let before = send(&customer, 900, 3);
+    daemon.stop();
+    daemon.reconfigure(|config| config.deliver = to(&[&format!("email=smtp://{}", server.address)]));
+    daemon.open();
+    let customer = daemon.customer("acme");
+    let job_id = send(&customer, 0, 40);
+    let shown = wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 40);
+    assert_eq!((&shown["target"], &shown["refused"]), (&json!(format!("smtp://{}", server.address)), &json!(0)));
+    assert_eq!((&shown["paused"], &shown["paused_reason"]), (&json!(false), &json!(null)));
+    let taken = server.taken();
+    let whom: Vec<&str> = taken.iter().map(|mail| mail.to[0].as_str()).collect();
+    let expected: Vec<String> = (0..40).map(|i| format!("reader-{i}@example.com")).collect();
+    assert_eq!(whom, expected, "in the order of the outbox, and nothing of before");
+    assert!(
+        taken[7].data.contains("Subject: Hello Reader 7\r\n") && taken[7].data.contains("Week 12"),
+        "{:?}",
+        taken[7]
+    );
+    assert_eq!(taken[7].from, "no-reply@example.com");
+    // What the server says becomes the message's status.
+    assert_eq!(statuses(&customer, &job_id), BTreeMap::from([("DELIVERED".to_owned(), 40)]));
+    assert_eq!(statuses(&customer, &before), BTreeMap::from([("SENT".to_owned(), 3)]));
+    let message_id = customer.outbox(&job_id)[0]["message_id"].as_str().unwrap().to_owned();
+    assert_eq!(record(&customer, &message_id)["status"], "DELIVERED");
+    let history = customer.get(&format!("/messages/{message_id}/history")).ok(200);
+    assert!(history["results"].as_array().unwrap().iter().any(|it| it["type"] == "DELIVERED"), "{history}");
+    let metrics = customer.get("/_bulkd/metrics").text;
+    assert!(metrics.contains("bulkd_deliver_delivered_total{channel=\"email\"} 40\n"), "{metrics}");
+    // A start without it leaves all in the outbox; it goes on where it was.
+    daemon.stop();
+    daemon.reconfigure(|config| config.deliver = Vec::new());
+    daemon.open();
+    send(&daemon.customer("acme"), 100, 2);
+    daemon.stop();
+    daemon.reconfigure(|config| config.deliver = to(&[&format!("email=smtp://{}", server.address)]));
+    daemon.open();
+    wait_until("what was made meanwhile is sent", || server.taken().len() == 42);
+    daemon.stop();
+    check(&daemon.database());
+}
+
+#[test]
+fn what_a_server_refuses_for_good_is_undeliverable_and_what_it_refuses_for_now_comes_again() {
+    let mut asked = BTreeMap::<String, usize>::new();
+    let server = SmtpServer::answering(move |to| {
+        let times = asked.entry(to.to_owned()).or_default();
+        *times += 1;
+        match (to, *times) {
+            ("reader-1@example.com", _) => "550 5.1.1 no such mailbox".to_owned(),
+            ("reader-2@example.com", 1) => "451 4.7.1 greylisted".to_owned(),
+            _ => "250 ok".to_owned(),
+        }
+    });
+    let told = Stand::willing();
+    let daemon = delivering(&[&format!("email=smtp://{}", server.address)]);
+    let customer = daemon.customer("acme");
+    customer.post("/_bulkd/webhooks", &json!({ "url": format!("{}/events", told.url()) })).ok(201);
+    let job_id = send(&customer, 0, 4);
+    wait_for(&customer, "email", "has sent three", |it| {
+        it["delivered"] == 2 && it["refused"] == 1 && it["queued"] == 1
+    });
+    let entries = customer.outbox(&job_id);
+    let of = |i: usize| (&entries[i]["status"], &entries[i]["reason"]);
+    assert_eq!(of(1), (&json!("UNDELIVERABLE"), &json!("BOUNCED")));
+    assert!(entries[1]["error"].as_str().unwrap().contains("no such mailbox"), "{}", entries[1]);
+    assert_eq!(of(2), (&json!("SENT"), &json!(null)));
+    let is_of = |made: &Made, i: usize, status: &str| {
+        let data = made.json()["data"].take();
+        data["recipientId"] == format!("reader-{i}") && data["status"] == status
+    };
+    wait_until("the webhook is told", || told.made().iter().any(|made| is_of(made, 1, "UNDELIVERABLE")));
+    daemon.clock.advance(Duration::from_secs(4));
+    assert_eq!(channel(&customer, "email")["queued"], 1);
+    daemon.clock.advance(Duration::from_secs(1));
+    wait_for(&customer, "email", "is done", is_done);
+    assert_eq!(statuses(&customer, &job_id)["DELIVERED"], 3);
+    wait_until("the webhook is told", || told.made().iter().any(|made| is_of(made, 2, "DELIVERED")));
+}
+
+/// What a request of the binary's own environment needs.
+fn args<'a>(database: &'a str, deliver: &'a [String]) -> Vec<&'a str> {
+    let mut args =
+        vec!["--listen", "127.0.0.1:0", "--db", database, "--durability", "fast", "--test-clock=2026-09-21T14:13:20Z"];
+    deliver.iter().for_each(|flag| args.extend(["--deliver", flag.as_str()]));
+    args
+}
+
+fn advance(customer: &Customer, by: &str) {
+    customer.post("/_bulkd/clock/advance", &json!({ "by": by })).ok(200);
+}
+
+#[test]
+fn providers_are_called_as_the_outbox_has_it_with_keys_that_are_in_no_file() {
+    let mut texts = 0;
+    let stand = Stand::start(move |made| match made.path.as_str() {
+        "/v3/mail/send" => (202, vec![("X-Message-Id", "of-sendgrid".to_owned())], String::new()),
+        _ if made.path.contains("/Messages.json") => {
+            texts += 1;
+            match texts {
+                1 => (429, vec![("Retry-After", "30".to_owned())], "{\"message\": \"slowly\"}".to_owned()),
+                2 => (201, Vec::new(), "{\"sid\": \"SM1\"}".to_owned()),
+                _ => (
+                    400,
+                    Vec::new(),
+                    "{\"code\": 21211, \"message\": \"'To' is not a number; t0ken-of-twilio\"}".to_owned(),
+                ),
+            }
+        }
+        _ => status(404),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let deliver = [format!("all=provider@{}", stand.url())];
+    let mut command = bulkd(&args(database.to_str().unwrap(), &deliver));
+    command.args(["--deliver-errors", "2"]);
+    command
+        .env("SENDGRID_API_KEY", "k3y-of-sendgrid")
+        .env("TWILIO_ACCOUNT_SID", "AC17")
+        .env("TWILIO_AUTH_TOKEN", "t0ken-of-twilio");
+    let daemon = Binary::spawn(&mut command);
+    let customer = daemon.customer("acme");
+    let job_id = send(&customer, 0, 1);
+    wait_for(&customer, "email", "has sent one", |it| it["delivered"] == 1);
+    let call = stand.made()[0].clone();
+    assert_eq!(
+        (call.path.as_str(), call.headers["authorization"].as_str()),
+        ("/v3/mail/send", "Bearer k3y-of-sendgrid")
+    );
+    assert_eq!(call.json(), customer.outbox(&job_id)[0]["request"]);
+    // Fields of a form; and whoever is told to wait waits as long, with all of the channel.
+    let first = send_one(&customer, text_message("ada", "+15551234567"));
+    wait_until("the text was tried", || stand.count() == 2);
+    let call = stand.made()[1].clone();
+    assert_eq!(call.path, "/2010-04-01/Accounts/AC17/Messages.json");
+    assert_eq!(call.headers["content-type"], "application/x-www-form-urlencoded");
+    assert!(call.text.contains("To=%2B15551234567") && call.text.contains("Body="), "{}", call.text);
+    use base64::Engine;
+    let basic = base64::prelude::BASE64_STANDARD.encode("AC17:t0ken-of-twilio");
+    assert_eq!(call.headers["authorization"], format!("Basic {basic}"));
+    let second = send_one(&customer, text_message("bob", "+15557654321"));
+    wait_for(&customer, "sms", "has two", |it| it["queued"] == 2);
+    advance(&customer, "29s");
+    assert_eq!((record(&customer, &first)["status"].as_str(), stand.count()), (Some("SENT"), 2));
+    advance(&customer, "1s");
+    wait_until("the first is delivered", || record(&customer, &first)["status"] == "DELIVERED");
+    wait_until("the second is refused", || record(&customer, &second)["status"] == "UNDELIVERABLE");
+    let refused = record(&customer, &second);
+    assert_eq!(refused["reason"], "PROVIDER_ERROR");
+    let error = refused["error"].as_str().unwrap();
+    assert!(error.contains("21211") && error.contains("is not a number; ...") && !error.contains("t0ken"), "{error}");
+    // A key that is not set is named, and pauses the channel after so many messages.
+    for name in ["a", "b", "c"] {
+        let to = json!({ "user_id": name, "firebaseToken": format!("token-{name}") });
+        send_one(&customer, json!({ "to": to, "content": { "title": "Hi", "body": "Hello" } }));
+    }
+    let shown = wait_for(&customer, "push", "pauses", |it| it["paused"] == true && it["queued"] == 3);
+    let reason = shown["paused_reason"].as_str().unwrap();
+    assert!(
+        reason.contains("2 failures") && reason.contains("the variable FIREBASE_FCM_ACCESS_TOKEN is not set"),
+        "{reason}"
+    );
+    let ended = daemon.terminate();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        found.extend(std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    for secret in ["k3y-of-sendgrid", "t0ken-of-twilio", basic.as_str()] {
+        assert!(!found.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} is in the file");
+        assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "{ended:?}");
+    }
+    check(&database);
+}
+
+#[test]
+fn a_message_is_tried_ten_times_and_then_given_up() {
+    let stand = Stand::start(|_| (500, Vec::new(), "broken".to_owned()));
+    let daemon = delivering(&[&format!("sms={}/messages", stand.url())]);
+    let customer = daemon.customer("acme");
+    let message_id = send_one(&customer, text_message("ada", "+15551234567"));
+    wait_until("it was tried", || stand.count() == 1);
+    let attempts = || -> usize {
+        let file = open_file(&daemon.database());
+        file.query_row("SELECT coalesce(max(attempts), 99) FROM delivery_queue", [], |row| row.get(0)).unwrap()
+    };
+    for (tried, seconds) in [5, 10, 20, 40, 60, 120, 240, 480, 720].into_iter().enumerate() {
+        wait_until("the attempt is written down", || attempts() == tried + 1);
+        assert_eq!(stand.count(), tried + 1);
+        daemon.clock.advance(Duration::from_secs(seconds - 1));
+        daemon.clock.advance(Duration::from_secs(1));
+        wait_until("it was tried again", || stand.count() == tried + 2);
+    }
+    wait_until("it is given up", || record(&customer, &message_id)["status"] == "UNDELIVERABLE");
+    let record = record(&customer, &message_id);
+    assert_eq!((&record["reason"], &record["error"]), (&json!("PROVIDER_ERROR"), &json!("the answer was 500: broken")));
+    let shown = wait_for(&customer, "sms", "is done", is_done);
+    assert_eq!((&shown["refused"], &shown["paused"]), (&json!(1), &json!(false)));
+    // Each attempt had the same id.
+    let ids: Vec<String> = stand.made().iter().map(|made| made.headers["x-bulkd-event-id"].clone()).collect();
+    assert_eq!((ids.len(), ids.iter().all(|id| *id == ids[0])), (10, true));
+    let envelope = stand.made()[0].json();
+    assert_eq!(
+        (&envelope["specversion"], &envelope["type"], &envelope["id"]),
+        (&json!("1.0"), &json!("bulkd.message"), &json!(ids[0]))
+    );
+    assert_eq!(ids[0], format!("{message_id}/0"));
+}
+
+#[test]
+fn failures_one_after_the_other_pause_a_channel_until_it_is_told_to_go_on() {
+    let stand = Stand::start(|_| status(503));
+    let mut daemon = Daemon::start_with(|config| {
+        config.deliver = to(&[&format!("email={}", stand.url())]);
+        config.deliver_errors = 3;
+    });
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 10);
+    let shown = wait_for(&customer, "email", "pauses", |it| it["paused"] == true && it["queued"] == 10);
+    assert_eq!(shown["paused_reason"], "3 failures one after the other, the last: the answer was 503");
+    assert_eq!(stand.count(), 3);
+    // It does so over a restart, and also while time passes.
+    daemon.restart();
+    daemon.clock.advance(Duration::from_secs(3_600));
+    let customer = daemon.customer("acme");
+    stand.answers(|_| status(200));
+    send(&customer, 10, 5);
+    let shown = wait_for(&customer, "email", "has queued all", |it| it["queued"] == 15);
+    assert_eq!((stand.count(), &shown["paused"]), (3, &json!(true)));
+    let shown = pause(&customer, "email", false);
+    assert_eq!(
+        (&shown["paused"], &shown["paused_reason"], &shown["paused_at"]),
+        (&json!(false), &json!(null), &json!(null))
+    );
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 15);
+    // One that is paused by hand says so.
+    let shown = pause(&customer, "email", true);
+    assert_eq!(shown["paused_reason"], "a request has paused it");
+    let count = stand.count();
+    send(&customer, 20, 2);
+    wait_for(&customer, "email", "has queued all", |it| it["queued"] == 2);
+    assert_eq!(stand.count(), count);
+    pause(&customer, "email", false);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 17);
+    let refused = customer.put("/_bulkd/deliver/sms", &json!({ "paused": true })).refused(404);
+    assert!(refused.contains("there is no --deliver for 'sms'"), "{refused}");
+    assert!(customer.put("/_bulkd/deliver/email", &json!({})).refused(400).contains("paused"));
+    let refused = customer.put("/_bulkd/deliver/email", &json!({ "paused": "yes" })).refused(400);
+    assert!(refused.starts_with("paused: expected"), "{refused}");
+}
+
+#[test]
+fn no_second_has_more_messages_than_a_rate_allows() {
+    let stand = Stand::willing();
+    let daemon = Daemon::start_with(|config| {
+        config.deliver = to(&[&format!("all={}", stand.url())]);
+        config.deliver_rates = vec![DeliverRate::parse("email=4").unwrap()];
+    });
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 10);
+    for (seconds, sent) in [(0, 4), (1, 8), (1, 10)] {
+        daemon.clock.advance(Duration::from_secs(seconds));
+        wait_for(&customer, "email", "has sent as many", |it| it["delivered"] == sent && it["behind"] == 0);
+        assert_eq!(stand.count() as u64, sent);
+    }
+    // Users whose message could not be made hold nothing up.
+    let mut users = readers(20, 2);
+    users[1]["profile"]["email"] = json!(5);
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, users);
+    assert_eq!(customer.run_to_the_end(&job_id)["failures"], 1);
+    daemon.clock.advance(Duration::from_secs(1));
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 11);
+    // Another channel has no rate.
+    for i in 0..6 {
+        send_one(&customer, text_message(&format!("user-{i}"), &format!("+1555123450{i}")));
+    }
+    wait_for(&customer, "sms", "is done", |it| is_done(it) && it["delivered"] == 6);
+}
+
+#[test]
+fn a_kill_loses_nothing_and_sends_no_more_than_a_batch_twice() {
+    const MESSAGES: usize = 400;
+    let stand = Stand::willing();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let deliver = [format!("email={}", stand.url())];
+    let args = args(database.to_str().unwrap(), &deliver);
+    let daemon = Binary::start(&args);
+    send(&daemon.customer("acme"), 0, MESSAGES);
+    wait_until("some are there", || stand.count() > 100);
+    daemon.kill();
+    let before = stand.count();
+    assert!(before < MESSAGES, "all were sent before the kill");
+    let daemon = Binary::start(&args);
+    let customer = daemon.customer("acme");
+    wait_for(&customer, "email", "is done", is_done);
+    let ledger = ledger(&stand.made());
+    assert_eq!(ledger.len(), MESSAGES);
+    let twice = ledger.values().filter(|times| **times > 1).count();
+    assert!(twice <= 32 && ledger.values().all(|times| *times <= 2), "{twice} were sent twice");
+    daemon.terminate();
+    check(&database);
+}
+
+#[test]
+fn every_channel_of_a_message_goes_out_and_what_waits_goes_when_it_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("messages.jsonl");
+    let daemon = delivering(&[&format!("all=file:{}", file.display())]);
+    let customer = daemon.customer("acme");
+    let both = send_one(
+        &customer,
+        json!({
+            "to": { "user_id": "ada", "email": "ada@example.com", "phone_number": "+15551234567" },
+            "content": { "title": "Hi", "body": "Hello" },
+            "routing": { "method": "all", "channels": ["email", "sms"] },
+        }),
+    );
+    let lines = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&file).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    wait_until("both are there", || lines().len() == 2);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let mut found = lines();
+    found.sort_by_key(|it| it["data"]["channel"].as_str().unwrap().to_owned());
+    let of = |it: &Value, name: &str| it["data"][name].as_str().unwrap_or_default().to_owned();
+    let shown: Vec<_> = found.iter().map(|it| (of(it, "channel"), of(it, "provider"), of(it, "address"))).collect();
+    let text = |text: &str| text.to_owned();
+    assert_eq!(
+        shown,
+        [
+            (text("email"), text("sendgrid"), text("ada@example.com")),
+            (text("sms"), text("twilio"), text("+15551234567")),
+        ]
+    );
+    assert_eq!((of(&found[0], "subject"), of(&found[0], "text")), (text("Hi"), text("Hello")));
+    assert!(of(&found[0], "html").contains("Hello") && found[0]["data"]["request"]["personalizations"].is_array());
+    assert_eq!(
+        (of(&found[0], "message_id"), found[0]["time"].as_str()),
+        (both.clone(), Some("2026-09-21T14:13:20.000Z"))
+    );
+    wait_until("both are delivered", || {
+        let items = customer.get(&format!("/_bulkd/outbox?message_id={both}")).ok(200)["items"].take();
+        items.as_array().unwrap().iter().all(|it| it["status"] == "DELIVERED")
+    });
+    // What waits is no message yet, and what was simulated is none at all.
+    let mut message = text_message("bob", "+15557654321");
+    message["delay"] = json!({ "duration": 60_000 });
+    let waiting = send_one(&customer, message.clone());
+    let canceled = send_one(&customer, message);
+    customer.post(&format!("/messages/{canceled}/cancel"), &json!({})).ok(200);
+    send_one(
+        &customer,
+        json!({
+            "to": { "user_id": "eve", "email": "bounce@simulator.bulkd" }, "content": { "title": "Hi", "body": "Hello" },
+        }),
+    );
+    wait_for(&customer, "email", "has looked at all", is_done);
+    assert_eq!(lines().len(), 2);
+    daemon.clock.advance(Duration::from_secs(60));
+    wait_until("it is delivered", || record(&customer, &waiting)["status"] == "DELIVERED");
+    let last = lines().pop().unwrap();
+    assert_eq!((lines().len(), of(&last, "message_id")), (3, waiting));
+}
+
+#[test]
+fn what_is_queued_goes_with_a_reset_and_is_kept_by_retention() {
+    let stand = Stand::willing();
+    let span = KeepSpan::parse("1h").unwrap();
+    let mut daemon = Daemon::start_with(|config| {
+        config.deliver = to(&[&format!("email={}", stand.url())]);
+        config.keep = Keep { span: Some(span), messages: None };
+    });
+    let (customer, other) = (daemon.customer("acme"), daemon.customer("other"));
+    pause(&customer, "email", true);
+    send(&customer, 0, 5);
+    let kept = send(&other, 10, 5);
+    wait_for(&customer, "email", "has queued all", |it| it["queued"] == 10);
+    customer.post("/_bulkd/reset", &json!({})).done();
+    wait_for(&customer, "email", "has those of the other", |it| it["queued"] == 5);
+    // Those are old by now, and not gone: they have yet to be sent.
+    for _ in 0..4 {
+        daemon.clock.advance(Duration::from_secs(3_600));
+    }
+    assert_eq!(other.outbox(&kept).len(), 5);
+    pause(&customer, "email", false);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 5);
+    assert!(ledger(&stand.made()).keys().all(|name| name.as_str() >= "reader-10"), "{:?}", ledger(&stand.made()));
+    wait_until("they are gone", || {
+        daemon.clock.advance(Duration::from_secs(3_600));
+        other.get(&format!("/bulk/{kept}")).status == 404
+    });
+    daemon.stop();
+    check(&daemon.database());
+}
+
+#[test]
+fn copies_of_messages_are_not_sent_again() {
+    let stand = Stand::willing();
+    let daemon = delivering(&[&format!("email={}", stand.url())]);
+    let customer = daemon.customer("acme");
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 3));
+    customer.run_to_the_end(&job_id);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 3);
+    customer.put("/_bulkd/snapshots/over", &json!({})).ok(200);
+    customer.post("/_bulkd/snapshots/over/fork", &json!({ "key": "fork" })).ok(201);
+    // A job that goes on after the snapshot: what it had then is copied when it is brought back.
+    customer.put("/_bulkd/lifecycle", &json!({ "mode": "manual" })).ok(200);
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(10, 4));
+    customer.run(&job_id);
+    let step = |users: usize| customer.post("/_bulkd/step", &json!({ "job_id": job_id, "users": users })).ok(200);
+    step(1);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 4);
+    customer.put("/_bulkd/snapshots/it", &json!({})).ok(200);
+    step(1);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 5);
+    customer.post("/_bulkd/snapshots/it/restore", &json!({})).ok(200);
+    assert_eq!((customer.outbox(&job_id).len(), customer.job(&job_id)["enqueued"].as_u64()), (1, Some(1)));
+    step(1);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 6);
+    let sent = ledger(&stand.made());
+    assert_eq!((stand.count(), sent["reader-10"], sent["reader-11"]), (6, 1, 2));
+}
+
+#[test]
+fn lines_go_to_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let deliver = ["email=-".to_owned()];
+    let daemon = Binary::start(&args(database.to_str().unwrap(), &deliver));
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 3);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 3);
+    let ended = daemon.terminate();
+    let lines: Vec<Value> = ended.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let recipients: Vec<&str> = lines.iter().map(|line| line["data"]["recipient"].as_str().unwrap()).collect();
+    assert_eq!(recipients, ["reader-0", "reader-1", "reader-2"], "{ended:?}");
+}
+
+#[test]
+fn a_target_that_cannot_be_is_refused_with_its_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let refused = |flags: &[&str]| {
+        let args = [&["--listen", "127.0.0.1:0", "--db", database.to_str().unwrap()], flags].concat();
+        let ended = Binary::spawn(&mut bulkd(&args)).wait();
+        assert!(ended.code != Some(0) && !database.exists(), "{ended:?}");
+        ended.stderr
+    };
+    for (flags, expected) in [
+        (vec!["--deliver", "email"], "--deliver <CHANNEL=TARGET>': expected CHANNEL=TARGET"),
+        (
+            vec!["--deliver", "mail=-"],
+            "expected email, sms, push, inbox, direct_message, webhook or all before the '='",
+        ),
+        (vec!["--deliver", "email=ftp://a"], "expected smtp://"),
+        (vec!["--deliver", "email=smtp://ada:secret@a"], "expected the password in the variable BULKD_SMTP_PASSWORD"),
+        (vec!["--deliver", "sms=smtp://a"], "expected email before an SMTP server"),
+        (vec!["--deliver", "email=smtp://ada@a"], "--deliver email=smtp://a:25: expected the password of its user"),
+        (vec!["--deliver", "email=-", "--deliver", "all=-"], "--deliver email: expected one target, and there are two"),
+        (
+            vec!["--deliver", "email=file:/no/such/folder/x"],
+            "--deliver email=file:/no/such/folder/x: it cannot be opened",
+        ),
+        (vec!["--deliver-rate", "email=5"], "--deliver-rate email: there is no --deliver for it"),
+        (vec!["--deliver", "email=-", "--deliver-rate", "email=0"], "expected a whole number from 1 to 10000"),
+        (vec!["--deliver", "email=-", "--deliver-errors", "0"], "--deliver-errors"),
+    ] {
+        let said = refused(&flags);
+        assert!(said.contains(expected), "{flags:?}: {said}");
+    }
+    if cfg!(not(feature = "tls")) {
+        for target in ["smtps://a", "provider", "https://a"] {
+            let said = refused(&["--deliver", &format!("email={target}")]);
+            assert!(said.contains("--deliver email=") && said.contains("this bulkd was built without TLS"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_left_alone_until_it_is() {
+    let (_held, address) = unheard();
+    let daemon = delivering(&[&format!("email=smtp://{address}")]);
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 60);
+    let shown = wait_for(&customer, "email", "pauses", |it| it["paused"] == true && it["queued"] == 60);
+    assert!(shown["paused_reason"].as_str().unwrap().starts_with("50 failures one after the other"), "{shown}");
+    assert_eq!(shown["delivered"], 0);
+}
+
+#[test]
+fn whoever_logs_in_does_so_with_a_password_of_the_environment() {
+    let server = SmtpServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let deliver = [format!("email=smtp://ada@{}", server.address)];
+    let mut command = bulkd(&args(database.to_str().unwrap(), &deliver));
+    let daemon = Binary::spawn(command.env("BULKD_SMTP_PASSWORD", "s3cret"));
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 2);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 2);
+    use base64::Engine;
+    let plain = base64::prelude::BASE64_STANDARD.encode("\0ada\0s3cret");
+    assert_eq!(server.logins(), [format!("AUTH PLAIN {plain}")]);
+    assert_eq!(channel(&customer, "email")["target"], json!(format!("smtp://{}", server.address)));
+    let ended = daemon.terminate();
+    assert!(!ended.stderr.contains("s3cret"), "{ended:?}");
+}

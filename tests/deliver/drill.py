@@ -1,0 +1,150 @@
+"""E-mails from bulkd to aiosmtpd: each comes once, whole, and becomes DELIVERED."""
+
+import email
+import email.policy
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+MESSAGES = 200
+PATIENCE = 60
+
+
+class Taken:
+    """What the server has taken."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def handle_DATA(self, server, session, envelope):
+        self.mails.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content))
+        return "250 taken"
+
+
+class Bulkd:
+    def __init__(self, binary, folder, target, **env):
+        arguments = [binary, "--listen", "127.0.0.1:0", "--db", f"{folder}/bulkd.db", "--deliver", f"email={target}"]
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, **env})
+        line = self.process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert found, f"it did not start: {line!r}"
+        self.url = found[0]
+
+    def call(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": "Bearer acme", "Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.loads(answer.read() or "null")
+
+    def send(self, first, count):
+        message = {"content": {"title": "Grüße, {{name}}", "body": "Week 12\n.\n..end of the line"}}
+        job_id = self.call("POST", "/bulk", {"message": {"message": message}})["jobId"]
+        users = [
+            {"recipient": f"r{i}", "profile": {"email": f"r{i}@example.com"}, "data": {"name": f"Reader {i}"}}
+            for i in range(first, first + count)
+        ]
+        self.call("POST", f"/bulk/{job_id}", {"users": users})
+        self.call("POST", f"/bulk/{job_id}/run", {})
+        return job_id
+
+    def wait(self, so, what):
+        begun = time.monotonic()
+        while not so(shown := self.call("GET", "/_bulkd/deliver")["items"][0]):
+            assert time.monotonic() - begun < PATIENCE, f"still not {what}: {shown}"
+            time.sleep(0.05)
+        return shown
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(PATIENCE)
+
+
+def delivered(binary, scheme, controller, taken, **env):
+    with tempfile.TemporaryDirectory() as folder:
+        target = f"{scheme}localhost:{controller.port}" if "://" in scheme else scheme
+        bulkd = Bulkd(binary, folder, target, **env)
+        job_id = bulkd.send(0, MESSAGES)
+        # Killed in the middle, it goes on where it was.
+        begun = time.monotonic()
+        while len(taken.mails) < MESSAGES // 4:
+            assert time.monotonic() - begun < PATIENCE, bulkd.call("GET", "/_bulkd/deliver")
+            time.sleep(0.005)
+        bulkd.end(signal.SIGKILL)
+        bulkd = Bulkd(binary, folder, target, **env)
+        bulkd.wait(lambda it: it["queued"] == 0 and it["behind"] == 0 and it["delivered"] == MESSAGES, "done")
+        outbox = bulkd.call("GET", f"/_bulkd/outbox?job_id={job_id}&limit=1000")["items"]
+        assert {it["status"] for it in outbox} == {"DELIVERED"}, outbox[:3]
+        bulkd.end()
+    times = {}
+    for sender, recipients, content in taken.mails:
+        read = email.message_from_bytes(content, policy=email.policy.default)
+        number = int(re.fullmatch(r"r(\d+)@example\.com", recipients[0])[1])
+        assert sender == "no-reply@example.com" and read["Subject"] == f"Grüße, Reader {number}", (sender, read["Subject"])
+        text = read.get_body(("plain",)).get_content().replace("\r\n", "\n")
+        assert "\n.\n..end of the line" in text, text
+        times.setdefault(number, []).append(read["Message-ID"])
+    assert sorted(times) == list(range(MESSAGES))
+    twice = [ids for ids in times.values() if len(ids) > 1]
+    assert len(twice) <= 32 and all(len(set(ids)) == 1 for ids in twice), twice
+    print(f"{target}: {MESSAGES} e-mails, {len(twice)} of them twice after a kill")
+
+
+def with_server(check, **settings):
+    taken = Taken()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(taken, hostname="localhost", port=port, ready_timeout=PATIENCE, **settings)
+    controller.start()
+    try:
+        check(controller, taken)
+    finally:
+        controller.stop()
+
+
+def has_tls(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [binary, "ca", "--db", f"{folder}/bulkd.db"]
+        return subprocess.run(arguments, capture_output=True).returncode == 0
+
+
+def main(binary):
+    with_server(lambda controller, taken: delivered(binary, "smtp://", controller, taken))
+    login = lambda server, session, envelope, mechanism, data: AuthResult(
+        success=(data.login, data.password) == (b"ada", b"s3cret")
+    )
+    with_server(
+        lambda controller, taken: delivered(binary, "smtp://ada@", controller, taken, BULKD_SMTP_PASSWORD="s3cret"),
+        authenticator=login, auth_required=True, auth_require_tls=False,
+    )
+    if not has_tls(binary):
+        return print("this binary has no TLS")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE",
+             "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"],
+            check=True, capture_output=True,
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(f"{folder}/cert.pem", f"{folder}/key.pem")
+        trust = {"SSL_CERT_FILE": f"{folder}/cert.pem"}
+        with_server(lambda controller, taken: delivered(binary, "smtps://", controller, taken, **trust), ssl_context=context)
+        with_server(
+            lambda controller, taken: delivered(binary, "smtp+starttls://", controller, taken, **trust),
+            tls_context=context, require_starttls=True,
+        )
+
+
+main(sys.argv[1])
