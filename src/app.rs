@@ -59,7 +59,8 @@ impl App {
             Some(path) => on_deep_stack(|| seed::read(path, messages))?,
             None => Seed::default(),
         };
-        let plan = Plan::new(&config.deliver, &config.deliver_rates, config.deliver_errors)?;
+        let plan = Plan::new(&config.deliver, &config.deliver_rates, config.deliver_errors)?
+            .relayed(config.relay.as_deref(), config.relay_entries)?;
         let tls = tls::prepare(&config)?;
         // Bound before the file is opened, so that a daemon that cannot listen leaves nothing behind.
         let recipient_bytes = config.limits.bodies_bytes;

@@ -8,7 +8,7 @@ use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock::ClockStart;
-use crate::config::{Config, DELIVER_ERRORS, Tls, default_limits, default_workers};
+use crate::config::{Config, DELIVER_ERRORS, RELAY_ENTRIES, Tls, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
 use crate::model::delivery::{DeliverRate, DeliverTo};
@@ -59,6 +59,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Create a job that was built here in another place, such as the real service, with its users, and run it there.
     Promote(Promote),
+    /// Deliver for a daemon that runs with --relay, from this machine or any other that reaches its Redis.
+    Deliver(Box<Deliver>),
     /// Print the certificate of the authority that vouches for --tls.
     Ca(Ca),
 }
@@ -157,6 +159,16 @@ pub struct Serve {
     #[arg(long, value_name = "N", env = "BULKD_DELIVER_ERRORS", default_value_t = DELIVER_ERRORS)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub deliver_errors: u32,
+
+    /// Put the messages of all channels that have no --deliver onto a stream of this Redis, such as redis://127.0.0.1:6379,
+    /// from where any number of `bulkd deliver` send them.
+    #[arg(long, value_name = "URL", env = "BULKD_RELAY", hide_env_values = true)]
+    pub relay: Option<String>,
+
+    /// Pause the relay while so many messages are on the stream that nobody has sent.
+    #[arg(long, value_name = "N", env = "BULKD_RELAY_ENTRIES", default_value_t = RELAY_ENTRIES)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=MOST_RELAY_ENTRIES))]
+    pub relay_entries: u64,
 
     /// What every environment begins with: a JSON file, or a folder of them. It is put there before the first request
     /// since the start is answered.
@@ -331,6 +343,62 @@ pub struct Promote {
 }
 
 #[derive(Args, Debug)]
+pub struct Deliver {
+    /// The Redis that the daemon relays to, such as redis://127.0.0.1:6379.
+    #[arg(long, value_name = "URL", env = "BULKD_RELAY", hide_env_values = true)]
+    pub from: String,
+
+    /// The file whose messages to deliver: the 12 hex digits in the name of its stream. Without it, there has to be one
+    /// alone.
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<String>,
+
+    /// Deliver the messages of a channel, or of all: by smtp://[USER@]HOST[:PORT], smtps://..., smtp+starttls://...,
+    /// provider, http://... or https://..., file:PATH or - (standard output). Repeatable; in the environment separated by
+    /// spaces. Those of other channels are left to other senders.
+    #[arg(
+        long = "deliver",
+        value_name = "CHANNEL=TARGET",
+        env = "BULKD_DELIVER",
+        value_delimiter = ' ',
+        required = true
+    )]
+    #[arg(hide_env_values = true, value_parser = DeliverTo::parse)]
+    pub to: Vec<DeliverTo>,
+
+    /// Deliver so many messages of a channel in a second, at most. Repeatable; in the environment separated by spaces.
+    #[arg(long = "deliver-rate", value_name = "CHANNEL=N", env = "BULKD_DELIVER_RATE", value_delimiter = ' ')]
+    #[arg(value_parser = DeliverRate::parse)]
+    pub rates: Vec<DeliverRate>,
+
+    /// End after so many failures one after the other, and leave what was taken to others.
+    #[arg(long = "deliver-errors", value_name = "N", env = "BULKD_DELIVER_ERRORS", default_value_t = DELIVER_ERRORS)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub errors: u32,
+
+    /// What this sender is called in Redis, where no two may have one name [default: made of host and process].
+    #[arg(long, value_name = "NAME", value_parser = sender)]
+    pub name: Option<String>,
+
+    /// Try a message so often before it becomes a dead letter.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub tries: u32,
+
+    /// Take over what another sender has, once it has not moved for so long. Longer than any message takes to be sent.
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = claim_span)]
+    pub claim_after: Duration,
+
+    /// What to log on standard error: error, warn, info, debug, trace or off.
+    #[arg(long, value_name = "LEVEL", env = "BULKD_LOG", default_value = "info", value_parser = LEVELS)]
+    #[arg(hide_possible_values = true)]
+    pub log: String,
+
+    /// How a line of the log is written.
+    #[arg(long, env = "BULKD_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Args, Debug)]
 pub struct Ca {
     /// The database file that the authority is kept beside. The authority is made if there is none.
     #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
@@ -357,6 +425,8 @@ impl Serve {
             deliver: self.deliver,
             deliver_rates: self.deliver_rates,
             deliver_errors: self.deliver_errors,
+            relay: self.relay,
+            relay_entries: self.relay_entries,
             seed: self.seed,
             keep: Keep { span: self.keep, messages: self.keep_messages },
             rate_limits: self.rate_limits,
@@ -392,8 +462,28 @@ fn span(text: &str) -> Result<Duration, &'static str> {
     Ok(Duration::from_millis(number.saturating_mul(millis).min(LONGEST_WAIT_MILLIS)))
 }
 
+/// A span after which a sender is taken for gone: one that is too short takes from those that are at work.
+fn claim_span(text: &str) -> Result<Duration, &'static str> {
+    match span(text)? {
+        span if span < Duration::from_secs(1) => Err("expected a second at least, such as 60s"),
+        span => Ok(span),
+    }
+}
+
 /// A day: no script waits for longer.
 const LONGEST_WAIT_MILLIS: u64 = 24 * 60 * 60 * 1_000;
+
+/// More is no bound.
+const MOST_RELAY_ENTRIES: u64 = 100_000_000;
+
+/// What a sender is called, in which Redis and its tools see one word.
+fn sender(text: &str) -> Result<String, &'static str> {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if text.is_empty() || text.len() > 100 || text == "released" || !text.bytes().all(is_of_name) {
+        return Err("expected up to 100 letters, digits, '-', '_' and '.', and not 'released'");
+    }
+    Ok(text.to_owned())
+}
 
 /// Where a daemon answers by HTTP, which it does for who asks for its health also where it speaks https.
 fn plain_url(text: &str) -> Result<String, &'static str> {

@@ -41,6 +41,10 @@ pub struct Config {
     pub deliver_rates: Vec<DeliverRate>,
     /// Failures one after the other that pause a channel.
     pub deliver_errors: u32,
+    /// The Redis to which messages go that have no target here.
+    pub relay: Option<String>,
+    /// That its stream has at most.
+    pub relay_entries: u64,
     /// A JSON file, or a folder of them, with what every environment begins with.
     pub seed: Option<PathBuf>,
     /// Which jobs are kept once they are over.
@@ -90,6 +94,8 @@ impl Config {
             deliver: Vec::new(),
             deliver_rates: Vec::new(),
             deliver_errors: DELIVER_ERRORS,
+            relay: None,
+            relay_entries: RELAY_ENTRIES,
             seed: None,
             keep: Keep::default(),
             rate_limits: RateLimitSetting::Off,
@@ -128,6 +134,9 @@ impl Config {
 
 /// Failures one after the other that pause a channel, unless said otherwise.
 pub const DELIVER_ERRORS: u32 = 50;
+
+/// Entries that the stream of --relay has at most, unless said otherwise.
+pub const RELAY_ENTRIES: u64 = 100_000;
 
 /// Templates are compiled in the threads of connections.
 pub fn default_limits() -> Limits {

@@ -33,6 +33,14 @@ pub enum Point {
     Kept,
     /// A backup, or the file that was restored, has its name.
     Placed,
+    /// Redis has taken entries of the queue.
+    RelayAppended,
+    /// What senders said is committed, and still in Redis.
+    RelaySettled,
+    /// A sender has sent a message, and not said so.
+    RelaySent,
+    /// A sender has said what came of some messages.
+    RelayWritten,
 }
 
 impl Point {
@@ -51,6 +59,10 @@ impl Point {
         ("copied", Point::Copied),
         ("kept", Point::Kept),
         ("placed", Point::Placed),
+        ("relay-appended", Point::RelayAppended),
+        ("relay-settled", Point::RelaySettled),
+        ("relay-sent", Point::RelaySent),
+        ("relay-written", Point::RelayWritten),
     ];
 }
 

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use bulkd::app::App;
-use bulkd::cli::{Backup, Ca, Cli, Command, Restore, Serve};
+use bulkd::cli::{Backup, Ca, Cli, Command, Deliver, Restore, Serve};
+use bulkd::deliver::remote;
 use bulkd::error::{Error, Result};
 use bulkd::logging::{self, Logging};
 use bulkd::output::{LineOutput, megabytes};
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Restore(flags) => restore(&flags).map(|()| ExitCode::SUCCESS),
         Command::Doctor(flags) => printing(|out| doctor::run(&flags, out)),
         Command::Promote(flags) => printing(|out| promote::run(&flags, out)).map(|()| ExitCode::SUCCESS),
+        Command::Deliver(flags) => deliver(*flags),
         Command::Ca(flags) => ca(&flags).map(|()| ExitCode::SUCCESS),
     };
     match outcome {
@@ -60,6 +63,38 @@ fn serve(flags: Serve) -> Result<ExitCode> {
     output.flush();
     logging.flush();
     Ok(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Delivers for a daemon that relays, until it is told to stop.
+fn deliver(flags: Deliver) -> Result<ExitCode> {
+    let logging = Logging::start(&flags.log, flags.log_format)?;
+    let output = output()?;
+    let Deliver { from, tag, to, rates, errors, name, tries, claim_after, .. } = flags;
+    let delivered = until_stopped(|stopped| {
+        remote::run(remote::Flags { from, tag, to, rates, errors, name, tries, claim_after }, &output, stopped)
+    });
+    if let Err(error) = &delivered {
+        logging.print(error);
+    }
+    output.flush();
+    logging.flush();
+    Ok(if delivered.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs what goes on until a signal stops it, which it hears of by a channel that is closed.
+fn until_stopped(run: impl FnOnce(&Receiver<()>) -> Result<()>) -> Result<()> {
+    let mut signals = signals()?;
+    let (stops, stopped) = bounded(0);
+    let handle = signals.handle();
+    let waits = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        signals.forever().next();
+        drop(stops);
+    });
+    let waits = waits.map_err(|error| Error::startup(format!("no thread can be started: {error}")))?;
+    let outcome = run(&stopped);
+    handle.close();
+    let _ = waits.join();
+    outcome
 }
 
 /// Standard output.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
 use super::paging::{self, Cursor, PagedList};
+use crate::deliver::relay::{self, Report};
 use crate::deliver::{Deliver, Route};
 use crate::error::{Error, Result, shown};
 use crate::json;
@@ -28,7 +29,8 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     Action::query(move |db, _| {
         let routes = deliver.as_deref().map_or(&[][..], Deliver::routes).get(from..).unwrap_or_default();
         let next = routes.get(limit).map(|_| Cursor { list, position: (from + limit) as u64 });
-        let items = routes.iter().take(limit).map(|route| Ok(item(db, route)?.to_string()));
+        let relay = deliver.as_deref().map_or(Ok(None), Deliver::relay)?;
+        let items = routes.iter().take(limit).map(|route| Ok(item(db, route, relay.as_ref())?.to_string()));
         Ok(Answer::new(200, paging::page(items, next)?))
     })
 }
@@ -37,8 +39,8 @@ pub fn list(call: Call<'_>) -> Result<Action> {
 pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body: PutBody = json::read(&call.json()?, String::new)?;
     let name = call.path("channel");
-    let found = call.settings.deliver.as_deref().and_then(|deliver| deliver.route(&name));
-    let Some(route) = found.cloned() else {
+    let found = call.settings.deliver.clone().and_then(|deliver| Some((deliver.route(&name)?.clone(), deliver)));
+    let Some((route, deliver)) = found else {
         let found = shown(&name);
         return Err(Error::not_found(format!("channel: there is no --deliver for '{found}'")));
     };
@@ -47,16 +49,28 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
         let reason = body.paused.then_some(BY_REQUEST);
         store.write(move |tx| delivery_queue::pause(tx, &channel, reason))?;
         route.bell().ring();
-        let shown = store.read_for_request(|db| item(db, &route))?;
+        let relay = deliver.relay()?;
+        let shown = store.read_for_request(|db| item(db, &route, relay.as_ref()))?;
         Ok(Answer::new(200, shown.to_string()))
     })
 }
 
-fn item(db: &Db<'_>, route: &Route) -> Result<Value> {
+fn item(db: &Db<'_>, route: &Route, relay: Option<&Report>) -> Result<Value> {
     let row = delivery_queue::channel(db, &route.name)?;
     let row = row.ok_or_else(|| Error::internal("a channel that is delivered has no row"))?;
     let state = delivery_queue::state(db, &row)?;
-    Ok(json!({
+    let relay = relay.filter(|_| route.name == relay::CHANNEL);
+    let relay = relay.map(|it| {
+        json!({
+            "channels": route.channels.iter().map(|channel| channel.name()).collect::<Vec<_>>(),
+            "lag": it.lag,
+            "last_entry": it.last_entry,
+            "in_stream": it.in_stream,
+            "full": it.is_full,
+            "error": it.error,
+        })
+    });
+    let mut item = json!({
         "channel": row.channel,
         "target": route.target,
         "queued": state.queued,
@@ -67,5 +81,9 @@ fn item(db: &Db<'_>, route: &Route) -> Result<Value> {
         "paused": row.paused_at.is_some(),
         "paused_at": row.paused_at,
         "paused_reason": row.paused_reason,
-    }))
+    });
+    if let (Some(relay), Some(members)) = (relay, item.as_object_mut()) {
+        members.insert("relay".to_owned(), relay);
+    }
+    Ok(item)
 }

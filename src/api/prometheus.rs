@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 use super::call::Answer;
 use super::route::Route;
 use super::settings::Settings;
+use crate::deliver::Deliver;
 use crate::error::Result;
 use crate::store::delivery_queue::{ChannelRow, QueueState};
 use crate::store::{Store, delivery_queue, totals};
@@ -72,6 +73,15 @@ fn add_deliver(store: &Store, settings: &Settings, text: &mut Text) -> Result<()
     family("bulkd_deliver_refused_total", "counter", "Messages that were given up.", |(_, row)| row.refused);
     let about = "1 for a channel that is paused, and 0 for one that goes on.";
     family("bulkd_deliver_paused", "gauge", about, |(_, row)| u64::from(row.paused_at.is_some()));
+    if let Some(relay) = settings.deliver.as_deref().map_or(Ok(None), Deliver::relay)? {
+        text.one("bulkd_relay_lag", "gauge", "Messages in the queue that Redis does not have yet.", relay.lag);
+        let about = "Messages on the stream that no sender has brought to an end.";
+        text.one("bulkd_relay_in_stream", "gauge", about, relay.in_stream);
+        let about = "1 while the stream has as many messages as it may, and else 0.";
+        text.one("bulkd_relay_full", "gauge", about, u64::from(relay.is_full));
+        let about = "1 while Redis takes what it is given, and else 0.";
+        text.one("bulkd_relay_up", "gauge", about, u64::from(relay.error.is_none()));
+    }
     Ok(())
 }
 

@@ -1,12 +1,15 @@
 //! Messages that are delivered for real, where the flags say so: behind the commits, and in nobody's way.
 //!
 //! One thread follows the rows and fills a queue in the file (`filler.rs`). A thread for each channel sends from it, and
-//! writes down what came of it (`follower.rs`); what it sends to is behind one trait (`sender/`).
+//! writes down what came of it (`follower.rs`); what it sends to is behind one trait (`sender/`). With `--relay`, what has
+//! no target here goes to senders on other machines (`relay/`), which `bulkd deliver` starts (`remote.rs`).
 
 pub mod envelope;
 mod filler;
 mod follower;
 mod rate;
+pub mod relay;
+pub mod remote;
 mod route;
 pub mod sender;
 
@@ -19,6 +22,7 @@ use crate::model::channel::Channel;
 pub use crate::model::delivery as target;
 use crate::store::{Store, delivery_queue};
 use crate::threads;
+use relay::Relay;
 pub use route::Route;
 use sender::Sender;
 use target::{DeliverRate, DeliverTo, Target};
@@ -32,6 +36,15 @@ pub struct Plan {
     legs: Vec<Leg>,
     /// Failures one after the other that pause a channel.
     errors: u32,
+    relay: Option<PlannedRelay>,
+}
+
+/// For the channels that have no target of their own.
+struct PlannedRelay {
+    prepared: relay::Prepared,
+    channels: Vec<Channel>,
+    /// That the stream has at most.
+    entries: u64,
 }
 
 /// A channel on its way to its target.
@@ -45,7 +58,7 @@ struct Leg {
 impl Plan {
     /// Fails with the flag that cannot be.
     pub fn new(to: &[DeliverTo], rates: &[DeliverRate], errors: u32) -> Result<Self> {
-        let mut plan = Plan { legs: Vec::new(), errors };
+        let mut plan = Plan { legs: Vec::new(), errors, relay: None };
         for DeliverTo { channels, target } in to {
             if target.needs_tls() && !cfg!(feature = "tls") {
                 return Err(Error::startup(format!(
@@ -75,8 +88,20 @@ impl Plan {
         Ok(plan)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.legs.is_empty()
+    /// Has all else go to this Redis, if there is one. Fails if it cannot be.
+    pub fn relayed(mut self, url: Option<&str>, entries: u64) -> Result<Self> {
+        let Some(url) = url else { return Ok(self) };
+        let prepared = relay::Prepared::new(url)?;
+        let channels = Channel::NAMES.iter().map(|(_, channel)| *channel);
+        let channels: Vec<Channel> =
+            channels.filter(|channel| !self.legs.iter().any(|leg| leg.channel == *channel)).collect();
+        if channels.is_empty() {
+            return Err(Error::startup(
+                "--relay: every channel has a --deliver of its own, and nothing is left for it",
+            ));
+        }
+        self.relay = Some(PlannedRelay { prepared, channels, entries });
+        Ok(self)
     }
 }
 
@@ -96,6 +121,7 @@ pub struct Deliver {
     store: Arc<Store>,
     routes: Vec<Arc<Route>>,
     senders: Vec<Arc<dyn Sender>>,
+    relay: Option<Arc<Relay>>,
     stopping: AtomicBool,
 }
 
@@ -103,14 +129,22 @@ impl Deliver {
     /// Starts what is planned; nothing, if that is nothing. What is in the file by now is not sent, unless it was queued
     /// before.
     pub fn start(store: &Arc<Store>, plan: Plan) -> Result<Option<Running>> {
-        let Plan { legs, errors } = plan;
-        let routes: Vec<Arc<Route>> = legs
+        let Plan { legs, errors, relay } = plan;
+        let mut routes: Vec<Arc<Route>> = legs
             .iter()
             .map(|leg| {
                 let (name, target) = (leg.channel.name().to_owned(), leg.target.to_string());
                 Arc::new(Route::new(name, target, vec![leg.channel], QUEUE_ENTRIES))
             })
             .collect();
+        let relay = relay.map(|PlannedRelay { prepared, channels, entries }| {
+            // What is in the stream is in the queue as well.
+            let most = usize::try_from(entries).unwrap_or(usize::MAX).saturating_add(QUEUE_ENTRIES);
+            let target = prepared.place().to_owned();
+            let route = Arc::new(Route::new(relay::CHANNEL.to_owned(), target, channels, most));
+            routes.push(route.clone());
+            (route, prepared, entries)
+        });
         let names: Vec<String> = routes.iter().map(|route| route.name.clone()).collect();
         let known = store.read(delivery_queue::channels)?;
         let is_known = known.len() == names.len() && known.iter().all(|row| names.contains(&row.channel));
@@ -121,10 +155,19 @@ impl Deliver {
             return Ok(None);
         }
         let senders = legs.iter().map(|leg| leg.sender.clone()).collect();
-        let deliver = Arc::new(Deliver { store: store.clone(), routes, senders, stopping: AtomicBool::new(false) });
+        let mut threads = Vec::new();
+        let relay = match relay {
+            Some((route, prepared, entries)) => {
+                let (relay, relaying) = Relay::start(store.clone(), route, prepared, entries)?;
+                threads.extend(relaying);
+                Some(relay)
+            }
+            None => None,
+        };
+        let deliver =
+            Arc::new(Deliver { store: store.clone(), routes, senders, relay, stopping: AtomicBool::new(false) });
         let moved = deliver.routes.clone();
         store.on_clock_change(move || moved.iter().for_each(|route| route.bell().ring()));
-        let mut threads = Vec::new();
         let started = deliver.start_threads(legs, errors, &mut threads);
         if let Err(error) = started {
             deliver.stop();
@@ -155,6 +198,11 @@ impl Deliver {
         Ok(())
     }
 
+    /// How the relay goes, if there is one.
+    pub fn relay(&self) -> Result<Option<relay::Report>> {
+        self.relay.as_ref().map(|relay| relay.report()).transpose()
+    }
+
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
     }
@@ -172,6 +220,9 @@ impl Deliver {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.senders.iter().for_each(|sender| sender.stop());
+        if let Some(relay) = &self.relay {
+            relay.stop();
+        }
         self.routes.iter().for_each(|route| route.bell().ring());
         self.store.messages_bell().ring();
     }

@@ -55,6 +55,7 @@ pub mod pieces;
 pub mod plan;
 pub mod posted;
 pub mod recipient_lookup;
+pub mod relayed;
 pub mod restore;
 pub mod retention;
 pub mod retired;

@@ -18,8 +18,8 @@ const RULES: &[Rule] = &[
     (
         "main",
         &[
-            "app", "demo", "doctor", "promote", "ready", "cli", "config", "http", "api", "runner", "outbound", "store",
-            "render", "model", "tls",
+            "app", "demo", "doctor", "promote", "ready", "deliver", "cli", "config", "http", "api", "runner",
+            "outbound", "store", "render", "model", "tls",
         ],
     ),
     ("ready", &["cli", "http"]),

@@ -154,7 +154,7 @@ fn flag(arg: &Arg) -> String {
 #[test]
 fn the_settings_are_the_flags_of_the_program() {
     let cli = Cli::command();
-    for name in ["serve", "demo", "backup", "restore", "ready", "doctor", "promote", "ca"] {
+    for name in ["serve", "demo", "backup", "restore", "ready", "doctor", "promote", "deliver", "ca"] {
         let command = cli.find_subcommand(name).unwrap();
         let own = |arg: &&Arg| arg.get_long().is_some() && arg.get_id() != "help";
         let rows: String = command.get_arguments().filter(own).map(flag).collect();

@@ -55,6 +55,7 @@ mod properties;
 mod providers;
 mod providers_refusing;
 mod reach;
+mod relay;
 mod rendering;
 mod replies;
 mod retention;

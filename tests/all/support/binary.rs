@@ -11,9 +11,11 @@ use signal_hook::consts::SIGKILL;
 
 use super::{Customer, PATIENCE, wait_until};
 
-/// `bulkd` with these arguments and with none of its settings in the environment.
+/// `bulkd` with these arguments and with none of its settings in the environment. `BULKD_TEST_BINARY` names another one, such
+/// as an optimised one for a story of very many messages.
 pub fn bulkd(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bulkd"));
+    let other = std::env::var_os("BULKD_TEST_BINARY").filter(|name| !name.is_empty());
+    let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_bulkd").into()));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BULKD_")) {
         command.env_remove(name);
     }

@@ -3,6 +3,8 @@
 pub mod binary;
 pub mod cases;
 pub mod receiver;
+#[cfg(all(feature = "relay", unix))]
+pub mod redis;
 pub mod smtp;
 pub mod stand;
 

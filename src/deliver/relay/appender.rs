@@ -1,0 +1,148 @@
+//! The queue → the stream: each entry under its own number, which Redis takes once and in order.
+//!
+//! Where it goes on is not written down here: Redis says up to which entry it has come, also after it has lost some.
+
+use std::time::Duration;
+
+use super::CHANNEL;
+use super::keys::{EVENT, Keys};
+use super::link::Link;
+use super::state::State;
+use super::stream::{self, Stream};
+use crate::crash::{self, Point};
+use crate::deliver::envelope::{self, Envelopes, Parts};
+use crate::deliver::route::Route;
+use crate::error::{Error, Result};
+use crate::follow::Next;
+use crate::model::message_status::Reason;
+use crate::model::row::DeliveryEntry;
+use crate::store::settle::{self, Attempt};
+use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo, delivery_queue};
+
+/// Entries that are appended at once.
+const BATCH: usize = 300;
+/// Bytes of them, about: a batch of very long ones ends early.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Between two looks at a stream that is full. A status that comes in has it looked at as well.
+const FULL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a batch comes to.
+#[derive(Default)]
+struct Read {
+    events: Vec<(DeliveryEntry, String)>,
+    /// Of which there is nothing to send.
+    settled: Vec<(DeliveryEntry, Attempt)>,
+}
+
+pub struct Appender<'a> {
+    pub store: &'a Store,
+    pub route: &'a Route,
+    pub link: Link,
+    pub keys: &'a Keys,
+    pub state: &'a State,
+    /// Entries that the stream has at most.
+    pub limit: u64,
+    /// Up to where Redis has come, as far as is known here.
+    pub last: Option<i64>,
+}
+
+impl Appender<'_> {
+    /// Appends some entries.
+    pub fn turn(&mut self) -> Result<Next> {
+        let turned = self.append();
+        self.state.set_error(turned.as_ref().err().map(Error::to_string));
+        turned
+    }
+
+    fn append(&mut self) -> Result<Next> {
+        let stream = stream::look(&mut self.link, self.keys)?;
+        self.compare(&stream);
+        self.last = Some(stream.last);
+        let room = self.limit.saturating_sub(stream.length);
+        // It goes on when there is room for a batch, and not for each entry that leaves.
+        let enough = if self.state.is_full() { (self.limit / 10).clamp(1, BATCH as u64) } else { 1 };
+        self.state.note(stream.last, stream.length, room < enough);
+        let count = usize::try_from(room).unwrap_or(usize::MAX).min(BATCH);
+        if room < enough {
+            return Ok(Next::WaitFor(FULL_INTERVAL));
+        }
+        let Some(read) = self.store.read(|db| self.read(db, DeliveryEntry(stream.last), count))? else {
+            return Ok(Next::Wait);
+        };
+        if !read.settled.is_empty() {
+            let settle = move |tx: &mut Tx<'_>| settle::deliver(tx, CHANNEL, &read.settled);
+            self.store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, settle).wait()?;
+            self.route.shrunk();
+        }
+        if read.events.is_empty() {
+            return Ok(Next::Again);
+        }
+        let mut commands = redis::pipe();
+        for (entry, event) in &read.events {
+            let id = format!("{}-0", entry.0);
+            commands.cmd("XADD").arg(&self.keys.outbox).arg(id).arg(EVENT).arg(event).ignore();
+        }
+        let last = read.events.last().map_or(stream.last, |(entry, _)| entry.0);
+        // Should the answer not come, then what of it Redis has taken is only seen at the next look.
+        self.last = None;
+        if let Err(error) = self.link.ask_all::<()>(&commands) {
+            // Somebody else has come between, and what was refused is missing.
+            if error.to_string().contains("equal or smaller") {
+                self.state.recount();
+            }
+            return Err(self.link.failed(&error));
+        }
+        crash::point(Point::RelayAppended);
+        self.last = Some(last);
+        self.state.note(last, stream.length + read.events.len() as u64, false);
+        Ok(Next::Again)
+    }
+
+    /// The next entries as events. `None` if there is none, or if the relay is paused.
+    fn read(&self, db: &Db<'_>, after: DeliveryEntry, count: usize) -> Result<Option<Read>> {
+        let is_paused = delivery_queue::channel(db, CHANNEL)?.is_none_or(|row| row.paused_at.is_some());
+        let entries = if is_paused { Vec::new() } else { delivery_queue::list_after(db, CHANNEL, after, count)? };
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let (mut read, mut bytes) = (Read::default(), 0);
+        let mut envelopes = Envelopes::new(db, Parts::ALL)?;
+        for queued in entries {
+            match envelopes.read(&queued)? {
+                envelope::Read::Envelope(envelope) => {
+                    let event = envelope.to_json()?;
+                    bytes += event.len();
+                    read.events.push((queued.entry, event));
+                }
+                envelope::Read::Gone => read.settled.push((queued.entry, Attempt::Gone)),
+                envelope::Read::Unmade(error) => {
+                    read.settled.push((queued.entry, Attempt::GivenUp { reason: Reason::ProviderError, error }));
+                }
+            }
+            if bytes > BATCH_BYTES {
+                break;
+            }
+        }
+        Ok(Some(read))
+    }
+
+    /// Whether Redis is where it was left.
+    fn compare(&self, stream: &Stream) {
+        let place = self.link.place();
+        match self.last {
+            Some(known) if stream.last < known => log::warn!(
+                "{place} has lost what it was given behind entry {}, up to {known}: what has no status yet is given again",
+                stream.last
+            ),
+            Some(known) if stream.last > known => {
+                log::error!(
+                    "{place}: somebody else has appended to {} up to entry {}; is a copy of this file served as well?",
+                    self.keys.outbox,
+                    stream.last
+                );
+                self.state.recount();
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,743 @@
+//! The relay: messages go over a Redis Stream to senders that may be on any machine, and what became of them comes back.
+//! The provider's stand-in keeps a ledger, which says what was really sent, and how often.
+
+#[cfg(not(feature = "relay"))]
+mod without {
+    use crate::support::binary::{Binary, bulkd};
+
+    #[test]
+    fn a_build_without_the_relay_says_so() {
+        let from = "redis://127.0.0.1:1";
+        for args in [&["--relay", from, "--ephemeral"][..], &["deliver", "--from", from, "--deliver", "all=-"]] {
+            let ended = Binary::spawn(&mut bulkd(args)).wait();
+            assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+            assert!(ended.stderr.contains("built without the relay"), "{ended:?}");
+            assert!(ended.stderr.contains("--features relay"), "{ended:?}");
+        }
+    }
+}
+
+#[cfg(all(feature = "relay", unix))]
+mod with {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use std::process::Command;
+    use std::sync::{Arc, Mutex};
+    use std::time::{Duration, Instant};
+
+    use serde_json::Value;
+
+    use crate::support::binary::{Binary, bulkd, check};
+    use crate::support::receiver::Receiver;
+    use crate::support::redis::{ALWAYS, EVERY_SECOND, Redis, is_there};
+    use crate::support::{Customer, json, newsletter, readers, sized, wait_until};
+
+    /// Outcomes that a sender writes at once: so many may be sent twice when it dies.
+    const IN_FLIGHT: usize = 32;
+
+    /// What the provider's stand-in was given: how often each event.
+    #[derive(Clone, Default)]
+    struct Ledger(Arc<Mutex<BTreeMap<String, usize>>>);
+
+    impl Ledger {
+        fn note(&self, event: &str) -> usize {
+            let mut given = self.0.lock().unwrap();
+            let times = given.entry(event.to_owned()).or_default();
+            *times += 1;
+            *times
+        }
+
+        fn len(&self) -> usize {
+            self.0.lock().unwrap().len()
+        }
+
+        /// How often something was given that had been given before.
+        fn doubles(&self) -> usize {
+            self.0.lock().unwrap().values().map(|times| times - 1).sum()
+        }
+    }
+
+    /// The stand-in of a provider: it notes what it is given, and takes it.
+    fn provider(ledger: &Ledger) -> Receiver {
+        let ledger = ledger.clone();
+        Receiver::start(move |call| {
+            ledger.note(call.body["id"].as_str().unwrap());
+            200
+        })
+    }
+
+    /// A file, whose daemon relays.
+    struct Place {
+        folder: tempfile::TempDir,
+        redis_url: String,
+    }
+
+    impl Place {
+        fn new(redis: &Redis) -> Self {
+            Place { folder: tempfile::tempdir().unwrap(), redis_url: redis.url() }
+        }
+
+        fn database(&self) -> PathBuf {
+            self.folder.path().join("bulkd.db")
+        }
+
+        fn command(&self, more: &[&str]) -> Command {
+            let database = self.database();
+            let args = ["--listen", ":0", "--db", database.to_str().unwrap(), "--relay", &self.redis_url];
+            bulkd(&[&args, more].concat())
+        }
+
+        fn daemon(&self, more: &[&str]) -> Binary {
+            Binary::start_by(&mut self.command(more))
+        }
+
+        fn tag(&self) -> String {
+            crate::support::open_file(&self.database())
+                .query_row("SELECT message_tag FROM file", [], |row| row.get(0))
+                .unwrap()
+        }
+
+        fn key(&self, stream: &str) -> String {
+            format!("bulkd:{}:{stream}", self.tag())
+        }
+
+        fn sender(&self, to: &str, more: &[&str]) -> Command {
+            let tag = self.tag();
+            bulkd(&[&["deliver", "--from", &self.redis_url, "--tag", &tag, "--deliver", to], more].concat())
+        }
+    }
+
+    fn to(provider: &Receiver) -> String {
+        format!("all={}", provider.url())
+    }
+
+    /// Sends to so many people, and waits until that is drained.
+    fn send(customer: &Customer, first: usize, count: usize) -> String {
+        let job_id = customer.create(newsletter());
+        for start in (first..first + count).step_by(1_000) {
+            customer.ingest(&job_id, readers(start, 1_000.min(first + count - start)));
+        }
+        customer.run_to_the_end(&job_id);
+        job_id
+    }
+
+    fn statuses(customer: &Customer, job_id: &str) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for message in customer.outbox(job_id) {
+            *counts.entry(message["status"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        counts
+    }
+
+    fn is_all(customer: &Customer, job_id: &str, status: &str, count: usize) -> bool {
+        statuses(customer, job_id) == BTreeMap::from([(status.to_owned(), count)])
+    }
+
+    fn wait_for_all(customer: &Customer, job_id: &str, status: &str, count: usize) {
+        wait_until(&format!("{count} messages are {status}"), || is_all(customer, job_id, status, count));
+    }
+
+    /// What the daemon says of its relay.
+    fn relay(customer: &Customer) -> Value {
+        let all = customer.get("/_bulkd/deliver").ok(200);
+        let items = all["items"].as_array().unwrap();
+        items.iter().find(|it| it["channel"] == "relay").unwrap_or_else(|| panic!("{all}")).clone()
+    }
+
+    fn is_empty(customer: &Customer) -> bool {
+        let relay = relay(customer);
+        relay["queued"] == 0 && relay["relay"]["lag"] == 0
+    }
+
+    #[test]
+    fn messages_go_by_redis_to_two_senders_and_their_statuses_come_back() {
+        if !is_there() {
+            return;
+        }
+        let redis = Redis::start(ALWAYS);
+        let place = Place::new(&redis);
+        let daemon = place.daemon(&[]);
+        let customer = daemon.customer("acme");
+        let ledgers = [Ledger::default(), Ledger::default()];
+        let providers = ledgers.each_ref().map(provider);
+        let senders = providers.each_ref().map(|it| Binary::start_by(&mut place.sender(&to(it), &[])));
+        let job_id = send(&customer, 0, 400);
+        wait_for_all(&customer, &job_id, "DELIVERED", 400);
+        let [one, other] = ledgers.each_ref().map(Ledger::len);
+        assert!(one > 0 && other > 0 && one + other == 400, "{one} and {other}");
+        // What stays in Redis is nothing.
+        for stream in ["outbox", "statuses"] {
+            wait_until("it is empty", || redis.ask::<usize>(&format!("XLEN {}", place.key(stream))) == 0);
+        }
+        wait_until("nothing is left", || is_empty(&customer));
+        let told = relay(&customer);
+        assert_eq!((&told["delivered"], &told["refused"], &told["paused"]), (&json!(400), &json!(0), &json!(false)));
+        assert_eq!(told["relay"]["full"], false, "{told}");
+        let metrics = customer.get("/_bulkd/metrics").text;
+        assert!(metrics.contains("\nbulkd_relay_lag 0\n"), "{metrics}");
+        // A sender that stops leaves nothing behind.
+        for sender in senders {
+            let ended = sender.terminate();
+            assert!(ended.stdout.starts_with("bulkd delivers what is in bulkd:"), "{ended:?}");
+        }
+        let group = format!("XINFO CONSUMERS {} senders", place.key("outbox"));
+        assert_eq!(redis.ask::<Vec<redis::Value>>(&group).len(), 0);
+        daemon.terminate();
+        check(&place.database());
+    }
+
+    #[test]
+    fn a_kill_of_the_daemon_at_any_point_loses_and_doubles_nothing() {
+        if !is_there() {
+            return;
+        }
+        for point in ["relay-appended", "relay-settled"] {
+            let redis = Redis::start(ALWAYS);
+            let place = Place::new(&redis);
+            let ledger = Ledger::default();
+            let provider = provider(&ledger);
+            let daemon = Binary::start_by(place.command(&[]).env("BULKD_CRASH_AT", point));
+            let sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+            let job_id = send_and_die(&daemon, 700);
+            assert_ne!(daemon.wait().code, Some(0), "{point}");
+            let daemon = place.daemon(&[]);
+            let customer = daemon.customer("acme");
+            customer.completed(&job_id);
+            wait_for_all(&customer, &job_id, "DELIVERED", 700);
+            wait_until("nothing is left", || is_empty(&customer));
+            assert_eq!((ledger.len(), ledger.doubles()), (700, 0), "{point}");
+            sender.terminate();
+            daemon.terminate();
+            check(&place.database());
+        }
+    }
+
+    /// Runs a job in a daemon that dies somewhere on the way.
+    fn send_and_die(daemon: &Binary, count: usize) -> String {
+        let customer = daemon.customer("acme");
+        let job_id = customer.create(newsletter());
+        customer.ingest(&job_id, readers(0, count));
+        customer.run(&job_id);
+        job_id
+    }
+
+    #[test]
+    fn a_kill_of_a_sender_doubles_what_was_in_flight_and_loses_nothing() {
+        if !is_there() {
+            return;
+        }
+        for (point, most) in [("relay-sent:40", IN_FLIGHT), ("relay-written:3", 0)] {
+            let redis = Redis::start(ALWAYS);
+            let place = Place::new(&redis);
+            let ledger = Ledger::default();
+            let provider = provider(&ledger);
+            let daemon = place.daemon(&[]);
+            let customer = daemon.customer("acme");
+            let claim = ["--claim-after", "2s"];
+            let killed = Binary::start_by(place.sender(&to(&provider), &claim).env("BULKD_CRASH_AT", point));
+            let job_id = send(&customer, 0, 300);
+            assert_ne!(killed.wait().code, Some(0), "{point}");
+            let _sender = Binary::start_by(&mut place.sender(&to(&provider), &claim));
+            wait_for_all(&customer, &job_id, "DELIVERED", 300);
+            assert_eq!(ledger.len(), 300, "{point}");
+            assert!(ledger.doubles() <= most, "{point}: {}", ledger.doubles());
+        }
+    }
+
+    #[test]
+    fn a_kill_of_redis_at_any_point_loses_nothing() {
+        if !is_there() {
+            return;
+        }
+        // Where the daemon or the sender is, when Redis is killed.
+        for (of_daemon, point, most) in [
+            (true, "relay-appended:1", 0),
+            (true, "relay-settled:1", 0),
+            (false, "relay-sent:40", IN_FLIGHT),
+            (false, "relay-written:2", 0),
+        ] {
+            let mut redis = Redis::start(ALWAYS);
+            let place = Place::new(&redis);
+            let ledger = Ledger::default();
+            let provider = provider(&ledger);
+            let mut command = place.command(&[]);
+            if of_daemon {
+                command.env("BULKD_STOP_AT", point);
+            }
+            let daemon = Binary::start_by(&mut command);
+            let mut command = place.sender(&to(&provider), &["--claim-after", "2s"]);
+            if !of_daemon {
+                command.env("BULKD_STOP_AT", point);
+            }
+            let sender = Binary::start_by(&mut command);
+            let job_id = send_and_die(&daemon, 700);
+            let stopped = if of_daemon { &daemon } else { &sender };
+            wait_until(point, || stopped.is_stopped());
+            redis.kill();
+            redis.resume();
+            stopped.signal("CONT");
+            let customer = daemon.customer("acme");
+            customer.completed(&job_id);
+            wait_for_all(&customer, &job_id, "DELIVERED", 700);
+            assert_eq!(ledger.len(), 700, "{point}");
+            assert!(ledger.doubles() <= most, "{point}: {}", ledger.doubles());
+        }
+    }
+
+    #[test]
+    fn a_redis_without_its_last_second_is_given_again_what_it_lost() {
+        if !is_there() {
+            return;
+        }
+        let mut redis = Redis::start(EVERY_SECOND);
+        let place = Place::new(&redis);
+        let ledger = Ledger::default();
+        let provider = provider(&ledger);
+        let daemon = place.daemon(&[]);
+        let customer = daemon.customer("acme");
+        let first = send(&customer, 0, 300);
+        let sender = Binary::start_by(&mut place.sender(&to(&provider), &["--claim-after", "2s"]));
+        wait_for_all(&customer, &first, "DELIVERED", 300);
+        // A copy of what is on its disk, then more work, then a death: what came after the copy is lost.
+        let copy = place.folder.path().join("copy");
+        redis.copy_data(&copy);
+        let before = ledger.len();
+        let second = send(&customer, 1_000, 500);
+        wait_until("some were sent", || ledger.len() >= before + 100);
+        redis.kill();
+        redis.put_data_back(&copy);
+        redis.resume();
+        let third = send(&customer, 2_000, 300);
+        wait_for_all(&customer, &second, "DELIVERED", 500);
+        wait_for_all(&customer, &third, "DELIVERED", 300);
+        wait_until("nothing is left", || is_empty(&customer));
+        assert_eq!(ledger.len(), 1_100);
+        // Only what was on its way in what was lost.
+        assert!(ledger.doubles() <= 500, "{}", ledger.doubles());
+        sender.terminate();
+        daemon.terminate();
+        check(&place.database());
+    }
+
+    #[test]
+    fn an_empty_redis_is_given_all_that_has_no_status() {
+        if !is_there() {
+            return;
+        }
+        let mut redis = Redis::start(&[]);
+        let place = Place::new(&redis);
+        let daemon = place.daemon(&[]);
+        let customer = daemon.customer("acme");
+        let job_id = send(&customer, 0, 400);
+        let length = format!("XLEN {}", place.key("outbox"));
+        wait_until("all are relayed", || redis.ask::<usize>(&length) == 400);
+        // It has kept nothing on its disk.
+        redis.kill();
+        redis.resume();
+        wait_until("all are relayed again", || redis.ask::<usize>(&length) == 400);
+        let ledger = Ledger::default();
+        let provider = provider(&ledger);
+        let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+        wait_for_all(&customer, &job_id, "DELIVERED", 400);
+        assert_eq!((ledger.len(), ledger.doubles()), (400, 0));
+    }
+
+    #[test]
+    fn a_full_stream_pauses_the_relay_and_no_job() {
+        if !is_there() {
+            return;
+        }
+        let redis = Redis::start(ALWAYS);
+        let place = Place::new(&redis);
+        let daemon = place.daemon(&["--relay-entries", "50"]);
+        let customer = daemon.customer("acme");
+        let first = send(&customer, 0, 300);
+        wait_until("it is full", || relay(&customer)["relay"]["full"] == true);
+        let told = relay(&customer);
+        assert_eq!((&told["relay"]["in_stream"], &told["relay"]["lag"]), (&json!(50), &json!(250)), "{told}");
+        assert!(customer.get("/_bulkd/metrics").text.contains("\nbulkd_relay_full 1\n"));
+        // Drains go on.
+        let second = send(&customer, 1_000, 300);
+        assert_eq!(redis.ask::<usize>(&format!("XLEN {}", place.key("outbox"))), 50);
+        assert!(is_all(&customer, &second, "SENT", 300));
+        let ledger = Ledger::default();
+        let provider = provider(&ledger);
+        let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+        for job_id in [&first, &second] {
+            wait_for_all(&customer, job_id, "DELIVERED", 300);
+        }
+        wait_until("it is not full", || relay(&customer)["relay"]["full"] == false);
+        assert_eq!((ledger.len(), ledger.doubles()), (600, 0));
+    }
+
+    #[test]
+    fn another_files_stream_is_left_alone() {
+        if !is_there() {
+            return;
+        }
+        let redis = Redis::start(ALWAYS);
+        let places = [Place::new(&redis), Place::new(&redis)];
+        let daemons = places.each_ref().map(|place| place.daemon(&[]));
+        let [ours, others] = daemons.each_ref().map(|daemon| daemon.customer("acme"));
+        let (first, second) = (send(&ours, 0, 100), send(&others, 0, 100));
+        let ledger = Ledger::default();
+        let provider = provider(&ledger);
+        let keys = places.each_ref().map(|place| format!("XLEN {}", place.key("outbox")));
+        wait_until("both are relayed", || keys.iter().all(|key| redis.ask::<usize>(key) == 100));
+        // Which of them is meant has to be said.
+        let vague = Binary::spawn(&mut bulkd(&["deliver", "--from", &redis.url(), "--deliver", &to(&provider)])).wait();
+        for place in &places {
+            assert!(vague.refusal().contains(&place.tag()), "{vague:?}");
+        }
+        let _sender = Binary::start_by(&mut places[0].sender(&to(&provider), &[]));
+        wait_for_all(&ours, &first, "DELIVERED", 100);
+        assert!(is_all(&others, &second, "SENT", 100));
+        assert_eq!(redis.ask::<usize>(&keys[1]), 100);
+        assert_eq!(ledger.len(), 100);
+    }
+
+    #[test]
+    fn what_is_tried_in_vain_becomes_a_dead_letter_and_undeliverable() {
+        if !is_there() {
+            return;
+        }
+        let redis = Redis::start(ALWAYS);
+        let place = Place::new(&redis);
+        let daemon = place.daemon(&[]);
+        let customer = daemon.customer("acme");
+        let ledger = Ledger::default();
+        let noted = ledger.clone();
+        let provider = Receiver::start(move |call| {
+            let times = noted.note(call.body["id"].as_str().unwrap());
+            match call.body["data"]["recipient"].as_str().unwrap() {
+                "reader-0" => 503,
+                "reader-1" if times == 1 => 503,
+                "reader-2" => 400,
+                _ => 200,
+            }
+        });
+        let _sender = Binary::start_by(&mut place.sender(&to(&provider), &["--tries", "2"]));
+        let job_id = send(&customer, 0, 4);
+        let expected = BTreeMap::from([("DELIVERED".to_owned(), 2), ("UNDELIVERABLE".to_owned(), 2)]);
+        wait_until("all came to an end", || statuses(&customer, &job_id) == expected);
+        let dead: Vec<(String, BTreeMap<String, String>)> = redis.ask(&format!("XRANGE {} - +", place.key("dead")));
+        let [(_, letter)] = dead.as_slice() else { panic!("{dead:?}") };
+        let event: Value = serde_json::from_str(&letter["event"]).unwrap();
+        assert_eq!((&event["data"]["recipient"], letter["tries"].as_str()), (&json!("reader-0"), "2"));
+        let outbox = customer.outbox(&job_id);
+        let of = |reader: &str| outbox.iter().find(|it| it["recipient"] == reader).unwrap();
+        let error = of("reader-0")["error"].as_str().unwrap();
+        assert!(error.starts_with("given up after 2 tries: "), "{error}");
+        assert_eq!(of("reader-2")["status"], "UNDELIVERABLE");
+        assert_eq!(ledger.0.lock().unwrap().values().copied().collect::<Vec<_>>(), [2, 2, 1, 1]);
+    }
+
+    #[test]
+    fn statuses_only_go_forward_whoever_tells_them() {
+        if !is_there() {
+            return;
+        }
+        let redis = Redis::start(ALWAYS);
+        let place = Place::new(&redis);
+        let daemon = place.daemon(&[]);
+        let customer = daemon.customer("acme");
+        let job_id = send(&customer, 0, 3);
+        let length = format!("XLEN {}", place.key("outbox"));
+        wait_until("all are relayed", || redis.ask::<usize>(&length) == 3);
+        let outbox = customer.outbox(&job_id);
+        let id = |n: usize| outbox[n]["message_id"].as_str().unwrap().to_owned();
+        customer.post(&format!("/_bulkd/messages/{}/events", id(0)), &json!({ "status": "OPENED" })).ok(200);
+        let statuses = place.key("statuses");
+        let entries: Vec<(String, Vec<String>)> = redis.ask(&format!("XRANGE {} - +", place.key("outbox")));
+        let entry = |n: usize| entries[n].0.trim_end_matches("-0").to_owned();
+        let tell = |fields: &str| redis.ask::<String>(&format!("XADD {statuses} * {fields}"));
+        // Of the first it was said that it was opened; of the second it is said twice, and then otherwise; the third is
+        // said to be another message, to have come to nothing that is known, and not to be a number.
+        tell(&format!("entry {} id {}/0 outcome accepted", entry(0), id(0)));
+        tell(&format!("entry {} id {}/0 outcome accepted reference R", entry(1), id(1)));
+        tell(&format!("entry {} id {}/0 outcome accepted", entry(1), id(1)));
+        tell(&format!("entry {} id {}/0 outcome refused error no", entry(1), id(1)));
+        tell(&format!("entry {} id {}/0 outcome refused error no", entry(2), id(1)));
+        tell(&format!("entry {} id {}/0 outcome lost", entry(2), id(2)));
+        tell("entry x outcome accepted");
+        tell("nothing at-all");
+        tell("entry 9223372036854775807 outcome accepted");
+        wait_until("all are taken", || redis.ask::<usize>(&format!("XLEN {statuses}")) == 0);
+        let found: Vec<Value> = customer.outbox(&job_id).iter().map(|it| it["status"].clone()).collect();
+        assert_eq!(found, ["OPENED", "DELIVERED", "SENT"]);
+        daemon.logs("a status cannot be read");
+    }
+
+    #[test]
+    fn a_sender_takes_over_what_another_has_left_and_hands_on_what_is_not_its_own() {
+        if !is_there() {
+            return;
+        }
+        let redis = Redis::start(ALWAYS);
+        let place = Place::new(&redis);
+        let daemon = place.daemon(&[]);
+        let customer = daemon.customer("acme");
+        let ledger = Ledger::default();
+        let provider = provider(&ledger);
+        let other = format!("sms={}", provider.url());
+        // It reads e-mails, and has nothing to send them by.
+        let sms = Binary::start_by(&mut place.sender(&other, &["--claim-after", "2s"]));
+        let job_id = send(&customer, 0, 100);
+        let pending = || {
+            let told: (usize, redis::Value, redis::Value, redis::Value) =
+                redis.ask(&format!("XPENDING {} senders", place.key("outbox")));
+            told.0
+        };
+        wait_until("all were read", || pending() == 100);
+        sms.logs("no --deliver is for the channel email");
+        let own = format!("email={}", provider.url());
+        // One takes them, and stops in the middle of it; when it goes on, another has them.
+        let mut stuck = place.sender(&own, &["--claim-after", "2s"]);
+        let stuck = Binary::start_by(stuck.env("BULKD_STOP_AT", "relay-sent:20"));
+        wait_until("it is stopped", || stuck.is_stopped());
+        let _sender = Binary::start_by(&mut place.sender(&own, &["--claim-after", "2s"]));
+        wait_for_all(&customer, &job_id, "DELIVERED", 100);
+        stuck.signal("CONT");
+        stuck.terminate();
+        assert_eq!(ledger.len(), 100);
+        assert!(ledger.doubles() <= IN_FLIGHT, "{}", ledger.doubles());
+        assert!(is_all(&customer, &job_id, "DELIVERED", 100));
+    }
+
+    #[test]
+    fn a_file_from_a_backup_goes_on_behind_what_redis_has() {
+        if !is_there() {
+            return;
+        }
+        let redis = Redis::start(ALWAYS);
+        let place = Place::new(&redis);
+        let ledger = Ledger::default();
+        let provider = provider(&ledger);
+        let mut daemon = place.daemon(&[]);
+        let first = send(&daemon.customer("acme"), 0, 100);
+        let length = format!("XLEN {}", place.key("outbox"));
+        wait_until("all are relayed", || redis.ask::<usize>(&length) == 100);
+        // A backup of a file of which a hundred messages are on their way; then these are sent, and a hundred others.
+        let backup = place.folder.path().join("backup.db");
+        let backed_up = Binary::spawn(&mut bulkd(&[
+            "backup",
+            backup.to_str().unwrap(),
+            "--db",
+            place.database().to_str().unwrap(),
+        ]));
+        assert_eq!(backed_up.wait().code, Some(0));
+        let lost = send(&daemon.customer("acme"), 1_000, 100);
+        let sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+        for job_id in [&first, &lost] {
+            wait_for_all(&daemon.customer("acme"), job_id, "DELIVERED", 100);
+        }
+        daemon.terminate();
+        let database = place.database();
+        let args = ["restore", backup.to_str().unwrap(), "--force", "--db", database.to_str().unwrap()];
+        assert_eq!(Binary::spawn(&mut bulkd(&args)).wait().code, Some(0));
+        daemon = place.daemon(&[]);
+        let customer = daemon.customer("acme");
+        let third = send(&customer, 2_000, 100);
+        for job_id in [&first, &third] {
+            wait_for_all(&customer, job_id, "DELIVERED", 100);
+        }
+        daemon.logs("it is older than they are");
+        // What was on its way when the backup was made is sent once more, and nothing else is.
+        assert_eq!(ledger.doubles(), 100);
+        sender.terminate();
+        daemon.terminate();
+        check(&place.database());
+    }
+
+    #[test]
+    fn a_sender_keeps_to_its_rate_and_ends_when_all_fails() {
+        if !is_there() {
+            return;
+        }
+        let redis = Redis::start(ALWAYS);
+        let place = Place::new(&redis);
+        let daemon = place.daemon(&[]);
+        let customer = daemon.customer("acme");
+        let job_id = send(&customer, 0, 60);
+        let failing = Receiver::start(|_| 503);
+        let wrong = Binary::start_by(&mut place.sender(&to(&failing), &["--deliver-errors", "3"])).wait();
+        assert_eq!(wrong.code, Some(1), "{wrong:?}");
+        assert!(wrong.stderr.contains("3 failures one after the other"), "{wrong:?}");
+        let ledger = Ledger::default();
+        let provider = provider(&ledger);
+        let begun = Instant::now();
+        let sender = Binary::start_by(&mut place.sender(&to(&provider), &["--deliver-rate", "all=20"]));
+        wait_for_all(&customer, &job_id, "DELIVERED", 60);
+        // No second has more than twenty.
+        assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert_eq!((ledger.len(), ledger.doubles()), (60, 0));
+        sender.terminate();
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn redis_is_spoken_to_by_tls_with_a_password_that_is_nowhere_shown() {
+        if !is_there() {
+            return;
+        }
+        let (socket, address) = crate::support::unheard();
+        let (redis, certificate) = Redis::start_tls(address.port());
+        drop(socket);
+        redis.ask::<()>("CONFIG SET requirepass secret-word");
+        let url = format!("rediss://:secret-word@localhost:{}", address.port());
+        let place = Place { folder: tempfile::tempdir().unwrap(), redis_url: url };
+        let daemon = Binary::start_by(place.command(&[]).env("SSL_CERT_FILE", &certificate));
+        let customer = daemon.customer("acme");
+        let ledger = Ledger::default();
+        let provider = provider(&ledger);
+        let sender = Binary::start_by(place.sender(&to(&provider), &[]).env("SSL_CERT_FILE", &certificate));
+        let job_id = send(&customer, 0, 10);
+        wait_for_all(&customer, &job_id, "DELIVERED", 10);
+        let told = relay(&customer);
+        assert_eq!(told["target"], format!("rediss://localhost:{}/0", address.port()));
+        // One that does not know the certificate trusts nobody.
+        let refused = Binary::spawn(&mut place.sender(&to(&provider), &[])).wait();
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        let ended = [sender.terminate(), daemon.terminate(), refused];
+        assert!(
+            ended.iter().all(|it| !it.stdout.contains("secret-word") && !it.stderr.contains("secret-word")),
+            "{ended:?}"
+        );
+    }
+
+    #[test]
+    fn what_no_redis_can_be_is_refused_by_the_name_of_the_flag() {
+        let refused = |args: &[&str]| {
+            let ended = Binary::spawn(&mut bulkd(args)).wait();
+            assert!(ended.code != Some(0) && !ended.stderr.contains("secret-word"), "{ended:?}");
+            ended.stderr
+        };
+        for url in ["", "x", "http://127.0.0.1", "redis://", "redis://:secret-word@127.0.0.1:x", "redis://127.0.0.1/x"]
+        {
+            let said = refused(&["--ephemeral", "--listen", ":0", "--relay", url]);
+            assert!(said.contains("--relay: expected a Redis"), "{url}: {said}");
+            let said = refused(&["deliver", "--from", url, "--deliver", "all=-"]);
+            assert!(said.contains("--from: expected a Redis"), "{url}: {said}");
+        }
+        let deliver = ["deliver", "--from", "redis://127.0.0.1:1", "--deliver", "all=-"];
+        for (more, expected) in [
+            (&["--tag", "x"][..], "--tag: expected the 12 hex digits"),
+            (&["--name", "channel:sms"], "expected up to 100 letters"),
+            (&["--tries", "0"], "--tries"),
+            (&["--claim-after", "999ms"], "--claim-after"),
+            (&["--deliver-rate", "x=1"], "--deliver-rate"),
+            (&["--deliver", "sms=-"], "expected one target"),
+            (&["--tag", "0123456789ab"], "redis://127.0.0.1:1/0: "),
+        ] {
+            let said = refused(&[&deliver, more].concat());
+            assert!(said.contains(expected), "{more:?}: {said}");
+        }
+        let said = refused(&["--ephemeral", "--listen", ":0", "--relay", "redis://127.0.0.1:1", "--deliver", "all=-"]);
+        assert!(said.contains("nothing is left for it"), "{said}");
+    }
+
+    /// What Redis itself takes of entries like these, in pipelines of hundreds.
+    fn own_rate(redis: &Redis, event: &str, count: usize) -> f64 {
+        let mut connection = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+        let begun = Instant::now();
+        for first in (1..=count).step_by(300) {
+            let mut commands = redis::pipe();
+            for entry in first..(first + 300).min(count + 1) {
+                commands.cmd("XADD").arg("own").arg(format!("{entry}-0")).arg("event").arg(event).ignore();
+            }
+            commands.query::<()>(&mut connection).unwrap();
+        }
+        let rate = count as f64 / begun.elapsed().as_secs_f64();
+        redis::cmd("DEL").arg("own").exec(&mut connection).unwrap();
+        rate
+    }
+
+    #[test]
+    fn many_messages_go_through_three_senders() {
+        if !is_there() {
+            return;
+        }
+        let count = sized(20_000, 1_000_000);
+        let redis = Redis::start(ALWAYS);
+        let place = Place::new(&redis);
+        let daemon = place.daemon(&[]);
+        let customer = daemon.customer("acme");
+        // Texts by SMS: an e-mail's event has the whole of it three times, and a million of them would fill a disk.
+        let message = json!({
+            "message": {
+                "content": { "title": "", "body": "Hello {{name}}, your code is {{number}}" },
+                "routing": { "method": "single", "channels": ["sms"] }
+            }
+        });
+        let texted = |first: usize, count: usize| -> Value {
+            let reader = |n| {
+                json!({
+                    "recipient": format!("reader-{n}"),
+                    "profile": { "phone_number": format!("+1555{n:07}") },
+                    "data": { "name": format!("Reader {n}"), "number": n },
+                })
+            };
+            (first..first + count).map(reader).collect()
+        };
+        let sample = customer.create(message.clone());
+        customer.ingest(&sample, texted(5_000_000, 1));
+        customer.run_to_the_end(&sample);
+        let length = format!("XLEN {}", place.key("outbox"));
+        wait_until("it is relayed", || redis.ask::<usize>(&length) == 1);
+        let found: Vec<(String, BTreeMap<String, String>)> = redis.ask(&format!("XRANGE {} - +", place.key("outbox")));
+        let event = found[0].1["event"].clone();
+        let own = own_rate(&redis, &event, count.min(100_000));
+
+        let files: Vec<PathBuf> = (0..3).map(|n| place.folder.path().join(format!("sent-{n}.jsonl"))).collect();
+        let job_id = customer.create(message);
+        for first in (0..count).step_by(1_000) {
+            customer.ingest(&job_id, texted(first, 1_000.min(count - first)));
+        }
+        let begun = Instant::now();
+        let senders: Vec<Binary> = files
+            .iter()
+            .map(|file| Binary::start_by(&mut place.sender(&format!("all=file:{}", file.display()), &[])))
+            .collect();
+        customer.run(&job_id);
+        let (mut drained, mut relayed) = (None, None);
+        let patience = Instant::now() + Duration::from_secs(sized(600, 3_600));
+        loop {
+            let told = relay(&customer);
+            if drained.is_none() && customer.job(&job_id)["status"] == "COMPLETED" {
+                drained = Some(begun.elapsed());
+            }
+            if drained.is_some() && relayed.is_none() && told["relay"]["last_entry"] == count + 1 {
+                relayed = Some(begun.elapsed());
+            }
+            if told["delivered"] == count + 1 {
+                break;
+            }
+            assert!(Instant::now() < patience, "{told}");
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+        let over = begun.elapsed();
+        senders.into_iter().for_each(|sender| drop(sender.terminate()));
+        let mut ids = std::collections::HashSet::new();
+        let mut shares = Vec::new();
+        for file in &files {
+            let text = std::fs::read_to_string(file).unwrap();
+            shares.push(text.lines().count());
+            for line in text.lines() {
+                let event: Value = serde_json::from_str(line).unwrap();
+                assert!(ids.insert(event["id"].as_str().unwrap().to_owned()), "{} twice", event["id"]);
+            }
+        }
+        assert_eq!(ids.len(), count + 1);
+        assert!(shares.iter().all(|share| *share > 0), "{shares:?}");
+        let rate = |span: Option<Duration>| span.map_or(0.0, |it| count as f64 / it.as_secs_f64());
+        println!(
+            "{count} messages of {} bytes each: drained at {:.0} a second, relayed at {:.0}, delivered by three senders \
+             ({shares:?}) at {:.0}; Redis itself takes {own:.0} such entries a second, in pipelines of 300 with appendfsync always",
+            event.len(),
+            rate(drained),
+            rate(relayed),
+            rate(Some(over)),
+        );
+        daemon.terminate();
+    }
+}
