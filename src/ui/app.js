@@ -44,10 +44,8 @@ export const address = (path, params = {}) => `#/${path.filter(Boolean).map(part
 export function go(path, params = {}, replace = false) {
 	const to = address(path, params);
 	if (to === location.hash) return;
-	if (replace) {
-		history.replaceState(null, '', to);
-		show();
-	} else location.hash = to;
+	history[replace ? 'replaceState' : 'pushState'](null, '', to);
+	show();
 }
 
 const links = NAV.map((name) => h('a', icon(name === 'outbox' ? 'inbox' : name), h('span', capital(name))));
@@ -195,10 +193,10 @@ function help() {
 const list = () => document.activeElement?.closest('.rows') ?? [...main.querySelectorAll('.rows')].find((it) => it.offsetParent);
 
 function search() {
-	const field = $('input[type=search]', main);
-	if (field?.offsetParent) return field.select();
-	go(['outbox']);
-	requestAnimationFrame(() => $('input[type=search]', main)?.select());
+	const field = () => $('input[type=search]', main);
+	if (!field()?.offsetParent) go(['outbox']);
+	field()?.focus();
+	field()?.select();
 }
 
 // So soon after `g` a key names a place.
