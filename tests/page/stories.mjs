@@ -85,6 +85,17 @@ const frames = (page, millis) => page.evaluate((millis) => new Promise((resolve)
   requestAnimationFrame(step);
 }), millis);
 
+/** How well the words of this can be read on what is behind them, as WCAG counts it. */
+const contrast = (locator) => locator.evaluate((it) => {
+  const light = (colour) => {
+    const [red, green, blue] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const { color, backgroundColor } = getComputedStyle(it);
+  const [less, more] = [light(color), light(backgroundColor)].sort((a, b) => a - b);
+  return (more + 0.05) / (less + 0.05);
+});
+
 const text = (page, selector) => page.locator(selector).first().innerText();
 
 const stories = {
@@ -613,6 +624,47 @@ const stories = {
     for (const key of ['j k', 'Enter', 'Esc', '/', 'g o', 'g j', 'g t', 'g c', 'g b', 'g d', 'g f', 'Home End PageUp PageDown', '?']) check(told.some((it) => it.trim().split(/\s+/).join(' ') === key), `the list of keys does not tell ${key}`);
     await page.keyboard.press('Escape');
     await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'a button can be read under the pointer'() {
+    const daemon = await start(binary, '--test-clock');
+    const jobId = await job(daemon, 1, { run: false });
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open(daemon, '', { colorScheme });
+      for (const [hash, name] of [[`#/jobs/${jobId}`, 'Run'], ['#/compose', 'Send to 2 users'], ['#/bench/clock', 'Advance'], ['#/bench/clock', 'Stop'], ['#/bench/snapshots', 'Take'], ['#/bench/environment', 'Reset the environment']]) {
+        await page.evaluate((to) => (location.hash = to), hash);
+        const button = page.getByRole('button', { name, exact: true });
+        await button.hover();
+        const found = await contrast(button);
+        check(found >= 4.5, `${name} in the ${colorScheme} has a contrast of ${found.toFixed(1)} under the pointer`);
+      }
+      await picture(page, `hover-${colorScheme}`);
+      await page.context().close();
+    }
+    await daemon.stop();
+  },
+
+  async 'a search begins wherever one is'() {
+    const daemon = await start(binary);
+    const jobId = await job(daemon, 3);
+    await over(daemon, jobId);
+    for (const width of [1440, 400]) {
+      const page = await open(daemon, '', { viewport: { width, height: 800 } });
+      for (const hash of [`#/jobs/${jobId}`, '#/jobs', '#/templates', '#/bench/doctor']) {
+        await page.evaluate((to) => (location.hash = to), hash);
+        await page.locator(`main.view-${hash.split('/')[1]}`).waitFor();
+        if (hash.includes(jobId)) {
+          // A message of it that is read makes no difference.
+          await page.locator('#job-users .row').first().click();
+          await page.locator('article.message').waitFor();
+        }
+        await page.keyboard.type('/reader-1');
+        await comesTo(page, 'q=reader-1');
+        await page.getByText('1 message', { exact: true }).waitFor();
+      }
+      await page.context().close();
+    }
     await daemon.stop();
   },
 
