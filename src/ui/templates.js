@@ -25,7 +25,9 @@ export async function preview(place, message, channel) {
 	try {
 		const detail = await post('/_bulkd/preview', { message: { ...message, routing: { method: 'single', channels: [channel] } } });
 		const entry = detail.deliveries.find((it) => it.channel);
-		fill(place, entry ? [channel === 'email' && h('p.subject', entry.subject), seen(entry)] : empty('Nothing would go out', h('p', detail.error ?? detail.reason ?? detail.status)));
+		const content = message.content ?? (await get(`/notifications/${part(message.template)}`)).content;
+		const missing = Object.keys(samplesFor(content)).filter((it) => !(it in detail.data));
+		fill(place, missing.length > 0 && h('p.verdict.warn', `No data for ${missing.join(', ')}`), entry ? [channel === 'email' && h('p.subject', entry.subject), seen(entry)] : empty('Nothing would go out', h('p', detail.error ?? detail.reason ?? detail.status)));
 	} catch (error) {
 		fill(place, h('p.verdict.bad', error.message));
 	}

@@ -379,11 +379,45 @@ const stories = {
     await page.locator('#compose-users .row', { hasText: 'grace' }).click();
     await page.locator('.subject', { hasText: 'Hi Grace, Admiral' }).waitFor();
     await picture(page, 'compose');
+    check(!(await text(page, 'main')).includes('No data for'), 'data is missed that is there');
+    await page.getByLabel('Title').fill('Hi {{name}} of {{team}} and {{team}}');
+    await page.getByText('No data for team', { exact: true }).waitFor();
+    await page.getByLabel('Title').fill('Hi {{name}}');
+    await page.getByText('No data for team').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Send to 2 users' }).click();
     await page.locator('.job-head .pill', { hasText: 'Completed' }).waitFor();
     await page.locator('#job-users .who').nth(1).waitFor();
     equal((await page.locator('#job-users .who').allInnerTexts()).sort(), ['ada', 'grace'], 'the users of the job');
     await picture(page, 'composed');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'addresses alone are users enough'() {
+    const daemon = await start(binary);
+    await job(daemon, 1);
+    const page = await open(daemon, '#/compose');
+    const field = page.getByLabel('Users as CSV or JSON lines');
+    const send = (users) => page.getByRole('button', { name: `Send to ${users}`, exact: true });
+    await field.fill('me@my.org');
+    await send('1 user').waitFor();
+    // What the text asks for and nobody has given is named.
+    await page.getByText('No data for name, plan', { exact: true }).waitFor();
+    await field.fill('me@my.org\nyou@my.org, they@my.org\nnobody\n');
+    await send('3 users').waitFor();
+    await page.getByText('1 row left out').waitFor();
+    await page.locator('#compose-users .row', { hasText: '‘nobody’ is no e-mail address' }).waitFor();
+    await picture(page, 'compose-addresses');
+    // A first line that names no columns, or nothing but columns.
+    for (const head of ['me@my.org,Me\nyou@my.org,You', 'email,name', 'Me']) {
+      await field.fill(head);
+      await page.locator('#compose-users .row', { hasText: 'the first line names the columns' }).waitFor();
+      check(await page.getByRole('button', { name: 'Send', exact: true }).isDisabled(), `‘${head}’ can be sent`);
+    }
+    await field.fill('me@my.org');
+    await send('1 user').click();
+    await page.locator('.job-head .pill', { hasText: 'Completed' }).waitFor();
+    await page.locator('#job-users .who', { hasText: 'me@my.org' }).waitFor();
     await page.context().close();
     await daemon.stop();
   },
