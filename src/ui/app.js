@@ -17,7 +17,7 @@ const NAV = Object.keys(VIEWS).slice(0, 5);
 const PLACES = { ...Object.fromEntries(NAV.map((it) => [it[0], [it]])), d: ['bench', 'doctor'], f: ['bench', 'faults'] };
 const KEYS = [
 	['j k', 'next, previous'], ['Enter', 'open what is chosen'], ['Esc', 'back to where you were'], ['/', 'search the outbox'],
-	...NAV.map((it) => [`g ${it[0]}`, capital(it)]), ['g d', 'what the doctor has found'], ['g f', 'faults'],
+	...NAV.map((it) => [`g ${it[0]}`, capital(it)]), ['g d', 'doctor'], ['g f', 'faults'],
 	['Home End PageUp PageDown', 'in a list'], ['?', 'this list'],
 ];
 const STATES = { on: 'Live', off: 'Not connected: bulkd does not answer', paused: 'Paused while the tab is hidden' };
@@ -122,7 +122,7 @@ function ask() {
 		}
 	};
 	fill(main, h('form.ask.card', { onsubmit: open }, h('h2', icon('key'), ' Which API key?'),
-		h('p', 'This bulkd was started with ', h('code', '--api-key'), '. The key opens its environment, and is kept in this tab alone.'),
+		h('p', 'This bulkd was started with ', h('code', '--api-key'), '. The key is kept in this tab only.'),
 		h('label', 'API key', input), said, h('button.primary', { type: 'submit' }, 'Open')));
 	input.focus();
 }
@@ -169,8 +169,8 @@ const lookAtDoctor = paced(1000, async () => {
 	mark.hidden = !found.items.length;
 	mark.className = `doctor ${found.worst}`;
 	mark.href = address(['bench', 'doctor']);
-	mark.title = `The doctor: ${found.summary}. What passed here and would hurt at Courier.`;
-	fill(mark, icon('doctor'), h('span', serious ? `${serious} would hurt or fail` : counted(found.items.length, 'note')));
+	mark.title = `The doctor: ${found.summary}`;
+	fill(mark, icon('doctor'), h('span', serious ? `${counted(serious, 'finding')} would hurt or fail` : counted(found.items.length, 'note')));
 });
 
 live.listen(main, ({ kinds, missed, made, jobs }) => {

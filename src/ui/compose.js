@@ -123,7 +123,7 @@ async function send(job, users, tell) {
 		tell(Math.min(1, (at + BATCH) / users.length));
 	}
 	await post(`${path}/run`, {});
-	toast(`It runs${refused ? `, ${count(refused)} were refused` : ''}`);
+	toast(`Job started${refused ? `, ${count(refused)} were refused` : ''}`);
 	go(['jobs', jobId]);
 }
 

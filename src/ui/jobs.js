@@ -45,7 +45,7 @@ function list(root) {
 		patience: 20,
 		told() {
 			over.hidden = jobs.items.length > 0 || jobs.isOld;
-			fill(over, empty(jobs.error || 'No jobs', h('p', 'A bulk job or a send shows here as soon as it is created. ', link(address(['compose']), 'Compose one'))));
+			fill(over, empty(jobs.error || 'No jobs', h('p', 'A job shows here as soon as it is created. ', link(address(['compose']), 'Compose one'))));
 		},
 	});
 	const over = h('.over');
@@ -173,7 +173,7 @@ function one(root, first) {
 	}
 	function paintTold() {
 		const { status, created_at: created, run_at: begun, completed_at: ended, error } = job;
-		fill(title, closer(() => go(['jobs'])), h('h2', name), pill(status), grow(), status === 'CREATED' && button('Run', () => post(`/bulk/${part(jobId)}/run`), 'It runs', load, '.primary'));
+		fill(title, closer(() => go(['jobs'])), h('h2', name), pill(status), grow(), status === 'CREATED' && button('Run', () => post(`/bulk/${part(jobId)}/run`), 'Job started', load, '.primary'));
 		fill(about, h('p.dim', idWithCopy(jobId, 'job’s id'), ` created ${ago(created)}`, begun && ended && `, ran for ${span(ended - begun)}`), error && h('p.verdict.bad', error));
 		fill(gone, lost(job));
 		fill(told, became(job, () => tabs.children[1].click()), h('details.section', h('summary', h('h3', 'Definition')), json(job.definition, 'Definition')));

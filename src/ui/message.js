@@ -27,7 +27,7 @@ function routing(detail) {
 	const ways = [...passed(true), ...tried.map((it) => way(statusKind(it.status), it.channel, channelWord(it.channel), providerWord(it.provider), pill(it.status, it.reason), h('.dim', it.error ?? (reasonWord(it.reason) || it.address)))), ...passed(false)];
 	const wanted = asked?.channels?.map((it) => (typeof it === 'string' ? channelWord(it) : JSON.stringify(it))).join(', ');
 	return [
-		h('p.dim', asked ? `Asked for: ${asked.method === 'all' ? 'all of' : 'the first that works of'} ${wanted ?? ''}` : 'Nothing was asked for: the usual order of channels'),
+		h('p.dim', asked ? `Asked for: ${asked.method === 'all' ? 'all of' : 'the first that works of'} ${wanted ?? ''}` : 'No routing given: default channel order'),
 		h('ol.ways', ways),
 	];
 }
@@ -88,7 +88,7 @@ export function reader({ close, blank = () => null }) {
 				h('h2', entry?.subject ?? entry?.body?.split('\n')[0] ?? error ?? statusWord(status)),
 				h('p', link(address(['outbox'], { recipient }), recipient), entry && entry.address !== recipient && dim(entry.address), time(detail.created_at), link(address(['jobs', detail.job_id]), 'Job'))),
 			pill(status, detail.reason),
-			h('.acts', status === 'DELAYED' && button('Cancel', ask('cancel'), 'It is canceled', refresh), button('Send again', ask('resend'), 'It was sent again')));
+			h('.acts', status === 'DELAYED' && button('Cancel', ask('cancel'), 'Canceled', refresh), button('Send again', ask('resend'), 'Sent again')));
 	}
 
 	function paint(detail) {

@@ -69,7 +69,7 @@ async function template(id, again) {
 	show();
 	return [
 		top(draft.name || id, about.filter(Boolean).join(' · '), idWithCopy(id, 'template’s id'), alias && tag('', `event ${alias}`), grow(),
-			isSame ? dim('The draft is what is published') : button('Publish the draft', () => post(`${path}/publish`), 'It is published', again, '.primary')),
+			isSame ? dim('The draft is published') : button('Publish the draft', () => post(`${path}/publish`), 'Published', again, '.primary')),
 		h('.bar', choice(state, 'channel', 'Channel', byChannel(CHANNEL_NAMES), show)),
 		h('.sides', sides.map(({ name, look }) => section(name, look))),
 		h('.sides', section('Sample data', field), section('Content', json(content, 'Content'))),

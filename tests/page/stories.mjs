@@ -91,7 +91,7 @@ const contrast = (locator) => locator.evaluate((it) => {
     const [red, green, blue] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
-  const { color, backgroundColor } = getComputedStyle(it);
+  const { color, backgroundColor } = window.getComputedStyle(it);
   const [less, more] = [light(color), light(backgroundColor)].sort((a, b) => a - b);
   return (more + 0.05) / (less + 0.05);
 });
@@ -231,7 +231,7 @@ const stories = {
     await page.keyboard.press('/');
     await page.keyboard.type('channel:sms ', { delay: 10 });
     await comesTo(page, 'channel=sms');
-    await page.getByText('Nothing is like that').waitFor();
+    await page.getByText('No matches').waitFor();
     await page.context().close();
     await daemon.stop();
   },
@@ -504,16 +504,20 @@ const stories = {
     await page.getByText('Nothing was found').waitFor();
     // A job that waits for its run is a finding until it runs.
     const jobId = await job(daemon, 1, { run: false });
-    await page.locator('#doctor', { hasText: '1 would hurt or fail' }).waitFor();
+    await page.locator('#doctor', { hasText: '1 finding would hurt or fail' }).waitFor();
     await page.locator('.finding', { hasText: 'never run' }).waitFor();
+    await page.getByText('Everything else that passed here would be accepted.').waitFor();
+    await page.locator('.finding').getByRole('link', { name: jobId }).click();
+    await page.locator('.job-head .pill', { hasText: 'Not run' }).waitFor();
+    await page.goBack();
     await daemon.call('POST', '/bulk', { message: { content: { title: 't', body: 'b' } } });
     await daemon.call('POST', '/send', { message: { to: { email: 'ada@example.com' }, template: 'unknown' } });
-    await page.locator('#doctor', { hasText: '3 would hurt or fail' }).waitFor();
+    await page.locator('#doctor', { hasText: '3 findings would hurt or fail' }).waitFor();
     await page.reload();
-    await page.locator('#doctor', { hasText: '3 would hurt or fail' }).waitFor();
+    await page.locator('#doctor', { hasText: '3 findings would hurt or fail' }).waitFor();
     equal(await page.locator('.finding:is(.error, .warn)').count(), 3, 'findings on its page');
     await daemon.call('POST', `/bulk/${jobId}/run`, {});
-    await page.locator('#doctor', { hasText: '2 would hurt or fail' }).waitFor();
+    await page.locator('#doctor', { hasText: '2 findings would hurt or fail' }).waitFor();
     // A route is said once, however much was seen on it.
     const routes = await page.locator('.finding').evaluateAll((them) => them.map((it) => [...it.querySelectorAll('p > code')].map((code) => code.textContent)));
     check(routes.every((of) => new Set(of).size === of.length), `routes are repeated: ${JSON.stringify(routes)}`);
@@ -525,8 +529,11 @@ const stories = {
     const daemon = await start(binary);
     await job(daemon, 1);
     const page = await open(daemon, '#/bench/faults');
-    await page.locator('.preset', { hasText: 'lost-answer' }).click();
+    const preset = page.locator('.preset', { hasText: 'lost-answer' });
+    const before = await preset.boundingBox();
+    await preset.click();
     await page.locator('.items li', { hasText: 'seen 0' }).waitFor();
+    equal(await preset.boundingBox(), before, 'where the button is that was clicked');
     const definition = { message: { event: 'weekly', content: { title: 't', body: 'b' } } };
     await daemon.call('POST', '/bulk', definition).then(() => problem('the answer came'), () => {});
     const headers = { authorization: 'Bearer stories', 'content-type': 'application/json', 'x-stainless-retry-count': '1', 'x-stainless-lang': 'python', 'x-stainless-package-version': '9.13.0' };
@@ -551,6 +558,7 @@ const stories = {
     await page.getByRole('link', { name: 'Journal' }).click();
     await page.locator('#journal .row', { hasText: 'retry 1' }).waitFor();
     await page.locator('#journal .row', { hasText: 'no answer' }).click();
+    check(/"body": \{\s+"message": \{/.test(await text(page, '.journal-one pre')), 'a body in JSON is shown as a text');
     await picture(page, 'journal');
     await page.context().close();
     await daemon.stop();
@@ -616,6 +624,7 @@ const stories = {
     await page.keyboard.press('?');
     await page.locator('dialog').waitFor();
     await picture(page, 'keys');
+    check((await page.locator('dialog button').boundingBox()).width < 100, 'the button of the dialog is as wide as the dialog');
     await page.keyboard.press('Escape');
     await page.locator('dialog').waitFor({ state: 'detached' });
     await page.keyboard.press('g');
@@ -676,6 +685,43 @@ const stories = {
       await picture(page, `hover-${colorScheme}`);
       await page.context().close();
     }
+    await daemon.stop();
+  },
+
+  async 'a clock that cannot be moved says so once'() {
+    const daemon = await start(binary);
+    await job(daemon, 1);
+    const page = await open(daemon, '#/bench/clock');
+    const hint = page.locator('main p', { hasText: '--test-clock' });
+    await hint.waitFor();
+    equal(await hint.count(), 1, 'hints');
+    equal(await hint.evaluate((it) => window.getComputedStyle(it).fontSize), '13px', 'the size of the hint');
+    for (const name of ['Stop', 'Run', 'Advance']) check(await page.getByRole('button', { name, exact: true }).isDisabled(), `${name} can be pressed`);
+    await picture(page, 'clock-of-the-machine');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'a life cycle asks for what its mode goes by'() {
+    const daemon = await start(binary);
+    await job(daemon, 1);
+    const page = await open(daemon, '#/bench/lifecycle');
+    const [pace, polls] = [page.getByLabel('Users a second'), page.getByLabel('Polls')];
+    const set = () => page.getByRole('button', { name: 'Set', exact: true }).click();
+    await page.locator('select[name=mode]').selectOption('paced');
+    check(!(await polls.isVisible()), 'polls are asked for where the pace is');
+    await pace.fill('5');
+    await set();
+    await page.getByText('paced, 5 a second').waitFor();
+    await page.locator('select[name=mode]').selectOption('polls');
+    check(!(await pace.isVisible()), 'the pace is asked for where polls are');
+    await polls.fill('2');
+    await set();
+    await page.getByText('polls, 2 polls').waitFor();
+    await page.locator('select[name=mode]').selectOption('instant');
+    await set();
+    await page.locator('main b', { hasText: /^instant$/ }).waitFor();
+    await page.context().close();
     await daemon.stop();
   },
 
@@ -772,7 +818,7 @@ const stories = {
     await page.locator('#env option').nth(1).waitFor({ state: 'attached' });
     const before = await shown();
     await page.getByRole('button', { name: 'Reset the environment' }).click();
-    await page.getByText('It is as new').waitFor();
+    await page.getByText('Environment reset').waitFor();
     await page.waitForTimeout(1500);
     equal(await shown(), before, 'the environment');
     await job(daemon, 1);
