@@ -1,10 +1,10 @@
 // The daemon's API, as everyone else uses it.
 
 const KEY = 'bulkd-key';
-// What a page without an environment says it is: the first thing that it makes is in this one.
+// Of a page without an environment yet: what it makes first is in this one.
 const FIRST_KEY = 'anything';
 
-// Whose environment is looked at: by its key, or, where any key is accepted, by its handle.
+// Which environment is looked at: by its key, or by its handle where any key is accepted.
 export const access = { key: null, environment: null };
 
 // Where the browser keeps nothing, the key is asked for again.

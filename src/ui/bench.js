@@ -9,17 +9,17 @@ import { Feed, rows } from './rows.js';
 // Each gives what is shown, and what stands beside its title.
 const PARTS = {
 	doctor: ['Doctor', 'What passed here, and would hurt at Courier.', doctor],
-	journal: ['Journal', 'The last 1,000 requests to Courier’s routes, the newest first.', journal],
-	faults: ['Faults', 'A request that fails before its work, after its commit, or on the way to the client.', faults],
+	journal: ['Journal', 'The last 1,000 requests to Courier’s routes.', journal],
+	faults: ['Faults', 'Requests that fail before their work, after it, or on the way back.', faults],
 	clock: ['Clock', 'What delays, retries, keys and retention go by.', clock],
 	lifecycle: ['Life cycle', 'How jobs that run are processed.', lifecycle],
-	snapshots: ['Snapshots', 'The environment as it is now, to come back to while this bulkd runs.', snapshots],
-	environment: ['Environment', 'What an API key opens. Nothing crosses from one to another.', environment],
+	snapshots: ['Snapshots', 'States of the environment to come back to while bulkd runs.', snapshots],
+	environment: ['Environment', 'What an API key opens.', environment],
 };
 
 const PRESETS = {
 	'lost-answer': 'The next POST is committed, and its answer is lost', 'rate-limited': 'The next request is answered 429',
-	'slow-ingest': 'The next call of users is answered after five seconds', 'oversize-502': 'Calls of 5,000 users and more are answered 502',
+	'slow-ingest': 'The next call of users takes five seconds', 'oversize-502': 'Calls of 5,000 users and more are answered 502',
 	flaky: 'One request in ten is answered 503',
 };
 const MODES = {
@@ -36,7 +36,7 @@ export function open(root, { id }) {
 	return { update: (to) => (PARTS[to.id] ? to.id : 'doctor') === chosen };
 }
 
-// Looks something up and shows it, now and when something of these kinds has happened.
+// Shows what is looked up, now and when something of these kinds happens.
 function looked(root, path, show, ...kinds) {
 	const load = paced(250, async () => {
 		const found = await attempt(() => get(path));
@@ -47,7 +47,7 @@ function looked(root, path, show, ...kinds) {
 	return load;
 }
 
-// A form of named fields. What is a number is given on as one, and what is empty is not.
+// A form of named fields. Numbers are given as such, and what is empty is not.
 const form = (fields, shown, submit) => h('form.row-form', { onsubmit: (event) => {
 	event.preventDefault();
 	const given = [...event.target.elements].filter(({ name, value, disabled }) => name && value && !disabled);
@@ -62,8 +62,7 @@ const sure = (shown, question, work, done, then = null, kind = '') => button(sho
 
 const items = ({ items }, none, item) => (items.length ? h('ul.items', items.map(item)) : h('p.dim', none));
 
-// A job's id where it is named as one.
-const JOB = /(?<=job |\/bulk\/)(1-[\da-f-]+)/;
+const JOB = /(?<=job |\/bulk\/|"jobId":")(1-[\da-f-]+)/;
 
 const finding = ({ level, title, count, last_at: at, why, advice, seen, page }) => h(`article.finding.${level}`,
 	h('header', tag(level, LEVELS[level]), h('h3', title), dim(counted(count, 'time'), ` · last ${when(at)}`)),
@@ -74,7 +73,7 @@ const finding = ({ level, title, count, last_at: at, why, advice, seen, page }) 
 function doctor(root) {
 	const list = h('div');
 	looked(root, '/_bulkd/doctor?limit=1000', ({ items }) => fill(list, items.length ? [items.map(finding), h('p', 'Everything else that passed here would be accepted.')]
-		: empty('Nothing was found', h('p', 'As far as the doctor can tell, it would run at Courier.'))), 'doctor', 'job');
+		: empty('Nothing was found', h('p', 'All that passed here would be accepted.'))), 'doctor', 'job');
 	return [list];
 }
 
@@ -114,7 +113,7 @@ function faults(root) {
 	const [list, path] = [h('div'), '/_bulkd/faults'];
 	const fault = ({ fired, seen, left, ...it }) => h(fired ? 'li.fired' : 'li',
 		h('div', h('b', it.name ?? it.preset ?? it.answer ?? it.status ?? it.fault_id), h('code', ` ${it.method ?? 'any'} ${it.path}`)),
-		tag(fired ? 'bad' : 'calm', fired ? `hit ${count(fired)} of ${count(seen)}` : `seen ${count(seen)}, none hit`, 'Requests that matched, and those that were hit'),
+		tag(fired ? 'bad' : 'calm', fired ? `hit ${count(fired)} of ${count(seen)}` : `seen ${count(seen)}, none hit`),
 		dim(left === null ? 'for all that come' : `${count(left)} to go`),
 		remove('Remove the fault', `${path}/${part(it.fault_id)}`, load));
 	const load = looked(root, path, (found) => fill(list, items(found, 'No fault is set.', fault)), 'fault', 'request');
@@ -180,5 +179,5 @@ function snapshots(root) {
 
 function environment() {
 	return [section('Reset', h('p.dim', 'Deletes all that the environment has, and seeds it anew. Only a snapshot brings it back.'),
-			sure('Reset the environment', 'Reset this environment? All that it has goes.', () => post('/_bulkd/reset'), 'Environment reset', () => go(['outbox']), '.danger'))];
+			sure('Reset the environment', 'Reset this environment?', () => post('/_bulkd/reset'), 'Environment reset', () => go(['outbox']), '.danger'))];
 }

@@ -42,7 +42,6 @@ const rich = (text, kind) => (text ?? '').split('\n').map((line) => {
 	return h(hashes ? `div.h${hashes.length}` : 'div.subtle', inline(rest, kind));
 });
 
-// What stands for a picture that is not loaded.
 const picture = (alt, url) => h('.picture', { title: url ?? '' }, icon('templates'), alt || 'Picture');
 
 const REMOTE = /(src|background|srcset)\s*=\s*["']?\s*https?:|url\(\s*["']?https?:/i;

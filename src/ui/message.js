@@ -1,4 +1,4 @@
-// One message: as its recipient sees it, and beside it how it came about.
+// One message, and how it came about.
 
 import { address } from './app.js';
 import { curl, get, part, post } from './api.js';
@@ -75,7 +75,7 @@ const findings = ({ codes, links }) => codes.length + links.length > 0 && fold('
 // The pane in which one message after another is read.
 export function reader({ close, blank = () => null }) {
 	const place = h('section.pane', { label: 'Message' });
-	// Of several channels one is shown: as it is seen, or as its provider was asked.
+	// Which of several channels is shown, and how.
 	const state = { at: 0, look: 'seen' };
 	let isByKey = false;
 

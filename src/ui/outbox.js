@@ -95,7 +95,7 @@ export function open(root, first) {
 				name === 'job_id' ? `job: …${params[name].slice(-6)} ×` : `${name}: ${params[name]} ×`)));
 	}
 
-	// What was typed: words, and filters among them. A filter that is written on is none yet.
+	// Words, and filters among them. A filter that is written on is none yet.
 	const search = paced(90, () => {
 		if (!field.isConnected || (!isTyped && filterOf(/\b(\w+):\S*$/.exec(field.value)?.[1]))) return;
 		const next = { ...route().params };

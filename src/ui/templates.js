@@ -14,7 +14,7 @@ const ANYBODY = {
 const text = (content, more = {}) => ({ type: 'text', content, ...more });
 
 const greeting = (name) => ({ version: '2022-01-01', elements: [
-	{ type: 'meta', title: `Hello from ${name}` }, text('This is how a message looks.', { text_style: 'h1' }), text('With some words below, and a button.'),
+	{ type: 'meta', title: `Hello from ${name}` }, text('This is how a message looks.', { text_style: 'h1' }), text('And a button.'),
 	{ type: 'action', content: 'A button', href: 'https://example.com' },
 ] });
 
@@ -96,7 +96,7 @@ export function open(root, first) {
 	const paint = paced(0, async () => {
 		const { id, sub } = now;
 		const found = await attempt(() => (id === 'brand' && sub ? brand(sub) : template(id, paint)));
-		fill(place, found ? h('.page', found) : empty('There is nothing of this name'));
+		fill(place, found ? h('.page', found) : empty('Not found'));
 	});
 	function update(to) {
 		now = to;
