@@ -706,7 +706,7 @@ const stories = {
     const daemon = await start(binary);
     await job(daemon, 1);
     const page = await open(daemon, '#/bench/lifecycle');
-    const [pace, polls] = [page.getByLabel('Users a second'), page.getByLabel('Polls', { exact: true })];
+    const [pace, polls] = [page.getByLabel('Users a second', { exact: true }), page.getByLabel('Polls', { exact: true })];
     const set = () => page.getByRole('button', { name: 'Set', exact: true }).click();
     await page.locator('select[name=mode]').selectOption('paced');
     check(!(await polls.isVisible()), 'polls are asked for where the pace is');
