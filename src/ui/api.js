@@ -1,10 +1,10 @@
 // The daemon's API, as everyone else uses it.
 
 const KEY = 'bulkd-key';
-// What a page without an environment says it is: the first thing that it makes is in this one.
+// Of a page without an environment yet: what it makes first is in this one.
 const FIRST_KEY = 'anything';
 
-// Whose environment is looked at: by its key, or, where any key is accepted, by its handle.
+// Which environment is looked at: by its key, or by its handle where any key is accepted.
 export const access = { key: null, environment: null };
 
 // Where the browser keeps nothing, the key is asked for again.
@@ -33,6 +33,15 @@ export const onRefused = (then) => (refused = then);
 
 const failure = (status, message) => Object.assign(new Error(message), { status });
 
+// Not everything is JSON.
+export function valueOf(text) {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return text || null;
+	}
+}
+
 export async function call(method, path, body, signal = null) {
 	const answer = await fetch(path, {
 		method,
@@ -43,14 +52,7 @@ export async function call(method, path, body, signal = null) {
 	}).catch((error) => {
 		throw error.name === 'AbortError' ? error : failure(0, 'bulkd does not answer: is it still running?');
 	});
-	const text = await answer.text();
-	/** @type {any} */
-	let value = text || null;
-	try {
-		value = JSON.parse(text);
-	} catch {
-		// Not everything is JSON.
-	}
+	const value = valueOf(await answer.text());
 	if (answer.ok) return value;
 	if (answer.status === 401) refused();
 	throw failure(answer.status, value?.message ?? `${method} ${path}: ${answer.status}`);

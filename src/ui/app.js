@@ -10,17 +10,17 @@ import * as outbox from './outbox.js';
 import * as start from './start.js';
 import * as templates from './templates.js';
 
-// The address is `#/view/id/sub?params`. A view is opened with what it names, and told when that changes: it may say that it has
-// to be opened anew.
+// The address is `#/view/id/sub?params`. A view is opened with what it names, and told when that changes: one that
+// says false is opened anew.
 const VIEWS = { outbox, jobs, templates, compose, bench, start };
 const NAV = Object.keys(VIEWS).slice(0, 5);
 const PLACES = { ...Object.fromEntries(NAV.map((it) => [it[0], [it]])), d: ['bench', 'doctor'], f: ['bench', 'faults'] };
 const KEYS = [
 	['j k', 'next, previous'], ['Enter', 'open what is chosen'], ['Esc', 'back to where you were'], ['/', 'search the outbox'],
-	...NAV.map((it) => [`g ${it[0]}`, capital(it)]), ['g d', 'what the doctor has found'], ['g f', 'faults'],
+	...NAV.map((it) => [`g ${it[0]}`, capital(it)]), ['g d', 'doctor'], ['g f', 'faults'],
 	['Home End PageUp PageDown', 'in a list'], ['?', 'this list'],
 ];
-const STATES = { on: 'Live', off: 'Not connected: bulkd does not answer', paused: 'Paused while the tab is hidden' };
+const STATES = { on: 'Live', off: 'Not connected', paused: 'Paused while the tab is hidden' };
 // Between looks at which environments there are: while there is none, and after.
 const [EAGER, CALM] = [700, 5000];
 
@@ -44,15 +44,12 @@ export const address = (path, params = {}) => `#/${path.filter(Boolean).map(part
 export function go(path, params = {}, replace = false) {
 	const to = address(path, params);
 	if (to === location.hash) return;
-	if (replace) {
-		history.replaceState(null, '', to);
-		show();
-	} else location.hash = to;
+	history[replace ? 'replaceState' : 'pushState'](null, '', to);
+	show();
 }
 
 const links = NAV.map((name) => h('a', icon(name === 'outbox' ? 'inbox' : name), h('span', capital(name))));
 fill($('#views'), links);
-picker.before(icon('key'));
 
 // Empties the page for what is named so, unless it was there already.
 function clear(name) {
@@ -123,8 +120,8 @@ function ask() {
 			input.select();
 		}
 	};
-	fill(main, h('form.ask.card', { onsubmit: open }, h('h2', icon('key'), ' Which API key?'),
-		h('p', 'This bulkd was started with ', h('code', '--api-key'), '. The key opens its environment, and is kept in this tab alone.'),
+	fill(main, h('form.ask.card', { onsubmit: open }, h('h2', 'Which API key?'),
+		h('p', 'This bulkd was started with ', h('code', '--api-key'), '. The key is kept in this tab only.'),
 		h('label', 'API key', input), said, h('button.primary', { type: 'submit' }, 'Open')));
 	input.focus();
 }
@@ -138,14 +135,13 @@ async function enter() {
 	lookAtDoctor();
 }
 
-// These are the environments. One that is shown stays among them, also if it was reset, or is too old for the list.
+// The environment that is shown stays in the list, also if it was reset or is too old for it.
 function take(items) {
 	const { environment } = access;
 	const isKnown = !environment || items.some((it) => it.environment === environment);
 	known = isKnown ? items : [...items, { environment, label: environment, ...find(environment), last_job_at: null }];
 }
 
-// Looks which environments there are, and goes to the newest where none is shown.
 async function look() {
 	const { items } = await get('/_bulkd/environments?limit=1000');
 	take(items);
@@ -171,8 +167,8 @@ const lookAtDoctor = paced(1000, async () => {
 	mark.hidden = !found.items.length;
 	mark.className = `doctor ${found.worst}`;
 	mark.href = address(['bench', 'doctor']);
-	mark.title = `The doctor: ${found.summary}. What passed here and would hurt at Courier.`;
-	fill(mark, icon('doctor'), h('span', serious ? `${serious} would hurt or fail` : counted(found.items.length, 'note')));
+	mark.title = `The doctor: ${found.summary}`;
+	fill(mark, icon('doctor'), h('span', serious ? `${counted(serious, 'finding')} would hurt or fail` : counted(found.items.length, 'note')));
 });
 
 live.listen(main, ({ kinds, missed, made, jobs }) => {
@@ -195,10 +191,10 @@ function help() {
 const list = () => document.activeElement?.closest('.rows') ?? [...main.querySelectorAll('.rows')].find((it) => it.offsetParent);
 
 function search() {
-	const field = $('input[type=search]', main);
-	if (field?.offsetParent) return field.select();
-	go(['outbox']);
-	requestAnimationFrame(() => $('input[type=search]', main)?.select());
+	const field = () => $('input[type=search]', main);
+	if (!field()?.offsetParent) go(['outbox']);
+	field()?.focus();
+	field()?.select();
 }
 
 // So soon after `g` a key names a place.
@@ -243,7 +239,7 @@ async function begin() {
 		if (env && !find(env)) {
 			access.environment = env;
 			if (await get('/_bulkd/status').catch(() => null)) take(known);
-			else toast('That environment has nothing any more', 'bad');
+			else toast('That environment is empty', 'bad');
 		}
 		choose((find(env) ?? known[0])?.environment ?? null);
 	} catch (error) {

@@ -1,29 +1,29 @@
 // The bench: what a test can ask of bulkd besides Courier's API, by hand.
 
 import { address, go } from './app.js';
-import { del, get, part, post, put } from './api.js';
-import { attempt, button, dim, empty, fill, grow, h, json, options, paced, section, sideLink, tag, time, top, two, count, counted, exactly, second, when } from './dom.js';
+import { del, get, part, post, put, valueOf } from './api.js';
+import { attempt, button, dim, empty, fill, grow, h, json, link, on, options, paced, section, sideLink, tag, time, top, two, capital, count, counted, exactly, second, when } from './dom.js';
 import { listen } from './live.js';
 import { Feed, rows } from './rows.js';
 
 // Each gives what is shown, and what stands beside its title.
 const PARTS = {
 	doctor: ['Doctor', 'What passed here, and would hurt at Courier.', doctor],
-	journal: ['Journal', 'The last 1,000 requests to Courier’s routes, the newest first.', journal],
-	faults: ['Faults', 'A request that fails before its work, after its commit, or on the way to the client.', faults],
-	clock: ['Clock', 'What delays, retries, keys and retention go by. With bulkd --test-clock it can be moved forward.', clock],
-	lifecycle: ['Life cycle', 'How jobs go on once they are run.', lifecycle],
-	snapshots: ['Snapshots', 'The environment as it is now, to come back to while this bulkd runs.', snapshots],
-	environment: ['Environment', 'What an API key opens. Nothing crosses from one to another.', environment],
+	journal: ['Journal', 'The last 1,000 requests to Courier’s routes.', journal],
+	faults: ['Faults', 'Requests that fail before their work, after it, or on the way back.', faults],
+	clock: ['Clock', 'What delays, retries, keys and retention go by.', clock],
+	lifecycle: ['Life cycle', 'How jobs that run are processed.', lifecycle],
+	snapshots: ['Snapshots', 'States of the environment to come back to while bulkd runs.', snapshots],
+	environment: ['Environment', 'What an API key opens.', environment],
 };
 
 const PRESETS = {
 	'lost-answer': 'The next POST is committed, and its answer is lost', 'rate-limited': 'The next request is answered 429',
-	'slow-ingest': 'The next call of users is answered after five seconds', 'oversize-502': 'Calls of 5,000 users and more are answered 502',
+	'slow-ingest': 'The next call of users takes five seconds', 'oversize-502': 'Calls of 5,000 users and more are answered 502',
 	flaky: 'One request in ten is answered 503',
 };
 const MODES = {
-	instant: 'As fast as may be', paced: 'So many users in a second', manual: 'As many users as a step lets go on', hold: 'None goes on', polls: 'Completed only to the look of this number',
+	instant: 'As fast as possible', paced: 'So many users a second', manual: 'By steps of so many users', hold: 'Stays as it is', polls: 'Completed once its status was asked for so often',
 };
 const LEVELS = { error: 'Would fail', warn: 'Would hurt', info: 'To know' };
 
@@ -36,7 +36,7 @@ export function open(root, { id }) {
 	return { update: (to) => (PARTS[to.id] ? to.id : 'doctor') === chosen };
 }
 
-// Looks something up and shows it, now and when something of these kinds has happened.
+// Shows what is looked up, now and when something of these kinds happens.
 function looked(root, path, show, ...kinds) {
 	const load = paced(250, async () => {
 		const found = await attempt(() => get(path));
@@ -47,10 +47,10 @@ function looked(root, path, show, ...kinds) {
 	return load;
 }
 
-// A form of named fields. What is a number is given on as one, and what is empty is not.
+// A form of named fields. Numbers are given as such, and what is empty is not.
 const form = (fields, shown, submit) => h('form.row-form', { onsubmit: (event) => {
 	event.preventDefault();
-	const given = [...event.target.elements].filter(({ name, value }) => name && value);
+	const given = [...event.target.elements].filter(({ name, value, disabled }) => name && value && !disabled);
 	submit(Object.fromEntries(given.map(({ name, type, value }) => [name, type === 'number' ? Number(value) : value])));
 } }, fields.map(([name, label, props]) => h('label', label, Array.isArray(props) ? h('select', { name }, options(props)) : h('input', { name, ...props }))), h('button.primary', { type: 'submit' }, shown));
 
@@ -62,16 +62,18 @@ const sure = (shown, question, work, done, then = null, kind = '') => button(sho
 
 const items = ({ items }, none, item) => (items.length ? h('ul.items', items.map(item)) : h('p.dim', none));
 
+const JOB = /(?<=job |\/bulk\/|"jobId":")(1-[\da-f-]+)/;
+
 const finding = ({ level, title, count, last_at: at, why, advice, seen, page }) => h(`article.finding.${level}`,
 	h('header', tag(level, LEVELS[level]), h('h3', title), dim(counted(count, 'time'), ` · last ${when(at)}`)),
 	h('p', h('b', 'Why: '), why), h('p', h('b', 'Do: '), advice),
-	Object.entries(Object.groupBy(seen, (it) => it.request ?? '')).map(([request, of]) => h('p.dim', of.some((it) => !it.what.includes(request)) && h('code', request), of.map(({ what }) => h('div', what)))),
+	Object.entries(Object.groupBy(seen, (it) => it.request ?? '')).map(([request, of]) => h('p.dim', of.some((it) => !it.what.includes(request)) && h('code', request), of.map(({ what }) => h('div', what.split(JOB).map((it, at) => (at % 2 ? link(address(['jobs', it]), it) : it)))))),
 	page && h('p', h('a', { href: page, target: '_blank', rel: 'noopener noreferrer' }, 'Courier’s page')));
 
 function doctor(root) {
 	const list = h('div');
-	looked(root, '/_bulkd/doctor?limit=1000', ({ items }) => fill(list, items.length ? items.map(finding)
-		: empty('Nothing was found', h('p', 'As far as the doctor can tell, it would run at Courier.'))), 'doctor', 'job');
+	looked(root, '/_bulkd/doctor?limit=1000', ({ items }) => fill(list, items.length ? [items.map(finding), h('p', 'Everything else that passed here would be accepted.')]
+		: empty('Nothing was found', h('p', 'All that passed here would be accepted.'))), 'doctor', 'job');
 	return [list];
 }
 
@@ -81,12 +83,14 @@ const requestRow = ({ status, method, path, query, fault, retry_count: retries, 
 	dim(Object.values(sdk ?? {}).join(' ')), h('span.num', `${taken} ms`), time(at, second(at)),
 ];
 
+const readable = (it) => it && { ...it, body: valueOf(it.body) };
+
 function journal(root) {
 	let [q, opened] = ['', 0];
 	const show = () => {
 		const { chosen } = list;
 		opened = chosen?.number;
-		fill(detail, chosen && section(`${chosen.method} ${chosen.path}`, json(chosen, 'Request')));
+		fill(detail, chosen && section(`${chosen.method} ${chosen.path}`, json({ ...chosen, request: readable(chosen.request), response: readable(chosen.response) }, 'Request')));
 	};
 	const list = rows(Feed, 'journal', 'Requests', 34, {
 		row: requestRow, move: show, open: show,
@@ -109,27 +113,29 @@ function faults(root) {
 	const [list, path] = [h('div'), '/_bulkd/faults'];
 	const fault = ({ fired, seen, left, ...it }) => h(fired ? 'li.fired' : 'li',
 		h('div', h('b', it.name ?? it.preset ?? it.answer ?? it.status ?? it.fault_id), h('code', ` ${it.method ?? 'any'} ${it.path}`)),
-		tag(fired ? 'bad' : 'calm', fired ? `hit ${count(fired)} of ${count(seen)}` : `seen ${count(seen)}, none hit`, 'Requests that matched, and those that were hit'),
+		tag(fired ? 'bad' : 'calm', fired ? `hit ${count(fired)} of ${count(seen)}` : `seen ${count(seen)}, none hit`),
 		dim(left === null ? 'for all that come' : `${count(left)} to go`),
 		remove('Remove the fault', `${path}/${part(it.fault_id)}`, load));
 	const load = looked(root, path, (found) => fill(list, items(found, 'No fault is set.', fault)), 'fault', 'request');
-	const set = (body) => attempt(() => post(path, body), 'The fault is set').then(load);
+	const set = (body) => attempt(() => post(path, body), 'Fault set').then(load);
 	return [[
-		section('Set now', list),
 		section('Set one', h('.presets', Object.entries(PRESETS).map(([preset, about]) => h('button.preset', { onclick: () => set({ preset }) }, h('b', preset), h('span', about)))),
 			form([['method', 'Method', [['', 'any'], 'POST', 'GET', 'PUT', 'DELETE']], ['path', 'Path', { value: '/bulk/{job_id}', required: true }], ['status', 'Status', number(503, 400)], ['call', 'From call', number(1)]], 'Set', set)),
-	], grow(), button('Remove all', () => del(path), 'All faults are gone', load)];
+		section('Set now', list),
+	], grow(), button('Remove all', () => del(path), 'Faults removed', load)];
 }
 
 function clock(root) {
-	const [shown, led, path] = [h('p.clock'), h('p.dim'), '/_bulkd/clock'];
+	const [shown, controls, led, path] = [h('p'), h('fieldset', { disabled: true }), h('p.dim'), '/_bulkd/clock'];
 	const load = paced(0, async () => {
 		try {
 			const { now, frozen } = await get(path);
-			fill(shown, exactly(now).slice(0, 19), dim(frozen ? ' stands still' : ' runs'));
+			fill(shown, h('span.clock', exactly(now).slice(0, 19), dim(frozen ? ' stands still' : ' runs')));
+			controls.disabled = false;
 		} catch (error) {
 			clearInterval(timer);
-			fill(shown, dim(error.message));
+			fill(shown, capital(error.message));
+			controls.disabled = true;
 		}
 	});
 	const move = (work) => attempt(work).then((it) => {
@@ -141,18 +147,24 @@ function clock(root) {
 		if (!root.isConnected) clearInterval(timer);
 		else if (!document.hidden) load();
 	}, 1000);
-	return [[shown, h('.acts', [['Stop', true], ['Run', false]].map(([word, frozen]) => button(word, () => move(() => put(path, { frozen }))))),
-		form([['by', 'Forward by', { value: '1h30m', required: true }]], 'Advance', (values) => move(() => post(`${path}/advance`, values))), led]];
+	fill(controls, h('.acts', [['Stop', true], ['Run', false]].map(([word, frozen]) => button(word, () => move(() => put(path, { frozen }))))),
+		form([['by', 'Forward by', { value: '1h30m', required: true }]], 'Advance', (values) => move(() => post(`${path}/advance`, values))));
+	return [[shown, controls, led]];
 }
 
 function lifecycle(root) {
-	const [now, path] = [h('div'), '/_bulkd/lifecycle'];
-	const say = ({ mode, per_second: pace, polls }) => `${mode}${pace ? `, ${pace} a second` : ''}${polls ? `, look ${polls}` : ''}`;
+	const [now, path, needed] = [h('div'), '/_bulkd/lifecycle', { ...number(), required: true }];
+	const say = ({ mode, per_second: pace, polls }) => `${mode}${pace ? `, ${pace} a second` : ''}${polls ? `, ${counted(polls, 'poll')}` : ''}`;
 	const load = looked(root, path, (it) => fill(now, h('p', 'Jobs of this environment: ', h('b', say(it)), dim(` — ${MODES[it.mode] ?? ''}`)), it.jobs.map((job) => h('p', h('code', job.job_id), ` ${say(job)}`))));
-	return [[now,
-		form([['mode', 'Mode', Object.entries(MODES).map(([name, about]) => [name, `${name} — ${about}`])], ['per_second', 'Users a second', number()], ['polls', 'Looks', number()], ['job_id', 'Only this job', { placeholder: 'all' }]], 'Set',
-			(values) => attempt(() => put(path, values), 'It holds from now on').then(load)),
-		section('Step', form([['job_id', 'Job in mode manual', { required: true }], ['users', 'Users', number(1)]], 'Let them go on', (values) => attempt(() => post('/_bulkd/step', values), 'They had their turn')))]];
+	const setting = form([['mode', 'Mode', Object.entries(MODES).map(([name, about]) => [name, `${name} — ${about}`])], ['per_second', 'Users a second', needed], ['polls', 'Polls', needed], ['job_id', 'Only this job', { placeholder: 'all' }]], 'Set',
+		(values) => attempt(() => put(path, values), 'Life cycle set').then(load));
+	const { mode, per_second: pace, polls } = setting.elements;
+	// What another mode goes by is neither shown nor sent.
+	const fit = () => [[pace, 'paced'], [polls, 'polls']].forEach(([it, of]) => (it.disabled = it.parentElement.hidden = mode.value !== of));
+	on(mode, 'change', fit);
+	fit();
+	return [[now, setting,
+		section('Step', form([['job_id', 'Job in mode manual', { required: true }], ['users', 'Users', number(1)]], 'Step', (values) => attempt(() => post('/_bulkd/step', values), 'Step done')))]];
 }
 
 function snapshots(root) {
@@ -160,12 +172,12 @@ function snapshots(root) {
 	const at = (name, more = '') => `/_bulkd/snapshots/${part(name)}${more}`;
 	const load = looked(root, '/_bulkd/snapshots', (found) => fill(list, items(found, 'No snapshot was taken.', ({ name, created_at: taken, jobs, messages }) => h('li',
 		h('div', h('b', name), dim(` ${exactly(taken).slice(0, 19)} · ${counted(jobs, 'job')}, ${counted(messages, 'message')}`)),
-		sure('Restore', `Bring the environment back to ‘${name}’? What came later goes.`, () => post(at(name, '/restore')), 'It is back'),
+		sure('Restore', `Bring the environment back to ‘${name}’? What came later goes.`, () => post(at(name, '/restore')), 'Snapshot restored'),
 		remove('Delete the snapshot', at(name), load)))));
-	return [[form([['name', 'Name', { required: true, value: 'before' }]], 'Take', ({ name }) => attempt(() => put(at(name)), 'It is taken').then(load)), list]];
+	return [[form([['name', 'Name', { required: true, value: 'before' }]], 'Take', ({ name }) => attempt(() => put(at(name)), 'Snapshot taken').then(load)), list]];
 }
 
 function environment() {
-	return [section('Reset', h('p.dim', 'All that the environment has goes, and it is seeded anew. There is no way back but a snapshot.'),
-			sure('Reset the environment', 'Reset this environment? All that it has goes.', () => post('/_bulkd/reset'), 'It is as new', () => go(['outbox']), '.danger'))];
+	return [section('Reset', h('p.dim', 'Deletes all that the environment has, and seeds it anew. Only a snapshot brings it back.'),
+			sure('Reset the environment', 'Reset this environment?', () => post('/_bulkd/reset'), 'Environment reset', () => go(['outbox']), '.danger'))];
 }

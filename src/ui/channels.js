@@ -42,7 +42,6 @@ const rich = (text, kind) => (text ?? '').split('\n').map((line) => {
 	return h(hashes ? `div.h${hashes.length}` : 'div.subtle', inline(rest, kind));
 });
 
-// What stands for a picture that is not loaded.
 const picture = (alt, url) => h('.picture', { title: url ?? '' }, icon('templates'), alt || 'Picture');
 
 const REMOTE = /(src|background|srcset)\s*=\s*["']?\s*https?:|url\(\s*["']?https?:/i;
@@ -63,7 +62,7 @@ function email(entry) {
 	};
 	fill(bar,
 		choice(state, 'form', 'Form', [['html', 'E-mail'], ['text', 'Text'], ['headers', 'Headers']], show), grow(),
-		REMOTE.test(html) && h('button', { title: 'To load them tells their senders that somebody looks', onclick: (event) => {
+		REMOTE.test(html) && h('button', { title: 'Their senders learn that somebody looks', onclick: (event) => {
 			images = '&images=true';
 			event.target.remove();
 			show();
@@ -98,7 +97,7 @@ function sms(entry) {
 	return h('.phone',
 		h('.phone-top', h('span.avatar', icon('sms')), sent(entry).From ?? sent(entry).from ?? 'Your sender'),
 		h('.bubble', entry.body),
-		h('p.subtle', { title: 'A phone network carries an SMS in parts, and each is paid for' },
+		h('p.subtle', { title: 'Each segment is paid for' },
 			`${counted(parts, 'segment')} · ${encoding} · ${counted([...(entry.body ?? '')].length, 'character')}`));
 }
 

@@ -14,6 +14,8 @@ const PROFILE = ['email', 'phone_number', 'locale', 'firebaseToken', 'apn', 'exp
 const COLUMNS = { user_id: 'recipient', phone: 'phone_number' };
 const SAMPLE = 'user_id,email,name,plan\nada,ada@example.com,Ada,Team\ngrace,grace@example.com,Grace,Free';
 
+const ADDRESS = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+
 // A cell of CSV, as RFC 4180 has it: in quotes or not, and what it ends with.
 const CELL = /(?:"((?:[^"]|"")*)"|([^",;\t\n][^,;\t\n]*)?)[^\S\n\t]*([,;\t\n]|$)/g;
 
@@ -57,8 +59,11 @@ function parsed(text) {
 		return whole.error ? [whole] : whole.user.map((user, at) => ({ line: at + 1, text: JSON.stringify(user), user }));
 	}
 	if (/^\s*\{/.test(text)) return text.split('\n').map((it, at) => json(at + 1, it)).filter((it) => it.text.trim());
-	const [head, ...body] = cells(text);
+	const lines = cells(text);
+	const areAddresses = lines[0]?.row.every((it) => ADDRESS.test(it.trim()));
+	const [head, ...body] = areAddresses ? [{ row: ['email'] }, ...lines.flatMap(({ line, row }) => row.map((it) => ({ line, row: [it] })))] : lines;
 	const names = head?.row.map((it) => it.trim());
+	if (names && (!body.length || names.some((it) => ADDRESS.test(it)))) return [{ line: 1, text: names.join(', '), error: 'the first line names the columns, like email,name' }];
 	return body.map(({ line, row }) => ({
 		line, text: row.join(', '),
 		...(row.length === names.length ? { user: userOf(names, row) } : { error: `${counted(row.length, 'cell')}, and the first line has ${names.length}` }),
@@ -74,7 +79,7 @@ function readUsers(text) {
 		const profile = { ...user.profile, ...user.to };
 		const { email, phone_number: phone } = profile;
 		const recipient = user.recipient ?? user.to?.user_id ?? user.user_id ?? profile.user_id ?? email ?? phone;
-		const error = email !== undefined && !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email) ? `‘${email}’ is no e-mail address`
+		const error = email !== undefined && !ADDRESS.test(email) ? `‘${email}’ is no e-mail address`
 			: phone !== undefined && !/^\+?[\d\s().-]{5,}$/.test(phone) ? `‘${phone}’ is no phone number`
 			: !recipient ? 'neither user_id nor an address'
 			: known.has(recipient) ? `‘${recipient}’ is on line ${known.get(recipient)} already` : '';
@@ -118,7 +123,7 @@ async function send(job, users, tell) {
 		tell(Math.min(1, (at + BATCH) / users.length));
 	}
 	await post(`${path}/run`, {});
-	toast(`It runs${refused ? `, ${count(refused)} were refused` : ''}`);
+	toast(`Job started${refused ? `, ${count(refused)} were refused` : ''}`);
 	go(['jobs', jobId]);
 }
 
@@ -205,7 +210,7 @@ export function open(root, first) {
 			h('h3', 'What is said'),
 			choice(kept, 'from', 'Made of', [['content', 'Written here'], ['template', 'A template']], paintWhat), what,
 			h('h3', 'Who gets it'),
-			h('p.dim', 'Paste or drop CSV with a line of names, or a JSON object a line. user_id, email and phone_number say who; the rest is data.'),
+			h('p.dim', 'Paste or drop CSV (first line: column names), JSON lines, or e-mail addresses. user_id, email and phone_number say who; the rest is data.'),
 			drop, h('.bar', run, told), h('.list-body.card', table)),
 		h('section.pane', h('.page',
 			h('h3', 'How it looks for the chosen user'),

@@ -151,8 +151,8 @@ export function two(root, label, ...names) {
 
 export const sideLink = (href, isChosen, ...shown) => h('a', { href, 'aria-current': isChosen && 'page' }, shown);
 
-// Calls at most once in so many milliseconds, never before the call before has ended, and a last time. So what is looked up is
-// shown in the order in which it was asked for.
+// Calls at most once in so many milliseconds, one after the other, and a last time. So answers are shown in the order of their
+// questions.
 export function paced(millis, work) {
 	let [last, timer, isBusy, isDue] = [-Infinity, 0, false, false];
 	const call = () => {

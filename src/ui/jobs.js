@@ -1,4 +1,4 @@
-// Jobs: a list, and one of them opened with its users, any of a million of whom is as near as another.
+// Jobs: a list, and one of them with its users, of whom there may be a million.
 
 import { address, go, route } from './app.js';
 import { get, part, post } from './api.js';
@@ -45,7 +45,7 @@ function list(root) {
 		patience: 20,
 		told() {
 			over.hidden = jobs.items.length > 0 || jobs.isOld;
-			fill(over, empty(jobs.error || 'No jobs', h('p', 'A bulk job or a send shows here as soon as it is created. ', link(address(['compose']), 'Compose one'))));
+			fill(over, empty(jobs.error || 'No jobs', h('p', 'A job shows here as soon as it is created. ', link(address(['compose']), 'Compose one'))));
 		},
 	});
 	const over = h('.over');
@@ -93,17 +93,17 @@ const number = (name, props, size, word) => h(name, props, h('b', count(size)), 
 
 function numbers(job) {
 	return [
-		[job.received, 'received', 'Users that were added to the job'],
-		[job.enqueued, 'enqueued', 'Users whose message is in the outbox, sent or not'],
-		[job.failures, 'failed', 'Users for whom no message could be made', job.failures ? 'bad' : ''],
-		[sizes(job).PENDING, 'pending', 'Users whose turn is yet to come'],
+		[job.received, 'received', 'Users of the job'],
+		[job.enqueued, 'enqueued', 'Users with a message in the outbox'],
+		[job.failures, 'failed', 'Users without a message', job.failures ? 'bad' : ''],
+		[sizes(job).PENDING, 'pending', 'Users still to come'],
 		...(job.rate ? [[job.rate, 'users a second', 'Over the whole run']] : []),
 	].map(([value, word, title, kind = '']) => number(`.number.${kind}`, { title }, value, word));
 }
 
 const outboxOf = (job, { status, channel = null }) => address(['outbox'], { job_id: job.job_id, status, channel });
 
-// Messages that were made and did not go out: so many of each status, and the way to them.
+// How many messages did not go out, by status, and the way to them.
 const lost = (job) => NOT_SENT.map((status) => {
 	const size = sum((job?.messages ?? []).filter((it) => it.status === status).map((it) => it.count));
 	return size > 0 && number(`a.number.${statusKind(status)}`, { title: `Did not go out. ${statusMeaning(status)}`, href: outboxOf(job, { status }) }, size, `${statusWord(status)} ›`);
@@ -163,7 +163,7 @@ function one(root, first) {
 		users.resize(total);
 		over.hidden = total > 0;
 		const others = state.users === 'ERROR' ? lost(job) : [];
-		fill(over, empty({ ERROR: 'Nobody failed', PENDING: 'Nobody waits' }[state.users] ?? 'No users yet', others.length > 0 && [h('p', 'These have a message, and it did not go out:'), h('.numbers', others)]));
+		fill(over, empty({ ERROR: 'Nobody failed', PENDING: 'Nobody waits' }[state.users] ?? 'No users yet', others.length > 0 && [h('p', 'Their messages did not go out:'), h('.numbers', others)]));
 	}
 	// What moves while the job runs. Nothing that can be reached by keys is made anew.
 	function paint() {
@@ -173,7 +173,7 @@ function one(root, first) {
 	}
 	function paintTold() {
 		const { status, created_at: created, run_at: begun, completed_at: ended, error } = job;
-		fill(title, closer(() => go(['jobs'])), h('h2', name), pill(status), grow(), status === 'CREATED' && button('Run', () => post(`/bulk/${part(jobId)}/run`), 'It runs', load, '.primary'));
+		fill(title, closer(() => go(['jobs'])), h('h2', name), pill(status), grow(), status === 'CREATED' && button('Run', () => post(`/bulk/${part(jobId)}/run`), 'Job started', load, '.primary'));
 		fill(about, h('p.dim', idWithCopy(jobId, 'job’s id'), ` created ${ago(created)}`, begun && ended && `, ran for ${span(ended - begun)}`), error && h('p.verdict.bad', error));
 		fill(gone, lost(job));
 		fill(told, became(job, () => tabs.children[1].click()), h('details.section', h('summary', h('h3', 'Definition')), json(job.definition, 'Definition')));
@@ -224,8 +224,7 @@ function one(root, first) {
 	}
 	function back() {
 		follow.stop();
-		// The address is ahead of what is shown where keys come fast.
-		go(route().sub ? ['jobs', jobId] : ['jobs']);
+		go(reading.id ? ['jobs', jobId] : ['jobs']);
 		users.focus();
 		return true;
 	}

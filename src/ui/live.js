@@ -1,5 +1,5 @@
-// What happens, as it happens. Of all tabs that show an environment one holds the stream, and tells the others: a browser has
-// six connections to a host. The stream is closed while the tab is hidden, and another tab takes its place.
+// What happens, as it happens. Of all tabs of an environment one that is seen holds the stream, and tells the others: a browser
+// has six connections to a host.
 
 import { access, headers } from './api.js';
 import { on } from './dom.js';
@@ -111,7 +111,7 @@ function leave() {
 // Tabs with another key hear nothing of this one.
 async function nameOfEnvironment() {
 	if (access.key === null) return `bulkd-${access.environment}`;
-	// Only a page of this machine, or one that came by https, can make a hash.
+	// Only localhost and https can make a hash.
 	if (!crypto.subtle) return `bulkd-${Math.random()}`;
 	const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(access.key));
 	return `bulkd-${new Uint8Array(hash, 0, 12)}`;

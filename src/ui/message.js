@@ -1,4 +1,4 @@
-// One message: as its recipient sees it, and beside it how it came about.
+// One message, and how it came about.
 
 import { address } from './app.js';
 import { curl, get, part, post } from './api.js';
@@ -27,7 +27,7 @@ function routing(detail) {
 	const ways = [...passed(true), ...tried.map((it) => way(statusKind(it.status), it.channel, channelWord(it.channel), providerWord(it.provider), pill(it.status, it.reason), h('.dim', it.error ?? (reasonWord(it.reason) || it.address)))), ...passed(false)];
 	const wanted = asked?.channels?.map((it) => (typeof it === 'string' ? channelWord(it) : JSON.stringify(it))).join(', ');
 	return [
-		h('p.dim', asked ? `Asked for: ${asked.method === 'all' ? 'all of' : 'the first that works of'} ${wanted ?? ''}` : 'Nothing was asked for: the usual order of channels'),
+		h('p.dim', asked ? `Asked for: ${asked.method === 'all' ? 'all of' : 'the first that works of'} ${wanted ?? ''}` : 'No routing given: default channel order'),
 		h('ol.ways', ways),
 	];
 }
@@ -75,7 +75,7 @@ const findings = ({ codes, links }) => codes.length + links.length > 0 && fold('
 // The pane in which one message after another is read.
 export function reader({ close, blank = () => null }) {
 	const place = h('section.pane', { label: 'Message' });
-	// Of several channels one is shown: as it is seen, or as its provider was asked.
+	// Which of several channels is shown, and how.
 	const state = { at: 0, look: 'seen' };
 	let isByKey = false;
 
@@ -88,7 +88,7 @@ export function reader({ close, blank = () => null }) {
 				h('h2', entry?.subject ?? entry?.body?.split('\n')[0] ?? error ?? statusWord(status)),
 				h('p', link(address(['outbox'], { recipient }), recipient), entry && entry.address !== recipient && dim(entry.address), time(detail.created_at), link(address(['jobs', detail.job_id]), 'Job'))),
 			pill(status, detail.reason),
-			h('.acts', status === 'DELAYED' && button('Cancel', ask('cancel'), 'It is canceled', refresh), button('Send again', ask('resend'), 'It was sent again')));
+			h('.acts', status === 'DELAYED' && button('Cancel', ask('cancel'), 'Canceled', refresh), button('Send again', ask('resend'), 'Sent again')));
 	}
 
 	function paint(detail) {

@@ -80,7 +80,7 @@ export function open(root, first) {
 		fresh.hidden = !unseen;
 		fill(fresh, '↑', unseen === Infinity ? 'Many new messages' : counted(unseen, 'new message'));
 		nothing.hidden = items.length > 0 || !isWhole || isOld;
-		fill(nothing, empty(isFiltered() ? 'Nothing is like that' : 'The outbox is empty', isFiltered() && h('button', { onclick: () => go(['outbox']) }, 'Show all')));
+		fill(nothing, empty(isFiltered() ? 'No matches' : 'The outbox is empty', isFiltered() && h('button', { onclick: () => go(['outbox']) }, 'Show all')));
 		fill(state, error || (nothing.hidden && `${isWhole ? '' : 'The newest '}${counted(items.length, 'message')}${isOld || (!isWhole && items.length < 30) ? ' …' : ''}`));
 	}
 
@@ -95,7 +95,7 @@ export function open(root, first) {
 				name === 'job_id' ? `job: …${params[name].slice(-6)} ×` : `${name}: ${params[name]} ×`)));
 	}
 
-	// What was typed: words, and filters among them. A filter that is written on is none yet.
+	// Words, and filters among them. A filter that is written on is none yet.
 	const search = paced(90, () => {
 		if (!field.isConnected || (!isTyped && filterOf(/\b(\w+):\S*$/.exec(field.value)?.[1]))) return;
 		const next = { ...route().params };

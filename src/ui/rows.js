@@ -1,5 +1,5 @@
-// Lists of any length of which only what is seen exists. Rows have one height. Where all of them together would be taller than
-// browsers can scroll, the scroll bar stands for more than it is long.
+// Lists of which only what is seen exists. Rows have one height. Where all together are taller than browsers can scroll, the
+// scroll bar is scaled.
 
 import { h, on } from './dom.js';
 
@@ -21,7 +21,7 @@ export class Rows extends HTMLElement {
 	isDue = false;
 	layer = h('.rows-layer', { role: 'presentation' });
 	spacer = h('div', { role: 'presentation' });
-	// The owner says what an item looks like, and what is done when another is chosen and when one is opened.
+	// The owner says what a row shows, and what choosing and opening one does.
 	row;
 	move = nothing;
 	open = nothing;
@@ -152,8 +152,8 @@ export class Rows extends HTMLElement {
 const ENOUGH = 30;
 const NEAR = 20;
 
-// A list whose items are looked up page by page. There is one question at a time, and the answer to one that was replaced is
-// dropped: whatever comes when, an item is there once.
+// A list whose items are looked up page by page. One question is asked at a time, and the answer to one that was replaced is
+// dropped.
 export class Feed extends Rows {
 	cursor = null;
 	isWhole = false;
@@ -166,8 +166,8 @@ export class Feed extends Rows {
 	unseen = 0;
 	error = '';
 	stopping = new AbortController();
-	// The owner says what is asked, and may say how entries become items, which of them is open, what asks for newer ones than
-	// these, how many empty pages are enough, and what is done when something has changed.
+	// The owner says what is asked, and may say how entries become items, which is open, what asks for newer ones, how many
+	// empty pages are enough, and what a change does.
 	ask;
 	join = (items, entries) => items.concat(entries);
 	isOpen = nothing;
@@ -246,7 +246,7 @@ export class Feed extends Rows {
 		if (isFirst || !this.idle) this.resize();
 	}
 
-	// These have come before the others. Too many for one page are shown when they are asked for.
+	// Newer ones. Too many for one page are shown when they are asked for.
 	before(found, isMore) {
 		const isRead = !this.isAtTop || this.at >= 0;
 		if (isMore) {

@@ -14,7 +14,7 @@ const ANYBODY = {
 const text = (content, more = {}) => ({ type: 'text', content, ...more });
 
 const greeting = (name) => ({ version: '2022-01-01', elements: [
-	{ type: 'meta', title: `Hello from ${name}` }, text('This is how a message looks.', { text_style: 'h1' }), text('With some words below, and a button.'),
+	{ type: 'meta', title: `Hello from ${name}` }, text('This is how a message looks.', { text_style: 'h1' }), text('And a button.'),
 	{ type: 'action', content: 'A button', href: 'https://example.com' },
 ] });
 
@@ -25,7 +25,9 @@ export async function preview(place, message, channel) {
 	try {
 		const detail = await post('/_bulkd/preview', { message: { ...message, routing: { method: 'single', channels: [channel] } } });
 		const entry = detail.deliveries.find((it) => it.channel);
-		fill(place, entry ? [channel === 'email' && h('p.subject', entry.subject), seen(entry)] : empty('Nothing would go out', h('p', detail.error ?? detail.reason ?? detail.status)));
+		const content = message.content ?? (await get(`/notifications/${part(message.template)}`)).content;
+		const missing = Object.keys(samplesFor(content)).filter((it) => !(it in detail.data));
+		fill(place, missing.length > 0 && h('p.verdict.warn', `No data for ${missing.join(', ')}`), entry ? [channel === 'email' && h('p.subject', entry.subject), seen(entry)] : empty('Nothing would go out', h('p', detail.error ?? detail.reason ?? detail.status)));
 	} catch (error) {
 		fill(place, h('p.verdict.bad', error.message));
 	}
@@ -67,7 +69,7 @@ async function template(id, again) {
 	show();
 	return [
 		top(draft.name || id, about.filter(Boolean).join(' · '), idWithCopy(id, 'template’s id'), alias && tag('', `event ${alias}`), grow(),
-			isSame ? dim('The draft is what is published') : button('Publish the draft', () => post(`${path}/publish`), 'It is published', again, '.primary')),
+			isSame ? dim('The draft is published') : button('Publish the draft', () => post(`${path}/publish`), 'Published', again, '.primary')),
 		h('.bar', choice(state, 'channel', 'Channel', byChannel(CHANNEL_NAMES), show)),
 		h('.sides', sides.map(({ name, look }) => section(name, look))),
 		h('.sides', section('Sample data', field), section('Content', json(content, 'Content'))),
@@ -94,7 +96,7 @@ export function open(root, first) {
 	const paint = paced(0, async () => {
 		const { id, sub } = now;
 		const found = await attempt(() => (id === 'brand' && sub ? brand(sub) : template(id, paint)));
-		fill(place, found ? h('.page', found) : empty('There is nothing of this name'));
+		fill(place, found ? h('.page', found) : empty('Not found'));
 	});
 	function update(to) {
 		now = to;

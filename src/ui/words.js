@@ -1,22 +1,22 @@
 // What things are called, what they mean, and how numbers and times are written.
 
 const STATUSES = {
-	SENT: ['Sent', 'good', 'Given to its provider: here, the outbox'],
-	DELIVERED: ['Delivered', 'good', 'The provider says that it arrived'],
-	OPENED: ['Opened', 'good', 'The recipient has opened it'],
-	CLICKED: ['Clicked', 'good', 'The recipient has followed a link'],
+	SENT: ['Sent', 'good', 'Given to its provider'],
+	DELIVERED: ['Delivered', 'good', 'The provider says it arrived'],
+	OPENED: ['Opened', 'good', 'The recipient opened it'],
+	CLICKED: ['Clicked', 'good', 'The recipient followed a link'],
 	SIMULATED: ['Simulated', 'calm', 'Its key begins with mock_: nothing goes out'],
 	DELAYED: ['Waiting', 'wait', 'It waits for its time'],
-	CANCELED: ['Canceled', 'calm', 'It was canceled while it waited'],
+	CANCELED: ['Canceled', 'calm', 'Canceled while it waited'],
 	FILTERED: ['Filtered', 'calm', 'A condition kept it back'],
-	UNMAPPED: ['No template', 'bad', 'Its event or template is not stored here'],
+	UNMAPPED: ['No template', 'bad', 'Its template is not stored here'],
 	UNROUTABLE: ['Unroutable', 'bad', 'No channel or provider reaches the user'],
 	UNDELIVERABLE: ['Undeliverable', 'bad', 'It was refused, or could not be made'],
-	PENDING: ['Pending', 'wait', 'Its turn is yet to come'],
+	PENDING: ['Pending', 'wait', 'Still to come'],
 	ENQUEUED: ['Made', 'good', 'The message is in the outbox'],
 	ERROR: ['Failed', 'bad', 'No message could be made'],
-	CREATED: ['Not run', 'calm', 'It takes users, and waits to be run'],
-	PROCESSING: ['Running', 'wait', 'Its users are being turned into messages'],
+	CREATED: ['Not run', 'calm', 'It takes users until its run'],
+	PROCESSING: ['Running', 'wait', 'Its messages are being made'],
 	COMPLETED: ['Completed', 'good', 'Every user has a message or a failure'],
 };
 
@@ -63,7 +63,7 @@ export const count = (number) => NUMBERS.format(number ?? 0);
 
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-// A moment here, to the millisecond. It is written many times a frame: what knows languages is too slow for that.
+// To the millisecond. Intl is too slow for what is written many times a frame.
 export function exactly(at) {
 	const date = new Date(at);
 	return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 23).replace('T', ' ');

@@ -85,6 +85,17 @@ const frames = (page, millis) => page.evaluate((millis) => new Promise((resolve)
   requestAnimationFrame(step);
 }), millis);
 
+/** How well the words of this can be read on what is behind them, as WCAG counts it. */
+const contrast = (locator) => locator.evaluate((it) => {
+  const light = (colour) => {
+    const [red, green, blue] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const { color, backgroundColor } = window.getComputedStyle(it);
+  const [less, more] = [light(color), light(backgroundColor)].sort((a, b) => a - b);
+  return (more + 0.05) / (less + 0.05);
+});
+
 const text = (page, selector) => page.locator(selector).first().innerText();
 
 const stories = {
@@ -220,7 +231,7 @@ const stories = {
     await page.keyboard.press('/');
     await page.keyboard.type('channel:sms ', { delay: 10 });
     await comesTo(page, 'channel=sms');
-    await page.getByText('Nothing is like that').waitFor();
+    await page.getByText('No matches').waitFor();
     await page.context().close();
     await daemon.stop();
   },
@@ -368,11 +379,45 @@ const stories = {
     await page.locator('#compose-users .row', { hasText: 'grace' }).click();
     await page.locator('.subject', { hasText: 'Hi Grace, Admiral' }).waitFor();
     await picture(page, 'compose');
+    check(!(await text(page, 'main')).includes('No data for'), 'data is missed that is there');
+    await page.getByLabel('Title').fill('Hi {{name}} of {{team}} and {{team}}');
+    await page.getByText('No data for team', { exact: true }).waitFor();
+    await page.getByLabel('Title').fill('Hi {{name}}');
+    await page.getByText('No data for team').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Send to 2 users' }).click();
     await page.locator('.job-head .pill', { hasText: 'Completed' }).waitFor();
     await page.locator('#job-users .who').nth(1).waitFor();
     equal((await page.locator('#job-users .who').allInnerTexts()).sort(), ['ada', 'grace'], 'the users of the job');
     await picture(page, 'composed');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'addresses alone are users enough'() {
+    const daemon = await start(binary);
+    await job(daemon, 1);
+    const page = await open(daemon, '#/compose');
+    const field = page.getByLabel('Users as CSV or JSON lines');
+    const send = (users) => page.getByRole('button', { name: `Send to ${users}`, exact: true });
+    await field.fill('me@my.org');
+    await send('1 user').waitFor();
+    // What the text asks for and nobody has given is named.
+    await page.getByText('No data for name, plan', { exact: true }).waitFor();
+    await field.fill('me@my.org\nyou@my.org, they@my.org\nnobody\n');
+    await send('3 users').waitFor();
+    await page.getByText('1 row left out').waitFor();
+    await page.locator('#compose-users .row', { hasText: '‘nobody’ is no e-mail address' }).waitFor();
+    await picture(page, 'compose-addresses');
+    // A first line that names no columns, or nothing but columns.
+    for (const head of ['me@my.org,Me\nyou@my.org,You', 'email,name', 'Me']) {
+      await field.fill(head);
+      await page.locator('#compose-users .row', { hasText: 'the first line names the columns' }).waitFor();
+      check(await page.getByRole('button', { name: 'Send', exact: true }).isDisabled(), `‘${head}’ can be sent`);
+    }
+    await field.fill('me@my.org');
+    await send('1 user').click();
+    await page.locator('.job-head .pill', { hasText: 'Completed' }).waitFor();
+    await page.locator('#job-users .who', { hasText: 'me@my.org' }).waitFor();
     await page.context().close();
     await daemon.stop();
   },
@@ -459,16 +504,20 @@ const stories = {
     await page.getByText('Nothing was found').waitFor();
     // A job that waits for its run is a finding until it runs.
     const jobId = await job(daemon, 1, { run: false });
-    await page.locator('#doctor', { hasText: '1 would hurt or fail' }).waitFor();
+    await page.locator('#doctor', { hasText: '1 finding would hurt or fail' }).waitFor();
     await page.locator('.finding', { hasText: 'never run' }).waitFor();
+    await page.getByText('Everything else that passed here would be accepted.').waitFor();
+    await page.locator('.finding').getByRole('link', { name: jobId }).click();
+    await page.locator('.job-head .pill', { hasText: 'Not run' }).waitFor();
+    await page.goBack();
     await daemon.call('POST', '/bulk', { message: { content: { title: 't', body: 'b' } } });
     await daemon.call('POST', '/send', { message: { to: { email: 'ada@example.com' }, template: 'unknown' } });
-    await page.locator('#doctor', { hasText: '3 would hurt or fail' }).waitFor();
+    await page.locator('#doctor', { hasText: '3 findings would hurt or fail' }).waitFor();
     await page.reload();
-    await page.locator('#doctor', { hasText: '3 would hurt or fail' }).waitFor();
+    await page.locator('#doctor', { hasText: '3 findings would hurt or fail' }).waitFor();
     equal(await page.locator('.finding:is(.error, .warn)').count(), 3, 'findings on its page');
     await daemon.call('POST', `/bulk/${jobId}/run`, {});
-    await page.locator('#doctor', { hasText: '2 would hurt or fail' }).waitFor();
+    await page.locator('#doctor', { hasText: '2 findings would hurt or fail' }).waitFor();
     // A route is said once, however much was seen on it.
     const routes = await page.locator('.finding').evaluateAll((them) => them.map((it) => [...it.querySelectorAll('p > code')].map((code) => code.textContent)));
     check(routes.every((of) => new Set(of).size === of.length), `routes are repeated: ${JSON.stringify(routes)}`);
@@ -480,8 +529,11 @@ const stories = {
     const daemon = await start(binary);
     await job(daemon, 1);
     const page = await open(daemon, '#/bench/faults');
-    await page.locator('.preset', { hasText: 'lost-answer' }).click();
+    const preset = page.locator('.preset', { hasText: 'lost-answer' });
+    const before = await preset.boundingBox();
+    await preset.click();
     await page.locator('.items li', { hasText: 'seen 0' }).waitFor();
+    equal(await preset.boundingBox(), before, 'where the button is that was clicked');
     const definition = { message: { event: 'weekly', content: { title: 't', body: 'b' } } };
     await daemon.call('POST', '/bulk', definition).then(() => problem('the answer came'), () => {});
     const headers = { authorization: 'Bearer stories', 'content-type': 'application/json', 'x-stainless-retry-count': '1', 'x-stainless-lang': 'python', 'x-stainless-package-version': '9.13.0' };
@@ -506,6 +558,7 @@ const stories = {
     await page.getByRole('link', { name: 'Journal' }).click();
     await page.locator('#journal .row', { hasText: 'retry 1' }).waitFor();
     await page.locator('#journal .row', { hasText: 'no answer' }).click();
+    check(/"body": \{\s+"message": \{/.test(await text(page, '.journal-one pre')), 'a body in JSON is shown as a text');
     await picture(page, 'journal');
     await page.context().close();
     await daemon.stop();
@@ -571,6 +624,7 @@ const stories = {
     await page.keyboard.press('?');
     await page.locator('dialog').waitFor();
     await picture(page, 'keys');
+    check((await page.locator('dialog button').boundingBox()).width < 100, 'the button of the dialog is as wide as the dialog');
     await page.keyboard.press('Escape');
     await page.locator('dialog').waitFor({ state: 'detached' });
     await page.keyboard.press('g');
@@ -613,6 +667,84 @@ const stories = {
     for (const key of ['j k', 'Enter', 'Esc', '/', 'g o', 'g j', 'g t', 'g c', 'g b', 'g d', 'g f', 'Home End PageUp PageDown', '?']) check(told.some((it) => it.trim().split(/\s+/).join(' ') === key), `the list of keys does not tell ${key}`);
     await page.keyboard.press('Escape');
     await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'a button can be read under the pointer'() {
+    const daemon = await start(binary, '--test-clock');
+    const jobId = await job(daemon, 1, { run: false });
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open(daemon, '', { colorScheme });
+      for (const [hash, name] of [[`#/jobs/${jobId}`, 'Run'], ['#/compose', 'Send to 2 users'], ['#/bench/clock', 'Advance'], ['#/bench/clock', 'Stop'], ['#/bench/snapshots', 'Take'], ['#/bench/environment', 'Reset the environment']]) {
+        await page.evaluate((to) => (location.hash = to), hash);
+        const button = page.getByRole('button', { name, exact: true });
+        await button.hover();
+        const found = await contrast(button);
+        check(found >= 4.5, `${name} in the ${colorScheme} has a contrast of ${found.toFixed(1)} under the pointer`);
+      }
+      await picture(page, `hover-${colorScheme}`);
+      await page.context().close();
+    }
+    await daemon.stop();
+  },
+
+  async 'a clock that cannot be moved says so once'() {
+    const daemon = await start(binary);
+    await job(daemon, 1);
+    const page = await open(daemon, '#/bench/clock');
+    const hint = page.locator('main p', { hasText: '--test-clock' });
+    await hint.waitFor();
+    equal(await hint.count(), 1, 'hints');
+    equal(await hint.evaluate((it) => window.getComputedStyle(it).fontSize), '13px', 'the size of the hint');
+    for (const name of ['Stop', 'Run', 'Advance']) check(await page.getByRole('button', { name, exact: true }).isDisabled(), `${name} can be pressed`);
+    await picture(page, 'clock-of-the-machine');
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'a life cycle asks for what its mode goes by'() {
+    const daemon = await start(binary);
+    await job(daemon, 1);
+    const page = await open(daemon, '#/bench/lifecycle');
+    const [pace, polls] = [page.getByLabel('Users a second', { exact: true }), page.getByLabel('Polls', { exact: true })];
+    const set = () => page.getByRole('button', { name: 'Set', exact: true }).click();
+    await page.locator('select[name=mode]').selectOption('paced');
+    check(!(await polls.isVisible()), 'polls are asked for where the pace is');
+    await pace.fill('5');
+    await set();
+    await page.getByText('paced, 5 a second').waitFor();
+    await page.locator('select[name=mode]').selectOption('polls');
+    check(!(await pace.isVisible()), 'the pace is asked for where polls are');
+    await polls.fill('2');
+    await set();
+    await page.getByText('polls, 2 polls').waitFor();
+    await page.locator('select[name=mode]').selectOption('instant');
+    await set();
+    await page.locator('main b', { hasText: /^instant$/ }).waitFor();
+    await page.context().close();
+    await daemon.stop();
+  },
+
+  async 'a search begins wherever one is'() {
+    const daemon = await start(binary);
+    const jobId = await job(daemon, 3);
+    await over(daemon, jobId);
+    for (const width of [1440, 400]) {
+      const page = await open(daemon, '', { viewport: { width, height: 800 } });
+      for (const hash of [`#/jobs/${jobId}`, '#/jobs', '#/templates', '#/bench/doctor']) {
+        await page.evaluate((to) => (location.hash = to), hash);
+        await page.locator(`main.view-${hash.split('/')[1]}`).waitFor();
+        if (hash.includes(jobId)) {
+          // A message of it that is read makes no difference.
+          await page.locator('#job-users .row').first().click();
+          await page.locator('article.message').waitFor();
+        }
+        await page.keyboard.type('/reader-1');
+        await comesTo(page, 'q=reader-1');
+        await page.getByText('1 message', { exact: true }).waitFor();
+      }
+      await page.context().close();
+    }
     await daemon.stop();
   },
 
@@ -686,7 +818,7 @@ const stories = {
     await page.locator('#env option').nth(1).waitFor({ state: 'attached' });
     const before = await shown();
     await page.getByRole('button', { name: 'Reset the environment' }).click();
-    await page.getByText('It is as new').waitFor();
+    await page.getByText('Environment reset').waitFor();
     await page.waitForTimeout(1500);
     equal(await shown(), before, 'the environment');
     await job(daemon, 1);
