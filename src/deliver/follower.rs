@@ -19,8 +19,6 @@ use crate::store::{Lane, Store, SyncWhen, Tx, Undo};
 
 /// Before the second attempt, the third, and so on. After the last one a message is given up.
 const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
-/// A target that names a longer wait is asked again after this.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 /// Messages that are sent before it is written down that they were. A kill has as many sent again.
 const PAGE_ENTRIES: usize = 32;
 /// Memory for messages that are about to be sent, about.
@@ -184,18 +182,19 @@ impl Follower<'_> {
         let wait = RETRY_SECONDS.get(entry.attempts).map(|seconds| seconds * 1_000);
         let attempt = match (retry, wait) {
             (Retry::After(named), Some(wait)) => {
-                let named = named.map(|it| i64::try_from(it.min(LONGEST_WAIT).as_millis()).unwrap_or(i64::MAX));
+                let named = named.map(|it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX));
                 if let Some(named) = named {
                     self.resting_until = Some(self.store.now().after(named));
                 }
-                Attempt::Retry { error: error.clone(), after_millis: named.unwrap_or(wait) }
+                Attempt::Retry { error: error.clone(), after_millis: named.unwrap_or_default().max(wait) }
             }
             _ => {
                 log::warn!("--deliver {}: {} is given up: {error}", self.route.name, envelope.id);
                 Attempt::GivenUp { reason, error: error.clone() }
             }
         };
-        self.failures += 1;
+        // An address that there is not says nothing about the target.
+        self.failures += u32::from(reason != Reason::Bounced);
         self.last_error = error;
         self.unsettled.push((entry.entry, attempt));
         false

@@ -29,6 +29,11 @@ pub struct ChannelRow {
     pub paused_reason: Option<String>,
 }
 
+/// The flag that has a channel delivered.
+pub fn flag_of(channel: &str) -> String {
+    if channel == "relay" { "--relay".to_owned() } else { format!("--deliver {channel}") }
+}
+
 const COLUMNS: &str = "channel, number, event, delivered, refused, paused_at, paused_reason";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<ChannelRow> {
@@ -92,9 +97,9 @@ pub(in crate::store) fn pass_over_copies(tx: &Tx<'_>, before: Option<Position>) 
     for row in channels(tx)? {
         if row.position.number < before.number || row.position.event < before.event {
             return Err(Error::conflict(format!(
-                "--deliver {} has yet to queue messages, and would send the copies of messages that this makes; try again \
+                "{} has yet to queue messages, and would send the copies of messages that this makes; try again \
                  when it has",
-                row.channel
+                flag_of(&row.channel)
             )));
         }
     }
@@ -295,7 +300,7 @@ pub fn count(db: &Db<'_>, channel: &str) -> Result<usize> {
 #[derive(Clone, Copy, Debug)]
 pub struct QueueState {
     pub queued: usize,
-    /// Messages that are yet to be looked at, whatever their channel.
+    /// Messages, and events of messages, that are yet to be looked at, whatever their channel.
     pub behind: u64,
     /// When the message of the oldest entry was made.
     pub oldest_at: Option<i64>,
@@ -307,10 +312,11 @@ pub fn state(db: &Db<'_>, row: &ChannelRow) -> Result<QueueState> {
              SELECT number FROM delivery_queue WHERE channel = ?1 ORDER BY entry LIMIT 1)
          ORDER BY first_number DESC LIMIT 1",
     )?;
-    let behind = message::last_number(db)?.0.saturating_sub(row.position.number.0);
+    let newest = newest(db)?;
+    let behind = [newest.number.0 - row.position.number.0, newest.event.0 - row.position.event.0];
     Ok(QueueState {
         queued: count(db, &row.channel)?,
-        behind: u64::try_from(behind).unwrap_or(0),
+        behind: behind.into_iter().map(|it| u64::try_from(it).unwrap_or(0)).sum(),
         oldest_at: oldest.query_row([&row.channel], |row| row.get(0)).optional()?,
     })
 }

@@ -107,7 +107,7 @@ fn behind(db: &Db<'_>, job: JobRow, environment: EnvironmentRow) -> Result<Optio
         return Ok(Some(format!("webhook {webhook_id} has yet to deliver what it tells of")));
     }
     let channel = delivery_queue::behind(db, job)?;
-    Ok(channel.map(|channel| format!("--deliver {channel} has yet to deliver what is queued")))
+    Ok(channel.map(|channel| format!("{} has yet to deliver what is queued", delivery_queue::flag_of(&channel))))
 }
 
 /// A webhook that has not read all of a job's messages, or has events of them in its queue.

@@ -128,8 +128,11 @@ pub fn deliver(tx: &mut Tx<'_>, channel: &str, attempts: &[(DeliveryEntry, Attem
                 delivered += 1;
             }
             Attempt::GivenUp { reason, error } => {
-                let verdict = Verdict::new(MessageStatus::Undeliverable, *reason, error.clone());
-                come_to(tx, number, position, &verdict)?;
+                // What has arrived meanwhile, as a test may say, or was opened, stays so.
+                if position != message::OWN || status_of(tx, number)? == Some(MessageStatus::Sent) {
+                    let verdict = Verdict::new(MessageStatus::Undeliverable, *reason, error.clone());
+                    come_to(tx, number, position, &verdict)?;
+                }
                 refused += 1;
             }
         }
@@ -139,6 +142,11 @@ pub fn deliver(tx: &mut Tx<'_>, channel: &str, attempts: &[(DeliveryEntry, Attem
         delivery_queue::add_counts(tx, channel, delivered, refused)?;
     }
     Ok(())
+}
+
+fn status_of(tx: &Tx<'_>, number: MessageNumber) -> Result<Option<MessageStatus>> {
+    let place = message::locate(tx, number)?;
+    place.map(|place| Ok(tracking::get(tx, &place)?.stored.status)).transpose()
 }
 
 /// A message stays as it is.

@@ -352,9 +352,10 @@ mod with {
         let daemon = place.daemon(&["--relay-entries", "50"]);
         let customer = daemon.customer("acme");
         let first = send(&customer, 0, 300);
-        wait_until("it is full", || relay(&customer)["relay"]["full"] == true);
-        let told = relay(&customer);
-        assert_eq!((&told["relay"]["in_stream"], &told["relay"]["lag"]), (&json!(50), &json!(250)), "{told}");
+        wait_until("it is full, and all that is behind is queued", || {
+            let told = &relay(&customer)["relay"];
+            told["full"] == true && told["in_stream"] == 50 && told["lag"] == 250
+        });
         assert!(customer.get("/_bulkd/metrics").text.contains("\nbulkd_relay_full 1\n"));
         // Drains go on.
         let second = send(&customer, 1_000, 300);
@@ -451,9 +452,12 @@ mod with {
         let entries: Vec<(String, Vec<String>)> = redis.ask(&format!("XRANGE {} - +", place.key("outbox")));
         let entry = |n: usize| entries[n].0.trim_end_matches("-0").to_owned();
         let tell = |fields: &str| redis.ask::<String>(&format!("XADD {statuses} * {fields}"));
-        // Of the first it was said that it was opened; of the second it is said twice, and then otherwise; the third is
+        // Of the first it was said that it was opened, so it has arrived; of the second it is said twice, and then otherwise; the third is
         // said to be another message, to have come to nothing that is known, and not to be a number.
-        tell(&format!("entry {} id {}/0 outcome accepted", entry(0), id(0)));
+        tell(&format!("entry {} id {}/0 outcome refused error no", entry(0), id(0)));
+        // Not even text.
+        let bytes = r"return{redis.call('XADD',KEYS[1],'*','entry','\255','\200','accepted')}";
+        redis.ask::<Vec<String>>(&format!("EVAL {bytes} 1 {statuses}"));
         tell(&format!("entry {} id {}/0 outcome accepted reference R", entry(1), id(1)));
         tell(&format!("entry {} id {}/0 outcome accepted", entry(1), id(1)));
         tell(&format!("entry {} id {}/0 outcome refused error no", entry(1), id(1)));
@@ -572,6 +576,16 @@ mod with {
         assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
         assert_eq!((ledger.len(), ledger.doubles()), (60, 0));
         sender.terminate();
+        // One whose address is wrong spoils no more than it was told to bear.
+        let job_id = send(&customer, 1_000, 60);
+        let elsewhere = Receiver::start(|_| 404);
+        let wrong = Binary::start_by(&mut place.sender(&to(&elsewhere), &["--deliver-errors", "3"])).wait();
+        assert_eq!(wrong.code, Some(1), "{wrong:?}");
+        let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+        wait_until("the others are delivered", || {
+            let statuses = statuses(&customer, &job_id);
+            statuses.get("DELIVERED") == Some(&57) && statuses.get("UNDELIVERABLE") == Some(&3)
+        });
     }
 
     #[cfg(feature = "tls")]

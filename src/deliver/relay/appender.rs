@@ -73,6 +73,7 @@ impl Appender<'_> {
             let settle = move |tx: &mut Tx<'_>| settle::deliver(tx, CHANNEL, &read.settled);
             self.store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, settle).wait()?;
             self.route.shrunk();
+            self.store.messages_bell().ring();
         }
         if read.events.is_empty() {
             return Ok(Next::Again);
@@ -86,10 +87,9 @@ impl Appender<'_> {
         // Should the answer not come, then what of it Redis has taken is only seen at the next look.
         self.last = None;
         if let Err(error) = self.link.ask_all::<()>(&commands) {
-            // Somebody else has come between, and what was refused is missing.
-            if error.to_string().contains("equal or smaller") {
-                self.state.recount();
-            }
+            // One may have been refused, for want of memory or since somebody else has come between, and one behind it taken:
+            // then Redis is beyond what it has not.
+            self.state.recount();
             return Err(self.link.failed(&error));
         }
         crash::point(Point::RelayAppended);

@@ -8,7 +8,7 @@ use redis::Pipeline;
 use super::keys::{EVENT, Keys, OF_CHANNEL, RELEASED, SENDERS, entry_of, field};
 use super::link::{Answer, Link};
 use super::report::Report;
-use super::stream::{ByStream, Entry};
+use super::stream::{ByStream, Entry, texts};
 use crate::deliver::envelope::Envelope;
 
 /// Entries that a sender takes at once.
@@ -82,7 +82,12 @@ impl Group {
         }
         read.arg("STREAMS").arg(&self.keys.outbox).arg(">");
         let found: ByStream = link.ask(&read)?;
-        Ok(found.into_iter().flatten().flat_map(|(_, entries)| entries).map(|it| held(it.0, &it.1, 0)).collect())
+        Ok(found
+            .into_iter()
+            .flatten()
+            .flat_map(|(_, entries)| entries)
+            .map(|it| held(it.0, &texts(&it.1), 0))
+            .collect())
     }
 
     /// Says of what is held that it is still at work on it. Returns what it has in the group.
@@ -173,7 +178,7 @@ impl Group {
         let tries = |id: &str| counts.get(id).copied().unwrap_or(1).saturating_sub(1);
         let taken = |(id, fields): Entry| {
             let failures = tries(&id);
-            held(id, &fields, failures)
+            held(id, &texts(&fields), failures)
         };
         Ok(claimed.into_iter().flatten().flatten().map(taken).collect())
     }

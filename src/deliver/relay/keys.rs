@@ -1,4 +1,4 @@
-//! What stands in Redis: the names of the streams, and what their entries hold. docs/delivery.md has the same for those
+//! What stands in Redis: the names of the streams, and what their entries hold. docs/relay.md has the same for those
 //! who write a sender of their own.
 
 /// The consumer group of the senders.

@@ -19,6 +19,7 @@ use crate::deliver::envelope::Envelope;
 use crate::deliver::remote::{Leg, Settings};
 use crate::deliver::sender::{Outcome, Retry};
 use crate::error::{Error, Result, shown_up_to};
+use crate::model::message_status::Reason;
 use crate::outage::Outage;
 use crate::output::LineOutput;
 
@@ -165,9 +166,9 @@ impl Remote {
         if self.touched.is_none_or(|at| now - at >= self.group.claim_after / 3) {
             self.touch(now)?;
         }
-        if self.held.iter().filter(|held| held.is_over()).count() >= UNWRITTEN
-            || self.unwritten_since.is_some_and(|since| now - since >= WRITE_AFTER)
-        {
+        let is_due = self.held.iter().filter(|held| held.is_over()).count() >= UNWRITTEN
+            || self.unwritten_since.is_some_and(|since| now - since >= WRITE_AFTER);
+        if is_due {
             self.write()?;
         }
         let at = self.clock.now();
@@ -177,7 +178,7 @@ impl Remote {
             let leg = held.envelope.as_ref().ok().and_then(|it| leg_of(&mut self.legs, it));
             let Some(leg) = leg.filter(|_| held.is_ready(now)) else { return false };
             let not_before = leg.rate.not_before(at);
-            free_at = free_at.or(not_before);
+            free_at = free_at.into_iter().chain(not_before).min();
             not_before.is_none()
         });
         if let Some(place) = place {
@@ -269,8 +270,9 @@ impl Remote {
         let (state, failures, error) = match outcome {
             Outcome::Accepted { reference } => (over(Report::accepted(entry, &envelope.id, reference)), failures, None),
             Outcome::Refused { reason, error, retry: Retry::Never } => {
-                let reason = Some(reason.name().to_owned());
-                (over(Report::refused(entry, &envelope.id, reason, &error)), failures, None)
+                // An address that there is not says nothing about the target; all else may be a wrong one.
+                let failed = (reason != Reason::Bounced).then(|| error.clone());
+                (over(Report::refused(entry, &envelope.id, Some(reason.name().to_owned()), &error)), failures, failed)
             }
             Outcome::Refused { reason, error, retry: Retry::After(asked) } => {
                 let failures = failures + 1;
@@ -305,8 +307,28 @@ impl Remote {
         noted
     }
 
+    /// Has what cannot be made sure of sent again: it may be lost with the machine.
+    fn make_sure(&mut self) {
+        for leg in &self.legs {
+            let is_its =
+                |held: &Held| held.is_over() && held.envelope.as_ref().is_ok_and(|it| it.data.channel == leg.channel);
+            if !self.held.iter().any(is_its) {
+                continue;
+            }
+            let Err(error) = leg.sender.settle() else { continue };
+            self.failing.failed(error);
+            let again = Instant::now() + Duration::from_secs(RETRY_SECONDS[0]);
+            for held in self.held.iter_mut().filter(|held| is_its(held)) {
+                if matches!(&held.state, State::Over { report, .. } if report.error().is_none()) {
+                    held.state = State::Waiting(Some(again));
+                }
+            }
+        }
+    }
+
     /// Writes down what came of what was sent. That, the acknowledgement and the removal happen together or not at all.
     fn write(&mut self) -> Answer<()> {
+        self.make_sure();
         let mut commands = redis::pipe();
         commands.atomic();
         let keys = &self.group.keys;
@@ -321,12 +343,6 @@ impl Remote {
             report.write(&mut commands, keys, &held.id, &self.group.name);
         }
         if !commands.is_empty() {
-            if let Err(error) = self.legs.iter().try_for_each(|leg| leg.sender.settle()) {
-                // What was handed over may be lost with the machine: it is not said to be over.
-                self.failing.failed(error);
-                self.is_stopped(LONGEST_REST);
-                return Ok(());
-            }
             self.link.ask_all::<()>(&commands)?;
             crash::point(Point::RelayWritten);
             self.held.retain(|held| !held.is_over());

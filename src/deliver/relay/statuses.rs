@@ -28,6 +28,8 @@ const BATCH: usize = 500;
 const BLOCK_MILLIS: usize = 500;
 /// Entries whose events are compared at once.
 const PAGE: usize = 500;
+/// Events that Redis is asked for at once: each may have megabytes.
+const EVENTS: usize = 50;
 
 pub struct Statuses<'a> {
     pub store: &'a Store,
@@ -79,7 +81,7 @@ impl Statuses<'_> {
         }
         let mut reports = Vec::with_capacity(entries.len());
         for (id, fields) in &entries {
-            match Report::read(fields) {
+            match Report::read(&stream::texts(fields)) {
                 Ok(report) => reports.push(report),
                 Err(expected) => self.unreadable.failed(format_args!("{}: {expected}", shown(id))),
             }
@@ -150,12 +152,13 @@ impl Statuses<'_> {
         let (mut from, mut events) = (format!("{}-0", first.0), HashMap::new());
         loop {
             let mut range = redis::cmd("XRANGE");
-            range.arg(&self.keys.outbox).arg(&from).arg(last.0).arg("COUNT").arg(PAGE);
+            range.arg(&self.keys.outbox).arg(&from).arg(last.0).arg("COUNT").arg(EVENTS);
             let found: Vec<Entry> = self.link.ask(&range).map_err(|error| self.link.failed(&error))?;
             let Some((end, _)) = found.last() else { return Ok(events) };
             from = format!("({end}");
-            let is_last = found.len() < PAGE;
+            let is_last = found.len() < EVENTS;
             for (id, fields) in found {
+                let fields = stream::texts(&fields);
                 let event = field(&fields, EVENT).and_then(|it| serde_json::from_str::<EventId>(it).ok());
                 if let (Some(entry), Some(event)) = (entry_of(&id), event) {
                     events.insert(entry, event.id);

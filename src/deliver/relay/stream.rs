@@ -8,10 +8,16 @@ use super::keys::{Keys, entry_of};
 use super::link::Link;
 use crate::error::{Error, Result};
 
-/// An entry of a stream as Redis lists it: its id, and its fields, names and values by turns.
-pub type Entry = (String, Vec<String>);
+/// An entry of a stream as Redis lists it: its id, and its fields, names and values by turns. Other programs write some, in
+/// whatever bytes.
+pub type Entry = (String, Vec<Vec<u8>>);
 /// Entries by streams. `None` where there is nothing.
 pub type ByStream = Option<Vec<(String, Vec<Entry>)>>;
+
+/// The fields of an entry as texts.
+pub fn texts(fields: &[Vec<u8>]) -> Vec<String> {
+    fields.iter().map(|it| String::from_utf8_lossy(it).into_owned()).collect()
+}
 
 pub struct Stream {
     /// The last entry that was ever in it.

@@ -16,6 +16,8 @@ use crate::tls;
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection may take this much of it; a stop cannot break that off.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// As long as a server may ask to be left alone.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 /// So much of an answer is read.
 const ANSWER_BYTES: u64 = 64 * 1024;
 /// Characters of an answer that are told.
@@ -77,14 +79,14 @@ fn of_header(response: &Response<ureq::Body>, name: &str) -> Option<String> {
     Some(response.headers().get(name)?.to_str().ok()?.to_owned())
 }
 
-/// `Retry-After`: seconds, or a date.
+/// `Retry-After`: seconds, or a date. A longer wait than [`LONGEST_WAIT`] is cut: a peer may name any.
 fn span(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp().as_millisecond();
     let left = at.saturating_sub(Timestamp::of_machine().millis());
-    Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+    Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(LONGEST_WAIT))
 }
 
 impl Answer {
@@ -157,7 +159,8 @@ mod tests {
     fn a_span_is_seconds_or_a_date() {
         assert_eq!(span(" 120 "), Some(Duration::from_secs(120)));
         assert_eq!(span("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        assert!(span("Fri, 31 Dec 2100 23:59:59 GMT").is_some_and(|it| it > Duration::from_secs(86_400)));
+        assert_eq!(span("Fri, 31 Dec 2100 23:59:59 GMT"), Some(LONGEST_WAIT));
+        assert_eq!(span("18446744073709551615"), Some(LONGEST_WAIT));
         assert_eq!(span("soon"), None);
     }
 }

@@ -80,8 +80,10 @@ impl<'a> Keys<'a> {
     /// A URL in whose path one may be a segment.
     pub fn url(&mut self, url: &str) -> Result<String, String> {
         let segments = url.split('/').map(|segment| {
-            let key = self.of_word(segment)?;
-            Ok(key.map_or(segment.to_owned(), |key| utf8_percent_encode(&key, NON_ALPHANUMERIC).to_string()))
+            let Some(key) = self.of_word(segment)? else { return Ok(segment.to_owned()) };
+            let encoded = utf8_percent_encode(&key, NON_ALPHANUMERIC).to_string();
+            self.used.push(encoded.clone());
+            Ok(encoded)
         });
         Ok(segments.collect::<Result<Vec<_>, String>>()?.join("/"))
     }

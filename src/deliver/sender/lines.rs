@@ -3,13 +3,18 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Outcome, Sender};
 use crate::deliver::envelope::Envelope;
 use crate::error::{Error, Result};
 
-/// `None` is standard output.
-pub struct LinesSender(Option<File>);
+pub struct LinesSender {
+    /// `None` is standard output.
+    file: Option<File>,
+    /// Whether a line may have been written in part: the next one begins a line of its own.
+    is_torn: AtomicBool,
+}
 
 impl LinesSender {
     pub fn file(path: &Path) -> Result<Self> {
@@ -20,16 +25,16 @@ impl LinesSender {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options
             .open(path)
-            .map(|file| LinesSender(Some(file)))
+            .map(|file| LinesSender { file: Some(file), is_torn: AtomicBool::default() })
             .map_err(|error| Error::startup(format!("it cannot be opened: {error}")))
     }
 
     pub fn output() -> Self {
-        LinesSender(None)
+        LinesSender { file: None, is_torn: AtomicBool::default() }
     }
 
     fn write(&self, line: &[u8]) -> io::Result<()> {
-        match &self.0 {
+        match &self.file {
             // One call for the whole of a line: those of several channels do not mix.
             Some(file) => {
                 let mut file = file;
@@ -51,7 +56,12 @@ impl Sender for LinesSender {
             Err(error) => return Outcome::refused(error.public_message()),
         };
         line.push('\n');
-        match self.write(line.as_bytes()) {
+        if self.is_torn.load(Ordering::Relaxed) {
+            line.insert(0, '\n');
+        }
+        let written = self.write(line.as_bytes());
+        self.is_torn.store(written.is_err(), Ordering::Relaxed);
+        match written {
             Ok(()) => Outcome::Accepted { reference: None },
             Err(error) => Outcome::failed(format!("the line cannot be written: {error}")),
         }
@@ -59,7 +69,7 @@ impl Sender for LinesSender {
 
     /// The lines are on the disk before their entries are gone.
     fn settle(&self) -> std::result::Result<(), String> {
-        match self.0.as_ref().map(File::sync_data) {
+        match self.file.as_ref().map(File::sync_data) {
             // A pipe or a terminal has no disk.
             Some(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => {
                 Err(format!("the file cannot be written: {error}"))

@@ -68,12 +68,15 @@ impl ProviderSender {
         let mut call = call(envelope, provider, keys)?;
         // The channel that leads to a user has to be opened.
         if let Some(before) = envelope.data.request.get("before") {
-            let opened = self.make(with_keys(read(before)?, keys)?)?;
+            let opened = self.make(with_keys(read(before)?, keys)?, keys)?;
+            if !(200..300).contains(&opened.status) {
+                return Err(opened.outcome());
+            }
             let opened = serde_json::from_str(&opened.text).ok().and_then(|body: Value| answer::reference(&body));
             let id = opened.ok_or_else(|| Outcome::failed("the channel to the user could not be opened"))?;
             call.url = call.url.replace(OPENED, &utf8_percent_encode(&id, NON_ALPHANUMERIC).to_string());
         }
-        let answer = self.make(call)?;
+        let answer = self.make(call, keys)?;
         let body: Value = serde_json::from_str(&answer.text).unwrap_or_default();
         let refusal = (200..300).contains(&answer.status).then(|| answer::refusal(form, &body)).flatten();
         Ok(refusal.unwrap_or_else(|| match answer.outcome() {
@@ -82,12 +85,15 @@ impl ProviderSender {
         }))
     }
 
-    fn make(&self, call: Call) -> std::result::Result<http::Answer, Outcome> {
+    /// Makes a call. What its answer repeats of the keys is hidden before a part of it is cut out and shown.
+    fn make(&self, call: Call, keys: &Keys<'_>) -> std::result::Result<http::Answer, Outcome> {
         let Call { method, url, mut headers, body } = call;
         let url = self.base.as_ref().map_or(Ok(url.clone()), |base| moved(&url, base)).map_err(Outcome::refused)?;
         let body = encoded(&mut headers, &body);
         let request = http::request(&method, &url, &headers, body).map_err(Outcome::refused)?;
-        self.client.call(request)
+        let mut answer = self.client.call(request)?;
+        answer.text = keys.hide(&answer.text);
+        Ok(answer)
     }
 }
 
