@@ -474,6 +474,12 @@ mod points {
         a_backup_that_was_cut_off_leaves_no_half_of_one, a_restore_that_was_cut_off_leaves_the_old_file_or_the_new_one,
     };
 
+    #[cfg(all(feature = "relay", unix))]
+    use crate::relay::with::{
+        a_kill_of_a_sender_doubles_what_was_in_flight_and_loses_nothing, a_kill_of_redis_at_any_point_loses_nothing,
+        a_kill_of_the_daemon_at_any_point_loses_and_doubles_nothing,
+    };
+
     type Tests = &'static [fn()];
 
     /// The points, and the tests of each.
@@ -524,11 +530,29 @@ mod points {
         ("copied", &[a_backup_that_was_cut_off_leaves_no_half_of_one]),
         ("kept", &[a_restore_that_was_cut_off_leaves_the_old_file_or_the_new_one]),
         ("placed", &[a_restore_that_was_cut_off_leaves_the_old_file_or_the_new_one]),
+        #[cfg(all(feature = "relay", unix))]
+        ("relay-appended", RELAYS),
+        #[cfg(all(feature = "relay", unix))]
+        ("relay-settled", RELAYS),
+        #[cfg(all(feature = "relay", unix))]
+        ("relay-sent", SENDERS),
+        #[cfg(all(feature = "relay", unix))]
+        ("relay-written", SENDERS),
     ];
+
+    #[cfg(all(feature = "relay", unix))]
+    const RELAYS: Tests =
+        &[a_kill_of_the_daemon_at_any_point_loses_and_doubles_nothing, a_kill_of_redis_at_any_point_loses_nothing];
+    #[cfg(all(feature = "relay", unix))]
+    const SENDERS: Tests =
+        &[a_kill_of_a_sender_doubles_what_was_in_flight_and_loses_nothing, a_kill_of_redis_at_any_point_loses_nothing];
 
     #[test]
     fn every_point_has_a_test() {
-        let points: Vec<&str> = Point::NAMES.iter().map(|(name, _)| *name).collect();
+        // A build without the relay never comes to its points.
+        let has_relay = cfg!(all(feature = "relay", unix));
+        let is_reached = |name: &&str| has_relay || !name.starts_with("relay-");
+        let points: Vec<&str> = Point::NAMES.iter().map(|(name, _)| *name).filter(is_reached).collect();
         let tested: Vec<&str> = TESTS.iter().filter(|(_, tests)| !tests.is_empty()).map(|(name, _)| *name).collect();
         assert_eq!(tested, points);
     }

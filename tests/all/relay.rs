@@ -18,7 +18,7 @@ mod without {
 }
 
 #[cfg(all(feature = "relay", unix))]
-mod with {
+pub mod with {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
     use std::process::Command;
@@ -187,7 +187,7 @@ mod with {
     }
 
     #[test]
-    fn a_kill_of_the_daemon_at_any_point_loses_and_doubles_nothing() {
+    pub fn a_kill_of_the_daemon_at_any_point_loses_and_doubles_nothing() {
         if !is_there() {
             return;
         }
@@ -222,7 +222,7 @@ mod with {
     }
 
     #[test]
-    fn a_kill_of_a_sender_doubles_what_was_in_flight_and_loses_nothing() {
+    pub fn a_kill_of_a_sender_doubles_what_was_in_flight_and_loses_nothing() {
         if !is_there() {
             return;
         }
@@ -245,7 +245,7 @@ mod with {
     }
 
     #[test]
-    fn a_kill_of_redis_at_any_point_loses_nothing() {
+    pub fn a_kill_of_redis_at_any_point_loses_nothing() {
         if !is_there() {
             return;
         }
