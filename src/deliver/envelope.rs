@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::target::Target;
 use crate::error::{Error, Kind, Result};
 use crate::model::channel::Channel;
-use crate::model::message_status::MessageStatus;
+use crate::model::message_status::{MessageStatus, Reason};
 use crate::outbox::Deliveries;
 use crate::store::delivery_queue::QueuedEntry;
+use crate::store::settle::Attempt;
 use crate::store::{Db, message, outbox};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,6 +87,17 @@ pub enum Read {
     Gone,
     /// The provider can be given nothing, for this reason.
     Unmade(String),
+}
+
+impl Read {
+    /// The envelope. `Err` has what its entry comes to without one.
+    pub fn envelope(self) -> std::result::Result<Box<Envelope>, Attempt> {
+        match self {
+            Read::Envelope(envelope) => Ok(envelope),
+            Read::Gone => Err(Attempt::Gone),
+            Read::Unmade(error) => Err(Attempt::GivenUp { reason: Reason::ProviderError, error }),
+        }
+    }
 }
 
 /// Makes envelopes of entries, and remembers what the messages of a job have in common.

@@ -117,14 +117,9 @@ impl Follower<'_> {
     fn send(&mut self, due: Vec<QueuedEntry>) -> Result<bool> {
         let mut made = self.read(&due)?;
         while let Some((entry, read)) = made.pop_front() {
-            let envelope = match read {
-                Read::Envelope(envelope) => envelope,
-                Read::Gone => {
-                    self.unsettled.push((entry.entry, Attempt::Gone));
-                    continue;
-                }
-                Read::Unmade(error) => {
-                    let attempt = Attempt::GivenUp { reason: Reason::ProviderError, error };
+            let envelope = match read.envelope() {
+                Ok(envelope) => envelope,
+                Err(attempt) => {
                     self.unsettled.push((entry.entry, attempt));
                     continue;
                 }
@@ -221,7 +216,7 @@ impl Follower<'_> {
                 None => Ok(()),
             }
         };
-        // What a power cut undoes is sent again.
+        // Synced at once: what a power cut undoes would be sent again.
         self.store.submit(Lane::Behind, SyncWhen::Now, Undo::Change, settle).wait()?;
         if let Some(reason) = reason {
             let name = &self.route.name;

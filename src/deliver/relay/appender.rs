@@ -10,11 +10,10 @@ use super::link::Link;
 use super::state::State;
 use super::stream::{self, Stream};
 use crate::crash::{self, Point};
-use crate::deliver::envelope::{self, Envelopes, Parts};
+use crate::deliver::envelope::{Envelopes, Parts};
 use crate::deliver::route::Route;
 use crate::error::{Error, Result};
 use crate::follow::Next;
-use crate::model::message_status::Reason;
 use crate::model::row::DeliveryEntry;
 use crate::store::settle::{self, Attempt};
 use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo, delivery_queue};
@@ -108,16 +107,13 @@ impl Appender<'_> {
         let (mut read, mut bytes) = (Read::default(), 0);
         let mut envelopes = Envelopes::new(db, Parts::ALL)?;
         for queued in entries {
-            match envelopes.read(&queued)? {
-                envelope::Read::Envelope(envelope) => {
+            match envelopes.read(&queued)?.envelope() {
+                Ok(envelope) => {
                     let event = envelope.to_json()?;
                     bytes += event.len();
                     read.events.push((queued.entry, event));
                 }
-                envelope::Read::Gone => read.settled.push((queued.entry, Attempt::Gone)),
-                envelope::Read::Unmade(error) => {
-                    read.settled.push((queued.entry, Attempt::GivenUp { reason: Reason::ProviderError, error }));
-                }
+                Err(attempt) => read.settled.push((queued.entry, attempt)),
             }
             if bytes > BATCH_BYTES {
                 break;
