@@ -849,22 +849,31 @@ const stories = {
   async 'the page is there at once'() {
     const daemon = await start(binary);
     await over(daemon, await job(daemon, 100));
-    const paint = async (page) => {
-      await page.locator('#outbox-list .row').first().waitFor();
+    // Beside a text of the same daemon: what any page takes in this browser.
+    const paint = async (page, shown = '#outbox-list .row') => {
+      await page.locator(shown).first().waitFor();
       return page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
     };
+    const styled = async (page) => {
+      if (await page.evaluate(() => document.styleSheets[0]?.cssRules.length ?? 0) < 100) problem('the page has no style');
+    };
     // With nothing in the browser's cache, and with all that the first time has left there.
-    const [cold, warm] = [[], []];
+    const [cold, warm, text] = [[], [], []];
     for (let loads = 0; loads < (isLong ? 11 : 3); loads++) {
       const page = await open(daemon);
       cold.push(await paint(page));
+      await styled(page);
       await page.goto('about:blank');
       await page.goto(daemon.url);
       warm.push(await paint(page));
       await page.context().close();
+      const other = await browser.newPage();
+      await other.goto(`${daemon.url}/llms.txt`);
+      text.push(await paint(other, 'pre'));
+      await other.close();
     }
     const median = (all) => Math.round(all.sort((a, b) => a - b)[Math.floor(all.length / 2)]);
-    console.log(`    its first paint was after ${median(cold)} ms, and ${median(warm)} ms with a warm cache`);
+    console.log(`    its first paint was after ${median(cold)} ms, and ${median(warm)} ms with a warm cache, that of llms.txt after ${median(text)} ms`);
     await daemon.stop();
   },
 };
