@@ -1,9 +1,5 @@
 //! The page, given to browsers: `/`, and the files that it is made of, under a path that changes with them.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use sha2::{Digest, Sha256};
-
 use super::call::Params;
 use super::settings::Settings;
 use crate::error::{Error, Result};
@@ -13,16 +9,11 @@ use crate::ui;
 
 pub const HTML: &str = "text/html; charset=utf-8";
 
-/// What the page may do: nothing but to run its own files, in its own style, and to speak to this daemon. Nothing of a
-/// message can become markup or script of it, nor its style.
-fn policy(style: &str) -> String {
-    let style = BASE64_STANDARD.encode(Sha256::digest(style));
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'sha256-{style}'; connect-src 'self'; frame-src 'self'; \
-         img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-         require-trusted-types-for 'script'"
-    )
-}
+/// What the page may do: nothing but to run its own files and to speak to this daemon. Nothing of a message can become
+/// markup or script of it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; \
+                      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'";
 
 /// In the path of files that may change with each look.
 const DEVELOPMENT: &str = "dev";
@@ -30,11 +21,9 @@ const DEVELOPMENT: &str = "dev";
 /// `GET /`.
 pub fn index(_: &Store, settings: &Settings, _: &Request, _: Params) -> Result<Response> {
     let version = if settings.ui_dir.is_some() { DEVELOPMENT } else { ui::version() };
-    let style = read(settings, ui::style())?;
-    let text = read(settings, ui::index())?.replace(ui::VERSION, version).replace(ui::STYLE_PLACE, &style);
-    let policy = policy(&style);
+    let text = read(settings, ui::index())?.replace(ui::VERSION, version);
     let headers = [
-        ("Content-Security-Policy", policy.as_str()),
+        ("Content-Security-Policy", POLICY),
         ("Referrer-Policy", "no-referrer"),
         ("Cross-Origin-Opener-Policy", "same-origin"),
     ];

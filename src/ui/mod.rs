@@ -7,9 +7,6 @@ use sha2::{Digest, Sha256};
 
 /// Stands in the document where the version does.
 pub const VERSION: &str = "@version@";
-/// Stands in the document where the style sheet does. A browser paints nothing before it has it, so that a request of
-/// its own would cost one more way there and back.
-pub const STYLE_PLACE: &str = "@style@";
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -29,11 +26,9 @@ macro_rules! files {
 static INDEX: File =
     File { name: "index.html", content_type: "text/html; charset=utf-8", text: include_str!("index.html") };
 
-static STYLE: File =
-    File { name: "style.css", content_type: "text/css; charset=utf-8", text: include_str!("style.css") };
-
 /// What the document refers to.
 pub static FILES: &[File] = files![
+    "style.css" "text/css; charset=utf-8",
     "app.js" SCRIPT,
     "api.js" SCRIPT,
     "bench.js" SCRIPT,
@@ -53,11 +48,6 @@ pub static FILES: &[File] = files![
 /// The document.
 pub fn index() -> &'static File {
     &INDEX
-}
-
-/// The style sheet, a part of the document.
-pub fn style() -> &'static File {
-    &STYLE
 }
 
 /// The file with this name.
@@ -85,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_page_is_small() {
-        let bytes: usize = FILES.iter().chain([&INDEX, &STYLE]).map(|file| file.text.len()).sum();
+        let bytes: usize = FILES.iter().chain([&INDEX]).map(|file| file.text.len()).sum();
         assert!(bytes <= MOST_BYTES, "the page has {bytes} bytes");
     }
 
