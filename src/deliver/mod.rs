@@ -11,6 +11,7 @@ mod rate;
 pub mod relay;
 pub mod remote;
 mod route;
+mod routes;
 pub mod sender;
 
 use std::sync::Arc;
@@ -20,10 +21,11 @@ use std::thread::JoinHandle;
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 pub use crate::model::delivery as target;
-use crate::store::{Store, delivery_queue};
+use crate::store::{Db, Store};
 use crate::threads;
 use relay::Relay;
 pub use route::Route;
+use routes::use_routes;
 use sender::Sender;
 use target::{DeliverRate, DeliverTo, Target};
 
@@ -95,11 +97,6 @@ impl Plan {
         let channels = Channel::NAMES.iter().map(|(_, channel)| *channel);
         let channels: Vec<Channel> =
             channels.filter(|channel| !self.legs.iter().any(|leg| leg.channel == *channel)).collect();
-        if channels.is_empty() {
-            return Err(Error::startup(
-                "--relay: every channel has a --deliver of its own, and nothing is left for it",
-            ));
-        }
         self.relay = Some(PlannedRelay { prepared, channels, entries });
         Ok(self)
     }
@@ -145,12 +142,7 @@ impl Deliver {
             routes.push(route.clone());
             (route, prepared, entries)
         });
-        let names: Vec<String> = routes.iter().map(|route| route.name.clone()).collect();
-        let known = store.read(delivery_queue::channels)?;
-        let is_known = known.len() == names.len() && known.iter().all(|row| names.contains(&row.channel));
-        if !is_known {
-            store.write(move |tx| delivery_queue::set_in_use(tx, &names))?;
-        }
+        use_routes(store, &routes)?;
         if routes.is_empty() {
             return Ok(None);
         }
@@ -199,8 +191,8 @@ impl Deliver {
     }
 
     /// How the relay goes, if there is one.
-    pub fn relay(&self) -> Result<Option<relay::Report>> {
-        self.relay.as_ref().map(|relay| relay.report()).transpose()
+    pub fn relay(&self, db: &Db<'_>) -> Result<Option<relay::Report>> {
+        self.relay.as_ref().map(|relay| relay.report(db)).transpose()
     }
 
     pub fn routes(&self) -> &[Arc<Route>] {

@@ -9,7 +9,9 @@ mod engine;
 
 // The tables, each with what is read and written in it. One calls another only downward.
 pub mod brand;
+pub mod delivery_channel;
 pub mod delivery_queue;
+pub mod delivery_route;
 pub mod environment;
 pub mod failure;
 pub mod idempotency;

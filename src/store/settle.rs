@@ -2,7 +2,7 @@
 
 use super::engine::Tx;
 use super::message::{self, DueEnding, MessageLocation};
-use super::{delivery_queue, tracking};
+use super::{delivery_queue, delivery_route, tracking};
 use crate::error::{Error, Result};
 use crate::model::message::TrackedMessage;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
@@ -111,12 +111,12 @@ pub enum Attempt {
     Gone,
 }
 
-/// Writes down what came of entries of a channel's queue, which go with that, unless they are to be tried again. Says
+/// Writes down what came of entries of a route's queue, which go with that, unless they are to be tried again. Says
 /// nothing of one that is gone.
-pub fn deliver(tx: &mut Tx<'_>, channel: &str, attempts: &[(DeliveryEntry, Attempt)]) -> Result<()> {
+pub fn deliver(tx: &mut Tx<'_>, route: &str, attempts: &[(DeliveryEntry, Attempt)]) -> Result<()> {
     let (mut delivered, mut refused) = (0, 0);
     for (entry, attempt) in attempts {
-        let Some((number, position)) = delivery_queue::find(tx, channel, *entry)? else { continue };
+        let Some((number, position)) = delivery_queue::find(tx, route, *entry)? else { continue };
         match attempt {
             Attempt::Retry { error, after_millis } => {
                 delivery_queue::put_off(tx, *entry, error, *after_millis)?;
@@ -139,7 +139,7 @@ pub fn deliver(tx: &mut Tx<'_>, channel: &str, attempts: &[(DeliveryEntry, Attem
         delivery_queue::remove(tx, *entry)?;
     }
     if delivered + refused > 0 {
-        delivery_queue::add_counts(tx, channel, delivered, refused)?;
+        delivery_route::add_counts(tx, route, delivered, refused)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::deliver::remote::Settings;
 use crate::deliver::route::Route;
 use crate::error::{Error, Result};
 use crate::output::LineOutput;
-use crate::store::Store;
+use crate::store::{Db, Store};
 
 /// There is none.
 pub enum Prepared {}
@@ -42,7 +42,7 @@ impl Relay {
         match *self {}
     }
 
-    pub fn report(&self) -> Result<Report> {
+    pub fn report(&self, _: &Db<'_>) -> Result<Report> {
         match *self {}
     }
 }

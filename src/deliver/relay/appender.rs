@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::follow::Next;
 use crate::model::row::DeliveryEntry;
 use crate::store::settle::{self, Attempt};
-use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo, delivery_queue};
+use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo, delivery_queue, delivery_route};
 
 /// Entries that are appended at once.
 const BATCH: usize = 300;
@@ -99,8 +99,11 @@ impl Appender<'_> {
 
     /// The next entries as events. `None` if there is none, or if the relay is paused.
     fn read(&self, db: &Db<'_>, after: DeliveryEntry, count: usize) -> Result<Option<Read>> {
-        let is_paused = delivery_queue::channel(db, CHANNEL)?.is_none_or(|row| row.paused_at.is_some());
-        let entries = if is_paused { Vec::new() } else { delivery_queue::list_after(db, CHANNEL, after, count)? };
+        let entries = if delivery_route::rests(db, CHANNEL)? {
+            Vec::new()
+        } else {
+            delivery_queue::list_after(db, CHANNEL, after, count)?
+        };
         if entries.is_empty() {
             return Ok(None);
         }

@@ -34,8 +34,10 @@ pub use present::{Prepared, Relay};
 #[cfg(feature = "relay")]
 pub use remote::run as deliver;
 
-/// The name under which it has its entries in the queue.
-pub const CHANNEL: &str = "relay";
+use crate::model::delivery;
+
+/// The route under which it has its entries in the queue.
+pub const CHANNEL: &str = delivery::RELAY;
 
 /// How it goes.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::follow;
 use crate::model::row::DeliveryEntry;
 use crate::outage::Outage;
-use crate::store::{Bell, Store, message, relayed};
+use crate::store::{Bell, Db, Store, message, relayed};
 use crate::threads;
 
 /// Where to, before anything runs. Whether Redis can be reached is seen later: it may come after this daemon, and go at any
@@ -84,9 +84,9 @@ impl Relay {
         self.told.ring();
     }
 
-    pub fn report(&self) -> Result<Report> {
+    pub fn report(&self, db: &Db<'_>) -> Result<Report> {
         let last_entry = self.state.appended();
-        let lag = self.store.read(|db| relayed::count_after(db, CHANNEL, DeliveryEntry(last_entry)))?;
+        let lag = relayed::count_after(db, CHANNEL, DeliveryEntry(last_entry))?;
         let (in_stream, is_full) = (self.state.in_stream(), self.state.is_full());
         Ok(Report { lag, last_entry, in_stream, is_full, error: self.state.error() })
     }
