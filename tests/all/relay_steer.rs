@@ -143,6 +143,33 @@ fn one_channel_changes_over_and_the_others_stay() {
     check(&place.database());
 }
 
+/// In version 8, what was queued for a `--deliver` that was given up stayed there, and the relay said nothing of it.
+#[test]
+fn what_version_8_had_left_behind_goes_out_by_the_relay() {
+    if !is_there() {
+        return;
+    }
+    let redis = Redis::start(ALWAYS);
+    let place = Place::new(&redis);
+    let database = place.database();
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files/version-8.db"), &database).unwrap();
+    let file = rusqlite::Connection::open(&database).unwrap();
+    file.execute_batch("UPDATE delivery_channels SET in_use = 0 WHERE channel = 'sms'").unwrap();
+    drop(file);
+    let daemon = place.daemon(&["--test-clock=2026-11-29T12:20:00Z"]);
+    daemon.logs("3 messages of sms that waited for --deliver: by --relay from now on");
+    let customer = daemon.customer("acme");
+    let ledger = Ledger::default();
+    let provider = provider(&ledger);
+    let sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+    // Two e-mails and three texts that were queued, and one of each that the file's last job makes.
+    wait_for(&customer, "relay", "all are sent", |it| it["delivered"] == 7 && it["queued"] == 0 && it["behind"] == 0);
+    assert_eq!((ledger.len(), ledger.doubles()), (7, 0));
+    sender.terminate();
+    daemon.terminate();
+    check(&database);
+}
+
 /// How often Redis was asked how far the stream is: the relay does it each time it looks for something to append.
 fn looks(redis: &Redis) -> u64 {
     let told: String = redis.ask("INFO commandstats");

@@ -12,8 +12,9 @@ CREATE TABLE delivery_channels (
     route   TEXT
 ) STRICT, WITHOUT ROWID;
 
--- A channel of its own that --relay has taken over since is as far as the two have come.
-INSERT INTO delivery_channels (channel, number, event, route)
+-- A channel of its own that --relay has taken over since is as far as the two have come. The next start says by which route
+-- each goes.
+INSERT INTO delivery_channels (channel, number, event)
 SELECT
     names.channel,
     CASE
@@ -25,8 +26,7 @@ SELECT
         WHEN own.channel IS NULL THEN relay.event
         WHEN own.in_use = 0 AND relay.in_use = 1 THEN max(own.event, relay.event)
         ELSE own.event
-    END,
-    CASE WHEN own.in_use = 1 THEN own.channel WHEN relay.in_use = 1 THEN 'relay' END
+    END
 FROM (
     SELECT 'email' AS channel UNION ALL SELECT 'sms' UNION ALL SELECT 'push' UNION ALL SELECT 'inbox'
     UNION ALL SELECT 'direct_message' UNION ALL SELECT 'webhook') AS names
@@ -44,7 +44,7 @@ CREATE TABLE delivery_routes (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO delivery_routes (route, in_use, delivered, refused, paused_at, paused_reason)
-SELECT channel, in_use, delivered, refused, paused_at, paused_reason FROM targets;
+SELECT channel, 0, delivered, refused, paused_at, paused_reason FROM targets;
 
 CREATE TABLE delivery_queue (
     entry    INTEGER PRIMARY KEY AUTOINCREMENT,
