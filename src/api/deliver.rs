@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
 use super::paging::{Cursor, PageText, PagedList};
-use crate::deliver::relay::{self, Report};
+use crate::deliver::relay::{self, Stats};
 use crate::deliver::{Deliver, Route};
 use crate::error::{Error, Result, shown};
 use crate::json;
@@ -55,7 +55,7 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-fn item(db: &Db<'_>, route: &Route, relay: Option<&Report>) -> Result<Value> {
+fn item(db: &Db<'_>, route: &Route, relay: Option<&Stats>) -> Result<Value> {
     let row = delivery_route::find(db, &route.name)?;
     let row = row.ok_or_else(|| Error::internal("a route that is in use has no row"))?;
     let state = delivery_route::state(db, &route.name)?;

@@ -7,8 +7,9 @@ use super::route::Route;
 use crate::error::Result;
 use crate::follow::{self, Next};
 use crate::model::channel::Channel;
-use crate::store::delivery_queue::{self, Advance, Fill, NewEntries};
+use crate::store::delivery_queue::{self, Advance, Fill};
 use crate::store::webhook::Position;
+use crate::store::went_out::{self, NewEntries};
 use crate::store::{Lane, Store, SyncWhen, Tx, Undo, delivery_channel};
 
 /// Messages that are looked at for one commit: the writer takes a few milliseconds for their entries.
@@ -57,7 +58,7 @@ impl<S: Fn() -> bool> Filler<'_, S> {
             return Ok(Next::Wait);
         };
         let (found, commits) = self.store.read(|db| {
-            let found = delivery_queue::read(db, position, COMMIT_MESSAGES)?;
+            let found = went_out::read(db, position, COMMIT_MESSAGES)?;
             Ok((found, self.store.message_commits().count()))
         })?;
         let mut fill = Fill { channels: Vec::new(), to: found.position, entries: Vec::new() };

@@ -27,6 +27,7 @@ pub mod unsettled;
 pub mod user;
 pub mod webhook;
 pub mod webhook_event;
+pub mod went_out;
 
 pub mod gone;
 mod number;

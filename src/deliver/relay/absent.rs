@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
-use super::Report;
+use super::Stats;
 use crate::deliver::remote::Settings;
 use crate::deliver::route::Route;
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ impl Relay {
         match *self {}
     }
 
-    pub fn report(&self, _: &Db<'_>) -> Result<Report> {
+    pub fn stats(&self, _: &Db<'_>) -> Result<Stats> {
         match *self {}
     }
 }

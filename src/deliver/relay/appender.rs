@@ -25,9 +25,9 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Between two looks at a stream that is full. A status that comes in has it looked at as well.
 const FULL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What a batch comes to.
+/// What is appended at once.
 #[derive(Default)]
-struct Read {
+struct Batch {
     events: Vec<(DeliveryEntry, String)>,
     /// Of which there is nothing to send.
     settled: Vec<(DeliveryEntry, Attempt)>,
@@ -65,24 +65,24 @@ impl Appender<'_> {
         if room < enough {
             return Ok(Next::WaitFor(FULL_INTERVAL));
         }
-        let Some(read) = self.store.read(|db| self.read(db, DeliveryEntry(stream.last), count))? else {
+        let Some(batch) = self.store.read(|db| self.next_batch(db, DeliveryEntry(stream.last), count))? else {
             return Ok(Next::Wait);
         };
-        if !read.settled.is_empty() {
-            let settle = move |tx: &mut Tx<'_>| settle::deliver(tx, CHANNEL, &read.settled);
+        if !batch.settled.is_empty() {
+            let settle = move |tx: &mut Tx<'_>| settle::deliver(tx, CHANNEL, &batch.settled);
             self.store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, settle).wait()?;
             self.route.shrunk();
             self.store.messages_bell().ring();
         }
-        if read.events.is_empty() {
+        if batch.events.is_empty() {
             return Ok(Next::Again);
         }
         let mut commands = redis::pipe();
-        for (entry, event) in &read.events {
+        for (entry, event) in &batch.events {
             let id = format!("{}-0", entry.0);
             commands.cmd("XADD").arg(&self.keys.outbox).arg(id).arg(EVENT).arg(event).ignore();
         }
-        let last = read.events.last().map_or(stream.last, |(entry, _)| entry.0);
+        let last = batch.events.last().map_or(stream.last, |(entry, _)| entry.0);
         // Should the answer not come, then what of it Redis has taken is only seen at the next look.
         self.last = None;
         if let Err(error) = self.link.ask_all::<()>(&commands) {
@@ -93,12 +93,12 @@ impl Appender<'_> {
         }
         crash::point(Point::RelayAppended);
         self.last = Some(last);
-        self.state.note(last, stream.length + read.events.len() as u64, false);
+        self.state.note(last, stream.length + batch.events.len() as u64, false);
         Ok(Next::Again)
     }
 
     /// The next entries as events. `None` if there is none, or if the relay is paused.
-    fn read(&self, db: &Db<'_>, after: DeliveryEntry, count: usize) -> Result<Option<Read>> {
+    fn next_batch(&self, db: &Db<'_>, after: DeliveryEntry, count: usize) -> Result<Option<Batch>> {
         let entries = if delivery_route::rests(db, CHANNEL)? {
             Vec::new()
         } else {
@@ -107,22 +107,22 @@ impl Appender<'_> {
         if entries.is_empty() {
             return Ok(None);
         }
-        let (mut read, mut bytes) = (Read::default(), 0);
+        let (mut batch, mut bytes) = (Batch::default(), 0);
         let mut envelopes = Envelopes::new(db, Parts::ALL)?;
         for queued in entries {
             match envelopes.read(&queued)?.envelope() {
                 Ok(envelope) => {
                     let event = envelope.to_json()?;
                     bytes += event.len();
-                    read.events.push((queued.entry, event));
+                    batch.events.push((queued.entry, event));
                 }
-                Err(attempt) => read.settled.push((queued.entry, attempt)),
+                Err(attempt) => batch.settled.push((queued.entry, attempt)),
             }
             if bytes > BATCH_BYTES {
                 break;
             }
         }
-        Ok(Some(read))
+        Ok(Some(batch))
     }
 
     /// Whether Redis is where it was left.

@@ -41,7 +41,7 @@ pub const CHANNEL: &str = delivery::RELAY;
 
 /// How it goes.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct Stats {
     /// Entries that Redis does not have yet.
     pub lag: u64,
     /// The last entry that Redis has.

@@ -8,7 +8,7 @@ use super::keys::Keys;
 use super::link::Link;
 use super::state::State;
 use super::statuses::Statuses;
-use super::{CHANNEL, Report};
+use super::{CHANNEL, Stats};
 use crate::deliver::route::Route;
 use crate::error::{Error, Result};
 use crate::follow;
@@ -84,11 +84,11 @@ impl Relay {
         self.told.ring();
     }
 
-    pub fn report(&self, db: &Db<'_>) -> Result<Report> {
+    pub fn stats(&self, db: &Db<'_>) -> Result<Stats> {
         let last_entry = self.state.appended();
         let lag = relayed::count_after(db, CHANNEL, DeliveryEntry(last_entry))?;
         let (in_stream, is_full) = (self.state.in_stream(), self.state.is_full());
-        Ok(Report { lag, last_entry, in_stream, is_full, error: self.state.error() })
+        Ok(Stats { lag, last_entry, in_stream, is_full, error: self.state.error() })
     }
 
     fn append(&self, link: Link, limit: u64) {

@@ -39,7 +39,7 @@ fn say(left: &[Left]) {
         (true, _) => log::info!("{left} still with {flag}, which goes on with them; keep it until they are sent"),
         (false, true) => log::warn!(
             "{left} with {flag}, which this start does not have: what is on the stream may be sent, what became of it is not \
-             read, and the rest waits; give {flag} beside --deliver until GET /_bulkd/deliver shows that none are left"
+             read, and the rest waits; give {flag} again, also beside --deliver, until GET /_bulkd/deliver shows that none are left"
         ),
         (false, false) => log::warn!(
             "{left} waiting for {flag}, which this start does not have: they are sent when a start has it again, or --relay"
