@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::relay;
 use super::route::Route;
 use crate::error::Result;
-use crate::model::delivery::flag_of;
+use crate::model::deliver_target::flag_of;
 use crate::store::delivery_queue::{self, Left};
 use crate::store::{Store, delivery_route};
 

@@ -20,14 +20,13 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
-pub use crate::model::delivery as target;
+use crate::model::deliver_target::{DeliverRate, DeliverTo, Target};
 use crate::store::{Db, Store};
 use crate::threads;
 use change_over::use_routes;
 use relay::Relay;
 pub use route::Route;
 use sender::Sender;
-use target::{DeliverRate, DeliverTo, Target};
 
 /// Entries that the queue of a channel holds, about: what comes behind waits in the outbox.
 const QUEUE_ENTRIES: usize = 10_000;

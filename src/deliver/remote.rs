@@ -8,8 +8,8 @@ use crossbeam_channel::Receiver;
 use super::rate::Rate;
 use super::relay;
 use super::sender::{self, Sender};
-use super::target::{DeliverRate, DeliverTo, Target};
 use crate::error::{Error, Result};
+use crate::model::deliver_target::{DeliverRate, DeliverTo, Target};
 use crate::output::LineOutput;
 
 /// As the flags have it.

@@ -7,7 +7,7 @@ use super::webhook::Position;
 use super::{message, number};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
-use crate::model::delivery::flag_of;
+use crate::model::deliver_target::flag_of;
 use crate::model::row::{JobRow, MessageEventRow};
 
 /// A channel that this start delivers.

@@ -9,7 +9,7 @@ use super::delivery_channel;
 use super::engine::{Db, Tx};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::model::delivery::flag_of;
+use crate::model::deliver_target::flag_of;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::row::JobRow;
 

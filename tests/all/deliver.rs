@@ -7,7 +7,7 @@ use crate::support::binary::{Binary, bulkd, check};
 use crate::support::smtp::SmtpServer;
 use crate::support::stand::{Made, Stand, status};
 use crate::support::{Customer, Daemon, json, newsletter, open_file, readers, unheard, wait_until};
-use bulkd::model::delivery::{DeliverRate, DeliverTo};
+use bulkd::model::deliver_target::{DeliverRate, DeliverTo};
 use bulkd::settings::{Keep, KeepSpan};
 use serde_json::Value;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::support::binary::{self, Binary, bulkd};
 use crate::support::stand::Stand;
 use crate::support::{Customer, Daemon, in_view, json, newsletter, open_file, readers, wait_until};
-use bulkd::model::delivery::DeliverTo;
+use bulkd::model::deliver_target::DeliverTo;
 use bulkd::store::check;
 use rusqlite::Connection;
 use serde_json::Value;

@@ -34,10 +34,10 @@ pub use present::{Prepared, Relay};
 #[cfg(feature = "relay")]
 pub use remote::run as deliver;
 
-use crate::model::delivery;
+use crate::model::deliver_target;
 
 /// The route under which it has its entries in the queue.
-pub const CHANNEL: &str = delivery::RELAY;
+pub const CHANNEL: &str = deliver_target::RELAY;
 
 /// How it goes.
 #[derive(Clone, Debug)]
