@@ -2,15 +2,15 @@
 //!
 //! One thread follows the rows and fills a queue in the file (`filler.rs`). A thread for each channel sends from it, and
 //! writes down what came of it (`follower.rs`); what it sends to is behind one trait (`sender/`). With `--relay`, what has
-//! no target here goes to senders on other machines (`relay/`), which `bulkd deliver` starts (`remote.rs`).
+//! no target here goes to senders on other machines (`relay/`), which `bulkd deliver` starts (`command.rs`).
 
 mod change_over;
+pub mod command;
 pub mod envelope;
 mod filler;
 mod follower;
 mod rate;
 pub mod relay;
-pub mod remote;
 mod route;
 pub mod sender;
 

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::Receiver;
 
 use super::Stats;
-use crate::deliver::remote::Settings;
+use crate::deliver::command::Settings;
 use crate::deliver::route::Route;
 use crate::error::{Error, Result};
 use crate::output::LineOutput;
