@@ -59,7 +59,7 @@ fn item(db: &Db<'_>, route: &Route, relay: Option<&Stats>) -> Result<Value> {
     let row = delivery_route::find(db, &route.name)?;
     let row = row.ok_or_else(|| Error::internal("a route that is in use has no row"))?;
     let state = delivery_route::state(db, &route.name)?;
-    let relay = relay.filter(|_| route.name == relay::CHANNEL);
+    let relay = relay.filter(|_| route.name == relay::ROUTE);
     let relay = relay.map(|it| {
         json!({
             "channels": route.channels.iter().map(|channel| channel.name()).collect::<Vec<_>>(),

@@ -35,7 +35,7 @@ fn say(left: &[Left]) {
     let Some(Left { route, in_use, .. }) = left.first() else { return };
     let counts: Vec<(String, usize)> = left.iter().map(|it| (it.channel.clone(), it.count)).collect();
     let (left, flag) = (words(&counts), flag_of(route));
-    match (*in_use, route == relay::CHANNEL) {
+    match (*in_use, route == relay::ROUTE) {
         (true, _) => log::info!("{left} still with {flag}, which goes on with them; keep it until they are sent"),
         (false, true) => log::warn!(
             "{left} with {flag}, which this start does not have: what is on the stream may be sent, what became of it is not \

@@ -137,7 +137,7 @@ impl Deliver {
             // What is in the stream is in the queue as well.
             let most = usize::try_from(entries).unwrap_or(usize::MAX).saturating_add(QUEUE_ENTRIES);
             let target = prepared.place().to_owned();
-            let route = Arc::new(Route::new(relay::CHANNEL.to_owned(), target, channels, most));
+            let route = Arc::new(Route::new(relay::ROUTE.to_owned(), target, channels, most));
             routes.push(route.clone());
             (route, prepared, entries)
         });

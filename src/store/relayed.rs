@@ -11,7 +11,7 @@ use crate::model::row::{DeliveryEntry, MessageNumber};
 
 /// An entry of the queue, and the id of its event: `{message_id}/{position}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct RelayedEntry {
     pub entry: DeliveryEntry,
     /// `None`: its message is gone.
     pub event_id: Option<String>,
@@ -23,11 +23,12 @@ pub fn between(
     route: &str,
     (after, up_to): (DeliveryEntry, DeliveryEntry),
     limit: usize,
-) -> Result<Vec<Told>> {
+) -> Result<Vec<RelayedEntry>> {
     let entries = delivery_queue::list_after(db, route, after, limit)?;
-    let told =
-        |it: delivery_queue::QueuedEntry| Ok(Told { entry: it.entry, event_id: event_id(db, it.number, it.position)? });
-    entries.into_iter().take_while(|it| it.entry.0 <= up_to.0).map(told).collect()
+    let relayed = |it: delivery_queue::QueuedEntry| {
+        Ok(RelayedEntry { entry: it.entry, event_id: event_id(db, it.number, it.position)? })
+    };
+    entries.into_iter().take_while(|it| it.entry.0 <= up_to.0).map(relayed).collect()
 }
 
 /// How many entries of a route are behind this one.

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use super::CHANNEL;
+use super::ROUTE;
 use super::keys::{EVENT, Keys};
 use super::link::Link;
-use super::state::State;
+use super::state::RelayState;
 use super::stream::{self, Stream};
 use crate::crash::{self, Point};
 use crate::deliver::envelope::{Envelopes, Parts};
@@ -38,7 +38,7 @@ pub struct Appender<'a> {
     pub route: &'a Route,
     pub link: Link,
     pub keys: &'a Keys,
-    pub state: &'a State,
+    pub state: &'a RelayState,
     /// Entries that the stream has at most.
     pub limit: u64,
     /// Up to where Redis has come, as far as is known here.
@@ -69,7 +69,7 @@ impl Appender<'_> {
             return Ok(Next::Wait);
         };
         if !batch.settled.is_empty() {
-            let settle = move |tx: &mut Tx<'_>| settle::deliver(tx, CHANNEL, &batch.settled);
+            let settle = move |tx: &mut Tx<'_>| settle::deliver(tx, ROUTE, &batch.settled);
             self.store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, settle).wait()?;
             self.route.shrunk();
             self.store.messages_bell().ring();
@@ -99,10 +99,10 @@ impl Appender<'_> {
 
     /// The next entries as events. `None` if there is none, or if the relay is paused.
     fn next_batch(&self, db: &Db<'_>, after: DeliveryEntry, count: usize) -> Result<Option<Batch>> {
-        let entries = if delivery_route::rests(db, CHANNEL)? {
+        let entries = if delivery_route::rests(db, ROUTE)? {
             Vec::new()
         } else {
-            delivery_queue::list_after(db, CHANNEL, after, count)?
+            delivery_queue::list_after(db, ROUTE, after, count)?
         };
         if entries.is_empty() {
             return Ok(None);

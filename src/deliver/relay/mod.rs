@@ -37,7 +37,7 @@ pub use remote::run as deliver;
 use crate::model::deliver_target;
 
 /// The route under which it has its entries in the queue.
-pub const CHANNEL: &str = deliver_target::RELAY;
+pub const ROUTE: &str = deliver_target::RELAY;
 
 /// How it goes.
 #[derive(Clone, Debug)]

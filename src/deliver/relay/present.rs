@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use super::appender::Appender;
 use super::keys::Keys;
 use super::link::Link;
-use super::state::State;
+use super::state::RelayState;
 use super::statuses::Statuses;
-use super::{CHANNEL, Stats};
+use super::{ROUTE, Stats};
 use crate::deliver::route::Route;
 use crate::error::{Error, Result};
 use crate::follow;
@@ -43,7 +43,7 @@ pub struct Relay {
     store: Arc<Store>,
     route: Arc<Route>,
     keys: Keys,
-    state: State,
+    state: RelayState,
     /// Of the thread that takes statuses, which mostly waits for Redis.
     told: Bell,
 }
@@ -57,7 +57,7 @@ impl Relay {
     ) -> Result<(Arc<Relay>, Vec<JoinHandle<()>>)> {
         let Prepared { appends, takes } = prepared;
         let keys = Keys::of(&store.read(message::file_tag)?);
-        let relay = Arc::new(Relay { store, route, keys, state: State::default(), told: Bell::default() });
+        let relay = Arc::new(Relay { store, route, keys, state: RelayState::default(), told: Bell::default() });
         let roles: [(&str, Role); 2] = [
             ("relay", Box::new(move |relay| relay.append(appends, entries))),
             ("relay statuses", Box::new(move |relay| relay.take(takes))),
@@ -86,7 +86,7 @@ impl Relay {
 
     pub fn stats(&self, db: &Db<'_>) -> Result<Stats> {
         let last_entry = self.state.appended();
-        let lag = relayed::count_after(db, CHANNEL, DeliveryEntry(last_entry))?;
+        let lag = relayed::count_after(db, ROUTE, DeliveryEntry(last_entry))?;
         let (in_stream, is_full) = (self.state.in_stream(), self.state.is_full());
         Ok(Stats { lag, last_entry, in_stream, is_full, error: self.state.error() })
     }
