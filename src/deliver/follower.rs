@@ -13,8 +13,8 @@ use crate::error::{Result, shown_up_to};
 use crate::follow::{self, Next};
 use crate::model::message_status::Reason;
 use crate::model::row::DeliveryEntry;
+use crate::store::attempts::{self, Attempt};
 use crate::store::delivery_queue::{self, QueuedEntry};
-use crate::store::settle::{self, Attempt};
 use crate::store::{Lane, Store, SyncWhen, Tx, Undo, delivery_route};
 
 /// Before the second attempt, the third, and so on. After the last one a message is given up.
@@ -231,7 +231,7 @@ impl Follower<'_> {
         let known = self.set_back_millis;
         let settle = move |tx: &mut Tx<'_>| {
             let set_back_millis = bring_forward(tx, &route, known)?;
-            settle::deliver(tx, &route, &attempts)?;
+            attempts::write_outcomes(tx, &route, &attempts)?;
             if let Some(reason) = &told {
                 delivery_route::pause(tx, &route, Some(reason))?;
             }

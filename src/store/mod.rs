@@ -35,6 +35,7 @@ mod page;
 pub mod temporary;
 
 // What is done with several tables at once.
+pub mod attempts;
 pub mod backup;
 pub mod check;
 pub mod compact;

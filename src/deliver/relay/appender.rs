@@ -15,7 +15,7 @@ use crate::deliver::route::Route;
 use crate::error::{Error, Result};
 use crate::follow::Next;
 use crate::model::row::DeliveryEntry;
-use crate::store::settle::{self, Attempt};
+use crate::store::attempts::{self, Attempt};
 use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo, delivery_queue, delivery_route};
 
 /// Entries that are appended at once.
@@ -69,7 +69,7 @@ impl Appender<'_> {
             return Ok(Next::Wait);
         };
         if !batch.settled.is_empty() {
-            let settle = move |tx: &mut Tx<'_>| settle::deliver(tx, ROUTE, &batch.settled);
+            let settle = move |tx: &mut Tx<'_>| attempts::write_outcomes(tx, ROUTE, &batch.settled);
             self.store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, settle).wait()?;
             self.route.shrunk();
             self.store.messages_bell().ring();

@@ -19,7 +19,7 @@ use crate::follow::Next;
 use crate::model::message_status::Reason;
 use crate::model::row::DeliveryEntry;
 use crate::outage::Outage;
-use crate::store::settle::{self, Attempt};
+use crate::store::attempts::{self, Attempt};
 use crate::store::{Lane, Store, SyncWhen, Tx, Undo, relayed};
 
 /// Statuses of one commit.
@@ -195,5 +195,5 @@ fn write(tx: &mut Tx<'_>, reports: Vec<Report>) -> Result<()> {
             },
         ));
     }
-    settle::deliver(tx, ROUTE, &attempts)
+    attempts::write_outcomes(tx, ROUTE, &attempts)
 }
