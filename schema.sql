@@ -1,4 +1,4 @@
--- The file of a bulkd daemon, version 8 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 9 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
 -- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone
 -- out. Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job,
@@ -431,14 +431,20 @@ CREATE TABLE webhook_events (
 -- The events of a webhook, those of one message in their order.
 CREATE INDEX webhook_events_of_webhook ON webhook_events (webhook, status, number, webhook_event);
 
--- What is delivered for real, by --deliver: a channel, or 'relay'. Its position in messages and in message_events moves in
--- the same commit in which what is up to there enters the queue.
+-- The channels that are delivered for real, and those that once were. A position in messages and in message_events moves in
+-- the same commit in which what is up to there enters the queue. It is the channel's, whatever its route.
 CREATE TABLE delivery_channels (
-    channel       TEXT    PRIMARY KEY,
-    number        INTEGER NOT NULL,  -- messages up to this one have been queued, if they concern it,
-    event         INTEGER NOT NULL,  -- and of message_events up to this one
+    channel TEXT    PRIMARY KEY,
+    number  INTEGER NOT NULL,  -- messages up to this one have been queued, if they concern it,
+    event   INTEGER NOT NULL,  -- and of message_events up to this one
+    route   TEXT               -- by which this start delivers it; NULL: by none
+) STRICT, WITHOUT ROWID;
+
+-- By which ways channels are delivered: 'relay' for those of --relay, and one for each channel of --deliver, with its name.
+CREATE TABLE delivery_routes (
+    route         TEXT    PRIMARY KEY,
     in_use        INTEGER NOT NULL,  -- 0 or 1: whether this start has it
-    delivered     INTEGER NOT NULL DEFAULT 0,  -- that its target took, since it was first delivered
+    delivered     INTEGER NOT NULL DEFAULT 0,  -- that its target took, since it was first used
     refused       INTEGER NOT NULL DEFAULT 0,  -- that were given up
     paused_at     INTEGER,  -- since when nothing is sent; NULL: it is
     paused_reason TEXT
@@ -451,13 +457,14 @@ CREATE TABLE delivery_queue (
     number   INTEGER NOT NULL REFERENCES messages,
     position INTEGER NOT NULL,  -- 0: what stands in messages, else that of deliveries
     channel  TEXT    NOT NULL,  -- of delivery_channels
+    route    TEXT    NOT NULL,  -- of delivery_routes: where it waits, also when its channel has another one by now
     attempts INTEGER NOT NULL DEFAULT 0,  -- that failed
     due_at   INTEGER NOT NULL,  -- when to attempt it next, at the earliest
     error    TEXT              -- why the last one did
 ) STRICT;
 
--- The next entries of a channel.
-CREATE INDEX delivery_queue_of_channel ON delivery_queue (channel, entry, due_at);
+-- The next entries of a route.
+CREATE INDEX delivery_queue_of_route ON delivery_queue (route, entry, due_at);
 
 -- The entries of a message.
 CREATE INDEX delivery_queue_of_message ON delivery_queue (number);

@@ -11,7 +11,7 @@ use crate::clock::ClockStart;
 use crate::config::{Config, DELIVER_ERRORS, RELAY_ENTRIES, Tls, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
-use crate::model::delivery::{DeliverRate, DeliverTo};
+use crate::model::deliver_target::{DeliverRate, DeliverTo};
 use crate::model::webhook::Destination;
 use crate::settings::{
     Contract, Durability, Keep, KeepSpan, LogFormat, ProviderLimits, RateLimitSetting, UnknownTemplates,

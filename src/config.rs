@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::clock::ClockStart;
 use crate::error::{Error, Result};
 use crate::http::Limits;
-use crate::model::delivery::{DeliverRate, DeliverTo};
+use crate::model::deliver_target::{DeliverRate, DeliverTo};
 use crate::model::webhook::Destination;
 use crate::render::RENDER_STACK_BYTES;
 use crate::settings::{

@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 
 use bulkd::app::App;
 use bulkd::cli::{Backup, Ca, Cli, Command, Deliver, Restore, Serve};
-use bulkd::deliver::remote;
+use bulkd::deliver::command;
 use bulkd::error::{Error, Result};
 use bulkd::logging::{self, Logging};
 use bulkd::output::{LineOutput, megabytes};
@@ -71,7 +71,7 @@ fn deliver(flags: Deliver) -> Result<ExitCode> {
     let output = output()?;
     let Deliver { from, tag, to, rates, errors, name, tries, claim_after, .. } = flags;
     let delivered = until_stopped(|stopped| {
-        remote::run(remote::Flags { from, tag, to, rates, errors, name, tries, claim_after }, &output, stopped)
+        command::run(command::Flags { from, tag, to, rates, errors, name, tries, claim_after }, &output, stopped)
     });
     if let Err(error) = &delivered {
         logging.print(error);

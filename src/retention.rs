@@ -17,7 +17,7 @@ use crate::outage::Outage;
 use crate::output::megabytes;
 use crate::settings::Keep;
 use crate::store::retention::{self, DropRule, Versions};
-use crate::store::{Lane, Store, SyncWhen, Tx, Undo, delivery_queue, message, profile, retired, webhook};
+use crate::store::{Lane, Store, SyncWhen, Tx, Undo, delivery_channel, message, profile, retired, webhook};
 use crate::threads;
 
 /// Between two looks for jobs that have become old.
@@ -43,7 +43,7 @@ const PAUSES: u32 = 48;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What changes when webhooks and what is delivered go on.
-type Progress = (webhook::Progress, delivery_queue::Progress);
+type Progress = (webhook::Progress, delivery_channel::Progress);
 
 pub struct Retention {
     store: Arc<Store>,
@@ -207,7 +207,7 @@ impl<'a> Sweeper<'a> {
             return Ok(false);
         }
         let heard = self.store.retention_bell().rung();
-        let progress = self.store.read(|db| Ok((webhook::progress(db)?, delivery_queue::progress(db)?)))?;
+        let progress = self.store.read(|db| Ok((webhook::progress(db)?, delivery_channel::progress(db)?)))?;
         if self.rest.as_ref().is_some_and(|rest| rest.lasts(heard, progress)) {
             return Ok(false);
         }

@@ -1,16 +1,18 @@
 //! What is delivered for real, and how far it has come. Ours; Courier delivers everything.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Action, Answer, Call};
-use super::paging::{self, Cursor, PagedList};
-use crate::deliver::relay::{self, Report};
+use super::paging::{Cursor, PageText, PagedList};
+use crate::deliver::relay::{self, Stats};
 use crate::deliver::{Deliver, Route};
 use crate::error::{Error, Result, shown};
 use crate::json;
 use crate::store::Db;
-use crate::store::delivery_queue;
+use crate::store::delivery_route;
 
 /// Why a channel pauses that a request has paused.
 const BY_REQUEST: &str = "a request has paused it";
@@ -23,15 +25,14 @@ struct PutBody {
 /// `GET /_bulkd/deliver?cursor=&limit=`: 200 `{items, paging}`, one for each channel that is delivered, in all environments.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let (query, list) = (call.query(), PagedList::Deliver);
-    let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit() as usize);
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
     let deliver = call.settings.deliver.clone();
     Action::query(move |db, _| {
-        let routes = deliver.as_deref().map_or(&[][..], Deliver::routes).get(from..).unwrap_or_default();
-        let next = routes.get(limit).map(|_| Cursor { list, position: (from + limit) as u64 });
-        let relay = deliver.as_deref().map_or(Ok(None), Deliver::relay)?;
-        let items = routes.iter().take(limit).map(|route| Ok(item(db, route, relay.as_ref())?.to_string()));
-        Ok(Answer::new(200, paging::page(items, next)?))
+        let routes = deliver.as_deref().map_or(&[][..], Deliver::routes);
+        let relay = deliver.as_deref().map_or(Ok(None), |it| it.relay(db))?;
+        let show = |route: &Arc<Route>| item(db, route, relay.as_ref());
+        let (page, next) = PageText::of_places((list, from, limit), routes.iter(), show)?;
+        Ok(Answer::new(200, page.end_items(next)))
     })
 }
 
@@ -45,21 +46,20 @@ pub fn put(mut call: Call<'_>) -> Result<Action> {
         return Err(Error::not_found(format!("channel: there is no --deliver for '{found}'")));
     };
     Action::whole(move |store| {
-        let channel = route.name.clone();
+        let name = route.name.clone();
         let reason = body.paused.then_some(BY_REQUEST);
-        store.write(move |tx| delivery_queue::pause(tx, &channel, reason))?;
+        store.write(move |tx| delivery_route::pause(tx, &name, reason))?;
         route.bell().ring();
-        let relay = deliver.relay()?;
-        let shown = store.read_for_request(|db| item(db, &route, relay.as_ref()))?;
+        let shown = store.read_for_request(|db| item(db, &route, deliver.relay(db)?.as_ref()))?;
         Ok(Answer::new(200, shown.to_string()))
     })
 }
 
-fn item(db: &Db<'_>, route: &Route, relay: Option<&Report>) -> Result<Value> {
-    let row = delivery_queue::channel(db, &route.name)?;
-    let row = row.ok_or_else(|| Error::internal("a channel that is delivered has no row"))?;
-    let state = delivery_queue::state(db, &row)?;
-    let relay = relay.filter(|_| route.name == relay::CHANNEL);
+fn item(db: &Db<'_>, route: &Route, relay: Option<&Stats>) -> Result<Value> {
+    let row = delivery_route::find(db, &route.name)?;
+    let row = row.ok_or_else(|| Error::internal("a route that is in use has no row"))?;
+    let state = delivery_route::state(db, &route.name)?;
+    let relay = relay.filter(|_| route.name == relay::ROUTE);
     let relay = relay.map(|it| {
         json!({
             "channels": route.channels.iter().map(|channel| channel.name()).collect::<Vec<_>>(),
@@ -71,7 +71,7 @@ fn item(db: &Db<'_>, route: &Route, relay: Option<&Report>) -> Result<Value> {
         })
     });
     let mut item = json!({
-        "channel": row.channel,
+        "channel": row.route,
         "target": route.target,
         "queued": state.queued,
         "behind": state.behind,

@@ -23,7 +23,7 @@ pub fn get(call: Call<'_>) -> Result<Action> {
         found.extend(never_run(db, environment)?);
         found.sort_by_key(|it| std::cmp::Reverse(it.check.about().level));
         let worst = found.first().map(|it| it.check.about().level);
-        let (page, next) = PageText::of_places((list, from, limit), found.iter(), item)?;
+        let (page, next) = PageText::of_places((list, from, limit), found.iter(), |it| Ok(item(it)))?;
         let (worst, summary) = (json!(worst.map(Level::name)), json!(summary(&found)));
         Ok(Answer::new(200, page.end_items_with(next, &format!("\"worst\":{worst},\"summary\":{summary}"))))
     })

@@ -81,6 +81,6 @@ pub fn list(store: &Store, settings: &Settings, request: &Request, _: Params) ->
             "last_job_at": it.last_job_at.map(|at| at.millis()),
         })
     };
-    let (page, next) = PageText::of_places((LIST, from, limit), known.iter(), show)?;
+    let (page, next) = PageText::of_places((LIST, from, limit), known.iter(), |it| Ok(show(it)))?;
     Ok(http::json(200, page.end_items_with(next, &format!("\"needs_key\":{needs_key}"))))
 }

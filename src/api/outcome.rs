@@ -95,7 +95,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit());
     Action::prepare(move |view| {
         let rules = view.store().outcomes().of(view.read(|_, row| Ok(row))?).unwrap_or_default();
-        let show = |(of, ending): (&OutcomeOf, &Ending)| shown_of(of, ending);
+        let show = |(of, ending): (&OutcomeOf, &Ending)| Ok(shown_of(of, ending));
         let (page, next) = PageText::of_places((list, from, limit), rules.0.iter(), show)?;
         let answer = Answer::new(200, page.end_items(next));
         Ok(Change::new(ChangedEnvironment::Existing, |_, _| Ok(answer)).sure())

@@ -217,13 +217,13 @@ impl PageText {
     pub fn of_places<T>(
         (list, from, limit): (PagedList, u64, u64),
         all: impl ExactSizeIterator<Item = T>,
-        mut show: impl FnMut(T) -> Value,
+        mut show: impl FnMut(T) -> Result<Value>,
     ) -> Result<(Self, Option<Cursor>)> {
         let position = from.saturating_add(limit);
         let next = (position < all.len() as u64).then_some(Cursor { list, position });
         let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let mut page = PageText::of_items();
-        all.skip(place(from)).take(place(limit)).try_for_each(|it| page.push_value(&show(it)))?;
+        all.skip(place(from)).take(place(limit)).try_for_each(|it| page.push_value(&show(it)?))?;
         Ok((page, next))
     }
 

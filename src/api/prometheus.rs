@@ -5,10 +5,9 @@ use std::fmt::{Display, Write};
 use super::call::Answer;
 use super::route::Route;
 use super::settings::Settings;
-use crate::deliver::Deliver;
 use crate::error::Result;
-use crate::store::delivery_queue::{ChannelRow, QueueState};
-use crate::store::{Store, delivery_queue, totals};
+use crate::store::delivery_route::{RouteRow, RouteState};
+use crate::store::{Store, delivery_route, totals};
 
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -52,17 +51,16 @@ pub fn get(store: &Store, settings: &Settings, routes: &'static [Route]) -> Resu
 
 /// What is delivered for real, if anything is.
 fn add_deliver(store: &Store, settings: &Settings, text: &mut Text) -> Result<()> {
-    if settings.deliver.is_none() {
-        return Ok(());
-    }
-    let rows = store.read_for_request(|db| {
-        let rows = delivery_queue::channels(db)?.into_iter();
-        rows.map(|row| Ok((delivery_queue::state(db, &row)?, row))).collect::<Result<Vec<_>>>()
+    let Some(deliver) = settings.deliver.as_deref() else { return Ok(()) };
+    let (rows, relay) = store.read_for_request(|db| {
+        let rows = delivery_route::in_use(db)?.into_iter();
+        let rows = rows.map(|row| Ok((delivery_route::state(db, &row.route)?, row))).collect::<Result<Vec<_>>>()?;
+        Ok((rows, deliver.relay(db)?))
     })?;
-    let mut family = |name: &str, kind: &str, about: &str, value: fn(&(QueueState, ChannelRow)) -> u64| {
+    let mut family = |name: &str, kind: &str, about: &str, value: fn(&(RouteState, RouteRow)) -> u64| {
         text.family(name, kind, about);
         for row in &rows {
-            text.sample(name, &format!("channel=\"{}\"", row.1.channel), value(row));
+            text.sample(name, &format!("channel=\"{}\"", row.1.route), value(row));
         }
     };
     let about = "Messages in the queue of a channel that is delivered.";
@@ -73,7 +71,7 @@ fn add_deliver(store: &Store, settings: &Settings, text: &mut Text) -> Result<()
     family("bulkd_deliver_refused_total", "counter", "Messages that were given up.", |(_, row)| row.refused);
     let about = "1 for a channel that is paused, and 0 for one that goes on.";
     family("bulkd_deliver_paused", "gauge", about, |(_, row)| u64::from(row.paused_at.is_some()));
-    if let Some(relay) = settings.deliver.as_deref().map_or(Ok(None), Deliver::relay)? {
+    if let Some(relay) = relay {
         text.one("bulkd_relay_lag", "gauge", "Messages in the queue that Redis does not have yet.", relay.lag);
         let about = "Messages on the stream that no sender has brought to an end.";
         text.one("bulkd_relay_in_stream", "gauge", about, relay.in_stream);

@@ -4,13 +4,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::target::Target;
 use crate::error::{Error, Kind, Result};
 use crate::model::channel::Channel;
+use crate::model::deliver_target::Target;
 use crate::model::message_status::{MessageStatus, Reason};
 use crate::outbox::Deliveries;
+use crate::store::attempts::Attempt;
 use crate::store::delivery_queue::QueuedEntry;
-use crate::store::settle::Attempt;
 use crate::store::{Db, message, outbox};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

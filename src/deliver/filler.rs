@@ -6,24 +6,25 @@ use std::time::Instant;
 use super::route::Route;
 use crate::error::Result;
 use crate::follow::{self, Next};
-use crate::store::delivery_queue::{self, Fill, NewEntries};
+use crate::model::channel::Channel;
+use crate::store::delivery_queue::{self, Advance, Fill};
 use crate::store::webhook::Position;
-use crate::store::{Lane, Store, SyncWhen, Tx, Undo};
+use crate::store::went_out::{self, NewEntries};
+use crate::store::{Lane, Store, SyncWhen, Tx, Undo, delivery_channel};
 
 /// Messages that are looked at for one commit: the writer takes a few milliseconds for their entries.
 const COMMIT_MESSAGES: usize = 512;
 /// While messages are made it rests so many times as long as it works: they need the machine more.
 const REST_FOR_WORK: u32 = 4;
 
-/// A route whose queue is filled. All that is remembered of it is in the rows as well, or follows from them.
+/// A channel that is queued for its route. All that is remembered of it is in the rows as well, or follows from them.
 struct Filled {
+    channel: Channel,
     route: Arc<Route>,
     /// The row's.
     written: Position,
     /// Behind the row's, up to where there was nothing to queue.
     position: Position,
-    /// Entries in the queue, or more: some may have gone with their messages.
-    queued: usize,
 }
 
 struct Filler<'a, S: Fn() -> bool> {
@@ -50,37 +51,39 @@ impl<S: Fn() -> bool> Filler<'_, S> {
         if known.is_empty() {
             known = self.look()?;
         }
-        self.count(&mut known)?;
-        let has_room = |it: &Filled| it.queued < it.route.most;
+        self.count()?;
+        let has_room = |it: &Filled| it.route.has_room();
         let Some(position) = known.iter().filter(|it| has_room(it)).map(|it| it.position).min_by_key(place) else {
             self.known = known;
             return Ok(Next::Wait);
         };
         let (found, commits) = self.store.read(|db| {
-            let found = delivery_queue::read(db, position, COMMIT_MESSAGES)?;
+            let found = went_out::read(db, position, COMMIT_MESSAGES)?;
             Ok((found, self.store.message_commits().count()))
         })?;
-        let mut fills = Vec::new();
+        let mut fill = Fill { channels: Vec::new(), to: found.position, entries: Vec::new() };
         for it in known.iter_mut().filter(|it| has_room(it) && it.position == position) {
-            let fill = fill_of(it, &found);
-            match fill.entries.is_empty() && !found.moves(it.written) {
+            match count_of(it.channel, &found) == 0 && !found.moves(it.written) {
                 true => it.position = found.position,
-                false => fills.push(fill),
+                false => {
+                    let (channel, route) = (it.channel, it.route.name.clone());
+                    fill.channels.push(Advance { channel, route, since: it.written });
+                }
             }
         }
-        if !fills.is_empty() {
-            let filled: Vec<(String, usize)> =
-                fills.iter().map(|fill| (fill.channel.clone(), fill.entries.len())).collect();
+        if !fill.channels.is_empty() {
+            let filled: Vec<Channel> = fill.channels.iter().map(|it| it.channel).collect();
+            fill.entries = found.entries.iter().filter(|entry| filled.contains(&entry.channel)).copied().collect();
             // Nothing is sent before it is on the disk: if need be, this sync has the log up to here written, with the parts
             // of a job that were not waited for.
             let sync = if self.store.message_commits().are_synced(commits) { SyncWhen::Later } else { SyncWhen::Now };
-            let append = move |tx: &mut Tx<'_>| delivery_queue::append(tx, &fills);
+            let append = move |tx: &mut Tx<'_>| delivery_queue::append(tx, &fill);
             let elsewhere = self.store.submit(Lane::Behind, sync, Undo::Change, append).wait()?;
-            for it in &mut known {
-                let Some((_, count)) = filled.iter().find(|(name, _)| *name == it.route.name) else { continue };
+            for it in known.iter_mut().filter(|it| filled.contains(&it.channel)) {
                 (it.written, it.position) = (found.position, found.position);
-                it.queued += count;
-                if *count > 0 {
+                let count = count_of(it.channel, &found);
+                if count > 0 {
+                    it.route.add_queued(count);
                     it.route.bell().ring();
                 }
             }
@@ -96,21 +99,20 @@ impl<S: Fn() -> bool> Filler<'_, S> {
     }
 
     fn look(&self) -> Result<Vec<Filled>> {
-        let rows = self.store.read(delivery_queue::channels)?;
-        let filled = |route: &Arc<Route>| {
-            let row = rows.iter().find(|row| row.channel == route.name)?;
+        let rows = self.store.read(delivery_channel::in_use)?;
+        let filled = |row: delivery_channel::ChannelRow| {
+            let route = self.routes.iter().find(|route| route.name == row.route)?.clone();
             route.shrunk();
-            Some(Filled { route: route.clone(), written: row.position, position: row.position, queued: 0 })
+            Some(Filled { channel: row.channel, route, written: row.position, position: row.position })
         };
-        Ok(self.routes.iter().filter_map(filled).collect())
+        Ok(rows.into_iter().filter_map(filled).collect())
     }
 
     /// Counts the queues of which some have left.
-    fn count(&self, known: &mut [Filled]) -> Result<()> {
-        for it in known.iter_mut() {
-            let is_full = it.queued >= it.route.most;
-            if it.route.has_shrunk() || is_full {
-                it.queued = self.store.read(|db| delivery_queue::count(db, &it.route.name))?;
+    fn count(&self) -> Result<()> {
+        for route in self.routes {
+            if route.has_shrunk() || !route.has_room() {
+                route.note_queued(self.store.read(|db| delivery_queue::count(db, &route.name))?);
             }
         }
         Ok(())
@@ -129,12 +131,6 @@ fn place(position: &Position) -> (i64, i64) {
     (position.number.0, position.event.0)
 }
 
-fn fill_of(it: &Filled, found: &NewEntries) -> Fill {
-    let is_its = |channel| it.route.channels.contains(&channel);
-    Fill {
-        channel: it.route.name.clone(),
-        since: it.written,
-        to: found.position,
-        entries: found.entries.iter().filter(|entry| is_its(entry.channel)).copied().collect(),
-    }
+fn count_of(channel: Channel, found: &NewEntries) -> usize {
+    found.entries.iter().filter(|entry| entry.channel == channel).count()
 }

@@ -13,9 +13,9 @@ use crate::error::{Result, shown_up_to};
 use crate::follow::{self, Next};
 use crate::model::message_status::Reason;
 use crate::model::row::DeliveryEntry;
+use crate::store::attempts::{self, Attempt};
 use crate::store::delivery_queue::{self, QueuedEntry};
-use crate::store::settle::{self, Attempt};
-use crate::store::{Lane, Store, SyncWhen, Tx, Undo};
+use crate::store::{Lane, Store, SyncWhen, Tx, Undo, delivery_route};
 
 /// Before the second attempt, the third, and so on. After the last one a message is given up.
 const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
@@ -53,8 +53,28 @@ struct Follower<'a> {
     last_error: String,
     rest: Duration,
     /// The target has asked to be left alone until then.
-    resting_until: Option<Timestamp>,
+    resting_until: Option<Until>,
+    /// By how much the clock had been set back when the rows were last looked through for what that has moved away.
     set_back_millis: i64,
+}
+
+/// A moment that comes after its span also if the clock is set back meanwhile.
+#[derive(Clone, Copy)]
+struct Until {
+    at: Timestamp,
+    set_back_millis: i64,
+}
+
+impl Until {
+    fn after(store: &Store, millis: i64) -> Self {
+        let clock = store.clock_reading();
+        Until { at: clock.now.after(millis), set_back_millis: clock.set_back_millis }
+    }
+
+    /// By the clock as it goes now.
+    fn at(self, store: &Store) -> Timestamp {
+        self.at.after(self.set_back_millis - store.set_back_millis())
+    }
 }
 
 /// Delivers until all stops.
@@ -79,15 +99,15 @@ pub fn follow(store: &Store, route: &Route, job: Job, is_stopping: impl Fn() -> 
 impl Follower<'_> {
     /// Sends some of the queue.
     fn turn(&mut self) -> Result<Next> {
-        self.settle()?;
         self.keep_waits()?;
+        self.settle()?;
         if self.is_paused()? {
             self.failures = 0;
             self.resting_until = None;
             return Ok(Next::Wait);
         }
         let now = self.store.now();
-        if let Some(until) = self.resting_until.filter(|until| *until > now) {
+        if let Some(until) = self.resting_until.map(|it| it.at(self.store)).filter(|until| *until > now) {
             return Ok(Next::WaitUntil(until));
         }
         self.resting_until = None;
@@ -108,8 +128,7 @@ impl Follower<'_> {
     }
 
     fn is_paused(&self) -> Result<bool> {
-        let row = self.store.read(|db| delivery_queue::channel(db, &self.route.name))?;
-        Ok(row.is_none_or(|row| row.paused_at.is_some()))
+        self.store.read(|db| delivery_route::rests(db, &self.route.name))
     }
 
     /// Sends messages one after the other, up to the first that fails: what came of it is to be seen at once. Returns
@@ -179,7 +198,7 @@ impl Follower<'_> {
             (Retry::After(named), Some(wait)) => {
                 let named = named.map(|it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX));
                 if let Some(named) = named {
-                    self.resting_until = Some(self.store.now().after(named));
+                    self.resting_until = Some(Until::after(self.store, named));
                 }
                 Attempt::Retry { error: error.clone(), after_millis: named.unwrap_or_default().max(wait) }
             }
@@ -208,16 +227,18 @@ impl Follower<'_> {
         let pauses = self.failures >= self.job.errors;
         let reason =
             pauses.then(|| format!("{} failures one after the other, the last: {}", self.failures, self.last_error));
-        let (channel, attempts, told) = (self.route.name.clone(), self.unsettled.clone(), reason.clone());
+        let (route, attempts, told) = (self.route.name.clone(), self.unsettled.clone(), reason.clone());
+        let known = self.set_back_millis;
         let settle = move |tx: &mut Tx<'_>| {
-            settle::deliver(tx, &channel, &attempts)?;
-            match &told {
-                Some(reason) => delivery_queue::pause(tx, &channel, Some(reason)).map(drop),
-                None => Ok(()),
+            let set_back_millis = bring_forward(tx, &route, known)?;
+            attempts::write_outcomes(tx, &route, &attempts)?;
+            if let Some(reason) = &told {
+                delivery_route::pause(tx, &route, Some(reason))?;
             }
+            Ok(set_back_millis)
         };
         // Synced at once: what a power cut undoes would be sent again.
-        self.store.submit(Lane::Behind, SyncWhen::Now, Undo::Change, settle).wait()?;
+        self.set_back_millis = self.store.submit(Lane::Behind, SyncWhen::Now, Undo::Change, settle).wait()?;
         if let Some(reason) = reason {
             let name = &self.route.name;
             log::error!(
@@ -232,14 +253,25 @@ impl Follower<'_> {
 
     /// Has messages wait for their next attempt as long as they should, also when the clock is set back.
     fn keep_waits(&mut self) -> Result<()> {
-        let set_back_millis = self.store.set_back_millis();
-        let by = set_back_millis - self.set_back_millis;
-        if by > 0 {
-            let channel = self.route.name.clone();
-            self.store.write(move |tx| delivery_queue::bring_forward(tx, &channel, by))?;
-            self.resting_until = self.resting_until.map(|until| until.after(-by));
+        let (known, set_back_millis) = (self.set_back_millis, self.store.set_back_millis());
+        if known == set_back_millis {
+            return Ok(());
         }
-        self.set_back_millis = set_back_millis;
+        let route = self.route.name.clone();
+        self.set_back_millis = match self.store.read(|db| delivery_queue::is_any_waiting(db, &route))? {
+            true => self.store.write(move |tx| bring_forward(tx, &route, known))?,
+            false => set_back_millis,
+        };
         Ok(())
     }
+}
+
+/// What the clock's set-backs since those that are `known` have moved away from its time is brought forward. Returns what
+/// is known then.
+fn bring_forward(tx: &mut Tx<'_>, route: &str, known: i64) -> Result<i64> {
+    let set_back_millis = tx.set_back_millis();
+    if known != set_back_millis {
+        delivery_queue::bring_forward(tx, route, set_back_millis - known)?;
+    }
+    Ok(set_back_millis)
 }

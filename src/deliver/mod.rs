@@ -2,14 +2,15 @@
 //!
 //! One thread follows the rows and fills a queue in the file (`filler.rs`). A thread for each channel sends from it, and
 //! writes down what came of it (`follower.rs`); what it sends to is behind one trait (`sender/`). With `--relay`, what has
-//! no target here goes to senders on other machines (`relay/`), which `bulkd deliver` starts (`remote.rs`).
+//! no target here goes to senders on other machines (`relay/`), which `bulkd deliver` starts (`command.rs`).
 
+mod change_over;
+pub mod command;
 pub mod envelope;
 mod filler;
 mod follower;
 mod rate;
 pub mod relay;
-pub mod remote;
 mod route;
 pub mod sender;
 
@@ -19,13 +20,13 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
-pub use crate::model::delivery as target;
-use crate::store::{Store, delivery_queue};
+use crate::model::deliver_target::{DeliverRate, DeliverTo, Target};
+use crate::store::{Db, Store};
 use crate::threads;
+use change_over::use_routes;
 use relay::Relay;
 pub use route::Route;
 use sender::Sender;
-use target::{DeliverRate, DeliverTo, Target};
 
 /// Entries that the queue of a channel holds, about: what comes behind waits in the outbox.
 const QUEUE_ENTRIES: usize = 10_000;
@@ -33,7 +34,7 @@ const QUEUE_ENTRIES: usize = 10_000;
 /// What is to be delivered, and by what. Nothing runs yet.
 #[derive(Default)]
 pub struct Plan {
-    legs: Vec<Leg>,
+    routes: Vec<PlannedRoute>,
     /// Failures one after the other that pause a channel.
     errors: u32,
     relay: Option<PlannedRelay>,
@@ -47,8 +48,8 @@ struct PlannedRelay {
     entries: u64,
 }
 
-/// A channel on its way to its target.
-struct Leg {
+/// A channel with a target of its own.
+struct PlannedRoute {
     channel: Channel,
     target: Target,
     sender: Arc<dyn Sender>,
@@ -58,7 +59,7 @@ struct Leg {
 impl Plan {
     /// Fails with the flag that cannot be.
     pub fn new(to: &[DeliverTo], rates: &[DeliverRate], errors: u32) -> Result<Self> {
-        let mut plan = Plan { legs: Vec::new(), errors, relay: None };
+        let mut plan = Plan { routes: Vec::new(), errors, relay: None };
         for DeliverTo { channels, target } in to {
             if target.needs_tls() && !cfg!(feature = "tls") {
                 return Err(Error::startup(format!(
@@ -71,16 +72,16 @@ impl Plan {
                 Error::startup(format!("--deliver {}={target}: {}", name_of(channels), error.public_message()))
             })?;
             for &channel in channels {
-                if plan.legs.iter().any(|leg| leg.channel == channel) {
+                if plan.routes.iter().any(|route| route.channel == channel) {
                     let name = channel.name();
                     return Err(Error::startup(format!("--deliver {name}: expected one target, and there are two")));
                 }
                 let rate = rates.iter().rev().find(|rate| rate.channels.contains(&channel));
                 let per_second = rate.map(|rate| rate.per_second);
-                plan.legs.push(Leg { channel, target: target.clone(), sender: sender.clone(), per_second });
+                plan.routes.push(PlannedRoute { channel, target: target.clone(), sender: sender.clone(), per_second });
             }
         }
-        let is_of_none = |rate: &&DeliverRate| !plan.legs.iter().any(|leg| rate.channels.contains(&leg.channel));
+        let is_of_none = |rate: &&DeliverRate| !plan.routes.iter().any(|route| rate.channels.contains(&route.channel));
         if let Some(rate) = rates.iter().find(is_of_none) {
             let name = name_of(&rate.channels);
             return Err(Error::startup(format!("--deliver-rate {name}: there is no --deliver for it")));
@@ -94,12 +95,7 @@ impl Plan {
         let prepared = relay::Prepared::new(url)?;
         let channels = Channel::NAMES.iter().map(|(_, channel)| *channel);
         let channels: Vec<Channel> =
-            channels.filter(|channel| !self.legs.iter().any(|leg| leg.channel == *channel)).collect();
-        if channels.is_empty() {
-            return Err(Error::startup(
-                "--relay: every channel has a --deliver of its own, and nothing is left for it",
-            ));
-        }
+            channels.filter(|channel| !self.routes.iter().any(|route| route.channel == *channel)).collect();
         self.relay = Some(PlannedRelay { prepared, channels, entries });
         Ok(self)
     }
@@ -129,32 +125,27 @@ impl Deliver {
     /// Starts what is planned; nothing, if that is nothing. What is in the file by now is not sent, unless it was queued
     /// before.
     pub fn start(store: &Arc<Store>, plan: Plan) -> Result<Option<Running>> {
-        let Plan { legs, errors, relay } = plan;
-        let mut routes: Vec<Arc<Route>> = legs
+        let Plan { routes: planned, errors, relay } = plan;
+        let mut routes: Vec<Arc<Route>> = planned
             .iter()
-            .map(|leg| {
-                let (name, target) = (leg.channel.name().to_owned(), leg.target.to_string());
-                Arc::new(Route::new(name, target, vec![leg.channel], QUEUE_ENTRIES))
+            .map(|it| {
+                let (name, target) = (it.channel.name().to_owned(), it.target.to_string());
+                Arc::new(Route::new(name, target, vec![it.channel], QUEUE_ENTRIES))
             })
             .collect();
         let relay = relay.map(|PlannedRelay { prepared, channels, entries }| {
             // What is in the stream is in the queue as well.
             let most = usize::try_from(entries).unwrap_or(usize::MAX).saturating_add(QUEUE_ENTRIES);
             let target = prepared.place().to_owned();
-            let route = Arc::new(Route::new(relay::CHANNEL.to_owned(), target, channels, most));
+            let route = Arc::new(Route::new(relay::ROUTE.to_owned(), target, channels, most));
             routes.push(route.clone());
             (route, prepared, entries)
         });
-        let names: Vec<String> = routes.iter().map(|route| route.name.clone()).collect();
-        let known = store.read(delivery_queue::channels)?;
-        let is_known = known.len() == names.len() && known.iter().all(|row| names.contains(&row.channel));
-        if !is_known {
-            store.write(move |tx| delivery_queue::set_in_use(tx, &names))?;
-        }
+        use_routes(store, &routes)?;
         if routes.is_empty() {
             return Ok(None);
         }
-        let senders = legs.iter().map(|leg| leg.sender.clone()).collect();
+        let senders = planned.iter().map(|it| it.sender.clone()).collect();
         let mut threads = Vec::new();
         let relay = match relay {
             Some((route, prepared, entries)) => {
@@ -168,7 +159,7 @@ impl Deliver {
             Arc::new(Deliver { store: store.clone(), routes, senders, relay, stopping: AtomicBool::new(false) });
         let moved = deliver.routes.clone();
         store.on_clock_change(move || moved.iter().for_each(|route| route.bell().ring()));
-        let started = deliver.start_threads(legs, errors, &mut threads);
+        let started = deliver.start_threads(planned, errors, &mut threads);
         if let Err(error) = started {
             deliver.stop();
             threads.into_iter().for_each(join);
@@ -177,17 +168,22 @@ impl Deliver {
         Ok(Some((deliver, threads)))
     }
 
-    fn start_threads(self: &Arc<Self>, legs: Vec<Leg>, errors: u32, threads: &mut Vec<JoinHandle<()>>) -> Result<()> {
+    fn start_threads(
+        self: &Arc<Self>,
+        planned: Vec<PlannedRoute>,
+        errors: u32,
+        threads: &mut Vec<JoinHandle<()>>,
+    ) -> Result<()> {
         let ours = self.clone();
         threads.push(spawn("deliver queue", move || {
             filler::fill(&ours.store, &ours.routes, || ours.is_stopping());
         })?);
-        for (leg, route) in legs.into_iter().zip(&self.routes) {
+        for (planned, route) in planned.into_iter().zip(&self.routes) {
             let (ours, route) = (self.clone(), route.clone());
             let job = follower::Job {
-                parts: envelope::Parts::of(&leg.target),
-                sender: leg.sender,
-                per_second: leg.per_second,
+                parts: envelope::Parts::of(&planned.target),
+                sender: planned.sender,
+                per_second: planned.per_second,
                 errors,
             };
             let name = format!("deliver {}", route.name);
@@ -199,8 +195,8 @@ impl Deliver {
     }
 
     /// How the relay goes, if there is one.
-    pub fn relay(&self) -> Result<Option<relay::Report>> {
-        self.relay.as_ref().map(|relay| relay.report()).transpose()
+    pub fn relay(&self, db: &Db<'_>) -> Result<Option<relay::Stats>> {
+        self.relay.as_ref().map(|relay| relay.stats(db)).transpose()
     }
 
     pub fn routes(&self) -> &[Arc<Route>] {

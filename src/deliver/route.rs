@@ -1,6 +1,6 @@
 //! What the thread that fills the queue and one that takes from it tell one another.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::model::channel::Channel;
 use crate::store::Bell;
@@ -14,14 +14,36 @@ pub struct Route {
     /// Whose deliveries it takes.
     pub channels: Vec<Channel>,
     /// Entries that wait, about, before no more are queued.
-    pub most: usize,
+    most: usize,
+    /// Entries that wait, or more, as far as the thread knows that fills the queue.
+    queued: AtomicUsize,
     bell: Bell,
     has_shrunk: AtomicBool,
 }
 
 impl Route {
     pub fn new(name: String, target: String, channels: Vec<Channel>, most: usize) -> Self {
-        Route { name, target, channels, most, bell: Bell::default(), has_shrunk: AtomicBool::new(true) }
+        Route {
+            name,
+            target,
+            channels,
+            most,
+            queued: AtomicUsize::new(0),
+            bell: Bell::default(),
+            has_shrunk: AtomicBool::new(true),
+        }
+    }
+
+    pub fn note_queued(&self, queued: usize) {
+        self.queued.store(queued, Ordering::SeqCst);
+    }
+
+    pub fn add_queued(&self, added: usize) {
+        self.queued.fetch_add(added, Ordering::SeqCst);
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.queued.load(Ordering::SeqCst) < self.most
     }
 
     /// Rings when there is something new in the queue, when it was paused or goes on, and when all stops.

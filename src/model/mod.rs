@@ -7,7 +7,7 @@ pub mod content;
 pub mod data;
 pub mod definition;
 pub mod delay;
-pub mod delivery;
+pub mod deliver_target;
 pub mod email_headers;
 mod encoded_words;
 pub mod environment;

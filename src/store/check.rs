@@ -124,8 +124,14 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
              OR (channel IS NULL) <> (body IS NULL)",
     ),
     (
-        "deliveries that wait and have no channel",
-        "SELECT count(*) FROM delivery_queue WHERE channel NOT IN (SELECT channel FROM delivery_channels)",
+        "deliveries that wait and have no channel or no route",
+        "SELECT count(*) FROM delivery_queue WHERE channel NOT IN (SELECT channel FROM delivery_channels)
+             OR route NOT IN (SELECT route FROM delivery_routes)",
+    ),
+    (
+        "channels that are delivered by a route that is not in use",
+        "SELECT count(*) FROM delivery_channels
+         WHERE route IS NOT NULL AND route NOT IN (SELECT route FROM delivery_routes WHERE in_use = 1)",
     ),
     (
         "rows that speak of others that are not there",

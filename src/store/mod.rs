@@ -9,7 +9,9 @@ mod engine;
 
 // The tables, each with what is read and written in it. One calls another only downward.
 pub mod brand;
+pub mod delivery_channel;
 pub mod delivery_queue;
+pub mod delivery_route;
 pub mod environment;
 pub mod failure;
 pub mod idempotency;
@@ -25,6 +27,7 @@ pub mod unsettled;
 pub mod user;
 pub mod webhook;
 pub mod webhook_event;
+pub mod went_out;
 
 pub mod gone;
 mod number;
@@ -32,6 +35,7 @@ mod page;
 pub mod temporary;
 
 // What is done with several tables at once.
+pub mod attempts;
 pub mod backup;
 pub mod check;
 pub mod compact;

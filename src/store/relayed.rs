@@ -11,34 +11,35 @@ use crate::model::row::{DeliveryEntry, MessageNumber};
 
 /// An entry of the queue, and the id of its event: `{message_id}/{position}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct RelayedEntry {
     pub entry: DeliveryEntry,
     /// `None`: its message is gone.
     pub event_id: Option<String>,
 }
 
-/// The next entries of a channel behind this one, up to another.
+/// The next entries of a route behind this one, up to another.
 pub fn between(
     db: &Db<'_>,
-    channel: &str,
+    route: &str,
     (after, up_to): (DeliveryEntry, DeliveryEntry),
     limit: usize,
-) -> Result<Vec<Told>> {
-    let entries = delivery_queue::list_after(db, channel, after, limit)?;
-    let told =
-        |it: delivery_queue::QueuedEntry| Ok(Told { entry: it.entry, event_id: event_id(db, it.number, it.position)? });
-    entries.into_iter().take_while(|it| it.entry.0 <= up_to.0).map(told).collect()
+) -> Result<Vec<RelayedEntry>> {
+    let entries = delivery_queue::list_after(db, route, after, limit)?;
+    let relayed = |it: delivery_queue::QueuedEntry| {
+        Ok(RelayedEntry { entry: it.entry, event_id: event_id(db, it.number, it.position)? })
+    };
+    entries.into_iter().take_while(|it| it.entry.0 <= up_to.0).map(relayed).collect()
 }
 
-/// How many entries of a channel are behind this one.
-pub fn count_after(db: &Db<'_>, channel: &str, after: DeliveryEntry) -> Result<u64> {
-    let mut count = db.conn.prepare_cached("SELECT count(*) FROM delivery_queue WHERE channel = ?1 AND entry > ?2")?;
-    Ok(count.query_row(params![channel, after], |row| row.get(0))?)
+/// How many entries of a route are behind this one.
+pub fn count_after(db: &Db<'_>, route: &str, after: DeliveryEntry) -> Result<u64> {
+    let mut count = db.conn.prepare_cached("SELECT count(*) FROM delivery_queue WHERE route = ?1 AND entry > ?2")?;
+    Ok(count.query_row(params![route, after], |row| row.get(0))?)
 }
 
-/// Whether this entry of a channel has an event of this id.
-pub fn is_of(db: &Db<'_>, channel: &str, entry: DeliveryEntry, event: &str) -> Result<bool> {
-    Ok(match delivery_queue::find(db, channel, entry)? {
+/// Whether this entry of a route has an event of this id.
+pub fn is_of(db: &Db<'_>, route: &str, entry: DeliveryEntry, event: &str) -> Result<bool> {
+    Ok(match delivery_queue::find(db, route, entry)? {
         Some((number, position)) => event_id(db, number, position)?.as_deref() == Some(event),
         None => false,
     })
@@ -64,17 +65,17 @@ pub fn raise_numbers(tx: &mut Tx<'_>, last: DeliveryEntry) -> Result<bool> {
     Ok(true)
 }
 
-/// Gives these entries of a channel new numbers, behind all others. Returns how many of them there still were.
-pub fn renumber(tx: &mut Tx<'_>, channel: &str, entries: &[DeliveryEntry]) -> Result<usize> {
+/// Gives these entries of a route new numbers, behind all others. Returns how many of them there still were.
+pub fn renumber(tx: &mut Tx<'_>, route: &str, entries: &[DeliveryEntry]) -> Result<usize> {
     let mut append = tx.conn.prepare_cached(
-        "INSERT INTO delivery_queue (number, position, channel, attempts, due_at, error)
-         SELECT number, position, channel, attempts, due_at, error FROM delivery_queue WHERE entry = ?1 AND channel = ?2",
+        "INSERT INTO delivery_queue (number, position, channel, route, attempts, due_at, error)
+         SELECT number, position, channel, route, attempts, due_at, error FROM delivery_queue WHERE entry = ?1 AND route = ?2",
     )?;
-    let mut remove = tx.conn.prepare_cached("DELETE FROM delivery_queue WHERE entry = ?1 AND channel = ?2")?;
+    let mut remove = tx.conn.prepare_cached("DELETE FROM delivery_queue WHERE entry = ?1 AND route = ?2")?;
     let mut count = 0;
     for entry in entries {
-        append.execute(params![entry, channel])?;
-        count += remove.execute(params![entry, channel])?;
+        append.execute(params![entry, route])?;
+        count += remove.execute(params![entry, route])?;
     }
     Ok(count)
 }

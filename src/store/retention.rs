@@ -5,10 +5,11 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::delivery_queue;
+use super::delivery_channel;
 use super::engine::{Db, Tx};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::model::deliver_target::flag_of;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::row::JobRow;
 
@@ -106,8 +107,8 @@ fn behind(db: &Db<'_>, job: JobRow, environment: EnvironmentRow) -> Result<Optio
     if let Some(webhook_id) = webhook_behind(db, job, environment)? {
         return Ok(Some(format!("webhook {webhook_id} has yet to deliver what it tells of")));
     }
-    let channel = delivery_queue::behind(db, job)?;
-    Ok(channel.map(|channel| format!("{} has yet to deliver what is queued", delivery_queue::flag_of(&channel))))
+    let route = delivery_channel::behind(db, job)?;
+    Ok(route.map(|route| format!("{} has yet to deliver what is queued", flag_of(&route))))
 }
 
 /// A webhook that has not read all of a job's messages, or has events of them in its queue.

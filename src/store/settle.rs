@@ -2,13 +2,13 @@
 
 use super::engine::Tx;
 use super::message::{self, DueEnding, MessageLocation};
-use super::{delivery_queue, tracking};
+use super::tracking;
 use crate::error::{Error, Result};
 use crate::model::message::TrackedMessage;
-use crate::model::message_status::{MessageStatus, Reason, Verdict};
+use crate::model::message_status::{MessageStatus, Verdict};
 use crate::model::outcome::Ending;
 use crate::model::rendered_batch::RenderedMessage;
-use crate::model::row::{DeliveryEntry, MessageNumber};
+use crate::model::row::MessageNumber;
 
 /// Writes what became of a message that has waited. Nothing, if it was canceled meanwhile.
 pub fn settle(tx: &mut Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
@@ -77,7 +77,12 @@ pub fn end(tx: &mut Tx<'_>, due: &DueEnding) -> Result<()> {
 }
 
 /// A delivery comes to this, unless it has come to something else, or is gone.
-fn come_to(tx: &mut Tx<'_>, number: MessageNumber, position: i64, verdict: &Verdict) -> Result<()> {
+pub(in crate::store) fn come_to(
+    tx: &mut Tx<'_>,
+    number: MessageNumber,
+    position: i64,
+    verdict: &Verdict,
+) -> Result<()> {
     let Some(place) = message::locate(tx, number)? else { return Ok(()) };
     let message = tracking::get(tx, &place)?;
     let status = match position {
@@ -92,61 +97,6 @@ fn come_to(tx: &mut Tx<'_>, number: MessageNumber, position: i64, verdict: &Verd
     // Of a further delivery the event has the message's own status: no follower is told of anything new, and all look again.
     tell_beginning(tx, &place, &message)?;
     message::add_event(tx, number, status)
-}
-
-/// What came of an attempt to deliver.
-#[derive(Clone, Debug)]
-pub enum Attempt {
-    Delivered,
-    GivenUp {
-        reason: Reason,
-        error: String,
-    },
-    /// To be tried again after so many milliseconds.
-    Retry {
-        error: String,
-        after_millis: i64,
-    },
-    /// There is nothing to deliver any more.
-    Gone,
-}
-
-/// Writes down what came of entries of a channel's queue, which go with that, unless they are to be tried again. Says
-/// nothing of one that is gone.
-pub fn deliver(tx: &mut Tx<'_>, channel: &str, attempts: &[(DeliveryEntry, Attempt)]) -> Result<()> {
-    let (mut delivered, mut refused) = (0, 0);
-    for (entry, attempt) in attempts {
-        let Some((number, position)) = delivery_queue::find(tx, channel, *entry)? else { continue };
-        match attempt {
-            Attempt::Retry { error, after_millis } => {
-                delivery_queue::put_off(tx, *entry, error, *after_millis)?;
-                continue;
-            }
-            Attempt::Gone => {}
-            Attempt::Delivered => {
-                come_to(tx, number, position, &Verdict::of(MessageStatus::Delivered))?;
-                delivered += 1;
-            }
-            Attempt::GivenUp { reason, error } => {
-                // What has arrived meanwhile, as a test may say, or was opened, stays so.
-                if position != message::OWN || status_of(tx, number)? == Some(MessageStatus::Sent) {
-                    let verdict = Verdict::new(MessageStatus::Undeliverable, *reason, error.clone());
-                    come_to(tx, number, position, &verdict)?;
-                }
-                refused += 1;
-            }
-        }
-        delivery_queue::remove(tx, *entry)?;
-    }
-    if delivered + refused > 0 {
-        delivery_queue::add_counts(tx, channel, delivered, refused)?;
-    }
-    Ok(())
-}
-
-fn status_of(tx: &Tx<'_>, number: MessageNumber) -> Result<Option<MessageStatus>> {
-    let place = message::locate(tx, number)?;
-    place.map(|place| Ok(tracking::get(tx, &place)?.stored.status)).transpose()
 }
 
 /// A message stays as it is.

@@ -10,7 +10,7 @@ use super::engine::recipients::{CachedJobs, Recipients};
 use super::environment::View;
 use super::snapshot::{Kept, Summary, Taken, is_there, not_found};
 use super::snapshot_restore::Restore;
-use super::{Tx, backup, delivery_queue, fork, temporary};
+use super::{Tx, backup, delivery_channel, fork, temporary};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 use crate::model::environment::{Environment, EnvironmentRow};
@@ -81,9 +81,9 @@ pub struct Restored {
 pub fn restore(view: &View<'_>, name: &str) -> Result<Restored> {
     let restored = change(view, name, |kept, tx, row, name| {
         let mut taken = kept.snapshots.remove(&name).ok_or_else(|| not_found(&name))?;
-        let before = delivery_queue::before_copies(tx)?;
+        let before = delivery_channel::before_copies(tx)?;
         let copied = Restore::new(tx, row, kept)?.run(&mut taken)?;
-        delivery_queue::pass_over_copies(tx, before)?;
+        delivery_channel::pass_over_copies(tx, before)?;
         let summary = taken.summary(&name);
         kept.snapshots.insert(name, taken);
         Ok(Restored { summary, copied })
@@ -176,6 +176,7 @@ fn keep_only(conn: &Connection, environment: EnvironmentRow) -> Result<()> {
     conn.execute_batch(
         "DELETE FROM delivery_queue;
          DELETE FROM delivery_channels;
+         DELETE FROM delivery_routes;
          DELETE FROM webhooks;
          DELETE FROM webhook_events;
          DELETE FROM jobs WHERE dropped_at IS NOT NULL;

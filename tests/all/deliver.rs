@@ -7,7 +7,7 @@ use crate::support::binary::{Binary, bulkd, check};
 use crate::support::smtp::SmtpServer;
 use crate::support::stand::{Made, Stand, status};
 use crate::support::{Customer, Daemon, json, newsletter, open_file, readers, unheard, wait_until};
-use bulkd::model::delivery::{DeliverRate, DeliverTo};
+use bulkd::model::deliver_target::{DeliverRate, DeliverTo};
 use bulkd::settings::{Keep, KeepSpan};
 use serde_json::Value;
 
@@ -366,6 +366,84 @@ fn no_second_has_more_messages_than_a_rate_allows() {
         send_one(&customer, text_message(&format!("user-{i}"), &format!("+1555123450{i}")));
     }
     wait_for(&customer, "sms", "is done", |it| is_done(it) && it["delivered"] == 6);
+}
+
+#[test]
+fn two_channels_keep_to_a_rate_each() {
+    let stand = Stand::willing();
+    let daemon = Daemon::start_with(|config| {
+        config.deliver = to(&[&format!("all={}", stand.url())]);
+        config.deliver_rates = ["email=4", "sms=3"].map(|rate| DeliverRate::parse(rate).unwrap()).to_vec();
+    });
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 10);
+    for i in 0..7 {
+        send_one(&customer, text_message(&format!("user-{i}"), &format!("+1555123450{i}")));
+    }
+    // Neither takes of the other's second, nor waits for it.
+    for (seconds, emails, texts) in [(0, 4, 3), (1, 8, 6), (1, 10, 7)] {
+        daemon.clock.advance(Duration::from_secs(seconds));
+        for (name, sent) in [("email", emails), ("sms", texts)] {
+            wait_for(&customer, name, "has sent as many", |it| it["delivered"] == sent && it["behind"] == 0);
+        }
+        assert_eq!(stand.count() as u64, emails + texts);
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_shortens_no_wait_and_lengthens_none() {
+    let stand = Stand::willing();
+    let daemon = delivering(&[&format!("sms={}/messages", stand.url())]);
+    let customer = daemon.customer("acme");
+    // While the first is on its way, the clock is set back by an hour.
+    let (clock, mut calls) = (daemon.clock.clone(), 0);
+    stand.answers(move |_| {
+        calls += 1;
+        if calls == 1 {
+            clock.set_back(Duration::from_secs(3_600));
+        }
+        status(if calls == 1 { 503 } else { 200 })
+    });
+    let first = send_one(&customer, text_message("ada", "+15551234567"));
+    wait_until("it was tried", || stand.count() == 1);
+    // What comes behind is sent, and the first still waits for its five seconds.
+    let second = send_one(&customer, text_message("bob", "+15557654321"));
+    wait_until("the second is delivered", || record(&customer, &second)["status"] == "DELIVERED");
+    let recipients = || stand.made().iter().map(Made::recipient).collect::<Vec<_>>();
+    assert_eq!(recipients(), ["ada", "bob"]);
+    // Set back once more, it waits no longer.
+    daemon.clock.advance(Duration::from_secs(4));
+    daemon.clock.set_back(Duration::from_secs(7_200));
+    let third = send_one(&customer, text_message("cyd", "+15550000001"));
+    wait_until("the third is delivered", || record(&customer, &third)["status"] == "DELIVERED");
+    assert_eq!(recipients(), ["ada", "bob", "cyd"]);
+    daemon.clock.advance(Duration::from_secs(1));
+    wait_until("the first is delivered", || record(&customer, &first)["status"] == "DELIVERED");
+    assert_eq!(recipients(), ["ada", "bob", "cyd", "ada"]);
+}
+
+#[test]
+fn what_waits_for_a_channel_that_is_not_delivered_any_more_is_said_at_the_start() {
+    let stand = Stand::willing();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let deliver = [format!("email={}", stand.url())];
+    let daemon = Binary::start(&args(database.to_str().unwrap(), &deliver));
+    let customer = daemon.customer("acme");
+    pause(&customer, "email", true);
+    send(&customer, 0, 3);
+    wait_for(&customer, "email", "has queued all", |it| it["queued"] == 3 && it["behind"] == 0);
+    daemon.terminate();
+    let daemon = Binary::start(&args(database.to_str().unwrap(), &[]));
+    daemon.logs("3 messages of email waiting for --deliver email, which this start does not have");
+    daemon.terminate();
+    let daemon = Binary::start(&args(database.to_str().unwrap(), &deliver));
+    let customer = daemon.customer("acme");
+    pause(&customer, "email", false);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 3);
+    let ended = daemon.terminate();
+    assert!(!ended.stderr.contains("which this start does not have"), "{ended:?}");
+    check(&database);
 }
 
 #[test]

@@ -56,6 +56,8 @@ mod providers;
 mod providers_refusing;
 mod reach;
 mod relay;
+#[cfg(all(feature = "relay", unix))]
+mod relay_steer;
 mod rendering;
 mod replies;
 mod retention;

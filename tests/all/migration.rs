@@ -2,20 +2,23 @@
 //! about it. That of `files/version-1.db` was killed while one of its jobs was running; that of `files/version-2.db` could
 //! neither finish a job nor send a delayed message, because of an e-mail beside a text message that was opened; that of
 //! `files/version-3.db` and those of the later ones were killed before the first message of a job, and have a message with
-//! the id that a seed gave it.
+//! the id that a seed gave it. That of `files/version-8.db` delivered text messages to a target that was paused, and all else
+//! to a Redis that was not there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::binary::{self, Binary, bulkd};
+use crate::support::stand::Stand;
 use crate::support::{Customer, Daemon, in_view, json, newsletter, open_file, readers, wait_until};
+use bulkd::model::deliver_target::DeliverTo;
 use bulkd::store::check;
 use rusqlite::Connection;
 use serde_json::Value;
 
 /// The versions of which a file is kept.
-const KEPT: [i64; 7] = [1, 2, 3, 4, 5, 6, 7];
+const KEPT: [i64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
 
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(name)
@@ -214,6 +217,11 @@ fn what_version_7_had_made_reads_as_before() {
 }
 
 #[test]
+fn what_version_8_had_made_reads_as_before() {
+    assert_made_reads_as_before(8, &[("failed_over", None), ("seeded", Some("message-1"))]);
+}
+
+#[test]
 fn jobs_of_version_3_go_on() {
     assert_jobs_go_on(3);
 }
@@ -236,6 +244,52 @@ fn jobs_of_version_6_go_on() {
 #[test]
 fn jobs_of_version_7_go_on() {
     assert_jobs_go_on(7);
+}
+
+#[test]
+fn jobs_of_version_8_go_on() {
+    assert_jobs_go_on(8);
+}
+
+/// Each channel goes on where it was, also the e-mails, which had gone by the relay. What the relay has stays with it.
+#[test]
+fn what_version_8_was_to_deliver_goes_out_once() {
+    let answered = answered(8);
+    let stand = Stand::willing();
+    let mut daemon = Daemon::start_with(|config| {
+        fs::copy(kept("version-8.db"), config.database.as_ref().unwrap()).unwrap();
+        config.deliver = vec![DeliverTo::parse(&format!("all={}", stand.url())).unwrap()];
+    });
+    let customer = daemon.customer(id(&answered, "key"));
+    customer.completed(id(&answered, "processing"));
+    customer.put("/_bulkd/deliver/sms", &json!({ "paused": false })).ok(200);
+    daemon.clock.advance(Duration::from_secs(365 * 86_400));
+    wait_until("all is delivered", || {
+        let items = customer.get("/_bulkd/deliver").ok(200)["items"].take();
+        let items = items.as_array().unwrap();
+        let is_done = |name: &str, delivered: u64| {
+            let it = items.iter().find(|it| it["channel"] == name).unwrap();
+            (&it["queued"], &it["behind"], &it["delivered"]) == (&json!(0), &json!(0), &json!(delivered))
+        };
+        is_done("sms", 4) && is_done("email", 2)
+    });
+    let mut sent: Vec<(String, String)> = stand
+        .made()
+        .iter()
+        .map(|made| (made.json()["data"]["channel"].as_str().unwrap().to_owned(), made.recipient()))
+        .collect();
+    sent.sort();
+    let expected = [("email", "hal"), ("email", "jon"), ("sms", "ada"), ("sms", "bob"), ("sms", "bob"), ("sms", "fay")];
+    assert_eq!(sent, expected.map(|(channel, name)| (channel.to_owned(), name.to_owned())));
+    daemon.stop();
+    let database = daemon.database();
+    let left: (String, String, i64, i64) = open_file(&database)
+        .query_row("SELECT min(channel), max(route), count(*), max(entry) FROM delivery_queue", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
+        .unwrap();
+    assert_eq!(left, ("email".to_owned(), "relay".to_owned(), 2, 5));
+    binary::check(&database);
 }
 
 fn assert_jobs_go_on(version: i64) {

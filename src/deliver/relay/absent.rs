@@ -5,12 +5,12 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
-use super::Report;
-use crate::deliver::remote::Settings;
+use super::Stats;
+use crate::deliver::command::Settings;
 use crate::deliver::route::Route;
 use crate::error::{Error, Result};
 use crate::output::LineOutput;
-use crate::store::Store;
+use crate::store::{Db, Store};
 
 /// There is none.
 pub enum Prepared {}
@@ -42,7 +42,7 @@ impl Relay {
         match *self {}
     }
 
-    pub fn report(&self) -> Result<Report> {
+    pub fn stats(&self, _: &Db<'_>) -> Result<Stats> {
         match *self {}
     }
 }

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use super::CHANNEL;
+use super::ROUTE;
 use super::keys::{EVENT, Keys};
 use super::link::Link;
-use super::state::State;
+use super::state::RelayState;
 use super::stream::{self, Stream};
 use crate::crash::{self, Point};
 use crate::deliver::envelope::{Envelopes, Parts};
@@ -15,8 +15,8 @@ use crate::deliver::route::Route;
 use crate::error::{Error, Result};
 use crate::follow::Next;
 use crate::model::row::DeliveryEntry;
-use crate::store::settle::{self, Attempt};
-use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo, delivery_queue};
+use crate::store::attempts::{self, Attempt};
+use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo, delivery_queue, delivery_route};
 
 /// Entries that are appended at once.
 const BATCH: usize = 300;
@@ -25,9 +25,9 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Between two looks at a stream that is full. A status that comes in has it looked at as well.
 const FULL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What a batch comes to.
+/// What is appended at once.
 #[derive(Default)]
-struct Read {
+struct Batch {
     events: Vec<(DeliveryEntry, String)>,
     /// Of which there is nothing to send.
     settled: Vec<(DeliveryEntry, Attempt)>,
@@ -38,7 +38,7 @@ pub struct Appender<'a> {
     pub route: &'a Route,
     pub link: Link,
     pub keys: &'a Keys,
-    pub state: &'a State,
+    pub state: &'a RelayState,
     /// Entries that the stream has at most.
     pub limit: u64,
     /// Up to where Redis has come, as far as is known here.
@@ -65,24 +65,24 @@ impl Appender<'_> {
         if room < enough {
             return Ok(Next::WaitFor(FULL_INTERVAL));
         }
-        let Some(read) = self.store.read(|db| self.read(db, DeliveryEntry(stream.last), count))? else {
+        let Some(batch) = self.store.read(|db| self.next_batch(db, DeliveryEntry(stream.last), count))? else {
             return Ok(Next::Wait);
         };
-        if !read.settled.is_empty() {
-            let settle = move |tx: &mut Tx<'_>| settle::deliver(tx, CHANNEL, &read.settled);
+        if !batch.settled.is_empty() {
+            let settle = move |tx: &mut Tx<'_>| attempts::write_outcomes(tx, ROUTE, &batch.settled);
             self.store.submit(Lane::Behind, SyncWhen::Later, Undo::Change, settle).wait()?;
             self.route.shrunk();
             self.store.messages_bell().ring();
         }
-        if read.events.is_empty() {
+        if batch.events.is_empty() {
             return Ok(Next::Again);
         }
         let mut commands = redis::pipe();
-        for (entry, event) in &read.events {
+        for (entry, event) in &batch.events {
             let id = format!("{}-0", entry.0);
             commands.cmd("XADD").arg(&self.keys.outbox).arg(id).arg(EVENT).arg(event).ignore();
         }
-        let last = read.events.last().map_or(stream.last, |(entry, _)| entry.0);
+        let last = batch.events.last().map_or(stream.last, |(entry, _)| entry.0);
         // Should the answer not come, then what of it Redis has taken is only seen at the next look.
         self.last = None;
         if let Err(error) = self.link.ask_all::<()>(&commands) {
@@ -93,33 +93,36 @@ impl Appender<'_> {
         }
         crash::point(Point::RelayAppended);
         self.last = Some(last);
-        self.state.note(last, stream.length + read.events.len() as u64, false);
+        self.state.note(last, stream.length + batch.events.len() as u64, false);
         Ok(Next::Again)
     }
 
     /// The next entries as events. `None` if there is none, or if the relay is paused.
-    fn read(&self, db: &Db<'_>, after: DeliveryEntry, count: usize) -> Result<Option<Read>> {
-        let is_paused = delivery_queue::channel(db, CHANNEL)?.is_none_or(|row| row.paused_at.is_some());
-        let entries = if is_paused { Vec::new() } else { delivery_queue::list_after(db, CHANNEL, after, count)? };
+    fn next_batch(&self, db: &Db<'_>, after: DeliveryEntry, count: usize) -> Result<Option<Batch>> {
+        let entries = if delivery_route::rests(db, ROUTE)? {
+            Vec::new()
+        } else {
+            delivery_queue::list_after(db, ROUTE, after, count)?
+        };
         if entries.is_empty() {
             return Ok(None);
         }
-        let (mut read, mut bytes) = (Read::default(), 0);
+        let (mut batch, mut bytes) = (Batch::default(), 0);
         let mut envelopes = Envelopes::new(db, Parts::ALL)?;
         for queued in entries {
             match envelopes.read(&queued)?.envelope() {
                 Ok(envelope) => {
                     let event = envelope.to_json()?;
                     bytes += event.len();
-                    read.events.push((queued.entry, event));
+                    batch.events.push((queued.entry, event));
                 }
-                Err(attempt) => read.settled.push((queued.entry, attempt)),
+                Err(attempt) => batch.settled.push((queued.entry, attempt)),
             }
             if bytes > BATCH_BYTES {
                 break;
             }
         }
-        Ok(Some(read))
+        Ok(Some(batch))
     }
 
     /// Whether Redis is where it was left.

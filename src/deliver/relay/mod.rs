@@ -34,12 +34,14 @@ pub use present::{Prepared, Relay};
 #[cfg(feature = "relay")]
 pub use remote::run as deliver;
 
-/// The name under which it has its entries in the queue.
-pub const CHANNEL: &str = "relay";
+use crate::model::deliver_target;
+
+/// The route under which it has its entries in the queue.
+pub const ROUTE: &str = deliver_target::RELAY;
 
 /// How it goes.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct Stats {
     /// Entries that Redis does not have yet.
     pub lag: u64,
     /// The last entry that Redis has.

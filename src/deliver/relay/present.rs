@@ -6,15 +6,15 @@ use std::thread::JoinHandle;
 use super::appender::Appender;
 use super::keys::Keys;
 use super::link::Link;
-use super::state::State;
+use super::state::RelayState;
 use super::statuses::Statuses;
-use super::{CHANNEL, Report};
+use super::{ROUTE, Stats};
 use crate::deliver::route::Route;
 use crate::error::{Error, Result};
 use crate::follow;
 use crate::model::row::DeliveryEntry;
 use crate::outage::Outage;
-use crate::store::{Bell, Store, message, relayed};
+use crate::store::{Bell, Db, Store, message, relayed};
 use crate::threads;
 
 /// Where to, before anything runs. Whether Redis can be reached is seen later: it may come after this daemon, and go at any
@@ -43,7 +43,7 @@ pub struct Relay {
     store: Arc<Store>,
     route: Arc<Route>,
     keys: Keys,
-    state: State,
+    state: RelayState,
     /// Of the thread that takes statuses, which mostly waits for Redis.
     told: Bell,
 }
@@ -57,7 +57,7 @@ impl Relay {
     ) -> Result<(Arc<Relay>, Vec<JoinHandle<()>>)> {
         let Prepared { appends, takes } = prepared;
         let keys = Keys::of(&store.read(message::file_tag)?);
-        let relay = Arc::new(Relay { store, route, keys, state: State::default(), told: Bell::default() });
+        let relay = Arc::new(Relay { store, route, keys, state: RelayState::default(), told: Bell::default() });
         let roles: [(&str, Role); 2] = [
             ("relay", Box::new(move |relay| relay.append(appends, entries))),
             ("relay statuses", Box::new(move |relay| relay.take(takes))),
@@ -84,11 +84,11 @@ impl Relay {
         self.told.ring();
     }
 
-    pub fn report(&self) -> Result<Report> {
+    pub fn stats(&self, db: &Db<'_>) -> Result<Stats> {
         let last_entry = self.state.appended();
-        let lag = self.store.read(|db| relayed::count_after(db, CHANNEL, DeliveryEntry(last_entry)))?;
+        let lag = relayed::count_after(db, ROUTE, DeliveryEntry(last_entry))?;
         let (in_stream, is_full) = (self.state.in_stream(), self.state.is_full());
-        Ok(Report { lag, last_entry, in_stream, is_full, error: self.state.error() })
+        Ok(Stats { lag, last_entry, in_stream, is_full, error: self.state.error() })
     }
 
     fn append(&self, link: Link, limit: u64) {

@@ -15,8 +15,8 @@ use super::link::{Answer, Link};
 use super::report::Report;
 use crate::clock::Clock;
 use crate::crash::{self, Point};
+use crate::deliver::command::{Outlet, Settings};
 use crate::deliver::envelope::Envelope;
-use crate::deliver::remote::{Leg, Settings};
 use crate::deliver::sender::{Outcome, Retry};
 use crate::error::{Error, Result, shown_up_to};
 use crate::model::message_status::Reason;
@@ -41,7 +41,7 @@ const DEAD_LETTERS: usize = 100_000;
 struct Remote {
     link: Link,
     group: Group,
-    legs: Vec<Leg>,
+    outlets: Vec<Outlet>,
     clock: Clock,
     tries: u32,
     /// Failures since the last message that was taken, and how many of them end it.
@@ -78,7 +78,7 @@ pub fn run(settings: Settings, out: &LineOutput, stopped: &Receiver<()>) -> Resu
     let mut remote = Remote {
         link,
         group,
-        legs: settings.legs,
+        outlets: settings.outlets,
         clock: Clock::system(),
         tries: settings.tries,
         failures: 0,
@@ -150,8 +150,8 @@ fn the_only_tag(link: &mut Link) -> Result<String> {
     }
 }
 
-fn leg_of<'a>(legs: &'a mut [Leg], envelope: &Envelope) -> Option<&'a mut Leg> {
-    legs.iter_mut().find(|leg| leg.channel == envelope.data.channel)
+fn outlet_of<'a>(outlets: &'a mut [Outlet], envelope: &Envelope) -> Option<&'a mut Outlet> {
+    outlets.iter_mut().find(|outlet| outlet.channel == envelope.data.channel)
 }
 
 impl Remote {
@@ -174,10 +174,10 @@ impl Remote {
         let at = self.clock.now();
         let mut free_at = None;
         let place = self.held.iter().position(|held| {
-            // What could not be read, or has no leg here, is not held to be sent.
-            let leg = held.envelope.as_ref().ok().and_then(|it| leg_of(&mut self.legs, it));
-            let Some(leg) = leg.filter(|_| held.is_ready(now)) else { return false };
-            let not_before = leg.rate.not_before(at);
+            // What could not be read, or has no outlet here, is not held to be sent.
+            let outlet = held.envelope.as_ref().ok().and_then(|it| outlet_of(&mut self.outlets, it));
+            let Some(outlet) = outlet.filter(|_| held.is_ready(now)) else { return false };
+            let not_before = outlet.rate.not_before(at);
             free_at = free_at.into_iter().chain(not_before).min();
             not_before.is_none()
         });
@@ -209,7 +209,7 @@ impl Remote {
         let room = MOST.saturating_sub(self.held.len());
         if room > 0 && self.looked.is_none_or(|at| now - at >= self.group.claim_after.min(Duration::from_secs(10)) / 4)
         {
-            let delivers = |channel: &str| self.legs.iter().any(|leg| leg.channel == channel);
+            let delivers = |channel: &str| self.outlets.iter().any(|outlet| outlet.channel == channel);
             let found = self.group.claim_left(&mut self.link, delivers, room.min(TAKEN_AT_ONCE))?;
             if !found.is_empty() {
                 // There may be more.
@@ -239,7 +239,7 @@ impl Remote {
             match &held.envelope {
                 Ok(envelope) => {
                     let channel = envelope.data.channel.as_str();
-                    if leg_of(&mut self.legs, envelope).is_none() {
+                    if outlet_of(&mut self.outlets, envelope).is_none() {
                         self.not_ours.failed(format_args!("no --deliver is for the channel {channel}"));
                         self.group.hand_on(&mut handed_on, &held, Some(channel));
                         continue;
@@ -262,9 +262,9 @@ impl Remote {
         let Some(held) = self.held.get_mut(place) else { return Ok(()) };
         let (entry, failures) = (held.entry, held.failures);
         let Ok(envelope) = &held.envelope else { return Ok(()) };
-        let Some(leg) = leg_of(&mut self.legs, envelope) else { return Ok(()) };
-        leg.rate.spend(self.clock.now());
-        let outcome = leg.sender.send(envelope);
+        let Some(outlet) = outlet_of(&mut self.outlets, envelope) else { return Ok(()) };
+        outlet.rate.spend(self.clock.now());
+        let outcome = outlet.sender.send(envelope);
         crash::point(Point::RelaySent);
         let over = |report| State::Over { report, is_dead: false };
         let (state, failures, error) = match outcome {
@@ -287,7 +287,7 @@ impl Remote {
                 }
             }
         };
-        let failed = error.map(|error| format!("{}: {error}", leg.channel));
+        let failed = error.map(|error| format!("{}: {error}", outlet.channel));
         (held.state, held.failures) = (state, failures);
         if held.is_over() {
             self.unwritten_since.get_or_insert_with(Instant::now);
@@ -309,13 +309,14 @@ impl Remote {
 
     /// Has what cannot be made sure of sent again: it may be lost with the machine.
     fn make_sure(&mut self) {
-        for leg in &self.legs {
-            let is_its =
-                |held: &Held| held.is_over() && held.envelope.as_ref().is_ok_and(|it| it.data.channel == leg.channel);
+        for outlet in &self.outlets {
+            let is_its = |held: &Held| {
+                held.is_over() && held.envelope.as_ref().is_ok_and(|it| it.data.channel == outlet.channel)
+            };
             if !self.held.iter().any(is_its) {
                 continue;
             }
-            let Err(error) = leg.sender.settle() else { continue };
+            let Err(error) = outlet.sender.settle() else { continue };
             self.failing.failed(error);
             let again = Instant::now() + Duration::from_secs(RETRY_SECONDS[0]);
             for held in self.held.iter_mut().filter(|held| is_its(held)) {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// How the relay goes.
 #[derive(Default)]
-pub struct State {
+pub struct RelayState {
     stopping: AtomicBool,
     /// The last entry that Redis has.
     appended: AtomicU64,
@@ -17,7 +17,7 @@ pub struct State {
     recounts: AtomicU64,
 }
 
-impl State {
+impl RelayState {
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }

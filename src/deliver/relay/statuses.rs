@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::CHANNEL;
+use super::ROUTE;
 use super::keys::{EVENT, Keys, entry_of, field};
 use super::link::Link;
 use super::report::{Report, Told};
-use super::state::State;
+use super::state::RelayState;
 use super::stream::{self, ByStream, Entry};
 use crate::crash::{self, Point};
 use crate::deliver::route::Route;
@@ -19,7 +19,7 @@ use crate::follow::Next;
 use crate::model::message_status::Reason;
 use crate::model::row::DeliveryEntry;
 use crate::outage::Outage;
-use crate::store::settle::{self, Attempt};
+use crate::store::attempts::{self, Attempt};
 use crate::store::{Lane, Store, SyncWhen, Tx, Undo, relayed};
 
 /// Statuses of one commit.
@@ -36,7 +36,7 @@ pub struct Statuses<'a> {
     pub route: &'a Route,
     pub link: Link,
     pub keys: &'a Keys,
-    pub state: &'a State,
+    pub state: &'a RelayState,
     /// How often it had been asked which entries Redis has when that was last looked at. `None`: since it was connected,
     /// it was not.
     pub recounted: Option<u64>,
@@ -120,11 +120,11 @@ impl Statuses<'_> {
         }
         let (mut at, mut missing) = (DeliveryEntry(0), Vec::new());
         while !self.state.is_stopping() {
-            let queued = self.store.read(|db| relayed::between(db, CHANNEL, (at, last), PAGE))?;
+            let queued = self.store.read(|db| relayed::between(db, ROUTE, (at, last), PAGE))?;
             let (Some(first), Some(end)) = (queued.first(), queued.last()) else { break };
             let there = self.events(first.entry, end.entry)?;
             at = end.entry;
-            let is_there = |it: &relayed::Told| there.get(&it.entry.0) == it.event_id.as_ref();
+            let is_there = |it: &relayed::RelayedEntry| there.get(&it.entry.0) == it.event_id.as_ref();
             missing.extend(queued.iter().filter(|it| !is_there(it)).map(|it| it.entry));
         }
         if missing.is_empty() {
@@ -136,7 +136,7 @@ impl Statuses<'_> {
             return Ok(());
         }
         let missing = Arc::new(missing);
-        let moved = self.store.write(move |tx| relayed::renumber(tx, CHANNEL, &missing))?;
+        let moved = self.store.write(move |tx| relayed::renumber(tx, ROUTE, &missing))?;
         if moved > 0 {
             log::warn!(
                 "{}: {moved} entries that have no status are not in the stream: they are given again",
@@ -177,7 +177,7 @@ fn write(tx: &mut Tx<'_>, reports: Vec<Report>) -> Result<()> {
     for report in reports {
         let entry = DeliveryEntry(report.entry);
         // Said twice, or of a message that this file does not have any more, such as after a restore.
-        if !report.event_id.is_empty() && !relayed::is_of(tx, CHANNEL, entry, &report.event_id)? {
+        if !report.event_id.is_empty() && !relayed::is_of(tx, ROUTE, entry, &report.event_id)? {
             continue;
         }
         attempts.push((
@@ -195,5 +195,5 @@ fn write(tx: &mut Tx<'_>, reports: Vec<Report>) -> Result<()> {
             },
         ));
     }
-    settle::deliver(tx, CHANNEL, &attempts)
+    attempts::write_outcomes(tx, ROUTE, &attempts)
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::envelope::Envelope;
-use super::target::Target;
 use crate::error::Result;
+use crate::model::deliver_target::Target;
 use crate::model::message_status::Reason;
 
 /// Takes messages for one channel.

@@ -13,8 +13,8 @@ use lettre::transport::smtp::extension::ClientId;
 use super::smtp_tls::Secure;
 use super::{Outcome, Retry, Sender, words};
 use crate::deliver::envelope::{Envelope, Mail};
-use crate::deliver::target::{Security, SmtpServer};
 use crate::error::{Error, Result};
+use crate::model::deliver_target::{Security, SmtpServer};
 use crate::model::message_status::Reason;
 
 /// For one step of the conversation; a stop waits for it at most.

@@ -8,8 +8,8 @@ use crossbeam_channel::Receiver;
 use super::rate::Rate;
 use super::relay;
 use super::sender::{self, Sender};
-use super::target::{DeliverRate, DeliverTo, Target};
 use crate::error::{Error, Result};
+use crate::model::deliver_target::{DeliverRate, DeliverTo, Target};
 use crate::output::LineOutput;
 
 /// As the flags have it.
@@ -24,8 +24,8 @@ pub struct Flags {
     pub claim_after: Duration,
 }
 
-/// A channel on its way to its target.
-pub struct Leg {
+/// What a channel goes out by.
+pub struct Outlet {
     /// The channel's name.
     pub channel: String,
     pub sender: Arc<dyn Sender>,
@@ -38,7 +38,7 @@ pub struct Settings {
     pub from: String,
     /// The file whose messages are delivered.
     pub tag: Option<String>,
-    pub legs: Vec<Leg>,
+    pub outlets: Vec<Outlet>,
     /// What is said of them at the start.
     pub shown: Vec<String>,
     /// What it is called in the consumer group.
@@ -53,28 +53,28 @@ pub struct Settings {
 
 /// Delivers until `stopped` says so.
 pub fn run(flags: Flags, out: &LineOutput, stopped: &Receiver<()>) -> Result<()> {
-    let (mut legs, mut shown) = (Vec::<Leg>::new(), Vec::new());
+    let (mut outlets, mut shown) = (Vec::<Outlet>::new(), Vec::new());
     for DeliverTo { channels, target } in &flags.to {
         let sender = make(target)?;
         for channel in channels {
             let name = channel.name();
-            if legs.iter().any(|leg| leg.channel == name) {
+            if outlets.iter().any(|outlet| outlet.channel == name) {
                 return Err(Error::startup(format!("--deliver {name}: expected one target, and there are two")));
             }
             let rate = flags.rates.iter().rev().find(|rate| rate.channels.contains(channel));
             shown.push(format!("{name}: {target}"));
             let (channel, rate) = (name.to_owned(), Rate::new(rate.map(|rate| rate.per_second)));
-            legs.push(Leg { channel, sender: sender.clone(), rate });
+            outlets.push(Outlet { channel, sender: sender.clone(), rate });
         }
     }
     let is_of_none =
-        |rate: &&DeliverRate| !rate.channels.iter().any(|it| legs.iter().any(|leg| leg.channel == it.name()));
+        |rate: &&DeliverRate| !rate.channels.iter().any(|it| outlets.iter().any(|outlet| outlet.channel == it.name()));
     if flags.rates.iter().any(|rate| is_of_none(&rate)) {
         return Err(Error::startup("--deliver-rate: there is no --deliver for a channel that it names"));
     }
     let name = flags.name.unwrap_or_else(own_name);
     let Flags { from, tag, tries, errors, claim_after, .. } = flags;
-    relay::deliver(Settings { from, tag, legs, shown, name, tries, errors, claim_after }, out, stopped)
+    relay::deliver(Settings { from, tag, outlets, shown, name, tries, errors, claim_after }, out, stopped)
 }
 
 fn make(target: &Target) -> Result<Arc<dyn Sender>> {

@@ -11,6 +11,15 @@ use super::channel::Channel;
 /// The name for all channels.
 const ALL: &str = "all";
 
+/// The route of `--relay`: the channels that have no target of their own share it. A channel of `--deliver` has one with its
+/// name.
+pub const RELAY: &str = "relay";
+
+/// The flag that has a route used.
+pub fn flag_of(route: &str) -> String {
+    if route == RELAY { "--relay".to_owned() } else { format!("--deliver {route}") }
+}
+
 /// What takes the messages of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

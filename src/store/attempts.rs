@@ -1,0 +1,62 @@
+//! What came of attempts to deliver messages for real, written down in one commit with the queue that they leave.
+
+use super::engine::Tx;
+use super::{delivery_queue, delivery_route, message, settle, tracking};
+use crate::error::Result;
+use crate::model::message_status::{MessageStatus, Reason, Verdict};
+use crate::model::row::{DeliveryEntry, MessageNumber};
+
+/// What came of an attempt to deliver.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    Delivered,
+    GivenUp {
+        reason: Reason,
+        error: String,
+    },
+    /// To be tried again after so many milliseconds.
+    Retry {
+        error: String,
+        after_millis: i64,
+    },
+    /// There is nothing to deliver any more.
+    Gone,
+}
+
+/// Writes down what came of entries of a route's queue, which go with that, unless they are to be tried again. Says
+/// nothing of one that is gone.
+pub fn write_outcomes(tx: &mut Tx<'_>, route: &str, attempts: &[(DeliveryEntry, Attempt)]) -> Result<()> {
+    let (mut delivered, mut refused) = (0, 0);
+    for (entry, attempt) in attempts {
+        let Some((number, position)) = delivery_queue::find(tx, route, *entry)? else { continue };
+        match attempt {
+            Attempt::Retry { error, after_millis } => {
+                delivery_queue::put_off(tx, *entry, error, *after_millis)?;
+                continue;
+            }
+            Attempt::Gone => {}
+            Attempt::Delivered => {
+                settle::come_to(tx, number, position, &Verdict::of(MessageStatus::Delivered))?;
+                delivered += 1;
+            }
+            Attempt::GivenUp { reason, error } => {
+                // What has arrived meanwhile, as a test may say, or was opened, stays so.
+                if position != message::OWN || status_of(tx, number)? == Some(MessageStatus::Sent) {
+                    let verdict = Verdict::new(MessageStatus::Undeliverable, *reason, error.clone());
+                    settle::come_to(tx, number, position, &verdict)?;
+                }
+                refused += 1;
+            }
+        }
+        delivery_queue::remove(tx, *entry)?;
+    }
+    if delivered + refused > 0 {
+        delivery_route::add_counts(tx, route, delivered, refused)?;
+    }
+    Ok(())
+}
+
+fn status_of(tx: &Tx<'_>, number: MessageNumber) -> Result<Option<MessageStatus>> {
+    let place = message::locate(tx, number)?;
+    place.map(|place| Ok(tracking::get(tx, &place)?.stored.status)).transpose()
+}
