@@ -24,8 +24,8 @@ pub struct Flags {
     pub claim_after: Duration,
 }
 
-/// A channel on its way to its target.
-pub struct Leg {
+/// A channel, and what sends it.
+pub struct Planned {
     /// The channel's name.
     pub channel: String,
     pub sender: Arc<dyn Sender>,
@@ -38,14 +38,14 @@ pub struct Settings {
     pub from: String,
     /// The file whose messages are delivered.
     pub tag: Option<String>,
-    pub legs: Vec<Leg>,
+    pub legs: Vec<Planned>,
     /// What is said of them at the start.
     pub shown: Vec<String>,
     /// What it is called in the consumer group.
     pub name: String,
     /// How often a message is tried.
     pub tries: u32,
-    /// Failures one after the other that end it.
+    /// Failures one after the other with which a channel is given up.
     pub errors: u32,
     /// Whoever has not moved for so long has lost what it has.
     pub claim_after: Duration,
@@ -53,7 +53,7 @@ pub struct Settings {
 
 /// Delivers until `stopped` says so.
 pub fn run(flags: Flags, out: &LineOutput, stopped: &Receiver<()>) -> Result<()> {
-    let (mut legs, mut shown) = (Vec::<Leg>::new(), Vec::new());
+    let (mut legs, mut shown) = (Vec::<Planned>::new(), Vec::new());
     for DeliverTo { channels, target } in &flags.to {
         let sender = make(target)?;
         for channel in channels {
@@ -64,7 +64,7 @@ pub fn run(flags: Flags, out: &LineOutput, stopped: &Receiver<()>) -> Result<()>
             let rate = flags.rates.iter().rev().find(|rate| rate.channels.contains(channel));
             shown.push(format!("{name}: {target}"));
             let (channel, rate) = (name.to_owned(), Rate::new(rate.map(|rate| rate.per_second)));
-            legs.push(Leg { channel, sender: sender.clone(), rate });
+            legs.push(Planned { channel, sender: sender.clone(), rate });
         }
     }
     let is_of_none =

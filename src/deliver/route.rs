@@ -1,7 +1,9 @@
 //! What the thread that fills the queue and one that takes from it tell one another.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use crate::clock::Timestamp;
 use crate::model::channel::Channel;
 use crate::store::Bell;
 
@@ -17,11 +19,29 @@ pub struct Route {
     pub most: usize,
     bell: Bell,
     has_shrunk: AtomicBool,
+    resting: Mutex<Option<Resting>>,
+}
+
+/// Nothing is sent for a while.
+#[derive(Clone, Debug)]
+pub struct Resting {
+    pub until: Timestamp,
+    pub reason: String,
 }
 
 impl Route {
     pub fn new(name: String, target: String, channels: Vec<Channel>, most: usize) -> Self {
-        Route { name, target, channels, most, bell: Bell::default(), has_shrunk: AtomicBool::new(true) }
+        let (bell, has_shrunk, resting) = (Bell::default(), AtomicBool::new(true), Mutex::default());
+        Route { name, target, channels, most, bell, has_shrunk, resting }
+    }
+
+    /// Whether it rests, as it does for its target's sake or for a key that is refused.
+    pub fn resting(&self) -> Option<Resting> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_resting(&self, resting: Option<Resting>) {
+        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = resting;
     }
 
     /// Rings when there is something new in the queue, when it was paused or goes on, and when all stops.
